@@ -1,0 +1,43 @@
+import type { Fence } from './fence.js';
+import type { EndedRunStatus, RunError } from './run.js';
+
+/** A past-tense fact about a run; append-only; what clients stream. */
+export interface StoredEvent {
+  tenant: string;
+  threadId: string;
+  /** Offset in the thread, gap-free from 1. */
+  seq: number;
+  runId: string;
+  /** Fence of the writer: tells which attempt said it. */
+  fence: Fence;
+  /** Committed supersteps of the run before this event: what an attempt that failed said about step n is superseded, what is committed is not. */
+  step: number;
+  /** SSE event name (`values`, `messages|tools:…`), or one of {@link CONTROL_EVENTS}. */
+  event: string;
+  /** JSON text, sent to clients as it is. */
+  data: string;
+  at: Date;
+}
+
+/**
+ * Events of ours in the log. `run.attempt` opens a new attempt: events of the same run and a step not lower than its own, with a
+ * lower fence, are superseded. `run.ended` is the last event of a run.
+ */
+export const CONTROL_EVENTS = { attempt: 'run.attempt', ended: 'run.ended' } as const;
+
+/** Data of `run.attempt`. */
+export interface AttemptData {
+  run_id: string;
+  /** Attempt that now runs, from 2. */
+  attempt: number;
+  step: number;
+  /** Why the last attempt failed, if known. */
+  reason?: string;
+}
+
+/** Data of `run.ended`. */
+export interface EndedData {
+  run_id: string;
+  status: EndedRunStatus;
+  error?: RunError;
+}

@@ -1,0 +1,39 @@
+/**
+ * Who may write a thread, as a string that orders like its parts: run ordinal, then activity of the run, then attempt.
+ * Never the attempt alone: attempt 2 of an old run must lose to attempt 1 of a new one.
+ */
+export interface FenceParts {
+  /** Ordinal of the run in its thread, from 1, given by the conversation workflow. */
+  run: number;
+  /** Ordinal of the step activity in its run, from 1. */
+  step: number;
+  /** Attempt of that activity, from 1. */
+  attempt: number;
+}
+
+export type Fence = string & { readonly __fence: unique symbol };
+
+const WIDTHS = { run: 10, step: 7, attempt: 5 } as const;
+
+/** Before any run: lower than every fence. */
+export const NO_FENCE = encodeFence({ run: 0, step: 0, attempt: 0 });
+
+/** `0000000007.0000002.00001`: fixed width, so plain string order (also MongoDB's) is the fence order. */
+export function encodeFence(parts: FenceParts): Fence {
+  return (['run', 'step', 'attempt'] as const)
+    .map((part) => {
+      const value = parts[part];
+      const text = String(value);
+      if (!Number.isSafeInteger(value) || value < 0 || text.length > WIDTHS[part]) {
+        throw new RangeError(`fence part ${part} is ${text}; expected an integer of at most ${WIDTHS[part]} digits`);
+      }
+      return text.padStart(WIDTHS[part], '0');
+    })
+    .join('.') as Fence;
+}
+
+/** The parts of an encoded fence. */
+export function decodeFence(fence: Fence): FenceParts {
+  const [run, step, attempt] = fence.split('.').map(Number);
+  return { run: run ?? 0, step: step ?? 0, attempt: attempt ?? 0 };
+}

@@ -1,0 +1,7 @@
+/** Workflow id of a conversation. Thread ids are UUIDs and tenants DNS labels, so no part can hold a slash. */
+export function conversationId(tenant: string, threadId: string): string {
+  return `conversation/${tenant}/${threadId}`;
+}
+
+/** Task queue that every worker serves unless told otherwise. */
+export const DEFAULT_TASK_QUEUE = 'colloquy';

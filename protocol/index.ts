@@ -1,0 +1,26 @@
+/** The words all rooms speak: types, closed lists, the error class. Knows no room, no library; free of zod (that is `protocol/schemas`). */
+export { ColloquyError, ERROR_CODES, errorCode } from './errors.js';
+export type { ErrorCode, ErrorDetails } from './errors.js';
+export { DEFAULT_TENANT, TENANT_PATTERN } from './caller.js';
+export type { Authorize, Caller, Principal, Resource } from './caller.js';
+export { NO_FENCE, decodeFence, encodeFence } from './fence.js';
+export type { Fence, FenceParts } from './fence.js';
+export { CANCEL_ACTIONS, ENDED_RUN_STATUSES, MULTITASK_STRATEGIES, RUN_STATUSES, STREAM_MODES } from './run.js';
+export type {
+  CancelAction,
+  CheckpointRef,
+  EndedRunStatus,
+  MultitaskStrategy,
+  Run,
+  RunCommand,
+  RunConfig,
+  RunError,
+  RunRequest,
+  RunStatus,
+  StreamMode,
+} from './run.js';
+export { THREAD_STATUSES } from './thread.js';
+export type { Assistant, Head, Interrupt, Thread, ThreadStatus } from './thread.js';
+export { CONTROL_EVENTS } from './event.js';
+export type { AttemptData, EndedData, StoredEvent } from './event.js';
+export { DEFAULT_TASK_QUEUE, conversationId } from './ids.js';

@@ -1,0 +1,49 @@
+import type { Fence } from './fence.js';
+
+export const THREAD_STATUSES = ['idle', 'busy', 'interrupted', 'error'] as const;
+export type ThreadStatus = (typeof THREAD_STATUSES)[number];
+
+/** A question to a person, as LangGraph's `Interrupt` looks on the wire. */
+export interface Interrupt {
+  id?: string;
+  value?: unknown;
+}
+
+export interface Thread {
+  tenant: string;
+  threadId: string;
+  status: ThreadStatus;
+  metadata: Record<string, unknown>;
+  /** Default config of the thread's runs. */
+  config: Record<string, unknown>;
+  /** Open questions by Pregel task id. */
+  interrupts: Record<string, Interrupt[]>;
+  /** Cause of status `error`. */
+  error?: { error: string; message: string };
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/**
+ * Where a thread's state stands. `heads` has the newest committed checkpoint of every live namespace (`''` is the root);
+ * "newest" is never the highest checkpoint id, clocks lie. `rev` counts commits: a commit is a compare-and-set on it.
+ */
+export interface Head {
+  rev: number;
+  fence: Fence;
+  heads: Readonly<Record<string, string>>;
+}
+
+export interface Assistant {
+  tenant: string;
+  assistantId: string;
+  graphId: string;
+  name: string;
+  description: string | null;
+  config: Record<string, unknown>;
+  context: unknown;
+  metadata: Record<string, unknown>;
+  version: number;
+  createdAt: Date;
+  updatedAt: Date;
+}

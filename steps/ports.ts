@@ -1,0 +1,64 @@
+import type { BaseStore } from '@langchain/langgraph-checkpoint';
+import type { Caller, CheckpointRef, Interrupt, Run } from '../protocol/index.js';
+
+/** A thread's state at a checkpoint, as LangGraph's clients read it (JSON). */
+export interface ThreadState {
+  values: unknown;
+  next: string[];
+  tasks: ThreadTask[];
+  metadata: Record<string, unknown> | null;
+  created_at: string | null;
+  checkpoint: WireCheckpoint | null;
+  parent_checkpoint: WireCheckpoint | null;
+  /** All open interrupts of the tasks. */
+  interrupts: Interrupt[];
+}
+
+export interface ThreadTask {
+  id: string;
+  name: string;
+  path: unknown[];
+  error: string | null;
+  interrupts: Interrupt[];
+  checkpoint: Record<string, unknown> | null;
+  state: ThreadState | null;
+  result: unknown;
+}
+
+export interface WireCheckpoint {
+  thread_id: string;
+  checkpoint_id: string | null;
+  checkpoint_ns: string;
+  checkpoint_map: Record<string, string> | null;
+}
+
+/** Reads and edits the state of idle threads; what the API may ask of graphs. Every answer is plain JSON. */
+export interface StateAccess {
+  /** State at the head, or at a checkpoint. A thread that never ran has empty values. Errors: `not_found` for an unknown checkpoint. */
+  getState(
+    caller: Caller,
+    graphId: string | undefined,
+    threadId: string,
+    options?: { checkpoint?: CheckpointRef; subgraphs?: boolean },
+  ): Promise<ThreadState>;
+  /** Newest first. */
+  getHistory(
+    caller: Caller,
+    graphId: string | undefined,
+    threadId: string,
+    options: { limit: number; before?: CheckpointRef; metadata?: Record<string, unknown>; checkpoint?: CheckpointRef },
+  ): Promise<ThreadState[]>;
+  /** Writes values as if node `asNode` had. Errors: `conflict` when a run moved the head meanwhile. */
+  updateState(
+    caller: Caller,
+    graphId: string,
+    threadId: string,
+    update: { values: unknown; asNode?: string; checkpoint?: CheckpointRef },
+  ): Promise<{ checkpoint: WireCheckpoint }>;
+  /** Output values of a run that has ended (what `invoke` would return, with `__interrupt__` where it waits). */
+  finalValues(caller: Caller, run: Run): Promise<unknown>;
+}
+
+export interface StepDependencies {
+  store?: BaseStore;
+}

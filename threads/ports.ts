@@ -1,0 +1,119 @@
+import type {
+  Assistant,
+  Caller,
+  EndedRunStatus,
+  Fence,
+  Head,
+  Interrupt,
+  Run,
+  RunError,
+  RunStatus,
+  Thread,
+  ThreadStatus,
+} from '../protocol/index.js';
+
+export interface NewThread {
+  threadId: string;
+  metadata?: Record<string, unknown>;
+  config?: Record<string, unknown>;
+  /** What to do when it is there already; default `raise` (`already_exists`). */
+  ifExists?: 'raise' | 'do_nothing';
+}
+
+export interface ThreadQuery {
+  ids?: string[];
+  /** Every given key must be equal. */
+  metadata?: Record<string, unknown>;
+  status?: ThreadStatus;
+  limit: number;
+  offset: number;
+  sortBy?: 'thread_id' | 'status' | 'created_at' | 'updated_at';
+  sortOrder?: 'asc' | 'desc';
+}
+
+export type NewRun = Omit<Run, 'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'afterSeq' | 'error'>;
+
+export interface RunQuery {
+  status?: RunStatus;
+  limit: number;
+  offset: number;
+}
+
+/** How a run ended, for its record and its thread's. */
+export interface RunEnd {
+  runId: string;
+  status: EndedRunStatus;
+  error?: RunError;
+  threadStatus: ThreadStatus;
+  /** Open questions by Pregel task id. */
+  interrupts: Record<string, Interrupt[]>;
+}
+
+/**
+ * Records of threads and runs. Every call takes the caller first, is authorized, and touches that tenant alone.
+ * A run is invisible until {@link admitRun}: made first, it is shown once the conversation workflow has accepted it.
+ */
+export interface ThreadStore {
+  /** Errors: `already_exists` with `ifExists: 'raise'`. */
+  createThread(caller: Caller, thread: NewThread): Promise<Thread>;
+  /** Errors: `not_found`, also for a thread being deleted. */
+  getThread(caller: Caller, threadId: string): Promise<Thread>;
+  searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
+  countThreads(caller: Caller, query: Pick<ThreadQuery, 'metadata' | 'status'>): Promise<number>;
+  /** Merges the metadata, key by key. Errors: `not_found`. */
+  updateThread(caller: Caller, threadId: string, patch: { metadata?: Record<string, unknown> }): Promise<Thread>;
+  /** After it the thread is `not_found` to everybody and takes no run; its data are still there. Idempotent. Errors: `not_found`. */
+  closeThread(caller: Caller, threadId: string): Promise<void>;
+  /** Removes records, runs, head and checkpoints of a closed thread. Idempotent. */
+  deleteThread(caller: Caller, threadId: string): Promise<void>;
+
+  /**
+   * Stores a run, not yet admitted. With a `key` that a run of the thread already has, returns that run and `created: false`.
+   * An orphan (never admitted) is swept after 7 days.
+   */
+  createRun(caller: Caller, run: NewRun): Promise<{ run: Run; created: boolean }>;
+  /** Makes a run visible. Idempotent. */
+  admitRun(caller: Caller, threadId: string, runId: string): Promise<void>;
+  /** Takes away a run that was refused, if it never started. */
+  discardRun(caller: Caller, threadId: string, runId: string): Promise<void>;
+  /** Errors: `not_found`. With `admittedOnly: false` also shows a run not yet admitted (the pump needs that). */
+  getRun(caller: Caller, threadId: string, runId: string, options?: { admittedOnly?: boolean }): Promise<Run>;
+  /** Newest first. */
+  listRuns(caller: Caller, threadId: string, query: RunQuery): Promise<Run[]>;
+  /** Pending and running runs of a thread, oldest first. */
+  activeRuns(caller: Caller, threadId: string): Promise<Run[]>;
+  /** Marks the run running (and admitted) and its thread busy. A run that has ended stays ended. Idempotent. */
+  startRun(caller: Caller, threadId: string, runId: string, afterSeq: number): Promise<void>;
+  /** Marks the run ended and sets the thread's status. A run that has ended stays as it is; true when this call ended it. */
+  endRun(caller: Caller, threadId: string, end: RunEnd): Promise<boolean>;
+  /** Counts one more failed attempt of a node at a step of the run; answers the new count. */
+  countFailure(caller: Caller, threadId: string, runId: string, step: number): Promise<number>;
+  /** Removes the run's record (rollback). Idempotent. */
+  removeRun(caller: Caller, threadId: string, runId: string): Promise<void>;
+}
+
+export interface AssistantQuery {
+  graphId?: string;
+  name?: string;
+  metadata?: Record<string, unknown>;
+  limit: number;
+  offset: number;
+  sortBy?: 'assistant_id' | 'graph_id' | 'name' | 'created_at' | 'updated_at';
+  sortOrder?: 'asc' | 'desc';
+}
+
+export interface AssistantStore {
+  /** Makes the system assistant of each graph (id = uuid5 of the graph's name in LangGraph's namespace) where missing. */
+  registerGraphs(caller: Caller, graphs: { graphId: string; description?: string }[]): Promise<void>;
+  /** By assistant id, or by graph name (its system assistant). Errors: `not_found`. */
+  getAssistant(caller: Caller, idOrGraph: string): Promise<Assistant>;
+  searchAssistants(caller: Caller, query: AssistantQuery): Promise<{ assistants: Assistant[]; total: number }>;
+}
+
+/** Where thread state stands; a commit is a compare-and-set on it. */
+export interface HeadStore {
+  /** A thread without a commit has rev 0, {@link NO_FENCE} and no heads. */
+  readHead(tenant: string, threadId: string): Promise<Head>;
+  /** Shuts out every writer with a lower fence; answers the head as it is then. Errors: `fence_lost` when a higher fence is set. */
+  raiseFence(tenant: string, threadId: string, fence: Fence): Promise<Head>;
+}
