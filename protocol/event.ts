@@ -10,7 +10,9 @@ export interface StoredEvent {
   runId: string;
   /** Fence of the writer: tells which attempt said it. */
   fence: Fence;
-  /** Committed supersteps of the run before this event: what an attempt that failed said about step n is superseded, what is committed is not. */
+  /** Checkpoint namespace it belongs to; `''` is the root graph. */
+  ns: string;
+  /** LangGraph's step number in that namespace; committed once the namespace's head has it. */
   step: number;
   /** SSE event name (`values`, `messages|tools:…`), or one of {@link CONTROL_EVENTS}. */
   event: string;
@@ -20,8 +22,7 @@ export interface StoredEvent {
 }
 
 /**
- * Events of ours in the log. `run.attempt` opens a new attempt: events of the same run and a step not lower than its own, with a
- * lower fence, are superseded. `run.ended` is the last event of a run.
+ * Events of ours in the log. `run.attempt` opens a new attempt and names the events it supersedes; `run.ended` is the last event of a run.
  */
 export const CONTROL_EVENTS = { attempt: 'run.attempt', ended: 'run.ended' } as const;
 
@@ -30,7 +31,8 @@ export interface AttemptData {
   run_id: string;
   /** Attempt that now runs, from 2. */
   attempt: number;
-  step: number;
+  /** Offsets, first and last of each range, of what earlier attempts said and never committed: a reader drops them. */
+  superseded: [first: number, last: number][];
   /** Why the last attempt failed, if known. */
   reason?: string;
 }

@@ -20,7 +20,7 @@ export type {
   StreamMode,
 } from './run.js';
 export { THREAD_STATUSES } from './thread.js';
-export type { Assistant, Head, Interrupt, Thread, ThreadStatus } from './thread.js';
+export type { Assistant, Head, Interrupt, NamespaceHead, Thread, ThreadStatus } from './thread.js';
 export { CONTROL_EVENTS } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId } from './ids.js';

@@ -31,7 +31,15 @@ export interface Thread {
 export interface Head {
   rev: number;
   fence: Fence;
-  heads: Readonly<Record<string, string>>;
+  heads: Readonly<Record<string, NamespaceHead>>;
+}
+
+export interface NamespaceHead {
+  checkpointId: string;
+  /** Ordinal of the run that committed it; 0: written outside of any run (`updateState`). */
+  run: number;
+  /** LangGraph's step number of that checkpoint. */
+  step: number;
 }
 
 export interface Assistant {

@@ -9,13 +9,16 @@ export interface RunLogScope {
   tail?: number;
 }
 
+/** See {@link StoredEvent} for the fields. */
+export type NewEvent = Pick<StoredEvent, 'ns' | 'step' | 'event' | 'data'>;
+
 /**
  * Writes the events of one attempt of a step. Appends keep their order and take gap-free offsets. The first goes out at once, later ones
  * in batches.
  */
 export interface RunLog {
   /** Buffers; returns at once. After an error of the log every flush throws it. */
-  append(step: number, event: string, data: string): void;
+  append(event: NewEvent): void;
   /** Resolves, with the offset of the last event, when everything appended before is durable. Errors: `fence_lost`. */
   flush(): Promise<number>;
   /** Flushes and forgets the log. */
