@@ -1,0 +1,204 @@
+/**
+ * First thing every npm script runs: installs packages where they are missing and builds `dist/`. Plain JavaScript without dependencies,
+ * since nothing is installed when it starts.
+ *
+ *   node dev/bootstrap.mjs [--build] [--quiet]
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const DIST = join(ROOT, 'dist');
+const INSTALL_STAMP = join(ROOT, 'node_modules', '.colloquy-installed');
+const BUILD_STAMP = join(DIST, '.build-stamp.json');
+const BUNDLE = join(DIST, 'workflow-bundle.js');
+/** Folders without sources of ours; walking them is what would make a build slow. */
+const SKIPPED = new Set(['node_modules', 'dist', '.git', '.colloquy', 'coverage', 'docs']);
+/** Files that a graph needs beside its code; the TypeScript compiler does not copy them. */
+const ASSET = /\.(json|md|txt|csv|proto)$/;
+
+/** Installs packages when the lock file is not the one that was installed. */
+export async function ensureInstalled({ quiet = false } = {}) {
+  const wanted = hash(readFileSync(join(ROOT, 'package-lock.json')));
+  if (readIfThere(INSTALL_STAMP) === wanted) return;
+  if (matchesHiddenLock()) {
+    writeFileSync(INSTALL_STAMP, wanted);
+    return;
+  }
+  if (!quiet) console.log('Installing packages (npm ci), once ...');
+  await run('npm', ['ci', ...(quiet ? ['--silent'] : ['--loglevel=http'])]);
+  writeFileSync(INSTALL_STAMP, wanted);
+}
+
+/** Compiles to `dist/` and bundles the workflows; does nothing when no source changed. */
+export async function ensureBuilt({ quiet = false } = {}) {
+  mkdirSync(DIST, { recursive: true });
+  const release = await lock(join(DIST, '.build-lock'));
+  try {
+    const before = JSON.parse(readIfThere(BUILD_STAMP) ?? '{"sources":{}}');
+    const files = listFiles(ROOT);
+    const sources = fingerprint(files.filter((file) => isSource(file)));
+    const assets = fingerprint(files.filter((file) => file.startsWith('agents/') && ASSET.test(file)));
+    const compiled = JSON.stringify(before.sources) === JSON.stringify(sources);
+    const copied = compiled && JSON.stringify(before.assets) === JSON.stringify(assets);
+    if (!compiled) {
+      if (!quiet) console.log('Compiling ...');
+      await compile();
+      removeStale(Object.keys(before.sources), sources);
+    }
+    if (!copied) copyAssets(Object.keys(assets));
+    const bundle = await ensureBundled(before.bundle, files, quiet);
+    if (!compiled || !copied || bundle !== before.bundle) writeFileSync(BUILD_STAMP, JSON.stringify({ sources, assets, bundle }));
+  } finally {
+    release();
+  }
+}
+
+async function compile() {
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  await run(process.execPath, [tsc, '--noCheck', '--noEmitOnError', 'false', '-p', ROOT]);
+}
+
+/** Bundled from the compiled JavaScript: workers and tests share one bundle, and none of them waits for webpack. */
+async function ensureBundled(before, files, quiet) {
+  const inputs = files.filter((file) => /^(workflows|protocol|memory-jobs)\//.test(file) && isSource(file));
+  if (!inputs.includes('workflows/index.ts')) return undefined;
+  const sdk = JSON.parse(readFileSync(join(ROOT, 'node_modules/@temporalio/workflow/package.json'), 'utf8')).version;
+  const wanted = hash(sdk + inputs.map((file) => file + hash(readFileSync(join(ROOT, file)))).join('\n'));
+  if (before === wanted && existsSync(BUNDLE)) return wanted;
+  if (!quiet) console.log('Bundling workflows ...');
+  const { bundleWorkflowCode } = await import('@temporalio/worker');
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(DIST, 'workflows', 'index.js'),
+    logger: warningsOnly,
+  });
+  writeFileSync(BUNDLE, code);
+  return wanted;
+}
+
+const warningsOnly = {
+  log: (level, message) => (level === 'WARN' || level === 'ERROR') && console.error(message),
+  trace: () => {},
+  debug: () => {},
+  info: () => {},
+  warn: (message) => console.error(message),
+  error: (message) => console.error(message),
+};
+
+/** `langgraph.json` names TypeScript sources; the copy in `dist/` names what they were compiled to. */
+function copyAssets(files) {
+  for (const file of files) {
+    const target = join(DIST, file);
+    mkdirSync(dirname(target), { recursive: true });
+    const content = readFileSync(join(ROOT, file));
+    const isProject = file.endsWith('langgraph.json');
+    writeFileSync(target, isProject ? content.toString('utf8').replace(/\.ts:/g, '.js:') : content);
+  }
+}
+
+/** What was compiled from a source that is gone must not be found by an import. */
+function removeStale(before, now) {
+  for (const file of before.filter((name) => !(name in now))) {
+    const stem = join(DIST, file.replace(/\.ts$/, ''));
+    for (const ending of ['.js', '.js.map', '.d.ts']) rmSync(stem + ending, { force: true });
+  }
+}
+
+function isSource(file) {
+  return (file.endsWith('.ts') && !file.startsWith('test/fixtures/projects/')) || file === 'tsconfig.json' || file === 'package-lock.json';
+}
+
+function fingerprint(files) {
+  return Object.fromEntries(files.map((file) => [file, stamp(join(ROOT, file))]));
+}
+
+function stamp(path) {
+  const { mtimeMs, size } = statSync(path);
+  return `${mtimeMs}:${size}`;
+}
+
+function listFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => !SKIPPED.has(entry.name))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return listFiles(path);
+      return entry.isFile() ? [relative(ROOT, path)] : [];
+    })
+    .sort();
+}
+
+/** npm writes what it installed into a lock file of its own: an `npm ci` by hand is recognised by it. */
+function matchesHiddenLock() {
+  const hidden = readIfThere(join(ROOT, 'node_modules', '.package-lock.json'));
+  if (hidden === undefined) return false;
+  const installed = JSON.parse(hidden).packages;
+  const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
+  return Object.entries(wanted).every(([path, entry]) => path === '' || entry.optional || installed[path]?.version === entry.version);
+}
+
+/** Two builds at once would write the same files; the second waits for the first, or takes over when that one died. */
+async function lock(path) {
+  for (;;) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: 'wx' });
+      const release = () => rmSync(path, { force: true });
+      process.once('exit', release);
+      return release;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      const owner = Number(readIfThere(path));
+      if (owner > 0 && !isAlive(owner)) rmSync(path, { force: true });
+      else await sleep(100);
+    }
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+function run(command, args) {
+  return new Promise((done, failed) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', failed);
+    child.on('exit', (code, signal) => {
+      if (code === 0) done();
+      else failed(new Error(`${[command, ...args].join(' ')} ended with ${signal ?? code}`));
+    });
+  });
+}
+
+function readIfThere(path) {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+}
+
+function hash(content) {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+async function main(args) {
+  const unknown = args.filter((arg) => arg !== '--build' && arg !== '--quiet');
+  if (unknown.length > 0) throw new Error(`unknown flag ${unknown.join(' ')}; known are --build and --quiet`);
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) throw new Error(`Node ${process.versions.node} is too old; 20.19 or newer is needed`);
+  const quiet = args.includes('--quiet');
+  await ensureInstalled({ quiet });
+  if (args.includes('--build')) await ensureBuilt({ quiet });
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(resolve(process.argv[1])).href) {
+  main(process.argv.slice(2)).catch((error) => {
+    console.error(`colloquy: ${error.message}`);
+    process.exitCode = 1;
+  });
+}

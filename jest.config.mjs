@@ -1,0 +1,20 @@
+/** Tests as native ES modules; the servers they talk to are real and started once. */
+export default {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' }, sourceMaps: 'inline' },
+    ],
+  },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', '\\.long\\.test\\.ts$'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.colloquy/', '<rootDir>/test/fixtures/projects/'],
+  globalSetup: '<rootDir>/test/support/servers.mjs',
+  globalTeardown: '<rootDir>/test/support/servers-stop.mjs',
+  maxWorkers: 2,
+  testTimeout: 30_000,
+  reporters: ['default'],
+};

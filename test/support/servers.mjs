@@ -1,0 +1,30 @@
+/** Runs once before all tests: builds, and starts the real servers that they use. Addresses given in the environment are used as they are. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ensureBuilt } from '../../dev/bootstrap.mjs';
+
+export default async function startServersOnce() {
+  await ensureBuilt({ quiet: true });
+  const { startServers } = await import('../../dist/dev/servers.js');
+  const dataDir = mkdtempSync(join(tmpdir(), 'colloquy-test-'));
+  const servers = await startServers({
+    dataDir,
+    toolsDir: resolve('.colloquy'),
+    searchPath: process.env.PATH,
+    temporalPort: 0,
+    mongodbPort: 0,
+    headless: true,
+    temporalAddress: process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS,
+    mongodbUri: process.env.COLLOQUY_TEST_MONGODB_URI,
+    say: (line) => console.log(line),
+  });
+  process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS = servers.temporal.address;
+  process.env.COLLOQUY_TEST_MONGODB_URI = servers.mongodb.address;
+  globalThis.__colloquyServers = {
+    async stop() {
+      await servers.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
