@@ -2,6 +2,7 @@
  * What others may know of the conversation workflow: its name, messages, and the activities it calls. Plain types and names, so that
  * clients need no workflow library.
  */
+import { conversationId } from '../protocol/index.js';
 import type {
   CancelAction,
   EndedRunStatus,
@@ -17,7 +18,7 @@ export const CONVERSATION_WORKFLOW = 'conversation';
 export interface ConversationSettings {
   /** Runs that may wait behind the current one; more are refused with `queue_full`. */
   queueLimit: number;
-  /** Idempotency keys remembered; older ones are found by the unique index in the database. */
+  /** Accepted runs remembered, with their idempotency keys; older ones are found by the unique index in the database. */
   keyWindow: number;
   /** Continue as new after this many turns, whatever the server suggests; 0: only when it suggests. */
   maxTurns: number;
@@ -32,6 +33,10 @@ export const DEFAULT_SETTINGS: ConversationSettings = {
   joinQuickStepsMs: 100,
 };
 
+/**
+ * Input of the workflow. Who starts it by hand may leave everything out: tenant and thread are parts of the workflow id, which must be
+ * `conversation/<tenant>/<thread>`, so that a thread has one workflow.
+ */
 export interface ConversationInput {
   tenant: string;
   threadId: string;
@@ -44,28 +49,39 @@ export interface ConversationInput {
 
 /** What survives continue-as-new: ids and small values, never messages or state. */
 export interface CarriedState {
-  /** Ordinal of the last run begun. */
+  /** Ordinal of the last run taken from the queue. */
   ordinal: number;
   turns: number;
   queue: QueuedRun[];
-  /** Idempotency keys with their run, oldest first. */
-  keys: [key: string, runId: string][];
+  /** Accepted runs with their idempotency key, oldest first. */
+  admitted: [runId: string, key?: string][];
   interrupts: PendingInterrupt[];
-  status: ThreadStatus;
+  status: Exclude<ThreadStatus, 'busy'>;
   cursor?: Cursor;
   assistantId?: string;
+  last?: EndedRun;
+  notes?: Note[];
 }
 
 /** One accepted run, waiting or current. */
 export interface QueuedRun {
   runId: string;
+  /** Empty until an unrecorded run is recorded. */
   graphId: string;
+  /** Empty where neither the signal nor an earlier run named one; `recordRun` finds it. */
   assistantId: string;
-  /** Present on a run that came by signal: it has still to be recorded by an activity. */
+  /** Present on a run that came by signal, by `resume` or by a deadline: it has still to be recorded by an activity. */
   unrecorded?: UnrecordedRun;
+  /** The question it answers; {@link ANY_INTERRUPT} where only the run's request knows. */
+  answers?: string;
+  /** It was cancelled while it waited: it will be ended without a step. */
+  cancelled?: CancelAction;
 }
 
-/** A run that came by a signal: the payload the workflow hands to `recordRun`. */
+/** `answers` of a run submitted with `resumes`. */
+export const ANY_INTERRUPT = '*';
+
+/** A run that nobody has stored yet: what the workflow hands to `recordRun`. */
 export interface UnrecordedRun {
   key?: string;
   assistantId?: string;
@@ -87,7 +103,7 @@ export interface SubmitRun {
   strategy: MultitaskStrategy;
   /** Idempotency key. */
   key?: string;
-  /** The run answers questions: it needs a waiting interrupt unless something is queued. */
+  /** The run answers questions (its command has `resume`): refused with `conflict` while another answer waits or runs. */
   resumes?: boolean;
 }
 
@@ -105,11 +121,24 @@ export interface CancelRuns {
   action: CancelAction;
 }
 
+/** Those of the runs asked for that wait or run; the others have ended, or never were. */
 export interface Cancelled {
   runIds: string[];
 }
 
-/** `resume` (update and signal): answer a question. Without an id it answers the only open one. */
+/**
+ * `close`: refuses everything from now on, cancels the runs, waiting and current, and completes the workflow when they have ended. Answers
+ * when that is decided; await the workflow's result for the rest. Takes no argument.
+ */
+export interface Closed {
+  /** Runs being cancelled. */
+  runIds: string[];
+}
+
+/**
+ * `resume` (update and signal): answer an open question. Without an id it answers the only one. The signal also takes a bare value:
+ * `--input '"approve"'`, `--input true`.
+ */
 export interface ResumeConversation {
   interruptId?: string;
   value: unknown;
@@ -123,13 +152,19 @@ export interface Resumed {
 
 export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel' } as const;
 
-/** `message`: a turn by signal. `input` is the graph's input; a bare string is taken as one human message. */
+/**
+ * `message`: a turn by signal. `input` is the graph's input; a string is one human message. The signal may also be that bare string.
+ * A signal cannot be refused to its sender: what is wrong with one, or has no room, stands in `notes` of the `state` query.
+ */
 export interface MessageSignal {
   input: unknown;
   /** Assistant or graph; default: the one of the last run. */
   assistantId?: string;
   key?: string;
 }
+
+/** `cancel` by signal: nothing at all stops everything; a string names one run. */
+export type CancelSignal = undefined | string | { runIds?: string[] | 'all'; action?: CancelAction };
 
 // ---- queries
 
@@ -146,7 +181,23 @@ export interface ConversationView {
   /** Turns since the conversation began. */
   turns: number;
   /** How the last run ended. */
-  last?: { runId: string; status: EndedRunStatus; error?: RunError };
+  last?: EndedRun;
+  /** True from `close` on: no run is taken any more. */
+  closed: boolean;
+  /** What became of signals that could not be followed, oldest first; the last few. */
+  notes: Note[];
+}
+
+export interface EndedRun {
+  runId: string;
+  status: EndedRunStatus;
+  error?: RunError;
+}
+
+export interface Note {
+  /** ISO 8601. */
+  at: string;
+  text: string;
 }
 
 /** A question to a person. */
@@ -163,7 +214,49 @@ export interface PendingInterrupt {
 
 // ---- search attributes (Keyword), registered by the server's start
 
+/**
+ * `status` says who is needed: `interrupted` (a person), `error` (the last run failed), else `idle`. It stays `idle` while a run works:
+ * `busy` would cost every turn two events. Kept up by the workflow where the starter set `tenant`.
+ */
 export const SEARCH_ATTRIBUTES = { tenant: 'ColloquyTenant', assistant: 'ColloquyAssistant', status: 'ColloquyStatus' } as const;
+
+// ---- starting
+
+/** What a Temporal client is given to start a conversation (with an update or a signal); the task queue is the caller's. */
+export interface ConversationStart {
+  workflowId: string;
+  args: [ConversationInput];
+  staticSummary: string;
+  typedSearchAttributes: { key: { name: string; type: 'KEYWORD' }; value: string }[];
+}
+
+/** Start options of a conversation whose first run is of this assistant. */
+export function conversationStart(
+  input: ConversationInput,
+  assistant: { assistantId: string; name?: string },
+): ConversationStart {
+  const keyword = (name: string, value: string) => ({ key: { name, type: 'KEYWORD' as const }, value });
+  return {
+    workflowId: conversationId(input.tenant, input.threadId),
+    args: [input],
+    staticSummary: oneLine(`conversation with ${assistant.name ?? assistant.assistantId}`),
+    typedSearchAttributes: [
+      keyword(SEARCH_ATTRIBUTES.tenant, input.tenant),
+      keyword(SEARCH_ATTRIBUTES.assistant, assistant.assistantId),
+      keyword(SEARCH_ATTRIBUTES.status, 'idle'),
+    ],
+  };
+}
+
+/** Temporal refuses a summary of more than 400 bytes as JSON, and with it the whole workflow task. */
+const SUMMARY_CHARACTERS = 90;
+
+/** A text as a Temporal summary: one line, short in bytes too. */
+export function oneLine(text: string): string {
+  // eslint-disable-next-line no-control-regex -- escaped as JSON a control character takes six bytes
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim();
+  return line.length <= SUMMARY_CHARACTERS ? line : `${line.slice(0, SUMMARY_CHARACTERS - 1)}…`;
+}
 
 // ---- activities
 
@@ -200,7 +293,10 @@ export interface StepTask {
   threadId: string;
   runId: string;
   graphId: string;
-  /** Ordinal of the run in its thread: first part of the fence. */
+  /**
+   * Ordinal of the run in its thread: first part of the fence. It grows with every run; a thread's first execution starts at the server's
+   * clock in seconds, so that one that follows an execution which completed or was terminated is higher.
+   */
   ordinal: number;
   /** Ordinal of this activity in the run, from 1. */
   step: number;
@@ -226,13 +322,16 @@ export interface StepOutcome {
   cursor?: Cursor;
 }
 
-/** `endRun`: end a run from outside of its steps (cancelled, failed for good). Idempotent by run id. */
+/**
+ * `endRun`: end a run from outside of its steps (cancelled, failed for good). Idempotent by run id. A run that was cancelled while it
+ * waited may be ended between two steps of the current one, under the current one's ordinal: other runs of the thread are active then.
+ */
 export interface EndRunTask {
   tenant: string;
   threadId: string;
   runId: string;
   ordinal: number;
-  /** A fence step above every step activity of the run. */
+  /** A fence step above every activity before it. */
   step: number;
   status: EndedRunStatus;
   error?: RunError;
@@ -262,10 +361,11 @@ export interface ConversationActivities {
 }
 
 /**
- * Failure types that `runStep` throws (`ApplicationFailure.type`). `GraphFailed` carries a {@link RunError} as its only detail and is not
- * retried; everything else is retried by the server.
+ * Failure types of activities (`ApplicationFailure.type`) that are not retried; everything else is, by the server. `GraphFailed` (of
+ * `runStep`) carries a {@link RunError} as its only detail and ends the run. `fence_lost` (of `runStep` and `endRun`) means that a higher
+ * fence stands, its only detail: at the first step of a run the workflow takes a higher ordinal and tries again.
  */
-export const FAILURES = { graph: 'GraphFailed' } as const;
+export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;
 
 /** Rejections of updates are application failures whose type is a code of ours. */
 export type RejectionCode = 'conflict' | 'queue_full' | 'thread_closed' | 'invalid_argument';
