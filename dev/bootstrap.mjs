@@ -52,7 +52,8 @@ export async function ensureBuilt({ quiet = false } = {}) {
     }
     if (!copied) copyAssets(Object.keys(assets));
     const bundle = await ensureBundled(before.bundle, files, quiet);
-    if (!compiled || !copied || bundle !== before.bundle) writeFileSync(BUILD_STAMP, JSON.stringify({ sources, assets, bundle }));
+    if (!compiled || !copied || bundle !== before.bundle)
+      writeFileSync(BUILD_STAMP, JSON.stringify({ sources, assets, bundle }));
   } finally {
     release();
   }
@@ -109,7 +110,11 @@ function removeStale(before, now) {
 }
 
 function isSource(file) {
-  return (file.endsWith('.ts') && !file.startsWith('test/fixtures/projects/')) || file === 'tsconfig.json' || file === 'package-lock.json';
+  return (
+    (file.endsWith('.ts') && !file.startsWith('test/fixtures/projects/')) ||
+    file === 'tsconfig.json' ||
+    file === 'package-lock.json'
+  );
 }
 
 function fingerprint(files) {
@@ -138,7 +143,9 @@ function matchesHiddenLock() {
   if (hidden === undefined) return false;
   const installed = JSON.parse(hidden).packages;
   const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
-  return Object.entries(wanted).every(([path, entry]) => path === '' || entry.optional || installed[path]?.version === entry.version);
+  return Object.entries(wanted).every(
+    ([path, entry]) => path === '' || entry.optional || installed[path]?.version === entry.version,
+  );
 }
 
 /** Two builds at once would write the same files; the second waits for the first, or takes over when that one died. */
@@ -190,7 +197,8 @@ async function main(args) {
   const unknown = args.filter((arg) => arg !== '--build' && arg !== '--quiet');
   if (unknown.length > 0) throw new Error(`unknown flag ${unknown.join(' ')}; known are --build and --quiet`);
   const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major < 20 || (major === 20 && minor < 19)) throw new Error(`Node ${process.versions.node} is too old; 20.19 or newer is needed`);
+  if (major < 20 || (major === 20 && minor < 19))
+    throw new Error(`Node ${process.versions.node} is too old; 20.19 or newer is needed`);
   const quiet = args.includes('--quiet');
   await ensureInstalled({ quiet });
   if (args.includes('--build')) await ensureBuilt({ quiet });

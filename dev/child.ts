@@ -78,7 +78,10 @@ function superviseChild(name: string, child: ChildProcess): Child {
  */
 function startReaper(pid: number): ChildProcess {
   const script = 'cat >/dev/null; kill -CONT "$1"; kill -TERM "$1"; sleep 10; kill -KILL "$1"';
-  const reaper = spawn('sh', ['-c', script, 'sh', String(pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+  const reaper = spawn('sh', ['-c', script, 'sh', String(pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   reaper.on('error', () => {});
   reaper.stdin?.on('error', () => {});
   (reaper.stdin as unknown as { unref?: () => void }).unref?.();
@@ -87,12 +90,20 @@ function startReaper(pid: number): ChildProcess {
 }
 
 /** Tries `probe` until it succeeds. Errors: `unavailable`, with the end of the log, when the server ends or time is up. */
-export async function untilReady(spec: ChildSpec, child: Child, probe: () => Promise<void>, timeoutMs: number): Promise<void> {
+export async function untilReady(
+  spec: ChildSpec,
+  child: Child,
+  probe: () => Promise<void>,
+  timeoutMs: number,
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
   while (Date.now() < deadline) {
     if (!child.running) {
-      throw new ColloquyError('unavailable', `${spec.name} ended (${await child.ended}) at start; ${logTail(spec.logFile)}`);
+      throw new ColloquyError(
+        'unavailable',
+        `${spec.name} ended (${await child.ended}) at start; ${logTail(spec.logFile)}`,
+      );
     }
     try {
       return await probe();
@@ -102,7 +113,9 @@ export async function untilReady(spec: ChildSpec, child: Child, probe: () => Pro
     await Promise.race([child.ended, new Promise((resolve) => setTimeout(resolve, 50))]);
   }
   const seconds = timeoutMs / 1000;
-  throw new ColloquyError('unavailable', `${spec.name} did not answer within ${seconds} s; ${logTail(spec.logFile)}`, { cause: last });
+  throw new ColloquyError('unavailable', `${spec.name} did not answer within ${seconds} s; ${logTail(spec.logFile)}`, {
+    cause: last,
+  });
 }
 
 function logTail(file: string): string {

@@ -24,7 +24,8 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
   const port = await ports.choose('mongodb', options.mongodbPort);
   const binary = await findMongo(options);
   say(`starting ${binary.label} on port ${port}`);
-  if (binary.kind === 'secantusdb') say('SecantusDB is a beta, fine for trying and testing; in production set MONGODB_URI to a MongoDB replica set');
+  if (binary.kind === 'secantusdb')
+    say('SecantusDB is a beta, fine for trying and testing; in production set MONGODB_URI to a MongoDB replica set');
   const folder = join(dataDir, binary.kind);
   mkdirSync(folder, { recursive: true });
   const address = `mongodb://${LOOPBACK}:${port}/?directConnection=true`;
@@ -50,7 +51,17 @@ function mongodArguments(folder: string, port: number): string[] {
 
 /** Without `--sync-on-commit` a SIGKILL loses acknowledged writes. */
 function secantusArguments(folder: string, port: number): string[] {
-  return ['--host', LOOPBACK, '--port', String(port), '--storage-path', folder, '--sync-on-commit', '--log-level', 'WARNING'];
+  return [
+    '--host',
+    LOOPBACK,
+    '--port',
+    String(port),
+    '--storage-path',
+    folder,
+    '--sync-on-commit',
+    '--log-level',
+    'WARNING',
+  ];
 }
 
 async function probeMongo(uri: string, host: string, kind: Kind): Promise<void> {
@@ -65,12 +76,17 @@ async function probeMongo(uri: string, host: string, kind: Kind): Promise<void> 
   }
 }
 
+interface ReplicaSetConfig {
+  version: number;
+  members: { host: string }[];
+}
+
 /** A mongod writes the host into its replica set; after a change of port it would not know itself. */
 async function ensureReplicaSet(client: MongoClient, host: string): Promise<void> {
   const admin = client.db('admin');
   try {
-    const { config } = await admin.command({ replSetGetConfig: 1 });
-    if (config.members[0].host === host) return;
+    const { config } = (await admin.command({ replSetGetConfig: 1 })) as { config: ReplicaSetConfig };
+    if (config.members[0]?.host === host) return;
     const members = [{ ...config.members[0], host }];
     await admin.command({ replSetReconfig: { ...config, version: config.version + 1, members }, force: true });
   } catch (error) {
@@ -87,16 +103,25 @@ async function findMongo(options: ServerOptions): Promise<MongoBinary> {
   if (installed !== undefined) return { kind: 'mongod', path: installed, label: `mongod (${installed})` };
   const downloads = join(toolsDir, 'bin');
   const cached = findExecutable(downloads, /^mongod-/) ?? (await downloadMongod(downloads, toolsDir, say));
-  if (cached !== undefined) return { kind: 'mongod', path: cached, label: `mongod ${MONGOD_VERSION} (downloaded by mongodb-memory-server)` };
+  if (cached !== undefined)
+    return { kind: 'mongod', path: cached, label: `mongod ${MONGOD_VERSION} (downloaded by mongodb-memory-server)` };
   return secantus(toolsDir, say);
 }
 
 async function secantus(toolsDir: string, say: ServerOptions['say']): Promise<MongoBinary> {
   const bin = await ensureWheel(toolsDir, 'secantusdb', say);
-  return { kind: 'secantusdb', path: join(bin, 'secantusd-py'), label: `SecantusDB (wheel secantusdb ${WHEELS.secantusdb})` };
+  return {
+    kind: 'secantusdb',
+    path: join(bin, 'secantusd-py'),
+    label: `SecantusDB (wheel secantusdb ${WHEELS.secantusdb})`,
+  };
 }
 
-async function downloadMongod(folder: string, toolsDir: string, say: ServerOptions['say']): Promise<string | undefined> {
+async function downloadMongod(
+  folder: string,
+  toolsDir: string,
+  say: ServerOptions['say'],
+): Promise<string | undefined> {
   try {
     const { DryMongoBinary, MongoBinary } = await import('mongodb-memory-server-core');
     const { MongoBinaryDownloadUrl } = await import('mongodb-memory-server-core/lib/util/MongoBinaryDownloadUrl.js');

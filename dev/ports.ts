@@ -27,7 +27,9 @@ export class PortBook {
     if (asked === 0) return freePort(host);
     if (asked !== undefined) {
       if (await isFree(asked, host)) return asked;
-      throw new ColloquyError('unavailable', `port ${asked} (${name}) is in use on ${host}; choose another`, { field: name });
+      throw new ColloquyError('unavailable', `port ${asked} (${name}) is in use on ${host}; choose another`, {
+        field: name,
+      });
     }
     const candidates = [this.#remembered[name], USUAL_PORTS[name]];
     for (const port of candidates) {
@@ -67,7 +69,9 @@ export function freePort(host = LOOPBACK): Promise<number> {
     server.once('error', reject);
     server.listen({ port: 0, host, exclusive: true }, () => {
       const address = server.address();
-      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port'))));
+      server.close(() =>
+        typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port')),
+      );
     });
   });
 }

@@ -41,14 +41,16 @@ export interface Servers {
 /** Starts what no address was given for. Errors: `unavailable`, `already_exists`; then nothing is left running. */
 export async function startServers(partial: EmbeddedOptions): Promise<Servers> {
   const options = complete(partial);
-  const starting = [
+  const starting: [Promise<TemporalServer>, Promise<Server>] = [
     partial.temporalAddress === undefined ? startTemporal(options) : given(partial.temporalAddress),
     partial.mongodbUri === undefined ? startMongo(options) : given(partial.mongodbUri),
-  ] as const;
+  ];
   const results = await Promise.allSettled(starting);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) {
-    await Promise.all(results.map((result) => (result.status === 'fulfilled' ? result.value.stop() : undefined)));
+    await Promise.all(
+      results.map((result) => (result.status === 'fulfilled' ? result.value.stop() : Promise.resolve())),
+    );
     throw failed.reason;
   }
   const [temporal, mongodb] = await Promise.all(starting);

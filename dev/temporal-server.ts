@@ -91,7 +91,11 @@ async function findTemporal({ toolsDir, searchPath, say }: ServerOptions): Promi
 }
 
 /** The library downloads and starts in one go; we stop that server and keep its binary, to run it with our flags. */
-async function downloadTemporal(folder: string, toolsDir: string, say: ServerOptions['say']): Promise<string | undefined> {
+async function downloadTemporal(
+  folder: string,
+  toolsDir: string,
+  say: ServerOptions['say'],
+): Promise<string | undefined> {
   if (!(await isReachable(DOWNLOAD_PROBE, join(toolsDir, 'downloads.json'), say))) return undefined;
   say(`downloading the Temporal CLI into ${folder}`);
   mkdirSync(folder, { recursive: true });

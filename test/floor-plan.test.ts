@@ -1,0 +1,143 @@
+import { describe, it, expect } from '@jest/globals';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import ts from 'typescript';
+
+/** The words, with their parsers; a workflow and what runs in a browser take `protocol` alone, which is free of zod. */
+const WORDS = ['protocol', 'protocol/schemas'];
+const STORES = ['threads', 'memory', 'skills', 'policy', 'streams', 'egress'];
+
+/**
+ * Who may import whom; this table is the documentation. A room is a folder, or the part of one that is named here (the longest match
+ * counts). Every room may import itself.
+ */
+const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
+  protocol: { imports: [] },
+  'protocol/schemas': { imports: ['protocol'] },
+  telemetry: { imports: WORDS },
+  config: { imports: WORDS },
+  policy: { imports: [...WORDS, 'telemetry'] },
+  threads: { imports: [...WORDS, 'telemetry'] },
+  memory: { imports: [...WORDS, 'telemetry'] },
+  skills: { imports: [...WORDS, 'telemetry'] },
+  streams: { imports: [...WORDS, 'telemetry'] },
+  egress: { imports: [...WORDS, 'telemetry'] },
+  agents: { imports: [...WORDS, 'telemetry'], types: ['memory', 'skills'] },
+  steps: { imports: [...WORDS, 'telemetry', 'agents'], types: ['threads', 'streams', 'memory', 'skills'] },
+  activities: { imports: [...WORDS, 'telemetry', 'workflows/contract', 'steps', ...STORES] },
+  'memory-jobs': {
+    imports: [...WORDS, 'telemetry', 'agents', 'memory', 'streams', 'memory-jobs/contract'],
+    types: ['memory-jobs/workflows'],
+  },
+  'memory-jobs/workflows': { imports: ['protocol', 'memory-jobs/contract'], types: ['memory-jobs'] },
+  'memory-jobs/contract': { imports: ['protocol'] },
+  'workflows/contract': { imports: ['protocol'] },
+  workflows: { imports: ['protocol', 'workflows/contract'], types: ['activities'] },
+  api: {
+    imports: [...WORDS, 'telemetry', 'workflows/contract', 'memory-jobs/contract'],
+    types: ['threads', 'steps', 'memory', 'skills', 'policy', 'streams'],
+  },
+  client: { imports: ['protocol'] },
+  playground: { imports: ['client', 'protocol'] },
+};
+
+/** Composition roots may import everything but the proofs; the proofs may import everything and are imported by nobody. */
+const ROOTS = ['api/main', 'workers', 'dev'];
+const PROOFS = ['test', 'evals', 'bench'];
+
+/** Libraries that stay behind a door, and the rooms that may open it. */
+const LIBRARIES: Record<string, string[]> = {
+  zod: ['protocol/schemas', 'config', 'agents', 'api', ...PROOFS],
+  '@temporalio/worker': [...ROOTS, 'telemetry', ...PROOFS],
+  '@temporalio/workflow': ['workflows', 'memory-jobs/workflows', ...PROOFS],
+  express: ['api', ...PROOFS],
+};
+
+const HOUSE = resolve(import.meta.dirname, '..');
+const NAMES = [...Object.keys(ROOMS), ...ROOTS, ...PROOFS].sort((a, b) => b.length - a.length);
+
+interface Import {
+  from: string;
+  to: string;
+  typeOnly: boolean;
+  line: string;
+}
+
+describe('the floor plan', () => {
+  const files = sources(HOUSE);
+  const imports = files.flatMap(importsOf);
+
+  it('knows every room that is there', () => {
+    expect(files.filter((file) => roomOf(file) === undefined)).toEqual([]);
+    expect(files.length).toBeGreaterThan(10);
+  });
+
+  it('lets a room import only what its row allows', () => {
+    expect(imports.filter((found) => found.to.startsWith('.') && !isAllowed(found)).map((found) => found.line)).toEqual(
+      [],
+    );
+  });
+
+  it('keeps each of these libraries in the rooms that need it', () => {
+    const strays = imports.filter(({ from, to, typeOnly }) => {
+      const rooms = LIBRARIES[Object.keys(LIBRARIES).find((name) => to === name || to.startsWith(`${name}/`)) ?? ''];
+      return rooms !== undefined && !typeOnly && !rooms.includes(from);
+    });
+    expect(strays.map((found) => found.line)).toEqual([]);
+  });
+});
+
+function isAllowed({ from, to, typeOnly }: Import): boolean {
+  const target = to.slice(2);
+  if (PROOFS.includes(from)) return true;
+  if (PROOFS.includes(target)) return false;
+  if (target === from || ROOTS.includes(from)) return true;
+  const row = ROOMS[from];
+  if (row === undefined) return false;
+  return row.imports.includes(target) || (typeOnly && (row.types?.includes(target) ?? false));
+}
+
+function roomOf(file: string): string | undefined {
+  const path = relative(HOUSE, file).replace(/\.ts$/, '');
+  return NAMES.find((name) => path === name || path.startsWith(`${name}/`));
+}
+
+function importsOf(file: string): Import[] {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
+  const found: Import[] = [];
+  const add = (specifier: string, typeOnly: boolean) => {
+    const to = specifier.startsWith('.')
+      ? `./${roomOf(resolve(file, '..', specifier.replace(/\.js$/, ''))) ?? specifier}`
+      : specifier;
+    found.push({ from: roomOf(file) ?? '', to, typeOnly, line: `${relative(HOUSE, file)} imports ${specifier}` });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+      add(node.moduleSpecifier.text, node.importClause?.isTypeOnly ?? false);
+    } else if (ts.isExportDeclaration(node) && node.moduleSpecifier && ts.isStringLiteral(node.moduleSpecifier)) {
+      add(node.moduleSpecifier.text, node.isTypeOnly);
+    } else if (
+      ts.isImportTypeNode(node) &&
+      ts.isLiteralTypeNode(node.argument) &&
+      ts.isStringLiteral(node.argument.literal)
+    ) {
+      add(node.argument.literal.text, true);
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      const [argument] = node.arguments;
+      if (argument !== undefined && ts.isStringLiteral(argument)) add(argument.text, false);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => !['node_modules', 'dist', '.colloquy', '.git', 'coverage', 'projects'].includes(entry.name))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return sources(path);
+      return /\.ts$/.test(entry.name) ? [path] : [];
+    });
+}
