@@ -1,0 +1,112 @@
+import type { ClientSession, Collection, Db } from 'mongodb';
+import { ColloquyError, NO_FENCE, type Fence, type Head, type NamespaceHead } from '../protocol/index.js';
+import type { HeadStore } from './ports.js';
+
+interface HeadDocument {
+  /** `<tenant>/<thread id>` */
+  _id: string;
+  rev: number;
+  fence: Fence;
+  /** Keys are namespaces, escaped: MongoDB reads dots and dollars in keys as paths. */
+  heads: Record<string, NamespaceHead>;
+}
+
+/** A change of a thread's head; `null` forgets a namespace. */
+export interface HeadChange {
+  heads: Readonly<Record<string, NamespaceHead | null>>;
+  /** The writer's fence; absent for writers outside of any run, who take the fence as it is. */
+  fence?: Fence;
+  /** The revision this change builds on; absent: whatever is there (single writer). */
+  rev?: number;
+}
+
+/** The thread heads of one database. The only room that names collection `thread_heads`. */
+export class MongoHeads implements HeadStore {
+  readonly #collection: Collection<HeadDocument>;
+
+  constructor(db: Db) {
+    this.#collection = db.collection('thread_heads');
+  }
+
+  async readHead(tenant: string, threadId: string): Promise<Head> {
+    const document = await this.#collection.findOne({ _id: headKey(tenant, threadId) });
+    return document === null ? { rev: 0, fence: NO_FENCE, heads: {} } : fromDocument(document);
+  }
+
+  async raiseFence(tenant: string, threadId: string, fence: Fence): Promise<Head> {
+    try {
+      const document = await this.#collection.findOneAndUpdate(
+        { _id: headKey(tenant, threadId), fence: { $lte: fence } },
+        { $set: { fence }, $inc: { rev: 1 }, $setOnInsert: { heads: {} } },
+        { upsert: true, returnDocument: 'after' },
+      );
+      return document === null ? this.readHead(tenant, threadId) : fromDocument(document);
+    } catch (error) {
+      // The upsert runs into the record itself when its fence is higher.
+      if ((error as { code?: unknown }).code === 11000) throw lost(tenant, threadId, fence, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Applies a change inside of a transaction. Errors: `fence_lost` when the revision is another or the fence is higher; the caller's
+   * transaction must abort then.
+   */
+  async change(session: ClientSession, tenant: string, threadId: string, change: HeadChange): Promise<void> {
+    const _id = headKey(tenant, threadId);
+    const set: Record<string, unknown> = change.fence === undefined ? {} : { fence: change.fence };
+    const unset: Record<string, true> = {};
+    for (const [ns, head] of Object.entries(change.heads)) {
+      if (head === null) unset[`heads.${escapeKey(ns)}`] = true;
+      else set[`heads.${escapeKey(ns)}`] = head;
+    }
+    const update = {
+      $inc: { rev: 1 },
+      ...(Object.keys(set).length > 0 && { $set: set }),
+      ...(Object.keys(unset).length > 0 && { $unset: unset }),
+      ...(change.fence === undefined && { $setOnInsert: { fence: NO_FENCE } }),
+    };
+    const filter = {
+      _id,
+      ...(change.rev !== undefined && change.rev > 0 && { rev: change.rev }),
+      ...(change.fence !== undefined && { fence: { $lte: change.fence } }),
+    };
+    const upsert = change.rev === undefined || change.rev === 0;
+    if (change.rev === 0) Object.assign(filter, { rev: 0 });
+    try {
+      const result = await this.#collection.updateOne(filter, update, { session, upsert });
+      if (result.matchedCount + result.upsertedCount === 1) return;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 11000) throw error;
+      throw lost(tenant, threadId, change.fence, error);
+    }
+    throw lost(tenant, threadId, change.fence);
+  }
+
+  async remove(tenant: string, threadId: string): Promise<void> {
+    await this.#collection.deleteOne({ _id: headKey(tenant, threadId) });
+  }
+}
+
+function headKey(tenant: string, threadId: string): string {
+  return `${tenant}/${threadId}`;
+}
+
+function fromDocument(document: HeadDocument): Head {
+  const heads = Object.entries(document.heads ?? {}).map(([key, head]) => [unescapeKey(key), head] as const);
+  return { rev: document.rev, fence: document.fence, heads: Object.fromEntries(heads) };
+}
+
+function escapeKey(ns: string): string {
+  // A leading letter, as an empty key is refused.
+  return `n${encodeURIComponent(ns).replaceAll('.', '%2E')}`;
+}
+
+function unescapeKey(key: string): string {
+  return decodeURIComponent(key.slice(1));
+}
+
+function lost(tenant: string, threadId: string, fence: Fence | undefined, cause?: unknown): ColloquyError {
+  const who = fence === undefined ? 'a writer outside of runs' : `writer ${fence}`;
+  return new ColloquyError('fence_lost', `thread ${threadId} of tenant ${tenant} has moved on; ${who} must stop`, { cause });
+}

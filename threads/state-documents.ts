@@ -1,0 +1,56 @@
+import type { Binary } from 'mongodb';
+
+/**
+ * The keys of collection `checkpoints`: `<tenant>/<thread>/<kind>/…`, so that one prefix holds a thread, and one holds each kind of it.
+ * Kinds: `c` a checkpoint without its values, `b` one channel's value at one version, `w` one pending write of a task.
+ */
+export interface StateDocument {
+  _id: string;
+  /** Type tag of the serializer. */
+  type: string;
+  data: Binary | Uint8Array;
+  /** `c`: parent checkpoint id. */
+  parent?: string;
+  /** `c`: metadata as JSON. */
+  metadata?: string;
+  /** `w`: task id, path, index and channel. */
+  write?: { taskId: string; path: string; index: number; channel: string };
+}
+
+const part = encodeURIComponent;
+
+export function threadPrefix(tenant: string, threadId: string): string {
+  return `${tenant}/${part(threadId)}/`;
+}
+
+export function checkpointPrefix(tenant: string, threadId: string, ns?: string): string {
+  return `${threadPrefix(tenant, threadId)}c/${ns === undefined ? '' : `${part(ns)}/`}`;
+}
+
+export function checkpointKey(tenant: string, threadId: string, ns: string, id: string): string {
+  return `${checkpointPrefix(tenant, threadId, ns)}${id}`;
+}
+
+/** Namespace and id of a checkpoint's key. */
+export function parseCheckpointKey(key: string): { threadId: string; ns: string; id: string } {
+  const [, threadId, , ns, id] = key.split('/');
+  return { threadId: decodeURIComponent(threadId ?? ''), ns: decodeURIComponent(ns ?? ''), id: id ?? '' };
+}
+
+export function blobKey(tenant: string, threadId: string, ns: string, channel: string, version: string | number): string {
+  return `${threadPrefix(tenant, threadId)}b/${part(ns)}/${part(channel)}/${version}`;
+}
+
+export function writePrefix(tenant: string, threadId: string, ns: string, checkpointId: string): string {
+  return `${threadPrefix(tenant, threadId)}w/${part(ns)}/${checkpointId}/`;
+}
+
+/** Special writes have negative indices; an offset keeps the keys in order. */
+export function writeKey(prefix: string, taskId: string, index: number): string {
+  return `${prefix}${taskId}/${String(index + 1000).padStart(6, '0')}`;
+}
+
+/** All keys that start with a prefix. `0` is the character after `/`, the prefix's last one. */
+export function prefixRange(prefix: string): { $gte: string; $lt: string } {
+  return { $gte: prefix, $lt: `${prefix.slice(0, -1)}0` };
+}
