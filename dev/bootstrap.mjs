@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,13 +50,19 @@ export async function ensureBuilt({ quiet = false } = {}) {
       await compile();
       removeStale(Object.keys(before.sources), sources);
     }
-    if (!copied) copyAssets(Object.keys(assets));
+    if (!copied) {
+      copyAssets(Object.keys(assets));
+      writeStamp({ sources, assets, bundle: before.bundle });
+    }
     const bundle = await ensureBundled(before.bundle, files, quiet);
-    if (!compiled || !copied || bundle !== before.bundle)
-      writeFileSync(BUILD_STAMP, JSON.stringify({ sources, assets, bundle }));
+    if (bundle !== before.bundle) writeStamp({ sources, assets, bundle });
   } finally {
     release();
   }
+}
+
+function writeStamp(stamp) {
+  writeFileSync(BUILD_STAMP, JSON.stringify(stamp));
 }
 
 async function compile() {
@@ -72,12 +78,14 @@ async function ensureBundled(before, files, quiet) {
   const wanted = hash(sdk + inputs.map((file) => file + hash(readFileSync(join(ROOT, file)))).join('\n'));
   if (before === wanted && existsSync(BUNDLE)) return wanted;
   if (!quiet) console.log('Bundling workflows ...');
+  rmSync(BUNDLE, { force: true });
   const { bundleWorkflowCode } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(DIST, 'workflows', 'index.js'),
     logger: warningsOnly,
   });
-  writeFileSync(BUNDLE, code);
+  writeFileSync(`${BUNDLE}.new`, code);
+  renameSync(`${BUNDLE}.new`, BUNDLE);
   return wanted;
 }
 
@@ -118,10 +126,10 @@ function isSource(file) {
 }
 
 function fingerprint(files) {
-  return Object.fromEntries(files.map((file) => [file, stamp(join(ROOT, file))]));
+  return Object.fromEntries(files.map((file) => [file, timeAndSize(join(ROOT, file))]));
 }
 
-function stamp(path) {
+function timeAndSize(path) {
   const { mtimeMs, size } = statSync(path);
   return `${mtimeMs}:${size}`;
 }

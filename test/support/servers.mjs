@@ -5,7 +5,8 @@ import { join, resolve } from 'node:path';
 import { ensureBuilt } from '../../dev/bootstrap.mjs';
 
 export default async function startServersOnce() {
-  await ensureBuilt({ quiet: true });
+  // What does not build fails the tests that need it; the others can run. `npm test` builds first and is strict.
+  await ensureBuilt({ quiet: true }).catch((error) => console.error(`the build failed: ${error.message}`));
   const { startServers } = await import('../../dist/dev/servers.js');
   const dataDir = mkdtempSync(join(tmpdir(), 'colloquy-test-'));
   const servers = await startServers({

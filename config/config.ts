@@ -1,0 +1,248 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { DEFAULT_TASK_QUEUE, DEFAULT_TENANT, TENANT_PATTERN } from '../protocol/index.js';
+
+export interface TemporalConfig {
+  /** `host:port`. */
+  address: string;
+  /** The address was set, not assumed: `dev` then starts no server of its own. */
+  isGiven: boolean;
+  namespace: string;
+  taskQueue: string;
+  apiKey?: string;
+  /** As Temporal's clients take it; `true`: TLS with the system's roots. */
+  tls?:
+    | true
+    | { serverNameOverride?: string; serverRootCACertificate?: Buffer; clientCertPair?: { crt: Buffer; key: Buffer } };
+}
+
+export interface MongoConfig {
+  uri: string;
+  isGiven: boolean;
+  database: string;
+}
+
+export interface ApiConfig {
+  host: string;
+  port: number;
+  /** Largest request body, in bytes. */
+  bodyLimitBytes: number;
+  /** A silent stream gets a comment this often, in ms. */
+  heartbeatMs: number;
+  /** Origins that browsers may call from; `*`: any. */
+  corsOrigins: string[];
+}
+
+export interface WorkerConfig {
+  /** Steps at once in one process. */
+  maxConcurrentSteps: number;
+  /** Conversations kept in memory; a colder one is replayed from its history. */
+  maxCachedWorkflows: number;
+  /** On SIGTERM, time for running steps to reach their next commit, in ms. */
+  shutdownGraceMs: number;
+  /** Port of the health check (`GET /ok`); none without. */
+  healthPort?: number;
+  step: { timeoutMs: number; heartbeatTimeoutMs: number; maximumAttempts: number };
+}
+
+export interface TelemetryConfig {
+  /** OTLP over HTTP; none without. */
+  endpoint?: string;
+  serviceName: string;
+}
+
+export interface Config {
+  temporal: TemporalConfig;
+  mongo: MongoConfig;
+  api: ApiConfig;
+  worker: WorkerConfig;
+  /** Settings of conversations that begin from now on. */
+  conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
+  retention: { eventsMs: number };
+  /** Path of the langgraph.json; none: the shipped one. */
+  projectPath?: string;
+  /** Tenant of callers that name none. */
+  tenant: string;
+  telemetry: TelemetryConfig;
+}
+
+/** All faults of a configuration in one message. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const count = (smallest: number) => z.coerce.number().int().min(smallest);
+const port = z.coerce.number().int().min(0).max(65_535);
+const yesOrNo = z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1');
+const ms = count(1);
+const DAY_MS = 86_400_000;
+const MEBIBYTE = 1024 * 1024;
+
+/** Every variable that is read, with its default. */
+const environmentSchema = z.object({
+  TEMPORAL_ADDRESS: z
+    .string()
+    .regex(/^[^\s/:]+:\d+$|^\[.+\]:\d+$/, 'must be host:port')
+    .optional(),
+  TEMPORAL_NAMESPACE: z.string().default('default'),
+  TEMPORAL_API_KEY: z.string().optional(),
+  TEMPORAL_TLS: yesOrNo.optional(),
+  TEMPORAL_TLS_SERVER_NAME: z.string().optional(),
+  TEMPORAL_TLS_SERVER_CA_CERT_PATH: z.string().optional(),
+  TEMPORAL_TLS_CLIENT_CERT_PATH: z.string().optional(),
+  TEMPORAL_TLS_CLIENT_KEY_PATH: z.string().optional(),
+  MONGODB_URI: z
+    .string()
+    .regex(/^mongodb(\+srv)?:\/\//, 'must begin with mongodb:// or mongodb+srv://')
+    .optional(),
+  MONGODB_DATABASE: z
+    .string()
+    .regex(/^[^/\\. "$*<>:|?]{1,63}$/, 'is no name of a MongoDB database')
+    .default('colloquy'),
+  COLLOQUY_TASK_QUEUE: z.string().default(DEFAULT_TASK_QUEUE),
+  COLLOQUY_TENANT: z.string().regex(TENANT_PATTERN, `must match ${TENANT_PATTERN}`).default(DEFAULT_TENANT),
+  COLLOQUY_CONFIG: z.string().optional(),
+  COLLOQUY_HOST: z.string().default('127.0.0.1'),
+  COLLOQUY_PORT: port.default(2024),
+  COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(4 * MEBIBYTE),
+  COLLOQUY_HEARTBEAT_MS: ms.default(15_000),
+  COLLOQUY_CORS_ORIGINS: z.string().default('*'),
+  COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
+  COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
+  COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
+  COLLOQUY_HEALTH_PORT: port.optional(),
+  COLLOQUY_STEP_TIMEOUT_MS: ms.default(600_000),
+  COLLOQUY_STEP_HEARTBEAT_TIMEOUT_MS: ms.default(10_000),
+  COLLOQUY_STEP_MAX_ATTEMPTS: count(1).default(5),
+  COLLOQUY_QUEUE_LIMIT: count(0).default(100),
+  COLLOQUY_KEY_WINDOW: count(0).default(500),
+  COLLOQUY_MAX_TURNS: count(0).default(0),
+  COLLOQUY_JOIN_QUICK_STEPS_MS: count(0).default(100),
+  COLLOQUY_EVENT_RETENTION_MS: ms.default(7 * DAY_MS),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  OTEL_SERVICE_NAME: z.string().default('colloquy'),
+});
+
+type Environment = z.output<typeof environmentSchema>;
+export type Variable = keyof Environment;
+export const VARIABLES = Object.keys(environmentSchema.shape) as Variable[];
+
+/**
+ * Reads the environment; a flag of the command line wins over its variable. An empty variable counts as not set, as in a compose file.
+ * Errors: {@link ConfigError}, with every fault.
+ */
+export function loadConfig(
+  flags: Partial<Record<Variable, string | undefined>> = {},
+  environment: Record<string, string | undefined> = process.env,
+): Config {
+  const given = Object.fromEntries(
+    VARIABLES.map((name) => [name, flags[name] ?? (environment[name] === '' ? undefined : environment[name])]),
+  );
+  const parsed = environmentSchema.safeParse(given);
+  if (!parsed.success) throw new ConfigError(report(parsed.error.issues.map((issue) => fault(issue, given))));
+  const faults: string[] = [];
+  const config = toConfig(parsed.data, faults);
+  if (faults.length > 0) throw new ConfigError(report(faults));
+  return config;
+}
+
+function report(faults: string[]): string {
+  return `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n  ${faults.join('\n  ')}`;
+}
+
+/** Says what is wrong with which value; a value that may be secret is not shown. */
+function fault(issue: z.core.$ZodIssue, given: Record<string, string | undefined>): string {
+  const name = String(issue.path[0]);
+  const value = /KEY|URI/.test(name) ? '(not shown)' : JSON.stringify(given[name]);
+  return `${name}=${value}: ${issue.message}`;
+}
+
+function toConfig(env: Environment, faults: string[]): Config {
+  return {
+    temporal: {
+      address: env.TEMPORAL_ADDRESS ?? '127.0.0.1:7233',
+      isGiven: env.TEMPORAL_ADDRESS !== undefined,
+      namespace: env.TEMPORAL_NAMESPACE,
+      taskQueue: env.COLLOQUY_TASK_QUEUE,
+      ...present({ apiKey: env.TEMPORAL_API_KEY, tls: toTls(env, faults) }),
+    },
+    mongo: {
+      uri: env.MONGODB_URI ?? 'mongodb://127.0.0.1:27017/?directConnection=true',
+      isGiven: env.MONGODB_URI !== undefined,
+      database: env.MONGODB_DATABASE,
+    },
+    api: {
+      host: env.COLLOQUY_HOST,
+      port: env.COLLOQUY_PORT,
+      bodyLimitBytes: env.COLLOQUY_BODY_LIMIT_BYTES,
+      heartbeatMs: env.COLLOQUY_HEARTBEAT_MS,
+      corsOrigins: env.COLLOQUY_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
+    },
+    worker: {
+      maxConcurrentSteps: env.COLLOQUY_MAX_CONCURRENT_STEPS,
+      maxCachedWorkflows: env.COLLOQUY_MAX_CACHED_WORKFLOWS,
+      shutdownGraceMs: env.COLLOQUY_SHUTDOWN_GRACE_MS,
+      ...present({ healthPort: env.COLLOQUY_HEALTH_PORT }),
+      step: {
+        timeoutMs: env.COLLOQUY_STEP_TIMEOUT_MS,
+        heartbeatTimeoutMs: env.COLLOQUY_STEP_HEARTBEAT_TIMEOUT_MS,
+        maximumAttempts: env.COLLOQUY_STEP_MAX_ATTEMPTS,
+      },
+    },
+    conversation: {
+      queueLimit: env.COLLOQUY_QUEUE_LIMIT,
+      keyWindow: env.COLLOQUY_KEY_WINDOW,
+      maxTurns: env.COLLOQUY_MAX_TURNS,
+      joinQuickStepsMs: env.COLLOQUY_JOIN_QUICK_STEPS_MS,
+    },
+    retention: { eventsMs: env.COLLOQUY_EVENT_RETENTION_MS },
+    tenant: env.COLLOQUY_TENANT,
+    telemetry: { serviceName: env.OTEL_SERVICE_NAME, ...present({ endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT }) },
+    ...present({ projectPath: env.COLLOQUY_CONFIG === undefined ? undefined : resolve(env.COLLOQUY_CONFIG) }),
+  };
+}
+
+function toTls(env: Environment, faults: string[]): TemporalConfig['tls'] {
+  const [crt, key] = [env.TEMPORAL_TLS_CLIENT_CERT_PATH, env.TEMPORAL_TLS_CLIENT_KEY_PATH];
+  if ((crt === undefined) !== (key === undefined)) {
+    faults.push('TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be set together');
+    return undefined;
+  }
+  if (env.TEMPORAL_TLS === false) return undefined;
+  const details = present({
+    serverNameOverride: env.TEMPORAL_TLS_SERVER_NAME,
+    serverRootCACertificate: readSecret('TEMPORAL_TLS_SERVER_CA_CERT_PATH', env, faults),
+    clientCertPair:
+      crt === undefined
+        ? undefined
+        : {
+            crt: readSecret('TEMPORAL_TLS_CLIENT_CERT_PATH', env, faults) ?? Buffer.of(),
+            key: readSecret('TEMPORAL_TLS_CLIENT_KEY_PATH', env, faults) ?? Buffer.of(),
+          },
+  });
+  if (Object.keys(details).length > 0) return details;
+  return env.TEMPORAL_TLS === true || env.TEMPORAL_API_KEY !== undefined ? true : undefined;
+}
+
+function readSecret(
+  name: 'TEMPORAL_TLS_SERVER_CA_CERT_PATH' | 'TEMPORAL_TLS_CLIENT_CERT_PATH' | 'TEMPORAL_TLS_CLIENT_KEY_PATH',
+  env: Environment,
+  faults: string[],
+): Buffer | undefined {
+  const path = env[name];
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    faults.push(`${name}=${JSON.stringify(path)}: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the keys whose value is not set. */
+function present<T extends object>(values: T): Present<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Present<T>;
+}

@@ -1,0 +1,52 @@
+import { describe, it, expect } from '@jest/globals';
+import { ConfigError, loadConfig } from '../../config/index.js';
+
+describe('the configuration', () => {
+  it('is complete with an empty environment', () => {
+    const config = loadConfig({}, {});
+    expect(config.temporal).toEqual({
+      address: '127.0.0.1:7233',
+      isGiven: false,
+      namespace: 'default',
+      taskQueue: 'colloquy',
+    });
+    expect(config.mongo).toEqual({
+      uri: 'mongodb://127.0.0.1:27017/?directConnection=true',
+      isGiven: false,
+      database: 'colloquy',
+    });
+    expect(config.api).toMatchObject({ host: '127.0.0.1', port: 2024, bodyLimitBytes: 4_194_304 });
+    expect(config.projectPath).toBeUndefined();
+  });
+
+  it('lets a flag win over its variable', () => {
+    const config = loadConfig({ COLLOQUY_PORT: '3001' }, { COLLOQUY_PORT: '3000', COLLOQUY_HOST: '0.0.0.0' });
+    expect(config.api).toMatchObject({ host: '0.0.0.0', port: 3001 });
+  });
+
+  it('takes an empty variable as not set', () => {
+    expect(loadConfig({}, { TEMPORAL_ADDRESS: '', MONGODB_URI: '' }).temporal.isGiven).toBe(false);
+  });
+
+  it('reports all faults in one message, naming variable and value', () => {
+    const load = () =>
+      loadConfig({}, { TEMPORAL_ADDRESS: 'http://here', COLLOQUY_PORT: '99999', COLLOQUY_TENANT: 'Not A Tenant' });
+    expect(load).toThrow(ConfigError);
+    expect(load).toThrow(/3 faults/);
+    expect(load).toThrow(/TEMPORAL_ADDRESS="http:\/\/here": must be host:port/);
+    expect(load).toThrow(/COLLOQUY_PORT="99999"/);
+    expect(load).toThrow(/COLLOQUY_TENANT="Not A Tenant"/);
+  });
+
+  it('does not show a value that may carry a password', () => {
+    const load = () => loadConfig({}, { MONGODB_URI: 'postgres://user:secret@db' });
+    expect(load).toThrow(/MONGODB_URI=\(not shown\): must begin with mongodb:/);
+    expect(load).not.toThrow(/secret/);
+  });
+
+  it('uses TLS with an API key, and wants both halves of a client certificate', () => {
+    expect(loadConfig({}, { TEMPORAL_API_KEY: 'k' }).temporal).toMatchObject({ apiKey: 'k', tls: true });
+    expect(() => loadConfig({}, { TEMPORAL_TLS_CLIENT_CERT_PATH: '/c' })).toThrow(/must be set together/);
+    expect(() => loadConfig({}, { TEMPORAL_TLS_SERVER_CA_CERT_PATH: '/none' })).toThrow(/ENOENT/);
+  });
+});
