@@ -33,6 +33,8 @@ export interface AttemptData {
   attempt: number;
   /** Offsets, first and last of each range, of what earlier attempts said and never committed: a reader drops them. */
   superseded: [first: number, last: number][];
+  /** Last offset looked at for that; what a dying attempt still said between it and this event is superseded too. */
+  tail: number;
   /** Why the last attempt failed, if known. */
   reason?: string;
 }

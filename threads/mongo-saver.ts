@@ -45,7 +45,8 @@ export interface StateCommit {
   inserts: StateDocument[];
   /** Keys that may be there: special writes and checkpoints are replaced, regular writes and values kept. */
   merges: StateDocument[];
-  head: HeadChange;
+  /** Asked for right before the commit, when everything else is stored. */
+  head: () => Promise<HeadChange>;
 }
 
 /**
@@ -120,7 +121,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   ): Promise<RunnableConfig> {
     const { threadId, ns } = this.address(config);
     const inserts = await this.encodeCheckpoint(config, checkpoint, metadata, newVersions);
-    const head = { heads: { [ns]: { checkpointId: checkpoint.id, run: 0, step: metadata.step ?? 0 } } };
+    const heads = { [ns]: { checkpointId: checkpoint.id, run: 0, step: metadata.step ?? 0, tail: 0 } };
+    const head = () => Promise.resolve({ heads });
     try {
       await this.commit(threadId, { inserts, merges: [], head });
     } catch (error) {
@@ -134,7 +136,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   override async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string, taskPath = ''): Promise<void> {
     const { threadId } = this.address(config);
     const merges = await this.encodeWrites(config, writes, taskId, taskPath);
-    await this.commit(threadId, { inserts: [], merges, head: { heads: {} } });
+    await this.commit(threadId, { inserts: [], merges, head: () => Promise.resolve({ heads: {} }) });
   }
 
   override async deleteThread(threadId: string): Promise<void> {
@@ -224,13 +226,12 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /** Stores documents and moves the head, or does nothing. Errors: `fence_lost`. */
-  protected async commit(threadId: string, commit: StateCommit, beforeHead?: Promise<unknown>): Promise<void> {
+  protected async commit(threadId: string, commit: StateCommit): Promise<void> {
     await this.#client.withSession((session) =>
       session.withTransaction(async () => {
         if (commit.inserts.length > 0) await this.#documents.insertMany(commit.inserts, { session });
         if (commit.merges.length > 0) await this.#documents.bulkWrite(commit.merges.map(mergeWrite), { session });
-        await beforeHead;
-        await this.heads.change(session, this.tenant, threadId, commit.head);
+        await this.heads.change(session, this.tenant, threadId, await commit.head());
       }),
     );
   }

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/** Any UUID spelling, also those that are no RFC version: clients make ids of their own. */
+export const uuid = z.guid();
+
+export const jsonObject = z.record(z.string(), z.unknown());
+
+/** Issue parameter that turns a validation error from "wrong" into "understood, but not served". */
+export const UNSUPPORTED = { unsupported: true } as const;
+
+/** A field that clients may know and we do not serve: absent or null passes, anything else is refused by name. */
+export function notServed(reason: string) {
+  return servedAs([], reason);
+}
+
+/** A field that we serve in some of its values only, because what we do is at least as strong as what they ask. */
+export function servedAs(values: readonly unknown[], reason: string) {
+  return z
+    .unknown()
+    .optional()
+    .superRefine((value, context) => {
+      if (value === undefined || value === null || values.includes(value)) return;
+      context.addIssue({ code: 'custom', message: `not served here: ${reason}`, params: UNSUPPORTED });
+    });
+}
+
+/** Booleans in a query string. */
+export const queryBoolean = z.enum(['true', '1', 'yes', 'false', '0', 'no']).transform((value) => ['true', '1', 'yes'].includes(value));
+
+/** A query parameter that may be repeated or hold commas. */
+export const queryList = z
+  .union([z.string(), z.array(z.string())])
+  .transform((value) => (Array.isArray(value) ? value : value.split(',')).map((item) => item.trim()));
+
+export const MAX_PAGE = 1000;
+export const limit = z.int().min(1).max(MAX_PAGE);
+export const offset = z.int().min(0);
+export const queryLimit = z.coerce.number().pipe(limit);
+export const queryOffset = z.coerce.number().pipe(offset);
+
+export const checkpointRef = z.strictObject({
+  thread_id: uuid.nullish(),
+  checkpoint_id: uuid.nullish(),
+  checkpoint_ns: z.string().nullish(),
+  checkpoint_map: z.record(z.string(), z.string()).nullish(),
+});
+
+export const sortOrder = z.enum(['asc', 'desc']);

@@ -1,0 +1,30 @@
+/** What clients may send, as zod schemas: bodies, queries and headers of the HTTP API. The only place that knows zod; types of the house stay in `protocol`. */
+export { MAX_PAGE, UNSUPPORTED, uuid } from './common.js';
+export {
+  createStreamQuery,
+  idempotencyKey,
+  lastEventId,
+  runCancelQuery,
+  runJoinQuery,
+  runListQuery,
+  runStreamQuery,
+  statelessRun,
+  statelessRunInBackground,
+  threadRun,
+  threadRunInBackground,
+} from './run.js';
+export type { RunBody, RunBodyConfig } from './run.js';
+export {
+  historyBody,
+  historyQuery,
+  stateAtCheckpoint,
+  stateQuery,
+  stateUpdate,
+  threadCount,
+  threadCreate,
+  threadGetQuery,
+  threadPatch,
+  threadSearch,
+} from './thread.js';
+export type { HistoryBody } from './thread.js';
+export { assistantCount, assistantSearch } from './assistant.js';

@@ -1,0 +1,254 @@
+import type { RunnableConfig } from '@langchain/core/runnables';
+import type {
+  ChannelVersions,
+  Checkpoint,
+  CheckpointMetadata,
+  CheckpointTuple,
+  PendingWrite,
+} from '@langchain/langgraph-checkpoint';
+import { decodeFence, type Fence, type Head, type NamespaceHead } from '../protocol/index.js';
+import { MongoSaver, type SaverOptions } from './mongo-saver.js';
+import type { StateCache } from './state-cache.js';
+import { writePrefix, type StateDocument } from './state-documents.js';
+
+const NULL_TASK_ID = '00000000-0000-0000-0000-000000000000';
+const RESUME = '__resume__';
+/** How long the commit of an input may wait for the first node, in ms: long enough to join a quick one, short for a watching person. */
+const INPUT_DELAY_MS = 20;
+/** How long a finished task's writes wait for the commit of their superstep, in ms, before they are saved for its siblings' sake. */
+const WRITES_DELAY_MS = 3;
+
+export interface CommitInfo {
+  ns: string;
+  /** LangGraph's step number of the checkpoint. */
+  step: number;
+}
+
+export interface StepSaverOptions extends SaverOptions {
+  threadId: string;
+  runId: string;
+  fence: Fence;
+  /** Where the thread stands; a stale one makes the first commit fail with `fence_lost`. */
+  head: Head;
+  cache: StateCache;
+  /**
+   * Awaited by every commit of a superstep before it becomes visible: what was said about the step is stored before the step is. Answers
+   * the offset of the thread's last event.
+   */
+  beforeCommit: () => Promise<number>;
+  /** Offset of the thread's last event now. */
+  tail: number;
+  /** A superstep has been committed. */
+  onCommit: (commit: CommitInfo) => void;
+  /** The answer of a `Command` has been consumed by a subgraph already; do not hand it to its next question. */
+  resumeConsumed?: boolean;
+}
+
+interface Piece {
+  inserts: StateDocument[];
+  merges: StateDocument[];
+  heads: Record<string, NamespaceHead | null>;
+}
+
+/**
+ * The saver of one step activity: bound to a thread, a run and a fence. A superstep's commit is awaited; the commit of an input, and
+ * writes of a task, wait a moment for the superstep that follows and go with it in one transaction.
+ */
+export class StepSaver extends MongoSaver {
+  readonly #options: StepSaverOptions;
+  readonly #run: number;
+  #head: { rev: number; heads: Record<string, NamespaceHead> };
+  #pending: Promise<Piece>[] = [];
+  #flushing: Promise<void> = Promise.resolve();
+  #tail: number;
+  #timer: NodeJS.Timeout | undefined;
+  #timerDue = Infinity;
+  #failure: { error: unknown } | undefined;
+  /** Namespaces in which a node of the graph, not just its entry, has worked since their last checkpoint. */
+  readonly #worked = new Set<string>();
+  /** Complete pending writes by key prefix, of checkpoints this saver made or read. */
+  readonly #writes = new Map<string, StateDocument[]>();
+  readonly #fresh = new Set<string>();
+
+  constructor(options: StepSaverOptions) {
+    super(options);
+    this.#options = options;
+    this.#run = decodeFence(options.fence).run;
+    this.#tail = options.tail;
+    this.#head = { rev: options.head.rev, heads: { ...options.head.heads } };
+  }
+
+  /** Where the thread stands after the last commit. */
+  get head(): Head {
+    return { rev: this.#head.rev, fence: this.#options.fence, heads: { ...this.#head.heads } };
+  }
+
+  override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
+    const tuple = await super.getTuple(config);
+    if (tuple === undefined || this.#options.resumeConsumed !== true || tuple.config.configurable?.checkpoint_ns !== '') return tuple;
+    const pendingWrites = tuple.pendingWrites?.filter(([task, channel]) => task !== NULL_TASK_ID || channel !== RESUME) ?? [];
+    return { ...tuple, pendingWrites };
+  }
+
+  override async put(
+    config: RunnableConfig,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+    newVersions: ChannelVersions,
+  ): Promise<RunnableConfig> {
+    const { threadId, ns } = this.address(config);
+    const step = metadata.step ?? 0;
+    const head: NamespaceHead = { checkpointId: checkpoint.id, run: this.#run, step, tail: 0 };
+    const heads: Piece['heads'] = { [ns]: head, ...(ns === '' && this.#finishedSubgraphs()) };
+    this.#apply(heads);
+    const prefix = writePrefix(this.tenant, threadId, ns, checkpoint.id);
+    this.#fresh.add(prefix);
+    this.#writes.set(prefix, []);
+    const owned = { ...metadata, run_id: this.#options.runId, run_attempt: decodeFence(this.#options.fence).attempt };
+    const encoded = this.encodeCheckpoint(config, checkpoint, owned as CheckpointMetadata, newVersions);
+    this.#pending.push(
+      encoded.then((inserts) => {
+        for (const document of inserts) this.#options.cache.set(document._id, [document]);
+        return { inserts, merges: [], heads };
+      }),
+    );
+    if (this.#worked.delete(ns)) {
+      await this.flush(this.#options.beforeCommit());
+      this.#options.onCommit({ ns, step });
+    } else {
+      this.#schedule(INPUT_DELAY_MS);
+    }
+    return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
+  }
+
+  override putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string, taskPath = ''): Promise<void> {
+    const { threadId, ns, checkpointId = '' } = this.address(config);
+    if (taskId !== NULL_TASK_ID && !taskPath.endsWith('__start__')) this.#worked.add(ns);
+    const prefix = writePrefix(this.tenant, threadId, ns, checkpointId);
+    const encoded = this.encodeWrites(config, writes, taskId, taskPath);
+    this.#pending.push(
+      encoded.then((documents) => {
+        this.#writes.set(prefix, mergeDocuments(this.#writes.get(prefix), documents));
+        const fresh = this.#fresh.has(prefix);
+        return { inserts: fresh ? documents : [], merges: fresh ? [] : documents, heads: {} };
+      }),
+    );
+    // Answers and updates of a command are safe with the request until a task has worked with them.
+    if (taskId !== NULL_TASK_ID) this.#schedule(WRITES_DELAY_MS);
+    return encoded.then(() => undefined);
+  }
+
+  /** Everything put so far is committed when it resolves. Errors: `fence_lost`, or the failure of an earlier commit. */
+  async flush(beforeHead?: Promise<number>): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerDue = Infinity;
+    const before = this.#flushing;
+    const own = (async () => {
+      await before.catch(() => undefined);
+      if (this.#failure !== undefined) throw this.#failure.error;
+      await this.#commitPending(beforeHead);
+    })();
+    this.#flushing = own;
+    // Whoever awaits `beforeHead` only through a commit that failed earlier must not leave a rejection unheard.
+    beforeHead?.catch(() => undefined);
+    await own;
+  }
+
+  /** Keeps what the next step on this worker will ask for. Call after the last flush. */
+  remember(): void {
+    for (const [ns, head] of Object.entries(this.#head.heads)) {
+      const prefix = writePrefix(this.tenant, this.#options.threadId, ns, head.checkpointId);
+      const writes = this.#writes.get(prefix);
+      if (writes !== undefined) this.#options.cache.set(this.#writesKey(prefix, this.#head.rev), writes);
+    }
+  }
+
+  protected override async newest(threadId: string, ns: string): Promise<string | undefined> {
+    const head = this.#head.heads[ns];
+    if (head !== undefined) return head.checkpointId;
+    // A subgraph of a checkpoint that this run made has a name nobody can have used before.
+    const parent = ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
+    if (ns.includes(':') && this.#head.heads[parent]?.run === this.#run) return undefined;
+    return this.highest(threadId, ns);
+  }
+
+  protected override async readDocument(key: string): Promise<StateDocument | undefined> {
+    const [cached] = this.#options.cache.get(key) ?? [];
+    if (cached !== undefined) return cached;
+    const document = await super.readDocument(key);
+    if (document !== undefined) this.#options.cache.set(key, [document]);
+    return document;
+  }
+
+  protected override async readDocuments(keys: string[]): Promise<StateDocument[]> {
+    const cached = keys.flatMap((key) => this.#options.cache.get(key) ?? []);
+    const have = new Set(cached.map((document) => document._id));
+    const read = await super.readDocuments(keys.filter((key) => !have.has(key)));
+    for (const document of read) this.#options.cache.set(document._id, [document]);
+    return [...cached, ...read];
+  }
+
+  protected override async readRange(prefix: string): Promise<StateDocument[]> {
+    const known = this.#writes.get(prefix) ?? this.#options.cache.get(this.#writesKey(prefix, this.#options.head.rev));
+    const writes = known ?? (await super.readRange(prefix));
+    this.#writes.set(prefix, writes);
+    return writes;
+  }
+
+  #writesKey(prefix: string, rev: number): string {
+    return `${prefix}@${rev}`;
+  }
+
+  /** Once the root has moved on, subgraphs of tasks of its last checkpoint are never resumed: forget where they stood. */
+  #finishedSubgraphs(): Record<string, null> {
+    const names = Object.keys(this.#head.heads).filter((ns) => ns.includes(':'));
+    return Object.fromEntries(names.map((ns) => [ns, null]));
+  }
+
+  #apply(heads: Piece['heads']): void {
+    for (const [ns, head] of Object.entries(heads)) {
+      if (head === null) delete this.#head.heads[ns];
+      else this.#head.heads[ns] = head;
+    }
+  }
+
+  #schedule(delayMs: number): void {
+    const due = performance.now() + delayMs;
+    if (due >= this.#timerDue) return;
+    clearTimeout(this.#timer);
+    this.#timerDue = due;
+    this.#timer = setTimeout(() => void this.flush().catch(() => undefined), delayMs);
+  }
+
+  async #commitPending(beforeHead: Promise<number> | undefined): Promise<void> {
+    const pieces = await Promise.all(this.#pending.splice(0));
+    if (pieces.length === 0) {
+      await beforeHead;
+      return;
+    }
+    const inserts = unique(pieces.flatMap((piece) => piece.inserts));
+    const heads = Object.assign({}, ...pieces.map((piece) => piece.heads)) as Piece['heads'];
+    const head = async () => {
+      this.#tail = (await beforeHead) ?? this.#tail;
+      for (const moved of Object.values(heads)) if (moved !== null) moved.tail = this.#tail;
+      return { heads, fence: this.#options.fence, rev: this.#head.rev };
+    };
+    try {
+      await this.commit(this.#options.threadId, { inserts, merges: pieces.flatMap((piece) => piece.merges), head });
+      this.#head.rev += 1;
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
+  }
+}
+
+/** A task may write twice to one checkpoint (an answer, then its result): the later write of a key counts. */
+function unique(documents: StateDocument[]): StateDocument[] {
+  return [...new Map(documents.map((document) => [document._id, document])).values()];
+}
+
+function mergeDocuments(old: StateDocument[] = [], added: StateDocument[]): StateDocument[] {
+  return unique([...old, ...added]);
+}
