@@ -52,6 +52,11 @@ export interface TelemetryConfig {
   serviceName: string;
 }
 
+export interface LogConfig {
+  level: 'debug' | 'info' | 'warn' | 'error';
+  format: 'text' | 'json';
+}
+
 export interface Config {
   temporal: TemporalConfig;
   mongo: MongoConfig;
@@ -65,6 +70,7 @@ export interface Config {
   /** Tenant of callers that name none. */
   tenant: string;
   telemetry: TelemetryConfig;
+  log: LogConfig;
 }
 
 /** All faults of a configuration in one message. */
@@ -105,8 +111,8 @@ const environmentSchema = z.object({
   COLLOQUY_CONFIG: z.string().optional(),
   COLLOQUY_HOST: z.string().default('127.0.0.1'),
   COLLOQUY_PORT: port.default(2024),
-  COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(4 * MEBIBYTE),
-  COLLOQUY_HEARTBEAT_MS: ms.default(15_000),
+  COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(10 * MEBIBYTE),
+  COLLOQUY_HEARTBEAT_MS: ms.default(5_000),
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
   COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
@@ -121,6 +127,8 @@ const environmentSchema = z.object({
   COLLOQUY_JOIN_QUICK_STEPS_MS: count(0).default(100),
   COLLOQUY_EVENT_RETENTION_MS: ms.default(7 * DAY_MS),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  COLLOQUY_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  COLLOQUY_LOG_FORMAT: z.enum(['text', 'json']).default('text'),
   OTEL_SERVICE_NAME: z.string().default('colloquy'),
 });
 
@@ -198,6 +206,7 @@ function toConfig(env: Environment, faults: string[]): Config {
     },
     retention: { eventsMs: env.COLLOQUY_EVENT_RETENTION_MS },
     tenant: env.COLLOQUY_TENANT,
+    log: { level: env.COLLOQUY_LOG_LEVEL, format: env.COLLOQUY_LOG_FORMAT },
     telemetry: { serviceName: env.OTEL_SERVICE_NAME, ...present({ endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT }) },
     ...present({ projectPath: env.COLLOQUY_CONFIG === undefined ? undefined : resolve(env.COLLOQUY_CONFIG) }),
   };

@@ -1,4 +1,12 @@
 /** The environment and the flags, read once into one typed value. Knows no room that uses it; composition roots alone import it. */
-export type { ApiConfig, Config, MongoConfig, TelemetryConfig, TemporalConfig, WorkerConfig } from './config.js';
+export type {
+  ApiConfig,
+  Config,
+  LogConfig,
+  MongoConfig,
+  TelemetryConfig,
+  TemporalConfig,
+  WorkerConfig,
+} from './config.js';
 export { ConfigError, VARIABLES, loadConfig } from './config.js';
 export { childEnvironment, searchPath, wantsColour } from './environment.js';

@@ -15,7 +15,7 @@ describe('the configuration', () => {
       isGiven: false,
       database: 'colloquy',
     });
-    expect(config.api).toMatchObject({ host: '127.0.0.1', port: 2024, bodyLimitBytes: 4_194_304 });
+    expect(config.api).toMatchObject({ host: '127.0.0.1', port: 2024, bodyLimitBytes: 10_485_760 });
     expect(config.projectPath).toBeUndefined();
   });
 

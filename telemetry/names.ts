@@ -1,0 +1,19 @@
+/** Attribute keys that may leave the process; a span's other attributes are dropped before export. */
+export const ATTRIBUTES = {
+  tenant: 'colloquy.tenant',
+  thread: 'colloquy.thread_id',
+  run: 'colloquy.run_id',
+  graph: 'colloquy.graph_id',
+  step: 'colloquy.step',
+  attempt: 'colloquy.attempt',
+  nodes: 'colloquy.nodes',
+  outcome: 'colloquy.outcome',
+  code: 'colloquy.error_code',
+  // Set by Temporal's interceptors.
+  workflowId: 'temporalWorkflowId',
+  activityId: 'temporalActivityId',
+  updateId: 'temporalUpdateId',
+  workflowRunId: 'run_id',
+} as const;
+
+export const SPANS = { step: 'step', request: 'request' } as const;

@@ -1,0 +1,69 @@
+import type { WorkflowClientInterceptor } from '@temporalio/client';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import type { tracing } from '@opentelemetry/sdk-node';
+import { ATTRIBUTES } from './names.js';
+
+export interface TracingOptions {
+  serviceName: string;
+  /** OTLP over HTTP, `http://collector:4318`; without one nothing is traced and nothing is loaded. */
+  endpoint?: string;
+  /** Where spans go instead of an endpoint. */
+  exporter?: tracing.SpanExporter;
+}
+
+export interface Tracing {
+  /** For `Client({ interceptors: { workflow } })`. */
+  client: WorkflowClientInterceptor[];
+  /** For `Worker.create({ interceptors: { activity } })`. */
+  activity: ActivityInterceptorsFactory[];
+  /** Sends what is left. */
+  stop(): Promise<void>;
+}
+
+const OFF: Tracing = { client: [], activity: [], stop: () => Promise.resolve() };
+
+/** Starts tracing of this process: calls to Temporal, and activities. */
+export async function startTracing(options: TracingOptions): Promise<Tracing> {
+  const exporter = options.exporter ?? (options.endpoint === undefined ? undefined : await otlp(options.endpoint));
+  if (exporter === undefined) return OFF;
+  const { NodeSDK, tracing } = await import('@opentelemetry/sdk-node');
+  const sdk = new NodeSDK({
+    serviceName: options.serviceName,
+    autoDetectResources: false,
+    instrumentations: [],
+    spanProcessors: [allowListed(new tracing.BatchSpanProcessor(exporter))],
+  });
+  sdk.start();
+  const { OpenTelemetryActivityInboundInterceptor, OpenTelemetryWorkflowClientInterceptor } =
+    await import('@temporalio/interceptors-opentelemetry');
+  return {
+    client: [new OpenTelemetryWorkflowClientInterceptor()],
+    activity: [(context) => ({ inbound: new OpenTelemetryActivityInboundInterceptor(context) })],
+    stop: () => sdk.shutdown(),
+  };
+}
+
+async function otlp(endpoint: string): Promise<tracing.SpanExporter> {
+  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
+  return new OTLPTraceExporter({ url: new URL('v1/traces', endpoint.endsWith('/') ? endpoint : `${endpoint}/`).href });
+}
+
+const ALLOWED = new Set<string>(Object.values(ATTRIBUTES));
+
+/** Content stays in the silo it came from: unknown attributes, messages of errors and events of a span do not leave the process. */
+function allowListed(next: tracing.SpanProcessor): tracing.SpanProcessor {
+  return {
+    onStart: (span, context) => next.onStart(span, context),
+    onEnd(span) {
+      const attributes = Object.fromEntries(Object.entries(span.attributes).filter(([key]) => ALLOWED.has(key)));
+      const cleaned = { attributes, events: [], status: { code: span.status.code } };
+      next.onEnd(Object.create(span, toDescriptors(cleaned)) as tracing.ReadableSpan);
+    },
+    forceFlush: () => next.forceFlush(),
+    shutdown: () => next.shutdown(),
+  };
+}
+
+function toDescriptors(values: Record<string, unknown>): PropertyDescriptorMap {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, { value, enumerable: true }]));
+}
