@@ -5,8 +5,13 @@ export interface RunLogScope {
   threadId: string;
   runId: string;
   fence: Fence;
-  /** Offset of the thread's last event, where known: saves a read. A wrong one is found out at the first append. */
+  /**
+   * Offset of the thread's last event, where known (as `flush` or `EventLog.tail` answered it): saves a read. That others have appended
+   * since is found out at the first append.
+   */
   tail?: number;
+  /** Once it fires, a write that fails is not tried again: the log ends with `unavailable`. */
+  signal?: AbortSignal;
 }
 
 /** See {@link StoredEvent} for the fields. */
@@ -19,7 +24,10 @@ export type NewEvent = Pick<StoredEvent, 'ns' | 'step' | 'event' | 'data'>;
 export interface RunLog {
   /** Buffers; returns at once. After an error of the log every flush throws it. */
   append(event: NewEvent): void;
-  /** Resolves, with the offset of the last event, when everything appended before is durable. Errors: `fence_lost`. */
+  /**
+   * Resolves, with the offset of the last event, when everything appended before is durable. Errors: `fence_lost`; `too_large` for an event
+   * or a backlog that does not fit; `unavailable`.
+   */
   flush(): Promise<number>;
   /** Flushes and forgets the log. */
   close(): Promise<void>;

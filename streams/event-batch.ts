@@ -1,0 +1,70 @@
+import type { Fence, StoredEvent } from '../protocol/index.js';
+
+/**
+ * One write of one log: consecutive events of one run by one writer. The batch is a document, so it is there whole or not at all, and
+ * `_id` holds the offset of its first event, so two writers cannot both continue from the same place.
+ */
+export interface EventBatch {
+  _id: string;
+  /** `<tenant>/<threadId>` */
+  log: string;
+  /** Offset of the first event. */
+  seq: number;
+  count: number;
+  runId: string;
+  fence: Fence;
+  /** Random name of the writer: tells an insert of ours that was sent twice from somebody else's. */
+  writer: string;
+  events: BatchedEvent[];
+  expiresAt: Date;
+}
+
+export interface BatchedEvent {
+  ns: string;
+  step: number;
+  event: string;
+  /** JSON text. */
+  data: string;
+  at: Date;
+}
+
+/** Keeps the offset of a log whose events have expired. It never expires; it sorts below every batch and above older marks. */
+export interface TailMark {
+  _id: string;
+  log: string;
+  /** Offset of the last event, minus {@link MARK_SHIFT}. */
+  seq: number;
+}
+
+/** A reader that starts in the middle of a batch looks this far back for its begin. */
+export const MAX_BATCH_EVENTS = 1_000;
+const SEQ_WIDTH = 12;
+export const MARK_SHIFT = 10 ** SEQ_WIDTH;
+
+export function logName(tenant: string, threadId: string): string {
+  return `${tenant}/${threadId}`;
+}
+
+export function batchKey(log: string, seq: number): string {
+  return `${log}/${String(seq).padStart(SEQ_WIDTH, '0')}`;
+}
+
+/** Log and first offset of a batch, from its `_id`; `undefined` for a tail mark. */
+export function parseBatchKey(key: string): { log: string; seq: number } | undefined {
+  const slash = key.lastIndexOf('/');
+  const seq = Number(key.slice(slash + 1));
+  return Number.isSafeInteger(seq) && seq > 0 ? { log: key.slice(0, slash), seq } : undefined;
+}
+
+export function tailMark(log: string, tail: number): TailMark {
+  return { _id: `${log}/#${String(tail).padStart(SEQ_WIDTH, '0')}`, log, seq: tail - MARK_SHIFT };
+}
+
+/** Events of a batch with an offset above `afterSeq`. */
+export function storedEvents(batch: EventBatch, afterSeq: number): StoredEvent[] {
+  const [tenant = '', threadId = ''] = batch.log.split('/');
+  const { runId, fence, seq } = batch;
+  return batch.events
+    .map((event, index) => ({ tenant, threadId, seq: seq + index, runId, fence, ...event }))
+    .filter((event) => event.seq > afterSeq);
+}

@@ -1,0 +1,81 @@
+import type { Collection, Condition } from 'mongodb';
+import type { StoredEvent } from '../protocol/index.js';
+import { MAX_BATCH_EVENTS, storedEvents, type EventBatch } from './event-batch.js';
+import type { EventDocument } from './log-tail.js';
+
+/** Batches of one read; also the offsets it looks at first, so that a server which sorts in memory has little to sort. */
+const PAGE_BATCHES = 64;
+const PAGE_OFFSETS = 512;
+const PAGE_BYTES = 8 * 2 ** 20;
+
+/** Reads batches of one log in order. */
+export class EventReader {
+  readonly #events: Collection<EventDocument>;
+  readonly #log: string;
+  /** Offset of the last event that was read. */
+  #at: number;
+  #placed: boolean;
+  #atEnd = false;
+
+  constructor(events: Collection<EventDocument>, log: string, afterSeq: number) {
+    this.#events = events;
+    this.#log = log;
+    this.#at = afterSeq;
+    this.#placed = afterSeq === 0;
+  }
+
+  /** Offset of the next event. */
+  get next(): number {
+    return this.#at + 1;
+  }
+
+  /** The last page held all there was. */
+  get atEnd(): boolean {
+    return this.#atEnd;
+  }
+
+  /**
+   * Events that follow; empty when there are none yet. Offsets have no holes while they are written (a batch is one document, and starts
+   * where another ended), so offsets that are missing have expired and are passed over.
+   */
+  async page(): Promise<StoredEvent[]> {
+    const [batches, begun] = await Promise.all([this.#batches(), this.#begun()]);
+    this.#placed = true;
+    const events = [...begun, ...batches].flatMap((batch) => storedEvents(batch, this.#at));
+    this.#at = events.at(-1)?.seq ?? this.#at;
+    return events;
+  }
+
+  async #batches(): Promise<EventBatch[]> {
+    const { next } = this;
+    const near = await this.#find({ $gte: next, $lt: next + PAGE_OFFSETS });
+    if (near.length === 0) return this.#find({ $gte: next });
+    const last = near.at(-1);
+    if (last !== undefined && last.seq + last.count >= next + PAGE_OFFSETS) this.#atEnd = false; // there may be more beyond
+    return near;
+  }
+
+  /** The batch that began at or before the place asked for and goes beyond it; a client may have seen half of it. */
+  async #begun(): Promise<EventBatch[]> {
+    if (this.#placed) return [];
+    const batch = await this.#events.findOne<EventBatch>(
+      { log: this.#log, seq: { $gte: Math.max(1, this.next - MAX_BATCH_EVENTS), $lte: this.#at } },
+      { sort: { log: -1, seq: -1 } },
+    );
+    return batch === null ? [] : [batch];
+  }
+
+  async #find(seq: Condition<number>): Promise<EventBatch[]> {
+    const options = { sort: { log: 1, seq: 1 }, limit: PAGE_BATCHES, batchSize: PAGE_BATCHES } as const;
+    const page: EventBatch[] = [];
+    let bytes = 0;
+    this.#atEnd = false;
+    for await (const batch of this.#events.find<EventBatch>({ log: this.#log, seq }, options)) {
+      page.push(batch);
+      bytes += batch.events.reduce((sum, event) => sum + event.data.length, 0);
+      if (bytes > PAGE_BYTES) return page;
+    }
+    this.#atEnd = page.length < PAGE_BATCHES;
+    return page;
+  }
+}

@@ -1,0 +1,34 @@
+import { MongoBulkWriteError, MongoError, MongoNetworkError, MongoOperationTimeoutError, MongoServerSelectionError } from 'mongodb';
+
+const DUPLICATE_KEY = 11000;
+
+/** Server codes of an interruption or of an election: the same command may succeed on another attempt. */
+const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
+  6, 7, 50, 64, 89, 91, 112, 134, 189, 262, 317, 9001, 10107, 11600, 11601, 11602, 13435, 13436,
+]);
+
+/** True when the same operation may succeed later; its first attempt may have been applied or not. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof MongoError)) return false;
+  if (
+    error instanceof MongoNetworkError ||
+    error instanceof MongoServerSelectionError ||
+    error instanceof MongoOperationTimeoutError
+  ) {
+    return true;
+  }
+  return error.hasErrorLabel('RetryableWriteError') || TRANSIENT_CODES.has(error.code);
+}
+
+/** Per document of an unordered insert what went wrong; `undefined` when the command as a whole failed. */
+export function writeFailures(error: unknown): Map<number, 'duplicate' | Error> | undefined {
+  if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) return undefined;
+  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  if (errors.length === 0) return undefined;
+  return new Map(
+    errors.map((failure) => [
+      failure.index,
+      failure.code === DUPLICATE_KEY ? ('duplicate' as const) : new Error(failure.errmsg ?? `code ${failure.code}`),
+    ]),
+  );
+}

@@ -1,0 +1,137 @@
+import type { Db } from 'mongodb';
+import { ColloquyError, TENANT_PATTERN, type Authorize, type Caller, type StoredEvent } from '../protocol/index.js';
+import { BatchWriter } from './batch-writer.js';
+import { logName } from './event-batch.js';
+import { EventReader } from './event-reader.js';
+import { readTail, type EventDocument } from './log-tail.js';
+import { isTransient } from './mongo-errors.js';
+import type { EventLog, RunLogScope } from './ports.js';
+import { WakeHub } from './wake-hub.js';
+
+const COLLECTION = 'events';
+const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
+const DEFAULT_POLL_MS = 1_000;
+const DEFAULT_LIMIT = 1_000;
+/** A read or write that takes longer is given up and tried again. */
+const OPERATION_TIMEOUT_MS = 15_000;
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 2_000;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export interface MongoEventLogOptions {
+  db: Db;
+  authorize: Authorize;
+  /** How long events are kept, in ms; default 7 days. */
+  retentionMs?: number;
+  /** A follower reads at least this often, hint or not, in ms; default 1000. */
+  pollMs?: number;
+}
+
+/** Indexes of the collection `events`: ranges of a log, and expiry. Idempotent. */
+export async function ensureIndexes(db: Db): Promise<void> {
+  await db.collection(COLLECTION).createIndexes([
+    // Ranges over `_id` would do, but SecantusDB scans the collection for them.
+    { key: { log: 1, seq: 1 }, name: 'log_seq' },
+    { key: { expiresAt: 1 }, name: 'expiry', expireAfterSeconds: 0 },
+  ]);
+}
+
+/** The event log on MongoDB. One instance a process: its writers and its followers share their round trips. */
+export function createEventLog(options: MongoEventLogOptions): EventLog {
+  const { db, authorize, retentionMs = DEFAULT_RETENTION_MS, pollMs = DEFAULT_POLL_MS } = options;
+  const events = db.collection<EventDocument>(COLLECTION, { timeoutMS: OPERATION_TIMEOUT_MS });
+  const hub = new WakeHub(db.collection<EventDocument>(COLLECTION));
+  const writer = new BatchWriter({ events, retentionMs, onWritten: (batch) => hub.hint(batch.log, batch.seq) });
+
+  async function logOf(caller: Caller, action: string, threadId: string): Promise<string> {
+    guardIds(caller.tenant, threadId);
+    await authorize(caller, action, { kind: 'thread', id: threadId });
+    return logName(caller.tenant, threadId);
+  }
+
+  return {
+    open(scope: RunLogScope) {
+      guardIds(scope.tenant, scope.threadId);
+      return writer.open(scope);
+    },
+
+    async tail(caller, threadId) {
+      const log = await logOf(caller, 'event.read', threadId);
+      return (await readTail(events, log)).tail;
+    },
+
+    async read(caller, threadId, { afterSeq, limit = DEFAULT_LIMIT, runId }) {
+      guardOffset(afterSeq);
+      const reader = new EventReader(events, await logOf(caller, 'event.read', threadId), afterSeq);
+      const found: StoredEvent[] = [];
+      while (found.length < limit) {
+        const page = await reader.page();
+        if (page.length === 0) break;
+        found.push(...(runId === undefined ? page : page.filter((event) => event.runId === runId)));
+      }
+      return found.slice(0, limit);
+    },
+
+    async *follow(caller, threadId, { afterSeq, signal }) {
+      guardOffset(afterSeq);
+      const log = await logOf(caller, 'event.read', threadId);
+      const waker = hub.join(log);
+      try {
+        const reader = new EventReader(events, log, afterSeq);
+        let failures = 0;
+        while (!signal.aborted) {
+          const page = await reader.page().catch((error: unknown) => {
+            if (!isTransient(error)) throw error;
+            return undefined;
+          });
+          failures = page === undefined ? failures + 1 : 0;
+          if (page === undefined) {
+            await pause(Math.min(MIN_RETRY_MS * 2 ** failures, MAX_RETRY_MS), signal);
+            continue;
+          }
+          if (page.length > 0) yield page;
+          if (reader.atEnd) await waker.wait(reader.next, pollMs, signal);
+        }
+      } finally {
+        waker.leave();
+      }
+    },
+
+    async deleteThread(caller, threadId) {
+      await events.deleteMany({ log: await logOf(caller, 'event.delete', threadId) });
+    },
+
+    async close() {
+      writer.close();
+      await hub.close();
+    },
+  };
+}
+
+function guardIds(tenant: string, threadId: string): void {
+  if (!TENANT_PATTERN.test(tenant)) {
+    throw new ColloquyError('invalid_argument', `tenant is ${JSON.stringify(tenant)}; expected a DNS label`, { field: 'tenant' });
+  }
+  if (!UUID.test(threadId)) {
+    throw new ColloquyError('invalid_argument', `thread id is ${JSON.stringify(threadId)}; expected a UUID`, { field: 'thread_id' });
+  }
+}
+
+function guardOffset(afterSeq: number): void {
+  if (!Number.isSafeInteger(afterSeq) || afterSeq < 0) {
+    throw new ColloquyError('invalid_argument', `offset is ${afterSeq}; expected an integer from 0`, { field: 'afterSeq' });
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+  });
+}
