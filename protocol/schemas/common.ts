@@ -25,7 +25,9 @@ export function servedAs(values: readonly unknown[], reason: string) {
 }
 
 /** Booleans in a query string. */
-export const queryBoolean = z.enum(['true', '1', 'yes', 'false', '0', 'no']).transform((value) => ['true', '1', 'yes'].includes(value));
+export const queryBoolean = z
+  .enum(['true', '1', 'yes', 'false', '0', 'no'])
+  .transform((value) => ['true', '1', 'yes'].includes(value));
 
 /** A query parameter that may be repeated or hold commas. */
 export const queryList = z

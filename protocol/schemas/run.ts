@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { CANCEL_ACTIONS, MULTITASK_STRATEGIES, RUN_STATUSES, STREAM_MODES } from '../run.js';
-import { checkpointRef, jsonObject, notServed, queryBoolean, queryLimit, queryList, queryOffset, servedAs, UNSUPPORTED, uuid } from './common.js';
+import {
+  checkpointRef,
+  jsonObject,
+  notServed,
+  queryBoolean,
+  queryLimit,
+  queryList,
+  queryOffset,
+  servedAs,
+  UNSUPPORTED,
+  uuid,
+} from './common.js';
 
 const goto = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() })]);
 
@@ -48,7 +59,8 @@ const runFields = {
     .array(z.string())
     .nullish()
     .superRefine((keys, context) => {
-      if (keys?.length) context.addIssue({ code: 'custom', message: 'not served here: feedback keys', params: UNSUPPORTED });
+      if (keys?.length)
+        context.addIssue({ code: 'custom', message: 'not served here: feedback keys', params: UNSUPPORTED });
     }),
   langsmith_tracer: notServed('LangSmith tracing'),
 };

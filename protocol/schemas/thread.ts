@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { THREAD_STATUSES } from '../thread.js';
-import { checkpointRef, jsonObject, limit, notServed, offset, queryBoolean, queryLimit, queryList, sortOrder, uuid } from './common.js';
+import {
+  checkpointRef,
+  jsonObject,
+  limit,
+  notServed,
+  offset,
+  queryBoolean,
+  queryLimit,
+  queryList,
+  sortOrder,
+  uuid,
+} from './common.js';
 
 const ttl = notServed('expiry of threads');
 

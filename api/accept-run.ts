@@ -1,0 +1,198 @@
+import { isDeepStrictEqual } from 'node:util';
+import {
+  ColloquyError,
+  ENDED_RUN_STATUSES,
+  errorCode,
+  type Assistant,
+  type Caller,
+  type ErrorCode,
+  type Run,
+  type Thread,
+} from '../protocol/index.js';
+import type { RunBody } from '../protocol/schemas/index.js';
+import type { NewRun } from '../threads/index.js';
+import type { SubmitRun, Submitted } from '../workflows/contract.js';
+import type { ApiContext } from './context.js';
+import { orNotFound } from './errors.js';
+import { buildMetadata, buildRequest } from './run-request.js';
+import { STATELESS_METADATA } from './stateless.js';
+
+export interface RunOrder {
+  caller: Caller;
+  threadId: string;
+  runId: string;
+  body: RunBody;
+  /** Idempotency key of the request. */
+  key?: string;
+  /** The run makes its thread, and the conversation ends with it. */
+  stateless?: boolean;
+}
+
+export interface AcceptedRun {
+  run: Run;
+  /** Every event of the run has a higher offset. */
+  afterSeq: number;
+  /** The run and its thread's assistant are shown to everybody; awaited before the request is answered in full. */
+  recorded: Promise<unknown>;
+}
+
+/** Refusals: the run will never start, so its record may go. After any other error it may have been accepted. */
+const REFUSALS: readonly (ErrorCode | undefined)[] = ['conflict', 'queue_full', 'thread_closed', 'invalid_argument'];
+const GRACE_STEP_MS = 50;
+
+/**
+ * Takes a run in: stores it with its input, then submits its ids to the conversation. Nothing is lost where this process dies between
+ * two steps: a run that was stored and not submitted is swept, one that was submitted shows itself when it starts.
+ * Errors: `not_found` (assistant, thread), `conflict`, `queue_full`, `thread_closed`, `unavailable`.
+ */
+export async function acceptRun(context: ApiContext, order: RunOrder): Promise<AcceptedRun> {
+  const { caller, threadId } = order;
+  const [assistant, known, tail] = await Promise.all([
+    findAssistant(context, caller, order.body.assistant_id),
+    findThread(context, order),
+    context.events.tail(caller, threadId),
+  ]);
+  const thread = known ?? (await createThread(context, order, assistant));
+  const stored = await context.threads.createRun(caller, newRun(order, assistant, thread));
+  if (!stored.created) checkSameRequest(stored.run, order, assistant);
+  const afterSeq = stored.run.afterSeq ?? tail;
+  if (isEnded(stored.run)) return { run: stored.run, afterSeq, recorded: Promise.resolve() };
+
+  const run = await submit(context, order, stored);
+  const recorded = Promise.all([
+    context.threads.admitRun(caller, threadId, run.runId),
+    bindThread(context, caller, thread, assistant),
+  ]);
+  // Whoever awaits it sees the error; until then it must not count as unhandled.
+  recorded.catch(() => undefined);
+  return { run, afterSeq, recorded };
+}
+
+export function isEnded(run: Run): boolean {
+  return (ENDED_RUN_STATUSES as readonly string[]).includes(run.status);
+}
+
+export function findAssistant(context: ApiContext, caller: Caller, idOrGraph: string): Promise<Assistant> {
+  return orNotFound(
+    context.assistants.getAssistant(caller, idOrGraph),
+    `Assistant not found: no assistant or graph "${idOrGraph}"`,
+  );
+}
+
+/**
+ * By its id a run is shown before it is admitted too: whoever knows the id had it from us when the run was accepted.
+ * Errors: `not_found`.
+ */
+export function findRun(context: ApiContext, caller: Caller, threadId: string, runId: string): Promise<Run> {
+  return orNotFound(
+    context.threads.getRun(caller, threadId, runId, { admittedOnly: false }),
+    `Run not found: thread ${threadId} has no run ${runId}`,
+  );
+}
+
+export function threadNotFound(threadId: string): string {
+  return `Thread with ID ${threadId} not found`;
+}
+
+async function findThread(
+  context: ApiContext,
+  { caller, threadId, body, stateless }: RunOrder,
+): Promise<Thread | undefined> {
+  try {
+    return await context.threads.getThread(caller, threadId);
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    if (stateless || body.if_not_exists === 'create') return undefined;
+    throw new ColloquyError('not_found', threadNotFound(threadId), { cause: error });
+  }
+}
+
+function createThread(context: ApiContext, order: RunOrder, assistant: Assistant): Promise<Thread> {
+  const temporary = order.stateless && order.body.on_completion !== 'keep';
+  return context.threads.createThread(order.caller, {
+    threadId: order.threadId,
+    ifExists: 'do_nothing',
+    metadata: { ...order.body.metadata, ...binding(assistant), ...(temporary && STATELESS_METADATA) },
+  });
+}
+
+/** LangGraph's clients find threads by these two, and the thread's state is read with that graph. */
+function binding(assistant: Assistant): { graph_id: string; assistant_id: string } {
+  return { graph_id: assistant.graphId, assistant_id: assistant.assistantId };
+}
+
+async function bindThread(context: ApiContext, caller: Caller, thread: Thread, assistant: Assistant): Promise<void> {
+  const metadata = binding(assistant);
+  const bound =
+    thread.metadata['graph_id'] === metadata.graph_id && thread.metadata['assistant_id'] === metadata.assistant_id;
+  if (!bound) await context.threads.updateThread(caller, thread.threadId, { metadata });
+}
+
+function newRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
+  const { threadId, runId, body, key } = order;
+  return {
+    threadId,
+    runId,
+    assistantId: assistant.assistantId,
+    graphId: assistant.graphId,
+    multitaskStrategy: body.multitask_strategy ?? 'enqueue',
+    metadata: buildMetadata(body, assistant, thread),
+    request: buildRequest(body, assistant, thread, order),
+    ...(key !== undefined && { key }),
+  };
+}
+
+/** A key stands for one request: sent with another one it is a mistake of the client. */
+function checkSameRequest(run: Run, { body, key }: RunOrder, assistant: Assistant): void {
+  const same =
+    run.assistantId === assistant.assistantId &&
+    isDeepStrictEqual(run.request.input ?? null, body.input ?? null) &&
+    isDeepStrictEqual(run.request.command?.resume, body.command?.resume);
+  if (same) return;
+  throw new ColloquyError(
+    'conflict',
+    `Idempotency-Key ${key} belongs to run ${run.runId}, which has another assistant, input or answer`,
+  );
+}
+
+async function submit(context: ApiContext, order: RunOrder, stored: { run: Run; created: boolean }): Promise<Run> {
+  const { caller, threadId } = order;
+  const { run, created } = stored;
+  try {
+    const submitted = await submitPatiently(context, order, run);
+    if (submitted.runId === run.runId) return run;
+    // The conversation knows the key by an older run than the database does.
+    await context.threads.discardRun(caller, threadId, run.runId);
+    return await context.threads.getRun(caller, threadId, submitted.runId, { admittedOnly: false });
+  } catch (error) {
+    if (created && REFUSALS.includes(errorCode(error))) await context.threads.discardRun(caller, threadId, run.runId);
+    throw error;
+  }
+}
+
+/**
+ * A conversation learns that its run has ended some milliseconds after the record and the clients do. A run that is refused by `reject`
+ * in that moment is tried again for a short while.
+ */
+async function submitPatiently(context: ApiContext, order: RunOrder, run: Run): Promise<Submitted> {
+  const { caller, threadId, stateless = false } = order;
+  const submission: SubmitRun = {
+    runId: run.runId,
+    graphId: run.graphId,
+    assistantId: run.assistantId,
+    strategy: run.multitaskStrategy,
+    ...(run.key !== undefined && { key: run.key }),
+    ...(run.request.command?.resume !== undefined && { resumes: true }),
+  };
+  const deadline = Date.now() + context.options.rejectGraceMs;
+  for (;;) {
+    try {
+      return await context.conversations.submit(caller, threadId, submission, { ephemeral: stateless });
+    } catch (error) {
+      if (errorCode(error) !== 'conflict' || run.multitaskStrategy !== 'reject') throw error;
+      const active = await context.threads.activeRuns(caller, threadId);
+      if (active.some((other) => other.runId !== run.runId) || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, GRACE_STEP_MS));
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import {
+  isGrpcServiceError,
+  WithStartWorkflowOperation,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  type Client,
+} from '@temporalio/client';
+import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
+import { ColloquyError, conversationId, ERROR_CODES, type Caller, type ErrorCode } from '../protocol/index.js';
+import {
+  CONVERSATION_WORKFLOW,
+  conversationStart,
+  QUERIES,
+  UPDATES,
+  type Cancelled,
+  type Closed,
+  type CancelRuns,
+  type ConversationInput,
+  type ConversationSettings,
+  type ConversationView,
+  type ResumeConversation,
+  type Resumed,
+  type Submitted,
+  type SubmitRun,
+} from '../workflows/contract.js';
+
+/** Commands to the conversation workflows. Every wait has an end: `unavailable` when no answer came in time. */
+export interface Conversations {
+  /**
+   * Starts the conversation where there is none. Idempotent by run id.
+   * Errors: `conflict`, `queue_full`, `thread_closed`, `invalid_argument` (refused); `unavailable` (it may have been accepted).
+   */
+  submit(caller: Caller, threadId: string, run: SubmitRun, options?: { ephemeral?: boolean }): Promise<Submitted>;
+  /** Answers when the runs are marked, not when they are stopped. Errors: `not_found` without a conversation. */
+  cancel(caller: Caller, threadId: string, runs: CancelRuns): Promise<Cancelled>;
+  /** Errors: `conflict` when there is no such question; `not_found` without a conversation. */
+  resume(caller: Caller, threadId: string, answer: ResumeConversation): Promise<Resumed>;
+  /** Ends the conversation, resolves when it has ended. Idempotent. */
+  close(caller: Caller, threadId: string, timeoutMs: number): Promise<void>;
+  /** Errors: `not_found` without a conversation. */
+  view(caller: Caller, threadId: string): Promise<ConversationView>;
+}
+
+export interface TemporalConversationsOptions {
+  client: Client;
+  taskQueue: string;
+  settings: ConversationSettings;
+  /** How long an update may take; a worker has to answer it. */
+  timeoutMs: number;
+}
+
+export function createConversations(options: TemporalConversationsOptions): Conversations {
+  const { client, timeoutMs } = options;
+  const handleOf = (caller: Caller, threadId: string) =>
+    client.workflow.getHandle(conversationId(caller.tenant, threadId));
+
+  async function within<T>(call: () => Promise<T>, ms = timeoutMs): Promise<T> {
+    try {
+      return await client.withDeadline(Date.now() + ms, call);
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  return {
+    submit: (caller, threadId, run, { ephemeral = false } = {}) =>
+      within(() =>
+        client.workflow.executeUpdateWithStart<() => Promise<void>, Submitted, [SubmitRun]>(UPDATES.submit, {
+          args: [run],
+          startWorkflowOperation: startOperation(options, caller, threadId, run, ephemeral),
+        }),
+      ),
+    cancel: (caller, threadId, runs) =>
+      within(() => handleOf(caller, threadId).executeUpdate<Cancelled, [CancelRuns]>(UPDATES.cancel, { args: [runs] })),
+    resume: (caller, threadId, answer) =>
+      within(() =>
+        handleOf(caller, threadId).executeUpdate<Resumed, [ResumeConversation]>(UPDATES.resume, { args: [answer] }),
+      ),
+    view: (caller, threadId) => within(() => handleOf(caller, threadId).query<ConversationView>(QUERIES.state)),
+
+    async close(caller, threadId, closeTimeoutMs) {
+      const handle = handleOf(caller, threadId);
+      try {
+        await within(() => handle.executeUpdate<Closed, []>(UPDATES.close));
+        await within(() => handle.result(), closeTimeoutMs);
+      } catch (error) {
+        if (!(error instanceof ColloquyError) || error.code !== 'not_found') throw error;
+      }
+    },
+  };
+}
+
+function startOperation(
+  { taskQueue, settings }: TemporalConversationsOptions,
+  caller: Caller,
+  threadId: string,
+  run: SubmitRun,
+  ephemeral: boolean,
+) {
+  const input: ConversationInput = { tenant: caller.tenant, threadId, settings, ...(ephemeral && { ephemeral }) };
+  const { principal } = caller;
+  return new WithStartWorkflowOperation(CONVERSATION_WORKFLOW, {
+    ...conversationStart(input, { assistantId: run.assistantId, name: run.graphId }),
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    taskQueue,
+    staticDetails: `Thread \`${threadId}\` of tenant \`${caller.tenant}\`, begun by ${principal.kind} \`${principal.id}\`.`,
+  });
+}
+
+/** Errors of Temporal in our words; recognised by type, since these are made in this process. */
+function translated(error: unknown): unknown {
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+    const { type, message } = error.cause;
+    return new ColloquyError(isErrorCode(type) ? type : 'internal', message, { cause: error });
+  }
+  if (error instanceof WorkflowNotFoundError) {
+    return new ColloquyError('not_found', `no conversation ${error.workflowId} is running`, { cause: error });
+  }
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || hasGrpcCause(error)) {
+    return new ColloquyError('unavailable', 'the conversation did not answer in time; try again', {
+      cause: error,
+      retryAfterMs: 1_000,
+    });
+  }
+  return error;
+}
+
+function isErrorCode(type: string | null | undefined): type is ErrorCode {
+  return (ERROR_CODES as readonly (string | null | undefined)[]).includes(type);
+}
+
+function hasGrpcCause(error: unknown): boolean {
+  for (let inner = error; inner instanceof Error; inner = inner.cause) {
+    if (isGrpcServiceError(inner)) return true;
+  }
+  return false;
+}

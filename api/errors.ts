@@ -1,0 +1,89 @@
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { ColloquyError, errorCode, type ErrorCode } from '../protocol/index.js';
+
+/** What a client sees of each error. Bodies are plain text, as LangGraph's clients read them: `HTTP 404: <body>`. */
+export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
+  invalid_argument: 422,
+  unsupported: 422,
+  not_found: 404,
+  already_exists: 409,
+  conflict: 409,
+  queue_full: 429,
+  too_large: 413,
+  forbidden: 403,
+  unauthenticated: 401,
+  thread_closed: 404,
+  fence_lost: 409,
+  graph_failed: 500,
+  graph_transient: 503,
+  unavailable: 503,
+  internal: 500,
+};
+
+/** Statuses whose cause is ours: the operator hears of them, the client learns no detail of an unknown error. */
+const OUR_FAULT = 500;
+
+export interface ErrorAnswer {
+  status: number;
+  message: string;
+  retryAfterMs?: number;
+}
+
+/** The answer to any error that reached the edge. */
+export function answerTo(error: unknown): ErrorAnswer {
+  const code = errorCode(error);
+  if (code !== undefined) {
+    const { message, retryAfterMs } = error as ColloquyError;
+    return { status: STATUS_OF[code], message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  }
+  return bodyFault(error) ?? { status: 500, message: 'internal error' };
+}
+
+/** Errors of the body parser carry a type and a status of their own. */
+function bodyFault(error: unknown): ErrorAnswer | undefined {
+  const { type, status, message, limit } = error as {
+    type?: unknown;
+    status?: unknown;
+    message?: unknown;
+    limit?: unknown;
+  };
+  if (type === 'entity.too.large')
+    return { status: 413, message: `request body is larger than the limit of ${String(limit)} bytes` };
+  if (type === 'entity.parse.failed')
+    return { status: 400, message: `request body is not valid JSON: ${String(message)}` };
+  if (typeof status !== 'number' || status < 400 || status >= OUR_FAULT) return undefined;
+  return { status, message: String(message) };
+}
+
+/** A not-found error in the words of the API's clients. */
+export function notFound(message: string): ColloquyError {
+  return new ColloquyError('not_found', message);
+}
+
+/** Replaces the message of a `not_found`, keeps every other error as it is. */
+export async function orNotFound<T>(promise: Promise<T>, message: string): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    throw new ColloquyError('not_found', message, { cause: error });
+  }
+}
+
+export const unknownRoute: RequestHandler = (req, _res, next) => {
+  next(notFound(`Not Found: ${req.method} ${req.path} is not served here`));
+};
+
+/** Last handler of the app. A response that has begun is cut off: the client then knows that it is not whole. */
+export function errorHandler(report: (error: unknown, where: string) => void): ErrorRequestHandler {
+  return (error: unknown, req, res, _next) => {
+    const answer = answerTo(error);
+    if (answer.status >= OUR_FAULT) report(error, `${req.method} ${req.path}`);
+    if (res.headersSent) {
+      res.destroy();
+      return;
+    }
+    if (answer.retryAfterMs !== undefined) res.setHeader('Retry-After', Math.ceil(answer.retryAfterMs / 1000));
+    res.status(answer.status).type('text/plain').send(answer.message);
+  };
+}

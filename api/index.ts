@@ -1,0 +1,6 @@
+/** HTTP in, commands out, events back: the LangGraph Agent Server API over ports. Knows no graph, no database, no workflow code. */
+export { createApi } from './app.js';
+export { DEFAULT_OPTIONS } from './context.js';
+export type { ApiDependencies, ApiOptions } from './context.js';
+export { createConversations } from './conversations.js';
+export type { Conversations, TemporalConversationsOptions } from './conversations.js';

@@ -1,0 +1,13 @@
+import type { Request } from 'express';
+import { uuid } from '../protocol/schemas/index.js';
+import { parse } from './validate.js';
+
+/** Ids in the path. Errors: `invalid_argument` naming the one that is no UUID. */
+export function pathId(req: Request, name: 'thread_id' | 'run_id' | 'checkpoint_id'): string {
+  return parse(uuid, req.params[name], name);
+}
+
+/** The body as JSON; an empty one is an empty object. */
+export function bodyOf(req: Request): unknown {
+  return (req.body as unknown) ?? {};
+}

@@ -1,0 +1,155 @@
+import {
+  ColloquyError,
+  type Assistant,
+  type CheckpointRef,
+  type RunCommand,
+  type RunConfig,
+  type RunRequest,
+  type StreamMode,
+  type Thread,
+} from '../protocol/index.js';
+import type { RunBody, RunBodyConfig } from '../protocol/schemas/index.js';
+
+/** Keys of `configurable` that say where a run is; the server alone sets them. */
+interface RunPlace {
+  threadId: string;
+  runId: string;
+}
+
+/** What LangGraph itself keeps in `configurable`: from a client it could steer the engine. */
+const ENGINE_PREFIX = '__pregel_';
+const STRICT_RESUME = '__pregel_strict_resume';
+const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map'];
+
+/**
+ * The run that a body asks for. Config and metadata come from assistant, thread and body, the later before the earlier.
+ * Errors: `invalid_argument` where fields contradict each other.
+ */
+export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread, place: RunPlace): RunRequest {
+  const checkpoint = checkpointOf(body, place.threadId);
+  const command = commandOf(body);
+  if (command && body.input !== undefined && body.input !== null) {
+    throw invalid('input', 'a run takes an input or a command, not both');
+  }
+  return {
+    ...(body.input !== undefined && { input: body.input }),
+    ...(command && { command }),
+    config: mergedConfig(body, assistant, thread, place),
+    ...mergedContext(assistant.context, body.context),
+    ...(checkpoint && { checkpoint }),
+    streamModes: streamModes(body),
+    streamSubgraphs: body.stream_subgraphs ?? false,
+    ...(body.interrupt_before && { interruptBefore: body.interrupt_before }),
+    ...(body.interrupt_after && { interruptAfter: body.interrupt_after }),
+  };
+}
+
+export function buildMetadata(body: RunBody, assistant: Assistant, thread: Thread): Record<string, unknown> {
+  return { ...assistant.metadata, ...thread.metadata, ...body.config?.metadata, ...body.metadata };
+}
+
+/** A checkpoint as clients write it, without its empty parts; `undefined` when it names nothing. */
+export function checkpointRef(
+  wire:
+    | { checkpoint_id?: string | null; checkpoint_ns?: string | null; checkpoint_map?: Record<string, string> | null }
+    | null
+    | undefined,
+): CheckpointRef | undefined {
+  const ref: CheckpointRef = {
+    ...(wire?.checkpoint_id && { checkpointId: wire.checkpoint_id }),
+    ...(wire?.checkpoint_ns && { checkpointNs: wire.checkpoint_ns }),
+    ...(wire?.checkpoint_map && { checkpointMap: wire.checkpoint_map }),
+  };
+  return Object.keys(ref).length > 0 ? ref : undefined;
+}
+
+/** The checkpoint of a body that may name it twice. */
+export function bodyCheckpoint(
+  body: Pick<RunBody, 'checkpoint' | 'checkpoint_id'>,
+  threadId: string,
+): CheckpointRef | undefined {
+  const { checkpoint, checkpoint_id: id } = body;
+  if (checkpoint?.thread_id && checkpoint.thread_id !== threadId) {
+    throw invalid('checkpoint.thread_id', `${checkpoint.thread_id} is not the thread of the request, ${threadId}`);
+  }
+  if (id && checkpoint?.checkpoint_id && id !== checkpoint.checkpoint_id) {
+    throw invalid('checkpoint_id', `${id} is not the checkpoint ${checkpoint.checkpoint_id} of the field checkpoint`);
+  }
+  return checkpointRef({ ...checkpoint, checkpoint_id: checkpoint?.checkpoint_id ?? id });
+}
+
+/** LangGraph's own spelling of a checkpoint is in `configurable`; it means the same. */
+function checkpointOf(body: RunBody, threadId: string): CheckpointRef | undefined {
+  const configurable = body.config?.configurable ?? {};
+  const fromConfig = Object.fromEntries(CHECKPOINT_KEYS.map((key) => [key, configurable[key]]));
+  return bodyCheckpoint(body, threadId) ?? checkpointRef(fromConfig);
+}
+
+function commandOf(body: RunBody): RunCommand | undefined {
+  const { command } = body;
+  if (!command) return undefined;
+  return {
+    ...(command.resume !== undefined && { resume: command.resume }),
+    ...(command.update && { update: command.update }),
+    ...(command.goto && { goto: command.goto as NonNullable<RunCommand['goto']> }),
+  };
+}
+
+function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, place: RunPlace): RunConfig {
+  const base = { ...assistant.config, ...thread.config } as RunBodyConfig;
+  const configurable: Record<string, unknown> = {
+    ...(assistant.config['configurable'] as object | undefined),
+    ...(thread.config['configurable'] as object | undefined),
+    ...body.config?.configurable,
+  };
+  checkConfigurable(body.config?.configurable ?? {}, place);
+  for (const key of CHECKPOINT_KEYS) delete configurable[key];
+  const tags = body.config?.tags ?? base.tags;
+  const recursionLimit = body.config?.recursion_limit ?? base.recursion_limit;
+  return {
+    ...(tags && { tags }),
+    ...(recursionLimit && { recursion_limit: recursionLimit }),
+    configurable: {
+      ...configurable,
+      thread_id: place.threadId,
+      run_id: place.runId,
+      assistant_id: assistant.assistantId,
+      graph_id: assistant.graphId,
+      ...(body.strict_resume && { [STRICT_RESUME]: true }),
+    },
+  };
+}
+
+function checkConfigurable(configurable: Record<string, unknown>, place: RunPlace): void {
+  const named = configurable['thread_id'];
+  if (named !== undefined && named !== null && named !== place.threadId) {
+    throw invalid(
+      'config.configurable.thread_id',
+      `${JSON.stringify(named)} is not the thread of the run, ${place.threadId}`,
+    );
+  }
+  const engine = Object.keys(configurable).find((key) => key.startsWith(ENGINE_PREFIX));
+  if (engine)
+    throw invalid(`config.configurable.${engine}`, `keys that begin with ${ENGINE_PREFIX} belong to LangGraph`);
+}
+
+/** Objects are merged key by key; of anything else the request's is taken. */
+function mergedContext(base: unknown, own: unknown): { context?: unknown } {
+  const context =
+    isPlain(base) && (isPlain(own) || own === undefined || own === null) ? { ...base, ...own } : (own ?? base);
+  return context === undefined || context === null ? {} : { context };
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function streamModes(body: RunBody): StreamMode[] {
+  const modes = body.stream_mode ?? [];
+  const list = typeof modes === 'string' ? [modes] : modes;
+  return list.length > 0 ? [...new Set(list)] : ['values'];
+}
+
+function invalid(field: string, message: string): ColloquyError {
+  return new ColloquyError('invalid_argument', `${field}: ${message}`, { field });
+}

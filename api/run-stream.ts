@@ -1,0 +1,138 @@
+import type { Response } from 'express';
+import { errorCode, type Caller, type EndedData, type Run } from '../protocol/index.js';
+import { findRun, type AcceptedRun } from './accept-run.js';
+import type { ApiContext } from './context.js';
+import { eventFilter, type EventFilter } from './event-filter.js';
+import { endOf, runEvents, type ClientEvent, type EventSource } from './event-stream.js';
+import { openEventStream, writeEvents } from './sse.js';
+
+/** A run that a client is connected to, from an offset on. */
+export interface Attachment {
+  run: Run;
+  afterSeq: number;
+  /** False: nothing of the run is in the log yet. */
+  replay: boolean;
+  /** The client has seen the beginning and comes back for the rest. */
+  resumed: boolean;
+  /** Stop the run when the client goes away. */
+  cancelOnDisconnect: boolean;
+}
+
+/** Attaches to a run that was just accepted. */
+export function attachAccepted(accepted: AcceptedRun, cancelOnDisconnect: boolean): Attachment {
+  const fresh = accepted.run.afterSeq === undefined && endOf(accepted.run) === undefined;
+  return { run: accepted.run, afterSeq: accepted.afterSeq, replay: !fresh, resumed: false, cancelOnDisconnect };
+}
+
+/**
+ * Attaches to a known run, behind the last event that the client has seen, or at the start of the run. Errors: `not_found`.
+ */
+export async function attachKnown(
+  context: ApiContext,
+  caller: Caller,
+  place: { threadId: string; runId: string },
+  options: { lastSeq?: number | undefined; cancelOnDisconnect: boolean },
+): Promise<Attachment> {
+  const { lastSeq, cancelOnDisconnect } = options;
+  const { run, start } = await locate(context, caller, place);
+  const afterSeq = Math.max(start, lastSeq ?? 0);
+  return { run, afterSeq, replay: true, resumed: lastSeq !== undefined, cancelOnDisconnect };
+}
+
+/** A run that has not started has its events after the tail of now; read in this order none can slip in between. */
+async function locate(
+  context: ApiContext,
+  caller: Caller,
+  { threadId, runId }: { threadId: string; runId: string },
+): Promise<{ run: Run; start: number }> {
+  const run = await findRun(context, caller, threadId, runId);
+  if (run.afterSeq !== undefined) return { run, start: run.afterSeq };
+  const tail = await context.events.tail(caller, threadId);
+  const again = await findRun(context, caller, threadId, runId);
+  return { run: again, start: again.afterSeq ?? tail };
+}
+
+/** Streams a run to its end. `recorded`: what has to be done before the stream may end. */
+export async function streamRun(
+  context: ApiContext,
+  caller: Caller,
+  res: Response,
+  attachment: Attachment,
+  filter: EventFilter,
+  recorded: Promise<unknown> = Promise.resolve(),
+): Promise<void> {
+  const connection = connect(context, caller, res, attachment);
+  openEventStream(res);
+  await writeEvents(res, told(), context.options);
+  await recorded.catch((error: unknown) => context.report(error, `record of run ${attachment.run.runId}`));
+  // A stream that stops for another reason than the run's end is cut off, so that its client comes back.
+  if (connection.ended()) res.end();
+  else res.destroy();
+
+  async function* told(): AsyncGenerator<ClientEvent[]> {
+    const wanted = eventFilter(filter);
+    if (!attachment.resumed) yield [firstEvent(attachment)];
+    for await (const events of connection.batches) yield events.filter(wanted);
+  }
+}
+
+/** Waits for the end of a run. Answers `undefined` when the client or the server went away first. */
+export async function awaitEnd(
+  context: ApiContext,
+  caller: Caller,
+  res: Response,
+  attachment: Attachment,
+): Promise<EndedData | undefined> {
+  const connection = connect(context, caller, res, attachment);
+  for await (const _events of connection.batches);
+  return connection.ended();
+}
+
+interface Connection {
+  batches: AsyncIterable<ClientEvent[]>;
+  ended(): EndedData | undefined;
+}
+
+/** The run's events for as long as the client is there and this server is up. */
+function connect(context: ApiContext, caller: Caller, res: Response, attachment: Attachment): Connection {
+  const { run, afterSeq, replay } = attachment;
+  const gone = new AbortController();
+  let ended: EndedData | undefined;
+  const leave = () => {
+    gone.abort();
+    if (attachment.cancelOnDisconnect && !ended && !context.shutdown.aborted) cancelQuietly(context, caller, run);
+  };
+  if (res.closed) leave();
+  else res.once('close', leave);
+  const recordedEnd = endOf(run);
+  const source: EventSource = {
+    threadId: run.threadId,
+    runId: run.runId,
+    afterSeq,
+    replay,
+    ...(recordedEnd && { ended: recordedEnd }),
+    signal: AbortSignal.any([gone.signal, context.shutdown]),
+  };
+  return { batches: batches(), ended: () => ended };
+
+  async function* batches(): AsyncGenerator<ClientEvent[]> {
+    for await (const batch of runEvents(context, caller, source)) {
+      ended = batch.ended ?? ended;
+      yield batch.events;
+    }
+  }
+}
+
+/** The first event of every stream. It has an id, so that a client that loses the stream right after it comes back to the same place. */
+function firstEvent({ run, afterSeq }: Attachment): ClientEvent {
+  const data = JSON.stringify({ run_id: run.runId, attempt: 1 });
+  return { id: `${run.createdAt.getTime()}-${afterSeq}`, event: 'metadata', data };
+}
+
+function cancelQuietly(context: ApiContext, caller: Caller, run: Run): void {
+  context.conversations
+    .cancel(caller, run.threadId, { runIds: [run.runId], action: 'interrupt' })
+    .catch((error: unknown) => {
+      if (errorCode(error) !== 'not_found') context.report(error, `cancel of run ${run.runId} whose client went away`);
+    });
+}

@@ -1,0 +1,237 @@
+import { Router, type Request, type Response } from 'express';
+import { v5 as uuid5, v7 as uuid7 } from '@langchain/core/utils/uuid';
+import type { z } from 'zod';
+import { ColloquyError, errorCode, type Caller, type Run } from '../protocol/index.js';
+import {
+  createStreamQuery,
+  idempotencyKey,
+  lastEventId,
+  runCancelQuery,
+  runJoinQuery,
+  runListQuery,
+  runStreamQuery,
+  statelessRun,
+  statelessRunInBackground,
+  threadRun,
+  threadRunInBackground,
+  type RunBody,
+} from '../protocol/schemas/index.js';
+import { acceptRun, findRun, isEnded, type AcceptedRun, type RunOrder } from './accept-run.js';
+import { callerOf, type ApiContext } from './context.js';
+import { answerSlowly } from './keep-alive.js';
+import { bodyOf, pathId } from './params.js';
+import { attachAccepted, attachKnown, awaitEnd, streamRun, type Attachment } from './run-stream.js';
+import { findThread } from './threads.js';
+import { parse } from './validate.js';
+import { runToWire, select } from './wire.js';
+
+/** Stateless runs get their id from their idempotency key, so that a repeated request finds its run. */
+const STATELESS_NAMESPACE = 'a7b0a3a5-6a52-5c9b-8a55-0d1c6f0a7e11';
+
+export function runRoutes(context: ApiContext): Router {
+  const router = Router();
+
+  router.post('/threads/:thread_id/runs', create(context, threadOrder(threadRunInBackground)));
+  router.post('/threads/:thread_id/runs/wait', createAndWait(context, threadOrder(threadRun)));
+  router.post('/threads/:thread_id/runs/stream', createAndStream(context, threadOrder(threadRun)));
+  router.post('/runs', create(context, statelessOrder(statelessRunInBackground)));
+  router.post('/runs/wait', createAndWait(context, statelessOrder(statelessRun)));
+  router.post('/runs/stream', createAndStream(context, statelessOrder(statelessRun)));
+
+  router.get('/threads/:thread_id/runs', async (req, res) => {
+    const threadId = pathId(req, 'thread_id');
+    const query = parse(runListQuery, req.query, 'query');
+    const [runs] = await Promise.all([
+      context.threads.listRuns(callerOf(res), threadId, {
+        limit: query.limit,
+        offset: query.offset,
+        ...(query.status && { status: query.status }),
+      }),
+      findThread(context, callerOf(res), threadId),
+    ]);
+    res.json(runs.map((run) => select(runToWire(run), query.select)));
+  });
+
+  router.get('/threads/:thread_id/runs/:run_id', async (req, res) => {
+    const { threadId, runId } = runPlace(req);
+    res.json(runToWire(await findRun(context, callerOf(res), threadId, runId)));
+  });
+
+  router.delete('/threads/:thread_id/runs/:run_id', async (req, res) => {
+    const { threadId, runId } = runPlace(req);
+    const run = await findRun(context, callerOf(res), threadId, runId);
+    if (!isEnded(run))
+      throw new ColloquyError('conflict', `run ${runId} is ${run.status}; cancel it before deleting it`);
+    await context.threads.removeRun(callerOf(res), threadId, runId);
+    res.status(204).end();
+  });
+
+  router.get('/threads/:thread_id/runs/:run_id/join', join(context, runPlace));
+  router.get('/threads/:thread_id/runs/:run_id/stream', joinStream(context, runPlace));
+  router.get('/runs/:run_id/stream', joinStream(context, statelessPlace));
+  router.post('/threads/:thread_id/runs/:run_id/cancel', cancel(context));
+
+  return router;
+}
+
+type Handler = (req: Request, res: Response) => Promise<void>;
+type OrderReader = (req: Request, caller: Caller) => RunOrder;
+type Place = (req: Request) => { threadId: string; runId: string };
+
+const runPlace: Place = (req) => ({ threadId: pathId(req, 'thread_id'), runId: pathId(req, 'run_id') });
+
+/** The thread of a stateless run has the run's own id. */
+const statelessPlace: Place = (req) => ({ threadId: pathId(req, 'run_id'), runId: pathId(req, 'run_id') });
+
+function threadOrder(schema: z.ZodType<unknown>): OrderReader {
+  return (req, caller) => ({
+    caller,
+    threadId: pathId(req, 'thread_id'),
+    runId: uuid7(),
+    body: parse(schema, bodyOf(req), 'request body') as RunBody,
+    ...keyOf(req),
+  });
+}
+
+function statelessOrder(schema: z.ZodType<unknown>): OrderReader {
+  return (req, caller) => {
+    const body = parse(schema, bodyOf(req), 'request body') as RunBody;
+    const { key } = keyOf(req);
+    const id = key === undefined ? uuid7() : uuid5(`${caller.tenant}/${key}`, STATELESS_NAMESPACE);
+    return { caller, threadId: id, runId: id, body, stateless: true, ...(key !== undefined && { key }) };
+  };
+}
+
+function keyOf(req: Request): { key?: string } {
+  const key = req.headers['idempotency-key'];
+  return key === undefined ? {} : { key: parse(idempotencyKey, key, 'Idempotency-Key') };
+}
+
+function create(context: ApiContext, readOrder: OrderReader): Handler {
+  return async (req, res) => {
+    const accepted = await acceptRun(context, readOrder(req, callerOf(res)));
+    await accepted.recorded;
+    setLocation(res, accepted.run, 'join');
+    res.json(runToWire(accepted.run));
+  };
+}
+
+function createAndWait(context: ApiContext, readOrder: OrderReader): Handler {
+  return async (req, res) => {
+    const order = readOrder(req, callerOf(res));
+    const accepted = await acceptRun(context, order);
+    setLocation(res, accepted.run, 'join');
+    await answerSlowly(
+      context,
+      res,
+      finalValues(context, order.caller, res, attach(order, accepted), accepted.recorded),
+    );
+  };
+}
+
+function createAndStream(context: ApiContext, readOrder: OrderReader): Handler {
+  return async (req, res) => {
+    const { namespace } = parse(createStreamQuery, req.query, 'query');
+    const order = readOrder(req, callerOf(res));
+    const accepted = await acceptRun(context, order);
+    setLocation(res, accepted.run, 'stream');
+    const filter = { namespaces: namespace };
+    await streamRun(context, order.caller, res, attach(order, accepted), filter, accepted.recorded);
+  };
+}
+
+function attach(order: RunOrder, accepted: AcceptedRun): Attachment {
+  return attachAccepted(accepted, order.body.on_disconnect === 'cancel');
+}
+
+function join(context: ApiContext, place: Place): Handler {
+  return async (req, res) => {
+    const query = parse(runJoinQuery, req.query, 'query');
+    const attachment = await attachKnown(context, callerOf(res), place(req), {
+      cancelOnDisconnect: query.cancel_on_disconnect ?? false,
+    });
+    setLocation(res, attachment.run, 'join');
+    await answerSlowly(context, res, finalValues(context, callerOf(res), res, attachment));
+  };
+}
+
+function joinStream(context: ApiContext, place: Place): Handler {
+  return async (req, res) => {
+    const query = parse(runStreamQuery, req.query, 'query');
+    const attachment = await attachKnown(context, callerOf(res), place(req), {
+      lastSeq: lastSeqOf(req),
+      cancelOnDisconnect: query.cancel_on_disconnect ?? false,
+    });
+    setLocation(res, attachment.run, 'stream');
+    await streamRun(context, callerOf(res), res, attachment, { modes: query.stream_mode, namespaces: query.namespace });
+  };
+}
+
+function lastSeqOf(req: Request): number | undefined {
+  const id = req.headers['last-event-id'];
+  return id === undefined || id === '' ? undefined : parse(lastEventId, id, 'Last-Event-ID');
+}
+
+function cancel(context: ApiContext): Handler {
+  return async (req, res) => {
+    const query = parse(runCancelQuery, req.query, 'query');
+    const place = runPlace(req);
+    const caller = callerOf(res);
+    const attachment = await attachKnown(context, caller, place, { cancelOnDisconnect: false });
+    if (isEnded(attachment.run)) {
+      res.status(query.wait ? 204 : 202).end();
+      return;
+    }
+    await cancelRun(context, caller, attachment.run, query.action);
+    if (query.wait && !(await awaitEnd(context, caller, res, attachment))) {
+      res.destroy();
+      return;
+    }
+    res.status(query.wait ? 204 : 202).end();
+  };
+}
+
+async function cancelRun(
+  context: ApiContext,
+  caller: Caller,
+  run: Run,
+  action: 'interrupt' | 'rollback',
+): Promise<void> {
+  try {
+    await context.conversations.cancel(caller, run.threadId, { runIds: [run.runId], action });
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    throw new ColloquyError('conflict', `run ${run.runId} is ${run.status} but its conversation is not running`, {
+      cause: error,
+    });
+  }
+}
+
+/** What a waiting client gets: the run's output, or why it failed. `undefined` when nobody waits any more. */
+async function finalValues(
+  context: ApiContext,
+  caller: Caller,
+  res: Response,
+  attachment: Attachment,
+  recorded: Promise<unknown> = Promise.resolve(),
+): Promise<unknown> {
+  const ended = await awaitEnd(context, caller, res, attachment);
+  if (!ended) return undefined;
+  await recorded.catch((error: unknown) => context.report(error, `record of run ${attachment.run.runId}`));
+  if (ended.error) return { __error__: ended.error };
+  try {
+    const run = await findRun(context, caller, attachment.run.threadId, attachment.run.runId);
+    return (await context.states.finalValues(caller, run)) ?? null;
+  } catch (error) {
+    // Rolled back: there is no run and no output.
+    if (errorCode(error) === 'not_found') return null;
+    throw error;
+  }
+}
+
+/** Where the run is, and where to go on after a lost connection; the SDK reconnects to `Location`. */
+function setLocation(res: Response, run: Run, view: 'stream' | 'join'): void {
+  const path = `/threads/${run.threadId}/runs/${run.runId}`;
+  res.setHeader('Content-Location', path);
+  res.setHeader('Location', `${path}/${view}`);
+}

@@ -1,0 +1,47 @@
+import type { Caller } from '../protocol/index.js';
+import type { ApiContext } from './context.js';
+
+/** Marks the thread of a stateless run that nobody wants to keep. */
+export const STATELESS_METADATA = { colloquy_stateless: true } as const;
+
+const ENDED_STATUSES = ['idle', 'error', 'interrupted'] as const;
+const SWEEP_PAGE = 100;
+
+/**
+ * Deletes the threads of stateless runs that ended before a moment; until then a client that lost its connection can come back for the
+ * answer. Any number of processes may do this at once. Answers how many it deleted.
+ */
+export async function sweepStateless(context: ApiContext, caller: Caller, endedBefore: Date): Promise<number> {
+  const pages = await Promise.all(
+    ENDED_STATUSES.map((status) =>
+      context.threads.searchThreads(caller, {
+        metadata: STATELESS_METADATA,
+        status,
+        limit: SWEEP_PAGE,
+        offset: 0,
+        sortBy: 'updated_at',
+        sortOrder: 'asc',
+      }),
+    ),
+  );
+  const old = pages.flat().filter((thread) => thread.updatedAt < endedBefore);
+  let deleted = 0;
+  for (const { threadId } of old) {
+    // A run that waits for a worker has not made its thread busy yet.
+    if ((await context.threads.activeRuns(caller, threadId)).length > 0) continue;
+    await deleteThread(context, caller, threadId);
+    deleted += 1;
+  }
+  return deleted;
+}
+
+/**
+ * Deletes a thread and all it holds. It takes no run from the first step on; where this process dies between two steps, deleting it
+ * again goes on. Errors: `not_found`.
+ */
+export async function deleteThread(context: ApiContext, caller: Caller, threadId: string): Promise<void> {
+  await context.threads.closeThread(caller, threadId);
+  await context.conversations.close(caller, threadId, context.options.closeTimeoutMs);
+  await context.events.deleteThread(caller, threadId);
+  await context.threads.deleteThread(caller, threadId);
+}

@@ -1,0 +1,81 @@
+import type { Assistant, Run, Thread } from '../protocol/index.js';
+
+/** Records as LangGraph's clients read them: snake case, ISO 8601. */
+
+export function assistantToWire(assistant: Assistant): Record<string, unknown> {
+  return {
+    assistant_id: assistant.assistantId,
+    graph_id: assistant.graphId,
+    name: assistant.name,
+    description: assistant.description,
+    config: assistant.config,
+    context: assistant.context,
+    metadata: assistant.metadata,
+    version: assistant.version,
+    created_at: assistant.createdAt.toISOString(),
+    updated_at: assistant.updatedAt.toISOString(),
+  };
+}
+
+/** `values`: the thread's state; null for a thread that never ran, absent where it was not asked for. */
+export function threadToWire(thread: Thread, values?: unknown): Record<string, unknown> {
+  return {
+    thread_id: thread.threadId,
+    created_at: thread.createdAt.toISOString(),
+    updated_at: thread.updatedAt.toISOString(),
+    metadata: thread.metadata,
+    status: thread.status,
+    config: thread.config,
+    ...(values !== undefined && { values }),
+    interrupts: thread.interrupts,
+    error: thread.error ?? null,
+  };
+}
+
+export function runToWire(run: Run): Record<string, unknown> {
+  const { request } = run;
+  return {
+    run_id: run.runId,
+    thread_id: run.threadId,
+    assistant_id: run.assistantId,
+    created_at: run.createdAt.toISOString(),
+    updated_at: run.updatedAt.toISOString(),
+    status: run.status,
+    metadata: run.metadata,
+    kwargs: {
+      input: request.input ?? null,
+      command: request.command ?? null,
+      config: request.config,
+      context: request.context ?? null,
+      stream_mode: request.streamModes,
+      stream_subgraphs: request.streamSubgraphs,
+      interrupt_before: request.interruptBefore ?? null,
+      interrupt_after: request.interruptAfter ?? null,
+    },
+    multitask_strategy: run.multitaskStrategy,
+    error: run.error ?? null,
+  };
+}
+
+/** Only the named fields; `values.<key>` names one key of the state. Everything without a selection. */
+export function select(record: object, fields: readonly string[] | null | undefined): object {
+  if (!fields) return record;
+  const source = record as Record<string, unknown>;
+  const picked: Record<string, unknown> = {};
+  for (const field of fields) {
+    if (field in source) picked[field] = source[field];
+    else if (field.startsWith('values.'))
+      picked['values'] = { ...asObject(picked['values']), ...valueAt(source, field) };
+  }
+  return picked;
+}
+
+function valueAt(source: Record<string, unknown>, field: string): Record<string, unknown> {
+  const key = field.slice('values.'.length);
+  const values = asObject(source['values']);
+  return key in values ? { [key]: values[key] } : {};
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
