@@ -218,7 +218,11 @@ export interface PendingInterrupt {
  * `status` says who is needed: `interrupted` (a person), `error` (the last run failed), else `idle`. It stays `idle` while a run works:
  * `busy` would cost every turn two events. Kept up by the workflow where the starter set `tenant`.
  */
-export const SEARCH_ATTRIBUTES = { tenant: 'ColloquyTenant', assistant: 'ColloquyAssistant', status: 'ColloquyStatus' } as const;
+export const SEARCH_ATTRIBUTES = {
+  tenant: 'ColloquyTenant',
+  assistant: 'ColloquyAssistant',
+  status: 'ColloquyStatus',
+} as const;
 
 // ---- starting
 
@@ -253,7 +257,6 @@ const SUMMARY_CHARACTERS = 90;
 
 /** A text as a Temporal summary: one line, short in bytes too. */
 export function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex -- escaped as JSON a control character takes six bytes
   const line = text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim();
   return line.length <= SUMMARY_CHARACTERS ? line : `${line.slice(0, SUMMARY_CHARACTERS - 1)}…`;
 }

@@ -1,0 +1,287 @@
+/** A worker with the real workflow and scripted activities, and a client: what the port promises, without database or graph. */
+import { randomUUID } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
+import { NativeConnection, Worker, bundleWorkflowCode } from '@temporalio/worker';
+import type { WorkflowBundle } from '@temporalio/worker';
+import { resolve } from 'node:path';
+import { NO_FENCE, conversationId } from '../../protocol/index.js';
+import {
+  CONVERSATION_WORKFLOW,
+  DEFAULT_SETTINGS,
+  QUERIES,
+  SIGNALS,
+  UPDATES,
+  conversationStart,
+} from '../../workflows/contract.js';
+import type {
+  CancelRuns,
+  Cancelled,
+  Closed,
+  ConversationActivities,
+  ConversationInput,
+  ConversationSettings,
+  ConversationView,
+  Cursor,
+  EndRunTask,
+  PendingInterrupt,
+  RecordRunTask,
+  RecordedRun,
+  ResumeConversation,
+  Resumed,
+  StepOutcome,
+  StepTask,
+  SubmitRun,
+  Submitted,
+} from '../../workflows/contract.js';
+
+const address = process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS;
+
+let bundle: Promise<WorkflowBundle> | undefined;
+
+/** The workflow as workers bundle it; made once for a test file. */
+export function workflowBundle(): Promise<WorkflowBundle> {
+  const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error: console.error, log() {} };
+  bundle ??= bundleWorkflowCode({ workflowsPath: resolve('workflows/index.ts'), logger: quiet });
+  return bundle;
+}
+
+/** What an activity was called with, in the order of the calls. */
+export type Call =
+  | { name: 'runStep'; task: StepTask; attempt: number }
+  | { name: 'endRun'; task: EndRunTask }
+  | { name: 'recordRun'; task: RecordRunTask };
+
+type StepScript = (task: StepTask) => StepOutcome | Promise<StepOutcome>;
+
+/** One conversation under test: scripts its activities, sends it what clients send. */
+export class Talk {
+  readonly calls: Call[] = [];
+  readonly threadId: string;
+  readonly workflowId: string;
+  readonly handle: WorkflowHandle;
+  /** Steps of a run; a run without a script succeeds in one. */
+  readonly steps = new Map<string, StepScript>();
+  /** Steps of runs whose id only the workflow knows. */
+  otherSteps: StepScript = (task) => done(task);
+  record: (task: RecordRunTask) => RecordedRun | Promise<RecordedRun> = (task) => ({
+    runId: task.runId,
+    graphId: 'graph',
+    assistantId: task.run.assistantId ?? task.assistantId ?? 'assistant',
+    duplicate: false,
+  });
+  end: ConversationActivities['endRun'] = (task) =>
+    Promise.resolve({ cursor: cursorAt(task.ordinal), threadStatus: task.status === 'error' ? 'error' : 'idle' });
+  private readonly watchers = new Set<() => void>();
+
+  constructor(
+    private readonly client: Client,
+    private readonly taskQueue: string,
+    readonly input: ConversationInput,
+  ) {
+    this.threadId = input.threadId;
+    this.workflowId = conversationId(input.tenant, input.threadId);
+    this.handle = client.workflow.getHandle(this.workflowId);
+  }
+
+  called(call: Call): void {
+    this.calls.push(call);
+    for (const watcher of this.watchers) watcher();
+  }
+
+  /** Resolves with the first call that fits. */
+  async call(fits: (call: Call) => boolean): Promise<Call> {
+    for (;;) {
+      const found = this.calls.find(fits);
+      if (found) return found;
+      await new Promise<void>((wake) => {
+        const watcher = () => {
+          this.watchers.delete(watcher);
+          wake();
+        };
+        this.watchers.add(watcher);
+      });
+    }
+  }
+
+  /** Run ids in the order of their first steps. */
+  get ran(): string[] {
+    return [...new Set(this.calls.flatMap((call) => (call.name === 'runStep' ? [call.task.runId] : [])))];
+  }
+
+  get ended(): EndRunTask[] {
+    return this.calls.flatMap((call) => (call.name === 'endRun' ? [call.task] : []));
+  }
+
+  get recorded(): RecordRunTask[] {
+    return this.calls.flatMap((call) => (call.name === 'recordRun' ? [call.task] : []));
+  }
+
+  start() {
+    const { workflowId, args, staticSummary, typedSearchAttributes } = conversationStart(this.input, {
+      assistantId: 'assistant',
+    });
+    return { workflowId, args, staticSummary, typedSearchAttributes, taskQueue: this.taskQueue };
+  }
+
+  submit(runId: string, options: Partial<SubmitRun> = {}): Promise<Submitted> {
+    const run: SubmitRun = { runId, graphId: 'graph', assistantId: 'assistant', strategy: 'enqueue', ...options };
+    return this.client.workflow.executeUpdateWithStart(UPDATES.submit, {
+      args: [run],
+      startWorkflowOperation: new WithStartWorkflowOperation(CONVERSATION_WORKFLOW, {
+        ...this.start(),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }) as Promise<Submitted>;
+  }
+
+  signal(name: keyof typeof SIGNALS, ...args: unknown[]): Promise<unknown> {
+    return this.client.workflow.signalWithStart(CONVERSATION_WORKFLOW, {
+      ...this.start(),
+      signal: SIGNALS[name],
+      signalArgs: args,
+    });
+  }
+
+  resume(answer: ResumeConversation): Promise<Resumed> {
+    return this.handle.executeUpdate(UPDATES.resume, { args: [answer] });
+  }
+
+  cancel(request: CancelRuns): Promise<Cancelled> {
+    return this.handle.executeUpdate(UPDATES.cancel, { args: [request] });
+  }
+
+  close(): Promise<Closed> {
+    return this.handle.executeUpdate(UPDATES.close);
+  }
+
+  state(): Promise<ConversationView> {
+    return this.handle.query(QUERIES.state);
+  }
+
+  /** The state once it is as wanted. Every activity call and every 50 ms it is looked at again. */
+  async until(fits: (view: ConversationView) => boolean): Promise<ConversationView> {
+    for (;;) {
+      const view = await this.state();
+      if (fits(view)) return view;
+      await new Promise((wake) => setTimeout(wake, 50));
+    }
+  }
+
+  /** The state when nothing is to do. */
+  settled(): Promise<ConversationView> {
+    return this.until((view) => view.status !== 'busy');
+  }
+}
+
+export interface World {
+  talk(options?: { settings?: Partial<ConversationSettings>; ephemeral?: boolean }): Talk;
+  readonly client: Client;
+  close(): Promise<void>;
+}
+
+export interface WorldOptions {
+  maxCachedWorkflows?: number;
+  maxTurns: number;
+}
+
+export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions): Promise<World> {
+  const taskQueue = `workflows-${randomUUID()}`;
+  const talks = new Map<string, Talk>();
+  const talkOf = ({ threadId }: { threadId: string }): Talk => {
+    const talk = talks.get(threadId);
+    if (!talk) throw new Error(`no test has thread ${threadId}`);
+    return talk;
+  };
+  const activities: ConversationActivities = {
+    async runStep(task) {
+      const talk = talkOf(task);
+      talk.called({ name: 'runStep', task, attempt: Context.current().info.attempt });
+      return (talk.steps.get(task.runId) ?? talk.otherSteps)(task);
+    },
+    async endRun(task) {
+      talkOf(task).called({ name: 'endRun', task });
+      return talkOf(task).end(task);
+    },
+    async recordRun(task) {
+      talkOf(task).called({ name: 'recordRun', task });
+      return talkOf(task).record(task);
+    },
+  };
+  const native = await NativeConnection.connect({ address });
+  const connection = await Connection.connect({ address });
+  const client = new Client({ connection });
+  const worker = await Worker.create({
+    connection: native,
+    taskQueue,
+    workflowBundle: await workflowBundle(),
+    activities: { ...activities },
+    maxHeartbeatThrottleInterval: '100ms',
+    stickyQueueScheduleToStartTimeout: '2s',
+    ...(maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows }),
+  });
+  const running = worker.run();
+  return {
+    client,
+    talk({ settings, ephemeral } = {}) {
+      const threadId = randomUUID();
+      const talk = new Talk(client, taskQueue, {
+        tenant: 'workflows-test',
+        threadId,
+        settings: { ...DEFAULT_SETTINGS, maxTurns, ...settings },
+        ...(ephemeral ? { ephemeral } : {}),
+      });
+      talks.set(threadId, talk);
+      return talk;
+    },
+    async close() {
+      for (const talk of talks.values()) await talk.handle.terminate('the test is over').catch(() => undefined);
+      worker.shutdown();
+      await running;
+      await connection.close();
+      await native.close();
+    },
+  };
+}
+
+export function cursorAt(tail: number): Cursor {
+  return { head: { rev: tail, fence: NO_FENCE, heads: {} }, tail };
+}
+
+export function done(task: StepTask): StepOutcome {
+  return { status: 'success', nodes: ['answer'], next: [], cursor: cursorAt(task.step) };
+}
+
+export function goOn(task: StepTask, next: string[] = ['answer']): StepOutcome {
+  return { status: 'continue', nodes: ['think'], next, cursor: cursorAt(task.step) };
+}
+
+export function asks(...interrupts: (Partial<PendingInterrupt> & { id: string })[]): StepOutcome {
+  return {
+    status: 'interrupted',
+    nodes: ['approve'],
+    next: ['approve'],
+    interrupts: interrupts.map((interrupt) => ({ node: 'approve', preview: 'Send it?', ...interrupt })),
+    cursor: cursorAt(1),
+  };
+}
+
+/** A step that goes on until it is told to, or is cancelled. */
+export function gate(): { open: () => void; step: StepScript } {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolveGate) => (open = resolveGate));
+  return {
+    open,
+    async step(task) {
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat(), 50);
+      try {
+        await Promise.race([opened, context.cancelled]);
+      } finally {
+        clearInterval(beat);
+      }
+      return done(task);
+    },
+  };
+}

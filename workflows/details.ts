@@ -1,0 +1,71 @@
+/** What the Temporal Web UI and CLI show of a conversation: what it does, what it waits for, and the command that answers it. Markdown. */
+import { SIGNALS } from './contract.js';
+import type { ConversationView, PendingInterrupt } from './contract.js';
+
+export interface Whereabouts {
+  workflowId: string;
+  namespace: string;
+}
+
+export function describeConversation(view: ConversationView, where: Whereabouts): string {
+  const signal = (name: string, input: string) => command(where, name, input);
+  const blocks = [headline(view), ...questions(view, signal), ...invitation(view, signal), ...notes(view)];
+  return blocks.join('\n\n');
+}
+
+type Signal = (name: string, input: string) => string;
+
+function headline(view: ConversationView): string {
+  const { current, queue, interrupts, last } = view;
+  if (current) {
+    const nodes = current.nodes.length > 0 ? `: ${current.nodes.join(', ')}` : '';
+    const behind = queue.length > 0 ? ` ${count(queue.length, 'run')} behind it.` : '';
+    const verb = view.closed ? 'Closing' : 'Working';
+    return `**${verb}** on turn ${view.turns}, run \`${current.runId}\`, step ${current.step}${nodes}.${behind}`;
+  }
+  if (view.closed) return `**Closed** after ${count(view.turns, 'turn')}.`;
+  if (queue.length > 0) return `**About to work** on ${count(queue.length, 'run')}.`;
+  if (interrupts.length > 0) {
+    return `**Waiting for a person** after ${count(view.turns, 'turn')}: ${count(interrupts.length, 'question')}.`;
+  }
+  if (view.status === 'interrupted') return `**Paused** after ${count(view.turns, 'turn')}, before its next node.`;
+  if (view.status === 'error' && last) {
+    const cause = last.error ? `: ${last.error.error}: ${last.error.message}` : '.';
+    return `**Failed** in run \`${last.runId}\`${cause}`;
+  }
+  const ending = last ? ` The last run, \`${last.runId}\`, ended in ${last.status}.` : '';
+  return `**Idle** after ${count(view.turns, 'turn')}.${ending}`;
+}
+
+function questions(view: ConversationView, signal: Signal): string[] {
+  const alone = view.interrupts.length === 1;
+  return view.interrupts.map((question, index) => {
+    const answer = alone ? '"approve"' : JSON.stringify({ interruptId: question.id, value: 'approve' });
+    return `${index + 1}. ${about(question)}\n\nAnswer it:\n\n${signal(SIGNALS.resume, answer)}`;
+  });
+}
+
+function about({ node, preview, deadline, defaultAnswer }: PendingInterrupt): string {
+  const due = deadline ? ` At ${deadline} the answer is \`${JSON.stringify(defaultAnswer ?? null)}\`.` : '';
+  return `Node \`${node}\` asks: ${preview}${due}`;
+}
+
+function invitation(view: ConversationView, signal: Signal): string[] {
+  if (view.closed) return [];
+  if (view.status === 'busy') return [`Stop it:\n\n${signal(SIGNALS.cancel, '"all"')}`];
+  return [`Send a message:\n\n${signal(SIGNALS.message, '"hello"')}`];
+}
+
+function notes({ notes: list }: ConversationView): string[] {
+  return list.length === 0 ? [] : [`**Notes**\n\n${list.map(({ at, text }) => `- ${at} ${text}`).join('\n')}`];
+}
+
+function command({ workflowId, namespace }: Whereabouts, name: string, input: string): string {
+  const space = namespace === 'default' ? '' : ` --namespace ${namespace}`;
+  const quoted = input.replaceAll("'", "'\\''");
+  return `    temporal workflow signal${space} --workflow-id ${workflowId} --name ${name} --input '${quoted}'`;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,153 @@
+/** Reads what came from outside: any Temporal client, the CLI, the Web UI. Every fault is an `invalid_argument` that names field and value. */
+import { CANCEL_ACTIONS, ColloquyError, MULTITASK_STRATEGIES, conversationId } from '../protocol/index.js';
+import type { CancelAction } from '../protocol/index.js';
+import { DEFAULT_SETTINGS } from './contract.js';
+import type {
+  CancelRuns,
+  ConversationInput,
+  ConversationSettings,
+  MessageSignal,
+  ResumeConversation,
+  SubmitRun,
+} from './contract.js';
+
+/** Longest id or key: they are carried in history. */
+const MAX_ID = 256;
+
+type Fields = Record<string, unknown>;
+
+/**
+ * The workflow's input. Tenant and thread are parts of the workflow id, so they may be left out, but may not differ: two workflows
+ * for one thread would both write it.
+ */
+export function readInput(workflowId: string, given: unknown): ConversationInput {
+  const fields = given === undefined || given === null ? {} : readObject('input', given);
+  const [prefix, tenant, threadId, ...rest] = workflowId.split('/');
+  if (prefix !== 'conversation' || !tenant || !threadId || rest.length > 0) {
+    throw invalid(`workflow id ${workflowId} is not of a conversation; expected conversation/<tenant>/<thread>`);
+  }
+  const wanted = { tenant: fields.tenant ?? tenant, threadId: fields.threadId ?? threadId };
+  if (wanted.tenant !== tenant || wanted.threadId !== threadId) {
+    const expected = conversationId(show(wanted.tenant), show(wanted.threadId));
+    throw invalid(`workflow id is ${workflowId}; the conversation of its input is ${expected}`);
+  }
+  const input: ConversationInput = { tenant, threadId, settings: readSettings(fields.settings) };
+  if (fields.ephemeral === true) input.ephemeral = true;
+  if (fields.carried !== undefined) input.carried = fields.carried as NonNullable<ConversationInput['carried']>;
+  return input;
+}
+
+function readSettings(given: unknown): ConversationSettings {
+  const fields = given === undefined ? {} : readObject('settings', given);
+  const settings = { ...DEFAULT_SETTINGS };
+  for (const name of Object.keys(settings) as (keyof ConversationSettings)[]) {
+    const value = fields[name] ?? settings[name];
+    if (!Number.isSafeInteger(value) || (value as number) < 0) {
+      throw invalid(`settings.${name} is ${show(value)}; expected a whole number from 0`);
+    }
+    settings[name] = value as number;
+  }
+  return settings;
+}
+
+export function readSubmit(given: unknown): SubmitRun {
+  const fields = readObject('submit', given);
+  const strategy = fields.strategy as SubmitRun['strategy'];
+  if (!MULTITASK_STRATEGIES.includes(strategy)) {
+    throw invalid(`submit.strategy is ${show(strategy)}; expected one of ${MULTITASK_STRATEGIES.join(', ')}`);
+  }
+  return {
+    runId: readId('submit.runId', fields.runId),
+    graphId: readId('submit.graphId', fields.graphId),
+    assistantId: readId('submit.assistantId', fields.assistantId),
+    strategy,
+    ...(fields.key === undefined ? {} : { key: readId('submit.key', fields.key) }),
+    ...(fields.resumes === true ? { resumes: true } : {}),
+  };
+}
+
+export function readCancel(given: unknown): CancelRuns {
+  const fields = readObject('cancel', given);
+  onlyFields('cancel', fields, ['runIds', 'action']);
+  return { runIds: readRunIds(fields.runIds), action: readAction(fields.action) };
+}
+
+/** As {@link readCancel}, from a signal: everything has a default. */
+export function readCancelSignal(given: unknown): CancelRuns {
+  if (given === undefined || given === null) return { runIds: 'all', action: 'interrupt' };
+  if (typeof given === 'string' && given !== 'all') return { runIds: [readId('cancel', given)], action: 'interrupt' };
+  const fields = given === 'all' ? {} : readObject('cancel', given);
+  return readCancel({ runIds: 'all', action: 'interrupt', ...fields });
+}
+
+function readRunIds(given: unknown): CancelRuns['runIds'] {
+  if (given === 'all') return 'all';
+  if (!Array.isArray(given)) throw invalid(`cancel.runIds is ${show(given)}; expected a list of run ids, or "all"`);
+  return given.map((id, index) => readId(`cancel.runIds[${index}]`, id));
+}
+
+function readAction(given: unknown): CancelAction {
+  if (CANCEL_ACTIONS.includes(given as CancelAction)) return given as CancelAction;
+  throw invalid(`cancel.action is ${show(given)}; expected one of ${CANCEL_ACTIONS.join(', ')}`);
+}
+
+export function readResume(given: unknown): ResumeConversation {
+  const fields = readObject('resume', given);
+  onlyFields('resume', fields, ['value', 'interruptId']);
+  if (fields.value === undefined) throw invalid('resume.value is missing: the answer to the question');
+  return {
+    value: fields.value,
+    ...(fields.interruptId === undefined ? {} : { interruptId: readId('resume.interruptId', fields.interruptId) }),
+  };
+}
+
+/** As {@link readResume}, and a bare answer: whatever has neither `value` nor `interruptId`. */
+export function readResumeSignal(given: unknown): ResumeConversation {
+  if (given === undefined) throw invalid(`resume has no input; expected the answer, as in --input '"approve"'`);
+  const wrapped = isObject(given) && ('value' in given || 'interruptId' in given);
+  return wrapped ? readResume(given) : { value: given };
+}
+
+/** A bare string, or `{ input, assistantId?, key? }`. */
+export function readMessageSignal(given: unknown): MessageSignal {
+  if (typeof given === 'string' && given !== '') return { input: given };
+  if (!isObject(given) || given.input === undefined) {
+    throw invalid(`message is ${show(given)}; expected a text, or an object with input, the graph's input`);
+  }
+  onlyFields('message', given, ['input', 'assistantId', 'key']);
+  return {
+    input: given.input,
+    ...(given.assistantId === undefined ? {} : { assistantId: readId('message.assistantId', given.assistantId) }),
+    ...(given.key === undefined ? {} : { key: readId('message.key', given.key) }),
+  };
+}
+
+function readId(field: string, given: unknown): string {
+  if (typeof given === 'string' && given.length > 0 && given.length <= MAX_ID) return given;
+  throw invalid(`${field} is ${show(given)}; expected a text of 1 to ${MAX_ID} characters`);
+}
+
+function readObject(field: string, given: unknown): Fields {
+  if (isObject(given)) return given;
+  throw invalid(`${field} is ${show(given)}; expected an object`);
+}
+
+function onlyFields(name: string, fields: Fields, known: string[]): void {
+  const unknown = Object.keys(fields).filter((field) => !known.includes(field));
+  if (unknown.length > 0) throw invalid(`${name} has unknown ${unknown.join(', ')}; it may have ${known.join(', ')}`);
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+/** A value inside a message: short, whatever it is. */
+function show(value: unknown): string {
+  if (value === undefined) return 'missing';
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
+}
+
+function invalid(message: string): ColloquyError {
+  return new ColloquyError('invalid_argument', message);
+}

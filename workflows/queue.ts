@@ -1,0 +1,407 @@
+/**
+ * State and decisions of a conversation: what is accepted, what runs next, which questions are open. Plain data in memory; knows nothing
+ * of Temporal. Refusals are errors of ours with the code that the sender gets.
+ */
+import { ColloquyError } from '../protocol/index.js';
+import type { ThreadStatus } from '../protocol/index.js';
+import { AdmittedRuns } from './admitted.js';
+import { ANY_INTERRUPT } from './contract.js';
+import type {
+  CancelRuns,
+  Cancelled,
+  CarriedState,
+  Closed,
+  ConversationInput,
+  ConversationView,
+  Cursor,
+  EndedRun,
+  MessageSignal,
+  Note,
+  PendingInterrupt,
+  QueuedRun,
+  ResumeConversation,
+  Resumed,
+  StepOutcome,
+  SubmitRun,
+  Submitted,
+} from './contract.js';
+
+/** The run that is being worked on. */
+export interface CurrentRun {
+  run: QueuedRun;
+  ordinal: number;
+  /** Ordinal of its last activity that has a fence. */
+  step: number;
+  /** Nodes the last step named as next. */
+  nodes: string[];
+  /** Questions that were open before it began: a run that is undone opens them again. */
+  questionsBefore?: PendingInterrupt[];
+}
+
+const NOTES_KEPT = 10;
+const NOTE_CHARACTERS = 300;
+
+export class ConversationQueue {
+  current?: CurrentRun;
+  cursor?: Cursor;
+  closed = false;
+  turns: number;
+  private ordinal: number;
+  private hasTaken: boolean;
+  private waiting: QueuedRun[];
+  private questions: PendingInterrupt[];
+  private settledStatus: Exclude<ThreadStatus, 'busy'>;
+  private assistantId?: string;
+  private last?: EndedRun;
+  private notes: Note[];
+  private readonly admitted: AdmittedRuns;
+
+  constructor(
+    private readonly input: ConversationInput,
+    private readonly now: () => number = Date.now,
+  ) {
+    const { carried, settings } = input;
+    // A later execution of the same thread must fence off an earlier one, and knows nothing of it but the time.
+    this.ordinal = carried?.ordinal ?? Math.floor(now() / 1000);
+    this.turns = carried?.turns ?? 0;
+    this.hasTaken = carried !== undefined;
+    this.waiting = carried?.queue ?? [];
+    this.questions = carried?.interrupts ?? [];
+    this.settledStatus = carried?.status ?? 'idle';
+    this.notes = carried?.notes ?? [];
+    this.admitted = new AdmittedRuns(settings.keyWindow, carried?.admitted);
+    if (carried?.cursor) this.cursor = carried.cursor;
+    if (carried?.assistantId) this.assistantId = carried.assistantId;
+    if (carried?.last) this.last = carried.last;
+  }
+
+  // ---- intake
+
+  /** Refuses what {@link submit} would refuse; changes nothing. */
+  checkSubmit(request: SubmitRun): Submitted {
+    const { runId, key, strategy } = request;
+    this.checkOpen(runId);
+    const before = this.admitted.find(runId, key);
+    if (before !== undefined) return { runId: before, position: this.positionOf(before), duplicate: true };
+    const replaces = strategy === 'interrupt' || strategy === 'rollback';
+    const [ahead] = this.alive();
+    if (strategy === 'reject' && ahead) {
+      throw this.refusal(
+        'conflict',
+        `is busy with run ${ahead.runId}; cannot accept run ${runId} with strategy reject`,
+      );
+    }
+    const answer = replaces ? undefined : this.alive().find((run) => run.answers !== undefined);
+    if (request.resumes && answer) {
+      throw this.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
+    }
+    // Runs that are being cancelled take room until they have ended; what replaces them needs some too.
+    this.checkRoom(runId, replaces ? 2 : 1);
+    return { runId, position: replaces ? Number(this.current !== undefined) : this.alive().length, duplicate: false };
+  }
+
+  submit(request: SubmitRun): Submitted {
+    const answer = this.checkSubmit(request);
+    if (answer.duplicate) return answer;
+    const { runId, graphId, assistantId, strategy, key, resumes } = request;
+    if (strategy === 'interrupt' || strategy === 'rollback') this.cancel({ runIds: 'all', action: strategy });
+    this.waiting.push({ runId, graphId, assistantId, ...(resumes ? { answers: ANY_INTERRUPT } : {}) });
+    this.admitted.add(runId, key);
+    return answer;
+  }
+
+  /** A message that nobody stored yet, in strict order behind all others. Answers the earlier run when its key came before. */
+  message(message: MessageSignal, runId: string): Submitted {
+    const { input, assistantId, key } = message;
+    this.checkOpen(runId);
+    const before = this.admitted.find(runId, key);
+    if (before !== undefined) return { runId: before, position: this.positionOf(before), duplicate: true };
+    this.checkRoom(runId);
+    const position = this.alive().length;
+    this.enqueueUnrecorded(runId, { input, ...(assistantId ? { assistantId } : {}), ...(key ? { key } : {}) });
+    this.admitted.add(runId, key);
+    return { runId, position, duplicate: false };
+  }
+
+  /** Refuses what {@link resume} would refuse; answers the question's id. */
+  checkResume(answer: ResumeConversation): string {
+    this.checkOpen('an answer');
+    const asked = answer.interruptId ?? 'the open question';
+    const ahead = this.alive().find((run) => run.answers === undefined || run.answers === ANY_INTERRUPT);
+    if (ahead) throw this.refusal('conflict', `has run ${ahead.runId} before the answer; cannot answer ${asked}`);
+    const open = this.openQuestions();
+    const ids = open.map((question) => question.id);
+    if (answer.interruptId === undefined) {
+      if (open.length > 1) {
+        throw this.refusal('conflict', `has ${open.length} open questions; name one as interruptId: ${ids.join(', ')}`);
+      }
+      const [only] = ids;
+      if (only === undefined) throw this.refusal('conflict', 'has no open question; there is nothing to answer');
+      this.checkRoom(only);
+      return only;
+    }
+    if (!ids.includes(answer.interruptId)) {
+      const by = this.alive().find((run) => run.answers === answer.interruptId);
+      const why = by ? `is answered by run ${by.runId} already` : `is not open; open: ${ids.join(', ') || 'none'}`;
+      throw this.refusal('conflict', `cannot be resumed: interrupt ${answer.interruptId} ${why}`);
+    }
+    this.checkRoom(answer.interruptId);
+    return answer.interruptId;
+  }
+
+  resume(answer: ResumeConversation, runId: string): Resumed {
+    this.answer(this.checkResume(answer), answer.value, runId);
+    return { runId };
+  }
+
+  /** Marks runs; those that wait are ended before the next step, the current one as soon as its activity stops. */
+  cancel({ runIds, action }: CancelRuns): Cancelled {
+    const known = this.current ? [this.current.run, ...this.waiting] : this.waiting;
+    const chosen = known.filter((run) => runIds === 'all' || runIds.includes(run.runId));
+    for (const run of chosen) if (run.cancelled !== 'rollback') run.cancelled = action;
+    return { runIds: chosen.map((run) => run.runId) };
+  }
+
+  close(): Closed {
+    this.closed = true;
+    return this.cancel({ runIds: 'all', action: 'interrupt' });
+  }
+
+  note(text: string): void {
+    const cut = text.length <= NOTE_CHARACTERS ? text : `${text.slice(0, NOTE_CHARACTERS - 1)}…`;
+    this.notes = [...this.notes, { at: new Date(this.now()).toISOString(), text: cut }].slice(-NOTES_KEPT);
+  }
+
+  // ---- deadlines of questions
+
+  /** Milliseconds until the first default answer is due; undefined when nobody waits for one. */
+  untilDeadline(): number | undefined {
+    const deadlines = this.deadlines().map(({ at }) => at);
+    return deadlines.length === 0 ? undefined : Math.max(1, Math.min(...deadlines) - this.now());
+  }
+
+  /** Gives the default answers that are due. */
+  answerByDefault(newRunId: () => string): void {
+    const due = this.deadlines().filter(({ at }) => at <= this.now());
+    for (const { question } of due) this.answer(question.id, question.defaultAnswer ?? null, newRunId(), true);
+  }
+
+  private deadlines(): { question: PendingInterrupt; at: number }[] {
+    if (this.closed || this.alive().some((run) => run.answers === undefined)) return [];
+    return this.openQuestions()
+      .map((question) => ({ question, at: Date.parse(question.deadline ?? '') }))
+      .filter(({ at }) => !Number.isNaN(at));
+  }
+
+  // ---- the pump
+
+  /** Whether a run waits. */
+  get hasWork(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  /** Whether nothing will ever come any more. A stateless conversation is over when what it was started for has ended. */
+  get isOver(): boolean {
+    return !this.hasWork && !this.current && (this.closed || (this.input.ephemeral === true && this.hasTaken));
+  }
+
+  /** Whether it is stateless and has had nothing to do yet. */
+  get awaitsFirstRun(): boolean {
+    return this.input.ephemeral === true && !this.hasTaken;
+  }
+
+  /** Makes the first waiting run the current one. */
+  take(): CurrentRun {
+    const run = this.waiting.shift();
+    if (!run) throw new Error('no run waits');
+    this.ordinal += 1;
+    this.hasTaken = true;
+    this.current = { run, ordinal: this.ordinal, step: 0, nodes: [] };
+    return this.current;
+  }
+
+  /** Takes a cancelled run out of the line behind the current one. */
+  takeCancelled(): QueuedRun | undefined {
+    const index = this.waiting.findIndex((run) => run.cancelled !== undefined);
+    return index < 0 ? undefined : this.waiting.splice(index, 1)[0];
+  }
+
+  /** Runs that still have to be recorded. */
+  unrecorded(): QueuedRun[] {
+    return this.waiting.filter((run) => run.unrecorded !== undefined);
+  }
+
+  /** What a run that came by signal was recorded as. False: that is a run accepted before, which needs no second turn. */
+  recorded(run: QueuedRun, as: { runId: string; graphId: string; assistantId: string }): boolean {
+    const known = as.runId !== run.runId && this.admitted.find(as.runId) !== undefined;
+    Object.assign(run, { runId: as.runId, graphId: as.graphId, assistantId: as.assistantId });
+    delete run.unrecorded;
+    return !known;
+  }
+
+  /** Takes a run away that nobody will ever run. */
+  drop(run: QueuedRun): void {
+    if (this.current?.run === run) this.leave({ runId: run.runId, status: 'error' }, false);
+    this.waiting = this.waiting.filter((other) => other !== run);
+  }
+
+  /** The current run takes its first step: whatever question it does not answer is abandoned. */
+  begin(current: CurrentRun): void {
+    const { answers } = current.run;
+    current.questionsBefore = this.questions;
+    this.questions =
+      answers === undefined || answers === ANY_INTERRUPT
+        ? []
+        : this.questions.filter((question) => question.id !== answers);
+    this.turns += 1;
+    this.assistantId = current.run.assistantId;
+  }
+
+  /** Someone else's fence is higher than ours: take one that is higher still. */
+  raiseOrdinal(current: CurrentRun, above: number): void {
+    this.ordinal = Math.max(this.ordinal, above, Math.floor(this.now() / 1000)) + 1;
+    current.ordinal = this.ordinal;
+    delete this.cursor;
+  }
+
+  /** A step has ended; true when another is due. */
+  stepped(current: CurrentRun, outcome: StepOutcome): boolean {
+    this.setCursor(outcome.cursor);
+    current.nodes = outcome.next;
+    if (outcome.status === 'continue') return true;
+    if (outcome.status === 'skipped') this.questions = current.questionsBefore ?? this.questions;
+    else this.settle(outcome);
+    const status = outcome.status === 'skipped' ? (this.last?.status ?? 'success') : outcome.status;
+    this.leave({ runId: current.run.runId, status }, outcome.status !== 'skipped');
+    return false;
+  }
+
+  /** A run was ended from outside of its steps. */
+  ended(run: QueuedRun, end: Omit<EndedRun, 'runId'>, stands?: { cursor: Cursor; threadStatus: ThreadStatus }): void {
+    this.setCursor(stands?.cursor);
+    if (this.current?.run !== run) return;
+    if (run.cancelled === 'rollback') this.questions = this.current.questionsBefore ?? this.questions;
+    const quiet = this.questions.length > 0 ? 'interrupted' : 'idle';
+    const fallback = end.status === 'error' ? 'error' : quiet;
+    this.settledStatus = stands === undefined || stands.threadStatus === 'busy' ? fallback : stands.threadStatus;
+    this.leave({ runId: run.runId, ...end }, true);
+  }
+
+  // ---- views
+
+  view(): ConversationView {
+    const { current } = this;
+    return {
+      threadId: this.input.threadId,
+      status: current || this.hasWork ? 'busy' : this.settledStatus,
+      ...(current
+        ? {
+            current: {
+              runId: current.run.runId,
+              assistantId: current.run.assistantId,
+              step: current.step,
+              nodes: current.nodes,
+            },
+          }
+        : {}),
+      queue: this.waiting.map((run) => run.runId),
+      interrupts: this.openQuestions(),
+      turns: this.turns,
+      ...(this.last ? { last: this.last } : {}),
+      closed: this.closed,
+      notes: this.notes,
+    };
+  }
+
+  /** State for the next execution, taken between two turns. */
+  carry(): CarriedState {
+    return {
+      ordinal: this.ordinal,
+      turns: this.turns,
+      queue: this.waiting,
+      admitted: this.admitted.entries(),
+      interrupts: this.questions,
+      status: this.settledStatus,
+      ...(this.cursor ? { cursor: this.cursor } : {}),
+      ...(this.assistantId ? { assistantId: this.assistantId } : {}),
+      ...(this.last ? { last: this.last } : {}),
+      notes: this.notes,
+    };
+  }
+
+  /** Assistant of the last run begun. */
+  get lastAssistant(): string | undefined {
+    return this.assistantId;
+  }
+
+  // ---- parts
+
+  /** Runs that nobody cancelled, the current one first. */
+  private alive(): QueuedRun[] {
+    const known = this.current ? [this.current.run, ...this.waiting] : this.waiting;
+    return known.filter((run) => run.cancelled === undefined);
+  }
+
+  private openQuestions(): PendingInterrupt[] {
+    const answered = this.alive().map((run) => run.answers);
+    return answered.includes(ANY_INTERRUPT) ? [] : this.questions.filter((question) => !answered.includes(question.id));
+  }
+
+  private positionOf(runId: string): number {
+    const index = this.alive().findIndex((run) => run.runId === runId);
+    return Math.max(index, 0);
+  }
+
+  private answer(interruptId: string, value: unknown, runId: string, byDeadline = false): void {
+    this.enqueueUnrecorded(
+      runId,
+      { resume: { interruptId, value }, ...(byDeadline ? { byDeadline } : {}) },
+      interruptId,
+    );
+  }
+
+  private enqueueUnrecorded(runId: string, unrecorded: NonNullable<QueuedRun['unrecorded']>, answers?: string): void {
+    const assistantId = unrecorded.assistantId ?? this.assistantId ?? '';
+    this.waiting.push({ runId, graphId: '', assistantId, unrecorded, ...(answers === undefined ? {} : { answers }) });
+  }
+
+  private checkOpen(what: string): void {
+    if (this.closed) throw this.refusal('thread_closed', `is closed; cannot accept ${what}`);
+  }
+
+  private checkRoom(what: string, factor = 1): void {
+    const { queueLimit } = this.input.settings;
+    const ahead = this.waiting.length + Number(this.current !== undefined);
+    if (ahead <= queueLimit * factor) return;
+    throw this.refusal(
+      'queue_full',
+      `has ${ahead} runs, with room for ${queueLimit} behind the current one; cannot accept ${what}`,
+    );
+  }
+
+  private settle(outcome: StepOutcome): void {
+    if (outcome.status !== 'interrupted') {
+      this.questions = [];
+      this.settledStatus = 'idle';
+      return;
+    }
+    // A question that is asked again keeps its deadline: answering another one must not prolong it.
+    const before = new Map(this.questions.map((question) => [question.id, question]));
+    this.questions = (outcome.interrupts ?? []).map((question) => before.get(question.id) ?? question);
+    this.settledStatus = 'interrupted';
+  }
+
+  private setCursor(cursor?: Cursor): void {
+    if (cursor) this.cursor = cursor;
+    else delete this.cursor;
+  }
+
+  private leave(end: EndedRun, tell: boolean): void {
+    delete this.current;
+    if (tell) this.last = end;
+  }
+
+  private refusal(code: 'conflict' | 'queue_full' | 'thread_closed', text: string): ColloquyError {
+    return new ColloquyError(code, `thread ${this.input.threadId} ${text}`);
+  }
+}
