@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** Where this room stands: its sources in `agents/`, or compiled in `dist/agents/`. */
+const here = fileURLToPath(import.meta.url);
+const isCompiled = here.endsWith('.js');
+const packageRoot = resolve(dirname(here), isCompiled ? '../..' : '..');
+const shippedFolder = join(packageRoot, 'agents');
+
+/** The `langgraph.json` of the graphs that ship with the product. */
+export const SHIPPED_PROJECT = join(shippedFolder, 'langgraph.json');
+
+/** Imports a module of a project, TypeScript too; packages resolve from the module's own folder. */
+export async function importModule(file: string, projectFolder: string): Promise<Record<string, unknown>> {
+  if (isShipped(file)) return importFile(isCompiled ? compiledTwin(file) : file);
+  if (/\.([cm]?ts|tsx|jsx)$/.test(file)) await enableTypeScript(projectFolder);
+  try {
+    return await importFile(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error;
+    // A JavaScript graph that imports TypeScript. The query makes it a new module: the failed one stays failed.
+    await enableTypeScript(projectFolder);
+    return importFile(file, '?typescript');
+  }
+}
+
+/** The module's file as it will be imported exists. */
+export function moduleExists(file: string): boolean {
+  return existsSync(isShipped(file) && isCompiled ? compiledTwin(file) : file);
+}
+
+async function importFile(file: string, query = ''): Promise<Record<string, unknown>> {
+  return (await import(`${pathToFileURL(file).href}${query}`)) as Record<string, unknown>;
+}
+
+/** Our own graphs are named by their sources; the package has only what the compiler made of them. */
+function compiledTwin(source: string): string {
+  return join(packageRoot, 'dist', relative(packageRoot, source)).replace(/\.ts$/, '.js');
+}
+
+function isShipped(file: string): boolean {
+  return file.startsWith(shippedFolder + sep);
+}
+
+const enabledFor = new Map<string, Promise<void>>();
+
+/** Once for each project, and never taken back: a graph may import more when it runs. */
+function enableTypeScript(projectFolder: string): Promise<void> {
+  let enabled = enabledFor.get(projectFolder);
+  if (!enabled) {
+    enabled = registerTsx(projectFolder);
+    enabledFor.set(projectFolder, enabled);
+  }
+  return enabled;
+}
+
+/**
+ * Without a namespace of its own: the modules then share their copies of LangChain with everything else that resolves to the same files.
+ * Both loaders, because a project without `"type": "module"` is CommonJS.
+ */
+async function registerTsx(projectFolder: string): Promise<void> {
+  const [esm, cjs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')]);
+  const tsconfig = join(projectFolder, 'tsconfig.json');
+  cjs.register();
+  esm.register(existsSync(tsconfig) ? { tsconfig } : { tsconfig: false });
+}

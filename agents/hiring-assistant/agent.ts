@@ -1,0 +1,88 @@
+import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
+import { AIMessage, SystemMessage, ToolMessage, type BaseMessage, type ToolCall } from '@langchain/core/messages';
+import { tool, type StructuredToolInterface } from '@langchain/core/tools';
+import { Command, type LangGraphRunnableConfig } from '@langchain/langgraph';
+import { ToolNode } from '@langchain/langgraph/prebuilt';
+import { z } from 'zod';
+import type { AgentName, HiringState, HiringStateType } from './state.js';
+
+type Update = typeof HiringState.Update;
+type ToolConfig = LangGraphRunnableConfig & { toolCall?: { id?: string } };
+
+/** Options of the activity that runs a model's step: an answer may take minutes, and a busy model is worth waiting for. */
+export const MODEL_NODE = {
+  metadata: {
+    temporal: {
+      startToCloseTimeout: '5m',
+      heartbeatTimeout: '10s',
+      retry: { maximumAttempts: 6, initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+    },
+  },
+};
+
+/** A node that lets the model say what is next. */
+export function modelNode(
+  model: BaseChatModel,
+  tools: StructuredToolInterface[],
+  prompt: (state: HiringStateType) => string,
+) {
+  if (!model.bindTools)
+    throw new TypeError(`model ${model._llmType()} cannot call tools; the hiring assistant needs one that can`);
+  const withTools = model.bindTools(tools);
+  return async (state: HiringStateType, config: LangGraphRunnableConfig): Promise<Update> => {
+    const messages = [new SystemMessage(prompt(state)), ...answerAbandonedCalls(state.messages)];
+    return { messages: [await withTools.invoke(messages, config)] };
+  };
+}
+
+/** A node that runs the calls of the last message to these tools; calls to `others` wait for a node of their own. */
+export function toolsNode(tools: StructuredToolInterface[], others: readonly string[] = []) {
+  const node = new ToolNode(tools);
+  return async (state: HiringStateType, config: LangGraphRunnableConfig): Promise<Update> => {
+    const calls = openCalls(state.messages).filter((call) => !others.includes(call.name));
+    const asked = new AIMessage({ content: '', tool_calls: calls });
+    return (await node.invoke({ messages: [asked] }, config)) as Update;
+  };
+}
+
+/** Hands the conversation over to another agent. */
+export function handOff(to: AgentName, when: string): StructuredToolInterface {
+  return tool(
+    ({ reason }: { reason: string }, config: ToolConfig) =>
+      updateFromTool(config, `transfer_to_${to}`, `The ${to} agent takes over: ${reason}`, { agent: to }),
+    {
+      name: `transfer_to_${to}`,
+      description: when,
+      schema: z.object({ reason: z.string().describe('What the person wants now, in one sentence') }),
+    },
+  );
+}
+
+/** What a tool returns when it also changes the state. */
+export function updateFromTool(config: ToolConfig, name: string, content: string, update: Update): Command {
+  const message = new ToolMessage({ content, name, tool_call_id: config.toolCall?.id ?? '' });
+  return new Command({ update: { ...update, messages: [message] } });
+}
+
+/** Calls of the last model message that have no answer yet. */
+export function openCalls(messages: readonly BaseMessage[]): ToolCall[] {
+  const at = messages.findLastIndex((message) => message.getType() === 'ai');
+  const answered = new Set(messages.slice(at + 1).map((message) => (message as ToolMessage).tool_call_id));
+  return ((messages[at] as AIMessage | undefined)?.tool_calls ?? []).filter((call) => !answered.has(call.id ?? ''));
+}
+
+/**
+ * Models refuse a conversation in which a tool call has no answer; one is left behind when a person asks for something else
+ * instead of answering a question, or cancels.
+ */
+function answerAbandonedCalls(messages: BaseMessage[]): BaseMessage[] {
+  const answered = new Set(messages.map((message) => (message as ToolMessage).tool_call_id));
+  return messages.flatMap((message) => {
+    const open = ((message as AIMessage).tool_calls ?? []).filter((call) => !answered.has(call.id ?? ''));
+    const notes = open.map(
+      (call) =>
+        new ToolMessage({ content: 'Not done: it was abandoned.', name: call.name, tool_call_id: call.id ?? '' }),
+    );
+    return [message, ...notes];
+  });
+}

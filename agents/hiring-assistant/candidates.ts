@@ -1,0 +1,120 @@
+import MiniSearch from 'minisearch';
+import data from './candidates.json' with { type: 'json' };
+import { SENIORITIES, type Seniority } from './state.js';
+
+/** A fictional person. */
+export interface Candidate {
+  id: string;
+  name: string;
+  title: string;
+  seniority: Seniority;
+  /** Of experience. */
+  years: number;
+  location: string;
+  remote: boolean;
+  skills: string[];
+  summary: string;
+  availability: string;
+  email: string;
+}
+
+export interface CandidateQuery {
+  /** Job title and anything else to look for. */
+  query: string;
+  skills?: string[];
+  location?: string;
+  seniority?: Seniority;
+  /** Ids of candidates that were seen before. */
+  exclude?: string[];
+  limit: number;
+}
+
+export interface CandidateMatch {
+  candidate: Candidate;
+  /** Why this one, in words: `knows Kafka`, `is in Lisbon, Portugal`. */
+  reasons: string[];
+}
+
+export interface CandidateSearch {
+  matches: CandidateMatch[];
+  /** Wishes that nobody met, so they were dropped. */
+  relaxed: ('location' | 'seniority')[];
+}
+
+export const CANDIDATES: readonly Candidate[] = data as Candidate[];
+
+const byId = new Map(CANDIDATES.map((candidate) => [candidate.id, candidate]));
+
+const index = new MiniSearch<Candidate>({
+  fields: ['title', 'skills', 'summary'],
+  extractField: (candidate, field) => {
+    const value = candidate[field as keyof Candidate];
+    return Array.isArray(value) ? value.join(' ') : String(value);
+  },
+  searchOptions: {
+    boost: { skills: 3, title: 3 },
+    prefix: (term) => term.length > 3,
+    fuzzy: (term) => (term.length > 5 ? 0.2 : false),
+  },
+});
+index.addAll(CANDIDATES);
+
+export function findCandidate(id: string): Candidate | undefined {
+  return byId.get(id);
+}
+
+/** Best matches first. Location and seniority are filters, dropped one after the other when nobody would be left. */
+export function searchCandidates(query: CandidateQuery): CandidateSearch {
+  const ranked = index
+    .search([query.query, ...(query.skills ?? [])].join(' '))
+    .map((hit) => byId.get(String(hit.id)))
+    .filter((candidate) => candidate !== undefined && !query.exclude?.includes(candidate.id)) as Candidate[];
+  for (const relaxed of [[], ['seniority'], ['location'], ['location', 'seniority']] as CandidateSearch['relaxed'][]) {
+    const matches = ranked.filter((candidate) => passes(candidate, query, relaxed)).slice(0, query.limit);
+    if (matches.length > 0) {
+      const wished = relaxed.filter((wish) => query[wish] !== undefined);
+      return {
+        matches: matches.map((candidate) => ({ candidate, reasons: reasonsFor(candidate, query) })),
+        relaxed: wished,
+      };
+    }
+  }
+  return { matches: [], relaxed: [] };
+}
+
+function passes(candidate: Candidate, query: CandidateQuery, relaxed: CandidateSearch['relaxed']): boolean {
+  if (query.seniority && !relaxed.includes('seniority') && !isAtLeast(candidate.seniority, query.seniority))
+    return false;
+  return !query.location || relaxed.includes('location') || isNear(candidate, query.location) || candidate.remote;
+}
+
+function reasonsFor(candidate: Candidate, query: CandidateQuery): string[] {
+  const known = candidate.skills.filter((skill) => (query.skills ?? []).some((wanted) => isSame(skill, wanted)));
+  const reasons = [
+    `${candidate.seniority}, ${candidate.years} ${candidate.years === 1 ? 'year' : 'years'} as ${candidate.title}`,
+  ];
+  if (known.length > 0) reasons.push(`knows ${known.join(', ')}`);
+  if (query.location && isNear(candidate, query.location)) reasons.push(`is in ${candidate.location}`);
+  else if (query.location && candidate.remote) reasons.push(`works remotely from ${candidate.location}`);
+  reasons.push(`available ${candidate.availability}`);
+  return reasons;
+}
+
+function isNear(candidate: Candidate, location: string): boolean {
+  const wanted = location.toLowerCase();
+  if (wanted.includes('remote')) return candidate.remote;
+  return candidate.location
+    .toLowerCase()
+    .split(', ')
+    .some((part) => wanted.includes(part) || part.includes(wanted));
+}
+
+function isAtLeast(has: Seniority, wanted: Seniority): boolean {
+  return wanted === 'junior' || wanted === 'mid'
+    ? has === wanted
+    : SENIORITIES.indexOf(has) >= SENIORITIES.indexOf(wanted);
+}
+
+function isSame(skill: string, wanted: string): boolean {
+  return skill.toLowerCase() === wanted.trim().toLowerCase();
+}

@@ -1,0 +1,73 @@
+import { CANDIDATES } from './candidates.js';
+import { SENIORITIES, type Brief, type Seniority } from './state.js';
+
+/** What a person said about whom they look for, as far as plain rules can tell. */
+export interface Wishes extends Partial<Brief> {
+  /** They said that the rest does not matter. */
+  anything?: boolean;
+}
+
+const unique = (words: string[]) => [...new Set(words)];
+const TITLES = unique(CANDIDATES.map((candidate) => candidate.title));
+const SKILLS = unique(CANDIDATES.flatMap((candidate) => candidate.skills));
+const PLACES = unique(CANDIDATES.flatMap((candidate) => candidate.location.split(', ')));
+
+/** Other names of a title; the first that fits counts. */
+const TITLE_WORDS: readonly [RegExp, string][] = [
+  [/back-?\s?end/i, 'Backend Engineer'],
+  [/front-?\s?end/i, 'Frontend Engineer'],
+  [/\b(ml|ai|machine learning)\b/i, 'Machine Learning Engineer'],
+  [/data scientist/i, 'Data Scientist'],
+  [/\bdata\b/i, 'Data Engineer'],
+  [/\b(sre|devops|reliability)\b/i, 'Site Reliability Engineer'],
+  [/\b(ux|ui|designer)\b/i, 'Product Designer'],
+  [/\b(product manager|product owner|pm)\b/i, 'Product Manager'],
+  [/\b(mobile|ios|android)\b/i, 'Mobile Engineer'],
+  [/\bsecurity\b/i, 'Security Engineer'],
+  [/\b(engineering manager|team lead|head of engineering)\b/i, 'Engineering Manager'],
+];
+const ANY_TITLE =
+  /\b((?:[a-z+#.-]+ )?(?:engineer|developer|programmer|designer|scientist|manager|analyst|architect|writer))s?\b/i;
+const NO_PREFERENCE =
+  /\b(any(thing|body|one|where)?|whatever|no preference|does(n't| not) matter|don't (care|mind)|not important)\b/i;
+const SENIORITY_WORDS: readonly [RegExp, Seniority][] = [
+  [/\b(lead|staff|principal)\b/i, 'lead'],
+  [/\b(senior|experienced|sr)\b/i, 'senior'],
+  [/\b(mid|mid-?level|intermediate|regular)\b/i, 'mid'],
+  [/\b(junior|graduate|entry|jr)\b/i, 'junior'],
+];
+
+export function readWishes(text: string): Wishes {
+  const role =
+    TITLES.find((title) => mentions(text, title)) ??
+    TITLE_WORDS.find(([word]) => word.test(text))?.[1] ??
+    otherTitle(text);
+  const skills = SKILLS.filter((skill) => mentions(text, skill));
+  const location = /\bremote(ly)?\b/i.test(text) ? 'remote' : PLACES.find((place) => mentions(text, place));
+  const seniority = SENIORITY_WORDS.find(([word]) => word.test(text))?.[1];
+  return {
+    ...(role === undefined ? {} : { role }),
+    ...(skills.length === 0 ? {} : { skills }),
+    ...(location === undefined ? {} : { location }),
+    ...(seniority === undefined ? {} : { seniority }),
+    ...(NO_PREFERENCE.test(text) ? { anything: true } : {}),
+  };
+}
+
+/** Later words win, skills add up. */
+export function mergeWishes(all: readonly Wishes[]): Wishes {
+  const skills = unique(all.flatMap((wishes) => wishes.skills ?? []));
+  return { ...Object.assign({}, ...all), ...(skills.length > 0 ? { skills } : {}) } as Wishes;
+}
+
+function otherTitle(text: string): string | undefined {
+  const title = ANY_TITLE.exec(text)?.[1]?.replace(/^(an?|the|some|good|new|hire|for|need) /i, '');
+  return title && !(SENIORITIES as readonly string[]).includes(title.toLowerCase()) ? title : undefined;
+}
+
+function mentions(text: string, word: string): boolean {
+  // Words such as Go and R are also English: their case tells.
+  const flags = word.length <= 2 ? 'u' : 'iu';
+  const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`(?<![\\p{L}\\p{N}])${escaped}(?![\\p{L}\\p{N}+#])`, flags).test(text);
+}

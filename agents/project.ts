@@ -1,0 +1,157 @@
+import { ColloquyError } from '../protocol/index.js';
+import { importModule, moduleExists } from './graph-module.js';
+import { copyGraph, describeValue, toCompiledGraph, type LoadedGraph } from './graph-value.js';
+import { applyProjectEnvironment } from './project-environment.js';
+import { readProjectFile, type GraphEntry, type ProjectFile } from './project-file.js';
+
+/** The graphs of one `langgraph.json`. */
+export interface AgentProject {
+  /** Absolute path of the project file. */
+  path: string;
+  graphs: GraphEntry[];
+  /** What the project asks for and does not get; for the log at start-up. */
+  warnings: string[];
+  /**
+   * A graph of the caller's own: it may set `checkpointer` and `store` on it. A factory function is called anew each time, with
+   * `config` and `runtime` as LangGraph's server hands them over.
+   * Errors: `not_found` for an unknown id, `graph_failed` when a factory throws or returns no graph.
+   */
+  load(graphId: string, config?: FactoryConfig, runtime?: FactoryRuntime): Promise<LoadedGraph>;
+}
+
+export interface FactoryConfig {
+  configurable?: Record<string, unknown>;
+  metadata?: Record<string, unknown>;
+  tags?: string[];
+  recursion_limit?: number;
+}
+
+/** Second argument of a factory: what the graph is wanted for. */
+export type FactoryRuntime =
+  | { accessContext: 'threads.create_run'; executionRuntime: { context: unknown } }
+  | { accessContext: 'assistants.read' | 'threads.read' | 'threads.update'; executionRuntime: null };
+
+export interface LoadProjectOptions {
+  /**
+   * Added to `config.configurable` of every factory call: how a composition root hands ports (an outbox, say) to the graphs it ships.
+   * The graph's run does not see them, so they are never stored.
+   */
+  provide?: Readonly<Record<string, unknown>>;
+}
+
+type Factory = (config: FactoryConfig, runtime: FactoryRuntime) => unknown;
+type GraphSource = { entry: GraphEntry } & ({ graph: LoadedGraph } | { factory: Factory });
+
+const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
+
+/**
+ * Loads a LangGraph.js project by its `langgraph.json` (or the folder that has it): applies its `env`, imports every graph's module.
+ * Errors: `not_found`, `invalid_argument` and `unsupported`; all graphs that do not load are in one message.
+ */
+export async function loadProject(configPath: string, options: LoadProjectOptions = {}): Promise<AgentProject> {
+  const project = await readProjectFile(configPath);
+  const warnings = [...project.warnings, ...(await applyProjectEnvironment(project))];
+  const sources = await loadSources(project);
+  return {
+    path: project.path,
+    graphs: project.graphs,
+    warnings,
+    async load(graphId, config, runtime = DEFAULT_RUNTIME) {
+      const source = sources.get(graphId);
+      if (!source) {
+        throw new ColloquyError(
+          'not_found',
+          `graph ${graphId} is not in ${project.path}; it has ${[...sources.keys()].join(', ')}`,
+        );
+      }
+      if ('graph' in source) return copyGraph(source.graph);
+      const provided = { ...config, configurable: { ...config?.configurable, ...options.provide } };
+      return copyGraph(await makeGraph(source.entry, source.factory, provided, runtime));
+    },
+  };
+}
+
+async function loadSources(project: ProjectFile): Promise<Map<string, GraphSource>> {
+  const sources = new Map<string, GraphSource>();
+  const faults: Error[] = [];
+  // One after the other: modules that share a slow import are not helped by parallelism, and the order of side effects is the file's.
+  for (const entry of project.graphs) {
+    try {
+      sources.set(entry.graphId, await loadSource(entry, project.folder));
+    } catch (error) {
+      faults.push(error as Error);
+    }
+  }
+  if (faults.length === 0) return sources;
+  const message = faults.map((fault) => fault.message).join('\n');
+  throw new ColloquyError('invalid_argument', message, {
+    cause: faults.length === 1 ? faults[0] : new AggregateError(faults),
+  });
+}
+
+async function loadSource(entry: GraphEntry, folder: string): Promise<GraphSource> {
+  if (!moduleExists(entry.file)) throw fault(entry, `file ${entry.file} does not exist`);
+  const module = await importModule(entry.file, folder).catch((cause: unknown) => {
+    throw fault(entry, `importing ${entry.file} failed: ${messageOf(cause)}`, cause);
+  });
+  const exported: unknown = await findExport(module, entry.exportName);
+  if (exported === undefined || exported === null) {
+    const names = Object.keys(module).join(', ') || 'nothing';
+    throw fault(entry, `${entry.file} has no export ${entry.exportName}; it exports ${names}`);
+  }
+  if (typeof exported === 'function') return { entry, factory: exported as Factory };
+  return { entry, graph: compiled(entry, `export ${entry.exportName} of ${entry.file}`, exported) };
+}
+
+/** CommonJS modules show their exports as `default`, those compiled from ESM one level deeper. */
+function findExport(module: Record<string, unknown>, name: string): unknown {
+  const inner = module.default;
+  const isInterop = typeof inner === 'object' && inner !== null && '__esModule' in inner;
+  if (isInterop && name in inner) return (inner as Record<string, unknown>)[name];
+  if (name in module) return module[name];
+  return typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>)[name] : undefined;
+}
+
+async function makeGraph(
+  entry: GraphEntry,
+  factory: Factory,
+  config: FactoryConfig,
+  runtime: FactoryRuntime,
+): Promise<LoadedGraph> {
+  let made: unknown;
+  try {
+    made = await factory(config, runtime);
+  } catch (cause) {
+    const message = `graph ${entry.graphId}: factory ${entry.exportName} of ${entry.file} threw: ${messageOf(cause)}`;
+    throw new ColloquyError('graph_failed', message, {
+      cause,
+      errorName: cause instanceof Error ? cause.name : 'Error',
+    });
+  }
+  return compiled(entry, `factory ${entry.exportName} of ${entry.file}`, made);
+}
+
+function compiled(entry: GraphEntry, what: string, value: unknown): LoadedGraph {
+  let graph: LoadedGraph | undefined;
+  try {
+    graph = toCompiledGraph(value);
+  } catch (cause) {
+    throw fault(entry, `${what} does not compile: ${messageOf(cause)}`, cause);
+  }
+  if (graph) return graph;
+  throw fault(
+    entry,
+    `${what} is ${describeValue(value)}; expected a compiled graph, a graph builder, or a function that makes one`,
+  );
+}
+
+function fault(entry: GraphEntry, what: string, cause?: unknown): ColloquyError {
+  return new ColloquyError('invalid_argument', `graph ${entry.graphId}: ${what}`, {
+    field: `graphs.${entry.graphId}`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
