@@ -9,8 +9,8 @@ import type { RunLogScope } from './ports.js';
 const FIRST_INTERVAL_MS = 25;
 const MIN_INTERVAL_MS = 5;
 const MAX_INTERVAL_MS = 250;
-/** A tick is this many times as long as a write takes: a busy process spends about an eighth of its time on the database. */
-const INTERVAL_PER_LATENCY = 8;
+/** A tick is this many times as long as a write takes: events wait for their tick about as long as for the write itself. */
+const INTERVAL_PER_LATENCY = 2;
 /** More writes at once make each one slower; waiting events join the next one instead. */
 const MAX_WRITES_AT_ONCE = 2;
 /** A message of the wire protocol may have 48 MB. */
