@@ -4,16 +4,17 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** Where this room stands: its sources in `agents/`, or compiled in `dist/agents/`. */
 const here = fileURLToPath(import.meta.url);
+const roomFolder = dirname(here);
 const isCompiled = here.endsWith('.js');
-const packageRoot = resolve(dirname(here), isCompiled ? '../..' : '..');
-const shippedFolder = join(packageRoot, 'agents');
+const shippedFolder = isCompiled ? resolve(roomFolder, '../../agents') : roomFolder;
 
 /** The `langgraph.json` of the graphs that ship with the product. */
 export const SHIPPED_PROJECT = join(shippedFolder, 'langgraph.json');
 
 /** Imports a module of a project, TypeScript too; packages resolve from the module's own folder. */
 export async function importModule(file: string, projectFolder: string): Promise<Record<string, unknown>> {
-  if (isShipped(file)) return importFile(isCompiled ? compiledTwin(file) : file);
+  const shipped = shippedModule(file);
+  if (shipped) return importFile(shipped);
   if (/\.([cm]?ts|tsx|jsx)$/.test(file)) await enableTypeScript(projectFolder);
   try {
     return await importFile(file);
@@ -27,7 +28,7 @@ export async function importModule(file: string, projectFolder: string): Promise
 
 /** The module's file as it will be imported exists. */
 export function moduleExists(file: string): boolean {
-  return existsSync(isShipped(file) && isCompiled ? compiledTwin(file) : file);
+  return existsSync(shippedModule(file) ?? file);
 }
 
 async function importFile(file: string, query = ''): Promise<Record<string, unknown>> {
@@ -35,12 +36,10 @@ async function importFile(file: string, query = ''): Promise<Record<string, unkn
 }
 
 /** Our own graphs are named by their sources; the package has only what the compiler made of them. */
-function compiledTwin(source: string): string {
-  return join(packageRoot, 'dist', relative(packageRoot, source)).replace(/\.ts$/, '.js');
-}
-
-function isShipped(file: string): boolean {
-  return file.startsWith(shippedFolder + sep);
+function shippedModule(file: string): string | undefined {
+  const folder = [shippedFolder, roomFolder].find((candidate) => file.startsWith(candidate + sep));
+  if (folder === undefined) return undefined;
+  return isCompiled ? join(roomFolder, relative(folder, file)).replace(/\.ts$/, '.js') : file;
 }
 
 const enabledFor = new Map<string, Promise<void>>();

@@ -1,0 +1,187 @@
+import { describe, expect, it } from '@jest/globals';
+import { Command, MemorySaver } from '@langchain/langgraph';
+import { createHiringAssistant } from '../../agents/hiring-assistant/graph.js';
+import { offlineRules } from '../../agents/hiring-assistant/offline-rules.js';
+import { createChatModel } from '../../agents/model.js';
+import { OFFLINE_LABEL, OFFLINE_MODEL_NAME } from '../../agents/offline-model.js';
+import { MemoryOutbox, TENANT_KEY } from '../../agents/outbox.js';
+
+const BRIEF = 'A senior backend engineer who knows TypeScript and Kafka, in Lisbon';
+
+/** A conversation with the assistant, in this process. */
+async function converse() {
+  const outbox = new MemoryOutbox();
+  const model = await createChatModel({ model: 'offline' }, offlineRules);
+  const graph = createHiringAssistant({ model, outbox });
+  graph.checkpointer = new MemorySaver();
+  const config = { configurable: { thread_id: 'thread-1', [TENANT_KEY]: 'acme' } };
+
+  const take = async (input: object) => {
+    const state = await graph.invoke(input as never, config);
+    const { tasks } = await graph.getState(config);
+    return { state, reply: state.messages.at(-1)?.text ?? '', questions: tasks.flatMap((task) => task.interrupts) };
+  };
+  return {
+    outbox,
+    graph,
+    config,
+    say: (text: string) => take({ messages: [{ role: 'user', content: text }] }),
+    answer: (value: unknown) => take(new Command({ resume: value })),
+  };
+}
+
+async function askedToContactAna() {
+  const conversation = await converse();
+  await conversation.say('Hi, I need to hire someone');
+  await conversation.say(BRIEF);
+  return { ...conversation, turn: await conversation.say('contact Ana') };
+}
+
+describe('the hiring assistant, offline', () => {
+  it('says first that no model is there, and asks for all that is missing', async () => {
+    const { say } = await converse();
+    const { reply, state } = await say('Hi, I need to hire someone');
+    expect(reply.startsWith(OFFLINE_LABEL)).toBe(true);
+    expect(reply).toContain('Which role');
+    expect(reply).toContain('Which skills');
+    expect(reply).toContain('How senior');
+    expect(state.messages.at(-1)?.response_metadata).toMatchObject({ model_name: OFFLINE_MODEL_NAME });
+  });
+
+  it('asks only for what was not said', async () => {
+    const { say } = await converse();
+    const { reply } = await say('I am looking for a remote product designer');
+    expect(reply).toContain('Which skills');
+    expect(reply).not.toContain('Which role');
+    expect(reply).not.toContain('Where should');
+  });
+
+  it('searches with a tool call and gives candidates with reasons when it knows enough', async () => {
+    const { say } = await converse();
+    await say('Hi, I need to hire someone');
+    const { state, reply } = await say(BRIEF);
+    expect(state.brief).toEqual({
+      role: 'Backend Engineer',
+      skills: ['TypeScript', 'Kafka'],
+      location: 'Lisbon',
+      seniority: 'senior',
+    });
+    expect(state.messages.filter((message) => message.getType() === 'tool').map((message) => message.name)).toEqual([
+      'save_brief',
+      'search_candidates',
+    ]);
+    expect(state.shortlist[0]).toEqual({ id: 'c-001', name: 'Ana Silva' });
+    expect(reply).toContain(
+      '1. Ana Silva, Backend Engineer, Lisbon, Portugal: senior, 8 years as Backend Engineer; knows TypeScript, Kafka',
+    );
+  });
+
+  it('goes on when what is missing does not matter', async () => {
+    const { say } = await converse();
+    await say('I need a data scientist');
+    const { state } = await say('any');
+    expect(state.brief).toEqual({ role: 'Data Scientist', skills: [] });
+    expect(state.agent).toBe('sourcing');
+  });
+
+  it('shows others when asked for more', async () => {
+    const { say } = await converse();
+    await say('I need someone');
+    const first = (await say(BRIEF)).state.shortlist.map(({ id }) => id);
+    const second = (await say('show me more')).state.shortlist.map(({ id }) => id);
+    expect(second).not.toHaveLength(0);
+    expect(second.filter((id) => first.includes(id))).toEqual([]);
+  });
+
+  it('asks a person before it sends, with the draft in the question', async () => {
+    const { turn, outbox } = await askedToContactAna();
+    expect(turn.questions).toHaveLength(1);
+    expect(turn.questions[0]?.value).toMatchObject({
+      type: 'approval',
+      question: 'Send this message to Ana Silva?',
+      candidate: { id: 'c-001', name: 'Ana Silva', title: 'Backend Engineer', location: 'Lisbon, Portugal' },
+      draft: { subject: 'Backend Engineer: shall we talk?' },
+      actions: ['approve', 'edit', 'reject'],
+    });
+    expect(outbox.messages).toEqual([]);
+  });
+
+  it('sends once when approved, for the tenant of the run', async () => {
+    const { answer, outbox } = await askedToContactAna();
+    const { reply, state } = await answer('approve');
+    expect(outbox.messages).toMatchObject([
+      { tenant: 'acme', threadId: 'thread-1', to: { id: 'c-001', name: 'Ana Silva', email: 'ana.silva@example.com' } },
+    ]);
+    expect(state.sent).toMatchObject([{ candidateId: 'c-001', name: 'Ana Silva' }]);
+    expect(reply).toContain('Sent to Ana Silva.');
+  });
+
+  it('sends what the person made of the draft', async () => {
+    const { answer, outbox } = await askedToContactAna();
+    const { reply } = await answer({ action: 'edit', draft: { subject: 'Hello Ana' } });
+    expect(outbox.messages[0]?.subject).toBe('Hello Ana');
+    expect(outbox.messages[0]?.body).toContain('Hi Ana,');
+    expect(reply).toContain('as edited by the person');
+  });
+
+  it('sends nothing when rejected', async () => {
+    const { answer, outbox } = await askedToContactAna();
+    const { reply, questions } = await answer({ action: 'reject' });
+    expect(outbox.messages).toEqual([]);
+    expect(questions).toEqual([]);
+    expect(reply).toContain('I did not send it.');
+  });
+
+  it('takes any other text as a wish for another draft, and asks again', async () => {
+    const { answer, outbox } = await askedToContactAna();
+    const { questions } = await answer('please make it shorter');
+    expect(outbox.messages).toEqual([]);
+    expect(questions[0]?.value).toMatchObject({ draft: { body: expect.stringContaining('may we talk about') } });
+    await answer(true);
+    expect(outbox.messages).toHaveLength(1);
+  });
+
+  it('asks again, and says why, when an answer cannot be read', async () => {
+    const { answer, outbox } = await askedToContactAna();
+    const { questions } = await answer({ action: 'aprove' });
+    expect(questions[0]?.value).toMatchObject({ problem: 'action: expected approve, edit or reject, found "aprove"' });
+    await answer({ action: 'approve' });
+    expect(outbox.messages).toHaveLength(1);
+  });
+
+  it('drops the question when the person asks for something else', async () => {
+    const { say, outbox } = await askedToContactAna();
+    const { questions, reply } = await say('I am looking for another position: a product designer');
+    expect(questions).toEqual([]);
+    expect(reply).toContain('A Product Designer');
+    expect(outbox.messages).toEqual([]);
+  });
+
+  it('writes to two people one after the other', async () => {
+    const { say, answer, outbox, turn } = await askedToContactAna();
+    await answer('approve');
+    const other = turn.state.shortlist[1]?.name ?? '';
+    await say(`now write to ${other}`);
+    const { state } = await answer('approve');
+    expect(outbox.messages.map((message) => message.to.name)).toEqual(['Ana Silva', other]);
+    expect(state.sent.map((message) => message.name)).toEqual(['Ana Silva', other]);
+  });
+
+  it('streams its answer token by token', async () => {
+    const { graph, config } = await converse();
+    const stream = await graph.stream(
+      { messages: [{ role: 'user', content: 'Hi' }] },
+      { ...config, streamMode: 'messages', subgraphs: true },
+    );
+    let tokens = 0;
+    for await (const part of stream) tokens += (part as unknown[]).length > 0 ? 1 : 0;
+    expect(tokens).toBeGreaterThan(20);
+  });
+
+  it('gives the same message and call ids when a step is made again', async () => {
+    const [one, two] = [await askedToContactAna(), await askedToContactAna()];
+    const calls = (turn: typeof one.turn) =>
+      turn.state.messages.map((message) => (message as { tool_calls?: unknown }).tool_calls);
+    expect(calls(one.turn)).toEqual(calls(two.turn));
+  });
+});

@@ -1,0 +1,42 @@
+import { AIMessage, HumanMessage, SystemMessage, ToolMessage, type BaseMessage } from '@langchain/core/messages';
+import { offlineRules } from '../../agents/hiring-assistant/offline-rules.js';
+import { textOf, type ChatMessage, type ChatRequest, type Reply, type Rule } from './model-script.js';
+
+/** Lets the scripted server speak for all agents of the hiring assistant, by the same rules as the offline model. */
+export const HIRING_RULE: Rule = { reply: hiringReply };
+
+function hiringReply(request: ChatRequest): Reply {
+  const names = new Map<string, string>();
+  for (const call of request.messages.flatMap((message) => message.tool_calls ?? []))
+    names.set(call.id, call.function.name);
+  const messages = request.messages.map((message) => toMessage(message, names));
+  return offlineRules(
+    messages,
+    (request.tools ?? []).map((tool) => tool.function.name),
+  );
+}
+
+function toMessage(message: ChatMessage, names: ReadonlyMap<string, string>): BaseMessage {
+  const content = textOf(message);
+  switch (message.role) {
+    case 'user':
+      return new HumanMessage(content);
+    case 'assistant':
+      return new AIMessage({
+        content,
+        tool_calls: (message.tool_calls ?? []).map(({ id, function: { name, arguments: args } }) => ({
+          id,
+          name,
+          args: JSON.parse(args) as Record<string, unknown>,
+        })),
+      });
+    case 'tool':
+      return new ToolMessage({
+        content,
+        tool_call_id: message.tool_call_id ?? '',
+        name: names.get(message.tool_call_id ?? '') ?? '',
+      });
+    default:
+      return new SystemMessage(content);
+  }
+}

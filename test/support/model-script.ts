@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+
+/** One message of a chat completions request. */
+export interface ChatMessage {
+  role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
+  content?: string | { type: string; text?: string }[] | null;
+  tool_calls?: { id: string; type: 'function'; function: { name: string; arguments: string } }[];
+  tool_call_id?: string;
+  name?: string;
+}
+
+export interface ChatRequest {
+  model: string;
+  messages: ChatMessage[];
+  stream?: boolean;
+  stream_options?: { include_usage?: boolean };
+  tools?: { type: 'function'; function: { name: string } }[];
+}
+
+/** What the scripted model does with one request. */
+export interface Reply {
+  text?: string;
+  toolCalls?: { name: string; args: Record<string, unknown>; id?: string }[];
+  /** Instead of an answer: 401, 429, 500, ... */
+  status?: number;
+  /** With a status. */
+  retryAfterSeconds?: number;
+  /** Pause before each piece, in ms: for demonstrations and chaos, not for tests. */
+  delayMs?: number;
+  /** Stop after this many pieces until `release()`; 0, and whatever is not streamed: before the response's headers. */
+  stallAfter?: number;
+  /** Destroy the connection after this many pieces; 0: before the response's headers. */
+  cutAfter?: number;
+}
+
+export interface Rule {
+  /** Text in the last user message; absent: every request. */
+  match?: string;
+  /** Requests the rule answers before it is spent; absent: all. */
+  times?: number;
+  reply: Reply | ((request: ChatRequest) => Reply);
+}
+
+/** Rules by age, newest first; the first that fits answers. */
+export class Script {
+  readonly #rules: { rule: Rule; left: number }[] = [];
+
+  add(rule: Rule): void {
+    this.#rules.unshift({ rule, left: rule.times ?? Infinity });
+  }
+
+  clear(): void {
+    this.#rules.length = 0;
+  }
+
+  replyTo(request: ChatRequest): Reply {
+    const said = lastUserText(request);
+    const found = this.#rules.find(
+      ({ rule, left }) => left > 0 && (rule.match === undefined || said.includes(rule.match)),
+    );
+    if (!found) return { text: `Answer to "${said}".` };
+    found.left -= 1;
+    return typeof found.rule.reply === 'function' ? found.rule.reply(request) : found.rule.reply;
+  }
+}
+
+export function lastUserText({ messages }: ChatRequest): string {
+  return textOf(messages.findLast((message) => message.role === 'user'));
+}
+
+export function textOf(message: ChatMessage | undefined): string {
+  const content = message?.content ?? '';
+  return typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('');
+}
+
+type Delta = Record<string, unknown>;
+
+/** The pieces in which an answer is streamed; the same request and reply give the same pieces. */
+export function piecesOf(request: ChatRequest, reply: Reply): object[] {
+  const deltas: Delta[] = [...(reply.text ?? '').matchAll(/\S+\s*|\s+/g)].map(([token]) => ({ content: token }));
+  for (const [index, call] of callsOf(request, reply).entries()) {
+    const { name, arguments: args } = call.function;
+    const half = Math.ceil(args.length / 2);
+    deltas.push({ tool_calls: [{ index, id: call.id, type: 'function', function: { name, arguments: '' } }] });
+    deltas.push({ tool_calls: [{ index, function: { arguments: args.slice(0, half) } }] });
+    deltas.push({ tool_calls: [{ index, function: { arguments: args.slice(half) } }] });
+  }
+  const head = { id: answerId(request), object: 'chat.completion.chunk', created: 0, model: request.model };
+  const chunk = (delta: Delta, finish: string | null) => ({
+    ...head,
+    choices: [{ index: 0, delta, finish_reason: finish }],
+  });
+  const pieces: object[] = deltas.map((delta, at) => chunk(at === 0 ? { role: 'assistant', ...delta } : delta, null));
+  pieces.push(chunk({}, finishReason(reply)));
+  if (request.stream_options?.include_usage)
+    pieces.push({ ...head, choices: [], usage: usageOf(request, deltas.length) });
+  return pieces;
+}
+
+/** The answer to a request that does not stream. */
+export function completionOf(request: ChatRequest, reply: Reply): object {
+  const calls = callsOf(request, reply);
+  const message = {
+    role: 'assistant',
+    content: reply.text ?? null,
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+  };
+  return {
+    id: answerId(request),
+    object: 'chat.completion',
+    created: 0,
+    model: request.model,
+    choices: [{ index: 0, message, finish_reason: finishReason(reply) }],
+    usage: usageOf(request, 1),
+  };
+}
+
+function callsOf(request: ChatRequest, reply: Reply): NonNullable<ChatMessage['tool_calls']> {
+  return (reply.toolCalls ?? []).map(({ id, name, args }, index) => ({
+    id: id ?? `call_${hashOf(request)}_${index}`,
+    type: 'function',
+    function: { name, arguments: JSON.stringify(args) },
+  }));
+}
+
+function finishReason(reply: Reply): string {
+  return reply.toolCalls?.length ? 'tool_calls' : 'stop';
+}
+
+function usageOf(request: ChatRequest, completion: number): object {
+  const prompt = request.messages.length;
+  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
+}
+
+function answerId(request: ChatRequest): string {
+  return `chatcmpl-${hashOf(request)}`;
+}
+
+function hashOf({ messages }: ChatRequest): string {
+  return createHash('sha256').update(JSON.stringify(messages)).digest('hex').slice(0, 16);
+}
