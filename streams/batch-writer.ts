@@ -63,7 +63,8 @@ export class BatchWriter {
     clearTimeout(this.#timer);
     for (const retry of this.#retries) clearTimeout(retry);
     for (const log of this.#open) {
-      if (log.hasWork) log.fail(new ColloquyError('unavailable', `event log ${log.name} was closed with events to write`));
+      if (log.hasWork)
+        log.fail(new ColloquyError('unavailable', `event log ${log.name} was closed with events to write`));
     }
     this.#open.clear();
     this.#ready.clear();
@@ -137,7 +138,10 @@ export class BatchWriter {
     this.#lastWrite = begun;
     const error = await this.#options.events
       .insertMany(documents as OptionalUnlessRequiredId<EventDocument>[], { ordered: false })
-      .then(() => undefined, (cause: unknown) => cause ?? new Error('insert failed'));
+      .then(
+        () => undefined,
+        (cause: unknown) => cause ?? new Error('insert failed'),
+      );
     const failures = error === undefined ? new Map<number, never>() : writeFailures(error);
     if (failures === undefined) {
       for (const { log } of parts.values()) this.#failed(log, error);
@@ -191,7 +195,9 @@ export class BatchWriter {
       return log.fail(
         given instanceof ColloquyError
           ? given
-          : new ColloquyError('unavailable', `event log ${log.name} cannot be written: ${given.message}`, { cause: error }),
+          : new ColloquyError('unavailable', `event log ${log.name} cannot be written: ${given.message}`, {
+              cause: error,
+            }),
       );
     }
     log.failures += 1;

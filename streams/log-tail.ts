@@ -9,7 +9,10 @@ type BatchHead = Pick<EventBatch, '_id' | 'seq' | 'count' | 'fence' | 'writer'>;
 const HEAD = { seq: 1, count: 1, fence: 1, writer: 1 } as const;
 
 /** Offset of a log's last event, 0 without one, and the fence of who wrote it. */
-export async function readTail(events: Collection<EventDocument>, log: string): Promise<{ tail: number; fence: Fence }> {
+export async function readTail(
+  events: Collection<EventDocument>,
+  log: string,
+): Promise<{ tail: number; fence: Fence }> {
   const last = await events.findOne<Partial<BatchHead>>({ log }, { projection: HEAD, sort: { log: -1, seq: -1 } });
   if (last?.seq === undefined) return { tail: 0, fence: NO_FENCE };
   if (last.count === undefined) return { tail: last.seq + MARK_SHIFT, fence: NO_FENCE };
@@ -44,6 +47,9 @@ export async function resolveConflict(
 /** Errors: `fence_lost` when a writer with a higher fence was at the log. */
 export function guardFence(place: Pick<WriterPlace, 'log' | 'fence'>, found: Fence): void {
   if (found > place.fence) {
-    throw new ColloquyError('fence_lost', `event log ${place.log} is written with fence ${found}; ${place.fence} must stop`);
+    throw new ColloquyError(
+      'fence_lost',
+      `event log ${place.log} is written with fence ${found}; ${place.fence} must stop`,
+    );
   }
 }

@@ -1,4 +1,11 @@
-import { MongoBulkWriteError, MongoError, MongoNetworkError, MongoOperationTimeoutError, MongoServerSelectionError } from 'mongodb';
+import {
+  MongoBulkWriteError,
+  MongoError,
+  MongoNetworkError,
+  MongoOperationTimeoutError,
+  MongoServerSelectionError,
+  type WriteError,
+} from 'mongodb';
 
 const DUPLICATE_KEY = 11000;
 
@@ -23,7 +30,7 @@ export function isTransient(error: unknown): boolean {
 /** Per document of an unordered insert what went wrong; `undefined` when the command as a whole failed. */
 export function writeFailures(error: unknown): Map<number, 'duplicate' | Error> | undefined {
   if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) return undefined;
-  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  const errors: WriteError[] = [error.writeErrors].flat();
   if (errors.length === 0) return undefined;
   return new Map(
     errors.map((failure) => [

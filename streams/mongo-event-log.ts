@@ -16,7 +16,7 @@ const DEFAULT_LIMIT = 1_000;
 const OPERATION_TIMEOUT_MS = 15_000;
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 2_000;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export interface MongoEventLogOptions {
   db: Db;
@@ -110,16 +110,24 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
 
 function guardIds(tenant: string, threadId: string): void {
   if (!TENANT_PATTERN.test(tenant)) {
-    throw new ColloquyError('invalid_argument', `tenant is ${JSON.stringify(tenant)}; expected a DNS label`, { field: 'tenant' });
+    throw new ColloquyError('invalid_argument', `tenant is ${JSON.stringify(tenant)}; expected a DNS label`, {
+      field: 'tenant',
+    });
   }
   if (!UUID.test(threadId)) {
-    throw new ColloquyError('invalid_argument', `thread id is ${JSON.stringify(threadId)}; expected a UUID`, { field: 'thread_id' });
+    throw new ColloquyError(
+      'invalid_argument',
+      `thread id is ${JSON.stringify(threadId)}; expected a UUID in lower case`,
+      { field: 'thread_id' },
+    );
   }
 }
 
 function guardOffset(afterSeq: number): void {
   if (!Number.isSafeInteger(afterSeq) || afterSeq < 0) {
-    throw new ColloquyError('invalid_argument', `offset is ${afterSeq}; expected an integer from 0`, { field: 'afterSeq' });
+    throw new ColloquyError('invalid_argument', `offset is ${afterSeq}; expected an integer from 0`, {
+      field: 'afterSeq',
+    });
   }
 }
 

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { ColloquyError, CONTROL_EVENTS } from '../protocol/index.js';
-import { MAX_BATCH_EVENTS, batchKey, logName, tailMark, type BatchedEvent, type EventBatch, type TailMark } from './event-batch.js';
+import {
+  MAX_BATCH_EVENTS,
+  batchKey,
+  logName,
+  tailMark,
+  type BatchedEvent,
+  type EventBatch,
+  type TailMark,
+} from './event-batch.js';
 import { guardFence, type WriterPlace } from './log-tail.js';
 import type { NewEvent, RunLog, RunLogScope } from './ports.js';
 
@@ -61,7 +69,8 @@ export class MongoRunLog implements RunLog {
   }
 
   append(event: NewEvent): void {
-    if (this.#closed) throw new ColloquyError('internal', `event log ${this.name} is closed; cannot append ${event.event}`);
+    if (this.#closed)
+      throw new ColloquyError('internal', `event log ${this.name} is closed; cannot append ${event.event}`);
     if (this.#error !== undefined) return;
     const bytes = Buffer.byteLength(event.data) + event.event.length + event.ns.length + 100;
     if (this.#refuses(event, bytes)) return;
@@ -154,10 +163,17 @@ export class MongoRunLog implements RunLog {
 
   #refuses(event: NewEvent, bytes: number): boolean {
     if (bytes > MAX_EVENT_BYTES) {
-      this.fail(new ColloquyError('too_large', `event ${event.event} of run ${this.#scope.runId} has ${bytes} bytes; at most ${MAX_EVENT_BYTES} fit`));
+      this.fail(
+        new ColloquyError(
+          'too_large',
+          `event ${event.event} of run ${this.#scope.runId} has ${bytes} bytes; at most ${MAX_EVENT_BYTES} fit`,
+        ),
+      );
     } else if (this.#bufferedBytes + bytes > MAX_BUFFERED_BYTES || this.#buffer.length >= MAX_BUFFERED_EVENTS) {
       const held = `${this.#buffer.length} events of ${this.#bufferedBytes} bytes`;
-      this.fail(new ColloquyError('too_large', `run ${this.#scope.runId} sends faster than the event log takes: ${held} wait`));
+      this.fail(
+        new ColloquyError('too_large', `run ${this.#scope.runId} sends faster than the event log takes: ${held} wait`),
+      );
     }
     return this.#error !== undefined;
   }

@@ -38,12 +38,20 @@ export interface EventLog {
   /** Offset of the thread's last event; 0 without one. */
   tail(caller: Caller, threadId: string): Promise<number>;
   /** At most `limit` events after an offset, in order. */
-  read(caller: Caller, threadId: string, options: { afterSeq: number; limit?: number; runId?: string }): Promise<StoredEvent[]>;
+  read(
+    caller: Caller,
+    threadId: string,
+    options: { afterSeq: number; limit?: number; runId?: string },
+  ): Promise<StoredEvent[]>;
   /**
    * Every event after an offset as it comes, in order, none twice, in batches; ends only with the signal.
    * A change stream wakes it, the collection is the truth.
    */
-  follow(caller: Caller, threadId: string, options: { afterSeq: number; signal: AbortSignal }): AsyncIterable<StoredEvent[]>;
+  follow(
+    caller: Caller,
+    threadId: string,
+    options: { afterSeq: number; signal: AbortSignal },
+  ): AsyncIterable<StoredEvent[]>;
   /** Removes the events of a thread. Idempotent. */
   deleteThread(caller: Caller, threadId: string): Promise<void>;
   close(): Promise<void>;

@@ -1,0 +1,156 @@
+import type { Db } from 'mongodb';
+import type { Authorize, Caller, Resource } from '../protocol/index.js';
+import type { AssistantDocument } from './assistant-records.js';
+import { withDatabaseErrors } from './mongo-errors.js';
+import type { ThreadStore } from './ports.js';
+import { guardTenant } from './record-fields.js';
+import { RunRecords, type RunDocument } from './run-records.js';
+import { ThreadRecords, type ThreadDocument } from './thread-records.js';
+
+/** A call that the server does not answer within this time fails with `unavailable`. */
+export const OPERATION_TIMEOUT_MS = 15_000;
+
+export interface ThreadStoreOptions {
+  db: Db;
+  authorize: Authorize;
+  /** Removes what else the room keeps of a thread: its head and checkpoints. Idempotent. */
+  removeState: (tenant: string, threadId: string) => Promise<void>;
+}
+
+/** Indexes of the collections `threads`, `runs` and `assistants`. Idempotent. */
+export async function ensureIndexes(db: Db): Promise<void> {
+  await Promise.all([
+    db.collection<ThreadDocument>('threads').createIndexes([
+      { key: { tenant: 1, createdAt: -1 }, name: 'created' },
+      { key: { tenant: 1, updatedAt: -1 }, name: 'updated' },
+      { key: { labels: 1 }, name: 'labels' },
+    ]),
+    db.collection<RunDocument>('runs').createIndexes([
+      { key: { thread: 1, createdAt: -1 }, name: 'thread' },
+      { key: { thread: 1, active: 1 }, name: 'active', partialFilterExpression: { active: true } },
+      { key: { thread: 1, key: 1 }, name: 'key', unique: true, partialFilterExpression: { key: { $type: 'string' } } },
+      { key: { expiresAt: 1 }, name: 'orphans', expireAfterSeconds: 0 },
+    ]),
+    db.collection<AssistantDocument>('assistants').createIndexes([
+      { key: { tenant: 1, createdAt: -1 }, name: 'created' },
+      { key: { labels: 1 }, name: 'labels' },
+    ]),
+  ]);
+}
+
+/** Records of threads and runs in MongoDB. */
+export function createThreadStore({ db, authorize, removeState }: ThreadStoreOptions): ThreadStore {
+  const threads = new ThreadRecords(db.collection('threads', { timeoutMS: OPERATION_TIMEOUT_MS }));
+  const runs = new RunRecords(db.collection('runs', { timeoutMS: OPERATION_TIMEOUT_MS }));
+
+  async function allow(caller: Caller, action: string, kind: Resource['kind'], id: string): Promise<void> {
+    guardTenant(caller.tenant);
+    await authorize(caller, action, { kind, id });
+  }
+
+  return withDatabaseErrors<ThreadStore>({
+    async createThread(caller, thread) {
+      await allow(caller, 'thread.create', 'thread', thread.threadId);
+      return threads.create(caller, thread);
+    },
+
+    async getThread(caller, threadId) {
+      await allow(caller, 'thread.read', 'thread', threadId);
+      return threads.get(caller, threadId);
+    },
+
+    async searchThreads(caller, query) {
+      await allow(caller, 'thread.search', 'thread', '*');
+      return threads.search(caller, query);
+    },
+
+    async countThreads(caller, query) {
+      await allow(caller, 'thread.search', 'thread', '*');
+      return threads.count(caller, query);
+    },
+
+    async updateThread(caller, threadId, patch) {
+      await allow(caller, 'thread.update', 'thread', threadId);
+      return threads.update(caller, threadId, patch);
+    },
+
+    async closeThread(caller, threadId) {
+      await allow(caller, 'thread.delete', 'thread', threadId);
+      await threads.close(caller, threadId);
+      await runs.closeThread(caller, threadId);
+    },
+
+    async deleteThread(caller, threadId) {
+      await allow(caller, 'thread.delete', 'thread', threadId);
+      await threads.assertClosed(caller, threadId);
+      await Promise.all([removeState(caller.tenant, threadId), runs.removeThread(caller, threadId)]);
+      // Last: until then the thread stays closed, and another call goes on where this one stopped.
+      await threads.remove(caller, threadId);
+    },
+
+    async createRun(caller, run) {
+      await allow(caller, 'run.create', 'thread', run.threadId);
+      const [made, open] = await Promise.allSettled([
+        runs.create(caller, run),
+        threads.assertOpen(caller, run.threadId),
+      ]);
+      if (open.status === 'rejected') {
+        if (made.status === 'fulfilled' && made.value.created) await runs.discard(caller, run.threadId, run.runId);
+        throw open.reason;
+      }
+      if (made.status === 'rejected') throw made.reason;
+      return made.value;
+    },
+
+    async admitRun(caller, threadId, runId) {
+      await allow(caller, 'run.admit', 'run', runId);
+      await runs.admit(caller, threadId, runId);
+    },
+
+    async discardRun(caller, threadId, runId) {
+      await allow(caller, 'run.discard', 'run', runId);
+      await runs.discard(caller, threadId, runId);
+    },
+
+    async getRun(caller, threadId, runId, { admittedOnly = true } = {}) {
+      await allow(caller, 'run.read', 'run', runId);
+      return runs.get(caller, threadId, runId, admittedOnly);
+    },
+
+    async listRuns(caller, threadId, query) {
+      await allow(caller, 'run.search', 'thread', threadId);
+      const [found] = await Promise.all([runs.list(caller, threadId, query), threads.assertOpen(caller, threadId)]);
+      return found;
+    },
+
+    async activeRuns(caller, threadId) {
+      await allow(caller, 'run.search', 'thread', threadId);
+      const [found] = await Promise.all([runs.active(caller, threadId), threads.assertOpen(caller, threadId)]);
+      return found;
+    },
+
+    async startRun(caller, threadId, runId, afterSeq) {
+      await allow(caller, 'run.execute', 'run', runId);
+      await Promise.all([
+        runs.start(caller, threadId, runId, afterSeq),
+        threads.startRun(caller, threadId, runId, afterSeq),
+      ]);
+    },
+
+    async endRun(caller, threadId, end) {
+      await allow(caller, 'run.execute', 'run', end.runId);
+      const [ended] = await Promise.all([runs.end(caller, threadId, end), threads.endRun(caller, threadId, end)]);
+      return ended;
+    },
+
+    async countFailure(caller, threadId, runId, step) {
+      await allow(caller, 'run.execute', 'run', runId);
+      return runs.countFailure(caller, threadId, runId, step);
+    },
+
+    async removeRun(caller, threadId, runId) {
+      await allow(caller, 'run.execute', 'run', runId);
+      await runs.remove(caller, threadId, runId);
+    },
+  });
+}
