@@ -24,3 +24,5 @@ export type { Assistant, Head, Interrupt, NamespaceHead, Thread, ThreadStatus } 
 export { CONTROL_EVENTS } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId } from './ids.js';
+export { DEFAULT_STEP_OPTIONS } from './step.js';
+export type { Cursor, InterruptsByTask, PendingInterrupt, StepOptions } from './step.js';

@@ -40,6 +40,8 @@ export interface NamespaceHead {
   run: number;
   /** LangGraph's step number of that checkpoint. */
   step: number;
+  /** Step number the run found there when it began; recursion limits count from it. */
+  base: number;
   /** Offset of the thread's last event when it was committed: what the run said in this namespace up to there is committed too. */
   tail: number;
 }

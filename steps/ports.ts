@@ -1,5 +1,16 @@
 import type { BaseStore } from '@langchain/langgraph-checkpoint';
-import type { Caller, CheckpointRef, Interrupt, Run } from '../protocol/index.js';
+import type {
+  Caller,
+  CheckpointRef,
+  Head,
+  Interrupt,
+  InterruptsByTask,
+  PendingInterrupt,
+  Run,
+  StepOptions,
+} from '../protocol/index.js';
+import type { RunLog } from '../streams/index.js';
+import type { StepSaver, StepSaverOptions } from '../threads/index.js';
 
 /** A thread's state at a checkpoint, as LangGraph's clients read it (JSON). */
 export interface ThreadState {
@@ -59,6 +70,43 @@ export interface StateAccess {
   finalValues(caller: Caller, run: Run): Promise<unknown>;
 }
 
-export interface StepDependencies {
+/** One step to run: a thread's run from where it stands. */
+export interface StepRequest {
+  run: Run;
+  /** Ordinal of the run in its thread. */
+  ordinal: number;
+  attempt: number;
+  /** Go on to the next superstep where the last took less, in ms; 0: stop after each. */
+  joinQuickStepsMs: number;
+  /** Options this step runs under; it stops before nodes that want others. */
+  options: StepOptions;
+}
+
+/** What the saver tells of commits. */
+export type SaverHooks = Pick<StepSaverOptions, 'beforeCommit' | 'onCommit' | 'onInput'>;
+
+export interface StepContext {
+  /** The saver of this step, bound to thread, run and fence. */
+  openSaver: (hooks: SaverHooks) => StepSaver;
+  log: RunLog;
+  /** Stops the graph, and the model call in it, at once. */
+  signal: AbortSignal;
+  /** Stops it after the superstep it is in. */
+  drain: AbortSignal;
   store?: BaseStore;
+}
+
+export interface StepReport {
+  /** `continue`: another step is due; `interrupted`: it waits for a person. */
+  status: 'continue' | 'success' | 'interrupted';
+  /** Nodes that ran, in order of completion, with tool names: `tools (search_candidates)`. */
+  nodes: string[];
+  /** Nodes that are due. */
+  next: string[];
+  /** Options the next step must run under; absent: any. */
+  nextOptions?: StepOptions;
+  questions: PendingInterrupt[];
+  interrupts: InterruptsByTask;
+  /** Where the thread stands. */
+  head: Head;
 }

@@ -1,4 +1,9 @@
 /** Records of assistants, threads, runs and their state: head, fence, checkpoint saver. Knows no HTTP, no Temporal, no graph. */
+export { systemAssistantId } from './assistant-records.js';
+export { createAssistantStore } from './mongo-assistant-store.js';
+export type { AssistantStoreOptions } from './mongo-assistant-store.js';
+export { createThreadStore, ensureIndexes } from './mongo-thread-store.js';
+export type { ThreadStoreOptions } from './mongo-thread-store.js';
 export type {
   AssistantQuery,
   AssistantStore,
@@ -10,3 +15,10 @@ export type {
   ThreadQuery,
   ThreadStore,
 } from './ports.js';
+export { MongoHeads } from './heads.js';
+export { MongoSaver } from './mongo-saver.js';
+export type { SaverOptions } from './mongo-saver.js';
+export { StateCache } from './state-cache.js';
+export { StepSaver } from './step-saver.js';
+export type { CommitInfo, StepSaverOptions } from './step-saver.js';
+export { rollbackRun } from './rollback.js';

@@ -37,6 +37,8 @@ export interface SaverOptions {
   client: MongoClient;
   db: Db;
   tenant: string;
+  /** For one edit of one thread: a put fails with `fence_lost` when somebody else has moved the head since this saver first read it. */
+  exclusive?: boolean;
 }
 
 /** Documents to store and how heads move, in one transaction. */
@@ -59,12 +61,15 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   protected readonly heads: MongoHeads;
   readonly #client: MongoClient;
   readonly #documents: Collection<StateDocument>;
+  readonly #exclusive: boolean;
+  #rev: number | undefined;
 
   constructor(options: SaverOptions) {
     super();
     this.tenant = options.tenant;
     this.heads = new MongoHeads(options.db);
     this.#client = options.client;
+    this.#exclusive = options.exclusive ?? false;
     this.#documents = options.db.collection('checkpoints');
   }
 
@@ -121,8 +126,9 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   ): Promise<RunnableConfig> {
     const { threadId, ns } = this.address(config);
     const inserts = await this.encodeCheckpoint(config, checkpoint, metadata, newVersions);
-    const heads = { [ns]: { checkpointId: checkpoint.id, run: 0, step: metadata.step ?? 0, tail: 0 } };
-    const head = () => Promise.resolve({ heads });
+    const heads = { [ns]: { checkpointId: checkpoint.id, run: 0, step: metadata.step ?? 0, base: 0, tail: 0 } };
+    const rev = await this.#expectedRev(threadId);
+    const head = () => Promise.resolve({ heads, ...(rev !== undefined && { rev }) });
     try {
       await this.commit(threadId, { inserts, merges: [], head });
     } catch (error) {
@@ -130,6 +136,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       if ((error as { code?: unknown }).code !== 11000) throw error;
       await this.commit(threadId, { inserts: [], merges: inserts, head });
     }
+    if (rev !== undefined) this.#rev = rev + 1;
     return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
   }
 
@@ -155,10 +162,17 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return this.heads.readHead(this.tenant, threadId);
   }
 
+  async #expectedRev(threadId: string): Promise<number | undefined> {
+    if (!this.#exclusive) return undefined;
+    this.#rev ??= (await this.readHead(threadId)).rev;
+    return this.#rev;
+  }
+
   /** Newest checkpoint of a namespace: the head, or for one that no head is kept of (a finished subgraph) the highest id. */
   protected async newest(threadId: string, ns: string): Promise<string | undefined> {
-    const head = (await this.readHead(threadId)).heads[ns];
-    return head?.checkpointId ?? this.highest(threadId, ns);
+    const { rev, heads } = await this.readHead(threadId);
+    this.#rev ??= rev;
+    return heads[ns]?.checkpointId ?? this.highest(threadId, ns);
   }
 
   protected async highest(threadId: string, ns: string): Promise<string | undefined> {

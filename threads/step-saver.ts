@@ -11,6 +11,8 @@ import { MongoSaver, type SaverOptions } from './mongo-saver.js';
 import type { StateCache } from './state-cache.js';
 import { writePrefix, type StateDocument } from './state-documents.js';
 
+/** LangGraph's step number of a thread without a checkpoint. */
+const BEFORE_FIRST_STEP = -2;
 const NULL_TASK_ID = '00000000-0000-0000-0000-000000000000';
 const RESUME = '__resume__';
 /** How long the commit of an input may wait for the first node, in ms: long enough to join a quick one, short for a watching person. */
@@ -40,6 +42,8 @@ export interface StepSaverOptions extends SaverOptions {
   tail: number;
   /** A superstep has been committed. */
   onCommit: (commit: CommitInfo) => void;
+  /** An input was put: nothing of the graph has run since. */
+  onInput?: () => void;
   /** The answer of a `Command` has been consumed by a subgraph already; do not hand it to its next question. */
   resumeConsumed?: boolean;
 }
@@ -98,7 +102,9 @@ export class StepSaver extends MongoSaver {
   ): Promise<RunnableConfig> {
     const { threadId, ns } = this.address(config);
     const step = metadata.step ?? 0;
-    const head: NamespaceHead = { checkpointId: checkpoint.id, run: this.#run, step, tail: 0 };
+    const last = this.#head.heads[ns];
+    const base = last?.run === this.#run ? last.base : (last?.step ?? BEFORE_FIRST_STEP);
+    const head: NamespaceHead = { checkpointId: checkpoint.id, run: this.#run, step, base, tail: 0 };
     const heads: Piece['heads'] = { [ns]: head, ...(ns === '' && this.#finishedSubgraphs()) };
     this.#apply(heads);
     const prefix = writePrefix(this.tenant, threadId, ns, checkpoint.id);
@@ -116,6 +122,7 @@ export class StepSaver extends MongoSaver {
       await this.flush(this.#options.beforeCommit());
       this.#options.onCommit({ ns, step });
     } else {
+      if (ns === '') this.#options.onInput?.();
       this.#schedule(INPUT_DELAY_MS);
     }
     return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };

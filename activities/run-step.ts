@@ -1,0 +1,183 @@
+import { Context, CancelledFailure } from '@temporalio/activity';
+import {
+  CONTROL_EVENTS,
+  ENDED_RUN_STATUSES,
+  encodeFence,
+  errorCode,
+  type Cursor,
+  type Fence,
+  type Head,
+  type Run,
+} from '../protocol/index.js';
+import { classifyFailure, runStep as runGraphStep, supersededBy, type StepReport } from '../steps/index.js';
+import type { RunLog } from '../streams/index.js';
+import { MongoHeads, StepSaver } from '../threads/index.js';
+import type { StepOutcome, StepTask } from '../workflows/contract.js';
+import { workerCaller, type ActivityDependencies } from './deps.js';
+import { endRunRecords } from './end-run.js';
+import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './failures.js';
+
+const READ_BATCH = 1_000;
+const REQUESTS_KEPT = 1_000;
+
+/**
+ * The activity that runs one step of a run. Idempotent by its fence: an attempt that comes late commits nothing; one that comes again finds
+ * what is committed and goes on after it.
+ */
+export function createRunStep(dependencies: ActivityDependencies) {
+  const runs = new Map<string, Run>();
+  return async (task: StepTask): Promise<StepOutcome> => {
+    const { info, cancellationSignal } = Context.current();
+    const beat = setInterval(() => Context.current().heartbeat(), (info.heartbeatTimeoutMs ?? 10_000) / 4);
+    try {
+      return await new StepActivity(dependencies, runs, task, info.attempt, cancellationSignal).execute();
+    } finally {
+      clearInterval(beat);
+    }
+  };
+}
+
+class StepActivity {
+  readonly #fence: Fence;
+  readonly #heads: MongoHeads;
+  readonly #caller;
+
+  constructor(
+    private readonly dependencies: ActivityDependencies,
+    private readonly runs: Map<string, Run>,
+    private readonly task: StepTask,
+    private readonly attempt: number,
+    private readonly signal: AbortSignal,
+  ) {
+    this.#fence = encodeFence({ run: task.ordinal, step: task.step, attempt });
+    this.#heads = new MongoHeads(dependencies.db);
+    this.#caller = workerCaller(task.tenant);
+  }
+
+  async execute(): Promise<StepOutcome> {
+    let log: RunLog | undefined;
+    try {
+      const [run, cursor] = await Promise.all([this.#run(), this.#cursor()]);
+      if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
+      log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail });
+      const started = this.#begin(run, cursor, log);
+      const report = await this.#step(run, cursor, log);
+      await started;
+      return await this.#finish(run, report, log);
+    } catch (error) {
+      throw await this.#failure(error);
+    } finally {
+      await log?.close().catch(() => undefined);
+    }
+  }
+
+  /** The run, unless it has ended or is gone. What it asks for never changes: later steps on this worker need no read. */
+  async #run(): Promise<Run | undefined> {
+    const { runId, threadId, step } = this.task;
+    const known = this.runs.get(runId);
+    if (known !== undefined && step > 1 && this.attempt === 1) return known;
+    try {
+      const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
+      if ((ENDED_RUN_STATUSES as readonly string[]).includes(run.status)) return undefined;
+      this.runs.set(runId, run);
+      for (const oldest of this.runs.keys()) {
+        if (this.runs.size <= REQUESTS_KEPT) break;
+        this.runs.delete(oldest);
+      }
+      return run;
+    } catch (error) {
+      if (errorCode(error) === 'not_found') return undefined;
+      throw error;
+    }
+  }
+
+  /** Where thread and log stand: what the last step left, or, where that may be out of date, what the database says. */
+  async #cursor(): Promise<Cursor> {
+    const { tenant, threadId, step, cursor } = this.task;
+    if (cursor !== undefined && step > 1 && this.attempt === 1) return cursor;
+    const [head, tail] = await Promise.all([
+      this.attempt > 1 ? this.#heads.raiseFence(tenant, threadId, this.#fence) : this.#heads.readHead(tenant, threadId),
+      this.dependencies.events.tail(this.#caller, threadId),
+    ]);
+    return { head, tail };
+  }
+
+  /** Says that the run, or another attempt of it, has begun. */
+  async #begin(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
+    const { step, threadId } = this.task;
+    if (this.attempt > 1) {
+      const superseded = await this.#superseded(run, cursor);
+      const data = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
+      log.append({ ns: '', step: 0, event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
+    } else if (step === 1) {
+      log.append({ ns: '', step: 0, event: 'metadata', data: JSON.stringify({ run_id: run.runId, attempt: 1 }) });
+    }
+    if (step === 1 || this.attempt > 1) {
+      await this.dependencies.threads.startRun(this.#caller, threadId, run.runId, run.afterSeq ?? cursor.tail);
+    }
+  }
+
+  async #superseded(run: Run, cursor: Cursor) {
+    const events = [];
+    for (let afterSeq = run.afterSeq ?? 0; ; ) {
+      const batch = await this.dependencies.events.read(this.#caller, run.threadId, {
+        afterSeq,
+        limit: READ_BATCH,
+        runId: run.runId,
+      });
+      events.push(...batch);
+      if (batch.length < READ_BATCH) break;
+      afterSeq = batch.at(-1)?.seq ?? afterSeq;
+    }
+    return supersededBy(events, cursor.head, this.task.ordinal);
+  }
+
+  async #step(run: Run, cursor: Cursor, log: RunLog): Promise<StepReport> {
+    const { client, db, cache, project, drain, store } = this.dependencies;
+    const { tenant, threadId, ordinal, joinQuickStepsMs, options } = this.task;
+    const graph = await project.load(run.graphId, run.request.config as never, {
+      accessContext: 'threads.create_run',
+      executionRuntime: { context: run.request.context },
+    });
+    const heads = Object.entries(cursor.head.heads);
+    const inSubgraph = heads.some(([ns, head]) => ns !== '' && head.run === ordinal) && cursor.head.heads['']?.run !== ordinal;
+    const saver = { client, db, tenant, threadId, runId: run.runId, fence: this.#fence, cache, ...cursor, resumeConsumed: inSubgraph };
+    return runGraphStep(
+      graph,
+      { run, ordinal, attempt: this.attempt, joinQuickStepsMs, options },
+      {
+        openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
+        log,
+        signal: this.signal,
+        drain,
+        ...(store !== undefined && { store }),
+      },
+    );
+  }
+
+  async #finish(run: Run, report: StepReport, log: RunLog): Promise<StepOutcome> {
+    const { nodes, next, nextOptions, questions } = report;
+    const shared = { nodes, next, ...(nextOptions !== undefined && { nextOptions }) };
+    if (report.status === 'continue') {
+      return { ...shared, status: 'continue', cursor: { head: report.head, tail: await log.flush() } };
+    }
+    const end = { runId: run.runId, status: report.status, threadStatus: report.status === 'success' ? 'idle' : 'interrupted' } as const;
+    const tail = await endRunRecords(this.dependencies.threads, this.#caller, this.task.threadId, { ...end, interrupts: report.interrupts }, log);
+    this.runs.delete(run.runId);
+    return { ...shared, status: report.status, cursor: { head: report.head, tail }, interrupts: questions };
+  }
+
+  async #failure(error: unknown): Promise<unknown> {
+    const { tenant, threadId, runId, step, options } = this.task;
+    if (this.signal.aborted) return new CancelledFailure(`run ${runId} of thread ${threadId} was cancelled`);
+    const failure = classifyFailure(error);
+    if (errorCode(error) === 'fence_lost') {
+      return fenceFailure(error, failure.error, this.#fence, await this.#heads.readHead(tenant, threadId));
+    }
+    if (failure.kind === 'infrastructure') return infrastructureFailure(error, failure.error);
+    const failures = isRetried(failure, options)
+      ? await this.dependencies.threads.countFailure(this.#caller, threadId, runId, step)
+      : 1;
+    return stepFailure(failure, options, failures);
+  }
+}

@@ -1,0 +1,16 @@
+/** Runs one step of a graph: state in, events and a committed checkpoint out. Knows nothing of Temporal or HTTP. */
+export { classifyFailure, describeError } from './failure.js';
+export type { StepFailure } from './failure.js';
+export { supersededBy } from './recovery.js';
+export { runStep } from './run-step.js';
+export { createStateAccess, describeThread } from './state.js';
+export type {
+  SaverHooks,
+  StateAccess,
+  StepContext,
+  StepReport,
+  StepRequest,
+  ThreadState,
+  ThreadTask,
+  WireCheckpoint,
+} from './ports.js';

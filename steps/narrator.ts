@@ -1,0 +1,140 @@
+import type { NewEvent } from '../streams/index.js';
+import type { StreamMode } from '../protocol/index.js';
+import type { StepProgress } from './progress.js';
+import { checkpointPayload, debugCheckpointPayload, taskPayload, toWireText } from './wire.js';
+
+type Json = Record<string, unknown>;
+
+export interface NarratorOptions {
+  runId: string;
+  modes: readonly StreamMode[];
+  subgraphs: boolean;
+  progress: StepProgress;
+  append: (event: NewEvent) => void;
+  /** Namespaces that go on where an earlier step of the run left them: what LangGraph says again of them is dropped. */
+  continued: ReadonlySet<string>;
+  /** Also what finished tasks said before is said again (their first telling was superseded), so it is no cache's. */
+  retelling: boolean;
+}
+
+interface Message {
+  id?: string;
+  concat?: (other: Message) => Message;
+}
+
+/** Turns what a graph streams into events of the run, each once, as one uninterrupted execution would have told them. */
+export class Narrator {
+  readonly #options: NarratorOptions;
+  readonly #modes: ReadonlySet<string>;
+  /** Namespaces that have started a task, and so are past repeating. */
+  readonly #opened = new Set<string>();
+  /** Namespaces in the middle of a superstep that an earlier step began. */
+  readonly #midway: Set<string>;
+  readonly #partial = new Map<string, Message>();
+  readonly #complete = new Set<string>();
+
+  constructor(options: NarratorOptions) {
+    this.#options = options;
+    this.#modes = new Set(options.modes);
+    this.#midway = new Set([...options.continued].flatMap((ns) => (ns === '' ? [] : [parentOf(ns)])));
+  }
+
+  /** A superstep of the namespace is committed: what its tasks say from now on is new. */
+  committed(ns: string): void {
+    this.#midway.delete(ns);
+  }
+
+  /** One chunk of `graph.stream` with several modes and subgraphs. */
+  chunk([path, mode, payload]: [string[] | null, string, unknown]): void {
+    const ns = (path ?? []).join('|');
+    this.#options.progress.observe(ns, mode, payload);
+    const repeated = this.#isRepeated(ns, mode, payload);
+    if (mode === 'tasks' && isStart(payload)) this.#opened.add(ns);
+    if (ns !== '' && !this.#options.subgraphs) return;
+    if (this.#modes.has('messages') && mode === 'values') this.#completeMessages(ns, payload, repeated);
+    if (repeated) return;
+    const name = mode === 'messages' ? 'messages-tuple' : mode;
+    if (!this.#modes.has(name)) return;
+    const event = ns === '' ? mode : `${mode}|${ns}`;
+    this.#append(ns, event, this.#payload(mode, payload));
+  }
+
+  /** One event of `graph.streamEvents`, which also carries the chunks. */
+  event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): void {
+    if (event.tags?.includes('langsmith:hidden')) return;
+    const isRoot = event.run_id === this.#options.runId;
+    if (event.event === 'on_chain_stream' && isRoot) {
+      this.chunk(event.data.chunk as [string[], string, unknown]);
+      return;
+    }
+    const ns = String(event.metadata?.langgraph_checkpoint_ns ?? '');
+    if (this.#modes.has('events') && !this.#isRepeatedStart(event.event, isRoot ? '' : ns, isRoot)) this.#append(ns, 'events', event);
+    if (this.#modes.has('messages') && event.event === 'on_chat_model_stream' && !event.tags?.includes('nostream')) {
+      this.#partialMessage(ns, event.data.chunk as Message, event.metadata);
+    }
+  }
+
+  #append(ns: string, event: string, data: unknown): void {
+    this.#options.append({ ns, step: 0, event, data: toWireText(data) });
+  }
+
+  #payload(mode: string, payload: unknown): unknown {
+    if (mode === 'tasks') return taskPayload(payload as Json);
+    if (mode === 'checkpoints') return checkpointPayload(payload as Json);
+    if (mode === 'debug') return debugPayload(payload as Json);
+    if (mode === 'updates' && this.#options.retelling) return withoutCacheMark(payload);
+    return payload;
+  }
+
+  /** Until a continued namespace starts a task, LangGraph tells of the checkpoint it stands on, which has been told. */
+  #isRepeated(ns: string, mode: string, payload: unknown): boolean {
+    const told = mode === 'debug' ? (payload as { type: string }).type : mode;
+    if (told === 'messages' || told === 'custom') return false;
+    const start = told === 'task' || (told === 'tasks' && isStart(payload));
+    if (start) return this.#midway.has(ns);
+    return this.#options.continued.has(ns) && !this.#opened.has(ns);
+  }
+
+  #isRepeatedStart(name: string, ns: string, isRoot: boolean): boolean {
+    if (name !== 'on_chain_start' || !this.#options.continued.has(ns)) return false;
+    return isRoot || !this.#opened.has(ns);
+  }
+
+  #partialMessage(ns: string, chunk: Message, metadata: unknown): void {
+    if (chunk.id === undefined) return;
+    const sofar = this.#partial.get(chunk.id);
+    if (sofar === undefined) this.#append(ns, 'messages/metadata', { [chunk.id]: { metadata } });
+    const message = sofar?.concat?.(chunk) ?? chunk;
+    this.#partial.set(chunk.id, message);
+    this.#append(ns, 'messages/partial', [message]);
+  }
+
+  #completeMessages(ns: string, values: unknown, repeated: boolean): void {
+    const messages = (values as { messages?: unknown } | null)?.messages;
+    const all = (Array.isArray(messages) ? messages : messages ? [messages] : []) as Message[];
+    const fresh = all.filter((message) => message.id !== undefined && !this.#complete.has(message.id));
+    for (const message of fresh) this.#complete.add(message.id ?? '');
+    if (!repeated && fresh.length > 0) this.#append(ns, 'messages/complete', fresh);
+  }
+}
+
+function parentOf(ns: string): string {
+  return ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
+}
+
+function isStart(payload: unknown): boolean {
+  return !('result' in (payload as Json)) && !('error' in (payload as Json));
+}
+
+function debugPayload(debug: Json): Json {
+  const payload = debug.payload as Json;
+  if (debug.type === 'checkpoint') return { ...debug, payload: debugCheckpointPayload(payload) };
+  return { ...debug, payload: taskPayload(payload) };
+}
+
+function withoutCacheMark(update: unknown): unknown {
+  const mark = (update as { __metadata__?: { cached?: boolean } } | null)?.__metadata__;
+  if (mark?.cached !== true) return update;
+  const { __metadata__: _mark, ...rest } = update as Json;
+  return rest;
+}

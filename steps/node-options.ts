@@ -1,0 +1,108 @@
+import type { LoadedGraph } from '../agents/index.js';
+import { ColloquyError, DEFAULT_STEP_OPTIONS, type StepOptions } from '../protocol/index.js';
+
+interface RetryMetadata {
+  maximumAttempts?: number;
+  initialInterval?: string | number;
+  backoffCoefficient?: number;
+  maximumInterval?: string | number;
+  nonRetryableErrors?: string[];
+}
+
+/** What a node may say in `metadata.temporal`. Durations: ms, or text such as `500ms`, `30s`, `5m`, `2h`. */
+interface TemporalMetadata {
+  startToCloseTimeout?: string | number;
+  heartbeatTimeout?: string | number;
+  taskQueue?: string;
+  retry?: RetryMetadata;
+}
+
+const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Options of one node. Errors: `invalid_argument` names node and value. */
+export function nodeOptions(graph: LoadedGraph, node: string, defaults = DEFAULT_STEP_OPTIONS): StepOptions {
+  const metadata = temporalMetadata(graph, node);
+  if (metadata === undefined) return defaults;
+  const { retry } = metadata;
+  const ms = (field: string, value: string | number | undefined, otherwise: number) =>
+    value === undefined ? otherwise : duration(`metadata.temporal.${field} of node ${node}`, value);
+  return {
+    startToCloseTimeoutMs: ms('startToCloseTimeout', metadata.startToCloseTimeout, defaults.startToCloseTimeoutMs),
+    heartbeatTimeoutMs: ms('heartbeatTimeout', metadata.heartbeatTimeout, defaults.heartbeatTimeoutMs),
+    maximumAttempts: retry?.maximumAttempts ?? defaults.maximumAttempts,
+    initialIntervalMs: ms('retry.initialInterval', retry?.initialInterval, defaults.initialIntervalMs),
+    backoffCoefficient: retry?.backoffCoefficient ?? defaults.backoffCoefficient,
+    maximumIntervalMs: ms('retry.maximumInterval', retry?.maximumInterval, defaults.maximumIntervalMs),
+    ...(retry !== undefined && { retryAll: true }),
+    ...(retry?.nonRetryableErrors !== undefined && { nonRetryableErrors: retry.nonRetryableErrors }),
+    ...(metadata.taskQueue !== undefined && { taskQueue: metadata.taskQueue }),
+  };
+}
+
+/**
+ * Options of parallel nodes, which share an activity: the longest timeout, the strictest retry. Errors: `invalid_argument` for different
+ * task queues.
+ */
+export function mergeOptions(all: { node: string; options: StepOptions }[]): StepOptions | undefined {
+  return all.reduce<{ node: string; options: StepOptions } | undefined>((merged, one) => {
+    if (merged === undefined) return one;
+    const [a, b] = [merged.options, one.options];
+    if (a.taskQueue !== b.taskQueue) {
+      throw new ColloquyError(
+        'invalid_argument',
+        `nodes ${merged.node} and ${one.node} run in one step but want task queues ${a.taskQueue ?? '(default)'} and ${b.taskQueue ?? '(default)'}`,
+      );
+    }
+    const nonRetryable = [...new Set([...(a.nonRetryableErrors ?? []), ...(b.nonRetryableErrors ?? [])])];
+    const options: StepOptions = {
+      startToCloseTimeoutMs: Math.max(a.startToCloseTimeoutMs, b.startToCloseTimeoutMs),
+      heartbeatTimeoutMs: Math.max(a.heartbeatTimeoutMs, b.heartbeatTimeoutMs),
+      maximumAttempts: Math.min(a.maximumAttempts, b.maximumAttempts),
+      initialIntervalMs: Math.max(a.initialIntervalMs, b.initialIntervalMs),
+      backoffCoefficient: Math.max(a.backoffCoefficient, b.backoffCoefficient),
+      maximumIntervalMs: Math.max(a.maximumIntervalMs, b.maximumIntervalMs),
+      ...(a.retryAll && b.retryAll && { retryAll: true }),
+      ...(nonRetryable.length > 0 && { nonRetryableErrors: nonRetryable }),
+      ...(a.taskQueue !== undefined && { taskQueue: a.taskQueue }),
+    };
+    return { node: `${merged.node}, ${one.node}`, options };
+  }, undefined)?.options;
+}
+
+/** Whether any node of a graph or of the compiled graphs among its nodes says anything. */
+export function hasNodeOptions(graph: LoadedGraph): boolean {
+  return Object.keys(graph.nodes).some((name) => {
+    const inner = subgraphOf(graph, name);
+    return temporalMetadata(graph, name) !== undefined || (inner !== undefined && hasNodeOptions(inner));
+  });
+}
+
+/** The compiled graph that a node is, where it is one itself and not a function that calls one. */
+export function subgraphOf(graph: LoadedGraph, node: string): LoadedGraph | undefined {
+  const bound = (graph.nodes as Record<string, { bound?: unknown } | undefined>)[node]?.bound;
+  const isGraph = typeof bound === 'object' && bound !== null && (bound as { lg_is_pregel?: unknown }).lg_is_pregel === true;
+  return isGraph ? (bound as LoadedGraph) : undefined;
+}
+
+/** The graph that runs in a namespace such as `agent:1b2c|tools:3d4e`, where every node on the way is a compiled graph. */
+export function graphAt(graph: LoadedGraph, ns: string): LoadedGraph | undefined {
+  if (ns === '') return graph;
+  return ns
+    .split('|')
+    .reduce<LoadedGraph | undefined>((at, segment) => at && subgraphOf(at, segment.split(':')[0] ?? ''), graph);
+}
+
+function temporalMetadata(graph: LoadedGraph, node: string): TemporalMetadata | undefined {
+  const nodes = graph.nodes as Record<string, { metadata?: Record<string, unknown> } | undefined>;
+  const value = nodes[node]?.metadata?.temporal;
+  if (value === undefined) return undefined;
+  if (typeof value === 'object' && value !== null) return value;
+  throw new ColloquyError('invalid_argument', `metadata.temporal of node ${node} is ${JSON.stringify(value)}; expected an object`);
+}
+
+function duration(field: string, value: string | number): number {
+  if (typeof value === 'number' && value >= 0) return value;
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(String(value));
+  if (match) return Math.round(Number(match[1]) * (UNITS[match[2] ?? ''] ?? 1));
+  throw new ColloquyError('invalid_argument', `${field} is ${JSON.stringify(value)}; expected ms or text such as 500ms, 30s, 5m, 2h`);
+}

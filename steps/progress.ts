@@ -1,0 +1,127 @@
+import type { LoadedGraph } from '../agents/index.js';
+import type { InterruptsByTask, PendingInterrupt } from '../protocol/index.js';
+import { subgraphOf, graphAt } from './node-options.js';
+
+type Json = Record<string, unknown>;
+
+interface RunningTask {
+  ns: string;
+  name: string;
+}
+
+export const PREVIEW_LENGTH = 500;
+
+/** What runs, ran and is due in a graph, learned from its `tasks` and `checkpoints` events. */
+export class StepProgress {
+  /** Nodes that finished, in order, with the tools they called. */
+  readonly finished: string[] = [];
+  readonly interrupts: InterruptsByTask = {};
+  /** The graph ended in a question or at a breakpoint. */
+  interrupted = false;
+  readonly #graph: LoadedGraph;
+  readonly #running = new Map<string, RunningTask>();
+  readonly #due = new Map<string, { id: string; name: string }[]>();
+  readonly #questions = new Map<string, PendingInterrupt>();
+
+  constructor(graph: LoadedGraph) {
+    this.#graph = graph;
+  }
+
+  /** Open questions, each with the innermost node that asks it. */
+  get questions(): PendingInterrupt[] {
+    const open = new Set(Object.values(this.interrupts).flatMap((all) => all.map((one) => one.id)));
+    return [...this.#questions.values()].filter((question) => open.has(question.id));
+  }
+
+  /** Nodes that are due, in the innermost namespaces, with the graph they belong to. */
+  get due(): { graph: LoadedGraph; node: string }[] {
+    return this.#dueIn('');
+  }
+
+  observe(ns: string, mode: string, payload: unknown): void {
+    if (mode === 'checkpoints') this.#checkpoint(ns, payload as Json);
+    else if (mode === 'tasks') this.#task(ns, payload as Json);
+    else if (mode === 'values' && ns === '' && isObject(payload) && '__interrupt__' in payload) this.interrupted = true;
+  }
+
+  /** Whether all tasks that run beside namespace `ns` are compiled graphs, which stop by themselves and go on where they stopped. */
+  onlyGraphsBeside(ns: string): boolean {
+    return [...this.#running.values()].every((task) => {
+      const inside = childNamespace(task);
+      if (ns === inside || ns.startsWith(`${inside}:`)) return true;
+      const graph = graphAt(this.#graph, task.ns);
+      return graph !== undefined && subgraphOf(graph, task.name) !== undefined;
+    });
+  }
+
+  #checkpoint(ns: string, payload: Json): void {
+    if (!Array.isArray(payload.tasks)) return;
+    this.#due.set(ns, (payload.tasks as { id: string; name: string }[]).map(({ id, name }) => ({ id, name })));
+    for (const [id, task] of this.#running) if (task.ns === ns) this.#running.delete(id);
+  }
+
+  #task(ns: string, payload: Json): void {
+    const { id, name } = payload as { id: string; name: string };
+    if (!('result' in payload) && !('error' in payload)) {
+      this.#running.set(id, { ns, name });
+      return;
+    }
+    this.#running.delete(id);
+    const interrupts = (payload.interrupts ?? []) as { id?: string; value?: unknown }[];
+    if (interrupts.length > 0) {
+      if (ns === '') this.interrupts[id] = interrupts;
+      for (const one of interrupts) this.#ask(name, one);
+    } else if (payload.error === undefined || payload.error === null) {
+      this.finished.push(describeNode(name, payload.result));
+    }
+  }
+
+  #ask(node: string, interrupt: { id?: string; value?: unknown }): void {
+    const id = interrupt.id ?? '';
+    // A question bubbles up through the nodes around it; the first to tell of it is the innermost.
+    if (this.#questions.has(id)) return;
+    this.#questions.set(id, { id, node, preview: preview(interrupt.value), ...deadlineOf(interrupt.value) });
+  }
+
+  #dueIn(ns: string): { graph: LoadedGraph; node: string }[] {
+    const graph = graphAt(this.#graph, ns);
+    if (graph === undefined) return [];
+    return (this.#due.get(ns) ?? []).flatMap(({ id, name }) => {
+      const inside = ns === '' ? `${name}:${id}` : `${ns}|${name}:${id}`;
+      const inner = this.#due.has(inside) ? this.#dueIn(inside) : [];
+      return inner.length > 0 ? inner : [{ graph, node: name }];
+    });
+  }
+}
+
+function childNamespace(task: RunningTask): string {
+  return task.ns === '' ? task.name : `${task.ns}|${task.name}`;
+}
+
+function describeNode(name: string, result: unknown): string {
+  const values = isObject(result) ? Object.values(result) : [result];
+  const tools = values.flat().flatMap((value) => {
+    const isTool = isObject(value) && typeof value.tool_call_id === 'string' && typeof value.name === 'string';
+    return isTool ? [value.name as string] : [];
+  });
+  return tools.length > 0 ? `${name} (${[...new Set(tools)].join(', ')})` : name;
+}
+
+function preview(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  return text.length <= PREVIEW_LENGTH ? text : `${text.slice(0, PREVIEW_LENGTH - 1)}…`;
+}
+
+/** `colloquy: { deadline_seconds | deadline, default }` of an interrupt's value: when to stop waiting, and what to take for an answer. */
+function deadlineOf(value: unknown): Pick<PendingInterrupt, 'deadline' | 'defaultAnswer'> {
+  const options = isObject(value) ? value.colloquy : undefined;
+  if (!isObject(options)) return {};
+  const { deadline, deadline_seconds: seconds } = options;
+  const at = typeof seconds === 'number' ? Date.now() + seconds * 1000 : Date.parse(String(deadline));
+  if (Number.isNaN(at)) return {};
+  return { deadline: new Date(at).toISOString(), ...('default' in options && { defaultAnswer: options.default }) };
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,42 @@
+import { CONTROL_EVENTS, type AttemptData, type Head, type StoredEvent } from '../protocol/index.js';
+
+/**
+ * What earlier attempts of a run said and never committed: everything after the last commit of the namespace it was said in, or of one
+ * around it. Given are the run's events in order; the answer is for `run.attempt`.
+ */
+export function supersededBy(events: StoredEvent[], head: Head, ordinal: number): AttemptData['superseded'] {
+  const dropped = new Set<number>();
+  for (const event of events) {
+    if (event.event === CONTROL_EVENTS.attempt) dropEarlier(JSON.parse(event.data) as AttemptData, event.seq, dropped);
+    else if (!isKept(event) && event.seq > committedUpTo(event.ns, head, ordinal)) dropped.add(event.seq);
+  }
+  return ranges([...dropped].sort((a, b) => a - b));
+}
+
+function isKept(event: StoredEvent): boolean {
+  return event.event === 'metadata' || event.event === CONTROL_EVENTS.ended;
+}
+
+function committedUpTo(ns: string, head: Head, ordinal: number): number {
+  const own = head.heads[ns];
+  const here = own?.run === ordinal ? own.tail : 0;
+  if (ns === '') return here;
+  const parent = ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
+  return Math.max(here, committedUpTo(parent, head, ordinal));
+}
+
+function dropEarlier(data: AttemptData, at: number, dropped: Set<number>): void {
+  for (const [first, last] of [...data.superseded, [data.tail + 1, at - 1] as const]) {
+    for (let seq = first; seq <= last; seq += 1) dropped.add(seq);
+  }
+}
+
+function ranges(sorted: number[]): [number, number][] {
+  const found: [number, number][] = [];
+  for (const seq of sorted) {
+    const last = found.at(-1);
+    if (last !== undefined && last[1] === seq - 1) last[1] = seq;
+    else found.push([seq, seq]);
+  }
+  return found;
+}

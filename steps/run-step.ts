@@ -1,0 +1,235 @@
+import { Command, RunControl, Send, isGraphDrained } from '@langchain/langgraph';
+import type { LoadedGraph } from '../agents/index.js';
+import type { NamespaceHead, Run, RunCommand, StreamMode } from '../protocol/index.js';
+import type { CommitInfo, StepSaver } from '../threads/index.js';
+import { graphAt, hasNodeOptions, mergeOptions, nodeOptions } from './node-options.js';
+import { Narrator } from './narrator.js';
+import { StepProgress } from './progress.js';
+import type { StepContext, StepReport, StepRequest } from './ports.js';
+
+const DEFAULT_RECURSION_LIMIT = 25;
+/** Always watched: what runs and what is due is learned from them. */
+const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
+
+/**
+ * Runs a graph from where its thread stands until a superstep is committed and the next one should be an activity of its own, or the run is
+ * done, or it waits for a person. Errors: what a node threw; `fence_lost` when another executor took over.
+ */
+export async function runStep(graph: LoadedGraph, request: StepRequest, context: StepContext): Promise<StepReport> {
+  const step = new Step(graph, request, context);
+  for (;;) {
+    const report = await step.pass();
+    if (report !== undefined) return report;
+  }
+}
+
+class Step {
+  readonly #graph: LoadedGraph;
+  readonly #request: StepRequest;
+  readonly #context: StepContext;
+  readonly #saver: StepSaver;
+  readonly #planned: boolean;
+  readonly #finished: string[] = [];
+  #control = new RunControl();
+  #narrator: Narrator | undefined;
+  #progress: StepProgress;
+  #since = performance.now();
+  #rootCommitted = false;
+
+  constructor(graph: LoadedGraph, request: StepRequest, context: StepContext) {
+    this.#graph = graph;
+    this.#request = request;
+    this.#context = context;
+    this.#planned = hasNodeOptions(graph);
+    this.#progress = new StepProgress(graph);
+    this.#saver = context.openSaver({
+      beforeCommit: async () => {
+        // What the graph has said so far is still on its way through its stream; everything there moves by microtasks.
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        return context.log.flush();
+      },
+      onCommit: (commit) => this.#onCommit(commit),
+      onInput: () => {
+        if (this.#planned) this.#control.requestDrain('plan');
+      },
+    });
+  }
+
+  /** One go of the graph; undefined when it stopped only to look at what comes next, and that may go on right here. */
+  async pass(): Promise<StepReport | undefined> {
+    this.#control = new RunControl();
+    this.#progress = new StepProgress(this.#graph);
+    const begun = this.#ownHeads().length > 0;
+    const retelling = this.#request.attempt > 1 && this.#finished.length === 0;
+    const continued = new Set(retelling || !begun ? [] : this.#ownHeads().map(([ns]) => ns));
+    this.#narrator = new Narrator({
+      runId: this.#request.run.runId,
+      modes: this.#request.run.request.streamModes,
+      subgraphs: this.#request.run.request.streamSubgraphs,
+      progress: this.#progress,
+      append: (event) => this.#context.log.append(event),
+      continued,
+      retelling,
+    });
+    let drained = false;
+    try {
+      await this.#stream(begun);
+    } catch (error) {
+      // Tasks that finished beside the one that failed are saved, so that only that one runs again.
+      await this.#saver.flush().catch(() => undefined);
+      if (!isGraphDrained(error)) throw this.#withFullLimit(error);
+      drained = true;
+    }
+    await this.#saver.flush();
+    this.#finished.push(...this.#progress.finished);
+    if (!drained) return this.#end();
+    return this.#mayGoOn() ? undefined : this.#report('continue');
+  }
+
+  async #stream(begun: boolean): Promise<void> {
+    const { run } = this.#request;
+    const { request } = run;
+    const narrator = this.#narrator as Narrator;
+    const modes = [...new Set([...OWN_MODES, ...libraryModes(request.streamModes)])];
+    const options = {
+      ...this.#config(begun),
+      streamMode: modes,
+      subgraphs: true as const,
+      durability: 'sync' as const,
+      control: this.#control,
+      signal: this.#context.signal,
+    };
+    const input = begun ? null : inputOf(run);
+    if (request.streamModes.some((mode) => mode === 'events' || mode === 'messages')) {
+      const events = this.#graph.streamEvents(input as never, { ...options, version: 'v2' } as never);
+      for await (const event of events as unknown as AsyncIterable<Parameters<Narrator['event']>[0]>) narrator.event(event);
+    } else {
+      const chunks = await this.#graph.stream(input as never, options as never);
+      for await (const chunk of chunks as unknown as AsyncIterable<[string[], string, unknown]>) narrator.chunk(chunk);
+    }
+  }
+
+  #config(begun: boolean) {
+    const { run, attempt } = this.#request;
+    const { config, context, checkpoint, interruptBefore, interruptAfter } = run.request;
+    const from = begun ? undefined : checkpoint;
+    return {
+      ...(config.tags !== undefined && { tags: config.tags }),
+      ...(context !== undefined && { context }),
+      ...(interruptBefore !== undefined && { interruptBefore }),
+      ...(interruptAfter !== undefined && { interruptAfter }),
+      ...(this.#limitLeft() !== undefined && { recursionLimit: Math.max(1, this.#limitLeft() ?? 0) }),
+      ...(this.#context.store !== undefined && { store: this.#context.store }),
+      runId: run.runId,
+      metadata: { ...run.metadata, run_id: run.runId, run_attempt: attempt },
+      configurable: {
+        ...config.configurable,
+        thread_id: run.threadId,
+        run_id: run.runId,
+        graph_id: run.graphId,
+        assistant_id: run.assistantId,
+        checkpoint_ns: from?.checkpointNs ?? '',
+        ...(from?.checkpointId !== undefined && { checkpoint_id: from.checkpointId }),
+        ...(from?.checkpointMap !== undefined && { checkpoint_map: from.checkpointMap }),
+        __pregel_checkpointer: this.#saver,
+      },
+    };
+  }
+
+  #onCommit({ ns }: CommitInfo): void {
+    this.#narrator?.committed(ns);
+    if (ns === '') this.#rootCommitted = true;
+    const now = performance.now();
+    const quick = now - this.#since < this.#request.joinQuickStepsMs;
+    this.#since = now;
+    const wanted = this.#planned || !quick || this.#context.drain.aborted;
+    if (wanted && this.#mayDrain(ns)) this.#control.requestDrain('step');
+  }
+
+  #mayDrain(ns: string): boolean {
+    if (this.#limitLeft() !== undefined && (this.#limitLeft() ?? 0) < 1) return false;
+    if (ns === '') return true;
+    // An answer is handed down from the root until the root has moved on; stopping before would hand it to the next question too.
+    const answering = this.#request.run.request.command?.resume !== undefined && !this.#rootCommitted;
+    return !answering && graphAt(this.#graph, ns) !== undefined && this.#progress.onlyGraphsBeside(ns);
+  }
+
+  /** The recursion limit that is left of the run's, `undefined` where the graph's own default holds and nothing is used up. */
+  #limitLeft(): number | undefined {
+    const root = this.#saver.head.heads[''];
+    const used = root?.run === this.#request.ordinal ? root.step - root.base : 0;
+    const asked = this.#request.run.request.config.recursion_limit;
+    if (used === 0) return asked;
+    return this.#fullLimit() - used;
+  }
+
+  #fullLimit(): number {
+    const own = (this.#graph.config as { recursionLimit?: number } | undefined)?.recursionLimit;
+    return this.#request.run.request.config.recursion_limit ?? own ?? DEFAULT_RECURSION_LIMIT;
+  }
+
+  #withFullLimit(error: unknown): unknown {
+    const { name, message } = (error ?? {}) as { name?: string; message?: string };
+    if (name !== 'GraphRecursionError' || message === undefined) return error;
+    (error as { message: string }).message = message.replace(/limit of \d+ reached/, `limit of ${this.#fullLimit()} reached`);
+    return error;
+  }
+
+  #ownHeads(): [string, NamespaceHead][] {
+    return Object.entries(this.#saver.head.heads).filter(([, head]) => head.run === this.#request.ordinal);
+  }
+
+  /** After a stop to look: go on here if the nodes that are due want nothing else, and either nothing has run yet or steps are quick. */
+  #mayGoOn(): boolean {
+    if (this.#context.drain.aborted) return false;
+    if (!sameOptions(this.#nextOptions(), this.#request.options)) return false;
+    return this.#finished.length === 0 || performance.now() - this.#since < this.#request.joinQuickStepsMs;
+  }
+
+  #nextOptions() {
+    return mergeOptions(this.#progress.due.map(({ graph, node }) => ({ node, options: nodeOptions(graph, node) })));
+  }
+
+  #end(): StepReport {
+    return this.#report(this.#progress.interrupted ? 'interrupted' : 'success');
+  }
+
+  #report(status: StepReport['status']): StepReport {
+    this.#saver.remember();
+    const due = this.#progress.due;
+    const options = status === 'continue' ? this.#nextOptions() : undefined;
+    return {
+      status,
+      nodes: this.#finished,
+      next: status === 'success' ? [] : due.map(({ node }) => node),
+      head: this.#saver.head,
+      questions: this.#progress.questions,
+      interrupts: this.#progress.interrupts,
+      ...(options !== undefined && { nextOptions: options }),
+    };
+  }
+}
+
+function libraryModes(modes: readonly StreamMode[]): string[] {
+  return modes.filter((mode) => mode !== 'events').map((mode) => (mode === 'messages-tuple' ? 'messages' : mode === 'messages' ? 'values' : mode));
+}
+
+function inputOf(run: Run): unknown {
+  const { command, input } = run.request;
+  return command === undefined ? (input ?? null) : toCommand(command);
+}
+
+function toCommand(command: RunCommand): Command {
+  const goto = command.goto === undefined ? undefined : Array.isArray(command.goto) ? command.goto : [command.goto];
+  return new Command({
+    ...(command.resume !== undefined && { resume: command.resume }),
+    ...(command.update !== undefined && { update: command.update as Record<string, unknown> }),
+    ...(goto !== undefined && { goto: goto.map((to) => (typeof to === 'string' ? to : new Send(to.node, to.input))) }),
+  });
+}
+
+function sameOptions(wanted: StepReport['nextOptions'], given: StepRequest['options']): boolean {
+  if (wanted === undefined) return true;
+  const normal = (options: object) => JSON.stringify(Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return normal(wanted) === normal(given);
+}

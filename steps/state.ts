@@ -1,0 +1,174 @@
+import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
+import type { StateSnapshot } from '@langchain/langgraph';
+import type { AgentProject, LoadedGraph } from '../agents/index.js';
+import {
+  ColloquyError,
+  errorCode,
+  type Authorize,
+  type Caller,
+  type CheckpointRef,
+  type Interrupt,
+  type InterruptsByTask,
+  type Run,
+} from '../protocol/index.js';
+import type { StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
+import { checkpointOf, toWire } from './wire.js';
+
+export interface StateDependencies {
+  project: Pick<AgentProject, 'load'>;
+  /** A saver bound to the tenant; an exclusive one for an edit. */
+  saver: (tenant: string, exclusive?: boolean) => BaseCheckpointSaver<string>;
+  authorize: Authorize;
+}
+
+/** Reads and edits thread state through the graphs it belongs to. */
+export function createStateAccess(dependencies: StateDependencies): StateAccess {
+  const load = (graphId: string, accessContext: 'threads.read' | 'threads.update') =>
+    dependencies.project.load(graphId, undefined, { accessContext, executionRuntime: null });
+
+  return {
+    async getState(caller, graphId, threadId, options = {}) {
+      await allow(dependencies, caller, 'state.read', threadId);
+      if (graphId === undefined) return emptyState(threadId);
+      const graph = await load(graphId, 'threads.read');
+      const config = configOf(dependencies.saver(caller.tenant), threadId, options.checkpoint);
+      const snapshot = await graph.getState(config, { subgraphs: options.subgraphs ?? false });
+      if (options.checkpoint?.checkpointId !== undefined && snapshot.createdAt === undefined) {
+        throw new ColloquyError('not_found', `thread ${threadId} has no checkpoint ${options.checkpoint.checkpointId}`);
+      }
+      return toThreadState(snapshot);
+    },
+
+    async getHistory(caller, graphId, threadId, options) {
+      await allow(dependencies, caller, 'state.read', threadId);
+      if (graphId === undefined) return [];
+      const graph = await load(graphId, 'threads.read');
+      const saver = dependencies.saver(caller.tenant);
+      const states: ThreadState[] = [];
+      const snapshots = graph.getStateHistory(configOf(saver, threadId, options.checkpoint), {
+        limit: options.limit,
+        ...(options.before !== undefined && { before: configOf(saver, threadId, options.before) }),
+        ...(options.metadata !== undefined && { filter: options.metadata }),
+      });
+      for await (const snapshot of snapshots) states.push(toThreadState(snapshot));
+      return states;
+    },
+
+    async updateState(caller, graphId, threadId, update) {
+      await allow(dependencies, caller, 'state.update', threadId);
+      const graph = await load(graphId, 'threads.update');
+      const config = configOf(dependencies.saver(caller.tenant, true), threadId, update.checkpoint);
+      try {
+        const moved = await graph.updateState(config, update.values as never, update.asNode);
+        return { checkpoint: checkpointOf(moved) as unknown as WireCheckpoint };
+      } catch (error) {
+        throw readableUpdateError(error, threadId, update.asNode);
+      }
+    },
+
+    async finalValues(caller, run) {
+      await allow(dependencies, caller, 'state.read', run.threadId);
+      const graph = await load(run.graphId, 'threads.read');
+      const config = configOf(dependencies.saver(caller.tenant), run.threadId);
+      const snapshot = await graph.getState(config);
+      return toWire(finalValues(graph, snapshot, run));
+    },
+  };
+}
+
+/** Whether something is due in a thread, and the questions that are open: what its status comes from. */
+export async function describeThread(
+  graph: LoadedGraph,
+  saver: BaseCheckpointSaver<string>,
+  threadId: string,
+): Promise<{ next: string[]; interrupts: InterruptsByTask }> {
+  const snapshot = await graph.getState(configOf(saver, threadId));
+  const asked = snapshot.tasks.filter((task) => task.interrupts.length > 0);
+  return { next: snapshot.next, interrupts: Object.fromEntries(asked.map((task) => [task.id, toWire<Interrupt[]>(task.interrupts)])) };
+}
+
+function configOf(saver: BaseCheckpointSaver<string>, threadId: string, checkpoint?: CheckpointRef) {
+  return {
+    configurable: {
+      thread_id: threadId,
+      checkpoint_ns: checkpoint?.checkpointNs ?? '',
+      ...(checkpoint?.checkpointId !== undefined && { checkpoint_id: checkpoint.checkpointId }),
+      ...(checkpoint?.checkpointMap !== undefined && { checkpoint_map: checkpoint.checkpointMap }),
+      __pregel_checkpointer: saver,
+    },
+  };
+}
+
+async function allow(dependencies: StateDependencies, caller: Caller, action: string, threadId: string): Promise<void> {
+  await dependencies.authorize(caller, action, { kind: 'thread', id: threadId });
+}
+
+/** What `invoke` returns: the output channels, and the open questions where it waits. */
+function finalValues(graph: LoadedGraph, snapshot: StateSnapshot, run: Run): unknown {
+  const outputs = graph.outputChannels as string | string[];
+  const values = pick(snapshot.values, outputs);
+  const interrupts = snapshot.tasks.flatMap((task) => task.interrupts);
+  if (run.status !== 'interrupted' || interrupts.length === 0) return values;
+  return typeof values === 'object' && values !== null ? { ...values, __interrupt__: interrupts } : { __interrupt__: interrupts };
+}
+
+function pick(values: unknown, outputs: string | string[]): unknown {
+  if (!Array.isArray(outputs) || typeof values !== 'object' || values === null) return values;
+  const wanted = new Set(outputs);
+  return Object.fromEntries(Object.entries(values).filter(([channel]) => wanted.has(channel)));
+}
+
+function toThreadState(snapshot: StateSnapshot): ThreadState {
+  const tasks = snapshot.tasks.map(toThreadTask);
+  return {
+    values: toWire(snapshot.values ?? {}),
+    next: snapshot.next,
+    tasks,
+    metadata: snapshot.metadata === undefined ? null : toWire(snapshot.metadata),
+    created_at: snapshot.createdAt === undefined ? null : new Date(snapshot.createdAt).toISOString(),
+    checkpoint: checkpointOf(snapshot.config) as WireCheckpoint | null,
+    parent_checkpoint: checkpointOf(snapshot.parentConfig) as WireCheckpoint | null,
+    interrupts: tasks.flatMap((task) => task.interrupts),
+  };
+}
+
+function toThreadTask(task: StateSnapshot['tasks'][number]): ThreadTask {
+  const { state } = task;
+  return {
+    id: task.id,
+    name: task.name,
+    path: toWire(task.path ?? []),
+    error: task.error === undefined ? null : ((task.error as { message?: string }).message ?? String(task.error)),
+    interrupts: toWire<Interrupt[]>(task.interrupts),
+    checkpoint: checkpointOf(state, false) as Record<string, unknown> | null,
+    state: state !== undefined && 'values' in state ? toThreadState(state as StateSnapshot) : null,
+    result: toWire((task as { result?: unknown }).result ?? null),
+  };
+}
+
+function emptyState(threadId: string): ThreadState {
+  return {
+    values: {},
+    next: [],
+    tasks: [],
+    metadata: null,
+    created_at: null,
+    checkpoint: { thread_id: threadId, checkpoint_id: null, checkpoint_ns: '', checkpoint_map: null },
+    parent_checkpoint: null,
+    interrupts: [],
+  };
+}
+
+function readableUpdateError(error: unknown, threadId: string, asNode: string | undefined): unknown {
+  if (errorCode(error) === 'fence_lost') {
+    return new ColloquyError('conflict', `thread ${threadId} moved on while its state was updated; try again`, { cause: error });
+  }
+  const { name, message } = (error ?? {}) as { name?: string; message?: string };
+  if (name === 'InvalidUpdateError') {
+    return new ColloquyError('invalid_argument', `state of thread ${threadId} cannot be updated as node ${asNode ?? '(last)'}: ${message ?? ''}`, {
+      cause: error,
+      field: asNode === undefined ? 'values' : 'as_node',
+    });
+  }
+  return error;
+}

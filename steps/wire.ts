@@ -1,0 +1,68 @@
+/** How values of a graph look on the wire: JSON, messages as flat objects with a `type`, LangGraph's camel-case configs as checkpoints. */
+
+type Json = Record<string, unknown>;
+
+/** JSON text of any value of a graph. A value that JSON has no word for (a cycle, a bigint) is an error that names it. */
+export function toWireText(value: unknown): string {
+  return JSON.stringify(value, flattenMessage) ?? 'null';
+}
+
+/** The same as plain data. */
+export function toWire<T = unknown>(value: unknown): T {
+  return JSON.parse(toWireText(value)) as T;
+}
+
+function flattenMessage(this: unknown, key: string, value: unknown): unknown {
+  // `toJSON` has been called on `value` already; the message itself still sits in its holder.
+  const raw = (this as Json)[key];
+  if (typeof raw === 'object' && raw !== null && 'toDict' in raw && typeof raw.toDict === 'function') {
+    const { type, data } = (raw as { toDict(): { type: string; data: Json } }).toDict();
+    return { ...data, type };
+  }
+  return typeof raw === 'bigint' ? raw.toString() : value;
+}
+
+/** A config's checkpoint as the API shows it; `null` for a config that names none. */
+export function checkpointOf(config: unknown, needsId = true): Json | null {
+  const configurable = (config as { configurable?: Json } | undefined)?.configurable;
+  if (typeof configurable?.thread_id !== 'string') return null;
+  if (needsId && typeof configurable.checkpoint_id !== 'string') return null;
+  return {
+    thread_id: configurable.thread_id,
+    checkpoint_id: configurable.checkpoint_id ?? null,
+    checkpoint_ns: configurable.checkpoint_ns ?? '',
+    checkpoint_map: configurable.checkpoint_map ?? null,
+  };
+}
+
+/** Payload of stream mode `tasks`, and of `debug` events of tasks. */
+export function taskPayload(payload: Json): Json {
+  if (checkpointOf(payload.state, false) === null) return payload;
+  const { state, ...task } = payload;
+  return { ...task, checkpoint: checkpointOf(state, false) };
+}
+
+/** Payload of a `debug` event of a checkpoint. */
+export function debugCheckpointPayload(payload: Json): Json {
+  const { parentConfig, config, tasks, ...rest } = payload;
+  return {
+    ...rest,
+    config: publicConfig(config),
+    parent_config: publicConfig(parentConfig),
+    checkpoint: checkpointOf(config),
+    parent_checkpoint: checkpointOf(parentConfig),
+    tasks: (tasks as Json[]).map(taskPayload),
+  };
+}
+
+/** Payload of stream mode `checkpoints`. */
+export function checkpointPayload(payload: Json): Json {
+  return { values: payload.values, metadata: payload.metadata, next: payload.next };
+}
+
+function publicConfig(config: unknown): unknown {
+  if (typeof config !== 'object' || config === null || !('configurable' in config)) return config;
+  const { callbacks: _callbacks, configurable, ...rest } = config as Json;
+  const shown = Object.entries((configurable ?? {}) as Json).filter(([key]) => !key.startsWith('__'));
+  return { ...rest, configurable: Object.fromEntries(shown) };
+}
