@@ -24,11 +24,16 @@ export class AdmittedRuns {
   add(runId: string, key?: string): void {
     this.keys.set(runId, key);
     if (key !== undefined) this.runs.set(key, runId);
-    for (const [oldest, itsKey] of this.keys) {
+    for (const oldest of this.keys.keys()) {
       if (this.keys.size <= this.limit) break;
-      this.keys.delete(oldest);
-      if (itsKey !== undefined) this.runs.delete(itsKey);
+      this.forget(oldest);
     }
+  }
+
+  forget(runId: string): void {
+    const key = this.keys.get(runId);
+    this.keys.delete(runId);
+    if (key !== undefined && this.runs.get(key) === runId) this.runs.delete(key);
   }
 
   entries(): [runId: string, key?: string][] {

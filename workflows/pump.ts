@@ -12,10 +12,15 @@ import { DEFAULT_STEP_OPTIONS, FAILURES, oneLine } from './contract.js';
 import type { ConversationActivities, ConversationInput, QueuedRun, StepOptions, StepOutcome } from './contract.js';
 import type { ConversationQueue, CurrentRun } from './queue.js';
 
-/** Reads and writes of a few records; whatever fails there is the infrastructure's, so the server retries without end. */
+/** A few records are read and written; what fails there is the infrastructure, so the server retries without end. */
 const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
   startToCloseTimeout: '30s',
-  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '60s' },
+  retry: {
+    initialInterval: '1s',
+    backoffCoefficient: 2,
+    maximumInterval: '60s',
+    nonRetryableErrorTypes: Object.values(FAILURES),
+  },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 
@@ -67,7 +72,9 @@ export class Pump {
     for (;;) {
       current.step += 1;
       this.changed();
-      const outcome = await this.fenced(current, () => scope.run(() => this.step(current, options)));
+      const outcome = await this.fenced(current, current.step === 1, () =>
+        scope.run(() => this.step(current, options)),
+      );
       if (!this.queue.stepped(current, outcome)) return;
       options = outcome.nextOptions ?? options;
       await this.endCancelled(current);
@@ -86,7 +93,6 @@ export class Pump {
           initialInterval: options.initialIntervalMs,
           backoffCoefficient: options.backoffCoefficient,
           maximumInterval: options.maximumIntervalMs,
-          nonRetryableErrorTypes: Object.values(FAILURES),
         },
         // Without a queue of its own the activity may come back with the answer to this workflow task.
         ...(options.taskQueue === undefined ? {} : { taskQueue: options.taskQueue }),
@@ -152,7 +158,7 @@ export class Pump {
     const { tenant, threadId } = this.input;
     const end = { status, ...(error === undefined ? {} : { error }) };
     try {
-      const stands = await this.fenced(under, () =>
+      const stands = await this.fenced(under, under.run === run, () =>
         endRun({
           tenant,
           threadId,
@@ -173,16 +179,16 @@ export class Pump {
   }
 
   /**
-   * Calls an activity again with a higher ordinal where an earlier execution of the thread left a higher fence. Only a first step may:
-   * what the run has committed since is known by its ordinal.
+   * Calls an activity again with a higher ordinal where an earlier execution of the thread left a higher fence. A later step may not:
+   * what the run has committed is known by its ordinal.
    */
-  private async fenced<T>(current: CurrentRun, call: () => Promise<T>): Promise<T> {
+  private async fenced<T>(current: CurrentRun, mayRaise: boolean, call: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await call();
       } catch (failure) {
         const above = lostTo(failure);
-        if (above === undefined || current.step > 1 || attempt === FENCE_ATTEMPTS) throw failure;
+        if (above === undefined || !mayRaise || attempt === FENCE_ATTEMPTS) throw failure;
         this.queue.raiseOrdinal(current, above);
       }
     }

@@ -25,6 +25,7 @@ import type {
   SubmitRun,
   Submitted,
 } from './contract.js';
+import { Questions } from './questions.js';
 
 /** The run that is being worked on. */
 export interface CurrentRun {
@@ -49,7 +50,7 @@ export class ConversationQueue {
   private ordinal: number;
   private hasTaken: boolean;
   private waiting: QueuedRun[];
-  private questions: PendingInterrupt[];
+  private readonly questions: Questions;
   private settledStatus: Exclude<ThreadStatus, 'busy'>;
   private assistantId?: string;
   private last?: EndedRun;
@@ -66,7 +67,7 @@ export class ConversationQueue {
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
     this.waiting = carried?.queue ?? [];
-    this.questions = carried?.interrupts ?? [];
+    this.questions = new Questions(input.threadId, carried?.interrupts);
     this.settledStatus = carried?.status ?? 'idle';
     this.notes = carried?.notes ?? [];
     this.admitted = new AdmittedRuns(settings.keyWindow, carried?.admitted);
@@ -126,27 +127,9 @@ export class ConversationQueue {
   /** Refuses what {@link resume} would refuse; answers the question's id. */
   checkResume(answer: ResumeConversation): string {
     this.checkOpen('an answer');
-    const asked = answer.interruptId ?? 'the open question';
-    const ahead = this.alive().find((run) => run.answers === undefined || run.answers === ANY_INTERRUPT);
-    if (ahead) throw this.refusal('conflict', `has run ${ahead.runId} before the answer; cannot answer ${asked}`);
-    const open = this.openQuestions();
-    const ids = open.map((question) => question.id);
-    if (answer.interruptId === undefined) {
-      if (open.length > 1) {
-        throw this.refusal('conflict', `has ${open.length} open questions; name one as interruptId: ${ids.join(', ')}`);
-      }
-      const [only] = ids;
-      if (only === undefined) throw this.refusal('conflict', 'has no open question; there is nothing to answer');
-      this.checkRoom(only);
-      return only;
-    }
-    if (!ids.includes(answer.interruptId)) {
-      const by = this.alive().find((run) => run.answers === answer.interruptId);
-      const why = by ? `is answered by run ${by.runId} already` : `is not open; open: ${ids.join(', ') || 'none'}`;
-      throw this.refusal('conflict', `cannot be resumed: interrupt ${answer.interruptId} ${why}`);
-    }
-    this.checkRoom(answer.interruptId);
-    return answer.interruptId;
+    const interruptId = this.questions.choose(answer, this.alive());
+    this.checkRoom(`an answer to interrupt ${interruptId}`);
+    return interruptId;
   }
 
   resume(answer: ResumeConversation, runId: string): Resumed {
@@ -176,21 +159,17 @@ export class ConversationQueue {
 
   /** Milliseconds until the first default answer is due; undefined when nobody waits for one. */
   untilDeadline(): number | undefined {
-    const deadlines = this.deadlines().map(({ at }) => at);
+    const deadlines = this.questions.deadlines(this.alive()).map(({ at }) => at);
     return deadlines.length === 0 ? undefined : Math.max(1, Math.min(...deadlines) - this.now());
   }
 
   /** Gives the default answers that are due. */
   answerByDefault(newRunId: () => string): void {
-    const due = this.deadlines().filter(({ at }) => at <= this.now());
-    for (const { question } of due) this.answer(question.id, question.defaultAnswer ?? null, newRunId(), true);
-  }
-
-  private deadlines(): { question: PendingInterrupt; at: number }[] {
-    if (this.closed || this.alive().some((run) => run.answers === undefined)) return [];
-    return this.openQuestions()
-      .map((question) => ({ question, at: Date.parse(question.deadline ?? '') }))
-      .filter(({ at }) => !Number.isNaN(at));
+    const due = this.questions.deadlines(this.alive()).filter(({ at }) => at <= this.now());
+    for (const { question } of due) {
+      this.questions.expire(question.id);
+      this.answer(question.id, question.defaultAnswer ?? null, newRunId(), true);
+    }
   }
 
   // ---- the pump
@@ -232,27 +211,32 @@ export class ConversationQueue {
   }
 
   /** What a run that came by signal was recorded as. False: that is a run accepted before, which needs no second turn. */
-  recorded(run: QueuedRun, as: { runId: string; graphId: string; assistantId: string }): boolean {
-    const known = as.runId !== run.runId && this.admitted.find(as.runId) !== undefined;
-    Object.assign(run, { runId: as.runId, graphId: as.graphId, assistantId: as.assistantId });
+  recorded(
+    run: QueuedRun,
+    { runId, graphId, assistantId }: { runId: string; graphId: string; assistantId: string },
+  ): boolean {
+    if (runId !== run.runId) {
+      const known = this.admitted.find(runId) !== undefined;
+      this.admitted.forget(run.runId);
+      this.admitted.add(runId, run.unrecorded?.key);
+      if (known) return false;
+    }
+    Object.assign(run, { runId, graphId, assistantId });
     delete run.unrecorded;
-    return !known;
+    return true;
   }
 
-  /** Takes a run away that nobody will ever run. */
+  /** Takes a run away that will never run; its key is free again. */
   drop(run: QueuedRun): void {
-    if (this.current?.run === run) this.leave({ runId: run.runId, status: 'error' }, false);
+    this.admitted.forget(run.runId);
+    if (this.current?.run === run) this.leave();
     this.waiting = this.waiting.filter((other) => other !== run);
   }
 
   /** The current run takes its first step: whatever question it does not answer is abandoned. */
   begin(current: CurrentRun): void {
-    const { answers } = current.run;
-    current.questionsBefore = this.questions;
-    this.questions =
-      answers === undefined || answers === ANY_INTERRUPT
-        ? []
-        : this.questions.filter((question) => question.id !== answers);
+    current.questionsBefore = this.questions.all;
+    this.questions.begin(current.run);
     this.turns += 1;
     this.assistantId = current.run.assistantId;
   }
@@ -269,10 +253,14 @@ export class ConversationQueue {
     this.setCursor(outcome.cursor);
     current.nodes = outcome.next;
     if (outcome.status === 'continue') return true;
-    if (outcome.status === 'skipped') this.questions = current.questionsBefore ?? this.questions;
-    else this.settle(outcome);
-    const status = outcome.status === 'skipped' ? (this.last?.status ?? 'success') : outcome.status;
-    this.leave({ runId: current.run.runId, status }, outcome.status !== 'skipped');
+    if (outcome.status === 'skipped') {
+      this.restoreQuestions(current);
+      this.leave();
+      return false;
+    }
+    this.questions.ask(outcome.interrupts ?? []);
+    this.settledStatus = outcome.status === 'interrupted' ? 'interrupted' : 'idle';
+    this.leave({ runId: current.run.runId, status: outcome.status });
     return false;
   }
 
@@ -280,11 +268,11 @@ export class ConversationQueue {
   ended(run: QueuedRun, end: Omit<EndedRun, 'runId'>, stands?: { cursor: Cursor; threadStatus: ThreadStatus }): void {
     this.setCursor(stands?.cursor);
     if (this.current?.run !== run) return;
-    if (run.cancelled === 'rollback') this.questions = this.current.questionsBefore ?? this.questions;
-    const quiet = this.questions.length > 0 ? 'interrupted' : 'idle';
+    if (run.cancelled === 'rollback') this.restoreQuestions(this.current);
+    const quiet = this.questions.all.length > 0 ? 'interrupted' : 'idle';
     const fallback = end.status === 'error' ? 'error' : quiet;
     this.settledStatus = stands === undefined || stands.threadStatus === 'busy' ? fallback : stands.threadStatus;
-    this.leave({ runId: run.runId, ...end }, true);
+    this.leave({ runId: run.runId, ...end });
   }
 
   // ---- views
@@ -305,7 +293,7 @@ export class ConversationQueue {
           }
         : {}),
       queue: this.waiting.map((run) => run.runId),
-      interrupts: this.openQuestions(),
+      interrupts: this.questions.open(this.alive()),
       turns: this.turns,
       ...(this.last ? { last: this.last } : {}),
       closed: this.closed,
@@ -320,7 +308,7 @@ export class ConversationQueue {
       turns: this.turns,
       queue: this.waiting,
       admitted: this.admitted.entries(),
-      interrupts: this.questions,
+      interrupts: this.questions.all,
       status: this.settledStatus,
       ...(this.cursor ? { cursor: this.cursor } : {}),
       ...(this.assistantId ? { assistantId: this.assistantId } : {}),
@@ -340,11 +328,6 @@ export class ConversationQueue {
   private alive(): QueuedRun[] {
     const known = this.current ? [this.current.run, ...this.waiting] : this.waiting;
     return known.filter((run) => run.cancelled === undefined);
-  }
-
-  private openQuestions(): PendingInterrupt[] {
-    const answered = this.alive().map((run) => run.answers);
-    return answered.includes(ANY_INTERRUPT) ? [] : this.questions.filter((question) => !answered.includes(question.id));
   }
 
   private positionOf(runId: string): number {
@@ -379,16 +362,8 @@ export class ConversationQueue {
     );
   }
 
-  private settle(outcome: StepOutcome): void {
-    if (outcome.status !== 'interrupted') {
-      this.questions = [];
-      this.settledStatus = 'idle';
-      return;
-    }
-    // A question that is asked again keeps its deadline: answering another one must not prolong it.
-    const before = new Map(this.questions.map((question) => [question.id, question]));
-    this.questions = (outcome.interrupts ?? []).map((question) => before.get(question.id) ?? question);
-    this.settledStatus = 'interrupted';
+  private restoreQuestions({ questionsBefore }: CurrentRun): void {
+    if (questionsBefore) this.questions.reset(questionsBefore);
   }
 
   private setCursor(cursor?: Cursor): void {
@@ -396,9 +371,9 @@ export class ConversationQueue {
     else delete this.cursor;
   }
 
-  private leave(end: EndedRun, tell: boolean): void {
+  private leave(end?: EndedRun): void {
     delete this.current;
-    if (tell) this.last = end;
+    if (end) this.last = end;
   }
 
   private refusal(code: 'conflict' | 'queue_full' | 'thread_closed', text: string): ColloquyError {

@@ -1,12 +1,12 @@
 /** A worker with the real workflow and scripted activities, and a client: what the port promises, without database or graph. */
 import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker, bundleWorkflowCode } from '@temporalio/worker';
 import type { WorkflowBundle } from '@temporalio/worker';
-import { resolve } from 'node:path';
-import { NO_FENCE, conversationId } from '../../protocol/index.js';
+import { conversationId } from '../../protocol/index.js';
 import {
   CONVERSATION_WORKFLOW,
   DEFAULT_SETTINGS,
@@ -23,18 +23,18 @@ import type {
   ConversationInput,
   ConversationSettings,
   ConversationView,
-  Cursor,
   EndRunTask,
-  PendingInterrupt,
   RecordRunTask,
   RecordedRun,
   ResumeConversation,
   Resumed,
-  StepOutcome,
   StepTask,
   SubmitRun,
   Submitted,
 } from '../../workflows/contract.js';
+
+import { cursorAt, done } from './script.js';
+import type { StepScript } from './script.js';
 
 const address = process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS;
 
@@ -52,8 +52,6 @@ export type Call =
   | { name: 'runStep'; task: StepTask; attempt: number }
   | { name: 'endRun'; task: EndRunTask }
   | { name: 'recordRun'; task: RecordRunTask };
-
-type StepScript = (task: StepTask) => StepOutcome | Promise<StepOutcome>;
 
 /** One conversation under test: scripts its activities, sends it what clients send. */
 export class Talk {
@@ -133,7 +131,7 @@ export class Talk {
         ...this.start(),
         workflowIdConflictPolicy: 'USE_EXISTING',
       }),
-    }) as Promise<Submitted>;
+    });
   }
 
   signal(name: keyof typeof SIGNALS, ...args: unknown[]): Promise<unknown> {
@@ -241,47 +239,6 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
       await running;
       await connection.close();
       await native.close();
-    },
-  };
-}
-
-export function cursorAt(tail: number): Cursor {
-  return { head: { rev: tail, fence: NO_FENCE, heads: {} }, tail };
-}
-
-export function done(task: StepTask): StepOutcome {
-  return { status: 'success', nodes: ['answer'], next: [], cursor: cursorAt(task.step) };
-}
-
-export function goOn(task: StepTask, next: string[] = ['answer']): StepOutcome {
-  return { status: 'continue', nodes: ['think'], next, cursor: cursorAt(task.step) };
-}
-
-export function asks(...interrupts: (Partial<PendingInterrupt> & { id: string })[]): StepOutcome {
-  return {
-    status: 'interrupted',
-    nodes: ['approve'],
-    next: ['approve'],
-    interrupts: interrupts.map((interrupt) => ({ node: 'approve', preview: 'Send it?', ...interrupt })),
-    cursor: cursorAt(1),
-  };
-}
-
-/** A step that goes on until it is told to, or is cancelled. */
-export function gate(): { open: () => void; step: StepScript } {
-  let open: () => void = () => undefined;
-  const opened = new Promise<void>((resolveGate) => (open = resolveGate));
-  return {
-    open,
-    async step(task) {
-      const context = Context.current();
-      const beat = setInterval(() => context.heartbeat(), 50);
-      try {
-        await Promise.race([opened, context.cancelled]);
-      } finally {
-        clearInterval(beat);
-      }
-      return done(task);
     },
   };
 }

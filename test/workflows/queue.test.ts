@@ -1,0 +1,346 @@
+import { describe, expect, it } from '@jest/globals';
+import { errorCode } from '../../protocol/index.js';
+import { DEFAULT_SETTINGS } from '../../workflows/contract.js';
+import type { ConversationInput, PendingInterrupt, StepOutcome, SubmitRun } from '../../workflows/contract.js';
+import { ConversationQueue } from '../../workflows/queue.js';
+import { cursorAt } from './script.js';
+
+const START = Date.parse('2026-01-01T00:00:00Z');
+
+function makeQueue(input: Partial<ConversationInput> = {}, clock = { now: START }) {
+  return new ConversationQueue(
+    { tenant: 'acme', threadId: 't', settings: DEFAULT_SETTINGS, ...input },
+    () => clock.now,
+  );
+}
+
+function run(runId: string, options: Partial<SubmitRun> = {}): SubmitRun {
+  return { runId, graphId: 'graph', assistantId: 'assistant', strategy: 'enqueue', ...options };
+}
+
+/** Takes the next run and ends it in one step. */
+function work(queue: ConversationQueue, outcome: Partial<StepOutcome> = {}): string {
+  const current = queue.take();
+  queue.begin(current);
+  queue.stepped(current, { status: 'success', nodes: [], next: [], cursor: cursorAt(1), ...outcome });
+  return current.run.runId;
+}
+
+function asking(...interrupts: (Partial<PendingInterrupt> & { id: string })[]): Partial<StepOutcome> {
+  return {
+    status: 'interrupted',
+    interrupts: interrupts.map((interrupt) => ({ node: 'approve', preview: 'Send it?', ...interrupt })),
+  };
+}
+
+/** A queue whose graph has asked. */
+function askedQueue(...interrupts: (Partial<PendingInterrupt> & { id: string })[]) {
+  const clock = { now: START };
+  const queue = makeQueue({}, clock);
+  queue.submit(run('asker'));
+  work(queue, asking(...interrupts));
+  return { queue, clock };
+}
+
+function refusal(act: () => unknown): [code: string | undefined, message: string] {
+  try {
+    act();
+  } catch (error) {
+    return [errorCode(error), (error as Error).message];
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('submit', () => {
+  it('keeps the order of arrival and tells how many runs are before', () => {
+    const queue = makeQueue();
+    expect(queue.submit(run('r1')).position).toBe(0);
+    expect(queue.submit(run('r2')).position).toBe(1);
+    const current = queue.take();
+    queue.begin(current);
+    expect(queue.submit(run('r3')).position).toBe(2);
+    expect(queue.view()).toMatchObject({ status: 'busy', current: { runId: 'r1' }, queue: ['r2', 'r3'] });
+  });
+
+  it('answers the first run for the same run id or key', () => {
+    const queue = makeQueue();
+    queue.submit(run('r1', { key: 'k' }));
+    expect(queue.submit(run('r1', { key: 'k' }))).toEqual({ runId: 'r1', position: 0, duplicate: true });
+    expect(queue.submit(run('r2', { key: 'k' }))).toEqual({ runId: 'r1', position: 0, duplicate: true });
+    expect(queue.submit(run('r1', { strategy: 'reject' }))).toMatchObject({ duplicate: true });
+    expect(queue.view().queue).toEqual(['r1']);
+  });
+
+  it('forgets the oldest runs beyond the window', () => {
+    const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, keyWindow: 2 } });
+    for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id, { key: `key-${id}` }));
+    expect(queue.carry().admitted).toEqual([
+      ['r2', 'key-r2'],
+      ['r3', 'key-r3'],
+    ]);
+    expect(queue.submit(run('r4', { key: 'key-r1' })).duplicate).toBe(false);
+  });
+
+  it('refuses with conflict under reject while a run waits or runs', () => {
+    const queue = makeQueue();
+    queue.submit(run('r1'));
+    expect(refusal(() => queue.submit(run('r2', { strategy: 'reject' })))).toEqual([
+      'conflict',
+      'thread t is busy with run r1; cannot accept run r2 with strategy reject',
+    ]);
+    work(queue);
+    expect(queue.submit(run('r3', { strategy: 'reject' })).duplicate).toBe(false);
+  });
+
+  it('accepts under reject behind a run that is being cancelled', () => {
+    const queue = makeQueue();
+    queue.submit(run('r1'));
+    queue.take();
+    queue.cancel({ runIds: ['r1'], action: 'interrupt' });
+    expect(queue.submit(run('r2', { strategy: 'reject' }))).toMatchObject({ duplicate: false });
+  });
+
+  it.each(['interrupt', 'rollback'] as const)('marks all others as cancelled under %s', (strategy) => {
+    const queue = makeQueue();
+    for (const id of ['r1', 'r2']) queue.submit(run(id));
+    const current = queue.take();
+    expect(queue.submit(run('r3', { strategy }))).toEqual({ runId: 'r3', position: 1, duplicate: false });
+    expect(current.run.cancelled).toBe(strategy);
+    expect(queue.takeCancelled()).toMatchObject({ runId: 'r2', cancelled: strategy });
+    expect(queue.takeCancelled()).toBeUndefined();
+    expect(queue.view().queue).toEqual(['r3']);
+  });
+
+  it('refuses with queue_full beyond the limit behind the current run', () => {
+    const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, queueLimit: 1 } });
+    queue.submit(run('r1'));
+    queue.submit(run('r2'));
+    expect(refusal(() => queue.submit(run('r3')))).toEqual([
+      'queue_full',
+      'thread t has 2 runs, with room for 1 behind the current one; cannot accept r3',
+    ]);
+    expect(queue.submit(run('r4', { strategy: 'interrupt' })).duplicate).toBe(false);
+    expect(refusal(() => queue.submit(run('r5', { strategy: 'interrupt' })))[0]).toBe('queue_full');
+  });
+
+  it('refuses everything with thread_closed after close', () => {
+    const queue = makeQueue();
+    queue.submit(run('r1'));
+    expect(queue.close()).toEqual({ runIds: ['r1'] });
+    expect(refusal(() => queue.submit(run('r2')))).toEqual(['thread_closed', 'thread t is closed; cannot accept r2']);
+    expect(refusal(() => queue.resume({ value: 1 }, 'r3'))[0]).toBe('thread_closed');
+    expect(refusal(() => queue.message({ input: 'hi' }, 'r4'))[0]).toBe('thread_closed');
+    expect(queue.isOver).toBe(false);
+    const current = queue.take();
+    queue.ended(current.run, { status: 'interrupted' });
+    expect(queue.isOver).toBe(true);
+  });
+
+  it('lets an answer through when nothing is asked, as the reference server does, but not beside another answer', () => {
+    const queue = makeQueue();
+    expect(queue.submit(run('r1', { resumes: true })).duplicate).toBe(false);
+    expect(refusal(() => queue.submit(run('r2', { resumes: true })))).toEqual([
+      'conflict',
+      'thread t is being answered by run r1; cannot accept answer r2',
+    ]);
+  });
+});
+
+describe('questions', () => {
+  it('takes one answer to the only question, and no second one', () => {
+    const { queue } = askedQueue({ id: 'i1' });
+    expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
+    expect(queue.resume({ value: 'yes' }, 'r1')).toEqual({ runId: 'r1' });
+    expect(queue.view().interrupts).toEqual([]);
+    expect(refusal(() => queue.resume({ interruptId: 'i1', value: 'no' }, 'r2'))).toEqual([
+      'conflict',
+      'thread t has an answer to interrupt i1 already: run r1',
+    ]);
+    expect(refusal(() => queue.resume({ value: 'no' }, 'r2'))[0]).toBe('conflict');
+    queue.begin(queue.take());
+    expect(refusal(() => queue.resume({ value: 'no' }, 'r2'))).toEqual([
+      'conflict',
+      'thread t has no open question; there is nothing to answer',
+    ]);
+  });
+
+  it('wants an id when several are open, and keeps the others open while one is answered', () => {
+    const { queue } = askedQueue({ id: 'i1' }, { id: 'i2' });
+    expect(refusal(() => queue.resume({ value: 'yes' }, 'r1'))).toEqual([
+      'conflict',
+      'thread t has 2 open questions; name one as interruptId: i1, i2',
+    ]);
+    expect(refusal(() => queue.resume({ interruptId: 'i9', value: 'yes' }, 'r1'))).toEqual([
+      'conflict',
+      'thread t does not wait for interrupt i9; open: i1, i2',
+    ]);
+    queue.resume({ interruptId: 'i1', value: 'yes' }, 'r1');
+    const current = queue.take();
+    queue.begin(current);
+    expect(queue.view().interrupts.map(({ id }) => id)).toEqual(['i2']);
+    queue.resume({ interruptId: 'i2', value: 'yes' }, 'r2');
+    queue.stepped(current, {
+      status: 'interrupted',
+      nodes: [],
+      next: [],
+      interrupts: [{ id: 'i2', node: 'n', preview: '' }],
+    });
+    expect(queue.view()).toMatchObject({ queue: ['r2'], interrupts: [] });
+    expect(work(queue)).toBe('r2');
+    expect(queue.view().status).toBe('idle');
+  });
+
+  it('refuses an answer behind a message that abandons the question', () => {
+    const { queue } = askedQueue({ id: 'i1' });
+    queue.submit(run('r1'));
+    expect(refusal(() => queue.resume({ value: 'yes' }, 'r2'))).toEqual([
+      'conflict',
+      'thread t has run r1 before the answer',
+    ]);
+    expect(work(queue)).toBe('r1');
+    expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [] });
+  });
+
+  it('opens a question again when the run that answered or abandoned it is rolled back, refused or skipped', () => {
+    const { queue } = askedQueue({ id: 'i1' });
+    queue.submit(run('r1'));
+    const current = queue.take();
+    queue.begin(current);
+    expect(queue.view().interrupts).toEqual([]);
+    queue.cancel({ runIds: ['r1'], action: 'rollback' });
+    queue.ended(current.run, { status: 'interrupted' }, { cursor: cursorAt(1), threadStatus: 'interrupted' });
+    expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
+
+    queue.resume({ value: 'yes' }, 'r2');
+    queue.drop(queue.take().run);
+    expect(queue.view().interrupts).toHaveLength(1);
+
+    queue.submit(run('r3'));
+    work(queue, { status: 'skipped' });
+    expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }], last: { runId: 'r1' } });
+  });
+
+  it('takes an answer again when the one that waited was cancelled', () => {
+    const { queue } = askedQueue({ id: 'i1' });
+    queue.resume({ value: 'yes' }, 'r1');
+    queue.cancel({ runIds: ['r1'], action: 'interrupt' });
+    expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
+  });
+
+  it('gives the default answer at the deadline, once', () => {
+    const deadline = new Date(START + 5_000).toISOString();
+    const { queue, clock } = askedQueue({ id: 'i1', deadline, defaultAnswer: 'reject' }, { id: 'i2' });
+    expect(queue.untilDeadline()).toBe(5_000);
+    clock.now += 4_999;
+    queue.answerByDefault(() => 'r1');
+    expect(queue.hasWork).toBe(false);
+    clock.now += 1;
+    queue.answerByDefault(() => 'r1');
+    expect(queue.unrecorded()).toEqual([
+      {
+        runId: 'r1',
+        graphId: '',
+        assistantId: 'assistant',
+        answers: 'i1',
+        unrecorded: { resume: { interruptId: 'i1', value: 'reject' }, byDeadline: true },
+      },
+    ]);
+    queue.drop(queue.take().run);
+    expect(queue.untilDeadline()).toBeUndefined();
+    expect(queue.view().interrupts.map(({ id }) => id)).toEqual(['i1', 'i2']);
+  });
+
+  it('keeps the deadline of a question that is asked again', () => {
+    const deadline = new Date(START + 5_000).toISOString();
+    const { queue } = askedQueue({ id: 'i1' }, { id: 'i2', deadline });
+    queue.resume({ interruptId: 'i1', value: 1 }, 'r1');
+    work(queue, asking({ id: 'i2', deadline: new Date(START + 9_000).toISOString() }));
+    expect(queue.untilDeadline()).toBe(5_000);
+  });
+
+  it('ignores a deadline that is no date', () => {
+    const { queue } = askedQueue({ id: 'i1', deadline: 'soon' });
+    expect(queue.untilDeadline()).toBeUndefined();
+  });
+});
+
+describe('cancel', () => {
+  it('names the runs it reached, and never takes a rollback back', () => {
+    const queue = makeQueue();
+    for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id));
+    queue.take();
+    expect(queue.cancel({ runIds: ['r1', 'r3', 'gone'], action: 'rollback' })).toEqual({ runIds: ['r1', 'r3'] });
+    expect(queue.cancel({ runIds: 'all', action: 'interrupt' })).toEqual({ runIds: ['r1', 'r2', 'r3'] });
+    expect(queue.takeCancelled()).toMatchObject({ runId: 'r2', cancelled: 'interrupt' });
+    expect(queue.takeCancelled()).toMatchObject({ runId: 'r3', cancelled: 'rollback' });
+  });
+});
+
+describe('recording', () => {
+  it('goes on with the run that the key has already, unless that one was accepted too', () => {
+    const queue = makeQueue();
+    queue.message({ input: 'hi', key: 'k1' }, 'r1');
+    const { run: first } = queue.take();
+    const as = (runId: string) => ({ runId, graphId: 'graph', assistantId: 'assistant' });
+    expect(queue.recorded(first, as('earlier'))).toBe(true);
+    expect(first).toEqual(as('earlier'));
+    expect(queue.submit(run('r2', { key: 'k1' }))).toMatchObject({ runId: 'earlier', duplicate: true });
+
+    queue.message({ input: 'hi', key: 'k2' }, 'r3');
+    const [second] = queue.unrecorded();
+    expect(second && queue.recorded(second, as('earlier'))).toBe(false);
+  });
+
+  it('frees the key of a message that was refused', () => {
+    const queue = makeQueue();
+    queue.message({ input: 'hi', key: 'k' }, 'r1');
+    queue.drop(queue.take().run);
+    expect(queue.message({ input: 'hi', key: 'k' }, 'r2')).toEqual({ runId: 'r2', position: 0, duplicate: false });
+  });
+});
+
+describe('ordinals', () => {
+  it('start above those of an earlier execution, grow with every run, and rise over a fence that stands', () => {
+    const queue = makeQueue();
+    const seconds = START / 1000;
+    queue.submit(run('r1'));
+    queue.submit(run('r2'));
+    const first = queue.take();
+    expect(first.ordinal).toBe(seconds + 1);
+    queue.ended(first.run, { status: 'error' });
+    const second = queue.take();
+    expect(second.ordinal).toBe(seconds + 2);
+    queue.raiseOrdinal(second, seconds + 100);
+    expect(second.ordinal).toBe(seconds + 101);
+    expect(queue.carry().ordinal).toBe(seconds + 101);
+  });
+});
+
+describe('what is carried over', () => {
+  it('makes the same conversation again', () => {
+    const { queue } = askedQueue({ id: 'i1' });
+    queue.note('something happened');
+    queue.submit(run('r1', { key: 'k' }));
+    const carried = queue.carry();
+    const next = makeQueue({ carried: JSON.parse(JSON.stringify(carried)) as typeof carried });
+    expect(next.carry()).toEqual(carried);
+    expect(next.view()).toEqual(queue.view());
+    expect(carried).toMatchObject({
+      turns: 1,
+      queue: [{ runId: 'r1', graphId: 'graph', assistantId: 'assistant' }],
+      admitted: [['asker'], ['r1', 'k']],
+      status: 'interrupted',
+      last: { runId: 'asker', status: 'interrupted' },
+      notes: [{ at: '2026-01-01T00:00:00.000Z', text: 'something happened' }],
+    });
+  });
+
+  it('keeps the last ten notes, cut short', () => {
+    const queue = makeQueue();
+    for (let n = 1; n <= 12; n += 1) queue.note(`${n}`.padEnd(400, '.'));
+    const { notes } = queue.view();
+    expect(notes).toHaveLength(10);
+    expect(notes[0]?.text).toMatch(/^3\.+…$/);
+    expect(notes[0]?.text).toHaveLength(300);
+  });
+});

@@ -1,0 +1,47 @@
+/** What scripted steps answer. */
+import { Context } from '@temporalio/activity';
+import { NO_FENCE } from '../../protocol/index.js';
+import type { Cursor, PendingInterrupt, StepOutcome, StepTask } from '../../workflows/contract.js';
+
+export type StepScript = (task: StepTask) => StepOutcome | Promise<StepOutcome>;
+
+export function cursorAt(tail: number): Cursor {
+  return { head: { rev: tail, fence: NO_FENCE, heads: {} }, tail };
+}
+
+export function done(task: StepTask): StepOutcome {
+  return { status: 'success', nodes: ['answer'], next: [], cursor: cursorAt(task.step) };
+}
+
+export function goOn(task: StepTask, next: string[] = ['answer']): StepOutcome {
+  return { status: 'continue', nodes: ['think'], next, cursor: cursorAt(task.step) };
+}
+
+export function asks(...interrupts: (Partial<PendingInterrupt> & { id: string })[]): StepOutcome {
+  return {
+    status: 'interrupted',
+    nodes: ['approve'],
+    next: ['approve'],
+    interrupts: interrupts.map((interrupt) => ({ node: 'approve', preview: 'Send it?', ...interrupt })),
+    cursor: cursorAt(1),
+  };
+}
+
+/** A step that goes on until it is told to, or is cancelled. */
+export function gate(): { open: () => void; step: StepScript } {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolveGate) => (open = resolveGate));
+  return {
+    open,
+    async step(task) {
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat(), 50);
+      try {
+        await Promise.race([opened, context.cancelled]);
+      } finally {
+        clearInterval(beat);
+      }
+      return done(task);
+    },
+  };
+}
