@@ -2,9 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import { Client, Connection, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
-import { NativeConnection, Worker, bundleWorkflowCode } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, bundleWorkflowCode } from '@temporalio/worker';
 import type { WorkflowBundle } from '@temporalio/worker';
 import { conversationId } from '../../protocol/index.js';
 import {
@@ -33,17 +35,25 @@ import type {
   Submitted,
 } from '../../workflows/contract.js';
 
-import { cursorAt, done } from './script.js';
+import { asks, cursorAt, done } from './script.js';
 import type { StepScript } from './script.js';
 
+/** `WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND`. */
+const UNHANDLED_COMMAND = 1;
+
 const address = process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS;
+
+// Scripted failures and bad signals are no news.
+Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 let bundle: Promise<WorkflowBundle> | undefined;
 
 /** The workflow as workers bundle it; made once for a test file. */
 export function workflowBundle(): Promise<WorkflowBundle> {
-  const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error: console.error, log() {} };
-  bundle ??= bundleWorkflowCode({ workflowsPath: resolve('workflows/index.ts'), logger: quiet });
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: resolve('workflows/index.ts'),
+    logger: new DefaultLogger('ERROR'),
+  });
   return bundle;
 }
 
@@ -234,11 +244,63 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
       return talk;
     },
     async close() {
-      for (const talk of talks.values()) await talk.handle.terminate('the test is over').catch(() => undefined);
-      worker.shutdown();
-      await running;
-      await connection.close();
-      await native.close();
+      try {
+        for (const talk of talks.values()) await expectNoFailedTask(talk);
+      } finally {
+        for (const talk of talks.values()) await talk.handle.terminate('the test is over').catch(() => undefined);
+        worker.shutdown();
+        await running;
+        await connection.close();
+        await native.close();
+      }
     },
   };
+}
+
+/** A workflow task fails when the workflow's code does; only a signal that crosses its end is no fault. */
+async function expectNoFailedTask(talk: Talk): Promise<void> {
+  const { events } = await talk.handle.fetchHistory();
+  const failures = events?.flatMap((event) => event.workflowTaskFailedEventAttributes ?? []) ?? [];
+  const faults = failures.filter(({ cause }) => cause !== UNHANDLED_COMMAND);
+  if (faults.length > 0) throw new Error(`${talk.workflowId}: ${faults.map(({ failure }) => failure?.message).join()}`);
+}
+
+const MODES: (WorldOptions & { title: string })[] = [
+  { title: 'cached', maxTurns: 0 },
+  { title: 'replayed at every task', maxTurns: 0, maxCachedWorkflows: 0 },
+  { title: 'continued as new every two turns', maxTurns: 2 },
+];
+
+/** The same tests where a workflow stays in memory, where every task replays it, and where its history is continued all the time. */
+export function inEveryMode(tests: (world: () => World, mode: WorldOptions) => void): void {
+  describe.each(MODES)('a conversation, $title,', (mode) => {
+    let world: World | undefined;
+    beforeAll(async () => {
+      world = await createWorld(mode);
+    }, 60_000);
+    afterAll(() => world?.close());
+    tests(() => {
+      if (!world) throw new Error('the world is there from beforeAll on');
+      return world;
+    }, mode);
+  });
+}
+
+/** Code and message of a refused update. */
+export async function refusal(update: Promise<unknown>): Promise<[code: string | undefined, message: string]> {
+  const error: unknown = await update.then(
+    () => new Error('the update was not refused'),
+    (reason: unknown) => reason,
+  );
+  const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  if (!(cause instanceof ApplicationFailure)) throw error;
+  return [cause.type ?? undefined, cause.message];
+}
+
+/** The conversation once its run `asker` has asked. */
+export async function asked(talk: Talk, ...questions: Parameters<typeof asks>): Promise<Talk> {
+  talk.steps.set('asker', () => asks(...questions));
+  await talk.submit('asker');
+  await talk.until((view) => view.status === 'interrupted');
+  return talk;
 }

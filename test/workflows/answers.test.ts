@@ -1,0 +1,119 @@
+import { describe, expect, it } from '@jest/globals';
+import { asked, inEveryMode, refusal } from './harness.js';
+import type { Talk } from './harness.js';
+import { asks, done, gate } from './script.js';
+
+function resumeOf(talk: Talk): unknown[] {
+  return talk.recorded.map(({ run }) => run.resume);
+}
+
+inEveryMode((world, mode) => {
+  describe('questions', () => {
+    it('are answered by an update, as a new run', async () => {
+      const talk = await asked(world().talk(), { id: 'i1' });
+      expect(await talk.state()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1', node: 'approve' }] });
+      const { runId } = await talk.resume({ interruptId: 'i1', value: 'approve' });
+      expect(await talk.settled()).toMatchObject({
+        status: 'idle',
+        interrupts: [],
+        last: { runId, status: 'success' },
+      });
+      expect(talk.recorded).toMatchObject([
+        { runId, assistantId: 'assistant', run: { resume: { interruptId: 'i1', value: 'approve' } } },
+      ]);
+    });
+
+    it.each([
+      ['a bare text', 'approve', 'approve'],
+      ['a bare boolean', true, true],
+      ['an envelope', { value: 'approve' }, 'approve'],
+      ['an object', { decision: 'edit' }, { decision: 'edit' }],
+    ])('are answered by a signal: %s', async (_form, given, value) => {
+      const talk = await asked(world().talk(), { id: 'i1' });
+      await talk.signal('resume', given);
+      await talk.until((view) => view.status === 'idle');
+      expect(resumeOf(talk)).toEqual([{ interruptId: 'i1', value }]);
+    });
+
+    it('take one answer each: the second is refused, by signal with a note', async () => {
+      const talk = await asked(world().talk(), { id: 'i1' });
+      const { step, open } = gate();
+      talk.otherSteps = step;
+      await talk.resume({ value: 'yes' });
+      expect((await refusal(talk.resume({ value: 'no' })))[0]).toBe('conflict');
+      await talk.signal('resume', 'no');
+      const { notes } = await talk.until((view) => view.notes.length === 1);
+      expect(notes[0]?.text).toMatch(/^signal resume was not followed: thread .* (no open question|an answer|before)/);
+      open();
+      expect(await talk.settled()).toMatchObject({ status: 'idle', turns: 2 });
+      expect(resumeOf(talk)).toEqual([{ interruptId: 'i1', value: 'yes' }]);
+    });
+
+    it('several at once need an id, and the others stay open', async () => {
+      const talk = await asked(world().talk(), { id: 'i1' }, { id: 'i2' });
+      talk.otherSteps = (task) => (talk.recorded.length === 1 ? asks({ id: 'i2' }) : done(task));
+      expect(await refusal(talk.resume({ value: 'yes' }))).toEqual([
+        'conflict',
+        `thread ${talk.threadId} has 2 open questions; name one as interruptId: i1, i2`,
+      ]);
+      expect(await refusal(talk.resume({ interruptId: 'i3', value: 'yes' }))).toEqual([
+        'conflict',
+        `thread ${talk.threadId} does not wait for interrupt i3; open: i1, i2`,
+      ]);
+      await talk.resume({ interruptId: 'i1', value: 1 });
+      expect((await talk.settled()).interrupts.map(({ id }) => id)).toEqual(['i2']);
+      await talk.resume({ value: 2 });
+      expect(await talk.settled()).toMatchObject({ status: 'idle', turns: 3 });
+      expect(resumeOf(talk)).toEqual([
+        { interruptId: 'i1', value: 1 },
+        { interruptId: 'i2', value: 2 },
+      ]);
+    });
+
+    it('refuse an answer when nothing is open', async () => {
+      const talk = world().talk();
+      await talk.submit('r1');
+      await talk.settled();
+      expect(await refusal(talk.resume({ value: 'yes' }))).toEqual([
+        'conflict',
+        `thread ${talk.threadId} has no open question; there is nothing to answer`,
+      ]);
+    });
+
+    it('get their default answer at the deadline, across a continued history too', async () => {
+      const talk = world().talk();
+      await talk.submit('r1');
+      await talk.settled();
+      const deadline = new Date(Date.now() + 1_000).toISOString();
+      await asked(talk, { id: 'i1', deadline, defaultAnswer: { approved: false } });
+      await talk.call((call) => call.name === 'recordRun');
+      await talk.settled();
+      expect(talk.recorded).toMatchObject([
+        { run: { resume: { interruptId: 'i1', value: { approved: false } }, byDeadline: true } },
+      ]);
+    });
+
+    it('are abandoned by new input, and their timer with them', async () => {
+      const talk = world().talk();
+      const deadline = new Date(Date.now() + 2_000).toISOString();
+      await asked(talk, { id: 'i1', deadline, defaultAnswer: 'no' });
+      await talk.submit('r2');
+      await talk.until((view) => view.last?.runId === 'r2');
+      const { events } = await talk.handle.fetchHistory();
+      const started = events?.filter((event) => event.timerStartedEventAttributes).length;
+      const cancelled = events?.filter((event) => event.timerCanceledEventAttributes).length;
+      if (mode.maxTurns === 0) expect([started, cancelled]).toEqual([1, 1]);
+      expect(talk.recorded).toEqual([]);
+      expect(await talk.state()).toMatchObject({ status: 'idle', interrupts: [] });
+    });
+
+    it('stay open when an answer is refused by policy', async () => {
+      const talk = await asked(world().talk(), { id: 'i1' });
+      talk.record = () => ({ refused: 'principal operator may not answer' });
+      await talk.signal('resume', 'approve');
+      const view = await talk.until(({ notes }) => notes.length === 1);
+      expect(view).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
+      expect(view.notes[0]?.text).toMatch(/^run .* was refused: principal operator may not answer$/);
+    });
+  });
+});

@@ -1,0 +1,180 @@
+import { describe, expect, it } from '@jest/globals';
+import type { StepTask } from '../../workflows/contract.js';
+import { inEveryMode, refusal } from './harness.js';
+import type { Talk } from './harness.js';
+import { asks, done, gate, goOn } from './script.js';
+
+inEveryMode((world) => {
+  describe('multitask strategies', () => {
+    async function busy(): Promise<Talk> {
+      const talk = world().talk();
+      talk.steps.set('r1', gate().step);
+      await talk.submit('r1');
+      await talk.submit('r2');
+      await talk.call((call) => call.name === 'runStep');
+      return talk;
+    }
+
+    it('reject: refuses with conflict', async () => {
+      const talk = await busy();
+      expect(await refusal(talk.submit('r3', { strategy: 'reject' }))).toEqual([
+        'conflict',
+        `thread ${talk.threadId} is busy with run r1; cannot accept run r3 with strategy reject`,
+      ]);
+    });
+
+    it('interrupt: ends the current and the waiting runs as interrupted, then runs', async () => {
+      const talk = await busy();
+      await talk.submit('r3', { strategy: 'interrupt' });
+      await talk.until((view) => view.last?.runId === 'r3');
+      expect(talk.ran).toEqual(['r1', 'r3']);
+      expect(talk.ended).toMatchObject([
+        { runId: 'r1', status: 'interrupted', step: 2 },
+        { runId: 'r2', status: 'interrupted' },
+      ]);
+      expect(talk.ended[0]).not.toHaveProperty('rollback');
+    });
+
+    it('rollback: also takes their steps away', async () => {
+      const talk = await busy();
+      await talk.submit('r3', { strategy: 'rollback' });
+      await talk.until((view) => view.last?.runId === 'r3');
+      expect(talk.ran).toEqual(['r1', 'r3']);
+      expect(talk.ended).toMatchObject([
+        { runId: 'r1', status: 'interrupted', rollback: true },
+        { runId: 'r2', status: 'interrupted', rollback: true },
+      ]);
+    });
+
+    it('refuses with queue_full beyond the limit', async () => {
+      const talk = world().talk({ settings: { queueLimit: 1 } });
+      const { step, open } = gate();
+      talk.steps.set('r1', step);
+      await talk.submit('r1');
+      await talk.submit('r2');
+      expect((await refusal(talk.submit('r3')))[0]).toBe('queue_full');
+      await talk.signal('message', 'no room');
+      const view = await talk.until(({ notes }) => notes.length === 1);
+      expect(view.notes[0]?.text).toMatch(/^signal message was not followed: thread .* with room for 1 behind/);
+      open();
+      await talk.settled();
+      expect(talk.ran).toEqual(['r1', 'r2']);
+    });
+  });
+
+  describe('cancelling', () => {
+    it('stops the current run by its abort signal and takes the next one', async () => {
+      const talk = world().talk();
+      talk.steps.set('r1', gate().step);
+      await talk.submit('r1');
+      await talk.submit('r2');
+      await talk.call((call) => call.name === 'runStep');
+      expect(await talk.cancel({ runIds: ['r1', 'unknown'], action: 'interrupt' })).toEqual({ runIds: ['r1'] });
+      expect(await talk.settled()).toMatchObject({ last: { runId: 'r2', status: 'success' } });
+      expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
+    });
+
+    it('ends a waiting run between two steps of the current one, under its fence', async () => {
+      const talk = world().talk();
+      const { step, open } = gate();
+      talk.steps.set('r1', async (task) => {
+        if (task.step > 1) return done(task);
+        await step(task);
+        return goOn(task);
+      });
+      await talk.submit('r1');
+      await talk.submit('r2');
+      await talk.cancel({ runIds: ['r2'], action: 'rollback' });
+      open();
+      await talk.settled();
+      const fences = talk.calls.map((call) => (call.name === 'recordRun' ? [] : [call.task.runId, call.task.step]));
+      expect(fences).toEqual([
+        ['r1', 1],
+        ['r2', 2],
+        ['r1', 3],
+      ]);
+      expect(talk.ended).toMatchObject([{ runId: 'r2', status: 'interrupted', rollback: true }]);
+      expect(talk.ended[0]?.ordinal).toBe((talk.calls[0] as { task: StepTask }).task.ordinal);
+    });
+
+    it('works by a signal without any input', async () => {
+      const talk = world().talk();
+      talk.steps.set('r1', gate().step);
+      await talk.submit('r1');
+      await talk.call((call) => call.name === 'runStep');
+      await talk.signal('cancel');
+      expect(await talk.settled()).toMatchObject({ last: { runId: 'r1', status: 'interrupted' } });
+    });
+
+    it('of the workflow itself ends its runs first', async () => {
+      const talk = world().talk();
+      talk.steps.set('r1', gate().step);
+      await talk.submit('r1');
+      await talk.signal('message', 'hello');
+      await talk.call((call) => call.name === 'runStep');
+      await talk.until((view) => view.queue.length === 1);
+      await talk.handle.cancel();
+      await expect(talk.handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      expect(talk.ended).toMatchObject([
+        { runId: 'r1', status: 'interrupted' },
+        { runId: talk.recorded[0]?.runId, status: 'interrupted' },
+      ]);
+    });
+  });
+
+  describe('the end', () => {
+    it('comes with close, after the runs have been ended', async () => {
+      const talk = world().talk();
+      talk.steps.set('r1', gate().step);
+      await talk.submit('r1');
+      await talk.submit('r2');
+      await talk.call((call) => call.name === 'runStep');
+      expect(await talk.close()).toEqual({ runIds: ['r1', 'r2'] });
+      await talk.handle.result();
+      expect(talk.ended.map(({ runId, status }) => [runId, status])).toEqual([
+        ['r1', 'interrupted'],
+        ['r2', 'interrupted'],
+      ]);
+      expect(await talk.state()).toMatchObject({ closed: true });
+    });
+
+    it('refuses submissions while it is closing', async () => {
+      const talk = world().talk();
+      let release: () => void = () => undefined;
+      const released = new Promise<void>((resolve) => (release = resolve));
+      // A step that does not hear its cancellation.
+      talk.steps.set('r1', async (task) => {
+        await released;
+        return done(task);
+      });
+      await talk.submit('r1');
+      await talk.call((call) => call.name === 'runStep');
+      await talk.close();
+      expect(await refusal(talk.submit('r2'))).toEqual([
+        'thread_closed',
+        `thread ${talk.threadId} is closed; cannot accept r2`,
+      ]);
+      release();
+      await talk.handle.result();
+    });
+
+    it('comes at once for an idle conversation', async () => {
+      const talk = world().talk();
+      await talk.submit('r1');
+      await talk.settled();
+      await talk.close();
+      await talk.handle.result();
+    });
+
+    it('of a stateless conversation comes with its last run, asked or not', async () => {
+      const talk = world().talk({ ephemeral: true });
+      await talk.submit('r1');
+      await talk.handle.result();
+      expect(talk.ran).toEqual(['r1']);
+      const asking = world().talk({ ephemeral: true });
+      asking.steps.set('r1', () => asks({ id: 'i1' }));
+      await asking.submit('r1');
+      await asking.handle.result();
+    });
+  });
+});

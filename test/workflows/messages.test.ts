@@ -1,0 +1,123 @@
+import { describe, expect, it } from '@jest/globals';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract.js';
+import type { StepTask } from '../../workflows/contract.js';
+import { asked, inEveryMode, refusal } from './harness.js';
+import type { Talk } from './harness.js';
+import { asks, done, goOn } from './script.js';
+
+inEveryMode((world, mode) => {
+  describe('signals', () => {
+    it('start a conversation of which only the workflow id is known', async () => {
+      const talk = world().talk();
+      const { workflowId, taskQueue } = talk.start();
+      await world().client.workflow.signalWithStart('conversation', {
+        workflowId,
+        taskQueue,
+        signal: 'message',
+        signalArgs: ['hello'],
+      });
+      expect(await talk.settled()).toMatchObject({ threadId: talk.threadId, turns: 1, last: { status: 'success' } });
+      expect(talk.recorded).toMatchObject([
+        { tenant: 'workflows-test', threadId: talk.threadId, run: { input: 'hello' } },
+      ]);
+    });
+
+    it('that cannot be followed are noted and harm nothing', async () => {
+      const talk = world().talk();
+      await talk.submit('r1');
+      await talk.settled();
+      await talk.signal('message', { text: 'hello' });
+      await talk.signal('message');
+      await talk.signal('message', 'one', 'two');
+      await talk.signal('resume');
+      await talk.signal('cancel', 42);
+      await talk.handle.signal('hello', 1);
+      const { notes } = await talk.until((view) => view.notes.length === 6);
+      expect(notes.map(({ text }) => text)).toEqual([
+        `signal message was not followed: message is {"text":"hello"}; expected a text, or an object with input, the graph's input`,
+        `signal message was not followed: message is missing; expected a text, or an object with input, the graph's input`,
+        'signal message was not followed: it takes one input, not 2',
+        `signal resume was not followed: resume has no input; expected the answer, as in --input '"approve"'`,
+        'signal cancel was not followed: cancel is 42; expected an object',
+        'signal hello is unknown; known: message, resume, cancel',
+      ]);
+      await talk.submit('r2');
+      await talk.until((view) => view.last?.runId === 'r2');
+    });
+
+    it('whose message is refused leave a note', async () => {
+      const talk = world().talk();
+      talk.record = () => ({ refused: 'no assistant named ghost' });
+      await talk.signal('message', { input: 'hi', assistantId: 'ghost' });
+      const { notes, turns } = await talk.until((view) => view.notes.length === 1);
+      expect(notes[0]?.text).toMatch(/^run .* was refused: no assistant named ghost$/);
+      expect(turns).toBe(0);
+    });
+  });
+
+  describe('updates', () => {
+    it('refuse bad arguments by name and value', async () => {
+      const talk = world().talk();
+      await talk.submit('r1');
+      expect(await refusal(talk.submit('', {}))).toEqual([
+        'invalid_argument',
+        'submit.runId is ; expected a text of 1 to 256 characters',
+      ]);
+      expect((await refusal(talk.handle.executeUpdate('resume', { args: ['yes'] })))[0]).toBe('invalid_argument');
+      expect((await refusal(talk.handle.executeUpdate('cancel', { args: [] })))[0]).toBe('invalid_argument');
+    });
+  });
+
+  describe('in the Web UI', () => {
+    async function details(talk: Talk): Promise<string> {
+      const metadata = await talk.handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
+      return metadata.currentDetails ?? '';
+    }
+
+    it('tells what it waits for and the command that answers it', async () => {
+      const talk = await asked(world().talk(), { id: 'i1', deadline: '2999-01-01T00:00:00Z', defaultAnswer: 'no' });
+      expect(await details(talk)).toBe(`**Waiting for a person** after 1 turn: 1 question.
+
+1. Node \`approve\` asks: Send it? At 2999-01-01T00:00:00Z the answer is \`"no"\`.
+
+Answer it:
+
+    temporal workflow signal --workflow-id ${talk.workflowId} --name resume --input '"approve"'
+
+Send a message:
+
+    temporal workflow signal --workflow-id ${talk.workflowId} --name message --input '"hello"'`);
+    });
+
+    it('names steps by the nodes that are due, and keeps a status that can be searched', async () => {
+      const talk = world().talk();
+      talk.steps.set('r1', (task) => (task.step === 1 ? goOn(task, ['tools (search_candidates)']) : asks({ id: 'i' })));
+      await talk.submit('r1');
+      await talk.until((view) => view.status === 'interrupted');
+      const { events } = await talk.handle.fetchHistory();
+      const summaries = events?.flatMap((event) =>
+        event.activityTaskScheduledEventAttributes ? [String(event.userMetadata?.summary?.data)] : [],
+      );
+      expect(summaries).toEqual(['"step 1: start"', '"step 2: tools (search_candidates)"']);
+      const attribute = { name: SEARCH_ATTRIBUTES.status, type: 'KEYWORD' as const };
+      expect((await talk.handle.describe()).typedSearchAttributes.get(attribute)).toBe('interrupted');
+      await talk.resume({ value: 'yes' });
+      await talk.settled();
+      expect((await talk.handle.describe()).typedSearchAttributes.get(attribute)).toBe('idle');
+    });
+
+    it('costs a turn of three steps nothing beyond its update and activities', async () => {
+      if (mode.maxTurns > 0 || mode.maxCachedWorkflows === 0) return;
+      const talk = world().talk();
+      const script = (task: StepTask) => (task.step < 3 ? goOn(task) : done(task));
+      for (const id of ['r1', 'r2']) talk.steps.set(id, script);
+      await talk.submit('r1');
+      await talk.settled();
+      const before = (await talk.handle.describe()).historyLength;
+      await talk.submit('r2');
+      await talk.settled();
+      // Workflow task (3) with the update (2), then for each step an activity (3) and a workflow task (3).
+      expect((await talk.handle.describe()).historyLength - before).toBe(3 + 2 + 3 * 6);
+    });
+  });
+});
