@@ -24,6 +24,8 @@ export function isTransient(error: unknown): boolean {
   ) {
     return true;
   }
+  // A bulk write wraps the error of its connection.
+  if (error instanceof MongoBulkWriteError && isTransient(error.errorResponse)) return true;
   return error.hasErrorLabel('RetryableWriteError') || TRANSIENT_CODES.has(error.code);
 }
 

@@ -1,4 +1,10 @@
-import { MongoError, MongoNetworkError, MongoOperationTimeoutError, MongoServerSelectionError } from 'mongodb';
+import {
+  MongoBulkWriteError,
+  MongoError,
+  MongoNetworkError,
+  MongoOperationTimeoutError,
+  MongoServerSelectionError,
+} from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
 
 export function isDuplicateKey(error: unknown): boolean {
@@ -15,11 +21,16 @@ export function withDatabaseErrors<T extends object>(store: T): T {
 }
 
 function rethrow(error: unknown): never {
-  const silent =
+  if (!(error instanceof MongoError) || !isSilence(error)) throw error;
+  throw new ColloquyError('unavailable', `the database does not answer: ${error.message}`, { cause: error });
+}
+
+function isSilence(error: unknown): boolean {
+  if (error instanceof MongoBulkWriteError && isSilence(error.errorResponse)) return true; // it wraps the error of its connection
+  return (
     error instanceof MongoNetworkError ||
     error instanceof MongoServerSelectionError ||
     error instanceof MongoOperationTimeoutError ||
-    (error instanceof MongoError && error.hasErrorLabel('RetryableWriteError'));
-  if (!silent) throw error;
-  throw new ColloquyError('unavailable', `the database does not answer: ${error.message}`, { cause: error });
+    (error instanceof MongoError && error.hasErrorLabel('RetryableWriteError'))
+  );
 }

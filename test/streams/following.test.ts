@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { MongoClient } from 'mongodb';
+import { ColloquyError, type Resource, type StoredEvent } from '../../protocol/index.js';
+import { ensureIndexes, type EventLog } from '../../streams/index.js';
+import { caller, collect, fence, offsets, openEventLog, proxiedServer, said, scope, texts, upTo } from './support.js';
+
+const database = `test_streams_following_${process.pid}`;
+let log: EventLog;
+let client: MongoClient;
+let close: () => Promise<void>;
+
+beforeAll(async () => {
+  ({ log, client, close } = await openEventLog(database));
+  await ensureIndexes(client.db(database));
+});
+afterAll(async () => {
+  await client.db(database).dropDatabase();
+  await close();
+});
+
+async function write(threadId: string, count: number, given = {}): Promise<void> {
+  const run = log.open(scope(threadId, given));
+  for (let n = 1; n <= count; n += 1) run.append(said(n));
+  await run.close();
+}
+
+describe('reading events', () => {
+  it('starts after any offset, also in the middle of what was written together', async () => {
+    const threadId = randomUUID();
+    await write(threadId, 10);
+    for (const afterSeq of [0, 1, 4, 9, 10, 11]) {
+      const events = await log.read(caller(), threadId, { afterSeq });
+      expect(offsets(events)).toEqual(upTo(10).slice(afterSeq));
+    }
+  });
+
+  it('answers at most the limit, and the events of one run', async () => {
+    const threadId = randomUUID();
+    const runId = randomUUID();
+    await write(threadId, 5);
+    await write(threadId, 5, { runId, fence: fence(2) });
+    expect(offsets(await log.read(caller(), threadId, { afterSeq: 2, limit: 4 }))).toEqual([3, 4, 5, 6]);
+    expect(offsets(await log.read(caller(), threadId, { afterSeq: 0, runId, limit: 3 }))).toEqual([6, 7, 8]);
+  });
+
+  it('shows a tenant nothing of another with the same thread id', async () => {
+    const threadId = randomUUID();
+    await write(threadId, 3);
+    expect(await log.read(caller('other'), threadId, { afterSeq: 0 })).toEqual([]);
+    expect(await log.tail(caller('other'), threadId)).toBe(0);
+    await log.deleteThread(caller('other'), threadId);
+    await write(threadId, 1, { tenant: 'other' });
+    expect(offsets(await log.read(caller(), threadId, { afterSeq: 0 }))).toEqual([1, 2, 3]);
+    expect((await log.read(caller('other'), threadId, { afterSeq: 0 })).map(({ tenant }) => tenant)).toEqual(['other']);
+  });
+
+  it('removes the events of one thread', async () => {
+    const [gone, kept] = [randomUUID(), randomUUID()];
+    await write(gone, 3);
+    await write(kept, 3);
+    await log.deleteThread(caller(), gone);
+    await log.deleteThread(caller(), gone);
+    expect(await log.read(caller(), gone, { afterSeq: 0 })).toEqual([]);
+    expect(offsets(await log.read(caller(), kept, { afterSeq: 0 }))).toEqual([1, 2, 3]);
+  });
+
+  it('asks whether the caller may, and does nothing otherwise', async () => {
+    const asked: [string, Resource][] = [];
+    const guarded = await openEventLog(database, {
+      authorize: async (_caller, action, resource) => {
+        asked.push([action, resource]);
+        throw new ColloquyError('forbidden', 'no');
+      },
+    });
+    const threadId = randomUUID();
+    await write(threadId, 1);
+    const { signal } = new AbortController();
+    const follow = guarded.log.follow(caller(), threadId, { afterSeq: 0, signal });
+    await expect(follow[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(guarded.log.read(caller(), threadId, { afterSeq: 0 })).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(guarded.log.tail(caller(), threadId)).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(guarded.log.deleteThread(caller(), threadId)).rejects.toMatchObject({ code: 'forbidden' });
+    await guarded.close();
+    const resource = { kind: 'thread', id: threadId };
+    expect(asked).toEqual([
+      ['event.read', resource],
+      ['event.read', resource],
+      ['event.read', resource],
+      ['event.delete', resource],
+    ]);
+    expect(await log.tail(caller(), threadId)).toBe(1);
+  });
+
+  it('refuses an offset that is none', async () => {
+    await expect(log.read(caller(), randomUUID(), { afterSeq: -1 })).rejects.toThrow(
+      'offset is -1; expected an integer from 0',
+    );
+    await expect(log.read(caller(), randomUUID(), { afterSeq: Number.NaN })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
+  });
+});
+
+describe('following events', () => {
+  it('is woken by the change stream of its own process, long before it would look by itself', async () => {
+    const reader = await openEventLog(database, { pollMs: 600_000 });
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    const end = new AbortController();
+    const seen: unknown[] = [];
+    for await (const page of readyFollow(reader.log, threadId, end.signal, () => run.append(said(1)))) {
+      seen.push(...texts(page));
+      if (seen.length < 20) run.append(said(seen.length + 1));
+      else end.abort();
+    }
+    expect(seen).toEqual(upTo(20));
+    await run.close();
+    await reader.close();
+  });
+
+  it('catches up with a long log and goes on with what comes', async () => {
+    const threadId = randomUUID();
+    for (let turn = 1; turn <= 100; turn += 1) await write(threadId, 7, { fence: fence(turn), tail: (turn - 1) * 7 });
+    const events = collect(log, threadId, 703, 3);
+    await write(threadId, 6, { fence: fence(101) });
+    expect(offsets(await events)).toEqual(upTo(706).slice(3));
+  });
+
+  it('passes over offsets that have expired', async () => {
+    const threadId = randomUUID();
+    await write(threadId, 4);
+    await write(threadId, 2, { fence: fence(2) });
+    await client
+      .db(database)
+      .collection('events')
+      .deleteMany({ log: `acme/${threadId}`, seq: 1 });
+    expect(offsets(await collect(log, threadId, 2))).toEqual([5, 6]);
+  });
+
+  it('ends with its signal, while it waits and before it began', async () => {
+    const end = new AbortController();
+    const waiting = log.follow(caller(), randomUUID(), { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]();
+    const next = waiting.next();
+    setImmediate(() => end.abort());
+    expect(await next).toEqual({ done: true, value: undefined });
+    expect(
+      await log.follow(caller(), randomUUID(), { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]().next(),
+    ).toEqual({
+      done: true,
+      value: undefined,
+    });
+  });
+
+  it('shows every event in order, once, while several writers append and connections are cut', async () => {
+    const server = await proxiedServer();
+    const reader = await openEventLog(database, { address: server.address, pollMs: 200 });
+    const threads = [randomUUID(), randomUUID(), randomUUID()];
+    const count = 400;
+    const followers = threads.flatMap((threadId) => [
+      collect(reader.log, threadId, count),
+      collect(log, threadId, count),
+    ]);
+    const writers = threads.map(async (threadId) => {
+      let appended = 0;
+      for (let turn = 1; appended < count; turn += 1) {
+        const run = log.open(scope(threadId, { fence: fence(turn) }));
+        for (let n = 0; n < 40; n += 1) {
+          appended += 1;
+          run.append(said(appended));
+          if (n % 8 === 0) await run.flush();
+          if (n === 20) server.cut();
+        }
+        await run.close();
+      }
+    });
+    await Promise.all(writers);
+    for (const events of await Promise.all(followers)) {
+      expect(offsets(events)).toEqual(upTo(count));
+      expect(texts(events)).toEqual(upTo(count));
+    }
+    await reader.close();
+    await server.close();
+  }, 60_000);
+});
+
+/** Follows, and starts the writing once the follower waits for its first event. */
+async function* readyFollow(
+  reader: EventLog,
+  threadId: string,
+  signal: AbortSignal,
+  start: () => void,
+): AsyncGenerator<StoredEvent[]> {
+  const pages = reader.follow(caller(), threadId, { afterSeq: 0, signal })[Symbol.asyncIterator]();
+  const first = pages.next();
+  start();
+  for (let page = await first; page.done !== true; page = await pages.next()) yield page.value;
+}

@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { MongoClient, type MongoClientOptions } from 'mongodb';
+import { encodeFence, type Caller, type Fence, type StoredEvent } from '../../protocol/index.js';
+import { createEventLog, type EventLog, type MongoEventLogOptions, type RunLogScope } from '../../streams/index.js';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
+
+export const uri = process.env.COLLOQUY_TEST_MONGODB_URI ?? '';
+
+export function caller(tenant = 'acme'): Caller {
+  return { tenant, principal: { kind: 'service', id: 'test' }, onBehalfOf: [] };
+}
+
+export function fence(run: number, step = 1, attempt = 1): Fence {
+  return encodeFence({ run, step, attempt });
+}
+
+export function scope(threadId: string, given: Partial<RunLogScope> = {}): RunLogScope {
+  return { tenant: 'acme', threadId, runId: randomUUID(), fence: fence(1), ...given };
+}
+
+export function said(data: unknown, event = 'custom') {
+  return { ns: '', step: 1, event, data: JSON.stringify(data) };
+}
+
+export function texts(events: StoredEvent[]): unknown[] {
+  return events.map((event) => JSON.parse(event.data));
+}
+
+export function offsets(events: StoredEvent[]): number[] {
+  return events.map((event) => event.seq);
+}
+
+export function upTo(last: number): number[] {
+  return Array.from({ length: last }, (_, index) => index + 1);
+}
+
+/** An event log with a database connection of its own, as another process has it. */
+export async function openEventLog(
+  database: string,
+  options: Partial<MongoEventLogOptions> & { address?: string; client?: MongoClientOptions } = {},
+): Promise<{ log: EventLog; client: MongoClient; close: () => Promise<void> }> {
+  const { address = uri, client: clientOptions, ...rest } = options;
+  const client = await new MongoClient(address, clientOptions).connect();
+  const log = createEventLog({ db: client.db(database), authorize: async () => undefined, ...rest });
+  const close = async () => {
+    await log.close();
+    await client.close();
+  };
+  return { log, client, close };
+}
+
+/** The test's server behind a proxy, with the address to reach it there. */
+export async function proxiedServer(): Promise<TcpProxy & { address: string }> {
+  const [host, options = ''] = uri.replace('mongodb://', '').split('/');
+  const { hostname, port } = new URL(`tcp://${host}`);
+  const proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+  return { ...proxy, address: `mongodb://127.0.0.1:${proxy.port}/${options || '?directConnection=true'}` };
+}
+
+/** Follows until `count` events have come. */
+export async function collect(log: EventLog, threadId: string, count: number, afterSeq = 0): Promise<StoredEvent[]> {
+  const end = new AbortController();
+  const events: StoredEvent[] = [];
+  for await (const page of log.follow(caller(), threadId, { afterSeq, signal: end.signal })) {
+    events.push(...page);
+    if (events.length >= count) end.abort();
+  }
+  return events;
+}

@@ -1,0 +1,73 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A TCP proxy in front of a real server, that fails the way networks do. */
+export interface TcpProxy {
+  port: number;
+  /** Passes the next request that holds this text on, and cuts its connection in place of the answer. */
+  loseAnswerTo(text: string): void;
+  /** Cuts all connections. */
+  cut(): void;
+  /** Cuts all connections and takes no new ones until {@link restore}. */
+  refuse(): void;
+  restore(): void;
+  /** Answers lost so far. */
+  lost(): number;
+  close(): Promise<void>;
+}
+
+export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+  const sockets = new Set<Socket>();
+  let refusing = false;
+  let losing: string | undefined;
+  let lost = 0;
+
+  const server = createServer((client) => {
+    if (refusing) return void client.destroy();
+    const upstream = connect(target);
+    let loseAnswer = false;
+    const cut = () => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) {
+      sockets.add(socket.setNoDelay(true));
+      socket.on('error', cut);
+      socket.on('close', () => {
+        sockets.delete(socket);
+        cut();
+      });
+    }
+    client.on('data', (request) => {
+      if (losing !== undefined && request.includes(losing)) {
+        losing = undefined;
+        loseAnswer = true;
+      }
+      upstream.write(request);
+    });
+    upstream.on('data', (answer) => {
+      if (!loseAnswer) return void client.write(answer);
+      lost += 1;
+      cut();
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+
+  const cut = () => sockets.forEach((socket) => socket.destroy());
+  return {
+    port: (server.address() as AddressInfo).port,
+    loseAnswerTo: (text) => void (losing = text),
+    cut,
+    refuse: () => {
+      refusing = true;
+      cut();
+    },
+    restore: () => void (refusing = false),
+    lost: () => lost,
+    close: async () => {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

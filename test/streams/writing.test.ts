@@ -1,0 +1,260 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { MongoClient } from 'mongodb';
+import { CONTROL_EVENTS, errorCode } from '../../protocol/index.js';
+import { ensureIndexes, type EventLog, type RunLog } from '../../streams/index.js';
+import { caller, collect, fence, offsets, openEventLog, proxiedServer, said, scope, texts, upTo } from './support.js';
+
+const database = `test_streams_writing_${process.pid}`;
+let log: EventLog;
+let client: MongoClient;
+let close: () => Promise<void>;
+
+beforeAll(async () => {
+  ({ log, client, close } = await openEventLog(database));
+  await ensureIndexes(client.db(database));
+});
+afterAll(async () => {
+  await client.db(database).dropDatabase();
+  await close();
+});
+
+function readAll(threadId: string, reader = log) {
+  return reader.read(caller(), threadId, { afterSeq: 0, limit: 20_000 });
+}
+
+describe('writing events', () => {
+  it('gives offsets from 1 without a gap, in the order of the appends', async () => {
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    for (let n = 1; n <= 5; n += 1) run.append(said(n));
+    expect(await run.flush()).toBe(5);
+    for (let n = 6; n <= 8; n += 1) run.append(said(n));
+    await run.close();
+    const events = await readAll(threadId);
+    expect(offsets(events)).toEqual(upTo(8));
+    expect(texts(events)).toEqual(upTo(8));
+  });
+
+  it('keeps every field of an event', async () => {
+    const threadId = randomUUID();
+    const opened = scope(threadId, { fence: fence(3, 2, 1) });
+    const run = log.open(opened);
+    run.append({ ns: 'tools:1', step: -1, event: 'values|tools:1', data: '{"$a.b":[1]}' });
+    await run.close();
+    expect(await readAll(threadId)).toEqual([
+      {
+        tenant: 'acme',
+        threadId,
+        seq: 1,
+        runId: opened.runId,
+        fence: '0000000003.0000002.00001',
+        ns: 'tools:1',
+        step: -1,
+        event: 'values|tools:1',
+        data: '{"$a.b":[1]}',
+        at: expect.any(Date),
+      },
+    ]);
+  });
+
+  it('sends events without a flush', async () => {
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    run.append(said('first'));
+    expect(texts(await collect(log, threadId, 1))).toEqual(['first']);
+    run.append(said('second'));
+    expect(texts(await collect(log, threadId, 1, 1))).toEqual(['second']);
+    await run.close();
+  });
+
+  it('answers the tail from a flush with nothing to write', async () => {
+    const threadId = randomUUID();
+    expect(await log.open(scope(threadId)).flush()).toBe(0);
+    const run = log.open(scope(threadId));
+    run.append(said(1));
+    await run.close();
+    expect(await log.open(scope(threadId, { fence: fence(2) })).flush()).toBe(1);
+    expect(await log.tail(caller(), threadId)).toBe(1);
+  });
+
+  it('goes on after events that came since its tail was known', async () => {
+    const threadId = randomUUID();
+    const early = log.open(scope(threadId, { tail: 0 }));
+    early.append(said('a'));
+    early.append(said('b'));
+    await early.close();
+    const late = log.open(scope(threadId, { fence: fence(2), tail: 0 }));
+    late.append(said('c'));
+    expect(await late.flush()).toBe(3);
+    await late.close();
+    expect(texts(await readAll(threadId))).toEqual(['a', 'b', 'c']);
+  });
+
+  it('stops a writer when a higher fence has written', async () => {
+    const threadId = randomUUID();
+    const old = log.open(scope(threadId, { fence: fence(1, 1, 1), tail: 0 }));
+    old.append(said('old 1'));
+    await old.flush();
+    const next = log.open(scope(threadId, { fence: fence(1, 1, 2) }));
+    next.append(said('new 1'));
+    await next.flush();
+    old.append(said('old 2'));
+    await expect(old.flush()).rejects.toMatchObject({ code: 'fence_lost' });
+    old.append(said('old 3'));
+    await expect(old.flush()).rejects.toMatchObject({ code: 'fence_lost' });
+    await expect(old.close()).rejects.toMatchObject({ code: 'fence_lost' });
+    await next.close();
+    expect(texts(await readAll(threadId))).toEqual(['old 1', 'new 1']);
+  });
+
+  it('refuses a writer that comes with a lower fence than the last event has', async () => {
+    const threadId = randomUUID();
+    const owner = log.open(scope(threadId, { fence: fence(2) }));
+    owner.append(said(1));
+    await owner.close();
+    const late = log.open(scope(threadId, { fence: fence(1) }));
+    late.append(said('late'));
+    await expect(late.close()).rejects.toMatchObject({ code: 'fence_lost' });
+  });
+
+  it('lets the higher of two racing fences win, without a gap or a doubled offset', async () => {
+    const threadId = randomUUID();
+    const other = await openEventLog(database);
+    const write = async (run: RunLog, name: string, count: number): Promise<string | undefined> => {
+      try {
+        for (let n = 1; n <= count; n += 1) {
+          run.append(said(`${name} ${n}`));
+          if (n % 3 === 0) await run.flush();
+        }
+        await run.close();
+        return undefined;
+      } catch (error) {
+        return errorCode(error);
+      }
+    };
+    const lost = write(log.open(scope(threadId, { fence: fence(1, 1, 1), tail: 0 })), 'old', 10_000);
+    await collect(log, threadId, 20);
+    const won = write(other.log.open(scope(threadId, { fence: fence(1, 1, 2), tail: 0 })), 'new', 60);
+    expect(await lost).toBe('fence_lost');
+    expect(await won).toBeUndefined();
+    await other.close();
+
+    const events = await readAll(threadId);
+    expect(offsets(events)).toEqual(upTo(events.length));
+    const told = texts(events) as string[];
+    const old = told.filter((text) => text.startsWith('old'));
+    expect(old).toEqual(old.map((_, index) => `old ${index + 1}`));
+    expect(told.slice(old.length)).toEqual(upTo(60).map((n) => `new ${n}`));
+  });
+
+  it('writes an event once when the answer to its insert was lost', async () => {
+    const server = await proxiedServer();
+    const through = await openEventLog(database, { address: server.address, client: { retryWrites: false } });
+    const threadId = randomUUID();
+    const run = through.log.open(scope(threadId));
+    for (let n = 1; n <= 30; n += 1) {
+      if (n % 5 === 0) server.loseAnswerTo('insert');
+      run.append(said(n));
+      if (n % 2 === 0) await run.flush();
+    }
+    await run.close();
+    expect(server.lost()).toBeGreaterThanOrEqual(5);
+    await through.close();
+    await server.close();
+    const events = await readAll(threadId);
+    expect(texts(events)).toEqual(upTo(30));
+    expect(offsets(events)).toEqual(upTo(30));
+  });
+
+  it('waits for a database that is away and then writes everything', async () => {
+    const server = await proxiedServer();
+    const through = await openEventLog(database, {
+      address: server.address,
+      client: { serverSelectionTimeoutMS: 200, retryWrites: false },
+    });
+    const threadId = randomUUID();
+    const run = through.log.open(scope(threadId));
+    run.append(said(1));
+    await run.flush();
+    server.refuse();
+    run.append(said(2));
+    const flushed = run.flush();
+    run.append(said(3));
+    server.restore();
+    expect(await flushed).toBeGreaterThanOrEqual(2);
+    await run.close();
+    await through.close();
+    await server.close();
+    expect(texts(await readAll(threadId))).toEqual([1, 2, 3]);
+  });
+
+  it('gives up on a database that is away once its signal fires', async () => {
+    const server = await proxiedServer();
+    const through = await openEventLog(database, {
+      address: server.address,
+      client: { serverSelectionTimeoutMS: 200 },
+    });
+    const end = new AbortController();
+    const run = through.log.open(scope(randomUUID(), { signal: end.signal, tail: 0 }));
+    server.refuse();
+    run.append(said(1));
+    const flushed = expect(run.flush()).rejects.toMatchObject({ code: 'unavailable' });
+    end.abort();
+    await flushed;
+    await through.close();
+    await server.close();
+  });
+
+  it('names the size of an event that does not fit', async () => {
+    const run = log.open(scope(randomUUID()));
+    run.append(said('x'.repeat(16 * 2 ** 20)));
+    await expect(run.flush()).rejects.toMatchObject({
+      code: 'too_large',
+      message: expect.stringMatching(/16777\d{3} bytes/),
+    });
+  });
+
+  it('splits what does not fit one document, in order', async () => {
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    const big = 'x'.repeat(3 * 2 ** 20);
+    for (let n = 1; n <= 5; n += 1) run.append(said(`${n} ${big}`));
+    expect(await run.flush()).toBe(5);
+    for (let n = 6; n <= 2_500; n += 1) run.append(said(n));
+    expect(await run.flush()).toBe(2_500);
+    await run.close();
+    const events = await log.read(caller(), threadId, { afterSeq: 0, limit: 3_000 });
+    expect(offsets(events)).toEqual(upTo(2_500));
+    expect(texts(events).slice(5)).toEqual(upTo(2_500).slice(5));
+    expect((texts(events)[4] as string).slice(0, 3)).toBe('5 x');
+  });
+
+  it('keeps counting after all events of the thread have expired', async () => {
+    const threadId = randomUUID();
+    const first = log.open(scope(threadId));
+    for (let n = 1; n <= 3; n += 1) first.append(said(n));
+    first.append(said({}, CONTROL_EVENTS.ended));
+    await first.close();
+    await client
+      .db(database)
+      .collection('events')
+      .deleteMany({ log: `acme/${threadId}`, expiresAt: { $exists: true } });
+    expect(await log.tail(caller(), threadId)).toBe(4);
+    const second = log.open(scope(threadId, { fence: fence(2) }));
+    second.append(said('after'));
+    await second.close();
+    expect((await readAll(threadId)).map(({ seq, data }) => [seq, data])).toEqual([[5, '"after"']]);
+  });
+
+  it('refuses appends after its close', async () => {
+    const run = log.open(scope(randomUUID()));
+    await run.close();
+    expect(() => run.append(said(1))).toThrow(expect.objectContaining({ code: 'internal' }));
+  });
+
+  it('refuses a tenant or a thread that could break out of its keys', () => {
+    expect(() => log.open(scope('../other'))).toThrow('thread id is "../other"; expected a UUID in lower case');
+    expect(() => log.open({ ...scope(randomUUID()), tenant: 'a/b' })).toThrow('tenant is "a/b"; expected a DNS label');
+  });
+});
