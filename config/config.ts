@@ -26,6 +26,8 @@ export interface MongoConfig {
 export interface ApiConfig {
   host: string;
   port: number;
+  /** The port was set, not assumed. */
+  isPortGiven: boolean;
   /** Largest request body, in bytes. */
   bodyLimitBytes: number;
   /** A silent stream gets a comment this often, in ms. */
@@ -43,7 +45,8 @@ export interface WorkerConfig {
   shutdownGraceMs: number;
   /** Port of the health check (`GET /ok`); none without. */
   healthPort?: number;
-  step: { timeoutMs: number; heartbeatTimeoutMs: number; maximumAttempts: number };
+  /** State of threads kept in memory between steps, in bytes. */
+  stateCacheBytes: number;
 }
 
 export interface TelemetryConfig {
@@ -110,17 +113,15 @@ const environmentSchema = z.object({
   COLLOQUY_TENANT: z.string().regex(TENANT_PATTERN, `must match ${TENANT_PATTERN}`).default(DEFAULT_TENANT),
   COLLOQUY_CONFIG: z.string().optional(),
   COLLOQUY_HOST: z.string().default('127.0.0.1'),
-  COLLOQUY_PORT: port.default(2024),
+  COLLOQUY_PORT: port.optional(),
   COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(10 * MEBIBYTE),
   COLLOQUY_HEARTBEAT_MS: ms.default(5_000),
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
   COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
+  COLLOQUY_STATE_CACHE_BYTES: count(0).default(64 * MEBIBYTE),
   COLLOQUY_HEALTH_PORT: port.optional(),
-  COLLOQUY_STEP_TIMEOUT_MS: ms.default(600_000),
-  COLLOQUY_STEP_HEARTBEAT_TIMEOUT_MS: ms.default(10_000),
-  COLLOQUY_STEP_MAX_ATTEMPTS: count(1).default(5),
   COLLOQUY_QUEUE_LIMIT: count(0).default(100),
   COLLOQUY_KEY_WINDOW: count(0).default(500),
   COLLOQUY_MAX_TURNS: count(0).default(0),
@@ -182,7 +183,8 @@ function toConfig(env: Environment, faults: string[]): Config {
     },
     api: {
       host: env.COLLOQUY_HOST,
-      port: env.COLLOQUY_PORT,
+      port: env.COLLOQUY_PORT ?? 2024,
+      isPortGiven: env.COLLOQUY_PORT !== undefined,
       bodyLimitBytes: env.COLLOQUY_BODY_LIMIT_BYTES,
       heartbeatMs: env.COLLOQUY_HEARTBEAT_MS,
       corsOrigins: env.COLLOQUY_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
@@ -192,11 +194,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       maxCachedWorkflows: env.COLLOQUY_MAX_CACHED_WORKFLOWS,
       shutdownGraceMs: env.COLLOQUY_SHUTDOWN_GRACE_MS,
       ...present({ healthPort: env.COLLOQUY_HEALTH_PORT }),
-      step: {
-        timeoutMs: env.COLLOQUY_STEP_TIMEOUT_MS,
-        heartbeatTimeoutMs: env.COLLOQUY_STEP_HEARTBEAT_TIMEOUT_MS,
-        maximumAttempts: env.COLLOQUY_STEP_MAX_ATTEMPTS,
-      },
+      stateCacheBytes: env.COLLOQUY_STATE_CACHE_BYTES,
     },
     conversation: {
       queueLimit: env.COLLOQUY_QUEUE_LIMIT,

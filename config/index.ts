@@ -6,6 +6,7 @@ export type {
   MongoConfig,
   TelemetryConfig,
   TemporalConfig,
+  Variable,
   WorkerConfig,
 } from './config.js';
 export { ConfigError, VARIABLES, loadConfig } from './config.js';

@@ -98,14 +98,10 @@ const warningsOnly = {
   error: (message) => console.error(message),
 };
 
-/** `langgraph.json` names TypeScript sources; the copy in `dist/` names what they were compiled to. */
 function copyAssets(files) {
   for (const file of files) {
-    const target = join(DIST, file);
-    mkdirSync(dirname(target), { recursive: true });
-    const content = readFileSync(join(ROOT, file));
-    const isProject = file.endsWith('langgraph.json');
-    writeFileSync(target, isProject ? content.toString('utf8').replace(/\.ts:/g, '.js:') : content);
+    mkdirSync(dirname(join(DIST, file)), { recursive: true });
+    writeFileSync(join(DIST, file), readFileSync(join(ROOT, file)));
   }
 }
 

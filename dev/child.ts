@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ColloquyError } from '../protocol/index.js';
 
@@ -28,8 +28,7 @@ export interface Child {
 const STOP_GRACE_MS = 10_000;
 
 export function startChild(spec: ChildSpec): Child {
-  mkdirSync(dirname(spec.logFile), { recursive: true });
-  const log = openSync(spec.logFile, 'a');
+  const log = openLog(spec.logFile);
   const child = spawn(spec.command, spec.args, {
     detached: true,
     stdio: ['ignore', log, log],
@@ -118,7 +117,17 @@ export async function untilReady(
   });
 }
 
-function logTail(file: string): string {
+const LARGEST_LOG_BYTES = 16 * 1024 * 1024;
+
+/** Opens a log for appending; a large one is put aside first, as `<name>.1`. */
+export function openLog(file: string): number {
+  mkdirSync(dirname(file), { recursive: true });
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > LARGEST_LOG_BYTES) renameSync(file, `${file}.1`);
+  return openSync(file, 'a');
+}
+
+export function logTail(file: string): string {
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-8);
   return `last lines of ${file}:\n  ${lines.join('\n  ')}`;
 }

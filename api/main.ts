@@ -1,0 +1,110 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { Client } from '@temporalio/client';
+import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
+import type { Config } from '../config/index.js';
+import { ColloquyError } from '../protocol/index.js';
+import { createStateAccess } from '../steps/index.js';
+import { createLogger, startTracing } from '../telemetry/index.js';
+import type { Logger } from '../telemetry/index.js';
+import { connectTemporal, ensureSearchAttributes, openStores } from '../workers/index.js';
+import { createApi } from './app.js';
+import { createConversations } from './conversations.js';
+
+export interface RunningApi {
+  url: string;
+  /** Ends open streams (their clients go on elsewhere), answers what is under way, closes what was opened. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** An update waits for a worker to answer it. */
+const UPDATE_TIMEOUT_MS = 10_000;
+
+/** Composes an API process and listens. Errors: `unavailable` when a server or the port cannot be had. */
+export async function startApi(config: Config, overrides: { logger?: Logger } = {}): Promise<RunningApi> {
+  const logger = overrides.logger ?? createLogger({ name: 'api', ...config.log });
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse())
+      await closer().catch((error: unknown) => logger.warn(String(error)));
+  };
+  try {
+    const tracing = await startTracing(config.telemetry);
+    closers.push(() => tracing.stop());
+    const stores = await openStores(config);
+    closers.push(() => stores.close());
+    const connection = await connectTemporal(config.temporal);
+    closers.push(() => connection.close());
+    await ensureSearchAttributes(connection, config.temporal.namespace);
+    const client = new Client({
+      connection,
+      namespace: config.temporal.namespace,
+      interceptors: { workflow: tracing.client },
+    });
+    const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT);
+    const shutdown = new AbortController();
+    const app = createApi({
+      ...stores,
+      states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
+      conversations: createConversations({
+        client,
+        taskQueue: config.temporal.taskQueue,
+        settings: config.conversation,
+        timeoutMs: UPDATE_TIMEOUT_MS,
+      }),
+      info: await versions(),
+      report: (error, where) =>
+        logger.error(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+      shutdown: shutdown.signal,
+      options: {
+        bodyLimitBytes: config.api.bodyLimitBytes,
+        heartbeatMs: config.api.heartbeatMs,
+        corsOrigins: config.api.corsOrigins,
+      },
+    });
+    const server = await listen(createServer(app), config.api);
+    closers.push(() => end(server, shutdown));
+    return { url: urlOf(server, config.api.host), stop: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const CLOSE_GRACE_MS = 5_000;
+
+async function listen(server: Server, { host, port }: Config['api']): Promise<Server> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(new ColloquyError('unavailable', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+    });
+    server.listen(port, host, resolve);
+  });
+  return server;
+}
+
+async function end(server: Server, shutdown: AbortController): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  shutdown.abort();
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+  await closed;
+  clearTimeout(timer);
+}
+
+function urlOf(server: Server, host: string): string {
+  const { port } = server.address() as AddressInfo;
+  const isEverywhere = host === '0.0.0.0' || host === '::';
+  return `http://${isEverywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function versions(): Promise<{ version: string; langgraphVersion: string }> {
+  const langgraph = createRequire(import.meta.url).resolve('@langchain/langgraph/package.json');
+  const own = new URL(import.meta.url.includes('/dist/') ? '../../package.json' : '../package.json', import.meta.url);
+  const [ours, theirs] = await Promise.all([own, langgraph].map((file) => readFile(file, 'utf8')));
+  const read = (text = '{}') => (JSON.parse(text) as { version: string }).version;
+  return { version: read(ours), langgraphVersion: read(theirs) };
+}

@@ -1,0 +1,72 @@
+import { ConfigError, loadConfig } from '../config/index.js';
+import { errorCode } from '../protocol/index.js';
+import { COMMANDS } from './commands.js';
+import type { CommandName } from './commands.js';
+import { UsageError, formatHelp, parseFlags } from './flags.js';
+import type { CommandHelp, ParsedFlags } from './flags.js';
+import { packageVersion } from './package.js';
+
+const USAGE_EXIT = 2;
+
+type Command = (flags: ParsedFlags) => Promise<number>;
+
+/** Loaded when run: `--help` must not wait for LangGraph and Temporal. */
+const RUN: Record<CommandName, Command> = {
+  dev: async (flags) => (await import('./dev.js')).runDev(flags),
+  api: async (flags) => (await import('./processes.js')).runApi(loadConfig(flags.variables)),
+  worker: async (flags) => (await import('./processes.js')).runWorker(loadConfig(flags.variables)),
+  chat: async (flags) => (await import('./chat.js')).runChat(flags),
+};
+
+/** Runs a command line; answers the exit code. */
+export async function main(args: string[]): Promise<number> {
+  try {
+    return await run(args);
+  } catch (error) {
+    console.error(`colloquy: ${explain(error)}`);
+    return error instanceof UsageError || error instanceof ConfigError ? USAGE_EXIT : 1;
+  }
+}
+
+async function run([name, ...args]: string[]): Promise<number> {
+  if (name === '--version' || name === '-v') return say(await packageVersion());
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') return say(overview());
+  if (!(name in COMMANDS)) {
+    throw new UsageError(`unknown command ${name}; there are ${Object.keys(COMMANDS).join(', ')}; see colloquy --help`);
+  }
+  const command = name as CommandName;
+  const flags = parseFlags(COMMANDS[command], args);
+  if (flags.switches.has('help')) return say(formatHelp(COMMANDS[command]));
+  return RUN[command](flags);
+}
+
+function overview(): string {
+  const rows = Object.values<CommandHelp>(COMMANDS).map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`);
+  return [
+    'LangGraph.js agents as durable conversations on Temporal.',
+    '',
+    'Usage: colloquy COMMAND [flags]',
+    '',
+    ...rows,
+    '',
+    'colloquy COMMAND --help shows the flags of a command; colloquy --version the version.',
+    '',
+  ].join('\n');
+}
+
+function say(text: string): number {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  return 0;
+}
+
+/** What was expected is told by its message alone; anything else is a fault of ours and shows where. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = errorCode(error);
+  const isExpected = error instanceof UsageError || error instanceof ConfigError || isKnown(code);
+  return isExpected ? error.message : (error.stack ?? error.message);
+}
+
+function isKnown(code: ReturnType<typeof errorCode>): boolean {
+  return code !== undefined && code !== 'internal';
+}

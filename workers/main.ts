@@ -1,0 +1,152 @@
+import { existsSync } from 'node:fs';
+import { join, dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
+import { createActivities } from '../activities/index.js';
+import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
+import { OUTBOX_KEY } from '../agents/outbox.js';
+import type { AgentProject } from '../agents/index.js';
+import type { Config } from '../config/index.js';
+import { ColloquyError } from '../protocol/index.js';
+import type { Caller } from '../protocol/index.js';
+import { createLogger, startTracing } from '../telemetry/index.js';
+import type { Logger } from '../telemetry/index.js';
+import { StateCache } from '../threads/index.js';
+import { startHealth } from './health.js';
+import { openStores } from './stores.js';
+import type { Stores } from './stores.js';
+import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
+
+export interface RunningWorker {
+  project: AgentProject;
+  /** Lets running steps reach their next commit, then ends. Idempotent. */
+  stop(): Promise<void>;
+  /** Rejects when the worker can work no more. */
+  failed: Promise<never>;
+}
+
+export interface WorkerOverrides {
+  logger?: Logger;
+  /** Bundle of the workflows; default: the one built beside this code, else one is made. */
+  workflowBundlePath?: string;
+  /** Changes to what Temporal's worker is made with. */
+  options?: Partial<WorkerOptions>;
+}
+
+/** How often the server hears of a running step; a cancellation travels back with it. */
+const HEARTBEAT_THROTTLE_MS = 500;
+/** After a worker died, its conversations are offered to the others after so long. */
+const STICKY_TIMEOUT = '2s';
+const FORCE_AFTER_GRACE_MS = 5_000;
+
+/** Composes a worker process and starts it: conversations of the task queue, and the steps of the project's graphs. */
+export async function startWorker(config: Config, overrides: WorkerOverrides = {}): Promise<RunningWorker> {
+  const logger = overrides.logger ?? createLogger({ name: 'worker', ...config.log });
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse())
+      await closer().catch((error: unknown) => logger.warn(String(error)));
+  };
+  try {
+    const tracing = await startTracing(config.telemetry);
+    closers.push(() => tracing.stop());
+    const stores = await openStores(config);
+    closers.push(() => stores.close());
+    const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT, {
+      provide: { [OUTBOX_KEY]: stores.outbox },
+    });
+    for (const warning of project.warnings) logger.warn(warning);
+    await prepareTemporal(config);
+    await stores.assistants.registerGraphs(serviceCaller(config.tenant), project.graphs);
+    const connection = await connectNative(config);
+    closers.push(() => connection.close());
+    const drain = new AbortController();
+    const worker = await Worker.create({
+      ...workerOptions(config, overrides),
+      connection,
+      activities: createActivities(activityDependencies(config, stores, project, drain.signal)),
+      interceptors: { activity: tracing.activity },
+      ...overrides.options,
+    });
+    const running = worker.run();
+    const health = await startHealth(config.worker.healthPort, () => worker.getState() === 'RUNNING');
+    closers.push(() => health.close());
+    logger.info(`serving ${project.graphs.map((graph) => graph.graphId).join(', ')}`, {
+      task_queue: config.temporal.taskQueue,
+    });
+    return { project, ...handle(worker, running, drain, close) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function handle(
+  worker: Worker,
+  running: Promise<void>,
+  drain: AbortController,
+  close: () => Promise<void>,
+): Omit<RunningWorker, 'project'> {
+  let stopping: Promise<void> | undefined;
+  const failed = running.then(() => new Promise<never>(() => {}));
+  failed.catch(() => {});
+  const end = async () => {
+    drain.abort();
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+    await running.catch(() => {});
+    await close();
+  };
+  return { failed, stop: () => (stopping ??= end()) };
+}
+
+function workerOptions(config: Config, overrides: WorkerOverrides) {
+  return {
+    namespace: config.temporal.namespace,
+    taskQueue: config.temporal.taskQueue,
+    ...workflowSource(overrides.workflowBundlePath),
+    maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentSteps,
+    maxCachedWorkflows: config.worker.maxCachedWorkflows,
+    stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+    defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+    shutdownGraceTime: config.worker.shutdownGraceMs,
+    shutdownForceTime: config.worker.shutdownGraceMs + FORCE_AFTER_GRACE_MS,
+  } satisfies Partial<WorkerOptions>;
+}
+
+/** The bundle is made by the build, beside `dist/workers` as seen from sources and from `dist` alike; without one, Temporal bundles at start. */
+function workflowSource(given: string | undefined): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const house = join(dirname(fileURLToPath(import.meta.url)), '..');
+  const built = [join(house, 'workflow-bundle.js'), join(house, 'dist', 'workflow-bundle.js')];
+  const codePath = [...(given === undefined ? [] : [given]), ...built].find((path) => existsSync(path));
+  if (codePath !== undefined) return { workflowBundle: { codePath } };
+  return { workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
+}
+
+function activityDependencies(config: Config, stores: Stores, project: AgentProject, drain: AbortSignal) {
+  const { client, db, threads, assistants, events } = stores;
+  const cache = new StateCache(config.worker.stateCacheBytes);
+  return { client, db, threads, assistants, events, project, cache, drain };
+}
+
+async function prepareTemporal(config: Config): Promise<void> {
+  const connection = await connectTemporal(config.temporal);
+  try {
+    await ensureSearchAttributes(connection, config.temporal.namespace);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function connectNative(config: Config): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(temporalOptions(config.temporal));
+  } catch (cause) {
+    throw new ColloquyError('unavailable', `Temporal does not answer at ${config.temporal.address}`, { cause });
+  }
+}
+
+function serviceCaller(tenant: string): Caller {
+  return { tenant, principal: { kind: 'service', id: 'worker' }, onBehalfOf: [] };
+}

@@ -1,0 +1,89 @@
+import { MongoClient } from 'mongodb';
+import type { Db } from 'mongodb';
+import type { Config } from '../config/index.js';
+import { ColloquyError, TENANT_PATTERN } from '../protocol/index.js';
+import type { Authorize } from '../protocol/index.js';
+import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
+import type { EventLog } from '../streams/index.js';
+import {
+  MongoSaver,
+  createAssistantStore,
+  createThreadStore,
+  ensureIndexes as ensureThreadIndexes,
+} from '../threads/index.js';
+import type { AssistantStore, ThreadStore } from '../threads/index.js';
+import { MongoOutbox } from './mongo-outbox.js';
+
+/** Everything that a process keeps in the database. */
+export interface Stores {
+  client: MongoClient;
+  db: Db;
+  threads: ThreadStore;
+  assistants: AssistantStore;
+  events: EventLog;
+  outbox: MongoOutbox;
+  authorize: Authorize;
+  /** A checkpoint saver bound to a tenant; an exclusive one for an edit. */
+  saver: (tenant: string, exclusive?: boolean) => MongoSaver;
+  close(): Promise<void>;
+}
+
+const SELECTION_TIMEOUT_MS = 15_000;
+
+/** Connects, and makes indexes where they are missing. Errors: `unavailable`. */
+export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): Promise<Stores> {
+  const client = await connectMongo(config.mongo.uri);
+  try {
+    const db = client.db(config.mongo.database);
+    const outbox = new MongoOutbox(db);
+    await Promise.all([ensureThreadIndexes(db), ensureEventIndexes(db)]);
+    const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
+    const removeState = (tenant: string, threadId: string) => saver(tenant).deleteThread(threadId);
+    const events = createEventLog({ db, authorize: sameTenant, retentionMs: config.retention.eventsMs });
+    return {
+      client,
+      db,
+      threads: createThreadStore({ db, authorize: sameTenant, removeState }),
+      assistants: createAssistantStore({ db, authorize: sameTenant }),
+      events,
+      outbox,
+      authorize: sameTenant,
+      saver,
+      async close() {
+        await events.close();
+        await client.close();
+      },
+    };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+async function connectMongo(uri: string): Promise<MongoClient> {
+  try {
+    const options = {
+      serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS,
+      retryReads: true,
+      retryWrites: true,
+      ignoreUndefined: true,
+    };
+    return await MongoClient.connect(uri, options);
+  } catch (cause) {
+    const where = uri.replace(/\/\/[^@/]*@/, '//***@');
+    throw new ColloquyError('unavailable', `MongoDB does not answer at ${where}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/** Within a tenant everything may happen; between tenants nothing can, since every key begins with the caller's. */
+const sameTenant: Authorize = (caller, action, resource) => {
+  if (TENANT_PATTERN.test(caller.tenant) && caller.principal.id !== '') return Promise.resolve();
+  return Promise.reject(
+    new ColloquyError(
+      'forbidden',
+      `${action} of ${resource.kind} ${resource.id} needs a caller with a tenant and a principal`,
+    ),
+  );
+};

@@ -1,0 +1,80 @@
+import { Connection, isGrpcServiceError } from '@temporalio/client';
+import type { ConnectionOptions } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TemporalConfig } from '../config/index.js';
+import { ColloquyError } from '../protocol/index.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract.js';
+
+const CONNECT_TIMEOUT_MS = 15_000;
+const VISIBLE_TIMEOUT_MS = 60_000;
+/** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
+const KEYWORD = 2;
+const GRPC = { unimplemented: 12, permissionDenied: 7, unauthenticated: 16, alreadyExists: 6, notFound: 5 } as const;
+
+/** What both kinds of connection take: `Connection` of a client, `NativeConnection` of a worker. */
+export function temporalOptions({ address, apiKey, tls }: TemporalConfig): Pick<ConnectionOptions, 'address'> & {
+  apiKey?: string;
+  tls?: Exclude<TemporalConfig['tls'], undefined>;
+} {
+  return { address, ...(apiKey !== undefined && { apiKey }), ...(tls !== undefined && { tls }) };
+}
+
+/** Errors: `unavailable`. */
+export async function connectTemporal(config: TemporalConfig): Promise<Connection> {
+  try {
+    return await Connection.connect({ ...temporalOptions(config), connectTimeout: CONNECT_TIMEOUT_MS });
+  } catch (cause) {
+    throw new ColloquyError(
+      'unavailable',
+      `Temporal does not answer at ${config.address}: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * Makes the search attributes that conversations carry, where the namespace has not got them. Errors: `unavailable` without the namespace,
+ * `forbidden` where this may not be done, with the commands for whoever may.
+ */
+export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
+  const missing = await missingAttributes(connection, namespace);
+  if (missing.length === 0) return;
+  const searchAttributes = Object.fromEntries(missing.map((name) => [name, KEYWORD]));
+  try {
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+  } catch (cause) {
+    if (isGrpcServiceError(cause) && Number(cause.code) === GRPC.alreadyExists) return;
+    throw refusal(namespace, missing, cause);
+  }
+  for (const giveUpAt = Date.now() + VISIBLE_TIMEOUT_MS; Date.now() < giveUpAt; await sleep(250)) {
+    if ((await missingAttributes(connection, namespace)).length === 0) return;
+  }
+  throw new ColloquyError(
+    'unavailable',
+    `namespace ${namespace} does not show its new search attributes ${missing.join(', ')}`,
+  );
+}
+
+async function missingAttributes(connection: Connection, namespace: string): Promise<string[]> {
+  const wanted = Object.values(SEARCH_ATTRIBUTES);
+  try {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    return wanted.filter((name) => customAttributes[name] === undefined);
+  } catch (cause) {
+    if (isGrpcServiceError(cause) && Number(cause.code) === GRPC.notFound) {
+      throw new ColloquyError('unavailable', `Temporal has no namespace ${namespace}`, { cause });
+    }
+    throw refusal(namespace, wanted, cause);
+  }
+}
+
+function refusal(namespace: string, names: string[], cause: unknown): ColloquyError {
+  const codes: number[] = [GRPC.unimplemented, GRPC.permissionDenied, GRPC.unauthenticated];
+  const isRefused = isGrpcServiceError(cause) && codes.includes(Number(cause.code));
+  const command = `temporal operator search-attribute create --namespace ${namespace} ${names.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
+  return new ColloquyError(
+    isRefused ? 'forbidden' : 'unavailable',
+    `namespace ${namespace} needs the search attributes ${names.join(', ')} (Keyword), and they could not be made: ${(cause as Error).message}. Who may can run: ${command}`,
+    { cause },
+  );
+}
