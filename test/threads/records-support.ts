@@ -1,0 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import type { Caller } from '../../protocol/index.js';
+import type { NewRun, RunEnd } from '../../threads/index.js';
+
+export function caller(tenant = 'acme'): Caller {
+  return { tenant, principal: { kind: 'user', id: 'u1' }, onBehalfOf: [] };
+}
+
+export function newRun(threadId: string, given: Partial<NewRun> = {}): NewRun {
+  return {
+    threadId,
+    runId: randomUUID(),
+    assistantId: '39a68923-35d8-56bc-9761-3a809a9e6a7f',
+    graphId: 'one',
+    multitaskStrategy: 'enqueue',
+    metadata: {},
+    request: { input: { text: 'hi' }, config: {}, streamModes: ['values'], streamSubgraphs: false },
+    ...given,
+  };
+}
+
+export function ended(runId: string, given: Partial<RunEnd> = {}): RunEnd {
+  return { runId, status: 'success', threadStatus: 'idle', interrupts: {}, ...given };
+}

@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MongoClient } from 'mongodb';
+import { createThreadStore, ensureIndexes } from '../../threads/index.js';
+import { caller, ended, newRun } from './records-support.js';
+
+const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
+const db = client.db(`test_run_records_${process.pid}`);
+const store = createThreadStore({ db, authorize: async () => undefined, removeState: async () => undefined });
+const page = { limit: 10, offset: 0 };
+
+beforeAll(async () => {
+  await client.connect();
+  await ensureIndexes(db);
+});
+afterAll(async () => {
+  await db.dropDatabase();
+  await client.close();
+});
+
+async function newThread(tenant = 'acme'): Promise<string> {
+  return (await store.createThread(caller(tenant), { threadId: randomUUID() })).threadId;
+}
+
+/** A run that the conversation has accepted. */
+async function admitted(threadId: string, given = {}): Promise<string> {
+  const run = newRun(threadId, given);
+  await store.createRun(caller(), run);
+  await store.admitRun(caller(), threadId, run.runId);
+  return run.runId;
+}
+
+async function status(threadId: string, runId: string): Promise<[run: string, thread: string]> {
+  const [run, thread] = await Promise.all([
+    store.getRun(caller(), threadId, runId),
+    store.getThread(caller(), threadId),
+  ]);
+  return [run.status, thread.status];
+}
+
+describe('making a run', () => {
+  it('keeps it as it was given, and hides it until it is admitted', async () => {
+    const threadId = await newThread();
+    const request = {
+      input: { 'a.b': { $gt: 1 } },
+      command: { resume: { 'x.y': '$z' } },
+      config: { configurable: { $k: 1 } },
+      streamModes: ['values' as const],
+      streamSubgraphs: true,
+    };
+    const given = newRun(threadId, { request, metadata: { $m: 'n.o' }, key: 'k.1' });
+    const { run, created } = await store.createRun(caller(), given);
+    expect(created).toBe(true);
+    expect(run).toEqual({
+      ...given,
+      tenant: 'acme',
+      status: 'pending',
+      createdAt: expect.any(Date),
+      updatedAt: expect.any(Date),
+    });
+    await expect(store.getRun(caller(), threadId, run.runId)).rejects.toMatchObject({ code: 'not_found' });
+    expect(await store.listRuns(caller(), threadId, page)).toEqual([]);
+    expect(await store.activeRuns(caller(), threadId)).toEqual([]);
+    expect(await store.getRun(caller(), threadId, run.runId, { admittedOnly: false })).toEqual(run);
+    await store.admitRun(caller(), threadId, run.runId);
+    await store.admitRun(caller(), threadId, run.runId);
+    expect(await store.getRun(caller(), threadId, run.runId)).toMatchObject({ runId: run.runId, request });
+  });
+
+  it('gives 50 requests with one key one run', async () => {
+    const threadId = await newThread();
+    const made = await Promise.all(
+      Array.from({ length: 50 }, () => store.createRun(caller(), newRun(threadId, { key: 'once' }))),
+    );
+    expect(made.filter(({ created }) => created)).toHaveLength(1);
+    expect(new Set(made.map(({ run }) => run.runId)).size).toBe(1);
+    expect(await db.collection('runs').countDocuments({ threadId })).toBe(1);
+  });
+
+  it('takes a key for one thread of one tenant alone', async () => {
+    const [one, two] = [await newThread(), await newThread()];
+    const results = [
+      await store.createRun(caller(), newRun(one, { key: 'k' })),
+      await store.createRun(caller(), newRun(two, { key: 'k' })),
+      await store.createRun(caller(), newRun(one)),
+      await store.createRun(caller(), newRun(one)),
+    ];
+    expect(results.map(({ created }) => created)).toEqual([true, true, true, true]);
+  });
+
+  it('gives the same run when the same call is made twice', async () => {
+    const threadId = await newThread();
+    const run = newRun(threadId);
+    await store.createRun(caller(), run);
+    expect(await store.createRun(caller(), run)).toMatchObject({ run: { runId: run.runId }, created: false });
+  });
+
+  it('needs a thread', async () => {
+    const run = newRun(randomUUID(), { key: 'k' });
+    await expect(store.createRun(caller(), run)).rejects.toThrow(`thread ${run.threadId} does not exist`);
+    expect(await db.collection('runs').countDocuments({ threadId: run.threadId })).toBe(0);
+  });
+
+  it('names ids and keys that are none', async () => {
+    const threadId = await newThread();
+    await expect(store.createRun(caller(), newRun(threadId, { runId: 'r/1' }))).rejects.toThrow(
+      'run_id is "r/1"; expected a UUID in lower case',
+    );
+    await expect(store.createRun(caller(), newRun(threadId, { key: '' }))).rejects.toThrow(
+      'idempotency key has 0 characters; expected 1 to 255',
+    );
+  });
+
+  it('refuses a request that does not fit a document', async () => {
+    const run = newRun(await newThread());
+    run.request.input = 'x'.repeat(16 * 2 ** 20);
+    await expect(store.createRun(caller(), run)).rejects.toMatchObject({ code: 'too_large' });
+  });
+
+  it('sweeps only what was never admitted, seven days later', async () => {
+    const threadId = await newThread();
+    const [orphan, accepted, begun] = [newRun(threadId), newRun(threadId), newRun(threadId)];
+    for (const run of [orphan, accepted, begun]) await store.createRun(caller(), run);
+    await store.admitRun(caller(), threadId, accepted.runId);
+    await store.startRun(caller(), threadId, begun.runId, 0);
+    const swept = await db
+      .collection('runs')
+      .find({ threadId, expiresAt: { $exists: true } })
+      .toArray();
+    expect(swept.map(({ runId }) => runId)).toEqual([orphan.runId]);
+    const days = (swept[0]?.expiresAt - swept[0]?.createdAt) / 86_400_000;
+    expect(days).toBe(7);
+    const ttl = (await db.collection('runs').indexes()).find(({ key }) => 'expiresAt' in key);
+    expect(ttl?.expireAfterSeconds).toBe(0);
+  });
+
+  it('discards a run that was refused, never one that started', async () => {
+    const threadId = await newThread();
+    const [refused, begun] = [newRun(threadId), newRun(threadId)];
+    for (const run of [refused, begun]) await store.createRun(caller(), run);
+    await store.startRun(caller(), threadId, begun.runId, 0);
+    for (const { runId } of [refused, refused, begun]) await store.discardRun(caller(), threadId, runId);
+    expect((await store.listRuns(caller(), threadId, page)).map(({ runId }) => runId)).toEqual([begun.runId]);
+  });
+
+  it('is hidden from other tenants', async () => {
+    const threadId = await newThread();
+    const theirs = await newThread('other');
+    const runId = await admitted(threadId);
+    await expect(store.getRun(caller('other'), threadId, runId)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(store.listRuns(caller('other'), threadId, page)).rejects.toMatchObject({ code: 'not_found' });
+    expect(await store.listRuns(caller('other'), theirs, page)).toEqual([]);
+    await store.discardRun(caller('other'), threadId, runId);
+    await store.removeRun(caller('other'), threadId, runId);
+    expect(await status(threadId, runId)).toEqual(['pending', 'idle']);
+  });
+});
+
+describe('lists of runs', () => {
+  it('have the newest first, the active ones oldest first', async () => {
+    const threadId = await newThread();
+    const runs: string[] = [];
+    for (let n = 0; n < 4; n += 1) runs.push(await admitted(threadId));
+    const [first = '', second = '', third = '', fourth = ''] = runs;
+    await store.startRun(caller(), threadId, first, 0);
+    await store.endRun(caller(), threadId, ended(first));
+    await store.startRun(caller(), threadId, second, 5);
+    const ids = (found: { runId: string }[]) => found.map(({ runId }) => runId);
+    expect(ids(await store.listRuns(caller(), threadId, page))).toEqual([fourth, third, second, first]);
+    expect(ids(await store.listRuns(caller(), threadId, { limit: 2, offset: 1 }))).toEqual([third, second]);
+    expect(ids(await store.listRuns(caller(), threadId, { ...page, status: 'success' }))).toEqual([first]);
+    expect(ids(await store.activeRuns(caller(), threadId))).toEqual([second, third, fourth]);
+  });
+});
+
+describe('running', () => {
+  it('makes the run running and its thread busy, and the end tells both', async () => {
+    const threadId = await newThread();
+    const run = newRun(threadId);
+    await store.createRun(caller(), run);
+    await store.startRun(caller(), threadId, run.runId, 7);
+    await store.startRun(caller(), threadId, run.runId, 9);
+    expect(await status(threadId, run.runId)).toEqual(['running', 'busy']);
+    expect((await store.getRun(caller(), threadId, run.runId)).afterSeq).toBe(7);
+    const interrupts = { 'task.1': [{ id: 'i1', value: { $q: 'ok?' } }] };
+    const end = ended(run.runId, { status: 'interrupted', threadStatus: 'interrupted', interrupts });
+    expect(await store.endRun(caller(), threadId, end)).toBe(true);
+    expect(await store.endRun(caller(), threadId, end)).toBe(false);
+    expect(await status(threadId, run.runId)).toEqual(['interrupted', 'interrupted']);
+    expect((await store.getThread(caller(), threadId)).interrupts).toEqual(interrupts);
+  });
+
+  it('keeps the cause of an error until the next run starts', async () => {
+    const threadId = await newThread();
+    const [failing, next] = [await admitted(threadId), await admitted(threadId)];
+    const error = { error: 'TypeError', message: 'x is undefined' };
+    await store.startRun(caller(), threadId, failing, 0);
+    await store.endRun(caller(), threadId, ended(failing, { status: 'error', threadStatus: 'error', error }));
+    expect(await store.getRun(caller(), threadId, failing)).toMatchObject({ status: 'error', error });
+    expect(await store.getThread(caller(), threadId)).toMatchObject({ status: 'error', error });
+    await store.startRun(caller(), threadId, next, 3);
+    expect(await store.getThread(caller(), threadId)).not.toHaveProperty('error');
+    expect(await status(threadId, next)).toEqual(['running', 'busy']);
+  });
+
+  it('leaves an ended run ended, and its thread as it is', async () => {
+    const threadId = await newThread();
+    const [old, next] = [await admitted(threadId), await admitted(threadId)];
+    await store.startRun(caller(), threadId, old, 0);
+    await store.endRun(caller(), threadId, ended(old));
+    await store.startRun(caller(), threadId, old, 0);
+    await store.startRun(caller(), threadId, old, 4);
+    expect(await status(threadId, old)).toEqual(['success', 'idle']);
+    await store.startRun(caller(), threadId, next, 5);
+    await store.startRun(caller(), threadId, old, 0);
+    expect(await store.endRun(caller(), threadId, ended(old, { status: 'error', threadStatus: 'error' }))).toBe(false);
+    expect(await status(threadId, old)).toEqual(['success', 'busy']);
+    await store.endRun(caller(), threadId, ended(next));
+    expect(await status(threadId, next)).toEqual(['success', 'idle']);
+  });
+
+  it('does not free a busy thread when a waiting run is cancelled', async () => {
+    const threadId = await newThread();
+    const [current, waiting] = [await admitted(threadId), await admitted(threadId)];
+    await store.startRun(caller(), threadId, current, 0);
+    expect(await store.endRun(caller(), threadId, ended(waiting, { status: 'interrupted' }))).toBe(true);
+    expect(await status(threadId, waiting)).toEqual(['interrupted', 'busy']);
+    expect(await status(threadId, current)).toEqual(['running', 'busy']);
+  });
+
+  it('finishes the end of a run whose record was written alone', async () => {
+    const threadId = await newThread();
+    const runId = await admitted(threadId);
+    await store.startRun(caller(), threadId, runId, 0);
+    await db.collection('runs').updateOne({ runId }, { $set: { status: 'success' } });
+    expect(await store.endRun(caller(), threadId, ended(runId))).toBe(false);
+    expect(await status(threadId, runId)).toEqual(['success', 'idle']);
+  });
+
+  it('tells one of many ends that it was the one', async () => {
+    const threadId = await newThread();
+    const runId = await admitted(threadId);
+    await store.startRun(caller(), threadId, runId, 0);
+    const ends = await Promise.all(Array.from({ length: 10 }, () => store.endRun(caller(), threadId, ended(runId))));
+    expect(ends.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('cannot start what has no record', async () => {
+    const threadId = await newThread();
+    const runId = await admitted(threadId);
+    await store.removeRun(caller(), threadId, runId);
+    await store.removeRun(caller(), threadId, runId);
+    await expect(store.startRun(caller(), threadId, runId, 0)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('ends a thread whose run was taken away', async () => {
+    const threadId = await newThread();
+    const runId = await admitted(threadId);
+    await store.startRun(caller(), threadId, runId, 0);
+    await store.removeRun(caller(), threadId, runId);
+    expect(await store.endRun(caller(), threadId, ended(runId))).toBe(false);
+    expect((await store.getThread(caller(), threadId)).status).toBe('idle');
+  });
+
+  it('counts failures of each step, also at once', async () => {
+    const threadId = await newThread();
+    const runId = await admitted(threadId);
+    const counts = await Promise.all([1, 1, 1, 2].map((step) => store.countFailure(caller(), threadId, runId, step)));
+    expect(counts.slice(0, 3).sort()).toEqual([1, 2, 3]);
+    expect(counts[3]).toBe(1);
+    expect(await store.countFailure(caller(), threadId, runId, 1)).toBe(4);
+    await expect(store.countFailure(caller(), threadId, randomUUID(), 1)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(store.countFailure(caller(), threadId, runId, 1.5)).rejects.toThrow('step is 1.5');
+  });
+});
+
+describe('a database that does not answer', () => {
+  it('is told as unavailable', async () => {
+    const nobody = new MongoClient('mongodb://127.0.0.1:1/?directConnection=true', { serverSelectionTimeoutMS: 50 });
+    const cut = createThreadStore({
+      db: nobody.db('none'),
+      authorize: async () => undefined,
+      removeState: async () => undefined,
+    });
+    await expect(cut.getThread(caller(), randomUUID())).rejects.toMatchObject({ code: 'unavailable' });
+    await nobody.close();
+  });
+});
