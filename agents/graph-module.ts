@@ -11,28 +11,19 @@ const shippedFolder = isCompiled ? resolve(roomFolder, '../../agents') : roomFol
 /** The `langgraph.json` of the graphs that ship with the product. */
 export const SHIPPED_PROJECT = join(shippedFolder, 'langgraph.json');
 
-/** Imports a module of a project, TypeScript too; packages resolve from the module's own folder. */
+/**
+ * Imports a module of a project; packages resolve from the module's own folder. Every project but our own is imported through tsx, as
+ * LangGraph's server does it: also a JavaScript graph may import TypeScript, and Node remembers a file it once could not read.
+ */
 export async function importModule(file: string, projectFolder: string): Promise<Record<string, unknown>> {
   const shipped = shippedModule(file);
-  if (shipped) return importFile(shipped);
-  if (/\.([cm]?ts|tsx|jsx)$/.test(file)) await enableTypeScript(projectFolder);
-  try {
-    return await importFile(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error;
-    // A JavaScript graph that imports TypeScript. The query makes it a new module: the failed one stays failed.
-    await enableTypeScript(projectFolder);
-    return importFile(file, '?typescript');
-  }
+  if (!shipped) await enableTypeScript(projectFolder);
+  return (await import(pathToFileURL(shipped ?? file).href)) as Record<string, unknown>;
 }
 
 /** The module's file as it will be imported exists. */
 export function moduleExists(file: string): boolean {
   return existsSync(shippedModule(file) ?? file);
-}
-
-async function importFile(file: string, query = ''): Promise<Record<string, unknown>> {
-  return (await import(`${pathToFileURL(file).href}${query}`)) as Record<string, unknown>;
 }
 
 /** Our own graphs are named by their sources; the package has only what the compiler made of them. */
@@ -59,7 +50,8 @@ function enableTypeScript(projectFolder: string): Promise<void> {
  * Both loaders, because a project without `"type": "module"` is CommonJS.
  */
 async function registerTsx(projectFolder: string): Promise<void> {
-  const [esm, cjs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')]);
+  const esm = await import('tsx/esm/api');
+  const cjs = await import('tsx/cjs/api');
   const tsconfig = join(projectFolder, 'tsconfig.json');
   cjs.register();
   esm.register(existsSync(tsconfig) ? { tsconfig } : { tsconfig: false });

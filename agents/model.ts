@@ -35,6 +35,10 @@ const DEFAULT_TOKEN_DELAY_MS = 12;
  */
 export function modelSettingsFrom(environment: Environment): ModelSettings {
   const read = (name: string) => environment[name]?.trim() || undefined;
+  for (const name of ['COLLOQUY_MODEL_BASE_URL', 'COLLOQUY_MODEL_API_KEY']) {
+    if (read(name) && !read('COLLOQUY_MODEL'))
+      throw invalid(`${name} is set, but no model; set COLLOQUY_MODEL=provider:name too`);
+  }
   const withKey = Object.keys(PROVIDER_KEYS).find((provider) => read(PROVIDER_KEYS[provider] ?? ''));
   const model = read('COLLOQUY_MODEL') ?? (withKey && DEFAULT_MODELS[withKey]) ?? 'offline';
   const provider = model.split(':', 1)[0] ?? '';

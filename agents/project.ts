@@ -1,4 +1,4 @@
-import { ColloquyError } from '../protocol/index.js';
+import { ColloquyError, errorCode } from '../protocol/index.js';
 import { importModule, moduleExists } from './graph-module.js';
 import { copyGraph, describeValue, toCompiledGraph, type LoadedGraph } from './graph-value.js';
 import { applyProjectEnvironment } from './project-environment.js';
@@ -14,7 +14,7 @@ export interface AgentProject {
   /**
    * A graph of the caller's own: it may set `checkpointer` and `store` on it. A factory function is called anew each time, with
    * `config` and `runtime` as LangGraph's server hands them over.
-   * Errors: `not_found` for an unknown id, `graph_failed` when a factory throws or returns no graph.
+   * Errors: `not_found` for an unknown id; of a factory `graph_failed` when it throws, `invalid_argument` when it gives no graph.
    */
   load(graphId: string, config?: FactoryConfig, runtime?: FactoryRuntime): Promise<LoadedGraph>;
 }
@@ -95,7 +95,7 @@ async function loadSource(entry: GraphEntry, folder: string): Promise<GraphSourc
     throw fault(entry, `importing ${entry.file} failed: ${messageOf(cause)}`, cause);
   });
   const exported: unknown = await findExport(module, entry.exportName);
-  if (exported === undefined || exported === null) {
+  if (exported === undefined) {
     const names = Object.keys(module).join(', ') || 'nothing';
     throw fault(entry, `${entry.file} has no export ${entry.exportName}; it exports ${names}`);
   }
@@ -118,17 +118,17 @@ async function makeGraph(
   config: FactoryConfig,
   runtime: FactoryRuntime,
 ): Promise<LoadedGraph> {
-  let made: unknown;
+  const what = `factory ${entry.exportName} of ${entry.file}`;
   try {
-    made = await factory(config, runtime);
+    return compiled(entry, what, await factory(config, runtime));
   } catch (cause) {
-    const message = `graph ${entry.graphId}: factory ${entry.exportName} of ${entry.file} threw: ${messageOf(cause)}`;
-    throw new ColloquyError('graph_failed', message, {
+    if (errorCode(cause) !== undefined) throw cause;
+    const errorName = cause instanceof Error ? cause.name : 'Error';
+    throw new ColloquyError('graph_failed', `graph ${entry.graphId}: ${what} threw: ${messageOf(cause)}`, {
       cause,
-      errorName: cause instanceof Error ? cause.name : 'Error',
+      errorName,
     });
   }
-  return compiled(entry, `factory ${entry.exportName} of ${entry.file}`, made);
 }
 
 function compiled(entry: GraphEntry, what: string, value: unknown): LoadedGraph {

@@ -43,6 +43,9 @@ export interface CandidateSearch {
 
 export const CANDIDATES: readonly Candidate[] = data as Candidate[];
 
+/** Of the best score. */
+const RELEVANT_SHARE = 0.15;
+
 const byId = new Map(CANDIDATES.map((candidate) => [candidate.id, candidate]));
 
 const index = new MiniSearch<Candidate>({
@@ -65,10 +68,7 @@ export function findCandidate(id: string): Candidate | undefined {
 
 /** Best matches first. Location and seniority are filters, dropped one after the other when nobody would be left. */
 export function searchCandidates(query: CandidateQuery): CandidateSearch {
-  const ranked = index
-    .search([query.query, ...(query.skills ?? [])].join(' '))
-    .map((hit) => byId.get(String(hit.id)))
-    .filter((candidate) => candidate !== undefined && !query.exclude?.includes(candidate.id)) as Candidate[];
+  const ranked = rank(query);
   for (const relaxed of [[], ['seniority'], ['location'], ['location', 'seniority']] as CandidateSearch['relaxed'][]) {
     const matches = ranked.filter((candidate) => passes(candidate, query, relaxed)).slice(0, query.limit);
     if (matches.length > 0) {
@@ -80,6 +80,16 @@ export function searchCandidates(query: CandidateQuery): CandidateSearch {
     }
   }
   return { matches: [], relaxed: [] };
+}
+
+/** Those that a search finds for a good reason: one word in common, such as engineer, is not enough. */
+function rank({ query, skills = [], exclude = [] }: CandidateQuery): Candidate[] {
+  const hits = index.search([query, ...skills].join(' '));
+  const enough = (hits[0]?.score ?? 0) * RELEVANT_SHARE;
+  return hits
+    .filter((hit) => hit.score >= enough && !exclude.includes(String(hit.id)))
+    .map((hit) => byId.get(String(hit.id)))
+    .filter((candidate) => candidate !== undefined);
 }
 
 function passes(candidate: Candidate, query: CandidateQuery, relaxed: CandidateSearch['relaxed']): boolean {

@@ -69,5 +69,5 @@ function mentions(text: string, word: string): boolean {
   // Words such as Go and R are also English: their case tells.
   const flags = word.length <= 2 ? 'u' : 'iu';
   const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`(?<![\\p{L}\\p{N}])${escaped}(?![\\p{L}\\p{N}+#])`, flags).test(text);
+  return new RegExp(`(?<![\\p{L}\\p{N}])${escaped}s?(?![\\p{L}\\p{N}+#])`, flags).test(text);
 }

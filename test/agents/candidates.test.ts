@@ -1,0 +1,72 @@
+import { describe, expect, it } from '@jest/globals';
+import { CANDIDATES, findCandidate, searchCandidates } from '../../agents/hiring-assistant/candidates.js';
+import { mergeWishes, readWishes } from '../../agents/hiring-assistant/wishes.js';
+
+describe('the candidates', () => {
+  it('are sixty fictional people with ids of their own and addresses nobody has', () => {
+    expect(new Set(CANDIDATES.map(({ id }) => id)).size).toBe(60);
+    expect(CANDIDATES.every(({ email }) => email.endsWith('@example.com'))).toBe(true);
+  });
+
+  it('are found by title and skills, best first, with reasons', () => {
+    const { matches, relaxed } = searchCandidates({ query: 'Backend Engineer', skills: ['Temporal'], limit: 3 });
+    expect(relaxed).toEqual([]);
+    expect(matches).toHaveLength(3);
+    expect(matches[0]?.candidate).toMatchObject({ title: 'Backend Engineer' });
+    expect(matches[0]?.candidate.skills).toContain('Temporal');
+    expect(matches[0]?.reasons).toContain('knows Temporal');
+  });
+
+  it('are filtered by place, where remote counts, and by level', () => {
+    const { matches } = searchCandidates({ query: 'Engineer', location: 'Berlin', seniority: 'senior', limit: 60 });
+    expect(matches.length).toBeGreaterThan(0);
+    for (const { candidate } of matches) {
+      expect(candidate.remote || candidate.location.startsWith('Berlin')).toBe(true);
+      expect(['senior', 'lead']).toContain(candidate.seniority);
+    }
+  });
+
+  it('are found without a wish that nobody meets, and it is named', () => {
+    const { matches, relaxed } = searchCandidates({
+      query: 'Security Engineer',
+      skills: ['Threat Modelling'],
+      location: 'Oslo',
+      seniority: 'junior',
+      limit: 2,
+    });
+    expect(matches.length).toBeGreaterThan(0);
+    expect(relaxed.length).toBeGreaterThan(0);
+  });
+
+  it('are left out when they were seen before', () => {
+    const query = { query: 'Product Designer', limit: 2 };
+    const seen = searchCandidates(query).matches.map(({ candidate }) => candidate.id);
+    const next = searchCandidates({ ...query, exclude: seen }).matches.map(({ candidate }) => candidate.id);
+    expect(next.filter((id) => seen.includes(id))).toEqual([]);
+    expect(findCandidate(next[0] ?? '')?.title).toBe('Product Designer');
+  });
+
+  it('are not found when no word fits', () => {
+    expect(searchCandidates({ query: 'zzzz', limit: 4 })).toEqual({ matches: [], relaxed: [] });
+  });
+});
+
+describe('wishes read by rules', () => {
+  it.each([
+    ['a senior backend engineer who knows Go', { role: 'Backend Engineer', skills: ['Go'], seniority: 'senior' }],
+    ['let us go on with node.js in Paris', { skills: ['Node.js'], location: 'Paris' }],
+    ['remote product designers', { role: 'Product Designer', location: 'remote' }],
+    ['a game tester or a tax analyst', { role: 'tax analyst' }],
+    ['it does not matter', { anything: true }],
+    ['hello', {}],
+  ])('%s', (text, expected) => {
+    expect(readWishes(text)).toEqual(expected);
+  });
+
+  it('add up: later words win, skills are kept', () => {
+    expect(mergeWishes([{ role: 'A', skills: ['Go'] }, { role: 'B', skills: ['Rust'] }, {}])).toEqual({
+      role: 'B',
+      skills: ['Go', 'Rust'],
+    });
+  });
+});

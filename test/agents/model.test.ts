@@ -1,0 +1,117 @@
+import { describe, expect, it } from '@jest/globals';
+import { HumanMessage } from '@langchain/core/messages';
+import { createChatModel, modelSettingsFrom } from '../../agents/model.js';
+import { OFFLINE_LABEL, OfflineChatModel, type OfflineRules } from '../../agents/offline-model.js';
+
+const echo: OfflineRules = (messages, tools) =>
+  tools.includes('look_up')
+    ? { text: '', toolCalls: [{ name: 'look_up', args: { word: messages.at(-1)?.text } }] }
+    : { text: `you said ${messages.at(-1)?.text}` };
+
+describe('the model an environment asks for', () => {
+  it.each([
+    ['nothing is set', {}, { model: 'offline' }],
+    ['OpenAI has a key', { OPENAI_API_KEY: 'k' }, { model: 'openai:gpt-5-mini', apiKey: 'k' }],
+    ['Anthropic has a key', { ANTHROPIC_API_KEY: 'k' }, { model: 'anthropic:claude-haiku-4-5', apiKey: 'k' }],
+    [
+      'a model is named',
+      { COLLOQUY_MODEL: 'anthropic:claude-x', OPENAI_API_KEY: 'o', ANTHROPIC_API_KEY: 'a' },
+      { model: 'anthropic:claude-x', apiKey: 'a' },
+    ],
+    ['offline is wanted in spite of a key', { COLLOQUY_MODEL: 'offline', OPENAI_API_KEY: 'k' }, { model: 'offline' }],
+    [
+      'a compatible server is named',
+      { COLLOQUY_MODEL: 'openai:local', COLLOQUY_MODEL_BASE_URL: 'http://h/v1' },
+      { model: 'openai:local', baseUrl: 'http://h/v1' },
+    ],
+    [
+      'Ollama is elsewhere',
+      { COLLOQUY_MODEL: 'ollama:llama3.2:1b', OLLAMA_BASE_URL: 'http://h' },
+      { model: 'ollama:llama3.2:1b', baseUrl: 'http://h' },
+    ],
+    ['a variable is empty', { COLLOQUY_MODEL: ' ', OPENAI_API_KEY: '' }, { model: 'offline' }],
+  ])('when %s', (_, environment, expected) => {
+    expect(modelSettingsFrom(environment)).toEqual({ offlineTokenDelayMs: 12, ...expected });
+  });
+
+  it('is an error when an address is given but no model', () => {
+    expect(() => modelSettingsFrom({ COLLOQUY_MODEL_BASE_URL: 'http://h' })).toThrow(
+      'COLLOQUY_MODEL_BASE_URL is set, but no model',
+    );
+  });
+
+  it('is an error when the delay of tokens is no number', () => {
+    expect(() => modelSettingsFrom({ COLLOQUY_OFFLINE_TOKEN_DELAY_MS: 'fast' })).toThrow(
+      'expected 0 to 10000, found "fast"',
+    );
+  });
+});
+
+describe('a chat model', () => {
+  it.each([
+    ['openai:gpt-5-mini', 'openai'],
+    ['anthropic:claude-haiku-4-5', 'anthropic'],
+  ])('%s needs a key', async (model) => {
+    await expect(createChatModel({ model }, echo)).rejects.toMatchObject({
+      code: 'invalid_argument',
+      field: 'COLLOQUY_MODEL',
+    });
+  });
+
+  it.each([
+    [{ model: 'openai:gpt-5-mini', apiKey: 'k' }, 'openai'],
+    [{ model: 'openai:local', baseUrl: 'http://127.0.0.1:9/v1' }, 'openai'],
+    [{ model: 'anthropic:claude-haiku-4-5', apiKey: 'k' }, 'anthropic'],
+    [{ model: 'ollama:llama3.2:1b', baseUrl: 'http://127.0.0.1:9' }, 'ollama'],
+  ])('is made for %j', async (settings, type) => {
+    expect((await createChatModel(settings, echo))._llmType()).toBe(type);
+  });
+
+  it.each([
+    ['gpt-5', /expected offline or provider:name \(openai:gpt-5-mini\), found "gpt-5"/],
+    ['nobody:model', /nobody:model cannot be used: Unsupported \{ modelProvider: nobody \}/],
+  ])('is refused for %s', async (model, message) => {
+    await expect(createChatModel({ model }, echo)).rejects.toThrow(message);
+  });
+
+  it('refuses a base URL where the provider has none', async () => {
+    await expect(createChatModel({ model: 'cohere:x', baseUrl: 'http://h' }, echo)).rejects.toThrow(
+      'a base URL is not supported with provider cohere',
+    );
+  });
+});
+
+describe('the offline model', () => {
+  it('labels its first reply, and only that', async () => {
+    const model = new OfflineChatModel({ rules: echo });
+    const first = await model.invoke([new HumanMessage('a')]);
+    expect(first.text).toBe(`${OFFLINE_LABEL}you said a`);
+    expect((await model.invoke([new HumanMessage('a'), first, new HumanMessage('b')])).text).toBe('you said b');
+  });
+
+  it('streams the same text that it gives at once', async () => {
+    const model = new OfflineChatModel({ rules: echo });
+    const tokens: string[] = [];
+    for await (const chunk of await model.stream('one  two\nthree')) tokens.push(chunk.text);
+    expect(tokens.length).toBeGreaterThan(5);
+    expect(tokens.join('')).toBe((await model.invoke('one  two\nthree')).text);
+  });
+
+  it('calls bound tools, with an id that depends on the conversation alone', async () => {
+    const model = new OfflineChatModel({ rules: echo }).bindTools([
+      { type: 'function', function: { name: 'look_up', parameters: {} } },
+    ]);
+    const [one, again, other] = [await model.invoke('cat'), await model.invoke('cat'), await model.invoke('dog')];
+    expect(one.tool_calls).toMatchObject([{ name: 'look_up', args: { word: 'cat' } }]);
+    expect(again.tool_calls?.[0]?.id).toBe(one.tool_calls?.[0]?.id);
+    expect(other.tool_calls?.[0]?.id).not.toBe(one.tool_calls?.[0]?.id);
+  });
+
+  it('stops when the caller aborts, in the middle of a pause', async () => {
+    const model = new OfflineChatModel({ rules: echo, tokenDelayMs: 10_000 });
+    const abort = new AbortController();
+    const answer = model.invoke('hello', { signal: abort.signal });
+    abort.abort();
+    await expect(answer).rejects.toThrow();
+  });
+});

@@ -1,0 +1,223 @@
+import { cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MemorySaver } from '@langchain/langgraph';
+import { loadProject, SHIPPED_PROJECT } from '../../agents/index.js';
+
+const projects = join(import.meta.dirname, '../fixtures/projects');
+const loader = join(import.meta.dirname, '../fixtures/load-project.mjs');
+const packages = join(import.meta.dirname, '../../node_modules');
+
+interface Loaded {
+  code?: string;
+  message?: string;
+  graphs?: { graphId: string; description?: string }[];
+  warnings?: string[];
+  results?: Record<string, unknown>;
+}
+
+/** In a process of its own: the test runner has a module loader that tsx cannot extend. Runs the compiled loader, as a worker does. */
+async function load(path: string, environment: Record<string, string> = {}): Promise<Loaded> {
+  const env = { ...process.env, COLLOQUY_MODEL: 'offline', COLLOQUY_OFFLINE_TOKEN_DELAY_MS: '0', ...environment };
+  const { stdout } = await promisify(execFile)(process.execPath, [loader, path], { env });
+  return JSON.parse(stdout) as Loaded;
+}
+
+let folder: string;
+beforeAll(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), 'colloquy-project-')));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function projectWith(json: unknown): Promise<string> {
+  const path = join(folder, `langgraph-${Math.random().toString(36).slice(2)}.json`);
+  await writeFile(path, typeof json === 'string' ? json : JSON.stringify(json));
+  return path;
+}
+
+describe('a TypeScript project', () => {
+  let loaded: Loaded;
+  beforeAll(async () => {
+    loaded = await load(join(projects, 'typescript'), { FIXTURE_KEPT: 'from the process' });
+  });
+
+  it('has its graphs in the order of the file, with their descriptions', () => {
+    expect(loaded.graphs?.map(({ graphId }) => graphId)).toEqual([
+      'compiled',
+      'builder',
+      'factory',
+      'async-factory',
+      'promise',
+      'functional',
+      'default',
+      'unnamed',
+      'agent',
+    ]);
+    expect(loaded.graphs?.[0]?.description).toBe('A compiled graph');
+  });
+
+  it.each([
+    ['a compiled graph', 'compiled', 'Hello there hi, compiled, from the process!'],
+    ['a builder', 'builder', 'Hello there hi, builder, from the process!'],
+    ['a factory', 'factory', 'Hello there hi, factory for Ada provided assistants.read, from the process!'],
+    ['an asynchronous factory', 'async-factory', 'Hello there hi, later for Ada, from the process!'],
+    ['a promise of a graph', 'promise', 'Hello there hi, promise, from the process!'],
+    ['an entrypoint of the functional API', 'functional', 'HI'],
+    ['a default export', 'default', 'HI'],
+    ['a default export that is not named', 'unnamed', 'HI'],
+    ['an agent made by createAgent', 'agent', 'from the agent'],
+  ])('runs %s', (_, graphId, expected) => {
+    expect(loaded.results?.[graphId]).toBe(expected);
+  });
+
+  it('warns of each field that has no effect, and of no other', () => {
+    expect(loaded.warnings).toEqual([
+      'langgraph.json: field http has no effect: custom routes, middleware and CORS settings are not served',
+      'langgraph.json: field store has no effect: the store has no vector index and no expiry',
+      'langgraph.json: field colour has no effect: it is not known here',
+    ]);
+  });
+});
+
+describe('other projects', () => {
+  it('loads CommonJS, in TypeScript and plain', async () => {
+    expect((await load(join(projects, 'commonjs'))).results).toEqual({
+      named: 'hi from CommonJS',
+      default: 'hi from CommonJS',
+      plain: 'hi from plain CommonJS',
+    });
+  });
+
+  it('loads JavaScript, also where it imports TypeScript, with env from the file', async () => {
+    expect((await load(join(projects, 'javascript'))).results).toEqual({
+      plain: 'hi from JavaScript',
+      mixed: 'hi from TypeScript',
+    });
+  });
+
+  it('loads a project that has LangGraph copies of its own', async () => {
+    const project = join(folder, 'own-copies');
+    const own = join(project, 'node_modules', '@langchain');
+    await cp(join(projects, 'commonjs'), project, { recursive: true });
+    await mkdir(own, { recursive: true });
+    for (const name of ['langgraph', 'core'])
+      await cp(join(packages, '@langchain', name), join(own, name), { recursive: true });
+    // What those need themselves is found further up.
+    await symlink(packages, join(folder, 'node_modules'));
+    expect((await load(project)).results).toMatchObject({ named: 'hi from CommonJS' });
+  });
+});
+
+describe('the shipped project', () => {
+  it('loads from its sources', async () => {
+    const project = await loadProject(SHIPPED_PROJECT);
+    expect(project.graphs.map(({ graphId }) => graphId)).toEqual(['hiring-assistant']);
+    expect(project.warnings).toEqual([]);
+    expect(Object.keys((await project.load('hiring-assistant')).nodes)).toEqual([
+      '__start__',
+      'intake',
+      'sourcing',
+      'outreach',
+    ]);
+  });
+
+  it('loads compiled, as it is packed', async () => {
+    const { results } = await load(SHIPPED_PROJECT);
+    expect(results?.['hiring-assistant']).toContain('Which role');
+  });
+
+  it('gives each caller a graph of its own', async () => {
+    const project = await loadProject(SHIPPED_PROJECT);
+    const [one, other] = [await project.load('hiring-assistant'), await project.load('hiring-assistant')];
+    one.checkpointer = new MemorySaver();
+    expect(other.checkpointer).toBeUndefined();
+  });
+
+  it('refuses a graph it does not have, naming those it has', async () => {
+    const project = await loadProject(SHIPPED_PROJECT);
+    await expect(project.load('firing-assistant')).rejects.toMatchObject({
+      code: 'not_found',
+      message: `graph firing-assistant is not in ${SHIPPED_PROJECT}; it has hiring-assistant`,
+    });
+  });
+});
+
+describe('a broken project', () => {
+  it('says in one message, graph by graph, what is wrong', async () => {
+    const { code, message } = await load(join(projects, 'broken'));
+    const at = join(projects, 'broken');
+    const expected = 'expected a compiled graph, a graph builder, or a function that makes one';
+    expect(code).toBe('invalid_argument');
+    expect(message?.split('\n').filter((line) => line.startsWith('graph '))).toEqual([
+      `graph no-file: file ${at}/nowhere.ts does not exist`,
+      `graph no-export: ${at}/things.js has no export graf; it exports empty, fine, loose, nothing, number, thing, throwing`,
+      `graph no-graph: export number of ${at}/things.js is a value of type number; ${expected}`,
+      `graph no-graph-object: export thing of ${at}/things.js is an object of class Thing that is no graph; ${expected}`,
+      `graph nothing: export nothing of ${at}/things.js is null; ${expected}`,
+      `graph throws: importing ${at}/throws.js failed: FIXTURE_TOKEN is not set`,
+      `graph no-compile: export loose of ${at}/things.js does not compile: Node \`a\` is not reachable.`,
+    ]);
+  });
+
+  it('says what a factory did, when it is called', async () => {
+    const { results } = await load(join(projects, 'broken/factories.json'));
+    const file = join(projects, 'broken/things.js');
+    expect(results).toEqual({
+      throws: { code: 'graph_failed', message: `graph throws: factory throwing of ${file} threw: no model today` },
+      empty: {
+        code: 'invalid_argument',
+        message: `graph empty: factory empty of ${file} is undefined; expected a compiled graph, a graph builder, or a function that makes one`,
+      },
+      fine: 'hi',
+    });
+  });
+
+  it.each([
+    ['text that is not JSON', '{ graphs', /not JSON/],
+    ['no graphs', {}, /graphs: expected an object of graph ids, found nothing/],
+    ['an empty list of graphs', { graphs: {} }, /at least one graph is needed/],
+    ['a graph without export', { graphs: { a: './a.ts' } }, /graphs\.a: expected "<file>:<export>", found "\.\/a\.ts"/],
+    [
+      'a graph that is no path',
+      { graphs: { a: 7 } },
+      /graphs\.a: expected "<file>:<export>" or \{ path \}, found a value of type number/,
+    ],
+    ['a Python graph', { graphs: { a: './a.py:graph' } }, /graphs\.a: \.\/a\.py:graph is a Python graph/],
+    [
+      'env as a list',
+      { graphs: { a: './a.ts:b' }, env: ['A'] },
+      /env: expected the path of a file or an object, found an array/,
+    ],
+    [
+      'an env value that is no text',
+      { graphs: { a: './a.ts:b' }, env: { A: 1 } },
+      /env\.A: expected a string, found a value of type number/,
+    ],
+    [
+      'auth',
+      { graphs: { a: './a.ts:b' }, auth: { path: './auth.ts:auth' } },
+      /field auth is not supported yet: .* open to everybody/,
+    ],
+  ])('refuses %s', async (_, json, message) => {
+    await expect(loadProject(await projectWith(json))).rejects.toThrow(message);
+  });
+
+  it('refuses a path where nothing is', async () => {
+    await expect(loadProject(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('goes on without an env file that is not there, and says so', async () => {
+    await cp(join(projects, 'javascript'), join(folder, 'no-env'), { recursive: true });
+    await writeFile(
+      join(folder, 'no-env', 'langgraph.json'),
+      JSON.stringify({ graphs: { plain: './graph.js:graph' }, env: './missing.env' }),
+    );
+    const { warnings } = await load(join(folder, 'no-env'));
+    expect(warnings).toEqual([
+      `langgraph.json: env file ${folder}/no-env/missing.env does not exist; going on without it`,
+    ]);
+  });
+});
