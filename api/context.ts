@@ -42,7 +42,7 @@ export interface ApiDependencies {
   states: StateAccess;
   conversations: Conversations;
   info: { version: string; langgraphVersion: string };
-  /** Who calls; throws `unauthenticated`. Default: everybody is the anonymous user of the default tenant. */
+  /** Who calls; throws `unauthenticated`. Default: everybody is {@link anonymousOf} the default tenant. */
   authenticate?: (request: Request) => Caller | Promise<Caller>;
   /** Hears of errors that are not the client's. */
   report?: (error: unknown, where: string) => void;
@@ -57,15 +57,16 @@ export type ApiContext = Omit<Required<ApiDependencies>, 'options'> & { options:
 export function completeContext(deps: ApiDependencies): ApiContext {
   return {
     ...deps,
-    authenticate: deps.authenticate ?? anonymous,
+    authenticate: deps.authenticate ?? (() => anonymousOf(DEFAULT_TENANT)),
     report: deps.report ?? (() => undefined),
     shutdown: deps.shutdown ?? new AbortController().signal,
     options: { ...DEFAULT_OPTIONS, ...deps.options },
   };
 }
 
-function anonymous(): Caller {
-  return { tenant: DEFAULT_TENANT, principal: { kind: 'user', id: 'anonymous' }, onBehalfOf: [] };
+/** The caller where nobody has to say who they are. */
+export function anonymousOf(tenant: string): Caller {
+  return { tenant, principal: { kind: 'user', id: 'anonymous' }, onBehalfOf: [] };
 }
 
 /** Puts the caller beside the response; every route behind it has one. */

@@ -4,11 +4,15 @@ import type { ApiContext } from './context.js';
 import { answerTo } from './errors.js';
 
 /**
- * Answers with JSON that may take long: newlines come first, one at an interval, so that nobody between takes the connection for dead.
- * `undefined` as the value: there is nobody to answer. A failure after the first byte cannot change the status any more: an outage cuts the
+ * Answers with JSON text that may take long: newlines come first, one at an interval, so that nobody between takes the connection for dead.
+ * `undefined`: there is nobody to answer. A failure after the first byte cannot change the status any more: an outage cuts the
  * connection, anything else is told as LangGraph's servers tell the failure of a run.
  */
-export async function answerSlowly(context: ApiContext, res: Response, answer: Promise<unknown>): Promise<void> {
+export async function answerSlowly(
+  context: ApiContext,
+  res: Response,
+  answer: Promise<string | undefined>,
+): Promise<void> {
   res.status(200);
   res.setHeader('Content-Type', 'application/json; charset=utf-8');
   res.flushHeaders();
@@ -18,7 +22,7 @@ export async function answerSlowly(context: ApiContext, res: Response, answer: P
   try {
     const value = await answer;
     if (value === undefined) res.destroy();
-    else res.end(JSON.stringify(value));
+    else res.end(value);
   } catch (error) {
     context.report(error, 'answer of a waiting request');
     if (errorCode(error) === 'unavailable') res.destroy();

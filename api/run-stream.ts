@@ -82,10 +82,20 @@ export async function awaitEnd(
   caller: Caller,
   res: Response,
   attachment: Attachment,
-): Promise<EndedData | undefined> {
+): Promise<RunOutcome | undefined> {
   const connection = connect(context, caller, res, attachment);
-  for await (const _events of connection.batches);
-  return connection.ended();
+  let values: string | undefined;
+  for await (const events of connection.batches) {
+    values = events.findLast(({ event }) => event === 'values')?.data ?? values;
+  }
+  const ended = connection.ended();
+  return ended && { ended, ...(values !== undefined && { values }) };
+}
+
+export interface RunOutcome {
+  ended: EndedData;
+  /** JSON text of the last state that the run told, where it told any: what the thread holds may be of a later run already. */
+  values?: string;
 }
 
 interface Connection {

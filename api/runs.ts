@@ -207,24 +207,26 @@ async function cancelRun(
   }
 }
 
-/** What a waiting client gets: the run's output, or why it failed. `undefined` when nobody waits any more. */
+/** What a waiting client gets, as JSON text: the run's output, or why it failed. `undefined` when nobody waits any more. */
 async function finalValues(
   context: ApiContext,
   caller: Caller,
   res: Response,
   attachment: Attachment,
   recorded: Promise<unknown> = Promise.resolve(),
-): Promise<unknown> {
-  const ended = await awaitEnd(context, caller, res, attachment);
-  if (!ended) return undefined;
-  await recorded.catch((error: unknown) => context.report(error, `record of run ${attachment.run.runId}`));
-  if (ended.error) return { __error__: ended.error };
+): Promise<string | undefined> {
+  const { threadId, runId } = attachment.run;
+  const outcome = await awaitEnd(context, caller, res, attachment);
+  if (!outcome) return undefined;
+  await recorded.catch((error: unknown) => context.report(error, `record of run ${runId}`));
+  if (outcome.ended.error) return JSON.stringify({ __error__: outcome.ended.error });
+  if (outcome.values !== undefined) return outcome.values;
   try {
-    const run = await findRun(context, caller, attachment.run.threadId, attachment.run.runId);
-    return (await context.states.finalValues(caller, run)) ?? null;
+    const run = await findRun(context, caller, threadId, runId);
+    return JSON.stringify((await context.states.finalValues(caller, run)) ?? null);
   } catch (error) {
     // Rolled back: there is no run and no output.
-    if (errorCode(error) === 'not_found') return null;
+    if (errorCode(error) === 'not_found') return 'null';
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-/** Any UUID spelling, also those that are no RFC version: clients make ids of their own. */
-export const uuid = z.guid();
+/** Any UUID, also those of no RFC version, since clients make ids of their own; in lower case, so that a thread has one spelling. */
+export const uuid = z.guid().transform((id) => id.toLowerCase());
 
 export const jsonObject = z.record(z.string(), z.unknown());
 

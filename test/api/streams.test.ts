@@ -1,0 +1,348 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { untilAborted } from '../support/scripted-conversations.js';
+
+interface Part {
+  id?: string | undefined;
+  event: string;
+  data: unknown;
+}
+
+describe('streams of runs', () => {
+  let api: ApiFixture;
+  let url: string;
+
+  beforeAll(async () => {
+    api = await ApiFixture.start('api_streams');
+    url = await api.listen();
+  });
+  afterAll(() => api.stop());
+  beforeEach(() => {
+    api.conversations.script = async () => undefined;
+  });
+
+  async function newThread(): Promise<string> {
+    const { thread_id } = await api.client(url).threads.create();
+    return thread_id;
+  }
+
+  it('tells metadata first, then the events in order, and no end event', async () => {
+    api.conversations.script = async (turn) => {
+      await turn.tell('values', { messages: ['hi'] });
+      await turn.tell('updates|child:1', { node: { messages: ['hello'] } });
+      await turn.tell('values', { messages: ['hi', 'hello'] });
+    };
+    const threadId = await newThread();
+    const created: unknown[] = [];
+    const parts = await collect(
+      api.client(url).runs.stream(threadId, 'echo', {
+        input: {},
+        streamMode: ['values', 'updates'],
+        streamSubgraphs: true,
+        onRunCreated: (run) => created.push(run),
+      }),
+    );
+    expect(parts.map((part) => part.event)).toEqual(['metadata', 'values', 'updates|child:1', 'values']);
+    const { run_id } = parts[0]?.data as { run_id: string };
+    expect(parts[0]?.data).toEqual({ run_id, attempt: 1 });
+    expect(created).toEqual([{ run_id, thread_id: threadId }]);
+    expect(parts.every((part) => /^\d{13}-\d+$/.test(String(part.id)))).toBe(true);
+    expect(await api.client(url).runs.get(threadId, run_id)).toMatchObject({ status: 'success' });
+  });
+
+  it('says where the run is and where to go on, before the first event', async () => {
+    const gate = newGate();
+    api.conversations.script = () => gate.opened;
+    const threadId = await newThread();
+    const response = await post(`${url}/threads/${threadId}/runs/stream`, { assistant_id: 'echo' });
+    const at = response.headers.get('Content-Location');
+    expect(at).toMatch(new RegExp(`^/threads/${threadId}/runs/[0-9a-f-]{36}$`));
+    expect(response.headers.get('Location')).toBe(`${at}/stream`);
+    expect(response.headers.get('Content-Type')).toBe('text/event-stream; charset=utf-8');
+    expect(response.headers.get('Access-Control-Expose-Headers')).toContain('Content-Location');
+    gate.open();
+    await response.text();
+  });
+
+  it('ends with the error of a run that failed', async () => {
+    api.conversations.script = async (turn) => {
+      await turn.tell('values', {});
+      return { error: { error: 'TypeError', message: 'no such tool' } };
+    };
+    const parts = await collect(api.client(url).runs.stream(await newThread(), 'echo', { input: {} }));
+    expect(parts.at(-1)).toMatchObject({ event: 'error', data: { error: 'TypeError', message: 'no such tool' } });
+  });
+
+  it('keeps a silent stream alive with comments', async () => {
+    const gate = newGate();
+    api.conversations.script = () => gate.opened;
+    const quick = await api.listen({ heartbeatMs: 10 });
+    const response = await post(`${quick}/threads/${await newThread()}/runs/stream`, { assistant_id: 'echo' });
+    const text = await readUntil(response, (seen) => seen.split(': heartbeat\n\n').length > 3);
+    expect(text.startsWith('id: ')).toBe(true);
+    gate.open();
+  });
+
+  it('gives a client that joins after the end the whole run', async () => {
+    api.conversations.script = async (turn) => {
+      for (let n = 1; n <= 3; n += 1) await turn.tell('custom', { n });
+    };
+    const threadId = await newThread();
+    const run = await api.client(url).runs.create(threadId, 'echo', { input: {}, streamMode: 'custom' });
+    await api.conversations.idle();
+    const parts = await collect(api.client(url).runs.joinStream(threadId, run.run_id));
+    expect(parts.map((part) => part.data)).toEqual([{ run_id: run.run_id, attempt: 1 }, { n: 1 }, { n: 2 }, { n: 3 }]);
+    const fromStart = await collect(
+      api.client(url).runs.joinStream(threadId, run.run_id, { lastEventId: '-1', streamMode: 'values' }),
+    );
+    expect(fromStart.map((part) => part.event)).toEqual(['metadata']);
+  });
+
+  it('resumes behind the last event id, on another process, with nothing lost or doubled', async () => {
+    const gate = newGate();
+    api.conversations.script = async (turn) => {
+      for (let n = 1; n <= 6; n += 1) {
+        await turn.tell('custom', { n });
+        if (n === 3) await gate.opened;
+      }
+    };
+    const threadId = await newThread();
+    const first = await post(`${url}/threads/${threadId}/runs/stream`, { assistant_id: 'echo', stream_mode: 'custom' });
+    const seen = parseEvents(await readUntil(first, (text) => text.includes('"n":2}\n\n')));
+    const other = await api.listen();
+    const location = first.headers.get('Location') ?? '';
+    const second = await fetch(`${other}${location}`, { headers: { 'Last-Event-ID': String(seen.at(-1)?.id) } });
+    gate.open();
+    const rest = parseEvents(await second.text());
+    const numbers = [...seen, ...rest].filter((part) => part.event === 'custom').map((part) => part.data);
+    expect(numbers).toEqual([1, 2, 3, 4, 5, 6].map((n) => ({ n })));
+    expect(rest.every((part) => part.event !== 'metadata')).toBe(true);
+  });
+
+  it('survives the stop of its process when the SDK reconnects', async () => {
+    const gate = newGate();
+    api.conversations.script = async (turn) => {
+      await turn.tell('custom', { n: 1 });
+      await gate.opened;
+      await turn.tell('custom', { n: 2 });
+    };
+    const own = await ApiFixture.start('api_stop');
+    own.conversations.script = api.conversations.script;
+    const doomed = await own.listen();
+    const stable = await own.listen();
+    let target = doomed;
+    const client = own.client(doomed);
+    // The address stays the same behind a load balancer; here the client's fetch plays it.
+    const balanced = (input: string | URL | Request, init?: RequestInit) =>
+      fetch(String(input).replace(doomed, target), init);
+    const { Client } = await import('@langchain/langgraph-sdk');
+    const sdk = new Client({ apiUrl: doomed, apiKey: null, callerOptions: { fetch: balanced } });
+    const { thread_id } = await client.threads.create();
+    const parts: Part[] = [];
+    for await (const part of sdk.runs.stream(thread_id, 'echo', { input: {}, streamMode: 'custom' })) {
+      parts.push(part as Part);
+      if (parts.length === 2) {
+        target = stable;
+        await own.stopFirst();
+        gate.open();
+      }
+    }
+    expect(parts.map((part) => part.event)).toEqual(['metadata', 'custom', 'custom']);
+    expect(parts.slice(1).map((part) => part.data)).toEqual([{ n: 1 }, { n: 2 }]);
+    await own.stop();
+  });
+
+  it('tells a live client that a new attempt began, and a later one nothing of the superseded attempt', async () => {
+    api.conversations.script = async (turn) => {
+      await turn.tell('custom', 'committed');
+      const first = await turn.tell('custom', 'lost 1');
+      const last = await turn.tell('custom', 'lost 2');
+      await turn.nextAttempt([[first, last]]);
+      await turn.tell('custom', 'kept');
+    };
+    const threadId = await newThread();
+    const live = await collect(api.client(url).runs.stream(threadId, 'echo', { input: {}, streamMode: 'custom' }));
+    const { run_id } = live[0]?.data as { run_id: string };
+    expect(live.at(-2)?.event).toBe('metadata');
+    expect(live.at(-2)?.data).toEqual({ run_id, attempt: 2 });
+    const replayed = await collect(api.client(url).runs.joinStream(threadId, run_id));
+    expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['committed', 'kept']);
+  });
+
+  it('drops what was superseded also where the new attempt begins pages later', async () => {
+    api.conversations.script = async (turn) => {
+      const first = await turn.tell('custom', { n: 0 });
+      const told = Array.from({ length: 2100 }, (_, n) => turn.tell('custom', { n: n + 1 }));
+      const last = (await Promise.all(told)).at(-1) ?? 0;
+      await turn.nextAttempt([[first + 1, last - 1]]);
+      await turn.tell('custom', { n: 'end' });
+    };
+    const threadId = await newThread();
+    const run = await api.client(url).runs.create(threadId, 'echo', { input: {}, streamMode: 'custom' });
+    await api.conversations.idle();
+    const parts = await collect(api.client(url).runs.joinStream(threadId, run.run_id));
+    expect(parts.map((part) => part.data)).toEqual([
+      { run_id: run.run_id, attempt: 1 },
+      { n: 0 },
+      { n: 2100 },
+      { run_id: run.run_id, attempt: 2 },
+      { n: 'end' },
+    ]);
+  });
+
+  it('tells only the namespaces asked for', async () => {
+    api.conversations.script = async (turn) => {
+      await turn.tell('custom', 'root');
+      await turn.tell('custom|a:1', 'child');
+      await turn.tell('custom|a:1|b:2', 'grandchild');
+    };
+    const run = await api.client(url).runs.create(await newThread(), 'echo', { input: {} });
+    await api.conversations.idle();
+    const join = (streamNamespaces: string[]) =>
+      collect(api.client(url).runs.joinStream(run.thread_id, run.run_id, { streamNamespaces }));
+    expect((await join(['a:1'])).map((part) => part.data).slice(1)).toEqual(['child']);
+    expect((await join(['', 'a:1|b:2'])).map((part) => part.data).slice(1)).toEqual(['root', 'grandchild']);
+  });
+
+  it('tells the events of its own run where runs follow each other', async () => {
+    api.conversations.script = async (turn) => {
+      await turn.tell('values', { input: turn.run.request.input });
+    };
+    const threadId = await newThread();
+    const streams = [1, 2, 3].map((n) => collect(api.client(url).runs.stream(threadId, 'echo', { input: { n } })));
+    const told = await Promise.all(streams);
+    expect(told.map((parts) => parts.slice(1).map((part) => part.data))).toEqual(
+      [1, 2, 3].map((n) => [{ input: { n } }]),
+    );
+  });
+
+  it('stops the run when the client goes away and asked for it', async () => {
+    const stopped = new Promise<void>((resolve) => {
+      api.conversations.script = async (turn) => {
+        await untilAborted(turn);
+        resolve();
+      };
+    });
+    const threadId = await newThread();
+    const gone = new AbortController();
+    await post(
+      `${url}/threads/${threadId}/runs/stream`,
+      { assistant_id: 'echo', on_disconnect: 'cancel' },
+      { signal: gone.signal },
+    );
+    gone.abort();
+    await stopped;
+  });
+
+  it('lets the run go on when the client goes away and did not ask for it', async () => {
+    const gate = newGate();
+    api.conversations.script = async (turn) => {
+      await gate.opened;
+      await turn.tell('values', { aborted: turn.signal.aborted });
+    };
+    const gone = new AbortController();
+    const threadId = await newThread();
+    const response = await post(
+      `${url}/threads/${threadId}/runs/stream`,
+      { assistant_id: 'echo' },
+      { signal: gone.signal },
+    );
+    const runId = String(response.headers.get('Content-Location')).split('/').at(-1) ?? '';
+    gone.abort();
+    gate.open();
+    const parts = await collect(api.client(url).runs.joinStream(threadId, runId));
+    expect(parts.at(-1)?.data).toEqual({ aborted: false });
+  });
+
+  it('ends the stream of a run whose record is gone', async () => {
+    api.conversations.script = async (turn) => {
+      await turn.tell('values', {});
+      await untilAborted(turn);
+    };
+    const quick = await api.listen({ endCheckMs: 10 });
+    const threadId = await newThread();
+    const stream = api.client(quick).runs.stream(threadId, 'echo', { input: {} });
+    const { value } = await stream.next();
+    const { run_id } = value?.data as { run_id: string };
+    await stream.next();
+    await api.stores.threads.removeRun(ANYBODY, threadId, run_id);
+    expect(await stream.next()).toEqual({ done: true, value: undefined });
+    await api.conversations.cancel(ANYBODY, threadId, { runIds: 'all', action: 'interrupt' });
+  });
+
+  it('refuses a last event id that is none of its own', async () => {
+    const run = await api.client(url).runs.create(await newThread(), 'echo', { input: {} });
+    const response = await fetch(`${url}/threads/${run.thread_id}/runs/${run.run_id}/stream`, {
+      headers: { 'Last-Event-ID': 'abc' },
+    });
+    expect(response.status).toBe(422);
+    expect(await response.text()).toContain('Last-Event-ID: expected an event id');
+  });
+
+  it('serves stateless runs under the id of the run', async () => {
+    api.conversations.script = async (turn) => {
+      await turn.tell('values', { ok: true });
+    };
+    const run = await api.client(url).runs.create(null, 'echo', { input: {} });
+    await api.conversations.idle();
+    expect(run.thread_id).toBe(run.run_id);
+    const parts = await collect(api.client(url).runs.joinStream(null, run.run_id));
+    expect(parts.map((part) => part.event)).toEqual(['metadata', 'values']);
+    expect(await collect(api.client(url).runs.stream(null, 'echo', { input: {} }))).toHaveLength(2);
+    expect(await status(`${url}/runs/${randomUUID()}/stream`)).toBe(404);
+  });
+});
+
+/** Something that a script waits for until the test lets it go on. */
+function newGate(): { opened: Promise<void>; open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+async function collect(stream: AsyncIterable<unknown>): Promise<Part[]> {
+  const parts: Part[] = [];
+  for await (const part of stream) parts.push(part as Part);
+  return parts;
+}
+
+function post(url: string, body: unknown, init: RequestInit = {}): Promise<Response> {
+  return fetch(url, {
+    ...init,
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'Content-Type': 'application/json' },
+  });
+}
+
+async function status(url: string): Promise<number> {
+  const response = await fetch(url);
+  await response.text();
+  return response.status;
+}
+
+/** Reads a response until its text satisfies, then lets go of it. */
+async function readUntil(response: Response, enough: (text: string) => boolean): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true });
+    if (enough(text)) break;
+  }
+  return text;
+}
+
+function parseEvents(text: string): Part[] {
+  return text
+    .split('\n\n')
+    .filter((block) => block.startsWith('id: '))
+    .map((block) => {
+      const field = (name: string) =>
+        block
+          .split('\n')
+          .find((line) => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2);
+      return { id: field('id'), event: field('event') ?? '', data: JSON.parse(field('data') ?? 'null') as unknown };
+    });
+}

@@ -1,0 +1,120 @@
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:http';
+import { Client } from '@langchain/langgraph-sdk';
+import { createApi, type ApiOptions } from '../../api/index.js';
+import { ColloquyError, DEFAULT_TENANT, type Caller, type Run } from '../../protocol/index.js';
+import type { StateAccess, ThreadState } from '../../steps/ports.js';
+import { openStores, type Stores } from '../../workers/stores.js';
+import { ScriptedConversations } from './scripted-conversations.js';
+
+/** State that tests set by hand. */
+export class FakeStates implements StateAccess {
+  readonly states = new Map<string, ThreadState>();
+  readonly asked: unknown[] = [];
+  finals: (run: Run) => unknown = () => ({ done: true });
+
+  getState: StateAccess['getState'] = async (_caller, _graphId, threadId, options) => {
+    this.asked.push(options);
+    return this.states.get(threadId) ?? EMPTY_STATE;
+  };
+
+  getHistory: StateAccess['getHistory'] = async (_caller, _graphId, threadId, options) => {
+    this.asked.push(options);
+    const state = this.states.get(threadId);
+    return state ? [state] : [];
+  };
+
+  updateState: StateAccess['updateState'] = async (_caller, _graphId, threadId, update) => {
+    this.asked.push(update);
+    return { checkpoint: { thread_id: threadId, checkpoint_id: CHECKPOINT, checkpoint_ns: '', checkpoint_map: null } };
+  };
+
+  finalValues: StateAccess['finalValues'] = async (_caller, run) => this.finals(run);
+}
+
+export const CHECKPOINT = '1ef00000-0000-6000-8000-000000000001';
+
+const EMPTY_STATE: ThreadState = {
+  values: {},
+  next: [],
+  tasks: [],
+  metadata: null,
+  created_at: null,
+  checkpoint: null,
+  parent_checkpoint: null,
+  interrupts: [],
+};
+
+export function stateWith(threadId: string, values: Record<string, unknown>): ThreadState {
+  return {
+    ...EMPTY_STATE,
+    values,
+    checkpoint: { thread_id: threadId, checkpoint_id: CHECKPOINT, checkpoint_ns: '', checkpoint_map: null },
+  };
+}
+
+/** The caller that the API takes everybody for. */
+export const ANYBODY: Caller = {
+  tenant: DEFAULT_TENANT,
+  principal: { kind: 'user', id: 'anonymous' },
+  onBehalfOf: [],
+};
+
+/** The API over HTTP with real records and a real event log; states and conversations are what a test scripts. */
+export class ApiFixture {
+  readonly errors: unknown[] = [];
+  readonly states = new FakeStates();
+  readonly conversations: ScriptedConversations;
+  readonly #servers: { server: Server; shutdown: AbortController }[] = [];
+
+  private constructor(readonly stores: Stores) {
+    this.conversations = new ScriptedConversations(stores.threads, stores.events);
+  }
+
+  static async start(name: string): Promise<ApiFixture> {
+    const uri = process.env['COLLOQUY_TEST_MONGODB_URI'];
+    if (!uri) throw new ColloquyError('unavailable', 'COLLOQUY_TEST_MONGODB_URI is not set');
+    const mongo = { uri, isGiven: true, database: `${name}_${process.pid}` };
+    const stores = await openStores({ mongo, retention: { eventsMs: 3_600_000 } });
+    await stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'echo' }, { graphId: 'other' }]);
+    return new ApiFixture(stores);
+  }
+
+  /** One API process more; they share everything but their connections. Answers its address. */
+  async listen(options: Partial<ApiOptions> = {}): Promise<string> {
+    const shutdown = new AbortController();
+    const app = createApi({
+      ...this.stores,
+      states: this.states,
+      conversations: this.conversations,
+      info: { version: '0.0.0', langgraphVersion: '1.7.3' },
+      report: (error) => this.errors.push(error),
+      shutdown: shutdown.signal,
+      options,
+    });
+    const server = createServer(app);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    this.#servers.push({ server, shutdown });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  client(apiUrl: string): Client {
+    return new Client({ apiUrl, apiKey: null });
+  }
+
+  /** Stops the first server still up, as a process that is told to stop does. */
+  async stopFirst(): Promise<void> {
+    const first = this.#servers.shift();
+    if (!first) return;
+    first.shutdown.abort();
+    first.server.closeAllConnections();
+    await new Promise((resolve) => first.server.close(resolve));
+  }
+
+  async stop(): Promise<void> {
+    while (this.#servers.length > 0) await this.stopFirst();
+    await this.conversations.idle();
+    await this.stores.db.dropDatabase();
+    await this.stores.close();
+  }
+}

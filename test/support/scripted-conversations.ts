@@ -1,0 +1,173 @@
+import { once } from 'node:events';
+import type { Conversations } from '../../api/index.js';
+import {
+  ColloquyError,
+  CONTROL_EVENTS,
+  encodeFence,
+  type Caller,
+  type Interrupt,
+  type Run,
+  type RunError,
+} from '../../protocol/index.js';
+import type { EventLog, RunLog } from '../../streams/index.js';
+import type { ThreadStore } from '../../threads/index.js';
+import type { SubmitRun } from '../../workflows/contract.js';
+
+/** What a script may do in a run. Events are durable when `tell` resolves. */
+export interface Turn {
+  run: Run;
+  /** Aborted by a cancel. */
+  signal: AbortSignal;
+  /** Answers the offset of the event. */
+  tell(event: string, data: unknown): Promise<number>;
+  /** Opens the next attempt, which supersedes these offsets. */
+  nextAttempt(superseded: [first: number, last: number][]): Promise<void>;
+}
+
+export interface TurnEnd {
+  error?: RunError;
+  interrupts?: Record<string, Interrupt[]>;
+}
+
+export type Script = (turn: Turn) => Promise<TurnEnd | void>;
+
+/** Works until it is cancelled. */
+export async function untilAborted({ signal }: Turn): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
+interface Lane {
+  ordinal: number;
+  waiting: SubmitRun[];
+  current?: { runId: string; abort: AbortController };
+  working: Promise<void>;
+}
+
+/** Conversations whose turns a test writes; the queue, strategies and records behave as the workflow's do. */
+export class ScriptedConversations implements Conversations {
+  script: Script = async () => undefined;
+  /** Refuses the next submissions so, one each. */
+  readonly refusals: ColloquyError[] = [];
+  readonly closed: string[] = [];
+  readonly #lanes = new Map<string, Lane>();
+  readonly #accepted = new Map<string, string>();
+
+  constructor(
+    private readonly threads: ThreadStore,
+    private readonly events: EventLog,
+  ) {}
+
+  submit: Conversations['submit'] = async (caller, threadId, run) => {
+    const refusal = this.refusals.shift();
+    if (refusal) throw refusal;
+    const known = this.#accepted.get(run.runId);
+    if (known) return { runId: run.runId, position: 0, duplicate: true };
+    const lane = this.#lane(threadId);
+    const position = lane.waiting.length + (lane.current ? 1 : 0);
+    if (run.strategy === 'reject' && position > 0) throw new ColloquyError('conflict', `thread ${threadId} is busy`);
+    if (run.strategy === 'interrupt') lane.current?.abort.abort();
+    this.#accepted.set(run.runId, threadId);
+    lane.waiting.push(run);
+    lane.working = lane.working.then(() => this.#work(caller, threadId, lane));
+    return { runId: run.runId, position, duplicate: false };
+  };
+
+  cancel: Conversations['cancel'] = async (_caller, threadId, { runIds }) => {
+    const lane = this.#lane(threadId);
+    const current =
+      lane.current && (runIds === 'all' || runIds.includes(lane.current.runId)) ? lane.current : undefined;
+    current?.abort.abort();
+    return { runIds: current ? [current.runId] : [] };
+  };
+
+  close: Conversations['close'] = async (_caller, threadId) => {
+    const lane = this.#lane(threadId);
+    lane.current?.abort.abort();
+    await lane.working;
+    this.closed.push(threadId);
+  };
+
+  resume: Conversations['resume'] = async () => {
+    throw new ColloquyError('conflict', 'nothing is asked');
+  };
+
+  view: Conversations['view'] = async (_caller, threadId) => {
+    throw new ColloquyError('not_found', `no conversation ${threadId}`);
+  };
+
+  /** Resolves when every accepted run has ended. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.working));
+  }
+
+  #lane(threadId: string): Lane {
+    const lane = this.#lanes.get(threadId) ?? { ordinal: 0, waiting: [], working: Promise.resolve() };
+    this.#lanes.set(threadId, lane);
+    return lane;
+  }
+
+  async #work(caller: Caller, threadId: string, lane: Lane): Promise<void> {
+    const next = lane.waiting.shift();
+    if (!next) return;
+    const abort = new AbortController();
+    lane.current = { runId: next.runId, abort };
+    const run = await this.threads.getRun(caller, threadId, next.runId, { admittedOnly: false });
+    const afterSeq = await this.events.tail(caller, threadId);
+    await this.threads.startRun(caller, threadId, run.runId, afterSeq);
+    const stage = new Stage(this.events, run, ++lane.ordinal, abort.signal);
+    const outcome = await this.#play(stage);
+    const status = outcome.error ? 'error' : abort.signal.aborted || outcome.interrupts ? 'interrupted' : 'success';
+    const ended = { run_id: run.runId, status, ...(outcome.error && { error: outcome.error }) };
+    await stage.tell(CONTROL_EVENTS.ended, ended);
+    const threadStatus = outcome.error ? 'error' : outcome.interrupts ? 'interrupted' : 'idle';
+    const { error, interrupts = {} } = outcome;
+    await this.threads.endRun(caller, threadId, {
+      runId: run.runId,
+      status,
+      threadStatus,
+      interrupts,
+      ...(error && { error }),
+    });
+    delete lane.current;
+  }
+
+  async #play(stage: Stage): Promise<TurnEnd> {
+    try {
+      return (await this.script(stage)) ?? {};
+    } catch (error) {
+      if (stage.signal.aborted) return {};
+      throw error;
+    }
+  }
+}
+
+class Stage implements Turn {
+  #attempt = 1;
+  #log: RunLog;
+
+  constructor(
+    private readonly events: EventLog,
+    readonly run: Run,
+    private readonly ordinal: number,
+    readonly signal: AbortSignal,
+  ) {
+    this.#log = this.#open();
+  }
+
+  tell(event: string, data: unknown): Promise<number> {
+    this.#log.append({ ns: '', step: 0, event, data: JSON.stringify(data) });
+    return this.#log.flush();
+  }
+
+  async nextAttempt(superseded: [first: number, last: number][]): Promise<void> {
+    this.#attempt += 1;
+    this.#log = this.#open();
+    await this.tell(CONTROL_EVENTS.attempt, { run_id: this.run.runId, attempt: this.#attempt, superseded });
+  }
+
+  #open(): RunLog {
+    const { tenant, threadId, runId } = this.run;
+    const fence = encodeFence({ run: this.ordinal, step: 1, attempt: this.#attempt });
+    return this.events.open({ tenant, threadId, runId, fence });
+  }
+}
