@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { MongoClient } from 'mongodb';
+import {
+  MemoryOutbox,
+  OUTBOX_KEY,
+  TENANT_KEY,
+  outboxFrom,
+  tenantFrom,
+  type Outbox,
+  type OutboxMessage,
+} from '../../agents/outbox.js';
+import { MongoOutbox } from '../../workers/mongo-outbox.js';
+
+const message: OutboxMessage = {
+  tenant: 'acme',
+  threadId: 'thread-1',
+  to: { id: 'c-001', name: 'Ana Silva', email: 'ana.silva@example.com' },
+  subject: 'Hello',
+  body: 'Hello Ana',
+};
+
+const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? 'mongodb://127.0.0.1:27017');
+const db = client.db(`outbox_${randomUUID().slice(0, 8)}`);
+beforeAll(async () => {
+  await client.connect();
+});
+afterAll(async () => {
+  await db.dropDatabase();
+  await client.close();
+});
+
+const adapters: [string, () => Outbox][] = [
+  ['in memory', () => new MemoryOutbox()],
+  ['in MongoDB', () => new MongoOutbox(db)],
+];
+
+describe.each(adapters)('an outbox %s', (_, create) => {
+  it('sends once for a key, whatever is said later', async () => {
+    const outbox = create();
+    const key = randomUUID();
+    expect(await outbox.send(key, message)).toEqual({ firstTime: true });
+    expect(await outbox.send(key, { ...message, subject: 'Hello again' })).toEqual({ firstTime: false });
+  });
+
+  it('sends once for a key when many try at the same time', async () => {
+    const outbox = create();
+    const key = randomUUID();
+    const sent = await Promise.all(Array.from({ length: 10 }, () => outbox.send(key, message)));
+    expect(sent.filter(({ firstTime }) => firstTime)).toHaveLength(1);
+  });
+
+  it('keeps tenants apart that have the same key', async () => {
+    const outbox = create();
+    const key = randomUUID();
+    await outbox.send(key, message);
+    expect(await outbox.send(key, { ...message, tenant: 'other' })).toEqual({ firstTime: true });
+  });
+});
+
+describe('the outbox of a graph', () => {
+  it('is the one that was provided', () => {
+    const outbox = new MemoryOutbox();
+    expect(outboxFrom({ [OUTBOX_KEY]: outbox })).toBe(outbox);
+  });
+
+  it('is one in memory, the same for all, where none was provided', () => {
+    expect(outboxFrom(undefined)).toBe(outboxFrom({}));
+  });
+
+  it('is an error where something else was provided', () => {
+    expect(() => outboxFrom({ [OUTBOX_KEY]: 'mail' })).toThrow('expected an outbox with a send function, found string');
+  });
+
+  it('is told the tenant of the run, or the default where nobody says', () => {
+    expect(tenantFrom({ [TENANT_KEY]: 'acme' })).toBe('acme');
+    expect(tenantFrom({})).toBe('default');
+  });
+});
