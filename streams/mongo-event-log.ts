@@ -41,6 +41,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
   const { db, authorize, retentionMs = DEFAULT_RETENTION_MS, pollMs = DEFAULT_POLL_MS } = options;
   const events = db.collection<EventDocument>(COLLECTION, { timeoutMS: OPERATION_TIMEOUT_MS });
   const hub = new WakeHub(db.collection<EventDocument>(COLLECTION));
+  let closed = false;
   const writer = new BatchWriter({ events, retentionMs, onWritten: (batch) => hub.hint(batch.log, batch.seq) });
 
   async function logOf(caller: Caller, action: string, threadId: string): Promise<string> {
@@ -80,6 +81,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         const reader = new EventReader(events, log, afterSeq);
         let failures = 0;
         while (!signal.aborted) {
+          if (closed) throw new ColloquyError('unavailable', `event log is closed; cannot follow ${log}`);
           const page = await reader.page().catch((error: unknown) => {
             if (!isTransient(error)) throw error;
             return undefined;
@@ -102,6 +104,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
     },
 
     async close() {
+      closed = true;
       writer.close();
       await hub.close();
     },

@@ -103,7 +103,7 @@ describe('reading events', () => {
 });
 
 describe('following events', () => {
-  it('is woken by the change stream of its own process, long before it would look by itself', async () => {
+  it('is woken by the change stream, long before it would look by itself', async () => {
     const reader = await openEventLog(database, { pollMs: 600_000 });
     const threadId = randomUUID();
     const run = log.open(scope(threadId));
@@ -150,6 +150,16 @@ describe('following events', () => {
       done: true,
       value: undefined,
     });
+  });
+
+  it('ends with an error when its log is closed', async () => {
+    const reader = await openEventLog(database, { pollMs: 600_000 });
+    const { signal } = new AbortController();
+    const pages = reader.log.follow(caller(), randomUUID(), { afterSeq: 0, signal })[Symbol.asyncIterator]();
+    const next = expect(pages.next()).rejects.toMatchObject({ code: 'unavailable' });
+    await reader.log.close();
+    await next;
+    await reader.close();
   });
 
   it('shows every event in order, once, while several writers append and connections are cut', async () => {
