@@ -9,16 +9,11 @@ import type { AgentName, HiringState, HiringStateType } from './state.js';
 type Update = typeof HiringState.Update;
 type ToolConfig = LangGraphRunnableConfig & { toolCall?: { id?: string } };
 
-/** Options of the activity that runs a model's step: an answer may take minutes, and a busy model is worth waiting for. */
-export const MODEL_NODE = {
-  metadata: {
-    temporal: {
-      startToCloseTimeout: '5m',
-      heartbeatTimeout: '10s',
-      retry: { maximumAttempts: 6, initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
-    },
-  },
-};
+/**
+ * Options of the activity that runs a model's step: an answer may take minutes. No `retry`: what passes by itself (429, 5xx, a broken
+ * connection) is tried again anyhow, and to declare one would try a wrong key again too.
+ */
+export const MODEL_NODE = { metadata: { temporal: { startToCloseTimeout: '5m', heartbeatTimeout: '10s' } } };
 
 /** A node that lets the model say what is next. */
 export function modelNode(
