@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { asked, inEveryMode, refusal } from './harness.js';
-import type { Talk } from './harness.js';
+import type { Talk } from './world.js';
 import { asks, done, gate } from './script.js';
 
 function resumeOf(talk: Talk): unknown[] {

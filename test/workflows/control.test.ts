@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { StepTask } from '../../workflows/contract.js';
 import { inEveryMode, refusal } from './harness.js';
-import type { Talk } from './harness.js';
+import type { Talk } from './world.js';
 import { asks, done, gate, goOn } from './script.js';
 
 inEveryMode((world) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract.js';
 import type { StepTask } from '../../workflows/contract.js';
 import { asked, inEveryMode, refusal } from './harness.js';
-import type { Talk } from './harness.js';
+import type { Talk } from './world.js';
 import { asks, done, goOn } from './script.js';
 
 inEveryMode((world, mode) => {

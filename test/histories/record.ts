@@ -1,0 +1,156 @@
+/**
+ * Records the histories that `replay.test.ts` replays, one per main path of the workflow. Run it, and commit what it writes, when the
+ * workflow got a path that no recorded history has: the old ones stay, they are what running conversations look like.
+ *
+ *     COLLOQUY_TEST_TEMPORAL_ADDRESS=127.0.0.1:7233 npx tsx test/histories/record.ts NAME
+ *
+ * NAME, by default the date, becomes the folder.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
+import { FAILURES } from '../../workflows/contract.js';
+import { createWorld } from '../workflows/world.js';
+import type { Talk, World } from '../workflows/world.js';
+import { asks, done, gate, goOn } from '../workflows/script.js';
+import { writeHistory } from './files.js';
+
+type Path = (world: World) => Promise<Talk>;
+
+const PATHS: Record<string, Path> = {
+  async 'turns-by-update-and-signal'(world) {
+    const talk = world.talk();
+    for (const id of ['r1', 'r2']) talk.steps.set(id, (task) => (task.step < 3 ? goOn(task) : done(task)));
+    await talk.submit('r1', { key: 'k1' });
+    await talk.submit('r2', { key: 'k1' });
+    await talk.submit('r2');
+    await talk.signal('message', { input: 'hello', key: 'k2' });
+    await talk.until((view) => view.turns === 3);
+    return talk;
+  },
+  async 'questions-and-answers'(world) {
+    const talk = world.talk();
+    talk.steps.set('r1', () => asks({ id: 'i1' }, { id: 'i2' }));
+    talk.otherSteps = (task) => (talk.recorded.length < 2 ? asks({ id: 'i2' }) : done(task));
+    await talk.submit('r1');
+    await talk.until((view) => view.interrupts.length === 2);
+    await talk.resume({ interruptId: 'i1', value: 'approve' });
+    await talk.until((view) => view.interrupts.length === 1 && view.status === 'interrupted');
+    await talk.signal('resume', 'approve');
+    await talk.until((view) => view.status === 'idle');
+    return talk;
+  },
+  async 'default-answer-and-abandoned-question'(world) {
+    const talk = world.talk();
+    const deadline = new Date(Date.now() + 700).toISOString();
+    talk.steps.set('r1', () => asks({ id: 'i1', deadline, defaultAnswer: 'no' }));
+    talk.steps.set('r2', () => asks({ id: 'i2', deadline: '2999-01-01T00:00:00Z' }));
+    await talk.submit('r1');
+    await talk.until((view) => view.turns === 2 && view.status === 'idle');
+    await talk.submit('r2');
+    await talk.until((view) => view.status === 'interrupted');
+    await talk.submit('r3');
+    await talk.until((view) => view.last?.runId === 'r3');
+    return talk;
+  },
+  async 'interrupted-and-rolled-back'(world) {
+    const talk = world.talk();
+    for (const id of ['r1', 'r3']) talk.steps.set(id, gate().step);
+    await talk.submit('r1');
+    await talk.submit('r2');
+    await talk.call((call) => call.name === 'runStep');
+    await talk.submit('r3', { strategy: 'interrupt' });
+    await talk.call((call) => call.name === 'runStep' && call.task.runId === 'r3');
+    await talk.submit('r4', { strategy: 'rollback' });
+    await talk.until((view) => view.last?.runId === 'r4');
+    return talk;
+  },
+  async 'cancelled-while-waiting'(world) {
+    const talk = world.talk();
+    const { step, open } = gate();
+    talk.steps.set('r1', async (task) => (task.step === 1 ? (await step(task), goOn(task)) : done(task)));
+    await talk.submit('r1');
+    await talk.submit('r2');
+    await talk.signal('message', 'hello');
+    await talk.until((view) => view.queue.length === 2);
+    const { queue } = await talk.state();
+    await talk.cancel({ runIds: queue, action: 'interrupt' });
+    open();
+    await talk.until((view) => view.last?.runId === 'r1');
+    return talk;
+  },
+  async 'failed-and-bad-signals'(world) {
+    const talk = world.talk();
+    talk.steps.set('r1', () => {
+      throw ApplicationFailure.create({ type: FAILURES.graph, details: [{ error: 'TypeError', message: 'no' }] });
+    });
+    talk.steps.set('r2', (task) => {
+      if (task.ordinal > 3_000_000_000) return done(task);
+      throw ApplicationFailure.create({ type: FAILURES.fence, details: ['3000000000.0000001.00001'] });
+    });
+    await talk.submit('r1');
+    await talk.signal('resume');
+    await talk.handle.signal('unheard', 1);
+    await talk.submit('r2');
+    await talk.until((view) => view.last?.runId === 'r2');
+    talk.record = () => ({ refused: 'no assistant' });
+    await talk.signal('message', 'hello');
+    await talk.until((view) => view.notes.length === 3);
+    return talk;
+  },
+  async closed(world) {
+    const talk = world.talk();
+    talk.steps.set('r1', gate().step);
+    await talk.submit('r1');
+    await talk.submit('r2');
+    await talk.call((call) => call.name === 'runStep');
+    await talk.close();
+    await talk.handle.result();
+    return talk;
+  },
+  async 'cancelled-workflow'(world) {
+    const talk = world.talk();
+    talk.steps.set('r1', gate().step);
+    await talk.submit('r1');
+    await talk.call((call) => call.name === 'runStep');
+    await talk.handle.cancel();
+    await talk.handle.result().catch(() => undefined);
+    return talk;
+  },
+  async ephemeral(world) {
+    const talk = world.talk({ ephemeral: true });
+    await talk.submit('r1');
+    await talk.handle.result();
+    return talk;
+  },
+  async 'continued-as-new'(world) {
+    const talk = world.talk({ settings: { maxTurns: 1 } });
+    const { step, open } = gate();
+    talk.steps.set('r1', async (task) => {
+      await step(task);
+      return asks({ id: 'i1', deadline: '2999-01-01T00:00:00Z' });
+    });
+    await talk.submit('r1', { key: 'k1' });
+    await talk.signal('message', { input: 'hello', key: 'k2' });
+    await talk.until((view) => view.queue.length === 1);
+    open();
+    await talk.until((view) => view.turns === 2 && view.status === 'idle');
+    return talk;
+  },
+};
+
+const name = process.argv[2] ?? new Date().toISOString().slice(0, 10);
+mkdirSync(join(import.meta.dirname, name), { recursive: true });
+const world = await createWorld({ maxTurns: 0 });
+try {
+  for (const [path, walk] of Object.entries(PATHS)) {
+    const talk = await walk(world);
+    for (const [index, history] of (await talk.histories()).entries()) {
+      const file = `${name}/${path}${index === 0 ? '' : `-${index + 1}`}.json`;
+      writeHistory(file, history);
+      console.log(`${file}: ${history.events?.length} events`);
+    }
+  }
+} finally {
+  await world.close();
+}

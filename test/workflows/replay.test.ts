@@ -1,0 +1,19 @@
+import { describe, expect, it } from '@jest/globals';
+import { Worker } from '@temporalio/worker';
+import { readHistories } from '../histories/files.js';
+import { workflowBundle } from './world.js';
+
+describe('a recorded conversation', () => {
+  it('of every version and path replays', async () => {
+    const histories = readHistories();
+    expect(histories.length).toBeGreaterThan(10);
+    const faults: string[] = [];
+    let replayed = 0;
+    for await (const { error } of Worker.runReplayHistories({ workflowBundle: await workflowBundle() }, histories)) {
+      if (error) faults.push(`${histories[replayed]?.file}: ${error.message}`);
+      replayed += 1;
+    }
+    expect(faults).toEqual([]);
+    expect(replayed).toBe(histories.length);
+  }, 60_000);
+});

@@ -1,0 +1,302 @@
+/** A worker with the real workflow and scripted activities, and a client: what the port promises, without database or graph. */
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { Client, Connection, isGrpcDeadlineError, WithStartWorkflowOperation } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { History } from '@temporalio/common/lib/proto-utils.js';
+import { DefaultLogger, NativeConnection, Runtime, Worker, bundleWorkflowCode } from '@temporalio/worker';
+import type { WorkflowBundle } from '@temporalio/worker';
+import { conversationId } from '../../protocol/index.js';
+import {
+  CONVERSATION_WORKFLOW,
+  DEFAULT_SETTINGS,
+  QUERIES,
+  SIGNALS,
+  UPDATES,
+  conversationStart,
+} from '../../workflows/contract.js';
+import type {
+  CancelRuns,
+  Cancelled,
+  Closed,
+  ConversationActivities,
+  ConversationInput,
+  ConversationSettings,
+  ConversationView,
+  EndRunTask,
+  RecordRunTask,
+  RecordedRun,
+  ResumeConversation,
+  Resumed,
+  StepTask,
+  SubmitRun,
+  Submitted,
+} from '../../workflows/contract.js';
+
+import { cursorAt, done } from './script.js';
+import type { StepScript } from './script.js';
+
+/** gRPC: cancelled, deadline exceeded, failed precondition. */
+const PASSING_CODES = [1, 4, 9];
+
+/** `WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND`. */
+const UNHANDLED_COMMAND = 1;
+
+const address = process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS;
+
+// Scripted failures and bad signals are no news.
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+
+let bundle: Promise<WorkflowBundle> | undefined;
+
+/** The workflow as workers bundle it; made once for a test file. */
+export function workflowBundle(): Promise<WorkflowBundle> {
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: resolve('workflows/index.ts'),
+    logger: new DefaultLogger('ERROR'),
+  });
+  return bundle;
+}
+
+/** What an activity was called with, in the order of the calls. */
+export type Call =
+  | { name: 'runStep'; task: StepTask; attempt: number }
+  | { name: 'endRun'; task: EndRunTask }
+  | { name: 'recordRun'; task: RecordRunTask };
+
+/** One conversation under test: scripts its activities, sends it what clients send. */
+export class Talk {
+  readonly calls: Call[] = [];
+  readonly threadId: string;
+  readonly workflowId: string;
+  readonly handle: WorkflowHandle;
+  /** Steps of a run; a run without a script succeeds in one. */
+  readonly steps = new Map<string, StepScript>();
+  /** Steps of runs whose id only the workflow knows. */
+  otherSteps: StepScript = (task) => done(task);
+  record: (task: RecordRunTask) => RecordedRun | Promise<RecordedRun> = (task) => ({
+    runId: task.runId,
+    graphId: 'graph',
+    assistantId: task.run.assistantId ?? task.assistantId ?? 'assistant',
+    duplicate: false,
+  });
+  end: ConversationActivities['endRun'] = (task) =>
+    Promise.resolve({ cursor: cursorAt(task.ordinal), threadStatus: task.status === 'error' ? 'error' : 'idle' });
+  private readonly watchers = new Set<() => void>();
+
+  constructor(
+    private readonly client: Client,
+    private readonly taskQueue: string,
+    readonly input: ConversationInput,
+  ) {
+    this.threadId = input.threadId;
+    this.workflowId = conversationId(input.tenant, input.threadId);
+    this.handle = client.workflow.getHandle(this.workflowId);
+  }
+
+  called(call: Call): void {
+    this.calls.push(call);
+    for (const watcher of this.watchers) watcher();
+  }
+
+  /** Resolves with the first call that fits. */
+  async call(fits: (call: Call) => boolean): Promise<Call> {
+    for (;;) {
+      const found = this.calls.find(fits);
+      if (found) return found;
+      await new Promise<void>((wake) => {
+        const watcher = () => {
+          this.watchers.delete(watcher);
+          wake();
+        };
+        this.watchers.add(watcher);
+      });
+    }
+  }
+
+  /** Run ids in the order of their first steps. */
+  get ran(): string[] {
+    return [...new Set(this.calls.flatMap((call) => (call.name === 'runStep' ? [call.task.runId] : [])))];
+  }
+
+  get ended(): EndRunTask[] {
+    return this.calls.flatMap((call) => (call.name === 'endRun' ? [call.task] : []));
+  }
+
+  get recorded(): RecordRunTask[] {
+    return this.calls.flatMap((call) => (call.name === 'recordRun' ? [call.task] : []));
+  }
+
+  start() {
+    const { workflowId, args, staticSummary, typedSearchAttributes } = conversationStart(this.input, {
+      assistantId: 'assistant',
+    });
+    // A task that the SDK drops, see `state`, comes again after its timeout.
+    const workflowTaskTimeout = '2s' as const;
+    return { workflowId, args, staticSummary, typedSearchAttributes, workflowTaskTimeout, taskQueue: this.taskQueue };
+  }
+
+  submit(runId: string, options: Partial<SubmitRun> = {}): Promise<Submitted> {
+    const run: SubmitRun = { runId, graphId: 'graph', assistantId: 'assistant', strategy: 'enqueue', ...options };
+    return this.client.workflow.executeUpdateWithStart(UPDATES.submit, {
+      args: [run],
+      startWorkflowOperation: new WithStartWorkflowOperation(CONVERSATION_WORKFLOW, {
+        ...this.start(),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    });
+  }
+
+  signal(name: keyof typeof SIGNALS, ...args: unknown[]): Promise<unknown> {
+    return this.client.workflow.signalWithStart(CONVERSATION_WORKFLOW, {
+      ...this.start(),
+      signal: SIGNALS[name],
+      signalArgs: args,
+    });
+  }
+
+  resume(answer: ResumeConversation): Promise<Resumed> {
+    return this.handle.executeUpdate(UPDATES.resume, { args: [answer] });
+  }
+
+  cancel(request: CancelRuns): Promise<Cancelled> {
+    return this.handle.executeUpdate(UPDATES.cancel, { args: [request] });
+  }
+
+  close(): Promise<Closed> {
+    return this.handle.executeUpdate(UPDATES.close);
+  }
+
+  /**
+   * Without a cache of workflows the SDK drops a query that meets a task of its workflow, and the server has no answer while a
+   * history is being continued: one asks again.
+   */
+  async state(): Promise<ConversationView> {
+    for (;;) {
+      try {
+        return await this.client.withDeadline(Date.now() + 700, () =>
+          this.handle.query<ConversationView>(QUERIES.state),
+        );
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+      }
+    }
+  }
+
+  /** The state once it is as wanted. Every activity call and every 50 ms it is looked at again. */
+  async until(fits: (view: ConversationView) => boolean): Promise<ConversationView> {
+    for (;;) {
+      const view = await this.state();
+      if (fits(view)) return view;
+      await new Promise((wake) => setTimeout(wake, 50));
+    }
+  }
+
+  /** Its histories, first to last. */
+  async histories(): Promise<History[]> {
+    const { raw } = await this.handle.describe();
+    const histories: History[] = [];
+    let runId = raw.workflowExecutionInfo?.firstRunId;
+    while (runId) {
+      const history = await this.client.workflow.getHandle(this.workflowId, runId).fetchHistory();
+      histories.push(history);
+      runId = history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;
+    }
+    return histories;
+  }
+
+  /** The state when nothing is to do. */
+  settled(): Promise<ConversationView> {
+    return this.until((view) => view.status !== 'busy');
+  }
+}
+
+export interface World {
+  talk(options?: { settings?: Partial<ConversationSettings>; ephemeral?: boolean }): Talk;
+  readonly client: Client;
+  close(): Promise<void>;
+}
+
+export interface WorldOptions {
+  maxCachedWorkflows?: number;
+  maxTurns: number;
+}
+
+export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions): Promise<World> {
+  const taskQueue = `workflows-${randomUUID()}`;
+  const talks = new Map<string, Talk>();
+  const talkOf = ({ threadId }: { threadId: string }): Talk => {
+    const talk = talks.get(threadId);
+    if (!talk) throw new Error(`no test has thread ${threadId}`);
+    return talk;
+  };
+  const activities: ConversationActivities = {
+    async runStep(task) {
+      const talk = talkOf(task);
+      talk.called({ name: 'runStep', task, attempt: Context.current().info.attempt });
+      return (talk.steps.get(task.runId) ?? talk.otherSteps)(task);
+    },
+    async endRun(task) {
+      talkOf(task).called({ name: 'endRun', task });
+      return talkOf(task).end(task);
+    },
+    async recordRun(task) {
+      talkOf(task).called({ name: 'recordRun', task });
+      return talkOf(task).record(task);
+    },
+  };
+  const native = await NativeConnection.connect({ address });
+  const connection = await Connection.connect({ address });
+  const client = new Client({ connection });
+  const worker = await Worker.create({
+    connection: native,
+    taskQueue,
+    workflowBundle: await workflowBundle(),
+    activities: { ...activities },
+    maxHeartbeatThrottleInterval: '100ms',
+    stickyQueueScheduleToStartTimeout: '2s',
+    ...(maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows }),
+  });
+  const running = worker.run();
+  return {
+    client,
+    talk({ settings, ephemeral } = {}) {
+      const threadId = randomUUID();
+      const talk = new Talk(client, taskQueue, {
+        tenant: 'workflows-test',
+        threadId,
+        settings: { ...DEFAULT_SETTINGS, maxTurns, ...settings },
+        ...(ephemeral ? { ephemeral } : {}),
+      });
+      talks.set(threadId, talk);
+      return talk;
+    },
+    async close() {
+      try {
+        for (const talk of talks.values()) await expectNoFailedTask(talk);
+      } finally {
+        for (const talk of talks.values()) await talk.handle.terminate('the test is over').catch(() => undefined);
+        worker.shutdown();
+        await running;
+        await connection.close();
+        await native.close();
+      }
+    },
+  };
+}
+
+/** Whether a query may be answered the next time. */
+function isPassing(error: unknown): boolean {
+  const cause: unknown = error instanceof Error ? error.cause : undefined;
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
+  return isGrpcDeadlineError(error) || PASSING_CODES.includes(Number(code));
+}
+
+/** A workflow task fails when the workflow's code does; only a signal that crosses its end is no fault. */
+async function expectNoFailedTask(talk: Talk): Promise<void> {
+  const events = (await talk.histories()).flatMap((history) => history.events ?? []);
+  const failures = events.flatMap((event) => event.workflowTaskFailedEventAttributes ?? []);
+  const faults = failures.filter(({ cause }) => Number(cause) !== UNHANDLED_COMMAND);
+  if (faults.length > 0) throw new Error(`${talk.workflowId}: ${faults.map(({ failure }) => failure?.message).join()}`);
+}
