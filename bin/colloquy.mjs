@@ -2,3 +2,5 @@
 import { main } from '../dist/dev/cli.js';
 
 process.exitCode = await main(process.argv.slice(2));
+// Everything is closed by now; a handle that a library left open must not keep the terminal.
+setTimeout(() => process.exit(), 500).unref();

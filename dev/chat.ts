@@ -78,7 +78,8 @@ class ChatSession {
       this.#screen.dim(`Talking to ${this.#assistant}. /help shows what else can be typed.`);
       if (this.#options.thread !== undefined) await this.#open(this.#options.thread);
       for (;;) {
-        const line = await this.#lines.next('\n> ');
+        this.#screen.line('');
+        const line = await this.#lines.next('> ');
         if (line === undefined || line.trim() === '/quit') return;
         await this.#take(line.trim()).catch((error: unknown) => this.#explain(error));
       }
@@ -189,7 +190,7 @@ class ChatSession {
 
   async #open(prefix: string): Promise<void> {
     if (prefix === '') return this.#screen.line('/open ID: which one? /threads lists them.');
-    const threads = await this.#client.threads.search({ limit: 1_000, sortBy: 'updated_at', sortOrder: 'desc' });
+    const threads = await this.#client.threads.search({ limit: 500, sortBy: 'updated_at', sortOrder: 'desc' });
     const [thread, ...others] = threads.filter(({ thread_id: id }) => id.startsWith(prefix));
     if (thread === undefined) return this.#screen.line(`No conversation begins with ${prefix}.`);
     if (others.length > 0) {

@@ -39,6 +39,7 @@ export const COMMANDS = {
       'ui-port': { value: 'PORT', help: 'Port of its Web UI; 0: a free one; default 8233' },
       'mongodb-port': { value: 'PORT', help: 'Port of the embedded database; 0: a free one; default 27017' },
       'data-dir': { value: 'FOLDER', help: 'Where conversations and logs are kept; default .colloquy' },
+      'tools-dir': { value: 'FOLDER', help: 'Where downloaded servers are kept; default: the data directory' },
       ...temporalFlags,
       ...mongoFlags,
       tenant,

@@ -68,6 +68,7 @@ async function build(options: DevOptions): Promise<House> {
     dataDir,
     searchPath: searchPath(),
     say: step,
+    ...given('toolsDir', flags.text['tools-dir']),
     ...given('temporalPort', numberFlag(flags, 'temporal-port')),
     ...given('uiPort', numberFlag(flags, 'ui-port')),
     ...given('mongodbPort', numberFlag(flags, 'mongodb-port')),

@@ -70,7 +70,7 @@ function startArguments(database: string, port: number, uiPort: number | undefin
 
 /** Ready means that the namespace answers, which is a second after the port does. */
 async function probeTemporal(address: string): Promise<void> {
-  const connection = await Connection.connect({ address, connectTimeout: '2s' });
+  const connection = Connection.lazy({ address, connectTimeout: '2s' });
   try {
     await connection.withDeadline(Date.now() + 2_000, () =>
       connection.workflowService.listWorkflowExecutions({ namespace: 'default', pageSize: 1 }),

@@ -1,27 +1,127 @@
-import { describe, it, expect, afterEach } from '@jest/globals';
+import { describe, it, expect, beforeAll, afterEach, afterAll } from '@jest/globals';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
-import { startServer } from '../../dev/servers.js';
+import { startServer, startServers } from '../../dev/servers.js';
 import type { Server } from '../../dev/server.js';
+import { isAlive } from '../support/colloquy.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'colloquy-servers-'));
-const options = { dataDir: folder, toolsDir: resolve('.colloquy'), mongodbPort: 0, temporalPort: 0, headless: true };
-let server: Server | undefined;
+const toolsDir = resolve('.colloquy');
+let folder: string;
+let running: Server[] = [];
 
-afterEach(async () => {
-  await server?.stop();
-  rmSync(folder, { recursive: true, force: true });
+function options() {
+  return { dataDir: folder, toolsDir, mongodbPort: 0, temporalPort: 0, headless: true };
+}
+
+async function start(kind: 'temporal' | 'mongodb', changes: object = {}): Promise<Server> {
+  const server = await startServer(kind, { ...options(), ...changes });
+  running.push(server);
+  return server;
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'colloquy-servers-'));
 });
+afterEach(async () => {
+  await Promise.all(running.map((server) => server.stop()));
+  running = [];
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the embedded database', () => {
-  it('keeps its data and port over a SIGKILL and a restart', async () => {
-    server = await startServer('mongodb', options);
+  it('keeps its data over a SIGKILL, a restart on the same port, and a stop', async () => {
+    const server = await start('mongodb');
     await insert(server.address, 'kept');
+    const first = server.process?.pid;
     await server.process?.kill();
     await server.process?.restart();
+    expect(server.process?.pid).not.toBe(first);
     expect(await ids(server.address)).toEqual(['kept']);
+    await server.stop();
+    expect(await ids((await start('mongodb')).address)).toEqual(['kept']);
+  });
+
+  it('tells of a crash, not of a kill that was asked for', async () => {
+    const server = await start('mongodb');
+    const crash = new Promise<string>((resolve) => server.process?.onCrash(resolve));
+    await server.process?.kill();
+    await server.process?.restart();
+    process.kill(server.process?.pid ?? 0, 'SIGKILL');
+    expect(await crash).toBe('signal SIGKILL');
+    await server.process?.restart();
+    await insert(server.address, 'after');
+  });
+
+  it('answers nothing while it is suspended, and goes on', async () => {
+    const server = await start('mongodb');
+    const client = await MongoClient.connect(server.address);
+    server.process?.suspend();
+    const answer = client.db('admin').command({ ping: 1 });
+    server.process?.resume();
+    expect(await answer).toMatchObject({ ok: 1 });
+    await client.close();
+  });
+});
+
+describe('the embedded Temporal', () => {
+  it('keeps conversations over a SIGKILL and a restart, and has our search attributes', async () => {
+    const server = await start('temporal');
+    const workflowId = 'conversation/default/kept';
+    await withClient(server.address, (client) =>
+      client.workflow.start('conversation', { workflowId, taskQueue: 'nobody', args: [] }),
+    );
+    await server.process?.restart();
+    await withClient(server.address, async (client) => {
+      expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('RUNNING');
+      const { customAttributes } = await client.connection.operatorService.listSearchAttributes({
+        namespace: 'default',
+      });
+      expect(Object.keys(customAttributes)).toEqual(
+        expect.arrayContaining(['ColloquyTenant', 'ColloquyAssistant', 'ColloquyStatus']),
+      );
+    });
+  });
+});
+
+describe('embedded servers', () => {
+  it('refuse a second one on the same data, naming the process that has it', async () => {
+    const script = `
+      const { startServer } = await import(${JSON.stringify(resolve('dist/dev/servers.js'))});
+      const server = await startServer('mongodb', ${JSON.stringify(options())});
+      console.log(server.process.pid);`;
+    const owner = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const pid = Number(await new Promise((resolve) => owner.stdout.once('data', resolve)));
+    await expect(start('mongodb')).rejects.toThrow(`started by process ${owner.pid}`);
+
+    // Killed without a chance to stop it, the owner leaves no server behind, and the data can be had again.
+    const gone = new Promise((resolve) => owner.once('exit', resolve));
+    owner.kill('SIGKILL');
+    await gone;
+    await insert((await start('mongodb')).address, 'taken over');
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('refuse a port that is in use when it was asked for', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as AddressInfo;
+    await expect(start('mongodb', { mongodbPort: port })).rejects.toThrow(`port ${port} (mongodb) is in use`);
+    taken.close();
+  });
+
+  it('are not started where an address is given', async () => {
+    const servers = await startServers({ ...options(), temporalAddress: 'there:7233', mongodbUri: 'mongodb://there' });
+    expect([servers.temporal.address, servers.mongodb.address]).toEqual(['there:7233', 'mongodb://there']);
+    expect([servers.temporal.process, servers.mongodb.process]).toEqual([undefined, undefined]);
+    await servers.stop();
   });
 });
 
@@ -36,4 +136,16 @@ async function ids(uri: string): Promise<string[]> {
   const found = await client.db('t').collection<{ _id: string }>('c').find().toArray();
   await client.close();
   return found.map((document) => document._id);
+}
+
+async function withClient(
+  address: string,
+  use: (client: Client & { connection: Connection }) => Promise<unknown>,
+): Promise<void> {
+  const connection = await Connection.connect({ address });
+  try {
+    await use(new Client({ connection }) as Client & { connection: Connection });
+  } finally {
+    await connection.close();
+  }
 }

@@ -1,0 +1,86 @@
+/** Runs the `colloquy` command as a person does: as a process, by its flags, with what it prints. */
+import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { resolve } from 'node:path';
+
+export interface Finished {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  input?: string;
+  cwd?: string;
+  env?: Record<string, string>;
+  /** Default: the command of this checkout. */
+  command?: [string, ...string[]];
+}
+
+const OWN: [string, ...string[]] = [process.execPath, resolve('bin/colloquy.mjs')];
+
+/** A running command; end it by `signal`. */
+export class Running {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly finished: Promise<Finished>;
+  stdout = '';
+  stderr = '';
+  readonly #watchers = new Set<() => void>();
+
+  constructor(args: string[], { input, cwd, env, command = OWN }: RunOptions = {}) {
+    const [program, ...first] = command;
+    this.child = spawn(program, [...first, ...args], {
+      ...(cwd !== undefined && { cwd }),
+      env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', ...env },
+    });
+    this.child.stdout.on('data', (chunk: Buffer) => this.#note('stdout', chunk));
+    this.child.stderr.on('data', (chunk: Buffer) => this.#note('stderr', chunk));
+    this.finished = new Promise((done) => {
+      this.child.once('close', (code) => {
+        done({ code, stdout: this.stdout, stderr: this.stderr });
+        this.#watchers.forEach((watcher) => watcher());
+      });
+    });
+    if (input !== undefined) this.child.stdin.end(input);
+  }
+
+  #note(stream: 'stdout' | 'stderr', chunk: Buffer): void {
+    this[stream] += chunk.toString('utf8');
+    this.#watchers.forEach((watcher) => watcher());
+  }
+
+  /** Resolves with the match as soon as it was printed; rejects when the process ended without. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.stdout);
+      if (match !== null) return match;
+      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+        throw new Error(`ended without printing ${pattern}:\n${this.stdout}\n${this.stderr}`);
+      }
+      await new Promise<void>((wake) => {
+        const watcher = () => {
+          this.#watchers.delete(watcher);
+          wake();
+        };
+        this.#watchers.add(watcher);
+      });
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+}
+
+export function colloquy(args: string[], options: RunOptions = {}): Promise<Finished> {
+  return new Running(args, { input: '', ...options }).finished;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
