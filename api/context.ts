@@ -30,7 +30,7 @@ export const DEFAULT_OPTIONS: ApiOptions = {
   heartbeatMs: 5_000,
   keepAliveMs: 1_000,
   stalledClientMs: 60_000,
-  endCheckMs: 15_000,
+  endCheckMs: 10_000,
   rejectGraceMs: 1_000,
   closeTimeoutMs: 15_000,
 };

@@ -46,7 +46,7 @@ export async function* runEvents(context: ApiContext, caller: Caller, source: Ev
     yield* replay(context.events, caller, reader);
     if (reader.ended) return;
     if (source.ended) {
-      yield { events: [], ended: source.ended };
+      yield endFromRecord(source.ended, reader);
       return;
     }
   }
@@ -107,18 +107,20 @@ class RunReader {
   }
 }
 
-/** What a client is told of a stored event; the end of a run shows in its error, or in the end of the stream. */
+/** What a client is told of a stored event. The end of a run is told by the end of the stream. */
 function clientEvent(stored: StoredEvent): ClientEvent | undefined {
   const id = `${stored.at.getTime()}-${stored.seq}`;
-  if (stored.event === CONTROL_EVENTS.attempt) {
-    const { run_id, attempt } = JSON.parse(stored.data) as AttemptData;
-    return { id, event: 'metadata', data: JSON.stringify({ run_id, attempt }) };
-  }
-  if (stored.event === CONTROL_EVENTS.ended) {
-    const { error } = JSON.parse(stored.data) as EndedData;
-    return error && { id, event: 'error', data: JSON.stringify(error) };
-  }
-  return { id, event: stored.event, data: stored.data };
+  if (stored.event === CONTROL_EVENTS.ended) return undefined;
+  if (stored.event !== CONTROL_EVENTS.attempt) return { id, event: stored.event, data: stored.data };
+  const { run_id, attempt } = JSON.parse(stored.data) as AttemptData;
+  return { id, event: 'metadata', data: JSON.stringify({ run_id, attempt }) };
+}
+
+/** The end of a run whose last events are not in the log any more: what its record says. */
+function endFromRecord(ended: EndedData, reader: RunReader): EventBatch {
+  const { error } = ended;
+  const id = `${Date.now()}-${reader.cursor}`;
+  return { events: error ? [{ id, event: 'error', data: JSON.stringify(error) }] : [], ended };
 }
 
 /**
@@ -162,9 +164,9 @@ async function* follow(
   } finally {
     watch.stop();
   }
-  if (signal.aborted || !watch.ended) return;
+  if (signal.aborted || !watch.signal.aborted || !watch.ended) return;
   yield* replay(context.events, caller, reader);
-  if (!reader.ended) yield { events: [], ended: watch.ended };
+  if (!reader.ended) yield endFromRecord(watch.ended, reader);
 }
 
 interface RecordWatch {
@@ -173,26 +175,43 @@ interface RecordWatch {
   stop(): void;
 }
 
+/** After a record was seen ended, the last event gets so long to come. */
+const LAST_EVENT_MS = 1_000;
+
 /**
- * A run that was taken away (rolled back, its thread deleted, its events expired) tells nobody that it ended: its record does. It has to
- * say so twice, since the last event may be a moment behind.
+ * A run whose last event never came (its writer died, it was rolled back, its thread deleted, its events expired) tells nobody that it
+ * ended: its record does.
  */
 function watchRecord(context: ApiContext, caller: Caller, { threadId, runId }: RunReader): RecordWatch {
   const over = new AbortController();
-  let seen = false;
-  const check = async () => {
-    const ended = await recordedEnd(context, caller, threadId, runId);
-    if (ended && seen) {
-      watch.ended = ended;
-      over.abort();
-    }
-    seen = ended !== undefined;
+  const { endCheckMs } = context.options;
+  let timer = setTimeout(check, endCheckMs);
+  let stopped = false;
+  const watch: RecordWatch = {
+    signal: over.signal,
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
   };
-  const timer = setInterval(() => {
-    check().catch((error: unknown) => context.report(error, `end check of run ${runId}`));
-  }, context.options.endCheckMs);
-  const watch: RecordWatch = { signal: over.signal, stop: () => clearInterval(timer) };
   return watch;
+
+  function checkIn(ms: number): void {
+    if (!stopped) timer = setTimeout(check, ms);
+  }
+
+  async function check(): Promise<void> {
+    try {
+      const ended = await recordedEnd(context, caller, threadId, runId);
+      const seenBefore = watch.ended !== undefined;
+      if (ended) watch.ended = ended;
+      if (ended && seenBefore) over.abort();
+      else checkIn(ended ? Math.min(LAST_EVENT_MS, endCheckMs) : endCheckMs);
+    } catch (error) {
+      context.report(error, `end check of run ${runId}`);
+      checkIn(endCheckMs);
+    }
+  }
 }
 
 async function recordedEnd(

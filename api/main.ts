@@ -12,7 +12,9 @@ import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { connectTemporal, ensureSearchAttributes, openStores } from '../workers/index.js';
 import { createApi } from './app.js';
+import { anonymousOf, type ApiDependencies } from './context.js';
 import { createConversations } from './conversations.js';
+import { startSweeper } from './stateless.js';
 
 export interface RunningApi {
   url: string;
@@ -46,8 +48,10 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     });
     const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT);
     const shutdown = new AbortController();
-    const app = createApi({
+    const anybody = anonymousOf(config.tenant);
+    const deps: ApiDependencies = {
       ...stores,
+      authenticate: () => anybody,
       states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
       conversations: createConversations({
         client,
@@ -64,8 +68,10 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         heartbeatMs: config.api.heartbeatMs,
         corsOrigins: config.api.corsOrigins,
       },
-    });
-    const server = await listen(createServer(app), config.api);
+    };
+    const server = await listen(createServer(createApi(deps)), config.api);
+    const sweeper = startSweeper(deps, anybody);
+    closers.push(() => sweeper.stop());
     closers.push(() => end(server, shutdown));
     return { url: urlOf(server, config.api.host), stop: close };
   } catch (error) {
@@ -75,8 +81,11 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
 }
 
 const CLOSE_GRACE_MS = 5_000;
+/** Longer than load balancers keep an idle connection (60 s), so that none sends a request into one that we just closed. */
+const KEEP_ALIVE_MS = 75_000;
 
 async function listen(server: Server, { host, port }: Config['api']): Promise<Server> {
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
       reject(new ColloquyError('unavailable', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));

@@ -26,7 +26,14 @@ function describe(issue: z.core.$ZodIssue, value: unknown, where: string): strin
     const prefix = issue.path.length > 0 ? `${issue.path.join('.')}.` : '';
     return issue.keys.map((key) => `${prefix}${key}: unknown field of the ${where}`).join('; ');
   }
-  return `${at}: ${issue.message}; got ${shown(valueAt(value, issue.path))}`;
+  return `${at}: ${messageOf(issue)}; got ${shown(valueAt(value, issue.path))}`;
+}
+
+/** A value that may be one of several kinds: what each of them expects. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_union') return issue.message;
+  const expected = issue.errors.flatMap(([first]) => (first ? [messageOf(first)] : []));
+  return expected.length > 0 ? [...new Set(expected)].join(', or ') : issue.message;
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

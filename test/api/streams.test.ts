@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
 interface Part {
@@ -134,10 +135,10 @@ describe('streams of runs', () => {
     let target = doomed;
     const client = own.client(doomed);
     // The address stays the same behind a load balancer; here the client's fetch plays it.
-    const balanced = (input: string | URL | Request, init?: RequestInit) =>
-      fetch(String(input).replace(doomed, target), init);
+    const balanced = (input: string, init?: RequestInit) =>
+      fetch(input.replace(doomed, target), init);
     const { Client } = await import('@langchain/langgraph-sdk');
-    const sdk = new Client({ apiUrl: doomed, apiKey: null, callerOptions: { fetch: balanced } });
+    const sdk = new Client({ apiUrl: doomed, apiKey: null, callerOptions: { fetch: balanced as typeof fetch } });
     const { thread_id } = await client.threads.create();
     const parts: Part[] = [];
     for await (const part of sdk.runs.stream(thread_id, 'echo', { input: {}, streamMode: 'custom' })) {
@@ -293,13 +294,6 @@ describe('streams of runs', () => {
     expect(await status(`${url}/runs/${randomUUID()}/stream`)).toBe(404);
   });
 });
-
-/** Something that a script waits for until the test lets it go on. */
-function newGate(): { opened: Promise<void>; open: () => void } {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  return { opened, open };
-}
 
 async function collect(stream: AsyncIterable<unknown>): Promise<Part[]> {
   const parts: Part[] = [];

@@ -4,13 +4,14 @@ import {
   ColloquyError,
   CONTROL_EVENTS,
   encodeFence,
+  errorCode,
   type Caller,
   type Interrupt,
   type Run,
   type RunError,
 } from '../../protocol/index.js';
 import type { EventLog, RunLog } from '../../streams/index.js';
-import type { ThreadStore } from '../../threads/index.js';
+import type { RunEnd, ThreadStore } from '../../threads/index.js';
 import type { SubmitRun } from '../../workflows/contract.js';
 
 /** What a script may do in a run. Events are durable when `tell` resolves. */
@@ -117,18 +118,22 @@ export class ScriptedConversations implements Conversations {
     const stage = new Stage(this.events, run, ++lane.ordinal, abort.signal);
     const outcome = await this.#play(stage);
     const status = outcome.error ? 'error' : abort.signal.aborted || outcome.interrupts ? 'interrupted' : 'success';
-    const ended = { run_id: run.runId, status, ...(outcome.error && { error: outcome.error }) };
-    await stage.tell(CONTROL_EVENTS.ended, ended);
     const threadStatus = outcome.error ? 'error' : outcome.interrupts ? 'interrupted' : 'idle';
     const { error, interrupts = {} } = outcome;
-    await this.threads.endRun(caller, threadId, {
-      runId: run.runId,
-      status,
-      threadStatus,
-      interrupts,
-      ...(error && { error }),
-    });
+    const end = { runId: run.runId, status, threadStatus, interrupts, ...(error && { error }) } as const;
+    await this.#end(caller, threadId, end);
+    if (error) await stage.tell('error', error);
+    await stage.tell(CONTROL_EVENTS.ended, { run_id: run.runId, status, ...(error && { error }) });
     delete lane.current;
+  }
+
+  /** The thread may have been deleted meanwhile. */
+  async #end(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
+    try {
+      await this.threads.endRun(caller, threadId, end);
+    } catch (error) {
+      if (errorCode(error) !== 'not_found') throw error;
+    }
   }
 
   async #play(stage: Stage): Promise<TurnEnd> {

@@ -1,0 +1,208 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { ERROR_CODES } from '../../protocol/index.js';
+import { STATUS_OF } from '../../api/errors.js';
+import { ApiFixture, CHECKPOINT } from '../support/api-server.js';
+
+describe('bad input', () => {
+  let api: ApiFixture;
+  let url: string;
+  let threadId: string;
+
+  beforeAll(async () => {
+    api = await ApiFixture.start('api_bad_input');
+    url = await api.listen({ bodyLimitBytes: 2_000 });
+    ({ thread_id: threadId } = await api.client(url).threads.create());
+  });
+  afterAll(() => api.stop());
+
+  it('has one status for every error code', () => {
+    expect(STATUS_OF).toEqual({
+      invalid_argument: 422,
+      unsupported: 422,
+      not_found: 404,
+      already_exists: 409,
+      conflict: 409,
+      queue_full: 429,
+      too_large: 413,
+      forbidden: 403,
+      unauthenticated: 401,
+      thread_closed: 404,
+      fence_lost: 409,
+      graph_failed: 500,
+      graph_transient: 503,
+      unavailable: 503,
+      internal: 500,
+    });
+    expect(Object.keys(STATUS_OF).sort()).toEqual([...ERROR_CODES].sort());
+  });
+
+  const RUN_FAULTS: [fault: string, body: object, message: string][] = [
+    ['no assistant', {}, 'assistant_id: Invalid input: expected string, received undefined; got nothing'],
+    ['an unknown field', { inputs: 1 }, 'inputs: unknown field of the request body'],
+    ['an unknown field within', { config: { run_name: 'x' } }, 'config.run_name: unknown field of the request body'],
+    [
+      'an unknown mode',
+      { stream_mode: 'tools' },
+      'stream_mode: Invalid option: expected one of "values"|"updates"|"messages"',
+    ],
+    ['an unknown strategy', { multitask_strategy: 'wait' }, 'multitask_strategy: Invalid option'],
+    ['a webhook', { webhook: 'https://x.example' }, 'webhook: not served here: webhooks; got "https://x.example"'],
+    ['a delay', { after_seconds: 5 }, 'after_seconds: not served here: delayed runs; got 5'],
+    [
+      'a weak durability',
+      { durability: 'exit' },
+      'durability: not served here: every step is saved before the next one',
+    ],
+    ['no checkpoints', { checkpoint_during: false }, 'checkpoint_during: not served here'],
+    ['feedback keys', { feedback_keys: ['a'] }, 'feedback_keys: not served here: feedback keys; got ["a"]'],
+    ['a tracer', { langsmith_tracer: { project_name: 'p' } }, 'langsmith_tracer: not served here'],
+    ['deletion of a kept thread', { on_completion: 'delete' }, 'on_completion: not served here'],
+    ['nobody to disconnect', { on_disconnect: 'cancel' }, 'on_disconnect: not served here'],
+    ['input and command', { input: {}, command: { resume: 1 } }, 'input: a run takes an input or a command, not both'],
+    ['an unknown command', { command: { answer: 1 } }, 'command.answer: unknown field of the request body'],
+    ['a checkpoint that is none', { checkpoint_id: 'abc' }, 'checkpoint_id: Invalid GUID; got "abc"'],
+    [
+      'two checkpoints',
+      { checkpoint_id: CHECKPOINT, checkpoint: { checkpoint_id: '1ef00000-0000-6000-8000-000000000002' } },
+      `checkpoint_id: ${CHECKPOINT} is not the checkpoint`,
+    ],
+    [
+      'a thread of another request',
+      { config: { configurable: { thread_id: 'other' } } },
+      'config.configurable.thread_id: "other" is not the thread of the run',
+    ],
+    [
+      'keys of the engine',
+      { config: { configurable: { __pregel_resuming: true } } },
+      'config.configurable.__pregel_resuming: keys that begin with __pregel_ belong to LangGraph',
+    ],
+    ['a recursion limit of nothing', { config: { recursion_limit: 0 } }, 'config.recursion_limit: Too small'],
+  ];
+
+  it.each(RUN_FAULTS)('refuses a run with %s, naming the field and the value', async (_fault, body, message) => {
+    const whole =
+      'assistant_id' in body || message.startsWith('assistant_id') ? body : { assistant_id: 'echo', ...body };
+    const response = await post(`/threads/${threadId}/runs`, JSON.stringify(whole));
+    expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(message)]);
+    expect(response.headers.get('Content-Type')).toBe('text/plain; charset=utf-8');
+  });
+
+  it('names every faulty field at once', async () => {
+    const response = await post(
+      `/threads/${threadId}/runs`,
+      JSON.stringify({ webhook: 'x', after_seconds: 1, foo: 1 }),
+    );
+    const text = await response.text();
+    for (const field of ['assistant_id: ', 'webhook: ', 'after_seconds: ', 'foo: ']) expect(text).toContain(field);
+  });
+
+  it('takes what asks for no more than is done anyway', async () => {
+    const body = {
+      assistant_id: 'echo',
+      input: null,
+      command: null,
+      checkpoint: null,
+      stream_resumable: false,
+      durability: 'async',
+      checkpoint_during: true,
+      after_seconds: 0,
+      feedback_keys: [],
+      on_completion: 'keep',
+      on_disconnect: 'continue',
+      webhook: null,
+      stream_mode: [],
+    };
+    const response = await post(`/threads/${threadId}/runs`, JSON.stringify(body));
+    expect([response.status, (await response.text()).startsWith('{"run_id"')]).toEqual([200, true]);
+  });
+
+  it('reads JSON that says it is text, as browsers send it to spare a preflight', async () => {
+    const response = await fetch(`${url}/threads/search`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'text/plain;charset=UTF-8' },
+      body: JSON.stringify({ ids: [threadId], select: ['thread_id'] }),
+    });
+    expect(await response.json()).toEqual([{ thread_id: threadId }]);
+  });
+
+  it('refuses a body that is no JSON, too large, or no object', async () => {
+    const broken = await post('/threads', '{"metadata": ');
+    expect([broken.status, await broken.text()]).toEqual([
+      400,
+      expect.stringContaining('request body is not valid JSON'),
+    ]);
+    const large = await post('/threads', JSON.stringify({ metadata: { x: 'x'.repeat(3_000) } }));
+    expect([large.status, await large.text()]).toEqual([413, 'request body is larger than the limit of 2000 bytes']);
+    const list = await post('/threads', '[]');
+    expect([list.status, await list.text()]).toEqual([422, expect.stringContaining('request body: ')]);
+  });
+
+  it('takes an empty body as an empty object', async () => {
+    expect((await fetch(`${url}/threads`, { method: 'POST' })).status).toBe(200);
+  });
+
+  it.each([
+    ['/threads/abc', 'thread_id: Invalid GUID; got "abc"'],
+    ['/threads/abc/runs', 'thread_id: Invalid GUID; got "abc"'],
+    [`/threads/${randomUUID()}/runs/1`, 'run_id: Invalid GUID; got "1"'],
+    [`/threads/${randomUUID()}/state/1`, 'checkpoint_id: Invalid GUID; got "1"'],
+    [`/threads/${randomUUID()}/runs?limit=0`, 'limit: Too small'],
+    [`/threads/${randomUUID()}/runs?order=up`, 'order: unknown field of the query'],
+    [`/threads/${randomUUID()}/runs?metadata={}`, 'metadata: not served here'],
+    [`/threads/${randomUUID()}/history?before=x`, 'before: Invalid GUID; got "x"'],
+    [`/threads/${randomUUID()}?include=ttl`, 'include: not served here'],
+  ])('refuses GET %s, naming the part', async (path, message) => {
+    const response = await fetch(`${url}${path}`);
+    expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(message)]);
+  });
+
+  it.each([
+    ['/threads', { ttl: 60 }, 'ttl: not served here'],
+    ['/threads', { supersteps: [] }, 'supersteps: not served here'],
+    ['/threads/search', { values: { a: 1 } }, 'values: not served here'],
+    ['/threads/search', { extract: {} }, 'extract: not served here'],
+    ['/threads/search', { limit: 1001 }, 'limit: Too big'],
+    ['/threads/search', { status: 'asleep' }, 'status: Invalid option'],
+    ['/assistants/search', { offset: -1 }, 'offset: Too small'],
+    ['/runs', { assistant_id: 'echo', checkpoint_id: CHECKPOINT }, 'checkpoint_id: not served here'],
+    ['/runs', { assistant_id: 'echo', if_not_exists: 'reject' }, 'if_not_exists: not served here'],
+  ])('refuses POST %s with %j, naming the field', async (path, body, message) => {
+    const response = await post(path, JSON.stringify(body));
+    expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(message)]);
+  });
+
+  it('refuses an idempotency key that is none', async () => {
+    const response = await fetch(`${url}/threads/${threadId}/runs`, {
+      method: 'POST',
+      headers: { 'Idempotency-Key': 'x'.repeat(256) },
+      body: JSON.stringify({ assistant_id: 'echo' }),
+    });
+    expect([response.status, await response.text()]).toEqual([422, expect.stringContaining('Idempotency-Key: ')]);
+  });
+
+  it('lets browsers of any origin call', async () => {
+    const preflight = await fetch(`${url}/threads`, {
+      method: 'OPTIONS',
+      headers: { Origin: 'https://ui.example', 'Access-Control-Request-Headers': 'content-type,x-api-key' },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get('Access-Control-Allow-Origin')).toBe('*');
+    expect(preflight.headers.get('Access-Control-Allow-Headers')).toBe('content-type,x-api-key');
+    expect(preflight.headers.get('Access-Control-Allow-Methods')).toContain('DELETE');
+  });
+
+  it('lets browsers of the given origins call, where some are given', async () => {
+    const strict = await api.listen({ corsOrigins: ['https://ui.example'] });
+    const from = async (origin: string) =>
+      (await fetch(`${strict}/ok`, { headers: { Origin: origin } })).headers.get('Access-Control-Allow-Origin');
+    expect([await from('https://ui.example'), await from('https://evil.example')]).toEqual([
+      'https://ui.example',
+      null,
+    ]);
+  });
+
+  function post(path: string, body: string): Promise<Response> {
+    return fetch(`${url}${path}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+  }
+});
