@@ -1,7 +1,7 @@
 import type { BaseStore } from '@langchain/langgraph-checkpoint';
 import type { Db, MongoClient } from 'mongodb';
-import type { AgentProject } from '../agents/index.js';
 import type { Caller } from '../protocol/index.js';
+import type { GraphSource } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, StateCache, ThreadStore } from '../threads/index.js';
 
@@ -12,7 +12,7 @@ export interface ActivityDependencies {
   threads: ThreadStore;
   assistants: AssistantStore;
   events: EventLog;
-  project: Pick<AgentProject, 'load'>;
+  project: GraphSource;
   cache: StateCache;
   /** Aborted when the worker is asked to stop: steps end after the superstep they are in. */
   drain: AbortSignal;

@@ -5,6 +5,7 @@ export { supersededBy } from './recovery.js';
 export { runStep } from './run-step.js';
 export { createStateAccess, describeThread } from './state.js';
 export type {
+  GraphSource,
   SaverHooks,
   StateAccess,
   StepContext,

@@ -17,6 +17,12 @@ export interface NarratorOptions {
   retelling: boolean;
 }
 
+/** Namespace, mode and payload, as `graph.stream` gives them with several modes and subgraphs. */
+export type Chunk = [path: string[] | null, mode: string, payload: unknown];
+
+/** Modes that come from nodes and models at work, not from the progress of a graph. */
+const WORK_MODES: ReadonlySet<string> = new Set(['messages', 'custom', 'tools']);
+
 interface Message {
   id?: string;
   concat?: (other: Message) => Message;
@@ -44,8 +50,13 @@ export class Narrator {
     this.#midway.delete(ns);
   }
 
-  /** One chunk of `graph.stream` with several modes and subgraphs. */
-  chunk([path, mode, payload]: [string[] | null, string, unknown]): void {
+  /** Tells a chunk; true when it is one of the graph's own progress. */
+  chunk(chunk: Chunk): boolean {
+    this.#tell(chunk);
+    return !WORK_MODES.has(chunk[1]);
+  }
+
+  #tell([path, mode, payload]: Chunk): void {
     const ns = (path ?? []).join('|');
     this.#options.progress.observe(ns, mode, payload);
     const repeated = this.#isRepeated(ns, mode, payload);
@@ -59,14 +70,15 @@ export class Narrator {
     this.#append(ns, event, this.#payload(mode, payload));
   }
 
-  /** One event of `graph.streamEvents`, which also carries the chunks. */
-  event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): void {
-    if (event.tags?.includes('langsmith:hidden')) return;
+  /** Tells an event of `graph.streamEvents`, which also carries the chunks; true when it carried one of the graph's own progress. */
+  event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;
-    if (event.event === 'on_chain_stream' && isRoot) {
-      this.chunk(event.data.chunk as [string[], string, unknown]);
-      return;
-    }
+    if (event.event === 'on_chain_stream' && isRoot) return this.chunk(event.data.chunk as Chunk);
+    if (!event.tags?.includes('langsmith:hidden')) this.#tellEvent(event, isRoot);
+    return false;
+  }
+
+  #tellEvent(event: Parameters<Narrator['event']>[0], isRoot: boolean): void {
     const ns = String(event.metadata?.langgraph_checkpoint_ns ?? '');
     if (this.#modes.has('events') && !this.#isRepeatedStart(event.event, isRoot ? '' : ns, isRoot)) this.#append(ns, 'events', event);
     if (this.#modes.has('messages') && event.event === 'on_chat_model_stream' && !event.tags?.includes('nostream')) {

@@ -9,6 +9,7 @@ import type {
   Run,
   StepOptions,
 } from '../protocol/index.js';
+import type { AgentProject } from '../agents/index.js';
 import type { RunLog } from '../streams/index.js';
 import type { StepSaver, StepSaverOptions } from '../threads/index.js';
 
@@ -81,6 +82,9 @@ export interface StepRequest {
   /** Options this step runs under; it stops before nodes that want others. */
   options: StepOptions;
 }
+
+/** Where graphs come from. */
+export type GraphSource = Pick<AgentProject, 'load'>;
 
 /** What the saver tells of commits. */
 export type SaverHooks = Pick<StepSaverOptions, 'beforeCommit' | 'onCommit' | 'onInput'>;

@@ -3,7 +3,7 @@ import type { LoadedGraph } from '../agents/index.js';
 import type { NamespaceHead, Run, RunCommand, StreamMode } from '../protocol/index.js';
 import type { CommitInfo, StepSaver } from '../threads/index.js';
 import { graphAt, hasNodeOptions, mergeOptions, nodeOptions } from './node-options.js';
-import { Narrator } from './narrator.js';
+import { Narrator, type Chunk } from './narrator.js';
 import { StepProgress } from './progress.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
 
@@ -72,13 +72,15 @@ class Step {
       retelling,
     });
     let drained = false;
+    const tap = new Tap();
     try {
-      await this.#stream(begun);
+      await this.#stream(begun, tap);
     } catch (error) {
       // Tasks that finished beside the one that failed are saved, so that only that one runs again.
       await this.#saver.flush().catch(() => undefined);
       if (!isGraphDrained(error)) throw this.#withFullLimit(error);
       drained = true;
+      for (const chunk of tap.untold()) this.#narrator.chunk(chunk);
     }
     await this.#saver.flush();
     this.#finished.push(...this.#progress.finished);
@@ -86,13 +88,15 @@ class Step {
     return this.#mayGoOn() ? undefined : this.#report('continue');
   }
 
-  async #stream(begun: boolean): Promise<void> {
+  async #stream(begun: boolean, tap: Tap): Promise<void> {
     const { run } = this.#request;
     const { request } = run;
     const narrator = this.#narrator as Narrator;
     const modes = [...new Set([...OWN_MODES, ...libraryModes(request.streamModes)])];
+    const config = this.#config(begun);
     const options = {
-      ...this.#config(begun),
+      ...config,
+      configurable: { ...config.configurable, __pregel_stream: tap.stream(modes) },
       streamMode: modes,
       subgraphs: true as const,
       durability: 'sync' as const,
@@ -102,10 +106,14 @@ class Step {
     const input = begun ? null : inputOf(run);
     if (request.streamModes.some((mode) => mode === 'events' || mode === 'messages')) {
       const events = this.#graph.streamEvents(input as never, { ...options, version: 'v2' } as never);
-      for await (const event of events as unknown as AsyncIterable<Parameters<Narrator['event']>[0]>) narrator.event(event);
+      for await (const event of events as unknown as AsyncIterable<Parameters<Narrator['event']>[0]>) {
+        if (narrator.event(event)) tap.told();
+      }
     } else {
       const chunks = await this.#graph.stream(input as never, options as never);
-      for await (const chunk of chunks as unknown as AsyncIterable<[string[], string, unknown]>) narrator.chunk(chunk);
+      for await (const chunk of chunks as unknown as AsyncIterable<Chunk>) {
+        if (narrator.chunk(chunk)) tap.told();
+      }
     }
   }
 
@@ -207,6 +215,27 @@ class Step {
       interrupts: this.#progress.interrupts,
       ...(options !== undefined && { nextOptions: options }),
     };
+  }
+}
+
+/**
+ * Hears what graphs say about their progress at the moment they say it. A stream that ends by draining may lose its last chunks on the way
+ * through LangGraph's queues; they are told from here.
+ */
+class Tap {
+  readonly #chunks: Chunk[] = [];
+
+  /** For `__pregel_stream`: what LangGraph hands from a graph to its subgraphs, so that they stream into it. */
+  stream(modes: string[]): { modes: Set<string>; push: (chunk: Chunk) => void } {
+    return { modes: new Set(modes), push: (chunk) => this.#chunks.push(chunk) };
+  }
+
+  told(): void {
+    this.#chunks.shift();
+  }
+
+  untold(): Chunk[] {
+    return this.#chunks.splice(0);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import type { StateSnapshot } from '@langchain/langgraph';
-import type { AgentProject, LoadedGraph } from '../agents/index.js';
+import type { LoadedGraph } from '../agents/index.js';
 import {
   ColloquyError,
   errorCode,
@@ -11,11 +11,11 @@ import {
   type InterruptsByTask,
   type Run,
 } from '../protocol/index.js';
-import type { StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
+import type { GraphSource, StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
 import { checkpointOf, toWire } from './wire.js';
 
 export interface StateDependencies {
-  project: Pick<AgentProject, 'load'>;
+  project: GraphSource;
   /** A saver bound to the tenant; an exclusive one for an edit. */
   saver: (tenant: string, exclusive?: boolean) => BaseCheckpointSaver<string>;
   authorize: Authorize;

@@ -16,7 +16,7 @@ export type {
   ThreadStore,
 } from './ports.js';
 export { MongoHeads } from './heads.js';
-export { MongoSaver } from './mongo-saver.js';
+export { MongoSaver, ensureStateIndexes } from './mongo-saver.js';
 export type { SaverOptions } from './mongo-saver.js';
 export { StateCache } from './state-cache.js';
 export { StepSaver } from './step-saver.js';

@@ -19,14 +19,15 @@ import type { Collection, Db, MongoClient } from 'mongodb';
 import { ColloquyError, type Head } from '../protocol/index.js';
 import { MongoHeads, type HeadChange } from './heads.js';
 import {
+  blobGroup,
   blobKey,
+  checkpointGroup,
   checkpointKey,
-  checkpointPrefix,
   parseCheckpointKey,
   prefixRange,
   threadPrefix,
+  writeGroup,
   writeKey,
-  writePrefix,
   type StateDocument,
 } from './state-documents.js';
 
@@ -87,7 +88,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     const key = checkpointKey(this.tenant, threadId, ns, id);
     const [document, writes] = await Promise.all([
       this.readDocument(key),
-      this.readRange(writePrefix(this.tenant, threadId, ns, id)),
+      this.readGroup(writeGroup(this.tenant, threadId, ns, id)),
     ]);
     return document === undefined ? undefined : this.#tuple(document, writes, config);
   }
@@ -101,8 +102,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     let left = options.limit ?? Number.POSITIVE_INFINITY;
     const filter =
       threadId === undefined
-        ? { _id: { $regex: `^${this.tenant}/[^/]*/c/` } }
-        : { _id: prefixRange(checkpointPrefix(this.tenant, threadId, ns)) };
+        ? { group: { $regex: `^${this.tenant}/[^/]*/c/` } }
+        : { group: ns === undefined ? prefixRange(checkpointGroup(this.tenant, threadId)) : checkpointGroup(this.tenant, threadId, ns) };
     for await (const document of this.#documents.find(filter).sort({ _id: -1 })) {
       if (left <= 0) return;
       const at = parseCheckpointKey(document._id);
@@ -112,7 +113,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       const metadata = await this.#metadata(document);
       const wanted = Object.entries(options.filter ?? {});
       if (!wanted.every(([key, value]) => same((metadata as Record<string, unknown>)[key], value))) continue;
-      const writes = await this.readRange(writePrefix(this.tenant, at.threadId, at.ns, at.id));
+      const writes = await this.readGroup(writeGroup(this.tenant, at.threadId, at.ns, at.id));
       left -= 1;
       yield await this.#tuple(document, writes, { configurable: { thread_id: at.threadId, checkpoint_ns: at.ns } });
     }
@@ -148,14 +149,16 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
 
   override async deleteThread(threadId: string): Promise<void> {
     await this.heads.remove(this.tenant, threadId);
-    await this.#documents.deleteMany({ _id: prefixRange(threadPrefix(this.tenant, threadId)) });
+    await this.#documents.deleteMany({ group: prefixRange(threadPrefix(this.tenant, threadId)) });
   }
 
   /** Removes checkpoints by namespace and id, with their pending writes (rollback). Values stay until the thread goes. */
   async deleteCheckpoints(threadId: string, checkpoints: { ns: string; id: string }[]): Promise<void> {
     const keys = checkpoints.map(({ ns, id }) => checkpointKey(this.tenant, threadId, ns, id));
-    const writes = checkpoints.map(({ ns, id }) => ({ _id: prefixRange(writePrefix(this.tenant, threadId, ns, id)) }));
-    if (keys.length > 0) await this.#documents.deleteMany({ $or: [{ _id: { $in: keys } }, ...writes] });
+    const groups = checkpoints.map(({ ns, id }) => writeGroup(this.tenant, threadId, ns, id));
+    if (keys.length === 0) return;
+    await this.#documents.deleteMany({ _id: { $in: keys } });
+    await this.#documents.deleteMany({ group: { $in: groups } });
   }
 
   readHead(threadId: string): Promise<Head> {
@@ -176,8 +179,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   protected async highest(threadId: string, ns: string): Promise<string | undefined> {
-    const range = prefixRange(checkpointPrefix(this.tenant, threadId, ns));
-    const document = await this.#documents.findOne({ _id: range }, { sort: { _id: -1 }, projection: { _id: 1 } });
+    const group = checkpointGroup(this.tenant, threadId, ns);
+    const document = await this.#documents.findOne({ group }, { sort: { _id: -1 }, projection: { _id: 1 } });
     return document === null ? undefined : parseCheckpointKey(document._id).id;
   }
 
@@ -201,14 +204,16 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     const { channel_values: values, ...rest } = copyCheckpoint(checkpoint);
     const blobs = Object.entries(newVersions).map(async ([channel, version]): Promise<StateDocument> => {
       const _id = blobKey(this.tenant, threadId, ns, channel, version);
-      if (!(channel in values)) return { _id, type: EMPTY, data: new Uint8Array() };
+      const group = blobGroup(this.tenant, threadId);
+      if (!(channel in values)) return { _id, group, type: EMPTY, data: new Uint8Array() };
       const [type, data] = await this.serde.dumpsTyped(values[channel]);
-      return { _id, type, data };
+      return { _id, group, type, data };
     });
     const [type, data] = await this.serde.dumpsTyped(rest);
     const [, metadataText] = await this.serde.dumpsTyped(metadata);
     const document: StateDocument = {
       _id: checkpointKey(this.tenant, threadId, ns, checkpoint.id),
+      group: checkpointGroup(this.tenant, threadId, ns),
       type,
       data,
       metadata: new TextDecoder().decode(metadataText),
@@ -229,12 +234,12 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
         field: 'configurable.checkpoint_id',
       });
     }
-    const prefix = writePrefix(this.tenant, threadId, ns, checkpointId);
+    const group = writeGroup(this.tenant, threadId, ns, checkpointId);
     return Promise.all(
       writes.map(async ([channel, value], position): Promise<StateDocument> => {
         const index = WRITES_IDX_MAP[channel] ?? position;
         const [type, data] = await this.serde.dumpsTyped(value);
-        return { _id: writeKey(prefix, taskId, index), type, data, write: { taskId, path, index, channel } };
+        return { _id: writeKey(group, taskId, index), group, type, data, write: { taskId, path, index, channel } };
       }),
     );
   }
@@ -258,8 +263,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return keys.length === 0 ? [] : this.#documents.find({ _id: { $in: keys } }).toArray();
   }
 
-  protected readRange(prefix: string): Promise<StateDocument[]> {
-    return this.#documents.find({ _id: prefixRange(prefix) }).toArray();
+  protected readGroup(group: string): Promise<StateDocument[]> {
+    return this.#documents.find({ group }).toArray();
   }
 
   async #tuple(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
@@ -293,7 +298,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
 
   /** Checkpoints before format 4 kept `Send`s as writes of their parent; now they are a channel. */
   async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
-    const writes = await this.#pendingWrites(await this.readRange(writePrefix(this.tenant, threadId, ns, parent)));
+    const writes = await this.#pendingWrites(await this.readGroup(writeGroup(this.tenant, threadId, ns, parent)));
     const versions = Object.values(checkpoint.channel_versions);
     checkpoint.channel_values[TASKS] = writes.filter(([, channel]) => channel === TASKS).map(([, , value]) => value);
     checkpoint.channel_versions[TASKS] = versions.length > 0 ? maxChannelVersion(...versions) : this.getNextVersion(undefined);
@@ -333,4 +338,9 @@ function bytes(document: StateDocument): Uint8Array {
 
 function same(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Lookups by group, newest key first. */
+export async function ensureStateIndexes(db: Db): Promise<void> {
+  await db.collection('checkpoints').createIndex({ group: 1, _id: -1 });
 }

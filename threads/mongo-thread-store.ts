@@ -1,3 +1,4 @@
+import { ensureStateIndexes } from './mongo-saver.js';
 import type { Db } from 'mongodb';
 import type { Authorize, Caller, Resource } from '../protocol/index.js';
 import type { AssistantDocument } from './assistant-records.js';
@@ -20,6 +21,7 @@ export interface ThreadStoreOptions {
 /** Indexes of the collections `threads`, `runs` and `assistants`. Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
   await Promise.all([
+    ensureStateIndexes(db),
     db.collection<ThreadDocument>('threads').createIndexes([
       { key: { tenant: 1, createdAt: -1 }, name: 'created' },
       { key: { tenant: 1, updatedAt: -1 }, name: 'updated' },

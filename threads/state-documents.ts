@@ -6,6 +6,8 @@ import type { Binary } from 'mongodb';
  */
 export interface StateDocument {
   _id: string;
+  /** What it is looked up with besides its key: see {@link checkpointGroup}, {@link writeGroup}, {@link blobGroup}. */
+  group: string;
   /** Type tag of the serializer. */
   type: string;
   data: Binary | Uint8Array;
@@ -23,12 +25,13 @@ export function threadPrefix(tenant: string, threadId: string): string {
   return `${tenant}/${part(threadId)}/`;
 }
 
-export function checkpointPrefix(tenant: string, threadId: string, ns?: string): string {
+/** Group of the checkpoints of a namespace; without one, the prefix of the groups of all. */
+export function checkpointGroup(tenant: string, threadId: string, ns?: string): string {
   return `${threadPrefix(tenant, threadId)}c/${ns === undefined ? '' : `${part(ns)}/`}`;
 }
 
 export function checkpointKey(tenant: string, threadId: string, ns: string, id: string): string {
-  return `${checkpointPrefix(tenant, threadId, ns)}${id}`;
+  return `${checkpointGroup(tenant, threadId, ns)}${id}`;
 }
 
 /** Namespace and id of a checkpoint's key. */
@@ -37,20 +40,25 @@ export function parseCheckpointKey(key: string): { threadId: string; ns: string;
   return { threadId: decodeURIComponent(threadId ?? ''), ns: decodeURIComponent(ns ?? ''), id: id ?? '' };
 }
 
-export function blobKey(tenant: string, threadId: string, ns: string, channel: string, version: string | number): string {
-  return `${threadPrefix(tenant, threadId)}b/${part(ns)}/${part(channel)}/${version}`;
+export function blobGroup(tenant: string, threadId: string): string {
+  return `${threadPrefix(tenant, threadId)}b/`;
 }
 
-export function writePrefix(tenant: string, threadId: string, ns: string, checkpointId: string): string {
+export function blobKey(tenant: string, threadId: string, ns: string, channel: string, version: string | number): string {
+  return `${blobGroup(tenant, threadId)}${part(ns)}/${part(channel)}/${version}`;
+}
+
+/** Group of the pending writes of a checkpoint. */
+export function writeGroup(tenant: string, threadId: string, ns: string, checkpointId: string): string {
   return `${threadPrefix(tenant, threadId)}w/${part(ns)}/${checkpointId}/`;
 }
 
 /** Special writes have negative indices; an offset keeps the keys in order. */
-export function writeKey(prefix: string, taskId: string, index: number): string {
-  return `${prefix}${taskId}/${String(index + 1000).padStart(6, '0')}`;
+export function writeKey(group: string, taskId: string, index: number): string {
+  return `${group}${taskId}/${String(index + 1000).padStart(6, '0')}`;
 }
 
-/** All keys that start with a prefix. `0` is the character after `/`, the prefix's last one. */
+/** All groups that start with a prefix. `0` is the character after `/`, the prefix's last one. */
 export function prefixRange(prefix: string): { $gte: string; $lt: string } {
   return { $gte: prefix, $lt: `${prefix.slice(0, -1)}0` };
 }

@@ -9,7 +9,7 @@ import type {
 import { decodeFence, type Fence, type Head, type NamespaceHead } from '../protocol/index.js';
 import { MongoSaver, type SaverOptions } from './mongo-saver.js';
 import type { StateCache } from './state-cache.js';
-import { writePrefix, type StateDocument } from './state-documents.js';
+import { writeGroup, type StateDocument } from './state-documents.js';
 
 /** LangGraph's step number of a thread without a checkpoint. */
 const BEFORE_FIRST_STEP = -2;
@@ -107,7 +107,7 @@ export class StepSaver extends MongoSaver {
     const head: NamespaceHead = { checkpointId: checkpoint.id, run: this.#run, step, base, tail: 0 };
     const heads: Piece['heads'] = { [ns]: head, ...(ns === '' && this.#finishedSubgraphs()) };
     this.#apply(heads);
-    const prefix = writePrefix(this.tenant, threadId, ns, checkpoint.id);
+    const prefix = writeGroup(this.tenant, threadId, ns, checkpoint.id);
     this.#fresh.add(prefix);
     this.#writes.set(prefix, []);
     const owned = { ...metadata, run_id: this.#options.runId, run_attempt: decodeFence(this.#options.fence).attempt };
@@ -131,7 +131,7 @@ export class StepSaver extends MongoSaver {
   override putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string, taskPath = ''): Promise<void> {
     const { threadId, ns, checkpointId = '' } = this.address(config);
     if (taskId !== NULL_TASK_ID && !taskPath.endsWith('__start__')) this.#worked.add(ns);
-    const prefix = writePrefix(this.tenant, threadId, ns, checkpointId);
+    const prefix = writeGroup(this.tenant, threadId, ns, checkpointId);
     const encoded = this.encodeWrites(config, writes, taskId, taskPath);
     this.#pending.push(
       encoded.then((documents) => {
@@ -165,7 +165,7 @@ export class StepSaver extends MongoSaver {
   /** Keeps what the next step on this worker will ask for. Call after the last flush. */
   remember(): void {
     for (const [ns, head] of Object.entries(this.#head.heads)) {
-      const prefix = writePrefix(this.tenant, this.#options.threadId, ns, head.checkpointId);
+      const prefix = writeGroup(this.tenant, this.#options.threadId, ns, head.checkpointId);
       const writes = this.#writes.get(prefix);
       if (writes !== undefined) this.#options.cache.set(this.#writesKey(prefix, this.#head.rev), writes);
     }
@@ -196,9 +196,9 @@ export class StepSaver extends MongoSaver {
     return [...cached, ...read];
   }
 
-  protected override async readRange(prefix: string): Promise<StateDocument[]> {
+  protected override async readGroup(prefix: string): Promise<StateDocument[]> {
     const known = this.#writes.get(prefix) ?? this.#options.cache.get(this.#writesKey(prefix, this.#options.head.rev));
-    const writes = known ?? (await super.readRange(prefix));
+    const writes = known ?? (await super.readGroup(prefix));
     this.#writes.set(prefix, writes);
     return writes;
   }

@@ -2,12 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { validate } from '@langchain/langgraph-checkpoint-validation';
 import { emptyCheckpoint } from '@langchain/langgraph-checkpoint';
 import { MongoClient } from 'mongodb';
-import { MongoSaver } from '../../threads/mongo-saver.js';
+import { MongoSaver, ensureStateIndexes } from '../../threads/mongo-saver.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db('test_mongo_saver');
 
-beforeAll(() => client.connect());
+beforeAll(async () => {
+  await client.connect();
+  await ensureStateIndexes(db);
+});
 afterAll(async () => {
   await db.dropDatabase();
   await client.close();

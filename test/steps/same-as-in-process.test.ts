@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Command, MemorySaver } from '@langchain/langgraph';
+import { MongoClient } from 'mongodb';
+import { randomUUID } from 'node:crypto';
+import type { LoadedGraph } from '../../agents/index.js';
+import { DEFAULT_STEP_OPTIONS, STREAM_MODES, encodeFence, type Run, type StreamMode } from '../../protocol/index.js';
+import { Narrator } from '../../steps/narrator.js';
+import { StepProgress } from '../../steps/progress.js';
+import { runStep } from '../../steps/index.js';
+import { MongoHeads, MongoSaver, StateCache, StepSaver, ensureStateIndexes } from '../../threads/index.js';
+import { SCENARIOS, type Scenario, type Turn } from '../support/graphs.js';
+import { MemoryLog } from '../support/memory-log.js';
+
+const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
+const db = client.db('test_same_as_in_process');
+const TENANT = 'default';
+
+beforeAll(async () => {
+  await client.connect();
+  await ensureStateIndexes(db);
+});
+afterAll(async () => {
+  await db.dropDatabase();
+  await client.close();
+});
+
+interface Told {
+  events: string[];
+  error?: string;
+}
+
+interface Transcript {
+  turns: Told[];
+  state: unknown;
+}
+
+/** Ids and times differ from run to run; what is the same id must stay the same id, so each is replaced by its ordinal. */
+function createNormalizer(): (text: string) => string {
+  const ids = new Map<string, string>();
+  return (text) =>
+    text
+      .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, (id) => {
+        if (!ids.has(id)) ids.set(id, `<id ${ids.size}>`);
+        return ids.get(id) ?? '';
+      })
+      .replace(/"[0-9a-f]{32}"/g, (id) => {
+        if (!ids.has(id)) ids.set(id, `"<hash ${ids.size}>"`);
+        return ids.get(id) ?? '';
+      })
+      .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z/g, '<time>')
+      .replace(/,?"run_attempt":1|"ls_run_depth":\d+,?/g, '');
+}
+
+function options(turn: Turn) {
+  return {
+    ...(turn.interruptBefore && { interruptBefore: turn.interruptBefore }),
+    ...(turn.interruptAfter && { interruptAfter: turn.interruptAfter }),
+  };
+}
+
+async function openQuestions(graph: LoadedGraph, saver: unknown, threadId: string): Promise<string[]> {
+  const snapshot = await graph.getState({ configurable: { thread_id: threadId, __pregel_checkpointer: saver } });
+  return snapshot.tasks.flatMap((task) => task.interrupts.map((one) => one.id ?? ''));
+}
+
+async function inProcess(scenario: Scenario, modes: StreamMode[], subgraphs: boolean): Promise<Transcript> {
+  const graph = scenario.graph();
+  const saver = new MemorySaver();
+  const threadId = randomUUID();
+  const normalize = createNormalizer();
+  const turns: Told[] = [];
+  for (const turn of scenario.turns) {
+    const runId = randomUUID();
+    const log = new MemoryLog();
+    const narrator = new Narrator({
+      runId,
+      modes,
+      subgraphs,
+      progress: new StepProgress(graph),
+      append: (event) => log.append(event),
+      continued: new Set(),
+      retelling: false,
+    });
+    const command = turn.answers ? { resume: turn.answers(await openQuestions(graph, saver, threadId)) } : turn.command;
+    const input = command ? new Command(command as never) : turn.input;
+    const config = {
+      ...options(turn),
+      ...(turn.recursionLimit && { recursionLimit: turn.recursionLimit }),
+      configurable: { thread_id: threadId, run_id: runId, graph_id: 'g', assistant_id: 'a', checkpoint_ns: '', __pregel_checkpointer: saver },
+      metadata: { run_id: runId },
+      runId,
+      durability: 'sync',
+      subgraphs: true,
+      streamMode: ['tasks', 'checkpoints', 'values', ...modes.filter((mode) => mode !== 'events').map((mode) => (mode === 'messages-tuple' ? 'messages' : mode))],
+    };
+    const told: Told = { events: [] };
+    try {
+      if (modes.includes('events') || modes.includes('messages')) {
+        const stream = graph.streamEvents(input as never, { ...config, version: 'v2' } as never);
+        for await (const event of stream as unknown as AsyncIterable<never>) narrator.event(event);
+      } else {
+        for await (const chunk of (await graph.stream(input as never, config as never)) as unknown as AsyncIterable<never>) narrator.chunk(chunk);
+      }
+    } catch (error) {
+      told.error = (error as Error).message;
+    }
+    told.events = log.events.map((event) => normalize(`${event.event} ${event.data}`));
+    turns.push(told);
+  }
+  const { values } = await graph.getState({ configurable: { thread_id: threadId, __pregel_checkpointer: saver } });
+  return { turns, state: normalize(JSON.stringify(values)) };
+}
+
+async function stepped(scenario: Scenario, modes: StreamMode[], subgraphs: boolean, joinQuickStepsMs: number): Promise<Transcript & { steps: number[] }> {
+  const graph = scenario.graph();
+  const threadId = randomUUID();
+  const normalize = createNormalizer();
+  const saver = new MongoSaver({ client, db, tenant: TENANT });
+  const heads = new MongoHeads(db);
+  const turns: Told[] = [];
+  const steps: number[] = [];
+  for (const [index, turn] of scenario.turns.entries()) {
+    const command = turn.answers ? { resume: turn.answers(await openQuestions(graph, saver, threadId)) } : turn.command;
+    const run: Run = {
+      tenant: TENANT,
+      threadId,
+      runId: randomUUID(),
+      assistantId: 'a',
+      graphId: 'g',
+      status: 'pending',
+      multitaskStrategy: 'enqueue',
+      metadata: {},
+      request: {
+        config: { ...(turn.recursionLimit && { recursion_limit: turn.recursionLimit }) },
+        ...(command ? { command } : { input: turn.input }),
+        streamModes: modes,
+        streamSubgraphs: subgraphs,
+        ...options(turn),
+      },
+      createdAt: new Date(),
+      updatedAt: new Date(),
+    };
+    const log = new MemoryLog();
+    const told: Told = { events: [] };
+    // A cache of its own for every step: each starts from what is in the database.
+    let count = 0;
+    try {
+      for (let status = 'continue'; status === 'continue'; ) {
+        count += 1;
+        const cursor = { head: await heads.readHead(TENANT, threadId), tail: log.events.length };
+        const fence = encodeFence({ run: index + 1, step: count, attempt: 1 });
+        const report = await runStep(
+          graph,
+          { run, ordinal: index + 1, attempt: 1, joinQuickStepsMs, options: DEFAULT_STEP_OPTIONS },
+          {
+            openSaver: (hooks) =>
+              new StepSaver({ client, db, tenant: TENANT, threadId, runId: run.runId, fence, cache: new StateCache(), ...cursor, ...hooks }),
+            log,
+            signal: new AbortController().signal,
+            drain: new AbortController().signal,
+          },
+        );
+        status = report.status;
+      }
+    } catch (error) {
+      told.error = (error as Error).message;
+    }
+    steps.push(count);
+    told.events = log.events.map((event) => normalize(`${event.event} ${event.data}`));
+    turns.push(told);
+  }
+  const { values } = await graph.getState({ configurable: { thread_id: threadId, __pregel_checkpointer: saver } });
+  return { turns, state: normalize(JSON.stringify(values)), steps };
+}
+
+const MODES: StreamMode[][] = [...STREAM_MODES.map((mode) => [mode]), ['values', 'updates', 'messages-tuple', 'custom', 'tasks', 'checkpoints', 'debug']];
+
+describe.each(SCENARIOS)('$name', (scenario) => {
+  it.each(MODES.map((modes) => ({ modes })))('tells and leaves the same as in-process in $modes', async ({ modes }) => {
+    for (const subgraphs of [false, true]) {
+      const expected = await inProcess(scenario, modes, subgraphs);
+      const failures = expected.turns.map((turn) => turn.error ?? null);
+      scenario.turns.forEach((turn, i) => (turn.error ? expect(failures[i]).toMatch(turn.error) : expect(failures[i]).toBeNull()));
+      for (const joinQuickStepsMs of [0, 60_000]) {
+        const { steps, ...actual } = await stepped(scenario, modes, subgraphs, joinQuickStepsMs);
+        expect(actual).toEqual(expected);
+        if (joinQuickStepsMs > 0) expect(steps).toEqual(scenario.turns.map(() => 1));
+      }
+    }
+  });
+});

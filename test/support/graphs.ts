@@ -1,0 +1,410 @@
+import { AIMessage, HumanMessage, type BaseMessage } from '@langchain/core/messages';
+import { FakeListChatModel } from '@langchain/core/utils/testing';
+import { tool } from '@langchain/core/tools';
+import {
+  Annotation,
+  Command,
+  END,
+  MessagesAnnotation,
+  START,
+  Send,
+  StateGraph,
+  entrypoint,
+  interrupt,
+  task,
+  type LangGraphRunnableConfig,
+} from '@langchain/langgraph';
+import { InMemoryCache } from '@langchain/langgraph-checkpoint';
+import { ToolNode } from '@langchain/langgraph/prebuilt';
+import { z } from 'zod';
+import type { LoadedGraph } from '../../agents/index.js';
+
+/** One way to talk to a graph: the inputs of its runs, in order. */
+export interface Scenario {
+  name: string;
+  graph: () => LoadedGraph;
+  turns: Turn[];
+}
+
+export interface Turn {
+  input?: unknown;
+  command?: { resume?: unknown; update?: unknown; goto?: string | string[] };
+  /** Takes the ids of the questions that are open, in order. */
+  answers?: (ids: string[]) => unknown;
+  interruptBefore?: string[];
+  interruptAfter?: string[];
+  recursionLimit?: number;
+  /** The run is to fail with this. */
+  error?: RegExp;
+}
+
+const Log = Annotation.Root({
+  log: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }),
+  n: Annotation<number>({ reducer: (_, b) => b, default: () => 0 }),
+});
+type LogState = typeof Log.State;
+
+const say = (name: string) => (): Partial<LogState> => ({ log: [name] });
+
+const as = (graph: unknown) => graph as LoadedGraph;
+
+function line(names: string[]) {
+  const builder = new StateGraph(Log);
+  for (const name of names) builder.addNode(name, say(name));
+  const loose = builder as unknown as { addEdge(a: string, b: string): void };
+  loose.addEdge(START, names[0] ?? END);
+  names.forEach((name, i) => loose.addEdge(name, names[i + 1] ?? END));
+  return builder;
+}
+
+function chatModel(responses: string[]) {
+  return new FakeListChatModel({ responses });
+}
+
+function inner() {
+  return new StateGraph(Log)
+    .addNode('s1', say('s1'))
+    .addNode('s2', (_, config: LangGraphRunnableConfig) => {
+      config.writer?.({ from: 's2' });
+      return { log: ['s2'] };
+    })
+    .addNode('s3', say('s3'))
+    .addEdge(START, 's1')
+    .addEdge('s1', 's2')
+    .addEdge('s2', 's3')
+    .addEdge('s3', END)
+    .compile();
+}
+
+function asking(name: string) {
+  return new StateGraph(Log)
+    .addNode(`${name}_ask`, () => ({ log: [`${name}: ${String(interrupt({ question: name }))}`] }))
+    .addNode(`${name}_then`, say(`${name}_then`))
+    .addNode(`${name}_again`, () => ({ log: [`${name}2: ${String(interrupt({ question: `${name} again` }))}`] }))
+    .addEdge(START, `${name}_ask`)
+    .addEdge(`${name}_ask`, `${name}_then`)
+    .addEdge(`${name}_then`, `${name}_again`)
+    .addEdge(`${name}_again`, END)
+    .compile();
+}
+
+const add = tool(({ a, b }: { a: number; b: number }) => String(a + b), {
+  name: 'add',
+  description: 'Adds.',
+  schema: z.object({ a: z.number(), b: z.number() }),
+});
+
+function toolAgent() {
+  const call = (id: string, a: number) =>
+    new AIMessage({ id: `ai-${id}`, content: '', tool_calls: [{ id, name: 'add', args: { a, b: 1 } }] });
+  return new StateGraph(MessagesAnnotation)
+    .addNode('agent', ({ messages }) => {
+      const results = messages.filter((message) => message.getType() === 'tool').length;
+      return {
+        messages: [results < 2 ? call(`call-${results}`, results) : new AIMessage({ id: 'ai-end', content: 'done' })],
+      };
+    })
+    .addNode('tools', new ToolNode([add]))
+    .addEdge(START, 'agent')
+    .addConditionalEdges('agent', ({ messages }) => ((messages.at(-1) as AIMessage).tool_calls?.length ? 'tools' : END))
+    .addEdge('tools', 'agent')
+    .compile();
+}
+
+let flaky = 0;
+
+export const SCENARIOS: Scenario[] = [
+  {
+    name: 'a line of nodes',
+    graph: () => as(line(['a', 'b', 'c']).compile()),
+    turns: [{ input: { log: ['in'] } }, { input: { log: ['again'] } }],
+  },
+  {
+    name: 'a loop',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('step', ({ n }) => ({ n: n + 1, log: [`${n}`] }))
+          .addEdge(START, 'step')
+          .addConditionalEdges('step', ({ n }) => (n < 4 ? 'step' : END))
+          .compile(),
+      ),
+    turns: [{ input: { n: 0 } }, { input: { n: 2 } }],
+  },
+  {
+    name: 'parallel sends',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('split', () => ({}))
+          .addNode('work', ({ n }) => ({ log: [`worked ${n}`] }))
+          .addNode('join', ({ log }) => ({ n: log.length }))
+          .addEdge(START, 'split')
+          .addConditionalEdges('split', () => [1, 2, 3].map((n) => new Send('work', { n })), ['work'])
+          .addEdge('work', 'join')
+          .addEdge('join', END)
+          .compile(),
+      ),
+    turns: [{ input: {} }],
+  },
+  {
+    name: 'a subgraph',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('before', say('before'))
+          .addNode('sub', inner())
+          .addNode('after', say('after'))
+          .addEdge(START, 'before')
+          .addEdge('before', 'sub')
+          .addEdge('sub', 'after')
+          .addEdge('after', END)
+          .compile(),
+      ),
+    turns: [{ input: {} }, { input: { log: ['second'] } }],
+  },
+  {
+    name: 'a function that calls a subgraph',
+    graph: () => {
+      const sub = inner();
+      return as(
+        new StateGraph(Log)
+          .addNode('call', async () => ({ log: (await sub.invoke({ log: ['called'] })).log }))
+          .addNode('after', say('after'))
+          .addEdge(START, 'call')
+          .addEdge('call', 'after')
+          .addEdge('after', END)
+          .compile(),
+      );
+    },
+    turns: [{ input: {} }],
+  },
+  {
+    name: 'subgraphs side by side',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('left', inner())
+          .addNode('right', inner())
+          .addNode('plain', say('plain'))
+          .addNode('end', say('end'))
+          .addEdge(START, 'left')
+          .addEdge(START, 'right')
+          .addEdge(START, 'plain')
+          .addEdge(['left', 'right', 'plain'], 'end')
+          .compile(),
+      ),
+    turns: [{ input: {} }],
+  },
+  {
+    name: 'the functional API',
+    graph: () => {
+      const double = task('double', (n: number) => Promise.resolve(n * 2));
+      return as(
+        entrypoint('workflow', async (input: { n: number }) => {
+          const both = await Promise.all([double(input.n), double(input.n + 1)]);
+          const ok = interrupt('go on?') as string;
+          return { both, ok, more: await double(both[0] ?? 0) };
+        }) as never,
+      );
+    },
+    turns: [{ input: { n: 1 } }, { command: { resume: 'yes' } }],
+  },
+  {
+    name: 'a dynamic interrupt, answered',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('ask', () => ({ log: [`answer: ${String(interrupt({ question: 'ok?' }))}`] }))
+          .addNode('after', say('after'))
+          .addEdge(START, 'ask')
+          .addEdge('ask', 'after')
+          .addEdge('after', END)
+          .compile(),
+      ),
+    turns: [{ input: {} }, { command: { resume: 'fine' } }],
+  },
+  {
+    name: 'an interrupt in a subgraph that asks twice',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('before', say('before'))
+          .addNode('sub', asking('q'))
+          .addNode('after', say('after'))
+          .addEdge(START, 'before')
+          .addEdge('before', 'sub')
+          .addEdge('sub', 'after')
+          .addEdge('after', END)
+          .compile(),
+      ),
+    turns: [{ input: {} }, { command: { resume: 'one' } }, { command: { resume: 'two' } }],
+  },
+  {
+    name: 'several interrupts at once, answered by id',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('a', () => ({ log: [`a=${String(interrupt('a?'))}`] }))
+          .addNode('b', () => ({ log: [`b=${String(interrupt('b?'))}`] }))
+          .addNode('end', say('end'))
+          .addEdge(START, 'a')
+          .addEdge(START, 'b')
+          .addEdge(['a', 'b'], 'end')
+          .compile(),
+      ),
+    turns: [
+      { input: {} },
+      { answers: ([first]) => ({ [first ?? '']: 1 }) },
+      { answers: (ids) => Object.fromEntries(ids.map((id, i) => [id, i + 2])) },
+    ],
+  },
+  {
+    name: 'two interrupts in one node',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('ask', () => ({ log: [`${String(interrupt('first'))} ${String(interrupt('second'))}`] }))
+          .addEdge(START, 'ask')
+          .compile(),
+      ),
+    turns: [{ input: {} }, { command: { resume: 1 } }, { command: { resume: 2 } }],
+  },
+  {
+    name: 'static interrupts',
+    graph: () => as(line(['a', 'b', 'c']).compile({ interruptBefore: ['b'] as never })),
+    turns: [{ input: {} }, { input: null }, { input: {}, interruptAfter: ['a'] }, { input: null }, { input: null }],
+  },
+  {
+    name: 'commands that go and update',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('route', ({ n }) => new Command({ goto: n > 1 ? 'big' : 'small', update: { log: ['routed'] } }), {
+            ends: ['big', 'small'],
+          })
+          .addNode('big', say('big'))
+          .addNode('small', say('small'))
+          .addEdge(START, 'route')
+          .compile(),
+      ),
+    turns: [{ input: { n: 1 } }, { input: { n: 5 } }, { command: { goto: 'small', update: { log: ['by command'] } } }],
+  },
+  {
+    name: 'custom events and a streaming model',
+    graph: () => {
+      const model = chatModel(['Hello you']);
+      return as(
+        new StateGraph(MessagesAnnotation)
+          .addNode('prepare', (_, config: LangGraphRunnableConfig) => {
+            config.writer?.({ progress: 1 });
+            return {};
+          })
+          .addNode('model', async ({ messages }) => {
+            const answer = await model.invoke(messages);
+            return { messages: [new AIMessage({ id: `ai-${messages.length}`, content: answer.content as string })] };
+          })
+          .addNode('after', () => ({ messages: [] as BaseMessage[] }))
+          .addEdge(START, 'prepare')
+          .addEdge('prepare', 'model')
+          .addEdge('model', 'after')
+          .addEdge('after', END)
+          .compile(),
+      );
+    },
+    turns: [
+      { input: { messages: [{ role: 'user', content: 'hi', id: 'u1' }] } },
+      { input: { messages: [{ role: 'user', content: 'more', id: 'u2' }] } },
+    ],
+  },
+  {
+    name: 'a tool node',
+    graph: () => as(toolAgent()),
+    turns: [{ input: { messages: [new HumanMessage({ id: 'u1', content: 'add' })] } }],
+  },
+  {
+    name: 'a node that throws, and the thread after it',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('first', say('first'))
+          .addNode('throws', ({ n }) => {
+            if (n === 0) throw new TypeError('no such thing: n is 0');
+            return { log: ['passed'] };
+          })
+          .addEdge(START, 'first')
+          .addEdge('first', 'throws')
+          .addEdge('throws', END)
+          .compile(),
+      ),
+    turns: [{ input: { n: 0 }, error: /no such thing: n is 0/ }, { input: { n: 1 } }],
+  },
+  {
+    name: 'the recursion limit',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('step', ({ n }) => ({ n: n + 1 }))
+          .addEdge(START, 'step')
+          .addConditionalEdges('step', () => 'step')
+          .compile(),
+      ),
+    turns: [
+      { input: { n: 0 }, recursionLimit: 4, error: /Recursion limit of 4 reached/ },
+      { input: { n: 9 }, recursionLimit: 7, error: /Recursion limit of 7/ },
+    ],
+  },
+  {
+    name: 'a retry policy',
+    graph: () => {
+      flaky = 0;
+      return as(
+        new StateGraph(Log)
+          .addNode(
+            'flaky',
+            () => {
+              flaky += 1;
+              if (flaky % 3 !== 0) throw new Error('not yet');
+              return { log: [`after ${flaky}`] };
+            },
+            { retryPolicy: { maxAttempts: 3, initialInterval: 1, logWarning: false } as never },
+          )
+          .addEdge(START, 'flaky')
+          .compile(),
+      );
+    },
+    turns: [{ input: {} }],
+  },
+  {
+    name: 'node caching',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('slow', ({ n }) => ({ log: [`computed ${n}`] }), {
+            cachePolicy: { keyFunc: ([state]: LogState[]) => String(state?.n) } as never,
+          })
+          .addNode('after', say('after'))
+          .addEdge(START, 'slow')
+          .addEdge('slow', 'after')
+          .compile({ cache: new InMemoryCache() as never }),
+      ),
+    turns: [{ input: { n: 1 } }, { input: { n: 1 } }],
+  },
+  {
+    name: 'a private state and an output schema',
+    graph: () =>
+      as(
+        new StateGraph({
+          input: Annotation.Root({ n: Annotation<number> }),
+          output: Annotation.Root({ out: Annotation<string> }),
+          state: Annotation.Root({ n: Annotation<number>, hidden: Annotation<number>, out: Annotation<string> }),
+        } as never)
+          .addNode('a', ((state: { n: number }) => ({ hidden: state.n * 2 })) as never)
+          .addNode('b', ((state: { hidden: number }) => ({ out: `h${state.hidden}` })) as never)
+          .addEdge(START, 'a' as never)
+          .addEdge('a' as never, 'b' as never)
+          .compile(),
+      ),
+    turns: [{ input: { n: 4 } }],
+  },
+];
