@@ -1,6 +1,7 @@
 import { ColloquyError, errorCode } from '../protocol/index.js';
 import { importModule, moduleExists } from './graph-module.js';
 import { copyGraph, describeValue, toCompiledGraph, type LoadedGraph } from './graph-value.js';
+import { offerLogger, type GraphLog } from './graph-logger.js';
 import { applyProjectEnvironment } from './project-environment.js';
 import { readProjectFile, type GraphEntry, type ProjectFile } from './project-file.js';
 
@@ -37,6 +38,8 @@ export interface LoadProjectOptions {
    * The graph's run does not see them, so they are never stored.
    */
   provide?: Readonly<Record<string, unknown>>;
+  /** Takes what graphs log with LangGraph's `getLogger()`; by default it goes to standard error, from level info on. */
+  log?: GraphLog;
 }
 
 type Factory = (config: FactoryConfig, runtime: FactoryRuntime) => unknown;
@@ -51,6 +54,7 @@ const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', exec
 export async function loadProject(configPath: string, options: LoadProjectOptions = {}): Promise<AgentProject> {
   const project = await readProjectFile(configPath);
   const warnings = [...project.warnings, ...(await applyProjectEnvironment(project))];
+  offerLogger(options.log);
   const sources = await loadSources(project);
   return {
     path: project.path,

@@ -17,13 +17,15 @@ interface Loaded {
   graphs?: { graphId: string; description?: string }[];
   warnings?: string[];
   results?: Record<string, unknown>;
+  /** Standard error. */
+  logged?: string;
 }
 
 /** In a process of its own: the test runner has a module loader that tsx cannot extend. Runs the compiled loader, as a worker does. */
 async function load(path: string, environment: Record<string, string> = {}): Promise<Loaded> {
   const env = { ...process.env, COLLOQUY_MODEL: 'offline', COLLOQUY_OFFLINE_TOKEN_DELAY_MS: '0', ...environment };
-  const { stdout } = await promisify(execFile)(process.execPath, [loader, path], { env });
-  return JSON.parse(stdout) as Loaded;
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [loader, path], { env });
+  return { ...(JSON.parse(stdout) as Loaded), logged: stderr };
 }
 
 let folder: string;
@@ -83,6 +85,11 @@ describe('a TypeScript project', () => {
 });
 
 describe('other projects', () => {
+  it('gives graphs the logger of LangGraph', async () => {
+    const { logged } = await load(join(projects, 'javascript'));
+    expect(logged?.replace(/^\S+ /, '')).toBe('info graph: greeting length=2\n');
+  });
+
   it('loads CommonJS, in TypeScript and plain', async () => {
     expect((await load(join(projects, 'commonjs'))).results).toEqual({
       named: 'hi from CommonJS',

@@ -1,0 +1,58 @@
+export type GraphLogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type GraphLog = (level: GraphLogLevel, message: string, fields: Record<string, string>) => void;
+
+/** Where `getLogger()` of `@langchain/langgraph-sdk/logging` looks, whichever copy of it a project has. */
+const GLOBAL_LOGGER = Symbol.for('langgraph.api.sdk-logger');
+
+/** Winston's levels, which LangGraph's logger has, as levels of ours. */
+const LEVELS = {
+  error: 'error',
+  warn: 'warn',
+  help: 'info',
+  data: 'info',
+  info: 'info',
+  prompt: 'info',
+  http: 'info',
+  debug: 'debug',
+  verbose: 'debug',
+  input: 'debug',
+  silly: 'debug',
+} as const satisfies Record<string, GraphLogLevel>;
+
+/**
+ * Gives graphs the logger that LangGraph's server gives them: without one, a project that calls `getLogger()` does not even load. One that
+ * is there already stays.
+ */
+export function offerLogger(log: GraphLog = writeToStderr): void {
+  if (GLOBAL_LOGGER in globalThis) return;
+  const logger: Record<string, (message: unknown, ...meta: unknown[]) => unknown> = {};
+  for (const [name, level] of Object.entries(LEVELS)) {
+    logger[name] = (message, ...meta) => {
+      log(level, textOf(message), Object.assign({}, ...meta.map(fieldsOf)) as Record<string, string>);
+      return logger;
+    };
+  }
+  Object.defineProperty(globalThis, GLOBAL_LOGGER, { value: logger, configurable: true, writable: true });
+}
+
+function writeToStderr(level: GraphLogLevel, message: string, fields: Record<string, string>): void {
+  if (level === 'debug') return;
+  const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${value}`);
+  process.stderr.write(`${new Date().toISOString()} ${level} graph: ${message}${pairs.join('')}\n`);
+}
+
+function fieldsOf(meta: unknown): Record<string, string> {
+  if (meta instanceof Error || typeof meta !== 'object' || meta === null) return { detail: textOf(meta) };
+  return Object.fromEntries(Object.entries(meta).map(([key, value]) => [key, textOf(value)]));
+}
+
+/** Never throws: a log line must not end a step. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (value instanceof Error) return value.stack ?? value.message;
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}
