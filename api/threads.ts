@@ -131,7 +131,7 @@ async function valuesOf(context: ApiContext, caller: Caller, thread: Thread): Pr
   if (graphId === undefined) return null;
   try {
     const state = await context.states.getState(caller, graphId, thread.threadId);
-    return state.checkpoint === null ? null : state.values;
+    return state.checkpoint?.checkpoint_id ? state.values : null;
   } catch (error) {
     if (errorCode(error) === 'not_found') return null;
     throw error;

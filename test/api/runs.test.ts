@@ -2,7 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@langchain/langgraph-sdk';
 import { ColloquyError, type RunRequest } from '../../protocol/index.js';
-import { ApiFixture, CHECKPOINT } from '../support/api-server.js';
+import { completeContext } from '../../api/context.js';
+import { sweepStateless } from '../../api/stateless.js';
+import { ANYBODY, ApiFixture, CHECKPOINT } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -163,6 +165,22 @@ describe('runs', () => {
     const first = await json(await post(`${url}/runs/wait`, body, key));
     expect(await json(await post(`${url}/runs/wait`, body, key))).toEqual(first);
     expect(await json(await post(`${url}/runs/wait`, body))).not.toEqual(first);
+  });
+
+  it('sweeps the threads of stateless runs that nobody wants to keep, some time after they ended', async () => {
+    const swept = await client.runs.create(null, 'echo', { input: {} });
+    const kept = await client.runs.create(null, 'echo', { input: {}, onCompletion: 'keep' as never });
+    const gate = newGate();
+    await api.conversations.idle();
+    api.conversations.script = () => gate.opened;
+    const working = await client.runs.create(null, 'echo', { input: {} });
+    const context = completeContext(api.dependencies());
+    expect(await sweepStateless(context, ANYBODY, new Date(Date.now() - 60_000))).toBe(0);
+    await sweepStateless(context, ANYBODY, new Date(Date.now() + 60_000));
+    await expect(client.threads.get(swept.thread_id)).rejects.toThrow('HTTP 404');
+    expect((await client.threads.get(kept.thread_id)).thread_id).toBe(kept.thread_id);
+    expect((await client.runs.get(working.thread_id, working.run_id)).run_id).toBe(working.run_id);
+    gate.open();
   });
 
   it('cancels a run, and waits for its end when asked', async () => {

@@ -135,8 +135,7 @@ describe('streams of runs', () => {
     let target = doomed;
     const client = own.client(doomed);
     // The address stays the same behind a load balancer; here the client's fetch plays it.
-    const balanced = (input: string, init?: RequestInit) =>
-      fetch(input.replace(doomed, target), init);
+    const balanced = (input: string, init?: RequestInit) => fetch(input.replace(doomed, target), init);
     const { Client } = await import('@langchain/langgraph-sdk');
     const sdk = new Client({ apiUrl: doomed, apiKey: null, callerOptions: { fetch: balanced as typeof fetch } });
     const { thread_id } = await client.threads.create();

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:http';
 import { Client } from '@langchain/langgraph-sdk';
-import { createApi, type ApiOptions } from '../../api/index.js';
+import { createApi, type ApiDependencies, type ApiOptions } from '../../api/index.js';
 import { ColloquyError, DEFAULT_TENANT, type Caller, type Run } from '../../protocol/index.js';
 import type { StateAccess, ThreadState } from '../../steps/ports.js';
 import { openStores, type Stores } from '../../workers/stores.js';
@@ -80,19 +80,20 @@ export class ApiFixture {
     return new ApiFixture(stores);
   }
 
-  /** One API process more; they share everything but their connections. Answers its address. */
-  async listen(options: Partial<ApiOptions> = {}): Promise<string> {
-    const shutdown = new AbortController();
-    const app = createApi({
+  dependencies(): ApiDependencies {
+    return {
       ...this.stores,
       states: this.states,
       conversations: this.conversations,
       info: { version: '0.0.0', langgraphVersion: '1.7.3' },
       report: (error) => this.errors.push(error),
-      shutdown: shutdown.signal,
-      options,
-    });
-    const server = createServer(app);
+    };
+  }
+
+  /** One API process more; they share everything but their connections. Answers its address. */
+  async listen(options: Partial<ApiOptions> = {}): Promise<string> {
+    const shutdown = new AbortController();
+    const server = createServer(createApi({ ...this.dependencies(), shutdown: shutdown.signal, options }));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     this.#servers.push({ server, shutdown });
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
