@@ -50,12 +50,21 @@ export class Running {
   }
 
   /** Resolves with the match as soon as it was printed; rejects when the process ended without. */
-  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#said('stdout', pattern);
+  }
+
+  /** The same for what goes to stderr. */
+  logged(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#said('stderr', pattern);
+  }
+
+  async #said(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
-      const match = pattern.exec(this.stdout);
+      const match = pattern.exec(this[stream]);
       if (match !== null) return match;
       if (this.child.exitCode !== null || this.child.signalCode !== null) {
-        throw new Error(`ended without printing ${pattern}:\n${this.stdout}\n${this.stderr}`);
+        throw new Error(`ended without saying ${String(pattern)}:\n${this.stdout}\n${this.stderr}`);
       }
       await new Promise<void>((wake) => {
         const watcher = () => {

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Makes the namespace where it is missing. Can be run again.
+set -eu
+temporal operator cluster health
+temporal operator namespace describe --namespace "$NAMESPACE" >/dev/null 2>&1 ||
+  temporal operator namespace create --namespace "$NAMESPACE" --retention "$RETENTION"
