@@ -26,7 +26,11 @@ export async function endRunRecords(
   log: RunLog,
 ): Promise<number> {
   await Promise.all([log.flush(), threads.endRun(caller, threadId, end)]);
-  const data: EndedData = { run_id: end.runId, status: end.status, ...(end.error !== undefined && { error: end.error }) };
+  const data: EndedData = {
+    run_id: end.runId,
+    status: end.status,
+    ...(end.error !== undefined && { error: end.error }),
+  };
   if (end.error !== undefined) log.append({ ns: '', step: 0, event: 'error', data: JSON.stringify(end.error) });
   log.append({ ns: '', step: 0, event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
   return log.flush();
@@ -55,7 +59,13 @@ export function createEndRun(dependencies: ActivityDependencies) {
     const log = dependencies.events.open({ tenant, threadId, runId, fence, tail });
     try {
       const end = { runId, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
-      const last = await endRunRecords(dependencies.threads, caller, threadId, { ...end, ...(task.error !== undefined && { error: task.error }) }, log);
+      const last = await endRunRecords(
+        dependencies.threads,
+        caller,
+        threadId,
+        { ...end, ...(task.error !== undefined && { error: task.error }) },
+        log,
+      );
       if (task.rollback) await dependencies.threads.removeRun(caller, threadId, runId);
       return { cursor: { head, tail: last }, threadStatus: thread.status };
     } finally {
@@ -64,16 +74,28 @@ export function createEndRun(dependencies: ActivityDependencies) {
   };
 
   /** How the thread stands now: in error, waiting where something is due, or idle. */
-  async function standing(task: EndRunTask, run: Run | undefined): Promise<{ status: ThreadStatus; interrupts: InterruptsByTask }> {
+  async function standing(
+    task: EndRunTask,
+    run: Run | undefined,
+  ): Promise<{ status: ThreadStatus; interrupts: InterruptsByTask }> {
     if (task.status === 'error') return { status: 'error', interrupts: {} };
     if (run === undefined) return { status: 'idle', interrupts: {} };
     const graph = await dependencies.project.load(run.graphId);
-    const { next, interrupts } = await describeThread(graph, new MongoSaver({ ...dependencies, tenant: task.tenant }), task.threadId);
+    const { next, interrupts } = await describeThread(
+      graph,
+      new MongoSaver({ ...dependencies, tenant: task.tenant }),
+      task.threadId,
+    );
     return { status: next.length > 0 ? 'interrupted' : 'idle', interrupts };
   }
 }
 
-async function findRun(threads: ThreadStore, caller: Caller, threadId: string, runId: string): Promise<Run | undefined> {
+async function findRun(
+  threads: ThreadStore,
+  caller: Caller,
+  threadId: string,
+  runId: string,
+): Promise<Run | undefined> {
   try {
     return await threads.getRun(caller, threadId, runId, { admittedOnly: false });
   } catch (error) {

@@ -28,14 +28,24 @@ export function isRetried(failure: StepFailure, options: StepOptions): boolean {
 
 /** A failure of ours or of a server: retried without end. The type is the code, so that it can be read in the Web UI. */
 export function infrastructureFailure(cause: unknown, error: RunError): ApplicationFailure {
-  return ApplicationFailure.create({ message: error.message, type: errorCode(cause) ?? error.error, ...causeOf(cause) });
+  return ApplicationFailure.create({
+    message: error.message,
+    type: errorCode(cause) ?? error.error,
+    ...causeOf(cause),
+  });
 }
 
 /** Not retried when a higher fence stands: the workflow then takes a higher ordinal, or this attempt is a dead one's ghost. */
 export function fenceFailure(cause: unknown, error: RunError, mine: string, head: Head): ApplicationFailure {
   if (head.fence > mine) {
     const details = [head.fence];
-    return ApplicationFailure.create({ message: error.message, type: FAILURES.fence, nonRetryable: true, details, ...causeOf(cause) });
+    return ApplicationFailure.create({
+      message: error.message,
+      type: FAILURES.fence,
+      nonRetryable: true,
+      details,
+      ...causeOf(cause),
+    });
   }
   return ApplicationFailure.create({
     message: error.message,

@@ -53,5 +53,8 @@ function requestOf(run: UnrecordedRun, assistant: Assistant): RunRequest {
     streamSubgraphs: false,
   };
   if (resume === undefined) return { ...shared, input: run.input };
-  return { ...shared, command: { resume: resume.interruptId === undefined ? resume.value : { [resume.interruptId]: resume.value } } };
+  return {
+    ...shared,
+    command: { resume: resume.interruptId === undefined ? resume.value : { [resume.interruptId]: resume.value } },
+  };
 }

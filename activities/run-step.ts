@@ -140,8 +140,19 @@ class StepActivity {
       executionRuntime: { context: run.request.context },
     });
     const heads = Object.entries(cursor.head.heads);
-    const inSubgraph = heads.some(([ns, head]) => ns !== '' && head.run === ordinal) && cursor.head.heads['']?.run !== ordinal;
-    const saver = { client, db, tenant, threadId, runId: run.runId, fence: this.#fence, cache, ...cursor, resumeConsumed: inSubgraph };
+    const inSubgraph =
+      heads.some(([ns, head]) => ns !== '' && head.run === ordinal) && cursor.head.heads['']?.run !== ordinal;
+    const saver = {
+      client,
+      db,
+      tenant,
+      threadId,
+      runId: run.runId,
+      fence: this.#fence,
+      cache,
+      ...cursor,
+      resumeConsumed: inSubgraph,
+    };
     return runGraphStep(
       graph,
       { run, ordinal, attempt: this.attempt, joinQuickStepsMs, options },
@@ -161,8 +172,18 @@ class StepActivity {
     if (report.status === 'continue') {
       return { ...shared, status: 'continue', cursor: { head: report.head, tail: await log.flush() } };
     }
-    const end = { runId: run.runId, status: report.status, threadStatus: report.status === 'success' ? 'idle' : 'interrupted' } as const;
-    const tail = await endRunRecords(this.dependencies.threads, this.#caller, this.task.threadId, { ...end, interrupts: report.interrupts }, log);
+    const end = {
+      runId: run.runId,
+      status: report.status,
+      threadStatus: report.status === 'success' ? 'idle' : 'interrupted',
+    } as const;
+    const tail = await endRunRecords(
+      this.dependencies.threads,
+      this.#caller,
+      this.task.threadId,
+      { ...end, interrupts: report.interrupts },
+      log,
+    );
     this.runs.delete(run.runId);
     return { ...shared, status: report.status, cursor: { head: report.head, tail }, interrupts: questions };
   }

@@ -23,8 +23,14 @@ const TRANSIENT_CODES = new Set([
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
 ]);
-const TRANSIENT_NAMES = new Set(['APIConnectionError', 'APIConnectionTimeoutError', 'TimeoutError', 'NodeTimeoutError']);
-const TRANSIENT_MESSAGE = /^(terminated|fetch failed|Premature close|socket hang up|other side closed|Connection error\.?)$/;
+const TRANSIENT_NAMES = new Set([
+  'APIConnectionError',
+  'APIConnectionTimeoutError',
+  'TimeoutError',
+  'NodeTimeoutError',
+]);
+const TRANSIENT_MESSAGE =
+  /^(terminated|fetch failed|Premature close|socket hang up|other side closed|Connection error\.?)$/;
 
 /** Sorts an error that a graph threw. `infrastructure` errors of ours carry a code; everything else came out of a node. */
 export function classifyFailure(cause: unknown): StepFailure {

@@ -9,6 +9,8 @@ export interface NarratorOptions {
   runId: string;
   modes: readonly StreamMode[];
   subgraphs: boolean;
+  /** Of the whole run. */
+  recursionLimit: number;
   progress: StepProgress;
   append: (event: NewEvent) => void;
   /** Namespaces that go on where an earlier step of the run left them: what LangGraph says again of them is dropped. */
@@ -80,7 +82,8 @@ export class Narrator {
 
   #tellEvent(event: Parameters<Narrator['event']>[0], isRoot: boolean): void {
     const ns = String(event.metadata?.langgraph_checkpoint_ns ?? '');
-    if (this.#modes.has('events') && !this.#isRepeatedStart(event.event, isRoot ? '' : ns, isRoot)) this.#append(ns, 'events', event);
+    if (this.#modes.has('events') && !this.#isRepeatedStart(event.event, isRoot ? '' : ns, isRoot))
+      this.#append(ns, 'events', event);
     if (this.#modes.has('messages') && event.event === 'on_chat_model_stream' && !event.tags?.includes('nostream')) {
       this.#partialMessage(ns, event.data.chunk as Message, event.metadata);
     }
@@ -93,7 +96,7 @@ export class Narrator {
   #payload(mode: string, payload: unknown): unknown {
     if (mode === 'tasks') return taskPayload(payload as Json);
     if (mode === 'checkpoints') return checkpointPayload(payload as Json);
-    if (mode === 'debug') return debugPayload(payload as Json);
+    if (mode === 'debug') return debugPayload(payload as Json, this.#options.recursionLimit);
     if (mode === 'updates' && this.#options.retelling) return withoutCacheMark(payload);
     return payload;
   }
@@ -138,9 +141,9 @@ function isStart(payload: unknown): boolean {
   return !('result' in (payload as Json)) && !('error' in (payload as Json));
 }
 
-function debugPayload(debug: Json): Json {
+function debugPayload(debug: Json, recursionLimit: number): Json {
   const payload = debug.payload as Json;
-  if (debug.type === 'checkpoint') return { ...debug, payload: debugCheckpointPayload(payload) };
+  if (debug.type === 'checkpoint') return { ...debug, payload: debugCheckpointPayload(payload, recursionLimit) };
   return { ...debug, payload: taskPayload(payload) };
 }
 

@@ -80,7 +80,8 @@ export function hasNodeOptions(graph: LoadedGraph): boolean {
 /** The compiled graph that a node is, where it is one itself and not a function that calls one. */
 export function subgraphOf(graph: LoadedGraph, node: string): LoadedGraph | undefined {
   const bound = (graph.nodes as Record<string, { bound?: unknown } | undefined>)[node]?.bound;
-  const isGraph = typeof bound === 'object' && bound !== null && (bound as { lg_is_pregel?: unknown }).lg_is_pregel === true;
+  const isGraph =
+    typeof bound === 'object' && bound !== null && (bound as { lg_is_pregel?: unknown }).lg_is_pregel === true;
   return isGraph ? (bound as LoadedGraph) : undefined;
 }
 
@@ -97,12 +98,18 @@ function temporalMetadata(graph: LoadedGraph, node: string): TemporalMetadata | 
   const value = nodes[node]?.metadata?.temporal;
   if (value === undefined) return undefined;
   if (typeof value === 'object' && value !== null) return value;
-  throw new ColloquyError('invalid_argument', `metadata.temporal of node ${node} is ${JSON.stringify(value)}; expected an object`);
+  throw new ColloquyError(
+    'invalid_argument',
+    `metadata.temporal of node ${node} is ${JSON.stringify(value)}; expected an object`,
+  );
 }
 
 function duration(field: string, value: string | number): number {
   if (typeof value === 'number' && value >= 0) return value;
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(String(value));
   if (match) return Math.round(Number(match[1]) * (UNITS[match[2] ?? ''] ?? 1));
-  throw new ColloquyError('invalid_argument', `${field} is ${JSON.stringify(value)}; expected ms or text such as 500ms, 30s, 5m, 2h`);
+  throw new ColloquyError(
+    'invalid_argument',
+    `${field} is ${JSON.stringify(value)}; expected ms or text such as 500ms, 30s, 5m, 2h`,
+  );
 }

@@ -56,7 +56,10 @@ export class StepProgress {
 
   #checkpoint(ns: string, payload: Json): void {
     if (!Array.isArray(payload.tasks)) return;
-    this.#due.set(ns, (payload.tasks as { id: string; name: string }[]).map(({ id, name }) => ({ id, name })));
+    this.#due.set(
+      ns,
+      (payload.tasks as { id: string; name: string }[]).map(({ id, name }) => ({ id, name })),
+    );
     for (const [id, task] of this.#running) if (task.ns === ns) this.#running.delete(id);
   }
 

@@ -1,5 +1,5 @@
 import { Command, RunControl, Send, isGraphDrained } from '@langchain/langgraph';
-import type { LoadedGraph } from '../agents/index.js';
+import { TENANT_KEY, type LoadedGraph } from '../agents/index.js';
 import type { NamespaceHead, Run, RunCommand, StreamMode } from '../protocol/index.js';
 import type { CommitInfo, StepSaver } from '../threads/index.js';
 import { graphAt, hasNodeOptions, mergeOptions, nodeOptions } from './node-options.js';
@@ -66,6 +66,7 @@ class Step {
       runId: this.#request.run.runId,
       modes: this.#request.run.request.streamModes,
       subgraphs: this.#request.run.request.streamSubgraphs,
+      recursionLimit: this.#fullLimit(),
       progress: this.#progress,
       append: (event) => this.#context.log.append(event),
       continued,
@@ -78,9 +79,9 @@ class Step {
     } catch (error) {
       // Tasks that finished beside the one that failed are saved, so that only that one runs again.
       await this.#saver.flush().catch(() => undefined);
+      for (const chunk of tap.untold()) this.#narrator.chunk(chunk);
       if (!isGraphDrained(error)) throw this.#withFullLimit(error);
       drained = true;
-      for (const chunk of tap.untold()) this.#narrator.chunk(chunk);
     }
     await this.#saver.flush();
     this.#finished.push(...this.#progress.finished);
@@ -131,7 +132,8 @@ class Step {
       runId: run.runId,
       metadata: { ...run.metadata, run_id: run.runId, run_attempt: attempt },
       configurable: {
-        ...config.configurable,
+        ...publicKeys(config.configurable),
+        [TENANT_KEY]: run.tenant,
         thread_id: run.threadId,
         run_id: run.runId,
         graph_id: run.graphId,
@@ -157,6 +159,8 @@ class Step {
   #mayDrain(ns: string): boolean {
     if (this.#limitLeft() !== undefined && (this.#limitLeft() ?? 0) < 1) return false;
     if (ns === '') return true;
+    // LangGraph gives a graph that is run again a new run id, which `events` shows.
+    if (this.#request.run.request.streamModes.includes('events')) return false;
     // An answer is handed down from the root until the root has moved on; stopping before would hand it to the next question too.
     const answering = this.#request.run.request.command?.resume !== undefined && !this.#rootCommitted;
     return !answering && graphAt(this.#graph, ns) !== undefined && this.#progress.onlyGraphsBeside(ns);
@@ -179,7 +183,10 @@ class Step {
   #withFullLimit(error: unknown): unknown {
     const { name, message } = (error ?? {}) as { name?: string; message?: string };
     if (name !== 'GraphRecursionError' || message === undefined) return error;
-    (error as { message: string }).message = message.replace(/limit of \d+ reached/, `limit of ${this.#fullLimit()} reached`);
+    (error as { message: string }).message = message.replace(
+      /limit of \d+ reached/,
+      `limit of ${this.#fullLimit()} reached`,
+    );
     return error;
   }
 
@@ -219,8 +226,8 @@ class Step {
 }
 
 /**
- * Hears what graphs say about their progress at the moment they say it. A stream that ends by draining may lose its last chunks on the way
- * through LangGraph's queues; they are told from here.
+ * Hears what graphs say about their progress at the moment they say it. A stream that ends in an error, as draining is, may lose its last
+ * chunks on the way through LangGraph's queues; they are told from here.
  */
 class Tap {
   readonly #chunks: Chunk[] = [];
@@ -239,8 +246,15 @@ class Tap {
   }
 }
 
+/** Keys with two underscores are the platform's and LangGraph's; no client sets them. */
+function publicKeys(configurable: Record<string, unknown> = {}): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('__')));
+}
+
 function libraryModes(modes: readonly StreamMode[]): string[] {
-  return modes.filter((mode) => mode !== 'events').map((mode) => (mode === 'messages-tuple' ? 'messages' : mode === 'messages' ? 'values' : mode));
+  return modes
+    .filter((mode) => mode !== 'events')
+    .map((mode) => (mode === 'messages-tuple' ? 'messages' : mode === 'messages' ? 'values' : mode));
 }
 
 function inputOf(run: Run): unknown {

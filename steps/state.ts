@@ -84,7 +84,10 @@ export async function describeThread(
 ): Promise<{ next: string[]; interrupts: InterruptsByTask }> {
   const snapshot = await graph.getState(configOf(saver, threadId));
   const asked = snapshot.tasks.filter((task) => task.interrupts.length > 0);
-  return { next: snapshot.next, interrupts: Object.fromEntries(asked.map((task) => [task.id, toWire<Interrupt[]>(task.interrupts)])) };
+  return {
+    next: snapshot.next,
+    interrupts: Object.fromEntries(asked.map((task) => [task.id, toWire<Interrupt[]>(task.interrupts)])),
+  };
 }
 
 function configOf(saver: BaseCheckpointSaver<string>, threadId: string, checkpoint?: CheckpointRef) {
@@ -109,7 +112,9 @@ function finalValues(graph: LoadedGraph, snapshot: StateSnapshot, run: Run): unk
   const values = pick(snapshot.values, outputs);
   const interrupts = snapshot.tasks.flatMap((task) => task.interrupts);
   if (run.status !== 'interrupted' || interrupts.length === 0) return values;
-  return typeof values === 'object' && values !== null ? { ...values, __interrupt__: interrupts } : { __interrupt__: interrupts };
+  return typeof values === 'object' && values !== null
+    ? { ...values, __interrupt__: interrupts }
+    : { __interrupt__: interrupts };
 }
 
 function pick(values: unknown, outputs: string | string[]): unknown {
@@ -161,14 +166,20 @@ function emptyState(threadId: string): ThreadState {
 
 function readableUpdateError(error: unknown, threadId: string, asNode: string | undefined): unknown {
   if (errorCode(error) === 'fence_lost') {
-    return new ColloquyError('conflict', `thread ${threadId} moved on while its state was updated; try again`, { cause: error });
+    return new ColloquyError('conflict', `thread ${threadId} moved on while its state was updated; try again`, {
+      cause: error,
+    });
   }
   const { name, message } = (error ?? {}) as { name?: string; message?: string };
   if (name === 'InvalidUpdateError') {
-    return new ColloquyError('invalid_argument', `state of thread ${threadId} cannot be updated as node ${asNode ?? '(last)'}: ${message ?? ''}`, {
-      cause: error,
-      field: asNode === undefined ? 'values' : 'as_node',
-    });
+    return new ColloquyError(
+      'invalid_argument',
+      `state of thread ${threadId} cannot be updated as node ${asNode ?? '(last)'}: ${message ?? ''}`,
+      {
+        cause: error,
+        field: asNode === undefined ? 'values' : 'as_node',
+      },
+    );
   }
   return error;
 }

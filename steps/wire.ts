@@ -42,13 +42,13 @@ export function taskPayload(payload: Json): Json {
   return { ...task, checkpoint: checkpointOf(state, false) };
 }
 
-/** Payload of a `debug` event of a checkpoint. */
-export function debugCheckpointPayload(payload: Json): Json {
+/** Payload of a `debug` event of a checkpoint; `recursionLimit` is the whole run's, of which a step has only what is left. */
+export function debugCheckpointPayload(payload: Json, recursionLimit: number): Json {
   const { parentConfig, config, tasks, ...rest } = payload;
   return {
     ...rest,
-    config: publicConfig(config),
-    parent_config: publicConfig(parentConfig),
+    config: publicConfig(config, recursionLimit),
+    parent_config: publicConfig(parentConfig, recursionLimit),
     checkpoint: checkpointOf(config),
     parent_checkpoint: checkpointOf(parentConfig),
     tasks: (tasks as Json[]).map(taskPayload),
@@ -60,9 +60,10 @@ export function checkpointPayload(payload: Json): Json {
   return { values: payload.values, metadata: payload.metadata, next: payload.next };
 }
 
-function publicConfig(config: unknown): unknown {
+function publicConfig(config: unknown, recursionLimit: number): unknown {
   if (typeof config !== 'object' || config === null || !('configurable' in config)) return config;
   const { callbacks: _callbacks, configurable, ...rest } = config as Json;
   const shown = Object.entries((configurable ?? {}) as Json).filter(([key]) => !key.startsWith('__'));
-  return { ...rest, configurable: Object.fromEntries(shown) };
+  const limit = 'recursion_limit' in rest ? { recursion_limit: recursionLimit } : {};
+  return { ...rest, ...limit, configurable: Object.fromEntries(shown) };
 }

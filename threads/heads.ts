@@ -108,5 +108,7 @@ function unescapeKey(key: string): string {
 
 function lost(tenant: string, threadId: string, fence: Fence | undefined, cause?: unknown): ColloquyError {
   const who = fence === undefined ? 'a writer outside of runs' : `writer ${fence}`;
-  return new ColloquyError('fence_lost', `thread ${threadId} of tenant ${tenant} has moved on; ${who} must stop`, { cause });
+  return new ColloquyError('fence_lost', `thread ${threadId} of tenant ${tenant} has moved on; ${who} must stop`, {
+    cause,
+  });
 }

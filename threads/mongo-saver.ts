@@ -103,7 +103,12 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     const filter =
       threadId === undefined
         ? { group: { $regex: `^${this.tenant}/[^/]*/c/` } }
-        : { group: ns === undefined ? prefixRange(checkpointGroup(this.tenant, threadId)) : checkpointGroup(this.tenant, threadId, ns) };
+        : {
+            group:
+              ns === undefined
+                ? prefixRange(checkpointGroup(this.tenant, threadId))
+                : checkpointGroup(this.tenant, threadId, ns),
+          };
     for await (const document of this.#documents.find(filter).sort({ _id: -1 })) {
       if (left <= 0) return;
       const at = parseCheckpointKey(document._id);
@@ -141,7 +146,12 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
   }
 
-  override async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string, taskPath = ''): Promise<void> {
+  override async putWrites(
+    config: RunnableConfig,
+    writes: PendingWrite[],
+    taskId: string,
+    taskPath = '',
+  ): Promise<void> {
     const { threadId } = this.address(config);
     const merges = await this.encodeWrites(config, writes, taskId, taskPath);
     await this.commit(threadId, { inserts: [], merges, head: () => Promise.resolve({ heads: {} }) });
@@ -187,9 +197,13 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   protected address(config: RunnableConfig): { threadId: string; ns: string; checkpointId?: string } {
     const { thread_id: threadId, checkpoint_ns: ns = '', checkpoint_id: id } = config.configurable ?? {};
     if (typeof threadId !== 'string' || threadId === '') {
-      throw new ColloquyError('invalid_argument', `configurable.thread_id is ${JSON.stringify(threadId)}; expected a string`, {
-        field: 'configurable.thread_id',
-      });
+      throw new ColloquyError(
+        'invalid_argument',
+        `configurable.thread_id is ${JSON.stringify(threadId)}; expected a string`,
+        {
+          field: 'configurable.thread_id',
+        },
+      );
     }
     return { threadId, ns: ns as string, ...(id ? { checkpointId: id as string } : {}) };
   }
@@ -230,9 +244,13 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   ): Promise<StateDocument[]> {
     const { threadId, ns, checkpointId } = this.address(config);
     if (checkpointId === undefined) {
-      throw new ColloquyError('invalid_argument', `configurable.checkpoint_id is missing; cannot store writes of task ${taskId}`, {
-        field: 'configurable.checkpoint_id',
-      });
+      throw new ColloquyError(
+        'invalid_argument',
+        `configurable.checkpoint_id is missing; cannot store writes of task ${taskId}`,
+        {
+          field: 'configurable.checkpoint_id',
+        },
+      );
     }
     const group = writeGroup(this.tenant, threadId, ns, checkpointId);
     return Promise.all(
@@ -284,7 +302,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     }
     const configurable = { ...config.configurable, thread_id: threadId, checkpoint_ns: ns };
     const checkpoint: Checkpoint = { ...rest, channel_values: values };
-    if (checkpoint.v < 4 && document.parent !== undefined) await this.#migrateSends(checkpoint, threadId, ns, document.parent);
+    if (checkpoint.v < 4 && document.parent !== undefined)
+      await this.#migrateSends(checkpoint, threadId, ns, document.parent);
     return {
       config: { configurable: { ...configurable, checkpoint_id: id } },
       checkpoint,
@@ -301,7 +320,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     const writes = await this.#pendingWrites(await this.readGroup(writeGroup(this.tenant, threadId, ns, parent)));
     const versions = Object.values(checkpoint.channel_versions);
     checkpoint.channel_values[TASKS] = writes.filter(([, channel]) => channel === TASKS).map(([, , value]) => value);
-    checkpoint.channel_versions[TASKS] = versions.length > 0 ? maxChannelVersion(...versions) : this.getNextVersion(undefined);
+    checkpoint.channel_versions[TASKS] =
+      versions.length > 0 ? maxChannelVersion(...versions) : this.getNextVersion(undefined);
   }
 
   async #metadata(document: StateDocument): Promise<CheckpointMetadata> {
@@ -309,7 +329,9 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   async #pendingWrites(documents: StateDocument[]): Promise<CheckpointPendingWrite[]> {
-    const writes = documents.flatMap((document) => (document.write === undefined ? [] : [{ document, write: document.write }]));
+    const writes = documents.flatMap((document) =>
+      document.write === undefined ? [] : [{ document, write: document.write }],
+    );
     const key = ({ path, taskId, index }: (typeof writes)[number]['write']) => writesSortKey(path, taskId, index);
     writes.sort((a, b) => compareWritesSortKeys(key(a.write), key(b.write)));
     return Promise.all(

@@ -29,7 +29,8 @@ export async function rollbackRun(
   for (const [ns, head] of Object.entries(now)) {
     if (!ids.has(head.checkpointId)) continue;
     const before = made.filter((one) => one.ns === ns && one.parent !== undefined && !ids.has(one.parent))[0]?.parent;
-    back[ns] = before === undefined ? null : { checkpointId: before, run: 0, step: head.base, base: head.base, tail: 0 };
+    back[ns] =
+      before === undefined ? null : { checkpointId: before, run: 0, step: head.base, base: head.base, tail: 0 };
   }
   await client.withSession((session) =>
     session.withTransaction(() => heads.change(session, tenant, threadId, { heads: back, fence, rev })),

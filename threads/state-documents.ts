@@ -44,7 +44,13 @@ export function blobGroup(tenant: string, threadId: string): string {
   return `${threadPrefix(tenant, threadId)}b/`;
 }
 
-export function blobKey(tenant: string, threadId: string, ns: string, channel: string, version: string | number): string {
+export function blobKey(
+  tenant: string,
+  threadId: string,
+  ns: string,
+  channel: string,
+  version: string | number,
+): string {
   return `${blobGroup(tenant, threadId)}${part(ns)}/${part(channel)}/${version}`;
 }
 

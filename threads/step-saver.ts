@@ -89,9 +89,14 @@ export class StepSaver extends MongoSaver {
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
     const tuple = await super.getTuple(config);
-    if (tuple === undefined || this.#options.resumeConsumed !== true || tuple.config.configurable?.checkpoint_ns !== '') return tuple;
-    const pendingWrites = tuple.pendingWrites?.filter(([task, channel]) => task !== NULL_TASK_ID || channel !== RESUME) ?? [];
-    return { ...tuple, pendingWrites };
+    if (tuple === undefined) return undefined;
+    // The marks of our own are for the history; LangGraph would stream them as if the graph had made them.
+    const { run_id: _runId, run_attempt: _attempt, ...metadata } = (tuple.metadata ?? {}) as Record<string, unknown>;
+    const isRoot = tuple.config.configurable?.checkpoint_ns === '';
+    const pendingWrites = tuple.pendingWrites?.filter(
+      ([task, channel]) => !(isRoot && this.#options.resumeConsumed && task === NULL_TASK_ID && channel === RESUME),
+    );
+    return { ...tuple, metadata: metadata as unknown as CheckpointMetadata, ...(pendingWrites && { pendingWrites }) };
   }
 
   override async put(
