@@ -7,7 +7,6 @@ import { Client } from '@temporalio/client';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
 import { ColloquyError } from '../protocol/index.js';
-import type { Caller } from '../protocol/index.js';
 import { createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
@@ -60,7 +59,6 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         settings: config.conversation,
         timeoutMs: UPDATE_TIMEOUT_MS,
       }),
-      authenticate: () => anonymous(config.tenant),
       info: await versions(),
       report: (error, where) =>
         logger.error(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
@@ -110,10 +108,6 @@ function urlOf(server: Server, host: string): string {
   const { port } = server.address() as AddressInfo;
   const isEverywhere = host === '0.0.0.0' || host === '::';
   return `http://${isEverywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-function anonymous(tenant: string): Caller {
-  return { tenant, principal: { kind: 'user', id: 'anonymous' }, onBehalfOf: [] };
 }
 
 async function versions(): Promise<{ version: string; langgraphVersion: string }> {
