@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   ColloquyError,
-  ENDED_RUN_STATUSES,
   errorCode,
   type Assistant,
   type Caller,
@@ -13,7 +12,7 @@ import type { RunBody } from '../protocol/schemas/index.js';
 import type { NewRun } from '../threads/index.js';
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
 import type { ApiContext } from './context.js';
-import { orNotFound } from './errors.js';
+import { findAssistant, isEnded, locateRun, threadNotFound } from './find.js';
 import { buildMetadata, buildRequest } from './run-request.js';
 import { STATELESS_METADATA } from './stateless.js';
 
@@ -32,8 +31,15 @@ export interface AcceptedRun {
   run: Run;
   /** Every event of the run has a higher offset. */
   afterSeq: number;
-  /** The run and its thread's assistant are shown to everybody; awaited before the request is answered in full. */
-  recorded: Promise<unknown>;
+  /** Nothing of the run was in the log when it was accepted. */
+  isFresh: boolean;
+  /**
+   * Shows the run in lists, where nothing else has yet: a run that begins at once is shown by its start, which spares a write.
+   * Whoever stays connected calls it only when the start does not come.
+   */
+  admit?: () => Promise<void>;
+  /** The thread says which assistant its last run had. */
+  bound: Promise<void>;
 }
 
 /** Refusals: the run will never start, so its record may go. After any other error it may have been accepted. */
@@ -47,54 +53,49 @@ const GRACE_STEP_MS = 50;
  */
 export async function acceptRun(context: ApiContext, order: RunOrder): Promise<AcceptedRun> {
   const { caller, threadId } = order;
-  const [assistant, known, tail] = await Promise.all([
+  const tail = quietly(context.events.tail(caller, threadId));
+  const [assistant, known] = await Promise.all([
     findAssistant(context, caller, order.body.assistant_id),
-    findThread(context, order),
-    context.events.tail(caller, threadId),
+    findOpenThread(context, order),
   ]);
   const thread = known ?? (await createThread(context, order, assistant));
-  const stored = await context.threads.createRun(caller, newRun(order, assistant, thread));
-  if (!stored.created) checkSameRequest(stored.run, order, assistant);
-  const afterSeq = stored.run.afterSeq ?? tail;
-  if (isEnded(stored.run)) return { run: stored.run, afterSeq, recorded: Promise.resolve() };
-
-  const run = await submit(context, order, stored);
-  const recorded = Promise.all([
-    context.threads.admitRun(caller, threadId, run.runId),
-    bindThread(context, caller, thread, assistant),
-  ]);
-  // Whoever awaits it sees the error; until then it must not count as unhandled.
-  recorded.catch(() => undefined);
-  return { run, afterSeq, recorded };
+  const { run, created } = await context.threads.createRun(caller, newRun(order, assistant, thread));
+  if (!created) {
+    checkSameRequest(run, order, assistant);
+    return acceptAgain(context, order, run.runId);
+  }
+  // Read before the run can say anything.
+  const afterSeq = await tail;
+  const submitted = await submitNew(context, order, run);
+  if (submitted.runId !== run.runId) {
+    // The conversation knows the key by an older run than the database does.
+    await context.threads.discardRun(caller, threadId, run.runId);
+    return acceptAgain(context, order, submitted.runId);
+  }
+  const bound = quietly(bindThread(context, caller, thread, assistant));
+  const admit = () => context.threads.admitRun(caller, threadId, run.runId);
+  if (submitted.position > 0) await admit();
+  return { run, afterSeq, isFresh: true, bound, ...(submitted.position === 0 && { admit }) };
 }
 
-export function isEnded(run: Run): boolean {
-  return (ENDED_RUN_STATUSES as readonly string[]).includes(run.status);
+/** A request that comes again gets its run; its ids are submitted again, since the first submission may not have arrived. */
+async function acceptAgain(context: ApiContext, order: RunOrder, runId: string): Promise<AcceptedRun> {
+  const { caller, threadId } = order;
+  const { run, start } = await locateRun(context, caller, threadId, runId);
+  if (!isEnded(run)) {
+    await submitPatiently(context, order, run);
+    await context.threads.admitRun(caller, threadId, runId);
+  }
+  return { run, afterSeq: start, isFresh: false, bound: Promise.resolve() };
 }
 
-export function findAssistant(context: ApiContext, caller: Caller, idOrGraph: string): Promise<Assistant> {
-  return orNotFound(
-    context.assistants.getAssistant(caller, idOrGraph),
-    `Assistant not found: no assistant or graph "${idOrGraph}"`,
-  );
+/** A promise that is awaited later: until then its error must not count as unhandled. */
+function quietly<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
-/**
- * By its id a run is shown before it is admitted too: whoever knows the id had it from us when the run was accepted.
- * Errors: `not_found`.
- */
-export function findRun(context: ApiContext, caller: Caller, threadId: string, runId: string): Promise<Run> {
-  return orNotFound(
-    context.threads.getRun(caller, threadId, runId, { admittedOnly: false }),
-    `Run not found: thread ${threadId} has no run ${runId}`,
-  );
-}
-
-export function threadNotFound(threadId: string): string {
-  return `Thread with ID ${threadId} not found`;
-}
-
-async function findThread(
+async function findOpenThread(
   context: ApiContext,
   { caller, threadId, body, stateless }: RunOrder,
 ): Promise<Thread | undefined> {
@@ -155,17 +156,11 @@ function checkSameRequest(run: Run, { body, key }: RunOrder, assistant: Assistan
   );
 }
 
-async function submit(context: ApiContext, order: RunOrder, stored: { run: Run; created: boolean }): Promise<Run> {
-  const { caller, threadId } = order;
-  const { run, created } = stored;
+async function submitNew(context: ApiContext, order: RunOrder, run: Run): Promise<Submitted> {
   try {
-    const submitted = await submitPatiently(context, order, run);
-    if (submitted.runId === run.runId) return run;
-    // The conversation knows the key by an older run than the database does.
-    await context.threads.discardRun(caller, threadId, run.runId);
-    return await context.threads.getRun(caller, threadId, submitted.runId, { admittedOnly: false });
+    return await submitPatiently(context, order, run);
   } catch (error) {
-    if (created && REFUSALS.includes(errorCode(error))) await context.threads.discardRun(caller, threadId, run.runId);
+    if (REFUSALS.includes(errorCode(error))) await context.threads.discardRun(order.caller, order.threadId, run.runId);
     throw error;
   }
 }

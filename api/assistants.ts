@@ -1,8 +1,8 @@
 import { Router } from 'express';
 import { assistantCount, assistantSearch } from '../protocol/schemas/index.js';
 import type { AssistantQuery } from '../threads/index.js';
-import { findAssistant } from './accept-run.js';
 import { callerOf, type ApiContext } from './context.js';
+import { findAssistant } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf } from './params.js';
 import { parse } from './validate.js';

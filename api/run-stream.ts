@@ -1,9 +1,10 @@
 import type { Response } from 'express';
 import { errorCode, type Caller, type EndedData, type Run } from '../protocol/index.js';
-import { findRun, type AcceptedRun } from './accept-run.js';
+import type { AcceptedRun } from './accept-run.js';
 import type { ApiContext } from './context.js';
 import { eventFilter, type EventFilter } from './event-filter.js';
 import { endOf, runEvents, type ClientEvent, type EventSource } from './event-stream.js';
+import { locateRun } from './find.js';
 import { openEventStream, writeEvents } from './sse.js';
 
 /** A run that a client is connected to, from an offset on. */
@@ -16,12 +17,17 @@ export interface Attachment {
   resumed: boolean;
   /** Stop the run when the client goes away. */
   cancelOnDisconnect: boolean;
+  /** Shows the run in lists, should its start not do so. */
+  admit?: () => Promise<void>;
 }
+
+/** A run that begins at once starts within milliseconds; after so long something is wrong with the workers. */
+const START_EXPECTED_MS = 2_000;
 
 /** Attaches to a run that was just accepted. */
 export function attachAccepted(accepted: AcceptedRun, cancelOnDisconnect: boolean): Attachment {
-  const fresh = accepted.run.afterSeq === undefined && endOf(accepted.run) === undefined;
-  return { run: accepted.run, afterSeq: accepted.afterSeq, replay: !fresh, resumed: false, cancelOnDisconnect };
+  const { run, afterSeq, isFresh, admit } = accepted;
+  return { run, afterSeq, replay: !isFresh, resumed: false, cancelOnDisconnect, ...(admit && { admit }) };
 }
 
 /**
@@ -34,37 +40,24 @@ export async function attachKnown(
   options: { lastSeq?: number | undefined; cancelOnDisconnect: boolean },
 ): Promise<Attachment> {
   const { lastSeq, cancelOnDisconnect } = options;
-  const { run, start } = await locate(context, caller, place);
+  const { run, start } = await locateRun(context, caller, place.threadId, place.runId);
   const afterSeq = Math.max(start, lastSeq ?? 0);
   return { run, afterSeq, replay: true, resumed: lastSeq !== undefined, cancelOnDisconnect };
 }
 
-/** A run that has not started has its events after the tail of now; read in this order none can slip in between. */
-async function locate(
-  context: ApiContext,
-  caller: Caller,
-  { threadId, runId }: { threadId: string; runId: string },
-): Promise<{ run: Run; start: number }> {
-  const run = await findRun(context, caller, threadId, runId);
-  if (run.afterSeq !== undefined) return { run, start: run.afterSeq };
-  const tail = await context.events.tail(caller, threadId);
-  const again = await findRun(context, caller, threadId, runId);
-  return { run: again, start: again.afterSeq ?? tail };
-}
-
-/** Streams a run to its end. `recorded`: what has to be done before the stream may end. */
+/** Streams a run to its end. `bound`: what has to be done before the stream may end. */
 export async function streamRun(
   context: ApiContext,
   caller: Caller,
   res: Response,
   attachment: Attachment,
   filter: EventFilter,
-  recorded: Promise<unknown> = Promise.resolve(),
+  bound: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   const connection = connect(context, caller, res, attachment);
   openEventStream(res);
   await writeEvents(res, told(), context.options);
-  await recorded.catch((error: unknown) => context.report(error, `record of run ${attachment.run.runId}`));
+  await bound.catch((error: unknown) => context.report(error, `thread of run ${attachment.run.runId}`));
   // A stream that stops for another reason than the run's end is cut off, so that its client comes back.
   if (connection.ended()) res.end();
   else res.destroy();
@@ -114,6 +107,7 @@ function connect(context: ApiContext, caller: Caller, res: Response, attachment:
   };
   if (res.closed) leave();
   else res.once('close', leave);
+  const admission = admitLater(context, attachment);
   const recordedEnd = endOf(run);
   const source: EventSource = {
     threadId: run.threadId,
@@ -127,9 +121,19 @@ function connect(context: ApiContext, caller: Caller, res: Response, attachment:
 
   async function* batches(): AsyncGenerator<ClientEvent[]> {
     for await (const batch of runEvents(context, caller, source)) {
+      clearTimeout(admission);
       ended = batch.ended ?? ended;
       yield batch.events;
     }
+  }
+}
+
+/** The start of a run shows it; where nothing is heard of it in time, this does. */
+function admitLater(context: ApiContext, { run, admit }: Attachment): NodeJS.Timeout | undefined {
+  return admit && setTimeout(() => void admit().catch(report), START_EXPECTED_MS).unref();
+
+  function report(error: unknown): void {
+    if (errorCode(error) !== 'not_found') context.report(error, `admission of run ${run.runId}`);
   }
 }
 

@@ -16,12 +16,12 @@ import {
   threadRunInBackground,
   type RunBody,
 } from '../protocol/schemas/index.js';
-import { acceptRun, findRun, isEnded, type AcceptedRun, type RunOrder } from './accept-run.js';
+import { acceptRun, type AcceptedRun, type RunOrder } from './accept-run.js';
 import { callerOf, type ApiContext } from './context.js';
+import { findRun, findThread, isEnded } from './find.js';
 import { answerSlowly } from './keep-alive.js';
 import { bodyOf, pathId } from './params.js';
 import { attachAccepted, attachKnown, awaitEnd, streamRun, type Attachment } from './run-stream.js';
-import { findThread } from './threads.js';
 import { parse } from './validate.js';
 import { runToWire, select } from './wire.js';
 
@@ -110,7 +110,7 @@ function keyOf(req: Request): { key?: string } {
 function create(context: ApiContext, readOrder: OrderReader): Handler {
   return async (req, res) => {
     const accepted = await acceptRun(context, readOrder(req, callerOf(res)));
-    await accepted.recorded;
+    await Promise.all([accepted.admit?.(), accepted.bound]);
     setLocation(res, accepted.run, 'join');
     res.json(runToWire(accepted.run));
   };
@@ -121,11 +121,7 @@ function createAndWait(context: ApiContext, readOrder: OrderReader): Handler {
     const order = readOrder(req, callerOf(res));
     const accepted = await acceptRun(context, order);
     setLocation(res, accepted.run, 'join');
-    await answerSlowly(
-      context,
-      res,
-      finalValues(context, order.caller, res, attach(order, accepted), accepted.recorded),
-    );
+    await answerSlowly(context, res, finalValues(context, order.caller, res, attach(order, accepted), accepted.bound));
   };
 }
 
@@ -136,7 +132,7 @@ function createAndStream(context: ApiContext, readOrder: OrderReader): Handler {
     const accepted = await acceptRun(context, order);
     setLocation(res, accepted.run, 'stream');
     const filter = { namespaces: namespace };
-    await streamRun(context, order.caller, res, attach(order, accepted), filter, accepted.recorded);
+    await streamRun(context, order.caller, res, attach(order, accepted), filter, accepted.bound);
   };
 }
 
@@ -213,12 +209,12 @@ async function finalValues(
   caller: Caller,
   res: Response,
   attachment: Attachment,
-  recorded: Promise<unknown> = Promise.resolve(),
+  bound: Promise<void> = Promise.resolve(),
 ): Promise<string | undefined> {
   const { threadId, runId } = attachment.run;
   const outcome = await awaitEnd(context, caller, res, attachment);
   if (!outcome) return undefined;
-  await recorded.catch((error: unknown) => context.report(error, `record of run ${runId}`));
+  await bound.catch((error: unknown) => context.report(error, `thread of run ${runId}`));
   if (outcome.ended.error) return JSON.stringify({ __error__: outcome.ended.error });
   if (outcome.values !== undefined) return outcome.values;
   try {

@@ -10,9 +10,10 @@ import {
 } from '../protocol/schemas/index.js';
 import type { ThreadState } from '../steps/ports.js';
 import { callerOf, type ApiContext } from './context.js';
+import { findThread } from './find.js';
 import { bodyOf, pathId } from './params.js';
 import { bodyCheckpoint, checkpointRef } from './run-request.js';
-import { findThread, graphOf } from './threads.js';
+import { graphOf } from './threads.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
 

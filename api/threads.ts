@@ -3,9 +3,9 @@ import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import { ColloquyError, errorCode, type Caller, type Thread } from '../protocol/index.js';
 import { threadCount, threadCreate, threadGetQuery, threadPatch, threadSearch } from '../protocol/schemas/index.js';
 import type { ThreadQuery } from '../threads/index.js';
-import { threadNotFound } from './accept-run.js';
 import { callerOf, type ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
+import { findThread, threadNotFound } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf, pathId } from './params.js';
 import { deleteThread } from './stateless.js';
@@ -78,10 +78,6 @@ export function threadRoutes(context: ApiContext): Router {
   });
 
   return router;
-}
-
-export function findThread(context: ApiContext, caller: Caller, threadId: string): Promise<Thread> {
-  return orNotFound(context.threads.getThread(caller, threadId), threadNotFound(threadId));
 }
 
 /** The graph of a thread's last run, where it had one. */

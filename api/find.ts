@@ -1,0 +1,52 @@
+import { ENDED_RUN_STATUSES, type Assistant, type Caller, type Run, type Thread } from '../protocol/index.js';
+import type { ApiContext } from './context.js';
+import { orNotFound } from './errors.js';
+
+/** Records by id, with errors in the words of the API's clients. */
+
+export function findAssistant(context: ApiContext, caller: Caller, idOrGraph: string): Promise<Assistant> {
+  return orNotFound(
+    context.assistants.getAssistant(caller, idOrGraph),
+    `Assistant not found: no assistant or graph "${idOrGraph}"`,
+  );
+}
+
+export function findThread(context: ApiContext, caller: Caller, threadId: string): Promise<Thread> {
+  return orNotFound(context.threads.getThread(caller, threadId), threadNotFound(threadId));
+}
+
+export function threadNotFound(threadId: string): string {
+  return `Thread with ID ${threadId} not found`;
+}
+
+/**
+ * By its id a run is shown before it is admitted too: whoever knows the id had it from us when the run was accepted.
+ * Errors: `not_found`.
+ */
+export function findRun(context: ApiContext, caller: Caller, threadId: string, runId: string): Promise<Run> {
+  return orNotFound(
+    context.threads.getRun(caller, threadId, runId, { admittedOnly: false }),
+    `Run not found: thread ${threadId} has no run ${runId}`,
+  );
+}
+
+/**
+ * A run, and an offset that all its events are above. One that has not started has its events after the tail of now; read in this order,
+ * none can slip in between. Errors: `not_found`.
+ */
+export async function locateRun(
+  context: ApiContext,
+  caller: Caller,
+  threadId: string,
+  runId: string,
+): Promise<{ run: Run; start: number }> {
+  const run = await findRun(context, caller, threadId, runId);
+  if (run.afterSeq !== undefined) return { run, start: run.afterSeq };
+  const tail = await context.events.tail(caller, threadId);
+  const again = await findRun(context, caller, threadId, runId);
+  return { run: again, start: again.afterSeq ?? tail };
+}
+
+export function isEnded(run: Run): boolean {
+  return (ENDED_RUN_STATUSES as readonly string[]).includes(run.status);
+}
