@@ -1,3 +1,5 @@
+import { defaultPayloadConverter, rawValueTypeInfo } from '@temporalio/common';
+import type { RawValue } from '@temporalio/common';
 import {
   ApplicationFailure,
   CancelledFailure,
@@ -42,6 +44,12 @@ import { ConversationQueue } from './queue.js';
 
 /** A stateless conversation whose only run never came (its submission was refused) ends after this. */
 const EPHEMERAL_PATIENCE_MS = 60_000;
+
+/**
+ * Inputs of a signal reach the handler undecoded: one that cannot be decoded would fail the workflow task, again and again, before any
+ * code of ours could look at it.
+ */
+const UNREAD = { typeInfo: { inputTypes: Array.from({ length: 8 }, () => rawValueTypeInfo) } };
 
 /** A conversation: takes runs from updates and signals, works them off one by one, waits for answers, for ever. */
 export async function conversation(given?: unknown): Promise<void> {
@@ -142,10 +150,10 @@ function takeUpdates(queue: ConversationQueue, changed: () => void): void {
 /** A signal has no answer, so what is wrong with one is noted where its sender can look. */
 function takeSignals(queue: ConversationQueue, changed: () => void): void {
   const take = (name: string, follow: (given: unknown) => void) =>
-    setHandler(defineSignal<unknown[]>(name), (...args: unknown[]) => {
+    setHandler(defineSignal<RawValue[]>(name, UNREAD), (...inputs: RawValue[]) => {
       try {
-        if (args.length > 1) throw new ColloquyError('invalid_argument', `it takes one input, not ${args.length}`);
-        follow(args[0]);
+        if (inputs.length > 1) throw new ColloquyError('invalid_argument', `it takes one input, not ${inputs.length}`);
+        follow(read(inputs[0]));
       } catch (error) {
         if (errorCode(error) === undefined) throw error;
         tell(queue, `signal ${name} was not followed: ${(error as Error).message}`);
@@ -162,6 +170,15 @@ function takeSignals(queue: ConversationQueue, changed: () => void): void {
     tell(queue, `signal ${name} is unknown; known: ${Object.values(SIGNALS).join(', ')}`);
     changed();
   });
+}
+
+/** What was sent, whatever its encoding. Errors: `invalid_argument`. */
+function read(input: RawValue | undefined): unknown {
+  try {
+    return input === undefined ? undefined : defaultPayloadConverter.fromPayload(input.payload);
+  } catch (cause) {
+    throw new ColloquyError('invalid_argument', `its input cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function tell(queue: ConversationQueue, text: string): void {

@@ -45,6 +45,22 @@ inEveryMode((world, mode) => {
       await talk.until((view) => view.last?.runId === 'r2');
     });
 
+    it.each([
+      ['weird/encoding', '"hello"', 'Unknown encoding: weird/encoding'],
+      ['json/plain', '{hello', "Expected property name or '}' in JSON"],
+    ])('that cannot be decoded (%s) are noted and harm nothing', async (encoding, data, cause) => {
+      const talk = world().talk();
+      await talk.submit('r1');
+      await world().client.workflowService.signalWorkflowExecution({
+        namespace: 'default',
+        workflowExecution: { workflowId: talk.workflowId },
+        signalName: 'message',
+        input: { payloads: [{ metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) }] },
+      });
+      const { notes } = await talk.until((view) => view.notes.length === 1);
+      expect(notes[0]?.text).toContain(`signal message was not followed: its input cannot be read: ${cause}`);
+    });
+
     it('whose message is refused leave a note', async () => {
       const talk = world().talk();
       talk.record = () => ({ refused: 'no assistant named ghost' });
