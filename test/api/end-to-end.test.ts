@@ -1,0 +1,314 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { Client } from '@langchain/langgraph-sdk';
+import { Connection, Client as TemporalClient } from '@temporalio/client';
+import { createConversations, type Conversations } from '../../api/index.js';
+import { DEFAULT_SETTINGS } from '../../workflows/contract.js';
+import { ANYBODY } from '../support/api-server.js';
+import { House, type HouseProcess } from '../support/house.js';
+
+interface Part {
+  id?: string;
+  event: string;
+  data: unknown;
+}
+
+describe('API, worker, Temporal and MongoDB together', () => {
+  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'));
+  let api: HouseProcess;
+  let client: Client;
+  let connection: Connection;
+  let conversations: Conversations;
+
+  beforeAll(async () => {
+    [, api] = await Promise.all([house.worker(), house.api()]);
+    client = new Client({ apiUrl: api.url, apiKey: null });
+    connection = await Connection.connect({ address: house.temporalAddress });
+    conversations = createConversations({
+      client: new TemporalClient({ connection }),
+      taskQueue: house.name,
+      settings: DEFAULT_SETTINGS,
+      timeoutMs: 10_000,
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await house.stop();
+    await connection.close();
+  });
+
+  async function newThread(): Promise<string> {
+    return (await client.threads.create()).thread_id;
+  }
+
+  it('holds a conversation of several turns', async () => {
+    const threadId = await newThread();
+    expect(await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } })).toEqual({
+      log: ['hi', 'heard', 'answered'],
+    });
+    const second = await client.runs.wait(threadId, 'talk', { input: { log: ['again'] } });
+    expect(second).toEqual({ log: ['hi', 'heard', 'answered', 'again', 'heard', 'answered'] });
+    const thread = await client.threads.get(threadId);
+    expect(thread).toMatchObject({ status: 'idle', values: second, metadata: { graph_id: 'talk' } });
+    const history = await client.threads.getHistory(threadId);
+    expect(history[0]).toMatchObject({ values: second, next: [] });
+    expect(history).toHaveLength(10);
+    const runs = await client.runs.list(threadId);
+    expect(runs.map((run) => run.status)).toEqual(['success', 'success']);
+  });
+
+  it('streams every mode', async () => {
+    const parts = await collect(
+      client.runs.stream(await newThread(), 'talk', {
+        input: { log: ['hi'] },
+        streamMode: ['values', 'updates', 'custom', 'tasks', 'checkpoints', 'debug', 'events', 'messages-tuple'],
+      }),
+    );
+    const names = new Set(parts.map((part) => part.event));
+    expect([...names]).toEqual(
+      expect.arrayContaining(['metadata', 'values', 'updates', 'custom', 'tasks', 'checkpoints', 'debug', 'events']),
+    );
+    expect(parts.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual([{ heard: true }]);
+    const updates = parts.filter((part) => part.event === 'updates').map((part) => part.data);
+    expect(updates.map((update) => Object.keys(update as object))).toEqual([['hear'], ['ask'], ['answer']]);
+  });
+
+  it('asks a person, and goes on with the answer; a second answer is refused', async () => {
+    const threadId = await newThread();
+    const asked = await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
+    expect(asked).toMatchObject({ __interrupt__: [{ value: { question: 'shall I?' } }] });
+    const thread = await client.threads.get(threadId);
+    expect(thread.status).toBe('interrupted');
+    const [[question] = []] = Object.values(thread.interrupts);
+    expect(question?.value).toEqual({ question: 'shall I?' });
+    expect((await client.threads.getState(threadId)).next).toEqual(['ask']);
+    const answers = await Promise.allSettled(
+      ['yes', 'no'].map((resume) => client.runs.wait(threadId, 'talk', { command: { resume } })),
+    );
+    const refused = answers.filter((answer) => answer.status === 'rejected');
+    expect(refused.map((answer) => (answer.reason as { status: number }).status)).toEqual([409]);
+    const { values } = await client.threads.getState(threadId);
+    const told = (values as { log: string[] }).log.filter((line) => line.startsWith('told'));
+    expect(told).toHaveLength(1);
+    expect((await client.threads.get(threadId)).status).toBe('idle');
+  });
+
+  it('takes an answer that comes through Temporal', async () => {
+    const threadId = await newThread();
+    await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
+    const view = await conversations.view(ANYBODY, threadId);
+    expect(view.interrupts).toMatchObject([{ node: 'ask', preview: expect.stringContaining('shall I?') as unknown }]);
+    const { runId } = await conversations.resume(ANYBODY, threadId, { value: 'yes' });
+    await until(async () => (await conversations.view(ANYBODY, threadId)).last?.runId === runId);
+    expect(await client.runs.join(threadId, runId)).toMatchObject({
+      log: ['shall I?', 'heard', 'told yes', 'answered'],
+    });
+    await expect(conversations.resume(ANYBODY, threadId, { value: 'yes' })).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('reads like a story in Temporal', async () => {
+    const threadId = await newThread();
+    await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } });
+    const handle = new TemporalClient({ connection }).workflow.getHandle(`conversation/default/${threadId}`);
+    const description = await handle.describe();
+    expect(await description.staticSummary()).toBe('conversation with talk');
+    expect(await description.staticDetails()).toContain(threadId);
+    expect(description.typedSearchAttributes.getAll().map(({ key }) => key.name)).toEqual(
+      expect.arrayContaining(['ColloquyTenant', 'ColloquyAssistant', 'ColloquyStatus']),
+    );
+  });
+
+  it('runs what is sent at once one after the other, in the order it was accepted', async () => {
+    const threadId = await newThread();
+    const runs = [];
+    for (const text of ['one', 'two', 'three']) {
+      runs.push(await client.runs.create(threadId, 'talk', { input: { log: [text] } }));
+    }
+    const last = await client.runs.join(threadId, runs[2]?.run_id ?? '');
+    const said = (last as unknown as { log: string[] }).log.filter((line) => ['one', 'two', 'three'].includes(line));
+    expect(said).toEqual(['one', 'two', 'three']);
+    const first = await client.runs.join(threadId, runs[0]?.run_id ?? '');
+    expect(first).toEqual({ log: ['one', 'heard', 'answered'] });
+  });
+
+  it('refuses, interrupts or rolls back what works, as the client asks', async () => {
+    const threadId = await newThread();
+    const working = await ticking(threadId);
+    await expect(client.runs.create(threadId, 'talk', { input: {}, multitaskStrategy: 'reject' })).rejects.toThrow(
+      'HTTP 409',
+    );
+    const after = await client.runs.wait(threadId, 'talk', {
+      input: { log: ['stop'] },
+      multitaskStrategy: 'interrupt',
+    });
+    expect((after as { log: string[] }).log).toContain('stop');
+    expect((await client.runs.get(threadId, working)).status).toBe('interrupted');
+
+    const other = await newThread();
+    const undone = await ticking(other);
+    const clean = await client.runs.wait(other, 'talk', { input: { log: ['anew'] }, multitaskStrategy: 'rollback' });
+    expect(clean).toEqual({ log: ['anew', 'heard', 'answered'] });
+    await expect(client.runs.get(other, undone)).rejects.toThrow('HTTP 404');
+  });
+
+  it('takes a run with reject right after the last one ended', async () => {
+    const threadId = await newThread();
+    for (let turn = 0; turn < 3; turn += 1) {
+      await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] }, multitaskStrategy: 'reject' });
+    }
+    expect(await client.runs.list(threadId)).toHaveLength(3);
+  });
+
+  it('cancels a run and waits for its end; the thread takes the next message', async () => {
+    const threadId = await newThread();
+    const runId = await ticking(threadId);
+    await client.runs.cancel(threadId, runId, true);
+    expect((await client.runs.get(threadId, runId)).status).toBe('interrupted');
+    const next = await client.runs.wait(threadId, 'talk', { input: { log: ['still there?'.slice(0, -1)] } });
+    expect((next as { log: string[] }).log.at(-1)).toBe('answered');
+  });
+
+  it('ends a run that fails with its error; the thread takes the next message', async () => {
+    const threadId = await newThread();
+    const parts = await collect(client.runs.stream(threadId, 'broken', { input: { log: [] } }));
+    expect(parts.filter((part) => part.event === 'error')).toMatchObject([
+      { data: { error: 'TypeError', message: 'the node cannot do this' } },
+    ]);
+    expect((await client.threads.get(threadId)).status).toBe('error');
+    await expect(client.runs.wait(threadId, 'broken', { input: {} })).rejects.toThrow('TypeError');
+    const next = await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } });
+    expect((next as { log: string[] }).log.at(-1)).toBe('answered');
+  });
+
+  it('edits state', async () => {
+    const threadId = await newThread();
+    await client.runs.wait(threadId, 'talk', { input: { log: ['first'] } });
+    await client.threads.updateState(threadId, { values: { log: ['edited'] }, asNode: 'answer' });
+    expect(((await client.threads.getState(threadId)).values as { log: string[] }).log.at(-1)).toBe('edited');
+  });
+
+  it('forks from a checkpoint', async () => {
+    const threadId = await newThread();
+    await client.runs.wait(threadId, 'talk', { input: { log: ['first'] } });
+    await client.runs.wait(threadId, 'talk', { input: { log: ['second'] } });
+    const history = await client.threads.getHistory(threadId, { limit: 20 });
+    const fork = history.find(
+      (state) => state.next.length === 0 && (state.values as { log: string[] }).log.length === 3,
+    );
+    const checkpoint_id = fork?.checkpoint.checkpoint_id ?? '';
+    const forked = await client.runs.wait(threadId, 'talk', { input: { log: ['other'] }, checkpointId: checkpoint_id });
+    expect(forked).toEqual({ log: ['first', 'heard', 'answered', 'other', 'heard', 'answered'] });
+    await client.threads.updateState(threadId, { values: { log: ['edited'] }, asNode: 'answer' });
+    expect(((await client.threads.getState(threadId)).values as { log: string[] }).log.at(-1)).toBe('edited');
+  });
+
+  it('runs without a thread', async () => {
+    const values = await client.runs.wait(null, 'talk', { input: { log: ['hi'] } });
+    expect(values).toEqual({ log: ['hi', 'heard', 'answered'] });
+    const parts = await collect(client.runs.stream(null, 'talk', { input: { log: ['hi'] }, streamMode: 'values' }));
+    expect(parts.at(-1)?.data).toEqual({ log: ['hi', 'heard', 'answered'] });
+  });
+
+  it('takes a repeated request once', async () => {
+    const threadId = await newThread();
+    const body = JSON.stringify({ assistant_id: 'talk', input: { log: ['pay'] } });
+    const send = () =>
+      fetch(`${api.url}/threads/${threadId}/runs/wait`, {
+        method: 'POST',
+        headers: { 'Idempotency-Key': 'pay' },
+        body,
+      });
+    const answers = await Promise.all([send(), send(), send()].map(async (sent) => (await sent).json()));
+    for (const answer of answers) expect(answer).toEqual({ log: ['pay', 'heard', 'answered'] });
+    expect(await client.runs.list(threadId)).toHaveLength(1);
+  });
+
+  it('loses and doubles no event when the API process is killed', async () => {
+    const [doomed, other] = await Promise.all([house.api(), house.api()]);
+    const threadId = await newThread();
+    const response = await fetch(`${doomed.url}/threads/${threadId}/runs/stream`, {
+      method: 'POST',
+      body: JSON.stringify({ assistant_id: 'ticker', input: { ticks: 60 }, stream_mode: ['custom', 'values'] }),
+    });
+    const seen: Part[] = [];
+    await readEvents(response, (part) => {
+      seen.push(part);
+      if (seen.length === 10) void doomed.kill('SIGKILL');
+    });
+    expect(seen.length).toBeLessThan(60);
+    const rest: Part[] = [];
+    const resumed = await fetch(`${other.url}${response.headers.get('Location')}`, {
+      headers: { 'Last-Event-ID': seen.at(-1)?.id ?? '' },
+    });
+    await readEvents(resumed, (part) => rest.push(part));
+    const ticks = [...seen, ...rest].filter((part) => part.event === 'custom').map((part) => part.data);
+    expect(ticks).toEqual(Array.from({ length: 60 }, (_, n) => ({ n: n + 1 })));
+    expect(rest.at(-1)).toMatchObject({ event: 'values', data: { log: ['ticked 60'] } });
+    await other.kill();
+  });
+
+  it('deletes a thread while it works; its id is free again', async () => {
+    const threadId = await newThread();
+    await ticking(threadId);
+    await client.threads.delete(threadId);
+    await expect(client.threads.get(threadId)).rejects.toThrow('HTTP 404');
+    await client.threads.create({ threadId });
+    const anew = await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } });
+    expect(anew).toEqual({ log: ['hi', 'heard', 'answered'] });
+  });
+
+  it('says that a conversation is not there', async () => {
+    const nowhere = randomUUID();
+    await expect(conversations.view(ANYBODY, nowhere)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(conversations.close(ANYBODY, nowhere, 1_000)).resolves.toBeUndefined();
+  });
+
+  it('gives up where no worker answers, within its time', async () => {
+    const lonely = createConversations({
+      client: new TemporalClient({ connection }),
+      taskQueue: `${house.name}-nobody`,
+      settings: DEFAULT_SETTINGS,
+      timeoutMs: 300,
+    });
+    const submission = { runId: randomUUID(), graphId: 'talk', assistantId: 'talk', strategy: 'enqueue' } as const;
+    await expect(lonely.submit(ANYBODY, randomUUID(), submission)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  /** Starts a run that works for long; answers its id when it does. */
+  async function ticking(threadId: string): Promise<string> {
+    const stream = client.runs.stream(threadId, 'ticker', { input: { ticks: 1_000 }, streamMode: 'custom' });
+    const first = await stream.next();
+    await stream.next();
+    return (first.value?.data as { run_id: string }).run_id;
+  }
+});
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+async function collect(stream: AsyncIterable<unknown>): Promise<Part[]> {
+  const parts: Part[] = [];
+  for await (const part of stream) parts.push(part as Part);
+  return parts;
+}
+
+/** Reads whole events until the stream ends or breaks. */
+async function readEvents(response: Response, told: (part: Part) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+      const blocks = (text + decoder.decode(chunk, { stream: true })).split('\n\n');
+      text = blocks.pop() ?? '';
+      for (const block of blocks) if (block.startsWith('id: ')) told(parseEvent(block));
+    }
+  } catch {
+    // The process behind it was killed.
+  }
+}
+
+function parseEvent(block: string): Part {
+  const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? '';
+  return { id: field('id'), event: field('event'), data: JSON.parse(field('data')) as unknown };
+}
