@@ -1,4 +1,4 @@
-import { ApplicationFailure, type Duration } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import { errorCode, type Head, type RunError, type StepOptions } from '../protocol/index.js';
 import type { StepFailure } from '../steps/index.js';
 import { FAILURES } from '../workflows/contract.js';
@@ -18,7 +18,7 @@ export function stepFailure(failure: StepFailure, options: StepOptions, failures
   }
   const backoff = options.initialIntervalMs * options.backoffCoefficient ** (failures - 1);
   const delay = Math.max(Math.min(backoff, options.maximumIntervalMs), failure.retryAfterMs ?? 0);
-  return ApplicationFailure.create({ ...common, type: error.error, nextRetryDelay: delay as Duration });
+  return ApplicationFailure.create({ ...common, type: error.error, nextRetryDelay: delay });
 }
 
 export function isRetried(failure: StepFailure, options: StepOptions): boolean {

@@ -48,7 +48,7 @@ function requestOf(run: UnrecordedRun, assistant: Assistant): RunRequest {
   const { resume } = run;
   const shared = {
     config: assistant.config,
-    ...(assistant.context != null && { context: assistant.context }),
+    ...(assistant.context !== null && assistant.context !== undefined && { context: assistant.context }),
     streamModes: ['values', 'messages-tuple'] as RunRequest['streamModes'],
     streamSubgraphs: false,
   };

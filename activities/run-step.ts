@@ -1,15 +1,22 @@
-import { Context, CancelledFailure } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import {
   CONTROL_EVENTS,
   ENDED_RUN_STATUSES,
   encodeFence,
   errorCode,
+  type AttemptData,
   type Cursor,
   type Fence,
-  type Head,
   type Run,
 } from '../protocol/index.js';
-import { classifyFailure, runStep as runGraphStep, supersededBy, type StepReport } from '../steps/index.js';
+import {
+  classifyFailure,
+  describeError,
+  runStep as runGraphStep,
+  supersededBy,
+  type StepFailure,
+  type StepReport,
+} from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
 import { MongoHeads, StepSaver } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
@@ -19,6 +26,8 @@ import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './f
 
 const READ_BATCH = 1_000;
 const REQUESTS_KEPT = 1_000;
+/** Share of the server's timeout after which a step is stopped from within. */
+const TIMEOUT_SHARE = 0.95;
 
 /**
  * The activity that runs one step of a run. Idempotent by its fence: an attempt that comes late commits nothing; one that comes again finds
@@ -30,7 +39,8 @@ export function createRunStep(dependencies: ActivityDependencies) {
     const { info, cancellationSignal } = Context.current();
     const beat = setInterval(() => Context.current().heartbeat(), (info.heartbeatTimeoutMs ?? 10_000) / 4);
     try {
-      return await new StepActivity(dependencies, runs, task, info.attempt, cancellationSignal).execute();
+      const timeout = AbortSignal.timeout(task.options.startToCloseTimeoutMs * TIMEOUT_SHARE);
+      return await new StepActivity(dependencies, runs, task, info.attempt, cancellationSignal, timeout).execute();
     } finally {
       clearInterval(beat);
     }
@@ -47,7 +57,8 @@ class StepActivity {
     private readonly runs: Map<string, Run>,
     private readonly task: StepTask,
     private readonly attempt: number,
-    private readonly signal: AbortSignal,
+    private readonly cancelled: AbortSignal,
+    private readonly timeout: AbortSignal,
   ) {
     this.#fence = encodeFence({ run: task.ordinal, step: task.step, attempt });
     this.#heads = new MongoHeads(dependencies.db);
@@ -60,12 +71,15 @@ class StepActivity {
       const [run, cursor] = await Promise.all([this.#run(), this.#cursor()]);
       if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
       log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail });
-      const started = this.#begin(run, cursor, log);
-      const report = await this.#step(run, cursor, log);
+      // What this attempt supersedes is said before it says anything itself.
+      if (this.attempt > 1) await this.#supersede(run, cursor, log);
+      const started = this.#start(run, cursor);
+      const report = await this.#step(run, cursor, log).catch((error: unknown) => this.#fail(error));
       await started;
       return await this.#finish(run, report, log);
     } catch (error) {
-      throw await this.#failure(error);
+      if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error;
+      throw infrastructureFailure(error, describeError(error));
     } finally {
       await log?.close().catch(() => undefined);
     }
@@ -102,19 +116,21 @@ class StepActivity {
     return { head, tail };
   }
 
-  /** Says that the run, or another attempt of it, has begun. */
-  async #begin(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
+  /** Marks the run running, beside the step. */
+  async #start(run: Run, cursor: Cursor): Promise<void> {
     const { step, threadId } = this.task;
-    if (this.attempt > 1) {
-      const superseded = await this.#superseded(run, cursor);
-      const data = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
-      log.append({ ns: '', step: 0, event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
-    } else if (step === 1) {
-      log.append({ ns: '', step: 0, event: 'metadata', data: JSON.stringify({ run_id: run.runId, attempt: 1 }) });
-    }
-    if (step === 1 || this.attempt > 1) {
-      await this.dependencies.threads.startRun(this.#caller, threadId, run.runId, run.afterSeq ?? cursor.tail);
-    }
+    if (step > 1 && this.attempt === 1) return;
+    const started = this.dependencies.threads.startRun(this.#caller, threadId, run.runId, run.afterSeq ?? cursor.tail);
+    // Awaited when the step has ended; if that throws first, this is not left unheard.
+    started.catch(() => undefined);
+    await started;
+  }
+
+  async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
+    const superseded = await this.#superseded(run, cursor);
+    const data: AttemptData = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
+    log.append({ ns: '', step: 0, event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
+    await log.flush();
   }
 
   async #superseded(run: Run, cursor: Cursor) {
@@ -159,7 +175,7 @@ class StepActivity {
       {
         openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
         log,
-        signal: this.signal,
+        signal: AbortSignal.any([this.cancelled, this.timeout]),
         drain,
         ...(store !== undefined && { store }),
       },
@@ -188,17 +204,36 @@ class StepActivity {
     return { ...shared, status: report.status, cursor: { head: report.head, tail }, interrupts: questions };
   }
 
-  async #failure(error: unknown): Promise<unknown> {
+  /** Says what a failed step means to Temporal. */
+  async #fail(error: unknown): Promise<never> {
     const { tenant, threadId, runId, step, options } = this.task;
-    if (this.signal.aborted) return new CancelledFailure(`run ${runId} of thread ${threadId} was cancelled`);
-    const failure = classifyFailure(error);
-    if (errorCode(error) === 'fence_lost') {
-      return fenceFailure(error, failure.error, this.#fence, await this.#heads.readHead(tenant, threadId));
+    const context = Context.current();
+    if (context.cancellationSignal.aborted) {
+      // Also aborted when the worker stops or the server has given this attempt up; the run goes on then.
+      if (context.cancellationDetails?.cancelRequested) {
+        throw new CancelledFailure(`run ${runId} of thread ${threadId} was cancelled`);
+      }
+      throw ApplicationFailure.create({
+        type: 'worker_stopped',
+        message: `the worker stopped during step ${step} of run ${runId}`,
+      });
     }
-    if (failure.kind === 'infrastructure') return infrastructureFailure(error, failure.error);
+    const failure = this.timeout.aborted
+      ? timeoutFailure(options.startToCloseTimeoutMs, error)
+      : classifyFailure(error);
+    if (errorCode(error) === 'fence_lost') {
+      throw fenceFailure(error, failure.error, this.#fence, await this.#heads.readHead(tenant, threadId));
+    }
+    if (failure.kind === 'infrastructure') throw infrastructureFailure(error, failure.error);
     const failures = isRetried(failure, options)
       ? await this.dependencies.threads.countFailure(this.#caller, threadId, runId, step)
       : 1;
-    return stepFailure(failure, options, failures);
+    throw stepFailure(failure, options, failures);
   }
+}
+
+/** A step that takes longer than its nodes may is stopped here, so that it counts as theirs; the server's own timeout comes later. */
+function timeoutFailure(timeoutMs: number, cause: unknown): StepFailure {
+  const error = { error: 'TimeoutError', message: `the step took longer than its timeout of ${timeoutMs} ms` };
+  return { kind: 'transient', error, cause };
 }

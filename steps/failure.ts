@@ -1,4 +1,4 @@
-import { ColloquyError, errorCode, type RunError } from '../protocol/index.js';
+import { ColloquyError, errorCode, type ErrorCode, type RunError } from '../protocol/index.js';
 
 /** What the activity must know of an error that ended a step. */
 export interface StepFailure {
@@ -8,6 +8,9 @@ export interface StepFailure {
   retryAfterMs?: number;
   cause: unknown;
 }
+
+/** Codes that our own saver and log throw into the graph's run. */
+const INFRASTRUCTURE: ReadonlySet<ErrorCode> = new Set(['fence_lost', 'unavailable', 'internal']);
 
 const TRANSIENT_STATUS = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
 const TRANSIENT_CODES = new Set([
@@ -36,7 +39,7 @@ const TRANSIENT_MESSAGE =
 export function classifyFailure(cause: unknown): StepFailure {
   const error = describeError(cause);
   const code = errorCode(cause);
-  if (code === 'fence_lost' || code === 'unavailable') return { kind: 'infrastructure', error, cause };
+  if (code !== undefined && INFRASTRUCTURE.has(code)) return { kind: 'infrastructure', error, cause };
   if (code === 'graph_transient' || (code === undefined && isTransient(cause))) {
     const retryAfterMs = retryAfter(cause);
     return { kind: 'transient', error, cause, ...(retryAfterMs !== undefined && { retryAfterMs }) };
@@ -84,7 +87,7 @@ function retryAfter(cause: unknown): number | undefined {
 function header(headers: unknown, name: string): string | undefined {
   if (typeof headers !== 'object' || headers === null) return undefined;
   if ('get' in headers && typeof headers.get === 'function') {
-    return ((headers as Headers).get(name) as string | null) ?? undefined;
+    return (headers as Headers).get(name) ?? undefined;
   }
   const value = (headers as Record<string, unknown>)[name];
   return typeof value === 'string' ? value : undefined;

@@ -81,7 +81,7 @@ export class Narrator {
   }
 
   #tellEvent(event: Parameters<Narrator['event']>[0], isRoot: boolean): void {
-    const ns = String(event.metadata?.langgraph_checkpoint_ns ?? '');
+    const ns = (event.metadata?.langgraph_checkpoint_ns as string | undefined) ?? '';
     if (this.#modes.has('events') && !this.#isRepeatedStart(event.event, isRoot ? '' : ns, isRoot))
       this.#append(ns, 'events', event);
     if (this.#modes.has('messages') && event.event === 'on_chat_model_stream' && !event.tags?.includes('nostream')) {

@@ -8,13 +8,10 @@ export function supersededBy(events: StoredEvent[], head: Head, ordinal: number)
   const dropped = new Set<number>();
   for (const event of events) {
     if (event.event === CONTROL_EVENTS.attempt) dropEarlier(JSON.parse(event.data) as AttemptData, event.seq, dropped);
-    else if (!isKept(event) && event.seq > committedUpTo(event.ns, head, ordinal)) dropped.add(event.seq);
+    else if (event.event !== CONTROL_EVENTS.ended && event.seq > committedUpTo(event.ns, head, ordinal))
+      dropped.add(event.seq);
   }
   return ranges([...dropped].sort((a, b) => a - b));
-}
-
-function isKept(event: StoredEvent): boolean {
-  return event.event === 'metadata' || event.event === CONTROL_EVENTS.ended;
 }
 
 function committedUpTo(ns: string, head: Head, ordinal: number): number {

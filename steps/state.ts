@@ -11,6 +11,7 @@ import {
   type InterruptsByTask,
   type Run,
 } from '../protocol/index.js';
+import { describeError } from './failure.js';
 import type { GraphSource, StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
 import { checkpointOf, toWire } from './wire.js';
 
@@ -108,7 +109,7 @@ async function allow(dependencies: StateDependencies, caller: Caller, action: st
 
 /** What `invoke` returns: the output channels, and the open questions where it waits. */
 function finalValues(graph: LoadedGraph, snapshot: StateSnapshot, run: Run): unknown {
-  const outputs = graph.outputChannels as string | string[];
+  const outputs = graph.outputChannels;
   const values = pick(snapshot.values, outputs);
   const interrupts = snapshot.tasks.flatMap((task) => task.interrupts);
   if (run.status !== 'interrupted' || interrupts.length === 0) return values;
@@ -143,10 +144,10 @@ function toThreadTask(task: StateSnapshot['tasks'][number]): ThreadTask {
     id: task.id,
     name: task.name,
     path: toWire(task.path ?? []),
-    error: task.error === undefined ? null : ((task.error as { message?: string }).message ?? String(task.error)),
+    error: task.error === undefined ? null : describeError(task.error).message,
     interrupts: toWire<Interrupt[]>(task.interrupts),
     checkpoint: checkpointOf(state, false) as Record<string, unknown> | null,
-    state: state !== undefined && 'values' in state ? toThreadState(state as StateSnapshot) : null,
+    state: state !== undefined && 'values' in state ? toThreadState(state) : null,
     result: toWire((task as { result?: unknown }).result ?? null),
   };
 }

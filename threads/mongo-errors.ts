@@ -34,3 +34,20 @@ function isSilence(error: unknown): boolean {
     (error instanceof MongoError && error.hasErrorLabel('RetryableWriteError'))
   );
 }
+
+/** Server code of a document over 16 MB. */
+const TOO_LARGE = 10334;
+
+/** For writers of state that run inside of somebody's graph: whatever the database fails with is ours, never the graph's. */
+export function stateError(error: unknown, what: string): unknown {
+  if (error instanceof ColloquyError) return error;
+  const { message } = error as Error;
+  const tooLarge = (error as { code?: unknown }).code === TOO_LARGE || /larger than the maximum size/.test(message);
+  if (tooLarge) {
+    return new ColloquyError('too_large', `${what}: one value is over the database's 16 MB: ${message}`, {
+      cause: error,
+    });
+  }
+  if (!(error instanceof MongoError)) return error;
+  return new ColloquyError('unavailable', `${what}: ${message}`, { cause: error });
+}

@@ -7,7 +7,8 @@ import type {
   PendingWrite,
 } from '@langchain/langgraph-checkpoint';
 import { decodeFence, type Fence, type Head, type NamespaceHead } from '../protocol/index.js';
-import { MongoSaver, type SaverOptions } from './mongo-saver.js';
+import { stateError } from './mongo-errors.js';
+import { MongoSaver, type SaverOptions, type StateCommit } from './mongo-saver.js';
 import type { StateCache } from './state-cache.js';
 import { writeGroup, type StateDocument } from './state-documents.js';
 
@@ -185,10 +186,18 @@ export class StepSaver extends MongoSaver {
     return this.highest(threadId, ns);
   }
 
+  protected override async commit(threadId: string, commit: StateCommit): Promise<void> {
+    await this.#ours('stored', super.commit(threadId, commit));
+  }
+
+  protected override highest(threadId: string, ns: string): Promise<string | undefined> {
+    return this.#ours('read', super.highest(threadId, ns));
+  }
+
   protected override async readDocument(key: string): Promise<StateDocument | undefined> {
     const [cached] = this.#options.cache.get(key) ?? [];
     if (cached !== undefined) return cached;
-    const document = await super.readDocument(key);
+    const document = await this.#ours('read', super.readDocument(key));
     if (document !== undefined) this.#options.cache.set(key, [document]);
     return document;
   }
@@ -196,16 +205,22 @@ export class StepSaver extends MongoSaver {
   protected override async readDocuments(keys: string[]): Promise<StateDocument[]> {
     const cached = keys.flatMap((key) => this.#options.cache.get(key) ?? []);
     const have = new Set(cached.map((document) => document._id));
-    const read = await super.readDocuments(keys.filter((key) => !have.has(key)));
+    const read = await this.#ours('read', super.readDocuments(keys.filter((key) => !have.has(key))));
     for (const document of read) this.#options.cache.set(document._id, [document]);
     return [...cached, ...read];
   }
 
   protected override async readGroup(prefix: string): Promise<StateDocument[]> {
     const known = this.#writes.get(prefix) ?? this.#options.cache.get(this.#writesKey(prefix, this.#options.head.rev));
-    const writes = known ?? (await super.readGroup(prefix));
+    const writes = known ?? (await this.#ours('read', super.readGroup(prefix)));
     this.#writes.set(prefix, writes);
     return writes;
+  }
+
+  #ours<T>(done: string, work: Promise<T>): Promise<T> {
+    return work.catch((error: unknown) => {
+      throw stateError(error, `state of thread ${this.#options.threadId} cannot be ${done}`);
+    });
   }
 
   #writesKey(prefix: string, rev: number): string {

@@ -1,3 +1,4 @@
+/* eslint-disable max-lines -- one table of scenarios */
 import { AIMessage, HumanMessage, type BaseMessage } from '@langchain/core/messages';
 import { FakeListChatModel } from '@langchain/core/utils/testing';
 import { tool } from '@langchain/core/tools';
@@ -211,7 +212,7 @@ export const SCENARIOS: Scenario[] = [
       return as(
         entrypoint('workflow', async (input: { n: number }) => {
           const both = await Promise.all([double(input.n), double(input.n + 1)]);
-          const ok = interrupt('go on?') as string;
+          const ok = interrupt('go on?');
           return { both, ok, more: await double(both[0] ?? 0) };
         }) as never,
       );
