@@ -1,19 +1,18 @@
+import { MongoError } from 'mongodb';
 import { Context } from '@temporalio/activity';
 import {
   CONTROL_EVENTS,
   encodeFence,
   errorCode,
   type Caller,
-  type Cursor,
   type EndedData,
-  type InterruptsByTask,
   type Run,
   type ThreadStatus,
 } from '../protocol/index.js';
 import { describeError, describeThread } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
 import { MongoHeads, MongoSaver, rollbackRun, type RunEnd, type ThreadStore } from '../threads/index.js';
-import type { EndRunTask } from '../workflows/contract.js';
+import type { EndRunTask, Standing } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { fenceFailure } from './failures.js';
 
@@ -31,8 +30,8 @@ export async function endRunRecords(
     status: end.status,
     ...(end.error !== undefined && { error: end.error }),
   };
-  if (end.error !== undefined) log.append({ ns: '', step: 0, event: 'error', data: JSON.stringify(end.error) });
-  log.append({ ns: '', step: 0, event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
+  if (end.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(end.error) });
+  log.append({ ns: '', event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
   return log.flush();
 }
 
@@ -40,7 +39,7 @@ export async function endRunRecords(
 export function createEndRun(dependencies: ActivityDependencies) {
   const heads = new MongoHeads(dependencies.db);
 
-  return async (task: EndRunTask): Promise<{ cursor: Cursor; threadStatus: ThreadStatus }> => {
+  return async (task: EndRunTask): Promise<Standing> => {
     const { tenant, threadId, runId } = task;
     const caller = workerCaller(tenant);
     const fence = encodeFence({ run: task.ordinal, step: task.step, attempt: Context.current().info.attempt });
@@ -55,7 +54,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
     const thread = await standing(task, run);
     const head = await heads.readHead(tenant, threadId);
     const tail = await dependencies.events.tail(caller, threadId);
-    if (run === undefined) return { cursor: { head, tail }, threadStatus: thread.status };
+    if (run === undefined) return { cursor: { head, tail }, threadStatus: thread.status, interrupts: thread.questions };
     const log = dependencies.events.open({ tenant, threadId, runId, fence, tail });
     try {
       const end = { runId, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
@@ -67,26 +66,29 @@ export function createEndRun(dependencies: ActivityDependencies) {
         log,
       );
       if (task.rollback) await dependencies.threads.removeRun(caller, threadId, runId);
-      return { cursor: { head, tail: last }, threadStatus: thread.status };
+      return { cursor: { head, tail: last }, threadStatus: thread.status, interrupts: thread.questions };
     } finally {
       await log.close().catch(() => undefined);
     }
   };
 
   /** How the thread stands now: in error, waiting where something is due, or idle. */
-  async function standing(
-    task: EndRunTask,
-    run: Run | undefined,
-  ): Promise<{ status: ThreadStatus; interrupts: InterruptsByTask }> {
-    if (task.status === 'error') return { status: 'error', interrupts: {} };
-    if (run === undefined) return { status: 'idle', interrupts: {} };
-    const graph = await dependencies.project.load(run.graphId);
-    const { next, interrupts } = await describeThread(
-      graph,
-      new MongoSaver({ ...dependencies, tenant: task.tenant }),
-      task.threadId,
-    );
-    return { status: next.length > 0 ? 'interrupted' : 'idle', interrupts };
+  async function standing(task: EndRunTask, run: Run | undefined) {
+    if (run === undefined) return { status: 'idle' as ThreadStatus, interrupts: {}, questions: [] };
+    const { next, ...open } = await describe(run);
+    const waiting: ThreadStatus = next.length > 0 ? 'interrupted' : 'idle';
+    return { ...open, status: task.status === 'error' ? ('error' as ThreadStatus) : waiting };
+  }
+
+  /** A graph that cannot be loaded or read (it may be why the run ends) has nothing due. */
+  async function describe(run: Run): ReturnType<typeof describeThread> {
+    try {
+      const graph = await dependencies.project.load(run.graphId);
+      return await describeThread(graph, new MongoSaver({ ...dependencies, tenant: run.tenant }), run.threadId);
+    } catch (error) {
+      if (error instanceof MongoError) throw error;
+      return { next: [], interrupts: {}, questions: [] };
+    }
   }
 }
 

@@ -129,7 +129,7 @@ class StepActivity {
   async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
     const superseded = await this.#superseded(run, cursor);
     const data: AttemptData = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
-    log.append({ ns: '', step: 0, event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
+    log.append({ ns: '', event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
     await log.flush();
   }
 

@@ -12,8 +12,6 @@ export interface StoredEvent {
   fence: Fence;
   /** Checkpoint namespace it belongs to; `''` is the root graph. */
   ns: string;
-  /** LangGraph's step number in that namespace; committed once the namespace's head has it. */
-  step: number;
   /** SSE event name (`values`, `messages|tools:…`), or one of {@link CONTROL_EVENTS}. */
   event: string;
   /** JSON text, sent to clients as it is. */

@@ -90,7 +90,7 @@ export class Narrator {
   }
 
   #append(ns: string, event: string, data: unknown): void {
-    this.#options.append({ ns, step: 0, event, data: toWireText(data) });
+    this.#options.append({ ns, event, data: toWireText(data) });
   }
 
   #payload(mode: string, payload: unknown): unknown {

@@ -1,5 +1,5 @@
 import type { LoadedGraph } from '../agents/index.js';
-import type { InterruptsByTask, PendingInterrupt } from '../protocol/index.js';
+import type { Interrupt, InterruptsByTask, PendingInterrupt } from '../protocol/index.js';
 import { subgraphOf, graphAt } from './node-options.js';
 
 type Json = Record<string, unknown>;
@@ -83,7 +83,7 @@ export class StepProgress {
     const id = interrupt.id ?? '';
     // A question bubbles up through the nodes around it; the first to tell of it is the innermost.
     if (this.#questions.has(id)) return;
-    this.#questions.set(id, { id, node, preview: preview(interrupt.value), ...deadlineOf(interrupt.value) });
+    this.#questions.set(id, questionOf(node, interrupt));
   }
 
   #dueIn(ns: string): { graph: LoadedGraph; node: string }[] {
@@ -95,6 +95,11 @@ export class StepProgress {
       return inner.length > 0 ? inner : [{ graph, node: name }];
     });
   }
+}
+
+/** An interrupt as a person is asked it. */
+export function questionOf(node: string, { id = '', value }: Interrupt): PendingInterrupt {
+  return { id, node, preview: preview(value), ...deadlineOf(value) };
 }
 
 function childNamespace(task: RunningTask): string {

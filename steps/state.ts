@@ -9,9 +9,11 @@ import {
   type CheckpointRef,
   type Interrupt,
   type InterruptsByTask,
+  type PendingInterrupt,
   type Run,
 } from '../protocol/index.js';
 import { describeError } from './failure.js';
+import { questionOf } from './progress.js';
 import type { GraphSource, StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
 import { checkpointOf, toWire } from './wire.js';
 
@@ -82,12 +84,13 @@ export async function describeThread(
   graph: LoadedGraph,
   saver: BaseCheckpointSaver<string>,
   threadId: string,
-): Promise<{ next: string[]; interrupts: InterruptsByTask }> {
+): Promise<{ next: string[]; interrupts: InterruptsByTask; questions: PendingInterrupt[] }> {
   const snapshot = await graph.getState(configOf(saver, threadId));
   const asked = snapshot.tasks.filter((task) => task.interrupts.length > 0);
   return {
     next: snapshot.next,
     interrupts: Object.fromEntries(asked.map((task) => [task.id, toWire<Interrupt[]>(task.interrupts)])),
+    questions: asked.flatMap((task) => task.interrupts.map((one) => questionOf(task.name, one))),
   };
 }
 

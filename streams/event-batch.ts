@@ -21,7 +21,6 @@ export interface EventBatch {
 
 export interface BatchedEvent {
   ns: string;
-  step: number;
   event: string;
   /** JSON text. */
   data: string;

@@ -74,8 +74,8 @@ export class MongoRunLog implements RunLog {
     if (this.#error !== undefined) return;
     const bytes = Buffer.byteLength(event.data) + event.event.length + event.ns.length + 100;
     if (this.#refuses(event, bytes)) return;
-    const { ns, step, event: name, data } = event;
-    this.#buffer.push({ ns, step, event: name, data, at: new Date(), bytes });
+    const { ns, event: name, data } = event;
+    this.#buffer.push({ ns, event: name, data, at: new Date(), bytes });
     this.#bufferedBytes += bytes;
     this.#appended += 1;
     this.#hooks.ready(this, this.#appended === 1);

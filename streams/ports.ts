@@ -15,7 +15,7 @@ export interface RunLogScope {
 }
 
 /** See {@link StoredEvent} for the fields. */
-export type NewEvent = Pick<StoredEvent, 'ns' | 'step' | 'event' | 'data'>;
+export type NewEvent = Pick<StoredEvent, 'ns' | 'event' | 'data'>;
 
 /**
  * Writes the events of one attempt of a step. Appends keep their order and take gap-free offsets. The first goes out at once, later ones

@@ -5,12 +5,17 @@
 import { conversationId } from '../protocol/index.js';
 import type {
   CancelAction,
+  Cursor,
   EndedRunStatus,
-  Head,
   MultitaskStrategy,
+  PendingInterrupt,
   RunError,
+  StepOptions,
   ThreadStatus,
 } from '../protocol/index.js';
+
+export { DEFAULT_STEP_OPTIONS } from '../protocol/index.js';
+export type { Cursor, PendingInterrupt, StepOptions } from '../protocol/index.js';
 
 export const CONVERSATION_WORKFLOW = 'conversation';
 
@@ -200,18 +205,6 @@ export interface Note {
   text: string;
 }
 
-/** A question to a person. */
-export interface PendingInterrupt {
-  id: string;
-  node: string;
-  /** Start of the question as text, at most 500 characters. */
-  preview: string;
-  /** ISO 8601; the default answer is given then. */
-  deadline?: string;
-  /** Answer given at the deadline. */
-  defaultAnswer?: unknown;
-}
-
 // ---- search attributes (Keyword), registered by the server's start
 
 /**
@@ -262,34 +255,6 @@ export function oneLine(text: string): string {
 }
 
 // ---- activities
-
-/** Where thread and log stand after a step: lets the next one skip the reads. A stale one costs a retry, never correctness. */
-export interface Cursor {
-  head: Head;
-  /** Offset of the thread's last event. */
-  tail: number;
-}
-
-/** Activity options of the nodes about to run, from `metadata.temporal` of the graph's nodes. Durations in ms. */
-export interface StepOptions {
-  startToCloseTimeoutMs: number;
-  heartbeatTimeoutMs: number;
-  /** Attempts for errors that the node throws; failures of the infrastructure are always retried. */
-  maximumAttempts: number;
-  initialIntervalMs: number;
-  backoffCoefficient: number;
-  maximumIntervalMs: number;
-  taskQueue?: string;
-}
-
-export const DEFAULT_STEP_OPTIONS: StepOptions = {
-  startToCloseTimeoutMs: 600_000,
-  heartbeatTimeoutMs: 10_000,
-  maximumAttempts: 5,
-  initialIntervalMs: 1_000,
-  backoffCoefficient: 2,
-  maximumIntervalMs: 60_000,
-};
 
 export interface StepTask {
   tenant: string;
@@ -342,6 +307,14 @@ export interface EndRunTask {
   rollback?: boolean;
 }
 
+/** Where a thread stands after a run was ended from outside. */
+export interface Standing {
+  cursor: Cursor;
+  threadStatus: ThreadStatus;
+  /** Questions that are open, such as one whose answer was cancelled. */
+  interrupts: PendingInterrupt[];
+}
+
 export interface RecordRunTask {
   tenant: string;
   threadId: string;
@@ -359,7 +332,7 @@ export type RecordedRun =
 export interface ConversationActivities {
   runStep(task: StepTask): Promise<StepOutcome>;
   /** Answers where the thread stands then, so that the next run needs no read. */
-  endRun(task: EndRunTask): Promise<{ cursor: Cursor; threadStatus: ThreadStatus }>;
+  endRun(task: EndRunTask): Promise<Standing>;
   recordRun(task: RecordRunTask): Promise<RecordedRun>;
 }
 

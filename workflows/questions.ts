@@ -47,9 +47,9 @@ export class Questions {
     this.asked = abandons(run) ? [] : this.asked.filter((question) => question.id !== run.answers);
   }
 
-  /** The graph asks. A question that is asked again keeps its deadline: answering another one must not prolong it. */
-  ask(interrupts: PendingInterrupt[]): void {
-    const before = new Map(this.asked.map((question) => [question.id, question]));
+  /** The graph asks. A question that was asked `earlier` keeps its deadline: answering another one must not prolong it. */
+  ask(interrupts: PendingInterrupt[], earlier: PendingInterrupt[] = this.asked): void {
+    const before = new Map(earlier.map((question) => [question.id, question]));
     this.asked = interrupts.map((question) => before.get(question.id) ?? question);
   }
 

@@ -20,6 +20,7 @@ import type {
   PendingInterrupt,
   QueuedRun,
   ResumeConversation,
+  Standing,
   Resumed,
   StepOutcome,
   SubmitRun,
@@ -265,10 +266,11 @@ export class ConversationQueue {
   }
 
   /** A run was ended from outside of its steps. */
-  ended(run: QueuedRun, end: Omit<EndedRun, 'runId'>, stands?: { cursor: Cursor; threadStatus: ThreadStatus }): void {
+  ended(run: QueuedRun, end: Omit<EndedRun, 'runId'>, stands?: Standing): void {
     this.setCursor(stands?.cursor);
     if (this.current?.run !== run) return;
-    if (run.cancelled === 'rollback') this.restoreQuestions(this.current);
+    if (stands !== undefined) this.questions.ask(stands.interrupts, this.current.questionsBefore);
+    else if (run.cancelled === 'rollback') this.restoreQuestions(this.current);
     const quiet = this.questions.all.length > 0 ? 'interrupted' : 'idle';
     const fallback = end.status === 'error' ? 'error' : quiet;
     this.settledStatus = stands === undefined || stands.threadStatus === 'busy' ? fallback : stands.threadStatus;

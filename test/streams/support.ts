@@ -19,7 +19,7 @@ export function scope(threadId: string, given: Partial<RunLogScope> = {}): RunLo
 }
 
 export function said(data: unknown, event = 'custom') {
-  return { ns: '', step: 1, event, data: JSON.stringify(data) };
+  return { ns: '', event, data: JSON.stringify(data) };
 }
 
 export function texts(events: StoredEvent[]): unknown[] {

@@ -40,7 +40,7 @@ describe('writing events', () => {
     const threadId = randomUUID();
     const opened = scope(threadId, { fence: fence(3, 2, 1) });
     const run = log.open(opened);
-    run.append({ ns: 'tools:1', step: -1, event: 'values|tools:1', data: '{"$a.b":[1]}' });
+    run.append({ ns: 'tools:1', event: 'values|tools:1', data: '{"$a.b":[1]}' });
     await run.close();
     expect(await readAll(threadId)).toEqual([
       {
@@ -50,7 +50,6 @@ describe('writing events', () => {
         runId: opened.runId,
         fence: '0000000003.0000002.00001',
         ns: 'tools:1',
-        step: -1,
         event: 'values|tools:1',
         data: '{"$a.b":[1]}',
         at: expect.any(Date),

@@ -160,7 +160,7 @@ class Stage implements Turn {
   }
 
   tell(event: string, data: unknown): Promise<number> {
-    this.#log.append({ ns: '', step: 0, event, data: JSON.stringify(data) });
+    this.#log.append({ ns: '', event, data: JSON.stringify(data) });
     return this.#log.flush();
   }
 

@@ -208,7 +208,11 @@ describe('questions', () => {
     queue.begin(current);
     expect(queue.view().interrupts).toEqual([]);
     queue.cancel({ runIds: ['r1'], action: 'rollback' });
-    queue.ended(current.run, { status: 'interrupted' }, { cursor: cursorAt(1), threadStatus: 'interrupted' });
+    queue.ended(
+      current.run,
+      { status: 'interrupted' },
+      { cursor: cursorAt(1), threadStatus: 'interrupted', interrupts: [{ id: 'i1', node: 'ask', preview: '' }] },
+    );
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
 
     queue.resume({ value: 'yes' }, 'r2');

@@ -82,7 +82,11 @@ export class Talk {
     duplicate: false,
   });
   end: ConversationActivities['endRun'] = (task) =>
-    Promise.resolve({ cursor: cursorAt(task.ordinal), threadStatus: task.status === 'error' ? 'error' : 'idle' });
+    Promise.resolve({
+      cursor: cursorAt(task.ordinal),
+      threadStatus: task.status === 'error' ? 'error' : 'idle',
+      interrupts: [],
+    });
   private readonly watchers = new Set<() => void>();
 
   constructor(
