@@ -1,0 +1,76 @@
+import { describe, expect, it } from '@jest/globals';
+import { Annotation, START, StateGraph } from '@langchain/langgraph';
+import type { LoadedGraph } from '../../agents/index.js';
+import { DEFAULT_STEP_OPTIONS } from '../../protocol/index.js';
+import { hasNodeOptions, mergeOptions, nodeOptions } from '../../steps/node-options.js';
+
+const State = Annotation.Root({ n: Annotation<number> });
+
+function graph(temporal?: unknown): LoadedGraph {
+  const options = temporal === undefined ? {} : { metadata: { temporal } };
+  return new StateGraph(State)
+    .addNode('a', () => ({ n: 1 }), options)
+    .addEdge(START, 'a')
+    .compile() as unknown as LoadedGraph;
+}
+
+describe('activity options of a node', () => {
+  it('are the defaults where the node says nothing', () => {
+    expect(nodeOptions(graph(), 'a')).toEqual(DEFAULT_STEP_OPTIONS);
+    expect(hasNodeOptions(graph())).toBe(false);
+  });
+
+  it('come from metadata.temporal, durations as ms or text', () => {
+    const options = nodeOptions(
+      graph({
+        startToCloseTimeout: '5m',
+        heartbeatTimeout: 2500,
+        taskQueue: 'gpu',
+        retry: { maximumAttempts: 3, initialInterval: '500ms' },
+      }),
+      'a',
+    );
+    expect(options).toMatchObject({
+      startToCloseTimeoutMs: 300_000,
+      heartbeatTimeoutMs: 2_500,
+      taskQueue: 'gpu',
+      maximumAttempts: 3,
+      initialIntervalMs: 500,
+      retryAll: true,
+    });
+  });
+
+  it('are found in subgraphs too', () => {
+    const outer = new StateGraph(State)
+      .addNode('sub', graph({ taskQueue: 'q' }) as never)
+      .addEdge(START, 'sub')
+      .compile();
+    expect(hasNodeOptions(outer as unknown as LoadedGraph)).toBe(true);
+  });
+
+  it.each([
+    [{ startToCloseTimeout: 'soon' }, /startToCloseTimeout of node a is "soon"; expected/],
+    ['fast', /metadata.temporal of node a is "fast"; expected an object/],
+  ])('name what is wrong in %j', (temporal, message) => {
+    expect(() => nodeOptions(graph(temporal), 'a')).toThrow(message);
+  });
+
+  it('of parallel nodes are the longest timeout and the strictest retry', () => {
+    const a = { ...DEFAULT_STEP_OPTIONS, startToCloseTimeoutMs: 10, maximumAttempts: 2, retryAll: true };
+    const b = { ...DEFAULT_STEP_OPTIONS, startToCloseTimeoutMs: 20, maximumAttempts: 9 };
+    const merged = mergeOptions([
+      { node: 'a', options: a },
+      { node: 'b', options: b },
+    ]);
+    expect(merged).toMatchObject({ startToCloseTimeoutMs: 20, maximumAttempts: 2 });
+    expect(merged?.retryAll).toBeUndefined();
+  });
+
+  it('of parallel nodes may not name different task queues', () => {
+    const all = [
+      { node: 'a', options: { ...DEFAULT_STEP_OPTIONS, taskQueue: 'x' } },
+      { node: 'b', options: DEFAULT_STEP_OPTIONS },
+    ];
+    expect(() => mergeOptions(all)).toThrow(/nodes a and b run in one step but want task queues x and \(default\)/);
+  });
+});

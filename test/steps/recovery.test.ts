@@ -1,0 +1,59 @@
+import { describe, expect, it } from '@jest/globals';
+import { CONTROL_EVENTS, NO_FENCE, type Head, type NamespaceHead, type StoredEvent } from '../../protocol/index.js';
+import { supersededBy } from '../../steps/index.js';
+
+const RUN = 7;
+
+function event(seq: number, ns = '', name = 'values', data: unknown = {}): StoredEvent {
+  return {
+    tenant: 't',
+    threadId: 'th',
+    seq,
+    runId: 'r',
+    fence: NO_FENCE,
+    ns,
+    event: name,
+    data: JSON.stringify(data),
+    at: new Date(0),
+  };
+}
+
+function head(heads: Record<string, Partial<NamespaceHead>>): Head {
+  const full = Object.entries(heads).map(
+    ([ns, part]) => [ns, { checkpointId: 'c', run: RUN, step: 1, base: 0, tail: 0, ...part }] as const,
+  );
+  return { rev: 1, fence: NO_FENCE, heads: Object.fromEntries(full) };
+}
+
+describe('what a new attempt supersedes', () => {
+  it('is everything when the run has committed nothing', () => {
+    const old = head({ '': { run: RUN - 1, tail: 3 } });
+    expect(supersededBy([event(4), event(5), event(6, 'a:1')], old, RUN)).toEqual([[4, 6]]);
+  });
+
+  it('is what was said after the last commit', () => {
+    expect(supersededBy([event(4), event(5), event(6), event(7)], head({ '': { tail: 5 } }), RUN)).toEqual([[6, 7]]);
+  });
+
+  it('is decided for each namespace by its own commits', () => {
+    const events = [event(4), event(5, 'a:1'), event(6, 'b:1'), event(7, 'a:1'), event(8, 'b:1'), event(9, 'a:1')];
+    expect(supersededBy(events, head({ '': { tail: 4 }, 'a:1': { tail: 7 } }), RUN)).toEqual([
+      [6, 6],
+      [8, 9],
+    ]);
+  });
+
+  it('leaves what a finished subgraph said, once the graph around it has committed', () => {
+    expect(supersededBy([event(4, 'a:1'), event(5, 'a:1|b:2'), event(6)], head({ '': { tail: 6 } }), RUN)).toEqual([]);
+  });
+
+  it('keeps what earlier attempts superseded, and what was said between their look and their word', () => {
+    const attempt = event(8, '', CONTROL_EVENTS.attempt, { run_id: 'r', attempt: 2, superseded: [[4, 5]], tail: 6 });
+    const events = [event(4), event(5), event(6), event(7), attempt, event(9), event(10)];
+    expect(supersededBy(events, head({ '': { tail: 9 } }), RUN)).toEqual([
+      [4, 5],
+      [7, 7],
+      [10, 10],
+    ]);
+  });
+});
