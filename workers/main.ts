@@ -59,6 +59,9 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     for (const warning of project.warnings) logger.warn(warning);
     await prepareTemporal(config);
     await stores.assistants.registerGraphs(serviceCaller(config.tenant), project.graphs);
+    const serving: { worker?: Worker } = {};
+    const health = await startHealth(config.worker.healthPort, () => serving.worker?.getState() === 'RUNNING');
+    closers.push(() => health.close());
     const connection = await connectNative(config);
     closers.push(() => connection.close());
     const drain = new AbortController();
@@ -69,9 +72,8 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
       interceptors: { activity: tracing.activity },
       ...overrides.options,
     });
+    serving.worker = worker;
     const running = worker.run();
-    const health = await startHealth(config.worker.healthPort, () => worker.getState() === 'RUNNING');
-    closers.push(() => health.close());
     logger.info(`serving ${project.graphs.map((graph) => graph.graphId).join(', ')}`, {
       task_queue: config.temporal.taskQueue,
     });

@@ -28,7 +28,7 @@ export interface Stores {
   close(): Promise<void>;
 }
 
-const SELECTION_TIMEOUT_MS = 15_000;
+const SELECTION_TIMEOUT_MS = 10_000;
 
 /** Connects, and makes indexes where they are missing. Errors: `unavailable`. */
 export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): Promise<Stores> {
@@ -63,7 +63,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
 async function connectMongo(uri: string): Promise<MongoClient> {
   try {
     const options = {
-      serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS,
+      ...(!uri.includes('serverSelectionTimeoutMS=') && { serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS }),
       retryReads: true,
       retryWrites: true,
       ignoreUndefined: true,

@@ -5,7 +5,7 @@ import type { TemporalConfig } from '../config/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import { SEARCH_ATTRIBUTES } from '../workflows/contract.js';
 
-const CONNECT_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 10_000;
 const VISIBLE_TIMEOUT_MS = 60_000;
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2;
@@ -20,9 +20,9 @@ export function temporalOptions({ address, apiKey, tls }: TemporalConfig): Pick<
 }
 
 /** Errors: `unavailable`. */
-export async function connectTemporal(config: TemporalConfig): Promise<Connection> {
+export async function connectTemporal(config: TemporalConfig, timeoutMs = CONNECT_TIMEOUT_MS): Promise<Connection> {
   try {
-    return await Connection.connect({ ...temporalOptions(config), connectTimeout: CONNECT_TIMEOUT_MS });
+    return await Connection.connect({ ...temporalOptions(config), connectTimeout: timeoutMs });
   } catch (cause) {
     throw new ColloquyError(
       'unavailable',
