@@ -1,0 +1,164 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from '@langchain/langgraph-sdk';
+import { searchPath } from '../config/index.js';
+import { logTail, openLog } from '../dev/child.js';
+import { packageRoot } from '../dev/package.js';
+import { startServers, type Servers } from '../dev/servers.js';
+
+export interface HouseOptions {
+  /** Servers that are there already; default: started, and ended with the house. */
+  temporalAddress?: string;
+  mongodbUri?: string;
+  /** Folder for CPU profiles of the processes; default: none are made. */
+  profileDir?: string;
+  say: (line: string) => void;
+}
+
+/** A process that a bench compares or needs. */
+export interface HouseProcess {
+  pid: number;
+  /** What it told when it was ready. */
+  details: Record<string, string | number>;
+  /** Resolves when it is gone. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export const PROJECT = join(packageRoot(), 'bench', 'project', 'langgraph.json');
+const STOP_GRACE_MS = 30_000;
+
+/** The servers of one bench and the processes around them, all in one temporary folder; nothing of it is left when it stops. */
+export class House {
+  readonly dataDir = mkdtempSync(join(tmpdir(), 'colloquy-bench-'));
+  readonly name = `bench-${process.pid}`;
+  readonly #options: HouseOptions;
+  readonly #closers: (() => Promise<unknown>)[] = [];
+  #servers: Servers | undefined;
+  #started = 0;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(options: HouseOptions) {
+    this.#options = options;
+  }
+
+  static async start(options: HouseOptions): Promise<House> {
+    const house = new House(options);
+    const { temporalAddress, mongodbUri, say } = options;
+    try {
+      house.#servers = await startServers({
+        dataDir: house.dataDir,
+        toolsDir: join(packageRoot(), '.colloquy'),
+        searchPath: searchPath(),
+        temporalPort: 0,
+        mongodbPort: 0,
+        headless: true,
+        ...(temporalAddress !== undefined && { temporalAddress }),
+        ...(mongodbUri !== undefined && { mongodbUri }),
+        say,
+      });
+    } catch (error) {
+      await house.stop();
+      throw error;
+    }
+    return house;
+  }
+
+  get temporalAddress(): string {
+    return this.#running.temporal.address;
+  }
+
+  get mongodbUri(): string {
+    return this.#running.mongodb.address;
+  }
+
+  get #running(): Servers {
+    if (this.#servers === undefined) throw new Error('the servers are not started');
+    return this.#servers;
+  }
+
+  say(line: string): void {
+    this.#options.say(line);
+  }
+
+  worker(): Promise<HouseProcess> {
+    return this.#colloquy('worker', []);
+  }
+
+  /** Answers the URL of an API process. */
+  async api(environment: Record<string, string> = {}): Promise<string> {
+    const { details } = await this.#colloquy('api', ['--port', '0'], environment);
+    return String(details['url']);
+  }
+
+  #colloquy(command: string, flags: string[], environment: Record<string, string> = {}): Promise<HouseProcess> {
+    const common = ['--config', PROJECT, '--task-queue', this.name, '--database', this.name];
+    const addresses = ['--temporal-address', this.temporalAddress, '--mongodb-uri', this.mongodbUri];
+    const script = join(packageRoot(), 'bin', 'colloquy.mjs');
+    return this.fork(command, script, [command, ...common, ...addresses, ...flags], environment);
+  }
+
+  /** Starts a program that tells by IPC when it is ready, as ours do. */
+  async fork(
+    name: string,
+    script: string,
+    args: string[],
+    environment: Record<string, string> = {},
+  ): Promise<HouseProcess> {
+    const { profileDir } = this.#options;
+    this.#started += 1;
+    const logFile = join(this.dataDir, 'logs', `${name}-${this.#started}.log`);
+    const log = openLog(logFile);
+    const profile = [
+      `--cpu-prof`,
+      `--cpu-prof-dir=${profileDir}`,
+      `--cpu-prof-name=${name}-${this.#started}.cpuprofile`,
+    ];
+    const child = fork(script, args, {
+      stdio: ['ignore', log, log, 'ipc'],
+      execArgv: profileDir === undefined ? [] : profile,
+      env: { ...process.env, ...environment },
+    });
+    const gone = new Promise<void>((done) => child.once('exit', () => done()));
+    const kill = async (signal: NodeJS.Signals = 'SIGTERM') => {
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_GRACE_MS);
+      child.kill(signal);
+      await gone;
+      clearTimeout(timer);
+    };
+    this.onStop(() => (child.exitCode === null && child.signalCode === null ? kill() : gone));
+    const details = await readiness(child, () => `${name} ended before it was ready; ${logTail(logFile)}`);
+    return { pid: child.pid ?? 0, details, kill };
+  }
+
+  /** Called when the house stops: the last one first. */
+  onStop(close: () => Promise<unknown>): void {
+    this.#closers.push(close);
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) {
+      await close().catch((error: unknown) => this.say(`at the end: ${String(error)}`));
+    }
+    await this.#servers?.stop();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+/** A client as users have it. */
+export function sdkClient(apiUrl: string): Client {
+  return new Client({ apiUrl, apiKey: null });
+}
+
+function readiness(child: ChildProcess, explain: () => string): Promise<HouseProcess['details']> {
+  return new Promise((done, fail) => {
+    child.once('error', fail);
+    child.once('exit', () => fail(new Error(explain())));
+    child.once('message', (message) => done((message as { ready: HouseProcess['details'] }).ready));
+  });
+}

@@ -1,0 +1,51 @@
+/** `npm run bench -- NAME`: one question, one table; it starts what it needs and leaves nothing behind. */
+import { readCommandLine, listBenches, UsageError, type CommandLine } from './command-line.js';
+import type { Bench } from './bench.js';
+import { firstToken } from './first-token.js';
+import { House } from './house.js';
+import { recovery } from './recovery.js';
+import { formatReport, formatResult } from './report.js';
+import { throughput } from './throughput.js';
+import { turn } from './turn.js';
+import { wait } from './wait.js';
+
+const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery];
+const USAGE_EXIT = 2;
+
+async function main(args: string[]): Promise<number> {
+  const line = readCommandLine(
+    args,
+    BENCHES.map(({ name }) => name),
+  );
+  const bench = BENCHES.find(({ name }) => name === line.name);
+  if (bench === undefined) {
+    console.log(listBenches(BENCHES));
+    return 0;
+  }
+  await run(bench, line);
+  return 0;
+}
+
+async function run(bench: Bench, { json, options, ...house }: CommandLine): Promise<void> {
+  const opened = await House.start({ ...house, say: (text) => console.error(text) });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void opened.stop().finally(() => process.exit(130)));
+  }
+  try {
+    const report = await bench.run(opened, options);
+    console.log(formatReport(report, bench.question));
+    if (json) console.log(formatResult(report.result));
+  } finally {
+    await opened.stop();
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const expected = error instanceof UsageError;
+  console.error(expected ? `bench: ${error.message}` : error);
+  process.exitCode = expected ? USAGE_EXIT : 1;
+}
+// Everything is closed by now; a handle that a library left open must not keep the terminal.
+setTimeout(() => process.exit(), 500).unref();

@@ -1,0 +1,102 @@
+/** The graphs that the benches run: a project like a user's, loaded by our workers and by the peer alike. Builders, so that each runner brings its saver. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallbackManagerForLLMRun } from '@langchain/core/callbacks/manager';
+import { SimpleChatModel, type BaseChatModelParams } from '@langchain/core/language_models/chat_models';
+import { AIMessageChunk, type BaseMessage } from '@langchain/core/messages';
+import { ChatGenerationChunk } from '@langchain/core/outputs';
+import {
+  Annotation,
+  END,
+  MessagesAnnotation,
+  START,
+  StateGraph,
+  type LangGraphRunnableConfig,
+} from '@langchain/langgraph';
+
+const Text = Annotation.Root({ text: Annotation<string> });
+
+/** One node that does nothing. */
+export const one = new StateGraph(Text)
+  .addNode('only', () => ({ text: 'only' }))
+  .addEdge(START, 'only')
+  .addEdge('only', END);
+
+/** Three nodes in a line that do nothing. The state does not grow, so a thread's turns are alike. */
+export const three = new StateGraph(Text)
+  .addNode('first', () => ({ text: 'first' }))
+  .addNode('second', () => ({ text: 'second' }))
+  .addNode('third', () => ({ text: 'third' }))
+  .addEdge(START, 'first')
+  .addEdge('first', 'second')
+  .addEdge('second', 'third')
+  .addEdge('third', END);
+
+export const TOKENS = 20;
+const TOKEN_INTERVAL_MS = 20;
+const SHORTEST_THOUGHT_MS = 30;
+const LONGEST_THOUGHT_MS = 130;
+
+/** A model whose tokens are the time they were made: milliseconds of the machine's monotonic clock, which all processes share. */
+class SpeakingClock extends SimpleChatModel {
+  constructor(fields: BaseChatModelParams = {}) {
+    super(fields);
+  }
+
+  _llmType(): string {
+    return 'speaking-clock';
+  }
+
+  async _call(): Promise<string> {
+    return String(clock());
+  }
+
+  override async *_streamResponseChunks(
+    _messages: BaseMessage[],
+    _options: this['ParsedCallOptions'],
+    manager?: CallbackManagerForLLMRun,
+  ): AsyncGenerator<ChatGenerationChunk> {
+    // Of different length, so that no timer of the platform meets it at the same place each time.
+    await sleep(SHORTEST_THOUGHT_MS + Math.random() * (LONGEST_THOUGHT_MS - SHORTEST_THOUGHT_MS));
+    for (let token = 0; token < TOKENS; token += 1) {
+      if (token > 0) await sleep(TOKEN_INTERVAL_MS);
+      const text = `${clock()} `;
+      const chunk = new ChatGenerationChunk({ text, message: new AIMessageChunk(text) });
+      yield chunk;
+      await manager?.handleLLMNewToken(text, undefined, undefined, undefined, undefined, { chunk });
+    }
+  }
+}
+
+function clock(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+const model = new SpeakingClock();
+
+/** One node that says what a model says. */
+export const speaker = new StateGraph(MessagesAnnotation)
+  .addNode('speak', async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
+  .addEdge(START, 'speak')
+  .addEdge('speak', END);
+
+const FOR_EVER_MS = 600_000;
+
+/** Says who runs it and when it began; the first attempt never ends, the next one at once. */
+async function holdFirstAttempt(_: typeof Text.State, config: LangGraphRunnableConfig): Promise<{ text: string }> {
+  const attempt = Number(config.metadata?.['run_attempt'] ?? 1);
+  config.writer?.({ attempt, pid: process.pid, at: clock() });
+  if (attempt === 1) await sleep(FOR_EVER_MS, undefined, config.signal && { signal: config.signal });
+  return { text: `attempt ${attempt}` };
+}
+
+/** Sleeps with a heartbeat timeout of 2 s. */
+export const sleeper = new StateGraph(Text)
+  .addNode('sleep', holdFirstAttempt, { metadata: { temporal: { heartbeatTimeout: '2s' } } })
+  .addEdge(START, 'sleep')
+  .addEdge('sleep', END);
+
+/** The same with the heartbeat timeout that every node has. */
+export const defaultSleeper = new StateGraph(Text)
+  .addNode('sleep', holdFirstAttempt)
+  .addEdge(START, 'sleep')
+  .addEdge('sleep', END);

@@ -1,0 +1,60 @@
+import { median, percentile, type Samples } from './measure.js';
+
+/** The last line of a bench with `--json`. */
+export interface Result {
+  name: string;
+  /** Of `ours` and `against`. */
+  unit: 'ms' | 's' | 'runs/s';
+  ours: number;
+  against: Record<string, number>;
+  /** `ours` by what it is held against; see `docs/design/bench.md` for each bench. */
+  ratio: number;
+  /** Bound of `ratio` (turn, wait: at most; throughput: at least), or of `ours` in its unit (first-token, recovery: at most). */
+  goal: number;
+  met: boolean;
+  /** Samples of `ours`. */
+  n: number;
+}
+
+export interface Report {
+  result: Result;
+  /** What the table shows, a row each. */
+  samples: Samples;
+  /** Sentences under the table. */
+  notes: string[];
+}
+
+const HEADER = ['', 'p50', 'p99', 'lowest', 'highest', 'n'];
+
+export function formatReport({ result, samples, notes }: Report, question: string): string {
+  const rows = Object.entries(samples).map(([name, values]) => [
+    name,
+    ...[median(values), percentile(values, 99), Math.min(...values), Math.max(...values)].map(number),
+    String(values.length),
+  ]);
+  const verdict = `${result.met ? 'met' : 'MISSED'}: ours ${number(result.ours)} ${result.unit}, ratio ${number(result.ratio)}, goal ${result.goal}`;
+  return [question, '', ...formatTable([[...HEADER.with(0, result.unit)], ...rows]), '', ...notes, verdict].join('\n');
+}
+
+function formatTable(rows: string[][]): string[] {
+  const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  '),
+  );
+}
+
+function number(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** As it goes into JSON: three digits behind the point say enough. */
+export function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+export function formatResult(result: Result): string {
+  const against = Object.fromEntries(Object.entries(result.against).map(([name, value]) => [name, rounded(value)]));
+  return JSON.stringify({ ...result, ours: rounded(result.ours), against, ratio: rounded(result.ratio) });
+}

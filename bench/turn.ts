@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { Client as TemporalClient, Connection } from '@temporalio/client';
+import { createConversations } from '../api/conversations.js';
+import { CONTROL_EVENTS, DEFAULT_TENANT, type Caller } from '../protocol/index.js';
+import { systemAssistantId } from '../threads/index.js';
+import { DEFAULT_SETTINGS } from '../workflows/contract.js';
+import { startBare } from './bare.js';
+import type { Bench } from './bench.js';
+import { openHouseStores, startInProcess } from './in-process.js';
+import { sdkClient, type House } from './house.js';
+import { interleave, median } from './measure.js';
+import { three } from './project/graphs.js';
+
+const ROUNDS = 150;
+const WARMUP = 10;
+/** Turns of one thread; then another begins, so that no history gets long. */
+const TURNS = 50;
+const STEPS = 3;
+const GOAL = 1.3;
+const INPUT = { text: 'hello' };
+
+const OURS = 'ours, one activity a step';
+const JOINED = 'ours, quick steps joined';
+const BELOW = 'ours without HTTP, one activity a step';
+const BARE = 'bare Temporal: update and 3 activities';
+const GRAPH = 'graph in-process on the same saver';
+
+export const turn: Bench = {
+  name: 'turn',
+  question: 'How long is a turn of a 3-step graph, from sending the run until the client knows that it has ended?',
+
+  async run(house, { samples = ROUNDS }) {
+    await house.worker();
+    const single = { COLLOQUY_JOIN_QUICK_STEPS_MS: '0' };
+    const [stepwise, joined] = [sdkClient(await house.api(single)), sdkClient(await house.api())];
+    const bare = await startBare(house);
+    const inProcess = await startInProcess(house);
+    const below = await startBelowHttp(house);
+    const measured = await interleave(
+      [
+        { name: OURS, once: renewed(() => overHttp(stepwise)) },
+        { name: JOINED, once: renewed(() => overHttp(joined)) },
+        { name: BELOW, once: renewed(below) },
+        { name: BARE, once: renewed(() => bare.conversation(STEPS)) },
+        { name: GRAPH, once: renewed(() => graphTurns(inProcess)) },
+      ],
+      { rounds: samples, warmup: Math.min(WARMUP, samples) },
+    );
+    const p50 = (name: string) => median(measured[name] ?? []);
+    const floor = p50(BARE) + p50(GRAPH);
+    const ratios = [p50(OURS) / floor, p50(JOINED) / floor] as const;
+    return {
+      result: {
+        name: 'turn',
+        unit: 'ms',
+        ours: p50(OURS),
+        against: { [BARE]: p50(BARE), [GRAPH]: p50(GRAPH), [JOINED]: p50(JOINED), [BELOW]: p50(BELOW) },
+        ratio: ratios[0],
+        goal: GOAL,
+        met: Math.max(...ratios) <= GOAL,
+        n: samples,
+      },
+      samples: measured,
+      notes: [`of the sum ${floor.toFixed(1)} ms: ${OURS} ${ratios[0].toFixed(2)}, ${JOINED} ${ratios[1].toFixed(2)}`],
+    };
+  },
+};
+
+type Turn = () => Promise<unknown>;
+
+/** Makes a new conversation every {@link TURNS} turns. Its first turn does not count: it makes the thread and the workflow. */
+function renewed(begin: () => Promise<Turn>): () => Promise<number> {
+  let conversation: Turn | undefined;
+  let turns = 0;
+  return async () => {
+    if (conversation === undefined || turns === TURNS) {
+      conversation = await begin();
+      turns = 0;
+    }
+    turns += 1;
+    const begun = performance.now();
+    await conversation();
+    return performance.now() - begun;
+  };
+}
+
+async function overHttp(client: ReturnType<typeof sdkClient>): Promise<Turn> {
+  const { thread_id: threadId } = await client.threads.create();
+  const take = () => client.runs.wait(threadId, 'three', { input: INPUT });
+  await take();
+  return take;
+}
+
+async function graphTurns({ turns }: Awaited<ReturnType<typeof startInProcess>>): Promise<Turn> {
+  const invoke = turns(three, randomUUID());
+  await invoke(INPUT);
+  return () => invoke(INPUT);
+}
+
+/** The client's side without the API process: the run's record, its submission, and the event log until it says that the run has ended. */
+async function startBelowHttp(house: House): Promise<() => Promise<Turn>> {
+  const stores = await openHouseStores(house, house.name);
+  const connection = await Connection.connect({ address: house.temporalAddress });
+  house.onStop(() => connection.close());
+  const conversations = createConversations({
+    client: new TemporalClient({ connection }),
+    taskQueue: house.name,
+    settings: { ...DEFAULT_SETTINGS, joinQuickStepsMs: 0 },
+    timeoutMs: 10_000,
+  });
+  const caller: Caller = { tenant: DEFAULT_TENANT, principal: { kind: 'service', id: 'bench' }, onBehalfOf: [] };
+  const assistant = { assistantId: systemAssistantId('three'), graphId: 'three' };
+  const request = { input: INPUT, config: {}, streamModes: ['values' as const], streamSubgraphs: false };
+  const shared = { ...assistant, multitaskStrategy: 'enqueue' as const, metadata: {}, request };
+
+  return async () => {
+    const threadId = randomUUID();
+    await stores.threads.createThread(caller, { threadId, ifExists: 'raise' });
+    let afterSeq = 0;
+    const take = async () => {
+      const runId = randomUUID();
+      await stores.threads.createRun(caller, { threadId, runId, ...shared });
+      await conversations.submit(caller, threadId, { runId, ...assistant, strategy: 'enqueue' });
+      const stop = new AbortController();
+      for await (const events of stores.events.follow(caller, threadId, { afterSeq, signal: stop.signal })) {
+        afterSeq = events.at(-1)?.seq ?? afterSeq;
+        if (events.some((event) => event.runId === runId && event.event === CONTROL_EVENTS.ended)) stop.abort();
+      }
+    };
+    await take();
+    return take;
+  };
+}
