@@ -17,7 +17,11 @@ export class House {
   readonly temporalAddress = required('COLLOQUY_TEST_TEMPORAL_ADDRESS');
   readonly #processes = new Set<HouseProcess>();
 
-  constructor(private readonly project: string) {}
+  /** `env` is added to the environment of its processes. */
+  constructor(
+    private readonly project: string,
+    private readonly env: Record<string, string> = {},
+  ) {}
 
   worker(): Promise<HouseProcess> {
     return this.#start('worker', []);
@@ -44,12 +48,12 @@ export class House {
         ...['--mongodb-uri', this.mongodbUri, '--database', this.name],
         ...flags,
       ],
-      { silent: true, env: { ...process.env, NODE_OPTIONS: '' } },
+      { silent: true, env: { ...process.env, ...this.env, NODE_OPTIONS: '' } },
     );
     const gone = new Promise<void>((done) => child.once('exit', () => done()));
     const ready = await readiness(child, command);
     const started: HouseProcess = {
-      url: String(ready['url'] ?? ''),
+      url: ready.url ?? '',
       kill: async (signal = 'SIGTERM') => {
         this.#processes.delete(started);
         child.kill(signal);
@@ -61,13 +65,13 @@ export class House {
   }
 }
 
-function readiness(child: ChildProcess, command: string): Promise<Record<string, unknown>> {
+function readiness(child: ChildProcess, command: string): Promise<{ url?: string }> {
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
   child.stdout?.resume();
   return new Promise((done, fail) => {
     child.once('exit', (code) => fail(new Error(`${command} ended with ${code} before it was ready:\n${said}`)));
-    child.once('message', (message) => done((message as { ready: Record<string, unknown> }).ready));
+    child.once('message', (message) => done((message as { ready: { url?: string } }).ready));
   });
 }
 
