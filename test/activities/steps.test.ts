@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { resolve } from 'node:path';
+import { Client } from '@langchain/langgraph-sdk';
+import { House } from '../support/house.js';
+import { ModelServer } from '../support/model-server.js';
+
+interface Part {
+  event: string;
+  data: unknown;
+}
+
+const human = (content: string) => ({ messages: [{ role: 'user', content }] });
+
+describe('steps of a graph that calls a model', () => {
+  let house: House;
+  let model: ModelServer;
+  let client: Client;
+
+  beforeAll(async () => {
+    model = await ModelServer.start();
+    house = new House(resolve('test/fixtures/projects/model/langgraph.json'), { MODEL_URL: model.url });
+    const [, api] = await Promise.all([house.worker(), house.api()]);
+    client = new Client({ apiUrl: api.url, apiKey: null });
+  }, 60_000);
+  afterEach(() => model.reset());
+  afterAll(async () => {
+    await house.stop();
+    await model.close();
+  });
+
+  async function stream(threadId: string, graph: string, input: Record<string, unknown>): Promise<Part[]> {
+    const parts: Part[] = [];
+    const streamMode: ('values' | 'messages-tuple')[] = ['values', 'messages-tuple'];
+    for await (const part of client.runs.stream(threadId, graph, { input, streamMode })) parts.push(part as Part);
+    return parts;
+  }
+
+  /** Text of the model's messages as a client puts it together: what came before a new attempt does not count. */
+  function text(parts: Part[]): string {
+    let said = '';
+    for (const { event, data } of parts) {
+      if (event === 'metadata') said = '';
+      if (event === 'messages') said += (data as [{ content: string; type: string }])[0].content;
+    }
+    return said;
+  }
+
+  const newThread = async () => (await client.threads.create()).thread_id;
+
+  it('wait as long as a 429 says, and show the client the new attempt', async () => {
+    model.add({ times: 1, reply: { status: 429, retryAfterSeconds: 2 } });
+    const threadId = await newThread();
+    const before = Date.now();
+    const parts = await stream(threadId, 'chat', human('hello'));
+    // The server was told to wait; not how fast we are.
+    expect(Date.now() - before).toBeGreaterThanOrEqual(2_000);
+    const attempts = parts
+      .filter(({ event }) => event === 'metadata')
+      .map(({ data }) => (data as { attempt: number }).attempt);
+    expect(attempts).toEqual([1, 2]);
+    expect(text(parts)).toBe('Answer to "hello".');
+    expect(model.exchanges).toHaveLength(2);
+  });
+
+  it('do not try again what a 401 refuses; the run ends in error, and the thread takes the next message', async () => {
+    model.add({ times: 1, reply: { status: 401 } });
+    const threadId = await newThread();
+    const parts = await stream(threadId, 'chat', human('hello'));
+    expect(parts.at(-1)).toMatchObject({ event: 'error', data: { message: expect.stringContaining('401') } });
+    expect(model.exchanges).toHaveLength(1);
+    const [run] = await client.runs.list(threadId);
+    expect(run?.status).toBe('error');
+    expect((await client.threads.get(threadId)).status).toBe('error');
+    expect(text(await stream(threadId, 'chat', human('again')))).toBe('Answer to "again".');
+    expect((await client.threads.get(threadId)).status).toBe('idle');
+  });
+
+  it('go on after a cut stream without the text of the attempt that was cut', async () => {
+    model.add({ times: 1, reply: { text: 'one two three four', cutAfter: 2 } });
+    const threadId = await newThread();
+    const parts = await stream(threadId, 'chat', human('hello'));
+    expect(text(parts)).toBe('Answer to "hello".');
+    const { values } = await client.threads.getState<{ messages: { type: string; content: string }[] }>(threadId);
+    expect(values.messages.map(({ type, content }) => [type, content])).toEqual([
+      ['human', 'hello'],
+      ['ai', 'Answer to "hello".'],
+    ]);
+    // Who comes later is not told what was superseded.
+    const [run] = await client.runs.list(threadId);
+    const later: Part[] = [];
+    for await (const part of client.runs.joinStream(threadId, run?.run_id ?? '', { lastEventId: '-1' }))
+      later.push(part as Part);
+    expect(later.filter(({ event }) => event === 'messages').length).toBeGreaterThan(0);
+    expect(JSON.stringify(later)).not.toContain('one ');
+  });
+
+  it('stop the call of the model when their run is cancelled', async () => {
+    model.add({ times: 1, reply: { text: 'a b c d', stallAfter: 1 } });
+    const threadId = await newThread();
+    const run = await client.runs.create(threadId, 'chat', { input: human('hello') });
+    const exchange = await model.exchange(0);
+    await exchange.stalled;
+    await client.runs.cancel(threadId, run.run_id, true);
+    expect(await exchange.ended).toBe('aborted');
+    expect((await client.runs.get(threadId, run.run_id)).status).toBe('interrupted');
+    expect(text(await stream(threadId, 'chat', human('again')))).toBe('Answer to "again".');
+  });
+
+  it('stop a node that takes longer than it may, as often as it may be tried', async () => {
+    const threadId = await newThread();
+    const parts = await stream(threadId, 'slow', { log: [] });
+    expect(parts.at(-1)).toMatchObject({
+      event: 'error',
+      data: { error: 'TimeoutError', message: expect.stringContaining('400 ms') },
+    });
+    expect(parts.filter(({ event }) => event === 'metadata')).toHaveLength(2);
+  });
+
+  it('try again any error of a node that declares it, without running the nodes before it again', async () => {
+    const result = await client.runs.wait(await newThread(), 'declared', { input: { log: ['in'] } });
+    expect(result).toEqual({ log: ['in', 'first', 'call 3'] });
+  });
+
+  it('run only the task that failed again, not the one that finished beside it', async () => {
+    const result = (await client.runs.wait(await newThread(), 'pair', { input: { log: [] } })) as { log: string[] };
+    expect(result.log.sort()).toEqual(['bad 2', 'good 1']);
+  });
+});
