@@ -25,12 +25,12 @@ export async function endRunRecords(
   log: RunLog,
 ): Promise<number> {
   await Promise.all([log.flush(), threads.endRun(caller, threadId, end)]);
-  const data: EndedData = {
-    run_id: end.runId,
-    status: end.status,
-    ...(end.error !== undefined && { error: end.error }),
-  };
-  if (end.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(end.error) });
+  return sayEnded(log, { run_id: end.runId, status: end.status, ...(end.error !== undefined && { error: end.error }) });
+}
+
+/** Appends the last events of a run. Answers the offset of the last one. */
+export function sayEnded(log: RunLog, data: EndedData): Promise<number> {
+  if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });
   log.append({ ns: '', event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
   return log.flush();
 }

@@ -12,16 +12,17 @@ import {
 import {
   classifyFailure,
   describeError,
+  describeThread,
   runStep as runGraphStep,
   supersededBy,
   type StepFailure,
   type StepReport,
 } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import { MongoHeads, StepSaver } from '../threads/index.js';
+import { MongoHeads, MongoSaver, StepSaver } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
-import { endRunRecords } from './end-run.js';
+import { endRunRecords, sayEnded } from './end-run.js';
 import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './failures.js';
 
 const READ_BATCH = 1_000;
@@ -70,6 +71,7 @@ class StepActivity {
     try {
       const [run, cursor] = await Promise.all([this.#run(), this.#cursor()]);
       if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
+      if (hasEnded(run)) return await this.#ended(run, cursor);
       log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail });
       // What this attempt supersedes is said before it says anything itself.
       if (this.attempt > 1) await this.#supersede(run, cursor, log);
@@ -85,14 +87,13 @@ class StepActivity {
     }
   }
 
-  /** The run, unless it has ended or is gone. What it asks for never changes: later steps on this worker need no read. */
+  /** The run, unless it is gone. What it asks for never changes: later steps on this worker need no read. */
   async #run(): Promise<Run | undefined> {
     const { runId, threadId, step } = this.task;
     const known = this.runs.get(runId);
     if (known !== undefined && step > 1 && this.attempt === 1) return known;
     try {
       const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
-      if ((ENDED_RUN_STATUSES as readonly string[]).includes(run.status)) return undefined;
       this.runs.set(runId, run);
       for (const oldest of this.runs.keys()) {
         if (this.runs.size <= REQUESTS_KEPT) break;
@@ -103,6 +104,28 @@ class StepActivity {
       if (errorCode(error) === 'not_found') return undefined;
       throw error;
     }
+  }
+
+  /**
+   * A run that has ended before: somebody else ended it, or an earlier attempt did and died before Temporal knew. Then what it had still to
+   * say is said here.
+   */
+  async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
+    const { client, db, events, project } = this.dependencies;
+    const { status } = run;
+    if (this.attempt === 1 || (status !== 'success' && status !== 'interrupted')) {
+      return { status: 'skipped', nodes: [], next: [], cursor };
+    }
+    const { tenant, threadId, runId } = this.task;
+    const saver = new MongoSaver({ client, db, tenant });
+    const { next, questions } = await describeThread(await project.load(run.graphId), saver, threadId);
+    let { tail } = cursor;
+    const [last] = await events.read(this.#caller, threadId, { afterSeq: tail - 1, limit: 1 });
+    if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
+      const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
+      tail = await sayEnded(log, { run_id: runId, status }).finally(() => log.close());
+    }
+    return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
   }
 
   /** Where thread and log stand: what the last step left, or, where that may be out of date, what the database says. */
@@ -230,6 +253,10 @@ class StepActivity {
       : 1;
     throw stepFailure(failure, options, failures);
   }
+}
+
+function hasEnded(run: Run): boolean {
+  return (ENDED_RUN_STATUSES as readonly string[]).includes(run.status);
 }
 
 /** A step that takes longer than its nodes may is stopped here, so that it counts as theirs; the server's own timeout comes later. */

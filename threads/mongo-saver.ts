@@ -154,7 +154,13 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   ): Promise<void> {
     const { threadId } = this.address(config);
     const merges = await this.encodeWrites(config, writes, taskId, taskPath);
-    await this.commit(threadId, { inserts: [], merges, head: () => Promise.resolve({ heads: {} }) });
+    const rev = await this.#expectedRev(threadId);
+    await this.commit(threadId, {
+      inserts: [],
+      merges,
+      head: () => Promise.resolve({ heads: {}, ...(rev !== undefined && { rev }) }),
+    });
+    if (rev !== undefined) this.#rev = rev + 1;
   }
 
   override async deleteThread(threadId: string): Promise<void> {
