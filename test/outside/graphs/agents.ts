@@ -1,0 +1,76 @@
+/** Graphs made by packages of others. Copied into a project of its own; also the in-process side imports it from there. */
+import { ChatOpenAI } from '@langchain/openai';
+import { createReactAgent } from '@langchain/langgraph/prebuilt';
+import { createHandoffTool, createSwarm } from '@langchain/langgraph-swarm';
+import { createSupervisor } from '@langchain/langgraph-supervisor';
+import { interrupt } from '@langchain/langgraph';
+import { tool } from '@langchain/core/tools';
+import { createAgent, humanInTheLoopMiddleware, summarizationMiddleware } from 'langchain';
+import { createDeepAgent } from 'deepagents';
+import { z } from 'zod';
+
+const model = new ChatOpenAI({ model: 'scripted' });
+
+const getWeather = tool(({ city }: { city: string }) => `It is sunny in ${city}.`, {
+  name: 'get_weather',
+  description: 'Weather of a city.',
+  schema: z.object({ city: z.string() }),
+});
+
+const sendMail = tool(({ to }: { to: string }) => `Sent to ${to}.`, {
+  name: 'send_mail',
+  description: 'Sends a mail.',
+  schema: z.object({ to: z.string(), text: z.string() }),
+});
+
+const add = tool(({ a, b }: { a: number; b: number }) => String(a + b), {
+  name: 'add',
+  description: 'Adds two numbers.',
+  schema: z.object({ a: z.number(), b: z.number() }),
+});
+
+const askPerson = tool(({ question }: { question: string }) => `They said: ${String(interrupt({ question }))}`, {
+  name: 'ask_person',
+  description: 'Asks a person.',
+  schema: z.object({ question: z.string() }),
+});
+
+export const middleware: unknown = createAgent({
+  model: 'openai:scripted',
+  tools: [getWeather, sendMail],
+  middleware: [
+    summarizationMiddleware({ model, trigger: { messages: 8 }, keep: { messages: 3 } }),
+    humanInTheLoopMiddleware({ interruptOn: { send_mail: { allowedDecisions: ['approve', 'edit', 'reject'] } } }),
+  ],
+});
+
+export const react: unknown = createReactAgent({
+  llm: model,
+  tools: [getWeather, add, askPerson],
+  prompt: 'Be brief.',
+});
+
+export const swarm: unknown = createSwarm({
+  agents: [
+    createReactAgent({ llm: model, tools: [add, createHandoffTool({ agentName: 'bob' })], name: 'alice' }),
+    createReactAgent({ llm: model, tools: [getWeather, createHandoffTool({ agentName: 'alice' })], name: 'bob' }),
+  ] as never,
+  defaultActiveAgent: 'alice',
+});
+
+export const supervisor: unknown = createSupervisor({
+  agents: [
+    createReactAgent({ llm: model, tools: [add], name: 'math' }),
+    createReactAgent({ llm: model, tools: [getWeather, askPerson], name: 'research' }),
+  ],
+  llm: model,
+});
+
+export const deep: unknown = createDeepAgent({
+  model,
+  tools: [getWeather, sendMail],
+  subagents: [
+    { name: 'forecaster', description: 'Knows the weather.', systemPrompt: 'You forecast.', tools: [getWeather] },
+  ],
+  interruptOn: { send_mail: true },
+});
