@@ -13,6 +13,8 @@ export interface RunOptions {
   input?: string;
   cwd?: string;
   env?: Record<string, string>;
+  /** In a process group of its own, which signals go to, as from a terminal. */
+  group?: boolean;
   /** Default: the command of this checkout. */
   command?: [string, ...string[]];
 }
@@ -25,12 +27,15 @@ export class Running {
   readonly finished: Promise<Finished>;
   stdout = '';
   stderr = '';
+  readonly #group: boolean;
   readonly #watchers = new Set<() => void>();
 
-  constructor(args: string[], { input, cwd, env, command = OWN }: RunOptions = {}) {
+  constructor(args: string[], { input, cwd, env, group = false, command = OWN }: RunOptions = {}) {
+    this.#group = group;
     const [program, ...first] = command;
     this.child = spawn(program, [...first, ...args], {
       ...(cwd !== undefined && { cwd }),
+      detached: group,
       env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', ...env },
     });
     this.child.stdout.on('data', (chunk: Buffer) => this.#note('stdout', chunk));
@@ -77,7 +82,9 @@ export class Running {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
+    const { pid } = this.child;
+    if (this.#group && pid !== undefined) process.kill(-pid, signal);
+    else this.child.kill(signal);
   }
 }
 
