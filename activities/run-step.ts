@@ -131,10 +131,14 @@ class StepActivity {
   /** Where thread and log stand: what the last step left, or, where that may be out of date, what the database says. */
   async #cursor(): Promise<Cursor> {
     const { tenant, threadId, step, cursor } = this.task;
-    if (cursor !== undefined && step > 1 && this.attempt === 1) return cursor;
+    const known = this.attempt === 1 ? cursor : undefined;
+    if (known !== undefined && step > 1) return known;
+    // Between runs only the head can have moved (an edit of the state); the log is written by steps alone.
     const [head, tail] = await Promise.all([
-      this.attempt > 1 ? this.#heads.raiseFence(tenant, threadId, this.#fence) : this.#heads.readHead(tenant, threadId),
-      this.dependencies.events.tail(this.#caller, threadId),
+      this.attempt > 1
+        ? this.#heads.raiseFence(tenant, threadId, this.#fence)
+        : this.#heads.readHead(tenant, threadId),
+      known?.tail ?? this.dependencies.events.tail(this.#caller, threadId),
     ]);
     return { head, tail };
   }
