@@ -77,7 +77,7 @@ class RunReader {
   note(page: readonly StoredEvent[]): void {
     for (const stored of page) {
       if (stored.runId !== this.runId || stored.event !== CONTROL_EVENTS.attempt) continue;
-      this.#superseded.push(...(JSON.parse(stored.data) as AttemptData).superseded);
+      this.#superseded.push(...supersededBy(stored));
     }
   }
 
@@ -113,7 +113,13 @@ function clientEvent(stored: StoredEvent): ClientEvent | undefined {
   if (stored.event === CONTROL_EVENTS.ended) return undefined;
   if (stored.event !== CONTROL_EVENTS.attempt) return { id, event: stored.event, data: stored.data };
   const { run_id, attempt } = JSON.parse(stored.data) as AttemptData;
-  return { id, event: 'metadata', data: JSON.stringify({ run_id, attempt }) };
+  return { id, event: 'metadata', data: JSON.stringify({ run_id, attempt, superseded: supersededBy(stored) }) };
+}
+
+/** Offsets that an attempt supersedes: those it names, and what a dying attempt said between its look and its word. */
+function supersededBy(stored: StoredEvent): AttemptData['superseded'] {
+  const { superseded, tail } = JSON.parse(stored.data) as AttemptData;
+  return tail + 1 < stored.seq ? [...superseded, [tail + 1, stored.seq - 1]] : superseded;
 }
 
 /** The end of a run whose last events are not in the log any more: what its record says. */

@@ -165,9 +165,33 @@ describe('streams of runs', () => {
     const live = await collect(api.client(url).runs.stream(threadId, 'echo', { input: {}, streamMode: 'custom' }));
     const { run_id } = live[0]?.data as { run_id: string };
     expect(live.at(-2)?.event).toBe('metadata');
-    expect(live.at(-2)?.data).toEqual({ run_id, attempt: 2 });
+    expect(live.at(-2)?.data).toEqual({ run_id, attempt: 2, superseded: [[2, 3]] });
+    const taken = live.filter((part) => ['2', '3'].includes(part.id?.split('-')[1] ?? ''));
+    expect(taken.map((part) => part.data)).toEqual(['lost 1', 'lost 2']);
     const replayed = await collect(api.client(url).runs.joinStream(threadId, run_id));
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['committed', 'kept']);
+  });
+
+  it('supersedes also what a dying attempt said after the next one had looked', async () => {
+    api.conversations.script = async (turn) => {
+      const first = await turn.tell('custom', 'lost');
+      await turn.tell('custom', 'last words');
+      await turn.nextAttempt([[first, first]], first);
+      await turn.tell('custom', 'kept');
+    };
+    const threadId = await newThread();
+    const live = await collect(api.client(url).runs.stream(threadId, 'echo', { input: {}, streamMode: 'custom' }));
+    const { run_id } = live[0]?.data as { run_id: string };
+    expect(live.at(-2)?.data).toEqual({
+      run_id,
+      attempt: 2,
+      superseded: [
+        [1, 1],
+        [2, 2],
+      ],
+    });
+    const replayed = await collect(api.client(url).runs.joinStream(threadId, run_id));
+    expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['kept']);
   });
 
   it('drops what was superseded also where the new attempt begins pages later', async () => {
@@ -186,7 +210,7 @@ describe('streams of runs', () => {
       { run_id: run.run_id, attempt: 1 },
       { n: 0 },
       { n: 2100 },
-      { run_id: run.run_id, attempt: 2 },
+      { run_id: run.run_id, attempt: 2, superseded: [[2, 2100]] },
       { n: 'end' },
     ]);
   });

@@ -5,6 +5,7 @@ import {
   CONTROL_EVENTS,
   encodeFence,
   errorCode,
+  type AttemptData,
   type Caller,
   type Interrupt,
   type Run,
@@ -21,8 +22,8 @@ export interface Turn {
   signal: AbortSignal;
   /** Answers the offset of the event. */
   tell(event: string, data: unknown): Promise<number>;
-  /** Opens the next attempt, which supersedes these offsets. */
-  nextAttempt(superseded: [first: number, last: number][]): Promise<void>;
+  /** Opens the next attempt, which supersedes these offsets, and whatever came after `lookedAt` (default: nothing). */
+  nextAttempt(superseded: [first: number, last: number][], lookedAt?: number): Promise<void>;
 }
 
 export interface TurnEnd {
@@ -164,10 +165,12 @@ class Stage implements Turn {
     return this.#log.flush();
   }
 
-  async nextAttempt(superseded: [first: number, last: number][]): Promise<void> {
+  async nextAttempt(superseded: [first: number, last: number][], lookedAt?: number): Promise<void> {
+    const tail = lookedAt ?? (await this.#log.flush());
     this.#attempt += 1;
     this.#log = this.#open();
-    await this.tell(CONTROL_EVENTS.attempt, { run_id: this.run.runId, attempt: this.#attempt, superseded });
+    const data: AttemptData = { run_id: this.run.runId, attempt: this.#attempt, superseded, tail };
+    await this.tell(CONTROL_EVENTS.attempt, data);
   }
 
   #open(): RunLog {
