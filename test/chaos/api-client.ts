@@ -1,0 +1,122 @@
+import { StuckError, type Clock } from './clock.js';
+import type { Random } from './random.js';
+
+/** The API said no, to something that it must take. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+}
+
+export interface Call {
+  method?: 'GET' | 'POST';
+  body?: object;
+  headers?: Record<string, string>;
+  /** Statuses besides 5xx that are worth another try. */
+  patient?: readonly number[];
+}
+
+/** Longest wait for the head of a response: as long as the API itself waits for a conversation, and some. */
+const HEAD_TIMEOUT_MS = 13_000;
+/** A server that is alive says so every five seconds; so long after the last word it is taken for dead. */
+const IDLE_TIMEOUT_MS = 12_000;
+
+/** A client of several API processes: whatever does not answer is asked again elsewhere, with the same key. */
+export class ApiClient {
+  constructor(
+    private readonly urls: readonly string[],
+    private readonly random: Random,
+    private readonly clock: Clock,
+  ) {}
+
+  /** JSON of the first answer that is one. */
+  async json<T>(path: string, call: Call = {}): Promise<T> {
+    for (;;) {
+      const open = await this.open(path, call);
+      try {
+        let text = '';
+        for await (const part of open.parts()) text += part;
+        return JSON.parse(text) as T;
+      } catch {
+        await this.clock.pause(this.random.between(100, 500));
+      }
+    }
+  }
+
+  /** The first response that is no refusal and no failure. Errors: {@link RefusedError}, {@link StuckError}. */
+  async open(path: string, call: Call = {}): Promise<OpenResponse> {
+    let last = 'nothing was tried';
+    for (;;) {
+      if (this.clock.expired) throw new StuckError(`${call.method ?? 'GET'} ${path} has no answer; last: ${last}`);
+      const url = this.random.pick(this.urls);
+      const open = new OpenResponse(this.clock.expiry);
+      try {
+        const response = await open.fetch(`${url}${path}`, call);
+        if (response.ok) return open;
+        const text = await response.text();
+        last = `HTTP ${response.status} of ${url}: ${text.slice(0, 300)}`;
+        if (response.status < 500 && !call.patient?.includes(response.status))
+          throw new RefusedError(`${call.method ?? 'GET'} ${path}: ${last}`);
+      } catch (error) {
+        if (error instanceof RefusedError) throw error;
+        last = `${url}: ${describe(error)}`;
+      }
+      open.abort();
+      await this.clock.pause(this.random.between(100, 800));
+    }
+  }
+}
+
+/** One response, cut off when nothing comes for too long. */
+export class OpenResponse {
+  readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
+  #response: Response | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(expiry: AbortSignal) {
+    this.#signal = AbortSignal.any([this.#abort.signal, expiry]);
+  }
+
+  async fetch(url: string, { method = 'GET', body, headers }: Call): Promise<Response> {
+    this.#watch(HEAD_TIMEOUT_MS);
+    this.#response = await fetch(url, {
+      method,
+      signal: this.#signal,
+      headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    return this.#response;
+  }
+
+  header(name: string): string {
+    return this.#response?.headers.get(name) ?? '';
+  }
+
+  /** Text as it comes; throws where the response is not whole. */
+  async *parts(): AsyncGenerator<string> {
+    const decoder = new TextDecoder();
+    try {
+      this.#watch(IDLE_TIMEOUT_MS);
+      for await (const chunk of (this.#response?.body ?? []) as AsyncIterable<Uint8Array>) {
+        this.#watch(IDLE_TIMEOUT_MS);
+        yield decoder.decode(chunk, { stream: true });
+      }
+    } finally {
+      this.abort();
+    }
+  }
+
+  abort(): void {
+    clearTimeout(this.#timer);
+    this.#abort.abort();
+  }
+
+  #watch(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#abort.abort(new Error(`silent for ${ms} ms`)), ms);
+  }
+}
+
+function describe(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
+}

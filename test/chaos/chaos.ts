@@ -1,0 +1,200 @@
+import { readFileSync } from 'node:fs';
+import { ApiClient } from './api-client.js';
+import { readThread, replay } from './aftermath.js';
+import { check, type Violation } from './checker.js';
+import { Clock } from './clock.js';
+import { Conversation, type ConversationContext } from './conversation.js';
+import { planFaults, playFaults, type FaultEvent, type FaultKind } from './faults.js';
+import { Random } from './random.js';
+import { RecoveryWatch, percentile } from './recovery-watch.js';
+import type { LedgerRecord, SeenRecord } from './records.js';
+import { answerByTemporal, startWorld, type World } from './world.js';
+
+export interface ChaosOptions {
+  seed: number;
+  minutes: number;
+  /** Conversations at once. */
+  conversations: number;
+  faults: readonly FaultKind[];
+  workers: number;
+  apis: number;
+  folder: string;
+  toolsDir: string;
+  say: (line: string) => void;
+}
+
+export interface ChaosReport {
+  seed: number;
+  minutes: number;
+  conversations: number;
+  messages: number;
+  runs: number;
+  effects: number;
+  /** How often each happened: `worker kill`. */
+  faults: Record<string, number>;
+  attempts: number;
+  reconnects: number;
+  /** From the end of a fault until every conversation that waited got on, in ms. */
+  recovered_p50_ms: number | null;
+  recovered_max_ms: number | null;
+  turn_p50_ms: number | null;
+  turn_max_ms: number | null;
+  violations: Violation[];
+}
+
+/** After the last fault, everything that was accepted must have ended within this. */
+const SETTLE_MS = 90_000;
+const READERS = 4;
+
+/** Runs conversations under faults, lets them end, and checks what became of them. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const crashes: LedgerRecord[] = [];
+  const onCrash = (name: string, detail: string) => {
+    options.say(detail);
+    crashes.push({ type: 'trouble', kind: 'crash', conversation: name, threadId: '', detail });
+  };
+  const world = await startWorld({ ...options, onCrash });
+  try {
+    return await new Chaos(options, world, crashes).run();
+  } finally {
+    await world.stop();
+  }
+}
+
+class Chaos {
+  readonly #clock = new Clock();
+  readonly #watch = new RecoveryWatch();
+  readonly #talked: Conversation[] = [];
+  readonly #seen: SeenRecord[] = [];
+  readonly #recording = new Set<Promise<unknown>>();
+  #recorded = 0;
+
+  constructor(
+    private readonly options: ChaosOptions,
+    private readonly world: World,
+    private readonly crashes: LedgerRecord[],
+  ) {}
+
+  async run(): Promise<ChaosReport> {
+    const { seed, minutes, faults, conversations, say } = this.options;
+    const durationMs = minutes * 60_000;
+    say(`${conversations} conversations, ${minutes} minutes, seed ${seed}; logs in ${this.options.folder}`);
+    const runner = playFaults(planFaults(seed, durationMs, faults), this.world.victims, (event) => {
+      this.#watch.faultEnded();
+      say(`  ${event.action} ${event.victim} for ${event.endedAt - event.beganAt} ms`);
+    });
+    const talks = Array.from({ length: conversations }, (_, slot) => this.#talkOn(slot));
+    await this.#clock.pause(durationMs);
+    this.#clock.stop();
+    await runner.done;
+    const timer = setTimeout(() => this.#clock.giveUp(), SETTLE_MS);
+    await Promise.all(talks);
+    clearTimeout(timer);
+    say(`all ${this.#talked.length} conversations are over; reading them again`);
+    await this.#readAgain();
+    await Promise.all(this.#recording);
+    const records = readFileSync(this.world.ledgerFile, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as LedgerRecord);
+    return this.#report([...this.crashes, ...records], runner.events);
+  }
+
+  /** One conversation after the other, until time is up. */
+  async #talkOn(slot: number): Promise<void> {
+    for (let turn = 1; !this.#clock.stopped; turn += 1) {
+      const name = `c${slot + 1}-${turn}`;
+      const conversation = new Conversation(name, this.#context(name));
+      this.#talked.push(conversation);
+      this.#watch.began(name);
+      await conversation.talk();
+      this.#watch.ended(name);
+    }
+  }
+
+  #context(name: string): ConversationContext {
+    const random = new Random(this.options.seed, name);
+    const clock = this.#clock;
+    return {
+      random,
+      clock,
+      api: new ApiClient(this.world.apiUrls, random, clock),
+      record: (record) => this.#record(record),
+      progress: (conversation) => this.#watch.progress(conversation),
+      answerByTemporal: (threadId, value) => answerByTemporal(this.world.temporal, clock, threadId, value),
+    };
+  }
+
+  #record(record: LedgerRecord): void {
+    // What was seen goes to the ledger when its replay is known.
+    if (record.type === 'seen') {
+      this.#seen.push(record);
+      return;
+    }
+    if (record.type === 'trouble') this.options.say(`  ${record.conversation}: ${record.kind}: ${record.detail}`);
+    this.#recorded += 1;
+    const sent = fetch(`${this.world.ledgerUrl}/records`, { method: 'POST', body: JSON.stringify(record) });
+    this.#recording.add(sent);
+  }
+
+  async #readAgain(): Promise<void> {
+    // Nothing is broken any more, so nothing may be slow.
+    const clock = new Clock();
+    const timer = setTimeout(() => clock.giveUp(), SETTLE_MS);
+    const random = new Random(this.options.seed, 'aftermath');
+    const api = new ApiClient(this.world.apiUrls, random, clock);
+    const threads = this.#talked.map((conversation) => async () => {
+      this.#record(await readThread(api, conversation.name, conversation.threadId));
+    });
+    const runs = this.#seen.map((seen) => async () => {
+      const again = seen.live === undefined ? {} : { replay: await replay(api, clock, random, seen) };
+      const sent = fetch(`${this.world.ledgerUrl}/records`, {
+        method: 'POST',
+        body: JSON.stringify({ ...seen, ...again }),
+      });
+      this.#recording.add(sent);
+    });
+    const troubles = await inParallel([...threads, ...runs], READERS);
+    clearTimeout(timer);
+    for (const detail of troubles)
+      this.#record({ type: 'trouble', kind: 'aftermath', conversation: '', threadId: '', detail });
+  }
+
+  #report(records: LedgerRecord[], events: FaultEvent[]): ChaosReport {
+    const { seed, minutes } = this.options;
+    const count = (type: LedgerRecord['type']) => records.filter((record) => record.type === type).length;
+    const faults: Record<string, number> = {};
+    for (const { kind, action } of events) faults[`${kind} ${action}`] = (faults[`${kind} ${action}`] ?? 0) + 1;
+    const turns = this.#seen.map(({ tookMs }) => tookMs);
+    const metadata = this.#seen.flatMap(({ live = [] }) => live.filter(({ event }) => event === 'metadata'));
+    return {
+      seed,
+      minutes,
+      conversations: this.#talked.length,
+      messages: count('accepted'),
+      runs: count('seen'),
+      effects: count('effect'),
+      faults,
+      attempts: metadata.filter(({ data }) => (JSON.parse(data) as { attempt?: number }).attempt !== 1).length,
+      reconnects: this.#seen.reduce((sum, { connections }) => sum + Math.max(0, connections - 1), 0),
+      recovered_p50_ms: percentile(this.#watch.times, 0.5),
+      recovered_max_ms: percentile(this.#watch.times, 1),
+      turn_p50_ms: percentile(turns, 0.5),
+      turn_max_ms: percentile(turns, 1),
+      violations: check(records),
+    };
+  }
+}
+
+/** Does everything, some at once; answers what failed. */
+async function inParallel(tasks: (() => Promise<void>)[], width: number): Promise<string[]> {
+  const left = [...tasks];
+  const failed: string[] = [];
+  const worker = async () => {
+    for (let task = left.shift(); task !== undefined; task = left.shift()) {
+      await task().catch((error: unknown) => failed.push(String(error)));
+    }
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+  return failed;
+}

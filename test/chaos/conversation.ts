@@ -1,0 +1,227 @@
+import { randomUUID } from 'node:crypto';
+import type { ApiClient, OpenResponse } from './api-client.js';
+import { RefusedError } from './api-client.js';
+import { StuckError, type Clock } from './clock.js';
+import { Follower } from './follower.js';
+import type { Random } from './random.js';
+import {
+  messagesOf,
+  type AcceptedRecord,
+  type LedgerRecord,
+  type Part,
+  type SeenRecord,
+  type Told,
+} from './records.js';
+import { DECISIONS, KINDS, sayAsk, type Ask, type Kind } from './script.js';
+
+export interface ConversationContext {
+  api: ApiClient;
+  clock: Clock;
+  random: Random;
+  /** Writes to the ledger. */
+  record: (record: LedgerRecord) => void;
+  /** Something came for this conversation. */
+  progress: (conversation: string) => void;
+  /** Answers the open question of a thread through Temporal; gives the answer's run id. */
+  answerByTemporal: (threadId: string, value: string) => Promise<string>;
+}
+
+interface Turn {
+  n: number;
+  part: Part;
+  text: string;
+  body: object;
+}
+
+interface Accepted {
+  turn: Turn;
+  runId: string;
+  at: number;
+  subgraphs: boolean;
+  response?: OpenResponse;
+}
+
+const MODES = ['messages-tuple', 'values', 'updates'];
+/** A run that Temporal took is on record only when its turn has come. */
+const NOT_YET = [404];
+const LEAVES = 0.004;
+
+/** One person talking to one thread, a few messages, each when the last one is answered, or some at once. */
+export class Conversation {
+  readonly threadId = randomUUID();
+  #n = 0;
+
+  constructor(
+    readonly name: string,
+    private readonly context: ConversationContext,
+  ) {}
+
+  /** Talks until there is nothing more to say or the clock says so. Troubles are recorded, never thrown. */
+  async talk(): Promise<void> {
+    const { random, clock, api } = this.context;
+    try {
+      await api.json('/threads', { method: 'POST', body: { thread_id: this.threadId, if_exists: 'do_nothing' } });
+      for (const last = random.between(3, 8); this.#n < last && !clock.stopped; ) {
+        if (random.chance(0.2)) await this.#several(random.between(2, 3));
+        else await this.#one(random.pick(KINDS));
+        await clock.pause(random.between(0, 300));
+      }
+    } catch (error) {
+      const kind = error instanceof StuckError ? 'stuck' : error instanceof RefusedError ? 'refused' : 'client';
+      this.#trouble(kind, error instanceof Error && kind !== 'client' ? error.message : String((error as Error).stack));
+    }
+  }
+
+  async #one(kind: Kind): Promise<void> {
+    const { random } = this.context;
+    const turn = this.#ask(kind);
+    const accepted = await this.#send(turn, random.chance(0.15) ? 'wait' : 'stream');
+    const status = await this.#follow(accepted);
+    if (kind === 'approve') {
+      if (status === 'interrupted') await this.#decide(turn.n);
+      else this.#trouble('unasked', `a run that must ask ended as ${status}`, accepted.runId);
+    } else if (status !== 'success') {
+      this.#trouble('failed', `the run ended as ${status}`, accepted.runId);
+    }
+  }
+
+  /** Messages that come while the first one works: they queue, in the order in which they were accepted. */
+  async #several(count: number): Promise<void> {
+    const { random } = this.context;
+    const accepted: Accepted[] = [];
+    for (let sent = 0; sent < count; sent += 1) {
+      const turn = this.#ask(random.pick(KINDS.filter((kind) => kind !== 'approve')));
+      accepted.push(await this.#send(turn, 'create'));
+    }
+    const ends = await Promise.allSettled(accepted.map((one) => this.#follow(one)));
+    for (const [index, end] of ends.entries()) {
+      if (end.status === 'rejected') throw end.reason;
+      if (end.value !== 'success') this.#trouble('failed', `the run ended as ${end.value}`, accepted[index]?.runId);
+    }
+  }
+
+  async #decide(n: number): Promise<void> {
+    const { random, clock } = this.context;
+    await clock.pause(random.between(0, 500));
+    const decision = random.pick(DECISIONS);
+    const turn: Turn = { n, part: 'answer', text: decision, body: { command: { resume: decision } } };
+    const accepted = random.chance(0.3)
+      ? await this.#answerByTemporal(turn)
+      : await this.#send(turn, random.chance(0.2) ? 'wait' : 'stream');
+    const status = await this.#follow(accepted);
+    if (status !== 'success') this.#trouble('failed', `the answer's run ended as ${status}`, accepted.runId);
+  }
+
+  #ask(kind: Kind): Turn {
+    const { random } = this.context;
+    this.#n += 1;
+    const calls = kind === 'parallel' || kind === 'chain' ? random.between(2, 3) : 1;
+    const ask: Ask = { conversation: this.name, n: this.#n, kind, calls, words: random.between(3, 25) };
+    const text = sayAsk(ask);
+    return { n: this.#n, part: 'ask', text, body: { input: { messages: [{ type: 'human', content: text }] } } };
+  }
+
+  /** Sends until somebody has taken it: the same key whoever is asked. */
+  async #send(turn: Turn, mode: 'stream' | 'wait' | 'create'): Promise<Accepted> {
+    const { api, random } = this.context;
+    const subgraphs = random.chance(0.5);
+    const path = `/threads/${this.threadId}/runs${mode === 'create' ? '' : `/${mode}`}`;
+    const response = await api.open(path, {
+      method: 'POST',
+      headers: { 'Idempotency-Key': `${this.name}.${turn.n}.${turn.part}` },
+      body: { assistant_id: 'agent', stream_mode: MODES, stream_subgraphs: subgraphs, ...turn.body },
+    });
+    const runId = response.header('Content-Location').split('/').at(-1) ?? '';
+    const accepted = { turn, runId, at: Date.now(), subgraphs };
+    this.#accepted(accepted);
+    if (mode === 'stream') return { ...accepted, response };
+    if (mode === 'wait') return this.#wait(accepted, response);
+    response.abort();
+    return accepted;
+  }
+
+  async #answerByTemporal(turn: Turn): Promise<Accepted> {
+    const runId = await this.context.answerByTemporal(this.threadId, turn.text);
+    const accepted = { turn, runId, at: Date.now(), subgraphs: false };
+    this.#accepted(accepted);
+    return accepted;
+  }
+
+  #accepted({ turn, runId, at }: Accepted): void {
+    this.context.record({
+      type: 'accepted',
+      ...this.#names(turn),
+      runId,
+      text: turn.text,
+      at,
+    } satisfies AcceptedRecord);
+    this.context.progress(this.name);
+  }
+
+  /** A client that waits for the result does not stream; what it got is told with the run. */
+  async #wait(accepted: Accepted, response: OpenResponse): Promise<Accepted> {
+    const result = await this.#result(accepted.runId, response);
+    this.#results.set(accepted.runId, result);
+    return accepted;
+  }
+
+  readonly #results = new Map<string, Told[]>();
+
+  async #result(runId: string, response: OpenResponse): Promise<Told[]> {
+    const { api } = this.context;
+    try {
+      let text = '';
+      for await (const part of response.parts()) text += part;
+      return messagesOf(JSON.parse(text));
+    } catch {
+      return messagesOf(await api.json(`/threads/${this.threadId}/runs/${runId}/join`));
+    }
+  }
+
+  /** Sees a run to its end; answers its status. */
+  async #follow(accepted: Accepted): Promise<string> {
+    const { api, clock, random } = this.context;
+    const { turn, runId, at, subgraphs, response } = accepted;
+    const run = `/threads/${this.threadId}/runs/${runId}`;
+    const result = this.#results.get(runId);
+    const progress = () => this.context.progress(this.name);
+    const follower = new Follower({
+      api,
+      clock,
+      random,
+      location: `${run}/stream`,
+      leaves: LEAVES,
+      progress,
+      patient: NOT_YET,
+    });
+    if (result === undefined) await follower.toEnd(response);
+    const tookMs = Date.now() - at;
+    const { status, error } = await api.json<{ status: string; error?: { error: string; message: string } | null }>(
+      run,
+    );
+    if (status === 'pending' || status === 'running')
+      this.#trouble('early end', `the ${result ? 'result' : 'stream'} ended while the run is ${status}`, runId);
+    this.context.record({
+      type: 'seen',
+      ...this.#names(turn),
+      runId,
+      status,
+      ...(error && { error: `${error.error}: ${error.message}` }),
+      subgraphs,
+      ...(result ? { result } : { live: follower.seen }),
+      connections: follower.connections,
+      tookMs,
+    } satisfies SeenRecord);
+    progress();
+    return error ? `${status} (${error.error}: ${error.message})` : status;
+  }
+
+  #names({ n, part }: Turn) {
+    return { conversation: this.name, threadId: this.threadId, n, part };
+  }
+
+  #trouble(kind: string, detail: string, runId?: string): void {
+    const { name: conversation, threadId } = this;
+    this.context.record({ type: 'trouble', kind, conversation, threadId, detail, ...(runId && { runId }) });
+  }
+}

@@ -1,0 +1,101 @@
+import { Random } from './random.js';
+
+export const FAULT_KINDS = ['worker', 'api', 'temporal', 'mongodb'] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export interface Fault {
+  /** Milliseconds after the start. */
+  at: number;
+  kind: FaultKind;
+  /** Which of the processes of that kind, taken modulo their number. */
+  index: number;
+  action: 'kill' | 'freeze';
+  /** How long it is away, in ms. */
+  lasts: number;
+}
+
+/** Longest freezes, in ms. A worker's goes beyond its heartbeat timeout of 10 s, so that it wakes up to find its step given to another. */
+const LONGEST_FREEZE: Record<FaultKind, number> = { worker: 16_000, api: 9_000, temporal: 6_000, mongodb: 8_000 };
+const LONGEST_ABSENCE = 2_500;
+const SHORTEST_GAP = 1_000;
+const LONGEST_GAP = 6_000;
+
+/** What goes wrong and when, by the seed. Kinds come in rounds, so that a short run has each. */
+export function planFaults(seed: number, durationMs: number, kinds: readonly FaultKind[]): Fault[] {
+  const random = new Random(seed, 'faults');
+  const faults: Fault[] = [];
+  let round: FaultKind[] = [];
+  if (kinds.length === 0) return faults;
+  for (
+    let at = random.between(SHORTEST_GAP, LONGEST_GAP);
+    at < durationMs;
+    at += random.between(SHORTEST_GAP, LONGEST_GAP)
+  ) {
+    if (round.length === 0) round = [...kinds];
+    const kind = random.pick(round);
+    round = round.filter((other) => other !== kind);
+    const action = random.chance(0.55) ? 'kill' : 'freeze';
+    const lasts = random.between(200, action === 'kill' ? LONGEST_ABSENCE : LONGEST_FREEZE[kind]);
+    faults.push({ at, kind, index: random.between(0, 99), action, lasts });
+  }
+  return faults;
+}
+
+/** A process that can be hurt. */
+export interface Victim {
+  name: string;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again; resolves when it is started, ready or not. */
+  revive(): Promise<void>;
+  freeze(): void;
+  thaw(): void;
+}
+
+export interface FaultEvent extends Fault {
+  victim: string;
+  /** Milliseconds since the epoch. */
+  beganAt: number;
+  endedAt: number;
+}
+
+export interface FaultRunner {
+  /** Resolves when all faults are over. */
+  done: Promise<void>;
+  events: FaultEvent[];
+}
+
+/** Plays faults. One that meets a victim which is down already is left out. */
+export function playFaults(
+  faults: readonly Fault[],
+  victims: Record<FaultKind, Victim[]>,
+  onEnd: (event: FaultEvent) => void,
+): FaultRunner {
+  const down = new Set<Victim>();
+  const events: FaultEvent[] = [];
+  const start = Date.now();
+
+  async function play(fault: Fault): Promise<void> {
+    await wait(start + fault.at - Date.now());
+    const candidates = victims[fault.kind];
+    const victim = candidates[fault.index % candidates.length];
+    if (victim === undefined || down.has(victim)) return;
+    down.add(victim);
+    const beganAt = Date.now();
+    if (fault.action === 'kill') await victim.kill();
+    else victim.freeze();
+    await wait(fault.lasts);
+    if (fault.action === 'kill') await victim.revive();
+    else victim.thaw();
+    down.delete(victim);
+    const event = { ...fault, victim: victim.name, beganAt, endedAt: Date.now() };
+    events.push(event);
+    onEnd(event);
+  }
+
+  return { events, done: Promise.all(faults.map(play)).then(() => undefined) };
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import type { ApiClient, OpenResponse } from './api-client.js';
+import { StuckError, type Clock } from './clock.js';
+import type { Random } from './random.js';
+import { messagesOf, type SeenEvent } from './records.js';
+
+export interface FollowerOptions {
+  api: ApiClient;
+  clock: Clock;
+  random: Random;
+  /** Where the stream is read on: `/threads/…/runs/…/stream`. */
+  location: string;
+  /** Share of events after which the client itself goes away and comes back. */
+  leaves: number;
+  /** Called with every event. */
+  progress: () => void;
+  /** The run may not be known yet. */
+  patient?: readonly number[];
+}
+
+/** Reads the stream of a run to its end, over as many connections as that takes, each from the last event on. */
+export class Follower {
+  readonly seen: SeenEvent[] = [];
+  connections = 0;
+  #lastId = '';
+  readonly #options: FollowerOptions;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+  }
+
+  /** `response`: the stream that came as answer to the run's creation. */
+  async toEnd(response?: OpenResponse): Promise<void> {
+    const { api, clock, random, location, patient } = this.#options;
+    for (let open = response; ; open = undefined) {
+      if (clock.expired)
+        throw new StuckError(`stream ${location} has no end; ${this.seen.length} events, last ${this.#lastId}`);
+      open ??= await api.open(location, {
+        headers: this.#lastId === '' ? {} : { 'Last-Event-ID': this.#lastId },
+        ...(patient && { patient }),
+      });
+      this.connections += 1;
+      if (await this.#read(open)) return;
+      await clock.pause(random.between(20, 400));
+    }
+  }
+
+  /** True when the stream came to its end, false when it broke. */
+  async #read(open: OpenResponse): Promise<boolean> {
+    const { random, leaves, progress } = this.#options;
+    let text = '';
+    try {
+      for await (const part of open.parts()) {
+        const blocks = (text + part).split('\n\n');
+        text = blocks.pop() ?? '';
+        for (const block of blocks) {
+          const event = parseBlock(block);
+          if (event === undefined) continue;
+          this.seen.push(event);
+          this.#lastId = event.id;
+          progress();
+          if (random.chance(leaves)) return false;
+        }
+      }
+      return true;
+    } catch {
+      return false;
+    } finally {
+      open.abort();
+    }
+  }
+}
+
+function parseBlock(block: string): SeenEvent | undefined {
+  if (block.startsWith(':')) return undefined;
+  const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? '';
+  const event = field('event');
+  return { id: field('id'), event, data: digest(event, field('data')) };
+}
+
+/** What the checker needs of the data; the rest would fill the ledger. */
+function digest(event: string, data: string): string {
+  const [mode = ''] = event.split('|');
+  if (mode === 'messages' || mode === 'metadata' || mode === 'error') return data;
+  if (event === 'values') return JSON.stringify(messagesOf(JSON.parse(data)));
+  return JSON.stringify(createHash('sha1').update(data).digest('base64'));
+}

@@ -1,0 +1,116 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { join } from 'node:path';
+import { logTail, openLog } from '../../dev/child.js';
+import { packageRoot } from '../../dev/package.js';
+import type { Victim } from './faults.js';
+
+export interface HouseProcessOptions {
+  name: string;
+  /** Command line of `colloquy`. */
+  args: string[];
+  env: Record<string, string>;
+  logFile: string;
+  /** It ended by itself, after it had been ready. */
+  onCrash: (detail: string) => void;
+}
+
+const RESTART_MS = 500;
+const STOP_GRACE_MS = 10_000;
+
+/** A worker or API process that is started again whenever it ends, as a production supervisor does. */
+export class HouseProcess implements Victim {
+  readonly name: string;
+  readonly #options: HouseProcessOptions;
+  #child: ChildProcess | undefined;
+  #gone: Promise<void> = Promise.resolve();
+  /** Ends that we caused need no restart of their own. */
+  #expected = false;
+  #stopped = false;
+  #frozen = false;
+  #timer: NodeJS.Timeout | undefined;
+  starts = 0;
+
+  constructor(options: HouseProcessOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Resolves when it is ready for the first time. */
+  start(): Promise<void> {
+    return new Promise((ready, failed) => {
+      this.#launch(ready, (detail) => failed(new Error(detail)));
+    });
+  }
+
+  async kill(): Promise<void> {
+    this.#expected = true;
+    clearTimeout(this.#timer);
+    this.#child?.kill('SIGKILL');
+    await this.#gone;
+  }
+
+  revive(): Promise<void> {
+    if (!this.#stopped) this.#launch();
+    return Promise.resolve();
+  }
+
+  freeze(): void {
+    this.#frozen = true;
+    this.#child?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#frozen = false;
+    this.#child?.kill('SIGCONT');
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    if (this.#frozen) this.thaw();
+    this.#child?.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_GRACE_MS);
+    await this.#gone;
+    clearTimeout(timer);
+  }
+
+  #launch(onReady?: () => void, onFailed?: (detail: string) => void): void {
+    const { args, env, logFile, name, onCrash } = this.#options;
+    const log = openLog(logFile);
+    const child = spawn(
+      process.execPath,
+      ['--enable-source-maps', join(packageRoot(), 'bin', 'colloquy.mjs'), ...args],
+      {
+        stdio: ['ignore', log, log, 'ipc'],
+        detached: true,
+        env: { ...process.env, NODE_OPTIONS: '', ...env },
+      },
+    );
+    closeSync(log);
+    this.#child = child;
+    this.#expected = false;
+    this.starts += 1;
+    let wasReady = false;
+    child.once('message', () => {
+      wasReady = true;
+      onReady?.();
+    });
+    this.#gone = new Promise((resolve) => {
+      child.once('error', () => resolve());
+      child.once('exit', (code, signal) => {
+        resolve();
+        if (this.#expected || this.#stopped) return;
+        const detail = `${name} ended by itself (${signal ?? `exit code ${code}`}); ${logTail(logFile)}`;
+        if (wasReady) onCrash(detail);
+        // A server that it needs was away while it started: the next start may find it.
+        else if (onFailed !== undefined) return onFailed(detail);
+        this.#timer = setTimeout(() => this.#launch(), RESTART_MS);
+      });
+    });
+  }
+}

@@ -1,0 +1,10 @@
+/** The ledger as a process: `ledger-main.js --file F --seed N --rate R`. Tells its parent its URL; nobody kills it. */
+import { parseArgs } from 'node:util';
+import { LedgerServer } from './ledger.js';
+
+const { values } = parseArgs({
+  options: { file: { type: 'string', default: '' }, seed: { type: 'string' }, rate: { type: 'string' } },
+});
+const ledger = await LedgerServer.start({ file: values.file, seed: Number(values.seed), rate: Number(values.rate) });
+process.send?.({ url: ledger.url });
+process.once('disconnect', () => void ledger.close());

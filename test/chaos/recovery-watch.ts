@@ -1,0 +1,34 @@
+/** How long after the end of a fault all conversations that were waiting got on. */
+export class RecoveryWatch {
+  readonly #waiting = new Set<string>();
+  readonly #watches = new Set<{ since: number; missing: Set<string> }>();
+  readonly times: number[] = [];
+
+  began(conversation: string): void {
+    this.#waiting.add(conversation);
+  }
+
+  ended(conversation: string): void {
+    this.#waiting.delete(conversation);
+    this.progress(conversation);
+  }
+
+  /** Something came for a conversation. */
+  progress(conversation: string): void {
+    for (const watch of this.#watches) {
+      watch.missing.delete(conversation);
+      if (watch.missing.size > 0) continue;
+      this.#watches.delete(watch);
+      this.times.push(Date.now() - watch.since);
+    }
+  }
+
+  faultEnded(): void {
+    if (this.#waiting.size > 0) this.#watches.add({ since: Date.now(), missing: new Set(this.#waiting) });
+  }
+}
+
+export function percentile(times: readonly number[], share: number): number | null {
+  const sorted = [...times].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? null;
+}

@@ -1,0 +1,188 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { conversationId, DEFAULT_TENANT } from '../../protocol/index.js';
+import { freePort } from '../../dev/ports.js';
+import { packageRoot } from '../../dev/package.js';
+import type { Server } from '../../dev/server.js';
+import { startServers, type Servers } from '../../dev/servers.js';
+import { UPDATES, type Resumed } from '../../workflows/contract.js';
+import { RefusedError } from './api-client.js';
+import { StuckError, type Clock } from './clock.js';
+import type { FaultKind, Victim } from './faults.js';
+import { HouseProcess } from './house-process.js';
+
+export interface WorldOptions {
+  seed: number;
+  /** Data of the servers, logs, the ledger. */
+  folder: string;
+  /** Where binaries of the servers are kept. */
+  toolsDir: string;
+  workers: number;
+  apis: number;
+  onCrash: (name: string, detail: string) => void;
+  say: (line: string) => void;
+}
+
+export interface World {
+  apiUrls: string[];
+  ledgerUrl: string;
+  ledgerFile: string;
+  victims: Record<FaultKind, Victim[]>;
+  temporal: Client;
+  stop(): Promise<void>;
+}
+
+const MODEL_FAULTS = '0.08';
+const LEDGER_FAULTS = '0.05';
+/** Turns after which a conversation begins a new history: often, so that faults meet that too. */
+const MAX_TURNS = '4';
+
+/** Starts everything, each in a process of its own. What was started is stopped when one of them cannot be. */
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const closer of closers.splice(0).reverse()) {
+      await closer().catch((error: unknown) => options.say(`while stopping: ${(error as Error).message}`));
+    }
+  };
+  try {
+    const { folder, toolsDir, seed } = options;
+    const servers = await startServers({
+      dataDir: folder,
+      toolsDir,
+      searchPath: process.env['PATH'] ?? '',
+      temporalPort: 0,
+      mongodbPort: 0,
+      headless: true,
+      say: options.say,
+    });
+    closers.push(() => servers.stop());
+    const ledgerFile = join(folder, 'ledger.jsonl');
+    const ledger = await startHelper('ledger-main.js', [
+      '--file',
+      ledgerFile,
+      '--seed',
+      String(seed),
+      '--rate',
+      LEDGER_FAULTS,
+    ]);
+    closers.push(() => ledger.stop());
+    const model = await startHelper('model-main.js', ['--seed', String(seed), '--rate', MODEL_FAULTS]);
+    closers.push(() => model.stop());
+    const processes = await houseProcesses(options, servers, {
+      CHAOS_LEDGER_URL: ledger.url,
+      CHAOS_MODEL_URL: model.url,
+    });
+    const all = [...processes.workers, ...processes.apis];
+    closers.push(() => Promise.all(all.map((one) => one.stop())));
+    await Promise.all(all.map((one) => one.start()));
+    const connection = Connection.lazy({ address: servers.temporal.address });
+    closers.push(() => connection.close());
+    return {
+      apiUrls: processes.urls,
+      ledgerUrl: ledger.url,
+      ledgerFile,
+      victims: {
+        worker: processes.workers,
+        api: processes.apis,
+        temporal: [serverVictim('temporal', servers.temporal)],
+        mongodb: [serverVictim('mongodb', servers.mongodb)],
+      },
+      temporal: new Client({ connection }),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function houseProcesses(
+  { folder, workers, apis, onCrash }: WorldOptions,
+  servers: Servers,
+  urls: Record<string, string>,
+) {
+  const shared = [
+    ...['--config', join(packageRoot(), 'test', 'chaos', 'project', 'langgraph.json')],
+    ...['--temporal-address', servers.temporal.address, '--task-queue', 'chaos'],
+    ...['--mongodb-uri', servers.mongodb.address, '--database', 'chaos'],
+  ];
+  const env = { ...urls, COLLOQUY_MAX_TURNS: MAX_TURNS };
+  const make = (name: string, args: string[]) =>
+    new HouseProcess({
+      name,
+      args: [...args, ...shared],
+      env,
+      logFile: join(folder, 'logs', `${name}.log`),
+      onCrash: (detail) => onCrash(name, detail),
+    });
+  const ports: number[] = [];
+  for (let index = 0; index < apis; index += 1) ports.push(await freePort());
+  return {
+    workers: Array.from({ length: workers }, (_, index) => make(`worker-${index + 1}`, ['worker'])),
+    apis: ports.map((port, index) => make(`api-${index + 1}`, ['api', '--port', String(port)])),
+    urls: ports.map((port) => `http://127.0.0.1:${port}`),
+  };
+}
+
+function serverVictim(name: string, { process: server }: Server): Victim {
+  if (server === undefined) throw new Error(`${name} is not a process of ours; nothing may be done to it`);
+  return {
+    name,
+    kill: () => server.kill(),
+    revive: () => server.restart(),
+    freeze: () => server.suspend(),
+    thaw: () => server.resume(),
+  };
+}
+
+interface Helper {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** A process that nobody hurts; it ends with its channel to us. */
+function startHelper(file: string, args: string[]): Promise<Helper> {
+  const child: ChildProcess = fork(join(import.meta.dirname, file), args, { detached: true });
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  return new Promise((ready, failed) => {
+    child.once('exit', (code) => failed(new Error(`${file} ended with ${code} at its start`)));
+    child.once('message', (message) => {
+      const stop = () => {
+        if (child.connected) child.disconnect();
+        return gone;
+      };
+      ready({ url: (message as { url: string }).url, stop });
+    });
+  });
+}
+
+/** Answers an open question as Temporal's clients do, by an update that keeps its id however often it is sent. */
+export async function answerByTemporal(client: Client, clock: Clock, threadId: string, value: string): Promise<string> {
+  const handle = client.workflow.getHandle(conversationId(DEFAULT_TENANT, threadId));
+  const updateId = `answer-${threadId}-${Math.random()}`;
+  for (let last = 'nothing was tried'; ; ) {
+    if (clock.expired) throw new StuckError(`update resume of thread ${threadId} has no answer; last: ${last}`);
+    try {
+      const update = () => handle.executeUpdate<Resumed, [object]>(UPDATES.resume, { args: [{ value }], updateId });
+      return (await client.withDeadline(Date.now() + 10_000, update)).runId;
+    } catch (error) {
+      last = describe(error);
+      if (!isOutage(error)) throw new RefusedError(`update resume of thread ${threadId}: ${last}`);
+    }
+    await clock.pause(500);
+  }
+}
+
+function isOutage(error: unknown): boolean {
+  for (let inner = error; inner instanceof Error; inner = inner.cause) {
+    if (isGrpcServiceError(inner) || inner.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return true;
+  }
+  return false;
+}
+
+function describe(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
+}
