@@ -29,8 +29,8 @@ export async function ensureInstalled({ quiet = false } = {}) {
     writeFileSync(INSTALL_STAMP, wanted);
     return;
   }
-  if (!quiet) console.log('Installing packages (npm ci), once ...');
-  await run('npm', ['ci', ...(quiet ? ['--silent'] : ['--loglevel=http'])]);
+  if (!quiet) console.log('Installing packages (npm ci); this happens once ...');
+  await withSignsOfLife(quiet, () => run('npm', ['ci', '--no-audit', '--no-fund', ...(quiet ? ['--silent'] : [])]));
   writeFileSync(INSTALL_STAMP, wanted);
 }
 
@@ -58,6 +58,18 @@ export async function ensureBuilt({ quiet = false } = {}) {
     if (bundle !== before.bundle) writeStamp({ sources, assets, bundle });
   } finally {
     release();
+  }
+}
+
+/** On a terminal npm shows its own progress. */
+async function withSignsOfLife(quiet, work) {
+  const startedAt = Date.now();
+  const say = () => console.log(`  still at it after ${Math.round((Date.now() - startedAt) / 1000)} s`);
+  const timer = quiet || process.stderr.isTTY ? undefined : setInterval(say, 10_000);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
   }
 }
 
