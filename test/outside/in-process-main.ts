@@ -1,14 +1,15 @@
 /**
  * Runs a talk with a graph in this process, as its author would: LangGraph alone, with a `MemorySaver`. A process of its own, because a project's
- * TypeScript cannot be imported where Jest loads the modules. Takes `{ config, talk }` as a message, answers with what came out.
+ * TypeScript cannot be imported where Jest loads the modules. The argument is the project; each message a talk, answered with what came of it.
  */
 import { Command, MemorySaver } from '@langchain/langgraph';
 import { randomUUID } from 'node:crypto';
 import { loadProject } from '../../agents/index.js';
 import { MODES, Normalizer, type Talk, type Transcript } from './transcript.js';
 
-async function run(config: string, talk: Talk): Promise<Transcript> {
-  const project = await loadProject(config);
+const project = await loadProject(process.argv[2] ?? '');
+
+async function run(talk: Talk): Promise<Transcript> {
   const graph = await project.load(talk.graph);
   graph.checkpointer = new MemorySaver();
   const configurable = { thread_id: randomUUID() };
@@ -37,9 +38,10 @@ async function run(config: string, talk: Talk): Promise<Transcript> {
   return { turns, state: { values: normal.value(values), next } };
 }
 
-process.once('message', ({ config, talk }: { config: string; talk: Talk }) => {
-  run(config, talk).then(
-    (transcript) => process.send?.({ transcript }, () => process.exit()),
-    (error: unknown) => process.send?.({ error: String((error as Error).stack ?? error) }, () => process.exit(1)),
+process.on('message', (talk: Talk) => {
+  run(talk).then(
+    (transcript) => process.send?.({ transcript }),
+    (error: unknown) => process.send?.({ error: String((error as Error).stack ?? error) }),
   );
 });
+process.send?.({ ready: true });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { call, lines } from './line-script.js';
 import { Sides } from './sides.js';
-import { byPlace, type Turn } from './transcript.js';
+import { byPlace, type Transcript, type Turn } from './transcript.js';
 
 const say = (...all: string[]): Turn => ({ input: { messages: [{ role: 'user', content: lines(...all) }] } });
 const answer = (resume: unknown): Turn => ({ command: { resume } });
@@ -10,8 +10,9 @@ interface Case {
   name: string;
   graph: string;
   turns: Turn[];
-  /** How the conversation ends, so that two sides that do nothing are not taken for equal. */
-  last: string;
+  /** How many turns end in a question, and what agents and tools have said in the end: two sides that do nothing are not taken for equal. */
+  asks: number;
+  said: string[];
   /** Graphs run at the same time. */
   sideBySide?: true;
 }
@@ -31,26 +32,35 @@ const CASES: Case[] = [
       answer('enough'),
       say('You are welcome.'),
     ],
-    last: 'You are welcome.',
+    asks: 1,
+    said: [
+      'ai: get_weather, add',
+      'tool: It is sunny in Oslo.',
+      'tool: 3',
+      'ai: ask_person',
+      'tool: They said: enough',
+      'ai: Sunny, and three.',
+      'ai: You are welcome.',
+    ],
   },
   {
-    name: 'createAgent of LangChain: a person approves, edits and rejects; long conversations are summarised',
+    name: 'createAgent of LangChain: a person approves and rejects; long conversations are summarised',
     graph: 'middleware',
     turns: [
       say(
         `${call('get_weather', { city: 'Oslo' })} & ${call('send_mail', { to: 'Ann', text: 'Sunny' })}`,
         call('send_mail', { to: 'Bob', text: 'Sunny' }),
-        'Ann and Bobby know.',
+        'Ann and Bob know.',
       ),
       answer({ decisions: [{ type: 'approve' }] }),
-      answer({
-        decisions: [{ type: 'edit', editedAction: { name: 'send_mail', args: { to: 'Bobby', text: 'Sunny' } } }],
-      }),
+      answer({ decisions: [{ type: 'approve' }] }),
       say(call('send_mail', { to: 'Eve', text: 'Sunny' }), 'Eve does not.'),
       answer({ decisions: [{ type: 'reject', message: 'Not to Eve.' }] }),
       say('Good bye.'),
     ],
-    last: 'Good bye.',
+    asks: 3,
+    // All before is in the summary.
+    said: ['ai: send_mail', 'tool: Not to Eve.', 'ai: Eve does not.', 'ai: Good bye.'],
   },
   {
     name: 'a swarm: agents hand the word to each other',
@@ -64,7 +74,21 @@ const CASES: Case[] = [
       ),
       say(call('transfer_to_alice'), call('add', { a: 3, b: 4 }), 'Seven.'),
     ],
-    last: 'Seven.',
+    asks: 0,
+    said: [
+      'ai: add',
+      'tool: 3',
+      'ai: transfer_to_bob',
+      'tool: Successfully transferred to bob',
+      'ai: get_weather',
+      'tool: It is sunny in Oslo.',
+      'ai: Three, and sunny.',
+      'ai: transfer_to_alice',
+      'tool: Successfully transferred to alice',
+      'ai: add',
+      'tool: 7',
+      'ai: Seven.',
+    ],
   },
   {
     name: 'a supervisor: it sends two agents out, one of which asks a person',
@@ -72,16 +96,29 @@ const CASES: Case[] = [
     turns: [
       say(
         call('transfer_to_research'),
-        call('get_weather', { city: 'Oslo' }),
         call('ask_person', { question: 'Which scale?' }),
         'Twenty degrees.',
-        // The agent's answers count as one, and a message about the way back comes after it.
+        // Of the agent's two answers the supervisor sees one, and then a call that leads back.
         'The supervisor says: twenty.',
       ),
       answer('Celsius'),
       say(call('transfer_to_math'), call('add', { a: 20, b: 2 }), '22', 'The supervisor says: 22.'),
     ],
-    last: 'The supervisor says: 22.',
+    asks: 1,
+    said: [
+      'ai: transfer_to_research',
+      'tool: Successfully transferred to research',
+      'ai: Twenty degrees.',
+      'ai: transfer_back_to_supervisor',
+      'tool: Successfully transferred back to supervisor',
+      'ai: The supervisor says: twenty.',
+      'ai: transfer_to_math',
+      'tool: Successfully transferred to math',
+      'ai: 22',
+      'ai: transfer_back_to_supervisor',
+      'tool: Successfully transferred back to supervisor',
+      'ai: The supervisor says: 22.',
+    ],
   },
   {
     name: 'a deep agent: todos, files, subagents side by side, and an approval',
@@ -100,7 +137,27 @@ const CASES: Case[] = [
       answer({ decisions: [{ type: 'approve' }] }),
       say(call('read_file', { file_path: '/forecast.md' }), 'It is still there.'),
     ],
-    last: 'It is still there.',
+    asks: 1,
+    said: [
+      'ai: write_todos',
+      'tool: Updated todo list to [{"content":"forecast","status":"in_progress"}]',
+      'ai: task, task',
+      'tool: Oslo is sunny.',
+      'tool: Rome is sunny.',
+      'ai: write_file',
+      "tool: Successfully wrote to '/forecast.md'",
+      'ai: read_file, ls',
+      'tool: @@ lines 1-1 of 1 @@\nIt is sunny in Oslo.',
+      'tool: /forecast.md (20 bytes)',
+      'ai: edit_file',
+      "tool: Successfully replaced 1 occurrence(s) in '/forecast.md'",
+      'ai: send_mail',
+      'tool: Sent to Ann.',
+      'ai: Ann knows.',
+      'ai: read_file',
+      'tool: @@ lines 1-1 of 1 @@\nIt is very sunny in Oslo.',
+      'ai: It is still there.',
+    ],
   },
 ];
 
@@ -108,6 +165,23 @@ const CASES: Case[] = [
 function forecast(city: string): string {
   const description = lines(call('get_weather', { city }), `${city} is sunny.`);
   return call('task', { description, subagent_type: 'forecaster' });
+}
+
+interface Message {
+  type: string;
+  content: string | { text: string }[];
+  tool_calls?: { name: string }[];
+}
+
+function wordsOf({ state }: Transcript): string[] {
+  const { messages } = state.values as { messages: Message[] };
+  const text = ({ content }: Message) => (typeof content === 'string' ? content : content[0]?.text);
+  const calls = ({ tool_calls: all }: Message) => all?.map((one) => one.name).join(', ');
+  return messages.filter(({ type }) => type !== 'human').map((one) => `${one.type}: ${calls(one) || text(one)}`);
+}
+
+function endsInQuestion({ events }: Transcript['turns'][number]): boolean {
+  return events.at(-1)?.includes('__interrupt__') ?? false;
 }
 
 let sides: Sides;
@@ -122,16 +196,33 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => sides.close());
 
-describe.each(CASES)('$name', ({ graph, turns, last, sideBySide }) => {
+describe.each(CASES)('$name', ({ graph, turns, asks, said, sideBySide }) => {
   it.each([false, true])(
     'tells and leaves the same as in-process (subgraphs: %s)',
     async (subgraphs) => {
       const { colloquy, inProcess } = await sides.both({ graph, turns, subgraphs });
       if (sideBySide) expect(byPlace(colloquy)).toEqual(byPlace(inProcess));
       else expect(colloquy).toEqual(inProcess);
-      const { messages } = inProcess.state.values as { messages: { content: string }[] };
-      expect(messages.at(-1)?.content).toBe(last);
+      expect(inProcess.turns.map(({ error }) => error)).toEqual(turns.map(() => undefined));
+      expect(inProcess.turns.filter(endsInQuestion)).toHaveLength(asks);
+      expect(wordsOf(inProcess)).toEqual(said);
     },
     60_000,
   );
 });
+
+it('keeps what a person edited, as in-process', async () => {
+  const turns = [
+    say(call('send_mail', { to: 'Bob', text: 'Sunny' }), 'Bobby knows.'),
+    answer({
+      decisions: [{ type: 'edit', editedAction: { name: 'send_mail', args: { to: 'Bobby', text: 'Sunny' } } }],
+    }),
+  ];
+  const { colloquy, inProcess } = await sides.both({ graph: 'middleware', turns, subgraphs: false });
+  expect(wordsOf(inProcess)).toEqual(['ai: send_mail', 'tool: Sent to Bobby.', 'ai: Bobby knows.']);
+  expect(colloquy.state).toEqual(inProcess.state);
+  // Not the `values` before: the middleware changes a message in place, which in-process may be seen before it is told.
+  const updates = ({ turns }: Transcript) =>
+    turns.map(({ events }) => events.filter((one) => one.startsWith('updates')));
+  expect(updates(colloquy)).toEqual(updates(inProcess));
+}, 60_000);

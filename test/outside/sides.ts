@@ -1,9 +1,8 @@
-import { fork } from 'node:child_process';
-import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { House } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 import { makeProject, type ForeignProject, type ProjectParts } from './foreign-project.js';
+import { InProcess } from './in-process.js';
 import { followLines } from './line-script.js';
 import { MODES, Normalizer, type Talk, type Transcript } from './transcript.js';
 
@@ -11,9 +10,10 @@ import { MODES, Normalizer, type Talk, type Transcript } from './transcript.js';
 export class Sides {
   private constructor(
     readonly model: ModelServer,
-    readonly project: ForeignProject,
     readonly client: Client,
+    private readonly project: ForeignProject,
     private readonly house: House,
+    private readonly inProcess: InProcess,
   ) {}
 
   static async open(parts: Omit<ProjectParts, 'env'> & { env?: ProjectParts['env'] }): Promise<Sides> {
@@ -21,18 +21,19 @@ export class Sides {
     const env = { OPENAI_API_KEY: 'none', OPENAI_BASE_URL: model.url, ...parts.env };
     const project = makeProject({ ...parts, env });
     const house = new House(project.config);
-    const [, api] = await Promise.all([house.worker(), house.api()]);
-    return new Sides(model, project, new Client({ apiUrl: api.url, apiKey: null }), house);
+    const [, api, inProcess] = await Promise.all([house.worker(), house.api(), InProcess.start(project)]);
+    return new Sides(model, new Client({ apiUrl: api.url, apiKey: null }), project, house, inProcess);
   }
 
   async close(): Promise<void> {
+    await this.inProcess.stop();
     await this.house.stop();
     await this.model.close();
     this.project.remove();
   }
 
   async both(talk: Talk): Promise<{ colloquy: Transcript; inProcess: Transcript }> {
-    const [colloquy, inProcess] = await Promise.all([this.#colloquy(talk), this.#inProcess(talk)]);
+    const [colloquy, inProcess] = await Promise.all([this.#colloquy(talk), this.inProcess.run(talk)]);
     return { colloquy, inProcess };
   }
 
@@ -56,22 +57,5 @@ export class Sides {
     }
     const { values, next } = await this.client.threads.getState(threadId);
     return { turns: told, state: { values: normal.value(values), next } };
-  }
-
-  #inProcess(talk: Talk): Promise<Transcript> {
-    const child = fork(resolve('dist/test/outside/in-process-main.js'), {
-      cwd: this.project.folder,
-      env: { ...process.env, NODE_OPTIONS: '' },
-      silent: true,
-    });
-    let said = '';
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (said += String(chunk)));
-    child.send({ config: this.project.config, talk });
-    return new Promise((done, fail) => {
-      child.once('message', ({ transcript, error }: { transcript?: Transcript; error?: string }) =>
-        transcript ? done(transcript) : fail(new Error(error)),
-      );
-      child.once('exit', (code) => fail(new Error(`ended with ${code} without a transcript:\n${said}`)));
-    });
   }
 }

@@ -5,7 +5,7 @@ import { createHandoffTool, createSwarm } from '@langchain/langgraph-swarm';
 import { createSupervisor } from '@langchain/langgraph-supervisor';
 import { interrupt } from '@langchain/langgraph';
 import { tool } from '@langchain/core/tools';
-import { createAgent, humanInTheLoopMiddleware, summarizationMiddleware } from 'langchain';
+import { createAgent, humanInTheLoopMiddleware, summarizationMiddleware, todoListMiddleware } from 'langchain';
 import { createDeepAgent } from 'deepagents';
 import { z } from 'zod';
 
@@ -36,7 +36,7 @@ const askPerson = tool(({ question }: { question: string }) => `They said: ${Str
 });
 
 export const middleware: unknown = createAgent({
-  model: 'openai:scripted',
+  model,
   tools: [getWeather, sendMail],
   middleware: [
     summarizationMiddleware({ model, trigger: { messages: 8 }, keep: { messages: 3 } }),
@@ -72,5 +72,6 @@ export const deep: unknown = createDeepAgent({
   subagents: [
     { name: 'forecaster', description: 'Knows the weather.', systemPrompt: 'You forecast.', tools: [getWeather] },
   ],
+  middleware: [todoListMiddleware()],
   interruptOn: { send_mail: true },
 });
