@@ -135,9 +135,7 @@ class StepActivity {
     if (known !== undefined && step > 1) return known;
     // Between runs only the head can have moved (an edit of the state); the log is written by steps alone.
     const [head, tail] = await Promise.all([
-      this.attempt > 1
-        ? this.#heads.raiseFence(tenant, threadId, this.#fence)
-        : this.#heads.readHead(tenant, threadId),
+      this.attempt > 1 ? this.#heads.raiseFence(tenant, threadId, this.#fence) : this.#heads.readHead(tenant, threadId),
       known?.tail ?? this.dependencies.events.tail(this.#caller, threadId),
     ]);
     return { head, tail };
