@@ -76,6 +76,8 @@ class StepActivity {
       // What this attempt supersedes is said before it says anything itself.
       if (this.attempt > 1) await this.#supersede(run, cursor, log);
       const started = this.#start(run, cursor);
+      // Awaited when the step has ended; where it fails before, that must not count as unheard: it would end the process.
+      started.catch(() => undefined);
       const report = await this.#step(run, cursor, log).catch((error: unknown) => this.#fail(error));
       await started;
       return await this.#finish(run, report, log);
@@ -120,7 +122,7 @@ class StepActivity {
     const saver = new MongoSaver({ client, db, tenant });
     const { next, questions } = await describeThread(await project.load(run.graphId), saver, threadId);
     let { tail } = cursor;
-    const [last] = await events.read(this.#caller, threadId, { afterSeq: tail - 1, limit: 1 });
+    const [last] = await events.read(this.#caller, threadId, { afterSeq: Math.max(0, tail - 1), limit: 1 });
     if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
       const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
       tail = await sayEnded(log, { run_id: runId, status }).finally(() => log.close());
@@ -145,10 +147,7 @@ class StepActivity {
   async #start(run: Run, cursor: Cursor): Promise<void> {
     const { step, threadId } = this.task;
     if (step > 1 && this.attempt === 1) return;
-    const started = this.dependencies.threads.startRun(this.#caller, threadId, run.runId, run.afterSeq ?? cursor.tail);
-    // Awaited when the step has ended; if that throws first, this is not left unheard.
-    started.catch(() => undefined);
-    await started;
+    await this.dependencies.threads.startRun(this.#caller, threadId, run.runId, run.afterSeq ?? cursor.tail);
   }
 
   async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
