@@ -7,6 +7,7 @@ import { serve } from './life.js';
 /** Runs one worker until it is told to stop. */
 export async function runWorker(config: Config): Promise<number> {
   const logger = createLogger({ name: 'worker', ...config.log });
+  hearRejections(logger);
   installRuntime(logger);
   return serve(async () => {
     const { startWorker } = await import('../workers/index.js');
@@ -18,11 +19,22 @@ export async function runWorker(config: Config): Promise<number> {
 /** Runs one API process until it is told to stop. */
 export async function runApi(config: Config): Promise<number> {
   const logger = createLogger({ name: 'api', ...config.log });
+  hearRejections(logger);
   return serve(async () => {
     const { startApi } = await import('../api/main.js');
     const api = await startApi(config, { logger });
     logger.info(`listening on ${api.url}`);
     return { details: { url: api.url }, stop: () => api.stop() };
+  });
+}
+
+/**
+ * A promise that nobody held must not end a process in which hundreds of conversations work: libraries of graphs let some go when they are
+ * aborted. Whoever needed it has noticed; here it is told.
+ */
+function hearRejections(logger: Logger): void {
+  process.on('unhandledRejection', (reason) => {
+    logger.error(`unheard rejection: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`);
   });
 }
 
