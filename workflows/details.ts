@@ -41,13 +41,28 @@ function questions(view: ConversationView, signal: Signal): string[] {
   const alone = view.interrupts.length === 1;
   return view.interrupts.map((question, index) => {
     const answer = alone ? '"approve"' : JSON.stringify({ interruptId: question.id, value: 'approve' });
-    return `${index + 1}. ${about(question)}\n\nAnswer it:\n\n${signal(SIGNALS.resume, answer)}`;
+    return `${index + 1}. ${about(question)}\n\nAnswer it, with any JSON:\n\n${signal(SIGNALS.resume, answer)}`;
   });
 }
 
 function about({ node, preview, deadline, defaultAnswer }: PendingInterrupt): string {
   const due = deadline ? ` At ${deadline} the answer is \`${JSON.stringify(defaultAnswer ?? null)}\`.` : '';
-  return `Node \`${node}\` asks: ${preview}${due}`;
+  const asked = questionIn(preview);
+  // As code: left as it is, whatever signs of Markdown a draft has.
+  const whole = asked === undefined ? '' : `\n\n\`${preview.replaceAll('`', "'")}\``;
+  return `Node \`${node}\` asks: ${asked ?? preview}${due}${whole}`;
+}
+
+/** The sentence in a question that is an object. Its preview is JSON that may be cut off, which no parser takes. */
+function questionIn(preview: string): string | undefined {
+  const text = /^\{.*?"(?:question|message|prompt|description|text)":("(?:[^"\\]|\\.)*")/s.exec(preview)?.[1];
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as string;
+  } catch {
+    // A text that only looks like JSON; throwing here would fail the workflow task for ever.
+    return undefined;
+  }
 }
 
 function invitation(view: ConversationView, signal: Signal): string[] {
@@ -63,7 +78,8 @@ function notes({ notes: list }: ConversationView): string[] {
 function command({ workflowId, namespace }: Whereabouts, name: string, input: string): string {
   const space = namespace === 'default' ? '' : ` --namespace ${namespace}`;
   const quoted = input.replaceAll("'", "'\\''");
-  return `    temporal workflow signal${space} --workflow-id ${workflowId} --name ${name} --input '${quoted}'`;
+  const lines = [`temporal workflow signal${space}`, `-w ${workflowId}`, `--name ${name} --input '${quoted}'`];
+  return `    ${lines.join(' \\\n      ')}`;
 }
 
 function count(n: number, noun: string): string {

@@ -96,13 +96,31 @@ inEveryMode((world, mode) => {
 
 1. Node \`approve\` asks: Send it? At 2999-01-01T00:00:00Z the answer is \`"no"\`.
 
-Answer it:
+Answer it, with any JSON:
 
-    temporal workflow signal --workflow-id ${talk.workflowId} --name resume --input '"approve"'
+    temporal workflow signal \\
+      -w ${talk.workflowId} \\
+      --name resume --input '"approve"'
 
 Send a message:
 
-    temporal workflow signal --workflow-id ${talk.workflowId} --name message --input '"hello"'`);
+    temporal workflow signal \\
+      -w ${talk.workflowId} \\
+      --name message --input '"hello"'`);
+    });
+
+    it('tells the sentence of a question that is an object, also where the rest is cut off', async () => {
+      const preview = '{"type":"approval","question":"Send \\"it\\"?","draft":"*one* `two` thr…';
+      const talk = await asked(world().talk(), { id: 'i1', preview });
+      expect(await details(talk)).toContain(
+        `1. Node \`approve\` asks: Send "it"?\n\n\`{"type":"approval","question":"Send \\"it\\"?","draft":"*one* 'two' thr…\``,
+      );
+    });
+
+    it('shows a text that only looks like JSON as it is', async () => {
+      const preview = '{"question":"a \\q"}';
+      const talk = await asked(world().talk(), { id: 'i1', preview });
+      expect(await details(talk)).toContain(`1. Node \`approve\` asks: ${preview}\n`);
     });
 
     it('names steps by the nodes that are due, and keeps a status that can be searched', async () => {
