@@ -53,6 +53,10 @@ export function createLines({ input, output, onInterrupt }: LinesOptions): Lines
       readline.prompt(true);
       return new Promise((resolve) => (deliver = resolve));
     },
-    close: () => readline.close(),
+    close: () => {
+      // What comes next must not stand behind the prompt.
+      if (asking && terminal) output.write('\n');
+      readline.close();
+    },
   };
 }

@@ -54,12 +54,18 @@ export function shorten(text: string, longest: number): string {
 const QUESTION_KEYS = ['question', 'message', 'prompt', 'description', 'text'];
 const HIDDEN_KEYS = ['type', 'answers', 'actions'];
 
-/** What a graph asked by `interrupt(value)`, as lines: the question last, so that it stands above the answer. */
+/**
+ * What a graph asked by `interrupt(value)`, as lines: the question last, so that it stands above the answer. How to answer is told where the
+ * last answer was not taken.
+ */
 export function formatQuestion(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [String(value)];
   const fields = Object.entries(value as Record<string, unknown>);
   const question = fields.find(([key, text]) => QUESTION_KEYS.includes(key) && typeof text === 'string');
-  const rest = fields.filter(([key]) => key !== question?.[0] && !HIDDEN_KEYS.includes(key));
+  const hidden = fields.some(([key]) => key === 'problem')
+    ? HIDDEN_KEYS.filter((key) => key !== 'answers')
+    : HIDDEN_KEYS;
+  const rest = fields.filter(([key]) => key !== question?.[0] && !hidden.includes(key));
   const actions = fields.find(([key, list]) => key === 'actions' && Array.isArray(list))?.[1] as unknown[] | undefined;
   const choice = actions === undefined ? '' : ` [${actions.map(String).join(' / ')}]`;
   const asked = typeof question?.[1] === 'string' ? question[1] : 'Your answer?';

@@ -73,10 +73,12 @@ function superviseChild(name: string, child: ChildProcess): Child {
 
 /**
  * Ends the server when we die without a chance to do it (SIGKILL, a crash): it waits for the end of a pipe that only we hold.
- * It is ended itself as soon as the server is gone, so it can never meet a process id that was given out again.
+ * It goes as soon as the server is gone, so that it does not meet a process id that was given out again.
  */
 function startReaper(pid: number): ChildProcess {
-  const script = 'cat >/dev/null; kill -CONT "$1"; kill -TERM "$1"; sleep 10; kill -KILL "$1"';
+  const script = `cat >/dev/null; kill -CONT "$1"; kill -TERM "$1"; n=0
+    while [ $n -lt 100 ]; do kill -0 "$1" || exit; n=$((n+1)); sleep 0.1; done
+    kill -KILL "$1"`;
   const reaper = spawn('sh', ['-c', script, 'sh', String(pid)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -5,7 +5,7 @@ import type { Config } from '../config/index.js';
 import { numberFlag } from './flags.js';
 import type { ParsedFlags } from './flags.js';
 import { packageVersion } from './package.js';
-import { PortBook, freePort } from './ports.js';
+import { PortBook, USUAL_PORTS, freePort } from './ports.js';
 import type { Server } from './server.js';
 import { startServers } from './servers.js';
 import type { Servers } from './servers.js';
@@ -139,9 +139,10 @@ function prepareDataDir(dataDir: string): void {
   if (!existsSync(ignore)) writeFileSync(ignore, '*\n');
 }
 
-function report({ config, dataDir }: DevOptions, { servers, apiUrl }: House, tookMs: number): void {
+function report({ config, dataDir, apiPort }: DevOptions, { servers, apiUrl }: House, tookMs: number): void {
+  const isUsual = apiPort !== undefined || apiUrl.endsWith(`:${USUAL_PORTS.api}`);
   const rows = [
-    ['API', apiUrl, ''],
+    ['API', apiUrl, isUsual ? '' : `${USUAL_PORTS.api} was in use; --port chooses another`],
     ['Temporal', servers.temporal.address, servers.temporal.label],
     ...(servers.temporal.webUi === undefined ? [] : [['Temporal Web UI', servers.temporal.webUi, '']]),
     ['Database', withoutPassword(servers.mongodb.address), servers.mongodb.label],

@@ -61,6 +61,18 @@ describe('what the chat shows', () => {
     expect(formatQuestion({ amount: 3 })).toEqual(['  amount: 3', 'Your answer?']);
   });
 
+  it('tells how to answer where the last answer was not taken', () => {
+    const question = { question: 'Send it?', answers: ['"yes"', '"no"'], actions: ['yes', 'no'] };
+    expect(formatQuestion(question)).toEqual(['Send it? [yes / no]']);
+    expect(formatQuestion({ ...question, problem: 'maybe is neither' })).toEqual([
+      '  answers:',
+      '    1: "yes"',
+      '    2: "no"',
+      '  problem: maybe is neither',
+      'Send it? [yes / no]',
+    ]);
+  });
+
   it('takes an answer as JSON where it is JSON, else as text', () => {
     expect(toAnswer('?', 'approve')).toBe('approve');
     expect(toAnswer('?', 'true')).toBe(true);
