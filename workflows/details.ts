@@ -19,9 +19,9 @@ function headline(view: ConversationView): string {
   const { current, queue, interrupts, last } = view;
   if (current) {
     const nodes = current.nodes.length > 0 ? `: ${current.nodes.join(', ')}` : '';
-    const behind = queue.length > 0 ? ` ${count(queue.length, 'run')} behind it.` : '';
+    const behind = queue.length > 0 ? `, ${count(queue.length, 'run')} behind it` : '';
     const verb = view.closed ? 'Closing' : 'Working';
-    return `**${verb}** on turn ${view.turns}, run \`${current.runId}\`, step ${current.step}${nodes}.${behind}`;
+    return `**${verb}** on turn ${view.turns}, run \`${current.runId}\`, step ${current.step}${nodes}${behind}.`;
   }
   if (view.closed) return `**Closed** after ${count(view.turns, 'turn')}.`;
   if (queue.length > 0) return `**About to work** on ${count(queue.length, 'run')}.`;
