@@ -87,7 +87,7 @@ export interface StepRequest {
 export type GraphSource = Pick<AgentProject, 'load'>;
 
 /** What the saver tells of commits. */
-export type SaverHooks = Pick<StepSaverOptions, 'beforeCommit' | 'onCommit' | 'onInput'>;
+export type SaverHooks = Pick<StepSaverOptions, 'beforeCommit' | 'onCommit' | 'onInput' | 'hasEntry'>;
 
 export interface StepContext {
   /** The saver of this step, bound to thread, run and fence. */

@@ -1,4 +1,4 @@
-import { Command, RunControl, Send, isGraphDrained } from '@langchain/langgraph';
+import { Command, RunControl, START, Send, isGraphDrained } from '@langchain/langgraph';
 import { TENANT_KEY, type LoadedGraph } from '../agents/index.js';
 import type { NamespaceHead, Run, RunCommand, StreamMode } from '../protocol/index.js';
 import type { CommitInfo, StepSaver } from '../threads/index.js';
@@ -49,6 +49,7 @@ class Step {
         return context.log.flush();
       },
       onCommit: (commit) => this.#onCommit(commit),
+      hasEntry: (ns) => START in (graphAt(graph, ns)?.nodes ?? {}),
       onInput: () => {
         if (this.#planned) this.#control.requestDrain('plan');
       },

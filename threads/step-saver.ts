@@ -16,8 +16,7 @@ import { writeGroup, type StateDocument } from './state-documents.js';
 const BEFORE_FIRST_STEP = -2;
 const NULL_TASK_ID = '00000000-0000-0000-0000-000000000000';
 const RESUME = '__resume__';
-/** How long the commit of an input may wait for the first node, in ms: long enough to join a quick one, short for a watching person. */
-const INPUT_DELAY_MS = 20;
+const START = '__start__';
 /** How long a finished task's writes wait for the commit of their superstep, in ms, before they are saved for its siblings' sake. */
 const WRITES_DELAY_MS = 3;
 
@@ -43,6 +42,8 @@ export interface StepSaverOptions extends SaverOptions {
   tail: number;
   /** A superstep has been committed. */
   onCommit: (commit: CommitInfo) => void;
+  /** Whether the graph of a namespace takes its input through an entry node of its own, which commits right after the input. */
+  hasEntry: (ns: string) => boolean;
   /** An input was put: nothing of the graph has run since. */
   onInput?: () => void;
   /** The answer of a `Command` has been consumed by a subgraph already; do not hand it to its next question. */
@@ -56,8 +57,8 @@ interface Piece {
 }
 
 /**
- * The saver of one step activity: bound to a thread, a run and a fence. A superstep's commit is awaited; the commit of an input, and
- * writes of a task, wait a moment for the superstep that follows and go with it in one transaction.
+ * The saver of one step activity: bound to a thread, a run and a fence. A superstep's commit is awaited; an input goes with its entry node in
+ * one transaction, and writes of a task wait a moment for the superstep that they belong to.
  */
 export class StepSaver extends MongoSaver {
   readonly #options: StepSaverOptions;
@@ -129,14 +130,16 @@ export class StepSaver extends MongoSaver {
       this.#options.onCommit({ ns, step });
     } else {
       if (ns === '') this.#options.onInput?.();
-      this.#schedule(INPUT_DELAY_MS);
+      // Ids of tasks come from the checkpoint they run on, and effects are told apart by them: it must outlive a crash before a node runs.
+      const entryFollows = metadata.source === 'input' && START in newVersions && this.#options.hasEntry(ns);
+      if (!entryFollows) await this.flush();
     }
     return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
   }
 
   override putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string, taskPath = ''): Promise<void> {
     const { threadId, ns, checkpointId = '' } = this.address(config);
-    if (taskId !== NULL_TASK_ID && !taskPath.endsWith('__start__')) this.#worked.add(ns);
+    if (taskId !== NULL_TASK_ID && !taskPath.endsWith(START)) this.#worked.add(ns);
     const prefix = writeGroup(this.tenant, threadId, ns, checkpointId);
     const encoded = this.encodeWrites(config, writes, taskId, taskPath);
     this.#pending.push(
