@@ -2,6 +2,7 @@ import { ColloquyError, errorCode } from '../protocol/index.js';
 import { importModule, moduleExists } from './graph-module.js';
 import { copyGraph, describeValue, toCompiledGraph, type LoadedGraph } from './graph-value.js';
 import { offerLogger, type GraphLog } from './graph-logger.js';
+import { checkLibrary } from './library-version.js';
 import { applyProjectEnvironment } from './project-environment.js';
 import { readProjectFile, type GraphEntry, type ProjectFile } from './project-file.js';
 
@@ -53,7 +54,7 @@ const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', exec
  */
 export async function loadProject(configPath: string, options: LoadProjectOptions = {}): Promise<AgentProject> {
   const project = await readProjectFile(configPath);
-  const warnings = [...project.warnings, ...(await applyProjectEnvironment(project))];
+  const warnings = [...project.warnings, ...(await checkLibrary(project)), ...(await applyProjectEnvironment(project))];
   offerLogger(options.log);
   const sources = await loadSources(project);
   return {

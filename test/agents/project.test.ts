@@ -40,6 +40,43 @@ async function projectWith(json: unknown): Promise<string> {
   return path;
 }
 
+describe("a project's own copy of LangGraph", () => {
+  async function projectOn(version: string): Promise<string> {
+    const project = join(folder, `on-${version}`);
+    const copy = join(project, 'node_modules', '@langchain', 'langgraph');
+    await mkdir(copy, { recursive: true });
+    await writeFile(join(copy, 'package.json'), JSON.stringify({ name: '@langchain/langgraph', version }));
+    const library = JSON.stringify(join(packages, '@langchain/langgraph/dist/index.js'));
+    await writeFile(
+      join(project, 'graphs.mjs'),
+      `import { entrypoint } from ${library};
+       export const one = entrypoint('one', async () => ({ text: 'done' }));
+       export const two = one;`,
+    );
+    const graphs = { one: './graphs.mjs:one', two: './graphs.mjs:two' };
+    await writeFile(join(project, 'langgraph.json'), JSON.stringify({ graphs }));
+    return project;
+  }
+
+  it('is named once where it cannot be stopped between steps', async () => {
+    const { warnings } = await load(await projectOn('1.5.3'));
+    expect(warnings).toEqual([
+      expect.stringMatching(/LangGraph 1\.5\.3 in .*on-1\.5\.3.* cannot be stopped between steps/) as unknown,
+    ]);
+  });
+
+  it('is no matter where it can', async () => {
+    expect((await load(await projectOn('1.10.0'))).warnings).toEqual([]);
+  });
+
+  it('is refused where its checkpoints are of another format', async () => {
+    expect(await load(await projectOn('0.2.74'))).toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(/LangGraph 0\.2\.74 in .* is too old: 0\.4\.0 or newer is needed/) as unknown,
+    });
+  });
+});
+
 describe('a TypeScript project', () => {
   let loaded: Loaded;
   beforeAll(async () => {

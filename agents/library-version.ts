@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { ColloquyError } from '../protocol/index.js';
+import type { ProjectFile } from './project-file.js';
+
+/** Before it, checkpoints are of another format, and questions have no ids. */
+const OLDEST = '0.4.0';
+/** The first that can be stopped between steps (`RunControl`). */
+const STEPPED = '1.7.0';
+
+/**
+ * What is to be said of the copies of LangGraph that the project's graphs import: a warning each where a copy does less.
+ * Errors: `unsupported` for a copy that is too old to run.
+ */
+export async function checkLibrary(project: ProjectFile): Promise<string[]> {
+  const copies = new Map<string, string>();
+  for (const { file } of project.graphs) {
+    const copy = await findLangGraph(dirname(file));
+    if (copy !== undefined) copies.set(copy.folder, copy.version);
+  }
+  return [...copies].flatMap(([folder, version]) => judge(`LangGraph ${version} in ${relative('', folder)}`, version));
+}
+
+function judge(what: string, version: string): string[] {
+  if (isBefore(version, OLDEST)) {
+    throw new ColloquyError('unsupported', `${what} is too old: ${OLDEST} or newer is needed, ${STEPPED} is better`);
+  }
+  if (!isBefore(version, STEPPED)) return [];
+  return [
+    `${what} cannot be stopped between steps, as ${STEPPED} can: each turn is one activity, under the timeout of one step; options of nodes have no effect`,
+  ];
+}
+
+/** The copy that a module in this folder gets; `undefined` where packages are not found by folders. */
+async function findLangGraph(from: string): Promise<{ folder: string; version: string } | undefined> {
+  const folder = join(from, 'node_modules', '@langchain', 'langgraph');
+  const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined);
+  if (text !== undefined) return { folder, version: (JSON.parse(text) as { version: string }).version };
+  return dirname(from) === from ? undefined : findLangGraph(dirname(from));
+}
+
+function isBefore(version: string, other: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [otherMajor = 0, otherMinor = 0] = other.split('.').map(Number);
+  return major < otherMajor || (major === otherMajor && minor < otherMinor);
+}
