@@ -6,7 +6,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const MAX_LABEL_LENGTH = 256;
 /** A document may have 16 MB. */
 const MAX_TEXT_BYTES = 15 * 2 ** 20;
-const MAX_PAGE = 1_000;
+/** The largest page of the API, and one more to see whether another follows. */
+const MAX_PAGE = 1_001;
 
 export type JsonObject = Record<string, unknown>;
 
