@@ -38,7 +38,7 @@ export function guardPage(query: { limit: number; offset: number }): void {
   ] as const) {
     const value = query[field];
     if (!Number.isSafeInteger(value) || value < least || (field === 'limit' && value > MAX_PAGE)) {
-      const range = field === 'limit' ? `an integer from 1 to ${MAX_PAGE}` : 'an integer from 0';
+      const range = field === 'limit' ? `an integer from 1 to ${MAX_PAGE - 1}` : 'an integer from 0';
       throw new ColloquyError('invalid_argument', `${field} is ${value}; expected ${range}`, { field });
     }
   }
