@@ -54,7 +54,7 @@ const UNREAD = { typeInfo: { inputTypes: Array.from({ length: 8 }, () => rawValu
 /** A conversation: takes runs from updates and signals, works them off one by one, waits for answers, for ever. */
 export async function conversation(given?: unknown): Promise<void> {
   const input = refuse(() => readInput(workflowInfo().workflowId, given));
-  const queue = new ConversationQueue(input);
+  const queue = new ConversationQueue(input, Date.now, workflowInfo().startTime.getTime());
   const pump = new Pump(input, queue, () => {
     publish(queue);
     show(queue);
@@ -74,6 +74,11 @@ export async function conversation(given?: unknown): Promise<void> {
   if (asked.cancelled) throw new CancelledFailure('the conversation was cancelled; its runs have ended');
 }
 
+/**
+ * Works off the queue. Answers to updates go out before work begins: where a worker rebuilds a conversation whose last workflow task had
+ * nothing to do, it sees that task and the update after it as one, while a later replay sees two. Without an order of their own the answer and
+ * the activity would change places, and no worker could replay the history any more.
+ */
 async function converse(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   const turnsBefore = queue.turns;
   const { maxTurns } = input.settings;
@@ -81,8 +86,12 @@ async function converse(input: ConversationInput, queue: ConversationQueue, pump
 
   while (!queue.isOver) {
     if (isLong() && !queue.closed) await continueConversation(input, queue, pump);
-    if (queue.hasWork) await pump.runNext();
-    else await waitForWork(queue, isLong);
+    if (queue.hasWork) {
+      await condition(allHandlersFinished);
+      await pump.runNext();
+    } else {
+      await waitForWork(queue, isLong);
+    }
     publish(queue);
     show(queue);
   }

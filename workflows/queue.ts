@@ -61,10 +61,12 @@ export class ConversationQueue {
   constructor(
     private readonly input: ConversationInput,
     private readonly now: () => number = Date.now,
+    /** When the execution started; the same however often it is replayed, which the time of its first task is not. */
+    startedAt = now(),
   ) {
     const { carried, settings } = input;
     // A later execution of the same thread must fence off an earlier one, and knows nothing of it but the time.
-    this.ordinal = carried?.ordinal ?? Math.floor(now() / 1000);
+    this.ordinal = carried?.ordinal ?? Math.floor(startedAt / 1000);
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
     this.waiting = carried?.queue ?? [];
