@@ -33,6 +33,8 @@ export interface ChaosReport {
   /** How often each happened: `worker kill`. */
   faults: Record<string, number>;
   attempts: number;
+  /** Promises that nobody held, in workers and API processes; their logs tell which. */
+  unheard: number;
   reconnects: number;
   /** From the end of a fault until every conversation that waited got on, in ms. */
   recovered_p50_ms: number | null;
@@ -78,10 +80,13 @@ class Chaos {
   async run(): Promise<ChaosReport> {
     const { seed, minutes, faults, conversations, say } = this.options;
     const durationMs = minutes * 60_000;
+    const startedAt = Date.now();
     say(`${conversations} conversations, ${minutes} minutes, seed ${seed}; logs in ${this.options.folder}`);
     const runner = playFaults(planFaults(seed, durationMs, faults), this.world.victims, (event) => {
+      const { action, victim, beganAt, endedAt } = event;
       this.#watch.faultEnded();
-      say(`  ${event.action} ${event.victim} for ${event.endedAt - event.beganAt} ms`);
+      this.#record({ type: 'fault', victim, action, beganAt, endedAt });
+      say(`  after ${((beganAt - startedAt) / 1000).toFixed(1)} s: ${action} ${victim} for ${endedAt - beganAt} ms`);
     });
     const talks = Array.from({ length: conversations }, (_, slot) => this.#talkOn(slot));
     await this.#clock.pause(durationMs);
@@ -176,6 +181,7 @@ class Chaos {
       effects: count('effect'),
       faults,
       attempts: metadata.filter(({ data }) => (JSON.parse(data) as { attempt?: number }).attempt !== 1).length,
+      unheard: this.world.logged('unheard rejection'),
       reconnects: this.#seen.reduce((sum, { connections }) => sum + Math.max(0, connections - 1), 0),
       recovered_p50_ms: percentile(this.#watch.times, 0.5),
       recovered_max_ms: percentile(this.#watch.times, 1),

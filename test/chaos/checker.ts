@@ -198,6 +198,7 @@ function checkStream(run: SeenRecord, { name, threadId, thread }: Story): Violat
     if (events === undefined) continue;
     found.push(...checkOrder(events).map((detail) => wrong('stream order', `${which}: ${detail}`)));
     found.push(...checkValues(events, final).map((detail) => wrong('stream values', `${which}: ${detail}`)));
+    found.push(...checkLastValues(events, run).map((detail) => wrong('stream values', `${which}: ${detail}`)));
     found.push(...checkText(events, run, final).map((detail) => wrong('stream text', `${which}: ${detail}`)));
   }
   if (run.live !== undefined && run.replay !== undefined)
@@ -232,6 +233,21 @@ function checkValues(events: readonly SeenEvent[], final: Told[]): string[] {
     );
 }
 
+/** The last state that a run tells is the one it leaves. */
+function checkLastValues(events: readonly SeenEvent[], run: SeenRecord): string[] {
+  const told = effectiveEvents(events)
+    .filter(({ event }) => event === 'values')
+    .map(({ data }) => (JSON.parse(data) as Told[]).at(-1))
+    .findLast((last) => last !== undefined);
+  const word = run.status === 'interrupted' ? 'thinking' : 'answer';
+  if (told !== undefined && isSaidIn(run, told, word)) return [];
+  return [`the last values do not end with the ${word} of this turn, but with ${JSON.stringify(told)}`];
+}
+
+function isSaidIn({ conversation, n }: SeenRecord, { type, text }: Told, word: string): boolean {
+  return type === 'ai' && text.startsWith(`${word} ${conversation}.${n} `);
+}
+
 function isStartOf(messages: Told[], final: Told[]): boolean {
   return same(messages, final.slice(0, messages.length));
 }
@@ -253,15 +269,13 @@ function checkText(events: readonly SeenEvent[], run: SeenRecord, final: Told[])
 
 /** Messages of the model that a run must have streamed. Those of a subgraph only to who asked for them. */
 function ownMessages(run: SeenRecord, final: Told[]): Told[] {
-  const named = ({ type, text }: Told, word: string) =>
-    type === 'ai' && text.startsWith(`${word} ${run.conversation}.${run.n} `);
   const asked = final.find(
     (message) => message.type === 'human' && message.text.startsWith(`ask ${run.conversation}.${run.n} `),
   );
   if (asked === undefined) return [];
   const { kind } = readAsk(asked.text);
-  const thoughts = final.filter((message) => named(message, 'thinking'));
-  const answers = final.filter((message) => named(message, 'answer'));
+  const thoughts = final.filter((message) => isSaidIn(run, message, 'thinking'));
+  const answers = final.filter((message) => isSaidIn(run, message, 'answer'));
   if (kind === 'approve') return run.part === 'ask' ? thoughts : answers;
   return kind === 'helper' && !run.subgraphs ? answers : [...thoughts, ...answers];
 }

@@ -36,8 +36,8 @@ export class HouseProcess implements Victim {
     this.#options = options;
   }
 
-  get pid(): number | undefined {
-    return this.#child?.pid;
+  get logFile(): string {
+    return this.#options.logFile;
   }
 
   /** Resolves when it is ready for the first time. */

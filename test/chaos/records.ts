@@ -86,7 +86,16 @@ export interface TroubleRecord {
   detail: string;
 }
 
-export type LedgerRecord = EffectRecord | AcceptedRecord | SeenRecord | ThreadRecord | TroubleRecord;
+/** Something was broken on purpose; times in milliseconds since the epoch. */
+export interface FaultRecord {
+  type: 'fault';
+  victim: string;
+  action: string;
+  beganAt: number;
+  endedAt: number;
+}
+
+export type LedgerRecord = EffectRecord | AcceptedRecord | SeenRecord | ThreadRecord | TroubleRecord | FaultRecord;
 
 /** Messages of a state on the wire. */
 export function messagesOf(values: unknown): Told[] {

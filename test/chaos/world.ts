@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { conversationId, DEFAULT_TENANT } from '../../protocol/index.js';
@@ -30,6 +31,8 @@ export interface World {
   ledgerFile: string;
   victims: Record<FaultKind, Victim[]>;
   temporal: Client;
+  /** How many lines of the logs of workers and API processes say this. */
+  logged(text: string): number;
   stop(): Promise<void>;
 }
 
@@ -90,6 +93,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         mongodb: [serverVictim('mongodb', servers.mongodb)],
       },
       temporal: new Client({ connection }),
+      logged: (text) => all.reduce((sum, { logFile }) => sum + readFileSync(logFile, 'utf8').split(text).length - 1, 0),
       stop,
     };
   } catch (error) {
