@@ -1,15 +1,18 @@
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 export interface ProjectParts {
-  graphs: Record<string, string>;
+  /** For `langgraph.json`; absent where the copies bring one. */
+  graphs?: Record<string, string>;
+  /** For `.env`. */
   env: Record<string, string>;
   /** Files and folders to copy: where they go, where they come from. */
-  copies: Record<string, string>;
-  /** Files to write. */
-  files?: Record<string, string>;
-  /** Packages that are written here instead of taken from our `node_modules`. */
+  copies?: Record<string, string>;
+  /** Packages with their exact versions, to install from the registry. Without any the project has links to those that are installed here. */
+  install?: Record<string, string>;
+  /** Packages that are written here: their files. */
   packages?: Record<string, Record<string, string>>;
 }
 
@@ -20,19 +23,29 @@ export interface ForeignProject {
   remove(): void;
 }
 
-/** Makes a LangGraph.js project outside of this repository, with links to the packages that are installed here. */
-export function makeProject({ graphs, env, copies, files = {}, packages = {} }: ProjectParts): ForeignProject {
+/** Makes a LangGraph.js project outside of this repository. */
+export function makeProject({ graphs, env, copies = {}, install, packages = {} }: ProjectParts): ForeignProject {
   const folder = mkdtempSync(join(tmpdir(), 'colloquy-outside-'));
   for (const [to, from] of Object.entries(copies)) cpSync(resolve(from), join(folder, to), { recursive: true });
   const config = join(folder, 'langgraph.json');
-  write(config, JSON.stringify({ node_version: '20', dependencies: ['.'], graphs, env }));
-  write(join(folder, 'package.json'), JSON.stringify({ name: 'outside', private: true, type: 'module' }));
-  for (const [file, text] of Object.entries(files)) write(join(folder, file), text);
-  linkPackages(join(folder, 'node_modules'), Object.keys(packages));
+  if (graphs) write(config, JSON.stringify({ node_version: '20', dependencies: ['.'], graphs, env: '.env' }));
+  const values = Object.entries(env).map(([name, value]) => `${name}="${value}"\n`);
+  write(join(folder, '.env'), values.join(''));
+  const manifest = { name: 'outside', private: true, type: 'module', dependencies: install };
+  write(join(folder, 'package.json'), JSON.stringify(manifest));
+  if (install) installPackages(folder);
+  else linkPackages(join(folder, 'node_modules'), Object.keys(packages));
   for (const [name, its] of Object.entries(packages)) {
     for (const [file, text] of Object.entries(its)) write(join(folder, 'node_modules', name, file), text);
   }
+  // What the in-process side takes from the project's own copy of LangGraph.
+  write(join(folder, 'langgraph.js'), "export { Command, MemorySaver } from '@langchain/langgraph';\n");
   return { folder, config, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+function installPackages(folder: string): void {
+  const flags = ['--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', '--silent'];
+  execFileSync('npm', ['install', ...flags], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 /** A scope that gets a package of its own is linked package by package. */

@@ -2,18 +2,22 @@
  * Runs a talk with a graph in this process, as its author would: LangGraph alone, with a `MemorySaver`. A process of its own, because a project's
  * TypeScript cannot be imported where Jest loads the modules. The argument is the project; each message a talk, answered with what came of it.
  */
-import { Command, MemorySaver } from '@langchain/langgraph';
+import type * as LangGraph from '@langchain/langgraph';
 import { randomUUID } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { loadProject } from '../../agents/index.js';
 import { MODES, Normalizer, type Talk, type Transcript } from './transcript.js';
 
 const project = await loadProject(process.argv[2] ?? '');
+const own = pathToFileURL(join(dirname(project.path), 'langgraph.js')).href;
+const { Command, MemorySaver } = (await import(own)) as Pick<typeof LangGraph, 'Command' | 'MemorySaver'>;
 
 async function run(talk: Talk): Promise<Transcript> {
   const graph = await project.load(talk.graph);
   graph.checkpointer = new MemorySaver();
-  const configurable = { thread_id: randomUUID() };
-  const normal = new Normalizer();
+  const configurable = { ...talk.configurable, thread_id: randomUUID() };
+  const normal = new Normalizer(talk);
   const turns: Transcript['turns'] = [];
   for (const { input, command } of talk.turns) {
     const turn: Transcript['turns'][number] = { events: [] };

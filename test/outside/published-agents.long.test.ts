@@ -121,6 +121,28 @@ const CASES: Case[] = [
     ],
   },
   {
+    name: 'the functional API of LangGraph: tasks side by side, one of which asks a person',
+    graph: 'functional',
+    turns: [
+      say(
+        `${call('get_weather', { city: 'Oslo' })} & ${call('ask_person', { question: 'Enough?' })}`,
+        'Sunny, and enough.',
+      ),
+      answer('yes'),
+      say(call('get_weather', { city: 'Rome' }), 'There too.'),
+    ],
+    asks: 1,
+    said: [
+      'ai: get_weather, ask_person',
+      'tool: It is sunny in Oslo.',
+      'tool: They said: yes',
+      'ai: Sunny, and enough.',
+      'ai: get_weather',
+      'tool: It is sunny in Rome.',
+      'ai: There too.',
+    ],
+  },
+  {
     name: 'a deep agent: todos, files, subagents side by side, and an approval',
     graph: 'deep',
     sideBySide: true,
@@ -190,7 +212,7 @@ beforeAll(async () => {
   sides = await Sides.open({
     copies: { 'agents.ts': 'test/outside/graphs/agents.ts' },
     graphs: Object.fromEntries(
-      ['middleware', 'react', 'swarm', 'supervisor', 'deep'].map((name) => [name, `./agents.ts:${name}`]),
+      ['middleware', 'react', 'swarm', 'supervisor', 'deep', 'functional'].map((name) => [name, `./agents.ts:${name}`]),
     ),
   });
 }, 120_000);

@@ -37,8 +37,9 @@ export class Sides {
     return { colloquy, inProcess };
   }
 
-  async #colloquy({ graph, turns, subgraphs }: Talk): Promise<Transcript> {
-    const normal = new Normalizer();
+  async #colloquy(talk: Talk): Promise<Transcript> {
+    const { graph, turns, subgraphs, configurable } = talk;
+    const normal = new Normalizer(talk);
     const { thread_id: threadId } = await this.client.threads.create();
     const told: Transcript['turns'] = [];
     for (const { input, command } of turns) {
@@ -46,6 +47,7 @@ export class Sides {
       told.push(turn);
       const stream = this.client.runs.stream(threadId, graph, {
         ...(command ? { command } : { input: input as Record<string, unknown> }),
+        ...(configurable && { config: { configurable } }),
         streamMode: [...MODES],
         streamSubgraphs: subgraphs,
       });

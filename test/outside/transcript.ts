@@ -10,6 +10,9 @@ export interface Talk {
   graph: string;
   turns: Turn[];
   subgraphs: boolean;
+  configurable?: Record<string, unknown>;
+  /** Keys that LangChain itself loses between turns, somewhere in the values. */
+  lost?: string[];
 }
 
 /** What was told and what is left, comparable between two executions. */
@@ -27,16 +30,21 @@ const PLATFORM_METADATA =
 /** Ids and times differ from run to run; what is the same id must stay the same id, so each is replaced by its ordinal. */
 export class Normalizer {
   readonly #ids = new Map<string, string>();
+  readonly #lost: ReadonlySet<string>;
+
+  constructor({ lost = [] }: Pick<Talk, 'lost'>) {
+    this.#lost = new Set(lost);
+  }
 
   event(name: string, data: unknown): string {
     const [message, metadata] = Array.isArray(data) ? (data as [unknown, Record<string, unknown>]) : [];
     const isMessage = /^messages(\||$)/.test(name);
     const shown = isMessage ? [message, ownMetadata(metadata ?? {})] : data;
-    return this.text(`${name} ${toWireText(sorted(plain(shown)))}`);
+    return this.text(`${name} ${JSON.stringify(this.#sorted(plain(shown)))}`);
   }
 
   value(value: unknown): unknown {
-    return JSON.parse(this.text(toWireText(sorted(plain(value)))));
+    return JSON.parse(this.text(JSON.stringify(this.#sorted(plain(value)))));
   }
 
   text(text: string): string {
@@ -45,6 +53,16 @@ export class Normalizer {
       .replace(/(chatcmpl-|call_)[0-9a-f]{16}/g, (id) => this.#ordinal(id))
       .replace(/"[0-9a-f]{32}"/g, (id) => `"${this.#ordinal(id)}"`)
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>');
+  }
+
+  /** The order of keys says nothing: a value that has been stored may come back in another. */
+  #sorted(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map((one) => this.#sorted(one));
+    if (typeof value !== 'object' || value === null) return value;
+    const kept = Object.entries(value).filter(([key]) => !this.#lost.has(key));
+    return Object.fromEntries(
+      kept.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, this.#sorted(inner)]),
+    );
   }
 
   #ordinal(id: string): string {
@@ -60,14 +78,6 @@ function ownMetadata(metadata: Record<string, unknown>): Record<string, unknown>
 
 function plain(value: unknown): unknown {
   return JSON.parse(toWireText(value)) as unknown;
-}
-
-/** The order of keys says nothing: a value that has been stored may come back in another. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]));
 }
 
 /**

@@ -3,8 +3,15 @@ import { ChatOpenAI } from '@langchain/openai';
 import { createReactAgent } from '@langchain/langgraph/prebuilt';
 import { createHandoffTool, createSwarm } from '@langchain/langgraph-swarm';
 import { createSupervisor } from '@langchain/langgraph-supervisor';
-import { interrupt } from '@langchain/langgraph';
-import { tool } from '@langchain/core/tools';
+import { entrypoint, getPreviousState, interrupt, task } from '@langchain/langgraph';
+import {
+  coerceMessageLikeToMessage,
+  type AIMessage,
+  type BaseMessage,
+  type BaseMessageLike,
+} from '@langchain/core/messages';
+import type { ToolCall } from '@langchain/core/messages/tool';
+import { tool, type StructuredToolInterface } from '@langchain/core/tools';
 import { createAgent, humanInTheLoopMiddleware, summarizationMiddleware, todoListMiddleware } from 'langchain';
 import { createDeepAgent } from 'deepagents';
 import { z } from 'zod';
@@ -74,4 +81,22 @@ export const deep: unknown = createDeepAgent({
   ],
   middleware: [todoListMiddleware()],
   interruptOn: { send_mail: true },
+});
+
+const TOOLS = new Map<string, StructuredToolInterface>([getWeather, askPerson].map((one) => [one.name, one]));
+const askModel = task('ask_model', (messages: BaseMessage[]): Promise<AIMessage> => model.invoke(messages));
+const useTool = task('use_tool', async (call: ToolCall): Promise<BaseMessage> => {
+  return (await TOOLS.get(call.name)?.invoke(call)) as BaseMessage;
+});
+
+/** The loop of an agent as LangGraph's functional API has it: tasks, and what the last run saved. */
+export const functional: unknown = entrypoint('functional', async ({ messages }: { messages: BaseMessageLike[] }) => {
+  const before = getPreviousState<BaseMessage[]>() ?? [];
+  let all = [...before, ...messages.map(coerceMessageLikeToMessage)];
+  for (;;) {
+    const answer = await askModel(all);
+    all = [...all, answer];
+    if (!answer.tool_calls?.length) return entrypoint.final({ value: { messages: all }, save: all });
+    all = [...all, ...(await Promise.all(answer.tool_calls.map((call) => useTool(call))))];
+  }
 });

@@ -1,0 +1,40 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** What `npx create-agent-chat-app` makes, with its ReAct agent: the folder of the project. */
+export function createChatApp(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'colloquy-chat-app-'));
+  const answers = ['--project-name', 'app', '--package-manager', 'npm', '--install-deps', 'false'];
+  const app = ['--framework', 'vite', '--include-agent', 'react'];
+  execFileSync(process.execPath, [resolve('node_modules/create-agent-chat-app/index.js'), '-Y', ...answers, ...app], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return join(folder, 'app');
+}
+
+/** In place of `@langchain/community`: the one tool that the agent takes from it, without the internet. */
+export const SEARCH_PACKAGE = {
+  '@langchain/community': {
+    'package.json': JSON.stringify({ type: 'module', exports: { './tools/tavily_search': './tavily_search.js' } }),
+    'tavily_search.js': `
+      import { Tool } from '@langchain/core/tools';
+      export class TavilySearchResults extends Tool {
+        name = 'tavily_search_results_json';
+        description = 'A search engine. Input should be a search query.';
+        async _call(query) { return JSON.stringify([{ title: query, url: 'https://example.com' }]); }
+      }`,
+  },
+};
+
+/** In place of LangChain's own, which for OpenAI speaks to an endpoint that few compatible servers have. */
+export const MODEL_PACKAGE = {
+  langchain: {
+    'package.json': JSON.stringify({ type: 'module', exports: { './chat_models/universal': './universal.js' } }),
+    'universal.js': `
+      import { ChatOpenAI } from '@langchain/openai';
+      export const initChatModel = async (model) => new ChatOpenAI({ model });`,
+  },
+};
