@@ -71,9 +71,9 @@ export function createThreadStore({ db, authorize, removeState }: ThreadStoreOpt
       return threads.count(caller, query);
     },
 
-    async updateThread(caller, threadId, patch) {
+    async updateThread(caller, threadId, patch, known) {
       await allow(caller, 'thread.update', 'thread', threadId);
-      return threads.update(caller, threadId, patch);
+      return threads.update(caller, threadId, patch, known);
     },
 
     async closeThread(caller, threadId) {

@@ -183,6 +183,8 @@ export class StepSaver extends MongoSaver {
   protected override async newest(threadId: string, ns: string): Promise<string | undefined> {
     const head = this.#head.heads[ns];
     if (head !== undefined) return head.checkpointId;
+    // Every commit of the root moves its head; only what is known of subgraphs is forgotten.
+    if (ns === '') return undefined;
     // A subgraph of a checkpoint that this run made has a name nobody can have used before.
     const parent = ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
     if (ns.includes(':') && this.#head.heads[parent]?.run === this.#run) return undefined;

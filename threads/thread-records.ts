@@ -121,23 +121,23 @@ export class ThreadRecords {
   }
 
   /** Merges by compare-and-set on the metadata that was read: a concurrent merge of other keys is kept. */
-  async update(caller: Caller, threadId: string, patch: { metadata?: JsonObject }): Promise<Thread> {
+  async update(caller: Caller, threadId: string, patch: { metadata?: JsonObject }, known?: Thread): Promise<Thread> {
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
-      const found = await this.#open(caller, threadId);
-      if (patch.metadata === undefined) return asThread(found);
-      const metadata = { ...(JSON.parse(found.metadata) as JsonObject), ...patch.metadata };
-      const changed = await this.#threads.findOneAndUpdate(
-        { _id: found._id, metadata: found.metadata, deletedAt: { $exists: false } },
+      const stored = attempt === 0 && known !== undefined ? undefined : await this.#open(caller, threadId);
+      const found = stored === undefined ? (known as Thread) : asThread(stored);
+      if (patch.metadata === undefined) return found;
+      const what = `metadata of thread ${threadId}`;
+      const metadata = { ...found.metadata, ...patch.metadata };
+      const updatedAt = new Date();
+      const { matchedCount } = await this.#threads.updateOne(
         {
-          $set: {
-            metadata: encodeJson(`metadata of thread ${threadId}`, metadata),
-            labels: labels(caller.tenant, metadata),
-            updatedAt: new Date(),
-          },
+          _id: threadKey(caller.tenant, threadId),
+          metadata: stored?.metadata ?? encodeJson(what, found.metadata),
+          deletedAt: { $exists: false },
         },
-        { returnDocument: 'after' },
+        { $set: { metadata: encodeJson(what, metadata), labels: labels(caller.tenant, metadata), updatedAt } },
       );
-      if (changed !== null) return asThread(changed);
+      if (matchedCount > 0) return { ...found, metadata, updatedAt };
     }
     throw new ColloquyError(
       'conflict',
