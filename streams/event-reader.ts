@@ -36,20 +36,20 @@ export class EventReader {
 
   /**
    * Events that follow; empty when there are none yet. Offsets have no holes while they are written (a batch is one document, and starts
-   * where another ended), so offsets that are missing have expired and are passed over.
+   * where another ended), so offsets that are missing have expired and are passed over; many of them only by a look `far` ahead.
    */
-  async page(): Promise<StoredEvent[]> {
-    const [batches, begun] = await Promise.all([this.#batches(), this.#begun()]);
+  async page(far = true): Promise<StoredEvent[]> {
+    const [batches, begun] = await Promise.all([this.#batches(far), this.#begun()]);
     this.#placed = true;
     const events = [...begun, ...batches].flatMap((batch) => storedEvents(batch, this.#at));
     this.#at = events.at(-1)?.seq ?? this.#at;
     return events;
   }
 
-  async #batches(): Promise<EventBatch[]> {
+  async #batches(far: boolean): Promise<EventBatch[]> {
     const { next } = this;
     const near = await this.#find({ $gte: next, $lt: next + PAGE_OFFSETS });
-    if (near.length === 0) return this.#find({ $gte: next });
+    if (near.length === 0 && far) return this.#find({ $gte: next });
     const last = near.at(-1);
     if (last !== undefined && last.seq + last.count >= next + PAGE_OFFSETS) this.#atEnd = false; // there may be more beyond
     return near;

@@ -80,9 +80,11 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
       try {
         const reader = new EventReader(events, log, afterSeq);
         let failures = 0;
+        // Most followers begin at the log's end: nothing is ahead. Who begins in front of a hole is brought over it after the first wait.
+        let far = false;
         while (!signal.aborted) {
           if (closed) throw new ColloquyError('unavailable', `event log is closed; cannot follow ${log}`);
-          const page = await reader.page().catch((error: unknown) => {
+          const page = await reader.page(far).catch((error: unknown) => {
             if (!isTransient(error)) throw error;
             return undefined;
           });
@@ -92,7 +94,9 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
             continue;
           }
           if (page.length > 0) yield page;
-          if (reader.atEnd) await waker.wait(reader.next, pollMs, signal);
+          if (!reader.atEnd) continue;
+          await waker.wait(reader.next, pollMs, signal);
+          far = true;
         }
       } finally {
         waker.leave();
