@@ -66,13 +66,17 @@ export async function acceptRun(context: ApiContext, order: RunOrder): Promise<A
   }
   // Read before the run can say anything.
   const afterSeq = await tail;
+  // A thread's first run binds it beside its submission; a later one once it is taken.
+  const first = thread.metadata['graph_id'] === undefined;
+  const binds = () => quietly(bindThread(context, caller, thread, assistant));
+  const early = first ? binds() : undefined;
   const submitted = await submitNew(context, order, run);
   if (submitted.runId !== run.runId) {
     // The conversation knows the key by an older run than the database does.
     await context.threads.discardRun(caller, threadId, run.runId);
     return acceptAgain(context, order, submitted.runId);
   }
-  const bound = quietly(bindThread(context, caller, thread, assistant));
+  const bound = early ?? binds();
   const admit = () => context.threads.admitRun(caller, threadId, run.runId);
   if (submitted.position > 0) await admit();
   return { run, afterSeq, isFresh: true, bound, ...(submitted.position === 0 && { admit }) };
@@ -126,7 +130,7 @@ async function bindThread(context: ApiContext, caller: Caller, thread: Thread, a
   const metadata = binding(assistant);
   const bound =
     thread.metadata['graph_id'] === metadata.graph_id && thread.metadata['assistant_id'] === metadata.assistant_id;
-  if (!bound) await context.threads.updateThread(caller, thread.threadId, { metadata });
+  if (!bound) await context.threads.updateThread(caller, thread.threadId, { metadata }, thread);
 }
 
 function newRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
