@@ -1,0 +1,15 @@
+import { describe, expect, it } from '@jest/globals';
+import { chaos } from '../support/chaos.js';
+
+describe('four minutes of chaos', () => {
+  it('lose and double nothing that anybody can see', async () => {
+    const report = await chaos({
+      seed: Number(process.env['COLLOQUY_CHAOS_SEED'] ?? 42),
+      minutes: 4,
+      conversations: 12,
+    });
+    console.log(JSON.stringify(report));
+    expect(report.violations).toEqual([]);
+    expect(report.messages).toBeGreaterThan(100);
+  }, 720_000);
+});
