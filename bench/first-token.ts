@@ -73,7 +73,7 @@ async function firstTokenOf(apiUrl: string, streamMode: StreamMode[], later: num
 async function firstTokenInProcess(): Promise<number> {
   const delays: number[] = [];
   for await (const [message] of await speaker.compile().stream(INPUT, { streamMode: 'messages' })) {
-    note(delays, String(message.content));
+    note(delays, message.text);
   }
   return report(delays, []);
 }

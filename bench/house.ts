@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
+import { MongoClient } from 'mongodb';
 import { searchPath } from '../config/index.js';
 import { logTail, openLog } from '../dev/child.js';
 import { packageRoot } from '../dev/package.js';
@@ -29,7 +30,10 @@ export interface HouseProcess {
 export const PROJECT = join(packageRoot(), 'bench', 'project', 'langgraph.json');
 const STOP_GRACE_MS = 30_000;
 
-/** The servers of one bench and the processes around them, all in one temporary folder; nothing of it is left when it stops. */
+/**
+ * The servers of one bench and the processes around them, all in one temporary folder; nothing of it is left when it stops,
+ * except the workflows in a Temporal server that was given.
+ */
 export class House {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'colloquy-bench-'));
   readonly name = `bench-${process.pid}`;
@@ -145,8 +149,21 @@ export class House {
     for (const close of this.#closers.splice(0).reverse()) {
       await close().catch((error: unknown) => this.say(`at the end: ${String(error)}`));
     }
+    if (this.#options.mongodbUri !== undefined) await this.#dropDatabases(this.#options.mongodbUri);
     await this.#servers?.stop();
     rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** A server that was given keeps nothing of ours. */
+  async #dropDatabases(uri: string): Promise<void> {
+    const client = await MongoClient.connect(uri);
+    try {
+      const { databases } = await client.db().admin().listDatabases();
+      const ours = databases.filter(({ name }) => name === this.name || name.startsWith(`${this.name}-`));
+      for (const { name } of ours) await client.db(name).dropDatabase();
+    } finally {
+      await client.close();
+    }
   }
 }
 

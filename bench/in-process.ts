@@ -20,7 +20,7 @@ export async function startInProcess(house: House) {
   const checkpointer = stores.saver(DEFAULT_TENANT);
   return {
     /** A function that runs one turn of a thread; a new thread each time where none is given. */
-    turns(builder: { compile(options: object): unknown }, threadId?: string) {
+    turns: (builder: { compile(options: object): unknown }, threadId?: string) => {
       const graph = builder.compile({ checkpointer }) as AnyGraph;
       return async (input: object) => {
         const configurable = { thread_id: threadId ?? randomUUID() };

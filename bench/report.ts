@@ -32,7 +32,7 @@ export function formatReport({ result, samples, notes }: Report, question: strin
     ...[median(values), percentile(values, 99), Math.min(...values), Math.max(...values)].map(number),
     String(values.length),
   ]);
-  const verdict = `${result.met ? 'met' : 'MISSED'}: ours ${number(result.ours)} ${result.unit}, ratio ${number(result.ratio)}, goal ${result.goal}`;
+  const verdict = `${result.met ? 'met' : 'MISSED'}: ours ${number(result.ours)} ${result.unit}, ratio ${result.ratio.toFixed(2)}, goal ${result.goal}`;
   return [question, '', ...formatTable([[...HEADER.with(0, result.unit)], ...rows]), '', ...notes, verdict].join('\n');
 }
 

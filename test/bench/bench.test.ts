@@ -1,0 +1,134 @@
+import { describe, it, expect } from '@jest/globals';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { UsageError, readCommandLine } from '../../bench/command-line.js';
+import { interleave, percentile, rate } from '../../bench/measure.js';
+import { formatReport, formatResult, type Report } from '../../bench/report.js';
+import { colloquy } from '../support/colloquy.js';
+
+const MAIN: [string, string] = [process.execPath, resolve('dist/bench/main.js')];
+const KNOWN = ['turn', 'wait'];
+
+const report: Report = {
+  result: {
+    name: 'turn',
+    unit: 'ms',
+    ours: 64.12345,
+    against: { 'bare Temporal': 40.00049, 'graph in-process': 12 },
+    ratio: 1.233,
+    goal: 1.3,
+    met: true,
+    n: 3,
+  },
+  samples: { ours: [64, 60, 300], 'bare Temporal': [40, 39, 41] },
+  notes: ['ratio: to the sum'],
+};
+
+describe('the command line of the benches', () => {
+  it('reads a name and its flags', () => {
+    expect(readCommandLine(['wait', '--json', '--samples', '5', '--profile', '/tmp/p'], KNOWN)).toEqual({
+      name: 'wait',
+      json: true,
+      options: { samples: 5 },
+      profileDir: '/tmp/p',
+    });
+    expect(readCommandLine([], KNOWN)).toEqual({ json: false, options: {} });
+  });
+
+  it.each([
+    [['nap'], 'unknown bench nap; there are turn, wait'],
+    [['turn', 'wait'], 'one bench at a time, not turn and wait'],
+    [['turn', '--samples', '0'], '--samples is 0; expected a whole number from 1'],
+    [['turn', '--fast'], "Unknown option '--fast'"],
+  ])('refuses %j and says why', (args, message) => {
+    expect(() => readCommandLine(args, KNOWN)).toThrow(UsageError);
+    expect(() => readCommandLine(args, KNOWN)).toThrow(message);
+  });
+
+  it('lists the benches without a name, and ends with 2 for one that is unknown', async () => {
+    const listed = await colloquy([], { command: MAIN });
+    expect(listed.code).toBe(0);
+    const names = [...listed.stdout.matchAll(/^ {2}([a-z][a-z-]+) +[A-Z]/gm)].map(([, name]) => name);
+    expect(names).toEqual(['turn', 'wait', 'throughput', 'first-token', 'recovery']);
+    const unknown = await colloquy(['nap'], { command: MAIN });
+    expect({ code: unknown.code, stderr: unknown.stderr }).toEqual({
+      code: 2,
+      stderr: 'bench: unknown bench nap; there are turn, wait, throughput, first-token, recovery\n',
+    });
+  });
+});
+
+describe('measuring', () => {
+  it('takes turns, another one first each round, and leaves the warm-up out', async () => {
+    const order: string[] = [];
+    const arm = (name: string) => ({ name, once: () => Promise.resolve(order.push(name)) });
+    const samples = await interleave([arm('a'), arm('b')], { rounds: 2, warmup: 1 });
+    expect(order).toEqual(['a', 'b', 'b', 'a', 'a', 'b']);
+    expect(samples).toEqual({ a: [4, 5], b: [3, 6] });
+  });
+
+  it('says which of the things that are compared failed', async () => {
+    const once = () => Promise.reject(new Error('connection refused'));
+    await expect(interleave([{ name: 'ours', once }], { rounds: 1, warmup: 0 })).rejects.toThrow(
+      'ours: connection refused',
+    );
+  });
+
+  it('counts only what was done inside of the window', async () => {
+    expect(await rate(2, 20, () => new Promise((resolve) => setTimeout(resolve, 60)))).toBe(0);
+  });
+
+  it('takes percentiles by the nearest rank', () => {
+    expect([percentile([3, 1, 2], 50), percentile([3, 1, 2], 99), percentile([4], 1)]).toEqual([2, 3, 4]);
+  });
+});
+
+describe('the report of a bench', () => {
+  it('is a table for people', () => {
+    expect(formatReport(report, 'How long is a turn?').split('\n')).toEqual([
+      'How long is a turn?',
+      '',
+      'ms              p50   p99  lowest  highest  n',
+      'ours           64.0   300    60.0      300  3',
+      'bare Temporal  40.0  41.0    39.0     41.0  3',
+      '',
+      'ratio: to the sum',
+      'met: ours 64.1 ms, ratio 1.23, goal 1.3',
+    ]);
+  });
+
+  it('is one object for programs', () => {
+    expect(JSON.parse(formatResult(report.result))).toEqual({
+      name: 'turn',
+      unit: 'ms',
+      ours: 64.123,
+      against: { 'bare Temporal': 40, 'graph in-process': 12 },
+      ratio: 1.233,
+      goal: 1.3,
+      met: true,
+      n: 3,
+    });
+  });
+});
+
+describe('a bench', () => {
+  it('runs on servers that it is given, ends with its result, and leaves nothing behind', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'colloquy-test-bench-'));
+    const servers = [
+      ...['--temporal-address', process.env['COLLOQUY_TEST_TEMPORAL_ADDRESS'] ?? ''],
+      ...['--mongodb-uri', process.env['COLLOQUY_TEST_MONGODB_URI'] ?? ''],
+    ];
+    const { code, stdout, stderr } = await colloquy(['turn', '--samples', '1', '--json', ...servers], {
+      command: MAIN,
+      env: { TMPDIR: folder },
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const result = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+    expect(Object.keys(result)).toEqual(['name', 'unit', 'ours', 'against', 'ratio', 'goal', 'met', 'n']);
+    expect(result).toMatchObject({ name: 'turn', unit: 'ms', goal: 1.3, n: 1 });
+    for (const value of [result.ours, result.ratio, ...Object.values(result.against)]) expect(value).toBeGreaterThan(0);
+    expect(readdirSync(folder).filter((name) => name.startsWith('colloquy-'))).toEqual([]);
+    rmSync(folder, { recursive: true });
+  }, 60_000);
+});
