@@ -25,6 +25,8 @@ import { workerCaller, type ActivityDependencies } from './deps.js';
 import { endRunRecords, sayEnded } from './end-run.js';
 import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './failures.js';
 
+/** A cancellation comes back with a heartbeat, and no sooner. */
+const BEAT_MS = 500;
 const READ_BATCH = 1_000;
 const REQUESTS_KEPT = 1_000;
 /** Share of the server's timeout after which a step is stopped from within. */
@@ -38,7 +40,10 @@ export function createRunStep(dependencies: ActivityDependencies) {
   const runs = new Map<string, Run>();
   return async (task: StepTask): Promise<StepOutcome> => {
     const { info, cancellationSignal } = Context.current();
-    const beat = setInterval(() => Context.current().heartbeat(), (info.heartbeatTimeoutMs ?? 10_000) / 4);
+    const beat = setInterval(
+      () => Context.current().heartbeat(),
+      Math.min(BEAT_MS, (info.heartbeatTimeoutMs ?? Infinity) / 4),
+    );
     try {
       const timeout = AbortSignal.timeout(task.options.startToCloseTimeoutMs * TIMEOUT_SHARE);
       return await new StepActivity(dependencies, runs, task, info.attempt, cancellationSignal, timeout).execute();
@@ -188,6 +193,7 @@ class StepActivity {
       tenant,
       threadId,
       runId: run.runId,
+      runMetadata: { ...run.metadata, graph_id: run.graphId, assistant_id: run.assistantId },
       fence: this.#fence,
       cache,
       ...cursor,

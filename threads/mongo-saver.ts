@@ -115,7 +115,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       if (ns !== undefined && at.ns !== ns) continue;
       if (only !== undefined && at.id !== only) continue;
       if (before !== undefined && at.id >= before) continue;
-      const metadata = await this.#metadata(document);
+      const metadata = await this.metadataOf(document);
       const wanted = Object.entries(options.filter ?? {});
       if (!wanted.every(([key, value]) => same((metadata as Record<string, unknown>)[key], value))) continue;
       const writes = await this.readGroup(writeGroup(this.tenant, at.threadId, at.ns, at.id));
@@ -219,6 +219,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
     newVersions: ChannelVersions,
+    labels?: Record<string, unknown>,
   ): Promise<StateDocument[]> {
     const { threadId, ns, checkpointId: parent } = this.address(config);
     const { channel_values: values, ...rest } = copyCheckpoint(checkpoint);
@@ -237,9 +238,17 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       type,
       data,
       metadata: new TextDecoder().decode(metadataText),
+      ...(labels !== undefined && { labels: JSON.stringify(labels) }),
       ...(parent !== undefined && { parent }),
     };
     return [document, ...(await Promise.all(blobs))];
+  }
+
+  /** What the history shows and is searched by. */
+  protected async metadataOf(document: StateDocument): Promise<CheckpointMetadata> {
+    const labels = JSON.parse(document.labels ?? '{}') as object;
+    const metadata = (await this.serde.loadsTyped('json', document.metadata ?? '{}')) as CheckpointMetadata;
+    return { ...labels, ...metadata };
   }
 
   protected async encodeWrites(
@@ -313,7 +322,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return {
       config: { configurable: { ...configurable, checkpoint_id: id } },
       checkpoint,
-      metadata: await this.#metadata(document),
+      metadata: await this.metadataOf(document),
       pendingWrites: await this.#pendingWrites(writes),
       ...(document.parent !== undefined && {
         parentConfig: { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: document.parent } },
@@ -330,9 +339,6 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       versions.length > 0 ? maxChannelVersion(...versions) : this.getNextVersion(undefined);
   }
 
-  async #metadata(document: StateDocument): Promise<CheckpointMetadata> {
-    return (await this.serde.loadsTyped('json', document.metadata ?? '{}')) as CheckpointMetadata;
-  }
 
   async #pendingWrites(documents: StateDocument[]): Promise<CheckpointPendingWrite[]> {
     const writes = documents.flatMap((document) =>

@@ -13,8 +13,10 @@ export interface StateDocument {
   data: Binary | Uint8Array;
   /** `c`: parent checkpoint id. */
   parent?: string;
-  /** `c`: metadata as JSON. */
+  /** `c`: metadata as JSON, as LangGraph gave it. */
   metadata?: string;
+  /** `c`: metadata of the run that made it, as JSON. */
+  labels?: string;
   /** `w`: task id, path, index and channel. */
   write?: { taskId: string; path: string; index: number; channel: string };
 }

@@ -29,6 +29,8 @@ export interface CommitInfo {
 export interface StepSaverOptions extends SaverOptions {
   threadId: string;
   runId: string;
+  /** Shown with every checkpoint, and what the history is searched by. */
+  runMetadata?: Record<string, unknown>;
   fence: Fence;
   /** Where the thread stands; a stale one makes the first commit fail with `fence_lost`. */
   head: Head;
@@ -92,13 +94,11 @@ export class StepSaver extends MongoSaver {
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
     const tuple = await super.getTuple(config);
     if (tuple === undefined) return undefined;
-    // The marks of our own are for the history; LangGraph would stream them as if the graph had made them.
-    const { run_id: _runId, run_attempt: _attempt, ...metadata } = (tuple.metadata ?? {}) as Record<string, unknown>;
     const isRoot = tuple.config.configurable?.checkpoint_ns === '';
     const pendingWrites = tuple.pendingWrites?.filter(
       ([task, channel]) => !(isRoot && this.#options.resumeConsumed && task === NULL_TASK_ID && channel === RESUME),
     );
-    return { ...tuple, metadata: metadata as unknown as CheckpointMetadata, ...(pendingWrites && { pendingWrites }) };
+    return { ...tuple, ...(pendingWrites && { pendingWrites }) };
   }
 
   override async put(
@@ -117,8 +117,9 @@ export class StepSaver extends MongoSaver {
     const prefix = writeGroup(this.tenant, threadId, ns, checkpoint.id);
     this.#fresh.add(prefix);
     this.#writes.set(prefix, []);
-    const owned = { ...metadata, run_id: this.#options.runId, run_attempt: decodeFence(this.#options.fence).attempt };
-    const encoded = this.encodeCheckpoint(config, checkpoint, owned as CheckpointMetadata, newVersions);
+    const { runId, runMetadata, fence } = this.#options;
+    const labels = { ...runMetadata, run_id: runId, run_attempt: decodeFence(fence).attempt };
+    const encoded = this.encodeCheckpoint(config, checkpoint, metadata, newVersions, labels);
     this.#pending.push(
       encoded.then((inserts) => {
         for (const document of inserts) this.#options.cache.set(document._id, [document]);
@@ -189,6 +190,11 @@ export class StepSaver extends MongoSaver {
     const parent = ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
     if (ns.includes(':') && this.#head.heads[parent]?.run === this.#run) return undefined;
     return this.highest(threadId, ns);
+  }
+
+  /** What is known of a run is for the history; LangGraph would stream it as if the graph had said it. */
+  protected override metadataOf({ labels: _labels, ...document }: StateDocument): Promise<CheckpointMetadata> {
+    return super.metadataOf(document);
   }
 
   protected override async commit(threadId: string, commit: StateCommit): Promise<void> {

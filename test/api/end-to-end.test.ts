@@ -57,6 +57,18 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(runs.map((run) => run.status)).toEqual(['success', 'success']);
   });
 
+  it('finds the states that a run has left by its metadata', async () => {
+    const threadId = await newThread();
+    await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] }, metadata: { topic: 'greeting' } });
+    await client.runs.wait(threadId, 'talk', { input: { log: ['again'] }, metadata: { topic: 'other' } });
+    const found = await client.threads.getHistory(threadId, { metadata: { topic: 'greeting' } });
+    expect(found).toHaveLength(5);
+    expect(found[0]).toMatchObject({
+      values: { log: ['hi', 'heard', 'answered'] },
+      metadata: { topic: 'greeting', graph_id: 'talk', source: 'loop' },
+    });
+  });
+
   it('streams every mode', async () => {
     const parts = await collect(
       client.runs.stream(await newThread(), 'talk', {
