@@ -64,12 +64,10 @@ export class Narrator {
     const repeated = this.#isRepeated(ns, mode, payload);
     if (mode === 'tasks' && isStart(payload)) this.#opened.add(ns);
     if (ns !== '' && !this.#options.subgraphs) return;
-    if (this.#modes.has('messages') && mode === 'values') this.#completeMessages(ns, payload, repeated);
-    if (repeated) return;
     const name = mode === 'messages' ? 'messages-tuple' : mode;
-    if (!this.#modes.has(name)) return;
     const event = ns === '' ? mode : `${mode}|${ns}`;
-    this.#append(ns, event, this.#payload(mode, payload));
+    if (!repeated && this.#modes.has(name)) this.#append(ns, event, this.#payload(mode, payload));
+    if (this.#modes.has('messages') && mode === 'values') this.#completeMessages(ns, payload, repeated);
   }
 
   /** Tells an event of `graph.streamEvents`, which also carries the chunks; true when it carried one of the graph's own progress. */
