@@ -26,15 +26,18 @@ export interface StateDependencies {
 
 /** Reads and edits thread state through the graphs it belongs to. */
 export function createStateAccess(dependencies: StateDependencies): StateAccess {
-  const load = (graphId: string, accessContext: 'threads.read' | 'threads.update') =>
-    dependencies.project.load(graphId, undefined, { accessContext, executionRuntime: null });
+  const load = async (
+    graphId: string,
+    accessContext: 'threads.read' | 'threads.update',
+    saver: BaseCheckpointSaver<string>,
+  ) => onSaver(await dependencies.project.load(graphId, undefined, { accessContext, executionRuntime: null }), saver);
 
   return {
     async getState(caller, graphId, threadId, options = {}) {
       await allow(dependencies, caller, 'state.read', threadId);
       if (graphId === undefined) return emptyState(threadId);
-      const graph = await load(graphId, 'threads.read');
-      const config = configOf(dependencies.saver(caller.tenant), threadId, options.checkpoint);
+      const graph = await load(graphId, 'threads.read', dependencies.saver(caller.tenant));
+      const config = configOf(threadId, options.checkpoint);
       const snapshot = await graph.getState(config, { subgraphs: options.subgraphs ?? false });
       if (options.checkpoint?.checkpointId !== undefined && snapshot.createdAt === undefined) {
         throw new ColloquyError('not_found', `thread ${threadId} has no checkpoint ${options.checkpoint.checkpointId}`);
@@ -45,12 +48,11 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
     async getHistory(caller, graphId, threadId, options) {
       await allow(dependencies, caller, 'state.read', threadId);
       if (graphId === undefined) return [];
-      const graph = await load(graphId, 'threads.read');
-      const saver = dependencies.saver(caller.tenant);
+      const graph = await load(graphId, 'threads.read', dependencies.saver(caller.tenant));
       const states: ThreadState[] = [];
-      const snapshots = graph.getStateHistory(configOf(saver, threadId, options.checkpoint), {
+      const snapshots = graph.getStateHistory(configOf(threadId, options.checkpoint), {
         limit: options.limit,
-        ...(options.before !== undefined && { before: configOf(saver, threadId, options.before) }),
+        ...(options.before !== undefined && { before: configOf(threadId, options.before) }),
         ...(options.metadata !== undefined && { filter: options.metadata }),
       });
       for await (const snapshot of snapshots) states.push(toThreadState(snapshot));
@@ -59,8 +61,8 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
 
     async updateState(caller, graphId, threadId, update) {
       await allow(dependencies, caller, 'state.update', threadId);
-      const graph = await load(graphId, 'threads.update');
-      const config = configOf(dependencies.saver(caller.tenant, true), threadId, update.checkpoint);
+      const graph = await load(graphId, 'threads.update', dependencies.saver(caller.tenant, true));
+      const config = configOf(threadId, update.checkpoint);
       try {
         const moved = await graph.updateState(config, update.values as never, update.asNode);
         return { checkpoint: checkpointOf(moved) as unknown as WireCheckpoint };
@@ -71,21 +73,20 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
 
     async finalValues(caller, run) {
       await allow(dependencies, caller, 'state.read', run.threadId);
-      const graph = await load(run.graphId, 'threads.read');
-      const config = configOf(dependencies.saver(caller.tenant), run.threadId);
-      const snapshot = await graph.getState(config);
+      const graph = await load(run.graphId, 'threads.read', dependencies.saver(caller.tenant));
+      const snapshot = await graph.getState(configOf(run.threadId));
       return toWire(finalValues(graph, snapshot, run));
     },
   };
 }
 
-/** Whether something is due in a thread, and the questions that are open: what its status comes from. */
+/** Whether something is due in a thread, and the questions that are open: what its status comes from. `graph` is the caller's own copy. */
 export async function describeThread(
   graph: LoadedGraph,
   saver: BaseCheckpointSaver<string>,
   threadId: string,
 ): Promise<{ next: string[]; interrupts: InterruptsByTask; questions: PendingInterrupt[] }> {
-  const snapshot = await graph.getState(configOf(saver, threadId));
+  const snapshot = await onSaver(graph, saver).getState(configOf(threadId));
   const asked = snapshot.tasks.filter((task) => task.interrupts.length > 0);
   return {
     next: snapshot.next,
@@ -94,14 +95,19 @@ export async function describeThread(
   };
 }
 
-function configOf(saver: BaseCheckpointSaver<string>, threadId: string, checkpoint?: CheckpointRef) {
+/** Not by the config, as a run has it: with a saver there LangGraph takes the graph for a subgraph, and does not look inside for another. */
+function onSaver(graph: LoadedGraph, saver: BaseCheckpointSaver<string>): LoadedGraph {
+  graph.checkpointer = saver as never;
+  return graph;
+}
+
+function configOf(threadId: string, checkpoint?: CheckpointRef) {
   return {
     configurable: {
       thread_id: threadId,
       checkpoint_ns: checkpoint?.checkpointNs ?? '',
       ...(checkpoint?.checkpointId !== undefined && { checkpoint_id: checkpoint.checkpointId }),
       ...(checkpoint?.checkpointMap !== undefined && { checkpoint_map: checkpoint.checkpointMap }),
-      __pregel_checkpointer: saver,
     },
   };
 }

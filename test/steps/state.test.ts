@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Annotation, END, START, StateGraph } from '@langchain/langgraph';
+import { MongoClient } from 'mongodb';
+import { randomUUID } from 'node:crypto';
+import type { LoadedGraph } from '../../agents/index.js';
+import type { CheckpointRef } from '../../protocol/index.js';
+import { createStateAccess } from '../../steps/index.js';
+import { MongoSaver, ensureStateIndexes } from '../../threads/index.js';
+import { ANYBODY } from '../support/api-server.js';
+
+const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
+const db = client.db('test_state');
+
+beforeAll(async () => {
+  await client.connect();
+  await ensureStateIndexes(db);
+});
+afterAll(() => client.close());
+
+const City = Annotation.Root({ city: Annotation<string>, told: Annotation<string> });
+
+/** The inner graph stops before it tells; only it knows the city. */
+function weather(): LoadedGraph {
+  const inner = new StateGraph(City)
+    .addNode('choose', () => ({ city: 'SF' }))
+    .addNode('tell', ({ city }) => ({ told: `sunny in ${city}` }))
+    .addEdge(START, 'choose')
+    .addEdge('choose', 'tell')
+    .addEdge('tell', END)
+    .compile({ interruptBefore: ['tell'] });
+  const outer = new StateGraph(Annotation.Root({ told: Annotation<string> }))
+    .addNode('inner', inner)
+    .addEdge(START, 'inner')
+    .addEdge('inner', END)
+    .compile();
+  return outer as unknown as LoadedGraph;
+}
+
+it('shows and edits the state of a subgraph by its namespace, and the graph goes on with it', async () => {
+  const graph = weather();
+  const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
+  const threadId = randomUUID();
+  const config = { configurable: { thread_id: threadId, __pregel_checkpointer: saver(ANYBODY.tenant) } };
+  await graph.invoke({ told: 'nothing' } as never, config);
+  const states = createStateAccess({
+    project: { load: () => Promise.resolve(graph.withConfig({})) },
+    saver,
+    authorize: () => Promise.resolve(),
+  } as never);
+
+  const { tasks } = await states.getState(ANYBODY, 'g', threadId);
+  const checkpoint: CheckpointRef = { checkpointNs: String(tasks[0]?.checkpoint?.checkpoint_ns) };
+  expect(checkpoint.checkpointNs).toMatch(/^inner:/);
+  const inside = await states.getState(ANYBODY, 'g', threadId, { checkpoint });
+  expect(inside).toMatchObject({ values: { city: 'SF', told: 'nothing' }, next: ['tell'] });
+
+  await states.updateState(ANYBODY, 'g', threadId, { values: { city: 'LA' }, checkpoint });
+  const history = await states.getHistory(ANYBODY, 'g', threadId, { limit: 10, checkpoint });
+  expect(history.map(({ values }) => (values as { city?: string }).city)).toEqual(['LA', 'SF', undefined, undefined]);
+  expect(await graph.invoke(null, config)).toEqual({ told: 'sunny in LA' });
+});
