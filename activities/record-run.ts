@@ -52,9 +52,14 @@ function requestOf(run: UnrecordedRun, assistant: Assistant): RunRequest {
     streamModes: ['values', 'messages-tuple'] as RunRequest['streamModes'],
     streamSubgraphs: false,
   };
-  if (resume === undefined) return { ...shared, input: run.input };
+  if (resume === undefined) return { ...shared, input: inputOf(run.input) };
   return {
     ...shared,
     command: { resume: resume.interruptId === undefined ? resume.value : { [resume.interruptId]: resume.value } },
   };
+}
+
+/** A text is what a person says; anything else is the graph's input as it is. */
+function inputOf(given: unknown): unknown {
+  return typeof given === 'string' ? { messages: [{ role: 'user', content: given }] } : given;
 }

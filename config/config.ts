@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
@@ -68,7 +69,7 @@ export interface Config {
   /** Settings of conversations that begin from now on. */
   conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
   retention: { eventsMs: number };
-  /** Path of the langgraph.json; none: the shipped one. */
+  /** Path of the langgraph.json: the one named, else the folder's; none: the shipped one. */
   projectPath?: string;
   /** Tenant of callers that name none. */
   tenant: string;
@@ -206,7 +207,7 @@ function toConfig(env: Environment, faults: string[]): Config {
     tenant: env.COLLOQUY_TENANT,
     log: { level: env.COLLOQUY_LOG_LEVEL, format: env.COLLOQUY_LOG_FORMAT },
     telemetry: { serviceName: env.OTEL_SERVICE_NAME, ...present({ endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT }) },
-    ...present({ projectPath: env.COLLOQUY_CONFIG === undefined ? undefined : resolve(env.COLLOQUY_CONFIG) }),
+    ...present({ projectPath: projectPath(env.COLLOQUY_CONFIG) }),
   };
 }
 
@@ -252,4 +253,10 @@ type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 /** Without the keys whose value is not set. */
 function present<T extends object>(values: T): Present<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Present<T>;
+}
+
+/** The project that was named, else the one of the folder; none: the shipped one. */
+function projectPath(named: string | undefined): string | undefined {
+  if (named !== undefined) return resolve(named);
+  return existsSync('langgraph.json') ? resolve('langgraph.json') : undefined;
 }

@@ -12,7 +12,7 @@ const mongoFlags: Record<string, Flag> = {
 const config: Flag = {
   value: 'FILE',
   short: 'c',
-  help: 'langgraph.json of your project; without one, the shipped assistant',
+  help: 'langgraph.json of your project; default ./langgraph.json, else the shipped assistant',
   variable: 'COLLOQUY_CONFIG',
 };
 const tenant: Flag = { value: 'NAME', help: 'Tenant of callers that name none', variable: 'COLLOQUY_TENANT' };

@@ -48,7 +48,7 @@ export async function runDev(flags: ParsedFlags): Promise<number> {
 }
 
 function readOptions(flags: ParsedFlags): DevOptions {
-  const config = loadConfig({ ...flags.variables, COLLOQUY_CONFIG: flags.variables.COLLOQUY_CONFIG ?? ownProject() });
+  const config = loadConfig(flags.variables);
   return {
     config,
     flags,
@@ -56,10 +56,6 @@ function readOptions(flags: ParsedFlags): DevOptions {
     workers: numberFlag(flags, 'workers', 1, 64) ?? 1,
     apiPort: config.api.isPortGiven ? config.api.port : undefined,
   };
-}
-
-function ownProject(): string | undefined {
-  return existsSync('langgraph.json') ? 'langgraph.json' : undefined;
 }
 
 async function build(options: DevOptions): Promise<House> {

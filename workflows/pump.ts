@@ -84,7 +84,7 @@ export class Pump {
   private step(current: CurrentRun, options: StepOptions): Promise<StepOutcome> {
     const { tenant, threadId, settings } = this.input;
     const { cursor } = this.queue;
-    const due = current.step === 1 ? 'start' : current.nodes.join(', ');
+    const due = current.step === 1 ? current.run.graphId : current.nodes.join(', ');
     return runStep.executeWithOptions(
       {
         startToCloseTimeout: options.startToCloseTimeoutMs,
@@ -96,7 +96,7 @@ export class Pump {
         },
         // Without a queue of its own the activity may come back with the answer to this workflow task.
         ...(options.taskQueue === undefined ? {} : { taskQueue: options.taskQueue }),
-        summary: oneLine(`step ${current.step}: ${due}`),
+        summary: oneLine(`turn ${this.queue.turns}, step ${current.step}: ${due}`),
       },
       [
         {

@@ -22,6 +22,7 @@ export interface ApprovalRequest {
 const ANSWERS = [
   '"approve"',
   '"reject", or any other text: not sent, and the text is taken as what to change',
+  '"edit: the new text": sent with that body',
   '{ "action": "edit", "draft": { "subject": "…", "body": "…" } }: sent with the changes',
 ];
 
@@ -63,7 +64,8 @@ function readText(answer: string, draft: Draft): Choice | { problem: string } {
   if (/^(reject(ed)?|no|n|don't send|do not send)[.!]?$/i.test(text)) return discard(draft);
   const edit = /^edit\s*:\s*(.+)$/is.exec(text);
   if (edit?.[1]) return readEdit({ body: edit[1] }, draft);
-  if (text === '' || /^edit$/i.test(text)) return { problem: `"${text}" does not say what to send` };
+  if (text === '' || /^edit$/i.test(text))
+    return { problem: `"${text}" does not say what to send; write "edit: the new text"` };
   return discard(draft, text);
 }
 

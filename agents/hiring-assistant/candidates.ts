@@ -104,7 +104,8 @@ function reasonsFor(candidate: Candidate, query: CandidateQuery): string[] {
     `${candidate.seniority}, ${candidate.years} ${candidate.years === 1 ? 'year' : 'years'} as ${candidate.title}`,
   ];
   if (known.length > 0) reasons.push(`knows ${known.join(', ')}`);
-  if (query.location && isNear(candidate, query.location)) reasons.push(`is in ${candidate.location}`);
+  const remoteWanted = /remote/i.test(query.location ?? '');
+  if (query.location && isNear(candidate, query.location) && !remoteWanted) reasons.push(`is in ${candidate.location}`);
   else if (query.location && candidate.remote) reasons.push(`works remotely from ${candidate.location}`);
   reasons.push(`available ${candidate.availability}`);
   return reasons;

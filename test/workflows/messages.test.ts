@@ -132,7 +132,7 @@ Send a message:
       const summaries = events?.flatMap((event) =>
         event.activityTaskScheduledEventAttributes ? [String(event.userMetadata?.summary?.data)] : [],
       );
-      expect(summaries).toEqual(['"step 1: start"', '"step 2: tools (search_candidates)"']);
+      expect(summaries).toEqual(['"turn 1, step 1: graph"', '"turn 1, step 2: tools (search_candidates)"']);
       const attribute = { name: SEARCH_ATTRIBUTES.status, type: 'KEYWORD' as const };
       expect((await talk.handle.describe()).typedSearchAttributes.get(attribute)).toBe('interrupted');
       await talk.resume({ value: 'yes' });
