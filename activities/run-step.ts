@@ -8,6 +8,7 @@ import {
   type Cursor,
   type Fence,
   type Run,
+  type StoredEvent,
 } from '../protocol/index.js';
 import {
   classifyFailure,
@@ -79,8 +80,8 @@ class StepActivity {
       if (hasEnded(run)) return await this.#ended(run, cursor);
       log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail });
       // What this attempt supersedes is said before it says anything itself.
-      if (this.attempt > 1) await this.#supersede(run, cursor, log);
-      const started = this.#start(run, cursor);
+      const begun = this.attempt > 1 ? await this.#supersede(run, cursor, log) : cursor.tail;
+      const started = this.#start(run, begun);
       // Awaited when the step has ended; where it fails before, that must not count as unheard: it would end the process.
       started.catch(() => undefined);
       const report = await this.#step(run, cursor, log).catch((error: unknown) => this.#fail(error));
@@ -149,32 +150,35 @@ class StepActivity {
   }
 
   /** Marks the run running, beside the step. */
-  async #start(run: Run, cursor: Cursor): Promise<void> {
+  async #start(run: Run, afterSeq: number): Promise<void> {
     const { step, threadId } = this.task;
     if (step > 1 && this.attempt === 1) return;
-    await this.dependencies.threads.startRun(this.#caller, threadId, run.runId, run.afterSeq ?? cursor.tail);
+    await this.dependencies.threads.startRun(this.#caller, threadId, run.runId, afterSeq);
   }
 
-  async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
-    const superseded = await this.#superseded(run, cursor);
+  /** Says what earlier attempts said in vain. Answers the offset after which the run's events begin: no earlier attempt may have recorded it. */
+  async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<number> {
+    const told = await this.#told(run);
+    const superseded = supersededBy(told, cursor.head, this.task.ordinal);
     const data: AttemptData = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
     log.append({ ns: '', event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
     await log.flush();
+    return run.afterSeq ?? (told[0]?.seq ?? cursor.tail + 1) - 1;
   }
 
-  async #superseded(run: Run, cursor: Cursor) {
-    const events = [];
+  /** What the run has said so far. */
+  async #told(run: Run): Promise<StoredEvent[]> {
+    const told: StoredEvent[] = [];
     for (let afterSeq = run.afterSeq ?? 0; ; ) {
       const batch = await this.dependencies.events.read(this.#caller, run.threadId, {
         afterSeq,
         limit: READ_BATCH,
         runId: run.runId,
       });
-      events.push(...batch);
-      if (batch.length < READ_BATCH) break;
+      told.push(...batch);
+      if (batch.length < READ_BATCH) return told;
       afterSeq = batch.at(-1)?.seq ?? afterSeq;
     }
-    return supersededBy(events, cursor.head, this.task.ordinal);
   }
 
   async #step(run: Run, cursor: Cursor, log: RunLog): Promise<StepReport> {
