@@ -45,8 +45,12 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
   });
 }
 
+/** A transaction whose worker died keeps its thread locked until the server ends it; ours take milliseconds. */
+const TRANSACTION_LIFETIME = ['--setParameter', 'transactionLifetimeLimitSeconds=10'];
+
 function mongodArguments(folder: string, port: number): string[] {
-  return ['--bind_ip', LOOPBACK, '--port', String(port), '--dbpath', folder, '--replSet', REPLICA_SET, '--quiet'];
+  const place = ['--bind_ip', LOOPBACK, '--port', String(port), '--dbpath', folder];
+  return [...place, '--replSet', REPLICA_SET, ...TRANSACTION_LIFETIME, '--quiet'];
 }
 
 /** Without `--sync-on-commit` a SIGKILL loses acknowledged writes. */

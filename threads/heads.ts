@@ -20,11 +20,16 @@ export interface HeadChange {
   rev?: number;
 }
 
+/** A fence is raised in a millisecond. What takes so long stands before the open transaction of a writer that died or is frozen. */
+const BLOCKED_MS = 2_000;
+
 /** The thread heads of one database. The only room that names collection `thread_heads`. */
 export class MongoHeads implements HeadStore {
+  readonly #db: Db;
   readonly #collection: Collection<HeadDocument>;
 
   constructor(db: Db) {
+    this.#db = db;
     this.#collection = db.collection('thread_heads');
   }
 
@@ -34,18 +39,34 @@ export class MongoHeads implements HeadStore {
   }
 
   async raiseFence(tenant: string, threadId: string, fence: Fence): Promise<Head> {
+    const blocked = setTimeout(() => void this.#endTransactions(), BLOCKED_MS);
     try {
       const document = await this.#collection.findOneAndUpdate(
         { _id: headKey(tenant, threadId), fence: { $lte: fence } },
         { $set: { fence }, $inc: { rev: 1 }, $setOnInsert: { heads: {} } },
         { upsert: true, returnDocument: 'after' },
       );
-      return document === null ? this.readHead(tenant, threadId) : fromDocument(document);
+      return document === null ? await this.readHead(tenant, threadId) : fromDocument(document);
     } catch (error) {
       // The upsert runs into the record itself when its fence is higher.
       if ((error as { code?: unknown }).code === 11000) throw lost(tenant, threadId, fence, error);
       throw error;
+    } finally {
+      clearTimeout(blocked);
     }
+  }
+
+  /**
+   * A writer that died or froze between the last write of its commit and the commit itself leaves the head locked. MongoDB ends its transaction
+   * after `transactionLifetimeLimitSeconds` (10 where we start it, else 60). SecantusDB looks only when somebody else begins one, which may be
+   * never; nobody knows the session, so all are ended there, and whoever lives tries its transaction again.
+   */
+  async #endTransactions(): Promise<void> {
+    const admin = this.#db.admin();
+    const isSecantus = async () => 'secantusVersion' in (await admin.command({ buildInfo: 1 }));
+    await isSecantus()
+      .then((is) => (is ? admin.command({ killAllSessions: [] }) : undefined))
+      .catch(() => undefined); // the raise itself waits on, and says how that ends
   }
 
   /**

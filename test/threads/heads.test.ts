@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { MongoClient, type Db } from 'mongodb';
+import { encodeFence } from '../../protocol/index.js';
+import { MongoHeads } from '../../threads/index.js';
+
+const fence = (attempt: number) => encodeFence({ run: 1, step: 1, attempt });
+
+describe('the head of a thread', () => {
+  let dying: MongoClient;
+  let client: MongoClient;
+  let db: Db;
+  let heads: MongoHeads;
+
+  beforeAll(async () => {
+    const uri = process.env['COLLOQUY_TEST_MONGODB_URI'] ?? '';
+    [dying, client] = await Promise.all([MongoClient.connect(uri), MongoClient.connect(uri)]);
+    db = client.db(`heads_${process.pid}`);
+    heads = new MongoHeads(db);
+  });
+  afterAll(async () => {
+    await db.dropDatabase();
+    await Promise.all([dying.close(), client.close()]);
+  });
+
+  it('is free for the next attempt although a writer stopped in the middle of its commit', async () => {
+    const threadId = randomUUID();
+    await heads.raiseFence('t', threadId, fence(1));
+    const session = dying.startSession();
+    session.startTransaction();
+    await new MongoHeads(dying.db(db.databaseName)).change(session, 't', threadId, {
+      heads: {},
+      fence: fence(1),
+      rev: 1,
+    });
+    expect(await heads.raiseFence('t', threadId, fence(2))).toMatchObject({ fence: fence(2) });
+    await expect(session.commitTransaction()).rejects.toThrow();
+    expect(await heads.readHead('t', threadId)).toMatchObject({ fence: fence(2) });
+    await session.endSession();
+  });
+
+  it('refuses a writer with a lower fence', async () => {
+    const threadId = randomUUID();
+    await heads.raiseFence('t', threadId, fence(2));
+    await expect(heads.raiseFence('t', threadId, fence(1))).rejects.toMatchObject({ code: 'fence_lost' });
+  });
+});
