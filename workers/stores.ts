@@ -29,6 +29,8 @@ export interface Stores {
 }
 
 const SELECTION_TIMEOUT_MS = 10_000;
+/** An answer that takes longer is lost, with its connection: the driver's own `timeoutMS` does nothing. */
+const ANSWER_TIMEOUT_MS = 30_000;
 
 /** Connects, and makes indexes where they are missing. Errors: `unavailable`. */
 export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): Promise<Stores> {
@@ -64,6 +66,7 @@ async function connectMongo(uri: string): Promise<MongoClient> {
   try {
     const options = {
       ...(!uri.includes('serverSelectionTimeoutMS=') && { serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS }),
+      ...(!uri.includes('socketTimeoutMS=') && { socketTimeoutMS: ANSWER_TIMEOUT_MS }),
       retryReads: true,
       retryWrites: true,
       ignoreUndefined: true,
