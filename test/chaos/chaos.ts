@@ -21,6 +21,8 @@ export interface ChaosOptions {
   folder: string;
   toolsDir: string;
   say: (line: string) => void;
+  /** Stops everything, wherever it is. */
+  signal?: AbortSignal;
 }
 
 export interface ChaosReport {
@@ -57,10 +59,18 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   };
   const world = await startWorld({ ...options, onCrash });
   try {
-    return await new Chaos(options, world, crashes).run();
+    return await Promise.race([new Chaos(options, world, crashes).run(), stopped(options.signal)]);
   } finally {
     await world.stop();
   }
+}
+
+function stopped(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = () => reject(new Error('stopped before its end'));
+    if (signal?.aborted) stop();
+    signal?.addEventListener('abort', stop);
+  });
 }
 
 class Chaos {

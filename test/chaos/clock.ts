@@ -1,7 +1,14 @@
+import { setMaxListeners } from 'node:events';
+
 /** When to stop asking, and when to give up waiting. */
 export class Clock {
   readonly #stop = new AbortController();
   readonly #giveUp = new AbortController();
+
+  constructor() {
+    // Every request and every pause listens.
+    setMaxListeners(0, this.#giveUp.signal);
+  }
 
   /** No new messages from now on. */
   stop(): void {

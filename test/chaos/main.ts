@@ -80,7 +80,9 @@ async function main(args: string[]): Promise<number> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'colloquy-chaos-'));
   const say = parsed.json ? (line: string) => console.error(line) : (line: string) => console.log(line);
-  const report = await runChaos({ ...parsed.options, folder, say });
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
+  const report = await runChaos({ ...parsed.options, folder, say, signal: stop.signal });
   if (parsed.json) {
     for (const { kind, conversation, detail } of report.violations)
       say(`VIOLATION ${kind} in ${conversation}: ${detail}`);

@@ -58,7 +58,7 @@ function openCalls(messages: BaseMessage[]): ToolCall[] {
 }
 
 function askOf({ messages }: Pick<StateType, 'messages'>) {
-  return readAsk(String(messages.findLast((message) => message.getType() === 'human')?.content));
+  return readAsk(messages.findLast((message) => message.getType() === 'human')?.text ?? '');
 }
 
 async function callTools(state: StateType, config: LangGraphRunnableConfig): Promise<Update> {
