@@ -1,26 +1,38 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { MongoClient, type Db } from 'mongodb';
+import type { Server } from '../../dev/server.js';
+import { startServer } from '../../dev/servers.js';
 import { encodeFence } from '../../protocol/index.js';
 import { MongoHeads } from '../../threads/index.js';
 
 const fence = (attempt: number) => encodeFence({ run: 1, step: 1, attempt });
 
 describe('the head of a thread', () => {
+  let dataDir: string;
+  let server: Server;
   let dying: MongoClient;
   let client: MongoClient;
   let db: Db;
   let heads: MongoHeads;
 
   beforeAll(async () => {
-    const uri = process.env['COLLOQUY_TEST_MONGODB_URI'] ?? '';
+    // A server of its own: an open transaction and the end of all sessions are felt by everybody on it.
+    dataDir = mkdtempSync(join(tmpdir(), 'colloquy-heads-'));
+    const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
+    server = await startServer('mongodb', { ...options, say: () => undefined });
+    const uri = server.address;
     [dying, client] = await Promise.all([MongoClient.connect(uri), MongoClient.connect(uri)]);
     db = client.db(`heads_${process.pid}`);
     heads = new MongoHeads(db);
-  });
+  }, 60_000);
   afterAll(async () => {
-    await db.dropDatabase();
     await Promise.all([dying.close(), client.close()]);
+    await server.stop();
+    rmSync(dataDir, { recursive: true, force: true });
   });
 
   it('is free for the next attempt although a writer stopped in the middle of its commit', async () => {
