@@ -11,6 +11,11 @@ import type { ServerOptions } from './servers.js';
 const MONGOD_VERSION = '8.0.17';
 const REPLICA_SET = 'colloquy';
 const READY_TIMEOUT_MS = 60_000;
+/**
+ * SecantusDB keeps the answers of retryable writes in memory and looks through all of them at every write: after 10,000 a write took 20 ms
+ * instead of 3. Since it forgets them when it is killed, they would not save anybody from doing a write twice either.
+ */
+const SECANTUS_OPTIONS = '&retryWrites=false';
 
 /** The two keep their data in formats of their own: whoever wrote the conversations goes on serving them. */
 type Kind = 'mongod' | 'secantusdb';
@@ -28,7 +33,7 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
     say('SecantusDB is a beta, fine for trying and testing; in production set MONGODB_URI to a MongoDB replica set');
   const folder = join(dataDir, binary.kind);
   mkdirSync(folder, { recursive: true });
-  const address = `mongodb://${LOOPBACK}:${port}/?directConnection=true`;
+  const address = `mongodb://${LOOPBACK}:${port}/?directConnection=true${binary.kind === 'secantusdb' ? SECANTUS_OPTIONS : ''}`;
   return startOwned({
     spec: {
       name: 'MongoDB',

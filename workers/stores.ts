@@ -68,7 +68,6 @@ async function connectMongo(uri: string): Promise<MongoClient> {
       ...(!uri.includes('serverSelectionTimeoutMS=') && { serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS }),
       ...(!uri.includes('socketTimeoutMS=') && { socketTimeoutMS: ANSWER_TIMEOUT_MS }),
       retryReads: true,
-      retryWrites: true,
       ignoreUndefined: true,
     };
     return await MongoClient.connect(uri, options);
