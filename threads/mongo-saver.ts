@@ -339,7 +339,6 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       versions.length > 0 ? maxChannelVersion(...versions) : this.getNextVersion(undefined);
   }
 
-
   async #pendingWrites(documents: StateDocument[]): Promise<CheckpointPendingWrite[]> {
     const writes = documents.flatMap((document) =>
       document.write === undefined ? [] : [{ document, write: document.write }],
