@@ -16,6 +16,7 @@ import {
   describeThread,
   runStep as runGraphStep,
   supersededBy,
+  toldMessages,
   type StepFailure,
   type StepReport,
 } from '../steps/index.js';
@@ -58,6 +59,7 @@ class StepActivity {
   readonly #fence: Fence;
   readonly #heads: MongoHeads;
   readonly #caller;
+  #told: ReadonlySet<string> | undefined;
 
   constructor(
     private readonly dependencies: ActivityDependencies,
@@ -158,25 +160,26 @@ class StepActivity {
 
   /** Says what earlier attempts said in vain. Answers the offset after which the run's events begin: no earlier attempt may have recorded it. */
   async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<number> {
-    const told = await this.#told(run);
-    const superseded = supersededBy(told, cursor.head, this.task.ordinal);
+    const said = await this.#said(run);
+    const superseded = supersededBy(said, cursor.head, this.task.ordinal);
+    this.#told = toldMessages(said, superseded);
     const data: AttemptData = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
     log.append({ ns: '', event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
     await log.flush();
-    return run.afterSeq ?? (told[0]?.seq ?? cursor.tail + 1) - 1;
+    return run.afterSeq ?? (said[0]?.seq ?? cursor.tail + 1) - 1;
   }
 
   /** What the run has said so far. */
-  async #told(run: Run): Promise<StoredEvent[]> {
-    const told: StoredEvent[] = [];
+  async #said(run: Run): Promise<StoredEvent[]> {
+    const said: StoredEvent[] = [];
     for (let afterSeq = run.afterSeq ?? 0; ; ) {
       const batch = await this.dependencies.events.read(this.#caller, run.threadId, {
         afterSeq,
         limit: READ_BATCH,
         runId: run.runId,
       });
-      told.push(...batch);
-      if (batch.length < READ_BATCH) return told;
+      said.push(...batch);
+      if (batch.length < READ_BATCH) return said;
       afterSeq = batch.at(-1)?.seq ?? afterSeq;
     }
   }
@@ -205,7 +208,7 @@ class StepActivity {
     };
     return runGraphStep(
       graph,
-      { run, ordinal, attempt: this.attempt, joinQuickStepsMs, options },
+      { run, ordinal, attempt: this.attempt, joinQuickStepsMs, options, ...(this.#told && { told: this.#told }) },
       {
         openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
         log,

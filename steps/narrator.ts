@@ -15,6 +15,8 @@ export interface NarratorOptions {
   append: (event: NewEvent) => void;
   /** Namespaces that go on where an earlier step of the run left them: what LangGraph says again of them is dropped. */
   continued: ReadonlySet<string>;
+  /** Ids of messages that are told: a subgraph that had finished says its own again as the output of its node. */
+  told?: ReadonlySet<string>;
   /** Also what finished tasks said before is said again (their first telling was superseded), so it is no cache's. */
   retelling: boolean;
 }
@@ -66,6 +68,7 @@ export class Narrator {
     if (ns !== '' && !this.#options.subgraphs) return;
     const name = mode === 'messages' ? 'messages-tuple' : mode;
     const event = ns === '' ? mode : `${mode}|${ns}`;
+    if (mode === 'messages' && this.#options.told?.has((payload as [Message])[0].id ?? '')) return;
     if (!repeated && this.#modes.has(name)) this.#append(ns, event, this.#payload(mode, payload));
     if (this.#modes.has('messages') && mode === 'values') this.#completeMessages(ns, payload, repeated);
   }

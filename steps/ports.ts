@@ -81,6 +81,8 @@ export interface StepRequest {
   joinQuickStepsMs: number;
   /** Options this step runs under; it stops before nodes that want others. */
   options: StepOptions;
+  /** Ids of messages that earlier attempts told in `messages-tuple`, and that stand. */
+  told?: ReadonlySet<string>;
 }
 
 /** Where graphs come from. */

@@ -14,6 +14,17 @@ export function supersededBy(events: StoredEvent[], head: Head, ordinal: number)
   return ranges([...dropped].sort((a, b) => a - b));
 }
 
+/** Ids of the messages that a run has told in `messages-tuple`, of what was not superseded. */
+export function toldMessages(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
+  const kept = events.filter(
+    ({ event, seq }) =>
+      (event === 'messages' || event.startsWith('messages|')) &&
+      !superseded.some(([first, last]) => seq >= first && seq <= last),
+  );
+  const ids = kept.map(({ data }) => (JSON.parse(data) as [{ id?: string }?])[0]?.id);
+  return new Set(ids.filter((id) => id !== undefined));
+}
+
 function committedUpTo(ns: string, head: Head, ordinal: number): number {
   const own = head.heads[ns];
   const here = own?.run === ordinal ? own.tail : 0;

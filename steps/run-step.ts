@@ -72,6 +72,7 @@ class Step {
       append: (event) => this.#context.log.append(event),
       continued,
       retelling,
+      ...(this.#request.told !== undefined && { told: this.#request.told }),
     });
     let drained = false;
     const tap = new Tap();

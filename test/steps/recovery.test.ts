@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { CONTROL_EVENTS, NO_FENCE, type Head, type NamespaceHead, type StoredEvent } from '../../protocol/index.js';
-import { supersededBy } from '../../steps/index.js';
+import { supersededBy, toldMessages } from '../../steps/index.js';
 
 const RUN = 7;
 
@@ -55,5 +55,19 @@ describe('what a new attempt supersedes', () => {
       [7, 7],
       [10, 10],
     ]);
+  });
+});
+
+describe('the messages that a run has told', () => {
+  it('are those in pieces that stand, of any namespace', () => {
+    const message = (id: string) => [{ id, content: 'x' }, {}];
+    const events = [
+      event(4, '', 'messages', message('a')),
+      event(5, 'n:1', 'messages|n:1', message('b')),
+      event(6, '', 'values', message('c')),
+      event(7, '', 'messages', message('d')),
+      event(8, '', 'messages', [{ content: 'no id' }, {}]),
+    ];
+    expect(toldMessages(events, [[7, 7]])).toEqual(new Set(['a', 'b']));
   });
 });
