@@ -9,7 +9,7 @@ const FOLDER = resolve('test/histories');
 const { History } = proto.temporal.api.history.v1;
 
 export function writeHistory(file: string, history: temporal.api.history.v1.IHistory): void {
-  writeFileSync(join(FOLDER, file), `${JSON.stringify(History.fromObject(history).toJSON(), null, 2)}\n`);
+  writeFileSync(join(FOLDER, file), `${JSON.stringify(History.fromObject(history).toJSON(), null, 2).replaceAll(`${process.cwd()}/`, "")}\n`);
 }
 
 export interface RecordedHistory {
