@@ -20,7 +20,7 @@ export interface HeadChange {
   rev?: number;
 }
 
-/** A fence is raised in a millisecond. What takes so long stands before the open transaction of a writer that died or is frozen. */
+/** A fence is raised, and state committed, in milliseconds. What takes so long may stand before the open transaction of a dead writer. */
 const BLOCKED_MS = 2_000;
 
 /** The thread heads of one database. The only room that names collection `thread_heads`. */
@@ -39,7 +39,10 @@ export class MongoHeads implements HeadStore {
   }
 
   async raiseFence(tenant: string, threadId: string, fence: Fence): Promise<Head> {
-    const blocked = setTimeout(() => void this.#endTransactions(), BLOCKED_MS);
+    return this.unblocked(() => this.#raise(tenant, threadId, fence));
+  }
+
+  async #raise(tenant: string, threadId: string, fence: Fence): Promise<Head> {
     try {
       const document = await this.#collection.findOneAndUpdate(
         { _id: headKey(tenant, threadId), fence: { $lte: fence } },
@@ -51,13 +54,21 @@ export class MongoHeads implements HeadStore {
       // The upsert runs into the record itself when its fence is higher.
       if ((error as { code?: unknown }).code === 11000) throw lost(tenant, threadId, fence, error);
       throw error;
+    }
+  }
+
+  /** Does work that takes locks, and sees to it that no dead writer keeps it from them. */
+  async unblocked<T>(work: () => Promise<T>): Promise<T> {
+    const blocked = setTimeout(() => void this.#endTransactions(), BLOCKED_MS);
+    try {
+      return await work();
     } finally {
       clearTimeout(blocked);
     }
   }
 
   /**
-   * A writer that died or froze between the last write of its commit and the commit itself leaves the head locked. MongoDB ends its transaction
+   * A writer that died or froze in the middle of its commit leaves head and documents locked. MongoDB ends its transaction
    * after `transactionLifetimeLimitSeconds` (10 where we start it, else 60). SecantusDB looks only when somebody else begins one, which may be
    * never; nobody knows the session, so all are ended there, and whoever lives tries its transaction again.
    */

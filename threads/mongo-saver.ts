@@ -15,7 +15,7 @@ import {
   type CheckpointTuple,
   type PendingWrite,
 } from '@langchain/langgraph-checkpoint';
-import type { Collection, Db, MongoClient } from 'mongodb';
+import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
 import { ColloquyError, type Head } from '../protocol/index.js';
 import { MongoHeads, type HeadChange } from './heads.js';
 import {
@@ -279,13 +279,13 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
 
   /** Stores documents and moves the head, or does nothing. Errors: `fence_lost`. */
   protected async commit(threadId: string, commit: StateCommit): Promise<void> {
-    await this.#client.withSession((session) =>
+    const store = (session: ClientSession) =>
       session.withTransaction(async () => {
         if (commit.inserts.length > 0) await this.#documents.insertMany(commit.inserts, { session });
         if (commit.merges.length > 0) await this.#documents.bulkWrite(commit.merges.map(mergeWrite), { session });
         await this.heads.change(session, this.tenant, threadId, await commit.head());
-      }),
-    );
+      });
+    await this.heads.unblocked(() => this.#client.withSession(store));
   }
 
   protected async readDocument(key: string): Promise<StateDocument | undefined> {

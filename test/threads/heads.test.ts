@@ -7,7 +7,8 @@ import { MongoClient, type Db } from 'mongodb';
 import type { Server } from '../../dev/server.js';
 import { startServer } from '../../dev/servers.js';
 import { encodeFence } from '../../protocol/index.js';
-import { MongoHeads } from '../../threads/index.js';
+import { MongoHeads, MongoSaver } from '../../threads/index.js';
+import { writeGroup, writeKey } from '../../threads/state-documents.js';
 
 const fence = (attempt: number) => encodeFence({ run: 1, step: 1, attempt });
 
@@ -48,6 +49,21 @@ describe('the head of a thread', () => {
     expect(await heads.raiseFence('t', threadId, fence(2))).toMatchObject({ fence: fence(2) });
     await expect(session.commitTransaction()).rejects.toThrow();
     expect(await heads.readHead('t', threadId)).toMatchObject({ fence: fence(2) });
+    await session.endSession();
+  });
+
+  it('takes the next commit of the same documents although a writer stopped before it came to the head', async () => {
+    const threadId = randomUUID();
+    const session = dying.startSession();
+    session.startTransaction();
+    const group = writeGroup('t', threadId, '', 'c');
+    const taken = { _id: writeKey(group, 'task', 0) as never, group };
+    await dying.db(db.databaseName).collection('checkpoints').insertOne(taken, { session });
+    const saver = new MongoSaver({ client, db, tenant: 't' });
+    const config = { configurable: { thread_id: threadId, checkpoint_ns: '', checkpoint_id: 'c' } };
+    await saver.putWrites(config, [['channel', 'value']], 'task');
+    await expect(session.commitTransaction()).rejects.toThrow();
+    expect(await db.collection('checkpoints').countDocuments({ group, 'write.channel': 'channel' })).toBe(1);
     await session.endSession();
   });
 
