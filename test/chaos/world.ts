@@ -7,7 +7,7 @@ import { freePort } from '../../dev/ports.js';
 import { packageRoot } from '../../dev/package.js';
 import type { Server } from '../../dev/server.js';
 import { startServers, type Servers } from '../../dev/servers.js';
-import { UPDATES, type Resumed } from '../../workflows/contract.js';
+import { QUERIES, UPDATES, type PendingInterrupt, type Resumed } from '../../workflows/contract.js';
 import { RefusedError } from './api-client.js';
 import { StuckError, type Clock } from './clock.js';
 import type { FaultKind, Victim } from './faults.js';
@@ -162,13 +162,25 @@ function startHelper(file: string, args: string[]): Promise<Helper> {
   });
 }
 
-/** Answers an open question as Temporal's clients do, by an update that keeps its id however often it is sent. */
+/**
+ * Answers the open question as Temporal's clients do: looks until the conversation shows it, which may be later than the API does, and sends an
+ * update that keeps its id however often it is sent.
+ */
 export async function answerByTemporal(client: Client, clock: Clock, threadId: string, value: string): Promise<string> {
   const handle = client.workflow.getHandle(conversationId(DEFAULT_TENANT, threadId));
   const updateId = `answer-${threadId}-${Math.random()}`;
+  let asked: PendingInterrupt | undefined;
   for (let last = 'nothing was tried'; ; ) {
     if (clock.expired) throw new StuckError(`update resume of thread ${threadId} has no answer; last: ${last}`);
     try {
+      const look = () => handle.query<PendingInterrupt[]>(QUERIES.pendingInterrupts);
+      const [question] = asked ? [asked] : await client.withDeadline(Date.now() + 10_000, look);
+      asked = question;
+      if (asked === undefined) {
+        last = 'the conversation shows no question';
+        await clock.pause(500);
+        continue;
+      }
       const update = () => handle.executeUpdate<Resumed, [object]>(UPDATES.resume, { args: [{ value }], updateId });
       return (await client.withDeadline(Date.now() + 10_000, update)).runId;
     } catch (error) {
@@ -181,7 +193,12 @@ export async function answerByTemporal(client: Client, clock: Clock, threadId: s
 
 function isOutage(error: unknown): boolean {
   for (let inner = error; inner instanceof Error; inner = inner.cause) {
-    if (isGrpcServiceError(inner) || inner.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return true;
+    if (
+      isGrpcServiceError(inner) ||
+      inner.name === 'QueryNotRegisteredError' ||
+      inner.name === 'WorkflowUpdateRPCTimeoutOrCancelledError'
+    )
+      return true;
   }
   return false;
 }
