@@ -79,7 +79,6 @@ class Chaos {
   readonly #talked: Conversation[] = [];
   readonly #seen: SeenRecord[] = [];
   readonly #recording = new Set<Promise<unknown>>();
-  #recorded = 0;
 
   constructor(
     private readonly options: ChaosOptions,
@@ -147,8 +146,16 @@ class Chaos {
       return;
     }
     if (record.type === 'trouble') this.options.say(`  ${record.conversation}: ${record.kind}: ${record.detail}`);
-    this.#recorded += 1;
-    const sent = fetch(`${this.world.ledgerUrl}/records`, { method: 'POST', body: JSON.stringify(record) });
+    this.#toLedger(record);
+  }
+
+  #toLedger(record: LedgerRecord): void {
+    const sent = fetch(`${this.world.ledgerUrl}/records`, { method: 'POST', body: JSON.stringify(record) }).catch(
+      (error: unknown) => {
+        const detail = `the ledger did not take a record: ${String((error as Error).cause ?? error)}`;
+        this.crashes.push({ type: 'trouble', kind: 'ledger', conversation: '', threadId: '', detail });
+      },
+    );
     this.#recording.add(sent);
   }
 
@@ -163,11 +170,7 @@ class Chaos {
     });
     const runs = this.#seen.map((seen) => async () => {
       const again = seen.live === undefined ? {} : { replay: await replay(api, clock, random, seen) };
-      const sent = fetch(`${this.world.ledgerUrl}/records`, {
-        method: 'POST',
-        body: JSON.stringify({ ...seen, ...again }),
-      });
-      this.#recording.add(sent);
+      this.#toLedger({ ...seen, ...again });
     });
     const troubles = await inParallel([...threads, ...runs], READERS);
     clearTimeout(timer);

@@ -1,8 +1,9 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { fork, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { conversationId, DEFAULT_TENANT } from '../../protocol/index.js';
+import { logTail, openLog } from '../../dev/child.js';
 import { freePort } from '../../dev/ports.js';
 import { packageRoot } from '../../dev/package.js';
 import type { Server } from '../../dev/server.js';
@@ -62,7 +63,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     });
     closers.push(() => servers.stop());
     const ledgerFile = join(folder, 'ledger.jsonl');
-    const ledger = await startHelper('ledger-main.js', [
+    const helper = (file: string, args: string[]) => startHelper(file, args, options);
+    const ledger = await helper('ledger-main.js', [
       '--file',
       ledgerFile,
       '--seed',
@@ -71,7 +73,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       LEDGER_FAULTS,
     ]);
     closers.push(() => ledger.stop());
-    const model = await startHelper('model-main.js', ['--seed', String(seed), '--rate', MODEL_FAULTS]);
+    const model = await helper('model-main.js', ['--seed', String(seed), '--rate', MODEL_FAULTS]);
     closers.push(() => model.stop());
     const processes = await houseProcesses(options, servers, {
       CHAOS_LEDGER_URL: ledger.url,
@@ -147,13 +149,23 @@ interface Helper {
 }
 
 /** A process that nobody hurts; it ends with its channel to us. */
-function startHelper(file: string, args: string[]): Promise<Helper> {
-  const child: ChildProcess = fork(join(import.meta.dirname, file), args, { detached: true });
+function startHelper(file: string, args: string[], { folder, onCrash }: WorldOptions): Promise<Helper> {
+  const logFile = join(folder, 'logs', `${file}.log`);
+  const log = openLog(logFile);
+  const stdio: StdioOptions = ['ignore', log, log, 'ipc'];
+  const child: ChildProcess = fork(join(import.meta.dirname, file), args, { detached: true, stdio });
+  closeSync(log);
+  let stopping = false;
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   return new Promise((ready, failed) => {
-    child.once('exit', (code) => failed(new Error(`${file} ended with ${code} at its start`)));
+    child.once('exit', (code, signal) => {
+      const detail = `${file} ended by itself (${signal ?? `exit code ${code}`}); ${logTail(logFile)}`;
+      if (!stopping) onCrash(file, detail);
+      failed(new Error(detail));
+    });
     child.once('message', (message) => {
       const stop = () => {
+        stopping = true;
         if (child.connected) child.disconnect();
         return gone;
       };
