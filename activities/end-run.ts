@@ -4,6 +4,7 @@ import {
   CONTROL_EVENTS,
   encodeFence,
   errorCode,
+  isNetworkError,
   type Caller,
   type EndedData,
   type Run,
@@ -80,14 +81,16 @@ export function createEndRun(dependencies: ActivityDependencies) {
     return { ...open, status: task.status === 'error' ? ('error' as ThreadStatus) : waiting };
   }
 
-  /** A graph that cannot be loaded or read (it may be why the run ends) has nothing due. */
+  /** A graph that cannot be loaded or read (it may be why the run ends) has nothing due; a database that does not answer is asked again. */
   async function describe(run: Run): ReturnType<typeof describeThread> {
+    const nothing = { next: [], interrupts: {}, questions: [] };
+    const graph = await dependencies.project.load(run.graphId).catch(() => undefined);
+    if (graph === undefined) return nothing;
     try {
-      const graph = await dependencies.project.load(run.graphId);
       return await describeThread(graph, new MongoSaver({ ...dependencies, tenant: run.tenant }), run.threadId);
     } catch (error) {
-      if (error instanceof MongoError) throw error;
-      return { next: [], interrupts: {}, questions: [] };
+      if (error instanceof MongoError || isNetworkError(error)) throw error;
+      return nothing;
     }
   }
 }

@@ -60,3 +60,27 @@ export function errorCode(error: unknown): ErrorCode | undefined {
   if (name !== 'ColloquyError' || typeof code !== 'string') return undefined;
   return (ERROR_CODES as readonly string[]).includes(code) ? (code as ErrorCode) : undefined;
 }
+
+/** Codes that Node gives the error of a connection that broke or could not be made. */
+const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'ETIMEDOUT',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ERR_STREAM_DESTROYED',
+  'UND_ERR_SOCKET',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+]);
+
+/**
+ * The error of a connection, as Node or its `fetch` threw it. Libraries wrap most of them in errors of their own, but not all: a command of
+ * the MongoDB driver that meets a closed socket while it waits for the socket to drain rejects with the socket's own error.
+ */
+export function isNetworkError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && NETWORK_ERROR_CODES.has((error as { code?: unknown }).code);
+}

@@ -1,4 +1,4 @@
-import { ColloquyError, errorCode, type ErrorCode, type RunError } from '../protocol/index.js';
+import { ColloquyError, errorCode, isNetworkError, type ErrorCode, type RunError } from '../protocol/index.js';
 
 /** What the activity must know of an error that ended a step. */
 export interface StepFailure {
@@ -13,19 +13,6 @@ export interface StepFailure {
 const INFRASTRUCTURE: ReadonlySet<ErrorCode> = new Set(['fence_lost', 'unavailable', 'internal']);
 
 const TRANSIENT_STATUS = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
-const TRANSIENT_CODES = new Set([
-  'ECONNRESET',
-  'ECONNREFUSED',
-  'ECONNABORTED',
-  'ETIMEDOUT',
-  'EPIPE',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'UND_ERR_SOCKET',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-]);
 const TRANSIENT_NAMES = new Set([
   'APIConnectionError',
   'APIConnectionTimeoutError',
@@ -59,10 +46,10 @@ export function describeError(cause: unknown): RunError {
 
 function isTransient(cause: unknown, depth = 0): boolean {
   if (typeof cause !== 'object' || cause === null || depth > 5) return false;
-  const { status, statusCode, code, name, message, errors } = cause as Record<string, unknown>;
+  const { status, statusCode, name, message, errors } = cause as Record<string, unknown>;
   const http = typeof status === 'number' ? status : typeof statusCode === 'number' ? statusCode : undefined;
   if (http !== undefined) return TRANSIENT_STATUS.has(http);
-  if (typeof code === 'string' && TRANSIENT_CODES.has(code)) return true;
+  if (isNetworkError(cause)) return true;
   if (typeof name === 'string' && TRANSIENT_NAMES.has(name)) return true;
   if (typeof message === 'string' && TRANSIENT_MESSAGE.test(message)) return true;
   if (Array.isArray(errors) && errors.length > 0) return errors.every((error) => isTransient(error, depth + 1));

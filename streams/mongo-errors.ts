@@ -6,6 +6,7 @@ import {
   MongoServerSelectionError,
   type WriteError,
 } from 'mongodb';
+import { isNetworkError } from '../protocol/index.js';
 
 const DUPLICATE_KEY = 11000;
 
@@ -16,7 +17,7 @@ const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
 
 /** True when the same operation may succeed later; its first attempt may have been applied or not. */
 export function isTransient(error: unknown): boolean {
-  if (!(error instanceof MongoError)) return false;
+  if (!(error instanceof MongoError)) return isNetworkError(error);
   if (
     error instanceof MongoNetworkError ||
     error instanceof MongoServerSelectionError ||

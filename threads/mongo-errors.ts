@@ -5,7 +5,7 @@ import {
   MongoOperationTimeoutError,
   MongoServerSelectionError,
 } from 'mongodb';
-import { ColloquyError } from '../protocol/index.js';
+import { ColloquyError, isNetworkError } from '../protocol/index.js';
 
 export function isDuplicateKey(error: unknown): boolean {
   return error instanceof MongoError && error.code === 11000;
@@ -21,17 +21,19 @@ export function withDatabaseErrors<T extends object>(store: T): T {
 }
 
 function rethrow(error: unknown): never {
-  if (!(error instanceof MongoError) || !isSilence(error)) throw error;
-  throw new ColloquyError('unavailable', `the database does not answer: ${error.message}`, { cause: error });
+  if (!isSilence(error)) throw error;
+  throw new ColloquyError('unavailable', `the database does not answer: ${(error as Error).message}`, { cause: error });
 }
 
-function isSilence(error: unknown): boolean {
+/** The database, or the way to it, is gone; the same call may succeed later. */
+export function isSilence(error: unknown): boolean {
   if (error instanceof MongoBulkWriteError && isSilence(error.errorResponse)) return true; // it wraps the error of its connection
   return (
     error instanceof MongoNetworkError ||
     error instanceof MongoServerSelectionError ||
     error instanceof MongoOperationTimeoutError ||
-    (error instanceof MongoError && error.hasErrorLabel('RetryableWriteError'))
+    (error instanceof MongoError && error.hasErrorLabel('RetryableWriteError')) ||
+    isNetworkError(error)
   );
 }
 
@@ -48,6 +50,6 @@ export function stateError(error: unknown, what: string): unknown {
       cause: error,
     });
   }
-  if (!(error instanceof MongoError)) return error;
+  if (!(error instanceof MongoError) && !isNetworkError(error)) return error;
   return new ColloquyError('unavailable', `${what}: ${message}`, { cause: error });
 }

@@ -6,6 +6,8 @@ export interface TcpProxy {
   port: number;
   /** Passes the next request that holds this text on, and cuts its connection in place of the answer. */
   loseAnswerTo(text: string): void;
+  /** Reads no further on the connection of the next request that holds this text; resolves once it has stopped. */
+  stopReadingAt(text: string): Promise<void>;
   /** Cuts all connections. */
   cut(): void;
   /** Cuts all connections and takes no new ones until {@link restore}. */
@@ -21,6 +23,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
   let refusing = false;
   let losing: string | undefined;
   let lost = 0;
+  let stopping: { at: string; stopped: () => void } | undefined;
 
   const server = createServer((client) => {
     if (refusing) return void client.destroy();
@@ -39,6 +42,12 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       });
     }
     client.on('data', (request) => {
+      if (stopping !== undefined && request.includes(stopping.at)) {
+        client.pause();
+        stopping.stopped();
+        stopping = undefined;
+        return;
+      }
       if (losing !== undefined && request.includes(losing)) {
         losing = undefined;
         loseAnswer = true;
@@ -57,6 +66,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
   return {
     port: (server.address() as AddressInfo).port,
     loseAnswerTo: (text) => void (losing = text),
+    stopReadingAt: (at) => new Promise((stopped) => (stopping = { at, stopped })),
     cut,
     refuse: () => {
       refusing = true;

@@ -188,6 +188,24 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual([1, 2, 3]);
   });
 
+  it('writes an event again whose connection was cut while the socket still held a part of it', async () => {
+    const server = await proxiedServer();
+    const through = await openEventLog(database, { address: server.address, client: { retryWrites: false } });
+    const threadId = randomUUID();
+    const run = through.log.open(scope(threadId, { tail: 0 }));
+    const stopped = server.stopReadingAt('insert');
+    const text = 'x'.repeat(12_000_000); // more than the buffers of both sockets take
+    run.append(said(text));
+    const flushed = run.flush();
+    await stopped;
+    server.cut();
+    expect(await flushed).toBe(1);
+    await run.close();
+    await through.close();
+    await server.close();
+    expect(texts(await readAll(threadId))).toEqual([text]);
+  });
+
   it('gives up on a database that is away once its signal fires', async () => {
     const server = await proxiedServer();
     const through = await openEventLog(database, {
