@@ -80,12 +80,13 @@ class StepActivity {
       const [run, cursor] = await Promise.all([this.#run(), this.#cursor()]);
       if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
       if (hasEnded(run)) return await this.#ended(run, cursor);
-      log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail });
-      // What this attempt supersedes is said before it says anything itself.
-      const begun = this.attempt > 1 ? await this.#supersede(run, cursor, log) : cursor.tail;
-      const started = this.#start(run, begun);
+      const started = this.#start(run, cursor.tail);
       // Awaited when the step has ended; where it fails before, that must not count as unheard: it would end the process.
       started.catch(() => undefined);
+      // A run says nothing before its record tells where its events begin: who joins it then begins to read there.
+      log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail, begins: started });
+      // What this attempt supersedes is said before it says anything itself.
+      if (this.attempt > 1) await this.#supersede(run, cursor, log);
       const report = await this.#step(run, cursor, log).catch((error: unknown) => this.#fail(error));
       await started;
       return await this.#finish(run, report, log);
@@ -151,22 +152,21 @@ class StepActivity {
     return { head, tail };
   }
 
-  /** Marks the run running, beside the step. */
-  async #start(run: Run, afterSeq: number): Promise<void> {
+  /** Marks the run running, beside the step. Its events begin after the tail that its first attempt found. */
+  async #start(run: Run, tail: number): Promise<void> {
     const { step, threadId } = this.task;
     if (step > 1 && this.attempt === 1) return;
-    await this.dependencies.threads.startRun(this.#caller, threadId, run.runId, afterSeq);
+    await this.dependencies.threads.startRun(this.#caller, threadId, run.runId, run.afterSeq ?? tail);
   }
 
-  /** Says what earlier attempts said in vain. Answers the offset after which the run's events begin: no earlier attempt may have recorded it. */
-  async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<number> {
+  /** Says what earlier attempts said in vain. */
+  async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
     const said = await this.#said(run);
     const superseded = supersededBy(said, cursor.head, this.task.ordinal);
     this.#told = toldMessages(said, superseded);
     const data: AttemptData = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
     log.append({ ns: '', event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
     await log.flush();
-    return run.afterSeq ?? (said[0]?.seq ?? cursor.tail + 1) - 1;
   }
 
   /** What the run has said so far. */

@@ -37,13 +37,26 @@ export class EventReader {
   /**
    * Events that follow; empty when there are none yet. Offsets have no holes while they are written (a batch is one document, and starts
    * where another ended), so offsets that are missing have expired and are passed over; many of them only by a look `far` ahead.
+   *
+   * A hole is looked at twice: a scan beside a writer may be past the place of a batch when that comes, and still meet the next one, which
+   * was written after it. What is not there when it is looked for again has expired.
    */
   async page(far = true): Promise<StoredEvent[]> {
-    const [batches, begun] = await Promise.all([this.#batches(far), this.#begun()]);
+    let events = await this.#read(far);
+    if (events[0] !== undefined && events[0].seq > this.next) events = await this.#read(far);
+    const whole = events.findIndex(({ seq }, index) => seq !== (events[0]?.seq ?? 0) + index);
+    if (whole > 0) {
+      events = events.slice(0, whole);
+      this.#atEnd = false;
+    }
     this.#placed = true;
-    const events = [...begun, ...batches].flatMap((batch) => storedEvents(batch, this.#at));
     this.#at = events.at(-1)?.seq ?? this.#at;
     return events;
+  }
+
+  async #read(far: boolean): Promise<StoredEvent[]> {
+    const [batches, begun] = await Promise.all([this.#batches(far), this.#begun()]);
+    return [...begun, ...batches].flatMap((batch) => storedEvents(batch, this.#at));
   }
 
   async #batches(far: boolean): Promise<EventBatch[]> {

@@ -58,6 +58,7 @@ export class MongoRunLog implements RunLog {
   #next: number | undefined;
   #waiters: Waiter[] = [];
   #error: Error | undefined;
+  #held = false;
   #closed = false;
 
   constructor(scope: RunLogScope, hooks: RunLogEvents) {
@@ -66,6 +67,7 @@ export class MongoRunLog implements RunLog {
     this.#scope = scope;
     this.#hooks = hooks;
     if (scope.tail !== undefined) this.#next = scope.tail + 1;
+    if (scope.begins !== undefined) this.#hold(scope.begins);
   }
 
   append(event: NewEvent): void {
@@ -107,7 +109,7 @@ export class MongoRunLog implements RunLog {
   }
 
   get hasWork(): boolean {
-    return this.#error === undefined && (this.#buffer.length > 0 || this.#waiters.length > 0);
+    return this.#error === undefined && !this.#held && (this.#buffer.length > 0 || this.#waiters.length > 0);
   }
 
   get isUrgent(): boolean {
@@ -159,6 +161,17 @@ export class MongoRunLog implements RunLog {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter.reject(this.#error);
+  }
+
+  #hold(begins: Promise<unknown>): void {
+    this.#held = true;
+    begins.then(
+      () => {
+        this.#held = false;
+        if (this.hasWork) this.#hooks.ready(this, true);
+      },
+      (error: unknown) => this.fail(error instanceof Error ? error : new Error(String(error))),
+    );
   }
 
   #refuses(event: NewEvent, bytes: number): boolean {

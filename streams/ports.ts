@@ -10,6 +10,8 @@ export interface RunLogScope {
    * since is found out at the first append.
    */
   tail?: number;
+  /** Nothing is written before it has resolved; if it rejects, every flush throws its error. */
+  begins?: Promise<unknown>;
   /** Once it fires, a write that fails is not tried again: the log ends with `unavailable`. */
   signal?: AbortSignal;
 }

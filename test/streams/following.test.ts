@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MongoClient } from 'mongodb';
 import { ColloquyError, type Resource, type StoredEvent } from '../../protocol/index.js';
 import { ensureIndexes, type EventLog } from '../../streams/index.js';
+import { EventReader } from '../../streams/event-reader.js';
+import type { EventDocument } from '../../streams/log-tail.js';
 import { caller, collect, fence, offsets, openEventLog, proxiedServer, said, scope, texts, upTo } from './support.js';
 
 const database = `test_streams_following_${process.pid}`;
@@ -136,6 +138,30 @@ describe('following events', () => {
       .collection('events')
       .deleteMany({ log: `acme/${threadId}`, seq: 1 });
     expect(offsets(await collect(log, threadId, 2))).toEqual([5, 6]);
+  });
+
+  it.each([[[1]], [[4]], [[1, 4]]])('passes over nothing that was written while it looked: %j', async (missed) => {
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    for (let n = 1; n <= 6; n += 1) {
+      run.append(said(n));
+      await run.flush();
+    }
+    await run.close();
+    const events = client.db(database).collection<EventDocument>('events');
+    // The first scan had passed these places before anything was there.
+    let scans = 0;
+    const beside = Object.create(events) as typeof events;
+    beside.find = ((filter: object, options: object) => {
+      scans += 1;
+      const unseen = scans === 1 ? missed : [];
+      return events.find({ $and: [filter, { seq: { $nin: unseen } }] }, options);
+    }) as typeof events.find;
+    const reader = new EventReader(beside, `acme/${threadId}`, 0);
+    const seen: number[] = [];
+    while (seen.length < 6) seen.push(...offsets(await reader.page()));
+    expect(seen).toEqual(upTo(6));
+    expect(reader.atEnd).toBe(true);
   });
 
   it('ends with its signal, while it waits and before it began', async () => {

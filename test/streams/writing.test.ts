@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MongoClient } from 'mongodb';
-import { CONTROL_EVENTS, errorCode } from '../../protocol/index.js';
+import { ColloquyError, CONTROL_EVENTS, errorCode } from '../../protocol/index.js';
 import { ensureIndexes, type EventLog, type RunLog } from '../../streams/index.js';
 import { caller, collect, fence, offsets, openEventLog, proxiedServer, said, scope, texts, upTo } from './support.js';
 
@@ -75,6 +75,31 @@ describe('writing events', () => {
     await run.close();
     expect(await log.open(scope(threadId, { fence: fence(2) })).flush()).toBe(1);
     expect(await log.tail(caller(), threadId)).toBe(1);
+  });
+
+  it('writes nothing before it may begin', async () => {
+    const threadId = randomUUID();
+    let begin: () => void = () => undefined;
+    const run = log.open(scope(threadId, { tail: 0, begins: new Promise<void>((resolve) => (begin = resolve)) }));
+    run.append(said(1));
+    const flushed = run.flush();
+    // Another log that is flushed takes along what all logs have.
+    const other = log.open(scope(randomUUID()));
+    other.append(said('other'));
+    await other.close();
+    expect(await readAll(threadId)).toEqual([]);
+    begin();
+    expect(await flushed).toBe(1);
+    expect(texts(await readAll(threadId))).toEqual([1]);
+    await run.close();
+  });
+
+  it('says why it may not begin', async () => {
+    const begins = Promise.reject(new ColloquyError('unavailable', 'not recorded'));
+    const run = log.open(scope(randomUUID(), { begins }));
+    run.append(said(1));
+    await expect(run.flush()).rejects.toMatchObject({ code: 'unavailable', message: 'not recorded' });
+    await expect(run.close()).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   it('goes on after events that came since its tail was known', async () => {
