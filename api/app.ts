@@ -3,6 +3,7 @@ import { assistantRoutes } from './assistants.js';
 import { authentication, completeContext, type ApiDependencies } from './context.js';
 import { cors } from './cors.js';
 import { errorHandler, unknownRoute } from './errors.js';
+import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
 import { runRoutes } from './runs.js';
 import { threadStateRoutes } from './thread-state.js';
 import { threadRoutes } from './threads.js';
@@ -33,6 +34,8 @@ export function createApi(deps: ApiDependencies): Express {
     });
   });
 
+  app.use(openApiRoutes(OPERATIONS, context.info));
+
   // Browsers send JSON as text/plain to spare a preflight, so the type is not looked at.
   app.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
   app.use(authentication(context));
@@ -40,6 +43,7 @@ export function createApi(deps: ApiDependencies): Express {
   app.use(threadRoutes(context));
   app.use(threadStateRoutes(context));
   app.use(runRoutes(context));
+  app.use(wrongMethod(OPERATIONS));
   app.use(unknownRoute);
   app.use(errorHandler(context.report));
   return app;

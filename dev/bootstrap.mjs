@@ -21,6 +21,13 @@ const SKIPPED = new Set(['node_modules', 'dist', '.git', '.colloquy', 'coverage'
 /** Files that a graph needs beside its code; the TypeScript compiler does not copy them. */
 const ASSET = /\.(json|md|txt|csv|proto)$/;
 
+/** One file of a package that has many more behind it, taken along so that who installs Colloquy needs none of them. */
+const BUNDLED = {
+  'node_modules/rapidoc/dist/rapidoc-min.js': 'api/openapi/rapidoc-min.js',
+  'node_modules/rapidoc/dist/rapidoc-min.js.LICENSE.txt': 'api/openapi/rapidoc-min.js.LICENSE.txt',
+  'node_modules/rapidoc/LICENSE.txt': 'api/openapi/rapidoc.LICENSE.txt',
+};
+
 /** Installs packages when the lock file is not the one that was installed. */
 export async function ensureInstalled({ quiet = false } = {}) {
   const wanted = hash(readFileSync(join(ROOT, 'package-lock.json')));
@@ -51,7 +58,8 @@ export async function ensureBuilt({ quiet = false } = {}) {
       removeStale(Object.keys(before.sources), sources);
     }
     if (!copied) {
-      copyAssets(Object.keys(assets));
+      for (const file of Object.keys(assets)) copyFile(file, file);
+      for (const [from, to] of Object.entries(BUNDLED)) copyFile(from, to);
       writeStamp({ sources, assets, bundle: before.bundle });
     }
     const bundle = await ensureBundled(before.bundle, files, quiet);
@@ -110,11 +118,9 @@ const warningsOnly = {
   error: (message) => console.error(message),
 };
 
-function copyAssets(files) {
-  for (const file of files) {
-    mkdirSync(dirname(join(DIST, file)), { recursive: true });
-    writeFileSync(join(DIST, file), readFileSync(join(ROOT, file)));
-  }
+function copyFile(from, to) {
+  mkdirSync(dirname(join(DIST, to)), { recursive: true });
+  writeFileSync(join(DIST, to), readFileSync(join(ROOT, from)));
 }
 
 /** What was compiled from a source that is gone must not be found by an import. */

@@ -18,6 +18,7 @@ export function servedAs(values: readonly unknown[], reason: string) {
   return z
     .unknown()
     .optional()
+    .meta({ enum: [...values, null], description: `Anything else is not served here: ${reason}.` })
     .superRefine((value, context) => {
       if (value === undefined || value === null || values.includes(value)) return;
       context.addIssue({ code: 'custom', message: `not served here: ${reason}`, params: UNSUPPORTED });
@@ -37,8 +38,8 @@ export const queryList = z
 export const MAX_PAGE = 1000;
 export const limit = z.int().min(1).max(MAX_PAGE);
 export const offset = z.int().min(0);
-export const queryLimit = z.coerce.number().pipe(limit);
-export const queryOffset = z.coerce.number().pipe(offset);
+export const queryLimit = z.coerce.number().pipe(limit).meta({ type: 'integer', minimum: 1, maximum: MAX_PAGE });
+export const queryOffset = z.coerce.number().pipe(offset).meta({ type: 'integer', minimum: 0 });
 
 export const checkpointRef = z.strictObject({
   thread_id: uuid.nullish(),

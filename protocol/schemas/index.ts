@@ -28,3 +28,12 @@ export {
 } from './thread.js';
 export type { HistoryBody } from './thread.js';
 export { assistantCount, assistantSearch } from './assistant.js';
+export {
+  assistantAnswer,
+  infoAnswer,
+  okAnswer,
+  runAnswer,
+  stateAnswer,
+  stateUpdateAnswer,
+  threadAnswer,
+} from './answers.js';

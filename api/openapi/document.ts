@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import { REFUSALS, refusalsOf, type Answer, type Operation } from './operation.js';
+
+type JsonSchema = Record<string, unknown>;
+
+/** An OpenAPI 3.1 document. */
+export type OpenApiDocument = Record<string, unknown>;
+
+const TEXT = { 'text/plain': { schema: { type: 'string' } } };
+
+/** Describes operations by the schemas that validate them. */
+export function describeApi(operations: readonly Operation[], info: { version: string }): OpenApiDocument {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const operation of operations) {
+    const path = operation.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [operation.method]: describe(operation) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Colloquy',
+      version: info.version,
+      description: 'The LangGraph Agent Server API over durable conversations. Errors are plain text.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name })),
+    paths,
+    components: {
+      responses: Object.fromEntries(
+        Object.entries(REFUSALS).map(([status, description]) => [refusalName(status), { description, content: TEXT }]),
+      ),
+    },
+  };
+}
+
+function describe(operation: Operation) {
+  const parameters = [...pathParameters(operation.path), ...queryParameters(operation), ...headerParameters(operation)];
+  return {
+    operationId: operationId(operation),
+    tags: [operation.tag],
+    summary: operation.summary,
+    ...(parameters.length > 0 && { parameters }),
+    ...(operation.body && {
+      requestBody: { required: true, content: { 'application/json': { schema: inputSchema(operation.body) } } },
+    }),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(operation.answers).map(([status, answer]) => [status, describeAnswer(answer)]),
+      ),
+      ...Object.fromEntries(
+        refusalsOf(operation).map((status) => [status, { $ref: `#/components/responses/${refusalName(status)}` }]),
+      ),
+    },
+  };
+}
+
+function describeAnswer(answer: Answer) {
+  if (answer === 'nothing') return { description: 'Done.' };
+  if (answer === 'events') {
+    return { description: 'Server-sent events.', content: { 'text/event-stream': { schema: { type: 'string' } } } };
+  }
+  const schema = z.toJSONSchema(answer, { io: 'output', unrepresentable: 'any' });
+  return { description: 'Done.', content: { 'application/json': { schema: withoutDialect(schema) } } };
+}
+
+function pathParameters(path: string) {
+  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: name === 'assistant_id' || name === 'namespace' ? { type: 'string' } : { type: 'string', format: 'uuid' },
+  }));
+}
+
+function queryParameters({ query }: Operation) {
+  if (query === undefined) return [];
+  const { properties = {} } = inputSchema(query) as { properties?: Record<string, JsonSchema> };
+  return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
+}
+
+function headerParameters({ headers = {} }: Operation) {
+  return Object.entries(headers).map(([name, schema]) => ({
+    name,
+    in: 'header',
+    required: false,
+    schema: inputSchema(schema),
+  }));
+}
+
+/** What a client may send: the schema before its transformations. */
+function inputSchema(schema: z.ZodType): JsonSchema {
+  return withoutDialect(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }));
+}
+
+function withoutDialect({ $schema: _, ...schema }: JsonSchema): JsonSchema {
+  return schema;
+}
+
+function operationId({ method, path }: Operation): string {
+  const words = path.split(/[/:_]+/).filter((word) => word !== '');
+  return [method, ...words.map((word) => `${word[0]?.toUpperCase()}${word.slice(1)}`)].join('');
+}
+
+function refusalName(status: number | string): string {
+  return `Refused${status}`;
+}

@@ -1,0 +1,50 @@
+import type { z } from 'zod';
+
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+/** What a successful answer holds: JSON of a schema, server-sent events, or nothing. */
+export type Answer = z.ZodType | 'events' | 'nothing';
+
+/** One thing that a client can ask of the API, in the words of its route. */
+export interface Operation {
+  method: Method;
+  /** As Express spells it: `/threads/:thread_id`. */
+  path: string;
+  tag: string;
+  summary: string;
+  body?: z.ZodType;
+  query?: z.ZodObject;
+  /** Request headers it reads, by name. */
+  headers?: Record<string, z.ZodType>;
+  /** By status. */
+  answers: Record<number, Answer>;
+  /** Statuses of refusals beyond those that every request of its kind can meet. */
+  refusals?: number[];
+}
+
+/** Why a request is refused, by status; bodies are plain text that names the field or thing and its value. */
+export const REFUSALS: Readonly<Record<number, string>> = {
+  400: 'The body is not JSON.',
+  401: 'Nobody knows who calls.',
+  403: 'The caller may not do this.',
+  404: 'There is no such thing.',
+  409: 'Its state does not allow this.',
+  413: 'The body is larger than the limit.',
+  422: 'Fields are wrong, unknown, or not served; all of them are named.',
+  429: 'The queue of the thread is full.',
+  503: 'A server that is needed does not answer.',
+};
+
+/** Statuses of the refusals that a request of this kind can meet. */
+export function refusalsOf({ path, body, query, headers, refusals = [] }: Operation): number[] {
+  const checked = body !== undefined || query !== undefined || headers !== undefined || path.includes(':');
+  return [
+    ...(body === undefined ? [] : [400, 413]),
+    401,
+    403,
+    ...(path.includes(':') ? [404] : []),
+    ...(checked ? [422] : []),
+    503,
+    ...refusals,
+  ].sort((a, b) => a - b);
+}

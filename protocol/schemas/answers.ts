@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { MULTITASK_STRATEGIES, RUN_STATUSES } from '../run.js';
+import { THREAD_STATUSES } from '../thread.js';
+import { jsonObject } from './common.js';
+
+/** What the API answers, for its description; records are made in `api/wire`, where a test holds them to these. */
+
+const moment = z.iso.datetime();
+/** Where a request selects fields, any may be absent. */
+const id = z.guid();
+
+export const assistantAnswer = z.object({
+  assistant_id: id,
+  graph_id: z.string(),
+  name: z.string(),
+  description: z.string().nullable(),
+  config: jsonObject,
+  context: z.unknown(),
+  metadata: jsonObject,
+  version: z.int(),
+  created_at: moment,
+  updated_at: moment,
+});
+
+const interrupt = z.object({ id: z.string().optional(), value: z.unknown() });
+
+export const threadAnswer = z.object({
+  thread_id: id,
+  created_at: moment,
+  updated_at: moment,
+  metadata: jsonObject,
+  status: z.enum(THREAD_STATUSES),
+  config: jsonObject,
+  values: z.unknown().optional(),
+  interrupts: z.record(z.string(), z.array(interrupt)),
+  error: z.unknown().optional(),
+});
+
+export const runAnswer = z.object({
+  run_id: id,
+  thread_id: id,
+  assistant_id: id,
+  created_at: moment,
+  updated_at: moment,
+  status: z.enum(RUN_STATUSES),
+  metadata: jsonObject,
+  kwargs: jsonObject,
+  multitask_strategy: z.enum(MULTITASK_STRATEGIES),
+  error: z.unknown().optional(),
+});
+
+const checkpoint = z.object({
+  thread_id: z.string(),
+  checkpoint_id: z.string().nullable(),
+  checkpoint_ns: z.string(),
+  checkpoint_map: jsonObject.nullable(),
+});
+
+export const stateAnswer = z.object({
+  values: z.unknown(),
+  next: z.array(z.string()),
+  tasks: z.array(jsonObject),
+  metadata: jsonObject.nullable(),
+  created_at: z.string().nullable(),
+  checkpoint: checkpoint.nullable(),
+  parent_checkpoint: checkpoint.nullable(),
+  interrupts: z.array(interrupt),
+});
+
+export const stateUpdateAnswer = z.object({ checkpoint });
+
+export const okAnswer = z.object({ ok: z.literal(true) });
+
+export const infoAnswer = z.object({
+  version: z.string(),
+  langgraph_js_version: z.string(),
+  context: z.literal('js'),
+  flags: jsonObject,
+});

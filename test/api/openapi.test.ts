@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Router } from 'express';
+import { createApi } from '../../api/index.js';
+import { OPERATIONS, describeApi } from '../../api/openapi/index.js';
+import {
+  assistantAnswer,
+  infoAnswer,
+  okAnswer,
+  runAnswer,
+  stateAnswer,
+  threadAnswer,
+} from '../../protocol/schemas/index.js';
+import { ApiFixture } from '../support/api-server.js';
+
+/** Served, but not what a client of the API asks for. */
+const PAGES = ['get /openapi.json', 'get /docs', 'get /docs/rapidoc-min.js'];
+
+interface Layer {
+  route?: { path: string; methods: Record<string, boolean> };
+  handle: { stack?: Layer[] };
+}
+
+function routesOf(stack: Layer[]): string[] {
+  return stack.flatMap(({ route, handle }) =>
+    route ? Object.keys(route.methods).map((method) => `${method} ${route.path}`) : routesOf(handle.stack ?? []),
+  );
+}
+
+describe('the description of the API', () => {
+  let api: ApiFixture;
+  let url: string;
+  beforeAll(async () => {
+    api = await ApiFixture.start('openapi');
+    url = await api.listen();
+  });
+  afterAll(() => api.stop());
+
+  async function get(path: string, init?: RequestInit): Promise<unknown> {
+    const answer = await fetch(url + path, init);
+    expect(answer.status).toBe(200);
+    return answer.json();
+  }
+  const post = (path: string, body: unknown) =>
+    get(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+
+  it('has every route that is there, and no other', () => {
+    const { stack } = createApi(api.dependencies()).router as Router as unknown as { stack: Layer[] };
+    const described = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
+    expect(described.toSorted()).toEqual(
+      routesOf(stack)
+        .filter((route) => !PAGES.includes(route))
+        .sort(),
+    );
+  });
+
+  it('is served, with a page that shows it', async () => {
+    expect(await get('/openapi.json')).toEqual(
+      JSON.parse(JSON.stringify(describeApi(OPERATIONS, { version: '0.0.0' }))),
+    );
+    const page = await fetch(`${url}/docs`);
+    expect(page.headers.get('content-type')).toContain('text/html');
+    const script = /src="([^"]+)"/.exec(await page.text())?.[1] ?? '';
+    const found = await fetch(new URL(script, url));
+    expect(found.headers.get('content-type')).toContain('javascript');
+    expect(await found.text()).toContain('rapi-doc');
+  });
+
+  it('says which values of a field are not served', () => {
+    const { paths } = describeApi(OPERATIONS, { version: '1' }) as {
+      paths: Record<
+        string,
+        Record<string, { requestBody: { content: Record<string, { schema: { properties: object } }> } }>
+      >;
+    };
+    const body = paths['/runs/wait']?.['post']?.requestBody.content['application/json']?.schema;
+    expect(body).toMatchObject({ type: 'object', required: ['assistant_id'], additionalProperties: false });
+    expect(body?.properties).toMatchObject({
+      if_not_exists: { enum: ['create', null], description: expect.stringContaining('not served') },
+    });
+  });
+
+  it('tells the truth about what is answered', async () => {
+    okAnswer.strict().parse(await get('/ok'));
+    infoAnswer.strict().parse(await get('/info'));
+    assistantAnswer.strict().parse(await get('/assistants/echo'));
+    const thread = threadAnswer.strict().parse(await post('/threads', {}));
+    const run = runAnswer.strict().parse(await post(`/threads/${thread.thread_id}/runs`, { assistant_id: 'echo' }));
+    runAnswer.strict().parse(await get(`/threads/${thread.thread_id}/runs/${run.run_id}`));
+    stateAnswer.strict().parse(await get(`/threads/${thread.thread_id}/state`));
+  });
+
+  it('names the methods of a path that was asked with another one', async () => {
+    const answer = await fetch(`${url}/assistants/search`, { method: 'PUT' });
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get('allow')).toContain('POST');
+    expect(await answer.text()).toContain('PUT /assistants/search');
+  });
+});
