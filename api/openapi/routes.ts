@@ -41,24 +41,30 @@ const PAGE = `<!doctype html>
   <body>
     <rapi-doc spec-url="/openapi.json" render-style="read" theme="light" primary-color="#2457a7" show-header="false"
       load-fonts="false" regular-font="system-ui, sans-serif" mono-font="ui-monospace, monospace" schema-style="table"
-      default-schema-tab="schema" allow-authentication="false" allow-spec-file-download="true" nav-item-spacing="compact">
+      default-schema-tab="schema" allow-authentication="false" allow-server-selection="false" allow-spec-file-download="false" nav-item-spacing="compact">
     </rapi-doc>
   </body>
 </html>
 `;
 
-/** Names the methods that a known path has, where a request came with another one. */
+/**
+ * Names the methods of a path where a request came with another one. In front of the routes, as `/threads/count` is a thread's path too to who
+ * only looks at the others.
+ */
 export function wrongMethod(operations: readonly Operation[]): RequestHandler {
-  const paths = [...new Set(operations.map(({ path }) => path))].map((path) => ({
+  const paths = [...new Set(operations.map(({ path }) => path))].sort((a, b) => namesIn(a) - namesIn(b));
+  const patterns = paths.map((path) => ({
     pattern: new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}/?$`),
-    allowed: operations.filter((one) => one.path === path).map(({ method }) => method.toUpperCase()),
+    methods: operations.filter((one) => one.path === path).map(({ method }) => method.toUpperCase()),
   }));
   return (req, res, next) => {
-    const known = paths.find(({ pattern }) => pattern.test(req.path));
-    if (known === undefined) return next();
-    const allowed = known.allowed.includes('GET') ? [...known.allowed, 'HEAD'] : known.allowed;
-    if (allowed.includes(req.method)) return next();
-    const message = `Method Not Allowed: ${req.method} ${req.path}; it takes ${known.allowed.join(', ')}`;
-    res.status(405).setHeader('Allow', allowed.join(', ')).type('text/plain').send(message);
+    const methods = patterns.find(({ pattern }) => pattern.test(req.path))?.methods;
+    if (methods === undefined || methods.includes(req.method === 'HEAD' ? 'GET' : req.method)) return next();
+    const message = `Method Not Allowed: ${req.method} ${req.path}; it takes ${methods.join(', ')}`;
+    res.status(405).setHeader('Allow', methods.join(', ')).type('text/plain').send(message);
   };
+}
+
+function namesIn(path: string): number {
+  return path.split(':').length - 1;
 }

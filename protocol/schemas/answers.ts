@@ -6,7 +6,6 @@ import { jsonObject } from './common.js';
 /** What the API answers, for its description; records are made in `api/wire`, where a test holds them to these. */
 
 const moment = z.iso.datetime();
-/** Where a request selects fields, any may be absent. */
 const id = z.guid();
 
 export const assistantAnswer = z.object({
@@ -67,7 +66,8 @@ export const stateAnswer = z.object({
   interrupts: z.array(interrupt),
 });
 
-export const stateUpdateAnswer = z.object({ checkpoint });
+/** The checkpoint twice: as Agent Server has it, and as a config, which older clients read. */
+export const stateUpdateAnswer = z.object({ checkpoint, configurable: checkpoint });
 
 export const okAnswer = z.object({ ok: z.literal(true) });
 
@@ -77,3 +77,6 @@ export const infoAnswer = z.object({
   context: z.literal('js'),
   flags: jsonObject,
 });
+
+/** One server-sent event, before its `data` is parsed. */
+export const eventAnswer = z.object({ id: z.string(), event: z.string(), data: z.string() });

@@ -30,6 +30,7 @@ export type { HistoryBody } from './thread.js';
 export { assistantCount, assistantSearch } from './assistant.js';
 export {
   assistantAnswer,
+  eventAnswer,
   infoAnswer,
   okAnswer,
   runAnswer,

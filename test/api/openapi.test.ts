@@ -79,6 +79,15 @@ describe('the description of the API', () => {
     });
   });
 
+  it('says where the ids come from that other paths take', () => {
+    const { paths } = describeApi(OPERATIONS, { version: '1' }) as {
+      paths: Record<string, Record<string, { responses: Record<string, { links?: Record<string, object> }> }>>;
+    };
+    expect(paths['/threads']?.['post']?.responses['200']?.links).toMatchObject({
+      getThreadsThreadId: { operationId: 'getThreadsThreadId', parameters: { thread_id: '$response.body#/thread_id' } },
+    });
+  });
+
   it('tells the truth about what is answered', async () => {
     okAnswer.strict().parse(await get('/ok'));
     infoAnswer.strict().parse(await get('/info'));
@@ -90,9 +99,12 @@ describe('the description of the API', () => {
   });
 
   it('names the methods of a path that was asked with another one', async () => {
-    const answer = await fetch(`${url}/assistants/search`, { method: 'PUT' });
+    const answer = await fetch(`${url}/threads/count`, { method: 'PATCH' });
     expect(answer.status).toBe(405);
-    expect(answer.headers.get('allow')).toContain('POST');
-    expect(await answer.text()).toContain('PUT /assistants/search');
+    expect(answer.headers.get('allow')).toBe('POST');
+    expect(await answer.text()).toBe('Method Not Allowed: PATCH /threads/count; it takes POST');
+    expect((await fetch(`${url}/threads/${crypto.randomUUID()}`, { method: 'PUT' })).headers.get('allow')).toBe(
+      'GET, PATCH, DELETE',
+    );
   });
 });
