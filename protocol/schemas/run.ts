@@ -99,7 +99,8 @@ export const runStreamQuery = z.strictObject({
     .transform((value) => (Array.isArray(value) ? value : [value]))
     .optional(),
   cancel_on_disconnect: queryBoolean.optional(),
-  checkpoint_id: notServed('a stream is resumed by Last-Event-ID'),
+  /** The SDK's hook sends it along when it comes back; where to go on is said by Last-Event-ID alone. */
+  checkpoint_id: uuid.optional(),
 });
 
 export const runJoinQuery = runStreamQuery.pick({ cancel_on_disconnect: true });

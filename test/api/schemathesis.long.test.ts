@@ -54,7 +54,7 @@ describe('the API under generated requests', () => {
 
 function run(command: string, args: string[]): Promise<{ code: number | null; said: string }> {
   const env = { ...process.env, GRAPH_ID: 'one', SCHEMATHESIS_HOOKS: resolve('test/api/schemathesis_hooks.py') };
-  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { env, cwd: resolve('.colloquy'), stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));

@@ -1,0 +1,100 @@
+import { resolve } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { House } from '../support/house.js';
+import { ModelServer } from '../support/model-server.js';
+import { servePage, startBrowser } from './browser.js';
+
+/** Longer than anything takes; what is not there by then does not come. */
+const WAIT_MS = 20_000;
+
+/** A worker, an API process, a scripted model, and a page in a browser that talks to them. */
+export class PageFixture {
+  readonly #pages: Page[] = [];
+
+  private constructor(
+    readonly model: ModelServer,
+    readonly house: House,
+    private readonly apiUrl: string,
+    private readonly site: Awaited<ReturnType<typeof servePage>>,
+    private readonly browser: Browser,
+  ) {}
+
+  static async start(page: string): Promise<PageFixture> {
+    const model = await ModelServer.start();
+    const house = new House(resolve('test/fixtures/projects/pages/langgraph.json'), { MODEL_URL: model.url });
+    const [api, , site, browser] = await Promise.all([house.api(), house.worker(), servePage(page), startBrowser()]);
+    return new PageFixture(model, house, api.url, site, browser);
+  }
+
+  /** A tab; with the address of another one it is on the same thread. */
+  async open(address = `${this.site.url}?api=${encodeURIComponent(this.apiUrl)}`): Promise<ChatPage> {
+    const page = await this.browser.newPage();
+    page.setDefaultTimeout(WAIT_MS);
+    this.#pages.push(page);
+    await page.goto(address);
+    return new ChatPage(page);
+  }
+
+  async reset(): Promise<void> {
+    this.model.release();
+    this.model.reset();
+    await Promise.all(this.#pages.splice(0).map((page) => page.close()));
+  }
+
+  async stop(): Promise<void> {
+    await this.browser.close();
+    await Promise.all([this.site.close(), this.house.stop()]);
+    await this.model.close();
+  }
+}
+
+/** The page as its user sees it; every look waits until it is so. */
+export class ChatPage {
+  constructor(private readonly page: Page) {}
+
+  address(): string {
+    return this.page.url();
+  }
+
+  async say(text: string): Promise<void> {
+    await this.page.getByTestId('input').fill(text);
+    await this.page.getByTestId('send').click();
+  }
+
+  /** Waits until the conversation reads so. */
+  async shows(texts: string[]): Promise<void> {
+    const shown = `[...document.querySelectorAll('[data-testid=text]')].map((one) => one.textContent)`;
+    try {
+      await this.page.waitForFunction(`JSON.stringify(${shown}) === ${JSON.stringify(JSON.stringify(texts))}`);
+    } catch (cause) {
+      throw new Error(`the page shows ${JSON.stringify(await this.page.evaluate(shown))}`, { cause });
+    }
+  }
+
+  async isIdle(): Promise<void> {
+    await this.page.getByTestId('status').getByText('idle').waitFor();
+  }
+
+  async question(): Promise<string> {
+    const text = await this.page.getByTestId('question').evaluate((node) => node.firstChild?.textContent ?? '');
+    return text.trim();
+  }
+
+  async answer(): Promise<void> {
+    await this.page.getByTestId('question').getByRole('button').click();
+  }
+
+  /** Edits the n-th message of the person, from 0. */
+  async edit(n: number, text: string): Promise<void> {
+    await this.page.getByTestId('input').fill(text);
+    await this.page.getByTestId('edit').nth(n).click();
+  }
+
+  async version(n: number): Promise<void> {
+    await this.page.getByTestId('version').nth(n).click();
+  }
+
+  reload(): Promise<unknown> {
+    return this.page.reload();
+  }
+}

@@ -1,0 +1,68 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { PageFixture } from './page-fixture.js';
+
+describe("a page with the SDK's useStream", () => {
+  let fixture: PageFixture;
+  beforeAll(async () => void (fixture = await PageFixture.start('sdk')), 60_000);
+  afterEach(() => fixture.reset());
+  afterAll(() => fixture.stop());
+
+  it('shows text as it streams, and goes on with it after a reload in the middle', async () => {
+    fixture.model.add({ reply: { text: 'one two three four', stallAfter: 2 } });
+    const page = await fixture.open();
+    await page.say('count');
+    await page.shows(['count', 'one two ']);
+    await page.reload();
+    await page.shows(['count', 'one two ']);
+    fixture.model.release();
+    await page.shows(['count', 'one two three four']);
+    await page.isIdle();
+  });
+
+  it('asks, and takes the answer', async () => {
+    const page = await fixture.open();
+    await page.say('send it');
+    expect(await page.question()).toBe('Send it?');
+    await page.reload();
+    expect(await page.question()).toBe('Send it?');
+    await page.answer();
+    await page.shows(['send it', 'Sent.']);
+    await page.isIdle();
+  });
+
+  it('edits a message into a branch of its own, and goes back to the other', async () => {
+    const page = await fixture.open();
+    await page.say('first');
+    await page.shows(['first', 'Answer to "first".']);
+    await page.isIdle();
+    await page.say('second');
+    await page.shows(['first', 'Answer to "first".', 'second', 'Answer to "second".']);
+    await page.isIdle();
+    await page.edit(1, 'other');
+    await page.shows(['first', 'Answer to "first".', 'other', 'Answer to "other".']);
+    await page.isIdle();
+    await page.version(0);
+    await page.shows(['first', 'Answer to "first".', 'second', 'Answer to "second".']);
+  });
+
+  it('is one conversation in two tabs', async () => {
+    const page = await fixture.open();
+    await page.say('from the first');
+    await page.shows(['from the first', 'Answer to "from the first".']);
+    await page.isIdle();
+    const other = await fixture.open(page.address());
+    await other.shows(['from the first', 'Answer to "from the first".']);
+    await other.say('from the second');
+    await other.shows([
+      ...['from the first', 'Answer to "from the first".'],
+      ...['from the second', 'Answer to "from the second".'],
+    ]);
+    await other.isIdle();
+    await page.say('again');
+    await page.shows([
+      ...['from the first', 'Answer to "from the first".'],
+      ...['from the second', 'Answer to "from the second".'],
+      ...['again', 'Answer to "again".'],
+    ]);
+  });
+});
