@@ -1,8 +1,6 @@
-import { z } from 'zod';
 import { eventAnswer } from '../../protocol/schemas/index.js';
+import { inputSchema, outputSchema } from './json-schema.js';
 import { REFUSALS, refusalsOf, type Answer, type Operation } from './operation.js';
-
-type JsonSchema = Record<string, unknown>;
 
 /** An OpenAPI 3.1 document. */
 export type OpenApiDocument = Record<string, unknown>;
@@ -63,10 +61,10 @@ function describeAnswer(answer: Answer) {
   if (answer === 'events') {
     return {
       description: 'Server-sent events.',
-      content: { 'text/event-stream': { schema: answerSchema(eventAnswer) } },
+      content: { 'text/event-stream': { schema: outputSchema(eventAnswer) } },
     };
   }
-  return { description: 'What was asked for.', content: { 'application/json': { schema: answerSchema(answer) } } };
+  return { description: 'What was asked for.', content: { 'application/json': { schema: outputSchema(answer) } } };
 }
 
 /** Where an answer holds the id that other paths take. */
@@ -100,8 +98,12 @@ function pathParameters(path: string) {
 
 function queryParameters({ query }: Operation) {
   if (query === undefined) return [];
-  const { properties = {} } = inputSchema(query) as { properties?: Record<string, JsonSchema> };
-  return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
+  return Object.entries(inputSchema(query).properties ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    schema,
+  }));
 }
 
 function headerParameters({ headers = {} }: Operation) {
@@ -111,19 +113,6 @@ function headerParameters({ headers = {} }: Operation) {
     required: false,
     schema: inputSchema(schema),
   }));
-}
-
-function answerSchema(schema: z.ZodType): JsonSchema {
-  return withoutDialect(z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' }));
-}
-
-/** What a client may send: the schema before its transformations. */
-function inputSchema(schema: z.ZodType): JsonSchema {
-  return withoutDialect(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }));
-}
-
-function withoutDialect({ $schema: _, ...schema }: JsonSchema): JsonSchema {
-  return schema;
 }
 
 function operationId({ method, path }: Operation): string {

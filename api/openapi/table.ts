@@ -1,0 +1,36 @@
+import { fieldsOf, type Field } from './fields.js';
+import { REFUSALS, refusalsOf, type Operation } from './operation.js';
+
+/** Every endpoint and every field, as a page for people: what is taken, and what is refused with which error. Markdown. */
+export function tableOfFields(operations: readonly Operation[]): string {
+  const tags = [...new Set(operations.map(({ tag }) => tag))];
+  return [
+    '# Every endpoint and every field',
+    '',
+    '<!-- Made by `npm run generate` from the schemas that validate requests; do not edit. -->',
+    '',
+    'A field that is not listed is refused with 422, which names it. Null is absent. A value that is not served is refused with 422 and the reason given here.',
+    '',
+    '| status | |',
+    '|---|---|',
+    ...Object.entries(REFUSALS).map(([status, reason]) => `| ${status} | ${reason} |`),
+    ...tags.flatMap((tag) => ['', `## ${tag}`, ...operations.filter((one) => one.tag === tag).flatMap(section)]),
+    '',
+  ].join('\n');
+}
+
+function section(operation: Operation): string[] {
+  const fields = fieldsOf(operation);
+  const statuses = [...Object.keys(operation.answers), ...refusalsOf(operation)].join(', ');
+  return [
+    '',
+    `### ${operation.method.toUpperCase()} ${operation.path.replace(/:(\w+)/g, '{$1}')}`,
+    '',
+    `${operation.summary}. Answers ${statuses}.`,
+    ...(fields.length === 0 ? [] : ['', '| field | in | takes | |', '|---|---|---|---|', ...fields.map(row)]),
+  ];
+}
+
+function row({ name, place, takes, note }: Field): string {
+  return `| ${[`\`${name}\``, place, takes, note].map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
