@@ -6,6 +6,8 @@ import { errorHandler, unknownRoute } from './errors.js';
 import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
 import { runRoutes } from './runs.js';
 import { threadStateRoutes } from './thread-state.js';
+import { threadSearchRoutes } from './thread-search.js';
+import { threadStreamRoutes } from './thread-stream.js';
 import { threadRoutes } from './threads.js';
 
 /** The HTTP API over its ports; the caller listens, and closes what it gave. */
@@ -41,7 +43,9 @@ export function createApi(deps: ApiDependencies): Express {
   app.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
   app.use(authentication(context));
   app.use(assistantRoutes(context));
+  app.use(threadSearchRoutes(context));
   app.use(threadRoutes(context));
+  app.use(threadStreamRoutes(context));
   app.use(threadStateRoutes(context));
   app.use(runRoutes(context));
   app.use(unknownRoute);

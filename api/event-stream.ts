@@ -108,7 +108,7 @@ class RunReader {
 }
 
 /** What a client is told of a stored event. The end of a run is told by the end of the stream. */
-function clientEvent(stored: StoredEvent): ClientEvent | undefined {
+export function clientEvent(stored: StoredEvent): ClientEvent | undefined {
   const id = `${stored.at.getTime()}-${stored.seq}`;
   if (stored.event === CONTROL_EVENTS.ended) return undefined;
   if (stored.event !== CONTROL_EVENTS.attempt) return { id, event: stored.event, data: stored.data };
@@ -117,7 +117,7 @@ function clientEvent(stored: StoredEvent): ClientEvent | undefined {
 }
 
 /** Offsets that an attempt supersedes: those it names, and what a dying attempt said between its look and its word. */
-function supersededBy(stored: StoredEvent): AttemptData['superseded'] {
+export function supersededBy(stored: StoredEvent): AttemptData['superseded'] {
   const { superseded, tail } = JSON.parse(stored.data) as AttemptData;
   return tail + 1 < stored.seq ? [...superseded, [tail + 1, stored.seq - 1]] : superseded;
 }

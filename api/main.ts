@@ -14,7 +14,7 @@ import { connectTemporal, ensureSearchAttributes, openStores } from '../workers/
 import { createApi } from './app.js';
 import { anonymousOf, type ApiDependencies } from './context.js';
 import { createConversations } from './conversations.js';
-import { startSweeper } from './stateless.js';
+import { startSweeper } from './sweeper.js';
 
 export interface RunningApi {
   url: string;

@@ -1,31 +1,11 @@
 import type { Caller } from '../protocol/index.js';
-import { completeContext, type ApiContext, type ApiDependencies } from './context.js';
+import type { ApiContext } from './context.js';
 
 /** Marks the thread of a stateless run that nobody wants to keep. */
 export const STATELESS_METADATA = { colloquy_stateless: true } as const;
 
 const ENDED_STATUSES = ['idle', 'error', 'interrupted'] as const;
 const SWEEP_PAGE = 100;
-/** A client that lost its connection has so long to come back for the answer of a stateless run. */
-const KEPT_MS = 600_000;
-const SWEEP_INTERVAL_MS = 60_000;
-
-/** Sweeps a tenant from time to time until it is stopped. Any number of processes may do so at once. */
-export function startSweeper(deps: ApiDependencies, caller: Caller): { stop(): Promise<void> } {
-  const context = completeContext(deps);
-  let sweeping: Promise<unknown> | undefined;
-  const timer = setInterval(() => {
-    sweeping ??= sweepStateless(context, caller, new Date(Date.now() - KEPT_MS))
-      .catch((error: unknown) => context.report(error, 'sweep of stateless threads'))
-      .finally(() => (sweeping = undefined));
-  }, SWEEP_INTERVAL_MS);
-  return {
-    async stop() {
-      clearInterval(timer);
-      await sweeping;
-    },
-  };
-}
 
 /** Deletes the threads of stateless runs that ended before a moment. Answers how many. */
 export async function sweepStateless(context: ApiContext, caller: Caller, endedBefore: Date): Promise<number> {

@@ -1,19 +1,22 @@
 import { Router } from 'express';
-import { ColloquyError, type Caller, type CheckpointRef } from '../protocol/index.js';
+import type { Caller, CheckpointRef } from '../protocol/index.js';
 import {
   historyBody,
   historyQuery,
   stateAtCheckpoint,
+  statePatch,
   stateQuery,
   stateUpdate,
   type HistoryBody,
 } from '../protocol/schemas/index.js';
 import type { ThreadState } from '../steps/ports.js';
 import { callerOf, type ApiContext } from './context.js';
-import { findThread } from './find.js';
+import { orNotFound } from './errors.js';
+import { findThread, threadNotFound } from './find.js';
 import { bodyOf, pathId } from './params.js';
 import { bodyCheckpoint, checkpointRef } from './run-request.js';
-import { graphOf } from './threads.js';
+import { idleGraph, tellEdit } from './thread-edits.js';
+import { graphOf } from './thread-values.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
 
@@ -46,14 +49,25 @@ export function threadStateRoutes(context: ApiContext): Router {
     const threadId = pathId(req, 'thread_id');
     const body = parse(stateUpdate, bodyOf(req), 'request body');
     const checkpoint = bodyCheckpoint(body, threadId);
-    const graphId = await idleGraph(context, callerOf(res), threadId);
-    const updated = await context.states.updateState(callerOf(res), graphId, threadId, {
+    const caller = callerOf(res);
+    const graphId = await idleGraph(context, caller, threadId);
+    const updated = await context.states.updateState(caller, graphId, threadId, {
       values: body.values ?? null,
       ...(body.as_node && { asNode: body.as_node }),
       ...(checkpoint && { checkpoint }),
     });
-    // Two spellings of the same: clients of either language read their own.
-    res.json({ checkpoint: updated.checkpoint, configurable: updated.checkpoint });
+    await tellEdit(context, caller, graphId, threadId);
+    // Three spellings of the same: clients of each language and age read their own.
+    const { checkpoint: made } = updated;
+    res.json({ checkpoint: made, configurable: made, checkpoint_id: made.checkpoint_id });
+  });
+
+  router.patch('/threads/:thread_id/state', async (req, res) => {
+    const threadId = pathId(req, 'thread_id');
+    const { metadata } = parse(statePatch, bodyOf(req), 'request body');
+    const patched = context.threads.updateThread(callerOf(res), threadId, { metadata: metadata ?? {} });
+    await orNotFound(patched, threadNotFound(threadId));
+    res.status(204).end();
   });
 
   router.get('/threads/:thread_id/history', async (req, res) => {
@@ -80,23 +94,6 @@ async function readState(
     ...(checkpoint && { checkpoint }),
     ...(subgraphs !== undefined && { subgraphs }),
   });
-}
-
-/** The graph to write a thread's state with. Errors: `conflict` while a run works, `invalid_argument` before the first run. */
-async function idleGraph(context: ApiContext, caller: Caller, threadId: string): Promise<string> {
-  const [thread, active] = await Promise.all([
-    findThread(context, caller, threadId),
-    context.threads.activeRuns(caller, threadId),
-  ]);
-  const [busy] = active;
-  if (busy)
-    throw new ColloquyError('conflict', `Thread is busy: ${threadId} has run ${busy.runId}, which is ${busy.status}`);
-  const graphId = graphOf(thread);
-  if (graphId !== undefined) return graphId;
-  throw new ColloquyError(
-    'invalid_argument',
-    `Thread ${threadId} has no graph ID; run it once, or set metadata.graph_id`,
-  );
 }
 
 async function readHistory(

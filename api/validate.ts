@@ -37,7 +37,10 @@ function messageOf(issue: z.core.$ZodIssue): string {
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], value);
+  // A query parameter that stands for a list is one text.
+  const at = (inner: unknown, key: PropertyKey) =>
+    typeof inner === 'string' ? inner : (inner as Record<PropertyKey, unknown> | undefined)?.[key];
+  return path.reduce<unknown>(at, value);
 }
 
 function shown(value: unknown): string {

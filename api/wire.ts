@@ -1,4 +1,4 @@
-import type { Assistant, Run, Thread } from '../protocol/index.js';
+import type { Assistant, Run, Thread, ThreadTtl } from '../protocol/index.js';
 
 /** Records as LangGraph's clients read them: snake case, ISO 8601. */
 
@@ -23,6 +23,7 @@ export function threadToWire(thread: Thread, values?: unknown): Record<string, u
     thread_id: thread.threadId,
     created_at: thread.createdAt.toISOString(),
     updated_at: thread.updatedAt.toISOString(),
+    state_updated_at: thread.stateUpdatedAt.toISOString(),
     metadata: thread.metadata,
     status: thread.status,
     config: thread.config,
@@ -30,6 +31,10 @@ export function threadToWire(thread: Thread, values?: unknown): Record<string, u
     interrupts: thread.interrupts,
     error: thread.error ?? null,
   };
+}
+
+export function ttlToWire({ strategy, minutes, expiresAt }: ThreadTtl): Record<string, unknown> {
+  return { strategy, ttl_minutes: minutes, expires_at: expiresAt.toISOString() };
 }
 
 export function runToWire(run: Run): Record<string, unknown> {

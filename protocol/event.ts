@@ -7,6 +7,7 @@ export interface StoredEvent {
   threadId: string;
   /** Offset in the thread, gap-free from 1. */
   seq: number;
+  /** Empty for an event of the thread itself. */
   runId: string;
   /** Fence of the writer: tells which attempt said it. */
   fence: Fence;
@@ -23,6 +24,9 @@ export interface StoredEvent {
  * Events of ours in the log. `run.attempt` opens a new attempt and names the events it supersedes; `run.ended` is the last event of a run.
  */
 export const CONTROL_EVENTS = { attempt: 'run.attempt', ended: 'run.ended' } as const;
+
+/** Name of the event by which a thread tells that its state was edited; it belongs to no run. */
+export const STATE_UPDATE_EVENT = 'state_update';
 
 /** Data of `run.attempt`. */
 export interface AttemptData {

@@ -19,9 +19,9 @@ export type {
   RunStatus,
   StreamMode,
 } from './run.js';
-export { THREAD_STATUSES } from './thread.js';
-export type { Assistant, Head, Interrupt, NamespaceHead, Thread, ThreadStatus } from './thread.js';
-export { CONTROL_EVENTS } from './event.js';
+export { THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
+export type { Assistant, Head, Interrupt, NamespaceHead, Thread, ThreadStatus, ThreadTtl, TtlStrategy } from './thread.js';
+export { CONTROL_EVENTS, STATE_UPDATE_EVENT } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId } from './ids.js';
 export { DEFAULT_STEP_OPTIONS } from './step.js';

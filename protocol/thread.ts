@@ -3,6 +3,16 @@ import type { Fence } from './fence.js';
 export const THREAD_STATUSES = ['idle', 'busy', 'interrupted', 'error'] as const;
 export type ThreadStatus = (typeof THREAD_STATUSES)[number];
 
+/** What happens to a thread whose time is over: it goes, or only its older checkpoints do (and its time begins anew). */
+export const TTL_STRATEGIES = ['delete', 'keep_latest'] as const;
+export type TtlStrategy = (typeof TTL_STRATEGIES)[number];
+
+export interface ThreadTtl {
+  strategy: TtlStrategy;
+  minutes: number;
+  expiresAt: Date;
+}
+
 /** A question to a person, as LangGraph's `Interrupt` looks on the wire. */
 export interface Interrupt {
   id?: string;
@@ -20,8 +30,11 @@ export interface Thread {
   interrupts: Record<string, Interrupt[]>;
   /** Cause of status `error`. */
   error?: { error: string; message: string };
+  ttl?: ThreadTtl;
   createdAt: Date;
   updatedAt: Date;
+  /** When a run last ended, or the state was last edited. */
+  stateUpdatedAt: Date;
 }
 
 /**

@@ -10,6 +10,7 @@ export type {
   StateAccess,
   StepContext,
   StepReport,
+  StateUpdate,
   StepRequest,
   ThreadState,
   ThreadTask,

@@ -7,6 +7,7 @@ import type {
   InterruptsByTask,
   PendingInterrupt,
   Run,
+  RunCommand,
   StepOptions,
 } from '../protocol/index.js';
 import type { AgentProject } from '../agents/index.js';
@@ -44,6 +45,13 @@ export interface WireCheckpoint {
   checkpoint_map: Record<string, string> | null;
 }
 
+/** What one node is taken to have written: values, or a command. */
+export interface StateUpdate {
+  values?: unknown;
+  command?: RunCommand;
+  asNode: string;
+}
+
 /** Reads and edits the state of idle threads; what the API may ask of graphs. Every answer is plain JSON. */
 export interface StateAccess {
   /** State at the head, or at a checkpoint. A thread that never ran has empty values. Errors: `not_found` for an unknown checkpoint. */
@@ -66,6 +74,16 @@ export interface StateAccess {
     graphId: string,
     threadId: string,
     update: { values: unknown; asNode?: string; checkpoint?: CheckpointRef },
+  ): Promise<{ checkpoint: WireCheckpoint }>;
+  /**
+   * Writes a state of several supersteps, each with what its nodes wrote. Errors: `invalid_argument` for updates that the graph does not take
+   * (earlier supersteps stay); `conflict` when a run moved the head meanwhile.
+   */
+  updateStates(
+    caller: Caller,
+    graphId: string,
+    threadId: string,
+    supersteps: StateUpdate[][],
   ): Promise<{ checkpoint: WireCheckpoint }>;
   /** Output values of a run that has ended (what `invoke` would return, with `__interrupt__` where it waits). */
   finalValues(caller: Caller, run: Run): Promise<unknown>;

@@ -1,7 +1,8 @@
-import { Command, RunControl, START, Send, isGraphDrained } from '@langchain/langgraph';
+import { RunControl, START, isGraphDrained } from '@langchain/langgraph';
 import { TENANT_KEY, type LoadedGraph } from '../agents/index.js';
-import type { NamespaceHead, Run, RunCommand, StreamMode } from '../protocol/index.js';
+import type { NamespaceHead, Run, StreamMode } from '../protocol/index.js';
 import type { CommitInfo, StepSaver } from '../threads/index.js';
+import { toCommand } from './command.js';
 import { graphAt, hasNodeOptions, mergeOptions, nodeOptions } from './node-options.js';
 import { Narrator, type Chunk } from './narrator.js';
 import { StepProgress } from './progress.js';
@@ -262,15 +263,6 @@ function libraryModes(modes: readonly StreamMode[]): string[] {
 function inputOf(run: Run): unknown {
   const { command, input } = run.request;
   return command === undefined ? (input ?? null) : toCommand(command);
-}
-
-function toCommand(command: RunCommand): Command {
-  const goto = command.goto === undefined ? undefined : Array.isArray(command.goto) ? command.goto : [command.goto];
-  return new Command({
-    ...(command.resume !== undefined && { resume: command.resume }),
-    ...(command.update !== undefined && { update: command.update as Record<string, unknown> }),
-    ...(goto !== undefined && { goto: goto.map((to) => (typeof to === 'string' ? to : new Send(to.node, to.input))) }),
-  });
 }
 
 function sameOptions(wanted: StepReport['nextOptions'], given: StepRequest['options']): boolean {

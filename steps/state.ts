@@ -12,6 +12,7 @@ import {
   type PendingInterrupt,
   type Run,
 } from '../protocol/index.js';
+import { toCommand } from './command.js';
 import { describeError } from './failure.js';
 import { questionOf } from './progress.js';
 import type { GraphSource, StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
@@ -68,6 +69,23 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
         return { checkpoint: checkpointOf(moved) as unknown as WireCheckpoint };
       } catch (error) {
         throw readableUpdateError(error, threadId, update.asNode);
+      }
+    },
+
+    async updateStates(caller, graphId, threadId, supersteps) {
+      await allow(dependencies, caller, 'state.update', threadId);
+      const graph = await load(graphId, 'threads.update', dependencies.saver(caller.tenant, true));
+      const updates = supersteps.map((updates) => ({
+        updates: updates.map(({ values, command, asNode }) => ({
+          values: (command === undefined ? values : toCommand(command)) as Record<string, unknown>,
+          asNode,
+        })),
+      }));
+      try {
+        const moved = await graph.bulkUpdateState(configOf(threadId), updates);
+        return { checkpoint: checkpointOf(moved) as unknown as WireCheckpoint };
+      } catch (error) {
+        throw readableUpdateError(error, threadId, supersteps.at(-1)?.at(-1)?.asNode);
       }
     },
 

@@ -1,5 +1,12 @@
 import type { Db } from 'mongodb';
-import { ColloquyError, TENANT_PATTERN, type Authorize, type Caller, type StoredEvent } from '../protocol/index.js';
+import {
+  ColloquyError,
+  errorCode,
+  TENANT_PATTERN,
+  type Authorize,
+  type Caller,
+  type StoredEvent,
+} from '../protocol/index.js';
 import { BatchWriter } from './batch-writer.js';
 import { logName } from './event-batch.js';
 import { EventReader } from './event-reader.js';
@@ -14,6 +21,7 @@ const DEFAULT_POLL_MS = 1_000;
 const DEFAULT_LIMIT = 1_000;
 /** A read or write that takes longer is given up and tried again. */
 const OPERATION_TIMEOUT_MS = 15_000;
+const APPEND_ATTEMPTS = 20;
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 2_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -100,6 +108,23 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         }
       } finally {
         waker.leave();
+      }
+    },
+
+    async append(caller, threadId, event) {
+      const log = await logOf(caller, 'event.append', threadId);
+      for (let attempt = 1; ; attempt += 1) {
+        // With the fence that is there: a run that writes the thread is not shut out, and does not shut this out before it has begun anew.
+        const { tail, fence } = await readTail(events, log);
+        const writing = writer.open({ tenant: caller.tenant, threadId, runId: '', fence, tail });
+        try {
+          writing.append(event);
+          return await writing.flush();
+        } catch (error) {
+          if (errorCode(error) !== 'fence_lost' || attempt === APPEND_ATTEMPTS) throw error;
+        } finally {
+          await writing.close().catch(() => undefined); // its error has been told
+        }
       }
     },
 

@@ -54,6 +54,11 @@ export interface EventLog {
     threadId: string,
     options: { afterSeq: number; signal: AbortSignal },
   ): AsyncIterable<StoredEvent[]>;
+  /**
+   * Adds an event of the thread itself: it belongs to no run (`runId` is empty). Whoever writes the thread goes on writing. Answers its
+   * offset. Errors: `too_large`, `unavailable`.
+   */
+  append(caller: Caller, threadId: string, event: NewEvent): Promise<number>;
   /** Removes the events of a thread. Idempotent. */
   deleteThread(caller: Caller, threadId: string): Promise<void>;
   close(): Promise<void>;

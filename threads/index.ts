@@ -7,12 +7,18 @@ export type { ThreadStoreOptions } from './mongo-thread-store.js';
 export type {
   AssistantQuery,
   AssistantStore,
+  DueQuery,
+  DueThread,
   HeadStore,
   NewRun,
   NewThread,
+  NewTtl,
   RunEnd,
   RunQuery,
+  ThreadFilter,
+  ThreadPatch,
   ThreadQuery,
+  ThreadStanding,
   ThreadStore,
 } from './ports.js';
 export { MongoHeads } from './heads.js';
@@ -22,3 +28,5 @@ export { StateCache } from './state-cache.js';
 export { StepSaver } from './step-saver.js';
 export type { CommitInfo, StepSaverOptions } from './step-saver.js';
 export { rollbackRun } from './rollback.js';
+export { copyState } from './copy.js';
+export { keepLatest } from './prune.js';

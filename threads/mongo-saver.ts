@@ -32,7 +32,7 @@ import {
 } from './state-documents.js';
 
 /** Serialized channel without a value at that version. */
-const EMPTY = 'empty';
+export const EMPTY = 'empty';
 
 export interface SaverOptions {
   client: MongoClient;
@@ -364,7 +364,8 @@ function mergeWrite(document: StateDocument) {
   return { updateOne: { filter: { _id }, update, upsert: true } };
 }
 
-function bytes(document: StateDocument): Uint8Array {
+/** Serialized data, as the driver gave it or as it was encoded. */
+export function bytes(document: StateDocument): Uint8Array {
   const { data } = document;
   return data instanceof Uint8Array ? data : data.buffer.subarray(0, data.position);
 }

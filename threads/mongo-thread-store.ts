@@ -6,7 +6,8 @@ import { withDatabaseErrors } from './mongo-errors.js';
 import type { ThreadStore } from './ports.js';
 import { guardTenant } from './record-fields.js';
 import { RunRecords, type RunDocument } from './run-records.js';
-import { ThreadRecords, type ThreadDocument } from './thread-records.js';
+import type { ThreadDocument } from './thread-documents.js';
+import { ThreadRecords } from './thread-records.js';
 
 /** A call that the server does not answer within this time fails with `unavailable`. */
 export const OPERATION_TIMEOUT_MS = 15_000;
@@ -16,6 +17,10 @@ export interface ThreadStoreOptions {
   authorize: Authorize;
   /** Removes what else the room keeps of a thread: its head and checkpoints. Idempotent. */
   removeState: (tenant: string, threadId: string) => Promise<void>;
+  /** Gives a new thread the state of another. */
+  copyState: (tenant: string, from: string, to: string) => Promise<void>;
+  /** Keeps of a thread's state only the newest. Idempotent. */
+  pruneState: (tenant: string, threadId: string) => Promise<void>;
 }
 
 /** Indexes of the collections `threads`, `runs` and `assistants`. Idempotent. */
@@ -26,6 +31,8 @@ export async function ensureIndexes(db: Db): Promise<void> {
       { key: { tenant: 1, createdAt: -1 }, name: 'created' },
       { key: { tenant: 1, updatedAt: -1 }, name: 'updated' },
       { key: { labels: 1 }, name: 'labels' },
+      { key: { 'ttl.expiresAt': 1 }, name: 'expiry', sparse: true },
+      { key: { deletedAt: 1 }, name: 'closed', sparse: true },
     ]),
     db.collection<RunDocument>('runs').createIndexes([
       { key: { thread: 1, createdAt: -1 }, name: 'thread' },
@@ -41,7 +48,8 @@ export async function ensureIndexes(db: Db): Promise<void> {
 }
 
 /** Records of threads and runs in MongoDB. */
-export function createThreadStore({ db, authorize, removeState }: ThreadStoreOptions): ThreadStore {
+export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
+  const { db, authorize, removeState, copyState, pruneState } = options;
   const threads = new ThreadRecords(db.collection('threads', { timeoutMS: OPERATION_TIMEOUT_MS }));
   const runs = new RunRecords(db.collection('runs', { timeoutMS: OPERATION_TIMEOUT_MS }));
 
@@ -66,14 +74,40 @@ export function createThreadStore({ db, authorize, removeState }: ThreadStoreOpt
       return threads.search(caller, query);
     },
 
-    async countThreads(caller, query) {
+    async countThreads(caller, filter) {
       await allow(caller, 'thread.search', 'thread', '*');
-      return threads.count(caller, query);
+      return threads.count(caller, filter);
     },
 
     async updateThread(caller, threadId, patch, known) {
       await allow(caller, 'thread.update', 'thread', threadId);
       return threads.update(caller, threadId, patch, known);
+    },
+
+    async settleThread(caller, threadId, standing) {
+      await allow(caller, 'thread.update', 'thread', threadId);
+      await threads.settle(caller, threadId, standing);
+    },
+
+    async copyThread(caller, threadId, copyId) {
+      await allow(caller, 'thread.read', 'thread', threadId);
+      await allow(caller, 'thread.create', 'thread', copyId);
+      const { metadata, config } = await threads.get(caller, threadId);
+      await threads.createHidden(caller, { threadId: copyId, metadata: asCopy(metadata, copyId), config });
+      await copyState(caller.tenant, threadId, copyId);
+      await threads.reveal(caller, copyId);
+      return threads.get(caller, copyId);
+    },
+
+    async pruneThread(caller, threadId) {
+      await allow(caller, 'thread.update', 'thread', threadId);
+      await threads.assertOpen(caller, threadId);
+      await pruneState(caller.tenant, threadId);
+    },
+
+    async dueThreads(caller, query) {
+      await allow(caller, 'thread.search', 'thread', '*');
+      return threads.due(caller, query);
     },
 
     async closeThread(caller, threadId) {
@@ -155,4 +189,9 @@ export function createThreadStore({ db, authorize, removeState }: ThreadStoreOpt
       await runs.remove(caller, threadId, runId);
     },
   });
+}
+
+/** Metadata that names its thread names the copy. */
+function asCopy(metadata: Record<string, unknown>, copyId: string): Record<string, unknown> {
+  return 'thread_id' in metadata ? { ...metadata, thread_id: copyId } : metadata;
 }

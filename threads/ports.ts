@@ -10,6 +10,7 @@ import type {
   RunStatus,
   Thread,
   ThreadStatus,
+  ThreadTtl,
 } from '../protocol/index.js';
 
 export interface NewThread {
@@ -18,16 +19,49 @@ export interface NewThread {
   config?: Record<string, unknown>;
   /** What to do when it is there already; default `raise` (`already_exists`). */
   ifExists?: 'raise' | 'do_nothing';
+  ttl?: NewTtl;
 }
 
-export interface ThreadQuery {
+/** Counts from the moment it is set. */
+export type NewTtl = Omit<ThreadTtl, 'expiresAt'>;
+
+export interface ThreadPatch {
+  metadata?: Record<string, unknown>;
+  ttl?: NewTtl;
+}
+
+/** How a thread stands when no run works on it. */
+export interface ThreadStanding {
+  status: Exclude<ThreadStatus, 'busy'>;
+  /** Open questions by Pregel task id. */
+  interrupts: Record<string, Interrupt[]>;
+}
+
+export interface DueQuery {
+  /** Time of those that expire is over now. */
+  expired: Date;
+  /** Deletions that began before are taken for cut off. */
+  closed: Date;
+  limit: number;
+}
+
+export interface DueThread {
+  threadId: string;
+  isClosed: boolean;
+  ttl?: ThreadTtl;
+}
+
+export interface ThreadFilter {
   ids?: string[];
-  /** Every given key must be equal. */
+  /** Must be contained in the thread's. */
   metadata?: Record<string, unknown>;
   status?: ThreadStatus;
+}
+
+export interface ThreadQuery extends ThreadFilter {
   limit: number;
   offset: number;
-  sortBy?: 'thread_id' | 'status' | 'created_at' | 'updated_at';
+  sortBy?: 'thread_id' | 'status' | 'created_at' | 'updated_at' | 'state_updated_at';
   sortOrder?: 'asc' | 'desc';
 }
 
@@ -59,14 +93,20 @@ export interface ThreadStore {
   /** Errors: `not_found`, also for a thread being deleted. */
   getThread(caller: Caller, threadId: string): Promise<Thread>;
   searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
-  countThreads(caller: Caller, query: Pick<ThreadQuery, 'metadata' | 'status'>): Promise<number>;
+  countThreads(caller: Caller, filter: ThreadFilter): Promise<number>;
   /** Merges the metadata, key by key; into `known` where the caller has just read it, which spares a read. Errors: `not_found`. */
-  updateThread(
-    caller: Caller,
-    threadId: string,
-    patch: { metadata?: Record<string, unknown> },
-    known?: Thread,
-  ): Promise<Thread>;
+  updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
+  /** How a thread stands after its state was edited; of a busy one its run will tell. Errors: `not_found`. */
+  settleThread(caller: Caller, threadId: string, standing: ThreadStanding): Promise<void>;
+  /**
+   * A new idle thread with the metadata, state and history that another has now, also while a run works on that. Its runs and events stay.
+   * Errors: `not_found`, `already_exists`.
+   */
+  copyThread(caller: Caller, threadId: string, copyId: string): Promise<Thread>;
+  /** Takes away every checkpoint that the newest state does not stand on. Errors: `not_found`. */
+  pruneThread(caller: Caller, threadId: string): Promise<void>;
+  /** Threads that a sweeper has to see to. */
+  dueThreads(caller: Caller, query: DueQuery): Promise<DueThread[]>;
   /** After it the thread is `not_found` to everybody and takes no run; its data are still there. Idempotent. Errors: `not_found`. */
   closeThread(caller: Caller, threadId: string): Promise<void>;
   /** Removes records, runs, head and checkpoints of a closed thread. Idempotent. */

@@ -53,16 +53,43 @@ export function encodeJson(what: string, value: unknown): string {
   return text;
 }
 
-/** Metadata as strings to search for, one a key, the tenant first so that the index serves one tenant at a time. */
+/** Metadata as strings to search by, one for every value in it, the tenant first so that the index serves one tenant at a time. */
 export function labels(tenant: string, metadata: JsonObject): string[] {
-  return Object.entries(metadata)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => {
-      const label = `${tenant} ${JSON.stringify(key)}: ${canonicalJson(value)}`;
-      return label.length <= MAX_LABEL_LENGTH
-        ? label
-        : `${tenant} sha256 ${createHash('sha256').update(label).digest('base64url')}`;
-    });
+  const found = entries(metadata).flatMap(([key, value]) => [...pathLabels(JSON.stringify(key), value, true)]);
+  return [...new Set(found.map((label) => fitted(tenant, label)))];
+}
+
+/**
+ * The labels that metadata must have to contain what is asked for: an object contains another that has some of its keys, a list one that has
+ * some of its elements.
+ */
+export function wantedLabels(tenant: string, metadata: JsonObject): string[] {
+  const wanted = entries(metadata).flatMap(([key, value]) => [...pathLabels(JSON.stringify(key), value, false)]);
+  return [...new Set(wanted.map((label) => fitted(tenant, label)))];
+}
+
+/** `kinds`: also say of an object or a list with something in it that it is one. */
+function* pathLabels(path: string, value: unknown, kinds: boolean): Generator<string> {
+  if (Array.isArray(value)) {
+    if (kinds || value.length === 0) yield `${path}: []`;
+    for (const element of value) yield `${path}.[]: ${canonicalJson(element)}`;
+  } else if (typeof value === 'object' && value !== null) {
+    const inside = entries(value as JsonObject);
+    if (kinds || inside.length === 0) yield `${path}: {}`;
+    for (const [key, inner] of inside) yield* pathLabels(`${path}.${JSON.stringify(key)}`, inner, kinds);
+  } else {
+    yield `${path}: ${canonicalJson(value)}`;
+  }
+}
+
+function entries(object: JsonObject): [string, unknown][] {
+  return Object.entries(object).filter(([, value]) => value !== undefined);
+}
+
+function fitted(tenant: string, label: string): string {
+  const whole = `${tenant} ${label}`;
+  if (whole.length <= MAX_LABEL_LENGTH) return whole;
+  return `${tenant} sha256 ${createHash('sha256').update(whole).digest('base64url')}`;
 }
 
 /** Equal values give equal text, in whatever order their keys came. */

@@ -11,7 +11,7 @@ import {
 import { isDuplicateKey } from './mongo-errors.js';
 import type { NewRun, RunEnd, RunQuery } from './ports.js';
 import { encodeJson, guardPage, guardUuid, type JsonObject } from './record-fields.js';
-import { threadKey } from './thread-records.js';
+import { threadKey } from './thread-documents.js';
 
 export interface RunDocument {
   /** `<tenant>/<threadId>/<runId>` */

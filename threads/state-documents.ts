@@ -56,9 +56,14 @@ export function blobKey(
   return `${blobGroup(tenant, threadId)}${part(ns)}/${part(channel)}/${version}`;
 }
 
+/** Prefix of the groups of all pending writes of a thread. */
+export function writeGroups(tenant: string, threadId: string): string {
+  return `${threadPrefix(tenant, threadId)}w/`;
+}
+
 /** Group of the pending writes of a checkpoint. */
 export function writeGroup(tenant: string, threadId: string, ns: string, checkpointId: string): string {
-  return `${threadPrefix(tenant, threadId)}w/${part(ns)}/${checkpointId}/`;
+  return `${writeGroups(tenant, threadId)}${part(ns)}/${checkpointId}/`;
 }
 
 /** Special writes have negative indices; an offset keeps the keys in order. */

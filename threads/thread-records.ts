@@ -1,47 +1,29 @@
 import type { Collection, Filter, UpdateFilter } from 'mongodb';
-import {
-  ColloquyError,
-  type Caller,
-  type Interrupt,
-  type RunError,
-  type Thread,
-  type ThreadStatus,
-} from '../protocol/index.js';
+import { ColloquyError, type Caller, type Thread } from '../protocol/index.js';
 import { isDuplicateKey } from './mongo-errors.js';
-import type { NewThread, RunEnd, ThreadQuery } from './ports.js';
-import { encodeJson, guardPage, guardUuid, labels, type JsonObject } from './record-fields.js';
-
-export interface ThreadDocument {
-  /** `<tenant>/<threadId>` */
-  _id: string;
-  tenant: string;
-  threadId: string;
-  status: ThreadStatus;
-  /** JSON text. */
-  metadata: string;
-  labels: string[];
-  /** JSON text. */
-  config: string;
-  /** JSON text. */
-  interrupts: string;
-  error?: RunError;
-  /** Run that made the thread busy. */
-  currentRun: string | null;
-  /** Offset at which the newest run started. */
-  startedSeq?: number;
-  /** The last runs that ended, so that a late start of one does not make the thread busy again. */
-  endedRuns: string[];
-  createdAt: Date;
-  updatedAt: Date;
-  deletedAt?: Date;
-}
+import type {
+  DueQuery,
+  DueThread,
+  NewThread,
+  RunEnd,
+  ThreadFilter,
+  ThreadPatch,
+  ThreadQuery,
+  ThreadStanding,
+} from './ports.js';
+import { encodeJson, guardPage, labels } from './record-fields.js';
+import {
+  asThread,
+  expiry,
+  newThreadDocument,
+  noThread,
+  threadFilter,
+  threadKey,
+  type ThreadDocument,
+} from './thread-documents.js';
 
 const ENDED_RUNS_KEPT = 20;
 const UPDATE_ATTEMPTS = 20;
-
-export function threadKey(tenant: string, threadId: string): string {
-  return `${tenant}/${guardUuid('thread_id', threadId)}`;
-}
 
 /** Records of threads; authorization is done. */
 export class ThreadRecords {
@@ -52,23 +34,7 @@ export class ThreadRecords {
   }
 
   async create(caller: Caller, thread: NewThread): Promise<Thread> {
-    const now = new Date();
-    const metadata = thread.metadata ?? {};
-    const threadId = guardUuid('thread_id', thread.threadId);
-    const document: ThreadDocument = {
-      _id: threadKey(caller.tenant, threadId),
-      tenant: caller.tenant,
-      threadId,
-      status: 'idle',
-      metadata: encodeJson(`metadata of thread ${threadId}`, metadata),
-      labels: labels(caller.tenant, metadata),
-      config: encodeJson(`config of thread ${threadId}`, thread.config ?? {}),
-      interrupts: '{}',
-      currentRun: null,
-      endedRuns: [],
-      createdAt: now,
-      updatedAt: now,
-    };
+    const document = newThreadDocument(caller, thread);
     try {
       await this.#threads.insertOne(document);
       return asThread(document);
@@ -105,6 +71,7 @@ export class ThreadRecords {
       status: 'status',
       created_at: 'createdAt',
       updated_at: 'updatedAt',
+      state_updated_at: 'stateUpdatedAt',
     } as const;
     const direction = query.sortOrder === 'asc' ? 1 : -1;
     const found = await this.#threads
@@ -116,33 +83,86 @@ export class ThreadRecords {
     return found.map(asThread);
   }
 
-  count(caller: Caller, query: Pick<ThreadQuery, 'metadata' | 'status'>): Promise<number> {
+  count(caller: Caller, query: ThreadFilter): Promise<number> {
     return this.#threads.countDocuments(threadFilter(caller, query));
   }
 
   /** Merges by compare-and-set on the metadata that was read: a concurrent merge of other keys is kept. */
-  async update(caller: Caller, threadId: string, patch: { metadata?: JsonObject }, known?: Thread): Promise<Thread> {
+  async update(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread> {
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
       const stored = attempt === 0 && known !== undefined ? undefined : await this.#open(caller, threadId);
       const found = stored === undefined ? (known as Thread) : asThread(stored);
-      if (patch.metadata === undefined) return found;
       const what = `metadata of thread ${threadId}`;
       const metadata = { ...found.metadata, ...patch.metadata };
       const updatedAt = new Date();
+      const ttl = patch.ttl && expiry(patch.ttl, updatedAt);
       const { matchedCount } = await this.#threads.updateOne(
         {
           _id: threadKey(caller.tenant, threadId),
           metadata: stored?.metadata ?? encodeJson(what, found.metadata),
           deletedAt: { $exists: false },
         },
-        { $set: { metadata: encodeJson(what, metadata), labels: labels(caller.tenant, metadata), updatedAt } },
+        {
+          $set: {
+            metadata: encodeJson(what, metadata),
+            labels: labels(caller.tenant, metadata),
+            updatedAt,
+            ...(ttl && { ttl }),
+          },
+        },
       );
-      if (matchedCount > 0) return { ...found, metadata, updatedAt };
+      if (matchedCount > 0) return { ...found, metadata, updatedAt, ...(ttl && { ttl }) };
     }
     throw new ColloquyError(
       'conflict',
       `metadata of thread ${threadId} changes all the time; ${UPDATE_ATTEMPTS} merges were overtaken`,
     );
+  }
+
+  /** How a thread stands after an edit of its state. One that a run works on hears it from the run's end. */
+  async settle(caller: Caller, threadId: string, standing: ThreadStanding): Promise<void> {
+    const now = new Date();
+    await this.#move(
+      caller,
+      threadId,
+      { currentRun: null },
+      {
+        $set: {
+          status: standing.status,
+          interrupts: encodeJson(`interrupts of thread ${threadId}`, standing.interrupts),
+          updatedAt: now,
+          stateUpdatedAt: now,
+        },
+        $unset: { error: '' },
+      },
+    );
+  }
+
+  /** A thread that is not there for anybody until {@link reveal}; where that never comes, it is swept as one half deleted. */
+  async createHidden(caller: Caller, thread: NewThread): Promise<void> {
+    await this.#threads.insertOne({ ...newThreadDocument(caller, thread), deletedAt: new Date() });
+  }
+
+  async reveal(caller: Caller, threadId: string): Promise<void> {
+    const key = threadKey(caller.tenant, threadId);
+    const { matchedCount } = await this.#threads.updateOne({ _id: key }, { $unset: { deletedAt: '' } });
+    if (matchedCount === 0) throw noThread(threadId);
+  }
+
+  /** Threads whose time was over at a moment, and those that were closed before another and are still there. */
+  async due(caller: Caller, { expired, closed, limit }: DueQuery): Promise<DueThread[]> {
+    const { tenant } = caller;
+    const projection = { threadId: 1, deletedAt: 1, ttl: 1 } as const;
+    const pages = await Promise.all([
+      this.#threads.find({ 'ttl.expiresAt': { $lte: expired }, tenant, status: { $ne: 'busy' } }, { projection, limit }).toArray(),
+      this.#threads.find({ deletedAt: { $lte: closed }, tenant }, { projection, limit }).toArray(),
+    ]);
+    const found = new Map(pages.flat().map((document) => [document.threadId, document]));
+    return [...found.values()].map(({ threadId, deletedAt, ttl }) => ({
+      threadId,
+      isClosed: deletedAt !== undefined,
+      ...(ttl && { ttl }),
+    }));
   }
 
   async close(caller: Caller, threadId: string): Promise<void> {
@@ -182,6 +202,7 @@ export class ThreadRecords {
   /** The end of a run that is not the current one (cancelled while it waited) does not touch a busy thread. */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
     const status = end.threadStatus;
+    const now = new Date();
     const failed = status === 'error' && end.error !== undefined;
     return this.#move(
       caller,
@@ -192,7 +213,8 @@ export class ThreadRecords {
           status,
           currentRun: null,
           interrupts: encodeJson(`interrupts of thread ${threadId}`, end.interrupts),
-          updatedAt: new Date(),
+          updatedAt: now,
+          stateUpdatedAt: now,
           ...(failed ? { error: end.error } : {}),
         },
         $push: { endedRuns: { $each: [end.runId], $slice: -ENDED_RUNS_KEPT } },
@@ -220,37 +242,4 @@ export class ThreadRecords {
     if (found === null || found.deletedAt !== undefined) throw noThread(threadId);
     return found;
   }
-}
-
-/** The most selective condition comes first: SecantusDB looks for an index in that order. */
-function threadFilter(caller: Caller, query: Pick<ThreadQuery, 'ids' | 'metadata' | 'status'>): Filter<ThreadDocument> {
-  const wanted = labels(caller.tenant, query.metadata ?? {});
-  return {
-    ...(query.ids === undefined
-      ? {}
-      : { _id: { $in: query.ids.map((id) => `${caller.tenant}/${guardUuid('ids', id)}`) } }),
-    ...(wanted.length === 0 ? {} : { labels: { $all: wanted } }),
-    tenant: caller.tenant,
-    deletedAt: { $exists: false },
-    ...(query.status === undefined ? {} : { status: query.status }),
-  };
-}
-
-function noThread(threadId: string): ColloquyError {
-  return new ColloquyError('not_found', `thread ${threadId} does not exist`);
-}
-
-function asThread(document: ThreadDocument): Thread {
-  const { tenant, threadId, status, error, createdAt, updatedAt } = document;
-  return {
-    tenant,
-    threadId,
-    status,
-    metadata: JSON.parse(document.metadata) as JsonObject,
-    config: JSON.parse(document.config) as JsonObject,
-    interrupts: JSON.parse(document.interrupts) as Record<string, Interrupt[]>,
-    ...(error === undefined ? {} : { error }),
-    createdAt,
-    updatedAt,
-  };
 }

@@ -7,9 +7,11 @@ import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/
 import type { EventLog } from '../streams/index.js';
 import {
   MongoSaver,
+  copyState,
   createAssistantStore,
   createThreadStore,
   ensureIndexes as ensureThreadIndexes,
+  keepLatest,
 } from '../threads/index.js';
 import type { AssistantStore, ThreadStore } from '../threads/index.js';
 import { MongoOutbox } from './mongo-outbox.js';
@@ -45,7 +47,13 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
     return {
       client,
       db,
-      threads: createThreadStore({ db, authorize: sameTenant, removeState }),
+      threads: createThreadStore({
+        db,
+        authorize: sameTenant,
+        removeState,
+        copyState: (tenant, from, to) => copyState({ client, db }, { tenant, from, to }),
+        pruneState: (tenant, threadId) => keepLatest({ client, db, tenant }, threadId),
+      }),
       assistants: createAssistantStore({ db, authorize: sameTenant }),
       events,
       outbox,

@@ -49,3 +49,24 @@ export const checkpointRef = z.strictObject({
 });
 
 export const sortOrder = z.enum(['asc', 'desc']);
+
+/** A query parameter that holds JSON. */
+export function queryJson<T extends z.ZodType>(schema: T) {
+  return z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'expected JSON' });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+}
+
+/** Names of fields of a record, or keys of its state as `values.<key>`. */
+export function fieldNames(fields: readonly string[]) {
+  const isField = (name: string) => fields.includes(name) || /^values\../.test(name);
+  return z.array(z.string().refine(isField, `expected one of ${fields.join(', ')}, or values.<key>`));
+}

@@ -18,13 +18,18 @@ export {
   historyBody,
   historyQuery,
   stateAtCheckpoint,
+  statePatch,
   stateQuery,
   stateUpdate,
   threadCount,
   threadCreate,
   threadGetQuery,
+  threadLastEventId,
   threadPatch,
+  threadPrune,
   threadSearch,
+  threadStreamQuery,
+  THREAD_STREAM_MODES,
 } from './thread.js';
 export type { HistoryBody } from './thread.js';
 export { assistantCount, assistantSearch } from './assistant.js';

@@ -15,7 +15,7 @@ import {
 
 const goto = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() })]);
 
-const command = z.strictObject({
+export const command = z.strictObject({
   resume: z.unknown().optional(),
   update: z.union([jsonObject, z.array(z.tuple([z.string(), z.unknown()]))]).nullish(),
   goto: z.union([goto, z.array(goto)]).nullish(),

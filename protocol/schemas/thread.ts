@@ -1,54 +1,121 @@
 import { z } from 'zod';
-import { THREAD_STATUSES } from '../thread.js';
+import { THREAD_STATUSES, TTL_STRATEGIES } from '../thread.js';
 import {
   checkpointRef,
+  fieldNames,
   jsonObject,
   limit,
-  notServed,
   offset,
   queryBoolean,
+  queryJson,
   queryLimit,
   queryList,
   sortOrder,
   uuid,
 } from './common.js';
+import { command } from './run.js';
 
-const ttl = notServed('expiry of threads');
+/** A hundred years. */
+const MAX_TTL_MINUTES = 52_560_000;
+const minutes = z.number().positive().max(MAX_TTL_MINUTES);
+
+/** Minutes until the thread is swept. */
+const ttl = z
+  .union([minutes, z.strictObject({ ttl: minutes, strategy: z.enum(TTL_STRATEGIES).nullish() })])
+  .transform((given) => (typeof given === 'number' ? { ttl: given } : given));
+
+const superstep = z.strictObject({
+  updates: z
+    .array(
+      z
+        .strictObject({ values: z.unknown().optional(), command: command.nullish(), as_node: z.string().min(1) })
+        .refine(({ values, command: given }) => values === undefined || values === null || !given, {
+          message: 'an update has values or a command, not both',
+        }),
+    )
+    .min(1),
+});
 
 export const threadCreate = z.strictObject({
   thread_id: uuid.nullish(),
   metadata: jsonObject.nullish(),
   if_exists: z.enum(['raise', 'do_nothing']).nullish(),
-  supersteps: notServed('threads made from the supersteps of others'),
-  ttl,
+  supersteps: z.array(superstep).nullish(),
+  ttl: ttl.nullish(),
 });
 
-export const threadPatch = z.strictObject({ metadata: jsonObject.nullish(), ttl });
+export const threadPatch = z.strictObject({ metadata: jsonObject.nullish(), ttl: ttl.nullish() });
 
-export const threadGetQuery = z.strictObject({ include: notServed('extra fields of threads') });
+export const threadGetQuery = z.strictObject({ include: queryList.pipe(z.array(z.enum(['ttl']))).optional() });
+
+export const MAX_PRUNED = 1000;
+
+export const threadPrune = z.strictObject({
+  thread_ids: z.array(uuid).max(MAX_PRUNED),
+  strategy: z.enum(TTL_STRATEGIES).nullish(),
+});
+
+const THREAD_FIELDS = [
+  'thread_id',
+  'created_at',
+  'updated_at',
+  'state_updated_at',
+  'metadata',
+  'config',
+  'context',
+  'status',
+  'values',
+  'interrupts',
+  'error',
+] as const;
+
+const threadFilter = {
+  metadata: jsonObject.nullish(),
+  status: z.enum(THREAD_STATUSES).nullish(),
+  values: jsonObject.nullish(),
+};
+
+const MAX_EXTRACTED = 10;
+const extractName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a name of letters, digits and underscores')
+  .refine((name) => !(THREAD_FIELDS as readonly string[]).includes(name), 'is the name of a field of threads');
+const extractPath = z
+  .string()
+  .regex(
+    /^(values|metadata|config|interrupts)(\.[^.[\]]+|\[-?\d+\])*$/,
+    'expected a path like values.messages[-1].content, which begins with values, metadata, config or interrupts',
+  );
 
 export const threadSearch = z.strictObject({
+  ...threadFilter,
   ids: z.array(uuid).nullish(),
-  metadata: jsonObject.nullish(),
-  status: z.enum(THREAD_STATUSES).nullish(),
   limit: limit.nullish(),
   offset: offset.nullish(),
-  sort_by: z.enum(['thread_id', 'status', 'created_at', 'updated_at']).nullish(),
+  sort_by: z.enum(['thread_id', 'status', 'created_at', 'updated_at', 'state_updated_at']).nullish(),
   sort_order: sortOrder.nullish(),
-  select: z.array(z.string()).nullish(),
-  values: notServed('searching threads by their state'),
-  extract: notServed('extracted values'),
+  select: fieldNames(THREAD_FIELDS).nullish(),
+  extract: z
+    .record(extractName, extractPath)
+    .refine((paths) => Object.keys(paths).length <= MAX_EXTRACTED, `expected at most ${MAX_EXTRACTED} paths`)
+    .nullish(),
 });
 
-export const threadCount = z.strictObject({
-  metadata: jsonObject.nullish(),
-  status: z.enum(THREAD_STATUSES).nullish(),
-  values: notServed('searching threads by their state'),
-});
+export const threadCount = z.strictObject(threadFilter);
 
-const select = z.array(z.string());
+const select = fieldNames([
+  'values',
+  'next',
+  'tasks',
+  'checkpoint',
+  'metadata',
+  'created_at',
+  'parent_checkpoint',
+  'interrupts',
+]);
+const querySelect = queryList.pipe(select);
 
-export const stateQuery = z.strictObject({ subgraphs: queryBoolean.optional(), select: queryList.optional() });
+export const stateQuery = z.strictObject({ subgraphs: queryBoolean.optional(), select: querySelect.optional() });
 
 export const stateAtCheckpoint = z.strictObject({
   checkpoint: checkpointRef.nullish(),
@@ -62,6 +129,8 @@ export const stateUpdate = z.strictObject({
   checkpoint: checkpointRef.nullish(),
   checkpoint_id: uuid.nullish(),
 });
+
+export const statePatch = z.strictObject({ metadata: jsonObject.nullish() });
 
 /** `before`: a checkpoint id, a checkpoint, or a config that holds one. */
 const before = z.union([uuid, checkpointRef, z.object({ configurable: checkpointRef })]);
@@ -77,7 +146,24 @@ export const historyBody = z.strictObject({
 export const historyQuery = z.strictObject({
   limit: queryLimit.optional(),
   before: uuid.optional(),
-  select: queryList.optional(),
+  metadata: queryJson(jsonObject).optional(),
+  checkpoint: queryJson(checkpointRef).optional(),
+  select: querySelect.optional(),
 });
 
 export type HistoryBody = z.infer<typeof historyBody>;
+
+export const THREAD_STREAM_MODES = ['run_modes', 'lifecycle', 'state_update'] as const;
+const streamModes = queryList.pipe(z.array(z.enum(THREAD_STREAM_MODES)));
+
+/** The SDK says `stream_mode`, the Agent Server's own description `stream_modes`. */
+export const threadStreamQuery = z.strictObject({
+  stream_mode: streamModes.optional(),
+  stream_modes: streamModes.optional(),
+});
+
+/** `ms-seq` of the last event seen, or `-` or `-1` for all that is there. */
+export const threadLastEventId = z
+  .string()
+  .regex(/^(-1?|\d{1,16}-\d{1,15})$/, 'expected an event id of this server (milliseconds-offset), or - for the start')
+  .transform((id) => (id.startsWith('-') ? 0 : Number(id.split('-')[1])));

@@ -151,17 +151,30 @@ describe('bad input', () => {
     [`/threads/${randomUUID()}/runs?order=up`, 'order: unknown field of the query'],
     [`/threads/${randomUUID()}/runs?metadata={}`, 'metadata: not served here'],
     [`/threads/${randomUUID()}/history?before=x`, 'before: Invalid GUID; got "x"'],
-    [`/threads/${randomUUID()}?include=ttl`, 'include: not served here'],
+    [`/threads/${randomUUID()}?include=runs`, 'include.0: Invalid input: expected "ttl"; got "runs"'],
+    [`/threads/${randomUUID()}/state?select=value`, 'select.0: expected one of values, next'],
+    [`/threads/${randomUUID()}/stream?stream_mode=values`, 'stream_mode.0: Invalid option'],
   ])('refuses GET %s, naming the part', async (path, message) => {
     const response = await fetch(`${url}${path}`);
     expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(message)]);
   });
 
   it.each([
-    ['/threads', { ttl: 60 }, 'ttl: not served here'],
-    ['/threads', { supersteps: [] }, 'supersteps: not served here'],
-    ['/threads/search', { values: { a: 1 } }, 'values: not served here'],
-    ['/threads/search', { extract: {} }, 'extract: not served here'],
+    ['/threads', { ttl: 0 }, 'ttl: Too small'],
+    ['/threads', { ttl: { ttl: 1, strategy: 'archive' } }, 'Invalid option: expected one of "delete"|"keep_latest"'],
+    ['/threads', { supersteps: [{ updates: [{ values: {} }] }] }, 'supersteps.0.updates.0.as_node: Invalid input'],
+    [
+      '/threads',
+      { supersteps: [{ updates: [{ values: {}, command: { update: {} }, as_node: 'a' }] }] },
+      'supersteps.0.updates.0: an update has values or a command, not both',
+    ],
+    ['/threads', { supersteps: [{ updates: [{ values: {}, as_node: 'a' }] }] }, 'set metadata.graph_id'],
+    ['/threads/search', { select: ['name'] }, 'select.0: expected one of thread_id'],
+    ['/threads/search', { extract: { a: 'messages[0]' } }, 'extract.a: expected a path like values.messages'],
+    ['/threads/search', { extract: { values: 'values.a' } }, 'extract.values'],
+    ['/threads/search', { sort_by: 'name' }, 'sort_by: Invalid option'],
+    ['/threads/prune', { thread_ids: ['x'] }, 'thread_ids.0: Invalid GUID'],
+    ['/threads/prune', { thread_ids: [], strategy: 'all' }, 'strategy: Invalid option'],
     ['/threads/search', { limit: 1001 }, 'limit: Too big'],
     ['/threads/search', { status: 'asleep' }, 'status: Invalid option'],
     ['/assistants/search', { offset: -1 }, 'offset: Too small'],

@@ -28,6 +28,7 @@ const THREAD: Thread = {
   interrupts: {},
   createdAt: AT,
   updatedAt: AT,
+  stateUpdatedAt: AT,
 };
 
 describe('what a run is asked for', () => {

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:http';
 import { Client } from '@langchain/langgraph-sdk';
 import { createApi, type ApiDependencies, type ApiOptions } from '../../api/index.js';
-import { ColloquyError, DEFAULT_TENANT, type Caller, type Run } from '../../protocol/index.js';
+import { ColloquyError, DEFAULT_TENANT, type Caller, type ErrorCode, type Run } from '../../protocol/index.js';
 import type { StateAccess, ThreadState } from '../../steps/ports.js';
 import { openStores, type Stores } from '../../workers/stores.js';
 import { ScriptedConversations } from './scripted-conversations.js';
@@ -13,8 +13,12 @@ export class FakeStates implements StateAccess {
   readonly asked: unknown[] = [];
   finals: (run: Run) => unknown = () => ({ done: true });
 
+  /** The state of this thread cannot be read. */
+  failure?: { code: ErrorCode; threadId: string };
+
   getState: StateAccess['getState'] = async (_caller, _graphId, threadId, options) => {
     this.asked.push(options);
+    if (this.failure?.threadId === threadId) throw new ColloquyError(this.failure.code, 'as the test wants');
     return this.states.get(threadId) ?? EMPTY_STATE;
   };
 
@@ -26,6 +30,11 @@ export class FakeStates implements StateAccess {
 
   updateState: StateAccess['updateState'] = async (_caller, _graphId, threadId, update) => {
     this.asked.push(update);
+    return { checkpoint: { thread_id: threadId, checkpoint_id: CHECKPOINT, checkpoint_ns: '', checkpoint_map: null } };
+  };
+
+  updateStates: StateAccess['updateStates'] = async (_caller, _graphId, threadId, supersteps) => {
+    this.asked.push(supersteps);
     return { checkpoint: { thread_id: threadId, checkpoint_id: CHECKPOINT, checkpoint_ns: '', checkpoint_map: null } };
   };
 

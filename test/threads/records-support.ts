@@ -22,3 +22,10 @@ export function newRun(threadId: string, given: Partial<NewRun> = {}): NewRun {
 export function ended(runId: string, given: Partial<RunEnd> = {}): RunEnd {
   return { runId, status: 'success', threadStatus: 'idle', interrupts: {}, ...given };
 }
+
+/** For stores of records alone. */
+export const NO_STATE = {
+  removeState: async () => undefined,
+  copyState: async () => undefined,
+  pruneState: async () => undefined,
+};

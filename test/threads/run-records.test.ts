@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { createThreadStore, ensureIndexes } from '../../threads/index.js';
-import { caller, ended, newRun } from './records-support.js';
+import { NO_STATE, caller, ended, newRun } from './records-support.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_run_records_${process.pid}`);
-const store = createThreadStore({ db, authorize: async () => undefined, removeState: async () => undefined });
+const store = createThreadStore({ db, authorize: async () => undefined, ...NO_STATE });
 const page = { limit: 10, offset: 0 };
 
 beforeAll(async () => {
@@ -280,7 +280,7 @@ describe('a database that does not answer', () => {
     const cut = createThreadStore({
       db: nobody.db('none'),
       authorize: async () => undefined,
-      removeState: async () => undefined,
+      ...NO_STATE,
     });
     await expect(cut.getThread(caller(), randomUUID())).rejects.toMatchObject({ code: 'unavailable' });
     await nobody.close();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { ColloquyError, type Resource } from '../../protocol/index.js';
 import { createThreadStore, ensureIndexes, type ThreadQuery } from '../../threads/index.js';
-import { caller, ended, newRun } from './records-support.js';
+import { NO_STATE, caller, ended, newRun } from './records-support.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_thread_records_${process.pid}`);
@@ -11,6 +11,7 @@ const stateRemoved: string[] = [];
 const store = createThreadStore({
   db,
   authorize: async () => undefined,
+  ...NO_STATE,
   removeState: async (tenant, threadId) => void stateRemoved.push(`${tenant}/${threadId}`),
 });
 
@@ -48,6 +49,7 @@ describe('threads', () => {
       interrupts: {},
       createdAt: expect.any(Date),
       updatedAt: expect.any(Date),
+      stateUpdatedAt: expect.any(Date),
     });
     expect(await store.getThread(caller(), threadId)).toEqual(made);
   });
@@ -101,7 +103,7 @@ describe('threads', () => {
         asked.push([action, resource]);
         throw new ColloquyError('forbidden', 'no');
       },
-      removeState: async () => undefined,
+      ...NO_STATE,
     });
     const threadId = randomUUID();
     await expect(guarded.createThread(caller(), { threadId })).rejects.toMatchObject({ code: 'forbidden' });
@@ -207,6 +209,7 @@ describe('deleting a thread', () => {
     const failing = createThreadStore({
       db,
       authorize: async () => undefined,
+      ...NO_STATE,
       removeState: async () => Promise.reject(new Error('disk full')),
     });
     await failing.closeThread(caller(), threadId);

@@ -1,0 +1,68 @@
+import { errorCode, type Caller, type ThreadTtl } from '../protocol/index.js';
+import { completeContext, type ApiContext, type ApiDependencies } from './context.js';
+import { deleteThread, sweepStateless } from './stateless.js';
+
+const SWEEP_INTERVAL_MS = 60_000;
+/** A client that lost its connection has so long to come back for the answer of a stateless run. */
+const STATELESS_KEPT_MS = 600_000;
+/** A deletion that has taken so long was cut off: whoever began it is gone. */
+const CUT_OFF_MS = 600_000;
+const SWEEP_PAGE = 100;
+
+/** Sweeps a tenant from time to time until it is stopped. Any number of processes may do so at once. */
+export function startSweeper(deps: ApiDependencies, caller: Caller): { stop(): Promise<void> } {
+  const context = completeContext(deps);
+  let sweeping: Promise<unknown> | undefined;
+  const timer = setInterval(() => {
+    sweeping ??= sweep(context, caller).finally(() => (sweeping = undefined));
+  }, SWEEP_INTERVAL_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await sweeping;
+    },
+  };
+}
+
+async function sweep(context: ApiContext, caller: Caller): Promise<void> {
+  const report = (error: unknown) => context.report(error, 'sweep of threads');
+  await sweepStateless(context, caller, new Date(Date.now() - STATELESS_KEPT_MS)).catch(report);
+  for (let seen = SWEEP_PAGE; seen === SWEEP_PAGE; ) {
+    seen = await sweepDue(context, caller, new Date()).catch((error: unknown) => (report(error), 0));
+  }
+}
+
+/**
+ * Sees to threads whose time is over: they go, or their older checkpoints do. One with a run that waits or works is left until the run has
+ * ended. Goes on with deletions that were cut off. Answers how many it has seen to.
+ */
+export async function sweepDue(context: ApiContext, caller: Caller, now: Date): Promise<number> {
+  const closed = new Date(now.getTime() - CUT_OFF_MS);
+  const due = await context.threads.dueThreads(caller, { expired: now, closed, limit: SWEEP_PAGE });
+  let seen = 0;
+  for (const { threadId, isClosed, ttl } of due) {
+    try {
+      if (isClosed || ttl === undefined) await deleteThread(context, caller, threadId);
+      else if (await isActive(context, caller, threadId)) continue;
+      else await expire(context, caller, threadId, ttl);
+      seen += 1;
+    } catch (error) {
+      // Another process may have been quicker.
+      if (errorCode(error) !== 'not_found') context.report(error, `sweep of thread ${threadId}`);
+    }
+  }
+  return seen;
+}
+
+async function expire(context: ApiContext, caller: Caller, threadId: string, ttl: ThreadTtl): Promise<void> {
+  if (ttl.strategy === 'delete') {
+    await deleteThread(context, caller, threadId);
+    return;
+  }
+  await context.threads.pruneThread(caller, threadId);
+  await context.threads.updateThread(caller, threadId, { ttl });
+}
+
+async function isActive(context: ApiContext, caller: Caller, threadId: string): Promise<boolean> {
+  return (await context.threads.activeRuns(caller, threadId)).length > 0;
+}

@@ -1,0 +1,83 @@
+import type { z } from 'zod';
+import {
+  ColloquyError,
+  STATE_UPDATE_EVENT,
+  type Caller,
+  type Interrupt,
+  type RunCommand,
+  type Thread,
+} from '../protocol/index.js';
+import type { threadCreate } from '../protocol/schemas/index.js';
+import type { StateUpdate, ThreadState } from '../steps/ports.js';
+import type { ApiContext } from './context.js';
+import { findThread } from './find.js';
+import { graphOf } from './thread-values.js';
+
+type Supersteps = NonNullable<z.infer<typeof threadCreate>['supersteps']>;
+
+/** The graph to write a thread's state with. Errors: `conflict` while a run works, `invalid_argument` before the first run. */
+export async function idleGraph(context: ApiContext, caller: Caller, threadId: string): Promise<string> {
+  const [thread, active] = await Promise.all([
+    findThread(context, caller, threadId),
+    context.threads.activeRuns(caller, threadId),
+  ]);
+  const [busy] = active;
+  if (busy)
+    throw new ColloquyError('conflict', `Thread is busy: ${threadId} has run ${busy.runId}, which is ${busy.status}`);
+  const graphId = graphOf(thread);
+  if (graphId !== undefined) return graphId;
+  throw new ColloquyError(
+    'invalid_argument',
+    `Thread ${threadId} has no graph ID; run it once, or set metadata.graph_id`,
+  );
+}
+
+/**
+ * Gives a thread without state the state that supersteps make. A thread that has one keeps it, so that a request which comes again does
+ * nothing again.
+ */
+export async function applySupersteps(
+  context: ApiContext,
+  caller: Caller,
+  { threadId }: Thread,
+  supersteps: Supersteps,
+): Promise<void> {
+  const graphId = await idleGraph(context, caller, threadId);
+  const { checkpoint } = await context.states.getState(caller, graphId, threadId);
+  if (checkpoint?.checkpoint_id) return;
+  await context.states.updateStates(caller, graphId, threadId, supersteps.map(updatesOf));
+  await tellEdit(context, caller, graphId, threadId);
+}
+
+function updatesOf({ updates }: Supersteps[number]): StateUpdate[] {
+  return updates.map(({ values, command, as_node: asNode }) => ({
+    asNode,
+    ...(command ? { command: withoutNulls(command) } : { values: values ?? null }),
+  }));
+}
+
+function withoutNulls(command: object): RunCommand {
+  return Object.fromEntries(Object.entries(command).filter(([, value]) => value !== null && value !== undefined));
+}
+
+/** After an edit: the thread's record says how it stands, and whoever follows the thread hears of it. */
+export async function tellEdit(context: ApiContext, caller: Caller, graphId: string, threadId: string): Promise<void> {
+  const state = await settle(context, caller, graphId, threadId);
+  const data = JSON.stringify({ state, thread_id: threadId });
+  await context.events.append(caller, threadId, { ns: '', event: STATE_UPDATE_EVENT, data });
+}
+
+/** Makes the record say how the thread's state stands. Answers that state. */
+export async function settle(
+  context: ApiContext,
+  caller: Caller,
+  graphId: string,
+  threadId: string,
+): Promise<ThreadState> {
+  const state = await context.states.getState(caller, graphId, threadId);
+  const asked = state.tasks.filter(({ interrupts }) => interrupts.length > 0);
+  const interrupts = Object.fromEntries(asked.map((task) => [task.id, task.interrupts])) as Record<string, Interrupt[]>;
+  const status = state.next.length > 0 ? 'interrupted' : 'idle';
+  await context.threads.settleThread(caller, threadId, { status, interrupts });
+  return state;
+}

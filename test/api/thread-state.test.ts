@@ -1,0 +1,232 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { Client } from '@langchain/langgraph-sdk';
+import { MongoClient } from 'mongodb';
+import { House } from '../support/house.js';
+
+interface Talk {
+  log: string[];
+}
+
+/** Worker and API as processes of their own, with a real graph: `hear`, `ask` (a person, where a line is a question), `answer`. */
+describe('the state of threads', () => {
+  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'));
+  let client: Client<Talk>;
+  let mongo: MongoClient;
+
+  beforeAll(async () => {
+    const [, api] = await Promise.all([house.worker(), house.api()]);
+    client = new Client<Talk>({ apiUrl: api.url, apiKey: null });
+    mongo = await MongoClient.connect(house.mongodbUri);
+  }, 60_000);
+  afterAll(async () => {
+    await mongo.close();
+    await house.stop();
+  });
+
+  async function said(...lines: string[]): Promise<string> {
+    const { thread_id } = await client.threads.create();
+    for (const line of lines) await client.runs.wait(thread_id, 'talk', { input: { log: [line] } });
+    return thread_id;
+  }
+
+  const logOf = async (threadId: string) => (await client.threads.getState(threadId)).values.log;
+
+  function storedOf(threadId: string): Promise<number> {
+    const group = { $gte: `default/${threadId}/`, $lt: `default/${threadId}0` };
+    return mongo.db(house.name).collection('checkpoints').countDocuments({ group });
+  }
+
+  describe('supersteps', () => {
+    const supersteps = [
+      { updates: [{ values: { log: ['hi'] }, asNode: '__input__' }] },
+      { updates: [{ values: undefined, command: { update: { log: ['heard'] } }, asNode: 'hear' }] },
+    ];
+
+    it('make a thread that goes on from there', async () => {
+      const made = await client.threads.create({ graphId: 'talk', supersteps, metadata: { topic: 'x' } });
+      expect(made).toMatchObject({
+        metadata: { graph_id: 'talk', topic: 'x' },
+        status: 'interrupted',
+        values: { log: ['hi', 'heard'] },
+      });
+      const { thread_id } = made;
+      const history = await client.threads.getHistory(thread_id);
+      expect(history.map(({ next, values }) => [next, values.log])).toEqual([
+        [['ask'], ['hi', 'heard']],
+        [['hear'], ['hi']],
+      ]);
+      expect(await client.runs.wait(thread_id, 'talk', { input: null })).toEqual({ log: ['hi', 'heard', 'answered'] });
+    });
+
+    it('are applied once, however often they come', async () => {
+      const threadId = randomUUID();
+      const payload = { threadId, graphId: 'talk', supersteps, ifExists: 'do_nothing' } as const;
+      await client.threads.create(payload);
+      await client.threads.create(payload);
+      expect(await logOf(threadId)).toEqual(['hi', 'heard']);
+    });
+
+    it('leave no thread where the graph does not take them', async () => {
+      const threadId = randomUUID();
+      const wrong = [...supersteps, { updates: [{ values: {}, asNode: 'nobody' }] }];
+      await expect(client.threads.create({ threadId, graphId: 'talk', supersteps: wrong })).rejects.toThrow(
+        /HTTP 422: .*nobody/,
+      );
+      await expect(client.threads.get(threadId)).rejects.toThrow('HTTP 404');
+      await client.threads.create({ threadId, graphId: 'talk', supersteps });
+      expect(await logOf(threadId)).toEqual(['hi', 'heard']);
+    });
+  });
+
+  describe('edits', () => {
+    it('end a question as the inbox does, and show it on the thread', async () => {
+      const threadId = await said('shall I?');
+      expect((await client.threads.get(threadId)).status).toBe('interrupted');
+      await client.threads.updateState(threadId, { values: null as never, asNode: '__end__' });
+      const thread = await client.threads.get(threadId);
+      expect([thread.status, thread.interrupts]).toEqual(['idle', {}]);
+      expect((await client.threads.getState(threadId)).next).toEqual([]);
+      expect(await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } })).toMatchObject({
+        log: expect.arrayContaining(['hi', 'answered']) as unknown,
+      });
+    });
+
+    it('fork a thread at any checkpoint, and keep both branches', async () => {
+      const threadId = await said('one', 'two');
+      const history = await client.threads.getHistory(threadId, { limit: 100 });
+      const afterOne = history.find(({ next, values }) => next.length === 0 && values.log.length === 3);
+      const forked = await client.threads.updateState(threadId, {
+        values: { log: ['instead'] },
+        asNode: 'hear',
+        checkpoint: afterOne?.checkpoint as never,
+      });
+      expect(await logOf(threadId)).toEqual(['one', 'heard', 'answered', 'instead']);
+      expect((await client.threads.get(threadId)).status).toBe('interrupted');
+      expect(await client.runs.wait(threadId, 'talk', { input: null })).toMatchObject({
+        log: ['one', 'heard', 'answered', 'instead', 'answered'],
+      });
+      const all = await client.threads.getHistory(threadId, { limit: 100 });
+      const fork = all.find(({ checkpoint }) => checkpoint.checkpoint_id === forked.configurable?.['checkpoint_id']);
+      expect(fork?.parent_checkpoint?.checkpoint_id).toBe(afterOne?.checkpoint.checkpoint_id);
+      expect(all.filter(({ values }) => values.log.includes('two'))).not.toEqual([]);
+      const old = await client.threads.getState(threadId, history[0]?.checkpoint.checkpoint_id ?? '');
+      expect(old.values.log).toEqual(['one', 'heard', 'answered', 'two', 'heard', 'answered']);
+    });
+
+    it('merge metadata by the state, too', async () => {
+      const threadId = await said('hi');
+      expect(await client.threads.patchState(threadId, { reviewed: true })).toBeUndefined();
+      expect((await client.threads.get(threadId)).metadata).toMatchObject({ reviewed: true, graph_id: 'talk' });
+      await expect(client.threads.patchState(randomUUID(), {})).rejects.toThrow('HTTP 404');
+    });
+
+    it('read history from a place on, by metadata, and in parts, by GET as by POST', async () => {
+      const threadId = await said('one', 'two');
+      const all = await client.threads.getHistory(threadId, { limit: 100 });
+      const before = { configurable: all[2]?.checkpoint } as never;
+      const part = await client.threads.getHistory(threadId, { limit: 2, before, select: ['values.log'] });
+      expect(part).toEqual(all.slice(3, 5).map(({ values }) => ({ values: { log: values.log } })));
+      const inputs = await client.threads.getHistory(threadId, { metadata: { source: 'input' } });
+      expect(inputs.map(({ metadata }) => metadata?.['source'])).toEqual(['input', 'input']);
+      const one = await client.threads.getHistory(threadId, { checkpoint: all[4]?.checkpoint as never });
+      expect(one).toEqual([all[4]]);
+      const query = new URLSearchParams({
+        limit: '1',
+        before: all[0]?.checkpoint.checkpoint_id ?? '',
+        metadata: '{"source":"loop"}',
+        select: 'next,values.log',
+      });
+      const { apiUrl } = client.threads as unknown as { apiUrl: string };
+      const response = await fetch(`${apiUrl}/threads/${threadId}/history?${query.toString()}`);
+      expect(await response.json()).toEqual([{ next: all[1]?.next, values: { log: all[1]?.values.log } }]);
+    });
+  });
+
+  describe('a copy', () => {
+    it('has state, history and open question, and goes its own way', async () => {
+      const threadId = await said('hi', 'shall I?');
+      await client.threads.update(threadId, { metadata: { topic: 'x', thread_id: threadId } });
+      const original = await client.threads.get(threadId);
+      const copy = await client.threads.copy(threadId);
+      expect(copy).toMatchObject({
+        status: 'interrupted',
+        values: original.values,
+        interrupts: original.interrupts,
+        metadata: { graph_id: 'talk', topic: 'x', thread_id: copy.thread_id },
+      });
+      expect(copy.thread_id).not.toBe(threadId);
+      const [history, copied] = await Promise.all(
+        [threadId, copy.thread_id].map((id) => client.threads.getHistory(id, { limit: 100 })),
+      );
+      expect(copied?.map(({ values, next, checkpoint }) => [values, next, checkpoint.checkpoint_id])).toEqual(
+        history?.map(({ values, next, checkpoint }) => [values, next, checkpoint.checkpoint_id]),
+      );
+      expect(copied?.[0]?.checkpoint.thread_id).toBe(copy.thread_id);
+      const answered = await client.runs.wait(copy.thread_id, 'talk', { command: { resume: 'yes' } });
+      expect((answered as Talk).log.slice(-2)).toEqual(['told yes', 'answered']);
+      expect(await client.threads.get(threadId)).toEqual(await client.threads.get(threadId));
+      expect((await client.threads.get(threadId)).status).toBe('interrupted');
+      await client.threads.delete(threadId);
+      expect(await logOf(copy.thread_id)).toEqual((answered as Talk).log);
+      expect(await client.runs.wait(copy.thread_id, 'talk', { input: { log: ['more'] } })).toMatchObject({
+        log: [...(answered as Talk).log, 'more', 'heard', 'answered'],
+      });
+    });
+
+    it('is made of a thread that works, as it stands, and does not disturb it', async () => {
+      const threadId = await said('hi');
+      const run = await client.runs.create(threadId, 'ticker', { input: { ticks: 50, log: ['count'] } });
+      const stream = client.runs.joinStream(threadId, run.run_id, { streamMode: 'custom' });
+      await stream.next();
+      await stream.next();
+      const copy = await client.threads.copy(threadId);
+      await stream.return(undefined as never);
+      expect((copy.values as unknown as Talk).log).toEqual(['hi', 'heard', 'answered', 'count']);
+      expect(copy.status).toBe('interrupted');
+      await client.runs.join(threadId, run.run_id);
+      expect(await logOf(threadId)).toEqual(['hi', 'heard', 'answered', 'count', 'ticked 50']);
+      expect(await logOf(copy.thread_id)).toEqual(['hi', 'heard', 'answered', 'count']);
+      const rest = await client.runs.wait(copy.thread_id, 'ticker', { input: null });
+      expect((rest as Talk).log).toEqual(['hi', 'heard', 'answered', 'count', 'ticked 50']);
+    });
+
+    it('can be made of a thread that never ran, not of one that is not there', async () => {
+      const { thread_id } = await client.threads.create({ metadata: { a: 1 } });
+      const copy = await client.threads.copy(thread_id);
+      expect(copy).toMatchObject({ status: 'idle', values: null, metadata: { a: 1 }, interrupts: {} });
+      const unknown = randomUUID();
+      await expect(client.threads.copy(unknown)).rejects.toThrow(`HTTP 404: Thread with ID ${unknown} not found`);
+    });
+  });
+
+  describe('pruning to the latest', () => {
+    it('keeps the state, lets go of the rest, and the talk goes on', async () => {
+      const threadId = await said('one', 'two', 'three', 'shall I?');
+      const before = await client.threads.getState(threadId);
+      const stored = await storedOf(threadId);
+      expect(await client.threads.prune([threadId], { strategy: 'keep_latest' })).toEqual({ pruned_count: 1 });
+      expect(await client.threads.getState(threadId)).toEqual(before);
+      expect(await client.threads.getHistory(threadId, { limit: 100 })).toEqual([before]);
+      expect(await storedOf(threadId)).toBeLessThan(stored / 3);
+      expect((await client.threads.get(threadId)).status).toBe('interrupted');
+      const answered = await client.runs.wait(threadId, 'talk', { command: { resume: 'yes' } });
+      expect((answered as Talk).log.slice(-2)).toEqual(['told yes', 'answered']);
+      expect(await client.threads.getHistory(threadId, { limit: 100 })).toHaveLength(3);
+    });
+
+    it('leaves a run that works undisturbed', async () => {
+      const threadId = await said('hi');
+      const run = await client.runs.create(threadId, 'ticker', { input: { ticks: 50, log: ['count'] } });
+      const stream = client.runs.joinStream(threadId, run.run_id, { streamMode: 'custom' });
+      await stream.next();
+      await stream.next();
+      await client.threads.prune([threadId], { strategy: 'keep_latest' });
+      await stream.return(undefined as never);
+      await client.runs.join(threadId, run.run_id);
+      expect(await logOf(threadId)).toEqual(['hi', 'heard', 'answered', 'count', 'ticked 50']);
+      expect((await client.threads.get(threadId)).status).toBe('idle');
+    });
+  });
+});

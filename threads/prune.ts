@@ -1,0 +1,134 @@
+import type { Collection, Db, Filter, MongoClient } from 'mongodb';
+import type { Checkpoint, CheckpointMetadata } from '@langchain/langgraph-checkpoint';
+import type { Head } from '../protocol/index.js';
+import { EMPTY, MongoSaver, bytes } from './mongo-saver.js';
+import {
+  blobGroup,
+  blobKey,
+  checkpointGroup,
+  checkpointKey,
+  parseCheckpointKey,
+  prefixRange,
+  writeGroup,
+  writeGroups,
+  type StateDocument,
+} from './state-documents.js';
+
+/** Documents removed at once. */
+const BATCH = 500;
+
+/**
+ * Takes away the checkpoints that a thread's newest state does not stand on, with their values and pending writes. A run may work on the
+ * thread meanwhile: what is not there yet when this begins is not looked at, and values go only after the thread's revision has moved, so that
+ * an edit which still stands on an old checkpoint fails instead of committing. Idempotent.
+ */
+export async function keepLatest(options: { client: MongoClient; db: Db; tenant: string }, threadId: string) {
+  await new Pruner(options, threadId).prune();
+}
+
+class Pruner extends MongoSaver {
+  readonly #client: MongoClient;
+  readonly #stored: Collection<StateDocument>;
+
+  constructor(
+    { client, db, tenant }: { client: MongoClient; db: Db; tenant: string },
+    private readonly threadId: string,
+  ) {
+    super({ client, db, tenant });
+    this.#client = client;
+    this.#stored = db.collection('checkpoints');
+  }
+
+  async prune(): Promise<void> {
+    const { tenant, threadId } = this;
+    const checkpoints = { group: prefixRange(checkpointGroup(tenant, threadId)) };
+    const old = await this.#keys(checkpoints);
+    const values = await this.#keys({ group: blobGroup(tenant, threadId) });
+    const writes = await this.#keys({ group: prefixRange(writeGroups(tenant, threadId)) });
+    const kept = await this.#standsOn(await this.readHead(threadId));
+    await this.#remove(old.filter((key) => !kept.has(key)));
+    await this.#client.withSession((session) =>
+      session.withTransaction(() => this.heads.change(session, tenant, threadId, { heads: {} })),
+    );
+    const left = await this.#needed(await this.#stored.find(checkpoints).toArray());
+    await this.#remove(values.filter((key) => !left.values.has(key)));
+    await this.#remove(writes.filter((key) => !left.writes.some((group) => key.startsWith(group))));
+  }
+
+  /** Keys of the checkpoints that must stay: the newest of each namespace, and those that hold a part of its values. */
+  async #standsOn({ heads }: Head): Promise<Set<string>> {
+    const kept = new Set<string>();
+    for (const [ns, { checkpointId }] of Object.entries(heads)) {
+      let key = this.#key(ns, checkpointId);
+      let document = await this.readDocument(key);
+      const open = new Set(document === undefined ? [] : await this.#deltaChannels(document));
+      while (document !== undefined) {
+        kept.add(key);
+        for (const channel of await this.#ownValues(document, open)) open.delete(channel);
+        if (open.size === 0 || document.parent === undefined) break;
+        key = this.#key(ns, document.parent);
+        document = await this.readDocument(key);
+      }
+    }
+    return kept;
+  }
+
+  /** Channels that LangGraph puts together from the writes of earlier checkpoints. */
+  async #deltaChannels(document: StateDocument): Promise<string[]> {
+    const metadata = (await this.metadataOf(document)) as CheckpointMetadata & {
+      counters_since_delta_snapshot?: Record<string, unknown>;
+    };
+    return Object.keys(metadata.counters_since_delta_snapshot ?? {});
+  }
+
+  /** Those of the channels whose whole value the checkpoint has. */
+  async #ownValues(document: StateDocument, channels: Set<string>): Promise<string[]> {
+    if (channels.size === 0) return [];
+    const { ns } = parseCheckpointKey(document._id);
+    const versions = await this.#versions(document);
+    const wanted = [...channels].flatMap((channel) => {
+      const version = versions[channel];
+      return version === undefined ? [] : [[this.#valueKey(ns, channel, version), channel] as const];
+    });
+    const blobs = await this.readDocuments(wanted.map(([key]) => key));
+    const whole = new Set(blobs.filter(({ type }) => type !== EMPTY).map(({ _id }) => _id));
+    return wanted.filter(([key]) => whole.has(key)).map(([, channel]) => channel);
+  }
+
+  /** What these checkpoints need: keys of values, groups of writes. */
+  async #needed(documents: StateDocument[]): Promise<{ values: Set<string>; writes: string[] }> {
+    const values = new Set<string>();
+    const writes: string[] = [];
+    for (const document of documents) {
+      const { ns, id } = parseCheckpointKey(document._id);
+      for (const [channel, version] of Object.entries(await this.#versions(document))) {
+        values.add(this.#valueKey(ns, channel, version));
+      }
+      writes.push(writeGroup(this.tenant, this.threadId, ns, id));
+    }
+    return { values, writes };
+  }
+
+  async #versions(document: StateDocument): Promise<Checkpoint['channel_versions']> {
+    return ((await this.serde.loadsTyped(document.type, bytes(document))) as Checkpoint).channel_versions;
+  }
+
+  #key(ns: string, id: string): string {
+    return checkpointKey(this.tenant, this.threadId, ns, id);
+  }
+
+  #valueKey(ns: string, channel: string, version: string | number): string {
+    return blobKey(this.tenant, this.threadId, ns, channel, version);
+  }
+
+  async #keys(filter: Filter<StateDocument>): Promise<string[]> {
+    const found = await this.#stored.find(filter, { projection: { _id: 1 } }).toArray();
+    return found.map(({ _id }) => _id);
+  }
+
+  async #remove(keys: string[]): Promise<void> {
+    for (let next = 0; next < keys.length; next += BATCH) {
+      await this.#stored.deleteMany({ _id: { $in: keys.slice(next, next + BATCH) } });
+    }
+  }
+}
