@@ -5,6 +5,9 @@ import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
 import { House } from '../support/house.js';
 
+/** 20 ms each, in one step. */
+const TICKS = 150;
+
 interface Talk {
   log: string[];
 }
@@ -40,7 +43,7 @@ describe('the state of threads', () => {
 
   describe('supersteps', () => {
     const supersteps = [
-      { updates: [{ values: { log: ['hi'] }, asNode: '__input__' }] },
+      { updates: [{ values: { log: ['hi'] }, asNode: '__start__' }] },
       { updates: [{ values: undefined, command: { update: { log: ['heard'] } }, asNode: 'hear' }] },
     ];
 
@@ -88,9 +91,9 @@ describe('the state of threads', () => {
       const thread = await client.threads.get(threadId);
       expect([thread.status, thread.interrupts]).toEqual(['idle', {}]);
       expect((await client.threads.getState(threadId)).next).toEqual([]);
-      expect(await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } })).toMatchObject({
-        log: expect.arrayContaining(['hi', 'answered']) as unknown,
-      });
+      // The graph asks again in the next run, since the line is still there: it is heard as a new question.
+      await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } });
+      expect((await client.threads.get(threadId)).status).toBe('interrupted');
     });
 
     it('fork a thread at any checkpoint, and keep both branches', async () => {
@@ -170,14 +173,16 @@ describe('the state of threads', () => {
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
       await client.threads.delete(threadId);
       expect(await logOf(copy.thread_id)).toEqual((answered as Talk).log);
-      expect(await client.runs.wait(copy.thread_id, 'talk', { input: { log: ['more'] } })).toMatchObject({
-        log: [...(answered as Talk).log, 'more', 'heard', 'answered'],
-      });
+      await client.runs.wait(copy.thread_id, 'talk', { input: { log: ['more'] } });
+      expect(await logOf(copy.thread_id)).toEqual([...(answered as Talk).log, 'more', 'heard']);
     });
 
     it('is made of a thread that works, as it stands, and does not disturb it', async () => {
       const threadId = await said('hi');
-      const run = await client.runs.create(threadId, 'ticker', { input: { ticks: 50, log: ['count'] } });
+      const run = await client.runs.create(threadId, 'ticker', {
+        input: { ticks: TICKS, log: ['count'] },
+        streamMode: ['values', 'custom'],
+      });
       const stream = client.runs.joinStream(threadId, run.run_id, { streamMode: 'custom' });
       await stream.next();
       await stream.next();
@@ -186,10 +191,10 @@ describe('the state of threads', () => {
       expect((copy.values as unknown as Talk).log).toEqual(['hi', 'heard', 'answered', 'count']);
       expect(copy.status).toBe('interrupted');
       await client.runs.join(threadId, run.run_id);
-      expect(await logOf(threadId)).toEqual(['hi', 'heard', 'answered', 'count', 'ticked 50']);
+      expect(await logOf(threadId)).toEqual(['hi', 'heard', 'answered', 'count', `ticked ${TICKS}`]);
       expect(await logOf(copy.thread_id)).toEqual(['hi', 'heard', 'answered', 'count']);
       const rest = await client.runs.wait(copy.thread_id, 'ticker', { input: null });
-      expect((rest as Talk).log).toEqual(['hi', 'heard', 'answered', 'count', 'ticked 50']);
+      expect((rest as Talk).log).toEqual(['hi', 'heard', 'answered', 'count', `ticked ${TICKS}`]);
     });
 
     it('can be made of a thread that never ran, not of one that is not there', async () => {
@@ -218,14 +223,17 @@ describe('the state of threads', () => {
 
     it('leaves a run that works undisturbed', async () => {
       const threadId = await said('hi');
-      const run = await client.runs.create(threadId, 'ticker', { input: { ticks: 50, log: ['count'] } });
+      const run = await client.runs.create(threadId, 'ticker', {
+        input: { ticks: TICKS, log: ['count'] },
+        streamMode: ['values', 'custom'],
+      });
       const stream = client.runs.joinStream(threadId, run.run_id, { streamMode: 'custom' });
       await stream.next();
       await stream.next();
       await client.threads.prune([threadId], { strategy: 'keep_latest' });
       await stream.return(undefined as never);
       await client.runs.join(threadId, run.run_id);
-      expect(await logOf(threadId)).toEqual(['hi', 'heard', 'answered', 'count', 'ticked 50']);
+      expect(await logOf(threadId)).toEqual(['hi', 'heard', 'answered', 'count', `ticked ${TICKS}`]);
       expect((await client.threads.get(threadId)).status).toBe('idle');
     });
   });
