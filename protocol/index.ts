@@ -20,7 +20,16 @@ export type {
   StreamMode,
 } from './run.js';
 export { THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
-export type { Assistant, Head, Interrupt, NamespaceHead, Thread, ThreadStatus, ThreadTtl, TtlStrategy } from './thread.js';
+export type {
+  Assistant,
+  Head,
+  Interrupt,
+  NamespaceHead,
+  Thread,
+  ThreadStatus,
+  ThreadTtl,
+  TtlStrategy,
+} from './thread.js';
 export { CONTROL_EVENTS, STATE_UPDATE_EVENT } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId } from './ids.js';

@@ -154,7 +154,9 @@ export class ThreadRecords {
     const { tenant } = caller;
     const projection = { threadId: 1, deletedAt: 1, ttl: 1 } as const;
     const pages = await Promise.all([
-      this.#threads.find({ 'ttl.expiresAt': { $lte: expired }, tenant, status: { $ne: 'busy' } }, { projection, limit }).toArray(),
+      this.#threads
+        .find({ 'ttl.expiresAt': { $lte: expired }, tenant, status: { $ne: 'busy' } }, { projection, limit })
+        .toArray(),
       this.#threads.find({ deletedAt: { $lte: closed }, tenant }, { projection, limit }).toArray(),
     ]);
     const found = new Map(pages.flat().map((document) => [document.threadId, document]));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MULTITASK_STRATEGIES, RUN_STATUSES } from '../run.js';
-import { THREAD_STATUSES } from '../thread.js';
+import { THREAD_STATUSES, TTL_STRATEGIES } from '../thread.js';
 import { jsonObject } from './common.js';
 
 /** What the API answers, for its description; records are made in `api/wire`, where a test holds them to these. */
@@ -27,13 +27,21 @@ export const threadAnswer = z.object({
   thread_id: id,
   created_at: moment,
   updated_at: moment,
+  state_updated_at: moment,
   metadata: jsonObject,
   status: z.enum(THREAD_STATUSES),
   config: jsonObject,
   values: z.unknown().optional(),
   interrupts: z.record(z.string(), z.array(interrupt)),
   error: z.unknown().optional(),
+  /** Where it was asked for, of a thread that has one. */
+  ttl: z.object({ strategy: z.enum(TTL_STRATEGIES), ttl_minutes: z.number(), expires_at: moment }).optional(),
 });
+
+/** `extracted`: where a search asked for it. */
+export const threadFound = threadAnswer.extend({ extracted: jsonObject }).partial();
+
+export const pruneAnswer = z.object({ pruned_count: z.int() });
 
 export const runAnswer = z.object({
   run_id: id,
@@ -66,8 +74,12 @@ export const stateAnswer = z.object({
   interrupts: z.array(interrupt),
 });
 
-/** The checkpoint twice: as Agent Server has it, and as a config, which older clients read. */
-export const stateUpdateAnswer = z.object({ checkpoint, configurable: checkpoint });
+/** The checkpoint three times: as Agent Server has it, and as a config and an id, which older clients read. */
+export const stateUpdateAnswer = z.object({
+  checkpoint,
+  configurable: checkpoint,
+  checkpoint_id: z.string().nullable(),
+});
 
 export const okAnswer = z.object({ ok: z.literal(true) });
 

@@ -38,8 +38,10 @@ export {
   eventAnswer,
   infoAnswer,
   okAnswer,
+  pruneAnswer,
   runAnswer,
   stateAnswer,
   stateUpdateAnswer,
   threadAnswer,
+  threadFound,
 } from './answers.js';

@@ -168,13 +168,13 @@ describe('the state of threads', () => {
       );
       expect(copied?.[0]?.checkpoint.thread_id).toBe(copy.thread_id);
       const answered = await client.runs.wait(copy.thread_id, 'talk', { command: { resume: 'yes' } });
-      expect((answered as Talk).log.slice(-2)).toEqual(['told yes', 'answered']);
+      expect((answered as unknown as Talk).log.slice(-2)).toEqual(['told yes', 'answered']);
       expect(await client.threads.get(threadId)).toEqual(await client.threads.get(threadId));
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
       await client.threads.delete(threadId);
-      expect(await logOf(copy.thread_id)).toEqual((answered as Talk).log);
+      expect(await logOf(copy.thread_id)).toEqual((answered as unknown as Talk).log);
       await client.runs.wait(copy.thread_id, 'talk', { input: { log: ['more'] } });
-      expect(await logOf(copy.thread_id)).toEqual([...(answered as Talk).log, 'more', 'heard']);
+      expect(await logOf(copy.thread_id)).toEqual([...(answered as unknown as Talk).log, 'more', 'heard']);
     });
 
     it('is made of a thread that works, as it stands, and does not disturb it', async () => {
@@ -194,7 +194,7 @@ describe('the state of threads', () => {
       expect(await logOf(threadId)).toEqual(['hi', 'heard', 'answered', 'count', `ticked ${TICKS}`]);
       expect(await logOf(copy.thread_id)).toEqual(['hi', 'heard', 'answered', 'count']);
       const rest = await client.runs.wait(copy.thread_id, 'ticker', { input: null });
-      expect((rest as Talk).log).toEqual(['hi', 'heard', 'answered', 'count', `ticked ${TICKS}`]);
+      expect((rest as unknown as Talk).log).toEqual(['hi', 'heard', 'answered', 'count', `ticked ${TICKS}`]);
     });
 
     it('can be made of a thread that never ran, not of one that is not there', async () => {
@@ -217,7 +217,7 @@ describe('the state of threads', () => {
       expect(await storedOf(threadId)).toBeLessThan(stored / 3);
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
       const answered = await client.runs.wait(threadId, 'talk', { command: { resume: 'yes' } });
-      expect((answered as Talk).log.slice(-2)).toEqual(['told yes', 'answered']);
+      expect((answered as unknown as Talk).log.slice(-2)).toEqual(['told yes', 'answered']);
       expect(await client.threads.getHistory(threadId, { limit: 100 })).toHaveLength(3);
     });
 
