@@ -8,10 +8,11 @@ import type { EventLog } from '../streams/index.js';
 import {
   MongoSaver,
   createAssistantStore,
+  createCronStore,
   createThreadStore,
   ensureIndexes as ensureThreadIndexes,
 } from '../threads/index.js';
-import type { AssistantStore, ThreadStore } from '../threads/index.js';
+import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import { MongoOutbox } from './mongo-outbox.js';
 
 /** Everything that a process keeps in the database. */
@@ -20,6 +21,7 @@ export interface Stores {
   db: Db;
   threads: ThreadStore;
   assistants: AssistantStore;
+  crons: CronStore;
   events: EventLog;
   outbox: MongoOutbox;
   authorize: Authorize;
@@ -47,6 +49,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
       db,
       threads: createThreadStore({ db, authorize: sameTenant, removeState }),
       assistants: createAssistantStore({ db, authorize: sameTenant }),
+      crons: createCronStore({ db, authorize: sameTenant }),
       events,
       outbox,
       authorize: sameTenant,
