@@ -38,3 +38,13 @@ export {
   stateUpdateAnswer,
   threadAnswer,
 } from './answers.js';
+export {
+  cronBackfill,
+  cronCount,
+  cronCreate,
+  cronPatch,
+  cronSearch,
+  threadCronCreate,
+  threadCronPatch,
+} from './cron.js';
+export type { CronCountBody, CronCreate, CronPatchBody } from './cron.js';
