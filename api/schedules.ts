@@ -1,4 +1,5 @@
 import { ScheduleAlreadyRunning, ScheduleNotFoundError, type Client } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { ColloquyError, cronScheduleId, readCronExpression, type Cron, type OverlapPolicy } from '../protocol/index.js';
 import { CRON_WORKFLOW, SEARCH_ATTRIBUTES, oneLine, type CronInput } from '../workflows/contract.js';
 import { hasGrpcCause } from './conversations.js';
@@ -18,7 +19,7 @@ export interface Schedules {
   next(cron: Cron): Promise<Date | undefined>;
   /** Idempotent. */
   remove(tenant: string, cronId: string): Promise<void>;
-  /** Fires for every scheduled time of the period, now. Errors: `not_found`. */
+  /** Fires for every scheduled time of the period, now. Errors: `invalid_argument` where there are too many. */
   backfill(cron: Cron, period: BackfillPeriod): Promise<void>;
 }
 
@@ -82,15 +83,30 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
           });
       }),
 
-    backfill: (cron, { start, end, overlap }) =>
-      within(() =>
-        handleOf(cron.tenant, cron.cronId).backfill({
-          start,
-          end,
-          overlap: POLICIES[overlap ?? cron.options.overlap],
-        }),
-      ),
+    backfill: (cron, period) =>
+      within(async () => {
+        await checkPeriod(client, cron, period);
+        const { start, end, overlap = cron.options.overlap } = period;
+        await handleOf(cron.tenant, cron.cronId).backfill({ start, end, overlap: POLICIES[overlap] });
+      }),
   };
+}
+
+/** The server lists at most so many times. */
+const MOST_BACKFILLED = 1_000;
+
+/** A period that is long for its schedule would keep the scheduler busy for hours, and nothing stops it. */
+async function checkPeriod(client: Client, cron: Cron, { start, end }: BackfillPeriod): Promise<void> {
+  const { startTime: times } = await client.connection.workflowService.listScheduleMatchingTimes({
+    namespace: client.options.namespace,
+    scheduleId: cronScheduleId(cron.tenant, cron.cronId),
+    startTime: msToTs(start.getTime()),
+    endTime: msToTs(end.getTime()),
+  });
+  if (times.length < MOST_BACKFILLED) return;
+  const period = `${start.toISOString()} to ${end.toISOString()}`;
+  const problem = `end: ${period} has ${MOST_BACKFILLED} scheduled times or more; backfill it in parts`;
+  throw new ColloquyError('invalid_argument', problem, { field: 'end' });
 }
 
 const POLICIES = {

@@ -31,6 +31,7 @@ import {
   threadRunInBackground,
   threadSearch,
 } from '../../protocol/schemas/index.js';
+import { CRON_OPERATIONS } from './cron-operations.js';
 import type { Operation } from './operation.js';
 
 const KEYED = { 'Idempotency-Key': idempotencyKey };
@@ -310,4 +311,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...states,
   ...runs,
   ...stateless,
+  ...CRON_OPERATIONS,
 ];

@@ -105,3 +105,25 @@ export const cronBackfill = z
 export type CronCreate = z.infer<typeof cronCreate>;
 export type CronPatchBody = z.infer<typeof cronPatch>;
 export type CronCountBody = z.infer<typeof cronCount>;
+
+export const cronAnswer = z.object({
+  cron_id: z.guid(),
+  assistant_id: z.guid(),
+  thread_id: z.guid().nullable(),
+  on_run_completed: onRunCompleted.optional(),
+  user_id: z.string().nullable(),
+  schedule: z.string(),
+  timezone: z.string().nullable(),
+  end_time: z.iso.datetime().nullable(),
+  enabled: z.boolean(),
+  next_run_date: z.iso.datetime().nullable(),
+  payload: jsonObject,
+  metadata: jsonObject,
+  schedule_options: z.object({
+    overlap: z.enum(OVERLAP_POLICIES),
+    catchup_window_seconds: z.int(),
+    jitter_seconds: z.int(),
+  }),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+});

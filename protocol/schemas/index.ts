@@ -39,6 +39,7 @@ export {
   threadAnswer,
 } from './answers.js';
 export {
+  cronAnswer,
   cronBackfill,
   cronCount,
   cronCreate,
