@@ -1,9 +1,9 @@
 import type { BaseStore } from '@langchain/langgraph-checkpoint';
 import type { Db, MongoClient } from 'mongodb';
-import type { Caller } from '../protocol/index.js';
+import type { Caller, Cron } from '../protocol/index.js';
 import type { GraphSource } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
-import type { AssistantStore, StateCache, ThreadStore } from '../threads/index.js';
+import type { AssistantStore, CronStore, StateCache, ThreadStore } from '../threads/index.js';
 
 /** What the effects need; made by the composition root of a worker. */
 export interface ActivityDependencies {
@@ -11,6 +11,9 @@ export interface ActivityDependencies {
   db: Db;
   threads: ThreadStore;
   assistants: AssistantStore;
+  crons: CronStore;
+  schedules: ScheduleReader;
+  runs: RunIntake;
   events: EventLog;
   project: GraphSource;
   cache: StateCache;
@@ -18,6 +21,33 @@ export interface ActivityDependencies {
   drain: AbortSignal;
   /** LangGraph's long-term store, handed to graphs. */
   store?: BaseStore;
+}
+
+/** A run that nobody's request asked for. */
+export interface ScheduledRun {
+  caller: Caller;
+  threadId: string;
+  runId: string;
+  /** Idempotency key. */
+  key: string;
+  /** The run makes its thread, and the conversation ends with it. */
+  stateless: boolean;
+  /** What a client would have sent. */
+  body: Record<string, unknown>;
+}
+
+/** The way that the API takes runs in, for runs that come by themselves. */
+export interface RunIntake {
+  /** Idempotent by key; errors as the API's clients get them. */
+  take(order: ScheduledRun): Promise<{ threadId: string; runId: string }>;
+  /** A run that is not there any more is fine. */
+  cancel(caller: Caller, threadId: string, runId: string): Promise<void>;
+}
+
+/** What a firing asks of the Schedules. */
+export interface ScheduleReader {
+  next(cron: Cron): Promise<Date | undefined>;
+  remove(tenant: string, cronId: string): Promise<void>;
 }
 
 /** The platform itself, at work for a tenant. */

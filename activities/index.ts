@@ -1,16 +1,18 @@
-/** The effects of conversations, made by {@link createActivities}; knows Temporal's activities, no workflow and no HTTP. */
-import type { ConversationActivities } from '../workflows/contract.js';
+/** The effects of conversations and crons, made by {@link createActivities}; knows Temporal's activities, no workflow and no HTTP. */
+import type { ConversationActivities, CronActivities } from '../workflows/contract.js';
 import type { ActivityDependencies } from './deps.js';
 import { createEndRun } from './end-run.js';
+import { createCronActivities } from './fire-cron.js';
 import { createRecordRun } from './record-run.js';
 import { createRunStep } from './run-step.js';
 
-export type { ActivityDependencies } from './deps.js';
+export type { ActivityDependencies, RunIntake, ScheduleReader, ScheduledRun } from './deps.js';
 
-export function createActivities(dependencies: ActivityDependencies): ConversationActivities {
+export function createActivities(dependencies: ActivityDependencies): ConversationActivities & CronActivities {
   return {
     runStep: createRunStep(dependencies),
     endRun: createEndRun(dependencies),
     recordRun: createRecordRun(dependencies),
+    ...createCronActivities(dependencies),
   };
 }

@@ -2,6 +2,7 @@ import express, { type Express } from 'express';
 import { assistantRoutes } from './assistants.js';
 import { authentication, completeContext, type ApiDependencies } from './context.js';
 import { cors } from './cors.js';
+import { cronRoutes } from './crons.js';
 import { errorHandler, unknownRoute } from './errors.js';
 import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
 import { runRoutes } from './runs.js';
@@ -28,7 +29,7 @@ export function createApi(deps: ApiDependencies): Express {
       context: 'js',
       flags: {
         assistants: true,
-        crons: false,
+        crons: true,
         langsmith: false,
         langsmith_tracing_replicas: false,
         stream_namespaces: true,
@@ -47,6 +48,7 @@ export function createApi(deps: ApiDependencies): Express {
   app.use(threadRoutes(context));
   app.use(threadStreamRoutes(context));
   app.use(threadStateRoutes(context));
+  app.use(cronRoutes(context));
   app.use(runRoutes(context));
   app.use(unknownRoute);
   app.use(errorHandler(context.report));

@@ -2,8 +2,9 @@ import type { Request, RequestHandler, Response } from 'express';
 import { DEFAULT_TENANT, type Caller } from '../protocol/index.js';
 import type { StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
-import type { AssistantStore, ThreadStore } from '../threads/index.js';
+import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import type { Conversations } from './conversations.js';
+import type { Schedules } from './schedules.js';
 
 export interface ApiOptions {
   /** Origins that browsers may call from; `*`: any. */
@@ -38,9 +39,11 @@ export const DEFAULT_OPTIONS: ApiOptions = {
 export interface ApiDependencies {
   threads: ThreadStore;
   assistants: AssistantStore;
+  crons: CronStore;
   events: EventLog;
   states: StateAccess;
   conversations: Conversations;
+  schedules: Schedules;
   info: { version: string; langgraphVersion: string };
   /** Who calls; throws `unauthenticated`. Default: everybody is {@link anonymousOf} the default tenant. */
   authenticate?: (request: Request) => Caller | Promise<Caller>;

@@ -129,7 +129,7 @@ function isErrorCode(type: string | null | undefined): type is ErrorCode {
   return (ERROR_CODES as readonly (string | null | undefined)[]).includes(type);
 }
 
-function hasGrpcCause(error: unknown): boolean {
+export function hasGrpcCause(error: unknown): boolean {
   for (let inner = error; inner instanceof Error; inner = inner.cause) {
     if (isGrpcServiceError(inner)) return true;
   }

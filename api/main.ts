@@ -15,6 +15,8 @@ import { createApi } from './app.js';
 import { anonymousOf, type ApiDependencies } from './context.js';
 import { createConversations } from './conversations.js';
 import { startSweeper } from './sweeper.js';
+import { startCronSweeper } from './cron-changes.js';
+import { createSchedules } from './schedules.js';
 
 export interface RunningApi {
   url: string;
@@ -59,6 +61,11 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         settings: config.conversation,
         timeoutMs: UPDATE_TIMEOUT_MS,
       }),
+      schedules: createSchedules({
+        client,
+        taskQueue: config.temporal.taskQueue,
+        timeoutMs: UPDATE_TIMEOUT_MS,
+      }),
       info: await versions(),
       report: (error, where) =>
         logger.error(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
@@ -72,6 +79,8 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     const server = await listen(createServer(createApi(deps)), config.api);
     const sweeper = startSweeper(deps, anybody);
     closers.push(() => sweeper.stop());
+    const cronSweeper = startCronSweeper(deps, anybody);
+    closers.push(() => cronSweeper.stop());
     closers.push(() => end(server, shutdown));
     return { url: urlOf(server, config.api.host), stop: close };
   } catch (error) {

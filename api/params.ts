@@ -3,7 +3,7 @@ import { uuid } from '../protocol/schemas/index.js';
 import { parse } from './validate.js';
 
 /** Ids in the path. Errors: `invalid_argument` naming the one that is no UUID. */
-export function pathId(req: Request, name: 'thread_id' | 'run_id' | 'checkpoint_id'): string {
+export function pathId(req: Request, name: 'thread_id' | 'run_id' | 'cron_id' | 'checkpoint_id'): string {
   return parse(uuid, req.params[name], name);
 }
 

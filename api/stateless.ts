@@ -1,4 +1,5 @@
 import type { Caller } from '../protocol/index.js';
+import { deleteCronsOf } from './cron-changes.js';
 import type { ApiContext } from './context.js';
 
 /** Marks the thread of a stateless run that nobody wants to keep. */
@@ -38,6 +39,7 @@ export async function sweepStateless(context: ApiContext, caller: Caller, endedB
  */
 export async function deleteThread(context: ApiContext, caller: Caller, threadId: string): Promise<void> {
   await context.threads.closeThread(caller, threadId);
+  await deleteCronsOf(context, caller, { threadId });
   await context.conversations.close(caller, threadId, context.options.closeTimeoutMs);
   await context.events.deleteThread(caller, threadId);
   await context.threads.deleteThread(caller, threadId);

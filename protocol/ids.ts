@@ -3,5 +3,10 @@ export function conversationId(tenant: string, threadId: string): string {
   return `conversation/${tenant}/${threadId}`;
 }
 
+/** Id of a cron's Schedule, and with the scheduled time behind it of the workflow of each firing. */
+export function cronScheduleId(tenant: string, cronId: string): string {
+  return `cron/${tenant}/${cronId}`;
+}
+
 /** Task queue that every worker serves unless told otherwise. */
 export const DEFAULT_TASK_QUEUE = 'colloquy';

@@ -32,6 +32,10 @@ export type {
 } from './thread.js';
 export { CONTROL_EVENTS, STATE_UPDATE_EVENT } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
-export { DEFAULT_TASK_QUEUE, conversationId } from './ids.js';
+export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId } from './ids.js';
+export { DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
+export type { Cron, OverlapPolicy, ScheduleOptions } from './cron.js';
+export { isTimezone, readCronExpression } from './cron-expression.js';
+export type { ScheduleTimes } from './cron-expression.js';
 export { DEFAULT_STEP_OPTIONS } from './step.js';
 export type { Cursor, InterruptsByTask, PendingInterrupt, StepOptions } from './step.js';

@@ -1,7 +1,10 @@
 /** Records of assistants, threads, runs and their state: head, fence, checkpoint saver. Knows no HTTP, no Temporal, no graph. */
 export { systemAssistantId } from './assistant-records.js';
+export type { CronChange, CronFilter, CronPatch, CronQuery, CronStore, NewCron } from './cron-store.js';
 export { createAssistantStore } from './mongo-assistant-store.js';
 export type { AssistantStoreOptions } from './mongo-assistant-store.js';
+export { createCronStore } from './mongo-cron-store.js';
+export type { CronStoreOptions } from './mongo-cron-store.js';
 export { createThreadStore, ensureIndexes } from './mongo-thread-store.js';
 export type { ThreadStoreOptions } from './mongo-thread-store.js';
 export type {

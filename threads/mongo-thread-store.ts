@@ -2,6 +2,7 @@ import { ensureStateIndexes } from './mongo-saver.js';
 import type { Db } from 'mongodb';
 import type { Authorize, Caller, Resource } from '../protocol/index.js';
 import type { AssistantDocument } from './assistant-records.js';
+import type { CronDocument } from './cron-records.js';
 import { withDatabaseErrors } from './mongo-errors.js';
 import type { ThreadStore } from './ports.js';
 import { guardTenant } from './record-fields.js';
@@ -23,7 +24,7 @@ export interface ThreadStoreOptions {
   pruneState: (tenant: string, threadId: string) => Promise<void>;
 }
 
-/** Indexes of the collections `threads`, `runs` and `assistants`. Idempotent. */
+/** Indexes of the collections `threads`, `runs`, `assistants` and `crons`. Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
   await Promise.all([
     ensureStateIndexes(db),
@@ -43,6 +44,12 @@ export async function ensureIndexes(db: Db): Promise<void> {
     db.collection<AssistantDocument>('assistants').createIndexes([
       { key: { tenant: 1, createdAt: -1 }, name: 'created' },
       { key: { labels: 1 }, name: 'labels' },
+    ]),
+    db.collection<CronDocument>('crons').createIndexes([
+      { key: { tenant: 1, createdAt: -1 }, name: 'created' },
+      { key: { labels: 1 }, name: 'labels' },
+      { key: { thread: 1 }, name: 'thread', partialFilterExpression: { thread: { $type: 'string' } } },
+      { key: { unsettled: 1 }, name: 'unsettled', partialFilterExpression: { unsettled: { $type: 'string' } } },
     ]),
   ]);
 }

@@ -14,6 +14,7 @@ import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { StateCache } from '../threads/index.js';
 import { startHealth } from './health.js';
+import { composeScheduledRuns } from './scheduled-runs.js';
 import { openStores } from './stores.js';
 import type { Stores } from './stores.js';
 import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
@@ -65,10 +66,14 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     const connection = await connectNative(config);
     closers.push(() => connection.close());
     const drain = new AbortController();
+    const scheduled = composeScheduledRuns(config, stores, project, {
+      connection,
+      interceptors: { workflow: tracing.client },
+    });
     const worker = await Worker.create({
       ...workerOptions(config, overrides),
       connection,
-      activities: createActivities(activityDependencies(config, stores, project, drain.signal)),
+      activities: createActivities({ ...activityDependencies(config, stores, project, drain.signal), ...scheduled }),
       interceptors: { activity: tracing.activity },
       ...overrides.options,
     });
@@ -127,9 +132,9 @@ function workflowSource(given: string | undefined): Pick<WorkerOptions, 'workflo
 }
 
 function activityDependencies(config: Config, stores: Stores, project: AgentProject, drain: AbortSignal) {
-  const { client, db, threads, assistants, events } = stores;
+  const { client, db, threads, assistants, crons, events } = stores;
   const cache = new StateCache(config.worker.stateCacheBytes);
-  return { client, db, threads, assistants, events, project, cache, drain };
+  return { client, db, threads, assistants, crons, events, project, cache, drain };
 }
 
 async function prepareTemporal(config: Config): Promise<void> {

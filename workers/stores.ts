@@ -9,11 +9,12 @@ import {
   MongoSaver,
   copyState,
   createAssistantStore,
+  createCronStore,
   createThreadStore,
   ensureIndexes as ensureThreadIndexes,
   keepLatest,
 } from '../threads/index.js';
-import type { AssistantStore, ThreadStore } from '../threads/index.js';
+import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import { MongoOutbox } from './mongo-outbox.js';
 
 /** Everything that a process keeps in the database. */
@@ -22,6 +23,7 @@ export interface Stores {
   db: Db;
   threads: ThreadStore;
   assistants: AssistantStore;
+  crons: CronStore;
   events: EventLog;
   outbox: MongoOutbox;
   authorize: Authorize;
@@ -55,6 +57,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
         pruneState: (tenant, threadId) => keepLatest({ client, db, tenant }, threadId),
       }),
       assistants: createAssistantStore({ db, authorize: sameTenant }),
+      crons: createCronStore({ db, authorize: sameTenant }),
       events,
       outbox,
       authorize: sameTenant,

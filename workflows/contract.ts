@@ -345,3 +345,39 @@ export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;
 
 /** Rejections of updates are application failures whose type is a code of ours. */
 export type RejectionCode = 'conflict' | 'queue_full' | 'thread_closed' | 'invalid_argument';
+
+// ---- crons
+
+/** Started by the Schedule of a cron, once for each firing: has the run made, and lasts as long as it, so that the Schedule can tell overlaps. */
+export const CRON_WORKFLOW = 'cron';
+
+export interface CronInput {
+  tenant: string;
+  cronId: string;
+}
+
+/** The run of a firing, or why there is none. */
+export type FiredRun = { threadId: string; runId: string } | { refused: string };
+
+/** Result of the workflow. `gone`: the run was deleted before it ended. */
+export type CronOutcome = FiredRun & { status?: EndedRunStatus | 'gone' };
+
+export interface FireCronTask extends CronInput {
+  /** ISO 8601, the time that the Schedule meant: with the cron's id it is the idempotency key of the run. */
+  scheduledAt: string;
+}
+
+export interface ScheduledRunTask {
+  tenant: string;
+  threadId: string;
+  runId: string;
+}
+
+export interface CronActivities {
+  /** Takes a run in as the cron says now. Idempotent by cron and scheduled time. */
+  fireCron(task: FireCronTask): Promise<FiredRun>;
+  /** Fails until the run has ended, and is tried again by the server, which costs no history and holds no worker. */
+  awaitScheduledRun(task: ScheduledRunTask): Promise<EndedRunStatus | 'gone'>;
+  /** Cancels the run, if it has not ended. Idempotent. */
+  cancelScheduledRun(task: ScheduledRunTask): Promise<void>;
+}

@@ -72,6 +72,7 @@ const MAKERS: Readonly<Record<string, string[]>> = {
   'post /threads': ['thread_id'],
   'post /threads/:thread_id/runs': ['thread_id', 'run_id'],
   'post /runs': ['run_id'],
+  'post /runs/crons': ['cron_id'],
 };
 
 function links({ method, path }: Operation, operations: readonly Operation[]) {

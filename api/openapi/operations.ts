@@ -37,6 +37,7 @@ import {
   threadSearch,
   threadStreamQuery,
 } from '../../protocol/schemas/index.js';
+import { CRON_OPERATIONS } from './cron-operations.js';
 import type { Operation } from './operation.js';
 
 const KEYED = { 'Idempotency-Key': idempotencyKey };
@@ -348,4 +349,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...states,
   ...runs,
   ...stateless,
+  ...CRON_OPERATIONS,
 ];

@@ -45,3 +45,14 @@ export {
   threadAnswer,
   threadFound,
 } from './answers.js';
+export {
+  cronAnswer,
+  cronBackfill,
+  cronCount,
+  cronCreate,
+  cronPatch,
+  cronSearch,
+  threadCronCreate,
+  threadCronPatch,
+} from './cron.js';
+export type { CronCountBody, CronCreate, CronPatchBody } from './cron.js';

@@ -25,7 +25,7 @@ describe('threads and assistants', () => {
       version: '0.0.0',
       langgraph_js_version: '1.7.3',
       context: 'js',
-      flags: { assistants: true, crons: false },
+      flags: { assistants: true, crons: true },
     });
   });
 

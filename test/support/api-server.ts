@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:http';
 import { Client } from '@langchain/langgraph-sdk';
-import { createApi, type ApiDependencies, type ApiOptions } from '../../api/index.js';
+import { Client as TemporalClient, Connection } from '@temporalio/client';
+import { createApi, createSchedules, type ApiDependencies, type ApiOptions, type Schedules } from '../../api/index.js';
 import { ColloquyError, DEFAULT_TENANT, type Caller, type ErrorCode, type Run } from '../../protocol/index.js';
 import type { StateAccess, ThreadState } from '../../steps/ports.js';
 import { openStores, type Stores } from '../../workers/stores.js';
@@ -74,10 +75,16 @@ export class ApiFixture {
   readonly errors: unknown[] = [];
   readonly states = new FakeStates();
   readonly conversations: ScriptedConversations;
+  /** Real ones; no worker serves what they start. */
+  readonly schedules: Schedules;
+  readonly temporal: TemporalClient;
+  readonly #connection = Connection.lazy({ address: process.env['COLLOQUY_TEST_TEMPORAL_ADDRESS'] ?? '' });
   readonly #servers: { server: Server; shutdown: AbortController }[] = [];
 
   private constructor(readonly stores: Stores) {
     this.conversations = new ScriptedConversations(stores.threads, stores.events);
+    this.temporal = new TemporalClient({ connection: this.#connection });
+    this.schedules = createSchedules({ client: this.temporal, taskQueue: 'nobody', timeoutMs: 10_000 });
   }
 
   static async start(name: string): Promise<ApiFixture> {
@@ -94,6 +101,7 @@ export class ApiFixture {
       ...this.stores,
       states: this.states,
       conversations: this.conversations,
+      schedules: this.schedules,
       info: { version: '0.0.0', langgraphVersion: '1.7.3' },
       report: (error) => this.errors.push(error),
     };
@@ -126,5 +134,6 @@ export class ApiFixture {
     await this.conversations.idle();
     await this.stores.db.dropDatabase();
     await this.stores.close();
+    await this.#connection.close();
   }
 }

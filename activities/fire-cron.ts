@@ -1,0 +1,110 @@
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { v5 as uuid5 } from '@langchain/core/utils/uuid';
+import { ENDED_RUN_STATUSES, errorCode, type Caller, type Cron, type EndedRunStatus } from '../protocol/index.js';
+import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
+import { workerCaller, type ActivityDependencies, type ScheduledRun } from './deps.js';
+
+/** Runs of firings get their ids from cron and time, so that a firing that comes again finds its run. */
+const FIRING_NAMESPACE = '0c5b0c52-8f0e-5c0e-9d0a-3c1f4b8d7e21';
+/** The conversation's own words for "not now": the firing is skipped, as a request would be refused. */
+const SKIPPED = ['conflict', 'queue_full', 'thread_closed'];
+/** Worth another attempt. */
+const PASSING = [undefined, 'unavailable', 'internal'];
+
+/** The activities of the workflow `cron`. */
+export function createCronActivities({ threads, crons, schedules, runs }: ActivityDependencies): CronActivities {
+  async function findCron({ tenant, cronId }: FireCronTask): Promise<Cron | undefined> {
+    const found = crons.getCron(workerCaller(tenant), cronId, { shownOnly: false });
+    return unlessGone(found, undefined);
+  }
+
+  async function noteNext(cron: Cron): Promise<void> {
+    const next = await schedules.next(cron);
+    await crons.noteNextRun(workerCaller(cron.tenant), cron.cronId, next);
+  }
+
+  async function take(order: ScheduledRun): Promise<FiredRun> {
+    try {
+      return await runs.take(order);
+    } catch (error) {
+      const code = errorCode(error);
+      if (PASSING.includes(code)) throw error;
+      // An attempt before this one took it, and the cron was changed in between.
+      if (code === 'conflict' && (await statusOf(order.caller, order)) !== 'gone') return placeOf(order);
+      const { message } = error as Error;
+      if (SKIPPED.includes(code as string)) return { refused: message };
+      throw ApplicationFailure.create({ message, type: code as string, nonRetryable: true, cause: error as Error });
+    }
+  }
+
+  async function statusOf(caller: Caller, { threadId, runId }: { threadId: string; runId: string }) {
+    const found = threads.getRun(caller, threadId, runId, { admittedOnly: false });
+    return unlessGone(
+      found.then((run) => run.status),
+      'gone' as const,
+    );
+  }
+
+  return {
+    async fireCron(task) {
+      const cron = await findCron(task);
+      if (cron === undefined) {
+        await schedules.remove(task.tenant, task.cronId);
+        return { refused: `cron ${task.cronId} does not exist; its schedule is removed` };
+      }
+      const fired = await take(orderOf(cron, task));
+      // What clients see of it; the Schedule knows by itself, and who reads a time that is past asks it.
+      await noteNext(cron).catch(() => undefined);
+      return fired;
+    },
+
+    async awaitScheduledRun({ tenant, threadId, runId }) {
+      const status = await statusOf(workerCaller(tenant), { threadId, runId });
+      if (status === 'gone' || isEnded(status)) return status;
+      throw ApplicationFailure.create({
+        message: `run ${runId} is ${status}`,
+        type: 'RunNotEnded',
+        category: ApplicationFailureCategory.BENIGN,
+      });
+    },
+
+    cancelScheduledRun: ({ tenant, threadId, runId }) => runs.cancel(workerCaller(tenant), threadId, runId),
+  };
+}
+
+/** The run that a firing asks for, in the words of the API: as if who made the cron sent it now. */
+function orderOf(cron: Cron, { scheduledAt }: FireCronTask): ScheduledRun {
+  const key = `cron/${cron.cronId}/${scheduledAt}`;
+  const runId = uuid5(`${cron.tenant}/${key}`, FIRING_NAMESPACE);
+  const stateless = cron.threadId === undefined;
+  return {
+    caller: { tenant: cron.tenant, principal: { kind: 'service', id: 'cron' }, onBehalfOf: [cron.createdBy] },
+    threadId: cron.threadId ?? runId,
+    runId,
+    key,
+    stateless,
+    body: {
+      ...cron.payload,
+      assistant_id: cron.assistantId,
+      metadata: { ...cron.metadata, cron_id: cron.cronId },
+      ...(stateless && { on_completion: cron.onRunCompleted }),
+    },
+  };
+}
+
+function placeOf({ threadId, runId }: ScheduledRun): FiredRun {
+  return { threadId, runId };
+}
+
+function isEnded(status: string): status is EndedRunStatus {
+  return (ENDED_RUN_STATUSES as readonly string[]).includes(status);
+}
+
+async function unlessGone<T, G>(found: Promise<T>, gone: G): Promise<T | G> {
+  try {
+    return await found;
+  } catch (error) {
+    if (errorCode(error) === 'not_found') return gone;
+    throw error;
+  }
+}

@@ -1,0 +1,105 @@
+import { DEFAULT_SCHEDULE_OPTIONS, type Cron, type ScheduleOptions } from '../protocol/index.js';
+import type { CronCreate, CronPatchBody } from '../protocol/schemas/index.js';
+import type { CronPatch, NewCron } from '../threads/index.js';
+
+/** Crons as clients write and read them. */
+
+export function cronToWire(cron: Cron): Record<string, unknown> {
+  return {
+    cron_id: cron.cronId,
+    assistant_id: cron.assistantId,
+    thread_id: cron.threadId ?? null,
+    ...(cron.threadId === undefined && { on_run_completed: cron.onRunCompleted }),
+    user_id: cron.createdBy.id === 'anonymous' ? null : cron.createdBy.id,
+    schedule: cron.schedule,
+    timezone: cron.timezone ?? null,
+    end_time: cron.endTime?.toISOString() ?? null,
+    enabled: cron.enabled,
+    next_run_date: cron.nextRunAt?.toISOString() ?? null,
+    payload: { ...cron.payload, assistant_id: cron.assistantId, schedule: cron.schedule },
+    metadata: cron.metadata,
+    schedule_options: {
+      overlap: cron.options.overlap,
+      catchup_window_seconds: cron.options.catchupWindowSeconds,
+      jitter_seconds: cron.options.jitterSeconds,
+    },
+    created_at: cron.createdAt.toISOString(),
+    updated_at: cron.updatedAt.toISOString(),
+  };
+}
+
+export function newCron(body: CronCreate, place: { cronId: string; assistantId: string; threadId?: string }): NewCron {
+  const { timezone, end_time: endTime } = body;
+  return {
+    ...place,
+    schedule: body.schedule,
+    ...(timezone && { timezone }),
+    ...(endTime && { endTime }),
+    enabled: body.enabled ?? true,
+    onRunCompleted: place.threadId === undefined ? (body.on_run_completed ?? 'delete') : 'keep',
+    payload: withoutNulls(payloadOf(body)),
+    metadata: body.metadata ?? {},
+    options: { ...DEFAULT_SCHEDULE_OPTIONS, ...withoutNulls(optionsOf(body.schedule_options)) },
+  };
+}
+
+export function cronPatchOf(body: CronPatchBody): CronPatch {
+  const { schedule, timezone, end_time: endTime, enabled, on_run_completed: onRunCompleted } = body;
+  const { schedule_options: options } = body;
+  return {
+    ...(schedule !== undefined && { schedule }),
+    ...(timezone !== undefined && { timezone }),
+    ...(endTime !== undefined && { endTime }),
+    ...(enabled !== undefined && { enabled }),
+    ...(onRunCompleted !== undefined && { onRunCompleted }),
+    payload: payloadOf(body),
+    ...(body.metadata && { metadata: body.metadata }),
+    ...(options !== undefined && { options: defaulted(optionsOf(options ?? NO_OPTIONS)) }),
+  };
+}
+
+const CRON_FIELDS = [
+  'assistant_id',
+  'schedule',
+  'timezone',
+  'end_time',
+  'enabled',
+  'on_run_completed',
+  'metadata',
+  'schedule_options',
+];
+
+/** The fields of the run. */
+function payloadOf(body: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(body).filter(([key, value]) => !CRON_FIELDS.includes(key) && value !== undefined),
+  );
+}
+
+const NO_OPTIONS = { overlap: null, catchup_window_seconds: null, jitter_seconds: null };
+
+type Nullable<T> = { [K in keyof T]?: T[K] | null };
+
+function optionsOf(given: CronCreate['schedule_options']): Nullable<ScheduleOptions> {
+  const { overlap, catchup_window_seconds: catchupWindowSeconds, jitter_seconds: jitterSeconds } = given ?? {};
+  return {
+    ...(overlap !== undefined && { overlap }),
+    ...(catchupWindowSeconds !== undefined && { catchupWindowSeconds }),
+    ...(jitterSeconds !== undefined && { jitterSeconds }),
+  };
+}
+
+/** An option that is cleared has its default again. */
+function defaulted(options: Nullable<ScheduleOptions>): Partial<ScheduleOptions> {
+  const cleared = Object.keys(options).filter((key) => options[key as keyof ScheduleOptions] === null);
+  const defaults = Object.fromEntries(
+    cleared.map((key) => [key, DEFAULT_SCHEDULE_OPTIONS[key as keyof ScheduleOptions]]),
+  );
+  return { ...withoutNulls(options), ...defaults };
+}
+
+function withoutNulls<T extends object>(given: T): { [K in keyof T]: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)) as {
+    [K in keyof T]: NonNullable<T[K]>;
+  };
+}

@@ -1,0 +1,161 @@
+import { Router, type Request, type Response } from 'express';
+import { v7 as uuid7 } from '@langchain/core/utils/uuid';
+import type { Assistant, Caller, Cron, Thread } from '../protocol/index.js';
+import {
+  cronBackfill,
+  cronCount,
+  cronCreate,
+  cronPatch,
+  cronSearch,
+  threadCronCreate,
+  threadCronPatch,
+  uuid,
+  type CronCountBody,
+  type CronCreate,
+  type CronPatchBody,
+  type RunBody,
+} from '../protocol/schemas/index.js';
+import type { CronFilter, CronQuery } from '../threads/index.js';
+import { callerOf, type ApiContext } from './context.js';
+import { createCron, cronNotFound, deleteCron, updateCron } from './cron-changes.js';
+import { cronPatchOf, cronToWire, newCron } from './cron-wire.js';
+import { orNotFound } from './errors.js';
+import { findAssistant, findThread } from './find.js';
+import { setPagination } from './pagination.js';
+import { bodyOf, pathId } from './params.js';
+import { buildRequest } from './run-request.js';
+import { parse } from './validate.js';
+import { select } from './wire.js';
+
+const DEFAULT_PAGE = 10;
+
+export function cronRoutes(context: ApiContext): Router {
+  const router = Router();
+
+  router.post('/runs/crons', async (req, res) => {
+    const body = parse(cronCreate, bodyOf(req), 'request body');
+    res.json(cronToWire(await create(context, callerOf(res), body)));
+  });
+
+  router.post('/threads/:thread_id/runs/crons', async (req, res) => {
+    const threadId = pathId(req, 'thread_id');
+    const body = parse(threadCronCreate, bodyOf(req), 'request body') as CronCreate;
+    const thread = await findThread(context, callerOf(res), threadId);
+    res.json(cronToWire(await create(context, callerOf(res), body, thread)));
+  });
+
+  router.post('/runs/crons/search', async (req, res) => {
+    const caller = callerOf(res);
+    const body = parse(cronSearch, bodyOf(req), 'request body');
+    const query: CronQuery = {
+      ...(await filterOf(context, caller, body)),
+      limit: body.limit ?? DEFAULT_PAGE,
+      offset: body.offset ?? 0,
+      sortBy: body.sort_by ?? 'created_at',
+      sortOrder: body.sort_order ?? 'desc',
+    };
+    const [found, total] = await Promise.all([
+      context.crons.searchCrons(caller, query),
+      context.crons.countCrons(caller, query),
+    ]);
+    setPagination(res, { offset: query.offset, limit: query.limit, total });
+    const crons = await Promise.all(found.map((cron) => upToDate(context, caller, cron)));
+    res.json(crons.map((cron) => select(cronToWire(cron), body.select)));
+  });
+
+  router.post('/runs/crons/count', async (req, res) => {
+    const body = parse(cronCount, bodyOf(req), 'request body');
+    res.json(await context.crons.countCrons(callerOf(res), await filterOf(context, callerOf(res), body)));
+  });
+
+  router.get('/runs/crons/:cron_id', async (req, res) => {
+    const cron = await find(context, req, res);
+    res.json(cronToWire(await upToDate(context, callerOf(res), cron)));
+  });
+
+  router.patch('/runs/crons/:cron_id', async (req, res) => {
+    const caller = callerOf(res);
+    const cron = await find(context, req, res);
+    const schema = cron.threadId === undefined ? cronPatch : threadCronPatch;
+    const body = parse(schema, bodyOf(req), 'request body') as CronPatchBody;
+    const patch = cronPatchOf(body);
+    const assistant = await findAssistant(context, caller, cron.assistantId);
+    checkRun({ ...cron.payload, ...patch.payload }, assistant, cron.threadId);
+    res.json(cronToWire(await updateCron(context, caller, cron, patch)));
+  });
+
+  router.delete('/runs/crons/:cron_id', async (req, res) => {
+    await deleteCron(context, callerOf(res), pathId(req, 'cron_id'));
+    res.status(204).end();
+  });
+
+  router.post('/runs/crons/:cron_id/backfill', async (req, res) => {
+    const cron = await find(context, req, res);
+    const { start, end, overlap } = parse(cronBackfill, bodyOf(req), 'request body');
+    await context.schedules.backfill(cron, { start, end, ...(overlap && { overlap }) });
+    res.status(202).end();
+  });
+
+  return router;
+}
+
+function find(context: ApiContext, req: Request, res: Response): Promise<Cron> {
+  const cronId = pathId(req, 'cron_id');
+  return orNotFound(context.crons.getCron(callerOf(res), cronId), cronNotFound(cronId));
+}
+
+async function create(context: ApiContext, caller: Caller, body: CronCreate, thread?: Thread): Promise<Cron> {
+  const assistant = await findAssistant(context, caller, body.assistant_id);
+  const threadId = thread?.threadId;
+  const cron = newCron(body, {
+    cronId: uuid7(),
+    assistantId: assistant.assistantId,
+    ...(threadId !== undefined && { threadId }),
+  });
+  checkRun(cron.payload, assistant, threadId);
+  return createCron(context, caller, cron);
+}
+
+/** What a firing would be refused for is refused now: who could read the refusal is still here. Errors: `invalid_argument`. */
+function checkRun(payload: Record<string, unknown>, assistant: Assistant, threadId: string | undefined): void {
+  const body = { ...payload, assistant_id: assistant.assistantId } as RunBody;
+  const place = { threadId: threadId ?? uuid7(), runId: uuid7() };
+  const now = new Date();
+  const thread: Thread = {
+    tenant: assistant.tenant,
+    threadId: place.threadId,
+    status: 'idle',
+    metadata: {},
+    config: {},
+    interrupts: {},
+    createdAt: now,
+    updatedAt: now,
+    stateUpdatedAt: now,
+  };
+  buildRequest(body, assistant, thread, place);
+}
+
+/** A next run that is past has been fired, or skipped without our hearing of it: the Schedule knows. */
+async function upToDate(context: ApiContext, caller: Caller, cron: Cron): Promise<Cron> {
+  if (cron.nextRunAt === undefined || cron.nextRunAt.getTime() > Date.now()) return cron;
+  const { nextRunAt: _past, ...fields } = cron;
+  const next = await context.schedules.next(cron);
+  await context.crons.noteNextRun(caller, cron.cronId, next);
+  return { ...fields, ...(next !== undefined && { nextRunAt: next }) };
+}
+
+/** A graph's name stands for its system assistant. */
+async function filterOf(context: ApiContext, caller: Caller, body: CronCountBody): Promise<CronFilter> {
+  const { assistant_id: assistant, thread_id: threadId, enabled, metadata } = body;
+  return {
+    ...(assistant && { assistantId: await assistantIdOf(context, caller, assistant) }),
+    ...(threadId && { threadId }),
+    ...(typeof enabled === 'boolean' && { enabled }),
+    ...(metadata && { metadata }),
+  };
+}
+
+async function assistantIdOf(context: ApiContext, caller: Caller, idOrGraph: string): Promise<string> {
+  const id = uuid.safeParse(idOrGraph);
+  return id.success ? id.data : (await findAssistant(context, caller, idOrGraph)).assistantId;
+}

@@ -1,0 +1,169 @@
+import { ScheduleAlreadyRunning, ScheduleNotFoundError, type Client } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { ColloquyError, cronScheduleId, readCronExpression, type Cron, type OverlapPolicy } from '../protocol/index.js';
+import { CRON_WORKFLOW, SEARCH_ATTRIBUTES, oneLine, type CronInput } from '../workflows/contract.js';
+import { hasGrpcCause } from './conversations.js';
+
+export interface BackfillPeriod {
+  start: Date;
+  end: Date;
+  /** Default: the cron's own. */
+  overlap?: OverlapPolicy;
+}
+
+/** The Schedules that fire crons. Errors of every call: `unavailable`. */
+export interface Schedules {
+  /** Makes the Schedule, or changes it, to be as the cron says; answers when it fires next. Idempotent. Errors: `invalid_argument`. */
+  put(cron: Cron): Promise<Date | undefined>;
+  /** When it fires next; nothing for one that is not enabled, has ended, or is not there. */
+  next(cron: Cron): Promise<Date | undefined>;
+  /** Idempotent. */
+  remove(tenant: string, cronId: string): Promise<void>;
+  /** Fires for every scheduled time of the period, now. Errors: `invalid_argument` where there are too many. */
+  backfill(cron: Cron, period: BackfillPeriod): Promise<void>;
+}
+
+export interface TemporalSchedulesOptions {
+  client: Client;
+  taskQueue: string;
+  timeoutMs: number;
+}
+
+export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedulesOptions): Schedules {
+  const handleOf = (tenant: string, cronId: string) => client.schedule.getHandle(cronScheduleId(tenant, cronId));
+
+  async function within<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await client.withDeadline(Date.now() + timeoutMs, call);
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  async function put(cron: Cron): Promise<void> {
+    const wanted = definition(cron, taskQueue);
+    try {
+      await handleOf(cron.tenant, cron.cronId).update(() => wanted);
+    } catch (error) {
+      if (!(error instanceof ScheduleNotFoundError)) throw error;
+      await client.schedule.create({ scheduleId: cronScheduleId(cron.tenant, cron.cronId), ...wanted });
+    }
+  }
+
+  async function next(cron: Cron): Promise<Date | undefined> {
+    if (!cron.enabled) return undefined;
+    try {
+      const { info } = await handleOf(cron.tenant, cron.cronId).describe();
+      return info.nextActionTimes[0];
+    } catch (error) {
+      if (error instanceof ScheduleNotFoundError) return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    next: (cron) => within(() => next(cron)),
+
+    put: (cron) =>
+      within(async () => {
+        await put(cron).catch((error: unknown) => {
+          // Another process made it between the two calls.
+          if (error instanceof ScheduleAlreadyRunning) return put(cron);
+          throw refused(error);
+        });
+        return next(cron);
+      }),
+
+    remove: (tenant, cronId) =>
+      within(async () => {
+        await handleOf(tenant, cronId)
+          .delete()
+          .catch((error: unknown) => {
+            if (!(error instanceof ScheduleNotFoundError)) throw error;
+          });
+      }),
+
+    backfill: (cron, period) =>
+      within(async () => {
+        await checkPeriod(client, cron, period);
+        const { start, end, overlap = cron.options.overlap } = period;
+        await handleOf(cron.tenant, cron.cronId).backfill({ start, end, overlap: POLICIES[overlap] });
+      }),
+  };
+}
+
+/** The server lists at most so many times. */
+const MOST_BACKFILLED = 1_000;
+
+/** A period that is long for its schedule would keep the scheduler busy for hours, and nothing stops it. */
+async function checkPeriod(client: Client, cron: Cron, { start, end }: BackfillPeriod): Promise<void> {
+  const { startTime: times } = await client.connection.workflowService.listScheduleMatchingTimes({
+    namespace: client.options.namespace,
+    scheduleId: cronScheduleId(cron.tenant, cron.cronId),
+    startTime: msToTs(start.getTime()),
+    endTime: msToTs(end.getTime()),
+  });
+  if (times.length < MOST_BACKFILLED) return;
+  const period = `${start.toISOString()} to ${end.toISOString()}`;
+  const problem = `end: ${period} has ${MOST_BACKFILLED} scheduled times or more; backfill it in parts`;
+  throw new ColloquyError('invalid_argument', problem, { field: 'end' });
+}
+
+const POLICIES = {
+  allow_all: 'ALLOW_ALL',
+  skip: 'SKIP',
+  buffer_one: 'BUFFER_ONE',
+  buffer_all: 'BUFFER_ALL',
+  cancel_other: 'CANCEL_OTHER',
+} as const satisfies Record<OverlapPolicy, string>;
+
+/** A Schedule holds times and ids alone: what a firing runs stands in the cron's record. */
+function definition(cron: Cron, taskQueue: string) {
+  const { tenant, cronId, options } = cron;
+  const times = readCronExpression(cron.schedule);
+  const keyword = (name: string, value: string) => ({ key: { name, type: 'KEYWORD' as const }, value });
+  const args: [CronInput] = [{ tenant, cronId }];
+  return {
+    spec: {
+      ...('everySeconds' in times
+        ? { intervals: [{ every: times.everySeconds * 1_000 }] }
+        : { cronExpressions: times.expressions }),
+      timezone: cron.timezone ?? 'UTC',
+      ...(cron.endTime !== undefined && { endAt: cron.endTime }),
+      jitter: options.jitterSeconds * 1_000,
+    },
+    action: {
+      type: 'startWorkflow' as const,
+      workflowType: CRON_WORKFLOW,
+      workflowId: cronScheduleId(tenant, cronId),
+      taskQueue,
+      args,
+      staticSummary: oneLine(`cron ${cron.schedule}`),
+      typedSearchAttributes: [
+        keyword(SEARCH_ATTRIBUTES.tenant, tenant),
+        keyword(SEARCH_ATTRIBUTES.assistant, cron.assistantId),
+      ],
+    },
+    policies: { overlap: POLICIES[options.overlap], catchupWindow: options.catchupWindowSeconds * 1_000 },
+    state: { paused: !cron.enabled, note: cron.enabled ? 'enabled' : 'not enabled' },
+  };
+}
+
+/** The client throws a bare `TypeError` for a specification that the server does not accept. */
+function refused(error: unknown): unknown {
+  if (!(error instanceof TypeError)) return error;
+  return new ColloquyError('invalid_argument', `the schedule is not accepted: ${error.message}`, { cause: error });
+}
+
+function translated(error: unknown): unknown {
+  if (error instanceof ScheduleNotFoundError) {
+    return new ColloquyError('not_found', `there is no schedule ${error.scheduleId}`, { cause: error });
+  }
+  if (hasGrpcCause(error)) {
+    return new ColloquyError('unavailable', 'the scheduler did not answer in time; try again', {
+      cause: error,
+      retryAfterMs: 1_000,
+    });
+  }
+  return error;
+}

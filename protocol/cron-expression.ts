@@ -1,0 +1,140 @@
+import { ColloquyError } from './errors.js';
+
+/** When a schedule fires: at the times of any of these expressions (minute hour day month weekday, numbers only), or in even steps. */
+export type ScheduleTimes = { expressions: string[] } | { everySeconds: number };
+
+interface Field {
+  name: string;
+  least: number;
+  most: number;
+  names?: readonly string[];
+}
+
+const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'];
+const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
+
+const MINUTE: Field = { name: 'minute', least: 0, most: 59 };
+const HOUR: Field = { name: 'hour', least: 0, most: 23 };
+const DAY: Field = { name: 'day of month', least: 1, most: 31 };
+const MONTH: Field = { name: 'month', least: 1, most: 12, names: MONTHS };
+/** 0 and 7 are Sunday. */
+const WEEKDAY: Field = { name: 'day of week', least: 0, most: 7, names: WEEKDAYS };
+
+const SHORTHANDS: Readonly<Record<string, string>> = {
+  '@yearly': '0 0 1 1 *',
+  '@annually': '0 0 1 1 *',
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@midnight': '0 0 * * *',
+  '@hourly': '0 * * * *',
+};
+const EVERY = /^@every ([1-9]\d{0,6})([smhd])$/;
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+/** February of a leap year has 29. */
+const LONGEST_DAY: readonly number[] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/**
+ * Reads a cron expression of five fields, a shorthand (`@daily`) or `@every <n>s|m|h|d`. With six or seven fields cron programs disagree which
+ * one is the second and which the year, so those are refused. As in cron, day of month and day of week are alternatives where both are given.
+ * Errors: `invalid_argument`.
+ */
+export function readCronExpression(text: string): ScheduleTimes {
+  const every = EVERY.exec(text.trim());
+  if (every) return { everySeconds: Number(every[1]) * (SECONDS[every[2] ?? ''] ?? 0) };
+  const parts = (SHORTHANDS[text.trim()] ?? text).trim().split(/\s+/);
+  const [minutes, hours, days, months, weekdays] = parts;
+  if (
+    parts.length !== 5 ||
+    minutes === undefined ||
+    hours === undefined ||
+    days === undefined ||
+    months === undefined ||
+    weekdays === undefined
+  ) {
+    throw invalid(
+      'expected five fields (minute, hour, day of month, month, day of week), a shorthand such as @daily, or @every with a number and s, m, h or d',
+    );
+  }
+  const minute = readField(MINUTE, minutes);
+  const hour = readField(HOUR, hours);
+  const day = readField(DAY, days);
+  const month = readField(MONTH, months);
+  const weekday = readField(WEEKDAY, weekdays);
+  const at = (d: string, w: string) => `${show(minute)} ${show(hour)} ${d} ${show(month)} ${w}`;
+  if (day === 'any') return { expressions: [at('*', show(weekday))] };
+  checkDays(day, month);
+  if (weekday === 'any') return { expressions: [at(show(day), '*')] };
+  return { expressions: [at(show(day), '*'), at('*', show(weekday))] };
+}
+
+type Values = 'any' | number[];
+
+function show(values: Values): string {
+  return values === 'any' ? '*' : values.join(',');
+}
+
+function readField(field: Field, text: string): Values {
+  const values = new Set(text.split(',').flatMap((part) => readRange(field, part)));
+  const numbers = [...(field === WEEKDAY ? new Set([...values].map((value) => value % 7)) : values)];
+  const count = field === WEEKDAY ? 7 : field.most - field.least + 1;
+  return numbers.length === count ? 'any' : numbers.sort((a, b) => a - b);
+}
+
+// A star, a value or a range, each with or without a step: 10/15, 1-31/2.
+function readRange(field: Field, part: string): number[] {
+  const [range = '', step, ...rest] = part.split('/');
+  const every = step === undefined ? 1 : Number(/^\d{1,4}$/.test(step) ? step : Number.NaN);
+  if (rest.length > 0 || !(every >= 1))
+    throw invalid(`${field.name} is "${part}"; expected a step of 1 or more behind one "/"`);
+  const [first, last] = readBounds(field, range, step !== undefined);
+  if (first > last) throw invalid(`${field.name} is "${part}"; the range goes backwards`);
+  const values: number[] = [];
+  for (let value = first; value <= last; value += every) values.push(value);
+  return values;
+}
+
+function readBounds(field: Field, range: string, hasStep: boolean): [first: number, last: number] {
+  const most = field === WEEKDAY ? 6 : field.most;
+  if (range === '*' || (range === '?' && (field === DAY || field === WEEKDAY))) return [field.least, most];
+  const [from = '', to, ...rest] = range.split('-');
+  if (rest.length > 0) throw invalid(`${field.name} is "${range}"; expected at most one "-"`);
+  const first = readValue(field, from);
+  if (to === undefined) return [first, hasStep ? most : first];
+  const last = readValue(field, to);
+  // Sunday ends a week as well as it begins one: FRI-SUN.
+  return [first, field === WEEKDAY && last === 0 && first > 0 ? 7 : last];
+}
+
+function readValue(field: Field, text: string): number {
+  const named = field.names?.indexOf(text.toUpperCase()) ?? -1;
+  const value = named >= 0 ? named + field.least : Number(/^\d{1,2}$/.test(text) ? text : Number.NaN);
+  if (value >= field.least && value <= field.most) return value;
+  const names = field.names === undefined ? '' : `, or ${field.names[0]} to ${field.names.at(-1)}`;
+  throw invalid(`${field.name} is "${text}"; expected ${field.least} to ${field.most}${names}`);
+}
+
+/** A day that none of the months has would never come. */
+function checkDays(day: number[], month: Values): void {
+  const months = month === 'any' ? LONGEST_DAY : month.map((number) => LONGEST_DAY[number - 1] ?? 0);
+  const [earliest = 1] = day;
+  if (earliest > Math.max(...months)) throw invalid(`day of month ${earliest} never comes in month ${show(month)}`);
+}
+
+function invalid(message: string): ColloquyError {
+  return new ColloquyError('invalid_argument', message, { field: 'schedule' });
+}
+
+/** Case counts, as in the database of time zones; offsets such as `+01:00` are none of its names. */
+const ZONE_NAME = /^[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*(\/[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*)*$/;
+
+/** Whether this is the name of an IANA time zone. */
+export function isTimezone(name: string): boolean {
+  if (!ZONE_NAME.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import { OVERLAP_POLICIES } from '../cron.js';
+import { isTimezone, readCronExpression } from '../cron-expression.js';
+import { jsonObject, limit, offset, servedAs, sortOrder, uuid } from './common.js';
+import { threadRunInBackground } from './run.js';
+
+const schedule = z.string().superRefine((text, context) => {
+  try {
+    readCronExpression(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+  }
+});
+
+const timezone = z.string().refine(isTimezone, 'expected the name of an IANA time zone, such as Europe/Berlin');
+
+/** Without an offset it is UTC, as the schedule is without a time zone. */
+const moment = z.iso
+  .datetime({ offset: true, local: true })
+  .transform((text) => new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`));
+
+const MAX_CATCHUP_SECONDS = 366 * 86_400;
+const MAX_JITTER_SECONDS = 86_400;
+
+/** Beyond LangGraph's fields. Temporal takes no catch-up window of less than 10 s. */
+const scheduleOptions = z.strictObject({
+  overlap: z.enum(OVERLAP_POLICIES).nullish(),
+  catchup_window_seconds: z.int().min(10).max(MAX_CATCHUP_SECONDS).nullish(),
+  jitter_seconds: z.int().min(0).max(MAX_JITTER_SECONDS).nullish(),
+});
+
+/** What a firing hands to its run, under the rules of a run in the background. */
+const payload = threadRunInBackground.pick({
+  input: true,
+  command: true,
+  config: true,
+  context: true,
+  webhook: true,
+  interrupt_before: true,
+  interrupt_after: true,
+  stream_mode: true,
+  stream_subgraphs: true,
+  stream_resumable: true,
+  durability: true,
+  checkpoint_during: true,
+  multitask_strategy: true,
+});
+
+const onRunCompleted = z.enum(['delete', 'keep']);
+const keepOnly = servedAs(['keep'], 'a thread outlives its runs; delete it by its id');
+
+/** Body of `POST /runs/crons`: every firing makes a thread. */
+export const cronCreate = payload.extend({
+  assistant_id: z.string().min(1),
+  schedule,
+  timezone: timezone.nullish(),
+  end_time: moment.nullish(),
+  enabled: z.boolean().nullish(),
+  on_run_completed: onRunCompleted.nullish(),
+  metadata: jsonObject.nullish(),
+  schedule_options: scheduleOptions.nullish(),
+});
+
+/** Body of `POST /threads/{id}/runs/crons`. */
+export const threadCronCreate = cronCreate.extend({ on_run_completed: keepOnly });
+
+/** Body of `PATCH /runs/crons/{id}`: what is absent stays, null clears. */
+export const cronPatch = payload.extend({
+  schedule: schedule.optional(),
+  timezone: timezone.nullish(),
+  end_time: moment.nullish(),
+  enabled: z.boolean().optional(),
+  on_run_completed: onRunCompleted.optional(),
+  metadata: jsonObject.nullish(),
+  schedule_options: scheduleOptions.nullish(),
+});
+
+export const threadCronPatch = cronPatch.extend({ on_run_completed: keepOnly });
+
+export const cronCount = z.strictObject({
+  assistant_id: z.string().min(1).nullish(),
+  thread_id: uuid.nullish(),
+  enabled: z.boolean().nullish(),
+  metadata: jsonObject.nullish(),
+});
+
+export const cronSearch = cronCount.extend({
+  limit: limit.nullish(),
+  offset: offset.nullish(),
+  sort_by: z.enum(['cron_id', 'assistant_id', 'thread_id', 'created_at', 'updated_at', 'next_run_date']).nullish(),
+  sort_order: sortOrder.nullish(),
+  select: z.array(z.string()).nullish(),
+});
+
+/** Body of `POST /runs/crons/{id}/backfill`. */
+export const cronBackfill = z
+  .strictObject({ start: moment, end: moment, overlap: z.enum(OVERLAP_POLICIES).nullish() })
+  .superRefine(({ start, end }, context) => {
+    const fault = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
+    if (end.getTime() < start.getTime()) fault('end', 'expected a time not before start');
+    if (end.getTime() > Date.now())
+      fault('end', 'expected a time that is past: what is to come is fired when it comes');
+  });
+
+export type CronCreate = z.infer<typeof cronCreate>;
+export type CronPatchBody = z.infer<typeof cronPatch>;
+export type CronCountBody = z.infer<typeof cronCount>;
+
+export const cronAnswer = z.object({
+  cron_id: z.guid(),
+  assistant_id: z.guid(),
+  thread_id: z.guid().nullable(),
+  on_run_completed: onRunCompleted.optional(),
+  user_id: z.string().nullable(),
+  schedule: z.string(),
+  timezone: z.string().nullable(),
+  end_time: z.iso.datetime().nullable(),
+  enabled: z.boolean(),
+  next_run_date: z.iso.datetime().nullable(),
+  payload: jsonObject,
+  metadata: jsonObject,
+  schedule_options: z.object({
+    overlap: z.enum(OVERLAP_POLICIES),
+    catchup_window_seconds: z.int(),
+    jitter_seconds: z.int(),
+  }),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+});
