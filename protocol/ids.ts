@@ -3,5 +3,10 @@ export function conversationId(tenant: string, threadId: string): string {
   return `conversation/${tenant}/${threadId}`;
 }
 
+/** Workflow id of the delivery of a run's webhook. */
+export function webhookId(tenant: string, runId: string): string {
+  return `webhook/${tenant}/${runId}`;
+}
+
 /** Task queue that every worker serves unless told otherwise. */
 export const DEFAULT_TASK_QUEUE = 'colloquy';

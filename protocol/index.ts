@@ -19,6 +19,7 @@ export type {
   RunStatus,
   StreamMode,
 } from './run.js';
+export { runToWire } from './run-wire.js';
 export { THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
 export type {
   Assistant,
@@ -32,6 +33,6 @@ export type {
 } from './thread.js';
 export { CONTROL_EVENTS, STATE_UPDATE_EVENT } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
-export { DEFAULT_TASK_QUEUE, conversationId } from './ids.js';
+export { DEFAULT_TASK_QUEUE, conversationId, webhookId } from './ids.js';
 export { DEFAULT_STEP_OPTIONS } from './step.js';
 export type { Cursor, InterruptsByTask, PendingInterrupt, StepOptions } from './step.js';

@@ -1,2 +1,3 @@
-/** What a worker bundles: the conversation workflow. It decides and never acts; must not know storage, HTTP or LangGraph. */
+/** What a worker bundles: the conversation workflow, and the delivery of webhooks. They decide and never act; must not know storage, HTTP or LangGraph. */
 export { conversation } from './conversation.js';
+export { webhook } from './webhook.js';
