@@ -38,7 +38,7 @@ export interface Egress {
   post(url: string, post: EgressPost): Promise<EgressAnswer>;
 }
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 15_000;
 const MAX_ANSWER_BYTES = 16 * 1024;
 
 /** HTTP out of the house. The address that was checked is the one that is connected to, so a name cannot change its mind in between. */

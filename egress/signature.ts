@@ -6,7 +6,12 @@ const PREFIX = 'whsec_';
  * Headers of the Standard Webhooks specification: the same id for every attempt, the time of this one, and a signature for each secret (several
  * while one replaces another). Without a secret there is no signature.
  */
-export function signatureHeaders(id: string, at: Date, body: string, secrets: readonly string[]): Record<string, string> {
+export function signatureHeaders(
+  id: string,
+  at: Date,
+  body: string,
+  secrets: readonly string[],
+): Record<string, string> {
   const timestamp = String(Math.floor(at.getTime() / 1000));
   const signatures = secrets.map((secret) => `v1,${sign(secret, `${id}.${timestamp}.${body}`)}`);
   return {
