@@ -4,6 +4,9 @@ export {
   createStreamQuery,
   idempotencyKey,
   lastEventId,
+  runBatch,
+  runCancelMany,
+  runCancelManyQuery,
   runCancelQuery,
   runJoinQuery,
   runListQuery,
@@ -13,7 +16,7 @@ export {
   threadRun,
   threadRunInBackground,
 } from './run.js';
-export type { RunBody, RunBodyConfig } from './run.js';
+export type { RunBody, RunBodyConfig, RunCancelMany } from './run.js';
 export {
   historyBody,
   historyQuery,
