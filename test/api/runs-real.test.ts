@@ -33,10 +33,10 @@ describe('runs, with everything real,', () => {
   }
 
   async function untilWorking(run: Run): Promise<Run> {
-    // Its first values are told when it has begun.
-    const stream = client.runs.joinStream(run.thread_id, run.run_id);
-    for await (const part of stream) if (part.event === 'values') break;
-    return run;
+    for await (const { event, data } of client.runs.joinStream(run.thread_id, run.run_id)) {
+      if (event === 'values' && (data as { log: string[] }).log.at(-1) === 'begun') return run;
+    }
+    throw new Error(`run ${run.run_id} ended before it was at work`);
   }
 
   const sum = (text: string) => ({ input: { log: [text] } });
@@ -46,27 +46,31 @@ describe('runs, with everything real,', () => {
   describe('delayed', () => {
     it('are pending until their time, and let others go before', async () => {
       const threadId = await newThread();
-      const delayed = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 2 });
-      expect(delayed).toMatchObject({ status: 'pending', kwargs: { after_seconds: 2 } });
+      const delayed = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
+      expect(delayed).toMatchObject({ status: 'pending', kwargs: { after_seconds: 3_600 } });
       expect(await client.runs.list(threadId, { status: 'pending' })).toMatchObject([{ run_id: delayed.run_id }]);
       expect(await client.runs.wait(threadId, 'calculator', sum('2+2'))).toEqual({ log: ['2+2', '4'] });
       expect((await client.runs.get(threadId, delayed.run_id)).status).toBe('pending');
-      expect(await client.runs.join(threadId, delayed.run_id)).toEqual({ log: ['2+2', '4', '1+1', '2'] });
-      const { created_at, updated_at } = await client.runs.get(threadId, delayed.run_id);
+    });
+
+    it('begin when it is their time', async () => {
+      const threadId = await newThread();
+      const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 2 });
+      expect(await client.runs.join(threadId, run_id)).toEqual({ log: ['1+1', '2'] });
+      const { created_at, updated_at } = await client.runs.get(threadId, run_id);
       expect(Date.parse(updated_at) - Date.parse(created_at)).toBeGreaterThanOrEqual(2_000);
     });
 
     it('are waited for and streamed as others are, without a thread too, and outlive the worker', async () => {
-      const waiting = client.runs.wait(null, 'calculator', { ...sum('1+2'), afterSeconds: 3 });
-      const streaming = collect(
-        client.runs.stream(await newThread(), 'calculator', { ...sum('3+4'), afterSeconds: 3 }),
-      );
       const next = await house.worker();
+      const threadId = await newThread();
+      const waiting = client.runs.wait(null, 'calculator', { ...sum('1+2'), afterSeconds: 3 });
+      const streaming = collect(client.runs.stream(threadId, 'calculator', { ...sum('3+4'), afterSeconds: 3 }));
       await worker.kill('SIGKILL');
       worker = next;
       expect(await waiting).toEqual({ log: ['1+2', '3'] });
       expect((await streaming).at(-1)).toMatchObject({ event: 'values', data: { log: ['3+4', '7'] } });
-    });
+    }, 90_000);
 
     it('are cancelled before their time', async () => {
       const threadId = await newThread();

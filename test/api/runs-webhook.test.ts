@@ -127,7 +127,7 @@ describe('webhooks', () => {
     );
     expect(verified(again)).toMatchObject({ status: 'success', values: { log: ['4+4', '8'] } });
     worker = second;
-  });
+  }, 90_000);
 
   it('are refused with their run where they may never go', async () => {
     const threadId = await newThread();
