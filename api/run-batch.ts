@@ -1,6 +1,6 @@
 import { Router } from 'express';
 import type { Caller } from '../protocol/index.js';
-import { runBatch, type RunBody } from '../protocol/schemas/index.js';
+import { runBatch, wireSpelling, type RunBody } from '../protocol/schemas/index.js';
 import { acceptRun, checkOrder, type RunOrder } from './accept-run.js';
 import { callerOf, type ApiContext } from './context.js';
 import { findAssistant } from './find.js';
@@ -16,7 +16,7 @@ export function runBatchRoutes(context: ApiContext): Router {
 
   router.post('/runs/batch', async (req, res) => {
     const caller = callerOf(res);
-    const bodies = parse(runBatch, bodyOf(req), 'request body');
+    const bodies = parse(runBatch, wireSpelling(bodyOf(req)), 'request body');
     const { key } = keyOf(req);
     const orders = bodies.map((body, n) =>
       orderWithoutThread(caller, body as RunBody, key === undefined ? undefined : `${key}/${n}`),

@@ -15,6 +15,7 @@ export {
   statelessRunInBackground,
   threadRun,
   threadRunInBackground,
+  wireSpelling,
 } from './run.js';
 export type { RunBody, RunBodyConfig, RunCancelMany } from './run.js';
 export {

@@ -96,7 +96,14 @@ export const statelessRunInBackground = statelessRun.extend({
   on_disconnect: servedAs(['continue'], 'nobody is connected to a run in the background'),
 });
 
-/** The SDK sends batches in its own spelling, beside `assistant_id`: `assistantId`, `afterSeconds`. */
+/** Body of `POST /runs/batch`. */
+export const runBatch = z.array(statelessRunInBackground).min(1).max(MAX_PAGE);
+
+/** A batch with the fields as they are spelled on the wire: the SDK sends its own names (`assistantId`, `afterSeconds`) beside `assistant_id`. */
+export function wireSpelling(batch: unknown): unknown {
+  return Array.isArray(batch) ? batch.map(inSnakeCase) : batch;
+}
+
 function inSnakeCase(run: unknown): unknown {
   if (typeof run !== 'object' || run === null || Array.isArray(run)) return run;
   const { assistantId, ...fields } = run as Record<string, unknown>;
@@ -108,9 +115,6 @@ function inSnakeCase(run: unknown): unknown {
   );
   return assistantId === undefined ? named : { assistant_id: assistantId, ...named };
 }
-
-/** Body of `POST /runs/batch`. */
-export const runBatch = z.array(z.preprocess(inSnakeCase, statelessRunInBackground)).min(1).max(MAX_PAGE);
 
 export type RunBody = z.infer<z.ZodObject<typeof runFields>>;
 export type RunBodyConfig = z.infer<typeof config>;

@@ -61,15 +61,22 @@ describe('runs, with everything real,', () => {
       expect(Date.parse(updated_at) - Date.parse(created_at)).toBeGreaterThanOrEqual(2_000);
     });
 
-    it('are waited for and streamed as others are, without a thread too, and outlive the worker', async () => {
+    it('are streamed as others are, without a thread too, and outlive the worker', async () => {
       const next = await house.worker();
-      const threadId = await newThread();
-      const waiting = client.runs.wait(null, 'calculator', { ...sum('1+2'), afterSeconds: 3 });
-      const streaming = collect(client.runs.stream(threadId, 'calculator', { ...sum('3+4'), afterSeconds: 3 }));
+      const follow = (threadId: string | null, text: string) => {
+        let parts: Promise<Part[]> | undefined;
+        const accepted = new Promise<void>((onRunCreated) => {
+          const options = { ...sum(text), afterSeconds: 3, onRunCreated: () => onRunCreated() };
+          parts = collect(client.runs.stream(threadId as string, 'calculator', options));
+        });
+        return { accepted, last: async () => (await parts)?.at(-1) };
+      };
+      const [one, other] = [follow(await newThread(), '3+4'), follow(null, '1+2')];
+      await Promise.all([one.accepted, other.accepted]);
       await worker.kill('SIGKILL');
       worker = next;
-      expect(await waiting).toEqual({ log: ['1+2', '3'] });
-      expect((await streaming).at(-1)).toMatchObject({ event: 'values', data: { log: ['3+4', '7'] } });
+      expect(await one.last()).toMatchObject({ event: 'values', data: { log: ['3+4', '7'] } });
+      expect(await other.last()).toMatchObject({ event: 'values', data: { log: ['1+2', '3'] } });
     }, 90_000);
 
     it('are cancelled before their time', async () => {
