@@ -1,5 +1,6 @@
 import type { BaseStore } from '@langchain/langgraph-checkpoint';
 import type { Db, MongoClient } from 'mongodb';
+import type { DeliveryStore, Egress } from '../egress/index.js';
 import type { Caller, Cron } from '../protocol/index.js';
 import type { GraphSource } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
@@ -17,6 +18,11 @@ export interface ActivityDependencies {
   events: EventLog;
   project: GraphSource;
   cache: StateCache;
+  /** What waits to leave, and the way out. */
+  deliveries: DeliveryStore;
+  egress: Egress;
+  /** Secrets that webhooks are signed with. */
+  webhookSecrets: readonly string[];
   /** Aborted when the worker is asked to stop: steps end after the superstep they are in. */
   drain: AbortSignal;
   /** LangGraph's long-term store, handed to graphs. */

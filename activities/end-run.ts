@@ -16,6 +16,7 @@ import { MongoHeads, MongoSaver, rollbackRun, type RunEnd, type ThreadStore } fr
 import type { EndRunTask, Standing } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { fenceFailure } from './failures.js';
+import { keepWebhook } from './webhook.js';
 
 /** Ends a run's record, then says so: who sees the last event finds the record ended. Answers the offset of that event. */
 export async function endRunRecords(
@@ -58,6 +59,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
     if (run === undefined) return { cursor: { head, tail }, threadStatus: thread.status, interrupts: thread.questions };
     const log = dependencies.events.open({ tenant, threadId, runId, fence, tail });
     try {
+      await keepWebhook(dependencies, caller, run, task);
       const end = { runId, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
       const last = await endRunRecords(
         dependencies.threads,

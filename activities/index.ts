@@ -1,18 +1,22 @@
-/** The effects of conversations and crons, made by {@link createActivities}; knows Temporal's activities, no workflow and no HTTP. */
-import type { ConversationActivities, CronActivities } from '../workflows/contract.js';
+/** The effects of conversations, crons and webhooks, made by {@link createActivities}; knows Temporal's activities, no workflow and no HTTP. */
+import type { ConversationActivities, CronActivities, WebhookActivities } from '../workflows/contract.js';
 import type { ActivityDependencies } from './deps.js';
 import { createEndRun } from './end-run.js';
 import { createCronActivities } from './fire-cron.js';
 import { createRecordRun } from './record-run.js';
 import { createRunStep } from './run-step.js';
+import { createDeliverWebhook } from './webhook.js';
 
 export type { ActivityDependencies, RunIntake, ScheduleReader, ScheduledRun } from './deps.js';
 
-export function createActivities(dependencies: ActivityDependencies): ConversationActivities & CronActivities {
+export function createActivities(
+  dependencies: ActivityDependencies,
+): ConversationActivities & CronActivities & WebhookActivities {
   return {
     runStep: createRunStep(dependencies),
     endRun: createEndRun(dependencies),
     recordRun: createRecordRun(dependencies),
     ...createCronActivities(dependencies),
+    deliverWebhook: createDeliverWebhook(dependencies),
   };
 }

@@ -6,6 +6,7 @@ import {
   errorCode,
   type AttemptData,
   type Cursor,
+  type EndedRunStatus,
   type Fence,
   type Run,
   type StoredEvent,
@@ -25,6 +26,7 @@ import { MongoHeads, MongoSaver, StepSaver } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { endRunRecords, sayEnded } from './end-run.js';
+import { keepWebhook } from './webhook.js';
 import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './failures.js';
 
 /** A cancellation comes back with a heartbeat, and no sooner. */
@@ -230,6 +232,7 @@ class StepActivity {
       status: report.status,
       threadStatus: report.status === 'success' ? 'idle' : 'interrupted',
     } as const;
+    if (run.request.webhook !== undefined) await this.#keepWebhook(run, end);
     const tail = await endRunRecords(
       this.dependencies.threads,
       this.#caller,
@@ -239,6 +242,12 @@ class StepActivity {
     );
     this.runs.delete(run.runId);
     return { ...shared, status: report.status, cursor: { head: report.head, tail }, interrupts: questions };
+  }
+
+  /** The record is read once more, since it now says when the run started. */
+  async #keepWebhook({ threadId, runId }: Run, end: { status: EndedRunStatus }): Promise<void> {
+    const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
+    await keepWebhook(this.dependencies, this.#caller, run, end);
   }
 
   /** Says what a failed step means to Temporal. */

@@ -53,6 +53,7 @@ const GRACE_STEP_MS = 50;
  */
 export async function acceptRun(context: ApiContext, order: RunOrder): Promise<AcceptedRun> {
   const { caller, threadId } = order;
+  checkOrder(context, order);
   const tail = quietly(context.events.tail(caller, threadId));
   const [assistant, known] = await Promise.all([
     findAssistant(context, caller, order.body.assistant_id),
@@ -78,8 +79,21 @@ export async function acceptRun(context: ApiContext, order: RunOrder): Promise<A
   }
   const bound = early ?? binds();
   const admit = () => context.threads.admitRun(caller, threadId, run.runId);
-  if (submitted.position > 0) await admit();
-  return { run, afterSeq, isFresh: true, bound, ...(submitted.position === 0 && { admit }) };
+  const beginsAtOnce = submitted.position === 0 && run.request.afterSeconds === undefined;
+  if (!beginsAtOnce) await admit();
+  return { run, afterSeq, isFresh: true, bound, ...(beginsAtOnce && { admit }) };
+}
+
+/** Refuses what can be refused without looking anything up. Errors: `invalid_argument`. */
+export function checkOrder(context: ApiContext, { body: { webhook } }: RunOrder): void {
+  if (!webhook) return;
+  try {
+    context.checkWebhook(webhook);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    const message = `webhook: ${(error as Error).message}`;
+    throw new ColloquyError('invalid_argument', message, { cause: error, field: 'webhook' });
+  }
 }
 
 /** A request that comes again gets its run; its ids are submitted again, since the first submission may not have arrived. */
@@ -182,6 +196,8 @@ async function submitPatiently(context: ApiContext, order: RunOrder, run: Run): 
     strategy: run.multitaskStrategy,
     ...(run.key !== undefined && { key: run.key }),
     ...(run.request.command?.resume !== undefined && { resumes: true }),
+    ...(run.request.webhook !== undefined && { webhook: true }),
+    ...(run.request.afterSeconds !== undefined && { notBefore: beginning(run, run.request.afterSeconds) }),
   };
   const deadline = Date.now() + context.options.rejectGraceMs;
   for (;;) {
@@ -194,4 +210,9 @@ async function submitPatiently(context: ApiContext, order: RunOrder, run: Run): 
       await new Promise((resolve) => setTimeout(resolve, GRACE_STEP_MS));
     }
   }
+}
+
+/** The same however often the run is submitted. */
+function beginning(run: Run, afterSeconds: number): string {
+  return new Date(run.createdAt.getTime() + afterSeconds * 1000).toISOString();
 }

@@ -47,6 +47,8 @@ export interface ApiDependencies {
   info: { version: string; langgraphVersion: string };
   /** Who calls; throws `unauthenticated`. Default: everybody is {@link anonymousOf} the default tenant. */
   authenticate?: (request: Request) => Caller | Promise<Caller>;
+  /** Refuses a URL that no request may go to from here. Errors: ours. Default: takes every one; the worker refuses it then. */
+  checkWebhook?: (url: string) => void;
   /** Hears of errors that are not the client's. */
   report?: (error: unknown, where: string) => void;
   /** Ends open streams when the process stops; their clients reconnect elsewhere. */
@@ -61,6 +63,7 @@ export function completeContext(deps: ApiDependencies): ApiContext {
   return {
     ...deps,
     authenticate: deps.authenticate ?? (() => anonymousOf(DEFAULT_TENANT)),
+    checkWebhook: deps.checkWebhook ?? (() => undefined),
     report: deps.report ?? (() => undefined),
     shutdown: deps.shutdown ?? new AbortController().signal,
     options: { ...DEFAULT_OPTIONS, ...deps.options },

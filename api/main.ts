@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { Client } from '@temporalio/client';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
+import { createEgress } from '../egress/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import { createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
@@ -50,10 +51,12 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     });
     const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT);
     const shutdown = new AbortController();
+    const egress = createEgress(config.egress);
     const anybody = anonymousOf(config.tenant);
     const deps: ApiDependencies = {
       ...stores,
       authenticate: () => anybody,
+      checkWebhook: (url) => egress.check(url),
       states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
       conversations: createConversations({
         client,

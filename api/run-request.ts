@@ -41,6 +41,8 @@ export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread
     streamSubgraphs: body.stream_subgraphs ?? false,
     ...(body.interrupt_before && { interruptBefore: body.interrupt_before }),
     ...(body.interrupt_after && { interruptAfter: body.interrupt_after }),
+    ...(body.webhook && { webhook: body.webhook }),
+    ...(body.after_seconds && { afterSeconds: body.after_seconds }),
   };
 }
 

@@ -1,12 +1,8 @@
 import { Router, type Request, type Response } from 'express';
-import { v5 as uuid5, v7 as uuid7 } from '@langchain/core/utils/uuid';
-import type { z } from 'zod';
 import { ColloquyError, errorCode, type Caller, type Run } from '../protocol/index.js';
 import {
   createStreamQuery,
-  idempotencyKey,
   lastEventId,
-  runCancelQuery,
   runJoinQuery,
   runListQuery,
   runStreamQuery,
@@ -14,19 +10,18 @@ import {
   statelessRunInBackground,
   threadRun,
   threadRunInBackground,
-  type RunBody,
 } from '../protocol/schemas/index.js';
 import { acceptRun, type AcceptedRun, type RunOrder } from './accept-run.js';
 import { callerOf, type ApiContext } from './context.js';
 import { findRun, findThread, isEnded } from './find.js';
 import { answerSlowly } from './keep-alive.js';
-import { bodyOf, pathId } from './params.js';
+import { pathId } from './params.js';
+import { runBatchRoutes } from './run-batch.js';
+import { runCancelRoutes } from './run-cancel.js';
+import { statelessOrder, threadOrder, type OrderReader } from './run-orders.js';
 import { attachAccepted, attachKnown, awaitEnd, streamRun, type Attachment } from './run-stream.js';
 import { parse } from './validate.js';
 import { runToWire, select } from './wire.js';
-
-/** Stateless runs get their id from their idempotency key, so that a repeated request finds its run. */
-const STATELESS_NAMESPACE = 'a7b0a3a5-6a52-5c9b-8a55-0d1c6f0a7e11';
 
 export function runRoutes(context: ApiContext): Router {
   const router = Router();
@@ -69,43 +64,19 @@ export function runRoutes(context: ApiContext): Router {
   router.get('/threads/:thread_id/runs/:run_id/join', join(context, runPlace));
   router.get('/threads/:thread_id/runs/:run_id/stream', joinStream(context, runPlace));
   router.get('/runs/:run_id/stream', joinStream(context, statelessPlace));
-  router.post('/threads/:thread_id/runs/:run_id/cancel', cancel(context));
+  router.use(runCancelRoutes(context));
+  router.use(runBatchRoutes(context));
 
   return router;
 }
 
 type Handler = (req: Request, res: Response) => Promise<void>;
-type OrderReader = (req: Request, caller: Caller) => RunOrder;
 type Place = (req: Request) => { threadId: string; runId: string };
 
 const runPlace: Place = (req) => ({ threadId: pathId(req, 'thread_id'), runId: pathId(req, 'run_id') });
 
 /** The thread of a stateless run has the run's own id. */
 const statelessPlace: Place = (req) => ({ threadId: pathId(req, 'run_id'), runId: pathId(req, 'run_id') });
-
-function threadOrder(schema: z.ZodType<unknown>): OrderReader {
-  return (req, caller) => ({
-    caller,
-    threadId: pathId(req, 'thread_id'),
-    runId: uuid7(),
-    body: parse(schema, bodyOf(req), 'request body') as RunBody,
-    ...keyOf(req),
-  });
-}
-
-function statelessOrder(schema: z.ZodType<unknown>): OrderReader {
-  return (req, caller) => {
-    const body = parse(schema, bodyOf(req), 'request body') as RunBody;
-    const { key } = keyOf(req);
-    const id = key === undefined ? uuid7() : uuid5(`${caller.tenant}/${key}`, STATELESS_NAMESPACE);
-    return { caller, threadId: id, runId: id, body, stateless: true, ...(key !== undefined && { key }) };
-  };
-}
-
-function keyOf(req: Request): { key?: string } {
-  const key = req.headers['idempotency-key'];
-  return key === undefined ? {} : { key: parse(idempotencyKey, key, 'Idempotency-Key') };
-}
 
 function create(context: ApiContext, readOrder: OrderReader): Handler {
   return async (req, res) => {
@@ -166,41 +137,6 @@ function joinStream(context: ApiContext, place: Place): Handler {
 function lastSeqOf(req: Request): number | undefined {
   const id = req.headers['last-event-id'];
   return id === undefined || id === '' ? undefined : parse(lastEventId, id, 'Last-Event-ID');
-}
-
-function cancel(context: ApiContext): Handler {
-  return async (req, res) => {
-    const query = parse(runCancelQuery, req.query, 'query');
-    const place = runPlace(req);
-    const caller = callerOf(res);
-    const attachment = await attachKnown(context, caller, place, { cancelOnDisconnect: false });
-    if (isEnded(attachment.run)) {
-      res.status(query.wait ? 204 : 202).end();
-      return;
-    }
-    await cancelRun(context, caller, attachment.run, query.action);
-    if (query.wait && !(await awaitEnd(context, caller, res, attachment))) {
-      res.destroy();
-      return;
-    }
-    res.status(query.wait ? 204 : 202).end();
-  };
-}
-
-async function cancelRun(
-  context: ApiContext,
-  caller: Caller,
-  run: Run,
-  action: 'interrupt' | 'rollback',
-): Promise<void> {
-  try {
-    await context.conversations.cancel(caller, run.threadId, { runIds: [run.runId], action });
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    throw new ColloquyError('conflict', `run ${run.runId} is ${run.status} but its conversation is not running`, {
-      cause: error,
-    });
-  }
 }
 
 /** What a waiting client gets, as JSON text: the run's output, or why it failed. `undefined` when nobody waits any more. */

@@ -1,4 +1,6 @@
-import type { Assistant, Run, Thread, ThreadTtl } from '../protocol/index.js';
+import type { Assistant, Thread, ThreadTtl } from '../protocol/index.js';
+
+export { runToWire } from '../protocol/index.js';
 
 /** Records as LangGraph's clients read them: snake case, ISO 8601. */
 
@@ -35,31 +37,6 @@ export function threadToWire(thread: Thread, values?: unknown): Record<string, u
 
 export function ttlToWire({ strategy, minutes, expiresAt }: ThreadTtl): Record<string, unknown> {
   return { strategy, ttl_minutes: minutes, expires_at: expiresAt.toISOString() };
-}
-
-export function runToWire(run: Run): Record<string, unknown> {
-  const { request } = run;
-  return {
-    run_id: run.runId,
-    thread_id: run.threadId,
-    assistant_id: run.assistantId,
-    created_at: run.createdAt.toISOString(),
-    updated_at: run.updatedAt.toISOString(),
-    status: run.status,
-    metadata: run.metadata,
-    kwargs: {
-      input: request.input ?? null,
-      command: request.command ?? null,
-      config: request.config,
-      context: request.context ?? null,
-      stream_mode: request.streamModes,
-      stream_subgraphs: request.streamSubgraphs,
-      interrupt_before: request.interruptBefore ?? null,
-      interrupt_after: request.interruptAfter ?? null,
-    },
-    multitask_strategy: run.multitaskStrategy,
-    error: run.error ?? null,
-  };
 }
 
 /** Only the named fields; `values.<key>` names one key of the state. Everything without a selection. */

@@ -56,6 +56,13 @@ export interface TelemetryConfig {
   serviceName: string;
 }
 
+export interface EgressConfig {
+  /** Hosts, addresses and networks that may be reached from here though they are not public. */
+  allow: string[];
+  /** Secrets that webhooks are signed with, `whsec_` and base64; several while one replaces another. */
+  webhookSecrets: string[];
+}
+
 export interface LogConfig {
   level: 'debug' | 'info' | 'warn' | 'error';
   format: 'text' | 'json';
@@ -69,6 +76,7 @@ export interface Config {
   /** Settings of conversations that begin from now on. */
   conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
   retention: { eventsMs: number };
+  egress: EgressConfig;
   /** Path of the langgraph.json: the one named, else the folder's; none: the shipped one. */
   projectPath?: string;
   /** Tenant of callers that name none. */
@@ -86,6 +94,13 @@ const count = (smallest: number) => z.coerce.number().int().min(smallest);
 const port = z.coerce.number().int().min(0).max(65_535);
 const yesOrNo = z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1');
 const ms = count(1);
+/** Words with commas or spaces between them. */
+const words = z
+  .string()
+  .default('')
+  .transform((text) => text.split(/[\s,]+/).filter((word) => word !== ''));
+/** As the Standard Webhooks specification writes them: 24 to 64 bytes. */
+const WEBHOOK_SECRET = /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/;
 const DAY_MS = 86_400_000;
 const MEBIBYTE = 1024 * 1024;
 
@@ -128,6 +143,11 @@ const environmentSchema = z.object({
   COLLOQUY_MAX_TURNS: count(0).default(0),
   COLLOQUY_JOIN_QUICK_STEPS_MS: count(0).default(100),
   COLLOQUY_EVENT_RETENTION_MS: ms.default(7 * DAY_MS),
+  COLLOQUY_EGRESS_ALLOW: words,
+  COLLOQUY_WEBHOOK_SECRET: words.refine(
+    (secrets) => secrets.every((secret) => WEBHOOK_SECRET.test(secret)),
+    'must be whsec_ and the base64 of 24 to 64 bytes',
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   COLLOQUY_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   COLLOQUY_LOG_FORMAT: z.enum(['text', 'json']).default('text'),
@@ -164,7 +184,7 @@ function report(faults: string[]): string {
 /** Says what is wrong with which value; a value that may be secret is not shown. */
 function fault(issue: z.core.$ZodIssue, given: Record<string, string | undefined>): string {
   const name = String(issue.path[0]);
-  const value = /KEY|URI/.test(name) ? '(not shown)' : JSON.stringify(given[name]);
+  const value = /KEY|URI|SECRET/.test(name) ? '(not shown)' : JSON.stringify(given[name]);
   return `${name}=${value}: ${issue.message}`;
 }
 
@@ -204,6 +224,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       joinQuickStepsMs: env.COLLOQUY_JOIN_QUICK_STEPS_MS,
     },
     retention: { eventsMs: env.COLLOQUY_EVENT_RETENTION_MS },
+    egress: { allow: env.COLLOQUY_EGRESS_ALLOW, webhookSecrets: env.COLLOQUY_WEBHOOK_SECRET },
     tenant: env.COLLOQUY_TENANT,
     log: { level: env.COLLOQUY_LOG_LEVEL, format: env.COLLOQUY_LOG_FORMAT },
     telemetry: { serviceName: env.OTEL_SERVICE_NAME, ...present({ endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT }) },

@@ -8,5 +8,10 @@ export function cronScheduleId(tenant: string, cronId: string): string {
   return `cron/${tenant}/${cronId}`;
 }
 
+/** Workflow id of the delivery of a run's webhook. */
+export function webhookId(tenant: string, runId: string): string {
+  return `webhook/${tenant}/${runId}`;
+}
+
 /** Task queue that every worker serves unless told otherwise. */
 export const DEFAULT_TASK_QUEUE = 'colloquy';

@@ -19,6 +19,7 @@ export type {
   RunStatus,
   StreamMode,
 } from './run.js';
+export { runToWire } from './run-wire.js';
 export { THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
 export type {
   Assistant,
@@ -32,7 +33,7 @@ export type {
 } from './thread.js';
 export { CONTROL_EVENTS, STATE_UPDATE_EVENT } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
-export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId } from './ids.js';
+export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId, webhookId } from './ids.js';
 export { DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
 export type { Cron, OverlapPolicy, ScheduleOptions } from './cron.js';
 export { isTimezone, readCronExpression } from './cron-expression.js';

@@ -24,6 +24,7 @@ export const STREAM_MODES = [
   'checkpoints',
   'debug',
   'events',
+  'tools',
 ] as const;
 export type StreamMode = (typeof STREAM_MODES)[number];
 
@@ -59,6 +60,10 @@ export interface RunRequest {
   streamSubgraphs: boolean;
   interruptBefore?: '*' | string[];
   interruptAfter?: '*' | string[];
+  /** URL that is told of the run's end. */
+  webhook?: string;
+  /** The run waits so long before it may begin. */
+  afterSeconds?: number;
 }
 
 /** Why a run ended in `error`, in the words clients see. */
@@ -83,6 +88,10 @@ export interface Run {
   error?: RunError;
   /** Events of the run have higher offsets than this one; set when its first step starts. */
   afterSeq?: number;
+  /** When its first step started. */
+  startedAt?: Date;
+  /** Why somebody cancelled it, where they said so. */
+  cancelReason?: string;
   createdAt: Date;
   updatedAt: Date;
 }

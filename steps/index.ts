@@ -3,7 +3,7 @@ export { classifyFailure, describeError } from './failure.js';
 export type { StepFailure } from './failure.js';
 export { supersededBy, toldMessages } from './recovery.js';
 export { runStep } from './run-step.js';
-export { createStateAccess, describeThread } from './state.js';
+export { createStateAccess, describeThread, readValues } from './state.js';
 export type {
   GraphSource,
   SaverHooks,

@@ -105,7 +105,7 @@ export class Narrator {
   /** Until a continued namespace starts a task, LangGraph tells of the checkpoint it stands on, which has been told. */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
     const told = mode === 'debug' ? (payload as { type: string }).type : mode;
-    if (told === 'messages' || told === 'custom') return false;
+    if (WORK_MODES.has(told)) return false;
     const start = told === 'task' || (told === 'tasks' && isStart(payload));
     if (start) return this.#midway.has(ns);
     return this.#options.continued.has(ns) && !this.#opened.has(ns);

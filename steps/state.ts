@@ -113,6 +113,16 @@ export async function describeThread(
   };
 }
 
+/** The values of a thread's newest state, as the API shows them. `graph` is the caller's own copy. */
+export async function readValues(
+  graph: LoadedGraph,
+  saver: BaseCheckpointSaver<string>,
+  threadId: string,
+): Promise<unknown> {
+  const snapshot = await onSaver(graph, saver).getState(configOf(threadId));
+  return toWire(snapshot.values ?? {});
+}
+
 /** Not by the config, as a run has it: with a saver there LangGraph takes the graph for a subgraph, and does not look inside for another. */
 function onSaver(graph: LoadedGraph, saver: BaseCheckpointSaver<string>): LoadedGraph {
   graph.checkpointer = saver as never;

@@ -172,6 +172,16 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       return found;
     },
 
+    async allActiveRuns(caller) {
+      await allow(caller, 'run.search', 'thread', '*');
+      return runs.allActive(caller);
+    },
+
+    async setCancelReason(caller, threadId, runId, reason) {
+      await allow(caller, 'run.cancel', 'run', runId);
+      await runs.setCancelReason(caller, threadId, runId, reason);
+    },
+
     async startRun(caller, threadId, runId, afterSeq) {
       await allow(caller, 'run.execute', 'run', runId);
       await Promise.all([

@@ -65,7 +65,10 @@ export interface ThreadQuery extends ThreadFilter {
   sortOrder?: 'asc' | 'desc';
 }
 
-export type NewRun = Omit<Run, 'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'afterSeq' | 'error'>;
+export type NewRun = Omit<
+  Run,
+  'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'cancelReason'
+>;
 
 export interface RunQuery {
   status?: RunStatus;
@@ -114,7 +117,7 @@ export interface ThreadStore {
 
   /**
    * Stores a run, not yet admitted. With a `key` that a run of the thread already has, returns that run and `created: false`.
-   * An orphan (never admitted) is swept after 7 days.
+   * An orphan (never admitted) is swept 7 days after it would have begun.
    */
   createRun(caller: Caller, run: NewRun): Promise<{ run: Run; created: boolean }>;
   /** Makes a run visible. Idempotent. */
@@ -127,6 +130,10 @@ export interface ThreadStore {
   listRuns(caller: Caller, threadId: string, query: RunQuery): Promise<Run[]>;
   /** Pending and running runs of a thread, oldest first. */
   activeRuns(caller: Caller, threadId: string): Promise<Run[]>;
+  /** Pending and running runs of all the tenant's threads, by thread and age. */
+  allActiveRuns(caller: Caller): Promise<Run[]>;
+  /** Says why a run that has not ended is being cancelled. Idempotent. */
+  setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void>;
   /** Marks the run running (and admitted) and its thread busy. A run that has ended stays ended. Idempotent. */
   startRun(caller: Caller, threadId: string, runId: string, afterSeq: number): Promise<void>;
   /** Marks the run ended and sets the thread's status. A run that has ended stays as it is; true when this call ended it. */

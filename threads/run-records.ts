@@ -32,6 +32,8 @@ export interface RunDocument {
   key?: string;
   error?: RunError;
   afterSeq?: number;
+  startedAt?: Date;
+  cancelReason?: string;
   admitted: boolean;
   /** Set until the run ends: few documents are in its index. */
   active?: true;
@@ -118,6 +120,22 @@ export class RunRecords {
     return found.map(asRun);
   }
 
+  /** The tenant is the beginning of the indexed field, up to its slash; `0` is what follows a slash. */
+  async allActive(caller: Caller): Promise<Run[]> {
+    const found = await this.#runs
+      .find({ thread: { $gte: `${caller.tenant}/`, $lt: `${caller.tenant}0` }, admitted: true, active: true })
+      .sort({ thread: 1, createdAt: 1 })
+      .toArray();
+    return found.map(asRun);
+  }
+
+  async setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void> {
+    await this.#runs.updateOne(
+      { _id: runKey(caller.tenant, threadId, runId), status: UNENDED },
+      { $set: { cancelReason: reason } },
+    );
+  }
+
   async start(caller: Caller, threadId: string, runId: string, afterSeq: number): Promise<void> {
     const key = runKey(caller.tenant, threadId, runId);
     const { matchedCount } = await this.#runs.updateOne(
@@ -125,7 +143,7 @@ export class RunRecords {
       // Another attempt starts later in the log; the run's events begin where the first did.
       {
         $set: { status: 'running', admitted: true, updatedAt: new Date() },
-        $min: { afterSeq },
+        $min: { afterSeq, startedAt: new Date() },
         $unset: { expiresAt: '' },
       },
     );
@@ -201,7 +219,7 @@ function newDocument(caller: Caller, run: NewRun): RunDocument {
     admitted: false,
     active: true,
     failures: {},
-    expiresAt: new Date(now.getTime() + ORPHAN_MS),
+    expiresAt: new Date(now.getTime() + (run.request.afterSeconds ?? 0) * 1000 + ORPHAN_MS),
     createdAt: now,
     updatedAt: now,
   };
@@ -226,6 +244,8 @@ function asRun(document: RunDocument): Run {
     ...(key === undefined ? {} : { key }),
     ...(error === undefined ? {} : { error }),
     ...(afterSeq === undefined ? {} : { afterSeq }),
+    ...(document.startedAt === undefined ? {} : { startedAt: document.startedAt }),
+    ...(document.cancelReason === undefined ? {} : { cancelReason: document.cancelReason }),
     createdAt: document.createdAt,
     updatedAt: document.updatedAt,
   };

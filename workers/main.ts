@@ -8,6 +8,7 @@ import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import { OUTBOX_KEY } from '../agents/outbox.js';
 import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
+import { createEgress } from '../egress/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import type { Caller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
@@ -132,9 +133,12 @@ function workflowSource(given: string | undefined): Pick<WorkerOptions, 'workflo
 }
 
 function activityDependencies(config: Config, stores: Stores, project: AgentProject, drain: AbortSignal) {
-  const { client, db, threads, assistants, crons, events } = stores;
+  const { client, db, threads, assistants, crons, events, deliveries } = stores;
   const cache = new StateCache(config.worker.stateCacheBytes);
-  return { client, db, threads, assistants, crons, events, project, cache, drain };
+  const egress = createEgress(config.egress);
+  const { webhookSecrets } = config.egress;
+  const stored = { client, db, threads, assistants, crons, events, deliveries };
+  return { ...stored, egress, webhookSecrets, project, cache, drain };
 }
 
 async function prepareTemporal(config: Config): Promise<void> {

@@ -1,6 +1,8 @@
 import { MongoClient } from 'mongodb';
 import type { Db } from 'mongodb';
 import type { Config } from '../config/index.js';
+import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../egress/index.js';
+import type { DeliveryStore } from '../egress/index.js';
 import { ColloquyError, TENANT_PATTERN } from '../protocol/index.js';
 import type { Authorize } from '../protocol/index.js';
 import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
@@ -26,6 +28,7 @@ export interface Stores {
   crons: CronStore;
   events: EventLog;
   outbox: MongoOutbox;
+  deliveries: DeliveryStore;
   authorize: Authorize;
   /** A checkpoint saver bound to a tenant; an exclusive one for an edit. */
   saver: (tenant: string, exclusive?: boolean) => MongoSaver;
@@ -42,7 +45,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
   try {
     const db = client.db(config.mongo.database);
     const outbox = new MongoOutbox(db);
-    await Promise.all([ensureThreadIndexes(db), ensureEventIndexes(db)]);
+    await Promise.all([ensureThreadIndexes(db), ensureEventIndexes(db), ensureDeliveryIndexes(db)]);
     const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
     const removeState = (tenant: string, threadId: string) => saver(tenant).deleteThread(threadId);
     const events = createEventLog({ db, authorize: sameTenant, retentionMs: config.retention.eventsMs });
@@ -60,6 +63,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
       crons: createCronStore({ db, authorize: sameTenant }),
       events,
       outbox,
+      deliveries: createDeliveryStore({ db, authorize: sameTenant }),
       authorize: sameTenant,
       saver,
       async close() {

@@ -18,6 +18,7 @@ export { DEFAULT_STEP_OPTIONS } from '../protocol/index.js';
 export type { Cursor, PendingInterrupt, StepOptions } from '../protocol/index.js';
 
 export const CONVERSATION_WORKFLOW = 'conversation';
+export const WEBHOOK_WORKFLOW = 'webhook';
 
 /** Bounds of one conversation; part of its input so that a replay sees what the first execution saw. */
 export interface ConversationSettings {
@@ -58,6 +59,8 @@ export interface CarriedState {
   ordinal: number;
   turns: number;
   queue: QueuedRun[];
+  /** First to last; absent when there is none. */
+  delayed?: DelayedRun[];
   /** Accepted runs with their idempotency key, oldest first. */
   admitted: [runId: string, key?: string][];
   interrupts: PendingInterrupt[];
@@ -81,6 +84,15 @@ export interface QueuedRun {
   answers?: string;
   /** It was cancelled while it waited: it will be ended without a step. */
   cancelled?: CancelAction;
+  /** Somebody wants to be told of its end. */
+  webhook?: true;
+}
+
+/** A run whose time has not come. */
+export interface DelayedRun {
+  run: QueuedRun;
+  /** Ms since the epoch. */
+  at: number;
 }
 
 /** `answers` of a run submitted with `resumes`. */
@@ -110,11 +122,15 @@ export interface SubmitRun {
   key?: string;
   /** The run answers questions (its command has `resume`): refused with `conflict` while another answer waits or runs. */
   resumes?: boolean;
+  /** ISO 8601. It joins the queue then, and holds up no run that comes before. */
+  notBefore?: string;
+  /** Its end is told to the webhook that its record names. */
+  webhook?: boolean;
 }
 
 export interface Submitted {
   runId: string;
-  /** 0: begins at once; n: n runs are before it. */
+  /** 0: begins at once; n: n runs are before it. Of a delayed run: how many would be, were it due. */
   position: number;
   /** The same key or run came before; `runId` is that run. */
   duplicate: boolean;
@@ -182,6 +198,8 @@ export interface ConversationView {
   current?: { runId: string; assistantId: string; step: number; nodes: string[] };
   /** Run ids, first to last. */
   queue: string[];
+  /** Runs whose time has not come, first to last; `at` as ISO 8601. Absent when there is none. */
+  delayed?: { runId: string; at: string }[];
   interrupts: PendingInterrupt[];
   /** Turns since the conversation began. */
   turns: number;
@@ -334,6 +352,21 @@ export interface ConversationActivities {
   /** Answers where the thread stands then, so that the next run needs no read. */
   endRun(task: EndRunTask): Promise<Standing>;
   recordRun(task: RecordRunTask): Promise<RecordedRun>;
+}
+
+/** A run that has ended and whose webhook is due. Input of the webhook workflow, id `webhook/<tenant>/<run>`, and of its activity. */
+export interface WebhookTask {
+  tenant: string;
+  threadId: string;
+  runId: string;
+}
+
+export interface WebhookActivities {
+  /**
+   * Posts what was kept at the run's end. Fails until the receiver has taken it; for good when it may not be reached or is gone for good.
+   * False: there was nothing to send, or it has been sent before.
+   */
+  deliverWebhook(task: WebhookTask): Promise<boolean>;
 }
 
 /**

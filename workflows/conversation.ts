@@ -11,6 +11,7 @@ import {
   defineSignal,
   defineUpdate,
   log,
+  patched,
   setCurrentDetails,
   setDefaultSignalHandler,
   setHandler,
@@ -27,6 +28,7 @@ import type {
   ConversationView,
   PendingInterrupt,
   Resumed,
+  SubmitRun,
   Submitted,
 } from './contract.js';
 import { describeConversation } from './details.js';
@@ -96,18 +98,22 @@ async function converse(input: ConversationInput, queue: ConversationQueue, pump
     show(queue);
   }
   await condition(allHandlersFinished);
+  await pump.webhooksStarted();
 }
 
-/** Waits until something is to do: a run, the end, a deadline, a history that got long by signals alone. */
+/** Waits until something is to do: a run, the end, a deadline, the time of a delayed run, a history that got long by signals alone. */
 async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Promise<void> {
-  const something = () => queue.hasWork || queue.isOver || isLong();
+  const { nextDueAt } = queue;
+  const something = () => queue.hasWork || queue.isOver || isLong() || queue.nextDueAt !== nextDueAt;
   if (queue.awaitsFirstRun) {
     if (!(await condition(something, EPHEMERAL_PATIENCE_MS))) queue.close();
     return;
   }
-  const wait = queue.untilDeadline();
+  const wait = queue.untilDue();
   if (wait === undefined) return condition(something);
-  const woken = await condition(something, wait, { summary: 'default answer' });
+  const woken = await condition(something, wait, {
+    summary: nextDueAt === undefined ? 'default answer' : 'delayed run',
+  });
   if (!woken) queue.answerByDefault(uuid4);
 }
 
@@ -116,6 +122,7 @@ async function continueConversation(input: ConversationInput, queue: Conversatio
   do {
     await pump.recordWaiting();
     await condition(allHandlersFinished);
+    await pump.webhooksStarted();
   } while (queue.unrecorded().length > 0);
   if (queue.closed) return;
   await continueAsNew<typeof conversation>({ ...input, carried: queue.carry() });
@@ -140,7 +147,7 @@ function takeUpdates(queue: ConversationQueue, changed: () => void): void {
   };
   setHandler(
     defineUpdate<Submitted, [unknown]>(UPDATES.submit),
-    (given) => answer(() => queue.submit(readSubmit(given))),
+    (given) => answer(() => queue.submit(onlyKnown(readSubmit(given)))),
     { validator: (given) => void refuse(() => queue.checkSubmit(readSubmit(given))) },
   );
   setHandler(
@@ -154,6 +161,13 @@ function takeUpdates(queue: ConversationQueue, changed: () => void): void {
     { validator: (given) => void refuse(() => readCancel(given)) },
   );
   setHandler(defineUpdate<Closed>(UPDATES.close), () => answer(() => queue.close()));
+}
+
+/** What a history from before these fields did not follow, its replay must not follow either. */
+function onlyKnown(run: SubmitRun): SubmitRun {
+  const { notBefore, webhook, ...rest } = run;
+  if ((notBefore === undefined && webhook === undefined) || patched('delayed-runs-and-webhooks')) return run;
+  return rest;
 }
 
 /** A signal has no answer, so what is wrong with one is noted where its sender can look. */

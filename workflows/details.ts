@@ -9,7 +9,13 @@ export interface Whereabouts {
 
 export function describeConversation(view: ConversationView, where: Whereabouts): string {
   const signal = (name: string, input: string) => command(where, name, input);
-  const blocks = [headline(view), ...questions(view, signal), ...invitation(view, signal), ...notes(view)];
+  const blocks = [
+    headline(view),
+    ...delayed(view),
+    ...questions(view, signal),
+    ...invitation(view, signal),
+    ...notes(view),
+  ];
   return blocks.join('\n\n');
 }
 
@@ -35,6 +41,13 @@ function headline(view: ConversationView): string {
   }
   const ending = last ? ` The last run, \`${last.runId}\`, ended in ${last.status}.` : '';
   return `**Idle** after ${count(view.turns, 'turn')}.${ending}`;
+}
+
+function delayed({ delayed: runs = [] }: ConversationView): string[] {
+  const [first] = runs;
+  if (first === undefined) return [];
+  const others = runs.length > 1 ? `, and ${count(runs.length - 1, 'run')} later` : '';
+  return [`Run \`${first.runId}\` begins at ${first.at}${others}.`];
 }
 
 function questions(view: ConversationView, signal: Signal): string[] {

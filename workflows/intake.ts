@@ -63,6 +63,8 @@ export function readSubmit(given: unknown): SubmitRun {
     strategy,
     ...(fields.key === undefined ? {} : { key: readId('submit.key', fields.key) }),
     ...(fields.resumes === true ? { resumes: true } : {}),
+    ...(fields.webhook === true ? { webhook: true } : {}),
+    ...(fields.notBefore === undefined ? {} : { notBefore: readTime('submit.notBefore', fields.notBefore) }),
   };
 }
 
@@ -125,6 +127,11 @@ export function readMessageSignal(given: unknown): MessageSignal {
 function readId(field: string, given: unknown): string {
   if (typeof given === 'string' && given.length > 0 && given.length <= MAX_ID) return given;
   throw invalid(`${field} is ${show(given)}; expected a text of 1 to ${MAX_ID} characters`);
+}
+
+function readTime(field: string, given: unknown): string {
+  if (typeof given === 'string' && !Number.isNaN(Date.parse(given))) return given;
+  throw invalid(`${field} is ${show(given)}; expected a time in ISO 8601`);
 }
 
 function readObject(field: string, given: unknown): Fields {

@@ -11,6 +11,7 @@ import type { EndedRunStatus, Fence, RunError } from '../protocol/index.js';
 import { DEFAULT_STEP_OPTIONS, FAILURES, oneLine } from './contract.js';
 import type { ConversationActivities, ConversationInput, QueuedRun, StepOptions, StepOutcome } from './contract.js';
 import type { ConversationQueue, CurrentRun } from './queue.js';
+import { WebhookStarts } from './webhook-starts.js';
 
 /** A few records are read and written; what fails there is the infrastructure, so the server retries without end. */
 const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
@@ -29,13 +30,16 @@ const FENCE_ATTEMPTS = 3;
 
 export class Pump {
   private scope?: CancellationScope;
+  private readonly webhooks: WebhookStarts;
 
   /** `changed` is called whenever the conversation shows something new. */
   constructor(
     private readonly input: ConversationInput,
     private readonly queue: ConversationQueue,
     private readonly changed: () => void,
-  ) {}
+  ) {
+    this.webhooks = new WebhookStarts(input, (text) => queue.note(text));
+  }
 
   /** Reaches the activity of the current run, if that run was cancelled. */
   stopIfCancelled(): void {
@@ -67,6 +71,11 @@ export class Pump {
     for (const run of this.queue.unrecorded()) await this.record(run);
   }
 
+  /** Resolves when every webhook that is due goes its own way: before that the conversation must not end. */
+  webhooksStarted(): Promise<void> {
+    return this.webhooks.started();
+  }
+
   private async runSteps(current: CurrentRun, scope: CancellationScope): Promise<void> {
     let options = DEFAULT_STEP_OPTIONS;
     for (;;) {
@@ -75,7 +84,7 @@ export class Pump {
       const outcome = await this.fenced(current, current.step === 1, () =>
         scope.run(() => this.step(current, options)),
       );
-      if (!this.queue.stepped(current, outcome)) return;
+      if (!this.queue.stepped(current, outcome)) return this.webhooks.start(current.run);
       options = outcome.nextOptions ?? options;
       await this.endCancelled(current);
     }
@@ -175,6 +184,7 @@ export class Pump {
       this.queue.note(`run ${run.runId} could not be ended: ${runError(failure).message}`);
       this.queue.ended(run, end);
     }
+    this.webhooks.start(run);
     this.changed();
   }
 

@@ -14,6 +14,7 @@ import type {
   ConversationInput,
   ConversationView,
   Cursor,
+  DelayedRun,
   EndedRun,
   MessageSignal,
   Note,
@@ -26,6 +27,7 @@ import type {
   SubmitRun,
   Submitted,
 } from './contract.js';
+import { DelayedRuns } from './delayed.js';
 import { Questions } from './questions.js';
 
 /** The run that is being worked on. */
@@ -51,6 +53,7 @@ export class ConversationQueue {
   private ordinal: number;
   private hasTaken: boolean;
   private waiting: QueuedRun[];
+  private readonly delayed: DelayedRuns;
   private readonly questions: Questions;
   private settledStatus: Exclude<ThreadStatus, 'busy'>;
   private assistantId?: string;
@@ -70,6 +73,7 @@ export class ConversationQueue {
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
     this.waiting = carried?.queue ?? [];
+    this.delayed = new DelayedRuns(carried?.delayed);
     this.questions = new Questions(input.threadId, carried?.interrupts);
     this.settledStatus = carried?.status ?? 'idle';
     this.notes = carried?.notes ?? [];
@@ -88,28 +92,33 @@ export class ConversationQueue {
     const before = this.admitted.find(runId, key);
     if (before !== undefined) return { runId: before, position: this.positionOf(before), duplicate: true };
     const replaces = strategy === 'interrupt' || strategy === 'rollback';
-    const [ahead] = this.alive();
+    const [ahead] = this.inFlight();
     if (strategy === 'reject' && ahead) {
       throw this.refusal(
         'conflict',
         `is busy with run ${ahead.runId}; cannot accept run ${runId} with strategy reject`,
       );
     }
-    const answer = replaces ? undefined : this.alive().find((run) => run.answers !== undefined);
+    const answer = replaces ? undefined : this.inFlight().find((run) => run.answers !== undefined);
     if (request.resumes && answer) {
       throw this.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
     }
     // Runs that are being cancelled take room until they have ended; what replaces them needs some too.
-    this.checkRoom(runId, replaces ? 2 : 1);
+    if (this.isLater(request)) this.checkRoomForDelayed(runId);
+    else this.checkRoom(runId, replaces ? 2 : 1);
     return { runId, position: replaces ? Number(this.current !== undefined) : this.alive().length, duplicate: false };
   }
 
   submit(request: SubmitRun): Submitted {
     const answer = this.checkSubmit(request);
     if (answer.duplicate) return answer;
-    const { runId, graphId, assistantId, strategy, key, resumes } = request;
+    const { runId, graphId, assistantId, strategy, key, resumes, webhook } = request;
     if (strategy === 'interrupt' || strategy === 'rollback') this.cancel({ runIds: 'all', action: strategy });
-    this.waiting.push({ runId, graphId, assistantId, ...(resumes ? { answers: ANY_INTERRUPT } : {}) });
+    this.enqueueDue();
+    const answers = resumes ? { answers: ANY_INTERRUPT } : {};
+    const run = { runId, graphId, assistantId, ...answers, ...(webhook ? { webhook } : {}) };
+    if (this.isLater(request)) this.delayed.add(run, Date.parse(request.notBefore));
+    else this.waiting.push(run);
     this.admitted.add(runId, key);
     return answer;
   }
@@ -142,9 +151,11 @@ export class ConversationQueue {
 
   /** Marks runs; those that wait are ended before the next step, the current one as soon as its activity stops. */
   cancel({ runIds, action }: CancelRuns): Cancelled {
-    const known = this.current ? [this.current.run, ...this.waiting] : this.waiting;
+    const queued = [...this.waiting, ...this.delayed.all];
+    const known = this.current ? [this.current.run, ...queued] : queued;
     const chosen = known.filter((run) => runIds === 'all' || runIds.includes(run.runId));
     for (const run of chosen) if (run.cancelled !== 'rollback') run.cancelled = action;
+    this.enqueueDue();
     return { runIds: chosen.map((run) => run.runId) };
   }
 
@@ -175,25 +186,41 @@ export class ConversationQueue {
     }
   }
 
+  // ---- delayed runs
+
+  /** When the first delayed run is due, in ms since the epoch; undefined without one. */
+  get nextDueAt(): number | undefined {
+    return this.delayed.nextAt;
+  }
+
+  /** Milliseconds until something is to do by itself: a delayed run, a default answer. Undefined when there is no such thing. */
+  untilDue(): number | undefined {
+    const waits = [this.untilDeadline() ?? Infinity, (this.delayed.nextAt ?? Infinity) - this.now()];
+    const wait = Math.min(...waits);
+    return wait === Infinity ? undefined : Math.max(1, wait);
+  }
+
   // ---- the pump
 
-  /** Whether a run waits. */
+  /** Whether a run waits, or is due. */
   get hasWork(): boolean {
-    return this.waiting.length > 0;
+    return this.waiting.length > 0 || (this.delayed.nextAt ?? Infinity) <= this.now();
   }
 
   /** Whether nothing will ever come any more. A stateless conversation is over when what it was started for has ended. */
   get isOver(): boolean {
-    return !this.hasWork && !this.current && (this.closed || (this.input.ephemeral === true && this.hasTaken));
+    const isDone = this.closed || (this.input.ephemeral === true && this.hasTaken);
+    return isDone && !this.hasWork && !this.current && this.delayed.nextAt === undefined;
   }
 
   /** Whether it is stateless and has had nothing to do yet. */
   get awaitsFirstRun(): boolean {
-    return this.input.ephemeral === true && !this.hasTaken;
+    return this.input.ephemeral === true && !this.hasTaken && this.delayed.nextAt === undefined;
   }
 
   /** Makes the first waiting run the current one. */
   take(): CurrentRun {
+    this.enqueueDue();
     const run = this.waiting.shift();
     if (!run) throw new Error('no run waits');
     this.ordinal += 1;
@@ -297,6 +324,7 @@ export class ConversationQueue {
           }
         : {}),
       queue: this.waiting.map((run) => run.runId),
+      ...(this.delayed.nextAt === undefined ? {} : { delayed: this.delayed.entries().map(shown) }),
       interrupts: this.questions.open(this.alive()),
       turns: this.turns,
       ...(this.last ? { last: this.last } : {}),
@@ -311,6 +339,7 @@ export class ConversationQueue {
       ordinal: this.ordinal,
       turns: this.turns,
       queue: this.waiting,
+      ...(this.delayed.nextAt === undefined ? {} : { delayed: this.delayed.entries() }),
       admitted: this.admitted.entries(),
       interrupts: this.questions.all,
       status: this.settledStatus,
@@ -334,6 +363,20 @@ export class ConversationQueue {
     return known.filter((run) => run.cancelled === undefined);
   }
 
+  /** Those, and the runs whose time has not come. */
+  private inFlight(): QueuedRun[] {
+    return [...this.alive(), ...this.delayed.all];
+  }
+
+  private isLater(request: SubmitRun): request is SubmitRun & { notBefore: string } {
+    const { notBefore } = request;
+    return notBefore !== undefined && Date.parse(notBefore) > this.now();
+  }
+
+  private enqueueDue(): void {
+    this.waiting.push(...this.delayed.release(this.now()));
+  }
+
   private positionOf(runId: string): number {
     const index = this.alive().findIndex((run) => run.runId === runId);
     return Math.max(index, 0);
@@ -349,6 +392,7 @@ export class ConversationQueue {
 
   private enqueueUnrecorded(runId: string, unrecorded: NonNullable<QueuedRun['unrecorded']>, answers?: string): void {
     const assistantId = unrecorded.assistantId ?? this.assistantId ?? '';
+    this.enqueueDue();
     this.waiting.push({ runId, graphId: '', assistantId, unrecorded, ...(answers === undefined ? {} : { answers }) });
   }
 
@@ -364,6 +408,13 @@ export class ConversationQueue {
       'queue_full',
       `has ${ahead} runs, with room for ${queueLimit} behind the current one; cannot accept ${what}`,
     );
+  }
+
+  private checkRoomForDelayed(what: string): void {
+    const { queueLimit } = this.input.settings;
+    const { length } = this.delayed.all;
+    if (length < queueLimit) return;
+    throw this.refusal('queue_full', `has ${length} delayed runs, with room for ${queueLimit}; cannot accept ${what}`);
   }
 
   private restoreQuestions({ questionsBefore }: CurrentRun): void {
@@ -383,4 +434,8 @@ export class ConversationQueue {
   private refusal(code: 'conflict' | 'queue_full' | 'thread_closed', text: string): ColloquyError {
     return new ColloquyError(code, `thread ${this.input.threadId} ${text}`);
   }
+}
+
+function shown({ run, at }: DelayedRun): { runId: string; at: string } {
+  return { runId: run.runId, at: new Date(at).toISOString() };
 }

@@ -12,6 +12,9 @@ import {
   okAnswer,
   pruneAnswer,
   runAnswer,
+  runBatch,
+  runCancelMany,
+  runCancelManyQuery,
   runCancelQuery,
   runJoinQuery,
   runListQuery,
@@ -296,6 +299,16 @@ const runs: Operation[] = [
     answers: { 202: 'nothing', 204: 'nothing' },
     refusals: [409],
   },
+  {
+    method: 'post',
+    path: '/runs/cancel',
+    tag: 'Runs',
+    summary: 'Stop runs by their ids, or by how they stand',
+    body: runCancelMany,
+    query: runCancelManyQuery,
+    answers: { 204: 'nothing' },
+    refusals: [404, 409],
+  },
 ];
 
 const stateless: Operation[] = [
@@ -328,6 +341,16 @@ const stateless: Operation[] = [
     query: createStreamQuery,
     headers: KEYED,
     answers: { 200: 'events' },
+    refusals: [404, 409, 429],
+  },
+  {
+    method: 'post',
+    path: '/runs/batch',
+    tag: 'Stateless runs',
+    summary: 'Start runs in the background, each on a thread of its own',
+    body: runBatch,
+    headers: KEYED,
+    answers: { 200: z.array(runAnswer) },
     refusals: [404, 409, 429],
   },
   {

@@ -54,6 +54,7 @@ export const runAnswer = z.object({
   kwargs: jsonObject,
   multitask_strategy: z.enum(MULTITASK_STRATEGIES),
   error: z.unknown().optional(),
+  cancel_reason: z.string().optional(),
 });
 
 const checkpoint = z.object({

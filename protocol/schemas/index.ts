@@ -4,6 +4,9 @@ export {
   createStreamQuery,
   idempotencyKey,
   lastEventId,
+  runBatch,
+  runCancelMany,
+  runCancelManyQuery,
   runCancelQuery,
   runJoinQuery,
   runListQuery,
@@ -12,8 +15,9 @@ export {
   statelessRunInBackground,
   threadRun,
   threadRunInBackground,
+  wireSpelling,
 } from './run.js';
-export type { RunBody, RunBodyConfig } from './run.js';
+export type { RunBody, RunBodyConfig, RunCancelMany } from './run.js';
 export {
   historyBody,
   historyQuery,

@@ -3,6 +3,7 @@ import { CANCEL_ACTIONS, MULTITASK_STRATEGIES, RUN_STATUSES, STREAM_MODES } from
 import {
   checkpointRef,
   jsonObject,
+  MAX_PAGE,
   notServed,
   queryBoolean,
   queryLimit,
@@ -31,6 +32,10 @@ const config = z.strictObject({
 const streamMode = z.enum(STREAM_MODES);
 const nodeNames = z.union([z.literal('*'), z.array(z.string())]);
 
+const MAX_URL = 2_048;
+const YEAR_SECONDS = 366 * 86_400;
+const NO_FEEDBACK = 'feedback URLs are made by LangSmith, which runs are not reported to';
+
 const runFields = {
   assistant_id: z.string().min(1),
   input: z.unknown().optional(),
@@ -49,20 +54,23 @@ const runFields = {
   multitask_strategy: z.enum(MULTITASK_STRATEGIES).nullish(),
   if_not_exists: z.enum(['create', 'reject']).nullish(),
   strict_resume: z.boolean().nullish(),
-  durability: servedAs(['sync', 'async'], 'every step is saved before the next one; use "sync" or "async"'),
-  checkpoint_during: servedAs([true], 'every step is saved before the next one'),
+  /** Every step is saved before the next one, which is no less than any of these asks for. */
+  durability: z.enum(['sync', 'async', 'exit']).nullish(),
+  checkpoint_during: z.boolean().nullish(),
   on_disconnect: z.enum(['continue', 'cancel']).nullish(),
   on_completion: z.enum(['delete', 'keep']).nullish(),
-  webhook: notServed('webhooks'),
-  after_seconds: servedAs([0], 'delayed runs'),
+  webhook: z.string().min(1).max(MAX_URL).nullish(),
+  after_seconds: z.number().min(0).max(YEAR_SECONDS).nullish(),
   feedback_keys: z
     .array(z.string())
     .nullish()
     .superRefine((keys, context) => {
       if (keys?.length)
-        context.addIssue({ code: 'custom', message: 'not served here: feedback keys', params: UNSUPPORTED });
+        context.addIssue({ code: 'custom', message: `not served here: ${NO_FEEDBACK}`, params: UNSUPPORTED });
     }),
-  langsmith_tracer: notServed('LangSmith tracing'),
+  langsmith_tracer: notServed(
+    'what a run says is not sent to LangSmith; traces go where OTEL_EXPORTER_OTLP_ENDPOINT points',
+  ),
 };
 
 /** Body of a run on a thread that a client stays connected to (`/runs/stream`, `/runs/wait`). */
@@ -87,6 +95,26 @@ export const statelessRun = z.strictObject({ ...runFields, ...statelessFields })
 export const statelessRunInBackground = statelessRun.extend({
   on_disconnect: servedAs(['continue'], 'nobody is connected to a run in the background'),
 });
+
+/** Body of `POST /runs/batch`. */
+export const runBatch = z.array(statelessRunInBackground).min(1).max(MAX_PAGE);
+
+/** A batch with the fields as they are spelled on the wire: the SDK sends its own names (`assistantId`, `afterSeconds`) beside `assistant_id`. */
+export function wireSpelling(batch: unknown): unknown {
+  return Array.isArray(batch) ? batch.map(inSnakeCase) : batch;
+}
+
+function inSnakeCase(run: unknown): unknown {
+  if (typeof run !== 'object' || run === null || Array.isArray(run)) return run;
+  const { assistantId, ...fields } = run as Record<string, unknown>;
+  const named = Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => {
+      const snake = name.replace(/^_/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      return [snake in runFields ? snake : name, value];
+    }),
+  );
+  return assistantId === undefined ? named : { assistant_id: assistantId, ...named };
+}
 
 export type RunBody = z.infer<z.ZodObject<typeof runFields>>;
 export type RunBodyConfig = z.infer<typeof config>;
@@ -115,11 +143,34 @@ export const runListQuery = z.strictObject({
   metadata: notServed('listing runs by metadata'),
 });
 
-export const runCancelQuery = z.strictObject({
-  wait: queryBoolean.default(false),
-  action: z.enum(CANCEL_ACTIONS).default('interrupt'),
-  reason: notServed('steering a run with its queued input'),
-});
+export const runCancelQuery = z
+  .strictObject({
+    wait: queryBoolean.default(false),
+    action: z.enum(CANCEL_ACTIONS).default('interrupt'),
+    reason: z.literal('taken').optional(),
+  })
+  .refine(({ action, reason }) => reason === undefined || action === 'interrupt', {
+    path: ['reason'],
+    message: 'goes with action interrupt only',
+  });
+
+export const runCancelManyQuery = z.strictObject({ action: z.enum(CANCEL_ACTIONS).default('interrupt') });
+
+/** Body of `POST /runs/cancel`: runs by their ids, or all that stand so (of a thread, or of all threads). */
+export const runCancelMany = z
+  .strictObject({
+    thread_id: uuid.nullish(),
+    run_ids: z.array(uuid).min(1).max(MAX_PAGE).nullish(),
+    status: z.enum(['pending', 'running', 'all']).nullish(),
+  })
+  .refine(({ run_ids, status }) => Boolean(run_ids) !== Boolean(status), {
+    message: 'expected run_ids with a thread_id, or a status; one of them',
+  })
+  .refine(({ run_ids, thread_id }) => !run_ids || Boolean(thread_id), {
+    path: ['thread_id'],
+    message: 'expected the thread of the run_ids',
+  });
+export type RunCancelMany = z.infer<typeof runCancelMany>;
 
 /** `ms-seq` of the last event seen, or `-1` for the start of the run. */
 export const lastEventId = z

@@ -43,19 +43,19 @@ describe('bad input', () => {
     ['an unknown field within', { config: { run_name: 'x' } }, 'config.run_name: unknown field of the request body'],
     [
       'an unknown mode',
-      { stream_mode: 'tools' },
+      { stream_mode: 'tokens' },
       'stream_mode: Invalid option: expected one of "values"|"updates"|"messages"',
     ],
     ['an unknown strategy', { multitask_strategy: 'wait' }, 'multitask_strategy: Invalid option'],
-    ['a webhook', { webhook: 'https://x.example' }, 'webhook: not served here: webhooks; got "https://x.example"'],
-    ['a delay', { after_seconds: 5 }, 'after_seconds: not served here: delayed runs; got 5'],
+    ['a webhook that is no text', { webhook: {} }, 'webhook: Invalid input: expected string, received object'],
+    ['a delay into the past', { after_seconds: -1 }, 'after_seconds: Too small'],
+    ['a delay beyond a year', { after_seconds: 1e9 }, 'after_seconds: Too big'],
+    ['an unknown durability', { durability: 'never' }, 'durability: Invalid option'],
     [
-      'a weak durability',
-      { durability: 'exit' },
-      'durability: not served here: every step is saved before the next one',
+      'feedback keys',
+      { feedback_keys: ['a'] },
+      'feedback_keys: not served here: feedback URLs are made by LangSmith, which runs are not reported to; got ["a"]',
     ],
-    ['no checkpoints', { checkpoint_during: false }, 'checkpoint_during: not served here'],
-    ['feedback keys', { feedback_keys: ['a'] }, 'feedback_keys: not served here: feedback keys; got ["a"]'],
     ['a tracer', { langsmith_tracer: { project_name: 'p' } }, 'langsmith_tracer: not served here'],
     ['deletion of a kept thread', { on_completion: 'delete' }, 'on_completion: not served here'],
     ['nobody to disconnect', { on_disconnect: 'cancel' }, 'on_disconnect: not served here'],
@@ -91,7 +91,7 @@ describe('bad input', () => {
   it('names every faulty field at once', async () => {
     const response = await post(
       `/threads/${threadId}/runs`,
-      JSON.stringify({ webhook: 'x', after_seconds: 1, foo: 1 }),
+      JSON.stringify({ webhook: 1, after_seconds: 'x', foo: 1 }),
     );
     const text = await response.text();
     for (const field of ['assistant_id: ', 'webhook: ', 'after_seconds: ', 'foo: ']) expect(text).toContain(field);
@@ -104,8 +104,8 @@ describe('bad input', () => {
       command: null,
       checkpoint: null,
       stream_resumable: false,
-      durability: 'async',
-      checkpoint_during: true,
+      durability: 'exit',
+      checkpoint_during: false,
       after_seconds: 0,
       feedback_keys: [],
       on_completion: 'keep',

@@ -44,6 +44,19 @@ describe('the configuration', () => {
     expect(load).not.toThrow(/secret/);
   });
 
+  it('reads where requests may go to, and does not show what webhooks are signed with', () => {
+    const secret = `whsec_${'c2VjcmV0'.repeat(5)}`;
+    const variables = { COLLOQUY_EGRESS_ALLOW: 'hooks.internal, 10.0.0.0/8', COLLOQUY_WEBHOOK_SECRET: secret };
+    expect(loadConfig({}, variables).egress).toEqual({
+      allow: ['hooks.internal', '10.0.0.0/8'],
+      webhookSecrets: [secret],
+    });
+    expect(loadConfig({}, {}).egress).toEqual({ allow: [], webhookSecrets: [] });
+    const load = () => loadConfig({}, { COLLOQUY_WEBHOOK_SECRET: 'too-short' });
+    expect(load).toThrow(/COLLOQUY_WEBHOOK_SECRET=\(not shown\): must be whsec_ and the base64 of 24 to 64 bytes/);
+    expect(load).not.toThrow(/too-short/);
+  });
+
   it('uses TLS with an API key, and wants both halves of a client certificate', () => {
     expect(loadConfig({}, { TEMPORAL_API_KEY: 'k' }).temporal).toMatchObject({ apiKey: 'k', tls: true });
     expect(() => loadConfig({}, { TEMPORAL_TLS_CLIENT_CERT_PATH: '/c' })).toThrow(/must be set together/);

@@ -2,9 +2,9 @@
  * Records the histories that `replay.test.ts` replays, one per main path of the workflow. Run it, and commit what it writes, when the
  * workflow got a path that no recorded history has: the old ones stay, they are what running conversations look like.
  *
- *     COLLOQUY_TEST_TEMPORAL_ADDRESS=127.0.0.1:7233 npx tsx test/histories/record.ts NAME
+ *     COLLOQUY_TEST_TEMPORAL_ADDRESS=127.0.0.1:7233 npx tsx test/histories/record.ts NAME [PATH...]
  *
- * NAME, by default the date, becomes the folder.
+ * NAME, by default the date, becomes the folder. With paths only those are recorded.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -137,13 +137,41 @@ const PATHS: Record<string, Path> = {
     await talk.until((view) => view.turns === 2 && view.status === 'idle');
     return talk;
   },
+  async 'delayed-runs'(world) {
+    const talk = world.talk();
+    const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+    await talk.submit('r1', { notBefore: inMs(3_600_000) });
+    await talk.submit('r2', { notBefore: inMs(1_000) });
+    await talk.submit('r3');
+    await talk.until((view) => view.last?.runId === 'r2');
+    await talk.cancel({ runIds: ['r1'], action: 'interrupt' });
+    await talk.until((view) => view.last?.runId === 'r1');
+    return talk;
+  },
+  async 'delayed-run-over-a-continued-history'(world) {
+    const talk = world.talk({ settings: { maxTurns: 1 } });
+    await talk.submit('r1', { notBefore: new Date(Date.now() + 1_500).toISOString() });
+    await talk.submit('r2');
+    await talk.until((view) => view.last?.runId === 'r1');
+    return talk;
+  },
+  async webhooks(world) {
+    const talk = world.talk({ settings: { maxTurns: 2 } });
+    const ids = ['r1', 'r2', 'r3'].map((run) => `${run}-${talk.threadId}`);
+    for (const id of ids) await talk.submit(id, { webhook: true });
+    for (const id of ids) await talk.call((call) => call.name === 'deliverWebhook' && call.task.runId === id);
+    await talk.until((view) => view.last?.runId === ids[2]);
+    return talk;
+  },
 };
 
-const name = process.argv[2] ?? new Date().toISOString().slice(0, 10);
+const [, , folder, ...wanted] = process.argv;
+const name = folder ?? new Date().toISOString().slice(0, 10);
 mkdirSync(join(import.meta.dirname, name), { recursive: true });
 const world = await createWorld({ maxTurns: 0 });
 try {
   for (const [path, walk] of Object.entries(PATHS)) {
+    if (wanted.length > 0 && !wanted.includes(path)) continue;
     const talk = await walk(world);
     for (const [index, history] of (await talk.histories()).entries()) {
       const file = `${name}/${path}${index === 0 ? '' : `-${index + 1}`}.json`;

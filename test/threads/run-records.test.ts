@@ -117,21 +117,58 @@ describe('making a run', () => {
     await expect(store.createRun(caller(), run)).rejects.toMatchObject({ code: 'too_large' });
   });
 
-  it('sweeps only what was never admitted, seven days later', async () => {
+  it('sweeps only what was never admitted, seven days after it would have begun', async () => {
     const threadId = await newThread();
-    const [orphan, accepted, begun] = [newRun(threadId), newRun(threadId), newRun(threadId)];
-    for (const run of [orphan, accepted, begun]) await store.createRun(caller(), run);
+    const [orphan, accepted, begun, delayed] = [newRun(threadId), newRun(threadId), newRun(threadId), newRun(threadId)];
+    delayed.request.afterSeconds = 86_400;
+    for (const run of [orphan, accepted, begun, delayed]) await store.createRun(caller(), run);
     await store.admitRun(caller(), threadId, accepted.runId);
     await store.startRun(caller(), threadId, begun.runId, 0);
     const swept = await db
       .collection('runs')
       .find({ threadId, expiresAt: { $exists: true } })
       .toArray();
-    expect(swept.map(({ runId }) => runId)).toEqual([orphan.runId]);
-    const days = (swept[0]?.expiresAt - swept[0]?.createdAt) / 86_400_000;
-    expect(days).toBe(7);
+    const days = new Map(swept.map((run) => [run.runId, (run.expiresAt - run.createdAt) / 86_400_000]));
+    expect(days).toEqual(
+      new Map([
+        [orphan.runId, 7],
+        [delayed.runId, 8],
+      ]),
+    );
     const ttl = (await db.collection('runs').indexes()).find(({ key }) => 'expiresAt' in key);
     expect(ttl?.expireAfterSeconds).toBe(0);
+  });
+
+  it("finds the active runs of all threads of a tenant, and no other's", async () => {
+    const made = [];
+    for (const tenant of ['range', 'range', 'range-er', 'rang']) {
+      const threadId = randomUUID();
+      await store.createThread(caller(tenant), { threadId });
+      const [active, hidden, over] = [newRun(threadId), newRun(threadId), newRun(threadId)];
+      for (const run of [active, hidden, over]) await store.createRun(caller(tenant), run);
+      for (const run of [active, over]) await store.admitRun(caller(tenant), threadId, run.runId);
+      await store.endRun(caller(tenant), threadId, ended(over.runId));
+      made.push(active.runId);
+    }
+    const found = await store.allActiveRuns(caller('range'));
+    expect(found.map(({ runId }) => runId).sort()).toEqual(made.slice(0, 2).sort());
+  });
+
+  it('says why a run is cancelled, and when it started', async () => {
+    const threadId = await newThread();
+    const run = newRun(threadId);
+    await store.createRun(caller(), run);
+    const get = () => store.getRun(caller(), threadId, run.runId, { admittedOnly: false });
+    expect((await get()).startedAt).toBeUndefined();
+    await store.startRun(caller(), threadId, run.runId, 0);
+    const { startedAt } = await get();
+    expect(startedAt).toBeInstanceOf(Date);
+    await store.startRun(caller(), threadId, run.runId, 0);
+    await store.setCancelReason(caller(), threadId, run.runId, 'taken: so');
+    expect(await get()).toMatchObject({ startedAt, cancelReason: 'taken: so' });
+    await store.endRun(caller(), threadId, ended(run.runId));
+    await store.setCancelReason(caller(), threadId, run.runId, 'too late');
+    expect((await get()).cancelReason).toBe('taken: so');
   });
 
   it('discards a run that was refused, never one that started', async () => {

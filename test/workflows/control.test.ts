@@ -87,7 +87,7 @@ inEveryMode((world) => {
       await talk.cancel({ runIds: ['r2'], action: 'rollback' });
       open();
       await talk.settled();
-      const fences = talk.calls.map((call) => (call.name === 'recordRun' ? [] : [call.task.runId, call.task.step]));
+      const fences = talk.calls.map((call) => ('step' in call.task ? [call.task.runId, call.task.step] : []));
       expect(fences).toEqual([
         ['r1', 1],
         ['r2', 2],

@@ -32,6 +32,8 @@ import type {
   StepTask,
   SubmitRun,
   Submitted,
+  WebhookActivities,
+  WebhookTask,
 } from '../../workflows/contract.js';
 
 import { cursorAt, done } from './script.js';
@@ -63,7 +65,8 @@ export function workflowBundle(): Promise<WorkflowBundle> {
 export type Call =
   | { name: 'runStep'; task: StepTask; attempt: number }
   | { name: 'endRun'; task: EndRunTask }
-  | { name: 'recordRun'; task: RecordRunTask };
+  | { name: 'recordRun'; task: RecordRunTask }
+  | { name: 'deliverWebhook'; task: WebhookTask; attempt: number };
 
 /** One conversation under test: scripts its activities, sends it what clients send. */
 export class Talk {
@@ -87,6 +90,8 @@ export class Talk {
       threadStatus: task.status === 'error' ? 'error' : 'idle',
       interrupts: [],
     });
+  /** What is done with the webhooks of its runs. */
+  deliver: WebhookActivities['deliverWebhook'] = () => Promise.resolve(true);
   private readonly watchers = new Set<() => void>();
 
   constructor(
@@ -235,7 +240,7 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
     if (!talk) throw new Error(`no test has thread ${threadId}`);
     return talk;
   };
-  const activities: ConversationActivities = {
+  const activities: ConversationActivities & WebhookActivities = {
     async runStep(task) {
       const talk = talkOf(task);
       talk.called({ name: 'runStep', task, attempt: Context.current().info.attempt });
@@ -248,6 +253,10 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
     async recordRun(task) {
       talkOf(task).called({ name: 'recordRun', task });
       return talkOf(task).record(task);
+    },
+    async deliverWebhook(task) {
+      talkOf(task).called({ name: 'deliverWebhook', task, attempt: Context.current().info.attempt });
+      return talkOf(task).deliver(task);
     },
   };
   const native = await NativeConnection.connect({ address });

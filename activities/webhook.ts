@@ -1,0 +1,121 @@
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { MongoError } from 'mongodb';
+import { signatureHeaders, type EgressAnswer } from '../egress/index.js';
+import {
+  ENDED_RUN_STATUSES,
+  errorCode,
+  isNetworkError,
+  runToWire,
+  type Caller,
+  type EndedRunStatus,
+  type Run,
+  type RunError,
+} from '../protocol/index.js';
+import { readValues } from '../steps/index.js';
+import { MongoSaver } from '../threads/index.js';
+import type { WebhookActivities, WebhookTask } from '../workflows/contract.js';
+import { workerCaller, type ActivityDependencies } from './deps.js';
+
+/** Receivers may ask for a pause; for longer than this is not listened to. */
+const MAX_PAUSE_MS = 6 * 3_600_000;
+const GONE = 410;
+const MAX_BODY_BYTES = 12 * 1024 * 1024;
+
+/**
+ * Keeps what the webhook of a run says, as things stand at its end: the thread may have moved on, or be gone, when the receiver takes it.
+ * Called before the run's record says that it has ended, so that none is missed. Idempotent by run id.
+ */
+export async function keepWebhook(
+  dependencies: ActivityDependencies,
+  caller: Caller,
+  run: Run,
+  end: { status: EndedRunStatus; error?: RunError },
+): Promise<void> {
+  const { webhook } = run.request;
+  // Of a run that has ended before, the first end counts.
+  if (webhook === undefined || (ENDED_RUN_STATUSES as readonly string[]).includes(run.status)) return;
+  const values = await valuesOf(dependencies, run);
+  const now = new Date();
+  const body = {
+    ...runToWire(run),
+    status: end.status,
+    run_started_at: (run.startedAt ?? run.createdAt).toISOString(),
+    run_ended_at: now.toISOString(),
+    updated_at: now.toISOString(),
+    error: end.error?.message ?? null,
+  };
+  await dependencies.deliveries.put(caller, { id: run.runId, url: webhook, body: withValues(body, values) });
+}
+
+/** The database takes no document of more than 16 MB: values that are too many must not keep a run from ending. */
+function withValues(body: Record<string, unknown>, values: unknown): Record<string, unknown> {
+  if (values === undefined) return body;
+  const whole = { ...body, values };
+  const bytes = Buffer.byteLength(JSON.stringify(whole));
+  if (bytes <= MAX_BODY_BYTES) return whole;
+  return { ...body, values_omitted: `the body would have ${bytes} bytes; read the state of the thread` };
+}
+
+/** Values of a thread whose graph cannot be loaded or read (it may be why the run failed) are left out; a database that does not answer is asked again. */
+async function valuesOf({ project, client, db }: ActivityDependencies, run: Run): Promise<unknown> {
+  const graph = await project.load(run.graphId).catch(() => undefined);
+  if (graph === undefined) return undefined;
+  try {
+    return await readValues(graph, new MongoSaver({ client, db, tenant: run.tenant }), run.threadId);
+  } catch (error) {
+    if (error instanceof MongoError || isNetworkError(error)) throw error;
+    return undefined;
+  }
+}
+
+/** The activity that posts a kept webhook. A receiver may get one twice, when we die right after it took it: it has the same `webhook-id`. */
+export function createDeliverWebhook(dependencies: ActivityDependencies): WebhookActivities['deliverWebhook'] {
+  const { deliveries, egress, webhookSecrets } = dependencies;
+
+  return async ({ tenant, runId }: WebhookTask) => {
+    const caller = workerCaller(tenant);
+    const delivery = await deliveries.get(caller, runId);
+    if (delivery === undefined) return false;
+    const at = new Date();
+    const body = JSON.stringify({ ...delivery.body, webhook_sent_at: at.toISOString() });
+    const headers = {
+      'content-type': 'application/json',
+      'user-agent': 'Colloquy',
+      ...signatureHeaders(delivery.id, at, body, webhookSecrets),
+    };
+    const signal = Context.current().cancellationSignal;
+    const answer = await egress.post(delivery.url, { headers, body, signal }).catch(refuse);
+    if (answer.status < 200 || answer.status > 299) throw notTaken(delivery.url, answer);
+    await deliveries.remove(caller, runId);
+    return true;
+  };
+}
+
+/** What may not be reached will not be allowed by trying. */
+function refuse(error: unknown): never {
+  const code = errorCode(error);
+  const final = code === 'forbidden' || code === 'invalid_argument';
+  throw ApplicationFailure.create({
+    message: (error as Error).message,
+    type: code ?? (error as Error).name,
+    nonRetryable: final,
+    cause: error as Error,
+  });
+}
+
+function notTaken(url: string, { status, retryAfter }: EgressAnswer): ApplicationFailure {
+  const pause = pauseMs(retryAfter);
+  return ApplicationFailure.create({
+    message: `${new URL(url).host} answered ${status} to the webhook`,
+    type: `http_${status}`,
+    nonRetryable: status === GONE,
+    ...(pause !== undefined && { nextRetryDelay: pause }),
+  });
+}
+
+/** `Retry-After` in ms: seconds, or a date. */
+function pauseMs(retryAfter: string | undefined): number | undefined {
+  if (retryAfter === undefined) return undefined;
+  const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
+  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 0), MAX_PAUSE_MS);
+}

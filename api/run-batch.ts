@@ -1,0 +1,41 @@
+import { Router } from 'express';
+import type { Caller } from '../protocol/index.js';
+import { runBatch, wireSpelling, type RunBody } from '../protocol/schemas/index.js';
+import { acceptRun, checkOrder, type RunOrder } from './accept-run.js';
+import { callerOf, type ApiContext } from './context.js';
+import { findAssistant } from './find.js';
+import { inChunks } from './in-chunks.js';
+import { bodyOf } from './params.js';
+import { keyOf, orderWithoutThread } from './run-orders.js';
+import { parse } from './validate.js';
+import { runToWire } from './wire.js';
+
+/** Many stateless runs by one request. */
+export function runBatchRoutes(context: ApiContext): Router {
+  const router = Router();
+
+  router.post('/runs/batch', async (req, res) => {
+    const caller = callerOf(res);
+    const bodies = parse(runBatch, wireSpelling(bodyOf(req)), 'request body');
+    const { key } = keyOf(req);
+    const orders = bodies.map((body, n) =>
+      orderWithoutThread(caller, body as RunBody, key === undefined ? undefined : `${key}/${n}`),
+    );
+    await checkAll(context, caller, orders);
+    const runs = await inChunks(orders, async (order) => {
+      const accepted = await acceptRun(context, order);
+      await Promise.all([accepted.admit?.(), accepted.bound]);
+      return accepted.run;
+    });
+    res.json(runs.map(runToWire));
+  });
+
+  return router;
+}
+
+/** A fault in one of them refuses the batch before any of it has begun. */
+async function checkAll(context: ApiContext, caller: Caller, orders: RunOrder[]): Promise<void> {
+  for (const order of orders) checkOrder(context, order);
+  const assistants = [...new Set(orders.map(({ body }) => body.assistant_id))];
+  await inChunks(assistants, (id) => findAssistant(context, caller, id));
+}

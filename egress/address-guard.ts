@@ -1,0 +1,72 @@
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { ColloquyError } from '../protocol/index.js';
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+type Network = [Address, number];
+
+/** What is routed as unicast in IPv6; `::127.0.0.1`, site-local and unassigned space are outside of it. */
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
+/** Azure's platform service, reached by every virtual machine there under an address that looks public. */
+const PLATFORM_ADDRESSES = ['168.63.129.16'];
+
+/**
+ * Which hosts may be reached: public ones, and those that the operator allows by name, address or network (`hooks.internal`, `10.0.0.7`,
+ * `10.0.0.0/8`). Everything else (loopback, private, link-local, metadata services, multicast, embedded IPv4) is refused.
+ */
+export class AddressGuard {
+  readonly #hosts = new Set<string>();
+  readonly #networks: Network[] = [];
+
+  /** Errors: `invalid_argument` for a network that is none. */
+  constructor(allow: readonly string[] = []) {
+    for (const entry of allow) {
+      if (entry.includes('/')) this.#networks.push(parseNetwork(entry));
+      else if (isIP(entry)) this.#networks.push(wholeAddress(entry));
+      else this.#hosts.add(normalHost(entry));
+    }
+  }
+
+  /** Whether a host may be reached whatever its addresses are. */
+  allowsHost(host: string): boolean {
+    return this.#hosts.has(normalHost(host));
+  }
+
+  /** Errors: `forbidden`, naming host and address. */
+  checkAddress(host: string, text: string): void {
+    const address = ipaddr.process(text);
+    if (this.#networks.some((network) => matches(address, network))) return;
+    if (isPublic(address)) return;
+    const range = address.range();
+    throw new ColloquyError(
+      'forbidden',
+      `${host} has the address ${text} (${range}), which may not be reached from here`,
+    );
+  }
+}
+
+function isPublic(address: Address): boolean {
+  if (address.range() !== 'unicast' || PLATFORM_ADDRESSES.includes(address.toString())) return false;
+  return address.kind() === 'ipv4' || matches(address, GLOBAL_UNICAST);
+}
+
+function matches(address: Address, network: Network): boolean {
+  return address.kind() === network[0].kind() && address.match(network);
+}
+
+function parseNetwork(text: string): Network {
+  try {
+    return ipaddr.parseCIDR(text);
+  } catch (cause) {
+    throw new ColloquyError('invalid_argument', `${text} is no network; expected one like 10.0.0.0/8`, { cause });
+  }
+}
+
+function wholeAddress(text: string): Network {
+  const address = ipaddr.process(text);
+  return [address, address.kind() === 'ipv4' ? 32 : 128];
+}
+
+function normalHost(host: string): string {
+  return host.toLowerCase().replace(/\.$/, '');
+}

@@ -1,0 +1,69 @@
+import type { Collection, Db } from 'mongodb';
+import type { Authorize, Caller } from '../protocol/index.js';
+
+/** A message that waits to leave. */
+export interface Delivery {
+  /** The same for every attempt, so that its receiver knows it again. */
+  id: string;
+  url: string;
+  body: Record<string, unknown>;
+}
+
+/** What is to be sent, until it has been sent. Every call takes the caller first, is authorized, and touches that tenant alone. */
+export interface DeliveryStore {
+  /** Keeps a message; one with its id that is there already stays as it is. */
+  put(caller: Caller, delivery: Delivery): Promise<void>;
+  /** `undefined` when it was sent, or given up. */
+  get(caller: Caller, id: string): Promise<Delivery | undefined>;
+  /** Idempotent. */
+  remove(caller: Caller, id: string): Promise<void>;
+}
+
+interface DeliveryDocument {
+  /** `<tenant>/<id>` */
+  _id: string;
+  url: string;
+  /** JSON text. */
+  body: string;
+  /** Given up and swept then. */
+  expiresAt: Date;
+}
+
+/** A little longer than attempts go on. */
+const KEPT_MS = 4 * 24 * 3_600_000;
+const OPERATION_TIMEOUT_MS = 15_000;
+
+/** Idempotent. */
+export async function ensureIndexes(db: Db): Promise<void> {
+  await deliveries(db).createIndex({ expiresAt: 1 }, { name: 'given_up', expireAfterSeconds: 0 });
+}
+
+export function createDeliveryStore({ db, authorize }: { db: Db; authorize: Authorize }): DeliveryStore {
+  const kept = deliveries(db);
+  const key = (caller: Caller, id: string) => `${caller.tenant}/${id}`;
+
+  return {
+    async put(caller, { id, url, body }) {
+      await authorize(caller, 'delivery.put', { kind: 'delivery', id });
+      const document = { url, body: JSON.stringify(body), expiresAt: new Date(Date.now() + KEPT_MS) };
+      await kept.updateOne({ _id: key(caller, id) }, { $setOnInsert: document }, { upsert: true });
+    },
+
+    async get(caller, id) {
+      await authorize(caller, 'delivery.read', { kind: 'delivery', id });
+      const found = await kept.findOne({ _id: key(caller, id) });
+      return found === null
+        ? undefined
+        : { id, url: found.url, body: JSON.parse(found.body) as Record<string, unknown> };
+    },
+
+    async remove(caller, id) {
+      await authorize(caller, 'delivery.remove', { kind: 'delivery', id });
+      await kept.deleteOne({ _id: key(caller, id) });
+    },
+  };
+}
+
+function deliveries(db: Db): Collection<DeliveryDocument> {
+  return db.collection('deliveries', { timeoutMS: OPERATION_TIMEOUT_MS });
+}

@@ -1,0 +1,133 @@
+import { lookup as resolve, type LookupAddress } from 'node:dns';
+import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { ColloquyError } from '../protocol/index.js';
+import { AddressGuard } from './address-guard.js';
+
+export interface EgressOptions {
+  /** Hosts, addresses and networks that may be reached though they are not public. */
+  allow?: readonly string[];
+  /** For a whole exchange, from the look-up of the name to the end of the answer, in ms. */
+  timeoutMs?: number;
+  /** What is read of an answer; the rest is not waited for. */
+  maxAnswerBytes?: number;
+}
+
+export interface EgressPost {
+  headers: Record<string, string>;
+  body: string;
+  signal?: AbortSignal;
+}
+
+export interface EgressAnswer {
+  status: number;
+  /** Seconds or a date, as the receiver wrote it. */
+  retryAfter?: string;
+  /** The beginning of the body. */
+  body: string;
+}
+
+export interface Egress {
+  /** Refuses what can be seen to be refused without a look-up. Errors: `invalid_argument`, `forbidden`. */
+  check(url: string): void;
+  /**
+   * Posts, and answers whatever the receiver answered; redirects are not followed. Errors: `invalid_argument`, `forbidden`;
+   * `unavailable` when there was no answer.
+   */
+  post(url: string, post: EgressPost): Promise<EgressAnswer>;
+}
+
+const TIMEOUT_MS = 15_000;
+const MAX_ANSWER_BYTES = 16 * 1024;
+
+/** HTTP out of the house. The address that was checked is the one that is connected to, so a name cannot change its mind in between. */
+export function createEgress(options: EgressOptions = {}): Egress {
+  const { timeoutMs = TIMEOUT_MS, maxAnswerBytes = MAX_ANSWER_BYTES } = options;
+  const guard = new AddressGuard(options.allow);
+  const lookup = guardedLookup(guard);
+
+  return {
+    check: (text) => void checkedUrl(guard, text),
+
+    async post(text, { headers, body, signal }) {
+      const url = checkedUrl(guard, text);
+      const timeout = AbortSignal.timeout(timeoutMs);
+      const over = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+      try {
+        const answer = await send(url, { headers, body, lookup, signal: over });
+        const { statusCode = 0, headers: answered } = answer;
+        const retryAfter = answered['retry-after'];
+        const beginning = await readBeginning(answer, maxAnswerBytes);
+        return { status: statusCode, body: beginning, ...(retryAfter !== undefined && { retryAfter }) };
+      } catch (error) {
+        if (error instanceof ColloquyError) throw error;
+        const why = timeout.aborted ? `no answer within ${timeoutMs} ms` : (error as Error).message;
+        throw new ColloquyError('unavailable', `${url.host} cannot be reached: ${why}`, { cause: error });
+      }
+    },
+  };
+}
+
+function checkedUrl(guard: AddressGuard, text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+    throw new ColloquyError('invalid_argument', `${JSON.stringify(text)} is no http or https URL`);
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new ColloquyError('invalid_argument', `the URL of ${url.host} has a user or password in it`);
+  }
+  const host = hostOf(url);
+  // A name may be allowed, an address is always looked at: for it no look-up is made.
+  if (isIP(host)) guard.checkAddress(url.host, host);
+  return url;
+}
+
+/** The URL parser has made one spelling of every address (`0x7f.1` is `127.0.0.1` by now). */
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+/** A name with one address that may not be reached is refused whole: it is either a mistake or an attack. */
+function guardedLookup(guard: AddressGuard): LookupFunction {
+  return (host, options, callback) => {
+    resolve(host, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, []);
+      try {
+        if (!guard.allowsHost(host)) for (const { address } of addresses) guard.checkAddress(host, address);
+      } catch (refusal) {
+        return callback(refusal as Error, []);
+      }
+      const [first] = addresses as [LookupAddress];
+      return options.all === true ? callback(null, addresses) : callback(null, first.address, first.family);
+    });
+  };
+}
+
+interface Sending {
+  headers: Record<string, string>;
+  body: string;
+  lookup: LookupFunction;
+  signal: AbortSignal;
+}
+
+function send(url: URL, { headers, body, lookup, signal }: Sending): Promise<IncomingMessage> {
+  const request = url.protocol === 'https:' ? requestHttps : requestHttp;
+  return new Promise((done, fail) => {
+    // A connection of its own: one that is kept would have been checked for somebody else's allowance.
+    const sent = request(url, { method: 'POST', headers, lookup, signal, agent: false }, done);
+    sent.on('error', fail);
+    sent.end(body);
+  });
+}
+
+async function readBeginning(answer: IncomingMessage, maxBytes: number): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of answer as AsyncIterable<Buffer>) {
+    parts.push(part);
+    size += part.length;
+    if (size >= maxBytes) break;
+  }
+  return Buffer.concat(parts).subarray(0, maxBytes).toString('utf8');
+}

@@ -1,0 +1,30 @@
+import type { Run } from './run.js';
+
+/** A run as LangGraph's clients and webhooks read it: snake case, ISO 8601. */
+export function runToWire(run: Run): Record<string, unknown> {
+  const { request } = run;
+  return {
+    run_id: run.runId,
+    thread_id: run.threadId,
+    assistant_id: run.assistantId,
+    created_at: run.createdAt.toISOString(),
+    updated_at: run.updatedAt.toISOString(),
+    status: run.status,
+    metadata: run.metadata,
+    kwargs: {
+      input: request.input ?? null,
+      command: request.command ?? null,
+      config: request.config,
+      context: request.context ?? null,
+      stream_mode: request.streamModes,
+      stream_subgraphs: request.streamSubgraphs,
+      interrupt_before: request.interruptBefore ?? null,
+      interrupt_after: request.interruptAfter ?? null,
+      webhook: request.webhook ?? null,
+      after_seconds: request.afterSeconds ?? null,
+    },
+    multitask_strategy: run.multitaskStrategy,
+    error: run.error ?? null,
+    ...(run.cancelReason !== undefined && { cancel_reason: run.cancelReason }),
+  };
+}

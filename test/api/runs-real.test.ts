@@ -1,0 +1,248 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { Client, type Run } from '@langchain/langgraph-sdk';
+import { House, type HouseProcess } from '../support/house.js';
+
+interface Part {
+  event: string;
+  data: unknown;
+}
+
+describe('runs, with everything real,', () => {
+  const house = new House(resolve('test/fixtures/projects/calculator/langgraph.json'));
+  let worker: HouseProcess;
+  let url: string;
+  let client: Client;
+
+  beforeAll(async () => {
+    const [first, api] = await Promise.all([house.worker(), house.api()]);
+    worker = first;
+    url = api.url;
+    client = new Client({ apiUrl: url, apiKey: null });
+  }, 60_000);
+  afterAll(() => house.stop());
+
+  async function newThread(): Promise<string> {
+    return (await client.threads.create()).thread_id;
+  }
+
+  /** A run that works until it is stopped, in a new thread. */
+  async function working(): Promise<Run> {
+    return untilWorking(await client.runs.create(await newThread(), 'gate', { input: { log: [] } }));
+  }
+
+  async function untilWorking(run: Run): Promise<Run> {
+    for await (const { event, data } of client.runs.joinStream(run.thread_id, run.run_id)) {
+      if (event === 'values' && (data as { log: string[] }).log.at(-1) === 'begun') return run;
+    }
+    throw new Error(`run ${run.run_id} ended before it was at work`);
+  }
+
+  const sum = (text: string) => ({ input: { log: [text] } });
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+    fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(body), headers });
+
+  describe('delayed', () => {
+    it('are pending until their time, and let others go before', async () => {
+      const threadId = await newThread();
+      const delayed = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
+      expect(delayed).toMatchObject({ status: 'pending', kwargs: { after_seconds: 3_600 } });
+      expect(await client.runs.list(threadId, { status: 'pending' })).toMatchObject([{ run_id: delayed.run_id }]);
+      expect(await client.runs.wait(threadId, 'calculator', sum('2+2'))).toEqual({ log: ['2+2', '4'] });
+      expect((await client.runs.get(threadId, delayed.run_id)).status).toBe('pending');
+    });
+
+    it('begin when it is their time', async () => {
+      const threadId = await newThread();
+      const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 2 });
+      expect(await client.runs.join(threadId, run_id)).toEqual({ log: ['1+1', '2'] });
+      const { created_at, updated_at } = await client.runs.get(threadId, run_id);
+      expect(Date.parse(updated_at) - Date.parse(created_at)).toBeGreaterThanOrEqual(2_000);
+    });
+
+    it('are streamed as others are, without a thread too, and outlive the worker', async () => {
+      const next = await house.worker();
+      const follow = (threadId: string | null, text: string) => {
+        let parts: Promise<Part[]> | undefined;
+        const accepted = new Promise<void>((onRunCreated) => {
+          const options = { ...sum(text), afterSeconds: 3, onRunCreated: () => onRunCreated() };
+          parts = collect(client.runs.stream(threadId as string, 'calculator', options));
+        });
+        return { accepted, last: async () => (await parts)?.at(-1) };
+      };
+      const [one, other] = [follow(await newThread(), '3+4'), follow(null, '1+2')];
+      await Promise.all([one.accepted, other.accepted]);
+      await worker.kill('SIGKILL');
+      worker = next;
+      expect(await one.last()).toMatchObject({ event: 'values', data: { log: ['3+4', '7'] } });
+      expect(await other.last()).toMatchObject({ event: 'values', data: { log: ['1+2', '3'] } });
+    }, 90_000);
+
+    it('are cancelled before their time', async () => {
+      const threadId = await newThread();
+      const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
+      await client.runs.cancel(threadId, run_id, true);
+      expect((await client.runs.get(threadId, run_id)).status).toBe('interrupted');
+      expect((await client.threads.get(threadId)).status).toBe('idle');
+    });
+  });
+
+  describe('in a batch', () => {
+    it('are all made, as the SDK writes them', async () => {
+      const runs = (await client.runs.createBatch([
+        { assistantId: 'calculator', ...sum('1+1'), onCompletion: 'keep' as never, streamMode: 'values' },
+        { assistantId: 'calculator', ...sum('2+2'), afterSeconds: 1, multitaskStrategy: 'enqueue' },
+      ])) as unknown as Run[];
+      expect(runs).toMatchObject([{ status: 'pending' }, { kwargs: { after_seconds: 1 } }]);
+      const values = await Promise.all(runs.map((run) => client.runs.join(run.thread_id, run.run_id)));
+      expect(values).toEqual([{ log: ['1+1', '2'] }, { log: ['2+2', '4'] }]);
+    });
+
+    it('are the same runs when the batch comes again with its key', async () => {
+      const batch = ['1+1', '2+2'].map((text) => ({ assistant_id: 'calculator', ...sum(text) }));
+      const key = { 'Idempotency-Key': randomUUID() };
+      const [first, second] = [await post('/runs/batch', batch, key), await post('/runs/batch', batch, key)];
+      const ids = async (response: Response) => ((await response.json()) as Run[]).map((run) => run.run_id);
+      const made = await ids(first);
+      expect(await ids(second)).toEqual(made);
+      expect(new Set(made).size).toBe(2);
+    });
+
+    it.each([
+      ['an empty batch', [], '422 request body: Too small'],
+      ['no list', {}, '422 request body: Invalid input: expected array'],
+      ['an unknown field', [{ assistant_id: 'calculator', maxSteps: 1 }], '422 0.maxSteps: unknown field'],
+      ['an unknown assistant', [{ assistant_id: 'calculator' }, { assistant_id: 'nobody' }], '404 Assistant not found'],
+      ['a bad webhook', [{ assistant_id: 'calculator', webhook: 'x' }], '422 webhook: "x" is no http'],
+    ])('refuses %s whole', async (_what, body, answer) => {
+      const response = await post('/runs/batch', body);
+      expect(`${response.status} ${await response.text()}`).toContain(answer);
+    });
+  });
+
+  describe('cancelled', () => {
+    it('by their ids, with those that wait', async () => {
+      const run = await working();
+      const { thread_id: threadId } = run;
+      const waiting = await client.runs.create(threadId, 'calculator', sum('1+1'));
+      const left = await client.runs.create(threadId, 'calculator', sum('2+2'));
+      await client.runs.cancelMany({ threadId, runIds: [run.run_id, waiting.run_id] });
+      expect(await client.runs.join(threadId, left.run_id)).toEqual({ log: ['begun', '2+2', '4'] });
+      const statuses = await Promise.all([run, waiting].map(({ run_id }) => client.runs.get(threadId, run_id)));
+      expect(statuses.map(({ status }) => status)).toEqual(['interrupted', 'interrupted']);
+      await client.runs.cancelMany({ threadId, runIds: [run.run_id] });
+    });
+
+    it('by how they stand, of a thread or of all, and rolled back', async () => {
+      const [one, other] = [await working(), await working()];
+      const waiting = await client.runs.create(one.thread_id, 'calculator', sum('1+1'));
+      await client.runs.cancelMany({ threadId: one.thread_id, status: 'pending' });
+      await post('/runs/cancel?action=rollback', { status: 'running' });
+      await Promise.all([one, other].map((run) => client.runs.join(run.thread_id, run.run_id).catch(() => undefined)));
+      for (const run of [one, other]) {
+        await expect(client.runs.get(run.thread_id, run.run_id)).rejects.toThrow('HTTP 404');
+        expect((await client.threads.getState(run.thread_id)).values).toEqual({});
+      }
+      await client.runs.join(one.thread_id, waiting.run_id);
+      expect((await client.runs.get(one.thread_id, waiting.run_id)).status).toBe('interrupted');
+    });
+
+    it('say that their input was taken', async () => {
+      const run = await working();
+      await client.runs.cancel(run.thread_id, run.run_id, true, 'interrupt', { reason: 'taken' });
+      expect(await client.runs.get(run.thread_id, run.run_id)).toMatchObject({
+        status: 'interrupted',
+        cancel_reason: expect.stringMatching(/^taken:/),
+      });
+      const refused = await post(
+        `/threads/${run.thread_id}/runs/${run.run_id}/cancel?action=rollback&reason=taken`,
+        {},
+      );
+      expect(`${refused.status} ${await refused.text()}`).toContain('422 reason: goes with action interrupt only');
+    });
+
+    it.each([
+      ['nothing to go by', {}, '422 request body: expected run_ids with a thread_id, or a status'],
+      ['runs of no thread', { run_ids: [randomUUID()] }, '422 thread_id: expected the thread of the run_ids'],
+      ['an unknown status', { status: 'success' }, '422 status: Invalid option'],
+      ['an unknown thread', { thread_id: randomUUID(), status: 'all' }, '404 Thread with ID'],
+      ['an unknown run', { thread_id: randomUUID(), run_ids: [randomUUID()] }, '404 Run not found'],
+    ])('refuses %s', async (_what, body, answer) => {
+      const response = await post('/runs/cancel', body);
+      expect(`${response.status} ${await response.text()}`).toContain(answer);
+    });
+  });
+
+  describe('beside another', () => {
+    const entries = {
+      create: (threadId: string, options: object) =>
+        client.runs
+          .create(threadId, 'calculator', { ...sum('1+1'), ...options })
+          .then((run) => client.runs.join(threadId, run.run_id)),
+      wait: (threadId: string, options: object) =>
+        client.runs.wait(threadId, 'calculator', { ...sum('1+1'), ...options }),
+      stream: async (threadId: string, options: object) =>
+        (await collect(client.runs.stream(threadId, 'calculator', { ...sum('1+1'), ...options }))).at(-1)?.data,
+    };
+
+    it.each(Object.entries(entries))('%s: reject, interrupt and rollback do what they say', async (_entry, enter) => {
+      const first = await working();
+      const { thread_id: threadId } = first;
+      await expect(enter(threadId, { multitaskStrategy: 'reject' })).rejects.toThrow('409');
+      expect(await enter(threadId, { multitaskStrategy: 'interrupt' })).toEqual({ log: ['begun', '1+1', '2'] });
+      expect((await client.runs.get(threadId, first.run_id)).status).toBe('interrupted');
+      const second = await untilWorking(await client.runs.create(threadId, 'gate', { input: { log: ['lost'] } }));
+      expect(await enter(threadId, { multitaskStrategy: 'rollback' })).toEqual({
+        log: ['begun', '1+1', '2', '1+1', '2'],
+      });
+      await expect(client.runs.get(threadId, second.run_id)).rejects.toThrow('HTTP 404');
+    });
+
+    it.each(Object.entries(entries))('%s: of two answers to one question one is taken', async (_entry, enter) => {
+      const threadId = await newThread();
+      await client.runs.wait(threadId, 'calculator', sum('well?'));
+      const answers = await Promise.allSettled(
+        ['yes', 'no'].map((resume) => enter(threadId, { input: undefined, command: { resume } })),
+      );
+      expect(answers.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      const { log } = (await client.threads.getState(threadId)).values as { log: string[] };
+      expect(log).toHaveLength(2);
+      expect(log[1]).toMatch(/^told (yes|no)$/);
+    });
+  });
+
+  it('are saved step by step whatever durability they ask for', async () => {
+    const threadId = await newThread();
+    const run = await client.runs.create(threadId, 'gate', { input: { log: [] }, durability: 'exit' });
+    await untilWorking(run);
+    expect((await client.threads.getState(threadId)).next).toEqual(['wait']);
+    await client.runs.cancel(threadId, run.run_id, true);
+    expect(await client.runs.wait(threadId, 'calculator', { ...sum('1+1'), checkpointDuring: false })).toEqual({
+      log: ['begun', '1+1', '2'],
+    });
+  });
+
+  it('tell what tools do', async () => {
+    const parts = await collect(
+      client.runs.stream(await newThread(), 'calculator', { ...sum('1+2'), streamMode: ['tools'] as never }),
+    );
+    expect(parts.map(({ event, data }) => [event, (data as { event?: string }).event])).toEqual([
+      ['metadata', undefined],
+      ['tools', 'on_tool_start'],
+      ['tools', 'on_tool_event'],
+      ['tools', 'on_tool_end'],
+    ]);
+    expect(parts.slice(1).map(({ data }) => data)).toMatchObject([
+      { toolCallId: 'call-1', name: 'add' },
+      { data: '1 and 2' },
+      { output: { content: '3', type: 'tool' } },
+    ]);
+  });
+});
+
+async function collect(stream: AsyncIterable<{ event: string; data: unknown }>): Promise<Part[]> {
+  const parts: Part[] = [];
+  for await (const { event, data } of stream) parts.push({ event, data });
+  return parts;
+}

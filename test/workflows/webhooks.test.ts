@@ -1,0 +1,96 @@
+import { describe, expect, it } from '@jest/globals';
+import { ApplicationFailure } from '@temporalio/common';
+import { webhookId } from '../../protocol/index.js';
+import { FAILURES } from '../../workflows/contract.js';
+import { inEveryMode } from './harness.js';
+import { asks, gate } from './script.js';
+import type { Call, Talk } from './world.js';
+
+const isDelivery = (call: Call): call is Extract<Call, { name: 'deliverWebhook' }> => call.name === 'deliverWebhook';
+
+/** Runs whose webhooks were delivered, in order, with every attempt. */
+function deliveries(talk: Talk): string[] {
+  return talk.calls.filter(isDelivery).map((call) => `${call.task.runId} ${call.attempt}`);
+}
+
+function delivered(talk: Talk, runId: string, attempt = 1): Promise<Call> {
+  return talk.call((call) => isDelivery(call) && call.task.runId === runId && call.attempt === attempt);
+}
+
+inEveryMode((world) => {
+  /** A new conversation, and what its webhooks are called by. */
+  function talkWith(): { talk: Talk; result: (runId: string) => Promise<unknown> } {
+    const talk = world().talk();
+    const result = (runId: string) => world().client.workflow.getHandle(webhookId('workflows-test', runId)).result();
+    return { talk, result };
+  }
+
+  const id = (name: string, talk: Talk) => `${name}-${talk.threadId}`;
+
+  describe('a webhook', () => {
+    it('is due when its run has ended, however it ended, and only where one was asked for', async () => {
+      const { talk } = talkWith();
+      const [good, asking, failing, quiet] = ['good', 'asking', 'failing', 'quiet'].map((name) => id(name, talk));
+      talk.steps.set(asking as string, () => asks({ id: 'i1' }));
+      talk.steps.set(failing as string, () => {
+        throw ApplicationFailure.create({ type: FAILURES.graph, details: [{ error: 'TypeError', message: 'no' }] });
+      });
+      for (const runId of [good, asking, failing]) await talk.submit(runId as string, { webhook: true });
+      await talk.submit(quiet as string);
+      await talk.until((view) => view.turns === 4 && view.status === 'idle');
+      for (const runId of [good, asking, failing]) await delivered(talk, runId as string);
+      expect(deliveries(talk).sort()).toEqual([`${asking} 1`, `${failing} 1`, `${good} 1`]);
+    });
+
+    it('holds up no later run, and goes on by itself until it is taken', async () => {
+      const { talk, result } = talkWith();
+      const [first, second] = [id('first', talk), id('second', talk)];
+      let up = false;
+      talk.deliver = async () => {
+        if (!up) throw ApplicationFailure.create({ type: 'http_503', message: 'later', nextRetryDelay: '200ms' });
+        return true;
+      };
+      await talk.submit(first, { webhook: true });
+      await delivered(talk, first);
+      await talk.submit(second);
+      await talk.until((view) => view.last?.runId === second);
+      await talk.close();
+      await talk.handle.result();
+      up = true;
+      expect(await result(first)).toBe(true);
+    });
+
+    it('of a cancelled run is due, one that waited too', async () => {
+      const { talk } = talkWith();
+      const [working, waiting] = [id('working', talk), id('waiting', talk)];
+      talk.steps.set(working, gate().step);
+      await talk.submit(working, { webhook: true });
+      await talk.submit(waiting, { webhook: true });
+      await talk.call((call) => call.name === 'runStep');
+      await talk.close();
+      await talk.handle.result();
+      await Promise.all([working, waiting].map((runId) => delivered(talk, runId)));
+      expect(deliveries(talk).sort()).toEqual([`${waiting} 1`, `${working} 1`]);
+    });
+
+    it('outlives a stateless conversation', async () => {
+      const talk = world().talk({ ephemeral: true });
+      const runId = id('only', talk);
+      await talk.submit(runId, { webhook: true });
+      await talk.handle.result();
+      await delivered(talk, runId);
+    });
+
+    it('that can never be taken ends as failed, where it is found', async () => {
+      const { talk, result } = talkWith();
+      const runId = id('gone', talk);
+      talk.deliver = async () => {
+        throw ApplicationFailure.create({ type: 'http_410', message: 'gone', nonRetryable: true });
+      };
+      await talk.submit(runId, { webhook: true });
+      await delivered(talk, runId);
+      await expect(result(runId)).rejects.toMatchObject({ cause: { cause: { type: 'http_410' } } });
+      await talk.settled();
+    });
+  });
+});
