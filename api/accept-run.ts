@@ -25,6 +25,8 @@ export interface RunOrder {
   key?: string;
   /** The run makes its thread, and the conversation ends with it. */
   stateless?: boolean;
+  /** The run was started by protocol v2, whose events it records. */
+  streamVersion?: 'v3';
 }
 
 export interface AcceptedRun {
@@ -156,7 +158,10 @@ function newRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
     graphId: assistant.graphId,
     multitaskStrategy: body.multitask_strategy ?? 'enqueue',
     metadata: buildMetadata(body, assistant, thread),
-    request: buildRequest(body, assistant, thread, order),
+    request: {
+      ...buildRequest(body, assistant, thread, order),
+      ...(order.streamVersion && { streamVersion: order.streamVersion }),
+    },
     ...(key !== undefined && { key }),
   };
 }

@@ -10,6 +10,7 @@ import { threadStateRoutes } from './thread-state.js';
 import { threadSearchRoutes } from './thread-search.js';
 import { threadStreamRoutes } from './thread-stream.js';
 import { threadRoutes } from './threads.js';
+import { protocolRoutes } from './v2/routes.js';
 
 /** The HTTP API over its ports; the caller listens, and closes what it gave. */
 export function createApi(deps: ApiDependencies): Express {
@@ -50,6 +51,7 @@ export function createApi(deps: ApiDependencies): Express {
   app.use(threadStateRoutes(context));
   app.use(cronRoutes(context));
   app.use(runRoutes(context));
+  app.use(protocolRoutes(context));
   app.use(unknownRoute);
   app.use(errorHandler(context.report));
   return app;

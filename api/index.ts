@@ -6,3 +6,4 @@ export { createSchedules } from './schedules.js';
 export type { BackfillPeriod, Schedules, TemporalSchedulesOptions } from './schedules.js';
 export { createConversations } from './conversations.js';
 export type { Conversations, TemporalConversationsOptions } from './conversations.js';
+export { serveWebSockets } from './v2/websocket.js';

@@ -18,6 +18,7 @@ import { createConversations } from './conversations.js';
 import { startSweeper } from './sweeper.js';
 import { startCronSweeper } from './cron-changes.js';
 import { createSchedules } from './schedules.js';
+import { serveWebSockets } from './v2/websocket.js';
 
 export interface RunningApi {
   url: string;
@@ -79,7 +80,9 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         corsOrigins: config.api.corsOrigins,
       },
     };
-    const server = await listen(createServer(createApi(deps)), config.api);
+    const http = createServer(createApi(deps));
+    serveWebSockets(http, deps);
+    const server = await listen(http, config.api);
     const sweeper = startSweeper(deps, anybody);
     closers.push(() => sweeper.stop());
     const cronSweeper = startCronSweeper(deps, anybody);

@@ -58,6 +58,8 @@ export interface RunRequest {
   /** Modes whose events are recorded; a later reader can have no others. */
   streamModes: StreamMode[];
   streamSubgraphs: boolean;
+  /** The run records what `streamEvents(…, { version: "v3" })` of LangGraph tells (protocol v2), whatever `streamModes` says. */
+  streamVersion?: 'v3';
   interruptBefore?: '*' | string[];
   interruptAfter?: '*' | string[];
   /** URL that is told of the run's end. */

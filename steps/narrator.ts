@@ -1,5 +1,4 @@
 import type { NewEvent } from '../streams/index.js';
-import type { StreamMode } from '../protocol/index.js';
 import type { StepProgress } from './progress.js';
 import { checkpointPayload, debugCheckpointPayload, taskPayload, toWireText } from './wire.js';
 
@@ -7,8 +6,10 @@ type Json = Record<string, unknown>;
 
 export interface NarratorOptions {
   runId: string;
-  modes: readonly StreamMode[];
+  modes: readonly string[];
   subgraphs: boolean;
+  /** Chunks are those of version 3 of LangGraph's events: messages as protocol events, checkpoints as envelopes. */
+  v3?: boolean;
   /** Of the whole run. */
   recursionLimit: number;
   progress: StepProgress;
@@ -27,6 +28,17 @@ export type Chunk = [path: string[] | null, mode: string, payload: unknown];
 /** Modes that come from nodes and models at work, not from the progress of a graph. */
 const WORK_MODES: ReadonlySet<string> = new Set(['messages', 'custom', 'tools']);
 
+/** What version 3 tells; `messages-tuple` is the name of what LangGraph streams as `messages`. */
+export const V3_MODES: readonly string[] = [
+  'values',
+  'updates',
+  'messages-tuple',
+  'tools',
+  'custom',
+  'tasks',
+  'checkpoints',
+];
+
 interface Message {
   id?: string;
   concat?: (other: Message) => Message;
@@ -42,6 +54,8 @@ export class Narrator {
   readonly #midway: Set<string>;
   readonly #partial = new Map<string, Message>();
   readonly #complete = new Set<string>();
+  /** Model runs whose message is being told again, and is left out. */
+  readonly #skipped = new Set<string>();
 
   constructor(options: NarratorOptions) {
     this.#options = options;
@@ -62,13 +76,18 @@ export class Narrator {
 
   #tell([path, mode, payload]: Chunk): void {
     const ns = (path ?? []).join('|');
+    if (this.#options.v3 && mode === 'debug') {
+      const { type, payload: inner } = payload as { type: string; payload: unknown };
+      if (type === 'checkpoint') this.#options.progress.observe(ns, 'checkpoints', inner);
+      return;
+    }
     this.#options.progress.observe(ns, mode, payload);
     const repeated = this.#isRepeated(ns, mode, payload);
     if (mode === 'tasks' && isStart(payload)) this.#opened.add(ns);
     if (ns !== '' && !this.#options.subgraphs) return;
     const name = mode === 'messages' ? 'messages-tuple' : mode;
     const event = ns === '' ? mode : `${mode}|${ns}`;
-    if (mode === 'messages' && this.#options.told?.has((payload as [Message])[0].id ?? '')) return;
+    if (mode === 'messages' && this.#isToldAgain(payload)) return;
     if (!repeated && this.#modes.has(name)) this.#append(ns, event, this.#payload(mode, payload));
     if (this.#modes.has('messages') && mode === 'values') this.#completeMessages(ns, payload, repeated);
   }
@@ -90,13 +109,26 @@ export class Narrator {
     }
   }
 
+  /** A message that was told before; in version 3 from its start to its end. */
+  #isToldAgain(payload: unknown): boolean {
+    const [said, metadata] = payload as [Message & { event?: string }, { run_id?: string }?];
+    if (!this.#options.v3 || said.event === undefined) return this.#options.told?.has(said.id ?? '') ?? false;
+    const key = metadata?.run_id ?? '';
+    if (said.event === 'message-start') {
+      if (this.#options.told?.has(said.id ?? '')) this.#skipped.add(key);
+      else this.#skipped.delete(key);
+    }
+    return this.#skipped.has(key);
+  }
+
   #append(ns: string, event: string, data: unknown): void {
     this.#options.append({ ns, event, data: toWireText(data) });
   }
 
   #payload(mode: string, payload: unknown): unknown {
     if (mode === 'tasks') return taskPayload(payload as Json);
-    if (mode === 'checkpoints') return checkpointPayload(payload as Json);
+    if (mode === 'checkpoints') return this.#options.v3 ? payload : checkpointPayload(payload as Json);
+    if (mode === 'messages' && this.#options.v3) return messageEvent(payload);
     if (mode === 'debug') return debugPayload(payload as Json, this.#options.recursionLimit);
     if (mode === 'updates' && this.#options.retelling) return withoutCacheMark(payload);
     return payload;
@@ -146,6 +178,13 @@ function debugPayload(debug: Json, recursionLimit: number): Json {
   const payload = debug.payload as Json;
   if (debug.type === 'checkpoint') return { ...debug, payload: debugCheckpointPayload(payload, recursionLimit) };
   return { ...debug, payload: taskPayload(payload) };
+}
+
+/** An event of a message, with the run of the model it belongs to. Graphs of older LangGraph give pairs of message and metadata. */
+function messageEvent(payload: unknown): unknown {
+  const [said, metadata] = payload as [Json, { run_id?: string }?];
+  if (typeof said.event !== 'string') return payload;
+  return metadata?.run_id === undefined ? said : { ...said, run_id: metadata.run_id };
 }
 
 function withoutCacheMark(update: unknown): unknown {

@@ -14,14 +14,17 @@ export function supersededBy(events: StoredEvent[], head: Head, ordinal: number)
   return ranges([...dropped].sort((a, b) => a - b));
 }
 
-/** Ids of the messages that a run has told in `messages-tuple`, of what was not superseded. */
+/** Ids of the messages that a run has told in `messages-tuple` or as protocol events, of what was not superseded. */
 export function toldMessages(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
   const kept = events.filter(
     ({ event, seq }) =>
       (event === 'messages' || event.startsWith('messages|')) &&
       !superseded.some(([first, last]) => seq >= first && seq <= last),
   );
-  const ids = kept.map(({ data }) => (JSON.parse(data) as [{ id?: string }?])[0]?.id);
+  const ids = kept.map(({ data }) => {
+    const told = JSON.parse(data) as [{ id?: string }?] | { id?: string };
+    return Array.isArray(told) ? told[0]?.id : told.id;
+  });
   return new Set(ids.filter((id) => id !== undefined));
 }
 

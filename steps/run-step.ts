@@ -1,16 +1,18 @@
 import { RunControl, START, isGraphDrained } from '@langchain/langgraph';
 import { TENANT_KEY, type LoadedGraph } from '../agents/index.js';
-import type { NamespaceHead, Run, StreamMode } from '../protocol/index.js';
+import type { NamespaceHead, Run } from '../protocol/index.js';
 import type { CommitInfo, StepSaver } from '../threads/index.js';
 import { toCommand } from './command.js';
 import { graphAt, hasNodeOptions, mergeOptions, nodeOptions } from './node-options.js';
-import { Narrator, type Chunk } from './narrator.js';
+import { Narrator, V3_MODES, type Chunk } from './narrator.js';
 import { StepProgress } from './progress.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
 
 const DEFAULT_RECURSION_LIMIT = 25;
 /** Always watched: what runs and what is due is learned from them. */
 const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
+/** With `checkpoints` LangGraph leaves out the envelopes of version 3; `debug` tells the same of checkpoints, and leaves them in. */
+const OWN_V3_MODES = ['tasks', 'debug', 'values'] as const;
 
 /**
  * Runs a graph from where its thread stands until a superstep is committed and the next one should be an activity of its own, or the run is
@@ -66,8 +68,9 @@ class Step {
     const continued = new Set(retelling || !begun ? [] : this.#ownHeads().map(([ns]) => ns));
     this.#narrator = new Narrator({
       runId: this.#request.run.runId,
-      modes: this.#request.run.request.streamModes,
-      subgraphs: this.#request.run.request.streamSubgraphs,
+      modes: this.#v3 ? V3_MODES : this.#request.run.request.streamModes,
+      subgraphs: this.#v3 || this.#request.run.request.streamSubgraphs,
+      v3: this.#v3,
       recursionLimit: this.#fullLimit(),
       progress: this.#progress,
       append: (event) => this.#context.log.append(event),
@@ -96,7 +99,9 @@ class Step {
     const { run } = this.#request;
     const { request } = run;
     const narrator = this.#narrator as Narrator;
-    const modes = [...new Set([...OWN_MODES, ...libraryModes(request.streamModes)])];
+    const modes = this.#v3
+      ? [...new Set([...OWN_V3_MODES, ...libraryModes(V3_MODES).filter((mode) => mode !== 'checkpoints')])]
+      : [...new Set([...OWN_MODES, ...libraryModes(request.streamModes)])];
     const config = this.#config(begun);
     const options = {
       ...config,
@@ -106,9 +111,10 @@ class Step {
       durability: 'sync' as const,
       control: this.#control,
       signal: this.#context.signal,
+      ...(this.#v3 && { version: 'v3' }),
     };
     const input = begun ? null : inputOf(run);
-    if (request.streamModes.some((mode) => mode === 'events' || mode === 'messages')) {
+    if (!this.#v3 && request.streamModes.some((mode) => mode === 'events' || mode === 'messages')) {
       const events = this.#graph.streamEvents(input as never, { ...options, version: 'v2' } as never);
       for await (const event of events as unknown as AsyncIterable<Parameters<Narrator['event']>[0]>) {
         if (narrator.event(event)) tap.told();
@@ -119,6 +125,10 @@ class Step {
         if (narrator.chunk(chunk)) tap.told();
       }
     }
+  }
+
+  get #v3(): boolean {
+    return this.#request.run.request.streamVersion === 'v3';
   }
 
   #config(begun: boolean) {
@@ -163,7 +173,7 @@ class Step {
     if (this.#limitLeft() !== undefined && (this.#limitLeft() ?? 0) < 1) return false;
     if (ns === '') return true;
     // LangGraph gives a graph that is run again a new run id, which `events` shows.
-    if (this.#request.run.request.streamModes.includes('events')) return false;
+    if (!this.#v3 && this.#request.run.request.streamModes.includes('events')) return false;
     // An answer is handed down from the root until the root has moved on; stopping before would hand it to the next question too.
     const answering = this.#request.run.request.command?.resume !== undefined && !this.#rootCommitted;
     return !answering && graphAt(this.#graph, ns) !== undefined && this.#progress.onlyGraphsBeside(ns);
@@ -254,7 +264,7 @@ function publicKeys(configurable: Record<string, unknown> = {}): Record<string, 
   return Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('__')));
 }
 
-function libraryModes(modes: readonly StreamMode[]): string[] {
+function libraryModes(modes: readonly string[]): string[] {
   return modes
     .filter((mode) => mode !== 'events')
     .map((mode) => (mode === 'messages-tuple' ? 'messages' : mode === 'messages' ? 'values' : mode));

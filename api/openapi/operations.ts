@@ -8,7 +8,11 @@ import {
   historyQuery,
   idempotencyKey,
   infoAnswer,
+  commandAnswer,
+  commandEnvelope,
+  eventStreamRequest,
   lastEventId,
+  lastProtocolEventId,
   okAnswer,
   pruneAnswer,
   runAnswer,
@@ -364,6 +368,27 @@ const stateless: Operation[] = [
   },
 ];
 
+const protocol: Operation[] = [
+  {
+    method: 'post',
+    path: '/threads/:thread_id/commands',
+    tag: 'Protocol v2',
+    summary: 'Follow a command of the agent protocol',
+    body: commandEnvelope,
+    headers: KEYED,
+    answers: { 200: commandAnswer },
+  },
+  {
+    method: 'post',
+    path: '/threads/:thread_id/stream/events',
+    tag: 'Protocol v2',
+    summary: 'Events of a thread over all its runs, by server-sent events; the same path takes WebSockets',
+    body: eventStreamRequest,
+    headers: { 'Last-Event-ID': lastProtocolEventId },
+    answers: { 200: 'events' },
+  },
+];
+
 /** Everything that the API serves, in the order of the reference page. A test holds it to the routes that there are. */
 export const OPERATIONS: readonly Operation[] = [
   ...system,
@@ -373,4 +398,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...runs,
   ...stateless,
   ...CRON_OPERATIONS,
+  ...protocol,
 ];

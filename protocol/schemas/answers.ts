@@ -93,3 +93,14 @@ export const infoAnswer = z.object({
 
 /** One server-sent event, before its `data` is parsed. */
 export const eventAnswer = z.object({ id: z.string(), event: z.string(), data: z.string() });
+
+/** Of a command of protocol v2, followed or refused. */
+export const commandAnswer = z.union([
+  z.looseObject({
+    type: z.literal('success'),
+    id: z.int(),
+    result: z.looseObject({}),
+    meta: z.looseObject({ thread_id: z.string(), applied_through_seq: z.int() }),
+  }),
+  z.looseObject({ type: z.literal('error'), id: z.int().nullable(), error: z.string(), message: z.string() }),
+]);

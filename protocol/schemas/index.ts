@@ -39,6 +39,7 @@ export type { HistoryBody } from './thread.js';
 export { assistantCount, assistantSearch } from './assistant.js';
 export {
   assistantAnswer,
+  commandAnswer,
   eventAnswer,
   infoAnswer,
   okAnswer,
@@ -60,3 +61,18 @@ export {
   threadCronPatch,
 } from './cron.js';
 export type { CronCountBody, CronCreate, CronPatchBody } from './cron.js';
+export {
+  CHANNELS,
+  commandEnvelope,
+  eventStreamRequest,
+  getTreeParams,
+  inputRespondParams,
+  lastProtocolEventId,
+  listCheckpointsParams,
+  runStartParams,
+  stateForkParams,
+  stateGetParams,
+  subscribeParams,
+  unsubscribeParams,
+} from './v2.js';
+export type { EventStreamRequest } from './v2.js';

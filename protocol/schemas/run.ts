@@ -22,7 +22,7 @@ export const command = z.strictObject({
   goto: z.union([goto, z.array(goto)]).nullish(),
 });
 
-const config = z.strictObject({
+export const config = z.strictObject({
   tags: z.array(z.string()).nullish(),
   recursion_limit: z.int().min(1).nullish(),
   configurable: jsonObject.nullish(),

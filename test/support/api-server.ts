@@ -2,7 +2,14 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:http';
 import { Client } from '@langchain/langgraph-sdk';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
-import { createApi, createSchedules, type ApiDependencies, type ApiOptions, type Schedules } from '../../api/index.js';
+import {
+  createApi,
+  createSchedules,
+  serveWebSockets,
+  type ApiDependencies,
+  type ApiOptions,
+  type Schedules,
+} from '../../api/index.js';
 import { ColloquyError, DEFAULT_TENANT, type Caller, type ErrorCode, type Run } from '../../protocol/index.js';
 import type { StateAccess, ThreadState } from '../../steps/ports.js';
 import { openStores, type Stores } from '../../workers/stores.js';
@@ -110,7 +117,9 @@ export class ApiFixture {
   /** One API process more; they share everything but their connections. Answers its address. */
   async listen(options: Partial<ApiOptions> = {}): Promise<string> {
     const shutdown = new AbortController();
-    const server = createServer(createApi({ ...this.dependencies(), shutdown: shutdown.signal, options }));
+    const deps = { ...this.dependencies(), shutdown: shutdown.signal, options };
+    const server = createServer(createApi(deps));
+    serveWebSockets(server, deps);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     this.#servers.push({ server, shutdown });
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

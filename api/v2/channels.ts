@@ -1,0 +1,32 @@
+import type { EventStreamRequest } from '../../protocol/schemas/index.js';
+import { isRecord, textOf, type ProtocolEvent } from './events.js';
+
+export type ChannelFilter = Pick<EventStreamRequest, 'channels' | 'namespaces' | 'depth'>;
+
+/** Says which events a subscription is told. A namespace filter matches a path's beginning, with or without the ids of its tasks. */
+export function channelFilter({ channels, namespaces, depth }: ChannelFilter): (event: ProtocolEvent) => boolean {
+  const wanted = new Set(channels);
+  return (event) => {
+    const channel = channelOf(event);
+    if (!wanted.has(channel) && !(channel.startsWith('custom:') && wanted.has('custom'))) return false;
+    if (!namespaces || namespaces.length === 0) return true;
+    const { namespace } = event.params;
+    return namespaces.some(
+      (prefix) => beginsWith(namespace, prefix) && namespace.length - prefix.length <= (depth ?? Infinity),
+    );
+  };
+}
+
+function channelOf({ method, params }: ProtocolEvent): string {
+  if (method === 'input.requested' || method === 'input.answered') return 'input';
+  const name = method === 'custom' && isRecord(params.data) ? params.data['name'] : undefined;
+  return name === undefined || name === null ? method : `custom:${textOf(name)}`;
+}
+
+function beginsWith(namespace: readonly string[], prefix: readonly string[]): boolean {
+  if (prefix.length > namespace.length) return false;
+  return prefix.every((segment, at) => {
+    const found = namespace[at] ?? '';
+    return found === segment || (!segment.includes(':') && found.split(':')[0] === segment);
+  });
+}

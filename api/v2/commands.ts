@@ -1,0 +1,79 @@
+import type { Caller } from '../../protocol/index.js';
+import { commandEnvelope } from '../../protocol/schemas/index.js';
+import type { ApiContext } from '../context.js';
+import { parse } from '../validate.js';
+import { refusalOf, refused } from './errors.js';
+import { getTree } from './agent-commands.js';
+import { respond, startRun } from './run-commands.js';
+import { forkState, getState, listCheckpoints } from './state-commands.js';
+
+/** Where and by whom a command is given. */
+export interface CommandPlace {
+  caller: Caller;
+  threadId: string;
+  /** Idempotency key of the request. */
+  key?: string;
+}
+
+/** What a command comes to; `appliedThrough`: the thread's events up to this `seq` are from before it. */
+export interface CommandResult {
+  result: object;
+  appliedThrough: number;
+}
+
+export type CommandHandler = (context: ApiContext, place: CommandPlace, params: unknown) => Promise<CommandResult>;
+
+export type CommandResponse =
+  | { type: 'success'; id: number; result: object; meta: { thread_id: string; applied_through_seq: number } }
+  | { type: 'error'; id: number | null; error: string; message: string };
+
+const HANDLERS: Readonly<Record<string, CommandHandler>> = {
+  'run.start': startRun,
+  'input.respond': respond,
+  'state.get': getState,
+  'state.listCheckpoints': listCheckpoints,
+  'state.fork': forkState,
+  'agent.getTree': getTree,
+};
+
+/** Commands of the protocol that are known, and why they are not followed. */
+const NOT_SUPPORTED: Readonly<Record<string, string>> = {
+  'subscription.subscribe': 'subscriptions are for WebSockets; over HTTP every event stream has its own filter',
+  'subscription.unsubscribe': 'subscriptions are for WebSockets; over HTTP close the event stream',
+  'subscription.reconnect': 'subscribe again with `since`, the seq of the last event; nothing in between is lost',
+};
+
+/** The command in a message, and a way to answer it. Errors: `invalid_argument` for what is no command. */
+export function readCommand(message: unknown) {
+  return parse(commandEnvelope, message, 'command');
+}
+
+/** Follows a command. Every refusal is an answer too; errors of ours are reported. */
+export async function followCommand(
+  context: ApiContext,
+  place: CommandPlace,
+  { id, method, params }: ReturnType<typeof readCommand>,
+  handlers = HANDLERS,
+): Promise<CommandResponse> {
+  try {
+    const handler = handlers[method] ?? HANDLERS[method];
+    if (!handler) throw unknown(method);
+    const { result, appliedThrough } = await handler(context, place, params ?? {});
+    const meta = { thread_id: place.threadId, applied_through_seq: appliedThrough };
+    return { type: 'success', id, result, meta };
+  } catch (error) {
+    return errorResponse(context, id, error, method);
+  }
+}
+
+export function errorResponse(context: ApiContext, id: number | null, error: unknown, method: string): CommandResponse {
+  const { code, message } = refusalOf(error);
+  if (code === 'unknown_error') context.report(error, `command ${method}`);
+  return { type: 'error', id, error: code, message };
+}
+
+function unknown(method: string): Error {
+  const reason = NOT_SUPPORTED[method];
+  if (reason !== undefined) return refused('not_supported', `${method}: ${reason}`);
+  return refused('unknown_command', `unknown command ${JSON.stringify(method)}`);
+}

@@ -1,0 +1,166 @@
+import { isRecord, textOf, type Draft } from './events.js';
+
+type Json = Record<string, unknown>;
+
+interface OpenMessage {
+  id: string;
+  namespace: string[];
+  runId: unknown;
+  /** Content blocks so far; only the last is open, blocks do not interleave. */
+  blocks: Block[];
+  usage?: unknown;
+  metadata?: unknown;
+}
+
+interface Block {
+  key: string;
+  content: Json;
+}
+
+/**
+ * Messages that were recorded as pairs of chunk and metadata (runs of the run API, graphs of an older LangGraph), as events of the channel
+ * `messages`. Tool messages are told by other channels.
+ */
+export class MessageChunks {
+  readonly #open = new Map<string, OpenMessage>();
+  readonly #done = new Set<string>();
+
+  /** The namespace the message belongs to: its node's, as version 3 of LangGraph's events says it. */
+  add(graphNamespace: string[], [chunk, metadata]: unknown[]): { namespace: string[]; drafts: Draft[] } {
+    const meta = isRecord(metadata) ? metadata : {};
+    const ns = meta['langgraph_checkpoint_ns'];
+    const namespace = typeof ns === 'string' && ns !== '' ? ns.split('|') : graphNamespace;
+    if (!isRecord(chunk) || typeof chunk['id'] !== 'string') return { namespace, drafts: [] };
+    const type = String(chunk['type'])
+      .replace(/MessageChunk$/, '')
+      .toLowerCase();
+    if (type === 'tool' || this.#done.has(chunk['id'])) return { namespace, drafts: [] };
+    const key = `${namespace.join('|')} ${chunk['id']}`;
+    const known = this.#open.get(key);
+    const message = known ?? { id: chunk['id'], namespace, runId: meta['run_id'], blocks: [] };
+    this.#open.set(key, message);
+    if (chunk['usage_metadata']) message.usage = chunk['usage_metadata'];
+    if (isRecord(chunk['response_metadata']) && Object.keys(chunk['response_metadata']).length > 0)
+      message.metadata = chunk['response_metadata'];
+    const role = type === 'human' || type === 'system' ? { role: type } : {};
+    const start = known ? [] : [say(message, { event: 'message-start', id: message.id, ...role })];
+    return { namespace, drafts: [...start, ...partsOf(chunk).flatMap((part) => grow(message, part))] };
+  }
+
+  /** Messages that end with this event: their task tells its result, or their graph its next state. */
+  endBefore(mode: string, namespace: string[], data: unknown): Draft[] {
+    const ended = [...this.#open].filter(([, { namespace: place }]) => {
+      if (place.slice(0, -1).join('|') !== namespace.join('|')) return false;
+      if (mode === 'values') return true;
+      const node = (place.at(-1) ?? '').replace(/:.*$/s, '');
+      if (mode === 'updates') return isRecord(data) && node in data;
+      return (
+        mode === 'tasks' &&
+        isRecord(data) &&
+        'result' in data &&
+        place.at(-1) === `${String(data['name'])}:${String(data['id'])}`
+      );
+    });
+    return ended.flatMap(([key, message]) => {
+      this.#open.delete(key);
+      this.#done.add(message.id);
+      const { usage, metadata } = message;
+      const finish = {
+        event: 'message-finish',
+        ...(usage !== undefined && { usage }),
+        ...(metadata !== undefined && { responseMetadata: metadata }),
+      };
+      return [...finishBlock(message), say(message, finish)];
+    });
+  }
+}
+
+function say({ namespace, runId }: OpenMessage, data: Json): Draft {
+  return { method: 'messages', namespace, data: { ...data, ...(runId !== undefined && { run_id: runId }) } };
+}
+
+/** What a chunk adds: text, blocks, slices of tool calls; each with the key of the block it belongs to. */
+function partsOf(chunk: Json): Block[] {
+  const { content, tool_call_chunks: slices, tool_calls: calls } = chunk;
+  const said: unknown[] =
+    typeof content === 'string'
+      ? content
+        ? [{ type: 'text', text: content }]
+        : []
+      : Array.isArray(content)
+        ? content
+        : [];
+  const blocks = said
+    .map((block) => (typeof block === 'string' ? { type: 'text', text: block } : block))
+    .filter(isRecord)
+    .filter(({ type }) => type !== 'tool_use' && type !== 'input_json_delta' && type !== 'tool_call')
+    .map((block) => ({ key: `${String(block['type'])} ${textOf(block['index'])}`, content: block }));
+  const list = (value: unknown) => (Array.isArray(value) ? (value as unknown[]).filter(isRecord) : []);
+  const tools =
+    list(slices).length > 0
+      ? list(slices).map((slice) => ({ ...slice, type: 'tool_call_chunk' }))
+      : list(calls).map((call) => ({ ...call, type: 'tool_call' }));
+  return [
+    ...blocks,
+    ...tools.map((tool: Json) => ({ key: `tool ${String(tool['index'] ?? tool['id'])}`, content: tool })),
+  ];
+}
+
+function grow(message: OpenMessage, part: Block): Draft[] {
+  const last = message.blocks.at(-1);
+  const index = last?.key === part.key ? message.blocks.length - 1 : message.blocks.length;
+  if (last?.key === part.key) return delta(message, index, last, part.content);
+  const finished = finishBlock(message);
+  const block: Block = { key: part.key, content: emptied(part.content) };
+  message.blocks.push(block);
+  const start = say(message, { event: 'content-block-start', index, content: block.content });
+  return [...finished, start, ...delta(message, index, block, part.content)];
+}
+
+function emptied(content: Json): Json {
+  if (content['type'] === 'text') return { type: 'text', text: '' };
+  if (content['type'] === 'reasoning') return { type: 'reasoning', reasoning: '' };
+  if (content['type'] !== 'tool_call' && content['type'] !== 'tool_call_chunk') return content;
+  const { id, name } = content;
+  return { type: 'tool_call_chunk', ...(id ? { id } : {}), ...(name ? { name } : {}), args: '' };
+}
+
+function delta(message: OpenMessage, index: number, block: Block, content: Json): Draft[] {
+  const field = { text: 'text', reasoning: 'reasoning', tool_call_chunk: 'args', tool_call: 'args' }[
+    String(content['type'])
+  ];
+  if (field === undefined) return [];
+  const added =
+    typeof content[field] === 'string'
+      ? content[field]
+      : content['type'] === 'tool_call'
+        ? JSON.stringify(content[field] ?? {})
+        : '';
+  if (added === '') return [];
+  block.content = { ...block.content, [field]: `${textOf(block.content[field])}${added}` };
+  const change =
+    field === 'args' ? { type: 'block-delta', fields: block.content } : { type: `${field}-delta`, [field]: added };
+  return [say(message, { event: 'content-block-delta', index, delta: change })];
+}
+
+function finishBlock(message: OpenMessage): Draft[] {
+  const block = message.blocks.at(-1);
+  if (!block) return [];
+  return [
+    say(message, {
+      event: 'content-block-finish',
+      index: message.blocks.length - 1,
+      content: finalized(block.content),
+    }),
+  ];
+}
+
+function finalized(content: Json): Json {
+  if (content['type'] !== 'tool_call_chunk') return content;
+  const { args, ...rest } = content;
+  try {
+    return { ...rest, type: 'tool_call', args: JSON.parse(String(args) || '{}') as unknown };
+  } catch {
+    return { ...content, type: 'invalid_tool_call', error: 'Malformed args.' };
+  }
+}

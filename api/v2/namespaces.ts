@@ -1,0 +1,158 @@
+import type { AgentStatus, Draft } from './events.js';
+import { isRecord } from './events.js';
+
+interface Entry {
+  namespace: string[];
+  graphName: string;
+  status: AgentStatus;
+  /** The tool call that began it, where it is a named agent that a tool runs. */
+  cause?: { type: 'toolCall'; tool_call_id: string };
+}
+
+interface Completion {
+  key: string;
+  /** Set where an update of a node told of it; the result of the node's task tells the same more exactly. */
+  node?: { parent: string; name: string };
+}
+
+export interface TreeNode {
+  namespace: string[];
+  status: AgentStatus;
+  graph_name: string;
+  children?: TreeNode[];
+}
+
+/** Namespaces below the root of one run: when they start and end, as LangGraph's lifecycle transformer tells it. */
+export class Namespaces {
+  readonly #entries = new Map<string, Entry>();
+  readonly #agentNames = new Map<string, string | undefined>();
+  readonly #toolCalls = new Map<string, string>();
+  #completions: Completion[] = [];
+
+  /** To be asked before an event is told: lifecycle events that come ahead of it. */
+  before(mode: string, namespace: string[], data: unknown): Draft[] {
+    const task = mode === 'tasks' && isRecord(data) ? data : undefined;
+    const result = task && taskResult(task);
+    if (result) this.#forgetUpdatesOf(keyOf(namespace), result.name);
+    else if (task) this.#noteTask(namespace, task);
+    const drafts = [...this.#flush(), ...this.#start(namespace)];
+    if (result) this.#complete(keyOf([...namespace, `${result.name}:${result.id}`]));
+    return drafts;
+  }
+
+  /** A node told an update: its subgraph is done. */
+  updated(namespace: string[], node: string): void {
+    if (node.startsWith('__')) return;
+    const child = [...this.#entries.values()].find(
+      (entry) =>
+        entry.status === 'started' &&
+        entry.namespace.length === namespace.length + 1 &&
+        keyOf(entry.namespace.slice(0, -1)) === keyOf(namespace) &&
+        (entry.namespace.at(-1) === node || entry.namespace.at(-1)?.startsWith(`${node}:`)),
+    );
+    if (child) this.#complete(keyOf(child.namespace), { parent: keyOf(namespace), name: node });
+  }
+
+  /** The run is over: whatever is open ends; `waiting` namespaces, and those around them, are interrupted. */
+  end(status: AgentStatus, waiting: readonly string[][] = []): Draft[] {
+    const drafts = this.#flush();
+    for (const entry of this.#entries.values()) {
+      if (entry.status !== 'started') continue;
+      const waits = waiting.some(
+        (namespace) => keyOf(namespace.slice(0, entry.namespace.length)) === keyOf(entry.namespace),
+      );
+      drafts.push(this.#say(entry, waits ? 'interrupted' : status));
+    }
+    return drafts;
+  }
+
+  tree(namespace: string[], status: AgentStatus, graphName: string): TreeNode {
+    const children = [...this.#entries.values()]
+      .filter((entry) => entry.namespace.length === namespace.length + 1)
+      .filter((entry) => keyOf(entry.namespace.slice(0, -1)) === keyOf(namespace))
+      .sort((a, b) => (keyOf(a.namespace) < keyOf(b.namespace) ? -1 : 1))
+      .map((entry) => this.tree(entry.namespace, entry.status, entry.graphName));
+    return { namespace, status, graph_name: graphName, ...(children.length > 0 && { children }) };
+  }
+
+  #start(namespace: string[]): Draft[] {
+    const drafts: Draft[] = [];
+    for (let length = 1; length <= namespace.length; length += 1) {
+      const prefix = namespace.slice(0, length);
+      const key = keyOf(prefix);
+      if (this.#entries.has(key)) continue;
+      const cause = this.#causeOf(prefix);
+      const graphName = this.#agentNames.get(key) ?? nodeOf(prefix);
+      const entry: Entry = { namespace: prefix, graphName, status: 'started', ...(cause && { cause }) };
+      this.#entries.set(key, entry);
+      drafts.push(this.#say(entry, 'started'));
+    }
+    return drafts;
+  }
+
+  #say(entry: Entry, status: AgentStatus): Draft {
+    entry.status = status;
+    const { namespace, graphName, cause } = entry;
+    const data = { event: status, graph_name: graphName, ...(status === 'started' && cause && { cause }) };
+    return { method: 'lifecycle', namespace, data };
+  }
+
+  /** Told with the next event, so that the parent's update comes first. */
+  #complete(key: string, node?: Completion['node']): void {
+    if (this.#entries.get(key)?.status !== 'started') return;
+    if (this.#completions.some((one) => one.key === key)) return;
+    this.#completions.push({ key, ...(node && { node }) });
+  }
+
+  #flush(): Draft[] {
+    const due = this.#completions.splice(0);
+    return due.flatMap(({ key }) => {
+      const entry = this.#entries.get(key);
+      return entry?.status === 'started' ? [this.#say(entry, 'completed')] : [];
+    });
+  }
+
+  #forgetUpdatesOf(parent: string, name: string): void {
+    this.#completions = this.#completions.filter(({ node }) => node?.parent !== parent || node.name !== name);
+  }
+
+  /** Agents say their name in the metadata of their tasks; a task of a tool call says which call it is. */
+  #noteTask(namespace: string[], task: Record<string, unknown>): void {
+    const key = keyOf(namespace);
+    const name = isRecord(task['metadata']) ? task['metadata']['lc_agent_name'] : undefined;
+    if (!this.#agentNames.has(key)) this.#agentNames.set(key, typeof name === 'string' && name ? name : undefined);
+    const call = toolCallOf(task['input']);
+    if (typeof task['id'] === 'string' && call !== undefined) this.#toolCalls.set(task['id'], call);
+  }
+
+  #causeOf(namespace: string[]): Entry['cause'] {
+    if (this.#agentNames.get(keyOf(namespace)) === undefined) return undefined;
+    const segment = namespace.at(-1) ?? '';
+    const call = this.#toolCalls.get(segment.slice(segment.indexOf(':') + 1));
+    return call === undefined ? undefined : { type: 'toolCall', tool_call_id: call };
+  }
+}
+
+function keyOf(namespace: readonly string[]): string {
+  return namespace.join('|');
+}
+
+function nodeOf(namespace: readonly string[]): string {
+  return (namespace.at(-1) ?? '').replace(/:.*$/s, '');
+}
+
+function taskResult(task: Record<string, unknown>): { name: string; id: string } | undefined {
+  const { name, id, error, interrupts } = task;
+  // A task that failed or asks has a result too; it ends with the run.
+  const stays = (error !== undefined && error !== null) || (Array.isArray(interrupts) && interrupts.length > 0);
+  if (stays || !('result' in task) || typeof name !== 'string' || typeof id !== 'string' || name.startsWith('__'))
+    return undefined;
+  return { name, id };
+}
+
+/** Input of a tool node: one call with its context, or a list of calls. */
+function toolCallOf(input: unknown): string | undefined {
+  const calls = Array.isArray(input) ? (input as unknown[]) : [isRecord(input) ? input['tool_call'] : undefined];
+  const ids = calls.map((call) => (isRecord(call) ? call['id'] : undefined));
+  return ids.find((id) => typeof id === 'string');
+}

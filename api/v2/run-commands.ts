@@ -1,0 +1,99 @@
+import { v7 as uuid7 } from '@langchain/core/utils/uuid';
+import { errorCode, type StreamMode, type Thread } from '../../protocol/index.js';
+import { inputRespondParams, runStartParams, type RunBody } from '../../protocol/schemas/index.js';
+import { acceptRun } from '../accept-run.js';
+import type { ApiContext } from '../context.js';
+import { isEnded } from '../find.js';
+import { parse } from '../validate.js';
+import type { CommandHandler, CommandPlace } from './commands.js';
+import { refused } from './errors.js';
+import { lastSeqOf } from './events.js';
+
+/** What a run of this protocol records, in the words of the run API. */
+const STREAM_MODES: StreamMode[] = ['values', 'updates', 'messages-tuple', 'custom', 'tasks', 'checkpoints'];
+
+/** `run.start`: begins a run, makes the thread where there is none, and answers the open questions where the thread waits for that. */
+export const startRun: CommandHandler = async (context, place, given) => {
+  const params = parse(runStartParams, given, 'params');
+  const { assistant_id, config, metadata, input } = params;
+  const forks = config?.configurable?.['checkpoint_id'] !== undefined;
+  const answers = input !== undefined && input !== null && !forks && (await openQuestions(context, place)).length > 0;
+  const { runId, appliedThrough } = await accept(context, place, {
+    assistant_id,
+    ...(answers ? { command: { resume: input } } : { input }),
+    config,
+    metadata,
+    multitask_strategy: params.multitask_strategy ?? params.multitaskStrategy,
+    if_not_exists: 'create',
+  });
+  return { result: { run_id: runId }, appliedThrough };
+};
+
+/** `input.respond`: answers one or several questions of an interrupted thread, all in one run. */
+export const respond: CommandHandler = async (context, place, given) => {
+  const params = parse(inputRespondParams, given, 'params');
+  const answers = 'responses' in params ? params.responses : [params];
+  const thread = await findThread(context, place);
+  const assistant = thread?.metadata['assistant_id'] ?? thread?.metadata['graph_id'];
+  if (typeof assistant !== 'string')
+    throw refused('no_such_run', `thread ${place.threadId} has had no run; call run.start first`);
+  const open = await openQuestions(context, place, thread);
+  const unknown = answers.find(({ interrupt_id }) => !open.includes(interrupt_id));
+  if (unknown) {
+    const asked = open.length > 0 ? `open are ${open.join(', ')}` : 'no question is open';
+    throw refused(
+      'no_such_interrupt',
+      `interrupt ${unknown.interrupt_id} is not open on thread ${place.threadId}: ${asked}`,
+    );
+  }
+  const { update, goto, config, metadata, strict_resume } = params;
+  const { appliedThrough } = await accept(context, place, {
+    assistant_id: assistant,
+    command: {
+      resume: Object.fromEntries(answers.map(({ interrupt_id, response }) => [interrupt_id, response ?? null])),
+      update,
+      goto,
+    },
+    config,
+    metadata,
+    strict_resume,
+  });
+  return { result: {}, appliedThrough };
+};
+
+/** Takes a run in whose events this protocol can tell. Events up to `appliedThrough` are from before it. */
+export async function accept(
+  context: ApiContext,
+  { caller, threadId, key }: CommandPlace,
+  body: RunBody,
+): Promise<{ runId: string; appliedThrough: number }> {
+  const { run, afterSeq, admit, bound } = await acceptRun(context, {
+    caller,
+    threadId,
+    runId: uuid7(),
+    body: { ...body, stream_mode: STREAM_MODES, stream_subgraphs: true },
+    streamVersion: 'v3',
+    ...(key !== undefined && { key }),
+  });
+  await Promise.all([admit?.(), bound]);
+  return { runId: run.runId, appliedThrough: lastSeqOf(afterSeq) };
+}
+
+/** Ids of the questions a thread waits for; none while a run works, which may be answering them. */
+async function openQuestions(context: ApiContext, place: CommandPlace, known?: Thread): Promise<string[]> {
+  const { caller, threadId } = place;
+  const thread = known ?? (await findThread(context, place));
+  const asked = Object.values(thread?.interrupts ?? {}).flat();
+  if (asked.length === 0) return [];
+  const active = await context.threads.activeRuns(caller, threadId);
+  return active.every(isEnded) ? asked.flatMap(({ id }) => (id === undefined ? [] : [id])) : [];
+}
+
+async function findThread(context: ApiContext, { caller, threadId }: CommandPlace): Promise<Thread | undefined> {
+  try {
+    return await context.threads.getThread(caller, threadId);
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    return undefined;
+  }
+}

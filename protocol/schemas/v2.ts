@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { MULTITASK_STRATEGIES } from '../run.js';
+import { jsonObject, limit, notServed, uuid } from './common.js';
+import { command, config } from './run.js';
+
+/** What clients of protocol v2 may send (`@langchain/protocol`). */
+
+export const CHANNELS = [
+  'values',
+  'updates',
+  'messages',
+  'tools',
+  'lifecycle',
+  'input',
+  'checkpoints',
+  'tasks',
+  'custom',
+] as const;
+
+const channel = z
+  .string()
+  .refine(
+    (name) => (CHANNELS as readonly string[]).includes(name) || /^custom:./.test(name),
+    `expected one of ${CHANNELS.join(', ')}, or custom:<name>`,
+  );
+
+const namespace = z.array(z.string());
+
+const filter = {
+  channels: z.array(channel).min(1),
+  namespaces: z.array(namespace).nullish(),
+  depth: z.int().min(0).nullish(),
+  /** `seq` of the last event seen. */
+  since: z.int().min(0).nullish(),
+};
+
+/** Body of `POST /threads/{id}/stream/events`. */
+export const eventStreamRequest = z.strictObject(filter);
+export type EventStreamRequest = z.infer<typeof eventStreamRequest>;
+
+/** Body of `POST /threads/{id}/commands`, and every message of a client over a WebSocket. */
+export const commandEnvelope = z.looseObject({
+  id: z.int().min(0),
+  method: z.string().min(1),
+  params: jsonObject.nullish(),
+});
+
+export const runStartParams = z
+  .strictObject({
+    assistant_id: z.string().min(1),
+    input: z.unknown().optional(),
+    config: config.nullish(),
+    metadata: jsonObject.nullish(),
+    multitask_strategy: z.enum(MULTITASK_STRATEGIES).nullish(),
+    /** Older spelling; the SDK sends both. */
+    multitaskStrategy: z.enum(MULTITASK_STRATEGIES).nullish(),
+    langsmith_tracer: notServed('LangSmith tracing'),
+  })
+  .refine(
+    (params) =>
+      !params.multitask_strategy || [undefined, null, params.multitask_strategy].includes(params.multitaskStrategy),
+    { path: ['multitaskStrategy'], message: 'is not the multitask_strategy' },
+  );
+
+const answer = { namespace: namespace.nullish(), interrupt_id: z.string().min(1), response: z.unknown().optional() };
+
+const resumption = {
+  update: command.shape.update,
+  goto: command.shape.goto,
+  config: config.nullish(),
+  metadata: jsonObject.nullish(),
+  strict_resume: z.boolean().nullish(),
+};
+
+export const inputRespondParams = z.union([
+  z.strictObject({ ...answer, ...resumption }),
+  z.strictObject({ responses: z.array(z.strictObject(answer)).min(1), ...resumption }),
+]);
+
+export const subscribeParams = z.strictObject(filter);
+export const unsubscribeParams = z.strictObject({ subscription_id: z.string() });
+
+export const stateGetParams = z.strictObject({ namespace: namespace.nullish(), keys: z.array(z.string()).nullish() });
+
+export const listCheckpointsParams = z.strictObject({
+  namespace: namespace.nullish(),
+  limit: limit.nullish(),
+  before: uuid.nullish(),
+});
+
+export const stateForkParams = z.strictObject({
+  checkpoint_id: uuid,
+  input: z.unknown().optional(),
+  config: config.nullish(),
+});
+
+export const getTreeParams = z.strictObject({ run_id: uuid.nullish() });
+
+/** Header `Last-Event-ID` of an event stream: the offset at the end of an event's id. */
+export const lastProtocolEventId = z
+  .string()
+  .regex(/^(-1|(synth:[^:]+:)?\d{1,16}-\d{1,16})$/, 'expected an event id of this server, or -1 for the start')
+  .transform((id) => (id === '-1' ? 0 : Number(id.slice(id.lastIndexOf('-') + 1))));

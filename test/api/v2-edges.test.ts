@@ -1,0 +1,277 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import { ColloquyError, encodeFence } from '../../protocol/index.js';
+import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ProtocolReader, command, dataOf, isTerminal, outline } from '../support/protocol-reader.js';
+import { untilAborted } from '../support/scripted-conversations.js';
+
+const ALL = ['values', 'updates', 'messages', 'tools', 'lifecycle', 'input', 'checkpoints', 'tasks', 'custom'];
+
+describe('the edges of protocol v2', () => {
+  let fixture: ApiFixture;
+  let url: string;
+
+  beforeAll(async () => {
+    fixture = await ApiFixture.start('v2_edges');
+    url = await fixture.listen();
+  });
+  afterAll(() => fixture.stop());
+  afterEach(async () => {
+    await fixture.conversations.idle();
+    fixture.conversations.script = async () => undefined;
+    expect(fixture.errors.splice(0)).toEqual([]);
+  });
+
+  const start = (threadId: string, input: unknown = {}, more: object = {}) =>
+    command(url, threadId, { id: 1, method: 'run.start', params: { assistant_id: 'echo', input, ...more } });
+  const read = (threadId: string, more: object = {}) => ProtocolReader.open(url, threadId, { channels: ALL, ...more });
+  const begun = (id: string) => ({ event: 'message-start', id, run_id: id });
+  const delta = (id: string, text: string) => ({
+    event: 'content-block-delta',
+    index: 0,
+    delta: { type: 'text-delta', text },
+    run_id: id,
+  });
+
+  it('takes back the text of an attempt that died, and never tells it to who comes later', async () => {
+    const threadId = randomUUID();
+    const live = await read(threadId);
+    fixture.conversations.script = async (turn) => {
+      await turn.tell('values', { n: 0 });
+      const first = await turn.tell('messages|model:1', begun('dead'));
+      const last = await turn.tell('messages|model:1', delta('dead', 'half of an an'));
+      await live.until(({ params }) => dataOf(params).event === 'content-block-delta');
+      await turn.nextAttempt([[first, last]]);
+      await turn.tell('messages|model:1', begun('alive'));
+      await turn.tell('messages|model:1', { event: 'message-finish', run_id: 'alive' });
+      await turn.tell('values', { n: 1 });
+    };
+    await start(threadId);
+    const heard = await live.until(isTerminal);
+    expect(heard.map(outline)).toEqual([
+      'lifecycle running',
+      'values',
+      'lifecycle model: started',
+      'messages model: message-start',
+      'messages model: content-block-delta',
+      'lifecycle running',
+      'messages model: error',
+      'lifecycle model: started',
+      'messages model: message-start',
+      'messages model: message-finish',
+      'values',
+      'lifecycle model: completed',
+      'lifecycle completed',
+    ]);
+    const restart = heard[5];
+    const superseded = heard.slice(2, 5);
+    expect(restart?.params.data).toMatchObject({ event: 'running', attempt: 2 });
+    const [[from, to]] = (restart?.params.data as { superseded: [[number, number]] }).superseded;
+    expect(superseded.every(({ seq }) => seq >= from && seq <= to)).toBe(true);
+    expect(heard[6]?.params.data).toMatchObject({ event: 'error', code: 'superseded', run_id: 'dead' });
+    live.close();
+
+    const later = await read(threadId);
+    const replayed = await later.until(isTerminal);
+    expect(replayed).toEqual(heard.filter((event) => !superseded.includes(event) && event !== heard[6]));
+    later.close();
+    const resumed = await read(threadId, { since: superseded[2]?.seq });
+    expect(await resumed.until(isTerminal)).toEqual([restart, ...heard.slice(7)]);
+    resumed.close();
+  });
+
+  it('tells the end of a cancelled run, and which run it is', async () => {
+    const threadId = randomUUID();
+    const reader = await read(threadId);
+    fixture.conversations.script = async (turn) => {
+      await turn.tell('values', { n: 1 });
+      await untilAborted(turn);
+    };
+    await start(threadId);
+    const [running] = await reader.until(({ method }) => method === 'lifecycle');
+    await fixture.conversations.cancel(ANYBODY, threadId, { runIds: 'all', action: 'interrupt' });
+    const events = await reader.until(isTerminal);
+    expect(events.map(outline)).toEqual(['lifecycle running', 'values', 'lifecycle interrupted']);
+    expect(running?.event_id).toMatch(/^synth:[0-9a-f-]{36}:\d+-\d+$/);
+    reader.close();
+  });
+
+  it('says nothing of a run that was cancelled while it waited, beside one that works', async () => {
+    const threadId = randomUUID();
+    const waiting = { ...ANYBODY, threadId, runId: randomUUID(), fence: encodeFence({ run: 1, step: 1, attempt: 1 }) };
+    fixture.conversations.script = async (turn) => {
+      await turn.tell('values', { n: 1 });
+      const { runId, ...run } = { ...turn.run, runId: waiting.runId };
+      await fixture.stores.threads.createRun(ANYBODY, { ...run, runId });
+      const log = fixture.stores.events.open(waiting);
+      log.append({ ns: '', event: 'run.ended', data: JSON.stringify({ run_id: runId, status: 'interrupted' }) });
+      await log.close();
+      await turn.nextAttempt([]);
+      await turn.tell('values', { n: 2 });
+    };
+    await start(threadId);
+    const reader = await read(threadId);
+    const told = (await reader.until(isTerminal)).map(outline);
+    expect(told).toEqual(['lifecycle running', 'values', 'lifecycle running', 'values', 'lifecycle completed']);
+    reader.close();
+  });
+
+  it('has no events of a run that is gone', async () => {
+    const threadId = randomUUID();
+    fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+    const { result } = (await start(threadId)) as { result: { run_id: string } };
+    await fixture.conversations.idle();
+    await fixture.stores.threads.removeRun(ANYBODY, threadId, result.run_id);
+    await start(threadId);
+    const reader = await read(threadId);
+    const events = await reader.until(isTerminal);
+    expect(events.map(outline)).toEqual(['lifecycle running', 'values', 'lifecycle completed']);
+    expect(events[0]?.event_id).not.toContain(result.run_id);
+    reader.close();
+  });
+
+  it("answers what it cannot do with the protocol's errors", async () => {
+    const threadId = randomUUID();
+    const ask = (method: string, params?: unknown) => command(url, threadId, { id: 7, method, params });
+    expect(await ask('nothing.such')).toEqual({
+      type: 'error',
+      id: 7,
+      error: 'unknown_command',
+      message: 'unknown command "nothing.such"',
+    });
+    expect(await ask('input.inject', { namespace: [], message: { role: 'user', content: 'x' } })).toMatchObject({
+      error: 'unknown_command',
+    });
+    expect(await ask('run.start', {})).toMatchObject({
+      error: 'invalid_argument',
+      message: expect.stringMatching(/assistant_id/),
+    });
+    expect(await ask('run.start', { assistant_id: 'echo', webhook: 'x' })).toMatchObject({
+      message: expect.stringMatching(/webhook: unknown/),
+    });
+    expect(await ask('run.start', { assistant_id: 'nobody' })).toMatchObject({
+      message: expect.stringMatching(/"nobody"/),
+    });
+    expect(await ask('run.start', { assistant_id: 'echo', langsmith_tracer: {} })).toMatchObject({
+      error: 'not_supported',
+    });
+    expect(
+      await ask('run.start', { assistant_id: 'echo', multitask_strategy: 'reject', multitaskStrategy: 'enqueue' }),
+    ).toMatchObject({ error: 'invalid_argument', message: expect.stringMatching(/multitaskStrategy/) });
+    expect(await ask('input.respond', { namespace: [], interrupt_id: 'x', response: 1 })).toMatchObject({
+      error: 'no_such_run',
+    });
+    expect(await ask('state.get', { namespace: [] })).toMatchObject({ error: 'no_such_run' });
+    expect(await ask('agent.getTree', {})).toMatchObject({ error: 'no_such_run' });
+    expect(await ask('subscription.subscribe', { channels: ['values'] })).toMatchObject({ error: 'not_supported' });
+    fixture.conversations.refusals.push(new ColloquyError('conflict', 'the thread is busy'));
+    expect(await ask('run.start', { assistant_id: 'echo' })).toMatchObject({
+      error: 'invalid_argument',
+      message: 'the thread is busy',
+    });
+  });
+
+  it('refuses what is no command and no filter', async () => {
+    const threadId = randomUUID();
+    expect(await command(url, threadId, { method: 'run.start' })).toMatchObject({
+      status: 422,
+      text: expect.stringMatching(/id/),
+    });
+    expect(await command(url, 'no-uuid', { id: 1, method: 'run.start' })).toMatchObject({ status: 422 });
+    await expect(ProtocolReader.open(url, threadId, { channels: ['nonsense'] })).rejects.toThrow(
+      /channels.0.*nonsense/,
+    );
+    await expect(ProtocolReader.open(url, threadId, { channels: ['values'], more: 1 })).rejects.toThrow(/422.*more/);
+    await expect(
+      ProtocolReader.open(url, threadId, { channels: ['values'] }, { 'last-event-id': 'yesterday' }),
+    ).rejects.toThrow(/Last-Event-ID/);
+  });
+
+  describe('over a WebSocket', () => {
+    const connect = (threadId: string, options: object = {}, base = url) =>
+      new WebSocket(`${base.replace('http', 'ws')}/threads/${threadId}/stream/events`, options);
+    /** Waits for so many messages of a socket, none of which it misses. */
+    function hear(socket: WebSocket, count: number): Promise<Record<string, unknown>[]> {
+      const heard: Record<string, unknown>[] = [];
+      return new Promise((resolve) => {
+        const take = (data: Buffer) => {
+          heard.push(JSON.parse(data.toString()) as Record<string, unknown>);
+          if (heard.length < count) return;
+          socket.off('message', take);
+          resolve(heard);
+        };
+        socket.on('message', take);
+      });
+    }
+    const send = (socket: WebSocket, message: unknown) =>
+      socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+
+    it('subscribes before a run is, goes on over runs, and stops when told to', async () => {
+      const threadId = randomUUID();
+      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      const socket = connect(threadId);
+      await once(socket, 'open');
+      send(socket, { id: 1, method: 'subscription.subscribe', params: { channels: ['values', 'lifecycle'] } });
+      const [subscribed] = await hear(socket, 1);
+      expect(subscribed).toMatchObject({ type: 'success', id: 1, meta: { applied_through_seq: 0 } });
+      const events = hear(socket, 6);
+      await start(threadId);
+      await start(threadId);
+      const told = (await events).map((event) => outline(event as never));
+      expect(told).toEqual([...told.slice(0, 3), ...told.slice(0, 3)]);
+      expect(told.slice(0, 3)).toEqual(['lifecycle running', 'values', 'lifecycle completed']);
+      const { subscription_id } = subscribed?.['result'] as { subscription_id: string };
+      send(socket, { id: 2, method: 'subscription.unsubscribe', params: { subscription_id } });
+      send(socket, { id: 3, method: 'subscription.unsubscribe', params: { subscription_id } });
+      const [first, second] = await hear(socket, 2);
+      expect([first, second]).toMatchObject([
+        { id: 2, type: 'success' },
+        { id: 3, error: 'no_such_subscription' },
+      ]);
+      socket.close();
+    });
+
+    it('goes on behind a cursor', async () => {
+      const threadId = randomUUID();
+      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      await start(threadId);
+      const reader = await read(threadId);
+      const events = await reader.until(isTerminal);
+      reader.close();
+      const socket = connect(threadId);
+      await once(socket, 'open');
+      const params = { channels: ALL, since: events[0]?.seq };
+      const heard = hear(socket, events.length);
+      send(socket, { id: 1, method: 'subscription.subscribe', params });
+      const [, ...rest] = await heard;
+      expect(rest).toEqual(events.slice(1));
+      socket.close();
+    });
+
+    it('answers what is no command, and stays open', async () => {
+      const socket = connect(randomUUID());
+      await once(socket, 'open');
+      send(socket, 'no json');
+      send(socket, { method: 'run.start' });
+      send(socket, { id: 3, method: 'subscription.reconnect', params: { run_id: randomUUID() } });
+      expect(await hear(socket, 3)).toMatchObject([
+        { type: 'error', id: null, error: 'invalid_argument', message: expect.stringMatching(/JSON/) },
+        { type: 'error', id: null, error: 'invalid_argument', message: expect.stringMatching(/id/) },
+        { type: 'error', id: 3, error: 'not_supported' },
+      ]);
+      socket.close();
+    });
+
+    it('closes with the status that a request would have got', async () => {
+      const [code, reason] = (await once(connect('no-uuid'), 'close')) as [number, Buffer];
+      expect([code, reason.toString()]).toEqual([4422, expect.stringContaining('thread_id')]);
+      const guarded = await fixture.listen({ corsOrigins: ['https://chat.example'] });
+      const foreign = connect(randomUUID(), { origin: 'https://elsewhere.example' }, guarded);
+      expect((await once(foreign, 'close'))[0]).toBe(4403);
+      const [error] = (await once(new WebSocket(`${url.replace('http', 'ws')}/elsewhere`), 'error')) as [Error];
+      expect(error.message).toContain('404');
+    });
+  });
+});
