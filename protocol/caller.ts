@@ -14,7 +14,7 @@ export interface Caller {
 }
 
 export interface Resource {
-  kind: 'assistant' | 'thread' | 'run' | 'event' | 'checkpoint';
+  kind: 'assistant' | 'thread' | 'run' | 'event' | 'checkpoint' | 'item';
   id: string;
 }
 
