@@ -16,8 +16,8 @@ export interface ActivityDependencies {
   cache: StateCache;
   /** Aborted when the worker is asked to stop: steps end after the superstep they are in. */
   drain: AbortSignal;
-  /** LangGraph's long-term store, handed to graphs. */
-  store?: BaseStore;
+  /** LangGraph's long-term store as a caller sees it, handed to graphs. */
+  openStore?: (caller: Caller) => BaseStore;
 }
 
 /** The platform itself, at work for a tenant. */

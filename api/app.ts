@@ -5,6 +5,7 @@ import { cors } from './cors.js';
 import { errorHandler, unknownRoute } from './errors.js';
 import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
 import { runRoutes } from './runs.js';
+import { storeRoutes } from './store.js';
 import { threadStateRoutes } from './thread-state.js';
 import { threadSearchRoutes } from './thread-search.js';
 import { threadStreamRoutes } from './thread-stream.js';
@@ -48,6 +49,7 @@ export function createApi(deps: ApiDependencies): Express {
   app.use(threadStreamRoutes(context));
   app.use(threadStateRoutes(context));
   app.use(runRoutes(context));
+  app.use(storeRoutes(context));
   app.use(unknownRoute);
   app.use(errorHandler(context.report));
   return app;

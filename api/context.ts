@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { DEFAULT_TENANT, type Caller } from '../protocol/index.js';
+import type { ItemStore } from '../memory/index.js';
 import type { StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, ThreadStore } from '../threads/index.js';
@@ -41,6 +42,8 @@ export interface ApiDependencies {
   events: EventLog;
   states: StateAccess;
   conversations: Conversations;
+  /** LangGraph's store, the one that graphs get. */
+  items: ItemStore;
   info: { version: string; langgraphVersion: string };
   /** Who calls; throws `unauthenticated`. Default: everybody is {@link anonymousOf} the default tenant. */
   authenticate?: (request: Request) => Caller | Promise<Caller>;

@@ -10,7 +10,7 @@ import { ColloquyError } from '../protocol/index.js';
 import { createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { connectTemporal, ensureSearchAttributes, openStores } from '../workers/index.js';
+import { connectTemporal, ensureSearchAttributes, openItems, openStores } from '../workers/index.js';
 import { createApi } from './app.js';
 import { anonymousOf, type ApiDependencies } from './context.js';
 import { createConversations } from './conversations.js';
@@ -51,6 +51,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     const anybody = anonymousOf(config.tenant);
     const deps: ApiDependencies = {
       ...stores,
+      items: await openItems(stores, project),
       authenticate: () => anybody,
       states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
       conversations: createConversations({

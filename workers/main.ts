@@ -8,12 +8,15 @@ import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import { OUTBOX_KEY } from '../agents/outbox.js';
 import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
+import { GraphStore } from '../memory/index.js';
+import type { ItemStore } from '../memory/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import type { Caller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { StateCache } from '../threads/index.js';
 import { startHealth } from './health.js';
+import { openItems } from './items.js';
 import { openStores } from './stores.js';
 import type { Stores } from './stores.js';
 import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
@@ -57,6 +60,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
       provide: { [OUTBOX_KEY]: stores.outbox },
     });
     for (const warning of project.warnings) logger.warn(warning);
+    const items = await openItems(stores, project);
     await prepareTemporal(config);
     await stores.assistants.registerGraphs(serviceCaller(config.tenant), project.graphs);
     const serving: { worker?: Worker } = {};
@@ -68,7 +72,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     const worker = await Worker.create({
       ...workerOptions(config, overrides),
       connection,
-      activities: createActivities(activityDependencies(config, stores, project, drain.signal)),
+      activities: createActivities(activityDependencies(config, { ...stores, items }, project, drain.signal)),
       interceptors: { activity: tracing.activity },
       ...overrides.options,
     });
@@ -126,10 +130,16 @@ function workflowSource(given: string | undefined): Pick<WorkerOptions, 'workflo
   return { workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
 }
 
-function activityDependencies(config: Config, stores: Stores, project: AgentProject, drain: AbortSignal) {
-  const { client, db, threads, assistants, events } = stores;
+function activityDependencies(
+  config: Config,
+  stores: Stores & { items: ItemStore },
+  project: AgentProject,
+  drain: AbortSignal,
+) {
+  const { client, db, threads, assistants, events, items } = stores;
+  const openStore = (caller: Caller) => new GraphStore(items, caller);
   const cache = new StateCache(config.worker.stateCacheBytes);
-  return { client, db, threads, assistants, events, project, cache, drain };
+  return { client, db, threads, assistants, events, project, cache, drain, openStore };
 }
 
 async function prepareTemporal(config: Config): Promise<void> {

@@ -1,6 +1,7 @@
 import { MongoClient } from 'mongodb';
 import type { Db } from 'mongodb';
 import type { Config } from '../config/index.js';
+import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
 import { ColloquyError, TENANT_PATTERN } from '../protocol/index.js';
 import type { Authorize } from '../protocol/index.js';
 import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
@@ -40,7 +41,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
   try {
     const db = client.db(config.mongo.database);
     const outbox = new MongoOutbox(db);
-    await Promise.all([ensureThreadIndexes(db), ensureEventIndexes(db)]);
+    await Promise.all([ensureThreadIndexes(db), ensureEventIndexes(db), ensureItemIndexes(db)]);
     const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
     const removeState = (tenant: string, threadId: string) => saver(tenant).deleteThread(threadId);
     const events = createEventLog({ db, authorize: sameTenant, retentionMs: config.retention.eventsMs });

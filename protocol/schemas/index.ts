@@ -45,3 +45,4 @@ export {
   threadAnswer,
   threadFound,
 } from './answers.js';
+export { itemDelete, itemGetQuery, itemPut, itemSearch, namespaceList } from './store.js';

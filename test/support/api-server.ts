@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:http';
 import { Client } from '@langchain/langgraph-sdk';
 import { createApi, type ApiDependencies, type ApiOptions } from '../../api/index.js';
+import { createItemStore } from '../../memory/index.js';
 import { ColloquyError, DEFAULT_TENANT, type Caller, type ErrorCode, type Run } from '../../protocol/index.js';
 import type { StateAccess, ThreadState } from '../../steps/ports.js';
 import { openStores, type Stores } from '../../workers/stores.js';
@@ -92,6 +93,7 @@ export class ApiFixture {
   dependencies(): ApiDependencies {
     return {
       ...this.stores,
+      items: createItemStore({ db: this.stores.db, authorize: this.stores.authorize }),
       states: this.states,
       conversations: this.conversations,
       info: { version: '0.0.0', langgraphVersion: '1.7.3' },
