@@ -17,7 +17,7 @@ export interface AgentProject {
   /** What the project asks for and does not get; for the log at start-up. */
   warnings: string[];
   /** What a module of the project exports, for the setting named by `field`. Errors: `invalid_argument` where it does not load. */
-  importExport(field: string, wanted: ModuleExport): Promise<unknown>;
+  importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
   /**
    * A graph of the caller's own: it may set `checkpointer` and `store` on it. A factory function is called anew each time, with
    * `config` and `runtime` as LangGraph's server hands them over.

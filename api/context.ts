@@ -5,6 +5,7 @@ import type { StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, ThreadStore } from '../threads/index.js';
 import type { Conversations } from './conversations.js';
+import type { CorsRules } from './cors.js';
 
 export interface ApiOptions {
   /** Origins that browsers may call from; `*`: any. */
@@ -36,6 +37,18 @@ export const DEFAULT_OPTIONS: ApiOptions = {
   closeTimeoutMs: 15_000,
 };
 
+export type RouteGroup = 'assistants' | 'threads' | 'runs' | 'store' | 'meta';
+
+/** What a project changes about the server. */
+export interface HttpCustomization {
+  /** A Hono app, an Express app, or anything with `fetch(Request)`; before our routes. */
+  app?: unknown;
+  /** Routes that are not served. */
+  disabled: readonly RouteGroup[];
+  /** In place of `corsOrigins`. */
+  cors?: CorsRules;
+}
+
 export interface ApiDependencies {
   threads: ThreadStore;
   assistants: AssistantStore;
@@ -47,6 +60,7 @@ export interface ApiDependencies {
   info: { version: string; langgraphVersion: string };
   /** Who calls; throws `unauthenticated`. Default: everybody is {@link anonymousOf} the default tenant. */
   authenticate?: (request: Request) => Caller | Promise<Caller>;
+  http?: HttpCustomization;
   /** Hears of errors that are not the client's. */
   report?: (error: unknown, where: string) => void;
   /** Ends open streams when the process stops; their clients reconnect elsewhere. */
@@ -61,6 +75,7 @@ export function completeContext(deps: ApiDependencies): ApiContext {
   return {
     ...deps,
     authenticate: deps.authenticate ?? (() => anonymousOf(DEFAULT_TENANT)),
+    http: deps.http ?? { disabled: [] },
     report: deps.report ?? (() => undefined),
     shutdown: deps.shutdown ?? new AbortController().signal,
     options: { ...DEFAULT_OPTIONS, ...deps.options },
@@ -72,9 +87,16 @@ export function anonymousOf(tenant: string): Caller {
   return { tenant, principal: { kind: 'user', id: 'anonymous' }, onBehalfOf: [] };
 }
 
+/** Health checks and clients that look who is there come without credentials. */
+const OPEN_PATHS = ['/ok', '/info'];
+
 /** Puts the caller beside the response; every route behind it has one. */
 export function authentication(context: ApiContext): RequestHandler {
   return async (req, res, next) => {
+    if (OPEN_PATHS.includes(req.path)) {
+      next();
+      return;
+    }
     res.locals['caller'] = await context.authenticate(req);
     next();
   };

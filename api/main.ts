@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { Client } from '@temporalio/client';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
+import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import { createStateAccess } from '../steps/index.js';
@@ -52,6 +53,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     const deps: ApiDependencies = {
       ...stores,
       items: await openItems(stores, project),
+      http: await customization(project),
       authenticate: () => anybody,
       states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
       conversations: createConversations({
@@ -74,11 +76,23 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     const sweeper = startSweeper(deps, anybody);
     closers.push(() => sweeper.stop());
     closers.push(() => end(server, shutdown));
-    return { url: urlOf(server, config.api.host), stop: close };
+    const url = urlOf(server, config.api.host);
+    offerLoopback(url);
+    return { url, stop: close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function customization({ settings, importExport }: AgentProject): Promise<NonNullable<ApiDependencies['http']>> {
+  const { app, ...rest } = settings.http;
+  return app === undefined ? rest : { ...rest, app: await importExport('http.app', app) };
+}
+
+/** Where `new Client()` of the SDK goes by default, in whichever copy a project's app has: to the server it is part of. */
+function offerLoopback(url: string): void {
+  Object.assign(globalThis, { [Symbol.for('langgraph_api:url')]: url });
 }
 
 const CLOSE_GRACE_MS = 5_000;
