@@ -1,5 +1,6 @@
 import express, { Router, type Express } from 'express';
 import { assistantRoutes } from './assistants.js';
+import { authGate } from './auth/gate.js';
 import { authentication, completeContext, type ApiContext, type ApiDependencies, type RouteGroup } from './context.js';
 import { cors } from './cors.js';
 import { customApp } from './custom-app.js';
@@ -49,6 +50,7 @@ function ownRoutes(context: ApiContext): Router {
   router.use(wrongMethod(OPERATIONS));
   // Browsers send JSON as text/plain to spare a preflight, so the type is not looked at.
   router.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
+  if (context.auth !== undefined) router.use(authGate(context, context.auth));
   serve('assistants', assistantRoutes(context));
   serve(
     'threads',

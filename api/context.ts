@@ -4,6 +4,8 @@ import type { ItemStore } from '../memory/index.js';
 import type { StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, ThreadStore } from '../threads/index.js';
+import { sendHeadersOf } from './auth/ask.js';
+import type { ProjectAuth } from './auth/ports.js';
 import type { Conversations } from './conversations.js';
 import type { CorsRules } from './cors.js';
 
@@ -61,6 +63,8 @@ export interface ApiDependencies {
   /** Who calls; throws `unauthenticated`. Default: everybody is {@link anonymousOf} the default tenant. */
   authenticate?: (request: Request) => Caller | Promise<Caller>;
   http?: HttpCustomization;
+  /** The project's own: says who calls, within the tenant of `authenticate`, and what they may do. */
+  auth?: ProjectAuth;
   /** Hears of errors that are not the client's. */
   report?: (error: unknown, where: string) => void;
   /** Ends open streams when the process stops; their clients reconnect elsewhere. */
@@ -69,7 +73,8 @@ export interface ApiDependencies {
 }
 
 /** Dependencies with every choice made. */
-export type ApiContext = Omit<Required<ApiDependencies>, 'options'> & { options: ApiOptions };
+export type ApiContext = Omit<Required<ApiDependencies>, 'options' | 'auth'> &
+  Pick<ApiDependencies, 'auth'> & { options: ApiOptions };
 
 export function completeContext(deps: ApiDependencies): ApiContext {
   return {
@@ -97,9 +102,22 @@ export function authentication(context: ApiContext): RequestHandler {
       next();
       return;
     }
-    res.locals['caller'] = await context.authenticate(req);
+    const caller = await context.authenticate(req);
+    res.locals['caller'] = context.auth ? await identify(context.auth, caller, req, res) : caller;
     next();
   };
+}
+
+/** Errors of the project's code keep their status; their headers go with the answer. */
+async function identify(auth: ProjectAuth, { tenant }: Caller, req: Request, res: Response): Promise<Caller> {
+  try {
+    const who = await auth.authenticate(req);
+    res.locals['auth'] = who;
+    return { tenant, principal: { kind: 'user', id: who.user.identity }, onBehalfOf: [] };
+  } catch (error) {
+    sendHeadersOf(res, error);
+    throw error;
+  }
 }
 
 export function callerOf(res: Response): Caller {

@@ -13,6 +13,8 @@ import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { connectTemporal, ensureSearchAttributes, openItems, openStores } from '../workers/index.js';
 import { createApi } from './app.js';
+import type { ProjectAuth } from './auth/ports.js';
+import { createProjectAuth } from './auth/project-auth.js';
 import { anonymousOf, type ApiDependencies } from './context.js';
 import { createConversations } from './conversations.js';
 import { startSweeper } from './sweeper.js';
@@ -48,12 +50,14 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       interceptors: { workflow: tracing.client },
     });
     const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT);
+    const auth = await projectAuth(project, config.api);
     const shutdown = new AbortController();
     const anybody = anonymousOf(config.tenant);
     const deps: ApiDependencies = {
       ...stores,
       items: await openItems(stores, project),
       http: await customization(project),
+      ...(auth && { auth }),
       authenticate: () => anybody,
       states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
       conversations: createConversations({
@@ -88,6 +92,16 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
 async function customization({ settings, importExport }: AgentProject): Promise<NonNullable<ApiDependencies['http']>> {
   const { app, ...rest } = settings.http;
   return app === undefined ? rest : { ...rest, app: await importExport('http.app', app) };
+}
+
+async function projectAuth(
+  { settings, importExport }: AgentProject,
+  { acceptsStudio }: Config['api'],
+): Promise<ProjectAuth | undefined> {
+  if (settings.auth === undefined) return undefined;
+  const { module, disableStudioAuth } = settings.auth;
+  const exported = await importExport('auth.path', module);
+  return createProjectAuth(exported, { acceptStudio: acceptsStudio && !disableStudioAuth });
 }
 
 /** Where `new Client()` of the SDK goes by default, in whichever copy a project's app has: to the server it is part of. */
