@@ -38,6 +38,7 @@ import {
   threadStreamQuery,
 } from '../../protocol/schemas/index.js';
 import type { Operation } from './operation.js';
+import { STORE_OPERATIONS } from './store-operations.js';
 
 const KEYED = { 'Idempotency-Key': idempotencyKey };
 const RESUMED = { 'Last-Event-ID': lastEventId };
@@ -348,4 +349,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...states,
   ...runs,
   ...stateless,
+  ...STORE_OPERATIONS,
 ];
