@@ -25,8 +25,8 @@ export interface ActivityDependencies {
   webhookSecrets: readonly string[];
   /** Aborted when the worker is asked to stop: steps end after the superstep they are in. */
   drain: AbortSignal;
-  /** LangGraph's long-term store, handed to graphs. */
-  store?: BaseStore;
+  /** LangGraph's long-term store as a caller sees it, handed to graphs. */
+  openStore?: (caller: Caller) => BaseStore;
 }
 
 /** A run that nobody's request asked for. */

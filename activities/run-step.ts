@@ -187,7 +187,7 @@ class StepActivity {
   }
 
   async #step(run: Run, cursor: Cursor, log: RunLog): Promise<StepReport> {
-    const { client, db, cache, project, drain, store } = this.dependencies;
+    const { client, db, cache, project, drain, openStore } = this.dependencies;
     const { tenant, threadId, ordinal, joinQuickStepsMs, options } = this.task;
     const graph = await project.load(run.graphId, run.request.config as never, {
       accessContext: 'threads.create_run',
@@ -216,7 +216,7 @@ class StepActivity {
         log,
         signal: AbortSignal.any([this.cancelled, this.timeout]),
         drain,
-        ...(store !== undefined && { store }),
+        ...(openStore !== undefined && { store: openStore(workerCaller(tenant)) }),
       },
     );
   }

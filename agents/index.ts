@@ -4,5 +4,6 @@ export { TENANT_KEY } from './outbox.js';
 export { loadProject } from './project.js';
 export type { AgentProject, FactoryConfig, FactoryRuntime, LoadProjectOptions } from './project.js';
 export type { GraphEntry } from './project-file.js';
+export type { CorsSettings, HttpSettings, ModuleExport, ProjectSettings } from './project-settings.js';
 export type { LoadedGraph } from './graph-value.js';
 export type { GraphLog, GraphLogLevel } from './graph-logger.js';

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ColloquyError } from '../protocol/index.js';
+import { parseSettings, unknownSettings, type ModuleExport, type ProjectSettings } from './project-settings.js';
 
 /** What a `langgraph.json` says, checked; everything it says and we do not do is in `warnings`. */
 export interface ProjectFile {
@@ -11,24 +12,23 @@ export interface ProjectFile {
   graphs: GraphEntry[];
   /** A path to a file of `NAME=value` lines, or the values themselves. */
   env: string | Record<string, string>;
+  settings: ProjectSettings;
   warnings: string[];
 }
 
-export interface GraphEntry {
+export interface GraphEntry extends ModuleExport {
   graphId: string;
   description?: string;
-  /** As written: `./agent.ts:graph`. */
-  path: string;
-  /** Absolute path of the module. */
-  file: string;
-  exportName: string;
 }
 
-/** They tell how to build an image or choose a runtime; running from the project's own folder needs none of them. */
-const BUILD_FIELDS = new Set([
+/** Read here, or they tell how to build an image or choose a runtime, which running from the project's own folder does not need. */
+const QUIET_FIELDS = new Set([
   '$schema',
   'graphs',
   'env',
+  'store',
+  'http',
+  'auth',
   'node_version',
   'python_version',
   'dependencies',
@@ -46,13 +46,10 @@ const BUILD_FIELDS = new Set([
 
 /** Leaving one of these out in silence would open what its author had closed. */
 const REFUSED_FIELDS: Readonly<Record<string, string>> = {
-  auth: 'its handlers would not be asked, and the API would be open to everybody',
   encryption: 'data would be stored in the clear',
 };
 
 const IGNORED_FIELDS: Readonly<Record<string, string>> = {
-  http: 'custom routes, middleware and CORS settings are not served',
-  store: 'the store has no vector index and no expiry',
   checkpointer: 'state is kept as Colloquy is configured',
   ui: 'user interface components are not served',
   ui_config: 'user interface components are not served',
@@ -97,17 +94,22 @@ function parseProject(path: string, json: Record<string, unknown>): ProjectFile 
     folder,
     graphs: parseGraphs(path, folder, json.graphs),
     env: parseEnv(path, json.env),
+    settings: parseSettings(path, folder, json),
     warnings: warnings(json),
   };
 }
 
 function warnings(json: Record<string, unknown>): string[] {
-  return Object.keys(json)
-    .filter((field) => !BUILD_FIELDS.has(field) && !(field in REFUSED_FIELDS) && isUsed(json[field]))
+  const fields = Object.keys(json)
+    .filter((field) => !QUIET_FIELDS.has(field) && !(field in REFUSED_FIELDS) && isUsed(json[field]))
     .map((field) => {
       const why = Object.hasOwn(IGNORED_FIELDS, field) ? IGNORED_FIELDS[field] : 'it is not known here';
       return `langgraph.json: field ${field} has no effect: ${why}`;
     });
+  const inner = unknownSettings(json).map(
+    (field) => `langgraph.json: field ${field} has no effect: it is not known here`,
+  );
+  return [...fields, ...inner];
 }
 
 function parseGraphs(path: string, folder: string, graphs: unknown): GraphEntry[] {

@@ -5,14 +5,19 @@ import { offerLogger, type GraphLog } from './graph-logger.js';
 import { checkLibrary } from './library-version.js';
 import { applyProjectEnvironment } from './project-environment.js';
 import { readProjectFile, type GraphEntry, type ProjectFile } from './project-file.js';
+import type { ModuleExport, ProjectSettings } from './project-settings.js';
 
 /** The graphs of one `langgraph.json`. */
 export interface AgentProject {
   /** Absolute path of the project file. */
   path: string;
   graphs: GraphEntry[];
+  /** What it says about the server around its graphs. */
+  settings: ProjectSettings;
   /** What the project asks for and does not get; for the log at start-up. */
   warnings: string[];
+  /** What a module of the project exports, for the setting named by `field`. Errors: `invalid_argument` where it does not load. */
+  importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
   /**
    * A graph of the caller's own: it may set `checkpointer` and `store` on it. A factory function is called anew each time, with
    * `config` and `runtime` as LangGraph's server hands them over.
@@ -60,7 +65,9 @@ export async function loadProject(configPath: string, options: LoadProjectOption
   return {
     path: project.path,
     graphs: project.graphs,
+    settings: project.settings,
     warnings,
+    importExport: (field, wanted) => importExport(field, wanted, project.folder),
     async load(graphId, config, runtime = DEFAULT_RUNTIME) {
       const source = sources.get(graphId);
       if (!source) {
@@ -95,17 +102,23 @@ async function loadSources(project: ProjectFile): Promise<Map<string, GraphSourc
 }
 
 async function loadSource(entry: GraphEntry, folder: string): Promise<GraphSource> {
-  if (!moduleExists(entry.file)) throw fault(entry, `file ${entry.file} does not exist`);
-  const module = await importModule(entry.file, folder).catch((cause: unknown) => {
-    throw fault(entry, `importing ${entry.file} failed: ${messageOf(cause)}`, cause);
-  });
-  const exported: unknown = await findExport(module, entry.exportName);
-  if (exported === undefined) {
-    const names = Object.keys(module).join(', ') || 'nothing';
-    throw fault(entry, `${entry.file} has no export ${entry.exportName}; it exports ${names}`);
-  }
+  const exported = await importExport(`graph ${entry.graphId}`, entry, folder, `graphs.${entry.graphId}`);
   if (typeof exported === 'function') return { entry, factory: exported as Factory };
   return { entry, graph: compiled(entry, `export ${entry.exportName} of ${entry.file}`, exported) };
+}
+
+async function importExport(what: string, wanted: ModuleExport, folder: string, field = what): Promise<unknown> {
+  const { file, exportName } = wanted;
+  const invalid = (message: string, cause?: unknown) =>
+    new ColloquyError('invalid_argument', `${what}: ${message}`, { field, ...(cause !== undefined && { cause }) });
+  if (!moduleExists(file)) throw invalid(`file ${file} does not exist`);
+  const module = await importModule(file, folder).catch((cause: unknown) => {
+    throw invalid(`importing ${file} failed: ${messageOf(cause)}`, cause);
+  });
+  const exported: unknown = await findExport(module, exportName);
+  if (exported !== undefined) return exported;
+  const names = Object.keys(module).join(', ') || 'nothing';
+  throw invalid(`${file} has no export ${exportName}; it exports ${names}`);
 }
 
 /** CommonJS modules show their exports as `default`, those compiled from ESM one level deeper. */

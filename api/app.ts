@@ -1,11 +1,16 @@
-import express, { type Express } from 'express';
+import express, { Router, type Express } from 'express';
 import { assistantRoutes } from './assistants.js';
-import { authentication, completeContext, type ApiDependencies } from './context.js';
+import { authGate } from './auth/gate.js';
+import { authentication, completeContext, type ApiContext, type ApiDependencies, type RouteGroup } from './context.js';
 import { cors } from './cors.js';
 import { cronRoutes } from './crons.js';
+import { customApp } from './custom-app.js';
 import { errorHandler, unknownRoute } from './errors.js';
+import { InnerServer } from './inner-server.js';
+import { metaRoutes } from './meta.js';
 import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
 import { runRoutes } from './runs.js';
+import { storeRoutes } from './store.js';
 import { threadStateRoutes } from './thread-state.js';
 import { threadSearchRoutes } from './thread-search.js';
 import { threadStreamRoutes } from './thread-stream.js';
@@ -15,44 +20,50 @@ import { protocolRoutes } from './v2/routes.js';
 /** The HTTP API over its ports; the caller listens, and closes what it gave. */
 export function createApi(deps: ApiDependencies): Express {
   const context = completeContext(deps);
+  const app = bareApp();
+  app.use(cors(context.http.cors ?? { origins: context.options.corsOrigins }));
+  app.use(authentication(context));
+  if (context.http.app === undefined) {
+    app.use(ownRoutes(context));
+  } else {
+    const routes = bareApp();
+    const inner = new InnerServer(routes);
+    routes.use(ownRoutes(context));
+    app.use(customApp(context.http.app, inner, context.options.bodyLimitBytes));
+    app.use(routes);
+  }
+  app.use(errorHandler(context.report));
+  return app;
+}
+
+function bareApp(): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use(cors(context.options.corsOrigins));
-
-  app.get('/ok', (_req, res) => {
-    res.json({ ok: true });
-  });
-  app.get('/info', (_req, res) => {
-    res.json({
-      version: context.info.version,
-      langgraph_js_version: context.info.langgraphVersion,
-      context: 'js',
-      flags: {
-        assistants: true,
-        crons: true,
-        langsmith: false,
-        langsmith_tracing_replicas: false,
-        stream_namespaces: true,
-      },
-    });
-  });
-
-  app.use(openApiRoutes(OPERATIONS, context.info));
-  app.use(wrongMethod(OPERATIONS));
-
-  // Browsers send JSON as text/plain to spare a preflight, so the type is not looked at.
-  app.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
-  app.use(authentication(context));
-  app.use(assistantRoutes(context));
-  app.use(threadSearchRoutes(context));
-  app.use(threadRoutes(context));
-  app.use(threadStreamRoutes(context));
-  app.use(threadStateRoutes(context));
-  app.use(cronRoutes(context));
-  app.use(runRoutes(context));
-  app.use(protocolRoutes(context));
-  app.use(unknownRoute);
-  app.use(errorHandler(context.report));
   return app;
+}
+
+function ownRoutes(context: ApiContext): Router {
+  const router = Router();
+  const serve = (group: RouteGroup, ...routes: Router[]) => {
+    if (!context.http.disabled.includes(group)) routes.forEach((one) => router.use(one));
+  };
+  serve('meta', metaRoutes(context), openApiRoutes(OPERATIONS, context.info));
+  router.use(wrongMethod(OPERATIONS));
+  // Browsers send JSON as text/plain to spare a preflight, so the type is not looked at.
+  router.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
+  if (context.auth !== undefined) router.use(authGate(context, context.auth));
+  serve('assistants', assistantRoutes(context));
+  serve(
+    'threads',
+    threadSearchRoutes(context),
+    threadRoutes(context),
+    threadStreamRoutes(context),
+    threadStateRoutes(context),
+  );
+  serve('runs', cronRoutes(context), runRoutes(context), protocolRoutes(context));
+  serve('store', storeRoutes(context));
+  router.use(unknownRoute);
+  router.use(errorHandler(context.report));
+  return router;
 }

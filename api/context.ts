@@ -1,10 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { DEFAULT_TENANT, type Caller } from '../protocol/index.js';
+import type { ItemStore } from '../memory/index.js';
 import type { StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
-import type { Conversations } from './conversations.js';
 import type { Schedules } from './schedules.js';
+import { sendHeadersOf } from './auth/ask.js';
+import type { ProjectAuth } from './auth/ports.js';
+import type { Conversations } from './conversations.js';
+import type { CorsRules } from './cors.js';
 
 export interface ApiOptions {
   /** Origins that browsers may call from; `*`: any. */
@@ -36,6 +40,18 @@ export const DEFAULT_OPTIONS: ApiOptions = {
   closeTimeoutMs: 15_000,
 };
 
+export type RouteGroup = 'assistants' | 'threads' | 'runs' | 'store' | 'meta';
+
+/** What a project changes about the server. */
+export interface HttpCustomization {
+  /** A Hono app, an Express app, or anything with `fetch(Request)`; before our routes. */
+  app?: unknown;
+  /** Routes that are not served. */
+  disabled: readonly RouteGroup[];
+  /** In place of `corsOrigins`. */
+  cors?: CorsRules;
+}
+
 export interface ApiDependencies {
   threads: ThreadStore;
   assistants: AssistantStore;
@@ -44,9 +60,14 @@ export interface ApiDependencies {
   states: StateAccess;
   conversations: Conversations;
   schedules: Schedules;
+  /** LangGraph's store, the one that graphs get. */
+  items: ItemStore;
   info: { version: string; langgraphVersion: string };
   /** Who calls; throws `unauthenticated`. Default: everybody is {@link anonymousOf} the default tenant. */
   authenticate?: (request: Request) => Caller | Promise<Caller>;
+  http?: HttpCustomization;
+  /** The project's own: says who calls, within the tenant of `authenticate`, and what they may do. */
+  auth?: ProjectAuth;
   /** Refuses a URL that no request may go to from here. Errors: ours. Default: takes every one; the worker refuses it then. */
   checkWebhook?: (url: string) => void;
   /** Hears of errors that are not the client's. */
@@ -57,13 +78,15 @@ export interface ApiDependencies {
 }
 
 /** Dependencies with every choice made. */
-export type ApiContext = Omit<Required<ApiDependencies>, 'options'> & { options: ApiOptions };
+export type ApiContext = Omit<Required<ApiDependencies>, 'options' | 'auth'> &
+  Pick<ApiDependencies, 'auth'> & { options: ApiOptions };
 
 export function completeContext(deps: ApiDependencies): ApiContext {
   return {
     ...deps,
     authenticate: deps.authenticate ?? (() => anonymousOf(DEFAULT_TENANT)),
     checkWebhook: deps.checkWebhook ?? (() => undefined),
+    http: deps.http ?? { disabled: [] },
     report: deps.report ?? (() => undefined),
     shutdown: deps.shutdown ?? new AbortController().signal,
     options: { ...DEFAULT_OPTIONS, ...deps.options },
@@ -75,12 +98,32 @@ export function anonymousOf(tenant: string): Caller {
   return { tenant, principal: { kind: 'user', id: 'anonymous' }, onBehalfOf: [] };
 }
 
+/** Health checks and clients that look who is there come without credentials. */
+const OPEN_PATHS = ['/ok', '/info'];
+
 /** Puts the caller beside the response; every route behind it has one. */
 export function authentication(context: ApiContext): RequestHandler {
   return async (req, res, next) => {
-    res.locals['caller'] = await context.authenticate(req);
+    if (OPEN_PATHS.includes(req.path)) {
+      next();
+      return;
+    }
+    const caller = await context.authenticate(req);
+    res.locals['caller'] = context.auth ? await identify(context.auth, caller, req, res) : caller;
     next();
   };
+}
+
+/** Errors of the project's code keep their status; their headers go with the answer. */
+async function identify(auth: ProjectAuth, { tenant }: Caller, req: Request, res: Response): Promise<Caller> {
+  try {
+    const who = await auth.authenticate(req);
+    res.locals['auth'] = who;
+    return { tenant, principal: { kind: 'user', id: who.user.identity }, onBehalfOf: [] };
+  } catch (error) {
+    sendHeadersOf(res, error);
+    throw error;
+  }
 }
 
 export function callerOf(res: Response): Caller {

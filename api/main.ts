@@ -5,14 +5,17 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { Client } from '@temporalio/client';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
+import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
 import { createEgress } from '../egress/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import { createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { connectTemporal, ensureSearchAttributes, openStores } from '../workers/index.js';
+import { connectTemporal, ensureSearchAttributes, openItems, openStores } from '../workers/index.js';
 import { createApi } from './app.js';
+import type { ProjectAuth } from './auth/ports.js';
+import { createProjectAuth } from './auth/project-auth.js';
 import { anonymousOf, type ApiDependencies } from './context.js';
 import { createConversations } from './conversations.js';
 import { startSweeper } from './sweeper.js';
@@ -51,11 +54,15 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       interceptors: { workflow: tracing.client },
     });
     const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT);
+    const auth = await projectAuth(project, config.api);
     const shutdown = new AbortController();
     const egress = createEgress(config.egress);
     const anybody = anonymousOf(config.tenant);
     const deps: ApiDependencies = {
       ...stores,
+      items: await openItems(stores, project),
+      http: await customization(project),
+      ...(auth && { auth }),
       authenticate: () => anybody,
       checkWebhook: (url) => egress.check(url),
       states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
@@ -88,11 +95,33 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     const cronSweeper = startCronSweeper(deps, anybody);
     closers.push(() => cronSweeper.stop());
     closers.push(() => end(server, shutdown));
-    return { url: urlOf(server, config.api.host), stop: close };
+    const url = urlOf(server, config.api.host);
+    offerLoopback(url);
+    return { url, stop: close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function customization({ settings, importExport }: AgentProject): Promise<NonNullable<ApiDependencies['http']>> {
+  const { app, ...rest } = settings.http;
+  return app === undefined ? rest : { ...rest, app: await importExport('http.app', app) };
+}
+
+async function projectAuth(
+  { settings, importExport }: AgentProject,
+  { acceptsStudio }: Config['api'],
+): Promise<ProjectAuth | undefined> {
+  if (settings.auth === undefined) return undefined;
+  const { module, disableStudioAuth } = settings.auth;
+  const exported = await importExport('auth.path', module);
+  return createProjectAuth(exported, { acceptStudio: acceptsStudio && !disableStudioAuth });
+}
+
+/** Where `new Client()` of the SDK goes by default, in whichever copy a project's app has: to the server it is part of. */
+function offerLoopback(url: string): void {
+  Object.assign(globalThis, { [Symbol.for('langgraph_api:url')]: url });
 }
 
 const CLOSE_GRACE_MS = 5_000;

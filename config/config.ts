@@ -35,6 +35,8 @@ export interface ApiConfig {
   heartbeatMs: number;
   /** Origins that browsers may call from; `*`: any. */
   corsOrigins: string[];
+  /** Whoever says to be LangGraph Studio is taken for it where the project has auth; nothing proves it. */
+  acceptsStudio: boolean;
 }
 
 export interface WorkerConfig {
@@ -133,6 +135,7 @@ const environmentSchema = z.object({
   COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(10 * MEBIBYTE),
   COLLOQUY_HEARTBEAT_MS: ms.default(5_000),
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
+  COLLOQUY_STUDIO_AUTH: yesOrNo.optional(),
   COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
@@ -209,6 +212,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       bodyLimitBytes: env.COLLOQUY_BODY_LIMIT_BYTES,
       heartbeatMs: env.COLLOQUY_HEARTBEAT_MS,
       corsOrigins: env.COLLOQUY_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
+      acceptsStudio: env.COLLOQUY_STUDIO_AUTH ?? false,
     },
     worker: {
       maxConcurrentSteps: env.COLLOQUY_MAX_CONCURRENT_STEPS,

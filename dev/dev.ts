@@ -105,6 +105,8 @@ function startProcess(options: DevOptions, servers: Servers, name: string, args:
       MONGODB_URI: servers.mongodb.address,
       // One port cannot serve several processes.
       COLLOQUY_HEALTH_PORT: '',
+      // As LangGraph's own development server does; a project turns it off by `disable_studio_auth`.
+      COLLOQUY_STUDIO_AUTH: 'true',
       ...given('COLLOQUY_CONFIG', config.projectPath),
     },
     logFile: join(dataDir, 'logs', `${name.toLowerCase().replace(' ', '-')}.log`),

@@ -9,6 +9,8 @@ import { OUTBOX_KEY } from '../agents/outbox.js';
 import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
 import { createEgress } from '../egress/index.js';
+import { GraphStore } from '../memory/index.js';
+import type { ItemStore } from '../memory/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import type { Caller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
@@ -16,6 +18,7 @@ import type { Logger } from '../telemetry/index.js';
 import { StateCache } from '../threads/index.js';
 import { startHealth } from './health.js';
 import { composeScheduledRuns } from './scheduled-runs.js';
+import { openItems } from './items.js';
 import { openStores } from './stores.js';
 import type { Stores } from './stores.js';
 import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
@@ -59,6 +62,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
       provide: { [OUTBOX_KEY]: stores.outbox },
     });
     for (const warning of project.warnings) logger.warn(warning);
+    const items = await openItems(stores, project);
     await prepareTemporal(config);
     await stores.assistants.registerGraphs(serviceCaller(config.tenant), project.graphs);
     const serving: { worker?: Worker } = {};
@@ -67,14 +71,17 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     const connection = await connectNative(config);
     closers.push(() => connection.close());
     const drain = new AbortController();
-    const scheduled = composeScheduledRuns(config, stores, project, {
+    const scheduled = composeScheduledRuns(config, { ...stores, items }, project, {
       connection,
       interceptors: { workflow: tracing.client },
     });
     const worker = await Worker.create({
       ...workerOptions(config, overrides),
       connection,
-      activities: createActivities({ ...activityDependencies(config, stores, project, drain.signal), ...scheduled }),
+      activities: createActivities({
+        ...activityDependencies(config, { ...stores, items }, project, drain.signal),
+        ...scheduled,
+      }),
       interceptors: { activity: tracing.activity },
       ...overrides.options,
     });
@@ -132,12 +139,18 @@ function workflowSource(given: string | undefined): Pick<WorkerOptions, 'workflo
   return { workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
 }
 
-function activityDependencies(config: Config, stores: Stores, project: AgentProject, drain: AbortSignal) {
-  const { client, db, threads, assistants, crons, events, deliveries } = stores;
+function activityDependencies(
+  config: Config,
+  stores: Stores & { items: ItemStore },
+  project: AgentProject,
+  drain: AbortSignal,
+) {
+  const { client, db, threads, assistants, crons, events, deliveries, items } = stores;
+  const openStore = (caller: Caller) => new GraphStore(items, caller);
   const cache = new StateCache(config.worker.stateCacheBytes);
   const egress = createEgress(config.egress);
   const { webhookSecrets } = config.egress;
-  const stored = { client, db, threads, assistants, crons, events, deliveries };
+  const stored = { client, db, threads, assistants, crons, events, deliveries, openStore };
   return { ...stored, egress, webhookSecrets, project, cache, drain };
 }
 

@@ -7,6 +7,7 @@ import { completeContext } from '../api/context.js';
 import { createConversations } from '../api/conversations.js';
 import { createSchedules } from '../api/schedules.js';
 import type { Config } from '../config/index.js';
+import type { ItemStore } from '../memory/index.js';
 import { errorCode } from '../protocol/index.js';
 import type { RunBody } from '../protocol/schemas/index.js';
 import { createStateAccess } from '../steps/index.js';
@@ -18,7 +19,7 @@ const TIMEOUT_MS = 5_000;
 /** What a firing needs: runs are taken in by the API's own code, so that a run by schedule is in nothing different from one by request. */
 export function composeScheduledRuns(
   config: Config,
-  stores: Stores,
+  stores: Stores & { items: ItemStore },
   project: AgentProject,
   client: Pick<ClientOptions, 'connection' | 'interceptors'>,
 ): { runs: RunIntake; schedules: ScheduleReader } {

@@ -3,6 +3,7 @@ import type { Db } from 'mongodb';
 import type { Config } from '../config/index.js';
 import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../egress/index.js';
 import type { DeliveryStore } from '../egress/index.js';
+import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
 import { ColloquyError, TENANT_PATTERN } from '../protocol/index.js';
 import type { Authorize } from '../protocol/index.js';
 import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
@@ -45,7 +46,12 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
   try {
     const db = client.db(config.mongo.database);
     const outbox = new MongoOutbox(db);
-    await Promise.all([ensureThreadIndexes(db), ensureEventIndexes(db), ensureDeliveryIndexes(db)]);
+    await Promise.all([
+      ensureThreadIndexes(db),
+      ensureEventIndexes(db),
+      ensureDeliveryIndexes(db),
+      ensureItemIndexes(db),
+    ]);
     const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
     const removeState = (tenant: string, threadId: string) => saver(tenant).deleteThread(threadId);
     const events = createEventLog({ db, authorize: sameTenant, retentionMs: config.retention.eventsMs });

@@ -46,6 +46,7 @@ import {
 } from '../../protocol/schemas/index.js';
 import { CRON_OPERATIONS } from './cron-operations.js';
 import type { Operation } from './operation.js';
+import { STORE_OPERATIONS } from './store-operations.js';
 
 const KEYED = { 'Idempotency-Key': idempotencyKey };
 const RESUMED = { 'Last-Event-ID': lastEventId };
@@ -399,4 +400,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...stateless,
   ...CRON_OPERATIONS,
   ...protocol,
+  ...STORE_OPERATIONS,
 ];

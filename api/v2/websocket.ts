@@ -39,6 +39,9 @@ async function serve(context: ApiContext, request: IncomingMessage, socket: WebS
   const heard = mailbox(socket);
   socket.on('error', (error) => context.report(error, 'WebSocket'));
   checkOrigin(context, request);
+  // Its handlers are asked by requests alone; to let it pass would open what its author had closed.
+  if (context.auth !== undefined)
+    throw new ColloquyError('forbidden', 'WebSockets are not served where a project has its own auth');
   const threadId = parse(uuid, decodeURIComponent(path), 'thread_id');
   // Authentication reads headers and address of a request, which an upgrade has too.
   const caller = await context.authenticate(request as Request);

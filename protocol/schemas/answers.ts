@@ -21,6 +21,18 @@ export const assistantAnswer = z.object({
   updated_at: moment,
 });
 
+export const itemAnswer = z.object({
+  namespace: z.array(z.string()),
+  key: z.string(),
+  value: jsonObject,
+  created_at: moment,
+  updated_at: moment,
+});
+
+export const itemsAnswer = z.object({ items: z.array(itemAnswer.extend({ score: z.number().optional() })) });
+
+export const namespacesAnswer = z.object({ namespaces: z.array(z.array(z.string())) });
+
 const interrupt = z.object({ id: z.string().optional(), value: z.unknown() });
 
 export const threadAnswer = z.object({

@@ -42,6 +42,9 @@ export {
   commandAnswer,
   eventAnswer,
   infoAnswer,
+  itemAnswer,
+  itemsAnswer,
+  namespacesAnswer,
   okAnswer,
   pruneAnswer,
   runAnswer,
@@ -76,3 +79,4 @@ export {
   unsubscribeParams,
 } from './v2.js';
 export type { EventStreamRequest } from './v2.js';
+export { itemDelete, itemGetQuery, itemPut, itemSearch, namespaceList } from './store.js';

@@ -114,9 +114,8 @@ describe('a TypeScript project', () => {
 
   it('warns of each field that has no effect, and of no other', () => {
     expect(loaded.warnings).toEqual([
-      'langgraph.json: field http has no effect: custom routes, middleware and CORS settings are not served',
-      'langgraph.json: field store has no effect: the store has no vector index and no expiry',
       'langgraph.json: field colour has no effect: it is not known here',
+      'langgraph.json: field http.mount_prefix has no effect: it is not known here',
     ]);
   });
 });
@@ -241,9 +240,19 @@ describe('a broken project', () => {
       /env\.A: expected a string, found a value of type number/,
     ],
     [
-      'auth',
-      { graphs: { a: './a.ts:b' }, auth: { path: './auth.ts:auth' } },
-      /field auth is not supported yet: .* open to everybody/,
+      'encryption',
+      { graphs: { a: './a.ts:b' }, encryption: { path: './keys.ts:keys' } },
+      /field encryption is not supported yet: .* in the clear/,
+    ],
+    [
+      'settings of the wrong kind, all in one message',
+      { graphs: { a: './a.ts:b' }, http: { disable_runs: 'no', cors: { allow_origin_regex: '(' } } },
+      /http\.disable_runs: .*; http\.cors\.allow_origin_regex: is no regular expression/,
+    ],
+    [
+      'an embedder by name of its provider',
+      { graphs: { a: './a.ts:b' }, store: { index: { embed: 'openai:text-embedding-3-small', dims: 8 } } },
+      /store\.index\.embed: openai:text-embedding-3-small is not served by name; export its Embeddings/,
     ],
   ])('refuses %s', async (_, json, message) => {
     await expect(loadProject(await projectWith(json))).rejects.toThrow(message);

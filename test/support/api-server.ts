@@ -10,6 +10,7 @@ import {
   type ApiOptions,
   type Schedules,
 } from '../../api/index.js';
+import { createItemStore } from '../../memory/index.js';
 import { ColloquyError, DEFAULT_TENANT, type Caller, type ErrorCode, type Run } from '../../protocol/index.js';
 import type { StateAccess, ThreadState } from '../../steps/ports.js';
 import { openStores, type Stores } from '../../workers/stores.js';
@@ -106,6 +107,7 @@ export class ApiFixture {
   dependencies(): ApiDependencies {
     return {
       ...this.stores,
+      items: createItemStore({ db: this.stores.db, authorize: this.stores.authorize }),
       states: this.states,
       conversations: this.conversations,
       schedules: this.schedules,

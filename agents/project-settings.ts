@@ -1,0 +1,189 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { ColloquyError } from '../protocol/index.js';
+
+/** A module's export that a project file names as `<file>:<export>`. */
+export interface ModuleExport {
+  /** As written. */
+  path: string;
+  /** Absolute path of the module. */
+  file: string;
+  exportName: string;
+}
+
+/** What a `langgraph.json` says about the server around its graphs. */
+export interface ProjectSettings {
+  store: {
+    /** Minutes. */
+    defaultTtl?: number;
+    refreshOnRead?: boolean;
+    index?: { embed: ModuleExport; dims: number; fields: string[] };
+  };
+  http: HttpSettings;
+  auth?: { module: ModuleExport; disableStudioAuth: boolean };
+}
+
+export interface HttpSettings {
+  app?: ModuleExport;
+  /** Groups of routes that are not served. */
+  disabled: ('assistants' | 'threads' | 'runs' | 'store' | 'meta')[];
+  cors?: CorsSettings;
+}
+
+export interface CorsSettings {
+  origins?: string[];
+  originPattern?: string;
+  methods?: string[];
+  headers?: string[];
+  exposed?: string[];
+  credentials?: boolean;
+  /** Seconds. */
+  maxAge?: number;
+}
+
+const words = z.array(z.string()).nullish();
+const flag = z.boolean().nullish();
+const GROUPS = ['assistants', 'threads', 'runs', 'store', 'meta'] as const;
+
+const schema = z.object({
+  store: z
+    .object({
+      ttl: z
+        .object({
+          default_ttl: z.number().positive().nullish(),
+          refresh_on_read: flag,
+          sweep_interval_minutes: z.number().positive().nullish(),
+        })
+        .nullish(),
+      index: z
+        .object({
+          embed: z.string().nullish(),
+          dims: z.int().positive().nullish(),
+          fields: z.array(z.string()).nullish(),
+        })
+        .refine(({ embed, dims }) => !embed || dims, 'embed needs dims, the length of its vectors')
+        .nullish(),
+    })
+    .nullish(),
+  http: z
+    .object({
+      app: z.string().nullish(),
+      disable_assistants: flag,
+      disable_threads: flag,
+      disable_runs: flag,
+      disable_store: flag,
+      disable_meta: flag,
+      // All routes of a project's app are behind its auth, as in LangGraph's JavaScript server.
+      enable_custom_route_auth: flag,
+      cors: z
+        .object({
+          allow_origins: words,
+          allow_origin_regex: z.string().refine(isPattern, 'is no regular expression').nullish(),
+          allow_methods: words,
+          allow_headers: words,
+          expose_headers: words,
+          allow_credentials: flag,
+          max_age: z.number().nonnegative().nullish(),
+        })
+        .nullish(),
+    })
+    .nullish(),
+  auth: z.object({ path: z.string().nullish(), disable_studio_auth: flag }).nullish(),
+});
+
+/** Errors: `invalid_argument` with every fault; `unsupported` for an embedder that is no module of the project. */
+export function parseSettings(path: string, folder: string, json: Record<string, unknown>): ProjectSettings {
+  const parsed = schema.safeParse({ store: json.store, http: json.http, auth: json.auth });
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new ColloquyError('invalid_argument', `${path}: ${faults.join('; ')}`, {
+      field: parsed.error.issues[0]?.path.join('.') ?? 'langgraph.json',
+    });
+  }
+  const { store, http, auth } = parsed.data;
+  const at = (field: string, text: string) => parseModuleExport(path, folder, field, text);
+  return {
+    store: parseStore(path, at, store),
+    http: {
+      disabled: GROUPS.filter((group) => http?.[`disable_${group}`] === true),
+      ...(http?.app && { app: at('http.app', http.app) }),
+      ...(http?.cors && { cors: toCors(http.cors) }),
+    },
+    ...(auth?.path && {
+      auth: { module: at('auth.path', auth.path), disableStudioAuth: auth.disable_studio_auth ?? false },
+    }),
+  };
+}
+
+/** Fields inside of these settings that nobody reads here. */
+export function unknownSettings(json: Record<string, unknown>): string[] {
+  return (['store', 'http', 'auth'] as const).flatMap((name) => {
+    const known = schema.shape[name].unwrap().unwrap().shape;
+    return Object.keys((json[name] ?? {}) as object)
+      .filter((field) => !(field in known))
+      .map((field) => `${name}.${field}`);
+  });
+}
+
+type Parsed = z.infer<typeof schema>;
+
+function parseStore(
+  path: string,
+  at: (field: string, text: string) => ModuleExport,
+  store: Parsed['store'],
+): ProjectSettings['store'] {
+  const { ttl, index } = store ?? {};
+  const { embed, dims } = index ?? {};
+  if (embed && isProvider(embed)) {
+    throw new ColloquyError(
+      'unsupported',
+      `${path}: store.index.embed: ${embed} is not served by name; export its Embeddings from a module and name that: "./embed.ts:embeddings"`,
+      { field: 'store.index.embed' },
+    );
+  }
+  return {
+    ...(ttl?.default_ttl && { defaultTtl: ttl.default_ttl }),
+    ...(typeof ttl?.refresh_on_read === 'boolean' && { refreshOnRead: ttl.refresh_on_read }),
+    ...(embed &&
+      dims && {
+        index: { embed: at('store.index.embed', embed), dims, fields: index?.fields ?? ['$'] },
+      }),
+  };
+}
+
+/** `openai:text-embedding-3-small`: what stands before the colon is no file. */
+function isProvider(text: string): boolean {
+  return !/[./\\]/.test(text.slice(0, text.lastIndexOf(':')));
+}
+
+function toCors(cors: NonNullable<NonNullable<Parsed['http']>['cors']>): CorsSettings {
+  return {
+    ...(cors.allow_origins && { origins: cors.allow_origins }),
+    ...(cors.allow_origin_regex && { originPattern: cors.allow_origin_regex }),
+    ...(cors.allow_methods && { methods: cors.allow_methods }),
+    ...(cors.allow_headers && { headers: cors.allow_headers }),
+    ...(cors.expose_headers && { exposed: cors.expose_headers }),
+    ...(typeof cors.allow_credentials === 'boolean' && { credentials: cors.allow_credentials }),
+    ...(typeof cors.max_age === 'number' && { maxAge: cors.max_age }),
+  };
+}
+
+function parseModuleExport(project: string, folder: string, field: string, text: string): ModuleExport {
+  // The last colon separates: a Windows path has another one before it. None: the default export.
+  const colon = /:[\w$]*$/.exec(text)?.index ?? text.length;
+  if (colon === 0) {
+    throw new ColloquyError('invalid_argument', `${project}: ${field}: expected "<file>:<export>", found "${text}"`, {
+      field,
+    });
+  }
+  return { path: text, file: resolve(folder, text.slice(0, colon)), exportName: text.slice(colon + 1) || 'default' };
+}
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,87 @@
+import type { IncomingMessage } from 'node:http';
+import { ColloquyError } from '../../protocol/index.js';
+import { toWebRequest } from '../web-bridge.js';
+import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
+
+/** What an `Auth` of any copy of the SDK keeps its handlers in. */
+interface Handlers {
+  authenticate?: (request: Request) => unknown;
+  callbacks?: Record<string, (request: Record<string, unknown>) => unknown>;
+}
+
+/** LangGraph Studio names itself by a header; nothing proves it. */
+const STUDIO_SCHEME = 'langsmith';
+const STUDIO_USER: AuthUser = {
+  user: {
+    kind: 'StudioUser',
+    identity: 'langgraph-studio-user',
+    display_name: 'langgraph-studio-user',
+    permissions: [],
+    is_authenticated: true,
+  },
+  scopes: [],
+};
+
+/**
+ * The `Auth` that a project exports. `acceptStudio` takes whoever says to be Studio for Studio's user.
+ * Errors: `invalid_argument` for anything that is no `Auth`, or that authorizes nobody because it authenticates nobody.
+ */
+export function createProjectAuth(exported: unknown, { acceptStudio }: { acceptStudio: boolean }): ProjectAuth {
+  const handlers = handlersOf(exported);
+  const { authenticate, callbacks = {} } = handlers;
+  return {
+    async authenticate(request) {
+      if (acceptStudio && request.headers['x-auth-scheme'] === STUDIO_SCHEME) return STUDIO_USER;
+      return toUser(await authenticate(withoutBody(request)));
+    },
+    async authorize(who, event, value) {
+      const [resource = '', action = ''] = event.split(':');
+      const key = [event, resource, `*:${action}`, '*'].find((name) => Object.hasOwn(callbacks, name));
+      const handler = key === undefined ? undefined : callbacks[key];
+      if (handler === undefined) return undefined;
+      const { user, scopes } = who;
+      return toFilters(event, await handler({ event, resource, action, value, user, permissions: scopes }));
+    },
+  };
+}
+
+function handlersOf(exported: unknown): Handlers & Required<Pick<Handlers, 'authenticate'>> {
+  const handlers = (exported as { '~handlerCache'?: Handlers } | null)?.['~handlerCache'];
+  const authenticate = handlers?.authenticate;
+  if (handlers !== undefined && typeof authenticate === 'function') return { ...handlers, authenticate };
+  const what = handlers === undefined ? 'is no Auth of @langchain/langgraph-sdk/auth' : 'has no authenticate handler';
+  throw new ColloquyError('invalid_argument', `auth.path: what it names ${what}`, { field: 'auth.path' });
+}
+
+/** Its body is for the routes; who calls is in the headers. */
+function withoutBody(request: IncomingMessage): Request {
+  const { url, method, headers } = toWebRequest(request, new Uint8Array());
+  return new Request(url, { method, headers });
+}
+
+function toUser(answer: unknown): AuthUser {
+  if (typeof answer === 'string') {
+    return {
+      user: { identity: answer, display_name: answer, permissions: [], is_authenticated: true },
+      scopes: [],
+    };
+  }
+  const given = (answer ?? {}) as Record<string, unknown>;
+  const { identity } = given;
+  if (typeof identity !== 'string' || identity === '') {
+    throw new ColloquyError('unauthenticated', 'Unauthorized: authenticate gave no identity');
+  }
+  const scopes = Array.isArray(given['permissions']) ? (given['permissions'] as string[]) : [];
+  const defaults = { is_authenticated: true, display_name: identity };
+  return { user: { ...defaults, ...given, identity, permissions: scopes }, scopes };
+}
+
+function toFilters(event: string, answer: unknown): AuthFilters | undefined {
+  if (answer === undefined || answer === null || answer === true) return undefined;
+  if (answer === false) throw new ColloquyError('forbidden', `Forbidden: ${event}`);
+  if (typeof answer === 'object') return answer as AuthFilters;
+  throw new ColloquyError(
+    'internal',
+    `auth: the handler of ${event} gave a ${typeof answer}; expected filters or a boolean`,
+  );
+}

@@ -1,0 +1,141 @@
+import type { Request } from 'express';
+
+type Body = Record<string, unknown>;
+
+/** What a route asks a project's handlers, and what their filters then mean. */
+export interface Rule {
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  path: string;
+  /** `threads:create`; none: whoever is authenticated may. */
+  event?: string;
+  /** Whose metadata filters are about; of `other` none can be checked. */
+  kind: 'threads' | 'assistants' | 'other';
+  /** What the handler sees, and may change. */
+  value: (req: Request, body: Body) => Body;
+  /** Takes over what the handler changed. */
+  apply?: (body: Body, value: Body) => void;
+  /** Existing records that the request is about. */
+  ids?: (req: Request, body: Body) => string[];
+  /** Something is made of the body's metadata. */
+  creates?: 'record' | 'run';
+  /** The body's metadata says what is found. */
+  finds?: 'list' | 'count';
+  /** Bodies of runs, which are to know their user. */
+  runs?: (body: Body) => Body[];
+}
+
+type Choice = Partial<Omit<Rule, 'method' | 'path' | 'event'>>;
+
+const thread: Choice = { kind: 'threads', ids: (req) => [param(req, 'thread_id')] };
+const assistant: Choice = { kind: 'assistants', ids: (req) => [param(req, 'assistant_id')] };
+const keepMetadata = (body: Body, value: Body) => {
+  if (Object.keys((value['metadata'] ?? {}) as Body).length > 0) body['metadata'] = value['metadata'];
+};
+const made: Choice = { creates: 'record', apply: keepMetadata };
+const own = (body: Body) => [body];
+const run: Choice = {
+  ...thread,
+  creates: 'run',
+  runs: own,
+  value: runValue,
+  apply: (body, value) => {
+    keepMetadata(body, value);
+    const kwargs = (value['kwargs'] ?? {}) as Body;
+    for (const field of ['input', 'config', 'context'] as const) if (field in kwargs) body[field] = kwargs[field];
+  },
+};
+const batch = (body: Body) => (Array.isArray(body['items']) ? (body['items'] as Body[]) : []);
+const cron: Choice = { kind: 'other' };
+
+/** Every route that asks; the first that matches counts. */
+export const RULES: readonly Rule[] = [
+  rule('post /assistants', 'assistants:create', {
+    ...made,
+    kind: 'assistants',
+    ids: (_req, body) => given(body['assistant_id']),
+  }),
+  rule('post /assistants/search', 'assistants:search', { kind: 'assistants', finds: 'list' }),
+  rule('post /assistants/count', 'assistants:search', { kind: 'assistants', finds: 'count' }),
+  rule('get /assistants/:assistant_id', 'assistants:read', assistant),
+  rule('patch /assistants/:assistant_id', 'assistants:update', { ...assistant, apply: keepMetadata }),
+  rule('delete /assistants/:assistant_id', 'assistants:delete', assistant),
+  rule('post /assistants/:assistant_id/latest', 'assistants:update', assistant),
+  rule('post /assistants/:assistant_id/versions', 'assistants:read', assistant),
+  rule('get /assistants/:assistant_id/*rest', 'assistants:read', assistant),
+
+  rule('post /threads', 'threads:create', { ...made, kind: 'threads', ids: (_req, body) => given(body['thread_id']) }),
+  rule('post /threads/search', 'threads:search', { kind: 'threads', finds: 'list' }),
+  rule('post /threads/count', 'threads:search', { kind: 'threads', finds: 'count' }),
+  rule('post /threads/prune', 'threads:delete', { kind: 'threads', ids: (_req, body) => given(body['thread_ids']) }),
+  rule('get /threads/:thread_id', 'threads:read', thread),
+  rule('patch /threads/:thread_id', 'threads:update', { ...thread, apply: keepMetadata }),
+  rule('delete /threads/:thread_id', 'threads:delete', thread),
+  rule('post /threads/:thread_id/copy', 'threads:read', thread),
+  rule('post /threads/:thread_id/state', 'threads:update', thread),
+  rule('post /threads/:thread_id/state/checkpoint', 'threads:read', thread),
+  rule('post /threads/:thread_id/history', 'threads:read', thread),
+  rule('get /threads/:thread_id/state', 'threads:read', thread),
+  rule('get /threads/:thread_id/state/:checkpoint_id', 'threads:read', thread),
+  rule('get /threads/:thread_id/history', 'threads:read', thread),
+  rule('get /threads/:thread_id/stream', 'threads:read', thread),
+
+  rule('post /threads/:thread_id/runs/crons', 'crons:create', { ...cron, runs: own }),
+  rule('post /threads/:thread_id/runs', 'threads:create_run', run),
+  rule('post /threads/:thread_id/runs/wait', 'threads:create_run', run),
+  rule('post /threads/:thread_id/runs/stream', 'threads:create_run', run),
+  rule('get /threads/:thread_id/runs', 'threads:search', thread),
+  rule('get /threads/:thread_id/runs/*rest', 'threads:read', thread),
+  rule('delete /threads/:thread_id/runs/:run_id', 'threads:delete', thread),
+  rule('post /threads/:thread_id/runs/:run_id/cancel', 'threads:update', thread),
+
+  rule('post /runs/crons', 'crons:create', { ...cron, runs: own }),
+  rule('post /runs/crons/search', 'crons:search', cron),
+  rule('post /runs/crons/count', 'crons:search', cron),
+  rule('get /runs/crons/:cron_id', 'crons:read', cron),
+  rule('patch /runs/crons/:cron_id', 'crons:update', cron),
+  rule('delete /runs/crons/:cron_id', 'crons:delete', cron),
+  rule('post /runs', 'threads:create_run', { ...run, ids: () => [] }),
+  rule('post /runs/wait', 'threads:create_run', { ...run, ids: () => [] }),
+  rule('post /runs/stream', 'threads:create_run', { ...run, ids: () => [] }),
+  rule('post /runs/batch', 'threads:create_run', { kind: 'threads', creates: 'run', runs: batch }),
+  // The thread of a stateless run has the run's id.
+  rule('get /runs/:run_id/*rest', 'threads:read', { kind: 'threads', ids: (req) => [param(req, 'run_id')] }),
+];
+
+function rule(route: string, event?: string, choice: Choice = {}): Rule {
+  const [method, path = ''] = route.split(' ');
+  return {
+    method: method as Rule['method'],
+    path,
+    ...(event !== undefined && { event }),
+    kind: 'other',
+    value: (req, body) => ({ ...body, metadata: { ...(body['metadata'] as Body | null) }, ...req.params }),
+    ...choice,
+  };
+}
+
+function runValue(req: Request, body: Body): Body {
+  const { assistant_id, multitask_strategy, if_not_exists, after_seconds, metadata, input, command, config, context } =
+    body;
+  const kwargs = Object.fromEntries(
+    Object.entries({ input, command, config, context }).filter(([, value]) => value !== undefined),
+  );
+  return {
+    ...req.params,
+    assistant_id,
+    status: 'pending',
+    metadata: { ...(metadata as Body | null) },
+    multitask_strategy,
+    if_not_exists,
+    after_seconds,
+    kwargs,
+  };
+}
+
+function param(req: Request, name: string): string {
+  return String(req.params[name]);
+}
+
+function given(value: unknown): string[] {
+  return (Array.isArray(value) ? value : [value]).filter((one): one is string => typeof one === 'string');
+}

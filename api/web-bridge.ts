@@ -1,0 +1,54 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
+import { pipeline } from 'node:stream/promises';
+
+/** A body as requests and answers of `fetch` take it. */
+export type WebBody = ReadableStream<Uint8Array> | Uint8Array | ArrayBuffer | string | null;
+
+/** Headers of one connection, which the next one makes for itself. */
+const HOP_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade'];
+
+/** A request as `fetch` knows it. `body` in place of its own, which may have been read. */
+export function toWebRequest(req: IncomingMessage, body?: Uint8Array, signal?: AbortSignal): Request {
+  const method = req.method ?? 'GET';
+  const url = new URL(req.url ?? '/', `http://${req.headers.host ?? 'localhost'}`);
+  const headers = new Headers();
+  for (let index = 0; index < req.rawHeaders.length; index += 2) {
+    const [name = '', value = ''] = req.rawHeaders.slice(index, index + 2);
+    if (!HOP_HEADERS.includes(name.toLowerCase())) headers.append(name, value);
+  }
+  const hasBody = method !== 'GET' && method !== 'HEAD';
+  return new Request(url, {
+    method,
+    headers,
+    ...(signal && { signal }),
+    ...(hasBody && { body: body ?? Readable.toWeb(req), duplex: 'half' }),
+  });
+}
+
+/** Aborted when the client has gone before its answer was whole. */
+export function goneSignal(res: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  res.once('close', () => {
+    if (!res.writableFinished) gone.abort();
+  });
+  return gone.signal;
+}
+
+/** Sends an answer of `fetch`. One that breaks off is cut off, so that the client knows. */
+export async function sendWebResponse(res: ServerResponse, response: Response): Promise<void> {
+  res.statusCode = response.status;
+  for (const [name, value] of response.headers) {
+    if (name !== 'set-cookie' && !HOP_HEADERS.includes(name)) res.setHeader(name, value);
+  }
+  const cookies = response.headers.getSetCookie();
+  if (cookies.length > 0) res.setHeader('set-cookie', cookies);
+  if (response.body === null || response.status === 204 || response.status === 304) {
+    res.end();
+    return;
+  }
+  res.flushHeaders();
+  // An error has cut off the client already, or it was the client who left.
+  await pipeline(Readable.fromWeb(response.body), res).catch(() => res.destroy());
+}

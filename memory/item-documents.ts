@@ -1,0 +1,111 @@
+import { Binary, ObjectId } from 'mongodb';
+import type { AnyBulkWriteOperation } from 'mongodb';
+import type { Item } from '@langchain/langgraph-checkpoint';
+import { ColloquyError } from '../protocol/index.js';
+import { labelsOf } from './filter.js';
+import { ancestorsOf, itemKey, namespaceOf, pathOf } from './namespaces.js';
+import type { PutItem } from './ports.js';
+
+export interface ItemDocument {
+  /** `<tenant>/<namespace>::<key>` */
+  _id: string;
+  tenant: string;
+  /** Labels of the namespace, joined. */
+  path: string;
+  /** `<tenant>/` and each prefix of the namespace behind it. */
+  ancestors: string[];
+  key: string;
+  /** JSON text: keys of users may have dots and dollars, which a document's must not. */
+  value: string;
+  labels: string[];
+  /** Tells apart what was made in one millisecond. */
+  order: ObjectId;
+  createdAt: Date;
+  updatedAt: Date;
+  ttlMs?: number;
+  expiresAt?: Date;
+  /** Whose vectors these are. */
+  embedder?: string;
+  /** Each little-endian float32. */
+  vectors?: Binary[];
+}
+
+export interface EmbeddedItem extends PutItem {
+  embedder?: string;
+  vectors?: Float32Array[];
+}
+
+/** A document may have 16 MB; vectors and labels take some of it. */
+const MAX_VALUE_BYTES = 12 * 2 ** 20;
+const MINUTE_MS = 60_000;
+
+/** Writes an item; one that has expired, and not been swept yet, does not count as there. */
+export function putOperations(tenant: string, item: EmbeddedItem, now: Date): AnyBulkWriteOperation<ItemDocument>[] {
+  const { namespace, key, value, ttl, embedder, vectors = [] } = item;
+  const _id = itemKey(tenant, namespace, key);
+  const ttlMs = typeof ttl === 'number' ? ttl * MINUTE_MS : undefined;
+  const set = {
+    value: encode(item),
+    labels: labelsOf(value),
+    updatedAt: now,
+    ...(ttlMs !== undefined && { ttlMs, expiresAt: new Date(now.getTime() + ttlMs) }),
+    ...(embedder !== undefined && vectors.length > 0 && { embedder, vectors: vectors.map(toBinary) }),
+  };
+  const unset = (['ttlMs', 'expiresAt', 'embedder', 'vectors'] as const).filter((field) => !(field in set));
+  const made = {
+    tenant,
+    path: pathOf(namespace),
+    ancestors: ancestorsOf(tenant, namespace),
+    key,
+    order: new ObjectId(),
+    createdAt: now,
+  };
+  return [
+    { deleteOne: { filter: { _id, expiresAt: { $lte: now } } } },
+    {
+      updateOne: {
+        filter: { _id },
+        update: {
+          $set: set,
+          $setOnInsert: made,
+          ...(unset.length > 0 && { $unset: Object.fromEntries(unset.map((field) => [field, ''])) }),
+        },
+        upsert: true,
+      },
+    },
+  ];
+}
+
+export function toItem(document: ItemDocument): Item {
+  const { path, key, value, createdAt, updatedAt } = document;
+  return {
+    namespace: namespaceOf(path),
+    key,
+    value: JSON.parse(value) as Record<string, unknown>,
+    createdAt,
+    updatedAt,
+  };
+}
+
+export function vectorsOf(document: ItemDocument, embedder: string): Float32Array[] {
+  if (document.embedder !== embedder) return [];
+  // Copied: a float must begin at a multiple of four, which bytes from the wire need not.
+  return (document.vectors ?? []).map(({ buffer, position }) => {
+    const bytes = Uint8Array.from(buffer.subarray(0, position));
+    return new Float32Array(bytes.buffer);
+  });
+}
+
+function toBinary(vector: Float32Array): Binary {
+  return new Binary(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength));
+}
+
+function encode({ namespace, key, value }: PutItem): string {
+  const text = JSON.stringify(value);
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_VALUE_BYTES) return text;
+  throw new ColloquyError(
+    'too_large',
+    `item ${JSON.stringify(key)} of namespace ${namespace.join('.')} has ${bytes} bytes; at most ${MAX_VALUE_BYTES} fit`,
+  );
+}

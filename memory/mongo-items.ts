@@ -1,0 +1,215 @@
+import type { Collection, Db, Filter } from 'mongodb';
+import type { SearchItem } from '@langchain/langgraph-checkpoint';
+import { ColloquyError, TENANT_PATTERN, type Authorize, type Caller } from '../protocol/index.js';
+import { embed, textsAt } from './embedder.js';
+import { testOf, wantedLabels } from './filter.js';
+import { putOperations, toItem, vectorsOf, type EmbeddedItem, type ItemDocument } from './item-documents.js';
+import { isDuplicateKey, withDatabaseErrors } from './mongo-errors.js';
+import { ancestor, commonPrefix, guardNamespace, itemKey, matches, namespaceOf, pathOf } from './namespaces.js';
+import type { Embedder, ItemStore, PutItem, SearchItems, StoreSettings } from './ports.js';
+import { rank } from './ranking.js';
+
+export interface ItemStoreOptions extends StoreSettings {
+  db: Db;
+  authorize: Authorize;
+  /** Vectors are compared one by one in this process; a search that would compare more is refused. */
+  maxRanked?: number;
+}
+
+/** A call that the server does not answer within this time fails with `unavailable`. */
+const OPERATION_TIMEOUT_MS = 15_000;
+const MAX_RANKED = 10_000;
+const BATCH = 200;
+
+/** Indexes of the collection `items`. Idempotent. The database sweeps what has expired once a minute; reads leave it out before that. */
+export async function ensureIndexes(db: Db): Promise<void> {
+  await db.collection<ItemDocument>('items').createIndexes([
+    { key: { ancestors: 1, createdAt: 1, order: 1 }, name: 'namespace' },
+    { key: { expiresAt: 1 }, name: 'expiry', expireAfterSeconds: 0 },
+  ]);
+}
+
+/** LangGraph's store in MongoDB. */
+export function createItemStore(options: ItemStoreOptions): ItemStore {
+  const { db, authorize, ttl = {}, index, maxRanked = MAX_RANKED } = options;
+  const items: Collection<ItemDocument> = db.collection('items', { timeoutMS: OPERATION_TIMEOUT_MS });
+  const refreshes = (asked: boolean | undefined) => asked ?? ttl.refreshOnRead ?? true;
+
+  async function allow(caller: Caller, action: string, id: string): Promise<void> {
+    if (!TENANT_PATTERN.test(caller.tenant)) {
+      throw new ColloquyError('invalid_argument', `tenant is ${JSON.stringify(caller.tenant)}; expected a DNS label`, {
+        field: 'tenant',
+      });
+    }
+    await authorize(caller, action, { kind: 'item', id });
+  }
+
+  async function refresh(found: ItemDocument[]): Promise<void> {
+    const now = Date.now();
+    const writes = found.flatMap(({ _id, ttlMs }) =>
+      ttlMs === undefined
+        ? []
+        : [{ updateOne: { filter: { _id, ttlMs }, update: { $set: { expiresAt: new Date(now + ttlMs) } } } }],
+    );
+    if (writes.length > 0) await items.bulkWrite(writes, { ordered: false });
+  }
+
+  return withDatabaseErrors<ItemStore>({
+    async getItem(caller, namespace, key, { refreshTtl } = {}) {
+      guardNamespace(namespace);
+      await allow(caller, 'item.read', itemName(namespace, key));
+      const found = await items.findOne(
+        { _id: itemKey(caller.tenant, namespace, key) },
+        { projection: { vectors: 0 } },
+      );
+      if (found === null || isExpired(found)) return null;
+      if (refreshes(refreshTtl)) await refresh([found]);
+      return toItem(found);
+    },
+
+    async putItems(caller, puts) {
+      for (const { namespace } of puts) guardNamespace(namespace);
+      await Promise.all(puts.map(({ namespace, key }) => allow(caller, 'item.write', itemName(namespace, key))));
+      const last = new Map(puts.map((put) => [itemKey(caller.tenant, put.namespace, put.key), put]));
+      const embedded = await embedAll(
+        [...last.values()].map((put) => withTtl(put, ttl.defaultMinutes)),
+        index,
+      );
+      const now = new Date();
+      const writes = embedded.flatMap((put) => putOperations(caller.tenant, put, now));
+      if (writes.length === 0) return;
+      await items.bulkWrite(writes).catch(async (error: unknown) => {
+        // Another writer made the item in the same moment; now it is there, and the whole is written over it.
+        if (!isDuplicateKey(error)) throw error;
+        await items.bulkWrite(writes);
+      });
+    },
+
+    async deleteItem(caller, namespace, key) {
+      guardNamespace(namespace);
+      await allow(caller, 'item.delete', itemName(namespace, key));
+      await items.deleteOne({ _id: itemKey(caller.tenant, namespace, key) });
+    },
+
+    async searchItems(caller, search) {
+      guardNamespace(search.namespacePrefix, { allowEmpty: true });
+      await allow(caller, 'item.search', pathOf(search.namespacePrefix));
+      const found =
+        index !== undefined && search.query
+          ? await ranked(items, caller.tenant, search, { text: search.query, embedder: index, maxRanked })
+          : await inOrder(items, caller.tenant, search);
+      if (refreshes(search.refreshTtl)) await refresh(found.map(({ document }) => document));
+      return found.map(
+        ({ document, score }): SearchItem => ({ ...toItem(document), ...(score !== undefined && { score }) }),
+      );
+    },
+
+    async listNamespaces(caller, { conditions = [], maxDepth, limit, offset = 0 }) {
+      for (const { path } of conditions) guardNamespace(path, { allowEmpty: true });
+      await allow(caller, 'item.search', '*');
+      const filter = { ancestors: ancestor(caller.tenant, commonPrefix(conditions)), ...alive() };
+      const groups = await items
+        .aggregate<{ _id: string }>([{ $match: filter }, { $group: { _id: '$path' } }])
+        .toArray();
+      const all = groups
+        .map(({ _id }) => namespaceOf(_id))
+        .filter((one) => conditions.every((rule) => matches(rule, one)));
+      const paths = [
+        ...new Set(all.map((one) => pathOf(maxDepth === undefined ? one : one.slice(0, maxDepth)))),
+      ].sort();
+      return paths.slice(offset, limit === undefined ? undefined : offset + limit).map(namespaceOf);
+    },
+
+    async clear(caller) {
+      await allow(caller, 'item.delete', '*');
+      await items.deleteMany({ ancestors: ancestor(caller.tenant, []) });
+    },
+  });
+}
+
+type Found = { document: ItemDocument; score?: number };
+
+/** A page of what passes the filter, in the order it was made. */
+async function inOrder(items: Collection<ItemDocument>, tenant: string, search: SearchItems): Promise<Found[]> {
+  const { limit, offset } = search;
+  const found: Found[] = [];
+  let passed = 0;
+  for await (const document of candidates(items, tenant, search, { vectors: 0 })) {
+    if (found.length >= limit) break;
+    passed += 1;
+    if (passed > offset) found.push({ document });
+  }
+  return found;
+}
+
+/** Errors: `too_large` with more candidates than are compared in one search. */
+async function ranked(
+  items: Collection<ItemDocument>,
+  tenant: string,
+  search: SearchItems,
+  { text, embedder, maxRanked }: { text: string; embedder: Embedder; maxRanked: number },
+): Promise<Found[]> {
+  const [query] = await embed(embedder, [text]);
+  const found: { item: ItemDocument; vectors: Float32Array[] }[] = [];
+  for await (const document of candidates(items, tenant, search)) {
+    if (found.length === maxRanked) {
+      throw new ColloquyError(
+        'too_large',
+        `a query under namespace ${JSON.stringify(search.namespacePrefix)} would rank more than ${maxRanked} items; narrow the namespace or the filter`,
+      );
+    }
+    const { vectors: _, ...item } = document;
+    found.push({ item, vectors: vectorsOf(document, embedder.id) });
+  }
+  const page = rank(query ?? new Float32Array(), found).slice(search.offset, search.offset + search.limit);
+  return page.map(({ item, score }) => ({ document: item, ...(score !== undefined && { score }) }));
+}
+
+async function* candidates(
+  items: Collection<ItemDocument>,
+  tenant: string,
+  { namespacePrefix, filter }: SearchItems,
+  projection: Partial<Record<keyof ItemDocument, 0>> = {},
+): AsyncGenerator<ItemDocument> {
+  const passes = testOf(filter);
+  const labels = wantedLabels(filter);
+  const query: Filter<ItemDocument> = {
+    ancestors: ancestor(tenant, namespacePrefix),
+    ...(labels.length > 0 && { labels: { $all: labels } }),
+    ...alive(),
+  };
+  const cursor = items.find(query, { projection, batchSize: BATCH }).sort({ createdAt: 1, order: 1 });
+  try {
+    for await (const document of cursor) {
+      if (filter === undefined || passes(JSON.parse(document.value) as Record<string, unknown>)) yield document;
+    }
+  } finally {
+    await cursor.close();
+  }
+}
+
+/** One call of the embedder for all texts of all items. */
+async function embedAll(puts: PutItem[], embedder: Embedder | undefined): Promise<EmbeddedItem[]> {
+  if (embedder === undefined) return puts;
+  const texts = puts.map(({ value, index }) =>
+    index === false ? [] : (index ?? embedder.fields).flatMap((path) => textsAt(value, path)),
+  );
+  const vectors = await embed(embedder, texts.flat());
+  return puts.map((put, at) => ({ ...put, embedder: embedder.id, vectors: vectors.splice(0, texts[at]?.length ?? 0) }));
+}
+
+function withTtl(put: PutItem, defaultMinutes: number | undefined): PutItem {
+  return put.ttl === undefined && defaultMinutes !== undefined ? { ...put, ttl: defaultMinutes } : put;
+}
+
+function isExpired({ expiresAt }: ItemDocument): boolean {
+  return expiresAt !== undefined && expiresAt.getTime() <= Date.now();
+}
+
+function alive(): Filter<ItemDocument> {
+  return { expiresAt: { $not: { $lte: new Date() } } };
+}
+
+function itemName(namespace: readonly string[], key: string): string {
+  return `${pathOf(namespace)}::${key}`;
+}

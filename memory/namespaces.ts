@@ -1,0 +1,57 @@
+import { validateNamespace, type MatchCondition } from '@langchain/langgraph-checkpoint';
+import { ColloquyError } from '../protocol/index.js';
+
+/** No label has it, so that joined labels are one namespace and no other. */
+const SEPARATOR = ':';
+const ANY = '*';
+
+export function pathOf(namespace: readonly string[]): string {
+  return namespace.join(SEPARATOR);
+}
+
+export function namespaceOf(path: string): string[] {
+  return path.split(SEPARATOR);
+}
+
+/** Two separators end a namespace, since no label is empty. */
+export function itemKey(tenant: string, namespace: readonly string[], key: string): string {
+  return `${tenant}/${pathOf(namespace)}${SEPARATOR}${SEPARATOR}${key}`;
+}
+
+/** The namespace and all above it, the tenant's root too: an index finds a prefix by equality. */
+export function ancestorsOf(tenant: string, namespace: readonly string[]): string[] {
+  return [`${tenant}/`, ...namespace.map((_, index) => `${tenant}/${pathOf(namespace.slice(0, index + 1))}`)];
+}
+
+export function ancestor(tenant: string, prefix: readonly string[]): string {
+  return `${tenant}/${pathOf(prefix)}`;
+}
+
+/** The longest prefix that every match has. */
+export function commonPrefix(conditions: readonly MatchCondition[]): string[] {
+  const prefixes = conditions
+    .filter(({ matchType }) => matchType === 'prefix')
+    .map(({ path }) => {
+      const wildcard = path.indexOf(ANY);
+      return wildcard < 0 ? path : path.slice(0, wildcard);
+    });
+  return prefixes.reduce((longest, prefix) => (prefix.length > longest.length ? prefix : longest), []);
+}
+
+export function matches({ matchType, path }: MatchCondition, namespace: readonly string[]): boolean {
+  if (path.length > namespace.length) return false;
+  const from = matchType === 'prefix' ? 0 : namespace.length - path.length;
+  return path.every((label, index) => label === ANY || label === namespace[from + index]);
+}
+
+/** Errors: `invalid_argument`, in LangGraph's words. */
+export function guardNamespace(namespace: string[], options: { allowEmpty?: boolean } = {}): void {
+  try {
+    validateNamespace(namespace, { allowReservedRoot: true, ...options });
+  } catch (cause) {
+    throw new ColloquyError('invalid_argument', `namespace: ${(cause as Error).message}`, {
+      field: 'namespace',
+      cause,
+    });
+  }
+}

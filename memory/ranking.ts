@@ -1,0 +1,23 @@
+/** Likeness of two vectors, from -1 to 1; 0 where one has no direction. */
+export function cosine(a: Float32Array, b: Float32Array): number {
+  let [dot, squareA, squareB] = [0, 0, 0];
+  for (let index = 0; index < a.length; index += 1) {
+    const [x, y] = [a[index] ?? 0, b[index] ?? 0];
+    dot += x * y;
+    squareA += x * x;
+    squareB += y * y;
+  }
+  return squareA === 0 || squareB === 0 ? 0 : dot / Math.sqrt(squareA * squareB);
+}
+
+/** Best first, each by its best vector; what has none comes last, without a score, in the order given. */
+export function rank<T>(
+  query: Float32Array,
+  found: { item: T; vectors: Float32Array[] }[],
+): { item: T; score?: number }[] {
+  const scored = found
+    .filter(({ vectors }) => vectors.length > 0)
+    .map(({ item, vectors }) => ({ item, score: Math.max(...vectors.map((vector) => cosine(query, vector))) }))
+    .sort((a, b) => b.score - a.score);
+  return [...scored, ...found.filter(({ vectors }) => vectors.length === 0).map(({ item }) => ({ item }))];
+}

@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { Client } from '@langchain/langgraph-sdk';
+import { House } from '../support/house.js';
+
+const projectOf = (name: string) => resolve(`test/fixtures/projects/server/${name}.json`);
+const house = new House(projectOf('auth'), { COLLOQUY_STUDIO_AUTH: 'true' });
+let url: string;
+const as = (token: string) =>
+  new Client({
+    apiUrl: url,
+    apiKey: null,
+    callerOptions: { maxRetries: 0 },
+    defaultHeaders: { authorization: `Bearer ${token}` },
+  });
+let [ada, bob, admin] = [as(''), as(''), as('')];
+
+beforeAll(async () => {
+  const [, api] = await Promise.all([house.worker(), house.api()]);
+  ({ url } = api);
+  [ada, bob, admin] = [as('ada'), as('bob'), as('root admin')];
+}, 60_000);
+afterAll(() => house.stop());
+
+describe('who calls', () => {
+  it('is turned away in the words, and with the headers, of the project', async () => {
+    const response = await fetch(`${url}/threads`, { method: 'POST', body: '{}' });
+    expect(response.status).toBe(401);
+    expect(response.headers.get('www-authenticate')).toBe('Bearer');
+    expect(await response.text()).toBe('who are you?');
+  });
+
+  it('needs no credentials to see that the server is there', async () => {
+    expect((await fetch(`${url}/ok`)).status).toBe(200);
+    expect((await fetch(`${url}/info`)).status).toBe(200);
+    expect((await fetch(`${url}/nowhere`)).status).toBe(401);
+  });
+
+  it('is known to the graph, whatever the client says', async () => {
+    const state = await as('ada read write').runs.wait(null, 'whoami', {
+      input: { text: 'hi' },
+      config: { configurable: { langgraph_auth_user_id: 'root', colour: 'blue' } },
+    });
+    expect(state).toMatchObject({
+      user: {
+        id: 'ada',
+        permissions: ['read', 'write'],
+        user: {
+          identity: 'ada',
+          display_name: 'ada',
+          is_authenticated: true,
+          permissions: ['read', 'write'],
+          team: 'team of ada',
+        },
+      },
+    });
+  });
+
+  it('is Studio where that is accepted and the project has not turned it off', async () => {
+    const headers = { 'x-auth-scheme': 'langsmith' };
+    const search = (at: string) => fetch(`${at}/threads/search`, { method: 'POST', body: '{}', headers });
+    expect((await search(url)).status).toBe(200);
+    const closed = new House(projectOf('auth-no-studio'), { COLLOQUY_STUDIO_AUTH: 'true' });
+    const unset = new House(projectOf('auth'));
+    try {
+      const [a, b] = await Promise.all([closed.api(), unset.api()]);
+      expect((await search(a.url)).status).toBe(401);
+      expect((await search(b.url)).status).toBe(401);
+    } finally {
+      await Promise.all([closed.stop(), unset.stop()]);
+    }
+  }, 60_000);
+});
+
+describe('threads', () => {
+  it('are made with what the handler says', async () => {
+    const { metadata } = await ada.threads.create({ metadata: { a: 1, owner: 'bob' } });
+    expect(metadata).toEqual({ a: 1, owner: 'ada', made: 'by ada' });
+    await expect(as('ada reader').threads.create()).rejects.toThrow('403');
+  });
+
+  it('of others are not found, by any road', async () => {
+    const { thread_id: id } = await ada.threads.create();
+    expect((await ada.threads.get(id)).thread_id).toBe(id);
+    expect((await admin.threads.get(id)).thread_id).toBe(id);
+    const roads: [string, () => Promise<unknown>][] = [
+      ['get', () => bob.threads.get(id)],
+      ['update', () => bob.threads.update(id, { metadata: { mine: true } })],
+      ['state', () => bob.threads.getState(id)],
+      ['update of the state', () => bob.threads.updateState(id, { values: {} })],
+      ['history', () => bob.threads.getHistory(id)],
+      ['runs', () => bob.runs.list(id)],
+      ['run', () => bob.runs.create(id, 'whoami', { input: {} })],
+      ['run and wait', () => bob.runs.wait(id, 'whoami', { input: {} })],
+      ['run made with its thread', () => bob.runs.create(id, 'whoami', { input: {}, ifNotExists: 'create' })],
+      ['a run', () => bob.runs.get(id, randomUUID())],
+      ['cancelling', () => bob.runs.cancel(id, randomUUID())],
+      ['upper case', () => bob.threads.get(id.toUpperCase())],
+    ];
+    for (const [road, go] of roads) {
+      const outcome = await go().then(
+        () => 'let in',
+        (error: { status?: number }) => error.status,
+      );
+      expect([road, outcome]).toEqual([road, 404]);
+    }
+    expect((await ada.threads.get(id)).metadata).toEqual({ owner: 'ada', made: 'by ada' });
+    expect(await ada.runs.list(id)).toEqual([]);
+    await expect(bob.threads.create({ threadId: id, ifExists: 'do_nothing' })).rejects.toThrow('409');
+  });
+
+  it('of others are not listed or counted', async () => {
+    const kind = randomUUID();
+    await ada.threads.create({ metadata: { kind } });
+    await bob.threads.create({ metadata: { kind } });
+    const owners = async (client: Client, metadata: Record<string, string>) =>
+      (await client.threads.search({ metadata })).map((thread) => thread.metadata?.['owner']);
+    expect(await owners(ada, { kind })).toEqual(['ada']);
+    expect(await owners(ada, { kind, owner: 'bob' })).toEqual([]);
+    expect((await owners(admin, { kind })).sort()).toEqual(['ada', 'bob']);
+    expect(await bob.threads.count({ metadata: { kind } })).toBe(1);
+    expect(await bob.threads.count({ metadata: { kind, owner: 'ada' } })).toBe(0);
+  });
+
+  it('may refuse in words of their own', async () => {
+    const { thread_id: id } = await ada.threads.create();
+    await expect(ada.threads.delete(id)).rejects.toThrow(/403.*threads stay/);
+  });
+});
+
+describe('runs', () => {
+  it('make threads that their user can find, and nobody else', async () => {
+    const id = randomUUID();
+    await ada.runs.wait(id, 'whoami', { input: {}, ifNotExists: 'create' });
+    expect((await ada.threads.get(id)).metadata).toMatchObject({ owner: 'ada', graph_id: 'whoami' });
+    await expect(bob.threads.get(id)).rejects.toThrow('404');
+    const kept = await ada.runs.create(null, 'whoami', { input: {}, onCompletion: 'keep' as never });
+    await ada.runs.join(kept.thread_id, kept.run_id);
+    await expect(bob.runs.get(kept.thread_id, kept.run_id)).rejects.toThrow('404');
+    expect(
+      (await fetch(`${url}/runs/${kept.run_id}/stream`, { headers: { authorization: 'Bearer bob' } })).status,
+    ).toBe(404);
+  });
+});
+
+describe('the store', () => {
+  it('is moved to where the handler says', async () => {
+    await ada.store.putItem(['notes'], 'k', { of: 'ada' });
+    await bob.store.putItem(['notes'], 'k', { of: 'bob' });
+    expect(await ada.store.getItem(['notes'], 'k')).toMatchObject({
+      namespace: ['ada', 'notes'],
+      value: { of: 'ada' },
+    });
+    expect((await bob.store.searchItems([])).items.map(({ value }) => value)).toEqual([{ of: 'bob' }]);
+    expect((await bob.store.listNamespaces()).namespaces).toEqual([['bob', 'notes']]);
+    await bob.store.deleteItem(['notes'], 'k');
+    expect(await bob.store.getItem(['notes'], 'k')).toBeNull();
+    expect(await ada.store.getItem(['notes'], 'k')).not.toBeNull();
+  });
+});
+
+it('routes without a rule are closed', async () => {
+  const response = await fetch(`${url}/secret`, { headers: { authorization: 'Bearer ada' } });
+  expect(response.status).toBe(403);
+  expect(await response.text()).toBe('Forbidden: GET /secret has no rule for the auth of this project');
+});
+
+it.each([
+  ['auth-nothing', /auth\.path: what it names is no Auth/],
+  ['auth-open', /auth\.path: what it names has no authenticate handler/],
+])('%s does not start', async (name, message) => {
+  const broken = new House(projectOf(name));
+  await expect(broken.api()).rejects.toThrow(message);
+  await broken.stop();
+});

@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createItemStore, toEmbed, type Embedder } from '../../memory/index.js';
+import { ColloquyError } from '../../protocol/index.js';
+import { MemoryWorld, callerOf, letterVector } from './support.js';
+
+let world: MemoryWorld;
+beforeAll(async () => (world = await MemoryWorld.open('items')));
+afterAll(() => world.close());
+
+const letters = (id: string): Embedder => ({
+  id,
+  dims: 26,
+  fields: ['text'],
+  embed: async (texts) => texts.map(letterVector),
+});
+const everything = { namespacePrefix: [], limit: 100, offset: 0 };
+/** As if so much time had gone by for the tenant's items that expire. */
+async function expire(tenant: string): Promise<void> {
+  await world.db
+    .collection('items')
+    .updateMany({ tenant, expiresAt: { $exists: true } }, { $set: { expiresAt: new Date(0) } });
+}
+async function expiryOf(tenant: string, key: string): Promise<unknown> {
+  return (await world.db.collection('items').findOne({ tenant, key }))?.['expiresAt'];
+}
+
+describe('items of tenants', () => {
+  it('are out of reach of each other', async () => {
+    const items = world.items();
+    await items.putItems(callerOf('left'), [{ namespace: ['n'], key: 'k', value: { of: 'left' } }]);
+    await items.putItems(callerOf('left-2'), [{ namespace: ['n'], key: 'k', value: { of: 'left-2' } }]);
+
+    expect((await items.getItem(callerOf('left'), ['n'], 'k'))?.value).toEqual({ of: 'left' });
+    expect(await items.searchItems(callerOf('left'), everything)).toHaveLength(1);
+    expect(await items.listNamespaces(callerOf('right'), {})).toEqual([]);
+    await items.clear(callerOf('left'));
+    expect(await items.getItem(callerOf('left'), ['n'], 'k')).toBeNull();
+    expect((await items.getItem(callerOf('left-2'), ['n'], 'k'))?.value).toEqual({ of: 'left-2' });
+  });
+
+  it('are given to who is allowed, and each call is asked about', async () => {
+    const asked: string[] = [];
+    const items = createItemStore({
+      db: world.db,
+      authorize: (_caller, action, { kind, id }) => {
+        asked.push(`${action} ${kind} ${id}`);
+        return Promise.reject(new ColloquyError('forbidden', 'no'));
+      },
+    });
+    const caller = callerOf('asked');
+    const calls = [
+      items.getItem(caller, ['n', 'm'], 'k'),
+      items.putItems(caller, [{ namespace: ['n'], key: 'k', value: {} }]),
+      items.deleteItem(caller, ['n'], 'k'),
+      items.searchItems(caller, { ...everything, namespacePrefix: ['n'] }),
+      items.listNamespaces(caller, {}),
+      items.clear(caller),
+    ];
+    for (const outcome of await Promise.allSettled(calls))
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'forbidden' } });
+    expect(asked).toEqual([
+      'item.read item n:m::k',
+      'item.write item n::k',
+      'item.delete item n::k',
+      'item.search item n',
+      'item.search item *',
+      'item.delete item *',
+    ]);
+  });
+});
+
+describe('expiry', () => {
+  it('hides what has expired before the database sweeps it', async () => {
+    const [items, caller] = [world.items(), callerOf('expired')];
+    await items.putItems(caller, [
+      { namespace: ['n'], key: 'short', value: {}, ttl: 5 },
+      { namespace: ['long'], key: 'long', value: {} },
+    ]);
+    await expire('expired');
+
+    expect(await items.getItem(caller, ['n'], 'short')).toBeNull();
+    expect((await items.searchItems(caller, everything)).map(({ key }) => key)).toEqual(['long']);
+    expect(await items.listNamespaces(caller, {})).toEqual([['long']]);
+  });
+
+  it('makes an item anew where the old one has expired', async () => {
+    const [items, caller] = [world.items(), callerOf('anew')];
+    await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { n: 1 }, ttl: 5 }]);
+    await expire('anew');
+    await world.db.collection('items').updateOne({ tenant: 'anew' }, { $set: { createdAt: new Date(0) } });
+    await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { n: 2 } }]);
+
+    const item = await items.getItem(caller, ['n'], 'k');
+    expect(item?.value).toEqual({ n: 2 });
+    expect(item?.createdAt.getTime()).toBeGreaterThan(0);
+    expect(await expiryOf('anew', 'k')).toBeUndefined();
+  });
+
+  it('is put off by reading, unless the store or the reader says otherwise', async () => {
+    const caller = callerOf('read');
+    const soon = new Date(Date.now() + 60_000);
+    const reread = async (
+      refreshOnRead: boolean | undefined,
+      refreshTtl: boolean | undefined,
+      by: 'get' | 'search',
+    ) => {
+      const items = world.items({ ttl: { ...(refreshOnRead !== undefined && { refreshOnRead }) } });
+      await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: {}, ttl: 60 }]);
+      await world.db.collection('items').updateOne({ tenant: 'read' }, { $set: { expiresAt: soon } });
+      const options = refreshTtl === undefined ? {} : { refreshTtl };
+      await (by === 'get'
+        ? items.getItem(caller, ['n'], 'k', options)
+        : items.searchItems(caller, { ...everything, ...options }));
+      return ((await expiryOf('read', 'k')) as Date) > soon;
+    };
+    expect(await reread(undefined, undefined, 'get')).toBe(true);
+    expect(await reread(undefined, undefined, 'search')).toBe(true);
+    expect(await reread(undefined, false, 'get')).toBe(false);
+    expect(await reread(false, undefined, 'search')).toBe(false);
+    expect(await reread(false, true, 'get')).toBe(true);
+  });
+
+  it('comes from the store where the item names none', async () => {
+    const [items, caller] = [world.items({ ttl: { defaultMinutes: 10 } }), callerOf('default-ttl')];
+    const before = Date.now();
+    await items.putItems(caller, [
+      { namespace: ['n'], key: 'default', value: {} },
+      { namespace: ['n'], key: 'forever', value: {}, ttl: null },
+    ]);
+    const expiry = ((await expiryOf('default-ttl', 'default')) as Date).getTime();
+    expect(expiry).toBeGreaterThanOrEqual(before + 600_000);
+    expect(expiry).toBeLessThanOrEqual(Date.now() + 600_000);
+    expect(await expiryOf('default-ttl', 'forever')).toBeUndefined();
+  });
+
+  it('is left to an index of the database', async () => {
+    const indexes = await world.db.collection('items').indexes();
+    expect(indexes).toContainEqual(expect.objectContaining({ key: { expiresAt: 1 }, expireAfterSeconds: 0 }));
+  });
+});
+
+describe('the index', () => {
+  it('never compares vectors of different embedders', async () => {
+    const caller = callerOf('embedders');
+    await world
+      .items({ index: letters('old') })
+      .putItems(caller, [{ namespace: ['n'], key: 'k', value: { text: 'ab' } }]);
+    const search = { ...everything, query: 'ab' };
+    expect(await world.items({ index: letters('old') }).searchItems(caller, search)).toMatchObject([{ score: 1 }]);
+    const [found] = await world.items({ index: letters('new') }).searchItems(caller, search);
+    expect(found).toMatchObject({ key: 'k' });
+    expect(found).not.toHaveProperty('score');
+  });
+
+  it('forgets the vectors of a value that is not indexed any more', async () => {
+    const [items, caller] = [world.items({ index: letters('letters') }), callerOf('unindexed')];
+    await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { text: 'ab' } }]);
+    await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { text: 'ab' }, index: false }]);
+    const [found] = await items.searchItems(caller, { ...everything, query: 'ab' });
+    expect(found).not.toHaveProperty('score');
+  });
+
+  it('refuses to rank more than its bound', async () => {
+    const caller = callerOf('bound');
+    const items = createItemStore({
+      db: world.db,
+      authorize: () => Promise.resolve(),
+      index: letters('letters'),
+      maxRanked: 2,
+    });
+    await items.putItems(
+      caller,
+      ['a', 'b', 'c'].map((text) => ({ namespace: ['n'], key: text, value: { text } })),
+    );
+    await expect(items.searchItems(caller, { ...everything, query: 'a' })).rejects.toMatchObject({
+      code: 'too_large',
+      message: expect.stringContaining('more than 2 items'),
+    });
+    const filter = { text: { $in: ['a', 'b'] } };
+    expect(await items.searchItems(caller, { ...everything, filter, query: 'a' })).toHaveLength(2);
+  });
+
+  it('refuses an embedder that gives vectors of another size', async () => {
+    const index = { ...letters('letters'), dims: 3 };
+    const put = world
+      .items({ index })
+      .putItems(callerOf('dims'), [{ namespace: ['n'], key: 'k', value: { text: 'ab' } }]);
+    await expect(put).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: 'store.index: letters was asked for 1 vectors of 3 dimensions and gave 1 of 26',
+    });
+  });
+
+  it('embeds with a function or with LangChain embeddings, and with nothing else', async () => {
+    expect(await toEmbed((texts: string[]) => texts.map(letterVector))?.(['a'])).toEqual([letterVector('a')]);
+    expect(await toEmbed({ embedDocuments: async (texts: string[]) => texts.map(letterVector) })?.(['a'])).toEqual([
+      letterVector('a'),
+    ]);
+    expect(toEmbed({})).toBeUndefined();
+    expect(toEmbed(undefined)).toBeUndefined();
+  });
+});
+
+it('refuses an operator that is none, by name', async () => {
+  const search = world.items().searchItems(callerOf('operators'), { ...everything, filter: { n: { $near: 1 } } });
+  await expect(search).rejects.toMatchObject({
+    code: 'invalid_argument',
+    message: 'filter.n.$near: no such operator; there are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin',
+  });
+});
+
+it('refuses a value that no document can hold', async () => {
+  const value = { text: 'x'.repeat(13 * 2 ** 20) };
+  const put = world.items().putItems(callerOf('large'), [{ namespace: ['n'], key: 'k', value }]);
+  await expect(put).rejects.toMatchObject({ code: 'too_large' });
+});

@@ -1,0 +1,40 @@
+import type { AgentProject } from '../agents/index.js';
+import { createItemStore, toEmbed } from '../memory/index.js';
+import type { Embedder, ItemStore } from '../memory/index.js';
+import { ColloquyError } from '../protocol/index.js';
+import type { Stores } from './stores.js';
+
+/** LangGraph's store as the project configures it. Errors: `invalid_argument` where its embedder does not load. */
+export async function openItems(
+  { db, authorize }: Pick<Stores, 'db' | 'authorize'>,
+  project: Pick<AgentProject, 'settings' | 'importExport'>,
+): Promise<ItemStore> {
+  const { defaultTtl, refreshOnRead } = project.settings.store;
+  const index = await loadEmbedder(project);
+  return createItemStore({
+    db,
+    authorize,
+    ttl: {
+      ...(defaultTtl !== undefined && { defaultMinutes: defaultTtl }),
+      ...(refreshOnRead !== undefined && { refreshOnRead }),
+    },
+    ...(index !== undefined && { index }),
+  });
+}
+
+async function loadEmbedder({
+  settings,
+  importExport,
+}: Pick<AgentProject, 'settings' | 'importExport'>): Promise<Embedder | undefined> {
+  const { index } = settings.store;
+  if (index === undefined) return undefined;
+  const embed = toEmbed(await importExport('store.index.embed', index.embed));
+  if (embed === undefined) {
+    throw new ColloquyError(
+      'invalid_argument',
+      `store.index.embed: ${index.embed.path} is no function of texts and has no embedDocuments`,
+      { field: 'store.index.embed' },
+    );
+  }
+  return { id: `${index.embed.path} (${index.dims})`, dims: index.dims, fields: index.fields, embed };
+}
