@@ -22,6 +22,7 @@ export type {
 export { THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
 export type {
   Assistant,
+  AssistantVersion,
   Head,
   Interrupt,
   NamespaceHead,
