@@ -1,4 +1,5 @@
 import express, { type Express } from 'express';
+import { assistantGraphRoutes } from './assistant-graphs.js';
 import { assistantRoutes } from './assistants.js';
 import { authentication, completeContext, type ApiDependencies } from './context.js';
 import { cors } from './cors.js';
@@ -44,6 +45,7 @@ export function createApi(deps: ApiDependencies): Express {
   app.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
   app.use(authentication(context));
   app.use(assistantRoutes(context));
+  app.use(assistantGraphRoutes(context));
   app.use(threadSearchRoutes(context));
   app.use(threadRoutes(context));
   app.use(threadStreamRoutes(context));

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { DEFAULT_TENANT, type Caller } from '../protocol/index.js';
-import type { StateAccess } from '../steps/ports.js';
+import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import type { Conversations } from './conversations.js';
@@ -42,6 +42,7 @@ export interface ApiDependencies {
   crons: CronStore;
   events: EventLog;
   states: StateAccess;
+  graphs: GraphDescriptions;
   conversations: Conversations;
   schedules: Schedules;
   info: { version: string; langgraphVersion: string };

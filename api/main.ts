@@ -7,7 +7,7 @@ import { Client } from '@temporalio/client';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
 import { ColloquyError } from '../protocol/index.js';
-import { createStateAccess } from '../steps/index.js';
+import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { connectTemporal, ensureSearchAttributes, openStores } from '../workers/index.js';
@@ -55,6 +55,11 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       ...stores,
       authenticate: () => anybody,
       states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
+      graphs: createGraphDescriptions({
+        project,
+        authorize: stores.authorize,
+        warn: (message) => logger.warn(message),
+      }),
       conversations: createConversations({
         client,
         taskQueue: config.temporal.taskQueue,

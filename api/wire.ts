@@ -1,4 +1,4 @@
-import type { Assistant, Run, Thread, ThreadTtl } from '../protocol/index.js';
+import type { Assistant, AssistantVersion, Run, Thread, ThreadTtl } from '../protocol/index.js';
 
 /** Records as LangGraph's clients read them: snake case, ISO 8601. */
 
@@ -15,6 +15,11 @@ export function assistantToWire(assistant: Assistant): Record<string, unknown> {
     created_at: assistant.createdAt.toISOString(),
     updated_at: assistant.updatedAt.toISOString(),
   };
+}
+
+export function assistantVersionToWire(version: AssistantVersion): Record<string, unknown> {
+  const { updated_at: _, ...wire } = assistantToWire({ ...version, updatedAt: version.createdAt });
+  return wire;
 }
 
 /** `values`: the thread's state; null for a thread that never ran, absent where it was not asked for. */

@@ -1,8 +1,5 @@
 import { z } from 'zod';
 import {
-  assistantAnswer,
-  assistantCount,
-  assistantSearch,
   createStreamQuery,
   historyBody,
   historyQuery,
@@ -37,6 +34,7 @@ import {
   threadSearch,
   threadStreamQuery,
 } from '../../protocol/schemas/index.js';
+import { ASSISTANT_OPERATIONS } from './assistant-operations.js';
 import { CRON_OPERATIONS } from './cron-operations.js';
 import type { Operation } from './operation.js';
 
@@ -51,32 +49,6 @@ const system: Operation[] = [
     tag: 'System',
     summary: 'Versions, and what is served',
     answers: { 200: infoAnswer },
-  },
-];
-
-const assistants: Operation[] = [
-  {
-    method: 'post',
-    path: '/assistants/search',
-    tag: 'Assistants',
-    summary: 'Find assistants',
-    body: assistantSearch,
-    answers: { 200: z.array(assistantAnswer.partial()) },
-  },
-  {
-    method: 'post',
-    path: '/assistants/count',
-    tag: 'Assistants',
-    summary: 'Count assistants',
-    body: assistantCount,
-    answers: { 200: z.int() },
-  },
-  {
-    method: 'get',
-    path: '/assistants/:assistant_id',
-    tag: 'Assistants',
-    summary: 'An assistant, by its id or the name of its graph',
-    answers: { 200: assistantAnswer },
   },
 ];
 
@@ -344,7 +316,7 @@ const stateless: Operation[] = [
 /** Everything that the API serves, in the order of the reference page. A test holds it to the routes that there are. */
 export const OPERATIONS: readonly Operation[] = [
   ...system,
-  ...assistants,
+  ...ASSISTANT_OPERATIONS,
   ...threads,
   ...states,
   ...runs,

@@ -32,16 +32,31 @@ export {
   THREAD_STREAM_MODES,
 } from './thread.js';
 export type { HistoryBody } from './thread.js';
-export { assistantCount, assistantSearch } from './assistant.js';
+export {
+  assistantCount,
+  assistantCreate,
+  assistantDeleteQuery,
+  assistantGraphQuery,
+  assistantLatest,
+  assistantPatch,
+  assistantSchemasBody,
+  assistantSearch,
+  assistantSubgraphsQuery,
+  assistantVersions,
+} from './assistant.js';
 export {
   assistantAnswer,
+  assistantVersionAnswer,
   eventAnswer,
+  graphAnswer,
+  graphSchemasAnswer,
   infoAnswer,
   okAnswer,
   pruneAnswer,
   runAnswer,
   stateAnswer,
   stateUpdateAnswer,
+  subgraphsAnswer,
   threadAnswer,
   threadFound,
 } from './answers.js';

@@ -4,7 +4,9 @@ import { Client } from '@langchain/langgraph-sdk';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
 import { createApi, createSchedules, type ApiDependencies, type ApiOptions, type Schedules } from '../../api/index.js';
 import { ColloquyError, DEFAULT_TENANT, type Caller, type ErrorCode, type Run } from '../../protocol/index.js';
+import { createGraphDescriptions } from '../../steps/index.js';
 import type { StateAccess, ThreadState } from '../../steps/ports.js';
+import { DESCRIBED_PROJECT } from './described-graphs.js';
 import { openStores, type Stores } from '../../workers/stores.js';
 import { ScriptedConversations } from './scripted-conversations.js';
 
@@ -100,6 +102,7 @@ export class ApiFixture {
     return {
       ...this.stores,
       states: this.states,
+      graphs: createGraphDescriptions({ project: DESCRIBED_PROJECT, authorize: this.stores.authorize }),
       conversations: this.conversations,
       schedules: this.schedules,
       info: { version: '0.0.0', langgraphVersion: '1.7.3' },
