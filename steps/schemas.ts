@@ -1,4 +1,4 @@
-import type { GraphEntry, LoadedGraph } from '../agents/index.js';
+import { importFromLibrary, type GraphEntry, type LoadedGraph } from '../agents/index.js';
 import type { GraphSchemas, JsonSchema } from './ports.js';
 
 export interface SchemaDependencies {
@@ -42,7 +42,8 @@ export function createSchemaReader({ graphs, warn }: SchemaDependencies): Schema
   }
 
   return async (graphId, graph, namespace) => {
-    const own = await runtimeSchemas(graph);
+    const entry = graphs.find((one) => one.graphId === graphId);
+    const own = (entry && (await zodSchemas(graph, entry))) ?? (await runtimeSchemas(graph));
     if (own) return { ...UNKNOWN, ...present(own) };
     const schemas = await sourceSchemas(graphId);
     const root = Object.keys(schemas).find((name) => !name.includes('|'));
@@ -57,6 +58,31 @@ async function readSource({ file, exportName }: GraphEntry): Promise<SourceSchem
   const source = { sourceFile: file, exportSymbol: exportName };
   return (await getStaticGraphSchema(source, { timeoutMs: SOURCE_TIMEOUT_MS })) as SourceSchemas;
 }
+
+/** What zod's schemas of a graph are annotated with is known to the copy of LangGraph that made the graph. */
+async function zodSchemas(graph: LoadedGraph, { file }: GraphEntry): Promise<SourceSchemas[string] | undefined> {
+  const { builder } = graph as LoadedGraph & { builder?: Record<string, { getJsonSchema?: unknown } | undefined> };
+  const definitions = ['_schemaRuntimeDefinition', '_inputRuntimeDefinition', '_outputRuntimeDefinition'];
+  if (!builder || definitions.some((name) => builder[name]?.getJsonSchema !== undefined)) return undefined;
+  try {
+    const library = (await importFromLibrary(file, 'zod/schema')) as ZodLibrary | undefined;
+    const schemas = library && {
+      state: library.getUpdateTypeSchema(graph),
+      input: library.getInputTypeSchema(graph),
+      output: library.getOutputTypeSchema(graph),
+      config: library.getConfigTypeSchema(graph),
+    };
+    return schemas && Object.values(schemas).some(Boolean) ? (present(schemas) as SourceSchemas[string]) : undefined;
+  } catch {
+    return undefined; // no zod
+  }
+}
+
+type ReadSchema = (graph: LoadedGraph) => JsonSchema | undefined;
+type ZodLibrary = Record<
+  'getUpdateTypeSchema' | 'getInputTypeSchema' | 'getOutputTypeSchema' | 'getConfigTypeSchema',
+  ReadSchema
+>;
 
 async function runtimeSchemas(graph: LoadedGraph): Promise<SourceSchemas[string] | undefined> {
   const { getRuntimeGraphSchema } = await import('@langchain/langgraph-api/schema');
