@@ -12,6 +12,7 @@ import {
 } from '../protocol/schemas/index.js';
 import type { AssistantPatch, AssistantQuery, NewAssistant } from '../threads/index.js';
 import { callerOf, type ApiContext } from './context.js';
+import { deleteCronsOf } from './cron-changes.js';
 import { orNotFound } from './errors.js';
 import { assistantNotFound, findAssistant } from './find.js';
 import { setPagination } from './pagination.js';
@@ -80,7 +81,8 @@ export function assistantRoutes(context: ApiContext): Router {
   router.delete('/assistants/:assistant_id', async (req, res) => {
     const { delete_threads: withThreads } = parse(assistantDeleteQuery, req.query, 'query');
     const { assistantId } = await findAssistant(context, callerOf(res), req.params.assistant_id);
-    // Threads first: where this stops half-way, deleting again goes on.
+    // It goes last: where this stops half-way, deleting again goes on.
+    await deleteCronsOf(context, callerOf(res), { assistantId });
     if (withThreads) await deleteThreadsOf(context, callerOf(res), assistantId);
     await orNotFound(assistants.deleteAssistant(callerOf(res), assistantId), assistantNotFound(assistantId));
     res.json([assistantId]);

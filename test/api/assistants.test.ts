@@ -217,6 +217,14 @@ describe('a deleted assistant', () => {
     expect((await client.threads.get(thread_id)).thread_id).toBe(thread_id);
   });
 
+  it('takes its crons with it', async () => {
+    const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
+    const { cron_id } = (await client.crons.create(id, { schedule: '0 0 1 1 *' })) as { cron_id: string };
+    await client.assistants.delete(id);
+    await expect(client.crons.search({ assistantId: id })).resolves.toEqual([]);
+    expect((await send('GET', `/runs/crons/${cron_id}`))[0]).toBe(404);
+  });
+
   it('takes its threads with it where that is asked', async () => {
     const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
     const { thread_id: mine } = await client.threads.create();
