@@ -1,6 +1,7 @@
 /** The graphs that ship with the product, and the loader of anybody's `langgraph.json`; knows nothing of Temporal, storage or HTTP. */
 export { SHIPPED_PROJECT } from './graph-module.js';
 export { TENANT_KEY } from './outbox.js';
+export { importFromLibrary } from './library-version.js';
 export { loadProject } from './project.js';
 export type { AgentProject, FactoryConfig, FactoryRuntime, LoadProjectOptions } from './project.js';
 export type { GraphEntry } from './project-file.js';

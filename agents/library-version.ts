@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ColloquyError } from '../protocol/index.js';
 import type { ProjectFile } from './project-file.js';
 
@@ -31,11 +32,29 @@ function judge(what: string, version: string): string[] {
   ];
 }
 
+/**
+ * A part of LangGraph (`zod/schema`), from the copy that a graph's module imports: what a copy remembers of a graph, no other copy knows.
+ * `undefined` where there is no such copy, or no such part of it.
+ */
+export async function importFromLibrary(file: string, part: string): Promise<Record<string, unknown> | undefined> {
+  const copy = await findLangGraph(dirname(file));
+  const target = copy?.exports?.[`./${part}`]?.import;
+  const path = typeof target === 'string' ? target : target?.default;
+  if (copy === undefined || path === undefined) return undefined;
+  return (await import(pathToFileURL(await realpath(join(copy.folder, path))).href)) as Record<string, unknown>;
+}
+
+interface Copy {
+  folder: string;
+  version: string;
+  exports?: Record<string, { import?: string | { default?: string } }>;
+}
+
 /** The copy that a module in this folder gets; `undefined` where packages are not found by folders. */
-async function findLangGraph(from: string): Promise<{ folder: string; version: string } | undefined> {
+async function findLangGraph(from: string): Promise<Copy | undefined> {
   const folder = join(from, 'node_modules', '@langchain', 'langgraph');
   const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined);
-  if (text !== undefined) return { folder, version: (JSON.parse(text) as { version: string }).version };
+  if (text !== undefined) return { ...(JSON.parse(text) as Omit<Copy, 'folder'>), folder };
   return dirname(from) === from ? undefined : findLangGraph(dirname(from));
 }
 

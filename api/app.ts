@@ -1,4 +1,5 @@
 import express, { Router, type Express } from 'express';
+import { assistantGraphRoutes } from './assistant-graphs.js';
 import { assistantRoutes } from './assistants.js';
 import { authGate } from './auth/gate.js';
 import { authentication, completeContext, type ApiContext, type ApiDependencies, type RouteGroup } from './context.js';
@@ -53,7 +54,7 @@ function ownRoutes(context: ApiContext): Router {
   // Browsers send JSON as text/plain to spare a preflight, so the type is not looked at.
   router.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
   if (context.auth !== undefined) router.use(authGate(context, context.auth));
-  serve('assistants', assistantRoutes(context));
+  serve('assistants', assistantRoutes(context), assistantGraphRoutes(context));
   serve(
     'threads',
     threadSearchRoutes(context),

@@ -1,48 +1,114 @@
 import { Router } from 'express';
-import { assistantCount, assistantSearch } from '../protocol/schemas/index.js';
-import type { AssistantQuery } from '../threads/index.js';
+import { v7 as uuid7 } from '@langchain/core/utils/uuid';
+import { ColloquyError, errorCode } from '../protocol/index.js';
+import {
+  assistantCount,
+  assistantCreate,
+  assistantDeleteQuery,
+  assistantLatest,
+  assistantPatch,
+  assistantSearch,
+  assistantVersions,
+} from '../protocol/schemas/index.js';
+import type { AssistantPatch, AssistantQuery, NewAssistant } from '../threads/index.js';
 import { callerOf, type ApiContext } from './context.js';
-import { findAssistant } from './find.js';
+import { deleteCronsOf } from './cron-changes.js';
+import { orNotFound } from './errors.js';
+import { assistantNotFound, findAssistant } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf } from './params.js';
+import { deleteThreadsOf } from './stateless.js';
 import { parse } from './validate.js';
-import { assistantToWire, select } from './wire.js';
+import { assistantToWire, assistantVersionToWire, select } from './wire.js';
 
 const DEFAULT_PAGE = 10;
 
 export function assistantRoutes(context: ApiContext): Router {
   const router = Router();
+  const { assistants } = context;
+
+  router.post('/assistants', async (req, res) => {
+    const body = parse(assistantCreate, bodyOf(req), 'request body');
+    const assistantId = body.assistant_id ?? uuid7();
+    const assistant: NewAssistant = {
+      assistantId,
+      graphId: body.graph_id,
+      name: body.name === '' ? body.graph_id : (body.name ?? 'Untitled'),
+      description: body.description ?? null,
+      config: given(body.config ?? {}),
+      context: body.context ?? {},
+      metadata: body.metadata ?? {},
+      ifExists: body.if_exists ?? 'raise',
+    };
+    try {
+      res.json(assistantToWire(await assistants.createAssistant(callerOf(res), assistant)));
+    } catch (error) {
+      if (errorCode(error) !== 'already_exists') throw error;
+      throw new ColloquyError('already_exists', `Assistant already exists: ${assistantId}`, { cause: error });
+    }
+  });
 
   router.post('/assistants/search', async (req, res) => {
     const body = parse(assistantSearch, bodyOf(req), 'request body');
-    const limit = body.limit ?? DEFAULT_PAGE;
-    const offset = body.offset ?? 0;
-    const { assistants, total } = await context.assistants.searchAssistants(callerOf(res), {
+    const page = pageOf(body);
+    const { assistants: found, total } = await assistants.searchAssistants(callerOf(res), {
       ...filterOf(body),
-      limit,
-      offset,
+      ...page,
       ...(body.sort_by && { sortBy: body.sort_by }),
       ...(body.sort_order && { sortOrder: body.sort_order }),
     });
-    setPagination(res, { offset, limit, total });
-    res.json(assistants.map((assistant) => select(assistantToWire(assistant), body.select)));
+    setPagination(res, { ...page, total });
+    res.json(found.map((assistant) => select(assistantToWire(assistant), body.select)));
   });
 
   router.post('/assistants/count', async (req, res) => {
     const body = parse(assistantCount, bodyOf(req), 'request body');
-    const { total } = await context.assistants.searchAssistants(callerOf(res), {
-      ...filterOf(body),
-      limit: 1,
-      offset: 0,
-    });
-    res.json(total);
+    const query = { ...filterOf(body), limit: 1, offset: 0 };
+    res.json((await assistants.searchAssistants(callerOf(res), query)).total);
   });
 
   router.get('/assistants/:assistant_id', async (req, res) => {
     res.json(assistantToWire(await findAssistant(context, callerOf(res), req.params.assistant_id)));
   });
 
+  router.patch('/assistants/:assistant_id', async (req, res) => {
+    const id = req.params.assistant_id;
+    const patch = patchOf(parse(assistantPatch, bodyOf(req), 'request body'));
+    const changed = assistants.updateAssistant(callerOf(res), id, patch);
+    res.json(assistantToWire(await orNotFound(changed, assistantNotFound(id))));
+  });
+
+  router.delete('/assistants/:assistant_id', async (req, res) => {
+    const { delete_threads: withThreads } = parse(assistantDeleteQuery, req.query, 'query');
+    const { assistantId } = await findAssistant(context, callerOf(res), req.params.assistant_id);
+    // It goes last: where this stops half-way, deleting again goes on.
+    await deleteCronsOf(context, callerOf(res), { assistantId });
+    if (withThreads) await deleteThreadsOf(context, callerOf(res), assistantId);
+    await orNotFound(assistants.deleteAssistant(callerOf(res), assistantId), assistantNotFound(assistantId));
+    res.json([assistantId]);
+  });
+
+  router.post('/assistants/:assistant_id/versions', async (req, res) => {
+    const id = req.params.assistant_id;
+    const body = parse(assistantVersions, bodyOf(req), 'request body');
+    const query = { ...pageOf(body), ...(body.metadata && { metadata: body.metadata }) };
+    const versions = await orNotFound(assistants.listVersions(callerOf(res), id, query), assistantNotFound(id));
+    res.json(versions.map(assistantVersionToWire));
+  });
+
+  router.post('/assistants/:assistant_id/latest', async (req, res) => {
+    const { version } = parse(assistantLatest, bodyOf(req), 'request body');
+    const { assistantId } = await findAssistant(context, callerOf(res), req.params.assistant_id);
+    const changed = assistants.setLatestVersion(callerOf(res), assistantId, version);
+    const missing = `Assistant version not found: assistant ${assistantId} has no version ${version}`;
+    res.json(assistantToWire(await orNotFound(changed, missing)));
+  });
+
   return router;
+}
+
+function pageOf(body: { limit?: number | null | undefined; offset?: number | null | undefined }) {
+  return { limit: body.limit ?? DEFAULT_PAGE, offset: body.offset ?? 0 };
 }
 
 function filterOf(body: {
@@ -55,4 +121,22 @@ function filterOf(body: {
     ...(body.name && { name: body.name }),
     ...(body.metadata && { metadata: body.metadata }),
   };
+}
+
+function patchOf(body: {
+  graph_id?: string | null | undefined;
+  name?: string | null | undefined;
+  description?: string | null | undefined;
+  config?: Record<string, unknown> | null | undefined;
+  context?: unknown;
+  metadata?: Record<string, unknown> | null | undefined;
+}): AssistantPatch {
+  const { graph_id: graphId, name, description, config, context, metadata } = body;
+  return given({ graphId, name, description, config: config && given(config), context, metadata });
+}
+
+/** Null is absent. */
+function given<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };
 }

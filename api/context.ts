@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { DEFAULT_TENANT, type Caller } from '../protocol/index.js';
 import type { ItemStore } from '../memory/index.js';
-import type { StateAccess } from '../steps/ports.js';
+import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import type { Schedules } from './schedules.js';
@@ -58,6 +58,7 @@ export interface ApiDependencies {
   crons: CronStore;
   events: EventLog;
   states: StateAccess;
+  graphs: GraphDescriptions;
   conversations: Conversations;
   schedules: Schedules;
   /** LangGraph's store, the one that graphs get. */

@@ -5,10 +5,11 @@ import { orNotFound } from './errors.js';
 /** Records by id, with errors in the words of the API's clients. */
 
 export function findAssistant(context: ApiContext, caller: Caller, idOrGraph: string): Promise<Assistant> {
-  return orNotFound(
-    context.assistants.getAssistant(caller, idOrGraph),
-    `Assistant not found: no assistant or graph "${idOrGraph}"`,
-  );
+  return orNotFound(context.assistants.getAssistant(caller, idOrGraph), assistantNotFound(idOrGraph));
+}
+
+export function assistantNotFound(idOrGraph: string): string {
+  return `Assistant not found: no assistant or graph "${idOrGraph}"`;
 }
 
 export function findThread(context: ApiContext, caller: Caller, threadId: string): Promise<Thread> {

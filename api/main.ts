@@ -9,7 +9,7 @@ import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
 import { createEgress } from '../egress/index.js';
 import { ColloquyError } from '../protocol/index.js';
-import { createStateAccess } from '../steps/index.js';
+import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { connectTemporal, ensureSearchAttributes, openItems, openStores } from '../workers/index.js';
@@ -66,6 +66,11 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       authenticate: () => anybody,
       checkWebhook: (url) => egress.check(url),
       states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
+      graphs: createGraphDescriptions({
+        project,
+        authorize: stores.authorize,
+        warn: (message) => logger.warn(message),
+      }),
       conversations: createConversations({
         client,
         taskQueue: config.temporal.taskQueue,

@@ -47,7 +47,13 @@ export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread
 }
 
 export function buildMetadata(body: RunBody, assistant: Assistant, thread: Thread): Record<string, unknown> {
-  return { ...assistant.metadata, ...thread.metadata, ...body.config?.metadata, ...body.metadata };
+  return {
+    ...(assistant.config['metadata'] as object | undefined),
+    ...assistant.metadata,
+    ...thread.metadata,
+    ...body.config?.metadata,
+    ...body.metadata,
+  };
 }
 
 /** A checkpoint as clients write it, without its empty parts; `undefined` when it names nothing. */

@@ -1,4 +1,4 @@
-import type { Caller } from '../protocol/index.js';
+import { errorCode, type Caller } from '../protocol/index.js';
 import { deleteCronsOf } from './cron-changes.js';
 import type { ApiContext } from './context.js';
 
@@ -31,6 +31,20 @@ export async function sweepStateless(context: ApiContext, caller: Caller, endedB
     deleted += 1;
   }
   return deleted;
+}
+
+/** Deletes every thread whose last run was of this assistant. */
+export async function deleteThreadsOf(context: ApiContext, caller: Caller, assistantId: string): Promise<void> {
+  const query = { metadata: { assistant_id: assistantId }, limit: SWEEP_PAGE, offset: 0 };
+  for (;;) {
+    const threads = await context.threads.searchThreads(caller, query);
+    for (const { threadId } of threads) {
+      await deleteThread(context, caller, threadId).catch((error: unknown) => {
+        if (errorCode(error) !== 'not_found') throw error; // somebody else deletes it
+      });
+    }
+    if (threads.length < SWEEP_PAGE) return;
+  }
 }
 
 /**

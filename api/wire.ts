@@ -1,4 +1,4 @@
-import type { Assistant, Thread, ThreadTtl } from '../protocol/index.js';
+import type { Assistant, AssistantVersion, Thread, ThreadTtl } from '../protocol/index.js';
 
 export { runToWire } from '../protocol/index.js';
 
@@ -17,6 +17,11 @@ export function assistantToWire(assistant: Assistant): Record<string, unknown> {
     created_at: assistant.createdAt.toISOString(),
     updated_at: assistant.updatedAt.toISOString(),
   };
+}
+
+export function assistantVersionToWire(version: AssistantVersion): Record<string, unknown> {
+  const { updated_at: _, ...wire } = assistantToWire({ ...version, updatedAt: version.createdAt });
+  return wire;
 }
 
 /** `values`: the thread's state; null for a thread that never ran, absent where it was not asked for. */

@@ -81,6 +81,8 @@ export interface Config {
   egress: EgressConfig;
   /** Path of the langgraph.json: the one named, else the folder's; none: the shipped one. */
   projectPath?: string;
+  /** Config and context that the system assistants of graphs begin with, by graph. */
+  assistants: Record<string, { config: Record<string, unknown>; context?: unknown }>;
   /** Tenant of callers that name none. */
   tenant: string;
   telemetry: TelemetryConfig;
@@ -106,6 +108,19 @@ const WEBHOOK_SECRET = /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/;
 const DAY_MS = 86_400_000;
 const MEBIBYTE = 1024 * 1024;
 
+/** As LangGraph's server has it: `{"<graph>": {"configurable": {…}, "context": {…}}}`. */
+const assistantDefaults = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `is not JSON: ${(error as Error).message}` });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(z.string(), z.record(z.string(), z.unknown())));
+
 /** Every variable that is read, with its default. */
 const environmentSchema = z.object({
   TEMPORAL_ADDRESS: z
@@ -130,6 +145,7 @@ const environmentSchema = z.object({
   COLLOQUY_TASK_QUEUE: z.string().default(DEFAULT_TASK_QUEUE),
   COLLOQUY_TENANT: z.string().regex(TENANT_PATTERN, `must match ${TENANT_PATTERN}`).default(DEFAULT_TENANT),
   COLLOQUY_CONFIG: z.string().optional(),
+  LANGGRAPH_CONFIG: assistantDefaults.default({}),
   COLLOQUY_HOST: z.string().default('127.0.0.1'),
   COLLOQUY_PORT: port.optional(),
   COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(10 * MEBIBYTE),
@@ -229,6 +245,12 @@ function toConfig(env: Environment, faults: string[]): Config {
     },
     retention: { eventsMs: env.COLLOQUY_EVENT_RETENTION_MS },
     egress: { allow: env.COLLOQUY_EGRESS_ALLOW, webhookSecrets: env.COLLOQUY_WEBHOOK_SECRET },
+    assistants: Object.fromEntries(
+      Object.entries(env.LANGGRAPH_CONFIG).map(([graph, { context, ...given }]) => [
+        graph,
+        { config: given, ...(context !== undefined && { context }) },
+      ]),
+    ),
     tenant: env.COLLOQUY_TENANT,
     log: { level: env.COLLOQUY_LOG_LEVEL, format: env.COLLOQUY_LOG_FORMAT },
     telemetry: { serviceName: env.OTEL_SERVICE_NAME, ...present({ endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT }) },

@@ -14,7 +14,7 @@ export interface Caller {
 }
 
 export interface Resource {
-  kind: 'assistant' | 'thread' | 'run' | 'cron' | 'event' | 'checkpoint' | 'delivery' | 'item';
+  kind: 'assistant' | 'graph' | 'thread' | 'run' | 'cron' | 'event' | 'checkpoint' | 'delivery' | 'item';
   id: string;
 }
 

@@ -23,6 +23,7 @@ export { runToWire } from './run-wire.js';
 export { THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
 export type {
   Assistant,
+  AssistantVersion,
   Head,
   Interrupt,
   NamespaceHead,

@@ -68,7 +68,11 @@ export interface Assistant {
   config: Record<string, unknown>;
   context: unknown;
   metadata: Record<string, unknown>;
+  /** The version that runs use. */
   version: number;
   createdAt: Date;
   updatedAt: Date;
 }
+
+/** An assistant as it was made or changed at one time; never rewritten. */
+export type AssistantVersion = Omit<Assistant, 'updatedAt'>;

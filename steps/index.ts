@@ -1,11 +1,16 @@
 /** Runs one step of a graph: state in, events and a committed checkpoint out. Knows nothing of Temporal or HTTP. */
+export { createGraphDescriptions } from './descriptions.js';
 export { classifyFailure, describeError } from './failure.js';
 export type { StepFailure } from './failure.js';
 export { supersededBy, toldMessages } from './recovery.js';
 export { runStep } from './run-step.js';
 export { createStateAccess, describeThread, readValues } from './state.js';
 export type {
+  GraphDescriptions,
+  GraphDrawing,
+  GraphSchemas,
   GraphSource,
+  JsonSchema,
   SaverHooks,
   StateAccess,
   StepContext,

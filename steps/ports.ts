@@ -10,7 +10,7 @@ import type {
   RunCommand,
   StepOptions,
 } from '../protocol/index.js';
-import type { AgentProject } from '../agents/index.js';
+import type { AgentProject, FactoryConfig } from '../agents/index.js';
 import type { RunLog } from '../streams/index.js';
 import type { StepSaver, StepSaverOptions } from '../threads/index.js';
 
@@ -87,6 +87,39 @@ export interface StateAccess {
   ): Promise<{ checkpoint: WireCheckpoint }>;
   /** Output values of a run that has ended (what `invoke` would return, with `__interrupt__` where it waits). */
   finalValues(caller: Caller, run: Run): Promise<unknown>;
+}
+
+export type JsonSchema = Record<string, unknown>;
+
+/** What a graph takes and gives, as JSON schemas; null where nobody can know: the types of a graph written in JavaScript, say. */
+export interface GraphSchemas {
+  state: JsonSchema | null;
+  input: JsonSchema | null;
+  output: JsonSchema | null;
+  config: JsonSchema | null;
+}
+
+/** LangGraph's drawing of a graph, as clients read it (JSON). */
+export interface GraphDrawing {
+  nodes: Record<string, unknown>[];
+  edges: Record<string, unknown>[];
+}
+
+/**
+ * What clients may know of the graphs themselves. A graph that a factory makes is made with the given config, which may decide its nodes.
+ * Errors: `not_found` for a graph that is not served here; `graph_failed` where a factory throws.
+ */
+export interface GraphDescriptions {
+  /** `xray`: subgraphs are drawn as their nodes, all the way down or so many levels. */
+  draw(caller: Caller, graphId: string, config: FactoryConfig, xray: boolean | number): Promise<GraphDrawing>;
+  schemas(caller: Caller, graphId: string, config: FactoryConfig): Promise<GraphSchemas>;
+  /** By namespace (`parent|child`); only the one named, and with `recurse` those inside. */
+  subgraphs(
+    caller: Caller,
+    graphId: string,
+    config: FactoryConfig,
+    options: { namespace?: string; recurse: boolean },
+  ): Promise<Record<string, GraphSchemas>>;
 }
 
 /** One step to run: a thread's run from where it stands. */

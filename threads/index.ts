@@ -8,14 +8,17 @@ export type { CronStoreOptions } from './mongo-cron-store.js';
 export { createThreadStore, ensureIndexes } from './mongo-thread-store.js';
 export type { ThreadStoreOptions } from './mongo-thread-store.js';
 export type {
+  AssistantPatch,
   AssistantQuery,
   AssistantStore,
   DueQuery,
   DueThread,
   HeadStore,
+  NewAssistant,
   NewRun,
   NewThread,
   NewTtl,
+  RegisteredGraph,
   RunEnd,
   RunQuery,
   ThreadFilter,

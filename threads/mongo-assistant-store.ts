@@ -3,14 +3,17 @@ import { ColloquyError, type Authorize, type Caller } from '../protocol/index.js
 import {
   asAssistant,
   assistantKey,
+  firstVersion,
   systemAssistant,
   systemAssistantId,
   type AssistantDocument,
+  type VersionDocument,
 } from './assistant-records.js';
+import { AssistantVersions } from './assistant-versions.js';
 import { isDuplicateKey, withDatabaseErrors } from './mongo-errors.js';
 import { OPERATION_TIMEOUT_MS } from './mongo-thread-store.js';
 import type { AssistantQuery, AssistantStore } from './ports.js';
-import { guardPage, guardTenant, isUuid, labels } from './record-fields.js';
+import { guardPage, guardTenant, guardUuid, isUuid, labels } from './record-fields.js';
 
 const SORT_FIELDS = {
   assistant_id: 'assistantId',
@@ -27,11 +30,22 @@ export interface AssistantStoreOptions {
 
 /** Assistants in MongoDB. */
 export function createAssistantStore({ db, authorize }: AssistantStoreOptions): AssistantStore {
-  const assistants: Collection<AssistantDocument> = db.collection('assistants', { timeoutMS: OPERATION_TIMEOUT_MS });
+  const timeout = { timeoutMS: OPERATION_TIMEOUT_MS };
+  const assistants: Collection<AssistantDocument> = db.collection('assistants', timeout);
+  const versions = new AssistantVersions(assistants, db.collection<VersionDocument>('assistant_versions', timeout));
 
   async function allow(caller: Caller, action: string, id: string): Promise<void> {
     guardTenant(caller.tenant);
     await authorize(caller, action, { kind: 'assistant', id });
+  }
+
+  /** A run of an assistant whose graph nobody has would wait for ever. */
+  async function guardGraph({ tenant }: Caller, graphId: string): Promise<void> {
+    const key = assistantKey(tenant, systemAssistantId(graphId));
+    if ((await assistants.findOne({ _id: key }, { projection: { _id: 1 } })) !== null) return;
+    throw new ColloquyError('invalid_argument', `graph_id is ${JSON.stringify(graphId)}; no such graph is served`, {
+      field: 'graph_id',
+    });
   }
 
   return withDatabaseErrors<AssistantStore>({
@@ -47,10 +61,47 @@ export function createAssistantStore({ db, authorize }: AssistantStoreOptions): 
       });
     },
 
+    async createAssistant(caller, { ifExists = 'raise', ...given }) {
+      const assistantId = guardUuid('assistant_id', given.assistantId);
+      await allow(caller, 'assistant.create', assistantId);
+      await guardGraph(caller, given.graphId);
+      const document = firstVersion(caller.tenant, given);
+      try {
+        await assistants.insertOne(document);
+        return asAssistant(document);
+      } catch (error) {
+        if (!isDuplicateKey(error)) throw error;
+      }
+      if (ifExists === 'raise') throw new ColloquyError('already_exists', `assistant ${assistantId} exists already`);
+      const found = await assistants.findOne({ _id: document._id });
+      if (found !== null) return asAssistant(found);
+      throw new ColloquyError('conflict', `assistant ${assistantId} was deleted meanwhile; create it again`);
+    },
+
+    async updateAssistant(caller, idOrGraph, patch) {
+      await allow(caller, 'assistant.update', idOrGraph);
+      if (patch.graphId !== undefined) await guardGraph(caller, patch.graphId);
+      return versions.update(keyOf(caller, idOrGraph), patch);
+    },
+
+    async setLatestVersion(caller, idOrGraph, version) {
+      await allow(caller, 'assistant.update', idOrGraph);
+      return versions.setLatest(keyOf(caller, idOrGraph), version);
+    },
+
+    async listVersions(caller, idOrGraph, query) {
+      await allow(caller, 'assistant.read', idOrGraph);
+      return versions.list(keyOf(caller, idOrGraph), query);
+    },
+
+    async deleteAssistant(caller, idOrGraph) {
+      await allow(caller, 'assistant.delete', idOrGraph);
+      await versions.remove(keyOf(caller, idOrGraph));
+    },
+
     async getAssistant(caller, idOrGraph) {
       await allow(caller, 'assistant.read', idOrGraph);
-      const assistantId = isUuid(idOrGraph) ? idOrGraph : systemAssistantId(idOrGraph);
-      const found = await assistants.findOne({ _id: assistantKey(caller.tenant, assistantId) });
+      const found = await assistants.findOne({ _id: keyOf(caller, idOrGraph) });
       if (found === null) throw new ColloquyError('not_found', `assistant ${JSON.stringify(idOrGraph)} does not exist`);
       return asAssistant(found);
     },
@@ -69,6 +120,11 @@ export function createAssistantStore({ db, authorize }: AssistantStoreOptions): 
       return { assistants: found.map(asAssistant), total };
     },
   });
+}
+
+function keyOf({ tenant }: Caller, idOrGraph: string): string {
+  const id = idOrGraph.toLowerCase();
+  return assistantKey(tenant, isUuid(id) ? id : systemAssistantId(idOrGraph));
 }
 
 /** A name matches where it holds the one asked for, in any case, as on LangGraph's servers. */

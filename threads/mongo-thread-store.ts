@@ -1,7 +1,7 @@
 import { ensureStateIndexes } from './mongo-saver.js';
 import type { Db } from 'mongodb';
 import type { Authorize, Caller, Resource } from '../protocol/index.js';
-import type { AssistantDocument } from './assistant-records.js';
+import type { AssistantDocument, VersionDocument } from './assistant-records.js';
 import type { CronDocument } from './cron-records.js';
 import { withDatabaseErrors } from './mongo-errors.js';
 import type { ThreadStore } from './ports.js';
@@ -24,7 +24,7 @@ export interface ThreadStoreOptions {
   pruneState: (tenant: string, threadId: string) => Promise<void>;
 }
 
-/** Indexes of the collections `threads`, `runs`, `assistants` and `crons`. Idempotent. */
+/** Indexes of the collections `threads`, `runs`, `assistants`, `assistant_versions` and `crons`. Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
   await Promise.all([
     ensureStateIndexes(db),
@@ -51,6 +51,9 @@ export async function ensureIndexes(db: Db): Promise<void> {
       { key: { thread: 1 }, name: 'thread', partialFilterExpression: { thread: { $type: 'string' } } },
       { key: { unsettled: 1 }, name: 'unsettled', partialFilterExpression: { unsettled: { $type: 'string' } } },
     ]),
+    db
+      .collection<VersionDocument>('assistant_versions')
+      .createIndexes([{ key: { assistant: 1, version: -1 }, name: 'assistant' }]),
   ]);
 }
 

@@ -1,5 +1,6 @@
 import type {
   Assistant,
+  AssistantVersion,
   Caller,
   EndedRunStatus,
   Fence,
@@ -154,10 +155,48 @@ export interface AssistantQuery {
   sortOrder?: 'asc' | 'desc';
 }
 
+export interface NewAssistant extends Pick<
+  Assistant,
+  'assistantId' | 'graphId' | 'name' | 'description' | 'config' | 'context' | 'metadata'
+> {
+  /** What to do when it is there already; default `raise` (`already_exists`). */
+  ifExists?: 'raise' | 'do_nothing';
+}
+
+/** What to change; metadata are merged key by key, everything else is replaced. */
+export type AssistantPatch = Partial<
+  Pick<Assistant, 'graphId' | 'name' | 'description' | 'config' | 'context' | 'metadata'>
+>;
+
+export interface RegisteredGraph {
+  graphId: string;
+  description?: string;
+  config?: Record<string, unknown>;
+  context?: unknown;
+}
+
+/**
+ * Records of assistants and of their versions. An assistant is named by its id, or by a graph's name, which stands for the graph's system
+ * assistant. Every change is a new version; a version is never rewritten.
+ */
 export interface AssistantStore {
   /** Makes the system assistant of each graph (id = uuid5 of the graph's name in LangGraph's namespace) where missing. */
-  registerGraphs(caller: Caller, graphs: { graphId: string; description?: string }[]): Promise<void>;
-  /** By assistant id, or by graph name (its system assistant). Errors: `not_found`. */
+  registerGraphs(caller: Caller, graphs: RegisteredGraph[]): Promise<void>;
+  /** Errors: `already_exists` with `ifExists: 'raise'`, `invalid_argument` for a graph that nobody registered. */
+  createAssistant(caller: Caller, assistant: NewAssistant): Promise<Assistant>;
+  /** Makes the next version, the one that runs use from now on. Errors: `not_found`; `invalid_argument` for a graph that nobody registered; `conflict` where a system assistant would leave its graph. */
+  updateAssistant(caller: Caller, idOrGraph: string, patch: AssistantPatch): Promise<Assistant>;
+  /** Makes an earlier (or later) version the one that runs use. Errors: `not_found`, also for a version that does not exist. */
+  setLatestVersion(caller: Caller, idOrGraph: string, version: number): Promise<Assistant>;
+  /** Newest first; `metadata`: every given key must be equal. Errors: `not_found`. */
+  listVersions(
+    caller: Caller,
+    idOrGraph: string,
+    query: { metadata?: Record<string, unknown>; limit: number; offset: number },
+  ): Promise<AssistantVersion[]>;
+  /** Removes it with its versions. A system assistant goes back to its first version instead, since its graph is still served. Errors: `not_found`. */
+  deleteAssistant(caller: Caller, idOrGraph: string): Promise<void>;
+  /** Errors: `not_found`. */
   getAssistant(caller: Caller, idOrGraph: string): Promise<Assistant>;
   searchAssistants(caller: Caller, query: AssistantQuery): Promise<{ assistants: Assistant[]; total: number }>;
 }

@@ -24,7 +24,7 @@ export function isUuid(value: string): boolean {
 }
 
 /** Ids are parts of keys: only lower case, so that one UUID is one key. */
-export function guardUuid(field: 'thread_id' | 'run_id' | 'cron_id' | 'ids', value: string): string {
+export function guardUuid(field: 'assistant_id' | 'thread_id' | 'run_id' | 'cron_id' | 'ids', value: string): string {
   if (isUuid(value)) return value;
   throw new ColloquyError('invalid_argument', `${field} is ${JSON.stringify(value)}; expected a UUID in lower case`, {
     field,

@@ -64,7 +64,8 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     for (const warning of project.warnings) logger.warn(warning);
     const items = await openItems(stores, project);
     await prepareTemporal(config);
-    await stores.assistants.registerGraphs(serviceCaller(config.tenant), project.graphs);
+    const graphs = project.graphs.map((graph) => ({ ...graph, ...config.assistants[graph.graphId] }));
+    await stores.assistants.registerGraphs(serviceCaller(config.tenant), graphs);
     const serving: { worker?: Worker } = {};
     const health = await startHealth(config.worker.healthPort, () => serving.worker?.getState() === 'RUNNING');
     closers.push(() => health.close());

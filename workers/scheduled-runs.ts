@@ -10,7 +10,7 @@ import type { Config } from '../config/index.js';
 import type { ItemStore } from '../memory/index.js';
 import { errorCode } from '../protocol/index.js';
 import type { RunBody } from '../protocol/schemas/index.js';
-import { createStateAccess } from '../steps/index.js';
+import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
 import type { Stores } from './stores.js';
 
 /** A firing waits so long for the answer of a conversation; then the server has it tried again. */
@@ -30,6 +30,7 @@ export function composeScheduledRuns(
   const context = completeContext({
     ...stores,
     states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
+    graphs: createGraphDescriptions({ project, authorize: stores.authorize }),
     conversations,
     schedules,
     info: { version: '', langgraphVersion: '' },

@@ -69,6 +69,7 @@ function describeAnswer(answer: Answer) {
 
 /** Where an answer holds the id that other paths take. */
 const MAKERS: Readonly<Record<string, string[]>> = {
+  'post /assistants': ['assistant_id'],
   'post /threads': ['thread_id'],
   'post /threads/:thread_id/runs': ['thread_id', 'run_id'],
   'post /runs': ['run_id'],

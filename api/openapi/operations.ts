@@ -1,8 +1,5 @@
 import { z } from 'zod';
 import {
-  assistantAnswer,
-  assistantCount,
-  assistantSearch,
   createStreamQuery,
   historyBody,
   historyQuery,
@@ -44,6 +41,7 @@ import {
   threadSearch,
   threadStreamQuery,
 } from '../../protocol/schemas/index.js';
+import { ASSISTANT_OPERATIONS } from './assistant-operations.js';
 import { CRON_OPERATIONS } from './cron-operations.js';
 import type { Operation } from './operation.js';
 import { STORE_OPERATIONS } from './store-operations.js';
@@ -59,32 +57,6 @@ const system: Operation[] = [
     tag: 'System',
     summary: 'Versions, and what is served',
     answers: { 200: infoAnswer },
-  },
-];
-
-const assistants: Operation[] = [
-  {
-    method: 'post',
-    path: '/assistants/search',
-    tag: 'Assistants',
-    summary: 'Find assistants',
-    body: assistantSearch,
-    answers: { 200: z.array(assistantAnswer.partial()) },
-  },
-  {
-    method: 'post',
-    path: '/assistants/count',
-    tag: 'Assistants',
-    summary: 'Count assistants',
-    body: assistantCount,
-    answers: { 200: z.int() },
-  },
-  {
-    method: 'get',
-    path: '/assistants/:assistant_id',
-    tag: 'Assistants',
-    summary: 'An assistant, by its id or the name of its graph',
-    answers: { 200: assistantAnswer },
   },
 ];
 
@@ -393,7 +365,7 @@ const protocol: Operation[] = [
 /** Everything that the API serves, in the order of the reference page. A test holds it to the routes that there are. */
 export const OPERATIONS: readonly Operation[] = [
   ...system,
-  ...assistants,
+  ...ASSISTANT_OPERATIONS,
   ...threads,
   ...states,
   ...runs,

@@ -33,6 +33,28 @@ export const itemsAnswer = z.object({ items: z.array(itemAnswer.extend({ score: 
 
 export const namespacesAnswer = z.object({ namespaces: z.array(z.array(z.string())) });
 
+export const assistantVersionAnswer = assistantAnswer.omit({ updated_at: true });
+
+export const graphAnswer = z.object({ nodes: z.array(jsonObject), edges: z.array(jsonObject) });
+
+/** A JSON schema; null where nobody can know. */
+const schema = jsonObject.nullable();
+
+export const graphSchemasAnswer = z.object({
+  graph_id: z.string(),
+  input_schema: schema,
+  output_schema: schema,
+  state_schema: schema,
+  config_schema: schema,
+  context_schema: schema,
+});
+
+/** By namespace. */
+export const subgraphsAnswer = z.record(
+  z.string(),
+  graphSchemasAnswer.extend({ state: schema, input: schema, output: schema, config: schema }),
+);
+
 const interrupt = z.object({ id: z.string().optional(), value: z.unknown() });
 
 export const threadAnswer = z.object({

@@ -1,5 +1,45 @@
 import { z } from 'zod';
-import { jsonObject, limit, offset, sortOrder } from './common.js';
+import { jsonObject, limit, offset, queryBoolean, sortOrder, uuid } from './common.js';
+
+/** Everything of an assistant's config that its runs take. */
+const config = z.strictObject({
+  tags: z.array(z.string()).nullish(),
+  recursion_limit: z.int().min(1).nullish(),
+  configurable: jsonObject.nullish(),
+  metadata: jsonObject.nullish(),
+});
+
+const given = {
+  config: config.nullish(),
+  context: z.unknown().optional(),
+  metadata: jsonObject.nullish(),
+  name: z.string().nullish(),
+  description: z.string().nullish(),
+};
+
+export const assistantCreate = z.strictObject({
+  ...given,
+  assistant_id: uuid.nullish(),
+  graph_id: z.string().min(1),
+  if_exists: z.enum(['raise', 'do_nothing']).nullish(),
+});
+
+export const assistantPatch = z.strictObject({ ...given, graph_id: z.string().min(1).nullish() });
+
+export const assistantDeleteQuery = z.strictObject({ delete_threads: queryBoolean.default(false) });
+
+const field = z.enum([
+  'assistant_id',
+  'graph_id',
+  'name',
+  'description',
+  'config',
+  'context',
+  'metadata',
+  'version',
+  'created_at',
+  'updated_at',
+]);
 
 export const assistantSearch = z.strictObject({
   graph_id: z.string().nullish(),
@@ -9,7 +49,27 @@ export const assistantSearch = z.strictObject({
   offset: offset.nullish(),
   sort_by: z.enum(['assistant_id', 'graph_id', 'name', 'created_at', 'updated_at']).nullish(),
   sort_order: sortOrder.nullish(),
-  select: z.array(z.string()).nullish(),
+  select: z.array(field).nullish(),
 });
 
 export const assistantCount = assistantSearch.pick({ graph_id: true, name: true, metadata: true });
+
+export const assistantVersions = assistantSearch.pick({ metadata: true, limit: true, offset: true });
+
+export const assistantLatest = z.strictObject({ version: z.int().min(1) });
+
+/** How deep a drawing looks into subgraphs: not at all, all the way, or so many levels. */
+const xray = z.union([
+  z.enum(['true', 'yes', 'false', 'no']).transform((value) => value === 'true' || value === 'yes'),
+  z
+    .string()
+    .regex(/^\d{1,3}$/, 'expected how many levels')
+    .transform(Number),
+]);
+
+export const assistantGraphQuery = z.strictObject({ xray: xray.default(false) });
+
+/** Of a graph that a factory makes: the config to make it with, merged over the assistant's. */
+export const assistantSchemasBody = z.strictObject({ config: config.nullish() });
+
+export const assistantSubgraphsQuery = z.strictObject({ recurse: queryBoolean.default(false) });

@@ -36,11 +36,25 @@ export {
   THREAD_STREAM_MODES,
 } from './thread.js';
 export type { HistoryBody } from './thread.js';
-export { assistantCount, assistantSearch } from './assistant.js';
+export {
+  assistantCount,
+  assistantCreate,
+  assistantDeleteQuery,
+  assistantGraphQuery,
+  assistantLatest,
+  assistantPatch,
+  assistantSchemasBody,
+  assistantSearch,
+  assistantSubgraphsQuery,
+  assistantVersions,
+} from './assistant.js';
 export {
   assistantAnswer,
   commandAnswer,
+  assistantVersionAnswer,
   eventAnswer,
+  graphAnswer,
+  graphSchemasAnswer,
   infoAnswer,
   itemAnswer,
   itemsAnswer,
@@ -50,6 +64,7 @@ export {
   runAnswer,
   stateAnswer,
   stateUpdateAnswer,
+  subgraphsAnswer,
   threadAnswer,
   threadFound,
 } from './answers.js';

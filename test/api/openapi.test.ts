@@ -1,16 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Router } from 'express';
+import { z } from 'zod';
 import { createApi } from '../../api/index.js';
 import { OPERATIONS, describeApi } from '../../api/openapi/index.js';
 import {
   assistantAnswer,
+  assistantVersionAnswer,
+  graphAnswer,
+  graphSchemasAnswer,
   infoAnswer,
   okAnswer,
   runAnswer,
   stateAnswer,
+  subgraphsAnswer,
   threadAnswer,
 } from '../../protocol/schemas/index.js';
-import { ApiFixture } from '../support/api-server.js';
+import { ANYBODY, ApiFixture } from '../support/api-server.js';
 
 /** Served, but not what a client of the API asks for. */
 const PAGES = ['get /openapi.json', 'get /docs', 'get /docs/rapidoc-min.js'];
@@ -91,7 +96,13 @@ describe('the description of the API', () => {
   it('tells the truth about what is answered', async () => {
     okAnswer.strict().parse(await get('/ok'));
     infoAnswer.strict().parse(await get('/info'));
-    assistantAnswer.strict().parse(await get('/assistants/echo'));
+    await api.stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'checked' }]);
+    const assistant = assistantAnswer.strict().parse(await get('/assistants/echo'));
+    const path = `/assistants/${assistant.assistant_id}`;
+    z.array(assistantVersionAnswer.strict()).parse(await post(`${path}/versions`, {}));
+    graphAnswer.strict().parse(await get('/assistants/checked/graph'));
+    graphSchemasAnswer.strict().parse(await get('/assistants/checked/schemas'));
+    subgraphsAnswer.parse(await get('/assistants/checked/subgraphs'));
     const thread = threadAnswer.strict().parse(await post('/threads', {}));
     const run = runAnswer.strict().parse(await post(`/threads/${thread.thread_id}/runs`, { assistant_id: 'echo' }));
     runAnswer.strict().parse(await get(`/threads/${thread.thread_id}/runs/${run.run_id}`));

@@ -28,6 +28,17 @@ describe('the configuration', () => {
     expect(loadConfig({}, { TEMPORAL_ADDRESS: '', MONGODB_URI: '' }).temporal.isGiven).toBe(false);
   });
 
+  it('takes what assistants begin with as LangGraph has it', () => {
+    const given = { agent: { configurable: { model: 'm' }, recursion_limit: 9, context: { tone: 'calm' } }, other: {} };
+    expect(loadConfig({}, { LANGGRAPH_CONFIG: JSON.stringify(given) }).assistants).toEqual({
+      agent: { config: { configurable: { model: 'm' }, recursion_limit: 9 }, context: { tone: 'calm' } },
+      other: { config: {} },
+    });
+    expect(loadConfig({}, {}).assistants).toEqual({});
+    expect(() => loadConfig({}, { LANGGRAPH_CONFIG: '{' })).toThrow(/LANGGRAPH_CONFIG="\{": is not JSON/);
+    expect(() => loadConfig({}, { LANGGRAPH_CONFIG: '{"agent":1}' })).toThrow(/LANGGRAPH_CONFIG=/);
+  });
+
   it('reports all faults in one message, naming variable and value', () => {
     const load = () =>
       loadConfig({}, { TEMPORAL_ADDRESS: 'http://here', COLLOQUY_PORT: '99999', COLLOQUY_TENANT: 'Not A Tenant' });

@@ -12,7 +12,9 @@ import {
 } from '../../api/index.js';
 import { createItemStore } from '../../memory/index.js';
 import { ColloquyError, DEFAULT_TENANT, type Caller, type ErrorCode, type Run } from '../../protocol/index.js';
+import { createGraphDescriptions } from '../../steps/index.js';
 import type { StateAccess, ThreadState } from '../../steps/ports.js';
+import { DESCRIBED_PROJECT } from './described-graphs.js';
 import { openStores, type Stores } from '../../workers/stores.js';
 import { ScriptedConversations } from './scripted-conversations.js';
 
@@ -109,6 +111,7 @@ export class ApiFixture {
       ...this.stores,
       items: createItemStore({ db: this.stores.db, authorize: this.stores.authorize }),
       states: this.states,
+      graphs: createGraphDescriptions({ project: DESCRIBED_PROJECT, authorize: this.stores.authorize }),
       conversations: this.conversations,
       schedules: this.schedules,
       info: { version: '0.0.0', langgraphVersion: '1.7.3' },

@@ -1,0 +1,53 @@
+import type { RunnableConfig } from '@langchain/core/runnables';
+import type { AgentProject, FactoryConfig, FactoryRuntime, LoadedGraph } from '../agents/index.js';
+import type { Authorize, Caller } from '../protocol/index.js';
+import type { GraphDescriptions, GraphDrawing, GraphSchemas } from './ports.js';
+import { createSchemaReader } from './schemas.js';
+import { toWire } from './wire.js';
+
+export interface DescriptionDependencies {
+  project: Pick<AgentProject, 'load' | 'graphs'>;
+  authorize: Authorize;
+  /** Hears why a schema is not known. */
+  warn?: (message: string) => void;
+}
+
+const READING: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
+
+/** Describes the graphs of a project. Nothing is run; a factory is called. */
+export function createGraphDescriptions(dependencies: DescriptionDependencies): GraphDescriptions {
+  const { project, authorize, warn = () => undefined } = dependencies;
+  const readSchemas = createSchemaReader({ graphs: project.graphs, warn });
+
+  async function open(caller: Caller, graphId: string, config: FactoryConfig): Promise<LoadedGraph> {
+    await authorize(caller, 'graph.read', { kind: 'graph', id: graphId });
+    return project.load(graphId, config, READING);
+  }
+
+  return {
+    async draw(caller, graphId, config, xray) {
+      const graph = await open(caller, graphId, config);
+      // Pregel's own declaration leaves out what it reads.
+      const options: RunnableConfig & { xray: boolean | number } = { ...runnableConfig(config), xray };
+      const drawing = await graph.getGraphAsync(options);
+      return toWire<GraphDrawing>(drawing.toJSON());
+    },
+
+    async schemas(caller, graphId, config) {
+      return readSchemas(graphId, await open(caller, graphId, config));
+    },
+
+    async subgraphs(caller, graphId, config, { namespace, recurse }) {
+      const graph = await open(caller, graphId, config);
+      const found: Record<string, GraphSchemas> = {};
+      for await (const [name, subgraph] of graph.getSubgraphsAsync(namespace, recurse)) {
+        found[name] = await readSchemas(graphId, subgraph as LoadedGraph, name);
+      }
+      return found;
+    },
+  };
+}
+
+function runnableConfig({ recursion_limit: recursionLimit, ...config }: FactoryConfig) {
+  return { ...config, ...(recursionLimit !== undefined && { recursionLimit }) };
+}
