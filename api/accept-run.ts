@@ -63,15 +63,17 @@ export async function acceptRun(context: ApiContext, order: RunOrder): Promise<A
   ]);
   const thread = known ?? (await createThread(context, order, assistant));
   const { run, created } = await context.threads.createRun(caller, newRun(order, assistant, thread));
+  const binds = () => quietly(bindThread(context, caller, thread, assistant));
+  // A thread's first run binds it beside its submission; a later one once it is taken.
+  const first = thread.metadata['graph_id'] === undefined;
   if (!created) {
     checkSameRequest(run, order, assistant);
-    return acceptAgain(context, order, run.runId);
+    const again = await acceptAgain(context, order, run.runId);
+    // Whoever took it before may have died before the thread was bound.
+    return first ? { ...again, bound: binds() } : again;
   }
   // Read before the run can say anything.
   const afterSeq = await tail;
-  // A thread's first run binds it beside its submission; a later one once it is taken.
-  const first = thread.metadata['graph_id'] === undefined;
-  const binds = () => quietly(bindThread(context, caller, thread, assistant));
   const early = first ? binds() : undefined;
   const submitted = await submitNew(context, order, run);
   if (submitted.runId !== run.runId) {

@@ -158,6 +158,20 @@ describe('runs', () => {
     expect([other.status, await other.text()]).toEqual([409, expect.stringContaining('Idempotency-Key pay-42')]);
   });
 
+  it('binds the thread of a run whose taker died before it had', async () => {
+    const threadId = await newThread();
+    const { assistant_id: assistantId, graph_id: graphId } = await client.assistants.get('echo');
+    const request: RunRequest = { input: {}, config: {}, streamModes: ['values'], streamSubgraphs: false };
+    await api.stores.threads.createRun(ANYBODY, {
+      ...{ threadId, runId: randomUUID(), assistantId, graphId, multitaskStrategy: 'enqueue', metadata: {} },
+      ...{ key: 'orphan-1', request },
+    });
+    const body = { assistant_id: 'echo', input: {} };
+    await post(`${url}/threads/${threadId}/runs`, body, { 'Idempotency-Key': 'orphan-1' });
+    expect((await client.threads.get(threadId)).metadata).toEqual({ graph_id: 'echo', assistant_id: assistantId });
+    expect(await client.runs.list(threadId)).toHaveLength(1);
+  });
+
   it('answers a repeated stateless request with the run of its key', async () => {
     api.states.finals = (run) => ({ run: run.runId });
     const key = { 'Idempotency-Key': 'stateless-1' };
