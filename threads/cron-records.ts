@@ -1,7 +1,7 @@
 import type { Filter, UpdateFilter } from 'mongodb';
 import type { Caller, Cron, Principal, ScheduleOptions } from '../protocol/index.js';
 import type { CronChange, CronFilter, CronPatch, NewCron } from './cron-store.js';
-import { encodeJson, guardUuid, labels, type JsonObject } from './record-fields.js';
+import { encodeJson, guardUuid, labels, wantedLabels, type JsonObject } from './record-fields.js';
 import { threadKey } from './thread-documents.js';
 
 export interface CronDocument {
@@ -96,7 +96,7 @@ export function patchUpdate(found: CronDocument, patch: CronPatch): UpdateFilter
 
 /** The indexed field comes first: SecantusDB looks for an index in that order. */
 export function cronFilter(caller: Caller, filter: CronFilter): Filter<CronDocument> {
-  const wanted = labels(caller.tenant, filter.metadata ?? {});
+  const wanted = wantedLabels(caller.tenant, filter.metadata ?? {});
   return {
     ...(filter.threadId === undefined ? {} : { thread: threadKey(caller.tenant, filter.threadId) }),
     ...(wanted.length === 0 ? {} : { labels: { $all: wanted } }),

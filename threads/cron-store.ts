@@ -18,7 +18,7 @@ export interface CronFilter {
   assistantId?: string;
   threadId?: string;
   enabled?: boolean;
-  /** Every given key must be equal. */
+  /** Must be contained in the cron's. */
   metadata?: Record<string, unknown>;
 }
 

@@ -237,7 +237,7 @@ describe('crons', () => {
       [{ ...body, enabled: 'yes' }, 'enabled: '],
       [{ ...body, on_run_completed: 'burn' }, 'on_run_completed: '],
       [{ ...body, multitask_strategy: 'fight' }, 'multitask_strategy: '],
-      [{ ...body, langsmith_tracer: {} }, 'langsmith_tracer: not served here'],
+      [{ ...body, langsmith_tracer: {} }, 'langsmith_tracer: unknown field'],
       [{ ...body, after_seconds: 5 }, 'after_seconds: unknown field'],
       [{ ...body, schedule_options: { overlap: 'terminate_other' } }, 'schedule_options.overlap: '],
       [{ ...body, schedule_options: { catchup_window_seconds: 1 } }, 'schedule_options.catchup_window_seconds: '],

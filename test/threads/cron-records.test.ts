@@ -95,7 +95,7 @@ describe('the record of a cron', () => {
     const who = caller('searching');
     const [threadId, assistantId] = [randomUUID(), randomUUID()];
     const at = (hour: number) => new Date(Date.UTC(2030, 0, 1, hour));
-    const a = await settled('searching', { threadId, metadata: { team: 'x', n: 1 } }, at(3));
+    const a = await settled('searching', { threadId, metadata: { team: 'x', tags: ['a', 'b'] } }, at(3));
     const b = await settled('searching', { assistantId, metadata: { team: 'x' } }, at(1));
     const c = await settled('searching', { enabled: false });
     const ids = async (query: object) => (await store.searchCrons(who, { ...page, ...query })).map((one) => one.cronId);
@@ -109,6 +109,7 @@ describe('the record of a cron', () => {
       a.cronId,
     ]);
     expect(await ids({ sortBy: 'cron_id', limit: 1, offset: 1 })).toEqual([byId[1]]);
+    expect(await ids({ metadata: { tags: ['b'] } })).toEqual([a.cronId]);
     expect(await store.countCrons(who, { metadata: { team: 'x' } })).toBe(2);
     expect(await store.countCrons(who, {})).toBe(3);
   });
