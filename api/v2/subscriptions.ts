@@ -6,8 +6,8 @@ import { parse } from '../validate.js';
 import { channelFilter } from './channels.js';
 import type { CommandHandler } from './commands.js';
 import { refused } from './errors.js';
-import { lastSeqOf } from './events.js';
-import { threadEvents } from './thread-events.js';
+import { lastSeqOf, type ProtocolEvent } from './events.js';
+import { threadEvents, type ThreadEventsRequest } from './thread-events.js';
 
 interface Wire {
   /** The connection is gone, or this process stops. */
@@ -16,11 +16,24 @@ interface Wire {
   fail(error: unknown): void;
 }
 
+/** A subscription that is still told what was kept when it began. */
+interface CatchingUp {
+  /** Offset, as `seq`, of what was there then. */
+  through: number;
+  done: Promise<void>;
+}
+
 /** More than any client has; each reads the log by itself. */
 const MOST = 64;
 
-/** The subscriptions of one WebSocket. They outlive runs and end with the connection; each is told what is kept, then what comes. */
+/**
+ * The subscriptions of one WebSocket. They outlive runs and end with the connection; each is told what is kept, then what comes.
+ *
+ * Nothing newer goes out while a later subscription catches up: the SDK takes a run for over when any of them says so, and what it has of the
+ * others then for all there is.
+ */
 export class Subscriptions {
+  readonly #catchingUp: CatchingUp[] = [];
   readonly #live = new Map<string, AbortController>();
   readonly #pending: (() => void)[] = [];
   readonly handlers: Readonly<Record<string, CommandHandler>> = {
@@ -49,18 +62,35 @@ export class Subscriptions {
     this.#live.set(id, ended);
     const signal = AbortSignal.any([ended.signal, this.wire.signal]);
     const wanted = channelFilter(params);
-    this.#pending.push(() => void tell().catch((error: unknown) => this.wire.fail(error)));
-    const { context, wire } = this;
+    const since = params.since ?? 0;
+    let caughtUp: () => void = () => undefined;
+    const catching = { through: lastSeqOf(tail), done: new Promise<void>((done) => (caughtUp = done)) };
+    this.#catchingUp.push(catching);
+    signal.addEventListener('abort', caughtUp);
+    const request = { threadId, since, signal, caughtUp };
+    const end = () => this.#catchingUp.splice(this.#catchingUp.indexOf(catching), 1);
+    this.#pending.push(() => {
+      void catching.done.then(end);
+      this.#tell(catching, request, wanted)
+        .catch((error: unknown) => this.wire.fail(error))
+        .finally(caughtUp);
+    });
     return { result: { subscription_id: id }, appliedThrough: lastSeqOf(tail) };
+  }
 
-    async function tell(): Promise<void> {
-      for await (const batch of threadEvents(context, caller, { threadId, since: params.since ?? 0, signal })) {
-        for (const event of batch.filter(wanted)) {
-          if (signal.aborted) return;
-          await wire.send(JSON.stringify(event));
-        }
+  async #tell(own: CatchingUp, request: ThreadEventsRequest, wanted: (event: ProtocolEvent) => boolean): Promise<void> {
+    for await (const batch of threadEvents(this.context, this.place.caller, request)) {
+      for (const event of batch.filter(wanted)) {
+        for (const later of this.#after(own)) if (event.seq > later.through) await later.done;
+        if (request.signal.aborted) return;
+        await this.wire.send(JSON.stringify(event));
       }
     }
+  }
+
+  /** While it catches up itself, those that began after it; then all: so no two wait for each other. */
+  #after(own: CatchingUp): CatchingUp[] {
+    return this.#catchingUp.slice(this.#catchingUp.indexOf(own) + 1);
   }
 
   async #unsubscribe(given: unknown): Promise<{ result: object; appliedThrough: number }> {

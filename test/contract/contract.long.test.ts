@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { resolve } from 'node:path';
+import { Client } from '@langchain/langgraph-sdk';
+import { House } from '../support/house.js';
+import { startReference } from '../support/reference-server.js';
+import { DIFFERENCES } from './differences.js';
+import { masked } from './masks.js';
+import { PROBES, type Probe } from './probes.js';
+
+const PROJECT = resolve('test/fixtures/projects/talk');
+
+describe('what the API answers, beside what LangGraph’s own server answers', () => {
+  const house = new House(`${PROJECT}/langgraph.json`);
+  let reference: Awaited<ReturnType<typeof startReference>>;
+  let url: string;
+
+  beforeAll(async () => {
+    const [started, api] = await Promise.all([startReference(PROJECT), house.api(), house.worker()]);
+    reference = started;
+    ({ url } = api);
+  }, 180_000);
+  afterAll(async () => {
+    reference.stop();
+    await house.stop();
+  }, 60_000);
+
+  async function ask(probe: Probe, base: string): Promise<unknown> {
+    const client = new Client({ apiUrl: base, apiKey: null, callerOptions: { maxRetries: 0 } });
+    try {
+      return masked(await probe.run(client, base));
+    } catch (error) {
+      return { failed: (error as { status?: number }).status ?? (error as Error).message };
+    }
+  }
+
+  it.each(PROBES.map((probe) => [probe.name, probe] as const))('%s', async (name, probe) => {
+    const [here, there] = await Promise.all([ask(probe, url), ask(probe, reference.url)]);
+    if (name in DIFFERENCES) expect(here).not.toEqual(there);
+    else expect(here).toEqual(there);
+  });
+
+  it('has a probe for every difference', () => {
+    expect(Object.keys(DIFFERENCES).filter((name) => !PROBES.some((probe) => probe.name === name))).toEqual([]);
+  });
+});
