@@ -38,7 +38,7 @@ function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHan
     rule.apply?.(body, value);
     if (rule.runs) addUser(rule.runs(body), who);
     const open = await admit(context, res, rule, { req, body, filters });
-    if (open) next('router');
+    if (open) next(rule.more ? undefined : 'router');
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { ColloquyError } from '../../protocol/index.js';
 
 type Body = Record<string, unknown>;
 
@@ -20,6 +21,8 @@ export interface Rule {
   creates?: 'record' | 'run';
   /** The body's metadata says what is found. */
   finds?: 'list' | 'count';
+  /** The next rule of the route is asked too. */
+  more?: boolean;
   /** Bodies of runs, which are to know their user. */
   runs?: (body: Body) => Body[];
 }
@@ -44,7 +47,8 @@ const run: Choice = {
     for (const field of ['input', 'config', 'context'] as const) if (field in kwargs) body[field] = kwargs[field];
   },
 };
-const batch = (body: Body) => (Array.isArray(body['items']) ? (body['items'] as Body[]) : []);
+const batch = (body: Body) => (Array.isArray(body['items']) ? body['items'].filter(isObject) : []);
+const started = (body: Body) => (body['method'] === 'run.start' && isObject(body['params']) ? [body['params']] : []);
 const cron: Choice = { kind: 'other' };
 
 /** Every route that asks; the first that matches counts. */
@@ -76,10 +80,15 @@ export const RULES: readonly Rule[] = [
   rule('post /threads/:thread_id/history', 'threads:read', thread),
   rule('get /threads/:thread_id/state', 'threads:read', thread),
   rule('get /threads/:thread_id/state/:checkpoint_id', 'threads:read', thread),
+  rule('patch /threads/:thread_id/state', 'threads:update', { ...thread, apply: keepMetadata }),
   rule('get /threads/:thread_id/history', 'threads:read', thread),
   rule('get /threads/:thread_id/stream', 'threads:read', thread),
+  rule('post /threads/:thread_id/stream/events', 'threads:read', thread),
+  // Any command may begin or change a run.
+  rule('post /threads/:thread_id/commands', 'threads:create_run', { ...thread, creates: 'run', runs: started }),
 
-  rule('post /threads/:thread_id/runs/crons', 'crons:create', { ...cron, runs: own }),
+  rule('post /threads/:thread_id/runs/crons', 'crons:create', { ...cron, more: true }),
+  rule('post /threads/:thread_id/runs/crons', 'threads:create_run', run),
   rule('post /threads/:thread_id/runs', 'threads:create_run', run),
   rule('post /threads/:thread_id/runs/wait', 'threads:create_run', run),
   rule('post /threads/:thread_id/runs/stream', 'threads:create_run', run),
@@ -91,12 +100,14 @@ export const RULES: readonly Rule[] = [
   rule('post /runs/crons', 'crons:create', { ...cron, runs: own }),
   rule('post /runs/crons/search', 'crons:search', cron),
   rule('post /runs/crons/count', 'crons:search', cron),
+  rule('post /runs/crons/:cron_id/backfill', 'crons:update', cron),
   rule('get /runs/crons/:cron_id', 'crons:read', cron),
   rule('patch /runs/crons/:cron_id', 'crons:update', cron),
   rule('delete /runs/crons/:cron_id', 'crons:delete', cron),
   rule('post /runs', 'threads:create_run', { ...run, ids: () => [] }),
   rule('post /runs/wait', 'threads:create_run', { ...run, ids: () => [] }),
   rule('post /runs/stream', 'threads:create_run', { ...run, ids: () => [] }),
+  rule('post /runs/cancel', 'threads:update', { kind: 'threads', ids: (_req, body) => [neededThread(body)] }),
   rule('post /runs/batch', 'threads:create_run', { kind: 'threads', creates: 'run', runs: batch }),
   // The thread of a stateless run has the run's id.
   rule('get /runs/:run_id/*rest', 'threads:read', { kind: 'threads', ids: (req) => [param(req, 'run_id')] }),
@@ -130,6 +141,20 @@ function runValue(req: Request, body: Body): Body {
     after_seconds,
     kwargs,
   };
+}
+
+/** Errors: `unsupported` without one: whose runs would be cancelled cannot be checked. */
+function neededThread(body: Body): string {
+  const [id] = given(body['thread_id']);
+  if (id !== undefined) return id;
+  throw new ColloquyError(
+    'unsupported',
+    'thread_id: with the auth of this project, runs are cancelled thread by thread',
+  );
+}
+
+function isObject(value: unknown): value is Body {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function param(req: Request, name: string): string {

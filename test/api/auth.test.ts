@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
+import { WebSocket } from 'ws';
+import { OPERATIONS } from '../../api/openapi/index.js';
 import { House } from '../support/house.js';
 
 const projectOf = (name: string) => resolve(`test/fixtures/projects/server/${name}.json`);
@@ -96,6 +98,8 @@ describe('threads', () => {
       ['run made with its thread', () => bob.runs.create(id, 'whoami', { input: {}, ifNotExists: 'create' })],
       ['a run', () => bob.runs.get(id, randomUUID())],
       ['cancelling', () => bob.runs.cancel(id, randomUUID())],
+      ['a cron', () => bob.crons.createForThread(id, 'whoami', { schedule: '0 0 * * *' })],
+      ['cancelling many', () => bob.runs.cancelMany({ threadId: id, status: 'all' })],
       ['upper case', () => bob.threads.get(id.toUpperCase())],
     ];
     for (const [road, go] of roads) {
@@ -158,6 +162,38 @@ describe('the store', () => {
     expect(await bob.store.getItem(['notes'], 'k')).toBeNull();
     expect(await ada.store.getItem(['notes'], 'k')).not.toBeNull();
   });
+});
+
+it('every route that is described has a rule', async () => {
+  const headers = { authorization: 'Bearer root admin', 'content-type': 'application/json' };
+  const closed: string[] = [];
+  for (const { method, path } of OPERATIONS) {
+    const at = `${url}${path.replace(/:\w+/g, () => randomUUID())}`;
+    const answer = await fetch(at, { method: method.toUpperCase(), headers, ...(method !== 'get' && { body: '{}' }) });
+    if ((await answer.text()).includes('has no rule')) closed.push(`${method} ${path}`);
+  }
+  expect(closed).toEqual([]);
+});
+
+it('protocol v2 is behind the same gate, and has no other door', async () => {
+  const { thread_id: id } = await ada.threads.create();
+  const order = (token: string) =>
+    fetch(`${url}/threads/${id}/commands`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 1, method: 'run.start', params: { assistant_id: 'whoami', input: { text: 'hi' } } }),
+    });
+  expect((await order('bob')).status).toBe(404);
+  expect(await (await order('ada')).json()).toMatchObject({ type: 'success' });
+  const { run_id: runId } = (await ada.runs.list(id))[0] ?? { run_id: '' };
+  await ada.runs.join(id, runId);
+  expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
+
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${id}/stream/events`);
+  const reason = await new Promise<string>((resolve) => {
+    socket.once('close', (_code, said: Buffer) => resolve(said.toString('utf8')));
+  });
+  expect(reason).toContain('WebSockets are not served where a project has its own auth');
 });
 
 it('routes without a rule are closed', async () => {
