@@ -7,6 +7,7 @@ import { cors } from './cors.js';
 import { cronRoutes } from './crons.js';
 import { customApp } from './custom-app.js';
 import { errorHandler, unknownRoute } from './errors.js';
+import { truncateRoutes } from './truncate.js';
 import { InnerServer } from './inner-server.js';
 import { metaRoutes } from './meta.js';
 import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
@@ -53,6 +54,8 @@ function ownRoutes(context: ApiContext): Router {
   router.use(wrongMethod(OPERATIONS));
   // Browsers send JSON as text/plain to spare a preflight, so the type is not looked at.
   router.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
+  // Before the gate of a project's auth: this is about no record that a project knows.
+  if (context.options.testMode) router.use(truncateRoutes(context));
   if (context.auth !== undefined) router.use(authGate(context, context.auth));
   serve('assistants', assistantRoutes(context), assistantGraphRoutes(context));
   serve(

@@ -25,6 +25,8 @@ export interface ApiOptions {
   endCheckMs: number;
   /** How long a refused run is tried again when the refusing run has just ended. */
   rejectGraceMs: number;
+  /** Serves `POST /internal/truncate`. */
+  testMode: boolean;
   /** How long the steps of a deleted thread may take to stop. */
   closeTimeoutMs: number;
 }
@@ -37,6 +39,7 @@ export const DEFAULT_OPTIONS: ApiOptions = {
   stalledClientMs: 60_000,
   endCheckMs: 10_000,
   rejectGraceMs: 1_000,
+  testMode: false,
   closeTimeoutMs: 15_000,
 };
 

@@ -89,6 +89,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       options: {
         bodyLimitBytes: config.api.bodyLimitBytes,
         heartbeatMs: config.api.heartbeatMs,
+        testMode: config.api.testMode,
         corsOrigins: config.api.corsOrigins,
       },
     };

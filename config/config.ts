@@ -37,6 +37,8 @@ export interface ApiConfig {
   corsOrigins: string[];
   /** Whoever says to be LangGraph Studio is taken for it where the project has auth; nothing proves it. */
   acceptsStudio: boolean;
+  /** Serves what empties the tenant between two test suites. */
+  testMode: boolean;
 }
 
 export interface WorkerConfig {
@@ -152,6 +154,7 @@ const environmentSchema = z.object({
   COLLOQUY_HEARTBEAT_MS: ms.default(5_000),
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
   COLLOQUY_STUDIO_AUTH: yesOrNo.optional(),
+  COLLOQUY_TEST_MODE: yesOrNo.optional(),
   COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
@@ -229,6 +232,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       heartbeatMs: env.COLLOQUY_HEARTBEAT_MS,
       corsOrigins: env.COLLOQUY_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
       acceptsStudio: env.COLLOQUY_STUDIO_AUTH ?? false,
+      testMode: env.COLLOQUY_TEST_MODE ?? false,
     },
     worker: {
       maxConcurrentSteps: env.COLLOQUY_MAX_CONCURRENT_STEPS,

@@ -95,3 +95,4 @@ export {
 } from './v2.js';
 export type { EventStreamRequest } from './v2.js';
 export { itemDelete, itemGetQuery, itemPut, itemSearch, namespaceList } from './store.js';
+export { truncateBody } from './system.js';
