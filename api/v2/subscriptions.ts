@@ -7,6 +7,7 @@ import { channelFilter } from './channels.js';
 import type { CommandHandler } from './commands.js';
 import { refused } from './errors.js';
 import { lastSeqOf, type ProtocolEvent } from './events.js';
+import { Order, type Place } from './order.js';
 import { threadEvents, type ThreadEventsRequest } from './thread-events.js';
 
 interface Wire {
@@ -16,24 +17,17 @@ interface Wire {
   fail(error: unknown): void;
 }
 
-/** A subscription that is still told what was kept when it began. */
-interface CatchingUp {
-  /** Offset, as `seq`, of what was there then. */
-  through: number;
-  done: Promise<void>;
-}
-
 /** More than any client has; each reads the log by itself. */
 const MOST = 64;
 
 /**
  * The subscriptions of one WebSocket. They outlive runs and end with the connection; each is told what is kept, then what comes.
  *
- * Nothing newer goes out while a later subscription catches up: the SDK takes a run for over when any of them says so, and what it has of the
- * others then for all there is.
+ * None is told an event before the others have been told what comes before it: the SDK takes a run for over when one of them says so, and
+ * what it has of the others by then for all there is.
  */
 export class Subscriptions {
-  readonly #catchingUp: CatchingUp[] = [];
+  readonly #order = new Order();
   readonly #live = new Map<string, AbortController>();
   readonly #pending: (() => void)[] = [];
   readonly handlers: Readonly<Record<string, CommandHandler>> = {
@@ -60,37 +54,27 @@ export class Subscriptions {
     const id = uuid7();
     const ended = new AbortController();
     this.#live.set(id, ended);
-    const signal = AbortSignal.any([ended.signal, this.wire.signal]);
-    const wanted = channelFilter(params);
     const since = params.since ?? 0;
-    let caughtUp: () => void = () => undefined;
-    const catching = { through: lastSeqOf(tail), done: new Promise<void>((done) => (caughtUp = done)) };
-    this.#catchingUp.push(catching);
-    signal.addEventListener('abort', caughtUp);
-    const request = { threadId, since, signal, caughtUp };
-    const end = () => this.#catchingUp.splice(this.#catchingUp.indexOf(catching), 1);
+    const signal = AbortSignal.any([ended.signal, this.wire.signal]);
+    const place = this.#order.join(since, signal);
+    const wanted = channelFilter(params);
     this.#pending.push(() => {
-      void catching.done.then(end);
-      this.#tell(catching, request, wanted)
-        .catch((error: unknown) => this.wire.fail(error))
-        .finally(caughtUp);
+      this.#tell(place, { threadId, since, signal }, wanted).catch((error: unknown) => this.wire.fail(error));
     });
     return { result: { subscription_id: id }, appliedThrough: lastSeqOf(tail) };
   }
 
-  async #tell(own: CatchingUp, request: ThreadEventsRequest, wanted: (event: ProtocolEvent) => boolean): Promise<void> {
+  async #tell(place: Place, request: ThreadEventsRequest, wanted: (event: ProtocolEvent) => boolean): Promise<void> {
     for await (const batch of threadEvents(this.context, this.place.caller, request)) {
-      for (const event of batch.filter(wanted)) {
-        for (const later of this.#after(own)) if (event.seq > later.through) await later.done;
-        if (request.signal.aborted) return;
-        await this.wire.send(JSON.stringify(event));
+      for (const event of batch) {
+        if (wanted(event)) {
+          await place.isTurn();
+          if (request.signal.aborted) return;
+          await this.wire.send(JSON.stringify(event));
+        }
+        place.reach(event.seq);
       }
     }
-  }
-
-  /** While it catches up itself, those that began after it; then all: so no two wait for each other. */
-  #after(own: CatchingUp): CatchingUp[] {
-    return this.#catchingUp.slice(this.#catchingUp.indexOf(own) + 1);
   }
 
   async #unsubscribe(given: unknown): Promise<{ result: object; appliedThrough: number }> {

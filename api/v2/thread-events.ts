@@ -16,8 +16,6 @@ export interface ThreadEventsRequest {
   /** `seq` of the last event that the client has; 0: from the start of the thread. */
   since: number;
   signal: AbortSignal;
-  /** Called once everything that was kept when the reading began has been taken. */
-  caughtUp?: () => void;
 }
 
 const PAGE = 1_000;
@@ -29,7 +27,7 @@ const PAGE = 1_000;
 export async function* threadEvents(
   context: ApiContext,
   caller: Caller,
-  { threadId, since, signal, caughtUp }: ThreadEventsRequest,
+  { threadId, since, signal }: ThreadEventsRequest,
 ): AsyncGenerator<ProtocolEvent[]> {
   const afterSeq = await startOf(context, caller, threadId, since);
   const reader = new ThreadReader(context, caller, threadId, afterSeq);
@@ -43,7 +41,6 @@ export async function* threadEvents(
     yield news(await reader.take(page));
     if (page.length < PAGE || signal.aborted) break;
   }
-  caughtUp?.();
   if (signal.aborted) return;
   for await (const page of context.events.follow(caller, threadId, { afterSeq: reader.cursor, signal })) {
     yield news(await reader.take(page));
