@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { House } from '../support/house.js';
@@ -39,7 +40,11 @@ describe('what the API answers, beside what LangGraph’s own server answers', (
     else expect(here).toEqual(there);
   });
 
-  it('has a probe for every difference', () => {
+  it('has a probe and a line in docs/differences.md for every difference', () => {
+    const documented = readFileSync('docs/differences.md', 'utf8');
+    const wanted = Object.entries(DIFFERENCES).map(([name, why]) => `| ${name} | ${why} |`);
+    expect(wanted.filter((line) => !documented.includes(line))).toEqual([]);
+    expect(documented.split('\n').filter((line) => line.startsWith('| ')).length - 1).toBe(wanted.length);
     expect(Object.keys(DIFFERENCES).filter((name) => !PROBES.some((probe) => probe.name === name))).toEqual([]);
   });
 });
