@@ -2,7 +2,7 @@ import type { Collection, OptionalUnlessRequiredId } from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
 import type { EventBatch } from './event-batch.js';
 import { readTail, resolveConflict, type EventDocument } from './log-tail.js';
-import { isTransient, writeFailures } from './mongo-errors.js';
+import { answeredWithin, isTransient, writeFailures } from './mongo-errors.js';
 import { MongoRunLog } from './mongo-run-log.js';
 import type { RunLogScope } from './ports.js';
 
@@ -15,6 +15,8 @@ const INTERVAL_PER_LATENCY = 2;
 const MAX_WRITES_AT_ONCE = 2;
 /** A message of the wire protocol may have 48 MB. */
 const MAX_WRITE_BYTES = 24 * 2 ** 20;
+/** Longer than the socket's own timeout is of no use to who waits. */
+const ANSWER_MS = 20_000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
 
@@ -136,12 +138,13 @@ export class BatchWriter {
   async #insert(parts: Map<number, Part>, documents: EventDocument[]): Promise<void> {
     const begun = performance.now();
     this.#lastWrite = begun;
-    const error = await this.#options.events
-      .insertMany(documents as OptionalUnlessRequiredId<EventDocument>[], { ordered: false })
-      .then(
-        () => undefined,
-        (cause: unknown) => cause ?? new Error('insert failed'),
-      );
+    const inserted = this.#options.events.insertMany(documents as OptionalUnlessRequiredId<EventDocument>[], {
+      ordered: false,
+    });
+    const error = await answeredWithin(ANSWER_MS, inserted).then(
+      () => undefined,
+      (cause: unknown) => cause ?? new Error('insert failed'),
+    );
     const failures = error === undefined ? new Map<number, never>() : writeFailures(error);
     if (failures === undefined) {
       for (const { log } of parts.values()) this.#failed(log, error);

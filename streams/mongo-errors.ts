@@ -42,3 +42,19 @@ export function writeFailures(error: unknown): Map<number, 'duplicate' | Error> 
     ]),
   );
 }
+
+/**
+ * Ends a wait for the database that the driver may never end: its `timeoutMS` does nothing, and a socket timeout does not cover a command
+ * that has not been sent. What was asked may still be done later. Errors: those of the driver's own timeouts.
+ */
+export async function answeredWithin<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new MongoOperationTimeoutError(`no answer in ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -18,6 +18,7 @@ import {
 import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
 import { ColloquyError, type Head } from '../protocol/index.js';
 import { MongoHeads, type HeadChange } from './heads.js';
+import { answeredWithin } from './mongo-errors.js';
 import {
   blobGroup,
   blobKey,
@@ -33,6 +34,9 @@ import {
 
 /** Serialized channel without a value at that version. */
 export const EMPTY = 'empty';
+
+/** A commit that takes longer is given up: the step is tried again, and its fence shuts a late one out. */
+const COMMIT_MS = 45_000;
 
 export interface SaverOptions {
   client: MongoClient;
@@ -285,7 +289,10 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
         if (commit.merges.length > 0) await this.#documents.bulkWrite(commit.merges.map(mergeWrite), { session });
         await this.heads.change(session, this.tenant, threadId, await commit.head());
       });
-    await this.heads.unblocked(() => this.#client.withSession(store));
+    await answeredWithin(
+      COMMIT_MS,
+      this.heads.unblocked(() => this.#client.withSession(store)),
+    );
   }
 
   protected async readDocument(key: string): Promise<StateDocument | undefined> {
