@@ -26,7 +26,7 @@ function rethrow(error: unknown): never {
 }
 
 /** The database, or the way to it, is gone; the same call may succeed later. */
-export function isSilence(error: unknown): boolean {
+function isSilence(error: unknown): boolean {
   if (error instanceof MongoBulkWriteError && isSilence(error.errorResponse)) return true; // it wraps the error of its connection
   return (
     error instanceof MongoNetworkError ||
