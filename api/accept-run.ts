@@ -112,7 +112,7 @@ async function acceptAgain(context: ApiContext, order: RunOrder, runId: string):
 }
 
 /** A promise that is awaited later: until then its error must not count as unhandled. */
-function quietly<T>(promise: Promise<T>): Promise<T> {
+export function quietly<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }

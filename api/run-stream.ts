@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 import { errorCode, type Caller, type EndedData, type Run } from '../protocol/index.js';
-import type { AcceptedRun } from './accept-run.js';
+import { quietly, type AcceptedRun } from './accept-run.js';
 import type { ApiContext } from './context.js';
 import { eventFilter, type EventFilter } from './event-filter.js';
 import { endOf, runEvents, type ClientEvent, type EventSource } from './event-stream.js';
@@ -23,6 +23,8 @@ export interface Attachment {
 
 /** A run that begins at once starts within milliseconds; after so long something is wrong with the workers. */
 const START_EXPECTED_MS = 2_000;
+/** The same for a client that waits to hear its run's id, and may then look for the run in lists. */
+const SHOWN_WITHIN_MS = 250;
 
 /** Attaches to a run that was just accepted. */
 export function attachAccepted(accepted: AcceptedRun, cancelOnDisconnect: boolean): Attachment {
@@ -45,7 +47,7 @@ export async function attachKnown(
   return { run, afterSeq, replay: true, resumed: lastSeq !== undefined, cancelOnDisconnect };
 }
 
-/** Streams a run to its end. `bound`: what has to be done before the stream may end. */
+/** Streams a run to its end, from the moment on when lists show it. `bound`: what has to be done before the stream may end. */
 export async function streamRun(
   context: ApiContext,
   caller: Caller,
@@ -54,7 +56,10 @@ export async function streamRun(
   filter: EventFilter,
   bound: Promise<void> = Promise.resolve(),
 ): Promise<void> {
-  const connection = connect(context, caller, res, attachment);
+  const connection = connect(context, caller, res, attachment, SHOWN_WITHIN_MS);
+  const batches = connection.batches[Symbol.asyncIterator]();
+  const first = quietly(batches.next());
+  await Promise.race([first, connection.admitted]);
   openEventStream(res);
   await writeEvents(res, told(), context.options);
   await bound.catch((error: unknown) => context.report(error, `thread of run ${attachment.run.runId}`));
@@ -65,7 +70,11 @@ export async function streamRun(
   async function* told(): AsyncGenerator<ClientEvent[]> {
     const wanted = eventFilter(filter);
     if (!attachment.resumed) yield [firstEvent(attachment)];
-    for await (const events of connection.batches) yield events.filter(wanted);
+    try {
+      for (let batch = await first; !batch.done; batch = await batches.next()) yield batch.value.filter(wanted);
+    } finally {
+      await batches.return?.();
+    }
   }
 }
 
@@ -76,7 +85,7 @@ export async function awaitEnd(
   res: Response,
   attachment: Attachment,
 ): Promise<RunOutcome | undefined> {
-  const connection = connect(context, caller, res, attachment);
+  const connection = connect(context, caller, res, attachment, START_EXPECTED_MS);
   let values: string | undefined;
   for await (const events of connection.batches) {
     values = events.findLast(({ event }) => event === 'values')?.data ?? values;
@@ -94,10 +103,18 @@ export interface RunOutcome {
 interface Connection {
   batches: AsyncIterable<ClientEvent[]>;
   ended(): EndedData | undefined;
+  /** Lists show the run before it says anything. Pending for ever where its first words come sooner. */
+  admitted: Promise<void>;
 }
 
 /** The run's events for as long as the client is there and this server is up. */
-function connect(context: ApiContext, caller: Caller, res: Response, attachment: Attachment): Connection {
+function connect(
+  context: ApiContext,
+  caller: Caller,
+  res: Response,
+  attachment: Attachment,
+  startExpectedMs: number,
+): Connection {
   const { run, afterSeq, replay } = attachment;
   const gone = new AbortController();
   let ended: EndedData | undefined;
@@ -107,7 +124,7 @@ function connect(context: ApiContext, caller: Caller, res: Response, attachment:
   };
   if (res.closed) leave();
   else res.once('close', leave);
-  const admission = admitLater(context, attachment);
+  const admission = admitLater(context, attachment, startExpectedMs);
   const recordedEnd = endOf(run);
   const source: EventSource = {
     threadId: run.threadId,
@@ -117,11 +134,11 @@ function connect(context: ApiContext, caller: Caller, res: Response, attachment:
     ...(recordedEnd && { ended: recordedEnd }),
     signal: AbortSignal.any([gone.signal, context.shutdown]),
   };
-  return { batches: batches(), ended: () => ended };
+  return { batches: batches(), ended: () => ended, admitted: admission.done };
 
   async function* batches(): AsyncGenerator<ClientEvent[]> {
     for await (const batch of runEvents(context, caller, source)) {
-      clearTimeout(admission);
+      clearTimeout(admission.timer);
       ended = batch.ended ?? ended;
       yield batch.events;
     }
@@ -129,8 +146,16 @@ function connect(context: ApiContext, caller: Caller, res: Response, attachment:
 }
 
 /** The start of a run shows it; where nothing is heard of it in time, this does. */
-function admitLater(context: ApiContext, { run, admit }: Attachment): NodeJS.Timeout | undefined {
-  return admit && setTimeout(() => void admit().catch(report), START_EXPECTED_MS).unref();
+function admitLater(
+  context: ApiContext,
+  { run, admit }: Attachment,
+  startExpectedMs: number,
+): { timer?: NodeJS.Timeout; done: Promise<void> } {
+  if (!admit) return { done: Promise.resolve() };
+  let tell = (): void => undefined;
+  const done = new Promise<void>((resolve) => (tell = resolve));
+  const timer = setTimeout(() => void admit().catch(report).then(tell), startExpectedMs).unref();
+  return { timer, done };
 
   function report(error: unknown): void {
     if (errorCode(error) !== 'not_found') context.report(error, `admission of run ${run.runId}`);
