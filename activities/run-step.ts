@@ -27,10 +27,9 @@ import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { endRunRecords, sayEnded } from './end-run.js';
 import { keepWebhook } from './webhook.js';
+import { Heartbeats } from './heartbeats.js';
 import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './failures.js';
 
-/** A cancellation comes back with a heartbeat, and no sooner. */
-const BEAT_MS = 500;
 const READ_BATCH = 1_000;
 const REQUESTS_KEPT = 1_000;
 /** Share of the server's timeout after which a step is stopped from within. */
@@ -42,17 +41,16 @@ const TIMEOUT_SHARE = 0.95;
  */
 export function createRunStep(dependencies: ActivityDependencies) {
   const runs = new Map<string, Run>();
+  const heartbeats = new Heartbeats();
   return async (task: StepTask): Promise<StepOutcome> => {
-    const { info, cancellationSignal } = Context.current();
-    const beat = setInterval(
-      () => Context.current().heartbeat(),
-      Math.min(BEAT_MS, (info.heartbeatTimeoutMs ?? Infinity) / 4),
-    );
+    const context = Context.current();
+    const stopBeating = heartbeats.start(context);
     try {
       const timeout = AbortSignal.timeout(task.options.startToCloseTimeoutMs * TIMEOUT_SHARE);
+      const { info, cancellationSignal } = context;
       return await new StepActivity(dependencies, runs, task, info.attempt, cancellationSignal, timeout).execute();
     } finally {
-      clearInterval(beat);
+      stopBeating();
     }
   };
 }

@@ -40,6 +40,7 @@ export class House {
   readonly #options: HouseOptions;
   readonly #closers: (() => Promise<unknown>)[] = [];
   #servers: Servers | undefined;
+  readonly #pids = new Map<string, number>();
   #started = 0;
   #stopping: Promise<void> | undefined;
 
@@ -75,6 +76,14 @@ export class House {
 
   get mongodbUri(): string {
     return this.#running.mongodb.address;
+  }
+
+  /** Process ids by name, the servers' too where they were started here. */
+  get pids(): ReadonlyMap<string, number> {
+    const { temporal, mongodb } = this.#running;
+    const servers = { Temporal: temporal.process?.pid, database: mongodb.process?.pid };
+    const started = Object.entries(servers).flatMap(([name, pid]) => (pid === undefined ? [] : [[name, pid] as const]));
+    return new Map([...this.#pids, ...started]);
   }
 
   get #running(): Servers {
@@ -132,6 +141,7 @@ export class House {
       clearTimeout(timer);
     };
     this.onStop(() => (child.exitCode === null && child.signalCode === null ? kill() : gone));
+    this.#pids.set(`${name} ${this.#started}`, child.pid ?? 0);
     const details = await readiness(child, () => `${name} ended before it was ready; ${logTail(logFile)}`);
     return { pid: child.pid ?? 0, details, kill };
   }

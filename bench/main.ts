@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: one question, one table; it starts what it needs and leaves nothing behind. */
 import { readCommandLine, listBenches, UsageError, type CommandLine } from './command-line.js';
 import type { Bench } from './bench.js';
+import { fanout } from './fanout.js';
 import { firstToken } from './first-token.js';
 import { House } from './house.js';
 import { recovery } from './recovery.js';
@@ -9,7 +10,7 @@ import { throughput } from './throughput.js';
 import { turn } from './turn.js';
 import { wait } from './wait.js';
 
-const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery];
+const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery, fanout];
 const USAGE_EXIT = 2;
 
 async function main(args: string[]): Promise<number> {

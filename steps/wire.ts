@@ -12,14 +12,28 @@ export function toWire<T = unknown>(value: unknown): T {
   return JSON.parse(toWireText(value)) as T;
 }
 
+interface Message {
+  toDict(): { type: string; data: Json };
+  getType?: () => string;
+}
+
 function flattenMessage(this: unknown, key: string, value: unknown): unknown {
   // `toJSON` has been called on `value` already; the message itself still sits in its holder.
   const raw = (this as Json)[key];
-  if (typeof raw === 'object' && raw !== null && 'toDict' in raw && typeof raw.toDict === 'function') {
-    const { type, data } = (raw as { toDict(): { type: string; data: Json } }).toDict();
-    return { ...data, type };
-  }
-  return typeof raw === 'bigint' ? raw.toString() : value;
+  if (typeof raw === 'bigint') return raw.toString();
+  return isMessage(raw) ? flat(raw, value) : value;
+}
+
+function isMessage(raw: unknown): raw is Message {
+  return typeof raw === 'object' && raw !== null && 'toDict' in raw && typeof raw.toDict === 'function';
+}
+
+/** What `toDict` says is in what `toJSON` has made, where LangChain made it: making it is most of the work. */
+function flat(message: Message, made: unknown): Json {
+  const { lc, kwargs } = (made ?? {}) as { lc?: unknown; kwargs?: Json };
+  if (lc === 1 && kwargs !== undefined && message.getType !== undefined) return { ...kwargs, type: message.getType() };
+  const { type, data } = message.toDict();
+  return { ...data, type };
 }
 
 /** A config's checkpoint as the API shows it; `null` for a config that names none. */

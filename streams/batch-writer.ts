@@ -1,6 +1,6 @@
 import type { Collection, OptionalUnlessRequiredId } from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
-import type { EventBatch } from './event-batch.js';
+import { batchBytes, type EventBatch } from './event-batch.js';
 import { readTail, resolveConflict, type EventDocument } from './log-tail.js';
 import { answeredWithin, isTransient, writeFailures } from './mongo-errors.js';
 import { MongoRunLog } from './mongo-run-log.js';
@@ -9,8 +9,8 @@ import type { RunLogScope } from './ports.js';
 const FIRST_INTERVAL_MS = 25;
 const MIN_INTERVAL_MS = 5;
 const MAX_INTERVAL_MS = 250;
-/** A tick is this many times as long as a write takes: events wait for their tick about as long as for the write itself. */
-const INTERVAL_PER_LATENCY = 2;
+/** A tick is this many times as long as a write takes, so that streams leave the database most of its time. */
+const INTERVAL_PER_LATENCY = 4;
 /** More writes at once make each one slower; waiting events join the next one instead. */
 const MAX_WRITES_AT_ONCE = 2;
 /** A message of the wire protocol may have 48 MB. */
@@ -126,7 +126,7 @@ export class BatchWriter {
       log.busy = true;
       parts.set(documents.length, { log, batch: taken[0] });
       documents.push(...taken);
-      bytes += taken[0].events.reduce((sum, event) => sum + event.data.length, 0);
+      bytes += batchBytes(taken[0]);
       if (bytes > MAX_WRITE_BYTES) {
         this.#overdue = true;
         break;

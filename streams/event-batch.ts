@@ -59,11 +59,22 @@ export function tailMark(log: string, tail: number): TailMark {
   return { _id: `${log}/#${String(tail).padStart(SEQ_WIDTH, '0')}`, log, seq: tail - MARK_SHIFT };
 }
 
+/** Length of the text of a batch, in characters. */
+export function batchBytes(batch: Pick<EventBatch, 'events'>): number {
+  return batch.events.reduce((sum, event) => sum + event.data.length, 0);
+}
+
+/** A batch that many follow is taken apart once. */
+const takenApart = new WeakMap<EventBatch, StoredEvent[]>();
+
 /** Events of a batch with an offset above `afterSeq`. */
 export function storedEvents(batch: EventBatch, afterSeq: number): StoredEvent[] {
-  const [tenant = '', threadId = ''] = batch.log.split('/');
-  const { runId, fence, seq } = batch;
-  return batch.events
-    .map((event, index) => ({ tenant, threadId, seq: seq + index, runId, fence, ...event }))
-    .filter((event) => event.seq > afterSeq);
+  let all = takenApart.get(batch);
+  if (all === undefined) {
+    const [tenant = '', threadId = ''] = batch.log.split('/');
+    const { runId, fence, seq } = batch;
+    all = batch.events.map((event, index) => ({ tenant, threadId, seq: seq + index, runId, fence, ...event }));
+    takenApart.set(batch, all);
+  }
+  return afterSeq < batch.seq ? all : all.slice(afterSeq - batch.seq + 1);
 }

@@ -1,6 +1,6 @@
 import type { Collection, Condition } from 'mongodb';
 import type { StoredEvent } from '../protocol/index.js';
-import { MAX_BATCH_EVENTS, storedEvents, type EventBatch } from './event-batch.js';
+import { MAX_BATCH_EVENTS, batchBytes, storedEvents, type EventBatch } from './event-batch.js';
 import type { EventDocument } from './log-tail.js';
 
 /** Batches of one read; also the offsets it looks at first, so that a server which sorts in memory has little to sort. */
@@ -54,6 +54,17 @@ export class EventReader {
     return events;
   }
 
+  /** Events of batches that go on where this reader is. */
+  take(batches: EventBatch[]): StoredEvent[] {
+    const events = batches.flatMap((batch) => {
+      const more = storedEvents(batch, this.#at);
+      this.#at = Math.max(this.#at, batch.seq + batch.count - 1);
+      return more;
+    });
+    this.#placed = true;
+    return events;
+  }
+
   async #read(far: boolean): Promise<StoredEvent[]> {
     const [batches, begun] = await Promise.all([this.#batches(far), this.#begun()]);
     return [...begun, ...batches].flatMap((batch) => storedEvents(batch, this.#at));
@@ -85,7 +96,7 @@ export class EventReader {
     this.#atEnd = false;
     for await (const batch of this.#events.find<EventBatch>({ log: this.#log, seq }, options)) {
       page.push(batch);
-      bytes += batch.events.reduce((sum, event) => sum + event.data.length, 0);
+      bytes += batchBytes(batch);
       if (bytes > PAGE_BYTES) return page;
     }
     this.#atEnd = page.length < PAGE_BATCHES;

@@ -10,14 +10,16 @@ import {
 import { BatchWriter } from './batch-writer.js';
 import { logName } from './event-batch.js';
 import { EventReader } from './event-reader.js';
+import { LiveBatchHub } from './live-batches.js';
 import { readTail, type EventDocument } from './log-tail.js';
 import { isTransient } from './mongo-errors.js';
 import type { EventLog, RunLogScope } from './ports.js';
-import { WakeHub } from './wake-hub.js';
 
 const COLLECTION = 'events';
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const DEFAULT_POLL_MS = 1_000;
+/** While the change stream is there, a quiet follower reads this much less often by and by. */
+const MAX_POLL_FACTOR = 10;
 const DEFAULT_LIMIT = 1_000;
 /** A read or write that takes longer is given up and tried again. */
 const OPERATION_TIMEOUT_MS = 15_000;
@@ -31,7 +33,7 @@ export interface MongoEventLogOptions {
   authorize: Authorize;
   /** How long events are kept, in ms; default 7 days. */
   retentionMs?: number;
-  /** A follower reads at least this often, hint or not, in ms; default 1000. */
+  /** A follower to whom nothing is told reads after this time, in ms, and ever less often while there is nothing; default 1000. */
   pollMs?: number;
 }
 
@@ -48,9 +50,9 @@ export async function ensureIndexes(db: Db): Promise<void> {
 export function createEventLog(options: MongoEventLogOptions): EventLog {
   const { db, authorize, retentionMs = DEFAULT_RETENTION_MS, pollMs = DEFAULT_POLL_MS } = options;
   const events = db.collection<EventDocument>(COLLECTION, { timeoutMS: OPERATION_TIMEOUT_MS });
-  const hub = new WakeHub(db.collection<EventDocument>(COLLECTION));
+  const hub = new LiveBatchHub(db.collection<EventDocument>(COLLECTION), events);
   let closed = false;
-  const writer = new BatchWriter({ events, retentionMs, onWritten: (batch) => hub.hint(batch.log, batch.seq) });
+  const writer = new BatchWriter({ events, retentionMs, onWritten: (batch) => hub.tell(batch) });
 
   async function logOf(caller: Caller, action: string, threadId: string): Promise<string> {
     guardIds(caller.tenant, threadId);
@@ -84,10 +86,11 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
     async *follow(caller, threadId, { afterSeq, signal }) {
       guardOffset(afterSeq);
       const log = await logOf(caller, 'event.read', threadId);
-      const waker = hub.join(log);
+      const live = hub.join(log);
       try {
         const reader = new EventReader(events, log, afterSeq);
         let failures = 0;
+        let quiet = 1;
         // Most followers begin at the log's end: nothing is ahead. Who begins in front of a hole is brought over it after the first wait.
         let far = false;
         while (!signal.aborted) {
@@ -103,11 +106,17 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
           }
           if (page.length > 0) yield page;
           if (!reader.atEnd) continue;
-          await waker.wait(reader.next, pollMs, signal);
+          quiet = page.length > 0 ? 1 : Math.min(quiet * 2, MAX_POLL_FACTOR);
+          while (!signal.aborted) {
+            const batches = await live.next(reader.next, hub.listening ? pollMs * quiet : pollMs, signal);
+            if (batches === undefined) break;
+            quiet = 1;
+            yield reader.take(batches);
+          }
           far = true;
         }
       } finally {
-        waker.leave();
+        live.leave();
       }
     },
 

@@ -32,14 +32,18 @@ export const three = new StateGraph(Text)
   .addEdge('third', END);
 
 export const TOKENS = 20;
+export const STORY_TOKENS = 250;
 const TOKEN_INTERVAL_MS = 20;
 const SHORTEST_THOUGHT_MS = 30;
 const LONGEST_THOUGHT_MS = 130;
 
 /** A model whose tokens are the time they were made: milliseconds of the machine's monotonic clock, which all processes share. */
 class SpeakingClock extends SimpleChatModel {
-  constructor(fields: BaseChatModelParams = {}) {
+  readonly #tokens: number;
+
+  constructor({ tokens, ...fields }: BaseChatModelParams & { tokens: number }) {
     super(fields);
+    this.#tokens = tokens;
   }
 
   _llmType(): string {
@@ -57,7 +61,7 @@ class SpeakingClock extends SimpleChatModel {
   ): AsyncGenerator<ChatGenerationChunk> {
     // Of different length, so that no timer of the platform meets it at the same place each time.
     await sleep(SHORTEST_THOUGHT_MS + Math.random() * (LONGEST_THOUGHT_MS - SHORTEST_THOUGHT_MS));
-    for (let token = 0; token < TOKENS; token += 1) {
+    for (let token = 0; token < this.#tokens; token += 1) {
       if (token > 0) await sleep(TOKEN_INTERVAL_MS);
       const text = `${clock()} `;
       const chunk = new ChatGenerationChunk({ text, message: new AIMessageChunk(text) });
@@ -71,11 +75,19 @@ function clock(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-const model = new SpeakingClock();
+const model = new SpeakingClock({ tokens: TOKENS });
 
 /** One node that says what a model says. */
 export const speaker = new StateGraph(MessagesAnnotation)
   .addNode('speak', async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
+  .addEdge(START, 'speak')
+  .addEdge('speak', END);
+
+const storyteller = new SpeakingClock({ tokens: STORY_TOKENS });
+
+/** The same for five seconds, at 50 tokens a second at most. */
+export const story = new StateGraph(MessagesAnnotation)
+  .addNode('speak', async ({ messages }) => ({ messages: [await storyteller.invoke(messages)] }))
   .addEdge(START, 'speak')
   .addEdge('speak', END);
 

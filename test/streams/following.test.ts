@@ -121,6 +121,65 @@ describe('following events', () => {
     await reader.close();
   });
 
+  it('brings what is written to all followers of all logs by reads that they share', async () => {
+    const reader = await openEventLog(database, { pollMs: 600_000, client: { monitorCommands: true } });
+    const finds: object[] = [];
+    reader.client.on('commandStarted', ({ command }) => {
+      if (command.find === 'events') finds.push(command.filter as object);
+    });
+    const threads = [randomUUID(), randomUUID()];
+    const runs = threads.map((threadId) => log.open(scope(threadId)));
+    const end = new AbortController();
+    const followers = threads.flatMap((threadId) =>
+      [1, 2, 3].map(() =>
+        reader.log.follow(caller(), threadId, { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator](),
+      ),
+    );
+    const seen = followers.map(() => [] as number[]);
+    let written = 0;
+    const writeOne = async () => {
+      written += 1;
+      const next = followers.map((pages) => pages.next());
+      for (const run of runs) run.append(said(written));
+      const pages = await Promise.all(next);
+      for (const [index, page] of pages.entries()) seen[index]?.push(...offsets(page.value as StoredEvent[]));
+    };
+    const alone = () => finds.filter((filter) => 'log' in filter);
+    // Until the change stream is there everybody reads by himself.
+    do {
+      finds.length = 0;
+      await writeOne();
+    } while (alone().length > 0);
+    finds.length = 0;
+    const shared = 10;
+    for (let n = 0; n < shared; n += 1) await writeOne();
+    end.abort();
+    expect(seen).toEqual(followers.map(() => upTo(written)));
+    expect(alone()).toEqual([]);
+    expect(finds.length).toBeLessThanOrEqual(shared * threads.length);
+    await Promise.all(runs.map((run) => run.close()));
+    await reader.close();
+  });
+
+  it('loses nothing for a follower that takes its time', async () => {
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    const end = new AbortController();
+    const pages = log.follow(caller(), threadId, { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]();
+    const first = pages.next();
+    run.append(said(1));
+    const seen = offsets((await first).value as StoredEvent[]);
+    const large = 'x'.repeat(3 * 2 ** 20);
+    for (let n = 2; n <= 5; n += 1) {
+      run.append(said(large));
+      await run.flush();
+    }
+    while (seen.length < 5) seen.push(...offsets((await pages.next()).value as StoredEvent[]));
+    expect(seen).toEqual(upTo(5));
+    end.abort();
+    await run.close();
+  });
+
   it('catches up with a long log and goes on with what comes', async () => {
     const threadId = randomUUID();
     for (let turn = 1; turn <= 100; turn += 1) await write(threadId, 7, { fence: fence(turn), tail: (turn - 1) * 7 });

@@ -1,0 +1,109 @@
+import { get, type IncomingMessage } from 'node:http';
+import type { Bench } from './bench.js';
+import { sdkClient, type House } from './house.js';
+import { median, percentile } from './measure.js';
+import { processUse } from './process-use.js';
+import { STORY_TOKENS } from './project/graphs.js';
+
+const ROUNDS = 3;
+const STREAMS = 50;
+const CLIENTS_PER_STREAM = 4;
+const GOAL_MS = 250;
+const INPUT = { messages: [{ role: 'user', content: 'tell me a story' }] };
+
+const CROWD = `ours, ${STREAMS * CLIENTS_PER_STREAM} clients on ${STREAMS} streams`;
+const ALONE = 'ours, 1 client on 1 stream';
+
+export const fanout: Bench = {
+  name: 'fanout',
+  question: `How long after a node emits a token do ${STREAMS * CLIENTS_PER_STREAM} clients have it, ${CLIENTS_PER_STREAM} on each of ${STREAMS} streams of up to 50 tokens a second?`,
+
+  async run(house, { samples = ROUNDS }) {
+    await house.worker();
+    const url = await house.api();
+    await listen(url, 1, 1);
+    const measured: Record<string, number[]> = { [CROWD]: [], [ALONE]: [] };
+    const uses: string[] = [];
+    for (let round = 0; round < samples; round += 1) {
+      const before = use(house);
+      measured[CROWD]?.push(...(await listen(url, STREAMS, CLIENTS_PER_STREAM)));
+      uses.push(perToken(before, use(house)));
+      measured[ALONE]?.push(...(await listen(url, 1, 1)));
+    }
+    const crowd = measured[CROWD] ?? [];
+    const alone = measured[ALONE] ?? [];
+    return {
+      result: {
+        name: 'fanout',
+        unit: 'ms',
+        ours: percentile(crowd, 99),
+        against: {
+          'p50 of the same': median(crowd),
+          [`p99, ${ALONE}`]: percentile(alone, 99),
+          [`p50, ${ALONE}`]: median(alone),
+        },
+        ratio: percentile(crowd, 99) / percentile(alone, 99),
+        goal: GOAL_MS,
+        met: percentile(crowd, 99) <= GOAL_MS,
+        n: samples,
+      },
+      samples: measured,
+      notes: [
+        'every client had every token once and in order',
+        ...uses.map((used) => `CPU for a token, in µs: ${used}`),
+      ],
+    };
+  },
+};
+
+/** Tells `streams` stories, each to `clients`; answers how late each token came to each client, in ms. Errors: a client misses a token. */
+async function listen(url: string, streams: number, clients: number): Promise<number[]> {
+  const heard = await Promise.all(Array.from({ length: streams }, () => story(url, clients)));
+  return heard.flat();
+}
+
+async function story(url: string, clients: number): Promise<number[]> {
+  const client = sdkClient(url);
+  const { thread_id: threadId } = await client.threads.create();
+  const { run_id: runId } = await client.runs.create(threadId, 'story', {
+    input: INPUT,
+    streamMode: ['messages-tuple'],
+    streamResumable: true,
+  });
+  const path = `${url}/threads/${threadId}/runs/${runId}/stream?stream_mode=messages-tuple`;
+  const heard = await Promise.all(Array.from({ length: clients }, () => tokens(path)));
+  return heard.flat();
+}
+
+/** A client that looks at the bytes alone, since the machine is shared with it. */
+async function tokens(url: string): Promise<number[]> {
+  const response = await new Promise<IncomingMessage>((done, fail) => get(url, done).once('error', fail));
+  const delays: number[] = [];
+  let last = 0;
+  let rest = '';
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+    const now = Number(process.hrtime.bigint()) / 1e6;
+    const events = (rest + chunk).split('\n\n');
+    rest = events.pop() ?? '';
+    for (const event of events) {
+      const said = /"content":"(\d+(?:\.\d+)?) "/.exec(event)?.[1];
+      if (said === undefined) continue;
+      if (Number(said) <= last) throw new Error(`token ${said} came after ${last}`);
+      last = Number(said);
+      delays.push(now - last);
+    }
+  }
+  if (delays.length !== STORY_TOKENS) throw new Error(`${delays.length} of ${STORY_TOKENS} tokens came from ${url}`);
+  return delays;
+}
+
+function use(house: House): Map<string, number> {
+  return new Map([...house.pids].map(([name, pid]) => [name, processUse(pid).cpuMs]));
+}
+
+function perToken(before: Map<string, number>, after: Map<string, number>): string {
+  const emitted = STREAMS * STORY_TOKENS;
+  const used = [...after].map(([name, ms]) => [name, ((ms - (before.get(name) ?? 0)) * 1000) / emitted] as const);
+  const sum = used.reduce((total, [, us]) => total + us, 0);
+  return [...used, ['all', sum] as const].map(([name, us]) => `${name} ${us.toFixed(0)}`).join(', ');
+}

@@ -1,0 +1,235 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChangeStream, ChangeStreamInsertDocument, Collection } from 'mongodb';
+import { batchBytes, parseBatchKey, type EventBatch } from './event-batch.js';
+import type { EventDocument } from './log-tail.js';
+
+const PIPELINE = [
+  { $match: { operationType: 'insert' } },
+  { $project: { _id: 1, operationType: 1, ns: 1, documentKey: 1 } },
+];
+
+/** Batches that one read asks for. */
+const READ_BATCHES = 64;
+/** A follower that is this far behind drops what it has not taken, and reads on by itself. */
+const MAX_WAITING_BYTES = 4 * 2 ** 20;
+/** Followers of short runs come and go; the change stream stays open this long after the last one. */
+const LINGER_MS = 10_000;
+const MIN_REOPEN_MS = 100;
+const MAX_REOPEN_MS = 5_000;
+
+/** What one follower of a log gets without asking. */
+export interface LiveBatches {
+  /**
+   * Batches that go on at an offset, in order, as soon as there are some; `undefined` when the follower has to read by itself: after `ms`, when the
+   * signal fires, and where what came does not go on there.
+   */
+  next(seq: number, ms: number, signal: AbortSignal): Promise<EventBatch[] | undefined>;
+  leave(): void;
+}
+
+class Follower implements LiveBatches {
+  #batches: EventBatch[] = [];
+  #bytes = 0;
+  /** Something came that is not in `batches`. */
+  #missed = false;
+  #wake: (() => void) | undefined;
+  readonly #onLeave: (follower: Follower) => void;
+
+  constructor(onLeave: (follower: Follower) => void) {
+    this.#onLeave = onLeave;
+  }
+
+  take(batch: EventBatch): void {
+    this.#bytes += batchBytes(batch);
+    if (this.#bytes > MAX_WAITING_BYTES && this.#batches.length > 0) return this.miss();
+    this.#batches.push(batch);
+    this.#wake?.();
+  }
+
+  miss(): void {
+    this.#missed = true;
+    this.#wake?.();
+  }
+
+  async next(seq: number, ms: number, signal: AbortSignal): Promise<EventBatch[] | undefined> {
+    if (!this.#has(seq) && !signal.aborted) await this.#woken(ms, signal);
+    const batches = this.#batches.filter((batch) => batch.seq + batch.count > seq).sort((a, b) => a.seq - b.seq);
+    const missed = this.#missed;
+    this.#batches = [];
+    this.#bytes = 0;
+    this.#missed = false;
+    return missed ? undefined : goingOn(batches, seq);
+  }
+
+  leave(): void {
+    this.#onLeave(this);
+  }
+
+  #has(seq: number): boolean {
+    return this.#missed || this.#batches.some((batch) => batch.seq + batch.count > seq);
+  }
+
+  async #woken(ms: number, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      signal.addEventListener('abort', wake);
+      this.#wake = wake;
+    });
+    this.#wake = undefined;
+  }
+}
+
+/** `undefined` where the batches do not go on at the offset, one behind the other. */
+function goingOn(batches: EventBatch[], seq: number): EventBatch[] | undefined {
+  const going: EventBatch[] = [];
+  let next = seq;
+  for (const batch of batches) {
+    const end = batch.seq + batch.count;
+    if (batch.seq > next) return undefined;
+    if (end > next) going.push(batch);
+    next = Math.max(next, end);
+  }
+  return going.length > 0 ? going : undefined;
+}
+
+/**
+ * Hands batches to the followers of their logs as they are inserted. One change stream a process tells of them, and one read at a time brings
+ * those that somebody follows, of all logs together. All of this is a favour: what does not come this way followers read by themselves.
+ */
+export class LiveBatchHub {
+  readonly #events: Collection<EventDocument>;
+  readonly #reads: Collection<EventDocument>;
+  readonly #followers = new Map<string, Set<Follower>>();
+  /** Keys of batches to read, each with its log. */
+  readonly #wanted = new Map<string, string>();
+  #reading = false;
+  #stream: ChangeStream<EventDocument> | undefined;
+  #listening = false;
+  #linger: NodeJS.Timeout | undefined;
+  #reopen: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #closed = false;
+
+  /** `events` is watched, `reads` is read: the same collection, the latter with a bound on time. */
+  constructor(events: Collection<EventDocument>, reads: Collection<EventDocument>) {
+    this.#events = events;
+    this.#reads = reads;
+  }
+
+  /** The change stream is there; while it is not, followers had better look by themselves. */
+  get listening(): boolean {
+    return this.#listening;
+  }
+
+  join(log: string): LiveBatches {
+    const follower = new Follower((gone) => this.#leave(log, gone));
+    const followers = this.#followers.get(log) ?? new Set();
+    this.#followers.set(log, followers.add(follower));
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    this.#watch();
+    return follower;
+  }
+
+  /** A batch that was written here. */
+  tell(batch: EventBatch): void {
+    this.#wanted.delete(batch._id);
+    for (const follower of this.#followers.get(batch.log) ?? []) follower.take(batch);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#linger);
+    clearTimeout(this.#reopen);
+    this.#missAll();
+    await this.#stop();
+  }
+
+  #leave(log: string, follower: Follower): void {
+    const followers = this.#followers.get(log);
+    followers?.delete(follower);
+    if (followers?.size === 0) this.#followers.delete(log);
+    if (this.#followers.size > 0 || this.#closed || this.#linger !== undefined) return;
+    this.#linger = setTimeout(() => {
+      this.#linger = undefined;
+      void this.#stop();
+    }, LINGER_MS).unref();
+  }
+
+  #watch(): void {
+    if (this.#stream !== undefined || this.#reopen !== undefined || this.#closed) return;
+    const stream = this.#events.watch<EventDocument, ChangeStreamInsertDocument<EventDocument>>(PIPELINE);
+    this.#stream = stream;
+    // The first token says that the stream is open; what was inserted before it, followers read themselves.
+    stream.once('resumeTokenChanged', () => {
+      this.#listening = true;
+      this.#missAll();
+    });
+    stream.on('change', (change) => this.#changed(change));
+    stream.on('error', () => this.#restart(stream));
+    stream.on('close', () => this.#restart(stream));
+  }
+
+  #changed(change: ChangeStreamInsertDocument<EventDocument>): void {
+    this.#failures = 0;
+    const id = String(change.documentKey._id);
+    const key = parseBatchKey(id);
+    if (key === undefined || !this.#followers.has(key.log)) return;
+    this.#wanted.set(id, key.log);
+    void this.#read();
+  }
+
+  /** Brings what is wanted; what comes to be wanted meanwhile goes with the next read. */
+  async #read(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    while (this.#wanted.size > 0 && !this.#closed) {
+      const begun = performance.now();
+      const wanted = new Map([...this.#wanted].slice(0, READ_BATCHES));
+      for (const id of wanted.keys()) this.#wanted.delete(id);
+      try {
+        const found = this.#reads.find<EventBatch>({ _id: { $in: [...wanted.keys()] } });
+        for await (const batch of found) {
+          wanted.delete(batch._id);
+          for (const follower of this.#followers.get(batch.log) ?? []) follower.take(batch);
+        }
+      } catch {
+        // Whoever misses something reads by itself, and tells of what stands in the way.
+      }
+      for (const log of new Set(wanted.values()))
+        for (const follower of this.#followers.get(log) ?? []) follower.miss();
+      // As long as the read took, so that under load more batches share the next one.
+      await sleep(performance.now() - begun);
+    }
+    this.#reading = false;
+  }
+
+  /** Opens another stream after a pause; the driver has resumed what can be resumed. */
+  #restart(stream: ChangeStream<EventDocument>): void {
+    if (this.#stream !== stream) return;
+    void this.#stop();
+    if (this.#closed || this.#followers.size === 0) return;
+    const delay = Math.min(MIN_REOPEN_MS * 2 ** this.#failures, MAX_REOPEN_MS);
+    this.#failures += 1;
+    this.#reopen = setTimeout(() => {
+      this.#reopen = undefined;
+      if (this.#followers.size > 0) this.#watch();
+    }, delay).unref();
+  }
+
+  async #stop(): Promise<void> {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#listening = false;
+    await stream?.close().catch(() => undefined); // it is of no use any more, whatever it says
+  }
+
+  #missAll(): void {
+    for (const followers of this.#followers.values()) for (const follower of followers) follower.miss();
+  }
+}
