@@ -131,7 +131,11 @@ class StepActivity {
     const saver = new MongoSaver({ client, db, tenant });
     const { next, questions } = await describeThread(await project.load(run.graphId), saver, threadId);
     let { tail } = cursor;
-    const [last] = await events.read(this.#caller, threadId, { afterSeq: Math.max(0, tail - 1), limit: 1 });
+    const [last] = await events.read(this.#caller, threadId, {
+      afterSeq: Math.max(0, tail - 1),
+      limit: 1,
+      bare: true,
+    });
     if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
       const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
       tail = await sayEnded(log, { run_id: runId, status }).finally(() => log.close());
@@ -169,7 +173,7 @@ class StepActivity {
     await log.flush();
   }
 
-  /** What the run has said so far. */
+  /** What the run has said so far; messages in states are left out. */
   async #said(run: Run): Promise<StoredEvent[]> {
     const said: StoredEvent[] = [];
     for (let afterSeq = run.afterSeq ?? 0; ; ) {
@@ -177,9 +181,10 @@ class StepActivity {
         afterSeq,
         limit: READ_BATCH,
         runId: run.runId,
+        bare: true,
       });
       said.push(...batch);
-      if (batch.length < READ_BATCH) return said;
+      if (batch.length === 0) return said;
       afterSeq = batch.at(-1)?.seq ?? afterSeq;
     }
   }

@@ -134,18 +134,18 @@ function endFromRecord(ended: EndedData, reader: RunReader): EventBatch {
  * told.
  */
 async function* replay(log: EventLog, caller: Caller, reader: RunReader): AsyncGenerator<EventBatch> {
-  const pageAfter = (afterSeq: number) => log.read(caller, reader.threadId, { afterSeq, limit: PAGE });
+  const pageAfter = (afterSeq: number, bare = false) =>
+    log.read(caller, reader.threadId, { afterSeq, limit: PAGE, bare });
   let page = await pageAfter(reader.cursor);
   reader.note(page);
-  for (let ahead = page; isWhole(ahead) && !reader.endsIn(ahead); ) {
-    ahead = await pageAfter(lastSeq(ahead));
+  for (let ahead = page; ahead.length > 0 && !reader.endsIn(ahead); ) {
+    ahead = await pageAfter(lastSeq(ahead), true);
     reader.note(ahead);
   }
-  for (;;) {
-    yield reader.take(page);
-    if (!isWhole(page) || reader.ended) return;
-    page = await pageAfter(reader.cursor);
+  for (; page.length > 0; page = await pageAfter(reader.cursor)) {
     reader.note(page);
+    yield reader.take(page);
+    if (reader.ended) return;
   }
 }
 
@@ -232,10 +232,6 @@ async function recordedEnd(
     if (errorCode(error) !== 'not_found') throw error;
     return { run_id: runId, status: 'interrupted' };
   }
-}
-
-function isWhole(page: readonly StoredEvent[]): boolean {
-  return page.length === PAGE;
 }
 
 function lastSeq(page: readonly StoredEvent[]): number {

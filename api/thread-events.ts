@@ -21,19 +21,18 @@ export async function* threadEvents(
   caller: Caller,
   { threadId, afterSeq, modes, signal }: ThreadEventSource,
 ): AsyncGenerator<ClientEvent[]> {
-  const pageAfter = (seq: number) => log.read(caller, threadId, { afterSeq: seq, limit: PAGE });
-  const [last] = afterSeq > 0 ? await log.read(caller, threadId, { afterSeq: afterSeq - 1, limit: 1 }) : [];
+  const pageAfter = (seq: number, bare = false) => log.read(caller, threadId, { afterSeq: seq, limit: PAGE, bare });
+  const [last] = afterSeq > 0 ? await log.read(caller, threadId, { afterSeq: afterSeq - 1, limit: 1, bare: true }) : [];
   const reader = new ThreadReader(afterSeq, modes, last?.seq === afterSeq ? last.runId : undefined);
   // What later attempts superseded is not told to who reads later, so the backlog is looked through before it is told.
   let page = await pageAfter(afterSeq);
   reader.note(page);
-  for (let ahead = page; ahead.length === PAGE && !signal.aborted; ) {
-    ahead = await pageAfter(ahead.at(-1)?.seq ?? afterSeq);
+  for (let ahead = page; ahead.length > 0 && !signal.aborted; ) {
+    ahead = await pageAfter(ahead.at(-1)?.seq ?? afterSeq, true);
     reader.note(ahead);
   }
   for (; page.length > 0 && !signal.aborted; page = await pageAfter(reader.cursor)) {
     yield reader.take(page);
-    if (page.length < PAGE) break;
   }
   for await (const fresh of log.follow(caller, threadId, { afterSeq: reader.cursor, signal })) {
     yield reader.take(fresh);

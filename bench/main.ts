@@ -5,12 +5,13 @@ import { fanout } from './fanout.js';
 import { firstToken } from './first-token.js';
 import { House } from './house.js';
 import { recovery } from './recovery.js';
+import { idle } from './idle.js';
 import { formatReport, formatResult } from './report.js';
 import { throughput } from './throughput.js';
 import { turn } from './turn.js';
 import { wait } from './wait.js';
 
-const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery, fanout];
+const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery, fanout, idle];
 const USAGE_EXIT = 2;
 
 async function main(args: string[]): Promise<number> {

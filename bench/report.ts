@@ -29,7 +29,7 @@ const HEADER = ['', 'p50', 'p99', 'lowest', 'highest', 'n'];
 export function formatReport({ result, samples, notes }: Report, question: string): string {
   const rows = Object.entries(samples).map(([name, values]) => [
     name,
-    ...[median(values), percentile(values, 99), Math.min(...values), Math.max(...values)].map(number),
+    ...[median(values), percentile(values, 99), percentile(values, 0), percentile(values, 100)].map(number),
     String(values.length),
   ]);
   const verdict = `${result.met ? 'met' : 'MISSED'}: ours ${number(result.ours)} ${result.unit}, ratio ${result.ratio.toFixed(2)}, goal ${result.goal}`;

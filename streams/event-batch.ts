@@ -1,4 +1,5 @@
 import type { Fence, StoredEvent } from '../protocol/index.js';
+import type { EventReference } from './ports.js';
 
 /**
  * One write of one log: consecutive events of one run by one writer. The batch is a document, so it is there whole or not at all, and
@@ -22,10 +23,14 @@ export interface EventBatch {
 export interface BatchedEvent {
   ns: string;
   event: string;
-  /** JSON text. */
+  /** JSON text, without what `refs` stand for. */
   data: string;
+  refs?: EventReference[];
   at: Date;
 }
+
+/** An event as it lies in the log. */
+export type LoggedEvent = StoredEvent & Pick<BatchedEvent, 'refs'>;
 
 /** Keeps the offset of a log whose events have expired. It never expires; it sorts below every batch and above older marks. */
 export interface TailMark {
@@ -65,10 +70,10 @@ export function batchBytes(batch: Pick<EventBatch, 'events'>): number {
 }
 
 /** A batch that many follow is taken apart once. */
-const takenApart = new WeakMap<EventBatch, StoredEvent[]>();
+const takenApart = new WeakMap<EventBatch, LoggedEvent[]>();
 
 /** Events of a batch with an offset above `afterSeq`. */
-export function storedEvents(batch: EventBatch, afterSeq: number): StoredEvent[] {
+export function loggedEvents(batch: EventBatch, afterSeq: number): LoggedEvent[] {
   let all = takenApart.get(batch);
   if (all === undefined) {
     const [tenant = '', threadId = ''] = batch.log.split('/');

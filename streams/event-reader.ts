@@ -1,6 +1,5 @@
 import type { Collection, Condition } from 'mongodb';
-import type { StoredEvent } from '../protocol/index.js';
-import { MAX_BATCH_EVENTS, batchBytes, storedEvents, type EventBatch } from './event-batch.js';
+import { MAX_BATCH_EVENTS, batchBytes, loggedEvents, type EventBatch, type LoggedEvent } from './event-batch.js';
 import type { EventDocument } from './log-tail.js';
 
 /** Batches of one read; also the offsets it looks at first, so that a server which sorts in memory has little to sort. */
@@ -41,7 +40,7 @@ export class EventReader {
    * A hole is looked at twice: a scan beside a writer may be past the place of a batch when that comes, and still meet the next one, which
    * was written after it. What is not there when it is looked for again has expired.
    */
-  async page(far = true): Promise<StoredEvent[]> {
+  async page(far = true): Promise<LoggedEvent[]> {
     let events = await this.#read(far);
     if (events[0] !== undefined && events[0].seq > this.next) events = await this.#read(far);
     const whole = events.findIndex(({ seq }, index) => seq !== (events[0]?.seq ?? 0) + index);
@@ -55,9 +54,9 @@ export class EventReader {
   }
 
   /** Events of batches that go on where this reader is. */
-  take(batches: EventBatch[]): StoredEvent[] {
+  take(batches: EventBatch[]): LoggedEvent[] {
     const events = batches.flatMap((batch) => {
-      const more = storedEvents(batch, this.#at);
+      const more = loggedEvents(batch, this.#at);
       this.#at = Math.max(this.#at, batch.seq + batch.count - 1);
       return more;
     });
@@ -65,9 +64,9 @@ export class EventReader {
     return events;
   }
 
-  async #read(far: boolean): Promise<StoredEvent[]> {
+  async #read(far: boolean): Promise<LoggedEvent[]> {
     const [batches, begun] = await Promise.all([this.#batches(far), this.#begun()]);
-    return [...begun, ...batches].flatMap((batch) => storedEvents(batch, this.#at));
+    return [...begun, ...batches].flatMap((batch) => loggedEvents(batch, this.#at));
   }
 
   async #batches(far: boolean): Promise<EventBatch[]> {

@@ -13,14 +13,18 @@ import { EventReader } from './event-reader.js';
 import { LiveBatchHub } from './live-batches.js';
 import { readTail, type EventDocument } from './log-tail.js';
 import { isTransient } from './mongo-errors.js';
-import type { EventLog, RunLogScope } from './ports.js';
+import type { EventLog, ReadReferences, RunLogScope } from './ports.js';
+import { WholeEvents } from './whole-events.js';
 
 const COLLECTION = 'events';
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const DEFAULT_POLL_MS = 1_000;
 /** While the change stream is there, a quiet follower reads this much less often by and by. */
 const MAX_POLL_FACTOR = 10;
+const POLL_GROWTH = 1.25;
 const DEFAULT_LIMIT = 1_000;
+/** A read that has so much text answers what it has. */
+const MAX_READ_CHARACTERS = 8 * 2 ** 20;
 /** A read or write that takes longer is given up and tried again. */
 const OPERATION_TIMEOUT_MS = 15_000;
 const APPEND_ATTEMPTS = 20;
@@ -33,6 +37,8 @@ export interface MongoEventLogOptions {
   authorize: Authorize;
   /** How long events are kept, in ms; default 7 days. */
   retentionMs?: number;
+  /** Needed where events refer to values that are stored elsewhere. */
+  readReferences?: ReadReferences;
   /** A follower to whom nothing is told reads after this time, in ms, and ever less often while there is nothing; default 1000. */
   pollMs?: number;
 }
@@ -51,6 +57,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
   const { db, authorize, retentionMs = DEFAULT_RETENTION_MS, pollMs = DEFAULT_POLL_MS } = options;
   const events = db.collection<EventDocument>(COLLECTION, { timeoutMS: OPERATION_TIMEOUT_MS });
   const hub = new LiveBatchHub(db.collection<EventDocument>(COLLECTION), events);
+  const wholeEvents = new WholeEvents(options.readReferences);
   let closed = false;
   const writer = new BatchWriter({ events, retentionMs, onWritten: (batch) => hub.tell(batch) });
 
@@ -71,16 +78,21 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
       return (await readTail(events, log)).tail;
     },
 
-    async read(caller, threadId, { afterSeq, limit = DEFAULT_LIMIT, runId }) {
+    async read(caller, threadId, { afterSeq, limit = DEFAULT_LIMIT, runId, bare = false }) {
       guardOffset(afterSeq);
       const reader = new EventReader(events, await logOf(caller, 'event.read', threadId), afterSeq);
       const found: StoredEvent[] = [];
-      while (found.length < limit) {
+      let size = 0;
+      while (found.length < limit && size < MAX_READ_CHARACTERS) {
         const page = await reader.page();
-        if (page.length === 0) break;
-        found.push(...(runId === undefined ? page : page.filter((event) => event.runId === runId)));
+        const wanted = runId === undefined ? page : page.filter((event) => event.runId === runId);
+        const taken = wanted.slice(0, limit - found.length);
+        const whole = bare ? taken : await wholeEvents.of(taken);
+        found.push(...whole);
+        size += whole.reduce((sum, { data }) => sum + data.length, 0);
+        if (reader.atEnd) break;
       }
-      return found.slice(0, limit);
+      return found;
     },
 
     async *follow(caller, threadId, { afterSeq, signal }) {
@@ -104,14 +116,14 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
             await pause(Math.min(MIN_RETRY_MS * 2 ** failures, MAX_RETRY_MS), signal);
             continue;
           }
-          if (page.length > 0) yield page;
+          if (page.length > 0) yield await wholeEvents.of(page);
           if (!reader.atEnd) continue;
-          quiet = page.length > 0 ? 1 : Math.min(quiet * 2, MAX_POLL_FACTOR);
+          quiet = page.length > 0 ? 1 : Math.min(quiet * POLL_GROWTH, MAX_POLL_FACTOR);
           while (!signal.aborted) {
             const batches = await live.next(reader.next, hub.listening ? pollMs * quiet : pollMs, signal);
             if (batches === undefined) break;
             quiet = 1;
-            yield reader.take(batches);
+            yield await wholeEvents.of(reader.take(batches));
           }
           far = true;
         }

@@ -21,6 +21,8 @@ const MAX_BUFFERED_EVENTS = 100_000;
 
 interface BufferedEvent extends BatchedEvent {
   bytes: number;
+  /** What it stands on is not stored yet. */
+  waits?: boolean;
 }
 
 interface Waiter {
@@ -76,11 +78,14 @@ export class MongoRunLog implements RunLog {
     if (this.#error !== undefined) return;
     const bytes = Buffer.byteLength(event.data) + event.event.length + event.ns.length + 100;
     if (this.#refuses(event, bytes)) return;
-    const { ns, event: name, data } = event;
-    this.#buffer.push({ ns, event: name, data, at: new Date(), bytes });
+    const { ns, event: name, data, refs, after } = event;
+    const buffered: BufferedEvent = { ns, event: name, data, ...(refs && { refs }), at: new Date(), bytes };
+    this.#buffer.push(buffered);
     this.#bufferedBytes += bytes;
     this.#appended += 1;
-    this.#hooks.ready(this, this.#appended === 1);
+    if (after === undefined) return this.#hooks.ready(this, this.#appended === 1);
+    buffered.waits = true;
+    this.#once(after, () => delete buffered.waits);
   }
 
   flush(): Promise<number> {
@@ -120,7 +125,9 @@ export class MongoRunLog implements RunLog {
   take(retentionMs: number): [EventBatch, ...TailMark[]] | undefined {
     const seq = this.#next;
     if (seq === undefined || this.#buffer.length === 0) return undefined;
-    const events = this.#buffer.slice(0, this.#batchLength()).map(({ bytes: _, ...event }) => event);
+    const length = this.#batchLength();
+    if (length === 0) return undefined;
+    const events = this.#buffer.slice(0, length).map(({ bytes: _, ...event }) => event);
     const batch: EventBatch = {
       _id: batchKey(this.name, seq),
       log: this.name,
@@ -165,9 +172,13 @@ export class MongoRunLog implements RunLog {
 
   #hold(begins: Promise<unknown>): void {
     this.#held = true;
-    begins.then(
+    this.#once(begins, () => (this.#held = false));
+  }
+
+  #once(given: Promise<unknown>, go: () => void): void {
+    given.then(
       () => {
-        this.#held = false;
+        go();
         if (this.hasWork) this.#hooks.ready(this, true);
       },
       (error: unknown) => this.fail(error instanceof Error ? error : new Error(String(error))),
@@ -196,7 +207,7 @@ export class MongoRunLog implements RunLog {
     let length = 0;
     for (const event of this.#buffer) {
       bytes += event.bytes;
-      if (length > 0 && (bytes > MAX_BATCH_BYTES || length === MAX_BATCH_EVENTS)) break;
+      if (event.waits || (length > 0 && (bytes > MAX_BATCH_BYTES || length === MAX_BATCH_EVENTS))) break;
       length += 1;
     }
     return length;

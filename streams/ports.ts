@@ -16,8 +16,22 @@ export interface RunLogScope {
   signal?: AbortSignal;
 }
 
+/** A place in the text of an event, in UTF-16 code units, where the text of a value goes that is stored elsewhere. */
+export interface EventReference {
+  at: number;
+  key: string;
+}
+
+/** Answers the JSON text of stored values of a thread by their keys; those that are gone are left out. */
+export type ReadReferences = (tenant: string, threadId: string, keys: string[]) => Promise<Map<string, string>>;
+
 /** See {@link StoredEvent} for the fields. */
-export type NewEvent = Pick<StoredEvent, 'ns' | 'event' | 'data'>;
+export interface NewEvent extends Pick<StoredEvent, 'ns' | 'event' | 'data'> {
+  /** In the order of their places. Readers get the whole text, and nothing of an event of which a value is gone. */
+  refs?: EventReference[];
+  /** The event, and what is appended behind it, is written after this has resolved; if it rejects, every flush throws its error. */
+  after?: Promise<unknown>;
+}
 
 /**
  * Writes the events of one attempt of a step. Appends keep their order and take gap-free offsets. The first goes out at once, later ones
@@ -39,11 +53,14 @@ export interface EventLog {
   open(scope: RunLogScope): RunLog;
   /** Offset of the thread's last event; 0 without one. */
   tail(caller: Caller, threadId: string): Promise<number>;
-  /** At most `limit` events after an offset, in order. */
+  /**
+   * At most `limit` events after an offset, in order; fewer where they are large, none at the log's end alone. `bare`: without the values that they
+   * refer to, for who looks at the platform's own events.
+   */
   read(
     caller: Caller,
     threadId: string,
-    options: { afterSeq: number; limit?: number; runId?: string },
+    options: { afterSeq: number; limit?: number; runId?: string; bare?: boolean },
   ): Promise<StoredEvent[]>;
   /**
    * Every event after an offset as it comes, in order, none twice, in batches; ends only with the signal.

@@ -32,14 +32,13 @@ export async function* threadEvents(
   const afterSeq = await startOf(context, caller, threadId, since);
   const reader = new ThreadReader(context, caller, threadId, afterSeq);
   const news = (events: ProtocolEvent[]) => events.filter(({ seq }) => seq > since);
-  for (let ahead = await reader.page(afterSeq); ahead.length > 0; ) {
+  for (let ahead = await reader.page(afterSeq, true); ahead.length > 0; ) {
     reader.note(ahead);
-    ahead = ahead.length < PAGE ? [] : await reader.page(ahead.at(-1)?.seq ?? 0);
+    ahead = await reader.page(ahead.at(-1)?.seq ?? 0, true);
   }
-  for (;;) {
-    const page = await reader.page(reader.cursor);
+  for (let page = await reader.page(reader.cursor); page.length > 0 && !signal.aborted; ) {
     yield news(await reader.take(page));
-    if (page.length < PAGE || signal.aborted) break;
+    page = await reader.page(reader.cursor);
   }
   if (signal.aborted) return;
   for await (const page of context.events.follow(caller, threadId, { afterSeq: reader.cursor, signal })) {
@@ -58,7 +57,7 @@ async function startOf(context: ApiContext, caller: Caller, threadId: string, si
   if (since === 0) return 0;
   const offset = Math.min(offsetOf(since), await context.events.tail(caller, threadId));
   if (offset === 0) return 0;
-  const [at] = await context.events.read(caller, threadId, { afterSeq: offset - 1, limit: 1 });
+  const [at] = await context.events.read(caller, threadId, { afterSeq: offset - 1, limit: 1, bare: true });
   const run = at && (await findRun(context, caller, threadId, at.runId));
   return Math.min(run?.afterSeq ?? 0, offset);
 }
@@ -83,8 +82,9 @@ class ThreadReader {
     public cursor: number,
   ) {}
 
-  page(afterSeq: number): Promise<StoredEvent[]> {
-    return this.context.events.read(this.caller, this.threadId, { afterSeq, limit: PAGE });
+  /** Empty at the log's end. */
+  page(afterSeq: number, bare = false): Promise<StoredEvent[]> {
+    return this.context.events.read(this.caller, this.threadId, { afterSeq, limit: PAGE, bare });
   }
 
   /** Learns what later attempts superseded. */
@@ -114,7 +114,7 @@ class ThreadReader {
       for (const stored of page) {
         if (stored.runId === runId && stored.seq < end && !this.#isSuperseded(stored)) translator.translate(stored);
       }
-      if (page.length < PAGE || (page.at(-1)?.seq ?? 0) >= end) break;
+      if ((page.at(-1)?.seq ?? 0) >= end) break;
     }
     return translator;
   }

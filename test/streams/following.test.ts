@@ -104,6 +104,61 @@ describe('reading events', () => {
   });
 });
 
+describe('events that refer to values', () => {
+  const values = new Map([
+    ['list', '[1,2]'],
+    ['text', '"é"'],
+  ]);
+  const asked: string[][] = [];
+  const readReferences = async (tenant: string, threadId: string, keys: string[]) => {
+    asked.push([tenant, threadId, ...keys]);
+    return new Map([...values].filter(([key]) => keys.includes(key)));
+  };
+  const data = '{"a":,"ß":,"b":}';
+  const refs = [
+    { at: 5, key: 'list' },
+    { at: 10, key: 'text' },
+    { at: 15, key: 'list' },
+  ];
+
+  it('are whole for every reader', async () => {
+    const reader = await openEventLog(database, { readReferences });
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    run.append(said('before'));
+    run.append({ ns: '', event: 'values', data, refs });
+    run.append(said('after'));
+    const whole = { a: [1, 2], ß: 'é', b: [1, 2] };
+    expect(texts(await collect(reader.log, threadId, 3))).toEqual(['before', whole, 'after']);
+    expect(asked).toEqual([['acme', threadId, 'list', 'text']]);
+    expect(texts(await reader.log.read(caller(), threadId, { afterSeq: 0 }))).toEqual(['before', whole, 'after']);
+    const bare = await reader.log.read(caller(), threadId, { afterSeq: 0, bare: true });
+    expect(bare.map((event) => event.data)).toEqual(['"before"', data, '"after"']);
+    await run.close();
+    await reader.close();
+  });
+
+  it('are passed over when a value is gone', async () => {
+    const reader = await openEventLog(database, { readReferences });
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'gone' }] });
+    run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'list' }] });
+    await run.close();
+    expect(texts(await reader.log.read(caller(), threadId, { afterSeq: 0 }))).toEqual([[1, 2]]);
+    expect(offsets(await collect(reader.log, threadId, 1))).toEqual([2]);
+    await reader.close();
+  });
+
+  it('cannot be read where nobody reads the values', async () => {
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'list' }] });
+    await run.close();
+    await expect(log.read(caller(), threadId, { afterSeq: 0 })).rejects.toMatchObject({ code: 'internal' });
+  });
+});
+
 describe('following events', () => {
   it('is woken by the change stream, long before it would look by itself', async () => {
     const reader = await openEventLog(database, { pollMs: 600_000 });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MongoClient } from 'mongodb';
-import { ColloquyError, CONTROL_EVENTS, errorCode } from '../../protocol/index.js';
+import { ColloquyError, CONTROL_EVENTS, errorCode, type StoredEvent } from '../../protocol/index.js';
 import { ensureIndexes, type EventLog, type RunLog } from '../../streams/index.js';
 import { caller, collect, fence, offsets, openEventLog, proxiedServer, said, scope, texts, upTo } from './support.js';
 
@@ -19,8 +19,14 @@ afterAll(async () => {
   await close();
 });
 
-function readAll(threadId: string, reader = log) {
-  return reader.read(caller(), threadId, { afterSeq: 0, limit: 20_000 });
+/** Reads on until there is no more: what is large comes in several answers. */
+async function readAll(threadId: string, reader = log): Promise<StoredEvent[]> {
+  const all: StoredEvent[] = [];
+  for (;;) {
+    const more = await reader.read(caller(), threadId, { afterSeq: all.at(-1)?.seq ?? 0, limit: 20_000 });
+    if (more.length === 0) return all;
+    all.push(...more);
+  }
 }
 
 describe('writing events', () => {
@@ -100,6 +106,34 @@ describe('writing events', () => {
     run.append(said(1));
     await expect(run.flush()).rejects.toMatchObject({ code: 'unavailable', message: 'not recorded' });
     await expect(run.close()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('writes an event, and what comes behind it, once what it stands on is stored', async () => {
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    run.append(said(1));
+    expect(await run.flush()).toBe(1);
+    let store: () => void = () => undefined;
+    run.append(said(2));
+    run.append({ ...said(3), after: new Promise<void>((resolve) => (store = resolve)) });
+    run.append(said(4));
+    const all = run.flush();
+    expect(texts(await collect(log, threadId, 2))).toEqual([1, 2]);
+    const other = log.open(scope(randomUUID()));
+    other.append(said('other'));
+    await other.close();
+    expect(texts(await readAll(threadId))).toEqual([1, 2]);
+    store();
+    expect(await all).toBe(4);
+    expect(texts(await readAll(threadId))).toEqual([1, 2, 3, 4]);
+    await run.close();
+  });
+
+  it('ends with the error of what an event stands on', async () => {
+    const run = log.open(scope(randomUUID()));
+    run.append({ ...said(1), after: Promise.reject(new ColloquyError('fence_lost', 'not stored')) });
+    await expect(run.flush()).rejects.toMatchObject({ code: 'fence_lost', message: 'not stored' });
+    await expect(run.close()).rejects.toMatchObject({ code: 'fence_lost' });
   });
 
   it('goes on after events that came since its tail was known', async () => {
@@ -266,7 +300,7 @@ describe('writing events', () => {
     for (let n = 6; n <= 2_500; n += 1) run.append(said(n));
     expect(await run.flush()).toBe(2_500);
     await run.close();
-    const events = await log.read(caller(), threadId, { afterSeq: 0, limit: 3_000 });
+    const events = await readAll(threadId);
     expect(offsets(events)).toEqual(upTo(2_500));
     expect(texts(events).slice(5)).toEqual(upTo(2_500).slice(5));
     expect((texts(events)[4] as string).slice(0, 3)).toBe('5 x');

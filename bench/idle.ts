@@ -1,0 +1,80 @@
+import type { Bench } from './bench.js';
+import { sdkClient, type House } from './house.js';
+import { median } from './measure.js';
+import { processUse } from './process-use.js';
+
+const WAKES = 100;
+/** One in a hundred is awake at the end. */
+const CONVERSATIONS_PER_WAKE = 100;
+const CLIENTS = 16;
+const GOAL = 2;
+const INPUT = { text: 'hello' };
+
+const COLD = 'turn of a conversation at rest';
+const AWAKE = 'turn of one that is awake';
+
+export const idle: Bench = {
+  name: 'idle',
+  question: `What do ${WAKES * CONVERSATIONS_PER_WAKE} conversations at rest cost, and how long does the turn take that wakes one?`,
+
+  async run(house, { samples = WAKES }) {
+    await house.worker();
+    const client = sdkClient(await house.api());
+    const turn = (threadId: string) => client.runs.wait(threadId, 'one', { input: INPUT });
+    const begin = async () => {
+      const { thread_id: threadId } = await client.threads.create();
+      await turn(threadId);
+      return threadId;
+    };
+    const awake = await begin();
+    const one = memory(house);
+    const threads: string[] = [];
+    const total = samples * CONVERSATIONS_PER_WAKE;
+    const notes = [`1 conversation: ${one}`];
+    const beginSome = async () => {
+      while (threads.length < total) {
+        const place = threads.push('') - 1;
+        threads[place] = await begin();
+        if (threads.length % 1_000 === 0) house.say(`${threads.length} conversations: ${memory(house)}`);
+      }
+    };
+    await Promise.all(Array.from({ length: CLIENTS }, beginSome));
+    notes.push(`${total} conversations: ${memory(house)}`);
+
+    const measured: Record<string, number[]> = { [COLD]: [], [AWAKE]: [] };
+    // The oldest are the first that a worker has let go.
+    for (const threadId of threads.slice(0, samples)) {
+      measured[COLD]?.push(await timed(() => turn(threadId)));
+      await turn(awake);
+      measured[AWAKE]?.push(await timed(() => turn(awake)));
+    }
+    notes.push(`${samples} of them awake: ${memory(house)}`, 'ratio: to the turn of one that is awake');
+    const p50 = (name: string) => median(measured[name] ?? []);
+    const ratio = p50(COLD) / p50(AWAKE);
+    return {
+      result: {
+        name: 'idle',
+        unit: 'ms',
+        ours: p50(COLD),
+        against: { [AWAKE]: p50(AWAKE) },
+        ratio,
+        goal: GOAL,
+        met: ratio <= GOAL,
+        n: samples,
+      },
+      samples: measured,
+      notes,
+    };
+  },
+};
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  await work();
+  return performance.now() - begun;
+}
+
+/** Of every process, in MB. */
+function memory(house: House): string {
+  return [...house.pids].map(([name, pid]) => `${name} ${processUse(pid).memoryMb.toFixed(0)} MB`).join(', ');
+}
