@@ -92,7 +92,9 @@ class Step {
     await this.#saver.flush();
     this.#finished.push(...this.#progress.finished);
     if (!drained) return this.#end();
-    return this.#mayGoOn() ? undefined : this.#report('continue');
+    if (!this.#mayGoOn()) return this.#report('continue');
+    this.#saver.remember();
+    return undefined;
   }
 
   async #stream(begun: boolean, tap: Tap): Promise<void> {

@@ -5,6 +5,7 @@ import {
   blobGroup,
   checkpointGroup,
   checkpointKey,
+  chunkGroup,
   prefixRange,
   threadPrefix,
   writeGroups,
@@ -77,6 +78,8 @@ class StateCopy {
     const { tenant, from } = this.#place;
     await this.#copyMissing(await this.#keys({ group: blobGroup(tenant, from) }));
     await this.#copyMissing(await this.#keys({ group: prefixRange(writeGroups(tenant, from)) }));
+    // Last: a value or write is stored with its chunks, so those of everything seen are there.
+    await this.#copyMissing(await this.#keys({ group: chunkGroup(tenant, from) }));
   }
 
   /** Copies what a head stands on and is not there yet, and takes away what was rolled back meanwhile. */

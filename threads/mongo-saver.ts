@@ -17,12 +17,15 @@ import {
 } from '@langchain/langgraph-checkpoint';
 import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
 import { ColloquyError, type Head } from '../protocol/index.js';
-import { MongoHeads, type HeadChange } from './heads.js';
+import { ChannelValues, type Held } from './channel-values.js';
+import { MongoHeads } from './heads.js';
+import type { Leaf } from './long-list.js';
 import { answeredWithin } from './mongo-errors.js';
+import { mergeWrite, withEarly, type StateCommit } from './state-commit.js';
 import {
-  blobGroup,
-  blobKey,
+  bytes,
   checkpointGroup,
+  chunkGroup,
   checkpointKey,
   parseCheckpointKey,
   prefixRange,
@@ -31,13 +34,11 @@ import {
   writeKey,
   type StateDocument,
 } from './state-documents.js';
-
-/** Serialized channel without a value at that version. */
-export const EMPTY = 'empty';
+import { StateSerializer } from './state-serializer.js';
+import { StateValues } from './state-values.js';
 
 /** A commit that takes longer is given up: the step is tried again, and its fence shuts a late one out. */
 const COMMIT_MS = 45_000;
-
 export interface SaverOptions {
   client: MongoClient;
   db: Db;
@@ -46,32 +47,33 @@ export interface SaverOptions {
   exclusive?: boolean;
 }
 
-/** Documents to store and how heads move, in one transaction. */
-export interface StateCommit {
-  /** Fresh keys: inserted. */
-  inserts: StateDocument[];
-  /** Keys that may be there: special writes and checkpoints are replaced, regular writes and values kept. */
-  merges: StateDocument[];
-  /** Asked for right before the commit, when everything else is stored. */
-  head: () => Promise<HeadChange>;
-}
-
 /**
- * LangGraph's checkpoint saver on MongoDB, bound to a tenant. Channel values are stored once per version, so a step costs what it changed.
+ * LangGraph's checkpoint saver on MongoDB, bound to a tenant. Channel values are stored once per version, and a long list in chunks that its
+ * versions share, so a step costs what it changed.
  * A checkpoint and the move of the thread's head are one transaction: nothing is ever half written, and "newest" is what the head says.
  * Versions carry a random part, as two branches of a thread may both make version 5.
  */
 export class MongoSaver extends BaseCheckpointSaver<string> {
   readonly tenant: string;
   protected readonly heads: MongoHeads;
+  protected readonly channels: ChannelValues;
+  readonly #values: StateValues;
   readonly #client: MongoClient;
   readonly #documents: Collection<StateDocument>;
   readonly #exclusive: boolean;
+  readonly #serializer: StateSerializer;
   #rev: number | undefined;
 
   constructor(options: SaverOptions) {
-    super();
+    const serializer = new StateSerializer();
+    super(serializer);
     this.tenant = options.tenant;
+    this.#serializer = serializer;
+    this.#values = new StateValues(options.tenant, serializer, {
+      read: (keys) => this.readDocuments(keys),
+      take: (key) => this.takeLeaf(key),
+    });
+    this.channels = new ChannelValues(options.tenant, this.#values, (keys) => this.readDocuments(keys));
     this.heads = new MongoHeads(options.db);
     this.#client = options.client;
     this.#exclusive = options.exclusive ?? false;
@@ -87,6 +89,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
     if (config.configurable?.thread_id === undefined) return undefined; // LangGraph's contract for a config that addresses nothing
     const { threadId, ns, checkpointId } = this.address(config);
+    if (checkpointId !== undefined) await this.#expectedRev(threadId);
     const id = checkpointId ?? (await this.newest(threadId, ns));
     if (id === undefined) return undefined;
     const key = checkpointKey(this.tenant, threadId, ns, id);
@@ -94,7 +97,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       this.readDocument(key),
       this.readGroup(writeGroup(this.tenant, threadId, ns, id)),
     ]);
-    return document === undefined ? undefined : this.#tuple(document, writes, config);
+    return document === undefined ? undefined : this.#tuple(document, writes, config, this.sharesChunks);
   }
 
   override async *list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
@@ -135,16 +138,19 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     newVersions: ChannelVersions,
   ): Promise<RunnableConfig> {
     const { threadId, ns } = this.address(config);
-    const inserts = await this.encodeCheckpoint(config, checkpoint, metadata, newVersions);
+    const { documents, held } = this.encodeCheckpoint(config, checkpoint, metadata, newVersions);
     const heads = { [ns]: { checkpointId: checkpoint.id, run: 0, step: metadata.step ?? 0, base: 0, tail: 0 } };
     const rev = await this.#expectedRev(threadId);
     const head = () => Promise.resolve({ heads, ...(rev !== undefined && { rev }) });
     try {
-      await this.commit(threadId, { inserts, merges: [], head });
+      await this.commit(threadId, { inserts: documents, merges: [], head });
+      this.channels.committed(held);
     } catch (error) {
+      // What was not stored is nothing to build on.
+      this.channels.release();
       // Only a caller who numbers versions or repeats ids himself meets what is there already.
       if ((error as { code?: unknown }).code !== 11000) throw error;
-      await this.commit(threadId, { inserts: [], merges: inserts, head });
+      await this.commit(threadId, { inserts: [], merges: documents, head });
     }
     if (rev !== undefined) this.#rev = rev + 1;
     return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
@@ -157,10 +163,10 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     taskPath = '',
   ): Promise<void> {
     const { threadId } = this.address(config);
-    const merges = await this.encodeWrites(config, writes, taskId, taskPath);
+    const { documents: merges, chunks: inserts } = this.encodeWrites(config, writes, taskId, taskPath);
     const rev = await this.#expectedRev(threadId);
     await this.commit(threadId, {
-      inserts: [],
+      inserts,
       merges,
       head: () => Promise.resolve({ heads: {}, ...(rev !== undefined && { rev }) }),
     });
@@ -168,6 +174,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   override async deleteThread(threadId: string): Promise<void> {
+    this.channels.release();
     await this.heads.remove(this.tenant, threadId);
     await this.#documents.deleteMany({ group: prefixRange(threadPrefix(this.tenant, threadId)) });
   }
@@ -179,6 +186,26 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     if (keys.length === 0) return;
     await this.#documents.deleteMany({ _id: { $in: keys } });
     await this.#documents.deleteMany({ group: { $in: groups } });
+  }
+
+  /** Key of the committed document that holds a live channel value, told by identity; undefined: it is held by none, or not known to be. */
+  blobOf(value: object): string | undefined {
+    return this.channels.heldBy(value);
+  }
+
+  /** The channel value that {@link blobOf} gave the key of. Errors: `not_found`. */
+  readValue(threadId: string, key: string): Promise<unknown> {
+    return this.channels.readOne(threadId, key);
+  }
+
+  /** Whether a new version of a list may name chunks of the last one: only where a commit fails when somebody could have removed them. */
+  protected get sharesChunks(): boolean {
+    return this.#exclusive;
+  }
+
+  /** A leaf of a list that is kept decoded. */
+  protected takeLeaf(_key: string): Leaf | undefined {
+    return undefined;
   }
 
   readHead(threadId: string): Promise<Head> {
@@ -218,34 +245,27 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return { threadId, ns: ns as string, ...(id ? { checkpointId: id as string } : {}) };
   }
 
-  protected async encodeCheckpoint(
+  /** Encoded when it returns: a graph may change its values right after. */
+  protected encodeCheckpoint(
     config: RunnableConfig,
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
     newVersions: ChannelVersions,
     labels?: Record<string, unknown>,
-  ): Promise<StateDocument[]> {
+  ): { documents: StateDocument[]; held: Held } {
     const { threadId, ns, checkpointId: parent } = this.address(config);
     const { channel_values: values, ...rest } = copyCheckpoint(checkpoint);
-    const blobs = Object.entries(newVersions).map(async ([channel, version]): Promise<StateDocument> => {
-      const _id = blobKey(this.tenant, threadId, ns, channel, version);
-      const group = blobGroup(this.tenant, threadId);
-      if (!(channel in values)) return { _id, group, type: EMPTY, data: new Uint8Array() };
-      const [type, data] = await this.serde.dumpsTyped(values[channel]);
-      return { _id, group, type, data };
-    });
-    const [type, data] = await this.serde.dumpsTyped(rest);
-    const [, metadataText] = await this.serde.dumpsTyped(metadata);
+    const place = { threadId, ns, isTracked: this.sharesChunks };
+    const { documents, held } = this.channels.encode(place, values, newVersions);
     const document: StateDocument = {
       _id: checkpointKey(this.tenant, threadId, ns, checkpoint.id),
       group: checkpointGroup(this.tenant, threadId, ns),
-      type,
-      data,
-      metadata: new TextDecoder().decode(metadataText),
+      ...this.#serializer.dumps(rest),
+      metadata: new TextDecoder().decode(this.#serializer.dumps(metadata).data),
       ...(labels !== undefined && { labels: JSON.stringify(labels) }),
       ...(parent !== undefined && { parent }),
     };
-    return [document, ...(await Promise.all(blobs))];
+    return { documents: [document, ...documents], held };
   }
 
   /** What the history shows and is searched by. */
@@ -255,12 +275,13 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return { ...labels, ...metadata };
   }
 
-  protected async encodeWrites(
+  /** Encoded when it returns. */
+  protected encodeWrites(
     config: RunnableConfig,
     writes: PendingWrite[],
     taskId: string,
     path: string,
-  ): Promise<StateDocument[]> {
+  ): { documents: StateDocument[]; chunks: StateDocument[] } {
     const { threadId, ns, checkpointId } = this.address(config);
     if (checkpointId === undefined) {
       throw new ColloquyError(
@@ -272,23 +293,28 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       );
     }
     const group = writeGroup(this.tenant, threadId, ns, checkpointId);
-    return Promise.all(
-      writes.map(async ([channel, value], position): Promise<StateDocument> => {
-        const index = WRITES_IDX_MAP[channel] ?? position;
-        const [type, data] = await this.serde.dumpsTyped(value);
-        return { _id: writeKey(group, taskId, index), group, type, data, write: { taskId, path, index, channel } };
-      }),
-    );
+    const encoded = writes.map(([channel, value], position) => {
+      const index = WRITES_IDX_MAP[channel] ?? position;
+      const { fields, chunks } = this.#values.encode(threadId, value);
+      const write = { taskId, path, index, channel };
+      return { document: { _id: writeKey(group, taskId, index), group, ...fields, write }, chunks };
+    });
+    return {
+      documents: encoded.map(({ document }) => document),
+      chunks: encoded.flatMap(({ chunks }) => chunks),
+    };
   }
 
   /** Stores documents and moves the head, or does nothing. Errors: `fence_lost`. */
   protected async commit(threadId: string, commit: StateCommit): Promise<void> {
+    const { early, inserts } = withEarly(commit.inserts, chunkGroup(this.tenant, threadId));
     const store = (session: ClientSession) =>
       session.withTransaction(async () => {
-        if (commit.inserts.length > 0) await this.#documents.insertMany(commit.inserts, { session });
+        if (inserts.length > 0) await this.#documents.insertMany(inserts, { session });
         if (commit.merges.length > 0) await this.#documents.bulkWrite(commit.merges.map(mergeWrite), { session });
         await this.heads.change(session, this.tenant, threadId, await commit.head());
       });
+    for (const chunk of early) await answeredWithin(COMMIT_MS, this.#documents.insertOne(chunk));
     await answeredWithin(
       COMMIT_MS,
       this.heads.unblocked(() => this.#client.withSession(store)),
@@ -307,21 +333,15 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return this.#documents.find({ group }).toArray();
   }
 
-  async #tuple(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
+  async #tuple(
+    document: StateDocument,
+    writes: StateDocument[],
+    config: RunnableConfig,
+    isTracked = false,
+  ): Promise<CheckpointTuple> {
     const { threadId, ns, id } = parseCheckpointKey(document._id);
     const rest = (await this.serde.loadsTyped(document.type, bytes(document))) as Omit<Checkpoint, 'channel_values'>;
-    const keys = Object.entries(rest.channel_versions).map(
-      ([channel, version]) => [blobKey(this.tenant, threadId, ns, channel, version), channel] as const,
-    );
-    const channels = new Map(keys);
-    const values: Record<string, unknown> = {};
-    const stored = new Map((await this.readDocuments([...channels.keys()])).map((blob) => [blob._id, blob]));
-    // Channel order is the order of their versions, as in-process.
-    for (const [key, channel] of channels) {
-      const blob = stored.get(key);
-      if (blob === undefined || blob.type === EMPTY) continue;
-      values[channel] = await this.serde.loadsTyped(blob.type, bytes(blob));
-    }
+    const values = await this.channels.decode({ threadId, ns, isTracked }, rest.channel_versions);
     const configurable = { ...config.configurable, thread_id: threadId, checkpoint_ns: ns };
     const checkpoint: Checkpoint = { ...rest, channel_values: values };
     if (checkpoint.v < 4 && document.parent !== undefined)
@@ -330,7 +350,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       config: { configurable: { ...configurable, checkpoint_id: id } },
       checkpoint,
       metadata: await this.metadataOf(document),
-      pendingWrites: await this.#pendingWrites(writes),
+      pendingWrites: await this.pendingWrites(threadId, writes),
       ...(document.parent !== undefined && {
         parentConfig: { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: document.parent } },
       }),
@@ -339,42 +359,28 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
 
   /** Checkpoints before format 4 kept `Send`s as writes of their parent; now they are a channel. */
   async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
-    const writes = await this.#pendingWrites(await this.readGroup(writeGroup(this.tenant, threadId, ns, parent)));
+    const writes = await this.pendingWrites(
+      threadId,
+      await this.readGroup(writeGroup(this.tenant, threadId, ns, parent)),
+    );
     const versions = Object.values(checkpoint.channel_versions);
     checkpoint.channel_values[TASKS] = writes.filter(([, channel]) => channel === TASKS).map(([, , value]) => value);
     checkpoint.channel_versions[TASKS] =
       versions.length > 0 ? maxChannelVersion(...versions) : this.getNextVersion(undefined);
   }
 
-  async #pendingWrites(documents: StateDocument[]): Promise<CheckpointPendingWrite[]> {
+  protected async pendingWrites(threadId: string, documents: StateDocument[]): Promise<CheckpointPendingWrite[]> {
     const writes = documents.flatMap((document) =>
       document.write === undefined ? [] : [{ document, write: document.write }],
     );
     const key = ({ path, taskId, index }: (typeof writes)[number]['write']) => writesSortKey(path, taskId, index);
     writes.sort((a, b) => compareWritesSortKeys(key(a.write), key(b.write)));
-    return Promise.all(
-      writes.map(
-        async ({ document, write }): Promise<CheckpointPendingWrite> => [
-          write.taskId,
-          write.channel,
-          await this.serde.loadsTyped(document.type, bytes(document)),
-        ],
-      ),
+    const decoded = await this.#values.decode(
+      threadId,
+      writes.map(({ document }) => document),
     );
+    return writes.map(({ write }, index) => [write.taskId, write.channel, decoded[index]?.value]);
   }
-}
-
-function mergeWrite(document: StateDocument) {
-  const { _id, ...fields } = document;
-  const replaced = document.metadata !== undefined || (document.write?.index ?? 0) < 0;
-  const update = replaced ? { $set: fields } : { $setOnInsert: fields };
-  return { updateOne: { filter: { _id }, update, upsert: true } };
-}
-
-/** Serialized data, as the driver gave it or as it was encoded. */
-export function bytes(document: StateDocument): Uint8Array {
-  const { data } = document;
-  return data instanceof Uint8Array ? data : data.buffer.subarray(0, data.position);
 }
 
 function same(a: unknown, b: unknown): boolean {

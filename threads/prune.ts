@@ -1,12 +1,17 @@
 import type { Collection, Db, Filter, MongoClient } from 'mongodb';
 import type { Checkpoint, CheckpointMetadata } from '@langchain/langgraph-checkpoint';
 import type { Head } from '../protocol/index.js';
-import { EMPTY, MongoSaver, bytes } from './mongo-saver.js';
+import { EMPTY } from './channel-values.js';
+import { MongoSaver } from './mongo-saver.js';
 import {
   blobGroup,
   blobKey,
+  bytes,
   checkpointGroup,
   checkpointKey,
+  chunkGroup,
+  chunkKey,
+  chunksOf,
   parseCheckpointKey,
   prefixRange,
   writeGroup,
@@ -16,6 +21,8 @@ import {
 
 /** Documents removed at once. */
 const BATCH = 500;
+/** What a document names, without its data. */
+const NAMES = { list: 1, parts: 1 } as const;
 
 /**
  * Takes away the checkpoints that a thread's newest state does not stand on, with their values and pending writes. A run may work on the
@@ -45,6 +52,7 @@ class Pruner extends MongoSaver {
     const old = await this.#keys(checkpoints);
     const values = await this.#keys({ group: blobGroup(tenant, threadId) });
     const writes = await this.#keys({ group: prefixRange(writeGroups(tenant, threadId)) });
+    const chunks = await this.#keys({ group: chunkGroup(tenant, threadId) });
     const kept = await this.#standsOn(await this.readHead(threadId));
     await this.#remove(old.filter((key) => !kept.has(key)));
     await this.#client.withSession((session) =>
@@ -53,6 +61,31 @@ class Pruner extends MongoSaver {
     const left = await this.#needed(await this.#stored.find(checkpoints).toArray());
     await this.#remove(values.filter((key) => !left.values.has(key)));
     await this.#remove(writes.filter((key) => !left.writes.some((group) => key.startsWith(group))));
+    const named = await this.#chunksOfAll();
+    await this.#remove(chunks.filter((key) => !named.has(key)));
+  }
+
+  /** Keys of the chunks that values and writes are put together from. What a commit before its end has stored is named by nothing yet. */
+  async #chunksOfAll(): Promise<Set<string>> {
+    const { tenant, threadId } = this;
+    const named = new Set<string>();
+    const groups = [{ group: blobGroup(tenant, threadId) }, { group: prefixRange(writeGroups(tenant, threadId)) }];
+    const composed = [{ list: { $exists: true } }, { parts: { $exists: true } }];
+    for (const filter of groups.flatMap((group) => composed.map((kind) => ({ ...group, ...kind })))) {
+      for await (const document of this.#stored.find(filter, { projection: NAMES })) {
+        for (const id of chunksOf(document)) named.add(chunkKey(tenant, threadId, id));
+      }
+    }
+    for (let row = [...named]; row.length > 0; ) {
+      const below: string[] = [];
+      for (let next = 0; next < row.length; next += BATCH) {
+        const page = { _id: { $in: row.slice(next, next + BATCH) } };
+        for await (const document of this.#stored.find(page, { projection: NAMES })) below.push(...chunksOf(document));
+      }
+      row = below.map((id) => chunkKey(tenant, threadId, id)).filter((key) => !named.has(key));
+      for (const key of row) named.add(key);
+    }
+    return named;
   }
 
   /** Keys of the checkpoints that must stay: the newest of each namespace, and those that hold a part of its values. */

@@ -2,15 +2,20 @@ import type { Binary } from 'mongodb';
 
 /**
  * The keys of collection `checkpoints`: `<tenant>/<thread>/<kind>/…`, so that one prefix holds a thread, and one holds each kind of it.
- * Kinds: `c` a checkpoint without its values, `b` one channel's value at one version, `w` one pending write of a task.
+ * Kinds: `c` a checkpoint without its values, `b` one channel's value at one version, `w` one pending write of a task, `l` a chunk that values
+ * and writes are put together from.
  */
 export interface StateDocument {
   _id: string;
-  /** What it is looked up with besides its key: see {@link checkpointGroup}, {@link writeGroup}, {@link blobGroup}. */
+  /** What it is looked up with besides its key: see {@link checkpointGroup}, {@link writeGroup}, {@link blobGroup}, {@link chunkGroup}. */
   group: string;
   /** Type tag of the serializer. */
   type: string;
   data: Binary | Uint8Array;
+  /** `b` of a long list, and an inner node of one: ids of the chunks before the elements in `data`, by height, leaves first. */
+  list?: string[][];
+  /** `b`, `w` and leaves over 1 MB: ids of the chunks that hold the data. */
+  parts?: string[];
   /** `c`: parent checkpoint id. */
   parent?: string;
   /** `c`: metadata as JSON, as LangGraph gave it. */
@@ -54,6 +59,25 @@ export function blobKey(
   version: string | number,
 ): string {
   return `${blobGroup(tenant, threadId)}${part(ns)}/${part(channel)}/${version}`;
+}
+
+export function chunkGroup(tenant: string, threadId: string): string {
+  return `${threadPrefix(tenant, threadId)}l/`;
+}
+
+/** Values name chunks by id alone, so that a copy of a thread needs no change in them. */
+export function chunkKey(tenant: string, threadId: string, id: string): string {
+  return `${chunkGroup(tenant, threadId)}${id}`;
+}
+
+/** Ids of the chunks a document is put together from, without those that they name in turn. */
+export function chunksOf({ list, parts }: Pick<StateDocument, 'list' | 'parts'>): string[] {
+  return [...(list ?? []).flat(), ...(parts ?? [])];
+}
+
+/** Serialized data, as the driver gave it or as it was encoded. */
+export function bytes({ data }: Pick<StateDocument, 'data'>): Uint8Array {
+  return data instanceof Uint8Array ? data : data.buffer.subarray(0, data.position);
 }
 
 /** Prefix of the groups of all pending writes of a thread. */

@@ -8,9 +8,12 @@ import type {
 } from '@langchain/langgraph-checkpoint';
 import { decodeFence, type Fence, type Head, type NamespaceHead } from '../protocol/index.js';
 import { stateError } from './mongo-errors.js';
-import { MongoSaver, type SaverOptions, type StateCommit } from './mongo-saver.js';
+import type { Held } from './channel-values.js';
+import type { Leaf } from './long-list.js';
+import { MongoSaver, type SaverOptions } from './mongo-saver.js';
+import type { StateCommit } from './state-commit.js';
 import type { StateCache } from './state-cache.js';
-import { writeGroup, type StateDocument } from './state-documents.js';
+import { chunkKey, writeGroup, type StateDocument } from './state-documents.js';
 
 /** LangGraph's step number of a thread without a checkpoint. */
 const BEFORE_FIRST_STEP = -2;
@@ -56,6 +59,7 @@ interface Piece {
   inserts: StateDocument[];
   merges: StateDocument[];
   heads: Record<string, NamespaceHead | null>;
+  held: Held;
 }
 
 /**
@@ -66,7 +70,7 @@ export class StepSaver extends MongoSaver {
   readonly #options: StepSaverOptions;
   readonly #run: number;
   #head: { rev: number; heads: Record<string, NamespaceHead> };
-  #pending: Promise<Piece>[] = [];
+  #pending: Piece[] = [];
   #flushing: Promise<void> = Promise.resolve();
   #tail: number;
   #timer: NodeJS.Timeout | undefined;
@@ -119,13 +123,9 @@ export class StepSaver extends MongoSaver {
     this.#writes.set(prefix, []);
     const { runId, runMetadata, fence } = this.#options;
     const labels = { ...runMetadata, run_id: runId, run_attempt: decodeFence(fence).attempt };
-    const encoded = this.encodeCheckpoint(config, checkpoint, metadata, newVersions, labels);
-    this.#pending.push(
-      encoded.then((inserts) => {
-        for (const document of inserts) this.#options.cache.set(document._id, [document]);
-        return { inserts, merges: [], heads };
-      }),
-    );
+    const { documents, held } = this.encodeCheckpoint(config, checkpoint, metadata, newVersions, labels);
+    for (const document of documents) this.#options.cache.set(document._id, [document]);
+    this.#pending.push({ inserts: documents, merges: [], heads, held });
     if (this.#worked.delete(ns)) {
       await this.flush(this.#options.beforeCommit());
       this.#options.onCommit({ ns, step });
@@ -138,21 +138,23 @@ export class StepSaver extends MongoSaver {
     return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
   }
 
-  override putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string, taskPath = ''): Promise<void> {
+  override async putWrites(
+    config: RunnableConfig,
+    writes: PendingWrite[],
+    taskId: string,
+    taskPath = '',
+  ): Promise<void> {
     const { threadId, ns, checkpointId = '' } = this.address(config);
     if (taskId !== NULL_TASK_ID && !taskPath.endsWith(START)) this.#worked.add(ns);
     const prefix = writeGroup(this.tenant, threadId, ns, checkpointId);
-    const encoded = this.encodeWrites(config, writes, taskId, taskPath);
-    this.#pending.push(
-      encoded.then((documents) => {
-        this.#writes.set(prefix, mergeDocuments(this.#writes.get(prefix), documents));
-        const fresh = this.#fresh.has(prefix);
-        return { inserts: fresh ? documents : [], merges: fresh ? [] : documents, heads: {} };
-      }),
-    );
+    const { documents, chunks } = this.encodeWrites(config, writes, taskId, taskPath);
+    for (const chunk of chunks) this.#options.cache.set(chunk._id, [chunk]);
+    this.#writes.set(prefix, mergeDocuments(this.#writes.get(prefix), documents));
+    const isFresh = this.#fresh.has(prefix);
+    const inserts = isFresh ? [...chunks, ...documents] : chunks;
+    this.#pending.push({ inserts, merges: isFresh ? [] : documents, heads: {}, held: [] });
     // Answers and updates of a command are safe with the request until a task has worked with them.
     if (taskId !== NULL_TASK_ID) this.#schedule(WRITES_DELAY_MS);
-    return encoded.then(() => undefined);
   }
 
   /** Everything put so far is committed when it resolves. Errors: `fence_lost`, or the failure of an earlier commit. */
@@ -172,13 +174,26 @@ export class StepSaver extends MongoSaver {
     await own;
   }
 
-  /** Keeps what the next step on this worker will ask for. Call after the last flush. */
+  /** Keeps what the next go of the graph on this worker will ask for. Call after the last flush of one: its graph has ended. */
   remember(): void {
+    const { cache, threadId } = this.#options;
+    for (const leaf of this.channels.release().flatMap((list) => list.leaves)) {
+      // One that this step made is read as everybody else reads it: its elements may hold more than what is stored of them.
+      if (leaf.isDecoded) cache.keepLeaf(chunkKey(this.tenant, threadId, leaf.id), leaf);
+    }
     for (const [ns, head] of Object.entries(this.#head.heads)) {
       const prefix = writeGroup(this.tenant, this.#options.threadId, ns, head.checkpointId);
       const writes = this.#writes.get(prefix);
       if (writes !== undefined) this.#options.cache.set(this.#writesKey(prefix, this.#head.rev), writes);
     }
+  }
+
+  protected override get sharesChunks(): boolean {
+    return true; // each commit is for the revision that was read
+  }
+
+  protected override takeLeaf(key: string): Leaf | undefined {
+    return this.#options.cache.takeLeaf(key);
   }
 
   protected override async newest(threadId: string, ns: string): Promise<string | undefined> {
@@ -260,7 +275,7 @@ export class StepSaver extends MongoSaver {
   }
 
   async #commitPending(beforeHead: Promise<number> | undefined): Promise<void> {
-    const pieces = await Promise.all(this.#pending.splice(0));
+    const pieces = this.#pending.splice(0);
     if (pieces.length === 0) {
       await beforeHead;
       return;
@@ -275,6 +290,7 @@ export class StepSaver extends MongoSaver {
     try {
       await this.commit(this.#options.threadId, { inserts, merges: pieces.flatMap((piece) => piece.merges), head });
       this.#head.rev += 1;
+      this.channels.committed(pieces.flatMap(({ held }) => held));
     } catch (error) {
       this.#failure = { error };
       throw error;

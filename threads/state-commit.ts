@@ -1,0 +1,36 @@
+import type { HeadChange } from './heads.js';
+import { bytes, type StateDocument } from './state-documents.js';
+
+/** More bytes of chunks than this are stored before a commit, which then only names them. */
+const EARLY_BYTES = 4 * 1024 * 1024;
+
+/** Documents to store and how heads move, in one transaction. */
+export interface StateCommit {
+  /** Fresh keys: inserted. Chunks are only ever among these. */
+  inserts: StateDocument[];
+  /** Keys that may be there: special writes and checkpoints are replaced, regular writes and values kept. */
+  merges: StateDocument[];
+  /** Asked for right before the commit, when everything else is stored. */
+  head: () => Promise<HeadChange>;
+}
+
+/**
+ * Chunks to store before the commit, where they are many bytes, and what the commit inserts itself. Nobody sees chunks that nothing names:
+ * those of a commit that does not come about wait until the thread is pruned.
+ */
+export function withEarly(
+  documents: StateDocument[],
+  chunks: string,
+): { early: StateDocument[]; inserts: StateDocument[] } {
+  const early = documents.filter(({ group }) => group === chunks);
+  const size = early.reduce((sum, document) => sum + bytes(document).length, 0);
+  if (size <= EARLY_BYTES) return { early: [], inserts: documents };
+  return { early, inserts: documents.filter(({ group }) => group !== chunks) };
+}
+
+export function mergeWrite(document: StateDocument) {
+  const { _id, ...fields } = document;
+  const replaced = document.metadata !== undefined || (document.write?.index ?? 0) < 0;
+  const update = replaced ? { $set: fields } : { $setOnInsert: fields };
+  return { updateOne: { filter: { _id }, update, upsert: true } };
+}
