@@ -21,3 +21,4 @@ export type {
   ThreadTask,
   WireCheckpoint,
 } from './ports.js';
+export { toWireText } from './wire.js';

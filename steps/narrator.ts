@@ -1,6 +1,6 @@
 import type { NewEvent } from '../streams/index.js';
 import type { StepProgress } from './progress.js';
-import { checkpointPayload, debugCheckpointPayload, taskPayload, toWireText } from './wire.js';
+import { checkpointPayload, debugCheckpointPayload, taskPayload, toReferringText, type StoredValue } from './wire.js';
 
 type Json = Record<string, unknown>;
 
@@ -14,6 +14,8 @@ export interface NarratorOptions {
   recursionLimit: number;
   progress: StepProgress;
   append: (event: NewEvent) => void;
+  /** Of the values that events are told without, as they are stored already and large. */
+  storedValue: (value: object) => StoredValue | undefined;
   /** Namespaces that go on where an earlier step of the run left them: what LangGraph says again of them is dropped. */
   continued: ReadonlySet<string>;
   /** Ids of messages that are told: a subgraph that had finished says its own again as the output of its node. */
@@ -122,7 +124,7 @@ export class Narrator {
   }
 
   #append(ns: string, event: string, data: unknown): void {
-    this.#options.append({ ns, event, data: toWireText(data) });
+    this.#options.append({ ns, event, ...toReferringText(data, this.#options.storedValue) });
   }
 
   #payload(mode: string, payload: unknown): unknown {

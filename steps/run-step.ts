@@ -74,6 +74,7 @@ class Step {
       recursionLimit: this.#fullLimit(),
       progress: this.#progress,
       append: (event) => this.#context.log.append(event),
+      storedValue: (value) => this.#saver.storedValue(value),
       continued,
       retelling,
       ...(this.#request.told !== undefined && { told: this.#request.told }),

@@ -1,4 +1,6 @@
 /** How values of a graph look on the wire: JSON, messages as flat objects with a `type`, LangGraph's camel-case configs as checkpoints. */
+import { randomUUID } from 'node:crypto';
+import type { NewEvent } from '../streams/index.js';
 
 type Json = Record<string, unknown>;
 
@@ -10,6 +12,36 @@ export function toWireText(value: unknown): string {
 /** The same as plain data. */
 export function toWire<T = unknown>(value: unknown): T {
   return JSON.parse(toWireText(value)) as T;
+}
+
+/** Where a value of a graph is stored; `stored`: when it will be. */
+export interface StoredValue {
+  key: string;
+  stored?: Promise<unknown>;
+}
+
+/** Stands for a stored value until its place is known; no graph can have it in its text. */
+const MARK = `stored value ${randomUUID()}`;
+
+/** {@link toWireText} without the values that are stored: their places, and the last of them to be stored. */
+export function toReferringText(
+  value: unknown,
+  storedValue: (value: object) => StoredValue | undefined,
+): Pick<NewEvent, 'data' | 'refs' | 'after'> {
+  const found: StoredValue[] = [];
+  const text = JSON.stringify(value, function (this: unknown, key: string, made: unknown) {
+    const raw = (this as Json)[key];
+    const stored = typeof raw === 'object' && raw !== null ? storedValue(raw) : undefined;
+    if (stored === undefined) return flattenMessage.call(this, key, made);
+    found.push(stored);
+    return MARK;
+  });
+  if (found.length === 0) return { data: text ?? 'null' };
+  const parts = text.split(JSON.stringify(MARK));
+  let at = 0;
+  const refs = found.map(({ key }, index) => ({ at: (at += parts[index]?.length ?? 0), key }));
+  const waits = found.flatMap(({ stored }) => (stored === undefined ? [] : [stored]));
+  return { data: parts.join(''), refs, ...(waits.length > 0 && { after: Promise.all(waits) }) };
 }
 
 interface Message {

@@ -10,7 +10,7 @@ export const EMPTY = 'empty';
 /** Lists of channels that the next version may share chunks with, of one saver. */
 const LISTS_KEPT = 32;
 
-/** Values that documents hold, with the keys of these. */
+/** Long lists and large values that documents hold, with the keys of these. */
 export type Held = readonly (readonly [value: object, key: string])[];
 
 /** The values of a checkpoint's channels, a document for each version of each. Remembers lists for what comes next, and who holds what. */
@@ -40,7 +40,7 @@ export class ChannelValues {
       const name = listName(threadId, ns, channel);
       const { fields, chunks, list } = this.values.encode(threadId, value, this.#lists.get(name));
       if (isTracked) this.#track(name, list);
-      if (typeof value === 'object' && value !== null) held.push([value, _id]);
+      if (isLarge(value, fields)) held.push([value, _id]);
       return [{ _id, group, ...fields }, ...chunks];
     });
     return { documents, held };
@@ -66,7 +66,7 @@ export class ChannelValues {
       const channel = channels.get(key) ?? '';
       values[channel] = value;
       if (isTracked) this.#track(listName(threadId, ns, channel), list);
-      if (typeof value === 'object' && value !== null) this.#held.set(value, key);
+      if (isLarge(value, blobs[index])) this.#held.set(value, key);
     }
     return values;
   }
@@ -105,6 +105,12 @@ export class ChannelValues {
     const [oldest] = this.#lists.keys();
     if (this.#lists.size > LISTS_KEPT && oldest !== undefined) this.#lists.delete(oldest);
   }
+}
+
+/** Is in more than one document. */
+function isLarge(value: unknown, fields: Pick<StateDocument, 'list' | 'parts'> | undefined): value is object {
+  const isSplit = fields?.list !== undefined || fields?.parts !== undefined;
+  return isSplit && typeof value === 'object' && value !== null;
 }
 
 function listName(threadId: string, ns: string, channel: string): string {

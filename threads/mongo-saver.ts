@@ -21,7 +21,7 @@ import { ChannelValues, type Held } from './channel-values.js';
 import { MongoHeads } from './heads.js';
 import type { Leaf } from './long-list.js';
 import { answeredWithin } from './mongo-errors.js';
-import { mergeWrite, withEarly, type StateCommit } from './state-commit.js';
+import { inPortions, mergeWrite, withEarly, type StateCommit } from './state-commit.js';
 import {
   bytes,
   checkpointGroup,
@@ -188,7 +188,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     await this.#documents.deleteMany({ group: { $in: groups } });
   }
 
-  /** Key of the committed document that holds a live channel value, told by identity; undefined: it is held by none, or not known to be. */
+  /** Key of the committed document that holds a large live channel value, told by identity; undefined: it is held by none, or not known to be. */
   blobOf(value: object): string | undefined {
     return this.channels.heldBy(value);
   }
@@ -314,11 +314,18 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
         if (commit.merges.length > 0) await this.#documents.bulkWrite(commit.merges.map(mergeWrite), { session });
         await this.heads.change(session, this.tenant, threadId, await commit.head());
       });
-    for (const chunk of early) await answeredWithin(COMMIT_MS, this.#documents.insertOne(chunk));
+    await this.store(early);
     await answeredWithin(
       COMMIT_MS,
       this.heads.unblocked(() => this.#client.withSession(store)),
     );
+  }
+
+  /** Stores what nothing names yet. */
+  protected async store(documents: StateDocument[]): Promise<void> {
+    for (const together of inPortions(documents)) {
+      await answeredWithin(COMMIT_MS, this.#documents.insertMany(together, { ordered: false }));
+    }
   }
 
   protected async readDocument(key: string): Promise<StateDocument | undefined> {

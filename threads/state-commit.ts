@@ -28,6 +28,22 @@ export function withEarly(
   return { early, inserts: documents.filter(({ group }) => group !== chunks) };
 }
 
+/** Documents of one insert have about so many bytes. */
+export function inPortions(documents: StateDocument[]): StateDocument[][] {
+  const portions: StateDocument[][] = [];
+  let size = Infinity;
+  for (const document of documents) {
+    const length = bytes(document).length;
+    if (size + length > EARLY_BYTES) {
+      portions.push([]);
+      size = 0;
+    }
+    portions.at(-1)?.push(document);
+    size += length;
+  }
+  return portions;
+}
+
 export function mergeWrite(document: StateDocument) {
   const { _id, ...fields } = document;
   const replaced = document.metadata !== undefined || (document.write?.index ?? 0) < 0;

@@ -13,7 +13,7 @@ import type { Leaf } from './long-list.js';
 import { MongoSaver, type SaverOptions } from './mongo-saver.js';
 import type { StateCommit } from './state-commit.js';
 import type { StateCache } from './state-cache.js';
-import { chunkKey, writeGroup, type StateDocument } from './state-documents.js';
+import { chunkGroup, chunkKey, writeGroup, type StateDocument } from './state-documents.js';
 
 /** LangGraph's step number of a thread without a checkpoint. */
 const BEFORE_FIRST_STEP = -2;
@@ -60,6 +60,8 @@ interface Piece {
   merges: StateDocument[];
   heads: Record<string, NamespaceHead | null>;
   held: Held;
+  /** What is stored before the commit is. */
+  early?: Promise<void>;
 }
 
 /**
@@ -81,6 +83,7 @@ export class StepSaver extends MongoSaver {
   /** Complete pending writes by key prefix, of checkpoints this saver made or read. */
   readonly #writes = new Map<string, StateDocument[]>();
   readonly #fresh = new Set<string>();
+  readonly #storing = new WeakMap<object, { key: string; stored: Promise<void> }>();
 
   constructor(options: StepSaverOptions) {
     super(options);
@@ -125,7 +128,8 @@ export class StepSaver extends MongoSaver {
     const labels = { ...runMetadata, run_id: runId, run_attempt: decodeFence(fence).attempt };
     const { documents, held } = this.encodeCheckpoint(config, checkpoint, metadata, newVersions, labels);
     for (const document of documents) this.#options.cache.set(document._id, [document]);
-    this.#pending.push({ inserts: documents, merges: [], heads, held });
+    const { early, inserts } = held.length > 0 ? this.#early(threadId, documents, held) : { inserts: documents };
+    this.#pending.push({ inserts, merges: [], heads, held, ...(early && { early }) });
     if (this.#worked.delete(ns)) {
       await this.flush(this.#options.beforeCommit());
       this.#options.onCommit({ ns, step });
@@ -155,6 +159,12 @@ export class StepSaver extends MongoSaver {
     this.#pending.push({ inserts, merges: isFresh ? [] : documents, heads: {}, held: [] });
     // Answers and updates of a command are safe with the request until a task has worked with them.
     if (taskId !== NULL_TASK_ID) this.#schedule(WRITES_DELAY_MS);
+  }
+
+  /** Where a large live channel value is stored, or will be; undefined: nowhere, or it is not large. */
+  storedValue(value: object): { key: string; stored?: Promise<void> } | undefined {
+    const key = this.blobOf(value);
+    return key === undefined ? this.#storing.get(value) : { key };
   }
 
   /** Everything put so far is committed when it resolves. Errors: `fence_lost`, or the failure of an earlier commit. */
@@ -249,6 +259,18 @@ export class StepSaver extends MongoSaver {
     });
   }
 
+  /** Large values are stored at once, so that events can refer to them; their commit, which waits for events, then only names them. */
+  #early(threadId: string, documents: StateDocument[], held: Held): { early: Promise<void>; inserts: StateDocument[] } {
+    const keys = new Set(held.map(([, key]) => key));
+    const chunks = chunkGroup(this.tenant, threadId);
+    const isEarly = ({ _id, group }: StateDocument) => group === chunks || keys.has(_id);
+    const early = this.#ours('stored', this.store(documents.filter(isEarly)));
+    // The commit tells of a failure, and so does each event that refers to one of these.
+    early.catch(() => undefined);
+    for (const [value, key] of held) this.#storing.set(value, { key, stored: early });
+    return { early, inserts: documents.filter((document) => !isEarly(document)) };
+  }
+
   #writesKey(prefix: string, rev: number): string {
     return `${prefix}@${rev}`;
   }
@@ -283,6 +305,7 @@ export class StepSaver extends MongoSaver {
     const inserts = unique(pieces.flatMap((piece) => piece.inserts));
     const heads = Object.assign({}, ...pieces.map((piece) => piece.heads)) as Piece['heads'];
     const head = async () => {
+      await Promise.all(pieces.flatMap(({ early }) => early ?? []));
       this.#tail = (await beforeHead) ?? this.#tail;
       for (const moved of Object.values(heads)) if (moved !== null) moved.tail = this.#tail;
       return { heads, fence: this.#options.fence, rev: this.#head.rev };

@@ -4,8 +4,9 @@ import type { Config } from '../config/index.js';
 import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../egress/index.js';
 import type { DeliveryStore } from '../egress/index.js';
 import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
-import { ColloquyError, TENANT_PATTERN } from '../protocol/index.js';
+import { ColloquyError, TENANT_PATTERN, errorCode } from '../protocol/index.js';
 import type { Authorize } from '../protocol/index.js';
+import { toWireText } from '../steps/index.js';
 import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
 import type { EventLog } from '../streams/index.js';
 import {
@@ -54,7 +55,12 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
     ]);
     const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
     const removeState = (tenant: string, threadId: string) => saver(tenant).deleteThread(threadId);
-    const events = createEventLog({ db, authorize: sameTenant, retentionMs: config.retention.eventsMs });
+    const events = createEventLog({
+      db,
+      authorize: sameTenant,
+      retentionMs: config.retention.eventsMs,
+      readReferences: (tenant, threadId, keys) => storedTexts(saver(tenant), threadId, keys),
+    });
     return {
       client,
       db,
@@ -81,6 +87,19 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
     await client.close();
     throw error;
   }
+}
+
+/** Values of a thread as events tell them. */
+async function storedTexts(saver: MongoSaver, threadId: string, keys: string[]): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  for (const key of keys) {
+    try {
+      texts.set(key, toWireText(await saver.readValue(threadId, key)));
+    } catch (error) {
+      if (errorCode(error) !== 'not_found') throw error;
+    }
+  }
+  return texts;
 }
 
 async function connectMongo(uri: string): Promise<MongoClient> {

@@ -6,7 +6,10 @@ import type { LoadedGraph } from '../../agents/index.js';
 import { DEFAULT_STEP_OPTIONS, STREAM_MODES, encodeFence, type Run, type StreamMode } from '../../protocol/index.js';
 import { Narrator } from '../../steps/narrator.js';
 import { StepProgress } from '../../steps/progress.js';
-import { runStep } from '../../steps/index.js';
+import { runStep, toWireText } from '../../steps/index.js';
+import type { LoggedEvent } from '../../streams/event-batch.js';
+import type { NewEvent } from '../../streams/index.js';
+import { WholeEvents } from '../../streams/whole-events.js';
 import { MongoHeads, MongoSaver, StateCache, StepSaver, ensureStateIndexes } from '../../threads/index.js';
 import { SCENARIOS, type Scenario, type Turn } from '../support/graphs.js';
 import { MemoryLog } from '../support/memory-log.js';
@@ -76,6 +79,7 @@ async function inProcess(scenario: Scenario, modes: StreamMode[], subgraphs: boo
       recursionLimit: turn.recursionLimit ?? 25,
       progress: new StepProgress(graph),
       append: (event) => log.append(event),
+      storedValue: () => undefined,
       continued: new Set(),
       retelling: false,
     });
@@ -132,7 +136,7 @@ async function stepped(
   modes: StreamMode[],
   subgraphs: boolean,
   joinQuickStepsMs: number,
-): Promise<Transcript & { steps: number[] }> {
+): Promise<Transcript & { steps: number[]; references: number }> {
   const graph = scenario.graph();
   const threadId = randomUUID();
   const normalize = createNormalizer();
@@ -140,6 +144,7 @@ async function stepped(
   const heads = new MongoHeads(db);
   const turns: Told[] = [];
   const steps: number[] = [];
+  let references = 0;
   for (const [index, turn] of scenario.turns.entries()) {
     const command = turn.answers ? { resume: turn.answers(await openQuestions(graph, saver, threadId)) } : turn.command;
     const run: Run = {
@@ -197,11 +202,24 @@ async function stepped(
       told.error = (error as Error).message;
     }
     steps.push(count);
-    told.events = log.events.map((event) => normalize(`${event.event} ${event.data}`));
+    references += log.events.filter(({ refs }) => refs !== undefined).length;
+    told.events = (await wholeEvents(saver, threadId, log.events)).map((event) =>
+      normalize(`${event.event} ${event.data}`),
+    );
     turns.push(told);
   }
   const { values } = await graph.getState({ configurable: { thread_id: threadId, __pregel_checkpointer: saver } });
-  return { turns, state: normalize(JSON.stringify(values)), steps };
+  return { turns, state: normalize(JSON.stringify(values)), steps, references };
+}
+
+/** Events with the values they refer to, as readers of the log get them. */
+async function wholeEvents(saver: MongoSaver, threadId: string, events: NewEvent[]): Promise<NewEvent[]> {
+  const reader = new WholeEvents(async (_tenant, _thread, keys) => {
+    const texts = keys.map(async (key) => [key, toWireText(await saver.readValue(threadId, key))] as const);
+    return new Map(await Promise.all(texts));
+  });
+  await Promise.all(events.flatMap(({ after }) => after ?? []));
+  return reader.of(events as LoggedEvent[]);
 }
 
 const nameless = (event: string) => event.replace(/<id \d+>|"<hash \d+>"/g, '<id>');
@@ -255,8 +273,9 @@ describe.each(SCENARIOS)('$name', (scenario) => {
           turn.error ? expect(failures[i]).toMatch(turn.error) : expect(failures[i]).toBeNull(),
         );
         for (const joinQuickStepsMs of [0, 60_000]) {
-          const { steps, ...actual } = await stepped(scenario, modes, subgraphs, joinQuickStepsMs);
+          const { steps, references, ...actual } = await stepped(scenario, modes, subgraphs, joinQuickStepsMs);
           expectSame(actual, expected, scenario);
+          if (modes.includes('values')) expect(references > 0).toBe(scenario.long ?? false);
           if (joinQuickStepsMs > 0) expect(steps).toEqual(scenario.turns.map(() => 1));
         }
       }

@@ -1,5 +1,5 @@
 /* eslint-disable max-lines -- one table of scenarios */
-import { AIMessage, HumanMessage, type BaseMessage } from '@langchain/core/messages';
+import { AIMessage, HumanMessage, RemoveMessage, type BaseMessage } from '@langchain/core/messages';
 import { FakeListChatModel } from '@langchain/core/utils/testing';
 import { tool } from '@langchain/core/tools';
 import {
@@ -26,6 +26,8 @@ export interface Scenario {
   name: string;
   graph: () => LoadedGraph;
   turns: Turn[];
+  /** The state has a list that events refer to. */
+  long?: true;
   /** Subgraphs run at the same time. */
   sideBySide?: true;
   /** Modes that LangGraph itself cannot stream this in. */
@@ -417,5 +419,36 @@ export const SCENARIOS: Scenario[] = [
           .compile(),
       ),
     turns: [{ input: { n: 4 } }],
+  },
+  {
+    name: 'a long conversation, edited and cut',
+    long: true,
+    graph: () =>
+      as(
+        new StateGraph(MessagesAnnotation)
+          .addNode('reply', ({ messages }) => ({
+            messages: [
+              new AIMessage({ id: `reply-${messages.length}`, content: `reply to ${messages.length} messages` }),
+            ],
+          }))
+          .addNode('edit', ({ messages }) => ({
+            messages: [
+              new HumanMessage({ id: messages[30]?.id ?? '', content: 'edited' }),
+              new RemoveMessage({ id: messages[7]?.id ?? '' }),
+            ],
+          }))
+          .addEdge(START, 'reply')
+          .addEdge('reply', 'edit')
+          .addEdge('edit', END)
+          .compile(),
+      ),
+    turns: [
+      {
+        input: {
+          messages: Array.from({ length: 60 }, (_, n) => ({ role: 'user', id: `m${n}`, content: `${n} `.repeat(400) })),
+        },
+      },
+      { input: { messages: [{ role: 'user', id: 'next', content: 'go on' }] } },
+    ],
   },
 ];
