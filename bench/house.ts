@@ -95,19 +95,25 @@ export class House {
     this.#options.say(line);
   }
 
-  worker(): Promise<HouseProcess> {
-    return this.#colloquy('worker', []);
+  /** `mongodbUri`: another way to the house's database. */
+  worker(mongodbUri = this.mongodbUri): Promise<HouseProcess> {
+    return this.#colloquy('worker', [], mongodbUri);
   }
 
   /** Answers the URL of an API process. */
-  async api(environment: Record<string, string> = {}): Promise<string> {
-    const { details } = await this.#colloquy('api', ['--port', '0'], environment);
+  async api(environment: Record<string, string> = {}, mongodbUri = this.mongodbUri): Promise<string> {
+    const { details } = await this.#colloquy('api', ['--port', '0'], mongodbUri, environment);
     return String(details['url']);
   }
 
-  #colloquy(command: string, flags: string[], environment: Record<string, string> = {}): Promise<HouseProcess> {
+  #colloquy(
+    command: string,
+    flags: string[],
+    mongodbUri: string,
+    environment: Record<string, string> = {},
+  ): Promise<HouseProcess> {
     const common = ['--config', PROJECT, '--task-queue', this.name, '--database', this.name];
-    const addresses = ['--temporal-address', this.temporalAddress, '--mongodb-uri', this.mongodbUri];
+    const addresses = ['--temporal-address', this.temporalAddress, '--mongodb-uri', mongodbUri];
     const script = join(packageRoot(), 'bin', 'colloquy.mjs');
     return this.fork(command, script, [command, ...common, ...addresses, ...flags], environment);
   }

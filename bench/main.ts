@@ -3,6 +3,7 @@ import { readCommandLine, listBenches, UsageError, type CommandLine } from './co
 import type { Bench } from './bench.js';
 import { fanout } from './fanout.js';
 import { firstToken } from './first-token.js';
+import { history } from './history.js';
 import { House } from './house.js';
 import { recovery } from './recovery.js';
 import { idle } from './idle.js';
@@ -11,7 +12,7 @@ import { throughput } from './throughput.js';
 import { turn } from './turn.js';
 import { wait } from './wait.js';
 
-const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery, fanout, idle];
+const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery, history, fanout, idle];
 const USAGE_EXIT = 2;
 
 async function main(args: string[]): Promise<number> {

@@ -13,6 +13,9 @@ import {
   type LangGraphRunnableConfig,
 } from '@langchain/langgraph';
 
+const REPLY =
+  'It holds for the second case as well, since nothing that has been said of the first one touches it at all. ';
+
 const Text = Annotation.Root({ text: Annotation<string> });
 
 /** One node that does nothing. */
@@ -30,6 +33,12 @@ export const three = new StateGraph(Text)
   .addEdge('first', 'second')
   .addEdge('second', 'third')
   .addEdge('third', END);
+
+/** Keeps all messages, and answers each with as many words. */
+export const chat = new StateGraph(MessagesAnnotation)
+  .addNode('reply', () => ({ messages: [{ role: 'assistant', content: REPLY }] }))
+  .addEdge(START, 'reply')
+  .addEdge('reply', END);
 
 export const TOKENS = 20;
 export const STORY_TOKENS = 250;

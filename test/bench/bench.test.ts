@@ -50,11 +50,12 @@ describe('the command line of the benches', () => {
     const listed = await colloquy([], { command: MAIN });
     expect(listed.code).toBe(0);
     const names = [...listed.stdout.matchAll(/^ {2}([a-z][a-z-]+) +[A-Z]/gm)].map(([, name]) => name);
-    expect(names).toEqual(['turn', 'wait', 'throughput', 'first-token', 'recovery', 'fanout', 'idle']);
+    expect(names).toEqual(['turn', 'wait', 'throughput', 'first-token', 'recovery', 'history', 'fanout', 'idle']);
     const unknown = await colloquy(['nap'], { command: MAIN });
     expect({ code: unknown.code, stderr: unknown.stderr }).toEqual({
       code: 2,
-      stderr: 'bench: unknown bench nap; there are turn, wait, throughput, first-token, recovery, fanout, idle\n',
+      stderr:
+        'bench: unknown bench nap; there are turn, wait, throughput, first-token, recovery, history, fanout, idle\n',
     });
   });
 });
