@@ -5,7 +5,7 @@ import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../
 import type { DeliveryStore } from '../egress/index.js';
 import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
 import { ColloquyError, TENANT_PATTERN } from '../protocol/index.js';
-import type { Authorize } from '../protocol/index.js';
+import type { Authorize, Caller, RunConfig } from '../protocol/index.js';
 import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
 import type { EventLog } from '../streams/index.js';
 import {
@@ -81,6 +81,14 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
     await client.close();
     throw error;
   }
+}
+
+/** What the last run of a thread was configured with. */
+export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
+  return async (caller: Caller, threadId: string): Promise<RunConfig | undefined> => {
+    const [run] = await threads.listRuns(caller, threadId, { limit: 1, offset: 0 });
+    return run?.request.config;
+  };
 }
 
 async function connectMongo(uri: string): Promise<MongoClient> {
