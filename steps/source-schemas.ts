@@ -73,6 +73,8 @@ async function readSources(entries: GraphEntry[]): Promise<SourceSchemas[]> {
   const { getStaticGraphSchema } = await import('@langchain/langgraph-api/schema');
   const sources = entries.map(({ file, exportName }) => ({ sourceFile: file, exportSymbol: exportName }));
   // Its declaration says one schema a graph; it is one for the graph and each of its subgraphs.
-  const found: unknown = await getStaticGraphSchema(Object.fromEntries(sources.entries()), { timeoutMs: SOURCE_TIMEOUT_MS });
+  const found: unknown = await getStaticGraphSchema(Object.fromEntries(sources.entries()), {
+    timeoutMs: SOURCE_TIMEOUT_MS,
+  });
   return Object.values(found as Record<string, SourceSchemas>);
 }
