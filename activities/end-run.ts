@@ -86,7 +86,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
   /** A graph that cannot be loaded or read (it may be why the run ends) has nothing due; a database that does not answer is asked again. */
   async function describe(run: Run): ReturnType<typeof describeThread> {
     const nothing = { next: [], interrupts: {}, questions: [] };
-    const graph = await dependencies.project.load(run.graphId).catch(() => undefined);
+    const graph = await dependencies.project.load(run.graphId, run.request.config).catch(() => undefined);
     if (graph === undefined) return nothing;
     try {
       return await describeThread(graph, new MongoSaver({ ...dependencies, tenant: run.tenant }), run.threadId);

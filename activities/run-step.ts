@@ -129,7 +129,11 @@ class StepActivity {
     }
     const { tenant, threadId, runId } = this.task;
     const saver = new MongoSaver({ client, db, tenant });
-    const { next, questions } = await describeThread(await project.load(run.graphId), saver, threadId);
+    const { next, questions } = await describeThread(
+      await project.load(run.graphId, run.request.config),
+      saver,
+      threadId,
+    );
     let { tail } = cursor;
     const [last] = await events.read(this.#caller, threadId, {
       afterSeq: Math.max(0, tail - 1),
@@ -192,7 +196,7 @@ class StepActivity {
   async #step(run: Run, cursor: Cursor, log: RunLog): Promise<StepReport> {
     const { client, db, cache, project, drain, openStore } = this.dependencies;
     const { tenant, threadId, ordinal, joinQuickStepsMs, options } = this.task;
-    const graph = await project.load(run.graphId, run.request.config as never, {
+    const graph = await project.load(run.graphId, run.request.config, {
       accessContext: 'threads.create_run',
       executionRuntime: { context: run.request.context },
     });

@@ -58,7 +58,7 @@ function withValues(body: Record<string, unknown>, values: unknown): Record<stri
 
 /** Values of a thread whose graph cannot be loaded or read (it may be why the run failed) are left out; a database that does not answer is asked again. */
 async function valuesOf({ project, client, db }: ActivityDependencies, run: Run): Promise<unknown> {
-  const graph = await project.load(run.graphId).catch(() => undefined);
+  const graph = await project.load(run.graphId, run.request.config).catch(() => undefined);
   if (graph === undefined) return undefined;
   try {
     return await readValues(graph, new MongoSaver({ client, db, tenant: run.tenant }), run.threadId);

@@ -3,17 +3,22 @@ import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { ProjectFile } from './project-file.js';
 
+export interface AppliedEnvironment {
+  /** What the project set: none of it had a value before. */
+  environment: NodeJS.Dict<string>;
+  warnings: string[];
+}
+
 /**
  * Gives the project's `env` to this process, as LangGraph's own server does: the project's modules read `process.env` when they are
  * imported, so there is no other way to hand it to them. Besides `config/` this is the one place that touches it. What the process
  * was started with wins over the file.
  */
-export async function applyProjectEnvironment(project: ProjectFile): Promise<string[]> {
+export async function applyProjectEnvironment(project: ProjectFile): Promise<AppliedEnvironment> {
   const { values, warnings } = await readValues(project);
-  for (const [name, value] of Object.entries(values)) {
-    if (process.env[name] === undefined) process.env[name] = value;
-  }
-  return warnings;
+  const applied = Object.entries(values).filter(([name]) => process.env[name] === undefined);
+  Object.assign(process.env, Object.fromEntries(applied));
+  return { environment: Object.fromEntries(applied), warnings };
 }
 
 async function readValues(project: ProjectFile): Promise<{ values: NodeJS.Dict<string>; warnings: string[] }> {

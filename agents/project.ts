@@ -14,16 +14,18 @@ export interface AgentProject {
   graphs: GraphEntry[];
   /** What it says about the server around its graphs. */
   settings: ProjectSettings;
+  /** Variables that its `env` gave to this process. */
+  environment: NodeJS.Dict<string>;
   /** What the project asks for and does not get; for the log at start-up. */
   warnings: string[];
   /** What a module of the project exports, for the setting named by `field`. Errors: `invalid_argument` where it does not load. */
   importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
   /**
    * A graph of the caller's own: it may set `checkpointer` and `store` on it. A factory function is called anew each time, with
-   * `config` and `runtime` as LangGraph's server hands them over.
+   * `config` and `runtime` as LangGraph's server hands them over; a config that has to be looked up is so for a factory alone.
    * Errors: `not_found` for an unknown id; of a factory `graph_failed` when it throws, `invalid_argument` when it gives no graph.
    */
-  load(graphId: string, config?: FactoryConfig, runtime?: FactoryRuntime): Promise<LoadedGraph>;
+  load(graphId: string, config?: FactoryConfig | ConfigReader, runtime?: FactoryRuntime): Promise<LoadedGraph>;
 }
 
 export interface FactoryConfig {
@@ -32,6 +34,9 @@ export interface FactoryConfig {
   tags?: string[];
   recursion_limit?: number;
 }
+
+/** Looks up what a factory is called with. */
+export type ConfigReader = () => Promise<FactoryConfig | undefined>;
 
 /** Second argument of a factory: what the graph is wanted for. */
 export type FactoryRuntime =
@@ -59,13 +64,15 @@ const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', exec
  */
 export async function loadProject(configPath: string, options: LoadProjectOptions = {}): Promise<AgentProject> {
   const project = await readProjectFile(configPath);
-  const warnings = [...project.warnings, ...(await checkLibrary(project)), ...(await applyProjectEnvironment(project))];
+  const { environment, warnings: unread } = await applyProjectEnvironment(project);
+  const warnings = [...project.warnings, ...(await checkLibrary(project)), ...unread];
   offerLogger(options.log);
   const sources = await loadSources(project);
   return {
     path: project.path,
     graphs: project.graphs,
     settings: project.settings,
+    environment,
     warnings,
     importExport: (field, wanted) => importExport(field, wanted, project.folder),
     async load(graphId, config, runtime = DEFAULT_RUNTIME) {
@@ -77,7 +84,8 @@ export async function loadProject(configPath: string, options: LoadProjectOption
         );
       }
       if ('graph' in source) return copyGraph(source.graph);
-      const provided = { ...config, configurable: { ...config?.configurable, ...options.provide } };
+      const given = typeof config === 'function' ? await config() : config;
+      const provided = { ...given, configurable: { ...given?.configurable, ...options.provide } };
       return copyGraph(await makeGraph(source.entry, source.factory, provided, runtime));
     },
   };

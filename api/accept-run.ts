@@ -13,7 +13,7 @@ import type { NewRun } from '../threads/index.js';
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
 import type { ApiContext } from './context.js';
 import { findAssistant, isEnded, locateRun, threadNotFound } from './find.js';
-import { buildMetadata, buildRequest } from './run-request.js';
+import { buildMetadata, buildRequest, inputOf } from './run-request.js';
 import { STATELESS_METADATA } from './stateless.js';
 
 export interface RunOrder {
@@ -172,7 +172,7 @@ function newRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
 function checkSameRequest(run: Run, { body, key }: RunOrder, assistant: Assistant): void {
   const same =
     run.assistantId === assistant.assistantId &&
-    isDeepStrictEqual(run.request.input ?? null, body.input ?? null) &&
+    isDeepStrictEqual(run.request.input ?? null, inputOf(body) ?? null) &&
     isDeepStrictEqual(run.request.command?.resume, body.command?.resume);
   if (same) return;
   throw new ColloquyError(

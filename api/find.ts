@@ -9,7 +9,7 @@ export function findAssistant(context: ApiContext, caller: Caller, idOrGraph: st
 }
 
 export function assistantNotFound(idOrGraph: string): string {
-  return `Assistant not found: no assistant or graph "${idOrGraph}"`;
+  return `Assistant not found: No assistant found for "${idOrGraph}", neither by id nor by graph`;
 }
 
 export function findThread(context: ApiContext, caller: Caller, threadId: string): Promise<Thread> {

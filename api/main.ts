@@ -12,7 +12,7 @@ import { ColloquyError } from '../protocol/index.js';
 import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { connectTemporal, ensureSearchAttributes, openItems, openStores } from '../workers/index.js';
+import { connectTemporal, ensureSearchAttributes, lastConfigOf, openItems, openStores } from '../workers/index.js';
 import { createApi } from './app.js';
 import type { ProjectAuth } from './auth/ports.js';
 import { createProjectAuth } from './auth/project-auth.js';
@@ -65,11 +65,12 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       ...(auth && { auth }),
       authenticate: () => anybody,
       checkWebhook: (url) => egress.check(url),
-      states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
+      states: createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) }),
       graphs: createGraphDescriptions({
         project,
         authorize: stores.authorize,
         warn: (message) => logger.warn(message),
+        prepare: config.api.readsSchemas,
       }),
       conversations: createConversations({
         client,

@@ -6,6 +6,7 @@ import { callerOf, type ApiContext } from './context.js';
 import { findAssistant } from './find.js';
 import { inChunks } from './in-chunks.js';
 import { bodyOf } from './params.js';
+import { withHeaders } from './run-headers.js';
 import { keyOf, orderWithoutThread } from './run-orders.js';
 import { parse } from './validate.js';
 import { runToWire } from './wire.js';
@@ -19,7 +20,11 @@ export function runBatchRoutes(context: ApiContext): Router {
     const bodies = parse(runBatch, wireSpelling(bodyOf(req)), 'request body');
     const { key } = keyOf(req);
     const orders = bodies.map((body, n) =>
-      orderWithoutThread(caller, body as RunBody, key === undefined ? undefined : `${key}/${n}`),
+      orderWithoutThread(
+        caller,
+        withHeaders(body as RunBody, req.headers),
+        key === undefined ? undefined : `${key}/${n}`,
+      ),
     );
     await checkAll(context, caller, orders);
     const runs = await inChunks(orders, async (order) => {

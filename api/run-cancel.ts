@@ -11,6 +11,9 @@ import { parse } from './validate.js';
 /** What a run says of a cancellation whose reason is `taken`. */
 const TAKEN = 'taken: its input was given to another run';
 
+/** A run that has not begun has nothing to stop: whoever cancels it finds it ended. */
+const PENDING_ENDS_WITHIN_MS = 1_000;
+
 /** Stops runs, one or many. */
 export function runCancelRoutes(context: ApiContext): Router {
   const router = Router();
@@ -26,10 +29,13 @@ export function runCancelRoutes(context: ApiContext): Router {
     }
     if (query.reason) await context.threads.setCancelReason(caller, place.threadId, place.runId, TAKEN);
     await cancelRuns(context, caller, [attachment.run], query.action);
-    if (query.wait && !(await awaitEnd(context, caller, res, attachment))) {
+    const ended =
+      query.wait || attachment.run.status === 'pending' ? awaitEnd(context, caller, res, attachment) : undefined;
+    if (query.wait && !(await ended)) {
       res.destroy();
       return;
     }
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, PENDING_ENDS_WITHIN_MS).unref())]);
     res.status(query.wait ? 204 : 202).end();
   });
 

@@ -5,6 +5,7 @@ import type { Caller } from '../protocol/index.js';
 import { idempotencyKey, type RunBody } from '../protocol/schemas/index.js';
 import type { RunOrder } from './accept-run.js';
 import { bodyOf, pathId } from './params.js';
+import { withHeaders } from './run-headers.js';
 import { parse } from './validate.js';
 
 /** Reads the run that a request asks for. */
@@ -18,14 +19,16 @@ export function threadOrder(schema: z.ZodType<unknown>): OrderReader {
     caller,
     threadId: pathId(req, 'thread_id'),
     runId: uuid7(),
-    body: parse(schema, bodyOf(req), 'request body') as RunBody,
+    body: withHeaders(parse(schema, bodyOf(req), 'request body') as RunBody, req.headers),
     ...keyOf(req),
   });
 }
 
 export function statelessOrder(schema: z.ZodType<unknown>): OrderReader {
-  return (req, caller) =>
-    orderWithoutThread(caller, parse(schema, bodyOf(req), 'request body') as RunBody, keyOf(req).key);
+  return (req, caller) => {
+    const body = withHeaders(parse(schema, bodyOf(req), 'request body') as RunBody, req.headers);
+    return orderWithoutThread(caller, body, keyOf(req).key);
+  };
 }
 
 /** The thread of a stateless run has the run's own id. */

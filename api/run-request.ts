@@ -28,11 +28,12 @@ const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map'];
 export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread, place: RunPlace): RunRequest {
   const checkpoint = checkpointOf(body, place.threadId);
   const command = commandOf(body);
-  if (command && body.input !== undefined && body.input !== null) {
+  const input = inputOf(body);
+  if (command && input !== undefined && input !== null) {
     throw invalid('input', 'a run takes an input or a command, not both');
   }
   return {
-    ...(body.input !== undefined && { input: body.input }),
+    ...(input !== undefined && { input }),
     ...(command && { command }),
     config: mergedConfig(body, assistant, thread, place),
     ...mergedContext(assistant.context, body.context),
@@ -44,6 +45,11 @@ export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread
     ...(body.webhook && { webhook: body.webhook }),
     ...(body.after_seconds && { afterSeconds: body.after_seconds }),
   };
+}
+
+/** Agent Chat UI answers questions with a command beside an empty input, which says nothing. */
+export function inputOf({ command, input }: Pick<RunBody, 'command' | 'input'>): unknown {
+  return command && isPlain(input) && Object.keys(input).length === 0 ? undefined : input;
 }
 
 export function buildMetadata(body: RunBody, assistant: Assistant, thread: Thread): Record<string, unknown> {

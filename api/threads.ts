@@ -75,7 +75,10 @@ export function threadRoutes(context: ApiContext): Router {
   router.post('/threads/:thread_id/copy', async (req, res) => {
     const threadId = pathId(req, 'thread_id');
     const caller = callerOf(res);
-    const copy = await orNotFound(threads.copyThread(caller, threadId, uuid7()), threadNotFound(threadId));
+    // What the project's auth makes of the copy; without one a body means nothing here.
+    const metadata = context.auth ? (parse(threadPatch, bodyOf(req), 'request body').metadata ?? {}) : {};
+    const copying = threads.copyThread(caller, threadId, { copyId: uuid7(), metadata });
+    const copy = await orNotFound(copying, threadNotFound(threadId));
     const graphId = graphOf(copy);
     const state = graphId === undefined ? undefined : await settle(context, caller, graphId, copy.threadId);
     const settled = await findThread(context, caller, copy.threadId);

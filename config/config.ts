@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { assistantDefaults, type AssistantDefaults } from './assistant-defaults.js';
 import { DEFAULT_TASK_QUEUE, DEFAULT_TENANT, TENANT_PATTERN } from '../protocol/index.js';
 
 export interface TemporalConfig {
@@ -39,6 +40,8 @@ export interface ApiConfig {
   acceptsStudio: boolean;
   /** Serves what empties the tenant between two test suites. */
   testMode: boolean;
+  /** Read the types of graphs at start-up, not when somebody first asks for their schemas. */
+  readsSchemas: boolean;
 }
 
 export interface WorkerConfig {
@@ -84,7 +87,7 @@ export interface Config {
   /** Path of the langgraph.json: the one named, else the folder's; none: the shipped one. */
   projectPath?: string;
   /** Config and context that the system assistants of graphs begin with, by graph. */
-  assistants: Record<string, { config: Record<string, unknown>; context?: unknown }>;
+  assistants: Record<string, AssistantDefaults>;
   /** Tenant of callers that name none. */
   tenant: string;
   telemetry: TelemetryConfig;
@@ -109,19 +112,6 @@ const words = z
 const WEBHOOK_SECRET = /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/;
 const DAY_MS = 86_400_000;
 const MEBIBYTE = 1024 * 1024;
-
-/** As LangGraph's server has it: `{"<graph>": {"configurable": {…}, "context": {…}}}`. */
-const assistantDefaults = z
-  .string()
-  .transform((text, context) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: `is not JSON: ${(error as Error).message}` });
-      return z.NEVER;
-    }
-  })
-  .pipe(z.record(z.string(), z.record(z.string(), z.unknown())));
 
 /** Every variable that is read, with its default. */
 const environmentSchema = z.object({
@@ -155,6 +145,7 @@ const environmentSchema = z.object({
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
   COLLOQUY_STUDIO_AUTH: yesOrNo.optional(),
   COLLOQUY_TEST_MODE: yesOrNo.optional(),
+  COLLOQUY_READ_SCHEMAS: yesOrNo.optional(),
   COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
@@ -199,6 +190,14 @@ export function loadConfig(
   return config;
 }
 
+/** The same of a project's own environment, which is known once the project is loaded. Errors: {@link ConfigError}. */
+export function assistantDefaultsOf({ LANGGRAPH_CONFIG: given }: NodeJS.Dict<string>): Config['assistants'] {
+  if (given === undefined || given === '') return {};
+  const parsed = assistantDefaults.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(report([`LANGGRAPH_CONFIG=${JSON.stringify(given)}: ${parsed.error.issues[0]?.message}`]));
+}
+
 function report(faults: string[]): string {
   return `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n  ${faults.join('\n  ')}`;
 }
@@ -233,6 +232,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       corsOrigins: env.COLLOQUY_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
       acceptsStudio: env.COLLOQUY_STUDIO_AUTH ?? false,
       testMode: env.COLLOQUY_TEST_MODE ?? false,
+      readsSchemas: env.COLLOQUY_READ_SCHEMAS ?? false,
     },
     worker: {
       maxConcurrentSteps: env.COLLOQUY_MAX_CONCURRENT_STEPS,
@@ -249,12 +249,7 @@ function toConfig(env: Environment, faults: string[]): Config {
     },
     retention: { eventsMs: env.COLLOQUY_EVENT_RETENTION_MS },
     egress: { allow: env.COLLOQUY_EGRESS_ALLOW, webhookSecrets: env.COLLOQUY_WEBHOOK_SECRET },
-    assistants: Object.fromEntries(
-      Object.entries(env.LANGGRAPH_CONFIG).map(([graph, { context, ...given }]) => [
-        graph,
-        { config: given, ...(context !== undefined && { context }) },
-      ]),
-    ),
+    assistants: env.LANGGRAPH_CONFIG,
     tenant: env.COLLOQUY_TENANT,
     log: { level: env.COLLOQUY_LOG_LEVEL, format: env.COLLOQUY_LOG_FORMAT },
     telemetry: { serviceName: env.OTEL_SERVICE_NAME, ...present({ endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT }) },

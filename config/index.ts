@@ -9,5 +9,5 @@ export type {
   Variable,
   WorkerConfig,
 } from './config.js';
-export { ConfigError, VARIABLES, loadConfig } from './config.js';
+export { ConfigError, VARIABLES, assistantDefaultsOf, loadConfig } from './config.js';
 export { childEnvironment, searchPath, wantsColour } from './environment.js';

@@ -107,6 +107,7 @@ function startProcess(options: DevOptions, servers: Servers, name: string, args:
       COLLOQUY_HEALTH_PORT: '',
       // As LangGraph's own development server does; a project turns it off by `disable_studio_auth`.
       COLLOQUY_STUDIO_AUTH: 'true',
+      COLLOQUY_READ_SCHEMAS: 'true',
       ...given('COLLOQUY_CONFIG', config.projectPath),
     },
     logFile: join(dataDir, 'logs', `${name.toLowerCase().replace(' ', '-')}.log`),

@@ -29,10 +29,13 @@ export const STREAM_MODES = [
 export type StreamMode = (typeof STREAM_MODES)[number];
 
 /** `Command` on the wire. */
+/** Where a command leads: a node, or a node with an input of its own (`args`: as LangGraph's `Send` is written). */
+export type RunGoto = string | { node: string; input: unknown } | { node: string; args: unknown };
+
 export interface RunCommand {
   resume?: unknown;
   update?: unknown;
-  goto?: string | { node: string; input: unknown } | (string | { node: string; input: unknown })[];
+  goto?: RunGoto | RunGoto[];
 }
 
 /** Which checkpoint a run starts from; absent: the thread's head. */

@@ -10,6 +10,8 @@ export interface DescriptionDependencies {
   authorize: Authorize;
   /** Hears why a schema is not known. */
   warn?: (message: string) => void;
+  /** Begin at once to read the graphs' sources, which takes seconds of a processor. */
+  prepare?: boolean;
 }
 
 const READING: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
@@ -17,7 +19,8 @@ const READING: FactoryRuntime = { accessContext: 'assistants.read', executionRun
 /** Describes the graphs of a project. Nothing is run; a factory is called. */
 export function createGraphDescriptions(dependencies: DescriptionDependencies): GraphDescriptions {
   const { project, authorize, warn = () => undefined } = dependencies;
-  const readSchemas = createSchemaReader({ graphs: project.graphs, warn });
+  const schemas = createSchemaReader({ graphs: project.graphs, warn });
+  if (dependencies.prepare) schemas.prepare();
 
   async function open(caller: Caller, graphId: string, config: FactoryConfig): Promise<LoadedGraph> {
     await authorize(caller, 'graph.read', { kind: 'graph', id: graphId });
@@ -34,14 +37,14 @@ export function createGraphDescriptions(dependencies: DescriptionDependencies): 
     },
 
     async schemas(caller, graphId, config) {
-      return readSchemas(graphId, await open(caller, graphId, config));
+      return schemas.read(graphId, await open(caller, graphId, config));
     },
 
     async subgraphs(caller, graphId, config, { namespace, recurse }) {
       const graph = await open(caller, graphId, config);
       const found: Record<string, GraphSchemas> = {};
       for await (const [name, subgraph] of graph.getSubgraphsAsync(namespace, recurse)) {
-        found[name] = await readSchemas(graphId, subgraph as LoadedGraph, name);
+        found[name] = await schemas.read(graphId, subgraph as LoadedGraph, name);
       }
       return found;
     },

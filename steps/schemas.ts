@@ -1,19 +1,19 @@
 import { importFromLibrary, type GraphEntry, type LoadedGraph } from '../agents/index.js';
 import type { GraphSchemas, JsonSchema } from './ports.js';
+import { createSourceReader, type SourceSchemas } from './source-schemas.js';
 
 export interface SchemaDependencies {
   graphs: readonly GraphEntry[];
   warn: (message: string) => void;
 }
 
-/** Schemas of the graph itself, or of the subgraph with that namespace. */
-export type SchemaReader = (graphId: string, graph: LoadedGraph, namespace?: string) => Promise<GraphSchemas>;
+export interface SchemaReader {
+  /** Schemas of the graph itself, or of the subgraph with that namespace. */
+  read(graphId: string, graph: LoadedGraph, namespace?: string): Promise<GraphSchemas>;
+  /** Begins to read the sources, so that who asks later waits less. */
+  prepare(): void;
+}
 
-type SourceSchemas = Record<string, Partial<Record<keyof GraphSchemas, JsonSchema>>>;
-
-/** TypeScript must check all that a graph imports, LangChain included: seconds on a quiet machine, more on a busy one. */
-const SOURCE_TIMEOUT_MS = 120_000;
-const TYPED_SOURCE = /\.[cm]?tsx?$/;
 const UNKNOWN: GraphSchemas = { state: null, input: null, output: null, config: null };
 
 /**
@@ -21,27 +21,18 @@ const UNKNOWN: GraphSchemas = { state: null, input: null, output: null, config: 
  * otherwise from the TypeScript types in its source, once for each graph. Where neither tells, schemas are null.
  */
 export function createSchemaReader({ graphs, warn }: SchemaDependencies): SchemaReader {
-  const fromSources = new Map<string, Promise<SourceSchemas>>();
-  let queue: Promise<unknown> = Promise.resolve();
+  const sources = createSourceReader(graphs);
 
   async function sourceSchemas(graphId: string): Promise<SourceSchemas> {
-    const entry = graphs.find((graph) => graph.graphId === graphId);
-    if (!entry || !TYPED_SOURCE.test(entry.file)) return {};
-    let found = fromSources.get(graphId);
-    if (!found) {
-      // One after the other: each fills a processor, and a good part of a gigabyte.
-      found = queue.then(() => readSource(entry));
-      queue = found.catch(() => undefined);
-      fromSources.set(graphId, found);
-    }
-    return found.catch((error: unknown) => {
-      fromSources.delete(graphId);
+    try {
+      return await sources.read(graphId);
+    } catch (error) {
       warn(`schemas of graph ${graphId} are not known: ${error instanceof Error ? error.message : String(error)}`);
       return {};
-    });
+    }
   }
 
-  return async (graphId, graph, namespace) => {
+  async function read(graphId: string, graph: LoadedGraph, namespace?: string): Promise<GraphSchemas> {
     const entry = graphs.find((one) => one.graphId === graphId);
     const own = (entry && (await zodSchemas(graph, entry))) ?? (await runtimeSchemas(graph));
     if (own) return { ...UNKNOWN, ...present(own) };
@@ -49,14 +40,9 @@ export function createSchemaReader({ graphs, warn }: SchemaDependencies): Schema
     const root = Object.keys(schemas).find((name) => !name.includes('|'));
     const found = root === undefined ? undefined : schemas[namespace === undefined ? root : `${root}|${namespace}`];
     return { ...UNKNOWN, ...present(found ?? {}) };
-  };
-}
+  }
 
-/** Loaded when it is first needed: only describing graphs needs the TypeScript compiler. */
-async function readSource({ file, exportName }: GraphEntry): Promise<SourceSchemas> {
-  const { getStaticGraphSchema } = await import('@langchain/langgraph-api/schema');
-  const source = { sourceFile: file, exportSymbol: exportName };
-  return (await getStaticGraphSchema(source, { timeoutMs: SOURCE_TIMEOUT_MS })) as SourceSchemas;
+  return { read, prepare: sources.prepare };
 }
 
 /** What zod's schemas of a graph are annotated with is known to the copy of LangGraph that made the graph. */

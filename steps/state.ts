@@ -1,6 +1,6 @@
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import type { StateSnapshot } from '@langchain/langgraph';
-import type { LoadedGraph } from '../agents/index.js';
+import type { FactoryConfig, LoadedGraph } from '../agents/index.js';
 import {
   ColloquyError,
   errorCode,
@@ -23,21 +23,30 @@ export interface StateDependencies {
   /** A saver bound to the tenant; an exclusive one for an edit. */
   saver: (tenant: string, exclusive?: boolean) => BaseCheckpointSaver<string>;
   authorize: Authorize;
+  /** What the thread's last run was configured with: a factory makes the thread's graph by it. */
+  lastConfig: (caller: Caller, threadId: string) => Promise<FactoryConfig | undefined>;
 }
 
 /** Reads and edits thread state through the graphs it belongs to. */
 export function createStateAccess(dependencies: StateDependencies): StateAccess {
-  const load = async (
+  const { project, saver, lastConfig } = dependencies;
+
+  async function load(
+    caller: Caller,
     graphId: string,
+    threadId: string,
     accessContext: 'threads.read' | 'threads.update',
-    saver: BaseCheckpointSaver<string>,
-  ) => onSaver(await dependencies.project.load(graphId, undefined, { accessContext, executionRuntime: null }), saver);
+  ) {
+    const config = () => lastConfig(caller, threadId);
+    const graph = await project.load(graphId, config, { accessContext, executionRuntime: null });
+    return onSaver(graph, saver(caller.tenant, accessContext === 'threads.update'));
+  }
 
   return {
     async getState(caller, graphId, threadId, options = {}) {
       await allow(dependencies, caller, 'state.read', threadId);
       if (graphId === undefined) return emptyState(threadId);
-      const graph = await load(graphId, 'threads.read', dependencies.saver(caller.tenant));
+      const graph = await load(caller, graphId, threadId, 'threads.read');
       const config = configOf(threadId, options.checkpoint);
       const snapshot = await graph.getState(config, { subgraphs: options.subgraphs ?? false });
       if (options.checkpoint?.checkpointId !== undefined && snapshot.createdAt === undefined) {
@@ -49,7 +58,7 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
     async getHistory(caller, graphId, threadId, options) {
       await allow(dependencies, caller, 'state.read', threadId);
       if (graphId === undefined) return [];
-      const graph = await load(graphId, 'threads.read', dependencies.saver(caller.tenant));
+      const graph = await load(caller, graphId, threadId, 'threads.read');
       const states: ThreadState[] = [];
       const snapshots = graph.getStateHistory(configOf(threadId, options.checkpoint), {
         limit: options.limit,
@@ -62,7 +71,7 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
 
     async updateState(caller, graphId, threadId, update) {
       await allow(dependencies, caller, 'state.update', threadId);
-      const graph = await load(graphId, 'threads.update', dependencies.saver(caller.tenant, true));
+      const graph = await load(caller, graphId, threadId, 'threads.update');
       const config = configOf(threadId, update.checkpoint);
       try {
         const moved = await graph.updateState(config, update.values as never, update.asNode);
@@ -74,7 +83,7 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
 
     async updateStates(caller, graphId, threadId, supersteps) {
       await allow(dependencies, caller, 'state.update', threadId);
-      const graph = await load(graphId, 'threads.update', dependencies.saver(caller.tenant, true));
+      const graph = await load(caller, graphId, threadId, 'threads.update');
       const updates = supersteps.map((updates) => ({
         updates: updates.map(({ values, command, asNode }) => ({
           values: (command === undefined ? values : toCommand(command)) as Record<string, unknown>,
@@ -91,7 +100,7 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
 
     async finalValues(caller, run) {
       await allow(dependencies, caller, 'state.read', run.threadId);
-      const graph = await load(run.graphId, 'threads.read', dependencies.saver(caller.tenant));
+      const graph = await load(caller, run.graphId, run.threadId, 'threads.read');
       const snapshot = await graph.getState(configOf(run.threadId));
       return toWire(finalValues(graph, snapshot, run));
     },
@@ -183,10 +192,16 @@ function toThreadTask(task: StateSnapshot['tasks'][number]): ThreadTask {
     path: toWire(task.path ?? []),
     error: task.error === undefined ? null : describeError(task.error).message,
     interrupts: toWire<Interrupt[]>(task.interrupts),
-    checkpoint: checkpointOf(state, false) as Record<string, unknown> | null,
+    checkpoint: placeOf(state),
     state: state !== undefined && 'values' in state ? toThreadState(state) : null,
     result: toWire((task as { result?: unknown }).result ?? null),
   };
+}
+
+/** Where the subgraph of a task keeps its state; what LangGraph does not say of it is left out, as on its server. */
+function placeOf(state: StateSnapshot['tasks'][number]['state']): Record<string, unknown> | null {
+  const known = checkpointOf(state, false);
+  return known && Object.fromEntries(Object.entries(known).filter(([, value]) => value !== null));
 }
 
 function emptyState(threadId: string): ThreadState {

@@ -99,11 +99,12 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       await threads.settle(caller, threadId, standing);
     },
 
-    async copyThread(caller, threadId, copyId) {
+    async copyThread(caller, threadId, { copyId, metadata: own }) {
       await allow(caller, 'thread.read', 'thread', threadId);
       await allow(caller, 'thread.create', 'thread', copyId);
       const { metadata, config } = await threads.get(caller, threadId);
-      await threads.createHidden(caller, { threadId: copyId, metadata: asCopy(metadata, copyId), config });
+      const made = { ...asCopy(metadata, copyId), ...own };
+      await threads.createHidden(caller, { threadId: copyId, metadata: made, config });
       await copyState(caller.tenant, threadId, copyId);
       await threads.reveal(caller, copyId);
       return threads.get(caller, copyId);

@@ -77,6 +77,12 @@ export interface RunQuery {
   offset: number;
 }
 
+export interface ThreadCopy {
+  copyId: string;
+  /** Laid over the metadata of the thread that is copied. */
+  metadata: Record<string, unknown>;
+}
+
 /** How a run ended, for its record and its thread's. */
 export interface RunEnd {
   runId: string;
@@ -106,7 +112,7 @@ export interface ThreadStore {
    * A new idle thread with the metadata, state and history that another has now, also while a run works on that. Its runs and events stay.
    * Errors: `not_found`, `already_exists`.
    */
-  copyThread(caller: Caller, threadId: string, copyId: string): Promise<Thread>;
+  copyThread(caller: Caller, threadId: string, copy: ThreadCopy): Promise<Thread>;
   /** Takes away every checkpoint that the newest state does not stand on. Errors: `not_found`. */
   pruneThread(caller: Caller, threadId: string): Promise<void>;
   /** Threads that a sweeper has to see to. */

@@ -7,6 +7,7 @@ import { createActivities } from '../activities/index.js';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import { OUTBOX_KEY } from '../agents/outbox.js';
 import type { AgentProject } from '../agents/index.js';
+import { assistantDefaultsOf } from '../config/index.js';
 import type { Config } from '../config/index.js';
 import { createEgress } from '../egress/index.js';
 import { GraphStore } from '../memory/index.js';
@@ -64,7 +65,8 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     for (const warning of project.warnings) logger.warn(warning);
     const items = await openItems(stores, project);
     await prepareTemporal(config);
-    const graphs = project.graphs.map((graph) => ({ ...graph, ...config.assistants[graph.graphId] }));
+    const defaults = { ...config.assistants, ...assistantDefaultsOf(project.environment) };
+    const graphs = project.graphs.map((graph) => ({ ...graph, ...defaults[graph.graphId] }));
     await stores.assistants.registerGraphs(serviceCaller(config.tenant), graphs);
     const serving: { worker?: Worker } = {};
     const health = await startHealth(config.worker.healthPort, () => serving.worker?.getState() === 'RUNNING');

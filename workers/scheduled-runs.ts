@@ -11,7 +11,7 @@ import type { ItemStore } from '../memory/index.js';
 import { errorCode } from '../protocol/index.js';
 import type { RunBody } from '../protocol/schemas/index.js';
 import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
-import type { Stores } from './stores.js';
+import { lastConfigOf, type Stores } from './stores.js';
 
 /** A firing waits so long for the answer of a conversation; then the server has it tried again. */
 const TIMEOUT_MS = 5_000;
@@ -29,7 +29,7 @@ export function composeScheduledRuns(
   const schedules = createSchedules(temporal);
   const context = completeContext({
     ...stores,
-    states: createStateAccess({ project, saver: stores.saver, authorize: stores.authorize }),
+    states: createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) }),
     graphs: createGraphDescriptions({ project, authorize: stores.authorize }),
     conversations,
     schedules,

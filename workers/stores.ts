@@ -5,7 +5,7 @@ import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../
 import type { DeliveryStore } from '../egress/index.js';
 import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
 import { ColloquyError, TENANT_PATTERN, errorCode } from '../protocol/index.js';
-import type { Authorize } from '../protocol/index.js';
+import type { Authorize, Caller, RunConfig } from '../protocol/index.js';
 import { toWireText } from '../steps/index.js';
 import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
 import type { EventLog } from '../streams/index.js';
@@ -100,6 +100,14 @@ async function storedTexts(saver: MongoSaver, threadId: string, keys: string[]):
     }
   }
   return texts;
+}
+
+/** What the last run of a thread was configured with. */
+export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
+  return async (caller: Caller, threadId: string): Promise<RunConfig | undefined> => {
+    const [run] = await threads.listRuns(caller, threadId, { limit: 1, offset: 0 });
+    return run?.request.config;
+  };
 }
 
 async function connectMongo(uri: string): Promise<MongoClient> {

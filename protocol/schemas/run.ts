@@ -14,9 +14,15 @@ import {
   uuid,
 } from './common.js';
 
-const goto = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() })]);
+/** A `Send` also as LangGraph's own class writes itself, and the `Command` around it: RemoteGraph sends them so. */
+const goto = z.union([
+  z.string(),
+  z.strictObject({ node: z.string(), input: z.unknown() }),
+  z.strictObject({ lg_name: z.literal('Send'), node: z.string(), args: z.unknown(), timeout: z.null().optional() }),
+]);
 
 export const command = z.strictObject({
+  lg_name: z.literal('Command').nullish(),
   resume: z.unknown().optional(),
   update: z.union([jsonObject, z.array(z.tuple([z.string(), z.unknown()]))]).nullish(),
   goto: z.union([goto, z.array(goto)]).nullish(),

@@ -125,7 +125,7 @@ describe('an assistant', () => {
       expect([path, ...(await send(method, `/assistants/${id}${path}`, body))]).toEqual([
         path,
         404,
-        `Assistant not found: no assistant or graph "${id}"`,
+        `Assistant not found: No assistant found for "${id}", neither by id nor by graph`,
       ]);
     }
   });

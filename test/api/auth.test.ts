@@ -76,6 +76,14 @@ describe('who calls', () => {
 });
 
 describe('threads', () => {
+  it('are copied by whoever may read them and make others, and are theirs then', async () => {
+    const { thread_id } = await ada.threads.create({ metadata: { topic: 'x' } });
+    await expect(bob.threads.copy(thread_id)).rejects.toThrow('404');
+    await expect(as('ada reader').threads.copy(thread_id)).rejects.toThrow('403');
+    expect(await ada.threads.copy(thread_id)).toMatchObject({ metadata: { topic: 'x', owner: 'ada', made: 'by ada' } });
+    expect(await admin.threads.copy(thread_id)).toMatchObject({ metadata: { owner: 'root', made: 'by root' } });
+  });
+
   it('are made with what the handler says', async () => {
     const { metadata } = await ada.threads.create({ metadata: { a: 1, owner: 'bob' } });
     expect(metadata).toEqual({ a: 1, owner: 'ada', made: 'by ada' });

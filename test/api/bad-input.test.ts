@@ -59,7 +59,11 @@ describe('bad input', () => {
     ['a tracer', { langsmith_tracer: { project_name: 'p' } }, 'langsmith_tracer: not served here'],
     ['deletion of a kept thread', { on_completion: 'delete' }, 'on_completion: not served here'],
     ['nobody to disconnect', { on_disconnect: 'cancel' }, 'on_disconnect: not served here'],
-    ['input and command', { input: {}, command: { resume: 1 } }, 'input: a run takes an input or a command, not both'],
+    [
+      'input and command',
+      { input: { a: 1 }, command: { resume: 1 } },
+      'input: a run takes an input or a command, not both',
+    ],
     ['an unknown command', { command: { answer: 1 } }, 'command.answer: unknown field of the request body'],
     ['a checkpoint that is none', { checkpoint_id: 'abc' }, 'checkpoint_id: Invalid GUID; got "abc"'],
     [

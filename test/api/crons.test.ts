@@ -242,7 +242,7 @@ describe('crons', () => {
       [{ ...body, schedule_options: { overlap: 'terminate_other' } }, 'schedule_options.overlap: '],
       [{ ...body, schedule_options: { catchup_window_seconds: 1 } }, 'schedule_options.catchup_window_seconds: '],
       [{ ...body, schedule_options: { pause: 1 } }, 'schedule_options.pause: unknown field'],
-      [{ ...body, input: {}, command: { goto: 'ask' } }, 'input: a run takes an input or a command, not both'],
+      [{ ...body, input: { a: 1 }, command: { goto: 'ask' } }, 'input: a run takes an input or a command, not both'],
       [{ ...body, config: { configurable: { __pregel_x: 1 } } }, 'config.configurable.__pregel_x: '],
     ];
     for (const [given, message] of faults) {

@@ -32,6 +32,14 @@ const THREAD: Thread = {
 };
 
 describe('what a run is asked for', () => {
+  it('is a command also where an empty input stands beside it, as Agent Chat UI writes it', () => {
+    const body = { assistant_id: 'echo', input: {}, command: { resume: 'yes' } };
+    const request = buildRequest(body, ASSISTANT, THREAD, PLACE);
+    expect(request.command).toEqual({ resume: 'yes' });
+    expect(request).not.toHaveProperty('input');
+    expect(() => buildRequest({ ...body, input: { a: 1 } }, ASSISTANT, THREAD, PLACE)).toThrow('not both');
+  });
+
   it('comes from assistant, thread and request, the later before the earlier', () => {
     const body = {
       assistant_id: 'echo',

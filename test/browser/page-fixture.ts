@@ -90,6 +90,11 @@ export class ChatPage {
     await this.page.getByTestId('edit').nth(n).click();
   }
 
+  /** Has the n-th answer given again, from 0. */
+  async regenerate(n: number): Promise<void> {
+    await this.page.getByTestId('regenerate').nth(n).click();
+  }
+
   async version(n: number): Promise<void> {
     await this.page.getByTestId('version').nth(n).click();
   }

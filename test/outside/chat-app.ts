@@ -15,6 +15,16 @@ export function createChatApp(): string {
   return join(folder, 'app');
 }
 
+/** Builds Agent Chat UI, which is part of that project; the folder of the built page. */
+export function buildChatPage(app: string): string {
+  const cwd = join(app, 'apps', 'web');
+  const stdio: ('ignore' | 'inherit')[] = ['ignore', 'ignore', 'inherit'];
+  const flags = ['--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', '--legacy-peer-deps', '--silent'];
+  execFileSync('npm', ['install', ...flags], { cwd, stdio });
+  execFileSync('npx', ['vite', 'build', '--logLevel', 'error'], { cwd, stdio });
+  return join(cwd, 'dist');
+}
+
 /** In place of `@langchain/community`: the one tool that the agent takes from it, without the internet. */
 export const SEARCH_PACKAGE = {
   '@langchain/community': {

@@ -46,11 +46,13 @@ it('shows and edits the state of a subgraph by its namespace, and the graph goes
     project: { load: () => Promise.resolve(graph.withConfig({})) },
     saver,
     authorize: () => Promise.resolve(),
+    lastConfig: () => Promise.resolve(undefined),
   } as never);
 
   const { tasks } = await states.getState(ANYBODY, 'g', threadId);
   const checkpoint: CheckpointRef = { checkpointNs: String(tasks[0]?.checkpoint?.checkpoint_ns) };
   expect(checkpoint.checkpointNs).toMatch(/^inner:/);
+  expect(tasks[0]?.checkpoint).toEqual({ thread_id: threadId, checkpoint_ns: checkpoint.checkpointNs });
   const inside = await states.getState(ANYBODY, 'g', threadId, { checkpoint });
   expect(inside).toMatchObject({ values: { city: 'SF', told: 'nothing' }, next: ['tell'] });
 

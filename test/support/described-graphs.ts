@@ -66,7 +66,8 @@ export const DESCRIBED_PROJECT: Pick<AgentProject, 'graphs' | 'load'> = {
     // The same graph, of which only JavaScript is there.
     entry('untyped', 'typed', source.replace(/\.ts$/, '.js')),
   ],
-  load: async (graphId, config = {}) => {
+  load: async (graphId, given) => {
+    const config = (typeof given === 'function' ? await given() : given) ?? {};
     const graphs: Record<string, () => unknown> = {
       typed: () => typed,
       untyped: () => typed,

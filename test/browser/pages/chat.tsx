@@ -7,11 +7,12 @@ export interface ChatProps {
   question?: string;
   send(text: string): void;
   answer(value: string): void;
-  edit?(id: string, text: string): void;
-  choose?(version: string): void;
+  edit(id: string, text: string): void;
+  regenerate(id: string): void;
+  choose(version: string): void;
 }
 
-export function Chat({ messages, isLoading, question, send, answer, edit, choose }: ChatProps) {
+export function Chat({ messages, isLoading, question, send, answer, edit, regenerate, choose }: ChatProps) {
   const [text, setText] = useState('');
   return (
     <main style={{ font: '16px system-ui', maxWidth: 640, margin: '2rem auto' }}>
@@ -23,13 +24,17 @@ export function Chat({ messages, isLoading, question, send, answer, edit, choose
             style={{ padding: 8, margin: 4, background: type === 'human' ? '#e8eef8' : '#f4f4f4' }}
           >
             <span data-testid="text">{said}</span>
-            {edit && type === 'human' && (
+            {type === 'human' ? (
               <button data-testid="edit" onClick={() => edit(id, text)}>
                 edit
               </button>
+            ) : (
+              <button data-testid="regenerate" onClick={() => regenerate(id)}>
+                again
+              </button>
             )}
             {versions.map((one) => (
-              <button key={one} data-testid="version" disabled={one === version} onClick={() => choose?.(one)}>
+              <button key={one} data-testid="version" disabled={one === version} onClick={() => choose(one)}>
                 {versions.indexOf(one) + 1}
               </button>
             ))}

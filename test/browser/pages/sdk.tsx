@@ -15,6 +15,10 @@ function Page() {
     fetchStateHistory: true,
   });
   const say = (text: string) => ({ messages: [{ type: 'human' as const, content: text }] });
+  const before = (id: string) => {
+    const message = stream.messages.find((one) => one.id === id);
+    return (message && stream.getMessagesMetadata(message)?.firstSeenState?.parent_checkpoint) ?? null;
+  };
   return (
     <Chat
       messages={stream.messages.map((message) => {
@@ -30,11 +34,8 @@ function Page() {
       {...(stream.interrupt?.value && { question: stream.interrupt.value.question })}
       send={(text) => void stream.submit(say(text), { streamSubgraphs: true, streamResumable: true })}
       answer={(resume) => void stream.submit(undefined, { command: { resume } })}
-      edit={(id, text) => {
-        const message = stream.messages.find((one) => one.id === id);
-        const before = message && stream.getMessagesMetadata(message)?.firstSeenState?.parent_checkpoint;
-        void stream.submit(say(text), { checkpoint: before ?? null });
-      }}
+      edit={(id, text) => void stream.submit(say(text), { checkpoint: before(id) })}
+      regenerate={(id) => void stream.submit(undefined, { checkpoint: before(id) })}
       choose={(version) => stream.setBranch(version)}
     />
   );

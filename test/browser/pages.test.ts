@@ -1,9 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { PageFixture } from './page-fixture.js';
 
-describe("a page with the SDK's useStream", () => {
+describe.each([
+  ["the SDK's useStream", 'sdk'],
+  ["LangChain's React package", 'react'],
+])('a page with %s', (_hook, name) => {
   let fixture: PageFixture;
-  beforeAll(async () => void (fixture = await PageFixture.start('sdk')), 60_000);
+  beforeAll(async () => void (fixture = await PageFixture.start(name)), 60_000);
   afterEach(() => fixture.reset());
   afterAll(() => fixture.stop());
 
@@ -30,7 +33,7 @@ describe("a page with the SDK's useStream", () => {
     await page.isIdle();
   });
 
-  it('edits a message into a branch of its own, and goes back to the other', async () => {
+  it('edits a message into a branch of its own, has it answered again, and goes back', async () => {
     const page = await fixture.open();
     await page.say('first');
     await page.shows(['first', 'Answer to "first".']);
@@ -38,7 +41,16 @@ describe("a page with the SDK's useStream", () => {
     await page.say('second');
     await page.shows(['first', 'Answer to "first".', 'second', 'Answer to "second".']);
     await page.isIdle();
+    fixture.model.add({ reply: { text: 'edited and cut', stallAfter: 2 } });
     await page.edit(1, 'other');
+    await page.shows(['first', 'Answer to "first".', 'other', 'edited and ']);
+    await page.reload();
+    await page.shows(['first', 'Answer to "first".', 'other', 'edited and ']);
+    fixture.model.release();
+    await page.shows(['first', 'Answer to "first".', 'other', 'edited and cut']);
+    await page.isIdle();
+    fixture.model.reset();
+    await page.regenerate(1);
     await page.shows(['first', 'Answer to "first".', 'other', 'Answer to "other".']);
     await page.isIdle();
     await page.version(0);
@@ -53,16 +65,15 @@ describe("a page with the SDK's useStream", () => {
     const other = await fixture.open(page.address());
     await other.shows(['from the first', 'Answer to "from the first".']);
     await other.say('from the second');
-    await other.shows([
+    const both = [
       ...['from the first', 'Answer to "from the first".'],
       ...['from the second', 'Answer to "from the second".'],
-    ]);
+    ];
+    await other.shows(both);
     await other.isIdle();
+    // The React package hears of the other tab's run by itself.
+    if (name === 'react') await page.shows(both);
     await page.say('again');
-    await page.shows([
-      ...['from the first', 'Answer to "from the first".'],
-      ...['from the second', 'Answer to "from the second".'],
-      ...['again', 'Answer to "again".'],
-    ]);
+    await page.shows([...both, 'again', 'Answer to "again".']);
   });
 });

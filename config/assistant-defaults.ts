@@ -1,0 +1,28 @@
+import { z } from 'zod';
+
+/** What the system assistant of a graph begins with. */
+export interface AssistantDefaults {
+  config: Record<string, unknown>;
+  context?: unknown;
+}
+
+/** `LANGGRAPH_CONFIG`, as LangGraph's server has it: `{"<graph>": {"configurable": {…}, "context": {…}}}`. */
+export const assistantDefaults = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `is not JSON: ${(error as Error).message}` });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(z.string(), z.record(z.string(), z.unknown())))
+  .transform((byGraph) =>
+    Object.fromEntries(
+      Object.entries(byGraph).map(([graph, { context, ...config }]): [string, AssistantDefaults] => [
+        graph,
+        { config, ...(context !== undefined && { context }) },
+      ]),
+    ),
+  );
