@@ -18,6 +18,8 @@ import {
   type ConversationInput,
   type ConversationSettings,
   type ConversationView,
+  type Injected,
+  type InjectMessage,
   type ResumeConversation,
   type Resumed,
   type Submitted,
@@ -35,6 +37,11 @@ export interface Conversations {
   cancel(caller: Caller, threadId: string, runs: CancelRuns): Promise<Cancelled>;
   /** Errors: `conflict` when there is no such question; `not_found` without a conversation. */
   resume(caller: Caller, threadId: string, answer: ResumeConversation): Promise<Resumed>;
+  /**
+   * Hands a message over to the turn at work. Idempotent by the message's id. Errors: `conflict` where no run works or waits, `queue_full`,
+   * `thread_closed`; `not_found` without a conversation; `unavailable` (it may have been accepted).
+   */
+  inject(caller: Caller, threadId: string, message: InjectMessage): Promise<Injected>;
   /** Ends the conversation, resolves when it has ended. Idempotent. */
   close(caller: Caller, threadId: string, timeoutMs: number): Promise<void>;
   /** Errors: `not_found` without a conversation. */
@@ -75,6 +82,10 @@ export function createConversations(options: TemporalConversationsOptions): Conv
     resume: (caller, threadId, answer) =>
       within(() =>
         handleOf(caller, threadId).executeUpdate<Resumed, [ResumeConversation]>(UPDATES.resume, { args: [answer] }),
+      ),
+    inject: (caller, threadId, message) =>
+      within(() =>
+        handleOf(caller, threadId).executeUpdate<Injected, [InjectMessage]>(UPDATES.inject, { args: [message] }),
       ),
     view: (caller, threadId) => within(() => handleOf(caller, threadId).query<ConversationView>(QUERIES.state)),
 

@@ -52,6 +52,8 @@ export interface StateCommit {
   inserts: StateDocument[];
   /** Keys that may be there: special writes and checkpoints are replaced, regular writes and values kept. */
   merges: StateDocument[];
+  /** Writes elsewhere that belong to the state. */
+  beside?: (session: ClientSession) => Promise<void>;
   /** Asked for right before the commit, when everything else is stored. */
   head: () => Promise<HeadChange>;
 }
@@ -281,15 +283,16 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     );
   }
 
-  /** Stores documents and moves the head, or does nothing. Errors: `fence_lost`. */
-  protected async commit(threadId: string, commit: StateCommit): Promise<void> {
+  /** Stores documents and moves the head, or does nothing. Answers the run that a message waits for. Errors: `fence_lost`. */
+  protected async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
     const store = (session: ClientSession) =>
       session.withTransaction(async () => {
         if (commit.inserts.length > 0) await this.#documents.insertMany(commit.inserts, { session });
         if (commit.merges.length > 0) await this.#documents.bulkWrite(commit.merges.map(mergeWrite), { session });
-        await this.heads.change(session, this.tenant, threadId, await commit.head());
+        await commit.beside?.(session);
+        return this.heads.change(session, this.tenant, threadId, await commit.head());
       });
-    await answeredWithin(
+    return answeredWithin(
       COMMIT_MS,
       this.heads.unblocked(() => this.#client.withSession(store)),
     );

@@ -26,6 +26,7 @@ import type {
   Closed,
   ConversationInput,
   ConversationView,
+  Injected,
   PendingInterrupt,
   Resumed,
   SubmitRun,
@@ -35,6 +36,7 @@ import { describeConversation } from './details.js';
 import {
   readCancel,
   readCancelSignal,
+  readInject,
   readInput,
   readMessageSignal,
   readResume,
@@ -149,6 +151,11 @@ function takeUpdates(queue: ConversationQueue, changed: () => void): void {
     defineUpdate<Submitted, [unknown]>(UPDATES.submit),
     (given) => answer(() => queue.submit(onlyKnown(readSubmit(given)))),
     { validator: (given) => void refuse(() => queue.checkSubmit(readSubmit(given))) },
+  );
+  setHandler(
+    defineUpdate<Injected, [unknown]>(UPDATES.inject),
+    (given) => answer(() => queue.inject(readInject(given))),
+    { validator: (given) => void refuse(() => queue.checkInject(readInject(given))) },
   );
   setHandler(
     defineUpdate<Resumed, [unknown]>(UPDATES.resume),

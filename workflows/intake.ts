@@ -6,6 +6,7 @@ import type {
   CancelRuns,
   ConversationInput,
   ConversationSettings,
+  InjectMessage,
   MessageSignal,
   ResumeConversation,
   SubmitRun,
@@ -65,6 +66,16 @@ export function readSubmit(given: unknown): SubmitRun {
     ...(fields.resumes === true ? { resumes: true } : {}),
     ...(fields.webhook === true ? { webhook: true } : {}),
     ...(fields.notBefore === undefined ? {} : { notBefore: readTime('submit.notBefore', fields.notBefore) }),
+  };
+}
+
+export function readInject(given: unknown): InjectMessage {
+  const fields = readObject('inject', given);
+  onlyFields('inject', fields, ['runId', 'graphId', 'assistantId']);
+  return {
+    runId: readId('inject.runId', fields.runId),
+    graphId: readId('inject.graphId', fields.graphId),
+    assistantId: readId('inject.assistantId', fields.assistantId),
   };
 }
 

@@ -93,6 +93,7 @@ export class Pump {
   private step(current: CurrentRun, options: StepOptions): Promise<StepOutcome> {
     const { tenant, threadId, settings } = this.input;
     const { cursor } = this.queue;
+    const injections = this.queue.injections.ids;
     const due = current.step === 1 ? current.run.graphId : current.nodes.join(', ');
     return runStep.executeWithOptions(
       {
@@ -117,6 +118,7 @@ export class Pump {
           step: current.step,
           joinQuickStepsMs: settings.joinQuickStepsMs,
           options,
+          ...(injections.length > 0 && { injections }),
           ...(cursor === undefined ? {} : { cursor }),
         },
       ],
@@ -166,6 +168,7 @@ export class Pump {
   private async endRun(run: QueuedRun, under: CurrentRun, status: EndedRunStatus, error?: RunError): Promise<void> {
     const { tenant, threadId } = this.input;
     const end = { status, ...(error === undefined ? {} : { error }) };
+    const dropped = under.run === run ? this.queue.injections.ids : [];
     try {
       const stands = await this.fenced(under, under.run === run, () =>
         endRun({
@@ -175,7 +178,7 @@ export class Pump {
           ordinal: under.ordinal,
           step: under.step,
           ...end,
-          ...(run.cancelled === 'rollback' ? { rollback: true } : {}),
+          ...(run.cancelled === 'rollback' ? { rollback: true, ...(dropped.length > 0 && { dropped }) } : {}),
         }),
       );
       this.queue.ended(run, end, stands);

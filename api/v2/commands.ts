@@ -4,6 +4,7 @@ import type { ApiContext } from '../context.js';
 import { parse } from '../validate.js';
 import { refusalOf, refused } from './errors.js';
 import { getTree } from './agent-commands.js';
+import { inject } from './inject-command.js';
 import { respond, startRun } from './run-commands.js';
 import { forkState, getState, listCheckpoints } from './state-commands.js';
 
@@ -30,6 +31,7 @@ export type CommandResponse =
 const HANDLERS: Readonly<Record<string, CommandHandler>> = {
   'run.start': startRun,
   'input.respond': respond,
+  'input.inject': inject,
   'state.get': getState,
   'state.listCheckpoints': listCheckpoints,
   'state.fork': forkState,

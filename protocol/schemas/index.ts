@@ -84,6 +84,7 @@ export {
   commandEnvelope,
   eventStreamRequest,
   getTreeParams,
+  inputInjectParams,
   inputRespondParams,
   lastProtocolEventId,
   listCheckpointsParams,

@@ -77,6 +77,17 @@ export const inputRespondParams = z.union([
   z.strictObject({ responses: z.array(z.strictObject(answer)).min(1), ...resumption }),
 ]);
 
+/** The protocol's message, and an id of the client's own. */
+export const inputInjectParams = z.strictObject({
+  namespace: namespace.nullish(),
+  message: z.strictObject({
+    role: z.enum(['user', 'system']),
+    content: z.string().min(1),
+    name: z.string().min(1).nullish(),
+    id: z.string().min(1).max(256).nullish(),
+  }),
+});
+
 export const subscribeParams = z.strictObject(filter);
 export const unsubscribeParams = z.strictObject({ subscription_id: z.string() });
 

@@ -142,7 +142,7 @@ describe('the edges of protocol v2', () => {
       message: 'unknown command "nothing.such"',
     });
     expect(await ask('input.inject', { namespace: [], message: { role: 'user', content: 'x' } })).toMatchObject({
-      error: 'unknown_command',
+      error: 'no_such_run',
     });
     expect(await ask('run.start', {})).toMatchObject({
       error: 'invalid_argument',

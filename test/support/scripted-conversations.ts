@@ -93,6 +93,10 @@ export class ScriptedConversations implements Conversations {
     throw new ColloquyError('conflict', 'nothing is asked');
   };
 
+  inject: Conversations['inject'] = async (_caller, threadId) => {
+    throw new ColloquyError('conflict', `thread ${threadId} has no run at work`);
+  };
+
   view: Conversations['view'] = async (_caller, threadId) => {
     throw new ColloquyError('not_found', `no conversation ${threadId}`);
   };
