@@ -88,10 +88,12 @@ export {
   inputRespondParams,
   lastProtocolEventId,
   listCheckpointsParams,
+  reconnectParams,
   runStartParams,
   stateForkParams,
   stateGetParams,
   subscribeParams,
+  subscriptionFilter,
   unsubscribeParams,
 } from './v2.js';
 export type { EventStreamRequest } from './v2.js';
