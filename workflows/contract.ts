@@ -194,7 +194,7 @@ export interface Resumed {
 
 // ---- signals (for any Temporal client or the CLI)
 
-export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel' } as const;
+export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel', edited: 'edited' } as const;
 
 /**
  * `message`: a turn by signal. `input` is the graph's input; a string is one human message. The signal may also be that bare string.
@@ -209,6 +209,13 @@ export interface MessageSignal {
 
 /** `cancel` by signal: nothing at all stops everything; a string names one run. */
 export type CancelSignal = undefined | string | { runIds?: string[] | 'all'; action?: CancelAction };
+
+/** `edited`: the thread's state was edited from outside, and these questions are not asked any more. Ids are of one question for ever. */
+export interface EditedState {
+  closed: string[];
+  /** How the thread stands now. */
+  status: 'idle' | 'interrupted';
+}
 
 // ---- queries
 

@@ -36,6 +36,7 @@ import { describeConversation } from './details.js';
 import {
   readCancel,
   readCancelSignal,
+  readEditedSignal,
   readInject,
   readInput,
   readMessageSignal,
@@ -196,6 +197,7 @@ function takeSignals(queue: ConversationQueue, changed: () => void): void {
   });
   take(SIGNALS.resume, (given) => void queue.resume(readResumeSignal(given), uuid4()));
   take(SIGNALS.cancel, (given) => void queue.cancel(readCancelSignal(given)));
+  take(SIGNALS.edited, (given) => queue.edited(readEditedSignal(given)));
   setDefaultSignalHandler((name) => {
     tell(queue, `signal ${name} is unknown; known: ${Object.values(SIGNALS).join(', ')}`);
     changed();
@@ -212,7 +214,7 @@ function read(input: RawValue | undefined): unknown {
 }
 
 function tell(queue: ConversationQueue, text: string): void {
-  queue.note(text);
+  queue.notes.add(text);
   log.warn(text);
 }
 

@@ -38,7 +38,7 @@ export class Pump {
     private readonly queue: ConversationQueue,
     private readonly changed: () => void,
   ) {
-    this.webhooks = new WebhookStarts(input, (text) => queue.note(text));
+    this.webhooks = new WebhookStarts(input, (text) => queue.notes.add(text));
   }
 
   /** Reaches the activity of the current run, if that run was cancelled. */
@@ -130,7 +130,7 @@ export class Pump {
     if (!run.unrecorded) return true;
     const { tenant, threadId } = this.input;
     const drop = (why: string) => {
-      this.queue.note(`run ${run.runId} ${why}`);
+      this.queue.notes.add(`run ${run.runId} ${why}`);
       this.queue.drop(run);
       this.changed();
       return false;
@@ -184,7 +184,7 @@ export class Pump {
       this.queue.ended(run, end, stands);
     } catch (failure) {
       if (!(failure instanceof ActivityFailure)) throw failure;
-      this.queue.note(`run ${run.runId} could not be ended: ${runError(failure).message}`);
+      this.queue.notes.add(`run ${run.runId} could not be ended: ${runError(failure).message}`);
       this.queue.ended(run, end);
     }
     this.webhooks.start(run);

@@ -13,6 +13,7 @@ import type {
   ConversationInput,
   ConversationView,
   Cursor,
+  EditedState,
   EndedRun,
   InjectMessage,
   Injected,
@@ -59,7 +60,7 @@ export class ConversationQueue {
   /** Assistant of the last run begun. */
   lastAssistant?: string;
   private last?: EndedRun;
-  private readonly notes: Notes;
+  readonly notes: Notes;
   private readonly admitted: AdmittedRuns;
   private readonly limits: Limits;
 
@@ -168,10 +169,6 @@ export class ConversationQueue {
     return this.cancel({ runIds: 'all', action: 'interrupt' });
   }
 
-  note(text: string): void {
-    this.notes.add(text);
-  }
-
   // ---- messages for the turn at work
 
   /** Refuses what {@link inject} would refuse; changes nothing. */
@@ -191,12 +188,16 @@ export class ConversationQueue {
     return answer;
   }
 
+  /** The state was edited: nobody need answer these questions, and no deadline does. */
+  edited({ closed, status }: EditedState): void {
+    if (this.questions.close(closed) && !this.current) this.settledStatus = status;
+  }
+
   // ---- deadlines of questions
 
   /** Milliseconds until the first default answer is due; undefined when nobody waits for one. */
   untilDeadline(): number | undefined {
-    const deadlines = this.questions.deadlines(this.alive()).map(({ at }) => at);
-    return deadlines.length === 0 ? undefined : Math.max(1, Math.min(...deadlines) - this.now());
+    return this.questions.untilDeadline(this.alive(), this.now());
   }
 
   /** Gives the default answers that are due. */
