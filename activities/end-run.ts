@@ -69,6 +69,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
         log,
       );
       if (task.rollback) await dependencies.threads.removeRun(caller, threadId, runId);
+      for (const dropped of task.dropped ?? []) await dependencies.threads.discardRun(caller, threadId, dropped);
       return { cursor: { head, tail: last }, threadStatus: thread.status, interrupts: thread.questions };
     } finally {
       await log.close().catch(() => undefined);

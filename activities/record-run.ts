@@ -1,17 +1,19 @@
 import { errorCode, type Assistant, type RunRequest } from '../protocol/index.js';
-import type { NewRun } from '../threads/index.js';
+import { describeThread } from '../steps/index.js';
+import { MongoSaver, type NewRun } from '../threads/index.js';
 import type { RecordRunTask, RecordedRun, UnrecordedRun } from '../workflows/contract.js';
 import { operatorCaller, workerCaller, type ActivityDependencies } from './deps.js';
 
 /** The activity that records a run which came by signal or by a deadline, as its operator asked. Idempotent by run id and key. */
 export function createRecordRun(dependencies: ActivityDependencies) {
-  const { threads, assistants } = dependencies;
+  const { client, db, project, threads, assistants } = dependencies;
 
   return async (task: RecordRunTask): Promise<RecordedRun> => {
     const caller = task.run.byDeadline ? workerCaller(task.tenant) : operatorCaller(task.tenant);
     try {
       const assistant = await findAssistant(task);
       if (assistant === undefined) return { refused: 'no assistant was named, and the thread has none yet' };
+      if (await isClosed(task, assistant)) return { refused: 'its question is not asked any more' };
       await threads.createThread(caller, { threadId: task.threadId, ifExists: 'do_nothing' });
       const { run, created } = await threads.createRun(caller, newRun(task, assistant));
       await threads.admitRun(caller, task.threadId, run.runId);
@@ -23,6 +25,15 @@ export function createRecordRun(dependencies: ActivityDependencies) {
       return { refused: (error as Error).message };
     }
   };
+
+  /** A default answer is given long after its question, which an edit of the state may have closed without anybody being told. */
+  async function isClosed({ tenant, threadId, run }: RecordRunTask, { graphId }: Assistant): Promise<boolean> {
+    const { byDeadline, resume } = run;
+    if (!byDeadline || resume === undefined) return false;
+    const saver = new MongoSaver({ client, db, tenant });
+    const { questions } = await describeThread(await project.load(graphId), saver, threadId);
+    return questions.every(({ id }) => id !== resume.interruptId);
+  }
 
   async function findAssistant(task: RecordRunTask): Promise<Assistant | undefined> {
     const name = task.run.assistantId ?? (task.assistantId || undefined);

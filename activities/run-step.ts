@@ -1,3 +1,4 @@
+import type { ClientSession } from 'mongodb';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import {
   CONTROL_EVENTS,
@@ -22,7 +23,7 @@ import {
   type StepReport,
 } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import { MongoHeads, MongoSaver, StepSaver } from '../threads/index.js';
+import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { endRunRecords, sayEnded } from './end-run.js';
@@ -58,6 +59,7 @@ export function createRunStep(dependencies: ActivityDependencies) {
 class StepActivity {
   readonly #fence: Fence;
   readonly #heads: MongoHeads;
+  readonly #injections: MongoInjections;
   readonly #caller;
   #told: ReadonlySet<string> | undefined;
 
@@ -71,15 +73,21 @@ class StepActivity {
   ) {
     this.#fence = encodeFence({ run: task.ordinal, step: task.step, attempt });
     this.#heads = new MongoHeads(dependencies.db);
+    this.#injections = new MongoInjections(dependencies.db);
     this.#caller = workerCaller(task.tenant);
   }
 
   async execute(): Promise<StepOutcome> {
     let log: RunLog | undefined;
     try {
-      const [run, cursor] = await Promise.all([this.#run(), this.#cursor()]);
+      const { tenant, threadId, injections = [] } = this.task;
+      const [run, cursor, { waiting, taken }] = await Promise.all([
+        this.#run(),
+        this.#cursor(),
+        this.#injections.read(tenant, threadId, injections),
+      ]);
       if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
-      if (hasEnded(run)) return await this.#ended(run, cursor);
+      if (hasEnded(run)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
       // Awaited when the step has ended; where it fails before, that must not count as unheard: it would end the process.
       started.catch(() => undefined);
@@ -87,9 +95,9 @@ class StepActivity {
       log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail, begins: started });
       // What this attempt supersedes is said before it says anything itself.
       if (this.attempt > 1) await this.#supersede(run, cursor, log);
-      const report = await this.#step(run, cursor, log).catch((error: unknown) => this.#fail(error));
+      const report = await this.#step(run, cursor, waiting, log).catch((error: unknown) => this.#fail(error));
       await started;
-      return await this.#finish(run, report, log);
+      return withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]);
     } catch (error) {
       if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error;
       throw infrastructureFailure(error, describeError(error));
@@ -193,7 +201,7 @@ class StepActivity {
     }
   }
 
-  async #step(run: Run, cursor: Cursor, log: RunLog): Promise<StepReport> {
+  async #step(run: Run, cursor: Cursor, injections: Injection[], log: RunLog): Promise<StepReport> {
     const { client, db, cache, project, drain, openStore } = this.dependencies;
     const { tenant, threadId, ordinal, joinQuickStepsMs, options } = this.task;
     const graph = await project.load(run.graphId, run.request.config, {
@@ -214,10 +222,20 @@ class StepActivity {
       cache,
       ...cursor,
       resumeConsumed: inSubgraph,
+      takeInjections: (session: ClientSession, runIds: string[]) =>
+        this.#injections.take(session, tenant, threadId, runIds),
     };
     return runGraphStep(
       graph,
-      { run, ordinal, attempt: this.attempt, joinQuickStepsMs, options, ...(this.#told && { told: this.#told }) },
+      {
+        run,
+        ordinal,
+        attempt: this.attempt,
+        joinQuickStepsMs,
+        options,
+        injections,
+        ...(this.#told && { told: this.#told }),
+      },
       {
         openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
         log,
@@ -283,6 +301,10 @@ class StepActivity {
       : 1;
     throw stepFailure(failure, options, failures);
   }
+}
+
+function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
+  return injected.length > 0 ? { ...outcome, injected } : outcome;
 }
 
 function hasEnded(run: Run): boolean {

@@ -3,6 +3,7 @@ import { MongoError } from 'mongodb';
 import { signatureHeaders, type EgressAnswer } from '../egress/index.js';
 import {
   ENDED_RUN_STATUSES,
+  STATELESS_METADATA,
   errorCode,
   isNetworkError,
   runToWire,
@@ -44,7 +45,17 @@ export async function keepWebhook(
     updated_at: now.toISOString(),
     error: end.error?.message ?? null,
   };
-  await dependencies.deliveries.put(caller, { id: run.runId, url: webhook, body: withValues(body, values) });
+  await dependencies.deliveries.put(caller, {
+    id: run.runId,
+    url: webhook,
+    body: withValues(body, values),
+    // The thread of a stateless run goes by itself; who asked to be told of the run is told.
+    ...(!isStateless(run) && { threadId: run.threadId }),
+  });
+}
+
+function isStateless({ metadata }: Run): boolean {
+  return Object.keys(STATELESS_METADATA).some((key) => key in metadata);
 }
 
 /** The database takes no document of more than 16 MB: values that are too many must not keep a run from ending. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   ColloquyError,
+  STATELESS_METADATA,
   errorCode,
   type Assistant,
   type Caller,
@@ -14,7 +15,6 @@ import type { SubmitRun, Submitted } from '../workflows/contract.js';
 import type { ApiContext } from './context.js';
 import { findAssistant, isEnded, locateRun, threadNotFound } from './find.js';
 import { buildMetadata, buildRequest, inputOf } from './run-request.js';
-import { STATELESS_METADATA } from './stateless.js';
 
 export interface RunOrder {
   caller: Caller;

@@ -64,6 +64,8 @@ export interface ApiDependencies {
   graphs: GraphDescriptions;
   conversations: Conversations;
   schedules: Schedules;
+  /** What waits to leave: webhooks of a thread go with it. */
+  deliveries: { recall(caller: Caller, threadId: string): Promise<void> };
   /** LangGraph's store, the one that graphs get. */
   items: ItemStore;
   info: { version: string; langgraphVersion: string };

@@ -6,11 +6,19 @@ import {
   type Client,
 } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
-import { ColloquyError, conversationId, ERROR_CODES, type Caller, type ErrorCode } from '../protocol/index.js';
+import {
+  ColloquyError,
+  conversationId,
+  errorCode,
+  ERROR_CODES,
+  type Caller,
+  type ErrorCode,
+} from '../protocol/index.js';
 import {
   CONVERSATION_WORKFLOW,
   conversationStart,
   QUERIES,
+  SIGNALS,
   UPDATES,
   type Cancelled,
   type Closed,
@@ -18,6 +26,9 @@ import {
   type ConversationInput,
   type ConversationSettings,
   type ConversationView,
+  type EditedState,
+  type Injected,
+  type InjectMessage,
   type ResumeConversation,
   type Resumed,
   type Submitted,
@@ -35,6 +46,13 @@ export interface Conversations {
   cancel(caller: Caller, threadId: string, runs: CancelRuns): Promise<Cancelled>;
   /** Errors: `conflict` when there is no such question; `not_found` without a conversation. */
   resume(caller: Caller, threadId: string, answer: ResumeConversation): Promise<Resumed>;
+  /**
+   * Hands a message over to the turn at work. Idempotent by the message's id. Errors: `conflict` where no run works or waits, `queue_full`,
+   * `thread_closed`; `not_found` without a conversation; `unavailable` (it may have been accepted).
+   */
+  inject(caller: Caller, threadId: string, message: InjectMessage): Promise<Injected>;
+  /** The state was edited from outside. A thread without a conversation has nobody to tell. Errors: `unavailable`. */
+  edited(caller: Caller, threadId: string, edit: EditedState): Promise<void>;
   /** Ends the conversation, resolves when it has ended. Idempotent. */
   close(caller: Caller, threadId: string, timeoutMs: number): Promise<void>;
   /** Errors: `not_found` without a conversation. */
@@ -76,7 +94,19 @@ export function createConversations(options: TemporalConversationsOptions): Conv
       within(() =>
         handleOf(caller, threadId).executeUpdate<Resumed, [ResumeConversation]>(UPDATES.resume, { args: [answer] }),
       ),
+    inject: (caller, threadId, message) =>
+      within(() =>
+        handleOf(caller, threadId).executeUpdate<Injected, [InjectMessage]>(UPDATES.inject, { args: [message] }),
+      ),
     view: (caller, threadId) => within(() => handleOf(caller, threadId).query<ConversationView>(QUERIES.state)),
+
+    async edited(caller, threadId, edit) {
+      try {
+        await within(() => handleOf(caller, threadId).signal<[EditedState]>(SIGNALS.edited, edit));
+      } catch (error) {
+        if (errorCode(error) !== 'not_found') throw error;
+      }
+    },
 
     async close(caller, threadId, closeTimeoutMs) {
       const handle = handleOf(caller, threadId);

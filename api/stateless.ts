@@ -1,9 +1,6 @@
-import { errorCode, type Caller } from '../protocol/index.js';
+import { STATELESS_METADATA, errorCode, type Caller } from '../protocol/index.js';
 import { deleteCronsOf } from './cron-changes.js';
 import type { ApiContext } from './context.js';
-
-/** Marks the thread of a stateless run that nobody wants to keep. */
-export const STATELESS_METADATA = { colloquy_stateless: true } as const;
 
 const ENDED_STATUSES = ['idle', 'error', 'interrupted'] as const;
 const SWEEP_PAGE = 100;
@@ -55,6 +52,7 @@ export async function deleteThread(context: ApiContext, caller: Caller, threadId
   await context.threads.closeThread(caller, threadId);
   await deleteCronsOf(context, caller, { threadId });
   await context.conversations.close(caller, threadId, context.options.closeTimeoutMs);
+  await context.deliveries.recall(caller, threadId);
   await context.events.deleteThread(caller, threadId);
   await context.threads.deleteThread(caller, threadId);
 }

@@ -60,11 +60,31 @@ function withoutNulls(command: object): RunCommand {
   return Object.fromEntries(Object.entries(command).filter(([, value]) => value !== null && value !== undefined));
 }
 
-/** After an edit: the thread's record says how it stands, and whoever follows the thread hears of it. */
+/** After an edit: the thread's record says how it stands, and its conversation and whoever follows the thread hear of it. */
 export async function tellEdit(context: ApiContext, caller: Caller, graphId: string, threadId: string): Promise<void> {
+  const { interrupts } = await findThread(context, caller, threadId);
   const state = await settle(context, caller, graphId, threadId);
+  await tellConversation(context, caller, threadId, { asked: Object.values(interrupts).flat(), state });
   const data = JSON.stringify({ state, thread_id: threadId });
   await context.events.append(caller, threadId, { ns: '', event: STATE_UPDATE_EVENT, data });
+}
+
+/** Where it cannot be told, the run of a default answer is refused by the worker, which looks at the state once more. */
+async function tellConversation(
+  context: ApiContext,
+  caller: Caller,
+  threadId: string,
+  { asked, state }: { asked: Interrupt[]; state: ThreadState },
+): Promise<void> {
+  const open = new Set(state.interrupts.map(({ id }) => id));
+  const closed = asked.flatMap(({ id }) => (id === undefined || open.has(id) ? [] : [id]));
+  if (closed.length === 0) return;
+  const edit = { closed, status: statusOf(state) };
+  await context.conversations.edited(caller, threadId, edit).catch((error: unknown) => context.report(error, 'edit'));
+}
+
+function statusOf({ next }: ThreadState): 'interrupted' | 'idle' {
+  return next.length > 0 ? 'interrupted' : 'idle';
 }
 
 /** Makes the record say how the thread's state stands. Answers that state. */
@@ -77,7 +97,6 @@ export async function settle(
   const state = await context.states.getState(caller, graphId, threadId);
   const asked = state.tasks.filter(({ interrupts }) => interrupts.length > 0);
   const interrupts = Object.fromEntries(asked.map((task) => [task.id, task.interrupts])) as Record<string, Interrupt[]>;
-  const status = state.next.length > 0 ? 'interrupted' : 'idle';
-  await context.threads.settleThread(caller, threadId, { status, interrupts });
+  await context.threads.settleThread(caller, threadId, { status: statusOf(state), interrupts });
   return state;
 }

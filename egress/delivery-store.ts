@@ -7,6 +7,8 @@ export interface Delivery {
   id: string;
   url: string;
   body: Record<string, unknown>;
+  /** The thread that it tells of, with which it goes; absent: it outlives that. */
+  threadId?: string;
 }
 
 /** What is to be sent, until it has been sent. Every call takes the caller first, is authorized, and touches that tenant alone. */
@@ -17,6 +19,8 @@ export interface DeliveryStore {
   get(caller: Caller, id: string): Promise<Delivery | undefined>;
   /** Idempotent. */
   remove(caller: Caller, id: string): Promise<void>;
+  /** Takes back what tells of a thread. Idempotent; an attempt under way may still arrive. */
+  recall(caller: Caller, threadId: string): Promise<void>;
 }
 
 interface DeliveryDocument {
@@ -25,6 +29,8 @@ interface DeliveryDocument {
   url: string;
   /** JSON text. */
   body: string;
+  /** `<tenant>/<thread id>` */
+  thread?: string;
   /** Given up and swept then. */
   expiresAt: Date;
 }
@@ -35,7 +41,10 @@ const OPERATION_TIMEOUT_MS = 15_000;
 
 /** Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
-  await deliveries(db).createIndex({ expiresAt: 1 }, { name: 'given_up', expireAfterSeconds: 0 });
+  await deliveries(db).createIndexes([
+    { key: { expiresAt: 1 }, name: 'given_up', expireAfterSeconds: 0 },
+    { key: { thread: 1 }, name: 'thread', sparse: true },
+  ]);
 }
 
 export function createDeliveryStore({ db, authorize }: { db: Db; authorize: Authorize }): DeliveryStore {
@@ -43,9 +52,14 @@ export function createDeliveryStore({ db, authorize }: { db: Db; authorize: Auth
   const key = (caller: Caller, id: string) => `${caller.tenant}/${id}`;
 
   return {
-    async put(caller, { id, url, body }) {
+    async put(caller, { id, url, body, threadId }) {
       await authorize(caller, 'delivery.put', { kind: 'delivery', id });
-      const document = { url, body: JSON.stringify(body), expiresAt: new Date(Date.now() + KEPT_MS) };
+      const document = {
+        url,
+        body: JSON.stringify(body),
+        ...(threadId !== undefined && { thread: key(caller, threadId) }),
+        expiresAt: new Date(Date.now() + KEPT_MS),
+      };
       await kept.updateOne({ _id: key(caller, id) }, { $setOnInsert: document }, { upsert: true });
     },
 
@@ -60,6 +74,11 @@ export function createDeliveryStore({ db, authorize }: { db: Db; authorize: Auth
     async remove(caller, id) {
       await authorize(caller, 'delivery.remove', { kind: 'delivery', id });
       await kept.deleteOne({ _id: key(caller, id) });
+    },
+
+    async recall(caller, threadId) {
+      await authorize(caller, 'delivery.remove', { kind: 'thread', id: threadId });
+      await kept.deleteMany({ thread: key(caller, threadId) });
     },
   };
 }

@@ -20,7 +20,7 @@ export type {
   StreamMode,
 } from './run.js';
 export { runToWire } from './run-wire.js';
-export { THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
+export { STATELESS_METADATA, THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
 export type {
   Assistant,
   AssistantVersion,

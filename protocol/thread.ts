@@ -76,3 +76,6 @@ export interface Assistant {
 
 /** An assistant as it was made or changed at one time; never rewritten. */
 export type AssistantVersion = Omit<Assistant, 'updatedAt'>;
+
+/** Marks the thread of a stateless run that nobody wants to keep, and so the run. */
+export const STATELESS_METADATA = { colloquy_stateless: true } as const;

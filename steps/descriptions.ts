@@ -1,6 +1,7 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import type { AgentProject, FactoryConfig, FactoryRuntime, LoadedGraph } from '../agents/index.js';
 import type { Authorize, Caller } from '../protocol/index.js';
+import { takesMessages } from './injection.js';
 import type { GraphDescriptions, GraphDrawing, GraphSchemas } from './ports.js';
 import { createSchemaReader } from './schemas.js';
 import { toWire } from './wire.js';
@@ -38,6 +39,10 @@ export function createGraphDescriptions(dependencies: DescriptionDependencies): 
 
     async schemas(caller, graphId, config) {
       return schemas.read(graphId, await open(caller, graphId, config));
+    },
+
+    async takesMessages(caller, graphId, config) {
+      return takesMessages(await open(caller, graphId, config));
     },
 
     async subgraphs(caller, graphId, config, { namespace, recurse }) {

@@ -18,6 +18,8 @@ export interface NarratorOptions {
   storedValue: (value: object) => StoredValue | undefined;
   /** Namespaces that go on where an earlier step of the run left them: what LangGraph says again of them is dropped. */
   continued: ReadonlySet<string>;
+  /** Ids of messages that were put into the state right here: what LangGraph says of the root's state is new. */
+  injected?: ReadonlySet<string>;
   /** Ids of messages that are told: a subgraph that had finished says its own again as the output of its node. */
   told?: ReadonlySet<string>;
   /** Also what finished tasks said before is said again (their first telling was superseded), so it is no cache's. */
@@ -142,7 +144,11 @@ export class Narrator {
     if (WORK_MODES.has(told)) return false;
     const start = told === 'task' || (told === 'tasks' && isStart(payload));
     if (start) return this.#midway.has(ns);
-    return this.#options.continued.has(ns) && !this.#opened.has(ns);
+    return this.#options.continued.has(ns) && !this.#opened.has(ns) && !this.#isInjected(ns);
+  }
+
+  #isInjected(ns: string): boolean {
+    return ns === '' && (this.#options.injected?.size ?? 0) > 0;
   }
 
   #isRepeatedStart(name: string, ns: string, isRoot: boolean): boolean {
@@ -164,7 +170,9 @@ export class Narrator {
     const all = (Array.isArray(messages) ? messages : messages ? [messages] : []) as Message[];
     const fresh = all.filter((message) => message.id !== undefined && !this.#complete.has(message.id));
     for (const message of fresh) this.#complete.add(message.id ?? '');
-    if (!repeated && fresh.length > 0) this.#append(ns, 'messages/complete', fresh);
+    const onlyInjected = this.#isInjected(ns) && !this.#opened.has(ns);
+    const news = onlyInjected ? fresh.filter(({ id }) => this.#options.injected?.has(id ?? '')) : fresh;
+    if (!repeated && news.length > 0) this.#append(ns, 'messages/complete', news);
   }
 }
 

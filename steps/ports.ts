@@ -12,7 +12,7 @@ import type {
 } from '../protocol/index.js';
 import type { AgentProject, FactoryConfig } from '../agents/index.js';
 import type { RunLog } from '../streams/index.js';
-import type { StepSaver, StepSaverOptions } from '../threads/index.js';
+import type { Injection, StepSaver, StepSaverOptions } from '../threads/index.js';
 
 /** A thread's state at a checkpoint, as LangGraph's clients read it (JSON). */
 export interface ThreadState {
@@ -113,6 +113,8 @@ export interface GraphDescriptions {
   /** `xray`: subgraphs are drawn as their nodes, all the way down or so many levels. */
   draw(caller: Caller, graphId: string, config: FactoryConfig, xray: boolean | number): Promise<GraphDrawing>;
   schemas(caller: Caller, graphId: string, config: FactoryConfig): Promise<GraphSchemas>;
+  /** Whether a message can be added to the graph's state while it runs. */
+  takesMessages(caller: Caller, graphId: string, config: FactoryConfig): Promise<boolean>;
   /** By namespace (`parent|child`); only the one named, and with `recurse` those inside. */
   subgraphs(
     caller: Caller,
@@ -134,6 +136,8 @@ export interface StepRequest {
   options: StepOptions;
   /** Ids of messages that earlier attempts told in `messages-tuple`, and that stand. */
   told?: ReadonlySet<string>;
+  /** Messages for the run, first to last, to take at the first boundary between supersteps that allows it. */
+  injections?: Injection[];
 }
 
 /** Where graphs come from. */
@@ -164,6 +168,8 @@ export interface StepReport {
   nextOptions?: StepOptions;
   questions: PendingInterrupt[];
   interrupts: InterruptsByTask;
+  /** Ids of the messages that were taken. */
+  injected: string[];
   /** Where the thread stands. */
   head: Head;
 }

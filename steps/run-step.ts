@@ -1,8 +1,9 @@
-import { RunControl, START, isGraphDrained } from '@langchain/langgraph';
+import { RunControl, START, isGraphDrained, type Command } from '@langchain/langgraph';
 import { TENANT_KEY, type LoadedGraph } from '../agents/index.js';
 import type { NamespaceHead, Run } from '../protocol/index.js';
-import type { CommitInfo, StepSaver } from '../threads/index.js';
+import type { CommitInfo, Injection, StepSaver } from '../threads/index.js';
 import { toCommand } from './command.js';
+import { awaitsTools, isBetweenSupersteps, messageIds, takesMessages, updateOf } from './injection.js';
 import { graphAt, hasNodeOptions, mergeOptions, nodeOptions } from './node-options.js';
 import { Narrator, V3_MODES, type Chunk } from './narrator.js';
 import { StepProgress } from './progress.js';
@@ -33,6 +34,9 @@ class Step {
   readonly #saver: StepSaver;
   readonly #planned: boolean;
   readonly #finished: string[] = [];
+  readonly #injected: string[] = [];
+  /** Messages that no boundary has taken. */
+  #waiting: Injection[];
   #control = new RunControl();
   #narrator: Narrator | undefined;
   #progress: StepProgress;
@@ -44,6 +48,7 @@ class Step {
     this.#request = request;
     this.#context = context;
     this.#planned = hasNodeOptions(graph);
+    this.#waiting = takesMessages(graph) ? (request.injections ?? []) : [];
     this.#progress = new StepProgress(graph);
     this.#saver = context.openSaver({
       beforeCommit: async () => {
@@ -54,7 +59,7 @@ class Step {
       onCommit: (commit) => this.#onCommit(commit),
       hasEntry: (ns) => START in (graphAt(graph, ns)?.nodes ?? {}),
       onInput: () => {
-        if (this.#planned) this.#control.requestDrain('plan');
+        if (this.#planned || this.#waiting.length > 0) this.#control.requestDrain('plan');
       },
     });
   }
@@ -65,6 +70,7 @@ class Step {
     this.#progress = new StepProgress(this.#graph);
     const begun = this.#ownHeads().length > 0;
     const retelling = this.#request.attempt > 1 && this.#finished.length === 0;
+    const injections = begun ? await this.#dueInjections() : [];
     const continued = new Set(retelling || !begun ? [] : this.#ownHeads().map(([ns]) => ns));
     this.#narrator = new Narrator({
       runId: this.#request.run.runId,
@@ -77,12 +83,13 @@ class Step {
       storedValue: (value) => this.#saver.storedValue(value),
       continued,
       retelling,
+      injected: new Set(messageIds(injections)),
       ...(this.#request.told !== undefined && { told: this.#request.told }),
     });
     let drained = false;
     const tap = new Tap();
     try {
-      await this.#stream(begun, tap);
+      await this.#stream(begun ? this.#goOn(injections) : inputOf(this.#request.run), begun, tap);
     } catch (error) {
       // Tasks that finished beside the one that failed are saved, so that only that one runs again.
       await this.#saver.flush().catch(() => undefined);
@@ -98,7 +105,24 @@ class Step {
     return undefined;
   }
 
-  async #stream(begun: boolean, tap: Tap): Promise<void> {
+  /** The messages that may be taken right here, at the boundary where the thread stands. */
+  async #dueInjections(): Promise<Injection[]> {
+    if (this.#waiting.length === 0 || !isBetweenSupersteps(this.#saver.head, this.#request.ordinal)) return [];
+    const state = await this.#graph.getState(this.#config(true));
+    // An input that is on its way comes first.
+    return state.next.includes(START) || awaitsTools(state.values) ? [] : this.#waiting.splice(0);
+  }
+
+  /** What lets the graph go on: nothing, or an update with messages. No task has begun since the last superstep, whatever the attempt. */
+  #goOn(injections: Injection[]): Command | null {
+    if (injections.length === 0) return null;
+    const runIds = injections.map(({ runId }) => runId);
+    this.#saver.inject(runIds);
+    this.#injected.push(...runIds);
+    return updateOf(injections);
+  }
+
+  async #stream(input: unknown, begun: boolean, tap: Tap): Promise<void> {
     const { run } = this.#request;
     const { request } = run;
     const narrator = this.#narrator as Narrator;
@@ -116,7 +140,6 @@ class Step {
       signal: this.#context.signal,
       ...(this.#v3 && { version: 'v3' }),
     };
-    const input = begun ? null : inputOf(run);
     if (!this.#v3 && request.streamModes.some((mode) => mode === 'events' || mode === 'messages')) {
       const events = this.#graph.streamEvents(input as never, { ...options, version: 'v2' } as never);
       for await (const event of events as unknown as AsyncIterable<Parameters<Narrator['event']>[0]>) {
@@ -169,7 +192,8 @@ class Step {
     const quick = now - this.#since < this.#request.joinQuickStepsMs;
     this.#since = now;
     const wanted = this.#planned || !quick || this.#context.drain.aborted;
-    if (wanted && this.#mayDrain(ns)) this.#control.requestDrain('step');
+    const steered = this.#saver.isSteered || this.#waiting.length > 0;
+    if ((wanted || steered) && this.#mayDrain(ns)) this.#control.requestDrain('step');
   }
 
   #mayDrain(ns: string): boolean {
@@ -214,7 +238,8 @@ class Step {
   #mayGoOn(): boolean {
     if (this.#context.drain.aborted) return false;
     if (!sameOptions(this.#nextOptions(), this.#request.options)) return false;
-    return this.#finished.length === 0 || performance.now() - this.#since < this.#request.joinQuickStepsMs;
+    if (this.#finished.length === 0) return true;
+    return !this.#saver.isSteered && performance.now() - this.#since < this.#request.joinQuickStepsMs;
   }
 
   #nextOptions() {
@@ -236,6 +261,7 @@ class Step {
       head: this.#saver.head,
       questions: this.#progress.questions,
       interrupts: this.#progress.interrupts,
+      injected: this.#injected,
       ...(options !== undefined && { nextOptions: options }),
     };
   }

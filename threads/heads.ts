@@ -9,6 +9,8 @@ interface HeadDocument {
   fence: Fence;
   /** Keys are namespaces, escaped: MongoDB reads dots and dollars in keys as paths. */
   heads: Record<string, NamespaceHead>;
+  /** The run that a message waits for. Kept here because every commit of that run comes by. */
+  steered?: string;
 }
 
 /** A change of a thread's head; `null` forgets a namespace. */
@@ -82,9 +84,14 @@ export class MongoHeads implements HeadStore {
 
   /**
    * Applies a change inside of a transaction. Errors: `fence_lost` when the revision is another or the fence is higher; the caller's
-   * transaction must abort then.
+   * transaction must abort then. Answers the run that a message waits for.
    */
-  async change(session: ClientSession, tenant: string, threadId: string, change: HeadChange): Promise<void> {
+  async change(
+    session: ClientSession,
+    tenant: string,
+    threadId: string,
+    change: HeadChange,
+  ): Promise<string | undefined> {
     const _id = headKey(tenant, threadId);
     const set: Record<string, unknown> = change.fence === undefined ? {} : { fence: change.fence };
     const unset: Record<string, true> = {};
@@ -106,13 +113,19 @@ export class MongoHeads implements HeadStore {
     const upsert = change.rev === undefined || change.rev === 0;
     if (change.rev === 0) Object.assign(filter, { rev: 0 });
     try {
-      const result = await this.#collection.updateOne(filter, update, { session, upsert });
-      if (result.matchedCount + result.upsertedCount === 1) return;
+      const options = { session, upsert, returnDocument: 'after', projection: { steered: 1 } } as const;
+      const changed = await this.#collection.findOneAndUpdate(filter, update, options);
+      if (changed !== null) return changed.steered;
     } catch (error) {
       if ((error as { code?: unknown }).code !== 11000) throw error;
       throw lost(tenant, threadId, change.fence, error);
     }
     throw lost(tenant, threadId, change.fence);
+  }
+
+  /** Has the run stop at its next superstep, to take a message. A thread whose first state is on its way hears nothing of it. */
+  async steer(tenant: string, threadId: string, runId: string): Promise<void> {
+    await this.#collection.updateOne({ _id: headKey(tenant, threadId) }, { $set: { steered: runId } });
   }
 
   async remove(tenant: string, threadId: string): Promise<void> {

@@ -28,6 +28,8 @@ export type {
   ThreadStore,
 } from './ports.js';
 export { MongoHeads } from './heads.js';
+export { MongoInjections } from './injections.js';
+export type { Injection } from './injections.js';
 export { MongoSaver, ensureStateIndexes } from './mongo-saver.js';
 export type { SaverOptions } from './mongo-saver.js';
 export { StateCache } from './state-cache.js';

@@ -305,17 +305,18 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     };
   }
 
-  /** Stores documents and moves the head, or does nothing. Errors: `fence_lost`. */
-  protected async commit(threadId: string, commit: StateCommit): Promise<void> {
+  /** Stores documents and moves the head, or does nothing. Answers the run that a message waits for. Errors: `fence_lost`. */
+  protected async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
     const { early, inserts } = withEarly(commit.inserts, chunkGroup(this.tenant, threadId));
     const store = (session: ClientSession) =>
       session.withTransaction(async () => {
         if (inserts.length > 0) await this.#documents.insertMany(inserts, { session });
         if (commit.merges.length > 0) await this.#documents.bulkWrite(commit.merges.map(mergeWrite), { session });
-        await this.heads.change(session, this.tenant, threadId, await commit.head());
+        await commit.beside?.(session);
+        return this.heads.change(session, this.tenant, threadId, await commit.head());
       });
     await this.store(early);
-    await answeredWithin(
+    return answeredWithin(
       COMMIT_MS,
       this.heads.unblocked(() => this.#client.withSession(store)),
     );

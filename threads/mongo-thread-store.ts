@@ -3,6 +3,7 @@ import type { Db } from 'mongodb';
 import type { Authorize, Caller, Resource } from '../protocol/index.js';
 import type { AssistantDocument, VersionDocument } from './assistant-records.js';
 import type { CronDocument } from './cron-records.js';
+import { MongoHeads } from './heads.js';
 import { withDatabaseErrors } from './mongo-errors.js';
 import type { ThreadStore } from './ports.js';
 import { guardTenant } from './record-fields.js';
@@ -61,6 +62,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
 export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
   const { db, authorize, removeState, copyState, pruneState } = options;
   const threads = new ThreadRecords(db.collection('threads', { timeoutMS: OPERATION_TIMEOUT_MS }));
+  const heads = new MongoHeads(db);
   const runs = new RunRecords(db.collection('runs', { timeoutMS: OPERATION_TIMEOUT_MS }));
 
   async function allow(caller: Caller, action: string, kind: Resource['kind'], id: string): Promise<void> {
@@ -179,6 +181,11 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     async allActiveRuns(caller) {
       await allow(caller, 'run.search', 'thread', '*');
       return runs.allActive(caller);
+    },
+
+    async steerRun(caller, threadId, runId) {
+      await allow(caller, 'run.create', 'thread', threadId);
+      await heads.steer(caller.tenant, threadId, runId);
     },
 
     async setCancelReason(caller, threadId, runId, reason) {

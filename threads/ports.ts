@@ -69,7 +69,10 @@ export interface ThreadQuery extends ThreadFilter {
 export type NewRun = Omit<
   Run,
   'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'cancelReason'
->;
+> & {
+  /** It is a message for a turn at work, and a run only if that turn does not take it: never swept as an orphan. */
+  waitsForTurn?: true;
+};
 
 export interface RunQuery {
   status?: RunStatus;
@@ -139,6 +142,8 @@ export interface ThreadStore {
   activeRuns(caller: Caller, threadId: string): Promise<Run[]>;
   /** Pending and running runs of all the tenant's threads, by thread and age. */
   allActiveRuns(caller: Caller): Promise<Run[]>;
+  /** Has a run at work stop at its next superstep, to take a message. Idempotent. */
+  steerRun(caller: Caller, threadId: string, runId: string): Promise<void>;
   /** Says why a run that has not ended is being cancelled. Idempotent. */
   setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void>;
   /** Marks the run running (and admitted) and its thread busy. A run that has ended stays ended. Idempotent. */

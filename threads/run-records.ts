@@ -51,7 +51,7 @@ const ORPHAN_MS = 7 * 24 * 3_600_000;
 const MAX_KEY_LENGTH = 255;
 const UNENDED = { $in: ['pending', 'running'] satisfies RunStatus[] as RunStatus[] };
 
-function runKey(tenant: string, threadId: string, runId: string): string {
+export function runKey(tenant: string, threadId: string, runId: string): string {
   return `${threadKey(tenant, threadId)}/${guardUuid('run_id', runId)}`;
 }
 
@@ -219,7 +219,10 @@ function newDocument(caller: Caller, run: NewRun): RunDocument {
     admitted: false,
     active: true,
     failures: {},
-    expiresAt: new Date(now.getTime() + (run.request.afterSeconds ?? 0) * 1000 + ORPHAN_MS),
+    // A message may wait as long as a person does; its record goes when a turn has taken it, or with its thread.
+    ...(!run.waitsForTurn && {
+      expiresAt: new Date(now.getTime() + (run.request.afterSeconds ?? 0) * 1000 + ORPHAN_MS),
+    }),
     createdAt: now,
     updatedAt: now,
   };

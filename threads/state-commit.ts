@@ -1,3 +1,4 @@
+import type { ClientSession } from 'mongodb';
 import type { HeadChange } from './heads.js';
 import { bytes, type StateDocument } from './state-documents.js';
 
@@ -10,6 +11,8 @@ export interface StateCommit {
   inserts: StateDocument[];
   /** Keys that may be there: special writes and checkpoints are replaced, regular writes and values kept. */
   merges: StateDocument[];
+  /** Writes elsewhere that belong to the state. */
+  beside?: (session: ClientSession) => Promise<void>;
   /** Asked for right before the commit, when everything else is stored. */
   head: () => Promise<HeadChange>;
 }

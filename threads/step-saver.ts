@@ -6,6 +6,7 @@ import type {
   CheckpointTuple,
   PendingWrite,
 } from '@langchain/langgraph-checkpoint';
+import type { ClientSession } from 'mongodb';
 import { decodeFence, type Fence, type Head, type NamespaceHead } from '../protocol/index.js';
 import { stateError } from './mongo-errors.js';
 import type { Held } from './channel-values.js';
@@ -51,6 +52,8 @@ export interface StepSaverOptions extends SaverOptions {
   hasEntry: (ns: string) => boolean;
   /** An input was put: nothing of the graph has run since. */
   onInput?: () => void;
+  /** Marks messages as taken, in the transaction that commits the state they are in. */
+  takeInjections?: (session: ClientSession, runIds: string[]) => Promise<void>;
   /** The answer of a `Command` has been consumed by a subgraph already; do not hand it to its next question. */
   resumeConsumed?: boolean;
 }
@@ -62,6 +65,8 @@ interface Piece {
   held: Held;
   /** What is stored before the commit is. */
   early?: Promise<void>;
+  /** Messages that its state has and no earlier one. */
+  injected: string[];
 }
 
 /**
@@ -78,6 +83,8 @@ export class StepSaver extends MongoSaver {
   #timer: NodeJS.Timeout | undefined;
   #timerDue = Infinity;
   #failure: { error: unknown } | undefined;
+  #injecting: string[] = [];
+  #steered: string | undefined;
   /** Namespaces in which a node of the graph, not just its entry, has worked since their last checkpoint. */
   readonly #worked = new Set<string>();
   /** Complete pending writes by key prefix, of checkpoints this saver made or read. */
@@ -96,6 +103,16 @@ export class StepSaver extends MongoSaver {
   /** Where the thread stands after the last commit. */
   get head(): Head {
     return { rev: this.#head.rev, fence: this.#options.fence, heads: { ...this.#head.heads } };
+  }
+
+  /** Whether a message waited for the run at the last commit. */
+  get isSteered(): boolean {
+    return this.#steered === this.#options.runId;
+  }
+
+  /** The next checkpoint of the root has these messages, and is no superstep of the graph. */
+  inject(runIds: string[]): void {
+    this.#injecting = runIds;
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
@@ -117,7 +134,10 @@ export class StepSaver extends MongoSaver {
     const { threadId, ns } = this.address(config);
     const step = metadata.step ?? 0;
     const last = this.#head.heads[ns];
-    const base = last?.run === this.#run ? last.base : (last?.step ?? BEFORE_FIRST_STEP);
+    const injected = ns === '' ? this.#injecting.splice(0) : [];
+    const began = last?.run === this.#run ? last.base : (last?.step ?? BEFORE_FIRST_STEP);
+    // Recursion limits count from the base.
+    const base = injected.length > 0 ? began + 1 : began;
     const head: NamespaceHead = { checkpointId: checkpoint.id, run: this.#run, step, base, tail: 0 };
     const heads: Piece['heads'] = { [ns]: head, ...(ns === '' && this.#finishedSubgraphs()) };
     this.#apply(heads);
@@ -129,7 +149,7 @@ export class StepSaver extends MongoSaver {
     const { documents, held } = this.encodeCheckpoint(config, checkpoint, metadata, newVersions, labels);
     for (const document of documents) this.#options.cache.set(document._id, [document]);
     const { early, inserts } = held.length > 0 ? this.#early(threadId, documents, held) : { inserts: documents };
-    this.#pending.push({ inserts, merges: [], heads, held, ...(early && { early }) });
+    this.#pending.push({ inserts, merges: [], heads, held, injected, ...(early && { early }) });
     if (this.#worked.delete(ns)) {
       await this.flush(this.#options.beforeCommit());
       this.#options.onCommit({ ns, step });
@@ -156,7 +176,7 @@ export class StepSaver extends MongoSaver {
     this.#writes.set(prefix, mergeDocuments(this.#writes.get(prefix), documents));
     const isFresh = this.#fresh.has(prefix);
     const inserts = isFresh ? [...chunks, ...documents] : chunks;
-    this.#pending.push({ inserts, merges: isFresh ? [] : documents, heads: {}, held: [] });
+    this.#pending.push({ inserts, merges: isFresh ? [] : documents, heads: {}, held: [], injected: [] });
     // Answers and updates of a command are safe with the request until a task has worked with them.
     if (taskId !== NULL_TASK_ID) this.#schedule(WRITES_DELAY_MS);
   }
@@ -222,8 +242,8 @@ export class StepSaver extends MongoSaver {
     return super.metadataOf(document);
   }
 
-  protected override async commit(threadId: string, commit: StateCommit): Promise<void> {
-    await this.#ours('stored', super.commit(threadId, commit));
+  protected override async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
+    return this.#ours('stored', super.commit(threadId, commit));
   }
 
   protected override highest(threadId: string, ns: string): Promise<string | undefined> {
@@ -251,6 +271,10 @@ export class StepSaver extends MongoSaver {
     const writes = known ?? (await this.#ours('read', super.readGroup(prefix)));
     this.#writes.set(prefix, writes);
     return writes;
+  }
+
+  async #take(session: ClientSession, runIds: string[]): Promise<void> {
+    await this.#options.takeInjections?.(session, runIds);
   }
 
   #ours<T>(done: string, work: Promise<T>): Promise<T> {
@@ -303,6 +327,7 @@ export class StepSaver extends MongoSaver {
       return;
     }
     const inserts = unique(pieces.flatMap((piece) => piece.inserts));
+    const injected = pieces.flatMap((piece) => piece.injected);
     const heads = Object.assign({}, ...pieces.map((piece) => piece.heads)) as Piece['heads'];
     const head = async () => {
       await Promise.all(pieces.flatMap(({ early }) => early ?? []));
@@ -311,7 +336,12 @@ export class StepSaver extends MongoSaver {
       return { heads, fence: this.#options.fence, rev: this.#head.rev };
     };
     try {
-      await this.commit(this.#options.threadId, { inserts, merges: pieces.flatMap((piece) => piece.merges), head });
+      this.#steered = await this.commit(this.#options.threadId, {
+        inserts,
+        merges: pieces.flatMap((piece) => piece.merges),
+        ...(injected.length > 0 && { beside: (session) => this.#take(session, injected) }),
+        head,
+      });
       this.#head.rev += 1;
       this.channels.committed(pieces.flatMap(({ held }) => held));
     } catch (error) {

@@ -61,6 +61,8 @@ export interface CarriedState {
   queue: QueuedRun[];
   /** First to last; absent when there is none. */
   delayed?: DelayedRun[];
+  /** Messages that no turn has taken, first to last; absent when there is none. */
+  injections?: QueuedRun[];
   /** Accepted runs with their idempotency key, oldest first. */
   admitted: [runId: string, key?: string][];
   interrupts: PendingInterrupt[];
@@ -110,7 +112,13 @@ export interface UnrecordedRun {
 
 // ---- updates (requests with an answer); sent with update-with-start
 
-export const UPDATES = { submit: 'submit', cancel: 'cancel', resume: 'resume', close: 'close' } as const;
+export const UPDATES = {
+  submit: 'submit',
+  inject: 'inject',
+  cancel: 'cancel',
+  resume: 'resume',
+  close: 'close',
+} as const;
 
 /** `submit`: enqueue a run whose record is stored already. Never waits for the turn. */
 export interface SubmitRun {
@@ -133,6 +141,21 @@ export interface Submitted {
   /** 0: begins at once; n: n runs are before it. Of a delayed run: how many would be, were it due. */
   position: number;
   /** The same key or run came before; `runId` is that run. */
+  duplicate: boolean;
+}
+
+/**
+ * `inject`: a message for the turn at work, which takes it between two of its supersteps. `runId` names its record, stored already: the run
+ * that the message becomes if that turn ends in success without it. Refused with `conflict` where no run works or waits.
+ */
+export interface InjectMessage {
+  runId: string;
+  graphId: string;
+  assistantId: string;
+}
+
+export interface Injected {
+  /** The same message came before. */
   duplicate: boolean;
 }
 
@@ -171,7 +194,7 @@ export interface Resumed {
 
 // ---- signals (for any Temporal client or the CLI)
 
-export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel' } as const;
+export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel', edited: 'edited' } as const;
 
 /**
  * `message`: a turn by signal. `input` is the graph's input; a string is one human message. The signal may also be that bare string.
@@ -187,6 +210,13 @@ export interface MessageSignal {
 /** `cancel` by signal: nothing at all stops everything; a string names one run. */
 export type CancelSignal = undefined | string | { runIds?: string[] | 'all'; action?: CancelAction };
 
+/** `edited`: the thread's state was edited from outside, and these questions are not asked any more. Ids are of one question for ever. */
+export interface EditedState {
+  closed: string[];
+  /** How the thread stands now. */
+  status: 'idle' | 'interrupted';
+}
+
 // ---- queries
 
 export const QUERIES = { state: 'state', pendingInterrupts: 'pendingInterrupts' } as const;
@@ -200,6 +230,8 @@ export interface ConversationView {
   queue: string[];
   /** Runs whose time has not come, first to last; `at` as ISO 8601. Absent when there is none. */
   delayed?: { runId: string; at: string }[];
+  /** Messages for the turn at work that no turn has taken, first to last. Absent when there is none. */
+  injected?: string[];
   interrupts: PendingInterrupt[];
   /** Turns since the conversation began. */
   turns: number;
@@ -289,6 +321,8 @@ export interface StepTask {
   joinQuickStepsMs: number;
   /** Options this activity runs under; the step stops before nodes that want others. */
   options: StepOptions;
+  /** Messages to take at the first boundary that allows it, first to last, by the ids of their records. Absent when there is none. */
+  injections?: string[];
   cursor?: Cursor;
 }
 
@@ -305,6 +339,8 @@ export interface StepOutcome {
   /** Options the next step must run under. */
   nextOptions?: StepOptions;
   interrupts?: PendingInterrupt[];
+  /** Those of the task's messages that are in the state, or gone. */
+  injected?: string[];
   cursor?: Cursor;
 }
 
@@ -323,6 +359,8 @@ export interface EndRunTask {
   error?: RunError;
   /** Also takes the run's steps and record away. */
   rollback?: boolean;
+  /** Messages for the run that go with it, by the ids of their records. */
+  dropped?: string[];
 }
 
 /** Where a thread stands after a run was ended from outside. */

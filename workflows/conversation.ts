@@ -26,6 +26,7 @@ import type {
   Closed,
   ConversationInput,
   ConversationView,
+  Injected,
   PendingInterrupt,
   Resumed,
   SubmitRun,
@@ -35,6 +36,8 @@ import { describeConversation } from './details.js';
 import {
   readCancel,
   readCancelSignal,
+  readEditedSignal,
+  readInject,
   readInput,
   readMessageSignal,
   readResume,
@@ -151,6 +154,11 @@ function takeUpdates(queue: ConversationQueue, changed: () => void): void {
     { validator: (given) => void refuse(() => queue.checkSubmit(readSubmit(given))) },
   );
   setHandler(
+    defineUpdate<Injected, [unknown]>(UPDATES.inject),
+    (given) => answer(() => queue.inject(readInject(given))),
+    { validator: (given) => void refuse(() => queue.checkInject(readInject(given))) },
+  );
+  setHandler(
     defineUpdate<Resumed, [unknown]>(UPDATES.resume),
     (given) => answer(() => queue.resume(readResume(given), uuid4())),
     { validator: (given) => void refuse(() => queue.checkResume(readResume(given))) },
@@ -189,6 +197,7 @@ function takeSignals(queue: ConversationQueue, changed: () => void): void {
   });
   take(SIGNALS.resume, (given) => void queue.resume(readResumeSignal(given), uuid4()));
   take(SIGNALS.cancel, (given) => void queue.cancel(readCancelSignal(given)));
+  take(SIGNALS.edited, (given) => queue.edited(readEditedSignal(given)));
   setDefaultSignalHandler((name) => {
     tell(queue, `signal ${name} is unknown; known: ${Object.values(SIGNALS).join(', ')}`);
     changed();
@@ -205,7 +214,7 @@ function read(input: RawValue | undefined): unknown {
 }
 
 function tell(queue: ConversationQueue, text: string): void {
-  queue.note(text);
+  queue.notes.add(text);
   log.warn(text);
 }
 

@@ -28,4 +28,8 @@ export class DelayedRuns {
   entries(): DelayedRun[] {
     return this.waiting;
   }
+
+  view(): { runId: string; at: string }[] {
+    return this.waiting.map(({ run, at }) => ({ runId: run.runId, at: new Date(at).toISOString() }));
+  }
 }

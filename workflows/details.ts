@@ -27,7 +27,8 @@ function headline(view: ConversationView): string {
     const nodes = current.nodes.length > 0 ? `: ${current.nodes.join(', ')}` : '';
     const behind = queue.length > 0 ? `, ${count(queue.length, 'run')} behind it` : '';
     const verb = view.closed ? 'Closing' : 'Working';
-    return `**${verb}** on turn ${view.turns}, run \`${current.runId}\`, step ${current.step}${nodes}${behind}.`;
+    const steered = view.injected ? `; ${count(view.injected.length, 'message')} on the way into it` : '';
+    return `**${verb}** on turn ${view.turns}, run \`${current.runId}\`, step ${current.step}${nodes}${behind}${steered}.`;
   }
   if (view.closed) return `**Closed** after ${count(view.turns, 'turn')}.`;
   if (queue.length > 0) return `**About to work** on ${count(queue.length, 'run')}.`;

@@ -6,6 +6,8 @@ import type {
   CancelRuns,
   ConversationInput,
   ConversationSettings,
+  EditedState,
+  InjectMessage,
   MessageSignal,
   ResumeConversation,
   SubmitRun,
@@ -68,6 +70,16 @@ export function readSubmit(given: unknown): SubmitRun {
   };
 }
 
+export function readInject(given: unknown): InjectMessage {
+  const fields = readObject('inject', given);
+  onlyFields('inject', fields, ['runId', 'graphId', 'assistantId']);
+  return {
+    runId: readId('inject.runId', fields.runId),
+    graphId: readId('inject.graphId', fields.graphId),
+    assistantId: readId('inject.assistantId', fields.assistantId),
+  };
+}
+
 export function readCancel(given: unknown): CancelRuns {
   const fields = readObject('cancel', given);
   onlyFields('cancel', fields, ['runIds', 'action']);
@@ -108,6 +120,16 @@ export function readResumeSignal(given: unknown): ResumeConversation {
   if (given === undefined) throw invalid(`resume has no input; expected the answer, as in --input '"approve"'`);
   const wrapped = isObject(given) && ('value' in given || 'interruptId' in given);
   return wrapped ? readResume(given) : { value: given };
+}
+
+export function readEditedSignal(given: unknown): EditedState {
+  const fields = readObject('edited', given);
+  onlyFields('edited', fields, ['closed', 'status']);
+  const { closed, status } = fields;
+  if (!Array.isArray(closed)) throw invalid(`edited.closed is ${show(closed)}; expected a list of interrupt ids`);
+  if (status !== 'idle' && status !== 'interrupted')
+    throw invalid(`edited.status is ${show(status)}; expected idle or interrupted`);
+  return { closed: closed.map((id, index) => readId(`edited.closed[${index}]`, id)), status };
 }
 
 /** A bare string, or `{ input, assistantId?, key? }`. */

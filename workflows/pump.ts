@@ -38,7 +38,7 @@ export class Pump {
     private readonly queue: ConversationQueue,
     private readonly changed: () => void,
   ) {
-    this.webhooks = new WebhookStarts(input, (text) => queue.note(text));
+    this.webhooks = new WebhookStarts(input, (text) => queue.notes.add(text));
   }
 
   /** Reaches the activity of the current run, if that run was cancelled. */
@@ -93,6 +93,7 @@ export class Pump {
   private step(current: CurrentRun, options: StepOptions): Promise<StepOutcome> {
     const { tenant, threadId, settings } = this.input;
     const { cursor } = this.queue;
+    const injections = this.queue.injections.ids;
     const due = current.step === 1 ? current.run.graphId : current.nodes.join(', ');
     return runStep.executeWithOptions(
       {
@@ -117,6 +118,7 @@ export class Pump {
           step: current.step,
           joinQuickStepsMs: settings.joinQuickStepsMs,
           options,
+          ...(injections.length > 0 && { injections }),
           ...(cursor === undefined ? {} : { cursor }),
         },
       ],
@@ -128,7 +130,7 @@ export class Pump {
     if (!run.unrecorded) return true;
     const { tenant, threadId } = this.input;
     const drop = (why: string) => {
-      this.queue.note(`run ${run.runId} ${why}`);
+      this.queue.notes.add(`run ${run.runId} ${why}`);
       this.queue.drop(run);
       this.changed();
       return false;
@@ -166,6 +168,7 @@ export class Pump {
   private async endRun(run: QueuedRun, under: CurrentRun, status: EndedRunStatus, error?: RunError): Promise<void> {
     const { tenant, threadId } = this.input;
     const end = { status, ...(error === undefined ? {} : { error }) };
+    const dropped = under.run === run ? this.queue.injections.ids : [];
     try {
       const stands = await this.fenced(under, under.run === run, () =>
         endRun({
@@ -175,13 +178,13 @@ export class Pump {
           ordinal: under.ordinal,
           step: under.step,
           ...end,
-          ...(run.cancelled === 'rollback' ? { rollback: true } : {}),
+          ...(run.cancelled === 'rollback' ? { rollback: true, ...(dropped.length > 0 && { dropped }) } : {}),
         }),
       );
       this.queue.ended(run, end, stands);
     } catch (failure) {
       if (!(failure instanceof ActivityFailure)) throw failure;
-      this.queue.note(`run ${run.runId} could not be ended: ${runError(failure).message}`);
+      this.queue.notes.add(`run ${run.runId} could not be ended: ${runError(failure).message}`);
       this.queue.ended(run, end);
     }
     this.webhooks.start(run);

@@ -60,8 +60,21 @@ export class Questions {
     );
   }
 
+  /** These are not asked any more; true when one of them was. */
+  close(interruptIds: string[]): boolean {
+    const before = this.asked;
+    this.asked = before.filter(({ id }) => !interruptIds.includes(id));
+    return this.asked.length < before.length;
+  }
+
   reset(questions: PendingInterrupt[]): void {
     this.asked = questions;
+  }
+
+  /** Milliseconds until the first default answer is due; undefined when nobody waits for one. */
+  untilDeadline(ahead: QueuedRun[], now: number): number | undefined {
+    const deadlines = this.deadlines(ahead).map(({ at }) => at);
+    return deadlines.length === 0 ? undefined : Math.max(1, Math.min(...deadlines) - now);
   }
 
   /** Open questions with a default answer, and when it is given (ms since the epoch). */

@@ -2,7 +2,6 @@
  * State and decisions of a conversation: what is accepted, what runs next, which questions are open. Plain data in memory; knows nothing
  * of Temporal. Refusals are errors of ours with the code that the sender gets.
  */
-import { ColloquyError } from '../protocol/index.js';
 import type { ThreadStatus } from '../protocol/index.js';
 import { AdmittedRuns } from './admitted.js';
 import { ANY_INTERRUPT } from './contract.js';
@@ -14,10 +13,11 @@ import type {
   ConversationInput,
   ConversationView,
   Cursor,
-  DelayedRun,
+  EditedState,
   EndedRun,
+  InjectMessage,
+  Injected,
   MessageSignal,
-  Note,
   PendingInterrupt,
   QueuedRun,
   ResumeConversation,
@@ -28,6 +28,9 @@ import type {
   Submitted,
 } from './contract.js';
 import { DelayedRuns } from './delayed.js';
+import { Injections } from './injections.js';
+import { Limits } from './limits.js';
+import { Notes } from './notes.js';
 import { Questions } from './questions.js';
 
 /** The run that is being worked on. */
@@ -42,9 +45,6 @@ export interface CurrentRun {
   questionsBefore?: PendingInterrupt[];
 }
 
-const NOTES_KEPT = 10;
-const NOTE_CHARACTERS = 300;
-
 export class ConversationQueue {
   current?: CurrentRun;
   cursor?: Cursor;
@@ -54,12 +54,15 @@ export class ConversationQueue {
   private hasTaken: boolean;
   private waiting: QueuedRun[];
   private readonly delayed: DelayedRuns;
+  readonly injections: Injections;
   private readonly questions: Questions;
   private settledStatus: Exclude<ThreadStatus, 'busy'>;
-  private assistantId?: string;
+  /** Assistant of the last run begun. */
+  lastAssistant?: string;
   private last?: EndedRun;
-  private notes: Note[];
+  readonly notes: Notes;
   private readonly admitted: AdmittedRuns;
+  private readonly limits: Limits;
 
   constructor(
     private readonly input: ConversationInput,
@@ -68,18 +71,20 @@ export class ConversationQueue {
     startedAt = now(),
   ) {
     const { carried, settings } = input;
+    this.limits = new Limits(input);
     // A later execution of the same thread must fence off an earlier one, and knows nothing of it but the time.
     this.ordinal = carried?.ordinal ?? Math.floor(startedAt / 1000);
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
     this.waiting = carried?.queue ?? [];
     this.delayed = new DelayedRuns(carried?.delayed);
+    this.injections = new Injections(carried?.injections);
     this.questions = new Questions(input.threadId, carried?.interrupts);
     this.settledStatus = carried?.status ?? 'idle';
-    this.notes = carried?.notes ?? [];
+    this.notes = new Notes(now, carried?.notes);
     this.admitted = new AdmittedRuns(settings.keyWindow, carried?.admitted);
     if (carried?.cursor) this.cursor = carried.cursor;
-    if (carried?.assistantId) this.assistantId = carried.assistantId;
+    if (carried?.assistantId) this.lastAssistant = carried.assistantId;
     if (carried?.last) this.last = carried.last;
   }
 
@@ -94,17 +99,17 @@ export class ConversationQueue {
     const replaces = strategy === 'interrupt' || strategy === 'rollback';
     const [ahead] = this.inFlight();
     if (strategy === 'reject' && ahead) {
-      throw this.refusal(
+      throw this.limits.refusal(
         'conflict',
         `is busy with run ${ahead.runId}; cannot accept run ${runId} with strategy reject`,
       );
     }
     const answer = replaces ? undefined : this.inFlight().find((run) => run.answers !== undefined);
     if (request.resumes && answer) {
-      throw this.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
+      throw this.limits.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
     }
     // Runs that are being cancelled take room until they have ended; what replaces them needs some too.
-    if (this.isLater(request)) this.checkRoomForDelayed(runId);
+    if (this.isLater(request)) this.limits.checkBeside(this.delayed.all.length, 'delayed runs', runId);
     else this.checkRoom(runId, replaces ? 2 : 1);
     return { runId, position: replaces ? Number(this.current !== undefined) : this.alive().length, duplicate: false };
   }
@@ -164,17 +169,35 @@ export class ConversationQueue {
     return this.cancel({ runIds: 'all', action: 'interrupt' });
   }
 
-  note(text: string): void {
-    const cut = text.length <= NOTE_CHARACTERS ? text : `${text.slice(0, NOTE_CHARACTERS - 1)}…`;
-    this.notes = [...this.notes, { at: new Date(this.now()).toISOString(), text: cut }].slice(-NOTES_KEPT);
+  // ---- messages for the turn at work
+
+  /** Refuses what {@link inject} would refuse; changes nothing. */
+  checkInject({ runId }: InjectMessage): Injected {
+    this.checkOpen(`message ${runId}`);
+    if (this.admitted.find(runId) !== undefined) return { duplicate: true };
+    if (this.alive().length === 0) throw this.limits.refusal('conflict', `has no run at work for message ${runId}`);
+    this.limits.checkBeside(this.injections.ids.length, 'messages that no turn has taken', `message ${runId}`);
+    return { duplicate: false };
+  }
+
+  inject(message: InjectMessage): Injected {
+    const answer = this.checkInject(message);
+    if (answer.duplicate) return answer;
+    this.injections.add({ ...message });
+    this.admitted.add(message.runId);
+    return answer;
+  }
+
+  /** The state was edited: nobody need answer these questions, and no deadline does. */
+  edited({ closed, status }: EditedState): void {
+    if (this.questions.close(closed) && !this.current) this.settledStatus = status;
   }
 
   // ---- deadlines of questions
 
   /** Milliseconds until the first default answer is due; undefined when nobody waits for one. */
   untilDeadline(): number | undefined {
-    const deadlines = this.questions.deadlines(this.alive()).map(({ at }) => at);
-    return deadlines.length === 0 ? undefined : Math.max(1, Math.min(...deadlines) - this.now());
+    return this.questions.untilDeadline(this.alive(), this.now());
   }
 
   /** Gives the default answers that are due. */
@@ -268,7 +291,7 @@ export class ConversationQueue {
     current.questionsBefore = this.questions.all;
     this.questions.begin(current.run);
     this.turns += 1;
-    this.assistantId = current.run.assistantId;
+    this.lastAssistant = current.run.assistantId;
   }
 
   /** Someone else's fence is higher than ours: take one that is higher still. */
@@ -282,6 +305,7 @@ export class ConversationQueue {
   stepped(current: CurrentRun, outcome: StepOutcome): boolean {
     this.setCursor(outcome.cursor);
     current.nodes = outcome.next;
+    this.injections.taken(outcome.injected);
     if (outcome.status === 'continue') return true;
     if (outcome.status === 'skipped') {
       this.restoreQuestions(current);
@@ -291,6 +315,7 @@ export class ConversationQueue {
     this.questions.ask(outcome.interrupts ?? []);
     this.settledStatus = outcome.status === 'interrupted' ? 'interrupted' : 'idle';
     this.leave({ runId: current.run.runId, status: outcome.status });
+    if (outcome.status === 'success' && !this.closed) this.waiting.unshift(...this.injections.shift());
     return false;
   }
 
@@ -298,6 +323,7 @@ export class ConversationQueue {
   ended(run: QueuedRun, end: Omit<EndedRun, 'runId'>, stands?: Standing): void {
     this.setCursor(stands?.cursor);
     if (this.current?.run !== run) return;
+    if (run.cancelled === 'rollback') this.injections.clear();
     if (stands !== undefined) this.questions.ask(stands.interrupts, this.current.questionsBefore);
     else if (run.cancelled === 'rollback') this.restoreQuestions(this.current);
     const quiet = this.questions.all.length > 0 ? 'interrupted' : 'idle';
@@ -324,12 +350,13 @@ export class ConversationQueue {
           }
         : {}),
       queue: this.waiting.map((run) => run.runId),
-      ...(this.delayed.nextAt === undefined ? {} : { delayed: this.delayed.entries().map(shown) }),
+      ...(this.delayed.nextAt === undefined ? {} : { delayed: this.delayed.view() }),
+      ...(this.injections.ids.length > 0 && { injected: this.injections.ids }),
       interrupts: this.questions.open(this.alive()),
       turns: this.turns,
       ...(this.last ? { last: this.last } : {}),
       closed: this.closed,
-      notes: this.notes,
+      notes: this.notes.entries,
     };
   }
 
@@ -340,19 +367,15 @@ export class ConversationQueue {
       turns: this.turns,
       queue: this.waiting,
       ...(this.delayed.nextAt === undefined ? {} : { delayed: this.delayed.entries() }),
+      ...(this.injections.ids.length > 0 && { injections: this.injections.entries() }),
       admitted: this.admitted.entries(),
       interrupts: this.questions.all,
       status: this.settledStatus,
       ...(this.cursor ? { cursor: this.cursor } : {}),
-      ...(this.assistantId ? { assistantId: this.assistantId } : {}),
+      ...(this.lastAssistant ? { assistantId: this.lastAssistant } : {}),
       ...(this.last ? { last: this.last } : {}),
-      notes: this.notes,
+      notes: this.notes.entries,
     };
-  }
-
-  /** Assistant of the last run begun. */
-  get lastAssistant(): string | undefined {
-    return this.assistantId;
   }
 
   // ---- parts
@@ -391,30 +414,17 @@ export class ConversationQueue {
   }
 
   private enqueueUnrecorded(runId: string, unrecorded: NonNullable<QueuedRun['unrecorded']>, answers?: string): void {
-    const assistantId = unrecorded.assistantId ?? this.assistantId ?? '';
+    const assistantId = unrecorded.assistantId ?? this.lastAssistant ?? '';
     this.enqueueDue();
     this.waiting.push({ runId, graphId: '', assistantId, unrecorded, ...(answers === undefined ? {} : { answers }) });
   }
 
   private checkOpen(what: string): void {
-    if (this.closed) throw this.refusal('thread_closed', `is closed; cannot accept ${what}`);
+    if (this.closed) throw this.limits.refusal('thread_closed', `is closed; cannot accept ${what}`);
   }
 
   private checkRoom(what: string, factor = 1): void {
-    const { queueLimit } = this.input.settings;
-    const ahead = this.waiting.length + Number(this.current !== undefined);
-    if (ahead <= queueLimit * factor) return;
-    throw this.refusal(
-      'queue_full',
-      `has ${ahead} runs, with room for ${queueLimit} behind the current one; cannot accept ${what}`,
-    );
-  }
-
-  private checkRoomForDelayed(what: string): void {
-    const { queueLimit } = this.input.settings;
-    const { length } = this.delayed.all;
-    if (length < queueLimit) return;
-    throw this.refusal('queue_full', `has ${length} delayed runs, with room for ${queueLimit}; cannot accept ${what}`);
+    this.limits.checkRuns(this.waiting.length + Number(this.current !== undefined), what, factor);
   }
 
   private restoreQuestions({ questionsBefore }: CurrentRun): void {
@@ -430,12 +440,4 @@ export class ConversationQueue {
     delete this.current;
     if (end) this.last = end;
   }
-
-  private refusal(code: 'conflict' | 'queue_full' | 'thread_closed', text: string): ColloquyError {
-    return new ColloquyError(code, `thread ${this.input.threadId} ${text}`);
-  }
-}
-
-function shown({ run, at }: DelayedRun): { runId: string; at: string } {
-  return { runId: run.runId, at: new Date(at).toISOString() };
 }

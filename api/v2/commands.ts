@@ -4,6 +4,7 @@ import type { ApiContext } from '../context.js';
 import { parse } from '../validate.js';
 import { refusalOf, refused } from './errors.js';
 import { getTree } from './agent-commands.js';
+import { inject } from './inject-command.js';
 import { respond, startRun } from './run-commands.js';
 import { forkState, getState, listCheckpoints } from './state-commands.js';
 
@@ -30,6 +31,7 @@ export type CommandResponse =
 const HANDLERS: Readonly<Record<string, CommandHandler>> = {
   'run.start': startRun,
   'input.respond': respond,
+  'input.inject': inject,
   'state.get': getState,
   'state.listCheckpoints': listCheckpoints,
   'state.fork': forkState,
@@ -40,7 +42,7 @@ const HANDLERS: Readonly<Record<string, CommandHandler>> = {
 const NOT_SUPPORTED: Readonly<Record<string, string>> = {
   'subscription.subscribe': 'subscriptions are for WebSockets; over HTTP every event stream has its own filter',
   'subscription.unsubscribe': 'subscriptions are for WebSockets; over HTTP close the event stream',
-  'subscription.reconnect': 'subscribe again with `since`, the seq of the last event; nothing in between is lost',
+  'subscription.reconnect': 'subscriptions are for WebSockets; over HTTP open the event stream again with `since`',
 };
 
 /** The command in a message, and a way to answer it. Errors: `invalid_argument` for what is no command. */

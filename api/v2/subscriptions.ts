@@ -1,14 +1,16 @@
-import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import type { Caller } from '../../protocol/index.js';
-import { subscribeParams, unsubscribeParams } from '../../protocol/schemas/index.js';
+import { reconnectParams, subscribeParams, unsubscribeParams } from '../../protocol/schemas/index.js';
 import type { ApiContext } from '../context.js';
+import { findRun } from '../find.js';
 import { parse } from '../validate.js';
-import { channelFilter } from './channels.js';
-import type { CommandHandler } from './commands.js';
-import { refused } from './errors.js';
-import { lastSeqOf, type ProtocolEvent } from './events.js';
+import { channelFilter, type ChannelFilter } from './channels.js';
+import type { CommandHandler, CommandResult } from './commands.js';
+import { orRefused, refused } from './errors.js';
+import { lastSeqOf, offsetOf, type ProtocolEvent } from './events.js';
+import type { TreeNode } from './namespaces.js';
 import { Order, type Place } from './order.js';
-import { threadEvents, type ThreadEventsRequest } from './thread-events.js';
+import { filterOf, newSubscriptionId } from './subscription-id.js';
+import { threadEvents, translatedRun, type ThreadEventsRequest } from './thread-events.js';
 
 interface Wire {
   /** The connection is gone, or this process stops. */
@@ -33,6 +35,7 @@ export class Subscriptions {
   readonly handlers: Readonly<Record<string, CommandHandler>> = {
     'subscription.subscribe': (_context, _place, params) => this.#subscribe(params),
     'subscription.unsubscribe': (_context, _place, params) => this.#unsubscribe(params),
+    'subscription.reconnect': (_context, _place, params) => this.#reconnect(params),
   };
 
   constructor(
@@ -46,22 +49,60 @@ export class Subscriptions {
     for (const start of this.#pending.splice(0)) start();
   }
 
-  async #subscribe(given: unknown): Promise<{ result: object; appliedThrough: number }> {
+  async #subscribe(given: unknown): Promise<CommandResult> {
     const params = parse(subscribeParams, given, 'params');
-    if (this.#live.size >= MOST) throw refused('invalid_argument', `a connection has at most ${MOST} subscriptions`);
+    this.#checkRoom(1);
+    const appliedThrough = await this.#appliedThrough();
+    const id = newSubscriptionId(params);
+    this.#open(id, params, params.since ?? 0);
+    return { result: { subscription_id: id }, appliedThrough };
+  }
+
+  /** Goes on with subscriptions of a connection that broke, to whichever process it led, behind the last event that the client has. */
+  async #reconnect(given: unknown): Promise<CommandResult> {
+    const params = parse(reconnectParams, given, 'params');
+    const { run_id: runId, last_event_id: lastSeq } = params;
     const { caller, threadId } = this.place;
-    const tail = await this.context.events.tail(caller, threadId);
-    const id = uuid7();
+    const filters = new Map((params.subscriptions ?? []).map((id) => [id, filterOf(id)]));
+    // One that lives has missed nothing.
+    const lost = [...filters].filter(([id]) => !this.#live.has(id));
+    this.#checkRoom(lost.length);
+    const missing = `thread ${threadId} has no run ${runId}`;
+    const run = await orRefused(findRun(this.context, caller, threadId, runId), 'no_such_run', missing);
+    const since = lastSeq ?? lastSeqOf(run.afterSeq ?? 0);
+    const appliedThrough = await this.#appliedThrough();
+    const [restored, { tree }] = await Promise.all([
+      this.#isKept(since, offsetOf(appliedThrough)),
+      translatedRun(this.context, caller, run),
+    ]);
+    for (const [id, filter] of lost) this.#open(id, filter, since);
+    return { result: { restored, current_namespaces: namespacesOf(tree) }, appliedThrough };
+  }
+
+  /** Whether nothing behind the cursor has expired; what is left of the cursor's own logged event comes from that one. */
+  async #isKept(since: number, tail: number): Promise<boolean> {
+    const offset = offsetOf(since);
+    const afterSeq = since === lastSeqOf(offset) ? offset : offset - 1;
+    if (afterSeq >= tail) return true;
+    const { caller, threadId } = this.place;
+    const [next] = await this.context.events.read(caller, threadId, { afterSeq, limit: 1 });
+    return next?.seq === afterSeq + 1;
+  }
+
+  #checkRoom(more: number): void {
+    if (this.#live.size + more <= MOST) return;
+    throw refused('invalid_argument', `a connection has at most ${MOST} subscriptions`);
+  }
+
+  #open(id: string, filter: ChannelFilter, since: number): void {
     const ended = new AbortController();
     this.#live.set(id, ended);
-    const since = params.since ?? 0;
     const signal = AbortSignal.any([ended.signal, this.wire.signal]);
     const place = this.#order.join(since, signal);
-    const wanted = channelFilter(params);
+    const request = { threadId: this.place.threadId, since, signal };
     this.#pending.push(() => {
-      this.#tell(place, { threadId, since, signal }, wanted).catch((error: unknown) => this.wire.fail(error));
+      this.#tell(place, request, channelFilter(filter)).catch((error: unknown) => this.wire.fail(error));
     });
-    return { result: { subscription_id: id }, appliedThrough: lastSeqOf(tail) };
   }
 
   async #tell(place: Place, request: ThreadEventsRequest, wanted: (event: ProtocolEvent) => boolean): Promise<void> {
@@ -77,13 +118,22 @@ export class Subscriptions {
     }
   }
 
-  async #unsubscribe(given: unknown): Promise<{ result: object; appliedThrough: number }> {
+  async #unsubscribe(given: unknown): Promise<CommandResult> {
     const { subscription_id: id } = parse(unsubscribeParams, given, 'params');
     const subscription = this.#live.get(id);
     if (!subscription) throw refused('no_such_subscription', `this connection has no subscription ${id}`);
     subscription.abort();
     this.#live.delete(id);
-    const { caller, threadId } = this.place;
-    return { result: {}, appliedThrough: lastSeqOf(await this.context.events.tail(caller, threadId)) };
+    return { result: {}, appliedThrough: await this.#appliedThrough() };
   }
+
+  async #appliedThrough(): Promise<number> {
+    const { caller, threadId } = this.place;
+    return lastSeqOf(await this.context.events.tail(caller, threadId));
+  }
+}
+
+function namespacesOf(node: TreeNode): { namespace: string[]; status: string }[] {
+  const { namespace, status, children = [] } = node;
+  return [{ namespace, status }, ...children.flatMap(namespacesOf)];
 }

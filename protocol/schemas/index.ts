@@ -84,13 +84,16 @@ export {
   commandEnvelope,
   eventStreamRequest,
   getTreeParams,
+  inputInjectParams,
   inputRespondParams,
   lastProtocolEventId,
   listCheckpointsParams,
+  reconnectParams,
   runStartParams,
   stateForkParams,
   stateGetParams,
   subscribeParams,
+  subscriptionFilter,
   unsubscribeParams,
 } from './v2.js';
 export type { EventStreamRequest } from './v2.js';

@@ -77,7 +77,20 @@ export const inputRespondParams = z.union([
   z.strictObject({ responses: z.array(z.strictObject(answer)).min(1), ...resumption }),
 ]);
 
+/** The protocol's message, and an id of the client's own. */
+export const inputInjectParams = z.strictObject({
+  namespace: namespace.nullish(),
+  message: z.strictObject({
+    role: z.enum(['user', 'system']),
+    content: z.string().min(1),
+    name: z.string().min(1).nullish(),
+    id: z.string().min(1).max(256).nullish(),
+  }),
+});
+
 export const subscribeParams = z.strictObject(filter);
+/** What a subscription's id stands for. */
+export const subscriptionFilter = z.strictObject(filter).omit({ since: true });
 export const unsubscribeParams = z.strictObject({ subscription_id: z.string() });
 
 export const stateGetParams = z.strictObject({ namespace: namespace.nullish(), keys: z.array(z.string()).nullish() });
@@ -101,3 +114,9 @@ export const lastProtocolEventId = z
   .string()
   .regex(/^(-1|(synth:[^:]+:)?\d{1,16}-\d{1,16})$/, 'expected an event id of this server, or -1 for the start')
   .transform((id) => (id === '-1' ? 0 : Number(id.slice(id.lastIndexOf('-') + 1))));
+
+export const reconnectParams = z.strictObject({
+  run_id: uuid,
+  last_event_id: lastProtocolEventId.nullish(),
+  subscriptions: z.array(z.string()).nullish(),
+});

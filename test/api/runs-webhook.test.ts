@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
+import { Connection, Client as TemporalClient } from '@temporalio/client';
+import { MongoClient } from 'mongodb';
 import { Webhook } from 'standardwebhooks';
 import { House, type HouseProcess } from '../support/house.js';
 import { Receiver, type Received } from '../support/receiver.js';
@@ -24,16 +26,22 @@ describe('webhooks', () => {
     COLLOQUY_EGRESS_ALLOW: '127.0.0.1',
     COLLOQUY_WEBHOOK_SECRET: SECRET,
   });
+  const mongo = new MongoClient(house.mongodbUri);
+  let connection: Connection;
   let worker: HouseProcess;
   let client: Client;
   let receiver: Receiver;
 
   beforeAll(async () => {
-    const [first, api] = await Promise.all([house.worker(), house.api()]);
+    const [first, api] = await Promise.all([house.worker(), house.api(), mongo.connect()]);
+    connection = await Connection.connect({ address: house.temporalAddress });
     worker = first;
     client = new Client({ apiUrl: api.url, apiKey: null });
   }, 60_000);
-  afterAll(() => house.stop());
+  afterAll(async () => {
+    await house.stop();
+    await Promise.all([mongo.close(), connection.close()]);
+  });
   beforeEach(async () => {
     receiver = await Receiver.start();
   });
@@ -85,6 +93,24 @@ describe('webhooks', () => {
       logs.push(verified(received).values?.log?.length);
     }
     expect(logs).toEqual([2, 4, 6]);
+  });
+
+  it('are recalled with their thread, but for the thread of a stateless run, which goes by itself', async () => {
+    receiver.reply = () => ({ status: 503 });
+    const threadId = await newThread();
+    const run = await client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook: receiver.url });
+    const stateless = await client.runs.create(null, 'calculator', { input: { log: ['2+2'] }, webhook: receiver.url });
+    for (const { run_id } of [run, stateless]) {
+      await receiver.taken(1, ({ headers }) => headers['webhook-id'] === run_id);
+    }
+    await client.threads.delete(threadId);
+    await client.threads.delete(stateless.thread_id);
+    const db = mongo.db(house.name);
+    const left = await db.collection('deliveries').find({}).toArray();
+    expect(left.map(({ _id }) => String(_id)).filter((id) => id.endsWith(run.run_id))).toEqual([]);
+    expect(left.map(({ _id }) => String(_id))).toContain(`default/${stateless.run_id}`);
+    const delivered = new TemporalClient({ connection }).workflow.getHandle(`webhook/default/${run.run_id}`);
+    expect(await delivered.result()).toBe(false);
   });
 
   it('tell of a failure, a question, a cancellation and a run that was rolled back', async () => {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { ColloquyError, encodeFence } from '../../protocol/index.js';
+import { offsetOf } from '../../api/v2/events.js';
 import { ANYBODY, ApiFixture } from '../support/api-server.js';
 import { ProtocolReader, command, dataOf, isTerminal, outline } from '../support/protocol-reader.js';
 import { untilAborted } from '../support/scripted-conversations.js';
@@ -142,7 +143,7 @@ describe('the edges of protocol v2', () => {
       message: 'unknown command "nothing.such"',
     });
     expect(await ask('input.inject', { namespace: [], message: { role: 'user', content: 'x' } })).toMatchObject({
-      error: 'unknown_command',
+      error: 'no_such_run',
     });
     expect(await ask('run.start', {})).toMatchObject({
       error: 'invalid_argument',
@@ -250,6 +251,78 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
+    it('goes on with lost subscriptions under their ids, on another process, behind the last event', async () => {
+      const threadId = randomUUID();
+      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
+      const reader = await read(threadId);
+      const events = await reader.until(isTerminal);
+      const first = connect(threadId);
+      await once(first, 'open');
+      const filters = [{ channels: ['values'] }, { channels: ['lifecycle'], namespaces: [[]], depth: 0 }];
+      const ids = [];
+      for (const params of filters) {
+        send(first, { id: 1, method: 'subscription.subscribe', params });
+        const [{ result } = {}] = await hear(first, 1);
+        ids.push((result as { subscription_id: string }).subscription_id);
+      }
+      first.terminate();
+      const socket = connect(threadId, {}, await fixture.listen());
+      await once(socket, 'open');
+      const heard = hear(socket, events.length);
+      const params = { run_id: runId, last_event_id: events[0]?.event_id, subscriptions: ids };
+      send(socket, { id: 2, method: 'subscription.reconnect', params });
+      const [response, ...rest] = await heard;
+      expect(response).toMatchObject({
+        type: 'success',
+        result: { restored: true, current_namespaces: [{ namespace: [], status: 'completed' }] },
+      });
+      expect(rest).toEqual(events.slice(1));
+      // One that lives goes on as it is.
+      send(socket, { id: 3, method: 'subscription.reconnect', params });
+      send(socket, { id: 4, method: 'subscription.unsubscribe', params: { subscription_id: ids[1] } });
+      expect(await hear(socket, 2)).toMatchObject([
+        { id: 3, result: { restored: true } },
+        { id: 4, type: 'success' },
+      ]);
+      const next = hear(socket, 1);
+      await start(threadId);
+      expect((await next).map((event) => outline(event as never))).toEqual(['values']);
+      reader.close();
+      socket.close();
+    });
+
+    it('says when events behind the last one have expired, and what it cannot go on with', async () => {
+      const threadId = randomUUID();
+      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
+      const reader = await read(threadId);
+      const events = await reader.until(isTerminal);
+      reader.close();
+      const gone = await fixture.stores.db
+        .collection('events')
+        .deleteMany({ log: `${ANYBODY.tenant}/${threadId}`, seq: { $lt: offsetOf(events.at(-1)?.seq ?? 0) } });
+      expect(gone.deletedCount).toBeGreaterThan(0);
+      const socket = connect(threadId);
+      await once(socket, 'open');
+      const lost = { run_id: runId, last_event_id: events[0]?.event_id };
+      send(socket, { id: 1, method: 'subscription.reconnect', params: lost });
+      send(socket, {
+        id: 2,
+        method: 'subscription.reconnect',
+        params: { ...lost, last_event_id: events.at(-1)?.event_id },
+      });
+      send(socket, { id: 3, method: 'subscription.reconnect', params: { ...lost, subscriptions: ['sub-1'] } });
+      send(socket, { id: 4, method: 'subscription.reconnect', params: { run_id: randomUUID() } });
+      expect(await hear(socket, 4)).toMatchObject([
+        { id: 1, result: { restored: false } },
+        { id: 2, result: { restored: true } },
+        { id: 3, error: 'no_such_subscription' },
+        { id: 4, error: 'no_such_run' },
+      ]);
+      socket.close();
+    });
+
     it('answers what is no command, and stays open', async () => {
       const socket = connect(randomUUID());
       await once(socket, 'open');
@@ -259,7 +332,7 @@ describe('the edges of protocol v2', () => {
       expect(await hear(socket, 3)).toMatchObject([
         { type: 'error', id: null, error: 'invalid_argument', message: expect.stringMatching(/JSON/) },
         { type: 'error', id: null, error: 'invalid_argument', message: expect.stringMatching(/id/) },
-        { type: 'error', id: 3, error: 'not_supported' },
+        { type: 'error', id: 3, error: 'no_such_run' },
       ]);
       socket.close();
     });

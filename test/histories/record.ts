@@ -155,6 +155,39 @@ const PATHS: Record<string, Path> = {
     await talk.until((view) => view.last?.runId === 'r1');
     return talk;
   },
+  async steered(world) {
+    const talk = world.talk();
+    const [first, second] = [gate(), gate()];
+    talk.steps.set('r1', async (task) => {
+      if (task.step > 1) return (await second.step(task), { ...done(task), injected: ['m1'] });
+      return (await first.step(task), goOn(task));
+    });
+    await talk.submit('r1');
+    await talk.submit('r2');
+    await talk.inject('m1');
+    await talk.inject('m1');
+    first.open();
+    await talk.call((call) => call.name === 'runStep' && call.task.step === 2);
+    await talk.inject('m2');
+    second.open();
+    await talk.until((view) => view.last?.runId === 'r2');
+    return talk;
+  },
+  async 'steered-over-a-question-and-a-rollback'(world) {
+    const talk = world.talk({ settings: { maxTurns: 1 } });
+    const [first, second] = [gate(), gate()];
+    talk.steps.set('r1', async (task) => (await first.step(task), asks({ id: 'i1' })));
+    talk.steps.set('r2', second.step);
+    await talk.submit('r1');
+    await talk.inject('m1');
+    first.open();
+    await talk.until((view) => view.status === 'interrupted');
+    await talk.submit('r2');
+    await talk.call((call) => call.name === 'runStep' && call.task.runId === 'r2');
+    await talk.cancel({ runIds: ['r2'], action: 'rollback' });
+    await talk.until((view) => view.last?.runId === 'r2');
+    return talk;
+  },
   async webhooks(world) {
     const talk = world.talk({ settings: { maxTurns: 2 } });
     const ids = ['r1', 'r2', 'r3'].map((run) => `${run}-${talk.threadId}`);

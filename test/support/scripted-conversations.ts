@@ -93,6 +93,12 @@ export class ScriptedConversations implements Conversations {
     throw new ColloquyError('conflict', 'nothing is asked');
   };
 
+  inject: Conversations['inject'] = async (_caller, threadId) => {
+    throw new ColloquyError('conflict', `thread ${threadId} has no run at work`);
+  };
+
+  edited: Conversations['edited'] = async () => undefined;
+
   view: Conversations['view'] = async (_caller, threadId) => {
     throw new ColloquyError('not_found', `no conversation ${threadId}`);
   };

@@ -35,6 +35,27 @@ inEveryMode((world, mode) => {
       expect(resumeOf(talk)).toEqual([{ interruptId: 'i1', value }]);
     });
 
+    it('that an edit of the state closed are open no more, and get no default answer', async () => {
+      const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+      const [first, second] = [
+        { id: 'i1', deadline: at(1_500), defaultAnswer: 'one' },
+        { id: 'i2', deadline: at(2_500), defaultAnswer: 'two' },
+      ];
+      const talk = await asked(world().talk(), first, second);
+      await talk.signal('edited', { closed: ['i1', 'nobody asked'], status: 'interrupted' });
+      const open = await talk.until((view) => view.interrupts.length === 1);
+      expect(open).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i2' }] });
+      await talk.until((view) => view.status === 'idle' && view.turns === 2);
+      expect(resumeOf(talk)).toEqual([{ interruptId: 'i2', value: 'two' }]);
+      const alone = await asked(world().talk(), { id: 'i3', deadline: at(3_600_000) });
+      await alone.signal('edited', { closed: ['i3'], status: 'idle' });
+      expect(await alone.until((view) => view.status === 'idle')).toMatchObject({ interrupts: [], notes: [] });
+      await alone.signal('edited', { closed: 'i3', status: 'idle' });
+      expect((await alone.until((view) => view.notes.length > 0)).notes).toMatchObject([
+        { text: 'signal edited was not followed: edited.closed is i3; expected a list of interrupt ids' },
+      ]);
+    });
+
     it('take one answer each: the second is refused, by signal with a note', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       const { step, open } = gate();

@@ -323,7 +323,7 @@ describe('ordinals', () => {
 describe('what is carried over', () => {
   it('makes the same conversation again', () => {
     const { queue } = askedQueue({ id: 'i1' });
-    queue.note('something happened');
+    queue.notes.add('something happened');
     queue.submit(run('r1', { key: 'k' }));
     const carried = queue.carry();
     const next = makeQueue({ carried: JSON.parse(JSON.stringify(carried)) as typeof carried });
@@ -341,7 +341,7 @@ describe('what is carried over', () => {
 
   it('keeps the last ten notes, cut short', () => {
     const queue = makeQueue();
-    for (let n = 1; n <= 12; n += 1) queue.note(`${n}`.padEnd(400, '.'));
+    for (let n = 1; n <= 12; n += 1) queue.notes.add(`${n}`.padEnd(400, '.'));
     const { notes } = queue.view();
     expect(notes).toHaveLength(10);
     expect(notes[0]?.text).toMatch(/^3\.+…$/);

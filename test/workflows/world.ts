@@ -25,6 +25,8 @@ import type {
   ConversationSettings,
   ConversationView,
   EndRunTask,
+  Injected,
+  InjectMessage,
   RecordRunTask,
   RecordedRun,
   ResumeConversation,
@@ -167,6 +169,12 @@ export class Talk {
 
   resume(answer: ResumeConversation): Promise<Resumed> {
     return this.handle.executeUpdate(UPDATES.resume, { args: [answer] });
+  }
+
+  /** A message for the turn at work, by the id of its record. */
+  inject(runId: string): Promise<Injected> {
+    const message: InjectMessage = { runId, graphId: 'graph', assistantId: 'assistant' };
+    return this.handle.executeUpdate(UPDATES.inject, { args: [message] });
   }
 
   cancel(request: CancelRuns): Promise<Cancelled> {

@@ -1,0 +1,25 @@
+import { v7 as uuid7 } from '@langchain/core/utils/uuid';
+import { subscriptionFilter } from '../../protocol/schemas/index.js';
+import type { ChannelFilter } from './channels.js';
+import { refused } from './errors.js';
+
+/** Ids carry what they subscribe to, so that any process can go on with a subscription of another, which may be gone. */
+export function newSubscriptionId({ channels, namespaces, depth }: ChannelFilter): string {
+  const filter = { channels, ...(namespaces && { namespaces }), ...(typeof depth === 'number' && { depth }) };
+  return `${uuid7()}.${Buffer.from(JSON.stringify(filter)).toString('base64url')}`;
+}
+
+/** Errors: `no_such_subscription` for an id that was not made here. */
+export function filterOf(subscriptionId: string): ChannelFilter {
+  const filter = subscriptionFilter.safeParse(decoded(subscriptionId));
+  if (filter.success) return filter.data;
+  throw refused('no_such_subscription', `${subscriptionId} is no subscription of this server`);
+}
+
+function decoded(subscriptionId: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(subscriptionId.split('.')[1] ?? '', 'base64url').toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
+import { Client } from '@langchain/langgraph-sdk';
+import { Connection, Client as TemporalClient, type WorkflowHandle } from '@temporalio/client';
+import { MongoClient } from 'mongodb';
+import { conversationId } from '../../protocol/index.js';
+import { MongoSaver } from '../../threads/index.js';
+import { QUERIES, type ConversationView, type PendingInterrupt } from '../../workflows/contract.js';
+import { House } from '../support/house.js';
+
+describe('a question that an edit of the state closes', () => {
+  const house = new House(resolve('test/fixtures/projects/steered/langgraph.json'), { STEERED_FOLDER: '/' });
+  const mongo = new MongoClient(house.mongodbUri);
+  let connection: Connection;
+  let client: Client;
+
+  beforeAll(async () => {
+    const [, api] = await Promise.all([house.worker(), house.api(), mongo.connect()]);
+    client = new Client({ apiUrl: api.url, apiKey: null });
+    connection = await Connection.connect({ address: house.temporalAddress });
+  }, 60_000);
+  afterAll(async () => {
+    await house.stop();
+    await Promise.all([connection.close(), mongo.close()]);
+  });
+
+  /** A thread that waits for an answer, so many seconds at most. */
+  async function asked(seconds: number): Promise<{ threadId: string; handle: WorkflowHandle }> {
+    const threadId = randomUUID();
+    const input = { messages: [{ role: 'user', content: String(seconds) }] };
+    await client.runs.wait(threadId, 'due', { input, ifNotExists: 'create' });
+    const temporal = new TemporalClient({ connection });
+    return { threadId, handle: temporal.workflow.getHandle(conversationId('default', threadId)) };
+  }
+
+  it('is open no more, for the conversation and for the thread', async () => {
+    const { threadId, handle } = await asked(3_600);
+    expect(await handle.query<PendingInterrupt[]>(QUERIES.pendingInterrupts)).toHaveLength(1);
+    await client.threads.updateState(threadId, { values: { messages: [] }, asNode: 'ask' });
+    expect(await client.threads.get(threadId)).toMatchObject({ status: 'idle', interrupts: {} });
+    expect(await handle.query<PendingInterrupt[]>(QUERIES.pendingInterrupts)).toEqual([]);
+    expect(await handle.query<ConversationView>(QUERIES.state)).toMatchObject({ status: 'idle', notes: [] });
+  });
+
+  it('is open no more where its node is still due, and the thread is paused', async () => {
+    const { threadId, handle } = await asked(3_600);
+    await client.threads.updateState(threadId, { values: null, asNode: '__copy__' });
+    expect(await client.threads.get(threadId)).toMatchObject({ status: 'interrupted', interrupts: {} });
+    expect(await handle.query<ConversationView>(QUERIES.state)).toMatchObject({
+      status: 'interrupted',
+      interrupts: [],
+    });
+  });
+
+  it('gets no default answer, also where nobody told the conversation of the edit', async () => {
+    const { threadId, handle } = await asked(2);
+    const db = mongo.db(house.name);
+    const graph = new StateGraph(MessagesAnnotation).addNode('ask', () => ({})).addEdge(START, 'ask');
+    const saver = new MongoSaver({ client: mongo, db, tenant: 'default' });
+    const edited = graph.compile({ checkpointer: saver as never });
+    await edited.updateState({ configurable: { thread_id: threadId } }, { messages: [] }, 'ask');
+    for (;;) {
+      const { notes } = await handle.query<ConversationView>(QUERIES.state);
+      const [note] = notes;
+      if (note === undefined) continue;
+      expect(note.text).toMatch(/was refused: its question is not asked any more$/);
+      break;
+    }
+    expect(await client.runs.list(threadId)).toHaveLength(1);
+  });
+});
