@@ -1,5 +1,5 @@
 import { Router, type Request, type RequestHandler, type Response } from 'express';
-import { ColloquyError, errorCode } from '../../protocol/index.js';
+import { ColloquyError, errorCode, type Caller } from '../../protocol/index.js';
 import { callerOf, type ApiContext } from '../context.js';
 import { ask, authOf } from './ask.js';
 import { asMetadata, matchesFilters } from './filters.js';
@@ -42,6 +42,27 @@ function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHan
   };
 }
 
+/**
+ * As {@link authGate}, for a command on a thread that no request carries: asked and held as by the route that it would have over HTTP.
+ * May change `body`. Errors: as the route's.
+ */
+export async function allowCommand(
+  context: ApiContext,
+  auth: ProjectAuth,
+  { who, caller, threadId }: { who: AuthUser; caller: Caller; threadId: string },
+  { route, body }: { route: string; body: Body },
+): Promise<void> {
+  const rule = RULES.find(({ method, path }) => `${method} ${path}` === route);
+  if (rule?.event === undefined) throw new ColloquyError('forbidden', `Forbidden: ${route} has no rule`);
+  const req = { params: { thread_id: threadId } };
+  const value = rule.value(req, body);
+  const filters = await auth.authorize(who, rule.event, value);
+  rule.apply?.(body, value);
+  if (rule.runs) addUser(rule.runs(body), who);
+  if (filters !== undefined && Object.keys(filters).length > 0)
+    await hold(context, caller, rule, { req, body, filters });
+}
+
 /** False where the answer has been given. Errors: `not_found`, `already_exists`, `unsupported`. */
 async function admit(
   context: ApiContext,
@@ -50,20 +71,7 @@ async function admit(
   { req, body, filters }: { req: Request; body: Body; filters: AuthFilters | undefined },
 ): Promise<boolean> {
   if (filters === undefined || Object.keys(filters).length === 0) return true;
-  if (rule.kind === 'other') {
-    throw new ColloquyError('unsupported', `auth: filters for ${rule.event} are not served here; answer true or false`);
-  }
-  for (const id of rule.ids?.(req, body) ?? []) {
-    const metadata = await metadataOf(context, res, rule.kind, id);
-    if (metadata === undefined || matchesFilters(metadata, filters)) continue;
-    if (rule.creates === 'record') throw new ColloquyError('already_exists', `${nameOf(rule)} already exists: ${id}`);
-    throw new ColloquyError('not_found', `${nameOf(rule)} with ID ${id} not found`);
-  }
-  const { metadata, isWhole } = asMetadata(filters);
-  if (rule.creates !== undefined) {
-    for (const made of rule.runs?.(body) ?? [body])
-      made['metadata'] = { ...(made['metadata'] as Body | null), ...metadata };
-  }
+  const { metadata, isWhole } = await hold(context, callerOf(res), rule, { req, body, filters });
   if (rule.finds === undefined) return true;
   if (!isWhole) {
     throw new ColloquyError(
@@ -78,14 +86,37 @@ async function admit(
   return !contradicts;
 }
 
+/** Existing records must match the filters; what is made is made to match. Answers the filters as metadata. */
+async function hold(
+  context: ApiContext,
+  caller: Caller,
+  rule: Rule,
+  { req, body, filters }: { req: Pick<Request, 'params'>; body: Body; filters: AuthFilters },
+): Promise<ReturnType<typeof asMetadata>> {
+  if (rule.kind === 'other') {
+    throw new ColloquyError('unsupported', `auth: filters for ${rule.event} are not served here; answer true or false`);
+  }
+  for (const id of rule.ids?.(req, body) ?? []) {
+    const metadata = await metadataOf(context, caller, rule.kind, id);
+    if (metadata === undefined || matchesFilters(metadata, filters)) continue;
+    if (rule.creates === 'record') throw new ColloquyError('already_exists', `${nameOf(rule)} already exists: ${id}`);
+    throw new ColloquyError('not_found', `${nameOf(rule)} with ID ${id} not found`);
+  }
+  const found = asMetadata(filters);
+  if (rule.creates !== undefined) {
+    for (const made of rule.runs?.(body) ?? [body])
+      made['metadata'] = { ...(made['metadata'] as Body | null), ...found.metadata };
+  }
+  return found;
+}
+
 /** `undefined`: there is no such record, which its route will say. */
 async function metadataOf(
   context: ApiContext,
-  res: Response,
+  caller: Caller,
   kind: Rule['kind'],
   id: string,
 ): Promise<Body | undefined> {
-  const caller = callerOf(res);
   try {
     const found =
       kind === 'assistants'

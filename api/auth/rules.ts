@@ -2,6 +2,7 @@ import type { Request } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
 
 type Body = Record<string, unknown>;
+type Asked = Pick<Request, 'params'>;
 
 /** What a route asks a project's handlers, and what their filters then mean. */
 export interface Rule {
@@ -12,11 +13,11 @@ export interface Rule {
   /** Whose metadata filters are about; of `other` none can be checked. */
   kind: 'threads' | 'assistants' | 'other';
   /** What the handler sees, and may change. */
-  value: (req: Request, body: Body) => Body;
+  value: (req: Asked, body: Body) => Body;
   /** Takes over what the handler changed. */
   apply?: (body: Body, value: Body) => void;
   /** Existing records that the request is about. */
-  ids?: (req: Request, body: Body) => string[];
+  ids?: (req: Asked, body: Body) => string[];
   /** Something is made of the body's metadata. */
   creates?: 'record' | 'run';
   /** The body's metadata says what is found. */
@@ -131,7 +132,7 @@ function rule(route: string, event?: string, choice: Choice = {}): Rule {
   };
 }
 
-function runValue(req: Request, body: Body): Body {
+function runValue(req: Asked, body: Body): Body {
   const { assistant_id, multitask_strategy, if_not_exists, after_seconds, metadata, input, command, config, context } =
     body;
   const kwargs = Object.fromEntries(
@@ -163,7 +164,7 @@ function isObject(value: unknown): value is Body {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function param(req: Request, name: string): string {
+function param(req: Asked, name: string): string {
   return String(req.params[name]);
 }
 

@@ -4,10 +4,12 @@ import type { Request } from 'express';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { ColloquyError, type Caller } from '../../protocol/index.js';
 import { uuid } from '../../protocol/schemas/index.js';
+import { allowCommand } from '../auth/gate.js';
+import type { AuthUser } from '../auth/ports.js';
 import { completeContext, type ApiContext, type ApiDependencies } from '../context.js';
 import { answerTo } from '../errors.js';
 import { parse } from '../validate.js';
-import { errorResponse, followCommand, readCommand } from './commands.js';
+import { errorResponse, followCommand, readCommand, type CommandResponse } from './commands.js';
 import { Subscriptions } from './subscriptions.js';
 
 const PATH = /^\/threads\/([^/]+)\/stream\/events\/?$/;
@@ -39,13 +41,12 @@ async function serve(context: ApiContext, request: IncomingMessage, socket: WebS
   const heard = mailbox(socket);
   socket.on('error', (error) => context.report(error, 'WebSocket'));
   checkOrigin(context, request);
-  // Its handlers are asked by requests alone; to let it pass would open what its author had closed.
-  if (context.auth !== undefined)
-    throw new ColloquyError('forbidden', 'WebSockets are not served where a project has its own auth');
   const threadId = parse(uuid, decodeURIComponent(path), 'thread_id');
   // Authentication reads headers and address of a request, which an upgrade has too.
-  const caller = await context.authenticate(request as Request);
-  const connection = new Connection(context, socket, { caller, threadId });
+  const known = await context.authenticate(request as Request);
+  const who = await context.auth?.authenticate(request);
+  const caller: Caller = who ? { ...known, principal: { kind: 'user', id: who.user.identity } } : known;
+  const connection = new Connection(context, socket, { caller, threadId, ...(who && { who }) });
   heard.open((message) => connection.hear(message));
 }
 
@@ -58,7 +59,7 @@ class Connection {
   constructor(
     private readonly context: ApiContext,
     private readonly socket: WebSocket,
-    private readonly place: { caller: Caller; threadId: string },
+    private readonly place: { caller: Caller; threadId: string; who?: AuthUser },
   ) {
     const signal = AbortSignal.any([this.#gone.signal, context.shutdown]);
     const fail = (error: unknown) => this.#fail(error);
@@ -87,10 +88,29 @@ class Connection {
     const command = this.#read(data);
     if (command === undefined) return;
     const handlers = this.#subscriptions.handlers;
-    const response = await followCommand(this.context, this.place, command, handlers);
+    const { caller, threadId } = this.place;
+    const response =
+      (await this.#refusal(command)) ?? (await followCommand(this.context, { caller, threadId }, command, handlers));
     await this.#send(JSON.stringify(response));
     // A subscription tells its events once its client knows its id.
     this.#subscriptions.begin();
+  }
+
+  /** What a project's auth has against a command, which it may change; asked as for the routes that HTTP has for the same. */
+  async #refusal(command: ReturnType<typeof readCommand>): Promise<CommandResponse | undefined> {
+    const { auth } = this.context;
+    const { caller, threadId, who } = this.place;
+    if (auth === undefined || who === undefined) return undefined;
+    const events = command.method.startsWith('subscription.');
+    const route = events ? 'post /threads/:thread_id/stream/events' : 'post /threads/:thread_id/commands';
+    try {
+      await allowCommand(this.context, auth, { who, caller, threadId }, { route, body: command });
+      return undefined;
+    } catch (error) {
+      const denied = [401, 403].includes(answerTo(error).status);
+      const fault = denied ? new ColloquyError('forbidden', answerTo(error).message, { cause: error }) : error;
+      return errorResponse(this.context, command.id, fault, command.method);
+    }
   }
 
   #read(data: RawData): ReturnType<typeof readCommand> | undefined {

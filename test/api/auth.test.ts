@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { WebSocket } from 'ws';
@@ -196,12 +197,33 @@ it('protocol v2 is behind the same gate, and has no other door', async () => {
   const { run_id: runId } = (await ada.runs.list(id))[0] ?? { run_id: '' };
   await ada.runs.join(id, runId);
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
+});
 
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${id}/stream/events`);
-  const reason = await new Promise<string>((resolve) => {
-    socket.once('close', (_code, said: Buffer) => resolve(said.toString('utf8')));
-  });
-  expect(reason).toContain('WebSockets are not served where a project has its own auth');
+it('a WebSocket is authenticated like any request, and each of its commands is asked about', async () => {
+  const { thread_id: id } = await ada.threads.create();
+  const open = (headers: Record<string, string>) =>
+    new WebSocket(`${url.replace('http', 'ws')}/threads/${id}/stream/events`, { headers });
+  const [code] = (await once(open({}), 'close')) as [number];
+  expect(code).toBe(4401);
+  async function told(token: string, method: string, params: object): Promise<unknown> {
+    const socket = open({ authorization: `Bearer ${token}` });
+    await once(socket, 'open');
+    const answer = once(socket, 'message') as Promise<[Buffer]>;
+    socket.send(JSON.stringify({ id: 1, method, params }));
+    const [text] = await answer;
+    socket.close();
+    return JSON.parse(text.toString('utf8'));
+  }
+  const start = { assistant_id: 'whoami', input: { text: 'hi' } };
+  expect(await told('bob', 'subscription.subscribe', { channels: ['values'] })).toMatchObject({ type: 'error' });
+  expect(await told('bob', 'state.get', {})).toMatchObject({ type: 'error' });
+  expect(await told('bob', 'run.start', start)).toMatchObject({ type: 'error' });
+  expect(await ada.runs.list(id)).toEqual([]);
+  expect(await told('ada', 'subscription.subscribe', { channels: ['values'] })).toMatchObject({ type: 'success' });
+  expect(await told('ada', 'run.start', start)).toMatchObject({ type: 'success' });
+  const [run] = await ada.runs.list(id);
+  await ada.runs.join(id, run?.run_id ?? '');
+  expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
 });
 
 it('routes without a rule are closed', async () => {
