@@ -7,6 +7,8 @@ export function toCommand(command: RunCommand): Command {
   return new Command({
     ...(command.resume !== undefined && { resume: command.resume }),
     ...(command.update !== undefined && { update: command.update as Record<string, unknown> }),
-    ...(goto !== undefined && { goto: goto.map((to) => (typeof to === 'string' ? to : new Send(to.node, 'args' in to ? to.args : to.input))) }),
+    ...(goto !== undefined && {
+      goto: goto.map((to) => (typeof to === 'string' ? to : new Send(to.node, 'args' in to ? to.args : to.input))),
+    }),
   });
 }
