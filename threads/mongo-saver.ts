@@ -3,21 +3,20 @@ import {
   BaseCheckpointSaver,
   WRITES_IDX_MAP,
   TASKS,
-  compareWritesSortKeys,
   copyCheckpoint,
   maxChannelVersion,
-  writesSortKey,
   type ChannelVersions,
   type Checkpoint,
   type CheckpointListOptions,
   type CheckpointMetadata,
-  type CheckpointPendingWrite,
   type CheckpointTuple,
+  type DeltaChannelHistory,
   type PendingWrite,
 } from '@langchain/langgraph-checkpoint';
 import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
 import { ColloquyError, type Head } from '../protocol/index.js';
 import { ChannelValues, type Held } from './channel-values.js';
+import { readDeltaHistory } from './delta-history.js';
 import { MongoHeads } from './heads.js';
 import type { Leaf } from './long-list.js';
 import { answeredWithin } from './mongo-errors.js';
@@ -39,6 +38,9 @@ import { StateValues } from './state-values.js';
 
 /** A commit that takes longer is given up: the step is tried again, and its fence shuts a late one out. */
 const COMMIT_MS = 45_000;
+/** The driver asks for 101 documents, then for the rest. */
+const AT_ONCE = { batchSize: 1_000 };
+
 export interface SaverOptions {
   client: MongoClient;
   db: Db;
@@ -98,6 +100,26 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       this.readGroup(writeGroup(this.tenant, threadId, ns, id)),
     ]);
     return document === undefined ? undefined : this.#tuple(document, writes, config, this.sharesChunks);
+  }
+
+  /** What `DeltaChannel`s are put together from. Errors: none; a checkpoint that is not there has no history. */
+  override async getDeltaChannelHistory(options: {
+    config: RunnableConfig;
+    channels: string[];
+  }): Promise<Record<string, DeltaChannelHistory>> {
+    const { threadId, ns, checkpointId } = this.address(options.config);
+    const id = checkpointId ?? (await this.newest(threadId, ns));
+    const start = id === undefined ? undefined : await this.readDocument(checkpointKey(this.tenant, threadId, ns, id));
+    if (start === undefined) return Object.fromEntries(options.channels.map((channel) => [channel, { writes: [] }]));
+    const source = {
+      tenant: this.tenant,
+      serializer: this.#serializer,
+      values: this.#values,
+      readFrom: (key: string, count: number) => this.readFrom(key, count),
+      readDocuments: (keys: string[]) => this.readDocuments(keys),
+      readGroups: (groups: string[]) => this.readGroups(groups),
+    };
+    return readDeltaHistory(source, start, options.channels);
   }
 
   override async *list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
@@ -234,13 +256,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   protected address(config: RunnableConfig): { threadId: string; ns: string; checkpointId?: string } {
     const { thread_id: threadId, checkpoint_ns: ns = '', checkpoint_id: id } = config.configurable ?? {};
     if (typeof threadId !== 'string' || threadId === '') {
-      throw new ColloquyError(
-        'invalid_argument',
-        `configurable.thread_id is ${JSON.stringify(threadId)}; expected a string`,
-        {
-          field: 'configurable.thread_id',
-        },
-      );
+      throw invalid('thread_id', `is ${JSON.stringify(threadId)}; expected a string`);
     }
     return { threadId, ns: ns as string, ...(id ? { checkpointId: id as string } : {}) };
   }
@@ -284,13 +300,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   ): { documents: StateDocument[]; chunks: StateDocument[] } {
     const { threadId, ns, checkpointId } = this.address(config);
     if (checkpointId === undefined) {
-      throw new ColloquyError(
-        'invalid_argument',
-        `configurable.checkpoint_id is missing; cannot store writes of task ${taskId}`,
-        {
-          field: 'configurable.checkpoint_id',
-        },
-      );
+      throw invalid('checkpoint_id', `is missing; cannot store writes of task ${taskId}`);
     }
     const group = writeGroup(this.tenant, threadId, ns, checkpointId);
     const encoded = writes.map(([channel, value], position) => {
@@ -334,11 +344,22 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   protected async readDocuments(keys: string[]): Promise<StateDocument[]> {
-    return keys.length === 0 ? [] : this.#documents.find({ _id: { $in: keys } }).toArray();
+    return keys.length === 0 ? [] : this.#documents.find({ _id: { $in: keys } }, AT_ONCE).toArray();
   }
 
   protected readGroup(group: string): Promise<StateDocument[]> {
     return this.#documents.find({ group }).toArray();
+  }
+
+  protected readGroups(groups: string[]): Promise<StateDocument[]> {
+    return this.#documents.find({ group: { $in: groups } }, AT_ONCE).toArray();
+  }
+
+  /** A checkpoint, and those of its namespace with a lower id. */
+  protected readFrom(key: string, count: number): Promise<StateDocument[]> {
+    const group = key.slice(0, key.lastIndexOf('/') + 1);
+    const pages = this.#documents.find({ group, _id: { $lte: key } }, AT_ONCE);
+    return pages.sort({ _id: -1 }).limit(count).toArray();
   }
 
   async #tuple(
@@ -358,7 +379,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
       config: { configurable: { ...configurable, checkpoint_id: id } },
       checkpoint,
       metadata: await this.metadataOf(document),
-      pendingWrites: await this.pendingWrites(threadId, writes),
+      pendingWrites: await this.#values.decodeWrites(threadId, writes),
       ...(document.parent !== undefined && {
         parentConfig: { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: document.parent } },
       }),
@@ -367,7 +388,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
 
   /** Checkpoints before format 4 kept `Send`s as writes of their parent; now they are a channel. */
   async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
-    const writes = await this.pendingWrites(
+    const writes = await this.#values.decodeWrites(
       threadId,
       await this.readGroup(writeGroup(this.tenant, threadId, ns, parent)),
     );
@@ -376,19 +397,11 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     checkpoint.channel_versions[TASKS] =
       versions.length > 0 ? maxChannelVersion(...versions) : this.getNextVersion(undefined);
   }
+}
 
-  protected async pendingWrites(threadId: string, documents: StateDocument[]): Promise<CheckpointPendingWrite[]> {
-    const writes = documents.flatMap((document) =>
-      document.write === undefined ? [] : [{ document, write: document.write }],
-    );
-    const key = ({ path, taskId, index }: (typeof writes)[number]['write']) => writesSortKey(path, taskId, index);
-    writes.sort((a, b) => compareWritesSortKeys(key(a.write), key(b.write)));
-    const decoded = await this.#values.decode(
-      threadId,
-      writes.map(({ document }) => document),
-    );
-    return writes.map(({ write }, index) => [write.taskId, write.channel, decoded[index]?.value]);
-  }
+function invalid(name: string, what: string): ColloquyError {
+  const field = `configurable.${name}`;
+  return new ColloquyError('invalid_argument', `${field} ${what}`, { field });
 }
 
 function same(a: unknown, b: unknown): boolean {

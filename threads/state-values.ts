@@ -1,4 +1,10 @@
-import { DeltaSnapshot, isDeltaSnapshot } from '@langchain/langgraph-checkpoint';
+import {
+  DeltaSnapshot,
+  compareWritesSortKeys,
+  isDeltaSnapshot,
+  writesSortKey,
+  type CheckpointPendingWrite,
+} from '@langchain/langgraph-checkpoint';
 import { ColloquyError } from '../protocol/index.js';
 import { newChunkId } from './list-tree.js';
 import { encodeList, markLeaf, type Leaf, type LongList } from './long-list.js';
@@ -119,6 +125,20 @@ export class StateValues {
         return { value: type === DELTA ? new DeltaSnapshot(elements) : elements, list: { leaves, nodes } };
       }),
     );
+  }
+
+  /** Pending writes, in the order in which LangGraph applies them. */
+  async decodeWrites(threadId: string, documents: StateDocument[]): Promise<CheckpointPendingWrite[]> {
+    const writes = documents.flatMap((document) =>
+      document.write === undefined ? [] : [{ document, write: document.write }],
+    );
+    const key = ({ path, taskId, index }: (typeof writes)[number]['write']) => writesSortKey(path, taskId, index);
+    writes.sort((a, b) => compareWritesSortKeys(key(a.write), key(b.write)));
+    const decoded = await this.decode(
+      threadId,
+      writes.map(({ document }) => document),
+    );
+    return writes.map(({ write }, index) => [write.taskId, write.channel, decoded[index]?.value]);
   }
 }
 

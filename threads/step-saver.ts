@@ -277,6 +277,21 @@ export class StepSaver extends MongoSaver {
     await this.#options.takeInjections?.(session, runIds);
   }
 
+  protected override async readGroups(groups: string[]): Promise<StateDocument[]> {
+    const unknown = groups.filter((group) => !this.#writes.has(group));
+    const read = unknown.length === 0 ? [] : await this.#ours('read', super.readGroups(unknown));
+    return [...groups.flatMap((group) => this.#writes.get(group) ?? []), ...read];
+  }
+
+  /** What this worker made itself is kept, and need not be there yet. */
+  protected override async readFrom(key: string, count: number): Promise<StateDocument[]> {
+    const cached = this.#options.cache.get(key);
+    if (cached !== undefined) return cached;
+    const read = await this.#ours('read', super.readFrom(key, count));
+    for (const document of read) this.#options.cache.set(document._id, [document]);
+    return read;
+  }
+
   #ours<T>(done: string, work: Promise<T>): Promise<T> {
     return work.catch((error: unknown) => {
       throw stateError(error, `state of thread ${this.#options.threadId} cannot be ${done}`);
