@@ -37,4 +37,5 @@ export { StepSaver } from './step-saver.js';
 export type { CommitInfo, StepSaverOptions } from './step-saver.js';
 export { rollbackRun } from './rollback.js';
 export { copyState } from './copy.js';
-export { keepLatest } from './prune.js';
+export { keepLatest, thinState } from './prune.js';
+export type { ThinningPolicy } from './prune.js';

@@ -1,6 +1,5 @@
 import type { Collection, Db, Filter, MongoClient } from 'mongodb';
 import type { Checkpoint, CheckpointMetadata } from '@langchain/langgraph-checkpoint';
-import type { Head } from '../protocol/index.js';
 import { EMPTY } from './channel-values.js';
 import { MongoSaver } from './mongo-saver.js';
 import {
@@ -30,7 +29,40 @@ const NAMES = { list: 1, parts: 1 } as const;
  * an edit which still stands on an old checkpoint fails instead of committing. Idempotent.
  */
 export async function keepLatest(options: { client: MongoClient; db: Db; tenant: string }, threadId: string) {
-  await new Pruner(options, threadId).prune();
+  await new Pruner(options, threadId).prune({ last: 0 });
+}
+
+/** Which older checkpoints of a thread stay. Without `last` and `lastOfRuns`: all that are not too old. */
+export interface ThinningPolicy {
+  /** The newest so many of the thread. */
+  last?: number;
+  /** The last one of each run. */
+  lastOfRuns?: boolean;
+  /** Checkpoints older than this go, in ms, whatever else is said. */
+  maxAgeMs?: number;
+}
+
+/**
+ * Takes away the older checkpoints that a policy does not keep, as {@link keepLatest} does. What the newest state stands on stays, and so does what
+ * subgraphs had when a kept checkpoint was made.
+ */
+export async function thinState(
+  options: { client: MongoClient; db: Db; tenant: string },
+  threadId: string,
+  policy: ThinningPolicy,
+  now = new Date(),
+): Promise<void> {
+  await new Pruner(options, threadId).prune(policy, now);
+}
+
+interface Dated {
+  key: string;
+  ns: string;
+  id: string;
+  run: unknown;
+  /** Of the root, when a subgraph made this one. */
+  root: string | undefined;
+  at: number;
 }
 
 class Pruner extends MongoSaver {
@@ -46,14 +78,17 @@ class Pruner extends MongoSaver {
     this.#stored = db.collection('checkpoints');
   }
 
-  async prune(): Promise<void> {
+  async prune(policy: ThinningPolicy, now = new Date()): Promise<void> {
     const { tenant, threadId } = this;
     const checkpoints = { group: prefixRange(checkpointGroup(tenant, threadId)) };
     const old = await this.#keys(checkpoints);
     const values = await this.#keys({ group: blobGroup(tenant, threadId) });
     const writes = await this.#keys({ group: prefixRange(writeGroups(tenant, threadId)) });
     const chunks = await this.#keys({ group: chunkGroup(tenant, threadId) });
-    const kept = await this.#standsOn(await this.readHead(threadId));
+    const wanted = policy.last === 0 ? [] : await this.#wanted(policy, old, now);
+    const { heads } = await this.readHead(threadId);
+    const newest = Object.entries(heads).map(([ns, head]) => this.#key(ns, head.checkpointId));
+    const kept = await this.#standsOn([...newest, ...wanted]);
     await this.#remove(old.filter((key) => !kept.has(key)));
     await this.#client.withSession((session) =>
       session.withTransaction(() => this.heads.change(session, tenant, threadId, { heads: {} })),
@@ -88,18 +123,45 @@ class Pruner extends MongoSaver {
     return named;
   }
 
-  /** Keys of the checkpoints that must stay: the newest of each namespace, and those that hold a part of its values. */
-  async #standsOn({ heads }: Head): Promise<Set<string>> {
+  /** Keys of the checkpoints that a policy keeps. */
+  async #wanted({ last, lastOfRuns, maxAgeMs }: ThinningPolicy, keys: string[], now: Date): Promise<string[]> {
+    const all: Dated[] = [];
+    for (let next = 0; next < keys.length; next += BATCH) {
+      const page = await this.readDocuments(keys.slice(next, next + BATCH));
+      all.push(...(await Promise.all(page.map((document) => this.#dated(document)))));
+    }
+    const young = all.filter(({ at }) => maxAgeMs === undefined || at >= now.getTime() - maxAgeMs);
+    const roots = young.filter(({ ns }) => ns === '').sort((a, b) => (a.id < b.id ? 1 : -1));
+    const runs = new Set<unknown>();
+    const kept = roots.filter(({ run }, index) => {
+      const isLastOfRun = run !== undefined && !runs.has(run);
+      runs.add(run);
+      if (last === undefined && lastOfRuns !== true) return true;
+      return index < (last ?? 0) || (lastOfRuns === true && isLastOfRun);
+    });
+    const ids = new Set<string | undefined>(kept.map(({ id }) => id));
+    return [...kept, ...young.filter(({ ns, root }) => ns !== '' && ids.has(root))].map(({ key }) => key);
+  }
+
+  async #dated(document: StateDocument): Promise<Dated> {
+    const { ns, id } = parseCheckpointKey(document._id);
+    const { ts } = (await this.serde.loadsTyped(document.type, bytes(document))) as Checkpoint;
+    const metadata = (await this.metadataOf(document)) as CheckpointMetadata & { run_id?: unknown };
+    return { key: document._id, ns, id, run: metadata.run_id, root: metadata.parents?.[''], at: Date.parse(ts) };
+  }
+
+  /** Keys of these checkpoints, and of those that hold a part of their values. */
+  async #standsOn(keys: string[]): Promise<Set<string>> {
     const kept = new Set<string>();
-    for (const [ns, { checkpointId }] of Object.entries(heads)) {
-      let key = this.#key(ns, checkpointId);
+    for (const start of keys) {
+      let key = start;
       let document = await this.readDocument(key);
       const open = new Set(document === undefined ? [] : await this.#deltaChannels(document));
       while (document !== undefined) {
         kept.add(key);
         for (const channel of await this.#ownValues(document, open)) open.delete(channel);
         if (open.size === 0 || document.parent === undefined) break;
-        key = this.#key(ns, document.parent);
+        key = this.#key(parseCheckpointKey(start).ns, document.parent);
         document = await this.readDocument(key);
       }
     }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { emptyCheckpoint, uuid6, type CheckpointTuple } from '@langchain/langgraph-checkpoint';
 import { MongoClient } from 'mongodb';
-import { MongoSaver, copyState, ensureStateIndexes, keepLatest } from '../../threads/index.js';
+import { MongoSaver, copyState, ensureStateIndexes, keepLatest, thinState } from '../../threads/index.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_copy_${process.pid}`);
@@ -130,5 +130,39 @@ describe('keeping the latest state', () => {
     await keepLatest({ client, db, tenant }, 'delta');
     expect(await saver.getDeltaChannelHistory(options)).toEqual(before);
     expect((await history('delta')).map(({ metadata }) => metadata?.step)).toEqual([5, 4, 3, 2]);
+  });
+});
+
+describe('thinning the history', () => {
+  const steps = async (threadId: string) => (await history(threadId)).map(({ metadata }) => metadata?.step);
+
+  it('keeps the newest so many, the last of each run, and nothing that is too old', async () => {
+    let id: string | undefined;
+    for (let step = 0; step < 9; step += 1) id = await commit('thin', step, id, { run_id: `r${Math.floor(step / 3)}` });
+    const before = await history('thin');
+    const options = { client, db, tenant };
+    await thinState(options, 'thin', { maxAgeMs: 3_600_000 });
+    expect(await steps('thin')).toEqual([8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    await thinState(options, 'thin', { last: 2, lastOfRuns: true });
+    expect(await history('thin')).toEqual([before[0], before[1], before[3], before[6]]);
+    await thinState(options, 'thin', { last: 3 });
+    expect(await steps('thin')).toEqual([8, 7, 5]);
+    await thinState(options, 'thin', { maxAgeMs: 1_000 }, new Date(Date.now() + 60_000));
+    expect(await history('thin')).toEqual([before[0]]);
+  });
+
+  it('keeps what a subgraph had when a kept checkpoint was made', async () => {
+    const first = await commit('nested', 0);
+    const second = await commit('nested', 1, first);
+    await commit('nested', 2, second);
+    const inner = { configurable: { thread_id: 'nested', checkpoint_ns: 'node:task' } };
+    for (const root of [first, second]) {
+      const metadata = { source: 'loop', step: 0, parents: { '': root } } as const;
+      await saver.put(inner, { ...emptyCheckpoint(), id: uuid6(0), channel_values: {} }, metadata, {});
+    }
+    await thinState({ client, db, tenant }, 'nested', { last: 2 });
+    const parents: unknown[] = [];
+    for await (const { metadata } of saver.list(inner)) parents.push(metadata?.parents['']);
+    expect(parents).toEqual([second]);
   });
 });

@@ -152,6 +152,7 @@ describe('a worker that keeps the state of a thread', () => {
     expect(read).toEqual([]);
     await commit(saver, threadId, change(list), saver.head.heads['']?.checkpointId);
     await saver.flush();
+    expect(commands.splice(0)).toEqual(['insert', 'update', 'commitTransaction']);
     saver.remember();
     return list;
   }
