@@ -30,9 +30,10 @@ export type {
 export { MongoHeads } from './heads.js';
 export { MongoInjections } from './injections.js';
 export type { Injection } from './injections.js';
-export { MongoSaver, ensureStateIndexes } from './mongo-saver.js';
+export { MongoSaver } from './mongo-saver.js';
 export type { SaverOptions } from './mongo-saver.js';
 export { StateCache } from './state-cache.js';
+export { ensureStateIndexes } from './state-documents.js';
 export { StepSaver } from './step-saver.js';
 export type { CommitInfo, StepSaverOptions } from './step-saver.js';
 export { rollbackRun } from './rollback.js';

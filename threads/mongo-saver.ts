@@ -407,8 +407,3 @@ function invalid(name: string, what: string): ColloquyError {
 function same(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
-
-/** Lookups by group, newest key first. */
-export async function ensureStateIndexes(db: Db): Promise<void> {
-  await db.collection('checkpoints').createIndex({ group: 1, _id: -1 });
-}

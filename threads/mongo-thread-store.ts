@@ -1,4 +1,4 @@
-import { ensureStateIndexes } from './mongo-saver.js';
+import { ensureStateIndexes } from './state-documents.js';
 import type { Db } from 'mongodb';
 import type { Authorize, Caller, Resource } from '../protocol/index.js';
 import type { AssistantDocument, VersionDocument } from './assistant-records.js';

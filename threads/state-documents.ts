@@ -1,4 +1,4 @@
-import type { Binary } from 'mongodb';
+import type { Binary, Db } from 'mongodb';
 
 /**
  * The keys of collection `checkpoints`: `<tenant>/<thread>/<kind>/…`, so that one prefix holds a thread, and one holds each kind of it.
@@ -98,4 +98,9 @@ export function writeKey(group: string, taskId: string, index: number): string {
 /** All groups that start with a prefix. `0` is the character after `/`, the prefix's last one. */
 export function prefixRange(prefix: string): { $gte: string; $lt: string } {
   return { $gte: prefix, $lt: `${prefix.slice(0, -1)}0` };
+}
+
+/** Lookups by group, newest key first. */
+export async function ensureStateIndexes(db: Db): Promise<void> {
+  await db.collection('checkpoints').createIndex({ group: 1, _id: -1 });
 }
