@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { validate } from '@langchain/langgraph-checkpoint-validation';
 import { emptyCheckpoint } from '@langchain/langgraph-checkpoint';
 import { MongoClient } from 'mongodb';
-import { MongoSaver, ensureStateIndexes } from '../../threads/mongo-saver.js';
+import { MongoSaver } from '../../threads/mongo-saver.js';
+import { ensureStateIndexes } from '../../threads/state-documents.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db('test_mongo_saver');
