@@ -3,6 +3,7 @@ import { ColloquyError } from '../protocol/index.js';
 import type { LongList } from './long-list.js';
 import { blobGroup, blobKey, type StateDocument } from './state-documents.js';
 import type { StateValues } from './state-values.js';
+import type { ValueTexts } from './value-texts.js';
 
 /** Serialized channel without a value at that version. */
 export const EMPTY = 'empty';
@@ -71,16 +72,12 @@ export class ChannelValues {
     return values;
   }
 
-  /** The value of one document. Errors: `not_found`. */
-  async readOne(threadId: string, key: string): Promise<unknown> {
+  /** The value of one document, written down. Errors: `not_found`. */
+  async text(threadId: string, key: string, texts: ValueTexts): Promise<string> {
     const isOfThread = key.startsWith(blobGroup(this.tenant, threadId));
-    const documents = isOfThread ? await this.read([key]) : [];
-    const [decoded] = await this.values.decode(
-      threadId,
-      documents.filter(({ type }) => type !== EMPTY),
-    );
-    if (decoded === undefined) throw new ColloquyError('not_found', `thread ${threadId} has no value ${key}`);
-    return decoded.value;
+    const [document] = isOfThread ? await this.read([key]) : [];
+    if (document !== undefined && document.type !== EMPTY) return this.values.text(threadId, document, texts);
+    throw new ColloquyError('not_found', `thread ${threadId} has no value ${key}`);
   }
 
   /** Documents have been committed. */

@@ -34,6 +34,7 @@ export { MongoSaver } from './mongo-saver.js';
 export type { SaverOptions } from './mongo-saver.js';
 export { StateCache } from './state-cache.js';
 export { ensureStateIndexes } from './state-documents.js';
+export { ValueTexts } from './value-texts.js';
 export { StepSaver } from './step-saver.js';
 export type { CommitInfo, StepSaverOptions } from './step-saver.js';
 export { rollbackRun } from './rollback.js';

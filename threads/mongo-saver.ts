@@ -34,6 +34,7 @@ import {
   type StateDocument,
 } from './state-documents.js';
 import { StateSerializer } from './state-serializer.js';
+import type { ValueTexts } from './value-texts.js';
 import { StateValues } from './state-values.js';
 
 /** A commit that takes longer is given up: the step is tried again, and its fence shuts a late one out. */
@@ -215,9 +216,9 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return this.channels.heldBy(value);
   }
 
-  /** The channel value that {@link blobOf} gave the key of. Errors: `not_found`. */
-  readValue(threadId: string, key: string): Promise<unknown> {
-    return this.channels.readOne(threadId, key);
+  /** The channel value that {@link blobOf} gave the key of, written down. Errors: `not_found`. */
+  valueText(threadId: string, key: string, texts: ValueTexts): Promise<string> {
+    return this.channels.text(threadId, key, texts);
   }
 
   /** Whether a new version of a list may name chunks of the last one: only where a commit fails when somebody could have removed them. */

@@ -10,6 +10,7 @@ import { newChunkId } from './list-tree.js';
 import { encodeList, markLeaf, type Leaf, type LongList } from './long-list.js';
 import { bytes, chunkGroup, chunkKey, type StateDocument } from './state-documents.js';
 import type { StateSerializer } from './state-serializer.js';
+import type { ValueTexts } from './value-texts.js';
 
 /** A value over this is put beside the document that names it, so that a commit stays small: in parts, as a document ends at 16 MB. */
 const LARGE_BYTES = 1024 * 1024;
@@ -43,6 +44,9 @@ export interface ChunkSource {
   /** A leaf that is kept decoded, handed out for good; undefined: it must be read. */
   take: (key: string) => Leaf | undefined;
 }
+
+/** Stands for a leaf that need not be read. */
+const WRITTEN: Leaf = { id: '', size: 0, elements: [], marks: [], isDecoded: false };
 
 interface Wanted {
   id: string;
@@ -125,6 +129,38 @@ export class StateValues {
         return { value: type === DELTA ? new DeltaSnapshot(elements) : elements, list: { leaves, nodes } };
       }),
     );
+  }
+
+  /** A value written down; of a long list only what has not been. */
+  async text(threadId: string, document: StateDocument, texts: ValueTexts): Promise<string> {
+    if (document.list === undefined || document.type === DELTA) {
+      const [decoded] = await this.decode(threadId, [document]);
+      return texts.of(decoded?.value);
+    }
+    const kept = new Map<string, string>();
+    const reading = new ChunkReading(this.tenant, threadId, {
+      read: (keys) => this.source.read(keys),
+      take: (key) => {
+        const text = texts.kept(key);
+        if (text !== undefined) kept.set(key, text);
+        return text === undefined ? undefined : WRITTEN;
+      },
+    });
+    await reading.read([document]);
+    const leaf = async (id: string): Promise<string> => {
+      const key = chunkKey(this.tenant, threadId, id);
+      const known = kept.get(key);
+      if (known !== undefined) return known;
+      const { type, data } = reading.whole(reading.chunk(id));
+      const text = texts.ofElements((await this.serializer.loadsTyped(type, data)) as unknown[]);
+      texts.keep(key, text);
+      return text;
+    };
+    const leaves = await Promise.all(reading.tree(document.list).ids.map(leaf));
+    const tail = texts.ofElements(
+      (await this.serializer.loadsTyped('json', reading.whole(document).data)) as unknown[],
+    );
+    return `[${[...leaves, tail].filter((text) => text !== '').join(',')}]`;
   }
 
   /** Pending writes, in the order in which LangGraph applies them. */

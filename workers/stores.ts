@@ -11,6 +11,7 @@ import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/
 import type { EventLog } from '../streams/index.js';
 import {
   MongoSaver,
+  ValueTexts,
   copyState,
   createAssistantStore,
   createCronStore,
@@ -55,11 +56,12 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
     ]);
     const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
     const removeState = (tenant: string, threadId: string) => saver(tenant).deleteThread(threadId);
+    const texts = new ValueTexts(toWireText);
     const events = createEventLog({
       db,
       authorize: sameTenant,
       retentionMs: config.retention.eventsMs,
-      readReferences: (tenant, threadId, keys) => storedTexts(saver(tenant), threadId, keys),
+      readReferences: (tenant, threadId, keys) => storedTexts(saver(tenant), texts, threadId, keys),
     });
     return {
       client,
@@ -90,16 +92,21 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
 }
 
 /** Values of a thread as events tell them. */
-async function storedTexts(saver: MongoSaver, threadId: string, keys: string[]): Promise<Map<string, string>> {
-  const texts = new Map<string, string>();
+async function storedTexts(
+  saver: MongoSaver,
+  texts: ValueTexts,
+  threadId: string,
+  keys: string[],
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
   for (const key of keys) {
     try {
-      texts.set(key, toWireText(await saver.readValue(threadId, key)));
+      found.set(key, await saver.valueText(threadId, key, texts));
     } catch (error) {
       if (errorCode(error) !== 'not_found') throw error;
     }
   }
-  return texts;
+  return found;
 }
 
 /** What the last run of a thread was configured with. */

@@ -199,7 +199,7 @@ function takeSignals(queue: ConversationQueue, changed: () => void): void {
   take(SIGNALS.cancel, (given) => void queue.cancel(readCancelSignal(given)));
   take(SIGNALS.edited, (given) => queue.edited(readEditedSignal(given)));
   setDefaultSignalHandler((name) => {
-    tell(queue, `signal ${name} is unknown; known: ${Object.values(SIGNALS).join(', ')}`);
+    tell(queue, `signal ${name} is unknown; known: ${[SIGNALS.message, SIGNALS.resume, SIGNALS.cancel].join(', ')}`);
     changed();
   });
 }

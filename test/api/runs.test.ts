@@ -263,6 +263,7 @@ describe('runs', () => {
           run_id: run?.run_id,
           assistant_id: run?.assistant_id,
           graph_id: 'echo',
+          'user-agent': 'node',
         },
       },
       context: { tier: 'gold' },

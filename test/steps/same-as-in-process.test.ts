@@ -10,7 +10,7 @@ import { runStep, toWireText } from '../../steps/index.js';
 import type { LoggedEvent } from '../../streams/event-batch.js';
 import type { NewEvent } from '../../streams/index.js';
 import { WholeEvents } from '../../streams/whole-events.js';
-import { MongoHeads, MongoSaver, StateCache, StepSaver, ensureStateIndexes } from '../../threads/index.js';
+import { MongoHeads, MongoSaver, StateCache, StepSaver, ValueTexts, ensureStateIndexes } from '../../threads/index.js';
 import { SCENARIOS, type Scenario, type Turn } from '../support/graphs.js';
 import { MemoryLog } from '../support/memory-log.js';
 
@@ -214,9 +214,10 @@ async function stepped(
 
 /** Events with the values they refer to, as readers of the log get them. */
 async function wholeEvents(saver: MongoSaver, threadId: string, events: NewEvent[]): Promise<NewEvent[]> {
+  const texts = new ValueTexts(toWireText);
   const reader = new WholeEvents(async (_tenant, _thread, keys) => {
-    const texts = keys.map(async (key) => [key, toWireText(await saver.readValue(threadId, key))] as const);
-    return new Map(await Promise.all(texts));
+    const found = keys.map(async (key) => [key, await saver.valueText(threadId, key, texts)] as const);
+    return new Map(await Promise.all(found));
   });
   await Promise.all(events.flatMap(({ after }) => after ?? []));
   return reader.of(events as LoggedEvent[]);
