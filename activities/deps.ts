@@ -23,6 +23,8 @@ export interface ActivityDependencies {
   egress: Egress;
   /** Secrets that webhooks are signed with. */
   webhookSecrets: readonly string[];
+  /** Makes an address for feedback on a run; absent where nobody can. */
+  feedbackAddress?: (runId: string, key: string) => Promise<string>;
   /** Aborted when the worker is asked to stop: steps end after the superstep they are in. */
   drain: AbortSignal;
   /** LangGraph's long-term store as a caller sees it, handed to graphs. */

@@ -28,6 +28,7 @@ import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { endRunRecords, sayEnded } from './end-run.js';
 import { keepWebhook } from './webhook.js';
+import { tellFeedback } from './feedback.js';
 import { Heartbeats } from './heartbeats.js';
 import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './failures.js';
 
@@ -257,6 +258,7 @@ class StepActivity {
       status: report.status,
       threadStatus: report.status === 'success' ? 'idle' : 'interrupted',
     } as const;
+    await tellFeedback(this.dependencies, run, log);
     if (run.request.webhook !== undefined) await this.#keepWebhook(run, end);
     const tail = await endRunRecords(
       this.dependencies.threads,

@@ -88,8 +88,12 @@ export async function acceptRun(context: ApiContext, order: RunOrder): Promise<A
   return { run, afterSeq, isFresh: true, bound, ...(beginsAtOnce && { admit }) };
 }
 
-/** Refuses what can be refused without looking anything up. Errors: `invalid_argument`. */
-export function checkOrder(context: ApiContext, { body: { webhook } }: RunOrder): void {
+/** Refuses what can be refused without looking anything up. Errors: `invalid_argument`, `unsupported`. */
+export function checkOrder(context: ApiContext, { body: { webhook, feedback_keys: keys } }: RunOrder): void {
+  if (keys?.length && !context.hasFeedback) {
+    const message = `feedback_keys: not served here: LangSmith makes the addresses, and LANGSMITH_API_KEY is not set; got ${JSON.stringify(keys)}`;
+    throw new ColloquyError('unsupported', message, { field: 'feedback_keys' });
+  }
   if (!webhook) return;
   try {
     context.checkWebhook(webhook);

@@ -76,6 +76,8 @@ export interface ApiDependencies {
   auth?: ProjectAuth;
   /** Refuses a URL that no request may go to from here. Errors: ours. Default: takes every one; the worker refuses it then. */
   checkWebhook?: (url: string) => void;
+  /** Workers can have addresses for feedback made. */
+  hasFeedback?: boolean;
   /** Hears of errors that are not the client's. */
   report?: (error: unknown, where: string) => void;
   /** Ends open streams when the process stops; their clients reconnect elsewhere. */
@@ -92,6 +94,7 @@ export function completeContext(deps: ApiDependencies): ApiContext {
     ...deps,
     authenticate: deps.authenticate ?? (() => anonymousOf(DEFAULT_TENANT)),
     checkWebhook: deps.checkWebhook ?? (() => undefined),
+    hasFeedback: deps.hasFeedback ?? false,
     http: deps.http ?? { disabled: [] },
     report: deps.report ?? (() => undefined),
     shutdown: deps.shutdown ?? new AbortController().signal,

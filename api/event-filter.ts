@@ -9,7 +9,7 @@ export interface EventFilter {
 }
 
 /** Event names that belong to no mode: every reader needs them. */
-const ALWAYS = ['metadata', 'error'];
+const ALWAYS = ['metadata', 'error', 'feedback'];
 
 /** Says which events a client asked for. */
 export function eventFilter({ modes, namespaces }: EventFilter): (event: ClientEvent) => boolean {

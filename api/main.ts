@@ -12,7 +12,14 @@ import { ColloquyError } from '../protocol/index.js';
 import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { connectTemporal, ensureSearchAttributes, lastConfigOf, openItems, openStores } from '../workers/index.js';
+import {
+  connectTemporal,
+  ensureSearchAttributes,
+  feedbackAddresses,
+  lastConfigOf,
+  openItems,
+  openStores,
+} from '../workers/index.js';
 import { createApi } from './app.js';
 import type { ProjectAuth } from './auth/ports.js';
 import { createProjectAuth } from './auth/project-auth.js';
@@ -65,6 +72,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       ...(auth && { auth }),
       authenticate: () => anybody,
       checkWebhook: (url) => egress.check(url),
+      hasFeedback: feedbackAddresses(config.langsmith, project.environment) !== undefined,
       states: createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) }),
       graphs: createGraphDescriptions({
         project,

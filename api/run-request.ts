@@ -44,6 +44,7 @@ export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread
     ...(body.interrupt_after && { interruptAfter: body.interrupt_after }),
     ...(body.webhook && { webhook: body.webhook }),
     ...(body.after_seconds && { afterSeconds: body.after_seconds }),
+    ...(body.feedback_keys?.length && { feedbackKeys: body.feedback_keys }),
   };
 }
 

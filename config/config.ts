@@ -70,12 +70,19 @@ export interface EgressConfig {
   webhookSecrets: string[];
 }
 
+/** Where feedback on runs goes. */
+export interface LangSmithConfig {
+  apiKey?: string;
+  endpoint?: string;
+}
+
 export interface LogConfig {
   level: 'debug' | 'info' | 'warn' | 'error';
   format: 'text' | 'json';
 }
 
 export interface Config {
+  langsmith: LangSmithConfig;
   temporal: TemporalConfig;
   mongo: MongoConfig;
   api: ApiConfig;
@@ -161,6 +168,8 @@ const environmentSchema = z.object({
     (secrets) => secrets.every((secret) => WEBHOOK_SECRET.test(secret)),
     'must be whsec_ and the base64 of 24 to 64 bytes',
   ),
+  LANGSMITH_API_KEY: z.string().optional(),
+  LANGSMITH_ENDPOINT: z.url().optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   COLLOQUY_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   COLLOQUY_LOG_FORMAT: z.enum(['text', 'json']).default('text'),
@@ -250,6 +259,7 @@ function toConfig(env: Environment, faults: string[]): Config {
     retention: { eventsMs: env.COLLOQUY_EVENT_RETENTION_MS },
     egress: { allow: env.COLLOQUY_EGRESS_ALLOW, webhookSecrets: env.COLLOQUY_WEBHOOK_SECRET },
     assistants: env.LANGGRAPH_CONFIG,
+    langsmith: present({ apiKey: env.LANGSMITH_API_KEY, endpoint: env.LANGSMITH_ENDPOINT }),
     tenant: env.COLLOQUY_TENANT,
     log: { level: env.COLLOQUY_LOG_LEVEL, format: env.COLLOQUY_LOG_FORMAT },
     telemetry: { serviceName: env.OTEL_SERVICE_NAME, ...present({ endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT }) },

@@ -2,6 +2,7 @@
 export type {
   ApiConfig,
   Config,
+  LangSmithConfig,
   LogConfig,
   MongoConfig,
   TelemetryConfig,

@@ -69,6 +69,8 @@ export interface RunRequest {
   webhook?: string;
   /** The run waits so long before it may begin. */
   afterSeconds?: number;
+  /** What people are asked of the run in LangSmith: its last event before the end has an address for each. */
+  feedbackKeys?: string[];
 }
 
 /** Why a run ended in `error`, in the words clients see. */

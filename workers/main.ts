@@ -19,6 +19,7 @@ import type { Logger } from '../telemetry/index.js';
 import { StateCache } from '../threads/index.js';
 import { startHealth } from './health.js';
 import { composeScheduledRuns } from './scheduled-runs.js';
+import { feedbackAddresses } from './feedback.js';
 import { openItems } from './items.js';
 import { openStores } from './stores.js';
 import type { Stores } from './stores.js';
@@ -153,8 +154,9 @@ function activityDependencies(
   const cache = new StateCache(config.worker.stateCacheBytes);
   const egress = createEgress(config.egress);
   const { webhookSecrets } = config.egress;
+  const feedbackAddress = feedbackAddresses(config.langsmith, project.environment);
   const stored = { client, db, threads, assistants, crons, events, deliveries, openStore };
-  return { ...stored, egress, webhookSecrets, project, cache, drain };
+  return { ...stored, egress, webhookSecrets, ...(feedbackAddress && { feedbackAddress }), project, cache, drain };
 }
 
 async function prepareTemporal(config: Config): Promise<void> {

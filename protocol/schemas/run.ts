@@ -10,7 +10,6 @@ import {
   queryList,
   queryOffset,
   servedAs,
-  UNSUPPORTED,
   uuid,
 } from './common.js';
 
@@ -40,7 +39,7 @@ const nodeNames = z.union([z.literal('*'), z.array(z.string())]);
 
 const MAX_URL = 2_048;
 const YEAR_SECONDS = 366 * 86_400;
-const NO_FEEDBACK = 'feedback URLs are made by LangSmith, which runs are not reported to';
+const MAX_FEEDBACK_KEYS = 100;
 
 const runFields = {
   assistant_id: z.string().min(1),
@@ -67,13 +66,8 @@ const runFields = {
   on_completion: z.enum(['delete', 'keep']).nullish(),
   webhook: z.string().min(1).max(MAX_URL).nullish(),
   after_seconds: z.number().min(0).max(YEAR_SECONDS).nullish(),
-  feedback_keys: z
-    .array(z.string())
-    .nullish()
-    .superRefine((keys, context) => {
-      if (keys?.length)
-        context.addIssue({ code: 'custom', message: `not served here: ${NO_FEEDBACK}`, params: UNSUPPORTED });
-    }),
+  /** For each an address where a person's feedback on the run goes, made by LangSmith. */
+  feedback_keys: z.array(z.string().min(1)).max(MAX_FEEDBACK_KEYS).nullish(),
   langsmith_tracer: notServed(
     'what a run says is not sent to LangSmith; traces go where OTEL_EXPORTER_OTLP_ENDPOINT points',
   ),

@@ -54,7 +54,7 @@ describe('bad input', () => {
     [
       'feedback keys',
       { feedback_keys: ['a'] },
-      'feedback_keys: not served here: feedback URLs are made by LangSmith, which runs are not reported to; got ["a"]',
+      'feedback_keys: not served here: LangSmith makes the addresses, and LANGSMITH_API_KEY is not set; got ["a"]',
     ],
     ['a tracer', { langsmith_tracer: { project_name: 'p' } }, 'langsmith_tracer: not served here'],
     ['deletion of a kept thread', { on_completion: 'delete' }, 'on_completion: not served here'],

@@ -131,5 +131,5 @@ describe('a bench', () => {
     for (const value of [result.ours, result.ratio, ...Object.values(result.against)]) expect(value).toBeGreaterThan(0);
     expect(readdirSync(folder).filter((name) => name.startsWith('colloquy-'))).toEqual([]);
     rmSync(folder, { recursive: true });
-  }, 60_000);
+  }, 150_000);
 });

@@ -1,0 +1,26 @@
+import { log as logger } from '@temporalio/activity';
+import type { Run } from '../protocol/index.js';
+import { describeError } from '../steps/index.js';
+import type { RunLog } from '../streams/index.js';
+import type { ActivityDependencies } from './deps.js';
+
+/** Tells where feedback on a run goes, by key. A run does not fail for it: keys without an answer are left out, and the worker's log says why. */
+export async function tellFeedback(
+  { feedbackAddress }: Pick<ActivityDependencies, 'feedbackAddress'>,
+  { runId, request }: Run,
+  log: RunLog,
+): Promise<void> {
+  if (request.feedbackKeys === undefined) return;
+  const addresses = await Promise.all(
+    request.feedbackKeys.map(async (key) => {
+      try {
+        if (feedbackAddress === undefined) throw new Error('LANGSMITH_API_KEY is not set');
+        return [[key, await feedbackAddress(runId, key)]] as const;
+      } catch (error) {
+        logger.warn(`run ${runId} has no address for feedback ${key}: ${describeError(error).message}`);
+        return [];
+      }
+    }),
+  );
+  log.append({ ns: '', event: 'feedback', data: JSON.stringify(Object.fromEntries(addresses.flat())) });
+}
