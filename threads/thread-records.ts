@@ -6,6 +6,7 @@ import type {
   DueThread,
   NewThread,
   RunEnd,
+  ThinnableThread,
   ThreadFilter,
   ThreadPatch,
   ThreadQuery,
@@ -132,6 +133,7 @@ export class ThreadRecords {
           interrupts: encodeJson(`interrupts of thread ${threadId}`, standing.interrupts),
           updatedAt: now,
           stateUpdatedAt: now,
+          thinAt: now,
         },
         $unset: { error: '' },
       },
@@ -145,7 +147,8 @@ export class ThreadRecords {
 
   async reveal(caller: Caller, threadId: string): Promise<void> {
     const key = threadKey(caller.tenant, threadId);
-    const { matchedCount } = await this.#threads.updateOne({ _id: key }, { $unset: { deletedAt: '' } });
+    const shown = { $unset: { deletedAt: '' }, $set: { thinAt: new Date() } } as const;
+    const { matchedCount } = await this.#threads.updateOne({ _id: key }, shown);
     if (matchedCount === 0) throw noThread(threadId);
   }
 
@@ -165,6 +168,22 @@ export class ThreadRecords {
       isClosed: deletedAt !== undefined,
       ...(ttl && { ttl }),
     }));
+  }
+
+  async thinnable({ tenant }: Caller, { now, limit }: { now: Date; limit: number }): Promise<ThinnableThread[]> {
+    const due = { thinAt: { $lte: now }, tenant, deletedAt: { $exists: false }, status: { $ne: 'busy' } } as const;
+    const options = { projection: { threadId: 1, thinAt: 1 }, sort: { thinAt: 1 }, limit } as const;
+    const found = await this.#threads.find(due, options).toArray();
+    return found.flatMap(({ threadId, thinAt }) => (thinAt === undefined ? [] : [{ threadId, since: thinAt }]));
+  }
+
+  /** Says when its history is to be looked at again, if nothing has happened to it since it was read; undefined: when it changes. */
+  async thinAgain({ tenant }: Caller, { threadId, since }: ThinnableThread, at: Date | undefined): Promise<boolean> {
+    const { matchedCount } = await this.#threads.updateOne(
+      { _id: threadKey(tenant, threadId), thinAt: since, deletedAt: { $exists: false } },
+      at === undefined ? { $unset: { thinAt: '' } } : { $set: { thinAt: at } },
+    );
+    return matchedCount > 0;
   }
 
   async close(caller: Caller, threadId: string): Promise<void> {
@@ -217,6 +236,7 @@ export class ThreadRecords {
           interrupts: encodeJson(`interrupts of thread ${threadId}`, end.interrupts),
           updatedAt: now,
           stateUpdatedAt: now,
+          thinAt: now,
           ...(failed ? { error: end.error } : {}),
         },
         $push: { endedRuns: { $each: [end.runId], $slice: -ENDED_RUNS_KEPT } },

@@ -17,6 +17,7 @@ import {
   createThreadStore,
   ensureIndexes as ensureThreadIndexes,
   keepLatest,
+  thinState,
 } from '../threads/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import { MongoOutbox } from './mongo-outbox.js';
@@ -70,6 +71,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
         removeState,
         copyState: (tenant, from, to) => copyState({ client, db }, { tenant, from, to }),
         pruneState: (tenant, threadId) => keepLatest({ client, db, tenant }, threadId),
+        thinState: (tenant, threadId, policy, options) => thinState({ client, db, tenant }, threadId, policy, options),
       }),
       assistants: createAssistantStore({ db, authorize: sameTenant }),
       crons: createCronStore({ db, authorize: sameTenant }),
