@@ -37,6 +37,8 @@ export { ensureStateIndexes } from './state-documents.js';
 export { StepSaver } from './step-saver.js';
 export type { CommitInfo, StepSaverOptions } from './step-saver.js';
 export { rollbackRun } from './rollback.js';
+export { importThreads } from './import-threads.js';
+export type { ImportOptions, ImportedThread } from './import-threads.js';
 export { copyState } from './copy.js';
 export { keepLatest, thinState } from './prune.js';
 export type { ThinningOptions, ThinningPolicy } from './prune.js';

@@ -186,6 +186,44 @@ export class ThreadRecords {
     return matchedCount > 0;
   }
 
+  /** A thread that nobody sees until {@link finishImport}. False: it was imported before. Errors: `already_exists` for one that was not. */
+  async beginImport(caller: Caller, thread: NewThread): Promise<boolean> {
+    const document = { ...newThreadDocument(caller, thread), isImported: true as const, deletedAt: new Date() };
+    try {
+      await this.#threads.insertOne(document);
+      return true;
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+    }
+    const found = await this.#threads.findOne({ _id: document._id });
+    if (found?.isImported !== true) {
+      throw new ColloquyError('already_exists', `a thread ${thread.threadId} that was not imported is there`);
+    }
+    if (found.deletedAt === undefined) return false;
+    const { _id, ...fields } = document;
+    await this.#threads.updateOne({ _id }, { $set: fields });
+    return true;
+  }
+
+  /** It is not cut off: sweepers leave it alone. */
+  async continueImport(caller: Caller, threadId: string): Promise<void> {
+    await this.#threads.updateOne({ _id: threadKey(caller.tenant, threadId) }, { $set: { deletedAt: new Date() } });
+  }
+
+  async finishImport(
+    caller: Caller,
+    threadId: string,
+    { standing, from, to }: { standing: ThreadStanding; from: Date; to: Date },
+  ): Promise<void> {
+    const interrupts = encodeJson(`interrupts of thread ${threadId}`, standing.interrupts);
+    const times = { createdAt: from, updatedAt: to, stateUpdatedAt: to, thinAt: new Date() };
+    const { matchedCount } = await this.#threads.updateOne(
+      { _id: threadKey(caller.tenant, threadId) },
+      { $set: { status: standing.status, interrupts, ...times }, $unset: { deletedAt: '' } },
+    );
+    if (matchedCount === 0) throw noThread(threadId);
+  }
+
   async close(caller: Caller, threadId: string): Promise<void> {
     const { matchedCount } = await this.#threads.updateOne(
       { _id: threadKey(caller.tenant, threadId) },

@@ -1,7 +1,7 @@
 /** Composition roots of processes that do the work: what is opened, in which order, and how it ends. Knows every room and holds no logic of any. */
 export { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
 export { openItems } from './items.js';
-export { lastConfigOf, openStores } from './stores.js';
+export { connectMongo, lastConfigOf, openStores } from './stores.js';
 export type { Stores } from './stores.js';
 export { startWorker } from './main.js';
 export type { RunningWorker, WorkerOverrides } from './main.js';

@@ -112,7 +112,8 @@ export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
   };
 }
 
-async function connectMongo(uri: string): Promise<MongoClient> {
+/** Errors: `unavailable`. */
+export async function connectMongo(uri: string): Promise<MongoClient> {
   try {
     const options = {
       ...(!uri.includes('serverSelectionTimeoutMS=') && { serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS }),
