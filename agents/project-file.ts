@@ -27,6 +27,7 @@ const QUIET_FIELDS = new Set([
   'graphs',
   'env',
   'store',
+  'checkpointer',
   'http',
   'auth',
   'node_version',
@@ -50,7 +51,6 @@ const REFUSED_FIELDS: Readonly<Record<string, string>> = {
 };
 
 const IGNORED_FIELDS: Readonly<Record<string, string>> = {
-  checkpointer: 'state is kept as Colloquy is configured',
   ui: 'user interface components are not served',
   ui_config: 'user interface components are not served',
   webhooks: 'webhooks are not sent',

@@ -19,6 +19,10 @@ export interface ProjectSettings {
     refreshOnRead?: boolean;
     index?: { embed: ModuleExport; dims: number; fields: string[] };
   };
+  /** How long threads live that are made from now on; none: for ever. */
+  threadTtl?: { strategy: 'delete' | 'keep_latest'; minutes: number };
+  /** How often the server looks for what has expired. */
+  sweepMinutes?: number;
   http: HttpSettings;
   auth?: { module: ModuleExport; disableStudioAuth: boolean };
 }
@@ -43,7 +47,11 @@ export interface CorsSettings {
 
 const words = z.array(z.string()).nullish();
 const flag = z.boolean().nullish();
+const SETTINGS = ['store', 'checkpointer', 'http', 'auth'] as const;
 const GROUPS = ['assistants', 'threads', 'runs', 'store', 'meta'] as const;
+
+/** Timers count to 2^31 ms. */
+const MAX_SWEEP_MINUTES = 30_000;
 
 const schema = z.object({
   store: z
@@ -62,6 +70,18 @@ const schema = z.object({
           fields: z.array(z.string()).nullish(),
         })
         .refine(({ embed, dims }) => !embed || dims, 'embed needs dims, the length of its vectors')
+        .nullish(),
+    })
+    .nullish(),
+  checkpointer: z
+    .object({
+      // Strict: a limit on what is kept that nobody reads would keep it for ever.
+      ttl: z
+        .strictObject({
+          strategy: z.enum(['delete', 'keep_latest']).nullish(),
+          default_ttl: z.number().positive().nullish(),
+          sweep_interval_minutes: z.number().positive().max(MAX_SWEEP_MINUTES).nullish(),
+        })
         .nullish(),
     })
     .nullish(),
@@ -93,17 +113,20 @@ const schema = z.object({
 
 /** Errors: `invalid_argument` with every fault; `unsupported` for an embedder that is no module of the project. */
 export function parseSettings(path: string, folder: string, json: Record<string, unknown>): ProjectSettings {
-  const parsed = schema.safeParse({ store: json.store, http: json.http, auth: json.auth });
+  const parsed = schema.safeParse(Object.fromEntries(SETTINGS.map((name) => [name, json[name]])));
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new ColloquyError('invalid_argument', `${path}: ${faults.join('; ')}`, {
       field: parsed.error.issues[0]?.path.join('.') ?? 'langgraph.json',
     });
   }
-  const { store, http, auth } = parsed.data;
+  const { store, checkpointer, http, auth } = parsed.data;
+  const ttl = checkpointer?.ttl;
   const at = (field: string, text: string) => parseModuleExport(path, folder, field, text);
   return {
     store: parseStore(path, at, store),
+    ...(ttl?.default_ttl && { threadTtl: { strategy: ttl.strategy ?? 'delete', minutes: ttl.default_ttl } }),
+    ...(ttl?.sweep_interval_minutes && { sweepMinutes: ttl.sweep_interval_minutes }),
     http: {
       disabled: GROUPS.filter((group) => http?.[`disable_${group}`] === true),
       ...(http?.app && { app: at('http.app', http.app) }),
@@ -117,7 +140,7 @@ export function parseSettings(path: string, folder: string, json: Record<string,
 
 /** Fields inside of these settings that nobody reads here. */
 export function unknownSettings(json: Record<string, unknown>): string[] {
-  return (['store', 'http', 'auth'] as const).flatMap((name) => {
+  return SETTINGS.flatMap((name) => {
     const known = schema.shape[name].unwrap().unwrap().shape;
     return Object.keys((json[name] ?? {}) as object)
       .filter((field) => !(field in known))

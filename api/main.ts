@@ -12,6 +12,7 @@ import { ColloquyError } from '../protocol/index.js';
 import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
+import { withDefaultTtl } from '../threads/index.js';
 import {
   connectTemporal,
   ensureSearchAttributes,
@@ -65,8 +66,10 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     const shutdown = new AbortController();
     const egress = createEgress(config.egress);
     const anybody = anonymousOf(config.tenant);
+    const { threadTtl, sweepMinutes } = project.settings;
     const deps: ApiDependencies = {
       ...stores,
+      threads: withDefaultTtl(stores.threads, threadTtl),
       items: await openItems(stores, project),
       http: await customization(project),
       ...(auth && { auth }),
@@ -105,7 +108,10 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     const http = createServer(createApi(deps));
     serveWebSockets(http, deps);
     const server = await listen(http, config.api);
-    const sweeper = startSweeper(deps, anybody);
+    const sweeper = startSweeper(deps, anybody, {
+      ...(sweepMinutes !== undefined && { intervalMs: sweepMinutes * 60_000 }),
+      ...(config.retention.checkpoints && { keep: config.retention.checkpoints }),
+    });
     closers.push(() => sweeper.stop());
     const cronSweeper = startCronSweeper(deps, anybody);
     closers.push(() => cronSweeper.stop());

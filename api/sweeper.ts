@@ -1,4 +1,5 @@
 import { errorCode, type Caller, type ThreadTtl } from '../protocol/index.js';
+import type { ThinningPolicy } from '../threads/index.js';
 import { completeContext, type ApiContext, type ApiDependencies } from './context.js';
 import { deleteThread, sweepStateless } from './stateless.js';
 
@@ -8,14 +9,27 @@ const STATELESS_KEPT_MS = 600_000;
 /** A deletion that has taken so long was cut off: whoever began it is gone. */
 const CUT_OFF_MS = 600_000;
 const SWEEP_PAGE = 100;
+/** A history is read whole to be thinned, so one sweep takes few; the next takes the next ones. */
+const THINNED_AT_ONCE = 100;
+
+export interface SweepOptions {
+  /** Default: a minute. */
+  intervalMs?: number;
+  /** What of the history of threads is kept; none: everything. */
+  keep?: ThinningPolicy;
+}
 
 /** Sweeps a tenant from time to time until it is stopped. Any number of processes may do so at once. */
-export function startSweeper(deps: ApiDependencies, caller: Caller): { stop(): Promise<void> } {
+export function startSweeper(
+  deps: ApiDependencies,
+  caller: Caller,
+  { intervalMs = SWEEP_INTERVAL_MS, keep }: SweepOptions = {},
+): { stop(): Promise<void> } {
   const context = completeContext(deps);
   let sweeping: Promise<unknown> | undefined;
   const timer = setInterval(() => {
-    sweeping ??= sweep(context, caller).finally(() => (sweeping = undefined));
-  }, SWEEP_INTERVAL_MS);
+    sweeping ??= sweep(context, caller, keep).finally(() => (sweeping = undefined));
+  }, intervalMs);
   return {
     async stop() {
       clearInterval(timer);
@@ -24,12 +38,27 @@ export function startSweeper(deps: ApiDependencies, caller: Caller): { stop(): P
   };
 }
 
-async function sweep(context: ApiContext, caller: Caller): Promise<void> {
+async function sweep(context: ApiContext, caller: Caller, keep: ThinningPolicy | undefined): Promise<void> {
   const report = (error: unknown) => context.report(error, 'sweep of threads');
   await sweepStateless(context, caller, new Date(Date.now() - STATELESS_KEPT_MS)).catch(report);
   for (let seen = SWEEP_PAGE; seen === SWEEP_PAGE; ) {
     seen = await sweepDue(context, caller, new Date()).catch((error: unknown) => (report(error), 0));
   }
+  if (keep !== undefined) await thinDue(context, caller, keep, new Date()).catch(report);
+}
+
+/** Thins the histories that are due, up to some; answers of how many. */
+export async function thinDue(context: ApiContext, caller: Caller, keep: ThinningPolicy, now: Date): Promise<number> {
+  let thinned = 0;
+  for (const thread of await context.threads.thinnableThreads(caller, { now, limit: THINNED_AT_ONCE })) {
+    if (context.shutdown.aborted) break;
+    try {
+      if (await context.threads.thinThread(caller, thread, keep, now)) thinned += 1;
+    } catch (error) {
+      context.report(error, `thinning of thread ${thread.threadId}`);
+    }
+  }
+  return thinned;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
 } from '../protocol/index.js';
 import type { threadCreate } from '../protocol/schemas/index.js';
 import type { StateUpdate, ThreadState } from '../steps/ports.js';
+import type { ThreadStanding } from '../threads/index.js';
 import type { ApiContext } from './context.js';
 import { findThread } from './find.js';
 import { graphOf } from './thread-values.js';
@@ -95,8 +96,13 @@ export async function settle(
   threadId: string,
 ): Promise<ThreadState> {
   const state = await context.states.getState(caller, graphId, threadId);
+  await context.threads.settleThread(caller, threadId, standingOf(state));
+  return state;
+}
+
+/** How a thread with this state stands when no run works on it. */
+export function standingOf(state: ThreadState): ThreadStanding {
   const asked = state.tasks.filter(({ interrupts }) => interrupts.length > 0);
   const interrupts = Object.fromEntries(asked.map((task) => [task.id, task.interrupts])) as Record<string, Interrupt[]>;
-  await context.threads.settleThread(caller, threadId, { status: statusOf(state), interrupts });
-  return state;
+  return { status: statusOf(state), interrupts };
 }

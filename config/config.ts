@@ -76,6 +76,16 @@ export interface LangSmithConfig {
   endpoint?: string;
 }
 
+/** Which older checkpoints stay; the newest state of a thread always does. Without the first two: all that are not too old. */
+export interface CheckpointRetention {
+  /** The newest so many of each thread. */
+  last?: number;
+  /** The last one of each run. */
+  lastOfRuns?: boolean;
+  /** None that is older. */
+  maxAgeMs?: number;
+}
+
 export interface LogConfig {
   level: 'debug' | 'info' | 'warn' | 'error';
   format: 'text' | 'json';
@@ -89,7 +99,11 @@ export interface Config {
   worker: WorkerConfig;
   /** Settings of conversations that begin from now on. */
   conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
-  retention: { eventsMs: number };
+  retention: {
+    eventsMs: number;
+    /** What of the history of threads is kept; none: everything. */
+    checkpoints?: CheckpointRetention;
+  };
   egress: EgressConfig;
   /** Path of the langgraph.json: the one named, else the folder's; none: the shipped one. */
   projectPath?: string;
@@ -163,6 +177,9 @@ const environmentSchema = z.object({
   COLLOQUY_MAX_TURNS: count(0).default(0),
   COLLOQUY_JOIN_QUICK_STEPS_MS: count(0).default(100),
   COLLOQUY_EVENT_RETENTION_MS: ms.default(7 * DAY_MS),
+  COLLOQUY_KEEP_CHECKPOINTS: count(1).optional(),
+  COLLOQUY_KEEP_CHECKPOINTS_OF_RUNS: yesOrNo.optional(),
+  COLLOQUY_CHECKPOINT_RETENTION_MS: ms.optional(),
   COLLOQUY_EGRESS_ALLOW: words,
   COLLOQUY_WEBHOOK_SECRET: words.refine(
     (secrets) => secrets.every((secret) => WEBHOOK_SECRET.test(secret)),
@@ -256,7 +273,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       maxTurns: env.COLLOQUY_MAX_TURNS,
       joinQuickStepsMs: env.COLLOQUY_JOIN_QUICK_STEPS_MS,
     },
-    retention: { eventsMs: env.COLLOQUY_EVENT_RETENTION_MS },
+    retention: { eventsMs: env.COLLOQUY_EVENT_RETENTION_MS, ...present({ checkpoints: toCheckpoints(env) }) },
     egress: { allow: env.COLLOQUY_EGRESS_ALLOW, webhookSecrets: env.COLLOQUY_WEBHOOK_SECRET },
     assistants: env.LANGGRAPH_CONFIG,
     langsmith: present({ apiKey: env.LANGSMITH_API_KEY, endpoint: env.LANGSMITH_ENDPOINT }),
@@ -265,6 +282,15 @@ function toConfig(env: Environment, faults: string[]): Config {
     telemetry: { serviceName: env.OTEL_SERVICE_NAME, ...present({ endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT }) },
     ...present({ projectPath: projectPath(env.COLLOQUY_CONFIG) }),
   };
+}
+
+function toCheckpoints(env: Environment): CheckpointRetention | undefined {
+  const kept = present({
+    last: env.COLLOQUY_KEEP_CHECKPOINTS,
+    lastOfRuns: env.COLLOQUY_KEEP_CHECKPOINTS_OF_RUNS || undefined,
+    maxAgeMs: env.COLLOQUY_CHECKPOINT_RETENTION_MS,
+  });
+  return Object.keys(kept).length > 0 ? kept : undefined;
 }
 
 function toTls(env: Environment, faults: string[]): TemporalConfig['tls'] {

@@ -15,6 +15,7 @@ const RUN: Record<CommandName, Command> = {
   dev: async (flags) => (await import('./dev.js')).runDev(flags),
   api: async (flags) => (await import('./processes.js')).runApi(loadConfig(flags.variables)),
   worker: async (flags) => (await import('./processes.js')).runWorker(loadConfig(flags.variables)),
+  'import-checkpoints': async (flags) => (await import('./import-checkpoints.js')).runImport(flags),
   chat: async (flags) => (await import('./chat.js')).runChat(flags),
 };
 
@@ -41,7 +42,7 @@ async function run([name, ...args]: string[]): Promise<number> {
 }
 
 function overview(): string {
-  const rows = Object.values<CommandHelp>(COMMANDS).map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`);
+  const rows = Object.values<CommandHelp>(COMMANDS).map(({ name, summary }) => `  ${name.padEnd(20)}${summary}`);
   return [
     'LangGraph.js agents as durable conversations on Temporal.',
     '',

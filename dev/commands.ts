@@ -75,6 +75,25 @@ export const COMMANDS = {
     },
     notes: ['SIGTERM lets running steps reach their next commit, then ends.'],
   },
+  'import-checkpoints': {
+    name: 'import-checkpoints',
+    summary: 'Take over threads that LangGraph’s own saver for MongoDB has written.',
+    flags: {
+      'source-uri': { value: 'URI', help: 'MongoDB that has them; default: the one that they go to' },
+      'source-database': { value: 'NAME', help: 'Its database; needed' },
+      'source-checkpoints': { value: 'NAME', help: 'Collection of checkpoints; default checkpoints' },
+      'source-writes': { value: 'NAME', help: 'Collection of pending writes; default checkpoint_writes' },
+      assistant: { value: 'NAME', short: 'a', help: 'Graph, or id of the assistant, that they are bound to; needed' },
+      config,
+      ...mongoFlags,
+      tenant,
+    },
+    notes: [
+      'The source is only read. Run it again to go on where it was cut off: threads that are there are left as they are.',
+      'Run one at a time, while nobody writes to the source. A thread id that is no UUID becomes one, and stays in its metadata as source_thread_id.',
+      'Exit code 1: some threads were refused; each is named with the reason.',
+    ],
+  },
   chat: {
     name: 'chat',
     summary: 'Talk to an assistant in the terminal.',

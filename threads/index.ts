@@ -5,7 +5,7 @@ export { createAssistantStore } from './mongo-assistant-store.js';
 export type { AssistantStoreOptions } from './mongo-assistant-store.js';
 export { createCronStore } from './mongo-cron-store.js';
 export type { CronStoreOptions } from './mongo-cron-store.js';
-export { createThreadStore, ensureIndexes } from './mongo-thread-store.js';
+export { createThreadStore, ensureIndexes, withDefaultTtl } from './mongo-thread-store.js';
 export type { ThreadStoreOptions } from './mongo-thread-store.js';
 export type {
   AssistantPatch,
@@ -38,6 +38,8 @@ export { ValueTexts } from './value-texts.js';
 export { StepSaver } from './step-saver.js';
 export type { CommitInfo, StepSaverOptions } from './step-saver.js';
 export { rollbackRun } from './rollback.js';
+export { importThreads } from './import-threads.js';
+export type { ImportOptions, ImportedThread } from './import-threads.js';
 export { copyState } from './copy.js';
 export { keepLatest, thinState } from './prune.js';
-export type { ThinningPolicy } from './prune.js';
+export type { ThinningOptions, ThinningPolicy } from './prune.js';

@@ -5,11 +5,15 @@ import type { AssistantDocument, VersionDocument } from './assistant-records.js'
 import type { CronDocument } from './cron-records.js';
 import { MongoHeads } from './heads.js';
 import { withDatabaseErrors } from './mongo-errors.js';
-import type { ThreadStore } from './ports.js';
+import type { NewTtl, ThreadStore } from './ports.js';
+import type { ThinningOptions, ThinningPolicy } from './prune.js';
 import { guardTenant } from './record-fields.js';
 import { RunRecords, type RunDocument } from './run-records.js';
 import type { ThreadDocument } from './thread-documents.js';
 import { ThreadRecords } from './thread-records.js';
+
+/** A history that is being thinned is not looked at by others for so long, and after that again if it was not finished. */
+const THINNING_MS = 600_000;
 
 /** A call that the server does not answer within this time fails with `unavailable`. */
 export const OPERATION_TIMEOUT_MS = 15_000;
@@ -23,6 +27,13 @@ export interface ThreadStoreOptions {
   copyState: (tenant: string, from: string, to: string) => Promise<void>;
   /** Keeps of a thread's state only the newest. Idempotent. */
   pruneState: (tenant: string, threadId: string) => Promise<void>;
+  /** Takes away the older checkpoints that a policy does not keep; answers when the next one is too old. Idempotent. */
+  thinState: (
+    tenant: string,
+    threadId: string,
+    policy: ThinningPolicy,
+    options: ThinningOptions,
+  ) => Promise<Date | undefined>;
 }
 
 /** Indexes of the collections `threads`, `runs`, `assistants`, `assistant_versions` and `crons`. Idempotent. */
@@ -35,6 +46,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
       { key: { labels: 1 }, name: 'labels' },
       { key: { 'ttl.expiresAt': 1 }, name: 'expiry', sparse: true },
       { key: { deletedAt: 1 }, name: 'closed', sparse: true },
+      { key: { thinAt: 1 }, name: 'thinning', sparse: true },
     ]),
     db.collection<RunDocument>('runs').createIndexes([
       { key: { thread: 1, createdAt: -1 }, name: 'thread' },
@@ -60,7 +72,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
 
 /** Records of threads and runs in MongoDB. */
 export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
-  const { db, authorize, removeState, copyState, pruneState } = options;
+  const { db, authorize, removeState, copyState, pruneState, thinState } = options;
   const threads = new ThreadRecords(db.collection('threads', { timeoutMS: OPERATION_TIMEOUT_MS }));
   const heads = new MongoHeads(db);
   const runs = new RunRecords(db.collection('runs', { timeoutMS: OPERATION_TIMEOUT_MS }));
@@ -121,6 +133,23 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     async dueThreads(caller, query) {
       await allow(caller, 'thread.search', 'thread', '*');
       return threads.due(caller, query);
+    },
+
+    async thinnableThreads(caller, query) {
+      await allow(caller, 'thread.search', 'thread', '*');
+      return threads.thinnable(caller, query);
+    },
+
+    async thinThread(caller, thread, policy, now) {
+      const { threadId } = thread;
+      await allow(caller, 'thread.update', 'thread', threadId);
+      const until = new Date(now.getTime() + THINNING_MS);
+      if (!(await threads.thinAgain(caller, thread, until))) return false;
+      let wasIdle = true;
+      const isIdle = async () => (wasIdle = (await runs.active(caller, threadId)).length === 0);
+      const next = await thinState(caller.tenant, threadId, policy, { now, isIdle });
+      if (wasIdle) await threads.thinAgain(caller, { threadId, since: until }, next);
+      return wasIdle;
     },
 
     async closeThread(caller, threadId) {
@@ -217,6 +246,12 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       await runs.remove(caller, threadId, runId);
     },
   });
+}
+
+/** The store, whose new threads expire where nothing else is said. */
+export function withDefaultTtl(store: ThreadStore, ttl: NewTtl | undefined): ThreadStore {
+  if (ttl === undefined) return store;
+  return { ...store, createThread: (caller, thread) => store.createThread(caller, { ttl, ...thread }) };
 }
 
 /** Metadata that names its thread names the copy. */

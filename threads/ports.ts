@@ -13,6 +13,7 @@ import type {
   ThreadStatus,
   ThreadTtl,
 } from '../protocol/index.js';
+import type { ThinningPolicy } from './prune.js';
 
 export interface NewThread {
   threadId: string;
@@ -50,6 +51,13 @@ export interface DueThread {
   threadId: string;
   isClosed: boolean;
   ttl?: ThreadTtl;
+}
+
+/** A thread whose history is to be thinned. */
+export interface ThinnableThread {
+  threadId: string;
+  /** Since when; another value once somebody else has seen to it, or its state has changed. */
+  since: Date;
 }
 
 export interface ThreadFilter {
@@ -120,6 +128,13 @@ export interface ThreadStore {
   pruneThread(caller: Caller, threadId: string): Promise<void>;
   /** Threads that a sweeper has to see to. */
   dueThreads(caller: Caller, query: DueQuery): Promise<DueThread[]>;
+  /** Idle threads whose history was not thinned since it changed, or has checkpoints that are too old now: the longest due first. */
+  thinnableThreads(caller: Caller, query: { now: Date; limit: number }): Promise<ThinnableThread[]>;
+  /**
+   * Takes away the checkpoints that a policy does not keep; never what the newest state stands on. False, and nothing is done, where
+   * another process has the thread, it is gone, or a run waits or works: it is due again later. Errors: those of the database; due again later too.
+   */
+  thinThread(caller: Caller, thread: ThinnableThread, policy: ThinningPolicy, now: Date): Promise<boolean>;
   /** After it the thread is `not_found` to everybody and takes no run; its data are still there. Idempotent. Errors: `not_found`. */
   closeThread(caller: Caller, threadId: string): Promise<void>;
   /** Removes records, runs, head and checkpoints of a closed thread. Idempotent. */

@@ -20,6 +20,8 @@ import {
 
 /** Documents removed at once. */
 const BATCH = 500;
+/** Checkpoints that get too old one after another go together: the first of them so much of its age late. */
+const LATE = 0.1;
 /** What a document names, without its data. */
 const NAMES = { list: 1, parts: 1 } as const;
 
@@ -29,7 +31,7 @@ const NAMES = { list: 1, parts: 1 } as const;
  * an edit which still stands on an old checkpoint fails instead of committing. Idempotent.
  */
 export async function keepLatest(options: { client: MongoClient; db: Db; tenant: string }, threadId: string) {
-  await new Pruner(options, threadId).prune({ last: 0 });
+  await new Pruner(options, threadId).keepLatest();
 }
 
 /** Which older checkpoints of a thread stay. Without `last` and `lastOfRuns`: all that are not too old. */
@@ -42,17 +44,24 @@ export interface ThinningPolicy {
   maxAgeMs?: number;
 }
 
+export interface ThinningOptions {
+  /** Default: now. */
+  now?: Date;
+  /** Asked once it is known what the newest state stands on: where a run works on the thread, nothing is taken away. Default: none does. */
+  isIdle?: () => Promise<boolean>;
+}
+
 /**
  * Takes away the older checkpoints that a policy does not keep, as {@link keepLatest} does. What the newest state stands on stays, and so does what
- * subgraphs had when a kept checkpoint was made.
+ * subgraphs had when a kept checkpoint was made. Answers when the next ones are too old; undefined: none that is left ever is.
  */
 export async function thinState(
   options: { client: MongoClient; db: Db; tenant: string },
   threadId: string,
   policy: ThinningPolicy,
-  now = new Date(),
-): Promise<void> {
-  await new Pruner(options, threadId).prune(policy, now);
+  { now = new Date(), isIdle = () => Promise.resolve(true) }: ThinningOptions = {},
+): Promise<Date | undefined> {
+  return new Pruner(options, threadId).thin(policy, now, isIdle);
 }
 
 interface Dated {
@@ -63,6 +72,29 @@ interface Dated {
   /** Of the root, when a subgraph made this one. */
   root: string | undefined;
   at: number;
+}
+
+/** Keys of what a thread has. */
+interface Listed {
+  checkpoints: string[];
+  values: string[];
+  writes: string[];
+  chunks: string[];
+}
+
+/** Keys of the checkpoints that a policy keeps. */
+function wanted({ last, lastOfRuns, maxAgeMs }: ThinningPolicy, all: Dated[], now: Date): string[] {
+  const young = all.filter(({ at }) => maxAgeMs === undefined || at >= now.getTime() - maxAgeMs);
+  const roots = young.filter(({ ns }) => ns === '').sort((a, b) => (a.id < b.id ? 1 : -1));
+  const runs = new Set<unknown>();
+  const kept = roots.filter(({ run }, index) => {
+    const isLastOfRun = run !== undefined && !runs.has(run);
+    runs.add(run);
+    if (last === undefined && lastOfRuns !== true) return true;
+    return index < (last ?? 0) || (lastOfRuns === true && isLastOfRun);
+  });
+  const ids = new Set<string | undefined>(kept.map(({ id }) => id));
+  return [...kept, ...young.filter(({ ns, root }) => ns !== '' && ids.has(root))].map(({ key }) => key);
 }
 
 class Pruner extends MongoSaver {
@@ -78,26 +110,56 @@ class Pruner extends MongoSaver {
     this.#stored = db.collection('checkpoints');
   }
 
-  async prune(policy: ThinningPolicy, now = new Date()): Promise<void> {
+  async keepLatest(): Promise<void> {
+    const there = await this.#listed();
+    const kept = await this.#standsOn(await this.#newest());
+    await this.#keep(kept, there);
+  }
+
+  async thin(policy: ThinningPolicy, now: Date, isIdle: () => Promise<boolean>): Promise<Date | undefined> {
+    // A run that begins from here on may be rolled back to what is newest now.
+    const before = await this.#newest();
+    if (!(await isIdle())) return undefined;
+    const there = await this.#listed();
+    const dated = await this.#dates(there.checkpoints);
+    const needed = await this.#standsOn([...before, ...(await this.#newest())]);
+    const kept = new Set([...needed, ...(await this.#standsOn(wanted(policy, dated, now)))]);
+    if (there.checkpoints.some((key) => !kept.has(key))) await this.#keep(kept, there);
+    const ages = dated.flatMap(({ key, at }) => (kept.has(key) && !needed.has(key) ? [at] : []));
+    if (policy.maxAgeMs === undefined || ages.length === 0) return undefined;
+    return new Date(ages.reduce((oldest, at) => Math.min(oldest, at)) + policy.maxAgeMs * (1 + LATE));
+  }
+
+  async #listed(): Promise<Listed> {
     const { tenant, threadId } = this;
-    const checkpoints = { group: prefixRange(checkpointGroup(tenant, threadId)) };
-    const old = await this.#keys(checkpoints);
+    const checkpoints = await this.#keys(this.#checkpoints());
     const values = await this.#keys({ group: blobGroup(tenant, threadId) });
     const writes = await this.#keys({ group: prefixRange(writeGroups(tenant, threadId)) });
     const chunks = await this.#keys({ group: chunkGroup(tenant, threadId) });
-    const wanted = policy.last === 0 ? [] : await this.#wanted(policy, old, now);
-    const { heads } = await this.readHead(threadId);
-    const newest = Object.entries(heads).map(([ns, head]) => this.#key(ns, head.checkpointId));
-    const kept = await this.#standsOn([...newest, ...wanted]);
-    await this.#remove(old.filter((key) => !kept.has(key)));
+    return { checkpoints, values, writes, chunks };
+  }
+
+  /** Keys of the checkpoints that heads name. */
+  async #newest(): Promise<string[]> {
+    const { heads } = await this.readHead(this.threadId);
+    return Object.entries(heads).map(([ns, head]) => this.#key(ns, head.checkpointId));
+  }
+
+  /** Of what was listed, takes away all other checkpoints, and what nothing needs then. */
+  async #keep(kept: Set<string>, { checkpoints, values, writes, chunks }: Listed): Promise<void> {
+    await this.#remove(checkpoints.filter((key) => !kept.has(key)));
     await this.#client.withSession((session) =>
-      session.withTransaction(() => this.heads.change(session, tenant, threadId, { heads: {} })),
+      session.withTransaction(() => this.heads.change(session, this.tenant, this.threadId, { heads: {} })),
     );
-    const left = await this.#needed(await this.#stored.find(checkpoints).toArray());
+    const left = await this.#needed(await this.#stored.find(this.#checkpoints()).toArray());
     await this.#remove(values.filter((key) => !left.values.has(key)));
     await this.#remove(writes.filter((key) => !left.writes.some((group) => key.startsWith(group))));
     const named = await this.#chunksOfAll();
     await this.#remove(chunks.filter((key) => !named.has(key)));
+  }
+
+  #checkpoints(): Filter<StateDocument> {
+    return { group: prefixRange(checkpointGroup(this.tenant, this.threadId)) };
   }
 
   /** Keys of the chunks that values and writes are put together from. What a commit before its end has stored is named by nothing yet. */
@@ -123,24 +185,13 @@ class Pruner extends MongoSaver {
     return named;
   }
 
-  /** Keys of the checkpoints that a policy keeps. */
-  async #wanted({ last, lastOfRuns, maxAgeMs }: ThinningPolicy, keys: string[], now: Date): Promise<string[]> {
+  async #dates(keys: string[]): Promise<Dated[]> {
     const all: Dated[] = [];
     for (let next = 0; next < keys.length; next += BATCH) {
       const page = await this.readDocuments(keys.slice(next, next + BATCH));
       all.push(...(await Promise.all(page.map((document) => this.#dated(document)))));
     }
-    const young = all.filter(({ at }) => maxAgeMs === undefined || at >= now.getTime() - maxAgeMs);
-    const roots = young.filter(({ ns }) => ns === '').sort((a, b) => (a.id < b.id ? 1 : -1));
-    const runs = new Set<unknown>();
-    const kept = roots.filter(({ run }, index) => {
-      const isLastOfRun = run !== undefined && !runs.has(run);
-      runs.add(run);
-      if (last === undefined && lastOfRuns !== true) return true;
-      return index < (last ?? 0) || (lastOfRuns === true && isLastOfRun);
-    });
-    const ids = new Set<string | undefined>(kept.map(({ id }) => id));
-    return [...kept, ...young.filter(({ ns, root }) => ns !== '' && ids.has(root))].map(({ key }) => key);
+    return all;
   }
 
   async #dated(document: StateDocument): Promise<Dated> {

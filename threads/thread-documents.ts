@@ -38,6 +38,10 @@ export interface ThreadDocument {
   updatedAt: Date;
   /** Absent in threads of before there was one. */
   stateUpdatedAt?: Date;
+  /** Its history has changed since it was last thinned, or will have checkpoints that are too old: it is looked at then. */
+  thinAt?: Date;
+  /** Its state came from LangGraph's own saver. */
+  isImported?: true;
   /** It is being deleted, or not whole yet; whatever of it is there is swept in the end. */
   deletedAt?: Date;
 }

@@ -6,6 +6,7 @@ import type {
   DueThread,
   NewThread,
   RunEnd,
+  ThinnableThread,
   ThreadFilter,
   ThreadPatch,
   ThreadQuery,
@@ -132,6 +133,7 @@ export class ThreadRecords {
           interrupts: encodeJson(`interrupts of thread ${threadId}`, standing.interrupts),
           updatedAt: now,
           stateUpdatedAt: now,
+          thinAt: now,
         },
         $unset: { error: '' },
       },
@@ -145,7 +147,8 @@ export class ThreadRecords {
 
   async reveal(caller: Caller, threadId: string): Promise<void> {
     const key = threadKey(caller.tenant, threadId);
-    const { matchedCount } = await this.#threads.updateOne({ _id: key }, { $unset: { deletedAt: '' } });
+    const shown = { $unset: { deletedAt: '' }, $set: { thinAt: new Date() } } as const;
+    const { matchedCount } = await this.#threads.updateOne({ _id: key }, shown);
     if (matchedCount === 0) throw noThread(threadId);
   }
 
@@ -165,6 +168,60 @@ export class ThreadRecords {
       isClosed: deletedAt !== undefined,
       ...(ttl && { ttl }),
     }));
+  }
+
+  async thinnable({ tenant }: Caller, { now, limit }: { now: Date; limit: number }): Promise<ThinnableThread[]> {
+    const due = { thinAt: { $lte: now }, tenant, deletedAt: { $exists: false }, status: { $ne: 'busy' } } as const;
+    const options = { projection: { threadId: 1, thinAt: 1 }, sort: { thinAt: 1 }, limit } as const;
+    const found = await this.#threads.find(due, options).toArray();
+    return found.flatMap(({ threadId, thinAt }) => (thinAt === undefined ? [] : [{ threadId, since: thinAt }]));
+  }
+
+  /** Says when its history is to be looked at again, if nothing has happened to it since it was read; undefined: when it changes. */
+  async thinAgain({ tenant }: Caller, { threadId, since }: ThinnableThread, at: Date | undefined): Promise<boolean> {
+    const { matchedCount } = await this.#threads.updateOne(
+      { _id: threadKey(tenant, threadId), thinAt: since, deletedAt: { $exists: false } },
+      at === undefined ? { $unset: { thinAt: '' } } : { $set: { thinAt: at } },
+    );
+    return matchedCount > 0;
+  }
+
+  /** A thread that nobody sees until {@link finishImport}. False: it was imported before. Errors: `already_exists` for one that was not. */
+  async beginImport(caller: Caller, thread: NewThread): Promise<boolean> {
+    const document = { ...newThreadDocument(caller, thread), isImported: true as const, deletedAt: new Date() };
+    try {
+      await this.#threads.insertOne(document);
+      return true;
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+    }
+    const found = await this.#threads.findOne({ _id: document._id });
+    if (found?.isImported !== true) {
+      throw new ColloquyError('already_exists', `a thread ${thread.threadId} that was not imported is there`);
+    }
+    if (found.deletedAt === undefined) return false;
+    const { _id, ...fields } = document;
+    await this.#threads.updateOne({ _id }, { $set: fields });
+    return true;
+  }
+
+  /** It is not cut off: sweepers leave it alone. */
+  async continueImport(caller: Caller, threadId: string): Promise<void> {
+    await this.#threads.updateOne({ _id: threadKey(caller.tenant, threadId) }, { $set: { deletedAt: new Date() } });
+  }
+
+  async finishImport(
+    caller: Caller,
+    threadId: string,
+    { standing, from, to }: { standing: ThreadStanding; from: Date; to: Date },
+  ): Promise<void> {
+    const interrupts = encodeJson(`interrupts of thread ${threadId}`, standing.interrupts);
+    const times = { createdAt: from, updatedAt: to, stateUpdatedAt: to, thinAt: new Date() };
+    const { matchedCount } = await this.#threads.updateOne(
+      { _id: threadKey(caller.tenant, threadId) },
+      { $set: { status: standing.status, interrupts, ...times }, $unset: { deletedAt: '' } },
+    );
+    if (matchedCount === 0) throw noThread(threadId);
   }
 
   async close(caller: Caller, threadId: string): Promise<void> {
@@ -217,6 +274,7 @@ export class ThreadRecords {
           interrupts: encodeJson(`interrupts of thread ${threadId}`, end.interrupts),
           updatedAt: now,
           stateUpdatedAt: now,
+          thinAt: now,
           ...(failed ? { error: end.error } : {}),
         },
         $push: { endedRuns: { $each: [end.runId], $slice: -ENDED_RUNS_KEPT } },

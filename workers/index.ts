@@ -2,7 +2,7 @@
 export { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
 export { feedbackAddresses } from './feedback.js';
 export { openItems } from './items.js';
-export { lastConfigOf, openStores } from './stores.js';
+export { connectMongo, lastConfigOf, openStores } from './stores.js';
 export type { Stores } from './stores.js';
 export { startWorker } from './main.js';
 export type { RunningWorker, WorkerOverrides } from './main.js';

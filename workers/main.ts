@@ -16,7 +16,7 @@ import { ColloquyError } from '../protocol/index.js';
 import type { Caller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { StateCache } from '../threads/index.js';
+import { StateCache, withDefaultTtl } from '../threads/index.js';
 import { startHealth } from './health.js';
 import { composeScheduledRuns } from './scheduled-runs.js';
 import { feedbackAddresses } from './feedback.js';
@@ -58,11 +58,12 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
   try {
     const tracing = await startTracing(config.telemetry);
     closers.push(() => tracing.stop());
-    const stores = await openStores(config);
-    closers.push(() => stores.close());
+    const opened = await openStores(config);
+    closers.push(() => opened.close());
     const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT, {
-      provide: { [OUTBOX_KEY]: stores.outbox },
+      provide: { [OUTBOX_KEY]: opened.outbox },
     });
+    const stores = { ...opened, threads: withDefaultTtl(opened.threads, project.settings.threadTtl) };
     for (const warning of project.warnings) logger.warn(warning);
     const items = await openItems(stores, project);
     await prepareTemporal(config);

@@ -18,6 +18,7 @@ import {
   createThreadStore,
   ensureIndexes as ensureThreadIndexes,
   keepLatest,
+  thinState,
 } from '../threads/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import { MongoOutbox } from './mongo-outbox.js';
@@ -72,6 +73,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
         removeState,
         copyState: (tenant, from, to) => copyState({ client, db }, { tenant, from, to }),
         pruneState: (tenant, threadId) => keepLatest({ client, db, tenant }, threadId),
+        thinState: (tenant, threadId, policy, options) => thinState({ client, db, tenant }, threadId, policy, options),
       }),
       assistants: createAssistantStore({ db, authorize: sameTenant }),
       crons: createCronStore({ db, authorize: sameTenant }),
@@ -117,7 +119,8 @@ export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
   };
 }
 
-async function connectMongo(uri: string): Promise<MongoClient> {
+/** Errors: `unavailable`. */
+export async function connectMongo(uri: string): Promise<MongoClient> {
   try {
     const options = {
       ...(!uri.includes('serverSelectionTimeoutMS=') && { serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS }),

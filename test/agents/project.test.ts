@@ -250,6 +250,11 @@ describe('a broken project', () => {
       /http\.disable_runs: .*; http\.cors\.allow_origin_regex: is no regular expression/,
     ],
     [
+      'a lifetime of threads that it cannot hold to, all in one message',
+      { graphs: { a: './a.ts:b' }, checkpointer: { ttl: { strategy: 'archive', default_ttl: -1, sweep_limit: 5 } } },
+      /checkpointer\.ttl\.strategy: .*; checkpointer\.ttl\.default_ttl: .*; checkpointer\.ttl: .*sweep_limit/,
+    ],
+    [
       'an embedder by name of its provider',
       { graphs: { a: './a.ts:b' }, store: { index: { embed: 'openai:text-embedding-3-small', dims: 8 } } },
       /store\.index\.embed: openai:text-embedding-3-small is not served by name; export its Embeddings/,

@@ -55,6 +55,19 @@ describe('the configuration', () => {
     expect(load).not.toThrow(/secret/);
   });
 
+  it('keeps the whole history of threads unless it is told what to keep', () => {
+    expect(loadConfig({}, {}).retention).toEqual({ eventsMs: 604_800_000 });
+    expect(loadConfig({}, { COLLOQUY_KEEP_CHECKPOINTS_OF_RUNS: 'false' }).retention.checkpoints).toBeUndefined();
+    const variables = {
+      COLLOQUY_KEEP_CHECKPOINTS: '20',
+      COLLOQUY_KEEP_CHECKPOINTS_OF_RUNS: 'true',
+      COLLOQUY_CHECKPOINT_RETENTION_MS: '3600000',
+    };
+    const kept = { last: 20, lastOfRuns: true, maxAgeMs: 3_600_000 };
+    expect(loadConfig({}, variables).retention.checkpoints).toEqual(kept);
+    expect(() => loadConfig({}, { COLLOQUY_KEEP_CHECKPOINTS: '0' })).toThrow(/COLLOQUY_KEEP_CHECKPOINTS="0"/);
+  });
+
   it('reads where requests may go to, and does not show what webhooks are signed with', () => {
     const secret = `whsec_${'c2VjcmV0'.repeat(5)}`;
     const variables = { COLLOQUY_EGRESS_ALLOW: 'hooks.internal, 10.0.0.0/8', COLLOQUY_WEBHOOK_SECRET: secret };

@@ -6,9 +6,10 @@ describe('the command line', () => {
   it('shows the commands, and the flags of each', async () => {
     const { code, stdout } = await colloquy(['--help']);
     expect(code).toBe(0);
-    for (const name of ['dev', 'api', 'worker', 'chat']) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+    for (const name of ['dev', 'api', 'worker', 'import-checkpoints', 'chat'])
+      expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
     const helps = await Promise.all(Object.keys(COMMANDS).map((name) => colloquy([name, '--help'])));
-    expect(helps.map((help) => help.code)).toEqual([0, 0, 0, 0]);
+    expect(helps.map((help) => help.code)).toEqual([0, 0, 0, 0, 0]);
     for (const [index, { flags }] of Object.values(COMMANDS).entries()) {
       for (const flag of Object.keys(flags)) expect(helps[index]?.stdout).toContain(`--${flag}`);
     }
@@ -35,7 +36,9 @@ describe('the command line', () => {
     const results = await Promise.all(wrong.map((args) => colloquy(args)));
     expect(results.map((result) => result.code)).toEqual([2, 2, 2, 2, 2]);
     const [command, flag, word, value, missing] = results.map((result) => result.stderr);
-    expect(command).toBe('colloquy: unknown command serve; there are dev, api, worker, chat; see colloquy --help\n');
+    expect(command).toBe(
+      'colloquy: unknown command serve; there are dev, api, worker, import-checkpoints, chat; see colloquy --help\n',
+    );
     expect(flag).toContain("Unknown option '--prot'; see colloquy dev --help");
     expect(word).toContain("Unexpected argument 'now'");
     expect(value).toContain('--workers many: must be a whole number from 1 to 64');

@@ -147,7 +147,7 @@ describe('thinning the history', () => {
     expect(await history('thin')).toEqual([before[0], before[1], before[3], before[6]]);
     await thinState(options, 'thin', { last: 3 });
     expect(await steps('thin')).toEqual([8, 7, 5]);
-    await thinState(options, 'thin', { maxAgeMs: 1_000 }, new Date(Date.now() + 60_000));
+    await thinState(options, 'thin', { maxAgeMs: 1_000 }, { now: new Date(Date.now() + 60_000) });
     expect(await history('thin')).toEqual([before[0]]);
   });
 

@@ -2,17 +2,19 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { validate } from '@langchain/langgraph-checkpoint-validation';
 import { emptyCheckpoint } from '@langchain/langgraph-checkpoint';
 import { MongoClient } from 'mongodb';
-import { MongoSaver } from '../../threads/mongo-saver.js';
-import { ensureStateIndexes } from '../../threads/state-documents.js';
+import { MongoSaver, ensureStateIndexes } from '../../threads/index.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
-const db = client.db('test_mongo_saver');
+const db = client.db(`test_mongo_saver_${process.pid}`);
 
 beforeAll(async () => {
   await client.connect();
   await ensureStateIndexes(db);
 });
-afterAll(() => client.close());
+afterAll(async () => {
+  await db.dropDatabase();
+  await client.close();
+});
 
 // The validation package is written for a runner whose `expect` has `soft`.
 Object.assign(expect, { soft: expect });

@@ -28,4 +28,5 @@ export const NO_STATE = {
   removeState: async () => undefined,
   copyState: async () => undefined,
   pruneState: async () => undefined,
+  thinState: async () => undefined,
 };
