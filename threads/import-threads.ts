@@ -1,6 +1,6 @@
 import { uuid5 } from '@langchain/langgraph-checkpoint';
-import type { Db, MongoClient } from 'mongodb';
-import { ColloquyError, errorCode, type Caller } from '../protocol/index.js';
+import { MongoError, type Db, type MongoClient } from 'mongodb';
+import { ColloquyError, errorCode, isNetworkError, type Caller } from '../protocol/index.js';
 import { StateImport, type ImportedState } from './import-state.js';
 import { MongoSaver } from './mongo-saver.js';
 import { OfficialSaver } from './official-saver.js';
@@ -46,9 +46,8 @@ export async function* importThreads(options: ImportOptions): AsyncGenerator<Imp
       const state = await importThread(options, official, place);
       yield state === undefined ? { ...place, outcome: 'there' } : { ...place, outcome: 'imported', state };
     } catch (error) {
-      // What is ours says what is wrong with this one thread; with a database, all would fail.
-      const code = errorCode(error);
-      if (code === undefined || code === 'unavailable' || code === 'internal') throw error;
+      // With a database that fails all threads would; all else is wrong with this one.
+      if (error instanceof MongoError || isNetworkError(error) || errorCode(error) === 'unavailable') throw error;
       yield { ...place, outcome: 'refused', reason: (error as Error).message };
     }
   }

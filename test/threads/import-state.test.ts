@@ -103,4 +103,25 @@ describe('an imported thread', () => {
     expect(await store.getThread(caller(), threadId)).toEqual(own);
     expect((await ours.getTuple(at(threadId)))?.metadata?.step).toBe(7);
   });
+
+  it('goes on with the others where one is malformed or its graph fails', async () => {
+    const [torn, failing, whole] = [randomUUID(), randomUUID(), randomUUID()];
+    const malformed = { ...emptyCheckpoint(), channel_versions: null, versions_seen: null } as never;
+    await official.put(at(torn), malformed, { source: 'loop', step: 1, parents: {} });
+    for (const threadId of [failing, whole]) {
+      await official.put(at(threadId), emptyCheckpoint(), { source: 'loop', step: 1, parents: {} });
+    }
+    const source = { db: theirs, checkpoints: 'checkpoints', writes: 'checkpoint_writes' };
+    const standing = async (threadId: string) => {
+      if (threadId === failing) throw new TypeError('the graph fails');
+      return { status: 'idle', interrupts: {} } as const;
+    };
+    const outcomes = new Map<string, string>();
+    for await (const one of importThreads({ client, db, caller: caller(), source, metadata: {}, standing })) {
+      outcomes.set(one.threadId, one.outcome === 'refused' ? `refused: ${one.reason}` : one.outcome);
+    }
+    expect(outcomes.get(torn)).toMatch(/^refused: ./);
+    expect(outcomes.get(failing)).toBe('refused: the graph fails');
+    expect(outcomes.get(whole)).toBe('imported');
+  });
 });
