@@ -12,6 +12,8 @@ const PIPELINE = [
 const READ_BATCHES = 64;
 /** A follower that is this far behind drops what it has not taken, and reads on by itself. */
 const MAX_WAITING_BYTES = 4 * 2 ** 20;
+/** While something is read for all, a follower waits so many times longer: a slow database is not helped by everybody asking too. */
+const PATIENT_WAITS = 5;
 /** Followers of short runs come and go; the change stream stays open this long after the last one. */
 const LINGER_MS = 10_000;
 const MIN_REOPEN_MS = 100;
@@ -34,9 +36,11 @@ class Follower implements LiveBatches {
   #missed = false;
   #wake: (() => void) | undefined;
   readonly #onLeave: (follower: Follower) => void;
+  readonly #isReading: () => boolean;
 
-  constructor(onLeave: (follower: Follower) => void) {
+  constructor(onLeave: (follower: Follower) => void, isReading: () => boolean) {
     this.#onLeave = onLeave;
+    this.#isReading = isReading;
   }
 
   take(batch: EventBatch): void {
@@ -71,12 +75,18 @@ class Follower implements LiveBatches {
 
   async #woken(ms: number, signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
+      let timer: NodeJS.Timeout;
+      let waits = 0;
       const wake = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', wake);
         resolve();
       };
-      const timer = setTimeout(wake, ms);
+      const wait = (): void => {
+        waits += 1;
+        timer = setTimeout(() => (this.#isReading() && waits < PATIENT_WAITS ? wait() : wake()), ms);
+      };
+      wait();
       signal.addEventListener('abort', wake);
       this.#wake = wake;
     });
@@ -127,7 +137,10 @@ export class LiveBatchHub {
   }
 
   join(log: string): LiveBatches {
-    const follower = new Follower((gone) => this.#leave(log, gone));
+    const follower = new Follower(
+      (gone) => this.#leave(log, gone),
+      () => this.#reading,
+    );
     const followers = this.#followers.get(log) ?? new Set();
     this.#followers.set(log, followers.add(follower));
     clearTimeout(this.#linger);

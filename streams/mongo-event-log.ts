@@ -22,6 +22,8 @@ const DEFAULT_POLL_MS = 1_000;
 /** While the change stream is there, a quiet follower reads this much less often by and by. */
 const MAX_POLL_FACTOR = 10;
 const POLL_GROWTH = 1.25;
+/** One look in so many goes beyond what may be next. */
+const FAR_LOOK = 10;
 const DEFAULT_LIMIT = 1_000;
 /** A read that has so much text answers what it has. */
 const MAX_READ_CHARACTERS = 8 * 2 ** 20;
@@ -105,6 +107,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         let quiet = 1;
         // Most followers begin at the log's end: nothing is ahead. Who begins in front of a hole is brought over it after the first wait.
         let far = false;
+        let looks = 0;
         while (!signal.aborted) {
           if (closed) throw new ColloquyError('unavailable', `event log is closed; cannot follow ${log}`);
           const page = await reader.page(far).catch((error: unknown) => {
@@ -125,7 +128,8 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
             quiet = 1;
             yield await wholeEvents.of(reader.take(batches));
           }
-          far = true;
+          far = looks % FAR_LOOK === 0;
+          looks += 1;
         }
       } finally {
         live.leave();
