@@ -6,6 +6,9 @@ import { InProcess } from './in-process.js';
 import { followLines } from './line-script.js';
 import { MODES, Normalizer, type Talk, type Transcript } from './transcript.js';
 
+/** What Node's fetch says of itself: the server puts it into `configurable`, from where LangGraph before 1 takes it into a message's metadata. */
+const USER_AGENT = { 'user-agent': 'node' };
+
 /** A project that runs on both sides: in a bare process, and on a worker and an API of its own. Both ask the same scripted model server. */
 export class Sides {
   private constructor(
@@ -33,7 +36,8 @@ export class Sides {
   }
 
   async both(talk: Talk): Promise<{ colloquy: Transcript; inProcess: Transcript }> {
-    const [colloquy, inProcess] = await Promise.all([this.#colloquy(talk), this.inProcess.run(talk)]);
+    const configurable = { ...USER_AGENT, ...talk.configurable };
+    const [colloquy, inProcess] = await Promise.all([this.#colloquy(talk), this.inProcess.run({ ...talk, configurable })]);
     return { colloquy, inProcess };
   }
 
