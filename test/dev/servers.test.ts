@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
+import { sweep } from '../../dev/secantus-expiry.js';
 import { startServer, startServers } from '../../dev/servers.js';
 import type { Server } from '../../dev/server.js';
 import { isAlive } from '../support/colloquy.js';
@@ -45,6 +46,18 @@ describe('the embedded database', () => {
     expect(await ids(server.address)).toEqual(['kept']);
     await server.stop();
     expect(await ids((await start('mongodb')).address)).toEqual(['kept']);
+  });
+
+  it('is rid of what TTL indexes let expire', async () => {
+    const { address } = await start('mongodb');
+    const client = await MongoClient.connect(address);
+    const items = client.db('expiry').collection<{ _id: string; at?: Date }>('items');
+    await items.createIndex({ at: 1 }, { expireAfterSeconds: 3_600 });
+    const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000);
+    await items.insertMany([{ _id: 'old', at: hoursAgo(2) }, { _id: 'young', at: hoursAgo(0.5) }, { _id: 'timeless' }]);
+    await sweep(address);
+    expect((await items.find().sort({ _id: 1 }).toArray()).map(({ _id }) => _id)).toEqual(['timeless', 'young']);
+    await client.close();
   });
 
   it('tells of a crash, not of a kill that was asked for', async () => {
