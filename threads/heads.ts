@@ -1,4 +1,4 @@
-import type { ClientSession, Collection, Db } from 'mongodb';
+import { MongoError, type ClientSession, type Collection, type Db } from 'mongodb';
 import { ColloquyError, NO_FENCE, type Fence, type Head, type NamespaceHead } from '../protocol/index.js';
 import type { HeadStore } from './ports.js';
 
@@ -22,8 +22,9 @@ export interface HeadChange {
   rev?: number;
 }
 
-/** A fence is raised, and state committed, in milliseconds. What takes so long may stand before the open transaction of a dead writer. */
+/** Work that takes locks takes milliseconds. What takes so long may stand before the open transaction of a dead writer. */
 const BLOCKED_MS = 2_000;
+const WRITE_CONFLICT = 112;
 
 /** The thread heads of one database. The only room that names collection `thread_heads`. */
 export class MongoHeads implements HeadStore {
@@ -41,7 +42,8 @@ export class MongoHeads implements HeadStore {
   }
 
   async raiseFence(tenant: string, threadId: string, fence: Fence): Promise<Head> {
-    return this.unblocked(() => this.#raise(tenant, threadId, fence));
+    const isBlocked = () => this.#isLocked(headKey(tenant, threadId));
+    return this.#unblocked(isBlocked, () => this.#raise(tenant, threadId, fence));
   }
 
   async #raise(tenant: string, threadId: string, fence: Fence): Promise<Head> {
@@ -59,14 +61,49 @@ export class MongoHeads implements HeadStore {
     }
   }
 
-  /** Does work that takes locks, and sees to it that no dead writer keeps it from them. */
-  async unblocked<T>(work: () => Promise<T>): Promise<T> {
-    const blocked = setTimeout(() => void this.#endTransactions(), BLOCKED_MS);
+  /** `session.withTransaction`, and no dead writer keeps it from what it writes. */
+  async transaction<T>(session: ClientSession, work: () => Promise<T>): Promise<T> {
+    let conflicts = 0;
+    const isBlocked = () => {
+      const had = conflicts;
+      conflicts = 0;
+      return Promise.resolve(had > 0);
+    };
+    const counted = () =>
+      work().catch((error: unknown) => {
+        if (isConflict(error)) conflicts += 1;
+        throw error;
+      });
+    return this.#unblocked(isBlocked, () => session.withTransaction(counted));
+  }
+
+  /** A slow database is not a locked one: only who is refused for the sake of another ends that one's transaction. */
+  async #unblocked<T>(isBlocked: () => Promise<boolean>, work: () => Promise<T>): Promise<T> {
+    const look = async () => {
+      if (await isBlocked()) await this.#endTransactions();
+    };
+    // The work itself waits on, and says how that ends.
+    const looks = setInterval(() => void look().catch(() => undefined), BLOCKED_MS);
     try {
       return await work();
     } finally {
-      clearTimeout(blocked);
+      clearInterval(looks);
     }
+  }
+
+  /** Whether another's transaction has written to a head: a write to it would be refused. */
+  async #isLocked(_id: string): Promise<boolean> {
+    return this.#db.client.withSession(async (session) => {
+      session.startTransaction();
+      try {
+        await this.#collection.updateOne({ _id }, { $inc: { rev: 1 } }, { session });
+        return false;
+      } catch (error) {
+        return isConflict(error);
+      } finally {
+        await session.abortTransaction();
+      }
+    });
   }
 
   /**
@@ -76,10 +113,7 @@ export class MongoHeads implements HeadStore {
    */
   async #endTransactions(): Promise<void> {
     const admin = this.#db.admin();
-    const isSecantus = async () => 'secantusVersion' in (await admin.command({ buildInfo: 1 }));
-    await isSecantus()
-      .then((is) => (is ? admin.command({ killAllSessions: [] }) : undefined))
-      .catch(() => undefined); // the raise itself waits on, and says how that ends
+    if ('secantusVersion' in (await admin.command({ buildInfo: 1 }))) await admin.command({ killAllSessions: [] });
   }
 
   /**
@@ -131,6 +165,10 @@ export class MongoHeads implements HeadStore {
   async remove(tenant: string, threadId: string): Promise<void> {
     await this.#collection.deleteOne({ _id: headKey(tenant, threadId) });
   }
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof MongoError && error.code === WRITE_CONFLICT;
 }
 
 function headKey(tenant: string, threadId: string): string {

@@ -320,17 +320,14 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   protected async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
     const { early, inserts } = withEarly(commit.inserts, chunkGroup(this.tenant, threadId));
     const store = (session: ClientSession) =>
-      session.withTransaction(async () => {
+      this.heads.transaction(session, async () => {
         if (inserts.length > 0) await this.#documents.insertMany(inserts, { session });
         if (commit.merges.length > 0) await this.#documents.bulkWrite(commit.merges.map(mergeWrite), { session });
         await commit.beside?.(session);
         return this.heads.change(session, this.tenant, threadId, await commit.head());
       });
     await this.store(early);
-    return answeredWithin(
-      COMMIT_MS,
-      this.heads.unblocked(() => this.#client.withSession(store)),
-    );
+    return answeredWithin(COMMIT_MS, this.#client.withSession(store));
   }
 
   /** Stores what nothing names yet. */
