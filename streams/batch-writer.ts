@@ -1,7 +1,7 @@
 import type { Collection, OptionalUnlessRequiredId } from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
 import { batchBytes, type EventBatch } from './event-batch.js';
-import { readTail, resolveConflict, type EventDocument } from './log-tail.js';
+import type { EventDocument, LogTails } from './log-tail.js';
 import { answeredWithin, isTransient, writeFailures } from './mongo-errors.js';
 import { MongoRunLog } from './mongo-run-log.js';
 import type { RunLogScope } from './ports.js';
@@ -22,6 +22,7 @@ const MAX_RETRY_MS = 2_000;
 
 export interface BatchWriterOptions {
   events: Collection<EventDocument>;
+  tails: LogTails;
   retentionMs: number;
   /** Told of every batch that is durable. */
   onWritten: (batch: EventBatch) => void;
@@ -165,7 +166,7 @@ export class BatchWriter {
   async #readTail(log: MongoRunLog): Promise<void> {
     log.busy = true;
     try {
-      log.begin(await readTail(this.#options.events, log.name));
+      log.begin(await this.#options.tails.read(log.name));
       this.#release(log, true);
     } catch (error) {
       this.#failed(log, error);
@@ -176,7 +177,7 @@ export class BatchWriter {
     const { place } = log;
     if (place === undefined) return;
     try {
-      const { own, next } = await resolveConflict(this.#options.events, place);
+      const { own, next } = await this.#options.tails.resolveConflict(place);
       log.settle(own, next);
       this.#release(log, true);
     } catch (error) {

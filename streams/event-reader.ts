@@ -1,23 +1,20 @@
-import type { Collection, Condition } from 'mongodb';
-import { MAX_BATCH_EVENTS, batchBytes, loggedEvents, type EventBatch, type LoggedEvent } from './event-batch.js';
-import type { EventDocument } from './log-tail.js';
+import { loggedEvents, type EventBatch, type LoggedEvent } from './event-batch.js';
+import type { PageReads } from './page-reads.js';
 
-/** Batches of one read; also the offsets it looks at first, so that a server which sorts in memory has little to sort. */
-const PAGE_BATCHES = 64;
+/** Offsets that a read looks at first, so that a server which sorts in memory has little to sort. */
 const PAGE_OFFSETS = 512;
-const PAGE_BYTES = 8 * 2 ** 20;
 
 /** Reads batches of one log in order. */
 export class EventReader {
-  readonly #events: Collection<EventDocument>;
+  readonly #reads: PageReads;
   readonly #log: string;
   /** Offset of the last event that was read. */
   #at: number;
   #placed: boolean;
   #atEnd = false;
 
-  constructor(events: Collection<EventDocument>, log: string, afterSeq: number) {
-    this.#events = events;
+  constructor(reads: PageReads, log: string, afterSeq: number) {
+    this.#reads = reads;
     this.#log = log;
     this.#at = afterSeq;
     this.#placed = afterSeq === 0;
@@ -70,35 +67,22 @@ export class EventReader {
   }
 
   async #batches(far: boolean): Promise<EventBatch[]> {
-    const { next } = this;
-    const near = await this.#find({ $gte: next, $lt: next + PAGE_OFFSETS });
-    if (near.length === 0 && far) return this.#find({ $gte: next });
+    const end = this.next + PAGE_OFFSETS;
+    const near = await this.#find(end);
+    if (near.length === 0 && far) return this.#find();
     const last = near.at(-1);
-    if (last !== undefined && last.seq + last.count >= next + PAGE_OFFSETS) this.#atEnd = false; // there may be more beyond
+    if (last !== undefined && last.seq + last.count >= end) this.#atEnd = false; // there may be more beyond
     return near;
   }
 
   /** The batch that began at or before the place asked for and goes beyond it; a client may have seen half of it. */
   async #begun(): Promise<EventBatch[]> {
-    if (this.#placed) return [];
-    const batch = await this.#events.findOne<EventBatch>(
-      { log: this.#log, seq: { $gte: Math.max(1, this.next - MAX_BATCH_EVENTS), $lte: this.#at } },
-      { sort: { log: -1, seq: -1 } },
-    );
-    return batch === null ? [] : [batch];
+    return this.#placed ? [] : (await this.#reads.before(this.#log, this.next)).batches;
   }
 
-  async #find(seq: Condition<number>): Promise<EventBatch[]> {
-    const options = { sort: { log: 1, seq: 1 }, limit: PAGE_BATCHES, batchSize: PAGE_BATCHES } as const;
-    const page: EventBatch[] = [];
-    let bytes = 0;
-    this.#atEnd = false;
-    for await (const batch of this.#events.find<EventBatch>({ log: this.#log, seq }, options)) {
-      page.push(batch);
-      bytes += batchBytes(batch);
-      if (bytes > PAGE_BYTES) return page;
-    }
-    this.#atEnd = page.length < PAGE_BATCHES;
-    return page;
+  async #find(below?: number): Promise<EventBatch[]> {
+    const { batches, isLast } = await this.#reads.range(this.#log, this.next, below);
+    this.#atEnd = isLast;
+    return batches;
   }
 }

@@ -1,4 +1,4 @@
-import type { Collection } from 'mongodb';
+import type { Collection, Filter } from 'mongodb';
 import { ColloquyError, NO_FENCE, type Fence } from '../protocol/index.js';
 import { MARK_SHIFT, batchKey, type EventBatch, type TailMark } from './event-batch.js';
 
@@ -8,17 +8,6 @@ type BatchHead = Pick<EventBatch, '_id' | 'seq' | 'count' | 'fence' | 'writer'>;
 
 const HEAD = { seq: 1, count: 1, fence: 1, writer: 1 } as const;
 
-/** Offset of a log's last event, 0 without one, and the fence of who wrote it. */
-export async function readTail(
-  events: Collection<EventDocument>,
-  log: string,
-): Promise<{ tail: number; fence: Fence }> {
-  const last = await events.findOne<Partial<BatchHead>>({ log }, { projection: HEAD, sort: { log: -1, seq: -1 } });
-  if (last?.seq === undefined) return { tail: 0, fence: NO_FENCE };
-  if (last.count === undefined) return { tail: last.seq + MARK_SHIFT, fence: NO_FENCE };
-  return { tail: last.seq + last.count - 1, fence: last.fence ?? NO_FENCE };
-}
-
 export interface WriterPlace {
   log: string;
   /** Offset the writer wanted for its next event. */
@@ -27,21 +16,54 @@ export interface WriterPlace {
   writer: string;
 }
 
-/**
- * What to do after the wanted offset was found taken. Either the batch there is the writer's own, sent twice because an answer was lost: its
- * `own` first events are durable. Or somebody else appended: go on after the tail. Errors: `fence_lost` when a higher fence wrote.
- */
-export async function resolveConflict(
-  events: Collection<EventDocument>,
-  place: WriterPlace,
-): Promise<{ own: number; next: number }> {
-  const [taken, last] = await Promise.all([
-    events.findOne<BatchHead>({ _id: batchKey(place.log, place.seq) }, { projection: HEAD }),
-    readTail(events, place.log),
-  ]);
-  if (taken?.writer === place.writer) return { own: taken.count, next: place.seq + taken.count };
-  guardFence(place, last.fence);
-  return { own: 0, next: last.tail + 1 };
+/** Logs whose place is remembered. */
+const MAX_KNOWN = 10_000;
+
+/** Finds the ends of logs. */
+export class LogTails {
+  readonly #events: Collection<EventDocument>;
+  /** Where a batch begins that was the last of its log once: SecantusDB reads what it sorts, so it is asked for no more than what came since. */
+  readonly #known = new Map<string, number>();
+
+  constructor(events: Collection<EventDocument>) {
+    this.#events = events;
+  }
+
+  /** Offset of a log's last event, 0 without one, and the fence of who wrote it. */
+  async read(log: string): Promise<{ tail: number; fence: Fence }> {
+    const known = this.#known.get(log);
+    const last =
+      (known === undefined ? null : await this.#last({ log, seq: { $gte: known } })) ?? (await this.#last({ log }));
+    if (last?.seq === undefined) return { tail: 0, fence: NO_FENCE };
+    if (last.count === undefined) return { tail: last.seq + MARK_SHIFT, fence: NO_FENCE };
+    this.#remember(log, last.seq);
+    return { tail: last.seq + last.count - 1, fence: last.fence ?? NO_FENCE };
+  }
+
+  /**
+   * What to do after the wanted offset was found taken. Either the batch there is the writer's own, sent twice because an answer was lost: its
+   * `own` first events are durable. Or somebody else appended: go on after the tail. Errors: `fence_lost` when a higher fence wrote.
+   */
+  async resolveConflict(place: WriterPlace): Promise<{ own: number; next: number }> {
+    const [taken, last] = await Promise.all([
+      this.#events.findOne<BatchHead>({ _id: batchKey(place.log, place.seq) }, { projection: HEAD }),
+      this.read(place.log),
+    ]);
+    if (taken?.writer === place.writer) return { own: taken.count, next: place.seq + taken.count };
+    guardFence(place, last.fence);
+    return { own: 0, next: last.tail + 1 };
+  }
+
+  #last(filter: Filter<EventDocument>): Promise<Partial<BatchHead> | null> {
+    return this.#events.findOne<Partial<BatchHead>>(filter, { projection: HEAD, sort: { log: -1, seq: -1 } });
+  }
+
+  #remember(log: string, seq: number): void {
+    this.#known.delete(log);
+    this.#known.set(log, seq);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+  }
 }
 
 /** Errors: `fence_lost` when a writer with a higher fence was at the log. */

@@ -11,8 +11,9 @@ import { BatchWriter } from './batch-writer.js';
 import { logName } from './event-batch.js';
 import { EventReader } from './event-reader.js';
 import { LiveBatchHub } from './live-batches.js';
-import { readTail, type EventDocument } from './log-tail.js';
+import { LogTails, type EventDocument } from './log-tail.js';
 import { isTransient } from './mongo-errors.js';
+import { PageReads } from './page-reads.js';
 import type { EventLog, ReadReferences, RunLogScope } from './ports.js';
 import { WholeEvents } from './whole-events.js';
 
@@ -59,9 +60,11 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
   const { db, authorize, retentionMs = DEFAULT_RETENTION_MS, pollMs = DEFAULT_POLL_MS } = options;
   const events = db.collection<EventDocument>(COLLECTION, { timeoutMS: OPERATION_TIMEOUT_MS });
   const hub = new LiveBatchHub(db.collection<EventDocument>(COLLECTION), events);
+  const reads = new PageReads(events);
   const wholeEvents = new WholeEvents(options.readReferences);
   let closed = false;
-  const writer = new BatchWriter({ events, retentionMs, onWritten: (batch) => hub.tell(batch) });
+  const tails = new LogTails(events);
+  const writer = new BatchWriter({ events, tails, retentionMs, onWritten: (batch) => hub.tell(batch) });
 
   async function logOf(caller: Caller, action: string, threadId: string): Promise<string> {
     guardIds(caller.tenant, threadId);
@@ -77,12 +80,12 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
 
     async tail(caller, threadId) {
       const log = await logOf(caller, 'event.read', threadId);
-      return (await readTail(events, log)).tail;
+      return (await tails.read(log)).tail;
     },
 
     async read(caller, threadId, { afterSeq, limit = DEFAULT_LIMIT, runId, bare = false }) {
       guardOffset(afterSeq);
-      const reader = new EventReader(events, await logOf(caller, 'event.read', threadId), afterSeq);
+      const reader = new EventReader(reads, await logOf(caller, 'event.read', threadId), afterSeq);
       const found: StoredEvent[] = [];
       let size = 0;
       while (found.length < limit && size < MAX_READ_CHARACTERS) {
@@ -102,7 +105,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
       const log = await logOf(caller, 'event.read', threadId);
       const live = hub.join(log);
       try {
-        const reader = new EventReader(events, log, afterSeq);
+        const reader = new EventReader(reads, log, afterSeq);
         let failures = 0;
         let quiet = 1;
         // Most followers begin at the log's end: nothing is ahead. Who begins in front of a hole is brought over it after the first wait.
@@ -140,7 +143,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
       const log = await logOf(caller, 'event.append', threadId);
       for (let attempt = 1; ; attempt += 1) {
         // With the fence that is there: a run that writes the thread is not shut out, and does not shut this out before it has begun anew.
-        const { tail, fence } = await readTail(events, log);
+        const { tail, fence } = await tails.read(log);
         const writing = writer.open({ tenant: caller.tenant, threadId, runId: '', fence, tail });
         try {
           writing.append(event);

@@ -4,6 +4,7 @@ import type { MongoClient } from 'mongodb';
 import { ColloquyError, type Resource, type StoredEvent } from '../../protocol/index.js';
 import { ensureIndexes, type EventLog } from '../../streams/index.js';
 import { EventReader } from '../../streams/event-reader.js';
+import { PageReads } from '../../streams/page-reads.js';
 import type { EventDocument } from '../../streams/log-tail.js';
 import { caller, collect, fence, offsets, openEventLog, proxiedServer, said, scope, texts, upTo } from './support.js';
 
@@ -271,7 +272,7 @@ describe('following events', () => {
       const unseen = scans === 1 ? missed : [];
       return events.find({ $and: [filter, { seq: { $nin: unseen } }] }, options);
     }) as typeof events.find;
-    const reader = new EventReader(beside, `acme/${threadId}`, 0);
+    const reader = new EventReader(new PageReads(beside), `acme/${threadId}`, 0);
     const seen: number[] = [];
     while (seen.length < 6) seen.push(...offsets(await reader.page()));
     expect(seen).toEqual(upTo(6));
