@@ -37,7 +37,10 @@ export class Sides {
 
   async both(talk: Talk): Promise<{ colloquy: Transcript; inProcess: Transcript }> {
     const configurable = { ...USER_AGENT, ...talk.configurable };
-    const [colloquy, inProcess] = await Promise.all([this.#colloquy(talk), this.inProcess.run({ ...talk, configurable })]);
+    const [colloquy, inProcess] = await Promise.all([
+      this.#colloquy(talk),
+      this.inProcess.run({ ...talk, configurable }),
+    ]);
     return { colloquy, inProcess };
   }
 
