@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { Client } from '@langchain/langgraph-sdk';
+import { Client, type Cron } from '@langchain/langgraph-sdk';
 import { WebSocket } from 'ws';
 import { OPERATIONS } from '../../api/openapi/index.js';
 import { House } from '../support/house.js';
@@ -155,6 +155,17 @@ describe('runs', () => {
       (await fetch(`${url}/runs/${kept.run_id}/stream`, { headers: { authorization: 'Bearer bob' } })).status,
     ).toBe(404);
   });
+});
+
+it('crons are made and changed with what the handler says', async () => {
+  const cron = await ada.crons.create('whoami', { schedule: '0 0 1 1 *', metadata: { owner: 'bob' } });
+  const { cron_id: id } = cron as Cron;
+  expect((cron as Cron).metadata).toEqual({ owner: 'ada', created: 'by ada' });
+  expect(await bob.crons.search()).toEqual([]);
+  const { metadata } = await admin.crons.update(id, { metadata: { owner: 'bob', created: 'by bob' } });
+  expect(metadata).toEqual({ owner: 'bob', created: 'by bob', updated: 'by root' });
+  await expect(ada.crons.delete(id)).rejects.toThrow(`HTTP 404: Cron not found: ${id}`);
+  await bob.crons.delete(id);
 });
 
 describe('the store', () => {
