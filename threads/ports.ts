@@ -65,7 +65,7 @@ export type Scalar = string | number | boolean | null;
 /** What a search holds to beside what it looks for. By key of the first level: the value itself; members that a list there must all have. */
 export interface RequiredMetadata {
   equal: Record<string, Scalar>;
-  contains: Record<string, Scalar[]>;
+  contains: Record<string, readonly Scalar[]>;
 }
 
 export interface ThreadFilter {
