@@ -113,7 +113,8 @@ async function hold(
   }
   if (rule.creates === undefined) return;
   const { equal } = requiredBy(filters);
-  for (const made of rule.runs?.(body) ?? [body]) made['metadata'] = { ...(made['metadata'] as Body | null), ...equal };
+  for (const made of (rule.stamps ?? rule.runs)?.(body) ?? [body])
+    made['metadata'] = { ...(made['metadata'] as Body | null), ...equal };
 }
 
 /** `undefined`: there is no such record, which its route will say. */

@@ -28,6 +28,8 @@ export interface Rule {
   more?: boolean;
   /** Bodies of runs, which are to know their user. */
   runs?: (body: Body) => Body[];
+  /** Whose metadata get the values of the filters; default: the runs', or the body's. */
+  stamps?: (body: Body) => Body[];
 }
 
 type Choice = Partial<Omit<Rule, 'method' | 'path' | 'event' | 'kind'>> & Pick<Rule, 'kind'>;
@@ -52,7 +54,10 @@ const run: Choice = {
   },
 };
 const batch = (body: Body) => (Array.isArray(body['items']) ? body['items'].filter(isObject) : []);
-const started = (body: Body) => (body['method'] === 'run.start' && isObject(body['params']) ? [body['params']] : []);
+const ordered =
+  (...methods: unknown[]) =>
+  (body: Body) =>
+    methods.includes(body['method']) && isObject(body['params']) ? [body['params']] : [];
 const cron: Choice = { kind: 'crons', ids: (req) => [param(req, 'cron_id')] };
 
 /** Every route that asks; the first that matches counts. */
@@ -94,8 +99,13 @@ export const RULES: readonly Rule[] = [
   rule('get /threads/:thread_id/history', 'threads:read', thread),
   rule('get /threads/:thread_id/stream', 'threads:read', thread),
   rule('post /threads/:thread_id/stream/events', 'threads:read', thread),
-  // Any command may begin or change a run.
-  rule('post /threads/:thread_id/commands', 'threads:create_run', { ...thread, creates: 'run', runs: started }),
+  // Any command may begin or change a run. That of a fork has the metadata of its thread.
+  rule('post /threads/:thread_id/commands', 'threads:create_run', {
+    ...thread,
+    creates: 'run',
+    runs: ordered('run.start', 'input.respond', 'state.fork'),
+    stamps: ordered('run.start', 'input.respond'),
+  }),
 
   rule('post /threads/:thread_id/runs/crons', 'threads:create_run', { ...run, more: true }),
   rule('post /threads/:thread_id/runs/crons', 'crons:create', { ...made, kind: 'crons' }),

@@ -210,6 +210,37 @@ it('protocol v2 is behind the same gate, and has no other door', async () => {
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
 });
 
+it('an answer and a fork by protocol v2 run for who orders them, whatever they say', async () => {
+  const { thread_id: id } = await ada.threads.create();
+  const order = async (method: string, params: object) => {
+    const response = await fetch(`${url}/threads/${id}/commands`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer ada', 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 1, method, params }),
+    });
+    expect(await response.json()).toMatchObject({ type: 'success' });
+    const [run] = await ada.runs.list(id, { limit: 1 });
+    await ada.runs.join(id, run?.run_id ?? '');
+    return ada.threads.get(id);
+  };
+  const { interrupts } = await order('run.start', { assistant_id: 'asks', input: {} });
+  const [question] = Object.values(interrupts).flat();
+  const { metadata, values } = await order('input.respond', {
+    interrupt_id: question?.id,
+    response: 'me',
+    config: { configurable: { langgraph_auth_user_id: 'root' } },
+    metadata: { owner: 'root' },
+  });
+  expect([values, metadata]).toMatchObject([{ text: 'me', user: { id: 'ada' } }, { owner: 'ada' }]);
+  const before = (await ada.threads.getHistory(id)).find(({ next }) => next[0] === 'say');
+  const fork = await order('state.fork', {
+    checkpoint_id: before?.checkpoint.checkpoint_id,
+    config: { configurable: { langgraph_auth_user_id: 'root' } },
+  });
+  expect(fork.values).toMatchObject({ user: { id: 'ada' } });
+  expect((await ada.runs.list(id)).map((run) => run.metadata?.['owner'])).toEqual(['ada', 'ada', 'ada']);
+});
+
 it('a WebSocket is authenticated like any request, and each of its commands is asked about', async () => {
   const { thread_id: id } = await ada.threads.create();
   const open = (headers: Record<string, string>) =>
