@@ -11,6 +11,7 @@ import {
   assistantVersions,
 } from '../protocol/schemas/index.js';
 import type { AssistantPatch, AssistantQuery, NewAssistant } from '../threads/index.js';
+import { requiredOf } from './auth/required.js';
 import { callerOf, type ApiContext } from './context.js';
 import { deleteCronsOf } from './cron-changes.js';
 import { orNotFound } from './errors.js';
@@ -53,6 +54,7 @@ export function assistantRoutes(context: ApiContext): Router {
     const page = pageOf(body);
     const { assistants: found, total } = await assistants.searchAssistants(callerOf(res), {
       ...filterOf(body),
+      ...requiredOf(res),
       ...page,
       ...(body.sort_by && { sortBy: body.sort_by }),
       ...(body.sort_order && { sortOrder: body.sort_order }),
@@ -63,7 +65,7 @@ export function assistantRoutes(context: ApiContext): Router {
 
   router.post('/assistants/count', async (req, res) => {
     const body = parse(assistantCount, bodyOf(req), 'request body');
-    const query = { ...filterOf(body), limit: 1, offset: 0 };
+    const query = { ...filterOf(body), ...requiredOf(res), limit: 1, offset: 0 };
     res.json((await assistants.searchAssistants(callerOf(res), query)).total);
   });
 
@@ -91,7 +93,7 @@ export function assistantRoutes(context: ApiContext): Router {
   router.post('/assistants/:assistant_id/versions', async (req, res) => {
     const id = req.params.assistant_id;
     const body = parse(assistantVersions, bodyOf(req), 'request body');
-    const query = { ...pageOf(body), ...(body.metadata && { metadata: body.metadata }) };
+    const query = { ...pageOf(body), ...(body.metadata && { metadata: body.metadata }), ...requiredOf(res) };
     const versions = await orNotFound(assistants.listVersions(callerOf(res), id, query), assistantNotFound(id));
     res.json(versions.map(assistantVersionToWire));
   });
@@ -99,7 +101,7 @@ export function assistantRoutes(context: ApiContext): Router {
   router.post('/assistants/:assistant_id/latest', async (req, res) => {
     const { version } = parse(assistantLatest, bodyOf(req), 'request body');
     const { assistantId } = await findAssistant(context, callerOf(res), req.params.assistant_id);
-    const changed = assistants.setLatestVersion(callerOf(res), assistantId, version);
+    const changed = assistants.setLatestVersion(callerOf(res), assistantId, version, requiredOf(res).required);
     const missing = `Assistant version not found: assistant ${assistantId} has no version ${version}`;
     res.json(assistantToWire(await orNotFound(changed, missing)));
   });

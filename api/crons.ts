@@ -16,6 +16,8 @@ import {
   type RunBody,
 } from '../protocol/schemas/index.js';
 import type { CronFilter, CronQuery } from '../threads/index.js';
+import { requiredOf } from './auth/required.js';
+import { withUserOf } from './auth/run-user.js';
 import { callerOf, type ApiContext } from './context.js';
 import { createCron, cronNotFound, deleteCron, updateCron } from './cron-changes.js';
 import { cronPatchOf, cronToWire, newCron } from './cron-wire.js';
@@ -49,6 +51,7 @@ export function cronRoutes(context: ApiContext): Router {
     const body = parse(cronSearch, bodyOf(req), 'request body');
     const query: CronQuery = {
       ...(await filterOf(context, caller, body)),
+      ...requiredOf(res),
       limit: body.limit ?? DEFAULT_PAGE,
       offset: body.offset ?? 0,
       sortBy: body.sort_by ?? 'created_at',
@@ -65,7 +68,8 @@ export function cronRoutes(context: ApiContext): Router {
 
   router.post('/runs/crons/count', async (req, res) => {
     const body = parse(cronCount, bodyOf(req), 'request body');
-    res.json(await context.crons.countCrons(callerOf(res), await filterOf(context, callerOf(res), body)));
+    const filter = { ...(await filterOf(context, callerOf(res), body)), ...requiredOf(res) };
+    res.json(await context.crons.countCrons(callerOf(res), filter));
   });
 
   router.get('/runs/crons/:cron_id', async (req, res) => {
@@ -78,7 +82,7 @@ export function cronRoutes(context: ApiContext): Router {
     const cron = await find(context, req, res);
     const schema = cron.threadId === undefined ? cronPatch : threadCronPatch;
     const body = parse(schema, bodyOf(req), 'request body') as CronPatchBody;
-    const patch = cronPatchOf(body);
+    const patch = cronPatchOf(withUser(context, cron, body));
     const assistant = await findAssistant(context, caller, cron.assistantId);
     checkRun({ ...cron.payload, ...patch.payload }, assistant, cron.threadId);
     res.json(cronToWire(await updateCron(context, caller, cron, patch)));
@@ -114,6 +118,12 @@ async function create(context: ApiContext, caller: Caller, body: CronCreate, thr
   });
   checkRun(cron.payload, assistant, threadId);
   return createCron(context, caller, cron);
+}
+
+/** A project's auth said who made the cron; a config that a client sends takes that from no run. */
+function withUser(context: ApiContext, cron: Cron, body: CronPatchBody): CronPatchBody {
+  if (context.auth === undefined || body.config === undefined) return body;
+  return { ...body, config: withUserOf(cron.payload['config'], body.config) };
 }
 
 /** What a firing would be refused for is refused now: who could read the refusal is still here. Errors: `invalid_argument`. */

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { ColloquyError, type Caller, type Thread } from '../protocol/index.js';
 import { threadCount, threadSearch } from '../protocol/schemas/index.js';
 import type { ThreadFilter, ThreadQuery } from '../threads/index.js';
+import { requiredOf } from './auth/required.js';
 import { callerOf, type ApiContext } from './context.js';
 import { setPagination } from './pagination.js';
 import { bodyOf } from './params.js';
@@ -30,6 +31,7 @@ export function threadSearchRoutes(context: ApiContext): Router {
     const body = parse(threadSearch, bodyOf(req), 'request body');
     const query: ThreadQuery = {
       ...filterOf(body),
+      ...requiredOf(res),
       limit: body.limit ?? DEFAULT_PAGE,
       offset: body.offset ?? 0,
       sortBy: body.sort_by ?? 'created_at',
@@ -45,7 +47,7 @@ export function threadSearchRoutes(context: ApiContext): Router {
 
   router.post('/threads/count', async (req, res) => {
     const body = parse(threadCount, bodyOf(req), 'request body');
-    const filter = filterOf(body);
+    const filter = { ...filterOf(body), ...requiredOf(res) };
     const caller = callerOf(res);
     if (!body.values) {
       res.json(await context.threads.countThreads(caller, filter));

@@ -10,8 +10,8 @@ import {
   type AssistantDocument,
   type VersionDocument,
 } from './assistant-records.js';
-import type { AssistantPatch } from './ports.js';
-import { guardPage, labels, type JsonObject } from './record-fields.js';
+import type { AssistantPatch, RequiredMetadata, VersionQuery } from './ports.js';
+import { guardPage, labels, withLabels } from './record-fields.js';
 
 const CHANGE_ATTEMPTS = 20;
 
@@ -47,21 +47,22 @@ export class AssistantVersions {
     });
   }
 
-  setLatest(key: string, version: number): Promise<Assistant> {
+  setLatest(key: string, version: number, required?: RequiredMetadata): Promise<Assistant> {
     return this.#change(key, async (current) => {
-      const found = await this.#versions.findOne({ _id: versionKey(key, version) });
+      const isWanted = withLabels(current.tenant, [], required);
+      const found = await this.#versions.findOne({ _id: versionKey(key, version), ...isWanted });
       if (found) return asVersion(found);
       throw new ColloquyError('not_found', `assistant ${current.assistantId} has no version ${version}`);
     });
   }
 
-  async list(key: string, query: { metadata?: JsonObject; limit: number; offset: number }) {
+  async list(key: string, query: VersionQuery) {
     guardPage(query);
     const current = await this.#find(key);
     await this.#keep(current);
     const wanted = labels(current.tenant, query.metadata ?? {});
     const found = await this.#versions
-      .find({ assistant: key, ...(wanted.length > 0 && { labels: { $all: wanted } }) })
+      .find({ assistant: key, ...withLabels(current.tenant, wanted, query.required) })
       .sort({ version: -1 })
       .skip(query.offset)
       .limit(query.limit)

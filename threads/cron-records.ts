@@ -1,7 +1,7 @@
 import type { Filter, UpdateFilter } from 'mongodb';
 import type { Caller, Cron, Principal, ScheduleOptions } from '../protocol/index.js';
 import type { CronChange, CronFilter, CronPatch, NewCron } from './cron-store.js';
-import { encodeJson, guardUuid, labels, wantedLabels, type JsonObject } from './record-fields.js';
+import { encodeJson, guardUuid, labels, wantedLabels, withLabels, type JsonObject } from './record-fields.js';
 import { threadKey } from './thread-documents.js';
 
 export interface CronDocument {
@@ -99,7 +99,7 @@ export function cronFilter(caller: Caller, filter: CronFilter): Filter<CronDocum
   const wanted = wantedLabels(caller.tenant, filter.metadata ?? {});
   return {
     ...(filter.threadId === undefined ? {} : { thread: threadKey(caller.tenant, filter.threadId) }),
-    ...(wanted.length === 0 ? {} : { labels: { $all: wanted } }),
+    ...withLabels(caller.tenant, wanted, filter.required),
     tenant: caller.tenant,
     hidden: { $exists: false },
     ...(filter.assistantId === undefined ? {} : { assistantId: filter.assistantId }),

@@ -1,4 +1,5 @@
 import type { Caller, Cron, ScheduleOptions } from '../protocol/index.js';
+import type { RequiredMetadata } from './ports.js';
 
 export type NewCron = Omit<Cron, 'tenant' | 'rev' | 'createdAt' | 'updatedAt' | 'nextRunAt' | 'createdBy'>;
 
@@ -20,6 +21,7 @@ export interface CronFilter {
   enabled?: boolean;
   /** Must be contained in the cron's. */
   metadata?: Record<string, unknown>;
+  required?: RequiredMetadata;
 }
 
 export interface CronQuery extends CronFilter {

@@ -13,7 +13,7 @@ import { AssistantVersions } from './assistant-versions.js';
 import { isDuplicateKey, withDatabaseErrors } from './mongo-errors.js';
 import { OPERATION_TIMEOUT_MS } from './mongo-thread-store.js';
 import type { AssistantQuery, AssistantStore } from './ports.js';
-import { guardPage, guardTenant, guardUuid, isUuid, labels } from './record-fields.js';
+import { guardPage, guardTenant, guardUuid, isUuid, labels, withLabels } from './record-fields.js';
 
 const SORT_FIELDS = {
   assistant_id: 'assistantId',
@@ -84,9 +84,9 @@ export function createAssistantStore({ db, authorize }: AssistantStoreOptions): 
       return versions.update(keyOf(caller, idOrGraph), patch);
     },
 
-    async setLatestVersion(caller, idOrGraph, version) {
+    async setLatestVersion(caller, idOrGraph, version, required) {
       await allow(caller, 'assistant.update', idOrGraph);
-      return versions.setLatest(keyOf(caller, idOrGraph), version);
+      return versions.setLatest(keyOf(caller, idOrGraph), version, required);
     },
 
     async listVersions(caller, idOrGraph, query) {
@@ -128,10 +128,13 @@ function keyOf({ tenant }: Caller, idOrGraph: string): string {
 }
 
 /** A name matches where it holds the one asked for, in any case, as on LangGraph's servers. */
-function assistantFilter(tenant: string, { graphId, name, metadata }: AssistantQuery): Filter<AssistantDocument> {
+function assistantFilter(
+  tenant: string,
+  { graphId, name, metadata, required }: AssistantQuery,
+): Filter<AssistantDocument> {
   const wanted = labels(tenant, metadata ?? {});
   return {
-    ...(wanted.length === 0 ? {} : { labels: { $all: wanted } }),
+    ...withLabels(tenant, wanted, required),
     tenant,
     ...(graphId === undefined ? {} : { graphId }),
     ...(name === undefined ? {} : { name: { $regex: name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), $options: 'i' } }),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ColloquyError, TENANT_PATTERN } from '../protocol/index.js';
+import type { RequiredMetadata } from './ports.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Longer labels are indexed by their hash. */
@@ -66,6 +67,17 @@ export function labels(tenant: string, metadata: JsonObject): string[] {
 export function wantedLabels(tenant: string, metadata: JsonObject): string[] {
   const wanted = entries(metadata).flatMap(([key, value]) => [...pathLabels(JSON.stringify(key), value, false)]);
   return [...new Set(wanted.map((label) => fitted(tenant, label)))];
+}
+
+/** The condition on a record to have the labels that are wanted, and metadata as required. */
+export function withLabels(
+  tenant: string,
+  wanted: string[],
+  required: RequiredMetadata = { equal: {}, contains: {} },
+): { labels?: { $all: string[] } } {
+  const { equal, contains } = required;
+  const all = [...wanted, ...wantedLabels(tenant, equal), ...wantedLabels(tenant, contains)];
+  return all.length === 0 ? {} : { labels: { $all: all } };
 }
 
 /** `kinds`: also say of an object or a list with something in it that it is one. */

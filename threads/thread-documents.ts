@@ -9,7 +9,7 @@ import {
   type ThreadTtl,
 } from '../protocol/index.js';
 import type { NewThread, ThreadFilter } from './ports.js';
-import { encodeJson, guardUuid, labels, wantedLabels, type JsonObject } from './record-fields.js';
+import { encodeJson, guardUuid, labels, wantedLabels, withLabels, type JsonObject } from './record-fields.js';
 
 const MINUTE_MS = 60_000;
 
@@ -84,7 +84,7 @@ export function threadFilter(caller: Caller, query: ThreadFilter): Filter<Thread
     ...(query.ids === undefined
       ? {}
       : { _id: { $in: query.ids.map((id) => `${caller.tenant}/${guardUuid('ids', id)}`) } }),
-    ...(wanted.length === 0 ? {} : { labels: { $all: wanted } }),
+    ...withLabels(caller.tenant, wanted, query.required),
     tenant: caller.tenant,
     deletedAt: { $exists: false },
     ...(query.status === undefined ? {} : { status: query.status }),

@@ -1,41 +1,52 @@
 import { ColloquyError } from '../../protocol/index.js';
+import type { RequiredMetadata, Scalar } from '../../threads/index.js';
 import type { AuthFilters } from './ports.js';
 
 type Metadata = Record<string, unknown>;
 
+/** What a filter asks of the metadata at a key: to be a value, or a list that has members. */
+type Test = { key: string; equal: Scalar } | { key: string; members: Scalar[] };
+
 /** Whether metadata has what filters ask for; `$contains` asks for one or all of a list's members. */
 export function matchesFilters(metadata: Metadata, filters: AuthFilters | undefined): boolean {
-  return Object.entries(filters ?? {}).every(([key, wanted]) => {
-    const operators = operatorsOf(key, wanted);
-    return operators.every(([name, operand]) => {
-      const found = metadata[key];
-      if (name === '$eq') return found === operand;
+  return testsOf(filters).every((test) => {
+    const found = metadata[test.key];
+    if ('equal' in test) return found === test.equal;
+    return Array.isArray(found) && test.members.every((one) => found.includes(one));
+  });
+}
+
+/** The same of records that are searched for. */
+export function requiredBy(filters: AuthFilters): RequiredMetadata {
+  const tests = testsOf(filters);
+  return {
+    equal: Object.fromEntries(tests.flatMap((test) => ('equal' in test ? [[test.key, test.equal]] : []))),
+    contains: Object.fromEntries(tests.flatMap((test) => ('members' in test ? [[test.key, test.members]] : []))),
+  };
+}
+
+/** Errors: `internal` for what is no filter: to let it pass would open what its author had closed. */
+function testsOf(filters: AuthFilters | undefined): Test[] {
+  return Object.entries(filters ?? {}).flatMap(([key, wanted]) => {
+    if (isScalar(wanted)) return [{ key, equal: wanted }];
+    const operators = Object.entries((wanted ?? {}) as Record<string, unknown>);
+    if (operators.length === 0) throw noFilter(key, wanted);
+    return operators.map(([name, operand]): Test => {
       const members = Array.isArray(operand) ? operand : [operand];
-      return Array.isArray(found) && members.every((one) => found.includes(one));
+      if (name === '$eq' && isScalar(operand)) return { key, equal: operand };
+      if (name === '$contains' && members.every(isScalar)) return { key, members };
+      throw noFilter(key, wanted);
     });
   });
 }
 
-/** The filters as metadata: what a record must be made with to match. `$contains` has no such form. */
-export function asMetadata(filters: AuthFilters | undefined): { metadata: Metadata; isWhole: boolean } {
-  const pairs = Object.entries(filters ?? {}).flatMap(([key, wanted]) =>
-    operatorsOf(key, wanted).map(([name, operand]) => ({ key, name, operand })),
-  );
-  const equal = pairs.filter(({ name }) => name === '$eq');
-  return {
-    metadata: Object.fromEntries(equal.map(({ key, operand }) => [key, operand])),
-    isWhole: equal.length === pairs.length,
-  };
+function isScalar(value: unknown): value is Scalar {
+  return value === null || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value);
 }
 
-/** Errors: `internal` for an operator that is none: to let it pass would open what its author had closed. */
-function operatorsOf(key: string, wanted: unknown): [string, unknown][] {
-  if (typeof wanted !== 'object' || wanted === null) return [['$eq', wanted]];
-  const operators = Object.entries(wanted);
-  const unknown = operators.find(([name]) => name !== '$eq' && name !== '$contains');
-  if (unknown === undefined && operators.length > 0) return operators;
-  throw new ColloquyError(
+function noFilter(key: string, wanted: unknown): ColloquyError {
+  return new ColloquyError(
     'internal',
-    `auth: filter ${key} is ${JSON.stringify(wanted)}; expected a value, { $eq } or { $contains }`,
+    `auth: filter ${key} is ${JSON.stringify(wanted)}; expected a value, { $eq } or { $contains } of a string, number, boolean or null`,
   );
 }

@@ -8,10 +8,10 @@ type Asked = Pick<Request, 'params'>;
 export interface Rule {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   path: string;
-  /** `threads:create`; none: whoever is authenticated may. */
-  event?: string;
-  /** Whose metadata filters are about; of `other` none can be checked. */
-  kind: 'threads' | 'assistants' | 'other';
+  /** `threads:create` */
+  event: string;
+  /** Whose metadata filters are about. */
+  kind: 'threads' | 'assistants' | 'crons';
   /** What the handler sees, and may change. */
   value: (req: Asked, body: Body) => Body;
   /** Takes over what the handler changed. */
@@ -20,22 +20,27 @@ export interface Rule {
   ids?: (req: Asked, body: Body) => string[];
   /** Something is made of the body's metadata. */
   creates?: 'record' | 'run';
-  /** The body's metadata says what is found. */
-  finds?: 'list' | 'count';
+  /** The body's metadata are merged into those of the records. */
+  changes?: true;
+  /** The route looks for records, and finds only such as `requiredOf` says. */
+  finds?: true;
   /** The next rule of the route is asked too. */
   more?: boolean;
   /** Bodies of runs, which are to know their user. */
   runs?: (body: Body) => Body[];
+  /** Whose metadata get the values of the filters; default: the runs', or the body's. */
+  stamps?: (body: Body) => Body[];
 }
 
-type Choice = Partial<Omit<Rule, 'method' | 'path' | 'event'>>;
+type Choice = Partial<Omit<Rule, 'method' | 'path' | 'event' | 'kind'>> & Pick<Rule, 'kind'>;
 
 const thread: Choice = { kind: 'threads', ids: (req) => [param(req, 'thread_id')] };
 const assistant: Choice = { kind: 'assistants', ids: (req) => [param(req, 'assistant_id')] };
 const keepMetadata = (body: Body, value: Body) => {
   if (Object.keys((value['metadata'] ?? {}) as Body).length > 0) body['metadata'] = value['metadata'];
 };
-const made: Choice = { creates: 'record', apply: keepMetadata };
+const made = { creates: 'record', apply: keepMetadata } as const;
+const patched = { changes: true, apply: keepMetadata } as const;
 const own = (body: Body) => [body];
 const run: Choice = {
   ...thread,
@@ -49,8 +54,11 @@ const run: Choice = {
   },
 };
 const batch = (body: Body) => (Array.isArray(body['items']) ? body['items'].filter(isObject) : []);
-const started = (body: Body) => (body['method'] === 'run.start' && isObject(body['params']) ? [body['params']] : []);
-const cron: Choice = { kind: 'other' };
+const ordered =
+  (...methods: unknown[]) =>
+  (body: Body) =>
+    methods.includes(body['method']) && isObject(body['params']) ? [body['params']] : [];
+const cron: Choice = { kind: 'crons', ids: (req) => [param(req, 'cron_id')] };
 
 /** Every route that asks; the first that matches counts. */
 export const RULES: readonly Rule[] = [
@@ -59,21 +67,21 @@ export const RULES: readonly Rule[] = [
     kind: 'assistants',
     ids: (_req, body) => given(body['assistant_id']),
   }),
-  rule('post /assistants/search', 'assistants:search', { kind: 'assistants', finds: 'list' }),
-  rule('post /assistants/count', 'assistants:search', { kind: 'assistants', finds: 'count' }),
+  rule('post /assistants/search', 'assistants:search', { kind: 'assistants', finds: true }),
+  rule('post /assistants/count', 'assistants:search', { kind: 'assistants', finds: true }),
   rule('get /assistants/:assistant_id', 'assistants:read', assistant),
-  rule('patch /assistants/:assistant_id', 'assistants:update', { ...assistant, apply: keepMetadata }),
+  rule('patch /assistants/:assistant_id', 'assistants:update', { ...assistant, ...patched }),
   rule('delete /assistants/:assistant_id', 'assistants:delete', assistant),
-  rule('post /assistants/:assistant_id/latest', 'assistants:update', assistant),
-  rule('post /assistants/:assistant_id/versions', 'assistants:read', assistant),
+  rule('post /assistants/:assistant_id/latest', 'assistants:update', { ...assistant, finds: true }),
+  rule('post /assistants/:assistant_id/versions', 'assistants:read', { ...assistant, finds: true }),
   rule('get /assistants/:assistant_id/*rest', 'assistants:read', assistant),
 
   rule('post /threads', 'threads:create', { ...made, kind: 'threads', ids: (_req, body) => given(body['thread_id']) }),
-  rule('post /threads/search', 'threads:search', { kind: 'threads', finds: 'list' }),
-  rule('post /threads/count', 'threads:search', { kind: 'threads', finds: 'count' }),
+  rule('post /threads/search', 'threads:search', { kind: 'threads', finds: true }),
+  rule('post /threads/count', 'threads:search', { kind: 'threads', finds: true }),
   rule('post /threads/prune', 'threads:delete', { kind: 'threads', ids: (_req, body) => given(body['thread_ids']) }),
   rule('get /threads/:thread_id', 'threads:read', thread),
-  rule('patch /threads/:thread_id', 'threads:update', { ...thread, apply: keepMetadata }),
+  rule('patch /threads/:thread_id', 'threads:update', { ...thread, ...patched }),
   rule('delete /threads/:thread_id', 'threads:delete', thread),
   rule('post /threads/:thread_id/copy', 'threads:read', { ...thread, more: true }),
   rule('post /threads/:thread_id/copy', 'threads:create', {
@@ -87,15 +95,20 @@ export const RULES: readonly Rule[] = [
   rule('post /threads/:thread_id/history', 'threads:read', thread),
   rule('get /threads/:thread_id/state', 'threads:read', thread),
   rule('get /threads/:thread_id/state/:checkpoint_id', 'threads:read', thread),
-  rule('patch /threads/:thread_id/state', 'threads:update', { ...thread, apply: keepMetadata }),
+  rule('patch /threads/:thread_id/state', 'threads:update', { ...thread, ...patched }),
   rule('get /threads/:thread_id/history', 'threads:read', thread),
   rule('get /threads/:thread_id/stream', 'threads:read', thread),
   rule('post /threads/:thread_id/stream/events', 'threads:read', thread),
-  // Any command may begin or change a run.
-  rule('post /threads/:thread_id/commands', 'threads:create_run', { ...thread, creates: 'run', runs: started }),
+  // Any command may begin or change a run. That of a fork has the metadata of its thread.
+  rule('post /threads/:thread_id/commands', 'threads:create_run', {
+    ...thread,
+    creates: 'run',
+    runs: ordered('run.start', 'input.respond', 'state.fork'),
+    stamps: ordered('run.start', 'input.respond'),
+  }),
 
-  rule('post /threads/:thread_id/runs/crons', 'crons:create', { ...cron, more: true }),
-  rule('post /threads/:thread_id/runs/crons', 'threads:create_run', run),
+  rule('post /threads/:thread_id/runs/crons', 'threads:create_run', { ...run, more: true }),
+  rule('post /threads/:thread_id/runs/crons', 'crons:create', { ...made, kind: 'crons' }),
   rule('post /threads/:thread_id/runs', 'threads:create_run', run),
   rule('post /threads/:thread_id/runs/wait', 'threads:create_run', run),
   rule('post /threads/:thread_id/runs/stream', 'threads:create_run', run),
@@ -104,12 +117,12 @@ export const RULES: readonly Rule[] = [
   rule('delete /threads/:thread_id/runs/:run_id', 'threads:delete', thread),
   rule('post /threads/:thread_id/runs/:run_id/cancel', 'threads:update', thread),
 
-  rule('post /runs/crons', 'crons:create', { ...cron, runs: own }),
-  rule('post /runs/crons/search', 'crons:search', cron),
-  rule('post /runs/crons/count', 'crons:search', cron),
+  rule('post /runs/crons', 'crons:create', { ...made, kind: 'crons', runs: own }),
+  rule('post /runs/crons/search', 'crons:search', { kind: 'crons', finds: true }),
+  rule('post /runs/crons/count', 'crons:search', { kind: 'crons', finds: true }),
   rule('post /runs/crons/:cron_id/backfill', 'crons:update', cron),
   rule('get /runs/crons/:cron_id', 'crons:read', cron),
-  rule('patch /runs/crons/:cron_id', 'crons:update', cron),
+  rule('patch /runs/crons/:cron_id', 'crons:update', { ...cron, ...patched }),
   rule('delete /runs/crons/:cron_id', 'crons:delete', cron),
   rule('post /runs', 'threads:create_run', { ...run, ids: () => [] }),
   rule('post /runs/wait', 'threads:create_run', { ...run, ids: () => [] }),
@@ -120,13 +133,12 @@ export const RULES: readonly Rule[] = [
   rule('get /runs/:run_id/*rest', 'threads:read', { kind: 'threads', ids: (req) => [param(req, 'run_id')] }),
 ];
 
-function rule(route: string, event?: string, choice: Choice = {}): Rule {
+function rule(route: string, event: string, choice: Choice): Rule {
   const [method, path = ''] = route.split(' ');
   return {
     method: method as Rule['method'],
     path,
-    ...(event !== undefined && { event }),
-    kind: 'other',
+    event,
     value: (req, body) => ({ ...body, metadata: { ...(body['metadata'] as Body | null) }, ...req.params }),
     ...choice,
   };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { Client } from '@langchain/langgraph-sdk';
+import { Client, type Cron } from '@langchain/langgraph-sdk';
 import { WebSocket } from 'ws';
 import { OPERATIONS } from '../../api/openapi/index.js';
 import { House } from '../support/house.js';
@@ -157,6 +157,17 @@ describe('runs', () => {
   });
 });
 
+it('crons are made and changed with what the handler says', async () => {
+  const cron = await ada.crons.create('whoami', { schedule: '0 0 1 1 *', metadata: { owner: 'bob' } });
+  const { cron_id: id } = cron as Cron;
+  expect((cron as Cron).metadata).toEqual({ owner: 'ada', created: 'by ada' });
+  expect(await bob.crons.search()).toEqual([]);
+  const { metadata } = await admin.crons.update(id, { metadata: { owner: 'bob', created: 'by bob' } });
+  expect(metadata).toEqual({ owner: 'bob', created: 'by bob', updated: 'by root' });
+  await expect(ada.crons.delete(id)).rejects.toThrow(`HTTP 404: Cron not found: ${id}`);
+  await bob.crons.delete(id);
+});
+
 describe('the store', () => {
   it('is moved to where the handler says', async () => {
     await ada.store.putItem(['notes'], 'k', { of: 'ada' });
@@ -197,6 +208,37 @@ it('protocol v2 is behind the same gate, and has no other door', async () => {
   const { run_id: runId } = (await ada.runs.list(id))[0] ?? { run_id: '' };
   await ada.runs.join(id, runId);
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
+});
+
+it('an answer and a fork by protocol v2 run for who orders them, whatever they say', async () => {
+  const { thread_id: id } = await ada.threads.create();
+  const order = async (method: string, params: object) => {
+    const response = await fetch(`${url}/threads/${id}/commands`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer ada', 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 1, method, params }),
+    });
+    expect(await response.json()).toMatchObject({ type: 'success' });
+    const [run] = await ada.runs.list(id, { limit: 1 });
+    await ada.runs.join(id, run?.run_id ?? '');
+    return ada.threads.get(id);
+  };
+  const { interrupts } = await order('run.start', { assistant_id: 'asks', input: {} });
+  const [question] = Object.values(interrupts).flat();
+  const { metadata, values } = await order('input.respond', {
+    interrupt_id: question?.id,
+    response: 'me',
+    config: { configurable: { langgraph_auth_user_id: 'root' } },
+    metadata: { owner: 'root' },
+  });
+  expect([values, metadata]).toMatchObject([{ text: 'me', user: { id: 'ada' } }, { owner: 'ada' }]);
+  const before = (await ada.threads.getHistory(id)).find(({ next }) => next[0] === 'say');
+  const fork = await order('state.fork', {
+    checkpoint_id: before?.checkpoint.checkpoint_id,
+    config: { configurable: { langgraph_auth_user_id: 'root' } },
+  });
+  expect(fork.values).toMatchObject({ user: { id: 'ada' } });
+  expect((await ada.runs.list(id)).map((run) => run.metadata?.['owner'])).toEqual(['ada', 'ada', 'ada']);
 });
 
 it('a WebSocket is authenticated like any request, and each of its commands is asked about', async () => {

@@ -76,6 +76,10 @@ describe('system assistants', () => {
     };
     expect(await names({ metadata: { created_by: 'system' } })).toEqual([['Hiring', 'hiring.intake', 'research'], 3]);
     expect(await names({ metadata: { created_by: 'user' } })).toEqual([[], 0]);
+    const required = { equal: { created_by: 'system' }, contains: {} };
+    expect(await names({ required, name: 'hiring' })).toEqual([['Hiring', 'hiring.intake'], 2]);
+    expect(await names({ required, metadata: { created_by: 'user' } })).toEqual([[], 0]);
+    expect(await names({ required: { ...required, contains: { created_by: ['system'] } } })).toEqual([[], 0]);
     expect(await names({ graphId: 'research' })).toEqual([['research'], 1]);
     expect(await names({ name: 'HIRING' })).toEqual([['Hiring', 'hiring.intake'], 2]);
     expect(await names({ name: 'g.i' })).toEqual([['hiring.intake'], 1]);
@@ -146,6 +150,9 @@ describe('assistants of users', () => {
     const { updatedAt: made, ...secondAsMade } = second;
     expect(await store.listVersions(who, id, { ...page, limit: 1 })).toEqual([{ ...secondAsMade, createdAt: made }]);
     expect(await numbers(id, { metadata: { stage: 'draft' } })).toEqual([1]);
+    const required = { equal: { stage: 'done' }, contains: {} };
+    expect(await numbers(id, { required })).toEqual([2]);
+    await expect(store.setLatestVersion(who, id, 1, required)).rejects.toMatchObject({ code: 'not_found' });
     expect((await store.updateAssistant(who, id, {})).version).toBe(3);
     await expect(store.setLatestVersion(who, id, 9)).rejects.toMatchObject({
       code: 'not_found',

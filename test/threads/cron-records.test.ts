@@ -111,6 +111,10 @@ describe('the record of a cron', () => {
     expect(await ids({ sortBy: 'cron_id', limit: 1, offset: 1 })).toEqual([byId[1]]);
     expect(await ids({ metadata: { tags: ['b'] } })).toEqual([a.cronId]);
     expect(await store.countCrons(who, { metadata: { team: 'x' } })).toBe(2);
+    const required = { equal: { team: 'x' }, contains: { tags: ['b', 'a'] } };
+    expect(await ids({ required })).toEqual([a.cronId]);
+    expect(await ids({ required, enabled: false })).toEqual([]);
+    expect(await store.countCrons(who, { required })).toBe(1);
     expect(await store.countCrons(who, {})).toBe(3);
   });
 

@@ -136,6 +136,29 @@ describe('searching threads', () => {
     expect(await store.countThreads(caller('search'), {})).toBe(2);
   });
 
+  it('holds to what is required beside the metadata that are looked for', async () => {
+    const lists = [['a'], ['b', 'a'], ['b'], 'a', [['a']], { a: 1 }];
+    const ids: string[] = [];
+    for (const [n, list] of lists.entries())
+      ids.push(await newThread('required', { metadata: { n, 'of.$': list, owner: n % 2 } }));
+    const [a, both, b, text] = ids;
+    await newThread('elsewhere', { metadata: { 'of.$': ['a'] } });
+    for (const [required, wanted] of [
+      [{ equal: {}, contains: { 'of.$': ['a'] } }, [a, both]],
+      [{ equal: {}, contains: { 'of.$': ['a', 'b'] } }, [both]],
+      [{ equal: {}, contains: { 'of.$': [] } }, [a, both, b, ids[4]]],
+      [{ equal: { owner: 1 }, contains: { 'of.$': ['a'] } }, [both]],
+      [{ equal: { 'of.$': 'a' }, contains: {} }, [text]],
+      [{ equal: { 'of.$': 'a' }, contains: { 'of.$': ['a'] } }, []],
+    ] as const) {
+      expect(await found('required', { required, sortBy: 'created_at', sortOrder: 'asc' })).toEqual(wanted);
+      expect(await store.countThreads(caller('required'), { required })).toBe(wanted.length);
+    }
+    const required = { equal: { owner: 1 }, contains: {} };
+    expect(await found('required', { required, metadata: { owner: 0 } })).toEqual([]);
+    expect(await found('required', { required, metadata: { n: 1 } })).toEqual([both]);
+  });
+
   it('sorts, pages, and takes status and ids', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 4; n += 1) ids.push(await newThread('sorted'));
