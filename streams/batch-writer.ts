@@ -1,6 +1,7 @@
 import type { Collection, OptionalUnlessRequiredId } from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
 import { batchBytes, type EventBatch } from './event-batch.js';
+import type { LargeTexts } from './large-texts.js';
 import type { EventDocument, LogTails } from './log-tail.js';
 import { answeredWithin, isTransient, writeFailures } from './mongo-errors.js';
 import { MongoRunLog } from './mongo-run-log.js';
@@ -23,6 +24,7 @@ const MAX_RETRY_MS = 2_000;
 export interface BatchWriterOptions {
   events: Collection<EventDocument>;
   tails: LogTails;
+  largeTexts: LargeTexts;
   retentionMs: number;
   /** Told of every batch that is durable. */
   onWritten: (batch: EventBatch) => void;
@@ -56,6 +58,7 @@ export class BatchWriter {
     const log = new MongoRunLog(scope, {
       ready: (ready, urgent) => this.#schedule(ready, urgent),
       closed: (closed) => this.#forget(closed),
+      storeText: (name, text) => this.#options.largeTexts.store(name, text),
     });
     this.#open.add(log);
     return log;

@@ -1,4 +1,5 @@
 import type { Fence, StoredEvent } from '../protocol/index.js';
+import type { LargeText } from './large-texts.js';
 import type { EventReference } from './ports.js';
 
 /**
@@ -26,11 +27,13 @@ export interface BatchedEvent {
   /** JSON text, without what `refs` stand for. */
   data: string;
   refs?: EventReference[];
+  /** Where `data` lies instead. */
+  large?: LargeText;
   at: Date;
 }
 
 /** An event as it lies in the log. */
-export type LoggedEvent = StoredEvent & Pick<BatchedEvent, 'refs'>;
+export type LoggedEvent = StoredEvent & Pick<BatchedEvent, 'refs' | 'large'>;
 
 /** Keeps the offset of a log whose events have expired. It never expires; it sorts below every batch and above older marks. */
 export interface TailMark {

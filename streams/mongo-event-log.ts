@@ -10,6 +10,7 @@ import {
 import { BatchWriter } from './batch-writer.js';
 import { logName } from './event-batch.js';
 import { EventReader } from './event-reader.js';
+import { LargeTexts, type TextPart } from './large-texts.js';
 import { LiveBatchHub } from './live-batches.js';
 import { LogTails, type EventDocument } from './log-tail.js';
 import { isTransient } from './mongo-errors.js';
@@ -18,6 +19,7 @@ import type { EventLog, ReadReferences, RunLogScope } from './ports.js';
 import { WholeEvents } from './whole-events.js';
 
 const COLLECTION = 'events';
+const PARTS = 'event_parts';
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const DEFAULT_POLL_MS = 1_000;
 /** While the change stream is there, a quiet follower reads this much less often by and by. */
@@ -46,11 +48,15 @@ export interface MongoEventLogOptions {
   pollMs?: number;
 }
 
-/** Indexes of the collection `events`: ranges of a log, and expiry. Idempotent. */
+/** Indexes of the collections `events` (ranges of a log, and expiry) and `event_parts`. Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
   await db.collection(COLLECTION).createIndexes([
     // Ranges over `_id` would do, but SecantusDB scans the collection for them.
     { key: { log: 1, seq: 1 }, name: 'log_seq' },
+    { key: { expiresAt: 1 }, name: 'expiry', expireAfterSeconds: 0 },
+  ]);
+  await db.collection(PARTS).createIndexes([
+    { key: { log: 1 }, name: 'log' },
     { key: { expiresAt: 1 }, name: 'expiry', expireAfterSeconds: 0 },
   ]);
 }
@@ -61,10 +67,11 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
   const events = db.collection<EventDocument>(COLLECTION, { timeoutMS: OPERATION_TIMEOUT_MS });
   const hub = new LiveBatchHub(db.collection<EventDocument>(COLLECTION), events);
   const reads = new PageReads(events);
-  const wholeEvents = new WholeEvents(options.readReferences);
+  const largeTexts = new LargeTexts(db.collection<TextPart>(PARTS, { timeoutMS: OPERATION_TIMEOUT_MS }), retentionMs);
+  const wholeEvents = new WholeEvents(largeTexts, options.readReferences);
   let closed = false;
   const tails = new LogTails(events);
-  const writer = new BatchWriter({ events, tails, retentionMs, onWritten: (batch) => hub.tell(batch) });
+  const writer = new BatchWriter({ events, tails, largeTexts, retentionMs, onWritten: (batch) => hub.tell(batch) });
 
   async function logOf(caller: Caller, action: string, threadId: string): Promise<string> {
     guardIds(caller.tenant, threadId);
@@ -157,7 +164,8 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
     },
 
     async deleteThread(caller, threadId) {
-      await events.deleteMany({ log: await logOf(caller, 'event.delete', threadId) });
+      const log = await logOf(caller, 'event.delete', threadId);
+      await Promise.all([events.deleteMany({ log }), largeTexts.delete(log)]);
     },
 
     async close() {

@@ -10,10 +10,11 @@ import {
   type TailMark,
 } from './event-batch.js';
 import { guardFence, type WriterPlace } from './log-tail.js';
+import type { LargeText } from './large-texts.js';
 import type { NewEvent, RunLog, RunLogScope } from './ports.js';
 
-/** A document may have 16 MB; the rest is for names and numbers around the text. */
-const MAX_EVENT_BYTES = 15 * 2 ** 20;
+/** The text of a larger event is stored beside the log. */
+const MAX_EVENT_BYTES = 8 * 2 ** 20;
 const MAX_BATCH_BYTES = 4 * 2 ** 20;
 /** Bounds what a log may hold that the database has not taken yet. */
 const MAX_BUFFERED_BYTES = 32 * 2 ** 20;
@@ -36,6 +37,8 @@ export interface RunLogEvents {
   /** The log has something to write; urgent: now. */
   ready(log: MongoRunLog, urgent: boolean): void;
   closed(log: MongoRunLog): void;
+  /** Stores a text beside the log. */
+  storeText(log: string, text: string): { large: LargeText; stored: Promise<void> };
 }
 
 /**
@@ -76,13 +79,18 @@ export class MongoRunLog implements RunLog {
     if (this.#closed)
       throw new ColloquyError('internal', `event log ${this.name} is closed; cannot append ${event.event}`);
     if (this.#error !== undefined) return;
-    const bytes = Buffer.byteLength(event.data) + event.event.length + event.ns.length + 100;
-    if (this.#refuses(event, bytes)) return;
-    const { ns, event: name, data, refs, after } = event;
-    const buffered: BufferedEvent = { ns, event: name, data, ...(refs && { refs }), at: new Date(), bytes };
+    const { ns, event: name, refs } = event;
+    const length = Buffer.byteLength(event.data);
+    const beside = length > MAX_EVENT_BYTES ? this.#hooks.storeText(this.name, event.data) : undefined;
+    const data = beside === undefined ? event.data : '';
+    const bytes = (beside === undefined ? length : 0) + name.length + ns.length + 100;
+    if (this.#isFull(bytes)) return;
+    const large = beside && { large: beside.large };
+    const buffered: BufferedEvent = { ns, event: name, data, ...(refs && { refs }), ...large, at: new Date(), bytes };
     this.#buffer.push(buffered);
     this.#bufferedBytes += bytes;
     this.#appended += 1;
+    const after = beside === undefined ? event.after : Promise.all([event.after, beside.stored]);
     if (after === undefined) return this.#hooks.ready(this, this.#appended === 1);
     buffered.waits = true;
     this.#once(after, () => delete buffered.waits);
@@ -185,15 +193,8 @@ export class MongoRunLog implements RunLog {
     );
   }
 
-  #refuses(event: NewEvent, bytes: number): boolean {
-    if (bytes > MAX_EVENT_BYTES) {
-      this.fail(
-        new ColloquyError(
-          'too_large',
-          `event ${event.event} of run ${this.#scope.runId} has ${bytes} bytes; at most ${MAX_EVENT_BYTES} fit`,
-        ),
-      );
-    } else if (this.#bufferedBytes + bytes > MAX_BUFFERED_BYTES || this.#buffer.length >= MAX_BUFFERED_EVENTS) {
+  #isFull(bytes: number): boolean {
+    if (this.#bufferedBytes + bytes > MAX_BUFFERED_BYTES || this.#buffer.length >= MAX_BUFFERED_EVENTS) {
       const held = `${this.#buffer.length} events of ${this.#bufferedBytes} bytes`;
       this.fail(
         new ColloquyError('too_large', `run ${this.#scope.runId} sends faster than the event log takes: ${held} wait`),

@@ -1,22 +1,25 @@
 import { ColloquyError, type StoredEvent } from '../protocol/index.js';
-import type { LoggedEvent } from './event-batch.js';
-import type { ReadReferences } from './ports.js';
+import { logName, type LoggedEvent } from './event-batch.js';
+import type { LargeTexts } from './large-texts.js';
+import type { EventReference, ReadReferences } from './ports.js';
 
 /** Puts events together with the values that they refer to; an event that many follow once. */
 export class WholeEvents {
+  readonly #largeTexts: LargeTexts;
   readonly #read: ReadReferences | undefined;
   readonly #whole = new WeakMap<LoggedEvent, Promise<StoredEvent | undefined>>();
 
-  constructor(read: ReadReferences | undefined) {
+  constructor(largeTexts: LargeTexts, read: ReadReferences | undefined) {
+    this.#largeTexts = largeTexts;
     this.#read = read;
   }
 
   /** In their order. An event of which a value is gone is passed over, like one that has expired. */
   async of(events: LoggedEvent[]): Promise<StoredEvent[]> {
-    if (events.every((event) => event.refs === undefined)) return events;
+    if (events.every(isWhole)) return events;
     const whole: StoredEvent[] = [];
     for (const event of events) {
-      const put = event.refs === undefined ? event : await this.#once(event);
+      const put = isWhole(event) ? event : await this.#once(event);
       if (put !== undefined) whole.push(put);
     }
     return whole;
@@ -30,7 +33,14 @@ export class WholeEvents {
     return known;
   }
 
-  async #put({ refs = [], ...event }: LoggedEvent): Promise<StoredEvent | undefined> {
+  async #put({ refs = [], large, ...event }: LoggedEvent): Promise<StoredEvent | undefined> {
+    const { tenant, threadId } = event;
+    const text = large === undefined ? event.data : await this.#largeTexts.read(logName(tenant, threadId), large);
+    if (text === undefined) return undefined;
+    return refs.length === 0 ? { ...event, data: text } : this.#refer({ ...event, data: text }, refs);
+  }
+
+  async #refer(event: StoredEvent, refs: EventReference[]): Promise<StoredEvent | undefined> {
     const { tenant, threadId, seq } = event;
     if (this.#read === undefined) {
       throw new ColloquyError(
@@ -49,4 +59,8 @@ export class WholeEvents {
     }
     return { ...event, data: data + event.data.slice(from) };
   }
+}
+
+function isWhole({ refs, large }: LoggedEvent): boolean {
+  return refs === undefined && large === undefined;
 }

@@ -9,6 +9,7 @@ import { StepProgress } from '../../steps/progress.js';
 import { runStep, toWireText } from '../../steps/index.js';
 import type { LoggedEvent } from '../../streams/event-batch.js';
 import type { NewEvent } from '../../streams/index.js';
+import { LargeTexts } from '../../streams/large-texts.js';
 import { WholeEvents } from '../../streams/whole-events.js';
 import { MongoHeads, MongoSaver, StateCache, StepSaver, ValueTexts, ensureStateIndexes } from '../../threads/index.js';
 import { SCENARIOS, type Scenario, type Turn } from '../support/graphs.js';
@@ -215,7 +216,7 @@ async function stepped(
 /** Events with the values they refer to, as readers of the log get them. */
 async function wholeEvents(saver: MongoSaver, threadId: string, events: NewEvent[]): Promise<NewEvent[]> {
   const texts = new ValueTexts(toWireText);
-  const reader = new WholeEvents(async (_tenant, _thread, keys) => {
+  const reader = new WholeEvents(new LargeTexts(db.collection('event_parts'), 0), async (_tenant, _thread, keys) => {
     const found = keys.map(async (key) => [key, await saver.valueText(threadId, key, texts)] as const);
     return new Map(await Promise.all(found));
   });

@@ -279,6 +279,28 @@ describe('following events', () => {
     expect(reader.atEnd).toBe(true);
   });
 
+  it('asks the database little for many who begin together', async () => {
+    const threadIds = Array.from({ length: 4 }, () => randomUUID());
+    for (const threadId of threadIds) await write(threadId, 5);
+    const reader = await openEventLog(database, { client: { monitorCommands: true } });
+    let reads = 0;
+    let open = 0;
+    let most = 0;
+    reader.client.on('commandStarted', ({ commandName }) => {
+      if (commandName !== 'find') return;
+      reads += 1;
+      open += 1;
+      most = Math.max(most, open);
+    });
+    reader.client.on('commandSucceeded', ({ commandName }) => void (commandName === 'find' && (open -= 1)));
+    const all = threadIds.flatMap((threadId) => Array.from({ length: 25 }, () => collect(reader.log, threadId, 3, 2)));
+    for (const events of await Promise.all(all)) expect(offsets(events)).toEqual([3, 4, 5]);
+    expect(most).toBeLessThanOrEqual(8);
+    // Two reads a follower if each asked for itself.
+    expect(reads).toBeLessThan(100);
+    await reader.close();
+  });
+
   it('ends with its signal, while it waits and before it began', async () => {
     const end = new AbortController();
     const waiting = log.follow(caller(), randomUUID(), { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]();

@@ -285,13 +285,36 @@ describe('writing events', () => {
     await server.close();
   });
 
-  it('names the size of an event that does not fit', async () => {
-    const run = log.open(scope(randomUUID()));
-    run.append(said('x'.repeat(16 * 2 ** 20)));
-    await expect(run.flush()).rejects.toMatchObject({
-      code: 'too_large',
-      message: expect.stringMatching(/16777\d{3} bytes/),
-    });
+  it('keeps events of any size, in order, until their thread is deleted', async () => {
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    // Characters of three bytes and of two code units, so that parts end in the middle of one.
+    const large = '€🦉'.repeat(3 * 2 ** 20);
+    run.append(said('before'));
+    run.append(said(large));
+    run.append(said('after'));
+    expect(await run.flush()).toBe(3);
+    await run.close();
+    const parts = client.db(database).collection('event_parts');
+    expect(await parts.countDocuments({ log: `acme/${threadId}` })).toBe(3);
+    const [before, told, after] = texts(await readAll(threadId));
+    expect([before, after]).toEqual(['before', 'after']);
+    expect(told === large).toBe(true);
+    await log.deleteThread(caller(), threadId);
+    expect(await parts.countDocuments({ log: `acme/${threadId}` })).toBe(0);
+  });
+
+  it('passes over an event whose text has expired', async () => {
+    const threadId = randomUUID();
+    const run = log.open(scope(threadId));
+    run.append(said('x'.repeat(9 * 2 ** 20)));
+    run.append(said('after'));
+    await run.close();
+    await client
+      .db(database)
+      .collection('event_parts')
+      .deleteMany({ log: `acme/${threadId}` });
+    expect(texts(await readAll(threadId))).toEqual(['after']);
   });
 
   it('splits what does not fit one document, in order', async () => {
@@ -335,5 +358,24 @@ describe('writing events', () => {
   it('refuses a tenant or a thread that could break out of its keys', () => {
     expect(() => log.open(scope('../other'))).toThrow('thread id is "../other"; expected a UUID in lower case');
     expect(() => log.open({ ...scope(randomUUID()), tenant: 'a/b' })).toThrow('tenant is "a/b"; expected a DNS label');
+  });
+
+  it('begins anew after a deletion, although it knows where the log went on', async () => {
+    const threadId = randomUUID();
+    const write = async (run: number, count: number) => {
+      const writing = log.open(scope(threadId, { fence: fence(run) }));
+      for (let n = 1; n <= count; n += 1) writing.append(said(n));
+      const tail = await writing.flush();
+      await writing.close();
+      return tail;
+    };
+    expect(await write(1, 9)).toBe(9);
+    expect(await log.tail(caller(), threadId)).toBe(9);
+    expect(await write(2, 2)).toBe(11);
+    expect(await log.tail(caller(), threadId)).toBe(11);
+    await log.deleteThread(caller(), threadId);
+    expect(await log.tail(caller(), threadId)).toBe(0);
+    expect(await write(1, 2)).toBe(2);
+    expect(await log.tail(caller(), threadId)).toBe(2);
   });
 });
