@@ -57,6 +57,18 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(runs.map((run) => run.status)).toEqual(['success', 'success']);
   });
 
+  it('streams an update that no document of the database could hold', async () => {
+    const sizes: number[] = [];
+    for await (const { event, data } of client.runs.stream(await newThread(), 'bulky', {
+      input: {},
+      streamMode: 'updates',
+    })) {
+      if (event === 'updates') sizes.push((data as { say: { log: string[] } }).say.log[0]?.length ?? 0);
+      else expect(event).toBe('metadata');
+    }
+    expect(sizes).toEqual([20 * 2 ** 20]);
+  });
+
   it('finds the states that a run has left by its metadata', async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] }, metadata: { topic: 'greeting' } });
