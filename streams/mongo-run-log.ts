@@ -81,12 +81,12 @@ export class MongoRunLog implements RunLog {
     if (this.#error !== undefined) return;
     const { ns, event: name, refs } = event;
     const length = Buffer.byteLength(event.data);
-    const beside = length > MAX_EVENT_BYTES ? this.#hooks.storeText(this.name, event.data) : undefined;
-    const data = beside === undefined ? event.data : '';
-    const bytes = (beside === undefined ? length : 0) + name.length + ns.length + 100;
+    const isLarge = length > MAX_EVENT_BYTES;
+    const bytes = (isLarge ? 0 : length) + name.length + ns.length + 100;
     if (this.#isFull(bytes)) return;
-    const large = beside && { large: beside.large };
-    const buffered: BufferedEvent = { ns, event: name, data, ...(refs && { refs }), ...large, at: new Date(), bytes };
+    const beside = isLarge ? this.#hooks.storeText(this.name, event.data) : undefined;
+    const text = beside === undefined ? { data: event.data } : { data: '', large: beside.large };
+    const buffered: BufferedEvent = { ns, event: name, ...text, ...(refs && { refs }), at: new Date(), bytes };
     this.#buffer.push(buffered);
     this.#bufferedBytes += bytes;
     this.#appended += 1;

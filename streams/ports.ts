@@ -41,8 +41,8 @@ export interface RunLog {
   /** Buffers; returns at once. After an error of the log every flush throws it. */
   append(event: NewEvent): void;
   /**
-   * Resolves, with the offset of the last event, when everything appended before is durable. Errors: `fence_lost`; `too_large` for an event
-   * or a backlog that does not fit; `unavailable`.
+   * Resolves, with the offset of the last event, when everything appended before is durable. Errors: `fence_lost`; `too_large` for a backlog
+   * that does not fit; `unavailable`.
    */
   flush(): Promise<number>;
   /** Flushes and forgets the log. */
@@ -73,7 +73,7 @@ export interface EventLog {
   ): AsyncIterable<StoredEvent[]>;
   /**
    * Adds an event of the thread itself: it belongs to no run (`runId` is empty). Whoever writes the thread goes on writing. Answers its
-   * offset. Errors: `too_large`, `unavailable`.
+   * offset. Errors: `unavailable`.
    */
   append(caller: Caller, threadId: string, event: NewEvent): Promise<number>;
   /** Removes the events of a thread. Idempotent. */
