@@ -67,6 +67,10 @@ export function tailMark(log: string, tail: number): TailMark {
   return { _id: `${log}/#${String(tail).padStart(SEQ_WIDTH, '0')}`, log, seq: tail - MARK_SHIFT };
 }
 
+export function isBatch(document: EventBatch | TailMark): document is EventBatch {
+  return 'events' in document;
+}
+
 /** Length of the text of a batch, in characters. */
 export function batchBytes(batch: Pick<EventBatch, 'events'>): number {
   return batch.events.reduce((sum, event) => sum + event.data.length, 0);

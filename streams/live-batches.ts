@@ -1,11 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChangeStream, ChangeStreamInsertDocument, Collection } from 'mongodb';
-import { batchBytes, parseBatchKey, type EventBatch } from './event-batch.js';
+import { batchBytes, isBatch, parseBatchKey, type EventBatch } from './event-batch.js';
 import type { EventDocument } from './log-tail.js';
 
+/** A batch up to so many bytes comes with the change that tells of it. A larger one is read where somebody follows: every process hears of all. */
+const TOLD_BYTES = 16 * 1024;
+const isSmall = { $lte: [{ $bsonSize: '$fullDocument' }, TOLD_BYTES] };
 const PIPELINE = [
   { $match: { operationType: 'insert' } },
-  { $project: { _id: 1, operationType: 1, ns: 1, documentKey: 1 } },
+  {
+    $project: {
+      _id: 1,
+      operationType: 1,
+      ns: 1,
+      documentKey: 1,
+      fullDocument: { $cond: [isSmall, '$fullDocument', '$$REMOVE'] },
+    },
+  },
 ];
 
 /** Batches that one read asks for. */
@@ -107,9 +118,12 @@ function goingOn(batches: EventBatch[], seq: number): EventBatch[] | undefined {
   return going.length > 0 ? going : undefined;
 }
 
+/** The change stream leaves out what is large. */
+type Change = Omit<ChangeStreamInsertDocument<EventDocument>, 'fullDocument'> & { fullDocument?: EventDocument };
+
 /**
- * Hands batches to the followers of their logs as they are inserted. One change stream a process tells of them, and one read at a time brings
- * those that somebody follows, of all logs together. All of this is a favour: what does not come this way followers read by themselves.
+ * Hands batches to the followers of their logs as they are inserted. One change stream a process brings them; where it leaves out a large one that
+ * somebody follows, one read at a time does, of all logs together. All of this is a favour: what does not come this way followers read by themselves.
  */
 export class LiveBatchHub {
   readonly #events: Collection<EventDocument>;
@@ -117,6 +131,8 @@ export class LiveBatchHub {
   readonly #followers = new Map<string, Set<Follower>>();
   /** Keys of batches to read, each with its log. */
   readonly #wanted = new Map<string, string>();
+  /** Logs of the batches that are being read. */
+  #read: ReadonlySet<string> = new Set();
   #reading = false;
   #stream: ChangeStream<EventDocument> | undefined;
   #listening = false;
@@ -176,7 +192,7 @@ export class LiveBatchHub {
 
   #watch(): void {
     if (this.#stream !== undefined || this.#reopen !== undefined || this.#closed) return;
-    const stream = this.#events.watch<EventDocument, ChangeStreamInsertDocument<EventDocument>>(PIPELINE);
+    const stream = this.#events.watch<EventDocument, Change & ChangeStreamInsertDocument<EventDocument>>(PIPELINE);
     this.#stream = stream;
     // The first token says that the stream is open; what was inserted before it, followers read themselves.
     stream.once('resumeTokenChanged', () => {
@@ -188,22 +204,29 @@ export class LiveBatchHub {
     stream.on('close', () => this.#restart(stream));
   }
 
-  #changed(change: ChangeStreamInsertDocument<EventDocument>): void {
+  #changed({ documentKey, fullDocument: batch }: Change): void {
     this.#failures = 0;
-    const id = String(change.documentKey._id);
+    const id = String(documentKey._id);
     const key = parseBatchKey(id);
     if (key === undefined || !this.#followers.has(key.log)) return;
+    if (batch !== undefined && isBatch(batch) && !this.#awaits(key.log)) return this.tell(batch);
     this.#wanted.set(id, key.log);
-    void this.#read();
+    void this.#readWanted();
+  }
+
+  /** A batch of the log is on its way; what comes after it goes the same way, so that it is not there before. */
+  #awaits(log: string): boolean {
+    return this.#read.has(log) || [...this.#wanted.values()].includes(log);
   }
 
   /** Brings what is wanted; what comes to be wanted meanwhile goes with the next read. */
-  async #read(): Promise<void> {
+  async #readWanted(): Promise<void> {
     if (this.#reading) return;
     this.#reading = true;
     while (this.#wanted.size > 0 && !this.#closed) {
       const begun = performance.now();
       const wanted = new Map([...this.#wanted].slice(0, READ_BATCHES));
+      this.#read = new Set(wanted.values());
       for (const id of wanted.keys()) this.#wanted.delete(id);
       try {
         const found = this.#reads.find<EventBatch>({ _id: { $in: [...wanted.keys()] } });
@@ -216,6 +239,7 @@ export class LiveBatchHub {
       }
       for (const log of new Set(wanted.values()))
         for (const follower of this.#followers.get(log) ?? []) follower.miss();
+      this.#read = new Set();
       // As long as the read took, so that under load more batches share the next one.
       await sleep(performance.now() - begun);
     }
