@@ -15,7 +15,7 @@ const AWAKE = 'turn of one that is awake';
 
 export const idle: Bench = {
   name: 'idle',
-  question: `What do ${WAKES * CONVERSATIONS_PER_WAKE} conversations at rest cost, and how long does the turn take that wakes one?`,
+  question: `What do conversations at rest cost (${WAKES * CONVERSATIONS_PER_WAKE} if no other number is asked for), and how long does the turn take that wakes one?`,
 
   async run(house, { samples = WAKES }) {
     await house.worker();

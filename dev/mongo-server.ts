@@ -5,6 +5,7 @@ import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from './bina
 import type { Binary } from './binaries.js';
 import { LOOPBACK } from './ports.js';
 import { expireDocuments } from './secantus-expiry.js';
+import { SECANTUS_START } from './secantus-start.js';
 import { startOwned } from './server.js';
 import type { Server } from './server.js';
 import type { ServerOptions } from './servers.js';
@@ -66,26 +67,14 @@ function mongodArguments(folder: string, port: number): string[] {
   return [...place, '--replSet', REPLICA_SET, ...TRANSACTION_LIFETIME, '--quiet'];
 }
 
-/** Settings that no flag has. Without a file it would take one that lies in the working folder or the home. */
-const SECANTUS_SETTINGS = '[storage]\nttl_sweep_seconds = 0\n';
-
-/** Without `--sync-on-commit` a SIGKILL loses acknowledged writes. */
+/** Without `--sync-on-commit` a SIGKILL loses acknowledged writes. Without a file of settings it would take one that lies in the working folder or the home. */
 function secantusArguments(folder: string, port: number): string[] {
+  const script = `${folder}.py`;
   const settings = `${folder}.toml`;
-  writeFileSync(settings, SECANTUS_SETTINGS);
-  return [
-    '--config',
-    settings,
-    '--host',
-    LOOPBACK,
-    '--port',
-    String(port),
-    '--storage-path',
-    folder,
-    '--sync-on-commit',
-    '--log-level',
-    'WARNING',
-  ];
+  writeFileSync(script, SECANTUS_START);
+  writeFileSync(settings, '');
+  const place = ['--host', LOOPBACK, '--port', String(port), '--storage-path', folder];
+  return [script, '--config', settings, ...place, '--sync-on-commit', '--log-level', 'WARNING'];
 }
 
 async function probeMongo(uri: string, host: string, kind: Kind): Promise<void> {
@@ -136,7 +125,7 @@ async function secantus(toolsDir: string, say: ServerOptions['say']): Promise<Mo
   const bin = await ensureWheel(toolsDir, 'secantusdb', say);
   return {
     kind: 'secantusdb',
-    path: join(bin, 'secantusd-py'),
+    path: join(bin, 'python'),
     label: `SecantusDB (wheel secantusdb ${WHEELS.secantusdb})`,
   };
 }

@@ -17,7 +17,7 @@ import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
 import { ColloquyError, type Head } from '../protocol/index.js';
 import { ChannelValues, type Held } from './channel-values.js';
 import { readDeltaHistory } from './delta-history.js';
-import { MongoHeads } from './heads.js';
+import { MongoHeads, type HeadChange } from './heads.js';
 import type { Leaf } from './long-list.js';
 import { answeredWithin } from './mongo-errors.js';
 import { inPortions, mergeWrite, withEarly, type StateCommit } from './state-commit.js';
@@ -36,6 +36,7 @@ import {
 import { StateSerializer } from './state-serializer.js';
 import type { ValueTexts } from './value-texts.js';
 import { StateValues } from './state-values.js';
+import { Turns } from './turns.js';
 
 /** A commit that takes longer is given up: the step is tried again, and its fence shuts a late one out. */
 const COMMIT_MS = 45_000;
@@ -66,6 +67,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   readonly #exclusive: boolean;
   readonly #serializer: StateSerializer;
   #rev: number | undefined;
+  readonly #turns = new Turns();
 
   constructor(options: SaverOptions) {
     const serializer = new StateSerializer();
@@ -163,19 +165,18 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     const { threadId, ns } = this.address(config);
     const { documents, held } = this.encodeCheckpoint(config, checkpoint, metadata, newVersions);
     const heads = { [ns]: { checkpointId: checkpoint.id, run: 0, step: metadata.step ?? 0, base: 0, tail: 0 } };
-    const rev = await this.#expectedRev(threadId);
-    const head = () => Promise.resolve({ heads, ...(rev !== undefined && { rev }) });
-    try {
-      await this.commit(threadId, { inserts: documents, merges: [], head });
-      this.channels.committed(held);
-    } catch (error) {
-      // What was not stored is nothing to build on.
-      this.channels.release();
-      // Only a caller who numbers versions or repeats ids himself meets what is there already.
-      if ((error as { code?: unknown }).code !== 11000) throw error;
-      await this.commit(threadId, { inserts: [], merges: documents, head });
-    }
-    if (rev !== undefined) this.#rev = rev + 1;
+    await this.#inTurn(threadId, async (head) => {
+      try {
+        await this.commit(threadId, { inserts: documents, merges: [], head: head(heads) });
+        this.channels.committed(held);
+      } catch (error) {
+        // What was not stored is nothing to build on.
+        this.channels.release();
+        // Only a caller who numbers versions or repeats ids himself meets what is there already.
+        if ((error as { code?: unknown }).code !== 11000) throw error;
+        await this.commit(threadId, { inserts: [], merges: documents, head: head(heads) });
+      }
+    });
     return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
   }
 
@@ -187,13 +188,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   ): Promise<void> {
     const { threadId } = this.address(config);
     const { documents: merges, chunks: inserts } = this.encodeWrites(config, writes, taskId, taskPath);
-    const rev = await this.#expectedRev(threadId);
-    await this.commit(threadId, {
-      inserts,
-      merges,
-      head: () => Promise.resolve({ heads: {}, ...(rev !== undefined && { rev }) }),
-    });
-    if (rev !== undefined) this.#rev = rev + 1;
+    await this.#inTurn(threadId, (head) => this.commit(threadId, { inserts, merges, head: head({}) }));
   }
 
   override async deleteThread(threadId: string): Promise<void> {
@@ -233,6 +228,18 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
 
   readHead(threadId: string): Promise<Head> {
     return this.heads.readHead(this.tenant, threadId);
+  }
+
+  /** LangGraph does not wait for one commit of a thread before the next; at once, they would be refused for each other's sake. */
+  #inTurn(
+    threadId: string,
+    commit: (head: (heads: HeadChange['heads']) => StateCommit['head']) => Promise<unknown>,
+  ): Promise<void> {
+    return this.#turns.take(threadId, async () => {
+      const rev = await this.#expectedRev(threadId);
+      await commit((heads) => () => Promise.resolve({ heads, ...(rev !== undefined && { rev }) }));
+      if (rev !== undefined) this.#rev = rev + 1;
+    });
   }
 
   async #expectedRev(threadId: string): Promise<number | undefined> {

@@ -268,19 +268,21 @@ describe.each(SCENARIOS)('$name', (scenario) => {
   it.each(modesOf.map((modes) => ({ modes })))(
     'tells and leaves the same as in-process in $modes',
     async ({ modes }) => {
-      for (const subgraphs of [false, true]) {
+      const compare = async (subgraphs: boolean) => {
         const expected = await inProcess(scenario, modes, subgraphs);
         const failures = expected.turns.map((turn) => turn.error ?? null);
         scenario.turns.forEach((turn, i) =>
           turn.error ? expect(failures[i]).toMatch(turn.error) : expect(failures[i]).toBeNull(),
         );
-        for (const joinQuickStepsMs of [0, 60_000]) {
+        const compareJoined = async (joinQuickStepsMs: number) => {
           const { steps, references, ...actual } = await stepped(scenario, modes, subgraphs, joinQuickStepsMs);
           expectSame(actual, expected, scenario);
           if (modes.includes('values')) expect(references > 0).toBe(scenario.long ?? false);
           if (joinQuickStepsMs > 0) expect(steps).toEqual(scenario.turns.map(() => 1));
-        }
-      }
+        };
+        await Promise.all([0, 60_000].map(compareJoined));
+      };
+      await Promise.all([false, true].map(compare));
     },
   );
 });

@@ -119,8 +119,6 @@ function toolAgent() {
     .compile();
 }
 
-let flaky = 0;
-
 export const SCENARIOS: Scenario[] = [
   {
     name: 'a line of nodes',
@@ -368,7 +366,7 @@ export const SCENARIOS: Scenario[] = [
   {
     name: 'a retry policy',
     graph: () => {
-      flaky = 0;
+      let flaky = 0;
       return as(
         new StateGraph(Log)
           .addNode(
