@@ -7,6 +7,7 @@ const WAKES = 100;
 /** One in a hundred is awake at the end. */
 const CONVERSATIONS_PER_WAKE = 100;
 const CLIENTS = 16;
+const TOLD_EVERY = 1_000;
 const GOAL = 2;
 const INPUT = { text: 'hello' };
 
@@ -31,11 +32,16 @@ export const idle: Bench = {
     const threads: string[] = [];
     const total = samples * CONVERSATIONS_PER_WAKE;
     const notes = [`1 conversation: ${one}`];
+    let begun = performance.now();
     const beginSome = async () => {
       while (threads.length < total) {
         const place = threads.push('') - 1;
         threads[place] = await begin();
-        if (threads.length % 1_000 === 0) house.say(`${threads.length} conversations: ${memory(house)}`);
+        if (threads.length % TOLD_EVERY !== 0) continue;
+        const rate = (TOLD_EVERY * 1000) / (performance.now() - begun);
+        begun = performance.now();
+        notes.push(`${threads.length} conversations, the last begun at ${rate.toFixed(1)} a second: ${memory(house)}`);
+        house.say(notes.at(-1) ?? '');
       }
     };
     await Promise.all(Array.from({ length: CLIENTS }, beginSome));

@@ -60,6 +60,29 @@ describe('the embedded database', () => {
     await client.close();
   });
 
+  it('finds and writes by `_id` what the rest of a filter lets through', async () => {
+    const { address } = await start('mongodb');
+    const client = await MongoClient.connect(address);
+    const items = client.db('by_id').collection<{ _id: string; n: number }>('items');
+    await items.insertMany(['a', 'b', 'c'].map((_id, n) => ({ _id, n })));
+    expect(await items.findOne({ _id: 'b', n: 1 })).toEqual({ _id: 'b', n: 1 });
+    expect(await items.findOne({ _id: 'b', n: 2 })).toBeNull();
+    expect(await items.countDocuments({ _id: { $in: ['a', 'c', 'd'] }, n: { $gte: 1 } })).toBe(1);
+    expect(await items.countDocuments({ _id: 'a', $or: [{ n: 1 }, { n: 2 }] })).toBe(0);
+    expect(await items.findOneAndUpdate({ _id: 'b', n: { $lt: 1 } }, { $inc: { n: 10 } })).toBeNull();
+    expect((await items.updateOne({ _id: 'b', n: { $lt: 2 } }, { $inc: { n: 10 } })).modifiedCount).toBe(1);
+    await expect(items.updateOne({ _id: 'b', n: 1 }, { $inc: { n: 1 } }, { upsert: true })).rejects.toMatchObject({
+      code: 11000,
+    });
+    expect((await items.deleteMany({ _id: { $gte: 'b' }, n: 11 })).deletedCount).toBe(1);
+    expect((await items.deleteOne({ _id: 'c', n: 0 })).deletedCount).toBe(0);
+    expect(await items.find().sort({ _id: 1 }).toArray()).toEqual([
+      { _id: 'a', n: 0 },
+      { _id: 'c', n: 2 },
+    ]);
+    await client.close();
+  });
+
   it('tells of a crash, not of a kill that was asked for', async () => {
     const server = await start('mongodb');
     const crash = new Promise<string>((resolve) => server.process?.onCrash(resolve));
