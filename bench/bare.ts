@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
+import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import type { House } from './house.js';
 
 /** A turn and no more, on the same Temporal server. */
 export interface BareTemporal {
   /** Update-with-start of a new workflow: resolves when its activities are done. */
   firstTurn(steps: number): Promise<void>;
-  /** Resolves to a function that does one turn of a workflow that is there already. */
-  conversation(steps: number): Promise<() => Promise<void>>;
+  /** A workflow that is there already, and a function that does one turn of it. */
+  conversation(steps: number): Promise<{ handle: WorkflowHandle; turn: () => Promise<void> }>;
 }
 
 /** Starts a worker process of its own for the bare workflow, and a client. */
@@ -38,7 +38,7 @@ export async function startBare(house: House): Promise<BareTemporal> {
     },
     async conversation(steps) {
       const handle = client.workflow.getHandle(await start(steps));
-      return () => handle.executeUpdate('turn');
+      return { handle, turn: () => handle.executeUpdate('turn') };
     },
   };
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Client as TemporalClient, Connection } from '@temporalio/client';
+import { Client as TemporalClient, Connection, type WorkflowHandle } from '@temporalio/client';
 import { createConversations } from '../api/conversations.js';
-import { CONTROL_EVENTS, DEFAULT_TENANT, type Caller } from '../protocol/index.js';
+import { CONTROL_EVENTS, DEFAULT_TENANT, conversationId, type Caller } from '../protocol/index.js';
 import { systemAssistantId } from '../threads/index.js';
 import { DEFAULT_SETTINGS } from '../workflows/contract.js';
-import { startBare } from './bare.js';
+import { startBare, type BareTemporal } from './bare.js';
 import type { Bench } from './bench.js';
 import { openHouseStores, startInProcess } from './in-process.js';
 import { sdkClient, type House } from './house.js';
@@ -16,6 +16,7 @@ const WARMUP = 10;
 /** Turns of one thread; then another begins, so that no history gets long. */
 const TURNS = 50;
 const STEPS = 3;
+const COUNTED_TURNS = 20;
 const GOAL = 1.3;
 const INPUT = { text: 'hello' };
 
@@ -41,11 +42,12 @@ export const turn: Bench = {
         { name: OURS, once: renewed(() => overHttp(stepwise)) },
         { name: JOINED, once: renewed(() => overHttp(joined)) },
         { name: BELOW, once: renewed(below) },
-        { name: BARE, once: renewed(() => bare.conversation(STEPS)) },
+        { name: BARE, once: renewed(async () => (await bare.conversation(STEPS)).turn) },
         { name: GRAPH, once: renewed(() => graphTurns(inProcess)) },
       ],
       { rounds: samples, warmup: Math.min(WARMUP, samples) },
     );
+    const events = await historyEvents(house, { [OURS]: stepwise, [JOINED]: joined }, bare);
     const p50 = (name: string) => median(measured[name] ?? []);
     const floor = p50(BARE) + p50(GRAPH);
     const ratios = [p50(OURS) / floor, p50(JOINED) / floor] as const;
@@ -61,7 +63,10 @@ export const turn: Bench = {
         n: samples,
       },
       samples: measured,
-      notes: [`of the sum ${floor.toFixed(1)} ms: ${OURS} ${ratios[0].toFixed(2)}, ${JOINED} ${ratios[1].toFixed(2)}`],
+      notes: [
+        `of the sum ${floor.toFixed(1)} ms: ${OURS} ${ratios[0].toFixed(2)}, ${JOINED} ${ratios[1].toFixed(2)}`,
+        `history events a turn: ${events}`,
+      ],
     };
   },
 };
@@ -82,6 +87,33 @@ function renewed(begin: () => Promise<Turn>): () => Promise<number> {
     await conversation();
     return performance.now() - begun;
   };
+}
+
+/** How many events a turn adds to the history of its workflow, and so writes Temporal makes. */
+async function historyEvents(
+  house: House,
+  ours: Record<string, ReturnType<typeof sdkClient>>,
+  bare: BareTemporal,
+): Promise<string> {
+  const connection = await Connection.connect({ address: house.temporalAddress });
+  house.onStop(() => connection.close());
+  const temporal = new TemporalClient({ connection });
+  const counted: string[] = [];
+  const count = async (name: string, handle: WorkflowHandle, take: Turn) => {
+    const length = async () => (await handle.describe()).historyLength;
+    const before = await length();
+    for (let turns = 0; turns < COUNTED_TURNS; turns += 1) await take();
+    counted.push(`${name} ${((await length()) - before) / COUNTED_TURNS}`);
+  };
+  for (const [name, client] of Object.entries(ours)) {
+    const { thread_id: threadId } = await client.threads.create();
+    const take = () => client.runs.wait(threadId, 'three', { input: INPUT });
+    await take();
+    await count(name, temporal.workflow.getHandle(conversationId(DEFAULT_TENANT, threadId)), take);
+  }
+  const { handle, turn: take } = await bare.conversation(STEPS);
+  await count(BARE, handle, take);
+  return counted.join(', ');
 }
 
 async function overHttp(client: ReturnType<typeof sdkClient>): Promise<Turn> {
