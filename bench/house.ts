@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
-import { loadConfig, searchPath } from '../config/index.js';
+import { searchPath } from '../config/index.js';
 import { logTail, openLog } from '../dev/child.js';
 import { packageRoot } from '../dev/package.js';
 import { startServers, type Servers } from '../dev/servers.js';
@@ -70,14 +70,6 @@ export class House {
     return house;
   }
 
-  /**
-   * Servers of our own have the database that users have: SecantusDB puts collections into one of 16 tables by their names, and which ones share a
-   * table makes a difference. On a server that was given it is another.
-   */
-  get database(): string {
-    return this.#options.mongodbUri === undefined ? loadConfig({}).mongo.database : this.name;
-  }
-
   get temporalAddress(): string {
     return this.#running.temporal.address;
   }
@@ -120,7 +112,7 @@ export class House {
     mongodbUri: string,
     environment: Record<string, string> = {},
   ): Promise<HouseProcess> {
-    const common = ['--config', PROJECT, '--task-queue', this.name, '--database', this.database];
+    const common = ['--config', PROJECT, '--task-queue', this.name, '--database', this.name];
     const addresses = ['--temporal-address', this.temporalAddress, '--mongodb-uri', mongodbUri];
     const script = join(packageRoot(), 'bin', 'colloquy.mjs');
     return this.fork(command, script, [command, ...common, ...addresses, ...flags], environment);

@@ -42,7 +42,9 @@ export const idle: Bench = {
         if (done % TOLD_EVERY !== 0) continue;
         const rate = (TOLD_EVERY * 1000) / (performance.now() - begun);
         begun = performance.now();
-        notes.push(`${done} conversations, the last ${TOLD_EVERY} begun at ${rate.toFixed(1)} a second: ${memory(house)}`);
+        notes.push(
+          `${done} conversations, the last ${TOLD_EVERY} begun at ${rate.toFixed(1)} a second: ${memory(house)}`,
+        );
         house.say(notes.at(-1) ?? '');
       }
     };

@@ -131,7 +131,7 @@ async function graphTurns({ turns }: Awaited<ReturnType<typeof startInProcess>>)
 
 /** The client's side without the API process: the run's record, its submission, and the event log until it says that the run has ended. */
 async function startBelowHttp(house: House): Promise<() => Promise<Turn>> {
-  const stores = await openHouseStores(house, house.database);
+  const stores = await openHouseStores(house, house.name);
   const connection = await Connection.connect({ address: house.temporalAddress });
   house.onStop(() => connection.close());
   const conversations = createConversations({
