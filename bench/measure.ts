@@ -39,18 +39,24 @@ async function sample({ name, once }: Arm): Promise<number> {
   }
 }
 
-/** How often `clients` at once get `once` done, per second, over a window of time; what is not done at its end does not count. */
+/**
+ * How often a second `clients` at once get `once` done, over a window that begins when as many are done as there are clients, and at whose end all
+ * of them are still at it: what is begun before it and done in it stands for what is begun in it and done after it.
+ */
 export async function rate(clients: number, windowMs: number, once: () => Promise<unknown>): Promise<number> {
-  const begun = performance.now();
   let done = 0;
+  let opened = Infinity;
+  const isOver = () => performance.now() - opened > windowMs;
   const client = async () => {
-    while (performance.now() - begun < windowMs) {
+    while (!isOver()) {
       await once();
-      if (performance.now() - begun < windowMs) done += 1;
+      if (isOver()) return;
+      done += 1;
+      if (done === clients) opened = performance.now();
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
-  return done / (windowMs / 1000);
+  return (done - clients) / (windowMs / 1000);
 }
 
 /** By the nearest rank. Errors: without values. */
