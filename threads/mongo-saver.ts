@@ -18,6 +18,7 @@ import { ColloquyError, type Head } from '../protocol/index.js';
 import { ChannelValues, type Held } from './channel-values.js';
 import { readDeltaHistory } from './delta-history.js';
 import { MongoHeads, type HeadChange } from './heads.js';
+import { KeyedQueue } from './keyed-queue.js';
 import type { Leaf } from './long-list.js';
 import { answeredWithin } from './mongo-errors.js';
 import { inPortions, mergeWrite, withEarly, type StateCommit } from './state-commit.js';
@@ -36,7 +37,6 @@ import {
 import { StateSerializer } from './state-serializer.js';
 import type { ValueTexts } from './value-texts.js';
 import { StateValues } from './state-values.js';
-import { Turns } from './turns.js';
 
 /** A commit that takes longer is given up: the step is tried again, and its fence shuts a late one out. */
 const COMMIT_MS = 45_000;
@@ -67,7 +67,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   readonly #exclusive: boolean;
   readonly #serializer: StateSerializer;
   #rev: number | undefined;
-  readonly #turns = new Turns();
+  readonly #commits = new KeyedQueue();
 
   constructor(options: SaverOptions) {
     const serializer = new StateSerializer();
@@ -165,7 +165,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     const { threadId, ns } = this.address(config);
     const { documents, held } = this.encodeCheckpoint(config, checkpoint, metadata, newVersions);
     const heads = { [ns]: { checkpointId: checkpoint.id, run: 0, step: metadata.step ?? 0, base: 0, tail: 0 } };
-    await this.#inTurn(threadId, async (head) => {
+    await this.#queued(threadId, async (head) => {
       try {
         await this.commit(threadId, { inserts: documents, merges: [], head: head(heads) });
         this.channels.committed(held);
@@ -188,7 +188,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   ): Promise<void> {
     const { threadId } = this.address(config);
     const { documents: merges, chunks: inserts } = this.encodeWrites(config, writes, taskId, taskPath);
-    await this.#inTurn(threadId, (head) => this.commit(threadId, { inserts, merges, head: head({}) }));
+    await this.#queued(threadId, (head) => this.commit(threadId, { inserts, merges, head: head({}) }));
   }
 
   override async deleteThread(threadId: string): Promise<void> {
@@ -231,11 +231,11 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /** LangGraph does not wait for one commit of a thread before the next; at once, they would be refused for each other's sake. */
-  #inTurn(
+  #queued(
     threadId: string,
     commit: (head: (heads: HeadChange['heads']) => StateCommit['head']) => Promise<unknown>,
   ): Promise<void> {
-    return this.#turns.take(threadId, async () => {
+    return this.#commits.run(threadId, async () => {
       const rev = await this.#expectedRev(threadId);
       await commit((heads) => () => Promise.resolve({ heads, ...(rev !== undefined && { rev }) }));
       if (rev !== undefined) this.#rev = rev + 1;
