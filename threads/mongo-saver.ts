@@ -16,6 +16,7 @@ import {
 import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
 import { ColloquyError, type Head } from '../protocol/index.js';
 import { ChannelValues, type Held } from './channel-values.js';
+import { checkpointSearch } from './checkpoint-search.js';
 import { readDeltaHistory } from './delta-history.js';
 import { MongoHeads, type HeadChange } from './heads.js';
 import { KeyedQueue } from './keyed-queue.js';
@@ -126,30 +127,12 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   override async *list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
-    const { configurable = {} } = config;
-    const threadId = configurable.thread_id as string | undefined;
-    const ns = configurable.checkpoint_ns as string | undefined;
-    const before = options.before?.configurable?.checkpoint_id as string | undefined;
-    const only = configurable.checkpoint_id as string | undefined;
+    const search = checkpointSearch(this.tenant, config, options);
     let left = options.limit ?? Number.POSITIVE_INFINITY;
-    const filter =
-      threadId === undefined
-        ? { group: { $regex: `^${this.tenant}/[^/]*/c/` } }
-        : {
-            group:
-              ns === undefined
-                ? prefixRange(checkpointGroup(this.tenant, threadId))
-                : checkpointGroup(this.tenant, threadId, ns),
-          };
-    for await (const document of this.#documents.find(filter).sort({ _id: -1 })) {
+    for await (const document of this.#documents.find(search.filter).sort({ _id: -1 })) {
       if (left <= 0) return;
       const at = parseCheckpointKey(document._id);
-      if (ns !== undefined && at.ns !== ns) continue;
-      if (only !== undefined && at.id !== only) continue;
-      if (before !== undefined && at.id >= before) continue;
-      const metadata = await this.metadataOf(document);
-      const wanted = Object.entries(options.filter ?? {});
-      if (!wanted.every(([key, value]) => same((metadata as Record<string, unknown>)[key], value))) continue;
+      if (!search.isWithin(at) || !search.hasWanted(await this.metadataOf(document))) continue;
       const writes = await this.readGroup(writeGroup(this.tenant, at.threadId, at.ns, at.id));
       left -= 1;
       yield await this.#tuple(document, writes, { configurable: { thread_id: at.threadId, checkpoint_ns: at.ns } });
@@ -407,8 +390,4 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
 function invalid(name: string, what: string): ColloquyError {
   const field = `configurable.${name}`;
   return new ColloquyError('invalid_argument', `${field} ${what}`, { field });
-}
-
-function same(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -223,9 +223,16 @@ export class Talk {
     return histories;
   }
 
-  /** The state when nothing is to do. */
-  settled(): Promise<ConversationView> {
-    return this.until((view) => view.status !== 'busy');
+  /**
+   * The state when nothing is to do. A query can show what a workflow task that is still to come will do; an update that comes with that task
+   * would be decided before it.
+   */
+  async settled(): Promise<ConversationView> {
+    for (;;) {
+      const view = await this.until(({ status }) => status !== 'busy');
+      const { raw } = await this.handle.describe();
+      if (!raw.pendingWorkflowTask) return view;
+    }
   }
 }
 
