@@ -13,11 +13,12 @@ export class EventReader {
   #placed: boolean;
   #atEnd = false;
 
-  constructor(reads: PageReads, log: string, afterSeq: number) {
+  /** `isPlaced`: no batch goes over the place it starts at. */
+  constructor(reads: PageReads, log: string, afterSeq: number, isPlaced = afterSeq === 0) {
     this.#reads = reads;
     this.#log = log;
     this.#at = afterSeq;
-    this.#placed = afterSeq === 0;
+    this.#placed = isPlaced;
   }
 
   /** Offset of the next event. */

@@ -22,8 +22,8 @@ const MAX_KNOWN = 10_000;
 /** Finds the ends of logs. */
 export class LogTails {
   readonly #events: Collection<EventDocument>;
-  /** Where a batch begins that was the last of its log once: SecantusDB reads what it sorts, so it is asked for no more than what came since. */
-  readonly #known = new Map<string, number>();
+  /** A batch that was the last of its log once, by its first and last offset: SecantusDB reads what it sorts, so it is asked for no more than what came since. */
+  readonly #known = new Map<string, { seq: number; end: number }>();
 
   constructor(events: Collection<EventDocument>) {
     this.#events = events;
@@ -33,11 +33,22 @@ export class LogTails {
   async read(log: string): Promise<{ tail: number; fence: Fence }> {
     const known = this.#known.get(log);
     const last =
-      (known === undefined ? null : await this.#last({ log, seq: { $gte: known } })) ?? (await this.#last({ log }));
+      (known === undefined ? null : await this.#last({ log, seq: { $gte: known.seq } })) ?? (await this.#last({ log }));
     if (last?.seq === undefined) return { tail: 0, fence: NO_FENCE };
     if (last.count === undefined) return { tail: last.seq + MARK_SHIFT, fence: NO_FENCE };
-    this.#remember(log, last.seq);
-    return { tail: last.seq + last.count - 1, fence: last.fence ?? NO_FENCE };
+    const end = last.seq + last.count - 1;
+    this.#remember(log, { seq: last.seq, end });
+    return { tail: end, fence: last.fence ?? NO_FENCE };
+  }
+
+  /** Whether a batch is known to have ended at an offset: what follows it begins with another one. */
+  isEnd(log: string, offset: number): boolean {
+    return offset === 0 || this.#known.get(log)?.end === offset;
+  }
+
+  /** The log is gone; another of its name begins anew. */
+  forget(log: string): void {
+    this.#known.delete(log);
   }
 
   /**
@@ -58,9 +69,9 @@ export class LogTails {
     return this.#events.findOne<Partial<BatchHead>>(filter, { projection: HEAD, sort: { log: -1, seq: -1 } });
   }
 
-  #remember(log: string, seq: number): void {
+  #remember(log: string, last: { seq: number; end: number }): void {
     this.#known.delete(log);
-    this.#known.set(log, seq);
+    this.#known.set(log, last);
     const [oldest] = this.#known.keys();
     if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
   }

@@ -92,7 +92,8 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
 
     async read(caller, threadId, { afterSeq, limit = DEFAULT_LIMIT, runId, bare = false }) {
       guardOffset(afterSeq);
-      const reader = new EventReader(reads, await logOf(caller, 'event.read', threadId), afterSeq);
+      const log = await logOf(caller, 'event.read', threadId);
+      const reader = new EventReader(reads, log, afterSeq, tails.isEnd(log, afterSeq));
       const found: StoredEvent[] = [];
       let size = 0;
       while (found.length < limit && size < MAX_READ_CHARACTERS) {
@@ -112,7 +113,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
       const log = await logOf(caller, 'event.read', threadId);
       const live = hub.join(log);
       try {
-        const reader = new EventReader(reads, log, afterSeq);
+        const reader = new EventReader(reads, log, afterSeq, tails.isEnd(log, afterSeq));
         let failures = 0;
         let quiet = 1;
         // Most followers begin at the log's end: nothing is ahead. Who begins in front of a hole is brought over it after the first wait.
@@ -166,6 +167,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
     async deleteThread(caller, threadId) {
       const log = await logOf(caller, 'event.delete', threadId);
       await Promise.all([events.deleteMany({ log }), largeTexts.delete(log)]);
+      tails.forget(log);
     },
 
     async close() {

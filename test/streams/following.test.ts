@@ -38,6 +38,33 @@ describe('reading events', () => {
     }
   });
 
+  it('starts in the middle of a large batch, however far back that begins', async () => {
+    const threadId = randomUUID();
+    await write(threadId, 120);
+    for (const afterSeq of [3, 30, 60, 119]) {
+      expect(offsets(await log.read(caller(), threadId, { afterSeq }))).toEqual(upTo(120).slice(afterSeq));
+    }
+  });
+
+  it('looks for no batch before a place where it knows that one has ended', async () => {
+    const reader = await openEventLog(database, { client: { monitorCommands: true } });
+    const finds: { seq?: object }[] = [];
+    reader.client.on('commandStarted', ({ command }) => {
+      if (command.find === 'events') finds.push(command.filter as object);
+    });
+    const threadId = randomUUID();
+    await write(threadId, 50);
+    const tail = await reader.log.tail(caller(), threadId);
+    finds.length = 0;
+    expect(await reader.log.read(caller(), threadId, { afterSeq: tail })).toEqual([]);
+    expect(finds.map(({ seq }) => seq)).not.toContainEqual(expect.objectContaining({ $lt: tail + 1 }));
+    // The log is another one now, and what ended there ends no more.
+    await reader.log.deleteThread(caller(), threadId);
+    await write(threadId, 60, { fence: fence(2) });
+    expect(offsets(await reader.log.read(caller(), threadId, { afterSeq: tail }))).toEqual(upTo(60).slice(50));
+    await reader.close();
+  });
+
   it('answers at most the limit, and the events of one run', async () => {
     const threadId = randomUUID();
     const runId = randomUUID();
