@@ -83,6 +83,24 @@ describe('the embedded database', () => {
     await client.close();
   });
 
+  it('answers who waits at a change stream when there is something for him', async () => {
+    const { address } = await start('mongodb');
+    const client = await MongoClient.connect(address, { monitorCommands: true });
+    const db = client.db('waiting');
+    const stream = db.collection('watched').watch([], { maxAwaitTimeMS: 60_000 });
+    const opened = new Promise((resolve) => stream.once('resumeTokenChanged', resolve));
+    let answers = 0;
+    client.on('commandSucceeded', ({ commandName }) => void (commandName === 'getMore' && (answers += 1)));
+    const change = stream.next();
+    await opened;
+    for (let n = 0; n < 20; n += 1) await db.collection('beside').insertOne({ n });
+    await db.collection<{ _id: string }>('watched').insertOne({ _id: 'it' });
+    expect(await change).toMatchObject({ operationType: 'insert', documentKey: { _id: 'it' } });
+    expect(answers).toBeLessThan(3);
+    await stream.close();
+    await client.close();
+  });
+
   it('tells of a crash, not of a kill that was asked for', async () => {
     const server = await start('mongodb');
     const crash = new Promise<string>((resolve) => server.process?.onCrash(resolve));
