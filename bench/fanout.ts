@@ -1,8 +1,8 @@
 import { get, type IncomingMessage } from 'node:http';
 import type { Bench } from './bench.js';
-import { sdkClient, type House } from './house.js';
+import { sdkClient } from './house.js';
 import { median, percentile } from './measure.js';
-import { processUse } from './process-use.js';
+import { cpuTimes, formatUse } from './process-use.js';
 import { STORY_TOKENS } from './project/graphs.js';
 
 const ROUNDS = 3;
@@ -26,11 +26,11 @@ export const fanout: Bench = {
     const measured: Record<string, number[]> = { [CROWD]: [], [ALONE]: [] };
     const rounds: string[] = [];
     for (let round = 0; round < samples; round += 1) {
-      const before = use(house);
+      const before = cpuTimes(house.pids);
       const delays = await listen(url, STREAMS, CLIENTS_PER_STREAM);
       measured[CROWD]?.push(...delays);
       rounds.push(
-        `round ${round + 1}: p50 ${median(delays).toFixed(0)} ms, p99 ${percentile(delays, 99).toFixed(0)} ms; CPU for a token, in µs: ${perToken(before, use(house))}`,
+        `round ${round + 1}: p50 ${median(delays).toFixed(0)} ms, p99 ${percentile(delays, 99).toFixed(0)} ms; CPU for a token, in ms: ${formatUse(before, cpuTimes(house.pids), STREAMS * STORY_TOKENS)}`,
       );
       measured[ALONE]?.push(...(await listen(url, 1, 1)));
     }
@@ -96,15 +96,4 @@ async function tokens(url: string): Promise<number[]> {
   }
   if (delays.length !== STORY_TOKENS) throw new Error(`${delays.length} of ${STORY_TOKENS} tokens came from ${url}`);
   return delays;
-}
-
-function use(house: House): Map<string, number> {
-  return new Map([...house.pids].map(([name, pid]) => [name, processUse(pid).cpuMs]));
-}
-
-function perToken(before: Map<string, number>, after: Map<string, number>): string {
-  const emitted = STREAMS * STORY_TOKENS;
-  const used = [...after].map(([name, ms]) => [name, ((ms - (before.get(name) ?? 0)) * 1000) / emitted] as const);
-  const sum = used.reduce((total, [, us]) => total + us, 0);
-  return [...used, ['all', sum] as const].map(([name, us]) => `${name} ${us.toFixed(0)}`).join(', ');
 }

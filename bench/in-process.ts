@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { CompiledStateGraph } from '@langchain/langgraph';
+import { MemorySaver, type CompiledStateGraph } from '@langchain/langgraph';
 import { loadConfig } from '../config/index.js';
 import { DEFAULT_TENANT } from '../protocol/index.js';
 import { openStores, type Stores } from '../workers/index.js';
@@ -14,13 +14,25 @@ export async function openHouseStores(house: House, database: string): Promise<S
   return stores;
 }
 
+export interface GraphsInProcess {
+  /** A function that runs one turn of a thread; a new thread each time where none is given. */
+  turns: (builder: { compile(options: object): unknown }, threadId?: string) => (input: object) => Promise<void>;
+}
+
 /** Graphs in the bench's own process, on the saver that the platform has, in a database of their own: no queue, no API, no event log. */
-export async function startInProcess(house: House) {
+export async function startInProcess(house: House): Promise<GraphsInProcess> {
   const stores = await openHouseStores(house, `${house.name}-in-process`);
-  const checkpointer = stores.saver(DEFAULT_TENANT);
+  return graphsOn(stores.saver(DEFAULT_TENANT));
+}
+
+/** The same with all state in memory, as LangGraph's `MemorySaver` keeps it: what LangGraph itself takes. */
+export function inMemory(): GraphsInProcess {
+  return graphsOn(new MemorySaver());
+}
+
+function graphsOn(checkpointer: MemorySaver | ReturnType<Stores['saver']>): GraphsInProcess {
   return {
-    /** A function that runs one turn of a thread; a new thread each time where none is given. */
-    turns: (builder: { compile(options: object): unknown }, threadId?: string) => {
+    turns: (builder, threadId) => {
       const graph = builder.compile({ checkpointer }) as AnyGraph;
       return async (input: object) => {
         const configurable = { thread_id: threadId ?? randomUUID() };

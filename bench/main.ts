@@ -5,6 +5,7 @@ import { fanout } from './fanout.js';
 import { firstToken } from './first-token.js';
 import { history } from './history.js';
 import { House } from './house.js';
+import { formatShares, readShares } from './profile-shares.js';
 import { recovery } from './recovery.js';
 import { idle } from './idle.js';
 import { formatReport, formatResult } from './report.js';
@@ -37,6 +38,10 @@ async function run(bench: Bench, { json, options, ...house }: CommandLine): Prom
   try {
     const report = await bench.run(opened, options);
     console.log(formatReport(report, bench.question));
+    if (house.profileDir !== undefined && report.profiled !== undefined) {
+      await opened.stop();
+      console.log(`\n${formatShares(readShares(house.profileDir, report.profiled))}`);
+    }
     if (json) console.log(formatResult(report.result));
   } finally {
     await opened.stop();

@@ -11,6 +11,22 @@ export interface ProcessUse {
 /** Ticks of the kernel's clock in `/proc`, by its ABI. */
 const TICK_MS = 10;
 
+/** CPU times of processes by name, in ms; see {@link processUse}. */
+export function cpuTimes(pids: ReadonlyMap<string, number>): Map<string, number> {
+  return new Map([...pids].map(([name, pid]) => [name, processUse(pid).cpuMs]));
+}
+
+/** What each process used between two looks for each of `count` things, and all of them together, in ms. */
+export function formatUse(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+  count: number,
+): string {
+  const used = [...after].map(([name, ms]) => [name, (ms - (before.get(name) ?? 0)) / count] as const);
+  const sum = used.reduce((total, [, ms]) => total + ms, 0);
+  return [...used, ['all', sum] as const].map(([name, ms]) => `${name} ${ms.toFixed(2)}`).join(', ');
+}
+
 /** Errors: on a machine without `/proc`, or of a process that is gone. */
 export function processUse(pid: number): ProcessUse {
   // The name in parentheses may hold spaces; user and system time are the 14th and 15th field.

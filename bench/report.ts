@@ -1,4 +1,5 @@
 import { median, percentile, type Samples } from './measure.js';
+import type { ProfiledTurns } from './profile-shares.js';
 
 /** The last line of a bench with `--json`. */
 export interface Result {
@@ -22,6 +23,8 @@ export interface Report {
   samples: Samples;
   /** Sentences under the table. */
   notes: string[];
+  /** Turns alike; with `--profile`, whose code they were is told. */
+  profiled?: ProfiledTurns;
 }
 
 const HEADER = ['', 'p50', 'p99', 'lowest', 'highest', 'n'];

@@ -6,9 +6,11 @@ import { systemAssistantId } from '../threads/index.js';
 import { DEFAULT_SETTINGS } from '../workflows/contract.js';
 import { startBare, type BareTemporal } from './bare.js';
 import type { Bench } from './bench.js';
-import { openHouseStores, startInProcess } from './in-process.js';
+import { inMemory, openHouseStores, startInProcess, type GraphsInProcess } from './in-process.js';
 import { sdkClient, type House } from './house.js';
 import { interleave, median } from './measure.js';
+import { cpuTimes, formatUse } from './process-use.js';
+import type { ProfiledTurns } from './profile-shares.js';
 import { three } from './project/graphs.js';
 
 const ROUNDS = 150;
@@ -17,6 +19,7 @@ const WARMUP = 10;
 const TURNS = 50;
 const STEPS = 3;
 const COUNTED_TURNS = 20;
+const PROFILED_TURNS = 100;
 const GOAL = 1.3;
 const INPUT = { text: 'hello' };
 
@@ -25,6 +28,7 @@ const JOINED = 'ours, quick steps joined';
 const BELOW = 'ours without HTTP, one activity a step';
 const BARE = 'bare Temporal: update and 3 activities';
 const GRAPH = 'graph in-process on the same saver';
+const LANGGRAPH = 'graph in-process, state in memory';
 
 export const turn: Bench = {
   name: 'turn',
@@ -44,9 +48,11 @@ export const turn: Bench = {
         { name: BELOW, once: renewed(below) },
         { name: BARE, once: renewed(async () => (await bare.conversation(STEPS)).turn) },
         { name: GRAPH, once: renewed(() => graphTurns(inProcess)) },
+        { name: LANGGRAPH, once: renewed(() => graphTurns(inMemory())) },
       ],
       { rounds: samples, warmup: Math.min(WARMUP, samples) },
     );
+    const { profiled, use } = await profiledTurns(house, stepwise);
     const events = await historyEvents(house, { [OURS]: stepwise, [JOINED]: joined }, bare);
     const p50 = (name: string) => median(measured[name] ?? []);
     const floor = p50(BARE) + p50(GRAPH);
@@ -56,7 +62,7 @@ export const turn: Bench = {
         name: 'turn',
         unit: 'ms',
         ours: p50(OURS),
-        against: { [BARE]: p50(BARE), [GRAPH]: p50(GRAPH), [JOINED]: p50(JOINED), [BELOW]: p50(BELOW) },
+        against: Object.fromEntries([BARE, GRAPH, LANGGRAPH, JOINED, BELOW].map((name) => [name, p50(name)])),
         ratio: ratios[0],
         goal: GOAL,
         met: Math.max(...ratios) <= GOAL,
@@ -66,7 +72,9 @@ export const turn: Bench = {
       notes: [
         `of the sum ${floor.toFixed(1)} ms: ${OURS} ${ratios[0].toFixed(2)}, ${JOINED} ${ratios[1].toFixed(2)}`,
         `history events a turn: ${events}`,
+        `CPU of a turn, one activity a step, in ms: ${use}`,
       ],
+      profiled,
     };
   },
 };
@@ -87,6 +95,25 @@ function renewed(begin: () => Promise<Turn>): () => Promise<number> {
     await conversation();
     return performance.now() - begun;
   };
+}
+
+/** Turns one after the other, with nothing else between, and the CPU time that each process used for one. */
+async function profiledTurns(
+  house: House,
+  client: ReturnType<typeof sdkClient>,
+): Promise<{ profiled: ProfiledTurns; use: string }> {
+  const take = await overHttp(client);
+  const before = cpuTimes(house.pids);
+  const from = monotonicMs();
+  for (let turns = 0; turns < PROFILED_TURNS; turns += 1) await take();
+  const to = monotonicMs();
+  const use = formatUse(before, cpuTimes(house.pids), PROFILED_TURNS);
+  return { profiled: { from, to, turns: PROFILED_TURNS }, use };
+}
+
+/** Of the clock that V8 stamps its profiles with. */
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /** How many events a turn adds to the history of its workflow, and so writes Temporal makes. */
@@ -123,7 +150,7 @@ async function overHttp(client: ReturnType<typeof sdkClient>): Promise<Turn> {
   return take;
 }
 
-async function graphTurns({ turns }: Awaited<ReturnType<typeof startInProcess>>): Promise<Turn> {
+async function graphTurns({ turns }: GraphsInProcess): Promise<Turn> {
   const invoke = turns(three, randomUUID());
   await invoke(INPUT);
   return () => invoke(INPUT);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { UsageError, readCommandLine } from '../../bench/command-line.js';
 import { interleave, percentile, rate } from '../../bench/measure.js';
+import { formatShares, sharesOf, type CpuProfile } from '../../bench/profile-shares.js';
 import { formatReport, formatResult, type Report } from '../../bench/report.js';
 import { colloquy } from '../support/colloquy.js';
 
@@ -82,6 +83,42 @@ describe('measuring', () => {
 
   it('takes percentiles by the nearest rank', () => {
     expect([percentile([3, 1, 2], 50), percentile([3, 1, 2], 99), percentile([4], 1)]).toEqual([2, 3, 4]);
+  });
+});
+
+describe('a CPU profile', () => {
+  const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
+    id,
+    callFrame: { functionName, url },
+    children,
+  });
+  const profile: CpuProfile = {
+    nodes: [
+      node(1, '(root)', '', [2, 3, 4, 5]),
+      node(2, 'send', 'file:///app/node_modules/mongodb/lib/wire.js', [6]),
+      node(3, 'commit', 'file:///app/dist/threads/saver.js', [7]),
+      node(4, '(idle)', ''),
+      node(5, 'tick', 'node:internal/timers'),
+      node(6, 'write', 'node:net'),
+      node(7, 'put', 'file:///app/node_modules/a/node_modules/@langchain/core/put.js'),
+    ],
+    startTime: 1_000_000,
+    // The first comes before the turns, the last after them.
+    samples: [2, 6, 7, 3, 4, 5, 2, 2],
+    timeDeltas: [1_000, 4_000, 6_000, 2_000, 9_000, 1_000, 2_000, 50_000],
+  };
+
+  it('tells whose code was at work in a turn; what it had Node.js do counts for it', () => {
+    const shares = sharesOf(profile, { from: 1_002, to: 1_030, turns: 2 });
+    expect([...shares]).toEqual([
+      ['MongoDB driver', 3],
+      ['LangGraph', 3],
+      ['ours', 1],
+      ['Node.js', 0.5],
+    ]);
+    expect(formatShares(new Map([['worker-1', shares]])).split('\n')[1]).toBe(
+      '  worker-1: MongoDB driver 3.0, LangGraph 3.0, ours 1.0, Node.js 0.5',
+    );
   });
 });
 
