@@ -85,7 +85,7 @@ export function assistantRoutes(context: ApiContext): Router {
     const { assistantId } = await findAssistant(context, callerOf(res), req.params.assistant_id);
     // It goes last: where this stops half-way, deleting again goes on.
     await deleteCronsOf(context, callerOf(res), { assistantId });
-    if (withThreads) await deleteThreadsOf(context, callerOf(res), assistantId);
+    if (withThreads) await deleteThreadsOf(context, callerOf(res), assistantId, requiredOf(res));
     await orNotFound(assistants.deleteAssistant(callerOf(res), assistantId), assistantNotFound(assistantId));
     res.json([assistantId]);
   });

@@ -1,4 +1,5 @@
 import { STATELESS_METADATA, errorCode, type Caller } from '../protocol/index.js';
+import type { RequiredMetadata } from '../threads/index.js';
 import { deleteCronsOf } from './cron-changes.js';
 import type { ApiContext } from './context.js';
 
@@ -30,9 +31,14 @@ export async function sweepStateless(context: ApiContext, caller: Caller, endedB
   return deleted;
 }
 
-/** Deletes every thread whose last run was of this assistant. */
-export async function deleteThreadsOf(context: ApiContext, caller: Caller, assistantId: string): Promise<void> {
-  const query = { metadata: { assistant_id: assistantId }, limit: SWEEP_PAGE, offset: 0 };
+/** Deletes every thread whose last run was of this assistant, and that a project's auth lets the caller delete. */
+export async function deleteThreadsOf(
+  context: ApiContext,
+  caller: Caller,
+  assistantId: string,
+  allowed: { required?: RequiredMetadata },
+): Promise<void> {
+  const query = { metadata: { assistant_id: assistantId }, ...allowed, limit: SWEEP_PAGE, offset: 0 };
   for (;;) {
     const threads = await context.threads.searchThreads(caller, query);
     for (const { threadId } of threads) {

@@ -1,8 +1,10 @@
 import { Router, type Request, type RequestHandler } from 'express';
 import { ColloquyError, errorCode, type Caller } from '../../protocol/index.js';
+import { anyWithMetadata } from '../../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from '../context.js';
 import { cronNotFound } from '../cron-changes.js';
 import { assistantNotFound, threadNotFound } from '../find.js';
+import { parse } from '../validate.js';
 import { ask, authOf } from './ask.js';
 import { matchesFilters, requiredBy } from './filters.js';
 import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
@@ -31,8 +33,10 @@ export function authGate(context: ApiContext, auth: ProjectAuth): RequestHandler
 
 function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHandler {
   return async (req, res, next) => {
+    if (rule.applies?.(req) === false) return next('router');
     const who = authOf(res);
     const body = objectBody(req);
+    guardMetadata(rule, body);
     const value = rule.value(req, body);
     const filters = await ask(auth, who, res, rule.event, value);
     rule.apply?.(body, value);
@@ -57,12 +61,18 @@ export async function allowCommand(
 ): Promise<void> {
   const rule = RULES.find(({ method, path }) => `${method} ${path}` === route);
   if (rule === undefined) throw new ColloquyError('forbidden', `Forbidden: ${route} has no rule`);
+  guardMetadata(rule, body);
   const req = { params: { thread_id: threadId } };
   const value = rule.value(req, body);
   const filters = await auth.authorize(who, rule.event, value);
   rule.apply?.(body, value);
   if (rule.runs) addUser(rule.runs(body), who);
   if (isSet(filters)) await hold(context, caller, rule, { req, body, filters });
+}
+
+/** Filters are put into metadata, and what handlers see is made of it, before the route looks. Errors: `invalid_argument`. */
+function guardMetadata({ runs }: Rule, body: Body): void {
+  for (const made of new Set([body, ...(runs?.(body) ?? [])])) parse(anyWithMetadata, made, 'request body');
 }
 
 function isSet(filters: AuthFilters | undefined): filters is AuthFilters {

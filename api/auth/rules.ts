@@ -1,5 +1,6 @@
 import type { Request } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
+import { assistantDeleteQuery } from '../../protocol/schemas/index.js';
 
 type Body = Record<string, unknown>;
 type Asked = Pick<Request, 'params'>;
@@ -26,6 +27,8 @@ export interface Rule {
   finds?: true;
   /** The next rule of the route is asked too. */
   more?: boolean;
+  /** Of a rule behind another: whether it is asked for this request; default: always. */
+  applies?: (req: Pick<Request, 'query'>) => boolean;
   /** Bodies of runs, which are to know their user. */
   runs?: (body: Body) => Body[];
   /** Whose metadata get the values of the filters; default: the runs', or the body's. */
@@ -71,7 +74,12 @@ export const RULES: readonly Rule[] = [
   rule('post /assistants/count', 'assistants:search', { kind: 'assistants', finds: true }),
   rule('get /assistants/:assistant_id', 'assistants:read', assistant),
   rule('patch /assistants/:assistant_id', 'assistants:update', { ...assistant, ...patched }),
-  rule('delete /assistants/:assistant_id', 'assistants:delete', assistant),
+  rule('delete /assistants/:assistant_id', 'assistants:delete', { ...assistant, more: true }),
+  rule('delete /assistants/:assistant_id', 'threads:delete', {
+    kind: 'threads',
+    finds: true,
+    applies: ({ query }) => assistantDeleteQuery.safeParse(query).data?.delete_threads === true,
+  }),
   rule('post /assistants/:assistant_id/latest', 'assistants:update', { ...assistant, finds: true }),
   rule('post /assistants/:assistant_id/versions', 'assistants:read', { ...assistant, finds: true }),
   rule('get /assistants/:assistant_id/*rest', 'assistants:read', assistant),

@@ -5,6 +5,9 @@ export const uuid = z.guid().transform((id) => id.toLowerCase());
 
 export const jsonObject = z.record(z.string(), z.unknown());
 
+/** A body of any kind, of whose metadata something is made before it is looked at as what it is. */
+export const anyWithMetadata = z.looseObject({ metadata: jsonObject.nullish() });
+
 /** Issue parameter that turns a validation error from "wrong" into "understood, but not served". */
 export const UNSUPPORTED = { unsupported: true } as const;
 

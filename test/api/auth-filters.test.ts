@@ -100,6 +100,45 @@ const member = (...names: string[]) =>
 const root = new User('root');
 const [ada, bob] = [owner('ada'), owner('bob')];
 
+describe('an assistant', () => {
+  it('takes only those threads with it that its deleter may delete', async () => {
+    const id = await ada.make('assistants', {});
+    const threads = [];
+    for (const who of [ada, bob]) {
+      const thread = await who.make('threads', {});
+      const run = { assistant_id: id, input: { text: 'hi' } };
+      expect((await who.call('POST', `/threads/${thread}/runs/wait`, run)).status).toBe(200);
+      threads.push(thread);
+    }
+    expect((await ada.call('DELETE', `/assistants/${id}?delete_threads=true`)).status).toBe(200);
+    const left = threads.map(async (thread) => (await root.get('threads', thread)).status);
+    expect(await Promise.all(left)).toEqual([404, 200]);
+  });
+});
+
+describe('metadata that are no object', () => {
+  const thread = randomUUID();
+  const run = { assistant_id: 'whoami', input: { text: 'hi' } };
+  it.each([
+    ['POST', '/threads', { thread_id: thread }],
+    ['POST', '/assistants', { graph_id: 'whoami' }],
+    ['POST', '/runs/crons', NEVER_SOON],
+    ['POST', '/runs', run],
+    ['POST', '/threads/search', {}],
+  ])('are refused, whoever asks: %s %s', async (method, path, body) => {
+    for (const who of [ada, root]) {
+      const { status, text } = await who.call(method, path, { ...body, metadata: 'abc' });
+      expect([status, text]).toEqual([422, expect.stringMatching(/^metadata: .*expected record.*got "abc"$/)]);
+    }
+    expect((await ada.get('threads', thread)).status).toBe(404);
+  });
+
+  it('are refused in a batch too, and nothing of it is begun', async () => {
+    const { status, text } = await ada.call('POST', '/runs/batch', [run, { ...run, metadata: [1] }] as unknown as Body);
+    expect([status, text]).toEqual([422, expect.stringContaining('got [1]')]);
+  });
+});
+
 describe('a cron', () => {
   it('is of who made it, whatever they say, and nobody else finds it by any road', async () => {
     const id = await ada.make('crons', { owner: 'bob', topic: 'x' });
