@@ -8,6 +8,10 @@ const noDefaultDoor = [
   { selector: 'ExportAllDeclaration:not([exported])', message: 'Name what a room exports.' },
   { selector: 'TSEnumDeclaration', message: 'Use a union and `as const`.' },
 ];
+const noComposite = {
+  selector: "MemberExpression[object.name='AbortSignal'][property.name='any']",
+  message: 'Node.js 20 keeps them; use `firstOf` of protocol/signals.',
+};
 const noDefaultExport = { selector: 'ExportDefaultDeclaration', message: 'Name what a file exports.' };
 
 export default tseslint.config(
@@ -24,7 +28,7 @@ export default tseslint.config(
       // Handlers of express and event emitters are asynchronous by habit; what they do not catch is caught by the process.
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
       'max-lines': ['error', { max: 350, skipBlankLines: true, skipComments: true }],
-      'no-restricted-syntax': ['error', noEnvironment, noDefaultExport, ...noDefaultDoor],
+      'no-restricted-syntax': ['error', noEnvironment, noComposite, noDefaultExport, ...noDefaultDoor],
       eqeqeq: ['error', 'always'],
     },
   },

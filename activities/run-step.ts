@@ -5,6 +5,7 @@ import {
   ENDED_RUN_STATUSES,
   encodeFence,
   errorCode,
+  firstOf,
   type AttemptData,
   type Cursor,
   type EndedRunStatus,
@@ -36,6 +37,8 @@ const READ_BATCH = 1_000;
 const REQUESTS_KEPT = 1_000;
 /** Share of the server's timeout after which a step is stopped from within. */
 const TIMEOUT_SHARE = 0.95;
+/** Node.js takes a longer time for none. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * The activity that runs one step of a run. Idempotent by its fence: an attempt that comes late commits nothing; one that comes again finds
@@ -47,14 +50,27 @@ export function createRunStep(dependencies: ActivityDependencies) {
   return async (task: StepTask): Promise<StepOutcome> => {
     const context = Context.current();
     const stopBeating = heartbeats.start(context);
+    const timeout = new AbortController();
+    const timeoutMs = Math.min(task.options.startToCloseTimeoutMs * TIMEOUT_SHARE, LONGEST_TIMER_MS);
+    const late = () => timeout.abort(new DOMException('the step takes too long', 'TimeoutError'));
+    const timer = setTimeout(late, timeoutMs).unref();
+    const { info, cancellationSignal: cancelled } = context;
+    const { signal, release } = firstOf(cancelled, timeout.signal);
+    const signals = { cancelled, timeout: timeout.signal, either: signal };
     try {
-      const timeout = AbortSignal.timeout(task.options.startToCloseTimeoutMs * TIMEOUT_SHARE);
-      const { info, cancellationSignal } = context;
-      return await new StepActivity(dependencies, runs, task, info.attempt, cancellationSignal, timeout).execute();
+      return await new StepActivity(dependencies, runs, task, info.attempt, signals).execute();
     } finally {
+      clearTimeout(timer);
+      release();
       stopBeating();
     }
   };
+}
+
+interface StopSignals {
+  cancelled: AbortSignal;
+  timeout: AbortSignal;
+  either: AbortSignal;
 }
 
 class StepActivity {
@@ -69,8 +85,7 @@ class StepActivity {
     private readonly runs: Map<string, Run>,
     private readonly task: StepTask,
     private readonly attempt: number,
-    private readonly cancelled: AbortSignal,
-    private readonly timeout: AbortSignal,
+    private readonly signals: StopSignals,
   ) {
     this.#fence = encodeFence({ run: task.ordinal, step: task.step, attempt });
     this.#heads = new MongoHeads(dependencies.db);
@@ -240,7 +255,7 @@ class StepActivity {
       {
         openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
         log,
-        signal: AbortSignal.any([this.cancelled, this.timeout]),
+        signal: this.signals.either,
         drain,
         ...(openStore !== undefined && { store: openStore(workerCaller(tenant)) }),
       },
@@ -291,7 +306,7 @@ class StepActivity {
         message: `the worker stopped during step ${step} of run ${runId}`,
       });
     }
-    const failure = this.timeout.aborted
+    const failure = this.signals.timeout.aborted
       ? timeoutFailure(options.startToCloseTimeoutMs, error)
       : classifyFailure(error);
     if (errorCode(error) === 'fence_lost') {

@@ -2,6 +2,7 @@ import {
   CONTROL_EVENTS,
   ENDED_RUN_STATUSES,
   errorCode,
+  firstOf,
   type AttemptData,
   type Caller,
   type EndedData,
@@ -156,8 +157,8 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<EventBatch> {
   const watch = watchRecord(context, caller, reader);
+  const { signal: until, release } = firstOf(signal, watch.signal);
   try {
-    const until = AbortSignal.any([signal, watch.signal]);
     for await (const page of context.events.follow(caller, reader.threadId, {
       afterSeq: reader.cursor,
       signal: until,
@@ -168,6 +169,7 @@ async function* follow(
       if (reader.ended) return;
     }
   } finally {
+    release();
     watch.stop();
   }
   if (signal.aborted || !watch.signal.aborted || !watch.ended) return;

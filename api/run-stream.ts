@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import { errorCode, type Caller, type EndedData, type Run } from '../protocol/index.js';
+import { errorCode, firstOf, type Caller, type EndedData, type Run } from '../protocol/index.js';
 import { quietly, type AcceptedRun } from './accept-run.js';
 import type { ApiContext } from './context.js';
 import { eventFilter, type EventFilter } from './event-filter.js';
@@ -132,7 +132,7 @@ function connect(
     afterSeq,
     replay,
     ...(recordedEnd && { ended: recordedEnd }),
-    signal: AbortSignal.any([gone.signal, context.shutdown]),
+    signal: firstOf(gone.signal, context.shutdown).signal,
   };
   return { batches: batches(), ended: () => ended, admitted: admission.done };
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Response } from 'express';
-import { ColloquyError } from '../protocol/index.js';
+import { ColloquyError, firstOf } from '../protocol/index.js';
 import type { ApiOptions } from './context.js';
 import type { ClientEvent } from './event-stream.js';
 
@@ -44,7 +44,7 @@ async function drained(res: Response, timeoutMs: number): Promise<void> {
   const onClose = () => closed.abort();
   res.once('close', onClose);
   try {
-    await once(res, 'drain', { signal: AbortSignal.any([closed.signal, AbortSignal.timeout(timeoutMs)]) });
+    await once(res, 'drain', { signal: firstOf(closed.signal, AbortSignal.timeout(timeoutMs)).signal });
   } catch (error) {
     if (closed.signal.aborted) return;
     throw new ColloquyError('unavailable', `the client took nothing for ${timeoutMs} ms`, { cause: error });

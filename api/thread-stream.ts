@@ -1,5 +1,5 @@
 import { Router, type Request, type Response } from 'express';
-import { errorCode, type Caller } from '../protocol/index.js';
+import { errorCode, firstOf, type Caller } from '../protocol/index.js';
 import { threadLastEventId, threadStreamQuery } from '../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from './context.js';
 import { findThread } from './find.js';
@@ -41,7 +41,7 @@ async function streamThread(
   const left = new AbortController();
   if (res.closed) left.abort();
   else res.once('close', () => left.abort());
-  const signal = AbortSignal.any([left.signal, watch.gone, context.shutdown]);
+  const { signal } = firstOf(left.signal, watch.gone, context.shutdown);
   try {
     res.setHeader('Location', `/threads/${place.threadId}/stream`);
     openEventStream(res);

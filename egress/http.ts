@@ -2,7 +2,7 @@ import { lookup as resolve, type LookupAddress } from 'node:dns';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { ColloquyError } from '../protocol/index.js';
+import { ColloquyError, firstOf } from '../protocol/index.js';
 import { AddressGuard } from './address-guard.js';
 
 export interface EgressOptions {
@@ -53,7 +53,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
     async post(text, { headers, body, signal }) {
       const url = checkedUrl(guard, text);
       const timeout = AbortSignal.timeout(timeoutMs);
-      const over = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+      const over = signal === undefined ? timeout : firstOf(timeout, signal).signal;
       try {
         const answer = await send(url, { headers, body, lookup, signal: over });
         const { statusCode = 0, headers: answered } = answer;

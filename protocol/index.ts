@@ -39,5 +39,6 @@ export { DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
 export type { Cron, OverlapPolicy, ScheduleOptions } from './cron.js';
 export { isTimezone, readCronExpression } from './cron-expression.js';
 export type { ScheduleTimes } from './cron-expression.js';
+export { firstOf } from './signals.js';
 export { DEFAULT_STEP_OPTIONS } from './step.js';
 export type { Cursor, InterruptsByTask, PendingInterrupt, StepOptions } from './step.js';

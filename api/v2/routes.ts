@@ -1,4 +1,5 @@
 import { Router, type Request, type Response } from 'express';
+import { firstOf } from '../../protocol/index.js';
 import { eventStreamRequest, idempotencyKey, lastProtocolEventId } from '../../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from '../context.js';
 import type { ClientEvent } from '../event-stream.js';
@@ -37,7 +38,7 @@ async function streamEvents(context: ApiContext, req: Request, res: Response): P
   const gone = new AbortController();
   if (res.closed) return;
   res.once('close', () => gone.abort());
-  const signal = AbortSignal.any([gone.signal, context.shutdown]);
+  const { signal } = firstOf(gone.signal, context.shutdown);
   const wanted = channelFilter(filter);
   const events = threadEvents(context, callerOf(res), { threadId, since, signal });
   openEventStream(res);

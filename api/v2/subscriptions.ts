@@ -1,4 +1,4 @@
-import type { Caller } from '../../protocol/index.js';
+import { firstOf, type Caller } from '../../protocol/index.js';
 import { reconnectParams, subscribeParams, unsubscribeParams } from '../../protocol/schemas/index.js';
 import type { ApiContext } from '../context.js';
 import { findRun } from '../find.js';
@@ -97,7 +97,7 @@ export class Subscriptions {
   #open(id: string, filter: ChannelFilter, since: number): void {
     const ended = new AbortController();
     this.#live.set(id, ended);
-    const signal = AbortSignal.any([ended.signal, this.wire.signal]);
+    const { signal } = firstOf(ended.signal, this.wire.signal);
     const place = this.#order.join(since, signal);
     const request = { threadId: this.place.threadId, since, signal };
     this.#pending.push(() => {

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Request } from 'express';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
-import { ColloquyError, type Caller } from '../../protocol/index.js';
+import { ColloquyError, firstOf, type Caller } from '../../protocol/index.js';
 import { uuid } from '../../protocol/schemas/index.js';
 import { allowCommand } from '../auth/gate.js';
 import type { AuthUser } from '../auth/ports.js';
@@ -61,7 +61,7 @@ class Connection {
     private readonly socket: WebSocket,
     private readonly place: { caller: Caller; threadId: string; who?: AuthUser },
   ) {
-    const signal = AbortSignal.any([this.#gone.signal, context.shutdown]);
+    const { signal } = firstOf(this.#gone.signal, context.shutdown);
     const fail = (error: unknown) => this.#fail(error);
     this.#subscriptions = new Subscriptions(context, place, { signal, send: (text) => this.#send(text), fail });
     const heartbeat = setInterval(() => this.#beat(), context.options.heartbeatMs).unref();
