@@ -31,13 +31,15 @@ describe('a question that an edit of the state closes', () => {
     const threadId = randomUUID();
     const input = { messages: [{ role: 'user', content: String(seconds) }] };
     await client.runs.wait(threadId, 'due', { input, ifNotExists: 'create' });
-    const temporal = new TemporalClient({ connection });
-    return { threadId, handle: temporal.workflow.getHandle(conversationId('default', threadId)) };
+    const handle = new TemporalClient({ connection }).workflow.getHandle(conversationId('default', threadId));
+    // Who waits for the run hears of the question from the log, a moment before the conversation hears of it from the step.
+    const isOpen = async () => (await handle.query<PendingInterrupt[]>(QUERIES.pendingInterrupts)).length > 0;
+    while (!(await isOpen()));
+    return { threadId, handle };
   }
 
   it('is open no more, for the conversation and for the thread', async () => {
     const { threadId, handle } = await asked(3_600);
-    expect(await handle.query<PendingInterrupt[]>(QUERIES.pendingInterrupts)).toHaveLength(1);
     await client.threads.updateState(threadId, { values: { messages: [] }, asNode: 'ask' });
     expect(await client.threads.get(threadId)).toMatchObject({ status: 'idle', interrupts: {} });
     expect(await handle.query<PendingInterrupt[]>(QUERIES.pendingInterrupts)).toEqual([]);

@@ -119,9 +119,8 @@ export class ScriptedConversations implements Conversations {
     if (!next) return;
     const abort = new AbortController();
     lane.current = { runId: next.runId, abort };
-    const run = await this.threads.getRun(caller, threadId, next.runId, { admittedOnly: false });
-    const afterSeq = await this.events.tail(caller, threadId);
-    await this.threads.startRun(caller, threadId, run.runId, afterSeq);
+    const run = await this.#begin(caller, threadId, next.runId);
+    if (run === undefined) return void delete lane.current;
     const stage = new Stage(this.events, run, ++lane.ordinal, abort.signal);
     const outcome = await this.#play(stage);
     const status = outcome.error ? 'error' : abort.signal.aborted || outcome.interrupts ? 'interrupted' : 'success';
@@ -132,6 +131,18 @@ export class ScriptedConversations implements Conversations {
     if (error) await stage.tell('error', error);
     await stage.tell(CONTROL_EVENTS.ended, { run_id: run.runId, status, ...(error && { error }) });
     delete lane.current;
+  }
+
+  /** The run, unless its thread has been deleted meanwhile. */
+  async #begin(caller: Caller, threadId: string, runId: string): Promise<Run | undefined> {
+    try {
+      const run = await this.threads.getRun(caller, threadId, runId, { admittedOnly: false });
+      await this.threads.startRun(caller, threadId, runId, await this.events.tail(caller, threadId));
+      return run;
+    } catch (error) {
+      if (errorCode(error) === 'not_found') return undefined;
+      throw error;
+    }
   }
 
   /** The thread may have been deleted meanwhile. */
