@@ -197,7 +197,7 @@ function takeSignals(queue: ConversationQueue, changed: () => void): void {
   });
   take(SIGNALS.resume, (given) => void queue.resume(readResumeSignal(given), uuid4()));
   take(SIGNALS.cancel, (given) => void queue.cancel(readCancelSignal(given)));
-  take(SIGNALS.edited, (given) => queue.edited(readEditedSignal(given)));
+  take(SIGNALS.edited, (given) => queue.edited(readEditedSignal(given), () => patched('edits-before-their-question')));
   setDefaultSignalHandler((name) => {
     tell(queue, `signal ${name} is unknown; known: ${[SIGNALS.message, SIGNALS.resume, SIGNALS.cancel].join(', ')}`);
     changed();

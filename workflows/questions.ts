@@ -1,12 +1,14 @@
 import { ColloquyError } from '../protocol/index.js';
 import { ANY_INTERRUPT } from './contract.js';
-import type { PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
+import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
 
 /**
  * The questions a conversation has asked and what is still open of them. `ahead` is always the runs that come before whatever is decided
  * now, the current one first: one that is no answer abandons every question when it begins.
  */
 export class Questions {
+  private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];
+
   constructor(
     private readonly threadId: string,
     private asked: PendingInterrupt[] = [],
@@ -62,9 +64,28 @@ export class Questions {
 
   /** These are not asked any more; true when one of them was. */
   close(interruptIds: string[]): boolean {
-    const before = this.asked;
-    this.asked = before.filter(({ id }) => !interruptIds.includes(id));
-    return this.asked.length < before.length;
+    const had = this.has(interruptIds);
+    this.asked = this.asked.filter(({ id }) => !interruptIds.includes(id));
+    return had;
+  }
+
+  /**
+   * An edit of the state may be heard of before the step that asked what it closes. `counts` is asked where it was: a history from before this was
+   * heeded must not heed it in its replay.
+   */
+  closeLater(edit: EditedState, counts: () => boolean): void {
+    this.edits.push({ edit, counts });
+  }
+
+  /** Closes what such edits did, now that it is asked. Answers the status they left, if they closed something. */
+  closeEdited(): EditedState['status'] | undefined {
+    const closing = this.edits.splice(0).filter(({ edit, counts }) => this.has(edit.closed) && counts());
+    for (const { edit } of closing) this.close(edit.closed);
+    return closing.at(-1)?.edit.status;
+  }
+
+  private has(interruptIds: string[]): boolean {
+    return this.asked.some(({ id }) => interruptIds.includes(id));
   }
 
   reset(questions: PendingInterrupt[]): void {

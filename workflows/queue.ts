@@ -189,8 +189,9 @@ export class ConversationQueue {
   }
 
   /** The state was edited: nobody need answer these questions, and no deadline does. */
-  edited({ closed, status }: EditedState): void {
-    if (this.questions.close(closed) && !this.current) this.settledStatus = status;
+  edited(edit: EditedState, counts = () => true): void {
+    if (this.current) this.questions.closeLater(edit, counts);
+    if (this.questions.close(edit.closed) && !this.current) this.settledStatus = edit.status;
   }
 
   // ---- deadlines of questions
@@ -313,7 +314,7 @@ export class ConversationQueue {
       return false;
     }
     this.questions.ask(outcome.interrupts ?? []);
-    this.settledStatus = outcome.status === 'interrupted' ? 'interrupted' : 'idle';
+    this.settledStatus = this.questions.closeEdited() ?? (outcome.status === 'interrupted' ? 'interrupted' : 'idle');
     this.leave({ runId: current.run.runId, status: outcome.status });
     if (outcome.status === 'success' && !this.closed) this.waiting.unshift(...this.injections.shift());
     return false;

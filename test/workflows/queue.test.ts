@@ -190,6 +190,33 @@ describe('questions', () => {
     expect(queue.view().status).toBe('idle');
   });
 
+  it('does not open a question that an edit closed before its step was heard of', () => {
+    const queue = makeQueue();
+    queue.submit(run('asker'));
+    const current = queue.take();
+    queue.begin(current);
+    queue.edited({ closed: ['i1', 'i3'], status: 'idle' });
+    const asked = asking({ id: 'i1' }, { id: 'i2' });
+    queue.stepped(current, { nodes: [], next: [], cursor: cursorAt(1), status: 'interrupted', ...asked });
+    expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
+  });
+
+  it('opens it where a history is replayed that did not heed such an edit', () => {
+    const queue = makeQueue();
+    queue.submit(run('asker'));
+    const current = queue.take();
+    queue.begin(current);
+    queue.edited({ closed: ['i1'], status: 'idle' }, () => false);
+    queue.stepped(current, {
+      nodes: [],
+      next: [],
+      cursor: cursorAt(1),
+      status: 'interrupted',
+      ...asking({ id: 'i1' }),
+    });
+    expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
+  });
+
   it('refuses an answer behind a message that abandons the question', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.submit(run('r1'));
