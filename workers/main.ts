@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Duration } from '@temporalio/common';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.js';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
@@ -46,6 +47,12 @@ const HEARTBEAT_THROTTLE_MS = 500;
 /** After a worker died, its conversations are offered to the others after so long. */
 const STICKY_TIMEOUT = '2s';
 const FORCE_AFTER_GRACE_MS = 5_000;
+/**
+ * Temporal stops workflow code after 5 s, which a process that was frozen meanwhile has had without doing anything; and Node.js aborts the process
+ * where it is stopped in a microtask ("async hook stack has become corrupted", nodejs/node#38503, temporalio/sdk-typescript#939). Workflow code is
+ * ours alone and needs milliseconds, so nothing but a freeze can meet this.
+ */
+const WORKFLOW_CODE_TIMEOUT = '10 minutes';
 
 /** Composes a worker process and starts it: conversations of the task queue, and the steps of the project's graphs. */
 export async function startWorker(config: Config, overrides: WorkerOverrides = {}): Promise<RunningWorker> {
@@ -128,11 +135,12 @@ function workerOptions(config: Config, overrides: WorkerOverrides) {
     maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentSteps,
     maxCachedWorkflows: config.worker.maxCachedWorkflows,
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+    isolateExecutionTimeout: WORKFLOW_CODE_TIMEOUT,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     shutdownGraceTime: config.worker.shutdownGraceMs,
     shutdownForceTime: config.worker.shutdownGraceMs + FORCE_AFTER_GRACE_MS,
-  } satisfies Partial<WorkerOptions>;
+  } satisfies Partial<WorkerOptions & { isolateExecutionTimeout: Duration }>;
 }
 
 /** The bundle is made by the build, beside `dist/workers` as seen from sources and from `dist` alike; without one, Temporal bundles at start. */
