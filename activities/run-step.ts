@@ -54,23 +54,15 @@ export function createRunStep(dependencies: ActivityDependencies) {
     const timeoutMs = Math.min(task.options.startToCloseTimeoutMs * TIMEOUT_SHARE, LONGEST_TIMER_MS);
     const late = () => timeout.abort(new DOMException('the step takes too long', 'TimeoutError'));
     const timer = setTimeout(late, timeoutMs).unref();
-    const { info, cancellationSignal: cancelled } = context;
-    const { signal, release } = firstOf(cancelled, timeout.signal);
-    const signals = { cancelled, timeout: timeout.signal, either: signal };
+    const { signal: stop, release } = firstOf(context.cancellationSignal, timeout.signal);
     try {
-      return await new StepActivity(dependencies, runs, task, info.attempt, signals).execute();
+      return await new StepActivity(dependencies, runs, task, context.info.attempt, stop, timeout.signal).execute();
     } finally {
       clearTimeout(timer);
       release();
       stopBeating();
     }
   };
-}
-
-interface StopSignals {
-  cancelled: AbortSignal;
-  timeout: AbortSignal;
-  either: AbortSignal;
 }
 
 class StepActivity {
@@ -85,7 +77,9 @@ class StepActivity {
     private readonly runs: Map<string, Run>,
     private readonly task: StepTask,
     private readonly attempt: number,
-    private readonly signals: StopSignals,
+    /** Fires on cancellation, and with `timeout`. */
+    private readonly stop: AbortSignal,
+    private readonly timeout: AbortSignal,
   ) {
     this.#fence = encodeFence({ run: task.ordinal, step: task.step, attempt });
     this.#heads = new MongoHeads(dependencies.db);
@@ -255,7 +249,7 @@ class StepActivity {
       {
         openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
         log,
-        signal: this.signals.either,
+        signal: this.stop,
         drain,
         ...(openStore !== undefined && { store: openStore(workerCaller(tenant)) }),
       },
@@ -306,7 +300,7 @@ class StepActivity {
         message: `the worker stopped during step ${step} of run ${runId}`,
       });
     }
-    const failure = this.signals.timeout.aborted
+    const failure = this.timeout.aborted
       ? timeoutFailure(options.startToCloseTimeoutMs, error)
       : classifyFailure(error);
     if (errorCode(error) === 'fence_lost') {

@@ -43,12 +43,14 @@ async function drained(res: Response, timeoutMs: number): Promise<void> {
   const closed = new AbortController();
   const onClose = () => closed.abort();
   res.once('close', onClose);
+  const { signal, release } = firstOf(closed.signal, AbortSignal.timeout(timeoutMs));
   try {
-    await once(res, 'drain', { signal: firstOf(closed.signal, AbortSignal.timeout(timeoutMs)).signal });
+    await once(res, 'drain', { signal });
   } catch (error) {
     if (closed.signal.aborted) return;
     throw new ColloquyError('unavailable', `the client took nothing for ${timeoutMs} ms`, { cause: error });
   } finally {
+    release();
     res.off('close', onClose);
   }
 }

@@ -53,7 +53,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
     async post(text, { headers, body, signal }) {
       const url = checkedUrl(guard, text);
       const timeout = AbortSignal.timeout(timeoutMs);
-      const over = signal === undefined ? timeout : firstOf(timeout, signal).signal;
+      const { signal: over, release } = firstOf(...(signal === undefined ? [timeout] : [timeout, signal]));
       try {
         const answer = await send(url, { headers, body, lookup, signal: over });
         const { statusCode = 0, headers: answered } = answer;
@@ -64,6 +64,8 @@ export function createEgress(options: EgressOptions = {}): Egress {
         if (error instanceof ColloquyError) throw error;
         const why = timeout.aborted ? `no answer within ${timeoutMs} ms` : (error as Error).message;
         throw new ColloquyError('unavailable', `${url.host} cannot be reached: ${why}`, { cause: error });
+      } finally {
+        release();
       }
     },
   };

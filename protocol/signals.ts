@@ -6,16 +6,16 @@
  */
 export function firstOf(...sources: AbortSignal[]): { signal: AbortSignal; release: () => void } {
   const first = new AbortController();
-  const listeners = sources.map((source) => ({ source, fire: () => fire(source) }));
   const release = () => {
-    for (const { source, fire } of listeners) source.removeEventListener('abort', fire);
+    for (const source of sources) source.removeEventListener('abort', look);
   };
-  function fire(source: AbortSignal): void {
+  function look(): void {
+    const fired = sources.find(({ aborted }) => aborted);
+    if (fired === undefined) return;
     release();
-    first.abort(source.reason);
+    first.abort(fired.reason);
   }
-  for (const { source, fire } of listeners) source.addEventListener('abort', fire);
-  const fired = sources.find(({ aborted }) => aborted);
-  if (fired !== undefined) fire(fired);
+  for (const source of sources) source.addEventListener('abort', look);
+  look();
   return { signal: first.signal, release };
 }
