@@ -14,7 +14,7 @@ export class EventReader {
   #atEnd = false;
 
   /** `isPlaced`: no batch goes over the place it starts at. */
-  constructor(reads: PageReads, log: string, afterSeq: number, isPlaced = afterSeq === 0) {
+  constructor(reads: PageReads, log: string, afterSeq: number, isPlaced: boolean) {
     this.#reads = reads;
     this.#log = log;
     this.#at = afterSeq;

@@ -73,6 +73,8 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
   const tails = new LogTails(events);
   const writer = new BatchWriter({ events, tails, largeTexts, retentionMs, onWritten: (batch) => hub.tell(batch) });
 
+  const readerOf = (log: string, afterSeq: number) => new EventReader(reads, log, afterSeq, tails.isEnd(log, afterSeq));
+
   async function logOf(caller: Caller, action: string, threadId: string): Promise<string> {
     guardIds(caller.tenant, threadId);
     await authorize(caller, action, { kind: 'thread', id: threadId });
@@ -93,7 +95,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
     async read(caller, threadId, { afterSeq, limit = DEFAULT_LIMIT, runId, bare = false }) {
       guardOffset(afterSeq);
       const log = await logOf(caller, 'event.read', threadId);
-      const reader = new EventReader(reads, log, afterSeq, tails.isEnd(log, afterSeq));
+      const reader = readerOf(log, afterSeq);
       const found: StoredEvent[] = [];
       let size = 0;
       while (found.length < limit && size < MAX_READ_CHARACTERS) {
@@ -113,7 +115,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
       const log = await logOf(caller, 'event.read', threadId);
       const live = hub.join(log);
       try {
-        const reader = new EventReader(reads, log, afterSeq, tails.isEnd(log, afterSeq));
+        const reader = readerOf(log, afterSeq);
         let failures = 0;
         let quiet = 1;
         // Most followers begin at the log's end: nothing is ahead. Who begins in front of a hole is brought over it after the first wait.

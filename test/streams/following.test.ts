@@ -1,26 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { MongoClient } from 'mongodb';
+import { describe, expect, it } from '@jest/globals';
 import { ColloquyError, type Resource, type StoredEvent } from '../../protocol/index.js';
-import { ensureIndexes, type EventLog } from '../../streams/index.js';
+import type { EventLog } from '../../streams/index.js';
 import { EventReader } from '../../streams/event-reader.js';
 import { PageReads } from '../../streams/page-reads.js';
 import type { EventDocument } from '../../streams/log-tail.js';
-import { caller, collect, fence, offsets, openEventLog, proxiedServer, said, scope, texts, upTo } from './support.js';
+import {
+  caller,
+  collect,
+  fence,
+  offsets,
+  openEventLog,
+  ownEventLog,
+  proxiedServer,
+  said,
+  scope,
+  texts,
+  upTo,
+} from './support.js';
 
-const database = `test_streams_following_${process.pid}`;
-let log: EventLog;
-let client: MongoClient;
-let close: () => Promise<void>;
-
-beforeAll(async () => {
-  ({ log, client, close } = await openEventLog(database));
-  await ensureIndexes(client.db(database));
-});
-afterAll(async () => {
-  await client.db(database).dropDatabase();
-  await close();
-});
+const { database, log, client } = await ownEventLog('following');
 
 async function write(threadId: string, count: number, given = {}): Promise<void> {
   const run = log.open(scope(threadId, given));
@@ -259,7 +258,7 @@ describe('following events', () => {
       const unseen = scans === 1 ? missed : [];
       return events.find({ $and: [filter, { seq: { $nin: unseen } }] }, options);
     }) as typeof events.find;
-    const reader = new EventReader(new PageReads(beside), `acme/${threadId}`, 0);
+    const reader = new EventReader(new PageReads(beside), `acme/${threadId}`, 0, true);
     const seen: number[] = [];
     while (seen.length < 6) seen.push(...offsets(await reader.page()));
     expect(seen).toEqual(upTo(6));

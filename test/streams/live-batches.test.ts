@@ -1,26 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { MongoClient } from 'mongodb';
+import { describe, expect, it } from '@jest/globals';
 import type { StoredEvent } from '../../protocol/index.js';
-import { ensureIndexes, type EventLog } from '../../streams/index.js';
 import { logName } from '../../streams/event-batch.js';
 import { LiveBatchHub } from '../../streams/live-batches.js';
 import type { EventDocument } from '../../streams/log-tail.js';
-import { caller, offsets, openEventLog, said, scope, upTo } from './support.js';
+import { caller, offsets, openEventLog, ownEventLog, said, scope, upTo } from './support.js';
 
-const database = `test_streams_live_${process.pid}`;
-let log: EventLog;
-let client: MongoClient;
-let close: () => Promise<void>;
-
-beforeAll(async () => {
-  ({ log, client, close } = await openEventLog(database));
-  await ensureIndexes(client.db(database));
-});
-afterAll(async () => {
-  await client.db(database).dropDatabase();
-  await close();
-});
+const { database, log, client } = await ownEventLog('live');
 
 describe('batches as they come', () => {
   const padded = (size: number) => (n: number) => said(`${n} ${'.'.repeat(size)}`);

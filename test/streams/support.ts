@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { afterAll } from '@jest/globals';
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import { encodeFence, type Caller, type Fence, type StoredEvent } from '../../protocol/index.js';
-import { createEventLog, type EventLog, type MongoEventLogOptions, type RunLogScope } from '../../streams/index.js';
+import {
+  createEventLog,
+  ensureIndexes,
+  type EventLog,
+  type MongoEventLogOptions,
+  type RunLogScope,
+} from '../../streams/index.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
 export const uri = process.env.COLLOQUY_TEST_MONGODB_URI ?? '';
@@ -47,6 +54,18 @@ export async function openEventLog(
     await client.close();
   };
   return { log, client, close };
+}
+
+/** The event log of a test file, in a database that goes with it. */
+export async function ownEventLog(name: string): Promise<{ database: string; log: EventLog; client: MongoClient }> {
+  const database = `test_streams_${name}_${process.pid}`;
+  const { log, client, close } = await openEventLog(database);
+  afterAll(async () => {
+    await client.db(database).dropDatabase();
+    await close();
+  });
+  await ensureIndexes(client.db(database));
+  return { database, log, client };
 }
 
 /** The test's server behind a proxy, with the address to reach it there. */

@@ -1,23 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { MongoClient } from 'mongodb';
+import { describe, expect, it } from '@jest/globals';
 import { ColloquyError, CONTROL_EVENTS, errorCode, type StoredEvent } from '../../protocol/index.js';
-import { ensureIndexes, type EventLog, type RunLog } from '../../streams/index.js';
-import { caller, collect, fence, offsets, openEventLog, proxiedServer, said, scope, texts, upTo } from './support.js';
+import type { RunLog } from '../../streams/index.js';
+import {
+  caller,
+  collect,
+  fence,
+  offsets,
+  openEventLog,
+  ownEventLog,
+  proxiedServer,
+  said,
+  scope,
+  texts,
+  upTo,
+} from './support.js';
 
-const database = `test_streams_writing_${process.pid}`;
-let log: EventLog;
-let client: MongoClient;
-let close: () => Promise<void>;
-
-beforeAll(async () => {
-  ({ log, client, close } = await openEventLog(database));
-  await ensureIndexes(client.db(database));
-});
-afterAll(async () => {
-  await client.db(database).dropDatabase();
-  await close();
-});
+const { database, log, client } = await ownEventLog('writing');
 
 /** Reads on until there is no more: what is large comes in several answers. */
 async function readAll(threadId: string, reader = log): Promise<StoredEvent[]> {

@@ -12,7 +12,7 @@ import {
   type RunError,
 } from '../../protocol/index.js';
 import type { EventLog, RunLog } from '../../streams/index.js';
-import type { RunEnd, ThreadStore } from '../../threads/index.js';
+import type { ThreadStore } from '../../threads/index.js';
 import type { SubmitRun } from '../../workflows/contract.js';
 
 /** What a script may do in a run. Events are durable when `tell` resolves. */
@@ -119,39 +119,27 @@ export class ScriptedConversations implements Conversations {
     if (!next) return;
     const abort = new AbortController();
     lane.current = { runId: next.runId, abort };
-    const run = await this.#begin(caller, threadId, next.runId);
-    if (run === undefined) return void delete lane.current;
+    const run = await unlessDeleted(this.#begin(caller, threadId, next.runId));
+    if (run === undefined) {
+      delete lane.current;
+      return;
+    }
     const stage = new Stage(this.events, run, ++lane.ordinal, abort.signal);
     const outcome = await this.#play(stage);
     const status = outcome.error ? 'error' : abort.signal.aborted || outcome.interrupts ? 'interrupted' : 'success';
     const threadStatus = outcome.error ? 'error' : outcome.interrupts ? 'interrupted' : 'idle';
     const { error, interrupts = {} } = outcome;
     const end = { runId: run.runId, status, threadStatus, interrupts, ...(error && { error }) } as const;
-    await this.#end(caller, threadId, end);
+    await unlessDeleted(this.threads.endRun(caller, threadId, end));
     if (error) await stage.tell('error', error);
     await stage.tell(CONTROL_EVENTS.ended, { run_id: run.runId, status, ...(error && { error }) });
     delete lane.current;
   }
 
-  /** The run, unless its thread has been deleted meanwhile. */
-  async #begin(caller: Caller, threadId: string, runId: string): Promise<Run | undefined> {
-    try {
-      const run = await this.threads.getRun(caller, threadId, runId, { admittedOnly: false });
-      await this.threads.startRun(caller, threadId, runId, await this.events.tail(caller, threadId));
-      return run;
-    } catch (error) {
-      if (errorCode(error) === 'not_found') return undefined;
-      throw error;
-    }
-  }
-
-  /** The thread may have been deleted meanwhile. */
-  async #end(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
-    try {
-      await this.threads.endRun(caller, threadId, end);
-    } catch (error) {
-      if (errorCode(error) !== 'not_found') throw error;
-    }
+  async #begin(caller: Caller, threadId: string, runId: string): Promise<Run> {
+    const run = await this.threads.getRun(caller, threadId, runId, { admittedOnly: false });
+    await this.threads.startRun(caller, threadId, runId, await this.events.tail(caller, threadId));
+    return run;
   }
 
   async #play(stage: Stage): Promise<TurnEnd> {
@@ -162,6 +150,14 @@ export class ScriptedConversations implements Conversations {
       throw error;
     }
   }
+}
+
+/** The thread may have been deleted meanwhile: `undefined` then. */
+function unlessDeleted<T>(work: Promise<T>): Promise<T | undefined> {
+  return work.catch((error: unknown) => {
+    if (errorCode(error) !== 'not_found') throw error;
+    return undefined;
+  });
 }
 
 class Stage implements Turn {
