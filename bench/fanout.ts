@@ -1,7 +1,7 @@
 import { get, type IncomingMessage } from 'node:http';
 import type { Bench } from './bench.js';
 import { sdkClient } from './house.js';
-import { median, percentile } from './measure.js';
+import { median, monotonicMs, percentile } from './measure.js';
 import { cpuTimes, formatUse } from './process-use.js';
 import { STORY_TOKENS } from './project/graphs.js';
 
@@ -83,7 +83,7 @@ async function tokens(url: string): Promise<number[]> {
   let last = 0;
   let rest = '';
   for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
-    const now = Number(process.hrtime.bigint()) / 1e6;
+    const now = monotonicMs();
     const events = (rest + chunk).split('\n\n');
     rest = events.pop() ?? '';
     for (const event of events) {

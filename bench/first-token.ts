@@ -3,7 +3,7 @@ import type { StreamMode } from '@langchain/langgraph-sdk';
 import type { Bench } from './bench.js';
 import { sdkClient, type House } from './house.js';
 import { openHouseStores } from './in-process.js';
-import { interleave, median } from './measure.js';
+import { interleave, median, monotonicMs } from './measure.js';
 import { PEER, startPeer } from './peer.js';
 import { TOKENS, speaker } from './project/graphs.js';
 
@@ -55,11 +55,6 @@ export const firstToken: Bench = {
   },
 };
 
-/** Milliseconds of the clock that the tokens tell. */
-function clock(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
-
 async function firstTokenOf(apiUrl: string, streamMode: StreamMode[], later: number[] = []): Promise<number> {
   const client = sdkClient(apiUrl);
   const { thread_id: threadId } = await client.threads.create();
@@ -80,7 +75,7 @@ async function firstTokenInProcess(): Promise<number> {
 
 function note(delays: number[], content: string): void {
   // A whole message follows the tokens where nobody knows that they were streamed.
-  if (/^\d+(\.\d+)? $/.test(content)) delays.push(clock() - Number(content));
+  if (/^\d+(\.\d+)? $/.test(content)) delays.push(monotonicMs() - Number(content));
 }
 
 function report([first, ...others]: number[], later: number[]): number {

@@ -59,6 +59,11 @@ export async function rate(clients: number, windowMs: number, once: () => Promis
   return (done - clients) / (windowMs / 1000);
 }
 
+/** The machine's monotonic clock, which all processes share and V8 stamps its profiles with; in ms. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 /** By the nearest rank. Errors: without values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,6 +1,6 @@
 import type { Bench } from './bench.js';
 import { sdkClient, type House, type HouseProcess } from './house.js';
-import { median } from './measure.js';
+import { median, monotonicMs } from './measure.js';
 
 const KILLS = 6;
 const KILLS_BY_DEFAULT = 3;
@@ -88,15 +88,11 @@ async function killInMidStep(
     if (attempt > 1 && killedAt !== undefined) resumed ??= (at - killedAt) / 1000;
     if (attempt !== 1) continue;
     await new Promise((resolve) => setTimeout(resolve, INTO_STEP_MS));
-    killedAt = clock();
+    killedAt = monotonicMs();
     void workers.get(pid)?.kill('SIGKILL');
     workers.delete(pid);
   }
   if (killedAt === undefined || resumed === undefined)
     throw new Error(`the run of ${graph} ended without another attempt`);
-  return { resumed, ended: (clock() - killedAt) / 1000 };
-}
-
-function clock(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
+  return { resumed, ended: (monotonicMs() - killedAt) / 1000 };
 }

@@ -8,7 +8,7 @@ import { startBare, type BareTemporal } from './bare.js';
 import type { Bench } from './bench.js';
 import { inMemory, openHouseStores, startInProcess, type GraphsInProcess } from './in-process.js';
 import { sdkClient, type House } from './house.js';
-import { interleave, median } from './measure.js';
+import { interleave, median, monotonicMs } from './measure.js';
 import { cpuTimes, formatUse } from './process-use.js';
 import type { ProfiledTurns } from './profile-shares.js';
 import { three } from './project/graphs.js';
@@ -109,11 +109,6 @@ async function profiledTurns(
   const to = monotonicMs();
   const use = formatUse(before, cpuTimes(house.pids), PROFILED_TURNS);
   return { profiled: { from, to, turns: PROFILED_TURNS }, use };
-}
-
-/** Of the clock that V8 stamps its profiles with. */
-function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /** How many events a turn adds to the history of its workflow, and so writes Temporal makes. */
