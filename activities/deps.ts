@@ -1,7 +1,7 @@
 import type { BaseStore } from '@langchain/langgraph-checkpoint';
 import type { Db, MongoClient } from 'mongodb';
 import type { DeliveryStore, Egress } from '../egress/index.js';
-import type { Caller, Cron } from '../protocol/index.js';
+import type { Caller, Cron, DeriveId } from '../protocol/index.js';
 import type { GraphSource } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, StateCache, ThreadStore } from '../threads/index.js';
@@ -16,6 +16,7 @@ export interface ActivityDependencies {
   schedules: ScheduleReader;
   runs: RunIntake;
   events: EventLog;
+  deriveId: DeriveId;
   project: GraphSource;
   cache: StateCache;
   /** What waits to leave, and the way out. */

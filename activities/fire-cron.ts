@@ -1,18 +1,15 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import { v5 as uuid5 } from '@langchain/core/utils/uuid';
-import { ENDED_RUN_STATUSES, errorCode, type Caller, type Cron, type EndedRunStatus } from '../protocol/index.js';
+import { ENDED_RUN_STATUSES, errorCode, type Caller, type Cron, type DeriveId, type EndedRunStatus } from '../protocol/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies, type ScheduledRun } from './deps.js';
 
-/** Runs of firings get their ids from cron and time, so that a firing that comes again finds its run. */
-const FIRING_NAMESPACE = '0c5b0c52-8f0e-5c0e-9d0a-3c1f4b8d7e21';
 /** The conversation's own words for "not now": the firing is skipped, as a request would be refused. */
 const SKIPPED = ['conflict', 'queue_full', 'thread_closed'];
 /** Worth another attempt. */
 const PASSING = [undefined, 'unavailable', 'internal'];
 
 /** The activities of the workflow `cron`. */
-export function createCronActivities({ threads, crons, schedules, runs }: ActivityDependencies): CronActivities {
+export function createCronActivities({ threads, crons, schedules, runs, deriveId }: ActivityDependencies): CronActivities {
   async function findCron({ tenant, cronId }: FireCronTask): Promise<Cron | undefined> {
     const found = crons.getCron(workerCaller(tenant), cronId, { shownOnly: false });
     return unlessGone(found, undefined);
@@ -52,7 +49,7 @@ export function createCronActivities({ threads, crons, schedules, runs }: Activi
         await schedules.remove(task.tenant, task.cronId);
         return { refused: `cron ${task.cronId} does not exist; its schedule is removed` };
       }
-      const fired = await take(orderOf(cron, task));
+      const fired = await take(orderOf(cron, task, deriveId));
       // What clients see of it; the Schedule knows by itself, and who reads a time that is past asks it.
       await noteNext(cron).catch(() => undefined);
       return fired;
@@ -72,16 +69,20 @@ export function createCronActivities({ threads, crons, schedules, runs }: Activi
   };
 }
 
-/** The run that a firing asks for, in the words of the API: as if who made the cron sent it now. */
-function orderOf(cron: Cron, { scheduledAt }: FireCronTask): ScheduledRun {
-  const key = `cron/${cron.cronId}/${scheduledAt}`;
-  const runId = uuid5(`${cron.tenant}/${key}`, FIRING_NAMESPACE);
+/**
+ * The run that a firing asks for, in the words of the API: as if who made the cron sent it now. Its id is made from cron and time, so
+ * that a firing that comes again finds its run.
+ */
+function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId): ScheduledRun {
+  const { tenant, cronId, createdBy } = cron;
+  const caller: Caller = { tenant, principal: { kind: 'service', id: 'cron' }, onBehalfOf: [createdBy] };
+  const runId = deriveId(caller, 'firing', cronId, scheduledAt);
   const stateless = cron.threadId === undefined;
   return {
-    caller: { tenant: cron.tenant, principal: { kind: 'service', id: 'cron' }, onBehalfOf: [cron.createdBy] },
+    caller,
     threadId: cron.threadId ?? runId,
     runId,
-    key,
+    key: `cron/${cronId}/${scheduledAt}`,
     stateless,
     body: {
       ...cron.payload,

@@ -12,16 +12,20 @@ import {
 import type { RunBody } from '../protocol/schemas/index.js';
 import type { NewRun } from '../threads/index.js';
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
+import type { Access } from './auth/access.js';
 import type { ApiContext } from './context.js';
 import { findAssistant, isEnded, locateRun, threadNotFound } from './find.js';
+import { scopedKey } from './idempotency.js';
 import { buildMetadata, buildRequest, inputOf } from './run-request.js';
 
 export interface RunOrder {
   caller: Caller;
+  /** What the caller may see: holds the thread and the assistant that the run is found to have. */
+  access: Access;
   threadId: string;
   runId: string;
   body: RunBody;
-  /** Idempotency key of the request. */
+  /** Idempotency key of the request, as the client sent it. */
   key?: string;
   /** The run makes its thread, and the conversation ends with it. */
   stateless?: boolean;
@@ -61,6 +65,7 @@ export async function acceptRun(context: ApiContext, order: RunOrder): Promise<A
     findAssistant(context, caller, order.body.assistant_id),
     findOpenThread(context, order),
   ]);
+  await order.access.checkAssistant(assistant);
   const thread = known ?? (await createThread(context, order, assistant));
   const { run, created } = await context.threads.createRun(caller, newRun(order, assistant, thread));
   const binds = () => quietly(bindThread(context, caller, thread, assistant));
@@ -123,24 +128,30 @@ export function quietly<T>(promise: Promise<T>): Promise<T> {
 
 async function findOpenThread(
   context: ApiContext,
-  { caller, threadId, body, stateless }: RunOrder,
+  { caller, access, threadId, body, stateless }: RunOrder,
 ): Promise<Thread | undefined> {
-  try {
-    return await context.threads.getThread(caller, threadId);
-  } catch (error) {
+  const found = await context.threads.getThread(caller, threadId).catch((error: unknown) => {
     if (errorCode(error) !== 'not_found') throw error;
     if (stateless || body.if_not_exists === 'create') return undefined;
     throw new ColloquyError('not_found', threadNotFound(threadId), { cause: error });
-  }
+  });
+  if (found !== undefined) access.checkThread(found);
+  return found;
 }
 
-function createThread(context: ApiContext, order: RunOrder, assistant: Assistant): Promise<Thread> {
-  const temporary = order.stateless && order.body.on_completion !== 'keep';
-  return context.threads.createThread(order.caller, {
-    threadId: order.threadId,
-    ifExists: 'do_nothing',
-    metadata: { ...order.body.metadata, ...binding(assistant), ...(temporary && STATELESS_METADATA) },
-  });
+/** Somebody else may have made it since it was not found. */
+async function createThread(context: ApiContext, order: RunOrder, assistant: Assistant): Promise<Thread> {
+  const { caller, access, threadId, body, stateless } = order;
+  const temporary = stateless && body.on_completion !== 'keep';
+  const metadata = { ...body.metadata, ...binding(assistant), ...(temporary && STATELESS_METADATA) };
+  try {
+    return await context.threads.createThread(caller, { threadId, metadata, ifExists: 'raise' });
+  } catch (error) {
+    if (errorCode(error) !== 'already_exists') throw error;
+    const found = await context.threads.getThread(caller, threadId);
+    access.checkThread(found);
+    return found;
+  }
 }
 
 /** LangGraph's clients find threads by these two, and the thread's state is read with that graph. */
@@ -156,7 +167,8 @@ async function bindThread(context: ApiContext, caller: Caller, thread: Thread, a
 }
 
 function newRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
-  const { threadId, runId, body, key } = order;
+  const { threadId, runId, body } = order;
+  const key = order.key && scopedKey(order.caller, order.key);
   return {
     threadId,
     runId,

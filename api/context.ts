@@ -1,13 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { DEFAULT_TENANT, type Caller } from '../protocol/index.js';
+import { DEFAULT_TENANT, type Caller, type DeriveId } from '../protocol/index.js';
 import type { ItemStore } from '../memory/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import type { Schedules } from './schedules.js';
-import { sendHeadersOf } from './auth/ask.js';
+import { keepSession, sendHeadersOf } from './auth/ask.js';
 import type { ProjectAuth } from './auth/ports.js';
 import type { Conversations } from './conversations.js';
+import { ANONYMOUS } from './idempotency.js';
 import type { CorsRules } from './cors.js';
 
 export interface ApiOptions {
@@ -29,6 +30,12 @@ export interface ApiOptions {
   testMode: boolean;
   /** How long the steps of a deleted thread may take to stop. */
   closeTimeoutMs: number;
+  /** Hosts that are answered beside loopback ones, as a `Host` header names them, in lower case; absent: any. */
+  allowedHosts?: readonly string[];
+  /** Connections of one address at once; 0: any number. */
+  connectionsPerAddress: number;
+  /** How often an open stream asks again whether its client may read it. */
+  accessCheckMs: number;
 }
 
 export const DEFAULT_OPTIONS: ApiOptions = {
@@ -41,6 +48,8 @@ export const DEFAULT_OPTIONS: ApiOptions = {
   rejectGraceMs: 1_000,
   testMode: false,
   closeTimeoutMs: 15_000,
+  connectionsPerAddress: 1_000,
+  accessCheckMs: 30_000,
 };
 
 export type RouteGroup = 'assistants' | 'threads' | 'runs' | 'store' | 'meta';
@@ -64,6 +73,7 @@ export interface ApiDependencies {
   graphs: GraphDescriptions;
   conversations: Conversations;
   schedules: Schedules;
+  deriveId: DeriveId;
   /** What waits to leave: webhooks of a thread go with it. */
   deliveries: { recall(caller: Caller, threadId: string): Promise<void> };
   /** LangGraph's store, the one that graphs get. */
@@ -104,7 +114,7 @@ export function completeContext(deps: ApiDependencies): ApiContext {
 
 /** The caller where nobody has to say who they are. */
 export function anonymousOf(tenant: string): Caller {
-  return { tenant, principal: { kind: 'user', id: 'anonymous' }, onBehalfOf: [] };
+  return { tenant, principal: { kind: 'user', id: ANONYMOUS }, onBehalfOf: [] };
 }
 
 /** Health checks and clients that look who is there come without credentials. */
@@ -117,17 +127,23 @@ export function authentication(context: ApiContext): RequestHandler {
       next();
       return;
     }
-    const caller = await context.authenticate(req);
-    res.locals['caller'] = context.auth ? await identify(context.auth, caller, req, res) : caller;
+    await identifyCaller(context, req, res);
     next();
   };
+}
+
+/** Finds out who calls, and keeps it beside the response. Errors: `unauthenticated`, what the project throws. */
+export async function identifyCaller(context: ApiContext, req: Request, res: Response): Promise<void> {
+  const caller = await context.authenticate(req);
+  res.locals['caller'] = context.auth ? await identify(context.auth, caller, req, res) : caller;
 }
 
 /** Errors of the project's code keep their status; their headers go with the answer. */
 async function identify(auth: ProjectAuth, { tenant }: Caller, req: Request, res: Response): Promise<Caller> {
   try {
-    const who = await auth.authenticate(req);
-    res.locals['auth'] = who;
+    const authenticate = () => auth.authenticate(req);
+    const who = await authenticate();
+    keepSession(res, { who, authenticate });
     return { tenant, principal: { kind: 'user', id: who.user.identity }, onBehalfOf: [] };
   } catch (error) {
     sendHeadersOf(res, error);

@@ -46,6 +46,11 @@ export function cors(rules: CorsRules): RequestHandler {
   };
 }
 
+/** Whether code of a page of this origin may call. Browsers ask before they send; a WebSocket they open without asking. */
+export function allowsOrigin(rules: CorsRules, origin: string): boolean {
+  return originTest(rules)?.(origin) ?? true;
+}
+
 /** `undefined`: any origin. */
 function originTest({ origins = ['*'], originPattern }: CorsRules): ((origin: string) => boolean) | undefined {
   if (originPattern !== undefined) {

@@ -1,6 +1,7 @@
 import { DEFAULT_SCHEDULE_OPTIONS, type Cron, type ScheduleOptions } from '../protocol/index.js';
 import type { CronCreate, CronPatchBody } from '../protocol/schemas/index.js';
 import type { CronPatch, NewCron } from '../threads/index.js';
+import { ANONYMOUS } from './idempotency.js';
 
 /** Crons as clients write and read them. */
 
@@ -10,7 +11,7 @@ export function cronToWire(cron: Cron): Record<string, unknown> {
     assistant_id: cron.assistantId,
     thread_id: cron.threadId ?? null,
     ...(cron.threadId === undefined && { on_run_completed: cron.onRunCompleted }),
-    user_id: cron.createdBy.id === 'anonymous' ? null : cron.createdBy.id,
+    user_id: cron.createdBy.id === ANONYMOUS ? null : cron.createdBy.id,
     schedule: cron.schedule,
     timezone: cron.timezone ?? null,
     end_time: cron.endTime?.toISOString() ?? null,

@@ -16,6 +16,7 @@ import {
   type RunBody,
 } from '../protocol/schemas/index.js';
 import type { CronFilter, CronQuery } from '../threads/index.js';
+import { accessOf } from './auth/access.js';
 import { requiredOf } from './auth/required.js';
 import { withUserOf } from './auth/run-user.js';
 import { callerOf, type ApiContext } from './context.js';
@@ -36,14 +37,14 @@ export function cronRoutes(context: ApiContext): Router {
 
   router.post('/runs/crons', async (req, res) => {
     const body = parse(cronCreate, bodyOf(req), 'request body');
-    res.json(cronToWire(await create(context, callerOf(res), body)));
+    res.json(cronToWire(await create(context, res, body)));
   });
 
   router.post('/threads/:thread_id/runs/crons', async (req, res) => {
     const threadId = pathId(req, 'thread_id');
     const body = parse(threadCronCreate, bodyOf(req), 'request body') as CronCreate;
     const thread = await findThread(context, callerOf(res), threadId);
-    res.json(cronToWire(await create(context, callerOf(res), body, thread)));
+    res.json(cronToWire(await create(context, res, body, thread)));
   });
 
   router.post('/runs/crons/search', async (req, res) => {
@@ -108,8 +109,12 @@ function find(context: ApiContext, req: Request, res: Response): Promise<Cron> {
   return orNotFound(context.crons.getCron(callerOf(res), cronId), cronNotFound(cronId));
 }
 
-async function create(context: ApiContext, caller: Caller, body: CronCreate, thread?: Thread): Promise<Cron> {
+async function create(context: ApiContext, res: Response, body: CronCreate, thread?: Thread): Promise<Cron> {
+  const caller = callerOf(res);
+  const access = accessOf(context, res);
+  if (thread !== undefined) access.checkThread(thread);
   const assistant = await findAssistant(context, caller, body.assistant_id);
+  await access.checkAssistant(assistant);
   const threadId = thread?.threadId;
   const cron = newCron(body, {
     cronId: uuid7(),

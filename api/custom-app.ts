@@ -50,17 +50,23 @@ export function customApp(app: unknown, inner: InnerServer, bodyLimitBytes: numb
 }
 
 function honoHandler(app: Hono, inner: InnerServer): RequestHandler {
+  const root = around(app, async (c) => inner.fetch(c.req.raw, localsOf(c.env), await bodyOf(c)));
+  return async (req, res) => {
+    const request = toWebRequest(req, undefined, goneSignal(res));
+    await sendWebResponse(res, await root.fetch(request, { incoming: req, outgoing: res }));
+  };
+}
+
+/** A project's Hono app, with ours behind it. */
+function around(app: Hono, behind: (c: HonoContext) => Promise<Response>): Hono {
   const root = new (app.constructor as new () => Hono)();
   root.use('*', async (c, next) => {
     c.set('auth', localsOf(c.env)['auth']);
     await next();
   });
   root.route('/', app);
-  root.notFound(async (c) => inner.fetch(c.req.raw, localsOf(c.env), await bodyOf(c)));
-  return async (req, res) => {
-    const request = toWebRequest(req, undefined, goneSignal(res));
-    await sendWebResponse(res, await root.fetch(request, { incoming: req, outgoing: res }));
-  };
+  root.notFound(behind);
+  return root;
 }
 
 function localsOf({ outgoing }: Bindings): ExpressResponse['locals'] {
@@ -115,4 +121,63 @@ function isHono(app: unknown): app is Hono {
 
 function hasFetch(app: unknown): app is FetchApp {
   return typeof app === 'object' && app !== null && typeof (app as Partial<FetchApp>).fetch === 'function';
+}
+
+/**
+ * Asks a project's app whether it lets an upgrade through to our routes, as it would let a `GET` of the same path. Errors: one with
+ * the app's own status where it answers by itself; `not_found` where it serves the path as its own.
+ */
+export function customAppGate(app: unknown): (req: IncomingMessage, res: ExpressResponse) => Promise<void> {
+  if (app === undefined) return async () => undefined;
+  const ask = isHono(app) ? honoGate(app) : typeof app === 'function' ? expressGate(app as Express) : fetchGate(app);
+  return async (req, res) => {
+    const status = await ask(req, res);
+    if (status === undefined) return;
+    if (status < 400) throw new ColloquyError('not_found', `Not Found: ${req.url} takes no WebSocket`);
+    throw Object.assign(new Error(`http.app refused the WebSocket with ${status}`), { status });
+  };
+}
+
+/** Answers the status of an app that does not let the request through. */
+type Gate = (req: IncomingMessage, res: ExpressResponse) => Promise<number | undefined>;
+
+function honoGate(app: Hono): Gate {
+  const reached = new WeakSet<object>();
+  const root = around(app, async ({ env }) => {
+    reached.add(env.incoming);
+    return new Response(null);
+  });
+  return async (req, res) => {
+    const { ok, status } = await root.fetch(toWebRequest(req), { incoming: req, outgoing: res });
+    return reached.has(req) && ok ? undefined : status;
+  };
+}
+
+function expressGate(app: Express): Gate {
+  return (req, res) =>
+    new Promise((resolve, reject) => {
+      req.socket.once('close', () => resolve(CLIENT_CLOSED));
+      res.end = () => {
+        resolve(res.statusCode);
+        return res;
+      };
+      const next: NextFunction = (error?: unknown) => (error === undefined ? resolve(undefined) : reject(asError(error)));
+      expressHandler(app)(req as ExpressRequest, res, next);
+    });
+}
+
+/** The client has gone: nobody hears of this status. */
+const CLIENT_CLOSED = 499;
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+function fetchGate(app: unknown): Gate {
+  return async (req) => {
+    if (!hasFetch(app)) return undefined;
+    const { status, body } = await app.fetch(toWebRequest(req));
+    await body?.cancel();
+    return status === 404 ? undefined : status;
+  };
 }

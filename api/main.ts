@@ -1,4 +1,3 @@
-import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readFile } from 'node:fs/promises';
@@ -21,7 +20,7 @@ import {
   openItems,
   openStores,
 } from '../workers/index.js';
-import { createApi } from './app.js';
+import { createApiServer } from './http-server.js';
 import type { ProjectAuth } from './auth/ports.js';
 import { createProjectAuth } from './auth/project-auth.js';
 import { anonymousOf, type ApiDependencies } from './context.js';
@@ -29,12 +28,13 @@ import { createConversations } from './conversations.js';
 import { startSweeper } from './sweeper.js';
 import { startCronSweeper } from './cron-changes.js';
 import { createSchedules } from './schedules.js';
-import { serveWebSockets } from './v2/websocket.js';
 
 export interface RunningApi {
   url: string;
   /** Ends open streams (their clients go on elsewhere), answers what is under way, closes what was opened. Idempotent. */
   stop(): Promise<void>;
+  /** Rejects when it can serve no more: its listening socket has failed. */
+  failed: Promise<never>;
 }
 
 /** An update waits for a worker to answer it. */
@@ -103,11 +103,12 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         heartbeatMs: config.api.heartbeatMs,
         testMode: config.api.testMode,
         corsOrigins: config.api.corsOrigins,
+        connectionsPerAddress: config.api.connectionsPerAddress,
+        accessCheckMs: config.api.accessCheckMs,
+        ...(config.api.allowedHosts.length > 0 && { allowedHosts: config.api.allowedHosts }),
       },
     };
-    const http = createServer(createApi(deps));
-    serveWebSockets(http, deps);
-    const server = await listen(http, config.api);
+    const server = await listen(createApiServer(deps), config.api);
     const sweeper = startSweeper(deps, anybody, {
       ...(sweepMinutes !== undefined && { intervalMs: sweepMinutes * 60_000 }),
       ...(config.retention.checkpoints && { keep: config.retention.checkpoints }),
@@ -118,7 +119,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     closers.push(() => end(server, shutdown));
     const url = urlOf(server, config.api.host);
     offerLoopback(url);
-    return { url, stop: close };
+    return { url, stop: close, failed: failureOf(server) };
   } catch (error) {
     await close();
     throw error;
@@ -158,6 +159,12 @@ async function listen(server: Server, { host, port }: Config['api']): Promise<Se
     server.listen(port, host, resolve);
   });
   return server;
+}
+
+function failureOf(server: Server): Promise<never> {
+  const failed = new Promise<never>((_resolve, reject) => server.once('error', reject));
+  failed.catch(() => undefined);
+  return failed;
 }
 
 async function end(server: Server, shutdown: AbortController): Promise<void> {

@@ -2,6 +2,7 @@ import { Router } from 'express';
 import type { Caller } from '../protocol/index.js';
 import { runBatch, wireSpelling, type RunBody } from '../protocol/schemas/index.js';
 import { acceptRun, checkOrder, type RunOrder } from './accept-run.js';
+import { accessOf, type Access } from './auth/access.js';
 import { callerOf, type ApiContext } from './context.js';
 import { findAssistant } from './find.js';
 import { inChunks } from './in-chunks.js';
@@ -19,14 +20,16 @@ export function runBatchRoutes(context: ApiContext): Router {
     const caller = callerOf(res);
     const bodies = parse(runBatch, wireSpelling(bodyOf(req)), 'request body');
     const { key } = keyOf(req);
+    const access = accessOf(context, res);
     const orders = bodies.map((body, n) =>
-      orderWithoutThread(
+      orderWithoutThread(context, {
         caller,
-        withHeaders(body as RunBody, req.headers),
-        key === undefined ? undefined : `${key}/${n}`,
-      ),
+        access,
+        body: withHeaders(body as RunBody, req.headers),
+        ...(key !== undefined && { key: `${key}/${n}` }),
+      }),
     );
-    await checkAll(context, caller, orders);
+    await checkAll(context, caller, access, orders);
     const runs = await inChunks(orders, async (order) => {
       const accepted = await acceptRun(context, order);
       await Promise.all([accepted.admit?.(), accepted.bound]);
@@ -39,8 +42,8 @@ export function runBatchRoutes(context: ApiContext): Router {
 }
 
 /** A fault in one of them refuses the batch before any of it has begun. */
-async function checkAll(context: ApiContext, caller: Caller, orders: RunOrder[]): Promise<void> {
+async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
   for (const order of orders) checkOrder(context, order);
   const assistants = [...new Set(orders.map(({ body }) => body.assistant_id))];
-  await inChunks(assistants, (id) => findAssistant(context, caller, id));
+  await inChunks(assistants, async (id) => access.checkAssistant(await findAssistant(context, caller, id)));
 }

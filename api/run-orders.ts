@@ -1,22 +1,22 @@
-import type { Request } from 'express';
-import { v5 as uuid5, v7 as uuid7 } from '@langchain/core/utils/uuid';
+import type { Request, Response } from 'express';
+import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import type { z } from 'zod';
 import type { Caller } from '../protocol/index.js';
 import { idempotencyKey, type RunBody } from '../protocol/schemas/index.js';
 import type { RunOrder } from './accept-run.js';
+import { accessOf, type Access } from './auth/access.js';
+import { callerOf, type ApiContext } from './context.js';
 import { bodyOf, pathId } from './params.js';
 import { withHeaders } from './run-headers.js';
 import { parse } from './validate.js';
 
 /** Reads the run that a request asks for. */
-export type OrderReader = (req: Request, caller: Caller) => RunOrder;
-
-/** Stateless runs get their id from their idempotency key, so that a repeated request finds its run. */
-const STATELESS_NAMESPACE = 'a7b0a3a5-6a52-5c9b-8a55-0d1c6f0a7e11';
+export type OrderReader = (context: ApiContext, req: Request, res: Response) => RunOrder;
 
 export function threadOrder(schema: z.ZodType<unknown>): OrderReader {
-  return (req, caller) => ({
-    caller,
+  return (context, req, res) => ({
+    caller: callerOf(res),
+    access: accessOf(context, res),
     threadId: pathId(req, 'thread_id'),
     runId: uuid7(),
     body: withHeaders(parse(schema, bodyOf(req), 'request body') as RunBody, req.headers),
@@ -25,16 +25,22 @@ export function threadOrder(schema: z.ZodType<unknown>): OrderReader {
 }
 
 export function statelessOrder(schema: z.ZodType<unknown>): OrderReader {
-  return (req, caller) => {
+  return (context, req, res) => {
     const body = withHeaders(parse(schema, bodyOf(req), 'request body') as RunBody, req.headers);
-    return orderWithoutThread(caller, body, keyOf(req).key);
+    return orderWithoutThread(context, { caller: callerOf(res), access: accessOf(context, res), body, ...keyOf(req) });
   };
 }
 
-/** The thread of a stateless run has the run's own id. */
-export function orderWithoutThread(caller: Caller, body: RunBody, key?: string): RunOrder {
-  const id = key === undefined ? uuid7() : uuid5(`${caller.tenant}/${key}`, STATELESS_NAMESPACE);
-  return { caller, threadId: id, runId: id, body, stateless: true, ...(key !== undefined && { key }) };
+/**
+ * The thread of a stateless run has the run's own id. With an idempotency key it is made from that, so that a repeated request
+ * finds its run.
+ */
+export function orderWithoutThread(
+  { deriveId }: Pick<ApiContext, 'deriveId'>,
+  order: { caller: Caller; access: Access; body: RunBody; key?: string },
+): RunOrder {
+  const id = order.key === undefined ? uuid7() : deriveId(order.caller, 'stateless run', order.key);
+  return { ...order, threadId: id, runId: id, stateless: true };
 }
 
 export function keyOf(req: Request): { key?: string } {

@@ -1,6 +1,8 @@
 import type { Response } from 'express';
 import { errorCode, firstOf, type Caller, type EndedData, type Run } from '../protocol/index.js';
 import { quietly, type AcceptedRun } from './accept-run.js';
+import { accessOf } from './auth/access.js';
+import { watchAccess } from './auth/stream-access.js';
 import type { ApiContext } from './context.js';
 import { eventFilter, type EventFilter } from './event-filter.js';
 import { endOf, runEvents, type ClientEvent, type EventSource } from './event-stream.js';
@@ -124,6 +126,7 @@ function connect(
   };
   if (res.closed) leave();
   else res.once('close', leave);
+  const access = watchAccess(context, accessOf(context, res), run.threadId);
   const admission = admitLater(context, attachment, startExpectedMs);
   const recordedEnd = endOf(run);
   const source: EventSource = {
@@ -132,15 +135,19 @@ function connect(
     afterSeq,
     replay,
     ...(recordedEnd && { ended: recordedEnd }),
-    signal: firstOf(gone.signal, context.shutdown).signal,
+    signal: firstOf(gone.signal, access.lost, context.shutdown).signal,
   };
   return { batches: batches(), ended: () => ended, admitted: admission.done };
 
   async function* batches(): AsyncGenerator<ClientEvent[]> {
-    for await (const batch of runEvents(context, caller, source)) {
-      clearTimeout(admission.timer);
-      ended = batch.ended ?? ended;
-      yield batch.events;
+    try {
+      for await (const batch of runEvents(context, caller, source)) {
+        clearTimeout(admission.timer);
+        ended = batch.ended ?? ended;
+        yield batch.events;
+      }
+    } finally {
+      access.stop();
     }
   }
 }

@@ -80,7 +80,7 @@ const statelessPlace: Place = (req) => ({ threadId: pathId(req, 'run_id'), runId
 
 function create(context: ApiContext, readOrder: OrderReader): Handler {
   return async (req, res) => {
-    const accepted = await acceptRun(context, readOrder(req, callerOf(res)));
+    const accepted = await acceptRun(context, readOrder(context, req, res));
     await Promise.all([accepted.admit?.(), accepted.bound]);
     setLocation(res, accepted.run, 'join');
     res.json(runToWire(accepted.run));
@@ -89,7 +89,7 @@ function create(context: ApiContext, readOrder: OrderReader): Handler {
 
 function createAndWait(context: ApiContext, readOrder: OrderReader): Handler {
   return async (req, res) => {
-    const order = readOrder(req, callerOf(res));
+    const order = readOrder(context, req, res);
     const accepted = await acceptRun(context, order);
     setLocation(res, accepted.run, 'join');
     await answerSlowly(context, res, finalValues(context, order.caller, res, attach(order, accepted), accepted.bound));
@@ -99,7 +99,7 @@ function createAndWait(context: ApiContext, readOrder: OrderReader): Handler {
 function createAndStream(context: ApiContext, readOrder: OrderReader): Handler {
   return async (req, res) => {
     const { namespace } = parse(createStreamQuery, req.query, 'query');
-    const order = readOrder(req, callerOf(res));
+    const order = readOrder(context, req, res);
     const accepted = await acceptRun(context, order);
     setLocation(res, accepted.run, 'stream');
     const filter = { namespaces: namespace };

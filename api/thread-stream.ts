@@ -1,6 +1,8 @@
 import { Router, type Request, type Response } from 'express';
 import { errorCode, firstOf, type Caller } from '../protocol/index.js';
 import { threadLastEventId, threadStreamQuery } from '../protocol/schemas/index.js';
+import { accessOf } from './auth/access.js';
+import { watchAccess } from './auth/stream-access.js';
 import { callerOf, type ApiContext } from './context.js';
 import { findThread } from './find.js';
 import { pathId } from './params.js';
@@ -38,18 +40,20 @@ async function streamThread(
   modes: ThreadStreamMode[],
 ): Promise<void> {
   const watch = watchThread(context, caller, place.threadId);
+  const access = watchAccess(context, accessOf(context, res), place.threadId);
   const left = new AbortController();
   if (res.closed) left.abort();
   else res.once('close', () => left.abort());
-  const { signal } = firstOf(left.signal, watch.gone, context.shutdown);
+  const { signal } = firstOf(left.signal, watch.gone, access.lost, context.shutdown);
   try {
     res.setHeader('Location', `/threads/${place.threadId}/stream`);
     openEventStream(res);
     // Where the stream begins, so that a client that loses it before the first event misses nothing.
     res.write(`id: ${Date.now()}-${place.afterSeq}\n\n`);
-    await writeEvents(res, threadEvents(context.events, caller, { ...place, modes, signal }), context.options);
+    await writeEvents(res, threadEvents(access.events, caller, { ...place, modes, signal }), context.options);
   } finally {
     watch.stop();
+    access.stop();
   }
   if (watch.gone.aborted) res.end();
   else res.destroy();

@@ -2,8 +2,10 @@ import { Router, type Response } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import type { z } from 'zod';
 import { ColloquyError, errorCode, type Caller, type Thread } from '../protocol/index.js';
-import { threadCreate, threadGetQuery, threadPatch, threadPrune } from '../protocol/schemas/index.js';
+import { MAX_PRUNED, threadCreate, threadGetQuery, threadPatch, threadPrune } from '../protocol/schemas/index.js';
 import type { NewThread, NewTtl } from '../threads/index.js';
+import { accessOf, type Access } from './auth/access.js';
+import { requiredOf } from './auth/required.js';
 import { callerOf, type ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
 import { findThread, threadNotFound } from './find.js';
@@ -29,7 +31,8 @@ export function threadRoutes(context: ApiContext): Router {
     if (supersteps.length > 0 && typeof metadata['graph_id'] !== 'string') throw noGraph(threadId);
     const ttl = ttlOf(body.ttl);
     const ifExists = body.if_exists ?? 'raise';
-    const thread = await createThread(context, caller, { threadId, metadata, ifExists, ...(ttl && { ttl }) });
+    const access = accessOf(context, res);
+    const thread = await createThread(context, caller, access, { threadId, metadata, ifExists, ...(ttl && { ttl }) });
     if (supersteps.length > 0) {
       await applySupersteps(context, caller, thread, supersteps).catch(async (error: unknown) => {
         // A thread that is surely of this request goes again, so that the client can send it once more.
@@ -44,8 +47,12 @@ export function threadRoutes(context: ApiContext): Router {
   router.post('/threads/prune', async (req, res) => {
     const body = parse(threadPrune, bodyOf(req), 'request body');
     const caller = callerOf(res);
+    const ids = [...new Set(body.thread_ids)];
+    // A thread that the caller may not delete is one that is not there.
+    const query = { ids, ...requiredOf(res), limit: MAX_PRUNED, offset: 0 };
+    const found = ids.length === 0 ? [] : await threads.searchThreads(caller, query);
     let pruned = 0;
-    for (const threadId of new Set(body.thread_ids)) {
+    for (const { threadId } of found) {
       if (await pruneThread(context, caller, threadId, body.strategy ?? 'delete')) pruned += 1;
     }
     res.json({ pruned_count: pruned });
@@ -98,12 +105,36 @@ function ttlOf(ttl: TtlBody): NewTtl | undefined {
   return ttl ? { minutes: ttl.ttl, strategy: ttl.strategy ?? 'delete' } : undefined;
 }
 
-async function createThread(context: ApiContext, caller: Caller, thread: NewThread): Promise<Thread> {
+/** With `do_nothing` only a thread that the caller may see is answered: somebody else may have made it a moment ago. */
+async function createThread(
+  context: ApiContext,
+  caller: Caller,
+  access: Access,
+  { ifExists, ...thread }: NewThread,
+): Promise<Thread> {
   try {
-    return await context.threads.createThread(caller, thread);
+    return await context.threads.createThread(caller, { ...thread, ifExists: 'raise' });
   } catch (error) {
     if (errorCode(error) !== 'already_exists') throw error;
+    const found = ifExists === 'do_nothing' ? await visibleThread(context, caller, access, thread.threadId) : undefined;
+    if (found !== undefined) return found;
     throw new ColloquyError('already_exists', `Thread already exists: ${thread.threadId}`, { cause: error });
+  }
+}
+
+async function visibleThread(
+  context: ApiContext,
+  caller: Caller,
+  access: Access,
+  threadId: string,
+): Promise<Thread | undefined> {
+  try {
+    const found = await context.threads.getThread(caller, threadId);
+    access.checkThread(found);
+    return found;
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    return undefined;
   }
 }
 

@@ -12,7 +12,8 @@ const HOP_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade']
 /** A request as `fetch` knows it. `body` in place of its own, which may have been read. */
 export function toWebRequest(req: IncomingMessage, body?: Uint8Array, signal?: AbortSignal): Request {
   const method = req.method ?? 'GET';
-  const url = new URL(req.url ?? '/', `http://${req.headers.host ?? 'localhost'}`);
+  // Not `new URL(path, base)`: a path that begins with two slashes would name another host.
+  const url = new URL(`http://${req.headers.host ?? 'localhost'}${req.url ?? '/'}`);
   const headers = new Headers();
   for (let index = 0; index < req.rawHeaders.length; index += 2) {
     const [name = '', value = ''] = req.rawHeaders.slice(index, index + 2);

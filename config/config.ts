@@ -36,6 +36,12 @@ export interface ApiConfig {
   heartbeatMs: number;
   /** Origins that browsers may call from; `*`: any. */
   corsOrigins: string[];
+  /** Hosts that are answered beside loopback ones, in lower case; none: any. */
+  allowedHosts: string[];
+  /** Connections of one address at once; 0: any number. */
+  connectionsPerAddress: number;
+  /** How often an open stream asks again whether its client may read it, in ms. */
+  accessCheckMs: number;
   /** Whoever says to be LangGraph Studio is taken for it where the project has auth; nothing proves it. */
   acceptsStudio: boolean;
   /** Serves what empties the tenant between two test suites. */
@@ -164,6 +170,9 @@ const environmentSchema = z.object({
   COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(10 * MEBIBYTE),
   COLLOQUY_HEARTBEAT_MS: ms.default(5_000),
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
+  COLLOQUY_ALLOWED_HOSTS: words,
+  COLLOQUY_CONNECTIONS_PER_ADDRESS: count(0).default(1_000),
+  COLLOQUY_ACCESS_CHECK_MS: ms.default(30_000),
   COLLOQUY_STUDIO_AUTH: yesOrNo.optional(),
   COLLOQUY_TEST_MODE: yesOrNo.optional(),
   COLLOQUY_READ_SCHEMAS: yesOrNo.optional(),
@@ -256,6 +265,9 @@ function toConfig(env: Environment, faults: string[]): Config {
       bodyLimitBytes: env.COLLOQUY_BODY_LIMIT_BYTES,
       heartbeatMs: env.COLLOQUY_HEARTBEAT_MS,
       corsOrigins: env.COLLOQUY_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
+      allowedHosts: env.COLLOQUY_ALLOWED_HOSTS.map((host) => host.toLowerCase()),
+      connectionsPerAddress: env.COLLOQUY_CONNECTIONS_PER_ADDRESS,
+      accessCheckMs: env.COLLOQUY_ACCESS_CHECK_MS,
       acceptsStudio: env.COLLOQUY_STUDIO_AUTH ?? false,
       testMode: env.COLLOQUY_TEST_MODE ?? false,
       readsSchemas: env.COLLOQUY_READ_SCHEMAS ?? false,

@@ -7,11 +7,12 @@ import { serve } from './life.js';
 /** Runs one worker until it is told to stop. */
 export async function runWorker(config: Config): Promise<number> {
   const logger = createLogger({ name: 'worker', ...config.log });
-  hearRejections(logger);
+  const faults = outliveFaults(logger);
   installRuntime(logger);
   return serve(async () => {
     const { startWorker } = await import('../workers/index.js');
     const worker = await startWorker(config, { logger });
+    faults.serves = true;
     return { stop: () => worker.stop(), failed: worker.failed };
   });
 }
@@ -19,23 +20,30 @@ export async function runWorker(config: Config): Promise<number> {
 /** Runs one API process until it is told to stop. */
 export async function runApi(config: Config): Promise<number> {
   const logger = createLogger({ name: 'api', ...config.log });
-  hearRejections(logger);
+  const faults = outliveFaults(logger);
   return serve(async () => {
     const { startApi } = await import('../api/main.js');
     const api = await startApi(config, { logger });
     logger.info(`listening on ${api.url}`);
-    return { details: { url: api.url }, stop: () => api.stop() };
+    faults.serves = true;
+    return { details: { url: api.url }, stop: () => api.stop(), failed: api.failed };
   });
 }
 
 /**
- * A promise that nobody held must not end a process in which hundreds of conversations work: libraries of graphs let some go when they are
- * aborted. Whoever needed it has noticed; here it is told.
+ * A fault that nobody caught must not end a process in which hundreds of conversations work: libraries of graphs let promises go when
+ * they are aborted, and a node's child process may have no listener for its error. It is logged, and the process goes on. A process
+ * that does not serve yet exits, since nothing would ever start it again.
  */
-function hearRejections(logger: Logger): void {
-  process.on('unhandledRejection', (reason) => {
-    logger.error(`unheard rejection: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`);
+function outliveFaults(logger: Logger): { serves: boolean } {
+  const state = { serves: false };
+  const told = (fault: unknown) => (fault instanceof Error ? (fault.stack ?? fault.message) : String(fault));
+  process.on('unhandledRejection', (reason) => logger.error(`unheard rejection: ${told(reason)}`));
+  process.on('uncaughtException', (error) => {
+    logger.error(`uncaught exception: ${told(error)}`);
+    if (!state.serves) process.exit(1);
   });
+  return state;
 }
 
 /** Signals are ours: Temporal's own handling would shut down before running steps were told to drain. */

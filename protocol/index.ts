@@ -35,6 +35,7 @@ export type {
 export { CONTROL_EVENTS, STATE_UPDATE_EVENT } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId, webhookId } from './ids.js';
+export type { DeriveId } from './ids.js';
 export { DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
 export type { Cron, OverlapPolicy, ScheduleOptions } from './cron.js';
 export { isTimezone, readCronExpression } from './cron-expression.js';

@@ -70,6 +70,8 @@ export interface Assistant {
   metadata: Record<string, unknown>;
   /** The version that runs use. */
   version: number;
+  /** It stands for its graph: the project has it, no user made it. */
+  isSystem: boolean;
   createdAt: Date;
   updatedAt: Date;
 }

@@ -75,7 +75,7 @@ export function firstVersion(tenant: string, given: Omit<NewAssistant, 'ifExists
   };
 }
 
-export function versionFields(assistant: Omit<AssistantVersion, 'createdAt'>): VersionFields {
+export function versionFields(assistant: Omit<AssistantVersion, 'createdAt' | 'isSystem'>): VersionFields {
   const { tenant, assistantId, graphId, name, description, config, context, metadata, version } = assistant;
   const what = (field: string) => `${field} of assistant ${assistantId}`;
   return {
@@ -117,6 +117,7 @@ export function asVersion(document: AssistantDocument | VersionDocument): Assist
     context: JSON.parse(document.context) as unknown,
     metadata: JSON.parse(document.metadata) as JsonObject,
     version,
+    isSystem: isSystemAssistant(document),
     createdAt,
   };
 }

@@ -158,13 +158,13 @@ function activityDependencies(
   project: AgentProject,
   drain: AbortSignal,
 ) {
-  const { client, db, threads, assistants, crons, events, deliveries, items } = stores;
+  const { client, db, threads, assistants, crons, events, deliveries, deriveId, items } = stores;
   const openStore = (caller: Caller) => new GraphStore(items, caller);
   const cache = new StateCache(config.worker.stateCacheBytes);
   const egress = createEgress(config.egress);
   const { webhookSecrets } = config.egress;
   const feedbackAddress = feedbackAddresses(config.langsmith, project.environment);
-  const stored = { client, db, threads, assistants, crons, events, deliveries, openStore };
+  const stored = { client, db, threads, assistants, crons, events, deliveries, deriveId, openStore };
   return { ...stored, egress, webhookSecrets, ...(feedbackAddress && { feedbackAddress }), project, cache, drain };
 }
 

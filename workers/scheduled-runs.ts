@@ -3,6 +3,7 @@ import type { ClientOptions } from '@temporalio/client';
 import type { RunIntake, ScheduleReader } from '../activities/index.js';
 import type { AgentProject } from '../agents/index.js';
 import { acceptRun } from '../api/accept-run.js';
+import { OPEN_ACCESS } from '../api/auth/access.js';
 import { completeContext } from '../api/context.js';
 import { createConversations } from '../api/conversations.js';
 import { createSchedules } from '../api/schedules.js';
@@ -39,7 +40,11 @@ export function composeScheduledRuns(
     schedules,
     runs: {
       async take(order) {
-        const { run, admit, bound } = await acceptRun(context, { ...order, body: order.body as RunBody });
+        const { run, admit, bound } = await acceptRun(context, {
+          ...order,
+          access: OPEN_ACCESS,
+          body: order.body as RunBody,
+        });
         await Promise.all([admit?.(), bound]);
         return { threadId: run.threadId, runId: run.runId };
       },

@@ -5,7 +5,7 @@ import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../
 import type { DeliveryStore } from '../egress/index.js';
 import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
 import { ColloquyError, TENANT_PATTERN, errorCode } from '../protocol/index.js';
-import type { Authorize, Caller, RunConfig } from '../protocol/index.js';
+import type { Authorize, Caller, DeriveId, RunConfig } from '../protocol/index.js';
 import { toWireText } from '../steps/index.js';
 import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
 import type { EventLog } from '../streams/index.js';
@@ -21,6 +21,7 @@ import {
   thinState,
 } from '../threads/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
+import { openDerivedIds } from './derived-ids.js';
 import { MongoOutbox } from './mongo-outbox.js';
 
 /** Everything that a process keeps in the database. */
@@ -34,6 +35,7 @@ export interface Stores {
   outbox: MongoOutbox;
   deliveries: DeliveryStore;
   authorize: Authorize;
+  deriveId: DeriveId;
   /** A checkpoint saver bound to a tenant; an exclusive one for an edit. */
   saver: (tenant: string, exclusive?: boolean) => MongoSaver;
   close(): Promise<void>;
@@ -81,6 +83,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
       outbox,
       deliveries: createDeliveryStore({ db, authorize: sameTenant }),
       authorize: sameTenant,
+      deriveId: await openDerivedIds(db),
       saver,
       async close() {
         await events.close();

@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import { ColloquyError, errorCode } from '../../protocol/index.js';
+import type { Session } from './access.js';
 import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
 
 /** Errors of the project's code keep their status; their headers go with the answer. */
@@ -25,8 +26,14 @@ export function sendHeadersOf(res: Response, error: unknown): void {
   for (const [name, value] of pairs) res.setHeader(name, value);
 }
 
-export function authOf(res: Response): AuthUser {
-  const who = res.locals['auth'] as AuthUser | undefined;
-  if (who === undefined) throw new ColloquyError('unauthenticated', 'Unauthorized');
-  return who;
+/** `auth` is what a project's own Hono app reads as `c.get('auth')`. */
+export function keepSession(res: Response, session: Session): void {
+  res.locals['auth'] = session.who;
+  res.locals['session'] = session;
+}
+
+export function sessionOf(res: Response): Session {
+  const session = res.locals['session'] as Session | undefined;
+  if (session === undefined) throw new ColloquyError('unauthenticated', 'Unauthorized');
+  return session;
 }

@@ -5,9 +5,10 @@ import { callerOf, type ApiContext } from '../context.js';
 import { cronNotFound } from '../cron-changes.js';
 import { assistantNotFound, threadNotFound } from '../find.js';
 import { parse } from '../validate.js';
-import { ask, authOf } from './ask.js';
+import { ProjectAccess, keepAccess, type Access } from './access.js';
+import { ask, sessionOf } from './ask.js';
 import { matchesFilters, requiredBy } from './filters.js';
-import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
+import type { AuthFilters, ProjectAuth } from './ports.js';
 import { requireOf } from './required.js';
 import { RULES, type Rule } from './rules.js';
 import { addUser } from './run-user.js';
@@ -34,7 +35,8 @@ export function authGate(context: ApiContext, auth: ProjectAuth): RequestHandler
 function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHandler {
   return async (req, res, next) => {
     if (rule.applies?.(req) === false) return next('router');
-    const who = authOf(res);
+    const session = sessionOf(res);
+    const { who } = session;
     const body = objectBody(req);
     guardMetadata(rule, body);
     const value = rule.value(req, body);
@@ -45,29 +47,36 @@ function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHan
       await hold(context, callerOf(res), rule, { req, body, filters });
       if (rule.finds) requireOf(res, requiredBy(filters));
     }
+    // The first rule of a route is about what the request names, another one about what is made of it.
+    if (res.locals['access'] === undefined) {
+      const access = new ProjectAccess(context, auth, callerOf(res), session);
+      keepAccess(res, rule.kind === 'threads' ? access.withThreadFilters(filters) : access);
+    }
     next(rule.more ? undefined : 'router');
   };
 }
 
 /**
  * As {@link authGate}, for a command on a thread that no request carries: asked and held as by the route that it would have over HTTP.
- * May change `body`. Errors: as the route's.
+ * May change `body`. Answers what the command may see. Errors: as the route's.
  */
 export async function allowCommand(
   context: ApiContext,
   auth: ProjectAuth,
-  { who, caller, threadId }: { who: AuthUser; caller: Caller; threadId: string },
+  { access, threadId }: { access: ProjectAccess; threadId: string },
   { route, body }: { route: string; body: Body },
-): Promise<void> {
+): Promise<Access> {
   const rule = RULES.find(({ method, path }) => `${method} ${path}` === route);
   if (rule === undefined) throw new ColloquyError('forbidden', `Forbidden: ${route} has no rule`);
   guardMetadata(rule, body);
+  const { who, caller } = access;
   const req = { params: { thread_id: threadId } };
   const value = rule.value(req, body);
   const filters = await auth.authorize(who, rule.event, value);
   rule.apply?.(body, value);
   if (rule.runs) addUser(rule.runs(body), who);
   if (isSet(filters)) await hold(context, caller, rule, { req, body, filters });
+  return access.withThreadFilters(filters);
 }
 
 /** Filters are put into metadata, and what handlers see is made of it, before the route looks. Errors: `invalid_argument`. */

@@ -87,7 +87,7 @@ export const RULES: readonly Rule[] = [
   rule('post /threads', 'threads:create', { ...made, kind: 'threads', ids: (_req, body) => given(body['thread_id']) }),
   rule('post /threads/search', 'threads:search', { kind: 'threads', finds: true }),
   rule('post /threads/count', 'threads:search', { kind: 'threads', finds: true }),
-  rule('post /threads/prune', 'threads:delete', { kind: 'threads', ids: (_req, body) => given(body['thread_ids']) }),
+  rule('post /threads/prune', 'threads:delete', { kind: 'threads', finds: true }),
   rule('get /threads/:thread_id', 'threads:read', thread),
   rule('patch /threads/:thread_id', 'threads:update', { ...thread, ...patched }),
   rule('delete /threads/:thread_id', 'threads:delete', thread),

@@ -1,8 +1,10 @@
 import type { Request, Response, Router } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
+import { anyWithNamespace, namespaceLabels } from '../../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from '../context.js';
+import { parse } from '../validate.js';
 import { matchesFilters } from './filters.js';
-import { ask, authOf } from './ask.js';
+import { ask, sessionOf } from './ask.js';
 import type { AuthFilters, ProjectAuth } from './ports.js';
 
 interface Place {
@@ -13,9 +15,9 @@ interface Place {
 /** Filters of the store are about an item's value, with its `namespace` and `key`. A handler may move a request to another namespace. */
 export function addStoreRules(router: Router, context: ApiContext, auth: ProjectAuth): void {
   router.put('/store/items', async (req, res, next) => {
-    const body = (req.body ?? {}) as Record<string, unknown>;
+    const body = bodyOf(req);
     const value = { namespace: body['namespace'], key: body['key'], value: body['value'] };
-    const filters = await ask(auth, authOf(res), res, 'store:put', value);
+    const filters = await ask(auth, sessionOf(res).who, res, 'store:put', value);
     Object.assign(body, value);
     await checkThere(context, res, body, filters);
     if (!matches(body, body['value'], filters)) throw new ColloquyError('forbidden', 'Forbidden: store:put');
@@ -23,9 +25,9 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
   });
 
   router.delete('/store/items', async (req, res, next) => {
-    const body = (req.body ?? {}) as Record<string, unknown>;
+    const body = bodyOf(req);
     const value = { namespace: body['namespace'], key: body['key'] };
-    const filters = await ask(auth, authOf(res), res, 'store:delete', value);
+    const filters = await ask(auth, sessionOf(res).who, res, 'store:delete', value);
     Object.assign(body, value);
     await checkThere(context, res, body, filters);
     next('router');
@@ -33,24 +35,46 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
 
   router.get('/store/items', async (req, res, next) => {
     const { namespace, key } = req.query;
-    const value = { namespace: typeof namespace === 'string' ? namespace.split('.') : [], key };
-    const filters = await ask(auth, authOf(res), res, 'store:get', value);
-    replaceQuery(req, { ...req.query, namespace: value.namespace.join('.'), key: value.key });
+    const labels = typeof namespace === 'string' && namespace !== '' ? namespace.split('.') : [];
+    const value = { namespace: parse(namespaceLabels, labels, 'namespace'), key };
+    const filters = await ask(auth, sessionOf(res).who, res, 'store:get', value);
+    replaceQuery(req, { ...req.query, namespace: joined(value.namespace), key: value.key });
     await checkThere(context, res, value, filters);
     next('router');
   });
 
-  for (const [path, event] of [
-    ['/store/items/search', 'store:search'],
-    ['/store/namespaces', 'store:list_namespaces'],
-  ] as const) {
+  searchRule('/store/items/search', 'store:search', 'namespace_prefix');
+  searchRule('/store/namespaces', 'store:list_namespaces', 'prefix');
+
+  /** What the handler makes of the namespace, an empty one included, is what is searched. */
+  function searchRule(path: string, event: string, field: 'namespace_prefix' | 'prefix'): void {
     router.post(path, async (req, res, next) => {
-      const { namespace_prefix, prefix, ...body } = (req.body ?? {}) as Record<string, unknown>;
-      const filters = await ask(auth, authOf(res), res, event, { ...body, namespace: namespace_prefix ?? prefix });
+      const { [field]: given, namespace: unknown, ...others } = bodyOf(req);
+      const before: unknown[] = [];
+      const value: Record<string, unknown> = { ...others, namespace: given ?? before };
+      const filters = await ask(auth, sessionOf(res).who, res, event, value);
+      const { namespace, ...changed } = value;
+      const isAbsent = namespace === before && before.length === 0;
+      // A field of the client's own that is called `namespace` is for the route to refuse.
+      const refused = unknown === undefined ? {} : { namespace: unknown };
+      req.body = { ...changed, ...(!isAbsent && { [field]: namespace }), ...refused };
       res.locals['itemFilters'] = filters;
       next('router');
     });
   }
+}
+
+/** Handlers take namespaces apart, so those must be lists of labels. Errors: `invalid_argument`. */
+function bodyOf(req: Request): Record<string, unknown> {
+  const body: unknown = req.body ?? {};
+  parse(anyWithNamespace, body, 'request body');
+  req.body = body;
+  return body as Record<string, unknown>;
+}
+
+/** A namespace as a query has it. Errors: `invalid_argument` for a label with a dot, which would become two. */
+function joined(namespace: unknown): string {
+  return parse(namespaceLabels, namespace, 'namespace').join('.');
 }
 
 /** An item that is there and does not match is nobody's business. Errors: `not_found`. */

@@ -1,5 +1,6 @@
 import type { Caller } from '../../protocol/index.js';
 import { commandEnvelope } from '../../protocol/schemas/index.js';
+import type { Access } from '../auth/access.js';
 import type { ApiContext } from '../context.js';
 import { parse } from '../validate.js';
 import { refusalOf, refused } from './errors.js';
@@ -11,6 +12,7 @@ import { forkState, getState, listCheckpoints } from './state-commands.js';
 /** Where and by whom a command is given. */
 export interface CommandPlace {
   caller: Caller;
+  access: Access;
   threadId: string;
   /** Idempotency key of the request. */
   key?: string;

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import { uuid5 } from '@langchain/langgraph-checkpoint';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import { errorCode, type Run } from '../../protocol/index.js';
 import { inputInjectParams } from '../../protocol/schemas/index.js';
@@ -32,7 +31,7 @@ export const inject: CommandHandler = async (context, place, given) => {
   await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
   const appliedThrough = lastSeqOf(await context.events.tail(caller, threadId));
   // The same key is the same message, by whichever process it comes.
-  const runId = key === undefined ? uuid7() : uuid5(`${threadId}/${key}`, threadId);
+  const runId = key === undefined ? uuid7() : context.deriveId(caller, 'injected message', threadId, key);
   const { role, content, name, id } = message;
   const wanted: InjectedMessage = { role, content, ...(name && { name }), id: id ?? runId };
   const known = key === undefined ? undefined : await findMessage(context, place, runId);

@@ -1,6 +1,8 @@
 import { Router, type Request, type Response } from 'express';
 import { firstOf } from '../../protocol/index.js';
 import { eventStreamRequest, idempotencyKey, lastProtocolEventId } from '../../protocol/schemas/index.js';
+import { accessOf } from '../auth/access.js';
+import { watchAccess } from '../auth/stream-access.js';
 import { callerOf, type ApiContext } from '../context.js';
 import type { ClientEvent } from '../event-stream.js';
 import { bodyOf, pathId } from '../params.js';
@@ -19,6 +21,7 @@ export function protocolRoutes(context: ApiContext): Router {
     const key = req.headers['idempotency-key'];
     const place = {
       caller: callerOf(res),
+      access: accessOf(context, res),
       threadId: pathId(req, 'thread_id'),
       ...(key !== undefined && { key: parse(idempotencyKey, key, 'Idempotency-Key') }),
     };
@@ -38,11 +41,17 @@ async function streamEvents(context: ApiContext, req: Request, res: Response): P
   const gone = new AbortController();
   if (res.closed) return;
   res.once('close', () => gone.abort());
-  const { signal } = firstOf(gone.signal, context.shutdown);
+  const watch = watchAccess(context, accessOf(context, res), threadId);
+  const { signal } = firstOf(gone.signal, watch.lost, context.shutdown);
   const wanted = channelFilter(filter);
-  const events = threadEvents(context, callerOf(res), { threadId, since, signal });
+  const scoped = { ...context, events: watch.events };
+  const events = threadEvents(scoped, callerOf(res), { threadId, since, signal });
   openEventStream(res);
-  await writeEvents(res, told(), context.options);
+  try {
+    await writeEvents(res, told(), context.options);
+  } finally {
+    watch.stop();
+  }
   // It ends only where this process does: cut off, so that the client comes back elsewhere.
   res.destroy();
 

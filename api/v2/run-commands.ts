@@ -64,11 +64,12 @@ export const respond: CommandHandler = async (context, place, given) => {
 /** Takes a run in whose events this protocol can tell. Events up to `appliedThrough` are from before it. */
 export async function accept(
   context: ApiContext,
-  { caller, threadId, key }: CommandPlace,
+  { caller, access, threadId, key }: CommandPlace,
   body: RunBody,
 ): Promise<{ runId: string; appliedThrough: number }> {
   const { run, afterSeq, admit, bound } = await acceptRun(context, {
     caller,
+    access,
     threadId,
     runId: uuid7(),
     body: { ...body, stream_mode: STREAM_MODES, stream_subgraphs: true },

@@ -1,87 +1,135 @@
-import type { IncomingMessage, Server } from 'node:http';
+import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { ColloquyError, firstOf, type Caller } from '../../protocol/index.js';
 import { uuid } from '../../protocol/schemas/index.js';
+import { OPEN_ACCESS, ProjectAccess, type Access } from '../auth/access.js';
+import { sessionOf } from '../auth/ask.js';
 import { allowCommand } from '../auth/gate.js';
-import type { AuthUser } from '../auth/ports.js';
-import { completeContext, type ApiContext, type ApiDependencies } from '../context.js';
+import { watchAccess, type StreamAccess } from '../auth/stream-access.js';
+import { callerOf, identifyCaller, type ApiContext } from '../context.js';
+import { allowsOrigin } from '../cors.js';
+import { customAppGate } from '../custom-app.js';
 import { answerTo } from '../errors.js';
+import { refuseUpgrade } from '../raw-answer.js';
 import { parse } from '../validate.js';
 import { errorResponse, followCommand, readCommand, type CommandResponse } from './commands.js';
 import { Subscriptions } from './subscriptions.js';
 
-const PATH = /^\/threads\/([^/]+)\/stream\/events\/?$/;
+const PATH = /^\/threads\/([^/?]+)\/stream\/events\/?(?:\?|$)/;
 /** Close codes: LangGraph's SDK reads 4000 + the HTTP status that a request would have got; after 1012 it comes back. */
 const STATUS_BASE = 4_000;
 const SERVICE_RESTART = 1012;
 const TRY_AGAIN_LATER = 1013;
-/** How long a client may take to answer a close. */
+/** How long a client may take to answer a close, before its connection is destroyed. */
 const CLOSE_GRACE_MS = 1_000;
+/** A client that sends commands faster than they are followed is not read beyond so many. */
+const MOST_WAITING = 100;
 
-/** Serves protocol v2 over WebSockets on an HTTP server: commands and subscriptions of one thread on one connection. */
-export function serveWebSockets(server: Server, deps: ApiDependencies): void {
-  const context = completeContext(deps);
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: context.options.bodyLimitBytes });
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-    const threadId = PATH.exec(path)?.[1];
-    if (threadId === undefined) {
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
-      return;
-    }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      void serve(context, request, webSocket, threadId).catch((error: unknown) => refuse(context, webSocket, error));
-    });
-  });
+/** Whose connection it is, to which thread, and what they may see. */
+interface Place {
+  caller: Caller;
+  threadId: string;
+  access: Access;
 }
 
-async function serve(context: ApiContext, request: IncomingMessage, socket: WebSocket, path: string): Promise<void> {
-  const heard = mailbox(socket);
-  socket.on('error', (error) => context.report(error, 'WebSocket'));
+/**
+ * Takes upgrade requests to WebSockets of protocol v2: commands and subscriptions of one thread on one connection. The client is
+ * known before the upgrade is answered, so nothing of a client that is refused is read.
+ */
+export function webSocketUpgrades(
+  context: ApiContext,
+): (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void> {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: context.options.bodyLimitBytes });
+  const passApp = customAppGate(context.http.app);
+  return async (request, socket, head) => {
+    const path = context.http.disabled.includes('runs') ? undefined : PATH.exec(request.url ?? '')?.[1];
+    if (path === undefined) {
+      refuseUpgrade(socket, { status: 404, message: `Not Found: ${request.url} takes no WebSocket` });
+      return;
+    }
+    const admitted = await admit(context, request, path, passApp).catch((error: unknown) => ({ error }));
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.on('error', (error) => context.report(error, 'WebSocket'));
+      if ('error' in admitted) closeFor(context, webSocket, admitted.error, 'WebSocket');
+      else new Connection(context, webSocket, admitted);
+    });
+  };
+}
+
+/** Asks what a request to a route would be asked. Errors: `forbidden`, `invalid_argument`, `unauthenticated`, those of the project. */
+async function admit(
+  context: ApiContext,
+  request: IncomingMessage,
+  path: string,
+  passApp: ReturnType<typeof customAppGate>,
+): Promise<Place> {
   checkOrigin(context, request);
-  const threadId = parse(uuid, decodeURIComponent(path), 'thread_id');
-  // Authentication reads headers and address of a request, which an upgrade has too.
-  const known = await context.authenticate(request as Request);
-  const who = await context.auth?.authenticate(request);
-  const caller: Caller = who ? { ...known, principal: { kind: 'user', id: who.user.identity } } : known;
-  const connection = new Connection(context, socket, { caller, threadId, ...(who && { who }) });
-  heard.open((message) => connection.hear(message));
+  // Authentication reads headers and address of a request, which an upgrade has too; what it finds stands beside a response.
+  const res = new ServerResponse(request) as Response;
+  res.locals = {};
+  await identifyCaller(context, request as Request, res);
+  const threadId = parse(uuid, decoded(path), 'thread_id');
+  await passApp(request, res);
+  const caller = callerOf(res);
+  const access = context.auth ? new ProjectAccess(context, context.auth, caller, sessionOf(res)) : OPEN_ACCESS;
+  return { caller, threadId, access };
+}
+
+/** A path whose escapes are none is no UUID either. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 class Connection {
   readonly #gone = new AbortController();
   readonly #subscriptions: Subscriptions;
+  readonly #watch: StreamAccess;
   #answeredAt = Date.now();
   #followed = Promise.resolve();
+  #waiting = 0;
 
   constructor(
     private readonly context: ApiContext,
     private readonly socket: WebSocket,
-    private readonly place: { caller: Caller; threadId: string; who?: AuthUser },
+    private readonly place: Place,
   ) {
     const { signal } = firstOf(this.#gone.signal, context.shutdown);
-    const fail = (error: unknown) => this.#fail(error);
-    this.#subscriptions = new Subscriptions(context, place, { signal, send: (text) => this.#send(text), fail });
+    this.#watch = watchAccess(context, place.access, place.threadId);
+    const { lost, events } = this.#watch;
+    const wire = { signal, send: (text: string) => this.#send(text), fail: (error: unknown) => this.#fail(error) };
+    this.#subscriptions = new Subscriptions({ ...context, events }, place, wire);
     const heartbeat = setInterval(() => this.#beat(), context.options.heartbeatMs).unref();
-    const restart = () => {
-      socket.close(SERVICE_RESTART, 'the server restarts');
-      setTimeout(() => socket.terminate(), CLOSE_GRACE_MS).unref();
-    };
+    const restart = () => closeSoon(socket, SERVICE_RESTART, 'the server restarts');
     if (context.shutdown.aborted) restart();
     context.shutdown.addEventListener('abort', restart);
+    lost.addEventListener('abort', () => this.#fail(lost.reason), { once: true });
+    socket.on('message', (data) => this.#hear(data));
     socket.on('pong', () => (this.#answeredAt = Date.now()));
     socket.once('close', () => {
       clearInterval(heartbeat);
+      this.#watch.stop();
       context.shutdown.removeEventListener('abort', restart);
       this.#gone.abort();
     });
   }
 
   /** Commands of a connection are followed one after the other, as they came. */
-  hear(data: RawData): void {
-    this.#followed = this.#followed.then(() => this.#follow(data)).catch((error: unknown) => this.#fail(error));
+  #hear(data: RawData): void {
+    this.#waiting += 1;
+    if (this.#waiting === MOST_WAITING) this.socket.pause();
+    this.#followed = this.#followed
+      .then(() => this.#follow(data))
+      .catch((error: unknown) => this.#fail(error))
+      .then(() => {
+        this.#waiting -= 1;
+        if (this.#waiting === MOST_WAITING - 1) this.socket.resume();
+      });
   }
 
   async #follow(data: RawData): Promise<void> {
@@ -89,27 +137,29 @@ class Connection {
     if (command === undefined) return;
     const handlers = this.#subscriptions.handlers;
     const { caller, threadId } = this.place;
+    const asked = await this.#ask(command);
     const response =
-      (await this.#refusal(command)) ?? (await followCommand(this.context, { caller, threadId }, command, handlers));
+      'refusal' in asked
+        ? asked.refusal
+        : await followCommand(this.context, { caller, threadId, ...asked }, command, handlers);
     await this.#send(JSON.stringify(response));
     // A subscription tells its events once its client knows its id.
     this.#subscriptions.begin();
   }
 
-  /** What a project's auth has against a command, which it may change; asked as for the routes that HTTP has for the same. */
-  async #refusal(command: ReturnType<typeof readCommand>): Promise<CommandResponse | undefined> {
+  /** Asks a project's auth, which may change the command; as for the routes that HTTP has for the same. */
+  async #ask(command: ReturnType<typeof readCommand>): Promise<{ access: Access } | { refusal: CommandResponse }> {
     const { auth } = this.context;
-    const { caller, threadId, who } = this.place;
-    if (auth === undefined || who === undefined) return undefined;
+    const { access, threadId } = this.place;
+    if (auth === undefined || !(access instanceof ProjectAccess)) return { access };
     const events = command.method.startsWith('subscription.');
     const route = events ? 'post /threads/:thread_id/stream/events' : 'post /threads/:thread_id/commands';
     try {
-      await allowCommand(this.context, auth, { who, caller, threadId }, { route, body: command });
-      return undefined;
+      return { access: await allowCommand(this.context, auth, { access, threadId }, { route, body: command }) };
     } catch (error) {
       const denied = [401, 403].includes(answerTo(error).status);
       const fault = denied ? new ColloquyError('forbidden', answerTo(error).message, { cause: error }) : error;
-      return errorResponse(this.context, command.id, fault, command.method);
+      return { refusal: errorResponse(this.context, command.id, fault, command.method) };
     }
   }
 
@@ -140,40 +190,30 @@ class Connection {
   }
 
   #fail(error: unknown): void {
-    this.context.report(error, `WebSocket of thread ${this.place.threadId}`);
-    this.socket.close(TRY_AGAIN_LATER, 'the server cannot go on');
+    closeFor(this.context, this.socket, error, `WebSocket of thread ${this.place.threadId}`);
   }
 }
 
 /** Browsers let any page open a WebSocket, and say only from where. */
-function checkOrigin({ options }: ApiContext, { headers: { origin } }: IncomingMessage): void {
-  const { corsOrigins } = options;
-  if (origin === undefined || corsOrigins.includes('*') || corsOrigins.includes(origin)) return;
+function checkOrigin({ http, options }: ApiContext, { headers: { origin } }: IncomingMessage): void {
+  if (origin === undefined || allowsOrigin(http.cors ?? { origins: options.corsOrigins }, origin)) return;
   throw new ColloquyError('forbidden', `origin ${origin} may not call this server`);
 }
 
-/** Keeps what comes before somebody listens. */
-function mailbox(socket: WebSocket): { open(listener: (data: RawData) => void): void } {
-  const waiting: RawData[] = [];
-  const keep = (data: RawData) => waiting.push(data);
-  socket.on('message', keep);
-  return {
-    open: (listener) => {
-      socket.off('message', keep);
-      waiting.splice(0).forEach(listener);
-      socket.on('message', listener);
-    },
-  };
+/** Closes with the status that a request would have got. */
+function closeFor(context: ApiContext, socket: WebSocket, error: unknown, where: string): void {
+  const { status, message } = answerTo(error);
+  if (status >= 500) context.report(error, where);
+  // A reason has room for 123 bytes.
+  const reason = Buffer.from(message).subarray(0, 120).toString();
+  closeSoon(socket, status >= 500 ? TRY_AGAIN_LATER : STATUS_BASE + status, reason);
 }
 
-function refuse(context: ApiContext, socket: WebSocket, error: unknown): void {
-  const { status, message } = answerTo(error);
-  if (status >= 500) context.report(error, 'WebSocket');
-  // A reason has room for 123 bytes.
-  socket.close(
-    status >= 500 ? TRY_AGAIN_LATER : STATUS_BASE + status,
-    Buffer.from(message).subarray(0, 120).toString(),
-  );
+/** A client that does not answer the close is cut off. */
+function closeSoon(socket: WebSocket, code: number, reason: string): void {
+  socket.close(code, reason);
+  const timer = setTimeout(() => socket.terminate(), CLOSE_GRACE_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
 }
 
 function textOf(data: RawData): string {

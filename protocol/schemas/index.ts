@@ -30,6 +30,7 @@ export {
   threadGetQuery,
   threadLastEventId,
   threadPatch,
+  MAX_PRUNED,
   threadPrune,
   threadSearch,
   threadStreamQuery,
@@ -97,5 +98,13 @@ export {
   unsubscribeParams,
 } from './v2.js';
 export type { EventStreamRequest } from './v2.js';
-export { itemDelete, itemGetQuery, itemPut, itemSearch, namespaceList } from './store.js';
+export {
+  anyWithNamespace,
+  itemDelete,
+  itemGetQuery,
+  itemPut,
+  itemSearch,
+  namespaceLabels,
+  namespaceList,
+} from './store.js';
 export { truncateBody } from './system.js';

@@ -3,6 +3,14 @@ import { jsonObject, limit, offset, queryBoolean } from './common.js';
 
 const label = z.string().regex(/^[^.:\0]+$/, 'a label is not empty and has no dot, no colon, no NUL');
 const namespace = z.array(label);
+export const namespaceLabels = namespace;
+
+/** A request to the store whose namespace a project's auth is going to see and may change, before it is checked as what it is. */
+export const anyWithNamespace = z.looseObject({
+  namespace: namespace.nullish(),
+  namespace_prefix: namespace.nullish(),
+  prefix: namespace.nullish(),
+});
 const minutes = z.number().positive();
 
 export const itemPut = z.strictObject({

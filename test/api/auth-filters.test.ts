@@ -102,15 +102,18 @@ const [ada, bob] = [owner('ada'), owner('bob')];
 
 describe('an assistant', () => {
   it('takes only those threads with it that its deleter may delete', async () => {
-    const id = await ada.make('assistants', {});
+    // Everybody may use it: their filters are about threads alone.
+    const id = await root.make('assistants', {});
+    const ofThreads = (name: string) => new User(name, { threads: { owner: name } });
     const threads = [];
-    for (const who of [ada, bob]) {
+    for (const who of [ofThreads('ada'), ofThreads('bob')]) {
       const thread = await who.make('threads', {});
       const run = { assistant_id: id, input: { text: 'hi' } };
       expect((await who.call('POST', `/threads/${thread}/runs/wait`, run)).status).toBe(200);
       threads.push(thread);
     }
-    expect((await ada.call('DELETE', `/assistants/${id}?delete_threads=true`)).status).toBe(200);
+    const gone = await ofThreads('ada').call('DELETE', `/assistants/${id}?delete_threads=true`);
+    expect(gone.status).toBe(200);
     const left = threads.map(async (thread) => (await root.get('threads', thread)).status);
     expect(await Promise.all(left)).toEqual([404, 200]);
   });

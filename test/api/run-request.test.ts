@@ -15,6 +15,7 @@ const ASSISTANT: Assistant = {
   context: { who: 'assistant', a: 1 },
   metadata: { who: 'assistant', a: 1 },
   version: 1,
+  isSystem: false,
   createdAt: AT,
   updatedAt: AT,
 };

@@ -1,11 +1,10 @@
 import type { AddressInfo } from 'node:net';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { Client } from '@langchain/langgraph-sdk';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
 import {
-  createApi,
+  createApiServer,
   createSchedules,
-  serveWebSockets,
   type ApiDependencies,
   type ApiOptions,
   type Schedules,
@@ -123,8 +122,7 @@ export class ApiFixture {
   async listen(options: Partial<ApiOptions> = {}): Promise<string> {
     const shutdown = new AbortController();
     const deps = { ...this.dependencies(), shutdown: shutdown.signal, options };
-    const server = createServer(createApi(deps));
-    serveWebSockets(server, deps);
+    const server = createApiServer(deps);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     this.#servers.push({ server, shutdown });
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -1,0 +1,119 @@
+import type { Response } from 'express';
+import { ColloquyError, errorCode, type Assistant, type Caller, type Thread } from '../../protocol/index.js';
+import type { ApiContext } from '../context.js';
+import { assistantNotFound, threadNotFound } from '../find.js';
+import { matchesFilters } from './filters.js';
+import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
+
+/**
+ * What the caller of one request or stream may see. The gate has asked about the ids of the request already; this is for records
+ * that are found later, and for streams that stay open.
+ */
+export interface Access {
+  /** A project's auth is asked; false: everybody sees everything. */
+  readonly isAsked: boolean;
+  /** Errors: `not_found`, in the words for a thread that does not exist. */
+  checkThread(thread: Thread): void;
+  /** Errors: `not_found`, in the words for an assistant that does not exist; what the handler of `assistants:read` throws. */
+  checkAssistant(assistant: Assistant): Promise<void>;
+  /** Asks again who calls and whether they may read a thread. Errors: `unauthenticated`, and those of {@link recheckThread}. */
+  renew(threadId: string): Promise<void>;
+  /** Asks again whether the caller may read a thread. Errors: `not_found`, `forbidden`, what the project's handler throws. */
+  recheckThread(threadId: string): Promise<void>;
+}
+
+/** Where no project's auth is asked, and for what the platform does by itself. */
+export const OPEN_ACCESS: Access = {
+  isAsked: false,
+  checkThread: () => undefined,
+  checkAssistant: async () => undefined,
+  renew: async () => undefined,
+  recheckThread: async () => undefined,
+};
+
+/** Who was authenticated, and how to do it again with the same credentials. */
+export interface Session {
+  who: AuthUser;
+  authenticate(): Promise<AuthUser>;
+}
+
+/** The access of a caller that a project's auth knows. */
+export class ProjectAccess implements Access {
+  readonly isAsked = true;
+  #who: AuthUser;
+  #threadFilters: AuthFilters | undefined;
+
+  constructor(
+    private readonly context: ApiContext,
+    private readonly auth: ProjectAuth,
+    readonly caller: Caller,
+    private readonly session: Session,
+  ) {
+    this.#who = session.who;
+  }
+
+  /** Who calls, as the project said last. */
+  get who(): AuthUser {
+    return this.#who;
+  }
+
+  /** The same caller with the filters that hold for the threads of one request. */
+  withThreadFilters(filters: AuthFilters | undefined): ProjectAccess {
+    const { authenticate } = this.session;
+    const access = new ProjectAccess(this.context, this.auth, this.caller, { who: this.#who, authenticate });
+    access.#threadFilters = filters;
+    return access;
+  }
+
+  checkThread({ threadId, metadata }: Thread): void {
+    if (!matchesFilters(metadata, this.#threadFilters)) throw new ColloquyError('not_found', threadNotFound(threadId));
+  }
+
+  /** A graph's own assistant is the project's: whoever may start a run may use it. */
+  async checkAssistant({ assistantId, metadata, isSystem }: Assistant): Promise<void> {
+    if (isSystem) return;
+    const value = { assistant_id: assistantId, metadata: {} };
+    const filters = await this.auth.authorize(this.#who, 'assistants:read', value);
+    if (!matchesFilters(metadata, filters)) throw new ColloquyError('not_found', assistantNotFound(assistantId));
+  }
+
+  async renew(threadId: string): Promise<void> {
+    const who = await this.session.authenticate();
+    if (who.user.identity !== this.#who.user.identity) {
+      throw new ColloquyError('unauthenticated', 'Unauthorized: the credentials are those of somebody else now');
+    }
+    this.#who = who;
+    await this.recheckThread(threadId);
+  }
+
+  /** A thread that is not there shows nothing. */
+  async recheckThread(threadId: string): Promise<void> {
+    const filters = await this.auth.authorize(this.#who, 'threads:read', { thread_id: threadId, metadata: {} });
+    const thread = await this.#findThread(threadId);
+    if (thread !== undefined && !matchesFilters(thread.metadata, filters)) {
+      throw new ColloquyError('not_found', threadNotFound(threadId));
+    }
+  }
+
+  async #findThread(threadId: string): Promise<Thread | undefined> {
+    try {
+      return await this.context.threads.getThread(this.caller, threadId);
+    } catch (error) {
+      if (errorCode(error) !== 'not_found') throw error;
+      return undefined;
+    }
+  }
+}
+
+/** Stands beside the response, where no client can put anything. */
+export function keepAccess(res: Response, access: Access): void {
+  res.locals['access'] = access;
+}
+
+/** Errors: `internal` where the project has an auth and the gate was not passed. */
+export function accessOf(context: Pick<ApiContext, 'auth'>, res: Response): Access {
+  const access = res.locals['access'] as Access | undefined;
+  if (access !== undefined) return access;
+  if (context.auth === undefined) return OPEN_ACCESS;
+  throw new ColloquyError('internal', 'the request has not passed the gate of the project’s auth');
+}

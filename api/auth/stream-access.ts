@@ -1,0 +1,70 @@
+import type { Caller, StoredEvent } from '../../protocol/index.js';
+import type { EventLog } from '../../streams/index.js';
+import type { ApiContext } from '../context.js';
+import type { Access } from './access.js';
+
+/** What holds an open stream to the rights of its client. */
+export interface StreamAccess {
+  /** Aborted when the client may not read any more; its reason is the error that says why. */
+  readonly lost: AbortSignal;
+  /** The event log. Before the first event of each run that it gives, the client's rights are asked for. */
+  readonly events: EventLog;
+  stop(): void;
+}
+
+/**
+ * Asks again, while a stream is open, whether its client may read the thread: from time to time, together with who the client is, and
+ * when another run begins to tell. So a thread that somebody else makes under the id that a stream waits for is not told. Without a
+ * project's auth nothing is asked.
+ */
+export function watchAccess(context: ApiContext, access: Access, threadId: string): StreamAccess {
+  const { events, options } = context;
+  const lost = new AbortController();
+  if (!access.isAsked) return { lost: lost.signal, events, stop: () => undefined };
+  const timer = setInterval(() => {
+    access.renew(threadId).catch((error: unknown) => lost.abort(error));
+  }, options.accessCheckMs).unref();
+  const check = async () => {
+    try {
+      await access.recheckThread(threadId);
+    } catch (error) {
+      lost.abort(error);
+      throw error;
+    }
+  };
+  return { lost: lost.signal, events: new CheckedLog(events, check), stop: () => clearInterval(timer) };
+}
+
+/** An event log that asks before it gives the first event of a run. */
+class CheckedLog implements EventLog {
+  #runId: string | undefined;
+
+  constructor(
+    private readonly log: EventLog,
+    private readonly check: () => Promise<void>,
+  ) {}
+
+  open: EventLog['open'] = (scope) => this.log.open(scope);
+  tail: EventLog['tail'] = (caller, threadId) => this.log.tail(caller, threadId);
+  append: EventLog['append'] = (caller, threadId, event) => this.log.append(caller, threadId, event);
+  deleteThread: EventLog['deleteThread'] = (caller, threadId) => this.log.deleteThread(caller, threadId);
+  close: EventLog['close'] = () => this.log.close();
+
+  async read(caller: Caller, threadId: string, options: Parameters<EventLog['read']>[2]): Promise<StoredEvent[]> {
+    return this.#checked(await this.log.read(caller, threadId, options));
+  }
+
+  async *follow(
+    caller: Caller,
+    threadId: string,
+    options: Parameters<EventLog['follow']>[2],
+  ): AsyncGenerator<StoredEvent[]> {
+    for await (const page of this.log.follow(caller, threadId, options)) yield await this.#checked(page);
+  }
+
+  async #checked(page: StoredEvent[]): Promise<StoredEvent[]> {
+    if (page.some(({ runId }) => runId !== this.#runId)) await this.check();
+    this.#runId = page.at(-1)?.runId ?? this.#runId;
+    return page;
+  }
+}

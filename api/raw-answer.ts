@@ -1,0 +1,24 @@
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+export interface Refusal {
+  status: number;
+  message: string;
+}
+
+/** A client that does not close has this long. */
+const CLOSE_GRACE_MS = 1_000;
+
+/** Answers an upgrade that is refused, on its bare connection, and closes that. */
+export function refuseUpgrade(socket: Duplex, { status, message }: Refusal): void {
+  const body = Buffer.from(message);
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${body.length}`,
+  ];
+  socket.end(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]));
+  const timer = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
+}

@@ -1,0 +1,77 @@
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+
+/** A request that no route and no code of a project gets to see. */
+export interface RequestFault {
+  status: 400 | 403 | 405;
+  message: string;
+}
+
+/** Methods that `fetch` does not know: no custom app could be asked about them. */
+const REFUSED_METHODS: readonly unknown[] = ['TRACE', 'TRACK', 'CONNECT'];
+/** RFC 9110, section 7.2: a name or an address, an optional port. */
+const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:\d{1,5})?$/;
+const LOOPBACK_NAME = /^(.+\.)?localhost\.?$/;
+
+/**
+ * What is wrong with a request before anybody looks at what it wants. A target in absolute form (`GET http://host/path`, from a proxy)
+ * is made one of a path. `allowedHosts`: the hosts that are answered beside loopback ones; default: any.
+ */
+export function requestFault(
+  request: IncomingMessage,
+  allowedHosts: readonly string[] | undefined,
+): RequestFault | undefined {
+  if (REFUSED_METHODS.includes(request.method)) {
+    return { status: 405, message: `Method Not Allowed: ${request.method} is not served here` };
+  }
+  takeAbsoluteTarget(request);
+  return targetFault(request) ?? hostFault(request, allowedHosts);
+}
+
+function takeAbsoluteTarget(request: IncomingMessage): void {
+  const target = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.url ?? '');
+  if (target === null) return;
+  const [, host = '', path = ''] = target;
+  request.headers.host = host;
+  request.url = path.startsWith('/') ? path : `/${path}`;
+}
+
+function targetFault({ url = '', method }: IncomingMessage): RequestFault | undefined {
+  const isPath = url.startsWith('/') && !url.startsWith('//') && URL.canParse(`http://localhost${url}`);
+  if (isPath || (url === '*' && method === 'OPTIONS')) return undefined;
+  return { status: 400, message: `the request target is ${shown(url)}; expected a path that begins with one slash` };
+}
+
+function hostFault(
+  { headers, rawHeaders }: IncomingMessage,
+  allowedHosts: readonly string[] | undefined,
+): RequestFault | undefined {
+  const { host } = headers;
+  const sent = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
+  // HTTP/1.0 needs none; Node.js refuses a request of HTTP/1.1 without one.
+  if (sent === 0 && host === undefined) return undefined;
+  if (sent > 1) return { status: 400, message: `the request has ${sent} Host headers; expected one` };
+  const name = HOST.exec(host ?? '')?.[1];
+  if (name === undefined || !URL.canParse(`http://${host}`)) {
+    return { status: 400, message: `Host is ${shown(host ?? '')}; expected a name or an address, and a port or none` };
+  }
+  if (allowedHosts === undefined || isLoopback(name) || allowedHosts.includes(bare(name))) return undefined;
+  const how = 'COLLOQUY_ALLOWED_HOSTS names the hosts that are';
+  return { status: 403, message: `Host ${shown(name)} is not answered here; ${how}` };
+}
+
+/** Whether a host name or address, as a `Host` header has it, is of this machine alone. */
+function isLoopback(name: string): boolean {
+  const address = bare(name);
+  return LOOPBACK_NAME.test(address) || (isIP(address) === 4 && address.startsWith('127.')) || address === '::1';
+}
+
+function bare(name: string): string {
+  return name.toLowerCase().replace(/^\[|\]$/g, '');
+}
+
+const SHOWN = 80;
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
+}

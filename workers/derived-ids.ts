@@ -1,0 +1,45 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Db } from 'mongodb';
+import type { DeriveId } from '../protocol/index.js';
+
+interface SecretDocument {
+  _id: string;
+  /** base64 of 32 bytes. */
+  value: string;
+}
+
+const SECRET_ID = 'derived-ids';
+const SECRET_BYTES = 32;
+const DUPLICATE_KEY = 11_000;
+
+/** Opens the derivation of ids that all processes of a database share. The first process makes its secret. */
+export async function openDerivedIds(db: Db): Promise<DeriveId> {
+  const secret = Buffer.from(await readSecret(db), 'base64');
+  return ({ tenant, principal }, purpose, ...parts) => {
+    const text = JSON.stringify([tenant, principal.kind, principal.id, purpose, ...parts]);
+    return asUuid(createHmac('sha256', secret).update(text).digest());
+  };
+}
+
+async function readSecret(db: Db): Promise<string> {
+  const secrets = db.collection<SecretDocument>('secrets');
+  const known = await secrets.findOne({ _id: SECRET_ID });
+  if (known !== null) return known.value;
+  const value = randomBytes(SECRET_BYTES).toString('base64');
+  try {
+    await secrets.insertOne({ _id: SECRET_ID, value });
+    return value;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== DUPLICATE_KEY) throw error;
+    return readSecret(db);
+  }
+}
+
+/** A UUID of version 8 (RFC 9562): its bits are our own. */
+function asUuid(digest: Buffer): string {
+  const bytes = Buffer.from(digest.subarray(0, 16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
