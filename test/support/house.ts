@@ -6,6 +6,11 @@ import { MongoClient } from 'mongodb';
 /** A worker or API process of its own, so that it can be killed. */
 export interface HouseProcess {
   url: string;
+  pid: number;
+  /** What it has written to stderr: its log. */
+  log(): string;
+  /** How it ended; undefined while it runs. */
+  ending(): string | undefined;
   /** Resolves when it is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -51,9 +56,15 @@ export class House {
       { silent: true, env: { ...process.env, ...this.env, NODE_OPTIONS: '' } },
     );
     const gone = new Promise<void>((done) => child.once('exit', () => done()));
-    const ready = await readiness(child, command);
+    const said: string[] = [];
+    child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString('utf8')));
+    const ready = await readiness(child, command, said);
     const started: HouseProcess = {
       url: ready.url ?? '',
+      pid: child.pid ?? 0,
+      log: () => said.join(''),
+      ending: () =>
+        child.exitCode === null && child.signalCode === null ? undefined : `${child.exitCode} ${child.signalCode}`,
       kill: async (signal = 'SIGTERM') => {
         this.#processes.delete(started);
         child.kill(signal);
@@ -65,12 +76,10 @@ export class House {
   }
 }
 
-function readiness(child: ChildProcess, command: string): Promise<{ url?: string }> {
-  let said = '';
-  child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
+function readiness(child: ChildProcess, command: string, said: string[]): Promise<{ url?: string }> {
   child.stdout?.resume();
   return new Promise((done, fail) => {
-    child.once('exit', (code) => fail(new Error(`${command} ended with ${code} before it was ready:\n${said}`)));
+    child.once('exit', (code) => fail(new Error(`${command} ended with ${code} before it was ready:\n${said.join('')}`)));
     child.once('message', (message) => done((message as { ready: { url?: string } }).ready));
   });
 }
