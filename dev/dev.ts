@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { loadConfig, searchPath } from '../config/index.js';
 import type { Config } from '../config/index.js';
@@ -6,6 +6,7 @@ import { numberFlag } from './flags.js';
 import type { ParsedFlags } from './flags.js';
 import { packageVersion } from './package.js';
 import { PortBook, USUAL_PORTS, freePort } from './ports.js';
+import { makePrivateFolder, writePrivateFile } from './private-files.js';
 import type { Server } from './server.js';
 import { startServers } from './servers.js';
 import type { Servers } from './servers.js';
@@ -133,9 +134,9 @@ async function dismantle({ processes, servers }: House): Promise<void> {
 
 /** A data directory in somebody's project must not end up in its repository. */
 function prepareDataDir(dataDir: string): void {
-  mkdirSync(dataDir, { recursive: true });
+  makePrivateFolder(dataDir);
   const ignore = join(dataDir, '.gitignore');
-  if (!existsSync(ignore)) writeFileSync(ignore, '*\n');
+  if (!existsSync(ignore)) writePrivateFile(ignore, '*\n');
 }
 
 function report({ config, dataDir, apiPort }: DevOptions, { servers, apiUrl }: House, tookMs: number): void {

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { supervise } from '../../dev/supervisor.js';
 import { Running, colloquy } from '../support/colloquy.js';
+import { openToOthers } from '../support/modes.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-dev-'));
 /** The offline model must answer, whatever keys are in the environment of whoever runs this. */
@@ -22,6 +23,7 @@ describe('colloquy dev on embedded servers', () => {
     const url = await apiUrl(first);
     expect(first.stdout).toMatch(/Temporal Web UI +http:\/\/127\.0\.0\.1:\d+/);
     expect(first.stdout).toMatch(/Database +mongodb:\/\/127\.0\.0\.1:\d+\S* +(SecantusDB|mongod)/);
+    expect(openToOthers(join(folder, 'data'))).toEqual([]);
     const asked = await chat(url, ['I need a senior Go engineer in Berlin', 'contact Dmitri', '/threads']);
     expect(asked).toMatch(/^· search_candidates \{/m);
     expect(asked).toMatch(/Send this message to Dmitri Volkov\? \[approve \/ edit \/ reject\]/);
@@ -65,6 +67,7 @@ describe('colloquy dev on servers that are there', () => {
     expect(house.stdout).toMatch(/Temporal +\S+ +address from the environment/);
     expect(house.stdout).toMatch(/Database +\S+ +address from the environment/);
     expect(house.stdout).not.toMatch(/Web UI/);
+    expect(openToOthers(join(folder, 'given'))).toEqual([]);
   });
 
   it('keeps several conversations apart and opens them by the start of their id', async () => {
