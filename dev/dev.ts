@@ -1,12 +1,15 @@
 import { existsSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { loadConfig, searchPath } from '../config/index.js';
 import type { Config } from '../config/index.js';
+import { checkAccess } from './access.js';
+import type { Access } from './access.js';
 import { numberFlag } from './flags.js';
 import type { ParsedFlags } from './flags.js';
 import { packageVersion } from './package.js';
-import { PortBook, USUAL_PORTS, freePort } from './ports.js';
+import { PortBook, freePort } from './ports.js';
 import { makePrivateFolder, writePrivateFile } from './private-files.js';
+import { localApiUrl, startReport } from './report.js';
 import type { Server } from './server.js';
 import { startServers } from './servers.js';
 import type { Servers } from './servers.js';
@@ -15,6 +18,7 @@ import type { Supervised } from './supervisor.js';
 
 interface DevOptions {
   config: Config;
+  access: Access;
   flags: ParsedFlags;
   dataDir: string;
   workers: number;
@@ -24,12 +28,12 @@ interface DevOptions {
 interface House {
   servers: Servers;
   processes: Supervised[];
-  apiUrl: string;
+  apiPort: number;
 }
 
 /** Runs the whole house until Ctrl-C, or the end of the chat. */
 export async function runDev(flags: ParsedFlags): Promise<number> {
-  const options = readOptions(flags);
+  const options = await readOptions(flags);
   const stopAsked = onStopSignals();
   const startedAt = Date.now();
   say(`Colloquy ${await packageVersion()}`);
@@ -39,7 +43,8 @@ export async function runDev(flags: ParsedFlags): Promise<number> {
   if (house === undefined) process.exit(130);
   try {
     report(options, house, Date.now() - startedAt);
-    await Promise.race([stopAsked, ...(wantsChat(flags) ? [chat(house.apiUrl, stopAsked)] : [])]);
+    const url = localApiUrl(options.access, house.apiPort);
+    await Promise.race([stopAsked, ...(wantsChat(flags) ? [chat(url, stopAsked)] : [])]);
   } finally {
     say('stopping ...');
     await dismantle(house);
@@ -48,10 +53,11 @@ export async function runDev(flags: ParsedFlags): Promise<number> {
   return 0;
 }
 
-function readOptions(flags: ParsedFlags): DevOptions {
+async function readOptions(flags: ParsedFlags): Promise<DevOptions> {
   const config = loadConfig(flags.variables);
   return {
     config,
+    access: await checkAccess(config, flags.switches.has('open')),
     flags,
     dataDir: resolve(flags.text['data-dir'] ?? '.colloquy'),
     workers: numberFlag(flags, 'workers', 1, 64) ?? 1,
@@ -82,7 +88,7 @@ async function build(options: DevOptions): Promise<House> {
     start('API', ['api', '--port', String(port)]);
     step(`starting ${options.workers === 1 ? 'a worker' : `${options.workers} workers`} and the API`);
     await Promise.all(processes.map((process) => process.ready));
-    return { servers, processes, apiUrl: `http://${shownHost(config.api.host)}:${port}` };
+    return { servers, processes, apiPort: port };
   } catch (error) {
     await Promise.all(processes.map((process) => process.stop()));
     await servers.stop();
@@ -139,29 +145,10 @@ function prepareDataDir(dataDir: string): void {
   if (!existsSync(ignore)) writePrivateFile(ignore, '*\n');
 }
 
-function report({ config, dataDir, apiPort }: DevOptions, { servers, apiUrl }: House, tookMs: number): void {
-  const isUsual = apiPort !== undefined || apiUrl.endsWith(`:${USUAL_PORTS.api}`);
-  const rows = [
-    ['API', apiUrl, isUsual ? '' : `${USUAL_PORTS.api} was in use; --port chooses another`],
-    ['Temporal', servers.temporal.address, servers.temporal.label],
-    ...(servers.temporal.webUi === undefined ? [] : [['Temporal Web UI', servers.temporal.webUi, '']]),
-    ['Database', withoutPassword(servers.mongodb.address), servers.mongodb.label],
-    ['Agents', config.projectPath === undefined ? 'the shipped assistant' : relative('.', config.projectPath), ''],
-    ['Logs', join(relative('.', dataDir), 'logs'), ''],
-  ];
-  const widest = Math.max(...rows.map(([, address = '']) => address.length));
-  const lines = rows.map(([name = '', address = '', label = '']) => {
-    return `  ${name.padEnd(17)}${label === '' ? address : `${address.padEnd(widest)}  ${label}`}`;
-  });
-  say(['', ...lines, '', `Ready in ${(tookMs / 1000).toFixed(1)} s. Ctrl-C stops everything.`, ''].join('\n'));
-}
-
-function withoutPassword(uri: string): string {
-  return uri.replace(/\/\/[^@/]*@/, '//***@');
-}
-
-function shownHost(host: string): string {
-  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+function report({ config, access, dataDir, apiPort: asked }: DevOptions, house: House, tookMs: number): void {
+  const { servers, apiPort } = house;
+  const project = given('projectPath', config.projectPath);
+  say(startReport({ access, apiPort, isPortAsked: asked !== undefined, servers, ...project, dataDir, tookMs }));
 }
 
 /** The first signal asks to stop, the second ends at once; servers then end by their reapers. */

@@ -23,7 +23,7 @@ export async function runApi(config: Config): Promise<number> {
   return serve(async () => {
     const { startApi } = await import('../api/main.js');
     const api = await startApi(config, { logger });
-    logger.info(`listening on ${api.url}`);
+    logger.info(`listening on ${api.listensOn}`);
     return { details: { url: api.url }, stop: () => api.stop() };
   });
 }

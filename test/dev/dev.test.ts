@@ -53,8 +53,8 @@ describe('colloquy dev on servers that are there', () => {
   let url: string;
 
   beforeAll(async () => {
-    house = new Running(flags, { cwd: folder, env: offline });
-    url = await apiUrl(house);
+    house = new Running([...flags, '--host', '0.0.0.0', '--open'], { cwd: folder, env: offline });
+    url = (await house.printed(/from here +(http:\/\/\S+)[^]*Ready in/))[1] ?? '';
   }, 60_000);
   afterAll(async () => {
     await stop(house);
@@ -67,6 +67,15 @@ describe('colloquy dev on servers that are there', () => {
     expect(house.stdout).toMatch(/Temporal +\S+ +address from the environment/);
     expect(house.stdout).toMatch(/Database +\S+ +address from the environment/);
     expect(house.stdout).not.toMatch(/Web UI/);
+  });
+
+  it('listens on every address with --open, prints where it is reached, and is called by loopback', () => {
+    const { port, hostname } = new URL(url);
+    expect(hostname).toBe('127.0.0.1');
+    expect(house.stdout).toMatch(new RegExp(`^ {2}API +http://0\\.0\\.0\\.0:${port}$`, 'm'));
+    expect(house.stdout).toMatch(/^Open: The shipped assistant has no auth\. Whoever reaches this machine reads/m);
+    const log = readFileSync(join(folder, 'given', 'logs', 'api.log'), 'utf8');
+    expect(log).toContain(`listening on http://0.0.0.0:${port}`);
     expect(openToOthers(join(folder, 'given'))).toEqual([]);
   });
 
