@@ -164,6 +164,7 @@ const environmentSchema = z.object({
   COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(10 * MEBIBYTE),
   COLLOQUY_HEARTBEAT_MS: ms.default(5_000),
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
+  COLLOQUY_ALLOWED_HOSTS: words,
   COLLOQUY_STUDIO_AUTH: yesOrNo.optional(),
   COLLOQUY_TEST_MODE: yesOrNo.optional(),
   COLLOQUY_READ_SCHEMAS: yesOrNo.optional(),

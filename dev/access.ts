@@ -1,8 +1,10 @@
+import { hostname, networkInterfaces } from 'node:os';
 import { SHIPPED_PROJECT } from '../agents/graph-module.js';
 import { readProjectFile } from '../agents/project-file.js';
+import { isSet } from '../config/index.js';
 import type { Config } from '../config/index.js';
 import { UsageError } from './flags.js';
-import { isLoopbackHost } from './hosts.js';
+import { expectedHosts, isLoopbackHost } from './hosts.js';
 
 /** Who can reach the API that `colloquy dev` starts. */
 export interface Access {
@@ -34,6 +36,18 @@ export async function checkAccess(
       '  Set an auth in langgraph.json, or use --host 127.0.0.1; --open starts it all the same.',
     ].join('\n'),
   );
+}
+
+/** Variables for the API process. What the environment says of them stays. */
+export function accessVariables({ host }: Access): Record<string, string> {
+  const defaults = {
+    // A page whose own name points at this machine (DNS rebinding) sends that name as `Host`.
+    COLLOQUY_ALLOWED_HOSTS: expectedHosts(host, networkInterfaces(), hostname()).join(','),
+    // As LangGraph's own development server does. Nothing proves that a caller is Studio, so only
+    // for callers on this machine; a project forbids it by `disable_studio_auth`.
+    ...(isLoopbackHost(host) && { COLLOQUY_STUDIO_AUTH: 'true' }),
+  };
+  return Object.fromEntries(Object.entries(defaults).filter(([name]) => !isSet(name)));
 }
 
 function projectName(path: string | undefined): string {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadConfig, searchPath } from '../config/index.js';
 import type { Config } from '../config/index.js';
-import { checkAccess } from './access.js';
+import { accessVariables, checkAccess } from './access.js';
 import type { Access } from './access.js';
 import { numberFlag } from './flags.js';
 import type { ParsedFlags } from './flags.js';
@@ -83,9 +83,10 @@ async function build(options: DevOptions): Promise<House> {
   const processes: Supervised[] = [];
   try {
     const port = await choosePort(options);
-    const start = (name: string, args: string[]) => processes.push(startProcess(options, servers, name, args));
+    const start = (name: string, args: string[], variables = {}) =>
+      processes.push(startProcess(options, servers, { name, args, variables }));
     for (let n = 1; n <= options.workers; n += 1) start(`worker ${n}`, ['worker']);
-    start('API', ['api', '--port', String(port)]);
+    start('API', ['api', '--port', String(port)], accessVariables(options.access));
     step(`starting ${options.workers === 1 ? 'a worker' : `${options.workers} workers`} and the API`);
     await Promise.all(processes.map((process) => process.ready));
     return { servers, processes, apiPort: port };
@@ -101,7 +102,13 @@ function choosePort({ config, dataDir, apiPort }: DevOptions): Promise<number> {
   return new PortBook(join(dataDir, 'ports.json')).choose('api', apiPort, config.api.host);
 }
 
-function startProcess(options: DevOptions, servers: Servers, name: string, args: string[]): Supervised {
+interface ProcessStart {
+  name: string;
+  args: string[];
+  variables: Record<string, string>;
+}
+
+function startProcess(options: DevOptions, servers: Servers, { name, args, variables }: ProcessStart): Supervised {
   const { config, flags, dataDir } = options;
   return supervise({
     name,
@@ -112,9 +119,8 @@ function startProcess(options: DevOptions, servers: Servers, name: string, args:
       MONGODB_URI: servers.mongodb.address,
       // One port cannot serve several processes.
       COLLOQUY_HEALTH_PORT: '',
-      // As LangGraph's own development server does; a project turns it off by `disable_studio_auth`.
-      COLLOQUY_STUDIO_AUTH: 'true',
       COLLOQUY_READ_SCHEMAS: 'true',
+      ...variables,
       ...given('COLLOQUY_CONFIG', config.projectPath),
     },
     logFile: join(dataDir, 'logs', `${name.toLowerCase().replace(' ', '-')}.log`),

@@ -50,6 +50,13 @@ export function addressesForOthers(host: string, interfaces: Interfaces): string
     .filter((address) => !isIPv4(host) || isIPv4(address));
 }
 
+/** Values of a request's `Host` that a server on `host` has to expect, without their ports. */
+export function expectedHosts(host: string, interfaces: Interfaces, machine: string): string[] {
+  if (isLoopbackHost(host)) return ['localhost'];
+  if (!isWildcardHost(host)) return [host];
+  return [...new Set([...all(interfaces).map(({ address }) => address), machine])];
+}
+
 function all(interfaces: Interfaces): NetworkInterfaceInfo[] {
   return Object.values(interfaces).flatMap((addresses = []) => addresses);
 }

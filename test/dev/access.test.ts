@@ -1,8 +1,8 @@
-import { describe, it, expect, beforeAll, afterAll } from '@jest/globals';
+import { describe, it, expect, beforeAll, afterAll, beforeEach } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkAccess } from '../../dev/access.js';
+import { accessVariables, checkAccess } from '../../dev/access.js';
 import { startReport } from '../../dev/report.js';
 import type { Started } from '../../dev/report.js';
 
@@ -74,6 +74,36 @@ describe('a host that others can reach', () => {
 describe('a host that only this machine reaches', () => {
   it.each(LOOPBACK)('needs neither auth nor --open: %s', async (host) => {
     for (const path of [open, closed, undefined]) expect(await check(host, path)).toEqual({ host, isOpen: false });
+  });
+});
+
+describe('the API of colloquy dev', () => {
+  beforeEach(() => {
+    delete process.env.COLLOQUY_ALLOWED_HOSTS;
+    delete process.env.COLLOQUY_STUDIO_AUTH;
+  });
+
+  it.each(LOOPBACK)('trusts LangGraph Studio and answers to localhost on %s', (host) => {
+    expect(accessVariables({ host, isOpen: false })).toEqual({
+      COLLOQUY_ALLOWED_HOSTS: 'localhost',
+      COLLOQUY_STUDIO_AUTH: 'true',
+    });
+  });
+
+  it('trusts no caller for a header where others reach it, and answers to its own names', () => {
+    const specific = accessVariables({ host: '192.168.1.7', isOpen: true });
+    expect(specific).toEqual({ COLLOQUY_ALLOWED_HOSTS: '192.168.1.7' });
+    const everywhere = accessVariables({ host: '0.0.0.0', isOpen: true });
+    expect(Object.keys(everywhere)).toEqual(['COLLOQUY_ALLOWED_HOSTS']);
+    expect(everywhere.COLLOQUY_ALLOWED_HOSTS?.split(',')).toEqual(expect.arrayContaining(['127.0.0.1', hostname()]));
+  });
+
+  it('leaves what the environment says', () => {
+    process.env.COLLOQUY_ALLOWED_HOSTS = 'mine.example.org';
+    process.env.COLLOQUY_STUDIO_AUTH = 'false';
+    expect(accessVariables({ host: '127.0.0.1', isOpen: false })).toEqual({});
+    process.env.COLLOQUY_ALLOWED_HOSTS = '';
+    expect(accessVariables({ host: '127.0.0.1', isOpen: false })).toEqual({ COLLOQUY_ALLOWED_HOSTS: 'localhost' });
   });
 });
 

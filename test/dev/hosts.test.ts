@@ -1,5 +1,12 @@
 import { describe, it, expect } from '@jest/globals';
-import { addressesForOthers, hostForLocalCallers, httpUrl, isLoopbackHost, isWildcardHost } from '../../dev/hosts.js';
+import {
+  addressesForOthers,
+  expectedHosts,
+  hostForLocalCallers,
+  httpUrl,
+  isLoopbackHost,
+  isWildcardHost,
+} from '../../dev/hosts.js';
 import type { Interfaces } from '../../dev/hosts.js';
 
 const address = (text: string, internal = false) => ({ address: text, internal }) as never;
@@ -41,5 +48,17 @@ describe('a host that a server listens on', () => {
   it('is reached by others at the addresses of its family that are not of this machine alone', () => {
     expect(addressesForOthers('0.0.0.0', interfaces)).toEqual(['192.168.1.7']);
     expect(addressesForOthers('::', interfaces)).toEqual(['192.168.1.7', '2001:db8::7']);
+  });
+
+  it('expects the names and addresses by which it can be called', () => {
+    expect(expectedHosts('127.0.0.1', interfaces, 'desk')).toEqual(['localhost']);
+    expect(expectedHosts('::1', interfaces, 'desk')).toEqual(['localhost']);
+    expect(expectedHosts('192.168.1.7', interfaces, 'desk')).toEqual(['192.168.1.7']);
+    expect(expectedHosts('desk.example.org', interfaces, 'desk')).toEqual(['desk.example.org']);
+    for (const host of ['0.0.0.0', '::']) {
+      expect(expectedHosts(host, interfaces, 'desk')).toEqual([
+        ...['127.0.0.1', '::1', '192.168.1.7', '2001:db8::7', 'fe80::7', '169.254.3.4', 'desk'],
+      ]);
+    }
   });
 });
