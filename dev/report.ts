@@ -37,8 +37,9 @@ export function startReport(started: Started, interfaces: Interfaces = networkIn
   const lines = rows.map(([name, address, remark]) => {
     return `  ${name.padEnd(17)}${remark === undefined ? address : `${address.padEnd(widest)}  ${remark}`}`;
   });
+  const remarks = [...openRemark(started), ...passwordRemark(servers)];
   const ready = `Ready in ${(tookMs / 1000).toFixed(1)} s. Ctrl-C stops everything.`;
-  return ['', ...lines, '', ...openRemark(started), ready, ''].join('\n');
+  return ['', ...lines, '', ...remarks, ready, ''].join('\n');
 }
 
 /** The address that programs on this machine call, and the chat. */
@@ -64,6 +65,18 @@ function openRemark({ access, projectPath }: Started): string[] {
   if (!access.isOpen) return [];
   const project = projectPath === undefined ? 'The shipped assistant' : relative('.', projectPath);
   return [`Open: ${project} has no auth. Whoever reaches this machine reads and starts conversations.`];
+}
+
+function passwordRemark({ temporal, mongodb }: Started['servers']): string[] {
+  const embedded = [
+    ...(temporal.process === undefined ? [] : ['Temporal']),
+    ...(mongodb.process === undefined ? [] : ['the database']),
+  ];
+  if (embedded.length === 0) return [];
+  const names = embedded.join(' and ');
+  const verb = embedded.length === 1 ? 'asks' : 'ask';
+  const subject = names.charAt(0).toUpperCase() + names.slice(1);
+  return [`${subject} ${verb} for no password: any user of this machine can read conversations there.`];
 }
 
 function withoutPassword(uri: string): string {

@@ -137,6 +137,7 @@ describe('what colloquy dev prints at start', () => {
       '  Agents           the shipped assistant',
       '  Logs             .colloquy/logs',
       '',
+      'Temporal and the database ask for no password: any user of this machine can read conversations there.',
       'Ready in 1.5 s. Ctrl-C stops everything.',
       '',
     ]);
@@ -154,5 +155,11 @@ describe('what colloquy dev prints at start', () => {
       /^Open: The shipped assistant has no auth\. Whoever reaches this machine reads and starts conversations\.$/m,
     );
     expect(print('0.0.0.0')).not.toMatch(/Open/);
+  });
+
+  it('tells of passwords only for servers that it started itself', () => {
+    const [given, ours] = [server('t:1', false), server('d:1', true)];
+    expect(print('127.0.0.1', { servers: { temporal: given, mongodb: ours } })).toMatch(/^The database asks for no/m);
+    expect(print('127.0.0.1', { servers: { temporal: given, mongodb: given } })).not.toMatch(/password/);
   });
 });

@@ -23,6 +23,7 @@ describe('colloquy dev on embedded servers', () => {
     const url = await apiUrl(first);
     expect(first.stdout).toMatch(/Temporal Web UI +http:\/\/127\.0\.0\.1:\d+/);
     expect(first.stdout).toMatch(/Database +mongodb:\/\/127\.0\.0\.1:\d+\S* +(SecantusDB|mongod)/);
+    expect(first.stdout).toMatch(/^Temporal and the database ask for no password: any user of this machine /m);
     expect(openToOthers(join(folder, 'data'))).toEqual([]);
     const asked = await chat(url, ['I need a senior Go engineer in Berlin', 'contact Dmitri', '/threads']);
     expect(asked).toMatch(/^· search_candidates \{/m);
@@ -67,6 +68,7 @@ describe('colloquy dev on servers that are there', () => {
     expect(house.stdout).toMatch(/Temporal +\S+ +address from the environment/);
     expect(house.stdout).toMatch(/Database +\S+ +address from the environment/);
     expect(house.stdout).not.toMatch(/Web UI/);
+    expect(house.stdout).not.toMatch(/password/);
   });
 
   it('listens on every address with --open, prints where it is reached, and is called by loopback', () => {
