@@ -30,7 +30,10 @@ import { startCronSweeper } from './cron-changes.js';
 import { createSchedules } from './schedules.js';
 
 export interface RunningApi {
+  /** Can be called from this machine. */
   url: string;
+  /** Where it listens, for the log: `http://0.0.0.0:2024`. */
+  listensOn: string;
   /** Ends open streams (their clients go on elsewhere), answers what is under way, closes what was opened. Idempotent. */
   stop(): Promise<void>;
   /** Rejects when it can serve no more: its listening socket has failed. */
@@ -117,9 +120,10 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     const cronSweeper = startCronSweeper(deps, anybody);
     closers.push(() => cronSweeper.stop());
     closers.push(() => end(server, shutdown));
-    const url = urlOf(server, config.api.host);
+    const { host } = config.api;
+    const url = urlOf(server, isEverywhere(host) ? '127.0.0.1' : host);
     offerLoopback(url);
-    return { url, stop: close, failed: failureOf(server) };
+    return { url, listensOn: urlOf(server, host), stop: close, failed: failureOf(server) };
   } catch (error) {
     await close();
     throw error;
@@ -178,8 +182,11 @@ async function end(server: Server, shutdown: AbortController): Promise<void> {
 
 function urlOf(server: Server, host: string): string {
   const { port } = server.address() as AddressInfo;
-  const isEverywhere = host === '0.0.0.0' || host === '::';
-  return `http://${isEverywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function isEverywhere(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
 }
 
 async function versions(): Promise<{ version: string; langgraphVersion: string }> {

@@ -3,6 +3,11 @@ export function childEnvironment(changes: Record<string, string>): NodeJS.Proces
   return { ...process.env, ...changes };
 }
 
+/** The environment gives the variable a value; an empty one counts as not set. */
+export function isSet(name: string): boolean {
+  return (process.env[name] ?? '') !== '';
+}
+
 /** Folders to look for programs. */
 export function searchPath(): string {
   return process.env['PATH'] ?? '';

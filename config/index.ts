@@ -11,4 +11,4 @@ export type {
   WorkerConfig,
 } from './config.js';
 export { ConfigError, VARIABLES, assistantDefaultsOf, loadConfig } from './config.js';
-export { childEnvironment, searchPath, wantsColour } from './environment.js';
+export { childEnvironment, isSet, searchPath, wantsColour } from './environment.js';

@@ -13,6 +13,7 @@ import {
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ColloquyError } from '../protocol/index.js';
+import { makePrivateFolder, writePrivateFile } from './private-files.js';
 
 /** A word about what happens, for a person waiting. */
 export type Say = (line: string) => void;
@@ -59,7 +60,7 @@ export async function isReachable(url: string, memoryFile: string, say: Say): Pr
   if (fault === undefined) return true;
   say(`${host} cannot be reached (${fault}); trying the next source`);
   mkdirSync(dirname(memoryFile), { recursive: true });
-  writeFileSync(memoryFile, JSON.stringify({ ...refusals, [host]: Date.now() }));
+  writePrivateFile(memoryFile, JSON.stringify({ ...refusals, [host]: Date.now() }));
   return false;
 }
 
@@ -109,8 +110,8 @@ async function runLogged(command: string, args: string[], logFile: string): Prom
     child.once('close', (code) => resolve(code === 0 ? '' : `exit code ${code}`));
   });
   const text = Buffer.concat(output).toString('utf8');
-  mkdirSync(dirname(logFile), { recursive: true });
-  writeFileSync(logFile, `$ ${[command, ...args].join(' ')}\n${text}\n`, { flag: 'a' });
+  makePrivateFolder(dirname(logFile));
+  writePrivateFile(logFile, `$ ${[command, ...args].join(' ')}\n${text}\n`, 'a');
   if (ending === '') return;
   const tail = text.trimEnd().split('\n').slice(-5).join('\n  ');
   throw new ColloquyError('unavailable', `${[command, ...args].join(' ')} failed (${ending}):\n  ${tail}`);
@@ -129,7 +130,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
 
 function tryLock(file: string): boolean {
   try {
-    writeFileSync(file, String(process.pid), { flag: 'wx' });
+    writePrivateFile(file, String(process.pid), 'wx');
     return true;
   } catch {
     const owner = Number(existsSync(file) ? readFileSync(file, 'utf8') : '0');

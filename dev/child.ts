@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ColloquyError } from '../protocol/index.js';
+import { makePrivateFolder, withPrivateUmask } from './private-files.js';
 
 export interface ChildSpec {
   /** What a person calls it: `Temporal`. */
@@ -15,7 +16,10 @@ export interface ChildSpec {
 /** How a child process ended: `exit code 1`, `signal SIGKILL`. */
 export type Ending = string;
 
-/** A server process of ours, in a process group of its own so that Ctrl-C reaches us alone. */
+/**
+ * A server process of ours, in a process group of its own so that Ctrl-C reaches us alone.
+ * The files that it creates are its owner's alone.
+ */
 export interface Child {
   readonly pid: number;
   readonly ended: Promise<Ending>;
@@ -29,10 +33,12 @@ const STOP_GRACE_MS = 10_000;
 
 export function startChild(spec: ChildSpec): Child {
   const log = openLog(spec.logFile);
-  const child = spawn(spec.command, spec.args, {
-    detached: true,
-    stdio: ['ignore', log, log],
-  });
+  const child = withPrivateUmask(() =>
+    spawn(spec.command, spec.args, {
+      detached: true,
+      stdio: ['ignore', log, log],
+    }),
+  );
   closeSync(log);
   return superviseChild(spec.name, child);
 }
@@ -121,12 +127,12 @@ export async function untilReady(
 
 const LARGEST_LOG_BYTES = 16 * 1024 * 1024;
 
-/** Opens a log for appending; a large one is put aside first, as `<name>.1`. */
+/** Opens a log of its owner's alone for appending; a large one is renamed to `<name>.1` first. */
 export function openLog(file: string): number {
-  mkdirSync(dirname(file), { recursive: true });
+  makePrivateFolder(dirname(file));
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size > LARGEST_LOG_BYTES) renameSync(file, `${file}.1`);
-  return openSync(file, 'a');
+  return openSync(file, 'a', 0o600);
 }
 
 export function logTail(file: string): string {

@@ -33,7 +33,16 @@ export const COMMANDS = {
         help: 'Port of the API; 0: a free one; default 2024 or the last one used',
         variable: 'COLLOQUY_PORT',
       },
-      host: { value: 'HOST', help: 'Address that the API listens on', variable: 'COLLOQUY_HOST' },
+      host: {
+        value: 'HOST',
+        help: 'Address that the API listens on; default 127.0.0.1, which only this machine reaches',
+        variable: 'COLLOQUY_HOST',
+      },
+      open: {
+        help:
+          'Allow a host that others reach for a project without auth: the API asks nobody who they are; ' +
+          'whoever reaches this machine reads and starts conversations',
+      },
       workers: { value: 'N', help: 'Worker processes; default 1' },
       'temporal-port': { value: 'PORT', help: 'Port of the embedded Temporal; 0: a free one; default 7233' },
       'ui-port': { value: 'PORT', help: 'Port of its Web UI; 0: a free one; default 8233' },

@@ -1,11 +1,15 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { loadConfig, searchPath } from '../config/index.js';
 import type { Config } from '../config/index.js';
+import { accessVariables, checkAccess } from './access.js';
+import type { Access } from './access.js';
 import { numberFlag } from './flags.js';
 import type { ParsedFlags } from './flags.js';
 import { packageVersion } from './package.js';
-import { PortBook, USUAL_PORTS, freePort } from './ports.js';
+import { PortBook, freePort } from './ports.js';
+import { makePrivateFolder, writePrivateFile } from './private-files.js';
+import { localApiUrl, startReport } from './report.js';
 import type { Server } from './server.js';
 import { startServers } from './servers.js';
 import type { Servers } from './servers.js';
@@ -14,6 +18,7 @@ import type { Supervised } from './supervisor.js';
 
 interface DevOptions {
   config: Config;
+  access: Access;
   flags: ParsedFlags;
   dataDir: string;
   workers: number;
@@ -23,12 +28,12 @@ interface DevOptions {
 interface House {
   servers: Servers;
   processes: Supervised[];
-  apiUrl: string;
+  apiPort: number;
 }
 
 /** Runs the whole house until Ctrl-C, or the end of the chat. */
 export async function runDev(flags: ParsedFlags): Promise<number> {
-  const options = readOptions(flags);
+  const options = await readOptions(flags);
   const stopAsked = onStopSignals();
   const startedAt = Date.now();
   say(`Colloquy ${await packageVersion()}`);
@@ -38,7 +43,8 @@ export async function runDev(flags: ParsedFlags): Promise<number> {
   if (house === undefined) process.exit(130);
   try {
     report(options, house, Date.now() - startedAt);
-    await Promise.race([stopAsked, ...(wantsChat(flags) ? [chat(house.apiUrl, stopAsked)] : [])]);
+    const url = localApiUrl(options.access, house.apiPort);
+    await Promise.race([stopAsked, ...(wantsChat(flags) ? [chat(url, stopAsked)] : [])]);
   } finally {
     say('stopping ...');
     await dismantle(house);
@@ -47,10 +53,11 @@ export async function runDev(flags: ParsedFlags): Promise<number> {
   return 0;
 }
 
-function readOptions(flags: ParsedFlags): DevOptions {
+async function readOptions(flags: ParsedFlags): Promise<DevOptions> {
   const config = loadConfig(flags.variables);
   return {
     config,
+    access: await checkAccess(config, flags.switches.has('open')),
     flags,
     dataDir: resolve(flags.text['data-dir'] ?? '.colloquy'),
     workers: numberFlag(flags, 'workers', 1, 64) ?? 1,
@@ -76,12 +83,13 @@ async function build(options: DevOptions): Promise<House> {
   const processes: Supervised[] = [];
   try {
     const port = await choosePort(options);
-    const start = (name: string, args: string[]) => processes.push(startProcess(options, servers, name, args));
+    const start = (name: string, args: string[], variables = {}) =>
+      processes.push(startProcess(options, servers, { name, args, variables }));
     for (let n = 1; n <= options.workers; n += 1) start(`worker ${n}`, ['worker']);
-    start('API', ['api', '--port', String(port)]);
+    start('API', ['api', '--port', String(port)], accessVariables(options.access));
     step(`starting ${options.workers === 1 ? 'a worker' : `${options.workers} workers`} and the API`);
     await Promise.all(processes.map((process) => process.ready));
-    return { servers, processes, apiUrl: `http://${shownHost(config.api.host)}:${port}` };
+    return { servers, processes, apiPort: port };
   } catch (error) {
     await Promise.all(processes.map((process) => process.stop()));
     await servers.stop();
@@ -94,7 +102,13 @@ function choosePort({ config, dataDir, apiPort }: DevOptions): Promise<number> {
   return new PortBook(join(dataDir, 'ports.json')).choose('api', apiPort, config.api.host);
 }
 
-function startProcess(options: DevOptions, servers: Servers, name: string, args: string[]): Supervised {
+interface ProcessStart {
+  name: string;
+  args: string[];
+  variables: Record<string, string>;
+}
+
+function startProcess(options: DevOptions, servers: Servers, { name, args, variables }: ProcessStart): Supervised {
   const { config, flags, dataDir } = options;
   return supervise({
     name,
@@ -105,9 +119,8 @@ function startProcess(options: DevOptions, servers: Servers, name: string, args:
       MONGODB_URI: servers.mongodb.address,
       // One port cannot serve several processes.
       COLLOQUY_HEALTH_PORT: '',
-      // As LangGraph's own development server does; a project turns it off by `disable_studio_auth`.
-      COLLOQUY_STUDIO_AUTH: 'true',
       COLLOQUY_READ_SCHEMAS: 'true',
+      ...variables,
       ...given('COLLOQUY_CONFIG', config.projectPath),
     },
     logFile: join(dataDir, 'logs', `${name.toLowerCase().replace(' ', '-')}.log`),
@@ -133,34 +146,15 @@ async function dismantle({ processes, servers }: House): Promise<void> {
 
 /** A data directory in somebody's project must not end up in its repository. */
 function prepareDataDir(dataDir: string): void {
-  mkdirSync(dataDir, { recursive: true });
+  makePrivateFolder(dataDir);
   const ignore = join(dataDir, '.gitignore');
-  if (!existsSync(ignore)) writeFileSync(ignore, '*\n');
+  if (!existsSync(ignore)) writePrivateFile(ignore, '*\n');
 }
 
-function report({ config, dataDir, apiPort }: DevOptions, { servers, apiUrl }: House, tookMs: number): void {
-  const isUsual = apiPort !== undefined || apiUrl.endsWith(`:${USUAL_PORTS.api}`);
-  const rows = [
-    ['API', apiUrl, isUsual ? '' : `${USUAL_PORTS.api} was in use; --port chooses another`],
-    ['Temporal', servers.temporal.address, servers.temporal.label],
-    ...(servers.temporal.webUi === undefined ? [] : [['Temporal Web UI', servers.temporal.webUi, '']]),
-    ['Database', withoutPassword(servers.mongodb.address), servers.mongodb.label],
-    ['Agents', config.projectPath === undefined ? 'the shipped assistant' : relative('.', config.projectPath), ''],
-    ['Logs', join(relative('.', dataDir), 'logs'), ''],
-  ];
-  const widest = Math.max(...rows.map(([, address = '']) => address.length));
-  const lines = rows.map(([name = '', address = '', label = '']) => {
-    return `  ${name.padEnd(17)}${label === '' ? address : `${address.padEnd(widest)}  ${label}`}`;
-  });
-  say(['', ...lines, '', `Ready in ${(tookMs / 1000).toFixed(1)} s. Ctrl-C stops everything.`, ''].join('\n'));
-}
-
-function withoutPassword(uri: string): string {
-  return uri.replace(/\/\/[^@/]*@/, '//***@');
-}
-
-function shownHost(host: string): string {
-  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+function report({ config, access, dataDir, apiPort: asked }: DevOptions, house: House, tookMs: number): void {
+  const { servers, apiPort } = house;
+  const project = given('projectPath', config.projectPath);
+  say(startReport({ access, apiPort, isPortAsked: asked !== undefined, servers, ...project, dataDir, tookMs }));
 }
 
 /** The first signal asks to stop, the second ends at once; servers then end by their reapers. */

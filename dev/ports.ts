@@ -1,7 +1,8 @@
 import { createServer } from 'node:net';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ColloquyError } from '../protocol/index.js';
+import { makePrivateFolder, writePrivateFile } from './private-files.js';
 
 export const LOOPBACK = '127.0.0.1';
 
@@ -41,8 +42,8 @@ export class PortBook {
   #remember(name: PortName, port: number): number {
     if (this.#remembered[name] === port) return port;
     this.#remembered = { ...readPorts(this.#file), [name]: port };
-    mkdirSync(dirname(this.#file), { recursive: true });
-    writeFileSync(this.#file, JSON.stringify(this.#remembered));
+    makePrivateFolder(dirname(this.#file));
+    writePrivateFile(this.#file, JSON.stringify(this.#remembered));
     return port;
   }
 }

@@ -24,7 +24,7 @@ export async function runApi(config: Config): Promise<number> {
   return serve(async () => {
     const { startApi } = await import('../api/main.js');
     const api = await startApi(config, { logger });
-    logger.info(`listening on ${api.url}`);
+    logger.info(`listening on ${api.listensOn}`);
     faults.serves = true;
     return { details: { url: api.url }, stop: () => api.stop(), failed: api.failed };
   });

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ColloquyError } from '../protocol/index.js';
 import { isAlive, readJson } from './binaries.js';
 import { startChild, untilReady } from './child.js';
 import type { Child, ChildSpec } from './child.js';
+import { makePrivateFolder, writePrivateFile } from './private-files.js';
 
 /** A server that serves, ours or somebody's. */
 export interface Server {
@@ -91,7 +92,7 @@ async function launch(options: OwnedServer): Promise<Child> {
   const child = startChild(options.spec);
   try {
     const record: PidRecord = { pid: child.pid, owner: process.pid, mark: options.mark };
-    writeFileSync(options.pidFile, JSON.stringify(record));
+    writePrivateFile(options.pidFile, JSON.stringify(record));
     await untilReady(options.spec, child, options.probe, options.readyTimeoutMs);
     return child;
   } catch (error) {
@@ -113,7 +114,7 @@ interface PidRecord {
  * take. Errors: `already_exists`.
  */
 async function claim({ pidFile, spec }: OwnedServer): Promise<void> {
-  mkdirSync(dirname(pidFile), { recursive: true });
+  makePrivateFolder(dirname(pidFile));
   const record = readJson<PidRecord>(pidFile);
   if (record === undefined || !isStillIt(record)) return;
   if (record.owner !== process.pid && isAlive(record.owner)) {

@@ -1,5 +1,6 @@
 import { resolve, join } from 'node:path';
 import type { Say } from './binaries.js';
+import { openDataFolder } from './data-folder.js';
 import { startMongo } from './mongo-server.js';
 import { PortBook } from './ports.js';
 import type { Server } from './server.js';
@@ -7,7 +8,7 @@ import { startTemporal } from './temporal-server.js';
 import type { TemporalServer } from './temporal-server.js';
 
 export interface EmbeddedOptions {
-  /** Data, ports, process ids and logs. */
+  /** Data, ports, process ids and logs; open to its owner alone. */
   dataDir: string;
   /** Downloaded binaries and wheels; default: the data directory. */
   toolsDir?: string;
@@ -40,7 +41,7 @@ export interface Servers {
 
 /** Starts what no address was given for. Errors: `unavailable`, `already_exists`; then nothing is left running. */
 export async function startServers(partial: EmbeddedOptions): Promise<Servers> {
-  const options = complete(partial);
+  const options = prepare(partial);
   const starting: [Promise<TemporalServer>, Promise<Server>] = [
     partial.temporalAddress === undefined ? startTemporal(options) : given(partial.temporalAddress),
     partial.mongodbUri === undefined ? startMongo(options) : given(partial.mongodbUri),
@@ -64,8 +65,15 @@ export async function startServers(partial: EmbeddedOptions): Promise<Servers> {
 }
 
 /** Starts one server alone, for tests that break one of them. */
-export function startServer(kind: 'temporal' | 'mongodb', partial: EmbeddedOptions): Promise<Server> {
-  return kind === 'temporal' ? startTemporal(complete(partial)) : startMongo(complete(partial));
+export async function startServer(kind: 'temporal' | 'mongodb', partial: EmbeddedOptions): Promise<Server> {
+  const options = prepare(partial);
+  return kind === 'temporal' ? startTemporal(options) : startMongo(options);
+}
+
+function prepare(partial: EmbeddedOptions): ServerOptions {
+  const options = complete(partial);
+  openDataFolder(options.dataDir, options.say);
+  return options;
 }
 
 function complete(partial: EmbeddedOptions): ServerOptions {

@@ -1,4 +1,7 @@
 import { describe, it, expect } from '@jest/globals';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { COMMANDS } from '../../dev/commands.js';
 import { colloquy } from '../support/colloquy.js';
 
@@ -43,6 +46,29 @@ describe('the command line', () => {
     expect(word).toContain("Unexpected argument 'now'");
     expect(value).toContain('--workers many: must be a whole number from 1 to 64');
     expect(missing).toContain('--port');
+  });
+
+  it('refuses a host that others reach for a project without auth, before anything is started', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'colloquy-cli-'));
+    const byFlag = colloquy(['dev', '--host', '0.0.0.0'], { cwd });
+    const byVariable = colloquy(['dev'], { cwd, env: { COLLOQUY_HOST: '::' } });
+    const results = await Promise.all([byFlag, byVariable]);
+    expect(results.map(({ code, stdout }) => [code, stdout])).toEqual([
+      [2, ''],
+      [2, ''],
+    ]);
+    for (const { stderr } of results) {
+      expect(stderr).toMatch(/^colloquy: the host (0\.0\.0\.0|::) lets other machines reach the API/);
+      expect(stderr).toMatch(/whoever reaches this machine reads and starts conversations/);
+      expect(stderr).toMatch(/--host 127\.0\.0\.1; --open/);
+    }
+    expect(readdirSync(cwd)).toEqual([]);
+    rmSync(cwd, { recursive: true });
+  });
+
+  it('says in its help what --open opens', async () => {
+    const { stdout } = await colloquy(['dev', '--help']);
+    expect(stdout).toMatch(/--open .*asks nobody who they are; whoever reaches this machine reads and starts/);
   });
 
   it('tells all faults of the environment at once, with code 2', async () => {

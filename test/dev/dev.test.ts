@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { supervise } from '../../dev/supervisor.js';
 import { Running, colloquy } from '../support/colloquy.js';
+import { openToOthers } from '../support/modes.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-dev-'));
 /** The offline model must answer, whatever keys are in the environment of whoever runs this. */
@@ -22,6 +23,8 @@ describe('colloquy dev on embedded servers', () => {
     const url = await apiUrl(first);
     expect(first.stdout).toMatch(/Temporal Web UI +http:\/\/127\.0\.0\.1:\d+/);
     expect(first.stdout).toMatch(/Database +mongodb:\/\/127\.0\.0\.1:\d+\S* +(SecantusDB|mongod)/);
+    expect(first.stdout).toMatch(/^Temporal and the database ask for no password: any user of this machine /m);
+    expect(openToOthers(join(folder, 'data'))).toEqual([]);
     const asked = await chat(url, ['I need a senior Go engineer in Berlin', 'contact Dmitri', '/threads']);
     expect(asked).toMatch(/^· search_candidates \{/m);
     expect(asked).toMatch(/Send this message to Dmitri Volkov\? \[approve \/ edit \/ reject\]/);
@@ -51,8 +54,8 @@ describe('colloquy dev on servers that are there', () => {
   let url: string;
 
   beforeAll(async () => {
-    house = new Running(flags, { cwd: folder, env: offline });
-    url = await apiUrl(house);
+    house = new Running([...flags, '--host', '0.0.0.0', '--open'], { cwd: folder, env: offline });
+    url = (await house.printed(/from here +(http:\/\/\S+)[^]*Ready in/))[1] ?? '';
   }, 60_000);
   afterAll(async () => {
     await stop(house);
@@ -65,6 +68,17 @@ describe('colloquy dev on servers that are there', () => {
     expect(house.stdout).toMatch(/Temporal +\S+ +address from the environment/);
     expect(house.stdout).toMatch(/Database +\S+ +address from the environment/);
     expect(house.stdout).not.toMatch(/Web UI/);
+    expect(house.stdout).not.toMatch(/password/);
+  });
+
+  it('listens on every address with --open, prints where it is reached, and is called by loopback', () => {
+    const { port, hostname } = new URL(url);
+    expect(hostname).toBe('127.0.0.1');
+    expect(house.stdout).toMatch(new RegExp(`^ {2}API +http://0\\.0\\.0\\.0:${port}$`, 'm'));
+    expect(house.stdout).toMatch(/^Open: The shipped assistant has no auth\. Whoever reaches this machine reads/m);
+    const log = readFileSync(join(folder, 'given', 'logs', 'api.log'), 'utf8');
+    expect(log).toContain(`listening on http://0.0.0.0:${port}`);
+    expect(openToOthers(join(folder, 'given'))).toEqual([]);
   });
 
   it('keeps several conversations apart and opens them by the start of their id', async () => {

@@ -11,13 +11,14 @@ import { sweep } from '../../dev/secantus-expiry.js';
 import { startServer, startServers } from '../../dev/servers.js';
 import type { Server } from '../../dev/server.js';
 import { isAlive } from '../support/colloquy.js';
+import { modes, openToAll, openToOthers } from '../support/modes.js';
 
 const toolsDir = resolve('.colloquy');
 let folder: string;
 let running: Server[] = [];
 
 function options() {
-  return { dataDir: folder, toolsDir, mongodbPort: 0, temporalPort: 0, headless: true };
+  return { dataDir: join(folder, 'data'), toolsDir, mongodbPort: 0, temporalPort: 0, headless: true };
 }
 
 async function start(kind: 'temporal' | 'mongodb', changes: object = {}): Promise<Server> {
@@ -36,16 +37,22 @@ afterEach(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the embedded database', () => {
-  it('keeps its data over a SIGKILL, a restart on the same port, and a stop', async () => {
+  it('keeps its data over a SIGKILL, a restart on the same port, and a stop, and from other users', async () => {
+    const umask = process.umask();
     const server = await start('mongodb');
     await insert(server.address, 'kept');
+    expect(openToOthers(options().dataDir)).toEqual([]);
+    expect(process.umask()).toBe(umask);
     const first = server.process?.pid;
     await server.process?.kill();
     await server.process?.restart();
     expect(server.process?.pid).not.toBe(first);
     expect(await ids(server.address)).toEqual(['kept']);
     await server.stop();
+
+    openToAll(options().dataDir);
     expect(await ids((await start('mongodb')).address)).toEqual(['kept']);
+    expect(openToOthers(options().dataDir)).toEqual([]);
   });
 
   it('is rid of what TTL indexes let expire', async () => {
@@ -124,7 +131,7 @@ describe('the embedded database', () => {
 });
 
 describe('the embedded Temporal', () => {
-  it('keeps conversations over a SIGKILL and a restart, and has our search attributes', async () => {
+  it('keeps conversations over a restart, and from other users, and has our search attributes', async () => {
     const server = await start('temporal');
     const workflowId = 'conversation/default/kept';
     await withClient(server.address, (client) =>
@@ -139,6 +146,12 @@ describe('the embedded Temporal', () => {
       expect(Object.keys(customAttributes)).toEqual(
         expect.arrayContaining(['ColloquyTenant', 'ColloquyAssistant', 'ColloquyStatus']),
       );
+    });
+    const { dataDir } = options();
+    expect(openToOthers(dataDir)).toEqual([]);
+    expect(modes(dataDir)).toMatchObject({
+      ...{ '.': '700', logs: '700', 'logs/temporal.log': '600' },
+      ...{ temporal: '700', 'temporal/temporal.db': '600', 'temporal/server.pid': '600' },
     });
   });
 });

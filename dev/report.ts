@@ -1,0 +1,84 @@
+import { networkInterfaces } from 'node:os';
+import { join, relative } from 'node:path';
+import type { Access } from './access.js';
+import { addressesForOthers, hostForLocalCallers, httpUrl, isWildcardHost } from './hosts.js';
+import type { Interfaces } from './hosts.js';
+import { USUAL_PORTS } from './ports.js';
+import type { Servers } from './servers.js';
+
+export interface Started {
+  access: Access;
+  apiPort: number;
+  /** The port was asked for, so that nobody wonders about it. */
+  isPortAsked: boolean;
+  servers: Pick<Servers, 'temporal' | 'mongodb'>;
+  /** Path of the project's langgraph.json; none: the shipped assistant. */
+  projectPath?: string;
+  dataDir: string;
+  tookMs: number;
+}
+
+/** Name, address, and a remark where there is one. */
+type Row = [name: string, address: string, remark?: string];
+
+/** What a person reads when everything has started: each address, and who can reach it. */
+export function startReport(started: Started, interfaces: Interfaces = networkInterfaces()): string {
+  const { servers, projectPath, dataDir, tookMs } = started;
+  const { temporal, mongodb } = servers;
+  const rows: Row[] = [
+    ...apiRows(started, interfaces),
+    ['Temporal', temporal.address, temporal.label],
+    ...(temporal.webUi === undefined ? [] : [['Temporal Web UI', temporal.webUi] satisfies Row]),
+    ['Database', withoutPassword(mongodb.address), mongodb.label],
+    ['Agents', projectPath === undefined ? 'the shipped assistant' : relative('.', projectPath)],
+    ['Logs', join(relative('.', dataDir), 'logs')],
+  ];
+  const widest = Math.max(...rows.map(([, address]) => address.length));
+  const lines = rows.map(([name, address, remark]) => {
+    return `  ${name.padEnd(17)}${remark === undefined ? address : `${address.padEnd(widest)}  ${remark}`}`;
+  });
+  const remarks = [...openRemark(started), ...passwordRemark(servers)];
+  const ready = `Ready in ${(tookMs / 1000).toFixed(1)} s. Ctrl-C stops everything.`;
+  return ['', ...lines, '', ...remarks, ready, ''].join('\n');
+}
+
+/** The address that programs on this machine call, and the chat. */
+export function localApiUrl({ host }: Access, port: number): string {
+  return httpUrl(hostForLocalCallers(host), port);
+}
+
+function apiRows({ access, apiPort, isPortAsked }: Started, interfaces: Interfaces): Row[] {
+  const { host } = access;
+  const isUsual = isPortAsked || apiPort === USUAL_PORTS.api;
+  const url = httpUrl(host, apiPort);
+  const api: Row = isUsual ? ['API', url] : ['API', url, `${USUAL_PORTS.api} was in use; --port chooses another`];
+  if (!isWildcardHost(host)) return [api];
+  const others = addressesForOthers(host, interfaces);
+  return [
+    api,
+    ['  from here', localApiUrl(access, apiPort)],
+    ...others.map((address): Row => ['  from elsewhere', httpUrl(address, apiPort)]),
+  ];
+}
+
+function openRemark({ access, projectPath }: Started): string[] {
+  if (!access.isOpen) return [];
+  const project = projectPath === undefined ? 'The shipped assistant' : relative('.', projectPath);
+  return [`Open: ${project} has no auth. Whoever reaches this machine reads and starts conversations.`];
+}
+
+function passwordRemark({ temporal, mongodb }: Started['servers']): string[] {
+  const embedded = [
+    ...(temporal.process === undefined ? [] : ['Temporal']),
+    ...(mongodb.process === undefined ? [] : ['the database']),
+  ];
+  if (embedded.length === 0) return [];
+  const names = embedded.join(' and ');
+  const verb = embedded.length === 1 ? 'asks' : 'ask';
+  const subject = names.charAt(0).toUpperCase() + names.slice(1);
+  return [`${subject} ${verb} for no password: any user of this machine can read conversations there.`];
+}
+
+function withoutPassword(uri: string): string {
+  return uri.replace(/\/\/[^@/]*@/, '//***@');
+}

@@ -1,0 +1,165 @@
+import { describe, it, expect, beforeAll, afterAll, beforeEach } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { accessVariables, checkAccess } from '../../dev/access.js';
+import { startReport } from '../../dev/report.js';
+import type { Started } from '../../dev/report.js';
+
+const NOT_LOOPBACK = ['0.0.0.0', '::', '192.168.1.7', '2001:db8::7', 'desk.example.org'];
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+const folder = mkdtempSync(join(tmpdir(), 'colloquy-access-'));
+
+/** Its modules do not exist, so that loading any of them would fail. */
+function project(name: string, content: object | string): string {
+  const path = join(folder, `${name}.json`);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+function check(host: string, projectPath: string | undefined, mayBeOpen = false) {
+  return checkAccess({ api: { host }, ...(projectPath !== undefined && { projectPath }) }, mayBeOpen);
+}
+
+let closed: string;
+let open: string;
+let emptyAuth: string;
+
+beforeAll(() => {
+  const graphs = { travel: './nowhere.ts:graph' };
+  closed = project('closed', { graphs, auth: { path: './nowhere.ts:auth' } });
+  open = project('open', { graphs });
+  emptyAuth = project('empty-auth', { graphs, auth: { disable_studio_auth: true } });
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('a host that others can reach', () => {
+  it.each(NOT_LOOPBACK)('is refused for a project without auth, and allowed by --open: %s', async (host) => {
+    for (const path of [open, emptyAuth, undefined]) {
+      await expect(check(host, path)).rejects.toMatchObject({ name: 'UsageError' });
+      expect(await check(host, path, true)).toEqual({ host, isOpen: true });
+    }
+  });
+
+  it.each(NOT_LOOPBACK)('needs no --open where the project has auth: %s', async (host) => {
+    expect(await check(host, closed)).toEqual({ host, isOpen: false });
+    expect(await check(host, closed, true)).toEqual({ host, isOpen: false });
+  });
+
+  it('is refused with what would be open, and with what to do instead', async () => {
+    await expect(check('0.0.0.0', open)).rejects.toThrow(
+      [
+        `the host 0.0.0.0 lets other machines reach the API, and ${open} has no auth:`,
+        '  the API asks nobody who they are, so whoever reaches this machine reads and starts conversations.',
+        '  Set an auth in langgraph.json, or use --host 127.0.0.1; --open starts it all the same.',
+      ].join('\n'),
+    );
+    await expect(check('0.0.0.0', undefined)).rejects.toThrow('and the shipped assistant has no auth:');
+  });
+
+  it('does not hide what is wrong with the project file', async () => {
+    for (const mayBeOpen of [true, false]) {
+      const broken = check('0.0.0.0', project('broken', '{'), mayBeOpen);
+      await expect(broken).rejects.toMatchObject({ code: 'invalid_argument', message: /broken\.json: not JSON/ });
+      const missing = check('0.0.0.0', join(folder, 'missing.json'), mayBeOpen);
+      await expect(missing).rejects.toMatchObject({ code: 'not_found' });
+    }
+  });
+
+  it('is refused where it is empty, which Node takes for every address', async () => {
+    await expect(check('', closed, true)).rejects.toMatchObject({ name: 'UsageError' });
+  });
+});
+
+describe('a host that only this machine reaches', () => {
+  it.each(LOOPBACK)('needs neither auth nor --open: %s', async (host) => {
+    for (const path of [open, closed, undefined]) expect(await check(host, path)).toEqual({ host, isOpen: false });
+  });
+});
+
+describe('the API of colloquy dev', () => {
+  beforeEach(() => {
+    delete process.env.COLLOQUY_ALLOWED_HOSTS;
+    delete process.env.COLLOQUY_STUDIO_AUTH;
+  });
+
+  it.each(LOOPBACK)('trusts LangGraph Studio and answers to localhost on %s', (host) => {
+    expect(accessVariables({ host, isOpen: false })).toEqual({
+      COLLOQUY_ALLOWED_HOSTS: 'localhost',
+      COLLOQUY_STUDIO_AUTH: 'true',
+    });
+  });
+
+  it('trusts no caller for a header where others reach it, and answers to its own names', () => {
+    const specific = accessVariables({ host: '192.168.1.7', isOpen: true });
+    expect(specific).toEqual({ COLLOQUY_ALLOWED_HOSTS: '192.168.1.7' });
+    const everywhere = accessVariables({ host: '0.0.0.0', isOpen: true });
+    expect(Object.keys(everywhere)).toEqual(['COLLOQUY_ALLOWED_HOSTS']);
+    expect(everywhere.COLLOQUY_ALLOWED_HOSTS?.split(',')).toEqual(expect.arrayContaining(['127.0.0.1', hostname()]));
+  });
+
+  it('leaves what the environment says', () => {
+    process.env.COLLOQUY_ALLOWED_HOSTS = 'mine.example.org';
+    process.env.COLLOQUY_STUDIO_AUTH = 'false';
+    expect(accessVariables({ host: '127.0.0.1', isOpen: false })).toEqual({});
+    process.env.COLLOQUY_ALLOWED_HOSTS = '';
+    expect(accessVariables({ host: '127.0.0.1', isOpen: false })).toEqual({ COLLOQUY_ALLOWED_HOSTS: 'localhost' });
+  });
+});
+
+describe('what colloquy dev prints at start', () => {
+  const server = (address: string, isOurs: boolean) =>
+    ({ address, label: 'a label', ...(isOurs && { process: {} }) }) as never;
+  const interfaces = {
+    lo: [{ address: '127.0.0.1', internal: true }],
+    eth0: [{ address: '192.168.1.7', internal: false }],
+  } as never;
+  const print = (host: string, changes: Partial<Started> = {}) =>
+    startReport(
+      {
+        access: { host, isOpen: false },
+        apiPort: 2024,
+        isPortAsked: false,
+        servers: { temporal: server('t:1', true), mongodb: server('mongodb://me:secret@d:1', true) },
+        dataDir: '.colloquy',
+        tookMs: 1_500,
+        ...changes,
+      },
+      interfaces,
+    );
+
+  it('is the address alone where only this machine reaches it', () => {
+    expect(print('127.0.0.1').split('\n')).toEqual([
+      '',
+      '  API              http://127.0.0.1:2024',
+      '  Temporal         t:1                    a label',
+      '  Database         mongodb://***@d:1      a label',
+      '  Agents           the shipped assistant',
+      '  Logs             .colloquy/logs',
+      '',
+      'Temporal and the database ask for no password: any user of this machine can read conversations there.',
+      'Ready in 1.5 s. Ctrl-C stops everything.',
+      '',
+    ]);
+    expect(print('::1')).toMatch(/^ {2}API +http:\/\/\[::1\]:2024$/m);
+  });
+
+  it('is the address it listens on, and those by which it is reached, where it is every address', () => {
+    const printed = print('0.0.0.0', { access: { host: '0.0.0.0', isOpen: true }, apiPort: 2025 });
+    expect(printed.split('\n').slice(1, 4)).toEqual([
+      '  API              http://0.0.0.0:2025      2024 was in use; --port chooses another',
+      '    from here      http://127.0.0.1:2025',
+      '    from elsewhere http://192.168.1.7:2025',
+    ]);
+    expect(printed).toMatch(
+      /^Open: The shipped assistant has no auth\. Whoever reaches this machine reads and starts conversations\.$/m,
+    );
+    expect(print('0.0.0.0')).not.toMatch(/Open/);
+  });
+
+  it('tells of passwords only for servers that it started itself', () => {
+    const [given, ours] = [server('t:1', false), server('d:1', true)];
+    expect(print('127.0.0.1', { servers: { temporal: given, mongodb: ours } })).toMatch(/^The database asks for no/m);
+    expect(print('127.0.0.1', { servers: { temporal: given, mongodb: given } })).not.toMatch(/password/);
+  });
+});
