@@ -34,7 +34,7 @@ inEveryMode((world, mode) => {
       await talk.handle.signal('hello', 1);
       const { notes } = await talk.until((view) => view.notes.length === 6);
       expect(notes.map(({ text }) => text)).toEqual([
-        `signal message was not followed: message is {"text":"hello"}; expected a text, or an object with input, the graph's input`,
+        `signal message was not followed: message is an object with text; expected a text, or an object with input, the graph's input`,
         `signal message was not followed: message is missing; expected a text, or an object with input, the graph's input`,
         'signal message was not followed: it takes one input, not 2',
         `signal resume was not followed: resume has no input; expected the answer, as in --input '"approve"'`,
