@@ -120,14 +120,24 @@ function preview(value: unknown): string {
   return text.length <= PREVIEW_LENGTH ? text : `${text.slice(0, PREVIEW_LENGTH - 1)}…`;
 }
 
-/** `colloquy: { deadline_seconds | deadline, default }` of an interrupt's value: when to stop waiting, and what to take for an answer. */
+/** The answer that an interrupt's value names for its deadline; null where it names none. */
+export function defaultAnswerOf(value: unknown): unknown {
+  return optionsOf(value).default ?? null;
+}
+
+/** When to stop waiting, and what to take for an answer. */
 function deadlineOf(value: unknown): Pick<PendingInterrupt, 'deadline' | 'defaultAnswer'> {
-  const options = isObject(value) ? value.colloquy : undefined;
-  if (!isObject(options)) return {};
+  const options = optionsOf(value);
   const { deadline, deadline_seconds: seconds } = options;
   const at = typeof seconds === 'number' ? Date.now() + seconds * 1000 : Date.parse(String(deadline));
   if (Number.isNaN(at)) return {};
   return { deadline: new Date(at).toISOString(), ...('default' in options && { defaultAnswer: options.default }) };
+}
+
+/** `colloquy: { deadline_seconds | deadline, default }` of an interrupt's value. */
+function optionsOf(value: unknown): Json {
+  const options = isObject(value) ? value.colloquy : undefined;
+  return isObject(options) ? options : {};
 }
 
 function isObject(value: unknown): value is Json {
