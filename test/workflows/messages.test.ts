@@ -90,8 +90,29 @@ inEveryMode((world, mode) => {
       return metadata.currentDetails ?? '';
     }
 
-    it('tells what it waits for and the command that answers it', async () => {
-      const talk = await asked(world().talk(), { id: 'i1', deadline: '2999-01-01T00:00:00Z', defaultAnswer: 'no' });
+    it('tells which node asks, where to read the question, and the command that answers it', async () => {
+      const talk = await asked(world().talk(), { id: 'i1', deadline: '2999-01-01T00:00:00Z' });
+      const read = `\`GET /threads/${talk.threadId}\` of the API shows it in \`interrupts\`.`;
+      expect(await details(talk)).toBe(`**Waiting for a person** after 1 turn: 1 question.
+
+1. Node \`approve\` asks question \`i1\`. ${read} At 2999-01-01T00:00:00Z it gets its default answer.
+
+Answer it, with any JSON:
+
+    temporal workflow signal \\
+      -w ${talk.workflowId} \\
+      --name resume --input '"approve"'
+
+Send a message:
+
+    temporal workflow signal \\
+      -w ${talk.workflowId} \\
+      --name message --input '"hello"'`);
+    });
+
+    it('tells the question and its default answer where a worker shows them', async () => {
+      const deadline = '2999-01-01T00:00:00Z';
+      const talk = await asked(world().talk(), { id: 'i1', preview: 'Send it?', deadline, defaultAnswer: 'no' });
       expect(await details(talk)).toBe(`**Waiting for a person** after 1 turn: 1 question.
 
 1. Node \`approve\` asks: Send it? At 2999-01-01T00:00:00Z the answer is \`"no"\`.

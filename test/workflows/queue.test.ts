@@ -29,7 +29,7 @@ function work(queue: ConversationQueue, outcome: Partial<StepOutcome> = {}): str
 function asking(...interrupts: (Partial<PendingInterrupt> & { id: string })[]): Partial<StepOutcome> {
   return {
     status: 'interrupted',
-    interrupts: interrupts.map((interrupt) => ({ node: 'approve', preview: 'Send it?', ...interrupt })),
+    interrupts: interrupts.map((interrupt) => ({ node: 'approve', ...interrupt })),
   };
 }
 
@@ -183,7 +183,7 @@ describe('questions', () => {
       status: 'interrupted',
       nodes: [],
       next: [],
-      interrupts: [{ id: 'i2', node: 'n', preview: '' }],
+      interrupts: [{ id: 'i2', node: 'n' }],
     });
     expect(queue.view()).toMatchObject({ queue: ['r2'], interrupts: [] });
     expect(work(queue)).toBe('r2');
@@ -238,7 +238,7 @@ describe('questions', () => {
     queue.ended(
       current.run,
       { status: 'interrupted' },
-      { cursor: cursorAt(1), threadStatus: 'interrupted', interrupts: [{ id: 'i1', node: 'ask', preview: '' }] },
+      { cursor: cursorAt(1), threadStatus: 'interrupted', interrupts: [{ id: 'i1', node: 'ask' }] },
     );
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
 
