@@ -28,6 +28,8 @@ export interface ActivityDependencies {
   feedbackAddress?: (runId: string, key: string) => Promise<string>;
   /** Aborted when the worker is asked to stop: steps end after the superstep they are in. */
   drain: AbortSignal;
+  /** Workflow history holds the start of questions, so that the Web UI shows them. */
+  showsQuestions: boolean;
   /** LangGraph's long-term store as a caller sees it, handed to graphs. */
   openStore?: (caller: Caller) => BaseStore;
 }

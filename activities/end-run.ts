@@ -90,7 +90,9 @@ export function createEndRun(dependencies: ActivityDependencies) {
     const graph = await dependencies.project.load(run.graphId, run.request.config).catch(() => undefined);
     if (graph === undefined) return nothing;
     try {
-      return await describeThread(graph, new MongoSaver({ ...dependencies, tenant: run.tenant }), run.threadId);
+      const saver = new MongoSaver({ ...dependencies, tenant: run.tenant });
+      const { showsQuestions } = dependencies;
+      return await describeThread(graph, saver, run.threadId, { showsQuestions });
     } catch (error) {
       if (error instanceof MongoError || isNetworkError(error)) throw error;
       return nothing;

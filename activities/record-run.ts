@@ -1,8 +1,9 @@
 import { errorCode, type Assistant, type RunRequest } from '../protocol/index.js';
-import { describeThread } from '../steps/index.js';
+import { defaultAnswerOf, describeError, describeThread } from '../steps/index.js';
 import { MongoSaver, type NewRun } from '../threads/index.js';
 import type { RecordRunTask, RecordedRun, UnrecordedRun } from '../workflows/contract.js';
 import { operatorCaller, workerCaller, type ActivityDependencies } from './deps.js';
+import { infrastructureFailure } from './failures.js';
 
 /** The activity that records a run which came by signal or by a deadline, as its operator asked. Idempotent by run id and key. */
 export function createRecordRun(dependencies: ActivityDependencies) {
@@ -13,12 +14,13 @@ export function createRecordRun(dependencies: ActivityDependencies) {
     try {
       const assistant = await findAssistant(task);
       if (assistant === undefined) return { refused: 'no assistant was named, and the thread has none yet' };
-      if (await isClosed(task, assistant)) return { refused: 'its question is not asked any more' };
+      const run = task.run.byDeadline ? await answeredByDefault(task, assistant) : task.run;
+      if (run === undefined) return { refused: 'its question is not asked any more' };
       await threads.createThread(caller, { threadId: task.threadId, ifExists: 'do_nothing' });
-      const { run, created } = await threads.createRun(caller, newRun(task, assistant));
-      await threads.admitRun(caller, task.threadId, run.runId);
-      const duplicate = !created && run.runId !== task.runId;
-      return { runId: run.runId, graphId: run.graphId, assistantId: run.assistantId, duplicate };
+      const { run: recorded, created } = await threads.createRun(caller, newRun({ ...task, run }, assistant));
+      const { runId, graphId, assistantId } = recorded;
+      await threads.admitRun(caller, task.threadId, runId);
+      return { runId, graphId, assistantId, duplicate: !created && runId !== task.runId };
     } catch (error) {
       const code = errorCode(error);
       if (code === undefined || code === 'unavailable' || code === 'internal') throw error;
@@ -26,13 +28,21 @@ export function createRecordRun(dependencies: ActivityDependencies) {
     }
   };
 
-  /** A default answer is given long after its question, which an edit of the state may have closed without anybody being told. */
-  async function isClosed({ tenant, threadId, run }: RecordRunTask, { graphId }: Assistant): Promise<boolean> {
-    const { byDeadline, resume } = run;
-    if (!byDeadline || resume === undefined) return false;
+  /**
+   * The run with the default answer of its question, which only the thread's state holds. Undefined
+   * where the question is closed: an edit of the state can close it without the workflow's knowledge.
+   * A state that cannot be read makes the activity fail, so that Temporal retries it.
+   */
+  async function answeredByDefault(task: RecordRunTask, assistant: Assistant): Promise<UnrecordedRun | undefined> {
+    const { tenant, threadId, run } = task;
+    const graph = await project.load(assistant.graphId, assistant.config);
     const saver = new MongoSaver({ client, db, tenant });
-    const { questions } = await describeThread(await project.load(graphId), saver, threadId);
-    return questions.every(({ id }) => id !== resume.interruptId);
+    const { interrupts } = await describeThread(graph, saver, threadId).catch((cause: unknown) => {
+      throw infrastructureFailure(cause, describeError(cause));
+    });
+    const open = Object.values(interrupts).flat();
+    const question = open.find(({ id }) => id === run.resume?.interruptId);
+    return question && { ...run, resume: { ...run.resume, value: defaultAnswerOf(question.value) } };
   }
 
   async function findAssistant(task: RecordRunTask): Promise<Assistant | undefined> {

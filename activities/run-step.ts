@@ -140,7 +140,7 @@ class StepActivity {
    * say is said here.
    */
   async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
-    const { client, db, events, project } = this.dependencies;
+    const { client, db, events, project, showsQuestions } = this.dependencies;
     const { status } = run;
     if (this.attempt === 1 || (status !== 'success' && status !== 'interrupted')) {
       return { status: 'skipped', nodes: [], next: [], cursor };
@@ -151,6 +151,7 @@ class StepActivity {
       await project.load(run.graphId, run.request.config),
       saver,
       threadId,
+      { showsQuestions },
     );
     let { tail } = cursor;
     const [last] = await events.read(this.#caller, threadId, {
@@ -212,7 +213,7 @@ class StepActivity {
   }
 
   async #step(run: Run, cursor: Cursor, injections: Injection[], log: RunLog): Promise<StepReport> {
-    const { client, db, cache, project, drain, openStore } = this.dependencies;
+    const { client, db, cache, project, drain, openStore, showsQuestions } = this.dependencies;
     const { tenant, threadId, ordinal, joinQuickStepsMs, options } = this.task;
     const graph = await project.load(run.graphId, run.request.config, {
       accessContext: 'threads.create_run',
@@ -251,6 +252,7 @@ class StepActivity {
         log,
         signal: this.stop,
         drain,
+        showsQuestions,
         ...(openStore !== undefined && { store: openStore(workerCaller(tenant)) }),
       },
     );

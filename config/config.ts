@@ -61,6 +61,8 @@ export interface WorkerConfig {
   healthPort?: number;
   /** State of threads kept in memory between steps, in bytes. */
   stateCacheBytes: number;
+  /** Workflow history holds the start of questions, so that the Web UI shows them. */
+  showsQuestions: boolean;
 }
 
 export interface TelemetryConfig {
@@ -180,6 +182,7 @@ const environmentSchema = z.object({
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
   COLLOQUY_STATE_CACHE_BYTES: count(0).default(64 * MEBIBYTE),
+  COLLOQUY_SHOW_QUESTIONS: yesOrNo.optional(),
   COLLOQUY_HEALTH_PORT: port.optional(),
   COLLOQUY_QUEUE_LIMIT: count(0).default(100),
   COLLOQUY_KEY_WINDOW: count(0).default(500),
@@ -278,6 +281,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       shutdownGraceMs: env.COLLOQUY_SHUTDOWN_GRACE_MS,
       ...present({ healthPort: env.COLLOQUY_HEALTH_PORT }),
       stateCacheBytes: env.COLLOQUY_STATE_CACHE_BYTES,
+      showsQuestions: env.COLLOQUY_SHOW_QUESTIONS ?? false,
     },
     conversation: {
       queueLimit: env.COLLOQUY_QUEUE_LIMIT,

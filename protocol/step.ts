@@ -36,11 +36,11 @@ export const DEFAULT_STEP_OPTIONS: StepOptions = {
 export interface PendingInterrupt {
   id: string;
   node: string;
-  /** Start of the question as text, at most 500 characters. */
-  preview: string;
+  /** Start of the question as text, at most 500 characters; only where the worker shows questions. */
+  preview?: string;
   /** ISO 8601; the default answer is given then. */
   deadline?: string;
-  /** Answer given at the deadline. */
+  /** Answer given at the deadline, as a person reads it; only where the worker shows questions. */
   defaultAnswer?: unknown;
 }
 

@@ -155,6 +155,8 @@ export interface StepContext {
   /** Stops it after the superstep it is in. */
   drain: AbortSignal;
   store?: BaseStore;
+  /** The report's questions have a preview and their default answer. */
+  showsQuestions?: boolean;
 }
 
 export interface StepReport {

@@ -11,6 +11,11 @@ interface RunningTask {
 
 export const PREVIEW_LENGTH = 500;
 
+export interface QuestionOptions {
+  /** Questions have a preview and their default answer. Both get into workflow history. */
+  showsQuestions?: boolean;
+}
+
 /** What runs, ran and is due in a graph, learned from its `tasks` and `checkpoints` events. */
 export class StepProgress {
   /** Nodes that finished, in order, with the tools they called. */
@@ -19,12 +24,14 @@ export class StepProgress {
   /** The graph ended in a question or at a breakpoint. */
   interrupted = false;
   readonly #graph: LoadedGraph;
+  readonly #showsQuestions: boolean;
   readonly #running = new Map<string, RunningTask>();
   readonly #due = new Map<string, { id: string; name: string }[]>();
   readonly #questions = new Map<string, PendingInterrupt>();
 
-  constructor(graph: LoadedGraph) {
+  constructor(graph: LoadedGraph, { showsQuestions = false }: QuestionOptions = {}) {
     this.#graph = graph;
+    this.#showsQuestions = showsQuestions;
   }
 
   /** Open questions, each with the innermost node that asks it. */
@@ -83,7 +90,7 @@ export class StepProgress {
     const id = interrupt.id ?? '';
     // A question bubbles up through the nodes around it; the first to tell of it is the innermost.
     if (this.#questions.has(id)) return;
-    this.#questions.set(id, questionOf(node, interrupt));
+    this.#questions.set(id, questionOf(node, interrupt, this.#showsQuestions));
   }
 
   #dueIn(ns: string): { graph: LoadedGraph; node: string }[] {
@@ -97,9 +104,24 @@ export class StepProgress {
   }
 }
 
-/** An interrupt as a person is asked it. */
-export function questionOf(node: string, { id = '', value }: Interrupt): PendingInterrupt {
-  return { id, node, preview: preview(value), ...deadlineOf(value) };
+/**
+ * An interrupt as the workflow gets it. Preview and default answer are content of the conversation,
+ * so they are there only if `shown`.
+ */
+export function questionOf(node: string, { id = '', value }: Interrupt, shown: boolean): PendingInterrupt {
+  const deadline = deadlineOf(value);
+  return {
+    id,
+    node,
+    ...(shown && { preview: preview(value) }),
+    ...(deadline !== undefined && { deadline }),
+    ...(shown && deadline !== undefined && { defaultAnswer: defaultAnswerOf(value) }),
+  };
+}
+
+/** The answer that an interrupt's value names for its deadline; null where it names none. */
+export function defaultAnswerOf(value: unknown): unknown {
+  return optionsOf(value).default ?? null;
 }
 
 function childNamespace(task: RunningTask): string {
@@ -120,14 +142,17 @@ function preview(value: unknown): string {
   return text.length <= PREVIEW_LENGTH ? text : `${text.slice(0, PREVIEW_LENGTH - 1)}…`;
 }
 
-/** `colloquy: { deadline_seconds | deadline, default }` of an interrupt's value: when to stop waiting, and what to take for an answer. */
-function deadlineOf(value: unknown): Pick<PendingInterrupt, 'deadline' | 'defaultAnswer'> {
-  const options = isObject(value) ? value.colloquy : undefined;
-  if (!isObject(options)) return {};
-  const { deadline, deadline_seconds: seconds } = options;
+/** When to stop waiting for an answer, in ISO 8601. */
+function deadlineOf(value: unknown): string | undefined {
+  const { deadline, deadline_seconds: seconds } = optionsOf(value);
   const at = typeof seconds === 'number' ? Date.now() + seconds * 1000 : Date.parse(String(deadline));
-  if (Number.isNaN(at)) return {};
-  return { deadline: new Date(at).toISOString(), ...('default' in options && { defaultAnswer: options.default }) };
+  return Number.isNaN(at) ? undefined : new Date(at).toISOString();
+}
+
+/** `colloquy: { deadline_seconds | deadline, default }` of an interrupt's value. */
+function optionsOf(value: unknown): Json {
+  const options = isObject(value) ? value.colloquy : undefined;
+  return isObject(options) ? options : {};
 }
 
 function isObject(value: unknown): value is Json {

@@ -49,7 +49,7 @@ class Step {
     this.#context = context;
     this.#planned = hasNodeOptions(graph);
     this.#waiting = takesMessages(graph) ? (request.injections ?? []) : [];
-    this.#progress = new StepProgress(graph);
+    this.#progress = new StepProgress(graph, context);
     this.#saver = context.openSaver({
       beforeCommit: async () => {
         // What the graph has said so far is still on its way through its stream; everything there moves by microtasks.
@@ -67,7 +67,7 @@ class Step {
   /** One go of the graph; undefined when it stopped only to look at what comes next, and that may go on right here. */
   async pass(): Promise<StepReport | undefined> {
     this.#control = new RunControl();
-    this.#progress = new StepProgress(this.#graph);
+    this.#progress = new StepProgress(this.#graph, this.#context);
     const begun = this.#ownHeads().length > 0;
     const retelling = this.#request.attempt > 1 && this.#finished.length === 0;
     const injections = begun ? await this.#dueInjections() : [];

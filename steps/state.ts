@@ -14,7 +14,7 @@ import {
 } from '../protocol/index.js';
 import { toCommand } from './command.js';
 import { describeError } from './failure.js';
-import { questionOf } from './progress.js';
+import { questionOf, type QuestionOptions } from './progress.js';
 import type { GraphSource, StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
 import { checkpointOf, toWire } from './wire.js';
 
@@ -112,13 +112,14 @@ export async function describeThread(
   graph: LoadedGraph,
   saver: BaseCheckpointSaver<string>,
   threadId: string,
+  { showsQuestions = false }: QuestionOptions = {},
 ): Promise<{ next: string[]; interrupts: InterruptsByTask; questions: PendingInterrupt[] }> {
   const snapshot = await onSaver(graph, saver).getState(configOf(threadId));
   const asked = snapshot.tasks.filter((task) => task.interrupts.length > 0);
   return {
     next: snapshot.next,
     interrupts: Object.fromEntries(asked.map((task) => [task.id, toWire<Interrupt[]>(task.interrupts)])),
-    questions: asked.flatMap((task) => task.interrupts.map((one) => questionOf(task.name, one))),
+    questions: asked.flatMap((task) => task.interrupts.map((one) => questionOf(task.name, one, showsQuestions))),
   };
 }
 

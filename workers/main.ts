@@ -163,9 +163,11 @@ function activityDependencies(
   const cache = new StateCache(config.worker.stateCacheBytes);
   const egress = createEgress(config.egress);
   const { webhookSecrets } = config.egress;
+  const { showsQuestions } = config.worker;
   const feedbackAddress = feedbackAddresses(config.langsmith, project.environment);
   const stored = { client, db, threads, assistants, crons, events, deliveries, deriveId, openStore };
-  return { ...stored, egress, webhookSecrets, ...(feedbackAddress && { feedbackAddress }), project, cache, drain };
+  const made = { ...(feedbackAddress && { feedbackAddress }), project, cache, drain };
+  return { ...stored, ...made, egress, webhookSecrets, showsQuestions };
 }
 
 async function prepareTemporal(config: Config): Promise<void> {

@@ -105,7 +105,11 @@ export interface UnrecordedRun {
   key?: string;
   assistantId?: string;
   input?: unknown;
-  resume?: { interruptId?: string; value: unknown };
+  /**
+   * An answer given by a deadline has no `value`: `recordRun` reads it in the thread's state, so that
+   * no history holds it. Older histories have one, which is not used.
+   */
+  resume?: { interruptId?: string; value?: unknown };
   /** True for an answer given by a deadline, not by a person. */
   byDeadline?: boolean;
 }

@@ -55,11 +55,17 @@ function questions(view: ConversationView, signal: Signal): string[] {
   const alone = view.interrupts.length === 1;
   return view.interrupts.map((question, index) => {
     const answer = alone ? '"approve"' : JSON.stringify({ interruptId: question.id, value: 'approve' });
-    return `${index + 1}. ${about(question)}\n\nAnswer it, with any JSON:\n\n${signal(SIGNALS.resume, answer)}`;
+    const asked = `${index + 1}. ${about(question, view.threadId)}`;
+    return `${asked}\n\nAnswer it, with any JSON:\n\n${signal(SIGNALS.resume, answer)}`;
   });
 }
 
-function about({ node, preview, deadline, defaultAnswer }: PendingInterrupt): string {
+function about({ id, node, preview, deadline, defaultAnswer }: PendingInterrupt, threadId: string): string {
+  if (preview === undefined) {
+    const due = deadline ? ` At ${deadline} it gets its default answer.` : '';
+    const read = `\`GET /threads/${threadId}\` of the API shows it in \`interrupts\`.`;
+    return `Node \`${node}\` asks question \`${id}\`. ${read}${due}`;
+  }
   const due = deadline ? ` At ${deadline} the answer is \`${JSON.stringify(defaultAnswer ?? null)}\`.` : '';
   const asked = questionIn(preview);
   // As code: left as it is, whatever signs of Markdown a draft has.

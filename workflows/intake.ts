@@ -136,7 +136,7 @@ export function readEditedSignal(given: unknown): EditedState {
 export function readMessageSignal(given: unknown): MessageSignal {
   if (typeof given === 'string' && given !== '') return { input: given };
   if (!isObject(given) || given.input === undefined) {
-    throw invalid(`message is ${show(given)}; expected a text, or an object with input, the graph's input`);
+    throw invalid(`message is ${kindOf(given)}; expected a text, or an object with input, the graph's input`);
   }
   onlyFields('message', given, ['input', 'assistantId', 'key']);
   return {
@@ -175,6 +175,16 @@ function show(value: unknown): string {
   if (value === undefined) return 'missing';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
+}
+
+/**
+ * The kind of a message, without its content: the note about it is logged, and carried into the next
+ * history.
+ */
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (isObject(value)) return `an object with ${Object.keys(value).join(', ') || 'no field'}`;
+  return value === '' ? 'an empty text' : 'no text and no object';
 }
 
 function invalid(message: string): ColloquyError {

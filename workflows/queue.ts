@@ -150,7 +150,8 @@ export class ConversationQueue {
   }
 
   resume(answer: ResumeConversation, runId: string): Resumed {
-    this.answer(this.checkResume(answer), answer.value, runId);
+    const interruptId = this.checkResume(answer);
+    this.enqueueUnrecorded(runId, { resume: { interruptId, value: answer.value } }, interruptId);
     return { runId };
   }
 
@@ -206,7 +207,8 @@ export class ConversationQueue {
     const due = this.questions.deadlines(this.alive()).filter(({ at }) => at <= this.now());
     for (const { question } of due) {
       this.questions.expire(question.id);
-      this.answer(question.id, question.defaultAnswer ?? null, newRunId(), true);
+      const unrecorded = { resume: { interruptId: question.id }, byDeadline: true };
+      this.enqueueUnrecorded(newRunId(), unrecorded, question.id);
     }
   }
 
@@ -404,14 +406,6 @@ export class ConversationQueue {
   private positionOf(runId: string): number {
     const index = this.alive().findIndex((run) => run.runId === runId);
     return Math.max(index, 0);
-  }
-
-  private answer(interruptId: string, value: unknown, runId: string, byDeadline = false): void {
-    this.enqueueUnrecorded(
-      runId,
-      { resume: { interruptId, value }, ...(byDeadline ? { byDeadline } : {}) },
-      interruptId,
-    );
   }
 
   private enqueueUnrecorded(runId: string, unrecorded: NonNullable<QueuedRun['unrecorded']>, answers?: string): void {

@@ -121,7 +121,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
     const view = await conversations.view(ANYBODY, threadId);
-    expect(view.interrupts).toMatchObject([{ node: 'ask', preview: expect.stringContaining('shall I?') as unknown }]);
+    expect(view.interrupts).toEqual([{ id: expect.any(String) as unknown, node: 'ask' }]);
     const { runId } = await conversations.resume(ANYBODY, threadId, { value: 'yes' });
     await until(async () => (await conversations.view(ANYBODY, threadId)).last?.runId === runId);
     expect(await client.runs.join(threadId, runId)).toMatchObject({

@@ -39,6 +39,12 @@ describe('the configuration', () => {
     expect(() => loadConfig({}, { LANGGRAPH_CONFIG: '{"agent":1}' })).toThrow(/LANGGRAPH_CONFIG=/);
   });
 
+  it('keeps what graphs ask out of workflow history unless it is told to show it', () => {
+    expect(loadConfig({}, {}).worker.showsQuestions).toBe(false);
+    expect(loadConfig({}, { COLLOQUY_SHOW_QUESTIONS: 'true' }).worker.showsQuestions).toBe(true);
+    expect(() => loadConfig({}, { COLLOQUY_SHOW_QUESTIONS: 'maybe' })).toThrow(/COLLOQUY_SHOW_QUESTIONS="maybe"/);
+  });
+
   it('reports all faults in one message, naming variable and value', () => {
     const load = () =>
       loadConfig({}, { TEMPORAL_ADDRESS: 'http://here', COLLOQUY_PORT: '99999', COLLOQUY_TENANT: 'Not A Tenant' });

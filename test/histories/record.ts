@@ -43,7 +43,7 @@ const PATHS: Record<string, Path> = {
   async 'default-answer-and-abandoned-question'(world) {
     const talk = world.talk();
     const deadline = new Date(Date.now() + 700).toISOString();
-    talk.steps.set('r1', () => asks({ id: 'i1', deadline, defaultAnswer: 'no' }));
+    talk.steps.set('r1', () => asks({ id: 'i1', deadline }));
     talk.steps.set('r2', () => asks({ id: 'i2', deadline: '2999-01-01T00:00:00Z' }));
     await talk.submit('r1');
     await talk.until((view) => view.turns === 2 && view.status === 'idle');

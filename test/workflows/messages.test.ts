@@ -34,7 +34,7 @@ inEveryMode((world, mode) => {
       await talk.handle.signal('hello', 1);
       const { notes } = await talk.until((view) => view.notes.length === 6);
       expect(notes.map(({ text }) => text)).toEqual([
-        `signal message was not followed: message is {"text":"hello"}; expected a text, or an object with input, the graph's input`,
+        `signal message was not followed: message is an object with text; expected a text, or an object with input, the graph's input`,
         `signal message was not followed: message is missing; expected a text, or an object with input, the graph's input`,
         'signal message was not followed: it takes one input, not 2',
         `signal resume was not followed: resume has no input; expected the answer, as in --input '"approve"'`,
@@ -90,8 +90,29 @@ inEveryMode((world, mode) => {
       return metadata.currentDetails ?? '';
     }
 
-    it('tells what it waits for and the command that answers it', async () => {
-      const talk = await asked(world().talk(), { id: 'i1', deadline: '2999-01-01T00:00:00Z', defaultAnswer: 'no' });
+    it('tells which node asks, where to read the question, and the command that answers it', async () => {
+      const talk = await asked(world().talk(), { id: 'i1', deadline: '2999-01-01T00:00:00Z' });
+      const read = `\`GET /threads/${talk.threadId}\` of the API shows it in \`interrupts\`.`;
+      expect(await details(talk)).toBe(`**Waiting for a person** after 1 turn: 1 question.
+
+1. Node \`approve\` asks question \`i1\`. ${read} At 2999-01-01T00:00:00Z it gets its default answer.
+
+Answer it, with any JSON:
+
+    temporal workflow signal \\
+      -w ${talk.workflowId} \\
+      --name resume --input '"approve"'
+
+Send a message:
+
+    temporal workflow signal \\
+      -w ${talk.workflowId} \\
+      --name message --input '"hello"'`);
+    });
+
+    it('tells the question and its default answer where a worker shows them', async () => {
+      const deadline = '2999-01-01T00:00:00Z';
+      const talk = await asked(world().talk(), { id: 'i1', preview: 'Send it?', deadline, defaultAnswer: 'no' });
       expect(await details(talk)).toBe(`**Waiting for a person** after 1 turn: 1 question.
 
 1. Node \`approve\` asks: Send it? At 2999-01-01T00:00:00Z the answer is \`"no"\`.

@@ -29,7 +29,7 @@ function work(queue: ConversationQueue, outcome: Partial<StepOutcome> = {}): str
 function asking(...interrupts: (Partial<PendingInterrupt> & { id: string })[]): Partial<StepOutcome> {
   return {
     status: 'interrupted',
-    interrupts: interrupts.map((interrupt) => ({ node: 'approve', preview: 'Send it?', ...interrupt })),
+    interrupts: interrupts.map((interrupt) => ({ node: 'approve', ...interrupt })),
   };
 }
 
@@ -183,7 +183,7 @@ describe('questions', () => {
       status: 'interrupted',
       nodes: [],
       next: [],
-      interrupts: [{ id: 'i2', node: 'n', preview: '' }],
+      interrupts: [{ id: 'i2', node: 'n' }],
     });
     expect(queue.view()).toMatchObject({ queue: ['r2'], interrupts: [] });
     expect(work(queue)).toBe('r2');
@@ -238,7 +238,7 @@ describe('questions', () => {
     queue.ended(
       current.run,
       { status: 'interrupted' },
-      { cursor: cursorAt(1), threadStatus: 'interrupted', interrupts: [{ id: 'i1', node: 'ask', preview: '' }] },
+      { cursor: cursorAt(1), threadStatus: 'interrupted', interrupts: [{ id: 'i1', node: 'ask' }] },
     );
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
 
@@ -258,8 +258,9 @@ describe('questions', () => {
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('gives the default answer at the deadline, once', () => {
+  it('gives the default answer at the deadline, once, and leaves what it is to the activity', () => {
     const deadline = new Date(START + 5_000).toISOString();
+    // A question that is shown, or that an older worker recorded, comes with its default answer.
     const { queue, clock } = askedQueue({ id: 'i1', deadline, defaultAnswer: 'reject' }, { id: 'i2' });
     expect(queue.untilDeadline()).toBe(5_000);
     clock.now += 4_999;
@@ -273,7 +274,7 @@ describe('questions', () => {
         graphId: '',
         assistantId: 'assistant',
         answers: 'i1',
-        unrecorded: { resume: { interruptId: 'i1', value: 'reject' }, byDeadline: true },
+        unrecorded: { resume: { interruptId: 'i1' }, byDeadline: true },
       },
     ]);
     queue.drop(queue.take().run);

@@ -22,7 +22,7 @@ export function asks(...interrupts: (Partial<PendingInterrupt> & { id: string })
     status: 'interrupted',
     nodes: ['approve'],
     next: ['approve'],
-    interrupts: interrupts.map((interrupt) => ({ node: 'approve', preview: 'Send it?', ...interrupt })),
+    interrupts: interrupts.map((interrupt) => ({ node: 'approve', ...interrupt })),
     cursor: cursorAt(1),
   };
 }
