@@ -13,7 +13,8 @@ import {
 } from '../protocol/schemas/index.js';
 import { acceptRun, type AcceptedRun, type RunOrder } from './accept-run.js';
 import { callerOf, type ApiContext } from './context.js';
-import { findRun, findThread, isEnded } from './find.js';
+import { orNotFound } from './errors.js';
+import { findRun, findThread, isEnded, threadNotFound } from './find.js';
 import { answerSlowly } from './keep-alive.js';
 import { pathId } from './params.js';
 import { runBatchRoutes } from './run-batch.js';
@@ -37,11 +38,14 @@ export function runRoutes(context: ApiContext): Router {
     const threadId = pathId(req, 'thread_id');
     const query = parse(runListQuery, req.query, 'query');
     const [runs] = await Promise.all([
-      context.threads.listRuns(callerOf(res), threadId, {
-        limit: query.limit,
-        offset: query.offset,
-        ...(query.status && { status: query.status }),
-      }),
+      orNotFound(
+        context.threads.listRuns(callerOf(res), threadId, {
+          limit: query.limit,
+          offset: query.offset,
+          ...(query.status && { status: query.status }),
+        }),
+        threadNotFound(threadId),
+      ),
       findThread(context, callerOf(res), threadId),
     ]);
     res.json(runs.map((run) => select(runToWire(run), query.select)));

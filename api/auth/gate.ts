@@ -120,7 +120,12 @@ async function hold(
   const { name, missing } = RECORDS[rule.kind];
   for (const id of rule.ids?.(req, body) ?? []) {
     const metadata = await metadataOf(context, caller, rule.kind, id);
-    if (metadata === undefined) continue;
+    if (metadata === 'invalid') continue; // which the route says
+    if (metadata === 'missing') {
+      // In the same words as one of somebody else, so that nobody can tell the two apart.
+      if (rule.creates === 'record' || rule.mayBegin?.(body)) continue;
+      throw new ColloquyError('not_found', missing(id));
+    }
     if (!matchesFilters(metadata, filters)) {
       if (rule.creates === 'record') throw new ColloquyError('already_exists', `${name} already exists: ${id}`);
       throw new ColloquyError('not_found', missing(id));
@@ -136,17 +141,17 @@ async function hold(
     made['metadata'] = { ...(made['metadata'] as Body | null), ...equal };
 }
 
-/** `undefined`: there is no such record, which its route will say. */
 async function metadataOf(
   context: ApiContext,
   caller: Caller,
   kind: Rule['kind'],
   id: string,
-): Promise<Body | undefined> {
+): Promise<Body | 'missing' | 'invalid'> {
   try {
     return (await RECORDS[kind].read(context, caller, id)).metadata;
   } catch (error) {
-    if (['not_found', 'invalid_argument'].includes(errorCode(error) ?? '')) return undefined;
+    if (errorCode(error) === 'not_found') return 'missing';
+    if (errorCode(error) === 'invalid_argument') return 'invalid';
     throw error;
   }
 }

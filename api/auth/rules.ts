@@ -19,6 +19,8 @@ export interface Rule {
   apply?: (body: Body, value: Body) => void;
   /** Existing records that the request is about. */
   ids?: (req: Asked, body: Body) => string[];
+  /** The request may be about a thread that is not there yet. */
+  mayBegin?: (body: Body) => boolean;
   /** Something is made of the body's metadata. */
   creates?: 'record' | 'run';
   /** The body's metadata are merged into those of the records. */
@@ -48,6 +50,7 @@ const own = (body: Body) => [body];
 const run: Choice = {
   ...thread,
   creates: 'run',
+  mayBegin: (body) => body['if_not_exists'] === 'create',
   runs: own,
   value: runValue,
   apply: (body, value) => {
@@ -106,10 +109,11 @@ export const RULES: readonly Rule[] = [
   rule('patch /threads/:thread_id/state', 'threads:update', { ...thread, ...patched }),
   rule('get /threads/:thread_id/history', 'threads:read', thread),
   rule('get /threads/:thread_id/stream', 'threads:read', thread),
-  rule('post /threads/:thread_id/stream/events', 'threads:read', thread),
+  rule('post /threads/:thread_id/stream/events', 'threads:read', { ...thread, mayBegin: () => true }),
   // Any command may begin or change a run. That of a fork has the metadata of its thread.
   rule('post /threads/:thread_id/commands', 'threads:create_run', {
     ...thread,
+    mayBegin: () => true,
     creates: 'run',
     runs: ordered('run.start', 'input.respond', 'state.fork'),
     stamps: ordered('run.start', 'input.respond'),

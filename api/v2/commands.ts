@@ -47,6 +47,9 @@ const NOT_SUPPORTED: Readonly<Record<string, string>> = {
   'subscription.reconnect': 'subscriptions are for WebSockets; over HTTP open the event stream again with `since`',
 };
 
+/** Every command that the protocol has here. */
+export const COMMAND_NAMES: readonly string[] = [...Object.keys(HANDLERS), ...Object.keys(NOT_SUPPORTED)];
+
 /** The command in a message, and a way to answer it. Errors: `invalid_argument` for what is no command. */
 export function readCommand(message: unknown) {
   return parse(commandEnvelope, message, 'command');
@@ -60,7 +63,7 @@ export async function followCommand(
   handlers = HANDLERS,
 ): Promise<CommandResponse> {
   try {
-    const handler = handlers[method] ?? HANDLERS[method];
+    const handler = handlerOf(handlers, method) ?? handlerOf(HANDLERS, method);
     if (!handler) throw unknown(method);
     const { result, appliedThrough } = await handler(context, place, params ?? {});
     const meta = { thread_id: place.threadId, applied_through_seq: appliedThrough };
@@ -76,8 +79,13 @@ export function errorResponse(context: ApiContext, id: number | null, error: unk
   return { type: 'error', id, error: code, message };
 }
 
+/** Every object has members that are no commands: `constructor`, `toString`. */
+function handlerOf(handlers: Readonly<Record<string, CommandHandler>>, method: string): CommandHandler | undefined {
+  return Object.hasOwn(handlers, method) ? handlers[method] : undefined;
+}
+
 function unknown(method: string): Error {
-  const reason = NOT_SUPPORTED[method];
+  const reason = Object.hasOwn(NOT_SUPPORTED, method) ? NOT_SUPPORTED[method] : undefined;
   if (reason !== undefined) return refused('not_supported', `${method}: ${reason}`);
   return refused('unknown_command', `unknown command ${JSON.stringify(method)}`);
 }

@@ -1,0 +1,262 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { WebSocket } from 'ws';
+import { OPERATIONS, type Operation } from '../../api/openapi/index.js';
+import { COMMAND_NAMES } from '../../api/v2/commands.js';
+import { HttpUser, type UserAnswer } from '../support/http-user.js';
+import { House } from '../support/house.js';
+
+/** In everything that is ada's, and in nothing else. */
+const CANARY = 'canary-of-ada';
+const house = new House(resolve('test/fixtures/projects/server/owned.json'));
+let url: string;
+let [ada, bob, root] = [new HttpUser('', ''), new HttpUser('', ''), new HttpUser('', '')];
+
+/** Ids by the names that paths have for them. */
+type Ids = Record<'thread_id' | 'run_id' | 'assistant_id' | 'cron_id' | 'checkpoint_id' | 'namespace', string>;
+let hers: Ids;
+let his: Ids;
+let question: string;
+let before: string;
+
+beforeAll(async () => {
+  const [, api] = await Promise.all([house.worker(), house.api()]);
+  ({ url } = api);
+  [ada, bob, root] = ['ada', 'bob', 'root'].map((name) => new HttpUser(url, name)) as [HttpUser, HttpUser, HttpUser];
+  [hers, his] = await Promise.all([belongings(ada, CANARY), belongings(bob, 'of bob')]);
+  const { interrupts } = await ada.get<{ interrupts: object }>('GET', `/threads/${hers.thread_id}`);
+  question = (Object.values(interrupts).flat() as { id: string }[])[0]?.id ?? '';
+  before = await everythingOf(ada);
+}, 90_000);
+afterAll(async () => {
+  for (const { cron_id: id } of [hers, his]) await root.get('DELETE', `/runs/crons/${id}`);
+  await house.stop();
+});
+
+/** One of everything that a user can have. */
+async function belongings(who: HttpUser, mark: string): Promise<Ids> {
+  const made = { metadata: { mark }, context: { mark }, config: { configurable: { mark } } };
+  const { assistant_id } = await who.get<Ids>('POST', '/assistants', { graph_id: 'asks', name: mark, ...made });
+  const { thread_id } = await who.get<Ids>('POST', '/threads', { metadata: { mark } });
+  const run = { assistant_id, input: { text: mark }, metadata: { mark } };
+  const { run_id } = await who.get<Ids>('POST', `/threads/${thread_id}/runs`, run);
+  await who.get('GET', `/threads/${thread_id}/runs/${run_id}/join`);
+  const { checkpoint } = await who.get<{ checkpoint: Ids }>('GET', `/threads/${thread_id}/state`);
+  const cron = { ...run, schedule: '0 0 1 1 *' };
+  const { cron_id } = await who.get<Ids>('POST', `/threads/${thread_id}/runs/crons`, cron);
+  await who.get('PUT', '/store/items', { namespace: ['notes'], key: mark, value: { text: mark } });
+  return { assistant_id, thread_id, run_id, cron_id, checkpoint_id: checkpoint.checkpoint_id, namespace: 'asks' };
+}
+
+/** All that a user has, as they see it. */
+async function everythingOf(who: HttpUser): Promise<string> {
+  const { thread_id: thread } = hers;
+  const parts = await Promise.all([
+    who.get('GET', `/threads/${thread}`),
+    who.get('GET', `/threads/${thread}/history`),
+    who.get('GET', `/threads/${thread}/runs`),
+    who.get('POST', '/threads/search', {}),
+    who.get('POST', '/assistants/search', {}),
+    who.get('POST', `/assistants/${hers.assistant_id}/versions`, {}),
+    who.get('POST', '/runs/crons/search', {}),
+    who.get('POST', '/store/items/search', { namespace_prefix: [] }),
+  ]);
+  return JSON.stringify(parts);
+}
+
+const never = { schedule: '0 0 1 1 *' };
+
+/** Bodies that the schemas ask for; everything else is sent an empty one. Ids in them are those that the path is about. */
+const BODIES: Record<string, (ids: Ids) => unknown> = {
+  'post /threads/:thread_id/runs': ({ assistant_id }) => ({ assistant_id, input: {} }),
+  'post /threads/:thread_id/runs/wait': ({ assistant_id }) => ({ assistant_id, input: {} }),
+  'post /threads/:thread_id/runs/stream': ({ assistant_id }) => ({ assistant_id, input: {} }),
+  'post /threads/:thread_id/runs/crons': ({ assistant_id }) => ({ assistant_id, ...never }),
+  'post /threads/:thread_id/commands': () => ({ id: 1, method: 'state.get', params: {} }),
+  'post /threads/:thread_id/stream/events': () => ({ channels: ['values'] }),
+  'post /assistants/:assistant_id/latest': () => ({ version: 1 }),
+  'patch /assistants/:assistant_id': () => ({ metadata: { owner: 'bob' } }),
+  'patch /threads/:thread_id': () => ({ metadata: { owner: 'bob' } }),
+  'patch /threads/:thread_id/state': () => ({ metadata: { owner: 'bob' } }),
+  'post /threads/:thread_id/state': () => ({ values: { text: 'of bob' } }),
+  'patch /runs/crons/:cron_id': () => ({ metadata: { owner: 'bob' }, enabled: false }),
+  'post /runs/crons/:cron_id/backfill': () => ({ start: '2024-01-01T00:00:00Z', end: '2024-01-02T00:00:00Z' }),
+};
+
+/** What is asked without an id in the path, with hers in query or body, and the status that it gets. */
+const ASKED: Record<string, { body?: () => unknown; query?: () => string; status: number }[]> = {
+  'get /ok': [{ status: 200 }],
+  'get /info': [{ status: 200 }],
+  // The id is taken: whoever knows it learns that much, as docs/decisions/2026-11-30-what-an-id-tells.md says.
+  'post /assistants': [{ body: () => ({ assistant_id: hers.assistant_id, graph_id: 'asks' }), status: 409 }],
+  'post /assistants/search': [
+    { body: () => ({ metadata: { mark: CANARY } }), status: 200 },
+    { body: () => ({}), status: 200 },
+  ],
+  'post /assistants/count': [{ body: () => ({ metadata: { mark: CANARY } }), status: 200 }],
+  'post /threads': [
+    { body: () => ({ thread_id: hers.thread_id }), status: 409 },
+    { body: () => ({ thread_id: hers.thread_id, if_exists: 'do_nothing' }), status: 409 },
+  ],
+  'post /threads/search': [
+    { body: () => ({ ids: [hers.thread_id] }), status: 200 },
+    { body: () => ({ values: { text: CANARY } }), status: 200 },
+    { body: () => ({ metadata: { owner: 'ada' } }), status: 200 },
+  ],
+  'post /threads/count': [{ body: () => ({ metadata: { mark: CANARY } }), status: 200 }],
+  'post /threads/prune': [
+    { body: () => ({ thread_ids: [hers.thread_id] }), status: 200 },
+    { body: () => ({ thread_ids: [hers.thread_id], strategy: 'keep_latest' }), status: 200 },
+  ],
+  'post /runs': [{ body: () => ({ assistant_id: hers.assistant_id, input: {} }), status: 404 }],
+  'post /runs/wait': [{ body: () => ({ assistant_id: hers.assistant_id, input: {} }), status: 404 }],
+  'post /runs/stream': [{ body: () => ({ assistant_id: hers.assistant_id, input: {} }), status: 404 }],
+  'post /runs/batch': [{ body: () => [{ assistant_id: hers.assistant_id, input: {} }], status: 404 }],
+  'post /runs/cancel': [
+    { body: () => ({ thread_id: hers.thread_id, run_ids: [hers.run_id] }), status: 404 },
+    { body: () => ({ thread_id: hers.thread_id, status: 'all' }), status: 404 },
+    { body: () => ({ thread_id: his.thread_id, run_ids: [hers.run_id] }), status: 404 },
+    { body: () => ({ status: 'all' }), status: 422 },
+  ],
+  'post /runs/crons': [{ body: () => ({ assistant_id: hers.assistant_id, ...never }), status: 404 }],
+  'post /runs/crons/search': [
+    { body: () => ({ assistant_id: hers.assistant_id }), status: 200 },
+    { body: () => ({ thread_id: hers.thread_id }), status: 200 },
+  ],
+  'post /runs/crons/count': [{ body: () => ({ thread_id: hers.thread_id }), status: 200 }],
+  'put /store/items': [
+    { body: () => ({ namespace: ['ada', 'notes'], key: CANARY, value: { of: 'bob' } }), status: 204 },
+  ],
+  'get /store/items': [{ query: () => `?namespace=ada.notes&key=${CANARY}`, status: 200 }],
+  'delete /store/items': [{ body: () => ({ namespace: ['ada', 'notes'], key: CANARY }), status: 204 }],
+  'post /store/items/search': [
+    { body: () => ({ namespace_prefix: ['ada'] }), status: 200 },
+    { body: () => ({ namespace_prefix: [], query: CANARY }), status: 200 },
+  ],
+  'post /store/namespaces': [{ body: () => ({ prefix: ['ada'] }), status: 200 }],
+};
+
+/** These may begin a thread, or wait for one, so their answers tell the two apart: docs/decisions/2026-11-30-what-an-id-tells.md. */
+const TOLD_APART = ['post /threads/:thread_id/stream/events', 'post /threads/:thread_id/commands'];
+
+const nameOf = ({ method, path }: Operation) => `${method} ${path}`;
+const placed = (path: string, ids: Ids) => path.replace(/:(\w+)/g, (_, name: string) => ids[name as keyof Ids]);
+const withIds = OPERATIONS.filter(({ path }) => path.includes(':'));
+
+async function ask(who: HttpUser, operation: Operation, ids: Ids): Promise<UserAnswer> {
+  const body = operation.method === 'get' ? undefined : (BODIES[nameOf(operation)]?.(ids) ?? {});
+  return who.call(operation.method, placed(operation.path, ids), body);
+}
+
+describe('a second user', () => {
+  it.each(withIds.map((one) => [nameOf(one), one] as const))(
+    'finds nothing by the ids of another: %s',
+    async (name, operation) => {
+      const answer = await ask(bob, operation, hers);
+      expect([name, answer.status]).toEqual([name, 404]);
+      expect(answer.text).not.toContain(CANARY);
+      if (TOLD_APART.includes(name)) return;
+      // One that is not there is told in the same words.
+      const unknown = Object.fromEntries(Object.keys(hers).map((key) => [key, randomUUID()])) as Ids;
+      const none = await ask(bob, operation, { ...unknown, namespace: hers.namespace });
+      const generic = (text: string, ids: Ids) =>
+        Object.entries(ids).reduce((all, [key, id]) => all.replaceAll(id, key), text);
+      expect([none.status, generic(none.text, unknown)]).toEqual([404, generic(answer.text, hers)]);
+    },
+  );
+
+  it.each(withIds.filter(({ path }) => path.split(':').length > 2).map((one) => [nameOf(one), one] as const))(
+    'finds nothing of another on a thread or an assistant of their own: %s',
+    async (name, operation) => {
+      const mixed = operation.path.startsWith('/threads')
+        ? { ...hers, thread_id: his.thread_id }
+        : { ...hers, assistant_id: his.assistant_id };
+      const { status, text } = await ask(bob, operation, mixed);
+      expect(text).not.toContain(CANARY);
+      // A subgraph and a checkpoint that are not there are read as nothing.
+      if (!name.includes(':checkpoint_id') && !name.includes(':namespace')) expect([name, status]).toEqual([name, 404]);
+    },
+  );
+
+  it.each(OPERATIONS.filter(({ path }) => !path.includes(':')).map(nameOf))(
+    'learns nothing of what is another’s: %s',
+    async (name) => {
+      const rows = ASKED[name];
+      if (rows === undefined) throw new Error(`${name} has no row: say what a second user asks it, and what they get`);
+      const [method = '', path = ''] = name.split(' ');
+      for (const { body, query, status } of rows) {
+        const answer = await bob.call(method, `${path}${query?.() ?? ''}`, body?.());
+        expect([name, answer.status]).toEqual([name, status]);
+        const sent = JSON.stringify(body?.() ?? query?.() ?? '');
+        if (!sent.includes(CANARY)) expect(answer.text).not.toContain(CANARY);
+        if (status === 200 && Array.isArray(answer.json))
+          expect(JSON.stringify(answer.json)).not.toContain(hers.thread_id);
+        if (name.endsWith('/count')) expect(answer.json).toBe(0);
+      }
+    },
+  );
+});
+
+/** Parameters with her ids, for commands on a thread of his own. */
+const PARAMS: Record<string, () => object> = {
+  'run.start': () => ({ assistant_id: hers.assistant_id, input: {} }),
+  'input.respond': () => ({ interrupt_id: `${question}0`, response: 'x' }),
+  'input.inject': () => ({ message: { role: 'user', content: 'x' } }),
+  'state.get': () => ({ namespace: ['asks'] }),
+  'state.listCheckpoints': () => ({ before: hers.checkpoint_id }),
+  'state.fork': () => ({ checkpoint_id: hers.checkpoint_id }),
+  'agent.getTree': () => ({ run_id: hers.run_id }),
+  'subscription.subscribe': () => ({ channels: ['values'] }),
+  'subscription.unsubscribe': () => ({ subscription_id: 'x' }),
+  'subscription.reconnect': () => ({ run_id: hers.run_id }),
+};
+/** Those that answer about his own thread, whatever ids they are given. */
+const ABOUT_OWN_THREAD = ['state.listCheckpoints', 'subscription.subscribe'];
+
+describe.each(COMMAND_NAMES)('the command %s of a second user', (method) => {
+  const order = () => {
+    const params = PARAMS[method];
+    if (params === undefined) throw new Error(`${method} has no row: say what a second user gives it`);
+    return { id: 1, method, params: params() };
+  };
+
+  it('does nothing on a thread of another', async () => {
+    const { status, text } = await bob.call('POST', `/threads/${hers.thread_id}/commands`, order());
+    expect([status, text]).toEqual([404, `Thread with ID ${hers.thread_id} not found`]);
+    const answer = await overSocket(hers.thread_id, order());
+    expect(answer).toMatchObject({ type: 'error', message: `Thread with ID ${hers.thread_id} not found` });
+  });
+
+  it('finds nothing of another from a thread of their own', async () => {
+    const { text } = await bob.call('POST', `/threads/${his.thread_id}/commands`, order());
+    const answer = await overSocket(his.thread_id, order());
+    expect(text + JSON.stringify(answer)).not.toContain(CANARY);
+    if (!ABOUT_OWN_THREAD.includes(method)) expect(answer).toMatchObject({ type: 'error' });
+  });
+});
+
+/** The first message that a WebSocket of bob answers a command with. */
+async function overSocket(thread: string, order: object): Promise<unknown> {
+  const address = `${url.replace('http', 'ws')}/threads/${thread}/stream/events`;
+  const socket = new WebSocket(address, { headers: { authorization: 'Bearer bob' } });
+  await once(socket, 'open');
+  const message = once(socket, 'message') as Promise<[Buffer]>;
+  socket.send(JSON.stringify(order));
+  const [data] = await message;
+  socket.terminate();
+  return JSON.parse(data.toString('utf8')) as unknown;
+}
+
+describe('after all that', () => {
+  it('the first user has everything as it was, and can read it', async () => {
+    expect(await everythingOf(ada)).toBe(before);
+    expect(before.split(CANARY).length).toBeGreaterThan(10);
+    // What is 404 for the other is there for its owner.
+    for (const operation of withIds.filter(({ method, answers }) => method === 'get' && answers[200] !== 'events')) {
+      const { status } = await ask(ada, operation, hers);
+      expect([nameOf(operation), status]).toEqual([nameOf(operation), 200]);
+    }
+  });
+});
