@@ -24,7 +24,7 @@ beforeAll(async () => {
     const house = new House(resolve(`test/fixtures/projects/server/${name}.json`));
     houses.set(name, house);
     apis.set(name, await house.api());
-    if (name === 'filters') worker = await house.worker();
+    if (name === 'express-open') worker = await house.worker();
   });
   await Promise.all(started);
 }, 120_000);
@@ -200,6 +200,18 @@ function frame(random: Random): Buffer {
   const masked = random.chance(0.9) ? 0x80 : 0;
   return Buffer.concat([Buffer.from([first, masked | length, 0, 0, 0, 0]), body]);
 }
+
+it('an exception that a project’s code lets escape ends neither the API nor the worker', async () => {
+  const { url, log, ending } = api('express-open');
+  expect((await fetch(`${url}/custom/slip`)).status).toBe(202);
+  const run = { assistant_id: 'slips', input: {} };
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(`${url}/runs/wait`, { method: 'POST', headers, body: JSON.stringify(run) });
+  expect(await answer.json()).toMatchObject({ text: 'done' });
+  expect(log()).toContain('uncaught exception: Error: slipped in an app');
+  expect(worker.log()).toContain('uncaught exception: Error: slipped in a node');
+  expect([ending(), worker.ending()]).toEqual([undefined, undefined]);
+});
 
 describe('a client that resets its connection', () => {
   it.each(['/nowhere', `/threads/${ID}/stream/events`, '//'])(

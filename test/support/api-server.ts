@@ -119,9 +119,9 @@ export class ApiFixture {
   }
 
   /** One API process more; they share everything but their connections. Answers its address. */
-  async listen(options: Partial<ApiOptions> = {}): Promise<string> {
+  async listen(options: Partial<ApiOptions> = {}, others: Partial<ApiDependencies> = {}): Promise<string> {
     const shutdown = new AbortController();
-    const deps = { ...this.dependencies(), shutdown: shutdown.signal, options };
+    const deps = { ...this.dependencies(), ...others, shutdown: shutdown.signal, options };
     const server = createApiServer(deps);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     this.#servers.push({ server, shutdown });

@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createRequire } from 'node:module';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import type { HttpCustomization } from '../../api/context.js';
+import { ApiFixture } from '../support/api-server.js';
+import { exchange, upgradeOf } from '../support/raw-http.js';
+
+let api: ApiFixture;
+beforeAll(async () => {
+  api = await ApiFixture.start('websocket_rules');
+});
+afterAll(() => api.stop());
+
+/** `open`, the close code that the server gave, or the status that the upgrade was answered with. */
+async function opened(url: string, headers: Record<string, string> = {}, query = ''): Promise<'open' | number> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${randomUUID()}/stream/events${query}`, {
+    headers,
+  });
+  const ways = [
+    once(socket, 'close').then(([code]) => code as number),
+    once(socket, 'unexpected-response').then(([, response]) => (response as { statusCode: number }).statusCode),
+    // A refusal closes right after the upgrade; an answer to a command comes only where nothing is refused.
+    once(socket, 'open').then(async () => {
+      socket.send(JSON.stringify({ id: 1, method: 'subscription.subscribe', params: { channels: ['values'] } }));
+      await once(socket, 'message');
+      return 'open' as const;
+    }),
+  ];
+  ways.forEach((way) => way.catch(() => undefined));
+  const way = await Promise.race(ways);
+  socket.terminate();
+  return way;
+}
+
+const EVIL = { origin: 'https://evil.example' };
+
+describe('the origin of a WebSocket', () => {
+  const listen = (http: HttpCustomization, corsOrigins = ['*']) => api.listen({ corsOrigins }, { http });
+
+  it('obeys the origins of the project, as HTTP does', async () => {
+    const url = await listen({ disabled: [], cors: { origins: ['https://good.example'] } });
+    expect(await opened(url, EVIL)).toBe(4403);
+    expect(await opened(url, { origin: 'null' })).toBe(4403);
+    expect(await opened(url, { origin: 'https://good.example' })).toBe('open');
+    expect(await opened(url)).toBe('open');
+  });
+
+  it('obeys the pattern of the project in place of the setting', async () => {
+    const url = await listen({ disabled: [], cors: { originPattern: '^https://[a-z]+\\.good\\.example$' } }, [
+      EVIL.origin,
+    ]);
+    expect(await opened(url, EVIL)).toBe(4403);
+    expect(await opened(url, { origin: 'https://a.good.example' })).toBe('open');
+  });
+
+  it('obeys the setting where the project says nothing', async () => {
+    const url = await listen({ disabled: [] }, ['https://good.example']);
+    expect(await opened(url, EVIL)).toBe(4403);
+    expect(await opened(url, { origin: 'https://good.example' })).toBe('open');
+    expect(await opened(await listen({ disabled: [] }), EVIL)).toBe('open');
+  });
+});
+
+it('a WebSocket is not served where runs are not', async () => {
+  const url = await api.listen({}, { http: { disabled: ['runs'] } });
+  expect(await opened(url)).toBe(404);
+  expect((await fetch(`${url}/threads/${randomUUID()}/commands`, { method: 'POST', body: '{}' })).status).toBe(404);
+});
+
+describe('an app of the project', () => {
+  const require = createRequire(import.meta.url);
+  interface HonoLike {
+    use(
+      handler: (
+        c: { req: { query(name: string): string | undefined }; json(body: object, status: number): Response },
+        next: () => Promise<void>,
+      ) => unknown,
+    ): HonoLike;
+  }
+  const { Hono } = require('hono') as { Hono: new () => HonoLike };
+  const express = require('express') as () => {
+    use(
+      handler: (
+        req: { query: { halt?: string } },
+        res: { status(code: number): { send(text: string): void } },
+        next: () => void,
+      ) => void,
+    ): unknown;
+  };
+  const honoApp = () =>
+    new Hono().use(async (c, next) => {
+      if (c.req.query('halt') !== undefined) return c.json({ halted: true }, 403);
+      await next();
+    });
+  const expressApp = () => {
+    const app = express();
+    app.use((req, res, next) => (req.query.halt === undefined ? next() : res.status(403).send('halted')));
+    return app;
+  };
+  const fetchApp = () => ({
+    fetch: (request: Request) =>
+      new Response(null, { status: new URL(request.url).searchParams.has('halt') ? 403 : 404 }),
+  });
+
+  it.each([
+    ['Hono', honoApp],
+    ['Express', expressApp],
+    ['fetch', fetchApp],
+  ])('lets WebSockets through, or not, as it does requests: %s', async (_name, make) => {
+    const url = await api.listen({}, { http: { disabled: [], app: make() } });
+    expect(await opened(url)).toBe('open');
+    expect(await opened(url, {}, '?halt')).toBe(4403);
+    expect((await fetch(`${url}/threads/search?halt`, { method: 'POST', body: '{}' })).status).toBe(403);
+  });
+});
+
+describe('the hosts that are answered', () => {
+  const get = (host: string) => `GET /ok HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+
+  it('are loopback ones and those that are named, for HTTP and WebSockets', async () => {
+    const url = await api.listen({ allowedHosts: ['box.lan', 'fd00::1'] });
+    const path = `/threads/${randomUUID()}/stream/events`;
+    const asked = async (host: string) => {
+      const [http, socket] = [
+        await exchange(url, get(host)),
+        await exchange(url, upgradeOf(path, { Host: host }), { closeAfterMs: 200 }),
+      ];
+      return [http.statuses[0], socket.statuses[0]];
+    };
+    for (const host of [
+      'localhost',
+      'LOCALHOST:2024',
+      'app.localhost',
+      '127.0.0.1',
+      '127.1.2.3:80',
+      '[::1]:2024',
+      'box.lan',
+      'BOX.lan:1',
+      '[fd00::1]',
+    ])
+      expect([host, ...(await asked(host))]).toEqual([host, 200, 101]);
+    for (const host of [
+      'evil.example',
+      'evil.example:2024',
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      'xbox.lan',
+      '10.0.0.1',
+      '[fd00::2]',
+    ])
+      expect([host, ...(await asked(host))]).toEqual([host, 403, 403]);
+    const absolute = `GET http://evil.example/ok HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    expect((await exchange(url, absolute)).statuses).toEqual([403]);
+  });
+
+  it('are any where none is named', async () => {
+    const url = await api.listen();
+    expect((await exchange(url, get('evil.example'))).statuses).toEqual([200]);
+  });
+});
+
+it('a WebSocket answers every command, of more at once than it reads ahead', async () => {
+  const url = await api.listen();
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${randomUUID()}/stream/events`);
+  await once(socket, 'open');
+  let answers = 0;
+  const all = new Promise<void>((resolve) =>
+    socket.on('message', () => ((answers += 1) === 500 ? resolve() : undefined)),
+  );
+  for (let id = 0; id < 500; id += 1) socket.send(JSON.stringify({ id, method: 'state.get', params: {} }));
+  await all;
+  socket.terminate();
+});
