@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadConfig, searchPath } from '../config/index.js';
 import type { Config } from '../config/index.js';
-import { accessVariables, checkAccess } from './access.js';
-import type { Access } from './access.js';
+import { exposureVariables, checkExposure } from './exposure.js';
+import type { Exposure } from './exposure.js';
 import { numberFlag } from './flags.js';
 import type { ParsedFlags } from './flags.js';
 import { packageVersion } from './package.js';
@@ -18,7 +18,7 @@ import type { Supervised } from './supervisor.js';
 
 interface DevOptions {
   config: Config;
-  access: Access;
+  exposure: Exposure;
   flags: ParsedFlags;
   dataDir: string;
   workers: number;
@@ -43,7 +43,7 @@ export async function runDev(flags: ParsedFlags): Promise<number> {
   if (house === undefined) process.exit(130);
   try {
     report(options, house, Date.now() - startedAt);
-    const url = localApiUrl(options.access, house.apiPort);
+    const url = localApiUrl(options.exposure, house.apiPort);
     await Promise.race([stopAsked, ...(wantsChat(flags) ? [chat(url, stopAsked)] : [])]);
   } finally {
     say('stopping ...');
@@ -57,7 +57,7 @@ async function readOptions(flags: ParsedFlags): Promise<DevOptions> {
   const config = loadConfig(flags.variables);
   return {
     config,
-    access: await checkAccess(config, flags.switches.has('open')),
+    exposure: await checkExposure(config, flags.switches.has('open')),
     flags,
     dataDir: resolve(flags.text['data-dir'] ?? '.colloquy'),
     workers: numberFlag(flags, 'workers', 1, 64) ?? 1,
@@ -86,7 +86,7 @@ async function build(options: DevOptions): Promise<House> {
     const start = (name: string, args: string[], variables = {}) =>
       processes.push(startProcess(options, servers, { name, args, variables }));
     for (let n = 1; n <= options.workers; n += 1) start(`worker ${n}`, ['worker']);
-    start('API', ['api', '--port', String(port)], accessVariables(options.access));
+    start('API', ['api', '--port', String(port)], exposureVariables(options.exposure));
     step(`starting ${options.workers === 1 ? 'a worker' : `${options.workers} workers`} and the API`);
     await Promise.all(processes.map((process) => process.ready));
     return { servers, processes, apiPort: port };
@@ -151,10 +151,10 @@ function prepareDataDir(dataDir: string): void {
   if (!existsSync(ignore)) writePrivateFile(ignore, '*\n');
 }
 
-function report({ config, access, dataDir, apiPort: asked }: DevOptions, house: House, tookMs: number): void {
+function report({ config, exposure, dataDir, apiPort: asked }: DevOptions, house: House, tookMs: number): void {
   const { servers, apiPort } = house;
   const project = given('projectPath', config.projectPath);
-  say(startReport({ access, apiPort, isPortAsked: asked !== undefined, servers, ...project, dataDir, tookMs }));
+  say(startReport({ exposure, apiPort, isPortAsked: asked !== undefined, servers, ...project, dataDir, tookMs }));
 }
 
 /** The first signal asks to stop, the second ends at once; servers then end by their reapers. */

@@ -1,13 +1,13 @@
 import { networkInterfaces } from 'node:os';
 import { join, relative } from 'node:path';
-import type { Access } from './access.js';
+import type { Exposure } from './exposure.js';
 import { addressesForOthers, hostForLocalCallers, httpUrl, isWildcardHost } from './hosts.js';
 import type { Interfaces } from './hosts.js';
 import { USUAL_PORTS } from './ports.js';
 import type { Servers } from './servers.js';
 
 export interface Started {
-  access: Access;
+  exposure: Exposure;
   apiPort: number;
   /** The port was asked for, so that nobody wonders about it. */
   isPortAsked: boolean;
@@ -43,12 +43,12 @@ export function startReport(started: Started, interfaces: Interfaces = networkIn
 }
 
 /** The address that programs on this machine call, and the chat. */
-export function localApiUrl({ host }: Access, port: number): string {
+export function localApiUrl({ host }: Exposure, port: number): string {
   return httpUrl(hostForLocalCallers(host), port);
 }
 
-function apiRows({ access, apiPort, isPortAsked }: Started, interfaces: Interfaces): Row[] {
-  const { host } = access;
+function apiRows({ exposure, apiPort, isPortAsked }: Started, interfaces: Interfaces): Row[] {
+  const { host } = exposure;
   const isUsual = isPortAsked || apiPort === USUAL_PORTS.api;
   const url = httpUrl(host, apiPort);
   const api: Row = isUsual ? ['API', url] : ['API', url, `${USUAL_PORTS.api} was in use; --port chooses another`];
@@ -56,13 +56,13 @@ function apiRows({ access, apiPort, isPortAsked }: Started, interfaces: Interfac
   const others = addressesForOthers(host, interfaces);
   return [
     api,
-    ['  from here', localApiUrl(access, apiPort)],
+    ['  from here', localApiUrl(exposure, apiPort)],
     ...others.map((address): Row => ['  from elsewhere', httpUrl(address, apiPort)]),
   ];
 }
 
-function openRemark({ access, projectPath }: Started): string[] {
-  if (!access.isOpen) return [];
+function openRemark({ exposure, projectPath }: Started): string[] {
+  if (!exposure.isOpen) return [];
   const project = projectPath === undefined ? 'The shipped assistant' : relative('.', projectPath);
   return [`Open: ${project} has no auth. Whoever reaches this machine reads and starts conversations.`];
 }

@@ -7,6 +7,7 @@ import { MongoClient } from 'mongodb';
 import { supervise } from '../../dev/supervisor.js';
 import { Running, colloquy } from '../support/colloquy.js';
 import { openToOthers } from '../support/modes.js';
+import { exchange } from '../support/raw-http.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-dev-'));
 /** The offline model must answer, whatever keys are in the environment of whoever runs this. */
@@ -25,6 +26,10 @@ describe('colloquy dev on embedded servers', () => {
     expect(first.stdout).toMatch(/Database +mongodb:\/\/127\.0\.0\.1:\d+\S* +(SecantusDB|mongod)/);
     expect(first.stdout).toMatch(/^Temporal and the database ask for no password: any user of this machine /m);
     expect(openToOthers(join(folder, 'data'))).toEqual([]);
+    // A page whose own name points at this machine is not answered.
+    const ask = async (host: string) =>
+      (await exchange(url, `GET /threads HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).statuses;
+    expect([await ask('evil.example'), await ask('10.0.0.1'), await ask('localhost')]).toEqual([[403], [403], [405]]);
     const asked = await chat(url, ['I need a senior Go engineer in Berlin', 'contact Dmitri', '/threads']);
     expect(asked).toMatch(/^· search_candidates \{/m);
     expect(asked).toMatch(/Send this message to Dmitri Volkov\? \[approve \/ edit \/ reject\]/);

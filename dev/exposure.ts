@@ -7,7 +7,7 @@ import { UsageError } from './flags.js';
 import { expectedHosts, isLoopbackHost } from './hosts.js';
 
 /** Who can reach the API that `colloquy dev` starts. */
-export interface Access {
+export interface Exposure {
   /** The host that the API listens on. */
   host: string;
   /** Others can reach it, and the project has no `auth` that asks them who they are. */
@@ -19,10 +19,10 @@ export interface Access {
  * Errors: {@link UsageError} where the API would be open and `mayBeOpen` is false; those of
  * {@link readProjectFile}.
  */
-export async function checkAccess(
+export async function checkExposure(
   { api: { host }, projectPath }: { api: Pick<Config['api'], 'host'>; projectPath?: string },
   mayBeOpen: boolean,
-): Promise<Access> {
+): Promise<Exposure> {
   // Node takes an empty host for all addresses, and the environment takes it for not set.
   if (host === '') throw new UsageError('--host is empty; name an address, such as 127.0.0.1');
   if (isLoopbackHost(host)) return { host, isOpen: false };
@@ -39,7 +39,7 @@ export async function checkAccess(
 }
 
 /** Variables for the API process. What the environment says of them stays. */
-export function accessVariables({ host }: Access): Record<string, string> {
+export function exposureVariables({ host }: Exposure): Record<string, string> {
   const defaults = {
     // A page whose own name points at this machine (DNS rebinding) sends that name as `Host`.
     COLLOQUY_ALLOWED_HOSTS: expectedHosts(host, networkInterfaces(), hostname()).join(','),

@@ -2,7 +2,7 @@ import { describe, it, expect, beforeAll, afterAll, beforeEach } from '@jest/glo
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { accessVariables, checkAccess } from '../../dev/access.js';
+import { exposureVariables, checkExposure } from '../../dev/exposure.js';
 import { startReport } from '../../dev/report.js';
 import type { Started } from '../../dev/report.js';
 
@@ -18,7 +18,7 @@ function project(name: string, content: object | string): string {
 }
 
 function check(host: string, projectPath: string | undefined, mayBeOpen = false) {
-  return checkAccess({ api: { host }, ...(projectPath !== undefined && { projectPath }) }, mayBeOpen);
+  return checkExposure({ api: { host }, ...(projectPath !== undefined && { projectPath }) }, mayBeOpen);
 }
 
 let closed: string;
@@ -84,16 +84,16 @@ describe('the API of colloquy dev', () => {
   });
 
   it.each(LOOPBACK)('trusts LangGraph Studio and answers to localhost on %s', (host) => {
-    expect(accessVariables({ host, isOpen: false })).toEqual({
+    expect(exposureVariables({ host, isOpen: false })).toEqual({
       COLLOQUY_ALLOWED_HOSTS: 'localhost',
       COLLOQUY_STUDIO_AUTH: 'true',
     });
   });
 
   it('trusts no caller for a header where others reach it, and answers to its own names', () => {
-    const specific = accessVariables({ host: '192.168.1.7', isOpen: true });
+    const specific = exposureVariables({ host: '192.168.1.7', isOpen: true });
     expect(specific).toEqual({ COLLOQUY_ALLOWED_HOSTS: '192.168.1.7' });
-    const everywhere = accessVariables({ host: '0.0.0.0', isOpen: true });
+    const everywhere = exposureVariables({ host: '0.0.0.0', isOpen: true });
     expect(Object.keys(everywhere)).toEqual(['COLLOQUY_ALLOWED_HOSTS']);
     expect(everywhere.COLLOQUY_ALLOWED_HOSTS?.split(',')).toEqual(expect.arrayContaining(['127.0.0.1', hostname()]));
   });
@@ -101,9 +101,9 @@ describe('the API of colloquy dev', () => {
   it('leaves what the environment says', () => {
     process.env.COLLOQUY_ALLOWED_HOSTS = 'mine.example.org';
     process.env.COLLOQUY_STUDIO_AUTH = 'false';
-    expect(accessVariables({ host: '127.0.0.1', isOpen: false })).toEqual({});
+    expect(exposureVariables({ host: '127.0.0.1', isOpen: false })).toEqual({});
     process.env.COLLOQUY_ALLOWED_HOSTS = '';
-    expect(accessVariables({ host: '127.0.0.1', isOpen: false })).toEqual({ COLLOQUY_ALLOWED_HOSTS: 'localhost' });
+    expect(exposureVariables({ host: '127.0.0.1', isOpen: false })).toEqual({ COLLOQUY_ALLOWED_HOSTS: 'localhost' });
   });
 });
 
@@ -117,7 +117,7 @@ describe('what colloquy dev prints at start', () => {
   const print = (host: string, changes: Partial<Started> = {}) =>
     startReport(
       {
-        access: { host, isOpen: false },
+        exposure: { host, isOpen: false },
         apiPort: 2024,
         isPortAsked: false,
         servers: { temporal: server('t:1', true), mongodb: server('mongodb://me:secret@d:1', true) },
@@ -145,7 +145,7 @@ describe('what colloquy dev prints at start', () => {
   });
 
   it('is the address it listens on, and those by which it is reached, where it is every address', () => {
-    const printed = print('0.0.0.0', { access: { host: '0.0.0.0', isOpen: true }, apiPort: 2025 });
+    const printed = print('0.0.0.0', { exposure: { host: '0.0.0.0', isOpen: true }, apiPort: 2025 });
     expect(printed.split('\n').slice(1, 4)).toEqual([
       '  API              http://0.0.0.0:2025      2024 was in use; --port chooses another',
       '    from here      http://127.0.0.1:2025',
