@@ -105,14 +105,20 @@ export class ProjectAccess implements Access {
   }
 }
 
-/** Stands beside the response, where no client can put anything. */
+/** By the `locals` of a response, which an inner response shares: no code of a project can put anything there. */
+const accesses = new WeakMap<object, Access>();
+
 export function keepAccess(res: Response, access: Access): void {
-  res.locals['access'] = access;
+  accesses.set(res.locals, access);
+}
+
+export function hasAccess(res: Response): boolean {
+  return accesses.has(res.locals);
 }
 
 /** Errors: `internal` where the project has an auth and the gate was not passed. */
 export function accessOf(context: Pick<ApiContext, 'auth'>, res: Response): Access {
-  const access = res.locals['access'] as Access | undefined;
+  const access = accesses.get(res.locals);
   if (access !== undefined) return access;
   if (context.auth === undefined) return OPEN_ACCESS;
   throw new ColloquyError('internal', 'the request has not passed the gate of the project’s auth');

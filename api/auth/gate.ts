@@ -5,7 +5,7 @@ import { callerOf, type ApiContext } from '../context.js';
 import { cronNotFound } from '../cron-changes.js';
 import { assistantNotFound, threadNotFound } from '../find.js';
 import { parse } from '../validate.js';
-import { ProjectAccess, keepAccess, type Access } from './access.js';
+import { ProjectAccess, hasAccess, keepAccess, type Access } from './access.js';
 import { ask, sessionOf } from './ask.js';
 import { matchesFilters, requiredBy } from './filters.js';
 import type { AuthFilters, ProjectAuth } from './ports.js';
@@ -48,7 +48,7 @@ function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHan
       if (rule.finds) requireOf(res, requiredBy(filters));
     }
     // The first rule of a route is about what the request names, another one about what is made of it.
-    if (res.locals['access'] === undefined) {
+    if (!hasAccess(res)) {
       const access = new ProjectAccess(context, auth, callerOf(res), session);
       keepAccess(res, rule.kind === 'threads' ? access.withThreadFilters(filters) : access);
     }
