@@ -44,6 +44,7 @@ describe('system assistants', () => {
         context: {},
         metadata: { created_by: 'system' },
         version: 1,
+        isSystem: true,
         createdAt: expect.any(Date),
         updatedAt: expect.any(Date),
       },
