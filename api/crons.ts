@@ -1,6 +1,14 @@
 import { Router, type Request, type Response } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import type { Assistant, Caller, Cron, Thread } from '../protocol/index.js';
+import {
+  ColloquyError,
+  readCronExpression,
+  shortestGapSeconds,
+  type Assistant,
+  type Caller,
+  type Cron,
+  type Thread,
+} from '../protocol/index.js';
 import {
   cronBackfill,
   cronCount,
@@ -82,6 +90,7 @@ export function cronRoutes(context: ApiContext): Router {
     const cron = await find(context, req, res);
     const schema = cron.threadId === undefined ? cronPatch : threadCronPatch;
     const body = parse(schema, bodyOf(req), 'request body') as CronPatchBody;
+    if (body.schedule !== undefined) checkInterval(context, body.schedule);
     const patch = cronPatchOf(withUser(context, cron, body));
     const assistant = await findAssistant(context, caller, cron.assistantId);
     checkRun({ ...cron.payload, ...patch.payload }, assistant, cron.threadId);
@@ -109,6 +118,7 @@ function find(context: ApiContext, req: Request, res: Response): Promise<Cron> {
 }
 
 async function create(context: ApiContext, caller: Caller, body: CronCreate, thread?: Thread): Promise<Cron> {
+  checkInterval(context, body.schedule);
   const assistant = await findAssistant(context, caller, body.assistant_id);
   const threadId = thread?.threadId;
   const cron = newCron(body, {
@@ -124,6 +134,15 @@ async function create(context: ApiContext, caller: Caller, body: CronCreate, thr
 function withUser(context: ApiContext, cron: Cron, body: CronPatchBody): CronPatchBody {
   if (context.auth === undefined || body.config === undefined) return body;
   return { ...body, config: withUserOf(cron.payload['config'], body.config) };
+}
+
+/** Schedules that are stored already go on as they are. Errors: `invalid_argument`. */
+function checkInterval({ options }: ApiContext, schedule: string): void {
+  const least = options.cronMinIntervalSeconds;
+  const gap = shortestGapSeconds(readCronExpression(schedule));
+  if (gap >= least) return;
+  const message = `schedule: has firings ${gap} s apart; expected ${least} s or more; got ${JSON.stringify(schedule)}`;
+  throw new ColloquyError('invalid_argument', message, { field: 'schedule' });
 }
 
 /** What a firing would be refused for is refused now: who could read the refusal is still here. Errors: `invalid_argument`. */

@@ -103,6 +103,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         heartbeatMs: config.api.heartbeatMs,
         testMode: config.api.testMode,
         corsOrigins: config.api.corsOrigins,
+        cronMinIntervalSeconds: config.api.cronMinIntervalSeconds,
       },
     };
     const http = createServer(createApi(deps));

@@ -3,7 +3,12 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { assistantDefaults, type AssistantDefaults } from './assistant-defaults.js';
-import { DEFAULT_TASK_QUEUE, DEFAULT_TENANT, TENANT_PATTERN } from '../protocol/index.js';
+import {
+  DEFAULT_CRON_MIN_INTERVAL_SECONDS,
+  DEFAULT_TASK_QUEUE,
+  DEFAULT_TENANT,
+  TENANT_PATTERN,
+} from '../protocol/index.js';
 
 export interface TemporalConfig {
   /** `host:port`. */
@@ -36,6 +41,8 @@ export interface ApiConfig {
   heartbeatMs: number;
   /** Origins that browsers may call from; `*`: any. */
   corsOrigins: string[];
+  /** No new schedule of a cron fires more often. */
+  cronMinIntervalSeconds: number;
   /** Whoever says to be LangGraph Studio is taken for it where the project has auth; nothing proves it. */
   acceptsStudio: boolean;
   /** Serves what empties the tenant between two test suites. */
@@ -164,6 +171,7 @@ const environmentSchema = z.object({
   COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(10 * MEBIBYTE),
   COLLOQUY_HEARTBEAT_MS: ms.default(5_000),
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
+  COLLOQUY_CRON_MIN_INTERVAL_SECONDS: count(1).default(DEFAULT_CRON_MIN_INTERVAL_SECONDS),
   COLLOQUY_STUDIO_AUTH: yesOrNo.optional(),
   COLLOQUY_TEST_MODE: yesOrNo.optional(),
   COLLOQUY_READ_SCHEMAS: yesOrNo.optional(),
@@ -256,6 +264,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       bodyLimitBytes: env.COLLOQUY_BODY_LIMIT_BYTES,
       heartbeatMs: env.COLLOQUY_HEARTBEAT_MS,
       corsOrigins: env.COLLOQUY_CORS_ORIGINS.split(',').map((origin) => origin.trim()),
+      cronMinIntervalSeconds: env.COLLOQUY_CRON_MIN_INTERVAL_SECONDS,
       acceptsStudio: env.COLLOQUY_STUDIO_AUTH ?? false,
       testMode: env.COLLOQUY_TEST_MODE ?? false,
       readsSchemas: env.COLLOQUY_READ_SCHEMAS ?? false,

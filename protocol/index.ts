@@ -35,9 +35,9 @@ export type {
 export { CONTROL_EVENTS, STATE_UPDATE_EVENT } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId, webhookId } from './ids.js';
-export { DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
+export { DEFAULT_CRON_MIN_INTERVAL_SECONDS, DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
 export type { Cron, OverlapPolicy, ScheduleOptions } from './cron.js';
-export { isTimezone, readCronExpression } from './cron-expression.js';
+export { isTimezone, readCronExpression, shortestGapSeconds } from './cron-expression.js';
 export type { ScheduleTimes } from './cron-expression.js';
 export { firstOf } from './signals.js';
 export { DEFAULT_STEP_OPTIONS } from './step.js';
