@@ -30,10 +30,10 @@ import { callerOf, type ApiContext } from './context.js';
 import { createCron, cronNotFound, deleteCron, updateCron } from './cron-changes.js';
 import { cronPatchOf, cronToWire, newCron } from './cron-wire.js';
 import { orNotFound } from './errors.js';
-import { findAssistant, findThread } from './find.js';
+import { assertCheckpoint, findAssistant, findThread } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf, pathId } from './params.js';
-import { buildRequest } from './run-request.js';
+import { buildRequest, runCheckpoint } from './run-request.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
 
@@ -93,7 +93,7 @@ export function cronRoutes(context: ApiContext): Router {
     if (body.schedule !== undefined) checkInterval(context, body.schedule);
     const patch = cronPatchOf(withUser(context, cron, body));
     const assistant = await findAssistant(context, caller, cron.assistantId);
-    checkRun({ ...cron.payload, ...patch.payload }, assistant, cron.threadId);
+    await checkRun(context, caller, assistant, { ...cron, payload: { ...cron.payload, ...patch.payload } });
     res.json(cronToWire(await updateCron(context, caller, cron, patch)));
   });
 
@@ -126,7 +126,7 @@ async function create(context: ApiContext, caller: Caller, body: CronCreate, thr
     assistantId: assistant.assistantId,
     ...(threadId !== undefined && { threadId }),
   });
-  checkRun(cron.payload, assistant, threadId);
+  await checkRun(context, caller, assistant, cron);
   return createCron(context, caller, cron);
 }
 
@@ -145,8 +145,16 @@ function checkInterval({ options }: ApiContext, schedule: string): void {
   throw new ColloquyError('invalid_argument', message, { field: 'schedule' });
 }
 
-/** What a firing would be refused for is refused now: who could read the refusal is still here. Errors: `invalid_argument`. */
-function checkRun(payload: Record<string, unknown>, assistant: Assistant, threadId: string | undefined): void {
+/**
+ * What a firing would be refused for is refused now: who could read the refusal is still here.
+ * Errors: `invalid_argument`, `not_found` for a checkpoint that its thread does not have.
+ */
+async function checkRun(
+  context: ApiContext,
+  caller: Caller,
+  assistant: Assistant,
+  { payload, threadId }: Pick<Cron, 'payload' | 'threadId'>,
+): Promise<void> {
   const body = { ...payload, assistant_id: assistant.assistantId } as RunBody;
   const place = { threadId: threadId ?? uuid7(), runId: uuid7() };
   const now = new Date();
@@ -162,6 +170,7 @@ function checkRun(payload: Record<string, unknown>, assistant: Assistant, thread
     stateUpdatedAt: now,
   };
   buildRequest(body, assistant, thread, place);
+  await assertCheckpoint(context, caller, place.threadId, runCheckpoint(body, place.threadId));
 }
 
 /** A next run that is past has been fired, or skipped without our hearing of it: the Schedule knows. */
