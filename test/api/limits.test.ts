@@ -138,6 +138,24 @@ describe('every field of every body', () => {
     ]);
   });
 
+  it('takes metadata of 10,000 values, and looks for 200 at once', async () => {
+    const metadata = (count: number) => ({
+      metadata: Object.fromEntries(Array.from({ length: count }, (_, n) => [`key${n}`, n])),
+    });
+    const post = async (path: string, body: object): Promise<Answer> => {
+      const response = await fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(body) });
+      return { status: response.status, text: await response.text() };
+    };
+    const tooMany = (count: number, most: number) =>
+      `metadata: has ${count} values with those inside of it; expected at most ${most}`;
+    expect((await post('/threads', metadata(10_000))).status).toBe(200);
+    expect(await post('/threads', metadata(10_001))).toEqual({ status: 422, text: tooMany(10_001, 10_000) });
+    for (const path of ['/threads/search', '/threads/count', '/assistants/search', '/runs/crons/search']) {
+      expect([path, (await post(path, metadata(200))).status]).toEqual([path, 200]);
+      expect(await post(path, metadata(201))).toEqual({ status: 422, text: tooMany(201, 200) });
+    }
+  });
+
   /** The same field of a like operation gets the odder values once. */
   async function check(group: string, places: Place[], request: (text: string) => Promise<Answer>): Promise<void> {
     expect(places.length).toBeGreaterThan(0);
