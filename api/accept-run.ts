@@ -14,9 +14,9 @@ import type { NewRun } from '../threads/index.js';
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
 import type { Access } from './auth/access.js';
 import type { ApiContext } from './context.js';
-import { findAssistant, isEnded, locateRun, threadNotFound } from './find.js';
+import { assertCheckpoint, findAssistant, isEnded, locateRun, threadNotFound } from './find.js';
 import { scopedKey } from './idempotency.js';
-import { buildMetadata, buildRequest, inputOf } from './run-request.js';
+import { buildMetadata, buildRequest, inputOf, runCheckpoint } from './run-request.js';
 
 export interface RunOrder {
   caller: Caller;
@@ -55,7 +55,7 @@ const GRACE_STEP_MS = 50;
 /**
  * Takes a run in: stores it with its input, then submits its ids to the conversation. Nothing is lost where this process dies between
  * two steps: a run that was stored and not submitted is swept, one that was submitted shows itself when it starts.
- * Errors: `not_found` (assistant, thread), `conflict`, `queue_full`, `thread_closed`, `unavailable`.
+ * Errors: `not_found` (assistant, thread, checkpoint), `conflict`, `queue_full`, `thread_closed`, `unavailable`.
  */
 export async function acceptRun(context: ApiContext, order: RunOrder): Promise<AcceptedRun> {
   const { caller, threadId } = order;
@@ -66,6 +66,7 @@ export async function acceptRun(context: ApiContext, order: RunOrder): Promise<A
     findOpenThread(context, order),
   ]);
   await order.access.checkAssistant(assistant);
+  await assertCheckpoint(context, caller, threadId, runCheckpoint(order.body, threadId));
   const thread = known ?? (await createThread(context, order, assistant));
   const { run, created } = await context.threads.createRun(caller, newRun(order, assistant, thread));
   const binds = () => quietly(bindThread(context, caller, thread, assistant));

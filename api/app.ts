@@ -11,6 +11,7 @@ import { truncateRoutes } from './truncate.js';
 import { InnerServer } from './inner-server.js';
 import { metaRoutes } from './meta.js';
 import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
+import { limitDepth } from './params.js';
 import { runRoutes } from './runs.js';
 import { storeRoutes } from './store.js';
 import { threadStateRoutes } from './thread-state.js';
@@ -53,7 +54,7 @@ function ownRoutes(context: ApiContext): Router {
   serve('meta', metaRoutes(context), openApiRoutes(OPERATIONS, context.info));
   router.use(wrongMethod(OPERATIONS));
   // Browsers send JSON as text/plain to spare a preflight, so the type is not looked at.
-  router.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }));
+  router.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }), limitDepth);
   // Before the gate of a project's auth: this is about no record that a project knows.
   if (context.options.testMode) router.use(truncateRoutes(context));
   if (context.auth !== undefined) router.use(authGate(context, context.auth));

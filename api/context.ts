@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { DEFAULT_TENANT, type Caller, type DeriveId } from '../protocol/index.js';
+import { DEFAULT_CRON_MIN_INTERVAL_SECONDS, DEFAULT_TENANT, type Caller, type DeriveId } from '../protocol/index.js';
 import type { ItemStore } from '../memory/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
@@ -28,6 +28,8 @@ export interface ApiOptions {
   rejectGraceMs: number;
   /** Serves `POST /internal/truncate`. */
   testMode: boolean;
+  /** No new schedule of a cron fires more often. */
+  cronMinIntervalSeconds: number;
   /** How long the steps of a deleted thread may take to stop. */
   closeTimeoutMs: number;
   /** Hosts that are answered beside loopback ones, as a `Host` header names them, in lower case; absent: any. */
@@ -47,6 +49,7 @@ export const DEFAULT_OPTIONS: ApiOptions = {
   endCheckMs: 10_000,
   rejectGraceMs: 1_000,
   testMode: false,
+  cronMinIntervalSeconds: DEFAULT_CRON_MIN_INTERVAL_SECONDS,
   closeTimeoutMs: 15_000,
   connectionsPerAddress: 1_000,
   accessCheckMs: 30_000,

@@ -1,6 +1,14 @@
 import { Router, type Request, type Response } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import type { Assistant, Caller, Cron, Thread } from '../protocol/index.js';
+import {
+  ColloquyError,
+  readCronExpression,
+  shortestGapSeconds,
+  type Assistant,
+  type Caller,
+  type Cron,
+  type Thread,
+} from '../protocol/index.js';
 import {
   cronBackfill,
   cronCount,
@@ -23,10 +31,10 @@ import { callerOf, type ApiContext } from './context.js';
 import { createCron, cronNotFound, deleteCron, updateCron } from './cron-changes.js';
 import { cronPatchOf, cronToWire, newCron } from './cron-wire.js';
 import { orNotFound } from './errors.js';
-import { findAssistant, findThread } from './find.js';
+import { assertCheckpoint, findAssistant, findThread } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf, pathId } from './params.js';
-import { buildRequest } from './run-request.js';
+import { buildRequest, runCheckpoint } from './run-request.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
 
@@ -83,9 +91,10 @@ export function cronRoutes(context: ApiContext): Router {
     const cron = await find(context, req, res);
     const schema = cron.threadId === undefined ? cronPatch : threadCronPatch;
     const body = parse(schema, bodyOf(req), 'request body') as CronPatchBody;
+    if (body.schedule !== undefined) checkInterval(context, body.schedule);
     const patch = cronPatchOf(withUser(context, cron, body));
     const assistant = await findAssistant(context, caller, cron.assistantId);
-    checkRun({ ...cron.payload, ...patch.payload }, assistant, cron.threadId);
+    await checkRun(context, caller, assistant, { ...cron, payload: { ...cron.payload, ...patch.payload } });
     res.json(cronToWire(await updateCron(context, caller, cron, patch)));
   });
 
@@ -113,6 +122,7 @@ async function create(context: ApiContext, res: Response, body: CronCreate, thre
   const caller = callerOf(res);
   const access = accessOf(context, res);
   if (thread !== undefined) access.checkThread(thread);
+  checkInterval(context, body.schedule);
   const assistant = await findAssistant(context, caller, body.assistant_id);
   await access.checkAssistant(assistant);
   const threadId = thread?.threadId;
@@ -121,7 +131,7 @@ async function create(context: ApiContext, res: Response, body: CronCreate, thre
     assistantId: assistant.assistantId,
     ...(threadId !== undefined && { threadId }),
   });
-  checkRun(cron.payload, assistant, threadId);
+  await checkRun(context, caller, assistant, cron);
   return createCron(context, caller, cron);
 }
 
@@ -131,8 +141,25 @@ function withUser(context: ApiContext, cron: Cron, body: CronPatchBody): CronPat
   return { ...body, config: withUserOf(cron.payload['config'], body.config) };
 }
 
-/** What a firing would be refused for is refused now: who could read the refusal is still here. Errors: `invalid_argument`. */
-function checkRun(payload: Record<string, unknown>, assistant: Assistant, threadId: string | undefined): void {
+/** Schedules that are stored already go on as they are. Errors: `invalid_argument`. */
+function checkInterval({ options }: ApiContext, schedule: string): void {
+  const least = options.cronMinIntervalSeconds;
+  const gap = shortestGapSeconds(readCronExpression(schedule));
+  if (gap >= least) return;
+  const message = `schedule: has firings ${gap} s apart; expected ${least} s or more; got ${JSON.stringify(schedule)}`;
+  throw new ColloquyError('invalid_argument', message, { field: 'schedule' });
+}
+
+/**
+ * What a firing would be refused for is refused now: who could read the refusal is still here.
+ * Errors: `invalid_argument`, `not_found` for a checkpoint that its thread does not have.
+ */
+async function checkRun(
+  context: ApiContext,
+  caller: Caller,
+  assistant: Assistant,
+  { payload, threadId }: Pick<Cron, 'payload' | 'threadId'>,
+): Promise<void> {
   const body = { ...payload, assistant_id: assistant.assistantId } as RunBody;
   const place = { threadId: threadId ?? uuid7(), runId: uuid7() };
   const now = new Date();
@@ -148,6 +175,7 @@ function checkRun(payload: Record<string, unknown>, assistant: Assistant, thread
     stateUpdatedAt: now,
   };
   buildRequest(body, assistant, thread, place);
+  await assertCheckpoint(context, caller, place.threadId, runCheckpoint(body, place.threadId));
 }
 
 /** A next run that is past has been fired, or skipped without our hearing of it: the Schedule knows. */

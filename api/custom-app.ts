@@ -161,7 +161,8 @@ function expressGate(app: Express): Gate {
         resolve(res.statusCode);
         return res;
       };
-      const next: NextFunction = (error?: unknown) => (error === undefined ? resolve(undefined) : reject(asError(error)));
+      const next: NextFunction = (error?: unknown) =>
+        error === undefined ? resolve(undefined) : reject(asError(error));
       expressHandler(app)(req as ExpressRequest, res, next);
     });
 }

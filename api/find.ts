@@ -1,4 +1,12 @@
-import { ENDED_RUN_STATUSES, type Assistant, type Caller, type Run, type Thread } from '../protocol/index.js';
+import {
+  ColloquyError,
+  ENDED_RUN_STATUSES,
+  type Assistant,
+  type Caller,
+  type CheckpointRef,
+  type Run,
+  type Thread,
+} from '../protocol/index.js';
 import type { ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
 
@@ -18,6 +26,20 @@ export function findThread(context: ApiContext, caller: Caller, threadId: string
 
 export function threadNotFound(threadId: string): string {
   return `Thread with ID ${threadId} not found`;
+}
+
+/** Errors: `not_found` where a checkpoint is named by its id and the thread has none of it; `no_such_checkpoint` to clients of protocol v2. */
+export async function assertCheckpoint(
+  context: ApiContext,
+  caller: Caller,
+  threadId: string,
+  { checkpointId, checkpointNs = '' }: CheckpointRef = {},
+): Promise<void> {
+  if (checkpointId === undefined) return;
+  if (await context.states.hasCheckpoint(caller, threadId, { checkpointId, checkpointNs })) return;
+  const where = checkpointNs === '' ? '' : ` in namespace ${JSON.stringify(checkpointNs)}`;
+  const message = `Checkpoint not found: thread ${threadId} has no checkpoint ${checkpointId}${where}`;
+  throw new ColloquyError('not_found', message, { errorName: 'no_such_checkpoint' });
 }
 
 /**

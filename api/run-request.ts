@@ -8,7 +8,7 @@ import {
   type StreamMode,
   type Thread,
 } from '../protocol/index.js';
-import type { RunBody, RunBodyConfig } from '../protocol/schemas/index.js';
+import { ENGINE_PREFIX, type RunBody, type RunBodyConfig } from '../protocol/schemas/index.js';
 
 /** Keys of `configurable` that say where a run is; the server alone sets them. */
 interface RunPlace {
@@ -16,8 +16,6 @@ interface RunPlace {
   runId: string;
 }
 
-/** What LangGraph itself keeps in `configurable`: from a client it could steer the engine. */
-const ENGINE_PREFIX = '__pregel_';
 const STRICT_RESUME = '__pregel_strict_resume';
 const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map'];
 
@@ -26,7 +24,7 @@ const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map'];
  * Errors: `invalid_argument` where fields contradict each other.
  */
 export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread, place: RunPlace): RunRequest {
-  const checkpoint = checkpointOf(body, place.threadId);
+  const checkpoint = runCheckpoint(body, place.threadId);
   const command = commandOf(body);
   const input = inputOf(body);
   if (command && input !== undefined && input !== null) {
@@ -90,11 +88,14 @@ export function bodyCheckpoint(
   if (id && checkpoint?.checkpoint_id && id !== checkpoint.checkpoint_id) {
     throw invalid('checkpoint_id', `${id} is not the checkpoint ${checkpoint.checkpoint_id} of the field checkpoint`);
   }
-  return checkpointRef({ ...checkpoint, checkpoint_id: checkpoint?.checkpoint_id ?? id });
+  return checkpointRef({ ...checkpoint, checkpoint_id: checkpoint?.checkpoint_id || id });
 }
 
-/** LangGraph's own spelling of a checkpoint is in `configurable`; it means the same. */
-function checkpointOf(body: RunBody, threadId: string): CheckpointRef | undefined {
+/**
+ * The checkpoint that a run begins from. LangGraph's own spelling of it is in `configurable`; it means the same.
+ * Errors: `invalid_argument` where it is named twice, differently.
+ */
+export function runCheckpoint(body: RunBody, threadId: string): CheckpointRef | undefined {
   const configurable = body.config?.configurable ?? {};
   const fromConfig = Object.fromEntries(CHECKPOINT_KEYS.map((key) => [key, configurable[key]]));
   return bodyCheckpoint(body, threadId) ?? checkpointRef(fromConfig);
@@ -117,8 +118,10 @@ function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, place
     ...(thread.config['configurable'] as object | undefined),
     ...body.config?.configurable,
   };
-  checkConfigurable(body.config?.configurable ?? {}, place);
+  checkThread(body.config?.configurable ?? {}, place);
   for (const key of CHECKPOINT_KEYS) delete configurable[key];
+  // Bodies with them are refused; assistants and crons that were stored before that may have some.
+  for (const key of Object.keys(configurable)) if (key.startsWith(ENGINE_PREFIX)) delete configurable[key];
   const tags = body.config?.tags ?? base.tags;
   const recursionLimit = body.config?.recursion_limit ?? base.recursion_limit;
   return {
@@ -135,7 +138,7 @@ function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, place
   };
 }
 
-function checkConfigurable(configurable: Record<string, unknown>, place: RunPlace): void {
+function checkThread(configurable: Record<string, unknown>, place: RunPlace): void {
   const named = configurable['thread_id'];
   if (named !== undefined && named !== null && named !== place.threadId) {
     throw invalid(
@@ -143,9 +146,6 @@ function checkConfigurable(configurable: Record<string, unknown>, place: RunPlac
       `${JSON.stringify(named)} is not the thread of the run, ${place.threadId}`,
     );
   }
-  const engine = Object.keys(configurable).find((key) => key.startsWith(ENGINE_PREFIX));
-  if (engine)
-    throw invalid(`config.configurable.${engine}`, `keys that begin with ${ENGINE_PREFIX} belong to LangGraph`);
 }
 
 /** Objects are merged key by key; of anything else the request's is taken. */

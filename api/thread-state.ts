@@ -12,7 +12,7 @@ import {
 import type { ThreadState } from '../steps/ports.js';
 import { callerOf, type ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
-import { findThread, threadNotFound } from './find.js';
+import { assertCheckpoint, findThread, threadNotFound } from './find.js';
 import { bodyOf, pathId } from './params.js';
 import { bodyCheckpoint, checkpointRef } from './run-request.js';
 import { idleGraph, tellEdit } from './thread-edits.js';
@@ -51,6 +51,7 @@ export function threadStateRoutes(context: ApiContext): Router {
     const checkpoint = bodyCheckpoint(body, threadId);
     const caller = callerOf(res);
     const graphId = await idleGraph(context, caller, threadId);
+    await assertCheckpoint(context, caller, threadId, checkpoint);
     const updated = await context.states.updateState(caller, graphId, threadId, {
       values: body.values ?? null,
       ...(body.as_node && { asNode: body.as_node }),

@@ -3,7 +3,12 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { assistantDefaults, type AssistantDefaults } from './assistant-defaults.js';
-import { DEFAULT_TASK_QUEUE, DEFAULT_TENANT, TENANT_PATTERN } from '../protocol/index.js';
+import {
+  DEFAULT_CRON_MIN_INTERVAL_SECONDS,
+  DEFAULT_TASK_QUEUE,
+  DEFAULT_TENANT,
+  TENANT_PATTERN,
+} from '../protocol/index.js';
 
 export interface TemporalConfig {
   /** `host:port`. */
@@ -42,6 +47,8 @@ export interface ApiConfig {
   connectionsPerAddress: number;
   /** How often an open stream asks again whether its client may read it, in ms. */
   accessCheckMs: number;
+  /** No new schedule of a cron fires more often. */
+  cronMinIntervalSeconds: number;
   /** Whoever says to be LangGraph Studio is taken for it where the project has auth; nothing proves it. */
   acceptsStudio: boolean;
   /** Serves what empties the tenant between two test suites. */
@@ -175,6 +182,7 @@ const environmentSchema = z.object({
   COLLOQUY_ALLOWED_HOSTS: words,
   COLLOQUY_CONNECTIONS_PER_ADDRESS: count(0).default(1_000),
   COLLOQUY_ACCESS_CHECK_MS: ms.default(30_000),
+  COLLOQUY_CRON_MIN_INTERVAL_SECONDS: count(1).default(DEFAULT_CRON_MIN_INTERVAL_SECONDS),
   COLLOQUY_STUDIO_AUTH: yesOrNo.optional(),
   COLLOQUY_TEST_MODE: yesOrNo.optional(),
   COLLOQUY_READ_SCHEMAS: yesOrNo.optional(),
@@ -271,6 +279,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       allowedHosts: env.COLLOQUY_ALLOWED_HOSTS.map((host) => host.toLowerCase()),
       connectionsPerAddress: env.COLLOQUY_CONNECTIONS_PER_ADDRESS,
       accessCheckMs: env.COLLOQUY_ACCESS_CHECK_MS,
+      cronMinIntervalSeconds: env.COLLOQUY_CRON_MIN_INTERVAL_SECONDS,
       acceptsStudio: env.COLLOQUY_STUDIO_AUTH ?? false,
       testMode: env.COLLOQUY_TEST_MODE ?? false,
       readsSchemas: env.COLLOQUY_READ_SCHEMAS ?? false,

@@ -68,6 +68,33 @@ export function readCronExpression(text: string): ScheduleTimes {
   return { expressions: [at(show(day), '*'), at('*', show(weekday))] };
 }
 
+const DAY_MINUTES = 1_440;
+
+/**
+ * The shortest time between two firings, in seconds. Across midnight only where every day has some: otherwise the next firing may be days
+ * away. Changes of the clock count for nothing.
+ */
+export function shortestGapSeconds(times: ScheduleTimes): number {
+  if ('everySeconds' in times) return times.everySeconds;
+  return Math.min(...times.expressions.map(shortestGapOf));
+}
+
+function shortestGapOf(expression: string): number {
+  const [minute = '', hour = '', ...days] = expression.split(' ');
+  const minutes = valuesOf(MINUTE, minute);
+  const moments = valuesOf(HOUR, hour).flatMap((h) => minutes.map((m) => h * 60 + m));
+  const [first = 0] = moments;
+  const isDaily = days.every((field) => field === '*');
+  const until = isDaily ? [...moments.slice(1), first + DAY_MINUTES] : moments.slice(1);
+  const gaps = until.map((moment, at) => moment - (moments[at] ?? 0));
+  return Math.min(DAY_MINUTES, ...gaps) * 60;
+}
+
+function valuesOf({ least, most }: Field, shown: string): number[] {
+  if (shown !== '*') return shown.split(',').map(Number);
+  return Array.from({ length: most - least + 1 }, (_, index) => least + index);
+}
+
 type Values = 'any' | number[];
 
 function show(values: Values): string {

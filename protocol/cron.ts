@@ -20,6 +20,9 @@ export const DEFAULT_SCHEDULE_OPTIONS: ScheduleOptions = {
   jitterSeconds: 0,
 };
 
+/** Five fields go down to a minute. A firing makes a run, often a thread with it: each second they would fill a database unseen. */
+export const DEFAULT_CRON_MIN_INTERVAL_SECONDS = 60;
+
 export interface Cron {
   tenant: string;
   cronId: string;

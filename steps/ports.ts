@@ -61,6 +61,12 @@ export interface StateAccess {
     threadId: string,
     options?: { checkpoint?: CheckpointRef; subgraphs?: boolean },
   ): Promise<ThreadState>;
+  /** Whether a thread has a checkpoint: one read of an index, and no state. Without a namespace: the root's. */
+  hasCheckpoint(
+    caller: Caller,
+    threadId: string,
+    checkpoint: { checkpointId: string; checkpointNs?: string },
+  ): Promise<boolean>;
   /** Newest first. */
   getHistory(
     caller: Caller,

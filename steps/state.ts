@@ -18,10 +18,15 @@ import { questionOf, type QuestionOptions } from './progress.js';
 import type { GraphSource, StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
 import { checkpointOf, toWire } from './wire.js';
 
+/** A saver that says whether a checkpoint is there without reading its state. */
+export type StateSaver = BaseCheckpointSaver<string> & {
+  hasCheckpoint(threadId: string, ns: string, checkpointId: string): Promise<boolean>;
+};
+
 export interface StateDependencies {
   project: GraphSource;
   /** A saver bound to the tenant; an exclusive one for an edit. */
-  saver: (tenant: string, exclusive?: boolean) => BaseCheckpointSaver<string>;
+  saver: (tenant: string, exclusive?: boolean) => StateSaver;
   authorize: Authorize;
   /** What the thread's last run was configured with: a factory makes the thread's graph by it. */
   lastConfig: (caller: Caller, threadId: string) => Promise<FactoryConfig | undefined>;
@@ -53,6 +58,11 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
         throw new ColloquyError('not_found', `thread ${threadId} has no checkpoint ${options.checkpoint.checkpointId}`);
       }
       return toThreadState(snapshot);
+    },
+
+    async hasCheckpoint(caller, threadId, { checkpointId, checkpointNs = '' }) {
+      await allow(dependencies, caller, 'state.read', threadId);
+      return saver(caller.tenant).hasCheckpoint(threadId, checkpointNs, checkpointId);
     },
 
     async getHistory(caller, graphId, threadId, options) {

@@ -102,7 +102,7 @@ export function cronFilter(caller: Caller, filter: CronFilter): Filter<CronDocum
     ...withLabels(caller.tenant, wanted, filter.required),
     tenant: caller.tenant,
     hidden: { $exists: false },
-    ...(filter.assistantId === undefined ? {} : { assistantId: filter.assistantId }),
+    ...(filter.assistantId === undefined ? {} : { assistantId: { $eq: filter.assistantId } }),
     ...(filter.enabled === undefined ? {} : { enabled: filter.enabled }),
   };
 }

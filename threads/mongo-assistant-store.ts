@@ -136,7 +136,8 @@ function assistantFilter(
   return {
     ...withLabels(tenant, wanted, required),
     tenant,
-    ...(graphId === undefined ? {} : { graphId }),
+    // An operator in place of a text is compared as it stands.
+    ...(graphId === undefined ? {} : { graphId: { $eq: graphId } }),
     ...(name === undefined ? {} : { name: { $regex: name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), $options: 'i' } }),
   };
 }

@@ -106,6 +106,11 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return document === undefined ? undefined : this.#tuple(document, writes, config, this.sharesChunks);
   }
 
+  async hasCheckpoint(threadId: string, ns: string, checkpointId: string): Promise<boolean> {
+    const key = checkpointKey(this.tenant, threadId, ns, checkpointId);
+    return (await this.#documents.findOne({ _id: key }, { projection: { _id: 1 } })) !== null;
+  }
+
   /** What `DeltaChannel`s are put together from. Errors: none; a checkpoint that is not there has no history. */
   override async getDeltaChannelHistory(options: {
     config: RunnableConfig;
@@ -245,11 +250,18 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   protected address(config: RunnableConfig): { threadId: string; ns: string; checkpointId?: string } {
-    const { thread_id: threadId, checkpoint_ns: ns = '', checkpoint_id: id } = config.configurable ?? {};
+    const {
+      thread_id: threadId,
+      checkpoint_ns: ns = '',
+      checkpoint_id: id,
+    }: Record<string, unknown> = config.configurable ?? {};
     if (typeof threadId !== 'string' || threadId === '') {
       throw invalid('thread_id', `is ${JSON.stringify(threadId)}; expected a string`);
     }
-    return { threadId, ns: ns as string, ...(id ? { checkpointId: id as string } : {}) };
+    if (typeof ns !== 'string') throw invalid('checkpoint_ns', `is ${JSON.stringify(ns)}; expected a string`);
+    if (id === undefined || id === null || id === '') return { threadId, ns };
+    if (typeof id !== 'string') throw invalid('checkpoint_id', `is ${JSON.stringify(id)}; expected a string`);
+    return { threadId, ns, checkpointId: id };
   }
 
   /** Encoded when it returns: a graph may change its values right after. */

@@ -5,6 +5,10 @@ import type { RequiredMetadata } from './ports.js';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Longer labels are indexed by their hash. */
 const MAX_LABEL_LENGTH = 256;
+/** Each label is an entry of an index; twenty thousand of a record take half a second to write. */
+const MAX_LABELS = 10_000;
+/** The database compares each label that is wanted with each of a record. */
+const MAX_WANTED_LABELS = 200;
 /** A document may have 16 MB. */
 const MAX_TEXT_BYTES = 15 * 2 ** 20;
 /** The largest page of the API, and one more to see whether another follows. */
@@ -57,7 +61,14 @@ export function encodeJson(what: string, value: unknown): string {
 /** Metadata as strings to search by, one for every value in it, the tenant first so that the index serves one tenant at a time. */
 export function labels(tenant: string, metadata: JsonObject): string[] {
   const found = entries(metadata).flatMap(([key, value]) => [...pathLabels(JSON.stringify(key), value, true)]);
-  return [...new Set(found.map((label) => fitted(tenant, label)))];
+  return limited([...new Set(found.map((label) => fitted(tenant, label)))], MAX_LABELS);
+}
+
+/** Errors: `invalid_argument`. */
+function limited(found: string[], most: number): string[] {
+  if (found.length <= most) return found;
+  const message = `metadata: has ${found.length} values with those inside of it; expected at most ${most}`;
+  throw new ColloquyError('invalid_argument', message, { field: 'metadata' });
 }
 
 /**
@@ -77,7 +88,7 @@ export function withLabels(
 ): { labels?: { $all: string[] } } {
   const { equal, contains } = required;
   const all = [...wanted, ...wantedLabels(tenant, equal), ...wantedLabels(tenant, contains)];
-  return all.length === 0 ? {} : { labels: { $all: all } };
+  return all.length === 0 ? {} : { labels: { $all: limited(all, MAX_WANTED_LABELS) } };
 }
 
 /** `kinds`: also say of an object or a list with something in it that it is one. */

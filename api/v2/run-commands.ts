@@ -16,7 +16,7 @@ const STREAM_MODES: StreamMode[] = ['values', 'updates', 'messages-tuple', 'cust
 export const startRun: CommandHandler = async (context, place, given) => {
   const params = parse(runStartParams, given, 'params');
   const { assistant_id, config, metadata, input } = params;
-  const forks = config?.configurable?.['checkpoint_id'] !== undefined;
+  const forks = Boolean(config?.configurable?.checkpoint_id);
   const answers = input !== undefined && input !== null && !forks && (await openQuestions(context, place)).length > 0;
   const { runId, appliedThrough } = await accept(context, place, {
     assistant_id,

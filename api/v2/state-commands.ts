@@ -55,7 +55,6 @@ export const forkState: CommandHandler = async (context, place, given) => {
   const thread = await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
   const assistant = thread.metadata['assistant_id'] ?? thread.metadata['graph_id'];
   if (typeof assistant !== 'string') throw refused('no_such_run', `thread ${threadId} has had no run`);
-  await readState(context, place, { checkpointId }, 'no_such_checkpoint', `checkpoint ${checkpointId}`);
   const { runId, appliedThrough } = await accept(context, place, {
     assistant_id: assistant,
     input: input ?? null,

@@ -13,7 +13,7 @@ import { allowsOrigin } from '../cors.js';
 import { customAppGate } from '../custom-app.js';
 import { answerTo } from '../errors.js';
 import { refuseUpgrade } from '../raw-answer.js';
-import { parse } from '../validate.js';
+import { parse, parseJson } from '../validate.js';
 import { errorResponse, followCommand, readCommand, type CommandResponse } from './commands.js';
 import { Subscriptions } from './subscriptions.js';
 
@@ -165,13 +165,9 @@ class Connection {
 
   #read(data: RawData): ReturnType<typeof readCommand> | undefined {
     try {
-      return readCommand(JSON.parse(textOf(data)));
+      return readCommand(parseJson(textOf(data), 'a command'));
     } catch (error) {
-      const fault =
-        error instanceof SyntaxError
-          ? new ColloquyError('invalid_argument', `a command is JSON: ${error.message}`)
-          : error;
-      void this.#send(JSON.stringify(errorResponse(this.context, null, fault, 'of a WebSocket')));
+      void this.#send(JSON.stringify(errorResponse(this.context, null, error, 'of a WebSocket')));
       return undefined;
     }
   }

@@ -1,30 +1,24 @@
 import { z } from 'zod';
 import { jsonObject, limit, offset, queryBoolean, sortOrder, uuid } from './common.js';
-
-/** Everything of an assistant's config that its runs take. */
-const config = z.strictObject({
-  tags: z.array(z.string()).nullish(),
-  recursion_limit: z.int().min(1).nullish(),
-  configurable: jsonObject.nullish(),
-  metadata: jsonObject.nullish(),
-});
+import { config } from './config.js';
+import { MAX_SEARCHED_NAME, MAX_TEXT, name, text } from './text.js';
 
 const given = {
   config: config.nullish(),
   context: z.unknown().optional(),
   metadata: jsonObject.nullish(),
-  name: z.string().nullish(),
-  description: z.string().nullish(),
+  name: name.nullish(),
+  description: text(MAX_TEXT).nullish(),
 };
 
 export const assistantCreate = z.strictObject({
   ...given,
   assistant_id: uuid.nullish(),
-  graph_id: z.string().min(1),
+  graph_id: name.min(1),
   if_exists: z.enum(['raise', 'do_nothing']).nullish(),
 });
 
-export const assistantPatch = z.strictObject({ ...given, graph_id: z.string().min(1).nullish() });
+export const assistantPatch = z.strictObject({ ...given, graph_id: name.min(1).nullish() });
 
 export const assistantDeleteQuery = z.strictObject({ delete_threads: queryBoolean.default(false) });
 
@@ -42,8 +36,8 @@ const field = z.enum([
 ]);
 
 export const assistantSearch = z.strictObject({
-  graph_id: z.string().nullish(),
-  name: z.string().nullish(),
+  graph_id: name.nullish(),
+  name: text(MAX_SEARCHED_NAME).nullish(),
   metadata: jsonObject.nullish(),
   limit: limit.nullish(),
   offset: offset.nullish(),

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { findTooDeep, TOO_DEEP } from './depth.js';
+import { MAX_NAMESPACE, name, text } from './text.js';
 
 /** Any UUID, also those of no RFC version, since clients make ids of their own; in lower case, so that a thread has one spelling. */
 export const uuid = z.guid().transform((id) => id.toLowerCase());
@@ -44,11 +46,23 @@ export const offset = z.int().min(0);
 export const queryLimit = z.coerce.number().pipe(limit).meta({ type: 'integer', minimum: 1, maximum: MAX_PAGE });
 export const queryOffset = z.coerce.number().pipe(offset).meta({ type: 'integer', minimum: 0 });
 
+/** LangGraph's clients write an empty text where they name no checkpoint. */
+export const checkpointId = z
+  .string()
+  .refine((id) => id === '' || uuid.safeParse(id).success, 'Invalid GUID')
+  .meta({ format: 'uuid' })
+  .transform((id) => id.toLowerCase());
+
+export const checkpointNs = text(MAX_NAMESPACE);
+
+/** Ids by namespace. */
+export const checkpointMap = z.record(checkpointNs, name);
+
 export const checkpointRef = z.strictObject({
   thread_id: uuid.nullish(),
-  checkpoint_id: uuid.nullish(),
-  checkpoint_ns: z.string().nullish(),
-  checkpoint_map: z.record(z.string(), z.string()).nullish(),
+  checkpoint_id: checkpointId.nullish(),
+  checkpoint_ns: checkpointNs.nullish(),
+  checkpoint_map: checkpointMap.nullish(),
 });
 
 export const sortOrder = z.enum(['asc', 'desc']);
@@ -58,18 +72,26 @@ export function queryJson<T extends z.ZodType>(schema: T) {
   return z
     .string()
     .transform((text, context): unknown => {
-      try {
-        return JSON.parse(text);
-      } catch {
-        context.addIssue({ code: 'custom', message: 'expected JSON' });
-        return z.NEVER;
-      }
+      const value = parsed(text);
+      const deep = findTooDeep(value);
+      if (value !== undefined && deep === undefined) return value;
+      const message = deep === undefined ? 'expected JSON' : `${deep} ${TOO_DEEP}`;
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
     })
     .pipe(schema);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Names of fields of a record, or keys of its state as `values.<key>`. */
 export function fieldNames(fields: readonly string[]) {
   const isField = (name: string) => fields.includes(name) || /^values\../.test(name);
-  return z.array(z.string().refine(isField, `expected one of ${fields.join(', ')}, or values.<key>`));
+  return z.array(name.refine(isField, `expected one of ${fields.join(', ')}, or values.<key>`));
 }

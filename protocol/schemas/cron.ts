@@ -3,20 +3,25 @@ import { OVERLAP_POLICIES } from '../cron.js';
 import { isTimezone, readCronExpression } from '../cron-expression.js';
 import { jsonObject, limit, offset, servedAs, sortOrder, uuid } from './common.js';
 import { threadRunInBackground } from './run.js';
+import { name, names, text } from './text.js';
 
-const schedule = z.string().superRefine((text, context) => {
+/** All minutes, hours, days and months one by one are 450 characters. */
+const MAX_SCHEDULE = 500;
+const MAX_TIMEZONE = 100;
+
+const schedule = text(MAX_SCHEDULE).superRefine((given, context) => {
   try {
-    readCronExpression(text);
+    readCronExpression(given);
   } catch (error) {
     context.addIssue({ code: 'custom', message: (error as Error).message });
   }
 });
 
-const timezone = z.string().refine(isTimezone, 'expected the name of an IANA time zone, such as Europe/Berlin');
+const timezone = text(MAX_TIMEZONE).refine(isTimezone, 'expected the name of an IANA time zone, such as Europe/Berlin');
 
 /** Without an offset it is UTC, as the schedule is without a time zone. */
 const moment = z.iso
-  .datetime({ offset: true, local: true })
+  .datetime({ offset: true, local: true, abort: true })
   .transform((text) => new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`));
 
 const MAX_CATCHUP_SECONDS = 366 * 86_400;
@@ -51,7 +56,7 @@ const keepOnly = servedAs(['keep'], 'a thread outlives its runs; delete it by it
 
 /** Body of `POST /runs/crons`: every firing makes a thread. */
 export const cronCreate = payload.extend({
-  assistant_id: z.string().min(1),
+  assistant_id: name.min(1),
   schedule,
   timezone: timezone.nullish(),
   end_time: moment.nullish(),
@@ -78,7 +83,7 @@ export const cronPatch = payload.extend({
 export const threadCronPatch = cronPatch.extend({ on_run_completed: keepOnly });
 
 export const cronCount = z.strictObject({
-  assistant_id: z.string().min(1).nullish(),
+  assistant_id: name.min(1).nullish(),
   thread_id: uuid.nullish(),
   enabled: z.boolean().nullish(),
   metadata: jsonObject.nullish(),
@@ -89,7 +94,7 @@ export const cronSearch = cronCount.extend({
   offset: offset.nullish(),
   sort_by: z.enum(['cron_id', 'assistant_id', 'thread_id', 'created_at', 'updated_at', 'next_run_date']).nullish(),
   sort_order: sortOrder.nullish(),
-  select: z.array(z.string()).nullish(),
+  select: names.nullish(),
 });
 
 /** Body of `POST /runs/crons/{id}/backfill`. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CANCEL_ACTIONS, MULTITASK_STRATEGIES, RUN_STATUSES, STREAM_MODES } from '../run.js';
 import {
+  checkpointId,
   checkpointRef,
   jsonObject,
   MAX_PAGE,
@@ -12,41 +13,36 @@ import {
   servedAs,
   uuid,
 } from './common.js';
+import { config } from './config.js';
+import { name, names, text } from './text.js';
 
 /** A `Send` also as LangGraph's own class writes itself, and the `Command` around it: RemoteGraph sends them so. */
 const goto = z.union([
-  z.string(),
-  z.strictObject({ node: z.string(), input: z.unknown() }),
-  z.strictObject({ lg_name: z.literal('Send'), node: z.string(), args: z.unknown(), timeout: z.null().optional() }),
+  name,
+  z.strictObject({ node: name, input: z.unknown() }),
+  z.strictObject({ lg_name: z.literal('Send'), node: name, args: z.unknown(), timeout: z.null().optional() }),
 ]);
 
 export const command = z.strictObject({
   lg_name: z.literal('Command').nullish(),
   resume: z.unknown().optional(),
-  update: z.union([jsonObject, z.array(z.tuple([z.string(), z.unknown()]))]).nullish(),
+  update: z.union([jsonObject, z.array(z.tuple([name, z.unknown()]))]).nullish(),
   goto: z.union([goto, z.array(goto)]).nullish(),
 });
 
-export const config = z.strictObject({
-  tags: z.array(z.string()).nullish(),
-  recursion_limit: z.int().min(1).nullish(),
-  configurable: jsonObject.nullish(),
-  metadata: jsonObject.nullish(),
-});
-
 const streamMode = z.enum(STREAM_MODES);
-const nodeNames = z.union([z.literal('*'), z.array(z.string())]);
+const nodeNames = z.union([z.literal('*'), names]);
 
 const MAX_URL = 2_048;
 const YEAR_SECONDS = 366 * 86_400;
 const MAX_FEEDBACK_KEYS = 100;
 
 const runFields = {
-  assistant_id: z.string().min(1),
+  assistant_id: name.min(1),
   input: z.unknown().optional(),
   command: command.nullish(),
   checkpoint: checkpointRef.nullish(),
-  checkpoint_id: uuid.nullish(),
+  checkpoint_id: checkpointId.nullish(),
   metadata: jsonObject.nullish(),
   config: config.nullish(),
   context: z.unknown().optional(),
@@ -64,10 +60,10 @@ const runFields = {
   checkpoint_during: z.boolean().nullish(),
   on_disconnect: z.enum(['continue', 'cancel']).nullish(),
   on_completion: z.enum(['delete', 'keep']).nullish(),
-  webhook: z.string().min(1).max(MAX_URL).nullish(),
+  webhook: text(MAX_URL).min(1).nullish(),
   after_seconds: z.number().min(0).max(YEAR_SECONDS).nullish(),
   /** For each an address where a person's feedback on the run goes, made by LangSmith. */
-  feedback_keys: z.array(z.string().min(1)).max(MAX_FEEDBACK_KEYS).nullish(),
+  feedback_keys: z.array(name.min(1)).max(MAX_FEEDBACK_KEYS).nullish(),
   langsmith_tracer: notServed(
     'what a run says is not sent to LangSmith; traces go where OTEL_EXPORTER_OTLP_ENDPOINT points',
   ),

@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import { jsonObject, limit, offset, queryBoolean } from './common.js';
+import { MAX_TEXT, name, names, text } from './text.js';
 
-const label = z.string().regex(/^[^.:\0]+$/, 'a label is not empty and has no dot, no colon, no NUL');
-const namespace = z.array(label);
+/** An item's record holds every prefix of its namespace, in an index: 32 labels of 1,000 characters are half a million together. */
+const MAX_LABELS = 32;
+const label = name.regex(/^[^.:\0]+$/, 'a label is not empty and has no dot, no colon, no NUL');
+const namespace = z.array(label).max(MAX_LABELS);
+const key = name.min(1);
 export const namespaceLabels = namespace;
 
 /** A request to the store whose namespace a project's auth is going to see and may change, before it is checked as what it is. */
@@ -15,14 +19,14 @@ const minutes = z.number().positive();
 
 export const itemPut = z.strictObject({
   namespace: namespace.min(1).refine(([root]) => root !== 'langgraph', 'the root label "langgraph" is reserved'),
-  key: z.string().min(1),
+  key,
   value: jsonObject,
   /** Null, like absence: as the store is configured. */
-  index: z.union([z.literal(false), z.array(z.string())]).nullish(),
+  index: z.union([z.literal(false), names]).nullish(),
   ttl: minutes.nullish(),
 });
 
-export const itemDelete = z.strictObject({ namespace: namespace.min(1), key: z.string().min(1) });
+export const itemDelete = z.strictObject({ namespace: namespace.min(1), key });
 
 /** The labels of a namespace are joined by dots. */
 export const itemGetQuery = z.strictObject({
@@ -30,7 +34,7 @@ export const itemGetQuery = z.strictObject({
     .string()
     .transform((joined) => joined.split('.'))
     .pipe(namespace),
-  key: z.string().min(1),
+  key,
   refresh_ttl: queryBoolean.optional(),
 });
 
@@ -39,7 +43,7 @@ export const itemSearch = z.strictObject({
   filter: jsonObject.nullish(),
   limit: limit.nullish(),
   offset: offset.nullish(),
-  query: z.string().nullish(),
+  query: text(MAX_TEXT).nullish(),
   refresh_ttl: z.boolean().nullish(),
 });
 

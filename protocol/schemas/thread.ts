@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { THREAD_STATUSES, TTL_STRATEGIES } from '../thread.js';
 import {
+  checkpointId,
   checkpointRef,
   fieldNames,
   jsonObject,
   limit,
+  MAX_PAGE,
   offset,
   queryBoolean,
   queryJson,
@@ -14,6 +16,7 @@ import {
   uuid,
 } from './common.js';
 import { command } from './run.js';
+import { MAX_NAME, name } from './text.js';
 
 /** A hundred years. */
 const MAX_TTL_MINUTES = 52_560_000;
@@ -28,7 +31,7 @@ const superstep = z.strictObject({
   updates: z
     .array(
       z
-        .strictObject({ values: z.unknown().optional(), command: command.nullish(), as_node: z.string().min(1) })
+        .strictObject({ values: z.unknown().optional(), command: command.nullish(), as_node: name.min(1) })
         .refine(({ values, command: given }) => values === undefined || values === null || !given, {
           message: 'an update has values or a command, not both',
         }),
@@ -78,10 +81,12 @@ const threadFilter = {
 const MAX_EXTRACTED = 10;
 const extractName = z
   .string()
+  .max(MAX_NAME)
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a name of letters, digits and underscores')
   .refine((name) => !(THREAD_FIELDS as readonly string[]).includes(name), 'is the name of a field of threads');
 const extractPath = z
   .string()
+  .max(MAX_NAME)
   .regex(
     /^(values|metadata|config|interrupts)(\.[^.[\]]+|\[-?\d+\])*$/,
     'expected a path like values.messages[-1].content, which begins with values, metadata, config or interrupts',
@@ -89,7 +94,7 @@ const extractPath = z
 
 export const threadSearch = z.strictObject({
   ...threadFilter,
-  ids: z.array(uuid).nullish(),
+  ids: z.array(uuid).max(MAX_PAGE).nullish(),
   limit: limit.nullish(),
   offset: offset.nullish(),
   sort_by: z.enum(['thread_id', 'status', 'created_at', 'updated_at', 'state_updated_at']).nullish(),
@@ -125,9 +130,9 @@ export const stateAtCheckpoint = z.strictObject({
 
 export const stateUpdate = z.strictObject({
   values: z.union([jsonObject, z.array(z.unknown())]).nullish(),
-  as_node: z.string().min(1).nullish(),
+  as_node: name.min(1).nullish(),
   checkpoint: checkpointRef.nullish(),
-  checkpoint_id: uuid.nullish(),
+  checkpoint_id: checkpointId.nullish(),
 });
 
 export const statePatch = z.strictObject({ metadata: jsonObject.nullish() });

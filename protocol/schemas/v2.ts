@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { MULTITASK_STRATEGIES } from '../run.js';
 import { jsonObject, limit, notServed, uuid } from './common.js';
-import { command, config } from './run.js';
+import { config } from './config.js';
+import { command } from './run.js';
+import { MAX_NAMES, MAX_TEXT, name, names, text } from './text.js';
 
 /** What clients of protocol v2 may send (`@langchain/protocol`). */
 
@@ -17,18 +19,18 @@ export const CHANNELS = [
   'custom',
 ] as const;
 
-const channel = z
-  .string()
-  .refine(
-    (name) => (CHANNELS as readonly string[]).includes(name) || /^custom:./.test(name),
-    `expected one of ${CHANNELS.join(', ')}, or custom:<name>`,
-  );
+const channel = name.refine(
+  (given) => (CHANNELS as readonly string[]).includes(given) || /^custom:./.test(given),
+  `expected one of ${CHANNELS.join(', ')}, or custom:<name>`,
+);
 
-const namespace = z.array(z.string());
+/** Subgraphs inside of each other. */
+const MAX_NAMESPACE_PARTS = 64;
+const namespace = z.array(name).max(MAX_NAMESPACE_PARTS);
 
 const filter = {
-  channels: z.array(channel).min(1),
-  namespaces: z.array(namespace).nullish(),
+  channels: z.array(channel).min(1).max(MAX_NAMES),
+  namespaces: z.array(namespace).max(MAX_NAMES).nullish(),
   depth: z.int().min(0).nullish(),
   /** `seq` of the last event seen. */
   since: z.int().min(0).nullish(),
@@ -41,13 +43,13 @@ export type EventStreamRequest = z.infer<typeof eventStreamRequest>;
 /** Body of `POST /threads/{id}/commands`, and every message of a client over a WebSocket. */
 export const commandEnvelope = z.looseObject({
   id: z.int().min(0),
-  method: z.string().min(1),
+  method: name.min(1),
   params: jsonObject.nullish(),
 });
 
 export const runStartParams = z
   .strictObject({
-    assistant_id: z.string().min(1),
+    assistant_id: name.min(1),
     input: z.unknown().optional(),
     config: config.nullish(),
     metadata: jsonObject.nullish(),
@@ -62,7 +64,7 @@ export const runStartParams = z
     { path: ['multitaskStrategy'], message: 'is not the multitask_strategy' },
   );
 
-const answer = { namespace: namespace.nullish(), interrupt_id: z.string().min(1), response: z.unknown().optional() };
+const answer = { namespace: namespace.nullish(), interrupt_id: name.min(1), response: z.unknown().optional() };
 
 const resumption = {
   update: command.shape.update,
@@ -74,7 +76,7 @@ const resumption = {
 
 export const inputRespondParams = z.union([
   z.strictObject({ ...answer, ...resumption }),
-  z.strictObject({ responses: z.array(z.strictObject(answer)).min(1), ...resumption }),
+  z.strictObject({ responses: z.array(z.strictObject(answer)).min(1).max(MAX_NAMES), ...resumption }),
 ]);
 
 /** The protocol's message, and an id of the client's own. */
@@ -83,17 +85,17 @@ export const inputInjectParams = z.strictObject({
   message: z.strictObject({
     role: z.enum(['user', 'system']),
     content: z.string().min(1),
-    name: z.string().min(1).nullish(),
-    id: z.string().min(1).max(256).nullish(),
+    name: name.min(1).nullish(),
+    id: text(256).min(1).nullish(),
   }),
 });
 
 export const subscribeParams = z.strictObject(filter);
 /** What a subscription's id stands for. */
 export const subscriptionFilter = z.strictObject(filter).omit({ since: true });
-export const unsubscribeParams = z.strictObject({ subscription_id: z.string() });
+export const unsubscribeParams = z.strictObject({ subscription_id: text(MAX_TEXT) });
 
-export const stateGetParams = z.strictObject({ namespace: namespace.nullish(), keys: z.array(z.string()).nullish() });
+export const stateGetParams = z.strictObject({ namespace: namespace.nullish(), keys: names.nullish() });
 
 export const listCheckpointsParams = z.strictObject({
   namespace: namespace.nullish(),
@@ -118,5 +120,5 @@ export const lastProtocolEventId = z
 export const reconnectParams = z.strictObject({
   run_id: uuid,
   last_event_id: lastProtocolEventId.nullish(),
-  subscriptions: z.array(z.string()).nullish(),
+  subscriptions: z.array(text(MAX_TEXT)).max(MAX_NAMES).nullish(),
 });

@@ -17,7 +17,9 @@ interface RunInsert {
 }
 
 describe('a cron fires', () => {
-  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'));
+  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'), {
+    COLLOQUY_CRON_MIN_INTERVAL_SECONDS: '1',
+  });
   let worker: HouseProcess;
   let url: string;
   let client: Client;

@@ -81,6 +81,27 @@ describe('bad input', () => {
       { config: { configurable: { __pregel_resuming: true } } },
       'config.configurable.__pregel_resuming: keys that begin with __pregel_ belong to LangGraph',
     ],
+    [
+      'an operator in place of a checkpoint',
+      { config: { configurable: { checkpoint_id: { $gt: '' } } } },
+      'config.configurable.checkpoint_id: Invalid input: expected string, received object; got {"$gt":""}',
+    ],
+    [
+      'a checkpoint of LangGraph that is none',
+      { config: { configurable: { checkpoint_id: 'abc' } } },
+      'config.configurable.checkpoint_id: Invalid GUID; got "abc"',
+    ],
+    [
+      'a namespace that is no text',
+      { config: { configurable: { checkpoint_ns: { $gt: '' } } } },
+      'config.configurable.checkpoint_ns: Invalid input: expected string, received object',
+    ],
+    [
+      'a map of checkpoints that names none',
+      { config: { configurable: { checkpoint_map: { '': { $gt: '' } } } } },
+      'config.configurable.checkpoint_map.: Invalid input: expected string, received object',
+    ],
+    ['half a surrogate pair in a name', { interrupt_before: ['a\ud800'] }, 'half of a surrogate pair'],
     ['a recursion limit of nothing', { config: { recursion_limit: 0 } }, 'config.recursion_limit: Too small'],
   ];
 
@@ -128,6 +149,21 @@ describe('bad input', () => {
       body: JSON.stringify({ ids: [threadId], select: ['thread_id'] }),
     });
     expect(await response.json()).toEqual([{ thread_id: threadId }]);
+  });
+
+  it('finds a name of 500 characters that a pattern would read as its own', async () => {
+    const name = '.'.repeat(500);
+    const { assistant_id: id } = await api.client(url).assistants.create({ graphId: 'echo', name });
+    const found = await api.client(url).assistants.search({ name });
+    expect(found.map(({ assistant_id }) => assistant_id)).toEqual([id]);
+  });
+
+  it('shows twenty faults of a thousand, and the start of long names', async () => {
+    const faults = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`field_${n}_${'x'.repeat(20)}`, 1]));
+    const response = await post('/threads', JSON.stringify({ ['y'.repeat(300)]: 1, ...faults }));
+    const text = await response.text();
+    expect(text.split('; ')).toHaveLength(21);
+    expect(text).toMatch(/^y{80}…: unknown field of the request body; field_0_.*; and more$/);
   });
 
   it('refuses a body that is no JSON, too large, or no object', async () => {
@@ -179,6 +215,20 @@ describe('bad input', () => {
     ['/threads/search', { sort_by: 'name' }, 'sort_by: Invalid option'],
     ['/threads/prune', { thread_ids: ['x'] }, 'thread_ids.0: Invalid GUID'],
     ['/threads/prune', { thread_ids: [], strategy: 'all' }, 'strategy: Invalid option'],
+    [
+      '/assistants',
+      { graph_id: 'echo', config: { configurable: { __pregel_resuming: true } } },
+      'config.configurable.__pregel_resuming: keys that begin with __pregel_ belong to LangGraph',
+    ],
+    [
+      '/assistants',
+      { graph_id: 'echo', config: { configurable: { checkpoint_id: { $gt: '' } } } },
+      'config.configurable.checkpoint_id: Invalid input: expected string',
+    ],
+    ['/assistants', { graph_id: 'echo', name: 'x'.repeat(1_001) }, 'name: expected at most 1000 characters; got "xxx'],
+    ['/assistants', { graph_id: 'echo', name: 'a\0b' }, 'name: has a NUL or half of a surrogate pair'],
+    ['/assistants/search', { name: 'x'.repeat(501) }, 'name: expected at most 500 characters'],
+    ['/assistants/search', { graph_id: { $gt: '' } }, 'graph_id: Invalid input: expected string, received object'],
     ['/threads/search', { limit: 1001 }, 'limit: Too big'],
     ['/threads/search', { status: 'asleep' }, 'status: Invalid option'],
     ['/assistants/search', { offset: -1 }, 'offset: Too small'],

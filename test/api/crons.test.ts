@@ -258,6 +258,27 @@ describe('crons', () => {
     expect(await client.crons.count()).toBe(before);
   });
 
+  it('fire no more often than the server takes, made or changed', async () => {
+    const often = (schedule: string) => ({ assistant_id: 'echo', schedule });
+    const message = 'schedule: has firings 59 s apart; expected 60 s or more; got "@every 59s"';
+    expect(await refusal('POST', '/runs/crons', often('@every 59s'))).toEqual([422, message]);
+    const { thread_id: threadId } = await client.threads.create();
+    expect(await refusal('POST', `/threads/${threadId}/runs/crons`, often('@every 59s'))).toEqual([422, message]);
+    const cron = await create({ schedule: '@every 60s', enabled: false });
+    expect(await refusal('PATCH', `/runs/crons/${cron.cron_id}`, { schedule: '@every 59s' })).toEqual([422, message]);
+    const hourly = await api.listen({ cronMinIntervalSeconds: 3_600 });
+    const post = (schedule: string) =>
+      fetch(`${hourly}/runs/crons`, { method: 'POST', body: JSON.stringify({ ...often(schedule), enabled: false }) });
+    const refused = await post('0,59 * * * *');
+    expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining('has firings 60 s apart')]);
+    // What is stored goes on, and can be changed in other things.
+    const kept = await fetch(`${hourly}/runs/crons/${cron.cron_id}`, {
+      method: 'PATCH',
+      body: JSON.stringify({ metadata: { kept: true } }),
+    });
+    expect([kept.status, ((await kept.json()) as Cron).schedule]).toEqual([200, '@every 60s']);
+  });
+
   it('refuse wrong changes and leave the cron as it was', async () => {
     const cron = await create({ schedule: NEVER_SOON, input: { n: 1 } });
     const faults: [body: object, message: string][] = [

@@ -77,6 +77,12 @@ describe('what a run is asked for', () => {
     expect(request.config.configurable).not.toHaveProperty('checkpoint_id');
   });
 
+  it('has nothing of the engine that an assistant was once stored with', () => {
+    const assistant = { ...ASSISTANT, config: { configurable: { __pregel_resuming: true, who: 'assistant' } } };
+    const { config } = buildRequest({ assistant_id: 'echo' }, assistant, THREAD, PLACE);
+    expect(config.configurable).not.toHaveProperty('__pregel_resuming');
+  });
+
   it('tells LangGraph to refuse an answer that nobody asked for, where the client wants that', () => {
     const body = { assistant_id: 'echo', command: { resume: null }, strict_resume: true };
     const request = buildRequest(body, ASSISTANT, THREAD, PLACE);

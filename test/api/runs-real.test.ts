@@ -43,6 +43,63 @@ describe('runs, with everything real,', () => {
   const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
     fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(body), headers });
 
+  describe('from a checkpoint', () => {
+    const headOf = async (threadId: string) =>
+      (await client.threads.getState(threadId)).checkpoint.checkpoint_id as string;
+
+    it('of another thread are 404 in every spelling, start nothing, and change nothing', async () => {
+      const [mine, theirs] = [await newThread(), await newThread()];
+      for (const threadId of [mine, theirs]) await client.runs.wait(threadId, 'calculator', sum('1+1'));
+      const [head, foreign] = [await headOf(mine), await headOf(theirs)];
+      const missing = `Checkpoint not found: thread ${mine} has no checkpoint ${foreign}`;
+      const run = { assistant_id: 'calculator', ...sum('2+2') };
+      const requests: [path: string, body: object, message?: string][] = [
+        ['runs', { ...run, checkpoint_id: foreign }],
+        ['runs/wait', { ...run, checkpoint: { checkpoint_id: foreign, checkpoint_ns: '' } }],
+        ['runs/stream', { ...run, config: { configurable: { checkpoint_id: foreign } } }],
+        ['runs', { ...run, checkpoint: { checkpoint_id: head, checkpoint_ns: 'child:1' } }, 'in namespace "child:1"'],
+        ['runs/crons', { ...run, schedule: '0 0 1 1 *', config: { configurable: { checkpoint_id: foreign } } }],
+        ['state', { values: { log: ['x'] }, checkpoint_id: foreign }],
+        ['state', { values: { log: ['x'] }, checkpoint: { checkpoint_id: foreign } }],
+      ];
+      for (const [path, body, message = missing] of requests) {
+        const response = await post(`/threads/${mine}/${path}`, body);
+        expect([path, response.status, await response.text()]).toEqual([path, 404, expect.stringContaining(message)]);
+      }
+      for (const [method, params] of [
+        ['run.start', { ...run, config: { configurable: { checkpoint_id: foreign } } }],
+        ['state.fork', { checkpoint_id: foreign }],
+      ] as const) {
+        const response = await post(`/threads/${mine}/commands`, { id: 1, method, params });
+        expect(await response.json()).toMatchObject({ error: 'no_such_checkpoint', message: missing });
+      }
+      const unknown = randomUUID();
+      const created = await post(`/threads/${unknown}/runs`, {
+        ...run,
+        if_not_exists: 'create',
+        checkpoint_id: foreign,
+      });
+      expect([created.status, (await fetch(`${url}/threads/${unknown}`)).status]).toEqual([404, 404]);
+      expect(await client.runs.list(mine)).toHaveLength(1);
+      expect(await headOf(mine)).toBe(head);
+    });
+
+    it('of their own thread begin there', async () => {
+      const threadId = await newThread();
+      await client.runs.wait(threadId, 'calculator', sum('1+1'));
+      const head = await headOf(threadId);
+      await client.runs.wait(threadId, 'calculator', sum('2+2'));
+      const config = { configurable: { checkpoint_id: head, checkpoint_ns: '', checkpoint_map: {} } };
+      const forked = await client.runs.wait(threadId, 'calculator', { ...sum('3+3'), config });
+      expect(forked).toEqual({ log: ['1+1', '2', '3+3', '6'] });
+      const newest = await client.runs.wait(threadId, 'calculator', {
+        ...sum('4+4'),
+        config: { configurable: { checkpoint_id: '' } },
+      });
+      expect(newest).toEqual({ log: ['1+1', '2', '3+3', '6', '4+4', '8'] });
+    });
+  });
+
   describe('delayed', () => {
     it('are pending until their time, and let others go before', async () => {
       const threadId = await newThread();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isTimezone, readCronExpression } from '../../protocol/index.js';
+import { isTimezone, readCronExpression, shortestGapSeconds } from '../../protocol/index.js';
 
 function expressions(text: string): string[] | number {
   const times = readCronExpression(text);
@@ -51,6 +51,22 @@ describe('a cron expression', () => {
     ['0 0 31 4,6 *', 'day of month 31 never comes in month 4,6'],
   ])('%j is refused: %s', (text, message) => {
     expect(() => readCronExpression(text)).toThrow(message);
+  });
+});
+
+describe('the shortest time between two firings', () => {
+  it.each([
+    ['@every 90s', 90],
+    ['* * * * *', 60],
+    ['*/15 * * * *', 900],
+    ['0,59 * * * *', 60],
+    ['30 8,20 * * *', 43_200],
+    ['50 0,23 * * *', 3_600],
+    ['50 0,23 * * 1', 82_800],
+    ['0 9 1 * MON', 86_400],
+    ['@daily', 86_400],
+  ])('of %s is %d s', (text, seconds) => {
+    expect(shortestGapSeconds(readCronExpression(text))).toBe(seconds);
   });
 });
 

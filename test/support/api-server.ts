@@ -17,11 +17,19 @@ import { DESCRIBED_PROJECT } from './described-graphs.js';
 import { openStores, type Stores } from '../../workers/stores.js';
 import { ScriptedConversations } from './scripted-conversations.js';
 
+export const CHECKPOINT = '1ef00000-0000-6000-8000-000000000001';
+
 /** State that tests set by hand. */
 export class FakeStates implements StateAccess {
   readonly states = new Map<string, ThreadState>();
   readonly asked: unknown[] = [];
   finals: (run: Run) => unknown = () => ({ done: true });
+
+  /** Ids of checkpoints that every thread has, besides those of its state. */
+  readonly checkpoints = new Set([CHECKPOINT]);
+
+  hasCheckpoint: StateAccess['hasCheckpoint'] = async (_caller, threadId, { checkpointId }) =>
+    this.checkpoints.has(checkpointId) || this.states.get(threadId)?.checkpoint?.checkpoint_id === checkpointId;
 
   /** The state of this thread cannot be read. */
   failure?: { code: ErrorCode; threadId: string };
@@ -50,8 +58,6 @@ export class FakeStates implements StateAccess {
 
   finalValues: StateAccess['finalValues'] = async (_caller, run) => this.finals(run);
 }
-
-export const CHECKPOINT = '1ef00000-0000-6000-8000-000000000001';
 
 const EMPTY_STATE: ThreadState = {
   values: {},

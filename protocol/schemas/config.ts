@@ -1,0 +1,28 @@
+import { z } from 'zod';
+import { checkpointId, checkpointMap, checkpointNs, jsonObject } from './common.js';
+import { names } from './text.js';
+
+/** What LangGraph itself keeps in `configurable`: from a client it could steer the engine. */
+export const ENGINE_PREFIX = '__pregel_';
+
+/** What graphs read, a checkpoint in LangGraph's own spelling, and what a project's auth adds about the user. */
+const configurable = z
+  .looseObject({
+    checkpoint_id: checkpointId.nullish(),
+    checkpoint_ns: checkpointNs.nullish(),
+    checkpoint_map: checkpointMap.nullish(),
+  })
+  .superRefine((given, context) => {
+    for (const key of Object.keys(given).filter((one) => one.startsWith(ENGINE_PREFIX))) {
+      const message = `keys that begin with ${ENGINE_PREFIX} belong to LangGraph`;
+      context.addIssue({ code: 'custom', path: [key], message });
+    }
+  });
+
+/** The config of runs, and of assistants, whose runs take all of it. */
+export const config = z.strictObject({
+  tags: names.nullish(),
+  recursion_limit: z.int().min(1).nullish(),
+  configurable: configurable.nullish(),
+  metadata: jsonObject.nullish(),
+});

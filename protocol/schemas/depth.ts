@@ -1,0 +1,63 @@
+/**
+ * How many objects and lists may stand inside each other in what a client sends. Every hop of a value is recursive (JSON.stringify, the
+ * serializer of checkpoints, comparisons), and some take several stack frames a level: at about 2,500 levels the stack of Node ends. 256 is
+ * far from that, and no value of a person or a model comes near it.
+ */
+export const MAX_DEPTH = 256;
+export const TOO_DEEP = `is nested deeper than the limit of ${MAX_DEPTH} levels`;
+
+/** How many steps of a path are said, and how much of each. */
+const SHOWN_STEPS = 5;
+const SHOWN_STEP_LENGTH = 40;
+
+type Container = Record<string, unknown> | unknown[];
+
+/** One object or list on the way down, and how far it has been looked through. */
+interface Level {
+  container: Container;
+  keys: string[] | undefined;
+  next: number;
+}
+
+/** The start of the path to a value that is nested deeper than {@link MAX_DEPTH}; undefined: there is none. Does not recurse. */
+export function findTooDeep(value: unknown): string | undefined {
+  if (!isContainer(value)) return undefined;
+  const way = [levelOf(value)];
+  for (let level = way.at(-1); level !== undefined; level = way.at(-1)) {
+    const inner = nextContainer(level);
+    if (inner === undefined) way.pop();
+    else if (way.length === MAX_DEPTH) return pathOf(way);
+    else way.push(levelOf(inner));
+  }
+  return undefined;
+}
+
+function isContainer(value: unknown): value is Container {
+  return typeof value === 'object' && value !== null;
+}
+
+function levelOf(container: Container): Level {
+  return { container, keys: Array.isArray(container) ? undefined : Object.keys(container), next: 0 };
+}
+
+/** Moves on to the next object or list that stands in this one. */
+function nextContainer(level: Level): Container | undefined {
+  const { container, keys } = level;
+  const size = keys?.length ?? (container as unknown[]).length;
+  while (level.next < size) {
+    const at = level.next++;
+    const inner =
+      keys === undefined ? (container as unknown[])[at] : (container as Record<string, unknown>)[keys[at] ?? ''];
+    if (isContainer(inner)) return inner;
+  }
+  return undefined;
+}
+
+function pathOf(way: readonly Level[]): string {
+  const steps = way.slice(0, SHOWN_STEPS).map(({ keys, next }) => keys?.[next - 1] ?? String(next - 1));
+  return [...steps.map(shortened), '…'].join('.');
+}
+
+function shortened(step: string): string {
+  return step.length > SHOWN_STEP_LENGTH ? `${step.slice(0, SHOWN_STEP_LENGTH)}…` : step;
+}

@@ -1,0 +1,198 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { WebSocket } from 'ws';
+import { OPERATIONS, type Operation } from '../../api/openapi/index.js';
+import type { Schedules } from '../../api/schedules.js';
+import * as schemas from '../../protocol/schemas/index.js';
+import { ApiFixture } from '../support/api-server.js';
+import { bodyPlaces, type Place } from '../support/body-places.js';
+
+/** Deeper than JSON.stringify can go, so they are put into a body's text. */
+const DEEP = `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`;
+const DEEP_LIST = '['.repeat(5_000) + ']'.repeat(5_000);
+const STAND_IN = 'here it stands';
+
+const LONG = 'x'.repeat(33_000);
+const MORE: unknown[] = [
+  'a\0b',
+  'a\ud800b',
+  '\u0001\u001f\u007f\u2028$a.b',
+  { $gt: '' },
+  { [LONG]: LONG, 'a\0b': ['a\0b'], '\ud800': { '\ud800': '\ud800' }, $gt: [], 'a.b': 1, '': 1, ['__proto__']: 1 },
+];
+
+/** The commands of protocol v2 by the schemas of their params: a schema without one fails its test. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  runStartParams: 'run.start',
+  inputRespondParams: 'input.respond',
+  inputInjectParams: 'input.inject',
+  stateGetParams: 'state.get',
+  listCheckpointsParams: 'state.listCheckpoints',
+  stateForkParams: 'state.fork',
+  getTreeParams: 'agent.getTree',
+  subscribeParams: 'subscription.subscribe',
+  unsubscribeParams: 'subscription.unsubscribe',
+  reconnectParams: 'subscription.reconnect',
+};
+
+/** What Temporal gets of a cron is of fixed kinds. */
+const NO_SCHEDULES: Schedules = {
+  put: async () => undefined,
+  next: async () => undefined,
+  remove: async () => undefined,
+  backfill: async () => undefined,
+};
+
+interface Answer {
+  status: number;
+  text: string;
+}
+
+describe('every field of every body', () => {
+  let api: ApiFixture;
+  let url: string;
+  let ids: Record<string, string>;
+  const seen = new Set<string>();
+
+  beforeAll(async () => {
+    api = await ApiFixture.start('api_limits');
+    Object.assign(api, { schedules: NO_SCHEDULES });
+    url = await api.listen({ keepAliveMs: 1, heartbeatMs: 50 });
+    const client = api.client(url);
+    const thread = await client.threads.create({ graphId: 'echo' });
+    const assistant = await client.assistants.create({ graphId: 'echo' });
+    const cron = await client.crons.create('echo', { schedule: '0 0 1 1 *' });
+    ids = {
+      thread_id: thread.thread_id,
+      assistant_id: assistant.assistant_id,
+      cron_id: cron.cron_id,
+      run_id: randomUUID(),
+    };
+  });
+  afterAll(() => api.stop());
+
+  const operations = OPERATIONS.filter(({ body }) => body !== undefined);
+  it.each(operations.map((one): [string, Operation] => [`${one.method} ${one.path}`, one]))(
+    'of %s has a limit on depth, and no value of a client is an error of ours',
+    async (_name, operation) => {
+      const places = bodyPlaces(operation.body as NonNullable<Operation['body']>);
+      await check(operation.tag.toLowerCase().replace('stateless ', ''), places, (text) => send(operation, text));
+    },
+  );
+
+  const commands = OPERATIONS.find(({ path }) => path.endsWith('/commands')) as Operation;
+  it.each(Object.keys(schemas).filter((name) => name.endsWith('Params')))(
+    'of a command (%s) has a limit on depth, and no value of a client is an error of ours',
+    async (name) => {
+      const method = COMMANDS[name];
+      expect(method).toBeDefined();
+      const places = bodyPlaces(schemas[name as 'getTreeParams']);
+      await check(name, places, (text) => send(commands, `{"id":1,"method":"${method}","params":${text}}`));
+    },
+  );
+
+  it('leaves records that can be read', async () => {
+    for (const path of ['/threads/search', '/assistants/search', '/runs/crons/search']) {
+      const found = await fetch(`${url}${path}`, { method: 'POST', body: '{"limit":1000}' });
+      expect([path, found.status]).toEqual([path, 200]);
+      await found.text();
+    }
+    expect(api.errors).toEqual([]);
+  });
+
+  it('is limited in depth over a WebSocket and in a query too', async () => {
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${ids['thread_id']}/stream/events`);
+    const answer = new Promise<string>((resolve, reject) => {
+      socket.once('message', (data: Buffer) => resolve(data.toString('utf8')));
+      socket.once('error', reject);
+    });
+    socket.once('open', () => socket.send(`{"id":1,"method":"run.start","params":{"input":${DEEP}}}`));
+    expect(JSON.parse(await answer)).toEqual({
+      type: 'error',
+      id: null,
+      error: 'invalid_argument',
+      message: 'a command: params.input.a.a.a.… is nested deeper than the limit of 256 levels',
+    });
+    socket.terminate();
+    const query = `metadata=${encodeURIComponent(`{"a":${'['.repeat(300)}${']'.repeat(300)}}`)}`;
+    const history = await fetch(`${url}/threads/${ids['thread_id']}/history?${query}`);
+    expect([history.status, await history.text()]).toEqual([
+      422,
+      expect.stringContaining('metadata: a.0.0.0.0.… is nested deeper than the limit of 256 levels'),
+    ]);
+    expect(api.errors).toEqual([]);
+  });
+
+  it('takes 256 levels, and answers with the field for one more', async () => {
+    const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+    const create = (levels: number) =>
+      fetch(`${url}/threads`, { method: 'POST', body: `{"metadata":${nested(levels)}}` });
+    const taken = await create(255);
+    expect(taken.status).toBe(200);
+    const { thread_id } = (await taken.json()) as { thread_id: string };
+    expect(JSON.stringify((await api.client(url).threads.get(thread_id)).metadata)).toBe(nested(255));
+    const refused = await create(256);
+    expect([refused.status, await refused.text()]).toEqual([
+      422,
+      'request body: metadata.a.a.a.a.… is nested deeper than the limit of 256 levels',
+    ]);
+  });
+
+  it('takes metadata of 10,000 values, and looks for 200 at once', async () => {
+    const metadata = (count: number) => ({
+      metadata: Object.fromEntries(Array.from({ length: count }, (_, n) => [`key${n}`, n])),
+    });
+    const post = async (path: string, body: object): Promise<Answer> => {
+      const response = await fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(body) });
+      return { status: response.status, text: await response.text() };
+    };
+    const tooMany = (count: number, most: number) =>
+      `metadata: has ${count} values with those inside of it; expected at most ${most}`;
+    expect((await post('/threads', metadata(10_000))).status).toBe(200);
+    expect(await post('/threads', metadata(10_001))).toEqual({ status: 422, text: tooMany(10_001, 10_000) });
+    for (const path of ['/threads/search', '/threads/count', '/assistants/search', '/runs/crons/search']) {
+      expect([path, (await post(path, metadata(200))).status]).toEqual([path, 200]);
+      expect(await post(path, metadata(201))).toEqual({ status: 422, text: tooMany(201, 200) });
+    }
+  });
+
+  /** The same field of a like operation gets the odder values once. */
+  async function check(group: string, places: Place[], request: (text: string) => Promise<Answer>): Promise<void> {
+    expect(places.length).toBeGreaterThan(0);
+    const faults: unknown[] = [];
+    const waiting = places.flatMap(({ path, put, kind }, at) => {
+      const field = `${group} ${path.replace('[].', '')} ${kind}`;
+      const values = seen.has(field) ? [LONG] : [LONG, ...MORE];
+      seen.add(field);
+      return [
+        ...values.map((value) => async () => {
+          const { status, text } = await request(JSON.stringify(put(value)));
+          if (status >= 500) faults.push([path, JSON.stringify(value).slice(0, 30), status, text]);
+        }),
+        async () => {
+          const body = JSON.stringify(put(STAND_IN)).replace(`"${STAND_IN}"`, at % 2 === 0 ? DEEP : DEEP_LIST);
+          const { status, text } = await request(body);
+          const isNamed = text.includes('is nested deeper than the limit of 256 levels');
+          if (status !== 422 || !isNamed) faults.push([path, 'nested deep', status, text]);
+        },
+      ];
+    });
+    const next = async (): Promise<void> => {
+      for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) await one();
+    };
+    await Promise.all(Array.from({ length: 8 }, next));
+    expect(faults).toEqual([]);
+    expect(api.errors.splice(0)).toEqual([]);
+  }
+
+  async function send({ method, path }: Operation, body: string): Promise<Answer> {
+    const address = `${url}${path.replace(/:(\w+)/g, (_, name: string) => ids[name] ?? 'none')}`;
+    const response = await fetch(address, { method: method.toUpperCase(), body });
+    if ((response.headers.get('content-type') ?? '').startsWith('text/plain')) {
+      return { status: response.status, text: (await response.text()).slice(0, 300) };
+    }
+    // A stream or a wait may last.
+    await response.body?.cancel();
+    return { status: response.status, text: '' };
+  }
+});

@@ -1,0 +1,64 @@
+import type { z } from 'zod';
+import { inputSchema, type JsonSchema } from '../../api/openapi/json-schema.js';
+
+/** A place in a body where a value can stand. */
+export interface Place {
+  /** Dotted; `*` is any key, `[]` any element. */
+  path: string;
+  /** The JSON schema of what is taken there, as text. */
+  kind: string;
+  /** A body with this value there, and only what else it needs. */
+  put: (value: unknown) => unknown;
+}
+
+type Schema = JsonSchema & { additionalProperties?: Schema | boolean; minItems?: number; pattern?: string };
+
+/** Every place of the bodies that a schema takes, the body itself excepted. */
+export function bodyPlaces(zod: z.ZodType): Place[] {
+  const all = inside(inputSchema(zod), '', (value) => value);
+  return [...new Map(all.map((place) => [place.path, place])).values()];
+}
+
+function inside(schema: Schema, path: string, put: Place['put']): Place[] {
+  const kinds = schema.anyOf ?? schema.oneOf ?? [];
+  const { properties, items, additionalProperties: others } = schema;
+  const step = (name: string, inner: Schema, own: Place['put']): Place[] => {
+    const at = path === '' ? name : `${path}.${name}`;
+    return [{ path: at, kind: JSON.stringify(inner), put: own }, ...inside(inner, at, own)];
+  };
+  return [
+    ...kinds.flatMap((kind) => inside(kind, path, put)),
+    ...Object.entries(properties ?? {}).flatMap(([name, inner]) =>
+      step(name, inner, (value) => put({ ...(example(schema, name) as object), [name]: value })),
+    ),
+    ...(typeof others === 'object' ? step('*', others, (value) => put({ any: value })) : []),
+    ...(items === undefined ? [] : step('[]', items, (value) => put([value]))),
+  ];
+}
+
+/** By name, where the type does not say what is taken. */
+const KNOWN: Readonly<Record<string, unknown>> = {
+  assistant_id: 'echo',
+  graph_id: 'echo',
+  schedule: '0 0 1 1 *',
+  start: '2026-01-01T00:00:00Z',
+  end: '2026-01-01T00:00:01Z',
+  method: 'state.get',
+};
+
+/** The least that a schema takes. */
+function example(schema: Schema, name = ''): unknown {
+  const [kind] = schema.anyOf ?? schema.oneOf ?? [];
+  if (kind !== undefined) return example(kind, name);
+  if (schema.properties !== undefined) {
+    const required = Object.entries(schema.properties).filter(([key]) => schema.required?.includes(key));
+    return Object.fromEntries(required.map(([key, inner]) => [key, KNOWN[key] ?? example(inner, key)]));
+  }
+  if (schema.const !== undefined) return schema.const;
+  if (schema.enum !== undefined) return schema.enum[0];
+  const [type] = [schema.type ?? []].flat();
+  if (type === 'array') return schema.items === undefined ? [] : [example(schema.items, name)];
+  if (type === 'string') return schema.format === 'uuid' ? '0199aaaa-0000-7000-8000-000000000001' : 'values';
+  if (type === 'integer' || type === 'number') return Math.max(schema.minimum ?? 0, 1);
+  return type === 'boolean' ? true : {};
+}
