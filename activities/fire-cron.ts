@@ -1,5 +1,12 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import { ENDED_RUN_STATUSES, errorCode, type Caller, type Cron, type DeriveId, type EndedRunStatus } from '../protocol/index.js';
+import {
+  ENDED_RUN_STATUSES,
+  errorCode,
+  type Caller,
+  type Cron,
+  type DeriveId,
+  type EndedRunStatus,
+} from '../protocol/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies, type ScheduledRun } from './deps.js';
 
@@ -9,7 +16,13 @@ const SKIPPED = ['conflict', 'queue_full', 'thread_closed'];
 const PASSING = [undefined, 'unavailable', 'internal'];
 
 /** The activities of the workflow `cron`. */
-export function createCronActivities({ threads, crons, schedules, runs, deriveId }: ActivityDependencies): CronActivities {
+export function createCronActivities({
+  threads,
+  crons,
+  schedules,
+  runs,
+  deriveId,
+}: ActivityDependencies): CronActivities {
   async function findCron({ tenant, cronId }: FireCronTask): Promise<Cron | undefined> {
     const found = crons.getCron(workerCaller(tenant), cronId, { shownOnly: false });
     return unlessGone(found, undefined);

@@ -34,7 +34,7 @@ export const OPEN_ACCESS: Access = {
 /** Who was authenticated, and how to do it again with the same credentials. */
 export interface Session {
   who: AuthUser;
-  authenticate(): Promise<AuthUser>;
+  authenticate: () => Promise<AuthUser>;
 }
 
 /** The access of a caller that a project's auth knows. */

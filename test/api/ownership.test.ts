@@ -82,7 +82,7 @@ describe('a thread that somebody makes in the same moment', () => {
         bob.call('POST', `/threads/${id}/runs`, body),
         bob.call('POST', '/threads', { thread_id: id, if_exists: 'do_nothing' }),
       ]);
-      const owner = ((await root.get('GET', `/threads/${id}`)) as { metadata: { owner: string } }).metadata.owner;
+      const owner = (await root.get('GET', `/threads/${id}`)).metadata.owner;
       if (owner === 'ada') expect([made.status, ran.status, asked.status]).toEqual([200, 404, 409]);
       else expect([made.status, ran.status, asked.status]).toEqual([409, 200, 200]);
     }

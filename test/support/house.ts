@@ -8,9 +8,9 @@ export interface HouseProcess {
   url: string;
   pid: number;
   /** What it has written to stderr: its log. */
-  log(): string;
+  log: () => string;
   /** How it ended; undefined while it runs. */
-  ending(): string | undefined;
+  ending: () => string | undefined;
   /** Resolves when it is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -79,7 +79,9 @@ export class House {
 function readiness(child: ChildProcess, command: string, said: string[]): Promise<{ url?: string }> {
   child.stdout?.resume();
   return new Promise((done, fail) => {
-    child.once('exit', (code) => fail(new Error(`${command} ended with ${code} before it was ready:\n${said.join('')}`)));
+    child.once('exit', (code) =>
+      fail(new Error(`${command} ended with ${code} before it was ready:\n${said.join('')}`)),
+    );
     child.once('message', (message) => done((message as { ready: { url?: string } }).ready));
   });
 }
