@@ -82,8 +82,8 @@ describe('a thread that somebody makes in the same moment', () => {
         bob.call('POST', `/threads/${id}/runs`, body),
         bob.call('POST', '/threads', { thread_id: id, if_exists: 'do_nothing' }),
       ]);
-      const owner = (await root.get('GET', `/threads/${id}`)).metadata.owner;
-      if (owner === 'ada') expect([made.status, ran.status, asked.status]).toEqual([200, 404, 409]);
+      const { metadata } = await root.get<Run>('GET', `/threads/${id}`);
+      if (metadata['owner'] === 'ada') expect([made.status, ran.status, asked.status]).toEqual([200, 404, 409]);
       else expect([made.status, ran.status, asked.status]).toEqual([409, 200, 200]);
     }
   }, 60_000);
