@@ -8,7 +8,7 @@ import { parse } from '../validate.js';
 import { ProjectAccess, hasAccess, keepAccess, type Access } from './access.js';
 import { ask, sessionOf } from './ask.js';
 import { matchesFilters, requiredBy } from './filters.js';
-import type { AuthFilters, ProjectAuth } from './ports.js';
+import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
 import { requireOf } from './required.js';
 import { RULES, type Rule } from './rules.js';
 import { addUser } from './run-user.js';
@@ -36,20 +36,13 @@ function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHan
   return async (req, res, next) => {
     if (rule.applies?.(req) === false) return next('router');
     const session = sessionOf(res);
-    const { who } = session;
-    const body = objectBody(req);
-    guardMetadata(rule, body);
-    const value = rule.value(req, body);
-    const filters = await ask(auth, who, res, rule.event, value);
-    rule.apply?.(body, value);
-    if (rule.runs) addUser(rule.runs(body), who);
-    if (isSet(filters)) {
-      await hold(context, callerOf(res), rule, { req, body, filters });
-      if (rule.finds) requireOf(res, requiredBy(filters));
-    }
+    const caller = callerOf(res);
+    const asked = { who: session.who, caller, req, body: objectBody(req) };
+    const filters = await decide(context, rule, asked, (event, value) => ask(auth, session.who, res, event, value));
+    if (rule.finds && isSet(filters)) requireOf(res, requiredBy(filters));
     // The first rule of a route is about what the request names, another one about what is made of it.
     if (!hasAccess(res)) {
-      const access = new ProjectAccess(context, auth, callerOf(res), session);
+      const access = new ProjectAccess(context, auth, caller, session);
       keepAccess(res, rule.kind === 'threads' ? access.withThreadFilters(filters) : access);
     }
     next(rule.more ? undefined : 'router');
@@ -68,15 +61,33 @@ export async function allowCommand(
 ): Promise<Access> {
   const rule = RULES.find(({ method, path }) => `${method} ${path}` === route);
   if (rule === undefined) throw new ColloquyError('forbidden', `Forbidden: ${route} has no rule`);
-  guardMetadata(rule, body);
   const { who, caller } = access;
-  const req = { params: { thread_id: threadId } };
+  const asked = { who, caller, req: { params: { thread_id: threadId } }, body };
+  const filters = await decide(context, rule, asked, (event, value) => auth.authorize(who, event, value));
+  return access.withThreadFilters(filters);
+}
+
+interface Asked {
+  who: AuthUser;
+  caller: Caller;
+  req: Pick<Request, 'params'>;
+  body: Body;
+}
+
+/** Asks the handler of a rule, and holds the request to what it answers. May change the body. Answers the filters. */
+async function decide(
+  context: ApiContext,
+  rule: Rule,
+  { who, caller, req, body }: Asked,
+  askHandler: (event: string, value: Body) => Promise<AuthFilters | undefined>,
+): Promise<AuthFilters | undefined> {
+  guardMetadata(rule, body);
   const value = rule.value(req, body);
-  const filters = await auth.authorize(who, rule.event, value);
+  const filters = await askHandler(rule.event, value);
   rule.apply?.(body, value);
   if (rule.runs) addUser(rule.runs(body), who);
   if (isSet(filters)) await hold(context, caller, rule, { req, body, filters });
-  return access.withThreadFilters(filters);
+  return filters;
 }
 
 /** Filters are put into metadata, and what handlers see is made of it, before the route looks. Errors: `invalid_argument`. */

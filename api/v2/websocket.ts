@@ -51,7 +51,8 @@ export function webSocketUpgrades(
     }
     const admitted = await admit(context, request, path, passApp).catch((error: unknown) => ({ error }));
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      webSocket.on('error', (error) => context.report(error, 'WebSocket'));
+      // A frame that is none, or a connection that broke: `ws` closes it, and nobody here has to do anything.
+      webSocket.on('error', () => undefined);
       if ('error' in admitted) closeFor(context, webSocket, admitted.error, 'WebSocket');
       else new Connection(context, webSocket, admitted);
     });

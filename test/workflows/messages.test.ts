@@ -148,7 +148,7 @@ Send a message:
       const talk = world().talk();
       talk.steps.set('r1', (task) => (task.step === 1 ? goOn(task, ['tools (search_candidates)']) : asks({ id: 'i' })));
       await talk.submit('r1');
-      await talk.until((view) => view.status === 'interrupted');
+      expect((await talk.settled()).status).toBe('interrupted');
       const { events } = await talk.handle.fetchHistory();
       const summaries = events?.flatMap((event) =>
         event.activityTaskScheduledEventAttributes ? [String(event.userMetadata?.summary?.data)] : [],
