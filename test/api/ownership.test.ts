@@ -15,6 +15,8 @@ writeFileSync(revoked, '');
 const house = new House(resolve('test/fixtures/projects/server/owned.json'), {
   TEST_REVOKED_TOKENS: revoked,
   COLLOQUY_ACCESS_CHECK_MS: '200',
+  // Runs that wait for ever are at work when the worker is stopped.
+  COLLOQUY_SHUTDOWN_GRACE_MS: '100',
 });
 let url: string;
 const as = (token: string) => new HttpUser(url, token);
