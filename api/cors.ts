@@ -16,7 +16,7 @@ export interface CorsRules {
 
 /** Headers of ours that browser code must be able to read: where a run is, and how far a search goes. */
 const EXPOSED = ['Content-Location', 'Location', 'X-Pagination-Total', 'X-Pagination-Next', 'Retry-After'];
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const DAY_SECONDS = 86_400;
 
 /** Lets browsers call by these rules; no cookies are used, so that without `credentials` there is nothing to ride on. */

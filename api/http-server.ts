@@ -4,6 +4,8 @@ import type { Duplex } from 'node:stream';
 import { createApi } from './app.js';
 import { completeContext, type ApiContext, type ApiDependencies } from './context.js';
 import { refuseUpgrade, type Refusal } from './raw-answer.js';
+import { METHODS } from './cors.js';
+import { OPERATIONS, methodsOf } from './openapi/index.js';
 import { requestFault } from './request-guard.js';
 import { webSocketUpgrades } from './v2/websocket.js';
 
@@ -31,7 +33,7 @@ export function createApiServer(deps: ApiDependencies): Server {
     guard(report, 'request', req.socket, () => {
       const fault = refused.faultOf(req.socket) ?? requestFault(req, options.allowedHosts);
       if (fault === undefined) app(req, res);
-      else refuse(res, fault);
+      else refuse(req, res, fault);
     });
   });
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -64,8 +66,12 @@ function guard(
   }
 }
 
-function refuse(res: ServerResponse, { status, message }: Refusal): void {
-  res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
+const methodsAt = methodsOf(OPERATIONS);
+
+function refuse({ url = '' }: IncomingMessage, res: ServerResponse, { status, message }: Refusal): void {
+  // What an app of a project takes on other paths is not known here.
+  if (status === 405) res.setHeader('Allow', (methodsAt(url.replace(/\?.*/, '')) ?? METHODS).join(', '));
+  res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
   res.end(message);
 }
 

@@ -4,4 +4,4 @@ export type { OpenApiDocument } from './document.js';
 export type { Answer, Method, Operation } from './operation.js';
 export { OPERATIONS } from './operations.js';
 export { tableOfFields } from './table.js';
-export { openApiRoutes, wrongMethod } from './routes.js';
+export { methodsOf, openApiRoutes, wrongMethod } from './routes.js';

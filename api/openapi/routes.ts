@@ -47,18 +47,24 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-/**
- * Names the methods of a path where a request came with another one. In front of the routes, as `/threads/count` is a thread's path too to who
- * only looks at the others.
- */
-export function wrongMethod(operations: readonly Operation[]): RequestHandler {
+/** The methods that a path takes, in capitals; undefined for a path that is none of ours. */
+export function methodsOf(operations: readonly Operation[]): (path: string) => string[] | undefined {
   const paths = [...new Set(operations.map(({ path }) => path))].sort((a, b) => namesIn(a) - namesIn(b));
   const patterns = paths.map((path) => ({
     pattern: new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}/?$`),
     methods: operations.filter((one) => one.path === path).map(({ method }) => method.toUpperCase()),
   }));
+  return (path) => patterns.find(({ pattern }) => pattern.test(path))?.methods;
+}
+
+/**
+ * Names the methods of a path where a request came with another one. In front of the routes, as `/threads/count` is a thread's path too to who
+ * only looks at the others.
+ */
+export function wrongMethod(operations: readonly Operation[]): RequestHandler {
+  const methodsAt = methodsOf(operations);
   return (req, res, next) => {
-    const methods = patterns.find(({ pattern }) => pattern.test(req.path))?.methods;
+    const methods = methodsAt(req.path);
     if (methods === undefined || methods.includes(req.method === 'HEAD' ? 'GET' : req.method)) return next();
     const message = `Method Not Allowed: ${req.method} ${req.path}; it takes ${methods.join(', ')}`;
     res.status(405).setHeader('Allow', methods.join(', ')).type('text/plain').send(message);

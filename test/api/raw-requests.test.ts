@@ -77,6 +77,11 @@ describe.each(PROJECTS)('a server of %s', (name) => {
     expect(await statusOf(name, bytes)).toBe(status);
   });
 
+  it('names the methods that a path takes, beside TRACE', async () => {
+    const { text } = await exchange(api(name).url, request('TRACE /threads/search HTTP/1.1', 'Host: localhost'));
+    expect(text).toMatch(/^Allow: POST\r$/m);
+  });
+
   it('outlives thousands of broken requests and upgrades, and answers none of them with 500', async () => {
     const { url, pid, log, ending } = api(name);
     const random = new Random(SEED, name);
