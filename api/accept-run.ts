@@ -14,7 +14,7 @@ import type { NewRun } from '../threads/index.js';
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
 import type { Access } from './auth/access.js';
 import type { ApiContext } from './context.js';
-import { assertCheckpoint, findAssistant, isEnded, locateRun, threadNotFound } from './find.js';
+import { assertCheckpoint, findUsableAssistant, isEnded, locateRun, threadNotFound } from './find.js';
 import { scopedKey } from './idempotency.js';
 import { buildMetadata, buildRequest, inputOf, runCheckpoint } from './run-request.js';
 
@@ -61,11 +61,12 @@ export async function acceptRun(context: ApiContext, order: RunOrder): Promise<A
   const { caller, threadId } = order;
   checkOrder(context, order);
   const tail = quietly(context.events.tail(caller, threadId));
-  const [assistant, known] = await Promise.all([
-    findAssistant(context, caller, order.body.assistant_id),
-    findOpenThread(context, order),
+  const [assistant, found] = await Promise.all([
+    findUsableAssistant(context, caller, order.access, order.body.assistant_id),
+    order.access.isAsked ? undefined : findOpenThread(context, order),
   ]);
-  await order.access.checkAssistant(assistant);
+  // A project's handler may take long: the thread is looked at behind it.
+  const known = order.access.isAsked ? await findOpenThread(context, order) : found;
   await assertCheckpoint(context, caller, threadId, runCheckpoint(order.body, threadId));
   const thread = known ?? (await createThread(context, order, assistant));
   const { run, created } = await context.threads.createRun(caller, newRun(order, assistant, thread));

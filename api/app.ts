@@ -12,6 +12,7 @@ import { InnerServer } from './inner-server.js';
 import { metaRoutes } from './meta.js';
 import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
 import { limitDepth } from './params.js';
+import { spellBatch } from './run-batch.js';
 import { runRoutes } from './runs.js';
 import { storeRoutes } from './store.js';
 import { threadStateRoutes } from './thread-state.js';
@@ -57,6 +58,7 @@ function ownRoutes(context: ApiContext): Router {
   router.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }), limitDepth);
   // Before the gate of a project's auth: this is about no record that a project knows.
   if (context.options.testMode) router.use(truncateRoutes(context));
+  router.use(spellBatch);
   if (context.auth !== undefined) router.use(authGate(context, context.auth));
   serve('assistants', assistantRoutes(context), assistantGraphRoutes(context));
   serve(

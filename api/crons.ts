@@ -31,6 +31,7 @@ import { callerOf, type ApiContext } from './context.js';
 import { createCron, cronNotFound, deleteCron, updateCron } from './cron-changes.js';
 import { cronPatchOf, cronToWire, newCron } from './cron-wire.js';
 import { orNotFound } from './errors.js';
+import { findUsableAssistant } from './find.js';
 import { assertCheckpoint, findAssistant, findThread } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf, pathId } from './params.js';
@@ -123,8 +124,7 @@ async function create(context: ApiContext, res: Response, body: CronCreate, thre
   const access = accessOf(context, res);
   if (thread !== undefined) access.checkThread(thread);
   checkInterval(context, body.schedule);
-  const assistant = await findAssistant(context, caller, body.assistant_id);
-  await access.checkAssistant(assistant);
+  const assistant = await findUsableAssistant(context, caller, access, body.assistant_id);
   const threadId = thread?.threadId;
   const cron = newCron(body, {
     cronId: uuid7(),

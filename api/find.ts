@@ -1,12 +1,15 @@
 import {
   ColloquyError,
   ENDED_RUN_STATUSES,
+  errorCode,
   type Assistant,
   type Caller,
   type CheckpointRef,
   type Run,
   type Thread,
 } from '../protocol/index.js';
+import { uuid } from '../protocol/schemas/index.js';
+import type { Access } from './auth/access.js';
 import type { ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
 
@@ -14,6 +17,24 @@ import { orNotFound } from './errors.js';
 
 export function findAssistant(context: ApiContext, caller: Caller, idOrGraph: string): Promise<Assistant> {
   return orNotFound(context.assistants.getAssistant(caller, idOrGraph), assistantNotFound(idOrGraph));
+}
+
+/** The assistant that a run or a cron names, if its caller may use it. Errors: `not_found`, those of a project's handler. */
+export async function findUsableAssistant(
+  context: ApiContext,
+  caller: Caller,
+  access: Access,
+  idOrGraph: string,
+): Promise<Assistant> {
+  const found = await findAssistant(context, caller, idOrGraph).catch(async (error: unknown) => {
+    // Only ids can be of somebody else: a name is a graph's.
+    if (errorCode(error) === 'not_found' && uuid.safeParse(idOrGraph).success) {
+      await access.checkAssistant(undefined, idOrGraph);
+    }
+    throw error;
+  });
+  await access.checkAssistant(found, idOrGraph);
+  return found;
 }
 
 export function assistantNotFound(idOrGraph: string): string {

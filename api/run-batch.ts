@@ -1,10 +1,10 @@
-import { Router } from 'express';
+import { Router, type RequestHandler } from 'express';
 import type { Caller } from '../protocol/index.js';
 import { runBatch, wireSpelling, type RunBody } from '../protocol/schemas/index.js';
 import { acceptRun, checkOrder, type RunOrder } from './accept-run.js';
 import { accessOf, type Access } from './auth/access.js';
 import { callerOf, type ApiContext } from './context.js';
-import { findAssistant } from './find.js';
+import { findUsableAssistant } from './find.js';
 import { inChunks } from './in-chunks.js';
 import { bodyOf } from './params.js';
 import { withHeaders } from './run-headers.js';
@@ -12,13 +12,19 @@ import { keyOf, orderWithoutThread } from './run-orders.js';
 import { parse } from './validate.js';
 import { runToWire } from './wire.js';
 
+/** Spells the fields of a batch as they are on the wire; before the gate of a project's auth, which reads and changes them. */
+export const spellBatch: RequestHandler = (req, _res, next) => {
+  if (req.method === 'POST' && req.path === '/runs/batch') req.body = wireSpelling(bodyOf(req));
+  next();
+};
+
 /** Many stateless runs by one request. */
 export function runBatchRoutes(context: ApiContext): Router {
   const router = Router();
 
   router.post('/runs/batch', async (req, res) => {
     const caller = callerOf(res);
-    const bodies = parse(runBatch, wireSpelling(bodyOf(req)), 'request body');
+    const bodies = parse(runBatch, bodyOf(req), 'request body');
     const { key } = keyOf(req);
     const access = accessOf(context, res);
     const orders = bodies.map((body, n) =>
@@ -45,5 +51,5 @@ export function runBatchRoutes(context: ApiContext): Router {
 async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
   for (const order of orders) checkOrder(context, order);
   const assistants = [...new Set(orders.map(({ body }) => body.assistant_id))];
-  await inChunks(assistants, async (id) => access.checkAssistant(await findAssistant(context, caller, id)));
+  await inChunks(assistants, (id) => findUsableAssistant(context, caller, access, id));
 }

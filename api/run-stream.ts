@@ -120,13 +120,15 @@ function connect(
   const { run, afterSeq, replay } = attachment;
   const gone = new AbortController();
   let ended: EndedData | undefined;
+  const access = watchAccess(context, accessOf(context, res), run.threadId);
   const leave = () => {
     gone.abort();
-    if (attachment.cancelOnDisconnect && !ended && !context.shutdown.aborted) cancelQuietly(context, caller, run);
+    // Who is cut off has lost the right to read, and with it that to stop the run.
+    const isOver = ended !== undefined || context.shutdown.aborted || access.lost.aborted;
+    if (attachment.cancelOnDisconnect && !isOver) cancelQuietly(context, caller, run);
   };
   if (res.closed) leave();
   else res.once('close', leave);
-  const access = watchAccess(context, accessOf(context, res), run.threadId);
   const admission = admitLater(context, attachment, startExpectedMs);
   const recordedEnd = endOf(run);
   const source: EventSource = {

@@ -4,6 +4,7 @@ import type { ApiContext } from '../context.js';
 import { assistantNotFound, threadNotFound } from '../find.js';
 import { matchesFilters } from './filters.js';
 import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
+import { userConfigOf } from './run-user.js';
 
 /**
  * What the caller of one request or stream may see. The gate has asked about the ids of the request already; this is for records
@@ -12,10 +13,15 @@ import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
 export interface Access {
   /** A project's auth is asked; false: everybody sees everything. */
   readonly isAsked: boolean;
+  /** What graphs read of who calls, in `config.configurable`. */
+  readonly userConfig: Readonly<Record<string, unknown>>;
   /** Errors: `not_found`, in the words for a thread that does not exist. */
   checkThread(thread: Thread): void;
-  /** Errors: `not_found`, in the words for an assistant that does not exist; what the handler of `assistants:read` throws. */
-  checkAssistant(assistant: Assistant): Promise<void>;
+  /**
+   * Asks the handler of `assistants:read` about an assistant as a request names it; about one that does not exist too, so that the
+   * answer is the same. Errors: `not_found`, in the words for one that does not exist; what the handler throws.
+   */
+  checkAssistant(found: Assistant | undefined, named: string): Promise<void>;
   /** Asks again who calls and whether they may read a thread. Errors: `unauthenticated`, and those of {@link recheckThread}. */
   renew(threadId: string): Promise<void>;
   /** Asks again whether the caller may read a thread. Errors: `not_found`, `forbidden`, what the project's handler throws. */
@@ -25,6 +31,7 @@ export interface Access {
 /** Where no project's auth is asked, and for what the platform does by itself. */
 export const OPEN_ACCESS: Access = {
   isAsked: false,
+  userConfig: {},
   checkThread: () => undefined,
   checkAssistant: async () => undefined,
   renew: async () => undefined,
@@ -41,7 +48,7 @@ export interface Session {
 export class ProjectAccess implements Access {
   readonly isAsked = true;
   #who: AuthUser;
-  #threadFilters: AuthFilters | undefined;
+  #threadFilters: readonly (AuthFilters | undefined)[] = [];
 
   constructor(
     private readonly context: ApiContext,
@@ -57,8 +64,12 @@ export class ProjectAccess implements Access {
     return this.#who;
   }
 
-  /** The same caller with the filters that hold for the threads of one request. */
-  withThreadFilters(filters: AuthFilters | undefined): ProjectAccess {
+  get userConfig(): Record<string, unknown> {
+    return userConfigOf(this.#who);
+  }
+
+  /** The same caller with the filters that hold for the threads of one request; of several, one for each run of a batch, any. */
+  withThreadFilters(filters: readonly (AuthFilters | undefined)[]): ProjectAccess {
     const { authenticate } = this.session;
     const access = new ProjectAccess(this.context, this.auth, this.caller, { who: this.#who, authenticate });
     access.#threadFilters = filters;
@@ -66,15 +77,18 @@ export class ProjectAccess implements Access {
   }
 
   checkThread({ threadId, metadata }: Thread): void {
-    if (!matchesFilters(metadata, this.#threadFilters)) throw new ColloquyError('not_found', threadNotFound(threadId));
+    const alternatives = this.#threadFilters;
+    if (alternatives.length === 0 || alternatives.some((filters) => matchesFilters(metadata, filters))) return;
+    throw new ColloquyError('not_found', threadNotFound(threadId));
   }
 
   /** A graph's own assistant is the project's: whoever may start a run may use it. */
-  async checkAssistant({ assistantId, metadata, isSystem }: Assistant): Promise<void> {
-    if (isSystem) return;
-    const value = { assistant_id: assistantId, metadata: {} };
+  async checkAssistant(found: Assistant | undefined, named: string): Promise<void> {
+    if (found?.isSystem) return;
+    const value = { assistant_id: named, metadata: {} };
     const filters = await this.auth.authorize(this.#who, 'assistants:read', value);
-    if (!matchesFilters(metadata, filters)) throw new ColloquyError('not_found', assistantNotFound(assistantId));
+    if (found === undefined || matchesFilters(found.metadata, filters)) return;
+    throw new ColloquyError('not_found', assistantNotFound(named));
   }
 
   async renew(threadId: string): Promise<void> {

@@ -38,12 +38,13 @@ function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHan
     const session = sessionOf(res);
     const caller = callerOf(res);
     const asked = { who: session.who, caller, req, body: objectBody(req) };
-    const filters = await decide(context, rule, asked, (event, value) => ask(auth, session.who, res, event, value));
+    const answers = await decide(context, rule, asked, (event, value) => ask(auth, session.who, res, event, value));
+    const [filters] = answers;
     if (rule.finds && isSet(filters)) requireOf(res, requiredBy(filters));
     // The first rule of a route is about what the request names, another one about what is made of it.
     if (!hasAccess(res)) {
       const access = new ProjectAccess(context, auth, caller, session);
-      keepAccess(res, rule.kind === 'threads' ? access.withThreadFilters(filters) : access);
+      keepAccess(res, rule.kind === 'threads' ? access.withThreadFilters(answers) : access);
     }
     next(rule.more ? undefined : 'router');
   };
@@ -63,8 +64,8 @@ export async function allowCommand(
   if (rule === undefined) throw new ColloquyError('forbidden', `Forbidden: ${route} has no rule`);
   const { who, caller } = access;
   const asked = { who, caller, req: { params: { thread_id: threadId } }, body };
-  const filters = await decide(context, rule, asked, (event, value) => auth.authorize(who, event, value));
-  return access.withThreadFilters(filters);
+  const answers = await decide(context, rule, asked, (event, value) => auth.authorize(who, event, value));
+  return access.withThreadFilters(answers);
 }
 
 interface Asked {
@@ -74,20 +75,35 @@ interface Asked {
   body: Body;
 }
 
-/** Asks the handler of a rule, and holds the request to what it answers. May change the body. Answers the filters. */
+/**
+ * Asks the handler of a rule, and holds the request to what it answers. May change the body. Answers the filters of each part that was
+ * asked about: the runs of a batch, else the whole.
+ */
 async function decide(
   context: ApiContext,
   rule: Rule,
   { who, caller, req, body }: Asked,
   askHandler: (event: string, value: Body) => Promise<AuthFilters | undefined>,
-): Promise<AuthFilters | undefined> {
+): Promise<(AuthFilters | undefined)[]> {
   guardMetadata(rule, body);
-  const value = rule.value(req, body);
-  const filters = await askHandler(rule.event, value);
-  rule.apply?.(body, value);
-  if (rule.runs) addUser(rule.runs(body), who);
-  if (isSet(filters)) await hold(context, caller, rule, { req, body, filters });
-  return filters;
+  const event = typeof rule.event === 'string' ? rule.event : rule.event(body);
+  const runs = rule.runs?.(body) ?? [];
+  const isEach = rule.eachRun !== undefined && runs.length > 0;
+  const parts = isEach ? runs : [body];
+  const { value: valueOf, apply } = (isEach && rule.eachRun) || rule;
+  const answers: (AuthFilters | undefined)[] = [];
+  for (const part of parts) {
+    const value = valueOf(req, part);
+    const filters = await askHandler(event, value);
+    apply?.(part, value);
+    answers.push(filters);
+  }
+  addUser(runs, who);
+  for (const [at, filters] of answers.entries()) {
+    const made = parts.length > 1 ? [parts[at] as Body] : undefined;
+    if (isSet(filters)) await hold(context, caller, rule, { req, body, filters, event, ...(made && { made }) });
+  }
+  return answers;
 }
 
 /** Filters are put into metadata, and what handlers see is made of it, before the route looks. Errors: `invalid_argument`. */
@@ -118,6 +134,15 @@ const RECORDS = {
   },
 } as const;
 
+interface Held {
+  req: Pick<Request, 'params'>;
+  body: Body;
+  filters: AuthFilters;
+  event: string;
+  /** What is made under these filters; default: all that the rule says. */
+  made?: Body[];
+}
+
 /**
  * Existing records must match the filters, and go on to match them; what is made is made to match.
  * Errors: `not_found`, `already_exists`, `forbidden`.
@@ -126,7 +151,7 @@ async function hold(
   context: ApiContext,
   caller: Caller,
   rule: Rule,
-  { req, body, filters }: { req: Pick<Request, 'params'>; body: Body; filters: AuthFilters },
+  { req, body, filters, event, made }: Held,
 ): Promise<void> {
   const { name, missing } = RECORDS[rule.kind];
   for (const id of rule.ids?.(req, body) ?? []) {
@@ -143,13 +168,13 @@ async function hold(
     }
     if (rule.changes && !matchesFilters({ ...metadata, ...(body['metadata'] as Body | null) }, filters)) {
       const keys = Object.keys(filters).join(', ');
-      throw new ColloquyError('forbidden', `Forbidden: ${rule.event}: metadata: ${name} ${id} has to keep its ${keys}`);
+      throw new ColloquyError('forbidden', `Forbidden: ${event}: metadata: ${name} ${id} has to keep its ${keys}`);
     }
   }
   if (rule.creates === undefined) return;
   const { equal } = requiredBy(filters);
-  for (const made of (rule.stamps ?? rule.runs)?.(body) ?? [body])
-    made['metadata'] = { ...(made['metadata'] as Body | null), ...equal };
+  for (const one of made ?? (rule.stamps ?? rule.runs)?.(body) ?? [body])
+    one['metadata'] = { ...(one['metadata'] as Body | null), ...equal };
 }
 
 async function metadataOf(

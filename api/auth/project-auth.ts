@@ -79,9 +79,22 @@ function toUser(answer: unknown): AuthUser {
 function toFilters(event: string, answer: unknown): AuthFilters | undefined {
   if (answer === undefined || answer === null || answer === true) return undefined;
   if (answer === false) throw new ColloquyError('forbidden', `Forbidden: ${event}`);
-  if (typeof answer === 'object') return answer as AuthFilters;
+  if (isPlain(answer)) return answer;
   throw new ColloquyError(
     'internal',
-    `auth: the handler of ${event} gave a ${typeof answer}; expected filters or a boolean`,
+    `auth: the handler of ${event} gave ${what(answer)}; expected a plain object of filters, or a boolean`,
   );
+}
+
+/** A list, a Map, a date or an instance has no filters of its own, and would open everything. */
+function isPlain(answer: unknown): answer is AuthFilters {
+  if (typeof answer !== 'object' || answer === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(answer);
+  // Of another realm, as a handler in `vm` makes it, too.
+  const isBase = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isBase && !Array.isArray(answer) && Object.getOwnPropertySymbols(answer).length === 0;
+}
+
+function what(answer: unknown): string {
+  return typeof answer === 'object' ? `a ${answer?.constructor?.name ?? 'object'}` : `a ${typeof answer}`;
 }

@@ -9,8 +9,8 @@ type Asked = Pick<Request, 'params'>;
 export interface Rule {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   path: string;
-  /** `threads:create` */
-  event: string;
+  /** `threads:create`; of a command, by what it does. */
+  event: string | ((body: Body) => string);
   /** Whose metadata filters are about. */
   kind: 'threads' | 'assistants' | 'crons';
   /** What the handler sees, and may change. */
@@ -33,6 +33,8 @@ export interface Rule {
   applies?: (req: Pick<Request, 'query'>) => boolean;
   /** Bodies of runs, which are to know their user. */
   runs?: (body: Body) => Body[];
+  /** Where there are runs, the handler is asked about each of them in place of the whole. */
+  eachRun?: Required<Pick<Rule, 'value' | 'apply'>>;
   /** Whose metadata get the values of the filters; default: the runs', or the body's. */
   stamps?: (body: Body) => Body[];
 }
@@ -40,25 +42,37 @@ export interface Rule {
 type Choice = Partial<Omit<Rule, 'method' | 'path' | 'event' | 'kind'>> & Pick<Rule, 'kind'>;
 
 const thread: Choice = { kind: 'threads', ids: (req) => [param(req, 'thread_id')] };
+const stateless: Choice = { kind: 'threads', ids: (req) => [param(req, 'run_id')] };
+/** Whoever leaves such a stream stops its run. */
+const cancels: Rule['applies'] = ({ query }) => (query['cancel_on_disconnect'] ?? 'false') !== 'false';
 const assistant: Choice = { kind: 'assistants', ids: (req) => [param(req, 'assistant_id')] };
-const keepMetadata = (body: Body, value: Body) => {
-  if (Object.keys((value['metadata'] ?? {}) as Body).length > 0) body['metadata'] = value['metadata'];
-};
+/** Also what a handler has taken away. */
+const keepMetadata = (body: Body, value: Body) => void (body['metadata'] = value['metadata'] ?? {});
 const made = { creates: 'record', apply: keepMetadata } as const;
 const patched = { changes: true, apply: keepMetadata } as const;
 const own = (body: Body) => [body];
-const run: Choice = {
-  ...thread,
-  creates: 'run',
-  mayBegin: (body) => body['if_not_exists'] === 'create',
-  runs: own,
+const asRun: Rule['eachRun'] & object = {
   value: runValue,
   apply: (body, value) => {
     keepMetadata(body, value);
-    const kwargs = (value['kwargs'] ?? {}) as Body;
-    for (const field of ['input', 'config', 'context'] as const) if (field in kwargs) body[field] = kwargs[field];
+    keepFields(['input', 'command', 'config', 'context'], body, value);
   },
 };
+const run: Choice = {
+  ...thread,
+  ...asRun,
+  creates: 'run',
+  mayBegin: (body) => body['if_not_exists'] === 'create',
+  runs: own,
+};
+/** What a handler made of these fields of a run; one that it took away is gone. */
+function keepFields(fields: readonly string[], body: Body, value: Body): void {
+  const kwargs = (value['kwargs'] ?? {}) as Body;
+  for (const field of fields) {
+    if (kwargs[field] === undefined) delete body[field];
+    else body[field] = kwargs[field];
+  }
+}
 const batch = (body: Body) => (Array.isArray(body['items']) ? body['items'].filter(isObject) : []);
 const ordered =
   (...methods: unknown[]) =>
@@ -110,12 +124,19 @@ export const RULES: readonly Rule[] = [
   rule('get /threads/:thread_id/history', 'threads:read', thread),
   rule('get /threads/:thread_id/stream', 'threads:read', thread),
   rule('post /threads/:thread_id/stream/events', 'threads:read', { ...thread, mayBegin: () => true }),
-  // Any command may begin or change a run. That of a fork has the metadata of its thread.
-  rule('post /threads/:thread_id/commands', 'threads:create_run', {
+  // Commands that begin a run are asked about as the run. That of a fork has the metadata of its thread.
+  rule('post /threads/:thread_id/commands', commandEvent, {
     ...thread,
     mayBegin: () => true,
     creates: 'run',
     runs: ordered('run.start', 'input.respond', 'state.fork'),
+    eachRun: {
+      value: commandValue,
+      apply: (params, value) => {
+        if (!('checkpoint_id' in params)) keepMetadata(params, value);
+        keepFields(['input', 'config'], params, value);
+      },
+    },
     stamps: ordered('run.start', 'input.respond'),
   }),
 
@@ -125,7 +146,8 @@ export const RULES: readonly Rule[] = [
   rule('post /threads/:thread_id/runs/wait', 'threads:create_run', run),
   rule('post /threads/:thread_id/runs/stream', 'threads:create_run', run),
   rule('get /threads/:thread_id/runs', 'threads:search', thread),
-  rule('get /threads/:thread_id/runs/*rest', 'threads:read', thread),
+  rule('get /threads/:thread_id/runs/*rest', 'threads:read', { ...thread, more: true }),
+  rule('get /threads/:thread_id/runs/*rest', 'threads:update', { ...thread, applies: cancels }),
   rule('delete /threads/:thread_id/runs/:run_id', 'threads:delete', thread),
   rule('post /threads/:thread_id/runs/:run_id/cancel', 'threads:update', thread),
 
@@ -140,20 +162,40 @@ export const RULES: readonly Rule[] = [
   rule('post /runs/wait', 'threads:create_run', { ...run, ids: () => [] }),
   rule('post /runs/stream', 'threads:create_run', { ...run, ids: () => [] }),
   rule('post /runs/cancel', 'threads:update', { kind: 'threads', ids: (_req, body) => [neededThread(body)] }),
-  rule('post /runs/batch', 'threads:create_run', { kind: 'threads', creates: 'run', runs: batch }),
+  rule('post /runs/batch', 'threads:create_run', { kind: 'threads', creates: 'run', runs: batch, eachRun: asRun }),
   // The thread of a stateless run has the run's id.
-  rule('get /runs/:run_id/*rest', 'threads:read', { kind: 'threads', ids: (req) => [param(req, 'run_id')] }),
+  rule('get /runs/:run_id/*rest', 'threads:read', { ...stateless, more: true }),
+  rule('get /runs/:run_id/*rest', 'threads:update', { ...stateless, applies: cancels }),
 ];
 
-function rule(route: string, event: string, choice: Choice): Rule {
+function rule(route: string, event: Rule['event'], choice: Choice): Rule {
   const [method, path = ''] = route.split(' ');
   return {
     method: method as Rule['method'],
     path,
     event,
-    value: (req, body) => ({ ...body, metadata: { ...(body['metadata'] as Body | null) }, ...req.params }),
+    value: wholeValue,
     ...choice,
   };
+}
+
+function wholeValue(req: Asked, body: Body): Body {
+  return { ...body, metadata: { ...(body['metadata'] as Body | null) }, ...req.params };
+}
+
+/** Commands that only read ask for no more than reading. */
+const READING_COMMANDS: readonly unknown[] = ['state.get', 'state.listCheckpoints', 'agent.getTree'];
+
+function commandEvent(body: Body): string {
+  return READING_COMMANDS.includes(body['method']) ? 'threads:read' : 'threads:create_run';
+}
+
+/** The parameters of a command that begins a run, as a run's: an answer is its command. */
+function commandValue(req: Asked, params: Body): Body {
+  const { response, responses, update, goto } = params;
+  const answers = response !== undefined || responses !== undefined;
+  const command = answers && { resume: response ?? responses, update, goto };
+  return runValue(req, { ...params, ...(command && { command }) });
 }
 
 function runValue(req: Asked, body: Body): Body {

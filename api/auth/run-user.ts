@@ -5,15 +5,18 @@ type Body = Record<string, unknown>;
 /** What graphs read in `config.configurable`, as on LangGraph's servers; nothing that a client sends stands in its place. */
 const USER_KEYS = ['langgraph_auth_user', 'langgraph_auth_user_id', 'langgraph_auth_permissions'];
 
-export function addUser(runs: Body[], { user, scopes }: AuthUser): void {
+export function userConfigOf({ user, scopes }: AuthUser): Body {
+  return {
+    langgraph_auth_user: user,
+    langgraph_auth_user_id: user.identity,
+    langgraph_auth_permissions: scopes,
+  };
+}
+
+export function addUser(runs: Body[], who: AuthUser): void {
   for (const run of runs) {
     const config = (run['config'] ?? {}) as Body;
-    const configurable = {
-      ...(config['configurable'] as Body | null),
-      langgraph_auth_user: user,
-      langgraph_auth_user_id: user.identity,
-      langgraph_auth_permissions: scopes,
-    };
+    const configurable = { ...(config['configurable'] as Body | null), ...userConfigOf(who) };
     run['config'] = { ...config, configurable };
   }
 }

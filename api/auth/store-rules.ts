@@ -1,6 +1,6 @@
 import type { Request, Response, Router } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
-import { anyWithNamespace, namespaceLabels } from '../../protocol/schemas/index.js';
+import { anyWithNamespace, itemDelete, itemGetQuery, namespaceLabels } from '../../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from '../context.js';
 import { parse } from '../validate.js';
 import { matchesFilters } from './filters.js';
@@ -19,8 +19,11 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
     const value = { namespace: body['namespace'], key: body['key'], value: body['value'] };
     const filters = await ask(auth, sessionOf(res).who, res, 'store:put', value);
     Object.assign(body, value);
-    await checkThere(context, res, body, filters);
-    if (!matches(body, body['value'], filters)) throw new ColloquyError('forbidden', 'Forbidden: store:put');
+    // What is there already and what is to be written are refused in the same words.
+    const isHidden = await hides(context, res, body, filters);
+    if (isHidden || !matches(body, body['value'], filters)) {
+      throw new ColloquyError('forbidden', 'Forbidden: store:put');
+    }
     next('router');
   });
 
@@ -29,7 +32,9 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
     const value = { namespace: body['namespace'], key: body['key'] };
     const filters = await ask(auth, sessionOf(res).who, res, 'store:delete', value);
     Object.assign(body, value);
-    await checkThere(context, res, body, filters);
+    parse(itemDelete, body, 'request body');
+    // As one that is not there.
+    if (await hides(context, res, body, filters)) return void res.status(204).end();
     next('router');
   });
 
@@ -39,7 +44,8 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
     const value = { namespace: parse(namespaceLabels, labels, 'namespace'), key };
     const filters = await ask(auth, sessionOf(res).who, res, 'store:get', value);
     replaceQuery(req, { ...req.query, namespace: joined(value.namespace), key: value.key });
-    await checkThere(context, res, value, filters);
+    parse(itemGetQuery, req.query, 'query');
+    if (await hides(context, res, value, filters)) return void res.json(null);
     next('router');
   });
 
@@ -77,17 +83,17 @@ function joined(namespace: unknown): string {
   return parse(namespaceLabels, namespace, 'namespace').join('.');
 }
 
-/** An item that is there and does not match is nobody's business. Errors: `not_found`. */
-async function checkThere(
+/** Whether an item is there that the filters do not let the caller see. */
+async function hides(
   context: ApiContext,
   res: Response,
   place: Record<string, unknown>,
   filters: AuthFilters | undefined,
-): Promise<void> {
-  if (filters === undefined || !isPlace(place)) return;
+): Promise<boolean> {
+  if (filters === undefined || !isPlace(place)) return false;
   const { namespace, key } = place;
   const item = await context.items.getItem(callerOf(res), namespace, key, { refreshTtl: false });
-  if (item !== null && !matches(place, item.value, filters)) throw new ColloquyError('not_found', 'Item not found');
+  return item !== null && !matches(place, item.value, filters);
 }
 
 /** Whether the filters that hold for this request let an item, or a namespace without one, be seen. */

@@ -1,7 +1,10 @@
-import type { Caller, StoredEvent } from '../../protocol/index.js';
+import { ColloquyError, type Caller, type StoredEvent } from '../../protocol/index.js';
 import type { EventLog } from '../../streams/index.js';
 import type { ApiContext } from '../context.js';
 import type { Access } from './access.js';
+
+/** Longer than any answer of a project's auth should take. */
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /** What holds an open stream to the rights of its client. */
 export interface StreamAccess {
@@ -21,21 +24,51 @@ export function watchAccess(context: ApiContext, access: Access, threadId: strin
   const { events, options } = context;
   const lost = new AbortController();
   if (!access.isAsked) return { lost: lost.signal, events, stop: () => undefined };
-  const timer = setInterval(() => {
-    access.renew(threadId).catch((error: unknown) => lost.abort(error));
-  }, options.accessCheckMs).unref();
+  let timer = setTimeout(renew, options.accessCheckMs).unref();
+  let stopped = false;
   const check = async () => {
     try {
-      await access.recheckThread(threadId);
+      await inTime(access.recheckThread(threadId));
     } catch (error) {
       lost.abort(error);
       throw error;
     }
   };
-  return { lost: lost.signal, events: new CheckedLog(events, check), stop: () => clearInterval(timer) };
+  const stop = () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+  return { lost: lost.signal, events: new CheckedLog(events, check), stop };
+
+  /** One at a time. */
+  async function renew(): Promise<void> {
+    try {
+      await inTime(access.renew(threadId));
+      if (!stopped) timer = setTimeout(renew, options.accessCheckMs).unref();
+    } catch (error) {
+      lost.abort(error);
+    }
+  }
 }
 
-/** An event log that asks before it gives the first event of a run. */
+/** A project's handler that does not answer must not keep a stream open. Errors: `unavailable`. */
+async function inTime(asked: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = new ColloquyError(
+      'unavailable',
+      `the auth of this project did not answer in ${ANSWER_TIMEOUT_MS} ms`,
+    );
+    timer = setTimeout(() => reject(error), ANSWER_TIMEOUT_MS).unref();
+  });
+  try {
+    await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** An event log that asks before it gives the first event of a run, and before each of the thread itself. */
 class CheckedLog implements EventLog {
   #runId: string | undefined;
 
@@ -63,7 +96,8 @@ class CheckedLog implements EventLog {
   }
 
   async #checked(page: StoredEvent[]): Promise<StoredEvent[]> {
-    if (page.some(({ runId }) => runId !== this.#runId)) await this.check();
+    // Events of the thread itself have no run; each may be of another thread of that id.
+    if (page.some(({ runId }) => runId === '' || runId !== this.#runId)) await this.check();
     this.#runId = page.at(-1)?.runId ?? this.#runId;
     return page;
   }

@@ -3,6 +3,7 @@ import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import { errorCode, type Run } from '../../protocol/index.js';
 import { inputInjectParams } from '../../protocol/schemas/index.js';
 import type { NewRun } from '../../threads/index.js';
+import type { Access } from '../auth/access.js';
 import type { ApiContext } from '../context.js';
 import { findThread, isEnded, threadNotFound } from '../find.js';
 import { parse } from '../validate.js';
@@ -46,7 +47,7 @@ export const inject: CommandHandler = async (context, place, given) => {
 
 /** What becomes a run of its own if the turn that works ends without the message, with all that this turn was asked. */
 async function store(context: ApiContext, place: CommandPlace, runId: string, message: InjectedMessage): Promise<Run> {
-  const { caller, threadId } = place;
+  const { caller, access, threadId } = place;
   const active = await context.threads.activeRuns(caller, threadId);
   const working = active.find(({ status }) => status === 'running') ?? active[0];
   if (!working || isEnded(working)) throw refused('no_such_run', `thread ${threadId} has no run at work`);
@@ -55,11 +56,11 @@ async function store(context: ApiContext, place: CommandPlace, runId: string, me
     const problem = `graph ${graphId} takes no messages while it runs: it has no channel "messages" with a reducer`;
     throw refused('invalid_argument', problem);
   }
-  const { run } = await context.threads.createRun(caller, recordOf(working, runId, message));
+  const { run } = await context.threads.createRun(caller, recordOf(working, runId, message, access));
   return run;
 }
 
-function recordOf(working: Run, runId: string, message: InjectedMessage): NewRun {
+function recordOf(working: Run, runId: string, message: InjectedMessage, { userConfig }: Access): NewRun {
   const { threadId, assistantId, graphId, metadata, request } = working;
   const { config, context, streamModes, streamSubgraphs, streamVersion, interruptBefore, interruptAfter } = request;
   return {
@@ -72,7 +73,8 @@ function recordOf(working: Run, runId: string, message: InjectedMessage): NewRun
     waitsForTurn: true,
     request: {
       input: { messages: [message] },
-      config: { ...config, configurable: { ...config.configurable, run_id: runId } },
+      // A turn of its own is of who sent the message, not of whose turn it was meant for.
+      config: { ...config, configurable: { ...config.configurable, ...userConfig, run_id: runId } },
       ...(context !== undefined && { context }),
       streamModes,
       streamSubgraphs,

@@ -102,14 +102,17 @@ export function wireSpelling(batch: unknown): unknown {
 
 function inSnakeCase(run: unknown): unknown {
   if (typeof run !== 'object' || run === null || Array.isArray(run)) return run;
-  const { assistantId, ...fields } = run as Record<string, unknown>;
-  const named = Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => {
-      const snake = name.replace(/^_/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-      return [snake in runFields ? snake : name, value];
-    }),
-  );
-  return assistantId === undefined ? named : { assistant_id: assistantId, ...named };
+  const fields = run as Record<string, unknown>;
+  const named = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(fields)) {
+    const snake = name.replace(/^_/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const isOther = snake !== name && Object.hasOwn(runFields, snake);
+    // A field that is there in two spellings with two values keeps its own: the schema refuses it as unknown.
+    const known = Object.hasOwn(fields, snake) ? fields[snake] : named.get(snake);
+    const isContrary = known !== undefined && known !== value;
+    named.set(isOther && !isContrary ? snake : name, value);
+  }
+  return Object.fromEntries(named);
 }
 
 export type RunBody = z.infer<z.ZodObject<typeof runFields>>;
