@@ -1,8 +1,10 @@
 import type { RequestHandler } from 'express';
+import { ColloquyError } from '../protocol/index.js';
+import { isLoopback } from './request-guard.js';
 
 /** Who may call from a browser, and what its code may send and read. */
 export interface CorsRules {
-  /** `*`: any. */
+  /** `*`: any; `loopback`: any page of this machine, whatever its port. */
   origins?: readonly string[];
   /** Regular expression; in place of `origins`. */
   originPattern?: string;
@@ -33,7 +35,9 @@ export function cors(rules: CorsRules): RequestHandler {
     if (rules.credentials === true) res.setHeader('Access-Control-Allow-Credentials', 'true');
     res.setHeader('Access-Control-Expose-Headers', exposed);
     if (req.method !== 'OPTIONS') {
-      next();
+      // A browser keeps the answer from a page that may not call, but a simple request has been followed by then.
+      const isRefused = changes(req.method) && origin !== undefined && !mayCall(rules, origin, req.headers.host);
+      next(isRefused ? refusedOrigin(origin) : undefined);
       return;
     }
     res.setHeader('Access-Control-Allow-Methods', (rules.methods ?? METHODS).join(', '));
@@ -46,9 +50,22 @@ export function cors(rules: CorsRules): RequestHandler {
   };
 }
 
-/** Whether code of a page of this origin may call. Browsers ask before they send; a WebSocket they open without asking. */
-export function allowsOrigin(rules: CorsRules, origin: string): boolean {
-  return originTest(rules)?.(origin) ?? true;
+function changes(method: string): boolean {
+  return method !== 'GET' && method !== 'HEAD';
+}
+
+export function refusedOrigin(origin: string): ColloquyError {
+  const how = 'COLLOQUY_CORS_ORIGINS, or http.cors of the project, names those that may';
+  return new ColloquyError('forbidden', `pages of ${origin} may not call this server; ${how}`);
+}
+
+/**
+ * Whether code of a page of this origin may call; a page that this server serves itself always may. Browsers ask before they send,
+ * but neither for a simple request nor for a WebSocket.
+ */
+export function mayCall(rules: CorsRules, origin: string, host: string | undefined): boolean {
+  const isAllowed = originTest(rules);
+  return isAllowed === undefined || isAllowed(origin) || (URL.canParse(origin) && new URL(origin).host === host);
 }
 
 /** `undefined`: any origin. */
@@ -57,5 +74,11 @@ function originTest({ origins = ['*'], originPattern }: CorsRules): ((origin: st
     const pattern = new RegExp(originPattern);
     return (origin) => pattern.test(origin);
   }
-  return origins.includes('*') ? undefined : (origin) => origins.includes(origin);
+  if (origins.includes('*')) return undefined;
+  const ofThisMachine = origins.includes('loopback');
+  return (origin) => origins.includes(origin) || (ofThisMachine && isLoopbackPage(origin));
+}
+
+function isLoopbackPage(origin: string): boolean {
+  return URL.canParse(origin) && isLoopback(new URL(origin).hostname);
 }

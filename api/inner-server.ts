@@ -48,8 +48,8 @@ export class InnerServer {
   #send(request: Request, connection: Duplex, body: WebBody): Promise<IncomingMessage> {
     const url = new URL(request.url);
     const headers = Object.fromEntries(request.headers);
-    // The length of a body that was changed is another one.
-    if (body !== request.body) delete headers['content-length'];
+    // The length of a body that was changed is another one, and `fetch` gives no body to a GET that has one.
+    if (body === null || body !== request.body) delete headers['content-length'];
     return new Promise((resolve, reject) => {
       const outgoing = httpRequest({
         createConnection: () => connection as never,

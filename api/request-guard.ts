@@ -61,7 +61,7 @@ function hostFault(
 }
 
 /** Whether a host name or address, as a `Host` header has it, is of this machine alone. */
-function isLoopback(name: string): boolean {
+export function isLoopback(name: string): boolean {
   const address = bare(name);
   return LOOPBACK_NAME.test(address) || (isIP(address) === 4 && address.startsWith('127.')) || address === '::1';
 }

@@ -38,6 +38,9 @@ export async function checkExposure(
   );
 }
 
+/** Pages of this machine, and LangGraph Studio: any other page in a browser here could call the API too. */
+const LOCAL_ORIGINS = 'loopback,https://smith.langchain.com';
+
 /** Variables for the API process. What the environment says of them stays. */
 export function exposureVariables({ host }: Exposure): Record<string, string> {
   const defaults = {
@@ -45,7 +48,7 @@ export function exposureVariables({ host }: Exposure): Record<string, string> {
     COLLOQUY_ALLOWED_HOSTS: expectedHosts(host, networkInterfaces(), hostname()).join(','),
     // As LangGraph's own development server does. Nothing proves that a caller is Studio, so only
     // for callers on this machine; a project forbids it by `disable_studio_auth`.
-    ...(isLoopbackHost(host) && { COLLOQUY_STUDIO_AUTH: 'true' }),
+    ...(isLoopbackHost(host) && { COLLOQUY_STUDIO_AUTH: 'true', COLLOQUY_CORS_ORIGINS: LOCAL_ORIGINS }),
   };
   return Object.fromEntries(Object.entries(defaults).filter(([name]) => !isSet(name)));
 }

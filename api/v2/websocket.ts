@@ -9,7 +9,7 @@ import { sessionOf } from '../auth/ask.js';
 import { allowCommand } from '../auth/gate.js';
 import { watchAccess, type StreamAccess } from '../auth/stream-access.js';
 import { callerOf, identifyCaller, type ApiContext } from '../context.js';
-import { allowsOrigin } from '../cors.js';
+import { mayCall, refusedOrigin } from '../cors.js';
 import { customAppGate } from '../custom-app.js';
 import { answerTo } from '../errors.js';
 import { refuseUpgrade } from '../raw-answer.js';
@@ -26,6 +26,9 @@ const TRY_AGAIN_LATER = 1013;
 const CLOSE_GRACE_MS = 1_000;
 /** A client that sends commands faster than they are followed is not read beyond so many. */
 const MOST_WAITING = 100;
+
+/** A client that sends so many messages that are no commands is not one of this protocol. */
+const MOST_FAULTS = 100;
 
 /** Whose connection it is, to which thread, and what they may see. */
 interface Place {
@@ -94,6 +97,7 @@ class Connection {
   #answeredAt = Date.now();
   #followed = Promise.resolve();
   #waiting = 0;
+  #faults = 0;
 
   constructor(
     private readonly context: ApiContext,
@@ -134,8 +138,16 @@ class Connection {
   }
 
   async #follow(data: RawData): Promise<void> {
+    // What comes behind a close is not followed.
+    if (this.socket.readyState !== this.socket.OPEN) return;
     const command = this.#read(data);
-    if (command === undefined) return;
+    if (!('method' in command)) {
+      await this.#send(JSON.stringify(command));
+      this.#faults += 1;
+      if (this.#faults > MOST_FAULTS)
+        throw new ColloquyError('invalid_argument', `more than ${MOST_FAULTS} messages were no commands`);
+      return;
+    }
     const handlers = this.#subscriptions.handlers;
     const { caller, threadId } = this.place;
     const asked = await this.#ask(command);
@@ -164,12 +176,11 @@ class Connection {
     }
   }
 
-  #read(data: RawData): ReturnType<typeof readCommand> | undefined {
+  #read(data: RawData): ReturnType<typeof readCommand> | CommandResponse {
     try {
       return readCommand(parseJson(textOf(data), 'a command'));
     } catch (error) {
-      void this.#send(JSON.stringify(errorResponse(this.context, null, error, 'of a WebSocket')));
-      return undefined;
+      return errorResponse(this.context, null, error, 'of a WebSocket');
     }
   }
 
@@ -192,9 +203,9 @@ class Connection {
 }
 
 /** Browsers let any page open a WebSocket, and say only from where. */
-function checkOrigin({ http, options }: ApiContext, { headers: { origin } }: IncomingMessage): void {
-  if (origin === undefined || allowsOrigin(http.cors ?? { origins: options.corsOrigins }, origin)) return;
-  throw new ColloquyError('forbidden', `origin ${origin} may not call this server`);
+function checkOrigin({ http, options }: ApiContext, { headers: { origin, host } }: IncomingMessage): void {
+  if (origin === undefined || mayCall(http.cors ?? { origins: options.corsOrigins }, origin, host)) return;
+  throw refusedOrigin(origin);
 }
 
 /** Closes with the status that a request would have got. */

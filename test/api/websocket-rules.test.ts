@@ -63,6 +63,40 @@ describe('the origin of a WebSocket', () => {
   });
 });
 
+describe('the origin of a request', () => {
+  const post = async (url: string, origin: string | undefined, type = 'text/plain') => {
+    const headers = { 'content-type': type, ...(origin !== undefined && { origin }) };
+    const { status, headers: sent } = await fetch(`${url}/threads`, { method: 'POST', headers, body: '{}' });
+    return [status, sent.get('access-control-allow-origin')];
+  };
+
+  it('is that of pages of this machine, and of those that are named: others change nothing', async () => {
+    const url = await api.listen({ corsOrigins: ['loopback', 'https://good.example'] });
+    for (const origin of [
+      'http://localhost:3000',
+      'http://127.0.0.1:1',
+      'https://[::1]:8080',
+      'https://good.example',
+      url,
+    ])
+      expect([origin, await post(url, origin)]).toEqual([origin, [200, origin]]);
+    for (const origin of [
+      'https://evil.example',
+      'null',
+      'http://localhost.evil.example',
+      'http://127.0.0.1.evil.example',
+    ])
+      expect([origin, await post(url, origin)]).toEqual([origin, [403, null]]);
+    expect(await post(url, undefined)).toEqual([200, null]);
+    expect(await opened(url, EVIL)).toBe(4403);
+    expect(await opened(url, { origin: 'http://localhost:3000' })).toBe('open');
+  });
+
+  it('may be any where the setting says so', async () => {
+    expect(await post(await api.listen(), 'https://evil.example')).toEqual([200, '*']);
+  });
+});
+
 it('a WebSocket is not served where runs are not', async () => {
   const url = await api.listen({}, { http: { disabled: ['runs'] } });
   expect(await opened(url)).toBe(404);
@@ -172,4 +206,27 @@ it('a WebSocket answers every command, of more at once than it reads ahead', asy
   for (let id = 0; id < 500; id += 1) socket.send(JSON.stringify({ id, method: 'state.get', params: {} }));
   await all;
   socket.terminate();
+});
+
+it('a WebSocket closes on a client that sends no commands, and follows nothing behind that', async () => {
+  const url = await api.listen();
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${randomUUID()}/stream/events`);
+  await once(socket, 'open');
+  let answers = 0;
+  socket.on('message', () => (answers += 1));
+  const closed = once(socket, 'close') as Promise<[number]>;
+  for (let n = 0; n < 20_000; n += 1) socket.send('x');
+  expect((await closed)[0]).toBe(4422);
+  expect(answers).toBeLessThanOrEqual(101);
+});
+
+it('a GET with a body is answered through every kind of app', async () => {
+  const require = createRequire(import.meta.url);
+  const { Hono } = require('hono') as { Hono: new () => object };
+  const apps = [new Hono(), { fetch: () => new Response(null, { status: 404 }) }];
+  for (const app of apps) {
+    const url = await api.listen({}, { http: { disabled: [], app } });
+    const bytes = 'GET /info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}';
+    expect((await exchange(url, bytes)).statuses).toEqual([200]);
+  }
 });

@@ -81,12 +81,14 @@ describe('the API of colloquy dev', () => {
   beforeEach(() => {
     delete process.env.COLLOQUY_ALLOWED_HOSTS;
     delete process.env.COLLOQUY_STUDIO_AUTH;
+    delete process.env.COLLOQUY_CORS_ORIGINS;
   });
 
   it.each(LOOPBACK)('trusts LangGraph Studio and answers to localhost on %s', (host) => {
     expect(exposureVariables({ host, isOpen: false })).toEqual({
       COLLOQUY_ALLOWED_HOSTS: 'localhost',
       COLLOQUY_STUDIO_AUTH: 'true',
+      COLLOQUY_CORS_ORIGINS: 'loopback,https://smith.langchain.com',
     });
   });
 
@@ -101,6 +103,7 @@ describe('the API of colloquy dev', () => {
   it('leaves what the environment says', () => {
     process.env.COLLOQUY_ALLOWED_HOSTS = 'mine.example.org';
     process.env.COLLOQUY_STUDIO_AUTH = 'false';
+    process.env.COLLOQUY_CORS_ORIGINS = '*';
     expect(exposureVariables({ host: '127.0.0.1', isOpen: false })).toEqual({});
     process.env.COLLOQUY_ALLOWED_HOSTS = '';
     expect(exposureVariables({ host: '127.0.0.1', isOpen: false })).toEqual({ COLLOQUY_ALLOWED_HOSTS: 'localhost' });
