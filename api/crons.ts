@@ -1,4 +1,4 @@
-import { Router, type Request, type Response } from 'express';
+import type { Request, Response, Router } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import {
   ColloquyError,
@@ -34,6 +34,7 @@ import { orNotFound } from './errors.js';
 import { assertCheckpoint, findAssistant, findThread } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf, pathId } from './params.js';
+import { createRouter } from './router.js';
 import { buildRequest, runCheckpoint } from './run-request.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
@@ -41,7 +42,7 @@ import { select } from './wire.js';
 const DEFAULT_PAGE = 10;
 
 export function cronRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.post('/runs/crons', async (req, res) => {
     const body = parse(cronCreate, bodyOf(req), 'request body');
