@@ -11,7 +11,7 @@ import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import type { Schedules } from './schedules.js';
-import { keepSession, sendHeadersOf } from './auth/ask.js';
+import { keepSession } from './auth/ask.js';
 import type { ProjectAuth } from './auth/ports.js';
 import type { Conversations } from './conversations.js';
 import { ANONYMOUS } from './idempotency.js';
@@ -147,17 +147,11 @@ export async function identifyCaller(context: ApiContext, req: Request, res: Res
   callers.set(res.locals, context.auth ? await identify(context.auth, caller, req, res) : caller);
 }
 
-/** Errors of the project's code keep their status; their headers go with the answer. */
 async function identify(auth: ProjectAuth, { tenant }: Caller, req: Request, res: Response): Promise<Caller> {
-  try {
-    const authenticate = () => auth.authenticate(req);
-    const who = await authenticate();
-    keepSession(res, { who, authenticate });
-    return { tenant, principal: { kind: 'user', id: who.user.identity }, onBehalfOf: [] };
-  } catch (error) {
-    sendHeadersOf(res, error);
-    throw error;
-  }
+  const authenticate = () => auth.authenticate(req);
+  const who = await authenticate();
+  keepSession(res, { who, authenticate });
+  return { tenant, principal: { kind: 'user', id: who.user.identity }, onBehalfOf: [] };
 }
 
 /**
