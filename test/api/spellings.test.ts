@@ -87,7 +87,7 @@ describe.each(Object.entries(APPS))('behind an app of the kind %s', (_kind, app)
       await Promise.all(sent);
     }
     expect(passed).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it('no other spelling of the path of a WebSocket is taken past the app', async () => {
     const path = '/threads/:thread_id/stream/events';
