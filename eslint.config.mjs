@@ -12,6 +12,12 @@ const noComposite = {
   selector: "MemberExpression[object.name='AbortSignal'][property.name='any']",
   message: 'Node.js 20 keeps them; use `firstOf` of protocol/signals.',
 };
+const noOwnRouter = {
+  name: 'express',
+  importNames: ['default', 'Router'],
+  allowTypeImports: true,
+  message: 'Make apps and routers with api/router.ts, which takes one spelling of a path.',
+};
 const noDefaultExport = { selector: 'ExportDefaultDeclaration', message: 'Name what a file exports.' };
 
 export default tseslint.config(
@@ -31,6 +37,12 @@ export default tseslint.config(
       'no-restricted-syntax': ['error', noEnvironment, noComposite, noDefaultExport, ...noDefaultDoor],
       eqeqeq: ['error', 'always'],
     },
+  },
+  {
+    // Other apps and routers would take paths in any case, with a trailing slash.
+    files: ['api/**/*.ts'],
+    ignores: ['api/router.ts'],
+    rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths: [noOwnRouter] }] },
   },
   { files: ['config/**/*.ts'], rules: { 'no-restricted-syntax': ['error', noDefaultExport, ...noDefaultDoor] } },
   {

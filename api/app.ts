@@ -1,4 +1,4 @@
-import express, { Router, type Express } from 'express';
+import { json, type Express, type Router } from 'express';
 import { assistantGraphRoutes } from './assistant-graphs.js';
 import { assistantRoutes } from './assistants.js';
 import { authGate } from './auth/gate.js';
@@ -12,6 +12,7 @@ import { InnerServer } from './inner-server.js';
 import { metaRoutes } from './meta.js';
 import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
 import { limitDepth } from './params.js';
+import { createExpress, createRouter } from './router.js';
 import { spellBatch } from './run-batch.js';
 import { runRoutes } from './runs.js';
 import { storeRoutes } from './store.js';
@@ -24,13 +25,13 @@ import { protocolRoutes } from './v2/routes.js';
 /** The HTTP API over its ports; the caller listens, and closes what it gave. */
 export function createApi(deps: ApiDependencies): Express {
   const context = completeContext(deps);
-  const app = bareApp();
+  const app = createExpress();
   app.use(cors(context.http.cors ?? { origins: context.options.corsOrigins }));
   app.use(authentication(context));
   if (context.http.app === undefined) {
     app.use(ownRoutes(context));
   } else {
-    const routes = bareApp();
+    const routes = createExpress();
     const inner = new InnerServer(routes);
     routes.use(ownRoutes(context));
     app.use(customApp(context.http.app, inner, context.options.bodyLimitBytes));
@@ -40,22 +41,15 @@ export function createApi(deps: ApiDependencies): Express {
   return app;
 }
 
-function bareApp(): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  return app;
-}
-
 function ownRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
   const serve = (group: RouteGroup, ...routes: Router[]) => {
     if (!context.http.disabled.includes(group)) routes.forEach((one) => router.use(one));
   };
   serve('meta', metaRoutes(context), openApiRoutes(OPERATIONS, context.info));
   router.use(wrongMethod(OPERATIONS));
   // Browsers send JSON as text/plain to spare a preflight, so the type is not looked at.
-  router.use(express.json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }), limitDepth);
+  router.use(json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }), limitDepth);
   // Before the gate of a project's auth: this is about no record that a project knows.
   if (context.options.testMode) router.use(truncateRoutes(context));
   router.use(spellBatch);

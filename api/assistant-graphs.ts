@@ -1,4 +1,4 @@
-import { Router, type Request } from 'express';
+import type { Request, Router } from 'express';
 import type { Assistant } from '../protocol/index.js';
 import { assistantGraphQuery, assistantSchemasBody, assistantSubgraphsQuery } from '../protocol/schemas/index.js';
 import type { GraphSchemas } from '../steps/ports.js';
@@ -6,11 +6,12 @@ import { callerOf, type ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
 import { findAssistant } from './find.js';
 import { bodyOf } from './params.js';
+import { createRouter } from './router.js';
 import { parse } from './validate.js';
 
 /** The graph behind an assistant: its drawing, its schemas, its subgraphs. */
 export function assistantGraphRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
   const { graphs } = context;
 
   router.get('/assistants/:assistant_id/graph', async (req, res) => {

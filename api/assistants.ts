@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import type { Router } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import { ColloquyError, errorCode } from '../protocol/index.js';
 import {
@@ -18,6 +18,7 @@ import { orNotFound } from './errors.js';
 import { assistantNotFound, findAssistant } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf } from './params.js';
+import { createRouter } from './router.js';
 import { deleteThreadsOf } from './stateless.js';
 import { parse } from './validate.js';
 import { assistantToWire, assistantVersionToWire, select } from './wire.js';
@@ -25,7 +26,7 @@ import { assistantToWire, assistantVersionToWire, select } from './wire.js';
 const DEFAULT_PAGE = 10;
 
 export function assistantRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
   const { assistants } = context;
 
   router.post('/assistants', async (req, res) => {

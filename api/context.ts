@@ -1,11 +1,17 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { DEFAULT_CRON_MIN_INTERVAL_SECONDS, DEFAULT_TENANT, type Caller, type DeriveId } from '../protocol/index.js';
+import {
+  ColloquyError,
+  DEFAULT_CRON_MIN_INTERVAL_SECONDS,
+  DEFAULT_TENANT,
+  type Caller,
+  type DeriveId,
+} from '../protocol/index.js';
 import type { ItemStore } from '../memory/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import type { Schedules } from './schedules.js';
-import { keepSession, sendHeadersOf } from './auth/ask.js';
+import { keepSession } from './auth/ask.js';
 import type { ProjectAuth } from './auth/ports.js';
 import type { Conversations } from './conversations.js';
 import { ANONYMOUS } from './idempotency.js';
@@ -138,22 +144,25 @@ export function authentication(context: ApiContext): RequestHandler {
 /** Finds out who calls, and keeps it beside the response. Errors: `unauthenticated`, what the project throws. */
 export async function identifyCaller(context: ApiContext, req: Request, res: Response): Promise<void> {
   const caller = await context.authenticate(req);
-  res.locals['caller'] = context.auth ? await identify(context.auth, caller, req, res) : caller;
+  callers.set(res.locals, context.auth ? await identify(context.auth, caller, req, res) : caller);
 }
 
-/** Errors of the project's code keep their status; their headers go with the answer. */
 async function identify(auth: ProjectAuth, { tenant }: Caller, req: Request, res: Response): Promise<Caller> {
-  try {
-    const authenticate = () => auth.authenticate(req);
-    const who = await authenticate();
-    keepSession(res, { who, authenticate });
-    return { tenant, principal: { kind: 'user', id: who.user.identity }, onBehalfOf: [] };
-  } catch (error) {
-    sendHeadersOf(res, error);
-    throw error;
-  }
+  const authenticate = () => auth.authenticate(req);
+  const who = await authenticate();
+  keepSession(res, { who, authenticate });
+  return { tenant, principal: { kind: 'user', id: who.user.identity }, onBehalfOf: [] };
 }
 
+/**
+ * By the `locals` of a response, which an inner response shares: a project's Express app may have
+ * a `locals.caller` of its own.
+ */
+const callers = new WeakMap<object, Caller>();
+
+/** Errors: `unauthenticated` where nobody has asked who calls. */
 export function callerOf(res: Response): Caller {
-  return res.locals['caller'] as Caller;
+  const caller = callers.get(res.locals);
+  if (caller === undefined) throw new ColloquyError('unauthenticated', 'Unauthorized');
+  return caller;
 }

@@ -1,4 +1,4 @@
-import { Router, type Request, type Response } from 'express';
+import type { Request, Response, Router } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import {
   ColloquyError,
@@ -35,6 +35,7 @@ import { findUsableAssistant } from './find.js';
 import { assertCheckpoint, findAssistant, findThread } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf, pathId } from './params.js';
+import { createRouter } from './router.js';
 import { buildRequest, runCheckpoint } from './run-request.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
@@ -42,7 +43,7 @@ import { select } from './wire.js';
 const DEFAULT_PAGE = 10;
 
 export function cronRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.post('/runs/crons', async (req, res) => {
     const body = parse(cronCreate, bodyOf(req), 'request body');

@@ -27,16 +27,34 @@ export interface ErrorAnswer {
   status: number;
   message: string;
   retryAfterMs?: number;
+  /** Beside those that every answer has. */
+  headers?: readonly (readonly [name: string, value: string])[];
 }
+
+/** What code of a project may say instead of us. */
+const givenAnswers = new WeakMap<object, ErrorAnswer>();
+
+/** An error whose answer is given. */
+export function errorWithAnswer(answer: ErrorAnswer, cause: unknown): Error {
+  const error = new Error(answer.message, { cause });
+  givenAnswers.set(error, answer);
+  return error;
+}
+
+const INTERNAL: ErrorAnswer = { status: STATUS_OF.internal, message: 'internal error' };
 
 /** The answer to any error that reached the edge. */
 export function answerTo(error: unknown): ErrorAnswer {
+  const given = typeof error === 'object' && error !== null ? givenAnswers.get(error) : undefined;
+  if (given !== undefined) return given;
   const code = errorCode(error);
+  // Its message is for the operator: it may quote what a project's code answered.
+  if (code === 'internal') return INTERNAL;
   if (code !== undefined) {
     const { message, retryAfterMs } = error as ColloquyError;
     return { status: STATUS_OF[code], message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   }
-  return bodyFault(error) ?? { status: 500, message: 'internal error' };
+  return bodyFault(error) ?? INTERNAL;
 }
 
 /** Errors of the body parser carry a type and a status of their own. */
@@ -84,6 +102,14 @@ export function errorHandler(report: (error: unknown, where: string) => void): E
       return;
     }
     if (answer.retryAfterMs !== undefined) res.setHeader('Retry-After', Math.ceil(answer.retryAfterMs / 1000));
+    for (const [name, values] of grouped(answer.headers ?? [])) res.setHeader(name, values);
     res.status(answer.status).type('text/plain').send(answer.message);
   };
+}
+
+/** A header that comes more than once, as `set-cookie` does, is set once with all its values. */
+function grouped(headers: NonNullable<ErrorAnswer['headers']>): Map<string, string[]> {
+  const names = new Set(headers.map(([name]) => name));
+  const valuesOf = (name: string) => headers.filter(([one]) => one === name).map(([, value]) => value);
+  return new Map([...names].map((name) => [name, valuesOf(name)]));
 }

@@ -98,8 +98,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         timeoutMs: UPDATE_TIMEOUT_MS,
       }),
       info: await versions(),
-      report: (error, where) =>
-        logger.error(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+      report: (error, where) => logger.error(`${where}: ${logged(error)}`),
       shutdown: shutdown.signal,
       options: {
         bodyLimitBytes: config.api.bodyLimitBytes,
@@ -196,4 +195,11 @@ async function versions(): Promise<{ version: string; langgraphVersion: string }
   const [ours, theirs] = await Promise.all([own, langgraph].map((file) => readFile(file, 'utf8')));
   const read = (text = '{}') => (JSON.parse(text) as { version: string }).version;
   return { version: read(ours), langgraphVersion: read(theirs) };
+}
+
+/** The stack of an error, and of each that caused it. */
+function logged(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { stack = error.message, cause } = error;
+  return cause === undefined ? stack : `${stack}\n  caused by: ${logged(cause)}`;
 }

@@ -1,8 +1,9 @@
-import { Router } from 'express';
+import type { Router } from 'express';
 import type { ApiContext } from './context.js';
+import { createRouter } from './router.js';
 
 export function metaRoutes({ info }: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.get('/ok', (_req, res) => {
     res.json({ ok: true });

@@ -25,7 +25,7 @@ export function requestFault(
     return { status: 405, message: `Method Not Allowed: ${request.method} is not served here` };
   }
   takeAbsoluteTarget(request);
-  return targetFault(request) ?? hostFault(request, allowedHosts);
+  return targetFault(request) ?? spellingFault(request) ?? hostFault(request, allowedHosts);
 }
 
 function takeAbsoluteTarget(request: IncomingMessage): void {
@@ -40,6 +40,27 @@ function targetFault({ url = '', method }: IncomingMessage): RequestFault | unde
   const isPath = url.startsWith('/') && !url.startsWith('//') && URL.canParse(`http://localhost${url}`);
   if (isPath || (url === '*' && method === 'OPTIONS')) return undefined;
   return { status: 400, message: `the request target is ${shown(url)}; expected a path that begins with one slash` };
+}
+
+/**
+ * Spellings that one reader of a path takes for another path than the next reader does, so that a
+ * guard in front of a route would not see what the route serves. `URL` resolves dot segments and
+ * makes slashes of backslashes; Express leaves both as they are, and decodes escapes in ids. (The
+ * parser of Node.js has refused everything that is not printable ASCII.)
+ */
+const SPELLINGS: readonly (readonly [RegExp, string])[] = [
+  [/\\/, 'a backslash'],
+  [/#/, 'a fragment'],
+  [/\/(?:\.|%2e){1,2}(?=\/|$)/i, 'a dot segment'],
+  // RFC 3986, section 2.3: letters, digits, `-`, `.`, `_` and `~` are never escaped.
+  [/%(?:2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])/i, 'an escaped letter, digit or one of -._~'],
+];
+
+function spellingFault({ url = '' }: IncomingMessage): RequestFault | undefined {
+  const [path = ''] = url.split('?', 1);
+  const what = SPELLINGS.find(([pattern]) => pattern.test(path))?.[1];
+  if (what === undefined) return undefined;
+  return { status: 400, message: `the request target is ${shown(url)}; its path has ${what}` };
 }
 
 function hostFault(

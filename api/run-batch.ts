@@ -1,4 +1,4 @@
-import { Router, type RequestHandler } from 'express';
+import type { RequestHandler, Router } from 'express';
 import type { Caller } from '../protocol/index.js';
 import { runBatch, wireSpelling, type RunBody } from '../protocol/schemas/index.js';
 import { acceptRun, checkOrder, type RunOrder } from './accept-run.js';
@@ -7,6 +7,7 @@ import { callerOf, type ApiContext } from './context.js';
 import { findUsableAssistant } from './find.js';
 import { inChunks } from './in-chunks.js';
 import { bodyOf } from './params.js';
+import { createRouter } from './router.js';
 import { withHeaders } from './run-headers.js';
 import { keyOf, orderWithoutThread } from './run-orders.js';
 import { parse } from './validate.js';
@@ -20,7 +21,7 @@ export const spellBatch: RequestHandler = (req, _res, next) => {
 
 /** Many stateless runs by one request. */
 export function runBatchRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.post('/runs/batch', async (req, res) => {
     const caller = callerOf(res);

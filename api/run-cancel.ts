@@ -1,10 +1,11 @@
-import { Router } from 'express';
+import type { Router } from 'express';
 import { ColloquyError, errorCode, type CancelAction, type Caller, type Run } from '../protocol/index.js';
 import { runCancelMany, runCancelManyQuery, runCancelQuery, type RunCancelMany } from '../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from './context.js';
 import { findRun, findThread, isEnded } from './find.js';
 import { inChunks } from './in-chunks.js';
 import { bodyOf, pathId } from './params.js';
+import { createRouter } from './router.js';
 import { attachKnown, awaitEnd } from './run-stream.js';
 import { parse } from './validate.js';
 
@@ -16,7 +17,7 @@ const PENDING_ENDS_WITHIN_MS = 1_000;
 
 /** Stops runs, one or many. */
 export function runCancelRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.post('/threads/:thread_id/runs/:run_id/cancel', async (req, res) => {
     const query = parse(runCancelQuery, req.query, 'query');

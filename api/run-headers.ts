@@ -1,12 +1,22 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RunBody } from '../protocol/schemas/index.js';
 
-/** Credentials; graphs have no use for them, and what a run is configured with is kept. */
+/**
+ * Headers that hold credentials. Graphs have no use for them, and everybody who may read a run, and
+ * its webhook, sees what it was configured with.
+ */
 const SECRETS = ['x-api-key', 'x-tenant-id', 'x-service-key'];
 
+/** Words in the names of other headers with credentials: `x-auth-token`, `x-amz-security-token`. */
+const SECRET_WORDS = [
+  ...['token', 'secret', 'password', 'credential', 'credentials'],
+  ...['authorization', 'auth', 'apikey'],
+];
+const HAS_SECRET_WORD = new RegExp(`-(?:${SECRET_WORDS.join('|')})(?=-|$)`);
+
 /**
- * The run's body with what graphs find of its request in `config.configurable`, as on LangGraph's server: every header `x-…` but
- * credentials, and `user-agent`. A header wins over the body.
+ * The run's body with what graphs find of its request in `config.configurable`, as on LangGraph's
+ * server: every header `x-…` but credentials, and `user-agent`. A header wins over the body.
  */
 export function withHeaders(body: RunBody, headers: IncomingHttpHeaders): RunBody {
   const shown = Object.entries(headers).filter(([name]) => isShown(name));
@@ -18,5 +28,6 @@ export function withHeaders(body: RunBody, headers: IncomingHttpHeaders): RunBod
 }
 
 function isShown(name: string): boolean {
-  return name === 'user-agent' || (name.startsWith('x-') && !SECRETS.includes(name));
+  if (name === 'user-agent') return true;
+  return name.startsWith('x-') && !SECRETS.includes(name) && !HAS_SECRET_WORD.test(name) && !name.endsWith('-key');
 }

@@ -1,4 +1,4 @@
-import { Router, type Request, type Response } from 'express';
+import type { Request, Response, Router } from 'express';
 import { ColloquyError, errorCode, type Caller, type Run } from '../protocol/index.js';
 import {
   createStreamQuery,
@@ -17,6 +17,7 @@ import { orNotFound } from './errors.js';
 import { findRun, findThread, isEnded, threadNotFound } from './find.js';
 import { answerSlowly } from './keep-alive.js';
 import { pathId } from './params.js';
+import { createRouter } from './router.js';
 import { runBatchRoutes } from './run-batch.js';
 import { runCancelRoutes } from './run-cancel.js';
 import { statelessOrder, threadOrder, type OrderReader } from './run-orders.js';
@@ -25,7 +26,7 @@ import { parse } from './validate.js';
 import { runToWire, select } from './wire.js';
 
 export function runRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.post('/threads/:thread_id/runs', create(context, threadOrder(threadRunInBackground)));
   router.post('/threads/:thread_id/runs/wait', createAndWait(context, threadOrder(threadRun)));

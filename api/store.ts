@@ -1,10 +1,11 @@
-import { Router } from 'express';
+import type { Router } from 'express';
 import type { SearchItem } from '@langchain/langgraph-checkpoint';
 import { ColloquyError } from '../protocol/index.js';
 import { itemDelete, itemGetQuery, itemPut, itemSearch, namespaceList } from '../protocol/schemas/index.js';
 import { itemTest } from './auth/store-rules.js';
 import { callerOf, type ApiContext } from './context.js';
 import { bodyOf } from './params.js';
+import { createRouter } from './router.js';
 import { parse } from './validate.js';
 
 const DEFAULT_ITEMS = 10;
@@ -13,7 +14,7 @@ const SCAN_PAGE = 1_000;
 const MAX_SCANNED = 10_000;
 
 export function storeRoutes({ items }: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.put('/store/items', async (req, res) => {
     const { namespace, key, value, index, ttl } = parse(itemPut, bodyOf(req), 'request body');

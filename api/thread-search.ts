@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import type { Router } from 'express';
 import type { z } from 'zod';
 import { ColloquyError, type Caller, type Thread } from '../protocol/index.js';
 import { threadCount, threadSearch } from '../protocol/schemas/index.js';
@@ -7,6 +7,7 @@ import { requiredOf } from './auth/required.js';
 import { callerOf, type ApiContext } from './context.js';
 import { setPagination } from './pagination.js';
 import { bodyOf } from './params.js';
+import { createRouter } from './router.js';
 import { contains, valuesOfAll } from './thread-values.js';
 import { parse } from './validate.js';
 import { select, threadToWire } from './wire.js';
@@ -25,7 +26,7 @@ interface Found {
 }
 
 export function threadSearchRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.post('/threads/search', async (req, res) => {
     const body = parse(threadSearch, bodyOf(req), 'request body');

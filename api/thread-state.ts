@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import type { Router } from 'express';
 import type { Caller, CheckpointRef } from '../protocol/index.js';
 import {
   historyBody,
@@ -14,6 +14,7 @@ import { callerOf, type ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
 import { assertCheckpoint, findThread, threadNotFound } from './find.js';
 import { bodyOf, pathId } from './params.js';
+import { createRouter } from './router.js';
 import { bodyCheckpoint, checkpointRef } from './run-request.js';
 import { idleGraph, tellEdit } from './thread-edits.js';
 import { graphOf } from './thread-values.js';
@@ -23,7 +24,7 @@ import { select } from './wire.js';
 const DEFAULT_HISTORY = 10;
 
 export function threadStateRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.get('/threads/:thread_id/state', async (req, res) => {
     const query = parse(stateQuery, req.query, 'query');

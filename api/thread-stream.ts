@@ -1,4 +1,4 @@
-import { Router, type Request, type Response } from 'express';
+import type { Request, Response, Router } from 'express';
 import { errorCode, firstOf, type Caller } from '../protocol/index.js';
 import { threadLastEventId, threadStreamQuery } from '../protocol/schemas/index.js';
 import { accessOf } from './auth/access.js';
@@ -6,13 +6,14 @@ import { watchAccess } from './auth/stream-access.js';
 import { callerOf, type ApiContext } from './context.js';
 import { findThread } from './find.js';
 import { pathId } from './params.js';
+import { createRouter } from './router.js';
 import { openEventStream, writeEvents } from './sse.js';
 import { threadEvents, type ThreadStreamMode } from './thread-events.js';
 import { parse } from './validate.js';
 
 /** The stream of a whole thread: every run of it, those to come too. It ends with its client, or with the thread. */
 export function threadStreamRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.get('/threads/:thread_id/stream', async (req, res) => {
     const threadId = pathId(req, 'thread_id');

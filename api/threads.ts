@@ -1,4 +1,4 @@
-import { Router, type Response } from 'express';
+import type { Response, Router } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import type { z } from 'zod';
 import { ColloquyError, errorCode, type Caller, type Thread } from '../protocol/index.js';
@@ -10,6 +10,7 @@ import { callerOf, type ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
 import { findThread, threadNotFound } from './find.js';
 import { bodyOf, pathId } from './params.js';
+import { createRouter } from './router.js';
 import { deleteThread } from './stateless.js';
 import { applySupersteps, settle } from './thread-edits.js';
 import { graphOf, valuesOf } from './thread-values.js';
@@ -19,7 +20,7 @@ import { threadToWire, ttlToWire } from './wire.js';
 type TtlBody = z.infer<typeof threadPatch>['ttl'];
 
 export function threadRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
   const { threads } = context;
 
   router.post('/threads', async (req, res) => {

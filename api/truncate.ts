@@ -1,8 +1,9 @@
-import { Router } from 'express';
+import type { Router } from 'express';
 import type { Caller } from '../protocol/index.js';
 import { truncateBody } from '../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from './context.js';
 import { bodyOf } from './params.js';
+import { createRouter } from './router.js';
 import { deleteThread } from './stateless.js';
 import { parse } from './validate.js';
 
@@ -13,7 +14,7 @@ const PAGE = 100;
  * and its state here, so that any of the three takes the threads away, and ends their conversations.
  */
 export function truncateRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.post('/internal/truncate', async (req, res) => {
     const body = parse(truncateBody, bodyOf(req), 'request body');

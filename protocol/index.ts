@@ -19,6 +19,7 @@ export type {
   RunStatus,
   StreamMode,
 } from './run.js';
+export { publicConfigurable } from './public-config.js';
 export { runToWire } from './run-wire.js';
 export { STATELESS_METADATA, THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
 export type {

@@ -1,3 +1,4 @@
+import { publicConfigurable } from './public-config.js';
 import type { Run } from './run.js';
 
 /** A run as LangGraph's clients and webhooks read it: snake case, ISO 8601. */
@@ -14,7 +15,7 @@ export function runToWire(run: Run): Record<string, unknown> {
     kwargs: {
       input: request.input ?? null,
       command: request.command ?? null,
-      config: request.config,
+      config: publicConfig(request.config),
       context: request.context ?? null,
       stream_mode: request.streamModes,
       stream_subgraphs: request.streamSubgraphs,
@@ -27,4 +28,9 @@ export function runToWire(run: Run): Record<string, unknown> {
     error: run.error ?? null,
     ...(run.cancelReason !== undefined && { cancel_reason: run.cancelReason }),
   };
+}
+
+function publicConfig(config: Run['request']['config']): Run['request']['config'] {
+  const { configurable } = config;
+  return configurable === undefined ? config : { ...config, configurable: publicConfigurable(configurable) };
 }

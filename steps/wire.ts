@@ -1,5 +1,6 @@
 /** How values of a graph look on the wire: JSON, messages as flat objects with a `type`, LangGraph's camel-case configs as checkpoints. */
 import { randomUUID } from 'node:crypto';
+import { publicConfigurable } from '../protocol/index.js';
 import type { NewEvent } from '../streams/index.js';
 
 type Json = Record<string, unknown>;
@@ -109,7 +110,9 @@ export function checkpointPayload(payload: Json): Json {
 function publicConfig(config: unknown, recursionLimit: number): unknown {
   if (typeof config !== 'object' || config === null || !('configurable' in config)) return config;
   const { callbacks: _callbacks, configurable, ...rest } = config as Json;
-  const shown = Object.entries((configurable ?? {}) as Json).filter(([key]) => !key.startsWith('__'));
+  const shown = Object.entries(publicConfigurable((configurable ?? {}) as Json)).filter(
+    ([key]) => !key.startsWith('__'),
+  );
   const limit = 'recursion_limit' in rest ? { recursion_limit: recursionLimit } : {};
   return { ...rest, ...limit, configurable: Object.fromEntries(shown) };
 }

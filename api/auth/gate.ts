@@ -1,9 +1,10 @@
-import { Router, type Request, type RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { ColloquyError, errorCode, type Caller } from '../../protocol/index.js';
 import { anyWithMetadata } from '../../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from '../context.js';
 import { cronNotFound } from '../cron-changes.js';
 import { assistantNotFound, threadNotFound } from '../find.js';
+import { createRouter } from '../router.js';
 import { parse } from '../validate.js';
 import { ProjectAccess, hasAccess, keepAccess, type Access } from './access.js';
 import { ask, sessionOf } from './ask.js';
@@ -21,7 +22,7 @@ type Body = Record<string, unknown>;
  * not found, what is made is made to match, what matches goes on to match. A route without a rule is closed to everybody.
  */
 export function authGate(context: ApiContext, auth: ProjectAuth): RequestHandler {
-  const router = Router();
+  const router = createRouter();
   for (const rule of RULES) router[rule.method](rule.path, enforce(context, auth, rule));
   addStoreRules(router, context, auth);
   router.use((req, _res, next) => {

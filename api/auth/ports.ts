@@ -11,11 +11,12 @@ export type AuthFilters = Record<string, unknown>;
 
 /** A project's own authentication and authorization (`Auth` of LangGraph's SDK). */
 export interface ProjectAuth {
-  /** Errors: `unauthenticated`, or what the project throws, with its status and headers. */
+  /** Errors: `unauthenticated`, one with the answer that the project chose, `internal`. */
   authenticate(request: IncomingMessage): Promise<AuthUser>;
   /**
    * Asks the handler of an event, the most specific one. It may change `value`, which is then what happens.
-   * Answers the filters that the resource must match. Errors: `forbidden`, or what the project throws.
+   * Answers the filters that the resource must match. Errors: `forbidden`, one with the answer
+   * that the project chose, `internal`.
    */
   authorize(who: AuthUser, event: string, value: Record<string, unknown>): Promise<AuthFilters | undefined>;
 }

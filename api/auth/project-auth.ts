@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ColloquyError } from '../../protocol/index.js';
 import { toWebRequest } from '../web-bridge.js';
+import { callHandler } from './handler-error.js';
 import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
 
 /** What an `Auth` of any copy of the SDK keeps its handlers in. */
@@ -32,7 +33,8 @@ export function createProjectAuth(exported: unknown, { acceptStudio }: { acceptS
   return {
     async authenticate(request) {
       if (acceptStudio && request.headers['x-auth-scheme'] === STUDIO_SCHEME) return STUDIO_USER;
-      return toUser(await authenticate(withoutBody(request)));
+      const web = withoutBody(request);
+      return toUser(await callHandler('authenticate', () => authenticate(web)));
     },
     async authorize(who, event, value) {
       const [resource = '', action = ''] = event.split(':');
@@ -40,7 +42,8 @@ export function createProjectAuth(exported: unknown, { acceptStudio }: { acceptS
       const handler = key === undefined ? undefined : callbacks[key];
       if (handler === undefined) return undefined;
       const { user, scopes } = who;
-      return toFilters(event, await handler({ event, resource, action, value, user, permissions: scopes }));
+      const request = { event, resource, action, value, user, permissions: scopes };
+      return toFilters(event, await callHandler(event, () => handler(request)));
     },
   };
 }

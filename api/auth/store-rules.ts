@@ -64,7 +64,7 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
       // A field of the client's own that is called `namespace` is for the route to refuse.
       const refused = unknown === undefined ? {} : { namespace: unknown };
       req.body = { ...changed, ...(!isAbsent && { [field]: namespace }), ...refused };
-      res.locals['itemFilters'] = filters;
+      if (filters !== undefined) itemFilters.set(res.locals, filters);
       next('router');
     });
   }
@@ -96,9 +96,12 @@ async function hides(
   return item !== null && !matches(place, item.value, filters);
 }
 
+/** By the `locals` of a response: an Express app of a project may have a `locals.itemFilters`. */
+const itemFilters = new WeakMap<object, AuthFilters>();
+
 /** Whether the filters that hold for this request let an item, or a namespace without one, be seen. */
 export function itemTest(res: Response): ((place: Partial<Place>, value?: unknown) => boolean) | undefined {
-  const filters = res.locals['itemFilters'] as AuthFilters | undefined;
+  const filters = itemFilters.get(res.locals);
   return filters && ((place, value) => matches(place, value, filters));
 }
 

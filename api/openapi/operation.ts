@@ -24,7 +24,7 @@ export interface Operation {
 
 /** Why a request is refused, by status; bodies are plain text that names the field or thing and its value. */
 export const REFUSALS: Readonly<Record<number, string>> = {
-  400: 'The body is not JSON.',
+  400: 'The body is not JSON, or the path has another spelling: escapes of letters, dot segments.',
   401: 'Nobody knows who calls.',
   403: 'The caller may not do this.',
   404: 'There is no such thing.',
@@ -39,7 +39,8 @@ export const REFUSALS: Readonly<Record<number, string>> = {
 export function refusalsOf({ path, body, query, headers, refusals = [] }: Operation): number[] {
   const checked = body !== undefined || query !== undefined || headers !== undefined || path.includes(':');
   return [
-    ...(body === undefined ? [] : [400, 413]),
+    ...(body !== undefined || path.includes(':') ? [400] : []),
+    ...(body === undefined ? [] : [413]),
     401,
     403,
     ...(path.includes(':') ? [404] : []),

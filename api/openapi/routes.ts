@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Router, type RequestHandler } from 'express';
+import type { RequestHandler, Router } from 'express';
 import { describeApi } from './document.js';
 import type { Operation } from './operation.js';
+import { createRouter } from '../router.js';
 
 /** The page's one script: made by the build, beside this file there, and in `dist/` as seen from the sources. */
 const SCRIPT = ['./rapidoc-min.js', '../../dist/api/openapi/rapidoc-min.js']
@@ -11,7 +12,7 @@ const SCRIPT = ['./rapidoc-min.js', '../../dist/api/openapi/rapidoc-min.js']
 
 /** The API's description, and a page that shows it. */
 export function openApiRoutes(operations: readonly Operation[], info: { version: string }): Router {
-  const router = Router();
+  const router = createRouter();
   const document = describeApi(operations, info);
 
   router.get('/openapi.json', (_req, res) => {
@@ -51,7 +52,7 @@ const PAGE = `<!doctype html>
 export function methodsOf(operations: readonly Operation[]): (path: string) => string[] | undefined {
   const paths = [...new Set(operations.map(({ path }) => path))].sort((a, b) => namesIn(a) - namesIn(b));
   const patterns = paths.map((path) => ({
-    pattern: new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}/?$`),
+    pattern: new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`),
     methods: operations.filter((one) => one.path === path).map(({ method }) => method.toUpperCase()),
   }));
   return (path) => patterns.find(({ pattern }) => pattern.test(path))?.methods;

@@ -1,4 +1,4 @@
-import { Router, type Request, type Response } from 'express';
+import type { Request, Response, Router } from 'express';
 import { firstOf } from '../../protocol/index.js';
 import { eventStreamRequest, idempotencyKey, lastProtocolEventId } from '../../protocol/schemas/index.js';
 import { accessOf } from '../auth/access.js';
@@ -6,6 +6,7 @@ import { watchAccess } from '../auth/stream-access.js';
 import { callerOf, type ApiContext } from '../context.js';
 import type { ClientEvent } from '../event-stream.js';
 import { bodyOf, pathId } from '../params.js';
+import { createRouter } from '../router.js';
 import { openEventStream, writeEvents } from '../sse.js';
 import { parse } from '../validate.js';
 import { channelFilter } from './channels.js';
@@ -15,7 +16,7 @@ import { threadEvents } from './thread-events.js';
 
 /** Protocol v2 over HTTP: commands, and event streams that stay open over runs. */
 export function protocolRoutes(context: ApiContext): Router {
-  const router = Router();
+  const router = createRouter();
 
   router.post('/threads/:thread_id/commands', async (req, res) => {
     const key = req.headers['idempotency-key'];

@@ -17,7 +17,7 @@ import { parse, parseJson } from '../validate.js';
 import { errorResponse, followCommand, readCommand, type CommandResponse } from './commands.js';
 import { Subscriptions } from './subscriptions.js';
 
-const PATH = /^\/threads\/([^/?]+)\/stream\/events\/?(?:\?|$)/;
+const PATH = /^\/threads\/([^/?]+)\/stream\/events(?:\?|$)/;
 /** Close codes: LangGraph's SDK reads 4000 + the HTTP status that a request would have got; after 1012 it comes back. */
 const STATUS_BASE = 4_000;
 const SERVICE_RESTART = 1012;

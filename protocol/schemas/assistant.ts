@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { jsonObject, limit, offset, queryBoolean, sortOrder, uuid } from './common.js';
+import { jsonObject, metadata, limit, offset, queryBoolean, sortOrder, uuid } from './common.js';
 import { config } from './config.js';
 import { MAX_SEARCHED_NAME, MAX_TEXT, name, text } from './text.js';
 
 const given = {
   config: config.nullish(),
   context: z.unknown().optional(),
-  metadata: jsonObject.nullish(),
+  metadata: metadata.nullish(),
   name: name.nullish(),
   description: text(MAX_TEXT).nullish(),
 };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { OVERLAP_POLICIES } from '../cron.js';
 import { isTimezone, readCronExpression } from '../cron-expression.js';
-import { jsonObject, limit, offset, servedAs, sortOrder, uuid } from './common.js';
+import { jsonObject, metadata, limit, offset, servedAs, sortOrder, uuid } from './common.js';
 import { threadRunInBackground } from './run.js';
 import { name, names, text } from './text.js';
 
@@ -62,7 +62,7 @@ export const cronCreate = payload.extend({
   end_time: moment.nullish(),
   enabled: z.boolean().nullish(),
   on_run_completed: onRunCompleted.nullish(),
-  metadata: jsonObject.nullish(),
+  metadata: metadata.nullish(),
   schedule_options: scheduleOptions.nullish(),
 });
 
@@ -76,7 +76,7 @@ export const cronPatch = payload.extend({
   end_time: moment.nullish(),
   enabled: z.boolean().optional(),
   on_run_completed: onRunCompleted.optional(),
-  metadata: jsonObject.nullish(),
+  metadata: metadata.nullish(),
   schedule_options: scheduleOptions.nullish(),
 });
 

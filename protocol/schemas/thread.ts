@@ -5,6 +5,7 @@ import {
   checkpointRef,
   fieldNames,
   jsonObject,
+  metadata,
   limit,
   MAX_PAGE,
   offset,
@@ -41,13 +42,13 @@ const superstep = z.strictObject({
 
 export const threadCreate = z.strictObject({
   thread_id: uuid.nullish(),
-  metadata: jsonObject.nullish(),
+  metadata: metadata.nullish(),
   if_exists: z.enum(['raise', 'do_nothing']).nullish(),
   supersteps: z.array(superstep).nullish(),
   ttl: ttl.nullish(),
 });
 
-export const threadPatch = z.strictObject({ metadata: jsonObject.nullish(), ttl: ttl.nullish() });
+export const threadPatch = z.strictObject({ metadata: metadata.nullish(), ttl: ttl.nullish() });
 
 export const threadGetQuery = z.strictObject({ include: queryList.pipe(z.array(z.enum(['ttl']))).optional() });
 
@@ -135,7 +136,7 @@ export const stateUpdate = z.strictObject({
   checkpoint_id: checkpointId.nullish(),
 });
 
-export const statePatch = z.strictObject({ metadata: jsonObject.nullish() });
+export const statePatch = z.strictObject({ metadata: metadata.nullish() });
 
 /** `before`: a checkpoint id, a checkpoint, or a config that holds one. */
 const before = z.union([uuid, checkpointRef, z.object({ configurable: checkpointRef })]);

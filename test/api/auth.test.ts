@@ -76,6 +76,18 @@ describe('who calls', () => {
   }, 60_000);
 });
 
+it('is shown in runs by identity alone', async () => {
+  const { thread_id: id } = await ada.threads.create();
+  await as('ada secret-permission').runs.wait(id, 'whoami', { input: { text: 'hi' } });
+  const [run] = await admin.runs.list(id);
+  const { kwargs } = run as unknown as { kwargs: { config: { configurable: object } } };
+  expect(kwargs.config.configurable).toMatchObject({
+    langgraph_auth_user: { identity: 'ada' },
+    langgraph_auth_user_id: 'ada',
+  });
+  expect(JSON.stringify([run, await admin.runs.get(id, run?.run_id ?? '')])).not.toMatch(/secret|team of/);
+});
+
 describe('threads', () => {
   it('are copied by whoever may read them and make others, and are theirs then', async () => {
     const { thread_id } = await ada.threads.create({ metadata: { topic: 'x' } });

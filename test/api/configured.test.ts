@@ -3,6 +3,13 @@ import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { House } from '../support/house.js';
 
+/** Names that say that a header holds a credential. */
+const SECRET_HEADERS = [
+  ...['x-auth-token', 'x-amz-security-token', 'x-token', 'x-csrf-token', 'x-client-secret', 'x-secret-id'],
+  ...['x-password', 'x-credential', 'x-amz-credentials', 'x-authorization', 'x-forwarded-authorization'],
+  ...['x-auth', 'x-auth-scheme', 'x-apikey', 'x-goog-apikey', 'x-functions-key', 'x-my-key'],
+];
+
 describe('what a graph is configured with', () => {
   const house = new House(resolve('test/fixtures/projects/shaped/langgraph.json'));
   let url: string;
@@ -26,10 +33,12 @@ describe('what a graph is configured with', () => {
   it('has the headers of its request, credentials left out', async () => {
     const headers = {
       'x-user': 'ada',
+      'x-author': 'bob',
       'x-Colour': 'red',
       'x-api-key': 'secret',
       'x-tenant-id': 'secret',
       'x-service-key': 'secret',
+      ...Object.fromEntries(SECRET_HEADERS.map((name) => [name, 'secret'])),
       authorization: 'secret',
       'user-agent': 'probe',
     };
@@ -45,7 +54,7 @@ describe('what a graph is configured with', () => {
     );
     for (const answer of answers) {
       expect(answer).toMatchObject({
-        configurable: { 'x-user': 'ada', 'x-colour': 'red', 'user-agent': 'probe', size: 'big' },
+        configurable: { 'x-user': 'ada', 'x-author': 'bob', 'x-colour': 'red', 'user-agent': 'probe', size: 'big' },
       });
       expect(JSON.stringify(answer)).not.toContain('secret');
     }

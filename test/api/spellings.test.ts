@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync, readdirSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import express from 'express';
+import { Hono } from 'hono';
+import { OPERATIONS } from '../../api/openapi/index.js';
+import { ApiFixture } from '../support/api-server.js';
+import { exchange, upgradeOf } from '../support/raw-http.js';
+
+const ID = '00000000-0000-4000-8000-000000000001';
+const REFUSED = 403;
+/** Statuses of a path that is none of ours. */
+const NOT_SERVED = [400, 404, 405];
+
+const exactOf = (path: string) => path.replace(/:\w+/g, ID);
+
+/** The other spellings of a path that some server or library takes for it. */
+function spellingsOf(path: string): string[] {
+  const exact = exactOf(path);
+  const letter = path.search(/[a-z]/);
+  const escaped = `%${exact.charCodeAt(letter).toString(16)}`;
+  const last = exact.lastIndexOf('/');
+  return [
+    ...[exact.toUpperCase(), exact.slice(0, letter) + exact.charAt(letter).toUpperCase() + exact.slice(letter + 1)],
+    ...[`${exact}/`, `${exact}//`, `${exact.slice(0, last)}/${exact.slice(last)}`],
+    exact.slice(0, letter) + escaped + exact.slice(letter + 1),
+    exact.replace(ID, ID.replace('4', '%34')).replace('/', '/%2e/'),
+    ...[`${exact};`, `${exact};a=b`, `${exact}%3b`, `${exact}%3Fa=b`, `${exact}%23`],
+    ...[`/.${exact}`, `/x/..${exact}`, `/x/%2E%2e${exact}`, `${exact}/.`, `${exact}/x/..`, `${exact}/%2e`],
+    ...[`/\\${exact}`, exact.replaceAll('/', '\\'), `${exact}\\`, `/x\\..${exact}`],
+    ...[`${exact}%20`, `${exact}%00`, `${exact}%09`, `${exact}\u00a0`, `${exact}#x`, `${exact}%2f`, `${exact}%`],
+  ].filter((one) => one !== exact);
+}
+
+/** Sends a path as it is; `fetch` would write it anew. */
+function send(url: string, method: string, path: string): Promise<number> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ hostname, port, method, path: '/' }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    // Node.js refuses to send some of these paths, which other clients do send.
+    (outgoing as unknown as { path: string }).path = path;
+    outgoing.on('error', reject);
+    outgoing.end(['GET', 'DELETE'].includes(method) ? undefined : '{}');
+  });
+}
+
+/** A project's app of each kind, which refuses every path of ours, spelled as we spell it. */
+const refused = new Set(OPERATIONS.map(({ path }) => exactOf(path)));
+const APPS = {
+  Hono: new Hono().use('*', async (c, next) => (refused.has(new URL(c.req.url).pathname) ? c.text('', 403) : next())),
+  Express: express().use((req, res, next) => void (refused.has(req.path) ? res.status(REFUSED).end() : next())),
+  fetch: {
+    fetch: (request: Request) =>
+      new Response('', { status: refused.has(new URL(request.url).pathname) ? REFUSED : 404 }),
+  },
+};
+
+const fixture = await ApiFixture.start('spellings');
+afterAll(() => fixture.stop());
+
+describe.each(Object.entries(APPS))('behind an app of the kind %s', (_kind, app) => {
+  let url: string;
+  beforeAll(async () => {
+    url = await fixture.listen({}, { http: { app, disabled: [] } });
+  });
+
+  it('a path of ours is asked of the app', async () => {
+    for (const { method, path } of OPERATIONS) {
+      expect([path, await send(url, method.toUpperCase(), exactOf(path))]).toEqual([path, REFUSED]);
+    }
+  });
+
+  it('no other spelling of a path is served past the app', async () => {
+    const passed: string[] = [];
+    for (const { method, path } of OPERATIONS) {
+      const name = method.toUpperCase();
+      const sent = spellingsOf(path).map(async (spelling) => {
+        const status = await send(url, name, spelling);
+        // At the end of a path it may be another id, which is none.
+        const answers = [...NOT_SERVED, REFUSED, ...(path.endsWith('_id') ? [422] : [])];
+        if (!answers.includes(status)) passed.push(`${status} ${name} ${JSON.stringify(spelling)}`);
+      });
+      await Promise.all(sent);
+    }
+    expect(passed).toEqual([]);
+  }, 180_000);
+
+  it('no other spelling of the path of a WebSocket is taken past the app', async () => {
+    const path = '/threads/:thread_id/stream/events';
+    const answers = spellingsOf(path).map(async (spelling) => {
+      const { statuses, text } = await exchange(url, upgradeOf(spelling), { closeAfterMs: 1_000 });
+      return [spelling, statuses[0] === 101 && !text.includes(String(REFUSED)) ? text : 'refused'];
+    });
+    for (const [spelling, outcome] of await Promise.all(answers))
+      expect([spelling, outcome]).toEqual([spelling, 'refused']);
+  });
+});
+
+describe('without an app', () => {
+  it.each([
+    '/Threads/search',
+    '/THREADS/search',
+    '/threads/search/',
+    '/runs/batch/',
+    '/runs/WAIT',
+    '/Store/namespaces',
+  ])('%s is not served', async (path) => {
+    const url = await fixture.listen();
+    expect([404, 405]).toContain(await send(url, 'POST', path));
+  });
+
+  it.each([
+    ['/%74hreads/search', 'an escaped letter'],
+    ['/threads/./search', 'a dot segment'],
+    ['/threads\\search', 'a backslash'],
+    ['/threads/search#x', 'a fragment'],
+  ])('%s is refused with the reason', async (path, reason) => {
+    const url = await fixture.listen();
+    const line = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
+    const { statuses, text } = await exchange(url, Buffer.from(line, 'latin1'));
+    expect([statuses, text]).toEqual([[400], expect.stringContaining(reason)]);
+  });
+
+  it('ids and names keep the escapes that they need', async () => {
+    const url = await fixture.listen();
+    expect(await send(url, 'GET', '/assistants/a%20b%2Fc')).toBe(404);
+    expect(await send(url, 'GET', '/assistants/e%63ho')).toBe(400);
+    expect(await send(url, 'GET', '/assistants/echo?x=%41#y')).not.toBe(400);
+  });
+});
+
+it('apps and routers are made in one file alone', () => {
+  const files = readdirSync('api', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const making = files.filter((name) => /\b(Router|express)\(/.test(readFileSync(join('api', name), 'utf8')));
+  expect(making).toEqual(['router.ts']);
+});

@@ -1,0 +1,29 @@
+import { describe, expect, it } from '@jest/globals';
+import { runToWire, type Run } from '../../protocol/index.js';
+import { debugCheckpointPayload } from '../../steps/wire.js';
+
+const configurable = {
+  colour: 'red',
+  langgraph_auth_user: { identity: 'ada', token: 'secret', permissions: ['secret'] },
+  langgraph_auth_user_id: 'ada',
+  langgraph_auth_permissions: ['secret'],
+};
+const shown = { colour: 'red', langgraph_auth_user: { identity: 'ada' }, langgraph_auth_user_id: 'ada' };
+
+describe('what authenticate answered', () => {
+  it('is shown of a run as the identity alone, and stays whole in its record', () => {
+    const at = new Date(0);
+    const request = { config: { tags: ['t'], configurable }, streamModes: [], streamSubgraphs: false };
+    const run = { createdAt: at, updatedAt: at, metadata: {}, request } as unknown as Run;
+    expect(runToWire(run)['kwargs']).toMatchObject({ config: { tags: ['t'], configurable: shown } });
+    expect(JSON.stringify(runToWire(run))).not.toContain('secret');
+    expect(JSON.stringify(run)).toContain('secret');
+  });
+
+  it('is shown by debug events of checkpoints as the identity alone', () => {
+    const config = { configurable: { ...configurable, thread_id: 't' } };
+    const payload = debugCheckpointPayload({ config, parentConfig: config, tasks: [] }, 25);
+    expect(payload).toMatchObject({ config: { configurable: shown }, parent_config: { configurable: shown } });
+    expect(JSON.stringify(payload)).not.toContain('secret');
+  });
+});
