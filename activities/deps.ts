@@ -1,7 +1,7 @@
 import type { BaseStore } from '@langchain/langgraph-checkpoint';
 import type { Db, MongoClient } from 'mongodb';
 import type { DeliveryStore, Egress } from '../egress/index.js';
-import type { Caller, Cron, DeriveId } from '../protocol/index.js';
+import type { Caller, Cron, CronFilters, DeriveId } from '../protocol/index.js';
 import type { GraphSource } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, StateCache, ThreadStore } from '../threads/index.js';
@@ -45,6 +45,8 @@ export interface ScheduledRun {
   stateless: boolean;
   /** What a client would have sent. */
   body: Record<string, unknown>;
+  /** The thread and the assistant are held to them; absent: to nothing. */
+  filters?: CronFilters;
 }
 
 /** The way that the API takes runs in, for runs that come by themselves. */

@@ -12,6 +12,8 @@ import { workerCaller, type ActivityDependencies, type ScheduledRun } from './de
 
 /** The conversation's own words for "not now": the firing is skipped, as a request would be refused. */
 const SKIPPED = ['conflict', 'queue_full', 'thread_closed'];
+/** What an attempt may hear whose run is there already. */
+const TAKEN: readonly (string | undefined)[] = ['conflict', 'not_found'];
 /** Worth another attempt. */
 const PASSING = [undefined, 'unavailable', 'internal'];
 
@@ -39,8 +41,8 @@ export function createCronActivities({
     } catch (error) {
       const code = errorCode(error);
       if (PASSING.includes(code)) throw error;
-      // An attempt before this one took it, and the cron was changed in between.
-      if (code === 'conflict' && (await statusOf(order.caller, order)) !== 'gone') return placeOf(order);
+      // An attempt before this one took it; then the cron was changed, or its thread given away.
+      if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return placeOf(order);
       const { message } = error as Error;
       if (SKIPPED.includes(code as string)) return { refused: message };
       throw ApplicationFailure.create({ message, type: code as string, nonRetryable: true, cause: error as Error });
@@ -97,6 +99,7 @@ function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId):
     runId,
     key: `cron/${cronId}/${scheduledAt}`,
     stateless,
+    ...(cron.filters && { filters: cron.filters }),
     body: {
       ...cron.payload,
       assistant_id: cron.assistantId,

@@ -1,6 +1,6 @@
 import type { Router } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import { ColloquyError, errorCode } from '../protocol/index.js';
+import { ColloquyError, errorCode, type Assistant } from '../protocol/index.js';
 import {
   assistantCount,
   assistantCreate,
@@ -11,6 +11,7 @@ import {
   assistantVersions,
 } from '../protocol/schemas/index.js';
 import type { AssistantPatch, AssistantQuery, NewAssistant } from '../threads/index.js';
+import { viewerOf, type Viewer } from './auth/access.js';
 import { requiredOf } from './auth/required.js';
 import { callerOf, type ApiContext } from './context.js';
 import { deleteCronsOf } from './cron-changes.js';
@@ -42,12 +43,7 @@ export function assistantRoutes(context: ApiContext): Router {
       metadata: body.metadata ?? {},
       ifExists: body.if_exists ?? 'raise',
     };
-    try {
-      res.json(assistantToWire(await assistants.createAssistant(callerOf(res), assistant)));
-    } catch (error) {
-      if (errorCode(error) !== 'already_exists') throw error;
-      throw new ColloquyError('already_exists', `Assistant already exists: ${assistantId}`, { cause: error });
-    }
+    res.json(assistantToWire(await createAssistant(context, viewerOf(context, res), assistant)));
   });
 
   router.post('/assistants/search', async (req, res) => {
@@ -83,9 +79,10 @@ export function assistantRoutes(context: ApiContext): Router {
 
   router.delete('/assistants/:assistant_id', async (req, res) => {
     const { delete_threads: withThreads } = parse(assistantDeleteQuery, req.query, 'query');
-    const { assistantId } = await findAssistant(context, callerOf(res), req.params.assistant_id);
+    const { assistantId, isSystem } = await findAssistant(context, callerOf(res), req.params.assistant_id);
+    // A graph's own goes back to its first version, and everybody's crons of it go on. Of another one they could fire nothing.
     // It goes last: where this stops half-way, deleting again goes on.
-    await deleteCronsOf(context, callerOf(res), { assistantId });
+    if (!isSystem) await deleteCronsOf(context, callerOf(res), { assistantId });
     if (withThreads) await deleteThreadsOf(context, callerOf(res), assistantId, requiredOf(res));
     await orNotFound(assistants.deleteAssistant(callerOf(res), assistantId), assistantNotFound(assistantId));
     res.json([assistantId]);
@@ -108,6 +105,39 @@ export function assistantRoutes(context: ApiContext): Router {
   });
 
   return router;
+}
+
+/** With `do_nothing` only an assistant that the caller may see is answered: somebody else may have made it a moment ago. */
+async function createAssistant(
+  context: ApiContext,
+  { caller, access }: Viewer,
+  { ifExists, ...assistant }: NewAssistant,
+): Promise<Assistant> {
+  const { assistantId } = assistant;
+  try {
+    return await context.assistants.createAssistant(caller, { ...assistant, ifExists: 'raise' });
+  } catch (error) {
+    if (errorCode(error) !== 'already_exists') throw error;
+    const found =
+      ifExists === 'do_nothing' ? await visibleAssistant(context, { caller, access }, assistantId) : undefined;
+    if (found !== undefined) return found;
+    throw new ColloquyError('already_exists', `Assistant already exists: ${assistantId}`, { cause: error });
+  }
+}
+
+async function visibleAssistant(
+  context: ApiContext,
+  { caller, access }: Viewer,
+  assistantId: string,
+): Promise<Assistant | undefined> {
+  try {
+    const found = await context.assistants.getAssistant(caller, assistantId);
+    access.checkExistingAssistant(found);
+    return found;
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    return undefined;
+  }
 }
 
 function pageOf(body: { limit?: number | null | undefined; offset?: number | null | undefined }) {

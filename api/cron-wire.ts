@@ -29,7 +29,10 @@ export function cronToWire(cron: Cron): Record<string, unknown> {
   };
 }
 
-export function newCron(body: CronCreate, place: { cronId: string; assistantId: string; threadId?: string }): NewCron {
+export function newCron(
+  body: CronCreate,
+  place: Pick<NewCron, 'cronId' | 'assistantId' | 'threadId' | 'filters'>,
+): NewCron {
   const { timezone, end_time: endTime } = body;
   return {
     ...place,

@@ -7,6 +7,7 @@ import {
   type Assistant,
   type Caller,
   type Cron,
+  type CronFilters,
   type Thread,
 } from '../protocol/index.js';
 import {
@@ -24,15 +25,14 @@ import {
   type RunBody,
 } from '../protocol/schemas/index.js';
 import type { CronFilter, CronQuery } from '../threads/index.js';
-import { accessOf } from './auth/access.js';
+import { accessOf, findVisibleThread } from './auth/access.js';
 import { requiredOf } from './auth/required.js';
 import { withUserOf } from './auth/run-user.js';
 import { callerOf, type ApiContext } from './context.js';
 import { createCron, cronNotFound, deleteCron, updateCron } from './cron-changes.js';
 import { cronPatchOf, cronToWire, newCron } from './cron-wire.js';
 import { orNotFound } from './errors.js';
-import { findUsableAssistant } from './find.js';
-import { assertCheckpoint, findAssistant, findThread } from './find.js';
+import { assertCheckpoint, findAssistant, findUsableAssistant } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
@@ -53,8 +53,7 @@ export function cronRoutes(context: ApiContext): Router {
   router.post('/threads/:thread_id/runs/crons', async (req, res) => {
     const threadId = pathId(req, 'thread_id');
     const body = parse(threadCronCreate, bodyOf(req), 'request body') as CronCreate;
-    const thread = await findThread(context, callerOf(res), threadId);
-    res.json(cronToWire(await create(context, res, body, thread)));
+    res.json(cronToWire(await create(context, res, body, threadId)));
   });
 
   router.post('/runs/crons/search', async (req, res) => {
@@ -95,9 +94,9 @@ export function cronRoutes(context: ApiContext): Router {
     const body = parse(schema, bodyOf(req), 'request body') as CronPatchBody;
     if (body.schedule !== undefined) checkInterval(context, body.schedule);
     const patch = cronPatchOf(withUser(context, cron, body));
-    const assistant = await findAssistant(context, caller, cron.assistantId);
+    const { assistant, filters = null } = await recheck(context, res, cron);
     await checkRun(context, caller, assistant, { ...cron, payload: { ...cron.payload, ...patch.payload } });
-    res.json(cronToWire(await updateCron(context, caller, cron, patch)));
+    res.json(cronToWire(await updateCron(context, caller, cron, { ...patch, filters })));
   });
 
   router.delete('/runs/crons/:cron_id', async (req, res) => {
@@ -108,6 +107,7 @@ export function cronRoutes(context: ApiContext): Router {
   router.post('/runs/crons/:cron_id/backfill', async (req, res) => {
     const cron = await find(context, req, res);
     const { start, end, overlap } = parse(cronBackfill, bodyOf(req), 'request body');
+    await recheck(context, res, cron);
     await context.schedules.backfill(cron, { start, end, ...(overlap && { overlap }) });
     res.status(202).end();
   });
@@ -120,17 +120,29 @@ function find(context: ApiContext, req: Request, res: Response): Promise<Cron> {
   return orNotFound(context.crons.getCron(callerOf(res), cronId), cronNotFound(cronId));
 }
 
-async function create(context: ApiContext, res: Response, body: CronCreate, thread?: Thread): Promise<Cron> {
+/** Whoever changes a cron, or has it fire, may run its assistant on its thread now, whatever was so when it was made. */
+async function recheck(
+  context: ApiContext,
+  res: Response,
+  { assistantId, threadId }: Cron,
+): Promise<{ assistant: Assistant; filters?: CronFilters | undefined }> {
+  const assistant = await findAssistant(context, callerOf(res), assistantId);
+  return { assistant, filters: await accessOf(context, res).renewFilters(assistant, threadId) };
+}
+
+async function create(context: ApiContext, res: Response, body: CronCreate, threadId?: string): Promise<Cron> {
   const caller = callerOf(res);
   const access = accessOf(context, res);
-  if (thread !== undefined) access.checkThread(thread);
   checkInterval(context, body.schedule);
   const assistant = await findUsableAssistant(context, caller, access, body.assistant_id);
-  const threadId = thread?.threadId;
+  const filters = await access.filtersToKeep(assistant);
+  // After every handler was asked: a slow one leaves time to make the thread anew.
+  if (threadId !== undefined) await findVisibleThread(context, { caller, access }, threadId);
   const cron = newCron(body, {
     cronId: uuid7(),
     assistantId: assistant.assistantId,
     ...(threadId !== undefined && { threadId }),
+    ...(filters && { filters }),
   });
   await checkRun(context, caller, assistant, cron);
   return createCron(context, caller, cron);

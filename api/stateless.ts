@@ -1,5 +1,5 @@
 import { STATELESS_METADATA, errorCode, type Caller } from '../protocol/index.js';
-import type { RequiredMetadata } from '../threads/index.js';
+import type { RequiredMetadata, ThreadMark } from '../threads/index.js';
 import { deleteCronsOf } from './cron-changes.js';
 import type { ApiContext } from './context.js';
 
@@ -41,8 +41,8 @@ export async function deleteThreadsOf(
   const query = { metadata: { assistant_id: assistantId }, ...allowed, limit: SWEEP_PAGE, offset: 0 };
   for (;;) {
     const threads = await context.threads.searchThreads(caller, query);
-    for (const { threadId } of threads) {
-      await deleteThread(context, caller, threadId).catch((error: unknown) => {
+    for (const thread of threads) {
+      await deleteThread(context, caller, thread.threadId, thread).catch((error: unknown) => {
         if (errorCode(error) !== 'not_found') throw error; // somebody else deletes it
       });
     }
@@ -52,10 +52,15 @@ export async function deleteThreadsOf(
 
 /**
  * Deletes a thread and all it holds. It takes no run from the first step on; where this process dies between two steps, deleting it
- * again goes on. Errors: `not_found`.
+ * again goes on. With `mark` it deletes only that very thread, while it is open. Errors: `not_found`.
  */
-export async function deleteThread(context: ApiContext, caller: Caller, threadId: string): Promise<void> {
-  await context.threads.closeThread(caller, threadId);
+export async function deleteThread(
+  context: ApiContext,
+  caller: Caller,
+  threadId: string,
+  mark?: ThreadMark,
+): Promise<void> {
+  await context.threads.closeThread(caller, threadId, mark);
   await deleteCronsOf(context, caller, { threadId });
   await context.conversations.close(caller, threadId, context.options.closeTimeoutMs);
   await context.deliveries.recall(caller, threadId);

@@ -11,17 +11,16 @@ import type { threadCreate } from '../protocol/schemas/index.js';
 import type { StateUpdate, ThreadState } from '../steps/ports.js';
 import type { ThreadStanding } from '../threads/index.js';
 import type { ApiContext } from './context.js';
-import { findThread } from './find.js';
+import { orNotFound } from './errors.js';
+import { findThread, threadNotFound } from './find.js';
 import { graphOf } from './thread-values.js';
 
 type Supersteps = NonNullable<z.infer<typeof threadCreate>['supersteps']>;
 
 /** The graph to write a thread's state with. Errors: `conflict` while a run works, `invalid_argument` before the first run. */
-export async function idleGraph(context: ApiContext, caller: Caller, threadId: string): Promise<string> {
-  const [thread, active] = await Promise.all([
-    findThread(context, caller, threadId),
-    context.threads.activeRuns(caller, threadId),
-  ]);
+export async function idleGraph(context: ApiContext, caller: Caller, thread: Thread): Promise<string> {
+  const { threadId } = thread;
+  const active = await orNotFound(context.threads.activeRuns(caller, threadId), threadNotFound(threadId));
   const [busy] = active;
   if (busy)
     throw new ColloquyError('conflict', `Thread is busy: ${threadId} has run ${busy.runId}, which is ${busy.status}`);
@@ -40,14 +39,27 @@ export async function idleGraph(context: ApiContext, caller: Caller, threadId: s
 export async function applySupersteps(
   context: ApiContext,
   caller: Caller,
-  { threadId }: Thread,
+  thread: Thread,
   supersteps: Supersteps,
 ): Promise<void> {
-  const graphId = await idleGraph(context, caller, threadId);
+  const { threadId } = thread;
+  const graphId = await idleGraph(context, caller, thread);
   const { checkpoint } = await context.states.getState(caller, graphId, threadId);
   if (checkpoint?.checkpoint_id) return;
+  await findSameThread(context, caller, thread);
   await context.states.updateStates(caller, graphId, threadId, supersteps.map(updatesOf));
   await tellEdit(context, caller, graphId, threadId);
+}
+
+/** Errors: `not_found` where another thread has the id by now. */
+export async function findSameThread(
+  context: ApiContext,
+  caller: Caller,
+  { threadId, createdAt }: Thread,
+): Promise<Thread> {
+  const found = await findThread(context, caller, threadId);
+  if (found.createdAt.getTime() === createdAt.getTime()) return found;
+  throw new ColloquyError('not_found', threadNotFound(threadId));
 }
 
 function updatesOf({ updates }: Supersteps[number]): StateUpdate[] {

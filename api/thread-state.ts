@@ -1,5 +1,5 @@
 import type { Router } from 'express';
-import type { Caller, CheckpointRef } from '../protocol/index.js';
+import type { CheckpointRef } from '../protocol/index.js';
 import {
   historyBody,
   historyQuery,
@@ -10,9 +10,10 @@ import {
   type HistoryBody,
 } from '../protocol/schemas/index.js';
 import type { ThreadState } from '../steps/ports.js';
+import { findVisibleThread, viewerOf, type Viewer } from './auth/access.js';
 import { callerOf, type ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
-import { assertCheckpoint, findThread, threadNotFound } from './find.js';
+import { assertCheckpoint, threadNotFound } from './find.js';
 import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
 import { bodyCheckpoint, checkpointRef } from './run-request.js';
@@ -28,7 +29,9 @@ export function threadStateRoutes(context: ApiContext): Router {
 
   router.get('/threads/:thread_id/state', async (req, res) => {
     const query = parse(stateQuery, req.query, 'query');
-    const state = await readState(context, callerOf(res), pathId(req, 'thread_id'), { subgraphs: query.subgraphs });
+    const state = await readState(context, viewerOf(context, res), pathId(req, 'thread_id'), {
+      subgraphs: query.subgraphs,
+    });
     res.json(select(state, query.select));
   });
 
@@ -36,14 +39,14 @@ export function threadStateRoutes(context: ApiContext): Router {
     const query = parse(stateQuery, req.query, 'query');
     const checkpoint = { checkpointId: pathId(req, 'checkpoint_id') };
     const options = { checkpoint, subgraphs: query.subgraphs };
-    res.json(select(await readState(context, callerOf(res), pathId(req, 'thread_id'), options), query.select));
+    res.json(select(await readState(context, viewerOf(context, res), pathId(req, 'thread_id'), options), query.select));
   });
 
   router.post('/threads/:thread_id/state/checkpoint', async (req, res) => {
     const threadId = pathId(req, 'thread_id');
     const body = parse(stateAtCheckpoint, bodyOf(req), 'request body');
     const options = { checkpoint: bodyCheckpoint(body, threadId), subgraphs: body.subgraphs ?? undefined };
-    res.json(select(await readState(context, callerOf(res), threadId, options), body.select));
+    res.json(select(await readState(context, viewerOf(context, res), threadId, options), body.select));
   });
 
   router.post('/threads/:thread_id/state', async (req, res) => {
@@ -51,7 +54,8 @@ export function threadStateRoutes(context: ApiContext): Router {
     const body = parse(stateUpdate, bodyOf(req), 'request body');
     const checkpoint = bodyCheckpoint(body, threadId);
     const caller = callerOf(res);
-    const graphId = await idleGraph(context, caller, threadId);
+    const thread = await findVisibleThread(context, viewerOf(context, res), threadId);
+    const graphId = await idleGraph(context, caller, thread);
     await assertCheckpoint(context, caller, threadId, checkpoint);
     const updated = await context.states.updateState(caller, graphId, threadId, {
       values: body.values ?? null,
@@ -67,19 +71,20 @@ export function threadStateRoutes(context: ApiContext): Router {
   router.patch('/threads/:thread_id/state', async (req, res) => {
     const threadId = pathId(req, 'thread_id');
     const { metadata } = parse(statePatch, bodyOf(req), 'request body');
-    const patched = context.threads.updateThread(callerOf(res), threadId, { metadata: metadata ?? {} });
+    const known = await findVisibleThread(context, viewerOf(context, res), threadId);
+    const patched = context.threads.updateThread(callerOf(res), threadId, { metadata: metadata ?? {} }, known);
     await orNotFound(patched, threadNotFound(threadId));
     res.status(204).end();
   });
 
   router.get('/threads/:thread_id/history', async (req, res) => {
     const query = parse(historyQuery, req.query, 'query');
-    res.json(await readHistory(context, callerOf(res), pathId(req, 'thread_id'), query));
+    res.json(await readHistory(context, viewerOf(context, res), pathId(req, 'thread_id'), query));
   });
 
   router.post('/threads/:thread_id/history', async (req, res) => {
     const body = parse(historyBody, bodyOf(req), 'request body');
-    res.json(await readHistory(context, callerOf(res), pathId(req, 'thread_id'), body));
+    res.json(await readHistory(context, viewerOf(context, res), pathId(req, 'thread_id'), body));
   });
 
   return router;
@@ -87,12 +92,12 @@ export function threadStateRoutes(context: ApiContext): Router {
 
 async function readState(
   context: ApiContext,
-  caller: Caller,
+  viewer: Viewer,
   threadId: string,
   { checkpoint, subgraphs }: { checkpoint?: CheckpointRef | undefined; subgraphs?: boolean | undefined },
 ): Promise<ThreadState> {
-  const thread = await findThread(context, caller, threadId);
-  return context.states.getState(caller, graphOf(thread), threadId, {
+  const thread = await findVisibleThread(context, viewer, threadId);
+  return context.states.getState(viewer.caller, graphOf(thread), threadId, {
     ...(checkpoint && { checkpoint }),
     ...(subgraphs !== undefined && { subgraphs }),
   });
@@ -100,14 +105,14 @@ async function readState(
 
 async function readHistory(
   context: ApiContext,
-  caller: Caller,
+  viewer: Viewer,
   threadId: string,
   body: HistoryBody,
 ): Promise<object[]> {
-  const thread = await findThread(context, caller, threadId);
+  const thread = await findVisibleThread(context, viewer, threadId);
   const before = beforeRef(body.before);
   const checkpoint = bodyCheckpoint(body, threadId);
-  const states = await context.states.getHistory(caller, graphOf(thread), threadId, {
+  const states = await context.states.getHistory(viewer.caller, graphOf(thread), threadId, {
     limit: body.limit ?? DEFAULT_HISTORY,
     ...(before && { before }),
     ...(body.metadata && { metadata: body.metadata }),

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { ColloquyError, errorCode, type Caller, type Thread } from '../protocol/index.js';
 import { MAX_PRUNED, threadCreate, threadGetQuery, threadPatch, threadPrune } from '../protocol/schemas/index.js';
 import type { NewThread, NewTtl } from '../threads/index.js';
-import { accessOf, type Access } from './auth/access.js';
+import { accessOf, findVisibleThread, viewerOf, type Access } from './auth/access.js';
 import { requiredOf } from './auth/required.js';
 import { callerOf, type ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
@@ -12,7 +12,7 @@ import { findThread, threadNotFound } from './find.js';
 import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
 import { deleteThread } from './stateless.js';
-import { applySupersteps, settle } from './thread-edits.js';
+import { applySupersteps, findSameThread, settle } from './thread-edits.js';
 import { graphOf, valuesOf } from './thread-values.js';
 import { parse } from './validate.js';
 import { threadToWire, ttlToWire } from './wire.js';
@@ -37,11 +37,11 @@ export function threadRoutes(context: ApiContext): Router {
     if (supersteps.length > 0) {
       await applySupersteps(context, caller, thread, supersteps).catch(async (error: unknown) => {
         // A thread that is surely of this request goes again, so that the client can send it once more.
-        if (ifExists === 'raise') await deleteThread(context, caller, threadId);
+        if (ifExists === 'raise') await undoThread(context, caller, thread);
         throw error;
       });
     }
-    const made = supersteps.length > 0 ? await findThread(context, caller, threadId) : thread;
+    const made = supersteps.length > 0 ? await findSameThread(context, caller, thread) : thread;
     res.json(threadToWire(made, await valuesOf(context, caller, made)));
   });
 
@@ -53,15 +53,15 @@ export function threadRoutes(context: ApiContext): Router {
     const query = { ids, ...requiredOf(res), limit: MAX_PRUNED, offset: 0 };
     const found = ids.length === 0 ? [] : await threads.searchThreads(caller, query);
     let pruned = 0;
-    for (const { threadId } of found) {
-      if (await pruneThread(context, caller, threadId, body.strategy ?? 'delete')) pruned += 1;
+    for (const thread of found) {
+      if (await pruneThread(context, caller, thread, body.strategy ?? 'delete')) pruned += 1;
     }
     res.json({ pruned_count: pruned });
   });
 
   router.get('/threads/:thread_id', async (req, res) => {
     const { include } = parse(threadGetQuery, req.query, 'query');
-    const thread = await findThread(context, callerOf(res), pathId(req, 'thread_id'));
+    const thread = await findVisibleThread(context, viewerOf(context, res), pathId(req, 'thread_id'));
     const values = await valuesOf(context, callerOf(res), thread);
     const ttl = include?.includes('ttl') && thread.ttl ? { ttl: ttlToWire(thread.ttl) } : {};
     res.json({ ...threadToWire(thread, values), ...ttl });
@@ -72,7 +72,9 @@ export function threadRoutes(context: ApiContext): Router {
     const body = parse(threadPatch, bodyOf(req), 'request body');
     const ttl = ttlOf(body.ttl);
     const patch = { metadata: body.metadata ?? {}, ...(ttl && { ttl }) };
-    const thread = await orNotFound(threads.updateThread(callerOf(res), threadId, patch), threadNotFound(threadId));
+    const known = await findVisibleThread(context, viewerOf(context, res), threadId);
+    const patched = threads.updateThread(callerOf(res), threadId, patch, known);
+    const thread = await orNotFound(patched, threadNotFound(threadId));
     if (wantsMinimal(req.headers['prefer'])) {
       res.status(204).end();
       return;
@@ -85,7 +87,8 @@ export function threadRoutes(context: ApiContext): Router {
     const caller = callerOf(res);
     // What the project's auth makes of the copy; without one a body means nothing here.
     const metadata = context.auth ? (parse(threadPatch, bodyOf(req), 'request body').metadata ?? {}) : {};
-    const copying = threads.copyThread(caller, threadId, { copyId: uuid7(), metadata });
+    const source = await findVisibleThread(context, viewerOf(context, res), threadId);
+    const copying = threads.copyThread(caller, threadId, { copyId: uuid7(), metadata, source });
     const copy = await orNotFound(copying, threadNotFound(threadId));
     const graphId = graphOf(copy);
     const state = graphId === undefined ? undefined : await settle(context, caller, graphId, copy.threadId);
@@ -95,7 +98,8 @@ export function threadRoutes(context: ApiContext): Router {
 
   router.delete('/threads/:thread_id', async (req, res: Response) => {
     const threadId = pathId(req, 'thread_id');
-    await orNotFound(deleteThread(context, callerOf(res), threadId), threadNotFound(threadId));
+    const mark = await markToDelete(context, res, threadId);
+    await orNotFound(deleteThread(context, callerOf(res), threadId, mark), threadNotFound(threadId));
     res.status(204).end();
   });
 
@@ -139,16 +143,37 @@ async function visibleThread(
   }
 }
 
+/** Only the very thread that a request has made: somebody may have deleted it, and somebody else made it anew. */
+async function undoThread(context: ApiContext, caller: Caller, thread: Thread): Promise<void> {
+  try {
+    await deleteThread(context, caller, thread.threadId, thread);
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+  }
+}
+
+/** Undefined: a thread that is gone, or whose deletion was cut off and may go on. Errors: `not_found` for what the caller may not see. */
+async function markToDelete(context: ApiContext, res: Response, threadId: string): Promise<Thread | undefined> {
+  const viewer = viewerOf(context, res);
+  try {
+    return await findVisibleThread(context, viewer, threadId);
+  } catch (error) {
+    // Whom the gate has shown a thread must not go on with another one.
+    if (errorCode(error) !== 'not_found' || viewer.access.isAsked) throw error;
+    return undefined;
+  }
+}
+
 /** False for a thread that is not there. */
 async function pruneThread(
   context: ApiContext,
   caller: Caller,
-  threadId: string,
+  thread: Thread,
   strategy: NewTtl['strategy'],
 ): Promise<boolean> {
   try {
-    if (strategy === 'delete') await deleteThread(context, caller, threadId);
-    else await context.threads.pruneThread(caller, threadId);
+    if (strategy === 'delete') await deleteThread(context, caller, thread.threadId, thread);
+    else await context.threads.pruneThread(caller, thread.threadId);
     return true;
   } catch (error) {
     if (errorCode(error) !== 'not_found') throw error;

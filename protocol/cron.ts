@@ -23,6 +23,14 @@ export const DEFAULT_SCHEDULE_OPTIONS: ScheduleOptions = {
 /** Five fields go down to a minute. A firing makes a run, often a thread with it: each second they would fill a database unseen. */
 export const DEFAULT_CRON_MIN_INTERVAL_SECONDS = 60;
 
+/** What the metadata of a record must have had for the maker of a cron to see it: the filters of a project's auth. */
+export interface CronFilters {
+  /** Of `threads:create_run`; absent: every thread. */
+  threads?: Record<string, unknown>;
+  /** Of `assistants:read`; absent: every assistant. */
+  assistants?: Record<string, unknown>;
+}
+
 export interface Cron {
   tenant: string;
   cronId: string;
@@ -40,6 +48,8 @@ export interface Cron {
   payload: Record<string, unknown>;
   metadata: Record<string, unknown>;
   options: ScheduleOptions;
+  /** Its firings are held to them; no client sees or sets them. Absent: nobody was asked. */
+  filters?: CronFilters;
   /** Absent for a cron that is not enabled or has ended. */
   nextRunAt?: Date;
   createdBy: Principal;

@@ -38,7 +38,7 @@ export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId, webhookId } from './ids.js';
 export type { DeriveId } from './ids.js';
 export { DEFAULT_CRON_MIN_INTERVAL_SECONDS, DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
-export type { Cron, OverlapPolicy, ScheduleOptions } from './cron.js';
+export type { Cron, CronFilters, OverlapPolicy, ScheduleOptions } from './cron.js';
 export { isTimezone, readCronExpression, shortestGapSeconds } from './cron-expression.js';
 export type { ScheduleTimes } from './cron-expression.js';
 export { firstOf } from './signals.js';

@@ -1,4 +1,4 @@
-import type { Caller, Cron, ScheduleOptions } from '../protocol/index.js';
+import type { Caller, Cron, CronFilters, ScheduleOptions } from '../protocol/index.js';
 import type { RequiredMetadata } from './ports.js';
 
 export type NewCron = Omit<Cron, 'tenant' | 'rev' | 'createdAt' | 'updatedAt' | 'nextRunAt' | 'createdBy'>;
@@ -13,6 +13,8 @@ export interface CronPatch {
   payload?: Record<string, unknown>;
   metadata?: Record<string, unknown>;
   options?: Partial<ScheduleOptions>;
+  /** Replaced as a whole. */
+  filters?: CronFilters | null;
 }
 
 export interface CronFilter {

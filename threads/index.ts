@@ -18,6 +18,7 @@ export type {
   NewRun,
   NewThread,
   NewTtl,
+  ThreadMark,
   RegisteredGraph,
   RequiredMetadata,
   RunEnd,

@@ -113,13 +113,15 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       await threads.settle(caller, threadId, standing);
     },
 
-    async copyThread(caller, threadId, { copyId, metadata: own }) {
+    async copyThread(caller, threadId, { copyId, metadata: own, source }) {
       await allow(caller, 'thread.read', 'thread', threadId);
       await allow(caller, 'thread.create', 'thread', copyId);
-      const { metadata, config } = await threads.get(caller, threadId);
-      const made = { ...asCopy(metadata, copyId), ...own };
-      await threads.createHidden(caller, { threadId: copyId, metadata: made, config });
+      const copied = await threads.getSame(caller, threadId, source ?? (await threads.get(caller, threadId)));
+      const made = { ...asCopy(copied.metadata, copyId), ...own };
+      await threads.createHidden(caller, { threadId: copyId, metadata: made, config: copied.config });
       await copyState(caller.tenant, threadId, copyId);
+      // A state that may be of another thread by now is shown to nobody; its hidden copy is swept.
+      await threads.getSame(caller, threadId, copied);
       await threads.reveal(caller, copyId);
       return threads.get(caller, copyId);
     },
@@ -152,9 +154,9 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       return wasIdle;
     },
 
-    async closeThread(caller, threadId) {
+    async closeThread(caller, threadId, mark) {
       await allow(caller, 'thread.delete', 'thread', threadId);
-      await threads.close(caller, threadId);
+      await threads.close(caller, threadId, mark);
       await runs.closeThread(caller, threadId);
     },
 

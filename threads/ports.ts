@@ -101,7 +101,12 @@ export interface ThreadCopy {
   copyId: string;
   /** Laid over the metadata of the thread that is copied. */
   metadata: Record<string, unknown>;
+  /** Copies only this very thread, not one that was made anew under its id. */
+  source?: ThreadMark;
 }
+
+/** Tells a thread from one that is made anew under its id. */
+export type ThreadMark = Pick<Thread, 'createdAt'>;
 
 /** How a run ended, for its record and its thread's. */
 export interface RunEnd {
@@ -124,7 +129,10 @@ export interface ThreadStore {
   getThread(caller: Caller, threadId: string): Promise<Thread>;
   searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
   countThreads(caller: Caller, filter: ThreadFilter): Promise<number>;
-  /** Merges the metadata, key by key; into `known` where the caller has just read it, which spares a read. Errors: `not_found`. */
+  /**
+   * Merges the metadata, key by key; into `known` where the caller has just read it, which spares a read.
+   * Errors: `not_found`, also where the thread is not the `known` one any more.
+   */
   updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
   /** How a thread stands after its state was edited; of a busy one its run will tell. Errors: `not_found`. */
   settleThread(caller: Caller, threadId: string, standing: ThreadStanding): Promise<void>;
@@ -144,8 +152,11 @@ export interface ThreadStore {
    * another process has the thread, it is gone, or a run waits or works: it is due again later. Errors: those of the database; due again later too.
    */
   thinThread(caller: Caller, thread: ThinnableThread, policy: ThinningPolicy, now: Date): Promise<boolean>;
-  /** After it the thread is `not_found` to everybody and takes no run; its data are still there. Idempotent. Errors: `not_found`. */
-  closeThread(caller: Caller, threadId: string): Promise<void>;
+  /**
+   * After it the thread is `not_found` to everybody and takes no run; its data are still there. Idempotent. With `mark` it closes only
+   * that very thread, and only while it is open. Errors: `not_found`.
+   */
+  closeThread(caller: Caller, threadId: string, mark?: ThreadMark): Promise<void>;
   /** Removes records, runs, head and checkpoints of a closed thread. Idempotent. */
   deleteThread(caller: Caller, threadId: string): Promise<void>;
 

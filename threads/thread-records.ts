@@ -8,6 +8,7 @@ import type {
   RunEnd,
   ThinnableThread,
   ThreadFilter,
+  ThreadMark,
   ThreadPatch,
   ThreadQuery,
   ThreadStanding,
@@ -58,6 +59,13 @@ export class ThreadRecords {
     return asThread(await this.#open(caller, threadId));
   }
 
+  /** Errors: `not_found` where the thread of this id is gone, or is not this very one. */
+  async getSame(caller: Caller, threadId: string, mark: ThreadMark): Promise<Thread> {
+    const found = await this.get(caller, threadId);
+    if (isSameThread(found, mark)) return found;
+    throw noThread(threadId);
+  }
+
   /** Errors: `not_found` where there is no thread that takes runs. */
   async assertOpen(caller: Caller, threadId: string): Promise<void> {
     const key = threadKey(caller.tenant, threadId);
@@ -93,6 +101,7 @@ export class ThreadRecords {
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
       const stored = attempt === 0 && known !== undefined ? undefined : await this.#open(caller, threadId);
       const found = stored === undefined ? (known as Thread) : asThread(stored);
+      if (known !== undefined && !isSameThread(found, known)) throw noThread(threadId);
       const what = `metadata of thread ${threadId}`;
       const metadata = { ...found.metadata, ...patch.metadata };
       const updatedAt = new Date();
@@ -101,6 +110,7 @@ export class ThreadRecords {
         {
           _id: threadKey(caller.tenant, threadId),
           metadata: stored?.metadata ?? encodeJson(what, found.metadata),
+          ...(known && { createdAt: known.createdAt }),
           deletedAt: { $exists: false },
         },
         {
@@ -224,9 +234,12 @@ export class ThreadRecords {
     if (matchedCount === 0) throw noThread(threadId);
   }
 
-  async close(caller: Caller, threadId: string): Promise<void> {
+  async close(caller: Caller, threadId: string, mark?: ThreadMark): Promise<void> {
     const { matchedCount } = await this.#threads.updateOne(
-      { _id: threadKey(caller.tenant, threadId) },
+      {
+        _id: threadKey(caller.tenant, threadId),
+        ...(mark && { createdAt: mark.createdAt, deletedAt: { $exists: false } }),
+      },
       { $set: { deletedAt: new Date() } },
     );
     if (matchedCount === 0) throw noThread(threadId);
@@ -302,4 +315,8 @@ export class ThreadRecords {
     if (found === null || found.deletedAt !== undefined) throw noThread(threadId);
     return found;
   }
+}
+
+function isSameThread(one: ThreadMark, other: ThreadMark): boolean {
+  return one.createdAt.getTime() === other.createdAt.getTime();
 }

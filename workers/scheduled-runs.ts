@@ -4,6 +4,7 @@ import type { RunIntake, ScheduleReader } from '../activities/index.js';
 import type { AgentProject } from '../agents/index.js';
 import { acceptRun } from '../api/accept-run.js';
 import { OPEN_ACCESS } from '../api/auth/access.js';
+import { FilterAccess } from '../api/auth/filter-access.js';
 import { completeContext } from '../api/context.js';
 import { createConversations } from '../api/conversations.js';
 import { createSchedules } from '../api/schedules.js';
@@ -39,10 +40,10 @@ export function composeScheduledRuns(
   return {
     schedules,
     runs: {
-      async take(order) {
+      async take({ filters, ...order }) {
         const { run, admit, bound } = await acceptRun(context, {
           ...order,
-          access: OPEN_ACCESS,
+          access: filters ? new FilterAccess(filters) : OPEN_ACCESS,
           body: order.body as RunBody,
         });
         await Promise.all([admit?.(), bound]);

@@ -45,10 +45,15 @@ function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHan
     // The first rule of a route is about what the request names, another one about what is made of it.
     if (!hasAccess(res)) {
       const access = new ProjectAccess(context, auth, caller, session);
-      keepAccess(res, rule.kind === 'threads' ? access.withThreadFilters(answers) : access);
+      keepAccess(res, heldTo(access, rule, answers));
     }
     next(rule.more ? undefined : 'router');
   };
+}
+
+function heldTo(access: ProjectAccess, { kind }: Rule, answers: readonly (AuthFilters | undefined)[]): Access {
+  if (kind === 'threads') return access.withThreadFilters(answers);
+  return kind === 'assistants' ? access.withAssistantFilters(answers[0]) : access;
 }
 
 /**

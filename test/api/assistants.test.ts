@@ -225,6 +225,14 @@ describe('a deleted assistant', () => {
     expect((await send('GET', `/runs/crons/${cron_id}`))[0]).toBe(404);
   });
 
+  it('leaves the crons of a system assistant, whose graph is still served', async () => {
+    const { assistant_id: id } = await client.assistants.get('echo');
+    const { cron_id } = (await client.crons.create(id, { schedule: '0 0 1 1 *' })) as { cron_id: string };
+    await client.assistants.delete(id);
+    expect((await send('GET', `/runs/crons/${cron_id}`))[0]).toBe(200);
+    await client.crons.delete(cron_id);
+  });
+
   it('takes its threads with it where that is asked', async () => {
     const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
     const { thread_id: mine } = await client.threads.create();

@@ -52,6 +52,17 @@ describe('the record of a cron', () => {
     await expect(store.getCron(caller('other'), made.cronId)).rejects.toThrow(`cron ${made.cronId} does not exist`);
   });
 
+  it('keeps filters with operators as they are, until a change replaces or clears them', async () => {
+    const who = caller('filtered');
+    const filters = { threads: { owner: 'u1' }, assistants: { 'teams.all': { $contains: ['a'] } } };
+    const { cronId } = await settled('filtered', { filters });
+    expect((await store.getCron(who, cronId)).filters).toEqual(filters);
+    expect((await store.updateCron(who, cronId, { enabled: false })).filters).toEqual(filters);
+    const changed = await store.updateCron(who, cronId, { filters: { threads: { owner: 'u2' } } });
+    expect(changed.filters).toEqual({ threads: { owner: 'u2' } });
+    expect(await store.updateCron(who, cronId, { filters: null })).not.toHaveProperty('filters');
+  });
+
   it('takes changes field by field, counts them, and is unsettled until the newest is settled', async () => {
     const who = caller('changing');
     const cron = await settled('changing', { endTime: new Date(0), metadata: { a: 1, b: 1 } });

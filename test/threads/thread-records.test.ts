@@ -227,6 +227,33 @@ describe('deleting a thread', () => {
     await newThread('acme', { threadId });
   });
 
+  it('touches only the very thread that was found, not one made anew under its id', async () => {
+    const who = caller();
+    const threadId = await newThread();
+    const before = await store.getThread(who, threadId);
+    const remake = async () => {
+      await store.closeThread(who, threadId, before);
+      await store.deleteThread(who, threadId);
+      await newThread('acme', { threadId, metadata: { of: 'ada' } });
+    };
+    const copying = createThreadStore({ db, authorize: async () => undefined, ...NO_STATE, copyState: remake });
+    const copyId = randomUUID();
+    const gone = { code: 'not_found' };
+    const copy = copying.copyThread(who, threadId, { copyId, metadata: {}, source: before });
+    await expect(copy).rejects.toMatchObject(gone);
+    await expect(store.getThread(who, copyId)).rejects.toMatchObject(gone);
+    const other = { copyId: randomUUID(), metadata: {}, source: before };
+    await expect(store.copyThread(who, threadId, other)).rejects.toMatchObject(gone);
+    await expect(store.closeThread(who, threadId, before)).rejects.toMatchObject(gone);
+    const patched = store.updateThread(who, threadId, { metadata: { of: 'bob' } }, before);
+    await expect(patched).rejects.toMatchObject(gone);
+    const after = await store.getThread(who, threadId);
+    expect(after.metadata).toEqual({ of: 'ada' });
+    await store.closeThread(who, threadId, after);
+    // One that is being deleted already is left to whoever deletes it.
+    await expect(store.closeThread(who, threadId, after)).rejects.toMatchObject(gone);
+  });
+
   it('keeps the thread closed when its state could not be removed', async () => {
     const threadId = await newThread();
     const failing = createThreadStore({

@@ -1,0 +1,44 @@
+import { ColloquyError, type Assistant, type CronFilters, type Thread } from '../../protocol/index.js';
+import { assistantNotFound, threadNotFound } from '../find.js';
+import type { Access } from './access.js';
+import { matchesFilters } from './filters.js';
+
+/** The access of a run that comes by itself: its maker cannot be asked, so the filters that held for them go on to hold. */
+export class FilterAccess implements Access {
+  readonly isAsked = true;
+  readonly userConfig = {};
+
+  constructor(private readonly filters: CronFilters) {}
+
+  checkThread({ threadId, metadata }: Thread): void {
+    if (matchesFilters(metadata, this.filters.threads)) return;
+    throw new ColloquyError('not_found', threadNotFound(threadId));
+  }
+
+  async checkAssistant(found: Assistant | undefined): Promise<void> {
+    if (found !== undefined) this.checkExistingAssistant(found);
+  }
+
+  /** A graph's own assistant is the project's. */
+  checkExistingAssistant({ assistantId, metadata, isSystem }: Assistant): void {
+    if (isSystem || matchesFilters(metadata, this.filters.assistants)) return;
+    throw new ColloquyError('not_found', assistantNotFound(assistantId));
+  }
+
+  async filtersToKeep(assistant: Assistant): Promise<CronFilters> {
+    this.checkExistingAssistant(assistant);
+    return this.filters;
+  }
+
+  renewFilters(): Promise<never> {
+    return this.recheckThread();
+  }
+
+  renew(): Promise<never> {
+    return this.recheckThread();
+  }
+
+  async recheckThread(): Promise<never> {
+    throw new ColloquyError('forbidden', 'Forbidden: whoever made this run is not here to be asked again');
+  }
+}
