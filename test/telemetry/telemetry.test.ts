@@ -53,7 +53,7 @@ describe('a log', () => {
 
   describe('of a client’s text', () => {
     const FORGED = 'q\nFORGED\r\nFORGED\rFORGED\u2028FORGED\t\u001b[2J\u009b2J\u0007\u007f';
-     
+
     const RAW = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/;
 
     function written(format: 'text' | 'json', name: string, message: string, fields = {}): string {
