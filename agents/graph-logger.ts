@@ -1,3 +1,5 @@
+import { createLogger } from '../telemetry/index.js';
+
 export type GraphLogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type GraphLog = (level: GraphLogLevel, message: string, fields: Record<string, string>) => void;
 
@@ -23,7 +25,7 @@ const LEVELS = {
  * Gives graphs the logger that LangGraph's server gives them: without one, a project that calls `getLogger()` does not even load. One that
  * is there already stays.
  */
-export function offerLogger(log: GraphLog = writeToStderr): void {
+export function offerLogger(log: GraphLog = logToStderr()): void {
   if (GLOBAL_LOGGER in globalThis) return;
   const logger: Record<string, (message: unknown, ...meta: unknown[]) => unknown> = {};
   for (const [name, level] of Object.entries(LEVELS)) {
@@ -35,10 +37,9 @@ export function offerLogger(log: GraphLog = writeToStderr): void {
   Object.defineProperty(globalThis, GLOBAL_LOGGER, { value: logger, configurable: true, writable: true });
 }
 
-function writeToStderr(level: GraphLogLevel, message: string, fields: Record<string, string>): void {
-  if (level === 'debug') return;
-  const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${value}`);
-  process.stderr.write(`${new Date().toISOString()} ${level} graph: ${message}${pairs.join('')}\n`);
+function logToStderr(): GraphLog {
+  const logger = createLogger({ name: 'graph', level: 'info', format: 'text' });
+  return (level, message, fields) => logger[level](message, fields);
 }
 
 function fieldsOf(meta: unknown): Record<string, string> {

@@ -11,7 +11,7 @@ import { ColloquyError } from '../protocol/index.js';
 import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { withDefaultTtl } from '../threads/index.js';
+import { withDatabaseErrors, withDefaultTtl } from '../threads/index.js';
 import {
   connectTemporal,
   ensureSearchAttributes,
@@ -79,7 +79,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       authenticate: () => anybody,
       checkWebhook: (url) => egress.check(url),
       hasFeedback: feedbackAddresses(config.langsmith, project.environment) !== undefined,
-      states: createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) }),
+      states: withDatabaseErrors(createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) })),
       graphs: createGraphDescriptions({
         project,
         authorize: stores.authorize,

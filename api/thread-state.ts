@@ -18,7 +18,7 @@ import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
 import { bodyCheckpoint, checkpointRef } from './run-request.js';
 import { idleGraph, tellEdit } from './thread-edits.js';
-import { graphOf } from './thread-values.js';
+import { graphOf, orUnreadable } from './thread-values.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
 
@@ -97,10 +97,11 @@ async function readState(
   { checkpoint, subgraphs }: { checkpoint?: CheckpointRef | undefined; subgraphs?: boolean | undefined },
 ): Promise<ThreadState> {
   const thread = await findVisibleThread(context, viewer, threadId);
-  return context.states.getState(viewer.caller, graphOf(thread), threadId, {
+  const state = context.states.getState(viewer.caller, graphOf(thread), threadId, {
     ...(checkpoint && { checkpoint }),
     ...(subgraphs !== undefined && { subgraphs }),
   });
+  return orUnreadable(state, threadId);
 }
 
 async function readHistory(
@@ -112,12 +113,13 @@ async function readHistory(
   const thread = await findVisibleThread(context, viewer, threadId);
   const before = beforeRef(body.before);
   const checkpoint = bodyCheckpoint(body, threadId);
-  const states = await context.states.getHistory(viewer.caller, graphOf(thread), threadId, {
+  const history = context.states.getHistory(viewer.caller, graphOf(thread), threadId, {
     limit: body.limit ?? DEFAULT_HISTORY,
     ...(before && { before }),
     ...(body.metadata && { metadata: body.metadata }),
     ...(checkpoint && { checkpoint }),
   });
+  const states = await orUnreadable(history, threadId);
   return states.map((state) => select(state, body.select));
 }
 

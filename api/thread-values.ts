@@ -1,10 +1,14 @@
-import { errorCode, type Caller, type Thread } from '../protocol/index.js';
+import { ColloquyError, errorCode, isNetworkError, type Caller, type Thread } from '../protocol/index.js';
 import type { ApiContext } from './context.js';
 
 /** States read at once. */
 const PARALLEL_READS = 8;
-/** A graph that is not served any more, or does not load, shows no state of its threads; the threads are shown all the same. */
-const UNREADABLE: readonly unknown[] = ['not_found', 'graph_failed'];
+/** Threads whose unreadable state was reported, per process. */
+const MOST_REPORTED = 10_000;
+/** A graph that is not served any more, or does not load: the operator knows, and the caller sees the thread all the same. */
+const EXPECTED: readonly unknown[] = ['not_found', 'graph_failed'];
+/** The next request may succeed, or another caller's. */
+const NOT_OF_THE_STATE: readonly unknown[] = ['unavailable', 'forbidden', 'unauthenticated'];
 
 /** The graph of a thread's last run, where it had one. */
 export function graphOf(thread: Thread): string | undefined {
@@ -12,7 +16,10 @@ export function graphOf(thread: Thread): string | undefined {
   return typeof graphId === 'string' ? graphId : undefined;
 }
 
-/** State of a thread at its head; null for one that never ran, and for one whose graph cannot read it. */
+/**
+ * State of a thread at its head; null for one that never ran, and for one that cannot be read: what
+ * one client wrote must not break the lists of all. Errors: an outage, a refusal.
+ */
 export async function valuesOf(context: ApiContext, caller: Caller, thread: Thread): Promise<unknown> {
   const graphId = graphOf(thread);
   if (graphId === undefined) return null;
@@ -20,9 +27,43 @@ export async function valuesOf(context: ApiContext, caller: Caller, thread: Thre
     const state = await context.states.getState(caller, graphId, thread.threadId);
     return state.checkpoint?.checkpoint_id ? state.values : null;
   } catch (error) {
-    if (UNREADABLE.includes(errorCode(error))) return null;
-    throw error;
+    if (EXPECTED.includes(errorCode(error))) return null;
+    if (!isOfTheState(error)) throw error;
+    reportOnce(context, thread.threadId, error);
+    return null;
   }
+}
+
+/** The same, except that an error which says nothing to a client names the thread. */
+export async function orUnreadable<T>(state: Promise<T>, threadId: string): Promise<T> {
+  try {
+    return await state;
+  } catch (error) {
+    if (errorCode(error) !== undefined || !isOfTheState(error)) throw error;
+    throw unreadable(threadId, error);
+  }
+}
+
+function isOfTheState(error: unknown): boolean {
+  return !NOT_OF_THE_STATE.includes(errorCode(error)) && !isNetworkError(error);
+}
+
+const reported = new WeakMap<ApiContext, Set<string>>();
+
+/** Lists are asked for again and again. */
+function reportOnce(context: ApiContext, threadId: string, error: unknown): void {
+  const threads = reported.get(context) ?? new Set();
+  reported.set(context, threads);
+  if (threads.has(threadId)) return;
+  if (threads.size >= MOST_REPORTED) threads.clear();
+  threads.add(threadId);
+  context.report(unreadable(threadId, error), 'values of a thread');
+}
+
+/** Without the message of the error, which may quote the state, and without the error as cause. */
+function unreadable(threadId: string, error: unknown): ColloquyError {
+  const name = errorCode(error) ?? (error instanceof Error ? error.name : typeof error);
+  return new ColloquyError('internal', `the state of thread ${threadId} cannot be read (${name})`);
 }
 
 export async function valuesOfAll(context: ApiContext, caller: Caller, threads: Thread[]): Promise<unknown[]> {

@@ -13,7 +13,7 @@ import {
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ColloquyError } from '../protocol/index.js';
-import { makePrivateFolder, writePrivateFile } from './private-files.js';
+import { makeOwnFolder, writePrivateFile } from './private-files.js';
 
 /** A word about what happens, for a person waiting. */
 export type Say = (line: string) => void;
@@ -110,7 +110,7 @@ async function runLogged(command: string, args: string[], logFile: string): Prom
     child.once('close', (code) => resolve(code === 0 ? '' : `exit code ${code}`));
   });
   const text = Buffer.concat(output).toString('utf8');
-  makePrivateFolder(dirname(logFile));
+  makeOwnFolder(dirname(logFile));
   writePrivateFile(logFile, `$ ${[command, ...args].join(' ')}\n${text}\n`, 'a');
   if (ending === '') return;
   const tail = text.trimEnd().split('\n').slice(-5).join('\n  ');

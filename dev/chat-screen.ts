@@ -1,4 +1,5 @@
 import { wantsColour } from '../config/index.js';
+import { printable } from './printable.js';
 
 export interface Screen {
   /** Part of an answer, as it comes. */
@@ -11,6 +12,7 @@ export interface Screen {
   strong(text: string): void;
 }
 
+/** What is written may come from any client of the API, so none of it controls the terminal. */
 export function createScreen(output: NodeJS.WritableStream & { isTTY?: boolean }): Screen {
   const paint = wantsColour(output)
     ? (code: number, text: string) => `\u001b[${code}m${text}\u001b[0m`
@@ -20,20 +22,21 @@ export function createScreen(output: NodeJS.WritableStream & { isTTY?: boolean }
     if (midLine) output.write('\n');
     midLine = false;
   };
-  const line = (text: string) => {
+  const put = (text: string) => {
     endText();
     output.write(`${text}\n`);
   };
   return {
-    text(part) {
+    text(raw) {
+      const part = printable(raw);
       if (part === '') return;
       output.write(part);
       midLine = !part.endsWith('\n');
     },
     endText,
-    line,
-    dim: (text) => line(paint(2, text)),
-    strong: (text) => line(paint(1, text)),
+    line: (text) => put(printable(text)),
+    dim: (text) => put(paint(2, printable(text))),
+    strong: (text) => put(paint(1, printable(text))),
   };
 }
 

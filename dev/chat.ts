@@ -182,7 +182,7 @@ class ChatSession {
   /** Threads that another client began have no title of ours. */
   async #titleOf(threadId: string, metadata: unknown): Promise<string> {
     const title = (metadata as { title?: unknown } | null)?.title;
-    if (typeof title === 'string') return title;
+    if (typeof title === 'string') return shorten(title, TITLE_LENGTH);
     const { values } = await this.#client.threads.getState<Record<string, unknown>>(threadId);
     const first = messagesOf(values).find((message) => message.type === 'human');
     return shorten(textOf(first?.content), TITLE_LENGTH);

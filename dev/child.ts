@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, readFileSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ColloquyError } from '../protocol/index.js';
-import { makePrivateFolder, withPrivateUmask } from './private-files.js';
+import { makeOwnFolder, openPrivateFile, withPrivateUmask } from './private-files.js';
 
 export interface ChildSpec {
   /** What a person calls it: `Temporal`. */
@@ -127,12 +127,12 @@ export async function untilReady(
 
 const LARGEST_LOG_BYTES = 16 * 1024 * 1024;
 
-/** Opens a log of its owner's alone for appending; a large one is renamed to `<name>.1` first. */
+/** Opens a log of its owner's alone for appending; a large one is renamed to `<name>.1` first. Errors: `forbidden`. */
 export function openLog(file: string): number {
-  makePrivateFolder(dirname(file));
-  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  makeOwnFolder(dirname(file));
+  const size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size > LARGEST_LOG_BYTES) renameSync(file, `${file}.1`);
-  return openSync(file, 'a', 0o600);
+  return openPrivateFile(file, 'a');
 }
 
 export function logTail(file: string): string {

@@ -5,6 +5,7 @@ import type { CommandName } from './commands.js';
 import { UsageError, formatHelp, parseFlags } from './flags.js';
 import type { CommandHelp, ParsedFlags } from './flags.js';
 import { packageVersion } from './package.js';
+import { printable } from './printable.js';
 
 const USAGE_EXIT = 2;
 
@@ -24,7 +25,7 @@ export async function main(args: string[]): Promise<number> {
   try {
     return await run(args);
   } catch (error) {
-    console.error(`colloquy: ${explain(error)}`);
+    console.error(`colloquy: ${printable(explain(error))}`);
     return error instanceof UsageError || error instanceof ConfigError ? USAGE_EXIT : 1;
   }
 }

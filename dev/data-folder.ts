@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Say } from './binaries.js';
-import { makePrivateFolder } from './private-files.js';
+import { assertOwner, makePrivateFolder } from './private-files.js';
 
 /** Downloaded programs. They must stay executable, and hold no conversations. */
 const PROGRAMS = new Set(['bin', 'venv']);
@@ -17,11 +17,33 @@ type Fail = (path: string, error: unknown) => void;
 type ChangeMode = (path: string, mode: number) => void;
 
 /**
- * Makes the data folder. Earlier versions left it open to all users of the machine, so what it
- * holds is restricted to its owner. Where that fails, says so and goes on.
+ * Makes the data folder, and refuses one in which another user has put something of ours: that user
+ * could read the conversations, and replace what we run. A link is its maker's, wherever it leads.
+ * Errors: `forbidden`.
+ */
+export function claimDataFolder(dataDir: string): void {
+  makePrivateFolder(dataDir);
+  const folder = realpathSync(dataDir);
+  const names = readdirSync(folder);
+  const isOwn = isOwnFolder(folder, names);
+  if (isOwn) assertOwner(folder, statSync(folder).uid);
+  for (const name of ownNames(names, isOwn).filter((one) => OWN_NAMES.has(one))) {
+    const entry = lstatSync(join(folder, name), { throwIfNoEntry: false });
+    if (entry !== undefined) assertOwner(join(folder, name), entry.uid);
+  }
+}
+
+/** In a folder of others its `.gitignore` is theirs. */
+function ownNames(names: string[], isOwn: boolean): string[] {
+  return isOwn ? names : names.filter((name) => OWN_NAMES.has(name) && name !== '.gitignore');
+}
+
+/**
+ * Claims the data folder. Earlier versions left it open to all users of the machine, so what it
+ * holds is restricted to its owner. Where that fails, says so and goes on. Errors: `forbidden`.
  */
 export function openDataFolder(dataDir: string, say: Say, changeMode: ChangeMode = chmodSync): void {
-  makePrivateFolder(dataDir);
+  claimDataFolder(dataDir);
   const failures: string[] = [];
   const fail: Fail = (path, error) => {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -33,9 +55,8 @@ export function openDataFolder(dataDir: string, say: Say, changeMode: ChangeMode
   if (isOwn) restrictMode(folder, changeMode, fail);
   else if (isLoose(statSync(folder).mode))
     say(`${folder} holds other files too and stays open to other users; only what we keep in it is restricted`);
-  for (const name of names) {
-    if (PROGRAMS.has(name) || !(isOwn || (OWN_NAMES.has(name) && name !== '.gitignore'))) continue;
-    restrict(join(folder, name), changeMode, fail);
+  for (const name of ownNames(names, isOwn)) {
+    if (!PROGRAMS.has(name)) restrict(join(folder, name), changeMode, fail);
   }
   if (failures.length === 0) return;
   const more = failures.length === 1 ? '' : ` and ${failures.length - 1} more`;

@@ -2,13 +2,14 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadConfig, searchPath } from '../config/index.js';
 import type { Config } from '../config/index.js';
+import { claimDataFolder } from './data-folder.js';
 import { exposureVariables, checkExposure } from './exposure.js';
 import type { Exposure } from './exposure.js';
 import { numberFlag } from './flags.js';
 import type { ParsedFlags } from './flags.js';
 import { packageVersion } from './package.js';
 import { PortBook, freePort } from './ports.js';
-import { makePrivateFolder, writePrivateFile } from './private-files.js';
+import { writePrivateFile } from './private-files.js';
 import { localApiUrl, startReport } from './report.js';
 import type { Server } from './server.js';
 import { startServers } from './servers.js';
@@ -146,7 +147,7 @@ async function dismantle({ processes, servers }: House): Promise<void> {
 
 /** A data directory in somebody's project must not end up in its repository. */
 function prepareDataDir(dataDir: string): void {
-  makePrivateFolder(dataDir);
+  claimDataFolder(dataDir);
   const ignore = join(dataDir, '.gitignore');
   if (!existsSync(ignore)) writePrivateFile(ignore, '*\n');
 }

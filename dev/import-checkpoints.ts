@@ -7,6 +7,7 @@ import { createStateAccess } from '../steps/index.js';
 import { importThreads, type ImportedThread } from '../threads/index.js';
 import { connectMongo, openStores } from '../workers/index.js';
 import { UsageError, type ParsedFlags } from './flags.js';
+import { printable } from './printable.js';
 
 /** Takes over the threads of the official saver; answers 1 when one was refused. */
 export async function runImport({ text, variables }: ParsedFlags): Promise<number> {
@@ -52,8 +53,8 @@ async function report(threads: AsyncIterable<ImportedThread>): Promise<number> {
   for await (const thread of threads) {
     count[thread.outcome] += 1;
     const { sourceId, threadId } = thread;
-    const name = sourceId === threadId ? threadId : `${sourceId} as ${threadId}`;
-    if (thread.outcome === 'refused') console.error(`refused   ${name}: ${thread.reason}`);
+    const name = sourceId === threadId ? threadId : printable(`${sourceId} as ${threadId}`);
+    if (thread.outcome === 'refused') console.error(`refused   ${name}: ${printable(thread.reason)}`);
     if (thread.outcome !== 'imported') continue;
     const { checkpoints, writes } = thread.state;
     count.checkpoints += checkpoints;

@@ -4,7 +4,7 @@ import { MongoClient } from 'mongodb';
 import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from './binaries.js';
 import type { Binary } from './binaries.js';
 import { LOOPBACK } from './ports.js';
-import { makePrivateFolder, writePrivateFile } from './private-files.js';
+import { makeOwnFolder, writePrivateFile } from './private-files.js';
 import { expireDocuments } from './secantus-expiry.js';
 import { SECANTUS_START } from './secantus-start.js';
 import { startOwned } from './server.js';
@@ -35,7 +35,7 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
   if (binary.kind === 'secantusdb')
     say('SecantusDB is a beta, fine for trying and testing; in production set MONGODB_URI to a MongoDB replica set');
   const folder = join(dataDir, binary.kind);
-  makePrivateFolder(folder);
+  makeOwnFolder(folder);
   const address = `mongodb://${LOOPBACK}:${port}/?directConnection=true${binary.kind === 'secantusdb' ? SECANTUS_OPTIONS : ''}`;
   const server = await startOwned({
     spec: {

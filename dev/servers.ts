@@ -71,9 +71,9 @@ export async function startServer(kind: 'temporal' | 'mongodb', partial: Embedde
 }
 
 function prepare(partial: EmbeddedOptions): ServerOptions {
-  const options = complete(partial);
-  openDataFolder(options.dataDir, options.say);
-  return options;
+  // First: nothing is read from a folder that somebody else filled.
+  openDataFolder(resolve(partial.dataDir), partial.say ?? (() => {}));
+  return complete(partial);
 }
 
 function complete(partial: EmbeddedOptions): ServerOptions {

@@ -5,7 +5,7 @@ import { SEARCH_ATTRIBUTES } from '../workflows/contract.js';
 import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from './binaries.js';
 import type { Binary } from './binaries.js';
 import { LOOPBACK } from './ports.js';
-import { makePrivateFolder } from './private-files.js';
+import { makeOwnFolder } from './private-files.js';
 import type { ServerOptions } from './servers.js';
 import { startOwned } from './server.js';
 import type { Server } from './server.js';
@@ -37,7 +37,7 @@ export async function startTemporal(options: ServerOptions): Promise<TemporalSer
   const binary = await findTemporal(options);
   say(`starting ${binary.label} on port ${port}`);
   const database = join(dataDir, 'temporal', 'temporal.db');
-  makePrivateFolder(join(dataDir, 'temporal'));
+  makeOwnFolder(join(dataDir, 'temporal'));
   const address = `${LOOPBACK}:${port}`;
   const server = await startOwned({
     spec: {

@@ -33,11 +33,32 @@ export function createLogger(options: LogOptions): Logger {
 }
 
 function toJson(name: string, level: LogLevel, message: string, fields?: LogFields): string {
-  return JSON.stringify({ at: new Date().toISOString(), level, name, message, ...fields });
+  const text = JSON.stringify({ at: new Date().toISOString(), level, name, message, ...fields });
+  // JSON itself escapes only U+0000 to U+001F; the others stand in its strings alone.
+  return text.replace(CONTROL_CHARACTERS, unicodeEscape);
 }
 
 function toText(name: string, level: LogLevel, message: string, fields: LogFields = {}): string {
   const pairs = Object.entries(fields).filter(([, value]) => value !== undefined);
-  const tail = pairs.map(([key, value]) => ` ${key}=${String(value)}`).join('');
-  return `${new Date().toISOString()} ${level} ${name}: ${message}${tail}`;
+  const tail = pairs.map(([key, value]) => ` ${escape(key)}=${escape(String(value))}`).join('');
+  return `${new Date().toISOString()} ${level} ${escape(name)}: ${indent(message)}${tail}`;
+}
+
+/** C0, DEL and C1 controls, and the line separators of Unicode: a terminal obeys some of them. */
+
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+const CONTINUATION = '\n    ';
+
+/** A message may quote a client, so its further lines must not look like lines of the log. */
+function indent(message: string): string {
+  return message.split(/\r?\n/).map(escape).join(CONTINUATION);
+}
+
+function escape(text: string): string {
+  return text.replace(CONTROL_CHARACTERS, (character) => SHORT_ESCAPES[character] ?? unicodeEscape(character));
+}
+
+function unicodeEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

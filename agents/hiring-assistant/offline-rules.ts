@@ -17,6 +17,17 @@ export const offlineRules: OfflineRules = (messages, tools) => {
   return outreach(messages);
 };
 
+/** Patterns block the worker, so they see this many characters of a message, and messages. */
+const LONGEST_READ = 2_000;
+const MOST_MESSAGES_READ = 50;
+
+/** What a person said, as far as patterns see it. */
+function heard(message: BaseMessage | undefined): string {
+  const text = message?.text.slice(0, LONGEST_READ) ?? '';
+  // Half of a character is no text that a database keeps.
+  return text.replace(/[\ud800-\udbff]$/, '');
+}
+
 // ---- intake
 
 const QUESTIONS = 2;
@@ -24,9 +35,8 @@ const ASKS_FOR_MORE = /\b(more|other|another|others|search|candidates)\b/i;
 
 function intake(messages: readonly BaseMessage[]): OfflineReply {
   const since = messages.slice(startOfBrief(messages));
-  const wishes = mergeWishes(
-    since.filter((message) => message.getType() === 'human').map((message) => readWishes(message.text)),
-  );
+  const said = since.filter((message) => message.getType() === 'human').slice(-MOST_MESSAGES_READ);
+  const wishes = mergeWishes(said.map((message) => readWishes(heard(message))));
   const asked = since.filter((message) => message.getType() === 'ai' && message.text !== '').length;
   const missing = missingPoints(wishes);
   if (missing.length > 0 && (!wishes.role || (!wishes.anything && asked < QUESTIONS))) return question(wishes, missing);
@@ -67,7 +77,7 @@ function sourcing(messages: readonly BaseMessage[]): OfflineReply {
   const wishes = briefOf(messages);
   const seen = foundSinceBrief(messages);
   if (!last || last.getType() !== 'human') return search(wishes, seen);
-  const { text } = last;
+  const text = heard(last);
   if (isStartOver(text)) return transfer('intake', text);
   if (namedIn(text, messages) || /\b(contact|reach out|write|message|e-?mail|draft)\b/i.test(text)) {
     return namedIn(text, messages)
@@ -117,7 +127,7 @@ function present(result: string): OfflineReply {
 function outreach(messages: readonly BaseMessage[]): OfflineReply {
   const last = messages.at(-1);
   if (last && isAnswerOf(last, 'send_message')) return report(messages, last.text);
-  const wish = messages.findLast((message) => message.getType() === 'human')?.text ?? '';
+  const wish = heard(messages.findLast((message) => message.getType() === 'human'));
   if (isStartOver(wish)) return transfer('intake', wish);
   const named = namedIn(wish, messages);
   if (named) return draft(named, messages, '');

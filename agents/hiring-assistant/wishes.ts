@@ -12,6 +12,8 @@ const TITLES = unique(CANDIDATES.map((candidate) => candidate.title));
 const SKILLS = unique(CANDIDATES.flatMap((candidate) => candidate.skills));
 const PLACES = unique(CANDIDATES.flatMap((candidate) => candidate.location.split(', ')));
 
+const MENTIONS = new Map([...TITLES, ...SKILLS, ...PLACES].map((word) => [word, mentionOf(word)]));
+
 /** Other names of a title; the first that fits counts. */
 const TITLE_WORDS: readonly [RegExp, string][] = [
   [/back-?\s?end/i, 'Backend Engineer'],
@@ -26,8 +28,15 @@ const TITLE_WORDS: readonly [RegExp, string][] = [
   [/\bsecurity\b/i, 'Security Engineer'],
   [/\b(engineering manager|team lead|head of engineering)\b/i, 'Engineering Manager'],
 ];
-const ANY_TITLE =
-  /\b((?:[a-z+#.-]+ )?(?:engineer|developer|programmer|designer|scientist|manager|analyst|architect|writer))s?\b/i;
+const OTHER_TITLES = 'engineer|developer|programmer|designer|scientist|manager|analyst|architect|writer';
+/**
+ * A title with the word before it. That word is tried from its beginning alone: tried from every
+ * `-` of it, a message of `a-a-a-…` takes time that grows with the square of its length.
+ */
+const ANY_TITLE = new RegExp(
+  `(?:(?<![a-z+#.-])[+#.-]*?\\b(?<before>[a-z+#.-]+ )|\\b)(?<noun>${OTHER_TITLES})s?\\b`,
+  'i',
+);
 const NO_PREFERENCE =
   /\b(any(thing|body|one|where)?|whatever|no preference|does(n't| not) matter|don't (care|mind)|not important)\b/i;
 const SENIORITY_WORDS: readonly [RegExp, Seniority][] = [
@@ -61,13 +70,18 @@ export function mergeWishes(all: readonly Wishes[]): Wishes {
 }
 
 function otherTitle(text: string): string | undefined {
-  const title = ANY_TITLE.exec(text)?.[1]?.replace(/^(an?|the|some|good|new|hire|for|need) /i, '');
-  return title && !(SENIORITIES as readonly string[]).includes(title.toLowerCase()) ? title : undefined;
+  const { before = '', noun = '' } = ANY_TITLE.exec(text)?.groups ?? {};
+  const title = `${before}${noun}`.replace(/^(an?|the|some|good|new|hire|for|need) /i, '');
+  return title !== '' && !(SENIORITIES as readonly string[]).includes(title.toLowerCase()) ? title : undefined;
 }
 
 function mentions(text: string, word: string): boolean {
+  return MENTIONS.get(word)?.test(text) ?? false;
+}
+
+function mentionOf(word: string): RegExp {
   // Words such as Go and R are also English: their case tells.
   const flags = word.length <= 2 ? 'u' : 'iu';
   const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`(?<![\\p{L}\\p{N}])${escaped}s?(?![\\p{L}\\p{N}+#])`, flags).test(text);
+  return new RegExp(`(?<![\\p{L}\\p{N}])${escaped}s?(?![\\p{L}\\p{N}+#])`, flags);
 }

@@ -57,11 +57,28 @@ describe('wishes read by rules', () => {
     ['let us go on with node.js in Paris', { skills: ['Node.js'], location: 'Paris' }],
     ['remote product designers', { role: 'Product Designer', location: 'remote' }],
     ['a game tester or a tax analyst', { role: 'tax analyst' }],
+    ['our Node-based developers', { role: 'Node-based developer' }],
+    ['-x++ programmer', { role: 'x++ programmer' }],
+    ['x1y architect', { role: 'architect' }],
+    ['grade 5-a writer', { role: '-a writer' }],
+    ['a bio-analyst', { role: 'analyst' }],
+    ['a bioanalyst', {}],
+    ['analyst-programmer writer', { role: 'analyst-programmer writer' }],
+    [' --- analyst', { role: 'analyst' }],
+    ['senior analyst', { role: 'senior analyst', seniority: 'senior' }],
     ['it does not matter', { anything: true }],
     ['hello', {}],
   ])('%s', (text, expected) => {
     expect(readWishes(text)).toEqual(expected);
   });
+
+  it.each(['a-', 'a-b ', '+', '5-', 'a', 'senior ', 'does not ', 'back- ', 'node.js', 'é'])(
+    'are read from a long message of %j as from any other',
+    (hostile) => {
+      const text = `${hostile.repeat(80_000)} analyst in Lisbon`;
+      expect(readWishes(text)).toMatchObject({ location: 'Lisbon' });
+    },
+  );
 
   it('add up: later words win, skills are kept', () => {
     expect(mergeWishes([{ role: 'A', skills: ['Go'] }, { role: 'B', skills: ['Rust'] }, {}])).toEqual({

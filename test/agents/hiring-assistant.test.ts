@@ -56,6 +56,24 @@ describe('the hiring assistant, offline', () => {
     expect(reply).not.toContain('Where should');
   });
 
+  it('reads no more than the beginning of a long message', async () => {
+    const { say } = await converse();
+    const far = `${'a-'.repeat(80_000)} product designer in Lisbon`;
+    expect((await say(far)).reply).toContain('Which role');
+    const near = `product designer in Lisbon ${'a-'.repeat(80_000)}`;
+    const { reply } = await say(near);
+    expect(reply).not.toContain('Which role');
+    expect(reply).not.toContain('Where should');
+  });
+
+  it('reads the latest of very many messages', async () => {
+    const { graph, config } = await converse();
+    const filler = Array.from({ length: 50 }, () => ({ role: 'user', content: 'a-'.repeat(1_000) }));
+    const first = { role: 'user', content: 'product designer in Lisbon' };
+    const asked = await graph.invoke({ messages: [first, ...filler] } as never, config);
+    expect(asked.messages.at(-1)?.text).toContain('Which role');
+  });
+
   it('searches with a tool call and gives candidates with reasons when it knows enough', async () => {
     const { say } = await converse();
     await say('Hi, I need to hire someone');

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@langchain/langgraph-sdk';
-import { ApiFixture, stateWith } from '../support/api-server.js';
+import { ColloquyError } from '../../protocol/index.js';
+import { ApiFixture, CHECKPOINT, stateWith } from '../support/api-server.js';
 
 describe('searching threads', () => {
   let api: ApiFixture;
@@ -131,6 +132,46 @@ describe('searching threads', () => {
     api.states.failure = { code: 'graph_failed', threadId: thread_id };
     const [found] = await client.threads.search({ ids: [thread_id] });
     expect(found).toMatchObject({ thread_id, values: null });
+  });
+
+  it('lists a thread whose state cannot be read, and says so to the operator once', async () => {
+    const group = randomUUID();
+    const [broken = '', whole = ''] = await withStates(group, [{ a: 1 }, { a: 1 }]);
+    const errors = [new Error('Invalid namespace: secret'), new TypeError('secret'), 'secret', undefined];
+    for (const error of errors) {
+      api.states.failure = { error, threadId: broken };
+      const found = await client.threads.search({ metadata: { group }, sortOrder: 'asc' });
+      expect(found.map(({ thread_id, values }) => [thread_id, values])).toEqual([
+        [broken, null],
+        [whole, { a: 1 }],
+      ]);
+      expect(await client.threads.count({ metadata: { group }, values: { a: 1 } })).toBe(1);
+      expect((await client.threads.get(broken)).values).toBeNull();
+    }
+    const told = api.errors.map(String).filter((text) => text.includes(broken));
+    expect(told).toEqual([`ColloquyError: the state of thread ${broken} cannot be read (Error)`]);
+    for (const path of ['state', `state/${CHECKPOINT}`, 'history']) {
+      const response = await fetch(`${url}/threads/${broken}/${path}`);
+      const text = await response.text();
+      const expected = `the state of thread ${broken} cannot be read (undefined)`;
+      expect([path, response.status, text]).toEqual([path, 500, expected]);
+    }
+  });
+
+  it('fails where a server does not answer, so that no list looks empty of states', async () => {
+    const group = randomUUID();
+    const [threadId = ''] = await withStates(group, [{ a: 1 }]);
+    const cut = Object.assign(new Error('read'), { code: 'ECONNRESET' });
+    for (const [error, status] of [
+      [new ColloquyError('unavailable', 'no database'), 503],
+      [new ColloquyError('forbidden', 'not yours'), 403],
+      [cut, 500],
+    ] as const) {
+      api.states.failure = { error, threadId };
+      expect((await post('/threads/search', { metadata: { group } })).status).toBe(status);
+      expect((await fetch(`${url}/threads/${threadId}`)).status).toBe(status);
+      expect((await fetch(`${url}/threads/${threadId}/state`)).status).toBe(status);
+    }
   });
 
   function post(path: string, body: unknown): Promise<Response> {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { toAnswer } from '../../dev/chat-answer.js';
 import { createScreen, formatQuestion, formatToolCall } from '../../dev/chat-screen.js';
-import { TurnPrinter } from '../../dev/chat-turn.js';
+import { TurnPrinter, printTranscript } from '../../dev/chat-turn.js';
 import { freePort } from '../../dev/ports.js';
 import { supervise } from '../../dev/supervisor.js';
 import type { Supervised } from '../../dev/supervisor.js';
@@ -70,6 +70,28 @@ describe('what the chat shows', () => {
       '    2: "no"',
       '  problem: maybe is neither',
       'Send it? [yes / no]',
+    ]);
+  });
+
+  it('writes no control character of a message, a question or an error to the terminal', () => {
+    const { screen, read } = paper();
+    const hostile = 'a\u001b]0;title\u0007b\u001b[2Jc\u009b2Jd\r\u007f\te';
+    const printer = new TurnPrinter(screen);
+    printer.message({ type: 'ai', id: 'a', content: hostile });
+    printer.message({ type: 'ai', id: 'b', tool_calls: [{ name: hostile, args: {} }] });
+    printer.end();
+    printTranscript(screen, [{ type: 'human', content: hostile }]);
+    formatQuestion({ question: hostile, [hostile]: hostile }).forEach((line) => screen.strong(line));
+    screen.line(hostile);
+    screen.dim(hostile);
+    expect(read().split('\n')).toEqual([
+      'a]0;titleb[2Jc2Jd\te',
+      '· a]0;titleb[2Jc2Jd  e',
+      '',
+      '> a]0;titleb[2Jc2Jd\te',
+      '  a]0;titleb[2Jc2Jd\te: a]0;titleb[2Jc2Jd\te',
+      ...Array.from({ length: 3 }, () => 'a]0;titleb[2Jc2Jd\te'),
+      '',
     ]);
   });
 

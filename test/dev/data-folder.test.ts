@@ -1,8 +1,22 @@
 import { describe, it, expect, beforeEach, afterEach } from '@jest/globals';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lchownSync,
+  readFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { openLog } from '../../dev/child.js';
 import { openDataFolder } from '../../dev/data-folder.js';
+import { makeOwnFolder, writePrivateFile } from '../../dev/private-files.js';
 import { modes } from '../support/modes.js';
 
 let home: string;
@@ -89,7 +103,7 @@ describe('the data folder', () => {
     expect(modes(home)).toMatchObject({ 'ports.json': '600' });
   });
 
-  it('that somebody else owns is used as it is, after saying which file others may read', () => {
+  it('whose modes cannot be changed is used as it is, after saying which file others may read', () => {
     const folder = join(home, 'data');
     put(folder, 'ports.json', 'logs/api.log');
     const refuse = (path: string) => {
@@ -107,5 +121,95 @@ describe('the data folder', () => {
     expect(said).toEqual([
       `other users of this machine may read ${join(folder, 'logs', 'api.log')} (EPERM): its mode could not be changed`,
     ]);
+  });
+});
+
+/** Only root can give files away. */
+const asRoot = process.getuid?.() === 0 ? it : it.skip;
+const NOBODY = 65_534;
+
+describe('what another user left in the data folder', () => {
+  const forbidden = (path: string) =>
+    expect.objectContaining({
+      code: 'forbidden',
+      message: `${path} belongs to user 65534, and this process runs as user 0; remove it, or choose another --data-dir`,
+    });
+
+  asRoot.each(['logs', 'secantusdb', 'temporal', 'mongod', 'bin', 'venv'])('is refused: %s/', (name) => {
+    chmodSync(home, 0o1777);
+    mkdirSync(join(home, name));
+    lchownSync(join(home, name), NOBODY, NOBODY);
+    expect(() => openDataFolder(home, say)).toThrow(forbidden(join(home, name)));
+    expect(() => makeOwnFolder(join(home, name))).toThrow(forbidden(join(home, name)));
+  });
+
+  asRoot.each(['secantusdb.py', 'mongod.pid', 'ports.json'])('is refused: %s', (name) => {
+    chmodSync(home, 0o1777);
+    put(home, name);
+    chmodSync(home, 0o1777);
+    writeFileSync(join(home, name), 'theirs');
+    lchownSync(join(home, name), NOBODY, NOBODY);
+    expect(() => openDataFolder(home, say)).toThrow(forbidden(join(home, name)));
+    expect(() => writePrivateFile(join(home, name), 'ours')).toThrow(forbidden(join(home, name)));
+    expect(readFileSync(join(home, name), 'utf8')).toBe('theirs');
+  });
+
+  asRoot('is refused: a link, wherever it leads', () => {
+    mkdirSync(join(home, 'disk'));
+    symlinkSync(join(home, 'disk'), join(home, 'mongod'));
+    expect(() => openDataFolder(home, say)).not.toThrow();
+    lchownSync(join(home, 'mongod'), NOBODY, NOBODY);
+    expect(() => openDataFolder(home, say)).toThrow(forbidden(join(home, 'mongod')));
+  });
+
+  asRoot('is refused: the folder itself, where it is only ours', () => {
+    const folder = join(home, '.colloquy');
+    put(folder, 'ports.json');
+    lchownSync(folder, NOBODY, NOBODY);
+    expect(() => openDataFolder(folder, say)).toThrow(forbidden(folder));
+  });
+
+  asRoot('does not matter in a shared folder, where it is not ours', () => {
+    put(home, 'theirs.txt', '.gitignore');
+    for (const name of ['theirs.txt', '.gitignore']) lchownSync(join(home, name), NOBODY, NOBODY);
+    lchownSync(home, NOBODY, NOBODY);
+    expect(() => openDataFolder(home, say)).not.toThrow();
+  });
+
+  it('is not written through a link', () => {
+    const victim = join(home, 'victim.txt');
+    const logs = join(home, 'data', 'logs');
+    put(logs, 'other.log');
+    for (const target of [victim, join(home, 'not-there.txt')]) {
+      writeFileSync(victim, 'mine');
+      const [log, script] = [join(logs, 'api.log'), join(home, 'data', 'secantusdb.py')];
+      for (const link of [log, script]) symlinkSync(target, link);
+      const refused = (link: string) =>
+        expect.objectContaining({
+          code: 'forbidden',
+          message: `${link} is a symbolic link, which is not followed; remove it`,
+        });
+      expect(() => openLog(log)).toThrow(refused(log));
+      for (const flag of ['w', 'a'] as const) {
+        expect(() => writePrivateFile(script, 'ours', flag)).toThrow(refused(script));
+      }
+      expect(() => writePrivateFile(script, 'ours', 'wx')).toThrow('EEXIST');
+      expect(readFileSync(victim, 'utf8')).toBe('mine');
+      expect(existsSync(join(home, 'not-there.txt'))).toBe(false);
+      for (const link of [log, script]) rmSync(link);
+    }
+  });
+
+  it('leaves links to folders alone that its owner made', () => {
+    mkdirSync(join(home, 'disk'));
+    mkdirSync(join(home, 'data'));
+    symlinkSync(join(home, 'disk'), join(home, 'data', 'logs'));
+    openDataFolder(join(home, 'data'), say);
+    closeSync(openLog(join(home, 'data', 'logs', 'api.log')));
+    writePrivateFile(join(home, 'data', 'logs', 'api.log'), 'one', 'a');
+    writePrivateFile(join(home, 'data', 'logs', 'api.log'), 'two', 'a');
+    expect(readFileSync(join(home, 'disk', 'api.log'), 'utf8')).toBe('onetwo');
+    writePrivateFile(join(home, 'disk', 'api.log'), 'new');
+    expect(readFileSync(join(home, 'disk', 'api.log'), 'utf8')).toBe('new');
   });
 });

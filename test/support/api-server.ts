@@ -32,16 +32,17 @@ export class FakeStates implements StateAccess {
     this.checkpoints.has(checkpointId) || this.states.get(threadId)?.checkpoint?.checkpoint_id === checkpointId;
 
   /** The state of this thread cannot be read. */
-  failure?: { code: ErrorCode; threadId: string };
+  failure?: { threadId: string } & ({ code: ErrorCode } | { error: unknown });
 
   getState: StateAccess['getState'] = async (_caller, _graphId, threadId, options) => {
     this.asked.push(options);
-    if (this.failure?.threadId === threadId) throw new ColloquyError(this.failure.code, 'as the test wants');
+    this.#failFor(threadId);
     return this.states.get(threadId) ?? EMPTY_STATE;
   };
 
   getHistory: StateAccess['getHistory'] = async (_caller, _graphId, threadId, options) => {
     this.asked.push(options);
+    this.#failFor(threadId);
     const state = this.states.get(threadId);
     return state ? [state] : [];
   };
@@ -57,6 +58,12 @@ export class FakeStates implements StateAccess {
   };
 
   finalValues: StateAccess['finalValues'] = async (_caller, run) => this.finals(run);
+
+  #failFor(threadId: string): void {
+    if (this.failure?.threadId !== threadId) return;
+    if ('error' in this.failure) throw this.failure.error;
+    throw new ColloquyError(this.failure.code, 'as the test wants');
+  }
 }
 
 const EMPTY_STATE: ThreadState = {

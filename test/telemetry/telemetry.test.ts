@@ -50,4 +50,51 @@ describe('a log', () => {
     log.warn('slow', { ms: 12 });
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'warn', name: 'api', message: 'slow', ms: 12 });
   });
+
+  describe('of a client’s text', () => {
+    const FORGED = 'q\nFORGED\r\nFORGED\rFORGED\u2028FORGED\t\u001b[2J\u009b2J\u0007\u007f';
+
+    const RAW = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/;
+
+    function written(format: 'text' | 'json', name: string, message: string, fields = {}): string {
+      let text = '';
+      const log = createLogger({ name, level: 'debug', format, write: (line) => (text += line) });
+      log.error(message, fields);
+      return text;
+    }
+
+    it('indents further lines of a message, and escapes control characters', () => {
+      const text = written('text', 'api', FORGED, { run_id: 'r1' });
+      expect(text.replace(/^\S+ /, '')).toBe(
+        'error api: q\n    FORGED\n    FORGED\\rFORGED\\u2028FORGED' +
+          '\\t\\u001b[2J\\u009b2J\\u0007\\u007f run_id=r1\n',
+      );
+    });
+
+    it('keeps a field, its key and the name in one line', () => {
+      const text = written('text', FORGED, 'failed', { [FORGED]: FORGED });
+      const escaped = 'q\\nFORGED\\r\\nFORGED\\rFORGED\\u2028FORGED\\t\\u001b[2J\\u009b2J\\u0007\\u007f';
+      expect(text.replace(/^\S+ /, '')).toBe(`error ${escaped}: failed ${escaped}=${escaped}\n`);
+    });
+
+    it('keeps the lines of a stack', () => {
+      const text = written('text', 'api', 'GET /ok: Error: no\n    at one (a.ts:1)\n    at two (b.ts:2)');
+      expect(text.split('\n').slice(1)).toEqual(['        at one (a.ts:1)', '        at two (b.ts:2)', '']);
+    });
+
+    it('is one line of JSON, from which the text is read back', () => {
+      const text = written('json', FORGED, FORGED, { [FORGED]: FORGED });
+      expect(text.trimEnd().split('\n')).toHaveLength(1);
+      expect(text).not.toMatch(RAW);
+      expect(JSON.parse(text)).toMatchObject({ name: FORGED, message: FORGED, [FORGED]: FORGED });
+    });
+
+    it('never writes a control character but the newline', () => {
+      for (let code = 0; code < 0xa0; code += 1) {
+        const character = String.fromCharCode(code);
+        const text = written('text', character, character, { [character]: character });
+        expect([code, RAW.test(text)]).toEqual([code, false]);
+      }
+    });
+  });
 });
