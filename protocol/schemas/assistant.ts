@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { jsonObject, limit, offset, queryBoolean, sortOrder, uuid } from './common.js';
+import { limit, offset, queryBoolean, sortOrder, uuid } from './common.js';
 import { config } from './config.js';
+import { metadata } from './metadata.js';
 import { MAX_SEARCHED_NAME, MAX_TEXT, name, text } from './text.js';
 
 const given = {
   config: config.nullish(),
   context: z.unknown().optional(),
-  metadata: jsonObject.nullish(),
+  metadata: metadata.nullish(),
   name: name.nullish(),
   description: text(MAX_TEXT).nullish(),
 };
@@ -38,7 +39,7 @@ const field = z.enum([
 export const assistantSearch = z.strictObject({
   graph_id: name.nullish(),
   name: text(MAX_SEARCHED_NAME).nullish(),
-  metadata: jsonObject.nullish(),
+  metadata: metadata.nullish(),
   limit: limit.nullish(),
   offset: offset.nullish(),
   sort_by: z.enum(['assistant_id', 'graph_id', 'name', 'created_at', 'updated_at']).nullish(),

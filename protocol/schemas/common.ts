@@ -1,9 +1,12 @@
 import { z } from 'zod';
+import { MAX_TTL_MINUTES } from '../thread.js';
 import { findTooDeep, TOO_DEEP } from './depth.js';
 import { MAX_NAMESPACE, name, text } from './text.js';
 
 /** Any UUID, also those of no RFC version, since clients make ids of their own; in lower case, so that a thread has one spelling. */
 export const uuid = z.guid().transform((id) => id.toLowerCase());
+
+export const ttlMinutes = z.number().positive().max(MAX_TTL_MINUTES);
 
 export const jsonObject = z.record(z.string(), z.unknown());
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { checkpointId, checkpointMap, checkpointNs, jsonObject } from './common.js';
+import { checkpointId, checkpointMap, checkpointNs } from './common.js';
+import { metadata } from './metadata.js';
 import { names } from './text.js';
 
 /** What LangGraph itself keeps in `configurable`: from a client it could steer the engine. */
@@ -24,5 +25,5 @@ export const config = z.strictObject({
   tags: names.nullish(),
   recursion_limit: z.int().min(1).nullish(),
   configurable: configurable.nullish(),
-  metadata: jsonObject.nullish(),
+  metadata: metadata.nullish(),
 });

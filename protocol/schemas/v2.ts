@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MULTITASK_STRATEGIES } from '../run.js';
 import { jsonObject, limit, notServed, uuid } from './common.js';
 import { config } from './config.js';
+import { metadata } from './metadata.js';
 import { command } from './run.js';
 import { MAX_NAMES, MAX_TEXT, name, names, text } from './text.js';
 
@@ -52,7 +53,7 @@ export const runStartParams = z
     assistant_id: name.min(1),
     input: z.unknown().optional(),
     config: config.nullish(),
-    metadata: jsonObject.nullish(),
+    metadata: metadata.nullish(),
     multitask_strategy: z.enum(MULTITASK_STRATEGIES).nullish(),
     /** Older spelling; the SDK sends both. */
     multitaskStrategy: z.enum(MULTITASK_STRATEGIES).nullish(),
@@ -70,7 +71,7 @@ const resumption = {
   update: command.shape.update,
   goto: command.shape.goto,
   config: config.nullish(),
-  metadata: jsonObject.nullish(),
+  metadata: metadata.nullish(),
   strict_resume: z.boolean().nullish(),
 };
 

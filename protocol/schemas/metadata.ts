@@ -1,0 +1,28 @@
+import { jsonObject } from './common.js';
+import { MAX_NAME } from './text.js';
+
+const SHOWN_KEY_LENGTH = 40;
+
+/** Metadata as clients give it. `threads/record-fields.ts` limits how many values it has. */
+export const metadata = jsonObject.superRefine((given, context) => {
+  const key = findLongKey(given);
+  if (key === undefined) return;
+  const shown = JSON.stringify(`${key.slice(0, SHOWN_KEY_LENGTH)}…`);
+  const message = `key ${shown} has ${key.length} characters; expected at most ${MAX_NAME}`;
+  context.addIssue({ code: 'custom', message });
+});
+
+/** Does not recurse. */
+function findLongKey(value: object): string | undefined {
+  const waiting: object[] = [value];
+  for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
+    if (!Array.isArray(one)) {
+      const key = Object.keys(one).find(({ length }) => length > MAX_NAME);
+      if (key !== undefined) return key;
+    }
+    for (const inner of Object.values(one) as unknown[]) {
+      if (typeof inner === 'object' && inner !== null) waiting.push(inner);
+    }
+  }
+  return undefined;
+}
