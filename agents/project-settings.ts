@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { ColloquyError } from '../protocol/index.js';
+import { ColloquyError, MAX_TTL_MINUTES } from '../protocol/index.js';
 
 /** A module's export that a project file names as `<file>:<export>`. */
 export interface ModuleExport {
@@ -58,7 +58,7 @@ const schema = z.object({
     .object({
       ttl: z
         .object({
-          default_ttl: z.number().positive().nullish(),
+          default_ttl: z.number().positive().max(MAX_TTL_MINUTES).nullish(),
           refresh_on_read: flag,
           sweep_interval_minutes: z.number().positive().nullish(),
         })
@@ -79,7 +79,7 @@ const schema = z.object({
       ttl: z
         .strictObject({
           strategy: z.enum(['delete', 'keep_latest']).nullish(),
-          default_ttl: z.number().positive().nullish(),
+          default_ttl: z.number().positive().max(MAX_TTL_MINUTES).nullish(),
           sweep_interval_minutes: z.number().positive().max(MAX_SWEEP_MINUTES).nullish(),
         })
         .nullish(),

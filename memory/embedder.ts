@@ -35,23 +35,3 @@ export async function embed(embedder: Embedder, texts: string[]): Promise<Float3
     { field: 'store.index' },
   );
 }
-
-/** Texts at a path of a value: `$` all of it, `a.b`, `list[0].a`, `list[-1]`, `list[*].a`, `*` for every field. */
-export function textsAt(value: unknown, path: string): string[] {
-  if (path === '$' || path === '') return [asText(value)];
-  const steps = path.match(/[^.[\]]+|\[[^\]]*\]/g) ?? [];
-  const found = steps.reduce<unknown[]>((places, step) => places.flatMap((place) => follow(place, step)), [value]);
-  return found.filter((one) => one !== null && one !== undefined).map(asText);
-}
-
-function follow(place: unknown, step: string): unknown[] {
-  if (typeof place !== 'object' || place === null) return [];
-  const index = /^\[(.*)\]$/.exec(step)?.[1];
-  if (step === '*' || index === '*') return Object.values(place);
-  if (index !== undefined) return Array.isArray(place) ? [place.at(Number(index)) as unknown] : [];
-  return [(place as Record<string, unknown>)[step]];
-}
-
-function asText(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value, null, 2) ?? '');
-}

@@ -1,30 +1,38 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { ColloquyError } from '../protocol/index.js';
+import { ColloquyError, guardValues, hasMoreValues } from '../protocol/index.js';
 
 type Value = Record<string, unknown>;
 type Test = (found: unknown, wanted: unknown) => boolean;
 
-/** LangGraph's operators; order is the order of numbers. */
+/** Values of a filter, with those inside of it: each may be compared with every item of a search. */
+const MAX_WANTED = 1_000;
+
+/** LangGraph's operators; order is the order of numbers: a text counts as the number that it is. */
 const OPERATORS: Readonly<Record<string, Test>> = {
-  $eq: isDeepStrictEqual,
-  $ne: (found, wanted) => !isDeepStrictEqual(found, wanted),
-  $gt: (found, wanted) => Number(found) > Number(wanted),
-  $gte: (found, wanted) => Number(found) >= Number(wanted),
-  $lt: (found, wanted) => Number(found) < Number(wanted),
-  $lte: (found, wanted) => Number(found) <= Number(wanted),
-  $in: (found, wanted) => isList(wanted) && wanted.some((one) => isDeepStrictEqual(found, one)),
-  $nin: (found, wanted) => !isList(wanted) || !wanted.some((one) => isDeepStrictEqual(found, one)),
+  $eq: isEqual,
+  $ne: (found, wanted) => !isEqual(found, wanted),
+  $gt: ordered((found, wanted) => found > wanted),
+  $gte: ordered((found, wanted) => found >= wanted),
+  $lt: ordered((found, wanted) => found < wanted),
+  $lte: ordered((found, wanted) => found <= wanted),
+  $in: (found, wanted) => isList(wanted) && isOneOf(found, wanted),
+  $nin: (found, wanted) => !isList(wanted) || !isOneOf(found, wanted),
 };
+const ORDER: readonly string[] = ['$gt', '$gte', '$lt', '$lte'];
 
 const MAX_LABEL_LENGTH = 256;
 
-/** A test of values for a filter. Errors: `invalid_argument` for an operator that is none. */
+/**
+ * A test of values for a filter. Errors: `invalid_argument` for an operator that is none, an
+ * operand without order, too many values.
+ */
 export function testOf(filter: Record<string, unknown> = {}): (value: Value) => boolean {
+  guardValues('filter', filter, MAX_WANTED);
   const tests = Object.entries(filter).map(([key, wanted]) => {
     const operators = operatorsOf(key, wanted);
     return operators === undefined
-      ? (value: Value) => isDeepStrictEqual(value[key], wanted)
+      ? (value: Value) => isEqual(value[key], wanted)
       : (value: Value) => operators.every(([test, operand]) => test(value[key], operand));
   });
   return (value) => tests.every((test) => test(value));
@@ -32,14 +40,16 @@ export function testOf(filter: Record<string, unknown> = {}): (value: Value) => 
 
 /** What a value is found by: its plain keys, as the database can compare them. */
 export function labelsOf(value: Value): string[] {
-  return Object.entries(value).filter(isPlain).map(label);
+  return Object.entries(value)
+    .filter(([, inner]) => isPlain(inner))
+    .map(label);
 }
 
 /** The part of a filter that the database decides by labels; {@link testOf} decides the whole. */
 export function wantedLabels(filter: Record<string, unknown> = {}): string[] {
   return Object.entries(filter)
     .map(([key, wanted]): [string, unknown] => [key, onlyEqual(wanted)])
-    .filter(isPlain)
+    .filter(([, wanted]) => isPlain(wanted))
     .map(label);
 }
 
@@ -47,14 +57,33 @@ function operatorsOf(key: string, wanted: unknown): [Test, unknown][] | undefine
   if (typeof wanted !== 'object' || wanted === null || isList(wanted)) return undefined;
   const names = Object.keys(wanted);
   if (names.length > 0 && !names.some((name) => name.startsWith('$'))) return undefined;
-  return Object.entries(wanted).map(([name, operand]) => {
-    const test = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
-    if (test) return [test, operand];
-    const known = Object.keys(OPERATORS).join(', ');
-    throw new ColloquyError('invalid_argument', `filter.${key}.${name}: no such operator; there are ${known}`, {
-      field: `filter.${key}`,
-    });
-  });
+  return Object.entries(wanted).map(([name, operand]) => [operatorOf(`filter.${key}`, name, operand), operand]);
+}
+
+function operatorOf(field: string, name: string, operand: unknown): Test {
+  const refuse = (problem: string): never => {
+    throw new ColloquyError('invalid_argument', `${field}.${name}: ${problem}`, { field });
+  };
+  const test = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
+  if (test === undefined) return refuse(`no such operator; there are ${Object.keys(OPERATORS).join(', ')}`);
+  if (ORDER.includes(name) && !isPlain(operand)) return refuse('expected a number, a string, a boolean or null');
+  return test;
+}
+
+/** Objects and lists have no order; some of them cannot even be made a number. */
+function ordered(test: (found: number, wanted: number) => boolean): Test {
+  return (found, wanted) => isPlain(found) && isPlain(wanted) && test(Number(found), Number(wanted));
+}
+
+function isEqual(found: unknown, wanted: unknown): boolean {
+  return isOneOf(found, [wanted]);
+}
+
+/** A large object or list is equal to none that is wanted, and is not held against each of them. */
+function isOneOf(found: unknown, wanted: readonly unknown[]): boolean {
+  if (isPlain(found)) return wanted.includes(found);
+  if (isContainer(found) && (!wanted.some(isContainer) || hasMoreValues(found, MAX_WANTED))) return false;
+  return wanted.some((one) => isDeepStrictEqual(found, one));
 }
 
 function onlyEqual(wanted: unknown): unknown {
@@ -62,7 +91,11 @@ function onlyEqual(wanted: unknown): unknown {
   return '$eq' in wanted ? wanted.$eq : wanted;
 }
 
-function isPlain([, value]: [string, unknown]): boolean {
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function isPlain(value: unknown): boolean {
   return value === null || ['string', 'number', 'boolean'].includes(typeof value);
 }
 

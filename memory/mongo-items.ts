@@ -1,13 +1,14 @@
 import type { Collection, Db, Filter } from 'mongodb';
 import type { SearchItem } from '@langchain/langgraph-checkpoint';
 import { ColloquyError, TENANT_PATTERN, type Authorize, type Caller } from '../protocol/index.js';
-import { embed, textsAt } from './embedder.js';
+import { embed } from './embedder.js';
 import { testOf, wantedLabels } from './filter.js';
 import { putOperations, toItem, vectorsOf, type EmbeddedItem, type ItemDocument } from './item-documents.js';
 import { isDuplicateKey, withDatabaseErrors } from './mongo-errors.js';
 import { ancestor, commonPrefix, guardNamespace, itemKey, matches, namespaceOf, pathOf } from './namespaces.js';
 import type { Embedder, ItemStore, PutItem, SearchItems, StoreSettings } from './ports.js';
 import { rank } from './ranking.js';
+import { textsOf } from './texts.js';
 
 export interface ItemStoreOptions extends StoreSettings {
   db: Db;
@@ -94,10 +95,11 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
     async searchItems(caller, search) {
       guardNamespace(search.namespacePrefix, { allowEmpty: true });
       await allow(caller, 'item.search', pathOf(search.namespacePrefix));
+      const filtered = { ...search, passes: testOf(search.filter) };
       const found =
         index !== undefined && search.query
-          ? await ranked(items, caller.tenant, search, { text: search.query, embedder: index, maxRanked })
-          : await inOrder(items, caller.tenant, search);
+          ? await ranked(items, caller.tenant, filtered, { text: search.query, embedder: index, maxRanked })
+          : await inOrder(items, caller.tenant, filtered);
       if (refreshes(search.refreshTtl)) await refresh(found.map(({ document }) => document));
       return found.map(
         ({ document, score }): SearchItem => ({ ...toItem(document), ...(score !== undefined && { score }) }),
@@ -128,9 +130,11 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
 }
 
 type Found = { document: ItemDocument; score?: number };
+type JsonObject = Record<string, unknown>;
+type FilteredSearch = SearchItems & { passes: (value: JsonObject) => boolean };
 
 /** A page of what passes the filter, in the order it was made. */
-async function inOrder(items: Collection<ItemDocument>, tenant: string, search: SearchItems): Promise<Found[]> {
+async function inOrder(items: Collection<ItemDocument>, tenant: string, search: FilteredSearch): Promise<Found[]> {
   const { limit, offset } = search;
   const found: Found[] = [];
   let passed = 0;
@@ -146,7 +150,7 @@ async function inOrder(items: Collection<ItemDocument>, tenant: string, search: 
 async function ranked(
   items: Collection<ItemDocument>,
   tenant: string,
-  search: SearchItems,
+  search: FilteredSearch,
   { text, embedder, maxRanked }: { text: string; embedder: Embedder; maxRanked: number },
 ): Promise<Found[]> {
   const [query] = await embed(embedder, [text]);
@@ -168,10 +172,9 @@ async function ranked(
 async function* candidates(
   items: Collection<ItemDocument>,
   tenant: string,
-  { namespacePrefix, filter }: SearchItems,
+  { namespacePrefix, filter, passes }: FilteredSearch,
   projection: Partial<Record<keyof ItemDocument, 0>> = {},
 ): AsyncGenerator<ItemDocument> {
-  const passes = testOf(filter);
   const labels = wantedLabels(filter);
   const query: Filter<ItemDocument> = {
     ancestors: ancestor(tenant, namespacePrefix),
@@ -181,7 +184,7 @@ async function* candidates(
   const cursor = items.find(query, { projection, batchSize: BATCH }).sort({ createdAt: 1, order: 1 });
   try {
     for await (const document of cursor) {
-      if (filter === undefined || passes(JSON.parse(document.value) as Record<string, unknown>)) yield document;
+      if (filter === undefined || passes(JSON.parse(document.value) as JsonObject)) yield document;
     }
   } finally {
     await cursor.close();
@@ -191,9 +194,7 @@ async function* candidates(
 /** One call of the embedder for all texts of all items. */
 async function embedAll(puts: PutItem[], embedder: Embedder | undefined): Promise<EmbeddedItem[]> {
   if (embedder === undefined) return puts;
-  const texts = puts.map(({ value, index }) =>
-    index === false ? [] : (index ?? embedder.fields).flatMap((path) => textsAt(value, path)),
-  );
+  const texts = puts.map((put) => (put.index === false ? [] : textsOf(put, put.index ?? embedder.fields)));
   const vectors = await embed(embedder, texts.flat());
   return puts.map((put, at) => ({ ...put, embedder: embedder.id, vectors: vectors.splice(0, texts[at]?.length ?? 0) }));
 }

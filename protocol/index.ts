@@ -1,6 +1,7 @@
 /** The words all rooms speak: types, closed lists, the error class. Knows no room, no library; free of zod (that is `protocol/schemas`). */
 export { ColloquyError, ERROR_CODES, errorCode, isNetworkError } from './errors.js';
 export type { ErrorCode, ErrorDetails } from './errors.js';
+export { guardValues, hasMoreValues, tooManyValues } from './value-limit.js';
 export { DEFAULT_TENANT, TENANT_PATTERN } from './caller.js';
 export type { Authorize, Caller, Principal, Resource } from './caller.js';
 export { NO_FENCE, decodeFence, encodeFence } from './fence.js';
@@ -21,7 +22,7 @@ export type {
 } from './run.js';
 export { publicConfigurable } from './public-config.js';
 export { runToWire } from './run-wire.js';
-export { STATELESS_METADATA, THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
+export { MAX_TTL_MINUTES, STATELESS_METADATA, THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
 export type {
   Assistant,
   AssistantVersion,

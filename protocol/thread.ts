@@ -3,6 +3,9 @@ import type { Fence } from './fence.js';
 export const THREAD_STATUSES = ['idle', 'busy', 'interrupted', 'error'] as const;
 export type ThreadStatus = (typeof THREAD_STATUSES)[number];
 
+/** A hundred years: a time beyond what dates can say would be over at once. */
+export const MAX_TTL_MINUTES = 52_560_000;
+
 /** What happens to a thread whose time is over: it goes, or only its older checkpoints do (and its time begins anew). */
 export const TTL_STRATEGIES = ['delete', 'keep_latest'] as const;
 export type TtlStrategy = (typeof TTL_STRATEGIES)[number];

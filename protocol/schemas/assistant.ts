@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { jsonObject, metadata, limit, offset, queryBoolean, sortOrder, uuid } from './common.js';
+import { limit, offset, queryBoolean, sortOrder, uuid } from './common.js';
 import { config } from './config.js';
+import { metadata, searchedMetadata } from './metadata.js';
 import { MAX_SEARCHED_NAME, MAX_TEXT, name, text } from './text.js';
 
 const given = {
@@ -38,7 +39,7 @@ const field = z.enum([
 export const assistantSearch = z.strictObject({
   graph_id: name.nullish(),
   name: text(MAX_SEARCHED_NAME).nullish(),
-  metadata: jsonObject.nullish(),
+  metadata: searchedMetadata.nullish(),
   limit: limit.nullish(),
   offset: offset.nullish(),
   sort_by: z.enum(['assistant_id', 'graph_id', 'name', 'created_at', 'updated_at']).nullish(),

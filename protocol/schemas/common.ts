@@ -1,26 +1,14 @@
 import { z } from 'zod';
-import { STATELESS_METADATA } from '../thread.js';
+import { MAX_TTL_MINUTES } from '../thread.js';
 import { findTooDeep, TOO_DEEP } from './depth.js';
 import { MAX_NAMESPACE, name, text } from './text.js';
 
 /** Any UUID, also those of no RFC version, since clients make ids of their own; in lower case, so that a thread has one spelling. */
 export const uuid = z.guid().transform((id) => id.toLowerCase());
 
+export const ttlMinutes = z.number().positive().max(MAX_TTL_MINUTES);
+
 export const jsonObject = z.record(z.string(), z.unknown());
-
-const SERVER_KEYS = Object.keys(STATELESS_METADATA);
-
-/**
- * Metadata that are stored. A thread with a key of the server's own is deleted by the sweeper: a
- * client that may change metadata may not delete by it.
- */
-export const metadata = jsonObject.superRefine((given, context) => {
-  for (const key of SERVER_KEYS.filter((one) => Object.hasOwn(given, one))) {
-    const message =
-      'is a key of the server’s own, which marks the threads of stateless runs; leave it out, also where it was read';
-    context.addIssue({ code: 'custom', path: [key], message });
-  }
-});
 
 /** A body of any kind, of whose metadata something is made before it is looked at as what it is. */
 export const anyWithMetadata = z.looseObject({ metadata: jsonObject.nullish() });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { checkpointId, checkpointMap, checkpointNs, metadata } from './common.js';
+import { checkpointId, checkpointMap, checkpointNs } from './common.js';
+import { metadata } from './metadata.js';
 import { names } from './text.js';
 
 /** What LangGraph itself keeps in `configurable`: from a client it could steer the engine. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { OVERLAP_POLICIES } from '../cron.js';
 import { isTimezone, readCronExpression } from '../cron-expression.js';
-import { jsonObject, metadata, limit, offset, servedAs, sortOrder, uuid } from './common.js';
+import { jsonObject, limit, offset, servedAs, sortOrder, uuid } from './common.js';
+import { metadata, searchedMetadata } from './metadata.js';
 import { threadRunInBackground } from './run.js';
 import { name, names, text } from './text.js';
 
@@ -22,7 +23,14 @@ const timezone = text(MAX_TIMEZONE).refine(isTimezone, 'expected the name of an 
 /** Without an offset it is UTC, as the schedule is without a time zone. */
 const moment = z.iso
   .datetime({ offset: true, local: true, abort: true })
-  .transform((text) => new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`));
+  .transform((text) => new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`))
+  .refine(isInYears, 'expected a time in the years 1 to 9999 of UTC');
+
+/** The years that an ISO date, and Temporal's timestamps, have. */
+function isInYears(time: Date): boolean {
+  const year = time.getUTCFullYear();
+  return year >= 1 && year <= 9999;
+}
 
 const MAX_CATCHUP_SECONDS = 366 * 86_400;
 const MAX_JITTER_SECONDS = 86_400;
@@ -86,7 +94,7 @@ export const cronCount = z.strictObject({
   assistant_id: name.min(1).nullish(),
   thread_id: uuid.nullish(),
   enabled: z.boolean().nullish(),
-  metadata: jsonObject.nullish(),
+  metadata: searchedMetadata.nullish(),
 });
 
 export const cronSearch = cronCount.extend({

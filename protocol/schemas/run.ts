@@ -4,7 +4,6 @@ import {
   checkpointId,
   checkpointRef,
   jsonObject,
-  metadata,
   MAX_PAGE,
   notServed,
   queryBoolean,
@@ -15,6 +14,7 @@ import {
   uuid,
 } from './common.js';
 import { config } from './config.js';
+import { metadata } from './metadata.js';
 import { name, names, text } from './text.js';
 
 /** A `Send` also as LangGraph's own class writes itself, and the `Command` around it: RemoteGraph sends them so. */
@@ -24,11 +24,14 @@ const goto = z.union([
   z.strictObject({ lg_name: z.literal('Send'), node: name, args: z.unknown(), timeout: z.null().optional() }),
 ]);
 
+/** Each is a task of the next step. */
+const MAX_GOTO = 100;
+
 export const command = z.strictObject({
   lg_name: z.literal('Command').nullish(),
   resume: z.unknown().optional(),
   update: z.union([jsonObject, z.array(z.tuple([name, z.unknown()]))]).nullish(),
-  goto: z.union([goto, z.array(goto)]).nullish(),
+  goto: z.union([goto, z.array(goto).max(MAX_GOTO)]).nullish(),
 });
 
 const streamMode = z.enum(STREAM_MODES);

@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { jsonObject, limit, offset, queryBoolean } from './common.js';
-import { MAX_TEXT, name, names, text } from './text.js';
+import { jsonObject, limit, offset, queryBoolean, ttlMinutes } from './common.js';
+import { MAX_TEXT, name, text } from './text.js';
 
 /** An item's record holds every prefix of its namespace, in an index: 32 labels of 1,000 characters are half a million together. */
 const MAX_LABELS = 32;
+/** Paths whose texts are embedded: `memory/texts.ts`. */
+const MAX_INDEXED = 100;
 const label = name.regex(/^[^.:\0]+$/, 'a label is not empty and has no dot, no colon, no NUL');
 const namespace = z.array(label).max(MAX_LABELS);
 const key = name.min(1);
@@ -15,15 +17,14 @@ export const anyWithNamespace = z.looseObject({
   namespace_prefix: namespace.nullish(),
   prefix: namespace.nullish(),
 });
-const minutes = z.number().positive();
 
 export const itemPut = z.strictObject({
   namespace: namespace.min(1).refine(([root]) => root !== 'langgraph', 'the root label "langgraph" is reserved'),
   key,
   value: jsonObject,
   /** Null, like absence: as the store is configured. */
-  index: z.union([z.literal(false), names]).nullish(),
-  ttl: minutes.nullish(),
+  index: z.union([z.literal(false), z.array(name).max(MAX_INDEXED)]).nullish(),
+  ttl: ttlMinutes.nullish(),
 });
 
 export const itemDelete = z.strictObject({ namespace: namespace.min(1), key });

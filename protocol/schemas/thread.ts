@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import { hasMoreValues, tooManyValues } from '../value-limit.js';
 import { THREAD_STATUSES, TTL_STRATEGIES } from '../thread.js';
 import {
   checkpointId,
   checkpointRef,
   fieldNames,
   jsonObject,
-  metadata,
   limit,
   MAX_PAGE,
   offset,
@@ -14,19 +14,21 @@ import {
   queryLimit,
   queryList,
   sortOrder,
+  ttlMinutes,
   uuid,
 } from './common.js';
+import { metadata, searchedMetadata } from './metadata.js';
 import { command } from './run.js';
 import { MAX_NAME, name } from './text.js';
 
-/** A hundred years. */
-const MAX_TTL_MINUTES = 52_560_000;
-const minutes = z.number().positive().max(MAX_TTL_MINUTES);
-
 /** Minutes until the thread is swept. */
 const ttl = z
-  .union([minutes, z.strictObject({ ttl: minutes, strategy: z.enum(TTL_STRATEGIES).nullish() })])
+  .union([ttlMinutes, z.strictObject({ ttl: ttlMinutes, strategy: z.enum(TTL_STRATEGIES).nullish() })])
   .transform((given) => (typeof given === 'number' ? { ttl: given } : given));
+
+/** As states of a history, and as nodes that work in one step: each is written by itself. */
+const MAX_SUPERSTEPS = 1_000;
+const MAX_UPDATES = 1_000;
 
 const superstep = z.strictObject({
   updates: z
@@ -37,14 +39,15 @@ const superstep = z.strictObject({
           message: 'an update has values or a command, not both',
         }),
     )
-    .min(1),
+    .min(1)
+    .max(MAX_UPDATES),
 });
 
 export const threadCreate = z.strictObject({
   thread_id: uuid.nullish(),
   metadata: metadata.nullish(),
   if_exists: z.enum(['raise', 'do_nothing']).nullish(),
-  supersteps: z.array(superstep).nullish(),
+  supersteps: z.array(superstep).max(MAX_SUPERSTEPS).nullish(),
   ttl: ttl.nullish(),
 });
 
@@ -73,10 +76,17 @@ const THREAD_FIELDS = [
   'error',
 ] as const;
 
+/** As many as metadata is searched by: each may be held against each value of a state. */
+const MAX_WANTED_VALUES = 200;
+const wantedValues = jsonObject.refine(
+  (wanted) => !hasMoreValues(wanted, MAX_WANTED_VALUES),
+  tooManyValues(MAX_WANTED_VALUES),
+);
+
 const threadFilter = {
-  metadata: jsonObject.nullish(),
+  metadata: searchedMetadata.nullish(),
   status: z.enum(THREAD_STATUSES).nullish(),
-  values: jsonObject.nullish(),
+  values: wantedValues.nullish(),
 };
 
 const MAX_EXTRACTED = 10;
@@ -144,7 +154,7 @@ const before = z.union([uuid, checkpointRef, z.object({ configurable: checkpoint
 export const historyBody = z.strictObject({
   limit: limit.nullish(),
   before: before.nullish(),
-  metadata: jsonObject.nullish(),
+  metadata: searchedMetadata.nullish(),
   checkpoint: checkpointRef.nullish(),
   select: select.nullish(),
 });
@@ -152,7 +162,7 @@ export const historyBody = z.strictObject({
 export const historyQuery = z.strictObject({
   limit: queryLimit.optional(),
   before: uuid.optional(),
-  metadata: queryJson(jsonObject).optional(),
+  metadata: queryJson(searchedMetadata).optional(),
   checkpoint: queryJson(checkpointRef).optional(),
   select: querySelect.optional(),
 });

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { MULTITASK_STRATEGIES } from '../run.js';
-import { jsonObject, limit, metadata, notServed, uuid } from './common.js';
+import { jsonObject, limit, notServed, uuid } from './common.js';
 import { config } from './config.js';
+import { metadata } from './metadata.js';
 import { command } from './run.js';
 import { MAX_NAMES, MAX_TEXT, name, names, text } from './text.js';
 

@@ -142,19 +142,106 @@ describe('every field of every body', () => {
     const metadata = (count: number) => ({
       metadata: Object.fromEntries(Array.from({ length: count }, (_, n) => [`key${n}`, n])),
     });
-    const post = async (path: string, body: object): Promise<Answer> => {
-      const response = await fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(body) });
-      return { status: response.status, text: await response.text() };
-    };
-    const tooMany = (count: number, most: number) =>
-      `metadata: has ${count} values with those inside of it; expected at most ${most}`;
+    const tooMany = (most: number) => `metadata: has more than ${most} values, with those inside of it`;
     expect((await post('/threads', metadata(10_000))).status).toBe(200);
-    expect(await post('/threads', metadata(10_001))).toEqual({ status: 422, text: tooMany(10_001, 10_000) });
+    expect(await post('/threads', metadata(10_001))).toEqual({ status: 422, text: tooMany(10_000) });
     for (const path of ['/threads/search', '/threads/count', '/assistants/search', '/runs/crons/search']) {
       expect([path, (await post(path, metadata(200))).status]).toEqual([path, 200]);
-      expect(await post(path, metadata(201))).toEqual({ status: 422, text: tooMany(201, 200) });
+      expect(await post(path, metadata(201))).toEqual({ status: 422, text: tooMany(200) });
     }
   });
+
+  const many = (count: number) => Array.from({ length: count }, (_, n) => n);
+  const keyOf1001 = { metadata: { ['k'.repeat(1_001)]: many(59_000) } };
+  const keyOf1000 = { metadata: { a: [{ ['k'.repeat(1_000)]: 1 }] } };
+  const longKey = `metadata: key "${'k'.repeat(40)}…" has 1001 characters; expected at most 1000`;
+  const cron = { schedule: '0 0 1 1 *' };
+
+  it.each([
+    ['/assistants', { graph_id: 'echo' }],
+    ['/assistants/search', {}],
+    ['/assistants/count', {}],
+    ['/threads', {}],
+    ['/threads/search', {}],
+    ['/threads/count', {}],
+    ['/threads/:thread_id/history', {}],
+    ['/runs/crons', { assistant_id: 'echo', ...cron }],
+    ['/runs/crons/search', {}],
+    ['/runs/crons/count', {}],
+  ])('takes keys of metadata of 1,000 characters: %s', async (path, body) => {
+    expect(await post(path, { ...body, ...keyOf1001 })).toEqual({
+      status: 422,
+      text: expect.stringContaining(longKey),
+    });
+    const inside = { metadata: { a: [{ b: keyOf1001.metadata }] } };
+    expect(await post(path, { ...body, ...inside })).toEqual({ status: 422, text: expect.stringContaining(longKey) });
+    expect((await post(path, { ...body, ...keyOf1000 })).status).toBe(200);
+  });
+
+  it.each([
+    ['/threads/search', (count: number) => ({ values: { a: many(count) } }), 199, 'values: has more than 200 values'],
+    ['/threads/count', (count: number) => ({ values: { a: many(count) } }), 199, 'values: has more than 200 values'],
+    [
+      '/store/items/search',
+      (count: number) => ({ namespace_prefix: [], filter: { a: { $in: many(count) } } }),
+      998,
+      'filter: has more than 1000 values',
+    ],
+    [
+      '/threads',
+      (count: number) => ({
+        metadata: { graph_id: 'echo' },
+        supersteps: many(count).map(() => ({ updates: [{ values: {}, as_node: 'echo' }] })),
+      }),
+      1_000,
+      'supersteps: Too big: expected array to have <=1000 items',
+    ],
+    [
+      '/threads',
+      (count: number) => ({
+        metadata: { graph_id: 'echo' },
+        supersteps: [{ updates: many(count).map(() => ({ values: {}, as_node: 'echo' })) }],
+      }),
+      1_000,
+      'supersteps.0.updates: Too big: expected array to have <=1000 items',
+    ],
+    [
+      '/runs/crons',
+      (count: number) => ({
+        ...{ assistant_id: 'echo', ...cron },
+        command: { goto: many(count).map(() => ({ node: 'echo', input: null })) },
+      }),
+      100,
+      'command.goto: ',
+    ],
+  ])('has a limit on how many values there are: %s', async (path, body, most, message) => {
+    const refused = await post(path, body(most + 1));
+    expect(refused).toEqual({ status: 422, text: expect.stringContaining(message) });
+    expect((await post(path, body(most))).status).toBe(200);
+  });
+
+  it.each(['0000-01-01T00:00:00Z', '0001-01-01T00:00:00+01:00', '9999-12-31T23:59:59-01:00', '0000-06-01T00:00:00'])(
+    'takes times of the years 1 to 9999 of UTC: not %s',
+    async (time) => {
+      const wrong = 'expected a time in the years 1 to 9999 of UTC';
+      const body = { assistant_id: 'echo', ...cron, end_time: time };
+      expect(await post('/runs/crons', body)).toEqual({
+        status: 422,
+        text: expect.stringContaining(`end_time: ${wrong}`),
+      });
+      const patched = await post('/runs/crons/:cron_id', { end_time: time }, 'PATCH');
+      expect(patched).toEqual({ status: 422, text: expect.stringContaining(`end_time: ${wrong}`) });
+      const period = { start: time, end: '2026-01-01T00:00:00Z' };
+      const backfill = await post('/runs/crons/:cron_id/backfill', period);
+      expect(backfill).toEqual({ status: 422, text: expect.stringContaining(`start: ${wrong}`) });
+    },
+  );
+
+  async function post(path: string, body: object, method = 'POST'): Promise<Answer> {
+    const address = `${url}${path.replace(/:(\w+)/g, (_, name: string) => ids[name] ?? 'none')}`;
+    const response = await fetch(address, { method, body: JSON.stringify(body) });
+    return { status: response.status, text: await response.text() };
+  }
 
   /** The same field of a like operation gets the odder values once. */
   async function check(group: string, places: Place[], request: (text: string) => Promise<Answer>): Promise<void> {

@@ -129,6 +129,14 @@ describe('what is refused', () => {
     ['PUT', '/store/items', { namespace: ['a'], value: {} }, 'key: '],
     ['PUT', '/store/items', { namespace: ['a'], key: 'k', value: [] }, 'value: '],
     ['PUT', '/store/items', { namespace: ['a'], key: 'k', value: {}, ttl: -1 }, 'ttl: '],
+    ['PUT', '/store/items', { namespace: ['a'], key: 'k', value: {}, ttl: 52_560_001 }, 'ttl: '],
+    ['PUT', '/store/items', { namespace: ['a'], key: 'k', value: {}, index: Array(101).fill('a') }, 'index: '],
+    [
+      'PUT',
+      '/store/items',
+      { namespace: ['a'], key: 'k', value: { a: Array(1_001).fill('x') }, index: ['a[*]'] },
+      'index: item "k" of',
+    ],
     ['PUT', '/store/items', { namespace: ['a'], key: 'k', value: {}, colour: 1 }, 'colour: unknown field'],
     ['GET', '/store/items?namespace=a..b&key=k', undefined, 'namespace.1: a label is not empty'],
     ['GET', '/store/items?key=k', undefined, 'namespace: '],
@@ -136,6 +144,18 @@ describe('what is refused', () => {
     ['POST', '/store/items/search', {}, 'namespace_prefix: '],
     ['POST', '/store/items/search', { namespace_prefix: [], limit: 0 }, 'limit: '],
     ['POST', '/store/items/search', { namespace_prefix: [], filter: { n: { $near: 1 } } }, 'filter.n.$near: no such'],
+    [
+      'POST',
+      '/store/items/search',
+      { namespace_prefix: [], filter: { n: { $gt: { valueOf: 1 } } } },
+      'filter.n.$gt: expected a',
+    ],
+    [
+      'POST',
+      '/store/items/search',
+      { namespace_prefix: [], filter: { n: Array(1_000).fill(1) } },
+      'filter: has more than 1000',
+    ],
     ['POST', '/store/namespaces', { max_depth: 0 }, 'max_depth: '],
     ['POST', '/store/namespaces', { suffix: ['a.b'] }, 'suffix.0: a label is not empty'],
   ])('%s %s %j', async (method, path, body, message) => {

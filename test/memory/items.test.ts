@@ -201,6 +201,123 @@ describe('the index', () => {
   });
 });
 
+describe('texts of an item', () => {
+  const setUp = (fields: string[] = ['text']) => {
+    const asked: string[][] = [];
+    const embed = async (texts: string[]) => {
+      asked.push(texts);
+      return texts.map(letterVector);
+    };
+    return { asked, store: world.graphStore({ index: { ...letters('limits'), fields, embed } }) };
+  };
+  const list = (count: number) => Array<string>(count).fill('x');
+  const nested = (levels: number): unknown => (levels === 0 ? list(4_000) : [nested(levels - 1)]);
+
+  it.each([
+    ['more than 100 paths', {}, Array.from({ length: 101 }, (_, n) => `p${n}`), '100 paths to embed'],
+    ['more than 1,000 texts', { a: list(1_001) }, ['a[*]'], '1000 texts to embed'],
+    ['more than 1,000 texts of several paths', { a: list(501), b: list(500) }, ['a[*]', '*[*]'], '1000 texts to embed'],
+    ['a text that is too long', { a: 'x'.repeat(1_000_001) }, ['a'], '1000000 characters to embed'],
+    ['texts that are too long together', { a: 'x'.repeat(500_001) }, ['a', '*'], '1000000 characters to embed'],
+    [
+      'a text that is long by its escapes',
+      { a: { b: '\u0001'.repeat(200_000) } },
+      ['a'],
+      '1000000 characters to embed',
+    ],
+    ['a text that is long by its indents', { a: nested(200) }, ['$'], '1000000 characters to embed'],
+    ['paths through too many values', { a: list(100_000) }, ['a[*].b'], '100000 values'],
+    [
+      'paths through too many values together',
+      { a: list(10_000) },
+      Array.from({ length: 11 }, (_, n) => `a[*].p${n}`),
+      '100000 values',
+    ],
+  ])('are not made of %s, by path of the item or of the project', async (_name, value, paths, message) => {
+    const expected = {
+      code: 'invalid_argument',
+      message: expect.stringMatching(new RegExp(`^index: item "k" of namespace n\\.m has .*more than ${message}$`)),
+    };
+    const own = setUp();
+    await expect(own.store.put(['n', 'm'], 'k', value, paths)).rejects.toMatchObject(expected);
+    const project = setUp(paths);
+    await expect(project.store.put(['n', 'm'], 'k', value)).rejects.toMatchObject(expected);
+    expect([own.asked, project.asked]).toEqual([[], []]);
+    expect(await own.store.get(['n', 'm'], 'k')).toBeNull();
+  });
+
+  it('are taken of each path once, in the order of the value', async () => {
+    const { asked, store } = setUp();
+    const value = { a: ['x', null, { c: 'y' }, 'z'], b: { c: 'w' }, constructor: 'v' };
+    const paths = ['a[*]', 'b.c', 'a[*]', 'a[-1]', 'a[*].c', '*.c', 'a.constructor', 'constructor', 'b.c'];
+    await store.put(['n'], 'k', value, paths);
+    expect(asked).toEqual([['x', '{\n  "c": "y"\n}', 'z', 'w', 'z', 'y', 'w', 'v']]);
+    await store.put(['n'], 'most', { a: list(1_000) }, Array<string>(1_000).fill('a[*]'));
+    expect(asked[1]).toHaveLength(1_000);
+  });
+});
+
+describe('filters', () => {
+  it('compare what has an order, and pass by what has none', async () => {
+    const [items, caller] = [world.items(), callerOf('order')];
+    const values: unknown[] = [{ toString: 1, valueOf: 1 }, [], [5], {}, 5, '5', true, null];
+    await items.putItems(
+      caller,
+      values.map((a, n) => ({ namespace: ['n'], key: String(n), value: { a } })),
+    );
+    const found = async (filter: Record<string, unknown>) =>
+      (await items.searchItems(caller, { ...everything, filter })).map(({ key }) => key);
+    expect(await found({ a: { $gt: 4 } })).toEqual(['4', '5']);
+    expect(await found({ a: { $gte: 0 } })).toEqual(['4', '5', '6', '7']);
+    expect(await found({ a: { $lt: '2' } })).toEqual(['6', '7']);
+    expect(await found({ a: { $lte: null } })).toEqual(['7']);
+    for (const name of ['$gt', '$gte', '$lt', '$lte']) {
+      for (const operand of [{ toString: 1, valueOf: 1 }, [], [5], {}]) {
+        await expect(found({ a: { [name]: operand } })).rejects.toMatchObject({
+          code: 'invalid_argument',
+          message: `filter.a.${name}: expected a number, a string, a boolean or null`,
+        });
+      }
+    }
+  });
+
+  it('tell objects and lists by what is in them, large ones too', async () => {
+    const [items, caller] = [world.items(), callerOf('equal')];
+    const large = Array.from({ length: 1_001 }, (_, n) => n);
+    const values: unknown[] = [{ b: [1], c: 2 }, [{ b: 1 }], large, 'x'];
+    await items.putItems(
+      caller,
+      values.map((a, n) => ({ namespace: ['n'], key: String(n), value: { a } })),
+    );
+    const found = async (test: unknown) =>
+      (await items.searchItems(caller, { ...everything, filter: { a: test } })).map(({ key }) => key);
+    expect(await found({ c: 2, b: [1] })).toEqual(['0']);
+    expect(await found({ $in: [{ c: 2, b: [1] }, [{ b: 1 }], [0]] })).toEqual(['0', '1']);
+    expect(await found({ $nin: ['x', [{ b: 1 }]] })).toEqual(['0', '2']);
+    expect(await found({ $ne: [{ b: 1 }] })).toEqual(['0', '2', '3']);
+  });
+
+  it('hold at most 1,000 values, and more are refused before anything is read or embedded', async () => {
+    const asked: string[][] = [];
+    const embed = async (texts: string[]) => {
+      asked.push(texts);
+      return texts.map(letterVector);
+    };
+    const items = world.items({ index: { ...letters('filters'), embed } });
+    const search = (filter: Record<string, unknown>) =>
+      items.searchItems(callerOf('nobody'), { ...everything, query: 'a', filter });
+    const some = (count: number) => Array.from({ length: count }, (_, n) => n);
+    for (const filter of [{ a: { $in: some(999) } }, { a: { $nin: [some(998)] } }, { a: some(1_000) }]) {
+      await expect(search(filter)).rejects.toMatchObject({
+        code: 'invalid_argument',
+        message: 'filter: has more than 1000 values, with those inside of it',
+      });
+    }
+    expect(asked).toEqual([]);
+    expect(await search({ a: { $in: some(998) } })).toEqual([]);
+  });
+});
+
 it('refuses an operator that is none, by name', async () => {
   const search = world.items().searchItems(callerOf('operators'), { ...everything, filter: { n: { $near: 1 } } });
   await expect(search).rejects.toMatchObject({

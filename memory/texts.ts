@@ -1,0 +1,98 @@
+import { ColloquyError } from '../protocol/index.js';
+import type { PutItem } from './ports.js';
+
+/** Each path is looked for in the whole value. */
+const MAX_PATHS = 100;
+/** Each text is a vector of some kilobytes in the item's record, and work for the project's embedder. */
+const MAX_TEXTS = 1_000;
+/** Characters of all texts of an item: more than any embedder reads of a thousand texts. */
+const MAX_LENGTH = 1_000_000;
+/** Values that paths with `*` go through: a hundred paths could do so and find nothing. */
+const MAX_VISITED = 100_000;
+/** Spaces that each level of an object or list is indented by, as in LangGraph's own store. */
+const INDENT = 2;
+
+/**
+ * Texts of an item at paths of its value: `$` all of it, `a.b`, `list[0].a`, `list[-1]`,
+ * `list[*].a`, `*` for every field. Limits are checked while texts are collected.
+ * Errors: `invalid_argument`, which names the item.
+ */
+export function textsOf({ namespace, key, value }: PutItem, paths: readonly string[]): string[] {
+  const refuse = (problem: string): never => {
+    const item = `item ${JSON.stringify(key)} of namespace ${namespace.join('.')}`;
+    throw new ColloquyError('invalid_argument', `index: ${item} has ${problem}`, { field: 'index' });
+  };
+  const distinct = new Set(paths);
+  if (distinct.size > MAX_PATHS) refuse(`more than ${MAX_PATHS} paths to embed`);
+
+  const texts: string[] = [];
+  let [visited, length] = [0, 0];
+  const visit = (): void => {
+    visited += 1;
+    if (visited > MAX_VISITED) refuse(`paths that go through more than ${MAX_VISITED} values`);
+  };
+  const tooLong = `more than ${MAX_LENGTH} characters to embed`;
+  for (const path of distinct) {
+    for (const found of valuesAt(value, stepsOf(path), visit)) {
+      if (found === null || found === undefined) continue;
+      if (texts.length === MAX_TEXTS) refuse(`more than ${MAX_TEXTS} texts to embed`);
+      if (isLonger(found, MAX_LENGTH - length)) refuse(tooLong);
+      const text = asText(found);
+      length += text.length;
+      if (length > MAX_LENGTH) refuse(tooLong);
+      texts.push(text);
+    }
+  }
+  return texts;
+}
+
+function stepsOf(path: string): string[] {
+  return path === '$' ? [] : (path.match(/[^.[\]]+|\[[^[\]]*\]/g) ?? []);
+}
+
+/** In the order of the value; reads no further than is asked for. */
+function* valuesAt(value: unknown, steps: readonly string[], visit: () => void): Generator<unknown> {
+  const way: Iterator<unknown>[] = [[value].values()];
+  for (let inner = way.at(-1); inner !== undefined; inner = way.at(-1)) {
+    const next = inner.next();
+    const step = steps[way.length - 1];
+    if (next.done === true) {
+      way.pop();
+    } else {
+      visit();
+      if (step === undefined) yield next.value;
+      else way.push(follow(next.value, step));
+    }
+  }
+}
+
+function follow(value: unknown, step: string): Iterator<unknown> {
+  if (typeof value !== 'object' || value === null) return [].values();
+  const index = /^\[(.*)\]$/.exec(step)?.[1];
+  if (step === '*' || index === '*') return Array.isArray(value) ? value.values() : Object.values(value).values();
+  if (index !== undefined) return Array.isArray(value) ? [value.at(Number(index)) as unknown].values() : [].values();
+  return Object.hasOwn(value, step) ? [(value as Record<string, unknown>)[step]].values() : [].values();
+}
+
+/**
+ * Whether the text of a value is certainly longer; escapes are not counted. Checked before the text
+ * is made, since the indents of a deep value are a hundred times the value. Does not recurse.
+ */
+function isLonger(value: unknown, most: number): boolean {
+  let length = typeof value === 'string' ? value.length : 0;
+  const waiting: [unknown, number][] = [[value, INDENT]];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const [container, indent] = next;
+    if (typeof container !== 'object' || container === null) continue;
+    for (const [key, inner] of Array.isArray(container) ? container.entries() : Object.entries(container)) {
+      length += indent + (typeof key === 'string' ? key.length : 0) + (typeof inner === 'string' ? inner.length : 1);
+      if (length > most) return true;
+      if (typeof inner === 'object' && inner !== null) waiting.push([inner, indent + INDENT]);
+    }
+  }
+  return length > most;
+}
+
+function asText(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value, null, INDENT) ?? '');
+}

@@ -1,0 +1,43 @@
+import { STATELESS_METADATA } from '../thread.js';
+import { jsonObject } from './common.js';
+import { MAX_NAME } from './text.js';
+
+const SHOWN_KEY_LENGTH = 40;
+
+/** Metadata as clients look for it. `threads/record-fields.ts` limits how many values it has. */
+export const searchedMetadata = jsonObject.superRefine((given, context) => {
+  const key = findLongKey(given);
+  if (key === undefined) return;
+  const shown = JSON.stringify(`${key.slice(0, SHOWN_KEY_LENGTH)}…`);
+  const message = `key ${shown} has ${key.length} characters; expected at most ${MAX_NAME}`;
+  context.addIssue({ code: 'custom', message });
+});
+
+const SERVER_KEYS = Object.keys(STATELESS_METADATA);
+
+/**
+ * Metadata that are stored. A thread with a key of the server's own is deleted by the sweeper: a
+ * client that may change metadata may not delete by it.
+ */
+export const metadata = searchedMetadata.superRefine((given, context) => {
+  for (const key of SERVER_KEYS.filter((one) => Object.hasOwn(given, one))) {
+    const message =
+      'is a key of the server’s own, which marks the threads of stateless runs; leave it out, also where it was read';
+    context.addIssue({ code: 'custom', path: [key], message });
+  }
+});
+
+/** Does not recurse. */
+function findLongKey(value: object): string | undefined {
+  const waiting: object[] = [value];
+  for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
+    if (!Array.isArray(one)) {
+      const key = Object.keys(one).find(({ length }) => length > MAX_NAME);
+      if (key !== undefined) return key;
+    }
+    for (const inner of Object.values(one) as unknown[]) {
+      if (typeof inner === 'object' && inner !== null) waiting.push(inner);
+    }
+  }
+  return undefined;
+}
