@@ -279,7 +279,7 @@ describe('a stream that waits for a thread', () => {
     expect(await textOf(his as Response)).not.toMatch(/data:/);
     const [code] = await closed;
     expect(code).toBe(4404);
-    expect(heard.join()).not.toContain('ada');
+    expect(heard.join()).not.toContain('secret of ada');
     await ada.get('GET', `/threads/${id}`);
     const reader = (hers as Response).body?.getReader();
     expect(new TextDecoder().decode((await reader?.read())?.value)).toContain('event: ');
