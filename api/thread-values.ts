@@ -63,7 +63,7 @@ function reportOnce(context: ApiContext, threadId: string, error: unknown): void
 /** Without the message of the error, which may quote the state, and without the error as cause. */
 function unreadable(threadId: string, error: unknown): ColloquyError {
   const name = errorCode(error) ?? (error instanceof Error ? error.name : typeof error);
-  return new ColloquyError('internal', `the state of thread ${threadId} cannot be read (${name})`);
+  return new ColloquyError('graph_failed', `the state of thread ${threadId} cannot be read (${name})`);
 }
 
 export async function valuesOfAll(context: ApiContext, caller: Caller, threads: Thread[]): Promise<unknown[]> {
