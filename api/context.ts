@@ -11,7 +11,7 @@ import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 import type { Schedules } from './schedules.js';
-import { keepSession } from './auth/ask.js';
+import { keepSession } from './auth/session.js';
 import type { ProjectAuth } from './auth/ports.js';
 import type { Conversations } from './conversations.js';
 import { ANONYMOUS } from './idempotency.js';

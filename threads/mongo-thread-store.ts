@@ -1,6 +1,6 @@
 import { ensureStateIndexes } from './state-documents.js';
 import type { Db } from 'mongodb';
-import type { Authorize, Caller, Resource } from '../protocol/index.js';
+import { STATELESS_METADATA, type Authorize, type Caller, type Resource } from '../protocol/index.js';
 import type { AssistantDocument, VersionDocument } from './assistant-records.js';
 import type { CronDocument } from './cron-records.js';
 import { MongoHeads } from './heads.js';
@@ -256,7 +256,9 @@ export function withDefaultTtl(store: ThreadStore, ttl: NewTtl | undefined): Thr
   return { ...store, createThread: (caller, thread) => store.createThread(caller, { ttl, ...thread }) };
 }
 
-/** Metadata that names its thread names the copy. */
+/** Metadata that names its thread names the copy. Whoever copies the thread of a stateless run wants to keep it. */
 function asCopy(metadata: Record<string, unknown>, copyId: string): Record<string, unknown> {
-  return 'thread_id' in metadata ? { ...metadata, thread_id: copyId } : metadata;
+  const marks = Object.keys(STATELESS_METADATA);
+  const own = Object.entries(metadata).filter(([key]) => !marks.includes(key));
+  return { ...Object.fromEntries(own), ...('thread_id' in metadata && { thread_id: copyId }) };
 }

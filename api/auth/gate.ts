@@ -7,7 +7,7 @@ import { assistantNotFound, threadNotFound } from '../find.js';
 import { createRouter } from '../router.js';
 import { parse } from '../validate.js';
 import { ProjectAccess, hasAccess, keepAccess, type Access } from './access.js';
-import { ask, sessionOf } from './ask.js';
+import { sessionOf } from './session.js';
 import { matchesFilters, requiredBy } from './filters.js';
 import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
 import { requireOf } from './required.js';
@@ -39,7 +39,7 @@ function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHan
     const session = sessionOf(res);
     const caller = callerOf(res);
     const asked = { who: session.who, caller, req, body: objectBody(req) };
-    const answers = await decide(context, rule, asked, (event, value) => ask(auth, session.who, res, event, value));
+    const answers = await decide(context, rule, asked, (event, value) => auth.authorize(session.who, event, value));
     const [filters] = answers;
     if (rule.finds && isSet(filters)) requireOf(res, requiredBy(filters));
     // The first rule of a route is about what the request names, another one about what is made of it.

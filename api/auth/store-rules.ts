@@ -4,7 +4,7 @@ import { anyWithNamespace, itemDelete, itemGetQuery, namespaceLabels } from '../
 import { callerOf, type ApiContext } from '../context.js';
 import { parse } from '../validate.js';
 import { matchesFilters } from './filters.js';
-import { ask, sessionOf } from './ask.js';
+import { sessionOf } from './session.js';
 import type { AuthFilters, ProjectAuth } from './ports.js';
 
 interface Place {
@@ -17,7 +17,7 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
   router.put('/store/items', async (req, res, next) => {
     const body = bodyOf(req);
     const value = { namespace: body['namespace'], key: body['key'], value: body['value'] };
-    const filters = await ask(auth, sessionOf(res).who, res, 'store:put', value);
+    const filters = await auth.authorize(sessionOf(res).who, 'store:put', value);
     Object.assign(body, value);
     // What is there already and what is to be written are refused in the same words.
     const isHidden = await hides(context, res, body, filters);
@@ -30,7 +30,7 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
   router.delete('/store/items', async (req, res, next) => {
     const body = bodyOf(req);
     const value = { namespace: body['namespace'], key: body['key'] };
-    const filters = await ask(auth, sessionOf(res).who, res, 'store:delete', value);
+    const filters = await auth.authorize(sessionOf(res).who, 'store:delete', value);
     Object.assign(body, value);
     parse(itemDelete, body, 'request body');
     // As one that is not there.
@@ -42,7 +42,7 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
     const { namespace, key } = req.query;
     const labels = typeof namespace === 'string' && namespace !== '' ? namespace.split('.') : [];
     const value = { namespace: parse(namespaceLabels, labels, 'namespace'), key };
-    const filters = await ask(auth, sessionOf(res).who, res, 'store:get', value);
+    const filters = await auth.authorize(sessionOf(res).who, 'store:get', value);
     replaceQuery(req, { ...req.query, namespace: joined(value.namespace), key: value.key });
     parse(itemGetQuery, req.query, 'query');
     if (await hides(context, res, value, filters)) return void res.json(null);
@@ -58,7 +58,7 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
       const { [field]: given, namespace: unknown, ...others } = bodyOf(req);
       const before: unknown[] = [];
       const value: Record<string, unknown> = { ...others, namespace: given ?? before };
-      const filters = await ask(auth, sessionOf(res).who, res, event, value);
+      const filters = await auth.authorize(sessionOf(res).who, event, value);
       const { namespace, ...changed } = value;
       const isAbsent = namespace === before && before.length === 0;
       // A field of the client's own that is called `namespace` is for the route to refuse.

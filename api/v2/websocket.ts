@@ -5,7 +5,7 @@ import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { ColloquyError, firstOf, type Caller } from '../../protocol/index.js';
 import { uuid } from '../../protocol/schemas/index.js';
 import { OPEN_ACCESS, ProjectAccess, type Access } from '../auth/access.js';
-import { sessionOf } from '../auth/ask.js';
+import { sessionOf } from '../auth/session.js';
 import { allowCommand } from '../auth/gate.js';
 import { watchAccess, type StreamAccess } from '../auth/stream-access.js';
 import { callerOf, identifyCaller, type ApiContext } from '../context.js';

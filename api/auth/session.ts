@@ -1,18 +1,6 @@
 import type { Response } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
 import type { Session } from './access.js';
-import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
-
-/** Asks the handler of an event about one request. Errors: as those of `authorize`. */
-export function ask(
-  auth: ProjectAuth,
-  who: AuthUser,
-  _res: Response,
-  event: string,
-  value: Record<string, unknown>,
-): Promise<AuthFilters | undefined> {
-  return auth.authorize(who, event, value);
-}
 
 /** By the `locals` of a response, which an inner response shares: a project's app may have a `locals.session` of its own. */
 const sessions = new WeakMap<object, Session>();
