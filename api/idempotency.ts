@@ -15,5 +15,5 @@ function isAuthenticated({ kind, id }: Principal): boolean {
   return (kind === 'user' && id !== ANONYMOUS) || kind === 'agent';
 }
 
-/** Id of the principal that everybody is where nobody has to say who they are. */
+/** Id of the principal of all callers where no project’s auth authenticates them. */
 export const ANONYMOUS = 'anonymous';

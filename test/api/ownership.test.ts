@@ -149,7 +149,7 @@ describe('the namespace that a handler makes', () => {
       ['POST', '/store/items/search', {}],
     ] as const) {
       const { status } = await root.call(method, path, body);
-      // What the handler of root makes, an empty namespace, may be searched; what bob sent is refused.
+      // The handler of root makes an empty namespace, which may be searched. What bob sent is refused.
       expect([method, path, (await bob.call(method, path, body)).status]).toEqual([
         method,
         path,
