@@ -10,7 +10,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
 export interface StreamAccess {
   /** Aborted when the client may not read any more; its reason is the error that says why. */
   readonly lost: AbortSignal;
-  /** The event log. Before the first event of each run that it gives, the client's rights are asked for. */
+  /** The event log, which checks the client's rights before it answers the first event of each run. */
   readonly events: EventLog;
   stop(): void;
 }

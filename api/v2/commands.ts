@@ -47,7 +47,7 @@ const NOT_SUPPORTED: Readonly<Record<string, string>> = {
   'subscription.reconnect': 'subscriptions are for WebSockets; over HTTP open the event stream again with `since`',
 };
 
-/** Every command that the protocol has here. */
+/** Names of all commands of protocol v2, over HTTP and WebSocket. */
 export const COMMAND_NAMES: readonly string[] = [...Object.keys(HANDLERS), ...Object.keys(NOT_SUPPORTED)];
 
 /** The command in a message, and a way to answer it. Errors: `invalid_argument` for what is no command. */

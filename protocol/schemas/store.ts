@@ -11,7 +11,7 @@ const namespace = z.array(label).max(MAX_LABELS);
 const key = name.min(1);
 export const namespaceLabels = namespace;
 
-/** A request to the store whose namespace a project's auth is going to see and may change, before it is checked as what it is. */
+/** Checks the namespace of a store request before a handler of a project's auth reads or changes it. The route checks the rest. */
 export const anyWithNamespace = z.looseObject({
   namespace: namespace.nullish(),
   namespace_prefix: namespace.nullish(),
