@@ -3,10 +3,12 @@ import { Context } from '@temporalio/activity';
 import {
   CONTROL_EVENTS,
   encodeFence,
+  endOf,
   errorCode,
   isNetworkError,
   type Caller,
   type EndedData,
+  type Fence,
   type Run,
   type ThreadStatus,
 } from '../protocol/index.js';
@@ -18,7 +20,10 @@ import { workerCaller, type ActivityDependencies } from './deps.js';
 import { fenceFailure } from './failures.js';
 import { keepWebhook } from './webhook.js';
 
-/** Ends a run's record, then says so: who sees the last event finds the record ended. Answers the offset of that event. */
+/**
+ * Ends a run's record, then says so: who sees the last event finds the record ended. A run that has ended otherwise meanwhile is told as its
+ * record has it. Answers the offset of the last event. Errors: `fence_lost` when another executor has taken the run over.
+ */
 export async function endRunRecords(
   threads: ThreadStore,
   caller: Caller,
@@ -26,12 +31,19 @@ export async function endRunRecords(
   end: RunEnd,
   log: RunLog,
 ): Promise<number> {
-  await Promise.all([log.flush(), threads.endRun(caller, threadId, end)]);
-  return sayEnded(log, { run_id: end.runId, status: end.status, ...(end.error !== undefined && { error: end.error }) });
+  const own: EndedData = {
+    run_id: end.runId,
+    status: end.status,
+    ...(end.error !== undefined && { error: end.error }),
+  };
+  const [, isOwn] = await Promise.all([log.flush(), threads.endRun(caller, threadId, end)]);
+  if (isOwn) return sayEnded(log, own);
+  const run = await findRun(threads, caller, threadId, end.runId);
+  return sayEnded(log, (run && endOf(run)) ?? own);
 }
 
 /** Appends the last events of a run. Answers the offset of the last one. */
-export function sayEnded(log: RunLog, data: EndedData): Promise<number> {
+function sayEnded(log: RunLog, data: EndedData): Promise<number> {
   if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });
   log.append({ ns: '', event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
   return log.flush();
@@ -49,8 +61,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
       await heads.raiseFence(tenant, threadId, fence);
       if (task.rollback) await rollbackRun(dependencies, task, runId, fence);
     } catch (error) {
-      if (errorCode(error) !== 'fence_lost') throw error;
-      throw fenceFailure(error, describeError(error), fence, await heads.readHead(tenant, threadId));
+      throw await failureOf(error, task, fence);
     }
     const run = await findRun(dependencies.threads, caller, threadId, runId);
     const thread = await standing(task, run);
@@ -60,7 +71,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
     const log = dependencies.events.open({ tenant, threadId, runId, fence, tail });
     try {
       await keepWebhook(dependencies, caller, run, task);
-      const end = { runId, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
+      const end = { runId, fence, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
       const last = await endRunRecords(
         dependencies.threads,
         caller,
@@ -71,10 +82,17 @@ export function createEndRun(dependencies: ActivityDependencies) {
       if (task.rollback) await dependencies.threads.removeRun(caller, threadId, runId);
       for (const dropped of task.dropped ?? []) await dependencies.threads.discardRun(caller, threadId, dropped);
       return { cursor: { head, tail: last }, threadStatus: thread.status, interrupts: thread.questions };
+    } catch (error) {
+      throw await failureOf(error, task, fence);
     } finally {
       await log.close().catch(() => undefined);
     }
   };
+
+  async function failureOf(error: unknown, { tenant, threadId }: EndRunTask, fence: Fence): Promise<unknown> {
+    if (errorCode(error) !== 'fence_lost') return error;
+    return fenceFailure(error, describeError(error), fence, await heads.readHead(tenant, threadId));
+  }
 
   /** How the thread stands now: in error, waiting where something is due, or idle. */
   async function standing(task: EndRunTask, run: Run | undefined) {

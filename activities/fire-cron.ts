@@ -1,12 +1,5 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import {
-  ENDED_RUN_STATUSES,
-  errorCode,
-  type Caller,
-  type Cron,
-  type DeriveId,
-  type EndedRunStatus,
-} from '../protocol/index.js';
+import { errorCode, isEnded, type Caller, type Cron, type DeriveId } from '../protocol/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies, type ScheduledRun } from './deps.js';
 
@@ -111,10 +104,6 @@ function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId):
 
 function placeOf({ threadId, runId }: ScheduledRun): FiredRun {
   return { threadId, runId };
-}
-
-function isEnded(status: string): status is EndedRunStatus {
-  return (ENDED_RUN_STATUSES as readonly string[]).includes(status);
 }
 
 async function unlessGone<T, G>(found: Promise<T>, gone: G): Promise<T | G> {

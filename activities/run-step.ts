@@ -2,15 +2,16 @@ import type { ClientSession } from 'mongodb';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import {
   CONTROL_EVENTS,
-  ENDED_RUN_STATUSES,
   encodeFence,
   errorCode,
   firstOf,
+  isEnded,
   type AttemptData,
   type Cursor,
   type EndedRunStatus,
   type Fence,
   type Run,
+  type RunError,
   type StoredEvent,
 } from '../protocol/index.js';
 import {
@@ -24,10 +25,10 @@ import {
   type StepReport,
 } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection } from '../threads/index.js';
+import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection, type RunEnd } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
-import { endRunRecords, sayEnded } from './end-run.js';
+import { endRunRecords } from './end-run.js';
 import { keepWebhook } from './webhook.js';
 import { tellFeedback } from './feedback.js';
 import { Heartbeats } from './heartbeats.js';
@@ -97,19 +98,24 @@ class StepActivity {
         this.#injections.read(tenant, threadId, injections),
       ]);
       if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
-      if (hasEnded(run)) return withTaken(await this.#ended(run, cursor), taken);
+      if (isEnded(run.status)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
       // Awaited when the step has ended; where it fails before, that must not count as unheard: it would end the process.
       started.catch(() => undefined);
       // A run says nothing before its record tells where its events begin: who joins it then begins to read there.
       log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail, begins: started });
-      // What this attempt supersedes is said before it says anything itself.
-      if (this.attempt > 1) await this.#supersede(run, cursor, log);
+      if (this.attempt > 1) {
+        // The attempt before may have ended the run after it was read here. It cannot any more.
+        if (!(await started)) return withTaken(await this.#endedMeanwhile(run, cursor), taken);
+        // What this attempt supersedes is said before it says anything itself.
+        await this.#supersede(run, cursor, log);
+      }
       const report = await this.#step(run, cursor, waiting, log).catch((error: unknown) => this.#fail(error));
       await started;
       return withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]);
     } catch (error) {
       if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error;
+      if (errorCode(error) === 'fence_lost') throw await this.#fenceFailure(error, describeError(error));
       throw infrastructureFailure(error, describeError(error));
     } finally {
       await log?.close().catch(() => undefined);
@@ -140,30 +146,41 @@ class StepActivity {
    * say is said here.
    */
   async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
-    const { client, db, events, project, showsQuestions } = this.dependencies;
+    const { client, db, events, project, showsQuestions, threads } = this.dependencies;
     const { status } = run;
     if (this.attempt === 1 || (status !== 'success' && status !== 'interrupted')) {
       return { status: 'skipped', nodes: [], next: [], cursor };
     }
     const { tenant, threadId, runId } = this.task;
     const saver = new MongoSaver({ client, db, tenant });
-    const { next, questions } = await describeThread(
+    const { next, questions, interrupts } = await describeThread(
       await project.load(run.graphId, run.request.config),
       saver,
       threadId,
       { showsQuestions },
     );
-    let { tail } = cursor;
+    // The attempt before may have died between the two records.
+    const threadStatus = status === 'success' ? 'idle' : 'interrupted';
+    const end: RunEnd = { runId, fence: this.#fence, status, threadStatus, interrupts };
+    let tail = await events.tail(this.#caller, threadId);
     const [last] = await events.read(this.#caller, threadId, {
       afterSeq: Math.max(0, tail - 1),
       limit: 1,
       bare: true,
     });
-    if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
+    if (last?.event === CONTROL_EVENTS.ended && last.runId === runId) {
+      await threads.endRun(this.#caller, threadId, end);
+    } else {
       const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
-      tail = await sayEnded(log, { run_id: runId, status }).finally(() => log.close());
+      tail = await endRunRecords(threads, this.#caller, threadId, end, log).finally(() => log.close());
     }
     return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
+  }
+
+  /** The run ended between two looks at it. */
+  async #endedMeanwhile({ threadId, runId }: Run, cursor: Cursor): Promise<StepOutcome> {
+    const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
+    return this.#ended(run, cursor);
   }
 
   /** Where thread and log stand: what the last step left, or, where that may be out of date, what the database says. */
@@ -179,11 +196,15 @@ class StepActivity {
     return { head, tail };
   }
 
-  /** Marks the run running, beside the step. Its events begin after the tail that its first attempt found. */
-  async #start(run: Run, tail: number): Promise<void> {
+  /**
+   * Marks the run running, beside the step, and shuts out the attempts before. Its events begin after the tail that its first attempt found.
+   * False for a run that has ended.
+   */
+  async #start(run: Run, tail: number): Promise<boolean> {
     const { step, threadId } = this.task;
-    if (step > 1 && this.attempt === 1) return;
-    await this.dependencies.threads.startRun(this.#caller, threadId, run.runId, run.afterSeq ?? tail);
+    if (step > 1 && this.attempt === 1) return true;
+    const start = { afterSeq: run.afterSeq ?? tail, fence: this.#fence };
+    return this.dependencies.threads.startRun(this.#caller, threadId, run.runId, start);
   }
 
   /** Says what earlier attempts said in vain. */
@@ -266,6 +287,7 @@ class StepActivity {
     }
     const end = {
       runId: run.runId,
+      fence: this.#fence,
       status: report.status,
       threadStatus: report.status === 'success' ? 'idle' : 'interrupted',
     } as const;
@@ -290,7 +312,7 @@ class StepActivity {
 
   /** Says what a failed step means to Temporal. */
   async #fail(error: unknown): Promise<never> {
-    const { tenant, threadId, runId, step, options } = this.task;
+    const { threadId, runId, step, options } = this.task;
     const context = Context.current();
     if (context.cancellationSignal.aborted) {
       // Also aborted when the worker stops or the server has given this attempt up; the run goes on then.
@@ -305,23 +327,22 @@ class StepActivity {
     const failure = this.timeout.aborted
       ? timeoutFailure(options.startToCloseTimeoutMs, error)
       : classifyFailure(error);
-    if (errorCode(error) === 'fence_lost') {
-      throw fenceFailure(error, failure.error, this.#fence, await this.#heads.readHead(tenant, threadId));
-    }
+    if (errorCode(error) === 'fence_lost') throw await this.#fenceFailure(error, failure.error);
     if (failure.kind === 'infrastructure') throw infrastructureFailure(error, failure.error);
     const failures = isRetried(failure, options)
       ? await this.dependencies.threads.countFailure(this.#caller, threadId, runId, step)
       : 1;
     throw stepFailure(failure, options, failures);
   }
+
+  async #fenceFailure(error: unknown, described: RunError): Promise<ApplicationFailure> {
+    const { tenant, threadId } = this.task;
+    return fenceFailure(error, described, this.#fence, await this.#heads.readHead(tenant, threadId));
+  }
 }
 
 function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
   return injected.length > 0 ? { ...outcome, injected } : outcome;
-}
-
-function hasEnded(run: Run): boolean {
-  return (ENDED_RUN_STATUSES as readonly string[]).includes(run.status);
 }
 
 /** A step that takes longer than its nodes may is stopped here, so that it counts as theirs; the server's own timeout comes later. */

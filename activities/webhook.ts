@@ -2,9 +2,9 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { MongoError } from 'mongodb';
 import { signatureHeaders, type EgressAnswer } from '../egress/index.js';
 import {
-  ENDED_RUN_STATUSES,
   STATELESS_METADATA,
   errorCode,
+  isEnded,
   isNetworkError,
   runToWire,
   type Caller,
@@ -34,7 +34,7 @@ export async function keepWebhook(
 ): Promise<void> {
   const { webhook } = run.request;
   // Of a run that has ended before, the first end counts.
-  if (webhook === undefined || (ENDED_RUN_STATUSES as readonly string[]).includes(run.status)) return;
+  if (webhook === undefined || isEnded(run.status)) return;
   const values = await valuesOf(dependencies, run);
   const now = new Date();
   const body = {

@@ -3,6 +3,7 @@ import {
   ColloquyError,
   STATELESS_METADATA,
   errorCode,
+  isEnded,
   type Assistant,
   type Caller,
   type ErrorCode,
@@ -14,7 +15,7 @@ import type { NewRun } from '../threads/index.js';
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
 import type { Access } from './auth/access.js';
 import type { ApiContext } from './context.js';
-import { assertCheckpoint, findUsableAssistant, isEnded, locateRun, threadNotFound } from './find.js';
+import { assertCheckpoint, findUsableAssistant, locateRun, threadNotFound } from './find.js';
 import { scopedKey } from './idempotency.js';
 import { buildMetadata, buildRequest, inputOf, runCheckpoint } from './run-request.js';
 
@@ -115,7 +116,7 @@ export function checkOrder(context: ApiContext, { body: { webhook, feedback_keys
 async function acceptAgain(context: ApiContext, order: RunOrder, runId: string): Promise<AcceptedRun> {
   const { caller, threadId } = order;
   const { run, start } = await locateRun(context, caller, threadId, runId);
-  if (!isEnded(run)) {
+  if (!isEnded(run.status)) {
     await submitPatiently(context, order, run);
     await context.threads.admitRun(caller, threadId, runId);
   }

@@ -1,13 +1,11 @@
 import {
   CONTROL_EVENTS,
-  ENDED_RUN_STATUSES,
+  endOf,
   errorCode,
   firstOf,
   type AttemptData,
   type Caller,
   type EndedData,
-  type EndedRunStatus,
-  type Run,
   type StoredEvent,
 } from '../protocol/index.js';
 import type { EventLog } from '../streams/index.js';
@@ -52,12 +50,6 @@ export async function* runEvents(context: ApiContext, caller: Caller, source: Ev
     }
   }
   yield* follow(context, caller, reader, source.signal);
-}
-
-/** How a run ended, as its record says; `undefined` while it has not. */
-export function endOf(run: Run): EndedData | undefined {
-  if (!(ENDED_RUN_STATUSES as readonly string[]).includes(run.status)) return undefined;
-  return { run_id: run.runId, status: run.status as EndedRunStatus, ...(run.error && { error: run.error }) };
 }
 
 /** Where one reader stands in the log, and what it must leave out. */

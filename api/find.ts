@@ -1,6 +1,5 @@
 import {
   ColloquyError,
-  ENDED_RUN_STATUSES,
   errorCode,
   type Assistant,
   type Caller,
@@ -89,8 +88,4 @@ export async function locateRun(
   const tail = await context.events.tail(caller, threadId);
   const again = await findRun(context, caller, threadId, runId);
   return { run: again, start: again.afterSeq ?? tail };
-}
-
-export function isEnded(run: Run): boolean {
-  return (ENDED_RUN_STATUSES as readonly string[]).includes(run.status);
 }

@@ -1,8 +1,8 @@
 import type { Router } from 'express';
-import { ColloquyError, errorCode, type CancelAction, type Caller, type Run } from '../protocol/index.js';
+import { ColloquyError, errorCode, isEnded, type CancelAction, type Caller, type Run } from '../protocol/index.js';
 import { runCancelMany, runCancelManyQuery, runCancelQuery, type RunCancelMany } from '../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from './context.js';
-import { findRun, findThread, isEnded } from './find.js';
+import { findRun, findThread } from './find.js';
 import { inChunks } from './in-chunks.js';
 import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
@@ -24,7 +24,7 @@ export function runCancelRoutes(context: ApiContext): Router {
     const place = { threadId: pathId(req, 'thread_id'), runId: pathId(req, 'run_id') };
     const caller = callerOf(res);
     const attachment = await attachKnown(context, caller, place, { cancelOnDisconnect: false });
-    if (isEnded(attachment.run)) {
+    if (isEnded(attachment.run.status)) {
       res.status(query.wait ? 204 : 202).end();
       return;
     }
@@ -56,7 +56,7 @@ async function chosenRuns(context: ApiContext, caller: Caller, chosen: RunCancel
   const { thread_id: threadId, run_ids: runIds, status } = chosen;
   if (threadId && runIds) {
     const runs = await inChunks(runIds, (runId) => findRun(context, caller, threadId, runId));
-    return runs.filter((run) => !isEnded(run));
+    return runs.filter((run) => !isEnded(run.status));
   }
   if (threadId) await findThread(context, caller, threadId);
   const active = threadId
@@ -103,7 +103,7 @@ async function stillActive(
 ): Promise<Run | undefined> {
   try {
     const run = await findRun(context, caller, threadId, runId);
-    return isEnded(run) ? undefined : run;
+    return isEnded(run.status) ? undefined : run;
   } catch (error) {
     if (errorCode(error) === 'not_found') return undefined;
     throw error;

@@ -1,11 +1,11 @@
 import type { Response } from 'express';
-import { errorCode, firstOf, type Caller, type EndedData, type Run } from '../protocol/index.js';
+import { endOf, errorCode, firstOf, type Caller, type EndedData, type Run } from '../protocol/index.js';
 import { quietly, type AcceptedRun } from './accept-run.js';
 import { accessOf } from './auth/access.js';
 import { watchAccess } from './auth/stream-access.js';
 import type { ApiContext } from './context.js';
 import { eventFilter, type EventFilter } from './event-filter.js';
-import { endOf, runEvents, type ClientEvent, type EventSource } from './event-stream.js';
+import { runEvents, type ClientEvent, type EventSource } from './event-stream.js';
 import { locateRun } from './find.js';
 import { openEventStream, writeEvents } from './sse.js';
 

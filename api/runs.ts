@@ -1,5 +1,5 @@
 import type { Request, Response, Router } from 'express';
-import { ColloquyError, errorCode, type Caller, type Run } from '../protocol/index.js';
+import { ColloquyError, errorCode, isEnded, type Caller, type Run } from '../protocol/index.js';
 import {
   createStreamQuery,
   lastEventId,
@@ -14,7 +14,7 @@ import {
 import { acceptRun, type AcceptedRun, type RunOrder } from './accept-run.js';
 import { callerOf, type ApiContext } from './context.js';
 import { orNotFound } from './errors.js';
-import { findRun, findThread, isEnded, threadNotFound } from './find.js';
+import { findRun, findThread, threadNotFound } from './find.js';
 import { answerSlowly } from './keep-alive.js';
 import { pathId } from './params.js';
 import { createRouter } from './router.js';
@@ -60,7 +60,7 @@ export function runRoutes(context: ApiContext): Router {
   router.delete('/threads/:thread_id/runs/:run_id', async (req, res) => {
     const { threadId, runId } = runPlace(req);
     const run = await findRun(context, callerOf(res), threadId, runId);
-    if (!isEnded(run))
+    if (!isEnded(run.status))
       throw new ColloquyError('conflict', `run ${runId} is ${run.status}; cancel it before deleting it`);
     await context.threads.removeRun(callerOf(res), threadId, runId);
     res.status(204).end();

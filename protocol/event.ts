@@ -1,5 +1,5 @@
 import type { Fence } from './fence.js';
-import type { EndedRunStatus, RunError } from './run.js';
+import { isEnded, type EndedRunStatus, type Run, type RunError } from './run.js';
 
 /** A past-tense fact about a run; append-only; what clients stream. */
 export interface StoredEvent {
@@ -46,4 +46,9 @@ export interface EndedData {
   run_id: string;
   status: EndedRunStatus;
   error?: RunError;
+}
+
+/** How a run ended, as its record says; `undefined` while it has not. */
+export function endOf({ runId, status, error }: Run): EndedData | undefined {
+  return isEnded(status) ? { run_id: runId, status, ...(error && { error }) } : undefined;
 }

@@ -6,7 +6,7 @@ export { DEFAULT_TENANT, TENANT_PATTERN } from './caller.js';
 export type { Authorize, Caller, Principal, Resource } from './caller.js';
 export { NO_FENCE, decodeFence, encodeFence } from './fence.js';
 export type { Fence, FenceParts } from './fence.js';
-export { CANCEL_ACTIONS, ENDED_RUN_STATUSES, MULTITASK_STRATEGIES, RUN_STATUSES, STREAM_MODES } from './run.js';
+export { CANCEL_ACTIONS, MULTITASK_STRATEGIES, RUN_STATUSES, STREAM_MODES, isEnded } from './run.js';
 export type {
   CancelAction,
   CheckpointRef,
@@ -34,7 +34,7 @@ export type {
   ThreadTtl,
   TtlStrategy,
 } from './thread.js';
-export { CONTROL_EVENTS, STATE_UPDATE_EVENT } from './event.js';
+export { CONTROL_EVENTS, STATE_UPDATE_EVENT, endOf } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId, webhookId } from './ids.js';
 export type { DeriveId } from './ids.js';

@@ -6,6 +6,11 @@ export type RunStatus = (typeof RUN_STATUSES)[number];
 export const ENDED_RUN_STATUSES = ['success', 'error', 'timeout', 'interrupted'] as const satisfies RunStatus[];
 export type EndedRunStatus = (typeof ENDED_RUN_STATUSES)[number];
 
+/** Whether a run with this status is over: it has left `pending` and `running` for good. */
+export function isEnded(status: string): status is EndedRunStatus {
+  return (ENDED_RUN_STATUSES as readonly string[]).includes(status);
+}
+
 /** What happens to a run that comes while another is pending or running. */
 export const MULTITASK_STRATEGIES = ['reject', 'enqueue', 'interrupt', 'rollback'] as const;
 export type MultitaskStrategy = (typeof MULTITASK_STRATEGIES)[number];

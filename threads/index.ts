@@ -22,6 +22,7 @@ export type {
   RegisteredGraph,
   RequiredMetadata,
   RunEnd,
+  RunStart,
   RunQuery,
   Scalar,
   ThreadFilter,

@@ -224,12 +224,13 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       await runs.setCancelReason(caller, threadId, runId, reason);
     },
 
-    async startRun(caller, threadId, runId, afterSeq) {
+    async startRun(caller, threadId, runId, start) {
       await allow(caller, 'run.execute', 'run', runId);
-      await Promise.all([
-        runs.start(caller, threadId, runId, afterSeq),
-        threads.startRun(caller, threadId, runId, afterSeq),
+      const [isRunning] = await Promise.all([
+        runs.start(caller, threadId, runId, start),
+        threads.startRun(caller, threadId, runId, start),
       ]);
+      return isRunning;
     },
 
     async endRun(caller, threadId, end) {

@@ -111,11 +111,20 @@ export type ThreadMark = Pick<Thread, 'createdAt'>;
 /** How a run ended, for its record and its thread's. */
 export interface RunEnd {
   runId: string;
+  /** Of the executor that ends it. */
+  fence: Fence;
   status: EndedRunStatus;
   error?: RunError;
   threadStatus: ThreadStatus;
   /** Open questions by Pregel task id. */
   interrupts: Record<string, Interrupt[]>;
+}
+
+/** An executor that starts a run, or takes it over from an earlier one. */
+export interface RunStart {
+  /** Offset after which the run's events begin; the lowest that was ever given counts. */
+  afterSeq: number;
+  fence: Fence;
 }
 
 /**
@@ -181,9 +190,15 @@ export interface ThreadStore {
   steerRun(caller: Caller, threadId: string, runId: string): Promise<void>;
   /** Says why a run that has not ended is being cancelled. Idempotent. */
   setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void>;
-  /** Marks the run running (and admitted) and its thread busy. A run that has ended stays ended. Idempotent. */
-  startRun(caller: Caller, threadId: string, runId: string, afterSeq: number): Promise<void>;
-  /** Marks the run ended and sets the thread's status. A run that has ended stays as it is; true when this call ended it. */
+  /**
+   * Marks the run running (and admitted) and its thread busy. From then on an executor with a lower fence cannot end it. False for a run that
+   * has ended, which stays ended. Idempotent. Errors: `not_found`; `fence_lost` when an executor with a higher fence has started it.
+   */
+  startRun(caller: Caller, threadId: string, runId: string, start: RunStart): Promise<boolean>;
+  /**
+   * Marks the run ended and sets the thread's status. A run that has ended stays as it is; true when this call ended it.
+   * Errors: `fence_lost` when an executor with a higher fence has started it.
+   */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<boolean>;
   /** Counts one more failed attempt of a node at a step of the run; answers the new count. */
   countFailure(caller: Caller, threadId: string, runId: string, step: number): Promise<number>;

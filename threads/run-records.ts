@@ -2,6 +2,7 @@ import type { Collection, Filter } from 'mongodb';
 import {
   ColloquyError,
   type Caller,
+  type Fence,
   type MultitaskStrategy,
   type Run,
   type RunError,
@@ -9,7 +10,7 @@ import {
   type RunStatus,
 } from '../protocol/index.js';
 import { isDuplicateKey } from './mongo-errors.js';
-import type { NewRun, RunEnd, RunQuery } from './ports.js';
+import type { NewRun, RunEnd, RunQuery, RunStart } from './ports.js';
 import { encodeJson, guardPage, guardUuid, type JsonObject } from './record-fields.js';
 import { threadKey } from './thread-documents.js';
 
@@ -33,6 +34,8 @@ export interface RunDocument {
   error?: RunError;
   afterSeq?: number;
   startedAt?: Date;
+  /** Of the executor that started it, or took it over, last. */
+  fence?: Fence;
   cancelReason?: string;
   admitted: boolean;
   /** Set until the run ends: few documents are in its index. */
@@ -49,6 +52,8 @@ export interface RunDocument {
 
 const ORPHAN_MS = 7 * 24 * 3_600_000;
 const MAX_KEY_LENGTH = 255;
+/** Matches what no executor with a higher fence has touched. */
+export const notAbove = (fence: Fence) => ({ $not: { $gt: fence } });
 const UNENDED = { $in: ['pending', 'running'] satisfies RunStatus[] as RunStatus[] };
 
 export function runKey(tenant: string, threadId: string, runId: string): string {
@@ -136,32 +141,43 @@ export class RunRecords {
     );
   }
 
-  async start(caller: Caller, threadId: string, runId: string, afterSeq: number): Promise<void> {
+  /** False for a run that had ended. */
+  async start(caller: Caller, threadId: string, runId: string, { afterSeq, fence }: RunStart): Promise<boolean> {
     const key = runKey(caller.tenant, threadId, runId);
     const { matchedCount } = await this.#runs.updateOne(
-      { _id: key, status: UNENDED },
+      { _id: key, status: UNENDED, fence: notAbove(fence) },
       // Another attempt starts later in the log; the run's events begin where the first did.
       {
-        $set: { status: 'running', admitted: true, updatedAt: new Date() },
+        $set: { status: 'running', admitted: true, fence, updatedAt: new Date() },
         $min: { afterSeq, startedAt: new Date() },
         $unset: { expiresAt: '' },
       },
     );
-    if (matchedCount > 0) return;
-    const found = await this.#runs.findOne({ _id: key }, { projection: { status: 1 } });
-    if (found === null) throw noRun(threadId, runId);
+    if (matchedCount > 0) return true;
+    if (!(await this.#isThere(key, fence))) throw noRun(threadId, runId);
+    return false;
   }
 
   /** True when this call ended it; false for a run that had ended or is gone. */
-  async end(caller: Caller, threadId: string, { runId, status, error }: RunEnd): Promise<boolean> {
+  async end(caller: Caller, threadId: string, { runId, status, error, fence }: RunEnd): Promise<boolean> {
+    const key = runKey(caller.tenant, threadId, runId);
     const { matchedCount } = await this.#runs.updateOne(
-      { _id: runKey(caller.tenant, threadId, runId), status: UNENDED },
+      { _id: key, status: UNENDED, fence: notAbove(fence) },
       {
         $set: { status, admitted: true, updatedAt: new Date(), ...(error === undefined ? {} : { error }) },
         $unset: { active: '', expiresAt: '' },
       },
     );
+    if (matchedCount === 0) await this.#isThere(key, fence);
     return matchedCount > 0;
+  }
+
+  /** Whether a run that could not be moved is there. Errors: `fence_lost` where it has not ended, but has a higher fence. */
+  async #isThere(key: string, fence: Fence): Promise<boolean> {
+    const found = await this.#runs.findOne({ _id: key }, { projection: { status: 1, fence: 1 } });
+    if (found?.fence !== undefined && found.fence > fence && UNENDED.$in.includes(found.status))
+      throw new ColloquyError('fence_lost', `run ${key} was taken over with fence ${found.fence}; ${fence} must stop`);
+    return found !== null;
   }
 
   async countFailure(caller: Caller, threadId: string, runId: string, step: number): Promise<number> {

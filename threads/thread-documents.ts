@@ -2,6 +2,7 @@ import type { Filter } from 'mongodb';
 import {
   ColloquyError,
   type Caller,
+  type Fence,
   type Interrupt,
   type RunError,
   type Thread,
@@ -31,6 +32,8 @@ export interface ThreadDocument {
   currentRun: string | null;
   /** Offset at which the newest run started. */
   startedSeq?: number;
+  /** Fence of the executor that started or took over the newest run. */
+  runFence?: Fence;
   /** The last runs that ended, so that a late start of one does not make the thread busy again. */
   endedRuns: string[];
   ttl?: ThreadTtl;

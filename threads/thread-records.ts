@@ -6,6 +6,7 @@ import type {
   DueThread,
   NewThread,
   RunEnd,
+  RunStart,
   ThinnableThread,
   ThreadFilter,
   ThreadMark,
@@ -14,6 +15,7 @@ import type {
   ThreadStanding,
 } from './ports.js';
 import { encodeJson, guardPage, labels } from './record-fields.js';
+import { notAbove } from './run-records.js';
 import {
   asThread,
   expiry,
@@ -259,13 +261,13 @@ export class ThreadRecords {
   }
 
   /** A start that comes after the run's end, or after the start of a newer run, changes nothing. */
-  startRun(caller: Caller, threadId: string, runId: string, afterSeq: number): Promise<void> {
+  startRun(caller: Caller, threadId: string, runId: string, { afterSeq, fence }: RunStart): Promise<void> {
     return this.#move(
       caller,
       threadId,
-      { endedRuns: { $ne: runId }, startedSeq: { $not: { $gt: afterSeq } } },
+      { endedRuns: { $ne: runId }, startedSeq: { $not: { $gt: afterSeq } }, runFence: notAbove(fence) },
       {
-        $set: { status: 'busy', currentRun: runId, startedSeq: afterSeq, updatedAt: new Date() },
+        $set: { status: 'busy', currentRun: runId, startedSeq: afterSeq, runFence: fence, updatedAt: new Date() },
         $unset: { error: '' },
       },
     );
@@ -279,7 +281,7 @@ export class ThreadRecords {
     return this.#move(
       caller,
       threadId,
-      { endedRuns: { $ne: end.runId }, currentRun: { $in: [end.runId, null] } },
+      { endedRuns: { $ne: end.runId }, currentRun: { $in: [end.runId, null] }, runFence: notAbove(end.fence) },
       {
         $set: {
           status,

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import { errorCode, type Run } from '../../protocol/index.js';
+import { errorCode, isEnded, type Run } from '../../protocol/index.js';
 import { inputInjectParams } from '../../protocol/schemas/index.js';
 import type { NewRun } from '../../threads/index.js';
 import type { Access } from '../auth/access.js';
 import type { ApiContext } from '../context.js';
-import { findThread, isEnded, threadNotFound } from '../find.js';
+import { findThread, threadNotFound } from '../find.js';
 import { parse } from '../validate.js';
 import type { CommandHandler, CommandPlace } from './commands.js';
 import { orRefused, refused } from './errors.js';
@@ -50,7 +50,7 @@ async function store(context: ApiContext, place: CommandPlace, runId: string, me
   const { caller, access, threadId } = place;
   const active = await context.threads.activeRuns(caller, threadId);
   const working = active.find(({ status }) => status === 'running') ?? active[0];
-  if (!working || isEnded(working)) throw refused('no_such_run', `thread ${threadId} has no run at work`);
+  if (!working || isEnded(working.status)) throw refused('no_such_run', `thread ${threadId} has no run at work`);
   const { graphId } = working;
   if (!(await context.graphs.takesMessages(caller, graphId, working.request.config))) {
     const problem = `graph ${graphId} takes no messages while it runs: it has no channel "messages" with a reducer`;

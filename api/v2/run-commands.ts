@@ -1,9 +1,8 @@
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import { errorCode, type StreamMode, type Thread } from '../../protocol/index.js';
+import { errorCode, isEnded, type StreamMode, type Thread } from '../../protocol/index.js';
 import { inputRespondParams, runStartParams, type RunBody } from '../../protocol/schemas/index.js';
 import { acceptRun } from '../accept-run.js';
 import type { ApiContext } from '../context.js';
-import { isEnded } from '../find.js';
 import { parse } from '../validate.js';
 import type { CommandHandler, CommandPlace } from './commands.js';
 import { refused } from './errors.js';
@@ -87,7 +86,7 @@ async function openQuestions(context: ApiContext, place: CommandPlace, known?: T
   const asked = Object.values(thread?.interrupts ?? {}).flat();
   if (asked.length === 0) return [];
   const active = await context.threads.activeRuns(caller, threadId);
-  return active.every(isEnded) ? asked.flatMap(({ id }) => (id === undefined ? [] : [id])) : [];
+  return active.every(({ status }) => isEnded(status)) ? asked.flatMap(({ id }) => (id === undefined ? [] : [id])) : [];
 }
 
 async function findThread(context: ApiContext, { caller, threadId }: CommandPlace): Promise<Thread | undefined> {

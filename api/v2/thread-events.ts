@@ -73,6 +73,7 @@ interface ReadRun {
 /** Where one reader stands in a thread's log. */
 class ThreadReader {
   readonly #runs = new Map<string, ReadRun>();
+  readonly #ended = new Set<string>();
   readonly #superseded = new Map<string, [first: number, last: number][]>();
 
   constructor(
@@ -120,12 +121,17 @@ class ThreadReader {
   }
 
   async #translate(stored: StoredEvent): Promise<Draft[]> {
+    // Two attempts of a run's last step may both have told its end.
+    if (this.#ended.has(stored.runId)) return [];
     const run = await this.#run(stored);
     if (!run.translator) return [];
     if (stored.event === CONTROL_EVENTS.attempt) return this.#restart(stored, run, run.translator);
     const others = [...this.#runs.values()].some((other) => other !== run && other.translator?.isOpen);
     const drafts = run.translator.translate(stored, { alone: !others });
-    if (stored.event === CONTROL_EVENTS.ended) this.#runs.delete(stored.runId);
+    if (stored.event === CONTROL_EVENTS.ended) {
+      this.#runs.delete(stored.runId);
+      this.#ended.add(stored.runId);
+    }
     return drafts;
   }
 

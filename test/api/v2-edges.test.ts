@@ -119,6 +119,28 @@ describe('the edges of protocol v2', () => {
     reader.close();
   });
 
+  it('tells the end of a run once, though two attempts wrote it', async () => {
+    const threadId = randomUUID();
+    fixture.conversations.script = async (turn) => {
+      await turn.tell('values', { n: 1 });
+      await turn.tell('run.ended', { run_id: turn.run.runId, status: 'success' });
+    };
+    await start(threadId);
+    await fixture.conversations.idle();
+    fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 2 }));
+    await start(threadId);
+    const reader = await read(threadId);
+    const events = await reader.until(({ params }) => (dataOf(params) as { n?: number }).n === 2);
+    expect(events.map(outline)).toEqual([
+      'lifecycle running',
+      'values',
+      'lifecycle completed',
+      'lifecycle running',
+      'values',
+    ]);
+    reader.close();
+  });
+
   it('has no events of a run that is gone', async () => {
     const threadId = randomUUID();
     fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));

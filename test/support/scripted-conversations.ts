@@ -6,6 +6,7 @@ import {
   encodeFence,
   errorCode,
   type AttemptData,
+  type Fence,
   type Caller,
   type Interrupt,
   type Run,
@@ -119,26 +120,34 @@ export class ScriptedConversations implements Conversations {
     if (!next) return;
     const abort = new AbortController();
     lane.current = { runId: next.runId, abort };
-    const run = await unlessDeleted(this.#begin(caller, threadId, next.runId));
+    lane.ordinal += 1;
+    const run = await unlessDeleted(this.#begin(caller, threadId, next.runId, fenceOf(lane.ordinal, 1)));
     if (run === undefined) {
       delete lane.current;
       return;
     }
-    const stage = new Stage(this.events, run, ++lane.ordinal, abort.signal);
+    const stage = new Stage(this.events, run, lane.ordinal, abort.signal);
     const outcome = await this.#play(stage);
     const status = outcome.error ? 'error' : abort.signal.aborted || outcome.interrupts ? 'interrupted' : 'success';
     const threadStatus = outcome.error ? 'error' : outcome.interrupts ? 'interrupted' : 'idle';
     const { error, interrupts = {} } = outcome;
-    const end = { runId: run.runId, status, threadStatus, interrupts, ...(error && { error }) } as const;
+    const end = {
+      runId: run.runId,
+      fence: stage.fence,
+      status,
+      threadStatus,
+      interrupts,
+      ...(error && { error }),
+    } as const;
     await unlessDeleted(this.threads.endRun(caller, threadId, end));
     if (error) await stage.tell('error', error);
     await stage.tell(CONTROL_EVENTS.ended, { run_id: run.runId, status, ...(error && { error }) });
     delete lane.current;
   }
 
-  async #begin(caller: Caller, threadId: string, runId: string): Promise<Run> {
+  async #begin(caller: Caller, threadId: string, runId: string, fence: Fence): Promise<Run> {
     const run = await this.threads.getRun(caller, threadId, runId, { admittedOnly: false });
-    await this.threads.startRun(caller, threadId, runId, await this.events.tail(caller, threadId));
+    await this.threads.startRun(caller, threadId, runId, { afterSeq: await this.events.tail(caller, threadId), fence });
     return run;
   }
 
@@ -158,6 +167,10 @@ function unlessDeleted<T>(work: Promise<T>): Promise<T | undefined> {
     if (errorCode(error) !== 'not_found') throw error;
     return undefined;
   });
+}
+
+function fenceOf(run: number, attempt: number): Fence {
+  return encodeFence({ run, step: 1, attempt });
 }
 
 class Stage implements Turn {
@@ -188,7 +201,10 @@ class Stage implements Turn {
 
   #open(): RunLog {
     const { tenant, threadId, runId } = this.run;
-    const fence = encodeFence({ run: this.ordinal, step: 1, attempt: this.#attempt });
-    return this.events.open({ tenant, threadId, runId, fence });
+    return this.events.open({ tenant, threadId, runId, fence: this.fence });
+  }
+
+  get fence(): Fence {
+    return fenceOf(this.ordinal, this.#attempt);
   }
 }

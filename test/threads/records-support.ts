@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Caller } from '../../protocol/index.js';
-import type { NewRun, RunEnd } from '../../threads/index.js';
+import { encodeFence, type Caller, type Fence } from '../../protocol/index.js';
+import type { NewRun, RunEnd, RunStart } from '../../threads/index.js';
 
 export function caller(tenant = 'acme'): Caller {
   return { tenant, principal: { kind: 'user', id: 'u1' }, onBehalfOf: [] };
@@ -19,8 +19,17 @@ export function newRun(threadId: string, given: Partial<NewRun> = {}): NewRun {
   };
 }
 
+/** Fence of an attempt of one and the same step. */
+export function fenceOf(attempt: number): Fence {
+  return encodeFence({ run: 1, step: 1, attempt });
+}
+
+export function begins(afterSeq: number, attempt = 1): RunStart {
+  return { afterSeq, fence: fenceOf(attempt) };
+}
+
 export function ended(runId: string, given: Partial<RunEnd> = {}): RunEnd {
-  return { runId, status: 'success', threadStatus: 'idle', interrupts: {}, ...given };
+  return { runId, fence: fenceOf(1), status: 'success', threadStatus: 'idle', interrupts: {}, ...given };
 }
 
 /** For stores of records alone. */

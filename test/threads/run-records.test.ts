@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { createThreadStore, ensureIndexes } from '../../threads/index.js';
-import { NO_STATE, caller, ended, newRun } from './records-support.js';
+import { NO_STATE, caller, begins, ended, fenceOf, newRun } from './records-support.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_run_records_${process.pid}`);
@@ -123,7 +123,7 @@ describe('making a run', () => {
     delayed.request.afterSeconds = 86_400;
     for (const run of [orphan, accepted, begun, delayed]) await store.createRun(caller(), run);
     await store.admitRun(caller(), threadId, accepted.runId);
-    await store.startRun(caller(), threadId, begun.runId, 0);
+    await store.startRun(caller(), threadId, begun.runId, begins(0));
     const swept = await db
       .collection('runs')
       .find({ threadId, expiresAt: { $exists: true } })
@@ -160,10 +160,10 @@ describe('making a run', () => {
     await store.createRun(caller(), run);
     const get = () => store.getRun(caller(), threadId, run.runId, { admittedOnly: false });
     expect((await get()).startedAt).toBeUndefined();
-    await store.startRun(caller(), threadId, run.runId, 0);
+    await store.startRun(caller(), threadId, run.runId, begins(0));
     const { startedAt } = await get();
     expect(startedAt).toBeInstanceOf(Date);
-    await store.startRun(caller(), threadId, run.runId, 0);
+    await store.startRun(caller(), threadId, run.runId, begins(0));
     await store.setCancelReason(caller(), threadId, run.runId, 'taken: so');
     expect(await get()).toMatchObject({ startedAt, cancelReason: 'taken: so' });
     await store.endRun(caller(), threadId, ended(run.runId));
@@ -175,7 +175,7 @@ describe('making a run', () => {
     const threadId = await newThread();
     const [refused, begun] = [newRun(threadId), newRun(threadId)];
     for (const run of [refused, begun]) await store.createRun(caller(), run);
-    await store.startRun(caller(), threadId, begun.runId, 0);
+    await store.startRun(caller(), threadId, begun.runId, begins(0));
     for (const { runId } of [refused, refused, begun]) await store.discardRun(caller(), threadId, runId);
     expect((await store.listRuns(caller(), threadId, page)).map(({ runId }) => runId)).toEqual([begun.runId]);
   });
@@ -199,9 +199,9 @@ describe('lists of runs', () => {
     const runs: string[] = [];
     for (let n = 0; n < 4; n += 1) runs.push(await admitted(threadId));
     const [first = '', second = '', third = '', fourth = ''] = runs;
-    await store.startRun(caller(), threadId, first, 0);
+    await store.startRun(caller(), threadId, first, begins(0));
     await store.endRun(caller(), threadId, ended(first));
-    await store.startRun(caller(), threadId, second, 5);
+    await store.startRun(caller(), threadId, second, begins(5));
     const ids = (found: { runId: string }[]) => found.map(({ runId }) => runId);
     expect(ids(await store.listRuns(caller(), threadId, page))).toEqual([fourth, third, second, first]);
     expect(ids(await store.listRuns(caller(), threadId, { limit: 2, offset: 1 }))).toEqual([third, second]);
@@ -215,8 +215,8 @@ describe('running', () => {
     const threadId = await newThread();
     const run = newRun(threadId);
     await store.createRun(caller(), run);
-    await store.startRun(caller(), threadId, run.runId, 7);
-    await store.startRun(caller(), threadId, run.runId, 9);
+    await store.startRun(caller(), threadId, run.runId, begins(7));
+    await store.startRun(caller(), threadId, run.runId, begins(9));
     expect(await status(threadId, run.runId)).toEqual(['running', 'busy']);
     expect((await store.getRun(caller(), threadId, run.runId)).afterSeq).toBe(7);
     const interrupts = { 'task.1': [{ id: 'i1', value: { $q: 'ok?' } }] };
@@ -231,11 +231,11 @@ describe('running', () => {
     const threadId = await newThread();
     const [failing, next] = [await admitted(threadId), await admitted(threadId)];
     const error = { error: 'TypeError', message: 'x is undefined' };
-    await store.startRun(caller(), threadId, failing, 0);
+    await store.startRun(caller(), threadId, failing, begins(0));
     await store.endRun(caller(), threadId, ended(failing, { status: 'error', threadStatus: 'error', error }));
     expect(await store.getRun(caller(), threadId, failing)).toMatchObject({ status: 'error', error });
     expect(await store.getThread(caller(), threadId)).toMatchObject({ status: 'error', error });
-    await store.startRun(caller(), threadId, next, 3);
+    await store.startRun(caller(), threadId, next, begins(3));
     expect(await store.getThread(caller(), threadId)).not.toHaveProperty('error');
     expect(await status(threadId, next)).toEqual(['running', 'busy']);
   });
@@ -243,13 +243,13 @@ describe('running', () => {
   it('leaves an ended run ended, and its thread as it is', async () => {
     const threadId = await newThread();
     const [old, next] = [await admitted(threadId), await admitted(threadId)];
-    await store.startRun(caller(), threadId, old, 0);
+    await store.startRun(caller(), threadId, old, begins(0));
     await store.endRun(caller(), threadId, ended(old));
-    await store.startRun(caller(), threadId, old, 0);
-    await store.startRun(caller(), threadId, old, 4);
+    await store.startRun(caller(), threadId, old, begins(0));
+    await store.startRun(caller(), threadId, old, begins(4));
     expect(await status(threadId, old)).toEqual(['success', 'idle']);
-    await store.startRun(caller(), threadId, next, 5);
-    await store.startRun(caller(), threadId, old, 0);
+    await store.startRun(caller(), threadId, next, begins(5));
+    await store.startRun(caller(), threadId, old, begins(0));
     expect(await store.endRun(caller(), threadId, ended(old, { status: 'error', threadStatus: 'error' }))).toBe(false);
     expect(await status(threadId, old)).toEqual(['success', 'busy']);
     await store.endRun(caller(), threadId, ended(next));
@@ -259,7 +259,7 @@ describe('running', () => {
   it('does not free a busy thread when a waiting run is cancelled', async () => {
     const threadId = await newThread();
     const [current, waiting] = [await admitted(threadId), await admitted(threadId)];
-    await store.startRun(caller(), threadId, current, 0);
+    await store.startRun(caller(), threadId, current, begins(0));
     expect(await store.endRun(caller(), threadId, ended(waiting, { status: 'interrupted' }))).toBe(true);
     expect(await status(threadId, waiting)).toEqual(['interrupted', 'busy']);
     expect(await status(threadId, current)).toEqual(['running', 'busy']);
@@ -268,7 +268,7 @@ describe('running', () => {
   it('finishes the end of a run whose record was written alone', async () => {
     const threadId = await newThread();
     const runId = await admitted(threadId);
-    await store.startRun(caller(), threadId, runId, 0);
+    await store.startRun(caller(), threadId, runId, begins(0));
     await db.collection('runs').updateOne({ runId }, { $set: { status: 'success' } });
     expect(await store.endRun(caller(), threadId, ended(runId))).toBe(false);
     expect(await status(threadId, runId)).toEqual(['success', 'idle']);
@@ -277,9 +277,26 @@ describe('running', () => {
   it('tells one of many ends that it was the one', async () => {
     const threadId = await newThread();
     const runId = await admitted(threadId);
-    await store.startRun(caller(), threadId, runId, 0);
+    await store.startRun(caller(), threadId, runId, begins(0));
     const ends = await Promise.all(Array.from({ length: 10 }, () => store.endRun(caller(), threadId, ended(runId))));
     expect(ends.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('leaves a run to the executor that took it over', async () => {
+    const threadId = await newThread();
+    const runId = await admitted(threadId);
+    const interrupts = { task: [{ id: 'i1', value: 'ok?' }] };
+    const late = ended(runId, { status: 'interrupted', threadStatus: 'interrupted', interrupts });
+    expect(await store.startRun(caller(), threadId, runId, begins(0, 1))).toBe(true);
+    expect(await store.startRun(caller(), threadId, runId, begins(3, 2))).toBe(true);
+    await expect(store.endRun(caller(), threadId, late)).rejects.toMatchObject({ code: 'fence_lost' });
+    await expect(store.startRun(caller(), threadId, runId, begins(0, 1))).rejects.toMatchObject({ code: 'fence_lost' });
+    expect(await status(threadId, runId)).toEqual(['running', 'busy']);
+    expect(await store.endRun(caller(), threadId, ended(runId, { fence: fenceOf(2) }))).toBe(true);
+    expect(await store.endRun(caller(), threadId, late)).toBe(false);
+    expect(await store.startRun(caller(), threadId, runId, begins(3, 3))).toBe(false);
+    expect(await status(threadId, runId)).toEqual(['success', 'idle']);
+    expect((await store.getThread(caller(), threadId)).interrupts).toEqual({});
   });
 
   it('cannot start what has no record', async () => {
@@ -287,13 +304,13 @@ describe('running', () => {
     const runId = await admitted(threadId);
     await store.removeRun(caller(), threadId, runId);
     await store.removeRun(caller(), threadId, runId);
-    await expect(store.startRun(caller(), threadId, runId, 0)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(store.startRun(caller(), threadId, runId, begins(0))).rejects.toMatchObject({ code: 'not_found' });
   });
 
   it('ends a thread whose run was taken away', async () => {
     const threadId = await newThread();
     const runId = await admitted(threadId);
-    await store.startRun(caller(), threadId, runId, 0);
+    await store.startRun(caller(), threadId, runId, begins(0));
     await store.removeRun(caller(), threadId, runId);
     expect(await store.endRun(caller(), threadId, ended(runId))).toBe(false);
     expect((await store.getThread(caller(), threadId)).status).toBe('idle');

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { ColloquyError, type Resource } from '../../protocol/index.js';
 import { createThreadStore, ensureIndexes, type ThreadQuery } from '../../threads/index.js';
-import { NO_STATE, caller, ended, newRun } from './records-support.js';
+import { NO_STATE, caller, begins, ended, newRun } from './records-support.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_thread_records_${process.pid}`);
@@ -170,7 +170,7 @@ describe('searching threads', () => {
     expect((await found('sorted', { sortBy: 'updated_at' }))[0]).toBe(second);
     const run = newRun(third);
     await store.createRun(caller('sorted'), run);
-    await store.startRun(caller('sorted'), third, run.runId, 0);
+    await store.startRun(caller('sorted'), third, run.runId, begins(0));
     expect(await found('sorted', { status: 'busy' })).toEqual([third]);
     expect(await store.countThreads(caller('sorted'), { status: 'idle' })).toBe(3);
     expect((await found('sorted', { ids: [first, fourth, randomUUID()] })).sort()).toEqual([first, fourth].sort());
@@ -201,7 +201,7 @@ describe('deleting a thread', () => {
       store.getRun(who, threadId, run.runId, { admittedOnly: false }),
       store.listRuns(who, threadId, page),
       store.activeRuns(who, threadId),
-      store.startRun(who, threadId, run.runId, 0),
+      store.startRun(who, threadId, run.runId, begins(0)),
       store.endRun(who, threadId, ended(run.runId)),
     ]) {
       await expect(call).rejects.toMatchObject({ code: 'not_found' });

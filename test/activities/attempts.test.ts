@@ -1,0 +1,184 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { Annotation, StateGraph } from '@langchain/langgraph';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { workerCaller, type ActivityDependencies } from '../../activities/deps.js';
+import { createRunStep } from '../../activities/run-step.js';
+import { CONTROL_EVENTS, DEFAULT_STEP_OPTIONS } from '../../protocol/index.js';
+import { StateCache, type ThreadStore } from '../../threads/index.js';
+import type { StepOutcome } from '../../workflows/contract.js';
+import { openStores, type Stores } from '../../workers/stores.js';
+import { newGate } from '../support/gate.js';
+
+const TENANT = 'default';
+const CALLER = workerCaller(TENANT);
+const State = Annotation.Root({ text: Annotation<string> });
+const graph = new StateGraph(State)
+  .addNode('greet', () => ({ text: 'hello' }))
+  .addEdge('__start__', 'greet')
+  .compile();
+
+/** Lets a test say when a call to the store of threads begins. */
+type Wrap = (threads: ThreadStore) => ThreadStore;
+
+describe('two attempts of the step that ends a run', () => {
+  let stores: Stores;
+  const gates: ReturnType<typeof newGate>[] = [];
+  const steps: Promise<StepOutcome>[] = [];
+
+  beforeAll(async () => {
+    const uri = process.env['COLLOQUY_TEST_MONGODB_URI'] ?? '';
+    stores = await openStores({
+      mongo: { uri, isGiven: true, database: `attempts_${process.pid}` },
+      retention: { eventsMs: 3_600_000 },
+    });
+  });
+  afterEach(async () => {
+    for (const { open } of gates.splice(0)) open();
+    await Promise.allSettled(steps.splice(0));
+  });
+  afterAll(async () => {
+    await stores.db.dropDatabase();
+    await stores.close();
+  });
+
+  async function newRun(): Promise<{ threadId: string; runId: string }> {
+    const [threadId, runId] = [randomUUID(), randomUUID()];
+    await stores.threads.createThread(CALLER, { threadId });
+    await stores.threads.createRun(CALLER, {
+      threadId,
+      runId,
+      assistantId: randomUUID(),
+      graphId: 'greeter',
+      multitaskStrategy: 'enqueue',
+      metadata: {},
+      request: { input: { text: 'hi' }, config: {}, streamModes: ['values'], streamSubgraphs: false },
+    });
+    return { threadId, runId };
+  }
+
+  function step(run: { threadId: string; runId: string }, attempt: number, wrap: Wrap = (threads) => threads) {
+    const dependencies = {
+      ...stores,
+      threads: wrap(stores.threads),
+      project: { load: async () => graph },
+      cache: new StateCache(1_000_000),
+      drain: new AbortController().signal,
+      showsQuestions: false,
+    } as unknown as ActivityDependencies;
+    const environment = new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') });
+    const task = { ...run, tenant: TENANT, graphId: 'greeter', ordinal: 1, step: 1, joinQuickStepsMs: 60_000 };
+    const ran: Promise<StepOutcome> = environment.run(createRunStep(dependencies), {
+      ...task,
+      options: DEFAULT_STEP_OPTIONS,
+    });
+    steps.push(ran);
+    return ran;
+  }
+
+  function gate(): ReturnType<typeof newGate> {
+    const made = newGate();
+    gates.push(made);
+    return made;
+  }
+
+  async function told({ threadId }: { threadId: string }): Promise<string[]> {
+    return (await stores.events.read(CALLER, threadId, { afterSeq: 0 })).map(({ event }) => event);
+  }
+
+  async function statuses({ threadId, runId }: { threadId: string; runId: string }): Promise<string[]> {
+    const { getRun, getThread } = stores.threads;
+    return [(await getRun(CALLER, threadId, runId)).status, (await getThread(CALLER, threadId)).status];
+  }
+
+  it('end it once: the earlier one ends nothing after it was taken over', async () => {
+    const run = await newRun();
+    const [reached, mayEnd, hasStarted, mayGoOn] = [gate(), gate(), gate(), gate()];
+    const first = step(run, 1, (threads) => ({
+      ...threads,
+      endRun: async (...args) => {
+        reached.open();
+        await mayEnd.opened;
+        return threads.endRun(...args);
+      },
+    }));
+    await reached.opened;
+    const second = step(run, 2, (threads) => ({
+      ...threads,
+      startRun: async (...args) => {
+        const isRunning = await threads.startRun(...args);
+        hasStarted.open();
+        await mayGoOn.opened;
+        return isRunning;
+      },
+    }));
+    await hasStarted.opened;
+    mayEnd.open();
+    const failure: unknown = await first.catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(ApplicationFailure);
+    expect(failure).toMatchObject({ type: 'fence_lost', nonRetryable: true });
+    expect(await statuses(run)).toEqual(['running', 'busy']);
+    expect(await told(run)).not.toContain(CONTROL_EVENTS.ended);
+    mayGoOn.open();
+    expect((await second).status).toBe('success');
+    expect(await statuses(run)).toEqual(['success', 'idle']);
+    const events = await told(run);
+    expect(events.filter((event) => event === CONTROL_EVENTS.ended)).toHaveLength(1);
+    expect(events.slice(events.indexOf(CONTROL_EVENTS.attempt))).toEqual([
+      CONTROL_EVENTS.attempt,
+      'values',
+      CONTROL_EVENTS.ended,
+    ]);
+  });
+
+  it('end it once: the later one takes back nothing of a run that has ended', async () => {
+    const run = await newRun();
+    const [hasRead, mayStart] = [gate(), gate()];
+    const [reached, mayEnd] = [gate(), gate()];
+    const first = step(run, 1, (threads) => ({
+      ...threads,
+      endRun: async (...args) => {
+        reached.open();
+        await mayEnd.opened;
+        return threads.endRun(...args);
+      },
+    }));
+    await reached.opened;
+    const second = step(run, 2, (threads) => ({
+      ...threads,
+      startRun: async (...args) => {
+        hasRead.open();
+        await mayStart.opened;
+        return threads.startRun(...args);
+      },
+    }));
+    await hasRead.opened;
+    mayEnd.open();
+    expect((await first).status).toBe('success');
+    const before = await told(run);
+    expect(before.at(-1)).toBe(CONTROL_EVENTS.ended);
+    mayStart.open();
+    const outcome = await second;
+    expect(outcome).toMatchObject({ status: 'success', cursor: { tail: before.length } });
+    expect(await told(run)).toEqual(before);
+    expect(await statuses(run)).toEqual(['success', 'idle']);
+  });
+
+  it('end its thread too where the earlier one died between the two records', async () => {
+    const run = await newRun();
+    const first = step(run, 1, (threads) => ({
+      ...threads,
+      endRun: async () => {
+        await stores.db.collection('runs').updateOne({ runId: run.runId }, { $set: { status: 'success' } });
+        throw new Error('the process was killed');
+      },
+    }));
+    await expect(first).rejects.toThrow('the process was killed');
+    expect(await statuses(run)).toEqual(['success', 'busy']);
+    expect((await step(run, 2)).status).toBe('success');
+    expect(await statuses(run)).toEqual(['success', 'idle']);
+    expect((await told(run)).at(-1)).toBe(CONTROL_EVENTS.ended);
+  });
+});
