@@ -89,8 +89,9 @@ describe('two attempts of the step that ends a run', () => {
   }
 
   async function statuses({ threadId, runId }: { threadId: string; runId: string }): Promise<string[]> {
-    const { getRun, getThread } = stores.threads;
-    return [(await getRun(CALLER, threadId, runId)).status, (await getThread(CALLER, threadId)).status];
+    const run = await stores.threads.getRun(CALLER, threadId, runId);
+    const thread = await stores.threads.getThread(CALLER, threadId);
+    return [run.status, thread.status];
   }
 
   it('end it once: the earlier one ends nothing after it was taken over', async () => {

@@ -131,13 +131,8 @@ describe('the edges of protocol v2', () => {
     await start(threadId);
     const reader = await read(threadId);
     const events = await reader.until(({ params }) => (dataOf(params) as { n?: number }).n === 2);
-    expect(events.map(outline)).toEqual([
-      'lifecycle running',
-      'values',
-      'lifecycle completed',
-      'lifecycle running',
-      'values',
-    ]);
+    const first = ['lifecycle running', 'values', 'lifecycle completed'];
+    expect(events.map(outline)).toEqual([...first, 'lifecycle running', 'values']);
     reader.close();
   });
 
