@@ -31,8 +31,9 @@ export class PageFixture {
     const page = await this.browser.newPage();
     page.setDefaultTimeout(WAIT_MS);
     this.#pages.push(page);
+    const chat = new ChatPage(page);
     await page.goto(address);
-    return new ChatPage(page);
+    return chat;
   }
 
   async reset(): Promise<void> {
@@ -50,7 +51,11 @@ export class PageFixture {
 
 /** The page as its user sees it; every look waits until it is so. */
 export class ChatPage {
-  constructor(private readonly page: Page) {}
+  readonly #errors: string[] = [];
+
+  constructor(private readonly page: Page) {
+    page.on('pageerror', ({ message }) => this.#errors.push(message));
+  }
 
   address(): string {
     return this.page.url();
@@ -67,7 +72,8 @@ export class ChatPage {
     try {
       await this.page.waitForFunction(`JSON.stringify(${shown}) === ${JSON.stringify(JSON.stringify(texts))}`);
     } catch (cause) {
-      throw new Error(`the page shows ${JSON.stringify(await this.page.evaluate(shown))}`, { cause });
+      const errors = this.#errors.length > 0 ? `; errors of the page: ${this.#errors.join('; ')}` : '';
+      throw new Error(`the page shows ${JSON.stringify(await this.page.evaluate(shown))}${errors}`, { cause });
     }
   }
 

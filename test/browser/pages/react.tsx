@@ -29,12 +29,21 @@ function Page() {
       isLoading={stream.isLoading}
       {...(stream.interrupt?.value && { question: stream.interrupt.value.question })}
       send={(text) => void stream.submit({ messages: [new HumanMessage(text)] })}
-      answer={(value) => void stream.respond(value)}
+      answer={(value) => void answer(value)}
       edit={(id, text) => void fork(id, { messages: [new HumanMessage(text)] })}
       regenerate={(id) => void fork(id, null)}
       choose={(checkpointId) => void goBack(checkpointId)}
     />
   );
+
+  /**
+   * By the id of the question shown. Without it the hook answers what its event stream has brought, and
+   * right after a reload it shows a question of the state before that.
+   */
+  async function answer(value: string): Promise<void> {
+    const interruptId = stream.interrupt?.id;
+    await stream.respond(value, interruptId === undefined ? undefined : { interruptId });
+  }
 
   /** Of `useMessageMetadata`, which is meant for this, the package's own SDK (1.11.0) forgets where a message came from at the next step. */
   async function fork(id: string, input: { messages: BaseMessage[] } | null): Promise<void> {
