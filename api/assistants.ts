@@ -11,16 +11,16 @@ import {
   assistantVersions,
 } from '../protocol/schemas/index.js';
 import type { AssistantPatch, AssistantQuery, NewAssistant } from '../threads/index.js';
-import { viewerOf, type Viewer } from './auth/access.js';
+import { viewerOf } from './auth/access.js';
+import { type Viewer } from '../conversations/access.js';
 import { requiredOf } from './auth/required.js';
 import { callerOf, type ApiContext } from './context.js';
-import { deleteCronsOf } from './cron-changes.js';
-import { orNotFound } from './errors.js';
-import { assistantNotFound, findAssistant } from './find.js';
+import { deleteCronsOf } from '../conversations/change-cron.js';
+import { assistantNotFound, findAssistant, orNotFound } from '../conversations/find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf } from './params.js';
 import { createRouter } from './router.js';
-import { deleteThreadsOf } from './stateless.js';
+import { deleteThreadsOf } from '../conversations/delete-thread.js';
 import { parse } from './validate.js';
 import { assistantToWire, assistantVersionToWire, select } from './wire.js';
 

@@ -1,23 +1,18 @@
 import type { Request, RequestHandler, Response } from 'express';
 import {
-  ColloquyError,
-  DEFAULT_CRON_MIN_INTERVAL_SECONDS,
-  DEFAULT_TENANT,
-  type Caller,
-  type DeriveId,
-} from '../protocol/index.js';
+  ANONYMOUS,
+  DEFAULT_CONVERSATION_OPTIONS,
+  completeConversations,
+  type ConversationDependencies,
+  type ConversationOptions,
+} from '../conversations/index.js';
 import type { ItemStore } from '../memory/index.js';
-import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
-import type { EventLog } from '../streams/index.js';
-import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
-import type { Schedules } from './schedules.js';
+import { ColloquyError, DEFAULT_TENANT, type Caller } from '../protocol/index.js';
 import { keepSession } from './auth/session.js';
 import type { ProjectAuth } from './auth/ports.js';
-import type { Conversations } from './conversations.js';
-import { ANONYMOUS } from './idempotency.js';
 import type { CorsRules } from './cors.js';
 
-export interface ApiOptions {
+export interface ApiOptions extends ConversationOptions {
   /** Origins that browsers may call from; `*`: any. */
   corsOrigins: readonly string[];
   /** Largest request body, in bytes. */
@@ -28,16 +23,8 @@ export interface ApiOptions {
   keepAliveMs: number;
   /** A client that takes nothing for so long is cut off; it may come back with its last event id. */
   stalledClientMs: number;
-  /** How often a stream looks whether its run has ended without an event that says so. */
-  endCheckMs: number;
-  /** How long a refused run is tried again when the refusing run has just ended. */
-  rejectGraceMs: number;
   /** Serves `POST /internal/truncate`. */
   testMode: boolean;
-  /** No new schedule of a cron fires more often. */
-  cronMinIntervalSeconds: number;
-  /** How long the steps of a deleted thread may take to stop. */
-  closeTimeoutMs: number;
   /** Hosts that are answered beside loopback ones, as a `Host` header names them, in lower case; absent: any. */
   allowedHosts?: readonly string[];
   /** Connections of one address at once; 0: any number. */
@@ -47,16 +34,13 @@ export interface ApiOptions {
 }
 
 export const DEFAULT_OPTIONS: ApiOptions = {
+  ...DEFAULT_CONVERSATION_OPTIONS,
   corsOrigins: ['*'],
   bodyLimitBytes: 10 * 1024 * 1024,
   heartbeatMs: 5_000,
   keepAliveMs: 1_000,
   stalledClientMs: 60_000,
-  endCheckMs: 10_000,
-  rejectGraceMs: 1_000,
   testMode: false,
-  cronMinIntervalSeconds: DEFAULT_CRON_MIN_INTERVAL_SECONDS,
-  closeTimeoutMs: 15_000,
   connectionsPerAddress: 1_000,
   accessCheckMs: 30_000,
 };
@@ -73,18 +57,7 @@ export interface HttpCustomization {
   cors?: CorsRules;
 }
 
-export interface ApiDependencies {
-  threads: ThreadStore;
-  assistants: AssistantStore;
-  crons: CronStore;
-  events: EventLog;
-  states: StateAccess;
-  graphs: GraphDescriptions;
-  conversations: Conversations;
-  schedules: Schedules;
-  deriveId: DeriveId;
-  /** What waits to leave: webhooks of a thread go with it. */
-  deliveries: { recall(caller: Caller, threadId: string): Promise<void> };
+export interface ApiDependencies extends Omit<ConversationDependencies, 'options'> {
   /** LangGraph's store, the one that graphs get. */
   items: ItemStore;
   info: { version: string; langgraphVersion: string };
@@ -93,14 +66,6 @@ export interface ApiDependencies {
   http?: HttpCustomization;
   /** The project's own: says who calls, within the tenant of `authenticate`, and what they may do. */
   auth?: ProjectAuth;
-  /** Refuses a URL that no request may go to from here. Errors: ours. Default: takes every one; the worker refuses it then. */
-  checkWebhook?: (url: string) => void;
-  /** Workers can have addresses for feedback made. */
-  hasFeedback?: boolean;
-  /** Hears of errors that are not the client's. */
-  report?: (error: unknown, where: string) => void;
-  /** Ends open streams when the process stops; their clients reconnect elsewhere. */
-  shutdown?: AbortSignal;
   options?: Partial<ApiOptions>;
 }
 
@@ -111,12 +76,9 @@ export type ApiContext = Omit<Required<ApiDependencies>, 'options' | 'auth'> &
 export function completeContext(deps: ApiDependencies): ApiContext {
   return {
     ...deps,
+    ...completeConversations(deps),
     authenticate: deps.authenticate ?? (() => anonymousOf(DEFAULT_TENANT)),
-    checkWebhook: deps.checkWebhook ?? (() => undefined),
-    hasFeedback: deps.hasFeedback ?? false,
     http: deps.http ?? { disabled: [] },
-    report: deps.report ?? (() => undefined),
-    shutdown: deps.shutdown ?? new AbortController().signal,
     options: { ...DEFAULT_OPTIONS, ...deps.options },
   };
 }

@@ -1,7 +1,7 @@
 import { DEFAULT_SCHEDULE_OPTIONS, type Cron, type ScheduleOptions } from '../protocol/index.js';
 import type { CronCreate, CronPatchBody } from '../protocol/schemas/index.js';
 import type { CronPatch, NewCron } from '../threads/index.js';
-import { ANONYMOUS } from './idempotency.js';
+import { ANONYMOUS } from '../conversations/idempotency.js';
 
 /** Crons as clients write and read them. */
 

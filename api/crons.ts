@@ -25,18 +25,23 @@ import {
   type RunBody,
 } from '../protocol/schemas/index.js';
 import type { CronFilter, CronQuery } from '../threads/index.js';
-import { accessOf, findVisibleThread } from './auth/access.js';
+import { accessOf } from './auth/access.js';
+import {
+  findVisibleThread,
+  assertCheckpoint,
+  findAssistant,
+  findUsableAssistant,
+  orNotFound,
+} from '../conversations/find.js';
 import { requiredOf } from './auth/required.js';
 import { withUserOf } from './auth/run-user.js';
 import { callerOf, type ApiContext } from './context.js';
-import { createCron, cronNotFound, deleteCron, updateCron } from './cron-changes.js';
+import { createCron, cronNotFound, deleteCron, updateCron } from '../conversations/change-cron.js';
 import { cronPatchOf, cronToWire, newCron } from './cron-wire.js';
-import { orNotFound } from './errors.js';
-import { assertCheckpoint, findAssistant, findUsableAssistant } from './find.js';
 import { setPagination } from './pagination.js';
 import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
-import { buildRequest, runCheckpoint } from './run-request.js';
+import { buildRequest, runCheckpoint } from '../conversations/run-request.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
 

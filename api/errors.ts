@@ -78,16 +78,6 @@ export function notFound(message: string): ColloquyError {
   return new ColloquyError('not_found', message);
 }
 
-/** Replaces the message of a `not_found`, keeps every other error as it is. */
-export async function orNotFound<T>(promise: Promise<T>, message: string): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    throw new ColloquyError('not_found', message, { cause: error });
-  }
-}
-
 export const unknownRoute: RequestHandler = (req, _res, next) => {
   next(notFound(`Not Found: ${req.method} ${req.path} is not served here`));
 };

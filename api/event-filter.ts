@@ -1,5 +1,5 @@
 import type { StreamMode } from '../protocol/index.js';
-import type { ClientEvent } from './event-stream.js';
+import type { ClientEvent } from '../conversations/run-events.js';
 
 export interface EventFilter {
   /** Only these modes of those that were recorded. */

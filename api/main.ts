@@ -6,6 +6,13 @@ import { Client } from '@temporalio/client';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
+import {
+  completeConversations,
+  createConversations,
+  createSchedules,
+  startCronSweeper,
+  startSweeper,
+} from '../conversations/index.js';
 import { createEgress } from '../egress/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
@@ -24,10 +31,6 @@ import { createApiServer } from './http-server.js';
 import type { ProjectAuth } from './auth/ports.js';
 import { createProjectAuth } from './auth/project-auth.js';
 import { anonymousOf, type ApiDependencies } from './context.js';
-import { createConversations } from './conversations.js';
-import { startSweeper } from './sweeper.js';
-import { startCronSweeper } from './cron-changes.js';
-import { createSchedules } from './schedules.js';
 
 export interface RunningApi {
   /** Can be called from this machine. */
@@ -112,12 +115,13 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       },
     };
     const server = await listen(createApiServer(deps), config.api);
-    const sweeper = startSweeper(deps, anybody, {
+    const conversations = completeConversations(deps);
+    const sweeper = startSweeper(conversations, anybody, {
       ...(sweepMinutes !== undefined && { intervalMs: sweepMinutes * 60_000 }),
       ...(config.retention.checkpoints && { keep: config.retention.checkpoints }),
     });
     closers.push(() => sweeper.stop());
-    const cronSweeper = startCronSweeper(deps, anybody);
+    const cronSweeper = startCronSweeper(conversations, anybody);
     closers.push(() => cronSweeper.stop());
     closers.push(() => end(server, shutdown));
     const { host } = config.api;

@@ -1,11 +1,12 @@
 import type { RequestHandler, Router } from 'express';
 import type { Caller } from '../protocol/index.js';
 import { runBatch, wireSpelling, type RunBody } from '../protocol/schemas/index.js';
-import { acceptRun, checkOrder, type RunOrder } from './accept-run.js';
-import { accessOf, type Access } from './auth/access.js';
+import { acceptRun, checkOrder, type RunOrder } from '../conversations/accept-run.js';
+import { accessOf } from './auth/access.js';
+import { type Access } from '../conversations/access.js';
 import { callerOf, type ApiContext } from './context.js';
-import { findUsableAssistant } from './find.js';
-import { inChunks } from './in-chunks.js';
+import { findUsableAssistant } from '../conversations/find.js';
+import { inChunks } from '../conversations/in-chunks.js';
 import { bodyOf } from './params.js';
 import { createRouter } from './router.js';
 import { withHeaders } from './run-headers.js';

@@ -1,12 +1,12 @@
 import type { Response } from 'express';
 import { endOf, errorCode, firstOf, type Caller, type EndedData, type Run } from '../protocol/index.js';
-import { quietly, type AcceptedRun } from './accept-run.js';
+import { quietly, type AcceptedRun } from '../conversations/accept-run.js';
 import { accessOf } from './auth/access.js';
 import { watchAccess } from './auth/stream-access.js';
 import type { ApiContext } from './context.js';
 import { eventFilter, type EventFilter } from './event-filter.js';
-import { runEvents, type ClientEvent, type EventSource } from './event-stream.js';
-import { locateRun } from './find.js';
+import { runEvents, type ClientEvent, type EventSource } from '../conversations/run-events.js';
+import { locateRun } from '../conversations/find.js';
 import { openEventStream, writeEvents } from './sse.js';
 
 /** A run that a client is connected to, from an offset on. */

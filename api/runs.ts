@@ -11,10 +11,9 @@ import {
   threadRun,
   threadRunInBackground,
 } from '../protocol/schemas/index.js';
-import { acceptRun, type AcceptedRun, type RunOrder } from './accept-run.js';
+import { acceptRun, type AcceptedRun, type RunOrder } from '../conversations/accept-run.js';
 import { callerOf, type ApiContext } from './context.js';
-import { orNotFound } from './errors.js';
-import { findRun, findThread, threadNotFound } from './find.js';
+import { findRun, findThread, threadNotFound, orNotFound } from '../conversations/find.js';
 import { answerSlowly } from './keep-alive.js';
 import { pathId } from './params.js';
 import { createRouter } from './router.js';

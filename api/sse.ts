@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Response } from 'express';
 import { ColloquyError, firstOf } from '../protocol/index.js';
 import type { ApiOptions } from './context.js';
-import type { ClientEvent } from './event-stream.js';
+import type { ClientEvent } from '../conversations/run-events.js';
 
 /** Sends the status line and headers of an event stream at once, so that the client knows its run before the first event. */
 export function openEventStream(res: Response): void {

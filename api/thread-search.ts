@@ -8,7 +8,7 @@ import { callerOf, type ApiContext } from './context.js';
 import { setPagination } from './pagination.js';
 import { bodyOf } from './params.js';
 import { createRouter } from './router.js';
-import { contains, valuesOfAll } from './thread-values.js';
+import { contains, valuesOfAll } from '../conversations/thread-values.js';
 import { parse } from './validate.js';
 import { select, threadToWire } from './wire.js';
 

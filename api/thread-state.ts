@@ -10,15 +10,15 @@ import {
   type HistoryBody,
 } from '../protocol/schemas/index.js';
 import type { ThreadState } from '../steps/ports.js';
-import { findVisibleThread, viewerOf, type Viewer } from './auth/access.js';
+import { viewerOf } from './auth/access.js';
+import { findVisibleThread, assertCheckpoint, threadNotFound, orNotFound } from '../conversations/find.js';
+import { type Viewer } from '../conversations/access.js';
 import { callerOf, type ApiContext } from './context.js';
-import { orNotFound } from './errors.js';
-import { assertCheckpoint, threadNotFound } from './find.js';
 import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
-import { bodyCheckpoint, checkpointRef } from './run-request.js';
-import { idleGraph, tellEdit } from './thread-edits.js';
-import { graphOf, orUnreadable } from './thread-values.js';
+import { bodyCheckpoint, checkpointRef } from '../conversations/run-request.js';
+import { idleGraph, tellEdit } from '../conversations/edit-state.js';
+import { graphOf, orUnreadable } from '../conversations/thread-values.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
 

@@ -4,11 +4,11 @@ import { threadLastEventId, threadStreamQuery } from '../protocol/schemas/index.
 import { accessOf } from './auth/access.js';
 import { watchAccess } from './auth/stream-access.js';
 import { callerOf, type ApiContext } from './context.js';
-import { findThread } from './find.js';
+import { findThread } from '../conversations/find.js';
 import { pathId } from './params.js';
 import { createRouter } from './router.js';
 import { openEventStream, writeEvents } from './sse.js';
-import { threadEvents, type ThreadStreamMode } from './thread-events.js';
+import { threadEvents, type ThreadStreamMode } from '../conversations/thread-events.js';
 import { parse } from './validate.js';
 
 /** The stream of a whole thread: every run of it, those to come too. It ends with its client, or with the thread. */

@@ -4,7 +4,7 @@ import { truncateBody } from '../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from './context.js';
 import { bodyOf } from './params.js';
 import { createRouter } from './router.js';
-import { deleteThread } from './stateless.js';
+import { deleteThread } from '../conversations/delete-thread.js';
 import { parse } from './validate.js';
 
 const PAGE = 100;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client as TemporalClient, Connection, type WorkflowHandle } from '@temporalio/client';
-import { createConversations } from '../api/conversations.js';
+import { createConversations } from '../conversations/temporal-conversations.js';
 import { CONTROL_EVENTS, DEFAULT_TENANT, conversationId, type Caller } from '../protocol/index.js';
 import { systemAssistantId } from '../threads/index.js';
 import { DEFAULT_SETTINGS } from '../workflows/contract.js';

@@ -1,6 +1,6 @@
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import { anonymousOf } from '../api/context.js';
-import { standingOf } from '../api/thread-edits.js';
+import { standingOf } from '../conversations/edit-state.js';
 import { assistantDefaultsOf, loadConfig } from '../config/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import { createStateAccess } from '../steps/index.js';

@@ -24,7 +24,8 @@ const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
   egress: { imports: [...WORDS, 'telemetry'] },
   agents: { imports: [...WORDS, 'telemetry'], types: ['memory', 'skills'] },
   steps: { imports: [...WORDS, 'telemetry', 'agents'], types: ['threads', 'streams', 'memory', 'skills'] },
-  activities: { imports: [...WORDS, 'telemetry', 'workflows/contract', 'steps', ...STORES] },
+  conversations: { imports: [...WORDS, 'telemetry', 'workflows/contract'], types: ['steps', ...STORES] },
+  activities: { imports: [...WORDS, 'telemetry', 'workflows/contract', 'steps', 'conversations', ...STORES] },
   'memory-jobs': {
     imports: [...WORDS, 'telemetry', 'agents', 'memory', 'streams', 'memory-jobs/contract'],
     types: ['memory-jobs/workflows'],
@@ -34,7 +35,7 @@ const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
   'workflows/contract': { imports: ['protocol'] },
   workflows: { imports: ['protocol', 'workflows/contract'], types: ['activities'] },
   api: {
-    imports: [...WORDS, 'telemetry', 'workflows/contract', 'memory-jobs/contract'],
+    imports: [...WORDS, 'telemetry', 'workflows/contract', 'memory-jobs/contract', 'conversations'],
     types: ['threads', 'steps', 'memory', 'skills', 'policy', 'streams'],
   },
   client: { imports: ['protocol'] },

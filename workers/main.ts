@@ -83,7 +83,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     const connection = await connectNative(config);
     closers.push(() => connection.close());
     const drain = new AbortController();
-    const scheduled = composeScheduledRuns(config, { ...stores, items }, project, {
+    const scheduled = composeScheduledRuns(config, stores, project, {
       connection,
       interceptors: { workflow: tracing.client },
     });

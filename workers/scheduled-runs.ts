@@ -2,14 +2,15 @@ import { Client } from '@temporalio/client';
 import type { ClientOptions } from '@temporalio/client';
 import type { RunIntake, ScheduleReader } from '../activities/index.js';
 import type { AgentProject } from '../agents/index.js';
-import { acceptRun } from '../api/accept-run.js';
-import { OPEN_ACCESS } from '../api/auth/access.js';
-import { FilterAccess } from '../api/auth/filter-access.js';
-import { completeContext } from '../api/context.js';
-import { createConversations } from '../api/conversations.js';
-import { createSchedules } from '../api/schedules.js';
 import type { Config } from '../config/index.js';
-import type { ItemStore } from '../memory/index.js';
+import {
+  FilterAccess,
+  OPEN_ACCESS,
+  acceptRun,
+  completeConversations,
+  createConversations,
+  createSchedules,
+} from '../conversations/index.js';
 import { errorCode } from '../protocol/index.js';
 import type { RunBody } from '../protocol/schemas/index.js';
 import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
@@ -21,7 +22,7 @@ const TIMEOUT_MS = 5_000;
 /** What a firing needs: runs are taken in by the API's own code, so that a run by schedule is in nothing different from one by request. */
 export function composeScheduledRuns(
   config: Config,
-  stores: Stores & { items: ItemStore },
+  stores: Stores,
   project: AgentProject,
   client: Pick<ClientOptions, 'connection' | 'interceptors'>,
 ): { runs: RunIntake; schedules: ScheduleReader } {
@@ -29,13 +30,12 @@ export function composeScheduledRuns(
   const temporal = { client: new Client({ ...client, namespace }), taskQueue, timeoutMs: TIMEOUT_MS };
   const conversations = createConversations({ ...temporal, settings: config.conversation });
   const schedules = createSchedules(temporal);
-  const context = completeContext({
+  const context = completeConversations({
     ...stores,
     states: createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) }),
     graphs: createGraphDescriptions({ project, authorize: stores.authorize }),
     conversations,
     schedules,
-    info: { version: '', langgraphVersion: '' },
   });
   return {
     schedules,

@@ -7,58 +7,12 @@ import {
   type CronFilters,
   type Thread,
 } from '../../protocol/index.js';
+import { OPEN_ACCESS, type Access, type Viewer } from '../../conversations/access.js';
 import { callerOf, type ApiContext } from '../context.js';
-import { assistantNotFound, findThread, threadNotFound } from '../find.js';
-import { matchesFilters } from './filters.js';
-import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
+import { assistantNotFound, findThread, threadNotFound } from '../../conversations/find.js';
+import { matchesFilters, type AuthFilters } from '../../conversations/filters.js';
+import type { AuthUser, ProjectAuth } from './ports.js';
 import { userConfigOf } from './run-user.js';
-
-/**
- * What the caller of one request or stream may see. The gate has asked about the ids of the request already; this is for records
- * that are found later, and for streams that stay open.
- */
-export interface Access {
-  /** A project's auth is asked; false: everybody sees everything. */
-  readonly isAsked: boolean;
-  /** What graphs read of who calls, in `config.configurable`. */
-  readonly userConfig: Readonly<Record<string, unknown>>;
-  /** Errors: `not_found`, in the words for a thread that does not exist. */
-  checkThread(thread: Thread): void;
-  /**
-   * Asks the handler of `assistants:read` about an assistant as a request names it; about one that does not exist too, so that the
-   * answer is the same. Errors: `not_found`, in the words for one that does not exist; what the handler throws.
-   */
-  checkAssistant(found: Assistant | undefined, named: string): Promise<void>;
-  /** Asks again who calls and whether they may read a thread. Errors: `unauthenticated`, and those of {@link recheckThread}. */
-  renew(threadId: string): Promise<void>;
-  /** Asks again whether the caller may read a thread. Errors: `not_found`, `forbidden`, what the project's handler throws. */
-  recheckThread(threadId: string): Promise<void>;
-  /** Of an assistant that was there when this request was to make it. Errors: `not_found`. */
-  checkExistingAssistant(assistant: Assistant): void;
-  /**
-   * As {@link checkAssistant}, for runs that come later. Answers the filters to hold them to, those of the
-   * request's own thread among them; undefined where nobody is asked.
-   */
-  filtersToKeep(assistant: Assistant): Promise<CronFilters | undefined>;
-  /**
-   * The same for a cron that is there already: asks `threads:create_run` about its thread again.
-   * Errors: `not_found`, `forbidden`, what the project's handlers throw.
-   */
-  renewFilters(assistant: Assistant, threadId: string | undefined): Promise<CronFilters | undefined>;
-}
-
-/** Where no project's auth is asked, and for what the platform does by itself. */
-export const OPEN_ACCESS: Access = {
-  isAsked: false,
-  userConfig: {},
-  checkThread: () => undefined,
-  checkAssistant: async () => undefined,
-  renew: async () => undefined,
-  recheckThread: async () => undefined,
-  checkExistingAssistant: () => undefined,
-  filtersToKeep: async () => undefined,
-  renewFilters: async () => undefined,
-};
 
 /** Who was authenticated, and how to do it again with the same credentials. */
 export interface Session {
@@ -199,26 +153,6 @@ export function accessOf(context: Pick<ApiContext, 'auth'>, res: Response): Acce
   throw new ColloquyError('internal', 'the request has not passed the gate of the project’s auth');
 }
 
-/** Who looks at a record, and what they may see. */
-export interface Viewer {
-  caller: Caller;
-  access: Access;
-}
-
 export function viewerOf(context: Pick<ApiContext, 'auth'>, res: Response): Viewer {
   return { caller: callerOf(res), access: accessOf(context, res) };
-}
-
-/**
- * A thread as the caller of a request may see it now. A slow handler of the project leaves time for somebody else to
- * make it anew after the gate has looked, so look right before the use. Errors: `not_found`.
- */
-export async function findVisibleThread(
-  context: ApiContext,
-  { caller, access }: Viewer,
-  threadId: string,
-): Promise<Thread> {
-  const thread = await findThread(context, caller, threadId);
-  access.checkThread(thread);
-  return thread;
 }

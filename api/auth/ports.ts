@@ -1,13 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import type { AuthFilters } from '../../conversations/filters.js';
 
 /** Who a project's `authenticate` says is calling. */
 export interface AuthUser {
   user: Record<string, unknown> & { identity: string; permissions: string[] };
   scopes: string[];
 }
-
-/** What a record must have in its metadata: an equal value, or operators. */
-export type AuthFilters = Record<string, unknown>;
 
 /** A project's own authentication and authorization (`Auth` of LangGraph's SDK). */
 export interface ProjectAuth {

@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { ColloquyError } from '../../protocol/index.js';
 import { toWebRequest } from '../web-bridge.js';
 import { callHandler } from './handler-error.js';
-import type { AuthFilters, AuthUser, ProjectAuth } from './ports.js';
+import type { AuthUser, ProjectAuth } from './ports.js';
+import type { AuthFilters } from '../../conversations/filters.js';
 
 /** What an `Auth` of any copy of the SDK keeps its handlers in. */
 interface Handlers {

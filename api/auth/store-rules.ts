@@ -3,9 +3,9 @@ import { ColloquyError } from '../../protocol/index.js';
 import { anyWithNamespace, itemDelete, itemGetQuery, namespaceLabels } from '../../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from '../context.js';
 import { parse } from '../validate.js';
-import { matchesFilters } from './filters.js';
+import { matchesFilters, type AuthFilters } from '../../conversations/filters.js';
 import { sessionOf } from './session.js';
-import type { AuthFilters, ProjectAuth } from './ports.js';
+import type { ProjectAuth } from './ports.js';
 
 interface Place {
   namespace: string[];

@@ -1,7 +1,7 @@
 import { ColloquyError, type Caller, type StoredEvent } from '../../protocol/index.js';
 import type { EventLog } from '../../streams/index.js';
 import type { ApiContext } from '../context.js';
-import type { Access } from './access.js';
+import type { Access } from '../../conversations/access.js';
 
 /** Longer than any answer of a project's auth should take. */
 const ANSWER_TIMEOUT_MS = 10_000;

@@ -1,5 +1,5 @@
 import { getTreeParams } from '../../protocol/schemas/index.js';
-import { findRun } from '../find.js';
+import { findRun } from '../../conversations/find.js';
 import { parse } from '../validate.js';
 import type { CommandHandler } from './commands.js';
 import { orRefused, refused } from './errors.js';

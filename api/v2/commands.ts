@@ -1,6 +1,6 @@
 import type { Caller } from '../../protocol/index.js';
 import { commandEnvelope } from '../../protocol/schemas/index.js';
-import type { Access } from '../auth/access.js';
+import type { Access } from '../../conversations/access.js';
 import type { ApiContext } from '../context.js';
 import { parse } from '../validate.js';
 import { refusalOf, refused } from './errors.js';

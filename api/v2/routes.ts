@@ -4,7 +4,7 @@ import { eventStreamRequest, idempotencyKey, lastProtocolEventId } from '../../p
 import { accessOf } from '../auth/access.js';
 import { watchAccess } from '../auth/stream-access.js';
 import { callerOf, type ApiContext } from '../context.js';
-import type { ClientEvent } from '../event-stream.js';
+import type { ClientEvent } from '../../conversations/run-events.js';
 import { bodyOf, pathId } from '../params.js';
 import { createRouter } from '../router.js';
 import { openEventStream, writeEvents } from '../sse.js';

@@ -1,7 +1,7 @@
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import { errorCode, isEnded, type StreamMode, type Thread } from '../../protocol/index.js';
 import { inputRespondParams, runStartParams, type RunBody } from '../../protocol/schemas/index.js';
-import { acceptRun } from '../accept-run.js';
+import { acceptRun } from '../../conversations/accept-run.js';
 import type { ApiContext } from '../context.js';
 import { parse } from '../validate.js';
 import type { CommandHandler, CommandPlace } from './commands.js';

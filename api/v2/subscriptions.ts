@@ -1,7 +1,7 @@
 import { firstOf, type Caller } from '../../protocol/index.js';
 import { reconnectParams, subscribeParams, unsubscribeParams } from '../../protocol/schemas/index.js';
 import type { ApiContext } from '../context.js';
-import { findRun } from '../find.js';
+import { findRun } from '../../conversations/find.js';
 import { parse } from '../validate.js';
 import { channelFilter, type ChannelFilter } from './channels.js';
 import type { CommandHandler, CommandResult } from './commands.js';

@@ -7,7 +7,7 @@ import {
   type StoredEvent,
 } from '../../protocol/index.js';
 import type { ApiContext } from '../context.js';
-import { supersededBy } from '../event-stream.js';
+import { supersededBy } from '../../conversations/run-events.js';
 import { lastSeqOf, numbered, offsetOf, seqOf, type Draft, type ProtocolEvent } from './events.js';
 import { RunTranslator, type RunFacts } from './run-translator.js';
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client, Cron } from '@langchain/langgraph-sdk';
 import { ScheduleNotFoundError } from '@temporalio/client';
 import { completeContext } from '../../api/context.js';
-import { updateCron } from '../../api/cron-changes.js';
+import { updateCron } from '../../conversations/change-cron.js';
 import { cronScheduleId } from '../../protocol/index.js';
 import { cronAnswer } from '../../protocol/schemas/index.js';
 import { ANYBODY, ApiFixture } from '../support/api-server.js';

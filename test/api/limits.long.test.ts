@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { OPERATIONS, type Operation } from '../../api/openapi/index.js';
-import type { Schedules } from '../../api/schedules.js';
+import type { Schedules } from '../../conversations/ports.js';
 import * as schemas from '../../protocol/schemas/index.js';
 import { ApiFixture } from '../support/api-server.js';
 import { bodyPlaces, type Place } from '../support/body-places.js';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@langchain/langgraph-sdk';
 import { ColloquyError, type RunRequest } from '../../protocol/index.js';
 import { completeContext } from '../../api/context.js';
-import { sweepStateless } from '../../api/stateless.js';
+import { sweepStateless } from '../../conversations/delete-thread.js';
 import { ANYBODY, ApiFixture, CHECKPOINT } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';

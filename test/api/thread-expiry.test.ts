@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client } from '@langchain/langgraph-sdk';
 import { completeContext, type ApiContext } from '../../api/context.js';
-import { sweepDue } from '../../api/sweeper.js';
+import { sweepDue } from '../../conversations/sweep.js';
 import { ANYBODY, ApiFixture } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';

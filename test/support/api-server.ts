@@ -2,13 +2,9 @@ import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import { Client } from '@langchain/langgraph-sdk';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
-import {
-  createApiServer,
-  createSchedules,
-  type ApiDependencies,
-  type ApiOptions,
-  type Schedules,
-} from '../../api/index.js';
+import { createApiServer, type ApiDependencies, type ApiOptions } from '../../api/index.js';
+import { createSchedules } from '../../conversations/index.js';
+import { type Schedules } from '../../conversations/ports.js';
 import { createItemStore } from '../../memory/index.js';
 import { ColloquyError, DEFAULT_TENANT, type Caller, type ErrorCode, type Run } from '../../protocol/index.js';
 import { createGraphDescriptions } from '../../steps/index.js';

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Conversations } from '../../api/index.js';
+import type { Conversations } from '../../conversations/ports.js';
 import {
   ColloquyError,
   CONTROL_EVENTS,

@@ -1,5 +1,5 @@
-import { ColloquyError, type Assistant, type CronFilters, type Thread } from '../../protocol/index.js';
-import { assistantNotFound, threadNotFound } from '../find.js';
+import { ColloquyError, type Assistant, type CronFilters, type Thread } from '../protocol/index.js';
+import { assistantNotFound, threadNotFound } from './find.js';
 import type { Access } from './access.js';
 import { matchesFilters } from './filters.js';
 

@@ -1,7 +1,7 @@
 import { errorCode, type Caller, type Cron } from '../protocol/index.js';
 import type { CronFilter, CronPatch, NewCron } from '../threads/index.js';
-import { completeContext, type ApiContext, type ApiDependencies } from './context.js';
-import { orNotFound } from './errors.js';
+import type { ConversationContext } from './context.js';
+import { orNotFound } from './find.js';
 
 /**
  * Changes of crons: the record first, then the Schedule, then the record says that both agree. Where this process dies, or a server is away,
@@ -18,7 +18,7 @@ export function cronNotFound(cronId: string): string {
 }
 
 /** Errors: `invalid_argument`, `unavailable`; then there is no cron. */
-export async function createCron(context: ApiContext, caller: Caller, cron: NewCron): Promise<Cron> {
+export async function createCron(context: ConversationContext, caller: Caller, cron: NewCron): Promise<Cron> {
   const made = await context.crons.createCron(caller, cron);
   try {
     return await settle(context, caller, made);
@@ -31,7 +31,12 @@ export async function createCron(context: ApiContext, caller: Caller, cron: NewC
 }
 
 /** Errors: `not_found`, `invalid_argument`; `unavailable`: the change may come later. */
-export async function updateCron(context: ApiContext, caller: Caller, before: Cron, patch: CronPatch): Promise<Cron> {
+export async function updateCron(
+  context: ConversationContext,
+  caller: Caller,
+  before: Cron,
+  patch: CronPatch,
+): Promise<Cron> {
   const { cronId } = before;
   const changed = await orNotFound(context.crons.updateCron(caller, cronId, patch), cronNotFound(cronId));
   try {
@@ -43,14 +48,14 @@ export async function updateCron(context: ApiContext, caller: Caller, before: Cr
 }
 
 /** Errors: `not_found`; `unavailable`: it fires no more runs, and deleting it again goes on. */
-export async function deleteCron(context: ApiContext, caller: Caller, cronId: string): Promise<void> {
+export async function deleteCron(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
   await orNotFound(context.crons.closeCron(caller, cronId), cronNotFound(cronId));
   await finishDeletion(context, caller, cronId);
 }
 
 /** Deletes the crons of a thread or an assistant, which go with it. */
 export async function deleteCronsOf(
-  context: ApiContext,
+  context: ConversationContext,
   caller: Caller,
   owner: Pick<CronFilter, 'threadId' | 'assistantId'>,
 ): Promise<void> {
@@ -61,13 +66,13 @@ export async function deleteCronsOf(
   }
 }
 
-async function finishDeletion(context: ApiContext, caller: Caller, cronId: string): Promise<void> {
+async function finishDeletion(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
   await context.schedules.remove(caller.tenant, cronId);
   await context.crons.removeCron(caller, cronId);
 }
 
 /** Brings the Schedule to the newest revision: of two changes at once the later record wins, whoever reaches the Schedule last. */
-async function settle(context: ApiContext, caller: Caller, changed: Cron): Promise<Cron> {
+async function settle(context: ConversationContext, caller: Caller, changed: Cron): Promise<Cron> {
   let cron = changed;
   for (;;) {
     const next = await context.schedules.put(cron);
@@ -81,14 +86,14 @@ async function settle(context: ApiContext, caller: Caller, changed: Cron): Promi
 }
 
 /** What the Schedule refused is not left in the record. */
-async function takeBack(context: ApiContext, caller: Caller, before: Cron): Promise<void> {
+async function takeBack(context: ConversationContext, caller: Caller, before: Cron): Promise<void> {
   const { cronId, schedule, timezone = null, endTime = null, enabled } = before;
   const back = await context.crons.updateCron(caller, cronId, { schedule, timezone, endTime, enabled });
   await settle(context, caller, back);
 }
 
 /** Finishes changes that nobody is at work on any more. Answers how many. */
-export async function sweepCrons(context: ApiContext, caller: Caller, before: Date): Promise<number> {
+export async function sweepCrons(context: ConversationContext, caller: Caller, before: Date): Promise<number> {
   const unsettled = await context.crons.unsettledCrons(caller, before, PAGE);
   for (const { cronId, change } of unsettled) {
     if (change === 'update') await settleAgain(context, caller, cronId);
@@ -98,7 +103,7 @@ export async function sweepCrons(context: ApiContext, caller: Caller, before: Da
   return unsettled.length;
 }
 
-async function settleAgain(context: ApiContext, caller: Caller, cronId: string): Promise<void> {
+async function settleAgain(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
   try {
     await settle(context, caller, await context.crons.getCron(caller, cronId));
   } catch (error) {
@@ -106,7 +111,7 @@ async function settleAgain(context: ApiContext, caller: Caller, cronId: string):
   }
 }
 
-async function abandon(context: ApiContext, caller: Caller, cronId: string): Promise<void> {
+async function abandon(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
   try {
     await deleteCron(context, caller, cronId);
   } catch (error) {
@@ -115,8 +120,7 @@ async function abandon(context: ApiContext, caller: Caller, cronId: string): Pro
 }
 
 /** Sweeps a tenant from time to time until it is stopped. Any number of processes may do so at once. */
-export function startCronSweeper(deps: ApiDependencies, caller: Caller): { stop(): Promise<void> } {
-  const context = completeContext(deps);
+export function startCronSweeper(context: ConversationContext, caller: Caller): { stop(): Promise<void> } {
   let sweeping: Promise<unknown> | undefined;
   const timer = setInterval(() => {
     sweeping ??= sweepCrons(context, caller, new Date(Date.now() - UNSETTLED_MS))

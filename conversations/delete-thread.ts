@@ -1,13 +1,13 @@
 import { STATELESS_METADATA, errorCode, type Caller } from '../protocol/index.js';
 import type { RequiredMetadata, ThreadMark } from '../threads/index.js';
-import { deleteCronsOf } from './cron-changes.js';
-import type { ApiContext } from './context.js';
+import { deleteCronsOf } from './change-cron.js';
+import type { ConversationContext } from './context.js';
 
 const ENDED_STATUSES = ['idle', 'error', 'interrupted'] as const;
 const SWEEP_PAGE = 100;
 
 /** Deletes the threads of stateless runs that ended before a moment. Answers how many. */
-export async function sweepStateless(context: ApiContext, caller: Caller, endedBefore: Date): Promise<number> {
+export async function sweepStateless(context: ConversationContext, caller: Caller, endedBefore: Date): Promise<number> {
   const pages = await Promise.all(
     ENDED_STATUSES.map((status) =>
       context.threads.searchThreads(caller, {
@@ -33,7 +33,7 @@ export async function sweepStateless(context: ApiContext, caller: Caller, endedB
 
 /** Deletes every thread whose last run was of this assistant, and that a project's auth lets the caller delete. */
 export async function deleteThreadsOf(
-  context: ApiContext,
+  context: ConversationContext,
   caller: Caller,
   assistantId: string,
   allowed: { required?: RequiredMetadata },
@@ -55,7 +55,7 @@ export async function deleteThreadsOf(
  * again goes on. With `mark` it deletes only that very thread, while it is open. Errors: `not_found`.
  */
 export async function deleteThread(
-  context: ApiContext,
+  context: ConversationContext,
   caller: Caller,
   threadId: string,
   mark?: ThreadMark,

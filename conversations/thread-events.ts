@@ -1,7 +1,7 @@
 import { CONTROL_EVENTS, type Caller, type StoredEvent } from '../protocol/index.js';
 import type { THREAD_STREAM_MODES } from '../protocol/schemas/index.js';
 import type { EventLog } from '../streams/index.js';
-import { clientEvent, supersededBy, type ClientEvent } from './event-stream.js';
+import { clientEvent, supersededBy, type ClientEvent } from './run-events.js';
 
 export type ThreadStreamMode = (typeof THREAD_STREAM_MODES)[number];
 

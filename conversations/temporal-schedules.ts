@@ -2,26 +2,8 @@ import { ScheduleAlreadyRunning, ScheduleNotFoundError, type Client } from '@tem
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { ColloquyError, cronScheduleId, readCronExpression, type Cron, type OverlapPolicy } from '../protocol/index.js';
 import { CRON_WORKFLOW, SEARCH_ATTRIBUTES, oneLine, type CronInput } from '../workflows/contract.js';
-import { hasGrpcCause } from './conversations.js';
-
-export interface BackfillPeriod {
-  start: Date;
-  end: Date;
-  /** Default: the cron's own. */
-  overlap?: OverlapPolicy;
-}
-
-/** The Schedules that fire crons. Errors of every call: `unavailable`. */
-export interface Schedules {
-  /** Makes the Schedule, or changes it, to be as the cron says; answers when it fires next. Idempotent. Errors: `invalid_argument`. */
-  put(cron: Cron): Promise<Date | undefined>;
-  /** When it fires next; nothing for one that is not enabled, has ended, or is not there. */
-  next(cron: Cron): Promise<Date | undefined>;
-  /** Idempotent. */
-  remove(tenant: string, cronId: string): Promise<void>;
-  /** Fires for every scheduled time of the period, now. Errors: `invalid_argument` where there are too many. */
-  backfill(cron: Cron, period: BackfillPeriod): Promise<void>;
-}
+import type { BackfillPeriod, Schedules } from './ports.js';
+import { hasGrpcCause } from './temporal-conversations.js';
 
 export interface TemporalSchedulesOptions {
   client: Client;

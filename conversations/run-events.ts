@@ -9,7 +9,7 @@ import {
   type StoredEvent,
 } from '../protocol/index.js';
 import type { EventLog } from '../streams/index.js';
-import type { ApiContext } from './context.js';
+import type { ConversationContext } from './context.js';
 
 /** One event as a client gets it. */
 export interface ClientEvent {
@@ -39,7 +39,11 @@ export interface EventSource {
 const PAGE = 1_000;
 
 /** The events of one run, to its end or to the signal. A reader sees each once, in order, whatever process it asks. */
-export async function* runEvents(context: ApiContext, caller: Caller, source: EventSource): AsyncGenerator<EventBatch> {
+export async function* runEvents(
+  context: ConversationContext,
+  caller: Caller,
+  source: EventSource,
+): AsyncGenerator<EventBatch> {
   const reader = new RunReader(source);
   if (source.replay || source.ended) {
     yield* replay(context.events, caller, reader);
@@ -143,7 +147,7 @@ async function* replay(log: EventLog, caller: Caller, reader: RunReader): AsyncG
 }
 
 async function* follow(
-  context: ApiContext,
+  context: ConversationContext,
   caller: Caller,
   reader: RunReader,
   signal: AbortSignal,
@@ -182,7 +186,7 @@ const LAST_EVENT_MS = 1_000;
  * A run whose last event never came (its writer died, it was rolled back, its thread deleted, its events expired) tells nobody that it
  * ended: its record does.
  */
-function watchRecord(context: ApiContext, caller: Caller, { threadId, runId }: RunReader): RecordWatch {
+function watchRecord(context: ConversationContext, caller: Caller, { threadId, runId }: RunReader): RecordWatch {
   const over = new AbortController();
   const { endCheckMs } = context.options;
   let timer = setTimeout(check, endCheckMs);
@@ -215,7 +219,7 @@ function watchRecord(context: ApiContext, caller: Caller, { threadId, runId }: R
 }
 
 async function recordedEnd(
-  context: ApiContext,
+  context: ConversationContext,
   caller: Caller,
   threadId: string,
   runId: string,

@@ -13,8 +13,8 @@ import {
 import type { RunBody } from '../protocol/schemas/index.js';
 import type { NewRun } from '../threads/index.js';
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
-import type { Access } from './auth/access.js';
-import type { ApiContext } from './context.js';
+import type { Access } from './access.js';
+import type { ConversationContext } from './context.js';
 import { assertCheckpoint, findUsableAssistant, locateRun, threadNotFound } from './find.js';
 import { scopedKey } from './idempotency.js';
 import { buildMetadata, buildRequest, inputOf, runCheckpoint } from './run-request.js';
@@ -58,7 +58,7 @@ const GRACE_STEP_MS = 50;
  * two steps: a run that was stored and not submitted is swept, one that was submitted shows itself when it starts.
  * Errors: `not_found` (assistant, thread, checkpoint), `conflict`, `queue_full`, `thread_closed`, `unavailable`.
  */
-export async function acceptRun(context: ApiContext, order: RunOrder): Promise<AcceptedRun> {
+export async function acceptRun(context: ConversationContext, order: RunOrder): Promise<AcceptedRun> {
   const { caller, threadId } = order;
   checkOrder(context, order);
   const tail = quietly(context.events.tail(caller, threadId));
@@ -97,7 +97,7 @@ export async function acceptRun(context: ApiContext, order: RunOrder): Promise<A
 }
 
 /** Refuses what can be refused without looking anything up. Errors: `invalid_argument`, `unsupported`. */
-export function checkOrder(context: ApiContext, { body: { webhook, feedback_keys: keys } }: RunOrder): void {
+export function checkOrder(context: ConversationContext, { body: { webhook, feedback_keys: keys } }: RunOrder): void {
   if (keys?.length && !context.hasFeedback) {
     const message = `feedback_keys: not served here: LangSmith makes the addresses, and LANGSMITH_API_KEY is not set; got ${JSON.stringify(keys)}`;
     throw new ColloquyError('unsupported', message, { field: 'feedback_keys' });
@@ -113,7 +113,7 @@ export function checkOrder(context: ApiContext, { body: { webhook, feedback_keys
 }
 
 /** A request that comes again gets its run; its ids are submitted again, since the first submission may not have arrived. */
-async function acceptAgain(context: ApiContext, order: RunOrder, runId: string): Promise<AcceptedRun> {
+async function acceptAgain(context: ConversationContext, order: RunOrder, runId: string): Promise<AcceptedRun> {
   const { caller, threadId } = order;
   const { run, start } = await locateRun(context, caller, threadId, runId);
   if (!isEnded(run.status)) {
@@ -130,7 +130,7 @@ export function quietly<T>(promise: Promise<T>): Promise<T> {
 }
 
 async function findOpenThread(
-  context: ApiContext,
+  context: ConversationContext,
   { caller, access, threadId, body, stateless }: RunOrder,
 ): Promise<Thread | undefined> {
   const found = await context.threads.getThread(caller, threadId).catch((error: unknown) => {
@@ -143,7 +143,7 @@ async function findOpenThread(
 }
 
 /** Somebody else may have made it since it was not found. */
-async function createThread(context: ApiContext, order: RunOrder, assistant: Assistant): Promise<Thread> {
+async function createThread(context: ConversationContext, order: RunOrder, assistant: Assistant): Promise<Thread> {
   const { caller, access, threadId, body, stateless } = order;
   const temporary = stateless && body.on_completion !== 'keep';
   const metadata = { ...body.metadata, ...binding(assistant), ...(temporary && STATELESS_METADATA) };
@@ -162,7 +162,12 @@ function binding(assistant: Assistant): { graph_id: string; assistant_id: string
   return { graph_id: assistant.graphId, assistant_id: assistant.assistantId };
 }
 
-async function bindThread(context: ApiContext, caller: Caller, thread: Thread, assistant: Assistant): Promise<void> {
+async function bindThread(
+  context: ConversationContext,
+  caller: Caller,
+  thread: Thread,
+  assistant: Assistant,
+): Promise<void> {
   const metadata = binding(assistant);
   const bound =
     thread.metadata['graph_id'] === metadata.graph_id && thread.metadata['assistant_id'] === metadata.assistant_id;
@@ -200,7 +205,7 @@ function checkSameRequest(run: Run, { body, key }: RunOrder, assistant: Assistan
   );
 }
 
-async function submitNew(context: ApiContext, order: RunOrder, run: Run): Promise<Submitted> {
+async function submitNew(context: ConversationContext, order: RunOrder, run: Run): Promise<Submitted> {
   try {
     return await submitPatiently(context, order, run);
   } catch (error) {
@@ -213,7 +218,7 @@ async function submitNew(context: ApiContext, order: RunOrder, run: Run): Promis
  * A conversation learns that its run has ended some milliseconds after the record and the clients do. A run that is refused by `reject`
  * in that moment is tried again for a short while.
  */
-async function submitPatiently(context: ApiContext, order: RunOrder, run: Run): Promise<Submitted> {
+async function submitPatiently(context: ConversationContext, order: RunOrder, run: Run): Promise<Submitted> {
   const { caller, threadId, stateless = false } = order;
   const submission: SubmitRun = {
     runId: run.runId,

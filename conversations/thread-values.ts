@@ -1,5 +1,5 @@
 import { ColloquyError, errorCode, isNetworkError, type Caller, type Thread } from '../protocol/index.js';
-import type { ApiContext } from './context.js';
+import type { ConversationContext } from './context.js';
 
 /** States read at once. */
 const PARALLEL_READS = 8;
@@ -20,7 +20,7 @@ export function graphOf(thread: Thread): string | undefined {
  * State of a thread at its head; null for one that never ran, and for one that cannot be read: what
  * one client wrote must not break the lists of all. Errors: an outage, a refusal.
  */
-export async function valuesOf(context: ApiContext, caller: Caller, thread: Thread): Promise<unknown> {
+export async function valuesOf(context: ConversationContext, caller: Caller, thread: Thread): Promise<unknown> {
   const graphId = graphOf(thread);
   if (graphId === undefined) return null;
   try {
@@ -48,10 +48,10 @@ function isOfTheState(error: unknown): boolean {
   return !NOT_OF_THE_STATE.includes(errorCode(error)) && !isNetworkError(error);
 }
 
-const reported = new WeakMap<ApiContext, Set<string>>();
+const reported = new WeakMap<ConversationContext, Set<string>>();
 
 /** Lists are asked for again and again. */
-function reportOnce(context: ApiContext, threadId: string, error: unknown): void {
+function reportOnce(context: ConversationContext, threadId: string, error: unknown): void {
   const threads = reported.get(context) ?? new Set();
   reported.set(context, threads);
   if (threads.has(threadId)) return;
@@ -66,7 +66,7 @@ function unreadable(threadId: string, error: unknown): ColloquyError {
   return new ColloquyError('graph_failed', `the state of thread ${threadId} cannot be read (${name})`);
 }
 
-export async function valuesOfAll(context: ApiContext, caller: Caller, threads: Thread[]): Promise<unknown[]> {
+export async function valuesOfAll(context: ConversationContext, caller: Caller, threads: Thread[]): Promise<unknown[]> {
   const values: unknown[] = [];
   let next = 0;
   const readers = Array.from({ length: PARALLEL_READS }, async () => {

@@ -10,15 +10,14 @@ import {
 import type { threadCreate } from '../protocol/schemas/index.js';
 import type { StateUpdate, ThreadState } from '../steps/ports.js';
 import type { ThreadStanding } from '../threads/index.js';
-import type { ApiContext } from './context.js';
-import { orNotFound } from './errors.js';
-import { findThread, threadNotFound } from './find.js';
+import type { ConversationContext } from './context.js';
+import { findThread, threadNotFound, orNotFound } from './find.js';
 import { graphOf } from './thread-values.js';
 
 type Supersteps = NonNullable<z.infer<typeof threadCreate>['supersteps']>;
 
 /** The graph to write a thread's state with. Errors: `conflict` while a run works, `invalid_argument` before the first run. */
-export async function idleGraph(context: ApiContext, caller: Caller, thread: Thread): Promise<string> {
+export async function idleGraph(context: ConversationContext, caller: Caller, thread: Thread): Promise<string> {
   const { threadId } = thread;
   const active = await orNotFound(context.threads.activeRuns(caller, threadId), threadNotFound(threadId));
   const [busy] = active;
@@ -37,7 +36,7 @@ export async function idleGraph(context: ApiContext, caller: Caller, thread: Thr
  * nothing again.
  */
 export async function applySupersteps(
-  context: ApiContext,
+  context: ConversationContext,
   caller: Caller,
   thread: Thread,
   supersteps: Supersteps,
@@ -53,7 +52,7 @@ export async function applySupersteps(
 
 /** Errors: `not_found` where another thread has the id by now. */
 export async function findSameThread(
-  context: ApiContext,
+  context: ConversationContext,
   caller: Caller,
   { threadId, createdAt }: Thread,
 ): Promise<Thread> {
@@ -74,7 +73,12 @@ function withoutNulls(command: object): RunCommand {
 }
 
 /** After an edit: the thread's record says how it stands, and its conversation and whoever follows the thread hear of it. */
-export async function tellEdit(context: ApiContext, caller: Caller, graphId: string, threadId: string): Promise<void> {
+export async function tellEdit(
+  context: ConversationContext,
+  caller: Caller,
+  graphId: string,
+  threadId: string,
+): Promise<void> {
   const { interrupts } = await findThread(context, caller, threadId);
   const state = await settle(context, caller, graphId, threadId);
   await tellConversation(context, caller, threadId, { asked: Object.values(interrupts).flat(), state });
@@ -84,7 +88,7 @@ export async function tellEdit(context: ApiContext, caller: Caller, graphId: str
 
 /** Where it cannot be told, the run of a default answer is refused by the worker, which looks at the state once more. */
 async function tellConversation(
-  context: ApiContext,
+  context: ConversationContext,
   caller: Caller,
   threadId: string,
   { asked, state }: { asked: Interrupt[]; state: ThreadState },
@@ -102,7 +106,7 @@ function statusOf({ next }: ThreadState): 'interrupted' | 'idle' {
 
 /** Makes the record say how the thread's state stands. Answers that state. */
 export async function settle(
-  context: ApiContext,
+  context: ConversationContext,
   caller: Caller,
   graphId: string,
   threadId: string,

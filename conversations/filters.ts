@@ -1,6 +1,8 @@
-import { ColloquyError } from '../../protocol/index.js';
-import type { RequiredMetadata, Scalar } from '../../threads/index.js';
-import type { AuthFilters } from './ports.js';
+import { ColloquyError } from '../protocol/index.js';
+import type { RequiredMetadata, Scalar } from '../threads/index.js';
+
+/** What a record must have in its metadata: an equal value, or operators. */
+export type AuthFilters = Record<string, unknown>;
 
 type Metadata = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 import { errorCode, type Caller, type ThreadTtl } from '../protocol/index.js';
 import type { ThinningPolicy } from '../threads/index.js';
-import { completeContext, type ApiContext, type ApiDependencies } from './context.js';
-import { deleteThread, sweepStateless } from './stateless.js';
+import type { ConversationContext } from './context.js';
+import { deleteThread, sweepStateless } from './delete-thread.js';
 
 const SWEEP_INTERVAL_MS = 60_000;
 /** A client that lost its connection has so long to come back for the answer of a stateless run. */
@@ -21,11 +21,10 @@ export interface SweepOptions {
 
 /** Sweeps a tenant from time to time until it is stopped. Any number of processes may do so at once. */
 export function startSweeper(
-  deps: ApiDependencies,
+  context: ConversationContext,
   caller: Caller,
   { intervalMs = SWEEP_INTERVAL_MS, keep }: SweepOptions = {},
 ): { stop(): Promise<void> } {
-  const context = completeContext(deps);
   let sweeping: Promise<unknown> | undefined;
   const timer = setInterval(() => {
     sweeping ??= sweep(context, caller, keep).finally(() => (sweeping = undefined));
@@ -38,7 +37,7 @@ export function startSweeper(
   };
 }
 
-async function sweep(context: ApiContext, caller: Caller, keep: ThinningPolicy | undefined): Promise<void> {
+async function sweep(context: ConversationContext, caller: Caller, keep: ThinningPolicy | undefined): Promise<void> {
   const report = (error: unknown) => context.report(error, 'sweep of threads');
   await sweepStateless(context, caller, new Date(Date.now() - STATELESS_KEPT_MS)).catch(report);
   for (let seen = SWEEP_PAGE; seen === SWEEP_PAGE; ) {
@@ -48,7 +47,12 @@ async function sweep(context: ApiContext, caller: Caller, keep: ThinningPolicy |
 }
 
 /** Thins the histories that are due, up to some; answers of how many. */
-export async function thinDue(context: ApiContext, caller: Caller, keep: ThinningPolicy, now: Date): Promise<number> {
+export async function thinDue(
+  context: ConversationContext,
+  caller: Caller,
+  keep: ThinningPolicy,
+  now: Date,
+): Promise<number> {
   let thinned = 0;
   for (const thread of await context.threads.thinnableThreads(caller, { now, limit: THINNED_AT_ONCE })) {
     if (context.shutdown.aborted) break;
@@ -65,7 +69,7 @@ export async function thinDue(context: ApiContext, caller: Caller, keep: Thinnin
  * Sees to threads whose time is over: they go, or their older checkpoints do. One with a run that waits or works is left until the run has
  * ended. Goes on with deletions that were cut off. Answers how many it has seen to.
  */
-export async function sweepDue(context: ApiContext, caller: Caller, now: Date): Promise<number> {
+export async function sweepDue(context: ConversationContext, caller: Caller, now: Date): Promise<number> {
   const closed = new Date(now.getTime() - CUT_OFF_MS);
   const due = await context.threads.dueThreads(caller, { expired: now, closed, limit: SWEEP_PAGE });
   let seen = 0;
@@ -83,7 +87,7 @@ export async function sweepDue(context: ApiContext, caller: Caller, now: Date): 
   return seen;
 }
 
-async function expire(context: ApiContext, caller: Caller, threadId: string, ttl: ThreadTtl): Promise<void> {
+async function expire(context: ConversationContext, caller: Caller, threadId: string, ttl: ThreadTtl): Promise<void> {
   if (ttl.strategy === 'delete') {
     await deleteThread(context, caller, threadId);
     return;
@@ -92,6 +96,6 @@ async function expire(context: ApiContext, caller: Caller, threadId: string, ttl
   await context.threads.updateThread(caller, threadId, { ttl });
 }
 
-async function isActive(context: ApiContext, caller: Caller, threadId: string): Promise<boolean> {
+async function isActive(context: ConversationContext, caller: Caller, threadId: string): Promise<boolean> {
   return (await context.threads.activeRuns(caller, threadId)).length > 0;
 }

@@ -1,0 +1,54 @@
+import type { Assistant, Caller, CronFilters, Thread } from '../protocol/index.js';
+
+/**
+ * What the caller of one request or stream may see. The gate has asked about the ids of the request already; this is for records
+ * that are found later, and for streams that stay open.
+ */
+export interface Access {
+  /** A project's auth is asked; false: everybody sees everything. */
+  readonly isAsked: boolean;
+  /** What graphs read of who calls, in `config.configurable`. */
+  readonly userConfig: Readonly<Record<string, unknown>>;
+  /** Errors: `not_found`, in the words for a thread that does not exist. */
+  checkThread(thread: Thread): void;
+  /**
+   * Asks the handler of `assistants:read` about an assistant as a request names it; about one that does not exist too, so that the
+   * answer is the same. Errors: `not_found`, in the words for one that does not exist; what the handler throws.
+   */
+  checkAssistant(found: Assistant | undefined, named: string): Promise<void>;
+  /** Asks again who calls and whether they may read a thread. Errors: `unauthenticated`, and those of {@link recheckThread}. */
+  renew(threadId: string): Promise<void>;
+  /** Asks again whether the caller may read a thread. Errors: `not_found`, `forbidden`, what the project's handler throws. */
+  recheckThread(threadId: string): Promise<void>;
+  /** Of an assistant that was there when this request was to make it. Errors: `not_found`. */
+  checkExistingAssistant(assistant: Assistant): void;
+  /**
+   * As {@link checkAssistant}, for runs that come later. Answers the filters to hold them to, those of the
+   * request's own thread among them; undefined where nobody is asked.
+   */
+  filtersToKeep(assistant: Assistant): Promise<CronFilters | undefined>;
+  /**
+   * The same for a cron that is there already: asks `threads:create_run` about its thread again.
+   * Errors: `not_found`, `forbidden`, what the project's handlers throw.
+   */
+  renewFilters(assistant: Assistant, threadId: string | undefined): Promise<CronFilters | undefined>;
+}
+
+/** Where no project's auth is asked, and for what the platform does by itself. */
+export const OPEN_ACCESS: Access = {
+  isAsked: false,
+  userConfig: {},
+  checkThread: () => undefined,
+  checkAssistant: async () => undefined,
+  renew: async () => undefined,
+  recheckThread: async () => undefined,
+  checkExistingAssistant: () => undefined,
+  filtersToKeep: async () => undefined,
+  renewFilters: async () => undefined,
+};
+
+/** Who looks at a record, and what they may see. */
+export interface Viewer {
+  caller: Caller;
+  access: Access;
+}

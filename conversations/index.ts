@@ -1,0 +1,19 @@
+/**
+ * What can be done with a conversation: accept a run, answer a question, cancel, inject a message, edit the state, copy,
+ * prune, delete, fire crons, sweep, follow events. Works on ports; knows neither HTTP nor Express nor a Temporal worker.
+ */
+export { acceptRun } from './accept-run.js';
+export type { AcceptedRun, RunOrder } from './accept-run.js';
+export { OPEN_ACCESS } from './access.js';
+export type { Access, Viewer } from './access.js';
+export { startCronSweeper } from './change-cron.js';
+export { DEFAULT_CONVERSATION_OPTIONS, completeConversations } from './context.js';
+export type { ConversationContext, ConversationDependencies, ConversationOptions } from './context.js';
+export { FilterAccess } from './filter-access.js';
+export { ANONYMOUS } from './idempotency.js';
+export type { BackfillPeriod, Conversations, Schedules } from './ports.js';
+export { startSweeper } from './sweep.js';
+export { createConversations } from './temporal-conversations.js';
+export type { TemporalConversationsOptions } from './temporal-conversations.js';
+export { createSchedules } from './temporal-schedules.js';
+export type { TemporalSchedulesOptions } from './temporal-schedules.js';
