@@ -1,22 +1,20 @@
 import type { BaseStore } from '@langchain/langgraph-checkpoint';
 import type { Db, MongoClient } from 'mongodb';
+import type { ConversationContext } from '../conversations/index.js';
 import type { DeliveryStore, Egress } from '../egress/index.js';
-import type { Caller, Cron, CronFilters, DeriveId } from '../protocol/index.js';
+import type { Caller } from '../protocol/index.js';
 import type { GraphSource } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
-import type { AssistantStore, CronStore, StateCache, ThreadStore } from '../threads/index.js';
+import type { StateCache, ThreadStore } from '../threads/index.js';
 
 /** What the effects need; made by the composition root of a worker. */
 export interface ActivityDependencies {
   client: MongoClient;
   db: Db;
   threads: ThreadStore;
-  assistants: AssistantStore;
-  crons: CronStore;
-  schedules: ScheduleReader;
-  runs: RunIntake;
   events: EventLog;
-  deriveId: DeriveId;
+  /** What the use cases of conversations need: effects that take in or end runs call those. */
+  conversations: ConversationContext;
   project: GraphSource;
   cache: StateCache;
   /** What waits to leave, and the way out. */
@@ -32,35 +30,6 @@ export interface ActivityDependencies {
   showsQuestions: boolean;
   /** LangGraph's long-term store as a caller sees it, handed to graphs. */
   openStore?: (caller: Caller) => BaseStore;
-}
-
-/** A run that nobody's request asked for. */
-export interface ScheduledRun {
-  caller: Caller;
-  threadId: string;
-  runId: string;
-  /** Idempotency key. */
-  key: string;
-  /** The run makes its thread, and the conversation ends with it. */
-  stateless: boolean;
-  /** What a client would have sent. */
-  body: Record<string, unknown>;
-  /** The thread and the assistant are held to them; absent: to nothing. */
-  filters?: CronFilters;
-}
-
-/** The way that the API takes runs in, for runs that come by themselves. */
-export interface RunIntake {
-  /** Idempotent by key; errors as the API's clients get them. */
-  take(order: ScheduledRun): Promise<{ threadId: string; runId: string }>;
-  /** A run that is not there any more is fine. */
-  cancel(caller: Caller, threadId: string, runId: string): Promise<void>;
-}
-
-/** What a firing asks of the Schedules. */
-export interface ScheduleReader {
-  next(cron: Cron): Promise<Date | undefined>;
-  remove(tenant: string, cronId: string): Promise<void>;
 }
 
 /** The platform itself, at work for a tenant. */

@@ -1,7 +1,9 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { FilterAccess, OPEN_ACCESS, acceptRun, type RunOrder } from '../conversations/index.js';
 import { errorCode, isEnded, type Caller, type Cron, type DeriveId } from '../protocol/index.js';
+import type { RunBody } from '../protocol/schemas/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
-import { workerCaller, type ActivityDependencies, type ScheduledRun } from './deps.js';
+import { workerCaller, type ActivityDependencies } from './deps.js';
 
 /** The conversation's own words for "not now": the firing is skipped, as a request would be refused. */
 const SKIPPED = ['conflict', 'queue_full', 'thread_closed'];
@@ -11,13 +13,9 @@ const TAKEN: readonly (string | undefined)[] = ['conflict', 'not_found'];
 const PASSING = [undefined, 'unavailable', 'internal'];
 
 /** The activities of the workflow `cron`. */
-export function createCronActivities({
-  threads,
-  crons,
-  schedules,
-  runs,
-  deriveId,
-}: ActivityDependencies): CronActivities {
+export function createCronActivities({ conversations }: Pick<ActivityDependencies, 'conversations'>): CronActivities {
+  const { threads, crons, schedules, deriveId } = conversations;
+
   async function findCron({ tenant, cronId }: FireCronTask): Promise<Cron | undefined> {
     const found = crons.getCron(workerCaller(tenant), cronId, { shownOnly: false });
     return unlessGone(found, undefined);
@@ -28,9 +26,11 @@ export function createCronActivities({
     await crons.noteNextRun(workerCaller(cron.tenant), cron.cronId, next);
   }
 
-  async function take(order: ScheduledRun): Promise<FiredRun> {
+  async function fire(order: RunOrder): Promise<FiredRun> {
     try {
-      return await runs.take(order);
+      const { run, admit, bound } = await acceptRun(conversations, order);
+      await Promise.all([admit?.(), bound]);
+      return { threadId: run.threadId, runId: run.runId };
     } catch (error) {
       const code = errorCode(error);
       if (PASSING.includes(code)) throw error;
@@ -57,7 +57,7 @@ export function createCronActivities({
         await schedules.remove(task.tenant, task.cronId);
         return { refused: `cron ${task.cronId} does not exist; its schedule is removed` };
       }
-      const fired = await take(orderOf(cron, task, deriveId));
+      const fired = await fire(orderOf(cron, task, deriveId));
       // What clients see of it; the Schedule knows by itself, and who reads a time that is past asks it.
       await noteNext(cron).catch(() => undefined);
       return fired;
@@ -73,7 +73,13 @@ export function createCronActivities({
       });
     },
 
-    cancelScheduledRun: ({ tenant, threadId, runId }) => runs.cancel(workerCaller(tenant), threadId, runId),
+    async cancelScheduledRun({ tenant, threadId, runId }) {
+      const cancelling = conversations.conversations.cancel(workerCaller(tenant), threadId, {
+        runIds: [runId],
+        action: 'interrupt',
+      });
+      await unlessGone(cancelling, undefined);
+    },
   };
 }
 
@@ -81,7 +87,7 @@ export function createCronActivities({
  * The run that a firing asks for, in the words of the API: as if who made the cron sent it now. Its id is made from cron and time, so
  * that a firing that comes again finds its run.
  */
-function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId): ScheduledRun {
+function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId): RunOrder {
   const { tenant, cronId, createdBy } = cron;
   const caller: Caller = { tenant, principal: { kind: 'service', id: 'cron' }, onBehalfOf: [createdBy] };
   const runId = deriveId(caller, 'firing', cronId, scheduledAt);
@@ -92,17 +98,17 @@ function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId):
     runId,
     key: `cron/${cronId}/${scheduledAt}`,
     stateless,
-    ...(cron.filters && { filters: cron.filters }),
+    access: cron.filters ? new FilterAccess(cron.filters) : OPEN_ACCESS,
     body: {
       ...cron.payload,
       assistant_id: cron.assistantId,
       metadata: { ...cron.metadata, cron_id: cron.cronId },
       ...(stateless && { on_completion: cron.onRunCompleted }),
-    },
+    } as RunBody,
   };
 }
 
-function placeOf({ threadId, runId }: ScheduledRun): FiredRun {
+function placeOf({ threadId, runId }: RunOrder): FiredRun {
   return { threadId, runId };
 }
 

@@ -7,7 +7,7 @@ import { createRecordRun } from './record-run.js';
 import { createRunStep } from './run-step.js';
 import { createDeliverWebhook } from './webhook.js';
 
-export type { ActivityDependencies, RunIntake, ScheduleReader, ScheduledRun } from './deps.js';
+export type { ActivityDependencies } from './deps.js';
 
 export function createActivities(
   dependencies: ActivityDependencies,

@@ -41,7 +41,7 @@ import { cronPatchOf, cronToWire, newCron } from './cron-wire.js';
 import { setPagination } from './pagination.js';
 import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
-import { buildRequest, runCheckpoint } from '../conversations/run-request.js';
+import { buildRequest, runCheckpoint } from '../conversations/build-run.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
 

@@ -1,7 +1,8 @@
 import type { RequestHandler, Router } from 'express';
 import type { Caller } from '../protocol/index.js';
 import { runBatch, wireSpelling, type RunBody } from '../protocol/schemas/index.js';
-import { acceptRun, checkOrder, type RunOrder } from '../conversations/accept-run.js';
+import { acceptRun, checkOrder } from '../conversations/accept-run.js';
+import { type RunOrder } from '../conversations/build-run.js';
 import { accessOf } from './auth/access.js';
 import { type Access } from '../conversations/access.js';
 import { callerOf, type ApiContext } from './context.js';

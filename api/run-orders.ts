@@ -3,7 +3,7 @@ import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import type { z } from 'zod';
 import type { Caller } from '../protocol/index.js';
 import { idempotencyKey, type RunBody } from '../protocol/schemas/index.js';
-import type { RunOrder } from '../conversations/accept-run.js';
+import type { RunOrder } from '../conversations/build-run.js';
 import { accessOf } from './auth/access.js';
 import { type Access } from '../conversations/access.js';
 import { callerOf, type ApiContext } from './context.js';

@@ -11,7 +11,8 @@ import {
   threadRun,
   threadRunInBackground,
 } from '../protocol/schemas/index.js';
-import { acceptRun, type AcceptedRun, type RunOrder } from '../conversations/accept-run.js';
+import { acceptRun, type AcceptedRun } from '../conversations/accept-run.js';
+import { type RunOrder } from '../conversations/build-run.js';
 import { callerOf, type ApiContext } from './context.js';
 import { findRun, findThread, threadNotFound, orNotFound } from '../conversations/find.js';
 import { answerSlowly } from './keep-alive.js';

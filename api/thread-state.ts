@@ -16,7 +16,7 @@ import { type Viewer } from '../conversations/access.js';
 import { callerOf, type ApiContext } from './context.js';
 import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
-import { bodyCheckpoint, checkpointRef } from '../conversations/run-request.js';
+import { bodyCheckpoint, checkpointRef } from '../conversations/build-run.js';
 import { idleGraph, tellEdit } from '../conversations/edit-state.js';
 import { graphOf, orUnreadable } from '../conversations/thread-values.js';
 import { parse } from './validate.js';

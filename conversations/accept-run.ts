@@ -10,29 +10,10 @@ import {
   type Run,
   type Thread,
 } from '../protocol/index.js';
-import type { RunBody } from '../protocol/schemas/index.js';
-import type { NewRun } from '../threads/index.js';
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
-import type { Access } from './access.js';
 import type { ConversationContext } from './context.js';
 import { assertCheckpoint, findUsableAssistant, locateRun, threadNotFound } from './find.js';
-import { scopedKey } from './idempotency.js';
-import { buildMetadata, buildRequest, inputOf, runCheckpoint } from './run-request.js';
-
-export interface RunOrder {
-  caller: Caller;
-  /** What the caller may see: holds the thread and the assistant that the run is found to have. */
-  access: Access;
-  threadId: string;
-  runId: string;
-  body: RunBody;
-  /** Idempotency key of the request, as the client sent it. */
-  key?: string;
-  /** The run makes its thread, and the conversation ends with it. */
-  stateless?: boolean;
-  /** The run was started by protocol v2, whose events it records. */
-  streamVersion?: 'v3';
-}
+import { buildRun, inputOf, runCheckpoint, type RunOrder } from './build-run.js';
 
 export interface AcceptedRun {
   run: Run;
@@ -54,46 +35,76 @@ const REFUSALS: readonly (ErrorCode | undefined)[] = ['conflict', 'queue_full', 
 const GRACE_STEP_MS = 50;
 
 /**
- * Takes a run in: stores it with its input, then submits its ids to the conversation. Nothing is lost where this process dies between
- * two steps: a run that was stored and not submitted is swept, one that was submitted shows itself when it starts.
+ * Accepts a run: stores it with its input, then submits its ids to the conversation. Nothing is lost where this process dies
+ * between the two: a run that was stored and not submitted is swept, one that was submitted shows itself when it starts.
  * Errors: `not_found` (assistant, thread, checkpoint), `conflict`, `queue_full`, `thread_closed`, `unavailable`.
  */
 export async function acceptRun(context: ConversationContext, order: RunOrder): Promise<AcceptedRun> {
   const { caller, threadId } = order;
-  checkOrder(context, order);
   const tail = quietly(context.events.tail(caller, threadId));
-  const [assistant, found] = await Promise.all([
-    findUsableAssistant(context, caller, order.access, order.body.assistant_id),
-    order.access.isAsked ? undefined : findOpenThread(context, order),
-  ]);
-  // A project's handler may take long: the thread is looked at behind it.
-  const known = order.access.isAsked ? await findOpenThread(context, order) : found;
-  await assertCheckpoint(context, caller, threadId, runCheckpoint(order.body, threadId));
-  const thread = known ?? (await createThread(context, order, assistant));
-  const { run, created } = await context.threads.createRun(caller, newRun(order, assistant, thread));
-  const binds = () => quietly(bindThread(context, caller, thread, assistant));
-  // A thread's first run binds it beside its submission; a later one once it is taken.
+  const { run, created, thread, assistant } = await storeRun(context, order);
+  const bind = () => quietly(bindThread(context, caller, thread, assistant));
+  // A thread's first run binds it beside its submission; a later one once it is accepted.
   const first = thread.metadata['graph_id'] === undefined;
   if (!created) {
-    checkSameRequest(run, order, assistant);
     const again = await acceptAgain(context, order, run.runId);
-    // Whoever took it before may have died before the thread was bound.
-    return first ? { ...again, bound: binds() } : again;
+    // The process that accepted it before may have died before the thread was bound.
+    return first ? { ...again, bound: bind() } : again;
   }
-  // Read before the run can say anything.
+  // Read before the run can have events.
   const afterSeq = await tail;
-  const early = first ? binds() : undefined;
+  const early = first ? bind() : undefined;
   const submitted = await submitNew(context, order, run);
   if (submitted.runId !== run.runId) {
     // The conversation knows the key by an older run than the database does.
     await context.threads.discardRun(caller, threadId, run.runId);
     return acceptAgain(context, order, submitted.runId);
   }
-  const bound = early ?? binds();
+  const bound = early ?? bind();
   const admit = () => context.threads.admitRun(caller, threadId, run.runId);
   const beginsAtOnce = submitted.position === 0 && run.request.afterSeconds === undefined;
   if (!beginsAtOnce) await admit();
   return { run, afterSeq, isFresh: true, bound, ...(beginsAtOnce && { admit }) };
+}
+
+/**
+ * Records a run that its conversation has queued already, which a signal asked for or a deadline: everything that
+ * {@link acceptRun} does but the submission. Answers the run of the key where that is an older one.
+ * Idempotent by run id and key. Errors: as {@link acceptRun}.
+ */
+export async function recordRun(context: ConversationContext, order: RunOrder): Promise<Run> {
+  const { caller, threadId } = order;
+  const { run, thread, assistant } = await storeRun(context, order);
+  await Promise.all([
+    context.threads.admitRun(caller, threadId, run.runId),
+    bindThread(context, caller, thread, assistant),
+  ]);
+  return run;
+}
+
+interface StoredRun {
+  run: Run;
+  /** False: the id or the key had a run already, with the same request. */
+  created: boolean;
+  thread: Thread;
+  assistant: Assistant;
+}
+
+/** Stores a run that nobody sees yet, and its thread where there is none and the order allows to make it. */
+async function storeRun(context: ConversationContext, order: RunOrder): Promise<StoredRun> {
+  const { caller, threadId } = order;
+  checkOrder(context, order);
+  const [assistant, found] = await Promise.all([
+    findUsableAssistant(context, caller, order.access, order.body.assistant_id),
+    order.access.isAsked ? undefined : findOpenThread(context, order),
+  ]);
+  // A handler of the project may be slow, so the thread is read after it.
+  const known = order.access.isAsked ? await findOpenThread(context, order) : found;
+  await assertCheckpoint(context, caller, threadId, runCheckpoint(order.body, threadId));
+  const thread = known ?? (await createThread(context, order, assistant));
+  const { run, created } = await context.threads.createRun(caller, buildRun(order, assistant, thread));
+  if (!created) checkSameRequest(run, order, assistant);
+  return { run, created, thread, assistant };
 }
 
 /** Refuses what can be refused without looking anything up. Errors: `invalid_argument`, `unsupported`. */
@@ -172,24 +183,6 @@ async function bindThread(
   const bound =
     thread.metadata['graph_id'] === metadata.graph_id && thread.metadata['assistant_id'] === metadata.assistant_id;
   if (!bound) await context.threads.updateThread(caller, thread.threadId, { metadata }, thread);
-}
-
-function newRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
-  const { threadId, runId, body } = order;
-  const key = order.key && scopedKey(order.caller, order.key);
-  return {
-    threadId,
-    runId,
-    assistantId: assistant.assistantId,
-    graphId: assistant.graphId,
-    multitaskStrategy: body.multitask_strategy ?? 'enqueue',
-    metadata: buildMetadata(body, assistant, thread),
-    request: {
-      ...buildRequest(body, assistant, thread, order),
-      ...(order.streamVersion && { streamVersion: order.streamVersion }),
-    },
-    ...(key !== undefined && { key }),
-  };
 }
 
 /** A key stands for one request: sent with another one it is a mistake of the client. */

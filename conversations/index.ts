@@ -2,8 +2,9 @@
  * What can be done with a conversation: accept a run, answer a question, cancel, inject a message, edit the state, copy,
  * prune, delete, fire crons, sweep, follow events. Works on ports; knows neither HTTP nor Express nor a Temporal worker.
  */
-export { acceptRun } from './accept-run.js';
-export type { AcceptedRun, RunOrder } from './accept-run.js';
+export { acceptRun, recordRun } from './accept-run.js';
+export type { AcceptedRun } from './accept-run.js';
+export type { RunOrder } from './build-run.js';
 export { OPEN_ACCESS } from './access.js';
 export type { Access, Viewer } from './access.js';
 export { startCronSweeper } from './change-cron.js';

@@ -19,7 +19,7 @@ import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { StateCache, withDefaultTtl } from '../threads/index.js';
 import { startHealth } from './health.js';
-import { composeScheduledRuns } from './scheduled-runs.js';
+import { composeConversations } from './conversations.js';
 import { feedbackAddresses } from './feedback.js';
 import { openItems } from './items.js';
 import { openStores } from './stores.js';
@@ -83,7 +83,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     const connection = await connectNative(config);
     closers.push(() => connection.close());
     const drain = new AbortController();
-    const scheduled = composeScheduledRuns(config, stores, project, {
+    const conversations = composeConversations(config, stores, project, {
       connection,
       interceptors: { workflow: tracing.client },
     });
@@ -92,7 +92,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
       connection,
       activities: createActivities({
         ...activityDependencies(config, { ...stores, items }, project, drain.signal),
-        ...scheduled,
+        conversations,
       }),
       interceptors: { activity: tracing.activity },
       ...overrides.options,
@@ -158,14 +158,14 @@ function activityDependencies(
   project: AgentProject,
   drain: AbortSignal,
 ) {
-  const { client, db, threads, assistants, crons, events, deliveries, deriveId, items } = stores;
+  const { client, db, threads, events, deliveries, items } = stores;
   const openStore = (caller: Caller) => new GraphStore(items, caller);
   const cache = new StateCache(config.worker.stateCacheBytes);
   const egress = createEgress(config.egress);
   const { webhookSecrets } = config.egress;
   const { showsQuestions } = config.worker;
   const feedbackAddress = feedbackAddresses(config.langsmith, project.environment);
-  const stored = { client, db, threads, assistants, crons, events, deliveries, deriveId, openStore };
+  const stored = { client, db, threads, events, deliveries, openStore };
   const made = { ...(feedbackAddress && { feedbackAddress }), project, cache, drain };
   return { ...stored, ...made, egress, webhookSecrets, showsQuestions };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { buildMetadata, buildRequest } from '../../conversations/run-request.js';
+import { buildMetadata, buildRequest } from '../../conversations/build-run.js';
 import type { Assistant, Thread } from '../../protocol/index.js';
 
 const AT = new Date('2026-01-01T00:00:00Z');

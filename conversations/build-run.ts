@@ -1,6 +1,7 @@
 import {
   ColloquyError,
   type Assistant,
+  type Caller,
   type CheckpointRef,
   type RunCommand,
   type RunConfig,
@@ -9,6 +10,24 @@ import {
   type Thread,
 } from '../protocol/index.js';
 import { ENGINE_PREFIX, type RunBody, type RunBodyConfig } from '../protocol/schemas/index.js';
+import type { NewRun } from '../threads/index.js';
+import type { Access } from './access.js';
+import { scopedKey } from './idempotency.js';
+
+export interface RunOrder {
+  caller: Caller;
+  /** What the caller may see: holds the thread and the assistant that the run is found to have. */
+  access: Access;
+  threadId: string;
+  runId: string;
+  body: RunBody;
+  /** Idempotency key of the request, as the client sent it. */
+  key?: string;
+  /** The run makes its thread, and the conversation ends with it. */
+  stateless?: boolean;
+  /** The run was started by protocol v2, whose events it records. */
+  streamVersion?: 'v3';
+}
 
 /** Keys of `configurable` that say where a run is; the server alone sets them. */
 interface RunPlace {
@@ -18,6 +37,28 @@ interface RunPlace {
 
 const STRICT_RESUME = '__pregel_strict_resume';
 const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map'];
+
+/**
+ * The record of a run: the only place where one is built, whoever asks for it.
+ * Errors: `invalid_argument` where fields contradict each other.
+ */
+export function buildRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
+  const { threadId, runId, body } = order;
+  const key = order.key && scopedKey(order.caller, order.key);
+  return {
+    threadId,
+    runId,
+    assistantId: assistant.assistantId,
+    graphId: assistant.graphId,
+    multitaskStrategy: body.multitask_strategy ?? 'enqueue',
+    metadata: buildMetadata(body, assistant, thread),
+    request: {
+      ...buildRequest(body, assistant, thread, order),
+      ...(order.streamVersion && { streamVersion: order.streamVersion }),
+    },
+    ...(key !== undefined && { key }),
+  };
+}
 
 /**
  * The run that a body asks for. Config and metadata come from assistant, thread and body, the later before the earlier.
