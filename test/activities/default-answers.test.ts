@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Annotation, END, START, StateGraph, interrupt, type LangGraphRunnableConfig } from '@langchain/langgraph';
-import { MongoClient } from 'mongodb';
-import type { ActivityDependencies } from '../../activities/index.js';
+import { workerCaller } from '../../activities/deps.js';
 import { createRecordRun } from '../../activities/record-run.js';
 import type { LoadedGraph } from '../../agents/index.js';
+import { completeConversations, type ConversationDependencies } from '../../conversations/index.js';
 import { ColloquyError } from '../../protocol/index.js';
-import { MongoSaver, ensureStateIndexes, type NewRun } from '../../threads/index.js';
+import { createStateAccess } from '../../steps/index.js';
 import type { RecordedRun } from '../../workflows/contract.js';
+import { openStores, type Stores } from '../../workers/stores.js';
+
+const CALLER = workerCaller('default');
 
 const State = Annotation.Root({
   answers: Annotation<unknown[]>({ reducer: (a, b) => a.concat(b), default: () => [] }),
@@ -28,50 +31,42 @@ const deadline = '2020-01-01T00:00:00Z';
 const question = { text: 'Send it?', colloquy: { deadline, default: { say: 'no' } } };
 
 describe('the run of a default answer', () => {
-  const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
-  const db = client.db('test_default_answers');
+  let stores: Stores;
 
   beforeAll(async () => {
-    await client.connect();
-    await ensureStateIndexes(db);
+    const uri = process.env['COLLOQUY_TEST_MONGODB_URI'] ?? '';
+    const mongo = { uri, isGiven: true, database: `default_answers_${process.pid}` };
+    stores = await openStores({ mongo, retention: { eventsMs: 3_600_000 } });
+    await stores.assistants.registerGraphs(CALLER, [{ graphId: 'g' }]);
   });
   afterAll(async () => {
-    await db.dropDatabase();
-    await client.close();
+    await stores.db.dropDatabase();
+    await stores.close();
   });
 
-  /** A thread whose graph has asked, and `recordRun` over it; `made` takes the runs. */
+  /** A thread whose graph has asked, and `recordRun` over it; `made` reads the commands of the runs that were recorded. */
   async function asked(graph: LoadedGraph, load: () => Promise<LoadedGraph> = () => Promise.resolve(graph)) {
-    const threadId = randomUUID();
-    const saver = new MongoSaver({ client, db, tenant: 'default' });
+    const [threadId, runId] = [randomUUID(), randomUUID()];
+    await stores.threads.createThread(CALLER, { threadId });
+    const saver = stores.saver('default');
     const config = { configurable: { thread_id: threadId } };
-    const run = { ...config.configurable, __pregel_checkpointer: saver };
-    await graph.invoke({} as never, { configurable: run });
-    graph.checkpointer = saver as never;
-    const { tasks } = await graph.getState(config);
-    const [id] = tasks.flatMap((task) => task.interrupts.map((one) => one.id));
-    const made: NewRun[] = [];
-    const record = createRecordRun({
-      client,
-      db,
-      project: { load },
-      assistants: {
-        getAssistant: () => Promise.resolve({ assistantId: 'a', graphId: 'g', config: {}, context: null }),
-      },
-      threads: {
-        createThread: () => Promise.resolve(),
-        createRun: (_caller: unknown, newRun: NewRun) => {
-          made.push(newRun);
-          return Promise.resolve({ run: newRun, created: true });
-        },
-        admitRun: () => Promise.resolve(),
-      },
-    } as unknown as ActivityDependencies);
+    await graph.invoke({} as never, { configurable: { ...config.configurable, __pregel_checkpointer: saver } });
+    const statesOf = (source: () => Promise<LoadedGraph>) =>
+      createStateAccess({ ...stores, project: { load: source } as never, lastConfig: async () => undefined });
+    const { interrupts } = await statesOf(() => Promise.resolve(graph)).getState(CALLER, 'g', threadId);
+    const [id] = interrupts.map((one) => one.id);
+    const states = statesOf(load);
+    const conversations = completeConversations({ ...stores, states } as unknown as ConversationDependencies);
+    const record = createRecordRun({ conversations });
     const answer = (
       resume: { interruptId?: string; value?: unknown } = { interruptId: id ?? '' },
     ): Promise<RecordedRun> =>
-      record({ tenant: 'default', threadId, runId: 'r1', assistantId: 'a', run: { resume, byDeadline: true } });
-    return { id: id ?? '', answer, made };
+      record({ tenant: 'default', threadId, runId, assistantId: 'g', run: { resume, byDeadline: true } });
+    const made = async () => {
+      const runs = await stores.threads.listRuns(CALLER, threadId, { limit: 10, offset: 0 });
+      return runs.map(({ request }) => request.command);
+    };
+    return { id: id ?? '', answer, made, runId };
   }
 
   const inner = graphOf(asking(question));
@@ -86,21 +81,21 @@ describe('the run of a default answer', () => {
     ['false', asking({ colloquy: { deadline, default: false } }), false],
     ['null, where its question names none', asking({ colloquy: { deadline } }), null],
   ])('has the answer %s', async (_what, node, value) => {
-    const { id, answer, made } = await asked(graphOf(node));
-    expect(await answer()).toEqual({ runId: 'r1', graphId: 'g', assistantId: 'a', duplicate: false });
-    expect(made.map(({ request }) => request.command)).toEqual([{ resume: { [id]: value } }]);
+    const { id, answer, made, runId } = await asked(graphOf(node));
+    expect(await answer()).toMatchObject({ runId, graphId: 'g', duplicate: false });
+    expect(await made()).toEqual([{ resume: { [id]: value } }]);
   });
 
   it('has the answer of the thread, whatever an older workflow hands over', async () => {
     const { id, answer, made } = await asked(graphOf(asking(question)));
     await answer({ interruptId: id, value: { say: 'no' } });
-    expect(made.map(({ request }) => request.command)).toEqual([{ resume: { [id]: { say: 'no' } } }]);
+    expect(await made()).toEqual([{ resume: { [id]: { say: 'no' } } }]);
   });
 
   it('is refused where the question is not asked any more', async () => {
     const { answer, made } = await asked(graphOf(asking(question)));
     expect(await answer({ interruptId: 'another' })).toEqual({ refused: 'its question is not asked any more' });
-    expect(made).toEqual([]);
+    expect(await made()).toEqual([]);
   });
 
   it('is tried again, not refused, where the state cannot be read', async () => {
@@ -108,6 +103,6 @@ describe('the run of a default answer', () => {
     const getState = () => Promise.reject(new ColloquyError('not_found', 'a value of the state is not there'));
     const { answer, made } = await asked(graph, () => Promise.resolve({ getState } as unknown as LoadedGraph));
     await expect(answer()).rejects.toMatchObject({ message: 'a value of the state is not there', nonRetryable: false });
-    expect(made).toEqual([]);
+    expect(await made()).toEqual([]);
   });
 });
