@@ -1,6 +1,7 @@
 import type { Response } from 'express';
 import { endOf, errorCode, firstOf, type Caller, type EndedData, type Run } from '../protocol/index.js';
 import { quietly, type AcceptedRun } from '../conversations/accept-run.js';
+import { cancelAbandoned } from '../conversations/cancel-runs.js';
 import { accessOf } from './auth/access.js';
 import { watchAccess } from './auth/stream-access.js';
 import type { ApiContext } from './context.js';
@@ -125,7 +126,7 @@ function connect(
     gone.abort();
     // Who is cut off has lost the right to read, and with it that to stop the run.
     const isOver = ended !== undefined || context.shutdown.aborted || access.lost.aborted;
-    if (attachment.cancelOnDisconnect && !isOver) cancelQuietly(context, caller, run);
+    if (attachment.cancelOnDisconnect && !isOver) cancelAbandoned(context, caller, run);
   };
   if (res.closed) leave();
   else res.once('close', leave);
@@ -175,12 +176,4 @@ function admitLater(
 function firstEvent({ run, afterSeq }: Attachment): ClientEvent {
   const data = JSON.stringify({ run_id: run.runId, attempt: 1 });
   return { id: `${run.createdAt.getTime()}-${afterSeq}`, event: 'metadata', data };
-}
-
-function cancelQuietly(context: ApiContext, caller: Caller, run: Run): void {
-  context.conversations
-    .cancel(caller, run.threadId, { runIds: [run.runId], action: 'interrupt' })
-    .catch((error: unknown) => {
-      if (errorCode(error) !== 'not_found') context.report(error, `cancel of run ${run.runId} whose client went away`);
-    });
 }

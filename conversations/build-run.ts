@@ -3,6 +3,7 @@ import {
   type Assistant,
   type Caller,
   type CheckpointRef,
+  type Run,
   type RunCommand,
   type RunConfig,
   type RunRequest,
@@ -27,6 +28,14 @@ export interface RunOrder {
   stateless?: boolean;
   /** The run was started by protocol v2, whose events it records. */
   streamVersion?: 'v3';
+}
+
+/** The message, as graphs take it. */
+export interface InjectedMessage {
+  role: 'user' | 'system';
+  content: string;
+  name?: string;
+  id: string;
 }
 
 /** Keys of `configurable` that say where a run is; the server alone sets them. */
@@ -208,4 +217,35 @@ function streamModes(body: RunBody): StreamMode[] {
 
 function invalid(field: string, message: string): ColloquyError {
   return new ColloquyError('invalid_argument', `${field}: ${message}`, { field });
+}
+
+/** A message for a run at work, as a run of its own with everything that the working run was asked with. */
+export function buildInjectedRun(
+  working: Run,
+  runId: string,
+  message: InjectedMessage,
+  { userConfig }: Access,
+): NewRun {
+  const { threadId, assistantId, graphId, metadata, request } = working;
+  const { config, context, streamModes, streamSubgraphs, streamVersion, interruptBefore, interruptAfter } = request;
+  return {
+    threadId,
+    runId,
+    assistantId,
+    graphId,
+    multitaskStrategy: 'enqueue',
+    metadata,
+    waitsForTurn: true,
+    request: {
+      input: { messages: [message] },
+      // A turn of its own is of who sent the message, not of whose turn it was meant for.
+      config: { ...config, configurable: { ...config.configurable, ...userConfig, run_id: runId } },
+      ...(context !== undefined && { context }),
+      streamModes,
+      streamSubgraphs,
+      ...(streamVersion && { streamVersion }),
+      ...(interruptBefore && { interruptBefore }),
+      ...(interruptAfter && { interruptAfter }),
+    },
+  };
 }

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/index.js';
 import { OPEN_ACCESS, type Access, type Viewer } from '../../conversations/access.js';
 import { callerOf, type ApiContext } from '../context.js';
-import { assistantNotFound, findThread, threadNotFound } from '../../conversations/find.js';
+import { assistantNotFound, threadNotFound } from '../../conversations/find.js';
 import { matchesFilters, type AuthFilters } from '../../conversations/filters.js';
 import type { AuthUser, ProjectAuth } from './ports.js';
 import { userConfigOf } from './run-user.js';

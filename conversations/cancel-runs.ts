@@ -1,0 +1,96 @@
+import { ColloquyError, errorCode, isEnded, type CancelAction, type Caller, type Run } from '../protocol/index.js';
+import type { RunCancelMany } from '../protocol/schemas/index.js';
+import type { ConversationContext } from './context.js';
+import { findRun, findThread } from './find.js';
+import { inChunks } from './in-chunks.js';
+
+/** Recorded as the reason of a cancellation whose input was given to another run. */
+const TAKEN = 'taken: its input was given to another run';
+
+/** Stops one run; `taken`: its input goes to another one. Errors: `conflict` if its conversation is not running. */
+export async function cancelRun(
+  context: ConversationContext,
+  caller: Caller,
+  run: Run,
+  { action, taken }: { action: CancelAction; taken: boolean },
+): Promise<void> {
+  if (taken) await context.threads.setCancelReason(caller, run.threadId, run.runId, TAKEN);
+  await cancelOnThread(context, caller, [run], action);
+}
+
+/** Stops many runs of one thread or of all. Errors: `not_found`, naming the thread or the run; `conflict`. */
+export async function cancelRuns(
+  context: ConversationContext,
+  caller: Caller,
+  chosen: RunCancelMany,
+  action: CancelAction,
+): Promise<void> {
+  const runs = await chosenRuns(context, caller, chosen);
+  await inChunks(byThread(runs), (ofThread) => cancelOnThread(context, caller, ofThread, action));
+}
+
+/** Stops a run because its client has gone. Nobody waits for the outcome; errors are reported. */
+export function cancelAbandoned(context: ConversationContext, caller: Caller, { threadId, runId }: Run): void {
+  context.conversations.cancel(caller, threadId, { runIds: [runId], action: 'interrupt' }).catch((error: unknown) => {
+    if (errorCode(error) !== 'not_found') context.report(error, `cancel of run ${runId} whose client went away`);
+  });
+}
+
+/** The runs that are named, or all with a status. */
+async function chosenRuns(context: ConversationContext, caller: Caller, chosen: RunCancelMany): Promise<Run[]> {
+  const { thread_id: threadId, run_ids: runIds, status } = chosen;
+  if (threadId && runIds) {
+    const runs = await inChunks(runIds, (runId) => findRun(context, caller, threadId, runId));
+    return runs.filter((run) => !isEnded(run.status));
+  }
+  if (threadId) await findThread(context, caller, threadId);
+  const active = threadId
+    ? await context.threads.activeRuns(caller, threadId)
+    : await context.threads.allActiveRuns(caller);
+  return active.filter((run) => status === 'all' || run.status === status);
+}
+
+function byThread(runs: readonly Run[]): Run[][] {
+  const threads = new Map<string, Run[]>();
+  for (const run of runs) threads.set(run.threadId, [...(threads.get(run.threadId) ?? []), run]);
+  return [...threads.values()];
+}
+
+/** Errors: `conflict` when the conversation of runs that have not ended is gone. */
+async function cancelOnThread(
+  context: ConversationContext,
+  caller: Caller,
+  runs: readonly Run[],
+  action: CancelAction,
+): Promise<void> {
+  const [first] = runs;
+  if (first === undefined) return;
+  const runIds = runs.map((run) => run.runId);
+  try {
+    await context.conversations.cancel(caller, first.threadId, { runIds, action });
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    // It may have come to its end by itself in the meantime.
+    const now = await inChunks(runIds, (runId) => stillActive(context, caller, first.threadId, runId));
+    const stuck = now.find((run) => run !== undefined);
+    if (stuck === undefined) return;
+    throw new ColloquyError('conflict', `run ${stuck.runId} is ${stuck.status} but its conversation is not running`, {
+      cause: error,
+    });
+  }
+}
+
+async function stillActive(
+  context: ConversationContext,
+  caller: Caller,
+  threadId: string,
+  runId: string,
+): Promise<Run | undefined> {
+  try {
+    const run = await findRun(context, caller, threadId, runId);
+    return isEnded(run.status) ? undefined : run;
+  } catch (error) {
+    if (errorCode(error) === 'not_found') return undefined;
+    throw error;
+  }
+}
