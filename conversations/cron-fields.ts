@@ -1,0 +1,84 @@
+import { DEFAULT_SCHEDULE_OPTIONS, type ScheduleOptions } from '../protocol/index.js';
+import type { CronCreate, CronPatchBody } from '../protocol/schemas/index.js';
+import type { CronPatch, NewCron } from '../threads/index.js';
+
+/** The fields of a cron's record from those that a client sends. */
+
+export function newCron(
+  body: CronCreate,
+  place: Pick<NewCron, 'cronId' | 'assistantId' | 'threadId' | 'filters'>,
+): NewCron {
+  const { timezone, end_time: endTime } = body;
+  return {
+    ...place,
+    schedule: body.schedule,
+    ...(timezone && { timezone }),
+    ...(endTime && { endTime }),
+    enabled: body.enabled ?? true,
+    onRunCompleted: place.threadId === undefined ? (body.on_run_completed ?? 'delete') : 'keep',
+    payload: withoutNulls(payloadOf(body)),
+    metadata: body.metadata ?? {},
+    options: { ...DEFAULT_SCHEDULE_OPTIONS, ...withoutNulls(optionsOf(body.schedule_options)) },
+  };
+}
+
+export function cronPatchOf(body: CronPatchBody): CronPatch {
+  const { schedule, timezone, end_time: endTime, enabled, on_run_completed: onRunCompleted } = body;
+  const { schedule_options: options } = body;
+  return {
+    ...(schedule !== undefined && { schedule }),
+    ...(timezone !== undefined && { timezone }),
+    ...(endTime !== undefined && { endTime }),
+    ...(enabled !== undefined && { enabled }),
+    ...(onRunCompleted !== undefined && { onRunCompleted }),
+    payload: payloadOf(body),
+    ...(body.metadata && { metadata: body.metadata }),
+    ...(options !== undefined && { options: defaulted(optionsOf(options ?? NO_OPTIONS)) }),
+  };
+}
+
+const CRON_FIELDS = [
+  'assistant_id',
+  'schedule',
+  'timezone',
+  'end_time',
+  'enabled',
+  'on_run_completed',
+  'metadata',
+  'schedule_options',
+];
+
+/** The fields of the run. */
+function payloadOf(body: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(body).filter(([key, value]) => !CRON_FIELDS.includes(key) && value !== undefined),
+  );
+}
+
+const NO_OPTIONS = { overlap: null, catchup_window_seconds: null, jitter_seconds: null };
+
+type Nullable<T> = { [K in keyof T]?: T[K] | null };
+
+function optionsOf(given: CronCreate['schedule_options']): Nullable<ScheduleOptions> {
+  const { overlap, catchup_window_seconds: catchupWindowSeconds, jitter_seconds: jitterSeconds } = given ?? {};
+  return {
+    ...(overlap !== undefined && { overlap }),
+    ...(catchupWindowSeconds !== undefined && { catchupWindowSeconds }),
+    ...(jitterSeconds !== undefined && { jitterSeconds }),
+  };
+}
+
+/** An option that is cleared has its default again. */
+function defaulted(options: Nullable<ScheduleOptions>): Partial<ScheduleOptions> {
+  const cleared = Object.keys(options).filter((key) => options[key as keyof ScheduleOptions] === null);
+  const defaults = Object.fromEntries(
+    cleared.map((key) => [key, DEFAULT_SCHEDULE_OPTIONS[key as keyof ScheduleOptions]]),
+  );
+  return { ...withoutNulls(options), ...defaults };
+}
+
+function withoutNulls<T extends object>(given: T): { [K in keyof T]: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)) as {
+    [K in keyof T]: NonNullable<T[K]>;
+  };
+}
