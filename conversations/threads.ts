@@ -1,0 +1,176 @@
+import { v7 as uuid7 } from '@langchain/core/utils/uuid';
+import type { z } from 'zod';
+import { ColloquyError, errorCode, type Caller, type Thread } from '../protocol/index.js';
+import { MAX_PRUNED, type threadCreate, type threadPatch } from '../protocol/schemas/index.js';
+import type { NewThread, NewTtl, RequiredMetadata } from '../threads/index.js';
+import type { Viewer } from './access.js';
+import type { ConversationContext } from './context.js';
+import { deleteThread } from './delete-thread.js';
+import { applySupersteps, findSameThread, settle } from './edit-state.js';
+import { findThread, findVisibleThread, orNotFound, threadNotFound } from './find.js';
+import { graphOf } from './thread-values.js';
+
+type ThreadBody = z.infer<typeof threadCreate>;
+type PatchBody = z.infer<typeof threadPatch>;
+
+/**
+ * Makes a thread, with the state that supersteps give it. With `if_exists: do_nothing` an existing one is answered, if the
+ * caller may see it. Errors: `already_exists`, `invalid_argument` (no graph for the supersteps).
+ */
+export async function makeThread(context: ConversationContext, viewer: Viewer, body: ThreadBody): Promise<Thread> {
+  const supersteps = body.supersteps ?? [];
+  const threadId = body.thread_id ?? uuid7();
+  const metadata = body.metadata ?? {};
+  if (supersteps.length > 0 && typeof metadata['graph_id'] !== 'string') throw noGraph(threadId);
+  const ttl = ttlOf(body.ttl);
+  const ifExists = body.if_exists ?? 'raise';
+  const thread = await createThread(context, viewer, { threadId, metadata, ifExists, ...(ttl && { ttl }) });
+  if (supersteps.length === 0) return thread;
+  await applySupersteps(context, viewer.caller, thread, supersteps).catch(async (error: unknown) => {
+    // A thread that this request has certainly made is removed, so that the client can send the request again.
+    if (ifExists === 'raise') await undoThread(context, viewer.caller, thread);
+    throw error;
+  });
+  return findSameThread(context, viewer.caller, thread);
+}
+
+/** Merges metadata, and sets the time to live. Errors: `not_found`. */
+export async function patchThread(
+  context: ConversationContext,
+  viewer: Viewer,
+  threadId: string,
+  body: PatchBody,
+): Promise<Thread> {
+  const ttl = ttlOf(body.ttl);
+  const patch = { metadata: body.metadata ?? {}, ...(ttl && { ttl }) };
+  const known = await findVisibleThread(context, viewer, threadId);
+  const patched = context.threads.updateThread(viewer.caller, threadId, patch, known);
+  return orNotFound(patched, threadNotFound(threadId));
+}
+
+/** Copies a thread with its history. Answers the copy and its values, null if it has no state. Errors: `not_found`. */
+export async function copyThread(
+  context: ConversationContext,
+  viewer: Viewer,
+  threadId: string,
+  metadata: Record<string, unknown>,
+): Promise<{ thread: Thread; values: unknown }> {
+  const { caller } = viewer;
+  const source = await findVisibleThread(context, viewer, threadId);
+  const copying = context.threads.copyThread(caller, threadId, { copyId: uuid7(), metadata, source });
+  const copy = await orNotFound(copying, threadNotFound(threadId));
+  const graphId = graphOf(copy);
+  const state = graphId === undefined ? undefined : await settle(context, caller, graphId, copy.threadId);
+  const thread = await findThread(context, caller, copy.threadId);
+  return { thread, values: state?.checkpoint?.checkpoint_id ? state.values : null };
+}
+
+/** Deletes a thread that the caller may see. Errors: `not_found`. */
+export async function removeThread(context: ConversationContext, viewer: Viewer, threadId: string): Promise<void> {
+  const mark = await markToDelete(context, viewer, threadId);
+  await orNotFound(deleteThread(context, viewer.caller, threadId, mark), threadNotFound(threadId));
+}
+
+/**
+ * Deletes threads, or takes away their older checkpoints. Those that the caller may not delete count as absent.
+ * Answers how many.
+ */
+export async function pruneThreads(
+  context: ConversationContext,
+  caller: Caller,
+  { ids, strategy, ...allowed }: { ids: string[]; strategy: NewTtl['strategy']; required?: RequiredMetadata },
+): Promise<number> {
+  if (ids.length === 0) return 0;
+  const query = { ids: [...new Set(ids)], ...allowed, limit: MAX_PRUNED, offset: 0 };
+  let pruned = 0;
+  for (const thread of await context.threads.searchThreads(caller, query)) {
+    if (await pruneThread(context, caller, thread, strategy)) pruned += 1;
+  }
+  return pruned;
+}
+
+function ttlOf(ttl: PatchBody['ttl']): NewTtl | undefined {
+  return ttl ? { minutes: ttl.ttl, strategy: ttl.strategy ?? 'delete' } : undefined;
+}
+
+async function createThread(
+  context: ConversationContext,
+  viewer: Viewer,
+  { ifExists, ...thread }: NewThread,
+): Promise<Thread> {
+  try {
+    return await context.threads.createThread(viewer.caller, { ...thread, ifExists: 'raise' });
+  } catch (error) {
+    if (errorCode(error) !== 'already_exists') throw error;
+    const found = ifExists === 'do_nothing' ? await visibleThread(context, viewer, thread.threadId) : undefined;
+    if (found !== undefined) return found;
+    throw new ColloquyError('already_exists', `Thread already exists: ${thread.threadId}`, { cause: error });
+  }
+}
+
+async function visibleThread(
+  context: ConversationContext,
+  { caller, access }: Viewer,
+  threadId: string,
+): Promise<Thread | undefined> {
+  try {
+    const found = await context.threads.getThread(caller, threadId);
+    access.checkThread(found);
+    return found;
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    return undefined;
+  }
+}
+
+/** Deletes only the very thread that a request has made: the id may be another thread's by now. */
+async function undoThread(context: ConversationContext, caller: Caller, thread: Thread): Promise<void> {
+  try {
+    await deleteThread(context, caller, thread.threadId, thread);
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+  }
+}
+
+/**
+ * The thread to delete. Undefined if there is none, or if a deletion was cut off and can go on.
+ * Errors: `not_found` for one that the caller may not see.
+ */
+async function markToDelete(
+  context: ConversationContext,
+  viewer: Viewer,
+  threadId: string,
+): Promise<Thread | undefined> {
+  try {
+    return await findVisibleThread(context, viewer, threadId);
+  } catch (error) {
+    // A caller whom the gate has shown a thread must not delete another one of the same id.
+    if (errorCode(error) !== 'not_found' || viewer.access.isAsked) throw error;
+    return undefined;
+  }
+}
+
+/** False if the thread is gone. */
+async function pruneThread(
+  context: ConversationContext,
+  caller: Caller,
+  thread: Thread,
+  strategy: NewTtl['strategy'],
+): Promise<boolean> {
+  try {
+    if (strategy === 'delete') await deleteThread(context, caller, thread.threadId, thread);
+    else await context.threads.pruneThread(caller, thread.threadId);
+    return true;
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    return false;
+  }
+}
+
+function noGraph(threadId: string): ColloquyError {
+  return new ColloquyError(
+    'invalid_argument',
+    `supersteps: thread ${threadId} has no graph ID; set metadata.graph_id, so that its graph can write them`,
+    { field: 'metadata.graph_id' },
+  );
+}
