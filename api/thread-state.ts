@@ -11,13 +11,13 @@ import {
 } from '../protocol/schemas/index.js';
 import type { ThreadState } from '../steps/ports.js';
 import { viewerOf } from './auth/access.js';
-import { findVisibleThread, assertCheckpoint, threadNotFound, orNotFound } from '../conversations/find.js';
+import { findVisibleThread, threadNotFound, orNotFound } from '../conversations/find.js';
 import { type Viewer } from '../conversations/access.js';
 import { callerOf, type ApiContext } from './context.js';
 import { bodyOf, pathId } from './params.js';
 import { createRouter } from './router.js';
 import { bodyCheckpoint, checkpointRef } from '../conversations/build-run.js';
-import { idleGraph, tellEdit } from '../conversations/edit-state.js';
+import { editState } from '../conversations/edit-state.js';
 import { graphOf, orUnreadable } from '../conversations/thread-values.js';
 import { parse } from './validate.js';
 import { select } from './wire.js';
@@ -53,16 +53,11 @@ export function threadStateRoutes(context: ApiContext): Router {
     const threadId = pathId(req, 'thread_id');
     const body = parse(stateUpdate, bodyOf(req), 'request body');
     const checkpoint = bodyCheckpoint(body, threadId);
-    const caller = callerOf(res);
-    const thread = await findVisibleThread(context, viewerOf(context, res), threadId);
-    const graphId = await idleGraph(context, caller, thread);
-    await assertCheckpoint(context, caller, threadId, checkpoint);
-    const updated = await context.states.updateState(caller, graphId, threadId, {
+    const updated = await editState(context, viewerOf(context, res), threadId, {
       values: body.values ?? null,
       ...(body.as_node && { asNode: body.as_node }),
       ...(checkpoint && { checkpoint }),
     });
-    await tellEdit(context, caller, graphId, threadId);
     // Three spellings of the same: clients of each language and age read their own.
     const { checkpoint: made } = updated;
     res.json({ checkpoint: made, configurable: made, checkpoint_id: made.checkpoint_id });

@@ -3,21 +3,23 @@ import {
   ColloquyError,
   STATE_UPDATE_EVENT,
   type Caller,
+  type CheckpointRef,
   type Interrupt,
   type RunCommand,
   type Thread,
 } from '../protocol/index.js';
 import type { threadCreate } from '../protocol/schemas/index.js';
-import type { StateUpdate, ThreadState } from '../steps/ports.js';
+import type { StateUpdate, ThreadState, WireCheckpoint } from '../steps/ports.js';
 import type { ThreadStanding } from '../threads/index.js';
+import type { Viewer } from './access.js';
 import type { ConversationContext } from './context.js';
-import { findThread, threadNotFound, orNotFound } from './find.js';
+import { assertCheckpoint, findThread, findVisibleThread, orNotFound, threadNotFound } from './find.js';
 import { graphOf } from './thread-values.js';
 
 type Supersteps = NonNullable<z.infer<typeof threadCreate>['supersteps']>;
 
 /** The graph to write a thread's state with. Errors: `conflict` while a run works, `invalid_argument` before the first run. */
-export async function idleGraph(context: ConversationContext, caller: Caller, thread: Thread): Promise<string> {
+async function idleGraph(context: ConversationContext, caller: Caller, thread: Thread): Promise<string> {
   const { threadId } = thread;
   const active = await orNotFound(context.threads.activeRuns(caller, threadId), threadNotFound(threadId));
   const [busy] = active;
@@ -29,6 +31,25 @@ export async function idleGraph(context: ConversationContext, caller: Caller, th
     'invalid_argument',
     `Thread ${threadId} has no graph ID; run it once, or set metadata.graph_id`,
   );
+}
+
+/**
+ * Writes values as if a node had; the conversation and all who follow the thread hear of it.
+ * Errors: `not_found` (thread, checkpoint), `conflict` while a run works, `invalid_argument`.
+ */
+export async function editState(
+  context: ConversationContext,
+  viewer: Viewer,
+  threadId: string,
+  update: { values: unknown; asNode?: string; checkpoint?: CheckpointRef },
+): Promise<{ checkpoint: WireCheckpoint }> {
+  const { caller } = viewer;
+  const thread = await findVisibleThread(context, viewer, threadId);
+  const graphId = await idleGraph(context, caller, thread);
+  await assertCheckpoint(context, caller, threadId, update.checkpoint);
+  const updated = await context.states.updateState(caller, graphId, threadId, update);
+  await tellEdit(context, caller, graphId, threadId);
+  return updated;
 }
 
 /**
@@ -73,7 +94,7 @@ function withoutNulls(command: object): RunCommand {
 }
 
 /** After an edit: the thread's record says how it stands, and its conversation and whoever follows the thread hear of it. */
-export async function tellEdit(
+async function tellEdit(
   context: ConversationContext,
   caller: Caller,
   graphId: string,

@@ -1,5 +1,6 @@
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import { errorCode, isEnded, type StreamMode, type Thread } from '../../protocol/index.js';
+import { lookUpThread, openQuestions } from '../../conversations/open-questions.js';
+import type { StreamMode } from '../../protocol/index.js';
 import { inputRespondParams, runStartParams, type RunBody } from '../../protocol/schemas/index.js';
 import { acceptRun } from '../../conversations/accept-run.js';
 import type { ApiContext } from '../context.js';
@@ -16,7 +17,7 @@ export const startRun: CommandHandler = async (context, place, given) => {
   const params = parse(runStartParams, given, 'params');
   const { assistant_id, config, metadata, input } = params;
   const forks = Boolean(config?.configurable?.checkpoint_id);
-  const answers = input !== undefined && input !== null && !forks && (await openQuestions(context, place)).length > 0;
+  const answers = input !== undefined && input !== null && !forks && (await questionsOf(context, place)).length > 0;
   const { runId, appliedThrough } = await accept(context, place, {
     assistant_id,
     ...(answers ? { command: { resume: input } } : { input }),
@@ -32,11 +33,11 @@ export const startRun: CommandHandler = async (context, place, given) => {
 export const respond: CommandHandler = async (context, place, given) => {
   const params = parse(inputRespondParams, given, 'params');
   const answers = 'responses' in params ? params.responses : [params];
-  const thread = await findThread(context, place);
+  const thread = await lookUpThread(context, place.caller, place.threadId);
   const assistant = thread?.metadata['assistant_id'] ?? thread?.metadata['graph_id'];
   if (typeof assistant !== 'string')
     throw refused('no_such_run', `thread ${place.threadId} has had no run; call run.start first`);
-  const open = await openQuestions(context, place, thread);
+  const open = await openQuestions(context, place.caller, thread);
   const unknown = answers.find(({ interrupt_id }) => !open.includes(interrupt_id));
   if (unknown) {
     const asked = open.length > 0 ? `open are ${open.join(', ')}` : 'no question is open';
@@ -79,21 +80,6 @@ export async function accept(
   return { runId: run.runId, appliedThrough: lastSeqOf(afterSeq) };
 }
 
-/** Ids of the questions a thread waits for; none while a run works, which may be answering them. */
-async function openQuestions(context: ApiContext, place: CommandPlace, known?: Thread): Promise<string[]> {
-  const { caller, threadId } = place;
-  const thread = known ?? (await findThread(context, place));
-  const asked = Object.values(thread?.interrupts ?? {}).flat();
-  if (asked.length === 0) return [];
-  const active = await context.threads.activeRuns(caller, threadId);
-  return active.every(({ status }) => isEnded(status)) ? asked.flatMap(({ id }) => (id === undefined ? [] : [id])) : [];
-}
-
-async function findThread(context: ApiContext, { caller, threadId }: CommandPlace): Promise<Thread | undefined> {
-  try {
-    return await context.threads.getThread(caller, threadId);
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    return undefined;
-  }
+async function questionsOf(context: ApiContext, { caller, threadId }: CommandPlace): Promise<string[]> {
+  return openQuestions(context, caller, await lookUpThread(context, caller, threadId));
 }
