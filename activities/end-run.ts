@@ -11,6 +11,7 @@ import {
   type Fence,
   type Run,
   type ThreadStatus,
+  ifFound,
 } from '../protocol/index.js';
 import { describeError, describeThread } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
@@ -38,7 +39,7 @@ export async function endRunRecords(
   };
   const [, isOwn] = await Promise.all([log.flush(), threads.endRun(caller, threadId, end)]);
   if (isOwn) return sayEnded(log, own);
-  const run = await findRun(threads, caller, threadId, end.runId);
+  const run = await ifFound(threads.getRun(caller, threadId, end.runId, { admittedOnly: false }));
   return sayEnded(log, (run && endOf(run)) ?? own);
 }
 
@@ -63,7 +64,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
     } catch (error) {
       throw await failureOf(error, task, fence);
     }
-    const run = await findRun(dependencies.threads, caller, threadId, runId);
+    const run = await ifFound(dependencies.threads.getRun(caller, threadId, runId, { admittedOnly: false }));
     const thread = await standing(task, run);
     const head = await heads.readHead(tenant, threadId);
     const tail = await dependencies.events.tail(caller, threadId);
@@ -115,19 +116,5 @@ export function createEndRun(dependencies: ActivityDependencies) {
       if (error instanceof MongoError || isNetworkError(error)) throw error;
       return nothing;
     }
-  }
-}
-
-async function findRun(
-  threads: ThreadStore,
-  caller: Caller,
-  threadId: string,
-  runId: string,
-): Promise<Run | undefined> {
-  try {
-    return await threads.getRun(caller, threadId, runId, { admittedOnly: false });
-  } catch (error) {
-    if (errorCode(error) === 'not_found') return undefined;
-    throw error;
   }
 }

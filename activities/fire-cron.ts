@@ -1,6 +1,6 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { FilterAccess, OPEN_ACCESS, acceptRun, type RunOrder } from '../conversations/index.js';
-import { errorCode, isEnded, type Caller, type Cron, type DeriveId } from '../protocol/index.js';
+import { errorCode, isEnded, type Caller, type Cron, type DeriveId, ifFound } from '../protocol/index.js';
 import type { RunBody } from '../protocol/schemas/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
@@ -18,7 +18,7 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
 
   async function findCron({ tenant, cronId }: FireCronTask): Promise<Cron | undefined> {
     const found = crons.getCron(workerCaller(tenant), cronId, { shownOnly: false });
-    return unlessGone(found, undefined);
+    return ifFound(found);
   }
 
   async function noteNext(cron: Cron): Promise<void> {
@@ -44,10 +44,7 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
 
   async function statusOf(caller: Caller, { threadId, runId }: { threadId: string; runId: string }) {
     const found = threads.getRun(caller, threadId, runId, { admittedOnly: false });
-    return unlessGone(
-      found.then((run) => run.status),
-      'gone' as const,
-    );
+    return (await ifFound(found))?.status ?? 'gone';
   }
 
   return {
@@ -78,7 +75,7 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
         runIds: [runId],
         action: 'interrupt',
       });
-      await unlessGone(cancelling, undefined);
+      await ifFound(cancelling);
     },
   };
 }
@@ -110,13 +107,4 @@ function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId):
 
 function placeOf({ threadId, runId }: RunOrder): FiredRun {
   return { threadId, runId };
-}
-
-async function unlessGone<T, G>(found: Promise<T>, gone: G): Promise<T | G> {
-  try {
-    return await found;
-  } catch (error) {
-    if (errorCode(error) === 'not_found') return gone;
-    throw error;
-  }
 }

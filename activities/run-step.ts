@@ -13,6 +13,7 @@ import {
   type Run,
   type RunError,
   type StoredEvent,
+  ifFound,
 } from '../protocol/index.js';
 import {
   classifyFailure,
@@ -127,18 +128,14 @@ class StepActivity {
     const { runId, threadId, step } = this.task;
     const known = this.runs.get(runId);
     if (known !== undefined && step > 1 && this.attempt === 1) return known;
-    try {
-      const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
-      this.runs.set(runId, run);
-      for (const oldest of this.runs.keys()) {
-        if (this.runs.size <= REQUESTS_KEPT) break;
-        this.runs.delete(oldest);
-      }
-      return run;
-    } catch (error) {
-      if (errorCode(error) === 'not_found') return undefined;
-      throw error;
+    const run = await ifFound(this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false }));
+    if (run === undefined) return undefined;
+    this.runs.set(runId, run);
+    for (const oldest of this.runs.keys()) {
+      if (this.runs.size <= REQUESTS_KEPT) break;
+      this.runs.delete(oldest);
     }
+    return run;
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Router } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import { ColloquyError, errorCode, type Assistant } from '../protocol/index.js';
+import { ColloquyError, errorCode, type Assistant, ifFound } from '../protocol/index.js';
 import {
   assistantCount,
   assistantCreate,
@@ -118,25 +118,14 @@ async function createAssistant(
     return await context.assistants.createAssistant(caller, { ...assistant, ifExists: 'raise' });
   } catch (error) {
     if (errorCode(error) !== 'already_exists') throw error;
-    const found =
-      ifExists === 'do_nothing' ? await visibleAssistant(context, { caller, access }, assistantId) : undefined;
+    const existing = async () => {
+      const one = await context.assistants.getAssistant(caller, assistantId);
+      access.checkExistingAssistant(one);
+      return one;
+    };
+    const found = ifExists === 'do_nothing' ? await ifFound(existing()) : undefined;
     if (found !== undefined) return found;
     throw new ColloquyError('already_exists', `Assistant already exists: ${assistantId}`, { cause: error });
-  }
-}
-
-async function visibleAssistant(
-  context: ApiContext,
-  { caller, access }: Viewer,
-  assistantId: string,
-): Promise<Assistant | undefined> {
-  try {
-    const found = await context.assistants.getAssistant(caller, assistantId);
-    access.checkExistingAssistant(found);
-    return found;
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    return undefined;
   }
 }
 

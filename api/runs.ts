@@ -1,5 +1,5 @@
 import type { Request, Response, Router } from 'express';
-import { ColloquyError, errorCode, isEnded, type Caller, type Run } from '../protocol/index.js';
+import { ColloquyError, isEnded, type Caller, type Run, ifFound } from '../protocol/index.js';
 import {
   createStreamQuery,
   lastEventId,
@@ -158,14 +158,10 @@ async function finalValues(
   await bound.catch((error: unknown) => context.report(error, `thread of run ${runId}`));
   if (outcome.ended.error) return JSON.stringify({ __error__: outcome.ended.error });
   if (outcome.values !== undefined) return outcome.values;
-  try {
-    const run = await findRun(context, caller, threadId, runId);
-    return JSON.stringify((await context.states.finalValues(caller, run)) ?? null);
-  } catch (error) {
-    // Rolled back: there is no run and no output.
-    if (errorCode(error) === 'not_found') return 'null';
-    throw error;
-  }
+  // A run that was rolled back has no record and no output.
+  const run = await ifFound(findRun(context, caller, threadId, runId));
+  const values = run && (await ifFound(context.states.finalValues(caller, run)));
+  return JSON.stringify(values ?? null);
 }
 
 /** Where the run is, and where to go on after a lost connection; the SDK reconnects to `Location`. */

@@ -9,6 +9,7 @@ import {
   type ErrorCode,
   type Run,
   type Thread,
+  ifFound,
 } from '../protocol/index.js';
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
 import type { ConversationContext } from './context.js';
@@ -144,12 +145,10 @@ async function findOpenThread(
   context: ConversationContext,
   { caller, access, threadId, body, stateless }: RunOrder,
 ): Promise<Thread | undefined> {
-  const found = await context.threads.getThread(caller, threadId).catch((error: unknown) => {
-    if (errorCode(error) !== 'not_found') throw error;
-    if (stateless || body.if_not_exists === 'create') return undefined;
-    throw new ColloquyError('not_found', threadNotFound(threadId), { cause: error });
-  });
+  const found = await ifFound(context.threads.getThread(caller, threadId));
   if (found !== undefined) access.checkThread(found);
+  else if (!stateless && body.if_not_exists !== 'create')
+    throw new ColloquyError('not_found', threadNotFound(threadId));
   return found;
 }
 

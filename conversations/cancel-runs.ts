@@ -1,4 +1,12 @@
-import { ColloquyError, errorCode, isEnded, type CancelAction, type Caller, type Run } from '../protocol/index.js';
+import {
+  ColloquyError,
+  errorCode,
+  isEnded,
+  type CancelAction,
+  type Caller,
+  type Run,
+  ifFound,
+} from '../protocol/index.js';
 import type { RunCancelMany } from '../protocol/schemas/index.js';
 import type { ConversationContext } from './context.js';
 import { findRun, findThread } from './find.js';
@@ -86,11 +94,6 @@ async function stillActive(
   threadId: string,
   runId: string,
 ): Promise<Run | undefined> {
-  try {
-    const run = await findRun(context, caller, threadId, runId);
-    return isEnded(run.status) ? undefined : run;
-  } catch (error) {
-    if (errorCode(error) === 'not_found') return undefined;
-    throw error;
-  }
+  const run = await ifFound(findRun(context, caller, threadId, runId));
+  return run === undefined || isEnded(run.status) ? undefined : run;
 }

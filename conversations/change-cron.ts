@@ -1,4 +1,4 @@
-import { errorCode, type Caller, type Cron } from '../protocol/index.js';
+import { errorCode, type Caller, type Cron, ifFound } from '../protocol/index.js';
 import type { CronFilter, CronPatch, NewCron } from '../threads/index.js';
 import type { ConversationContext } from './context.js';
 import { orNotFound } from './find.js';
@@ -104,19 +104,12 @@ export async function sweepCrons(context: ConversationContext, caller: Caller, b
 }
 
 async function settleAgain(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
-  try {
-    await settle(context, caller, await context.crons.getCron(caller, cronId));
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-  }
+  const cron = await ifFound(context.crons.getCron(caller, cronId));
+  if (cron !== undefined) await ifFound(settle(context, caller, cron));
 }
 
 async function abandon(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
-  try {
-    await deleteCron(context, caller, cronId);
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-  }
+  await ifFound(deleteCron(context, caller, cronId));
 }
 
 /** Sweeps a tenant from time to time until it is stopped. Any number of processes may do so at once. */

@@ -1,4 +1,4 @@
-import { STATELESS_METADATA, errorCode, type Caller } from '../protocol/index.js';
+import { STATELESS_METADATA, type Caller, ifFound } from '../protocol/index.js';
 import type { RequiredMetadata, ThreadMark } from '../threads/index.js';
 import { deleteCronsOf } from './change-cron.js';
 import type { ConversationContext } from './context.js';
@@ -42,9 +42,7 @@ export async function deleteThreadsOf(
   for (;;) {
     const threads = await context.threads.searchThreads(caller, query);
     for (const thread of threads) {
-      await deleteThread(context, caller, thread.threadId, thread).catch((error: unknown) => {
-        if (errorCode(error) !== 'not_found') throw error; // somebody else deletes it
-      });
+      await ifFound(deleteThread(context, caller, thread.threadId, thread)); // another request may have deleted it
     }
     if (threads.length < SWEEP_PAGE) return;
   }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import { ColloquyError, errorCode, isEnded, type Caller, type Run } from '../protocol/index.js';
+import { ColloquyError, errorCode, isEnded, type Caller, type Run, ifFound } from '../protocol/index.js';
 import type { Access } from './access.js';
 import { buildInjectedRun, type InjectedMessage } from './build-run.js';
 import type { ConversationContext } from './context.js';
@@ -31,14 +31,14 @@ const NOT_AT_WORK: readonly unknown[] = ['conflict', 'not_found', 'thread_closed
  */
 export async function injectMessage(context: ConversationContext, order: InjectionOrder): Promise<string> {
   const { caller, threadId, key } = order;
-  await findThread(context, caller, threadId).catch((cause: unknown) => {
-    throw errorCode(cause) === 'not_found' ? noSuchRun(threadNotFound(threadId), cause) : cause;
-  });
+  const thread = await ifFound(findThread(context, caller, threadId));
+  if (thread === undefined) throw noSuchRun(threadNotFound(threadId));
   // Every process makes the same id of the same key.
   const runId = key === undefined ? uuid7() : context.deriveId(caller, 'injected message', threadId, key);
   const { role, content, name, id } = order.message;
   const message: InjectedMessage = { role, content, ...(name && { name }), id: id ?? runId };
-  const known = key === undefined ? undefined : await findMessage(context, order, runId);
+  const stored = () => ifFound(context.threads.getRun(caller, threadId, runId, { admittedOnly: false }));
+  const known = key === undefined ? undefined : await stored();
   if (known) checkSameMessage(known, message, key);
   if (known && known.status !== 'pending') return messageIdOf(known);
   const record = known ?? (await store(context, order, runId, message));
@@ -79,19 +79,6 @@ async function handOver(
     if (code !== 'queue_full' && !NOT_AT_WORK.includes(code)) throw error;
     await context.threads.discardRun(caller, threadId, runId);
     throw code === 'queue_full' ? error : noSuchRun(`thread ${threadId} has no run at work`, error);
-  }
-}
-
-async function findMessage(
-  context: ConversationContext,
-  { caller, threadId }: InjectionOrder,
-  runId: string,
-): Promise<Run | undefined> {
-  try {
-    return await context.threads.getRun(caller, threadId, runId, { admittedOnly: false });
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    return undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import { errorCode, isEnded, type Caller, type Thread } from '../protocol/index.js';
+import { isEnded, type Caller, type Thread } from '../protocol/index.js';
 import type { ConversationContext } from './context.js';
 
 /** Ids of the questions that a thread waits for; none while a run works, which may be answering them. */
@@ -11,18 +11,4 @@ export async function openQuestions(
   if (thread === undefined || asked.length === 0) return [];
   const active = await context.threads.activeRuns(caller, thread.threadId);
   return active.every(({ status }) => isEnded(status)) ? asked.flatMap(({ id }) => (id === undefined ? [] : [id])) : [];
-}
-
-/** A thread, or undefined if there is none. */
-export async function lookUpThread(
-  context: ConversationContext,
-  caller: Caller,
-  threadId: string,
-): Promise<Thread | undefined> {
-  try {
-    return await context.threads.getThread(caller, threadId);
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    return undefined;
-  }
 }

@@ -1,12 +1,12 @@
 import {
   CONTROL_EVENTS,
   endOf,
-  errorCode,
   firstOf,
   type AttemptData,
   type Caller,
   type EndedData,
   type StoredEvent,
+  ifFound,
 } from '../protocol/index.js';
 import type { EventLog } from '../streams/index.js';
 import type { ConversationContext } from './context.js';
@@ -224,12 +224,8 @@ async function recordedEnd(
   threadId: string,
   runId: string,
 ): Promise<EndedData | undefined> {
-  try {
-    return endOf(await context.threads.getRun(caller, threadId, runId, { admittedOnly: false }));
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    return { run_id: runId, status: 'interrupted' };
-  }
+  const run = await ifFound(context.threads.getRun(caller, threadId, runId, { admittedOnly: false }));
+  return run === undefined ? { run_id: runId, status: 'interrupted' } : endOf(run);
 }
 
 function lastSeq(page: readonly StoredEvent[]): number {

@@ -6,14 +6,7 @@ import {
   type Client,
 } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
-import {
-  ColloquyError,
-  conversationId,
-  errorCode,
-  ERROR_CODES,
-  type Caller,
-  type ErrorCode,
-} from '../protocol/index.js';
+import { ColloquyError, conversationId, ERROR_CODES, type Caller, type ErrorCode, ifFound } from '../protocol/index.js';
 import {
   CONVERSATION_WORKFLOW,
   conversationStart,
@@ -78,21 +71,16 @@ export function createConversations(options: TemporalConversationsOptions): Conv
     view: (caller, threadId) => within(() => handleOf(caller, threadId).query<ConversationView>(QUERIES.state)),
 
     async edited(caller, threadId, edit) {
-      try {
-        await within(() => handleOf(caller, threadId).signal<[EditedState]>(SIGNALS.edited, edit));
-      } catch (error) {
-        if (errorCode(error) !== 'not_found') throw error;
-      }
+      await ifFound(within(() => handleOf(caller, threadId).signal<[EditedState]>(SIGNALS.edited, edit)));
     },
 
     async close(caller, threadId, closeTimeoutMs) {
       const handle = handleOf(caller, threadId);
-      try {
+      const end = async () => {
         await within(() => handle.executeUpdate<Closed, []>(UPDATES.close));
         await within(() => handle.result(), closeTimeoutMs);
-      } catch (error) {
-        if (!(error instanceof ColloquyError) || error.code !== 'not_found') throw error;
-      }
+      };
+      await ifFound(end());
     },
   };
 }

@@ -1,6 +1,6 @@
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import type { z } from 'zod';
-import { ColloquyError, errorCode, type Caller, type Thread } from '../protocol/index.js';
+import { ColloquyError, errorCode, type Caller, type Thread, ifFound } from '../protocol/index.js';
 import { MAX_PRUNED, type threadCreate, type threadPatch } from '../protocol/schemas/index.js';
 import type { NewThread, NewTtl, RequiredMetadata } from '../threads/index.js';
 import type { Viewer } from './access.js';
@@ -102,34 +102,16 @@ async function createThread(
     return await context.threads.createThread(viewer.caller, { ...thread, ifExists: 'raise' });
   } catch (error) {
     if (errorCode(error) !== 'already_exists') throw error;
-    const found = ifExists === 'do_nothing' ? await visibleThread(context, viewer, thread.threadId) : undefined;
+    const found =
+      ifExists === 'do_nothing' ? await ifFound(findVisibleThread(context, viewer, thread.threadId)) : undefined;
     if (found !== undefined) return found;
     throw new ColloquyError('already_exists', `Thread already exists: ${thread.threadId}`, { cause: error });
   }
 }
 
-async function visibleThread(
-  context: ConversationContext,
-  { caller, access }: Viewer,
-  threadId: string,
-): Promise<Thread | undefined> {
-  try {
-    const found = await context.threads.getThread(caller, threadId);
-    access.checkThread(found);
-    return found;
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    return undefined;
-  }
-}
-
 /** Deletes only the very thread that a request has made: the id may be another thread's by now. */
 async function undoThread(context: ConversationContext, caller: Caller, thread: Thread): Promise<void> {
-  try {
-    await deleteThread(context, caller, thread.threadId, thread);
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-  }
+  await ifFound(deleteThread(context, caller, thread.threadId, thread));
 }
 
 /**
@@ -157,14 +139,11 @@ async function pruneThread(
   thread: Thread,
   strategy: NewTtl['strategy'],
 ): Promise<boolean> {
-  try {
-    if (strategy === 'delete') await deleteThread(context, caller, thread.threadId, thread);
-    else await context.threads.pruneThread(caller, thread.threadId);
-    return true;
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    return false;
-  }
+  const pruning =
+    strategy === 'delete'
+      ? deleteThread(context, caller, thread.threadId, thread)
+      : context.threads.pruneThread(caller, thread.threadId);
+  return (await ifFound(pruning.then(() => true))) ?? false;
 }
 
 function noGraph(threadId: string): ColloquyError {

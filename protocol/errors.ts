@@ -61,6 +61,16 @@ export function errorCode(error: unknown): ErrorCode | undefined {
   return (ERROR_CODES as readonly string[]).includes(code) ? (code as ErrorCode) : undefined;
 }
 
+/** The result, or undefined where the error is `not_found`; every other error is thrown on. */
+export async function ifFound<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') throw error;
+    return undefined;
+  }
+}
+
 /** Codes that Node gives the error of a connection that broke or could not be made. */
 const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
   'ECONNRESET',

@@ -1,5 +1,5 @@
 /** The words all rooms speak: types, closed lists, the error class. Knows no room, no library; free of zod (that is `protocol/schemas`). */
-export { ColloquyError, ERROR_CODES, errorCode, isNetworkError } from './errors.js';
+export { ColloquyError, ERROR_CODES, errorCode, ifFound, isNetworkError } from './errors.js';
 export type { ErrorCode, ErrorDetails } from './errors.js';
 export { guardValues, hasMoreValues, tooManyValues } from './value-limit.js';
 export { DEFAULT_TENANT, TENANT_PATTERN } from './caller.js';

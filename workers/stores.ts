@@ -4,7 +4,7 @@ import type { Config } from '../config/index.js';
 import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../egress/index.js';
 import type { DeliveryStore } from '../egress/index.js';
 import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
-import { ColloquyError, TENANT_PATTERN, errorCode } from '../protocol/index.js';
+import { ColloquyError, TENANT_PATTERN, ifFound } from '../protocol/index.js';
 import type { Authorize, Caller, DeriveId, RunConfig } from '../protocol/index.js';
 import { toWireText } from '../steps/index.js';
 import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
@@ -105,11 +105,8 @@ async function storedTexts(
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const key of keys) {
-    try {
-      found.set(key, await saver.valueText(threadId, key, texts));
-    } catch (error) {
-      if (errorCode(error) !== 'not_found') throw error;
-    }
+    const text = await ifFound(saver.valueText(threadId, key, texts));
+    if (text !== undefined) found.set(key, text);
   }
   return found;
 }

@@ -1,11 +1,11 @@
 import type { Response } from 'express';
 import {
   ColloquyError,
-  errorCode,
   type Assistant,
   type Caller,
   type CronFilters,
   type Thread,
+  ifFound,
 } from '../../protocol/index.js';
 import { OPEN_ACCESS, type Access, type Viewer } from '../../conversations/access.js';
 import { callerOf, type ApiContext } from '../context.js';
@@ -76,18 +76,9 @@ export class ProjectAccess implements Access {
   /** A thread that is not there shows nothing. */
   async recheckThread(threadId: string): Promise<void> {
     const filters = await this.auth.authorize(this.#who, 'threads:read', { thread_id: threadId, metadata: {} });
-    const thread = await this.#findThread(threadId);
+    const thread = await ifFound(this.context.threads.getThread(this.caller, threadId));
     if (thread !== undefined && !matchesFilters(thread.metadata, filters)) {
       throw new ColloquyError('not_found', threadNotFound(threadId));
-    }
-  }
-
-  async #findThread(threadId: string): Promise<Thread | undefined> {
-    try {
-      return await this.context.threads.getThread(this.caller, threadId);
-    } catch (error) {
-      if (errorCode(error) !== 'not_found') throw error;
-      return undefined;
     }
   }
 
@@ -113,7 +104,7 @@ export class ProjectAccess implements Access {
     if (threadId === undefined) return kept(undefined, assistants);
     const value = { thread_id: threadId, assistant_id: assistant.assistantId, metadata: {}, kwargs: {} };
     const threads = await this.auth.authorize(this.#who, 'threads:create_run', value);
-    const thread = await this.#findThread(threadId);
+    const thread = await ifFound(this.context.threads.getThread(this.caller, threadId));
     if (thread === undefined || !matchesFilters(thread.metadata, threads)) {
       throw new ColloquyError('not_found', threadNotFound(threadId));
     }

@@ -1,6 +1,6 @@
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import { lookUpThread, openQuestions } from '../../conversations/open-questions.js';
-import type { StreamMode } from '../../protocol/index.js';
+import { openQuestions } from '../../conversations/open-questions.js';
+import { ifFound, type StreamMode } from '../../protocol/index.js';
 import { inputRespondParams, runStartParams, type RunBody } from '../../protocol/schemas/index.js';
 import { acceptRun } from '../../conversations/accept-run.js';
 import type { ApiContext } from '../context.js';
@@ -33,7 +33,7 @@ export const startRun: CommandHandler = async (context, place, given) => {
 export const respond: CommandHandler = async (context, place, given) => {
   const params = parse(inputRespondParams, given, 'params');
   const answers = 'responses' in params ? params.responses : [params];
-  const thread = await lookUpThread(context, place.caller, place.threadId);
+  const thread = await ifFound(context.threads.getThread(place.caller, place.threadId));
   const assistant = thread?.metadata['assistant_id'] ?? thread?.metadata['graph_id'];
   if (typeof assistant !== 'string')
     throw refused('no_such_run', `thread ${place.threadId} has had no run; call run.start first`);
@@ -81,5 +81,5 @@ export async function accept(
 }
 
 async function questionsOf(context: ApiContext, { caller, threadId }: CommandPlace): Promise<string[]> {
-  return openQuestions(context, caller, await lookUpThread(context, caller, threadId));
+  return openQuestions(context, caller, await ifFound(context.threads.getThread(caller, threadId)));
 }

@@ -1,10 +1,10 @@
 import {
   CONTROL_EVENTS,
-  errorCode,
   type AttemptData,
   type Caller,
   type Run,
   type StoredEvent,
+  ifFound,
 } from '../../protocol/index.js';
 import type { ApiContext } from '../context.js';
 import { supersededBy } from '../../conversations/run-events.js';
@@ -58,7 +58,7 @@ async function startOf(context: ApiContext, caller: Caller, threadId: string, si
   const offset = Math.min(offsetOf(since), await context.events.tail(caller, threadId));
   if (offset === 0) return 0;
   const [at] = await context.events.read(caller, threadId, { afterSeq: offset - 1, limit: 1, bare: true });
-  const run = at && (await findRun(context, caller, threadId, at.runId));
+  const run = at && (await ifFound(context.threads.getRun(caller, threadId, at.runId, { admittedOnly: false })));
   return Math.min(run?.afterSeq ?? 0, offset);
 }
 
@@ -138,7 +138,9 @@ class ThreadReader {
   async #run(stored: StoredEvent): Promise<ReadRun> {
     const known = this.#runs.get(stored.runId);
     if (known) return known;
-    const record = await findRun(this.context, this.caller, this.threadId, stored.runId);
+    const record = await ifFound(
+      this.context.threads.getRun(this.caller, this.threadId, stored.runId, { admittedOnly: false }),
+    );
     const start = stored.seq - 1;
     const facts = record && factsOf(record);
     const run = { start, ...(facts && { facts, translator: new RunTranslator(facts) }) };
@@ -178,13 +180,4 @@ function answeredIds(resume: unknown): string[] {
   if (typeof resume !== 'object' || resume === null || Array.isArray(resume)) return [];
   const keys = Object.keys(resume);
   return keys.every((key) => /^[0-9a-f]{32}$/.test(key)) ? keys : [];
-}
-
-async function findRun(context: ApiContext, caller: Caller, threadId: string, runId: string): Promise<Run | undefined> {
-  try {
-    return await context.threads.getRun(caller, threadId, runId, { admittedOnly: false });
-  } catch (error) {
-    if (errorCode(error) !== 'not_found') throw error;
-    return undefined;
-  }
 }
