@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ClientSession } from 'mongodb';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import {
@@ -10,6 +11,7 @@ import {
   type Cursor,
   type EndedRunStatus,
   type Fence,
+  type Head,
   type Run,
   type RunError,
   type StoredEvent,
@@ -326,10 +328,17 @@ class StepActivity {
       : classifyFailure(error);
     if (errorCode(error) === 'fence_lost') throw await this.#fenceFailure(error, failure.error);
     if (failure.kind === 'infrastructure') throw infrastructureFailure(error, failure.error);
-    const failures = isRetried(failure, options)
-      ? await this.dependencies.threads.countFailure(this.#caller, threadId, runId, step)
-      : 1;
-    throw stepFailure(failure, options, failures);
+    throw stepFailure(failure, options, isRetried(failure, options) ? await this.#countFailure() : 1);
+  }
+
+  /**
+   * Failed attempts of the node that is due. They count by superstep: one activity may run several, and an attempt that got further
+   * has used none of the next node's attempts.
+   */
+  async #countFailure(): Promise<number> {
+    const { tenant, threadId, runId } = this.task;
+    const superstep = superstepOf(await this.#heads.readHead(tenant, threadId));
+    return this.dependencies.threads.countFailure(this.#caller, threadId, runId, { superstep, fence: this.#fence });
   }
 
   async #fenceFailure(error: unknown, described: RunError): Promise<ApplicationFailure> {
@@ -340,6 +349,12 @@ class StepActivity {
 
 function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
   return injected.length > 0 ? { ...outcome, injected } : outcome;
+}
+
+/** A name for where a thread stands: it changes with every commit of any of its graphs. */
+function superstepOf({ heads }: Head): string {
+  const checkpoints = Object.entries(heads).map(([ns, { checkpointId }]) => [ns, checkpointId]);
+  return createHash('sha256').update(JSON.stringify(checkpoints.sort())).digest('base64url');
 }
 
 /** A step that takes longer than its nodes may is stopped here, so that it counts as theirs; the server's own timeout comes later. */

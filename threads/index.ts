@@ -21,6 +21,7 @@ export type {
   ThreadMark,
   RegisteredGraph,
   RequiredMetadata,
+  FailedAttempt,
   RunEnd,
   RunStart,
   RunQuery,

@@ -239,9 +239,9 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       return ended;
     },
 
-    async countFailure(caller, threadId, runId, step) {
+    async countFailure(caller, threadId, runId, failed) {
       await allow(caller, 'run.execute', 'run', runId);
-      return runs.countFailure(caller, threadId, runId, step);
+      return runs.countFailure(caller, threadId, runId, failed);
     },
 
     async removeRun(caller, threadId, runId) {

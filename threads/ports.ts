@@ -127,6 +127,14 @@ export interface RunStart {
   fence: Fence;
 }
 
+/** An attempt that ended in an error of a node. */
+export interface FailedAttempt {
+  /** The superstep that was due, as 1 to 64 letters, digits, `_` or `-`. */
+  superstep: string;
+  /** Of the executor that made the attempt. */
+  fence: Fence;
+}
+
 /**
  * Records of threads and runs. Every call takes the caller first, is authorized, and touches that tenant alone.
  * A run is invisible until {@link admitRun}: made first, it is shown once the conversation workflow has accepted it.
@@ -200,8 +208,11 @@ export interface ThreadStore {
    * Errors: `fence_lost` when an executor with a higher fence has started it.
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<boolean>;
-  /** Counts one more failed attempt of a node at a step of the run; answers the new count. */
-  countFailure(caller: Caller, threadId: string, runId: string, step: number): Promise<number>;
+  /**
+   * Counts one more failed attempt of the node that is due where the run stands; answers the new count of that place.
+   * Errors: `not_found`; `fence_lost` when an executor with a higher fence has taken the run over.
+   */
+  countFailure(caller: Caller, threadId: string, runId: string, failed: FailedAttempt): Promise<number>;
   /** Removes the run's record (rollback). Idempotent. */
   removeRun(caller: Caller, threadId: string, runId: string): Promise<void>;
 }

@@ -10,7 +10,7 @@ import {
   type RunStatus,
 } from '../protocol/index.js';
 import { isDuplicateKey } from './mongo-errors.js';
-import type { NewRun, RunEnd, RunQuery, RunStart } from './ports.js';
+import type { FailedAttempt, NewRun, RunEnd, RunQuery, RunStart } from './ports.js';
 import { encodeJson, guardPage, guardUuid, type JsonObject } from './record-fields.js';
 import { threadKey } from './thread-documents.js';
 
@@ -40,7 +40,7 @@ export interface RunDocument {
   admitted: boolean;
   /** Set until the run ends: few documents are in its index. */
   active?: true;
-  /** Failed attempts by step. */
+  /** Failed attempts by superstep. */
   failures: Record<string, number>;
   /** An orphan is swept then. */
   expiresAt?: Date;
@@ -54,6 +54,7 @@ const ORPHAN_MS = 7 * 24 * 3_600_000;
 const MAX_KEY_LENGTH = 255;
 /** Matches what no executor with a higher fence has touched. */
 export const notAbove = (fence: Fence) => ({ $not: { $gt: fence } });
+const SUPERSTEP = /^[\w-]{1,64}$/;
 const UNENDED = { $in: ['pending', 'running'] satisfies RunStatus[] as RunStatus[] };
 
 export function runKey(tenant: string, threadId: string, runId: string): string {
@@ -180,17 +181,25 @@ export class RunRecords {
     return found !== null;
   }
 
-  async countFailure(caller: Caller, threadId: string, runId: string, step: number): Promise<number> {
-    if (!Number.isSafeInteger(step) || step < 0) {
-      throw new ColloquyError('invalid_argument', `step is ${step}; expected an integer from 0`, { field: 'step' });
+  async countFailure(
+    caller: Caller,
+    threadId: string,
+    runId: string,
+    { superstep, fence }: FailedAttempt,
+  ): Promise<number> {
+    if (!SUPERSTEP.test(superstep)) {
+      const message = `superstep is ${JSON.stringify(superstep)}; expected ${String(SUPERSTEP)}`;
+      throw new ColloquyError('invalid_argument', message, { field: 'superstep' });
     }
+    const key = runKey(caller.tenant, threadId, runId);
     const counted = await this.#runs.findOneAndUpdate(
-      { _id: runKey(caller.tenant, threadId, runId) },
-      { $inc: { [`failures.${step}`]: 1 } },
+      { _id: key, fence: notAbove(fence) },
+      { $inc: { [`failures.${superstep}`]: 1 } },
       { returnDocument: 'after', projection: { failures: 1 } },
     );
-    if (counted === null) throw noRun(threadId, runId);
-    return counted.failures[String(step)] ?? 0;
+    if (counted !== null) return counted.failures[superstep] ?? 0;
+    if (!(await this.#isThere(key, fence))) throw noRun(threadId, runId);
+    return 1; // it has ended, so no count is kept
   }
 
   async remove(caller: Caller, threadId: string, runId: string): Promise<void> {

@@ -15,15 +15,34 @@ import { newGate } from '../support/gate.js';
 const TENANT = 'default';
 const CALLER = workerCaller(TENANT);
 const State = Annotation.Root({ text: Annotation<string> });
-const graph = new StateGraph(State)
+const greeter = new StateGraph(State)
   .addNode('greet', () => ({ text: 'hello' }))
   .addEdge('__start__', 'greet')
   .compile();
 
+/** Three nodes, each of which fails so many times with what a server that is overloaded says. */
+function failingGraph(times: number) {
+  const failures = new Map<string, number>();
+  const node = (name: string) => (): { text: string } => {
+    const failed = failures.get(name) ?? 0;
+    failures.set(name, failed + 1);
+    if (failed < times) throw Object.assign(new Error(`${name} is overloaded`), { status: 503 });
+    return { text: name };
+  };
+  return new StateGraph(State)
+    .addNode('one', node('one'))
+    .addNode('two', node('two'))
+    .addNode('three', node('three'))
+    .addEdge('__start__', 'one')
+    .addEdge('one', 'two')
+    .addEdge('two', 'three')
+    .compile();
+}
+
 /** Lets a test say when a call to the store of threads begins. */
 type Wrap = (threads: ThreadStore) => ThreadStore;
 
-describe('two attempts of the step that ends a run', () => {
+describe('attempts of a step', () => {
   let stores: Stores;
   const gates: ReturnType<typeof newGate>[] = [];
   const steps: Promise<StepOutcome>[] = [];
@@ -59,7 +78,12 @@ describe('two attempts of the step that ends a run', () => {
     return { threadId, runId };
   }
 
-  function step(run: { threadId: string; runId: string }, attempt: number, wrap: Wrap = (threads) => threads) {
+  function step(
+    run: { threadId: string; runId: string },
+    attempt: number,
+    wrap: Wrap = (threads) => threads,
+    graph: object = greeter,
+  ) {
     const dependencies = {
       ...stores,
       threads: wrap(stores.threads),
@@ -94,7 +118,7 @@ describe('two attempts of the step that ends a run', () => {
     return [run.status, thread.status];
   }
 
-  it('end it once: the earlier one ends nothing after it was taken over', async () => {
+  it('end a run once: the earlier one ends nothing after it was taken over', async () => {
     const run = await newRun();
     const [reached, mayEnd, hasStarted, mayGoOn] = [gate(), gate(), gate(), gate()];
     const first = step(run, 1, (threads) => ({
@@ -134,7 +158,7 @@ describe('two attempts of the step that ends a run', () => {
     ]);
   });
 
-  it('end it once: the later one takes back nothing of a run that has ended', async () => {
+  it('end a run once: the later one takes back nothing of a run that has ended', async () => {
     const run = await newRun();
     const [hasRead, mayStart] = [gate(), gate()];
     const [reached, mayEnd] = [gate(), gate()];
@@ -167,7 +191,7 @@ describe('two attempts of the step that ends a run', () => {
     expect(await statuses(run)).toEqual(['success', 'idle']);
   });
 
-  it('end its thread too where the earlier one died between the two records', async () => {
+  it('end the thread too where the earlier one died between the two records', async () => {
     const run = await newRun();
     const first = step(run, 1, (threads) => ({
       ...threads,
@@ -181,5 +205,28 @@ describe('two attempts of the step that ends a run', () => {
     expect((await step(run, 2)).status).toBe('success');
     expect(await statuses(run)).toEqual(['success', 'idle']);
     expect((await told(run)).at(-1)).toBe(CONTROL_EVENTS.ended);
+  });
+
+  it('are counted for each superstep, though one activity runs them all', async () => {
+    const run = await newRun();
+    const graph = failingGraph(4);
+    const ends: string[] = [];
+    for (let attempt = 1; attempt <= 13; attempt += 1) {
+      const end = step(run, attempt, undefined, graph).then(
+        ({ status }) => status,
+        (error: unknown) => `${(error as Error).message}, ${(error as ApplicationFailure).nonRetryable}`,
+      );
+      ends.push(await end);
+    }
+    const overloaded = (name: string) => Array.from({ length: 4 }, () => `${name} is overloaded, false`);
+    expect(ends).toEqual([...overloaded('one'), ...overloaded('two'), ...overloaded('three'), 'success']);
+  });
+
+  it('end in error after five of one superstep', async () => {
+    const run = await newRun();
+    const graph = failingGraph(5);
+    for (let attempt = 1; attempt <= 4; attempt += 1)
+      await expect(step(run, attempt, undefined, graph)).rejects.toMatchObject({ nonRetryable: false });
+    await expect(step(run, 5, undefined, graph)).rejects.toMatchObject({ type: 'GraphFailed', nonRetryable: true });
   });
 });

@@ -316,15 +316,20 @@ describe('running', () => {
     expect((await store.getThread(caller(), threadId)).status).toBe('idle');
   });
 
-  it('counts failures of each step, also at once', async () => {
+  it('counts failures of each superstep, also at once', async () => {
     const threadId = await newThread();
     const runId = await admitted(threadId);
-    const counts = await Promise.all([1, 1, 1, 2].map((step) => store.countFailure(caller(), threadId, runId, step)));
+    const count = (superstep: string, attempt = 1, id = runId) =>
+      store.countFailure(caller(), threadId, id, { superstep, fence: fenceOf(attempt) });
+    const counts = await Promise.all(['a', 'a', 'a', 'b'].map((superstep) => count(superstep)));
     expect(counts.slice(0, 3).sort()).toEqual([1, 2, 3]);
     expect(counts[3]).toBe(1);
-    expect(await store.countFailure(caller(), threadId, runId, 1)).toBe(4);
-    await expect(store.countFailure(caller(), threadId, randomUUID(), 1)).rejects.toMatchObject({ code: 'not_found' });
-    await expect(store.countFailure(caller(), threadId, runId, 1.5)).rejects.toThrow('step is 1.5');
+    expect(await count('a')).toBe(4);
+    await expect(count('a', 1, randomUUID())).rejects.toMatchObject({ code: 'not_found' });
+    await expect(count('a.b')).rejects.toThrow('superstep is "a.b"');
+    await store.startRun(caller(), threadId, runId, begins(0, 2));
+    await expect(count('a', 1)).rejects.toMatchObject({ code: 'fence_lost' });
+    expect(await count('a', 2)).toBe(5);
   });
 });
 
