@@ -15,7 +15,6 @@ import {
 } from '../conversations/index.js';
 import { createEgress } from '../egress/index.js';
 import { ColloquyError } from '../protocol/index.js';
-import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { withDatabaseErrors, withDefaultTtl } from '../threads/index.js';
@@ -23,8 +22,9 @@ import {
   connectTemporal,
   ensureSearchAttributes,
   feedbackAddresses,
-  lastConfigOf,
+  openGraphs,
   openItems,
+  openStates,
   openStores,
 } from '../workers/index.js';
 import { createApiServer } from './http-server.js';
@@ -82,10 +82,9 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       authenticate: () => anybody,
       checkWebhook: (url) => egress.check(url),
       hasFeedback: feedbackAddresses(config.langsmith, project.environment) !== undefined,
-      states: withDatabaseErrors(createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) })),
-      graphs: createGraphDescriptions({
+      states: withDatabaseErrors(openStates(stores, project)),
+      graphs: openGraphs(stores, {
         project,
-        authorize: stores.authorize,
         warn: (message) => logger.warn(message),
         prepare: config.api.readsSchemas,
       }),

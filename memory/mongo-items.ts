@@ -1,6 +1,6 @@
 import type { Collection, Db, Filter } from 'mongodb';
 import type { SearchItem } from '@langchain/langgraph-checkpoint';
-import { ColloquyError, TENANT_PATTERN, type Authorize, type Caller } from '../protocol/index.js';
+import { ColloquyError } from '../protocol/index.js';
 import { embed } from './embedder.js';
 import { testOf, wantedLabels } from './filter.js';
 import { putOperations, toItem, vectorsOf, type EmbeddedItem, type ItemDocument } from './item-documents.js';
@@ -12,7 +12,6 @@ import { textsOf } from './texts.js';
 
 export interface ItemStoreOptions extends StoreSettings {
   db: Db;
-  authorize: Authorize;
   /** Vectors are compared one by one in this process; a search that would compare more is refused. */
   maxRanked?: number;
 }
@@ -32,18 +31,9 @@ export async function ensureIndexes(db: Db): Promise<void> {
 
 /** LangGraph's store in MongoDB. */
 export function createItemStore(options: ItemStoreOptions): ItemStore {
-  const { db, authorize, ttl = {}, index, maxRanked = MAX_RANKED } = options;
+  const { db, ttl = {}, index, maxRanked = MAX_RANKED } = options;
   const items: Collection<ItemDocument> = db.collection('items', { timeoutMS: OPERATION_TIMEOUT_MS });
   const refreshes = (asked: boolean | undefined) => asked ?? ttl.refreshOnRead ?? true;
-
-  async function allow(caller: Caller, action: string, id: string): Promise<void> {
-    if (!TENANT_PATTERN.test(caller.tenant)) {
-      throw new ColloquyError('invalid_argument', `tenant is ${JSON.stringify(caller.tenant)}; expected a DNS label`, {
-        field: 'tenant',
-      });
-    }
-    await authorize(caller, action, { kind: 'item', id });
-  }
 
   async function refresh(found: ItemDocument[]): Promise<void> {
     const now = Date.now();
@@ -58,7 +48,6 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
   return withDatabaseErrors<ItemStore>({
     async getItem(caller, namespace, key, { refreshTtl } = {}) {
       guardNamespace(namespace);
-      await allow(caller, 'item.read', itemName(namespace, key));
       const found = await items.findOne(
         { _id: itemKey(caller.tenant, namespace, key) },
         { projection: { vectors: 0 } },
@@ -70,7 +59,6 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
 
     async putItems(caller, puts) {
       for (const { namespace } of puts) guardNamespace(namespace);
-      await Promise.all(puts.map(({ namespace, key }) => allow(caller, 'item.write', itemName(namespace, key))));
       const last = new Map(puts.map((put) => [itemKey(caller.tenant, put.namespace, put.key), put]));
       const embedded = await embedAll(
         [...last.values()].map((put) => withTtl(put, ttl.defaultMinutes)),
@@ -88,13 +76,11 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
 
     async deleteItem(caller, namespace, key) {
       guardNamespace(namespace);
-      await allow(caller, 'item.delete', itemName(namespace, key));
       await items.deleteOne({ _id: itemKey(caller.tenant, namespace, key) });
     },
 
     async searchItems(caller, search) {
       guardNamespace(search.namespacePrefix, { allowEmpty: true });
-      await allow(caller, 'item.search', pathOf(search.namespacePrefix));
       const filtered = { ...search, passes: testOf(search.filter) };
       const found =
         index !== undefined && search.query
@@ -108,7 +94,6 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
 
     async listNamespaces(caller, { conditions = [], maxDepth, limit, offset = 0 }) {
       for (const { path } of conditions) guardNamespace(path, { allowEmpty: true });
-      await allow(caller, 'item.search', '*');
       const filter = { ancestors: ancestor(caller.tenant, commonPrefix(conditions)), ...alive() };
       const groups = await items
         .aggregate<{ _id: string }>([{ $match: filter }, { $group: { _id: '$path' } }])
@@ -123,7 +108,6 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
     },
 
     async clear(caller) {
-      await allow(caller, 'item.delete', '*');
       await items.deleteMany({ ancestors: ancestor(caller.tenant, []) });
     },
   });
@@ -209,8 +193,4 @@ function isExpired({ expiresAt }: ItemDocument): boolean {
 
 function alive(): Filter<ItemDocument> {
   return { expiresAt: { $not: { $lte: new Date() } } };
-}
-
-function itemName(namespace: readonly string[], key: string): string {
-  return `${pathOf(namespace)}::${key}`;
 }

@@ -1,3 +1,5 @@
+import type { Action } from './actions.js';
+
 /** Who acts. `operator` is whoever signals with the Temporal CLI or Web UI: no caller of ours came with it. */
 export interface Principal {
   kind: 'user' | 'agent' | 'service' | 'operator';
@@ -18,8 +20,8 @@ export interface Resource {
   id: string;
 }
 
-/** A decision: resolves when allowed, throws `forbidden` otherwise. Ports that guard data take one. */
-export type Authorize = (caller: Caller, action: string, resource: Resource) => Promise<void>;
+/** A decision: resolves when allowed, throws `forbidden` otherwise. The guard of `policy/` calls it. */
+export type Authorize = (caller: Caller, action: Action, resource: Resource) => Promise<void>;
 
 export const DEFAULT_TENANT = 'default';
 

@@ -3,6 +3,8 @@ export { ColloquyError, ERROR_CODES, errorCode, ifFound, isNetworkError } from '
 export type { ErrorCode, ErrorDetails } from './errors.js';
 export { guardValues, hasMoreValues, tooManyValues } from './value-limit.js';
 export { DEFAULT_TENANT, TENANT_PATTERN } from './caller.js';
+export { ACTIONS } from './actions.js';
+export type { Action } from './actions.js';
 export type { Authorize, Caller, Principal, Resource } from './caller.js';
 export { NO_FENCE, decodeFence, encodeFence } from './fence.js';
 export type { Fence, FenceParts } from './fence.js';

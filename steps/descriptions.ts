@@ -1,6 +1,5 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import type { AgentProject, FactoryConfig, FactoryRuntime, LoadedGraph } from '../agents/index.js';
-import type { Authorize, Caller } from '../protocol/index.js';
 import { takesMessages } from './injection.js';
 import type { GraphDescriptions, GraphDrawing, GraphSchemas } from './ports.js';
 import { createSchemaReader } from './schemas.js';
@@ -8,7 +7,6 @@ import { toWire } from './wire.js';
 
 export interface DescriptionDependencies {
   project: Pick<AgentProject, 'load' | 'graphs'>;
-  authorize: Authorize;
   /** Hears why a schema is not known. */
   warn?: (message: string) => void;
   /** Begin at once to read the graphs' sources, which takes seconds of a processor. */
@@ -19,18 +17,17 @@ const READING: FactoryRuntime = { accessContext: 'assistants.read', executionRun
 
 /** Describes the graphs of a project. Nothing is run; a factory is called. */
 export function createGraphDescriptions(dependencies: DescriptionDependencies): GraphDescriptions {
-  const { project, authorize, warn = () => undefined } = dependencies;
+  const { project, warn = () => undefined } = dependencies;
   const schemas = createSchemaReader({ graphs: project.graphs, warn });
   if (dependencies.prepare) schemas.prepare();
 
-  async function open(caller: Caller, graphId: string, config: FactoryConfig): Promise<LoadedGraph> {
-    await authorize(caller, 'graph.read', { kind: 'graph', id: graphId });
+  async function open(graphId: string, config: FactoryConfig): Promise<LoadedGraph> {
     return project.load(graphId, config, READING);
   }
 
   return {
     async draw(caller, graphId, config, xray) {
-      const graph = await open(caller, graphId, config);
+      const graph = await open(graphId, config);
       // Pregel's own declaration leaves out what it reads.
       const options: RunnableConfig & { xray: boolean | number } = { ...runnableConfig(config), xray };
       const drawing = await graph.getGraphAsync(options);
@@ -38,15 +35,15 @@ export function createGraphDescriptions(dependencies: DescriptionDependencies): 
     },
 
     async schemas(caller, graphId, config) {
-      return schemas.read(graphId, await open(caller, graphId, config));
+      return schemas.read(graphId, await open(graphId, config));
     },
 
     async takesMessages(caller, graphId, config) {
-      return takesMessages(await open(caller, graphId, config));
+      return takesMessages(await open(graphId, config));
     },
 
     async subgraphs(caller, graphId, config, { namespace, recurse }) {
-      const graph = await open(caller, graphId, config);
+      const graph = await open(graphId, config);
       const found: Record<string, GraphSchemas> = {};
       for await (const [name, subgraph] of graph.getSubgraphsAsync(namespace, recurse)) {
         found[name] = await schemas.read(graphId, subgraph as LoadedGraph, name);

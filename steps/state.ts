@@ -4,7 +4,6 @@ import type { FactoryConfig, LoadedGraph } from '../agents/index.js';
 import {
   ColloquyError,
   errorCode,
-  type Authorize,
   type Caller,
   type CheckpointRef,
   type Interrupt,
@@ -27,7 +26,6 @@ export interface StateDependencies {
   project: GraphSource;
   /** A saver bound to the tenant; an exclusive one for an edit. */
   saver: (tenant: string, exclusive?: boolean) => StateSaver;
-  authorize: Authorize;
   /** What the thread's last run was configured with: a factory makes the thread's graph by it. */
   lastConfig: (caller: Caller, threadId: string) => Promise<FactoryConfig | undefined>;
 }
@@ -49,7 +47,6 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
 
   return {
     async getState(caller, graphId, threadId, options = {}) {
-      await allow(dependencies, caller, 'state.read', threadId);
       if (graphId === undefined) return emptyState(threadId);
       const graph = await load(caller, graphId, threadId, 'threads.read');
       const config = configOf(threadId, options.checkpoint);
@@ -61,12 +58,10 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
     },
 
     async hasCheckpoint(caller, threadId, { checkpointId, checkpointNs = '' }) {
-      await allow(dependencies, caller, 'state.read', threadId);
       return saver(caller.tenant).hasCheckpoint(threadId, checkpointNs, checkpointId);
     },
 
     async getHistory(caller, graphId, threadId, options) {
-      await allow(dependencies, caller, 'state.read', threadId);
       if (graphId === undefined) return [];
       const graph = await load(caller, graphId, threadId, 'threads.read');
       const states: ThreadState[] = [];
@@ -80,7 +75,6 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
     },
 
     async updateState(caller, graphId, threadId, update) {
-      await allow(dependencies, caller, 'state.update', threadId);
       const graph = await load(caller, graphId, threadId, 'threads.update');
       const config = configOf(threadId, update.checkpoint);
       try {
@@ -92,7 +86,6 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
     },
 
     async updateStates(caller, graphId, threadId, supersteps) {
-      await allow(dependencies, caller, 'state.update', threadId);
       const graph = await load(caller, graphId, threadId, 'threads.update');
       const updates = supersteps.map((updates) => ({
         updates: updates.map(({ values, command, asNode }) => ({
@@ -109,7 +102,6 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
     },
 
     async finalValues(caller, run) {
-      await allow(dependencies, caller, 'state.read', run.threadId);
       const graph = await load(caller, run.graphId, run.threadId, 'threads.read');
       const snapshot = await graph.getState(configOf(run.threadId));
       return toWire(finalValues(graph, snapshot, run));
@@ -158,10 +150,6 @@ function configOf(threadId: string, checkpoint?: CheckpointRef) {
       ...(checkpoint?.checkpointMap !== undefined && { checkpoint_map: checkpoint.checkpointMap }),
     },
   };
-}
-
-async function allow(dependencies: StateDependencies, caller: Caller, action: string, threadId: string): Promise<void> {
-  await dependencies.authorize(caller, action, { kind: 'thread', id: threadId });
 }
 
 /** What `invoke` returns: the output channels, and the open questions where it waits. */

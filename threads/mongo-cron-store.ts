@@ -1,10 +1,10 @@
 import type { Collection, Db } from 'mongodb';
-import { ColloquyError, type Authorize, type Caller } from '../protocol/index.js';
+import { ColloquyError, type Caller } from '../protocol/index.js';
 import { asCron, cronFilter, cronKey, newDocument, patchUpdate, type CronDocument } from './cron-records.js';
 import type { CronStore } from './cron-store.js';
 import { withDatabaseErrors } from './mongo-errors.js';
 import { OPERATION_TIMEOUT_MS } from './mongo-thread-store.js';
-import { guardPage, guardTenant } from './record-fields.js';
+import { guardPage } from './record-fields.js';
 
 const SORT_FIELDS = {
   cron_id: 'cronId',
@@ -18,17 +18,11 @@ const UPDATE_ATTEMPTS = 20;
 
 export interface CronStoreOptions {
   db: Db;
-  authorize: Authorize;
 }
 
 /** Crons in MongoDB. */
-export function createCronStore({ db, authorize }: CronStoreOptions): CronStore {
+export function createCronStore({ db }: CronStoreOptions): CronStore {
   const crons: Collection<CronDocument> = db.collection('crons', { timeoutMS: OPERATION_TIMEOUT_MS });
-
-  async function allow(caller: Caller, action: string, id: string): Promise<void> {
-    guardTenant(caller.tenant);
-    await authorize(caller, action, { kind: 'cron', id });
-  }
 
   async function find(caller: Caller, cronId: string, shownOnly: boolean): Promise<CronDocument> {
     const found = await crons.findOne({ _id: cronKey(caller.tenant, cronId) });
@@ -38,19 +32,16 @@ export function createCronStore({ db, authorize }: CronStoreOptions): CronStore 
 
   return withDatabaseErrors<CronStore>({
     async createCron(caller, cron) {
-      await allow(caller, 'cron.create', cron.cronId);
       const document = newDocument(caller, cron);
       await crons.insertOne(document);
       return asCron(document);
     },
 
     async getCron(caller, cronId, { shownOnly = true } = {}) {
-      await allow(caller, 'cron.read', cronId);
       return asCron(await find(caller, cronId, shownOnly));
     },
 
     async searchCrons(caller, query) {
-      await allow(caller, 'cron.search', '*');
       guardPage(query);
       const direction = query.sortOrder === 'asc' ? 1 : -1;
       const found = await crons
@@ -63,12 +54,10 @@ export function createCronStore({ db, authorize }: CronStoreOptions): CronStore 
     },
 
     async countCrons(caller, filter) {
-      await allow(caller, 'cron.search', '*');
       return crons.countDocuments(cronFilter(caller, filter));
     },
 
     async updateCron(caller, cronId, patch) {
-      await allow(caller, 'cron.update', cronId);
       for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
         const found = await find(caller, cronId, true);
         const changed = await crons.findOneAndUpdate(
@@ -85,7 +74,6 @@ export function createCronStore({ db, authorize }: CronStoreOptions): CronStore 
     },
 
     async settleCron(caller, cronId, rev, nextRunAt) {
-      await allow(caller, 'cron.update', cronId);
       const { matchedCount } = await crons.updateOne(
         { _id: cronKey(caller.tenant, cronId), rev, change: { $ne: 'delete' } },
         { $set: { nextRunAt: nextRunAt ?? null }, $unset: { unsettled: '', change: '', hidden: '' } },
@@ -94,12 +82,10 @@ export function createCronStore({ db, authorize }: CronStoreOptions): CronStore 
     },
 
     async noteNextRun(caller, cronId, nextRunAt) {
-      await allow(caller, 'cron.execute', cronId);
       await crons.updateOne({ _id: cronKey(caller.tenant, cronId) }, { $set: { nextRunAt: nextRunAt ?? null } });
     },
 
     async closeCron(caller, cronId) {
-      await allow(caller, 'cron.delete', cronId);
       const { matchedCount } = await crons.updateOne(
         { _id: cronKey(caller.tenant, cronId) },
         { $set: { unsettled: caller.tenant, change: 'delete', hidden: true, updatedAt: new Date() }, $inc: { rev: 1 } },
@@ -108,12 +94,10 @@ export function createCronStore({ db, authorize }: CronStoreOptions): CronStore 
     },
 
     async removeCron(caller, cronId) {
-      await allow(caller, 'cron.delete', cronId);
       await crons.deleteOne({ _id: cronKey(caller.tenant, cronId) });
     },
 
     async unsettledCrons(caller, before, limit) {
-      await allow(caller, 'cron.search', '*');
       const found = await crons
         .find({ unsettled: caller.tenant, updatedAt: { $lt: before } })
         .sort({ updatedAt: 1 })

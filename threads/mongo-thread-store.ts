@@ -1,13 +1,12 @@
 import { ensureStateIndexes } from './state-documents.js';
 import type { Db } from 'mongodb';
-import { STATELESS_METADATA, type Authorize, type Caller, type Resource } from '../protocol/index.js';
+import { STATELESS_METADATA } from '../protocol/index.js';
 import type { AssistantDocument, VersionDocument } from './assistant-records.js';
 import type { CronDocument } from './cron-records.js';
 import { MongoHeads } from './heads.js';
 import { withDatabaseErrors } from './mongo-errors.js';
 import type { NewTtl, ThreadStore } from './ports.js';
 import type { ThinningOptions, ThinningPolicy } from './prune.js';
-import { guardTenant } from './record-fields.js';
 import { RunRecords, type RunDocument } from './run-records.js';
 import type { ThreadDocument } from './thread-documents.js';
 import { ThreadRecords } from './thread-records.js';
@@ -20,7 +19,6 @@ export const OPERATION_TIMEOUT_MS = 15_000;
 
 export interface ThreadStoreOptions {
   db: Db;
-  authorize: Authorize;
   /** Removes what else the room keeps of a thread: its head and checkpoints. Idempotent. */
   removeState: (tenant: string, threadId: string) => Promise<void>;
   /** Gives a new thread the state of another. */
@@ -72,50 +70,37 @@ export async function ensureIndexes(db: Db): Promise<void> {
 
 /** Records of threads and runs in MongoDB. */
 export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
-  const { db, authorize, removeState, copyState, pruneState, thinState } = options;
+  const { db, removeState, copyState, pruneState, thinState } = options;
   const threads = new ThreadRecords(db.collection('threads', { timeoutMS: OPERATION_TIMEOUT_MS }));
   const heads = new MongoHeads(db);
   const runs = new RunRecords(db.collection('runs', { timeoutMS: OPERATION_TIMEOUT_MS }));
 
-  async function allow(caller: Caller, action: string, kind: Resource['kind'], id: string): Promise<void> {
-    guardTenant(caller.tenant);
-    await authorize(caller, action, { kind, id });
-  }
-
   return withDatabaseErrors<ThreadStore>({
     async createThread(caller, thread) {
-      await allow(caller, 'thread.create', 'thread', thread.threadId);
       return threads.create(caller, thread);
     },
 
     async getThread(caller, threadId) {
-      await allow(caller, 'thread.read', 'thread', threadId);
       return threads.get(caller, threadId);
     },
 
     async searchThreads(caller, query) {
-      await allow(caller, 'thread.search', 'thread', '*');
       return threads.search(caller, query);
     },
 
     async countThreads(caller, filter) {
-      await allow(caller, 'thread.search', 'thread', '*');
       return threads.count(caller, filter);
     },
 
     async updateThread(caller, threadId, patch, known) {
-      await allow(caller, 'thread.update', 'thread', threadId);
       return threads.update(caller, threadId, patch, known);
     },
 
     async settleThread(caller, threadId, standing) {
-      await allow(caller, 'thread.update', 'thread', threadId);
       await threads.settle(caller, threadId, standing);
     },
 
     async copyThread(caller, threadId, { copyId, metadata: own, source }) {
-      await allow(caller, 'thread.read', 'thread', threadId);
-      await allow(caller, 'thread.create', 'thread', copyId);
       const copied = await threads.getSame(caller, threadId, source ?? (await threads.get(caller, threadId)));
       const made = { ...asCopy(copied.metadata, copyId), ...own };
       await threads.createHidden(caller, { threadId: copyId, metadata: made, config: copied.config });
@@ -127,24 +112,20 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     },
 
     async pruneThread(caller, threadId) {
-      await allow(caller, 'thread.update', 'thread', threadId);
       await threads.assertOpen(caller, threadId);
       await pruneState(caller.tenant, threadId);
     },
 
     async dueThreads(caller, query) {
-      await allow(caller, 'thread.search', 'thread', '*');
       return threads.due(caller, query);
     },
 
     async thinnableThreads(caller, query) {
-      await allow(caller, 'thread.search', 'thread', '*');
       return threads.thinnable(caller, query);
     },
 
     async thinThread(caller, thread, policy, now) {
       const { threadId } = thread;
-      await allow(caller, 'thread.update', 'thread', threadId);
       const until = new Date(now.getTime() + THINNING_MS);
       if (!(await threads.thinAgain(caller, thread, until))) return false;
       let wasIdle = true;
@@ -155,13 +136,11 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     },
 
     async closeThread(caller, threadId, mark) {
-      await allow(caller, 'thread.delete', 'thread', threadId);
       await threads.close(caller, threadId, mark);
       await runs.closeThread(caller, threadId);
     },
 
     async deleteThread(caller, threadId) {
-      await allow(caller, 'thread.delete', 'thread', threadId);
       await threads.assertClosed(caller, threadId);
       await Promise.all([removeState(caller.tenant, threadId), runs.removeThread(caller, threadId)]);
       // Last: until then the thread stays closed, and another call goes on where this one stopped.
@@ -169,7 +148,6 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     },
 
     async createRun(caller, run) {
-      await allow(caller, 'run.create', 'thread', run.threadId);
       const [made, open] = await Promise.allSettled([
         runs.create(caller, run),
         threads.assertOpen(caller, run.threadId),
@@ -183,49 +161,40 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     },
 
     async admitRun(caller, threadId, runId) {
-      await allow(caller, 'run.admit', 'run', runId);
       await runs.admit(caller, threadId, runId);
     },
 
     async discardRun(caller, threadId, runId) {
-      await allow(caller, 'run.discard', 'run', runId);
       await runs.discard(caller, threadId, runId);
     },
 
     async getRun(caller, threadId, runId, { admittedOnly = true } = {}) {
-      await allow(caller, 'run.read', 'run', runId);
       return runs.get(caller, threadId, runId, admittedOnly);
     },
 
     async listRuns(caller, threadId, query) {
-      await allow(caller, 'run.search', 'thread', threadId);
       const [found] = await Promise.all([runs.list(caller, threadId, query), threads.assertOpen(caller, threadId)]);
       return found;
     },
 
     async activeRuns(caller, threadId) {
-      await allow(caller, 'run.search', 'thread', threadId);
       const [found] = await Promise.all([runs.active(caller, threadId), threads.assertOpen(caller, threadId)]);
       return found;
     },
 
     async allActiveRuns(caller) {
-      await allow(caller, 'run.search', 'thread', '*');
       return runs.allActive(caller);
     },
 
     async steerRun(caller, threadId, runId) {
-      await allow(caller, 'run.create', 'thread', threadId);
       await heads.steer(caller.tenant, threadId, runId);
     },
 
     async setCancelReason(caller, threadId, runId, reason) {
-      await allow(caller, 'run.cancel', 'run', runId);
       await runs.setCancelReason(caller, threadId, runId, reason);
     },
 
     async startRun(caller, threadId, runId, start) {
-      await allow(caller, 'run.execute', 'run', runId);
       const [isRunning] = await Promise.all([
         runs.start(caller, threadId, runId, start),
         threads.startRun(caller, threadId, runId, start),
@@ -234,18 +203,15 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     },
 
     async endRun(caller, threadId, end) {
-      await allow(caller, 'run.execute', 'run', end.runId);
       const [ended] = await Promise.all([runs.end(caller, threadId, end), threads.endRun(caller, threadId, end)]);
       return ended;
     },
 
     async countFailure(caller, threadId, runId, failed) {
-      await allow(caller, 'run.execute', 'run', runId);
       return runs.countFailure(caller, threadId, runId, failed);
     },
 
     async removeRun(caller, threadId, runId) {
-      await allow(caller, 'run.execute', 'run', runId);
       await runs.remove(caller, threadId, runId);
     },
   });

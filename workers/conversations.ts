@@ -7,8 +7,8 @@ import {
   createSchedules,
   type ConversationContext,
 } from '../conversations/index.js';
-import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
-import { lastConfigOf, type Stores } from './stores.js';
+import { openGraphs, openStates } from './graphs.js';
+import type { Stores } from './stores.js';
 
 /** How long a use case in an activity waits for a conversation; then Temporal tries the activity again. */
 const TIMEOUT_MS = 5_000;
@@ -24,8 +24,8 @@ export function composeConversations(
   const temporal = { client: new Client({ ...client, namespace }), taskQueue, timeoutMs: TIMEOUT_MS };
   return completeConversations({
     ...stores,
-    states: createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) }),
-    graphs: createGraphDescriptions({ project, authorize: stores.authorize }),
+    states: openStates(stores, project),
+    graphs: openGraphs(stores, { project }),
     conversations: createConversations({ ...temporal, settings: config.conversation }),
     schedules: createSchedules(temporal),
   });

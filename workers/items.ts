@@ -1,7 +1,9 @@
 import type { AgentProject } from '../agents/index.js';
 import { createItemStore, toEmbed } from '../memory/index.js';
 import type { Embedder, ItemStore } from '../memory/index.js';
+import { guarded } from '../policy/index.js';
 import { ColloquyError } from '../protocol/index.js';
+import { ITEM_RULES } from './port-rules.js';
 import type { Stores } from './stores.js';
 
 /** LangGraph's store as the project configures it. Errors: `invalid_argument` where its embedder does not load. */
@@ -11,15 +13,15 @@ export async function openItems(
 ): Promise<ItemStore> {
   const { defaultTtl, refreshOnRead } = project.settings.store;
   const index = await loadEmbedder(project);
-  return createItemStore({
+  const items = createItemStore({
     db,
-    authorize,
     ttl: {
       ...(defaultTtl !== undefined && { defaultMinutes: defaultTtl }),
       ...(refreshOnRead !== undefined && { refreshOnRead }),
     },
     ...(index !== undefined && { index }),
   });
+  return guarded(items, ITEM_RULES, authorize);
 }
 
 async function loadEmbedder({

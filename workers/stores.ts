@@ -21,8 +21,10 @@ import {
   thinState,
 } from '../threads/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
+import { guarded } from '../policy/index.js';
 import { openDerivedIds } from './derived-ids.js';
 import { MongoOutbox } from './mongo-outbox.js';
+import { ASSISTANT_RULES, CRON_RULES, DELIVERY_RULES, EVENT_RULES, THREAD_RULES } from './port-rules.js';
 
 /** Everything that a process keeps in the database. */
 export interface Stores {
@@ -60,33 +62,33 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
     const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
     const removeState = (tenant: string, threadId: string) => saver(tenant).deleteThread(threadId);
     const texts = new ValueTexts(toWireText);
-    const events = createEventLog({
+    const log = createEventLog({
       db,
-      authorize: sameTenant,
       retentionMs: config.retention.eventsMs,
       readReferences: (tenant, threadId, keys) => storedTexts(saver(tenant), texts, threadId, keys),
     });
+    const threads = createThreadStore({
+      db,
+      removeState,
+      copyState: (tenant, from, to) => copyState({ client, db }, { tenant, from, to }),
+      pruneState: (tenant, threadId) => keepLatest({ client, db, tenant }, threadId),
+      thinState: (tenant, threadId, policy, options) => thinState({ client, db, tenant }, threadId, policy, options),
+    });
+    const authorize = sameTenant;
     return {
       client,
       db,
-      threads: createThreadStore({
-        db,
-        authorize: sameTenant,
-        removeState,
-        copyState: (tenant, from, to) => copyState({ client, db }, { tenant, from, to }),
-        pruneState: (tenant, threadId) => keepLatest({ client, db, tenant }, threadId),
-        thinState: (tenant, threadId, policy, options) => thinState({ client, db, tenant }, threadId, policy, options),
-      }),
-      assistants: createAssistantStore({ db, authorize: sameTenant }),
-      crons: createCronStore({ db, authorize: sameTenant }),
-      events,
+      threads: guarded(threads, THREAD_RULES, authorize),
+      assistants: guarded(createAssistantStore({ db }), ASSISTANT_RULES, authorize),
+      crons: guarded(createCronStore({ db }), CRON_RULES, authorize),
+      events: guarded(log, EVENT_RULES, authorize, ['follow']),
       outbox,
-      deliveries: createDeliveryStore({ db, authorize: sameTenant }),
-      authorize: sameTenant,
+      deliveries: guarded(createDeliveryStore({ db }), DELIVERY_RULES, authorize),
+      authorize,
       deriveId: await openDerivedIds(db),
       saver,
       async close() {
-        await events.close();
+        await log.close();
         await client.close();
       },
     };

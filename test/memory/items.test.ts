@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createItemStore, toEmbed, type Embedder } from '../../memory/index.js';
-import { ColloquyError } from '../../protocol/index.js';
 import { MemoryWorld, callerOf, letterVector } from './support.js';
 
 let world: MemoryWorld;
@@ -36,36 +35,6 @@ describe('items of tenants', () => {
     await items.clear(callerOf('left'));
     expect(await items.getItem(callerOf('left'), ['n'], 'k')).toBeNull();
     expect((await items.getItem(callerOf('left-2'), ['n'], 'k'))?.value).toEqual({ of: 'left-2' });
-  });
-
-  it('are given to who is allowed, and each call is asked about', async () => {
-    const asked: string[] = [];
-    const items = createItemStore({
-      db: world.db,
-      authorize: (_caller, action, { kind, id }) => {
-        asked.push(`${action} ${kind} ${id}`);
-        return Promise.reject(new ColloquyError('forbidden', 'no'));
-      },
-    });
-    const caller = callerOf('asked');
-    const calls = [
-      items.getItem(caller, ['n', 'm'], 'k'),
-      items.putItems(caller, [{ namespace: ['n'], key: 'k', value: {} }]),
-      items.deleteItem(caller, ['n'], 'k'),
-      items.searchItems(caller, { ...everything, namespacePrefix: ['n'] }),
-      items.listNamespaces(caller, {}),
-      items.clear(caller),
-    ];
-    for (const outcome of await Promise.allSettled(calls))
-      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'forbidden' } });
-    expect(asked).toEqual([
-      'item.read item n:m::k',
-      'item.write item n::k',
-      'item.delete item n::k',
-      'item.search item n',
-      'item.search item *',
-      'item.delete item *',
-    ]);
   });
 });
 
@@ -164,7 +133,6 @@ describe('the index', () => {
     const caller = callerOf('bound');
     const items = createItemStore({
       db: world.db,
-      authorize: () => Promise.resolve(),
       index: letters('letters'),
       maxRanked: 2,
     });

@@ -32,7 +32,7 @@ export class MemoryWorld {
   }
 
   items(settings: StoreSettings = {}): ItemStore {
-    return createItemStore({ db: this.db, authorize: () => Promise.resolve(), ...settings });
+    return createItemStore({ db: this.db, ...settings });
   }
 
   graphStore(settings?: StoreSettings): GraphStore {

@@ -45,7 +45,6 @@ it('shows and edits the state of a subgraph by its namespace, and the graph goes
   const states = createStateAccess({
     project: { load: () => Promise.resolve(graph.withConfig({})) },
     saver,
-    authorize: () => Promise.resolve(),
     lastConfig: () => Promise.resolve(undefined),
   } as never);
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { ColloquyError, type Resource, type StoredEvent } from '../../protocol/index.js';
+import { type StoredEvent } from '../../protocol/index.js';
 import type { EventLog } from '../../streams/index.js';
 import { EventReader } from '../../streams/event-reader.js';
 import { PageReads } from '../../streams/page-reads.js';
@@ -92,33 +92,6 @@ describe('reading events', () => {
     await log.deleteThread(caller(), gone);
     expect(await log.read(caller(), gone, { afterSeq: 0 })).toEqual([]);
     expect(offsets(await log.read(caller(), kept, { afterSeq: 0 }))).toEqual([1, 2, 3]);
-  });
-
-  it('asks whether the caller may, and does nothing otherwise', async () => {
-    const asked: [string, Resource][] = [];
-    const guarded = await openEventLog(database, {
-      authorize: async (_caller, action, resource) => {
-        asked.push([action, resource]);
-        throw new ColloquyError('forbidden', 'no');
-      },
-    });
-    const threadId = randomUUID();
-    await write(threadId, 1);
-    const { signal } = new AbortController();
-    const follow = guarded.log.follow(caller(), threadId, { afterSeq: 0, signal });
-    await expect(follow[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'forbidden' });
-    await expect(guarded.log.read(caller(), threadId, { afterSeq: 0 })).rejects.toMatchObject({ code: 'forbidden' });
-    await expect(guarded.log.tail(caller(), threadId)).rejects.toMatchObject({ code: 'forbidden' });
-    await expect(guarded.log.deleteThread(caller(), threadId)).rejects.toMatchObject({ code: 'forbidden' });
-    await guarded.close();
-    const resource = { kind: 'thread', id: threadId };
-    expect(asked).toEqual([
-      ['event.read', resource],
-      ['event.read', resource],
-      ['event.read', resource],
-      ['event.delete', resource],
-    ]);
-    expect(await log.tail(caller(), threadId)).toBe(1);
   });
 
   it('refuses an offset that is none', async () => {

@@ -48,7 +48,7 @@ export async function openEventLog(
 ): Promise<{ log: EventLog; client: MongoClient; close: () => Promise<void> }> {
   const { address = uri, client: clientOptions, ...rest } = options;
   const client = await new MongoClient(address, clientOptions).connect();
-  const log = createEventLog({ db: client.db(database), authorize: async () => undefined, ...rest });
+  const log = createEventLog({ db: client.db(database), ...rest });
   const close = async () => {
     await log.close();
     await client.close();

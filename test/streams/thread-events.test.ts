@@ -14,7 +14,7 @@ describe('an event of the thread itself', () => {
   beforeAll(async () => {
     await client.connect();
     await ensureIndexes(db);
-    log = createEventLog({ db, authorize: async () => undefined });
+    log = createEventLog({ db });
   });
   afterAll(async () => {
     await log.close();

@@ -117,9 +117,9 @@ export class ApiFixture {
   dependencies(): ApiDependencies {
     return {
       ...this.stores,
-      items: createItemStore({ db: this.stores.db, authorize: this.stores.authorize }),
+      items: createItemStore({ db: this.stores.db }),
       states: this.states,
-      graphs: createGraphDescriptions({ project: DESCRIBED_PROJECT, authorize: this.stores.authorize }),
+      graphs: createGraphDescriptions({ project: DESCRIBED_PROJECT }),
       conversations: this.conversations,
       schedules: this.schedules,
       info: { version: '0.0.0', langgraphVersion: '1.7.3' },

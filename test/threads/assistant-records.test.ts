@@ -6,7 +6,7 @@ import { caller } from './records-support.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_assistant_records_${process.pid}`);
-const store = createAssistantStore({ db, authorize: async () => undefined });
+const store = createAssistantStore({ db });
 const page = { limit: 10, offset: 0 };
 
 beforeAll(async () => {
@@ -189,44 +189,5 @@ describe('assistants of users', () => {
     await store.deleteAssistant(who, 'one');
     expect(await store.getAssistant(who, 'one')).toEqual({ ...before, updatedAt: expect.any(Date) });
     expect(await numbers('one')).toEqual([1]);
-  });
-});
-
-describe('who may', () => {
-  it('is asked for every call, by its own name', async () => {
-    const asked: string[] = [];
-    const guarded = createAssistantStore({
-      db,
-      authorize: async (_caller, action, { kind, id }) => {
-        asked.push(`${action} ${kind} ${id}`);
-        throw new Error('no');
-      },
-    });
-    const who = caller('guarded');
-    const assistant: NewAssistant = {
-      assistantId: '39a68923-35d8-56bc-9761-3a809a9e6a7f',
-      graphId: 'one',
-      name: 'n',
-      description: null,
-      config: {},
-      context: {},
-      metadata: {},
-    };
-    for (const call of [
-      guarded.createAssistant(who, assistant),
-      guarded.updateAssistant(who, 'one', {}),
-      guarded.setLatestVersion(who, 'one', 1),
-      guarded.listVersions(who, 'one', page),
-      guarded.deleteAssistant(who, 'one'),
-    ]) {
-      await expect(call).rejects.toThrow('no');
-    }
-    expect(asked).toEqual([
-      'assistant.create assistant 39a68923-35d8-56bc-9761-3a809a9e6a7f',
-      'assistant.update assistant one',
-      'assistant.update assistant one',
-      'assistant.read assistant one',
-      'assistant.delete assistant one',
-    ]);
   });
 });

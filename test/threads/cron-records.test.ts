@@ -7,7 +7,7 @@ import { caller } from './records-support.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_cron_records_${process.pid}`);
-const store = createCronStore({ db, authorize: async () => undefined });
+const store = createCronStore({ db });
 const page = { limit: 10, offset: 0 };
 
 beforeAll(async () => {
@@ -127,42 +127,5 @@ describe('the record of a cron', () => {
     expect(await ids({ required, enabled: false })).toEqual([]);
     expect(await store.countCrons(who, { required })).toBe(1);
     expect(await store.countCrons(who, {})).toBe(3);
-  });
-
-  it('asks who may, for every call', async () => {
-    const asked: string[] = [];
-    const guarded = createCronStore({
-      db,
-      authorize: async (_caller, action, { kind, id }) => {
-        asked.push(`${action} ${kind} ${id === '*' ? id : 'id'}`);
-        throw new Error('no');
-      },
-    });
-    const id = randomUUID();
-    const calls = [
-      guarded.createCron(caller(), newCron()),
-      guarded.getCron(caller(), id),
-      guarded.searchCrons(caller(), page),
-      guarded.countCrons(caller(), {}),
-      guarded.updateCron(caller(), id, {}),
-      guarded.settleCron(caller(), id, 1, undefined),
-      guarded.noteNextRun(caller(), id, undefined),
-      guarded.closeCron(caller(), id),
-      guarded.removeCron(caller(), id),
-      guarded.unsettledCrons(caller(), new Date(), 1),
-    ];
-    for (const call of calls) await expect(call).rejects.toThrow('no');
-    expect(asked).toEqual([
-      'cron.create cron id',
-      'cron.read cron id',
-      'cron.search cron *',
-      'cron.search cron *',
-      'cron.update cron id',
-      'cron.update cron id',
-      'cron.execute cron id',
-      'cron.delete cron id',
-      'cron.delete cron id',
-      'cron.search cron *',
-    ]);
   });
 });

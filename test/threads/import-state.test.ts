@@ -95,7 +95,7 @@ describe('an imported thread', () => {
 
   it('never takes the place of a thread that is there', async () => {
     const threadId = randomUUID();
-    const store = createThreadStore({ db, authorize: async () => undefined, ...NO_STATE });
+    const store = createThreadStore({ db, ...NO_STATE });
     const own = await store.createThread(caller(), { threadId, metadata: { own: true } });
     await ours.put(at(threadId), emptyCheckpoint(), { source: 'loop', step: 7, parents: {} }, {});
     await official.put(at(threadId), emptyCheckpoint(), { source: 'loop', step: 1, parents: {} });

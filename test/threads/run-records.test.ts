@@ -6,7 +6,7 @@ import { NO_STATE, caller, begins, ended, fenceOf, newRun } from './records-supp
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_run_records_${process.pid}`);
-const store = createThreadStore({ db, authorize: async () => undefined, ...NO_STATE });
+const store = createThreadStore({ db, ...NO_STATE });
 const page = { limit: 10, offset: 0 };
 
 beforeAll(async () => {
@@ -338,7 +338,6 @@ describe('a database that does not answer', () => {
     const nobody = new MongoClient('mongodb://127.0.0.1:1/?directConnection=true', { serverSelectionTimeoutMS: 50 });
     const cut = createThreadStore({
       db: nobody.db('none'),
-      authorize: async () => undefined,
       ...NO_STATE,
     });
     await expect(cut.getThread(caller(), randomUUID())).rejects.toMatchObject({ code: 'unavailable' });

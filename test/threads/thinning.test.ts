@@ -13,7 +13,6 @@ let tenant: string;
 let saver: MongoSaver;
 const store = createThreadStore({
   db,
-  authorize: async () => undefined,
   ...NO_STATE,
   thinState: (of, threadId, policy, options) => thinState({ client, db, tenant: of }, threadId, policy, options),
 });

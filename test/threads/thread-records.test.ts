@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
-import { ColloquyError, type Resource } from '../../protocol/index.js';
 import { createThreadStore, ensureIndexes, type ThreadQuery } from '../../threads/index.js';
 import { NO_STATE, caller, begins, ended, newRun } from './records-support.js';
 
@@ -10,7 +9,6 @@ const db = client.db(`test_thread_records_${process.pid}`);
 const stateRemoved: string[] = [];
 const store = createThreadStore({
   db,
-  authorize: async () => undefined,
   ...NO_STATE,
   removeState: async (tenant, threadId) => void stateRemoved.push(`${tenant}/${threadId}`),
 });
@@ -61,13 +59,12 @@ describe('threads', () => {
     expect(again.metadata).toEqual({ n: 1 });
   });
 
-  it('need a UUID and a tenant that is a DNS label', async () => {
+  it('need a UUID', async () => {
     const threadId = randomUUID();
     await expect(store.createThread(caller(), { threadId: 'a/b' })).rejects.toThrow(
       'thread_id is "a/b"; expected a UUID in lower case',
     );
     await expect(store.getThread(caller(), threadId.toUpperCase())).rejects.toMatchObject({ field: 'thread_id' });
-    await expect(store.getThread(caller('a/b'), threadId)).rejects.toThrow('tenant is "a/b"; expected a DNS label');
     await expect(found('acme', { ids: ['x'] })).rejects.toMatchObject({ code: 'invalid_argument', field: 'ids' });
   });
 
@@ -93,26 +90,6 @@ describe('threads', () => {
     expect(keys.map((key) => merged[key])).toEqual(keys);
     expect(await found('acme', { metadata: { 'new.key': 3, k7: 'k7' } })).toEqual([threadId]);
     expect(await found('acme', { metadata: { replaced: 1 } })).toEqual([]);
-  });
-
-  it('say what the caller may not, and do nothing', async () => {
-    const asked: [string, Resource][] = [];
-    const guarded = createThreadStore({
-      db,
-      authorize: async (_caller, action, resource) => {
-        asked.push([action, resource]);
-        throw new ColloquyError('forbidden', 'no');
-      },
-      ...NO_STATE,
-    });
-    const threadId = randomUUID();
-    await expect(guarded.createThread(caller(), { threadId })).rejects.toMatchObject({ code: 'forbidden' });
-    await expect(guarded.deleteThread(caller(), threadId)).rejects.toMatchObject({ code: 'forbidden' });
-    expect(asked).toEqual([
-      ['thread.create', { kind: 'thread', id: threadId }],
-      ['thread.delete', { kind: 'thread', id: threadId }],
-    ]);
-    await expect(store.getThread(caller(), threadId)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 
@@ -236,7 +213,7 @@ describe('deleting a thread', () => {
       await store.deleteThread(who, threadId);
       await newThread('acme', { threadId, metadata: { of: 'ada' } });
     };
-    const copying = createThreadStore({ db, authorize: async () => undefined, ...NO_STATE, copyState: remake });
+    const copying = createThreadStore({ db, ...NO_STATE, copyState: remake });
     const copyId = randomUUID();
     const gone = { code: 'not_found' };
     const copy = copying.copyThread(who, threadId, { copyId, metadata: {}, source: before });
@@ -258,7 +235,6 @@ describe('deleting a thread', () => {
     const threadId = await newThread();
     const failing = createThreadStore({
       db,
-      authorize: async () => undefined,
       ...NO_STATE,
       removeState: async () => Promise.reject(new Error('disk full')),
     });

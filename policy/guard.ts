@@ -1,0 +1,68 @@
+import {
+  ColloquyError,
+  TENANT_PATTERN,
+  type Action,
+  type Authorize,
+  type Caller,
+  type Resource,
+} from '../protocol/index.js';
+
+/** What a call of a port's method needs: an action on the resources that its arguments name. */
+export interface Rule<Arguments extends readonly unknown[]> {
+  action: Action;
+  resource: (...args: Arguments) => Resource | Resource[];
+}
+
+/**
+ * A rule, or several, for every method of a port that takes a caller first. A method without one does not compile.
+ * Other methods touch no data of a caller and are not checked.
+ */
+export type PortRules<Port> = {
+  readonly [Method in keyof Port as Port[Method] extends (...args: infer All) => unknown
+    ? All extends [Caller, ...unknown[]]
+      ? Method
+      : never
+    : never]: Port[Method] extends (caller: Caller, ...args: infer Arguments) => unknown
+    ? Rule<Arguments> | readonly Rule<Arguments>[]
+    : never;
+};
+
+type AnyMethod = (caller: Caller, ...args: unknown[]) => unknown;
+
+/**
+ * A port that asks before each call. Methods named in `streams` answer an async iterable, which asks when it is first read;
+ * all others answer a promise. Errors of every call: `forbidden`; `invalid_argument` for a caller without a valid tenant.
+ */
+export function guarded<Port extends object>(
+  port: Port,
+  rules: PortRules<Port>,
+  authorize: Authorize,
+  streams: readonly (keyof Port)[] = [],
+): Port {
+  const wrapped = Object.entries(rules as Record<string, Rule<unknown[]> | Rule<unknown[]>[]>).map(([name, given]) => {
+    const method = (port as Record<string, AnyMethod>)[name] as AnyMethod;
+    const needed = Array.isArray(given) ? given : [given];
+    const check = async (caller: Caller, args: unknown[]) => {
+      checkTenant(caller);
+      for (const { action, resource } of needed) {
+        for (const one of [resource(...args)].flat()) await authorize(caller, action, one);
+      }
+    };
+    const call: AnyMethod = async (caller, ...args) => {
+      await check(caller, args);
+      return method(caller, ...args);
+    };
+    const stream: AnyMethod = async function* (caller, ...args) {
+      await check(caller, args);
+      yield* method(caller, ...args) as AsyncIterable<unknown>;
+    };
+    return [name, streams.includes(name as keyof Port) ? stream : call] as const;
+  });
+  return { ...port, ...Object.fromEntries(wrapped) };
+}
+
+function checkTenant({ tenant }: Caller): void {
+  if (TENANT_PATTERN.test(tenant)) return;
+  const message = `tenant is ${JSON.stringify(tenant)}; expected a DNS label`;
+  throw new ColloquyError('invalid_argument', message, { field: 'tenant' });
+}

@@ -1,0 +1,22 @@
+import type { AgentProject } from '../agents/index.js';
+import { guarded } from '../policy/index.js';
+import {
+  createGraphDescriptions,
+  createStateAccess,
+  type DescriptionDependencies,
+  type GraphDescriptions,
+  type StateAccess,
+} from '../steps/index.js';
+import { GRAPH_RULES, STATE_RULES } from './port-rules.js';
+import { lastConfigOf, type Stores } from './stores.js';
+
+/** Reads and edits of state by the graphs of a project. */
+export function openStates(stores: Stores, project: AgentProject): StateAccess {
+  const states = createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) });
+  return guarded(states, STATE_RULES, stores.authorize);
+}
+
+/** Descriptions of the graphs of a project. */
+export function openGraphs({ authorize }: Stores, options: DescriptionDependencies): GraphDescriptions {
+  return guarded(createGraphDescriptions(options), GRAPH_RULES, authorize);
+}
