@@ -2,7 +2,7 @@ import type { BaseStore } from '@langchain/langgraph-checkpoint';
 import type { Db, MongoClient } from 'mongodb';
 import type { ConversationContext } from '../conversations/index.js';
 import type { DeliveryStore, Egress } from '../egress/index.js';
-import type { Caller } from '../protocol/index.js';
+import { serviceCaller, type Caller, type Origin } from '../protocol/index.js';
 import type { GraphSource } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
 import type { StateCache, ThreadStore } from '../threads/index.js';
@@ -32,9 +32,9 @@ export interface ActivityDependencies {
   openStore?: (caller: Caller) => BaseStore;
 }
 
-/** The platform itself, at work for a tenant. */
-export function workerCaller(tenant: string): Caller {
-  return { tenant, principal: { kind: 'service', id: 'worker' }, onBehalfOf: [] };
+/** The platform's workers, for themselves or for the one who asked for a run. */
+export function workerCaller(tenant: string, origin?: Origin): Caller {
+  return serviceCaller(tenant, 'worker', origin);
 }
 
 /** Whoever signals with the Temporal CLI or Web UI. */

@@ -273,7 +273,7 @@ class StepActivity {
         signal: this.stop,
         drain,
         showsQuestions,
-        ...(openStore !== undefined && { store: openStore(workerCaller(tenant)) }),
+        ...(openStore !== undefined && { store: openStore(workerCaller(tenant, run.createdBy)) }),
       },
     );
   }

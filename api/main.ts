@@ -14,7 +14,7 @@ import {
   startSweeper,
 } from '../conversations/index.js';
 import { createEgress } from '../egress/index.js';
-import { ColloquyError } from '../protocol/index.js';
+import { ColloquyError, serviceCaller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { withDatabaseErrors, withDefaultTtl } from '../threads/index.js';
@@ -115,12 +115,12 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     };
     const server = await listen(createApiServer(deps), config.api);
     const conversations = completeConversations(deps);
-    const sweeper = startSweeper(conversations, anybody, {
+    const sweeper = startSweeper(conversations, serviceCaller(config.tenant, 'sweeper'), {
       ...(sweepMinutes !== undefined && { intervalMs: sweepMinutes * 60_000 }),
       ...(config.retention.checkpoints && { keep: config.retention.checkpoints }),
     });
     closers.push(() => sweeper.stop());
-    const cronSweeper = startCronSweeper(conversations, anybody);
+    const cronSweeper = startCronSweeper(conversations, serviceCaller(config.tenant, 'cron-sweeper'));
     closers.push(() => cronSweeper.stop());
     closers.push(() => end(server, shutdown));
     const { host } = config.api;

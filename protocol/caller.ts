@@ -15,6 +15,19 @@ export interface Caller {
   onBehalfOf: readonly Principal[];
 }
 
+/** Who asked for something, and for whom: the part of a caller that a record keeps. */
+export type Origin = Pick<Caller, 'principal' | 'onBehalfOf'>;
+
+export function originOf({ principal, onBehalfOf }: Caller): Origin {
+  return { principal, onBehalfOf };
+}
+
+/** A service of the platform at work, by itself or for the one who asked for it. */
+export function serviceCaller(tenant: string, id: string, origin?: Origin): Caller {
+  const onBehalfOf = origin === undefined ? [] : [origin.principal, ...origin.onBehalfOf];
+  return { tenant, principal: { kind: 'service', id }, onBehalfOf };
+}
+
 export interface Resource {
   kind: 'assistant' | 'graph' | 'thread' | 'run' | 'cron' | 'event' | 'checkpoint' | 'delivery' | 'item';
   id: string;

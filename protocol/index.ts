@@ -2,10 +2,10 @@
 export { ColloquyError, ERROR_CODES, errorCode, ifFound, isNetworkError } from './errors.js';
 export type { ErrorCode, ErrorDetails } from './errors.js';
 export { guardValues, hasMoreValues, tooManyValues } from './value-limit.js';
-export { DEFAULT_TENANT, TENANT_PATTERN } from './caller.js';
+export { DEFAULT_TENANT, TENANT_PATTERN, originOf, serviceCaller } from './caller.js';
 export { ACTIONS } from './actions.js';
 export type { Action } from './actions.js';
-export type { Authorize, Caller, Principal, Resource } from './caller.js';
+export type { Authorize, Caller, Principal, Resource, Origin } from './caller.js';
 export { NO_FENCE, decodeFence, encodeFence } from './fence.js';
 export type { Fence, FenceParts } from './fence.js';
 export { CANCEL_ACTIONS, MULTITASK_STRATEGIES, RUN_STATUSES, STREAM_MODES, isEnded } from './run.js';

@@ -1,3 +1,5 @@
+import type { Origin } from './caller.js';
+
 /** Words of a run, as LangGraph's clients read them. */
 export const RUN_STATUSES = ['pending', 'running', 'success', 'error', 'timeout', 'interrupted'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
@@ -95,6 +97,8 @@ export interface Run {
   multitaskStrategy: MultitaskStrategy;
   metadata: Record<string, unknown>;
   request: RunRequest;
+  /** Who asked for it; absent in records from before it was kept. */
+  createdBy?: Origin;
   /** Idempotency key of the request that made it. */
   key?: string;
   error?: RunError;

@@ -1,3 +1,4 @@
+import type { Origin } from './caller.js';
 import type { Fence } from './fence.js';
 
 export const THREAD_STATUSES = ['idle', 'busy', 'interrupted', 'error'] as const;
@@ -34,6 +35,8 @@ export interface Thread {
   /** Cause of status `error`. */
   error?: { error: string; message: string };
   ttl?: ThreadTtl;
+  /** Who made it; absent in records from before it was kept. */
+  createdBy?: Origin;
   createdAt: Date;
   updatedAt: Date;
   /** When a run last ended, or the state was last edited. */

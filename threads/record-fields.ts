@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { ColloquyError, TENANT_PATTERN, guardValues, tooManyValues } from '../protocol/index.js';
+import { ColloquyError, guardValues, tooManyValues } from '../protocol/index.js';
 import type { RequiredMetadata } from './ports.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -15,14 +15,6 @@ const MAX_TEXT_BYTES = 15 * 2 ** 20;
 const MAX_PAGE = 1_001;
 
 export type JsonObject = Record<string, unknown>;
-
-export function guardTenant(tenant: string): void {
-  if (!TENANT_PATTERN.test(tenant)) {
-    throw new ColloquyError('invalid_argument', `tenant is ${JSON.stringify(tenant)}; expected a DNS label`, {
-      field: 'tenant',
-    });
-  }
-}
 
 export function isUuid(value: string): boolean {
   return UUID.test(value);

@@ -1,8 +1,10 @@
 import type { Collection, Filter } from 'mongodb';
 import {
   ColloquyError,
+  originOf,
   type Caller,
   type Fence,
+  type Origin,
   type MultitaskStrategy,
   type Run,
   type RunError,
@@ -48,6 +50,7 @@ export interface RunDocument {
   updatedAt: Date;
   /** Its thread is being deleted. */
   deletedAt?: Date;
+  createdBy?: Origin;
 }
 
 const ORPHAN_MS = 7 * 24 * 3_600_000;
@@ -248,6 +251,7 @@ function newDocument(caller: Caller, run: NewRun): RunDocument {
     ...(!run.waitsForTurn && {
       expiresAt: new Date(now.getTime() + (run.request.afterSeconds ?? 0) * 1000 + ORPHAN_MS),
     }),
+    createdBy: originOf(caller),
     createdAt: now,
     updatedAt: now,
   };
@@ -269,6 +273,7 @@ function asRun(document: RunDocument): Run {
     multitaskStrategy,
     metadata: JSON.parse(document.metadata) as JsonObject,
     request: JSON.parse(document.request) as RunRequest,
+    ...(document.createdBy === undefined ? {} : { createdBy: document.createdBy }),
     ...(key === undefined ? {} : { key }),
     ...(error === undefined ? {} : { error }),
     ...(afterSeq === undefined ? {} : { afterSeq }),

@@ -1,9 +1,11 @@
 import type { Filter } from 'mongodb';
 import {
   ColloquyError,
+  originOf,
   type Caller,
   type Fence,
   type Interrupt,
+  type Origin,
   type RunError,
   type Thread,
   type ThreadStatus,
@@ -37,6 +39,7 @@ export interface ThreadDocument {
   /** The last runs that ended, so that a late start of one does not make the thread busy again. */
   endedRuns: string[];
   ttl?: ThreadTtl;
+  createdBy?: Origin;
   createdAt: Date;
   updatedAt: Date;
   /** Absent in threads of before there was one. */
@@ -69,6 +72,7 @@ export function newThreadDocument(caller: Caller, thread: NewThread): ThreadDocu
     currentRun: null,
     endedRuns: [],
     ...(thread.ttl && { ttl: expiry(thread.ttl, now) }),
+    createdBy: originOf(caller),
     createdAt: now,
     updatedAt: now,
     stateUpdatedAt: now,
@@ -99,7 +103,7 @@ export function noThread(threadId: string): ColloquyError {
 }
 
 export function asThread(document: ThreadDocument): Thread {
-  const { tenant, threadId, status, error, ttl, createdAt, updatedAt } = document;
+  const { tenant, threadId, status, error, ttl, createdBy, createdAt, updatedAt } = document;
   return {
     tenant,
     threadId,
@@ -109,6 +113,7 @@ export function asThread(document: ThreadDocument): Thread {
     interrupts: JSON.parse(document.interrupts) as Record<string, Interrupt[]>,
     ...(error === undefined ? {} : { error }),
     ...(ttl === undefined ? {} : { ttl }),
+    ...(createdBy === undefined ? {} : { createdBy }),
     createdAt,
     updatedAt,
     stateUpdatedAt: document.stateUpdatedAt ?? createdAt,

@@ -13,7 +13,7 @@ import type { Config } from '../config/index.js';
 import { createEgress } from '../egress/index.js';
 import { GraphStore } from '../memory/index.js';
 import type { ItemStore } from '../memory/index.js';
-import { ColloquyError } from '../protocol/index.js';
+import { ColloquyError, serviceCaller } from '../protocol/index.js';
 import type { Caller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
@@ -76,7 +76,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     await prepareTemporal(config);
     const defaults = { ...config.assistants, ...assistantDefaultsOf(project.environment) };
     const graphs = project.graphs.map((graph) => ({ ...graph, ...defaults[graph.graphId] }));
-    await stores.assistants.registerGraphs(serviceCaller(config.tenant), graphs);
+    await stores.assistants.registerGraphs(serviceCaller(config.tenant, 'worker'), graphs);
     const serving: { worker?: Worker } = {};
     const health = await startHealth(config.worker.healthPort, () => serving.worker?.getState() === 'RUNNING');
     closers.push(() => health.close());
@@ -185,8 +185,4 @@ async function connectNative(config: Config): Promise<NativeConnection> {
   } catch (cause) {
     throw new ColloquyError('unavailable', `Temporal does not answer at ${config.temporal.address}`, { cause });
   }
-}
-
-function serviceCaller(tenant: string): Caller {
-  return { tenant, principal: { kind: 'service', id: 'worker' }, onBehalfOf: [] };
 }
