@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { ColloquyError, TENANT_PATTERN, guardValues, tooManyValues } from '../protocol/index.js';
+import { ColloquyError, TENANT_PATTERN, guardValues, tooManyValues, type Fence } from '../protocol/index.js';
 import type { RequiredMetadata } from './ports.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -22,6 +22,11 @@ export function guardTenant(tenant: string): void {
       field: 'tenant',
     });
   }
+}
+
+/** The condition that no attempt with a higher fence has taken a record over; a record without a fence matches. */
+export function notAbove(fence: Fence): { $not: { $gt: Fence } } {
+  return { $not: { $gt: fence } };
 }
 
 export function isUuid(value: string): boolean {
