@@ -45,7 +45,7 @@ export interface ScheduledRun {
   stateless: boolean;
   /** What a client would have sent. */
   body: Record<string, unknown>;
-  /** The thread and the assistant are held to them; absent: to nothing. */
+  /** Filters that the thread and the assistant must match; absent: none. */
   filters?: CronFilters;
 }
 

@@ -110,7 +110,7 @@ function ttlOf(ttl: TtlBody): NewTtl | undefined {
   return ttl ? { minutes: ttl.ttl, strategy: ttl.strategy ?? 'delete' } : undefined;
 }
 
-/** With `do_nothing` only a thread that the caller may see is answered: somebody else may have made it a moment ago. */
+/** With `do_nothing` an existing thread is returned only if the caller may see it. */
 async function createThread(
   context: ApiContext,
   caller: Caller,
@@ -143,7 +143,7 @@ async function visibleThread(
   }
 }
 
-/** Only the very thread that a request has made: somebody may have deleted it, and somebody else made it anew. */
+/** Deletes the thread that a request made. If another thread has its id by now, that one stays. */
 async function undoThread(context: ApiContext, caller: Caller, thread: Thread): Promise<void> {
   try {
     await deleteThread(context, caller, thread.threadId, thread);
@@ -152,7 +152,7 @@ async function undoThread(context: ApiContext, caller: Caller, thread: Thread): 
   }
 }
 
-/** Undefined: a thread that is gone, or whose deletion was cut off and may go on. Errors: `not_found` for what the caller may not see. */
+/** Undefined if the thread is gone, or if its deletion was cut off and can go on. Errors: `not_found` if the caller may not see it. */
 async function markToDelete(context: ApiContext, res: Response, threadId: string): Promise<Thread | undefined> {
   const viewer = viewerOf(context, res);
   try {
