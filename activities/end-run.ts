@@ -13,7 +13,7 @@ import {
   type ThreadStatus,
   ifFound,
 } from '../protocol/index.js';
-import { describeError, describeThread } from '../steps/index.js';
+import { describeThread } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
 import { MongoHeads, MongoSaver, rollbackRun, type RunEnd, type ThreadStore } from '../threads/index.js';
 import type { EndRunTask, Standing } from '../workflows/contract.js';
@@ -22,8 +22,9 @@ import { fenceFailure } from './failures.js';
 import { keepWebhook } from './webhook.js';
 
 /**
- * Ends a run's record, then says so: who sees the last event finds the record ended. A run that has ended otherwise meanwhile is told as its
- * record has it. Answers the offset of the last event. Errors: `fence_lost` when another executor has taken the run over.
+ * Ends a run's record, then appends its last event, so that a reader of the event finds the record ended. If the run has ended
+ * otherwise meanwhile, the event says what the record says. Resolves to the offset of the last event.
+ * Errors: `fence_lost` if another attempt has taken the run over.
  */
 export async function endRunRecords(
   threads: ThreadStore,
@@ -44,7 +45,7 @@ export async function endRunRecords(
 }
 
 /** Appends the last events of a run. Answers the offset of the last one. */
-function sayEnded(log: RunLog, data: EndedData): Promise<number> {
+export function sayEnded(log: RunLog, data: EndedData): Promise<number> {
   if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });
   log.append({ ns: '', event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
   return log.flush();
@@ -55,15 +56,19 @@ export function createEndRun(dependencies: ActivityDependencies) {
   const heads = new MongoHeads(dependencies.db);
 
   return async (task: EndRunTask): Promise<Standing> => {
-    const { tenant, threadId, runId } = task;
-    const caller = workerCaller(tenant);
     const fence = encodeFence({ run: task.ordinal, step: task.step, attempt: Context.current().info.attempt });
     try {
-      await heads.raiseFence(tenant, threadId, fence);
-      if (task.rollback) await rollbackRun(dependencies, task, runId, fence);
+      return await end(task, fence);
     } catch (error) {
-      throw await failureOf(error, task, fence);
+      throw errorCode(error) === 'fence_lost' ? await fenceFailure(heads, task, fence, error) : error;
     }
+  };
+
+  async function end(task: EndRunTask, fence: Fence): Promise<Standing> {
+    const { tenant, threadId, runId } = task;
+    const caller = workerCaller(tenant);
+    await heads.raiseFence(tenant, threadId, fence);
+    if (task.rollback) await rollbackRun(dependencies, task, runId, fence);
     const run = await ifFound(dependencies.threads.getRun(caller, threadId, runId, { admittedOnly: false }));
     const thread = await standing(task, run);
     const head = await heads.readHead(tenant, threadId);
@@ -72,27 +77,20 @@ export function createEndRun(dependencies: ActivityDependencies) {
     const log = dependencies.events.open({ tenant, threadId, runId, fence, tail });
     try {
       await keepWebhook(dependencies, caller, run, task);
-      const end = { runId, fence, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
+      const ended = { runId, fence, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
       const last = await endRunRecords(
         dependencies.threads,
         caller,
         threadId,
-        { ...end, ...(task.error !== undefined && { error: task.error }) },
+        { ...ended, ...(task.error !== undefined && { error: task.error }) },
         log,
       );
       if (task.rollback) await dependencies.threads.removeRun(caller, threadId, runId);
       for (const dropped of task.dropped ?? []) await dependencies.threads.discardRun(caller, threadId, dropped);
       return { cursor: { head, tail: last }, threadStatus: thread.status, interrupts: thread.questions };
-    } catch (error) {
-      throw await failureOf(error, task, fence);
     } finally {
       await log.close().catch(() => undefined);
     }
-  };
-
-  async function failureOf(error: unknown, { tenant, threadId }: EndRunTask, fence: Fence): Promise<unknown> {
-    if (errorCode(error) !== 'fence_lost') return error;
-    return fenceFailure(error, describeError(error), fence, await heads.readHead(tenant, threadId));
   }
 
   /** How the thread stands now: in error, waiting where something is due, or idle. */

@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { errorCode, type Head, type RunError, type StepOptions } from '../protocol/index.js';
-import type { StepFailure } from '../steps/index.js';
+import { errorCode, type Fence, type RunError, type StepOptions } from '../protocol/index.js';
+import { describeError, type StepFailure } from '../steps/index.js';
+import type { HeadStore } from '../threads/index.js';
 import { FAILURES } from '../workflows/contract.js';
 
 /** A writer that only met a newer revision, not a higher fence, reads the head again and goes on: soon. */
@@ -35,8 +36,18 @@ export function infrastructureFailure(cause: unknown, error: RunError): Applicat
   });
 }
 
-/** Not retried when a higher fence stands: the workflow then takes a higher ordinal, or this attempt is a dead one's ghost. */
-export function fenceFailure(cause: unknown, error: RunError, mine: string, head: Head): ApplicationFailure {
+/**
+ * The failure of an attempt that lost its thread. Not retried if the head has a higher fence: the workflow then takes a
+ * higher ordinal, or a later attempt is at work already.
+ */
+export async function fenceFailure(
+  heads: Pick<HeadStore, 'readHead'>,
+  { tenant, threadId }: { tenant: string; threadId: string },
+  mine: Fence,
+  cause: unknown,
+  error: RunError = describeError(cause),
+): Promise<ApplicationFailure> {
+  const head = await heads.readHead(tenant, threadId);
   if (head.fence > mine) {
     const details = [head.fence];
     return ApplicationFailure.create({

@@ -7,7 +7,7 @@ import { workerCaller, type ActivityDependencies } from './deps.js';
 
 /** The conversation's own words for "not now": the firing is skipped, as a request would be refused. */
 const SKIPPED = ['conflict', 'queue_full', 'thread_closed'];
-/** What an attempt may hear whose run is there already. */
+/** Codes that an attempt may get although an earlier attempt has accepted the run. */
 const TAKEN: readonly (string | undefined)[] = ['conflict', 'not_found'];
 /** Worth another attempt. */
 const PASSING = [undefined, 'unavailable', 'internal'];
@@ -34,7 +34,7 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
     } catch (error) {
       const code = errorCode(error);
       if (PASSING.includes(code)) throw error;
-      // An attempt before this one took it; then the cron was changed, or its thread given away.
+      // An earlier attempt has accepted the run; since then the cron was changed, or its thread has another owner.
       if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return placeOf(order);
       const { message } = error as Error;
       if (SKIPPED.includes(code as string)) return { refused: message };

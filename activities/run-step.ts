@@ -13,7 +13,6 @@ import {
   type Fence,
   type Head,
   type Run,
-  type RunError,
   type StoredEvent,
   ifFound,
 } from '../protocol/index.js';
@@ -28,10 +27,10 @@ import {
   type StepReport,
 } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection, type RunEnd } from '../threads/index.js';
+import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
-import { endRunRecords } from './end-run.js';
+import { endRunRecords, sayEnded } from './end-run.js';
 import { keepWebhook } from './webhook.js';
 import { tellFeedback } from './feedback.js';
 import { Heartbeats } from './heartbeats.js';
@@ -108,9 +107,9 @@ class StepActivity {
       // A run says nothing before its record tells where its events begin: who joins it then begins to read there.
       log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail, begins: started });
       if (this.attempt > 1) {
-        // The attempt before may have ended the run after it was read here. It cannot any more.
+        // An earlier attempt may have ended the run after this one read it. From here on it cannot.
         if (!(await started)) return withTaken(await this.#endedMeanwhile(run, cursor), taken);
-        // What this attempt supersedes is said before it says anything itself.
+        // Names the superseded events before this attempt writes its own.
         await this.#supersede(run, cursor, log);
       }
       const report = await this.#step(run, cursor, waiting, log).catch((error: unknown) => this.#fail(error));
@@ -118,7 +117,7 @@ class StepActivity {
       return withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]);
     } catch (error) {
       if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error;
-      if (errorCode(error) === 'fence_lost') throw await this.#fenceFailure(error, describeError(error));
+      if (errorCode(error) === 'fence_lost') throw await fenceFailure(this.#heads, this.task, this.#fence, error);
       throw infrastructureFailure(error, describeError(error));
     } finally {
       await log?.close().catch(() => undefined);
@@ -158,25 +157,23 @@ class StepActivity {
       threadId,
       { showsQuestions },
     );
-    // The attempt before may have died between the two records.
+    // The attempt before may have died when it had ended the run's record and not yet the thread's.
     const threadStatus = status === 'success' ? 'idle' : 'interrupted';
-    const end: RunEnd = { runId, fence: this.#fence, status, threadStatus, interrupts };
+    await threads.endRun(this.#caller, threadId, { runId, fence: this.#fence, status, threadStatus, interrupts });
     let tail = await events.tail(this.#caller, threadId);
     const [last] = await events.read(this.#caller, threadId, {
       afterSeq: Math.max(0, tail - 1),
       limit: 1,
       bare: true,
     });
-    if (last?.event === CONTROL_EVENTS.ended && last.runId === runId) {
-      await threads.endRun(this.#caller, threadId, end);
-    } else {
+    if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
       const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
-      tail = await endRunRecords(threads, this.#caller, threadId, end, log).finally(() => log.close());
+      tail = await sayEnded(log, { run_id: runId, status }).finally(() => log.close());
     }
     return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
   }
 
-  /** The run ended between two looks at it. */
+  /** Reads a run again that an earlier attempt has ended since it was read. */
   async #endedMeanwhile({ threadId, runId }: Run, cursor: Cursor): Promise<StepOutcome> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
     return this.#ended(run, cursor);
@@ -196,8 +193,8 @@ class StepActivity {
   }
 
   /**
-   * Marks the run running, beside the step, and shuts out the attempts before. Its events begin after the tail that its first attempt found.
-   * False for a run that has ended.
+   * Marks the run as running, in parallel to the step, and fences off earlier attempts. The run's events begin after
+   * the tail that its first attempt found. Resolves to false if the run has ended.
    */
   async #start(run: Run, tail: number): Promise<boolean> {
     const { step, threadId } = this.task;
@@ -326,24 +323,21 @@ class StepActivity {
     const failure = this.timeout.aborted
       ? timeoutFailure(options.startToCloseTimeoutMs, error)
       : classifyFailure(error);
-    if (errorCode(error) === 'fence_lost') throw await this.#fenceFailure(error, failure.error);
+    if (errorCode(error) === 'fence_lost') {
+      throw await fenceFailure(this.#heads, this.task, this.#fence, error, failure.error);
+    }
     if (failure.kind === 'infrastructure') throw infrastructureFailure(error, failure.error);
     throw stepFailure(failure, options, isRetried(failure, options) ? await this.#countFailure() : 1);
   }
 
   /**
-   * Failed attempts of the node that is due. They count by superstep: one activity may run several, and an attempt that got further
-   * has used none of the next node's attempts.
+   * Counts one more failed attempt of the superstep that is due. One activity may run several supersteps, and the failures of
+   * an earlier one must not use up the attempts of a later one.
    */
   async #countFailure(): Promise<number> {
     const { tenant, threadId, runId } = this.task;
     const superstep = superstepOf(await this.#heads.readHead(tenant, threadId));
     return this.dependencies.threads.countFailure(this.#caller, threadId, runId, { superstep, fence: this.#fence });
-  }
-
-  async #fenceFailure(error: unknown, described: RunError): Promise<ApplicationFailure> {
-    const { tenant, threadId } = this.task;
-    return fenceFailure(error, described, this.#fence, await this.#heads.readHead(tenant, threadId));
   }
 }
 
@@ -351,7 +345,7 @@ function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
   return injected.length > 0 ? { ...outcome, injected } : outcome;
 }
 
-/** A name for where a thread stands: it changes with every commit of any of its graphs. */
+/** Names the superstep that is due: a hash of the newest checkpoints of all namespaces, so every commit changes it. */
 function superstepOf({ heads }: Head): string {
   const checkpoints = Object.entries(heads).map(([ns, { checkpointId }]) => [ns, checkpointId]);
   return createHash('sha256').update(JSON.stringify(checkpoints.sort())).digest('base64url');

@@ -80,8 +80,8 @@ export function assistantRoutes(context: ApiContext): Router {
   router.delete('/assistants/:assistant_id', async (req, res) => {
     const { delete_threads: withThreads } = parse(assistantDeleteQuery, req.query, 'query');
     const { assistantId, isSystem } = await findAssistant(context, callerOf(res), req.params.assistant_id);
-    // A graph's own goes back to its first version, and everybody's crons of it go on. Of another one they could fire nothing.
-    // It goes last: where this stops half-way, deleting again goes on.
+    // A system assistant is only reset to its first version, so its crons stay. Crons of another one could fire nothing any more.
+    // The assistant is deleted last, so that a deletion that was cut off can be repeated.
     if (!isSystem) await deleteCronsOf(context, callerOf(res), { assistantId });
     if (withThreads) await deleteThreadsOf(context, callerOf(res), assistantId, requiredOf(res));
     await orNotFound(assistants.deleteAssistant(callerOf(res), assistantId), assistantNotFound(assistantId));
@@ -107,7 +107,7 @@ export function assistantRoutes(context: ApiContext): Router {
   return router;
 }
 
-/** With `do_nothing` only an assistant that the caller may see is answered: somebody else may have made it a moment ago. */
+/** With `do_nothing` an existing assistant is returned only if the caller may see it. */
 async function createAssistant(
   context: ApiContext,
   { caller, access }: Viewer,

@@ -35,7 +35,7 @@ export function cors(rules: CorsRules): RequestHandler {
     if (rules.credentials === true) res.setHeader('Access-Control-Allow-Credentials', 'true');
     res.setHeader('Access-Control-Expose-Headers', exposed);
     if (req.method !== 'OPTIONS') {
-      // A browser keeps the answer from a page that may not call, but a simple request has been followed by then.
+      // The browser would hide the answer from the page, but a simple request would have been executed by then.
       const isRefused = changes(req.method) && origin !== undefined && !mayCall(rules, origin, req.headers.host);
       next(isRefused ? refusedOrigin(origin) : undefined);
       return;
@@ -60,8 +60,8 @@ export function refusedOrigin(origin: string): ColloquyError {
 }
 
 /**
- * Whether code of a page of this origin may call; a page that this server serves itself always may. Browsers ask before they send,
- * but neither for a simple request nor for a WebSocket.
+ * Whether scripts of a page of this origin may call the API. Pages that this server serves always may. The server checks it
+ * itself because browsers send simple requests and open WebSockets without a preflight.
  */
 export function mayCall(rules: CorsRules, origin: string, host: string | undefined): boolean {
   const isAllowed = originTest(rules);

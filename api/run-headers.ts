@@ -15,8 +15,8 @@ const SECRET_WORDS = [
 const HAS_SECRET_WORD = new RegExp(`-(?:${SECRET_WORDS.join('|')})(?=-|$)`);
 
 /**
- * The run's body with what graphs find of its request in `config.configurable`, as on LangGraph's
- * server: every header `x-…` but credentials, and `user-agent`. A header wins over the body.
+ * Adds the headers that graphs may read to `config.configurable`, as LangGraph's server does: all
+ * `x-…` headers except credentials, and `user-agent`. A header replaces a field of the body.
  */
 export function withHeaders(body: RunBody, headers: IncomingHttpHeaders): RunBody {
   const shown = Object.entries(headers).filter(([name]) => isShown(name));

@@ -238,7 +238,7 @@ export function buildInjectedRun(
     waitsForTurn: true,
     request: {
       input: { messages: [message] },
-      // A turn of its own is of who sent the message, not of whose turn it was meant for.
+      // If the message becomes a run of its own, that run belongs to its sender, not to the owner of the run at work.
       config: { ...config, configurable: { ...config.configurable, ...userConfig, run_id: runId } },
       ...(context !== undefined && { context }),
       streamModes,

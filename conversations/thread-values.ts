@@ -17,8 +17,8 @@ export function graphOf(thread: Thread): string | undefined {
 }
 
 /**
- * State of a thread at its head; null for one that never ran, and for one that cannot be read: what
- * one client wrote must not break the lists of all. Errors: an outage, a refusal.
+ * The values of a thread's newest state. Null if the thread never ran, or if its state cannot be
+ * read: one such thread must not break a list that has it. Errors: an outage, a refusal.
  */
 export async function valuesOf(context: ConversationContext, caller: Caller, thread: Thread): Promise<unknown> {
   const graphId = graphOf(thread);
@@ -34,7 +34,7 @@ export async function valuesOf(context: ConversationContext, caller: Caller, thr
   }
 }
 
-/** The same, except that an error which says nothing to a client names the thread. */
+/** Resolves to the state. An error without a code of ours is replaced by one that names the thread. */
 export async function orUnreadable<T>(state: Promise<T>, threadId: string): Promise<T> {
   try {
     return await state;
@@ -50,7 +50,7 @@ function isOfTheState(error: unknown): boolean {
 
 const reported = new WeakMap<ConversationContext, Set<string>>();
 
-/** Lists are asked for again and again. */
+/** Once for each thread: a list that is polled would otherwise repeat the report. */
 function reportOnce(context: ConversationContext, threadId: string, error: unknown): void {
   const threads = reported.get(context) ?? new Set();
   reported.set(context, threads);
@@ -60,7 +60,7 @@ function reportOnce(context: ConversationContext, threadId: string, error: unkno
   context.report(unreadable(threadId, error), 'values of a thread');
 }
 
-/** Without the message of the error, which may quote the state, and without the error as cause. */
+/** Leaves out the error's message and the error itself, since both may quote the state. */
 function unreadable(threadId: string, error: unknown): ColloquyError {
   const name = errorCode(error) ?? (error instanceof Error ? error.name : typeof error);
   return new ColloquyError('graph_failed', `the state of thread ${threadId} cannot be read (${name})`);

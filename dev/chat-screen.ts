@@ -12,7 +12,7 @@ export interface Screen {
   strong(text: string): void;
 }
 
-/** What is written may come from any client of the API, so none of it controls the terminal. */
+/** Removes control characters from everything it writes: any client of the API may have written the text. */
 export function createScreen(output: NodeJS.WritableStream & { isTTY?: boolean }): Screen {
   const paint = wantsColour(output)
     ? (code: number, text: string) => `\u001b[${code}m${text}\u001b[0m`

@@ -33,7 +33,7 @@ export function claimDataFolder(dataDir: string): void {
   }
 }
 
-/** In a folder of others its `.gitignore` is theirs. */
+/** The entries that are ours. In a folder that holds other things too, `.gitignore` is not. */
 function ownNames(names: string[], isOwn: boolean): string[] {
   return isOwn ? names : names.filter((name) => OWN_NAMES.has(name) && name !== '.gitignore');
 }

@@ -79,7 +79,7 @@ function isEqual(found: unknown, wanted: unknown): boolean {
   return isOneOf(found, [wanted]);
 }
 
-/** A large object or list is equal to none that is wanted, and is not held against each of them. */
+/** An object or list larger than any that a filter may name equals none of them, so it is not compared. */
 function isOneOf(found: unknown, wanted: readonly unknown[]): boolean {
   if (isPlain(found)) return wanted.includes(found);
   if (isContainer(found) && (!wanted.some(isContainer) || hasMoreValues(found, MAX_WANTED))) return false;

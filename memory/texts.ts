@@ -50,7 +50,7 @@ function stepsOf(path: string): string[] {
   return path === '$' ? [] : (path.match(/[^.[\]]+|\[[^[\]]*\]/g) ?? []);
 }
 
-/** In the order of the value; reads no further than is asked for. */
+/** Yields the values in their order, lazily. */
 function* valuesAt(value: unknown, steps: readonly string[], visit: () => void): Generator<unknown> {
   const way: Iterator<unknown>[] = [[value].values()];
   for (let inner = way.at(-1); inner !== undefined; inner = way.at(-1)) {

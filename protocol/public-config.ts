@@ -1,7 +1,7 @@
 /**
- * What readers of a run see of `config.configurable`. What a project's `authenticate` answered
- * stands there for the graph, by LangGraph's pattern with tokens in it; whoever may read a shared
- * thread, or gets its webhook, sees the identity alone.
+ * The part of `config.configurable` that readers of a run and receivers of its webhook may see. The
+ * graph also finds there what the project's `authenticate` returned, often with tokens; of that,
+ * readers get the user's identity alone.
  */
 export function publicConfigurable(configurable: Record<string, unknown>): Record<string, unknown> {
   const { langgraph_auth_user: user, langgraph_auth_permissions: _, ...shown } = configurable;

@@ -45,7 +45,6 @@ function toText(name: string, level: LogLevel, message: string, fields: LogField
 }
 
 /** C0, DEL and C1 controls, and the line separators of Unicode: a terminal obeys some of them. */
-
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const CONTINUATION = '\n    ';

@@ -111,7 +111,7 @@ export type ThreadMark = Pick<Thread, 'createdAt'>;
 /** How a run ended, for its record and its thread's. */
 export interface RunEnd {
   runId: string;
-  /** Of the executor that ends it. */
+  /** Fence of the attempt that ends it. */
   fence: Fence;
   status: EndedRunStatus;
   error?: RunError;
@@ -120,7 +120,7 @@ export interface RunEnd {
   interrupts: Record<string, Interrupt[]>;
 }
 
-/** An executor that starts a run, or takes it over from an earlier one. */
+/** An attempt that starts a run or takes it over from an earlier attempt. */
 export interface RunStart {
   /** Offset after which the run's events begin; the lowest that was ever given counts. */
   afterSeq: number;
@@ -131,7 +131,7 @@ export interface RunStart {
 export interface FailedAttempt {
   /** The superstep that was due, as 1 to 64 letters, digits, `_` or `-`. */
   superstep: string;
-  /** Of the executor that made the attempt. */
+  /** Fence of the attempt that failed. */
   fence: Fence;
 }
 
@@ -199,18 +199,19 @@ export interface ThreadStore {
   /** Says why a run that has not ended is being cancelled. Idempotent. */
   setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void>;
   /**
-   * Marks the run running (and admitted) and its thread busy. From then on an executor with a lower fence cannot end it. False for a run that
-   * has ended, which stays ended. Idempotent. Errors: `not_found`; `fence_lost` when an executor with a higher fence has started it.
+   * Marks the run as running (and admitted) and its thread as busy. From then on an attempt with a lower fence cannot end it.
+   * Resolves to false if the run has ended; it stays so. Idempotent.
+   * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has started it.
    */
   startRun(caller: Caller, threadId: string, runId: string, start: RunStart): Promise<boolean>;
   /**
-   * Marks the run ended and sets the thread's status. A run that has ended stays as it is; true when this call ended it.
-   * Errors: `fence_lost` when an executor with a higher fence has started it.
+   * Marks the run as ended and sets the thread's status. A run that has ended stays as it is; true if this call ended it.
+   * Errors: `fence_lost` if an attempt with a higher fence has started it.
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<boolean>;
   /**
-   * Counts one more failed attempt of the node that is due where the run stands; answers the new count of that place.
-   * Errors: `not_found`; `fence_lost` when an executor with a higher fence has taken the run over.
+   * Counts one more failed attempt of a superstep. Resolves to the new count of that superstep.
+   * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has taken the run over.
    */
   countFailure(caller: Caller, threadId: string, runId: string, failed: FailedAttempt): Promise<number>;
   /** Removes the run's record (rollback). Idempotent. */

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { ColloquyError, guardValues, tooManyValues } from '../protocol/index.js';
+import { ColloquyError, guardValues, tooManyValues, type Fence } from '../protocol/index.js';
 import type { RequiredMetadata } from './ports.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -15,6 +15,11 @@ const MAX_TEXT_BYTES = 15 * 2 ** 20;
 const MAX_PAGE = 1_001;
 
 export type JsonObject = Record<string, unknown>;
+
+/** The condition that no attempt with a higher fence has taken a record over; a record without a fence matches. */
+export function notAbove(fence: Fence): { $not: { $gt: Fence } } {
+  return { $not: { $gt: fence } };
+}
 
 export function isUuid(value: string): boolean {
   return UUID.test(value);

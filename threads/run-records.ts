@@ -13,7 +13,7 @@ import {
 } from '../protocol/index.js';
 import { isDuplicateKey } from './mongo-errors.js';
 import type { FailedAttempt, NewRun, RunEnd, RunQuery, RunStart } from './ports.js';
-import { encodeJson, guardPage, guardUuid, type JsonObject } from './record-fields.js';
+import { encodeJson, guardPage, guardUuid, notAbove, type JsonObject } from './record-fields.js';
 import { threadKey } from './thread-documents.js';
 
 export interface RunDocument {
@@ -36,7 +36,7 @@ export interface RunDocument {
   error?: RunError;
   afterSeq?: number;
   startedAt?: Date;
-  /** Of the executor that started it, or took it over, last. */
+  /** Fence of the attempt that started the run or took it over last. */
   fence?: Fence;
   cancelReason?: string;
   admitted: boolean;
@@ -55,8 +55,6 @@ export interface RunDocument {
 
 const ORPHAN_MS = 7 * 24 * 3_600_000;
 const MAX_KEY_LENGTH = 255;
-/** Matches what no executor with a higher fence has touched. */
-export const notAbove = (fence: Fence) => ({ $not: { $gt: fence } });
 const SUPERSTEP = /^[\w-]{1,64}$/;
 const UNENDED = { $in: ['pending', 'running'] satisfies RunStatus[] as RunStatus[] };
 
@@ -176,7 +174,7 @@ export class RunRecords {
     return matchedCount > 0;
   }
 
-  /** Whether a run that could not be moved is there. Errors: `fence_lost` where it has not ended, but has a higher fence. */
+  /** Whether there is a run that an update did not match. Errors: `fence_lost` if it goes on under a higher fence. */
   async #isThere(key: string, fence: Fence): Promise<boolean> {
     const found = await this.#runs.findOne({ _id: key }, { projection: { status: 1, fence: 1 } });
     if (found?.fence !== undefined && found.fence > fence && UNENDED.$in.includes(found.status))

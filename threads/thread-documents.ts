@@ -34,7 +34,7 @@ export interface ThreadDocument {
   currentRun: string | null;
   /** Offset at which the newest run started. */
   startedSeq?: number;
-  /** Fence of the executor that started or took over the newest run. */
+  /** Fence of the attempt that started the newest run or took it over last. */
   runFence?: Fence;
   /** The last runs that ended, so that a late start of one does not make the thread busy again. */
   endedRuns: string[];

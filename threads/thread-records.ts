@@ -14,8 +14,7 @@ import type {
   ThreadQuery,
   ThreadStanding,
 } from './ports.js';
-import { encodeJson, guardPage, labels } from './record-fields.js';
-import { notAbove } from './run-records.js';
+import { encodeJson, guardPage, labels, notAbove } from './record-fields.js';
 import {
   asThread,
   expiry,

@@ -17,14 +17,14 @@ export const offlineRules: OfflineRules = (messages, tools) => {
   return outreach(messages);
 };
 
-/** Patterns block the worker, so they see this many characters of a message, and messages. */
+/** Upper bounds for the text that patterns are matched against: a match blocks the worker's event loop. */
 const LONGEST_READ = 2_000;
 const MOST_MESSAGES_READ = 50;
 
-/** What a person said, as far as patterns see it. */
+/** The text of a message, cut to what patterns are matched against. */
 function heard(message: BaseMessage | undefined): string {
   const text = message?.text.slice(0, LONGEST_READ) ?? '';
-  // Half of a character is no text that a database keeps.
+  // A cut surrogate pair is not valid text, and databases refuse it.
   return text.replace(/[\ud800-\udbff]$/, '');
 }
 

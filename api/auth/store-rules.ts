@@ -19,7 +19,7 @@ export function addStoreRules(router: Router, context: ApiContext, auth: Project
     const value = { namespace: body['namespace'], key: body['key'], value: body['value'] };
     const filters = await auth.authorize(sessionOf(res).who, 'store:put', value);
     Object.assign(body, value);
-    // What is there already and what is to be written are refused in the same words.
+    // The same answer whether the stored item or the new value breaks the filters, so that it reveals nothing.
     const isHidden = await hides(context, res, body, filters);
     if (isHidden || !matches(body, body['value'], filters)) {
       throw new ColloquyError('forbidden', 'Forbidden: store:put');
@@ -83,7 +83,7 @@ function joined(namespace: unknown): string {
   return parse(namespaceLabels, namespace, 'namespace').join('.');
 }
 
-/** Whether an item is there that the filters do not let the caller see. */
+/** True if the item exists and the filters hide it from the caller. */
 async function hides(
   context: ApiContext,
   res: Response,

@@ -121,7 +121,7 @@ class ThreadReader {
   }
 
   async #translate(stored: StoredEvent): Promise<Draft[]> {
-    // Two attempts of a run's last step may both have told its end.
+    // Two attempts of a run's last step may both have written its end.
     if (this.#ended.has(stored.runId)) return [];
     const run = await this.#run(stored);
     if (!run.translator) return [];

@@ -139,7 +139,7 @@ class Connection {
   }
 
   async #follow(data: RawData): Promise<void> {
-    // What comes behind a close is not followed.
+    // Messages after a close are ignored.
     if (this.socket.readyState !== this.socket.OPEN) return;
     const command = this.#read(data);
     if (!('method' in command)) {

@@ -26,7 +26,7 @@ const ttl = z
   .union([ttlMinutes, z.strictObject({ ttl: ttlMinutes, strategy: z.enum(TTL_STRATEGIES).nullish() })])
   .transform((given) => (typeof given === 'number' ? { ttl: given } : given));
 
-/** As states of a history, and as nodes that work in one step: each is written by itself. */
+/** Upper bounds for the supersteps of a new thread, and for the updates of one: each is a write of its own. */
 const MAX_SUPERSTEPS = 1_000;
 const MAX_UPDATES = 1_000;
 

@@ -20,7 +20,7 @@ const greeter = new StateGraph(State)
   .addEdge('__start__', 'greet')
   .compile();
 
-/** Three nodes, each of which fails so many times with what a server that is overloaded says. */
+/** A graph of three nodes, each of which fails so many times with a status 503. */
 function failingGraph(times: number) {
   const failures = new Map<string, number>();
   const node = (name: string) => (): { text: string } => {
@@ -39,7 +39,7 @@ function failingGraph(times: number) {
     .compile();
 }
 
-/** Lets a test say when a call to the store of threads begins. */
+/** Lets a test hold back a call to the thread store. */
 type Wrap = (threads: ThreadStore) => ThreadStore;
 
 describe('attempts of a step', () => {
@@ -108,6 +108,21 @@ describe('attempts of a step', () => {
     return made;
   }
 
+  /** A first attempt that has committed its last checkpoint, and ends the run once it may. */
+  async function firstAtItsEnd(run: { threadId: string; runId: string }) {
+    const [reached, mayEnd] = [gate(), gate()];
+    const first = step(run, 1, (threads) => ({
+      ...threads,
+      endRun: async (...args) => {
+        reached.open();
+        await mayEnd.opened;
+        return threads.endRun(...args);
+      },
+    }));
+    await reached.opened;
+    return { first, mayEnd };
+  }
+
   async function told({ threadId }: { threadId: string }): Promise<string[]> {
     return (await stores.events.read(CALLER, threadId, { afterSeq: 0 })).map(({ event }) => event);
   }
@@ -120,16 +135,8 @@ describe('attempts of a step', () => {
 
   it('end a run once: the earlier one ends nothing after it was taken over', async () => {
     const run = await newRun();
-    const [reached, mayEnd, hasStarted, mayGoOn] = [gate(), gate(), gate(), gate()];
-    const first = step(run, 1, (threads) => ({
-      ...threads,
-      endRun: async (...args) => {
-        reached.open();
-        await mayEnd.opened;
-        return threads.endRun(...args);
-      },
-    }));
-    await reached.opened;
+    const { first, mayEnd } = await firstAtItsEnd(run);
+    const [hasStarted, mayGoOn] = [gate(), gate()];
     const second = step(run, 2, (threads) => ({
       ...threads,
       startRun: async (...args) => {
@@ -160,17 +167,8 @@ describe('attempts of a step', () => {
 
   it('end a run once: the later one takes back nothing of a run that has ended', async () => {
     const run = await newRun();
+    const { first, mayEnd } = await firstAtItsEnd(run);
     const [hasRead, mayStart] = [gate(), gate()];
-    const [reached, mayEnd] = [gate(), gate()];
-    const first = step(run, 1, (threads) => ({
-      ...threads,
-      endRun: async (...args) => {
-        reached.open();
-        await mayEnd.opened;
-        return threads.endRun(...args);
-      },
-    }));
-    await reached.opened;
     const second = step(run, 2, (threads) => ({
       ...threads,
       startRun: async (...args) => {

@@ -382,7 +382,7 @@ it.each([{ $in: ['ada'] }, {}, ['ada'], { $eq: ['ada'] }, { $eq: { a: 1 } }, { $
     await ada.make('threads', {});
     const { status, text } = await new User('ada', { '*': { owner: filter } }).call('POST', '/threads/search', {});
     expect([status, text]).toEqual([500, 'internal error']);
-    // Its value is the operator's to read.
+    // Only the operator's log has the value of the filter.
     expect(log()).toContain(`auth: filter owner is ${JSON.stringify(filter)}`);
   },
 );
