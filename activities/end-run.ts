@@ -1,11 +1,10 @@
-import { MongoError } from 'mongodb';
 import { Context } from '@temporalio/activity';
+import { isDatabaseError } from '../database/index.js';
 import {
   CONTROL_EVENTS,
   encodeFence,
   endOf,
   errorCode,
-  isNetworkError,
   type Caller,
   type EndedData,
   type Fence,
@@ -111,7 +110,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
       const { showsQuestions } = dependencies;
       return await describeThread(graph, saver, run.threadId, { showsQuestions });
     } catch (error) {
-      if (error instanceof MongoError || isNetworkError(error)) throw error;
+      if (isDatabaseError(error)) throw error;
       return nothing;
     }
   }

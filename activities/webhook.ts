@@ -1,11 +1,10 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import { MongoError } from 'mongodb';
+import { isDatabaseError } from '../database/index.js';
 import { signatureHeaders, type EgressAnswer } from '../egress/index.js';
 import {
   STATELESS_METADATA,
   errorCode,
   isEnded,
-  isNetworkError,
   runToWire,
   type Caller,
   type EndedRunStatus,
@@ -74,7 +73,7 @@ async function valuesOf({ project, client, db }: ActivityDependencies, run: Run)
   try {
     return await readValues(graph, new MongoSaver({ client, db, tenant: run.tenant }), run.threadId);
   } catch (error) {
-    if (error instanceof MongoError || isNetworkError(error)) throw error;
+    if (isDatabaseError(error)) throw error;
     return undefined;
   }
 }

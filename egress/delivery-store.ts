@@ -1,4 +1,5 @@
 import type { Collection, Db } from 'mongodb';
+import { openCollection } from '../database/index.js';
 import type { Caller } from '../protocol/index.js';
 
 /** A message that waits to leave. */
@@ -37,7 +38,6 @@ interface DeliveryDocument {
 
 /** A little longer than attempts go on. */
 const KEPT_MS = 4 * 24 * 3_600_000;
-const OPERATION_TIMEOUT_MS = 15_000;
 
 /** Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
@@ -80,5 +80,5 @@ export function createDeliveryStore({ db }: { db: Db }): DeliveryStore {
 }
 
 function deliveries(db: Db): Collection<DeliveryDocument> {
-  return db.collection('deliveries', { timeoutMS: OPERATION_TIMEOUT_MS });
+  return openCollection(db, 'deliveries');
 }

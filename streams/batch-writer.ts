@@ -3,7 +3,7 @@ import { ColloquyError } from '../protocol/index.js';
 import { batchBytes, type EventBatch } from './event-batch.js';
 import type { LargeTexts } from './large-texts.js';
 import type { EventDocument, LogTails } from './log-tail.js';
-import { answeredWithin, isTransient, writeFailures } from './mongo-errors.js';
+import { answeredWithin, isTransient, writeFailures } from '../database/index.js';
 import { MongoRunLog } from './mongo-run-log.js';
 import type { RunLogScope } from './ports.js';
 

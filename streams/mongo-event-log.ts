@@ -6,7 +6,7 @@ import { EventReader } from './event-reader.js';
 import { LargeTexts, type TextPart } from './large-texts.js';
 import { LiveBatchHub } from './live-batches.js';
 import { LogTails, type EventDocument } from './log-tail.js';
-import { isTransient } from './mongo-errors.js';
+import { isTransient, openCollection } from '../database/index.js';
 import { PageReads } from './page-reads.js';
 import type { EventLog, ReadReferences, RunLogScope } from './ports.js';
 import { WholeEvents } from './whole-events.js';
@@ -23,8 +23,6 @@ const FAR_LOOK = 10;
 const DEFAULT_LIMIT = 1_000;
 /** A read that has so much text answers what it has. */
 const MAX_READ_CHARACTERS = 8 * 2 ** 20;
-/** A read or write that takes longer is given up and tried again. */
-const OPERATION_TIMEOUT_MS = 15_000;
 const APPEND_ATTEMPTS = 20;
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 2_000;
@@ -56,10 +54,10 @@ export async function ensureIndexes(db: Db): Promise<void> {
 /** The event log on MongoDB. One instance a process: its writers and its followers share their round trips. */
 export function createEventLog(options: MongoEventLogOptions): EventLog {
   const { db, retentionMs = DEFAULT_RETENTION_MS, pollMs = DEFAULT_POLL_MS } = options;
-  const events = db.collection<EventDocument>(COLLECTION, { timeoutMS: OPERATION_TIMEOUT_MS });
+  const events = openCollection<EventDocument>(db, COLLECTION);
   const hub = new LiveBatchHub(db.collection<EventDocument>(COLLECTION), events);
   const reads = new PageReads(events);
-  const largeTexts = new LargeTexts(db.collection<TextPart>(PARTS, { timeoutMS: OPERATION_TIMEOUT_MS }), retentionMs);
+  const largeTexts = new LargeTexts(openCollection<TextPart>(db, PARTS), retentionMs);
   const wholeEvents = new WholeEvents(largeTexts, options.readReferences);
   let closed = false;
   const tails = new LogTails(events);

@@ -1,4 +1,5 @@
 import type { Collection, Db, Filter, MongoClient } from 'mongodb';
+import { inTransaction } from '../database/index.js';
 import type { Head, NamespaceHead } from '../protocol/index.js';
 import { MongoHeads } from './heads.js';
 import {
@@ -39,8 +40,8 @@ export async function copyState({ client, db }: { client: MongoClient; db: Db },
     await copy.valuesAndWrites();
   }
   if (Object.keys(head.heads).length === 0) return;
-  await client.withSession((session) =>
-    session.withTransaction(() => heads.change(session, place.tenant, place.to, { heads: fresh(head), rev: 0 })),
+  await inTransaction(client, (session) =>
+    heads.change(session, place.tenant, place.to, { heads: fresh(head), rev: 0 }),
   );
 }
 

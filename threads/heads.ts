@@ -1,4 +1,5 @@
-import { MongoError, type ClientSession, type Collection, type Db } from 'mongodb';
+import type { ClientSession, Collection, Db } from 'mongodb';
+import { isDuplicateKey, isWriteConflict } from '../database/index.js';
 import { ColloquyError, NO_FENCE, type Fence, type Head, type NamespaceHead } from '../protocol/index.js';
 import type { HeadStore } from './ports.js';
 
@@ -24,7 +25,6 @@ export interface HeadChange {
 
 /** Work that takes locks takes milliseconds. What takes so long may stand before the open transaction of a dead writer. */
 const BLOCKED_MS = 2_000;
-const WRITE_CONFLICT = 112;
 
 /** The thread heads of one database. The only room that names collection `thread_heads`. */
 export class MongoHeads implements HeadStore {
@@ -56,7 +56,7 @@ export class MongoHeads implements HeadStore {
       return document === null ? await this.readHead(tenant, threadId) : fromDocument(document);
     } catch (error) {
       // The upsert runs into the record itself when its fence is higher.
-      if ((error as { code?: unknown }).code === 11000) throw lost(tenant, threadId, fence, error);
+      if (isDuplicateKey(error)) throw lost(tenant, threadId, fence, error);
       throw error;
     }
   }
@@ -71,7 +71,7 @@ export class MongoHeads implements HeadStore {
     };
     const counted = () =>
       work().catch((error: unknown) => {
-        if (isConflict(error)) conflicts += 1;
+        if (isWriteConflict(error)) conflicts += 1;
         throw error;
       });
     return this.#unblocked(isBlocked, () => session.withTransaction(counted));
@@ -99,7 +99,7 @@ export class MongoHeads implements HeadStore {
         await this.#collection.updateOne({ _id }, { $inc: { rev: 1 } }, { session });
         return false;
       } catch (error) {
-        return isConflict(error);
+        return isWriteConflict(error);
       } finally {
         await session.abortTransaction();
       }
@@ -151,7 +151,7 @@ export class MongoHeads implements HeadStore {
       const changed = await this.#collection.findOneAndUpdate(filter, update, options);
       if (changed !== null) return changed.steered;
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 11000) throw error;
+      if (!isDuplicateKey(error)) throw error;
       throw lost(tenant, threadId, change.fence, error);
     }
     throw lost(tenant, threadId, change.fence);
@@ -165,10 +165,6 @@ export class MongoHeads implements HeadStore {
   async remove(tenant: string, threadId: string): Promise<void> {
     await this.#collection.deleteOne({ _id: headKey(tenant, threadId) });
   }
-}
-
-function isConflict(error: unknown): boolean {
-  return error instanceof MongoError && error.code === WRITE_CONFLICT;
 }
 
 function headKey(tenant: string, threadId: string): string {

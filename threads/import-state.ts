@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ChannelVersions, Checkpoint, CheckpointMetadata } from '@langchain/langgraph-checkpoint';
 import type { MongoClient } from 'mongodb';
+import { inTransaction } from '../database/index.js';
 import type { NamespaceHead } from '../protocol/index.js';
 import { MongoSaver, type SaverOptions } from './mongo-saver.js';
 import { unreadable, type OfficialCheckpoint, type OfficialKey, type OfficialSaver } from './official-saver.js';
@@ -70,9 +71,7 @@ export class StateImport extends MongoSaver {
     }
     await this.#storePage();
     const heads = this.#heads();
-    await this.#client.withSession((session) =>
-      session.withTransaction(() => this.heads.change(session, this.tenant, this.threadId, { heads })),
-    );
+    await inTransaction(this.#client, (session) => this.heads.change(session, this.tenant, this.threadId, { heads }));
     return imported;
   }
 

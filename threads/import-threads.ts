@@ -1,6 +1,7 @@
 import { uuid5 } from '@langchain/langgraph-checkpoint';
-import { MongoError, type Db, type MongoClient } from 'mongodb';
-import { ColloquyError, errorCode, isNetworkError, type Caller } from '../protocol/index.js';
+import type { Db, MongoClient } from 'mongodb';
+import { isDatabaseError } from '../database/index.js';
+import { ColloquyError, errorCode, type Caller } from '../protocol/index.js';
 import { StateImport, type ImportedState } from './import-state.js';
 import { MongoSaver } from './mongo-saver.js';
 import { OfficialSaver } from './official-saver.js';
@@ -47,7 +48,7 @@ export async function* importThreads(options: ImportOptions): AsyncGenerator<Imp
       yield state === undefined ? { ...place, outcome: 'there' } : { ...place, outcome: 'imported', state };
     } catch (error) {
       // With a database that fails all threads would; all else is wrong with this one.
-      if (error instanceof MongoError || isNetworkError(error) || errorCode(error) === 'unavailable') throw error;
+      if (isDatabaseError(error) || errorCode(error) === 'unavailable') throw error;
       yield { ...place, outcome: 'refused', reason: (error as Error).message };
     }
   }

@@ -43,7 +43,6 @@ export { ValueTexts } from './value-texts.js';
 export { StepSaver } from './step-saver.js';
 export type { CommitInfo, StepSaverOptions } from './step-saver.js';
 export { rollbackRun } from './rollback.js';
-export { withDatabaseErrors } from './mongo-errors.js';
 export { importThreads } from './import-threads.js';
 export type { ImportOptions, ImportedThread } from './import-threads.js';
 export { copyState } from './copy.js';

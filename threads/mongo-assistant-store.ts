@@ -1,4 +1,4 @@
-import type { Collection, Db, Filter } from 'mongodb';
+import type { Db, Filter } from 'mongodb';
 import { ColloquyError, type Caller } from '../protocol/index.js';
 import {
   asAssistant,
@@ -10,8 +10,7 @@ import {
   type VersionDocument,
 } from './assistant-records.js';
 import { AssistantVersions } from './assistant-versions.js';
-import { isDuplicateKey, withDatabaseErrors } from './mongo-errors.js';
-import { OPERATION_TIMEOUT_MS } from './mongo-thread-store.js';
+import { isDuplicateKey, openCollection, withDatabaseErrors } from '../database/index.js';
 import type { AssistantQuery, AssistantStore } from './ports.js';
 import { guardPage, guardUuid, isUuid, labels, withLabels } from './record-fields.js';
 
@@ -29,9 +28,8 @@ export interface AssistantStoreOptions {
 
 /** Assistants in MongoDB. */
 export function createAssistantStore({ db }: AssistantStoreOptions): AssistantStore {
-  const timeout = { timeoutMS: OPERATION_TIMEOUT_MS };
-  const assistants: Collection<AssistantDocument> = db.collection('assistants', timeout);
-  const versions = new AssistantVersions(assistants, db.collection<VersionDocument>('assistant_versions', timeout));
+  const assistants = openCollection<AssistantDocument>(db, 'assistants');
+  const versions = new AssistantVersions(assistants, openCollection<VersionDocument>(db, 'assistant_versions'));
 
   /** A run of an assistant whose graph nobody has would wait for ever. */
   async function guardGraph({ tenant }: Caller, graphId: string): Promise<void> {

@@ -1,9 +1,8 @@
-import type { Collection, Db } from 'mongodb';
+import type { Db } from 'mongodb';
 import { ColloquyError, type Caller } from '../protocol/index.js';
 import { asCron, cronFilter, cronKey, newDocument, patchUpdate, type CronDocument } from './cron-records.js';
 import type { CronStore } from './cron-store.js';
-import { withDatabaseErrors } from './mongo-errors.js';
-import { OPERATION_TIMEOUT_MS } from './mongo-thread-store.js';
+import { openCollection, withDatabaseErrors } from '../database/index.js';
 import { guardPage } from './record-fields.js';
 
 const SORT_FIELDS = {
@@ -22,7 +21,7 @@ export interface CronStoreOptions {
 
 /** Crons in MongoDB. */
 export function createCronStore({ db }: CronStoreOptions): CronStore {
-  const crons: Collection<CronDocument> = db.collection('crons', { timeoutMS: OPERATION_TIMEOUT_MS });
+  const crons = openCollection<CronDocument>(db, 'crons');
 
   async function find(caller: Caller, cronId: string, shownOnly: boolean): Promise<CronDocument> {
     const found = await crons.findOne({ _id: cronKey(caller.tenant, cronId) });

@@ -21,7 +21,7 @@ import { readDeltaHistory } from './delta-history.js';
 import { MongoHeads, type HeadChange } from './heads.js';
 import { KeyedQueue } from './keyed-queue.js';
 import type { Leaf } from './long-list.js';
-import { answeredWithin } from './mongo-errors.js';
+import { answeredWithin, isDuplicateKey } from '../database/index.js';
 import { inPortions, mergeWrite, withEarly, type StateCommit } from './state-commit.js';
 import {
   bytes,
@@ -161,7 +161,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
         // What was not stored is nothing to build on.
         this.channels.release();
         // Only a caller who numbers versions or repeats ids himself meets what is there already.
-        if ((error as { code?: unknown }).code !== 11000) throw error;
+        if (!isDuplicateKey(error)) throw error;
         await this.commit(threadId, { inserts: [], merges: documents, head: head(heads) });
       }
     });

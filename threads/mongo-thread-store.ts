@@ -4,7 +4,7 @@ import { STATELESS_METADATA } from '../protocol/index.js';
 import type { AssistantDocument, VersionDocument } from './assistant-records.js';
 import type { CronDocument } from './cron-records.js';
 import { MongoHeads } from './heads.js';
-import { withDatabaseErrors } from './mongo-errors.js';
+import { openCollection, withDatabaseErrors } from '../database/index.js';
 import type { NewTtl, ThreadStore } from './ports.js';
 import type { ThinningOptions, ThinningPolicy } from './prune.js';
 import { RunRecords, type RunDocument } from './run-records.js';
@@ -13,9 +13,6 @@ import { ThreadRecords } from './thread-records.js';
 
 /** A history that is being thinned is not looked at by others for so long, and after that again if it was not finished. */
 const THINNING_MS = 600_000;
-
-/** A call that the server does not answer within this time fails with `unavailable`. */
-export const OPERATION_TIMEOUT_MS = 15_000;
 
 export interface ThreadStoreOptions {
   db: Db;
@@ -71,9 +68,9 @@ export async function ensureIndexes(db: Db): Promise<void> {
 /** Records of threads and runs in MongoDB. */
 export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
   const { db, removeState, copyState, pruneState, thinState } = options;
-  const threads = new ThreadRecords(db.collection('threads', { timeoutMS: OPERATION_TIMEOUT_MS }));
+  const threads = new ThreadRecords(openCollection(db, 'threads'));
   const heads = new MongoHeads(db);
-  const runs = new RunRecords(db.collection('runs', { timeoutMS: OPERATION_TIMEOUT_MS }));
+  const runs = new RunRecords(openCollection(db, 'runs'));
 
   return withDatabaseErrors<ThreadStore>({
     async createThread(caller, thread) {

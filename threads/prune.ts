@@ -1,5 +1,6 @@
 import type { Collection, Db, Filter, MongoClient } from 'mongodb';
 import type { Checkpoint, CheckpointMetadata } from '@langchain/langgraph-checkpoint';
+import { inTransaction } from '../database/index.js';
 import { EMPTY } from './channel-values.js';
 import { MongoSaver } from './mongo-saver.js';
 import {
@@ -148,8 +149,8 @@ class Pruner extends MongoSaver {
   /** Of what was listed, takes away all other checkpoints, and what nothing needs then. */
   async #keep(kept: Set<string>, { checkpoints, values, writes, chunks }: Listed): Promise<void> {
     await this.#remove(checkpoints.filter((key) => !kept.has(key)));
-    await this.#client.withSession((session) =>
-      session.withTransaction(() => this.heads.change(session, this.tenant, this.threadId, { heads: {} })),
+    await inTransaction(this.#client, (session) =>
+      this.heads.change(session, this.tenant, this.threadId, { heads: {} }),
     );
     const left = await this.#needed(await this.#stored.find(this.#checkpoints()).toArray());
     await this.#remove(values.filter((key) => !left.values.has(key)));

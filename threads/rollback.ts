@@ -1,4 +1,5 @@
 import type { MongoClient, Db } from 'mongodb';
+import { inTransaction } from '../database/index.js';
 import type { Fence, NamespaceHead } from '../protocol/index.js';
 import { MongoHeads } from './heads.js';
 import { MongoSaver } from './mongo-saver.js';
@@ -32,8 +33,6 @@ export async function rollbackRun(
     back[ns] =
       before === undefined ? null : { checkpointId: before, run: 0, step: head.base, base: head.base, tail: 0 };
   }
-  await client.withSession((session) =>
-    session.withTransaction(() => heads.change(session, tenant, threadId, { heads: back, fence, rev })),
-  );
+  await inTransaction(client, (session) => heads.change(session, tenant, threadId, { heads: back, fence, rev }));
   await saver.deleteCheckpoints(threadId, made);
 }

@@ -11,7 +11,7 @@ import {
   type RunRequest,
   type RunStatus,
 } from '../protocol/index.js';
-import { isDuplicateKey } from './mongo-errors.js';
+import { isDuplicateKey } from '../database/index.js';
 import type { FailedAttempt, NewRun, RunEnd, RunQuery, RunStart } from './ports.js';
 import { encodeJson, guardPage, guardUuid, notAbove, type JsonObject } from './record-fields.js';
 import { threadKey } from './thread-documents.js';

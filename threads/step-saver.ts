@@ -8,7 +8,7 @@ import type {
 } from '@langchain/langgraph-checkpoint';
 import type { ClientSession } from 'mongodb';
 import { decodeFence, type Fence, type Head, type NamespaceHead } from '../protocol/index.js';
-import { stateError } from './mongo-errors.js';
+import { asPlatformError } from '../database/index.js';
 import type { Held } from './channel-values.js';
 import type { Leaf } from './long-list.js';
 import { MongoSaver, type SaverOptions } from './mongo-saver.js';
@@ -294,7 +294,7 @@ export class StepSaver extends MongoSaver {
 
   #ours<T>(done: string, work: Promise<T>): Promise<T> {
     return work.catch((error: unknown) => {
-      throw stateError(error, `state of thread ${this.#options.threadId} cannot be ${done}`);
+      throw asPlatformError(error, `state of thread ${this.#options.threadId} cannot be ${done}`);
     });
   }
 

@@ -1,6 +1,6 @@
 import type { Collection, Filter, UpdateFilter } from 'mongodb';
 import { ColloquyError, type Caller, type Thread } from '../protocol/index.js';
-import { isDuplicateKey } from './mongo-errors.js';
+import { isDuplicateKey } from '../database/index.js';
 import type {
   DueQuery,
   DueThread,

@@ -1,6 +1,6 @@
-import { MongoClient } from 'mongodb';
-import type { Db } from 'mongodb';
+import type { Db, MongoClient } from 'mongodb';
 import type { Config } from '../config/index.js';
+import { connectMongo } from '../database/index.js';
 import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../egress/index.js';
 import type { DeliveryStore } from '../egress/index.js';
 import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
@@ -42,10 +42,6 @@ export interface Stores {
   saver: (tenant: string, exclusive?: boolean) => MongoSaver;
   close(): Promise<void>;
 }
-
-const SELECTION_TIMEOUT_MS = 10_000;
-/** An answer that takes longer is lost, with its connection: the driver's own `timeoutMS` does nothing. */
-const ANSWER_TIMEOUT_MS = 30_000;
 
 /** Connects, and makes indexes where they are missing. Errors: `unavailable`. */
 export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): Promise<Stores> {
@@ -119,24 +115,6 @@ export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
     const [run] = await threads.listRuns(caller, threadId, { limit: 1, offset: 0 });
     return run?.request.config;
   };
-}
-
-/** Errors: `unavailable`. */
-export async function connectMongo(uri: string): Promise<MongoClient> {
-  try {
-    const options = {
-      ...(!uri.includes('serverSelectionTimeoutMS=') && { serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS }),
-      ...(!uri.includes('socketTimeoutMS=') && { socketTimeoutMS: ANSWER_TIMEOUT_MS }),
-      retryReads: true,
-      ignoreUndefined: true,
-    };
-    return await MongoClient.connect(uri, options);
-  } catch (cause) {
-    const where = uri.replace(/\/\/[^@/]*@/, '//***@');
-    throw new ColloquyError('unavailable', `MongoDB does not answer at ${where}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
 }
 
 /** Within a tenant everything may happen; between tenants nothing can, since every key begins with the caller's. */
