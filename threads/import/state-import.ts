@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { ChannelVersions, Checkpoint, CheckpointMetadata } from '@langchain/langgraph-checkpoint';
-import type { MongoClient } from 'mongodb';
-import { inTransaction } from '../../database/index.js';
+import type { Db, MongoClient } from 'mongodb';
 import type { NamespaceHead } from '../../protocol/index.js';
-import { MongoSaver, type SaverOptions } from '../state/saver/mongo-saver.js';
+import { MongoHeads } from '../state/mongo-heads.js';
+import { CheckpointCodec } from '../state/saver/checkpoint-codec.js';
+import { StateCollection } from '../state/state-collection.js';
 import { unreadable, type OfficialCheckpoint, type OfficialKey, type OfficialSaver } from './official-saver.js';
 import { blobKey, bytes, writeKey, type StateDocument } from '../state/state-documents.js';
-import { StateSerializer } from '../state/values/state-serializer.js';
 
 /** Documents are stored when they have about so many bytes. */
 const PAGE_BYTES = 4 * 2 ** 20;
@@ -32,9 +32,10 @@ interface Tip {
  * Gives a thread without state what the official saver has of one. Versions of channels, which are numbers there and may mean two values on two
  * branches, become names of their values, so that a value that stays the same is stored once.
  */
-export class StateImport extends MongoSaver {
-  readonly #client: MongoClient;
-  readonly #serialize = new StateSerializer();
+export class StateImport {
+  readonly #tenant: string;
+  readonly #state: StateCollection;
+  readonly #codec: CheckpointCodec;
   readonly #stored = new Set<string>();
   /** Elements of the last version of each list of the namespace, by their JSON: what is the same object is stored once. */
   readonly #elements = new Map<string, Map<string, unknown>>();
@@ -43,11 +44,13 @@ export class StateImport extends MongoSaver {
   #bytes = 0;
 
   constructor(
-    options: SaverOptions,
+    { client, db, tenant }: { client: MongoClient; db: Db; tenant: string },
     private readonly threadId: string,
   ) {
-    super(options);
-    this.#client = options.client;
+    this.#tenant = tenant;
+    this.#state = new StateCollection({ client, db }, tenant, new MongoHeads(db));
+    // No commit can come between two of ours: nobody sees the thread before its import is complete.
+    this.#codec = new CheckpointCodec({ tenant, reads: this.#state, sharesChunks: true });
   }
 
   /** `onStored` is called from time to time. Errors: `invalid_argument` for a checkpoint that cannot be read. */
@@ -71,29 +74,24 @@ export class StateImport extends MongoSaver {
     }
     await this.#storePage();
     const heads = this.#heads();
-    await inTransaction(this.#client, (session) => this.heads.change(session, this.tenant, this.threadId, { heads }));
+    await this.#state.moveHead(this.threadId, { heads });
     return imported;
-  }
-
-  /** No commit can come between: the thread is nobody's until it is whole. */
-  protected override get sharesChunks(): boolean {
-    return true;
   }
 
   #beginNamespace(): void {
     this.#elements.clear();
     this.#stored.clear();
-    this.channels.release();
+    this.#codec.channels.release();
   }
 
   #take({ ns, id }: OfficialKey, { checkpoint, metadata, parent, writes }: OfficialCheckpoint): void {
     const { named, fresh } = this.#named(ns, checkpoint);
     const place = { thread_id: this.threadId, checkpoint_ns: ns };
     const config = { configurable: { ...place, ...(parent !== undefined && { checkpoint_id: parent }) } };
-    this.#add(this.encodeCheckpoint(config, named, metadata, fresh).documents);
+    this.#add(this.#codec.encodeCheckpoint(config, named, metadata, fresh).documents);
     for (const { taskId, index, channel, value } of writes) {
       const own = { configurable: { ...place, checkpoint_id: id } };
-      const { documents, chunks } = this.encodeWrites(own, [[channel, value]], taskId, '');
+      const { documents, chunks } = this.#codec.encodeWrites(own, [[channel, value]], taskId, '');
       this.#add(chunks);
       this.#add(documents.map((document) => placed(document, taskId, index)));
     }
@@ -110,7 +108,7 @@ export class StateImport extends MongoSaver {
       const number = ordinal(version, ns, checkpoint.id);
       const named = `${number}.${channel in values ? this.#digest(values[channel]) : EMPTY_DIGEST}`;
       versions[channel] = named;
-      const key = blobKey(this.tenant, this.threadId, ns, channel, named);
+      const key = blobKey(this.#tenant, this.threadId, ns, channel, named);
       if (this.#stored.has(key)) continue;
       this.#stored.add(key);
       fresh[channel] = named;
@@ -137,7 +135,7 @@ export class StateImport extends MongoSaver {
     const before = this.#elements.get(channel);
     const now = new Map<string, unknown>();
     const list = value.map((element: unknown) => {
-      const encoded = this.#serialize.element(element);
+      const encoded = this.#codec.serializer.element(element);
       if (encoded === undefined) return element;
       const text = Buffer.from(encoded).toString('base64');
       const same = before?.get(text) ?? element;
@@ -149,7 +147,7 @@ export class StateImport extends MongoSaver {
   }
 
   #digest(value: unknown): string {
-    const { type, data } = this.#serialize.dumps(value);
+    const { type, data } = this.#codec.serializer.dumps(value);
     return createHash('sha256').update(`${type}:`).update(data).digest('hex').slice(0, EMPTY_DIGEST.length);
   }
 
@@ -167,7 +165,7 @@ export class StateImport extends MongoSaver {
   }
 
   async #storePage(): Promise<void> {
-    await this.store(this.#page);
+    await this.#state.insert(this.#page);
     [this.#page, this.#bytes] = [[], 0];
   }
 }

@@ -1,13 +1,13 @@
-import type { Collection, Db, Filter, MongoClient } from 'mongodb';
+import type { Db, Filter, MongoClient } from 'mongodb';
 import type { Checkpoint, CheckpointMetadata } from '@langchain/langgraph-checkpoint';
-import { inTransaction } from '../../database/index.js';
 import { EMPTY } from './values/channel-values.js';
 import type { ThinningOptions, ThinningPolicy } from './ports.js';
-import { MongoSaver } from './saver/mongo-saver.js';
+import { CheckpointCodec } from './saver/checkpoint-codec.js';
+import { StateCollection } from './state-collection.js';
+import { MongoHeads } from './mongo-heads.js';
 import {
   blobGroup,
   blobKey,
-  bytes,
   checkpointGroup,
   checkpointKey,
   chunkGroup,
@@ -24,8 +24,6 @@ import {
 const BATCH = 500;
 /** Checkpoints that get too old one after another go together: the first of them so much of its age late. */
 const LATE = 0.1;
-/** What a document names, without its data. */
-const NAMES = { list: 1, parts: 1 } as const;
 
 /**
  * Takes away the checkpoints that a thread's newest state does not stand on, with their values and pending writes. A run may work on the
@@ -82,17 +80,21 @@ function wanted({ last, lastOfRuns, maxAgeMs }: ThinningPolicy, all: Dated[], no
   return [...kept, ...young.filter(({ ns, root }) => ns !== '' && ids.has(root))].map(({ key }) => key);
 }
 
-class Pruner extends MongoSaver {
-  readonly #client: MongoClient;
-  readonly #stored: Collection<StateDocument>;
+class Pruner {
+  readonly #heads: MongoHeads;
+  readonly #state: StateCollection;
+  readonly #codec: CheckpointCodec;
+
+  readonly #tenant: string;
 
   constructor(
     { client, db, tenant }: { client: MongoClient; db: Db; tenant: string },
     private readonly threadId: string,
   ) {
-    super({ client, db, tenant });
-    this.#client = client;
-    this.#stored = db.collection('checkpoints');
+    this.#tenant = tenant;
+    this.#heads = new MongoHeads(db);
+    this.#state = new StateCollection({ client, db }, tenant, this.#heads);
+    this.#codec = new CheckpointCodec({ tenant, reads: this.#state, sharesChunks: false });
   }
 
   async keepLatest(): Promise<void> {
@@ -116,45 +118,45 @@ class Pruner extends MongoSaver {
   }
 
   async #listed(): Promise<Listed> {
-    const { tenant, threadId } = this;
-    const checkpoints = await this.#keys(this.#checkpoints());
-    const values = await this.#keys({ group: blobGroup(tenant, threadId) });
-    const writes = await this.#keys({ group: prefixRange(writeGroups(tenant, threadId)) });
-    const chunks = await this.#keys({ group: chunkGroup(tenant, threadId) });
+    const { threadId } = this;
+    const tenant = this.#tenant;
+    const checkpoints = await this.#state.findKeys(this.#checkpoints());
+    const values = await this.#state.findKeys({ group: blobGroup(tenant, threadId) });
+    const writes = await this.#state.findKeys({ group: prefixRange(writeGroups(tenant, threadId)) });
+    const chunks = await this.#state.findKeys({ group: chunkGroup(tenant, threadId) });
     return { checkpoints, values, writes, chunks };
   }
 
   /** Keys of the checkpoints that heads name. */
   async #newest(): Promise<string[]> {
-    const { heads } = await this.readHead(this.threadId);
+    const { heads } = await this.#heads.readHead(this.#tenant, this.threadId);
     return Object.entries(heads).map(([ns, head]) => this.#key(ns, head.checkpointId));
   }
 
   /** Of what was listed, takes away all other checkpoints, and what nothing needs then. */
   async #keep(kept: Set<string>, { checkpoints, values, writes, chunks }: Listed): Promise<void> {
-    await this.#remove(checkpoints.filter((key) => !kept.has(key)));
-    await inTransaction(this.#client, (session) =>
-      this.heads.change(session, this.tenant, this.threadId, { heads: {} }),
-    );
-    const left = await this.#needed(await this.#stored.find(this.#checkpoints()).toArray());
-    await this.#remove(values.filter((key) => !left.values.has(key)));
-    await this.#remove(writes.filter((key) => !left.writes.some((group) => key.startsWith(group))));
+    await this.#state.remove(checkpoints.filter((key) => !kept.has(key)));
+    await this.#state.moveHead(this.threadId, { heads: {} });
+    const left = await this.#needed(this.#state.find(this.#checkpoints()));
+    await this.#state.remove(values.filter((key) => !left.values.has(key)));
+    await this.#state.remove(writes.filter((key) => !left.writes.some((group) => key.startsWith(group))));
     const named = await this.#chunksOfAll();
-    await this.#remove(chunks.filter((key) => !named.has(key)));
+    await this.#state.remove(chunks.filter((key) => !named.has(key)));
   }
 
   #checkpoints(): Filter<StateDocument> {
-    return { group: prefixRange(checkpointGroup(this.tenant, this.threadId)) };
+    return { group: prefixRange(checkpointGroup(this.#tenant, this.threadId)) };
   }
 
   /** Keys of the chunks that values and writes are put together from. What a commit before its end has stored is named by nothing yet. */
   async #chunksOfAll(): Promise<Set<string>> {
-    const { tenant, threadId } = this;
+    const { threadId } = this;
+    const tenant = this.#tenant;
     const named = new Set<string>();
     const groups = [{ group: blobGroup(tenant, threadId) }, { group: prefixRange(writeGroups(tenant, threadId)) }];
     const composed = [{ list: { $exists: true } }, { parts: { $exists: true } }];
     for (const filter of groups.flatMap((group) => composed.map((kind) => ({ ...group, ...kind })))) {
-      for await (const document of this.#stored.find(filter, { projection: NAMES })) {
+      for await (const document of this.#state.findReferences(filter)) {
         for (const id of chunksOf(document)) named.add(chunkKey(tenant, threadId, id));
       }
     }
@@ -162,7 +164,7 @@ class Pruner extends MongoSaver {
       const below: string[] = [];
       for (let next = 0; next < row.length; next += BATCH) {
         const page = { _id: { $in: row.slice(next, next + BATCH) } };
-        for await (const document of this.#stored.find(page, { projection: NAMES })) below.push(...chunksOf(document));
+        for await (const document of this.#state.findReferences(page)) below.push(...chunksOf(document));
       }
       row = below.map((id) => chunkKey(tenant, threadId, id)).filter((key) => !named.has(key));
       for (const key of row) named.add(key);
@@ -173,7 +175,7 @@ class Pruner extends MongoSaver {
   async #dates(keys: string[]): Promise<Dated[]> {
     const all: Dated[] = [];
     for (let next = 0; next < keys.length; next += BATCH) {
-      const page = await this.readDocuments(keys.slice(next, next + BATCH));
+      const page = await this.#state.readDocuments(keys.slice(next, next + BATCH));
       all.push(...(await Promise.all(page.map((document) => this.#dated(document)))));
     }
     return all;
@@ -181,8 +183,8 @@ class Pruner extends MongoSaver {
 
   async #dated(document: StateDocument): Promise<Dated> {
     const { ns, id } = parseCheckpointKey(document._id);
-    const { ts } = (await this.serde.loadsTyped(document.type, bytes(document))) as Checkpoint;
-    const metadata = (await this.metadataOf(document)) as CheckpointMetadata & { run_id?: unknown };
+    const { ts } = await this.#codec.decodeHeader(document);
+    const metadata = (await this.#codec.metadataOf(document)) as CheckpointMetadata & { run_id?: unknown };
     return { key: document._id, ns, id, run: metadata.run_id, root: metadata.parents?.[''], at: Date.parse(ts) };
   }
 
@@ -191,14 +193,14 @@ class Pruner extends MongoSaver {
     const kept = new Set<string>();
     for (const start of keys) {
       let key = start;
-      let document = await this.readDocument(key);
+      let document = await this.#state.readDocument(key);
       const open = new Set(document === undefined ? [] : await this.#deltaChannels(document));
       while (document !== undefined) {
         kept.add(key);
         for (const channel of await this.#ownValues(document, open)) open.delete(channel);
         if (open.size === 0 || document.parent === undefined) break;
         key = this.#key(parseCheckpointKey(start).ns, document.parent);
-        document = await this.readDocument(key);
+        document = await this.#state.readDocument(key);
       }
     }
     return kept;
@@ -206,7 +208,7 @@ class Pruner extends MongoSaver {
 
   /** Channels that LangGraph puts together from the writes of earlier checkpoints. */
   async #deltaChannels(document: StateDocument): Promise<string[]> {
-    const metadata = (await this.metadataOf(document)) as CheckpointMetadata & {
+    const metadata = (await this.#codec.metadataOf(document)) as CheckpointMetadata & {
       counters_since_delta_snapshot?: Record<string, unknown>;
     };
     return Object.keys(metadata.counters_since_delta_snapshot ?? {});
@@ -221,45 +223,34 @@ class Pruner extends MongoSaver {
       const version = versions[channel];
       return version === undefined ? [] : [[this.#valueKey(ns, channel, version), channel] as const];
     });
-    const blobs = await this.readDocuments(wanted.map(([key]) => key));
+    const blobs = await this.#state.readDocuments(wanted.map(([key]) => key));
     const whole = new Set(blobs.filter(({ type }) => type !== EMPTY).map(({ _id }) => _id));
     return wanted.filter(([key]) => whole.has(key)).map(([, channel]) => channel);
   }
 
   /** What these checkpoints need: keys of values, groups of writes. */
-  async #needed(documents: StateDocument[]): Promise<{ values: Set<string>; writes: string[] }> {
+  async #needed(documents: AsyncIterable<StateDocument>): Promise<{ values: Set<string>; writes: string[] }> {
     const values = new Set<string>();
     const writes: string[] = [];
-    for (const document of documents) {
+    for await (const document of documents) {
       const { ns, id } = parseCheckpointKey(document._id);
       for (const [channel, version] of Object.entries(await this.#versions(document))) {
         values.add(this.#valueKey(ns, channel, version));
       }
-      writes.push(writeGroup(this.tenant, this.threadId, ns, id));
+      writes.push(writeGroup(this.#tenant, this.threadId, ns, id));
     }
     return { values, writes };
   }
 
   async #versions(document: StateDocument): Promise<Checkpoint['channel_versions']> {
-    return ((await this.serde.loadsTyped(document.type, bytes(document))) as Checkpoint).channel_versions;
+    return (await this.#codec.decodeHeader(document)).channel_versions;
   }
 
   #key(ns: string, id: string): string {
-    return checkpointKey(this.tenant, this.threadId, ns, id);
+    return checkpointKey(this.#tenant, this.threadId, ns, id);
   }
 
   #valueKey(ns: string, channel: string, version: string | number): string {
-    return blobKey(this.tenant, this.threadId, ns, channel, version);
-  }
-
-  async #keys(filter: Filter<StateDocument>): Promise<string[]> {
-    const found = await this.#stored.find(filter, { projection: { _id: 1 } }).toArray();
-    return found.map(({ _id }) => _id);
-  }
-
-  async #remove(keys: string[]): Promise<void> {
-    for (let next = 0; next < keys.length; next += BATCH) {
-      await this.#stored.deleteMany({ _id: { $in: keys.slice(next, next + BATCH) } });
-    }
+    return blobKey(this.#tenant, this.threadId, ns, channel, version);
   }
 }

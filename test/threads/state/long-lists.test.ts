@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AIMessage, HumanMessage, type BaseMessage } from '@langchain/core/messages';
-import { emptyCheckpoint, uuid6 } from '@langchain/langgraph-checkpoint';
+import { emptyCheckpoint, uuid6, type BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import { MongoClient } from 'mongodb';
 import { encodeFence } from '../../../protocol/index.js';
 import {
@@ -38,7 +38,12 @@ const talk = (from: number, to: number): BaseMessage[] =>
   });
 
 /** Commits a value of channel `messages` behind a checkpoint. Answers the new one's id. */
-async function commit(saver: MongoSaver, threadId: string, value: unknown, parent?: string): Promise<string> {
+async function commit(
+  saver: BaseCheckpointSaver<string>,
+  threadId: string,
+  value: unknown,
+  parent?: string,
+): Promise<string> {
   const id = uuid6(0);
   const messages = saver.getNextVersion(undefined);
   const checkpoint = { ...emptyCheckpoint(), id, channel_values: { messages }, channel_versions: { messages } };
@@ -47,7 +52,7 @@ async function commit(saver: MongoSaver, threadId: string, value: unknown, paren
   return id;
 }
 
-async function load(saver: MongoSaver, threadId: string): Promise<unknown[]> {
+async function load(saver: BaseCheckpointSaver<string>, threadId: string): Promise<unknown[]> {
   return (await saver.getTuple(at(threadId)))?.checkpoint.channel_values['messages'] as unknown[];
 }
 

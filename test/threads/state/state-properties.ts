@@ -240,7 +240,10 @@ class Both {
     await end();
   }
 
-  async #open(as: 'step' | 'edit', writer: MongoClient): Promise<{ saver: MongoSaver; end: () => Promise<void> }> {
+  async #open(
+    as: 'step' | 'edit',
+    writer: MongoClient,
+  ): Promise<{ saver: BaseCheckpointSaver<string>; end: () => Promise<void> }> {
     const options = { client: writer, db: writer.db('properties'), tenant };
     if (as === 'edit') return { saver: new MongoSaver({ ...options, exclusive: true }), end: async () => undefined };
     const head = await new MongoHeads(this.#db).readHead(tenant, this.threadId);

@@ -1,4 +1,5 @@
 import type { Checkpoint, CheckpointPendingWrite, DeltaChannelHistory } from '@langchain/langgraph-checkpoint';
+import type { StateReads } from '../state-collection.js';
 import { EMPTY } from '../values/channel-values.js';
 import {
   blobKey,
@@ -18,10 +19,7 @@ export interface DeltaSource {
   tenant: string;
   serializer: StateSerializer;
   values: StateValues;
-  /** A checkpoint by key, and as many as asked for that came before it; not necessarily its ancestors. */
-  readFrom: (key: string, count: number) => Promise<StateDocument[]>;
-  readDocuments: (keys: string[]) => Promise<StateDocument[]>;
-  readGroups: (groups: string[]) => Promise<StateDocument[]>;
+  reads: StateReads;
 }
 
 interface Ancestor {
@@ -47,8 +45,8 @@ export async function readDeltaHistory(
   for (let page = await reading.next(); page.length > 0 && open.size > 0; page = await reading.next()) {
     const keys = page.flatMap(({ blobs }) => [...blobs.values()]);
     const [blobs, writes] = await Promise.all([
-      source.readDocuments(keys),
-      source.readGroups(page.map((one) => one.writes)),
+      source.reads.readDocuments(keys),
+      source.reads.readGroups(page.map((one) => one.writes)),
     ]);
     const whole = new Map(blobs.filter(({ type }) => type !== EMPTY).map((blob) => [blob._id, blob]));
     const written = new Map<string, StateDocument[]>(page.map((one) => [one.writes, []]));
@@ -101,7 +99,7 @@ class AncestorReading {
     while (this.#next !== undefined && ancestors.length < this.#count) {
       const key = checkpointKey(tenant, threadId, ns, this.#next);
       if (!this.#known.has(key)) {
-        for (const document of await source.readFrom(key, this.#count)) this.#known.set(document._id, document);
+        for (const document of await source.reads.readFrom(key, this.#count)) this.#known.set(document._id, document);
       }
       const document = this.#known.get(key);
       if (document === undefined) break;
