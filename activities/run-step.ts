@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { ClientSession } from 'mongodb';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import {
   CONTROL_EVENTS,
@@ -8,11 +7,13 @@ import {
   firstOf,
   isEnded,
   type AttemptData,
+  type Caller,
   type Cursor,
   type EndedRunStatus,
   type Fence,
   type Head,
   type Run,
+  type RunError,
   type StoredEvent,
   ifFound,
 } from '../protocol/index.js';
@@ -27,7 +28,7 @@ import {
   type StepReport,
 } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection } from '../threads/index.js';
+import type { Injection } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { endRunRecords, sayEnded } from './end-run.js';
@@ -70,9 +71,8 @@ export function createRunStep(dependencies: ActivityDependencies) {
 
 class StepActivity {
   readonly #fence: Fence;
-  readonly #heads: MongoHeads;
-  readonly #injections: MongoInjections;
-  readonly #caller;
+  /** The worker alone until the run is read, then on behalf of whoever created the run. */
+  #caller: Caller;
   #told: ReadonlySet<string> | undefined;
 
   constructor(
@@ -85,27 +85,28 @@ class StepActivity {
     private readonly timeout: AbortSignal,
   ) {
     this.#fence = encodeFence({ run: task.ordinal, step: task.step, attempt });
-    this.#heads = new MongoHeads(dependencies.db);
-    this.#injections = new MongoInjections(dependencies.db);
     this.#caller = workerCaller(task.tenant);
   }
 
   async execute(): Promise<StepOutcome> {
     let log: RunLog | undefined;
     try {
-      const { tenant, threadId, injections = [] } = this.task;
+      const { threadId, injections = [] } = this.task;
       const [run, cursor, { waiting, taken }] = await Promise.all([
         this.#run(),
         this.#cursor(),
-        this.#injections.read(tenant, threadId, injections),
+        this.dependencies.injections.readInjections(this.#caller, threadId, injections),
       ]);
       if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
+      this.#caller = workerCaller(this.task.tenant, run.createdBy);
       if (isEnded(run.status)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
       // Awaited when the step has ended; where it fails before, that must not count as unheard: it would end the process.
       started.catch(() => undefined);
       // A run says nothing before its record tells where its events begin: who joins it then begins to read there.
-      log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail, begins: started });
+      const { runId } = this.task;
+      const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, begins: started };
+      log = this.dependencies.events.open(this.#caller, scope);
       if (this.attempt > 1) {
         // An earlier attempt may have ended the run after this one read it. From here on it cannot.
         if (!(await started)) return withTaken(await this.#endedMeanwhile(run, cursor), taken);
@@ -117,7 +118,7 @@ class StepActivity {
       return withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]);
     } catch (error) {
       if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error;
-      if (errorCode(error) === 'fence_lost') throw await fenceFailure(this.#heads, this.task, this.#fence, error);
+      if (errorCode(error) === 'fence_lost') throw await this.#fenceFailure(error);
       throw infrastructureFailure(error, describeError(error));
     } finally {
       await log?.close().catch(() => undefined);
@@ -144,13 +145,13 @@ class StepActivity {
    * say is said here.
    */
   async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
-    const { client, db, events, project, showsQuestions, threads } = this.dependencies;
+    const { events, project, savers, showsQuestions, threads } = this.dependencies;
     const { status } = run;
     if (this.attempt === 1 || (status !== 'success' && status !== 'interrupted')) {
       return { status: 'skipped', nodes: [], next: [], cursor };
     }
-    const { tenant, threadId, runId } = this.task;
-    const saver = new MongoSaver({ client, db, tenant });
+    const { threadId, runId } = this.task;
+    const saver = await savers.openReader(this.#caller, threadId);
     const { next, questions, interrupts } = await describeThread(
       await project.load(run.graphId, run.request.config),
       saver,
@@ -167,7 +168,7 @@ class StepActivity {
       bare: true,
     });
     if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
-      const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
+      const log = events.open(this.#caller, { threadId, runId, fence: this.#fence, tail });
       tail = await sayEnded(log, { run_id: runId, status }).finally(() => log.close());
     }
     return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
@@ -181,13 +182,14 @@ class StepActivity {
 
   /** Where thread and log stand: what the last step left, or, where that may be out of date, what the database says. */
   async #cursor(): Promise<Cursor> {
-    const { tenant, threadId, step, cursor } = this.task;
+    const { threadId, step, cursor } = this.task;
+    const { heads, events } = this.dependencies;
     const known = this.attempt === 1 ? cursor : undefined;
     if (known !== undefined && step > 1) return known;
     // Between runs only the head can have moved (an edit of the state); the log is written by steps alone.
     const [head, tail] = await Promise.all([
-      this.attempt > 1 ? this.#heads.raiseFence(tenant, threadId, this.#fence) : this.#heads.readHead(tenant, threadId),
-      known?.tail ?? this.dependencies.events.tail(this.#caller, threadId),
+      this.attempt > 1 ? heads.raiseFence(this.#caller, threadId, this.#fence) : heads.readHead(this.#caller, threadId),
+      known?.tail ?? events.tail(this.#caller, threadId),
     ]);
     return { head, tail };
   }
@@ -230,8 +232,8 @@ class StepActivity {
   }
 
   async #step(run: Run, cursor: Cursor, injections: Injection[], log: RunLog): Promise<StepReport> {
-    const { client, db, cache, project, drain, openStore, showsQuestions } = this.dependencies;
-    const { tenant, threadId, ordinal, joinQuickStepsMs, options } = this.task;
+    const { savers, cache, project, drain, openStore, showsQuestions } = this.dependencies;
+    const { threadId, ordinal, joinQuickStepsMs, options } = this.task;
     const graph = await project.load(run.graphId, run.request.config, {
       accessContext: 'threads.create_run',
       executionRuntime: { context: run.request.context },
@@ -239,10 +241,7 @@ class StepActivity {
     const heads = Object.entries(cursor.head.heads);
     const inSubgraph =
       heads.some(([ns, head]) => ns !== '' && head.run === ordinal) && cursor.head.heads['']?.run !== ordinal;
-    const saver = {
-      client,
-      db,
-      tenant,
+    const openSaver = await savers.openStep(this.#caller, {
       threadId,
       runId: run.runId,
       runMetadata: { ...run.metadata, graph_id: run.graphId, assistant_id: run.assistantId },
@@ -250,9 +249,7 @@ class StepActivity {
       cache,
       ...cursor,
       resumeConsumed: inSubgraph,
-      takeInjections: (session: ClientSession, runIds: string[]) =>
-        this.#injections.take(session, tenant, threadId, runIds),
-    };
+    });
     return runGraphStep(
       graph,
       {
@@ -265,12 +262,12 @@ class StepActivity {
         ...(this.#told && { told: this.#told }),
       },
       {
-        openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
+        openSaver,
         log,
         signal: this.stop,
         drain,
         showsQuestions,
-        ...(openStore !== undefined && { store: openStore(workerCaller(tenant, run.createdBy)) }),
+        ...(openStore !== undefined && { store: openStore(this.#caller) }),
       },
     );
   }
@@ -324,10 +321,14 @@ class StepActivity {
       ? timeoutFailure(options.startToCloseTimeoutMs, error)
       : classifyFailure(error);
     if (errorCode(error) === 'fence_lost') {
-      throw await fenceFailure(this.#heads, this.task, this.#fence, error, failure.error);
+      throw await this.#fenceFailure(error, failure.error);
     }
     if (failure.kind === 'infrastructure') throw infrastructureFailure(error, failure.error);
     throw stepFailure(failure, options, isRetried(failure, options) ? await this.#countFailure() : 1);
+  }
+
+  #fenceFailure(cause: unknown, error?: RunError): Promise<ApplicationFailure> {
+    return fenceFailure(this.dependencies.heads, this.#caller, this.task.threadId, this.#fence, cause, error);
   }
 
   /**
@@ -335,8 +336,8 @@ class StepActivity {
    * an earlier one must not use up the attempts of a later one.
    */
   async #countFailure(): Promise<number> {
-    const { tenant, threadId, runId } = this.task;
-    const superstep = superstepOf(await this.#heads.readHead(tenant, threadId));
+    const { threadId, runId } = this.task;
+    const superstep = superstepOf(await this.dependencies.heads.readHead(this.#caller, threadId));
     return this.dependencies.threads.countFailure(this.#caller, threadId, runId, { superstep, fence: this.#fence });
   }
 }

@@ -12,7 +12,6 @@ import {
   type RunError,
 } from '../protocol/index.js';
 import { readValues } from '../steps/index.js';
-import { MongoSaver } from '../threads/index.js';
 import type { WebhookActivities, WebhookTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
@@ -34,7 +33,7 @@ export async function keepWebhook(
   const { webhook } = run.request;
   // Of a run that has ended before, the first end counts.
   if (webhook === undefined || isEnded(run.status)) return;
-  const values = await valuesOf(dependencies, run);
+  const values = await valuesOf(dependencies, caller, run);
   const now = new Date();
   const body = {
     ...runToWire(run),
@@ -67,11 +66,11 @@ function withValues(body: Record<string, unknown>, values: unknown): Record<stri
 }
 
 /** Values of a thread whose graph cannot be loaded or read (it may be why the run failed) are left out; a database that does not answer is asked again. */
-async function valuesOf({ project, client, db }: ActivityDependencies, run: Run): Promise<unknown> {
+async function valuesOf({ project, savers }: ActivityDependencies, caller: Caller, run: Run): Promise<unknown> {
   const graph = await project.load(run.graphId, run.request.config).catch(() => undefined);
   if (graph === undefined) return undefined;
   try {
-    return await readValues(graph, new MongoSaver({ client, db, tenant: run.tenant }), run.threadId);
+    return await readValues(graph, await savers.openReader(caller, run.threadId), run.threadId);
   } catch (error) {
     if (isDatabaseError(error)) throw error;
     return undefined;

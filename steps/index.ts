@@ -13,7 +13,6 @@ export type {
   GraphSchemas,
   GraphSource,
   JsonSchema,
-  SaverHooks,
   StateAccess,
   StepContext,
   StepReport,

@@ -53,12 +53,12 @@ export class BatchWriter {
     this.#options = options;
   }
 
-  open(scope: RunLogScope): MongoRunLog {
-    if (this.#closed) throw new ColloquyError('unavailable', `event log is closed; cannot open ${scope.threadId}`);
-    const log = new MongoRunLog(scope, {
+  open(name: string, scope: RunLogScope): MongoRunLog {
+    if (this.#closed) throw new ColloquyError('unavailable', `event log is closed; cannot open ${name}`);
+    const log = new MongoRunLog(name, scope, {
       ready: (ready, urgent) => this.#schedule(ready, urgent),
       closed: (closed) => this.#forget(closed),
-      storeText: (name, text) => this.#options.largeTexts.store(name, text),
+      storeText: (log, text) => this.#options.largeTexts.store(log, text),
     });
     this.#open.add(log);
     return log;

@@ -8,7 +8,7 @@ import { LiveBatchHub } from './live-batches.js';
 import { LogTails, type EventDocument } from './log-tail.js';
 import { isTransient, openCollection } from '../database/index.js';
 import { PageReads } from './page-reads.js';
-import type { EventLog, ReadReferences, RunLogScope } from './ports.js';
+import type { EventLog, ReadReferences } from './ports.js';
 import { WholeEvents } from './whole-events.js';
 
 const COLLECTION = 'events';
@@ -71,9 +71,8 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
   };
 
   return {
-    open(scope: RunLogScope) {
-      guardIds(scope.tenant, scope.threadId);
-      return writer.open(scope);
+    open(caller, scope) {
+      return writer.open(logOf(caller, scope.threadId), scope);
     },
 
     async tail(caller, threadId) {
@@ -91,7 +90,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         const page = await reader.page();
         const wanted = runId === undefined ? page : page.filter((event) => event.runId === runId);
         const taken = wanted.slice(0, limit - found.length);
-        const whole = bare ? taken : await wholeEvents.of(taken);
+        const whole = bare ? taken : await wholeEvents.of(caller, taken);
         found.push(...whole);
         size += whole.reduce((sum, { data }) => sum + data.length, 0);
         if (reader.atEnd) break;
@@ -121,14 +120,14 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
             await pause(Math.min(MIN_RETRY_MS * 2 ** failures, MAX_RETRY_MS), signal);
             continue;
           }
-          if (page.length > 0) yield await wholeEvents.of(page);
+          if (page.length > 0) yield await wholeEvents.of(caller, page);
           if (!reader.atEnd) continue;
           quiet = page.length > 0 ? 1 : Math.min(quiet * POLL_GROWTH, MAX_POLL_FACTOR);
           while (!signal.aborted) {
             const batches = await live.next(reader.next, hub.listening ? pollMs * quiet : pollMs, signal);
             if (batches === undefined) break;
             quiet = 1;
-            yield await wholeEvents.of(reader.take(batches));
+            yield await wholeEvents.of(caller, reader.take(batches));
           }
           far = looks % FAR_LOOK === 0;
           looks += 1;
@@ -143,7 +142,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
       for (let attempt = 1; ; attempt += 1) {
         // With the fence that is there: a run that writes the thread is not shut out, and does not shut this out before it has begun anew.
         const { tail, fence } = await tails.read(log);
-        const writing = writer.open({ tenant: caller.tenant, threadId, runId: '', fence, tail });
+        const writing = writer.open(log, { threadId, runId: '', fence, tail });
         try {
           writing.append(event);
           return await writing.flush();

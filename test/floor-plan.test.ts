@@ -51,6 +51,7 @@ const PROOFS = ['test', 'evals', 'bench'];
 
 /** Libraries that stay behind a door, and the rooms that may open it. */
 const LIBRARIES: Record<string, string[]> = {
+  mongodb: ['database', 'threads', 'streams', 'memory', 'egress', ...ROOTS, ...PROOFS],
   zod: ['protocol/schemas', 'config', 'agents', 'api', ...PROOFS],
   '@temporalio/worker': [...ROOTS, 'telemetry', ...PROOFS],
   '@temporalio/workflow': ['workflows', 'memory-jobs/workflows', ...PROOFS],

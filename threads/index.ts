@@ -2,11 +2,12 @@
 export { importThreads } from './import/import-threads.js';
 export type { ImportOptions, ImportedThread } from './import/import-threads.js';
 export { ensureIndexes } from './indexes.js';
+export { createSaverStore } from './mongo-savers.js';
 export {
   createAssistantStore,
   createCronStore,
   createThreadStore,
-  MongoInjections,
+  createInjectionStore,
   systemAssistantId,
   withDefaultTtl,
 } from './records/index.js';
@@ -25,6 +26,7 @@ export type {
   DueThread,
   FailedAttempt,
   Injection,
+  InjectionStore,
   NewAssistant,
   NewCron,
   NewRun,
@@ -44,11 +46,11 @@ export type {
 } from './records/index.js';
 export {
   copyState,
+  createHeadStore,
   ensureStateIndexes,
   keepLatest,
   MongoHeads,
   MongoSaver,
-  rollbackRun,
   StateCache,
   StepSaver,
   thinState,
@@ -57,8 +59,12 @@ export {
 export type {
   CommitInfo,
   HeadStore,
+  SaverHooks,
+  SaverStore,
+  StepScope,
   SaverOptions,
   StepSaverOptions,
   ThinningOptions,
   ThinningPolicy,
+  ThreadSaver,
 } from './state/index.js';

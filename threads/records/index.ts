@@ -6,8 +6,7 @@ export { createAssistantStore } from './mongo-assistant-store.js';
 export type { AssistantStoreOptions } from './mongo-assistant-store.js';
 export { createCronStore } from './mongo-cron-store.js';
 export type { CronStoreOptions } from './mongo-cron-store.js';
-export { MongoInjections } from './mongo-injections.js';
-export type { Injection } from './mongo-injections.js';
+export { MongoInjections, createInjectionStore } from './mongo-injections.js';
 export { createThreadStore, withDefaultTtl } from './mongo-thread-store.js';
 export type { ThreadStoreOptions } from './mongo-thread-store.js';
 export type {
@@ -17,6 +16,8 @@ export type {
   DueQuery,
   DueThread,
   FailedAttempt,
+  Injection,
+  InjectionStore,
   NewAssistant,
   NewRun,
   NewThread,

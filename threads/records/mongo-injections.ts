@@ -1,14 +1,7 @@
 import type { ClientSession, Collection, Db } from 'mongodb';
 import type { RunRequest } from '../../protocol/index.js';
+import type { Injection, InjectionStore } from './ports.js';
 import { runKey, type RunDocument } from './run-records.js';
-
-/** A message for a turn at work. */
-export interface Injection {
-  /** Id of its record, which is one of a run. */
-  runId: string;
-  /** What a run of its own would have as input. */
-  input: unknown;
-}
 
 /** How long the mark stays that a message was taken, in ms: as long as an orphan. */
 const TAKEN_MS = 7 * 24 * 3_600_000;
@@ -53,4 +46,10 @@ export class MongoInjections {
       { session },
     );
   }
+}
+
+/** The port on {@link MongoInjections}. */
+export function createInjectionStore(db: Db): InjectionStore {
+  const injections = new MongoInjections(db);
+  return { readInjections: ({ tenant }, threadId, runIds) => injections.read(tenant, threadId, runIds) };
 }

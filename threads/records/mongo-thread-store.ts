@@ -1,5 +1,5 @@
 import type { Db } from 'mongodb';
-import { STATELESS_METADATA } from '../../protocol/index.js';
+import { STATELESS_METADATA, type Caller } from '../../protocol/index.js';
 import { MongoHeads } from '../state/mongo-heads.js';
 import { openCollection, withDatabaseErrors } from '../../database/index.js';
 import type { NewTtl, ThreadStore } from './ports.js';
@@ -13,14 +13,14 @@ const THINNING_MS = 600_000;
 export interface ThreadStoreOptions {
   db: Db;
   /** Removes what else the room keeps of a thread: its head and checkpoints. Idempotent. */
-  removeState: (tenant: string, threadId: string) => Promise<void>;
+  removeState: (caller: Caller, threadId: string) => Promise<void>;
   /** Gives a new thread the state of another. */
-  copyState: (tenant: string, from: string, to: string) => Promise<void>;
+  copyState: (caller: Caller, from: string, to: string) => Promise<void>;
   /** Keeps of a thread's state only the newest. Idempotent. */
-  pruneState: (tenant: string, threadId: string) => Promise<void>;
+  pruneState: (caller: Caller, threadId: string) => Promise<void>;
   /** Takes away the older checkpoints that a policy does not keep; answers when the next one is too old. Idempotent. */
   thinState: (
-    tenant: string,
+    caller: Caller,
     threadId: string,
     policy: ThinningPolicy,
     options: ThinningOptions,
@@ -63,7 +63,7 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       const copied = await threads.getSame(caller, threadId, source ?? (await threads.get(caller, threadId)));
       const made = { ...asCopy(copied.metadata, copyId), ...own };
       await threads.createHidden(caller, { threadId: copyId, metadata: made, config: copied.config });
-      await copyState(caller.tenant, threadId, copyId);
+      await copyState(caller, threadId, copyId);
       // A state that may be of another thread by now is shown to nobody; its hidden copy is swept.
       await threads.getSame(caller, threadId, copied);
       await threads.reveal(caller, copyId);
@@ -72,7 +72,7 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
 
     async pruneThread(caller, threadId) {
       await threads.assertOpen(caller, threadId);
-      await pruneState(caller.tenant, threadId);
+      await pruneState(caller, threadId);
     },
 
     async dueThreads(caller, query) {
@@ -89,7 +89,7 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       if (!(await threads.thinAgain(caller, thread, until))) return false;
       let wasIdle = true;
       const isIdle = async () => (wasIdle = (await runs.active(caller, threadId)).length === 0);
-      const next = await thinState(caller.tenant, threadId, policy, { now, isIdle });
+      const next = await thinState(caller, threadId, policy, { now, isIdle });
       if (wasIdle) await threads.thinAgain(caller, { threadId, since: until }, next);
       return wasIdle;
     },
@@ -101,7 +101,7 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
 
     async deleteThread(caller, threadId) {
       await threads.assertClosed(caller, threadId);
-      await Promise.all([removeState(caller.tenant, threadId), runs.removeThread(caller, threadId)]);
+      await Promise.all([removeState(caller, threadId), runs.removeThread(caller, threadId)]);
       // Last: until then the thread stays closed, and another call goes on where this one stopped.
       await threads.remove(caller, threadId);
     },

@@ -210,6 +210,24 @@ export interface ThreadStore {
   removeRun(caller: Caller, threadId: string, runId: string): Promise<void>;
 }
 
+/** A message for a run that is working. */
+export interface Injection {
+  /** Id of its record, which is one of a run. */
+  runId: string;
+  /** What a run of its own would have as input. */
+  input: unknown;
+}
+
+/** Messages for working runs. They are stored as runs that nobody admitted. */
+export interface InjectionStore {
+  /** In the given order. `taken`: ids of messages that are in the state already, or are gone. */
+  readInjections(
+    caller: Caller,
+    threadId: string,
+    runIds: readonly string[],
+  ): Promise<{ waiting: Injection[]; taken: string[] }>;
+}
+
 export interface AssistantQuery {
   graphId?: string;
   name?: string;

@@ -1,7 +1,16 @@
 /** State of threads: heads with their fences, and checkpoints. Knows no record of a thread or run, and no graph. */
 export { copyState } from './copy.js';
+export { createHeadStore } from './head-store.js';
 export { MongoHeads } from './mongo-heads.js';
-export type { HeadStore, ThinningOptions, ThinningPolicy } from './ports.js';
+export type {
+  HeadStore,
+  SaverHooks,
+  SaverStore,
+  StepScope,
+  ThinningOptions,
+  ThreadSaver,
+  ThinningPolicy,
+} from './ports.js';
 export { keepLatest, thinState } from './prune.js';
 export { rollbackRun } from './rollback.js';
 export { MongoSaver } from './saver/mongo-saver.js';

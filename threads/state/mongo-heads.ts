@@ -1,7 +1,6 @@
 import type { ClientSession, Collection, Db } from 'mongodb';
 import { isDuplicateKey, isWriteConflict } from '../../database/index.js';
 import { ColloquyError, NO_FENCE, type Fence, type Head, type NamespaceHead } from '../../protocol/index.js';
-import type { HeadStore } from './ports.js';
 
 interface HeadDocument {
   /** `<tenant>/<thread id>` */
@@ -27,7 +26,7 @@ export interface HeadChange {
 const BLOCKED_MS = 2_000;
 
 /** The thread heads of one database. The only room that names collection `thread_heads`. */
-export class MongoHeads implements HeadStore {
+export class MongoHeads {
   readonly #db: Db;
   readonly #collection: Collection<HeadDocument>;
 

@@ -14,7 +14,7 @@ let saver: MongoSaver;
 const store = createThreadStore({
   db,
   ...NO_STATE,
-  thinState: (of, threadId, policy, options) => thinState({ client, db, tenant: of }, threadId, policy, options),
+  thinState: (of, threadId, policy, options) => thinState({ client, db, tenant: of.tenant }, threadId, policy, options),
 });
 
 beforeAll(async () => {
