@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { installPackage } from '../../dev/binaries.js';
+import { installPackage } from '../../servers/binaries.js';
 import { House } from '../support/house.js';
 
 const SEED = '20261124';

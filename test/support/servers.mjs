@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ensureBuilt } from '../../dev/bootstrap.mjs';
+import { ensureBuilt } from '../../servers/bootstrap.mjs';
 
 export default async function startServersOnce() {
   // What does not build fails the tests that need it; the others can run. `npm test` builds first and is strict.
   await ensureBuilt({ quiet: true }).catch((error) => console.error(`the build failed: ${error.message}`));
-  const { startServers } = await import('../../dist/dev/servers.js');
+  const { startServers } = await import('../../dist/servers/index.js');
   const dataDir = mkdtempSync(join(tmpdir(), 'colloquy-test-'));
   const servers = await startServers({
     dataDir,

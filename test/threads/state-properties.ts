@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
-import type { Server } from '../../dev/server.js';
-import { startServer } from '../../dev/servers.js';
+import type { Server } from '../../servers/server.js';
+import { startServer } from '../../servers/embedded-servers.js';
 import { encodeFence } from '../../protocol/index.js';
 import {
   MongoHeads,

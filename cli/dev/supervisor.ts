@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { ColloquyError } from '../protocol/index.js';
-import { childEnvironment } from '../config/index.js';
-import type { Say } from './binaries.js';
-import { logTail, openLog } from './child.js';
-import type { ReadyMessage } from './life.js';
-import { packageRoot } from './package.js';
+import { ColloquyError } from '../../protocol/index.js';
+import { childEnvironment } from '../../config/index.js';
+import type { Say } from '../../servers/binaries.js';
+import { logTail, openLog } from '../../servers/child.js';
+import type { ReadyMessage } from '../serve.js';
+import { packageRoot } from '../package.js';
 
 export interface SupervisedOptions {
   /** What a person calls it: `worker 1`. */

@@ -7,8 +7,8 @@ import { Ajv } from 'ajv';
 import { MongoClient } from 'mongodb';
 import { parse } from 'yaml';
 import { VARIABLES } from '../../config/index.js';
-import { COMMANDS } from '../../dev/commands.js';
-import { parseFlags } from '../../dev/flags.js';
+import { COMMANDS } from '../../cli/commands.js';
+import { parseFlags } from '../../cli/flags.js';
 import { Running, colloquy } from '../support/colloquy.js';
 
 interface Service {
@@ -137,7 +137,7 @@ describe('the commands of docker-compose.yml, without Docker', () => {
   let healthPort: string;
 
   beforeAll(async () => {
-    const { freePort } = await import('../../dev/ports.js');
+    const { freePort } = await import('../../servers/ports.js');
     healthPort = String(await freePort());
     const workers = [healthPort, '0'].map((port) => start('worker', [], { COLLOQUY_HEALTH_PORT: port }));
     const apis = [0, 0].map(() => start('api', ['--host', '127.0.0.1', '--port', '0'], {}));

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@langchain/langgraph-sdk';
-import { ColloquyError } from '../protocol/index.js';
-import type { Screen } from './chat-screen.js';
-import { TurnPrinter } from './chat-turn.js';
-import type { WireMessage } from './chat-turn.js';
+import { ColloquyError } from '../../protocol/index.js';
+import type { Screen } from './screen.js';
+import { TurnPrinter } from './turn.js';
+import type { WireMessage } from './turn.js';
 
 export interface TurnRequest {
   input?: Record<string, unknown>;

@@ -2,7 +2,7 @@ import { Runtime } from '@temporalio/worker';
 import type { Config } from '../config/index.js';
 import { createLogger } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { serve } from './life.js';
+import { serve } from './serve.js';
 
 /** Runs one worker until it is told to stop. */
 export async function runWorker(config: Config): Promise<number> {

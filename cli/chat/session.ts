@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { ColloquyError } from '../protocol/index.js';
-import { toAnswer } from './chat-answer.js';
-import { createLines } from './chat-lines.js';
-import type { Lines } from './chat-lines.js';
-import { ChatRuns } from './chat-runs.js';
-import type { TurnRequest } from './chat-runs.js';
-import { createScreen, formatQuestion, shorten } from './chat-screen.js';
-import type { Screen } from './chat-screen.js';
-import { printTranscript, textOf } from './chat-turn.js';
-import type { WireMessage } from './chat-turn.js';
-import type { ParsedFlags } from './flags.js';
+import { ColloquyError } from '../../protocol/index.js';
+import { toAnswer } from './answer.js';
+import { createLines } from './lines.js';
+import type { Lines } from './lines.js';
+import { ChatRuns } from './runs.js';
+import type { TurnRequest } from './runs.js';
+import { createScreen, formatQuestion, shorten } from './screen.js';
+import type { Screen } from './screen.js';
+import { printTranscript, textOf } from './turn.js';
+import type { WireMessage } from './turn.js';
+import type { ParsedFlags } from '../flags.js';
 
 export interface ChatOptions {
   url: string;

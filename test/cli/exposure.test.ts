@@ -2,9 +2,9 @@ import { describe, it, expect, beforeAll, afterAll, beforeEach } from '@jest/glo
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exposureVariables, checkExposure } from '../../dev/exposure.js';
-import { startReport } from '../../dev/report.js';
-import type { Started } from '../../dev/report.js';
+import { exposureVariables, checkExposure } from '../../cli/dev/exposure.js';
+import { startReport } from '../../cli/dev/report.js';
+import type { Started } from '../../cli/dev/report.js';
 
 const NOT_LOOPBACK = ['0.0.0.0', '::', '192.168.1.7', '2001:db8::7', 'desk.example.org'];
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];

@@ -14,9 +14,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { openLog } from '../../dev/child.js';
-import { openDataFolder } from '../../dev/data-folder.js';
-import { makeOwnFolder, writePrivateFile } from '../../dev/private-files.js';
+import { openLog } from '../../servers/child.js';
+import { openDataFolder } from '../../servers/data-folder.js';
+import { makeOwnFolder, writePrivateFile } from '../../servers/private-files.js';
 import { modes } from '../support/modes.js';
 
 let home: string;

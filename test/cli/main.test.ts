@@ -2,7 +2,7 @@ import { describe, it, expect } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { COMMANDS } from '../../dev/commands.js';
+import { COMMANDS } from '../../cli/commands.js';
 import { colloquy } from '../support/colloquy.js';
 
 describe('the command line', () => {

@@ -1,9 +1,9 @@
 import { hostname, networkInterfaces } from 'node:os';
-import { SHIPPED_PROJECT } from '../agents/graph-module.js';
-import { readProjectFile } from '../agents/project-file.js';
-import { isSet } from '../config/index.js';
-import type { Config } from '../config/index.js';
-import { UsageError } from './flags.js';
+import { SHIPPED_PROJECT } from '../../agents/graph-module.js';
+import { readProjectFile } from '../../agents/project-file.js';
+import { isSet } from '../../config/index.js';
+import type { Config } from '../../config/index.js';
+import { UsageError } from '../flags.js';
 import { expectedHosts, isLoopbackHost } from './hosts.js';
 
 /** Who can reach the API that `colloquy dev` starts. */

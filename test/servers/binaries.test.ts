@@ -5,8 +5,8 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { findExecutable, isReachable, onPath, withLock } from '../../dev/binaries.js';
-import { PortBook, freePort, isFree } from '../../dev/ports.js';
+import { findExecutable, isReachable, onPath, withLock } from '../../servers/binaries.js';
+import { PortBook, freePort, isFree } from '../../servers/ports.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-binaries-'));
 let server: Server;

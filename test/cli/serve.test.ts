@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 
 /** Serves until it is told to stop; the first message of its parent makes the service fail. */
 const PROGRAM = `
-  import { serve } from ${JSON.stringify(pathToFileURL(resolve('dist/dev/life.js')).href)};
+  import { serve } from ${JSON.stringify(pathToFileURL(resolve('dist/cli/serve.js')).href)};
   let fail;
   const failed = new Promise((_resolve, reject) => (fail = reject));
   process.once('message', () => fail(new Error('the listening socket has failed')));

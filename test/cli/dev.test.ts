@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { supervise } from '../../dev/supervisor.js';
+import { supervise } from '../../cli/dev/supervisor.js';
 import { Running, colloquy } from '../support/colloquy.js';
 import { openToOthers } from '../support/modes.js';
 import { exchange } from '../support/raw-http.js';

@@ -1,5 +1,5 @@
-import { wantsColour } from '../config/index.js';
-import { printable } from './printable.js';
+import { wantsColour } from '../../config/index.js';
+import { printable } from '../printable.js';
 
 export interface Screen {
   /** Part of an answer, as it comes. */

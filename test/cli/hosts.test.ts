@@ -6,8 +6,8 @@ import {
   httpUrl,
   isLoopbackHost,
   isWildcardHost,
-} from '../../dev/hosts.js';
-import type { Interfaces } from '../../dev/hosts.js';
+} from '../../cli/dev/hosts.js';
+import type { Interfaces } from '../../cli/dev/hosts.js';
 
 const address = (text: string, internal = false) => ({ address: text, internal }) as never;
 const interfaces: Interfaces = {

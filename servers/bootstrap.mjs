@@ -2,7 +2,7 @@
  * First thing every npm script runs: installs packages where they are missing and builds `dist/`. Plain JavaScript without dependencies,
  * since nothing is installed when it starts.
  *
- *   node dev/bootstrap.mjs [--build] [--quiet]
+ *   node servers/bootstrap.mjs [--build] [--quiet]
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';

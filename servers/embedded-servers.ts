@@ -1,11 +1,11 @@
 import { resolve, join } from 'node:path';
 import type { Say } from './binaries.js';
 import { openDataFolder } from './data-folder.js';
-import { startMongo } from './mongo-server.js';
+import { startMongo } from './mongodb/mongo-server.js';
 import { PortBook } from './ports.js';
 import type { Server } from './server.js';
-import { startTemporal } from './temporal-server.js';
-import type { TemporalServer } from './temporal-server.js';
+import { startTemporal } from './temporal/temporal-server.js';
+import type { TemporalServer } from './temporal/temporal-server.js';
 
 export interface EmbeddedOptions {
   /** Data, ports, process ids and logs; open to its owner alone. */

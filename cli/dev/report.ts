@@ -3,8 +3,8 @@ import { join, relative } from 'node:path';
 import type { Exposure } from './exposure.js';
 import { addressesForOthers, hostForLocalCallers, httpUrl, isWildcardHost } from './hosts.js';
 import type { Interfaces } from './hosts.js';
-import { USUAL_PORTS } from './ports.js';
-import type { Servers } from './servers.js';
+import { USUAL_PORTS } from '../../servers/ports.js';
+import type { Servers } from '../../servers/embedded-servers.js';
 
 export interface Started {
   exposure: Exposure;

@@ -1,19 +1,19 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { loadConfig, searchPath } from '../config/index.js';
-import type { Config } from '../config/index.js';
-import { claimDataFolder } from './data-folder.js';
+import { loadConfig, searchPath } from '../../config/index.js';
+import type { Config } from '../../config/index.js';
+import { claimDataFolder } from '../../servers/data-folder.js';
 import { exposureVariables, checkExposure } from './exposure.js';
 import type { Exposure } from './exposure.js';
-import { numberFlag } from './flags.js';
-import type { ParsedFlags } from './flags.js';
-import { packageVersion } from './package.js';
-import { PortBook, freePort } from './ports.js';
-import { writePrivateFile } from './private-files.js';
+import { numberFlag } from '../flags.js';
+import type { ParsedFlags } from '../flags.js';
+import { packageVersion } from '../package.js';
+import { PortBook, freePort } from '../../servers/ports.js';
+import { writePrivateFile } from '../../servers/private-files.js';
 import { localApiUrl, startReport } from './report.js';
-import type { Server } from './server.js';
-import { startServers } from './servers.js';
-import type { Servers } from './servers.js';
+import type { Server } from '../../servers/server.js';
+import { startServers } from '../../servers/embedded-servers.js';
+import type { Servers } from '../../servers/embedded-servers.js';
 import { supervise } from './supervisor.js';
 import type { Supervised } from './supervisor.js';
 
@@ -176,7 +176,7 @@ function wantsChat({ switches }: ParsedFlags): boolean {
 }
 
 async function chat(url: string, stopAsked: Promise<void>): Promise<void> {
-  const { chatOnTerminal } = await import('./chat.js');
+  const { chatOnTerminal } = await import('../chat/session.js');
   await chatOnTerminal({ url, stopAsked });
 }
 

@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { toAnswer } from '../../dev/chat-answer.js';
-import { createScreen, formatQuestion, formatToolCall } from '../../dev/chat-screen.js';
-import { TurnPrinter, printTranscript } from '../../dev/chat-turn.js';
-import { freePort } from '../../dev/ports.js';
-import { supervise } from '../../dev/supervisor.js';
-import type { Supervised } from '../../dev/supervisor.js';
+import { toAnswer } from '../../cli/chat/answer.js';
+import { createScreen, formatQuestion, formatToolCall } from '../../cli/chat/screen.js';
+import { TurnPrinter, printTranscript } from '../../cli/chat/turn.js';
+import { freePort } from '../../servers/ports.js';
+import { supervise } from '../../cli/dev/supervisor.js';
+import type { Supervised } from '../../cli/dev/supervisor.js';
 import { Running } from '../support/colloquy.js';
 
 /** A screen that is a string. */

@@ -13,11 +13,11 @@ type Command = (flags: ParsedFlags) => Promise<number>;
 
 /** Loaded when run: `--help` must not wait for LangGraph and Temporal. */
 const RUN: Record<CommandName, Command> = {
-  dev: async (flags) => (await import('./dev.js')).runDev(flags),
+  dev: async (flags) => (await import('./dev/dev.js')).runDev(flags),
   api: async (flags) => (await import('./processes.js')).runApi(loadConfig(flags.variables)),
   worker: async (flags) => (await import('./processes.js')).runWorker(loadConfig(flags.variables)),
   'import-checkpoints': async (flags) => (await import('./import-checkpoints.js')).runImport(flags),
-  chat: async (flags) => (await import('./chat.js')).runChat(flags),
+  chat: async (flags) => (await import('./chat/session.js')).runChat(flags),
 };
 
 /** Runs a command line; answers the exit code. */

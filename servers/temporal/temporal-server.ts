@@ -1,14 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES } from '../workflows/contract.js';
-import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from './binaries.js';
-import type { Binary } from './binaries.js';
-import { LOOPBACK } from './ports.js';
-import { makeOwnFolder } from './private-files.js';
-import type { ServerOptions } from './servers.js';
-import { startOwned } from './server.js';
-import type { Server } from './server.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract.js';
+import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from '../binaries.js';
+import type { Binary } from '../binaries.js';
+import { LOOPBACK } from '../ports.js';
+import { makeOwnFolder } from '../private-files.js';
+import type { ServerOptions } from '../embedded-servers.js';
+import { startOwned } from '../server.js';
+import type { Server } from '../server.js';
 
 /**
  * One shard loads its tasks at most 20 times a second by default, which costs every step 50 ms; the rest saves round trips. The same

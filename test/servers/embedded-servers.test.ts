@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
-import { sweep } from '../../dev/secantus-expiry.js';
-import { startServer, startServers } from '../../dev/servers.js';
-import type { Server } from '../../dev/server.js';
+import { sweep } from '../../servers/secantus/secantus-expiry.js';
+import { startServer, startServers } from '../../servers/embedded-servers.js';
+import type { Server } from '../../servers/server.js';
 import { isAlive } from '../support/colloquy.js';
 import { modes, openToAll, openToOthers } from '../support/modes.js';
 
@@ -159,7 +159,7 @@ describe('the embedded Temporal', () => {
 describe('embedded servers', () => {
   it('refuse a second one on the same data, naming the process that has it', async () => {
     const script = `
-      const { startServer } = await import(${JSON.stringify(resolve('dist/dev/servers.js'))});
+      const { startServer } = await import(${JSON.stringify(resolve('dist/servers/index.js'))});
       const server = await startServer('mongodb', ${JSON.stringify(options())});
       console.log(server.process.pid);`;
     const owner = spawn(process.execPath, ['--input-type=module', '-e', script], {

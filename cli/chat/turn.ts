@@ -1,5 +1,5 @@
-import { formatToolCall } from './chat-screen.js';
-import type { Screen } from './chat-screen.js';
+import { formatToolCall } from './screen.js';
+import type { Screen } from './screen.js';
 
 /** A message, or a piece of one, as LangGraph's API sends it. */
 export interface WireMessage {

@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from './binaries.js';
-import type { Binary } from './binaries.js';
-import { LOOPBACK } from './ports.js';
-import { makeOwnFolder, writePrivateFile } from './private-files.js';
-import { expireDocuments } from './secantus-expiry.js';
-import { SECANTUS_START } from './secantus-start.js';
-import { startOwned } from './server.js';
-import type { Server } from './server.js';
-import type { ServerOptions } from './servers.js';
+import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from '../binaries.js';
+import type { Binary } from '../binaries.js';
+import { LOOPBACK } from '../ports.js';
+import { makeOwnFolder, writePrivateFile } from '../private-files.js';
+import { expireDocuments } from '../secantus/secantus-expiry.js';
+import { SECANTUS_START } from '../secantus/secantus-start.js';
+import { startOwned } from '../server.js';
+import type { Server } from '../server.js';
+import type { ServerOptions } from '../embedded-servers.js';
 
 const MONGOD_VERSION = '8.0.17';
 const REPLICA_SET = 'colloquy';
