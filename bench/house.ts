@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
 import { searchPath } from '../config/index.js';
-import { logTail, openLog } from '../servers/child.js';
+import { logTail, openLog } from '../servers/log-file.js';
 import { packageRoot } from '../cli/package.js';
 import { startServers, type Servers } from '../servers/embedded-servers.js';
 
@@ -63,7 +63,7 @@ export class House {
         headless: true,
         ...(temporalAddress !== undefined && { temporalAddress }),
         ...(mongodbUri !== undefined && { mongodbUri }),
-        say,
+        onProgress: say,
       });
     } catch (error) {
       await house.stop();

@@ -1,6 +1,6 @@
 /**
- * First thing every npm script runs: installs packages where they are missing and builds `dist/`. Plain JavaScript without dependencies,
- * since nothing is installed when it starts.
+ * Every npm script runs this first: it installs missing packages and builds `dist/`. It is plain
+ * JavaScript without dependencies, because nothing is installed when it starts.
  *
  *   node servers/bootstrap.mjs [--build] [--quiet]
  */
@@ -16,40 +16,40 @@ const DIST = join(ROOT, 'dist');
 const INSTALL_STAMP = join(ROOT, 'node_modules', '.colloquy-installed');
 const BUILD_STAMP = join(DIST, '.build-stamp.json');
 const BUNDLE = join(DIST, 'workflow-bundle.js');
-/** Folders without sources of ours; walking them is what would make a build slow. */
+/** Folders without sources. Reading them would make each build slow. */
 const SKIPPED = new Set(['node_modules', 'dist', '.git', '.colloquy', 'coverage', 'docs']);
-/** Files that a graph needs beside its code; the TypeScript compiler does not copy them. */
-const ASSET = /\.(json|md|txt|csv|proto)$/;
+/** Files that compiled code reads. The TypeScript compiler does not copy them. */
+const ASSETS = [/^agents\/.*\.(json|md|txt|csv|proto)$/, /^servers\/.*\.py$/];
 
-/** One file of a package that has many more behind it, taken along so that who installs Colloquy needs none of them. */
+/** Single files of packages. They are copied, so that the installed package does not need all of RapiDoc. */
 const BUNDLED = {
   'node_modules/rapidoc/dist/rapidoc-min.js': 'api/openapi/rapidoc-min.js',
   'node_modules/rapidoc/dist/rapidoc-min.js.LICENSE.txt': 'api/openapi/rapidoc-min.js.LICENSE.txt',
   'node_modules/rapidoc/LICENSE.txt': 'api/openapi/rapidoc.LICENSE.txt',
 };
 
-/** Installs packages when the lock file is not the one that was installed. */
+/** Installs packages if the lock file has changed since the last installation. */
 export async function ensureInstalled({ quiet = false } = {}) {
   const wanted = hash(readFileSync(join(ROOT, 'package-lock.json')));
-  if (readIfThere(INSTALL_STAMP) === wanted) return;
+  if (readIfExists(INSTALL_STAMP) === wanted) return;
   if (matchesHiddenLock()) {
     writeFileSync(INSTALL_STAMP, wanted);
     return;
   }
   if (!quiet) console.log('Installing packages (npm ci); this happens once ...');
-  await withSignsOfLife(quiet, () => run('npm', ['ci', '--no-audit', '--no-fund', ...(quiet ? ['--silent'] : [])]));
+  await withProgress(quiet, () => run('npm', ['ci', '--no-audit', '--no-fund', ...(quiet ? ['--silent'] : [])]));
   writeFileSync(INSTALL_STAMP, wanted);
 }
 
-/** Compiles to `dist/` and bundles the workflows; does nothing when no source changed. */
+/** Compiles to `dist/` and bundles the workflows. Does nothing if no source has changed. */
 export async function ensureBuilt({ quiet = false } = {}) {
   mkdirSync(DIST, { recursive: true });
   const release = await lock(join(DIST, '.build-lock'));
   try {
-    const before = JSON.parse(readIfThere(BUILD_STAMP) ?? '{"sources":{}}');
+    const before = JSON.parse(readIfExists(BUILD_STAMP) ?? '{"sources":{}}');
     const files = listFiles(ROOT);
     const sources = fingerprint(files.filter((file) => isSource(file)));
-    const assets = fingerprint(files.filter((file) => file.startsWith('agents/') && ASSET.test(file)));
+    const assets = fingerprint(files.filter((file) => ASSETS.some((pattern) => pattern.test(file))));
     const compiled = JSON.stringify(before.sources) === JSON.stringify(sources);
     const copied = compiled && JSON.stringify(before.assets) === JSON.stringify(assets);
     if (!compiled) {
@@ -69,11 +69,11 @@ export async function ensureBuilt({ quiet = false } = {}) {
   }
 }
 
-/** On a terminal npm shows its own progress. */
-async function withSignsOfLife(quiet, work) {
+/** Prints that the work still runs, except on a terminal, where npm shows its own progress. */
+async function withProgress(quiet, work) {
   const startedAt = Date.now();
-  const say = () => console.log(`  still at it after ${Math.round((Date.now() - startedAt) / 1000)} s`);
-  const timer = quiet || process.stderr.isTTY ? undefined : setInterval(say, 10_000);
+  const report = () => console.log(`  still running after ${Math.round((Date.now() - startedAt) / 1000)} s`);
+  const timer = quiet || process.stderr.isTTY ? undefined : setInterval(report, 10_000);
   try {
     return await work();
   } finally {
@@ -90,7 +90,7 @@ async function compile() {
   await run(process.execPath, [tsc, '--noCheck', '--noEmitOnError', 'false', '-p', ROOT]);
 }
 
-/** Bundled from the compiled JavaScript: workers and tests share one bundle, and none of them waits for webpack. */
+/** Bundles the compiled workflows once, so that neither workers nor tests wait for webpack. */
 async function ensureBundled(before, files, quiet) {
   const inputs = files.filter((file) => /^(workflows|protocol|memory-jobs)\//.test(file) && isSource(file));
   if (!inputs.includes('workflows/index.ts')) return undefined;
@@ -123,7 +123,7 @@ function copyFile(from, to) {
   writeFileSync(join(DIST, to), readFileSync(join(ROOT, from)));
 }
 
-/** What was compiled from a source that is gone must not be found by an import. */
+/** Removes the output of deleted sources, so that no import finds it. */
 function removeStale(before, now) {
   for (const file of before.filter((name) => !(name in now))) {
     const stem = join(DIST, file.replace(/\.ts$/, ''));
@@ -159,9 +159,9 @@ function listFiles(folder) {
     .sort();
 }
 
-/** npm writes what it installed into a lock file of its own: an `npm ci` by hand is recognised by it. */
+/** Compares with npm's own record of what is installed, to recognise an `npm ci` that a person ran. */
 function matchesHiddenLock() {
-  const hidden = readIfThere(join(ROOT, 'node_modules', '.package-lock.json'));
+  const hidden = readIfExists(join(ROOT, 'node_modules', '.package-lock.json'));
   if (hidden === undefined) return false;
   const installed = JSON.parse(hidden).packages;
   const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
@@ -170,7 +170,7 @@ function matchesHiddenLock() {
   );
 }
 
-/** Two builds at once would write the same files; the second waits for the first, or takes over when that one died. */
+/** Runs one build at a time. Takes over the lock of a process that no longer exists. */
 async function lock(path) {
   for (;;) {
     try {
@@ -180,7 +180,7 @@ async function lock(path) {
       return release;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
-      const owner = Number(readIfThere(path));
+      const owner = Number(readIfExists(path));
       if (owner > 0 && !isAlive(owner)) rmSync(path, { force: true });
       else await sleep(100);
     }
@@ -207,7 +207,7 @@ function run(command, args) {
   });
 }
 
-function readIfThere(path) {
+function readIfExists(path) {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }
 

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, lstatSync, readFileSync, renameSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync } from 'node:fs';
 import { ColloquyError } from '../protocol/index.js';
-import { makeOwnFolder, openPrivateFile, withPrivateUmask } from './private-files.js';
+import { logTail, openLog } from './log-file.js';
+import { withPrivateUmask } from './private-files.js';
 
 export interface ChildSpec {
-  /** What a person calls it: `Temporal`. */
+  /** Name for people: `Temporal`. */
   name: string;
   command: string;
   args: string[];
@@ -16,34 +16,33 @@ export interface ChildSpec {
 /** How a child process ended: `exit code 1`, `signal SIGKILL`. */
 export type Ending = string;
 
-/**
- * A server process of ours, in a process group of its own so that Ctrl-C reaches us alone.
- * The files that it creates are its owner's alone.
- */
+/** A server process that ends when this process ends. Only its owner can read the files it creates. */
 export interface Child {
   readonly pid: number;
   readonly ended: Promise<Ending>;
   readonly running: boolean;
   signal(signal: NodeJS.Signals): void;
-  /** SIGTERM, and SIGKILL when it is not gone after `graceMs`. */
+  /** Sends SIGTERM, and SIGKILL if the process still runs after `graceMs`. */
   stop(graceMs?: number): Promise<void>;
 }
 
 const STOP_GRACE_MS = 10_000;
+const PROBE_INTERVAL_MS = 50;
 
 export function startChild(spec: ChildSpec): Child {
   const log = openLog(spec.logFile);
   const child = withPrivateUmask(() =>
     spawn(spec.command, spec.args, {
+      // In a process group of its own: Ctrl-C in the terminal must reach this process only.
       detached: true,
       stdio: ['ignore', log, log],
     }),
   );
   closeSync(log);
-  return superviseChild(spec.name, child);
+  return controlChild(spec.name, child);
 }
 
-function superviseChild(name: string, child: ChildProcess): Child {
+function controlChild(name: string, child: ChildProcess): Child {
   let running = true;
   const ended = new Promise<Ending>((resolve) => {
     child.once('error', (error) => resolve(error.message));
@@ -78,8 +77,9 @@ function superviseChild(name: string, child: ChildProcess): Child {
 }
 
 /**
- * Ends the server when we die without a chance to do it (SIGKILL, a crash): it waits for the end of a pipe that only we hold.
- * It goes as soon as the server is gone, so that it does not meet a process id that was given out again.
+ * Ends the server if this process dies without stopping it (SIGKILL, a crash): the reaper waits for
+ * the end of a pipe that only this process holds. It is killed as soon as the server has ended,
+ * because the system may give the process id to another process.
  */
 function startReaper(pid: number): ChildProcess {
   const script = `cat >/dev/null; kill -CONT "$1"; kill -TERM "$1"; n=0
@@ -96,7 +96,10 @@ function startReaper(pid: number): ChildProcess {
   return reaper;
 }
 
-/** Tries `probe` until it succeeds. Errors: `unavailable`, with the end of the log, when the server ends or time is up. */
+/**
+ * Calls `probe` until it succeeds. Errors: `unavailable`, with the end of the log, if the server
+ * ends or does not answer in time.
+ */
 export async function untilReady(
   spec: ChildSpec,
   child: Child,
@@ -104,7 +107,7 @@ export async function untilReady(
   timeoutMs: number,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
-  let last: unknown;
+  let lastError: unknown;
   while (Date.now() < deadline) {
     if (!child.running) {
       throw new ColloquyError(
@@ -115,27 +118,12 @@ export async function untilReady(
     try {
       return await probe();
     } catch (error) {
-      last = error;
+      lastError = error;
     }
-    await Promise.race([child.ended, new Promise((resolve) => setTimeout(resolve, 50))]);
+    await Promise.race([child.ended, new Promise((resolve) => setTimeout(resolve, PROBE_INTERVAL_MS))]);
   }
   const seconds = timeoutMs / 1000;
   throw new ColloquyError('unavailable', `${spec.name} did not answer within ${seconds} s; ${logTail(spec.logFile)}`, {
-    cause: last,
+    cause: lastError,
   });
-}
-
-const LARGEST_LOG_BYTES = 16 * 1024 * 1024;
-
-/** Opens a log of its owner's alone for appending; a large one is renamed to `<name>.1` first. Errors: `forbidden`. */
-export function openLog(file: string): number {
-  makeOwnFolder(dirname(file));
-  const size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  if (size > LARGEST_LOG_BYTES) renameSync(file, `${file}.1`);
-  return openPrivateFile(file, 'a');
-}
-
-export function logTail(file: string): string {
-  const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-8);
-  return `last lines of ${file}:\n  ${lines.join('\n  ')}`;
 }

@@ -2,13 +2,13 @@ import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, mkdirSync, o
 import { dirname } from 'node:path';
 import { ColloquyError } from '../protocol/index.js';
 
-/** Makes a folder that only its owner can enter; one that is there stays as it is. */
+/** Creates a folder that only its owner can enter. The mode of an existing folder does not change. */
 export function makePrivateFolder(folder: string): void {
   mkdirSync(dirname(folder), { recursive: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
 }
 
-/** The same for a folder in which nobody else may have put anything. Errors: `forbidden`. */
+/** Creates a private folder and checks that this user owns it. Errors: `forbidden`. */
 export function makeOwnFolder(folder: string): void {
   makePrivateFolder(folder);
   assertOwner(folder, lstatSync(folder).uid);
@@ -20,43 +20,43 @@ const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
 const OPEN_FLAGS = { w: O_CREAT, a: O_CREAT | O_APPEND, wx: O_CREAT | O_EXCL } as const;
 
 /**
- * Opens a file that only its owner can read, and makes it where it is missing; the mode of one that
- * is there stays as it is. Errors: `forbidden` for a symbolic link, and for a file of somebody else.
+ * Opens a file for writing, and creates a missing one so that only its owner can read it. The mode of
+ * an existing file does not change. Errors: `forbidden` for a symbolic link and for another user's file.
  */
 export function openPrivateFile(file: string, flag: keyof typeof OPEN_FLAGS): number {
-  const opened = openUnlinked(file, O_WRONLY | OPEN_FLAGS[flag] | O_NOFOLLOW);
+  const descriptor = openWithoutLinks(file, O_WRONLY | OPEN_FLAGS[flag] | O_NOFOLLOW);
   try {
-    assertOwner(file, fstatSync(opened).uid);
-    if (flag === 'w') ftruncateSync(opened);
-    return opened;
+    assertOwner(file, fstatSync(descriptor).uid);
+    if (flag === 'w') ftruncateSync(descriptor);
+    return descriptor;
   } catch (error) {
-    closeSync(opened);
+    closeSync(descriptor);
     throw error;
   }
 }
 
-function openUnlinked(file: string, flags: number): number {
+function openWithoutLinks(file: string, flags: number): number {
   try {
     return openSync(file, flags, 0o600);
   } catch (error) {
-    // EMLINK on FreeBSD.
+    // FreeBSD answers EMLINK.
     if (!['ELOOP', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     const problem = `${file} is a symbolic link, which is not followed; remove it`;
     throw new ColloquyError('forbidden', problem, { cause: error });
   }
 }
 
-/** Writes what {@link openPrivateFile} opens. */
+/** Writes a file that {@link openPrivateFile} opens. */
 export function writePrivateFile(file: string, text: string, flag: 'w' | 'a' | 'wx' = 'w'): void {
-  const opened = openPrivateFile(file, flag);
+  const descriptor = openPrivateFile(file, flag);
   try {
-    writeFileSync(opened, text);
+    writeFileSync(descriptor, text);
   } finally {
-    closeSync(opened);
+    closeSync(descriptor);
   }
 }
 
-/** Whoever owns a file or folder reads and replaces what it holds. Errors: `forbidden`. */
+/** The owner of a file or folder can read and replace its contents. Errors: `forbidden`. */
 export function assertOwner(path: string, owner: number): void {
   const user = process.getuid?.();
   if (user === undefined || owner === user) return;
@@ -67,7 +67,7 @@ export function assertOwner(path: string, owner: number): void {
   );
 }
 
-/** What a process started by `start` creates is its owner's alone. `start` must be synchronous. */
+/** Files that a process started by `start` creates are private. `start` must be synchronous. */
 export function withPrivateUmask<T>(start: () => T): T {
   const before = process.umask(0o077);
   try {

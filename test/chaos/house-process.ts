@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { logTail, openLog } from '../../servers/child.js';
+import { logTail, openLog } from '../../servers/log-file.js';
 import { packageRoot } from '../../cli/package.js';
 import type { Victim } from './faults.js';
 

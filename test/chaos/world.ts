@@ -3,7 +3,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { conversationId, DEFAULT_TENANT } from '../../protocol/index.js';
-import { logTail, openLog } from '../../servers/child.js';
+import { logTail, openLog } from '../../servers/log-file.js';
 import { freePort } from '../../servers/ports.js';
 import { packageRoot } from '../../cli/package.js';
 import type { Server } from '../../servers/server.js';
@@ -59,7 +59,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       temporalPort: 0,
       mongodbPort: 0,
       headless: true,
-      say: options.say,
+      onProgress: options.say,
     });
     closers.push(() => servers.stop());
     const ledgerFile = join(folder, 'ledger.jsonl');

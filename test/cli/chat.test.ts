@@ -125,7 +125,13 @@ describe('a chat while its answer is being written', () => {
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
     const start = (name: string, args: string[]): Supervised => {
-      const process = supervise({ name, args, environment, logFile: join(folder, `${name}.log`), say: () => {} });
+      const process = supervise({
+        name,
+        args,
+        environment,
+        logFile: join(folder, `${name}.log`),
+        onProgress: () => {},
+      });
       processes.push(process);
       return process;
     };

@@ -117,7 +117,7 @@ describe('colloquy dev on servers that are there', () => {
       args: ['worker', ...flags.slice(7)],
       environment: { ...offline, NODE_OPTIONS: '' },
       logFile: join(folder, 'worker-3.log'),
-      say: (line) => {
+      onProgress: (line) => {
         words.push(line);
         word();
       },

@@ -5,7 +5,9 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { findExecutable, isReachable, onPath, withLock } from '../../servers/binaries.js';
+import { findExecutable, findOnPath } from '../../servers/binaries.js';
+import { isReachable } from '../../servers/downloads.js';
+import { withLock } from '../../servers/file-lock.js';
 import { PortBook, freePort, isFree } from '../../servers/ports.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-binaries-'));
@@ -26,37 +28,37 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe('a server binary', () => {
-  it('is taken from the first folder of the PATH that has it, if it can be run', () => {
+describe('a downloaded program', () => {
+  it('is found in the first folder of PATH that has an executable of that name', () => {
     const [first, second] = ['first', 'second'].map((name) => join(folder, name));
     for (const path of [first, second]) {
       mkdirSync(path ?? '');
       writeFileSync(join(path ?? '', 'mongod'), '#!/bin/sh\n');
     }
     chmodSync(join(second ?? '', 'mongod'), 0o755);
-    expect(onPath('mongod', [first, '', second].join(delimiter))).toBe(join(second ?? '', 'mongod'));
-    expect(onPath('mongod', first ?? '')).toBeUndefined();
+    expect(findOnPath('mongod', [first, '', second].join(delimiter))).toBe(join(second ?? '', 'mongod'));
+    expect(findOnPath('mongod', first ?? '')).toBeUndefined();
     expect(findExecutable(folder, /mongod$/)).toBe(join(second ?? '', 'mongod'));
     expect(findExecutable(join(folder, 'nowhere'), /mongod/)).toBeUndefined();
   });
 
-  it('is not asked for again, for an hour, where its maker could not be reached', async () => {
-    const said: string[] = [];
-    const ask = (path: string, memory: string) =>
-      isReachable(url + path, join(folder, memory), (line) => said.push(line));
-    expect(await ask('/there', 'a.json')).toBe(true);
-    expect(await ask('/refused', 'b.json')).toBe(false);
+  it('is not requested again for an hour after its host could not be reached', async () => {
+    const lines: string[] = [];
+    const check = (path: string, failuresFile: string) =>
+      isReachable(url + path, join(folder, failuresFile), (line) => lines.push(line));
+    expect(await check('/there', 'a.json')).toBe(true);
+    expect(await check('/refused', 'b.json')).toBe(false);
     const before = requests;
-    expect(await ask('/refused', 'b.json')).toBe(false);
+    expect(await check('/refused', 'b.json')).toBe(false);
     expect(requests).toBe(before);
-    expect(said).toEqual([
+    expect(lines).toEqual([
       expect.stringMatching(/^127\.0\.0\.1:\d+ cannot be reached \(status 403\); trying the next source$/),
     ]);
     writeFileSync(join(folder, 'b.json'), JSON.stringify({ [new URL(url).host]: Date.now() - 3_700_000 }));
-    expect(await ask('/there', 'b.json')).toBe(true);
+    expect(await check('/there', 'b.json')).toBe(true);
   });
 
-  it('is installed by one process at a time, also after one died while installing', async () => {
+  it('is installed by one process at a time, also after a process died during the installation', async () => {
     const lock = join(folder, 'venv.lock');
     writeFileSync(lock, '999999999');
     const order: string[] = [];
@@ -73,12 +75,12 @@ describe('a server binary', () => {
 });
 
 describe('a port', () => {
-  it('is the same again after a restart, another where it is taken, and as asked where it is asked for', async () => {
+  it('is the stored one, a free one if that is in use, and the requested one if one is requested', async () => {
     const file = join(folder, 'ports.json');
     const chosen = await new PortBook(file).choose('api');
     expect(await new PortBook(file).choose('api')).toBe(chosen);
-    const asked = await freePort();
-    expect(await new PortBook(file).choose('api', asked)).toBe(asked);
+    const requested = await freePort();
+    expect(await new PortBook(file).choose('api', requested)).toBe(requested);
     expect(await new PortBook(file).choose('api')).toBe(chosen);
 
     const taken = createServer().listen(chosen, '127.0.0.1');

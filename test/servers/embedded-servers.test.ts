@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
-import { sweep } from '../../servers/secantus/secantus-expiry.js';
+import { sweep } from '../../servers/secantus/expiry.js';
 import { startServer, startServers } from '../../servers/embedded-servers.js';
 import type { Server } from '../../servers/server.js';
 import { isAlive } from '../support/colloquy.js';
@@ -37,7 +37,7 @@ afterEach(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the embedded database', () => {
-  it('keeps its data over a SIGKILL, a restart on the same port, and a stop, and from other users', async () => {
+  it('keeps its data after a SIGKILL, a restart and a stop, and hides it from other users', async () => {
     const umask = process.umask();
     const server = await start('mongodb');
     await insert(server.address, 'kept');
@@ -55,7 +55,7 @@ describe('the embedded database', () => {
     expect(openToOthers(options().dataDir)).toEqual([]);
   });
 
-  it('is rid of what TTL indexes let expire', async () => {
+  it('deletes documents that have expired by a TTL index', async () => {
     const { address } = await start('mongodb');
     const client = await MongoClient.connect(address);
     const items = client.db('expiry').collection<{ _id: string; at?: Date }>('items');
@@ -67,7 +67,7 @@ describe('the embedded database', () => {
     await client.close();
   });
 
-  it('finds and writes by `_id` what the rest of a filter lets through', async () => {
+  it('applies the rest of a filter that contains `_id` to reads and writes', async () => {
     const { address } = await start('mongodb');
     const client = await MongoClient.connect(address);
     const items = client.db('by_id').collection<{ _id: string; n: number }>('items');
@@ -90,7 +90,7 @@ describe('the embedded database', () => {
     await client.close();
   });
 
-  it('answers who waits at a change stream when there is something for him', async () => {
+  it('answers a waiting change stream when it has an event, not at each write', async () => {
     const { address } = await start('mongodb');
     const client = await MongoClient.connect(address, { monitorCommands: true });
     const db = client.db('waiting');
@@ -101,14 +101,14 @@ describe('the embedded database', () => {
     const change = stream.next();
     await opened;
     for (let n = 0; n < 20; n += 1) await db.collection('beside').insertOne({ n });
-    await db.collection<{ _id: string }>('watched').insertOne({ _id: 'it' });
-    expect(await change).toMatchObject({ operationType: 'insert', documentKey: { _id: 'it' } });
+    await db.collection<{ _id: string }>('watched').insertOne({ _id: 'a' });
+    expect(await change).toMatchObject({ operationType: 'insert', documentKey: { _id: 'a' } });
     expect(answers).toBeLessThan(3);
     await stream.close();
     await client.close();
   });
 
-  it('tells of a crash, not of a kill that was asked for', async () => {
+  it('reports a crash, but not a requested kill', async () => {
     const server = await start('mongodb');
     const crash = new Promise<string>((resolve) => server.process?.onCrash(resolve));
     await server.process?.kill();
@@ -119,7 +119,7 @@ describe('the embedded database', () => {
     await insert(server.address, 'after');
   });
 
-  it('answers nothing while it is suspended, and goes on', async () => {
+  it('does not answer while it is suspended, and continues after that', async () => {
     const server = await start('mongodb');
     const client = await MongoClient.connect(server.address);
     server.process?.suspend();
@@ -131,7 +131,7 @@ describe('the embedded database', () => {
 });
 
 describe('the embedded Temporal', () => {
-  it('keeps conversations over a restart, and from other users, and has our search attributes', async () => {
+  it('keeps workflows after a restart, hides them from other users, and has the search attributes', async () => {
     const server = await start('temporal');
     const workflowId = 'conversation/default/kept';
     await withClient(server.address, (client) =>
@@ -157,7 +157,7 @@ describe('the embedded Temporal', () => {
 });
 
 describe('embedded servers', () => {
-  it('refuse a second one on the same data, naming the process that has it', async () => {
+  it('refuse a second server on the same data and name the process that owns it', async () => {
     const script = `
       const { startServer } = await import(${JSON.stringify(resolve('dist/servers/index.js'))});
       const server = await startServer('mongodb', ${JSON.stringify(options())});
@@ -168,15 +168,15 @@ describe('embedded servers', () => {
     const pid = Number(await new Promise((resolve) => owner.stdout.once('data', resolve)));
     await expect(start('mongodb')).rejects.toThrow(`started by process ${owner.pid}`);
 
-    // Killed without a chance to stop it, the owner leaves no server behind, and the data can be had again.
-    const gone = new Promise((resolve) => owner.once('exit', resolve));
+    // The server ends with its owner, even if the owner is killed; then the data can be used again.
+    const exited = new Promise((resolve) => owner.once('exit', resolve));
     owner.kill('SIGKILL');
-    await gone;
+    await exited;
     await insert((await start('mongodb')).address, 'taken over');
     expect(isAlive(pid)).toBe(false);
   });
 
-  it('refuse a port that is in use when it was asked for', async () => {
+  it('refuse a requested port that is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
@@ -184,9 +184,13 @@ describe('embedded servers', () => {
     taken.close();
   });
 
-  it('are not started where an address is given', async () => {
-    const servers = await startServers({ ...options(), temporalAddress: 'there:7233', mongodbUri: 'mongodb://there' });
-    expect([servers.temporal.address, servers.mongodb.address]).toEqual(['there:7233', 'mongodb://there']);
+  it('are not started if an address is given', async () => {
+    const servers = await startServers({
+      ...options(),
+      temporalAddress: 'temporal:7233',
+      mongodbUri: 'mongodb://database',
+    });
+    expect([servers.temporal.address, servers.mongodb.address]).toEqual(['temporal:7233', 'mongodb://database']);
     expect([servers.temporal.process, servers.mongodb.process]).toEqual([undefined, undefined]);
     await servers.stop();
   });

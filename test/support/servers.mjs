@@ -18,7 +18,7 @@ export default async function startServersOnce() {
     headless: true,
     temporalAddress: process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS,
     mongodbUri: process.env.COLLOQUY_TEST_MONGODB_URI,
-    say: (line) => console.log(line),
+    onProgress: (line) => console.log(line),
   });
   process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS = servers.temporal.address;
   process.env.COLLOQUY_TEST_MONGODB_URI = servers.mongodb.address;

@@ -24,7 +24,7 @@ describe('the head of a thread', () => {
     // A server of its own: an open transaction and the end of all sessions are felt by everybody on it.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-heads-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
-    server = await startServer('mongodb', { ...options, say: () => undefined });
+    server = await startServer('mongodb', { ...options, onProgress: () => undefined });
     const uri = server.address;
     [dying, client] = await Promise.all([MongoClient.connect(uri), MongoClient.connect(uri)]);
     db = client.db(`heads_${process.pid}`);

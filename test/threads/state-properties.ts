@@ -64,7 +64,7 @@ function useServer(): void {
     // A server of its own: the transactions of a writer that died are ended here, and with them everybody's.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-properties-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
-    server = await startServer('mongodb', { ...options, say: () => undefined });
+    server = await startServer('mongodb', { ...options, onProgress: () => undefined });
     client = await MongoClient.connect(server.address);
     await ensureStateIndexes(client.db('properties'));
   }, 60_000);
