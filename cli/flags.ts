@@ -2,31 +2,31 @@ import { parseArgs } from 'node:util';
 import type { Variable } from '../config/index.js';
 
 export interface Flag {
-  /** Name of its value in the help; a switch without one. */
+  /** Name of the value in the help; undefined for a switch. */
   value?: string;
   help: string;
   short?: string;
-  /** The variable of the environment that it overrides. */
+  /** The environment variable that the flag overrides. */
   variable?: Variable;
 }
 
 export interface CommandHelp {
   name: string;
-  /** One line, for the list of commands. */
+  /** One line in the list of commands. */
   summary: string;
   flags: Record<string, Flag>;
-  /** More lines for its own help. */
+  /** Last lines of the command's help. */
   notes?: string[];
 }
 
 export interface ParsedFlags {
   text: Record<string, string | undefined>;
   switches: Set<string>;
-  /** What the flags say in place of the environment. */
+  /** Values of flags that override environment variables. */
   variables: Partial<Record<Variable, string>>;
 }
 
-/** A command line that cannot be followed; the process ends with code 2. */
+/** An invalid command line. The process ends with code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -65,7 +65,7 @@ function parse(command: CommandHelp, flags: Record<string, Flag>, args: string[]
   }
 }
 
-/** A flag that is a whole number from `least` on. Errors: {@link UsageError}. */
+/** Parses the value of a flag as a whole number in a range. Errors: {@link UsageError}. */
 export function numberFlag(parsed: ParsedFlags, name: string, least = 0, most = 65_535): number | undefined {
   const text = parsed.text[name];
   if (text === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** Makes the files that are derived from code: `npm run generate`. With `--check` says which of them are out of date. */
+/** Generates files from code: `npm run generate`. With `--check` it only reports outdated files. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { OPERATIONS, tableOfFields } from '../api/openapi/index.js';
@@ -8,13 +8,13 @@ const FILES: Record<string, () => string> = {
 };
 
 const isCheck = process.argv.includes('--check');
-for (const [file, make] of Object.entries(FILES)) {
+for (const [file, generate] of Object.entries(FILES)) {
   const path = resolve(import.meta.dirname, '../..', file);
-  const made = make();
+  const text = generate();
   if (!isCheck) {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, made);
-  } else if ((await readFile(path, 'utf8').catch(() => '')) !== made) {
+    await writeFile(path, text);
+  } else if ((await readFile(path, 'utf8').catch(() => '')) !== text) {
     console.error(`${file} is out of date; run npm run generate`);
     process.exitCode = 1;
   }

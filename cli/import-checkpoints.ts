@@ -9,10 +9,10 @@ import { connectMongo, openStores } from '../workers/index.js';
 import { UsageError, type ParsedFlags } from './flags.js';
 import { printable } from './printable.js';
 
-/** Takes over the threads of the official saver; answers 1 when one was refused. */
+/** Imports the threads of the official MongoDB saver. Returns 1 if any thread was refused. */
 export async function runImport({ text, variables }: ParsedFlags): Promise<number> {
-  const database = needed(text, 'source-database');
-  const name = needed(text, 'assistant');
+  const database = required(text, 'source-database');
+  const name = required(text, 'assistant');
   const config = loadConfig(variables);
   const closers: (() => Promise<void>)[] = [];
   try {
@@ -62,12 +62,12 @@ async function report(threads: AsyncIterable<ImportedThread>): Promise<number> {
     console.log(`imported  ${name}: ${checkpoints} checkpoints, ${writes} pending writes`);
   }
   const { imported, there, refused, checkpoints, writes } = count;
-  const what = `${imported} threads with ${checkpoints} checkpoints and ${writes} pending writes`;
-  console.log(`imported ${what}; ${there} were there already; ${refused} refused`);
+  const summary = `${imported} threads with ${checkpoints} checkpoints and ${writes} pending writes`;
+  console.log(`imported ${summary}; ${there} already existed; ${refused} refused`);
   return refused === 0 ? 0 : 1;
 }
 
-function needed(text: ParsedFlags['text'], flag: string): string {
+function required(text: ParsedFlags['text'], flag: string): string {
   const value = text[flag];
   if (value !== undefined && value !== '') return value;
   throw new UsageError(`--${flag} is missing; see colloquy import-checkpoints --help`);

@@ -11,16 +11,16 @@ const USAGE_EXIT = 2;
 
 type Command = (flags: ParsedFlags) => Promise<number>;
 
-/** Loaded when run: `--help` must not wait for LangGraph and Temporal. */
+/** Imported when a command runs, so that `--help` does not wait for LangGraph and Temporal. */
 const RUN: Record<CommandName, Command> = {
   dev: async (flags) => (await import('./dev/dev.js')).runDev(flags),
-  api: async (flags) => (await import('./processes.js')).runApi(loadConfig(flags.variables)),
-  worker: async (flags) => (await import('./processes.js')).runWorker(loadConfig(flags.variables)),
+  api: async (flags) => (await import('./process-commands.js')).runApi(loadConfig(flags.variables)),
+  worker: async (flags) => (await import('./process-commands.js')).runWorker(loadConfig(flags.variables)),
   'import-checkpoints': async (flags) => (await import('./import-checkpoints.js')).runImport(flags),
-  chat: async (flags) => (await import('./chat/session.js')).runChat(flags),
+  chat: async (flags) => (await import('./chat/chat.js')).runChat(flags),
 };
 
-/** Runs a command line; answers the exit code. */
+/** Runs a command line and returns the exit code. */
 export async function main(args: string[]): Promise<number> {
   try {
     return await run(args);
@@ -31,14 +31,16 @@ export async function main(args: string[]): Promise<number> {
 }
 
 async function run([name, ...args]: string[]): Promise<number> {
-  if (name === '--version' || name === '-v') return say(await packageVersion());
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') return say(overview());
+  if (name === '--version' || name === '-v') return print(await packageVersion());
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') return print(overview());
   if (!(name in COMMANDS)) {
-    throw new UsageError(`unknown command ${name}; there are ${Object.keys(COMMANDS).join(', ')}; see colloquy --help`);
+    throw new UsageError(
+      `unknown command ${name}; commands are ${Object.keys(COMMANDS).join(', ')}; see colloquy --help`,
+    );
   }
   const command = name as CommandName;
   const flags = parseFlags(COMMANDS[command], args);
-  if (flags.switches.has('help')) return say(formatHelp(COMMANDS[command]));
+  if (flags.switches.has('help')) return print(formatHelp(COMMANDS[command]));
   return RUN[command](flags);
 }
 
@@ -51,24 +53,24 @@ function overview(): string {
     '',
     ...rows,
     '',
-    'colloquy COMMAND --help shows the flags of a command; colloquy --version the version.',
+    'colloquy COMMAND --help shows the flags of a command; colloquy --version shows the version.',
     '',
   ].join('\n');
 }
 
-function say(text: string): number {
+function print(text: string): number {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
   return 0;
 }
 
-/** What was expected is told by its message alone; anything else is a fault of ours and shows where. */
+/** Expected errors print their message only; any other error is a defect and prints its stack. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = errorCode(error);
-  const isExpected = error instanceof UsageError || error instanceof ConfigError || isKnown(code);
+  const isExpected = error instanceof UsageError || error instanceof ConfigError || isExpectedCode(code);
   return isExpected ? error.message : (error.stack ?? error.message);
 }
 
-function isKnown(code: ReturnType<typeof errorCode>): boolean {
+function isExpectedCode(code: ReturnType<typeof errorCode>): boolean {
   return code !== undefined && code !== 'internal';
 }

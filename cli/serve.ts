@@ -1,42 +1,45 @@
-/** A process that serves until it is told to stop. */
+/** A service that a process runs until it is stopped. */
 export interface Service {
-  /** For whoever started us: address and the like. */
+  /** Sent to the parent process, for example the address. */
   details?: Record<string, string | number>;
-  /** Stops taking work, lets what runs finish, closes what was opened. */
+  /** Stops accepting work, lets running work finish, and closes everything. */
   stop(): Promise<void>;
-  /** Rejects when it can serve no more. */
+  /** Rejects when the service can no longer work. */
   failed?: Promise<never>;
 }
 
+/** Sent to the parent process when the service is ready. */
 export interface ReadyMessage {
   ready: Record<string, string | number>;
 }
 
+const INTERRUPTED_EXIT = 130;
+
 /**
- * Runs a service until SIGINT, SIGTERM, or the end of the process that started us; a second signal ends at once.
- * Tells the parent, where there is one, when it is ready.
+ * Runs a service until SIGINT, SIGTERM, or the end of the parent process; a second signal exits at
+ * once. Returns the exit code. Errors: those of `start` and `failed`.
  */
 export async function serve(start: () => Promise<Service>): Promise<number> {
-  const stopAsked = new Promise<void>((resolve) => {
-    let asked = false;
-    const ask = () => {
-      if (asked) process.exit(130);
-      asked = true;
+  const stopRequested = new Promise<void>((resolve) => {
+    let isRequested = false;
+    const onSignal = () => {
+      if (isRequested) process.exit(INTERRUPTED_EXIT);
+      isRequested = true;
       resolve();
     };
-    process.on('SIGINT', ask);
-    process.on('SIGTERM', ask);
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
     process.once('disconnect', resolve);
   });
   const starting = start();
-  const service = await Promise.race([starting, stopAsked]);
+  const service = await Promise.race([starting, stopRequested]);
   if (service === undefined) {
-    void starting.then((late) => late.stop()).catch(() => {});
-    process.exit(130);
+    void starting.then((started) => started.stop()).catch(() => {});
+    process.exit(INTERRUPTED_EXIT);
   }
   process.send?.({ ready: service.details ?? {} } satisfies ReadyMessage);
   try {
-    await Promise.race([stopAsked, ...(service.failed === undefined ? [] : [service.failed])]);
+    await Promise.race([stopRequested, ...(service.failed === undefined ? [] : [service.failed])]);
   } finally {
     await service.stop();
     if (process.connected) process.disconnect();

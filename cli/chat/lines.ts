@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 
-/** Lines that a person types, or that a pipe brings. */
+/** Lines of input from a person or a pipe. */
 export interface Lines {
-  /** Shows the prompt and waits; `undefined` when there will be no more. */
+  /** Shows the prompt and waits. Returns undefined at the end of the input. */
   next(prompt: string): Promise<string | undefined>;
   close(): void;
 }
@@ -11,32 +11,32 @@ export interface Lines {
 export interface LinesOptions {
   input: NodeJS.ReadableStream & { isTTY?: boolean };
   output: NodeJS.WritableStream;
-  /** Ctrl-C. */
+  /** Called on Ctrl-C. */
   onInterrupt: () => void;
 }
 
-/** What is typed while an answer is being written is kept, and not echoed into it. */
+/** Input that is typed while an answer is printed is kept for the next prompt and not echoed. */
 export function createLines({ input, output, onInterrupt }: LinesOptions): Lines {
-  let asking = false;
+  let isPrompting = false;
   const echo = new Writable({
     write(chunk: Buffer, _encoding, done) {
-      if (asking) output.write(chunk);
+      if (isPrompting) output.write(chunk);
       done();
     },
   });
   const terminal = input.isTTY === true;
   const readline = createInterface({ input, output: echo, terminal });
-  const waiting: string[] = [];
+  const queue: string[] = [];
   let closed = false;
   let deliver: ((line: string | undefined) => void) | undefined;
   const settle = (line: string | undefined) => {
-    asking = false;
-    const waiter = deliver;
+    isPrompting = false;
+    const resolve = deliver;
     deliver = undefined;
-    waiter?.(line);
+    resolve?.(line);
   };
   readline.on('line', (line) => {
-    if (deliver === undefined) waiting.push(line);
+    if (deliver === undefined) queue.push(line);
     else settle(line);
   });
   readline.on('close', () => {
@@ -46,16 +46,16 @@ export function createLines({ input, output, onInterrupt }: LinesOptions): Lines
   readline.on('SIGINT', onInterrupt);
   return {
     next(prompt) {
-      const ready = waiting.shift();
-      if (ready !== undefined || closed) return Promise.resolve(ready);
-      asking = true;
+      const queued = queue.shift();
+      if (queued !== undefined || closed) return Promise.resolve(queued);
+      isPrompting = true;
       readline.setPrompt(terminal ? prompt : '');
       readline.prompt(true);
       return new Promise((resolve) => (deliver = resolve));
     },
     close: () => {
-      // What comes next must not stand behind the prompt.
-      if (asking && terminal) output.write('\n');
+      // Later output must not appear behind the prompt.
+      if (isPrompting && terminal) output.write('\n');
       readline.close();
     },
   };

@@ -4,7 +4,7 @@ import { Client } from '@langchain/langgraph-sdk';
 import { ColloquyError } from '../../protocol/index.js';
 import type { Screen } from './screen.js';
 import { TurnPrinter } from './turn.js';
-import type { WireMessage } from './turn.js';
+import type { ChatMessage } from './turn.js';
 
 export interface TurnRequest {
   input?: Record<string, unknown>;
@@ -13,7 +13,7 @@ export interface TurnRequest {
 
 interface CurrentRun {
   threadId: string;
-  /** Known as soon as the API accepted it. */
+  /** Known after the API has accepted the run. */
   runId?: string;
   cancelled?: boolean;
 }
@@ -26,17 +26,20 @@ interface StreamPart {
 
 type Stream = () => AsyncIterable<StreamPart>;
 
-const SERVER_WAIT_MS = 60_000;
-const MODE: ['messages-tuple'] = ['messages-tuple'];
+const API_TIMEOUT_MS = 60_000;
+const STREAM_MODE: ['messages-tuple'] = ['messages-tuple'];
 
-/** Runs of a conversation, written to the screen as they go; a run outlives its connection, so the rest is fetched when the API is back. */
+/**
+ * Starts runs and prints them while they stream. A run continues after its connection is lost, so
+ * the rest is fetched as soon as the API answers again.
+ */
 export class ChatRuns {
   readonly client: Client;
   readonly #url: string;
   readonly #screen: Screen;
   #current: CurrentRun | undefined;
-  /** Sent with the next request, so that sending it again after a lost connection is the same one. */
-  #key: string | undefined;
+  /** Sent with the create request, so that a repetition after a lost connection starts no second run. */
+  #idempotencyKey: string | undefined;
 
   constructor(url: string, screen: Screen) {
     this.#url = url;
@@ -44,39 +47,40 @@ export class ChatRuns {
     this.client = new Client({
       apiUrl: url,
       apiKey: null,
-      onRequest: (_, init) => (init.method === 'POST' && this.#key !== undefined ? withKey(init, this.#key) : init),
+      onRequest: (_, init) =>
+        init.method === 'POST' && this.#idempotencyKey !== undefined ? withKey(init, this.#idempotencyKey) : init,
     });
   }
 
-  /** Answers whether the run said anything. Errors: `unavailable` when the API stays away. */
-  async start(threadId: string, assistant: string, request: TurnRequest): Promise<{ spoke: boolean }> {
+  /** Returns whether the run printed anything. Errors: `unavailable` if the API does not answer. */
+  async start(threadId: string, assistant: string, request: TurnRequest): Promise<{ hasOutput: boolean }> {
     const current: CurrentRun = { threadId };
-    this.#key = randomUUID();
+    this.#idempotencyKey = randomUUID();
     const stream = () =>
       this.client.runs.stream(threadId, assistant, {
         ...request,
-        streamMode: MODE,
+        streamMode: STREAM_MODE,
         streamSubgraphs: true,
         streamResumable: true,
         onDisconnect: 'continue',
         onRunCreated: ({ run_id }) => {
           current.runId = run_id;
-          this.#key = undefined;
+          this.#idempotencyKey = undefined;
           if (current.cancelled === true) this.#sendCancel(current);
         },
       });
-    return this.#write(current, stream as Stream);
+    return this.#print(current, stream as Stream);
   }
 
-  /** What a run that goes on by itself says, from its beginning. */
+  /** Prints the run that is in progress, from its first event. */
   async join(threadId: string): Promise<void> {
     const [run] = await this.client.runs.list(threadId, { status: 'running', limit: 1 });
     if (run === undefined) return;
     const current = { threadId, runId: run.run_id };
-    await this.#write(current, this.#rest(current, '-1'));
+    await this.#print(current, this.#joinAfter(current, '-1'));
   }
 
-  /** Stops the run being written; false where there is none, or it was told already. */
+  /** Cancels the run that is being printed. Returns false if there is none or it is cancelled already. */
   cancel(): boolean {
     const current = this.#current;
     if (current === undefined || current.cancelled === true) return false;
@@ -85,9 +89,9 @@ export class ChatRuns {
     return true;
   }
 
-  async untilApiAnswers(cause?: unknown): Promise<void> {
+  async waitForApi(cause?: unknown): Promise<void> {
     const url = new URL('/ok', this.#url);
-    for (const giveUpAt = Date.now() + SERVER_WAIT_MS; Date.now() < giveUpAt; await sleep(300)) {
+    for (const deadline = Date.now() + API_TIMEOUT_MS; Date.now() < deadline; await sleep(300)) {
       const response = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
       if (response?.ok === true) return;
     }
@@ -99,7 +103,7 @@ export class ChatRuns {
     this.client.runs.cancel(threadId, runId).catch((error: unknown) => this.#screen.line(`Error: ${String(error)}`));
   }
 
-  async #write(current: CurrentRun, stream: Stream): Promise<{ spoke: boolean }> {
+  async #print(current: CurrentRun, stream: Stream): Promise<{ hasOutput: boolean }> {
     const printer = new TurnPrinter(this.#screen);
     this.#current = current;
     try {
@@ -107,50 +111,50 @@ export class ChatRuns {
     } finally {
       printer.end();
       this.#current = undefined;
-      this.#key = undefined;
+      this.#idempotencyKey = undefined;
     }
     if (current.cancelled === true) this.#screen.dim('(stopped)');
-    return { spoke: printer.spoke || current.cancelled === true };
+    return { hasOutput: printer.hasOutput || current.cancelled === true };
   }
 
-  async #follow(current: CurrentRun, printer: TurnPrinter, first: Stream): Promise<void> {
-    let stream = first;
+  async #follow(current: CurrentRun, printer: TurnPrinter, firstStream: Stream): Promise<void> {
+    let stream = firstStream;
     let lastEventId = '-1';
     for (;;) {
       try {
         for await (const part of stream()) {
           lastEventId = part.id ?? lastEventId;
-          this.#show(part, printer);
+          this.#printPart(part, printer);
         }
         return;
       } catch (error) {
         if (!isConnectionError(error)) throw error;
         this.#screen.dim('(the API does not answer; waiting for it)');
-        await this.untilApiAnswers(error);
+        await this.waitForApi(error);
       }
-      if (current.runId !== undefined) stream = this.#rest(current, lastEventId);
+      if (current.runId !== undefined) stream = this.#joinAfter(current, lastEventId);
     }
   }
 
-  #rest({ threadId, runId }: CurrentRun, lastEventId: string): Stream {
+  #joinAfter({ threadId, runId }: CurrentRun, lastEventId: string): Stream {
     return () =>
       this.client.runs.joinStream(threadId, runId ?? '', {
         lastEventId,
-        streamMode: MODE,
+        streamMode: STREAM_MODE,
       }) as AsyncIterable<StreamPart>;
   }
 
-  #show(part: StreamPart, printer: TurnPrinter): void {
+  #printPart(part: StreamPart, printer: TurnPrinter): void {
     const [name] = part.event.split('|');
-    if (name === 'messages') printer.message((part.data as [WireMessage])[0]);
+    if (name === 'messages') printer.message((part.data as [ChatMessage])[0]);
     if (name === 'metadata' && Number((part.data as { attempt?: number }).attempt ?? 1) > 1) {
       printer.end();
-      this.#screen.dim('(that attempt failed; trying again)');
+      this.#screen.dim('(the attempt failed; trying again)');
     }
     if (name === 'error') {
       const { error, message } = part.data as { error?: string; message?: string };
       printer.end();
-      printer.spoke = true;
+      printer.hasOutput = true;
       this.#screen.line(`${error ?? 'Error'}: ${message ?? 'no message'}`);
     }
   }
@@ -164,7 +168,7 @@ function withKey(init: RequestInit, key: string): RequestInit {
 
 function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const isLost =
+  const isLostConnection =
     error.name === 'ConnectionError' || error.name === 'MaxReconnectAttemptsError' || error instanceof TypeError;
-  return isLost || /HTTP 50[234]/.test(error.message);
+  return isLostConnection || /HTTP 50[234]/.test(error.message);
 }

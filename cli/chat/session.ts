@@ -1,69 +1,48 @@
 import { randomUUID } from 'node:crypto';
 import { ColloquyError } from '../../protocol/index.js';
-import { toAnswer } from './answer.js';
-import { createLines } from './lines.js';
+import { parseAnswer } from './answer-parser.js';
 import type { Lines } from './lines.js';
+import { formatQuestion } from './question.js';
 import { ChatRuns } from './runs.js';
 import type { TurnRequest } from './runs.js';
-import { createScreen, formatQuestion, shorten } from './screen.js';
+import { shorten } from './screen.js';
 import type { Screen } from './screen.js';
 import { printTranscript, textOf } from './turn.js';
-import type { WireMessage } from './turn.js';
-import type { ParsedFlags } from '../flags.js';
-
-export interface ChatOptions {
-  url: string;
-  /** Assistant id or graph; default: the first one there is. */
-  assistant?: string;
-  /** Conversation to go on with; a prefix of its id is enough. */
-  thread?: string;
-  input: NodeJS.ReadableStream & { isTTY?: boolean };
-  output: NodeJS.WritableStream & { isTTY?: boolean };
-  /** Ends the chat. */
-  stopAsked?: Promise<void>;
-}
+import type { ChatMessage } from './turn.js';
 
 const HELP = [
-  '/threads    list conversations, the latest first',
-  '/open ID    go back to one; the start of its id is enough',
-  '/new        begin another',
-  '/help       this',
-  '/quit       leave; everything is kept',
-  'Ctrl-C stops the answer that is being written.',
+  '/threads    list conversations, newest first',
+  '/open ID    open a conversation; the start of its id is enough',
+  '/new        start a new conversation',
+  '/help       show this help',
+  '/quit       quit; conversations are kept',
+  'Ctrl-C stops the answer that is being printed.',
 ];
 const TITLE_LENGTH = 60;
 const LONGEST_STATE = 2_000;
 
-export async function runChat(flags: ParsedFlags): Promise<number> {
-  const { url = 'http://127.0.0.1:2024', assistant, thread } = flags.text;
-  await chatOnTerminal({ url, ...(assistant !== undefined && { assistant }), ...(thread !== undefined && { thread }) });
-  return 0;
+export interface ChatSessionOptions {
+  url: string;
+  assistant?: string;
+  thread?: string;
+  screen: Screen;
+  lines: Lines;
 }
 
-export function chatOnTerminal(options: Omit<ChatOptions, 'input' | 'output'>): Promise<void> {
-  return chat({ ...options, input: process.stdin, output: process.stdout });
-}
-
-/** Talks until the input ends, `/quit`, or Ctrl-C outside of an answer. Errors: `unavailable` without an API, `not_found`. */
-export async function chat(options: ChatOptions): Promise<void> {
-  const conversation = new ChatSession(options);
-  await conversation.run();
-}
-
-class ChatSession {
-  readonly #options: ChatOptions;
+/** A chat with one assistant: reads lines, runs turns and commands, and asks the open questions. */
+export class ChatSession {
+  readonly #options: ChatSessionOptions;
   readonly #runs: ChatRuns;
   readonly #screen: Screen;
   readonly #lines: Lines;
   #assistant = '';
   #thread: string | undefined;
 
-  constructor(options: ChatOptions) {
+  constructor(options: ChatSessionOptions) {
     this.#options = options;
-    this.#screen = createScreen(options.output);
-    this.#lines = createLines({ input: options.input, output: options.output, onInterrupt: () => this.#interrupt() });
-    this.#runs = new ChatRuns(options.url, this.#screen);
-    void options.stopAsked?.then(() => this.#lines.close());
+    this.#screen = options.screen;
+    this.#lines = options.lines;
+    this.#runs = new ChatRuns(options.url, options.screen);
   }
 
   get #client() {
@@ -71,41 +50,39 @@ class ChatSession {
   }
 
   async run(): Promise<void> {
-    const onSignal = () => this.#interrupt();
-    if (this.#options.stopAsked === undefined) process.on('SIGINT', onSignal);
-    try {
-      this.#assistant = await this.#findAssistant();
-      this.#screen.dim(`Talking to ${this.#assistant}. /help shows what else can be typed.`);
-      if (this.#options.thread !== undefined) await this.#open(this.#options.thread);
-      for (;;) {
-        this.#screen.line('');
-        const line = await this.#lines.next('> ');
-        if (line === undefined || line.trim() === '/quit') return;
-        await this.#take(line.trim()).catch((error: unknown) => this.#explain(error));
-      }
-    } finally {
-      process.off('SIGINT', onSignal);
-      this.#lines.close();
+    this.#assistant = await this.#findAssistant();
+    this.#screen.dim(`Talking to ${this.#assistant}. /help lists the commands.`);
+    if (this.#options.thread !== undefined) await this.#open(this.#options.thread);
+    for (;;) {
+      this.#screen.line('');
+      const line = await this.#lines.next('> ');
+      if (line === undefined || line.trim() === '/quit') return;
+      await this.#handleLine(line.trim()).catch((error: unknown) => this.#printError(error));
     }
   }
 
-  async #take(line: string): Promise<void> {
+  /** Cancels the answer that is being printed; closes the chat if there is none. */
+  interrupt(): void {
+    if (!this.#runs.cancel()) this.#lines.close();
+  }
+
+  async #handleLine(line: string): Promise<void> {
     if (line === '') return;
-    if (!line.startsWith('/')) return this.#say(line);
+    if (!line.startsWith('/')) return this.#send(line);
     const [command = '', ...words] = line.split(/\s+/);
     if (command === '/help') return HELP.forEach((text) => this.#screen.line(text));
     if (command === '/threads') return this.#listThreads();
     if (command === '/open') return this.#open(words[0] ?? '');
-    if (command === '/new') return this.#begin();
-    this.#screen.line(`There is no ${command}; /help shows what there is.`);
+    if (command === '/new') return this.#startNew();
+    this.#screen.line(`Unknown command ${command}; /help lists the commands.`);
   }
 
-  #begin(): void {
+  #startNew(): void {
     this.#thread = undefined;
     this.#screen.dim('A new conversation.');
   }
 
-  async #say(text: string): Promise<void> {
+  async #send(text: string): Promise<void> {
     this.#thread ??= await this.#createThread(text);
     await this.#turn(this.#thread, { input: { messages: [{ role: 'user', content: text }] } });
     await this.#askOpenQuestions(this.#thread);
@@ -119,8 +96,8 @@ class ChatSession {
   }
 
   async #turn(threadId: string, request: TurnRequest): Promise<void> {
-    const { spoke } = await this.#runs.start(threadId, this.#assistant, request);
-    if (!spoke) await this.#showState(threadId);
+    const { hasOutput } = await this.#runs.start(threadId, this.#assistant, request);
+    if (!hasOutput) await this.#printState(threadId);
   }
 
   async #askOpenQuestions(threadId: string): Promise<void> {
@@ -132,7 +109,7 @@ class ChatSession {
         const typed = await this.#ask(value);
         if (typed === undefined) return;
         if (typed.startsWith('/')) return this.#leaveQuestion(typed);
-        answers.push([id ?? '', toAnswer(value, typed)]);
+        answers.push([id ?? '', parseAnswer(value, typed)]);
       }
       const [only] = answers;
       const resume = answers.length === 1 ? only?.[1] : Object.fromEntries(answers);
@@ -154,13 +131,13 @@ class ChatSession {
   }
 
   async #leaveQuestion(typed: string): Promise<void> {
-    this.#screen.dim('The question stays open; /open brings you back to it.');
+    this.#screen.dim('The question stays open; /open returns to it.');
     if (typed.trim() === '/quit') return this.#lines.close();
-    await this.#take(typed.trim());
+    await this.#handleLine(typed.trim());
   }
 
-  /** For graphs whose answer is no message that was streamed. */
-  async #showState(threadId: string): Promise<void> {
+  /** Used for graphs that stream no messages. */
+  async #printState(threadId: string): Promise<void> {
     const { values } = await this.#client.threads.getState<Record<string, unknown>>(threadId);
     const messages = messagesOf(values);
     const last = messages.at(-1);
@@ -179,7 +156,7 @@ class ChatSession {
     }
   }
 
-  /** Threads that another client began have no title of ours. */
+  /** Threads that another client created have no title in their metadata. */
   async #titleOf(threadId: string, metadata: unknown): Promise<string> {
     const title = (metadata as { title?: unknown } | null)?.title;
     if (typeof title === 'string') return shorten(title, TITLE_LENGTH);
@@ -189,12 +166,12 @@ class ChatSession {
   }
 
   async #open(prefix: string): Promise<void> {
-    if (prefix === '') return this.#screen.line('/open ID: which one? /threads lists them.');
+    if (prefix === '') return this.#screen.line('/open needs an ID; /threads lists the ids.');
     const threads = await this.#client.threads.search({ limit: 500, sortBy: 'updated_at', sortOrder: 'desc' });
     const [thread, ...others] = threads.filter(({ thread_id: id }) => id.startsWith(prefix));
-    if (thread === undefined) return this.#screen.line(`No conversation begins with ${prefix}.`);
+    if (thread === undefined) return this.#screen.line(`No conversation id starts with ${prefix}.`);
     if (others.length > 0) {
-      return this.#screen.line(`${others.length + 1} conversations begin with ${prefix}; type more of the id.`);
+      return this.#screen.line(`${others.length + 1} conversation ids start with ${prefix}; type more of the id.`);
     }
     this.#thread = thread.thread_id;
     const { values } = await this.#client.threads.getState<Record<string, unknown>>(this.#thread);
@@ -205,29 +182,24 @@ class ChatSession {
 
   async #findAssistant(): Promise<string> {
     const { url, assistant } = this.#options;
-    await this.#runs.untilApiAnswers();
+    await this.#runs.waitForApi();
     if (assistant !== undefined) return (await this.#client.assistants.get(assistant)).assistant_id && assistant;
     const [first] = await this.#client.assistants.search({ limit: 1, sortBy: 'created_at', sortOrder: 'asc' });
     if (first !== undefined) return first.graph_id;
     throw new ColloquyError('not_found', `the API at ${url} has no assistant; is a worker running?`);
   }
 
-  /** Ctrl-C: stops the answer being written; outside of one, leaves. */
-  #interrupt(): void {
-    if (!this.#runs.cancel()) this.#lines.close();
-  }
-
-  #explain(error: unknown): void {
+  #printError(error: unknown): void {
     this.#screen.line(`Error: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-function messagesOf(values: Record<string, unknown> | null | undefined): WireMessage[] {
+function messagesOf(values: Record<string, unknown> | null | undefined): ChatMessage[] {
   const messages = values?.['messages'];
-  return Array.isArray(messages) ? (messages as WireMessage[]) : [];
+  return Array.isArray(messages) ? (messages as ChatMessage[]) : [];
 }
 
-/** Characters of an id that tell it from the others, 8 at least. */
+/** Returns the shortest prefix length, at least 8, at which all ids differ. */
 function idLength(ids: string[]): number {
   let length = 8;
   while (length < 36 && new Set(ids.map((id) => id.slice(0, length))).size < ids.length) length += 1;

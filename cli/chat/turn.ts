@@ -1,8 +1,8 @@
 import { formatToolCall } from './screen.js';
 import type { Screen } from './screen.js';
 
-/** A message, or a piece of one, as LangGraph's API sends it. */
-export interface WireMessage {
+/** A message or message chunk of LangGraph's API. */
+export interface ChatMessage {
   id?: string;
   type?: string;
   content?: unknown;
@@ -15,31 +15,31 @@ interface PendingCall {
   args: string;
 }
 
-/** Writes the messages of a turn as they come: text at once, a tool call in one line as soon as it is whole. */
+/** Prints text as it arrives, and each tool call in one line when it is complete. */
 export class TurnPrinter {
   readonly #screen: Screen;
   readonly #calls = new Map<string, PendingCall>();
-  #current: string | undefined;
-  /** Something was written. */
-  spoke = false;
+  #messageId: string | undefined;
+  /** Whether anything was printed. */
+  hasOutput = false;
 
   constructor(screen: Screen) {
     this.#screen = screen;
   }
 
-  message(message: WireMessage): void {
+  message(message: ChatMessage): void {
     const isAnswer = message.type === 'ai' || message.type === 'AIMessageChunk';
     if (!isAnswer) {
       this.#flushCalls();
       return;
     }
-    if (message.id !== this.#current) {
+    if (message.id !== this.#messageId) {
       this.#flushCalls();
       this.#screen.endText();
-      this.#current = message.id;
+      this.#messageId = message.id;
     }
     const text = textOf(message.content);
-    if (text !== '') this.spoke = true;
+    if (text !== '') this.hasOutput = true;
     this.#screen.text(text);
     this.#collect(message);
   }
@@ -49,7 +49,7 @@ export class TurnPrinter {
     this.#screen.endText();
   }
 
-  #collect({ tool_call_chunks: chunks = [], tool_calls: calls = [] }: WireMessage): void {
+  #collect({ tool_call_chunks: chunks = [], tool_calls: calls = [] }: ChatMessage): void {
     for (const [position, chunk] of chunks.entries()) {
       const key = String(chunk.index ?? position);
       const pending = this.#calls.get(key) ?? { name: '', args: '' };
@@ -64,14 +64,14 @@ export class TurnPrinter {
   #flushCalls(): void {
     for (const { name, args } of this.#calls.values()) {
       if (name === '') continue;
-      this.spoke = true;
+      this.hasOutput = true;
       this.#screen.dim(formatToolCall(name, args));
     }
     this.#calls.clear();
   }
 }
 
-/** Text of a message whose content is a string or a list of blocks. */
+/** Returns the text of a message, whose content is a string or a list of blocks. */
 export function textOf(content: unknown): string {
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) return '';
@@ -80,8 +80,8 @@ export function textOf(content: unknown): string {
     .join('');
 }
 
-/** A conversation as it stands in its state. */
-export function printTranscript(screen: Screen, messages: WireMessage[]): void {
+/** Prints the messages of a thread's state. */
+export function printTranscript(screen: Screen, messages: ChatMessage[]): void {
   for (const message of messages) {
     const text = textOf(message.content);
     if (message.type === 'human') {

@@ -2,20 +2,18 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadConfig, searchPath } from '../../config/index.js';
 import type { Config } from '../../config/index.js';
-import { claimDataFolder } from '../../servers/data-folder.js';
-import { exposureVariables, checkExposure } from './exposure.js';
-import type { Exposure } from './exposure.js';
+import { PortBook, claimDataFolder, freePort, startServers, writePrivateFile } from '../../servers/index.js';
+import type { Server, Servers } from '../../servers/index.js';
 import { numberFlag } from '../flags.js';
 import type { ParsedFlags } from '../flags.js';
 import { packageVersion } from '../package.js';
-import { PortBook, freePort } from '../../servers/ports.js';
-import { writePrivateFile } from '../../servers/private-files.js';
-import { localApiUrl, startReport } from './report.js';
-import type { Server } from '../../servers/server.js';
-import { startServers } from '../../servers/embedded-servers.js';
-import type { Servers } from '../../servers/embedded-servers.js';
-import { supervise } from './supervisor.js';
-import type { Supervised } from './supervisor.js';
+import { exposureVariables, checkExposure } from './exposure.js';
+import type { Exposure } from './exposure.js';
+import { localApiUrl, startReport } from './start-report.js';
+import { supervise } from './supervise.js';
+import type { Supervised } from './supervise.js';
+
+const INTERRUPTED_EXIT = 130;
 
 interface DevOptions {
   config: Config;
@@ -23,33 +21,34 @@ interface DevOptions {
   flags: ParsedFlags;
   dataDir: string;
   workers: number;
-  apiPort: number | undefined;
+  requestedApiPort: number | undefined;
 }
 
-interface House {
+/** Everything that `colloquy dev` runs. */
+interface Stack {
   servers: Servers;
   processes: Supervised[];
   apiPort: number;
 }
 
-/** Runs the whole house until Ctrl-C, or the end of the chat. */
+/** Runs servers, workers and the API until Ctrl-C or the end of the chat. */
 export async function runDev(flags: ParsedFlags): Promise<number> {
   const options = await readOptions(flags);
-  const stopAsked = onStopSignals();
+  const stopRequested = onStopSignals();
   const startedAt = Date.now();
-  say(`Colloquy ${await packageVersion()}`);
+  print(`Colloquy ${await packageVersion()}`);
   prepareDataDir(options.dataDir);
-  const house = await Promise.race([build(options), stopAsked.then(() => undefined)]);
-  // Asked to stop while starting: whatever runs already ends with us, by its reaper or its channel.
-  if (house === undefined) process.exit(130);
+  const stack = await Promise.race([startStack(options), stopRequested.then(() => undefined)]);
+  // Servers and processes that have started already end together with this process.
+  if (stack === undefined) process.exit(INTERRUPTED_EXIT);
   try {
-    report(options, house, Date.now() - startedAt);
-    const url = localApiUrl(options.exposure, house.apiPort);
-    await Promise.race([stopAsked, ...(wantsChat(flags) ? [chat(url, stopAsked)] : [])]);
+    print(describeStart(options, stack, Date.now() - startedAt));
+    const url = localApiUrl(options.exposure, stack.apiPort);
+    await Promise.race([stopRequested, ...(wantsChat(flags) ? [chat(url, stopRequested)] : [])]);
   } finally {
-    say('stopping ...');
-    await dismantle(house);
-    say('stopped; conversations are kept');
+    print('stopping ...');
+    await stopStack(stack);
+    print('stopped; conversations are kept');
   }
   return 0;
 }
@@ -62,33 +61,33 @@ async function readOptions(flags: ParsedFlags): Promise<DevOptions> {
     flags,
     dataDir: resolve(flags.text['data-dir'] ?? '.colloquy'),
     workers: numberFlag(flags, 'workers', 1, 64) ?? 1,
-    apiPort: config.api.isPortGiven ? config.api.port : undefined,
+    requestedApiPort: config.api.isPortGiven ? config.api.port : undefined,
   };
 }
 
-async function build(options: DevOptions): Promise<House> {
+async function startStack(options: DevOptions): Promise<Stack> {
   const { config, flags, dataDir } = options;
   const servers = await startServers({
     dataDir,
     searchPath: searchPath(),
-    onProgress: step,
-    ...given('toolsDir', flags.text['tools-dir']),
-    ...given('temporalPort', numberFlag(flags, 'temporal-port')),
-    ...given('uiPort', numberFlag(flags, 'ui-port')),
-    ...given('mongodbPort', numberFlag(flags, 'mongodb-port')),
-    ...given('temporalAddress', config.temporal.isGiven ? config.temporal.address : undefined),
-    ...given('mongodbUri', config.mongo.isGiven ? config.mongo.uri : undefined),
+    onProgress: printStep,
+    ...optional('toolsDir', flags.text['tools-dir']),
+    ...optional('temporalPort', numberFlag(flags, 'temporal-port')),
+    ...optional('uiPort', numberFlag(flags, 'ui-port')),
+    ...optional('mongodbPort', numberFlag(flags, 'mongodb-port')),
+    ...optional('temporalAddress', config.temporal.isGiven ? config.temporal.address : undefined),
+    ...optional('mongodbUri', config.mongo.isGiven ? config.mongo.uri : undefined),
   });
-  keepServing('Temporal', servers.temporal);
-  keepServing('MongoDB', servers.mongodb);
+  restartOnCrash('Temporal', servers.temporal);
+  restartOnCrash('MongoDB', servers.mongodb);
   const processes: Supervised[] = [];
   try {
-    const port = await choosePort(options);
+    const port = await chooseApiPort(options);
     const start = (name: string, args: string[], variables = {}) =>
       processes.push(startProcess(options, servers, { name, args, variables }));
     for (let n = 1; n <= options.workers; n += 1) start(`worker ${n}`, ['worker']);
     start('API', ['api', '--port', String(port)], exposureVariables(options.exposure));
-    step(`starting ${options.workers === 1 ? 'a worker' : `${options.workers} workers`} and the API`);
+    printStep(`starting ${options.workers === 1 ? 'a worker' : `${options.workers} workers`} and the API`);
     await Promise.all(processes.map((process) => process.ready));
     return { servers, processes, apiPort: port };
   } catch (error) {
@@ -98,9 +97,9 @@ async function build(options: DevOptions): Promise<House> {
   }
 }
 
-function choosePort({ config, dataDir, apiPort }: DevOptions): Promise<number> {
-  if (apiPort === 0) return freePort(config.api.host);
-  return new PortBook(join(dataDir, 'ports.json')).choose('api', apiPort, config.api.host);
+function chooseApiPort({ config, dataDir, requestedApiPort }: DevOptions): Promise<number> {
+  if (requestedApiPort === 0) return freePort(config.api.host);
+  return new PortBook(join(dataDir, 'ports.json')).choose('api', requestedApiPort, config.api.host);
 }
 
 interface ProcessStart {
@@ -118,56 +117,57 @@ function startProcess(options: DevOptions, servers: Servers, { name, args, varia
       ...flags.variables,
       TEMPORAL_ADDRESS: servers.temporal.address,
       MONGODB_URI: servers.mongodb.address,
-      // One port cannot serve several processes.
+      // Several processes cannot listen on one port.
       COLLOQUY_HEALTH_PORT: '',
       COLLOQUY_READ_SCHEMAS: 'true',
       ...variables,
-      ...given('COLLOQUY_CONFIG', config.projectPath),
+      ...optional('COLLOQUY_CONFIG', config.projectPath),
     },
     logFile: join(dataDir, 'logs', `${name.toLowerCase().replace(' ', '-')}.log`),
-    onProgress: step,
+    onProgress: printStep,
   });
 }
 
-/** An embedded server that crashes is started again on its port and data; clients reconnect by themselves. */
-function keepServing(name: string, server: Server): void {
+/** Restarts an embedded server on its port and data. Its clients reconnect by themselves. */
+function restartOnCrash(name: string, server: Server): void {
   server.process?.onCrash((ending) => {
-    step(`${name} ended (${ending}); starting it again`);
+    printStep(`${name} ended (${ending}); restarting it`);
     server.process?.restart().then(
-      () => step(`${name} is back`),
-      (error: Error) => step(`${name} could not be started again: ${error.message}`),
+      () => printStep(`${name} is back`),
+      (error: Error) => printStep(`${name} could not be restarted: ${error.message}`),
     );
   });
 }
 
-async function dismantle({ processes, servers }: House): Promise<void> {
+async function stopStack({ processes, servers }: Stack): Promise<void> {
   await Promise.all(processes.map((process) => process.stop()));
   await servers.stop();
 }
 
-/** A data directory in somebody's project must not end up in its repository. */
+/** Keeps a data folder inside a project out of the project's Git repository. */
 function prepareDataDir(dataDir: string): void {
   claimDataFolder(dataDir);
-  const ignore = join(dataDir, '.gitignore');
-  if (!existsSync(ignore)) writePrivateFile(ignore, '*\n');
+  const ignoreFile = join(dataDir, '.gitignore');
+  if (!existsSync(ignoreFile)) writePrivateFile(ignoreFile, '*\n');
 }
 
-function report({ config, exposure, dataDir, apiPort: asked }: DevOptions, house: House, tookMs: number): void {
-  const { servers, apiPort } = house;
-  const project = given('projectPath', config.projectPath);
-  say(startReport({ exposure, apiPort, isPortAsked: asked !== undefined, servers, ...project, dataDir, tookMs }));
+function describeStart(options: DevOptions, { servers, apiPort }: Stack, tookMs: number): string {
+  const { config, exposure, dataDir, requestedApiPort } = options;
+  const project = optional('projectPath', config.projectPath);
+  const isPortRequested = requestedApiPort !== undefined;
+  return startReport({ exposure, apiPort, isPortRequested, servers, ...project, dataDir, tookMs });
 }
 
-/** The first signal asks to stop, the second ends at once; servers then end by their reapers. */
+/** Resolves at the first signal. The second one exits at once; then the servers end by their reapers. */
 function onStopSignals(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
-    const ask = () => {
-      if (asked) process.exit(130);
-      asked = true;
+    let isRequested = false;
+    const onSignal = () => {
+      if (isRequested) process.exit(INTERRUPTED_EXIT);
+      isRequested = true;
       resolve();
     };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   });
 }
 
@@ -175,19 +175,20 @@ function wantsChat({ switches }: ParsedFlags): boolean {
   return switches.has('chat') && !switches.has('no-chat') && process.stdin.isTTY;
 }
 
-async function chat(url: string, stopAsked: Promise<void>): Promise<void> {
-  const { chatOnTerminal } = await import('../chat/session.js');
-  await chatOnTerminal({ url, stopAsked });
+async function chat(url: string, stopRequested: Promise<void>): Promise<void> {
+  const { chatOnTerminal } = await import('../chat/chat.js');
+  await chatOnTerminal({ url, stopRequested });
 }
 
-function given<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+/** An object with one property, or without it if the value is undefined. */
+function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }
 
-function say(line: string): void {
+function print(line: string): void {
   console.log(line);
 }
 
-function step(line: string): void {
+function printStep(line: string): void {
   console.log(`  ${line}`);
 }

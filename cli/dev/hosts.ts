@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
 import type { NetworkInterfaceInfo } from 'node:os';
 
-/** As `os.networkInterfaces()` gives them. */
+/** The result of `os.networkInterfaces()`. */
 export type Interfaces = NodeJS.Dict<NetworkInterfaceInfo[]>;
 
 const loopback = new BlockList();
@@ -17,19 +17,19 @@ linkLocal.addSubnet('169.254.0.0', 16, 'ipv4');
 linkLocal.addSubnet('fe80::', 10, 'ipv6');
 
 /**
- * Only programs on this machine reach a server on this host. A name other than `localhost`, or a
- * short form like `127.1`, counts as reachable by others, because its resolver decides.
+ * Returns true if only programs on this machine can reach a server on the host. Names other than
+ * `localhost` and short forms like `127.1` do not count, because a resolver interprets them.
  */
 export function isLoopbackHost(host: string): boolean {
   return host.toLowerCase() === 'localhost' || contains(loopback, host);
 }
 
-/** The host stands for all addresses of this machine: `0.0.0.0` or `::`, however it is written. */
+/** Returns true for `0.0.0.0` and `::` in any notation: all addresses of this machine. */
 export function isWildcardHost(host: string): boolean {
   return contains(wildcard, host);
 }
 
-/** The host by which programs on this machine call a server that listens on `host`. */
+/** Returns the host that programs on this machine use to call a server on `host`. */
 export function hostForLocalCallers(host: string): string {
   return isWildcardHost(host) ? '127.0.0.1' : host;
 }
@@ -40,8 +40,8 @@ export function httpUrl(host: string, port: number): string {
 }
 
 /**
- * Addresses by which other machines reach a server on a wildcard host: with `0.0.0.0` only IPv4.
- * Link-local addresses are left out, because a URL cannot use them without a zone.
+ * Returns the addresses at which other machines reach a server on a wildcard host; only IPv4 for
+ * `0.0.0.0`. Link-local addresses are omitted, because a URL cannot contain them without a zone.
  */
 export function addressesForOthers(host: string, interfaces: Interfaces): string[] {
   return all(interfaces)
@@ -50,7 +50,7 @@ export function addressesForOthers(host: string, interfaces: Interfaces): string
     .filter((address) => !isIPv4(host) || isIPv4(address));
 }
 
-/** Values of a request's `Host` that a server on `host` has to expect, without their ports. */
+/** Returns the values of the `Host` header that a server on `host` accepts, without ports. */
 export function expectedHosts(host: string, interfaces: Interfaces, machine: string): string[] {
   if (isLoopbackHost(host)) return ['localhost'];
   if (!isWildcardHost(host)) return [host];

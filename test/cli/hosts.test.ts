@@ -24,7 +24,7 @@ describe('a host that a server listens on', () => {
     },
   );
 
-  it.each(['0.0.0.0', '::', '0:0:0:0:0:0:0:0', '::ffff:0.0.0.0'])('is every address: %s', (host) => {
+  it.each(['0.0.0.0', '::', '0:0:0:0:0:0:0:0', '::ffff:0.0.0.0'])('means every address: %s', (host) => {
     expect([isLoopbackHost(host), isWildcardHost(host)]).toEqual([false, true]);
   });
 
@@ -35,22 +35,22 @@ describe('a host that a server listens on', () => {
     expect([isLoopbackHost(host), isWildcardHost(host)]).toEqual([false, false]);
   });
 
-  it('is called from this machine by loopback where it is every address, else as it is', () => {
+  it('is replaced by loopback for local callers if it means every address', () => {
     expect(['0.0.0.0', '::', '::1', 'localhost', '192.168.1.7'].map(hostForLocalCallers)).toEqual([
       ...['127.0.0.1', '127.0.0.1', '::1', 'localhost', '192.168.1.7'],
     ]);
   });
 
-  it('stands in brackets in a URL where it is an IPv6 address', () => {
+  it('is put in brackets in a URL if it is an IPv6 address', () => {
     expect([httpUrl('::1', 2024), httpUrl('localhost', 80)]).toEqual(['http://[::1]:2024', 'http://localhost:80']);
   });
 
-  it('is reached by others at the addresses of its family that are not of this machine alone', () => {
+  it('is reached by other machines at the external addresses of its family', () => {
     expect(addressesForOthers('0.0.0.0', interfaces)).toEqual(['192.168.1.7']);
     expect(addressesForOthers('::', interfaces)).toEqual(['192.168.1.7', '2001:db8::7']);
   });
 
-  it('expects the names and addresses by which it can be called', () => {
+  it('accepts Host headers with its names and addresses', () => {
     expect(expectedHosts('127.0.0.1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('::1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('192.168.1.7', interfaces, 'desk')).toEqual(['192.168.1.7']);

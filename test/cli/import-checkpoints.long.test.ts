@@ -15,7 +15,7 @@ interface State {
   messages: { id: string; content: string }[];
 }
 
-/** Threads of an import that is killed. */
+/** Number of threads in the import that is killed. */
 const MANY = 30;
 
 const project = resolve('test/fixtures/projects/imported/langgraph.json');
@@ -41,9 +41,9 @@ describe('colloquy import-checkpoints', () => {
   const saver = saverOn('checkpoints', 'checkpoint_writes');
   let client: Client;
 
-  const on = (graph: LoadedGraph, by = saver): LoadedGraph => {
+  const withSaver = (graph: LoadedGraph, checkpointer = saver): LoadedGraph => {
     const own = graph.withConfig({});
-    own.checkpointer = by as never;
+    own.checkpointer = checkpointer as never;
     return own;
   };
   const configOf = (threadId: string) => ({ configurable: { thread_id: threadId } });
@@ -59,7 +59,7 @@ describe('colloquy import-checkpoints', () => {
   beforeAll(async () => {
     await mongo.connect();
     await saver.setup();
-    const graph = on(talk as LoadedGraph);
+    const graph = withSaver(talk as LoadedGraph);
     for (const text of ['one', 'two', 'three']) await graph.invoke(human(text), configOf(ids.talk));
     await graph.invoke(human('shall I?'), configOf(ids.asked));
     await graph.invoke(human('one'), configOf(ids.forked));
@@ -67,12 +67,12 @@ describe('colloquy import-checkpoints', () => {
     await graph.invoke(human('left'), configOf(ids.forked));
     // Both branches give their channels the same version numbers.
     await graph.invoke(human('right'), base.config);
-    const inner = on(nested as LoadedGraph, saverOn('nested_checkpoints', 'nested_writes'));
+    const inner = withSaver(nested as LoadedGraph, saverOn('nested_checkpoints', 'nested_writes'));
     await inner.invoke(human('one'), configOf(ids.nested));
     await inner.invoke(human('now?'), configOf(ids.nested));
     await graph.invoke(human('hi'), configOf(ids.torn));
     await graph.invoke(human('by name'), configOf('user-7'));
-    const many = on(talk as LoadedGraph, saverOn('many', 'many_writes'));
+    const many = withSaver(talk as LoadedGraph, saverOn('many', 'many_writes'));
     for (let n = 0; n < MANY; n += 1) await many.invoke(human('hi'), configOf(randomUUID()));
     const torn = { thread_id: ids.torn };
     await mongo
@@ -92,13 +92,13 @@ describe('colloquy import-checkpoints', () => {
   const resume = (threadId: string, graph: string, value: string) =>
     client.runs.wait(threadId, graph, { command: { resume: value } }) as Promise<unknown> as Promise<State>;
 
-  it('takes over every thread it can read, names the others, and changes nothing when it is run again', async () => {
+  it('imports every readable thread, names the others, and changes nothing when it runs again', async () => {
     const documents = () => mongo.db(house.name).collection('checkpoints');
     const first = await command('--assistant', 'talk');
     expect(first.stderr).toMatch(new RegExp(`^refused   ${ids.torn}: checkpoint \\S+ cannot be read: `));
     expect(first.stdout).toMatch(/^imported  user-7 as [0-9a-f-]{36}: 3 checkpoints, \d+ pending writes$/m);
     expect(first.stdout).toMatch(
-      /^imported 4 threads with \d+ checkpoints and \d+ pending writes; 0 were there already; 1 refused$/m,
+      /^imported 4 threads with \d+ checkpoints and \d+ pending writes; 0 already existed; 1 refused$/m,
     );
     expect(first.code).toBe(1);
     const threads = mongo.db(house.name).collection('threads');
@@ -108,7 +108,7 @@ describe('colloquy import-checkpoints', () => {
     ];
     const second = await command('--assistant', 'talk');
     expect(second.stdout).toBe(
-      'imported 0 threads with 0 checkpoints and 0 pending writes; 4 were there already; 1 refused\n',
+      'imported 0 threads with 0 checkpoints and 0 pending writes; 4 already existed; 1 refused\n',
     );
     const after = [
       await documents().find().sort({ _id: 1 }).toArray(),
@@ -118,23 +118,23 @@ describe('colloquy import-checkpoints', () => {
     expect(JSON.stringify(after)).not.toContain(ids.torn);
   }, 60_000);
 
-  it('has the API show the history as it was, and the conversation goes on', async () => {
+  it('keeps the history, and the conversation can be continued', async () => {
     const found = await client.threads.search({ metadata: { graph_id: 'talk' }, ids: [ids.talk] });
     expect(found).toMatchObject([{ thread_id: ids.talk, status: 'idle' }]);
-    const theirs: unknown[] = [];
-    for await (const snapshot of on(talk as LoadedGraph).getStateHistory(configOf(ids.talk))) {
+    const sourceHistory: unknown[] = [];
+    for await (const snapshot of withSaver(talk as LoadedGraph).getStateHistory(configOf(ids.talk))) {
       const { values, next, config, createdAt } = snapshot;
-      theirs.push([config.configurable?.['checkpoint_id'], next, createdAt, contents((values as State) ?? {})]);
+      sourceHistory.push([config.configurable?.['checkpoint_id'], next, createdAt, contents((values as State) ?? {})]);
     }
-    const ours = await client.threads.getHistory<State>(ids.talk, { limit: 100 });
-    const read = ours.map(({ checkpoint, next, created_at, values }) => [
+    const snapshots = await client.threads.getHistory<State>(ids.talk, { limit: 100 });
+    const importedHistory = snapshots.map(({ checkpoint, next, created_at, values }) => [
       checkpoint.checkpoint_id,
       next,
       created_at,
       contents(values),
     ]);
-    expect(read).toEqual(theirs);
-    expect(read).toHaveLength(9);
+    expect(importedHistory).toEqual(sourceHistory);
+    expect(importedHistory).toHaveLength(9);
     const values = (await client.runs.wait(ids.talk, 'talk', {
       input: { messages: [{ role: 'user', content: 'four' }] },
     })) as unknown;
@@ -151,14 +151,14 @@ describe('colloquy import-checkpoints', () => {
     expect(await client.threads.search({ metadata: { source_thread_id: 'user-7' } })).toHaveLength(1);
   });
 
-  it('keeps an open question, in a subgraph too, and takes its answer', async () => {
+  it('keeps an open question and accepts its answer', async () => {
     const waiting = await client.threads.get(ids.asked);
     expect(waiting.status).toBe('interrupted');
     expect(Object.values(waiting.interrupts).flat()).toMatchObject([{ value: { question: 'shall I?' } }]);
     expect(contents(await resume(ids.asked, 'talk', 'yes'))).toEqual(['shall I?', 'heard shall I? and yes']);
   });
 
-  it('keeps both branches of a fork, and goes on from the newer', async () => {
+  it('keeps both branches of a fork, and continues from the newer one', async () => {
     const history = await client.threads.getHistory<State>(ids.forked, { limit: 100 });
     const ends = history.filter(({ next }) => next.length === 0).map(({ values }) => contents(values));
     expect(ends).toEqual([
@@ -171,7 +171,7 @@ describe('colloquy import-checkpoints', () => {
     expect(contents(values)).toEqual(['one', 'heard one', 'right', 'heard right', 'on', 'heard on']);
   });
 
-  it('goes on in a subgraph that waits for an answer, from collections of other names', async () => {
+  it('continues a subgraph that waits for an answer, from collections with other names', async () => {
     const names = ['--source-checkpoints', 'nested_checkpoints', '--source-writes', 'nested_writes'];
     const { stdout, code } = await command('--assistant', 'nested', ...names);
     expect([code, stdout]).toEqual([0, expect.stringContaining('imported 1 threads')]);
@@ -184,9 +184,9 @@ describe('colloquy import-checkpoints', () => {
     expect(contents(answered)).toEqual(['one', 'heard one', 'now?', 'heard now? and never']);
   }, 60_000);
 
-  it('goes on where it was killed, and ends with what one import in one go has', async () => {
+  it('can be killed and repeated, with the same result as one uninterrupted import', async () => {
     const other = `${house.name}-killed`;
-    const at = (name: string) => mongo.db(name).collection('checkpoints');
+    const checkpointsOf = (name: string) => mongo.db(name).collection('checkpoints');
     const flags = ['import-checkpoints', '--mongodb-uri', house.mongodbUri, '--database', other, '--config', project];
     const options = [...flags, '--source-database', source, '--source-checkpoints', 'many', '--assistant', 'talk'];
     const killed = new Running(options);
@@ -200,24 +200,24 @@ describe('colloquy import-checkpoints', () => {
       0,
       expect.stringContaining(`imported ${MANY - done} threads`) as unknown,
     ]);
-    expect(again.stdout).toContain(`; ${done} were there already; 0 refused`);
+    expect(again.stdout).toContain(`; ${done} already existed; 0 refused`);
     expect(await threads.countDocuments({ deletedAt: { $exists: false } })).toBe(MANY);
-    const kinds = async (name: string) => {
-      const keys = await at(name)
+    const checkpointIds = async (name: string) => {
+      const keys = await checkpointsOf(name)
         .find({}, { projection: { _id: 1 } })
         .toArray();
       return keys.map(({ _id }) => String(_id)).sort();
     };
-    const killedKeys = await kinds(other);
+    const killedKeys = await checkpointIds(other);
     await mongo.db(other).dropDatabase();
     await colloquy(options);
-    expect(await kinds(other)).toEqual(killedKeys);
+    expect(await checkpointIds(other)).toEqual(killedKeys);
     await mongo.db(other).dropDatabase();
   }, 120_000);
 
-  it('refuses what it cannot do, with what is missing', async () => {
-    const none = await colloquy(['import-checkpoints', '--assistant', 'talk']);
-    expect([none.code, none.stderr]).toEqual([
+  it('reports a missing flag, an empty source and an unknown assistant', async () => {
+    const missing = await colloquy(['import-checkpoints', '--assistant', 'talk']);
+    expect([missing.code, missing.stderr]).toEqual([
       2,
       'colloquy: --source-database is missing; see colloquy import-checkpoints --help\n',
     ]);

@@ -28,7 +28,7 @@ describe('the command line', () => {
     expect(Object.keys(COMMANDS.chat.flags)).toEqual(expect.arrayContaining(['url', 'assistant', 'thread']));
   });
 
-  it('refuses what it does not know, with code 2 and its name', async () => {
+  it('refuses unknown commands, flags and values with code 2 and names them', async () => {
     const wrong = [
       ['serve'],
       ['dev', '--prot', '3000'],
@@ -40,7 +40,7 @@ describe('the command line', () => {
     expect(results.map((result) => result.code)).toEqual([2, 2, 2, 2, 2]);
     const [command, flag, word, value, missing] = results.map((result) => result.stderr);
     expect(command).toBe(
-      'colloquy: unknown command serve; there are dev, api, worker, import-checkpoints, chat; see colloquy --help\n',
+      'colloquy: unknown command serve; commands are dev, api, worker, import-checkpoints, chat; see colloquy --help\n',
     );
     expect(flag).toContain("Unknown option '--prot'; see colloquy dev --help");
     expect(word).toContain("Unexpected argument 'now'");
@@ -48,7 +48,7 @@ describe('the command line', () => {
     expect(missing).toContain('--port');
   });
 
-  it('refuses a host that others reach for a project without auth, before anything is started', async () => {
+  it('refuses a host that other machines can reach for a project without auth, and starts nothing', async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'colloquy-cli-'));
     const byFlag = colloquy(['dev', '--host', '0.0.0.0'], { cwd });
     const byVariable = colloquy(['dev'], { cwd, env: { COLLOQUY_HOST: '::' } });
@@ -58,20 +58,20 @@ describe('the command line', () => {
       [2, ''],
     ]);
     for (const { stderr } of results) {
-      expect(stderr).toMatch(/^colloquy: the host (0\.0\.0\.0|::) lets other machines reach the API/);
-      expect(stderr).toMatch(/whoever reaches this machine reads and starts conversations/);
-      expect(stderr).toMatch(/--host 127\.0\.0\.1; --open/);
+      expect(stderr).toMatch(/^colloquy: other machines can reach the API on host (0\.0\.0\.0|::)/);
+      expect(stderr).toMatch(/anyone who can reach this machine could read and start conversations/);
+      expect(stderr).toMatch(/--host 127\.0\.0\.1, or allow it with --open/);
     }
     expect(readdirSync(cwd)).toEqual([]);
     rmSync(cwd, { recursive: true });
   });
 
-  it('says in its help what --open opens', async () => {
+  it('states in its help what --open allows', async () => {
     const { stdout } = await colloquy(['dev', '--help']);
-    expect(stdout).toMatch(/--open .*asks nobody who they are; whoever reaches this machine reads and starts/);
+    expect(stdout).toMatch(/--open .*anyone who can reach this machine can then read and start conversations/);
   });
 
-  it('tells all faults of the environment at once, with code 2', async () => {
+  it('reports all faults of the environment at once, with code 2', async () => {
     const env = { TEMPORAL_ADDRESS: 'nowhere', MONGODB_URI: 'here', COLLOQUY_PORT: '' };
     const { code, stderr } = await colloquy(['worker'], { env });
     expect(code).toBe(2);
@@ -80,7 +80,7 @@ describe('the command line', () => {
     expect(stderr).toMatch(/MONGODB_URI=\(not shown\)/);
   });
 
-  it('says which project it cannot load', async () => {
+  it('names the project that it cannot load', async () => {
     const { code, stderr } = await colloquy(['worker', '--config', '/nowhere/langgraph.json'], {
       env: {
         TEMPORAL_ADDRESS: process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS ?? '',

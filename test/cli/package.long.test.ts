@@ -53,7 +53,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-describe('the packed package in a LangGraph.js project of somebody else', () => {
+describe('the packed package, installed in another LangGraph.js project', () => {
   it('contains the start program of SecantusDB with its own licence', () => {
     const installed = join(project, 'node_modules', 'colloquy', 'dist', 'servers', 'secantus', 'start.py');
     const header = readFileSync(installed, 'utf8');
@@ -61,7 +61,7 @@ describe('the packed package in a LangGraph.js project of somebody else', () => 
     expect(header).toContain('# Permission is hereby granted, free of charge');
   });
 
-  it('runs the project by npx colloquy dev, installing its own servers, and keeps its data out of the repository', async () => {
+  it('runs the project by npx colloquy dev, installs its servers, and keeps its data out of Git', async () => {
     const house = new Running(['dev', ...ports], { command: npx, cwd: project, group: true });
     const [, url = ''] = await house.printed(/API +(http:\/\/\S+)[^]*Ready in/);
     expect(house.stdout).toMatch(/Agents +langgraph\.json/);

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { text } from 'node:stream/consumers';
 
-/** Serves until it is told to stop; the first message of its parent makes the service fail. */
+/** Serves until it is stopped. The first message of its parent makes the service fail. */
 const PROGRAM = `
   import { serve } from ${JSON.stringify(pathToFileURL(resolve('dist/cli/serve.js')).href)};
   let fail;
@@ -18,8 +18,8 @@ const PROGRAM = `
   });
 `;
 
-/** A process that is serving, and how it ends. */
-async function serving() {
+/** Starts a process that serves; `ended` waits for its end. */
+async function startServing() {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', PROGRAM], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
@@ -29,28 +29,28 @@ async function serving() {
   expect(await once(child, 'message')).toMatchObject([{ ready: { port: 1 } }, undefined]);
   const ended = async () => {
     const [code] = (await exit) as [number | null];
-    const [said, errors] = await output;
-    return { code, said, errors };
+    const [stdout, stderr] = await output;
+    return { code, stdout, stderr };
   };
   return { child, ended };
 }
 
 describe('a process that serves', () => {
-  it('stops and exits with an error when its service can serve no more', async () => {
-    const { child, ended } = await serving();
+  it('stops and exits with an error when its service fails', async () => {
+    const { child, ended } = await startServing();
     child.send('fail');
-    expect(await ended()).toEqual({ code: 1, said: 'stopped\n', errors: 'the listening socket has failed\n' });
+    expect(await ended()).toEqual({ code: 1, stdout: 'stopped\n', stderr: 'the listening socket has failed\n' });
   });
 
-  it('stops and exits without one when it is asked to', async () => {
-    const { child, ended } = await serving();
+  it('stops and exits without an error on SIGTERM', async () => {
+    const { child, ended } = await startServing();
     child.kill('SIGTERM');
-    expect(await ended()).toEqual({ code: 0, said: 'stopped\n', errors: '' });
+    expect(await ended()).toEqual({ code: 0, stdout: 'stopped\n', stderr: '' });
   });
 
-  it('stops when the process that started it is gone', async () => {
-    const { child, ended } = await serving();
+  it('stops when its parent process has ended', async () => {
+    const { child, ended } = await startServing();
     child.disconnect();
-    expect(await ended()).toEqual({ code: 0, said: 'stopped\n', errors: '' });
+    expect(await ended()).toEqual({ code: 0, stdout: 'stopped\n', stderr: '' });
   });
 });

@@ -4,49 +4,49 @@ import { createLogger } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { serve } from './serve.js';
 
-/** Runs one worker until it is told to stop. */
+/** Runs one worker until a signal stops it. */
 export async function runWorker(config: Config): Promise<number> {
   const logger = createLogger({ name: 'worker', ...config.log });
-  const faults = outliveFaults(logger);
+  const faults = surviveUncaughtErrors(logger);
   installRuntime(logger);
   return serve(async () => {
     const { startWorker } = await import('../workers/index.js');
     const worker = await startWorker(config, { logger });
-    faults.serves = true;
+    faults.isServing = true;
     return { stop: () => worker.stop(), failed: worker.failed };
   });
 }
 
-/** Runs one API process until it is told to stop. */
+/** Runs one API process until a signal stops it. */
 export async function runApi(config: Config): Promise<number> {
   const logger = createLogger({ name: 'api', ...config.log });
-  const faults = outliveFaults(logger);
+  const faults = surviveUncaughtErrors(logger);
   return serve(async () => {
     const { startApi } = await import('../api/main.js');
     const api = await startApi(config, { logger });
     logger.info(`listening on ${api.listensOn}`);
-    faults.serves = true;
+    faults.isServing = true;
     return { details: { url: api.url }, stop: () => api.stop(), failed: api.failed };
   });
 }
 
 /**
- * A fault that nobody caught must not end a process in which hundreds of conversations work: libraries of graphs let promises go when
- * they are aborted, and a node's child process may have no listener for its error. It is logged, and the process goes on. A process
- * that does not serve yet exits, since nothing would ever start it again.
+ * An uncaught error is logged and does not end the process, because hundreds of conversations run in
+ * it. Libraries abandon promises when they are aborted, and child processes of a node may have no
+ * error listener. A process that is not ready yet exits, because otherwise nothing would restart it.
  */
-function outliveFaults(logger: Logger): { serves: boolean } {
-  const state = { serves: false };
-  const told = (fault: unknown) => (fault instanceof Error ? (fault.stack ?? fault.message) : String(fault));
-  process.on('unhandledRejection', (reason) => logger.error(`unheard rejection: ${told(reason)}`));
+function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
+  const state = { isServing: false };
+  const describe = (fault: unknown) => (fault instanceof Error ? (fault.stack ?? fault.message) : String(fault));
+  process.on('unhandledRejection', (reason) => logger.error(`unhandled rejection: ${describe(reason)}`));
   process.on('uncaughtException', (error) => {
-    logger.error(`uncaught exception: ${told(error)}`);
-    if (!state.serves) process.exit(1);
+    logger.error(`uncaught exception: ${describe(error)}`);
+    if (!state.isServing) process.exit(1);
   });
   return state;
 }
 
-/** Signals are ours: Temporal's own handling would shut down before running steps were told to drain. */
+/** Switches off Temporal's signal handling, which shuts down before running steps have drained. */
 function installRuntime(logger: Logger): void {
   Runtime.install({
     shutdownSignals: [],
@@ -61,7 +61,7 @@ function installRuntime(logger: Logger): void {
   });
 }
 
-/** Of what Temporal logs beside a message: the ids, and the error's own words without its details. */
+/** Keeps the ids and the error message of Temporal's log fields. Other details may have content. */
 function summary(meta: Record<string, unknown> | undefined): Record<string, string> {
   const ids = Object.entries(meta ?? {}).filter(([key, value]) => typeof value === 'string' && /Id$|Type$/.test(key));
   const { error } = meta ?? {};

@@ -1,10 +1,10 @@
 /**
- * What a person typed, as the value to resume with: JSON where it is JSON, else the text. The approvals of LangChain's human-in-the-loop
- * middleware want a decision for each action.
+ * Parses what a person typed into the value to resume with: JSON if it is JSON, else the text.
+ * LangChain's human-in-the-loop middleware expects one decision per action.
  */
-export function toAnswer(question: unknown, typed: string): unknown {
+export function parseAnswer(question: unknown, typed: string): unknown {
   const actions = (question as { actionRequests?: unknown[] } | null)?.actionRequests;
-  const value = parse(typed);
+  const value = parseJsonOrText(typed);
   if (!Array.isArray(actions) || typeof value === 'object') return value;
   const decision = /^(approved?|yes|y|ok)[.!]?$/i.test(typed.trim())
     ? { type: 'approve' }
@@ -12,7 +12,7 @@ export function toAnswer(question: unknown, typed: string): unknown {
   return { decisions: actions.map(() => decision) };
 }
 
-function parse(typed: string): unknown {
+function parseJsonOrText(typed: string): unknown {
   try {
     return JSON.parse(typed) as unknown;
   } catch {

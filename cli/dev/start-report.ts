@@ -6,23 +6,23 @@ import type { Interfaces } from './hosts.js';
 import { DEFAULT_PORTS } from '../../servers/ports.js';
 import type { Servers } from '../../servers/embedded-servers.js';
 
-export interface Started {
+export interface StartedStack {
   exposure: Exposure;
   apiPort: number;
-  /** The port was asked for, so that nobody wonders about it. */
-  isPortAsked: boolean;
+  /** A requested port needs no explanation. */
+  isPortRequested: boolean;
   servers: Pick<Servers, 'temporal' | 'mongodb'>;
-  /** Path of the project's langgraph.json; none: the shipped assistant. */
+  /** Path of the project's langgraph.json; default: the shipped assistant. */
   projectPath?: string;
   dataDir: string;
   tookMs: number;
 }
 
-/** Name, address, and a remark where there is one. */
+/** Name, address and an optional remark. */
 type Row = [name: string, address: string, remark?: string];
 
-/** What a person reads when everything has started: each address, and who can reach it. */
-export function startReport(started: Started, interfaces: Interfaces = networkInterfaces()): string {
+/** Formats what `colloquy dev` prints after its start: addresses, and who can reach them. */
+export function startReport(started: StartedStack, interfaces: Interfaces = networkInterfaces()): string {
   const { servers, projectPath, dataDir, tookMs } = started;
   const { temporal, mongodb } = servers;
   const rows: Row[] = [
@@ -42,14 +42,14 @@ export function startReport(started: Started, interfaces: Interfaces = networkIn
   return ['', ...lines, '', ...remarks, ready, ''].join('\n');
 }
 
-/** The address that programs on this machine call, and the chat. */
+/** Returns the address for programs on this machine. */
 export function localApiUrl({ host }: Exposure, port: number): string {
   return httpUrl(hostForLocalCallers(host), port);
 }
 
-function apiRows({ exposure, apiPort, isPortAsked }: Started, interfaces: Interfaces): Row[] {
+function apiRows({ exposure, apiPort, isPortRequested }: StartedStack, interfaces: Interfaces): Row[] {
   const { host } = exposure;
-  const isUsual = isPortAsked || apiPort === DEFAULT_PORTS.api;
+  const isUsual = isPortRequested || apiPort === DEFAULT_PORTS.api;
   const url = httpUrl(host, apiPort);
   const api: Row = isUsual ? ['API', url] : ['API', url, `${DEFAULT_PORTS.api} was in use; --port chooses another`];
   if (!isWildcardHost(host)) return [api];
@@ -61,22 +61,22 @@ function apiRows({ exposure, apiPort, isPortAsked }: Started, interfaces: Interf
   ];
 }
 
-function openRemark({ exposure, projectPath }: Started): string[] {
+function openRemark({ exposure, projectPath }: StartedStack): string[] {
   if (!exposure.isOpen) return [];
-  const project = projectPath === undefined ? 'The shipped assistant' : relative('.', projectPath);
-  return [`Open: ${project} has no auth. Whoever reaches this machine reads and starts conversations.`];
+  const project = projectPath === undefined ? 'the shipped assistant' : relative('.', projectPath);
+  return [`Open: ${project} has no auth. Anyone who can reach this machine can read and start conversations.`];
 }
 
-function passwordRemark({ temporal, mongodb }: Started['servers']): string[] {
+function passwordRemark({ temporal, mongodb }: StartedStack['servers']): string[] {
   const embedded = [
     ...(temporal.process === undefined ? [] : ['Temporal']),
     ...(mongodb.process === undefined ? [] : ['the database']),
   ];
   if (embedded.length === 0) return [];
   const names = embedded.join(' and ');
-  const verb = embedded.length === 1 ? 'asks' : 'ask';
+  const verb = embedded.length === 1 ? 'has' : 'have';
   const subject = names.charAt(0).toUpperCase() + names.slice(1);
-  return [`${subject} ${verb} for no password: any user of this machine can read conversations there.`];
+  return [`${subject} ${verb} no password: any user of this machine can read conversations there.`];
 }
 
 function withoutPassword(uri: string): string {

@@ -2,54 +2,54 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { ColloquyError } from '../../protocol/index.js';
 import { childEnvironment } from '../../config/index.js';
-import type { OnProgress } from '../../servers/progress.js';
-import { logTail, openLog } from '../../servers/log-file.js';
-import type { ReadyMessage } from '../serve.js';
+import { ColloquyError } from '../../protocol/index.js';
+import { logTail, openLog } from '../../servers/index.js';
+import type { OnProgress } from '../../servers/index.js';
 import { packageRoot } from '../package.js';
+import type { ReadyMessage } from '../serve.js';
 
 export interface SupervisedOptions {
-  /** What a person calls it: `worker 1`. */
+  /** Name for people: `worker 1`. */
   name: string;
   /** Command line of `colloquy`: `['worker', '--config', 'langgraph.json']`. */
   args: string[];
-  /** Changes to our environment. */
+  /** Changes to the environment of this process. */
   environment: Record<string, string>;
   logFile: string;
   onProgress: OnProgress;
 }
 
-/** A process of ours that is started again when it ends by itself. */
+/** A `colloquy` process that is restarted if it ends by itself. */
 export interface Supervised {
   readonly pid: number | undefined;
-  /** What the process told when it was ready for the first time. Rejects when it never was. */
-  readonly ready: Promise<Record<string, string | number>>;
-  /** SIGKILL, SIGSTOP, SIGCONT: for tests that break things. The supervisor starts it again as after any crash. */
+  /** Details of the first {@link ReadyMessage}. Rejects if the process ends before it is ready. */
+  readonly ready: Promise<ReadyMessage['ready']>;
+  /** Sends a signal, for tests. If the process ends, it is restarted as after a crash. */
   signal(signal: NodeJS.Signals): void;
-  /** SIGTERM, and SIGKILL after the grace; it is not started again. */
+  /** Sends SIGTERM, and SIGKILL if the process still runs after `graceMs`. Does not restart it. */
   stop(graceMs?: number): Promise<void>;
 }
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 10_000;
-/** A process that served for so long did not fail at its start: the next restart is quick again. */
+/** After this uptime an end does not count as a failed start, and the backoff begins anew. */
 const HEALTHY_MS = 30_000;
 const STOP_GRACE_MS = 30_000;
 
 export function supervise(options: SupervisedOptions): Supervised {
   let child: ChildProcess | undefined;
   let stopping = false;
-  let wake: (() => void) | undefined;
-  let tellReady: (details: ReadyMessage['ready']) => void = () => {};
-  let tellFailed: (error: Error) => void = () => {};
+  let endBackoff: (() => void) | undefined;
+  let resolveReady: (details: ReadyMessage['ready']) => void = () => {};
+  let rejectReady: (error: Error) => void = () => {};
   const ready = new Promise<ReadyMessage['ready']>((resolve, reject) => {
-    tellReady = resolve;
-    tellFailed = reject;
+    resolveReady = resolve;
+    rejectReady = reject;
   });
   ready.catch(() => {});
 
-  const live = async () => {
+  const run = async () => {
     let wasReady = false;
     let backoff = FIRST_BACKOFF_MS;
     while (!stopping) {
@@ -58,28 +58,27 @@ export function supervise(options: SupervisedOptions): Supervised {
       child.once('message', (message) => {
         if (wasReady) options.onProgress(`${options.name} is back`);
         wasReady = true;
-        tellReady((message as ReadyMessage).ready);
+        resolveReady((message as ReadyMessage).ready);
       });
       const ending = await endOf(child);
       if (stopping) return;
       if (!wasReady) {
-        tellFailed(
-          new ColloquyError('unavailable', `${options.name} ended (${ending}) at start; ${logTail(options.logFile)}`),
-        );
+        const problem = `${options.name} ended (${ending}) at start; ${logTail(options.logFile)}`;
+        rejectReady(new ColloquyError('unavailable', problem));
         return;
       }
       if (Date.now() - startedAt > HEALTHY_MS) backoff = FIRST_BACKOFF_MS;
       options.onProgress(
-        `${options.name} ended (${ending}); starting it again in ${backoff / 1000} s; its log is ${options.logFile}`,
+        `${options.name} ended (${ending}); restarting it in ${backoff / 1000} s; its log is ${options.logFile}`,
       );
       await new Promise<void>((resolve) => {
-        wake = resolve;
+        endBackoff = resolve;
         setTimeout(resolve, backoff);
       });
       backoff = Math.min(backoff * 2, LONGEST_BACKOFF_MS);
     }
   };
-  const ended = live();
+  const ended = run();
 
   return {
     get pid() {
@@ -89,7 +88,7 @@ export function supervise(options: SupervisedOptions): Supervised {
     signal: (signal) => void child?.kill(signal),
     async stop(graceMs = STOP_GRACE_MS) {
       stopping = true;
-      wake?.();
+      endBackoff?.();
       child?.kill('SIGCONT');
       child?.kill('SIGTERM');
       const timer = setTimeout(() => child?.kill('SIGKILL'), graceMs);
@@ -99,7 +98,10 @@ export function supervise(options: SupervisedOptions): Supervised {
   };
 }
 
-/** In a group of its own, so that Ctrl-C in the terminal reaches the supervisor alone; it ends by itself when our channel to it does. */
+/**
+ * Starts the process in a group of its own, so that Ctrl-C in the terminal reaches the supervisor
+ * only. The process ends by itself when its channel to the supervisor closes.
+ */
 function startColloquy({ args, environment, logFile }: SupervisedOptions): ChildProcess {
   const log = openLog(logFile);
   const child = spawn(process.execPath, ['--enable-source-maps', join(packageRoot(), 'bin', 'colloquy.mjs'), ...args], {
