@@ -47,3 +47,5 @@ export type { ScheduleTimes } from './cron-expression.js';
 export { firstOf } from './signals.js';
 export { DEFAULT_STEP_OPTIONS } from './step.js';
 export type { Cursor, InterruptsByTask, PendingInterrupt, StepOptions } from './step.js';
+export { NOTHING_REQUIRED } from './required-metadata.js';
+export type { RequiredMetadata, Scalar } from './required-metadata.js';

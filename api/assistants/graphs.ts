@@ -1,0 +1,115 @@
+import { findAssistant, orNotFound } from '../../conversations/find.js';
+import type { Assistant, Caller } from '../../protocol/index.js';
+import {
+  assistantGraphQuery,
+  assistantSchemasBody,
+  assistantSubgraphsQuery,
+  graphAnswer,
+  graphSchemasAnswer,
+  subgraphsAnswer,
+} from '../../protocol/schemas/index.js';
+import type { GraphSchemas } from '../../steps/ports.js';
+import { aboutAssistant } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
+import { bodyOf, route } from '../http/route.js';
+import { parse } from '../http/validate.js';
+
+export const graphRoute = route({
+  method: 'get',
+  path: '/assistants/:assistant_id/graph',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'The drawing of a graph',
+  query: assistantGraphQuery,
+  answers: { 200: graphAnswer },
+  action: 'graph.read',
+  auth: aboutAssistant('assistants:read'),
+  async handle(context, { caller, params, query, res }) {
+    const { graphId, config } = await findAssistant(context, caller, params.assistant_id);
+    res.json(await orGraphNotFound(graphId, context.graphs.draw(caller, graphId, config, query.xray)));
+  },
+});
+
+export const schemasRoute = route({
+  method: 'get',
+  path: '/assistants/:assistant_id/schemas',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'JSON schemas of a graph',
+  answers: { 200: graphSchemasAnswer },
+  action: 'graph.read',
+  auth: aboutAssistant('assistants:read'),
+  async handle(context, { caller, params, req, res }) {
+    const { config } = parse(assistantSchemasBody, bodyOf(req), 'request body');
+    const assistant = await findAssistant(context, caller, params.assistant_id);
+    const { graphId } = assistant;
+    const schemas = context.graphs.schemas(caller, graphId, mergedConfig(assistant, config));
+    res.json(schemasToWire(graphId, await orGraphNotFound(graphId, schemas)));
+  },
+});
+
+export const subgraphsRoute = route({
+  method: 'get',
+  path: '/assistants/:assistant_id/subgraphs',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Schemas of subgraphs',
+  query: assistantSubgraphsQuery,
+  answers: { 200: subgraphsAnswer },
+  action: 'graph.read',
+  auth: aboutAssistant('assistants:read'),
+  async handle(context, { caller, params, query, res }) {
+    res.json(await subgraphs(context, caller, params.assistant_id, query));
+  },
+});
+
+export const subgraphRoute = route({
+  method: 'get',
+  path: '/assistants/:assistant_id/subgraphs/:namespace',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Schemas of one subgraph',
+  query: assistantSubgraphsQuery,
+  answers: { 200: subgraphsAnswer },
+  action: 'graph.read',
+  auth: aboutAssistant('assistants:read'),
+  async handle(context, { caller, params, query, res }) {
+    res.json(await subgraphs(context, caller, params.assistant_id, { ...query, namespace: params.namespace }));
+  },
+});
+
+async function subgraphs(
+  context: ApiContext,
+  caller: Caller,
+  assistantId: string,
+  options: { recurse: boolean; namespace?: string },
+): Promise<Record<string, unknown>> {
+  const { graphId, config } = await findAssistant(context, caller, assistantId);
+  const found = await orGraphNotFound(graphId, context.graphs.subgraphs(caller, graphId, config, options));
+  // LangGraph's JavaScript server has the short names; the types of its SDK have the long ones.
+  return Object.fromEntries(
+    Object.entries(found).map(([name, schemas]) => [name, { ...schemas, ...schemasToWire(graphId, schemas) }]),
+  );
+}
+
+/** An assistant can exist longer than its graph. */
+function orGraphNotFound<T>(graphId: string, description: Promise<T>): Promise<T> {
+  return orNotFound(description, `Graph "${graphId}" not found`);
+}
+
+function mergedConfig({ config }: Assistant, given: Record<string, unknown> | null | undefined) {
+  const configurable = { ...(config['configurable'] as object), ...(given?.['configurable'] as object) };
+  return { ...config, ...given, configurable };
+}
+
+/** LangGraph.js has one schema for both `context` and `configurable`. */
+function schemasToWire(graphId: string, { state, input, output, config }: GraphSchemas): Record<string, unknown> {
+  return {
+    graph_id: graphId,
+    input_schema: input,
+    output_schema: output,
+    state_schema: state,
+    config_schema: config,
+    context_schema: config,
+  };
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { acceptRun, checkOrder } from '../../conversations/accept-run.js';
+import type { Access } from '../../conversations/access.js';
+import type { RunOrder } from '../../conversations/build-run.js';
+import { findUsableAssistant } from '../../conversations/find.js';
+import { inChunks } from '../../conversations/in-chunks.js';
+import { runToWire, type Caller } from '../../protocol/index.js';
+import { idempotencyKey, runAnswer, runBatch, wireSpelling, type RunBody } from '../../protocol/schemas/index.js';
+import { EACH_RUN, isObject, type Body } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
+import { route } from '../http/route.js';
+import { withHeaders } from './headers.js';
+import { orderWithoutThread } from './orders.js';
+
+const runsOf = ({ items }: Body) => (Array.isArray(items) ? items.filter(isObject) : []);
+
+export const batchRoute = route({
+  method: 'post',
+  path: '/runs/batch',
+  group: 'runs',
+  tag: 'Stateless runs',
+  summary: 'Start runs in the background, each on a thread of its own',
+  body: runBatch,
+  headers: { 'Idempotency-Key': idempotencyKey },
+  answers: { 200: z.array(runAnswer) },
+  refusals: [404, 409, 429],
+  action: 'run.create',
+  auth: { kind: 'threads', event: 'threads:create_run', creates: 'run', runs: runsOf, eachRun: EACH_RUN },
+  // A project's auth reads and changes the fields by their names on the wire.
+  normalize: wireSpelling,
+  async handle(context, { viewer, body: bodies, headers, req, res }) {
+    const key = headers['Idempotency-Key'];
+    const orders = bodies.map((body, index) =>
+      orderWithoutThread(context, {
+        ...viewer,
+        body: withHeaders(body as RunBody, req.headers),
+        ...(key !== undefined && { key: `${key}/${index}` }),
+      }),
+    );
+    await checkAll(context, viewer.caller, viewer.access, orders);
+    const runs = await inChunks(orders, async (order) => {
+      const accepted = await acceptRun(context, order);
+      await Promise.all([accepted.admit?.(), accepted.bound]);
+      return accepted.run;
+    });
+    res.json(runs.map(runToWire));
+  },
+});
+
+/** Refuses the whole batch, before any run has begun, if one of its orders is invalid. */
+async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
+  for (const order of orders) checkOrder(context, order);
+  const assistants = [...new Set(orders.map(({ body }) => body.assistant_id))];
+  await inChunks(assistants, (id) => findUsableAssistant(context, caller, access, id));
+}

@@ -1,0 +1,183 @@
+import type { Response } from 'express';
+import { endOf, errorCode, firstOf, type Caller, type EndedData, type Run } from '../../protocol/index.js';
+import type { Access } from '../../conversations/access.js';
+import { quietly, type AcceptedRun } from '../../conversations/accept-run.js';
+import { cancelAbandoned } from '../../conversations/cancel-runs.js';
+import { watchAccess } from '../auth/stream-access.js';
+import type { ApiContext } from '../context.js';
+import { eventFilter, type EventFilter } from './event-filter.js';
+import { runEvents, type ClientEvent, type EventSource } from '../../conversations/run-events.js';
+import { locateRun } from '../../conversations/find.js';
+import { openEventStream, writeEvents } from '../http/sse.js';
+
+/** The client that follows a run. */
+export interface Follower {
+  caller: Caller;
+  access: Access;
+  res: Response;
+}
+
+/** A run that a client follows, from an offset on. */
+export interface Attachment {
+  run: Run;
+  afterSeq: number;
+  /** False if the log has no event of the run yet. */
+  replay: boolean;
+  /** The client was connected before and has seen the first events. */
+  resumed: boolean;
+  /** Stop the run when the client goes away. */
+  cancelOnDisconnect: boolean;
+  /** Makes the run visible in lists, if its start has not done so in time. */
+  admit?: () => Promise<void>;
+}
+
+/** A run on an idle thread starts within milliseconds; after this time something is wrong with the workers. */
+const START_EXPECTED_MS = 2_000;
+/** The same for a client that gets the run's id with the first event, and may then look for it in lists. */
+const SHOWN_WITHIN_MS = 250;
+
+/** Attaches to a run that was just accepted. */
+export function attachAccepted(accepted: AcceptedRun, cancelOnDisconnect: boolean): Attachment {
+  const { run, afterSeq, isFresh, admit } = accepted;
+  return { run, afterSeq, replay: !isFresh, resumed: false, cancelOnDisconnect, ...(admit && { admit }) };
+}
+
+/** Attaches to a run after the last event that the client has seen, or at the run's start. Errors: `not_found`. */
+export async function attachKnown(
+  context: ApiContext,
+  caller: Caller,
+  threadId: string,
+  runId: string,
+  options: { lastSeq?: number | undefined; cancelOnDisconnect: boolean },
+): Promise<Attachment> {
+  const { lastSeq, cancelOnDisconnect } = options;
+  const { run, start } = await locateRun(context, caller, threadId, runId);
+  const afterSeq = Math.max(start, lastSeq ?? 0);
+  return { run, afterSeq, replay: true, resumed: lastSeq !== undefined, cancelOnDisconnect };
+}
+
+/** Streams a run to its end. The first event is sent when lists show the run. The stream ends after `bound`. */
+export async function streamRun(
+  context: ApiContext,
+  follower: Follower,
+  attachment: Attachment,
+  filter: EventFilter,
+  bound: Promise<void> = Promise.resolve(),
+): Promise<void> {
+  const { res } = follower;
+  const connection = connect(context, follower, attachment, SHOWN_WITHIN_MS);
+  const batches = connection.batches[Symbol.asyncIterator]();
+  const first = quietly(batches.next());
+  await Promise.race([first, connection.admitted]);
+  openEventStream(res);
+  await writeEvents(res, wantedEvents(), context.options);
+  await bound.catch((error: unknown) => context.report(error, `thread of run ${attachment.run.runId}`));
+  // A stream that stops before the run's end is cut off, so that its client reconnects.
+  if (connection.ended()) res.end();
+  else res.destroy();
+
+  async function* wantedEvents(): AsyncGenerator<ClientEvent[]> {
+    const wanted = eventFilter(filter);
+    if (!attachment.resumed) yield [firstEvent(attachment)];
+    try {
+      for (let batch = await first; !batch.done; batch = await batches.next()) yield batch.value.filter(wanted);
+    } finally {
+      await batches.return?.();
+    }
+  }
+}
+
+/** Waits for the end of a run. Returns undefined if the client leaves or the server shuts down first. */
+export async function awaitEnd(
+  context: ApiContext,
+  follower: Follower,
+  attachment: Attachment,
+): Promise<RunOutcome | undefined> {
+  const connection = connect(context, follower, attachment, START_EXPECTED_MS);
+  let values: string | undefined;
+  for await (const events of connection.batches) {
+    values = events.findLast(({ event }) => event === 'values')?.data ?? values;
+  }
+  const ended = connection.ended();
+  return ended && { ended, ...(values !== undefined && { values }) };
+}
+
+export interface RunOutcome {
+  ended: EndedData;
+  /** JSON text of the run's last `values` event, if it had one. The thread's state can be of a later run already. */
+  values?: string;
+}
+
+interface Connection {
+  batches: AsyncIterable<ClientEvent[]>;
+  ended(): EndedData | undefined;
+  /** Resolves when lists show the run although it has no event yet; never if an event comes first. */
+  admitted: Promise<void>;
+}
+
+/** Reads the run's events until the client leaves or this server shuts down. */
+function connect(
+  context: ApiContext,
+  { caller, access, res }: Follower,
+  attachment: Attachment,
+  startExpectedMs: number,
+): Connection {
+  const { run, afterSeq, replay } = attachment;
+  const gone = new AbortController();
+  let ended: EndedData | undefined;
+  const rights = watchAccess(context, access, run.threadId);
+  const leave = () => {
+    gone.abort();
+    // A client that lost the right to read has lost the right to stop the run too.
+    const isOver = ended !== undefined || context.shutdown.aborted || rights.lost.aborted;
+    if (attachment.cancelOnDisconnect && !isOver) cancelAbandoned(context, caller, run);
+  };
+  if (res.closed) leave();
+  else res.once('close', leave);
+  const admission = admitLater(context, attachment, startExpectedMs);
+  const recordedEnd = endOf(run);
+  const source: EventSource = {
+    threadId: run.threadId,
+    runId: run.runId,
+    afterSeq,
+    replay,
+    ...(recordedEnd && { ended: recordedEnd }),
+    signal: firstOf(gone.signal, rights.lost, context.shutdown).signal,
+  };
+  return { batches: batches(), ended: () => ended, admitted: admission.done };
+
+  async function* batches(): AsyncGenerator<ClientEvent[]> {
+    try {
+      for await (const batch of runEvents(context, caller, source)) {
+        clearTimeout(admission.timer);
+        ended = batch.ended ?? ended;
+        yield batch.events;
+      }
+    } finally {
+      rights.stop();
+    }
+  }
+}
+
+/** Makes the run visible in lists if its start has not done so in time. */
+function admitLater(
+  context: ApiContext,
+  { run, admit }: Attachment,
+  startExpectedMs: number,
+): { timer?: NodeJS.Timeout; done: Promise<void> } {
+  if (!admit) return { done: Promise.resolve() };
+  let resolveDone = (): void => undefined;
+  const done = new Promise<void>((resolve) => (resolveDone = resolve));
+  const timer = setTimeout(() => void admit().catch(report).then(resolveDone), startExpectedMs).unref();
+  return { timer, done };
+
+  function report(error: unknown): void {
+    if (errorCode(error) !== 'not_found') context.report(error, `admission of run ${run.runId}`);
+  }
+}
+
+/** The first event of every stream. Its id lets a client that is cut off right after it resume at the same offset. */
+function firstEvent({ run, afterSeq }: Attachment): ClientEvent {
+  const data = JSON.stringify({ run_id: run.runId, attempt: 1 });
+  return { id: `${run.createdAt.getTime()}-${afterSeq}`, event: 'metadata', data };
+}

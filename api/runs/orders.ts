@@ -1,0 +1,43 @@
+import type { Request } from 'express';
+import { v7 as uuid7 } from '@langchain/core/utils/uuid';
+import type { Access, Viewer } from '../../conversations/access.js';
+import type { RunOrder } from '../../conversations/build-run.js';
+import type { Caller } from '../../protocol/index.js';
+import type { RunBody } from '../../protocol/schemas/index.js';
+import type { ApiContext } from '../context.js';
+import { withHeaders } from './headers.js';
+
+/** The parts of a request that starts a run. */
+interface RunCall {
+  readonly viewer: Viewer;
+  readonly body: unknown;
+  readonly headers: { readonly 'Idempotency-Key': string | undefined };
+  readonly req: Request;
+}
+
+/** The run that a request orders on the thread in its path. */
+export function threadOrder(call: RunCall & { readonly params: { readonly thread_id: string } }): RunOrder {
+  return { ...orderOf(call), threadId: call.params.thread_id, runId: uuid7() };
+}
+
+/** The run that a request orders on a new thread. */
+export function statelessOrder(context: Pick<ApiContext, 'deriveId'>, call: RunCall): RunOrder {
+  return orderWithoutThread(context, orderOf(call));
+}
+
+/**
+ * The thread of a stateless run has the run's id. The id is derived from the idempotency key if there
+ * is one, so that a repeated request finds the run.
+ */
+export function orderWithoutThread(
+  { deriveId }: Pick<ApiContext, 'deriveId'>,
+  order: { caller: Caller; access: Access; body: RunBody; key?: string },
+): RunOrder {
+  const id = order.key === undefined ? uuid7() : deriveId(order.caller, 'stateless run', order.key);
+  return { ...order, threadId: id, runId: id, stateless: true };
+}
+
+function orderOf({ viewer, body, headers, req }: RunCall) {
+  const key = headers['Idempotency-Key'];
+  return { ...viewer, body: withHeaders(body as RunBody, req.headers), ...(key !== undefined && { key }) };
+}

@@ -1,0 +1,167 @@
+import { z } from 'zod';
+import type { Access } from '../../conversations/access.js';
+import { contains, valuesOfAll } from '../../conversations/thread-values.js';
+import { ColloquyError, type Caller, type Thread } from '../../protocol/index.js';
+import { threadCount, threadFound, threadSearch } from '../../protocol/schemas/index.js';
+import type { ThreadFilter, ThreadQuery } from '../../threads/index.js';
+import { finds } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
+import { setPagination } from '../http/pagination.js';
+import { route } from '../http/route.js';
+import { select } from '../http/select.js';
+import { threadToWire } from './wire.js';
+
+const DEFAULT_PAGE = 10;
+/** A search by values reads the states of this many threads at a time, and of this many at most. */
+const STATE_PAGE = 100;
+const MAX_STATES = 10_000;
+
+type SearchBody = z.infer<typeof threadSearch>;
+
+/** A thread, with its values if they were read. */
+interface Found {
+  thread: Thread;
+  values?: unknown;
+}
+
+export const searchRoute = route({
+  method: 'post',
+  path: '/threads/search',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'Find threads',
+  body: threadSearch,
+  answers: { 200: z.array(threadFound) },
+  action: 'thread.search',
+  auth: finds('threads', 'threads:search'),
+  async handle(context, { viewer: { caller, access }, body, res }) {
+    const query: ThreadQuery = {
+      ...filterOf(body, access),
+      limit: body.limit ?? DEFAULT_PAGE,
+      offset: body.offset ?? 0,
+      sortBy: body.sort_by ?? 'created_at',
+      sortOrder: body.sort_order ?? 'desc',
+    };
+    const { found, total } = body.values
+      ? await pageByState(context, caller, query, body.values)
+      : await page(context, caller, query, needsValues(body));
+    setPagination(res, { offset: query.offset, limit: query.limit, total });
+    res.json(found.map((one) => foundToWire(one, body)));
+  },
+});
+
+export const countRoute = route({
+  method: 'post',
+  path: '/threads/count',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'Count threads',
+  body: threadCount,
+  answers: { 200: z.int() },
+  action: 'thread.search',
+  auth: finds('threads', 'threads:search'),
+  async handle(context, { viewer: { caller, access }, body, res }) {
+    const filter = filterOf(body, access);
+    if (!body.values) {
+      res.json(await context.threads.countThreads(caller, filter));
+      return;
+    }
+    let count = 0;
+    for await (const found of withState(context, caller, filter, body.values)) count += found.length;
+    res.json(count);
+  },
+});
+
+function filterOf(
+  { metadata, status, ids }: Pick<SearchBody, 'metadata' | 'status' | 'ids'>,
+  { required }: Access,
+): ThreadFilter {
+  return { required, ...(metadata && { metadata }), ...(status && { status }), ...(ids?.length && { ids }) };
+}
+
+function needsValues({ select: fields, extract }: SearchBody): boolean {
+  const isState = (path: string) => /^values\b/.test(path);
+  return !fields || fields.some(isState) || Object.values(extract ?? {}).some(isState);
+}
+
+/** One page. The total is counted only if there are more threads than the page has. */
+async function page(
+  context: ApiContext,
+  caller: Caller,
+  query: ThreadQuery,
+  withValues: boolean,
+): Promise<{ found: Found[]; total: number }> {
+  const { limit, offset } = query;
+  const more = await context.threads.searchThreads(caller, { ...query, limit: limit + 1 });
+  const threads = more.slice(0, limit);
+  const values = withValues ? await valuesOfAll(context, caller, threads) : [];
+  const total = more.length > limit ? await context.threads.countThreads(caller, query) : offset + threads.length;
+  return { found: threads.map((thread, index) => ({ thread, values: values[index] })), total };
+}
+
+/** One page of the threads whose state has the values. Reads one thread more than the page, to know whether a next page exists. */
+async function pageByState(
+  context: ApiContext,
+  caller: Caller,
+  query: ThreadQuery,
+  wanted: Record<string, unknown>,
+): Promise<{ found: Found[]; total: number }> {
+  const end = query.offset + query.limit;
+  const all: Found[] = [];
+  for await (const found of withState(context, caller, query, wanted)) {
+    all.push(...found);
+    if (all.length > end) break;
+  }
+  return { found: all.slice(query.offset, end), total: Math.min(all.length, end + 1) };
+}
+
+/**
+ * Yields batches of the threads whose state has the values. A state is stored by channel and version,
+ * without an index over values, so this reads the state of every thread that matches the other
+ * filters. Errors: `invalid_argument` if these are too many.
+ */
+async function* withState(
+  context: ApiContext,
+  caller: Caller,
+  query: ThreadFilter & Pick<ThreadQuery, 'sortBy' | 'sortOrder'>,
+  wanted: Record<string, unknown>,
+): AsyncGenerator<Found[]> {
+  for (let offset = 0; ; offset += STATE_PAGE) {
+    const threads = await context.threads.searchThreads(caller, { ...query, limit: STATE_PAGE, offset });
+    if (threads.length > 0 && offset >= MAX_STATES) throw tooMany();
+    const values = await valuesOfAll(context, caller, threads);
+    yield threads
+      .map((thread, index) => ({ thread, values: values[index] }))
+      .filter((one) => contains(one.values, wanted));
+    if (threads.length < STATE_PAGE) return;
+  }
+}
+
+function tooMany(): ColloquyError {
+  const problem = `the states of more than ${MAX_STATES} threads would have to be looked through`;
+  return new ColloquyError('invalid_argument', `values: ${problem}; narrow the search by metadata, status or ids`, {
+    field: 'values',
+  });
+}
+
+function foundToWire({ thread, values }: Found, { select: fields, extract }: SearchBody): object {
+  const record = threadToWire(thread, values);
+  const picked = select(record, fields);
+  if (!extract) return picked;
+  const extracted = Object.entries(extract).map(([name, path]) => [name, valueAt(record, path)] as const);
+  return { ...picked, extracted: Object.fromEntries(extracted) };
+}
+
+/** The value at a path such as `values.messages[-1].content`; a negative index counts from the end. Null if absent. */
+function valueAt(record: Record<string, unknown>, path: string): unknown {
+  let value: unknown = record;
+  for (const [, key, index] of path.matchAll(/([^.[\]]+)(?=[.[]|$)|\[(-?\d+)\]/g)) {
+    if (index !== undefined) value = Array.isArray(value) ? value.at(Number(index)) : undefined;
+    else value = isObject(value) && Object.hasOwn(value, key ?? '') ? value[key ?? ''] : undefined;
+  }
+  return value ?? null;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
