@@ -6,7 +6,7 @@ import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
 import { searchPath } from '../config/index.js';
 import { logTail, openLog } from '../servers/log-file.js';
-import { packageRoot } from '../cli/package.js';
+import { packageRoot } from '../cli/index.js';
 import { startServers, type Servers } from '../servers/embedded-servers.js';
 
 export interface HouseOptions {

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { startChild, untilReady } from '../servers/child.js';
-import { packageRoot } from '../cli/package.js';
+import { packageRoot } from '../cli/index.js';
 import { LOOPBACK, freePort } from '../servers/ports.js';
 import { PROJECT, type House } from './house.js';
 

@@ -21,7 +21,7 @@ const SKIPPED = new Set(['node_modules', 'dist', '.git', '.colloquy', 'coverage'
 /** Files that compiled code reads. The TypeScript compiler does not copy them. */
 const ASSETS = [/^agents\/.*\.(json|md|txt|csv|proto)$/, /^servers\/.*\.py$/];
 
-/** Single files of packages. They are copied, so that the installed package does not need all of RapiDoc. */
+/** Copied from packages, so that an installed Colloquy does not need all of RapiDoc. */
 const BUNDLED = {
   'node_modules/rapidoc/dist/rapidoc-min.js': 'api/openapi/rapidoc-min.js',
   'node_modules/rapidoc/dist/rapidoc-min.js.LICENSE.txt': 'api/openapi/rapidoc-min.js.LICENSE.txt',
@@ -159,7 +159,7 @@ function listFiles(folder) {
     .sort();
 }
 
-/** Compares with npm's own record of what is installed, to recognise an `npm ci` that a person ran. */
+/** Compares with npm's own record of installed packages, to recognise an earlier `npm ci`. */
 function matchesHiddenLock() {
   const hidden = readIfExists(join(ROOT, 'node_modules', '.package-lock.json'));
   if (hidden === undefined) return false;

@@ -16,7 +16,7 @@ export interface ChildSpec {
 /** How a child process ended: `exit code 1`, `signal SIGKILL`. */
 export type Ending = string;
 
-/** A server process that ends when this process ends. Only its owner can read the files it creates. */
+/** A process that ends when this process ends. Only its owner can read the files it creates. */
 export interface Child {
   readonly pid: number;
   readonly ended: Promise<Ending>;

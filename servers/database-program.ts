@@ -1,6 +1,6 @@
 import type { MongoClient } from 'mongodb';
 
-/** A program that speaks MongoDB's wire protocol: how it is started, and what it needs while it runs. */
+/** A program that speaks MongoDB's wire protocol: how to start it, and what it needs. */
 export interface DatabaseProgram {
   /** Name of its data folder, because each program has a data format of its own. */
   dataName: string;

@@ -1,4 +1,7 @@
-/** Embedded Temporal and MongoDB servers for development and tests, and the build. Knows no room but their contracts. */
+/**
+ * Embedded Temporal and MongoDB servers for development and tests, and the build. Knows no commands,
+ * and of the other rooms only `protocol` and the contract of `workflows`.
+ */
 export { startServer, startServers } from './embedded-servers.js';
 export type { Servers } from './embedded-servers.js';
 export { claimDataFolder } from './data-folder.js';

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, mkdirSync, o
 import { dirname } from 'node:path';
 import { ColloquyError } from '../protocol/index.js';
 
-/** Creates a folder that only its owner can enter. The mode of an existing folder does not change. */
+/** Creates a folder that only its owner can enter. Does not change an existing folder. */
 export function makePrivateFolder(folder: string): void {
   mkdirSync(dirname(folder), { recursive: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });

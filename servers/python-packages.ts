@@ -13,7 +13,7 @@ export interface PythonPackage {
   version: string;
 }
 
-/** Installs a package into the virtual environment of the tools folder; returns its `bin` folder. */
+/** Installs a package into the tools folder; returns the `bin` folder with its command. */
 export function installTool(toolsDir: string, tool: PythonPackage, onProgress: OnProgress): Promise<string> {
   return installPackage(join(toolsDir, 'venv'), tool, onProgress);
 }

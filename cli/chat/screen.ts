@@ -12,7 +12,7 @@ export interface Screen {
   strong(text: string): void;
 }
 
-/** Removes control characters from all output, because any client of the API may have written it. */
+/** Removes control characters, because any client of the API may have written the text. */
 export function createScreen(output: NodeJS.WritableStream & { isTTY?: boolean }): Screen {
   const paint = wantsColour(output)
     ? (code: number, text: string) => `\u001b[${code}m${text}\u001b[0m`

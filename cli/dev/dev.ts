@@ -158,7 +158,7 @@ function describeStart(options: DevOptions, { servers, apiPort }: Stack, tookMs:
   return startReport({ exposure, apiPort, isPortRequested, servers, ...project, dataDir, tookMs });
 }
 
-/** Resolves at the first signal. The second one exits at once; then the servers end by their reapers. */
+/** Resolves at the first signal. The second one exits at once; reapers then end the servers. */
 function onStopSignals(): Promise<void> {
   return new Promise((resolve) => {
     let isRequested = false;

@@ -38,7 +38,7 @@ export async function checkExposure(
   );
 }
 
-/** Pages of this machine and LangGraph Studio. Otherwise every page in a local browser could call the API. */
+/** Only these pages in a local browser may call the API: those of this machine, and Studio. */
 const LOCAL_ORIGINS = 'loopback,https://smith.langchain.com';
 
 /** Returns variables for the API process, without those that the environment sets. */

@@ -41,7 +41,7 @@ interface ReplicaSetConfig {
   members: { host: string }[];
 }
 
-/** The replica set stores the host. If the port has changed, the member would not find itself in it. */
+/** The replica set stores the host, so a member with another port would not find itself. */
 async function ensureReplicaSet(client: MongoClient, host: string): Promise<void> {
   const admin = client.db('admin');
   try {

@@ -18,7 +18,7 @@ const START_PROGRAM = join(import.meta.dirname, 'start.py');
  */
 const URI_OPTIONS = 'retryWrites=false';
 
-/** Installs SecantusDB, which replaces mongod where mongod cannot be downloaded. Errors: `unavailable`. */
+/** Installs SecantusDB. Used if mongod cannot be downloaded. Errors: `unavailable`. */
 export async function findSecantus({ toolsDir, onProgress }: ServerOptions): Promise<DatabaseProgram> {
   const bin = await installTool(toolsDir, PACKAGE, onProgress);
   return {

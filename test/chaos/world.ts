@@ -5,7 +5,7 @@ import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { conversationId, DEFAULT_TENANT } from '../../protocol/index.js';
 import { logTail, openLog } from '../../servers/log-file.js';
 import { freePort } from '../../servers/ports.js';
-import { packageRoot } from '../../cli/package.js';
+import { packageRoot } from '../../cli/index.js';
 import type { Server } from '../../servers/server.js';
 import { startServers, type Servers } from '../../servers/embedded-servers.js';
 import { QUERIES, UPDATES, type PendingInterrupt, type Resumed } from '../../workflows/contract.js';

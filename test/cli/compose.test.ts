@@ -29,7 +29,7 @@ const compose = interpolate(parse(readFileSync('docker-compose.yml', 'utf8'), { 
 const { services } = compose;
 const ONE_SHOT = ['temporal-schema', 'temporal-namespace', 'mongodb-init'];
 
-/** Replaces `${NAME:-default}` by the default, as compose does without a `.env`. A number becomes a number. */
+/** Replaces `${NAME:-default}` by the default, as compose does without a `.env`. */
 function interpolate(value: unknown): unknown {
   if (typeof value === 'string') {
     const text = value.replace(/\$\{\w+:-([^}]*)\}/g, '$1');

@@ -62,9 +62,9 @@ describe('the packed package, installed in another LangGraph.js project', () => 
   });
 
   it('runs the project by npx colloquy dev, installs its servers, and keeps its data out of Git', async () => {
-    const house = new Running(['dev', ...ports], { command: npx, cwd: project, group: true });
-    const [, url = ''] = await house.printed(/API +(http:\/\/\S+)[^]*Ready in/);
-    expect(house.stdout).toMatch(/Agents +langgraph\.json/);
+    const stack = new Running(['dev', ...ports], { command: npx, cwd: project, group: true });
+    const [, url = ''] = await stack.printed(/API +(http:\/\/\S+)[^]*Ready in/);
+    expect(stack.stdout).toMatch(/Agents +langgraph\.json/);
     const chat = new Running(['chat', '--url', url], { command: npx, cwd: project, input: 'good morning\nAda\n' });
     const talk = await chat.finished;
     expect(talk.stdout).toMatch(/^Who are you\?\nGood day Ada, you said: good morning$/m);
@@ -80,8 +80,8 @@ describe('the packed package, installed in another LangGraph.js project', () => 
     };
     expect(answered.messages.at(-1)?.content).toBe('Good day Bob, you said: hi');
 
-    house.signal('SIGINT');
-    expect((await house.finished).stdout).toMatch(/stopped; conversations are kept/);
+    stack.signal('SIGINT');
+    expect((await stack.finished).stdout).toMatch(/stopped; conversations are kept/);
     expect(readFileSync(join(project, '.colloquy', '.gitignore'), 'utf8')).toBe('*\n');
   });
 });
