@@ -40,10 +40,11 @@ const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
   },
   client: { imports: ['protocol'] },
   playground: { imports: ['client', 'protocol'] },
+  servers: { imports: ['protocol', 'workflows/contract'] },
 };
 
 /** Composition roots may import everything but the proofs; the proofs may import everything and are imported by nobody. */
-const ROOTS = ['api/main', 'workers', 'dev'];
+const ROOTS = ['api/main', 'workers', 'cli'];
 const PROOFS = ['test', 'evals', 'bench'];
 
 /** Libraries that stay behind a door, and the rooms that may open it. */

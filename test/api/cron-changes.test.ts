@@ -5,7 +5,7 @@ import { Client as TemporalClient, Connection, ScheduleNotFoundError } from '@te
 import { completeContext } from '../../api/context.js';
 import { createCron, deleteCron, sweepCrons, updateCron } from '../../conversations/change-cron.js';
 import { createSchedules } from '../../conversations/index.js';
-import { freePort } from '../../dev/ports.js';
+import { freePort } from '../../servers/ports.js';
 import { DEFAULT_SCHEDULE_OPTIONS, cronScheduleId } from '../../protocol/index.js';
 import { ANYBODY, ApiFixture } from '../support/api-server.js';
 
