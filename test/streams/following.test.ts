@@ -21,8 +21,8 @@ import {
 
 const { database, log, client } = await ownEventLog('following');
 
-async function write(threadId: string, count: number, who = caller()): Promise<void> {
-  const run = log.open(who, scope(threadId));
+async function write(threadId: string, count: number, given = {}, who = caller()): Promise<void> {
+  const run = log.open(who, scope(threadId, given));
   for (let n = 1; n <= count; n += 1) run.append(said(n));
   await run.close();
 }
@@ -79,7 +79,7 @@ describe('reading events', () => {
     expect(await log.read(caller('other'), threadId, { afterSeq: 0 })).toEqual([]);
     expect(await log.tail(caller('other'), threadId)).toBe(0);
     await log.deleteThread(caller('other'), threadId);
-    await write(threadId, 1, caller('other'));
+    await write(threadId, 1, {}, caller('other'));
     expect(offsets(await log.read(caller(), threadId, { afterSeq: 0 }))).toEqual([1, 2, 3]);
     expect((await log.read(caller('other'), threadId, { afterSeq: 0 })).map(({ tenant }) => tenant)).toEqual(['other']);
   });
