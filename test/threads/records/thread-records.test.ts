@@ -11,7 +11,7 @@ const stateRemoved: string[] = [];
 const store = createThreadStore({
   db,
   ...NO_STATE,
-  removeState: async (tenant, threadId) => void stateRemoved.push(`${tenant}/${threadId}`),
+  removeState: async ({ tenant }, threadId) => void stateRemoved.push(`${tenant}/${threadId}`),
 });
 
 beforeAll(async () => {
