@@ -1,26 +1,26 @@
 import { json, type Express, type Router } from 'express';
-import { assistantGraphRoutes } from './assistant-graphs.js';
-import { assistantRoutes } from './assistants.js';
+import { assistantGraphRoutes } from './assistants/graphs.js';
+import { assistantRoutes } from './assistants/routes.js';
 import { authGate } from './auth/gate.js';
 import { authentication, completeContext, type ApiContext, type ApiDependencies, type RouteGroup } from './context.js';
-import { cors } from './cors.js';
-import { cronRoutes } from './crons.js';
-import { customApp } from './custom-app.js';
-import { errorHandler, unknownRoute } from './errors.js';
-import { truncateRoutes } from './truncate.js';
-import { InnerServer } from './inner-server.js';
-import { metaRoutes } from './meta.js';
+import { cors } from './http/cors.js';
+import { cronRoutes } from './crons/routes.js';
+import { customApp } from './custom-app/custom-app.js';
+import { errorHandler, unknownRoute } from './http/errors.js';
+import { truncateRoutes } from './system/truncate.js';
+import { InnerServer } from './custom-app/inner-server.js';
+import { metaRoutes } from './system/routes.js';
 import { OPERATIONS, openApiRoutes, wrongMethod } from './openapi/index.js';
-import { limitDepth } from './params.js';
-import { createExpress, createRouter } from './router.js';
-import { spellBatch } from './run-batch.js';
-import { runRoutes } from './runs.js';
-import { storeRoutes } from './store.js';
-import { threadStateRoutes } from './thread-state.js';
-import { threadSearchRoutes } from './thread-search.js';
-import { threadStreamRoutes } from './thread-stream.js';
-import { threadRoutes } from './threads.js';
-import { protocolRoutes } from './v2/routes.js';
+import { limitDepth } from './http/params.js';
+import { createExpress, createRouter } from './http/router.js';
+import { spellBatch } from './runs/batch.js';
+import { runRoutes } from './runs/routes.js';
+import { storeRoutes } from './store/routes.js';
+import { threadStateRoutes } from './threads/state.js';
+import { threadSearchRoutes } from './threads/search.js';
+import { threadStreamRoutes } from './threads/stream.js';
+import { threadRoutes } from './threads/routes.js';
+import { protocolRoutes } from './protocol-v2/routes.js';
 
 /** The HTTP API over its ports; the caller listens, and closes what it gave. */
 export function createApi(deps: ApiDependencies): Express {

@@ -10,7 +10,7 @@ import type { ItemStore } from '../memory/index.js';
 import { ColloquyError, DEFAULT_TENANT, type Caller } from '../protocol/index.js';
 import { keepSession } from './auth/session.js';
 import type { ProjectAuth } from './auth/ports.js';
-import type { CorsRules } from './cors.js';
+import type { CorsRules } from './http/cors.js';
 
 export interface ApiOptions extends ConversationOptions {
   /** Origins that browsers may call from; `*`: any. */

@@ -1,6 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { ColloquyError } from '../../protocol/index.js';
-import { errorWithAnswer } from '../errors.js';
+import { errorWithAnswer } from '../http/errors.js';
 
 /**
  * The name of the class that the SDK and Hono both have. Their errors carry no brand, and a project

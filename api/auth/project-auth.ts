@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ColloquyError } from '../../protocol/index.js';
-import { toWebRequest } from '../web-bridge.js';
+import { toWebRequest } from '../custom-app/web-bridge.js';
 import { callHandler } from './handler-error.js';
 import type { AuthUser, ProjectAuth } from './ports.js';
 import type { AuthFilters } from '../../conversations/filters.js';

@@ -2,7 +2,7 @@ import type { Request, Response, Router } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
 import { anyWithNamespace, itemDelete, itemGetQuery, namespaceLabels } from '../../protocol/schemas/index.js';
 import { callerOf, type ApiContext } from '../context.js';
-import { parse } from '../validate.js';
+import { parse } from '../http/validate.js';
 import { matchesFilters, type AuthFilters } from '../../conversations/filters.js';
 import { sessionOf } from './session.js';
 import type { ProjectAuth } from './ports.js';

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { RequestHandler, Router } from 'express';
 import { describeApi } from './document.js';
 import type { Operation } from './operation.js';
-import { createRouter } from '../router.js';
+import { createRouter } from '../http/router.js';
 
 /** The page's one script: made by the build, beside this file there, and in `dist/` as seen from the sources. */
 const SCRIPT = ['./rapidoc-min.js', '../../dist/api/openapi/rapidoc-min.js']

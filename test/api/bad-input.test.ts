@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { ERROR_CODES } from '../../protocol/index.js';
-import { STATUS_OF } from '../../api/errors.js';
+import { STATUS_OF } from '../../api/http/errors.js';
 import { ApiFixture, CHECKPOINT } from '../support/api-server.js';
 
 describe('bad input', () => {

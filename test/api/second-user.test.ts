@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { WebSocket } from 'ws';
 import { OPERATIONS, type Operation } from '../../api/openapi/index.js';
-import { COMMAND_NAMES } from '../../api/v2/commands.js';
+import { COMMAND_NAMES } from '../../api/protocol-v2/commands.js';
 import { HttpUser, type UserAnswer } from '../support/http-user.js';
 import { House } from '../support/house.js';
 

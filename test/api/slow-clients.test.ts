@@ -3,7 +3,7 @@ import { createServer, get, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import type { ClientEvent } from '../../conversations/run-events.js';
-import { openEventStream, writeEvents } from '../../api/sse.js';
+import { openEventStream, writeEvents } from '../../api/http/sse.js';
 
 const BATCH: ClientEvent[] = [{ id: '1-1', event: 'custom', data: JSON.stringify('x'.repeat(1_000_000)) }];
 const BATCHES = 64;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { ColloquyError, encodeFence } from '../../protocol/index.js';
-import { offsetOf } from '../../api/v2/events.js';
+import { offsetOf } from '../../api/protocol-v2/events.js';
 import { ANYBODY, ApiFixture } from '../support/api-server.js';
 import { ProtocolReader, command, dataOf, isTerminal, outline } from '../support/protocol-reader.js';
 import { untilAborted } from '../support/scripted-conversations.js';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Client, type ThreadStream } from '@langchain/langgraph-sdk';
 import { WebSocket } from 'ws';
-import type { ProtocolEvent } from '../../api/v2/events.js';
+import type { ProtocolEvent } from '../../api/protocol-v2/events.js';
 import { House, type HouseProcess } from '../support/house.js';
 import { ProtocolReader, command, dataOf, isTerminal, outline } from '../support/protocol-reader.js';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { ProtocolEvent } from '../../api/v2/events.js';
+import type { ProtocolEvent } from '../../api/protocol-v2/events.js';
 import { House } from '../support/house.js';
 import { ProtocolReader, isTerminal, outline } from '../support/protocol-reader.js';
 import { startReference } from '../support/reference-server.js';

@@ -1,4 +1,4 @@
-import type { ProtocolEvent } from '../../api/v2/events.js';
+import type { ProtocolEvent } from '../../api/protocol-v2/events.js';
 
 /** A client of protocol v2 without LangGraph's SDK: shows events as they are on the wire, and sends what the SDK would not. */
 export class ProtocolReader {

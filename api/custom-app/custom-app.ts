@@ -1,0 +1,184 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type {
+  Express,
+  NextFunction,
+  Request as ExpressRequest,
+  RequestHandler,
+  Response as ExpressResponse,
+} from 'express';
+import { ColloquyError } from '../../protocol/index.js';
+import type { InnerServer } from './inner-server.js';
+import { goneSignal, sendWebResponse, toWebRequest, type WebBody } from './web-bridge.js';
+
+interface Bindings {
+  incoming: IncomingMessage;
+  outgoing: ServerResponse;
+}
+
+interface HonoContext {
+  req: { raw: Request; bodyCache: Record<string, Promise<unknown> | undefined>; arrayBuffer(): Promise<ArrayBuffer> };
+  env: Bindings;
+  set(name: string, value: unknown): void;
+}
+
+/** What is used of Hono, from whichever copy of it a project has. */
+interface Hono {
+  fetch(request: Request, bindings: Bindings): Response | Promise<Response>;
+  use(path: string, handler: (c: HonoContext, next: () => Promise<void>) => Promise<void>): unknown;
+  route(path: string, app: Hono): unknown;
+  notFound(handler: (c: HonoContext) => Promise<Response>): unknown;
+}
+
+interface FetchApp {
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+/**
+ * The app that a project's `http.app` names, before our routes: it may answer, change what they are asked and what they answer.
+ * - Hono: its routes come first, its middleware is around ours too, as in LangGraph's server.
+ * - Express, any version: the same, in Express's own way.
+ * - anything else with `fetch(Request)`: what it answers with 404 goes on to our routes.
+ * Errors: `invalid_argument` for anything else.
+ */
+export function customApp(app: unknown, inner: InnerServer, bodyLimitBytes: number): RequestHandler {
+  if (isHono(app)) return honoHandler(app, inner);
+  if (typeof app === 'function') return expressHandler(app as Express);
+  if (hasFetch(app)) return fetchHandler(app, inner, bodyLimitBytes);
+  throw new ColloquyError('invalid_argument', 'http.app is no Hono app, no Express app and has no fetch(Request)', {
+    field: 'http.app',
+  });
+}
+
+function honoHandler(app: Hono, inner: InnerServer): RequestHandler {
+  const root = around(app, async (c) => inner.fetch(c.req.raw, localsOf(c.env), await bodyOf(c)));
+  return async (req, res) => {
+    const request = toWebRequest(req, undefined, goneSignal(res));
+    await sendWebResponse(res, await root.fetch(request, { incoming: req, outgoing: res }));
+  };
+}
+
+/** A project's Hono app, with ours behind it. */
+function around(app: Hono, behind: (c: HonoContext) => Promise<Response>): Hono {
+  const root = new (app.constructor as new () => Hono)();
+  root.use('*', async (c, next) => {
+    c.set('auth', localsOf(c.env)['auth']);
+    await next();
+  });
+  root.route('/', app);
+  root.notFound(behind);
+  return root;
+}
+
+function localsOf({ outgoing }: Bindings): ExpressResponse['locals'] {
+  return (outgoing as ExpressResponse).locals;
+}
+
+/** The body that middleware has left: as it came, or, where it was read, what was made of it. */
+async function bodyOf({ req }: HonoContext): Promise<WebBody> {
+  const { json } = req.bodyCache;
+  if (json !== undefined) return JSON.stringify(await json);
+  return Object.keys(req.bodyCache).length > 0 ? req.arrayBuffer() : (req.raw.body as WebBody);
+}
+
+function expressHandler(app: Express): RequestHandler {
+  return (req, res, next) => {
+    // An Express app puts its own prototypes on what it handles; ours come back where it hands on.
+    const prototypes = [req, res].map((one): unknown => Object.getPrototypeOf(one));
+    const goOn: NextFunction = (error?: unknown) => {
+      [req, res].forEach((one, index) => void Object.setPrototypeOf(one, prototypes[index] as object));
+      next(error);
+    };
+    (app as unknown as (req: ExpressRequest, res: ExpressResponse, next: NextFunction) => void)(req, res, goOn);
+  };
+}
+
+function fetchHandler(app: FetchApp, inner: InnerServer, bodyLimitBytes: number): RequestHandler {
+  return async (req, res) => {
+    const gone = goneSignal(res);
+    // Read once, for the app and for our routes after it.
+    const body = await readBody(req, bodyLimitBytes);
+    const response = await app.fetch(toWebRequest(req, body, gone));
+    if (response.status !== 404) return sendWebResponse(res, response);
+    await response.body?.cancel();
+    await sendWebResponse(res, await inner.fetch(toWebRequest(req, body, gone), res.locals));
+  };
+}
+
+async function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limit) throw new ColloquyError('too_large', `request body is larger than the limit of ${limit} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function isHono(app: unknown): app is Hono {
+  return hasFetch(app) && ['use', 'route', 'notFound'].every((name) => typeof app[name as never] === 'function');
+}
+
+function hasFetch(app: unknown): app is FetchApp {
+  return typeof app === 'object' && app !== null && typeof (app as Partial<FetchApp>).fetch === 'function';
+}
+
+/**
+ * Asks a project's app whether it lets an upgrade through to our routes, as it would let a `GET` of the same path. Errors: one with
+ * the app's own status where it answers by itself; `not_found` where it serves the path as its own.
+ */
+export function customAppGate(app: unknown): (req: IncomingMessage, res: ExpressResponse) => Promise<void> {
+  if (app === undefined) return async () => undefined;
+  const ask = isHono(app) ? honoGate(app) : typeof app === 'function' ? expressGate(app as Express) : fetchGate(app);
+  return async (req, res) => {
+    const status = await ask(req, res);
+    if (status === undefined) return;
+    if (status < 400) throw new ColloquyError('not_found', `Not Found: ${req.url} takes no WebSocket`);
+    throw Object.assign(new Error(`http.app refused the WebSocket with ${status}`), { status });
+  };
+}
+
+/** Answers the status of an app that does not let the request through. */
+type Gate = (req: IncomingMessage, res: ExpressResponse) => Promise<number | undefined>;
+
+function honoGate(app: Hono): Gate {
+  const reached = new WeakSet<object>();
+  const root = around(app, async ({ env }) => {
+    reached.add(env.incoming);
+    return new Response(null);
+  });
+  return async (req, res) => {
+    const { ok, status } = await root.fetch(toWebRequest(req), { incoming: req, outgoing: res });
+    return reached.has(req) && ok ? undefined : status;
+  };
+}
+
+function expressGate(app: Express): Gate {
+  return (req, res) =>
+    new Promise((resolve, reject) => {
+      req.socket.once('close', () => resolve(CLIENT_CLOSED));
+      res.end = () => {
+        resolve(res.statusCode);
+        return res;
+      };
+      const next: NextFunction = (error?: unknown) =>
+        error === undefined ? resolve(undefined) : reject(asError(error));
+      expressHandler(app)(req as ExpressRequest, res, next);
+    });
+}
+
+/** The client has gone: nobody hears of this status. */
+const CLIENT_CLOSED = 499;
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+function fetchGate(app: unknown): Gate {
+  return async (req) => {
+    if (!hasFetch(app)) return undefined;
+    const { status, body } = await app.fetch(toWebRequest(req));
+    await body?.cancel();
+    return status === 404 ? undefined : status;
+  };
+}

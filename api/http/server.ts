@@ -1,0 +1,117 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createApi } from '../app.js';
+import { completeContext, type ApiContext, type ApiDependencies } from '../context.js';
+import { refuseUpgrade, type Refusal } from './raw-answer.js';
+import { METHODS } from './cors.js';
+import { OPERATIONS, methodsOf } from '../openapi/index.js';
+import { requestFault } from './request-guard.js';
+import { webSocketUpgrades } from '../protocol-v2/websocket.js';
+
+/** A connection over the limit may send its request within this time, to be told why it is refused. */
+const REFUSED_GRACE_MS = 1_000;
+/** How often one address is named in the log. */
+const WARN_EVERY_MS = 60_000;
+
+/**
+ * The API as an HTTP server that does not listen yet. Every listener that Node.js calls is registered here, and guarded: whatever a
+ * client sends, an error ends at most its own connection.
+ */
+export function createApiServer(deps: ApiDependencies): Server {
+  const context = completeContext(deps);
+  const app = createApi(deps);
+  const upgrade = webSocketUpgrades(context);
+  const refused = limitConnections(context);
+  const { report, options } = context;
+  const server = createServer();
+
+  server.on('connection', (socket: Socket) => {
+    guard(report, 'connection', socket, () => refused.watch(socket));
+  });
+  server.on('request', (req: IncomingMessage, res: ServerResponse) => {
+    guard(report, 'request', req.socket, () => {
+      const fault = refused.faultOf(req.socket) ?? requestFault(req, options.allowedHosts);
+      if (fault === undefined) app(req, res);
+      else refuse(req, res, fault);
+    });
+  });
+  server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Node.js has taken its own listener away: without one, a client that leaves would end the process.
+    socket.on('error', () => socket.destroy());
+    guard(report, 'upgrade', socket, () => {
+      const fault = refused.faultOf(req.socket) ?? requestFault(req, options.allowedHosts);
+      if (fault === undefined) return upgrade(req, socket, head);
+      refuseUpgrade(socket, fault);
+    });
+  });
+  return server;
+}
+
+/** Runs a listener; its error is reported and ends the connection. */
+function guard(
+  report: ApiContext['report'],
+  where: string,
+  socket: Duplex,
+  listener: () => void | Promise<void>,
+): void {
+  const fail = (error: unknown) => {
+    report(error, `listener of a ${where}`);
+    socket.destroy();
+  };
+  try {
+    Promise.resolve(listener()).catch(fail);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+const methodsAt = methodsOf(OPERATIONS);
+
+function refuse({ url = '' }: IncomingMessage, res: ServerResponse, { status, message }: Refusal): void {
+  // What an app of a project takes on other paths is not known here.
+  if (status === 405) res.setHeader('Allow', (methodsAt(url.replace(/\?.*/, '')) ?? METHODS).join(', '));
+  res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
+  res.end(message);
+}
+
+/** Counts the connections of each address. Those over the limit are told so, and closed. */
+function limitConnections({ options, report }: ApiContext) {
+  const limit = options.connectionsPerAddress;
+  const open = new Map<string, number>();
+  const warned = new Map<string, number>();
+  const refused = new WeakSet<object>();
+  const fault = (address: string): Refusal => ({
+    status: 429,
+    message: `${address} has ${limit} connections, which is the limit (COLLOQUY_CONNECTIONS_PER_ADDRESS)`,
+  });
+
+  return {
+    watch(socket: Socket): void {
+      const { remoteAddress: address } = socket;
+      if (limit === 0 || address === undefined) return;
+      const count = (open.get(address) ?? 0) + 1;
+      open.set(address, count);
+      socket.once('close', () => {
+        const left = (open.get(address) ?? 1) - 1;
+        if (left > 0) open.set(address, left);
+        else open.delete(address);
+      });
+      if (count <= limit) return;
+      refused.add(socket);
+      const timer = setTimeout(() => socket.destroy(), REFUSED_GRACE_MS).unref();
+      socket.once('close', () => clearTimeout(timer));
+      warn(address);
+    },
+    faultOf: (socket: Socket): Refusal | undefined =>
+      refused.has(socket) ? fault(socket.remoteAddress ?? 'this address') : undefined,
+  };
+
+  function warn(address: string): void {
+    const now = Date.now();
+    if (now - (warned.get(address) ?? -Infinity) < WARN_EVERY_MS) return;
+    warned.clear();
+    warned.set(address, now);
+    report(new Error(fault(address).message), 'connections');
+  }
+}

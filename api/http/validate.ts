@@ -1,0 +1,85 @@
+import type { z } from 'zod';
+import { TOO_DEEP, UNSUPPORTED, findTooDeep } from '../../protocol/schemas/index.js';
+import { ColloquyError } from '../../protocol/index.js';
+
+const SHOWN_VALUE = 80;
+/** A list may have a fault in each of a million elements. */
+const SHOWN_FAULTS = 20;
+
+/**
+ * Parses what a client sent. `where` names the part of the request for faults of the whole (`request body`).
+ * Errors: `invalid_argument`, or `unsupported` when every fault is a field that is not served; both name all faulty fields.
+ */
+export function parse<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues;
+  const unsupported = issues.every(
+    (issue) => issue.code === 'custom' && issue.params?.['unsupported'] === UNSUPPORTED.unsupported,
+  );
+  const message = listed(issues.slice(0, SHOWN_FAULTS + 1).flatMap((issue) => describe(issue, value, where)));
+  const field = issues[0]?.path.join('.') || where;
+  throw new ColloquyError(unsupported ? 'unsupported' : 'invalid_argument', message, { field });
+}
+
+/** JSON that a client sent as text. Errors: `invalid_argument` for what is no JSON, or nested too deep. */
+export function parseJson(text: string, where: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const message = `${where} is JSON: ${(cause as Error).message}`;
+    throw new ColloquyError('invalid_argument', message, { cause });
+  }
+  checkDepth(value, where);
+  return value;
+}
+
+/** Before anything else looks at what a client sent: nearly all that does is recursive. Errors: `invalid_argument`. */
+export function checkDepth(value: unknown, where: string): void {
+  const path = findTooDeep(value);
+  if (path === undefined) return;
+  throw new ColloquyError('invalid_argument', `${where}: ${path} ${TOO_DEEP}`, { field: path });
+}
+
+function listed(faults: string[]): string {
+  const shown = faults.slice(0, SHOWN_FAULTS);
+  return [...shown, ...(faults.length > SHOWN_FAULTS ? ['and more'] : [])].join('; ');
+}
+
+function describe(issue: z.core.$ZodIssue, value: unknown, where: string): string[] {
+  const path = issue.path.map((step) => cut(String(step))).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const prefix = path === '' ? '' : `${path}.`;
+    return issue.keys.map((key) => `${prefix}${cut(key)}: unknown field of the ${where}`);
+  }
+  return [`${path || where}: ${messageOf(issue)}; got ${shown(valueAt(value, issue.path))}`];
+}
+
+/** A value that may be one of several kinds: what each of them expects. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_union') return issue.message;
+  const expected = issue.errors.flatMap(([first]) => (first ? [messageOf(first)] : []));
+  return expected.length > 0 ? [...new Set(expected)].join(', or ') : issue.message;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  // A query parameter that stands for a list is one text.
+  const at = (inner: unknown, key: PropertyKey) =>
+    typeof inner === 'string' ? inner : (inner as Record<PropertyKey, unknown> | undefined)?.[key];
+  return path.reduce<unknown>(at, value);
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  try {
+    return cut(JSON.stringify(value));
+  } catch {
+    // It has no JSON: a project's auth made it, nested it too deep, or in itself.
+    return 'a value that cannot be shown';
+  }
+}
+
+function cut(text: string): string {
+  return text.length > SHOWN_VALUE ? `${text.slice(0, SHOWN_VALUE)}…` : text;
+}

@@ -1,0 +1,91 @@
+import type { Caller } from '../../protocol/index.js';
+import { commandEnvelope } from '../../protocol/schemas/index.js';
+import type { Access } from '../../conversations/access.js';
+import type { ApiContext } from '../context.js';
+import { parse } from '../http/validate.js';
+import { refusalOf, refused } from './errors.js';
+import { getTree } from './agent-commands.js';
+import { inject } from './inject-command.js';
+import { respond, startRun } from './run-commands.js';
+import { forkState, getState, listCheckpoints } from './state-commands.js';
+
+/** Where and by whom a command is given. */
+export interface CommandPlace {
+  caller: Caller;
+  access: Access;
+  threadId: string;
+  /** Idempotency key of the request. */
+  key?: string;
+}
+
+/** What a command comes to; `appliedThrough`: the thread's events up to this `seq` are from before it. */
+export interface CommandResult {
+  result: object;
+  appliedThrough: number;
+}
+
+export type CommandHandler = (context: ApiContext, place: CommandPlace, params: unknown) => Promise<CommandResult>;
+
+export type CommandResponse =
+  | { type: 'success'; id: number; result: object; meta: { thread_id: string; applied_through_seq: number } }
+  | { type: 'error'; id: number | null; error: string; message: string };
+
+const HANDLERS: Readonly<Record<string, CommandHandler>> = {
+  'run.start': startRun,
+  'input.respond': respond,
+  'input.inject': inject,
+  'state.get': getState,
+  'state.listCheckpoints': listCheckpoints,
+  'state.fork': forkState,
+  'agent.getTree': getTree,
+};
+
+/** Commands of the protocol that are known, and why they are not followed. */
+const NOT_SUPPORTED: Readonly<Record<string, string>> = {
+  'subscription.subscribe': 'subscriptions are for WebSockets; over HTTP every event stream has its own filter',
+  'subscription.unsubscribe': 'subscriptions are for WebSockets; over HTTP close the event stream',
+  'subscription.reconnect': 'subscriptions are for WebSockets; over HTTP open the event stream again with `since`',
+};
+
+/** Names of all commands of protocol v2, over HTTP and WebSocket. */
+export const COMMAND_NAMES: readonly string[] = [...Object.keys(HANDLERS), ...Object.keys(NOT_SUPPORTED)];
+
+/** The command in a message, and a way to answer it. Errors: `invalid_argument` for what is no command. */
+export function readCommand(message: unknown) {
+  return parse(commandEnvelope, message, 'command');
+}
+
+/** Follows a command. Every refusal is an answer too; errors of ours are reported. */
+export async function followCommand(
+  context: ApiContext,
+  place: CommandPlace,
+  { id, method, params }: ReturnType<typeof readCommand>,
+  handlers = HANDLERS,
+): Promise<CommandResponse> {
+  try {
+    const handler = handlerOf(handlers, method) ?? handlerOf(HANDLERS, method);
+    if (!handler) throw unknown(method);
+    const { result, appliedThrough } = await handler(context, place, params ?? {});
+    const meta = { thread_id: place.threadId, applied_through_seq: appliedThrough };
+    return { type: 'success', id, result, meta };
+  } catch (error) {
+    return errorResponse(context, id, error, method);
+  }
+}
+
+export function errorResponse(context: ApiContext, id: number | null, error: unknown, method: string): CommandResponse {
+  const { code, message } = refusalOf(error);
+  if (code === 'unknown_error') context.report(error, `command ${method}`);
+  return { type: 'error', id, error: code, message };
+}
+
+/** Every object has members that are no commands: `constructor`, `toString`. */
+function handlerOf(handlers: Readonly<Record<string, CommandHandler>>, method: string): CommandHandler | undefined {
+  return Object.hasOwn(handlers, method) ? handlers[method] : undefined;
+}
+
+function unknown(method: string): Error {
+  const reason = Object.hasOwn(NOT_SUPPORTED, method) ? NOT_SUPPORTED[method] : undefined;
+  if (reason !== undefined) return refused('not_supported', `${method}: ${reason}`);
+  return refused('unknown_command', `unknown command ${JSON.stringify(method)}`);
+}

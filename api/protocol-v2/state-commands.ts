@@ -1,0 +1,105 @@
+import type { CheckpointRef } from '../../protocol/index.js';
+import { listCheckpointsParams, stateForkParams, stateGetParams } from '../../protocol/schemas/index.js';
+import type { ThreadState } from '../../steps/ports.js';
+import type { ApiContext } from '../context.js';
+import { findThread, threadNotFound } from '../../conversations/find.js';
+import { graphOf } from '../../conversations/thread-values.js';
+import { parse } from '../http/validate.js';
+import type { CommandHandler, CommandPlace } from './commands.js';
+import { orRefused, refused } from './errors.js';
+import { isRecord, lastSeqOf } from './events.js';
+import { accept } from './run-commands.js';
+
+const DEFAULT_PAGE = 10;
+
+/** `state.get`: the newest state of a namespace, whole or some of its keys. */
+export const getState: CommandHandler = async (context, place, given) => {
+  const { namespace, keys } = parse(stateGetParams, given, 'params');
+  const checkpoint = inNamespace(namespace);
+  const [state, appliedThrough] = await Promise.all([
+    readState(context, place, checkpoint, 'no_such_namespace', `namespace ${JSON.stringify(namespace)}`),
+    appliedSeq(context, place),
+  ]);
+  const values = isRecord(state.values) ? state.values : {};
+  const shown = keys ? Object.fromEntries(Object.entries(values).filter(([key]) => keys.includes(key))) : state.values;
+  const at = state.checkpoint?.checkpoint_id
+    ? { id: state.checkpoint.checkpoint_id, ns: state.checkpoint.checkpoint_ns }
+    : undefined;
+  return { result: { values: shown, ...(at && { checkpoint: at }) }, appliedThrough };
+};
+
+/** `state.listCheckpoints`: newest first. */
+export const listCheckpoints: CommandHandler = async (context, place, given) => {
+  const { namespace, limit, before } = parse(listCheckpointsParams, given, 'params');
+  const { caller, threadId } = place;
+  const thread = await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
+  const page = limit ?? DEFAULT_PAGE;
+  const checkpoint = inNamespace(namespace);
+  const [states, appliedThrough] = await Promise.all([
+    context.states.getHistory(caller, graphOf(thread), threadId, {
+      // One more tells what was due before the last: the node that made it.
+      limit: page + 1,
+      ...(before && { before: { checkpointId: before } }),
+      ...(checkpoint && { checkpoint }),
+    }),
+    appliedSeq(context, place),
+  ]);
+  const checkpoints = states.slice(0, page).flatMap((state, at) => summary(state, states[at + 1]));
+  return { result: { checkpoints }, appliedThrough };
+};
+
+/** `state.fork`: a run that goes on from an earlier checkpoint, on the same thread; what came after it stays in the history. */
+export const forkState: CommandHandler = async (context, place, given) => {
+  const { checkpoint_id: checkpointId, input, config } = parse(stateForkParams, given, 'params');
+  const { caller, threadId } = place;
+  const thread = await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
+  const assistant = thread.metadata['assistant_id'] ?? thread.metadata['graph_id'];
+  if (typeof assistant !== 'string') throw refused('no_such_run', `thread ${threadId} has had no run`);
+  const { runId, appliedThrough } = await accept(context, place, {
+    assistant_id: assistant,
+    input: input ?? null,
+    checkpoint_id: checkpointId,
+    config,
+  });
+  return { result: { run_id: runId, thread_id: threadId }, appliedThrough };
+};
+
+async function readState(
+  context: ApiContext,
+  { caller, threadId }: CommandPlace,
+  checkpoint: CheckpointRef | undefined,
+  code: 'no_such_namespace' | 'no_such_checkpoint',
+  what: string,
+): Promise<ThreadState> {
+  const thread = await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
+  const read = context.states.getState(caller, graphOf(thread), threadId, checkpoint && { checkpoint });
+  const missing = `thread ${threadId} has no ${what}`;
+  const state = await orRefused(read, code, missing);
+  if (checkpoint !== undefined && !state.checkpoint?.checkpoint_id) throw refused(code, missing);
+  return state;
+}
+
+function inNamespace(namespace: string[] | null | undefined): CheckpointRef | undefined {
+  return namespace && namespace.length > 0 ? { checkpointNs: namespace.join('|') } : undefined;
+}
+
+async function appliedSeq(context: ApiContext, { caller, threadId }: CommandPlace): Promise<number> {
+  return lastSeqOf(await context.events.tail(caller, threadId));
+}
+
+function summary(state: ThreadState, before: ThreadState | undefined): object[] {
+  const id = state.checkpoint?.checkpoint_id;
+  if (!id) return [];
+  const step = state.metadata?.['step'];
+  const [node, ...others] = before?.next ?? [];
+  const isStep = state.metadata?.['source'] === 'loop';
+  return [
+    {
+      id,
+      timestamp: state.created_at,
+      step: typeof step === 'number' ? step : 0,
+      ...(isStep && node !== undefined && others.length === 0 && { node_name: node }),
+      ...(state.metadata && { metadata: state.metadata }),
+    },
+  ];
+}
