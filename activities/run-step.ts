@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ClientSession } from 'mongodb';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { LRUCache } from 'lru-cache';
 import {
   CONTROL_EVENTS,
   encodeFence,
@@ -48,7 +49,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * what is committed and goes on after it.
  */
 export function createRunStep(dependencies: ActivityDependencies) {
-  const runs = new Map<string, Run>();
+  const runs = new LRUCache<string, Run>({ max: REQUESTS_KEPT });
   const heartbeats = new Heartbeats();
   return async (task: StepTask): Promise<StepOutcome> => {
     const context = Context.current();
@@ -77,7 +78,7 @@ class StepActivity {
 
   constructor(
     private readonly dependencies: ActivityDependencies,
-    private readonly runs: Map<string, Run>,
+    private readonly runs: LRUCache<string, Run>,
     private readonly task: StepTask,
     private readonly attempt: number,
     /** Fires on cancellation, and with `timeout`. */
@@ -132,10 +133,6 @@ class StepActivity {
     const run = await ifFound(this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false }));
     if (run === undefined) return undefined;
     this.runs.set(runId, run);
-    for (const oldest of this.runs.keys()) {
-      if (this.runs.size <= REQUESTS_KEPT) break;
-      this.runs.delete(oldest);
-    }
     return run;
   }
 
