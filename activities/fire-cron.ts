@@ -1,16 +1,23 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { FilterAccess, OPEN_ACCESS, acceptRun, type RunOrder } from '../conversations/index.js';
-import { errorCode, isEnded, type Caller, type Cron, type DeriveId, ifFound } from '../protocol/index.js';
+import {
+  errorCode,
+  ifFound,
+  isEnded,
+  isRetryable,
+  type Caller,
+  type Cron,
+  type DeriveId,
+  type ErrorCode,
+} from '../protocol/index.js';
 import type { RunBody } from '../protocol/schemas/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
 /** The conversation's own words for "not now": the firing is skipped, as a request would be refused. */
-const SKIPPED = ['conflict', 'queue_full', 'thread_closed'];
+const SKIPPED: readonly ErrorCode[] = ['conflict', 'queue_full', 'thread_closed'];
 /** Codes that an attempt may get although an earlier attempt has accepted the run. */
-const TAKEN: readonly (string | undefined)[] = ['conflict', 'not_found'];
-/** Worth another attempt. */
-const PASSING = [undefined, 'unavailable', 'internal'];
+const TAKEN: readonly ErrorCode[] = ['conflict', 'not_found'];
 
 /** The activities of the workflow `cron`. */
 export function createCronActivities({ conversations }: Pick<ActivityDependencies, 'conversations'>): CronActivities {
@@ -33,12 +40,12 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
       return { threadId: run.threadId, runId: run.runId };
     } catch (error) {
       const code = errorCode(error);
-      if (PASSING.includes(code)) throw error;
+      if (code === undefined || isRetryable(code)) throw error;
       // An earlier attempt has accepted the run; since then the cron was changed, or its thread has another owner.
       if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return placeOf(order);
       const { message } = error as Error;
-      if (SKIPPED.includes(code as string)) return { refused: message };
-      throw ApplicationFailure.create({ message, type: code as string, nonRetryable: true, cause: error as Error });
+      if (SKIPPED.includes(code)) return { refused: message };
+      throw ApplicationFailure.create({ message, type: code, nonRetryable: true, cause: error as Error });
     }
   }
 

@@ -6,6 +6,8 @@ import {
   errorCode,
   isEnded,
   isNetworkError,
+  isRetryable,
+  parseRetryAfter,
   runToWire,
   type Caller,
   type EndedRunStatus,
@@ -17,7 +19,7 @@ import { MongoSaver } from '../threads/index.js';
 import type { WebhookActivities, WebhookTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
-/** Receivers may ask for a pause; for longer than this is not listened to. */
+/** Upper bound for `Retry-After`; longer values are cut to it. */
 const MAX_PAUSE_MS = 6 * 3_600_000;
 const GONE = 410;
 const MAX_BODY_BYTES = 12 * 1024 * 1024;
@@ -102,31 +104,23 @@ export function createDeliverWebhook(dependencies: ActivityDependencies): Webhoo
   };
 }
 
-/** What may not be reached will not be allowed by trying. */
 function refuse(error: unknown): never {
   const code = errorCode(error);
-  const final = code === 'forbidden' || code === 'invalid_argument';
   throw ApplicationFailure.create({
     message: (error as Error).message,
     type: code ?? (error as Error).name,
-    nonRetryable: final,
+    nonRetryable: code !== undefined && !isRetryable(code),
     cause: error as Error,
   });
 }
 
 function notTaken(url: string, { status, retryAfter }: EgressAnswer): ApplicationFailure {
-  const pause = pauseMs(retryAfter);
+  const pauseMs = retryAfter === undefined ? undefined : parseRetryAfter(retryAfter);
   return ApplicationFailure.create({
     message: `${new URL(url).host} answered ${status} to the webhook`,
     type: `http_${status}`,
+    // Not only statuses that are retryable: a receiver that is being deployed answers 404 or 401.
     nonRetryable: status === GONE,
-    ...(pause !== undefined && { nextRetryDelay: pause }),
+    ...(pauseMs !== undefined && { nextRetryDelay: Math.min(pauseMs, MAX_PAUSE_MS) }),
   });
-}
-
-/** `Retry-After` in ms: seconds, or a date. */
-function pauseMs(retryAfter: string | undefined): number | undefined {
-  if (retryAfter === undefined) return undefined;
-  const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
-  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 0), MAX_PAUSE_MS);
 }

@@ -1,5 +1,13 @@
 /** The words all rooms speak: types, closed lists, the error class. Knows no room, no library; free of zod (that is `protocol/schemas`). */
-export { ColloquyError, ERROR_CODES, errorCode, ifFound, isNetworkError } from './errors.js';
+export {
+  ColloquyError,
+  ERROR_CODES,
+  errorCode,
+  ifFound,
+  isNetworkError,
+  isRetryable,
+  isRetryableStatus,
+} from './errors.js';
 export type { ErrorCode, ErrorDetails } from './errors.js';
 export { guardValues, hasMoreValues, tooManyValues } from './value-limit.js';
 export { DEFAULT_TENANT, TENANT_PATTERN, originOf, serviceCaller } from './caller.js';
@@ -44,6 +52,7 @@ export { DEFAULT_CRON_MIN_INTERVAL_SECONDS, DEFAULT_SCHEDULE_OPTIONS, OVERLAP_PO
 export type { Cron, CronFilters, OverlapPolicy, ScheduleOptions } from './cron.js';
 export { isTimezone, readCronExpression, shortestGapSeconds } from './cron-expression.js';
 export type { ScheduleTimes } from './cron-expression.js';
+export { parseRetryAfter } from './retry-after.js';
 export { firstOf } from './signals.js';
 export { DEFAULT_STEP_OPTIONS } from './step.js';
 export type { Cursor, InterruptsByTask, PendingInterrupt, StepOptions } from './step.js';
