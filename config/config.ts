@@ -3,12 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { assistantDefaults, type AssistantDefaults } from './assistant-defaults.js';
-import {
-  DEFAULT_CRON_MIN_INTERVAL_SECONDS,
-  DEFAULT_TASK_QUEUE,
-  DEFAULT_TENANT,
-  TENANT_PATTERN,
-} from '../protocol/index.js';
+import { DEFAULTS, DEFAULT_TASK_QUEUE, DEFAULT_TENANT, TENANT_PATTERN } from '../protocol/index.js';
 
 export interface TemporalConfig {
   /** `host:port`. */
@@ -146,8 +141,6 @@ const words = z
   .transform((text) => text.split(/[\s,]+/).filter((word) => word !== ''));
 /** As the Standard Webhooks specification writes them: 24 to 64 bytes. */
 const WEBHOOK_SECRET = /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/;
-const DAY_MS = 86_400_000;
-const MEBIBYTE = 1024 * 1024;
 
 /** Every variable that is read, with its default. */
 const environmentSchema = z.object({
@@ -176,27 +169,27 @@ const environmentSchema = z.object({
   LANGGRAPH_CONFIG: assistantDefaults.default({}),
   COLLOQUY_HOST: z.string().default('127.0.0.1'),
   COLLOQUY_PORT: port.optional(),
-  COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(10 * MEBIBYTE),
-  COLLOQUY_HEARTBEAT_MS: ms.default(5_000),
+  COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(DEFAULTS.bodyLimitBytes),
+  COLLOQUY_HEARTBEAT_MS: ms.default(DEFAULTS.heartbeatMs),
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
   COLLOQUY_ALLOWED_HOSTS: words,
-  COLLOQUY_CONNECTIONS_PER_ADDRESS: count(0).default(1_000),
-  COLLOQUY_ACCESS_CHECK_MS: ms.default(30_000),
-  COLLOQUY_CRON_MIN_INTERVAL_SECONDS: count(1).default(DEFAULT_CRON_MIN_INTERVAL_SECONDS),
+  COLLOQUY_CONNECTIONS_PER_ADDRESS: count(0).default(DEFAULTS.connectionsPerAddress),
+  COLLOQUY_ACCESS_CHECK_MS: ms.default(DEFAULTS.accessCheckMs),
+  COLLOQUY_CRON_MIN_INTERVAL_SECONDS: count(1).default(DEFAULTS.cronMinIntervalSeconds),
   COLLOQUY_STUDIO_AUTH: yesOrNo.optional(),
   COLLOQUY_TEST_MODE: yesOrNo.optional(),
   COLLOQUY_READ_SCHEMAS: yesOrNo.optional(),
   COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
-  COLLOQUY_STATE_CACHE_BYTES: count(0).default(64 * MEBIBYTE),
+  COLLOQUY_STATE_CACHE_BYTES: count(0).default(DEFAULTS.stateCacheBytes),
   COLLOQUY_SHOW_QUESTIONS: yesOrNo.optional(),
   COLLOQUY_HEALTH_PORT: port.optional(),
-  COLLOQUY_QUEUE_LIMIT: count(0).default(100),
-  COLLOQUY_KEY_WINDOW: count(0).default(500),
-  COLLOQUY_MAX_TURNS: count(0).default(0),
-  COLLOQUY_JOIN_QUICK_STEPS_MS: count(0).default(100),
-  COLLOQUY_EVENT_RETENTION_MS: ms.default(7 * DAY_MS),
+  COLLOQUY_QUEUE_LIMIT: count(0).default(DEFAULTS.conversation.queueLimit),
+  COLLOQUY_KEY_WINDOW: count(0).default(DEFAULTS.conversation.keyWindow),
+  COLLOQUY_MAX_TURNS: count(0).default(DEFAULTS.conversation.maxTurns),
+  COLLOQUY_JOIN_QUICK_STEPS_MS: count(0).default(DEFAULTS.conversation.joinQuickStepsMs),
+  COLLOQUY_EVENT_RETENTION_MS: ms.default(DEFAULTS.eventRetentionMs),
   COLLOQUY_KEEP_CHECKPOINTS: count(1).optional(),
   COLLOQUY_KEEP_CHECKPOINTS_OF_RUNS: yesOrNo.optional(),
   COLLOQUY_CHECKPOINT_RETENTION_MS: ms.optional(),

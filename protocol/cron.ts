@@ -20,9 +20,6 @@ export const DEFAULT_SCHEDULE_OPTIONS: ScheduleOptions = {
   jitterSeconds: 0,
 };
 
-/** Five fields go down to a minute. A firing makes a run, often a thread with it: each second they would fill a database unseen. */
-export const DEFAULT_CRON_MIN_INTERVAL_SECONDS = 60;
-
 /** What the metadata of a record must have had for the maker of a cron to see it: the filters of a project's auth. */
 export interface CronFilters {
   /** Of `threads:create_run`; absent: every thread. */

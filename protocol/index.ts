@@ -30,6 +30,7 @@ export type {
   RunStatus,
   StreamMode,
 } from './run.js';
+export { DEFAULTS } from './defaults.js';
 export { publicConfigurable } from './public-config.js';
 export { runToWire } from './run-wire.js';
 export { MAX_TTL_MINUTES, STATELESS_METADATA, THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
@@ -48,7 +49,7 @@ export { CONTROL_EVENTS, STATE_UPDATE_EVENT, endOf } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId, webhookId } from './ids.js';
 export type { DeriveId } from './ids.js';
-export { DEFAULT_CRON_MIN_INTERVAL_SECONDS, DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
+export { DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
 export type { Cron, CronFilters, OverlapPolicy, ScheduleOptions } from './cron.js';
 export { isTimezone, readCronExpression, shortestGapSeconds } from './cron-expression.js';
 export type { ScheduleTimes } from './cron-expression.js';

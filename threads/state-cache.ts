@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { DEFAULTS } from '../protocol/index.js';
 import { isIntact, type Leaf } from './long-list.js';
 import { bytes, type StateDocument } from './state-documents.js';
 
@@ -22,7 +23,7 @@ interface Entry {
 export class StateCache {
   readonly #entries: LRUCache<string, Entry>;
 
-  constructor(maxBytes = 64 * 1024 * 1024) {
+  constructor(maxBytes: number = DEFAULTS.stateCacheBytes) {
     this.#entries = new LRUCache<string, Entry>({
       maxSize: Math.max(maxBytes, 1),
       // One huge value must not evict everything else.

@@ -2,7 +2,7 @@
  * What others may know of the conversation workflow: its name, messages, and the activities it calls. Plain types and names, so that
  * clients need no workflow library.
  */
-import { conversationId } from '../protocol/index.js';
+import { DEFAULTS, conversationId } from '../protocol/index.js';
 import type {
   CancelAction,
   Cursor,
@@ -32,12 +32,7 @@ export interface ConversationSettings {
   joinQuickStepsMs: number;
 }
 
-export const DEFAULT_SETTINGS: ConversationSettings = {
-  queueLimit: 100,
-  keyWindow: 500,
-  maxTurns: 0,
-  joinQuickStepsMs: 100,
-};
+export const DEFAULT_SETTINGS: ConversationSettings = DEFAULTS.conversation;
 
 /**
  * Input of the workflow. Who starts it by hand may leave everything out: tenant and thread are parts of the workflow id, which must be
