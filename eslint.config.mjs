@@ -16,7 +16,7 @@ const noOwnRouter = {
   name: 'express',
   importNames: ['default', 'Router'],
   allowTypeImports: true,
-  message: 'Make apps and routers with api/router.ts, which takes one spelling of a path.',
+  message: 'Make apps and routers with api/http/router.ts, which takes one spelling of a path.',
 };
 const noDefaultExport = { selector: 'ExportDefaultDeclaration', message: 'Name what a file exports.' };
 
@@ -41,7 +41,7 @@ export default tseslint.config(
   {
     // Other apps and routers would take paths in any case, with a trailing slash.
     files: ['api/**/*.ts'],
-    ignores: ['api/router.ts'],
+    ignores: ['api/http/router.ts'],
     rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths: [noOwnRouter] }] },
   },
   { files: ['config/**/*.ts'], rules: { 'no-restricted-syntax': ['error', noDefaultExport, ...noDefaultDoor] } },

@@ -1,4 +1,4 @@
-import type { Request, RequestHandler, Response } from 'express';
+import type { Request } from 'express';
 import {
   ANONYMOUS,
   DEFAULT_CONVERSATION_OPTIONS,
@@ -7,8 +7,7 @@ import {
   type ConversationOptions,
 } from '../conversations/index.js';
 import type { ItemStore } from '../memory/index.js';
-import { ColloquyError, DEFAULTS, DEFAULT_TENANT, type Caller } from '../protocol/index.js';
-import { keepSession } from './auth/session.js';
+import { DEFAULTS, DEFAULT_TENANT, type Caller } from '../protocol/index.js';
 import type { ProjectAuth } from './auth/ports.js';
 import type { CorsRules } from './http/cors.js';
 
@@ -86,45 +85,4 @@ export function completeContext(deps: ApiDependencies): ApiContext {
 /** The caller where nobody has to say who they are. */
 export function anonymousOf(tenant: string): Caller {
   return { tenant, principal: { kind: 'user', id: ANONYMOUS }, onBehalfOf: [] };
-}
-
-/** Health checks and clients that look who is there come without credentials. */
-const OPEN_PATHS = ['/ok', '/info'];
-
-/** Puts the caller beside the response; every route behind it has one. */
-export function authentication(context: ApiContext): RequestHandler {
-  return async (req, res, next) => {
-    if (OPEN_PATHS.includes(req.path)) {
-      next();
-      return;
-    }
-    await identifyCaller(context, req, res);
-    next();
-  };
-}
-
-/** Finds out who calls, and keeps it beside the response. Errors: `unauthenticated`, what the project throws. */
-export async function identifyCaller(context: ApiContext, req: Request, res: Response): Promise<void> {
-  const caller = await context.authenticate(req);
-  callers.set(res.locals, context.auth ? await identify(context.auth, caller, req, res) : caller);
-}
-
-async function identify(auth: ProjectAuth, { tenant }: Caller, req: Request, res: Response): Promise<Caller> {
-  const authenticate = () => auth.authenticate(req);
-  const who = await authenticate();
-  keepSession(res, { who, authenticate });
-  return { tenant, principal: { kind: 'user', id: who.user.identity }, onBehalfOf: [] };
-}
-
-/**
- * By the `locals` of a response, which an inner response shares: a project's Express app may have
- * a `locals.caller` of its own.
- */
-const callers = new WeakMap<object, Caller>();
-
-/** Errors: `unauthenticated` where nobody has asked who calls. */
-export function callerOf(res: Response): Caller {
-  const caller = callers.get(res.locals);
-  if (caller === undefined) throw new ColloquyError('unauthenticated', 'Unauthorized');
-  return caller;
 }

@@ -27,7 +27,7 @@ import {
   openStates,
   openStores,
 } from '../workers/index.js';
-import { createApiServer } from './http/server.js';
+import { createApiServer } from './server.js';
 import type { ProjectAuth } from './auth/ports.js';
 import { createProjectAuth } from './auth/project-auth.js';
 import { anonymousOf, type ApiDependencies } from './context.js';

@@ -1,14 +1,25 @@
-import type { Assistant, Caller, CronFilters, Thread } from '../protocol/index.js';
+import {
+  NOTHING_REQUIRED,
+  type Assistant,
+  type Caller,
+  type CronFilters,
+  type RequiredMetadata,
+  type Thread,
+} from '../protocol/index.js';
 
 /**
- * What the caller of one request or stream may see. The gate has asked about the ids of the request already; this is for records
- * that are found later, and for streams that stay open.
+ * What the caller of one request or stream may see. The gate of the API has checked the ids in the
+ * request already; this is for records that are found later, and for streams that stay open.
  */
 export interface Access {
-  /** A project's auth is asked; false: everybody sees everything. */
+  /** True if a project's auth decides; false if every caller of the tenant sees everything. */
   readonly isAsked: boolean;
-  /** What graphs read of who calls, in `config.configurable`. */
+  /** What graphs can read about the user, in `config.configurable`. */
   readonly userConfig: Readonly<Record<string, unknown>>;
+  /** What records must have so that a search of this request finds them. */
+  readonly required: RequiredMetadata;
+  /** Whether the caller may see an item of the store, or a namespace if there is no key and value. */
+  seesItem(place: { namespace?: unknown; key?: unknown }, value?: unknown): boolean;
   /** Errors: `not_found`, in the words for a thread that does not exist. */
   checkThread(thread: Thread): void;
   /**
@@ -38,6 +49,8 @@ export interface Access {
 export const OPEN_ACCESS: Access = {
   isAsked: false,
   userConfig: {},
+  required: NOTHING_REQUIRED,
+  seesItem: () => true,
   checkThread: () => undefined,
   checkAssistant: async () => undefined,
   renew: async () => undefined,

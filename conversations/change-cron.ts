@@ -1,4 +1,4 @@
-import { errorCode, type Caller, type Cron, ifFound } from '../protocol/index.js';
+import { NOTHING_REQUIRED, errorCode, type Caller, type Cron, ifFound } from '../protocol/index.js';
 import type { CronFilter, CronPatch, NewCron } from '../threads/index.js';
 import type { ConversationContext } from './context.js';
 import { orNotFound } from './find.js';
@@ -60,7 +60,12 @@ export async function deleteCronsOf(
   owner: Pick<CronFilter, 'threadId' | 'assistantId'>,
 ): Promise<void> {
   for (;;) {
-    const crons = await context.crons.searchCrons(caller, { ...owner, limit: PAGE, offset: 0 });
+    const crons = await context.crons.searchCrons(caller, {
+      ...owner,
+      required: NOTHING_REQUIRED,
+      limit: PAGE,
+      offset: 0,
+    });
     for (const { cronId } of crons) await deleteCron(context, caller, cronId);
     if (crons.length < PAGE) return;
   }

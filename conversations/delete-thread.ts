@@ -1,5 +1,6 @@
-import { STATELESS_METADATA, type Caller, ifFound } from '../protocol/index.js';
-import type { RequiredMetadata, ThreadMark } from '../threads/index.js';
+import { NOTHING_REQUIRED, STATELESS_METADATA, type Caller, ifFound } from '../protocol/index.js';
+import type { ThreadMark } from '../threads/index.js';
+import type { Viewer } from './access.js';
 import { deleteCronsOf } from './change-cron.js';
 import type { ConversationContext } from './context.js';
 
@@ -12,6 +13,7 @@ export async function sweepStateless(context: ConversationContext, caller: Calle
     ENDED_STATUSES.map((status) =>
       context.threads.searchThreads(caller, {
         metadata: STATELESS_METADATA,
+        required: NOTHING_REQUIRED,
         status,
         limit: SWEEP_PAGE,
         offset: 0,
@@ -31,14 +33,14 @@ export async function sweepStateless(context: ConversationContext, caller: Calle
   return deleted;
 }
 
-/** Deletes every thread whose last run was of this assistant, and that a project's auth lets the caller delete. */
+/** Deletes every thread whose last run was of this assistant, and that the caller may delete. */
 export async function deleteThreadsOf(
   context: ConversationContext,
-  caller: Caller,
+  { caller, access }: Viewer,
   assistantId: string,
-  allowed: { required?: RequiredMetadata },
 ): Promise<void> {
-  const query = { metadata: { assistant_id: assistantId }, ...allowed, limit: SWEEP_PAGE, offset: 0 };
+  const metadata = { assistant_id: assistantId };
+  const query = { metadata, required: access.required, limit: SWEEP_PAGE, offset: 0 };
   for (;;) {
     const threads = await context.threads.searchThreads(caller, query);
     for (const thread of threads) {

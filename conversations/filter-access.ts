@@ -1,4 +1,4 @@
-import { ColloquyError, type Assistant, type CronFilters, type Thread } from '../protocol/index.js';
+import { ColloquyError, NOTHING_REQUIRED, type Assistant, type CronFilters, type Thread } from '../protocol/index.js';
 import { assistantNotFound, threadNotFound } from './find.js';
 import type { Access } from './access.js';
 import { matchesFilters } from './filters.js';
@@ -7,6 +7,7 @@ import { matchesFilters } from './filters.js';
 export class FilterAccess implements Access {
   readonly isAsked = true;
   readonly userConfig = {};
+  readonly required = NOTHING_REQUIRED;
 
   constructor(private readonly filters: CronFilters) {}
 
@@ -28,6 +29,11 @@ export class FilterAccess implements Access {
   async filtersToKeep(assistant: Assistant): Promise<CronFilters> {
     this.checkExistingAssistant(assistant);
     return this.filters;
+  }
+
+  /** Runs read the store through their graph, not through this access. */
+  seesItem(): boolean {
+    return false;
   }
 
   renewFilters(): Promise<never> {

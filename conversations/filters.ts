@@ -1,5 +1,4 @@
-import { ColloquyError } from '../protocol/index.js';
-import type { RequiredMetadata, Scalar } from '../threads/index.js';
+import { ColloquyError, type RequiredMetadata, type Scalar } from '../protocol/index.js';
 
 /** What a record must have in its metadata: an equal value, or operators. */
 export type AuthFilters = Record<string, unknown>;

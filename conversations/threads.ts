@@ -2,7 +2,7 @@ import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import type { z } from 'zod';
 import { ColloquyError, errorCode, type Caller, type Thread, ifFound } from '../protocol/index.js';
 import { MAX_PRUNED, type threadCreate, type threadPatch } from '../protocol/schemas/index.js';
-import type { NewThread, NewTtl, RequiredMetadata } from '../threads/index.js';
+import type { NewThread, NewTtl } from '../threads/index.js';
 import type { Viewer } from './access.js';
 import type { ConversationContext } from './context.js';
 import { deleteThread } from './delete-thread.js';
@@ -77,11 +77,12 @@ export async function removeThread(context: ConversationContext, viewer: Viewer,
  */
 export async function pruneThreads(
   context: ConversationContext,
-  caller: Caller,
-  { ids, strategy, ...allowed }: { ids: string[]; strategy: NewTtl['strategy']; required?: RequiredMetadata },
+  { caller, access }: Viewer,
+  ids: string[],
+  strategy: NewTtl['strategy'],
 ): Promise<number> {
   if (ids.length === 0) return 0;
-  const query = { ids: [...new Set(ids)], ...allowed, limit: MAX_PRUNED, offset: 0 };
+  const query = { ids: [...new Set(ids)], required: access.required, limit: MAX_PRUNED, offset: 0 };
   let pruned = 0;
   for (const thread of await context.threads.searchThreads(caller, query)) {
     if (await pruneThread(context, caller, thread, strategy)) pruned += 1;

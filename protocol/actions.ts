@@ -30,6 +30,8 @@ export const ACTIONS = [
   'run.execute',
   'run.read',
   'run.search',
+  'server.read',
+  'server.truncate',
   'state.read',
   'state.update',
   'thread.create',

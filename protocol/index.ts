@@ -57,3 +57,5 @@ export { parseRetryAfter } from './retry-after.js';
 export { firstOf } from './signals.js';
 export { DEFAULT_STEP_OPTIONS } from './step.js';
 export type { Cursor, InterruptsByTask, PendingInterrupt, StepOptions } from './step.js';
+export { NOTHING_REQUIRED } from './required-metadata.js';
+export type { RequiredMetadata, Scalar } from './required-metadata.js';

@@ -1,5 +1,5 @@
 import type { Collection } from 'mongodb';
-import { ColloquyError, type Assistant } from '../protocol/index.js';
+import { ColloquyError, type Assistant, NOTHING_REQUIRED, type RequiredMetadata } from '../protocol/index.js';
 import {
   asAssistant,
   asVersion,
@@ -10,7 +10,7 @@ import {
   type AssistantDocument,
   type VersionDocument,
 } from './assistant-records.js';
-import type { AssistantPatch, RequiredMetadata, VersionQuery } from './ports.js';
+import type { AssistantPatch, VersionQuery } from './ports.js';
 import { guardPage, labels, withLabels } from './record-fields.js';
 
 const CHANGE_ATTEMPTS = 20;
@@ -47,7 +47,7 @@ export class AssistantVersions {
     });
   }
 
-  setLatest(key: string, version: number, required?: RequiredMetadata): Promise<Assistant> {
+  setLatest(key: string, version: number, required: RequiredMetadata): Promise<Assistant> {
     return this.#change(key, async (current) => {
       const isWanted = withLabels(current.tenant, [], required);
       const found = await this.#versions.findOne({ _id: versionKey(key, version), ...isWanted });
@@ -82,7 +82,7 @@ export class AssistantVersions {
   }
 
   async #reset(key: string): Promise<void> {
-    await this.setLatest(key, 1);
+    await this.setLatest(key, 1, NOTHING_REQUIRED);
     await this.#versions.deleteMany({ assistant: key, version: { $gt: 1 } });
   }
 

@@ -1,5 +1,4 @@
-import type { Caller, Cron, CronFilters, ScheduleOptions } from '../protocol/index.js';
-import type { RequiredMetadata } from './ports.js';
+import type { Caller, Cron, CronFilters, RequiredMetadata, ScheduleOptions } from '../protocol/index.js';
 
 export type NewCron = Omit<Cron, 'tenant' | 'rev' | 'createdAt' | 'updatedAt' | 'nextRunAt' | 'createdBy'>;
 
@@ -23,7 +22,7 @@ export interface CronFilter {
   enabled?: boolean;
   /** Must be contained in the cron's. */
   metadata?: Record<string, unknown>;
-  required?: RequiredMetadata;
+  required: RequiredMetadata;
 }
 
 export interface CronQuery extends CronFilter {

@@ -6,6 +6,7 @@ import type {
   Fence,
   Head,
   Interrupt,
+  RequiredMetadata,
   Run,
   RunError,
   RunStatus,
@@ -60,19 +61,11 @@ export interface ThinnableThread {
   since: Date;
 }
 
-export type Scalar = string | number | boolean | null;
-
-/** What a search holds to beside what it looks for. By key of the first level: the value itself; members that a list there must all have. */
-export interface RequiredMetadata {
-  equal: Record<string, Scalar>;
-  contains: Record<string, readonly Scalar[]>;
-}
-
 export interface ThreadFilter {
   ids?: string[];
   /** Must be contained in the thread's. */
   metadata?: Record<string, unknown>;
-  required?: RequiredMetadata;
+  required: RequiredMetadata;
   status?: ThreadStatus;
 }
 
@@ -222,7 +215,7 @@ export interface AssistantQuery {
   graphId?: string;
   name?: string;
   metadata?: Record<string, unknown>;
-  required?: RequiredMetadata;
+  required: RequiredMetadata;
   limit: number;
   offset: number;
   sortBy?: 'assistant_id' | 'graph_id' | 'name' | 'created_at' | 'updated_at';
@@ -264,7 +257,7 @@ export interface AssistantStore {
   /** Makes the next version, the one that runs use from now on. Errors: `not_found`; `invalid_argument` for a graph that nobody registered; `conflict` where a system assistant would leave its graph. */
   updateAssistant(caller: Caller, idOrGraph: string, patch: AssistantPatch): Promise<Assistant>;
   /** Makes an earlier (or later) version the one that runs use. Errors: `not_found`, also for a version that does not exist or is not as required. */
-  setLatestVersion(caller: Caller, idOrGraph: string, version: number, required?: RequiredMetadata): Promise<Assistant>;
+  setLatestVersion(caller: Caller, idOrGraph: string, version: number, required: RequiredMetadata): Promise<Assistant>;
   /** Newest first. Errors: `not_found`. */
   listVersions(caller: Caller, idOrGraph: string, query: VersionQuery): Promise<AssistantVersion[]>;
   /** Removes it with its versions. A system assistant goes back to its first version instead, since its graph is still served. Errors: `not_found`. */

@@ -1,6 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { ColloquyError, guardValues, tooManyValues, type Fence } from '../protocol/index.js';
-import type { RequiredMetadata } from './ports.js';
+import { ColloquyError, guardValues, tooManyValues, type Fence, type RequiredMetadata } from '../protocol/index.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Longer labels are indexed by their hash. */
@@ -79,7 +78,7 @@ export function wantedLabels(tenant: string, metadata: JsonObject): string[] {
 export function withLabels(
   tenant: string,
   wanted: string[],
-  required: RequiredMetadata = { equal: {}, contains: {} },
+  required: RequiredMetadata,
 ): { labels?: { $all: string[] } } {
   const { equal, contains } = required;
   const all = [...wanted, ...wantedLabels(tenant, equal), ...wantedLabels(tenant, contains)];

@@ -1,58 +1,99 @@
-import type { Request, Router } from 'express';
-import type { Assistant } from '../../protocol/index.js';
-import { assistantGraphQuery, assistantSchemasBody, assistantSubgraphsQuery } from '../../protocol/schemas/index.js';
-import type { GraphSchemas } from '../../steps/ports.js';
-import { callerOf, type ApiContext } from '../context.js';
 import { findAssistant, orNotFound } from '../../conversations/find.js';
-import { bodyOf } from '../http/params.js';
-import { createRouter } from '../http/router.js';
+import type { Assistant, Caller } from '../../protocol/index.js';
+import {
+  assistantGraphQuery,
+  assistantSchemasBody,
+  assistantSubgraphsQuery,
+  graphAnswer,
+  graphSchemasAnswer,
+  subgraphsAnswer,
+} from '../../protocol/schemas/index.js';
+import type { GraphSchemas } from '../../steps/ports.js';
+import { aboutAssistant } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
+import { bodyOf, route } from '../http/route.js';
 import { parse } from '../http/validate.js';
 
-/** The graph behind an assistant: its drawing, its schemas, its subgraphs. */
-export function assistantGraphRoutes(context: ApiContext): Router {
-  const router = createRouter();
-  const { graphs } = context;
+export const graphRoute = route({
+  method: 'get',
+  path: '/assistants/:assistant_id/graph',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'The drawing of a graph',
+  query: assistantGraphQuery,
+  answers: { 200: graphAnswer },
+  action: 'graph.read',
+  auth: aboutAssistant('assistants:read'),
+  async handle(context, { caller, params, query, res }) {
+    const { graphId, config } = await findAssistant(context, caller, params.assistant_id);
+    res.json(await orGraphNotFound(graphId, context.graphs.draw(caller, graphId, config, query.xray)));
+  },
+});
 
-  router.get('/assistants/:assistant_id/graph', async (req, res) => {
-    const { xray } = parse(assistantGraphQuery, req.query, 'query');
-    const assistant = await findAssistant(context, callerOf(res), req.params.assistant_id);
-    const { graphId } = assistant;
-    res.json(await served(graphId, graphs.draw(callerOf(res), graphId, assistant.config, xray)));
-  });
-
-  router.get('/assistants/:assistant_id/schemas', async (req, res) => {
+export const schemasRoute = route({
+  method: 'get',
+  path: '/assistants/:assistant_id/schemas',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'JSON schemas of a graph',
+  answers: { 200: graphSchemasAnswer },
+  action: 'graph.read',
+  auth: aboutAssistant('assistants:read'),
+  async handle(context, { caller, params, req, res }) {
     const { config } = parse(assistantSchemasBody, bodyOf(req), 'request body');
-    const assistant = await findAssistant(context, callerOf(res), req.params.assistant_id);
+    const assistant = await findAssistant(context, caller, params.assistant_id);
     const { graphId } = assistant;
-    const schemas = await served(graphId, graphs.schemas(callerOf(res), graphId, mergedConfig(assistant, config)));
-    res.json(schemasToWire(graphId, schemas));
-  });
+    const schemas = context.graphs.schemas(caller, graphId, mergedConfig(assistant, config));
+    res.json(schemasToWire(graphId, await orGraphNotFound(graphId, schemas)));
+  },
+});
 
-  router.get('/assistants/:assistant_id/subgraphs', async (req, res) => {
-    res.json(await subgraphs(req, req.params.assistant_id));
-  });
+export const subgraphsRoute = route({
+  method: 'get',
+  path: '/assistants/:assistant_id/subgraphs',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Schemas of subgraphs',
+  query: assistantSubgraphsQuery,
+  answers: { 200: subgraphsAnswer },
+  action: 'graph.read',
+  auth: aboutAssistant('assistants:read'),
+  async handle(context, { caller, params, query, res }) {
+    res.json(await subgraphs(context, caller, params.assistant_id, query));
+  },
+});
 
-  router.get('/assistants/:assistant_id/subgraphs/:namespace', async (req, res) => {
-    res.json(await subgraphs(req, req.params.assistant_id, req.params.namespace));
-  });
+export const subgraphRoute = route({
+  method: 'get',
+  path: '/assistants/:assistant_id/subgraphs/:namespace',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Schemas of one subgraph',
+  query: assistantSubgraphsQuery,
+  answers: { 200: subgraphsAnswer },
+  action: 'graph.read',
+  auth: aboutAssistant('assistants:read'),
+  async handle(context, { caller, params, query, res }) {
+    res.json(await subgraphs(context, caller, params.assistant_id, { ...query, namespace: params.namespace }));
+  },
+});
 
-  async function subgraphs(req: Request, id: string, namespace?: string): Promise<Record<string, unknown>> {
-    const { recurse } = parse(assistantSubgraphsQuery, req.query, 'query');
-    const caller = callerOf(req.res as NonNullable<Request['res']>);
-    const { graphId, config } = await findAssistant(context, caller, id);
-    const options = { recurse, ...(namespace !== undefined && { namespace }) };
-    const found = await served(graphId, graphs.subgraphs(caller, graphId, config, options));
-    // LangGraph's JavaScript server has the short names; the types of its SDK have the long ones.
-    return Object.fromEntries(
-      Object.entries(found).map(([name, schemas]) => [name, { ...schemas, ...schemasToWire(graphId, schemas) }]),
-    );
-  }
-
-  return router;
+async function subgraphs(
+  context: ApiContext,
+  caller: Caller,
+  assistantId: string,
+  options: { recurse: boolean; namespace?: string },
+): Promise<Record<string, unknown>> {
+  const { graphId, config } = await findAssistant(context, caller, assistantId);
+  const found = await orGraphNotFound(graphId, context.graphs.subgraphs(caller, graphId, config, options));
+  // LangGraph's JavaScript server has the short names; the types of its SDK have the long ones.
+  return Object.fromEntries(
+    Object.entries(found).map(([name, schemas]) => [name, { ...schemas, ...schemasToWire(graphId, schemas) }]),
+  );
 }
 
-/** An assistant may outlive its graph. */
-function served<T>(graphId: string, description: Promise<T>): Promise<T> {
+/** An assistant can exist longer than its graph. */
+function orGraphNotFound<T>(graphId: string, description: Promise<T>): Promise<T> {
   return orNotFound(description, `Graph "${graphId}" not found`);
 }
 
@@ -61,7 +102,7 @@ function mergedConfig({ config }: Assistant, given: Record<string, unknown> | nu
   return { ...config, ...given, configurable };
 }
 
-/** LangGraph.js does not tell `context` from `configurable`: one schema describes both. */
+/** LangGraph.js has one schema for both `context` and `configurable`. */
 function schemasToWire(graphId: string, { state, input, output, config }: GraphSchemas): Record<string, unknown> {
   return {
     graph_id: graphId,

@@ -1,40 +1,45 @@
-import type { Router } from 'express';
+import { z } from 'zod';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import { ColloquyError, errorCode, type Assistant, ifFound } from '../../protocol/index.js';
+import type { Access, Viewer } from '../../conversations/access.js';
+import { deleteCronsOf } from '../../conversations/change-cron.js';
+import { deleteThreadsOf } from '../../conversations/delete-thread.js';
+import { assistantNotFound, findAssistant, orNotFound } from '../../conversations/find.js';
+import { ColloquyError, errorCode, ifFound, type Assistant } from '../../protocol/index.js';
 import {
+  assistantAnswer,
   assistantCount,
   assistantCreate,
   assistantDeleteQuery,
   assistantLatest,
   assistantPatch,
   assistantSearch,
+  assistantVersionAnswer,
   assistantVersions,
 } from '../../protocol/schemas/index.js';
 import type { AssistantPatch, AssistantQuery, NewAssistant } from '../../threads/index.js';
-import { viewerOf } from '../auth/access.js';
-import { type Viewer } from '../../conversations/access.js';
-import { requiredOf } from '../auth/required.js';
-import { callerOf, type ApiContext } from '../context.js';
-import { deleteCronsOf } from '../../conversations/change-cron.js';
-import { assistantNotFound, findAssistant, orNotFound } from '../../conversations/find.js';
+import { CHANGES, aboutAssistant, creates, finds } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
 import { setPagination } from '../http/pagination.js';
-import { bodyOf } from '../http/params.js';
-import { createRouter } from '../http/router.js';
-import { deleteThreadsOf } from '../../conversations/delete-thread.js';
-import { parse } from '../http/validate.js';
-import { assistantToWire, assistantVersionToWire, select } from '../http/wire.js';
+import { route } from '../http/route.js';
+import { select } from '../http/select.js';
+import { assistantToWire, assistantVersionToWire } from './wire.js';
 
 const DEFAULT_PAGE = 10;
 
-export function assistantRoutes(context: ApiContext): Router {
-  const router = createRouter();
-  const { assistants } = context;
-
-  router.post('/assistants', async (req, res) => {
-    const body = parse(assistantCreate, bodyOf(req), 'request body');
-    const assistantId = body.assistant_id ?? uuid7();
+export const createRoute = route({
+  method: 'post',
+  path: '/assistants',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Make an assistant',
+  body: assistantCreate,
+  answers: { 200: assistantAnswer },
+  refusals: [409],
+  action: 'assistant.create',
+  auth: creates('assistants', 'assistants:create', 'assistant_id'),
+  async handle(context, { viewer, body, res }) {
     const assistant: NewAssistant = {
-      assistantId,
+      assistantId: body.assistant_id ?? uuid7(),
       graphId: body.graph_id,
       name: body.name === '' ? body.graph_id : (body.name ?? 'Untitled'),
       description: body.description ?? null,
@@ -43,69 +48,143 @@ export function assistantRoutes(context: ApiContext): Router {
       metadata: body.metadata ?? {},
       ifExists: body.if_exists ?? 'raise',
     };
-    res.json(assistantToWire(await createAssistant(context, viewerOf(context, res), assistant)));
-  });
+    res.json(assistantToWire(await createAssistant(context, viewer, assistant)));
+  },
+});
 
-  router.post('/assistants/search', async (req, res) => {
-    const body = parse(assistantSearch, bodyOf(req), 'request body');
+export const searchRoute = route({
+  method: 'post',
+  path: '/assistants/search',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Find assistants',
+  body: assistantSearch,
+  answers: { 200: z.array(assistantAnswer.partial()) },
+  action: 'assistant.search',
+  auth: finds('assistants', 'assistants:search'),
+  async handle({ assistants }, { viewer, body, res }) {
     const page = pageOf(body);
-    const { assistants: found, total } = await assistants.searchAssistants(callerOf(res), {
-      ...filterOf(body),
-      ...requiredOf(res),
+    const { assistants: found, total } = await assistants.searchAssistants(viewer.caller, {
+      ...filterOf(body, viewer.access),
       ...page,
       ...(body.sort_by && { sortBy: body.sort_by }),
       ...(body.sort_order && { sortOrder: body.sort_order }),
     });
     setPagination(res, { ...page, total });
     res.json(found.map((assistant) => select(assistantToWire(assistant), body.select)));
-  });
+  },
+});
 
-  router.post('/assistants/count', async (req, res) => {
-    const body = parse(assistantCount, bodyOf(req), 'request body');
-    const query = { ...filterOf(body), ...requiredOf(res), limit: 1, offset: 0 };
-    res.json((await assistants.searchAssistants(callerOf(res), query)).total);
-  });
+export const countRoute = route({
+  method: 'post',
+  path: '/assistants/count',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Count assistants',
+  body: assistantCount,
+  answers: { 200: z.int() },
+  action: 'assistant.search',
+  auth: finds('assistants', 'assistants:search'),
+  async handle({ assistants }, { viewer, body, res }) {
+    const query = { ...filterOf(body, viewer.access), limit: 1, offset: 0 };
+    res.json((await assistants.searchAssistants(viewer.caller, query)).total);
+  },
+});
 
-  router.get('/assistants/:assistant_id', async (req, res) => {
-    res.json(assistantToWire(await findAssistant(context, callerOf(res), req.params.assistant_id)));
-  });
+export const getRoute = route({
+  method: 'get',
+  path: '/assistants/:assistant_id',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'An assistant, by its id or the name of its graph',
+  answers: { 200: assistantAnswer },
+  action: 'assistant.read',
+  auth: aboutAssistant('assistants:read'),
+  async handle(context, { caller, params, res }) {
+    res.json(assistantToWire(await findAssistant(context, caller, params.assistant_id)));
+  },
+});
 
-  router.patch('/assistants/:assistant_id', async (req, res) => {
-    const id = req.params.assistant_id;
-    const patch = patchOf(parse(assistantPatch, bodyOf(req), 'request body'));
-    const changed = assistants.updateAssistant(callerOf(res), id, patch);
+export const patchRoute = route({
+  method: 'patch',
+  path: '/assistants/:assistant_id',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Change an assistant: its next version',
+  body: assistantPatch,
+  answers: { 200: assistantAnswer },
+  refusals: [409],
+  action: 'assistant.update',
+  auth: aboutAssistant('assistants:update', CHANGES),
+  async handle({ assistants }, { caller, params: { assistant_id: id }, body, res }) {
+    const changed = assistants.updateAssistant(caller, id, patchOf(body));
     res.json(assistantToWire(await orNotFound(changed, assistantNotFound(id))));
-  });
+  },
+});
 
-  router.delete('/assistants/:assistant_id', async (req, res) => {
-    const { delete_threads: withThreads } = parse(assistantDeleteQuery, req.query, 'query');
-    const { assistantId, isSystem } = await findAssistant(context, callerOf(res), req.params.assistant_id);
-    // A system assistant is only reset to its first version, so its crons stay. Crons of another one could fire nothing any more.
-    // The assistant is deleted last, so that a deletion that was cut off can be repeated.
-    if (!isSystem) await deleteCronsOf(context, callerOf(res), { assistantId });
-    if (withThreads) await deleteThreadsOf(context, callerOf(res), assistantId, requiredOf(res));
-    await orNotFound(assistants.deleteAssistant(callerOf(res), assistantId), assistantNotFound(assistantId));
+export const deleteRoute = route({
+  method: 'delete',
+  path: '/assistants/:assistant_id',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Delete an assistant, and its threads where that is asked',
+  query: assistantDeleteQuery,
+  answers: { 200: z.array(z.guid()) },
+  action: 'assistant.delete',
+  auth: [
+    aboutAssistant('assistants:delete'),
+    finds('threads', 'threads:delete', {
+      applies: ({ query }) => assistantDeleteQuery.safeParse(query).data?.delete_threads === true,
+    }),
+  ],
+  async handle(context, { viewer, params, query, res }) {
+    const { caller } = viewer;
+    const { assistantId, isSystem } = await findAssistant(context, caller, params.assistant_id);
+    // Deleting a system assistant resets it to its first version, so its crons stay.
+    // The assistant is deleted last, so that an interrupted deletion can be repeated.
+    if (!isSystem) await deleteCronsOf(context, caller, { assistantId });
+    if (query.delete_threads) await deleteThreadsOf(context, viewer, assistantId);
+    await orNotFound(context.assistants.deleteAssistant(caller, assistantId), assistantNotFound(assistantId));
     res.json([assistantId]);
-  });
+  },
+});
 
-  router.post('/assistants/:assistant_id/versions', async (req, res) => {
-    const id = req.params.assistant_id;
-    const body = parse(assistantVersions, bodyOf(req), 'request body');
-    const query = { ...pageOf(body), ...(body.metadata && { metadata: body.metadata }), ...requiredOf(res) };
-    const versions = await orNotFound(assistants.listVersions(callerOf(res), id, query), assistantNotFound(id));
+export const versionsRoute = route({
+  method: 'post',
+  path: '/assistants/:assistant_id/versions',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Versions of an assistant, newest first',
+  body: assistantVersions,
+  answers: { 200: z.array(assistantVersionAnswer) },
+  action: 'assistant.read',
+  auth: aboutAssistant('assistants:read', { finds: true }),
+  async handle({ assistants }, { viewer, params: { assistant_id: id }, body, res }) {
+    const { required } = viewer.access;
+    const query = { ...pageOf(body), required, ...(body.metadata && { metadata: body.metadata }) };
+    const versions = await orNotFound(assistants.listVersions(viewer.caller, id, query), assistantNotFound(id));
     res.json(versions.map(assistantVersionToWire));
-  });
+  },
+});
 
-  router.post('/assistants/:assistant_id/latest', async (req, res) => {
-    const { version } = parse(assistantLatest, bodyOf(req), 'request body');
-    const { assistantId } = await findAssistant(context, callerOf(res), req.params.assistant_id);
-    const changed = assistants.setLatestVersion(callerOf(res), assistantId, version, requiredOf(res).required);
+export const latestRoute = route({
+  method: 'post',
+  path: '/assistants/:assistant_id/latest',
+  group: 'assistants',
+  tag: 'Assistants',
+  summary: 'Choose the version that runs use',
+  body: assistantLatest,
+  answers: { 200: assistantAnswer },
+  refusals: [409],
+  action: 'assistant.update',
+  auth: aboutAssistant('assistants:update', { finds: true }),
+  async handle(context, { viewer: { caller, access }, params, body: { version }, res }) {
+    const { assistantId } = await findAssistant(context, caller, params.assistant_id);
+    const changed = context.assistants.setLatestVersion(caller, assistantId, version, access.required);
     const missing = `Assistant version not found: assistant ${assistantId} has no version ${version}`;
     res.json(assistantToWire(await orNotFound(changed, missing)));
-  });
-
-  return router;
-}
+  },
+});
 
 /** With `do_nothing` an existing assistant is returned only if the caller may see it. */
 async function createAssistant(
@@ -133,12 +212,16 @@ function pageOf(body: { limit?: number | null | undefined; offset?: number | nul
   return { limit: body.limit ?? DEFAULT_PAGE, offset: body.offset ?? 0 };
 }
 
-function filterOf(body: {
-  graph_id?: string | null | undefined;
-  name?: string | null | undefined;
-  metadata?: Record<string, unknown> | null | undefined;
-}): Pick<AssistantQuery, 'graphId' | 'name' | 'metadata'> {
+function filterOf(
+  body: {
+    graph_id?: string | null | undefined;
+    name?: string | null | undefined;
+    metadata?: Record<string, unknown> | null | undefined;
+  },
+  { required }: Access,
+): Pick<AssistantQuery, 'graphId' | 'name' | 'metadata' | 'required'> {
   return {
+    required,
     ...(body.graph_id && { graphId: body.graph_id }),
     ...(body.name && { name: body.name }),
     ...(body.metadata && { metadata: body.metadata }),
@@ -157,7 +240,7 @@ function patchOf(body: {
   return given({ graphId, name, description, config: config && given(config), context, metadata });
 }
 
-/** Null is absent. */
+/** Leaves out the fields that are null. */
 function given<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };

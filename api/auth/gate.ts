@@ -1,128 +1,120 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request, Response } from 'express';
+import { OPEN_ACCESS, type Access } from '../../conversations/access.js';
+import { cronNotFound } from '../../conversations/change-cron.js';
+import { matchesFilters, requiredBy, type AuthFilters } from '../../conversations/filters.js';
+import { assistantNotFound, threadNotFound } from '../../conversations/find.js';
 import { ColloquyError, errorCode, type Caller } from '../../protocol/index.js';
 import { anyWithMetadata } from '../../protocol/schemas/index.js';
-import { callerOf, type ApiContext } from '../context.js';
-import { cronNotFound } from '../../conversations/change-cron.js';
-import { assistantNotFound, threadNotFound } from '../../conversations/find.js';
-import { createRouter } from '../http/router.js';
+import type { ApiContext } from '../context.js';
 import { parse } from '../http/validate.js';
-import { ProjectAccess, hasAccess, keepAccess } from './access.js';
-import { type Access } from '../../conversations/access.js';
-import { sessionOf } from './session.js';
-import { matchesFilters, requiredBy, type AuthFilters } from '../../conversations/filters.js';
-import type { AuthUser, ProjectAuth } from './ports.js';
-import { requireOf } from './required.js';
-import { RULES, type Rule } from './rules.js';
+import { ProjectAccess, type RequestFilters } from './access.js';
+import { callerOf, sessionOf } from './authentication.js';
+import type { AuthUser } from './ports.js';
 import { addUser } from './run-user.js';
-import { addStoreRules } from './store-rules.js';
-
-type Body = Record<string, unknown>;
+import { wholeValue, type Body, type ItemRule, type RecordRule, type RouteAuth, type RuleRequest } from './rules.js';
 
 /**
- * Asks a project's handlers before a route does anything, and holds the route to the filters they answer: records that do not match are
- * not found, what is made is made to match, what matches goes on to match. A route without a rule is closed to everybody.
+ * Asks a project's handlers about a request before its route runs, and applies the filters that they
+ * answer: existing records must match them, and what the request creates or changes matches them
+ * afterwards. May change the body. Returns what the caller may see. Errors: `not_found`, `forbidden`,
+ * `already_exists`, `invalid_argument`, what a handler throws.
  */
-export function authGate(context: ApiContext, auth: ProjectAuth): RequestHandler {
-  const router = createRouter();
-  for (const rule of RULES) router[rule.method](rule.path, enforce(context, auth, rule));
-  addStoreRules(router, context, auth);
-  router.use((req, _res, next) => {
-    next(
-      new ColloquyError('forbidden', `Forbidden: ${req.method} ${req.path} has no rule for the auth of this project`),
-    );
-  });
-  return router;
-}
-
-function enforce(context: ApiContext, auth: ProjectAuth, rule: Rule): RequestHandler {
-  return async (req, res, next) => {
-    if (rule.applies?.(req) === false) return next('router');
-    const session = sessionOf(res);
-    const caller = callerOf(res);
-    const asked = { who: session.who, caller, req, body: objectBody(req) };
-    const answers = await decide(context, rule, asked, (event, value) => auth.authorize(session.who, event, value));
-    const [filters] = answers;
-    if (rule.finds && isSet(filters)) requireOf(res, requiredBy(filters));
-    // The first rule of a route is about what the request names, another one about what is made of it.
-    if (!hasAccess(res)) {
-      const access = new ProjectAccess(context, auth, caller, session);
-      keepAccess(res, heldTo(access, rule, answers));
-    }
-    next(rule.more ? undefined : 'router');
-  };
-}
-
-function heldTo(access: ProjectAccess, { kind }: Rule, answers: readonly (AuthFilters | undefined)[]): Access {
-  if (kind === 'threads') return access.withThreadFilters(answers);
-  return kind === 'assistants' ? access.withAssistantFilters(answers[0]) : access;
+export async function enter(context: ApiContext, rules: RouteAuth, req: Request, res: Response): Promise<Access> {
+  const { auth } = context;
+  if (auth === undefined || rules === 'public' || rules === 'authenticated') return OPEN_ACCESS;
+  const session = sessionOf(res);
+  const access = new ProjectAccess(context.threads, auth, callerOf(res), session);
+  if ('kind' in rules && rules.kind === 'items') {
+    return access.withFilters({ items: await askAboutItems(context, rules, req, session.who) });
+  }
+  const body = objectBody(req);
+  let filters: Partial<RequestFilters> | undefined;
+  for (const rule of [rules].flat()) {
+    if (rule.applies?.(req) === false) continue;
+    const answers = await decide(context, rule, { who: session.who, caller: access.caller, req, body });
+    const required = rule.finds && isSet(answers[0]) ? { required: requiredBy(answers[0]) } : {};
+    // The first rule of a route is about what the request names, later ones about what it creates.
+    filters = { ...(filters ?? filtersOf(rule, answers)), ...required };
+  }
+  return access.withFilters(filters ?? {});
 }
 
 /**
- * As {@link authGate}, for a command on a thread that no request carries: asked and held as by the route that it would have over HTTP.
- * May change `body`. Answers what the command may see. Errors: as the route's.
+ * As {@link enter}, for a command on a thread that comes over a WebSocket: asked and held by the rule
+ * of the HTTP route that takes the same command.
  */
-export async function allowCommand(
+export async function enterCommand(
   context: ApiContext,
-  auth: ProjectAuth,
+  rule: RecordRule,
   { access, threadId }: { access: ProjectAccess; threadId: string },
-  { route, body }: { route: string; body: Body },
+  body: Body,
 ): Promise<Access> {
-  const rule = RULES.find(({ method, path }) => `${method} ${path}` === route);
-  if (rule === undefined) throw new ColloquyError('forbidden', `Forbidden: ${route} has no rule`);
   const { who, caller } = access;
-  const asked = { who, caller, req: { params: { thread_id: threadId } }, body };
-  const answers = await decide(context, rule, asked, (event, value) => auth.authorize(who, event, value));
-  return access.withThreadFilters(answers);
+  const answers = await decide(context, rule, { who, caller, req: { params: { thread_id: threadId } }, body });
+  return access.withFilters({ threads: answers });
 }
 
-interface Asked {
+function askAboutItems(
+  { auth }: ApiContext,
+  rule: ItemRule,
+  req: Request,
+  who: AuthUser,
+): Promise<AuthFilters | undefined> {
+  return rule.ask(req, async (event, value) => auth?.authorize(who, event, value));
+}
+
+function filtersOf({ kind }: RecordRule, answers: readonly (AuthFilters | undefined)[]): Partial<RequestFilters> {
+  if (kind === 'threads') return { threads: answers };
+  return kind === 'assistants' ? { assistants: answers[0] } : {};
+}
+
+interface RuledRequest {
   who: AuthUser;
   caller: Caller;
-  req: Pick<Request, 'params'>;
+  req: RuleRequest;
   body: Body;
 }
 
 /**
- * Asks the handler of a rule, and holds the request to what it answers. May change the body. Answers the filters of each part that was
- * asked about: the runs of a batch, else the whole.
+ * Asks the handler of a rule, and applies its filters. May change the body. Returns the filters of
+ * each part that was asked about: of each run of a batch, else of the whole.
  */
 async function decide(
   context: ApiContext,
-  rule: Rule,
-  { who, caller, req, body }: Asked,
-  askHandler: (event: string, value: Body) => Promise<AuthFilters | undefined>,
+  rule: RecordRule,
+  { who, caller, req, body }: RuledRequest,
 ): Promise<(AuthFilters | undefined)[]> {
-  guardMetadata(rule, body);
+  checkMetadata(rule, body);
   const event = typeof rule.event === 'string' ? rule.event : rule.event(body);
   const runs = rule.runs?.(body) ?? [];
   const isEach = rule.eachRun !== undefined && runs.length > 0;
   const parts = isEach ? runs : [body];
-  const { value: valueOf, apply } = (isEach && rule.eachRun) || rule;
+  const { value: valueOf = wholeValue, apply } = (isEach && rule.eachRun) || rule;
   const answers: (AuthFilters | undefined)[] = [];
   for (const part of parts) {
     const value = valueOf(req, part);
-    const filters = await askHandler(event, value);
+    const filters = await context.auth?.authorize(who, event, value);
     apply?.(part, value);
     answers.push(filters);
   }
   addUser(runs, who);
-  for (const [at, filters] of answers.entries()) {
-    const made = parts.length > 1 ? [parts[at] as Body] : undefined;
-    if (isSet(filters)) await hold(context, caller, rule, { req, body, filters, event, ...(made && { made }) });
+  for (const [index, filters] of answers.entries()) {
+    const created = parts.length > 1 ? [parts[index] as Body] : undefined;
+    if (isSet(filters)) await hold(context, caller, rule, { req, body, filters, event, ...(created && { created }) });
   }
   return answers;
 }
 
-/** Filters are put into metadata, and what handlers see is made of it, before the route looks. Errors: `invalid_argument`. */
-function guardMetadata({ runs }: Rule, body: Body): void {
-  for (const made of new Set([body, ...(runs?.(body) ?? [])])) parse(anyWithMetadata, made, 'request body');
+/** Handlers and filters change metadata, so it must be an object first. Errors: `invalid_argument`. */
+function checkMetadata({ runs }: RecordRule, body: Body): void {
+  for (const part of new Set([body, ...(runs?.(body) ?? [])])) parse(anyWithMetadata, part, 'request body');
 }
 
 function isSet(filters: AuthFilters | undefined): filters is AuthFilters {
   return filters !== undefined && Object.keys(filters).length > 0;
 }
 
-/** What filters are about, how it is read, and what a client hears of one that is not there. */
+/** How records of a kind are read, and the error for one that does not exist. */
 const RECORDS = {
   threads: {
     name: 'Thread',
@@ -142,31 +134,32 @@ const RECORDS = {
 } as const;
 
 interface Held {
-  req: Pick<Request, 'params'>;
+  req: RuleRequest;
   body: Body;
   filters: AuthFilters;
   event: string;
-  /** What is made under these filters; default: all that the rule says. */
-  made?: Body[];
+  /** The bodies of what is created under these filters. Default: all that the rule names. */
+  created?: Body[];
 }
 
 /**
- * Existing records must match the filters, and go on to match them; what is made is made to match.
- * Errors: `not_found`, `already_exists`, `forbidden`.
+ * Existing records must match the filters, and still match them after a change; what is created gets
+ * the values of the filters. Errors: `not_found`, `already_exists`, `forbidden`.
  */
 async function hold(
   context: ApiContext,
   caller: Caller,
-  rule: Rule,
-  { req, body, filters, event, made }: Held,
+  rule: RecordRule,
+  { req, body, filters, event, created }: Held,
 ): Promise<void> {
   const { name, missing } = RECORDS[rule.kind];
   for (const id of rule.ids?.(req, body) ?? []) {
     const metadata = await metadataOf(context, caller, rule.kind, id);
-    if (metadata === 'invalid') continue; // which the route says
+    // The route answers an id that is invalid.
+    if (metadata === 'invalid') continue;
     if (metadata === 'missing') {
-      // In the same words as one of somebody else, so that nobody can tell the two apart.
       if (rule.creates === 'record' || rule.mayBegin?.(body)) continue;
+      // The same words as for a record of another user, so that a caller cannot tell the two apart.
       throw new ColloquyError('not_found', missing(id));
     }
     if (!matchesFilters(metadata, filters)) {
@@ -180,14 +173,15 @@ async function hold(
   }
   if (rule.creates === undefined) return;
   const { equal } = requiredBy(filters);
-  for (const one of made ?? (rule.stamps ?? rule.runs)?.(body) ?? [body])
-    one['metadata'] = { ...(one['metadata'] as Body | null), ...equal };
+  for (const part of created ?? (rule.stamps ?? rule.runs)?.(body) ?? [body]) {
+    part['metadata'] = { ...(part['metadata'] as Body | null), ...equal };
+  }
 }
 
 async function metadataOf(
   context: ApiContext,
   caller: Caller,
-  kind: Rule['kind'],
+  kind: RecordRule['kind'],
   id: string,
 ): Promise<Body | 'missing' | 'invalid'> {
   try {
@@ -199,7 +193,7 @@ async function metadataOf(
   }
 }
 
-/** The body to change in place; one that is no object is for the route to refuse. */
+/** The body, which rules change in place. The route refuses a body that is not an object. */
 function objectBody(req: Request): Body {
   const body = req.body as unknown;
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Body;

@@ -9,12 +9,18 @@ export interface AuthUser {
 
 /** A project's own authentication and authorization (`Auth` of LangGraph's SDK). */
 export interface ProjectAuth {
-  /** Errors: `unauthenticated`, one with the answer that the project chose, `internal`. */
+  /** Errors: `unauthenticated`, an error with the answer that the project chose, `internal`. */
   authenticate(request: IncomingMessage): Promise<AuthUser>;
   /**
-   * Asks the handler of an event, the most specific one. It may change `value`, which is then what happens.
-   * Answers the filters that the resource must match. Errors: `forbidden`, one with the answer
-   * that the project chose, `internal`.
+   * Asks the most specific handler of an event. The handler may change `value`; the request then uses
+   * the changed value. Returns the filters that the resource must match. Errors: `forbidden`, an error
+   * with the answer that the project chose, `internal`.
    */
   authorize(who: AuthUser, event: string, value: Record<string, unknown>): Promise<AuthFilters | undefined>;
+}
+
+/** Who was authenticated, and how to do it again with the same credentials. */
+export interface Session {
+  who: AuthUser;
+  authenticate: () => Promise<AuthUser>;
 }

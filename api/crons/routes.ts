@@ -1,9 +1,11 @@
-import type { Request, Response, Router } from 'express';
+import { z } from 'zod';
+import type { Viewer } from '../../conversations/access.js';
 import { cronNotFound, deleteCron } from '../../conversations/change-cron.js';
 import { backfillCron, changeCron, makeCron, withNextRun } from '../../conversations/crons.js';
 import { findAssistant, orNotFound } from '../../conversations/find.js';
 import type { Caller, Cron } from '../../protocol/index.js';
 import {
+  cronAnswer,
   cronBackfill,
   cronCount,
   cronCreate,
@@ -14,41 +16,64 @@ import {
   uuid,
   type CronCountBody,
   type CronCreate,
-  type CronPatchBody,
 } from '../../protocol/schemas/index.js';
 import type { CronFilter, CronQuery } from '../../threads/index.js';
-import { viewerOf } from '../auth/access.js';
-import { requiredOf } from '../auth/required.js';
-import { callerOf, type ApiContext } from '../context.js';
-import { cronToWire } from './wire.js';
+import { CHANGES, aboutCron, creates, finds, startsRun } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
 import { setPagination } from '../http/pagination.js';
-import { bodyOf, pathId } from '../http/params.js';
-import { createRouter } from '../http/router.js';
+import { bodyOf, route } from '../http/route.js';
+import { select } from '../http/select.js';
 import { parse } from '../http/validate.js';
-import { select } from '../http/wire.js';
+import { cronToWire } from './wire.js';
 
 const DEFAULT_PAGE = 10;
 
-export function cronRoutes(context: ApiContext): Router {
-  const router = createRouter();
+export const createRoute = route({
+  method: 'post',
+  path: '/runs/crons',
+  group: 'runs',
+  tag: 'Crons',
+  summary: 'Run an assistant by a schedule, each time on a thread of its own',
+  body: cronCreate,
+  answers: { 200: cronAnswer },
+  refusals: [404],
+  action: 'cron.create',
+  auth: { ...creates('crons', 'crons:create'), runs: (body) => [body] },
+  async handle(context, { viewer, body, res }) {
+    res.json(cronToWire(await makeCron(context, viewer, body)));
+  },
+});
 
-  router.post('/runs/crons', async (req, res) => {
-    const body = parse(cronCreate, bodyOf(req), 'request body');
-    res.json(cronToWire(await makeCron(context, viewerOf(context, res), body)));
-  });
+export const createOnThreadRoute = route({
+  method: 'post',
+  path: '/threads/:thread_id/runs/crons',
+  group: 'runs',
+  tag: 'Crons',
+  summary: 'Run an assistant on a thread by a schedule',
+  body: threadCronCreate,
+  answers: { 200: cronAnswer },
+  action: 'cron.create',
+  auth: [startsRun(), creates('crons', 'crons:create')],
+  async handle(context, { viewer, params, body, res }) {
+    res.json(cronToWire(await makeCron(context, viewer, body as CronCreate, params.thread_id)));
+  },
+});
 
-  router.post('/threads/:thread_id/runs/crons', async (req, res) => {
-    const threadId = pathId(req, 'thread_id');
-    const body = parse(threadCronCreate, bodyOf(req), 'request body') as CronCreate;
-    res.json(cronToWire(await makeCron(context, viewerOf(context, res), body, threadId)));
-  });
-
-  router.post('/runs/crons/search', async (req, res) => {
-    const caller = callerOf(res);
-    const body = parse(cronSearch, bodyOf(req), 'request body');
+export const searchRoute = route({
+  method: 'post',
+  path: '/runs/crons/search',
+  group: 'runs',
+  tag: 'Crons',
+  summary: 'Find crons',
+  body: cronSearch,
+  answers: { 200: z.array(cronAnswer.partial()) },
+  refusals: [404],
+  action: 'cron.search',
+  auth: finds('crons', 'crons:search'),
+  async handle(context, { viewer, body, res }) {
+    const { caller } = viewer;
     const query: CronQuery = {
-      ...(await filterOf(context, caller, body)),
-      ...requiredOf(res),
+      ...(await filterOf(context, viewer, body)),
       limit: body.limit ?? DEFAULT_PAGE,
       offset: body.offset ?? 0,
       sortBy: body.sort_by ?? 'created_at',
@@ -61,50 +86,100 @@ export function cronRoutes(context: ApiContext): Router {
     setPagination(res, { offset: query.offset, limit: query.limit, total });
     const crons = await Promise.all(found.map((cron) => withNextRun(context, caller, cron)));
     res.json(crons.map((cron) => select(cronToWire(cron), body.select)));
-  });
+  },
+});
 
-  router.post('/runs/crons/count', async (req, res) => {
-    const body = parse(cronCount, bodyOf(req), 'request body');
-    const filter = { ...(await filterOf(context, callerOf(res), body)), ...requiredOf(res) };
-    res.json(await context.crons.countCrons(callerOf(res), filter));
-  });
+export const countRoute = route({
+  method: 'post',
+  path: '/runs/crons/count',
+  group: 'runs',
+  tag: 'Crons',
+  summary: 'Count crons',
+  body: cronCount,
+  answers: { 200: z.int() },
+  refusals: [404],
+  action: 'cron.search',
+  auth: finds('crons', 'crons:search'),
+  async handle(context, { viewer, body, res }) {
+    res.json(await context.crons.countCrons(viewer.caller, await filterOf(context, viewer, body)));
+  },
+});
 
-  router.get('/runs/crons/:cron_id', async (req, res) => {
-    const cron = await find(context, req, res);
-    res.json(cronToWire(await withNextRun(context, callerOf(res), cron)));
-  });
+export const getRoute = route({
+  method: 'get',
+  path: '/runs/crons/:cron_id',
+  group: 'runs',
+  tag: 'Crons',
+  summary: 'A cron',
+  answers: { 200: cronAnswer },
+  action: 'cron.read',
+  auth: aboutCron('crons:read'),
+  async handle(context, { caller, params, res }) {
+    const cron = await findCron(context, caller, params.cron_id);
+    res.json(cronToWire(await withNextRun(context, caller, cron)));
+  },
+});
 
-  router.patch('/runs/crons/:cron_id', async (req, res) => {
-    const cron = await find(context, req, res);
-    const schema = cron.threadId === undefined ? cronPatch : threadCronPatch;
-    const body = parse(schema, bodyOf(req), 'request body') as CronPatchBody;
-    res.json(cronToWire(await changeCron(context, viewerOf(context, res), cron, body)));
-  });
+export const patchRoute = route({
+  method: 'patch',
+  path: '/runs/crons/:cron_id',
+  group: 'runs',
+  tag: 'Crons',
+  summary: 'Change a cron: what is absent stays, null clears',
+  body: cronPatch,
+  answers: { 200: cronAnswer },
+  refusals: [409],
+  action: 'cron.update',
+  auth: aboutCron('crons:update', CHANGES),
+  async handle(context, { viewer, params, body, req, res }) {
+    const cron = await findCron(context, viewer.caller, params.cron_id);
+    // A cron on a thread of its user's takes fewer values than one that makes a thread for each run.
+    if (cron.threadId !== undefined) parse(threadCronPatch, bodyOf(req), 'request body');
+    res.json(cronToWire(await changeCron(context, viewer, cron, body)));
+  },
+});
 
-  router.delete('/runs/crons/:cron_id', async (req, res) => {
-    await deleteCron(context, callerOf(res), pathId(req, 'cron_id'));
+export const deleteRoute = route({
+  method: 'delete',
+  path: '/runs/crons/:cron_id',
+  group: 'runs',
+  tag: 'Crons',
+  summary: 'Delete a cron; its runs stay',
+  answers: { 204: 'nothing' },
+  action: 'cron.delete',
+  auth: aboutCron('crons:delete'),
+  async handle(context, { caller, params, res }) {
+    await deleteCron(context, caller, params.cron_id);
     res.status(204).end();
-  });
+  },
+});
 
-  router.post('/runs/crons/:cron_id/backfill', async (req, res) => {
-    const cron = await find(context, req, res);
-    const { start, end, overlap } = parse(cronBackfill, bodyOf(req), 'request body');
-    await backfillCron(context, viewerOf(context, res), cron, { start, end, ...(overlap && { overlap }) });
+export const backfillRoute = route({
+  method: 'post',
+  path: '/runs/crons/:cron_id/backfill',
+  group: 'runs',
+  tag: 'Crons',
+  summary: 'Fire now for every scheduled time of a period that is past and has no run yet',
+  body: cronBackfill,
+  answers: { 202: 'nothing' },
+  action: 'cron.execute',
+  auth: aboutCron('crons:update'),
+  async handle(context, { viewer, params, body: { start, end, overlap }, res }) {
+    const cron = await findCron(context, viewer.caller, params.cron_id);
+    await backfillCron(context, viewer, cron, { start, end, ...(overlap && { overlap }) });
     res.status(202).end();
-  });
+  },
+});
 
-  return router;
+function findCron(context: ApiContext, caller: Caller, cronId: string): Promise<Cron> {
+  return orNotFound(context.crons.getCron(caller, cronId), cronNotFound(cronId));
 }
 
-function find(context: ApiContext, req: Request, res: Response): Promise<Cron> {
-  const cronId = pathId(req, 'cron_id');
-  return orNotFound(context.crons.getCron(callerOf(res), cronId), cronNotFound(cronId));
-}
-
-/** A graph's name stands for its system assistant. */
-async function filterOf(context: ApiContext, caller: Caller, body: CronCountBody): Promise<CronFilter> {
+/** The name of a graph selects its system assistant. */
+async function filterOf(context: ApiContext, { caller, access }: Viewer, body: CronCountBody): Promise<CronFilter> {
   const { assistant_id: assistant, thread_id: threadId, enabled, metadata } = body;
   return {
+    required: access.required,
     ...(assistant && { assistantId: await assistantIdOf(context, caller, assistant) }),
     ...(threadId && { threadId }),
     ...(typeof enabled === 'boolean' && { enabled }),

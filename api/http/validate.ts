@@ -1,3 +1,4 @@
+import type { RequestHandler } from 'express';
 import type { z } from 'zod';
 import { TOO_DEEP, UNSUPPORTED, findTooDeep } from '../../protocol/schemas/index.js';
 import { ColloquyError } from '../../protocol/index.js';
@@ -83,3 +84,9 @@ function shown(value: unknown): string {
 function cut(text: string): string {
   return text.length > SHOWN_VALUE ? `${text.slice(0, SHOWN_VALUE)}…` : text;
 }
+
+/** Refuses a body that is nested too deep before any other code reads it. Errors: `invalid_argument`. */
+export const limitDepth: RequestHandler = (req, _res, next) => {
+  checkDepth(req.body, 'request body');
+  next();
+};

@@ -1,18 +1,19 @@
 import { eventAnswer } from '../../protocol/schemas/index.js';
 import { inputSchema, outputSchema } from './json-schema.js';
-import { REFUSALS, refusalsOf, type Answer, type Operation } from './operation.js';
+import { REFUSALS, refusalsOf } from '../http/refusals.js';
+import type { Answer, RouteDescription } from '../http/route.js';
 
 /** An OpenAPI 3.1 document. */
 export type OpenApiDocument = Record<string, unknown>;
 
 const TEXT = { 'text/plain': { schema: { type: 'string' } } };
 
-/** Describes operations by the schemas that validate them. */
-export function describeApi(operations: readonly Operation[], info: { version: string }): OpenApiDocument {
+/** Describes routes by the schemas that validate them. */
+export function describeApi(routes: readonly RouteDescription[], info: { version: string }): OpenApiDocument {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const operation of operations) {
-    const path = operation.path.replace(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [operation.method]: describe(operation, operations) };
+  for (const route of routes) {
+    const path = route.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method]: describe(route, routes) };
   }
   return {
     openapi: '3.1.0',
@@ -22,7 +23,7 @@ export function describeApi(operations: readonly Operation[], info: { version: s
       description: 'The LangGraph Agent Server API over durable conversations. Errors are plain text.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name })),
+    tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: {
       responses: Object.fromEntries(
@@ -32,25 +33,25 @@ export function describeApi(operations: readonly Operation[], info: { version: s
   };
 }
 
-function describe(operation: Operation, operations: readonly Operation[]) {
-  const parameters = [...pathParameters(operation.path), ...queryParameters(operation), ...headerParameters(operation)];
+function describe(route: RouteDescription, routes: readonly RouteDescription[]) {
+  const parameters = [...pathParameters(route.path), ...queryParameters(route), ...headerParameters(route)];
   return {
-    operationId: operationId(operation),
-    tags: [operation.tag],
-    summary: operation.summary,
+    operationId: operationId(route),
+    tags: [route.tag],
+    summary: route.summary,
     ...(parameters.length > 0 && { parameters }),
-    ...(operation.body && {
-      requestBody: { required: true, content: { 'application/json': { schema: inputSchema(operation.body) } } },
+    ...(route.body && {
+      requestBody: { required: true, content: { 'application/json': { schema: inputSchema(route.body) } } },
     }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(operation.answers).map(([status, answer]) => [
+        Object.entries(route.answers).map(([status, answer]) => [
           status,
-          { ...describeAnswer(answer), ...links(operation, operations) },
+          { ...describeAnswer(answer), ...links(route, routes) },
         ]),
       ),
       ...Object.fromEntries(
-        refusalsOf(operation).map((status) => [status, { $ref: `#/components/responses/${refusalName(status)}` }]),
+        refusalsOf(route).map((status) => [status, { $ref: `#/components/responses/${refusalName(status)}` }]),
       ),
     },
   };
@@ -76,9 +77,9 @@ const MAKERS: Readonly<Record<string, string[]>> = {
   'post /runs/crons': ['cron_id'],
 };
 
-function links({ method, path }: Operation, operations: readonly Operation[]) {
+function links({ method, path }: RouteDescription, routes: readonly RouteDescription[]) {
   const made = MAKERS[`${method} ${path}`] ?? [];
-  const takers = operations.filter((one) => {
+  const takers = routes.filter((one) => {
     const wanted = [...one.path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
     return wanted.length > 0 && wanted.length === made.length && wanted.every((name) => made.includes(name));
   });
@@ -98,7 +99,7 @@ function pathParameters(path: string) {
   }));
 }
 
-function queryParameters({ query }: Operation) {
+function queryParameters({ query }: RouteDescription) {
   if (query === undefined) return [];
   return Object.entries(inputSchema(query).properties ?? {}).map(([name, schema]) => ({
     name,
@@ -108,7 +109,7 @@ function queryParameters({ query }: Operation) {
   }));
 }
 
-function headerParameters({ headers = {} }: Operation) {
+function headerParameters({ headers = {} }: RouteDescription) {
   return Object.entries(headers).map(([name, schema]) => ({
     name,
     in: 'header',
@@ -117,7 +118,7 @@ function headerParameters({ headers = {} }: Operation) {
   }));
 }
 
-function operationId({ method, path }: Operation): string {
+function operationId({ method, path }: RouteDescription): string {
   const words = path.split(/[/:_]+/).filter((word) => word !== '');
   return [method, ...words.map((word) => `${word[0]?.toUpperCase()}${word.slice(1)}`)].join('');
 }

@@ -1,5 +1,5 @@
 import { inputSchema, type JsonSchema } from './json-schema.js';
-import type { Operation } from './operation.js';
+import type { RouteDescription } from '../http/route.js';
 
 /** A field of a request, for people. */
 export interface Field {
@@ -11,7 +11,7 @@ export interface Field {
   note: string;
 }
 
-export function fieldsOf({ path, query, headers = {}, body }: Operation): Field[] {
+export function fieldsOf({ path, query, headers = {}, body }: RouteDescription): Field[] {
   return [
     ...[...path.matchAll(/:(\w+)/g)].map(([, name = '']): Field => ({ name, place: 'path', takes: 'text', note: '' })),
     ...(query ? properties(inputSchema(query), 'query') : []),

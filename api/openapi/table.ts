@@ -1,9 +1,10 @@
 import { fieldsOf, type Field } from './fields.js';
-import { REFUSALS, refusalsOf, type Operation } from './operation.js';
+import { REFUSALS, refusalsOf } from '../http/refusals.js';
+import type { RouteDescription } from '../http/route.js';
 
 /** Every endpoint and every field, as a page for people: what is taken, and what is refused with which error. Markdown. */
-export function tableOfFields(operations: readonly Operation[]): string {
-  const tags = [...new Set(operations.map(({ tag }) => tag))];
+export function tableOfFields(routes: readonly RouteDescription[]): string {
+  const tags = [...new Set(routes.map(({ tag }) => tag))];
   return [
     '# Every endpoint and every field',
     '',
@@ -14,19 +15,19 @@ export function tableOfFields(operations: readonly Operation[]): string {
     '| status | |',
     '|---|---|',
     ...Object.entries(REFUSALS).map(([status, reason]) => `| ${status} | ${reason} |`),
-    ...tags.flatMap((tag) => ['', `## ${tag}`, ...operations.filter((one) => one.tag === tag).flatMap(section)]),
+    ...tags.flatMap((tag) => ['', `## ${tag}`, ...routes.filter((one) => one.tag === tag).flatMap(section)]),
     '',
   ].join('\n');
 }
 
-function section(operation: Operation): string[] {
-  const fields = fieldsOf(operation);
-  const statuses = [...Object.keys(operation.answers), ...refusalsOf(operation)].join(', ');
+function section(route: RouteDescription): string[] {
+  const fields = fieldsOf(route);
+  const statuses = [...Object.keys(route.answers), ...refusalsOf(route)].join(', ');
   return [
     '',
-    `### ${operation.method.toUpperCase()} ${operation.path.replace(/:(\w+)/g, '{$1}')}`,
+    `### ${route.method.toUpperCase()} ${route.path.replace(/:(\w+)/g, '{$1}')}`,
     '',
-    `${operation.summary}. Answers ${statuses}.`,
+    `${route.summary}. Answers ${statuses}.`,
     ...(fields.length === 0 ? [] : ['', '| field | in | takes | |', '|---|---|---|---|', ...fields.map(row)]),
   ];
 }

@@ -1,7 +1,7 @@
 import { getTreeParams } from '../../protocol/schemas/index.js';
 import { findRun } from '../../conversations/find.js';
 import { parse } from '../http/validate.js';
-import type { CommandHandler } from './commands.js';
+import type { CommandHandler } from './command.js';
 import { orRefused, refused } from './errors.js';
 import { lastSeqOf } from './events.js';
 import { translatedRun } from './thread-events.js';

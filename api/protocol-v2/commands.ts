@@ -1,30 +1,12 @@
-import type { Caller } from '../../protocol/index.js';
 import { commandEnvelope } from '../../protocol/schemas/index.js';
-import type { Access } from '../../conversations/access.js';
 import type { ApiContext } from '../context.js';
 import { parse } from '../http/validate.js';
+import type { CommandHandler, CommandTarget } from './command.js';
 import { refusalOf, refused } from './errors.js';
 import { getTree } from './agent-commands.js';
 import { inject } from './inject-command.js';
 import { respond, startRun } from './run-commands.js';
 import { forkState, getState, listCheckpoints } from './state-commands.js';
-
-/** Where and by whom a command is given. */
-export interface CommandPlace {
-  caller: Caller;
-  access: Access;
-  threadId: string;
-  /** Idempotency key of the request. */
-  key?: string;
-}
-
-/** What a command comes to; `appliedThrough`: the thread's events up to this `seq` are from before it. */
-export interface CommandResult {
-  result: object;
-  appliedThrough: number;
-}
-
-export type CommandHandler = (context: ApiContext, place: CommandPlace, params: unknown) => Promise<CommandResult>;
 
 export type CommandResponse =
   | { type: 'success'; id: number; result: object; meta: { thread_id: string; applied_through_seq: number } }
@@ -58,15 +40,15 @@ export function readCommand(message: unknown) {
 /** Follows a command. Every refusal is an answer too; errors of ours are reported. */
 export async function followCommand(
   context: ApiContext,
-  place: CommandPlace,
+  target: CommandTarget,
   { id, method, params }: ReturnType<typeof readCommand>,
   handlers = HANDLERS,
 ): Promise<CommandResponse> {
   try {
     const handler = handlerOf(handlers, method) ?? handlerOf(HANDLERS, method);
     if (!handler) throw unknown(method);
-    const { result, appliedThrough } = await handler(context, place, params ?? {});
-    const meta = { thread_id: place.threadId, applied_through_seq: appliedThrough };
+    const { result, appliedThrough } = await handler(context, target, params ?? {});
+    const meta = { thread_id: target.threadId, applied_through_seq: appliedThrough };
     return { type: 'success', id, result, meta };
   } catch (error) {
     return errorResponse(context, id, error, method);

@@ -1,17 +1,17 @@
 import { injectMessage } from '../../conversations/inject-message.js';
 import { inputInjectParams } from '../../protocol/schemas/index.js';
 import { parse } from '../http/validate.js';
-import type { CommandHandler } from './commands.js';
+import type { CommandHandler } from './command.js';
 import { refused } from './errors.js';
 import { lastSeqOf } from './events.js';
 
 /** `input.inject`: a message for the run at work. */
-export const inject: CommandHandler = async (context, place, given) => {
+export const inject: CommandHandler = async (context, target, given) => {
   const { namespace, message } = parse(inputInjectParams, given, 'params');
   if (namespace && namespace.length > 0) {
     throw refused('not_supported', `namespace ${JSON.stringify(namespace)}: only the root of a run takes messages`);
   }
-  const { caller, access, threadId, key } = place;
+  const { caller, access, threadId, key } = target;
   const appliedThrough = lastSeqOf(await context.events.tail(caller, threadId));
   const messageId = await injectMessage(context, { caller, access, threadId, key, message });
   return { result: { message_id: messageId }, appliedThrough };

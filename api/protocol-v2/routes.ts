@@ -1,62 +1,140 @@
-import type { Request, Response, Router } from 'express';
-import { firstOf } from '../../protocol/index.js';
-import { eventStreamRequest, idempotencyKey, lastProtocolEventId } from '../../protocol/schemas/index.js';
-import { accessOf } from '../auth/access.js';
-import { watchAccess } from '../auth/stream-access.js';
-import { callerOf, type ApiContext } from '../context.js';
+import type { Response } from 'express';
+import type { z } from 'zod';
+import type { Access } from '../../conversations/access.js';
 import type { ClientEvent } from '../../conversations/run-events.js';
-import { bodyOf, pathId } from '../http/params.js';
-import { createRouter } from '../http/router.js';
+import { firstOf, type Caller } from '../../protocol/index.js';
+import {
+  commandAnswer,
+  commandEnvelope,
+  eventStreamRequest,
+  idempotencyKey,
+  lastProtocolEventId,
+} from '../../protocol/schemas/index.js';
+import {
+  aboutThread,
+  isObject,
+  keepFields,
+  keepMetadata,
+  runValue,
+  type Body,
+  type RuleRequest,
+} from '../auth/rules.js';
+import { watchAccess } from '../auth/stream-access.js';
+import type { ApiContext } from '../context.js';
+import { route } from '../http/route.js';
 import { openEventStream, writeEvents } from '../http/sse.js';
-import { parse } from '../http/validate.js';
 import { channelFilter } from './channels.js';
-import { followCommand, readCommand } from './commands.js';
+import { followCommand } from './commands.js';
 import type { ProtocolEvent } from './events.js';
 import { threadEvents } from './thread-events.js';
 
-/** Protocol v2 over HTTP: commands, and event streams that stay open over runs. */
-export function protocolRoutes(context: ApiContext): Router {
-  const router = createRouter();
+/** Commands that only read need no more rights than reading. */
+const READING_COMMANDS: readonly unknown[] = ['state.get', 'state.listCheckpoints', 'agent.getTree'];
 
-  router.post('/threads/:thread_id/commands', async (req, res) => {
-    const key = req.headers['idempotency-key'];
-    const place = {
-      caller: callerOf(res),
-      access: accessOf(context, res),
-      threadId: pathId(req, 'thread_id'),
-      ...(key !== undefined && { key: parse(idempotencyKey, key, 'Idempotency-Key') }),
-    };
-    res.json(await followCommand(context, place, readCommand(bodyOf(req))));
-  });
+/** The parameters of a command that is one of these, for rules about runs. */
+const paramsOf =
+  (...methods: unknown[]) =>
+  ({ method, params }: Body) =>
+    methods.includes(method) && isObject(params) ? [params] : [];
 
-  router.post('/threads/:thread_id/stream/events', (req, res) => streamEvents(context, req, res));
-
-  return router;
+/** The parameters of a command that starts a run, as those of a run; an answer to a question is its command. */
+function commandValue(req: RuleRequest, params: Body): Body {
+  const { response, responses, update, goto } = params;
+  const answers = response !== undefined || responses !== undefined;
+  const command = answers && { resume: response ?? responses, update, goto };
+  return runValue(req, { ...params, ...(command && { command }) });
 }
 
-async function streamEvents(context: ApiContext, req: Request, res: Response): Promise<void> {
-  const threadId = pathId(req, 'thread_id');
-  const filter = parse(eventStreamRequest, bodyOf(req), 'request body');
-  const lastId = req.headers['last-event-id'];
-  const since = lastId === undefined ? (filter.since ?? 0) : parse(lastProtocolEventId, lastId, 'Last-Event-ID');
+/** Commands that start a run are asked about as the run. A fork keeps the metadata of its thread. */
+export const COMMAND_RULE = aboutThread(
+  ({ method }) => (READING_COMMANDS.includes(method) ? 'threads:read' : 'threads:create_run'),
+  {
+    mayBegin: () => true,
+    creates: 'run',
+    runs: paramsOf('run.start', 'input.respond', 'state.fork'),
+    eachRun: {
+      value: commandValue,
+      apply: (params, value) => {
+        if (!('checkpoint_id' in params)) keepMetadata(params, value);
+        keepFields(['input', 'config'], params, value);
+      },
+    },
+    stamps: paramsOf('run.start', 'input.respond'),
+  },
+);
+
+/** A client may subscribe to a thread before its first run creates it. */
+export const EVENTS_RULE = aboutThread('threads:read', { mayBegin: () => true });
+
+export const commandsRoute = route({
+  method: 'post',
+  path: '/threads/:thread_id/commands',
+  group: 'runs',
+  tag: 'Protocol v2',
+  summary: 'Follow a command of the agent protocol',
+  body: commandEnvelope,
+  headers: { 'Idempotency-Key': idempotencyKey },
+  answers: { 200: commandAnswer },
+  action: 'run.create',
+  auth: COMMAND_RULE,
+  async handle(context, { viewer, params, headers, body, res }) {
+    const key = headers['Idempotency-Key'];
+    const target = { ...viewer, threadId: params.thread_id, ...(key !== undefined && { key }) };
+    res.json(await followCommand(context, target, body));
+  },
+});
+
+export const eventsRoute = route({
+  method: 'post',
+  path: '/threads/:thread_id/stream/events',
+  group: 'runs',
+  tag: 'Protocol v2',
+  summary: 'Events of a thread over all its runs, by server-sent events; the same path takes WebSockets',
+  body: eventStreamRequest,
+  headers: { 'Last-Event-ID': lastProtocolEventId },
+  answers: { 200: 'events' },
+  action: 'event.read',
+  auth: EVENTS_RULE,
+  async handle(context, { caller, access, params, headers, body, res }) {
+    const since = headers['Last-Event-ID'] ?? body.since ?? 0;
+    await streamEvents(context, { caller, access, res }, params.thread_id, body, since);
+  },
+});
+
+type EventStreamRequest = z.output<typeof eventStreamRequest>;
+
+interface Subscriber {
+  caller: Caller;
+  access: Access;
+  res: Response;
+}
+
+/** Streams the events of a thread until the client leaves or this server shuts down. */
+async function streamEvents(
+  context: ApiContext,
+  { caller, access, res }: Subscriber,
+  threadId: string,
+  filter: EventStreamRequest,
+  since: number,
+): Promise<void> {
   const gone = new AbortController();
   if (res.closed) return;
   res.once('close', () => gone.abort());
-  const watch = watchAccess(context, accessOf(context, res), threadId);
+  const watch = watchAccess(context, access, threadId);
   const { signal } = firstOf(gone.signal, watch.lost, context.shutdown);
   const wanted = channelFilter(filter);
   const scoped = { ...context, events: watch.events };
-  const events = threadEvents(scoped, callerOf(res), { threadId, since, signal });
+  const events = threadEvents(scoped, caller, { threadId, since, signal });
   openEventStream(res);
   try {
-    await writeEvents(res, told(), context.options);
+    await writeEvents(res, wantedEvents(), context.options);
   } finally {
     watch.stop();
   }
-  // It ends only where this process does: cut off, so that the client comes back elsewhere.
+  // The stream ends only when this server shuts down. It is cut off, so that the client reconnects.
   res.destroy();
 
-  async function* told(): AsyncGenerator<ClientEvent[]> {
+  async function* wantedEvents(): AsyncGenerator<ClientEvent[]> {
     for await (const batch of events) yield batch.filter(wanted).map(clientEvent);
   }
 }

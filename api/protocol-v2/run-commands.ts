@@ -5,7 +5,7 @@ import { inputRespondParams, runStartParams, type RunBody } from '../../protocol
 import { acceptRun } from '../../conversations/accept-run.js';
 import type { ApiContext } from '../context.js';
 import { parse } from '../http/validate.js';
-import type { CommandHandler, CommandPlace } from './commands.js';
+import type { CommandHandler, CommandTarget } from './command.js';
 import { refused } from './errors.js';
 import { lastSeqOf } from './events.js';
 
@@ -13,12 +13,12 @@ import { lastSeqOf } from './events.js';
 const STREAM_MODES: StreamMode[] = ['values', 'updates', 'messages-tuple', 'custom', 'tasks', 'checkpoints'];
 
 /** `run.start`: begins a run, makes the thread where there is none, and answers the open questions where the thread waits for that. */
-export const startRun: CommandHandler = async (context, place, given) => {
+export const startRun: CommandHandler = async (context, target, given) => {
   const params = parse(runStartParams, given, 'params');
   const { assistant_id, config, metadata, input } = params;
   const forks = Boolean(config?.configurable?.checkpoint_id);
-  const answers = input !== undefined && input !== null && !forks && (await questionsOf(context, place)).length > 0;
-  const { runId, appliedThrough } = await accept(context, place, {
+  const answers = input !== undefined && input !== null && !forks && (await questionsOf(context, target)).length > 0;
+  const { runId, appliedThrough } = await accept(context, target, {
     assistant_id,
     ...(answers ? { command: { resume: input } } : { input }),
     config,
@@ -30,24 +30,24 @@ export const startRun: CommandHandler = async (context, place, given) => {
 };
 
 /** `input.respond`: answers one or several questions of an interrupted thread, all in one run. */
-export const respond: CommandHandler = async (context, place, given) => {
+export const respond: CommandHandler = async (context, target, given) => {
   const params = parse(inputRespondParams, given, 'params');
   const answers = 'responses' in params ? params.responses : [params];
-  const thread = await ifFound(context.threads.getThread(place.caller, place.threadId));
+  const thread = await ifFound(context.threads.getThread(target.caller, target.threadId));
   const assistant = thread?.metadata['assistant_id'] ?? thread?.metadata['graph_id'];
   if (typeof assistant !== 'string')
-    throw refused('no_such_run', `thread ${place.threadId} has had no run; call run.start first`);
-  const open = await openQuestions(context, place.caller, thread);
+    throw refused('no_such_run', `thread ${target.threadId} has had no run; call run.start first`);
+  const open = await openQuestions(context, target.caller, thread);
   const unknown = answers.find(({ interrupt_id }) => !open.includes(interrupt_id));
   if (unknown) {
     const asked = open.length > 0 ? `open are ${open.join(', ')}` : 'no question is open';
     throw refused(
       'no_such_interrupt',
-      `interrupt ${unknown.interrupt_id} is not open on thread ${place.threadId}: ${asked}`,
+      `interrupt ${unknown.interrupt_id} is not open on thread ${target.threadId}: ${asked}`,
     );
   }
   const { update, goto, config, metadata, strict_resume } = params;
-  const { appliedThrough } = await accept(context, place, {
+  const { appliedThrough } = await accept(context, target, {
     assistant_id: assistant,
     command: {
       resume: Object.fromEntries(answers.map(({ interrupt_id, response }) => [interrupt_id, response ?? null])),
@@ -64,7 +64,7 @@ export const respond: CommandHandler = async (context, place, given) => {
 /** Takes a run in whose events this protocol can tell. Events up to `appliedThrough` are from before it. */
 export async function accept(
   context: ApiContext,
-  { caller, access, threadId, key }: CommandPlace,
+  { caller, access, threadId, key }: CommandTarget,
   body: RunBody,
 ): Promise<{ runId: string; appliedThrough: number }> {
   const { run, afterSeq, admit, bound } = await acceptRun(context, {
@@ -80,6 +80,6 @@ export async function accept(
   return { runId: run.runId, appliedThrough: lastSeqOf(afterSeq) };
 }
 
-async function questionsOf(context: ApiContext, { caller, threadId }: CommandPlace): Promise<string[]> {
+async function questionsOf(context: ApiContext, { caller, threadId }: CommandTarget): Promise<string[]> {
   return openQuestions(context, caller, await ifFound(context.threads.getThread(caller, threadId)));
 }

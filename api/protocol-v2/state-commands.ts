@@ -5,7 +5,7 @@ import type { ApiContext } from '../context.js';
 import { findThread, threadNotFound } from '../../conversations/find.js';
 import { graphOf } from '../../conversations/thread-values.js';
 import { parse } from '../http/validate.js';
-import type { CommandHandler, CommandPlace } from './commands.js';
+import type { CommandHandler, CommandTarget } from './command.js';
 import { orRefused, refused } from './errors.js';
 import { isRecord, lastSeqOf } from './events.js';
 import { accept } from './run-commands.js';
@@ -13,12 +13,12 @@ import { accept } from './run-commands.js';
 const DEFAULT_PAGE = 10;
 
 /** `state.get`: the newest state of a namespace, whole or some of its keys. */
-export const getState: CommandHandler = async (context, place, given) => {
+export const getState: CommandHandler = async (context, target, given) => {
   const { namespace, keys } = parse(stateGetParams, given, 'params');
   const checkpoint = inNamespace(namespace);
   const [state, appliedThrough] = await Promise.all([
-    readState(context, place, checkpoint, 'no_such_namespace', `namespace ${JSON.stringify(namespace)}`),
-    appliedSeq(context, place),
+    readState(context, target, checkpoint, 'no_such_namespace', `namespace ${JSON.stringify(namespace)}`),
+    appliedSeq(context, target),
   ]);
   const values = isRecord(state.values) ? state.values : {};
   const shown = keys ? Object.fromEntries(Object.entries(values).filter(([key]) => keys.includes(key))) : state.values;
@@ -29,9 +29,9 @@ export const getState: CommandHandler = async (context, place, given) => {
 };
 
 /** `state.listCheckpoints`: newest first. */
-export const listCheckpoints: CommandHandler = async (context, place, given) => {
+export const listCheckpoints: CommandHandler = async (context, target, given) => {
   const { namespace, limit, before } = parse(listCheckpointsParams, given, 'params');
-  const { caller, threadId } = place;
+  const { caller, threadId } = target;
   const thread = await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
   const page = limit ?? DEFAULT_PAGE;
   const checkpoint = inNamespace(namespace);
@@ -42,20 +42,20 @@ export const listCheckpoints: CommandHandler = async (context, place, given) => 
       ...(before && { before: { checkpointId: before } }),
       ...(checkpoint && { checkpoint }),
     }),
-    appliedSeq(context, place),
+    appliedSeq(context, target),
   ]);
   const checkpoints = states.slice(0, page).flatMap((state, at) => summary(state, states[at + 1]));
   return { result: { checkpoints }, appliedThrough };
 };
 
 /** `state.fork`: a run that goes on from an earlier checkpoint, on the same thread; what came after it stays in the history. */
-export const forkState: CommandHandler = async (context, place, given) => {
+export const forkState: CommandHandler = async (context, target, given) => {
   const { checkpoint_id: checkpointId, input, config } = parse(stateForkParams, given, 'params');
-  const { caller, threadId } = place;
+  const { caller, threadId } = target;
   const thread = await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
   const assistant = thread.metadata['assistant_id'] ?? thread.metadata['graph_id'];
   if (typeof assistant !== 'string') throw refused('no_such_run', `thread ${threadId} has had no run`);
-  const { runId, appliedThrough } = await accept(context, place, {
+  const { runId, appliedThrough } = await accept(context, target, {
     assistant_id: assistant,
     input: input ?? null,
     checkpoint_id: checkpointId,
@@ -66,7 +66,7 @@ export const forkState: CommandHandler = async (context, place, given) => {
 
 async function readState(
   context: ApiContext,
-  { caller, threadId }: CommandPlace,
+  { caller, threadId }: CommandTarget,
   checkpoint: CheckpointRef | undefined,
   code: 'no_such_namespace' | 'no_such_checkpoint',
   what: string,
@@ -83,7 +83,7 @@ function inNamespace(namespace: string[] | null | undefined): CheckpointRef | un
   return namespace && namespace.length > 0 ? { checkpointNs: namespace.join('|') } : undefined;
 }
 
-async function appliedSeq(context: ApiContext, { caller, threadId }: CommandPlace): Promise<number> {
+async function appliedSeq(context: ApiContext, { caller, threadId }: CommandTarget): Promise<number> {
   return lastSeqOf(await context.events.tail(caller, threadId));
 }
 

@@ -4,7 +4,7 @@ import type { ApiContext } from '../context.js';
 import { findRun } from '../../conversations/find.js';
 import { parse } from '../http/validate.js';
 import { channelFilter, type ChannelFilter } from './channels.js';
-import type { CommandHandler, CommandResult } from './commands.js';
+import type { CommandHandler, CommandResult } from './command.js';
 import { orRefused, refused } from './errors.js';
 import { lastSeqOf, offsetOf, type ProtocolEvent } from './events.js';
 import type { TreeNode } from './namespaces.js';

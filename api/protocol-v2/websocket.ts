@@ -6,16 +6,17 @@ import { ColloquyError, firstOf, type Caller } from '../../protocol/index.js';
 import { uuid } from '../../protocol/schemas/index.js';
 import { ProjectAccess } from '../auth/access.js';
 import { OPEN_ACCESS, type Access } from '../../conversations/access.js';
-import { sessionOf } from '../auth/session.js';
-import { allowCommand } from '../auth/gate.js';
+import { callerOf, identifyCaller, sessionOf } from '../auth/authentication.js';
+import { enterCommand } from '../auth/gate.js';
 import { watchAccess, type StreamAccess } from '../auth/stream-access.js';
-import { callerOf, identifyCaller, type ApiContext } from '../context.js';
+import type { ApiContext } from '../context.js';
 import { mayCall, refusedOrigin } from '../http/cors.js';
 import { customAppGate } from '../custom-app/custom-app.js';
 import { answerTo } from '../http/errors.js';
 import { refuseUpgrade } from '../http/raw-answer.js';
 import { parse, parseJson } from '../http/validate.js';
 import { errorResponse, followCommand, readCommand, type CommandResponse } from './commands.js';
+import { COMMAND_RULE, EVENTS_RULE } from './routes.js';
 import { Subscriptions } from './subscriptions.js';
 
 const PATH = /^\/threads\/([^/?]+)\/stream\/events(?:\?|$)/;
@@ -78,7 +79,7 @@ async function admit(
   const threadId = parse(uuid, decoded(path), 'thread_id');
   await passApp(request, res);
   const caller = callerOf(res);
-  const access = context.auth ? new ProjectAccess(context, context.auth, caller, sessionOf(res)) : OPEN_ACCESS;
+  const access = context.auth ? new ProjectAccess(context.threads, context.auth, caller, sessionOf(res)) : OPEN_ACCESS;
   return { caller, threadId, access };
 }
 
@@ -163,13 +164,11 @@ class Connection {
 
   /** Asks a project's auth, which may change the command; as for the routes that HTTP has for the same. */
   async #ask(command: ReturnType<typeof readCommand>): Promise<{ access: Access } | { refusal: CommandResponse }> {
-    const { auth } = this.context;
     const { access, threadId } = this.place;
-    if (auth === undefined || !(access instanceof ProjectAccess)) return { access };
-    const events = command.method.startsWith('subscription.');
-    const route = events ? 'post /threads/:thread_id/stream/events' : 'post /threads/:thread_id/commands';
+    if (!(access instanceof ProjectAccess)) return { access };
+    const rule = command.method.startsWith('subscription.') ? EVENTS_RULE : COMMAND_RULE;
     try {
-      return { access: await allowCommand(this.context, auth, { access, threadId }, { route, body: command }) };
+      return { access: await enterCommand(this.context, rule, { access, threadId }, command) };
     } catch (error) {
       const denied = [401, 403].includes(answerTo(error).status);
       const fault = denied ? new ColloquyError('forbidden', answerTo(error).message, { cause: error }) : error;

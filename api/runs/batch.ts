@@ -1,56 +1,53 @@
-import type { RequestHandler, Router } from 'express';
-import type { Caller } from '../../protocol/index.js';
-import { runBatch, wireSpelling, type RunBody } from '../../protocol/schemas/index.js';
+import { z } from 'zod';
 import { acceptRun, checkOrder } from '../../conversations/accept-run.js';
-import { type RunOrder } from '../../conversations/build-run.js';
-import { accessOf } from '../auth/access.js';
-import { type Access } from '../../conversations/access.js';
-import { callerOf, type ApiContext } from '../context.js';
+import type { Access } from '../../conversations/access.js';
+import type { RunOrder } from '../../conversations/build-run.js';
 import { findUsableAssistant } from '../../conversations/find.js';
 import { inChunks } from '../../conversations/in-chunks.js';
-import { bodyOf } from '../http/params.js';
-import { createRouter } from '../http/router.js';
+import { runToWire, type Caller } from '../../protocol/index.js';
+import { idempotencyKey, runAnswer, runBatch, wireSpelling, type RunBody } from '../../protocol/schemas/index.js';
+import { EACH_RUN, isObject, type Body } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
+import { route } from '../http/route.js';
 import { withHeaders } from './headers.js';
-import { keyOf, orderWithoutThread } from './orders.js';
-import { parse } from '../http/validate.js';
-import { runToWire } from '../http/wire.js';
+import { orderWithoutThread } from './orders.js';
 
-/** Spells the fields of a batch as they are on the wire; before the gate of a project's auth, which reads and changes them. */
-export const spellBatch: RequestHandler = (req, _res, next) => {
-  if (req.method === 'POST' && req.path === '/runs/batch') req.body = wireSpelling(bodyOf(req));
-  next();
-};
+const runsOf = ({ items }: Body) => (Array.isArray(items) ? items.filter(isObject) : []);
 
-/** Many stateless runs by one request. */
-export function runBatchRoutes(context: ApiContext): Router {
-  const router = createRouter();
-
-  router.post('/runs/batch', async (req, res) => {
-    const caller = callerOf(res);
-    const bodies = parse(runBatch, bodyOf(req), 'request body');
-    const { key } = keyOf(req);
-    const access = accessOf(context, res);
-    const orders = bodies.map((body, n) =>
+export const batchRoute = route({
+  method: 'post',
+  path: '/runs/batch',
+  group: 'runs',
+  tag: 'Stateless runs',
+  summary: 'Start runs in the background, each on a thread of its own',
+  body: runBatch,
+  headers: { 'Idempotency-Key': idempotencyKey },
+  answers: { 200: z.array(runAnswer) },
+  refusals: [404, 409, 429],
+  action: 'run.create',
+  auth: { kind: 'threads', event: 'threads:create_run', creates: 'run', runs: runsOf, eachRun: EACH_RUN },
+  // A project's auth reads and changes the fields by their names on the wire.
+  normalize: wireSpelling,
+  async handle(context, { viewer, body: bodies, headers, req, res }) {
+    const key = headers['Idempotency-Key'];
+    const orders = bodies.map((body, index) =>
       orderWithoutThread(context, {
-        caller,
-        access,
+        ...viewer,
         body: withHeaders(body as RunBody, req.headers),
-        ...(key !== undefined && { key: `${key}/${n}` }),
+        ...(key !== undefined && { key: `${key}/${index}` }),
       }),
     );
-    await checkAll(context, caller, access, orders);
+    await checkAll(context, viewer.caller, viewer.access, orders);
     const runs = await inChunks(orders, async (order) => {
       const accepted = await acceptRun(context, order);
       await Promise.all([accepted.admit?.(), accepted.bound]);
       return accepted.run;
     });
     res.json(runs.map(runToWire));
-  });
+  },
+});
 
-  return router;
-}
-
-/** A fault in one of them refuses the batch before any of it has begun. */
+/** Refuses the whole batch, before any run has begun, if one of its orders is invalid. */
 async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
   for (const order of orders) checkOrder(context, order);
   const assistants = [...new Set(orders.map(({ body }) => body.assistant_id))];

@@ -1,8 +1,8 @@
 import type { Response } from 'express';
 import { endOf, errorCode, firstOf, type Caller, type EndedData, type Run } from '../../protocol/index.js';
+import type { Access } from '../../conversations/access.js';
 import { quietly, type AcceptedRun } from '../../conversations/accept-run.js';
 import { cancelAbandoned } from '../../conversations/cancel-runs.js';
-import { accessOf } from '../auth/access.js';
 import { watchAccess } from '../auth/stream-access.js';
 import type { ApiContext } from '../context.js';
 import { eventFilter, type EventFilter } from './event-filter.js';
@@ -10,23 +10,30 @@ import { runEvents, type ClientEvent, type EventSource } from '../../conversatio
 import { locateRun } from '../../conversations/find.js';
 import { openEventStream, writeEvents } from '../http/sse.js';
 
-/** A run that a client is connected to, from an offset on. */
+/** The client that follows a run. */
+export interface Follower {
+  caller: Caller;
+  access: Access;
+  res: Response;
+}
+
+/** A run that a client follows, from an offset on. */
 export interface Attachment {
   run: Run;
   afterSeq: number;
-  /** False: nothing of the run is in the log yet. */
+  /** False if the log has no event of the run yet. */
   replay: boolean;
-  /** The client has seen the beginning and comes back for the rest. */
+  /** The client was connected before and has seen the first events. */
   resumed: boolean;
   /** Stop the run when the client goes away. */
   cancelOnDisconnect: boolean;
-  /** Shows the run in lists, should its start not do so. */
+  /** Makes the run visible in lists, if its start has not done so in time. */
   admit?: () => Promise<void>;
 }
 
-/** A run that begins at once starts within milliseconds; after so long something is wrong with the workers. */
+/** A run on an idle thread starts within milliseconds; after this time something is wrong with the workers. */
 const START_EXPECTED_MS = 2_000;
-/** The same for a client that waits to hear its run's id, and may then look for the run in lists. */
+/** The same for a client that gets the run's id with the first event, and may then look for it in lists. */
 const SHOWN_WITHIN_MS = 250;
 
 /** Attaches to a run that was just accepted. */
@@ -35,42 +42,41 @@ export function attachAccepted(accepted: AcceptedRun, cancelOnDisconnect: boolea
   return { run, afterSeq, replay: !isFresh, resumed: false, cancelOnDisconnect, ...(admit && { admit }) };
 }
 
-/**
- * Attaches to a known run, behind the last event that the client has seen, or at the start of the run. Errors: `not_found`.
- */
+/** Attaches to a run after the last event that the client has seen, or at the run's start. Errors: `not_found`. */
 export async function attachKnown(
   context: ApiContext,
   caller: Caller,
-  place: { threadId: string; runId: string },
+  threadId: string,
+  runId: string,
   options: { lastSeq?: number | undefined; cancelOnDisconnect: boolean },
 ): Promise<Attachment> {
   const { lastSeq, cancelOnDisconnect } = options;
-  const { run, start } = await locateRun(context, caller, place.threadId, place.runId);
+  const { run, start } = await locateRun(context, caller, threadId, runId);
   const afterSeq = Math.max(start, lastSeq ?? 0);
   return { run, afterSeq, replay: true, resumed: lastSeq !== undefined, cancelOnDisconnect };
 }
 
-/** Streams a run to its end, from the moment on when lists show it. `bound`: what has to be done before the stream may end. */
+/** Streams a run to its end. The first event is sent when lists show the run. The stream ends after `bound`. */
 export async function streamRun(
   context: ApiContext,
-  caller: Caller,
-  res: Response,
+  follower: Follower,
   attachment: Attachment,
   filter: EventFilter,
   bound: Promise<void> = Promise.resolve(),
 ): Promise<void> {
-  const connection = connect(context, caller, res, attachment, SHOWN_WITHIN_MS);
+  const { res } = follower;
+  const connection = connect(context, follower, attachment, SHOWN_WITHIN_MS);
   const batches = connection.batches[Symbol.asyncIterator]();
   const first = quietly(batches.next());
   await Promise.race([first, connection.admitted]);
   openEventStream(res);
-  await writeEvents(res, told(), context.options);
+  await writeEvents(res, wantedEvents(), context.options);
   await bound.catch((error: unknown) => context.report(error, `thread of run ${attachment.run.runId}`));
-  // A stream that stops for another reason than the run's end is cut off, so that its client comes back.
+  // A stream that stops before the run's end is cut off, so that its client reconnects.
   if (connection.ended()) res.end();
   else res.destroy();
 
-  async function* told(): AsyncGenerator<ClientEvent[]> {
+  async function* wantedEvents(): AsyncGenerator<ClientEvent[]> {
     const wanted = eventFilter(filter);
     if (!attachment.resumed) yield [firstEvent(attachment)];
     try {
@@ -81,14 +87,13 @@ export async function streamRun(
   }
 }
 
-/** Waits for the end of a run. Answers `undefined` when the client or the server went away first. */
+/** Waits for the end of a run. Returns undefined if the client leaves or the server shuts down first. */
 export async function awaitEnd(
   context: ApiContext,
-  caller: Caller,
-  res: Response,
+  follower: Follower,
   attachment: Attachment,
 ): Promise<RunOutcome | undefined> {
-  const connection = connect(context, caller, res, attachment, START_EXPECTED_MS);
+  const connection = connect(context, follower, attachment, START_EXPECTED_MS);
   let values: string | undefined;
   for await (const events of connection.batches) {
     values = events.findLast(({ event }) => event === 'values')?.data ?? values;
@@ -99,33 +104,32 @@ export async function awaitEnd(
 
 export interface RunOutcome {
   ended: EndedData;
-  /** JSON text of the last state that the run told, where it told any: what the thread holds may be of a later run already. */
+  /** JSON text of the run's last `values` event, if it had one. The thread's state can be of a later run already. */
   values?: string;
 }
 
 interface Connection {
   batches: AsyncIterable<ClientEvent[]>;
   ended(): EndedData | undefined;
-  /** Lists show the run before it says anything. Pending for ever where its first words come sooner. */
+  /** Resolves when lists show the run although it has no event yet; never if an event comes first. */
   admitted: Promise<void>;
 }
 
-/** The run's events for as long as the client is there and this server is up. */
+/** Reads the run's events until the client leaves or this server shuts down. */
 function connect(
   context: ApiContext,
-  caller: Caller,
-  res: Response,
+  { caller, access, res }: Follower,
   attachment: Attachment,
   startExpectedMs: number,
 ): Connection {
   const { run, afterSeq, replay } = attachment;
   const gone = new AbortController();
   let ended: EndedData | undefined;
-  const access = watchAccess(context, accessOf(context, res), run.threadId);
+  const rights = watchAccess(context, access, run.threadId);
   const leave = () => {
     gone.abort();
-    // Who is cut off has lost the right to read, and with it that to stop the run.
-    const isOver = ended !== undefined || context.shutdown.aborted || access.lost.aborted;
+    // A client that lost the right to read has lost the right to stop the run too.
+    const isOver = ended !== undefined || context.shutdown.aborted || rights.lost.aborted;
     if (attachment.cancelOnDisconnect && !isOver) cancelAbandoned(context, caller, run);
   };
   if (res.closed) leave();
@@ -138,7 +142,7 @@ function connect(
     afterSeq,
     replay,
     ...(recordedEnd && { ended: recordedEnd }),
-    signal: firstOf(gone.signal, access.lost, context.shutdown).signal,
+    signal: firstOf(gone.signal, rights.lost, context.shutdown).signal,
   };
   return { batches: batches(), ended: () => ended, admitted: admission.done };
 
@@ -150,21 +154,21 @@ function connect(
         yield batch.events;
       }
     } finally {
-      access.stop();
+      rights.stop();
     }
   }
 }
 
-/** The start of a run shows it; where nothing is heard of it in time, this does. */
+/** Makes the run visible in lists if its start has not done so in time. */
 function admitLater(
   context: ApiContext,
   { run, admit }: Attachment,
   startExpectedMs: number,
 ): { timer?: NodeJS.Timeout; done: Promise<void> } {
   if (!admit) return { done: Promise.resolve() };
-  let tell = (): void => undefined;
-  const done = new Promise<void>((resolve) => (tell = resolve));
-  const timer = setTimeout(() => void admit().catch(report).then(tell), startExpectedMs).unref();
+  let resolveDone = (): void => undefined;
+  const done = new Promise<void>((resolve) => (resolveDone = resolve));
+  const timer = setTimeout(() => void admit().catch(report).then(resolveDone), startExpectedMs).unref();
   return { timer, done };
 
   function report(error: unknown): void {
@@ -172,7 +176,7 @@ function admitLater(
   }
 }
 
-/** The first event of every stream. It has an id, so that a client that loses the stream right after it comes back to the same place. */
+/** The first event of every stream. Its id lets a client that is cut off right after it resume at the same offset. */
 function firstEvent({ run, afterSeq }: Attachment): ClientEvent {
   const data = JSON.stringify({ run_id: run.runId, attempt: 1 });
   return { id: `${run.createdAt.getTime()}-${afterSeq}`, event: 'metadata', data };

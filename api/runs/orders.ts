@@ -1,40 +1,33 @@
-import type { Request, Response } from 'express';
+import type { Request } from 'express';
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
-import type { z } from 'zod';
-import type { Caller } from '../../protocol/index.js';
-import { idempotencyKey, type RunBody } from '../../protocol/schemas/index.js';
+import type { Access, Viewer } from '../../conversations/access.js';
 import type { RunOrder } from '../../conversations/build-run.js';
-import { accessOf } from '../auth/access.js';
-import { type Access } from '../../conversations/access.js';
-import { callerOf, type ApiContext } from '../context.js';
-import { bodyOf, pathId } from '../http/params.js';
+import type { Caller } from '../../protocol/index.js';
+import type { RunBody } from '../../protocol/schemas/index.js';
+import type { ApiContext } from '../context.js';
 import { withHeaders } from './headers.js';
-import { parse } from '../http/validate.js';
 
-/** Reads the run that a request asks for. */
-export type OrderReader = (context: ApiContext, req: Request, res: Response) => RunOrder;
-
-export function threadOrder(schema: z.ZodType<unknown>): OrderReader {
-  return (context, req, res) => ({
-    caller: callerOf(res),
-    access: accessOf(context, res),
-    threadId: pathId(req, 'thread_id'),
-    runId: uuid7(),
-    body: withHeaders(parse(schema, bodyOf(req), 'request body') as RunBody, req.headers),
-    ...keyOf(req),
-  });
+/** The parts of a request that starts a run. */
+interface RunCall {
+  readonly viewer: Viewer;
+  readonly body: unknown;
+  readonly headers: { readonly 'Idempotency-Key': string | undefined };
+  readonly req: Request;
 }
 
-export function statelessOrder(schema: z.ZodType<unknown>): OrderReader {
-  return (context, req, res) => {
-    const body = withHeaders(parse(schema, bodyOf(req), 'request body') as RunBody, req.headers);
-    return orderWithoutThread(context, { caller: callerOf(res), access: accessOf(context, res), body, ...keyOf(req) });
-  };
+/** The run that a request orders on the thread in its path. */
+export function threadOrder(call: RunCall & { readonly params: { readonly thread_id: string } }): RunOrder {
+  return { ...orderOf(call), threadId: call.params.thread_id, runId: uuid7() };
+}
+
+/** The run that a request orders on a new thread. */
+export function statelessOrder(context: Pick<ApiContext, 'deriveId'>, call: RunCall): RunOrder {
+  return orderWithoutThread(context, orderOf(call));
 }
 
 /**
- * The thread of a stateless run has the run's own id. With an idempotency key it is made from that, so that a repeated request
- * finds its run.
+ * The thread of a stateless run has the run's id. The id is derived from the idempotency key if there
+ * is one, so that a repeated request finds the run.
  */
 export function orderWithoutThread(
   { deriveId }: Pick<ApiContext, 'deriveId'>,
@@ -44,7 +37,7 @@ export function orderWithoutThread(
   return { ...order, threadId: id, runId: id, stateless: true };
 }
 
-export function keyOf(req: Request): { key?: string } {
-  const key = req.headers['idempotency-key'];
-  return key === undefined ? {} : { key: parse(idempotencyKey, key, 'Idempotency-Key') };
+function orderOf({ viewer, body, headers, req }: RunCall) {
+  const key = headers['Idempotency-Key'];
+  return { ...viewer, body: withHeaders(body as RunBody, req.headers), ...(key !== undefined && { key }) };
 }

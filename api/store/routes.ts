@@ -1,45 +1,101 @@
-import type { Router } from 'express';
 import type { SearchItem } from '@langchain/langgraph-checkpoint';
+import type { Viewer } from '../../conversations/access.js';
 import { ColloquyError } from '../../protocol/index.js';
-import { itemDelete, itemGetQuery, itemPut, itemSearch, namespaceList } from '../../protocol/schemas/index.js';
-import { itemTest } from '../auth/store-rules.js';
-import { callerOf, type ApiContext } from '../context.js';
-import { bodyOf } from '../http/params.js';
-import { createRouter } from '../http/router.js';
-import { parse } from '../http/validate.js';
+import {
+  itemAnswer,
+  itemDelete,
+  itemGetQuery,
+  itemPut,
+  itemSearch,
+  itemsAnswer,
+  namespaceList,
+  namespacesAnswer,
+} from '../../protocol/schemas/index.js';
+import type { ApiContext } from '../context.js';
+import { route } from '../http/route.js';
+import { asksToDelete, asksToGet, asksToPut, asksToSearch } from './auth-rules.js';
 
 const DEFAULT_ITEMS = 10;
 const DEFAULT_NAMESPACES = 100;
+/** Items that a search with filters reads at once, and at most. */
 const SCAN_PAGE = 1_000;
 const MAX_SCANNED = 10_000;
 
-export function storeRoutes({ items }: ApiContext): Router {
-  const router = createRouter();
-
-  router.put('/store/items', async (req, res) => {
-    const { namespace, key, value, index, ttl } = parse(itemPut, bodyOf(req), 'request body');
+export const putRoute = route({
+  method: 'put',
+  path: '/store/items',
+  group: 'store',
+  tag: 'Store',
+  summary: 'Put an item, or write over it',
+  body: itemPut,
+  answers: { 204: 'nothing' },
+  action: 'item.write',
+  auth: asksToPut(),
+  async handle(context, { viewer, body, res }) {
+    const { namespace, key, value, index, ttl } = body;
+    // One answer whether the stored item or the new value breaks the filters, so that it reveals nothing.
+    const isHidden = await isHiddenItem(context, viewer, namespace, key);
+    if (isHidden || !viewer.access.seesItem({ namespace, key }, value)) {
+      throw new ColloquyError('forbidden', 'Forbidden: store:put');
+    }
     const options = {
       ...(typeof ttl === 'number' && { ttl }),
       ...(index !== undefined && index !== null && { index }),
     };
-    await items.putItems(callerOf(res), [{ namespace, key, value, ...options }]);
+    await context.items.putItems(viewer.caller, [{ namespace, key, value, ...options }]);
     res.status(204).end();
-  });
+  },
+});
 
-  router.get('/store/items', async (req, res) => {
-    const { namespace, key, refresh_ttl } = parse(itemGetQuery, req.query, 'query');
-    const item = await items.getItem(callerOf(res), namespace, key, { refreshTtl: refresh_ttl });
+export const getRoute = route({
+  method: 'get',
+  path: '/store/items',
+  group: 'store',
+  tag: 'Store',
+  summary: 'An item; null where there is none',
+  query: itemGetQuery,
+  answers: { 200: itemAnswer.nullable() },
+  refusals: [404],
+  action: 'item.read',
+  auth: asksToGet(),
+  async handle(context, { viewer, query: { namespace, key, refresh_ttl: refreshTtl }, res }) {
+    if (await isHiddenItem(context, viewer, namespace, key)) return void res.json(null);
+    const item = await context.items.getItem(viewer.caller, namespace, key, { refreshTtl });
     res.json(item && itemToWire(item));
-  });
+  },
+});
 
-  router.delete('/store/items', async (req, res) => {
-    const { namespace, key } = parse(itemDelete, bodyOf(req), 'request body');
-    await items.deleteItem(callerOf(res), namespace, key);
+export const deleteRoute = route({
+  method: 'delete',
+  path: '/store/items',
+  group: 'store',
+  tag: 'Store',
+  summary: 'Delete an item, whether it is there or not',
+  body: itemDelete,
+  answers: { 204: 'nothing' },
+  refusals: [404],
+  action: 'item.delete',
+  auth: asksToDelete(),
+  async handle(context, { viewer, body: { namespace, key }, res }) {
+    // An item that the filters hide is treated as one that does not exist.
+    if (!(await isHiddenItem(context, viewer, namespace, key))) {
+      await context.items.deleteItem(viewer.caller, namespace, key);
+    }
     res.status(204).end();
-  });
+  },
+});
 
-  router.post('/store/items/search', async (req, res) => {
-    const body = parse(itemSearch, bodyOf(req), 'request body');
+export const searchRoute = route({
+  method: 'post',
+  path: '/store/items/search',
+  group: 'store',
+  tag: 'Store',
+  summary: 'Find items under a namespace',
+  body: itemSearch,
+  answers: { 200: itemsAnswer },
+  action: 'item.search',
+  auth: asksToSearch('store:search', 'namespace_prefix'),
+  async handle(context, { viewer: { caller, access }, body, res }) {
     const search = {
       namespacePrefix: body.namespace_prefix,
       ...(body.filter && { filter: body.filter }),
@@ -47,17 +103,26 @@ export function storeRoutes({ items }: ApiContext): Router {
       ...(typeof body.refresh_ttl === 'boolean' && { refreshTtl: body.refresh_ttl }),
     };
     const page = { limit: body.limit ?? DEFAULT_ITEMS, offset: body.offset ?? 0 };
-    const test = itemTest(res);
-    const found = await seen(
-      (range) => items.searchItems(callerOf(res), { ...search, ...range }),
+    const found = await pageOf(
+      (range) => context.items.searchItems(caller, { ...search, ...range }),
       page,
-      test && ((item) => test(item, item.value)),
+      access.isAsked ? (item) => access.seesItem(item, item.value) : undefined,
     );
     res.json({ items: found.map(itemToWire) });
-  });
+  },
+});
 
-  router.post('/store/namespaces', async (req, res) => {
-    const body = parse(namespaceList, bodyOf(req), 'request body');
+export const namespacesRoute = route({
+  method: 'post',
+  path: '/store/namespaces',
+  group: 'store',
+  tag: 'Store',
+  summary: 'Namespaces that hold items',
+  body: namespaceList,
+  answers: { 200: namespacesAnswer },
+  action: 'item.search',
+  auth: asksToSearch('store:list_namespaces', 'prefix'),
+  async handle(context, { viewer: { caller, access }, body, res }) {
     const match = {
       conditions: [
         ...(body.prefix ? [{ matchType: 'prefix' as const, path: body.prefix }] : []),
@@ -66,16 +131,25 @@ export function storeRoutes({ items }: ApiContext): Router {
       ...(body.max_depth && { maxDepth: body.max_depth }),
     };
     const page = { limit: body.limit ?? DEFAULT_NAMESPACES, offset: body.offset ?? 0 };
-    const test = itemTest(res);
-    const namespaces = await seen(
-      (range) => items.listNamespaces(callerOf(res), { ...match, ...range }),
+    const namespaces = await pageOf(
+      (range) => context.items.listNamespaces(caller, { ...match, ...range }),
       page,
-      test && ((namespace) => test({ namespace })),
+      access.isAsked ? (namespace) => access.seesItem({ namespace }) : undefined,
     );
     res.json({ namespaces });
-  });
+  },
+});
 
-  return router;
+/** True if the item exists and the filters hide it from the caller. */
+async function isHiddenItem(
+  { items }: ApiContext,
+  { caller, access }: Viewer,
+  namespace: string[],
+  key: string,
+): Promise<boolean> {
+  if (!access.isAsked) return false;
+  const item = await items.getItem(caller, namespace, key, { refreshTtl: false });
+  return item !== null && !access.seesItem({ namespace, key }, item.value);
 }
 
 interface Page {
@@ -83,8 +157,11 @@ interface Page {
   offset: number;
 }
 
-/** A page of what passes a project's filters, which the store does not know. Errors: `too_large` where too much would be looked through. */
-async function seen<T>(
+/**
+ * A page of what passes the filters of a project's auth. The store cannot apply these filters, so this
+ * reads everything before the page too. Errors: `too_large` if that is too much.
+ */
+async function pageOf<T>(
   read: (page: Page) => Promise<T[]>,
   page: Page,
   test: ((found: T) => boolean) | undefined,

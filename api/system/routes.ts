@@ -1,15 +1,30 @@
-import type { Router } from 'express';
-import type { ApiContext } from '../context.js';
-import { createRouter } from '../http/router.js';
+import { infoAnswer, okAnswer } from '../../protocol/schemas/index.js';
+import { route } from '../http/route.js';
 
-export function metaRoutes({ info }: ApiContext): Router {
-  const router = createRouter();
-
-  router.get('/ok', (_req, res) => {
+export const okRoute = route({
+  method: 'get',
+  path: '/ok',
+  group: 'meta',
+  tag: 'System',
+  summary: 'Is it there?',
+  answers: { 200: okAnswer },
+  action: 'server.read',
+  auth: 'public',
+  handle(_context, { res }) {
     res.json({ ok: true });
-  });
+  },
+});
 
-  router.get('/info', (_req, res) => {
+export const infoRoute = route({
+  method: 'get',
+  path: '/info',
+  group: 'meta',
+  tag: 'System',
+  summary: 'Versions, and what is served',
+  answers: { 200: infoAnswer },
+  action: 'server.read',
+  auth: 'public',
+  handle({ info }, { res }) {
     res.json({
       version: info.version,
       langgraph_js_version: info.langgraphVersion,
@@ -22,7 +37,5 @@ export function metaRoutes({ info }: ApiContext): Router {
         stream_namespaces: true,
       },
     });
-  });
-
-  return router;
-}
+  },
+});

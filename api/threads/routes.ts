@@ -1,66 +1,116 @@
-import type { Response, Router } from 'express';
+import { copyThread, makeThread, patchThread, pruneThreads, removeThread } from '../../conversations/threads.js';
 import { findVisibleThread } from '../../conversations/find.js';
 import { valuesOf } from '../../conversations/thread-values.js';
-import { copyThread, makeThread, patchThread, pruneThreads, removeThread } from '../../conversations/threads.js';
-import { threadCreate, threadGetQuery, threadPatch, threadPrune } from '../../protocol/schemas/index.js';
-import { viewerOf } from '../auth/access.js';
-import { requiredOf } from '../auth/required.js';
-import { callerOf, type ApiContext } from '../context.js';
-import { bodyOf, pathId } from '../http/params.js';
-import { createRouter } from '../http/router.js';
+import {
+  pruneAnswer,
+  threadAnswer,
+  threadCreate,
+  threadGetQuery,
+  threadPatch,
+  threadPrune,
+} from '../../protocol/schemas/index.js';
+import { CHANGES, aboutThread, creates, finds } from '../auth/rules.js';
+import { bodyOf, route } from '../http/route.js';
 import { parse } from '../http/validate.js';
-import { threadToWire, ttlToWire } from '../http/wire.js';
+import { threadToWire, ttlToWire } from './wire.js';
 
-export function threadRoutes(context: ApiContext): Router {
-  const router = createRouter();
+export const createRoute = route({
+  method: 'post',
+  path: '/threads',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'Make a thread',
+  body: threadCreate,
+  answers: { 200: threadAnswer },
+  refusals: [404, 409],
+  action: 'thread.create',
+  auth: creates('threads', 'threads:create', 'thread_id'),
+  async handle(context, { viewer, body, res }) {
+    const thread = await makeThread(context, viewer, body);
+    res.json(threadToWire(thread, await valuesOf(context, viewer.caller, thread)));
+  },
+});
 
-  router.post('/threads', async (req, res) => {
-    const body = parse(threadCreate, bodyOf(req), 'request body');
-    const thread = await makeThread(context, viewerOf(context, res), body);
-    res.json(threadToWire(thread, await valuesOf(context, callerOf(res), thread)));
-  });
-
-  router.post('/threads/prune', async (req, res) => {
-    const body = parse(threadPrune, bodyOf(req), 'request body');
-    const strategy = body.strategy ?? 'delete';
-    const pruned = await pruneThreads(context, callerOf(res), { ids: body.thread_ids, strategy, ...requiredOf(res) });
-    res.json({ pruned_count: pruned });
-  });
-
-  router.get('/threads/:thread_id', async (req, res) => {
-    const { include } = parse(threadGetQuery, req.query, 'query');
-    const thread = await findVisibleThread(context, viewerOf(context, res), pathId(req, 'thread_id'));
-    const values = await valuesOf(context, callerOf(res), thread);
+export const getRoute = route({
+  method: 'get',
+  path: '/threads/:thread_id',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'A thread',
+  query: threadGetQuery,
+  answers: { 200: threadAnswer },
+  action: 'thread.read',
+  auth: aboutThread('threads:read'),
+  async handle(context, { viewer, params, query: { include }, res }) {
+    const thread = await findVisibleThread(context, viewer, params.thread_id);
+    const values = await valuesOf(context, viewer.caller, thread);
     const ttl = include?.includes('ttl') && thread.ttl ? { ttl: ttlToWire(thread.ttl) } : {};
     res.json({ ...threadToWire(thread, values), ...ttl });
-  });
+  },
+});
 
-  router.patch('/threads/:thread_id', async (req, res) => {
-    const body = parse(threadPatch, bodyOf(req), 'request body');
-    const thread = await patchThread(context, viewerOf(context, res), pathId(req, 'thread_id'), body);
-    if (wantsMinimal(req.headers['prefer'])) {
-      res.status(204).end();
-      return;
-    }
-    res.json(threadToWire(thread, await valuesOf(context, callerOf(res), thread)));
-  });
+export const patchRoute = route({
+  method: 'patch',
+  path: '/threads/:thread_id',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'Merge metadata into a thread, and say when it expires',
+  body: threadPatch,
+  answers: { 200: threadAnswer, 204: 'nothing' },
+  action: 'thread.update',
+  auth: aboutThread('threads:update', CHANGES),
+  async handle(context, { viewer, params, body, req, res }) {
+    const thread = await patchThread(context, viewer, params.thread_id, body);
+    // RFC 7240: the client does not want the record.
+    if (String(req.headers['prefer'] ?? '').includes('return=minimal')) res.status(204).end();
+    else res.json(threadToWire(thread, await valuesOf(context, viewer.caller, thread)));
+  },
+});
 
-  router.post('/threads/:thread_id/copy', async (req, res) => {
-    // What the project's auth makes of the copy; without one a body means nothing here.
-    const metadata = context.auth ? (parse(threadPatch, bodyOf(req), 'request body').metadata ?? {}) : {};
-    const { thread, values } = await copyThread(context, viewerOf(context, res), pathId(req, 'thread_id'), metadata);
-    res.json(threadToWire(thread, values));
-  });
-
-  router.delete('/threads/:thread_id', async (req, res: Response) => {
-    await removeThread(context, viewerOf(context, res), pathId(req, 'thread_id'));
+export const deleteRoute = route({
+  method: 'delete',
+  path: '/threads/:thread_id',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'Delete a thread, with its runs and its state',
+  answers: { 204: 'nothing' },
+  action: 'thread.delete',
+  auth: aboutThread('threads:delete'),
+  async handle(context, { viewer, params, res }) {
+    await removeThread(context, viewer, params.thread_id);
     res.status(204).end();
-  });
+  },
+});
 
-  return router;
-}
+export const pruneRoute = route({
+  method: 'post',
+  path: '/threads/prune',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'Delete threads, or all of them but their newest state',
+  body: threadPrune,
+  answers: { 200: pruneAnswer },
+  action: 'thread.delete',
+  auth: finds('threads', 'threads:delete'),
+  async handle(context, { viewer, body, res }) {
+    const pruned = await pruneThreads(context, viewer, body.thread_ids, body.strategy ?? 'delete');
+    res.json({ pruned_count: pruned });
+  },
+});
 
-/** RFC 7240: the client wants no body back. */
-function wantsMinimal(prefer: string | string[] | undefined): boolean {
-  return String(prefer ?? '').includes('return=minimal');
-}
+export const copyRoute = route({
+  method: 'post',
+  path: '/threads/:thread_id/copy',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'A new thread with the state and history of another',
+  answers: { 200: threadAnswer },
+  action: 'thread.create',
+  auth: [aboutThread('threads:read'), { ...creates('threads', 'threads:create'), value: () => ({ metadata: {} }) }],
+  async handle(context, { viewer, params, req, res }) {
+    // Only a project's auth may give the copy metadata; the body of a client is ignored.
+    const metadata = context.auth ? (parse(threadPatch, bodyOf(req), 'request body').metadata ?? {}) : {};
+    const { thread, values } = await copyThread(context, viewer, params.thread_id, metadata);
+    res.json(threadToWire(thread, values));
+  },
+});

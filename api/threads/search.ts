@@ -1,55 +1,67 @@
-import type { Router } from 'express';
-import type { z } from 'zod';
-import { ColloquyError, type Caller, type Thread } from '../../protocol/index.js';
-import { threadCount, threadSearch } from '../../protocol/schemas/index.js';
-import type { ThreadFilter, ThreadQuery } from '../../threads/index.js';
-import { requiredOf } from '../auth/required.js';
-import { callerOf, type ApiContext } from '../context.js';
-import { setPagination } from '../http/pagination.js';
-import { bodyOf } from '../http/params.js';
-import { createRouter } from '../http/router.js';
+import { z } from 'zod';
+import type { Access } from '../../conversations/access.js';
 import { contains, valuesOfAll } from '../../conversations/thread-values.js';
-import { parse } from '../http/validate.js';
-import { select, threadToWire } from '../http/wire.js';
+import { ColloquyError, type Caller, type Thread } from '../../protocol/index.js';
+import { threadCount, threadFound, threadSearch } from '../../protocol/schemas/index.js';
+import type { ThreadFilter, ThreadQuery } from '../../threads/index.js';
+import { finds } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
+import { setPagination } from '../http/pagination.js';
+import { route } from '../http/route.js';
+import { select } from '../http/select.js';
+import { threadToWire } from './wire.js';
 
 const DEFAULT_PAGE = 10;
-/** States are looked through so many at a time, and so many for one request. */
-const LOOK_PAGE = 100;
-const MAX_LOOKED_THROUGH = 10_000;
+/** A search by values reads the states of this many threads at a time, and of this many at most. */
+const STATE_PAGE = 100;
+const MAX_STATES = 10_000;
 
 type SearchBody = z.infer<typeof threadSearch>;
 
-/** A thread with its state, where that was read. */
+/** A thread, with its values if they were read. */
 interface Found {
   thread: Thread;
   values?: unknown;
 }
 
-export function threadSearchRoutes(context: ApiContext): Router {
-  const router = createRouter();
-
-  router.post('/threads/search', async (req, res) => {
-    const body = parse(threadSearch, bodyOf(req), 'request body');
+export const searchRoute = route({
+  method: 'post',
+  path: '/threads/search',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'Find threads',
+  body: threadSearch,
+  answers: { 200: z.array(threadFound) },
+  action: 'thread.search',
+  auth: finds('threads', 'threads:search'),
+  async handle(context, { viewer: { caller, access }, body, res }) {
     const query: ThreadQuery = {
-      ...filterOf(body),
-      ...requiredOf(res),
+      ...filterOf(body, access),
       limit: body.limit ?? DEFAULT_PAGE,
       offset: body.offset ?? 0,
       sortBy: body.sort_by ?? 'created_at',
       sortOrder: body.sort_order ?? 'desc',
     };
-    const caller = callerOf(res);
     const { found, total } = body.values
       ? await pageByState(context, caller, query, body.values)
       : await page(context, caller, query, needsValues(body));
     setPagination(res, { offset: query.offset, limit: query.limit, total });
-    res.json(found.map((one) => shown(one, body)));
-  });
+    res.json(found.map((one) => foundToWire(one, body)));
+  },
+});
 
-  router.post('/threads/count', async (req, res) => {
-    const body = parse(threadCount, bodyOf(req), 'request body');
-    const filter = { ...filterOf(body), ...requiredOf(res) };
-    const caller = callerOf(res);
+export const countRoute = route({
+  method: 'post',
+  path: '/threads/count',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'Count threads',
+  body: threadCount,
+  answers: { 200: z.int() },
+  action: 'thread.search',
+  auth: finds('threads', 'threads:search'),
+  async handle(context, { viewer: { caller, access }, body, res }) {
+    const filter = filterOf(body, access);
     if (!body.values) {
       res.json(await context.threads.countThreads(caller, filter));
       return;
@@ -57,13 +69,14 @@ export function threadSearchRoutes(context: ApiContext): Router {
     let count = 0;
     for await (const found of withState(context, caller, filter, body.values)) count += found.length;
     res.json(count);
-  });
+  },
+});
 
-  return router;
-}
-
-function filterOf({ metadata, status, ids }: Pick<SearchBody, 'metadata' | 'status' | 'ids'>): ThreadFilter {
-  return { ...(metadata && { metadata }), ...(status && { status }), ...(ids?.length && { ids }) };
+function filterOf(
+  { metadata, status, ids }: Pick<SearchBody, 'metadata' | 'status' | 'ids'>,
+  { required }: Access,
+): ThreadFilter {
+  return { required, ...(metadata && { metadata }), ...(status && { status }), ...(ids?.length && { ids }) };
 }
 
 function needsValues({ select: fields, extract }: SearchBody): boolean {
@@ -71,7 +84,7 @@ function needsValues({ select: fields, extract }: SearchBody): boolean {
   return !fields || fields.some(isState) || Object.values(extract ?? {}).some(isState);
 }
 
-/** One page. The total is counted only where there is more than the page. */
+/** One page. The total is counted only if there are more threads than the page has. */
 async function page(
   context: ApiContext,
   caller: Caller,
@@ -86,7 +99,7 @@ async function page(
   return { found: threads.map((thread, index) => ({ thread, values: values[index] })), total };
 }
 
-/** One page of those whose state has the values; whether there is one more is what the next page needs, so no more are looked at. */
+/** One page of the threads whose state has the values. Reads one thread more than the page, to know whether a next page exists. */
 async function pageByState(
   context: ApiContext,
   caller: Caller,
@@ -103,8 +116,9 @@ async function pageByState(
 }
 
 /**
- * Threads whose state has the values, in batches. A state is kept by channel and version, so that a step costs what it changes; there is no
- * index over it, and the threads that the other filters leave are looked through. Errors: `invalid_argument` where those are too many.
+ * Yields batches of the threads whose state has the values. A state is stored by channel and version,
+ * without an index over values, so this reads the state of every thread that matches the other
+ * filters. Errors: `invalid_argument` if these are too many.
  */
 async function* withState(
   context: ApiContext,
@@ -112,25 +126,25 @@ async function* withState(
   query: ThreadFilter & Pick<ThreadQuery, 'sortBy' | 'sortOrder'>,
   wanted: Record<string, unknown>,
 ): AsyncGenerator<Found[]> {
-  for (let offset = 0; ; offset += LOOK_PAGE) {
-    const threads = await context.threads.searchThreads(caller, { ...query, limit: LOOK_PAGE, offset });
-    if (threads.length > 0 && offset >= MAX_LOOKED_THROUGH) throw tooMany();
+  for (let offset = 0; ; offset += STATE_PAGE) {
+    const threads = await context.threads.searchThreads(caller, { ...query, limit: STATE_PAGE, offset });
+    if (threads.length > 0 && offset >= MAX_STATES) throw tooMany();
     const values = await valuesOfAll(context, caller, threads);
     yield threads
       .map((thread, index) => ({ thread, values: values[index] }))
       .filter((one) => contains(one.values, wanted));
-    if (threads.length < LOOK_PAGE) return;
+    if (threads.length < STATE_PAGE) return;
   }
 }
 
 function tooMany(): ColloquyError {
-  const problem = `the states of more than ${MAX_LOOKED_THROUGH} threads would have to be looked through`;
+  const problem = `the states of more than ${MAX_STATES} threads would have to be looked through`;
   return new ColloquyError('invalid_argument', `values: ${problem}; narrow the search by metadata, status or ids`, {
     field: 'values',
   });
 }
 
-function shown({ thread, values }: Found, { select: fields, extract }: SearchBody): object {
+function foundToWire({ thread, values }: Found, { select: fields, extract }: SearchBody): object {
   const record = threadToWire(thread, values);
   const picked = select(record, fields);
   if (!extract) return picked;
@@ -138,7 +152,7 @@ function shown({ thread, values }: Found, { select: fields, extract }: SearchBod
   return { ...picked, extracted: Object.fromEntries(extracted) };
 }
 
-/** The value at `values.messages[-1].content`; a negative index counts from the end. Null where there is none. */
+/** The value at a path such as `values.messages[-1].content`; a negative index counts from the end. Null if absent. */
 function valueAt(record: Record<string, unknown>, path: string): unknown {
   let value: unknown = record;
   for (const [, key, index] of path.matchAll(/([^.[\]]+)(?=[.[]|$)|\[(-?\d+)\]/g)) {

@@ -1,89 +1,147 @@
-import type { Router } from 'express';
+import { z } from 'zod';
+import type { Viewer } from '../../conversations/access.js';
+import { bodyCheckpoint, checkpointRef } from '../../conversations/build-run.js';
+import { editState } from '../../conversations/edit-state.js';
+import { findVisibleThread } from '../../conversations/find.js';
+import { graphOf, orUnreadable } from '../../conversations/thread-values.js';
+import { patchThread } from '../../conversations/threads.js';
 import type { CheckpointRef } from '../../protocol/index.js';
 import {
   historyBody,
   historyQuery,
+  stateAnswer,
   stateAtCheckpoint,
   statePatch,
   stateQuery,
   stateUpdate,
+  stateUpdateAnswer,
   type HistoryBody,
 } from '../../protocol/schemas/index.js';
 import type { ThreadState } from '../../steps/ports.js';
-import { viewerOf } from '../auth/access.js';
-import { findVisibleThread, threadNotFound, orNotFound } from '../../conversations/find.js';
-import { type Viewer } from '../../conversations/access.js';
-import { callerOf, type ApiContext } from '../context.js';
-import { bodyOf, pathId } from '../http/params.js';
-import { createRouter } from '../http/router.js';
-import { bodyCheckpoint, checkpointRef } from '../../conversations/build-run.js';
-import { editState } from '../../conversations/edit-state.js';
-import { graphOf, orUnreadable } from '../../conversations/thread-values.js';
-import { parse } from '../http/validate.js';
-import { select } from '../http/wire.js';
+import { CHANGES, aboutThread } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
+import { route } from '../http/route.js';
+import { select } from '../http/select.js';
 
 const DEFAULT_HISTORY = 10;
 
-export function threadStateRoutes(context: ApiContext): Router {
-  const router = createRouter();
-
-  router.get('/threads/:thread_id/state', async (req, res) => {
-    const query = parse(stateQuery, req.query, 'query');
-    const state = await readState(context, viewerOf(context, res), pathId(req, 'thread_id'), {
-      subgraphs: query.subgraphs,
-    });
+export const getStateRoute = route({
+  method: 'get',
+  path: '/threads/:thread_id/state',
+  group: 'threads',
+  tag: 'State',
+  summary: 'Where a thread stands',
+  query: stateQuery,
+  answers: { 200: stateAnswer.partial() },
+  action: 'state.read',
+  auth: aboutThread('threads:read'),
+  async handle(context, { viewer, params, query, res }) {
+    const state = await readState(context, viewer, params.thread_id, { subgraphs: query.subgraphs });
     res.json(select(state, query.select));
-  });
+  },
+});
 
-  router.get('/threads/:thread_id/state/:checkpoint_id', async (req, res) => {
-    const query = parse(stateQuery, req.query, 'query');
-    const checkpoint = { checkpointId: pathId(req, 'checkpoint_id') };
-    const options = { checkpoint, subgraphs: query.subgraphs };
-    res.json(select(await readState(context, viewerOf(context, res), pathId(req, 'thread_id'), options), query.select));
-  });
-
-  router.post('/threads/:thread_id/state/checkpoint', async (req, res) => {
-    const threadId = pathId(req, 'thread_id');
-    const body = parse(stateAtCheckpoint, bodyOf(req), 'request body');
-    const options = { checkpoint: bodyCheckpoint(body, threadId), subgraphs: body.subgraphs ?? undefined };
-    res.json(select(await readState(context, viewerOf(context, res), threadId, options), body.select));
-  });
-
-  router.post('/threads/:thread_id/state', async (req, res) => {
-    const threadId = pathId(req, 'thread_id');
-    const body = parse(stateUpdate, bodyOf(req), 'request body');
+export const updateStateRoute = route({
+  method: 'post',
+  path: '/threads/:thread_id/state',
+  group: 'threads',
+  tag: 'State',
+  summary: 'Write into the state, as if a node had',
+  body: stateUpdate,
+  answers: { 200: stateUpdateAnswer },
+  refusals: [409],
+  action: 'state.update',
+  auth: aboutThread('threads:update'),
+  async handle(context, { viewer, params: { thread_id: threadId }, body, res }) {
     const checkpoint = bodyCheckpoint(body, threadId);
-    const updated = await editState(context, viewerOf(context, res), threadId, {
+    const updated = await editState(context, viewer, threadId, {
       values: body.values ?? null,
       ...(body.as_node && { asNode: body.as_node }),
       ...(checkpoint && { checkpoint }),
     });
-    // Three spellings of the same: clients of each language and age read their own.
-    const { checkpoint: made } = updated;
-    res.json({ checkpoint: made, configurable: made, checkpoint_id: made.checkpoint_id });
-  });
+    // Clients of each language and version read another one of these three.
+    const { checkpoint: created } = updated;
+    res.json({ checkpoint: created, configurable: created, checkpoint_id: created.checkpoint_id });
+  },
+});
 
-  router.patch('/threads/:thread_id/state', async (req, res) => {
-    const threadId = pathId(req, 'thread_id');
-    const { metadata } = parse(statePatch, bodyOf(req), 'request body');
-    const known = await findVisibleThread(context, viewerOf(context, res), threadId);
-    const patched = context.threads.updateThread(callerOf(res), threadId, { metadata: metadata ?? {} }, known);
-    await orNotFound(patched, threadNotFound(threadId));
+export const patchStateRoute = route({
+  method: 'patch',
+  path: '/threads/:thread_id/state',
+  group: 'threads',
+  tag: 'State',
+  summary: 'Merge metadata into a thread',
+  body: statePatch,
+  answers: { 204: 'nothing' },
+  action: 'thread.update',
+  auth: aboutThread('threads:update', CHANGES),
+  async handle(context, { viewer, params, body, res }) {
+    await patchThread(context, viewer, params.thread_id, { metadata: body.metadata });
     res.status(204).end();
-  });
+  },
+});
 
-  router.get('/threads/:thread_id/history', async (req, res) => {
-    const query = parse(historyQuery, req.query, 'query');
-    res.json(await readHistory(context, viewerOf(context, res), pathId(req, 'thread_id'), query));
-  });
+export const getStateAtRoute = route({
+  method: 'get',
+  path: '/threads/:thread_id/state/:checkpoint_id',
+  group: 'threads',
+  tag: 'State',
+  summary: 'State at a checkpoint',
+  query: stateQuery,
+  answers: { 200: stateAnswer.partial() },
+  action: 'state.read',
+  auth: aboutThread('threads:read'),
+  async handle(context, { viewer, params, query, res }) {
+    const options = { checkpoint: { checkpointId: params.checkpoint_id }, subgraphs: query.subgraphs };
+    res.json(select(await readState(context, viewer, params.thread_id, options), query.select));
+  },
+});
 
-  router.post('/threads/:thread_id/history', async (req, res) => {
-    const body = parse(historyBody, bodyOf(req), 'request body');
-    res.json(await readHistory(context, viewerOf(context, res), pathId(req, 'thread_id'), body));
-  });
+export const stateAtRoute = route({
+  method: 'post',
+  path: '/threads/:thread_id/state/checkpoint',
+  group: 'threads',
+  tag: 'State',
+  summary: 'State at a checkpoint, also of a subgraph',
+  body: stateAtCheckpoint,
+  answers: { 200: stateAnswer.partial() },
+  action: 'state.read',
+  auth: aboutThread('threads:read'),
+  async handle(context, { viewer, params: { thread_id: threadId }, body, res }) {
+    const options = { checkpoint: bodyCheckpoint(body, threadId), subgraphs: body.subgraphs ?? undefined };
+    res.json(select(await readState(context, viewer, threadId, options), body.select));
+  },
+});
 
-  return router;
-}
+export const getHistoryRoute = route({
+  method: 'get',
+  path: '/threads/:thread_id/history',
+  group: 'threads',
+  tag: 'State',
+  summary: 'Earlier states, newest first',
+  query: historyQuery,
+  answers: { 200: z.array(stateAnswer.partial()) },
+  action: 'state.read',
+  auth: aboutThread('threads:read'),
+  async handle(context, { viewer, params, query, res }) {
+    res.json(await readHistory(context, viewer, params.thread_id, query));
+  },
+});
+
+export const historyRoute = route({
+  method: 'post',
+  path: '/threads/:thread_id/history',
+  group: 'threads',
+  tag: 'State',
+  summary: 'Earlier states, newest first',
+  body: historyBody,
+  answers: { 200: z.array(stateAnswer.partial()) },
+  action: 'state.read',
+  auth: aboutThread('threads:read'),
+  async handle(context, { viewer, params, body, res }) {
+    res.json(await readHistory(context, viewer, params.thread_id, body));
+  },
+});
 
 async function readState(
   context: ApiContext,

@@ -1,66 +1,64 @@
-import type { Request, Response, Router } from 'express';
+import type { Response } from 'express';
+import { findThread } from '../../conversations/find.js';
+import { threadEvents, type ThreadStreamMode } from '../../conversations/thread-events.js';
+import type { Viewer } from '../../conversations/access.js';
 import { errorCode, firstOf, type Caller } from '../../protocol/index.js';
 import { threadLastEventId, threadStreamQuery } from '../../protocol/schemas/index.js';
-import { accessOf } from '../auth/access.js';
+import { aboutThread } from '../auth/rules.js';
 import { watchAccess } from '../auth/stream-access.js';
-import { callerOf, type ApiContext } from '../context.js';
-import { findThread } from '../../conversations/find.js';
-import { pathId } from '../http/params.js';
-import { createRouter } from '../http/router.js';
+import type { ApiContext } from '../context.js';
+import { route } from '../http/route.js';
 import { openEventStream, writeEvents } from '../http/sse.js';
-import { threadEvents, type ThreadStreamMode } from '../../conversations/thread-events.js';
-import { parse } from '../http/validate.js';
 
-/** The stream of a whole thread: every run of it, those to come too. It ends with its client, or with the thread. */
-export function threadStreamRoutes(context: ApiContext): Router {
-  const router = createRouter();
-
-  router.get('/threads/:thread_id/stream', async (req, res) => {
-    const threadId = pathId(req, 'thread_id');
-    const query = parse(threadStreamQuery, req.query, 'query');
+/** Streams every run of a thread, later ones too, until the client leaves or the thread is deleted. */
+export const streamRoute = route({
+  method: 'get',
+  path: '/threads/:thread_id/stream',
+  group: 'threads',
+  tag: 'Threads',
+  summary: 'Events of every run of a thread, as they come',
+  query: threadStreamQuery,
+  headers: { 'Last-Event-ID': threadLastEventId },
+  answers: { 200: 'events' },
+  action: 'event.read',
+  auth: aboutThread('threads:read'),
+  async handle(context, { viewer, params: { thread_id: threadId }, query, headers, res }) {
     const modes = [...(query.stream_mode ?? []), ...(query.stream_modes ?? [])];
-    const caller = callerOf(res);
+    const { caller } = viewer;
     const [tail] = await Promise.all([context.events.tail(caller, threadId), findThread(context, caller, threadId)]);
-    const place = { threadId, afterSeq: lastSeqOf(req) ?? tail };
-    await streamThread(context, caller, res, place, modes.length > 0 ? modes : ['run_modes']);
-  });
-
-  return router;
-}
-
-function lastSeqOf(req: Request): number | undefined {
-  const id = req.headers['last-event-id'];
-  return id === undefined || id === '' ? undefined : parse(threadLastEventId, id, 'Last-Event-ID');
-}
+    const start = { threadId, afterSeq: headers['Last-Event-ID'] ?? tail };
+    await streamThread(context, viewer, res, start, modes.length > 0 ? modes : ['run_modes']);
+  },
+});
 
 async function streamThread(
   context: ApiContext,
-  caller: Caller,
+  { caller, access }: Viewer,
   res: Response,
-  place: { threadId: string; afterSeq: number },
+  start: { threadId: string; afterSeq: number },
   modes: ThreadStreamMode[],
 ): Promise<void> {
-  const watch = watchThread(context, caller, place.threadId);
-  const access = watchAccess(context, accessOf(context, res), place.threadId);
+  const watch = watchThread(context, caller, start.threadId);
+  const rights = watchAccess(context, access, start.threadId);
   const left = new AbortController();
   if (res.closed) left.abort();
   else res.once('close', () => left.abort());
-  const { signal } = firstOf(left.signal, watch.gone, access.lost, context.shutdown);
+  const { signal } = firstOf(left.signal, watch.gone, rights.lost, context.shutdown);
   try {
-    res.setHeader('Location', `/threads/${place.threadId}/stream`);
+    res.setHeader('Location', `/threads/${start.threadId}/stream`);
     openEventStream(res);
-    // Where the stream begins, so that a client that loses it before the first event misses nothing.
-    res.write(`id: ${Date.now()}-${place.afterSeq}\n\n`);
-    await writeEvents(res, threadEvents(access.events, caller, { ...place, modes, signal }), context.options);
+    // Tells the offset at once, so that a client that is cut off before the first event misses nothing.
+    res.write(`id: ${Date.now()}-${start.afterSeq}\n\n`);
+    await writeEvents(res, threadEvents(rights.events, caller, { ...start, modes, signal }), context.options);
   } finally {
     watch.stop();
-    access.stop();
+    rights.stop();
   }
   if (watch.gone.aborted) res.end();
   else res.destroy();
 }
 
-/** Nothing in the log says that a thread was deleted: its record is looked at from time to time. */
+/** Reads the thread's record from time to time, as no event says that a thread was deleted. */
 function watchThread(context: ApiContext, caller: Caller, threadId: string): { gone: AbortSignal; stop(): void } {
   const gone = new AbortController();
   const timer = setInterval(() => {

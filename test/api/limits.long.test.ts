@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
-import { OPERATIONS, type Operation } from '../../api/openapi/index.js';
+import type { Route } from '../../api/http/route.js';
+import { ROUTES } from '../../api/routes.js';
 import type { Schedules } from '../../conversations/ports.js';
 import * as schemas from '../../protocol/schemas/index.js';
 import { ApiFixture } from '../support/api-server.js';
@@ -71,16 +72,16 @@ describe('every field of every body', () => {
   });
   afterAll(() => api.stop());
 
-  const operations = OPERATIONS.filter(({ body }) => body !== undefined);
-  it.each(operations.map((one): [string, Operation] => [`${one.method} ${one.path}`, one]))(
+  const operations = ROUTES.filter(({ body }) => body !== undefined);
+  it.each(operations.map((one): [string, Route] => [`${one.method} ${one.path}`, one]))(
     'of %s has a limit on depth, and no value of a client is an error of ours',
     async (_name, operation) => {
-      const places = bodyPlaces(operation.body as NonNullable<Operation['body']>);
+      const places = bodyPlaces(operation.body as NonNullable<Route['body']>);
       await check(operation.tag.toLowerCase().replace('stateless ', ''), places, (text) => send(operation, text));
     },
   );
 
-  const commands = OPERATIONS.find(({ path }) => path.endsWith('/commands')) as Operation;
+  const commands = ROUTES.find(({ path }) => path.endsWith('/commands')) as Route;
   it.each(Object.keys(schemas).filter((name) => name.endsWith('Params')))(
     'of a command (%s) has a limit on depth, and no value of a client is an error of ours',
     async (name) => {
@@ -272,7 +273,7 @@ describe('every field of every body', () => {
     expect(api.errors.splice(0)).toEqual([]);
   }
 
-  async function send({ method, path }: Operation, body: string): Promise<Answer> {
+  async function send({ method, path }: Route, body: string): Promise<Answer> {
     const address = `${url}${path.replace(/:(\w+)/g, (_, name: string) => ids[name] ?? 'none')}`;
     const response = await fetch(address, { method: method.toUpperCase(), body });
     if ((response.headers.get('content-type') ?? '').startsWith('text/plain')) {

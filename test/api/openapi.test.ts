@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Router } from 'express';
 import { z } from 'zod';
 import { createApi } from '../../api/index.js';
-import { OPERATIONS, describeApi } from '../../api/openapi/index.js';
+import { describeApi } from '../../api/openapi/index.js';
+import { ROUTES } from '../../api/routes.js';
 import {
   assistantAnswer,
   assistantVersionAnswer,
@@ -50,7 +51,7 @@ describe('the description of the API', () => {
 
   it('has every route that is there, and no other', () => {
     const { stack } = createApi(api.dependencies()).router as Router as unknown as { stack: Layer[] };
-    const described = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
+    const described = ROUTES.map(({ method, path }) => `${method} ${path}`);
     expect(described.toSorted()).toEqual(
       routesOf(stack)
         .filter((route) => !PAGES.includes(route))
@@ -59,9 +60,7 @@ describe('the description of the API', () => {
   });
 
   it('is served, with a page that shows it', async () => {
-    expect(await get('/openapi.json')).toEqual(
-      JSON.parse(JSON.stringify(describeApi(OPERATIONS, { version: '0.0.0' }))),
-    );
+    expect(await get('/openapi.json')).toEqual(JSON.parse(JSON.stringify(describeApi(ROUTES, { version: '0.0.0' }))));
     const page = await fetch(`${url}/docs`);
     expect(page.headers.get('content-type')).toContain('text/html');
     const script = /src="([^"]+)"/.exec(await page.text())?.[1] ?? '';
@@ -71,7 +70,7 @@ describe('the description of the API', () => {
   });
 
   it('says which values of a field are not served', () => {
-    const { paths } = describeApi(OPERATIONS, { version: '1' }) as {
+    const { paths } = describeApi(ROUTES, { version: '1' }) as {
       paths: Record<
         string,
         Record<string, { requestBody: { content: Record<string, { schema: { properties: object } }> } }>
@@ -85,7 +84,7 @@ describe('the description of the API', () => {
   });
 
   it('says where the ids come from that other paths take', () => {
-    const { paths } = describeApi(OPERATIONS, { version: '1' }) as {
+    const { paths } = describeApi(ROUTES, { version: '1' }) as {
       paths: Record<string, Record<string, { responses: Record<string, { links?: Record<string, object> }> }>>;
     };
     expect(paths['/threads']?.['post']?.responses['200']?.links).toMatchObject({

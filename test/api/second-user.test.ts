@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { WebSocket } from 'ws';
-import { OPERATIONS, type Operation } from '../../api/openapi/index.js';
+import type { Route } from '../../api/http/route.js';
+import { ROUTES } from '../../api/routes.js';
 import { COMMAND_NAMES } from '../../api/protocol-v2/commands.js';
 import { HttpUser, type UserAnswer } from '../support/http-user.js';
 import { House } from '../support/house.js';
@@ -141,11 +142,11 @@ const ASKED: Record<string, { body?: () => unknown; query?: () => string; status
 /** These may begin a thread, or wait for one, so their answers tell the two apart: docs/decisions/2026-11-30-what-an-id-tells.md. */
 const TOLD_APART = ['post /threads/:thread_id/stream/events', 'post /threads/:thread_id/commands'];
 
-const nameOf = ({ method, path }: Operation) => `${method} ${path}`;
+const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 const placed = (path: string, ids: Ids) => path.replace(/:(\w+)/g, (_, name: string) => ids[name as keyof Ids]);
-const withIds = OPERATIONS.filter(({ path }) => path.includes(':'));
+const withIds = ROUTES.filter(({ path }) => path.includes(':'));
 
-async function ask(who: HttpUser, operation: Operation, ids: Ids): Promise<UserAnswer> {
+async function ask(who: HttpUser, operation: Route, ids: Ids): Promise<UserAnswer> {
   const body = operation.method === 'get' ? undefined : (BODIES[nameOf(operation)]?.(ids) ?? {});
   return who.call(operation.method, placed(operation.path, ids), body);
 }
@@ -180,7 +181,7 @@ describe('a second user', () => {
     },
   );
 
-  it.each(OPERATIONS.filter(({ path }) => !path.includes(':')).map(nameOf))(
+  it.each(ROUTES.filter(({ path }) => !path.includes(':')).map(nameOf))(
     'learns nothing of what is another’s: %s',
     async (name) => {
       const rows = ASKED[name];

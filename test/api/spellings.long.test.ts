@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import express from 'express';
 import { Hono } from 'hono';
-import { OPERATIONS } from '../../api/openapi/index.js';
+import { ROUTES } from '../../api/routes.js';
 import { ApiFixture } from '../support/api-server.js';
 import { exchange, upgradeOf } from '../support/raw-http.js';
 
@@ -49,7 +49,7 @@ function send(url: string, method: string, path: string): Promise<number> {
 }
 
 /** A project's app of each kind, which refuses every path of ours, spelled as we spell it. */
-const refused = new Set(OPERATIONS.map(({ path }) => exactOf(path)));
+const refused = new Set(ROUTES.map(({ path }) => exactOf(path)));
 const APPS = {
   Hono: new Hono().use('*', async (c, next) => (refused.has(new URL(c.req.url).pathname) ? c.text('', 403) : next())),
   Express: express().use((req, res, next) => void (refused.has(req.path) ? res.status(REFUSED).end() : next())),
@@ -69,14 +69,14 @@ describe.each(Object.entries(APPS))('behind an app of the kind %s', (_kind, app)
   });
 
   it('a path of ours is asked of the app', async () => {
-    for (const { method, path } of OPERATIONS) {
+    for (const { method, path } of ROUTES) {
       expect([path, await send(url, method.toUpperCase(), exactOf(path))]).toEqual([path, REFUSED]);
     }
   });
 
   it('no other spelling of a path is served past the app', async () => {
     const passed: string[] = [];
-    for (const { method, path } of OPERATIONS) {
+    for (const { method, path } of ROUTES) {
       const name = method.toUpperCase();
       const sent = spellingsOf(path).map(async (spelling) => {
         const status = await send(url, name, spelling);

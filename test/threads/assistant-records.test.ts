@@ -1,3 +1,4 @@
+import { NOTHING_REQUIRED } from '../../protocol/index.js';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
@@ -7,7 +8,7 @@ import { caller } from './records-support.js';
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_assistant_records_${process.pid}`);
 const store = createAssistantStore({ db });
-const page = { limit: 10, offset: 0 };
+const page = { required: NOTHING_REQUIRED, limit: 10, offset: 0 };
 
 beforeAll(async () => {
   await client.connect();
@@ -145,7 +146,7 @@ describe('assistants of users', () => {
       metadata: { stage: 'done' },
     });
     expect(second.updatedAt.getTime()).toBeGreaterThan(first.updatedAt.getTime());
-    const back = await store.setLatestVersion(who, id, 1);
+    const back = await store.setLatestVersion(who, id, 1, NOTHING_REQUIRED);
     expect(back).toEqual({ ...first, updatedAt: expect.any(Date) });
     expect(await store.getAssistant(who, id)).toEqual(back);
     const { updatedAt: made, ...secondAsMade } = second;
@@ -155,7 +156,7 @@ describe('assistants of users', () => {
     expect(await numbers(id, { required })).toEqual([2]);
     await expect(store.setLatestVersion(who, id, 1, required)).rejects.toMatchObject({ code: 'not_found' });
     expect((await store.updateAssistant(who, id, {})).version).toBe(3);
-    await expect(store.setLatestVersion(who, id, 9)).rejects.toMatchObject({
+    await expect(store.setLatestVersion(who, id, 9, NOTHING_REQUIRED)).rejects.toMatchObject({
       code: 'not_found',
       message: `assistant ${id} has no version 9`,
     });
@@ -169,7 +170,7 @@ describe('assistants of users', () => {
     for (const gone of [
       store.getAssistant(who, id),
       store.updateAssistant(who, id, {}),
-      store.setLatestVersion(who, id, 1),
+      store.setLatestVersion(who, id, 1, NOTHING_REQUIRED),
       store.listVersions(who, id, page),
       store.deleteAssistant(who, id),
     ]) {

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { MongoClient } from 'mongodb';
-import { DEFAULT_SCHEDULE_OPTIONS } from '../../protocol/index.js';
+import { NOTHING_REQUIRED, DEFAULT_SCHEDULE_OPTIONS } from '../../protocol/index.js';
 import { createCronStore, ensureIndexes, type NewCron } from '../../threads/index.js';
 import { caller } from './records-support.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_cron_records_${process.pid}`);
 const store = createCronStore({ db });
-const page = { limit: 10, offset: 0 };
+const page = { required: NOTHING_REQUIRED, limit: 10, offset: 0 };
 
 beforeAll(async () => {
   await client.connect();
@@ -121,11 +121,11 @@ describe('the record of a cron', () => {
     ]);
     expect(await ids({ sortBy: 'cron_id', limit: 1, offset: 1 })).toEqual([byId[1]]);
     expect(await ids({ metadata: { tags: ['b'] } })).toEqual([a.cronId]);
-    expect(await store.countCrons(who, { metadata: { team: 'x' } })).toBe(2);
+    expect(await store.countCrons(who, { required: NOTHING_REQUIRED, metadata: { team: 'x' } })).toBe(2);
     const required = { equal: { team: 'x' }, contains: { tags: ['b', 'a'] } };
     expect(await ids({ required })).toEqual([a.cronId]);
     expect(await ids({ required, enabled: false })).toEqual([]);
     expect(await store.countCrons(who, { required })).toBe(1);
-    expect(await store.countCrons(who, {})).toBe(3);
+    expect(await store.countCrons(who, { required: NOTHING_REQUIRED })).toBe(3);
   });
 });

@@ -1,3 +1,4 @@
+import { NOTHING_REQUIRED } from '../../protocol/index.js';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
@@ -27,9 +28,9 @@ async function newThread(tenant = 'acme', given = {}): Promise<string> {
 }
 
 async function found(tenant: string, query: Partial<ThreadQuery>): Promise<string[]> {
-  return (await store.searchThreads(caller(tenant), { limit: 10, offset: 0, ...query })).map(
-    ({ threadId }) => threadId,
-  );
+  return (
+    await store.searchThreads(caller(tenant), { required: NOTHING_REQUIRED, limit: 10, offset: 0, ...query })
+  ).map(({ threadId }) => threadId);
 }
 
 describe('threads', () => {
@@ -76,7 +77,7 @@ describe('threads', () => {
     await expect(store.createRun(caller('theirs'), newRun(threadId))).rejects.toMatchObject({ code: 'not_found' });
     expect(await found('theirs', { metadata: { topic: 'x' } })).toEqual([]);
     expect(await found('theirs', { ids: [threadId] })).toEqual([]);
-    expect(await store.countThreads(caller('theirs'), {})).toBe(0);
+    expect(await store.countThreads(caller('theirs'), { required: NOTHING_REQUIRED })).toBe(0);
     expect(await found('ours', {})).toEqual([threadId]);
   });
 
@@ -109,8 +110,8 @@ describe('searching threads', () => {
     for (const wanted of [{ 'graph.id': 'on' }, { n: '1' }, { n: 1, 'graph.id': 'two' }, { long: 'x'.repeat(5_001) }]) {
       expect(await found('search', { metadata: wanted })).toEqual([]);
     }
-    expect(await store.countThreads(caller('search'), { metadata: { n: 1 } })).toBe(1);
-    expect(await store.countThreads(caller('search'), {})).toBe(2);
+    expect(await store.countThreads(caller('search'), { required: NOTHING_REQUIRED, metadata: { n: 1 } })).toBe(1);
+    expect(await store.countThreads(caller('search'), { required: NOTHING_REQUIRED })).toBe(2);
   });
 
   it('holds to what is required beside the metadata that are looked for', async () => {
@@ -149,7 +150,7 @@ describe('searching threads', () => {
     await store.createRun(caller('sorted'), run);
     await store.startRun(caller('sorted'), third, run.runId, begins(0));
     expect(await found('sorted', { status: 'busy' })).toEqual([third]);
-    expect(await store.countThreads(caller('sorted'), { status: 'idle' })).toBe(3);
+    expect(await store.countThreads(caller('sorted'), { required: NOTHING_REQUIRED, status: 'idle' })).toBe(3);
     expect((await found('sorted', { ids: [first, fourth, randomUUID()] })).sort()).toEqual([first, fourth].sort());
   });
 
@@ -187,7 +188,7 @@ describe('deleting a thread', () => {
       code: 'thread_closed',
     });
     expect(await found('deleting', {})).toEqual([]);
-    expect(await store.countThreads(who, {})).toBe(0);
+    expect(await store.countThreads(who, { required: NOTHING_REQUIRED })).toBe(0);
   });
 
   it('removes records, runs and state, once closed, and may be repeated', async () => {

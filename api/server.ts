@@ -1,13 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createApi } from '../app.js';
-import { completeContext, type ApiContext, type ApiDependencies } from '../context.js';
-import { refuseUpgrade, type Refusal } from './raw-answer.js';
-import { METHODS } from './cors.js';
-import { OPERATIONS, methodsOf } from '../openapi/index.js';
-import { requestFault } from './request-guard.js';
-import { webSocketUpgrades } from '../protocol-v2/websocket.js';
+import { createApi } from './app.js';
+import { completeContext, type ApiContext, type ApiDependencies } from './context.js';
+import { refuseUpgrade, type Refusal } from './http/raw-answer.js';
+import { METHODS } from './http/cors.js';
+import { methodsOf } from './http/serve.js';
+import { ROUTES } from './routes.js';
+import { requestFault } from './http/request-guard.js';
+import { webSocketUpgrades } from './protocol-v2/websocket.js';
 
 /** A connection over the limit may send its request within this time, to be told why it is refused. */
 const REFUSED_GRACE_MS = 1_000;
@@ -66,10 +67,10 @@ function guard(
   }
 }
 
-const methodsAt = methodsOf(OPERATIONS);
+const methodsAt = methodsOf(ROUTES);
 
 function refuse({ url = '' }: IncomingMessage, res: ServerResponse, { status, message }: Refusal): void {
-  // What an app of a project takes on other paths is not known here.
+  // On other paths a custom app may take any method.
   if (status === 405) res.setHeader('Allow', (methodsAt(url.replace(/\?.*/, '')) ?? METHODS).join(', '));
   res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
   res.end(message);

@@ -1,0 +1,150 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { z } from 'zod';
+import type { Access, Viewer } from '../../conversations/access.js';
+import type { Action, Caller } from '../../protocol/index.js';
+import { uuid } from '../../protocol/schemas/index.js';
+import { callerOf } from '../auth/authentication.js';
+import { enter } from '../auth/gate.js';
+import type { RouteAuth } from '../auth/rules.js';
+import type { ApiContext, RouteGroup } from '../context.js';
+import { parse } from './validate.js';
+
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+/** What a successful answer holds: JSON of a schema, server-sent events, or nothing. */
+export type Answer = z.ZodType | 'events' | 'nothing';
+
+/** What is known of one endpoint beside its handler. */
+export interface RouteDescription {
+  method: Method;
+  /** As Express spells it: `/threads/:thread_id`. */
+  path: string;
+  /** The routes of a group are disabled together in `langgraph.json`. */
+  group: RouteGroup;
+  /** Chapter of the reference page. */
+  tag: string;
+  /** One line for the reference page. */
+  summary: string;
+  body?: z.ZodType;
+  query?: z.ZodObject;
+  /** Request headers that the route reads, by name. */
+  headers?: Readonly<Record<string, z.ZodType>>;
+  /** By status. */
+  answers: Readonly<Record<number, Answer>>;
+  /** Statuses of errors beyond those that every request of its kind can meet. */
+  refusals?: readonly number[];
+  /** What the caller needs a permission for. */
+  action: Action;
+  /** What a project's `auth` handlers are asked before the route runs. */
+  auth: RouteAuth;
+}
+
+/**
+ * One endpoint. Registration, `/openapi.json`, the reference page, the gate of a project's auth, 404
+ * and 405 are all made from this object.
+ */
+export interface Route extends RouteDescription {
+  /** An Express handler that asks the gate, parses the request and answers it. */
+  handler(context: ApiContext): RequestHandler;
+}
+
+/** Names of the parameters in a path. */
+type ParameterOf<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParameterOf<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+type Schemas = Readonly<Record<string, z.ZodType>>;
+
+/** A request that has passed the gate, parsed by the schemas of its route. */
+export interface Call<Path extends string, Body, Query, Headers extends Schemas> {
+  /** Errors: `unauthenticated` on a route that is public. */
+  readonly caller: Caller;
+  readonly access: Access;
+  readonly viewer: Viewer;
+  readonly params: Readonly<Record<ParameterOf<Path>, string>>;
+  readonly query: Query;
+  /** Undefined for a header that is absent. */
+  readonly headers: { readonly [Name in keyof Headers]: z.output<Headers[Name]> | undefined };
+  readonly body: Body;
+  readonly req: Request;
+  readonly res: Response;
+}
+
+interface RouteSpec<
+  Path extends string,
+  Body extends z.ZodType,
+  Query extends z.ZodObject,
+  Headers extends Schemas,
+> extends RouteDescription {
+  path: Path;
+  body?: Body;
+  query?: Query;
+  headers?: Headers;
+  /** Changes the body before the gate reads it. */
+  normalize?: (body: unknown) => unknown;
+  handle: (context: ApiContext, call: Call<Path, z.output<Body>, z.output<Query>, Headers>) => Promise<void> | void;
+}
+
+/** Parameters that are names; all others are UUIDs. */
+const NAMES: readonly string[] = ['assistant_id', 'namespace'];
+
+/** Makes a route. The types of what its handler gets come from its path and its schemas. */
+export function route<
+  const Path extends string,
+  Body extends z.ZodType = z.ZodUndefined,
+  Query extends z.ZodObject = z.ZodObject,
+  const Headers extends Schemas = Record<never, z.ZodType>,
+>({ handle, normalize, ...description }: RouteSpec<Path, Body, Query, Headers>): Route {
+  const { auth, body, query, headers } = description;
+
+  const handler = (context: ApiContext): RequestHandler => {
+    return async (req, res) => {
+      if (normalize !== undefined) req.body = normalize(bodyOf(req));
+      const access = await enter(context, auth, req, res);
+      const params = paramsOf(req);
+      await handle(context, {
+        req,
+        res,
+        access,
+        get caller() {
+          return callerOf(res);
+        },
+        get viewer() {
+          return { caller: callerOf(res), access };
+        },
+        params: params as Record<ParameterOf<Path>, string>,
+        query: (query && parse(query, req.query, 'query')) as z.output<Query>,
+        headers: headersOf(req, headers ?? {}) as Call<Path, unknown, unknown, Headers>['headers'],
+        body: (body && parse(body, bodyOf(req), 'request body')) as z.output<Body>,
+      });
+    };
+  };
+  return { ...description, handler };
+}
+
+/** The body as JSON; an empty one is an empty object. */
+export function bodyOf(req: Request): unknown {
+  return (req.body as unknown) ?? {};
+}
+
+function paramsOf(req: Request): Record<string, string> {
+  const entries = Object.entries(req.params).map(([name, value]) => {
+    const text = String(value);
+    return [name, NAMES.includes(name) ? text : parse(uuid, text, name)] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Clients of event streams send an empty `Last-Event-ID` if they have seen no event. */
+const ABSENT_IF_EMPTY: readonly string[] = ['Last-Event-ID'];
+
+function headersOf(req: Request, schemas: Schemas): Record<string, unknown> {
+  const entries = Object.entries(schemas).map(([name, schema]) => {
+    const value = req.headers[name.toLowerCase()];
+    const isAbsent = value === undefined || (value === '' && ABSENT_IF_EMPTY.includes(name));
+    return [name, isAbsent ? undefined : parse(schema, value, name)] as const;
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,20 @@
+import type { Access } from '../../conversations/access.js';
+import type { Caller } from '../../protocol/index.js';
+import type { ApiContext } from '../context.js';
+
+/** The thread of a command, and its sender. */
+export interface CommandTarget {
+  caller: Caller;
+  access: Access;
+  threadId: string;
+  /** Idempotency key of the request. */
+  key?: string;
+}
+
+export interface CommandResult {
+  result: object;
+  /** The command was applied after the thread's events up to this sequence number. */
+  appliedThrough: number;
+}
+
+export type CommandHandler = (context: ApiContext, target: CommandTarget, params: unknown) => Promise<CommandResult>;

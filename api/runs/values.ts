@@ -1,0 +1,23 @@
+import { findRun } from '../../conversations/find.js';
+import { ifFound } from '../../protocol/index.js';
+import type { ApiContext } from '../context.js';
+import { awaitEnd, type Attachment, type Follower } from './follow.js';
+
+/** The answer to a waiting client as JSON text: the output of the run, or its error. Undefined if the client has left. */
+export async function finalValues(
+  context: ApiContext,
+  follower: Follower,
+  attachment: Attachment,
+  bound: Promise<void> = Promise.resolve(),
+): Promise<string | undefined> {
+  const { threadId, runId } = attachment.run;
+  const outcome = await awaitEnd(context, follower, attachment);
+  if (!outcome) return undefined;
+  await bound.catch((error: unknown) => context.report(error, `thread of run ${runId}`));
+  if (outcome.ended.error) return JSON.stringify({ __error__: outcome.ended.error });
+  if (outcome.values !== undefined) return outcome.values;
+  // A run that was rolled back has no record and no output.
+  const run = await ifFound(findRun(context, follower.caller, threadId, runId));
+  const values = run && (await ifFound(context.states.finalValues(follower.caller, run)));
+  return JSON.stringify(values ?? null);
+}

@@ -1,0 +1,83 @@
+import type { Request } from 'express';
+import { anyWithNamespace, namespaceLabels } from '../../protocol/schemas/index.js';
+import type { Body, ItemRule } from '../auth/rules.js';
+import { parse } from '../http/validate.js';
+
+/** What a project's auth is asked about items of the store. A handler may move a request to another namespace. */
+
+export function asksToPut(): ItemRule {
+  return {
+    kind: 'items',
+    async ask(req, authorize) {
+      const body = bodyWithNamespace(req);
+      const value = { namespace: body['namespace'], key: body['key'], value: body['value'] };
+      const filters = await authorize('store:put', value);
+      Object.assign(body, value);
+      return filters;
+    },
+  };
+}
+
+export function asksToDelete(): ItemRule {
+  return {
+    kind: 'items',
+    async ask(req, authorize) {
+      const body = bodyWithNamespace(req);
+      const value = { namespace: body['namespace'], key: body['key'] };
+      const filters = await authorize('store:delete', value);
+      Object.assign(body, value);
+      return filters;
+    },
+  };
+}
+
+export function asksToGet(): ItemRule {
+  return {
+    kind: 'items',
+    async ask(req, authorize) {
+      const { namespace, key } = req.query;
+      const labels = typeof namespace === 'string' && namespace !== '' ? namespace.split('.') : [];
+      const value = { namespace: parse(namespaceLabels, labels, 'namespace'), key };
+      const filters = await authorize('store:get', value);
+      replaceQuery(req, { ...req.query, namespace: joined(value.namespace), key: value.key });
+      return filters;
+    },
+  };
+}
+
+/** `field`: the field of the body that holds the namespace to search. */
+export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'): ItemRule {
+  return {
+    kind: 'items',
+    async ask(req, authorize) {
+      const { [field]: searched, namespace: unknownField, ...others } = bodyWithNamespace(req);
+      const unchanged: unknown[] = [];
+      const value: Body = { ...others, namespace: searched ?? unchanged };
+      const filters = await authorize(event, value);
+      const { namespace, ...changed } = value;
+      const isAbsent = namespace === unchanged && unchanged.length === 0;
+      // The route refuses a field `namespace` that the client itself has sent.
+      const refused = unknownField === undefined ? {} : { namespace: unknownField };
+      req.body = { ...changed, ...(!isAbsent && { [field]: namespace }), ...refused };
+      return filters;
+    },
+  };
+}
+
+/** Handlers read the labels of a namespace, so it must be a list of labels. Errors: `invalid_argument`. */
+function bodyWithNamespace(req: Request): Body {
+  const body: unknown = req.body ?? {};
+  parse(anyWithNamespace, body, 'request body');
+  req.body = body;
+  return body as Body;
+}
+
+/** A namespace as a query has it. Errors: `invalid_argument` for a label with a dot, which would become two. */
+function joined(namespace: unknown): string {
+  return parse(namespaceLabels, namespace, 'namespace').join('.');
+}
+
+/** Express parses the query anew on each access, so a changed one has to replace the property. */
+function replaceQuery(req: Request, query: Record<string, unknown>): void {
+  Object.defineProperty(req, 'query', { value: query, configurable: true });
+}

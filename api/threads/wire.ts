@@ -1,0 +1,21 @@
+import type { Thread, ThreadTtl } from '../../protocol/index.js';
+
+/** A thread as LangGraph's clients read it. `values`: its state; null if it never ran, undefined to leave the field out. */
+export function threadToWire(thread: Thread, values?: unknown): Record<string, unknown> {
+  return {
+    thread_id: thread.threadId,
+    created_at: thread.createdAt.toISOString(),
+    updated_at: thread.updatedAt.toISOString(),
+    state_updated_at: thread.stateUpdatedAt.toISOString(),
+    metadata: thread.metadata,
+    status: thread.status,
+    config: thread.config,
+    ...(values !== undefined && { values }),
+    interrupts: thread.interrupts,
+    error: thread.error ?? null,
+  };
+}
+
+export function ttlToWire({ strategy, minutes, expiresAt }: ThreadTtl): Record<string, unknown> {
+  return { strategy, ttl_minutes: minutes, expires_at: expiresAt.toISOString() };
+}
