@@ -12,7 +12,7 @@ export interface ModelSettings {
   offlineTokenDelayMs?: number;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type Variables = Readonly<Record<string, string | undefined>>;
 
 const PROVIDER_KEYS: Readonly<Record<string, string>> = { openai: 'OPENAI_API_KEY', anthropic: 'ANTHROPIC_API_KEY' };
 const BASE_URL_VARIABLES: Readonly<Record<string, string>> = {
@@ -33,7 +33,7 @@ const DEFAULT_TOKEN_DELAY_MS = 12;
  * makers of the models use (`OPENAI_API_KEY`, `OPENAI_BASE_URL`, `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`, `OLLAMA_BASE_URL`). Without a
  * model and a key: offline. Errors: `invalid_argument`.
  */
-export function modelSettingsFrom(environment: Environment): ModelSettings {
+export function modelSettingsFrom(environment: Variables): ModelSettings {
   const read = (name: string) => environment[name]?.trim() || undefined;
   for (const name of ['COLLOQUY_MODEL_BASE_URL', 'COLLOQUY_MODEL_API_KEY']) {
     if (read(name) && !read('COLLOQUY_MODEL'))
@@ -50,11 +50,6 @@ export function modelSettingsFrom(environment: Environment): ModelSettings {
     ...(baseUrl === undefined ? {} : { baseUrl }),
     ...(apiKey === undefined ? {} : { apiKey }),
   };
-}
-
-/** The chat model an environment asks for; `rules` speak when it asks for none. */
-export function chatModelFromEnvironment(environment: Environment, rules: OfflineRules): Promise<BaseChatModel> {
-  return createChatModel(modelSettingsFrom(environment), rules);
 }
 
 /**

@@ -54,7 +54,7 @@ export interface LoadProjectOptions {
 }
 
 type Factory = (config: FactoryConfig, runtime: FactoryRuntime) => unknown;
-type GraphSource = { entry: GraphEntry } & ({ graph: LoadedGraph } | { factory: Factory });
+type LoadedSource = { entry: GraphEntry } & ({ graph: LoadedGraph } | { factory: Factory });
 
 const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
 
@@ -91,8 +91,8 @@ export async function loadProject(configPath: string, options: LoadProjectOption
   };
 }
 
-async function loadSources(project: ProjectFile): Promise<Map<string, GraphSource>> {
-  const sources = new Map<string, GraphSource>();
+async function loadSources(project: ProjectFile): Promise<Map<string, LoadedSource>> {
+  const sources = new Map<string, LoadedSource>();
   const faults: Error[] = [];
   // One after the other: modules that share a slow import are not helped by parallelism, and the order of side effects is the file's.
   for (const entry of project.graphs) {
@@ -109,7 +109,7 @@ async function loadSources(project: ProjectFile): Promise<Map<string, GraphSourc
   });
 }
 
-async function loadSource(entry: GraphEntry, folder: string): Promise<GraphSource> {
+async function loadSource(entry: GraphEntry, folder: string): Promise<LoadedSource> {
   const exported = await importExport(`graph ${entry.graphId}`, entry, folder, `graphs.${entry.graphId}`);
   if (typeof exported === 'function') return { entry, factory: exported as Factory };
   return { entry, graph: compiled(entry, `export ${entry.exportName} of ${entry.file}`, exported) };

@@ -5,7 +5,7 @@ export const RUN_STATUSES = ['pending', 'running', 'success', 'error', 'timeout'
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** Statuses a run cannot leave. */
-export const ENDED_RUN_STATUSES = ['success', 'error', 'timeout', 'interrupted'] as const satisfies RunStatus[];
+const ENDED_RUN_STATUSES = ['success', 'error', 'timeout', 'interrupted'] as const satisfies RunStatus[];
 export type EndedRunStatus = (typeof ENDED_RUN_STATUSES)[number];
 
 /** Whether a run with this status is over: it has left `pending` and `running` for good. */

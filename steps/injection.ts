@@ -7,7 +7,7 @@ const CHANNEL = 'messages';
 /** Channels that add what is written; another would put the message in the place of all others. */
 const ADDING: ReadonlySet<unknown> = new Set(['BinaryOperatorAggregate', 'DeltaChannel']);
 
-interface Message {
+interface StateMessage {
   id?: string;
   tool_calls?: { id?: string }[];
   tool_call_id?: string;
@@ -46,13 +46,13 @@ export function awaitsTools(values: unknown): boolean {
   const messages = (values as Record<string, unknown> | null)?.[CHANNEL];
   if (!Array.isArray(messages)) return false;
   const answered = new Set<string | undefined>();
-  for (const message of (messages as Message[]).toReversed()) {
+  for (const message of (messages as StateMessage[]).toReversed()) {
     if (message.tool_call_id === undefined) return (message.tool_calls ?? []).some((call) => !answered.has(call.id));
     answered.add(message.tool_call_id);
   }
   return false;
 }
 
-function messagesOf({ input }: Injection): Message[] {
-  return ((input as Record<string, unknown>)[CHANNEL] ?? []) as Message[];
+function messagesOf({ input }: Injection): StateMessage[] {
+  return ((input as Record<string, unknown>)[CHANNEL] ?? []) as StateMessage[];
 }

@@ -43,9 +43,9 @@ export const V3_MODES: readonly string[] = [
   'checkpoints',
 ];
 
-interface Message {
+interface StreamedMessage {
   id?: string;
-  concat?: (other: Message) => Message;
+  concat?: (other: StreamedMessage) => StreamedMessage;
 }
 
 /** Turns what a graph streams into events of the run, each once, as one uninterrupted execution would have told them. */
@@ -56,7 +56,7 @@ export class Narrator {
   readonly #opened = new Set<string>();
   /** Namespaces in the middle of a superstep that an earlier step began. */
   readonly #midway: Set<string>;
-  readonly #partial = new Map<string, Message>();
+  readonly #partial = new Map<string, StreamedMessage>();
   readonly #complete = new Set<string>();
   /** Model runs whose message is being told again, and is left out. */
   readonly #skipped = new Set<string>();
@@ -109,13 +109,13 @@ export class Narrator {
     if (this.#modes.has('events') && !this.#isRepeatedStart(event.event, isRoot ? '' : ns, isRoot))
       this.#append(ns, 'events', event);
     if (this.#modes.has('messages') && event.event === 'on_chat_model_stream' && !event.tags?.includes('nostream')) {
-      this.#partialMessage(ns, event.data.chunk as Message, event.metadata);
+      this.#partialMessage(ns, event.data.chunk as StreamedMessage, event.metadata);
     }
   }
 
   /** A message that was told before; in version 3 from its start to its end. */
   #isToldAgain(payload: unknown): boolean {
-    const [said, metadata] = payload as [Message & { event?: string }, { run_id?: string }?];
+    const [said, metadata] = payload as [StreamedMessage & { event?: string }, { run_id?: string }?];
     if (!this.#options.v3 || said.event === undefined) return this.#options.told?.has(said.id ?? '') ?? false;
     const key = metadata?.run_id ?? '';
     if (said.event === 'message-start') {
@@ -156,7 +156,7 @@ export class Narrator {
     return isRoot || !this.#opened.has(ns);
   }
 
-  #partialMessage(ns: string, chunk: Message, metadata: unknown): void {
+  #partialMessage(ns: string, chunk: StreamedMessage, metadata: unknown): void {
     if (chunk.id === undefined) return;
     const sofar = this.#partial.get(chunk.id);
     if (sofar === undefined) this.#append(ns, 'messages/metadata', { [chunk.id]: { metadata } });
@@ -167,7 +167,7 @@ export class Narrator {
 
   #completeMessages(ns: string, values: unknown, repeated: boolean): void {
     const messages = (values as { messages?: unknown } | null)?.messages;
-    const all = (Array.isArray(messages) ? messages : messages ? [messages] : []) as Message[];
+    const all = (Array.isArray(messages) ? messages : messages ? [messages] : []) as StreamedMessage[];
     const fresh = all.filter((message) => message.id !== undefined && !this.#complete.has(message.id));
     for (const message of fresh) this.#complete.add(message.id ?? '');
     const onlyInjected = this.#isInjected(ns) && !this.#opened.has(ns);

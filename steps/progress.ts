@@ -9,7 +9,7 @@ interface RunningTask {
   name: string;
 }
 
-export const PREVIEW_LENGTH = 500;
+const PREVIEW_LENGTH = 500;
 
 export interface QuestionOptions {
   /** Questions have a preview and their default answer. Both get into workflow history. */

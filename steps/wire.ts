@@ -45,7 +45,7 @@ export function toReferringText(
   return { data: parts.join(''), refs, ...(waits.length > 0 && { after: Promise.all(waits) }) };
 }
 
-interface Message {
+interface MessageObject {
   toDict(): { type: string; data: Json };
   getType?: () => string;
 }
@@ -57,12 +57,12 @@ function flattenMessage(this: unknown, key: string, value: unknown): unknown {
   return isMessage(raw) ? flat(raw, value) : value;
 }
 
-function isMessage(raw: unknown): raw is Message {
+function isMessage(raw: unknown): raw is MessageObject {
   return typeof raw === 'object' && raw !== null && 'toDict' in raw && typeof raw.toDict === 'function';
 }
 
 /** What `toDict` says is in what `toJSON` has made, where LangChain made it: making it is most of the work. */
-function flat(message: Message, made: unknown): Json {
+function flat(message: MessageObject, made: unknown): Json {
   const { lc, kwargs } = (made ?? {}) as { lc?: unknown; kwargs?: Json };
   if (lc === 1 && kwargs !== undefined && message.getType !== undefined) return { ...kwargs, type: message.getType() };
   const { type, data } = message.toDict();

@@ -15,5 +15,3 @@ export const ATTRIBUTES = {
   updateId: 'temporalUpdateId',
   workflowRunId: 'run_id',
 } as const;
-
-export const SPANS = { step: 'step', request: 'request' } as const;

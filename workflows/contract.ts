@@ -206,9 +206,6 @@ export interface MessageSignal {
   key?: string;
 }
 
-/** `cancel` by signal: nothing at all stops everything; a string names one run. */
-export type CancelSignal = undefined | string | { runIds?: string[] | 'all'; action?: CancelAction };
-
 /** `edited`: the thread's state was edited from outside, and these questions are not asked any more. Ids are of one question for ever. */
 export interface EditedState {
   closed: string[];
@@ -412,9 +409,6 @@ export interface WebhookActivities {
  * fence stands, its only detail: at the first step of a run the workflow takes a higher ordinal and tries again.
  */
 export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;
-
-/** Rejections of updates are application failures whose type is a code of ours. */
-export type RejectionCode = 'conflict' | 'queue_full' | 'thread_closed' | 'invalid_argument';
 
 // ---- crons
 

@@ -3,7 +3,7 @@ import type { OfflineReply, OfflineRules } from '../offline-model.js';
 import { findCandidate, type Candidate } from './candidates.js';
 import { mergeWishes, readWishes, type Wishes } from './wishes.js';
 
-interface Found extends Pick<Candidate, 'id' | 'name' | 'title' | 'location'> {
+interface FoundCandidate extends Pick<Candidate, 'id' | 'name' | 'title' | 'location'> {
   reasons: string[];
 }
 
@@ -92,7 +92,7 @@ function sourcing(messages: readonly BaseMessage[]): OfflineReply {
   };
 }
 
-function search({ role, skills, location, seniority }: Wishes, seen: readonly Found[]): OfflineReply {
+function search({ role, skills, location, seniority }: Wishes, seen: readonly FoundCandidate[]): OfflineReply {
   const args = {
     query: role ?? 'Engineer',
     limit: 4,
@@ -105,7 +105,7 @@ function search({ role, skills, location, seniority }: Wishes, seen: readonly Fo
 }
 
 function present(result: string): OfflineReply {
-  const { candidates, relaxed } = JSON.parse(result) as { candidates: Found[]; relaxed: string[] };
+  const { candidates, relaxed } = JSON.parse(result) as { candidates: FoundCandidate[]; relaxed: string[] };
   if (candidates.length === 0)
     return { text: 'Nobody fits. Tell me which wish to drop, or describe the role in other words.' };
   const dropped = relaxed.length > 0 ? ` Nobody met your wish for ${relaxed.join(' and ')}, so I dropped it.` : '';
@@ -138,7 +138,7 @@ function outreach(messages: readonly BaseMessage[]): OfflineReply {
   return { text: 'Whom shall I write to? Give me a name from the list, or ask for more candidates.' };
 }
 
-function draft({ id, name, title }: Found, messages: readonly BaseMessage[], wish: string): OfflineReply {
+function draft({ id, name, title }: FoundCandidate, messages: readonly BaseMessage[], wish: string): OfflineReply {
   const { role = title, skills = [] } = briefOf(messages);
   const known = findCandidate(id)?.skills.filter((skill) => skills.length === 0 || skills.includes(skill)) ?? [];
   const reason =
@@ -195,16 +195,18 @@ function briefOf(messages: readonly BaseMessage[]): Wishes {
   return (searchedLater ? { ...brief, role: query, ...searched } : brief) as Wishes;
 }
 
-function foundIn(messages: readonly BaseMessage[]): Found[] {
+function foundIn(messages: readonly BaseMessage[]): FoundCandidate[] {
   const found = messages.filter((message) => isAnswerOf(message, 'search_candidates'));
-  return found.reverse().flatMap((message) => (JSON.parse(message.text) as { candidates: Found[] }).candidates);
+  return found
+    .reverse()
+    .flatMap((message) => (JSON.parse(message.text) as { candidates: FoundCandidate[] }).candidates);
 }
 
-function foundSinceBrief(messages: readonly BaseMessage[]): Found[] {
+function foundSinceBrief(messages: readonly BaseMessage[]): FoundCandidate[] {
   return foundIn(messages.slice(messages.findLastIndex((message) => isAnswerOf(message, 'save_brief')) + 1));
 }
 
-function namedIn(text: string, messages: readonly BaseMessage[]): Found | undefined {
+function namedIn(text: string, messages: readonly BaseMessage[]): FoundCandidate | undefined {
   const words = new Set(text.toLowerCase().match(/\p{L}+/gu) ?? []);
   return foundIn(messages).find(({ name }) =>
     name
@@ -214,7 +216,7 @@ function namedIn(text: string, messages: readonly BaseMessage[]): Found | undefi
   );
 }
 
-function lastDrafted(messages: readonly BaseMessage[]): Found | undefined {
+function lastDrafted(messages: readonly BaseMessage[]): FoundCandidate | undefined {
   const id = lastCall(messages, 'send_message')?.candidate_id;
   return foundIn(messages).find((found) => found.id === id);
 }

@@ -5,7 +5,7 @@ import { END, interrupt, START, StateGraph, type LangGraphRunnableConfig } from 
 import { z } from 'zod';
 import { tenantFrom, type Outbox } from '../outbox.js';
 import { handOff, MODEL_NODE, modelNode, openCalls, toolsNode } from './agent.js';
-import { approvalRequest, readAnswer, type Draft } from './approval.js';
+import { approvalRequest, readAnswer, type MessageDraft } from './approval.js';
 import { findCandidate, type Candidate } from './candidates.js';
 import { HiringState, type Decision, type HiringStateType } from './state.js';
 
@@ -22,11 +22,11 @@ const sendSchema = z.object({
 // Only described here: a person decides between the model's call and the sending, in nodes of their own.
 const sendMessage = tool(() => Promise.reject(new Error(`${SEND} is run by the nodes review and send`)), {
   name: SEND,
-  description: 'Draft a message to a candidate. A person approves, edits or rejects it before it is sent.',
+  description: 'MessageDraft a message to a candidate. A person approves, edits or rejects it before it is sent.',
   schema: sendSchema,
 });
 
-const PROMPT = `You are the outreach agent of a hiring assistant. Draft a friendly, specific message of at most 120 words to the candidate
+const PROMPT = `You are the outreach agent of a hiring assistant. MessageDraft a friendly, specific message of at most 120 words to the candidate
 the person named, and call send_message; a person approves it first. Say afterwards what happened: sent, sent with changes, or not sent.
 When a draft was rejected with a reason, call send_message again with a better draft; rejected without a reason, ask what to change.
 To search again call transfer_to_sourcing; for another position transfer_to_intake. Sign as "The hiring team".`;
@@ -80,7 +80,7 @@ function review({ messages }: HiringStateType): Update {
   return { decision: { callId: call.id ?? '', candidateId: read.candidate.id, ...choice } };
 }
 
-function ask(candidate: Candidate, draft: Draft): Omit<Decision, 'callId' | 'candidateId'> {
+function ask(candidate: Candidate, draft: MessageDraft): Omit<Decision, 'callId' | 'candidateId'> {
   let problem: string | undefined;
   for (;;) {
     const answer: unknown = interrupt(approvalRequest(candidate, draft, problem));
@@ -91,7 +91,7 @@ function ask(candidate: Candidate, draft: Draft): Omit<Decision, 'callId' | 'can
 }
 
 /** The candidate and the draft of a call, or what is wrong with it. */
-function readCall(call: ToolCall): { candidate: Candidate; draft: Draft } | string {
+function readCall(call: ToolCall): { candidate: Candidate; draft: MessageDraft } | string {
   const args = sendSchema.safeParse(call.args);
   if (!args.success) return `Not sent: ${z.prettifyError(args.error)}`;
   const { candidate_id: id, ...draft } = args.data;

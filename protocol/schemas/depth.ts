@@ -3,7 +3,7 @@
  * serializer of checkpoints, comparisons), and some take several stack frames a level: at about 2,500 levels the stack of Node ends. 256 is
  * far from that, and no value of a person or a model comes near it.
  */
-export const MAX_DEPTH = 256;
+const MAX_DEPTH = 256;
 export const TOO_DEEP = `is nested deeper than the limit of ${MAX_DEPTH} levels`;
 
 /** How many steps of a path are said, and how much of each. */

@@ -8,7 +8,7 @@ import { MAX_NAMES, MAX_TEXT, name, names, text } from './text.js';
 
 /** What clients of protocol v2 may send (`@langchain/protocol`). */
 
-export const CHANNELS = [
+const CHANNELS = [
   'values',
   'updates',
   'messages',
