@@ -4,7 +4,10 @@ import { describeError } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
 import type { ActivityDependencies } from './deps.js';
 
-/** Tells where feedback on a run goes, by key. A run does not fail for it: keys without an answer are left out, and the worker's log says why. */
+/**
+ * Writes an event with the addresses for feedback, by key. Errors do not fail the run: the key is
+ * left out and the reason is logged.
+ */
 export async function tellFeedback(
   { feedbackAddress }: Pick<ActivityDependencies, 'feedbackAddress'>,
   { runId, request }: Run,

@@ -25,8 +25,9 @@ const GONE = 410;
 const MAX_BODY_BYTES = 12 * 1024 * 1024;
 
 /**
- * Keeps what the webhook of a run says, as things stand at its end: the thread may have moved on, or be gone, when the receiver takes it.
- * Called before the run's record says that it has ended, so that none is missed. Idempotent by run id.
+ * Stores the webhook's body at the run's end, because the thread may change or be deleted before
+ * delivery. Called before the run's record ends, so that no webhook is missed. Idempotent by run
+ * id.
  */
 export async function keepWebhook(
   dependencies: ActivityDependencies,
@@ -35,7 +36,7 @@ export async function keepWebhook(
   end: { status: EndedRunStatus; error?: RunError },
 ): Promise<void> {
   const { webhook } = run.request;
-  // Of a run that has ended before, the first end counts.
+  // Only the first end of a run counts.
   if (webhook === undefined || isEnded(run.status)) return;
   const values = await valuesOf(dependencies, run);
   const now = new Date();
@@ -51,7 +52,7 @@ export async function keepWebhook(
     id: run.runId,
     url: webhook,
     body: withValues(body, values),
-    // The thread of a stateless run goes by itself; who asked to be told of the run is told.
+    // The thread of a stateless run is deleted right away; the webhook is still sent.
     ...(!isStateless(run) && { threadId: run.threadId }),
   });
 }
@@ -60,7 +61,7 @@ function isStateless({ metadata }: Run): boolean {
   return Object.keys(STATELESS_METADATA).some((key) => key in metadata);
 }
 
-/** The database takes no document of more than 16 MB: values that are too many must not keep a run from ending. */
+/** MongoDB limits documents to 16 MB. Values that exceed it must not keep a run from ending. */
 function withValues(body: Record<string, unknown>, values: unknown): Record<string, unknown> {
   if (values === undefined) return body;
   const whole = { ...body, values };
@@ -69,7 +70,10 @@ function withValues(body: Record<string, unknown>, values: unknown): Record<stri
   return { ...body, values_omitted: `the body would have ${bytes} bytes; read the state of the thread` };
 }
 
-/** Values of a thread whose graph cannot be loaded or read (it may be why the run failed) are left out; a database that does not answer is asked again. */
+/**
+ * Omits the values if the graph cannot be loaded or read, perhaps the reason for the end. Database
+ * errors are thrown, so that Temporal retries.
+ */
 async function valuesOf({ project, client, db }: ActivityDependencies, run: Run): Promise<unknown> {
   const graph = await project.load(run.graphId, run.request.config).catch(() => undefined);
   if (graph === undefined) return undefined;
@@ -81,7 +85,10 @@ async function valuesOf({ project, client, db }: ActivityDependencies, run: Run)
   }
 }
 
-/** The activity that posts a kept webhook. A receiver may get one twice, when we die right after it took it: it has the same `webhook-id`. */
+/**
+ * Posts a stored webhook. A receiver gets it twice, with the same `webhook-id`, if the worker dies
+ * right after the first delivery.
+ */
 export function createDeliverWebhook(dependencies: ActivityDependencies): WebhookActivities['deliverWebhook'] {
   const { deliveries, egress, webhookSecrets } = dependencies;
 

@@ -36,47 +36,52 @@ export interface ApiConfig {
   heartbeatMs: number;
   /** Origins that browsers may call from; `*`: any. */
   corsOrigins: string[];
-  /** Hosts that are answered beside loopback ones, in lower case; none: any. */
+  /** Hosts that are answered besides loopback ones, in lower case. Empty: any. */
   allowedHosts: string[];
   /** Connections of one address at once; 0: any number. */
   connectionsPerAddress: number;
-  /** How often an open stream asks again whether its client may read it, in ms. */
+  /** Interval at which an open stream checks again whether its client may read it, in ms. */
   accessCheckMs: number;
-  /** No new schedule of a cron fires more often. */
+  /** Shortest interval of a new cron schedule, in seconds. */
   cronMinIntervalSeconds: number;
-  /** Whoever says to be LangGraph Studio is taken for it where the project has auth; nothing proves it. */
+  /**
+   * Accepts a caller that claims to be LangGraph Studio where the project has auth. Nothing proves
+   * the claim.
+   */
   acceptsStudio: boolean;
-  /** Serves what empties the tenant between two test suites. */
+  /** Serves the route that empties the tenant between two test suites. */
   testMode: boolean;
-  /** Read the types of graphs at start-up, not when somebody first asks for their schemas. */
+  /** Reads the types of graphs at start-up instead of at the first request for schemas. */
   readsSchemas: boolean;
 }
 
 export interface WorkerConfig {
-  /** Steps at once in one process. */
+  /** Steps that one process runs at the same time. */
   maxConcurrentSteps: number;
-  /** Conversations kept in memory; a colder one is replayed from its history. */
+  /** Conversations kept in memory. Others are replayed from their history when they are needed. */
   maxCachedWorkflows: number;
   /** On SIGTERM, time for running steps to reach their next commit, in ms. */
   shutdownGraceMs: number;
-  /** Port of the health check (`GET /ok`); none without. */
+  /** Port of the health check (`GET /ok`). Absent: no health check. */
   healthPort?: number;
   /** State of threads kept in memory between steps, in bytes. */
   stateCacheBytes: number;
-  /** Workflow history holds the start of questions, so that the Web UI shows them. */
+  /** Workflow history has previews of questions, which the Web UI shows. */
   showsQuestions: boolean;
 }
 
 export interface TelemetryConfig {
-  /** OTLP over HTTP; none without. */
+  /** OTLP over HTTP. Absent: nothing is exported. */
   endpoint?: string;
   serviceName: string;
 }
 
 export interface EgressConfig {
-  /** Hosts, addresses and networks that may be reached from here though they are not public. */
+  /** Hosts, addresses and networks that may be reached although they are not public. */
   allow: string[];
-  /** Secrets that webhooks are signed with, `whsec_` and base64; several while one replaces another. */
+  /**
+   * Secrets that webhooks are signed with, `whsec_` and base64; several while one replaces another.
+   */
   webhookSecrets: string[];
 }
 
@@ -86,13 +91,16 @@ export interface LangSmithConfig {
   endpoint?: string;
 }
 
-/** Which older checkpoints stay; the newest state of a thread always does. Without the first two: all that are not too old. */
+/**
+ * Which older checkpoints are kept. The newest state of a thread is always kept. Without `last` and
+ * `lastOfRuns`, every checkpoint that is not older than `maxAgeMs` is kept.
+ */
 export interface CheckpointRetention {
-  /** The newest so many of each thread. */
+  /** Number of newest checkpoints kept of each thread. */
   last?: number;
   /** The last one of each run. */
   lastOfRuns?: boolean;
-  /** None that is older. */
+  /** Older checkpoints are deleted. */
   maxAgeMs?: number;
 }
 
@@ -107,25 +115,28 @@ export interface Config {
   mongo: MongoConfig;
   api: ApiConfig;
   worker: WorkerConfig;
-  /** Settings of conversations that begin from now on. */
+  /** Settings of new conversations. */
   conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
   retention: {
     eventsMs: number;
-    /** What of the history of threads is kept; none: everything. */
+    /** Which checkpoints are kept. Absent: all. */
     checkpoints?: CheckpointRetention;
   };
   egress: EgressConfig;
-  /** Path of the langgraph.json: the one named, else the folder's; none: the shipped one. */
+  /**
+   * Path of the langgraph.json: the named one, else the one in the current folder. Absent: the
+   * shipped project.
+   */
   projectPath?: string;
-  /** Config and context that the system assistants of graphs begin with, by graph. */
+  /** Initial config and context of the graphs' system assistants, by graph. */
   assistants: Record<string, AssistantDefaults>;
-  /** Tenant of callers that name none. */
+  /** Tenant of callers that do not name one. */
   tenant: string;
   telemetry: TelemetryConfig;
   log: LogConfig;
 }
 
-/** All faults of a configuration in one message. */
+/** Reports all faults of a configuration in one message. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
@@ -134,7 +145,7 @@ const count = (smallest: number) => z.coerce.number().int().min(smallest);
 const port = z.coerce.number().int().min(0).max(65_535);
 const yesOrNo = z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1');
 const ms = count(1);
-/** Words with commas or spaces between them. */
+/** Words separated by commas or spaces. */
 const words = z
   .string()
   .default('')
@@ -211,8 +222,8 @@ export type Variable = keyof Environment;
 export const VARIABLES = Object.keys(environmentSchema.shape) as Variable[];
 
 /**
- * Reads the environment; a flag of the command line wins over its variable. An empty variable counts as not set, as in a compose file.
- * Errors: {@link ConfigError}, with every fault.
+ * Reads the environment. A command-line flag wins over its variable. An empty variable counts as
+ * not set, as in a compose file. Errors: {@link ConfigError}, with every fault.
  */
 export function loadConfig(
   flags: Partial<Record<Variable, string | undefined>> = {},
@@ -229,7 +240,10 @@ export function loadConfig(
   return config;
 }
 
-/** The same of a project's own environment, which is known once the project is loaded. Errors: {@link ConfigError}. */
+/**
+ * Reads the same variable of a project's environment, which is known once the project is loaded.
+ * Errors: {@link ConfigError}.
+ */
 export function assistantDefaultsOf({ LANGGRAPH_CONFIG: given }: NodeJS.Dict<string>): Config['assistants'] {
   if (given === undefined || given === '') return {};
   const parsed = assistantDefaults.safeParse(given);
@@ -241,7 +255,7 @@ function report(faults: string[]): string {
   return `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n  ${faults.join('\n  ')}`;
 }
 
-/** Says what is wrong with which value; a value that may be secret is not shown. */
+/** Names the variable, its value and the problem. A value that may be secret is not shown. */
 function fault(issue: z.core.$ZodIssue, given: Record<string, string | undefined>): string {
   const name = String(issue.path[0]);
   const value = /KEY|URI|SECRET/.test(name) ? '(not shown)' : JSON.stringify(given[name]);
@@ -350,12 +364,12 @@ function readSecret(
 
 type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
-/** Without the keys whose value is not set. */
+/** Removes keys whose value is undefined. */
 function present<T extends object>(values: T): Present<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Present<T>;
 }
 
-/** The project that was named, else the one of the folder; none: the shipped one. */
+/** The named project, else the one in the current folder. Undefined: the shipped project. */
 function projectPath(named: string | undefined): string | undefined {
   if (named !== undefined) return resolve(named);
   return existsSync('langgraph.json') ? resolve('langgraph.json') : undefined;

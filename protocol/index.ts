@@ -1,4 +1,7 @@
-/** The words all rooms speak: types, closed lists, the error class. Knows no room, no library; free of zod (that is `protocol/schemas`). */
+/**
+ * Types, closed lists and the error class that all rooms share. Knows no room and no library;
+ * `protocol/schemas` is the part with zod.
+ */
 export {
   ColloquyError,
   ERROR_CODES,

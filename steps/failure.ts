@@ -30,7 +30,7 @@ const TRANSIENT_NAMES = new Set([
 const TRANSIENT_MESSAGE =
   /^(terminated|fetch failed|Premature close|socket hang up|other side closed|Connection error\.?)$/;
 
-/** Classifies an error that a step threw. An error of ours carries a code; any other error came from a node. */
+/** Classifies an error that a step threw. Errors of ours carry a code; others came from a node. */
 export function classifyFailure(cause: unknown): StepFailure {
   const error = describeError(cause);
   const code = errorCode(cause);
@@ -65,7 +65,10 @@ function isTransient(cause: unknown, depth = 0): boolean {
   return isTransient((cause as { cause?: unknown }).cause, depth + 1);
 }
 
-/** The pause that the server asked for with `retry-after` or `retry-after-ms`, in ms. HTTP clients put the headers on the error. */
+/**
+ * The pause that a server asked for with `retry-after` or `retry-after-ms`, in ms. HTTP clients put
+ * the headers on the error.
+ */
 function retryAfterOf(cause: unknown): number | undefined {
   if (typeof cause !== 'object' || cause === null) return undefined;
   const { retryAfterMs, headers, response, cause: inner } = cause as Record<string, unknown>;

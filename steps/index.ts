@@ -1,4 +1,7 @@
-/** Runs one step of a graph: state in, events and a committed checkpoint out. Knows nothing of Temporal or HTTP. */
+/**
+ * Runs one step of a graph: state in, events and a committed checkpoint out. Knows nothing of
+ * Temporal or HTTP.
+ */
 export { createGraphDescriptions } from './descriptions.js';
 export type { DescriptionDependencies } from './descriptions.js';
 export { classifyFailure, describeError } from './failure.js';

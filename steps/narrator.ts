@@ -8,31 +8,46 @@ export interface NarratorOptions {
   runId: string;
   modes: readonly string[];
   subgraphs: boolean;
-  /** Chunks are those of version 3 of LangGraph's events: messages as protocol events, checkpoints as envelopes. */
+  /**
+   * Chunks have the format of LangGraph's events version 3: messages as protocol events,
+   * checkpoints as envelopes.
+   */
   v3?: boolean;
-  /** Of the whole run. */
+  /** Recursion limit of the whole run. */
   recursionLimit: number;
   progress: StepProgress;
   append: (event: NewEvent) => void;
-  /** Of the values that events are told without, as they are stored already and large. */
+  /** Location of a large value that is stored already and left out of events. */
   storedValue: (value: object) => StoredValue | undefined;
-  /** Namespaces that go on where an earlier step of the run left them: what LangGraph says again of them is dropped. */
+  /**
+   * Namespaces that continue from an earlier step of the run. LangGraph repeats their last events,
+   * which are dropped.
+   */
   continued: ReadonlySet<string>;
-  /** Ids of messages that were put into the state right here: what LangGraph says of the root's state is new. */
+  /**
+   * Ids of messages that this step added to the state. LangGraph's events about the root's state
+   * are then new.
+   */
   injected?: ReadonlySet<string>;
-  /** Ids of messages that are told: a subgraph that had finished says its own again as the output of its node. */
+  /**
+   * Ids of messages that are in the log already. A finished subgraph repeats its messages as the
+   * output of its node.
+   */
   told?: ReadonlySet<string>;
-  /** Also what finished tasks said before is said again (their first telling was superseded), so it is no cache's. */
+  /**
+   * Events of finished tasks are written again because the earlier ones were superseded. So they
+   * are not marked as cached.
+   */
   retelling: boolean;
 }
 
-/** Namespace, mode and payload, as `graph.stream` gives them with several modes and subgraphs. */
+/** Namespace, mode and payload, as `graph.stream` yields them with several modes and subgraphs. */
 export type Chunk = [path: string[] | null, mode: string, payload: unknown];
 
-/** Modes that come from nodes and models at work, not from the progress of a graph. */
+/** Modes of nodes and models, not of the graph's progress. */
 const WORK_MODES: ReadonlySet<string> = new Set(['messages', 'custom', 'tools']);
 
-/** What version 3 tells; `messages-tuple` is the name of what LangGraph streams as `messages`. */
+/** Modes of version 3. LangGraph's `messages` is named `messages-tuple`. */
 export const V3_MODES: readonly string[] = [
   'values',
   'updates',
@@ -48,17 +63,20 @@ interface StreamedMessage {
   concat?: (other: StreamedMessage) => StreamedMessage;
 }
 
-/** Turns what a graph streams into events of the run, each once, as one uninterrupted execution would have told them. */
+/**
+ * Converts a graph's stream to events of the run, each once, as if the run had never been
+ * interrupted.
+ */
 export class Narrator {
   readonly #options: NarratorOptions;
   readonly #modes: ReadonlySet<string>;
-  /** Namespaces that have started a task, and so are past repeating. */
+  /** Namespaces that have started a task, so LangGraph repeats nothing of them any more. */
   readonly #opened = new Set<string>();
-  /** Namespaces in the middle of a superstep that an earlier step began. */
+  /** Namespaces inside of a superstep that an earlier step began. */
   readonly #midway: Set<string>;
   readonly #partial = new Map<string, StreamedMessage>();
   readonly #complete = new Set<string>();
-  /** Model runs whose message is being told again, and is left out. */
+  /** Model runs whose message is a repetition and is left out. */
   readonly #skipped = new Set<string>();
 
   constructor(options: NarratorOptions) {
@@ -67,12 +85,12 @@ export class Narrator {
     this.#midway = new Set([...options.continued].flatMap((ns) => (ns === '' ? [] : [parentOf(ns)])));
   }
 
-  /** A superstep of the namespace is committed: what its tasks say from now on is new. */
+  /** Marks a superstep of the namespace as committed. Later events of its tasks are new. */
   committed(ns: string): void {
     this.#midway.delete(ns);
   }
 
-  /** Tells a chunk; true when it is one of the graph's own progress. */
+  /** Writes the event of a chunk. Returns true if it is about the graph's own progress. */
   chunk(chunk: Chunk): boolean {
     this.#tell(chunk);
     return !WORK_MODES.has(chunk[1]);
@@ -96,7 +114,10 @@ export class Narrator {
     if (this.#modes.has('messages') && mode === 'values') this.#completeMessages(ns, payload, repeated);
   }
 
-  /** Tells an event of `graph.streamEvents`, which also carries the chunks; true when it carried one of the graph's own progress. */
+  /**
+   * Writes an event of `graph.streamEvents`, which also carries the chunks. Returns true if it
+   * carried the graph's own progress.
+   */
   event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;
     if (event.event === 'on_chain_stream' && isRoot) return this.chunk(event.data.chunk as Chunk);
@@ -113,7 +134,7 @@ export class Narrator {
     }
   }
 
-  /** A message that was told before; in version 3 from its start to its end. */
+  /** Whether the message is in the log already. Version 3 sends several events for one. */
   #isToldAgain(payload: unknown): boolean {
     const [said, metadata] = payload as [StreamedMessage & { event?: string }, { run_id?: string }?];
     if (!this.#options.v3 || said.event === undefined) return this.#options.told?.has(said.id ?? '') ?? false;
@@ -138,7 +159,9 @@ export class Narrator {
     return payload;
   }
 
-  /** Until a continued namespace starts a task, LangGraph tells of the checkpoint it stands on, which has been told. */
+  /**
+   * Until a continued namespace starts a task, LangGraph repeats the checkpoint it continues from.
+   */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
     const told = mode === 'debug' ? (payload as { type: string }).type : mode;
     if (WORK_MODES.has(told)) return false;
@@ -190,7 +213,10 @@ function debugPayload(debug: Json, recursionLimit: number): Json {
   return { ...debug, payload: taskPayload(payload) };
 }
 
-/** An event of a message, with the run of the model it belongs to. Graphs of older LangGraph give pairs of message and metadata. */
+/**
+ * A message event with the id of the model's run. Older versions of LangGraph yield pairs of
+ * message and metadata.
+ */
 function messageEvent(payload: unknown): unknown {
   const [said, metadata] = payload as [Json, { run_id?: string }?];
   if (typeof said.event !== 'string') return payload;

@@ -1,4 +1,4 @@
-/** Attribute keys that may leave the process; a span's other attributes are dropped before export. */
+/** Attribute keys that may be exported. Other attributes of a span are dropped. */
 export const ATTRIBUTES = {
   tenant: 'colloquy.tenant',
   thread: 'colloquy.thread_id',

@@ -6,16 +6,16 @@ export interface MessageDraft {
   body: string;
 }
 
-/** What a person is asked before a message leaves: the value of the interrupt. */
+/** The question before a message is sent: the value of the interrupt. */
 export interface ApprovalRequest {
   type: 'approval';
   question: string;
   candidate: { id: string; name: string; title: string; location: string };
   draft: MessageDraft;
   actions: ['approve', 'edit', 'reject'];
-  /** How to answer, for whoever builds the answer by hand. */
+  /** Possible answers, for clients without a form. */
   answers: string[];
-  /** Why the last answer was not taken. */
+  /** Why the last answer was refused. */
   problem?: string;
 }
 
@@ -42,8 +42,8 @@ export function approvalRequest(candidate: Candidate, draft: MessageDraft, probl
 type Choice = Pick<Decision, 'action' | 'edited' | 'subject' | 'body' | 'reason'>;
 
 /**
- * Reads a person's answer. Only a clear yes sends: any text that is neither yes nor no is a wish for another draft. An object that says
- * nothing known is a `problem`, and asked again.
+ * Reads a person's answer. Only a clear yes sends. Any other text asks for a new draft, except a
+ * no. An object without a known field is a `problem` and is asked again.
  */
 export function readAnswer(answer: unknown, draft: MessageDraft): Choice | { problem: string } {
   if (answer === true) return send(draft);

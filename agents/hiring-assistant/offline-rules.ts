@@ -8,8 +8,8 @@ interface FoundCandidate extends Pick<Candidate, 'id' | 'name' | 'title' | 'loca
 }
 
 /**
- * What each agent says when there is no model. Which agent it is shows in the tools it may call; everything else is read from the
- * conversation, so a reply depends on nothing but that.
+ * Replies of each agent without a model. The callable tools identify the agent. The rest comes from
+ * the conversation, so a reply depends on nothing else.
  */
 export const offlineRules: OfflineRules = (messages, tools) => {
   if (tools.includes('save_brief')) return intake(messages);
@@ -17,11 +17,14 @@ export const offlineRules: OfflineRules = (messages, tools) => {
   return outreach(messages);
 };
 
-/** Upper bounds for the text that patterns are matched against: a match blocks the worker's event loop. */
+/**
+ * Upper bounds for the text that patterns are matched against: a match blocks the worker's event
+ * loop.
+ */
 const LONGEST_READ = 2_000;
 const MOST_MESSAGES_READ = 50;
 
-/** The text of a message, cut to what patterns are matched against. */
+/** Text of a message, cut to the length that patterns may read. */
 function heard(message: BaseMessage | undefined): string {
   const text = message?.text.slice(0, LONGEST_READ) ?? '';
   // A cut surrogate pair is not valid text, and databases refuse it.
@@ -44,7 +47,10 @@ function intake(messages: readonly BaseMessage[]): OfflineReply {
   return { text: '', toolCalls: [{ name: 'save_brief', args: brief }] };
 }
 
-/** The words that asked for another position count, although another agent was asked. */
+/**
+ * Index of the message that starts the brief. A request for another position counts even if another
+ * agent got it.
+ */
 function startOfBrief(messages: readonly BaseMessage[]): number {
   const saved = messages.findLastIndex((message) => isAnswerOf(message, 'save_brief'));
   const transferred = messages.findLastIndex((message) => isAnswerOf(message, 'transfer_to_intake'));

@@ -19,7 +19,7 @@ const sendSchema = z.object({
   body: z.string().min(1).describe('Plain text, at most 120 words, greeting and signature included'),
 });
 
-// Only described here: a person decides between the model's call and the sending, in nodes of their own.
+// Only a description for the model. A person decides before sending, in separate nodes.
 const sendMessage = tool(() => Promise.reject(new Error(`${SEND} is run by the nodes review and send`)), {
   name: SEND,
   description: 'MessageDraft a message to a candidate. A person approves, edits or rejects it before it is sent.',
@@ -90,7 +90,7 @@ function ask(candidate: Candidate, draft: MessageDraft): Omit<Decision, 'callId'
   }
 }
 
-/** The candidate and the draft of a call, or what is wrong with it. */
+/** Candidate and draft of a tool call, or the problem with it. */
 function readCall(call: ToolCall): { candidate: Candidate; draft: MessageDraft } | string {
   const args = sendSchema.safeParse(call.args);
   if (!args.success) return `Not sent: ${z.prettifyError(args.error)}`;
@@ -125,7 +125,7 @@ async function send(state: HiringStateType, config: LangGraphRunnableConfig, out
   return { decision: null, sent: [{ callId, candidateId: id, name, subject }], messages: [answerTo(callId, how)] };
 }
 
-/** Thread, task and call: the task's id is the same in every attempt, whichever run or process makes it. */
+/** Thread, task and call. The task's id is the same in every attempt, run and process. */
 function idempotencyKey(threadId: string, callId: string, config: LangGraphRunnableConfig): string {
   return [threadId, config.executionInfo?.taskId ?? '', callId].join('/');
 }

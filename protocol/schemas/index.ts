@@ -1,4 +1,7 @@
-/** What clients may send, as zod schemas: bodies, queries and headers of the HTTP API. The only place that knows zod; types of the house stay in `protocol`. */
+/**
+ * Zod schemas of what clients may send: bodies, queries and headers of the HTTP API. Types without
+ * zod are in `protocol`.
+ */
 export { ENGINE_PREFIX } from './config.js';
 export { TOO_DEEP, findTooDeep } from './depth.js';
 export { MAX_PAGE, UNSUPPORTED, anyWithMetadata, uuid } from './common.js';
