@@ -39,13 +39,13 @@ export async function endRunRecords(
     ...(end.error !== undefined && { error: end.error }),
   };
   const [, isOwn] = await Promise.all([log.flush(), threads.endRun(caller, threadId, end)]);
-  if (isOwn) return sayEnded(log, own);
+  if (isOwn) return appendEnd(log, own);
   const run = await ifFound(threads.getRun(caller, threadId, end.runId, { admittedOnly: false }));
-  return sayEnded(log, (run && endOf(run)) ?? own);
+  return appendEnd(log, (run && endOf(run)) ?? own);
 }
 
 /** Appends the last events of a run. Returns the offset of the last one. */
-export function sayEnded(log: RunLog, data: EndedData): Promise<number> {
+export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
   if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });
   log.append({ ns: '', event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
   return log.flush();

@@ -8,7 +8,7 @@ import type { ActivityDependencies } from './deps.js';
  * Writes an event with the addresses for feedback, by key. Errors do not fail the run: the key is
  * left out and the reason is logged.
  */
-export async function tellFeedback(
+export async function appendFeedback(
   { feedbackAddress }: Pick<ActivityDependencies, 'feedbackAddress'>,
   { runId, request }: Run,
   log: RunLog,

@@ -43,7 +43,7 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
       if (code === undefined || isRetryable(code)) throw error;
       // An earlier attempt has accepted the run; since then the cron was changed, or its thread has
       // another owner.
-      if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return placeOf(order);
+      if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return firedRunOf(order);
       const { message } = error as Error;
       if (SKIPPED.includes(code)) return { refused: message };
       throw ApplicationFailure.create({ message, type: code, nonRetryable: true, cause: error as Error });
@@ -114,6 +114,6 @@ function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId):
   };
 }
 
-function placeOf({ threadId, runId }: RunOrder): FiredRun {
+function firedRunOf({ threadId, runId }: RunOrder): FiredRun {
   return { threadId, runId };
 }

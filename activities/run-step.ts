@@ -23,7 +23,7 @@ import {
   describeThread,
   runStep as runGraphStep,
   supersededBy,
-  toldMessages,
+  writtenMessageIds,
   type StepFailure,
   type StepReport,
 } from '../steps/index.js';
@@ -31,9 +31,9 @@ import type { RunLog } from '../streams/index.js';
 import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
-import { endRunRecords, sayEnded } from './end-run.js';
+import { endRunRecords, appendEnd } from './end-run.js';
 import { keepWebhook } from './webhook.js';
-import { tellFeedback } from './feedback.js';
+import { appendFeedback } from './feedback.js';
 import { Heartbeats } from './heartbeats.js';
 import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './failures.js';
 
@@ -74,7 +74,7 @@ class StepActivity {
   readonly #heads: MongoHeads;
   readonly #injections: MongoInjections;
   readonly #caller;
-  #told: ReadonlySet<string> | undefined;
+  #writtenMessageIds: ReadonlySet<string> | undefined;
 
   constructor(
     private readonly dependencies: ActivityDependencies,
@@ -171,7 +171,7 @@ class StepActivity {
     });
     if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
       const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
-      tail = await sayEnded(log, { run_id: runId, status }).finally(() => log.close());
+      tail = await appendEnd(log, { run_id: runId, status }).finally(() => log.close());
     }
     return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
   }
@@ -209,17 +209,17 @@ class StepActivity {
 
   /** Writes `run.attempt` with the offsets that this attempt supersedes. */
   async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
-    const said = await this.#said(run);
-    const superseded = supersededBy(said, cursor.head, this.task.ordinal);
-    this.#told = toldMessages(said, superseded);
+    const events = await this.#readEvents(run);
+    const superseded = supersededBy(events, cursor.head, this.task.ordinal);
+    this.#writtenMessageIds = writtenMessageIds(events, superseded);
     const data: AttemptData = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
     log.append({ ns: '', event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
     await log.flush();
   }
 
   /** Events of the run so far, without large state values. */
-  async #said(run: Run): Promise<StoredEvent[]> {
-    const said: StoredEvent[] = [];
+  async #readEvents(run: Run): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = [];
     for (let afterSeq = run.afterSeq ?? 0; ; ) {
       const batch = await this.dependencies.events.read(this.#caller, run.threadId, {
         afterSeq,
@@ -227,8 +227,8 @@ class StepActivity {
         runId: run.runId,
         bare: true,
       });
-      said.push(...batch);
-      if (batch.length === 0) return said;
+      events.push(...batch);
+      if (batch.length === 0) return events;
       afterSeq = batch.at(-1)?.seq ?? afterSeq;
     }
   }
@@ -266,7 +266,7 @@ class StepActivity {
         joinQuickStepsMs,
         options,
         injections,
-        ...(this.#told && { told: this.#told }),
+        ...(this.#writtenMessageIds && { writtenMessageIds: this.#writtenMessageIds }),
       },
       {
         openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
@@ -291,7 +291,7 @@ class StepActivity {
       status: report.status,
       threadStatus: report.status === 'success' ? 'idle' : 'interrupted',
     } as const;
-    await tellFeedback(this.dependencies, run, log);
+    await appendFeedback(this.dependencies, run, log);
     if (run.request.webhook !== undefined) await this.#keepWebhook(run, end);
     const tail = await endRunRecords(
       this.dependencies.threads,

@@ -76,7 +76,7 @@ export class OfflineChatModel extends BaseChatModel<OfflineCallOptions> {
     for await (const chunk of this._streamResponseChunks(messages, options, runManager)) {
       whole = whole ? whole.concat(chunk) : chunk;
     }
-    if (!whole) throw new Error('the offline model said nothing');
+    if (!whole) throw new Error('the offline model returned no reply');
     const { content, tool_calls, response_metadata } = whole.message as AIMessageChunk;
     const message = new AIMessage({ content, response_metadata, ...(tool_calls ? { tool_calls } : {}) });
     return { generations: [{ text: whole.text, message }] };

@@ -33,12 +33,12 @@ export interface NarratorOptions {
    * Ids of messages that are in the log already. A finished subgraph repeats its messages as the
    * output of its node.
    */
-  told?: ReadonlySet<string>;
+  writtenMessageIds?: ReadonlySet<string>;
   /**
    * Events of finished tasks are written again because the earlier ones were superseded. So they
    * are not marked as cached.
    */
-  retelling: boolean;
+  isRewriting: boolean;
 }
 
 /** Namespace, mode and payload, as `graph.stream` yields them with several modes and subgraphs. */
@@ -109,7 +109,7 @@ export class Narrator {
     if (ns !== '' && !this.#options.subgraphs) return;
     const name = mode === 'messages' ? 'messages-tuple' : mode;
     const event = ns === '' ? mode : `${mode}|${ns}`;
-    if (mode === 'messages' && this.#isToldAgain(payload)) return;
+    if (mode === 'messages' && this.#isRepeatedMessage(payload)) return;
     if (!repeated && this.#modes.has(name)) this.#append(ns, event, this.#payload(mode, payload));
     if (this.#modes.has('messages') && mode === 'values') this.#completeMessages(ns, payload, repeated);
   }
@@ -121,11 +121,11 @@ export class Narrator {
   event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;
     if (event.event === 'on_chain_stream' && isRoot) return this.chunk(event.data.chunk as Chunk);
-    if (!event.tags?.includes('langsmith:hidden')) this.#tellEvent(event, isRoot);
+    if (!event.tags?.includes('langsmith:hidden')) this.#writeEvent(event, isRoot);
     return false;
   }
 
-  #tellEvent(event: Parameters<Narrator['event']>[0], isRoot: boolean): void {
+  #writeEvent(event: Parameters<Narrator['event']>[0], isRoot: boolean): void {
     const ns = (event.metadata?.langgraph_checkpoint_ns as string | undefined) ?? '';
     if (this.#modes.has('events') && !this.#isRepeatedStart(event.event, isRoot ? '' : ns, isRoot))
       this.#append(ns, 'events', event);
@@ -135,12 +135,13 @@ export class Narrator {
   }
 
   /** Whether the message is in the log already. Version 3 sends several events for one. */
-  #isToldAgain(payload: unknown): boolean {
-    const [said, metadata] = payload as [StreamedMessage & { event?: string }, { run_id?: string }?];
-    if (!this.#options.v3 || said.event === undefined) return this.#options.told?.has(said.id ?? '') ?? false;
+  #isRepeatedMessage(payload: unknown): boolean {
+    const [message, metadata] = payload as [StreamedMessage & { event?: string }, { run_id?: string }?];
+    if (!this.#options.v3 || message.event === undefined)
+      return this.#options.writtenMessageIds?.has(message.id ?? '') ?? false;
     const key = metadata?.run_id ?? '';
-    if (said.event === 'message-start') {
-      if (this.#options.told?.has(said.id ?? '')) this.#skipped.add(key);
+    if (message.event === 'message-start') {
+      if (this.#options.writtenMessageIds?.has(message.id ?? '')) this.#skipped.add(key);
       else this.#skipped.delete(key);
     }
     return this.#skipped.has(key);
@@ -155,7 +156,7 @@ export class Narrator {
     if (mode === 'checkpoints') return this.#options.v3 ? payload : checkpointPayload(payload as Json);
     if (mode === 'messages' && this.#options.v3) return messageEvent(payload);
     if (mode === 'debug') return debugPayload(payload as Json, this.#options.recursionLimit);
-    if (mode === 'updates' && this.#options.retelling) return withoutCacheMark(payload);
+    if (mode === 'updates' && this.#options.isRewriting) return withoutCacheMark(payload);
     return payload;
   }
 
@@ -163,9 +164,9 @@ export class Narrator {
    * Until a continued namespace starts a task, LangGraph repeats the checkpoint it continues from.
    */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
-    const told = mode === 'debug' ? (payload as { type: string }).type : mode;
-    if (WORK_MODES.has(told)) return false;
-    const start = told === 'task' || (told === 'tasks' && isStart(payload));
+    const payloadType = mode === 'debug' ? (payload as { type: string }).type : mode;
+    if (WORK_MODES.has(payloadType)) return false;
+    const start = payloadType === 'task' || (payloadType === 'tasks' && isStart(payload));
     if (start) return this.#midway.has(ns);
     return this.#options.continued.has(ns) && !this.#opened.has(ns) && !this.#isInjected(ns);
   }
@@ -218,9 +219,9 @@ function debugPayload(debug: Json, recursionLimit: number): Json {
  * message and metadata.
  */
 function messageEvent(payload: unknown): unknown {
-  const [said, metadata] = payload as [Json, { run_id?: string }?];
-  if (typeof said.event !== 'string') return payload;
-  return metadata?.run_id === undefined ? said : { ...said, run_id: metadata.run_id };
+  const [message, metadata] = payload as [Json, { run_id?: string }?];
+  if (typeof message.event !== 'string') return payload;
+  return metadata?.run_id === undefined ? message : { ...message, run_id: metadata.run_id };
 }
 
 function withoutCacheMark(update: unknown): unknown {

@@ -162,7 +162,7 @@ export interface StepRequest {
   /**
    * Ids of messages that earlier attempts wrote in `messages-tuple` and that are not superseded.
    */
-  told?: ReadonlySet<string>;
+  writtenMessageIds?: ReadonlySet<string>;
   /**
    * Messages for the run, in order. The first boundary between supersteps that allows it takes
    * them.

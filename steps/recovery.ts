@@ -15,15 +15,15 @@ export function supersededBy(events: StoredEvent[], head: Head, ordinal: number)
 }
 
 /** Ids of the run's messages in `messages-tuple` or as protocol events that are not superseded. */
-export function toldMessages(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
+export function writtenMessageIds(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
   const kept = events.filter(
     ({ event, seq }) =>
       (event === 'messages' || event.startsWith('messages|')) &&
       !superseded.some(([first, last]) => seq >= first && seq <= last),
   );
   const ids = kept.map(({ data }) => {
-    const told = JSON.parse(data) as [{ id?: string }?] | { id?: string };
-    return Array.isArray(told) ? told[0]?.id : told.id;
+    const payload = JSON.parse(data) as [{ id?: string }?] | { id?: string };
+    return Array.isArray(payload) ? payload[0]?.id : payload.id;
   });
   return new Set(ids.filter((id) => id !== undefined));
 }

@@ -76,9 +76,9 @@ class Step {
     this.#control = new RunControl();
     this.#progress = new StepProgress(this.#graph, this.#context);
     const begun = this.#ownHeads().length > 0;
-    const retelling = this.#request.attempt > 1 && this.#finished.length === 0;
+    const isRewriting = this.#request.attempt > 1 && this.#finished.length === 0;
     const injections = begun ? await this.#dueInjections() : [];
-    const continued = new Set(retelling || !begun ? [] : this.#ownHeads().map(([ns]) => ns));
+    const continued = new Set(isRewriting || !begun ? [] : this.#ownHeads().map(([ns]) => ns));
     this.#narrator = new Narrator({
       runId: this.#request.run.runId,
       modes: this.#v3 ? V3_MODES : this.#request.run.request.streamModes,
@@ -89,9 +89,9 @@ class Step {
       append: (event) => this.#context.log.append(event),
       storedValue: (value) => this.#saver.storedValue(value),
       continued,
-      retelling,
+      isRewriting,
       injected: new Set(messageIds(injections)),
-      ...(this.#request.told !== undefined && { told: this.#request.told }),
+      ...(this.#request.writtenMessageIds !== undefined && { writtenMessageIds: this.#request.writtenMessageIds }),
     });
     let drained = false;
     const tap = new Tap();
@@ -100,7 +100,7 @@ class Step {
     } catch (error) {
       // Saves the finished tasks, so that only the failed one runs again.
       await this.#saver.flush().catch(() => undefined);
-      for (const chunk of tap.untold()) this.#narrator.chunk(chunk);
+      for (const chunk of tap.undelivered()) this.#narrator.chunk(chunk);
       if (!isGraphDrained(error)) throw this.#withFullLimit(error);
       drained = true;
     }
@@ -153,12 +153,12 @@ class Step {
     if (!this.#v3 && request.streamModes.some((mode) => mode === 'events' || mode === 'messages')) {
       const events = this.#graph.streamEvents(input as never, { ...options, version: 'v2' } as never);
       for await (const event of events as unknown as AsyncIterable<Parameters<Narrator['event']>[0]>) {
-        if (narrator.event(event)) tap.told();
+        if (narrator.event(event)) tap.delivered();
       }
     } else {
       const chunks = await this.#graph.stream(input as never, options as never);
       for await (const chunk of chunks as unknown as AsyncIterable<Chunk>) {
-        if (narrator.chunk(chunk)) tap.told();
+        if (narrator.chunk(chunk)) tap.delivered();
       }
     }
   }
@@ -296,11 +296,11 @@ class Tap {
     return { modes: new Set(modes), push: (chunk) => this.#chunks.push(chunk) };
   }
 
-  told(): void {
+  delivered(): void {
     this.#chunks.shift();
   }
 
-  untold(): Chunk[] {
+  undelivered(): Chunk[] {
     return this.#chunks.splice(0);
   }
 }

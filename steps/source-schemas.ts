@@ -45,11 +45,11 @@ export function createSourceReader(graphs: readonly GraphEntry[]): SourceReader 
   return {
     async read(graphId) {
       const batch = batches.find((entries) => entries.some((entry) => entry.graphId === graphId));
-      const place = batch?.findIndex((entry) => entry.graphId === graphId) ?? -1;
-      const entry = batch?.[place];
+      const index = batch?.findIndex((entry) => entry.graphId === graphId) ?? -1;
+      const entry = batch?.[index];
       if (batch === undefined || entry === undefined) return {};
       const alone = async () => (await once([entry]))[0];
-      return (batch.length === 1 ? await alone() : await once(batch).then((all) => all[place], alone)) ?? {};
+      return (batch.length === 1 ? await alone() : await once(batch).then((all) => all[index], alone)) ?? {};
     },
     prepare: () => void Promise.allSettled(batches.map(once)),
   };

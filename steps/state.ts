@@ -197,14 +197,14 @@ function toThreadTask(task: StateSnapshot['tasks'][number]): ThreadTask {
     path: toWire(task.path ?? []),
     error: task.error === undefined ? null : describeError(task.error).message,
     interrupts: toWire<Interrupt[]>(task.interrupts),
-    checkpoint: placeOf(state),
+    checkpoint: checkpointConfigOf(state),
     state: state !== undefined && 'values' in state ? toThreadState(state) : null,
     result: toWire((task as { result?: unknown }).result ?? null),
   };
 }
 
 /** Config of the state of a task's subgraph, with the fields of LangGraph's server. */
-function placeOf(state: StateSnapshot['tasks'][number]['state']): Record<string, unknown> | null {
+function checkpointConfigOf(state: StateSnapshot['tasks'][number]['state']): Record<string, unknown> | null {
   const known = checkpointOf(state, false);
   return known && Object.fromEntries(Object.entries(known).filter(([, value]) => value !== null));
 }

@@ -25,7 +25,7 @@ const LONGEST_READ = 2_000;
 const MOST_MESSAGES_READ = 50;
 
 /** Text of a message, cut to the length that patterns may read. */
-function heard(message: BaseMessage | undefined): string {
+function readText(message: BaseMessage | undefined): string {
   const text = message?.text.slice(0, LONGEST_READ) ?? '';
   // A cut surrogate pair is not valid text, and databases refuse it.
   return text.replace(/[\ud800-\udbff]$/, '');
@@ -38,8 +38,8 @@ const ASKS_FOR_MORE = /\b(more|other|another|others|search|candidates)\b/i;
 
 function intake(messages: readonly BaseMessage[]): OfflineReply {
   const since = messages.slice(startOfBrief(messages));
-  const said = since.filter((message) => message.getType() === 'human').slice(-MOST_MESSAGES_READ);
-  const wishes = mergeWishes(said.map((message) => readWishes(heard(message))));
+  const messagesFromPerson = since.filter((message) => message.getType() === 'human').slice(-MOST_MESSAGES_READ);
+  const wishes = mergeWishes(messagesFromPerson.map((message) => readWishes(readText(message))));
   const asked = since.filter((message) => message.getType() === 'ai' && message.text !== '').length;
   const missing = missingPoints(wishes);
   if (missing.length > 0 && (!wishes.role || (!wishes.anything && asked < QUESTIONS))) return question(wishes, missing);
@@ -83,7 +83,7 @@ function sourcing(messages: readonly BaseMessage[]): OfflineReply {
   const wishes = briefOf(messages);
   const seen = foundSinceBrief(messages);
   if (!last || last.getType() !== 'human') return search(wishes, seen);
-  const text = heard(last);
+  const text = readText(last);
   if (isStartOver(text)) return transfer('intake', text);
   if (namedIn(text, messages) || /\b(contact|reach out|write|message|e-?mail|draft)\b/i.test(text)) {
     return namedIn(text, messages)
@@ -133,7 +133,7 @@ function present(result: string): OfflineReply {
 function outreach(messages: readonly BaseMessage[]): OfflineReply {
   const last = messages.at(-1);
   if (last && isAnswerOf(last, 'send_message')) return report(messages, last.text);
-  const wish = heard(messages.findLast((message) => message.getType() === 'human'));
+  const wish = readText(messages.findLast((message) => message.getType() === 'human'));
   if (isStartOver(wish)) return transfer('intake', wish);
   const named = namedIn(wish, messages);
   if (named) return draft(named, messages, '');

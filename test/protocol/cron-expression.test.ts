@@ -27,7 +27,7 @@ describe('a cron expression', () => {
     expect(expressions(text)).toEqual(expected);
   });
 
-  it('comes on the day of month or the day of week where both are given', () => {
+  it('fires on the day of month or the day of week if both are given', () => {
     expect(expressions('0 9 1,15 * MON')).toEqual(['0 9 1,15 * *', '0 9 * * 1']);
     expect(expressions('0 9 */1 * MON')).toEqual(['0 9 * * 1']);
   });
@@ -80,7 +80,7 @@ describe('the shortest time between two firings', () => {
 });
 
 describe('the name of a time zone', () => {
-  it('is one of the database of time zones, in its spelling', () => {
+  it('is a name of the time zone database, in its spelling', () => {
     for (const name of ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/Argentina/Buenos_Aires', 'Etc/GMT+5']) {
       expect([name, isTimezone(name)]).toEqual([name, true]);
     }

@@ -13,7 +13,7 @@ describe('Retry-After', () => {
     expect(parseRetryAfter(value)).toBe(ms);
   });
 
-  it('measures the time to a date that is to come', () => {
+  it('measures the time to a future date', () => {
     const ms = parseRetryAfter(new Date(Date.now() + 60_000).toUTCString());
     expect(ms).toBeGreaterThan(50_000);
     expect(ms).toBeLessThanOrEqual(60_000);
