@@ -29,8 +29,8 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
   }
 
   async function noteNext(cron: Cron): Promise<void> {
-    const next = await schedules.next(cron);
-    await crons.noteNextRun(workerCaller(cron.tenant), cron.cronId, next);
+    const caller = workerCaller(cron.tenant);
+    await crons.noteNextRun(caller, cron.cronId, await schedules.next(caller, cron));
   }
 
   async function fire(order: RunOrder): Promise<FiredRun> {
@@ -59,7 +59,7 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
     async fireCron(task) {
       const cron = await findCron(task);
       if (cron === undefined) {
-        await schedules.remove(task.tenant, task.cronId);
+        await schedules.remove(workerCaller(task.tenant), task.cronId);
         return { refused: `cron ${task.cronId} does not exist; its schedule is removed` };
       }
       const fired = await fire(orderOf(cron, task, deriveId));

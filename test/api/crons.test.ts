@@ -22,7 +22,7 @@ describe('crons', () => {
     client = api.client(url);
   });
   afterAll(async () => {
-    for (const cronId of made) await api.schedules.remove(ANYBODY.tenant, cronId);
+    for (const cronId of made) await api.schedules.remove(ANYBODY, cronId);
     await api.stop();
   });
 
@@ -191,7 +191,14 @@ describe('crons', () => {
     await expect(client.crons.delete(cronId)).rejects.toThrow(`HTTP 404: Cron not found: ${cronId}`);
     await expect(client.crons.update(cronId, { enabled: true })).rejects.toThrow('HTTP 404: Cron not found');
     expect((await send('GET', `/runs/crons/${cronId}`)).status).toBe(404);
-    expect((await refusal('POST', `/runs/crons/${cronId}/backfill`, {}))[0]).toBe(404);
+    expect(
+      (
+        await refusal('POST', `/runs/crons/${cronId}/backfill`, {
+          start: '2024-01-01T00:00:00Z',
+          end: '2024-01-02T00:00:00Z',
+        })
+      )[0],
+    ).toBe(404);
   });
 
   it('are searched and counted', async () => {

@@ -54,6 +54,7 @@ describe('making a run', () => {
     expect(run).toEqual({
       ...given,
       tenant: 'acme',
+      createdBy: { principal: caller().principal, onBehalfOf: [] },
       status: 'pending',
       createdAt: expect.any(Date),
       updatedAt: expect.any(Date),

@@ -42,6 +42,7 @@ describe('threads', () => {
     expect(made).toEqual({
       tenant: 'acme',
       threadId,
+      createdBy: { principal: caller().principal, onBehalfOf: [] },
       status: 'idle',
       metadata,
       config,
