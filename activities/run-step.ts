@@ -23,7 +23,7 @@ import {
   describeError,
   describeThread,
   runStep as runGraphStep,
-  supersededBy,
+  uncommittedRanges,
   writtenMessageIds,
   type StepFailure,
   type StepReport,
@@ -212,7 +212,7 @@ class StepActivity {
   /** Writes `run.attempt` with the offsets that this attempt supersedes. */
   async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
     const events = await this.#readEvents(run);
-    const superseded = supersededBy(events, cursor.head, this.task.ordinal);
+    const superseded = uncommittedRanges(events, cursor.head, this.task.ordinal);
     this.#writtenMessageIds = writtenMessageIds(events, superseded);
     const data: AttemptData = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
     log.append({ ns: '', event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });

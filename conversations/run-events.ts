@@ -1,7 +1,9 @@
 import {
   CONTROL_EVENTS,
+  SupersededEvents,
   endOf,
   firstOf,
+  supersededRanges,
   type AttemptData,
   type Caller,
   type EndedData,
@@ -62,7 +64,7 @@ class RunReader {
   readonly runId: string;
   cursor: number;
   ended = false;
-  readonly #superseded: [first: number, last: number][] = [];
+  readonly #superseded = new SupersededEvents();
 
   constructor(source: EventSource) {
     this.threadId = source.threadId;
@@ -72,10 +74,7 @@ class RunReader {
 
   /** Learns what later attempts superseded; to be told of a page before it is taken. */
   note(page: readonly StoredEvent[]): void {
-    for (const stored of page) {
-      if (stored.runId !== this.runId || stored.event !== CONTROL_EVENTS.attempt) continue;
-      this.#superseded.push(...supersededBy(stored));
-    }
+    this.#superseded.note(page);
   }
 
   /** Moves over a page and answers what of it the client is told. */
@@ -84,7 +83,7 @@ class RunReader {
     for (const stored of page) {
       if (stored.seq <= this.cursor || this.ended) continue;
       this.cursor = stored.seq;
-      if (stored.runId !== this.runId || this.#isSuperseded(stored.seq)) continue;
+      if (stored.runId !== this.runId || this.#superseded.has(stored)) continue;
       const told = clientEvent(stored);
       if (told) batch.events.push(told);
       if (stored.event === CONTROL_EVENTS.ended) {
@@ -98,10 +97,6 @@ class RunReader {
   endsIn(page: readonly StoredEvent[]): boolean {
     return page.some((stored) => stored.runId === this.runId && stored.event === CONTROL_EVENTS.ended);
   }
-
-  #isSuperseded(seq: number): boolean {
-    return this.#superseded.some(([first, last]) => seq >= first && seq <= last);
-  }
 }
 
 /** What a client is told of a stored event. The end of a run is told by the end of the stream. */
@@ -110,13 +105,7 @@ export function clientEvent(stored: StoredEvent): ClientEvent | undefined {
   if (stored.event === CONTROL_EVENTS.ended) return undefined;
   if (stored.event !== CONTROL_EVENTS.attempt) return { id, event: stored.event, data: stored.data };
   const { run_id, attempt } = JSON.parse(stored.data) as AttemptData;
-  return { id, event: 'metadata', data: JSON.stringify({ run_id, attempt, superseded: supersededBy(stored) }) };
-}
-
-/** Offsets that an attempt supersedes: those it names, and what a dying attempt said between its look and its word. */
-export function supersededBy(stored: StoredEvent): AttemptData['superseded'] {
-  const { superseded, tail } = JSON.parse(stored.data) as AttemptData;
-  return tail + 1 < stored.seq ? [...superseded, [tail + 1, stored.seq - 1]] : superseded;
+  return { id, event: 'metadata', data: JSON.stringify({ run_id, attempt, superseded: supersededRanges(stored) }) };
 }
 
 /** The end of a run whose last events are not in the log any more: what its record says. */

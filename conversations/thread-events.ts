@@ -1,7 +1,7 @@
-import { CONTROL_EVENTS, type Caller, type StoredEvent } from '../protocol/index.js';
+import { CONTROL_EVENTS, SupersededEvents, type Caller, type StoredEvent } from '../protocol/index.js';
 import type { THREAD_STREAM_MODES } from '../protocol/schemas/index.js';
 import type { EventLog } from '../streams/index.js';
-import { clientEvent, supersededBy, type ClientEvent } from './run-events.js';
+import { clientEvent, type ClientEvent } from './run-events.js';
 
 export type ThreadStreamMode = (typeof THREAD_STREAM_MODES)[number];
 
@@ -35,6 +35,7 @@ export async function* threadEvents(
     yield reader.take(page);
   }
   for await (const fresh of log.follow(caller, threadId, { afterSeq: reader.cursor, signal })) {
+    reader.note(fresh);
     yield reader.take(fresh);
   }
 }
@@ -44,7 +45,7 @@ class ThreadReader {
   readonly #modes: ReadonlySet<ThreadStreamMode>;
   readonly #begun = new Set<string>();
   readonly #ended = new Set<string>();
-  readonly #superseded: [first: number, last: number][] = [];
+  readonly #superseded = new SupersededEvents();
 
   /** `current`: the run whose event is at the cursor; that it has begun has been told. */
   constructor(
@@ -57,8 +58,7 @@ class ThreadReader {
   }
 
   note(page: readonly StoredEvent[]): void {
-    const attempts = page.filter(({ event }) => event === CONTROL_EVENTS.attempt);
-    this.#superseded.push(...attempts.flatMap(supersededBy));
+    this.#superseded.note(page);
   }
 
   /** Moves over a page and answers what of it the client is told. */
@@ -66,7 +66,7 @@ class ThreadReader {
     return page.flatMap((stored) => {
       if (stored.seq <= this.cursor) return [];
       this.cursor = stored.seq;
-      return this.#isSuperseded(stored.seq) ? [] : this.#told(stored);
+      return this.#superseded.has(stored) ? [] : this.#told(stored);
     });
   }
 
@@ -96,10 +96,6 @@ class ThreadReader {
 
   #wants(isLifecycle: boolean): boolean {
     return this.#modes.has('run_modes') || (isLifecycle && this.#modes.has('lifecycle'));
-  }
-
-  #isSuperseded(seq: number): boolean {
-    return this.#superseded.some(([first, last]) => seq >= first && seq <= last);
   }
 }
 

@@ -50,6 +50,7 @@ export type {
 } from './thread.js';
 export { CONTROL_EVENTS, STATE_UPDATE_EVENT, endOf } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
+export { SupersededEvents, isInRanges, supersededRanges } from './superseded-events.js';
 export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId, webhookId } from './ids.js';
 export type { DeriveId } from './ids.js';
 export { DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';

@@ -7,7 +7,7 @@ export type { DescriptionDependencies } from './descriptions.js';
 export { classifyFailure, describeError } from './failure.js';
 export type { StepFailure } from './failure.js';
 export { defaultAnswerOf } from './progress.js';
-export { supersededBy, writtenMessageIds } from './recovery.js';
+export { uncommittedRanges, writtenMessageIds } from './recovery.js';
 export { runStep } from './run-step.js';
 export { createStateAccess, describeThread, readValues } from './state.js';
 export type {

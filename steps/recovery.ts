@@ -1,13 +1,20 @@
-import { CONTROL_EVENTS, type AttemptData, type Head, type StoredEvent } from '../protocol/index.js';
+import {
+  CONTROL_EVENTS,
+  isInRanges,
+  supersededRanges,
+  type AttemptData,
+  type Head,
+  type StoredEvent,
+} from '../protocol/index.js';
 
 /**
  * Offsets of events that earlier attempts of a run wrote and never committed: all events after the
  * last commit of their namespace or of one around it. `events` are the run's events in order.
  */
-export function supersededBy(events: StoredEvent[], head: Head, ordinal: number): AttemptData['superseded'] {
+export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: number): AttemptData['superseded'] {
   const dropped = new Set<number>();
   for (const event of events) {
-    if (event.event === CONTROL_EVENTS.attempt) dropEarlier(JSON.parse(event.data) as AttemptData, event.seq, dropped);
+    if (event.event === CONTROL_EVENTS.attempt) dropEarlier(event, dropped);
     else if (event.event !== CONTROL_EVENTS.ended && event.seq > committedUpTo(event.ns, head, ordinal))
       dropped.add(event.seq);
   }
@@ -17,9 +24,7 @@ export function supersededBy(events: StoredEvent[], head: Head, ordinal: number)
 /** Ids of the run's messages in `messages-tuple` or as protocol events that are not superseded. */
 export function writtenMessageIds(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
   const kept = events.filter(
-    ({ event, seq }) =>
-      (event === 'messages' || event.startsWith('messages|')) &&
-      !superseded.some(([first, last]) => seq >= first && seq <= last),
+    ({ event, seq }) => (event === 'messages' || event.startsWith('messages|')) && !isInRanges(superseded, seq),
   );
   const ids = kept.map(({ data }) => {
     const payload = JSON.parse(data) as [{ id?: string }?] | { id?: string };
@@ -36,8 +41,8 @@ function committedUpTo(ns: string, head: Head, ordinal: number): number {
   return Math.max(here, committedUpTo(parent, head, ordinal));
 }
 
-function dropEarlier(data: AttemptData, at: number, dropped: Set<number>): void {
-  for (const [first, last] of [...data.superseded, [data.tail + 1, at - 1] as const]) {
+function dropEarlier(attempt: StoredEvent, dropped: Set<number>): void {
+  for (const [first, last] of supersededRanges(attempt)) {
     for (let seq = first; seq <= last; seq += 1) dropped.add(seq);
   }
 }

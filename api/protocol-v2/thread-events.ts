@@ -1,5 +1,7 @@
 import {
   CONTROL_EVENTS,
+  SupersededEvents,
+  supersededRanges,
   type AttemptData,
   type Caller,
   type Run,
@@ -7,7 +9,6 @@ import {
   ifFound,
 } from '../../protocol/index.js';
 import type { ApiContext } from '../context.js';
-import { supersededBy } from '../../conversations/run-events.js';
 import { lastSeqOf, numbered, offsetOf, seqOf, type Draft, type ProtocolEvent } from './events.js';
 import { RunTranslator, type RunFacts } from './run-translator.js';
 
@@ -74,7 +75,7 @@ interface ReadRun {
 class ThreadReader {
   readonly #runs = new Map<string, ReadRun>();
   readonly #ended = new Set<string>();
-  readonly #superseded = new Map<string, [first: number, last: number][]>();
+  readonly #superseded = new SupersededEvents();
 
   constructor(
     private readonly context: ApiContext,
@@ -90,10 +91,7 @@ class ThreadReader {
 
   /** Learns what later attempts superseded. */
   note(page: readonly StoredEvent[]): void {
-    for (const stored of page) {
-      if (stored.event !== CONTROL_EVENTS.attempt) continue;
-      this.#superseded.set(stored.runId, [...(this.#superseded.get(stored.runId) ?? []), ...supersededBy(stored)]);
-    }
+    this.#superseded.note(page);
   }
 
   /** Moves over a page and answers what it becomes. */
@@ -103,7 +101,7 @@ class ThreadReader {
     for (const stored of page) {
       if (stored.seq <= this.cursor) continue;
       this.cursor = stored.seq;
-      if (!this.#isSuperseded(stored)) events.push(...numbered(stored, await this.#translate(stored)));
+      if (!this.#superseded.has(stored)) events.push(...numbered(stored, await this.#translate(stored)));
     }
     return events;
   }
@@ -113,7 +111,7 @@ class ThreadReader {
     for (let page = await this.page(start); page.length > 0; page = await this.page(page.at(-1)?.seq ?? 0)) {
       this.note(page.filter(({ seq }) => seq > this.cursor));
       for (const stored of page) {
-        if (stored.runId === runId && stored.seq < end && !this.#isSuperseded(stored)) translator.translate(stored);
+        if (stored.runId === runId && stored.seq < end && !this.#superseded.has(stored)) translator.translate(stored);
       }
       if ((page.at(-1)?.seq ?? 0) >= end) break;
     }
@@ -158,15 +156,11 @@ class ThreadReader {
     );
     run.translator = after;
     const { attempt } = JSON.parse(stored.data) as AttemptData;
-    const superseded = supersededBy(stored).map(([first, last]): [number, number] => [
+    const superseded = supersededRanges(stored).map(([first, last]): [number, number] => [
       seqOf(first, 0),
       lastSeqOf(last),
     ]);
     return after.restarted({ attempt, superseded }, before);
-  }
-
-  #isSuperseded({ runId, seq }: StoredEvent): boolean {
-    return this.#superseded.get(runId)?.some(([first, last]) => seq >= first && seq <= last) ?? false;
   }
 }
 

@@ -1,0 +1,37 @@
+import { CONTROL_EVENTS, type AttemptData, type StoredEvent } from './event.js';
+
+type OffsetRanges = AttemptData['superseded'];
+
+/**
+ * The offsets that a `run.attempt` event supersedes: the ranges that it names, and all offsets
+ * between its `tail` and itself. The previous attempt may have written there after the check.
+ */
+export function supersededRanges(attempt: StoredEvent): OffsetRanges {
+  const { superseded, tail } = JSON.parse(attempt.data) as AttemptData;
+  return tail + 1 < attempt.seq ? [...superseded, [tail + 1, attempt.seq - 1]] : superseded;
+}
+
+export function isInRanges(ranges: OffsetRanges, seq: number): boolean {
+  return ranges.some(([first, last]) => seq >= first && seq <= last);
+}
+
+/**
+ * The superseded events of a thread, so that a reader can leave them out. An attempt supersedes
+ * events of its own run only: its ranges may contain events of another run or of the thread itself.
+ */
+export class SupersededEvents {
+  readonly #rangesByRun = new Map<string, OffsetRanges>();
+
+  /** Remembers the ranges of the attempts among these events. */
+  note(events: readonly StoredEvent[]): void {
+    for (const event of events) {
+      if (event.event !== CONTROL_EVENTS.attempt) continue;
+      const known = this.#rangesByRun.get(event.runId) ?? [];
+      this.#rangesByRun.set(event.runId, [...known, ...supersededRanges(event)]);
+    }
+  }
+
+  has({ runId, seq }: StoredEvent): boolean {
+    return isInRanges(this.#rangesByRun.get(runId) ?? [], seq);
+  }
+}
