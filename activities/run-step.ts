@@ -108,7 +108,7 @@ class StepActivity {
       // No event is written before the run's record has the offset of its first event, from which
       // readers start.
       const { runId } = this.task;
-      const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, begins: started };
+      const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, after: started };
       log = this.dependencies.events.open(this.#caller, scope);
       if (this.attempt > 1) {
         // An earlier attempt may have ended the run after this one read it. From here on the fence

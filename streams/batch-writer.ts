@@ -1,6 +1,6 @@
 import type { Collection, OptionalUnlessRequiredId } from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
-import { batchBytes, type EventBatch } from './event-batch.js';
+import { approximateBytes, type EventBatch } from './event-batch.js';
 import type { LargeTexts } from './large-texts.js';
 import type { EventDocument, LogTails } from './log-tail.js';
 import { answeredWithin, isTransient, writeFailures } from '../database/index.js';
@@ -10,14 +10,14 @@ import type { RunLogScope } from './ports.js';
 const FIRST_INTERVAL_MS = 25;
 const MIN_INTERVAL_MS = 5;
 const MAX_INTERVAL_MS = 250;
-/** A tick is this many times as long as a write takes, so that streams leave the database most of its time. */
+/** The interval is the write latency times this, so that most of the database's time stays free. */
 const INTERVAL_PER_LATENCY = 4;
-/** More writes at once make each one slower; waiting events join the next one instead. */
-const MAX_WRITES_AT_ONCE = 2;
-/** A message of the wire protocol may have 48 MB. */
+/** More concurrent writes make each one slower. Other events wait for the next write. */
+const MAX_CONCURRENT_WRITES = 2;
+/** MongoDB's wire protocol allows 48 MB a message. Half of it leaves room for BSON overhead. */
 const MAX_WRITE_BYTES = 24 * 2 ** 20;
-/** Longer than the socket's own timeout is of no use to who waits. */
-const ANSWER_MS = 20_000;
+/** Below the socket timeout of 30 s, so that a stuck write fails here first and is retried. */
+const WRITE_TIMEOUT_MS = 20_000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
 
@@ -26,27 +26,30 @@ export interface BatchWriterOptions {
   tails: LogTails;
   largeTexts: LargeTexts;
   retentionMs: number;
-  /** Told of every batch that is durable. */
+  /** Called for each batch once it is durable. */
   onWritten: (batch: EventBatch) => void;
 }
 
-interface Part {
+interface PendingBatch {
   log: MongoRunLog;
   batch: EventBatch;
 }
 
-/** Writes for all open logs of the process together: one insert a tick, sooner when a log begins or is flushed. */
+/**
+ * Writes the batches of all open logs of the process in one insert per interval. The first event of
+ * a log and a flush are written at once.
+ */
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
   readonly #open = new Set<MongoRunLog>();
   readonly #ready = new Set<MongoRunLog>();
   readonly #retries = new Set<NodeJS.Timeout>();
   #timer: NodeJS.Timeout | undefined;
-  #asked = false;
-  #overdue = false;
-  #writes = 0;
+  #isWriteQueued = false;
+  #mustWriteAgain = false;
+  #writesInProgress = 0;
   #intervalMs = FIRST_INTERVAL_MS;
-  #lastWrite = Number.NEGATIVE_INFINITY;
+  #lastWriteAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: BatchWriterOptions) {
@@ -84,68 +87,71 @@ export class BatchWriter {
   #schedule(log: MongoRunLog, urgent: boolean): void {
     if (this.#closed) return log.fail(new ColloquyError('unavailable', `event log ${log.name} is closed`));
     this.#ready.add(log);
-    if (urgent) return this.#writeSoon();
-    if (this.#timer !== undefined || this.#asked) return;
-    const wait = this.#lastWrite + this.#intervalMs - performance.now();
-    if (wait <= 0) return this.#writeSoon();
+    if (urgent) return this.#queueWrite();
+    if (this.#timer !== undefined || this.#isWriteQueued) return;
+    const wait = this.#lastWriteAt + this.#intervalMs - performance.now();
+    if (wait <= 0) return this.#queueWrite();
     this.#timer = setTimeout(() => this.#write(), wait);
   }
 
-  /** Once what runs now is through, so that everything it appends goes out together. */
-  #writeSoon(): void {
-    if (this.#asked) return;
-    this.#asked = true;
+  /** Writes in a microtask, so that all events that the current code appends join one insert. */
+  #queueWrite(): void {
+    if (this.#isWriteQueued) return;
+    this.#isWriteQueued = true;
     queueMicrotask(() => this.#write());
   }
 
   #write(): void {
-    this.#asked = false;
+    this.#isWriteQueued = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#overdue = this.#writes >= MAX_WRITES_AT_ONCE;
-    if (this.#overdue || this.#closed) return;
+    this.#mustWriteAgain = this.#writesInProgress >= MAX_CONCURRENT_WRITES;
+    if (this.#mustWriteAgain || this.#closed) return;
     const { parts, documents } = this.#collect();
     if (parts.size === 0) return;
-    this.#writes += 1;
+    this.#writesInProgress += 1;
     void this.#insert(parts, documents).finally(() => {
-      this.#writes -= 1;
-      if (this.#overdue) this.#write();
+      this.#writesInProgress -= 1;
+      if (this.#mustWriteAgain) this.#write();
     });
   }
 
-  /** Takes a batch of every log that can write now; `parts` has them by the index of their document. */
-  #collect(): { parts: Map<number, Part>; documents: EventDocument[] } {
-    const parts = new Map<number, Part>();
+  /**
+   * Takes a batch from every log that can write now. The keys of `parts` are the indexes of the
+   * batches in `documents`.
+   */
+  #collect(): { parts: Map<number, PendingBatch>; documents: EventDocument[] } {
+    const parts = new Map<number, PendingBatch>();
     const documents: EventDocument[] = [];
     let bytes = 0;
     for (const log of this.#ready) {
-      if (log.busy) continue; // comes back when it is not
+      if (log.busy) continue; // stays in #ready until its current write ends
       this.#ready.delete(log);
       if (!log.hasWork) continue;
-      const taken = log.take(this.#options.retentionMs);
+      const taken = log.takeBatch(this.#options.retentionMs);
       if (taken === undefined) {
-        if (log.place === undefined) void this.#readTail(log);
+        if (log.position === undefined) void this.#readTail(log);
         continue;
       }
       log.busy = true;
       parts.set(documents.length, { log, batch: taken[0] });
       documents.push(...taken);
-      bytes += batchBytes(taken[0]);
+      bytes += approximateBytes(taken[0]);
       if (bytes > MAX_WRITE_BYTES) {
-        this.#overdue = true;
+        this.#mustWriteAgain = true;
         break;
       }
     }
     return { parts, documents };
   }
 
-  async #insert(parts: Map<number, Part>, documents: EventDocument[]): Promise<void> {
-    const begun = performance.now();
-    this.#lastWrite = begun;
+  async #insert(parts: Map<number, PendingBatch>, documents: EventDocument[]): Promise<void> {
+    const startedAt = performance.now();
+    this.#lastWriteAt = startedAt;
     const inserted = this.#options.events.insertMany(documents as OptionalUnlessRequiredId<EventDocument>[], {
       ordered: false,
     });
-    const error = await answeredWithin(ANSWER_MS, inserted).then(
+    const error = await answeredWithin(WRITE_TIMEOUT_MS, inserted).then(
       () => undefined,
       (cause: unknown) => cause ?? new Error('insert failed'),
     );
@@ -154,55 +160,55 @@ export class BatchWriter {
       for (const { log } of parts.values()) this.#failed(log, error);
       return;
     }
-    this.#adapt(performance.now() - begun);
+    this.#adaptInterval(performance.now() - startedAt);
     for (const [index, part] of parts) this.#settle(part, failures.get(index));
   }
 
-  #settle({ log, batch }: Part, failure: 'duplicate' | Error | undefined): void {
+  #settle({ log, batch }: PendingBatch, failure: 'duplicate' | Error | undefined): void {
     if (failure === 'duplicate') return void this.#resolveConflict(log);
     if (failure !== undefined) return this.#failed(log, failure);
     log.settle(batch.count, batch.seq + batch.count);
     this.#options.onWritten(batch);
-    this.#release(log);
+    this.#resume(log);
   }
 
   async #readTail(log: MongoRunLog): Promise<void> {
     log.busy = true;
     try {
-      log.begin(await this.#options.tails.read(log.name));
-      this.#release(log, true);
+      log.setTail(await this.#options.tails.read(log.name));
+      this.#resume(log, true);
     } catch (error) {
       this.#failed(log, error);
     }
   }
 
   async #resolveConflict(log: MongoRunLog): Promise<void> {
-    const { place } = log;
-    if (place === undefined) return;
+    const { position } = log;
+    if (position === undefined) return;
     try {
-      const { own, next } = await this.#options.tails.resolveConflict(place);
+      const { own, next } = await this.#options.tails.resolveConflict(position);
       log.settle(own, next);
-      this.#release(log, true);
+      this.#resume(log, true);
     } catch (error) {
       this.#failed(log, error);
     }
   }
 
-  /** The log may write again; what it got meanwhile is scheduled. */
-  #release(log: MongoRunLog, urgent = false): void {
+  /** Marks the log as idle and schedules the events that it received during the write. */
+  #resume(log: MongoRunLog, urgent = false): void {
     log.busy = false;
     if (log.hasWork) this.#schedule(log, urgent || log.isUrgent);
   }
 
   #failed(log: MongoRunLog, error: unknown): void {
-    const given = error instanceof Error ? error : new Error(String(error));
+    const failure = error instanceof Error ? error : new Error(String(error));
     const giveUp = !isTransient(error) || this.#closed || log.signal?.aborted === true;
     if (giveUp) {
       log.busy = false;
       return log.fail(
-        given instanceof ColloquyError
-          ? given
-          : new ColloquyError('unavailable', `event log ${log.name} cannot be written: ${given.message}`, {
+        failure instanceof ColloquyError
+          ? failure
+          : new ColloquyError('unavailable', `event log ${log.name} cannot be written: ${failure.message}`, {
               cause: error,
             }),
       );
@@ -211,12 +217,12 @@ export class BatchWriter {
     const delay = Math.min(MIN_RETRY_MS * 2 ** (log.failures - 1), MAX_RETRY_MS) * (0.5 + Math.random() / 2);
     const retry = setTimeout(() => {
       this.#retries.delete(retry);
-      this.#release(log, true);
+      this.#resume(log, true);
     }, delay);
     this.#retries.add(retry);
   }
 
-  #adapt(latencyMs: number): void {
+  #adaptInterval(latencyMs: number): void {
     const wanted = Math.min(Math.max(latencyMs * INTERVAL_PER_LATENCY, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
     this.#intervalMs += (wanted - this.#intervalMs) / 4;
   }

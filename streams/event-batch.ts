@@ -3,8 +3,9 @@ import type { LargeText } from './large-texts.js';
 import type { EventReference } from './ports.js';
 
 /**
- * One write of one log: consecutive events of one run by one writer. The batch is a document, so it is there whole or not at all, and
- * `_id` holds the offset of its first event, so two writers cannot both continue from the same place.
+ * One write to one log: consecutive events of one run by one writer. A batch is one document, so
+ * MongoDB stores all of it or nothing. Its `_id` contains the offset of the first event, so two
+ * writers cannot both continue from the same offset.
  */
 export interface EventBatch {
   _id: string;
@@ -15,7 +16,9 @@ export interface EventBatch {
   count: number;
   runId: string;
   fence: Fence;
-  /** Random name of the writer: tells an insert of ours that was sent twice from somebody else's. */
+  /**
+   * Random id of the writer. It shows whether a duplicate key comes from the writer's own retry.
+   */
   writer: string;
   events: BatchedEvent[];
   expiresAt: Date;
@@ -24,18 +27,21 @@ export interface EventBatch {
 export interface BatchedEvent {
   ns: string;
   event: string;
-  /** JSON text, without what `refs` stand for. */
+  /** JSON text without the values that `refs` stand for. Empty if `large` is set. */
   data: string;
   refs?: EventReference[];
-  /** Where `data` lies instead. */
+  /** Set if the text is stored in parts, because it is too large for a batch. */
   large?: LargeText;
   at: Date;
 }
 
-/** An event as it lies in the log. */
+/** An event as the log stores it: references and large texts are not resolved yet. */
 export type LoggedEvent = StoredEvent & Pick<BatchedEvent, 'refs' | 'large'>;
 
-/** Keeps the offset of a log whose events have expired. It never expires; it sorts below every batch and above older marks. */
+/**
+ * Keeps the tail of a log whose events have all expired. It never expires. It sorts below every
+ * batch and above older marks of the log.
+ */
 export interface TailMark {
   _id: string;
   log: string;
@@ -43,7 +49,9 @@ export interface TailMark {
   seq: number;
 }
 
-/** A reader that starts in the middle of a batch looks this far back for its begin. */
+/**
+ * Also the number of offsets that a reader searches back for the batch that contains its offset.
+ */
 export const MAX_BATCH_EVENTS = 1_000;
 const SEQ_WIDTH = 12;
 export const MARK_SHIFT = 10 ** SEQ_WIDTH;
@@ -56,7 +64,7 @@ export function batchKey(log: string, seq: number): string {
   return `${log}/${String(seq).padStart(SEQ_WIDTH, '0')}`;
 }
 
-/** Log and first offset of a batch, from its `_id`; `undefined` for a tail mark. */
+/** The log and the first offset of a batch from its `_id`. Returns undefined for a tail mark. */
 export function parseBatchKey(key: string): { log: string; seq: number } | undefined {
   const slash = key.lastIndexOf('/');
   const seq = Number(key.slice(slash + 1));
@@ -71,22 +79,22 @@ export function isBatch(document: EventBatch | TailMark): document is EventBatch
   return 'events' in document;
 }
 
-/** Length of the text of a batch, in characters. */
-export function batchBytes(batch: Pick<EventBatch, 'events'>): number {
+/** Size of a batch's texts in UTF-16 code units, as a cheap approximation of bytes. */
+export function approximateBytes(batch: Pick<EventBatch, 'events'>): number {
   return batch.events.reduce((sum, event) => sum + event.data.length, 0);
 }
 
-/** A batch that many follow is taken apart once. */
-const takenApart = new WeakMap<EventBatch, LoggedEvent[]>();
+/** Caches the events of a batch, because many followers of one log read the same batch. */
+const eventsByBatch = new WeakMap<EventBatch, LoggedEvent[]>();
 
-/** Events of a batch with an offset above `afterSeq`. */
-export function loggedEvents(batch: EventBatch, afterSeq: number): LoggedEvent[] {
-  let all = takenApart.get(batch);
+/** The events of a batch whose offset is above `afterSeq`. */
+export function eventsOfBatch(batch: EventBatch, afterSeq: number): LoggedEvent[] {
+  let all = eventsByBatch.get(batch);
   if (all === undefined) {
     const [tenant = '', threadId = ''] = batch.log.split('/');
     const { runId, fence, seq } = batch;
     all = batch.events.map((event, index) => ({ tenant, threadId, seq: seq + index, runId, fence, ...event }));
-    takenApart.set(batch, all);
+    eventsByBatch.set(batch, all);
   }
   return afterSeq < batch.seq ? all : all.slice(afterSeq - batch.seq + 1);
 }

@@ -1,84 +1,87 @@
-import { loggedEvents, type EventBatch, type LoggedEvent } from './event-batch.js';
+import { eventsOfBatch, type EventBatch, type LoggedEvent } from './event-batch.js';
 import type { PageReads } from './page-reads.js';
 
-/** Offsets that a read looks at first, so that a server which sorts in memory has little to sort. */
-const PAGE_OFFSETS = 512;
+/**
+ * A read asks for this many offsets first, so that a server that sorts in memory sorts few batches.
+ */
+const FIRST_READ_OFFSETS = 512;
 
-/** Reads batches of one log in order. */
+/** Reads the events of one log in order. */
 export class EventReader {
   readonly #reads: PageReads;
   readonly #log: string;
-  /** Offset of the last event that was read. */
-  #at: number;
-  #placed: boolean;
+  /** Offset of the last event that this reader returned. */
+  #lastSeq: number;
+  #startsAtBatch: boolean;
   #atEnd = false;
 
-  /** `isPlaced`: no batch goes over the place it starts at. */
-  constructor(reads: PageReads, log: string, afterSeq: number, isPlaced: boolean) {
+  /** `startsAtBatch`: no batch contains both `afterSeq` and the offset after it. */
+  constructor(reads: PageReads, log: string, afterSeq: number, startsAtBatch: boolean) {
     this.#reads = reads;
     this.#log = log;
-    this.#at = afterSeq;
-    this.#placed = isPlaced;
+    this.#lastSeq = afterSeq;
+    this.#startsAtBatch = startsAtBatch;
   }
 
   /** Offset of the next event. */
   get next(): number {
-    return this.#at + 1;
+    return this.#lastSeq + 1;
   }
 
-  /** The last page held all there was. */
+  /** Whether the last page contained all events up to the log's end. */
   get atEnd(): boolean {
     return this.#atEnd;
   }
 
   /**
-   * Events that follow; empty when there are none yet. Offsets have no holes while they are written (a batch is one document, and starts
-   * where another ended), so offsets that are missing have expired and are passed over; many of them only by a look `far` ahead.
+   * Returns the next events; empty if there are none yet. Writers leave no gap between offsets, so
+   * events before a gap's end have expired, and the reader skips them. `scanAhead` searches the
+   * whole rest of the log if the next offsets are empty; without it a long gap is not crossed.
    *
-   * A hole is looked at twice: a scan beside a writer may be past the place of a batch when that comes, and still meet the next one, which
-   * was written after it. What is not there when it is looked for again has expired.
+   * A gap is read twice. A scan during a write may miss a batch and still return the next batch,
+   * which was written later. Events that are missing in the second read have expired.
    */
-  async page(far = true): Promise<LoggedEvent[]> {
-    let events = await this.#read(far);
-    if (events[0] !== undefined && events[0].seq > this.next) events = await this.#read(far);
-    const whole = events.findIndex(({ seq }, index) => seq !== (events[0]?.seq ?? 0) + index);
-    if (whole > 0) {
-      events = events.slice(0, whole);
+  async page(scanAhead = true): Promise<LoggedEvent[]> {
+    let events = await this.#read(scanAhead);
+    if (events[0] !== undefined && events[0].seq > this.next) events = await this.#read(scanAhead);
+    const gap = events.findIndex(({ seq }, index) => seq !== (events[0]?.seq ?? 0) + index);
+    if (gap > 0) {
+      events = events.slice(0, gap);
       this.#atEnd = false;
     }
-    this.#placed = true;
-    this.#at = events.at(-1)?.seq ?? this.#at;
+    this.#startsAtBatch = true;
+    this.#lastSeq = events.at(-1)?.seq ?? this.#lastSeq;
     return events;
   }
 
-  /** Events of batches that go on where this reader is. */
+  /** Takes batches that continue at the reader's offset, and returns their events. */
   take(batches: EventBatch[]): LoggedEvent[] {
     const events = batches.flatMap((batch) => {
-      const more = loggedEvents(batch, this.#at);
-      this.#at = Math.max(this.#at, batch.seq + batch.count - 1);
-      return more;
+      const events = eventsOfBatch(batch, this.#lastSeq);
+      this.#lastSeq = Math.max(this.#lastSeq, batch.seq + batch.count - 1);
+      return events;
     });
-    this.#placed = true;
+    this.#startsAtBatch = true;
     return events;
   }
 
-  async #read(far: boolean): Promise<LoggedEvent[]> {
-    const [batches, begun] = await Promise.all([this.#batches(far), this.#begun()]);
-    return [...begun, ...batches].flatMap((batch) => loggedEvents(batch, this.#at));
+  async #read(scanAhead: boolean): Promise<LoggedEvent[]> {
+    const [batches, overlapping] = await Promise.all([this.#batches(scanAhead), this.#overlappingBatch()]);
+    return [...overlapping, ...batches].flatMap((batch) => eventsOfBatch(batch, this.#lastSeq));
   }
 
-  async #batches(far: boolean): Promise<EventBatch[]> {
-    const end = this.next + PAGE_OFFSETS;
-    const near = await this.#find(end);
-    if (near.length === 0 && far) return this.#find();
-    const last = near.at(-1);
-    if (last !== undefined && last.seq + last.count >= end) this.#atEnd = false; // there may be more beyond
-    return near;
+  async #batches(scanAhead: boolean): Promise<EventBatch[]> {
+    const end = this.next + FIRST_READ_OFFSETS;
+    const batches = await this.#find(end);
+    if (batches.length === 0 && scanAhead) return this.#find();
+    const last = batches.at(-1);
+    if (last !== undefined && last.seq + last.count >= end) this.#atEnd = false; // more batches may follow
+    return batches;
   }
 
-  /** The batch that began at or before the place asked for and goes beyond it; a client may have seen half of it. */
-  async #begun(): Promise<EventBatch[]> {
-    return this.#placed ? [] : (await this.#reads.before(this.#log, this.next)).batches;
+  /** The batch that starts before the next offset and may contain it. */
+  async #overlappingBatch(): Promise<EventBatch[]> {
+    return this.#startsAtBatch ? [] : (await this.#reads.batchBefore(this.#log, this.next)).batches;
   }
 
   async #find(below?: number): Promise<EventBatch[]> {

@@ -4,11 +4,13 @@ import pRetry from 'p-retry';
 import { ColloquyError } from '../protocol/index.js';
 import { answeredWithin, isTransient } from '../database/index.js';
 
+/** Half of MongoDB's limit of 16 MB a document. */
 const PART_BYTES = 8 * 2 ** 20;
-const ANSWER_MS = 20_000;
+/** Below the socket timeout of 30 s, so that a stuck write fails here first and is retried. */
+const WRITE_TIMEOUT_MS = 20_000;
 const RETRIES = { retries: 4, minTimeout: 500, maxTimeout: 2_000 };
 
-/** A piece of the text of an event. */
+/** One part of the text of a large event. */
 export interface TextPart {
   /** `<tenant>/<threadId>/<id>/<number from 0>` */
   _id: string;
@@ -18,13 +20,13 @@ export interface TextPart {
   expiresAt: Date;
 }
 
-/** Where the text of an event lies that is too large for a document. */
+/** Reference to the parts of a text that is too large for a batch. */
 export interface LargeText {
   id: string;
   parts: number;
 }
 
-/** Keeps texts of any length in parts beside the log, as long as events are kept. */
+/** Stores texts of any length in parts of 8 MB. Parts expire after the retention time of events. */
 export class LargeTexts {
   readonly #parts: Collection<TextPart>;
   readonly #retentionMs: number;
@@ -34,14 +36,14 @@ export class LargeTexts {
     this.#retentionMs = retentionMs;
   }
 
-  /** `stored` resolves when it can be read. Errors: `unavailable`. */
+  /** Starts to store a text. `stored` resolves when all parts are stored. Errors: `unavailable`. */
   store(log: string, text: string): { large: LargeText; stored: Promise<void> } {
     const bytes = Buffer.from(text);
     const large = { id: randomUUID(), parts: Math.ceil(bytes.length / PART_BYTES) };
     return { large, stored: this.#store(log, large, bytes) };
   }
 
-  /** `undefined` where it has expired. */
+  /** Returns undefined if the text has expired. */
   async read(log: string, { id, parts }: LargeText): Promise<string | undefined> {
     const pieces: Uint8Array[] = [];
     for (let part = 0; part < parts; part += 1) {
@@ -64,9 +66,10 @@ export class LargeTexts {
     }
   }
 
-  /** An upsert, so that a repeated attempt writes the same part. */
+  /** An upsert, so that a retry does not fail on a part that is already there. */
   async #put({ _id, ...part }: TextPart): Promise<void> {
-    const put = () => answeredWithin(ANSWER_MS, this.#parts.updateOne({ _id }, { $set: part }, { upsert: true }));
+    const put = () =>
+      answeredWithin(WRITE_TIMEOUT_MS, this.#parts.updateOne({ _id }, { $set: part }, { upsert: true }));
     await pRetry(put, { ...RETRIES, shouldRetry: ({ error }) => isTransient(error) }).catch((cause: Error) => {
       throw new ColloquyError('unavailable', `part ${_id} of an event cannot be stored: ${cause.message}`, { cause });
     });

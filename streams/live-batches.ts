@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChangeStream, ChangeStreamInsertDocument, Collection } from 'mongodb';
-import { batchBytes, isBatch, parseBatchKey, type EventBatch } from './event-batch.js';
+import { approximateBytes, isBatch, parseBatchKey, type EventBatch } from './event-batch.js';
 import type { EventDocument } from './log-tail.js';
 
-/** A batch up to so many bytes comes with the change that tells of it. A larger one is read where somebody follows: every process hears of all. */
-const TOLD_BYTES = 16 * 1024;
-const isSmall = { $lte: [{ $bsonSize: '$fullDocument' }, TOLD_BYTES] };
+/**
+ * The change stream includes batches up to this size. Every process receives all changes, so a
+ * process reads a larger batch only if it has a follower of that log.
+ */
+const MAX_INLINE_BYTES = 16 * 1024;
+const isSmall = { $lte: [{ $bsonSize: '$fullDocument' }, MAX_INLINE_BYTES] };
 const PIPELINE = [
   { $match: { operationType: 'insert' } },
   {
@@ -19,22 +22,30 @@ const PIPELINE = [
   },
 ];
 
-/** Batches that one read asks for. */
 const READ_BATCHES = 64;
-/** A follower that is this far behind drops what it has not taken, and reads on by itself. */
+/**
+ * A follower with more waiting bytes drops its batches and reads them from the collection later.
+ */
 const MAX_WAITING_BYTES = 4 * 2 ** 20;
-/** While something is read for all, a follower waits so many times longer: a slow database is not helped by everybody asking too. */
-const PATIENT_WAITS = 5;
-/** Followers of short runs come and go; the change stream stays open this long after the last one. */
-const LINGER_MS = 10_000;
+/**
+ * During a shared read a follower waits up to this many intervals. Otherwise all followers would
+ * query a slow database too.
+ */
+const MAX_WAITS_DURING_READ = 5;
+/**
+ * The change stream stays open this long after the last follower has left. Short runs would
+ * otherwise open a new one each time.
+ */
+const STOP_DELAY_MS = 10_000;
 const MIN_REOPEN_MS = 100;
 const MAX_REOPEN_MS = 5_000;
 
-/** What one follower of a log gets without asking. */
+/** The batches that the hub delivers to one follower of a log. */
 export interface LiveBatches {
   /**
-   * Batches that go on at an offset, in order, as soon as there are some; `undefined` when the follower has to read by itself: after `ms`, when the
-   * signal fires, and where what came does not go on there.
+   * Waits for batches that continue at offset `seq`, and returns them in order. Returns undefined
+   * if the follower must read the collection: after `ms`, after the signal fires, or if the batches
+   * that came do not continue at `seq`.
    */
   next(seq: number, ms: number, signal: AbortSignal): Promise<EventBatch[] | undefined>;
   leave(): void;
@@ -43,7 +54,7 @@ export interface LiveBatches {
 class Follower implements LiveBatches {
   #batches: EventBatch[] = [];
   #bytes = 0;
-  /** Something came that is not in `batches`. */
+  /** A batch was written that is not in `#batches`. */
   #missed = false;
   #wake: (() => void) | undefined;
   readonly #onLeave: (follower: Follower) => void;
@@ -55,7 +66,7 @@ class Follower implements LiveBatches {
   }
 
   take(batch: EventBatch): void {
-    this.#bytes += batchBytes(batch);
+    this.#bytes += approximateBytes(batch);
     if (this.#bytes > MAX_WAITING_BYTES && this.#batches.length > 0) return this.miss();
     this.#batches.push(batch);
     this.#wake?.();
@@ -67,13 +78,13 @@ class Follower implements LiveBatches {
   }
 
   async next(seq: number, ms: number, signal: AbortSignal): Promise<EventBatch[] | undefined> {
-    if (!this.#has(seq) && !signal.aborted) await this.#woken(ms, signal);
+    if (!this.#has(seq) && !signal.aborted) await this.#waitForWake(ms, signal);
     const batches = this.#batches.filter((batch) => batch.seq + batch.count > seq).sort((a, b) => a.seq - b.seq);
     const missed = this.#missed;
     this.#batches = [];
     this.#bytes = 0;
     this.#missed = false;
-    return missed ? undefined : goingOn(batches, seq);
+    return missed ? undefined : contiguousFrom(batches, seq);
   }
 
   leave(): void {
@@ -84,7 +95,7 @@ class Follower implements LiveBatches {
     return this.#missed || this.#batches.some((batch) => batch.seq + batch.count > seq);
   }
 
-  async #woken(ms: number, signal: AbortSignal): Promise<void> {
+  async #waitForWake(ms: number, signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
       let timer: NodeJS.Timeout;
       let waits = 0;
@@ -95,7 +106,7 @@ class Follower implements LiveBatches {
       };
       const wait = (): void => {
         waits += 1;
-        timer = setTimeout(() => (this.#isReading() && waits < PATIENT_WAITS ? wait() : wake()), ms);
+        timer = setTimeout(() => (this.#isReading() && waits < MAX_WAITS_DURING_READ ? wait() : wake()), ms);
       };
       wait();
       signal.addEventListener('abort', wake);
@@ -105,49 +116,53 @@ class Follower implements LiveBatches {
   }
 }
 
-/** `undefined` where the batches do not go on at the offset, one behind the other. */
-function goingOn(batches: EventBatch[], seq: number): EventBatch[] | undefined {
-  const going: EventBatch[] = [];
+/**
+ * The batches without those before `seq`. Returns undefined if there is a gap at or after `seq`.
+ */
+function contiguousFrom(batches: EventBatch[], seq: number): EventBatch[] | undefined {
+  const contiguous: EventBatch[] = [];
   let next = seq;
   for (const batch of batches) {
     const end = batch.seq + batch.count;
     if (batch.seq > next) return undefined;
-    if (end > next) going.push(batch);
+    if (end > next) contiguous.push(batch);
     next = Math.max(next, end);
   }
-  return going.length > 0 ? going : undefined;
+  return contiguous.length > 0 ? contiguous : undefined;
 }
 
-/** The change stream leaves out what is large. */
+/** The pipeline removes large documents, so `fullDocument` is optional. */
 type Change = Omit<ChangeStreamInsertDocument<EventDocument>, 'fullDocument'> & { fullDocument?: EventDocument };
 
 /**
- * Hands batches to the followers of their logs as they are inserted. One change stream a process brings them; where it leaves out a large one that
- * somebody follows, one read at a time does, of all logs together. All of this is a favour: what does not come this way followers read by themselves.
+ * Delivers new batches to the followers of their logs. The process has one change stream. It leaves
+ * out large batches; the hub reads those for all logs together, one read at a time. Delivery is an
+ * optimization without guarantee: followers read from the collection whatever they miss.
  */
 export class LiveBatchHub {
   readonly #events: Collection<EventDocument>;
   readonly #reads: Collection<EventDocument>;
   readonly #followers = new Map<string, Set<Follower>>();
-  /** Keys of batches to read, each with its log. */
-  readonly #wanted = new Map<string, string>();
-  /** Logs of the batches that are being read. */
-  #read: ReadonlySet<string> = new Set();
-  #reading = false;
+  /** Logs of the batches to read, by batch key. */
+  readonly #batchesToRead = new Map<string, string>();
+  #logsBeingRead: ReadonlySet<string> = new Set();
+  #isReading = false;
   #stream: ChangeStream<EventDocument> | undefined;
   #listening = false;
-  #linger: NodeJS.Timeout | undefined;
-  #reopen: NodeJS.Timeout | undefined;
+  #stopTimer: NodeJS.Timeout | undefined;
+  #reopenTimer: NodeJS.Timeout | undefined;
   #failures = 0;
   #closed = false;
 
-  /** `events` is watched, `reads` is read: the same collection, the latter with a bound on time. */
+  /**
+   * Both are the same collection: `events` for the change stream, `reads` with a timeout for reads.
+   */
   constructor(events: Collection<EventDocument>, reads: Collection<EventDocument>) {
     this.#events = events;
     this.#reads = reads;
   }
 
-  /** The change stream is there; while it is not, followers had better look by themselves. */
+  /** Whether the change stream is open. While it is not, followers should poll more often. */
   get listening(): boolean {
     return this.#listening;
   }
@@ -155,27 +170,27 @@ export class LiveBatchHub {
   join(log: string): LiveBatches {
     const follower = new Follower(
       (gone) => this.#leave(log, gone),
-      () => this.#reading,
+      () => this.#isReading,
     );
     const followers = this.#followers.get(log) ?? new Set();
     this.#followers.set(log, followers.add(follower));
-    clearTimeout(this.#linger);
-    this.#linger = undefined;
+    clearTimeout(this.#stopTimer);
+    this.#stopTimer = undefined;
     this.#watch();
     return follower;
   }
 
-  /** A batch that was written here. */
-  tell(batch: EventBatch): void {
-    this.#wanted.delete(batch._id);
+  /** Delivers a batch to the followers of its log in this process. */
+  publish(batch: EventBatch): void {
+    this.#batchesToRead.delete(batch._id);
     for (const follower of this.#followers.get(batch.log) ?? []) follower.take(batch);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#linger);
-    clearTimeout(this.#reopen);
-    this.#missAll();
+    clearTimeout(this.#stopTimer);
+    clearTimeout(this.#reopenTimer);
+    this.#missForAll();
     await this.#stop();
   }
 
@@ -183,21 +198,21 @@ export class LiveBatchHub {
     const followers = this.#followers.get(log);
     followers?.delete(follower);
     if (followers?.size === 0) this.#followers.delete(log);
-    if (this.#followers.size > 0 || this.#closed || this.#linger !== undefined) return;
-    this.#linger = setTimeout(() => {
-      this.#linger = undefined;
+    if (this.#followers.size > 0 || this.#closed || this.#stopTimer !== undefined) return;
+    this.#stopTimer = setTimeout(() => {
+      this.#stopTimer = undefined;
       void this.#stop();
-    }, LINGER_MS).unref();
+    }, STOP_DELAY_MS).unref();
   }
 
   #watch(): void {
-    if (this.#stream !== undefined || this.#reopen !== undefined || this.#closed) return;
+    if (this.#stream !== undefined || this.#reopenTimer !== undefined || this.#closed) return;
     const stream = this.#events.watch<EventDocument, Change & ChangeStreamInsertDocument<EventDocument>>(PIPELINE);
     this.#stream = stream;
-    // The first token says that the stream is open; what was inserted before it, followers read themselves.
+    // The first resume token shows that the stream is open. It does not deliver earlier batches.
     stream.once('resumeTokenChanged', () => {
       this.#listening = true;
-      this.#missAll();
+      this.#missForAll();
     });
     stream.on('change', (change) => this.#changed(change));
     stream.on('error', () => this.#restart(stream));
@@ -209,52 +224,57 @@ export class LiveBatchHub {
     const id = String(documentKey._id);
     const key = parseBatchKey(id);
     if (key === undefined || !this.#followers.has(key.log)) return;
-    if (batch !== undefined && isBatch(batch) && !this.#awaits(key.log)) return this.tell(batch);
-    this.#wanted.set(id, key.log);
-    void this.#readWanted();
+    if (batch !== undefined && isBatch(batch) && !this.#hasPendingRead(key.log)) return this.publish(batch);
+    this.#batchesToRead.set(id, key.log);
+    void this.#readBatches();
   }
 
-  /** A batch of the log is on its way; what comes after it goes the same way, so that it is not there before. */
-  #awaits(log: string): boolean {
-    return this.#read.has(log) || [...this.#wanted.values()].includes(log);
+  /**
+   * Whether an earlier batch of the log must still be read. Later ones join the read to keep order.
+   */
+  #hasPendingRead(log: string): boolean {
+    return this.#logsBeingRead.has(log) || [...this.#batchesToRead.values()].includes(log);
   }
 
-  /** Brings what is wanted; what comes to be wanted meanwhile goes with the next read. */
-  async #readWanted(): Promise<void> {
-    if (this.#reading) return;
-    this.#reading = true;
-    while (this.#wanted.size > 0 && !this.#closed) {
-      const begun = performance.now();
-      const wanted = new Map([...this.#wanted].slice(0, READ_BATCHES));
-      this.#read = new Set(wanted.values());
-      for (const id of wanted.keys()) this.#wanted.delete(id);
+  /**
+   * Reads and delivers batches until none is left. Batches that are added meanwhile join the next
+   * read.
+   */
+  async #readBatches(): Promise<void> {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    while (this.#batchesToRead.size > 0 && !this.#closed) {
+      const startedAt = performance.now();
+      const batchesToRead = new Map([...this.#batchesToRead].slice(0, READ_BATCHES));
+      this.#logsBeingRead = new Set(batchesToRead.values());
+      for (const id of batchesToRead.keys()) this.#batchesToRead.delete(id);
       try {
-        const found = this.#reads.find<EventBatch>({ _id: { $in: [...wanted.keys()] } });
+        const found = this.#reads.find<EventBatch>({ _id: { $in: [...batchesToRead.keys()] } });
         for await (const batch of found) {
-          wanted.delete(batch._id);
+          batchesToRead.delete(batch._id);
           for (const follower of this.#followers.get(batch.log) ?? []) follower.take(batch);
         }
       } catch {
-        // Whoever misses something reads by itself, and tells of what stands in the way.
+        // The followers read the missing batches themselves, and report the error if it persists.
       }
-      for (const log of new Set(wanted.values()))
+      for (const log of new Set(batchesToRead.values()))
         for (const follower of this.#followers.get(log) ?? []) follower.miss();
-      this.#read = new Set();
-      // As long as the read took, so that under load more batches share the next one.
-      await sleep(performance.now() - begun);
+      this.#logsBeingRead = new Set();
+      // Pause as long as the read took, so that under load more batches share the next read.
+      await sleep(performance.now() - startedAt);
     }
-    this.#reading = false;
+    this.#isReading = false;
   }
 
-  /** Opens another stream after a pause; the driver has resumed what can be resumed. */
+  /** Opens a new stream after a pause. The driver has already tried to resume the old one. */
   #restart(stream: ChangeStream<EventDocument>): void {
     if (this.#stream !== stream) return;
     void this.#stop();
     if (this.#closed || this.#followers.size === 0) return;
     const delay = Math.min(MIN_REOPEN_MS * 2 ** this.#failures, MAX_REOPEN_MS);
     this.#failures += 1;
-    this.#reopen = setTimeout(() => {
-      this.#reopen = undefined;
+    this.#reopenTimer = setTimeout(() => {
+      this.#reopenTimer = undefined;
       if (this.#followers.size > 0) this.#watch();
     }, delay).unref();
   }
@@ -263,10 +283,10 @@ export class LiveBatchHub {
     const stream = this.#stream;
     this.#stream = undefined;
     this.#listening = false;
-    await stream?.close().catch(() => undefined); // it is of no use any more, whatever it says
+    await stream?.close().catch(() => undefined); // the stream is not used any more
   }
 
-  #missAll(): void {
+  #missForAll(): void {
     for (const followers of this.#followers.values()) for (const follower of followers) follower.miss();
   }
 }

@@ -7,76 +7,82 @@ export type EventDocument = EventBatch | TailMark;
 
 type BatchHead = Pick<EventBatch, '_id' | 'seq' | 'count' | 'fence' | 'writer'>;
 
-const HEAD = { seq: 1, count: 1, fence: 1, writer: 1 } as const;
+const HEAD_FIELDS = { seq: 1, count: 1, fence: 1, writer: 1 } as const;
 
-export interface WriterPlace {
+export interface WriterPosition {
   log: string;
-  /** Offset the writer wanted for its next event. */
+  /** Offset that the writer uses for its next event. */
   seq: number;
   fence: Fence;
   writer: string;
 }
 
-/** Logs whose place is remembered. */
-const MAX_KNOWN = 10_000;
+const MAX_CACHED_LOGS = 10_000;
 
-/** Finds the ends of logs. */
+/** Reads the tails of logs: the offset of the last event and the fence of its writer. */
 export class LogTails {
   readonly #events: Collection<EventDocument>;
-  /** A batch that was the last of its log once, by its first and last offset: SecantusDB reads what it sorts, so it is asked for no more than what came since. */
-  readonly #known = new LRUCache<string, { seq: number; end: number }>({ max: MAX_KNOWN });
+  /**
+   * First and last offset of the last batch that was seen in each log. The next search starts at
+   * it, so that a database that sorts without an index reads only newer batches.
+   */
+  readonly #lastBatches = new LRUCache<string, { seq: number; end: number }>({ max: MAX_CACHED_LOGS });
 
   constructor(events: Collection<EventDocument>) {
     this.#events = events;
   }
 
-  /** Offset of a log's last event, 0 without one, and the fence of who wrote it. */
+  /** Offset of a log's last event, 0 without one, and the fence of its writer. */
   async read(log: string): Promise<{ tail: number; fence: Fence }> {
-    const known = this.#known.get(log);
+    const known = this.#lastBatches.get(log);
     const last =
       (known === undefined ? null : await this.#last({ log, seq: { $gte: known.seq } })) ?? (await this.#last({ log }));
     if (last?.seq === undefined) return { tail: 0, fence: NO_FENCE };
     if (last.count === undefined) return { tail: last.seq + MARK_SHIFT, fence: NO_FENCE };
     const end = last.seq + last.count - 1;
-    this.#known.set(log, { seq: last.seq, end });
+    this.#lastBatches.set(log, { seq: last.seq, end });
     return { tail: end, fence: last.fence ?? NO_FENCE };
   }
 
-  /** Whether a batch is known to have ended at an offset: what follows it begins with another one. */
-  isEnd(log: string, offset: number): boolean {
-    return offset === 0 || this.#known.peek(log)?.end === offset;
+  /**
+   * Whether a batch is known to end at this offset, so that the next offset starts another batch.
+   */
+  isBatchEnd(log: string, offset: number): boolean {
+    return offset === 0 || this.#lastBatches.peek(log)?.end === offset;
   }
 
-  /** The log is gone; another of its name begins anew. */
+  /** To be called after a log was deleted: a new log of the same name starts at offset 1. */
   forget(log: string): void {
-    this.#known.delete(log);
+    this.#lastBatches.delete(log);
   }
 
   /**
-   * What to do after the wanted offset was found taken. Either the batch there is the writer's own, sent twice because an answer was lost: its
-   * `own` first events are durable. Or somebody else appended: go on after the tail. Errors: `fence_lost` when a higher fence wrote.
+   * Decides how a writer continues after a duplicate key. If the writer itself wrote the batch and
+   * the answer was lost, `own` is the number of its events that are durable. If another writer
+   * appended, `own` is 0. `next` is the offset for the next event. Errors: `fence_lost` if the
+   * other writer has a higher fence.
    */
-  async resolveConflict(place: WriterPlace): Promise<{ own: number; next: number }> {
-    const [taken, last] = await Promise.all([
-      this.#events.findOne<BatchHead>({ _id: batchKey(place.log, place.seq) }, { projection: HEAD }),
-      this.read(place.log),
+  async resolveConflict(position: WriterPosition): Promise<{ own: number; next: number }> {
+    const [existing, last] = await Promise.all([
+      this.#events.findOne<BatchHead>({ _id: batchKey(position.log, position.seq) }, { projection: HEAD_FIELDS }),
+      this.read(position.log),
     ]);
-    if (taken?.writer === place.writer) return { own: taken.count, next: place.seq + taken.count };
-    guardFence(place, last.fence);
+    if (existing?.writer === position.writer) return { own: existing.count, next: position.seq + existing.count };
+    guardFence(position, last.fence);
     return { own: 0, next: last.tail + 1 };
   }
 
   #last(filter: Filter<EventDocument>): Promise<Partial<BatchHead> | null> {
-    return this.#events.findOne<Partial<BatchHead>>(filter, { projection: HEAD, sort: { log: -1, seq: -1 } });
+    return this.#events.findOne<Partial<BatchHead>>(filter, { projection: HEAD_FIELDS, sort: { log: -1, seq: -1 } });
   }
 }
 
-/** Errors: `fence_lost` when a writer with a higher fence was at the log. */
-export function guardFence(place: Pick<WriterPlace, 'log' | 'fence'>, found: Fence): void {
-  if (found > place.fence) {
+/** Errors: `fence_lost` if a writer with a higher fence has written the log. */
+export function guardFence(position: Pick<WriterPosition, 'log' | 'fence'>, found: Fence): void {
+  if (found > position.fence) {
     throw new ColloquyError(
       'fence_lost',
-      `event log ${place.log} is written with fence ${found}; ${place.fence} must stop`,
+      `event log ${position.log} was written with the higher fence ${found}; the writer with ${position.fence} must stop`,
     );
   }
 }

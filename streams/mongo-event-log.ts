@@ -21,13 +21,15 @@ import { WholeEvents } from './whole-events.js';
 const COLLECTION = 'events';
 const PARTS = 'event_parts';
 const DEFAULT_POLL_MS = 1_000;
-/** While the change stream is there, a quiet follower reads this much less often by and by. */
+/**
+ * While the change stream is open, the poll interval of an idle follower grows up to this factor.
+ */
 const MAX_POLL_FACTOR = 10;
 const POLL_GROWTH = 1.25;
-/** One look in so many goes beyond what may be next. */
-const FAR_LOOK = 10;
+/** Every tenth poll scans the rest of the log, to cross a long gap of expired events. */
+const SCAN_AHEAD_EVERY = 10;
 const DEFAULT_LIMIT = 1_000;
-/** A read that has so much text answers what it has. */
+/** A read with this much text returns before its limit. Counted in UTF-16 code units. */
 const MAX_READ_CHARACTERS = 8 * 2 ** 20;
 const APPEND_ATTEMPTS = 20;
 const MIN_RETRY_MS = 100;
@@ -36,18 +38,23 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export interface MongoEventLogOptions {
   db: Db;
-  /** How long events are kept, in ms; default 7 days. */
+  /** Time until events expire, in ms. Default: 7 days. */
   retentionMs?: number;
-  /** Needed where events refer to values that are stored elsewhere. */
+  /** Required if events refer to values that are stored elsewhere. */
   readReferences?: ReadReferences;
-  /** A follower to whom nothing is told reads after this time, in ms, and ever less often while there is nothing; default 1000. */
+  /**
+   * Poll interval of a follower without new events, in ms. It grows while there are none. Default:
+   * 1000.
+   */
   pollMs?: number;
 }
 
-/** Indexes of the collections `events` (ranges of a log, and expiry) and `event_parts`. Idempotent. */
+/**
+ * Indexes of the collections `events` (ranges of a log, and expiry) and `event_parts`. Idempotent.
+ */
 export async function ensureIndexes(db: Db): Promise<void> {
   await db.collection(COLLECTION).createIndexes([
-    // Ranges over `_id` would do, but SecantusDB scans the collection for them.
+    // A range over `_id` would also do, but not every database uses its index for that.
     { key: { log: 1, seq: 1 }, name: 'log_seq' },
     { key: { expiresAt: 1 }, name: 'expiry', expireAfterSeconds: 0 },
   ]);
@@ -57,7 +64,10 @@ export async function ensureIndexes(db: Db): Promise<void> {
   ]);
 }
 
-/** The event log on MongoDB. One instance a process: its writers and its followers share their round trips. */
+/**
+ * The event log on MongoDB. Create one a process: its writers and followers share their round
+ * trips.
+ */
 export function createEventLog(options: MongoEventLogOptions): EventLog {
   const { db, retentionMs = DEFAULTS.eventRetentionMs, pollMs = DEFAULT_POLL_MS } = options;
   const events = openCollection<EventDocument>(db, COLLECTION);
@@ -67,9 +77,10 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
   const wholeEvents = new WholeEvents(largeTexts, options.readReferences);
   let closed = false;
   const tails = new LogTails(events);
-  const writer = new BatchWriter({ events, tails, largeTexts, retentionMs, onWritten: (batch) => hub.tell(batch) });
+  const writer = new BatchWriter({ events, tails, largeTexts, retentionMs, onWritten: (batch) => hub.publish(batch) });
 
-  const readerOf = (log: string, afterSeq: number) => new EventReader(reads, log, afterSeq, tails.isEnd(log, afterSeq));
+  const readerOf = (log: string, afterSeq: number) =>
+    new EventReader(reads, log, afterSeq, tails.isBatchEnd(log, afterSeq));
 
   const logOf = (caller: Caller, threadId: string) => {
     guardIds(caller.tenant, threadId);
@@ -111,13 +122,14 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
       try {
         const reader = readerOf(log, afterSeq);
         let failures = 0;
-        let quiet = 1;
-        // Most followers begin at the log's end: nothing is ahead. Who begins in front of a hole is brought over it after the first wait.
-        let far = false;
-        let looks = 0;
+        let pollFactor = 1;
+        // Most followers start at the log's end, so the first read does not scan ahead. The first
+        // poll does, for a follower that starts before a long gap.
+        let scanAhead = false;
+        let polls = 0;
         while (!signal.aborted) {
           if (closed) throw new ColloquyError('unavailable', `event log is closed; cannot follow ${log}`);
-          const page = await reader.page(far).catch((error: unknown) => {
+          const page = await reader.page(scanAhead).catch((error: unknown) => {
             if (!isTransient(error)) throw error;
             return undefined;
           });
@@ -128,15 +140,15 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
           }
           if (page.length > 0) yield await wholeEvents.of(caller, page);
           if (!reader.atEnd) continue;
-          quiet = page.length > 0 ? 1 : Math.min(quiet * POLL_GROWTH, MAX_POLL_FACTOR);
+          pollFactor = page.length > 0 ? 1 : Math.min(pollFactor * POLL_GROWTH, MAX_POLL_FACTOR);
           while (!signal.aborted) {
-            const batches = await live.next(reader.next, hub.listening ? pollMs * quiet : pollMs, signal);
+            const batches = await live.next(reader.next, hub.listening ? pollMs * pollFactor : pollMs, signal);
             if (batches === undefined) break;
-            quiet = 1;
+            pollFactor = 1;
             yield await wholeEvents.of(caller, reader.take(batches));
           }
-          far = looks % FAR_LOOK === 0;
-          looks += 1;
+          scanAhead = polls % SCAN_AHEAD_EVERY === 0;
+          polls += 1;
         }
       } finally {
         live.leave();
@@ -146,16 +158,17 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
     async append(caller, threadId, event) {
       const log = logOf(caller, threadId);
       for (let attempt = 1; ; attempt += 1) {
-        // With the fence that is there: a run that writes the thread is not shut out, and does not shut this out before it has begun anew.
+        // Use the last writer's fence: a higher one would stop the run that writes the thread. If
+        // a run with a higher fence starts meanwhile, try again with that fence.
         const { tail, fence } = await tails.read(log);
-        const writing = writer.open(log, { threadId, runId: '', fence, tail });
+        const runLog = writer.open(log, { threadId, runId: '', fence, tail });
         try {
-          writing.append(event);
-          return await writing.flush();
+          runLog.append(event);
+          return await runLog.flush();
         } catch (error) {
           if (errorCode(error) !== 'fence_lost' || attempt === APPEND_ATTEMPTS) throw error;
         } finally {
-          await writing.close().catch(() => undefined); // its error has been told
+          await runLog.close().catch(() => undefined); // flush has thrown the error already
         }
       }
     },

@@ -8,51 +8,52 @@ import {
   type EventBatch,
   type TailMark,
 } from './event-batch.js';
-import { guardFence, type WriterPlace } from './log-tail.js';
+import { guardFence, type WriterPosition } from './log-tail.js';
 import type { LargeText } from './large-texts.js';
 import type { NewEvent, RunLog, RunLogScope } from './ports.js';
 
-/** The text of a larger event is stored beside the log. */
+/** The text of a larger event is stored in parts, see {@link LargeText}. */
 const MAX_EVENT_BYTES = 8 * 2 ** 20;
 const MAX_BATCH_BYTES = 4 * 2 ** 20;
-/** Bounds what a log may hold that the database has not taken yet. */
+/** Limits for events that are not durable yet. A log over them fails with `too_large`. */
 const MAX_BUFFERED_BYTES = 32 * 2 ** 20;
 const MAX_BUFFERED_EVENTS = 100_000;
 
 interface BufferedEvent extends BatchedEvent {
   bytes: number;
-  /** What it stands on is not stored yet. */
-  waits?: boolean;
+  /** Set until the value or text that the event needs is stored. */
+  isBlocked?: boolean;
 }
 
 interface Waiter {
-  /** Resolves once this many events of the log are durable. */
+  /** Resolves once this many events of this writer are durable. */
   events: number;
   resolve: (tail: number) => void;
   reject: (error: Error) => void;
 }
 
-export interface RunLogEvents {
-  /** The log has something to write; urgent: now. */
+export interface RunLogHooks {
+  /** The log has events to write; `urgent` asks for a write now. */
   ready(log: MongoRunLog, urgent: boolean): void;
   closed(log: MongoRunLog): void;
-  /** Stores a text beside the log. */
+  /** Starts to store a large text. */
   storeText(log: string, text: string): { large: LargeText; stored: Promise<void> };
 }
 
 /**
- * Buffer and place of one writer of a log. It decides nothing about time: {@link BatchWriter} takes a batch, writes it and tells the outcome.
- * Events leave the buffer when they are durable, so a batch that may have been lost is taken again, from the same offset.
+ * Buffer and offset of one writer of a log. {@link BatchWriter} decides when to write: it takes a
+ * batch, writes it and reports the result. Events leave the buffer only when they are durable. A
+ * batch whose write may have failed is therefore taken again with the same offset.
  */
 export class MongoRunLog implements RunLog {
   readonly name: string;
   readonly signal: AbortSignal | undefined;
   /** Failed writes in a row. */
   failures = 0;
-  /** A write or a read of the tail is under way. */
+  /** A write, or a read of the tail, is in progress. */
   busy = false;
   readonly #scope: RunLogScope;
-  readonly #hooks: RunLogEvents;
+  readonly #hooks: RunLogHooks;
   readonly #writer = randomUUID();
   #buffer: BufferedEvent[] = [];
   #bufferedBytes = 0;
@@ -62,16 +63,16 @@ export class MongoRunLog implements RunLog {
   #next: number | undefined;
   #waiters: Waiter[] = [];
   #error: Error | undefined;
-  #held = false;
+  #isBlocked = false;
   #closed = false;
 
-  constructor(name: string, scope: RunLogScope, hooks: RunLogEvents) {
+  constructor(name: string, scope: RunLogScope, hooks: RunLogHooks) {
     this.name = name;
     this.signal = scope.signal;
     this.#scope = scope;
     this.#hooks = hooks;
     if (scope.tail !== undefined) this.#next = scope.tail + 1;
-    if (scope.begins !== undefined) this.#hold(scope.begins);
+    if (scope.after !== undefined) this.#blockUntil(scope.after);
   }
 
   append(event: NewEvent): void {
@@ -91,8 +92,8 @@ export class MongoRunLog implements RunLog {
     this.#appended += 1;
     const after = beside === undefined ? event.after : Promise.all([event.after, beside.stored]);
     if (after === undefined) return this.#hooks.ready(this, this.#appended === 1);
-    buffered.waits = true;
-    this.#once(after, () => delete buffered.waits);
+    buffered.isBlocked = true;
+    this.#resumeAfter(after, () => delete buffered.isBlocked);
   }
 
   flush(): Promise<number> {
@@ -114,22 +115,25 @@ export class MongoRunLog implements RunLog {
     }
   }
 
-  /** Where the log goes on; `undefined` while its tail is unknown. */
-  get place(): WriterPlace | undefined {
+  /** Position of the next event. Undefined while the tail is unknown. */
+  get position(): WriterPosition | undefined {
     if (this.#next === undefined) return undefined;
     return { log: this.name, seq: this.#next, fence: this.#scope.fence, writer: this.#writer };
   }
 
   get hasWork(): boolean {
-    return this.#error === undefined && !this.#held && (this.#buffer.length > 0 || this.#waiters.length > 0);
+    return this.#error === undefined && !this.#isBlocked && (this.#buffer.length > 0 || this.#waiters.length > 0);
   }
 
   get isUrgent(): boolean {
     return this.#waiters.length > 0;
   }
 
-  /** Next batch, and the tail mark where it ends a run. `undefined` when there is nothing to write or the tail is unknown. */
-  take(retentionMs: number): [EventBatch, ...TailMark[]] | undefined {
+  /**
+   * Returns the next batch, and a tail mark if it ends a run. Returns undefined if there is nothing
+   * to write or the tail is unknown.
+   */
+  takeBatch(retentionMs: number): [EventBatch, ...TailMark[]] | undefined {
     const seq = this.#next;
     if (seq === undefined || this.#buffer.length === 0) return undefined;
     const length = this.#batchLength();
@@ -150,7 +154,9 @@ export class MongoRunLog implements RunLog {
     return endsRun ? [batch, tailMark(this.name, seq + events.length - 1)] : [batch];
   }
 
-  /** The first `count` events of the buffer are durable; the next goes to offset `next`. */
+  /**
+   * Reports that the first `count` buffered events are durable. `next` is the next event's offset.
+   */
   settle(count: number, next: number): void {
     for (const event of this.#buffer.splice(0, count)) this.#bufferedBytes -= event.bytes;
     this.#durable += count;
@@ -161,13 +167,13 @@ export class MongoRunLog implements RunLog {
     for (const waiter of done) waiter.resolve(next - 1);
   }
 
-  /** The log's tail, read because it was unknown. */
-  begin(found: { tail: number; fence: WriterPlace['fence'] }): void {
+  /** Sets the tail that the writer did not know. Errors: `fence_lost`. */
+  setTail(found: { tail: number; fence: WriterPosition['fence'] }): void {
     guardFence({ log: this.name, fence: this.#scope.fence }, found.fence);
     this.settle(0, found.tail + 1);
   }
 
-  /** Ends the log: everything buffered is dropped, every flush throws. */
+  /** Drops all buffered events. From now on every flush throws the error. */
   fail(error: Error): void {
     this.#error ??= error;
     this.#buffer = [];
@@ -177,15 +183,15 @@ export class MongoRunLog implements RunLog {
     for (const waiter of waiters) waiter.reject(this.#error);
   }
 
-  #hold(begins: Promise<unknown>): void {
-    this.#held = true;
-    this.#once(begins, () => (this.#held = false));
+  #blockUntil(ready: Promise<unknown>): void {
+    this.#isBlocked = true;
+    this.#resumeAfter(ready, () => (this.#isBlocked = false));
   }
 
-  #once(given: Promise<unknown>, go: () => void): void {
-    given.then(
+  #resumeAfter(condition: Promise<unknown>, unblock: () => void): void {
+    condition.then(
       () => {
-        go();
+        unblock();
         if (this.hasWork) this.#hooks.ready(this, true);
       },
       (error: unknown) => this.fail(error instanceof Error ? error : new Error(String(error))),
@@ -196,7 +202,10 @@ export class MongoRunLog implements RunLog {
     if (this.#bufferedBytes + bytes > MAX_BUFFERED_BYTES || this.#buffer.length >= MAX_BUFFERED_EVENTS) {
       const held = `${this.#buffer.length} events of ${this.#bufferedBytes} bytes`;
       this.fail(
-        new ColloquyError('too_large', `run ${this.#scope.runId} sends faster than the event log takes: ${held} wait`),
+        new ColloquyError(
+          'too_large',
+          `run ${this.#scope.runId} writes events faster than the database stores them: ${held} wait`,
+        ),
       );
     }
     return this.#error !== undefined;
@@ -207,7 +216,7 @@ export class MongoRunLog implements RunLog {
     let length = 0;
     for (const event of this.#buffer) {
       bytes += event.bytes;
-      if (event.waits || (length > 0 && (bytes > MAX_BATCH_BYTES || length === MAX_BATCH_EVENTS))) break;
+      if (event.isBlocked || (length > 0 && (bytes > MAX_BATCH_BYTES || length === MAX_BATCH_EVENTS))) break;
       length += 1;
     }
     return length;

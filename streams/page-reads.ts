@@ -1,68 +1,75 @@
 import type { Collection } from 'mongodb';
 import pLimit from 'p-limit';
-import { MAX_BATCH_EVENTS, batchBytes, type EventBatch } from './event-batch.js';
+import { MAX_BATCH_EVENTS, approximateBytes, type EventBatch } from './event-batch.js';
 import type { EventDocument } from './log-tail.js';
 
-/** Batches of one page. */
 const PAGE_BATCHES = 64;
 const PAGE_BYTES = 8 * 2 ** 20;
-/** Most batches have fewer events: who looks for the one before a place looks so far back first, as SecantusDB reads all that a filter lets through. */
+/**
+ * Search this many offsets back first, then {@link MAX_BATCH_EVENTS}. Most batches have fewer
+ * events, and some databases read every batch that the filter matches.
+ */
 const NEAR_OFFSETS = 32;
-/** Reads of a process at a time. A hundred at once, of followers that begin together, take a busy database longer than one after the other. */
-const READS_AT_ONCE = 8;
+/**
+ * Reads of the process at a time. A hundred concurrent reads take a busy database longer in total.
+ */
+const MAX_CONCURRENT_READS = 8;
 
-export interface Page {
+export interface BatchPage {
   batches: EventBatch[];
-  /** There was no more in the range. */
+  /** Whether the page ends the range. */
   isLast: boolean;
 }
 
-/** Reads ranges of logs: few at a time, and once for all who ask for the same before its turn has come. */
+/**
+ * Reads ranges of logs, a few at a time. Callers that ask for the same range share one read while
+ * that read waits in the queue.
+ */
 export class PageReads {
   readonly #events: Collection<EventDocument>;
-  readonly #limit = pLimit(READS_AT_ONCE);
-  readonly #waiting = new Map<string, Promise<Page>>();
+  readonly #limit = pLimit(MAX_CONCURRENT_READS);
+  readonly #queued = new Map<string, Promise<BatchPage>>();
 
   constructor(events: Collection<EventDocument>) {
     this.#events = events;
   }
 
-  /** Batches that begin at `from` or later, and below `below`, in order. */
-  range(log: string, from: number, below?: number): Promise<Page> {
-    return this.#once(`${log} ${from} ${below}`, () => this.#range(log, from, below));
+  /** Batches whose first offset is at least `from` and below `below`, in order. */
+  range(log: string, from: number, below?: number): Promise<BatchPage> {
+    return this.#share(`${log} ${from} ${below}`, () => this.#range(log, from, below));
   }
 
-  /** The batch that began before `from` and may go beyond it. */
-  before(log: string, from: number): Promise<Page> {
-    return this.#once(`${log} before ${from}`, () => this.#before(log, from));
+  /** The last batch that starts before `from`; it may contain `from`. None: an empty page. */
+  batchBefore(log: string, from: number): Promise<BatchPage> {
+    return this.#share(`${log} before ${from}`, () => this.#batchBefore(log, from));
   }
 
-  /** A read that has begun is not shared: who asks later wants to see what has come since. */
-  #once(key: string, read: () => Promise<Page>): Promise<Page> {
-    const waiting = this.#waiting.get(key);
-    if (waiting !== undefined) return waiting;
+  /** A read that has started is not shared: a later caller must see batches written since. */
+  #share(key: string, read: () => Promise<BatchPage>): Promise<BatchPage> {
+    const queued = this.#queued.get(key);
+    if (queued !== undefined) return queued;
     const page = this.#limit(() => {
-      this.#waiting.delete(key);
+      this.#queued.delete(key);
       return read();
     });
-    this.#waiting.set(key, page);
+    this.#queued.set(key, page);
     return page;
   }
 
-  async #range(log: string, from: number, below: number | undefined): Promise<Page> {
+  async #range(log: string, from: number, below: number | undefined): Promise<BatchPage> {
     const seq = { $gte: from, ...(below !== undefined && { $lt: below }) };
     const options = { sort: { log: 1, seq: 1 }, limit: PAGE_BATCHES, batchSize: PAGE_BATCHES } as const;
     const batches: EventBatch[] = [];
     let bytes = 0;
     for await (const batch of this.#events.find<EventBatch>({ log, seq }, options)) {
       batches.push(batch);
-      bytes += batchBytes(batch);
+      bytes += approximateBytes(batch);
       if (bytes > PAGE_BYTES) return { batches, isLast: false };
     }
     return { batches, isLast: batches.length < PAGE_BATCHES };
   }
 
-  async #before(log: string, from: number): Promise<Page> {
+  async #batchBefore(log: string, from: number): Promise<BatchPage> {
     const last = (offsets: number) =>
       this.#events.findOne<EventBatch>(
         { log, seq: { $gte: Math.max(1, from - offsets), $lt: from } },

@@ -5,57 +5,71 @@ export interface RunLogScope {
   runId: string;
   fence: Fence;
   /**
-   * Offset of the thread's last event, where known (as `flush` or `EventLog.tail` answered it): saves a read. That others have appended
-   * since is found out at the first append.
+   * Offset of the thread's last event if known, from `flush` or `EventLog.tail`. It saves a read.
+   * It may be stale: the first write detects events that others have appended since.
    */
   tail?: number;
-  /** Nothing is written before it has resolved; if it rejects, every flush throws its error. */
-  begins?: Promise<unknown>;
-  /** Once it fires, a write that fails is not tried again: the log ends with `unavailable`. */
+  /** Nothing is written before it resolves. If it rejects, every flush throws its error. */
+  after?: Promise<unknown>;
+  /** After it fires, a failed write is not retried: the log fails with `unavailable`. */
   signal?: AbortSignal;
 }
 
-/** A place in the text of an event, in UTF-16 code units, where the text of a value goes that is stored elsewhere. */
+/**
+ * Stands for a value that is stored elsewhere. Readers insert its JSON text into the event's text.
+ */
 export interface EventReference {
+  /** Position in the event's text, in UTF-16 code units. */
   at: number;
   key: string;
 }
 
-/** Answers the JSON text of stored values of a thread by their keys; those that are gone are left out. */
+/** Returns the JSON texts of stored values of a thread by key, without values that are deleted. */
 export type ReadReferences = (caller: Caller, threadId: string, keys: string[]) => Promise<Map<string, string>>;
 
 /** See {@link StoredEvent} for the fields. */
 export interface NewEvent extends Pick<StoredEvent, 'ns' | 'event' | 'data'> {
-  /** In the order of their places. Readers get the whole text, and nothing of an event of which a value is gone. */
+  /**
+   * Sorted by `at`. Readers get the text with all values inserted. They skip the event if a value
+   * is deleted.
+   */
   refs?: EventReference[];
-  /** The event, and what is appended behind it, is written after this has resolved; if it rejects, every flush throws its error. */
+  /**
+   * This event and later ones are written after it resolves. If it rejects, every flush throws its
+   * error.
+   */
   after?: Promise<unknown>;
 }
 
 /**
- * Writes the events of one attempt of a step. Appends keep their order and take gap-free offsets. The first goes out at once, later ones
- * in batches.
+ * Writes the events of one attempt of a step. Events keep the order of their appends and get
+ * gap-free offsets. The first event is written at once, later ones in batches.
  */
 export interface RunLog {
-  /** Buffers; returns at once. After an error of the log every flush throws it. */
+  /** Buffers the event and returns at once. If writing fails, every flush throws the error. */
   append(event: NewEvent): void;
   /**
-   * Resolves, with the offset of the last event, when everything appended before is durable. Errors: `fence_lost`; `too_large` for a backlog
-   * that does not fit; `unavailable`.
+   * Resolves when all events appended before are durable, with the offset of the log's last event.
+   * Errors: `fence_lost`; `too_large` if the buffer is full (32 MiB or 100,000 events);
+   * `unavailable`.
    */
   flush(): Promise<number>;
-  /** Flushes and forgets the log. */
+  /** Flushes, then releases the log. Throws the error of the flush. */
   close(): Promise<void>;
 }
 
 export interface EventLog {
-  /** Errors: `invalid_argument`, `unavailable` for a closed log. A writer may not write before its caller is checked. */
+  /**
+   * Opens a writer of a thread's log. Nothing is written before the caller is authorized.
+   * Errors: `invalid_argument`; `unavailable` if the event log is closed.
+   */
   open(caller: Caller, scope: RunLogScope): RunLog;
   /** Offset of the thread's last event; 0 without one. */
   tail(caller: Caller, threadId: string): Promise<number>;
   /**
-   * At most `limit` events after an offset, in order; fewer where they are large, none at the log's end alone. `bare`: without the values that they
-   * refer to, for who looks at the platform's own events.
+   * Returns at most `limit` events after an offset, in order; fewer if they are large. An empty
+   * result means the end of the log. `bare` leaves out values that events refer to, for callers
+   * that only need the platform's own events. Errors: `invalid_argument`.
    */
   read(
     caller: Caller,
@@ -63,8 +77,9 @@ export interface EventLog {
     options: { afterSeq: number; limit?: number; runId?: string; bare?: boolean },
   ): Promise<StoredEvent[]>;
   /**
-   * Every event after an offset as it comes, in order, none twice, in batches; ends only with the signal.
-   * A change stream wakes it, the collection is the truth.
+   * Yields every event after an offset once, in order, in batches. Ends with the signal, or throws
+   * `unavailable` if the event log is closed. A change stream delivers events early; polling the
+   * collection ensures that none is lost.
    */
   follow(
     caller: Caller,
@@ -72,8 +87,8 @@ export interface EventLog {
     options: { afterSeq: number; signal: AbortSignal },
   ): AsyncIterable<StoredEvent[]>;
   /**
-   * Adds an event of the thread itself: it belongs to no run (`runId` is empty). Whoever writes the thread goes on writing. Answers its
-   * offset. Errors: `unavailable`.
+   * Appends an event of the thread itself, which belongs to no run (`runId` is empty). Open writers
+   * of the thread can continue. Returns the event's offset. Errors: `unavailable`.
    */
   append(caller: Caller, threadId: string, event: NewEvent): Promise<number>;
   /** Removes the events of a thread. Idempotent. */

@@ -3,49 +3,51 @@ import { logName, type LoggedEvent } from './event-batch.js';
 import type { LargeTexts } from './large-texts.js';
 import type { EventReference, ReadReferences } from './ports.js';
 
-/** Puts events together with the values that they refer to; an event that many follow once. */
+/**
+ * Resolves references and large texts of events. Several followers of an event share the result.
+ */
 export class WholeEvents {
   readonly #largeTexts: LargeTexts;
   readonly #read: ReadReferences | undefined;
-  readonly #whole = new WeakMap<LoggedEvent, Promise<StoredEvent | undefined>>();
+  readonly #wholeEvents = new WeakMap<LoggedEvent, Promise<StoredEvent | undefined>>();
 
   constructor(largeTexts: LargeTexts, read: ReadReferences | undefined) {
     this.#largeTexts = largeTexts;
     this.#read = read;
   }
 
-  /** In their order. An event of which a value is gone is passed over, like one that has expired. */
+  /** Keeps the order. Skips an event with a deleted value, as if the event had expired. */
   async of(caller: Caller, events: LoggedEvent[]): Promise<StoredEvent[]> {
     if (events.every(isWhole)) return events;
     const whole: StoredEvent[] = [];
     for (const event of events) {
-      const put = isWhole(event) ? event : await this.#once(caller, event);
-      if (put !== undefined) whole.push(put);
+      const resolved = isWhole(event) ? event : await this.#once(caller, event);
+      if (resolved !== undefined) whole.push(resolved);
     }
     return whole;
   }
 
   #once(caller: Caller, event: LoggedEvent): Promise<StoredEvent | undefined> {
-    const known = this.#whole.get(event) ?? this.#put(caller, event);
-    this.#whole.set(event, known);
-    // What could not be read is read again for the next who asks.
-    known.catch(() => this.#whole.delete(event));
+    const known = this.#wholeEvents.get(event) ?? this.#resolve(caller, event);
+    this.#wholeEvents.set(event, known);
+    // Do not cache a failure, so that the next caller reads again.
+    known.catch(() => this.#wholeEvents.delete(event));
     return known;
   }
 
-  async #put(caller: Caller, { refs = [], large, ...event }: LoggedEvent): Promise<StoredEvent | undefined> {
+  async #resolve(caller: Caller, { refs = [], large, ...event }: LoggedEvent): Promise<StoredEvent | undefined> {
     const { tenant, threadId } = event;
     const text = large === undefined ? event.data : await this.#largeTexts.read(logName(tenant, threadId), large);
     if (text === undefined) return undefined;
-    return refs.length === 0 ? { ...event, data: text } : this.#refer(caller, { ...event, data: text }, refs);
+    return refs.length === 0 ? { ...event, data: text } : this.#insertValues(caller, { ...event, data: text }, refs);
   }
 
-  async #refer(caller: Caller, event: StoredEvent, refs: EventReference[]): Promise<StoredEvent | undefined> {
+  async #insertValues(caller: Caller, event: StoredEvent, refs: EventReference[]): Promise<StoredEvent | undefined> {
     const { threadId, seq } = event;
     if (this.#read === undefined) {
       throw new ColloquyError(
         'internal',
-        `event ${seq} of thread ${threadId} refers to values; nobody here reads them`,
+        `event ${seq} of thread ${threadId} refers to stored values; this event log has no readReferences option`,
       );
     }
     const texts = await this.#read(caller, threadId, [...new Set(refs.map(({ key }) => key))]);

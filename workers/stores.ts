@@ -125,7 +125,7 @@ function guardedEvents(log: EventLog, authorize: Authorize): EventLog {
       const allowed = checkRule(EVENT_RULES.open, authorize, caller, [scope]);
       // The writer reports a refusal at its flush; without a writer nobody would handle it.
       allowed.catch(() => undefined);
-      return log.open(caller, { ...scope, begins: Promise.all([allowed, scope.begins]) });
+      return log.open(caller, { ...scope, after: Promise.all([allowed, scope.after]) });
     },
   };
 }

@@ -13,7 +13,7 @@ import {
   openEventLog,
   ownEventLog,
   proxiedServer,
-  said,
+  customEvent,
   scope,
   texts,
   upTo,
@@ -21,14 +21,14 @@ import {
 
 const { database, log, client } = await ownEventLog('following');
 
-async function write(threadId: string, count: number, given = {}, who = caller()): Promise<void> {
-  const run = log.open(who, scope(threadId, given));
-  for (let n = 1; n <= count; n += 1) run.append(said(n));
+async function write(threadId: string, count: number, given = {}, writer = caller()): Promise<void> {
+  const run = log.open(writer, scope(threadId, given));
+  for (let n = 1; n <= count; n += 1) run.append(customEvent(n));
   await run.close();
 }
 
 describe('reading events', () => {
-  it('starts after any offset, also in the middle of what was written together', async () => {
+  it('starts after any offset, also in the middle of a batch', async () => {
     const threadId = randomUUID();
     await write(threadId, 10);
     for (const afterSeq of [0, 1, 4, 9, 10, 11]) {
@@ -37,7 +37,7 @@ describe('reading events', () => {
     }
   });
 
-  it('starts in the middle of a large batch, however far back that begins', async () => {
+  it('starts in the middle of a large batch', async () => {
     const threadId = randomUUID();
     await write(threadId, 120);
     for (const afterSeq of [3, 30, 60, 119]) {
@@ -45,7 +45,7 @@ describe('reading events', () => {
     }
   });
 
-  it('looks for no batch before a place where it knows that one has ended', async () => {
+  it('does not search back for a batch if it knows that one ends at the offset', async () => {
     const reader = await openEventLog(database, { client: { monitorCommands: true } });
     const finds: { seq?: object }[] = [];
     reader.client.on('commandStarted', ({ command }) => {
@@ -57,14 +57,14 @@ describe('reading events', () => {
     finds.length = 0;
     expect(await reader.log.read(caller(), threadId, { afterSeq: tail })).toEqual([]);
     expect(finds.map(({ seq }) => seq)).not.toContainEqual(expect.objectContaining({ $lt: tail + 1 }));
-    // The log is another one now, and what ended there ends no more.
+    // The new log has a batch that contains the old tail, so the cached end must not be used.
     await reader.log.deleteThread(caller(), threadId);
     await write(threadId, 60, { fence: fence(2) });
     expect(offsets(await reader.log.read(caller(), threadId, { afterSeq: tail }))).toEqual(upTo(60).slice(50));
     await reader.close();
   });
 
-  it('answers at most the limit, and the events of one run', async () => {
+  it('returns at most `limit` events, of all runs or of one', async () => {
     const threadId = randomUUID();
     const runId = randomUUID();
     await write(threadId, 5);
@@ -73,7 +73,7 @@ describe('reading events', () => {
     expect(offsets(await log.read(caller(), threadId, { afterSeq: 0, runId, limit: 3 }))).toEqual([6, 7, 8]);
   });
 
-  it('shows a tenant nothing of another with the same thread id', async () => {
+  it('separates tenants that use the same thread id', async () => {
     const threadId = randomUUID();
     await write(threadId, 3);
     expect(await log.read(caller('other'), threadId, { afterSeq: 0 })).toEqual([]);
@@ -94,7 +94,7 @@ describe('reading events', () => {
     expect(offsets(await log.read(caller(), kept, { afterSeq: 0 }))).toEqual([1, 2, 3]);
   });
 
-  it('refuses an offset that is none', async () => {
+  it('refuses an invalid offset', async () => {
     await expect(log.read(caller(), randomUUID(), { afterSeq: -1 })).rejects.toThrow(
       'offset is -1; expected an integer from 0',
     );
@@ -109,9 +109,9 @@ describe('events that refer to values', () => {
     ['list', '[1,2]'],
     ['text', '"é"'],
   ]);
-  const asked: string[][] = [];
+  const requested: string[][] = [];
   const readReferences = async ({ tenant }: Caller, threadId: string, keys: string[]) => {
-    asked.push([tenant, threadId, ...keys]);
+    requested.push([tenant, threadId, ...keys]);
     return new Map([...values].filter(([key]) => keys.includes(key)));
   };
   const data = '{"a":,"ß":,"b":}';
@@ -121,16 +121,16 @@ describe('events that refer to values', () => {
     { at: 15, key: 'list' },
   ];
 
-  it('are whole for every reader', async () => {
+  it('include the values for every reader, except a bare read', async () => {
     const reader = await openEventLog(database, { readReferences });
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
-    run.append(said('before'));
+    run.append(customEvent('before'));
     run.append({ ns: '', event: 'values', data, refs });
-    run.append(said('after'));
+    run.append(customEvent('after'));
     const whole = { a: [1, 2], ß: 'é', b: [1, 2] };
     expect(texts(await collect(reader.log, threadId, 3))).toEqual(['before', whole, 'after']);
-    expect(asked).toEqual([['acme', threadId, 'list', 'text']]);
+    expect(requested).toEqual([['acme', threadId, 'list', 'text']]);
     expect(texts(await reader.log.read(caller(), threadId, { afterSeq: 0 }))).toEqual(['before', whole, 'after']);
     const bare = await reader.log.read(caller(), threadId, { afterSeq: 0, bare: true });
     expect(bare.map((event) => event.data)).toEqual(['"before"', data, '"after"']);
@@ -138,7 +138,7 @@ describe('events that refer to values', () => {
     await reader.close();
   });
 
-  it('are passed over when a value is gone', async () => {
+  it('are skipped if a value is deleted', async () => {
     const reader = await openEventLog(database, { readReferences });
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
@@ -150,7 +150,7 @@ describe('events that refer to values', () => {
     await reader.close();
   });
 
-  it('cannot be read where nobody reads the values', async () => {
+  it('cannot be read without the option readReferences', async () => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'list' }] });
@@ -160,15 +160,15 @@ describe('events that refer to values', () => {
 });
 
 describe('following events', () => {
-  it('is woken by the change stream, long before it would look by itself', async () => {
+  it('receives events from the change stream before its next poll', async () => {
     const reader = await openEventLog(database, { pollMs: 600_000 });
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     const end = new AbortController();
     const seen: unknown[] = [];
-    for await (const page of readyFollow(reader.log, threadId, end.signal, () => run.append(said(1)))) {
+    for await (const page of readyFollow(reader.log, threadId, end.signal, () => run.append(customEvent(1)))) {
       seen.push(...texts(page));
-      if (seen.length < 20) run.append(said(seen.length + 1));
+      if (seen.length < 20) run.append(customEvent(seen.length + 1));
       else end.abort();
     }
     expect(seen).toEqual(upTo(20));
@@ -176,17 +176,17 @@ describe('following events', () => {
     await reader.close();
   });
 
-  it('loses nothing for a follower that takes its time', async () => {
+  it('loses no event for a slow follower', async () => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     const end = new AbortController();
     const pages = log.follow(caller(), threadId, { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]();
     const first = pages.next();
-    run.append(said(1));
+    run.append(customEvent(1));
     const seen = offsets((await first).value as StoredEvent[]);
     const large = 'x'.repeat(3 * 2 ** 20);
     for (let n = 2; n <= 5; n += 1) {
-      run.append(said(large));
+      run.append(customEvent(large));
       await run.flush();
     }
     while (seen.length < 5) seen.push(...offsets((await pages.next()).value as StoredEvent[]));
@@ -195,7 +195,7 @@ describe('following events', () => {
     await run.close();
   });
 
-  it('catches up with a long log and goes on with what comes', async () => {
+  it('reads a long log, then new events', async () => {
     const threadId = randomUUID();
     for (let turn = 1; turn <= 100; turn += 1) await write(threadId, 7, { fence: fence(turn), tail: (turn - 1) * 7 });
     const events = collect(log, threadId, 703, 3);
@@ -203,7 +203,7 @@ describe('following events', () => {
     expect(offsets(await events)).toEqual(upTo(706).slice(3));
   });
 
-  it('passes over offsets that have expired', async () => {
+  it('skips events that have expired', async () => {
     const threadId = randomUUID();
     await write(threadId, 4);
     await write(threadId, 2, { fence: fence(2) });
@@ -214,53 +214,53 @@ describe('following events', () => {
     expect(offsets(await collect(log, threadId, 2))).toEqual([5, 6]);
   });
 
-  it.each([[[1]], [[4]], [[1, 4]]])('passes over nothing that was written while it looked: %j', async (missed) => {
+  it.each([[[1]], [[4]], [[1, 4]]])('skips no event that was written during its scan: %j', async (missedOffsets) => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     for (let n = 1; n <= 6; n += 1) {
-      run.append(said(n));
+      run.append(customEvent(n));
       await run.flush();
     }
     await run.close();
     const events = client.db(database).collection<EventDocument>('events');
-    // The first scan had passed these places before anything was there.
+    // The first scan misses these batches, as if they were written behind its position.
     let scans = 0;
-    const beside = Object.create(events) as typeof events;
-    beside.find = ((filter: object, options: object) => {
+    const racing = Object.create(events) as typeof events;
+    racing.find = ((filter: object, options: object) => {
       scans += 1;
-      const unseen = scans === 1 ? missed : [];
+      const unseen = scans === 1 ? missedOffsets : [];
       return events.find({ $and: [filter, { seq: { $nin: unseen } }] }, options);
     }) as typeof events.find;
-    const reader = new EventReader(new PageReads(beside), `acme/${threadId}`, 0, true);
+    const reader = new EventReader(new PageReads(racing), `acme/${threadId}`, 0, true);
     const seen: number[] = [];
     while (seen.length < 6) seen.push(...offsets(await reader.page()));
     expect(seen).toEqual(upTo(6));
     expect(reader.atEnd).toBe(true);
   });
 
-  it('asks the database little for many who begin together', async () => {
+  it('shares reads among followers that start together', async () => {
     const threadIds = Array.from({ length: 4 }, () => randomUUID());
     for (const threadId of threadIds) await write(threadId, 5);
     const reader = await openEventLog(database, { client: { monitorCommands: true } });
     let reads = 0;
-    let open = 0;
-    let most = 0;
+    let openReads = 0;
+    let maxOpenReads = 0;
     reader.client.on('commandStarted', ({ commandName }) => {
       if (commandName !== 'find') return;
       reads += 1;
-      open += 1;
-      most = Math.max(most, open);
+      openReads += 1;
+      maxOpenReads = Math.max(maxOpenReads, openReads);
     });
-    reader.client.on('commandSucceeded', ({ commandName }) => void (commandName === 'find' && (open -= 1)));
+    reader.client.on('commandSucceeded', ({ commandName }) => void (commandName === 'find' && (openReads -= 1)));
     const all = threadIds.flatMap((threadId) => Array.from({ length: 25 }, () => collect(reader.log, threadId, 3, 2)));
     for (const events of await Promise.all(all)) expect(offsets(events)).toEqual([3, 4, 5]);
-    expect(most).toBeLessThanOrEqual(8);
-    // Two reads a follower if each asked for itself.
+    expect(maxOpenReads).toBeLessThanOrEqual(8);
+    // Without sharing, 100 followers would need 200 reads.
     expect(reads).toBeLessThan(100);
     await reader.close();
   });
 
-  it('ends with its signal, while it waits and before it began', async () => {
+  it('ends with its signal, both while it waits and before it starts', async () => {
     const end = new AbortController();
     const waiting = log.follow(caller(), randomUUID(), { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]();
     const next = waiting.next();
@@ -299,7 +299,7 @@ describe('following events', () => {
         const run = log.open(caller(), scope(threadId, { fence: fence(turn) }));
         for (let n = 0; n < 40; n += 1) {
           appended += 1;
-          run.append(said(appended));
+          run.append(customEvent(appended));
           if (n % 8 === 0) await run.flush();
           if (n === 20) server.cut();
         }
@@ -316,7 +316,7 @@ describe('following events', () => {
   }, 60_000);
 });
 
-/** Follows, and starts the writing once the follower waits for its first event. */
+/** Calls `start` once the follower waits for its first event. */
 async function* readyFollow(
   reader: EventLog,
   threadId: string,

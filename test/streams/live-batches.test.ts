@@ -4,17 +4,17 @@ import type { StoredEvent } from '../../protocol/index.js';
 import { logName } from '../../streams/event-batch.js';
 import { LiveBatchHub } from '../../streams/live-batches.js';
 import type { EventDocument } from '../../streams/log-tail.js';
-import { caller, offsets, openEventLog, ownEventLog, said, scope, upTo } from './support.js';
+import { caller, offsets, openEventLog, ownEventLog, customEvent, scope, upTo } from './support.js';
 
 const { database, log, client } = await ownEventLog('live');
 
-describe('batches as they come', () => {
-  const padded = (size: number) => (n: number) => said(`${n} ${'.'.repeat(size)}`);
+describe('live batches', () => {
+  const padded = (size: number) => (n: number) => customEvent(`${n} ${'.'.repeat(size)}`);
 
   it.each([
-    { kind: 'small batches with the change stream', event: padded(10), reads: 0 },
-    { kind: 'large batches by reads that they share', event: padded(20_000), reads: 1 },
-  ])('brings all followers of all logs $kind', async ({ event, reads }) => {
+    { kind: 'small batches from the change stream', event: padded(10), reads: 0 },
+    { kind: 'large batches from shared reads', event: padded(20_000), reads: 1 },
+  ])('reach all followers of all logs: $kind', async ({ event, reads }) => {
     const reader = await openEventLog(database, { pollMs: 600_000, client: { monitorCommands: true } });
     const finds: object[] = [];
     reader.client.on('commandStarted', ({ command }) => {
@@ -30,7 +30,7 @@ describe('batches as they come', () => {
     );
     const seen = followers.map(() => [] as number[]);
     let written = 0;
-    /** Two batches for each log, one right after the other. */
+    /** Writes two batches to each log, and waits until all followers have received them. */
     const writeTwo = async () => {
       for (const run of runs) run.append(event(written + 1));
       await Promise.all(runs.map((run) => run.flush()));
@@ -41,33 +41,33 @@ describe('batches as they come', () => {
       };
       await Promise.all(followers.map((pages, index) => read(pages, seen[index] ?? [])));
     };
-    const alone = () => finds.filter((filter) => 'log' in filter);
-    // Until the change stream is there everybody reads by himself.
+    const ownReads = () => finds.filter((filter) => 'log' in filter);
+    // Until the change stream is open, each follower reads by itself.
     do {
       finds.length = 0;
       await writeTwo();
-    } while (alone().length > 0);
+    } while (ownReads().length > 0);
     finds.length = 0;
     const times = 10;
     for (let n = 0; n < times; n += 1) await writeTwo();
     end.abort();
     expect(seen).toEqual(followers.map(() => upTo(written)));
-    expect(alone()).toEqual([]);
+    expect(ownReads()).toEqual([]);
     expect(finds.length).toBeLessThanOrEqual(reads * 2 * times * threads.length);
     await Promise.all(runs.map((run) => run.close()));
     await reader.close();
   });
 
-  it('keeps what comes with the change stream behind what is still being read', async () => {
+  it('keep their order if a small one follows a large one that is still being read', async () => {
     const events = client.db(database).collection<EventDocument>('events');
-    let read = (): void => undefined;
-    const mayRead = new Promise<void>((resolve) => (read = resolve));
-    let ask = (): void => undefined;
-    const asked = new Promise<void>((resolve) => (ask = resolve));
+    let allowRead = (): void => undefined;
+    const readAllowed = new Promise<void>((resolve) => (allowRead = resolve));
+    let reportRead = (): void => undefined;
+    const readRequested = new Promise<void>((resolve) => (reportRead = resolve));
     const reads = Object.create(events) as typeof events;
     reads.find = async function* (filter: object) {
-      ask();
-      await mayRead;
+      reportRead();
+      await readAllowed;
       yield* events.find(filter);
     } as unknown as typeof events.find;
     const hub = new LiveBatchHub(events, reads);
@@ -77,17 +77,17 @@ describe('batches as they come', () => {
     const run = log.open(caller(), scope(slow));
     const { signal } = new AbortController();
     while (!hub.listening) await others.next(1, 10, signal);
-    await batches.next(1, 10, signal); // what was before, as the opened stream says
+    await batches.next(1, 10, signal); // undefined: the stream has just opened
     run.append(padded(20_000)(1));
-    await asked;
-    run.append(said(2));
+    await readRequested;
+    run.append(customEvent(2));
     await run.flush();
     const after = others.next(1, 600_000, signal);
     const otherRun = log.open(caller(), scope(other));
-    otherRun.append(said(1));
+    otherRun.append(customEvent(1));
     await otherRun.close();
     await after;
-    read();
+    allowRead();
     const seen: number[] = [];
     while (seen.length < 2) {
       const next = await batches.next(seen.length + 1, 600_000, signal);

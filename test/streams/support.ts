@@ -25,7 +25,7 @@ export function scope(threadId: string, given: Partial<RunLogScope> = {}): RunLo
   return { threadId, runId: randomUUID(), fence: fence(1), ...given };
 }
 
-export function said(data: unknown, event = 'custom') {
+export function customEvent(data: unknown, event = 'custom') {
   return { ns: '', event, data: JSON.stringify(data) };
 }
 
@@ -41,7 +41,7 @@ export function upTo(last: number): number[] {
   return Array.from({ length: last }, (_, index) => index + 1);
 }
 
-/** An event log with a database connection of its own, as another process has it. */
+/** An event log with a separate database connection, like that of another process. */
 export async function openEventLog(
   database: string,
   options: Partial<MongoEventLogOptions> & { address?: string; client?: MongoClientOptions } = {},
@@ -56,7 +56,7 @@ export async function openEventLog(
   return { log, client, close };
 }
 
-/** The event log of a test file, in a database that goes with it. */
+/** The event log of a test file, in a database that is dropped after its tests. */
 export async function ownEventLog(name: string) {
   const database = `test_streams_${name}_${process.pid}`;
   const { log, client, close } = await openEventLog(database);
@@ -69,7 +69,7 @@ export async function ownEventLog(name: string) {
   return { database, log, client, openRun };
 }
 
-/** The test's server behind a proxy, with the address to reach it there. */
+/** A proxy before the test's database server. `address` is the connection string through it. */
 export async function proxiedServer(): Promise<TcpProxy & { address: string }> {
   const [host, options = ''] = uri.replace('mongodb://', '').split('/');
   const { hostname, port } = new URL(`tcp://${host}`);
@@ -77,7 +77,7 @@ export async function proxiedServer(): Promise<TcpProxy & { address: string }> {
   return { ...proxy, address: `mongodb://127.0.0.1:${proxy.port}/${options || '?directConnection=true'}` };
 }
 
-/** Follows until `count` events have come. */
+/** Follows the log until it has received `count` events. */
 export async function collect(log: EventLog, threadId: string, count: number, afterSeq = 0): Promise<StoredEvent[]> {
   const end = new AbortController();
   const events: StoredEvent[] = [];

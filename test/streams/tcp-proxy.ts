@@ -1,19 +1,22 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A TCP proxy in front of a real server, that fails the way networks do. */
+/** A TCP proxy before a real server. It simulates network failures. */
 export interface TcpProxy {
   port: number;
-  /** Passes the next request that holds this text on, and cuts its connection in place of the answer. */
+  /** Forwards the next request that contains this text, then cuts its connection before the answer. */
   loseAnswerTo(text: string): void;
-  /** Reads no further on the connection of the next request that holds this text; resolves once it has stopped. */
+  /**
+   * Stops reading the connection of the next request that contains this text. Resolves once it has
+   * stopped.
+   */
   stopReadingAt(text: string): Promise<void>;
   /** Cuts all connections. */
   cut(): void;
   /** Cuts all connections and takes no new ones until {@link restore}. */
   refuse(): void;
   restore(): void;
-  /** Answers lost so far. */
+  /** Number of answers that were lost. */
   lost(): number;
   close(): Promise<void>;
 }

@@ -22,7 +22,7 @@ describe('an event of the thread itself', () => {
     await client.close();
   });
 
-  it('has the next offset, whoever wrote before, and shuts nobody out', async () => {
+  it('gets the next offset, and an open run log can still write', async () => {
     const threadId = randomUUID();
     const runId = randomUUID();
     const edit = (n: number) => log.append(caller, threadId, { ns: '', event: 'state_update', data: `{"n":${n}}` });
@@ -43,7 +43,7 @@ describe('an event of the thread itself', () => {
     ]);
   });
 
-  it('finds its place among others that are added at once', async () => {
+  it('gets its own offset among concurrent appends', async () => {
     const threadId = randomUUID();
     const offsets = await Promise.all(
       Array.from({ length: 8 }, (_, n) =>
