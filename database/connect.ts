@@ -2,10 +2,10 @@ import { MongoClient, type ClientSession } from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
 
 const SELECTION_TIMEOUT_MS = 10_000;
-/** A slower answer is lost with its connection. The driver's own `timeoutMS` does not end such a wait. */
+/** The driver closes a connection without an answer for this long. `timeoutMS` does not do that. */
 const SOCKET_TIMEOUT_MS = 30_000;
 
-/** Timeouts in the URI win. Errors: `unavailable`. */
+/** Connects to MongoDB. Timeouts in the URI override the defaults. Errors: `unavailable`. */
 export async function connectMongo(uri: string): Promise<MongoClient> {
   try {
     const options = {
@@ -23,7 +23,7 @@ export async function connectMongo(uri: string): Promise<MongoClient> {
   }
 }
 
-/** Runs the work in a transaction of its own; the driver repeats it after a transient error. */
+/** Runs the work in a new transaction. The driver repeats it after a transient error. */
 export function inTransaction<T>(client: MongoClient, work: (session: ClientSession) => Promise<T>): Promise<T> {
   return client.withSession((session) => session.withTransaction(() => work(session)));
 }

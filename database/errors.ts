@@ -12,7 +12,9 @@ const DUPLICATE_KEY = 11000;
 const WRITE_CONFLICT = 112;
 /** Server code of a document over 16 MB. */
 const DOCUMENT_TOO_LARGE = 10334;
-/** Server codes of an interruption or an election: the same command may succeed on another attempt. */
+/**
+ * Server codes of an interruption or an election: the same command may succeed on another attempt.
+ */
 const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
   6, 7, 50, 64, 89, 91, 112, 134, 189, 262, 317, 9001, 10107, 11600, 11601, 11602, 13435, 13436,
 ]);
@@ -31,14 +33,16 @@ export function isWriteConflict(error: unknown): boolean {
   return error instanceof MongoError && error.code === WRITE_CONFLICT;
 }
 
-/** Whether the same operation may succeed later. The failed attempt may have been applied or not. */
+/**
+ * Whether the same operation may succeed later. The failed attempt may have been applied or not.
+ */
 export function isTransient(error: unknown): boolean {
   if (isUnreachable(error)) return true;
   if (error instanceof MongoBulkWriteError && isTransient(error.errorResponse)) return true;
   return error instanceof MongoError && TRANSIENT_CODES.has(error.code);
 }
 
-/** Whether the server, or the connection to it, is gone. */
+/** Whether the server cannot be reached or the connection to it was lost. */
 function isUnreachable(error: unknown): boolean {
   // A bulk write wraps the error of its connection.
   if (error instanceof MongoBulkWriteError && isUnreachable(error.errorResponse)) return true;
@@ -68,8 +72,8 @@ export function writeFailures(error: unknown): Map<number, 'duplicate' | Error> 
 }
 
 /**
- * The same store, whose calls fail with `unavailable` if the database is unreachable. For stores
- * made of functions: methods of a class instance are not wrapped.
+ * Wraps a store so that its calls fail with `unavailable` if the database is unreachable. For
+ * object literals of functions: methods of a class instance are not wrapped.
  */
 export function withDatabaseErrors<T extends object>(store: T): T {
   const calls = Object.entries(store).map(([name, call]) => [
@@ -86,7 +90,7 @@ function rethrow(error: unknown): never {
 
 /**
  * Translates every database error to `unavailable` or `too_large`; other errors stay as they are.
- * For code that runs inside of a graph: a database error must not look like one of a node.
+ * For code that runs inside a graph, where a database error must not look like an error of a node.
  */
 export function asPlatformError(error: unknown, what: string): unknown {
   if (error instanceof ColloquyError) return error;

@@ -1,4 +1,4 @@
-/** What every store needs of MongoDB: connections, transactions, timeouts and errors. Knows no collection and no document. */
+/** MongoDB connections, transactions, timeouts and errors. Knows no collection and no document. */
 export {
   asPlatformError,
   isDatabaseError,

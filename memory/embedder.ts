@@ -1,12 +1,13 @@
 import { ColloquyError } from '../protocol/index.js';
 import type { Embedder } from './ports.js';
 
-/** Texts in, a vector each out. */
+/** Returns one vector for each text. */
 export type Embed = Embedder['embed'];
 
 /**
- * What a project exports to embed with, as one function: a function of texts, or LangChain's `Embeddings`, from whichever copy of it.
- * `undefined` where it is neither.
+ * Converts a project's export to one function. The export is a function of texts, or an instance of
+ * LangChain's `Embeddings`. The check is by method, because a project may have its own copy of
+ * LangChain. Returns undefined for anything else.
  */
 export function toEmbed(exported: unknown): Embed | undefined {
   if (typeof exported === 'function') {
@@ -19,7 +20,10 @@ export function toEmbed(exported: unknown): Embed | undefined {
   return (texts) => (embeddings as Required<typeof embeddings>).embedDocuments(texts);
 }
 
-/** Errors: `invalid_argument` when the embedder answers other vectors than it was configured for; what it throws. */
+/**
+ * Errors: `invalid_argument` if the number or the dimensions of the vectors are wrong; any error of
+ * the embedder.
+ */
 export async function embed(embedder: Embedder, texts: string[]): Promise<Float32Array[]> {
   if (texts.length === 0) return [];
   const vectors = await embedder.embed(texts);
@@ -28,10 +32,10 @@ export async function embed(embedder: Embedder, texts: string[]): Promise<Float3
     vectors.length === texts.length &&
     vectors.every((vector) => vector.length === embedder.dims);
   if (fits) return vectors.map((vector) => Float32Array.from(vector));
-  const got = Array.isArray(vectors) ? `${vectors.length} of ${vectors[0]?.length ?? 0}` : String(vectors);
+  const got = Array.isArray(vectors) ? `${vectors.length} vectors of ${vectors[0]?.length ?? 0}` : String(vectors);
   throw new ColloquyError(
     'invalid_argument',
-    `store.index: ${embedder.id} was asked for ${texts.length} vectors of ${embedder.dims} dimensions and gave ${got}`,
+    `store.index: ${embedder.id} returned ${got} dimensions; expected ${texts.length} vectors of ${embedder.dims}`,
     { field: 'store.index' },
   );
 }

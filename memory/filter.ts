@@ -5,10 +5,10 @@ import { ColloquyError, guardValues, hasMoreValues } from '../protocol/index.js'
 type Value = Record<string, unknown>;
 type Test = (found: unknown, wanted: unknown) => boolean;
 
-/** Values of a filter, with those inside of it: each may be compared with every item of a search. */
+/** Limit for the values of a filter, nested ones included: each may be compared with every item. */
 const MAX_WANTED = 1_000;
 
-/** LangGraph's operators; order is the order of numbers: a text counts as the number that it is. */
+/** LangGraph's operators. `$gt` and the like compare numbers; a string is converted to a number. */
 const OPERATORS: Readonly<Record<string, Test>> = {
   $eq: isEqual,
   $ne: (found, wanted) => !isEqual(found, wanted),
@@ -24,10 +24,10 @@ const ORDER: readonly string[] = ['$gt', '$gte', '$lt', '$lte'];
 const MAX_LABEL_LENGTH = 256;
 
 /**
- * A test of values for a filter. Errors: `invalid_argument` for an operator that is none, an
- * operand without order, too many values.
+ * Compiles a filter to a predicate of item values. Errors: `invalid_argument` for an unknown
+ * operator, for an object or a list as operand of an ordering operator, and for too many values.
  */
-export function testOf(filter: Record<string, unknown> = {}): (value: Value) => boolean {
+export function compileFilter(filter: Record<string, unknown> = {}): (value: Value) => boolean {
   guardValues('filter', filter, MAX_WANTED);
   const tests = Object.entries(filter).map(([key, wanted]) => {
     const operators = operatorsOf(key, wanted);
@@ -38,15 +38,20 @@ export function testOf(filter: Record<string, unknown> = {}): (value: Value) => 
   return (value) => tests.every((test) => test(value));
 }
 
-/** What a value is found by: its plain keys, as the database can compare them. */
+/**
+ * The labels of an item: each top-level key with a plain value, as one string to match by equality.
+ */
 export function labelsOf(value: Value): string[] {
   return Object.entries(value)
     .filter(([, inner]) => isPlain(inner))
     .map(label);
 }
 
-/** The part of a filter that the database decides by labels; {@link testOf} decides the whole. */
-export function wantedLabels(filter: Record<string, unknown> = {}): string[] {
+/**
+ * The labels that an item must have to match. They only narrow the database query:
+ * {@link compileFilter} decides.
+ */
+export function requiredLabels(filter: Record<string, unknown> = {}): string[] {
   return Object.entries(filter)
     .map(([key, wanted]): [string, unknown] => [key, onlyEqual(wanted)])
     .filter(([, wanted]) => isPlain(wanted))
@@ -65,12 +70,12 @@ function operatorOf(field: string, name: string, operand: unknown): Test {
     throw new ColloquyError('invalid_argument', `${field}.${name}: ${problem}`, { field });
   };
   const test = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
-  if (test === undefined) return refuse(`no such operator; there are ${Object.keys(OPERATORS).join(', ')}`);
+  if (test === undefined) return refuse(`unknown operator; expected one of ${Object.keys(OPERATORS).join(', ')}`);
   if (ORDER.includes(name) && !isPlain(operand)) return refuse('expected a number, a string, a boolean or null');
   return test;
 }
 
-/** Objects and lists have no order; some of them cannot even be made a number. */
+/** Objects and lists have no order, and `Number` throws for some of them. */
 function ordered(test: (found: number, wanted: number) => boolean): Test {
   return (found, wanted) => isPlain(found) && isPlain(wanted) && test(Number(found), Number(wanted));
 }
@@ -79,7 +84,7 @@ function isEqual(found: unknown, wanted: unknown): boolean {
   return isOneOf(found, [wanted]);
 }
 
-/** An object or list larger than any that a filter may name equals none of them, so it is not compared. */
+/** Skips the comparison of an object or list with more values than a filter may have. */
 function isOneOf(found: unknown, wanted: readonly unknown[]): boolean {
   if (isPlain(found)) return wanted.includes(found);
   if (isContainer(found) && (!wanted.some(isContainer) || hasMoreValues(found, MAX_WANTED))) return false;

@@ -13,7 +13,7 @@ import type { ItemStore, PutItem } from './ports.js';
 
 const DEFAULT_PAGE = 10;
 
-/** The store as a graph sees it: a caller's part of it. */
+/** LangGraph's store interface for one caller. It reads and writes only that caller's tenant. */
 export class GraphStore extends BaseStore {
   readonly #items: ItemStore;
   readonly #caller: Caller;
@@ -24,7 +24,7 @@ export class GraphStore extends BaseStore {
     this.#caller = caller;
   }
 
-  /** Reads see what was there before the batch; of several writes to one key the last counts. */
+  /** Reads return the state before the batch. The last of several writes to one key wins. */
   override async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
     for (const operation of operations) {
       if ('namespace' in operation) validateNamespace(operation.namespace, { allowReservedRoot: true });
@@ -63,7 +63,7 @@ export class GraphStore extends BaseStore {
     const puts: PutItem[] = [];
     for (const { namespace, key, value, index } of last.values()) {
       if (value === null) await this.#items.deleteItem(this.#caller, namespace, key);
-      // LangGraph types the index as optional and hands it on as undefined or null.
+      // LangGraph passes a missing index as undefined or null, although its type is optional.
       else puts.push({ namespace, key, value, ...(index !== undefined && index !== null && { index }) });
     }
     if (puts.length > 0) await this.#items.putItems(this.#caller, puts);

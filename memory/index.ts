@@ -1,4 +1,6 @@
-/** What agents keep beyond a thread: LangGraph's store today, experiential memory later. Knows the database; knows no thread, no graph, no HTTP. */
+/**
+ * Memory that agents keep across threads: LangGraph's store. Knows the database, no thread or HTTP.
+ */
 export { createItemStore, ensureIndexes } from './mongo-items.js';
 export type { ItemStoreOptions } from './mongo-items.js';
 export { GraphStore } from './graph-store.js';

@@ -12,21 +12,22 @@ export interface ItemDocument {
   tenant: string;
   /** Labels of the namespace, joined. */
   path: string;
-  /** `<tenant>/` and each prefix of the namespace behind it. */
+  /** `<tenant>/` followed by each prefix of the namespace, the empty prefix included. */
   ancestors: string[];
   key: string;
-  /** JSON text: keys of users may have dots and dollars, which a document's must not. */
+  /** JSON text, because a user's keys may contain dots and dollars, unlike keys of a document. */
   value: string;
+  /** See `labelsOf`. */
   labels: string[];
-  /** Tells apart what was made in one millisecond. */
+  /** Orders items that were created in the same millisecond. */
   order: ObjectId;
   createdAt: Date;
   updatedAt: Date;
   ttlMs?: number;
   expiresAt?: Date;
-  /** Whose vectors these are. */
+  /** Id of the embedder that computed the vectors. */
   embedder?: string;
-  /** Each little-endian float32. */
+  /** Little-endian float32 values; one vector for each embedded text. */
   vectors?: Binary[];
 }
 
@@ -35,11 +36,11 @@ export interface EmbeddedItem extends PutItem {
   vectors?: Float32Array[];
 }
 
-/** A document may have 16 MB; vectors and labels take some of it. */
+/** Below MongoDB's limit of 16 MB a document, which also includes vectors and labels. */
 const MAX_VALUE_BYTES = 12 * 2 ** 20;
 const MINUTE_MS = 60_000;
 
-/** Writes an item; one that has expired, and not been swept yet, does not count as there. */
+/** Upserts an item. An expired item that MongoDB has not removed yet is deleted first. */
 export function putOperations(tenant: string, item: EmbeddedItem, now: Date): AnyBulkWriteOperation<ItemDocument>[] {
   const { namespace, key, value, ttl, embedder, vectors = [] } = item;
   const _id = itemKey(tenant, namespace, key);
@@ -52,7 +53,7 @@ export function putOperations(tenant: string, item: EmbeddedItem, now: Date): An
     ...(embedder !== undefined && vectors.length > 0 && { embedder, vectors: vectors.map(toBinary) }),
   };
   const unset = (['ttlMs', 'expiresAt', 'embedder', 'vectors'] as const).filter((field) => !(field in set));
-  const made = {
+  const setOnInsert = {
     tenant,
     path: pathOf(namespace),
     ancestors: ancestorsOf(tenant, namespace),
@@ -67,7 +68,7 @@ export function putOperations(tenant: string, item: EmbeddedItem, now: Date): An
         filter: { _id },
         update: {
           $set: set,
-          $setOnInsert: made,
+          $setOnInsert: setOnInsert,
           ...(unset.length > 0 && { $unset: Object.fromEntries(unset.map((field) => [field, ''])) }),
         },
         upsert: true,
@@ -87,9 +88,10 @@ export function toItem(document: ItemDocument): Item {
   };
 }
 
+/** Returns no vectors if another embedder computed them, since those cannot be compared. */
 export function vectorsOf(document: ItemDocument, embedder: string): Float32Array[] {
   if (document.embedder !== embedder) return [];
-  // Copied: a float must begin at a multiple of four, which bytes from the wire need not.
+  // A copy, because Float32Array needs an offset that is a multiple of four.
   return (document.vectors ?? []).map(({ buffer, position }) => {
     const bytes = Uint8Array.from(buffer.subarray(0, position));
     return new Float32Array(bytes.buffer);
@@ -106,6 +108,6 @@ function encode({ namespace, key, value }: PutItem): string {
   if (bytes <= MAX_VALUE_BYTES) return text;
   throw new ColloquyError(
     'too_large',
-    `item ${JSON.stringify(key)} of namespace ${namespace.join('.')} has ${bytes} bytes; at most ${MAX_VALUE_BYTES} fit`,
+    `item ${JSON.stringify(key)} of namespace ${namespace.join('.')} has ${bytes} bytes; the limit is ${MAX_VALUE_BYTES}`,
   );
 }

@@ -2,7 +2,7 @@ import type { Collection, Db, Filter } from 'mongodb';
 import type { SearchItem } from '@langchain/langgraph-checkpoint';
 import { ColloquyError } from '../protocol/index.js';
 import { embed } from './embedder.js';
-import { testOf, wantedLabels } from './filter.js';
+import { compileFilter, requiredLabels } from './filter.js';
 import { putOperations, toItem, vectorsOf, type EmbeddedItem, type ItemDocument } from './item-documents.js';
 import { isDuplicateKey, openCollection, withDatabaseErrors } from '../database/index.js';
 import { ancestor, commonPrefix, guardNamespace, itemKey, matches, namespaceOf, pathOf } from './namespaces.js';
@@ -12,14 +12,20 @@ import { textsOf } from './texts.js';
 
 export interface ItemStoreOptions extends StoreSettings {
   db: Db;
-  /** Vectors are compared one by one in this process; a search that would compare more is refused. */
+  /**
+   * Limit for the items that a query ranks, because this process compares vectors one by one.
+   * Default: 10,000.
+   */
   maxRanked?: number;
 }
 
-const MAX_RANKED = 10_000;
+const DEFAULT_MAX_RANKED = 10_000;
 const BATCH = 200;
 
-/** Indexes of the collection `items`. Idempotent. The database sweeps what has expired once a minute; reads leave it out before that. */
+/**
+ * Creates the indexes of the collection `items`. Idempotent. MongoDB removes expired items once a
+ * minute, so reads must leave them out until then.
+ */
 export async function ensureIndexes(db: Db): Promise<void> {
   await db.collection<ItemDocument>('items').createIndexes([
     { key: { ancestors: 1, createdAt: 1, order: 1 }, name: 'namespace' },
@@ -29,10 +35,11 @@ export async function ensureIndexes(db: Db): Promise<void> {
 
 /** LangGraph's store in MongoDB. */
 export function createItemStore(options: ItemStoreOptions): ItemStore {
-  const { db, ttl = {}, index, maxRanked = MAX_RANKED } = options;
+  const { db, ttl = {}, index, maxRanked = DEFAULT_MAX_RANKED } = options;
   const items = openCollection<ItemDocument>(db, 'items');
-  const refreshes = (asked: boolean | undefined) => asked ?? ttl.refreshOnRead ?? true;
+  const refreshes = (requested: boolean | undefined) => requested ?? ttl.refreshOnRead ?? true;
 
+  /** Starts the time to live of these items again. */
   async function refresh(found: ItemDocument[]): Promise<void> {
     const now = Date.now();
     const writes = found.flatMap(({ _id, ttlMs }) =>
@@ -66,7 +73,7 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
       const writes = embedded.flatMap((put) => putOperations(caller.tenant, put, now));
       if (writes.length === 0) return;
       await items.bulkWrite(writes).catch(async (error: unknown) => {
-        // Another writer made the item in the same moment; now it is there, and the whole is written over it.
+        // A concurrent writer inserted the item. It exists now, so the same writes update it.
         if (!isDuplicateKey(error)) throw error;
         await items.bulkWrite(writes);
       });
@@ -79,11 +86,11 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
 
     async searchItems(caller, search) {
       guardNamespace(search.namespacePrefix, { allowEmpty: true });
-      const filtered = { ...search, passes: testOf(search.filter) };
+      const filtered = { ...search, matchesFilter: compileFilter(search.filter) };
       const found =
         index !== undefined && search.query
-          ? await ranked(items, caller.tenant, filtered, { text: search.query, embedder: index, maxRanked })
-          : await inOrder(items, caller.tenant, filtered);
+          ? await searchRanked(items, caller.tenant, filtered, { text: search.query, embedder: index, maxRanked })
+          : await searchInOrder(items, caller.tenant, filtered);
       if (refreshes(search.refreshTtl)) await refresh(found.map(({ document }) => document));
       return found.map(
         ({ document, score }): SearchItem => ({ ...toItem(document), ...(score !== undefined && { score }) }),
@@ -92,7 +99,7 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
 
     async listNamespaces(caller, { conditions = [], maxDepth, limit, offset = 0 }) {
       for (const { path } of conditions) guardNamespace(path, { allowEmpty: true });
-      const filter = { ancestors: ancestor(caller.tenant, commonPrefix(conditions)), ...alive() };
+      const filter = { ancestors: ancestor(caller.tenant, commonPrefix(conditions)), ...notExpired() };
       const groups = await items
         .aggregate<{ _id: string }>([{ $match: filter }, { $group: { _id: '$path' } }])
         .toArray();
@@ -111,30 +118,34 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
   });
 }
 
-type Found = { document: ItemDocument; score?: number };
+type FoundItem = { document: ItemDocument; score?: number };
 type JsonObject = Record<string, unknown>;
-type FilteredSearch = SearchItems & { passes: (value: JsonObject) => boolean };
+type FilteredSearch = SearchItems & { matchesFilter: (value: JsonObject) => boolean };
 
-/** A page of what passes the filter, in the order it was made. */
-async function inOrder(items: Collection<ItemDocument>, tenant: string, search: FilteredSearch): Promise<Found[]> {
+/** Returns a page of the matching items in the order of their creation. */
+async function searchInOrder(
+  items: Collection<ItemDocument>,
+  tenant: string,
+  search: FilteredSearch,
+): Promise<FoundItem[]> {
   const { limit, offset } = search;
-  const found: Found[] = [];
-  let passed = 0;
+  const found: FoundItem[] = [];
+  let matched = 0;
   for await (const document of candidates(items, tenant, search, { vectors: 0 })) {
     if (found.length >= limit) break;
-    passed += 1;
-    if (passed > offset) found.push({ document });
+    matched += 1;
+    if (matched > offset) found.push({ document });
   }
   return found;
 }
 
-/** Errors: `too_large` with more candidates than are compared in one search. */
-async function ranked(
+/** Returns a page of the matching items, the most similar first. Errors: `too_large`. */
+async function searchRanked(
   items: Collection<ItemDocument>,
   tenant: string,
   search: FilteredSearch,
   { text, embedder, maxRanked }: { text: string; embedder: Embedder; maxRanked: number },
-): Promise<Found[]> {
+): Promise<FoundItem[]> {
   const [query] = await embed(embedder, [text]);
   const found: { item: ItemDocument; vectors: Float32Array[] }[] = [];
   for await (const document of candidates(items, tenant, search)) {
@@ -151,29 +162,30 @@ async function ranked(
   return page.map(({ item, score }) => ({ document: item, ...(score !== undefined && { score }) }));
 }
 
+/** The items below the prefix that match the filter and have not expired. */
 async function* candidates(
   items: Collection<ItemDocument>,
   tenant: string,
-  { namespacePrefix, filter, passes }: FilteredSearch,
+  { namespacePrefix, filter, matchesFilter }: FilteredSearch,
   projection: Partial<Record<keyof ItemDocument, 0>> = {},
 ): AsyncGenerator<ItemDocument> {
-  const labels = wantedLabels(filter);
+  const labels = requiredLabels(filter);
   const query: Filter<ItemDocument> = {
     ancestors: ancestor(tenant, namespacePrefix),
     ...(labels.length > 0 && { labels: { $all: labels } }),
-    ...alive(),
+    ...notExpired(),
   };
   const cursor = items.find(query, { projection, batchSize: BATCH }).sort({ createdAt: 1, order: 1 });
   try {
     for await (const document of cursor) {
-      if (filter === undefined || passes(JSON.parse(document.value) as JsonObject)) yield document;
+      if (filter === undefined || matchesFilter(JSON.parse(document.value) as JsonObject)) yield document;
     }
   } finally {
     await cursor.close();
   }
 }
 
-/** One call of the embedder for all texts of all items. */
+/** Calls the embedder once for all texts of all items. */
 async function embedAll(puts: PutItem[], embedder: Embedder | undefined): Promise<EmbeddedItem[]> {
   if (embedder === undefined) return puts;
   const texts = puts.map((put) => (put.index === false ? [] : textsOf(put, put.index ?? embedder.fields)));
@@ -189,6 +201,6 @@ function isExpired({ expiresAt }: ItemDocument): boolean {
   return expiresAt !== undefined && expiresAt.getTime() <= Date.now();
 }
 
-function alive(): Filter<ItemDocument> {
+function notExpired(): Filter<ItemDocument> {
   return { expiresAt: { $not: { $lte: new Date() } } };
 }

@@ -1,7 +1,7 @@
 import { validateNamespace, type MatchCondition } from '@langchain/langgraph-checkpoint';
 import { ColloquyError } from '../protocol/index.js';
 
-/** No label has it, so that joined labels are one namespace and no other. */
+/** A label must not contain it, so a joined path stands for exactly one namespace. */
 const SEPARATOR = ':';
 const ANY = '*';
 
@@ -13,21 +13,25 @@ export function namespaceOf(path: string): string[] {
   return path.split(SEPARATOR);
 }
 
-/** Two separators end a namespace, since no label is empty. */
+/** Two separators end the namespace. They are unambiguous, because no label is empty. */
 export function itemKey(tenant: string, namespace: readonly string[], key: string): string {
   return `${tenant}/${pathOf(namespace)}${SEPARATOR}${SEPARATOR}${key}`;
 }
 
-/** The namespace and all above it, the tenant's root too: an index finds a prefix by equality. */
+/**
+ * Keys of the namespace and of every namespace above it, up to the tenant's root. With them an
+ * index finds all items below a prefix by equality.
+ */
 export function ancestorsOf(tenant: string, namespace: readonly string[]): string[] {
   return [`${tenant}/`, ...namespace.map((_, index) => `${tenant}/${pathOf(namespace.slice(0, index + 1))}`)];
 }
 
+/** The key of one prefix, as {@link ancestorsOf} contains it. */
 export function ancestor(tenant: string, prefix: readonly string[]): string {
   return `${tenant}/${pathOf(prefix)}`;
 }
 
-/** The longest prefix that every match has. */
+/** The longest prefix without a wildcard among the prefix conditions. Every match has it. */
 export function commonPrefix(conditions: readonly MatchCondition[]): string[] {
   const prefixes = conditions
     .filter(({ matchType }) => matchType === 'prefix')
@@ -44,7 +48,7 @@ export function matches({ matchType, path }: MatchCondition, namespace: readonly
   return path.every((label, index) => label === ANY || label === namespace[from + index]);
 }
 
-/** Errors: `invalid_argument`, in LangGraph's words. */
+/** Errors: `invalid_argument`, with LangGraph's message. */
 export function guardNamespace(namespace: string[], options: { allowEmpty?: boolean } = {}): void {
   try {
     validateNamespace(namespace, { allowReservedRoot: true, ...options });

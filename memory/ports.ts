@@ -5,35 +5,39 @@ export interface PutItem {
   namespace: string[];
   key: string;
   value: Record<string, unknown>;
-  /** Paths whose text is embedded; `false`: none; absent: as the store is configured. */
+  /** Paths of the value to embed. `false`: none. Absent: the paths of the store's configuration. */
   index?: false | string[];
-  /** Minutes to live, `null`: for ever; absent: as the store is configured. */
+  /** Minutes until the item expires. `null`: never. Absent: the default of the store. */
   ttl?: number | null;
 }
 
 export interface SearchItems {
   namespacePrefix: string[];
-  /** Keys of the value, each equal to a value or held against operators: `$eq $ne $gt $gte $lt $lte $in $nin`. */
+  /**
+   * Top-level keys of the value. Each is compared with a value, or with an object of operators:
+   * `$eq $ne $gt $gte $lt $lte $in $nin`.
+   */
   filter?: Record<string, unknown>;
-  /** Ranks by likeness in meaning where the store has an index; without one it has no effect, as in LangGraph's stores. */
+  /** Ranks items by similarity to this text. Ignored without an index, as in LangGraph's stores. */
   query?: string;
   limit: number;
   offset: number;
-  /** Whether reading lengthens the life of what is found; absent: as the store is configured. */
+  /** Whether a read starts the time to live again. Absent: as the store is configured. */
   refreshTtl?: boolean;
 }
 
 export interface MatchNamespaces {
   conditions?: MatchCondition[];
-  /** Deeper namespaces are cut to so many labels, each named once. */
+  /** Deeper namespaces are cut to this many labels; duplicates are removed. */
   maxDepth?: number;
   limit?: number;
   offset?: number;
 }
 
 /**
- * LangGraph's store for many tenants. Every call takes the caller first, is authorized, and touches that tenant alone.
- * Errors of all: `invalid_argument` for namespaces with empty labels, dots or colons; `unavailable`.
+ * LangGraph's store for many tenants. Every call is authorized and reads or writes only the
+ * caller's tenant. Errors of every call: `invalid_argument` for a namespace with an empty label, a
+ * dot or a colon; `unavailable`.
  */
 export interface ItemStore {
   getItem(
@@ -42,24 +46,29 @@ export interface ItemStore {
     key: string,
     options?: { refreshTtl?: boolean | undefined },
   ): Promise<Item | null>;
-  /** Of several for one key the last counts. Errors: `too_large`; whatever the embedder throws. */
+  /**
+   * The last of several items with one key wins. Errors: `too_large`; any error of the embedder.
+   */
   putItems(caller: Caller, items: PutItem[]): Promise<void>;
   /** Idempotent. */
   deleteItem(caller: Caller, namespace: string[], key: string): Promise<void>;
-  /** In the order they were made, or best first. Errors: `too_large` where a query would rank more than the limit. */
+  /**
+   * In the order of creation; with a query and an index the most similar first. Errors: `too_large`
+   * if a query would rank too many items.
+   */
   searchItems(caller: Caller, search: SearchItems): Promise<SearchItem[]>;
-  /** Namespaces that hold items, sorted. */
+  /** Namespaces that contain items, sorted. */
   listNamespaces(caller: Caller, match: MatchNamespaces): Promise<string[][]>;
-  /** Removes everything the tenant keeps here. */
+  /** Deletes all items of the tenant. */
   clear(caller: Caller): Promise<void>;
 }
 
-/** Makes vectors of texts. Vectors of different embedders are never compared. */
+/** Computes vectors of texts. Vectors of different embedders are never compared. */
 export interface Embedder {
-  /** Stays the same as long as the vectors may be compared. */
+  /** Must change whenever new vectors cannot be compared with earlier ones. */
   id: string;
   dims: number;
-  /** Paths whose text is embedded; `$`: the whole value. */
+  /** Paths of the value to embed. `$`: the whole value. */
   fields: string[];
   embed: (texts: string[]) => Promise<number[][]>;
 }

@@ -1,4 +1,4 @@
-/** Likeness of two vectors, from -1 to 1; 0 where one has no direction. */
+/** Cosine similarity of two vectors, from -1 to 1. 0 if a vector is all zeros. */
 export function cosine(a: Float32Array, b: Float32Array): number {
   let [dot, squareA, squareB] = [0, 0, 0];
   for (let index = 0; index < a.length; index += 1) {
@@ -10,7 +10,10 @@ export function cosine(a: Float32Array, b: Float32Array): number {
   return squareA === 0 || squareB === 0 ? 0 : dot / Math.sqrt(squareA * squareB);
 }
 
-/** Best first, each by its best vector; what has none comes last, without a score, in the order given. */
+/**
+ * Sorts items by the highest score among their vectors. Items without vectors come last, without a
+ * score, in their original order.
+ */
 export function rank<T>(
   query: Float32Array,
   found: { item: T; vectors: Float32Array[] }[],

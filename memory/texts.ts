@@ -1,21 +1,24 @@
 import { ColloquyError } from '../protocol/index.js';
 import type { PutItem } from './ports.js';
 
-/** Each path is looked for in the whole value. */
+/** Each path is searched in the whole value. */
 const MAX_PATHS = 100;
-/** Each text is a vector of some kilobytes in the item's record, and work for the project's embedder. */
+/** Each text needs a call of the embedder and a vector of some kilobytes in the item's document. */
 const MAX_TEXTS = 1_000;
-/** Characters of all texts of an item: more than any embedder reads of a thousand texts. */
+/** Characters of all texts of an item. Embedders read less than this of a thousand texts. */
 const MAX_LENGTH = 1_000_000;
-/** Values that paths with `*` go through: a hundred paths could do so and find nothing. */
+/**
+ * Values that are visited for all paths. Without it, many paths with `*` cost time but find no
+ * text.
+ */
 const MAX_VISITED = 100_000;
-/** Spaces that each level of an object or list is indented by, as in LangGraph's own store. */
+/** Spaces of indent a level, as in LangGraph's own store. */
 const INDENT = 2;
 
 /**
- * Texts of an item at paths of its value: `$` all of it, `a.b`, `list[0].a`, `list[-1]`,
- * `list[*].a`, `*` for every field. Limits are checked while texts are collected.
- * Errors: `invalid_argument`, which names the item.
+ * Returns the texts to embed at these paths of an item's value. Examples of paths: `$` (the whole
+ * value), `a.b`, `list[0].a`, `list[-1]`, `list[*].a`, `*` (every field). The limits are checked
+ * while texts are collected. Errors: `invalid_argument`, which names the item.
  */
 export function textsOf({ namespace, key, value }: PutItem, paths: readonly string[]): string[] {
   const refuse = (problem: string): never => {
@@ -50,18 +53,18 @@ function stepsOf(path: string): string[] {
   return path === '$' ? [] : (path.match(/[^.[\]]+|\[[^[\]]*\]/g) ?? []);
 }
 
-/** Yields the values in their order, lazily. */
+/** Yields the values at a path in order, lazily and without recursion. */
 function* valuesAt(value: unknown, steps: readonly string[], visit: () => void): Generator<unknown> {
-  const way: Iterator<unknown>[] = [[value].values()];
-  for (let inner = way.at(-1); inner !== undefined; inner = way.at(-1)) {
+  const levels: Iterator<unknown>[] = [[value].values()];
+  for (let inner = levels.at(-1); inner !== undefined; inner = levels.at(-1)) {
     const next = inner.next();
-    const step = steps[way.length - 1];
+    const step = steps[levels.length - 1];
     if (next.done === true) {
-      way.pop();
+      levels.pop();
     } else {
       visit();
       if (step === undefined) yield next.value;
-      else way.push(follow(next.value, step));
+      else levels.push(follow(next.value, step));
     }
   }
 }
@@ -75,8 +78,9 @@ function follow(value: unknown, step: string): Iterator<unknown> {
 }
 
 /**
- * Whether the text of a value is certainly longer; escapes are not counted. Checked before the text
- * is made, since the indents of a deep value are a hundred times the value. Does not recurse.
+ * Whether the JSON text of a value is surely longer than `most` characters. Escapes are not
+ * counted. Checked before the text is created, since indents can make it a hundred times larger
+ * than the value. Does not recurse.
  */
 function isLonger(value: unknown, most: number): boolean {
   let length = typeof value === 'string' ? value.length : 0;

@@ -21,7 +21,7 @@ export function hasMoreValues(value: object, most: number): boolean {
 
 /** Error message for a value with too many values. */
 export function tooManyValues(most: number): string {
-  return `has more than ${most} values, with those inside of it`;
+  return `has more than ${most} values, nested ones included`;
 }
 
 /** Errors: `invalid_argument`, with the name of the field. */

@@ -143,7 +143,7 @@ describe('every field of every body', () => {
     const metadata = (count: number) => ({
       metadata: Object.fromEntries(Array.from({ length: count }, (_, n) => [`key${n}`, n])),
     });
-    const tooMany = (most: number) => `metadata: has more than ${most} values, with those inside of it`;
+    const tooMany = (most: number) => `metadata: has more than ${most} values, nested ones included`;
     expect((await post('/threads', metadata(10_000))).status).toBe(200);
     expect(await post('/threads', metadata(10_001))).toEqual({ status: 422, text: tooMany(10_000) });
     for (const path of ['/threads/search', '/threads/count', '/assistants/search', '/runs/crons/search']) {

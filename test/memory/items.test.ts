@@ -13,7 +13,7 @@ const letters = (id: string): Embedder => ({
   embed: async (texts) => texts.map(letterVector),
 });
 const everything = { namespacePrefix: [], limit: 100, offset: 0 };
-/** As if so much time had gone by for the tenant's items that expire. */
+/** Makes all items of the tenant that have an expiry expired. */
 async function expire(tenant: string): Promise<void> {
   await world.db
     .collection('items')
@@ -24,7 +24,7 @@ async function expiryOf(tenant: string, key: string): Promise<unknown> {
 }
 
 describe('items of tenants', () => {
-  it('are out of reach of each other', async () => {
+  it('are separate', async () => {
     const items = world.items();
     await items.putItems(callerOf('left'), [{ namespace: ['n'], key: 'k', value: { of: 'left' } }]);
     await items.putItems(callerOf('left-2'), [{ namespace: ['n'], key: 'k', value: { of: 'left-2' } }]);
@@ -39,7 +39,7 @@ describe('items of tenants', () => {
 });
 
 describe('expiry', () => {
-  it('hides what has expired before the database sweeps it', async () => {
+  it('hides expired items that the database has not removed yet', async () => {
     const [items, caller] = [world.items(), callerOf('expired')];
     await items.putItems(caller, [
       { namespace: ['n'], key: 'short', value: {}, ttl: 5 },
@@ -52,7 +52,7 @@ describe('expiry', () => {
     expect(await items.listNamespaces(caller, {})).toEqual([['long']]);
   });
 
-  it('makes an item anew where the old one has expired', async () => {
+  it('creates a new item if the old one has expired', async () => {
     const [items, caller] = [world.items(), callerOf('anew')];
     await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { n: 1 }, ttl: 5 }]);
     await expire('anew');
@@ -65,7 +65,7 @@ describe('expiry', () => {
     expect(await expiryOf('anew', 'k')).toBeUndefined();
   });
 
-  it('is put off by reading, unless the store or the reader says otherwise', async () => {
+  it('is extended by a read, unless the store or the reader disables it', async () => {
     const caller = callerOf('read');
     const soon = new Date(Date.now() + 60_000);
     const reread = async (
@@ -89,7 +89,7 @@ describe('expiry', () => {
     expect(await reread(false, true, 'get')).toBe(true);
   });
 
-  it('comes from the store where the item names none', async () => {
+  it('comes from the store if the item has none', async () => {
     const [items, caller] = [world.items({ ttl: { defaultMinutes: 10 } }), callerOf('default-ttl')];
     const before = Date.now();
     await items.putItems(caller, [
@@ -102,7 +102,7 @@ describe('expiry', () => {
     expect(await expiryOf('default-ttl', 'forever')).toBeUndefined();
   });
 
-  it('is left to an index of the database', async () => {
+  it('is enforced by a TTL index of the database', async () => {
     const indexes = await world.db.collection('items').indexes();
     expect(indexes).toContainEqual(expect.objectContaining({ key: { expiresAt: 1 }, expireAfterSeconds: 0 }));
   });
@@ -121,7 +121,7 @@ describe('the index', () => {
     expect(found).not.toHaveProperty('score');
   });
 
-  it('forgets the vectors of a value that is not indexed any more', async () => {
+  it('removes the vectors of a value that is not indexed any more', async () => {
     const [items, caller] = [world.items({ index: letters('letters') }), callerOf('unindexed')];
     await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { text: 'ab' } }]);
     await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { text: 'ab' }, index: false }]);
@@ -129,7 +129,7 @@ describe('the index', () => {
     expect(found).not.toHaveProperty('score');
   });
 
-  it('refuses to rank more than its bound', async () => {
+  it('refuses to rank more items than the limit', async () => {
     const caller = callerOf('bound');
     const items = createItemStore({
       db: world.db,
@@ -148,18 +148,18 @@ describe('the index', () => {
     expect(await items.searchItems(caller, { ...everything, filter, query: 'a' })).toHaveLength(2);
   });
 
-  it('refuses an embedder that gives vectors of another size', async () => {
+  it('refuses vectors with other dimensions than configured', async () => {
     const index = { ...letters('letters'), dims: 3 };
     const put = world
       .items({ index })
       .putItems(callerOf('dims'), [{ namespace: ['n'], key: 'k', value: { text: 'ab' } }]);
     await expect(put).rejects.toMatchObject({
       code: 'invalid_argument',
-      message: 'store.index: letters was asked for 1 vectors of 3 dimensions and gave 1 of 26',
+      message: 'store.index: letters returned 1 vectors of 26 dimensions; expected 1 vectors of 3',
     });
   });
 
-  it('embeds with a function or with LangChain embeddings, and with nothing else', async () => {
+  it('accepts a function or LangChain embeddings as embedder, nothing else', async () => {
     expect(await toEmbed((texts: string[]) => texts.map(letterVector))?.(['a'])).toEqual([letterVector('a')]);
     expect(await toEmbed({ embedDocuments: async (texts: string[]) => texts.map(letterVector) })?.(['a'])).toEqual([
       letterVector('a'),
@@ -169,14 +169,14 @@ describe('the index', () => {
   });
 });
 
-describe('texts of an item', () => {
+describe('texts of an item to embed', () => {
   const setUp = (fields: string[] = ['text']) => {
-    const asked: string[][] = [];
+    const embeddedTexts: string[][] = [];
     const embed = async (texts: string[]) => {
-      asked.push(texts);
+      embeddedTexts.push(texts);
       return texts.map(letterVector);
     };
-    return { asked, store: world.graphStore({ index: { ...letters('limits'), fields, embed } }) };
+    return { embeddedTexts, store: world.graphStore({ index: { ...letters('limits'), fields, embed } }) };
   };
   const list = (count: number) => Array<string>(count).fill('x');
   const nested = (levels: number): unknown => (levels === 0 ? list(4_000) : [nested(levels - 1)]);
@@ -186,47 +186,47 @@ describe('texts of an item', () => {
     ['more than 1,000 texts', { a: list(1_001) }, ['a[*]'], '1000 texts to embed'],
     ['more than 1,000 texts of several paths', { a: list(501), b: list(500) }, ['a[*]', '*[*]'], '1000 texts to embed'],
     ['a text that is too long', { a: 'x'.repeat(1_000_001) }, ['a'], '1000000 characters to embed'],
-    ['texts that are too long together', { a: 'x'.repeat(500_001) }, ['a', '*'], '1000000 characters to embed'],
+    ['texts whose sum is too long', { a: 'x'.repeat(500_001) }, ['a', '*'], '1000000 characters to embed'],
     [
-      'a text that is long by its escapes',
+      'a text that is long because of escapes',
       { a: { b: '\u0001'.repeat(200_000) } },
       ['a'],
       '1000000 characters to embed',
     ],
-    ['a text that is long by its indents', { a: nested(200) }, ['$'], '1000000 characters to embed'],
+    ['a text that is long because of indents', { a: nested(200) }, ['$'], '1000000 characters to embed'],
     ['paths through too many values', { a: list(100_000) }, ['a[*].b'], '100000 values'],
     [
-      'paths through too many values together',
+      'paths whose sum of values is too large',
       { a: list(10_000) },
       Array.from({ length: 11 }, (_, n) => `a[*].p${n}`),
       '100000 values',
     ],
-  ])('are not made of %s, by path of the item or of the project', async (_name, value, paths, message) => {
+  ])('are refused for %s, with paths of the item or of the project', async (_name, value, paths, message) => {
     const expected = {
       code: 'invalid_argument',
       message: expect.stringMatching(new RegExp(`^index: item "k" of namespace n\\.m has .*more than ${message}$`)),
     };
-    const own = setUp();
-    await expect(own.store.put(['n', 'm'], 'k', value, paths)).rejects.toMatchObject(expected);
-    const project = setUp(paths);
-    await expect(project.store.put(['n', 'm'], 'k', value)).rejects.toMatchObject(expected);
-    expect([own.asked, project.asked]).toEqual([[], []]);
-    expect(await own.store.get(['n', 'm'], 'k')).toBeNull();
+    const ofItem = setUp();
+    await expect(ofItem.store.put(['n', 'm'], 'k', value, paths)).rejects.toMatchObject(expected);
+    const ofProject = setUp(paths);
+    await expect(ofProject.store.put(['n', 'm'], 'k', value)).rejects.toMatchObject(expected);
+    expect([ofItem.embeddedTexts, ofProject.embeddedTexts]).toEqual([[], []]);
+    expect(await ofItem.store.get(['n', 'm'], 'k')).toBeNull();
   });
 
-  it('are taken of each path once, in the order of the value', async () => {
-    const { asked, store } = setUp();
+  it('are collected once a path, in the order of the value', async () => {
+    const { embeddedTexts, store } = setUp();
     const value = { a: ['x', null, { c: 'y' }, 'z'], b: { c: 'w' }, constructor: 'v' };
     const paths = ['a[*]', 'b.c', 'a[*]', 'a[-1]', 'a[*].c', '*.c', 'a.constructor', 'constructor', 'b.c'];
     await store.put(['n'], 'k', value, paths);
-    expect(asked).toEqual([['x', '{\n  "c": "y"\n}', 'z', 'w', 'z', 'y', 'w', 'v']]);
+    expect(embeddedTexts).toEqual([['x', '{\n  "c": "y"\n}', 'z', 'w', 'z', 'y', 'w', 'v']]);
     await store.put(['n'], 'most', { a: list(1_000) }, Array<string>(1_000).fill('a[*]'));
-    expect(asked[1]).toHaveLength(1_000);
+    expect(embeddedTexts[1]).toHaveLength(1_000);
   });
 });
 
 describe('filters', () => {
-  it('compare what has an order, and pass by what has none', async () => {
+  it('order plain values and never match objects or lists', async () => {
     const [items, caller] = [world.items(), callerOf('order')];
     const values: unknown[] = [{ toString: 1, valueOf: 1 }, [], [5], {}, 5, '5', true, null];
     await items.putItems(
@@ -249,7 +249,7 @@ describe('filters', () => {
     }
   });
 
-  it('tell objects and lists by what is in them, large ones too', async () => {
+  it('compare objects and lists by content, large ones too', async () => {
     const [items, caller] = [world.items(), callerOf('equal')];
     const large = Array.from({ length: 1_001 }, (_, n) => n);
     const values: unknown[] = [{ b: [1], c: 2 }, [{ b: 1 }], large, 'x'];
@@ -265,10 +265,10 @@ describe('filters', () => {
     expect(await found({ $ne: [{ b: 1 }] })).toEqual(['0', '2', '3']);
   });
 
-  it('hold at most 1,000 values, and more are refused before anything is read or embedded', async () => {
-    const asked: string[][] = [];
+  it('with more than 1,000 values are refused before any read or embedding', async () => {
+    const embeddedTexts: string[][] = [];
     const embed = async (texts: string[]) => {
-      asked.push(texts);
+      embeddedTexts.push(texts);
       return texts.map(letterVector);
     };
     const items = world.items({ index: { ...letters('filters'), embed } });
@@ -278,23 +278,23 @@ describe('filters', () => {
     for (const filter of [{ a: { $in: some(999) } }, { a: { $nin: [some(998)] } }, { a: some(1_000) }]) {
       await expect(search(filter)).rejects.toMatchObject({
         code: 'invalid_argument',
-        message: 'filter: has more than 1000 values, with those inside of it',
+        message: 'filter: has more than 1000 values, nested ones included',
       });
     }
-    expect(asked).toEqual([]);
+    expect(embeddedTexts).toEqual([]);
     expect(await search({ a: { $in: some(998) } })).toEqual([]);
   });
 });
 
-it('refuses an operator that is none, by name', async () => {
+it('names an unknown operator of a filter', async () => {
   const search = world.items().searchItems(callerOf('operators'), { ...everything, filter: { n: { $near: 1 } } });
   await expect(search).rejects.toMatchObject({
     code: 'invalid_argument',
-    message: 'filter.n.$near: no such operator; there are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin',
+    message: 'filter.n.$near: unknown operator; expected one of $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin',
   });
 });
 
-it('refuses a value that no document can hold', async () => {
+it('refuses a value that does not fit a document', async () => {
   const value = { text: 'x'.repeat(13 * 2 ** 20) };
   const put = world.items().putItems(callerOf('large'), [{ namespace: ['n'], key: 'k', value }]);
   await expect(put).rejects.toMatchObject({ code: 'too_large' });

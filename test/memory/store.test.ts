@@ -21,7 +21,7 @@ const STORES: [string, (fields?: string[]) => BaseStore][] = [
     (fields) => new InMemoryStore(fields && { index: { dims: 26, embeddings: new LetterEmbeddings(), fields } }),
   ],
   [
-    'ours in MongoDB',
+    'Colloquy in MongoDB',
     (fields) =>
       world.graphStore(
         fields && { index: { id: 'letters', dims: 26, fields, embed: async (texts) => texts.map(letterVector) } },
@@ -37,7 +37,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
 
   const keys = async (...args: Parameters<BaseStore['search']>) => (await store.search(...args)).map(({ key }) => key);
 
-  it('gives back what was put, and null for what was not', async () => {
+  it('returns a stored item, and null for an unknown one', async () => {
     await store.put(['users', 'ada'], 'profile', { name: 'Ada', langs: ['en', 'fr'], 'a.b': { $c: null } });
 
     const item = await store.get(['users', 'ada'], 'profile');
@@ -52,7 +52,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect(await store.get(['users'], 'profile')).toBeNull();
   });
 
-  it('writes over an item and keeps when it was made', async () => {
+  it('overwrites an item and keeps its creation time', async () => {
     await store.put(['users'], 'a', { n: 1, old: true });
     const first = await store.get(['users'], 'a');
     const createdAt = first?.createdAt;
@@ -64,7 +64,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect(second?.updatedAt.getTime()).toBeGreaterThanOrEqual(createdAt?.getTime() ?? Infinity);
   });
 
-  it('deletes an item, once or twice', async () => {
+  it('deletes an item; a second deletion does nothing', async () => {
     await store.put(['users'], 'a', { n: 1 });
     await store.delete(['users'], 'a');
     await store.delete(['users'], 'a');
@@ -72,7 +72,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect(await store.search(['users'])).toEqual([]);
   });
 
-  it('keeps namespaces and keys apart that look alike when written together', async () => {
+  it('separates items whose joined namespace and key look alike', async () => {
     await store.put(['a', 'b'], 'c', { at: 'a b / c' });
     await store.put(['a'], 'b:c', { at: 'a / b:c' });
     await store.put(['a'], ':b', { at: 'a / :b' });
@@ -83,7 +83,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect((await store.get(['a/b'], 'c'))?.value).toEqual({ at: 'a/b / c' });
   });
 
-  it('searches a namespace and what is below it, not its namesakes', async () => {
+  it('searches a namespace and those below it, not those with a similar name', async () => {
     await store.put(['users', 'ada'], 'one', { n: 1 });
     await store.put(['users', 'ada', 'deep'], 'two', { n: 2 });
     await store.put(['users', 'adam'], 'three', { n: 3 });
@@ -93,14 +93,14 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect(await keys(['user'])).toEqual([]);
   });
 
-  it('pages through a search in the order things were made', async () => {
+  it('pages through a search in the order of creation', async () => {
     for (const key of ['e', 'd', 'c', 'b', 'a']) await store.put(['list'], key, {});
     expect(await keys(['list'], { limit: 2 })).toEqual(['e', 'd']);
     expect(await keys(['list'], { limit: 2, offset: 2 })).toEqual(['c', 'b']);
     expect(await keys(['list'], { limit: 2, offset: 4 })).toEqual(['a']);
   });
 
-  it('answers ten items to who names no limit', async () => {
+  it('returns ten items without a limit', async () => {
     await store.batch(Array.from({ length: 12 }, (_, n) => ({ namespace: ['many'], key: `k${n}`, value: { n } })));
     expect(await store.search(['many'])).toHaveLength(10);
   });
@@ -168,7 +168,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     });
   });
 
-  it('answers a batch in its order; reads see what was there before, the last write counts', async () => {
+  it('returns the results of a batch in order; reads see the state before it, the last write wins', async () => {
     await store.put(['b'], 'old', { n: 0 });
     const results = await store.batch([
       { namespace: ['b'], key: 'old' },
@@ -203,7 +203,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     await expect(store.put(namespace, 'x', {})).rejects.toMatchObject({ name: 'InvalidNamespaceError' });
   });
 
-  it('works under the batching that graphs put around it', async () => {
+  it('works with the batching of graphs', async () => {
     const batched = new AsyncBatchedStore(store);
     batched.start();
     await Promise.all([batched.put(['q'], 'a', { n: 1 }), batched.put(['q'], 'b', { n: 2 })]);
@@ -217,7 +217,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
   });
 
   describe('with an index', () => {
-    it('ranks by likeness in meaning and says how alike', async () => {
+    it('ranks by similarity and returns the score', async () => {
       store = open(['text']);
       await store.put(['v'], 'far', { text: 'zzz' });
       await store.put(['v'], 'near', { text: 'abab' });
@@ -228,7 +228,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
       expect(found[2]?.score).toBe(0);
     });
 
-    it('ranks an item by the best of its texts, within the filter', async () => {
+    it('ranks an item by its best text, and applies the filter', async () => {
       store = open(['parts[*].text', 'title']);
       await store.put(['v'], 'one', { title: 'zz', parts: [{ text: 'qq' }, { text: 'ab' }], on: true });
       await store.put(['v'], 'two', { title: 'abz', parts: [], on: true });
@@ -237,7 +237,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
       expect(found.map(({ key }) => key)).toEqual(['one', 'two']);
     });
 
-    it('puts what is not indexed last', async () => {
+    it('puts items without an index last', async () => {
       store = open(['text']);
       await store.put(['v'], 'hidden', { text: 'ab' }, false);
       await store.put(['v'], 'other', { text: 'zz', name: 'ab' }, ['name']);
@@ -254,7 +254,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     });
   });
 
-  it('without an index a query ranks nothing', async () => {
+  it('ignores a query without an index', async () => {
     await store.put(['p'], 'b', { text: 'zz' });
     await store.put(['p'], 'a', { text: 'ab' });
     const found = await store.search(['p'], { query: 'ab' });

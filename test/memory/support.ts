@@ -3,7 +3,7 @@ import { MongoClient, type Db } from 'mongodb';
 import { GraphStore, createItemStore, ensureIndexes, type ItemStore, type StoreSettings } from '../../memory/index.js';
 import type { Caller } from '../../protocol/index.js';
 
-/** How often each letter is in a text: an embedder that anybody can follow. */
+/** Counts each letter of a text. A simple embedder, whose scores can be checked by hand. */
 export function letterVector(text: string): number[] {
   const vector = Array<number>(26).fill(0);
   for (const letter of text.toLowerCase().match(/[a-z]/g) ?? []) {
@@ -17,7 +17,7 @@ export function callerOf(tenant: string): Caller {
   return { tenant, principal: { kind: 'user', id: 'test' }, onBehalfOf: [] };
 }
 
-/** A database of a test; each store in it is a tenant of its own. */
+/** The database of a test. Each graph store in it belongs to a different tenant. */
 export class MemoryWorld {
   private constructor(
     private readonly client: MongoClient,

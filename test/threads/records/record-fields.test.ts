@@ -6,7 +6,7 @@ const sha256 = (text: string) => `acme sha256 ${createHash('sha256').update(text
 const many = (count: number) => Array.from({ length: count }, (_, n) => n);
 const tooMany = (most: number) => ({
   code: 'invalid_argument',
-  message: `metadata: has more than ${most} values, with those inside of it`,
+  message: `metadata: has more than ${most} values, nested ones included`,
 });
 const thrownBy = (call: () => unknown): unknown => {
   try {
