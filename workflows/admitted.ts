@@ -1,10 +1,11 @@
 /**
- * The accepted runs a conversation remembers, with their idempotency keys. Bounded, because it is
- * carried in history: what is older is found by the unique index in the database.
+ * The most recently accepted runs of a conversation, with their idempotency keys. Bounded, because
+ * continue-as-new carries them. The unique index in the database detects older duplicates.
  */
 export class AdmittedRuns {
-  /** Oldest first, as a Map keeps its entries. */
+  /** Key by run id, oldest first: a Map keeps the order of insertion. */
   private readonly keys: Map<string, string | undefined>;
+  /** Run id by key. */
   private readonly runs = new Map<string, string>();
 
   constructor(
@@ -15,7 +16,7 @@ export class AdmittedRuns {
     for (const [runId, key] of entries) this.add(runId, key);
   }
 
-  /** The run accepted before under this id or key. */
+  /** The id of an earlier accepted run with this id or key. */
   find(runId: string, key?: string): string | undefined {
     if (this.keys.has(runId)) return runId;
     return key === undefined ? undefined : this.runs.get(key);

@@ -1,6 +1,6 @@
 /**
- * What others may know of the conversation workflow: its name, messages, and the activities it
- * calls. Plain types and names, so that clients need no workflow library.
+ * The contract of the workflows: their names, their messages and the activities that they call.
+ * Plain types and names, so that clients need no workflow library.
  */
 import { DEFAULTS, conversationId } from '../protocol/index.js';
 import type {
@@ -21,23 +21,25 @@ export const CONVERSATION_WORKFLOW = 'conversation';
 export const WEBHOOK_WORKFLOW = 'webhook';
 
 /**
- * Bounds of one conversation; part of its input so that a replay sees what the first execution saw.
+ * Limits of one conversation. They are part of its input, so that a replay uses the same values as
+ * the first execution.
  */
 export interface ConversationSettings {
-  /** Runs that may wait behind the current one; more are refused with `queue_full`. */
+  /** Maximum of waiting runs besides the current one. More are refused with `queue_full`. */
   queueLimit: number;
   /**
-   * Accepted runs remembered, with their idempotency keys; older ones are found by the unique index
-   * in the database.
+   * Number of accepted runs whose ids and idempotency keys the workflow keeps. The unique index in
+   * the database detects older duplicates.
    */
   keyWindow: number;
   /**
-   * Continue as new after this many turns, whatever the server suggests; 0: only when it suggests.
+   * Continue as new after this many turns, or earlier if the server suggests it. 0: only if the
+   * server suggests it.
    */
   maxTurns: number;
   /**
-   * Go on to the next superstep in the same activity where the last took less, in ms; 0: one
-   * activity a superstep.
+   * Run the next superstep in the same activity if the last one took less than this, in ms. 0: one
+   * activity for each superstep.
    */
   joinQuickStepsMs: number;
 }
@@ -45,9 +47,9 @@ export interface ConversationSettings {
 export const DEFAULT_SETTINGS: ConversationSettings = DEFAULTS.conversation;
 
 /**
- * Input of the workflow. Who starts it by hand may leave everything out: tenant and thread are
- * parts of the workflow id, which must be `conversation/<tenant>/<thread>`, so that a thread has
- * one workflow.
+ * Input of the workflow. All of it may be missing if a person starts the workflow: tenant and
+ * thread are parts of the workflow id. The id must be `conversation/<tenant>/<thread>`, so that a
+ * thread has one workflow.
  */
 export interface ConversationInput {
   tenant: string;
@@ -55,19 +57,19 @@ export interface ConversationInput {
   settings: ConversationSettings;
   /** A stateless run's conversation completes when its queue is empty. */
   ephemeral?: boolean;
-  /** Set by continue-as-new alone. */
+  /** Only continue-as-new sets it. */
   carried?: CarriedState;
 }
 
-/** What survives continue-as-new: ids and small values, never messages or state. */
+/** State that continue-as-new carries: ids and small values, never messages or graph state. */
 export interface CarriedState {
   /** Ordinal of the last run taken from the queue. */
   ordinal: number;
   turns: number;
   queue: QueuedRun[];
-  /** First to last; absent when there is none. */
+  /** Earliest due time first. Absent if empty. */
   delayed?: DelayedRun[];
-  /** Messages that no turn has taken, first to last; absent when there is none. */
+  /** Messages that no turn has taken yet, oldest first. Absent if empty. */
   injections?: QueuedRun[];
   /** Accepted runs with their idempotency key, oldest first. */
   admitted: [runId: string, key?: string][];
@@ -82,48 +84,50 @@ export interface CarriedState {
 /** One accepted run, waiting or current. */
 export interface QueuedRun {
   runId: string;
-  /** Empty until an unrecorded run is recorded. */
+  /** Empty until `recordRun` has resolved it. */
   graphId: string;
-  /** Empty where neither the signal nor an earlier run named one; `recordRun` finds it. */
+  /** Empty if neither the signal nor an earlier run named one. Then `recordRun` resolves it. */
   assistantId: string;
   /**
-   * Present on a run that came by signal, by `resume` or by a deadline: it has still to be recorded
-   * by an activity.
+   * Set on a run that was created by a signal, by `resume` or by a deadline, until an activity has
+   * recorded it.
    */
   unrecorded?: UnrecordedRun;
-  /** The question it answers; {@link ANY_INTERRUPT} where only the run's request knows. */
+  /**
+   * Id of the question that it answers. {@link ANY_INTERRUPT} if only its request contains the id.
+   */
   answers?: string;
-  /** It was cancelled while it waited: it will be ended without a step. */
+  /** Set when it was cancelled. A waiting run then ends without a step. */
   cancelled?: CancelAction;
-  /** Somebody wants to be told of its end. */
+  /** Its end is sent to the webhook in its record. */
   webhook?: true;
 }
 
-/** A run whose time has not come. */
+/** An accepted run that is not due yet. */
 export interface DelayedRun {
   run: QueuedRun;
-  /** Ms since the epoch. */
+  /** Due time in ms since the epoch. */
   at: number;
 }
 
 /** `answers` of a run submitted with `resumes`. */
 export const ANY_INTERRUPT = '*';
 
-/** A run that nobody has stored yet: what the workflow hands to `recordRun`. */
+/** A run without a record: the data that `recordRun` needs to create one. */
 export interface UnrecordedRun {
   key?: string;
   assistantId?: string;
   input?: unknown;
   /**
-   * An answer given by a deadline has no `value`: `recordRun` reads it in the thread's state, so
-   * that no history holds it. Older histories have one, which is not used.
+   * A default answer has no `value`: `recordRun` reads it from the thread's state, so that it is
+   * not in the history. Older histories contain one, which is ignored.
    */
   resume?: { interruptId?: string; value?: unknown };
-  /** True for an answer given by a deadline, not by a person. */
+  /** True for a default answer at the deadline, not one of a person. */
   byDeadline?: boolean;
 }
 
-// ---- updates (requests with an answer); sent with update-with-start
+// ---- updates (requests with a response), sent with update-with-start
 
 export const UPDATES = {
   submit: 'submit',
@@ -133,7 +137,7 @@ export const UPDATES = {
   close: 'close',
 } as const;
 
-/** `submit`: enqueue a run whose record is stored already. Never waits for the turn. */
+/** `submit`: enqueues a run whose record is already stored. It does not wait for the run. */
 export interface SubmitRun {
   runId: string;
   graphId: string;
@@ -142,30 +146,31 @@ export interface SubmitRun {
   /** Idempotency key. */
   key?: string;
   /**
-   * The run answers questions (its command has `resume`): refused with `conflict` while another
+   * The run answers questions (its command has `resume`). Refused with `conflict` while another
    * answer waits or runs.
    */
   resumes?: boolean;
-  /** ISO 8601. It joins the queue then, and holds up no run that comes before. */
+  /** ISO 8601. The run joins the queue at this time and does not delay runs before then. */
   notBefore?: string;
-  /** Its end is told to the webhook that its record names. */
+  /** Its end is sent to the webhook in its record. */
   webhook?: boolean;
 }
 
 export interface Submitted {
   runId: string;
   /**
-   * 0: begins at once; n: n runs are before it. Of a delayed run: how many would be, were it due.
+   * Number of runs before it; 0: it starts at once. For a delayed run: the number as if it were due
+   * now.
    */
   position: number;
-  /** The same key or run came before; `runId` is that run. */
+  /** The key or the run was accepted before. `runId` is the earlier run. */
   duplicate: boolean;
 }
 
 /**
- * `inject`: a message for the turn at work, which takes it between two of its supersteps. `runId`
- * names its record, stored already: the run that the message becomes if that turn ends in success
- * without it. Refused with `conflict` where no run works or waits.
+ * `inject`: a message for the current turn, which takes it between two supersteps. `runId` is the
+ * id of its record, which is already stored. If the turn succeeds without taking the message, it
+ * becomes this run. Refused with `conflict` if no run is current or waiting.
  */
 export interface InjectMessage {
   runId: string;
@@ -174,36 +179,36 @@ export interface InjectMessage {
 }
 
 export interface Injected {
-  /** The same message came before. */
+  /** The message was accepted before. */
   duplicate: boolean;
 }
 
 /**
- * `cancel`: stop runs, waiting or current. Answers when they are marked, not when they are stopped.
+ * `cancel`: stops waiting runs and the current one. Returns when the runs are marked, before they
+ * have stopped.
  */
 export interface CancelRuns {
   runIds: string[] | 'all';
   action: CancelAction;
 }
 
-/** Those of the runs asked for that wait or run; the others have ended, or never were. */
+/** The requested runs that wait or run. The others have ended or do not exist. */
 export interface Cancelled {
   runIds: string[];
 }
 
 /**
- * `close`: refuses everything from now on, cancels the runs, waiting and current, and completes the
- * workflow when they have ended. Answers when that is decided; await the workflow's result for the
- * rest. Takes no argument.
+ * `close`: refuses all later requests, cancels all runs, and completes the workflow when they have
+ * ended. Returns before that; await the workflow's result for the end. Takes no argument.
  */
 export interface Closed {
-  /** Runs being cancelled. */
+  /** Runs that are being cancelled. */
   runIds: string[];
 }
 
 /**
- * `resume` (update and signal): answer an open question. Without an id it answers the only one. The
- * signal also takes a bare value: `--input '"approve"'`, `--input true`.
+ * `resume` (update and signal): answers an open question. The id may be missing if only one is
+ * open. The signal also accepts a bare value: `--input '"approve"'`, `--input true`.
  */
 export interface ResumeConversation {
   interruptId?: string;
@@ -219,24 +224,25 @@ export interface Resumed {
 export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel', edited: 'edited' } as const;
 
 /**
- * `message`: a turn by signal. `input` is the graph's input; a string is one human message. The
- * signal may also be that bare string. A signal cannot be refused to its sender: what is wrong with
- * one, or has no room, stands in `notes` of the `state` query.
+ * `message`: starts a turn by signal. `input` is the graph's input; a string is one human message.
+ * The signal may also be that bare string. A signal has no response, so a refusal is added to the
+ * `notes` of the `state` query.
  */
 export interface MessageSignal {
   input: unknown;
-  /** Assistant or graph; default: the one of the last run. */
+  /** Assistant or graph. Default: that of the last run. */
   assistantId?: string;
   key?: string;
 }
 
 /**
- * `edited`: the thread's state was edited from outside, and these questions are not asked any more.
- * Ids are of one question for ever.
+ * `edited`: the thread's state was edited outside of a run, which closed these questions. A
+ * question's id is never used for another one.
  */
 export interface EditedState {
+  /** Ids of the closed questions. */
   closed: string[];
-  /** How the thread stands now. */
+  /** The thread's status after the edit. */
   status: 'idle' | 'interrupted';
 }
 
@@ -247,24 +253,22 @@ export const QUERIES = { state: 'state', pendingInterrupts: 'pendingInterrupts' 
 export interface ConversationView {
   threadId: string;
   status: ThreadStatus;
-  /** Run in progress. */
+  /** The current run. */
   current?: { runId: string; assistantId: string; step: number; nodes: string[] };
-  /** Run ids, first to last. */
+  /** Ids of the waiting runs, next first. */
   queue: string[];
-  /** Runs whose time has not come, first to last; `at` as ISO 8601. Absent when there is none. */
+  /** Delayed runs, earliest due time first; `at` in ISO 8601. Absent if empty. */
   delayed?: { runId: string; at: string }[];
-  /**
-   * Messages for the turn at work that no turn has taken, first to last. Absent when there is none.
-   */
+  /** Ids of injected messages that no turn has taken yet, oldest first. Absent if empty. */
   injected?: string[];
   interrupts: PendingInterrupt[];
-  /** Turns since the conversation began. */
+  /** Number of turns since the conversation started. */
   turns: number;
   /** How the last run ended. */
   last?: EndedRun;
-  /** True from `close` on: no run is taken any more. */
+  /** True after `close`: no run is accepted any more. */
   closed: boolean;
-  /** What became of signals that could not be followed, oldest first; the last few. */
+  /** The most recent notes, oldest first: refused signals and other failures without a caller. */
   notes: Note[];
 }
 
@@ -280,12 +284,12 @@ export interface Note {
   text: string;
 }
 
-// ---- search attributes (Keyword), registered by the server's start
+// ---- search attributes (type Keyword), registered when the server starts
 
 /**
- * `status` says who is needed: `interrupted` (a person), `error` (the last run failed), else
- * `idle`. It stays `idle` while a run works: `busy` would cost every turn two events. Kept up by
- * the workflow where the starter set `tenant`.
+ * `status` is `interrupted` (a person must answer), `error` (the last run failed) or `idle`. It
+ * stays `idle` during a run, because `busy` would cost two history events a turn. The workflow
+ * updates the attributes only if the caller that started it set `tenant`.
  */
 export const SEARCH_ATTRIBUTES = {
   tenant: 'ColloquyTenant',
@@ -296,8 +300,8 @@ export const SEARCH_ATTRIBUTES = {
 // ---- starting
 
 /**
- * What a Temporal client is given to start a conversation (with an update or a signal); the task
- * queue is the caller's.
+ * Start options of a conversation for a Temporal client, which adds the task queue and an update or
+ * a signal.
  */
 export interface ConversationStart {
   workflowId: string;
@@ -306,7 +310,7 @@ export interface ConversationStart {
   typedSearchAttributes: { key: { name: string; type: 'KEYWORD' }; value: string }[];
 }
 
-/** Start options of a conversation whose first run is of this assistant. */
+/** Start options of a conversation whose first run uses this assistant. */
 export function conversationStart(
   input: ConversationInput,
   assistant: { assistantId: string; name?: string },
@@ -325,11 +329,12 @@ export function conversationStart(
 }
 
 /**
- * Temporal refuses a summary of more than 400 bytes as JSON, and with it the whole workflow task.
+ * Temporal refuses a summary of more than 400 bytes as JSON, and the whole workflow task fails with
+ * it. A character may take four bytes.
  */
 const SUMMARY_CHARACTERS = 90;
 
-/** A text as a Temporal summary: one line, short in bytes too. */
+/** Shortens a text to one line that fits a Temporal summary. */
 export function oneLine(text: string): string {
   const line = text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim();
   return line.length <= SUMMARY_CHARACTERS ? line : `${line.slice(0, SUMMARY_CHARACTERS - 1)}…`;
@@ -343,68 +348,68 @@ export interface StepTask {
   runId: string;
   graphId: string;
   /**
-   * Ordinal of the run in its thread: first part of the fence. It grows with every run; a thread's
-   * first execution starts at the server's clock in seconds, so that one that follows an execution
-   * which completed or was terminated is higher.
+   * Ordinal of the run in its thread, the first part of the fence. It grows with every run. A
+   * workflow execution without carried state starts at the server's time in seconds, so that its
+   * ordinals are higher than those of an earlier execution.
    */
   ordinal: number;
   /** Ordinal of this activity in the run, from 1. */
   step: number;
   joinQuickStepsMs: number;
-  /** Options this activity runs under; the step stops before nodes that want others. */
+  /** Activity options of this step. It stops before nodes that need other options. */
   options: StepOptions;
   /**
-   * Messages to take at the first boundary that allows it, first to last, by the ids of their
-   * records. Absent when there is none.
+   * Ids of the records of injected messages, oldest first. The step adds them to the state at the
+   * first possible superstep boundary. Absent if empty.
    */
   injections?: string[];
   cursor?: Cursor;
 }
 
 /**
- * `continue`: another step is due. `success`, `interrupted`: the run has ended and its records and
- * last event are written. `skipped`: the run had ended before (or its record is gone); nothing was
- * done.
+ * `continue`: another step is due. `success`, `interrupted`: the run has ended; its record and its
+ * last event are written. `skipped`: nothing was done, because the run had already ended or its
+ * record does not exist.
  */
 export interface StepOutcome {
   status: 'continue' | 'success' | 'interrupted' | 'skipped';
   /** Finished nodes in order, with tool names: `tools (search_candidates)`. */
   nodes: string[];
-  /** Nodes that are due next. */
+  /** Nodes that run next. */
   next: string[];
-  /** Options the next step must run under. */
+  /** Activity options that the next step needs. */
   nextOptions?: StepOptions;
   interrupts?: PendingInterrupt[];
-  /** Those of the task's messages that are in the state, or gone. */
+  /** The task's messages that are now in the state or whose records do not exist any more. */
   injected?: string[];
   cursor?: Cursor;
 }
 
 /**
- * `endRun`: end a run from outside of its steps (cancelled, failed for good). Idempotent by run id.
- * A run that was cancelled while it waited may be ended between two steps of the current one, under
- * the current one's ordinal: other runs of the thread are active then.
+ * `endRun`: ends a run outside of its steps, because it was cancelled or failed permanently.
+ * Idempotent by run id. A run that was cancelled while it waited may be ended between two steps of
+ * the current run, with the current run's ordinal.
  */
 export interface EndRunTask {
   tenant: string;
   threadId: string;
   runId: string;
   ordinal: number;
-  /** A fence step above every activity before it. */
+  /** Step of the fence, higher than that of every earlier activity. */
   step: number;
   status: EndedRunStatus;
   error?: RunError;
-  /** Also takes the run's steps and record away. */
+  /** Also deletes the run's checkpoints and its record. */
   rollback?: boolean;
-  /** Messages for the run that go with it, by the ids of their records. */
+  /** Ids of the records of injected messages that are deleted with the run. */
   dropped?: string[];
 }
 
-/** Where a thread stands after a run was ended from outside. */
+/** State of a thread after `endRun`. */
 export interface Standing {
   cursor: Cursor;
   threadStatus: ThreadStatus;
-  /** Questions that are open, such as one whose answer was cancelled. */
+  /** Open questions, for example one whose answer was cancelled. */
   interrupts: PendingInterrupt[];
 }
 
@@ -412,14 +417,14 @@ export interface RecordRunTask {
   tenant: string;
   threadId: string;
   runId: string;
-  /** Assistant of the last run, used when the signal names none. */
+  /** Assistant of the last run, used if the signal names none. */
   assistantId?: string;
   run: UnrecordedRun;
 }
 
 /**
- * `runId` differs from the task's when the key already has a run. `refused` says why nothing was
- * recorded.
+ * `runId` differs from the task's if the key already belongs to a run. `refused` is the reason why
+ * no run was recorded.
  */
 export type RecordedRun =
   | { runId: string; graphId: string; assistantId: string; duplicate: boolean }
@@ -427,14 +432,14 @@ export type RecordedRun =
 
 export interface ConversationActivities {
   runStep(task: StepTask): Promise<StepOutcome>;
-  /** Answers where the thread stands then, so that the next run needs no read. */
+  /** Returns the thread's state, so that the next run does not need to read it. */
   endRun(task: EndRunTask): Promise<Standing>;
   recordRun(task: RecordRunTask): Promise<RecordedRun>;
 }
 
 /**
- * A run that has ended and whose webhook is due. Input of the webhook workflow, id
- * `webhook/<tenant>/<run>`, and of its activity.
+ * An ended run whose webhook is due. Input of the webhook workflow and of its activity. The
+ * workflow id is `webhook/<tenant>/<run>`.
  */
 export interface WebhookTask {
   tenant: string;
@@ -444,26 +449,26 @@ export interface WebhookTask {
 
 export interface WebhookActivities {
   /**
-   * Posts what was kept at the run's end. Fails until the receiver has taken it; for good when it
-   * may not be reached or is gone for good. False: there was nothing to send, or it has been sent
-   * before.
+   * Posts the payload that was stored at the run's end. Fails until the receiver accepts it. The
+   * failure is permanent for a forbidden address or status 410. Returns false if there is nothing
+   * to send or it was sent before.
    */
   deliverWebhook(task: WebhookTask): Promise<boolean>;
 }
 
 /**
- * Failure types of activities (`ApplicationFailure.type`) that are not retried; everything else is,
- * by the server. `GraphFailed` (of `runStep`) carries a {@link RunError} as its only detail and
- * ends the run. `fence_lost` (of `runStep` and `endRun`) means that a higher fence stands, its only
- * detail: at the first step of a run the workflow takes a higher ordinal and tries again.
+ * Failure types of activities (`ApplicationFailure.type`) that Temporal does not retry; it retries
+ * all others. `GraphFailed` (of `runStep`) has a {@link RunError} as its only detail and ends the
+ * run. `fence_lost` (of `runStep` and `endRun`) has the higher fence as its only detail. At the
+ * first step of a run the workflow then takes a higher ordinal and tries again.
  */
 export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;
 
 // ---- crons
 
 /**
- * Started by the Schedule of a cron, once for each firing: has the run made, and lasts as long as
- * it, so that the Schedule can tell overlaps.
+ * The Schedule of a cron starts it for each firing. It creates the run and ends with it, so that
+ * the Schedule can detect overlaps.
  */
 export const CRON_WORKFLOW = 'cron';
 
@@ -472,7 +477,7 @@ export interface CronInput {
   cronId: string;
 }
 
-/** The run of a firing, or why there is none. */
+/** The run of a firing, or the reason why there is none. */
 export type FiredRun = { threadId: string; runId: string } | { refused: string };
 
 /** Result of the workflow. `gone`: the run was deleted before it ended. */
@@ -480,8 +485,7 @@ export type CronOutcome = FiredRun & { status?: EndedRunStatus | 'gone' };
 
 export interface FireCronTask extends CronInput {
   /**
-   * ISO 8601, the time that the Schedule meant: with the cron's id it is the idempotency key of the
-   * run.
+   * The scheduled time in ISO 8601. With the cron's id it is the idempotency key of the run.
    */
   scheduledAt: string;
 }
@@ -493,13 +497,13 @@ export interface ScheduledRunTask {
 }
 
 export interface CronActivities {
-  /** Takes a run in as the cron says now. Idempotent by cron and scheduled time. */
+  /** Submits a run as the cron's record specifies. Idempotent by cron and scheduled time. */
   fireCron(task: FireCronTask): Promise<FiredRun>;
   /**
-   * Fails until the run has ended, and is tried again by the server, which costs no history and
-   * holds no worker.
+   * Fails until the run has ended. Temporal retries it, which adds no history events and occupies
+   * no worker between attempts.
    */
   awaitScheduledRun(task: ScheduledRunTask): Promise<EndedRunStatus | 'gone'>;
-  /** Cancels the run, if it has not ended. Idempotent. */
+  /** Cancels the run if it has not ended. Idempotent. */
   cancelScheduledRun(task: ScheduledRunTask): Promise<void>;
 }

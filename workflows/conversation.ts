@@ -48,47 +48,48 @@ import { Pump } from './pump.js';
 import { ConversationQueue } from './queue.js';
 
 /**
- * A stateless conversation whose only run never came (its submission was refused) ends after this.
+ * A stateless conversation ends after this time if no run was submitted, because its only run was
+ * refused.
  */
-const EPHEMERAL_PATIENCE_MS = 60_000;
+const FIRST_RUN_TIMEOUT_MS = 60_000;
 
 /**
- * Inputs of a signal reach the handler undecoded: one that cannot be decoded would fail the
- * workflow task, again and again, before any code of ours could look at it.
+ * Signal handlers receive their inputs undecoded. Otherwise an input that cannot be decoded would
+ * fail the workflow task on every attempt, before our code could refuse it.
  */
-const UNREAD = { typeInfo: { inputTypes: Array.from({ length: 8 }, () => rawValueTypeInfo) } };
+const RAW_INPUTS = { typeInfo: { inputTypes: Array.from({ length: 8 }, () => rawValueTypeInfo) } };
 
 /**
- * A conversation: takes runs from updates and signals, works them off one by one, waits for
- * answers, for ever.
+ * A conversation: accepts runs from updates and signals, executes them sequentially and waits for
+ * answers, without an end unless it is stateless or closed.
  */
 export async function conversation(given?: unknown): Promise<void> {
-  const input = refuse(() => readInput(workflowInfo().workflowId, given));
+  const input = withFailures(() => readInput(workflowInfo().workflowId, given));
   const queue = new ConversationQueue(input, Date.now, workflowInfo().startTime.getTime());
   const pump = new Pump(input, queue, () => {
-    publish(queue);
-    show(queue);
+    updateSearchAttributes(queue);
+    updateDetails(queue);
   });
   const changed = () => {
     pump.stopIfCancelled();
-    show(queue);
+    updateDetails(queue);
   };
-  takeUpdates(queue, changed);
-  takeSignals(queue, changed);
+  handleUpdates(queue, changed);
+  handleSignals(queue, changed);
   setHandler(defineQuery<ConversationView>(QUERIES.state), () => queue.view());
   setHandler(defineQuery<PendingInterrupt[]>(QUERIES.pendingInterrupts), () => queue.view().interrupts);
-  show(queue);
+  updateDetails(queue);
 
-  const asked = closeWhenCancelled(queue, changed);
+  const close = closeWhenCancelled(queue, changed);
   await CancellationScope.nonCancellable(() => converse(input, queue, pump));
-  if (asked.cancelled) throw new CancelledFailure('the conversation was cancelled; its runs have ended');
+  if (close.cancelled) throw new CancelledFailure('the conversation was cancelled; its runs have ended');
 }
 
 /**
- * Works off the queue. Answers to updates go out before work begins: where a worker rebuilds a
- * conversation whose last workflow task had nothing to do, it sees that task and the update after
- * it as one, while a later replay sees two. Without an order of their own the answer and the
- * activity would change places, and no worker could replay the history any more.
+ * Executes the runs of the queue. All updates must complete before a run starts. Reason: if the
+ * last workflow task had nothing to do, a worker without the cached workflow handles that task and
+ * the next update as one. A later replay handles them as two. Without a fixed order, the update's
+ * completion and the activity would be swapped, and no worker could replay the history.
  */
 async function converse(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   const turnsBefore = queue.turns;
@@ -103,35 +104,35 @@ async function converse(input: ConversationInput, queue: ConversationQueue, pump
     } else {
       await waitForWork(queue, isLong);
     }
-    publish(queue);
-    show(queue);
+    updateSearchAttributes(queue);
+    updateDetails(queue);
   }
   await condition(allHandlersFinished);
   await pump.webhooksStarted();
 }
 
 /**
- * Waits until something is to do: a run, the end, a deadline, the time of a delayed run, a history
- * that got long by signals alone.
+ * Waits until there is something to do: a run, the end, a deadline, a delayed run that is due, or a
+ * history that has become long because of signals.
  */
 async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Promise<void> {
   const { nextDueAt } = queue;
-  const something = () => queue.hasWork || queue.isOver || isLong() || queue.nextDueAt !== nextDueAt;
+  const hasSomethingToDo = () => queue.hasWork || queue.isOver || isLong() || queue.nextDueAt !== nextDueAt;
   if (queue.awaitsFirstRun) {
-    if (!(await condition(something, EPHEMERAL_PATIENCE_MS))) queue.close();
+    if (!(await condition(hasSomethingToDo, FIRST_RUN_TIMEOUT_MS))) queue.close();
     return;
   }
   const wait = queue.untilDue();
-  if (wait === undefined) return condition(something);
-  const woken = await condition(something, wait, {
+  if (wait === undefined) return condition(hasSomethingToDo);
+  const woken = await condition(hasSomethingToDo, wait, {
     summary: nextDueAt === undefined ? 'default answer' : 'delayed run',
   });
   if (!woken) queue.answerByDefault(uuid4);
 }
 
 /**
- * Begins a new history, at a turn's boundary. Messages that came by signal are recorded before, so
- * that only ids go over.
+ * Continues as new between two turns. Runs that signals created are recorded first, so that only
+ * ids are carried over.
  */
 async function continueConversation(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   do {
@@ -144,83 +145,85 @@ async function continueConversation(input: ConversationInput, queue: Conversatio
 }
 
 /**
- * Cancelling the workflow (Web UI, CLI) closes the conversation: its runs are ended first, in the
- * records too.
+ * Closes the conversation if the workflow is cancelled, for example in the Web UI. Its runs are
+ * ended first, also in their records.
  */
 function closeWhenCancelled(queue: ConversationQueue, changed: () => void): { cancelled: boolean } {
-  const asked = { cancelled: false };
+  const close = { cancelled: false };
   CancellationScope.current().cancelRequested.catch(() => {
-    asked.cancelled = true;
+    close.cancelled = true;
     queue.close();
     changed();
   });
-  return asked;
+  return close;
 }
 
-function takeUpdates(queue: ConversationQueue, changed: () => void): void {
+function handleUpdates(queue: ConversationQueue, changed: () => void): void {
   const answer = <T>(decide: () => T): T => {
-    const decided = refuse(decide);
+    const decided = withFailures(decide);
     changed();
     return decided;
   };
   setHandler(
     defineUpdate<Submitted, [unknown]>(UPDATES.submit),
-    (given) => answer(() => queue.submit(onlyKnown(readSubmit(given)))),
-    { validator: (given) => void refuse(() => queue.checkSubmit(readSubmit(given))) },
+    (given) => answer(() => queue.submit(withoutNewerFields(readSubmit(given)))),
+    { validator: (given) => void withFailures(() => queue.checkSubmit(readSubmit(given))) },
   );
   setHandler(
     defineUpdate<Injected, [unknown]>(UPDATES.inject),
     (given) => answer(() => queue.inject(readInject(given))),
-    { validator: (given) => void refuse(() => queue.checkInject(readInject(given))) },
+    { validator: (given) => void withFailures(() => queue.checkInject(readInject(given))) },
   );
   setHandler(
     defineUpdate<Resumed, [unknown]>(UPDATES.resume),
     (given) => answer(() => queue.resume(readResume(given), uuid4())),
-    { validator: (given) => void refuse(() => queue.checkResume(readResume(given))) },
+    { validator: (given) => void withFailures(() => queue.checkResume(readResume(given))) },
   );
   setHandler(
     defineUpdate<Cancelled, [unknown]>(UPDATES.cancel),
     (given) => answer(() => queue.cancel(readCancel(given))),
-    { validator: (given) => void refuse(() => readCancel(given)) },
+    { validator: (given) => void withFailures(() => readCancel(given)) },
   );
   setHandler(defineUpdate<Closed>(UPDATES.close), () => answer(() => queue.close()));
 }
 
-/** What a history from before these fields did not follow, its replay must not follow either. */
-function onlyKnown(run: SubmitRun): SubmitRun {
+/** Removes fields that are newer than the history, because the first execution ignored them. */
+function withoutNewerFields(run: SubmitRun): SubmitRun {
   const { notBefore, webhook, ...rest } = run;
   if ((notBefore === undefined && webhook === undefined) || patched('delayed-runs-and-webhooks')) return run;
   return rest;
 }
 
-/** A signal has no answer, so what is wrong with one is noted where its sender can look. */
-function takeSignals(queue: ConversationQueue, changed: () => void): void {
-  const take = (name: string, follow: (given: unknown) => void) =>
-    setHandler(defineSignal<RawValue[]>(name, UNREAD), (...inputs: RawValue[]) => {
+/** A signal has no response, so a refusal is written to the notes, which the sender can query. */
+function handleSignals(queue: ConversationQueue, changed: () => void): void {
+  const handle = (name: string, apply: (input: unknown) => void) =>
+    setHandler(defineSignal<RawValue[]>(name, RAW_INPUTS), (...inputs: RawValue[]) => {
       try {
         if (inputs.length > 1) throw new ColloquyError('invalid_argument', `it takes one input, not ${inputs.length}`);
-        follow(read(inputs[0]));
+        apply(decode(inputs[0]));
       } catch (error) {
         if (errorCode(error) === undefined) throw error;
-        tell(queue, `signal ${name} was not followed: ${(error as Error).message}`);
+        addNote(queue, `signal ${name} was not followed: ${(error as Error).message}`);
       }
       changed();
     });
-  take(SIGNALS.message, (given) => {
+  handle(SIGNALS.message, (given) => {
     const { duplicate, runId } = queue.message(readMessageSignal(given), uuid4());
-    if (duplicate) tell(queue, `signal ${SIGNALS.message} has the key of run ${runId}, which came before`);
+    if (duplicate) addNote(queue, `signal ${SIGNALS.message} has the key of run ${runId}, which came before`);
   });
-  take(SIGNALS.resume, (given) => void queue.resume(readResumeSignal(given), uuid4()));
-  take(SIGNALS.cancel, (given) => void queue.cancel(readCancelSignal(given)));
-  take(SIGNALS.edited, (given) => queue.edited(readEditedSignal(given), () => patched('edits-before-their-question')));
+  handle(SIGNALS.resume, (given) => void queue.resume(readResumeSignal(given), uuid4()));
+  handle(SIGNALS.cancel, (given) => void queue.cancel(readCancelSignal(given)));
+  handle(SIGNALS.edited, (given) =>
+    queue.edited(readEditedSignal(given), () => patched('edits-before-their-question')),
+  );
   setDefaultSignalHandler((name) => {
-    tell(queue, `signal ${name} is unknown; known: ${[SIGNALS.message, SIGNALS.resume, SIGNALS.cancel].join(', ')}`);
+    addNote(queue, `signal ${name} is unknown; known: ${[SIGNALS.message, SIGNALS.resume, SIGNALS.cancel].join(', ')}`);
     changed();
   });
 }
 
-/** What was sent, whatever its encoding. Errors: `invalid_argument`. */
-function read(input: RawValue | undefined): unknown {
+/** Decodes an input of any encoding. Errors: `invalid_argument`. */
+function decode(input: RawValue | undefined): unknown {
   try {
     return input === undefined ? undefined : defaultPayloadConverter.fromPayload(input.payload);
   } catch (cause) {
@@ -228,13 +231,15 @@ function read(input: RawValue | undefined): unknown {
   }
 }
 
-function tell(queue: ConversationQueue, text: string): void {
+function addNote(queue: ConversationQueue, text: string): void {
   queue.notes.add(text);
   log.warn(text);
 }
 
-/** Errors of ours as what Temporal's clients get: a failure with the code as its type. */
-function refuse<T>(decide: () => T): T {
+/**
+ * Converts a `ColloquyError` to the failure that Temporal clients get, with the code as its type.
+ */
+function withFailures<T>(decide: () => T): T {
   try {
     return decide();
   } catch (error) {
@@ -244,17 +249,17 @@ function refuse<T>(decide: () => T): T {
   }
 }
 
-function show(queue: ConversationQueue): void {
+function updateDetails(queue: ConversationQueue): void {
   const { workflowId, namespace } = workflowInfo();
   setCurrentDetails(describeConversation(queue.view(), { workflowId, namespace }));
 }
 
 /**
- * Keeps the search attributes true, where the starter set them: an upsert is an event and a
- * visibility write, and on a server that does not know the attributes it would fail the workflow
- * task for ever.
+ * Updates the search attributes if the caller that started the workflow set them. An upsert costs
+ * an event and a visibility write, so only changes are written. On a server without these
+ * attributes an upsert would fail the workflow task on every attempt.
  */
-function publish(queue: ConversationQueue): void {
+function updateSearchAttributes(queue: ConversationQueue): void {
   const shown = workflowInfo().typedSearchAttributes;
   const key = (name: string) => ({ name, type: 'KEYWORD' as const });
   if (shown.get(key(SEARCH_ATTRIBUTES.tenant)) === undefined) return;

@@ -9,14 +9,14 @@ import {
 import type { CronActivities, CronInput, CronOutcome } from './contract.js';
 
 /**
- * Records are read and written, and a conversation asked; what fails there is the infrastructure,
- * so the server retries without end.
+ * These activities access records and a conversation. A failure is one of the infrastructure, so
+ * Temporal retries without limit.
  */
 const { fireCron, cancelScheduledRun } = proxyActivities<CronActivities>({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '60s' },
 });
-/** Every attempt looks once. */
+/** Each attempt checks the run's record once. */
 const { awaitScheduledRun } = proxyActivities<CronActivities>({
   startToCloseTimeout: '30s',
   retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '15s' },
@@ -27,7 +27,7 @@ const SCHEDULED_START = defineSearchAttributeKey('TemporalScheduledStartTime', S
 /** One firing of a cron. Cancelling it (Web UI, `cancel_other`) cancels its run. */
 export async function cron(input: CronInput): Promise<CronOutcome> {
   const scheduledAt = scheduledTime().toISOString();
-  // To its end even when cancelled: only then is it known whether there is a run to cancel.
+  // Not cancellable: only its result shows whether there is a run to cancel.
   const fired = await CancellationScope.nonCancellable(() => fireCron({ ...input, scheduledAt }));
   if ('refused' in fired) {
     setCurrentDetails(`no run: ${fired.refused}`);
@@ -43,7 +43,7 @@ export async function cron(input: CronInput): Promise<CronOutcome> {
   }
 }
 
-/** When the Schedule meant it; who starts the workflow by hand means now. */
+/** The time of the Schedule. A workflow that a person started has none and uses its start time. */
 function scheduledTime(): Date {
   return workflowInfo().typedSearchAttributes.get(SCHEDULED_START) ?? workflowInfo().startTime;
 }

@@ -1,8 +1,8 @@
 import type { DelayedRun, QueuedRun } from './contract.js';
 
 /**
- * Accepted runs whose time has not come, first to last. They hold nobody up: each joins the queue
- * when it is due, behind what waits then.
+ * Accepted runs that are not due yet, earliest due time first. They do not delay other runs: each
+ * joins the end of the queue when it is due.
  */
 export class DelayedRuns {
   constructor(private waiting: DelayedRun[] = []) {}
@@ -11,7 +11,7 @@ export class DelayedRuns {
     return this.waiting.map(({ run }) => run);
   }
 
-  /** When the first is due, in ms since the epoch. */
+  /** Earliest due time, in ms since the epoch. Undefined if there is no delayed run. */
   get nextAt(): number | undefined {
     return this.waiting[0]?.at;
   }
@@ -22,8 +22,7 @@ export class DelayedRuns {
   }
 
   /**
-   * Takes out those that are due, or cancelled: what is left of a cancelled run is to end it, which
-   * need not wait.
+   * Removes and returns the runs that are due or cancelled. A cancelled run can be ended at once.
    */
   release(now: number): QueuedRun[] {
     const released = this.waiting.filter(({ run, at }) => at <= now || run.cancelled !== undefined);

@@ -1,17 +1,18 @@
 /**
- * What the Temporal Web UI and CLI show of a conversation: what it does, what it waits for, and the
- * command that answers it. Markdown.
+ * The Markdown text that the Temporal Web UI and CLI show for a conversation: its status, its open
+ * questions and the commands to answer them.
  */
 import { SIGNALS } from './contract.js';
 import type { ConversationView, PendingInterrupt } from './contract.js';
 
-export interface Whereabouts {
+/** Identifies the workflow in commands of the Temporal CLI. */
+export interface WorkflowAddress {
   workflowId: string;
   namespace: string;
 }
 
-export function describeConversation(view: ConversationView, where: Whereabouts): string {
-  const signal = (name: string, input: string) => command(where, name, input);
+export function describeConversation(view: ConversationView, address: WorkflowAddress): string {
+  const signal = (name: string, input: string) => command(address, name, input);
   const blocks = [
     headline(view),
     ...delayed(view),
@@ -71,14 +72,14 @@ function about({ id, node, preview, deadline, defaultAnswer }: PendingInterrupt,
   }
   const due = deadline ? ` At ${deadline} the answer is \`${JSON.stringify(defaultAnswer ?? null)}\`.` : '';
   const asked = questionIn(preview);
-  // As code: left as it is, whatever signs of Markdown a draft has.
+  // As code, so that Markdown in a draft is not rendered.
   const whole = asked === undefined ? '' : `\n\n\`${preview.replaceAll('`', "'")}\``;
   return `Node \`${node}\` asks: ${asked ?? preview}${due}${whole}`;
 }
 
 /**
- * The sentence in a question that is an object. Its preview is JSON that may be cut off, which no
- * parser takes.
+ * The text of a question that is an object. A regular expression, because the preview may be cut
+ * off and then is not valid JSON.
  */
 function questionIn(preview: string): string | undefined {
   const text = /^\{.*?"(?:question|message|prompt|description|text)":("(?:[^"\\]|\\.)*")/s.exec(preview)?.[1];
@@ -86,7 +87,7 @@ function questionIn(preview: string): string | undefined {
   try {
     return JSON.parse(text) as string;
   } catch {
-    // A text that only looks like JSON; throwing here would fail the workflow task for ever.
+    // Not JSON. An error here would fail the workflow task on every attempt.
     return undefined;
   }
 }
@@ -101,7 +102,7 @@ function notes({ notes: list }: ConversationView): string[] {
   return list.length === 0 ? [] : [`**Notes**\n\n${list.map(({ at, text }) => `- ${at} ${text}`).join('\n')}`];
 }
 
-function command({ workflowId, namespace }: Whereabouts, name: string, input: string): string {
+function command({ workflowId, namespace }: WorkflowAddress, name: string, input: string): string {
   const space = namespace === 'default' ? '' : ` --namespace ${namespace}`;
   const quoted = input.replaceAll("'", "'\\''");
   const lines = [`temporal workflow signal${space}`, `-w ${workflowId}`, `--name ${name} --input '${quoted}'`];

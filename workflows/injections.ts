@@ -1,8 +1,8 @@
 import type { QueuedRun } from './contract.js';
 
 /**
- * Messages for turns at work that no turn has taken yet, first in, first out. Each is named by its
- * record, which is one of a run: what no turn takes becomes a turn itself.
+ * Injected messages that no turn has taken yet, first in, first out. Each has the id of a run
+ * record, because a message that no turn takes becomes a run.
  */
 export class Injections {
   constructor(private waiting: QueuedRun[] = []) {}
@@ -15,17 +15,16 @@ export class Injections {
     this.waiting.push(message);
   }
 
-  /** These are in the thread's state. */
+  /** Removes messages that a step has taken. */
   taken(runIds: string[] = []): void {
     this.waiting = this.waiting.filter(({ runId }) => !runIds.includes(runId));
   }
 
-  /** The first as the run that its record is. */
+  /** Removes and returns the first message, to be executed as a run. Empty if there is none. */
   shift(): QueuedRun[] {
     return this.waiting.splice(0, 1);
   }
 
-  /** Takes all of them away. */
   clear(): void {
     this.waiting = [];
   }

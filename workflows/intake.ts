@@ -1,6 +1,6 @@
 /**
- * Reads what came from outside: any Temporal client, the CLI, the Web UI. Every fault is an
- * `invalid_argument` that names field and value.
+ * Validates inputs of Temporal clients, the CLI and the Web UI. Every error is an
+ * `invalid_argument` that names the field and the value.
  */
 import { CANCEL_ACTIONS, ColloquyError, MULTITASK_STRATEGIES, conversationId } from '../protocol/index.js';
 import type { CancelAction } from '../protocol/index.js';
@@ -16,25 +16,25 @@ import type {
   SubmitRun,
 } from './contract.js';
 
-/** Longest id or key: they are carried in history. */
+/** Limit for the characters of an id or key, because the history contains them. */
 const MAX_ID = 256;
 
 type Fields = Record<string, unknown>;
 
 /**
- * The workflow's input. Tenant and thread are parts of the workflow id, so they may be left out,
- * but may not differ: two workflows for one thread would both write it.
+ * The workflow's input. Tenant and thread may be missing, since the workflow id contains them, but
+ * must not differ from it: two workflows of one thread would both write it.
  */
 export function readInput(workflowId: string, given: unknown): ConversationInput {
   const fields = given === undefined || given === null ? {} : readObject('input', given);
   const [prefix, tenant, threadId, ...rest] = workflowId.split('/');
   if (prefix !== 'conversation' || !tenant || !threadId || rest.length > 0) {
-    throw invalid(`workflow id ${workflowId} is not of a conversation; expected conversation/<tenant>/<thread>`);
+    throw invalid(`workflow id ${workflowId} is not a conversation's; expected conversation/<tenant>/<thread>`);
   }
   const wanted = { tenant: fields.tenant ?? tenant, threadId: fields.threadId ?? threadId };
   if (wanted.tenant !== tenant || wanted.threadId !== threadId) {
     const expected = conversationId(show(wanted.tenant), show(wanted.threadId));
-    throw invalid(`workflow id is ${workflowId}; the conversation of its input is ${expected}`);
+    throw invalid(`workflow id is ${workflowId}; its input requires ${expected}`);
   }
   const input: ConversationInput = { tenant, threadId, settings: readSettings(fields.settings) };
   if (fields.ephemeral === true) input.ephemeral = true;
@@ -89,7 +89,7 @@ export function readCancel(given: unknown): CancelRuns {
   return { runIds: readRunIds(fields.runIds), action: readAction(fields.action) };
 }
 
-/** As {@link readCancel}, from a signal: everything has a default. */
+/** Like {@link readCancel}, for a signal: every field has a default. */
 export function readCancelSignal(given: unknown): CancelRuns {
   if (given === undefined || given === null) return { runIds: 'all', action: 'interrupt' };
   if (typeof given === 'string' && given !== 'all') return { runIds: [readId('cancel', given)], action: 'interrupt' };
@@ -118,7 +118,7 @@ export function readResume(given: unknown): ResumeConversation {
   };
 }
 
-/** As {@link readResume}, and a bare answer: whatever has neither `value` nor `interruptId`. */
+/** Like {@link readResume}. An input without `value` and `interruptId` is the answer itself. */
 export function readResumeSignal(given: unknown): ResumeConversation {
   if (given === undefined) throw invalid(`resume has no input; expected the answer, as in --input '"approve"'`);
   const wrapped = isObject(given) && ('value' in given || 'interruptId' in given);
@@ -173,7 +173,7 @@ function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 }
 
-/** A value inside a message: short, whatever it is. */
+/** A value for an error message, cut to 80 characters. */
 function show(value: unknown): string {
   if (value === undefined) return 'missing';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
@@ -181,8 +181,8 @@ function show(value: unknown): string {
 }
 
 /**
- * The kind of a message, without its content: the note about it is logged, and carried into the
- * next history.
+ * The kind of a message without its content, because the note about it is logged and carried into
+ * the next history.
  */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';

@@ -1,9 +1,12 @@
 import type { Note } from './contract.js';
 
-const KEPT = 10;
-const CHARACTERS = 300;
+const MAX_NOTES = 10;
+const MAX_CHARACTERS = 300;
 
-/** What became of what nobody could be answered, oldest first; the last few. */
+/**
+ * The last ten notes, oldest first. A note reports a failure that has no caller, such as a refused
+ * signal.
+ */
 export class Notes {
   constructor(
     private readonly now: () => number,
@@ -11,7 +14,7 @@ export class Notes {
   ) {}
 
   add(text: string): void {
-    const cut = text.length <= CHARACTERS ? text : `${text.slice(0, CHARACTERS - 1)}…`;
-    this.entries = [...this.entries, { at: new Date(this.now()).toISOString(), text: cut }].slice(-KEPT);
+    const cut = text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS - 1)}…`;
+    this.entries = [...this.entries, { at: new Date(this.now()).toISOString(), text: cut }].slice(-MAX_NOTES);
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Runs what the queue holds, one run at a time, by calling activities. The only place that does.
+ * Executes the runs of the queue sequentially. The only file of the conversation workflow that
+ * calls activities.
  */
 import {
   ActivityFailure,
@@ -16,8 +17,8 @@ import type { ConversationQueue, CurrentRun } from './queue.js';
 import { WebhookStarts } from './webhook-starts.js';
 
 /**
- * A few records are read and written; what fails there is the infrastructure, so the server retries
- * without end.
+ * `recordRun` and `endRun` access a few records. A failure is one of the infrastructure, so
+ * Temporal retries without limit. `runStep` has options of its own.
  */
 const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
   startToCloseTimeout: '30s',
@@ -30,14 +31,14 @@ const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 
-/** Ordinals tried for one run when other executions of the thread left higher fences. */
+/** Number of ordinals to try for a run if earlier executions of the thread left higher fences. */
 const FENCE_ATTEMPTS = 3;
 
 export class Pump {
   private scope?: CancellationScope;
   private readonly webhooks: WebhookStarts;
 
-  /** `changed` is called whenever the conversation shows something new. */
+  /** `changed` is called after each change that the conversation's details show. */
   constructor(
     private readonly input: ConversationInput,
     private readonly queue: ConversationQueue,
@@ -46,12 +47,12 @@ export class Pump {
     this.webhooks = new WebhookStarts(input, (text) => queue.notes.add(text));
   }
 
-  /** Reaches the activity of the current run, if that run was cancelled. */
+  /** Cancels the activity of the current run if that run was cancelled. */
   stopIfCancelled(): void {
     if (this.queue.current?.run.cancelled !== undefined) this.scope?.cancel();
   }
 
-  /** Takes the first waiting run to its end. */
+  /** Executes the first waiting run until it has ended. */
   async runNext(): Promise<void> {
     const current = this.queue.take();
     this.changed();
@@ -71,14 +72,13 @@ export class Pump {
     }
   }
 
-  /** Has every waiting run recorded, so that only ids remain of it. */
+  /** Records every waiting run, so that the queue contains only its id. */
   async recordWaiting(): Promise<void> {
     for (const run of this.queue.unrecorded()) await this.record(run);
   }
 
   /**
-   * Resolves when every webhook that is due goes its own way: before that the conversation must not
-   * end.
+   * Resolves when the delivery of every due webhook has started. The workflow must not end earlier.
    */
   webhooksStarted(): Promise<void> {
     return this.webhooks.started();
@@ -89,7 +89,7 @@ export class Pump {
     for (;;) {
       current.step += 1;
       this.changed();
-      const outcome = await this.fenced(current, current.step === 1, () =>
+      const outcome = await this.withHigherOrdinal(current, current.step === 1, () =>
         scope.run(() => this.step(current, options)),
       );
       if (!this.queue.stepped(current, outcome)) return this.webhooks.start(current.run);
@@ -112,8 +112,8 @@ export class Pump {
           backoffCoefficient: options.backoffCoefficient,
           maximumInterval: options.maximumIntervalMs,
         },
-        // Without a queue of its own the activity may come back with the answer to this workflow
-        // task.
+        // Without another task queue, the server can return the activity with the completion of
+        // this workflow task (eager execution).
         ...(options.taskQueue === undefined ? {} : { taskQueue: options.taskQueue }),
         summary: oneLine(`turn ${this.queue.turns}, step ${current.step}: ${due}`),
       },
@@ -135,13 +135,14 @@ export class Pump {
   }
 
   /**
-   * False when there is nothing to run: refused, or the key of an earlier message. Both are noted.
+   * Records a run if necessary. Returns false, and adds a note, if the run was refused or its key
+   * belongs to an earlier run.
    */
   private async record(run: QueuedRun): Promise<boolean> {
     if (!run.unrecorded) return true;
     const { tenant, threadId } = this.input;
-    const drop = (why: string) => {
-      this.queue.notes.add(`run ${run.runId} ${why}`);
+    const drop = (reason: string) => {
+      this.queue.notes.add(`run ${run.runId} ${reason}`);
       this.queue.drop(run);
       this.changed();
       return false;
@@ -163,8 +164,8 @@ export class Pump {
   }
 
   /**
-   * Ends the runs that were cancelled while they waited, under the fence of the current one: its
-   * steps go on after it.
+   * Ends the runs that were cancelled while they waited. It uses the fence of the current run,
+   * whose steps continue afterwards.
    */
   private async endCancelled(current: CurrentRun): Promise<void> {
     for (let run = this.queue.takeCancelled(); run; run = this.queue.takeCancelled()) {
@@ -184,7 +185,7 @@ export class Pump {
     const end = { status, ...(error === undefined ? {} : { error }) };
     const dropped = under.run === run ? this.queue.injections.ids : [];
     try {
-      const stands = await this.fenced(under, under.run === run, () =>
+      const stands = await this.withHigherOrdinal(under, under.run === run, () =>
         endRun({
           tenant,
           threadId,
@@ -206,31 +207,37 @@ export class Pump {
   }
 
   /**
-   * Calls an activity again with a higher ordinal where an earlier execution of the thread left a
-   * higher fence. A later step may not: what the run has committed is known by its ordinal.
+   * Repeats a call with a higher ordinal if an earlier execution of the thread left a higher fence.
+   * Only before the run has committed a step: the ordinal identifies its commits.
    */
-  private async fenced<T>(current: CurrentRun, mayRaise: boolean, call: () => Promise<T>): Promise<T> {
+  private async withHigherOrdinal<T>(
+    current: CurrentRun,
+    mayRaiseOrdinal: boolean,
+    call: () => Promise<T>,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await call();
       } catch (failure) {
-        const above = lostTo(failure);
-        if (above === undefined || !mayRaise || attempt === FENCE_ATTEMPTS) throw failure;
+        const above = ordinalOfHigherFence(failure);
+        if (above === undefined || !mayRaiseOrdinal || attempt === FENCE_ATTEMPTS) throw failure;
         this.queue.raiseOrdinal(current, above);
       }
     }
   }
 }
 
-/** Ordinal of the fence that an activity lost to; 0 where it did not say. */
-function lostTo(failure: unknown): number | undefined {
+/**
+ * Ordinal of the higher fence that an activity lost to; 0 if unknown. Undefined for other failures.
+ */
+function ordinalOfHigherFence(failure: unknown): number | undefined {
   const cause = failure instanceof ActivityFailure ? failure.cause : undefined;
   if (!(cause instanceof ApplicationFailure) || cause.type !== FAILURES.fence) return undefined;
   const [fence] = cause.details ?? [];
   return typeof fence === 'string' ? decodeFence(fence as Fence).run || 0 : 0;
 }
 
-/** The cause of a failure, in the words that clients see. */
+/** The error of a failed run as clients see it. */
 function runError(failure: unknown): RunError {
   const cause = failure instanceof ActivityFailure ? (failure.cause ?? failure) : (failure as Error);
   if (cause instanceof ApplicationFailure) {

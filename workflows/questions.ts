@@ -3,9 +3,8 @@ import { ANY_INTERRUPT } from './contract.js';
 import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
 
 /**
- * The questions a conversation has asked and what is still open of them. `ahead` is always the runs
- * that come before whatever is decided now, the current one first: one that is no answer abandons
- * every question when it begins.
+ * The questions of a conversation. In all methods `ahead` is the list of uncancelled runs, the
+ * current one first. A run that is not an answer abandons every question when it starts.
  */
 export class Questions {
   private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];
@@ -15,18 +14,18 @@ export class Questions {
     private asked: PendingInterrupt[] = [],
   ) {}
 
-  /** All of them, also those whose answer waits. */
+  /** All questions, including those whose answer waits in the queue. */
   get all(): PendingInterrupt[] {
     return this.asked;
   }
 
-  /** Those that no run ahead answers. */
+  /** The questions that no run ahead answers. */
   open(ahead: QueuedRun[]): PendingInterrupt[] {
     const answered = ahead.map((run) => run.answers);
     return answered.includes(ANY_INTERRUPT) ? [] : this.asked.filter((question) => !answered.includes(question.id));
   }
 
-  /** Id of the question that an answer is for. Errors: `conflict`. */
+  /** Returns the id of the question that an answer belongs to. Errors: `conflict`. */
   choose({ interruptId }: ResumeConversation, ahead: QueuedRun[]): string {
     const obstacle = ahead.find(abandons);
     if (obstacle) throw this.conflict(`has run ${obstacle.runId} before the answer${of(interruptId)}`);
@@ -45,31 +44,28 @@ export class Questions {
     return only;
   }
 
-  /**
-   * A run begins: the question it answers is answered, and if it answers none in particular, all
-   * are gone.
-   */
+  /** A run starts: removes the question that it answers, or all if it answers no particular one. */
   begin(run: QueuedRun): void {
     this.asked = abandons(run) ? [] : this.asked.filter((question) => question.id !== run.answers);
   }
 
   /**
-   * The graph asks. A question that was asked `earlier` keeps its deadline: answering another one
-   * must not prolong it.
+   * Replaces the questions by those of the graph. A question that is also in `earlier` keeps its
+   * deadline, because an answer to another question must not extend it.
    */
   ask(interrupts: PendingInterrupt[], earlier: PendingInterrupt[] = this.asked): void {
     const before = new Map(earlier.map((question) => [question.id, question]));
     this.asked = interrupts.map((question) => before.get(question.id) ?? question);
   }
 
-  /** The default answer is given: whatever becomes of it, it is not given again. */
+  /** Removes the deadline of a question, so that its default answer is given only once. */
   expire(interruptId: string): void {
     this.asked = this.asked.map(({ deadline, ...question }) =>
       question.id === interruptId || deadline === undefined ? question : { ...question, deadline },
     );
   }
 
-  /** These are not asked any more; true when one of them was. */
+  /** Removes questions. Returns whether one of them was open. */
   close(interruptIds: string[]): boolean {
     const had = this.has(interruptIds);
     this.asked = this.asked.filter(({ id }) => !interruptIds.includes(id));
@@ -77,16 +73,16 @@ export class Questions {
   }
 
   /**
-   * An edit of the state may be heard of before the step that asked what it closes. `counts` is
-   * asked where it was: a history from before this was heeded must not heed it in its replay.
+   * Remembers an edit of the state. Its signal may arrive before the result of the step that asked
+   * the question. `counts` is the patch check: a replay of an older history must ignore the edit.
    */
   closeLater(edit: EditedState, counts: () => boolean): void {
     this.edits.push({ edit, counts });
   }
 
   /**
-   * Closes what such edits did, now that it is asked. Answers the status they left, if they closed
-   * something.
+   * Applies the remembered edits after a step has asked its questions. Returns the status after the
+   * last edit that closed a question.
    */
   closeEdited(): EditedState['status'] | undefined {
     const closing = this.edits.splice(0).filter(({ edit, counts }) => this.has(edit.closed) && counts());
@@ -102,13 +98,13 @@ export class Questions {
     this.asked = questions;
   }
 
-  /** Milliseconds until the first default answer is due; undefined when nobody waits for one. */
+  /** Milliseconds until the first default answer is due. Undefined if there is none. */
   untilDeadline(ahead: QueuedRun[], now: number): number | undefined {
     const deadlines = this.deadlines(ahead).map(({ at }) => at);
     return deadlines.length === 0 ? undefined : Math.max(1, Math.min(...deadlines) - now);
   }
 
-  /** Open questions with a default answer, and when it is given (ms since the epoch). */
+  /** Open questions with a deadline, and the deadline in ms since the epoch. */
   deadlines(ahead: QueuedRun[]): { question: PendingInterrupt; at: number }[] {
     if (ahead.some(abandons)) return [];
     return this.open(ahead)

@@ -1,7 +1,7 @@
 /**
- * State and decisions of a conversation: what is accepted, what runs next, which questions are
- * open. Plain data in memory; knows nothing of Temporal. Refusals are errors of ours with the code
- * that the sender gets.
+ * State and decisions of a conversation: which runs are accepted, which run is next, which
+ * questions are open. Plain data in memory; knows no Temporal. A refusal is a `ColloquyError` with
+ * the code that the sender gets.
  */
 import type { ThreadStatus } from '../protocol/index.js';
 import { AdmittedRuns } from './admitted.js';
@@ -34,15 +34,15 @@ import { Limits } from './limits.js';
 import { Notes } from './notes.js';
 import { Questions } from './questions.js';
 
-/** The run that is being worked on. */
+/** The run that is being executed. */
 export interface CurrentRun {
   run: QueuedRun;
   ordinal: number;
-  /** Ordinal of its last activity that has a fence. */
+  /** Ordinal of its last activity with a fence. */
   step: number;
-  /** Nodes the last step named as next. */
+  /** Nodes that the last step returned as next. */
   nodes: string[];
-  /** Questions that were open before it began: a run that is undone opens them again. */
+  /** Questions that were open before it started. A rollback opens them again. */
   questionsBefore?: PendingInterrupt[];
 }
 
@@ -58,7 +58,7 @@ export class ConversationQueue {
   readonly injections: Injections;
   private readonly questions: Questions;
   private settledStatus: Exclude<ThreadStatus, 'busy'>;
-  /** Assistant of the last run begun. */
+  /** Assistant of the last run that has started. */
   lastAssistant?: string;
   private last?: EndedRun;
   readonly notes: Notes;
@@ -69,15 +69,15 @@ export class ConversationQueue {
     private readonly input: ConversationInput,
     private readonly now: () => number = Date.now,
     /**
-     * When the execution started; the same however often it is replayed, which the time of its
-     * first task is not.
+     * Start time of the execution. A replay sees the same value, unlike the time of the first
+     * workflow task.
      */
     startedAt = now(),
   ) {
     const { carried, settings } = input;
     this.limits = new Limits(input);
-    // A later execution of the same thread must fence off an earlier one, and knows nothing of it
-    // but the time.
+    // An execution needs higher fences than an earlier one of the thread. It has no state of the
+    // earlier one, so it starts with the time.
     this.ordinal = carried?.ordinal ?? Math.floor(startedAt / 1000);
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
@@ -95,7 +95,7 @@ export class ConversationQueue {
 
   // ---- intake
 
-  /** Refuses what {@link submit} would refuse; changes nothing. */
+  /** Throws like {@link submit} without a change. */
   checkSubmit(request: SubmitRun): Submitted {
     const { runId, key, strategy } = request;
     this.checkOpen(runId);
@@ -113,9 +113,8 @@ export class ConversationQueue {
     if (request.resumes && answer) {
       throw this.limits.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
     }
-    // Runs that are being cancelled take room until they have ended; what replaces them needs some
-    // too.
-    if (this.isLater(request)) this.limits.checkBeside(this.delayed.all.length, 'delayed runs', runId);
+    // Cancelled runs count until they have ended, so a run that replaces them has a doubled limit.
+    if (this.isLater(request)) this.limits.checkOthers(this.delayed.all.length, 'delayed runs', runId);
     else this.checkRoom(runId, replaces ? 2 : 1);
     return { runId, position: replaces ? Number(this.current !== undefined) : this.alive().length, duplicate: false };
   }
@@ -135,8 +134,8 @@ export class ConversationQueue {
   }
 
   /**
-   * A message that nobody stored yet, in strict order behind all others. Answers the earlier run
-   * when its key came before.
+   * Enqueues a run without a record at the end of the queue. Returns the earlier run if its key was
+   * accepted before.
    */
   message(message: MessageSignal, runId: string): Submitted {
     const { input, assistantId, key } = message;
@@ -150,7 +149,7 @@ export class ConversationQueue {
     return { runId, position, duplicate: false };
   }
 
-  /** Refuses what {@link resume} would refuse; answers the question's id. */
+  /** Throws like {@link resume} without a change. Returns the question's id. */
   checkResume(answer: ResumeConversation): string {
     this.checkOpen('an answer');
     const interruptId = this.questions.choose(answer, this.alive());
@@ -165,7 +164,7 @@ export class ConversationQueue {
   }
 
   /**
-   * Marks runs; those that wait are ended before the next step, the current one as soon as its
+   * Marks runs as cancelled. Waiting runs end before the next step, the current run ends when its
    * activity stops.
    */
   cancel({ runIds, action }: CancelRuns): Cancelled {
@@ -182,14 +181,14 @@ export class ConversationQueue {
     return this.cancel({ runIds: 'all', action: 'interrupt' });
   }
 
-  // ---- messages for the turn at work
+  // ---- injected messages
 
-  /** Refuses what {@link inject} would refuse; changes nothing. */
+  /** Throws like {@link inject} without a change. */
   checkInject({ runId }: InjectMessage): Injected {
     this.checkOpen(`message ${runId}`);
     if (this.admitted.find(runId) !== undefined) return { duplicate: true };
     if (this.alive().length === 0) throw this.limits.refusal('conflict', `has no run at work for message ${runId}`);
-    this.limits.checkBeside(this.injections.ids.length, 'messages that no turn has taken', `message ${runId}`);
+    this.limits.checkOthers(this.injections.ids.length, 'messages that no turn has taken', `message ${runId}`);
     return { duplicate: false };
   }
 
@@ -201,7 +200,9 @@ export class ConversationQueue {
     return answer;
   }
 
-  /** The state was edited: nobody need answer these questions, and no deadline does. */
+  /**
+   * The state was edited, which closed these questions: they need no answer and no default answer.
+   */
   edited(edit: EditedState, counts = () => true): void {
     if (this.current) this.questions.closeLater(edit, counts);
     if (this.questions.close(edit.closed) && !this.current) this.settledStatus = edit.status;
@@ -209,12 +210,12 @@ export class ConversationQueue {
 
   // ---- deadlines of questions
 
-  /** Milliseconds until the first default answer is due; undefined when nobody waits for one. */
+  /** Milliseconds until the first default answer is due. Undefined if there is none. */
   untilDeadline(): number | undefined {
     return this.questions.untilDeadline(this.alive(), this.now());
   }
 
-  /** Gives the default answers that are due. */
+  /** Enqueues the default answers that are due. */
   answerByDefault(newRunId: () => string): void {
     const due = this.questions.deadlines(this.alive()).filter(({ at }) => at <= this.now());
     for (const { question } of due) {
@@ -226,14 +227,13 @@ export class ConversationQueue {
 
   // ---- delayed runs
 
-  /** When the first delayed run is due, in ms since the epoch; undefined without one. */
+  /** Due time of the first delayed run in ms since the epoch. Undefined without one. */
   get nextDueAt(): number | undefined {
     return this.delayed.nextAt;
   }
 
   /**
-   * Milliseconds until something is to do by itself: a delayed run, a default answer. Undefined
-   * when there is no such thing.
+   * Milliseconds until a delayed run or a default answer is due. Undefined if there is neither.
    */
   untilDue(): number | undefined {
     const waits = [this.untilDeadline() ?? Infinity, (this.delayed.nextAt ?? Infinity) - this.now()];
@@ -243,26 +243,26 @@ export class ConversationQueue {
 
   // ---- the pump
 
-  /** Whether a run waits, or is due. */
+  /** Whether a run waits or a delayed run is due. */
   get hasWork(): boolean {
     return this.waiting.length > 0 || (this.delayed.nextAt ?? Infinity) <= this.now();
   }
 
   /**
-   * Whether nothing will ever come any more. A stateless conversation is over when what it was
-   * started for has ended.
+   * Whether the workflow can complete: the conversation is closed, or it is stateless and its run
+   * has ended.
    */
   get isOver(): boolean {
     const isDone = this.closed || (this.input.ephemeral === true && this.hasTaken);
     return isDone && !this.hasWork && !this.current && this.delayed.nextAt === undefined;
   }
 
-  /** Whether it is stateless and has had nothing to do yet. */
+  /** Whether the conversation is stateless and no run was submitted yet. */
   get awaitsFirstRun(): boolean {
     return this.input.ephemeral === true && !this.hasTaken && this.delayed.nextAt === undefined;
   }
 
-  /** Makes the first waiting run the current one. */
+  /** Makes the first waiting run the current run. */
   take(): CurrentRun {
     this.enqueueDue();
     const run = this.waiting.shift();
@@ -273,20 +273,20 @@ export class ConversationQueue {
     return this.current;
   }
 
-  /** Takes a cancelled run out of the line behind the current one. */
+  /** Removes and returns the first waiting run that was cancelled. */
   takeCancelled(): QueuedRun | undefined {
     const index = this.waiting.findIndex((run) => run.cancelled !== undefined);
     return index < 0 ? undefined : this.waiting.splice(index, 1)[0];
   }
 
-  /** Runs that still have to be recorded. */
+  /** Waiting runs without a record. */
   unrecorded(): QueuedRun[] {
     return this.waiting.filter((run) => run.unrecorded !== undefined);
   }
 
   /**
-   * What a run that came by signal was recorded as. False: that is a run accepted before, which
-   * needs no second turn.
+   * Applies the result of `recordRun`. Returns false if the run is a duplicate of a run that was
+   * accepted before.
    */
   recorded(
     run: QueuedRun,
@@ -303,14 +303,14 @@ export class ConversationQueue {
     return true;
   }
 
-  /** Takes a run away that will never run; its key is free again. */
+  /** Removes a run that will not be executed. Its key can be used again. */
   drop(run: QueuedRun): void {
     this.admitted.forget(run.runId);
     if (this.current?.run === run) this.leave();
     this.waiting = this.waiting.filter((other) => other !== run);
   }
 
-  /** The current run takes its first step: whatever question it does not answer is abandoned. */
+  /** Called before the first step of the current run. Closes the questions that it abandons. */
   begin(current: CurrentRun): void {
     current.questionsBefore = this.questions.all;
     this.questions.begin(current.run);
@@ -318,14 +318,14 @@ export class ConversationQueue {
     this.lastAssistant = current.run.assistantId;
   }
 
-  /** Someone else's fence is higher than ours: take one that is higher still. */
+  /** Takes a higher ordinal, because another execution of the thread has written a higher fence. */
   raiseOrdinal(current: CurrentRun, above: number): void {
     this.ordinal = Math.max(this.ordinal, above, Math.floor(this.now() / 1000)) + 1;
     current.ordinal = this.ordinal;
     delete this.cursor;
   }
 
-  /** A step has ended; true when another is due. */
+  /** Applies the result of a step. Returns whether another step is due. */
   stepped(current: CurrentRun, outcome: StepOutcome): boolean {
     this.setCursor(outcome.cursor);
     current.nodes = outcome.next;
@@ -343,16 +343,16 @@ export class ConversationQueue {
     return false;
   }
 
-  /** A run was ended from outside of its steps. */
-  ended(run: QueuedRun, end: Omit<EndedRun, 'runId'>, stands?: Standing): void {
-    this.setCursor(stands?.cursor);
+  /** Applies the result of `endRun`. */
+  ended(run: QueuedRun, end: Omit<EndedRun, 'runId'>, standing?: Standing): void {
+    this.setCursor(standing?.cursor);
     if (this.current?.run !== run) return;
     if (run.cancelled === 'rollback') this.injections.clear();
-    if (stands !== undefined) this.questions.ask(stands.interrupts, this.current.questionsBefore);
+    if (standing !== undefined) this.questions.ask(standing.interrupts, this.current.questionsBefore);
     else if (run.cancelled === 'rollback') this.restoreQuestions(this.current);
-    const quiet = this.questions.all.length > 0 ? 'interrupted' : 'idle';
-    const fallback = end.status === 'error' ? 'error' : quiet;
-    this.settledStatus = stands === undefined || stands.threadStatus === 'busy' ? fallback : stands.threadStatus;
+    const idleStatus = this.questions.all.length > 0 ? 'interrupted' : 'idle';
+    const fallback = end.status === 'error' ? 'error' : idleStatus;
+    this.settledStatus = standing === undefined || standing.threadStatus === 'busy' ? fallback : standing.threadStatus;
     this.leave({ runId: run.runId, ...end });
   }
 
@@ -384,7 +384,7 @@ export class ConversationQueue {
     };
   }
 
-  /** State for the next execution, taken between two turns. */
+  /** State for continue-as-new. Only valid between two turns. */
   carry(): CarriedState {
     return {
       ordinal: this.ordinal,
@@ -404,13 +404,13 @@ export class ConversationQueue {
 
   // ---- parts
 
-  /** Runs that nobody cancelled, the current one first. */
+  /** Runs that are not cancelled, the current one first. */
   private alive(): QueuedRun[] {
     const known = this.current ? [this.current.run, ...this.waiting] : this.waiting;
     return known.filter((run) => run.cancelled === undefined);
   }
 
-  /** Those, and the runs whose time has not come. */
+  /** Like {@link alive}, and the delayed runs. */
   private inFlight(): QueuedRun[] {
     return [...this.alive(), ...this.delayed.all];
   }
@@ -435,12 +435,12 @@ export class ConversationQueue {
     this.waiting.push({ runId, graphId: '', assistantId, unrecorded, ...(answers === undefined ? {} : { answers }) });
   }
 
-  private checkOpen(what: string): void {
-    if (this.closed) throw this.limits.refusal('thread_closed', `is closed; cannot accept ${what}`);
+  private checkOpen(subject: string): void {
+    if (this.closed) throw this.limits.refusal('thread_closed', `is closed; cannot accept ${subject}`);
   }
 
-  private checkRoom(what: string, factor = 1): void {
-    this.limits.checkRuns(this.waiting.length + Number(this.current !== undefined), what, factor);
+  private checkRoom(subject: string, factor = 1): void {
+    this.limits.checkRuns(this.waiting.length + Number(this.current !== undefined), subject, factor);
   }
 
   private restoreQuestions({ questionsBefore }: CurrentRun): void {

@@ -5,8 +5,8 @@ import { WEBHOOK_WORKFLOW, oneLine } from './contract.js';
 import type { ConversationInput, QueuedRun, WebhookTask } from './contract.js';
 
 /**
- * Starts the deliveries of a conversation's webhooks. They are workflows of their own, so that none
- * holds up the next run or ends with it.
+ * Starts the deliveries of a conversation's webhooks as child workflows. A delivery therefore does
+ * not delay the next run and does not end with the conversation.
  */
 export class WebhookStarts {
   private readonly starting = new Set<Promise<void>>();
@@ -17,8 +17,8 @@ export class WebhookStarts {
   ) {}
 
   /**
-   * Begins the delivery for a run that has ended, if it has a webhook. One delivery a run, however
-   * often its end is noticed.
+   * Starts the delivery for an ended run if it has a webhook. The workflow id contains the run id,
+   * so a repeated call starts no second delivery.
    */
   start(run: QueuedRun): void {
     if (!run.webhook) return;
@@ -26,7 +26,7 @@ export class WebhookStarts {
     this.starting.add(starting);
   }
 
-  /** A delivery that has not begun when its conversation closes never will. */
+  /** Resolves when all deliveries have started. The server drops starts of a completed workflow. */
   async started(): Promise<void> {
     while (this.starting.size > 0) await Promise.all(this.starting);
   }

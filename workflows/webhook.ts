@@ -1,7 +1,7 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { WebhookActivities, WebhookTask } from './contract.js';
 
-/** Attempts after 1 s, 4 s, 16 s, then rarer up to every six hours, for three days. */
+/** Retries after 1 s, 4 s, 16 s and so on, at most six hours apart, for three days. */
 const { deliverWebhook } = proxyActivities<WebhookActivities>({
   startToCloseTimeout: '60s',
   scheduleToCloseTimeout: '3 days',
@@ -9,8 +9,8 @@ const { deliverWebhook } = proxyActivities<WebhookActivities>({
 });
 
 /**
- * Delivers the webhook of one run. Fails when its receiver has not taken it in three days, so that
- * it can be found and reset.
+ * Delivers the webhook of one run. Fails if the receiver has not accepted it within three days, so
+ * that an operator can find the workflow and reset it.
  */
 export async function webhook(task: WebhookTask): Promise<boolean> {
   return deliverWebhook(task);

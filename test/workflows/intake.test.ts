@@ -142,10 +142,10 @@ describe('the workflow input', () => {
 
   it('must be of the workflow id, so that a thread has one workflow', () => {
     expect(fault(() => readInput('my-chat', undefined))).toBe(
-      'workflow id my-chat is not of a conversation; expected conversation/<tenant>/<thread>',
+      "workflow id my-chat is not a conversation's; expected conversation/<tenant>/<thread>",
     );
     expect(fault(() => readInput(id, { tenant: 'acme', threadId: 't2' }))).toBe(
-      'workflow id is conversation/acme/t1; the conversation of its input is conversation/acme/t2',
+      'workflow id is conversation/acme/t1; its input requires conversation/acme/t2',
     );
     expect(fault(() => readInput(id, { settings: { queueLimit: -1 } }))).toBe(
       'settings.queueLimit is -1; expected a whole number from 0',
