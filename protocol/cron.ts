@@ -11,7 +11,7 @@ export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 export interface ScheduleOptions {
   overlap: OverlapPolicy;
   /**
-   * Firings missed in an outage of the scheduler are made up for if they are not older than this.
+   * After an outage, Temporal fires missed times that are not older than this.
    */
   catchupWindowSeconds: number;
   /** Each firing is delayed by a random time up to this. */
@@ -26,7 +26,7 @@ export const DEFAULT_SCHEDULE_OPTIONS: ScheduleOptions = {
 };
 
 /**
- * The filters of a project's auth at the time the cron was made: metadata that a record must have
+ * The filters of a project's auth when the cron was created: metadata that a record must have
  * to be visible to its creator.
  */
 export interface CronFilters {
@@ -40,14 +40,14 @@ export interface Cron {
   tenant: string;
   cronId: string;
   assistantId: string;
-  /** Absent: every firing makes a new thread. */
+  /** Absent: every firing creates a new thread. */
   threadId?: string;
   schedule: string;
   /** IANA name; absent: UTC. */
   timezone?: string;
   endTime?: Date;
   enabled: boolean;
-  /** What happens to the thread that a firing made. */
+  /** What happens to the thread that a firing created. */
   onRunCompleted: 'delete' | 'keep';
   /** Fields of a run's body, as the API takes them. */
   payload: Record<string, unknown>;

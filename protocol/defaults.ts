@@ -10,8 +10,8 @@ export const DEFAULTS = {
   connectionsPerAddress: 1_000,
   accessCheckMs: 30_000,
   /**
-   * Five fields of a cron expression go down to a minute. A firing makes a run and often a thread,
-   * so one each second would fill a database unnoticed.
+   * Five fields of a cron expression are precise to a minute. A firing creates a run and often a
+   * thread, so one firing a second would fill a database unnoticed.
    */
   cronMinIntervalSeconds: 60,
   stateCacheBytes: 64 * MEBIBYTE,

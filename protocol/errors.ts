@@ -14,7 +14,7 @@ const RETRYABLE = {
   forbidden: false,
   unauthenticated: false,
   thread_closed: false, // the conversation is being deleted
-  fence_lost: true, // another executor owns the thread; this writer must stop, a new attempt goes on
+  fence_lost: true, // another writer has a higher fence; this one must stop, a new attempt continues
   graph_failed: false, // a node threw an error that is not transient
   graph_transient: true, // a node threw a transient error: 429, 5xx, network
   unavailable: true, // a server that we need does not answer
@@ -34,7 +34,7 @@ export interface ErrorDetails {
   cause?: unknown;
   /** Request field the error is about, dotted: `config.configurable.thread_id`. */
   field?: string;
-  /** Milliseconds to wait before another attempt makes sense. */
+  /** Milliseconds to wait before the next attempt. */
   retryAfterMs?: number;
   /** Name of the error that a project's code threw: `error` of the error event. */
   errorName?: string;
@@ -86,7 +86,7 @@ export function isRetryableStatus(status: number): boolean {
   return RETRYABLE_STATUSES.has(status);
 }
 
-/** Error codes of Node for a connection that broke or could not be made. */
+/** Error codes of Node for a connection that broke or failed to open. */
 const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
   'ECONNRESET',
   'ECONNREFUSED',

@@ -1,7 +1,7 @@
 import type { Fence } from './fence.js';
 import { isEnded, type EndedRunStatus, type Run, type RunError } from './run.js';
 
-/** An event of a run: append-only, and what clients stream. */
+/** An event of a run or a thread, as clients stream it. It never changes after it is written. */
 export interface StoredEvent {
   tenant: string;
   threadId: string;
@@ -11,7 +11,7 @@ export interface StoredEvent {
   runId: string;
   /** Fence of the writer, which identifies the attempt. */
   fence: Fence;
-  /** Checkpoint namespace it belongs to; `''` is the root graph. */
+  /** Checkpoint namespace of the event; `''` is the root graph. */
   ns: string;
   /** SSE event name (`values`, `messages|tools:…`), or one of {@link CONTROL_EVENTS}. */
   event: string;
@@ -21,8 +21,8 @@ export interface StoredEvent {
 }
 
 /**
- * Our own events in the log. `run.attempt` opens a new attempt and names the events it supersedes.
- * `run.ended` is the last event of a run.
+ * The platform's own events in the log. `run.attempt` opens a new attempt and names the events that
+ * it supersedes. `run.ended` is the last event of a run.
  */
 export const CONTROL_EVENTS = { attempt: 'run.attempt', ended: 'run.ended' } as const;
 
@@ -40,7 +40,7 @@ export interface AttemptData {
    */
   superseded: [first: number, last: number][];
   /**
-   * Last offset that was checked. Events of an earlier attempt between it and this event are
+   * Last offset that the attempt has checked. The run's events between it and this event are
    * superseded too.
    */
   tail: number;
@@ -55,7 +55,7 @@ export interface EndedData {
   error?: RunError;
 }
 
-/** How a run ended according to its record. Undefined while it has not ended. */
+/** The end of a run as its record has it. Undefined while the run has not ended. */
 export function endOf({ runId, status, error }: Run): EndedData | undefined {
   return isEnded(status) ? { run_id: runId, status, ...(error && { error }) } : undefined;
 }

@@ -107,7 +107,7 @@ export interface Run {
   request: RunRequest;
   /** Who asked for the run. Absent in records from before this field existed. */
   createdBy?: Origin;
-  /** Idempotency key of the request that made it. */
+  /** Idempotency key of the request that created it. */
   key?: string;
   error?: RunError;
   /** Offset before the run's first event. Set when its first step starts. */

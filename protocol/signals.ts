@@ -2,7 +2,7 @@
  * A signal that fires when the first of `sources` fires, with its reason. `release` detaches it
  * from the sources; it then never fires.
  *
- * Not `AbortSignal.any`: in Node.js 20 every signal it makes leaves an entry at every source. A
+ * Not `AbortSignal.any`: in Node.js 20 every combined signal leaves an entry at every source. A
  * signal with a listener is kept until it fires, which for sources that live as long as the process
  * is never.
  */

@@ -38,7 +38,7 @@ export interface Thread {
   /** Cause of status `error`. */
   error?: { error: string; message: string };
   ttl?: ThreadTtl;
-  /** Who made the thread. Absent in records from before this field existed. */
+  /** The caller that created the thread. Absent in records from before this field existed. */
   createdBy?: Origin;
   createdAt: Date;
   updatedAt: Date;
@@ -83,7 +83,7 @@ export interface Assistant {
   metadata: Record<string, unknown>;
   /** The version that runs use. */
   version: number;
-  /** The default assistant of a graph, which no user made. */
+  /** The default assistant of a graph, which no user created. */
   isSystem: boolean;
   createdAt: Date;
   updatedAt: Date;

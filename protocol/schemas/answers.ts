@@ -4,7 +4,7 @@ import { THREAD_STATUSES, TTL_STRATEGIES } from '../thread.js';
 import { jsonObject } from './common.js';
 
 /**
- * Schemas of answers for the API's description. `api/` makes the answers, and a test checks them
+ * Schemas of answers for the API's description. `api/` creates the answers, and a test checks them
  * against these.
  */
 

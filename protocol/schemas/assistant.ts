@@ -58,7 +58,7 @@ const xray = z.union([
   z.enum(['true', 'yes', 'false', 'no']).transform((value) => value === 'true' || value === 'yes'),
   z
     .string()
-    .regex(/^\d{1,3}$/, 'expected how many levels')
+    .regex(/^\d{1,3}$/, 'expected a number of levels')
     .transform(Number),
 ]);
 

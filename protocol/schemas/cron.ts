@@ -62,7 +62,7 @@ const payload = threadRunInBackground.pick({
 const onRunCompleted = z.enum(['delete', 'keep']);
 const keepOnly = servedAs(['keep'], 'a thread outlives its runs; delete it by its id');
 
-/** Body of `POST /runs/crons`: every firing makes a thread. */
+/** Body of `POST /runs/crons`: every firing creates a thread. */
 export const cronCreate = payload.extend({
   assistant_id: name.min(1),
   schedule,
@@ -111,8 +111,7 @@ export const cronBackfill = z
   .superRefine(({ start, end }, context) => {
     const fault = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
     if (end.getTime() < start.getTime()) fault('end', 'expected a time not before start');
-    if (end.getTime() > Date.now())
-      fault('end', 'expected a time that is past: what is to come is fired when it comes');
+    if (end.getTime() > Date.now()) fault('end', 'expected a time in the past; the schedule fires future times itself');
   });
 
 export type CronCreate = z.infer<typeof cronCreate>;

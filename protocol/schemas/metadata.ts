@@ -21,8 +21,7 @@ const SERVER_KEYS = Object.keys(STATELESS_METADATA);
  */
 export const metadata = searchedMetadata.superRefine((given, context) => {
   for (const key of SERVER_KEYS.filter((one) => Object.hasOwn(given, one))) {
-    const message =
-      'is a key of the server’s own, which marks the threads of stateless runs; leave it out, also where it was read';
+    const message = 'is reserved for the server, which marks threads of stateless runs with it; remove it';
     context.addIssue({ code: 'custom', path: [key], message });
   }
 });

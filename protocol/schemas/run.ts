@@ -68,11 +68,9 @@ const runFields = {
   on_completion: z.enum(['delete', 'keep']).nullish(),
   webhook: text(MAX_URL).min(1).nullish(),
   after_seconds: z.number().min(0).max(YEAR_SECONDS).nullish(),
-  /** LangSmith makes an address for feedback on the run for each key. */
+  /** LangSmith creates an address for feedback on the run for each key. */
   feedback_keys: z.array(name.min(1)).max(MAX_FEEDBACK_KEYS).nullish(),
-  langsmith_tracer: notServed(
-    'what a run says is not sent to LangSmith; traces go where OTEL_EXPORTER_OTLP_ENDPOINT points',
-  ),
+  langsmith_tracer: notServed('runs are not sent to LangSmith; OTEL_EXPORTER_OTLP_ENDPOINT is the receiver of traces'),
 };
 
 /** Body of `/runs/stream` and `/runs/wait`, whose client stays connected. */
@@ -83,11 +81,11 @@ export const threadRun = z.strictObject({
 
 /** Body of `POST /threads/{id}/runs`, whose client does not stay connected. */
 export const threadRunInBackground = threadRun.extend({
-  on_disconnect: servedAs(['continue'], 'nobody is connected to a run in the background'),
+  on_disconnect: servedAs(['continue'], 'a background run has no connected client'),
 });
 
 const statelessFields = {
-  if_not_exists: servedAs(['create'], 'a stateless run makes its own thread'),
+  if_not_exists: servedAs(['create'], 'a stateless run creates its thread'),
   checkpoint: notServed('a stateless run has no earlier checkpoint'),
   checkpoint_id: notServed('a stateless run has no earlier checkpoint'),
 };
@@ -95,7 +93,7 @@ const statelessFields = {
 export const statelessRun = z.strictObject({ ...runFields, ...statelessFields });
 
 export const statelessRunInBackground = statelessRun.extend({
-  on_disconnect: servedAs(['continue'], 'nobody is connected to a run in the background'),
+  on_disconnect: servedAs(['continue'], 'a background run has no connected client'),
 });
 
 /** Body of `POST /runs/batch`. */
@@ -161,7 +159,7 @@ export const runCancelQuery = z
   })
   .refine(({ action, reason }) => reason === undefined || action === 'interrupt', {
     path: ['reason'],
-    message: 'goes with action interrupt only',
+    message: 'is only allowed with action interrupt',
   });
 
 export const runCancelManyQuery = z.strictObject({ action: z.enum(CANCEL_ACTIONS).default('interrupt') });
@@ -174,11 +172,11 @@ export const runCancelMany = z
     status: z.enum(['pending', 'running', 'all']).nullish(),
   })
   .refine(({ run_ids, status }) => Boolean(run_ids) !== Boolean(status), {
-    message: 'expected run_ids with a thread_id, or a status; one of them',
+    message: 'expected either run_ids with a thread_id, or a status',
   })
   .refine(({ run_ids, thread_id }) => !run_ids || Boolean(thread_id), {
     path: ['thread_id'],
-    message: 'expected the thread of the run_ids',
+    message: 'expected the thread of the runs in run_ids',
   });
 export type RunCancelMany = z.infer<typeof runCancelMany>;
 

@@ -317,7 +317,7 @@ describe('crons', () => {
     for (const [given, message] of [
       [{ start: '2020-01-01T00:00:00Z' }, 'end: '],
       [{ start: '2020-01-02T00:00:00Z', end: '2020-01-01T00:00:00Z' }, 'end: expected a time not before start'],
-      [{ start: '2020-01-02T00:00:00Z', end: '2999-01-01T00:00:00Z' }, 'end: expected a time that is past'],
+      [{ start: '2020-01-02T00:00:00Z', end: '2999-01-01T00:00:00Z' }, 'end: expected a time in the past'],
     ] as const) {
       expect(await refusal('POST', `/runs/crons/${cron.cron_id}/backfill`, given)).toEqual([
         422,

@@ -217,12 +217,14 @@ describe('runs, with everything real,', () => {
         `/threads/${run.thread_id}/runs/${run.run_id}/cancel?action=rollback&reason=taken`,
         {},
       );
-      expect(`${refused.status} ${await refused.text()}`).toContain('422 reason: goes with action interrupt only');
+      expect(`${refused.status} ${await refused.text()}`).toContain(
+        '422 reason: is only allowed with action interrupt',
+      );
     });
 
     it.each([
-      ['nothing to go by', {}, '422 request body: expected run_ids with a thread_id, or a status'],
-      ['runs of no thread', { run_ids: [randomUUID()] }, '422 thread_id: expected the thread of the run_ids'],
+      ['nothing to go by', {}, '422 request body: expected either run_ids with a thread_id, or a status'],
+      ['runs of no thread', { run_ids: [randomUUID()] }, '422 thread_id: expected the thread of the runs in run_ids'],
       ['an unknown status', { status: 'success' }, '422 status: Invalid option'],
       ['an unknown thread', { thread_id: randomUUID(), status: 'all' }, '404 Thread with ID'],
       ['an unknown run', { thread_id: randomUUID(), run_ids: [randomUUID()] }, '404 Run not found'],

@@ -55,7 +55,7 @@ describe('the mark of the threads of stateless runs', () => {
     const { status, text } = await send(method, path, body);
     expect([status, text]).toEqual([
       422,
-      expect.stringMatching(/metadata\.colloquy_stateless: is a key of the server’s own, .*leave it out/),
+      expect.stringMatching(/metadata\.colloquy_stateless: is reserved for the server, .*remove it/),
     ]);
     expect((await send('GET', '/threads/THREAD', undefined)).text).not.toContain('colloquy_stateless');
   });
@@ -65,7 +65,7 @@ describe('the mark of the threads of stateless runs', () => {
     ['input.respond', { interrupt_id: 'x', response: 1, metadata }],
   ])('cannot come by a command: %s', async (method, params) => {
     const { text } = await send('POST', '/threads/THREAD/commands', { id: 1, method, params });
-    expect(text).toContain('is a key of the server’s own');
+    expect(text).toContain('is reserved for the server');
   });
 
   it('may be searched for', async () => {
