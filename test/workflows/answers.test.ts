@@ -35,7 +35,7 @@ inEveryMode((world, mode) => {
       expect(resumeOf(talk)).toEqual([{ interruptId: 'i1', value }]);
     });
 
-    it('that an edit of the state closed are open no more, and get no default answer', async () => {
+    it('are closed by an edit of the state, and get no default answer then', async () => {
       const at = (ms: number) => new Date(Date.now() + ms).toISOString();
       const [first, second] = [
         { id: 'i1', deadline: at(1_500) },
@@ -56,7 +56,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('take one answer each: the second is refused, by signal with a note', async () => {
+    it('take one answer each; a second one is refused, a signal with a note', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       const { step, open } = gate();
       talk.otherSteps = step;
@@ -70,7 +70,7 @@ inEveryMode((world, mode) => {
       expect(resumeOf(talk)).toEqual([{ interruptId: 'i1', value: 'yes' }]);
     });
 
-    it('several at once need an id, and the others stay open', async () => {
+    it('need an id if several are open, and the others stay open', async () => {
       const talk = await asked(world().talk(), { id: 'i1' }, { id: 'i2' });
       talk.otherSteps = (task) => (talk.recorded.length === 1 ? asks({ id: 'i2' }) : done(task));
       expect(await refusal(talk.resume({ value: 'yes' }))).toEqual([
@@ -91,7 +91,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('refuse an answer when nothing is open', async () => {
+    it('refuse an answer if no question is open', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -101,7 +101,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('get their default answer at the deadline, across a continued history too', async () => {
+    it('get their default answer at the deadline, also after continue-as-new', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -112,7 +112,7 @@ inEveryMode((world, mode) => {
       expect(talk.recorded.map(({ run }) => run)).toEqual([{ resume: { interruptId: 'i1' }, byDeadline: true }]);
     });
 
-    it('are abandoned by new input, and their timer with them', async () => {
+    it('are abandoned by new input, together with their timer', async () => {
       const talk = world().talk();
       const deadline = new Date(Date.now() + 2_000).toISOString();
       await asked(talk, { id: 'i1', deadline });
@@ -126,7 +126,7 @@ inEveryMode((world, mode) => {
       expect(await talk.state()).toMatchObject({ status: 'idle', interrupts: [] });
     });
 
-    it('stay open when an answer is refused by policy', async () => {
+    it('stay open if the policy refuses an answer', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       talk.record = () => ({ refused: 'principal operator may not answer' });
       await talk.signal('resume', 'approve');

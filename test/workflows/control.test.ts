@@ -35,7 +35,7 @@ inEveryMode((world) => {
       expect(talk.ended[0]).not.toHaveProperty('rollback');
     });
 
-    it('rollback: also takes their steps away', async () => {
+    it('rollback: also deletes their steps', async () => {
       const talk = await busy();
       await talk.submit('r3', { strategy: 'rollback' });
       await talk.until((view) => view.last?.runId === 'r3');
@@ -74,7 +74,7 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('ends a waiting run between two steps of the current one, under its fence', async () => {
+    it('ends a waiting run between two steps of the current one, with its fence', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', async (task) => {
@@ -97,7 +97,7 @@ inEveryMode((world) => {
       expect(talk.ended[0]?.ordinal).toBe((talk.calls[0] as { task: StepTask }).task.ordinal);
     });
 
-    it('works by a signal without any input', async () => {
+    it('works with a signal without input', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -106,7 +106,7 @@ inEveryMode((world) => {
       expect(await talk.settled()).toMatchObject({ last: { runId: 'r1', status: 'interrupted' } });
     });
 
-    it('of the workflow itself ends its runs first', async () => {
+    it('of the workflow ends its runs first', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -122,8 +122,8 @@ inEveryMode((world) => {
     });
   });
 
-  describe('the end', () => {
-    it('comes with close, after the runs have been ended', async () => {
+  describe('closing', () => {
+    it('completes the workflow after its runs have ended', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -138,11 +138,11 @@ inEveryMode((world) => {
       expect(await talk.state()).toMatchObject({ closed: true });
     });
 
-    it('refuses submissions while it is closing', async () => {
+    it('refuses submissions from then on', async () => {
       const talk = world().talk();
       let release: () => void = () => undefined;
       const released = new Promise<void>((resolve) => (release = resolve));
-      // A step that does not hear its cancellation.
+      // A step that ignores its cancellation.
       talk.steps.set('r1', async (task) => {
         await released;
         return done(task);
@@ -158,7 +158,7 @@ inEveryMode((world) => {
       await talk.handle.result();
     });
 
-    it('comes at once for an idle conversation', async () => {
+    it('completes an idle conversation at once', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -166,7 +166,7 @@ inEveryMode((world) => {
       await talk.handle.result();
     });
 
-    it('of a stateless conversation comes with its last run, asked or not', async () => {
+    it('happens without a request after the last run of a stateless conversation', async () => {
       const talk = world().talk({ ephemeral: true });
       await talk.submit('r1');
       await talk.handle.result();

@@ -73,7 +73,7 @@ describe.each([
   const FIRED = 'fireCron {"tenant":"workflows-test","cronId":"c1","scheduledAt":"2024-03-01T09:00:00.000Z"}';
   const TASK = '{"tenant":"workflows-test","threadId":"t1","runId":"r1"}';
 
-  it('says when it was meant, and lasts as long as its run', async () => {
+  it('passes the scheduled time, and ends with its run', async () => {
     let looks = 0;
     script.awaitScheduledRun = async () => {
       if (++looks === 3) return 'error';
@@ -83,13 +83,13 @@ describe.each([
     expect(calls).toEqual([FIRED, ...Array.from({ length: 3 }, () => `awaitScheduledRun ${TASK}`)]);
   });
 
-  it('waits for nothing where no run was made', async () => {
+  it('ends at once if no run was created', async () => {
     script.fireCron = async () => ({ refused: 'thread t1 is busy' });
     expect(await (await start()).result()).toEqual({ refused: 'thread t1 is busy' });
     expect(calls).toEqual([FIRED]);
   });
 
-  it('that is cancelled cancels its run, also where it is not made yet', async () => {
+  it('cancels its run if it is cancelled, even before the run is created', async () => {
     let made: () => void = () => undefined;
     let asked: () => void = () => undefined;
     const isAsked = new Promise<void>((resolve) => (asked = resolve));

@@ -40,7 +40,7 @@ function codeOf(act: () => unknown): string | undefined {
 }
 
 describe('a delayed run', () => {
-  it('holds nobody up, and joins the line when it is due, behind what came before that', () => {
+  it('does not delay other runs, and joins the end of the queue when it is due', () => {
     const { queue, clock } = makeQueue();
     expect(queue.submit(later('r1', 2))).toEqual({ runId: 'r1', position: 0, duplicate: false });
     queue.submit(later('r2', 1));
@@ -57,13 +57,13 @@ describe('a delayed run', () => {
     expect(queue.untilDue()).toBeUndefined();
   });
 
-  it('begins at once when its time has passed', () => {
+  it('starts at once if its time has passed', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', -1));
     expect(work(queue)).toBe('r1');
   });
 
-  it('is shown with its time, in a conversation that is idle', () => {
+  it('is shown with its time in an idle conversation', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1));
     expect(queue.view()).toMatchObject({
@@ -77,14 +77,14 @@ describe('a delayed run', () => {
     );
   });
 
-  it('is one run however often it is submitted', () => {
+  it('is accepted once for repeated submissions', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1, { key: 'k' }));
     expect(queue.submit(later('r2', 1, { key: 'k' }))).toMatchObject({ runId: 'r1', duplicate: true });
     expect(queue.view().delayed).toHaveLength(1);
   });
 
-  it('counts as a run that is there: reject refuses beside it, interrupt and rollback cancel it', () => {
+  it('counts for multitask strategies: reject refuses, interrupt and rollback cancel it', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1));
     expect(codeOf(() => queue.submit(run('r2', { strategy: 'reject' })))).toBe('conflict');
@@ -95,7 +95,7 @@ describe('a delayed run', () => {
     expect(work(queue)).toBe('r3');
   });
 
-  it('is ended at once when it is cancelled', () => {
+  it('ends at once if it is cancelled', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1));
     queue.submit(later('r2', 2));
@@ -104,13 +104,13 @@ describe('a delayed run', () => {
     expect(queue.view().delayed).toMatchObject([{ runId: 'r1' }]);
   });
 
-  it('that is an answer leaves room for no other answer', () => {
+  it('excludes another answer if it is an answer', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1, { resumes: true }));
     expect(codeOf(() => queue.submit(run('r2', { resumes: true })))).toBe('conflict');
   });
 
-  it('has a limit of its own', () => {
+  it('has a separate limit', () => {
     const { queue } = makeQueue({ queueLimit: 1 });
     queue.submit(later('r1', 1));
     expect(codeOf(() => queue.submit(later('r2', 1)))).toBe('queue_full');
@@ -126,7 +126,7 @@ describe('a delayed run', () => {
     expect([work(queue), queue.isOver]).toEqual(['r1', true]);
   });
 
-  it('goes over into a new history', () => {
+  it('is carried over by continue-as-new', () => {
     const { queue, clock, input } = makeQueue();
     queue.submit(later('r1', 1, { webhook: true }));
     const carried = JSON.parse(JSON.stringify(queue.carry()));
@@ -141,7 +141,7 @@ inEveryMode((world) => {
   const soon = (ms: number) => new Date(Date.now() + ms).toISOString();
 
   describe('delayed runs', () => {
-    it('begin by themselves in an idle conversation, the first that is due first', async () => {
+    it('start in an idle conversation in the order of their due times', async () => {
       const talk = world().talk();
       await talk.submit('r1', { notBefore: soon(3_600_000) });
       await talk.submit('r2', { notBefore: soon(2_000) });
@@ -152,7 +152,7 @@ inEveryMode((world) => {
       expect((await talk.state()).delayed).toMatchObject([{ runId: 'r1' }]);
     });
 
-    it('wait behind the run that works when they are due', async () => {
+    it('wait for the current run when they are due', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', async (task) => (task.step === 1 ? (await step(task), goOn(task)) : done(task)));
@@ -164,7 +164,7 @@ inEveryMode((world) => {
       expect(talk.ran).toEqual(['r1', 'r2', 'r3']);
     });
 
-    it('are cancelled while they wait', async () => {
+    it('can be cancelled before they are due', async () => {
       const talk = world().talk();
       await talk.submit('r1', { notBefore: soon(3_600_000) });
       expect(await talk.cancel({ runIds: ['r1'], action: 'interrupt' })).toEqual({ runIds: ['r1'] });
@@ -175,7 +175,7 @@ inEveryMode((world) => {
       expect(await talk.state()).not.toHaveProperty('delayed');
     });
 
-    it('end with the conversation that is closed', async () => {
+    it('end when the conversation is closed', async () => {
       const talk = world().talk();
       await talk.submit('r1', { notBefore: soon(3_600_000) });
       expect(await talk.close()).toEqual({ runIds: ['r1'] });
@@ -183,14 +183,14 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('of stateless conversations run, and complete them', async () => {
+    it('run in a stateless conversation and complete it', async () => {
       const talk = world().talk({ ephemeral: true });
       await talk.submit('r1', { notBefore: soon(1_000) });
       await talk.handle.result();
       expect(talk.ran).toEqual(['r1']);
     });
 
-    it('have a time that is one', async () => {
+    it('are refused with an invalid time', async () => {
       const talk = world().talk();
       expect(await refusal(talk.submit('r1', { notBefore: 'tomorrow' }))).toEqual([
         'invalid_argument',

@@ -1,4 +1,4 @@
-/** What the tests of the conversation workflow share. */
+/** Shared helpers of the tests of the conversation workflow. */
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
@@ -12,7 +12,10 @@ const MODES: (WorldOptions & { title: string })[] = [
   { title: 'continued as new every two turns', maxTurns: 2 },
 ];
 
-/** The same tests where a workflow stays in memory, where every task replays it, and where its history is continued all the time. */
+/**
+ * Runs the same tests with a cached workflow, with a replay at each task, and with frequent
+ * continue-as-new.
+ */
 export function inEveryMode(tests: (world: () => World, mode: WorldOptions) => void): void {
   describe.each(MODES)('a conversation, $title,', (mode) => {
     let world: World | undefined;
@@ -38,7 +41,7 @@ export async function refusal(update: Promise<unknown>): Promise<[code: string |
   return [cause.type ?? undefined, cause.message];
 }
 
-/** The conversation once its run `asker` has asked. */
+/** A conversation whose run `asker` has asked its questions. */
 export async function asked(talk: Talk, ...questions: Parameters<typeof asks>): Promise<Talk> {
   talk.steps.set('asker', () => asks(...questions));
   await talk.submit('asker');

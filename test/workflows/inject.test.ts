@@ -15,7 +15,7 @@ function makeQueue(carried?: ReturnType<ConversationQueue['carry']>, queueLimit 
   return new ConversationQueue({ tenant: 'acme', threadId: 't', settings, ...(carried && { carried }) });
 }
 
-/** A queue whose run `r1` is at work. */
+/** A queue whose current run is `r1`. */
 function working(queueLimit?: number) {
   const queue = makeQueue(undefined, queueLimit);
   queue.submit(run('r1'));
@@ -33,8 +33,8 @@ function codeOf(act: () => unknown): string | undefined {
   return undefined;
 }
 
-describe('a message for the turn at work', () => {
-  it('is offered until a step has taken it, once', () => {
+describe('an injected message', () => {
+  it('is offered to steps until one has taken it', () => {
     const { queue, current } = working();
     expect(queue.inject(message('m1'))).toEqual({ duplicate: false });
     expect(queue.inject(message('m1'))).toEqual({ duplicate: true });
@@ -50,7 +50,7 @@ describe('a message for the turn at work', () => {
     expect(queue.hasWork).toBe(false);
   });
 
-  it('is the next run where a successful turn did not take it, before all that wait', () => {
+  it('is the next run, before all waiting ones, if a successful turn did not take it', () => {
     const { queue, current } = working();
     queue.submit(run('r2'));
     for (const id of ['m1', 'm2']) queue.inject(message(id));
@@ -58,7 +58,7 @@ describe('a message for the turn at work', () => {
     expect(queue.view()).toMatchObject({ queue: ['m1', 'r2'], injected: ['m2'] });
   });
 
-  it('waits over a question, and over into a new history', () => {
+  it('waits during a question, and is carried over by continue-as-new', () => {
     const { queue, current } = working();
     queue.inject(message('m1'));
     queue.stepped(current, asks({ id: 'i1' }));
@@ -78,7 +78,7 @@ describe('a message for the turn at work', () => {
     expect(queue.hasWork).toBe(false);
   });
 
-  it('is refused where no run is at work, beyond the limit, and of a closed conversation', () => {
+  it('is refused without a current run, above the limit, and after close', () => {
     expect(codeOf(() => makeQueue().inject(message('m1')))).toBe('conflict');
     const { queue } = working(1);
     queue.inject(message('m1'));
@@ -89,7 +89,7 @@ describe('a message for the turn at work', () => {
 });
 
 inEveryMode((world) => {
-  it('offers messages to every step until one says that it has taken them', async () => {
+  it('is passed to every step until one returns it as taken', async () => {
     const talk = world().talk();
     const [first, second] = [gate(), gate()];
     talk.steps.set('r1', async (task) => {
@@ -108,7 +108,7 @@ inEveryMode((world) => {
     expect(offered).toEqual([undefined, ['m1', 'm2'], ['m2'], undefined]);
   });
 
-  it('hands over to the end of a run that is rolled back which messages go with it', async () => {
+  it('is passed to the end of its run for deletion if the run is rolled back', async () => {
     const talk = world().talk();
     talk.steps.set('r1', gate().step);
     await talk.submit('r1');

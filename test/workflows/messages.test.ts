@@ -7,7 +7,7 @@ import { asks, done, goOn } from './script.js';
 
 inEveryMode((world, mode) => {
   describe('signals', () => {
-    it('start a conversation of which only the workflow id is known', async () => {
+    it('start a conversation with only its workflow id', async () => {
       const talk = world().talk();
       const { workflowId, taskQueue } = talk.start();
       await world().client.workflow.signalWithStart('conversation', {
@@ -22,7 +22,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('that cannot be followed are noted and harm nothing', async () => {
+    it('that are invalid leave a note and change nothing else', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -61,7 +61,7 @@ inEveryMode((world, mode) => {
       expect(notes[0]?.text).toContain(`signal message was not followed: its input cannot be read: ${cause}`);
     });
 
-    it('whose message is refused leave a note', async () => {
+    it('with a refused message leave a note', async () => {
       const talk = world().talk();
       talk.record = () => ({ refused: 'no assistant named ghost' });
       await talk.signal('message', { input: 'hi', assistantId: 'ghost' });
@@ -72,7 +72,7 @@ inEveryMode((world, mode) => {
   });
 
   describe('updates', () => {
-    it('refuse bad arguments by name and value', async () => {
+    it('refuse an invalid argument and name its field and value', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       expect(await refusal(talk.submit('', {}))).toEqual([
@@ -90,7 +90,7 @@ inEveryMode((world, mode) => {
       return metadata.currentDetails ?? '';
     }
 
-    it('tells which node asks, where to read the question, and the command that answers it', async () => {
+    it('shows the node that asks, where to read the question, and the command to answer it', async () => {
       const talk = await asked(world().talk(), { id: 'i1', deadline: '2999-01-01T00:00:00Z' });
       const read = `\`GET /threads/${talk.threadId}\` of the API shows it in \`interrupts\`.`;
       expect(await details(talk)).toBe(`**Waiting for a person** after 1 turn: 1 question.
@@ -110,7 +110,7 @@ Send a message:
       --name message --input '"hello"'`);
     });
 
-    it('tells the question and its default answer where a worker shows them', async () => {
+    it('shows the question and its default answer if the worker shows questions', async () => {
       const deadline = '2999-01-01T00:00:00Z';
       const talk = await asked(world().talk(), { id: 'i1', preview: 'Send it?', deadline, defaultAnswer: 'no' });
       expect(await details(talk)).toBe(`**Waiting for a person** after 1 turn: 1 question.
@@ -130,7 +130,7 @@ Send a message:
       --name message --input '"hello"'`);
     });
 
-    it('tells the sentence of a question that is an object, also where the rest is cut off', async () => {
+    it('shows the text of a question that is an object, even if the rest is cut off', async () => {
       const preview = '{"type":"approval","question":"Send \\"it\\"?","draft":"*one* `two` thr…';
       const talk = await asked(world().talk(), { id: 'i1', preview });
       expect(await details(talk)).toContain(
@@ -144,7 +144,7 @@ Send a message:
       expect(await details(talk)).toContain(`1. Node \`approve\` asks: ${preview}\n`);
     });
 
-    it('names steps by the nodes that are due, and keeps a status that can be searched', async () => {
+    it('names steps by their nodes, and keeps the status search attribute current', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => (task.step === 1 ? goOn(task, ['tools (search_candidates)']) : asks({ id: 'i' })));
       await talk.submit('r1');
@@ -161,7 +161,7 @@ Send a message:
       expect((await talk.handle.describe()).typedSearchAttributes.get(attribute)).toBe('idle');
     });
 
-    it('costs a turn of three steps nothing beyond its update and activities', async () => {
+    it('adds no events to a turn of three steps besides its update and activities', async () => {
       if (mode.maxTurns > 0 || mode.maxCachedWorkflows === 0) return;
       const talk = world().talk();
       const script = (task: StepTask) => (task.step < 3 ? goOn(task) : done(task));
@@ -171,7 +171,8 @@ Send a message:
       const before = (await talk.handle.describe()).historyLength;
       await talk.submit('r2');
       await talk.settled();
-      // Workflow task (3) with the update (2), then for each step an activity (3) and a workflow task (3).
+      // A workflow task (3) and the update (2); for each step an activity (3) and a workflow task
+      // (3).
       expect((await talk.handle.describe()).historyLength - before).toBe(3 + 2 + 3 * 6);
     });
   });

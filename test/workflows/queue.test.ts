@@ -18,7 +18,7 @@ function run(runId: string, options: Partial<SubmitRun> = {}): SubmitRun {
   return { runId, graphId: 'graph', assistantId: 'assistant', strategy: 'enqueue', ...options };
 }
 
-/** Takes the next run and ends it in one step. */
+/** Starts the next run and ends it with one step. */
 function work(queue: ConversationQueue, outcome: Partial<StepOutcome> = {}): string {
   const current = queue.take();
   queue.begin(current);
@@ -33,7 +33,7 @@ function asking(...interrupts: (Partial<PendingInterrupt> & { id: string })[]): 
   };
 }
 
-/** A queue whose graph has asked. */
+/** A queue whose graph has asked questions. */
 function askedQueue(...interrupts: (Partial<PendingInterrupt> & { id: string })[]) {
   const clock = { now: START };
   const queue = makeQueue({}, clock);
@@ -52,7 +52,7 @@ function refusal(act: () => unknown): [code: string | undefined, message: string
 }
 
 describe('submit', () => {
-  it('keeps the order of arrival and tells how many runs are before', () => {
+  it('keeps the order of arrival and returns the number of runs before', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1')).position).toBe(0);
     expect(queue.submit(run('r2')).position).toBe(1);
@@ -62,7 +62,7 @@ describe('submit', () => {
     expect(queue.view()).toMatchObject({ status: 'busy', current: { runId: 'r1' }, queue: ['r2', 'r3'] });
   });
 
-  it('answers the first run for the same run id or key', () => {
+  it('returns the first run for the same run id or key', () => {
     const queue = makeQueue();
     queue.submit(run('r1', { key: 'k' }));
     expect(queue.submit(run('r1', { key: 'k' }))).toEqual({ runId: 'r1', position: 0, duplicate: true });
@@ -81,7 +81,7 @@ describe('submit', () => {
     expect(queue.submit(run('r4', { key: 'key-r1' })).duplicate).toBe(false);
   });
 
-  it('refuses with conflict under reject while a run waits or runs', () => {
+  it('with reject, refuses with conflict while a run waits or runs', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(refusal(() => queue.submit(run('r2', { strategy: 'reject' })))).toEqual([
@@ -92,7 +92,7 @@ describe('submit', () => {
     expect(queue.submit(run('r3', { strategy: 'reject' })).duplicate).toBe(false);
   });
 
-  it('accepts under reject behind a run that is being cancelled', () => {
+  it('with reject, accepts a run behind one that is being cancelled', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     queue.take();
@@ -100,7 +100,7 @@ describe('submit', () => {
     expect(queue.submit(run('r2', { strategy: 'reject' }))).toMatchObject({ duplicate: false });
   });
 
-  it.each(['interrupt', 'rollback'] as const)('marks all others as cancelled under %s', (strategy) => {
+  it.each(['interrupt', 'rollback'] as const)('with %s, marks all other runs as cancelled', (strategy) => {
     const queue = makeQueue();
     for (const id of ['r1', 'r2']) queue.submit(run(id));
     const current = queue.take();
@@ -136,7 +136,7 @@ describe('submit', () => {
     expect(queue.isOver).toBe(true);
   });
 
-  it('lets an answer through when nothing is asked, as the reference server does, but not beside another answer', () => {
+  it('accepts an answer without a question, like the reference server, but not besides another answer', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1', { resumes: true })).duplicate).toBe(false);
     expect(refusal(() => queue.submit(run('r2', { resumes: true })))).toEqual([
@@ -147,7 +147,7 @@ describe('submit', () => {
 });
 
 describe('questions', () => {
-  it('takes one answer to the only question, and no second one', () => {
+  it('accept one answer to the only question, and no second one', () => {
     const { queue } = askedQueue({ id: 'i1' });
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
     expect(queue.resume({ value: 'yes' }, 'r1')).toEqual({ runId: 'r1' });
@@ -164,7 +164,7 @@ describe('questions', () => {
     ]);
   });
 
-  it('wants an id when several are open, and keeps the others open while one is answered', () => {
+  it('need an id if several are open, and the others stay open', () => {
     const { queue } = askedQueue({ id: 'i1' }, { id: 'i2' });
     expect(refusal(() => queue.resume({ value: 'yes' }, 'r1'))).toEqual([
       'conflict',
@@ -190,7 +190,7 @@ describe('questions', () => {
     expect(queue.view().status).toBe('idle');
   });
 
-  it('does not open a question that an edit closed before its step was heard of', () => {
+  it('are not opened if an edit closed them before the result of their step', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -201,7 +201,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
   });
 
-  it('opens it where a history is replayed that did not heed such an edit', () => {
+  it('are opened in a replay of an older history that ignored such an edit', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -217,7 +217,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
   });
 
-  it('refuses an answer behind a message that abandons the question', () => {
+  it('refuse an answer behind a message that abandons them', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.submit(run('r1'));
     expect(refusal(() => queue.resume({ value: 'yes' }, 'r2'))).toEqual([
@@ -228,7 +228,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [] });
   });
 
-  it('opens a question again when the run that answered or abandoned it is rolled back, refused or skipped', () => {
+  it('are opened again if the run that answered or abandoned them is rolled back, refused or skipped', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.submit(run('r1'));
     const current = queue.take();
@@ -251,16 +251,16 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }], last: { runId: 'r1' } });
   });
 
-  it('takes an answer again when the one that waited was cancelled', () => {
+  it('accept an answer again after the waiting one was cancelled', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.resume({ value: 'yes' }, 'r1');
     queue.cancel({ runIds: ['r1'], action: 'interrupt' });
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('gives the default answer at the deadline, once, and leaves what it is to the activity', () => {
+  it('get the default answer once at the deadline, without its value', () => {
     const deadline = new Date(START + 5_000).toISOString();
-    // A question that is shown, or that an older worker recorded, comes with its default answer.
+    // A worker that shows questions, and an older worker, include the default answer.
     const { queue, clock } = askedQueue({ id: 'i1', deadline, defaultAnswer: 'reject' }, { id: 'i2' });
     expect(queue.untilDeadline()).toBe(5_000);
     clock.now += 4_999;
@@ -282,7 +282,7 @@ describe('questions', () => {
     expect(queue.view().interrupts.map(({ id }) => id)).toEqual(['i1', 'i2']);
   });
 
-  it('keeps the deadline of a question that is asked again', () => {
+  it('keep their deadline if they are asked again', () => {
     const deadline = new Date(START + 5_000).toISOString();
     const { queue } = askedQueue({ id: 'i1' }, { id: 'i2', deadline });
     queue.resume({ interruptId: 'i1', value: 1 }, 'r1');
@@ -290,14 +290,14 @@ describe('questions', () => {
     expect(queue.untilDeadline()).toBe(5_000);
   });
 
-  it('ignores a deadline that is no date', () => {
+  it('ignore an invalid deadline', () => {
     const { queue } = askedQueue({ id: 'i1', deadline: 'soon' });
     expect(queue.untilDeadline()).toBeUndefined();
   });
 });
 
 describe('cancel', () => {
-  it('names the runs it reached, and never takes a rollback back', () => {
+  it('returns the marked runs, and keeps an earlier rollback', () => {
     const queue = makeQueue();
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id));
     queue.take();
@@ -309,7 +309,7 @@ describe('cancel', () => {
 });
 
 describe('recording', () => {
-  it('goes on with the run that the key has already, unless that one was accepted too', () => {
+  it('continues with the earlier run of the key, unless the queue has accepted that one too', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k1' }, 'r1');
     const { run: first } = queue.take();
@@ -323,7 +323,7 @@ describe('recording', () => {
     expect(second && queue.recorded(second, as('earlier'))).toBe(false);
   });
 
-  it('frees the key of a message that was refused', () => {
+  it('releases the key of a refused message', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k' }, 'r1');
     queue.drop(queue.take().run);
@@ -332,7 +332,7 @@ describe('recording', () => {
 });
 
 describe('ordinals', () => {
-  it('start above those of an earlier execution, grow with every run, and rise over a fence that stands', () => {
+  it('are higher than those of an earlier execution and of a higher fence, and grow with each run', () => {
     const queue = makeQueue();
     const seconds = START / 1000;
     queue.submit(run('r1'));
@@ -348,8 +348,8 @@ describe('ordinals', () => {
   });
 });
 
-describe('what is carried over', () => {
-  it('makes the same conversation again', () => {
+describe('carried state', () => {
+  it('restores the same conversation', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.notes.add('something happened');
     queue.submit(run('r1', { key: 'k' }));
@@ -367,7 +367,7 @@ describe('what is carried over', () => {
     });
   });
 
-  it('keeps the last ten notes, cut short', () => {
+  it('contains the last ten notes, shortened', () => {
     const queue = makeQueue();
     for (let n = 1; n <= 12; n += 1) queue.notes.add(`${n}`.padEnd(400, '.'));
     const { notes } = queue.view();

@@ -3,8 +3,8 @@ import { Worker } from '@temporalio/worker';
 import { readHistories } from '../histories/files.js';
 import { workflowBundle } from './world.js';
 
-describe('a recorded conversation', () => {
-  it('of every version and path replays', async () => {
+describe('recorded conversations', () => {
+  it('of every version and path can be replayed', async () => {
     const histories = readHistories();
     expect(histories.length).toBeGreaterThan(10);
     const faults: string[] = [];

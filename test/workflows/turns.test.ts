@@ -6,7 +6,7 @@ import { cursorAt, done, gate, goOn } from './script.js';
 
 inEveryMode((world, mode) => {
   describe('order', () => {
-    it('runs what comes by updates and by signals one by one, in the order of arrival', async () => {
+    it('runs updates and signals sequentially in the order of arrival', async () => {
       const talk = world().talk();
       const first = gate();
       talk.steps.set('r0', first.step);
@@ -28,7 +28,7 @@ inEveryMode((world, mode) => {
       expect(new Set(ordinals).size).toBe(7);
     });
 
-    it('answers a submission while a turn is running', async () => {
+    it('accepts a submission during a turn', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', step);
@@ -38,7 +38,7 @@ inEveryMode((world, mode) => {
       await talk.settled();
     });
 
-    it('hands the cursor from step to step and from run to run, and counts the steps', async () => {
+    it('passes the cursor from step to step and from run to run, and counts the steps', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) =>
         task.step < 3 ? { ...goOn(task), cursor: cursorAt(task.step * 10) } : done(task),
@@ -56,7 +56,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('runs a step under the options that the step before asked for', async () => {
+    it('runs a step with the options that the step before returned', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) =>
         task.step === 1
@@ -71,7 +71,7 @@ inEveryMode((world, mode) => {
   });
 
   describe('idempotency', () => {
-    it('runs a key and a run id once, also after the history was continued', async () => {
+    it('runs a key and a run id once, also after continue-as-new', async () => {
       const talk = world().talk();
       for (const id of ['r1', 'r2', 'r3', 'r4', 'r5']) {
         await talk.submit(id, { key: `key-${id}` });
@@ -90,7 +90,7 @@ inEveryMode((world, mode) => {
       expect(raw.workflowExecutionInfo?.firstRunId === runId).toBe(mode.maxTurns === 0);
     });
 
-    it('goes on with the run that the database has for a key', async () => {
+    it('continues with the run that the database has for a key', async () => {
       const talk = world().talk();
       talk.record = () => ({ runId: 'earlier', graphId: 'graph', assistantId: 'assistant', duplicate: true });
       await talk.signal('message', { input: 'hi', key: 'k' });
@@ -105,7 +105,7 @@ inEveryMode((world, mode) => {
     const failed = (details: unknown[], message = 'the node threw') =>
       ApplicationFailure.create({ type: FAILURES.graph, message, nonRetryable: true, details });
 
-    it('of a graph end the run with its error, and the next message is taken', async () => {
+    it('of a graph end the run with its error, and the next message runs', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw failed([{ error: 'TypeError', message: 'x is undefined' }]);
@@ -119,7 +119,7 @@ inEveryMode((world, mode) => {
       expect(await talk.state()).toMatchObject({ status: 'idle' });
     });
 
-    it('of any other kind that are final end the run with their cause', async () => {
+    it('of another kind that are not retryable end the run with their cause', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw ApplicationFailure.nonRetryable('the result is too large', 'too_large');
@@ -130,7 +130,7 @@ inEveryMode((world, mode) => {
       });
     });
 
-    it('of the infrastructure are tried again', async () => {
+    it('of the infrastructure are retried', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (talk.calls.length === 1) throw new Error('connection reset');
@@ -141,7 +141,7 @@ inEveryMode((world, mode) => {
       expect(talk.calls.map((call) => call.name === 'runStep' && call.attempt)).toEqual([1, 2]);
     });
 
-    it('to end a run are noted, and the conversation goes on', async () => {
+    it('to end a run leave a note, and the conversation continues', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw failed([]);
@@ -156,7 +156,7 @@ inEveryMode((world, mode) => {
       await talk.until((view) => view.last?.runId === 'r2');
     });
 
-    it('by a higher fence at the first step raise the ordinal above it', async () => {
+    it('because of a higher fence at the first step raise the ordinal above it', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.ordinal > 3_000_000_000) return done(task);
@@ -167,7 +167,7 @@ inEveryMode((world, mode) => {
       expect(talk.calls.map((call) => call.name === 'runStep' && call.task.ordinal).at(-1)).toBe(3_000_000_001);
     });
 
-    it('by a higher fence later on end the run', async () => {
+    it('because of a higher fence at a later step end the run', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.step === 1) return goOn(task);

@@ -8,7 +8,7 @@ import type { Call, Talk } from './world.js';
 
 const isDelivery = (call: Call): call is Extract<Call, { name: 'deliverWebhook' }> => call.name === 'deliverWebhook';
 
-/** Runs whose webhooks were delivered, in order, with every attempt. */
+/** Ids of runs in the order of their delivery attempts. */
 function deliveries(talk: Talk): string[] {
   return talk.calls.filter(isDelivery).map((call) => `${call.task.runId} ${call.attempt}`);
 }
@@ -18,7 +18,7 @@ function delivered(talk: Talk, runId: string, attempt = 1): Promise<Call> {
 }
 
 inEveryMode((world) => {
-  /** A new conversation, and what its webhooks are called by. */
+  /** A new conversation, and the delivery attempts of its webhooks. */
   function talkWith(): { talk: Talk; result: (runId: string) => Promise<unknown> } {
     const talk = world().talk();
     const result = (runId: string) => world().client.workflow.getHandle(webhookId('workflows-test', runId)).result();
@@ -28,7 +28,7 @@ inEveryMode((world) => {
   const id = (name: string, talk: Talk) => `${name}-${talk.threadId}`;
 
   describe('a webhook', () => {
-    it('is due when its run has ended, however it ended, and only where one was asked for', async () => {
+    it('is delivered after any end of its run, and only if the run has one', async () => {
       const { talk } = talkWith();
       const [good, asking, failing, quiet] = ['good', 'asking', 'failing', 'quiet'].map((name) => id(name, talk));
       talk.steps.set(asking as string, () => asks({ id: 'i1' }));
@@ -42,7 +42,7 @@ inEveryMode((world) => {
       expect(deliveries(talk).sort()).toEqual([`${asking} 1`, `${failing} 1`, `${good} 1`]);
     });
 
-    it('holds up no later run, and goes on by itself until it is taken', async () => {
+    it('delays no later run, and is retried until it is accepted', async () => {
       const { talk, result } = talkWith();
       const [first, second] = [id('first', talk), id('second', talk)];
       let up = false;
@@ -60,7 +60,7 @@ inEveryMode((world) => {
       expect(await result(first)).toBe(true);
     });
 
-    it('of a cancelled run is due, one that waited too', async () => {
+    it('of a cancelled run is delivered, also if the run was waiting', async () => {
       const { talk } = talkWith();
       const [working, waiting] = [id('working', talk), id('waiting', talk)];
       talk.steps.set(working, gate().step);
@@ -73,7 +73,7 @@ inEveryMode((world) => {
       expect(deliveries(talk).sort()).toEqual([`${waiting} 1`, `${working} 1`]);
     });
 
-    it('outlives a stateless conversation', async () => {
+    it('can end after its stateless conversation', async () => {
       const talk = world().talk({ ephemeral: true });
       const runId = id('only', talk);
       await talk.submit(runId, { webhook: true });
@@ -81,7 +81,7 @@ inEveryMode((world) => {
       await delivered(talk, runId);
     });
 
-    it('that can never be taken ends as failed, where it is found', async () => {
+    it('fails its workflow if it can never be accepted', async () => {
       const { talk, result } = talkWith();
       const runId = id('gone', talk);
       talk.deliver = async () => {

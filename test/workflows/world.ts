@@ -1,4 +1,7 @@
-/** A worker with the real workflow and scripted activities, and a client: what the port promises, without database or graph. */
+/**
+ * A worker with the real workflow and scripted activities, and a client. Needs no database or
+ * graph.
+ */
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Context } from '@temporalio/activity';
@@ -49,12 +52,12 @@ const UNHANDLED_COMMAND = 1;
 
 const address = process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS;
 
-// Scripted failures and bad signals are no news.
+// The tests expect failures and refused signals, so the log omits them.
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 let bundle: Promise<WorkflowBundle> | undefined;
 
-/** The workflow as workers bundle it; made once for a test file. */
+/** The bundle of the workflows, built once for a test file. */
 export function workflowBundle(): Promise<WorkflowBundle> {
   bundle ??= bundleWorkflowCode({
     workflowsPath: resolve('workflows/index.ts'),
@@ -63,14 +66,14 @@ export function workflowBundle(): Promise<WorkflowBundle> {
   return bundle;
 }
 
-/** What an activity was called with, in the order of the calls. */
+/** Inputs of an activity in the order of its calls. */
 export type Call =
   | { name: 'runStep'; task: StepTask; attempt: number }
   | { name: 'endRun'; task: EndRunTask }
   | { name: 'recordRun'; task: RecordRunTask }
   | { name: 'deliverWebhook'; task: WebhookTask; attempt: number };
 
-/** One conversation under test: scripts its activities, sends it what clients send. */
+/** One conversation under test, with scripted activities and the requests of clients. */
 export class Talk {
   readonly calls: Call[] = [];
   readonly threadId: string;
@@ -92,7 +95,7 @@ export class Talk {
       threadStatus: task.status === 'error' ? 'error' : 'idle',
       interrupts: [],
     });
-  /** What is done with the webhooks of its runs. */
+  /** Delivers the webhooks of its runs. */
   deliver: WebhookActivities['deliverWebhook'] = () => Promise.resolve(true);
   private readonly watchers = new Set<() => void>();
 
@@ -111,7 +114,7 @@ export class Talk {
     for (const watcher of this.watchers) watcher();
   }
 
-  /** Resolves with the first call that fits. */
+  /** Resolves with the first call that matches. */
   async call(fits: (call: Call) => boolean): Promise<Call> {
     for (;;) {
       const found = this.calls.find(fits);
@@ -143,7 +146,7 @@ export class Talk {
     const { workflowId, args, staticSummary, typedSearchAttributes } = conversationStart(this.input, {
       assistantId: 'assistant',
     });
-    // A task that the SDK drops, see `state`, comes again after its timeout.
+    // If the SDK drops a task, see `state`, the server sends it again after this timeout.
     const workflowTaskTimeout = '2s' as const;
     return { workflowId, args, staticSummary, typedSearchAttributes, workflowTaskTimeout, taskQueue: this.taskQueue };
   }
@@ -171,7 +174,7 @@ export class Talk {
     return this.handle.executeUpdate(UPDATES.resume, { args: [answer] });
   }
 
-  /** A message for the turn at work, by the id of its record. */
+  /** Injects a message by the id of its record. */
   inject(runId: string): Promise<Injected> {
     const message: InjectMessage = { runId, graphId: 'graph', assistantId: 'assistant' };
     return this.handle.executeUpdate(UPDATES.inject, { args: [message] });
@@ -186,8 +189,8 @@ export class Talk {
   }
 
   /**
-   * Without a cache of workflows the SDK drops a query that meets a task of its workflow, and the server has no answer while a
-   * history is being continued: one asks again.
+   * Repeats a query that fails. Without a workflow cache the SDK drops a query that arrives with a
+   * workflow task, and the server cannot answer one during continue-as-new.
    */
   async state(): Promise<ConversationView> {
     for (;;) {
@@ -201,7 +204,7 @@ export class Talk {
     }
   }
 
-  /** The state once it is as wanted. Every activity call and every 50 ms it is looked at again. */
+  /** Waits for a matching state. Checks after every activity call and every 50 ms. */
   async until(fits: (view: ConversationView) => boolean): Promise<ConversationView> {
     for (;;) {
       const view = await this.state();
@@ -210,7 +213,7 @@ export class Talk {
     }
   }
 
-  /** Its histories, first to last. */
+  /** The histories of its executions, oldest first. */
   async histories(): Promise<History[]> {
     const { raw } = await this.handle.describe();
     const histories: History[] = [];
@@ -224,8 +227,8 @@ export class Talk {
   }
 
   /**
-   * The state when nothing is to do. A query can show what a workflow task that is still to come will do; an update that comes with that task
-   * would be decided before it.
+   * Waits until the conversation has nothing to do. A query can already show the effects of the
+   * next workflow task, but an update in that task is handled before those effects.
    */
   async settled(): Promise<ConversationView> {
     for (;;) {
@@ -314,14 +317,17 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
   };
 }
 
-/** Whether a query may be answered the next time. */
+/** Whether a repeated query may succeed. */
 function isPassing(error: unknown): boolean {
   const cause: unknown = error instanceof Error ? error.cause : undefined;
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
   return isGrpcDeadlineError(error) || PASSING_CODES.includes(Number(code));
 }
 
-/** A workflow task fails when the workflow's code does; only a signal that crosses its end is no fault. */
+/**
+ * Whether the workflow's code failed. A task that fails because of a new signal at its end is no
+ * fault.
+ */
 async function expectNoFailedTask(talk: Talk): Promise<void> {
   const events = (await talk.histories()).flatMap((history) => history.events ?? []);
   const failures = events.flatMap((event) => event.workflowTaskFailedEventAttributes ?? []);
