@@ -22,9 +22,9 @@ import { fenceFailure } from './failures.js';
 import { keepWebhook } from './webhook.js';
 
 /**
- * Ends a run's record, then appends its last event, so that a reader of the event finds the record ended. If the run has ended
- * otherwise meanwhile, the event says what the record says. Resolves to the offset of the last event.
- * Errors: `fence_lost` if another attempt has taken the run over.
+ * Ends a run's record, then appends its last event, so that a reader of the event finds the record
+ * ended. If the run has ended otherwise meanwhile, the event says what the record says. Resolves to
+ * the offset of the last event. Errors: `fence_lost` if another attempt has taken the run over.
  */
 export async function endRunRecords(
   threads: ThreadStore,
@@ -39,19 +39,22 @@ export async function endRunRecords(
     ...(end.error !== undefined && { error: end.error }),
   };
   const [, isOwn] = await Promise.all([log.flush(), threads.endRun(caller, threadId, end)]);
-  if (isOwn) return sayEnded(log, own);
+  if (isOwn) return appendEnd(log, own);
   const run = await ifFound(threads.getRun(caller, threadId, end.runId, { admittedOnly: false }));
-  return sayEnded(log, (run && endOf(run)) ?? own);
+  return appendEnd(log, (run && endOf(run)) ?? own);
 }
 
-/** Appends the last events of a run. Answers the offset of the last one. */
-export function sayEnded(log: RunLog, data: EndedData): Promise<number> {
+/** Appends the last events of a run. Returns the offset of the last one. */
+export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
   if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });
   log.append({ ns: '', event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
   return log.flush();
 }
 
-/** The activity that ends a run from outside of its steps. Idempotent by run id; raises the fence, so that no step of the run commits after it. */
+/**
+ * Ends a run from outside of its steps. Idempotent by run id. Raises the fence, so that no step of
+ * the run commits afterwards.
+ */
 export function createEndRun(dependencies: ActivityDependencies) {
   const heads = new MongoHeads(dependencies.db);
 
@@ -93,7 +96,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
     }
   }
 
-  /** How the thread stands now: in error, waiting where something is due, or idle. */
+  /** Status of the thread: error, interrupted if something is due, or idle. */
   async function standing(task: EndRunTask, run: Run | undefined) {
     if (run === undefined) return { status: 'idle' as ThreadStatus, interrupts: {}, questions: [] };
     const { next, ...open } = await describe(run);
@@ -101,7 +104,10 @@ export function createEndRun(dependencies: ActivityDependencies) {
     return { ...open, status: task.status === 'error' ? ('error' as ThreadStatus) : waiting };
   }
 
-  /** A graph that cannot be loaded or read (it may be why the run ends) has nothing due; a database that does not answer is asked again. */
+  /**
+   * A graph that cannot be loaded or read, perhaps the reason for the end, has nothing due.
+   * Database errors are thrown, so that Temporal retries.
+   */
   async function describe(run: Run): ReturnType<typeof describeThread> {
     const nothing = { next: [], interrupts: {}, questions: [] };
     const graph = await dependencies.project.load(run.graphId, run.request.config).catch(() => undefined);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ClientSession } from 'mongodb';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { LRUCache } from 'lru-cache';
 import {
   CONTROL_EVENTS,
   encodeFence,
@@ -22,7 +23,7 @@ import {
   describeThread,
   runStep as runGraphStep,
   supersededBy,
-  toldMessages,
+  writtenMessageIds,
   type StepFailure,
   type StepReport,
 } from '../steps/index.js';
@@ -30,25 +31,25 @@ import type { RunLog } from '../streams/index.js';
 import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
-import { endRunRecords, sayEnded } from './end-run.js';
+import { endRunRecords, appendEnd } from './end-run.js';
 import { keepWebhook } from './webhook.js';
-import { tellFeedback } from './feedback.js';
+import { appendFeedback } from './feedback.js';
 import { Heartbeats } from './heartbeats.js';
 import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './failures.js';
 
 const READ_BATCH = 1_000;
 const REQUESTS_KEPT = 1_000;
-/** Share of the server's timeout after which a step is stopped from within. */
+/** A step is stopped from within after this share of the server's timeout. */
 const TIMEOUT_SHARE = 0.95;
-/** Node.js takes a longer time for none. */
+/** Node.js fires a longer timer at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * The activity that runs one step of a run. Idempotent by its fence: an attempt that comes late commits nothing; one that comes again finds
- * what is committed and goes on after it.
+ * Runs one step of a run. Idempotent by its fence: a late attempt commits nothing; a repeated one
+ * continues after what is committed.
  */
 export function createRunStep(dependencies: ActivityDependencies) {
-  const runs = new Map<string, Run>();
+  const runs = new LRUCache<string, Run>({ max: REQUESTS_KEPT });
   const heartbeats = new Heartbeats();
   return async (task: StepTask): Promise<StepOutcome> => {
     const context = Context.current();
@@ -73,11 +74,11 @@ class StepActivity {
   readonly #heads: MongoHeads;
   readonly #injections: MongoInjections;
   readonly #caller;
-  #told: ReadonlySet<string> | undefined;
+  #writtenMessageIds: ReadonlySet<string> | undefined;
 
   constructor(
     private readonly dependencies: ActivityDependencies,
-    private readonly runs: Map<string, Run>,
+    private readonly runs: LRUCache<string, Run>,
     private readonly task: StepTask,
     private readonly attempt: number,
     /** Fires on cancellation, and with `timeout`. */
@@ -102,12 +103,15 @@ class StepActivity {
       if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
       if (isEnded(run.status)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
-      // Awaited when the step has ended; where it fails before, that must not count as unheard: it would end the process.
+      // Awaited after the step. An earlier rejection must not count as unhandled, which would end
+      // the process.
       started.catch(() => undefined);
-      // A run says nothing before its record tells where its events begin: who joins it then begins to read there.
+      // No event is written before the run's record has the offset of its first event, from which
+      // readers start.
       log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail, begins: started });
       if (this.attempt > 1) {
-        // An earlier attempt may have ended the run after this one read it. From here on it cannot.
+        // An earlier attempt may have ended the run after this one read it. From here on the fence
+        // prevents that.
         if (!(await started)) return withTaken(await this.#endedMeanwhile(run, cursor), taken);
         // Names the superseded events before this attempt writes its own.
         await this.#supersede(run, cursor, log);
@@ -124,7 +128,10 @@ class StepActivity {
     }
   }
 
-  /** The run, unless it is gone. What it asks for never changes: later steps on this worker need no read. */
+  /**
+   * Reads the run. Undefined if it is deleted. Its request never changes, so later steps on this
+   * worker use the cached one.
+   */
   async #run(): Promise<Run | undefined> {
     const { runId, threadId, step } = this.task;
     const known = this.runs.get(runId);
@@ -132,16 +139,12 @@ class StepActivity {
     const run = await ifFound(this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false }));
     if (run === undefined) return undefined;
     this.runs.set(runId, run);
-    for (const oldest of this.runs.keys()) {
-      if (this.runs.size <= REQUESTS_KEPT) break;
-      this.runs.delete(oldest);
-    }
     return run;
   }
 
   /**
-   * A run that has ended before: somebody else ended it, or an earlier attempt did and died before Temporal knew. Then what it had still to
-   * say is said here.
+   * Handles a run that has ended already. If an earlier attempt ended it and died before Temporal
+   * knew, this writes the missing records and events.
    */
   async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
     const { client, db, events, project, showsQuestions, threads } = this.dependencies;
@@ -157,7 +160,7 @@ class StepActivity {
       threadId,
       { showsQuestions },
     );
-    // The attempt before may have died when it had ended the run's record and not yet the thread's.
+    // The attempt before may have died between ending the run's record and the thread's.
     const threadStatus = status === 'success' ? 'idle' : 'interrupted';
     await threads.endRun(this.#caller, threadId, { runId, fence: this.#fence, status, threadStatus, interrupts });
     let tail = await events.tail(this.#caller, threadId);
@@ -168,23 +171,23 @@ class StepActivity {
     });
     if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
       const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
-      tail = await sayEnded(log, { run_id: runId, status }).finally(() => log.close());
+      tail = await appendEnd(log, { run_id: runId, status }).finally(() => log.close());
     }
     return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
   }
 
-  /** Reads a run again that an earlier attempt has ended since it was read. */
+  /** Reads a run again that an earlier attempt has ended meanwhile. */
   async #endedMeanwhile({ threadId, runId }: Run, cursor: Cursor): Promise<StepOutcome> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
     return this.#ended(run, cursor);
   }
 
-  /** Where thread and log stand: what the last step left, or, where that may be out of date, what the database says. */
+  /** Head and tail: from the last step, or from the database if those may be stale. */
   async #cursor(): Promise<Cursor> {
     const { tenant, threadId, step, cursor } = this.task;
     const known = this.attempt === 1 ? cursor : undefined;
     if (known !== undefined && step > 1) return known;
-    // Between runs only the head can have moved (an edit of the state); the log is written by steps alone.
+    // Between runs only an edit of the state can move the head. Only steps write the log.
     const [head, tail] = await Promise.all([
       this.attempt > 1 ? this.#heads.raiseFence(tenant, threadId, this.#fence) : this.#heads.readHead(tenant, threadId),
       known?.tail ?? this.dependencies.events.tail(this.#caller, threadId),
@@ -193,8 +196,9 @@ class StepActivity {
   }
 
   /**
-   * Marks the run as running, in parallel to the step, and fences off earlier attempts. The run's events begin after
-   * the tail that its first attempt found. Resolves to false if the run has ended.
+   * Marks the run as running, in parallel to the step, and fences off earlier attempts. The run's
+   * events begin after the tail that its first attempt found. Resolves to false if the run has
+   * ended.
    */
   async #start(run: Run, tail: number): Promise<boolean> {
     const { step, threadId } = this.task;
@@ -203,19 +207,19 @@ class StepActivity {
     return this.dependencies.threads.startRun(this.#caller, threadId, run.runId, start);
   }
 
-  /** Says what earlier attempts said in vain. */
+  /** Writes `run.attempt` with the offsets that this attempt supersedes. */
   async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
-    const said = await this.#said(run);
-    const superseded = supersededBy(said, cursor.head, this.task.ordinal);
-    this.#told = toldMessages(said, superseded);
+    const events = await this.#readEvents(run);
+    const superseded = supersededBy(events, cursor.head, this.task.ordinal);
+    this.#writtenMessageIds = writtenMessageIds(events, superseded);
     const data: AttemptData = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
     log.append({ ns: '', event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
     await log.flush();
   }
 
-  /** What the run has said so far; messages in states are left out. */
-  async #said(run: Run): Promise<StoredEvent[]> {
-    const said: StoredEvent[] = [];
+  /** Events of the run so far, without large state values. */
+  async #readEvents(run: Run): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = [];
     for (let afterSeq = run.afterSeq ?? 0; ; ) {
       const batch = await this.dependencies.events.read(this.#caller, run.threadId, {
         afterSeq,
@@ -223,8 +227,8 @@ class StepActivity {
         runId: run.runId,
         bare: true,
       });
-      said.push(...batch);
-      if (batch.length === 0) return said;
+      events.push(...batch);
+      if (batch.length === 0) return events;
       afterSeq = batch.at(-1)?.seq ?? afterSeq;
     }
   }
@@ -262,7 +266,7 @@ class StepActivity {
         joinQuickStepsMs,
         options,
         injections,
-        ...(this.#told && { told: this.#told }),
+        ...(this.#writtenMessageIds && { writtenMessageIds: this.#writtenMessageIds }),
       },
       {
         openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
@@ -287,7 +291,7 @@ class StepActivity {
       status: report.status,
       threadStatus: report.status === 'success' ? 'idle' : 'interrupted',
     } as const;
-    await tellFeedback(this.dependencies, run, log);
+    await appendFeedback(this.dependencies, run, log);
     if (run.request.webhook !== undefined) await this.#keepWebhook(run, end);
     const tail = await endRunRecords(
       this.dependencies.threads,
@@ -300,18 +304,19 @@ class StepActivity {
     return { ...shared, status: report.status, cursor: { head: report.head, tail }, interrupts: questions };
   }
 
-  /** The record is read once more, since it now says when the run started. */
+  /** Reads the record again for the run's start time. */
   async #keepWebhook({ threadId, runId }: Run, end: { status: EndedRunStatus }): Promise<void> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
     await keepWebhook(this.dependencies, this.#caller, run, end);
   }
 
-  /** Says what a failed step means to Temporal. */
+  /** Converts the error of a step to a failure of Temporal. */
   async #fail(error: unknown): Promise<never> {
     const { threadId, runId, step, options } = this.task;
     const context = Context.current();
     if (context.cancellationSignal.aborted) {
-      // Also aborted when the worker stops or the server has given this attempt up; the run goes on then.
+      // The signal is also aborted when the worker stops or the attempt timed out. Then the run
+      // continues.
       if (context.cancellationDetails?.cancelRequested) {
         throw new CancelledFailure(`run ${runId} of thread ${threadId} was cancelled`);
       }
@@ -331,8 +336,8 @@ class StepActivity {
   }
 
   /**
-   * Counts one more failed attempt of the superstep that is due. One activity may run several supersteps, and the failures of
-   * an earlier one must not use up the attempts of a later one.
+   * Counts one more failed attempt of the superstep that is due. One activity may run several
+   * supersteps, and the failures of an earlier one must not use up the attempts of a later one.
    */
   async #countFailure(): Promise<number> {
     const { tenant, threadId, runId } = this.task;
@@ -345,13 +350,19 @@ function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
   return injected.length > 0 ? { ...outcome, injected } : outcome;
 }
 
-/** Names the superstep that is due: a hash of the newest checkpoints of all namespaces, so every commit changes it. */
+/**
+ * Names the superstep that is due: a hash of the newest checkpoints of all namespaces, so every
+ * commit changes it.
+ */
 function superstepOf({ heads }: Head): string {
   const checkpoints = Object.entries(heads).map(([ns, { checkpointId }]) => [ns, checkpointId]);
   return createHash('sha256').update(JSON.stringify(checkpoints.sort())).digest('base64url');
 }
 
-/** A step that takes longer than its nodes may is stopped here, so that it counts as theirs; the server's own timeout comes later. */
+/**
+ * Stops a step that exceeds the timeout of its nodes, so that it counts as their failure. The
+ * server's timeout comes later.
+ */
 function timeoutFailure(timeoutMs: number, cause: unknown): StepFailure {
   const error = { error: 'TimeoutError', message: `the step took longer than its timeout of ${timeoutMs} ms` };
   return { kind: 'transient', error, cause };

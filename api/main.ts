@@ -6,13 +6,7 @@ import { Client } from '@temporalio/client';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
-import {
-  completeConversations,
-  createConversations,
-  createSchedules,
-  startCronSweeper,
-  startSweeper,
-} from '../conversations/index.js';
+import { completeConversations, startCronSweeper, startSweeper } from '../conversations/index.js';
 import { createEgress } from '../egress/index.js';
 import { ColloquyError, serviceCaller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
@@ -22,6 +16,7 @@ import {
   connectTemporal,
   ensureSearchAttributes,
   feedbackAddresses,
+  openConversations,
   openGraphs,
   openItems,
   openStates,
@@ -88,17 +83,15 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         warn: (message) => logger.warn(message),
         prepare: config.api.readsSchemas,
       }),
-      conversations: createConversations({
-        client,
-        taskQueue: config.temporal.taskQueue,
-        settings: config.conversation,
-        timeoutMs: UPDATE_TIMEOUT_MS,
-      }),
-      schedules: createSchedules({
-        client,
-        taskQueue: config.temporal.taskQueue,
-        timeoutMs: UPDATE_TIMEOUT_MS,
-      }),
+      ...openConversations(
+        {
+          client,
+          taskQueue: config.temporal.taskQueue,
+          settings: config.conversation,
+          timeoutMs: UPDATE_TIMEOUT_MS,
+        },
+        stores.authorize,
+      ),
       info: await versions(),
       report: (error, where) => logger.error(`${where}: ${logged(error)}`),
       shutdown: shutdown.signal,

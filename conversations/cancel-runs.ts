@@ -10,7 +10,7 @@ import {
 import type { RunCancelMany } from '../protocol/schemas/index.js';
 import type { ConversationContext } from './context.js';
 import { findRun, findThread } from './find.js';
-import { inChunks } from './in-chunks.js';
+import { mapLimited } from './map-limited.js';
 
 /** Recorded as the reason of a cancellation whose input was given to another run. */
 const TAKEN = 'taken: its input was given to another run';
@@ -34,7 +34,7 @@ export async function cancelRuns(
   action: CancelAction,
 ): Promise<void> {
   const runs = await chosenRuns(context, caller, chosen);
-  await inChunks(byThread(runs), (ofThread) => cancelOnThread(context, caller, ofThread, action));
+  await mapLimited(byThread(runs), (ofThread) => cancelOnThread(context, caller, ofThread, action));
 }
 
 /** Stops a run because its client has gone. Nobody waits for the outcome; errors are reported. */
@@ -48,7 +48,7 @@ export function cancelAbandoned(context: ConversationContext, caller: Caller, { 
 async function chosenRuns(context: ConversationContext, caller: Caller, chosen: RunCancelMany): Promise<Run[]> {
   const { thread_id: threadId, run_ids: runIds, status } = chosen;
   if (threadId && runIds) {
-    const runs = await inChunks(runIds, (runId) => findRun(context, caller, threadId, runId));
+    const runs = await mapLimited(runIds, (runId) => findRun(context, caller, threadId, runId));
     return runs.filter((run) => !isEnded(run.status));
   }
   if (threadId) await findThread(context, caller, threadId);
@@ -79,7 +79,7 @@ async function cancelOnThread(
   } catch (error) {
     if (errorCode(error) !== 'not_found') throw error;
     // It may have come to its end by itself in the meantime.
-    const now = await inChunks(runIds, (runId) => stillActive(context, caller, first.threadId, runId));
+    const now = await mapLimited(runIds, (runId) => stillActive(context, caller, first.threadId, runId));
     const stuck = now.find((run) => run !== undefined);
     if (stuck === undefined) return;
     throw new ColloquyError('conflict', `run ${stuck.runId} is ${stuck.status} but its conversation is not running`, {

@@ -45,12 +45,12 @@ export interface BackfillPeriod {
 
 /** The Schedules that fire crons. Errors of every call: `unavailable`. */
 export interface Schedules {
-  /** Makes the Schedule, or changes it, to be as the cron says; answers when it fires next. Idempotent. Errors: `invalid_argument`. */
-  put(cron: Cron): Promise<Date | undefined>;
-  /** When it fires next; nothing for one that is not enabled, has ended, or is not there. */
-  next(cron: Cron): Promise<Date | undefined>;
+  /** Creates or changes the Schedule of a cron. Returns the time of its next firing. Idempotent. Errors: `invalid_argument`. */
+  put(caller: Caller, cron: Cron): Promise<Date | undefined>;
+  /** The time of the next firing. Undefined if the cron is disabled, has ended, or has no Schedule. */
+  next(caller: Caller, cron: Cron): Promise<Date | undefined>;
   /** Idempotent. */
-  remove(tenant: string, cronId: string): Promise<void>;
-  /** Fires for every scheduled time of the period, now. Errors: `invalid_argument` where there are too many. */
-  backfill(cron: Cron, period: BackfillPeriod): Promise<void>;
+  remove(caller: Caller, cronId: string): Promise<void>;
+  /** Fires now for every scheduled time of the period. Errors: `invalid_argument` if there are too many. */
+  backfill(caller: Caller, cron: Cron, period: BackfillPeriod): Promise<void>;
 }

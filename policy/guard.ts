@@ -7,15 +7,15 @@ import {
   type Resource,
 } from '../protocol/index.js';
 
-/** What a call of a port's method needs: an action on the resources that its arguments name. */
+/** What a call of a port's method requires: an action on the resources that its arguments name. */
 export interface Rule<Arguments extends readonly unknown[]> {
   action: Action;
   resource: (...args: Arguments) => Resource | Resource[];
 }
 
 /**
- * A rule, or several, for every method of a port that takes a caller first. A method without one does not compile.
- * Other methods touch no data of a caller and are not checked.
+ * One or more rules for every method of a port that takes a caller first. A method without a rule
+ * does not compile. Other methods use no data of a caller and are not checked.
  */
 export type PortRules<Port> = {
   readonly [Method in keyof Port as Port[Method] extends (...args: infer All) => unknown
@@ -30,8 +30,9 @@ export type PortRules<Port> = {
 type AnyMethod = (caller: Caller, ...args: unknown[]) => unknown;
 
 /**
- * A port that asks before each call. Methods named in `streams` answer an async iterable, which asks when it is first read;
- * all others answer a promise. Errors of every call: `forbidden`; `invalid_argument` for a caller without a valid tenant.
+ * Wraps a port so that each call is authorized first. Methods named in `streams` return an async
+ * iterable, which is authorized at its first read; all others return a promise. Errors of every
+ * call: `forbidden`; `invalid_argument` for a caller without a valid tenant.
  */
 export function guarded<Port extends object>(
   port: Port,

@@ -1,5 +1,12 @@
 import type { Db } from 'mongodb';
-import { ColloquyError, errorCode, TENANT_PATTERN, type Caller, type StoredEvent } from '../protocol/index.js';
+import {
+  ColloquyError,
+  DEFAULTS,
+  errorCode,
+  TENANT_PATTERN,
+  type Caller,
+  type StoredEvent,
+} from '../protocol/index.js';
 import { BatchWriter } from './batch-writer.js';
 import { logName } from './event-batch.js';
 import { EventReader } from './event-reader.js';
@@ -13,7 +20,6 @@ import { WholeEvents } from './whole-events.js';
 
 const COLLECTION = 'events';
 const PARTS = 'event_parts';
-const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const DEFAULT_POLL_MS = 1_000;
 /** While the change stream is there, a quiet follower reads this much less often by and by. */
 const MAX_POLL_FACTOR = 10;
@@ -55,7 +61,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
 
 /** The event log on MongoDB. One instance a process: its writers and its followers share their round trips. */
 export function createEventLog(options: MongoEventLogOptions): EventLog {
-  const { db, retentionMs = DEFAULT_RETENTION_MS, pollMs = DEFAULT_POLL_MS } = options;
+  const { db, retentionMs = DEFAULTS.eventRetentionMs, pollMs = DEFAULT_POLL_MS } = options;
   const events = db.collection<EventDocument>(COLLECTION, { timeoutMS: OPERATION_TIMEOUT_MS });
   const hub = new LiveBatchHub(db.collection<EventDocument>(COLLECTION), events);
   const reads = new PageReads(events);

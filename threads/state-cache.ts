@@ -1,71 +1,57 @@
+import { LRUCache } from 'lru-cache';
+import { DEFAULTS } from '../protocol/index.js';
 import { isIntact, type Leaf } from './long-list.js';
 import { bytes, type StateDocument } from './state-documents.js';
 
 const OVERHEAD_BYTES = 200;
-/** A decoded leaf takes so many times the bytes it is stored in: objects, and the marks of what they were. */
+/** Estimated size of a decoded leaf, as a multiple of its stored size. */
 const DECODED_FACTOR = 4;
-/** Before the key of a leaf that is kept decoded, as no key of a document begins. */
+/** Prefix for keys of decoded leaves. No key of a document begins with it. */
 const DECODED = 'decoded:';
 
 interface Entry {
-  documents: StateDocument[];
+  documents?: StateDocument[];
   leaf?: Leaf;
-  bytes: number;
 }
 
 /**
- * State documents a worker has read or written, the most recent ones up to a number of bytes. Checkpoints and values never change under their
- * key, so they can not be stale; pending writes are kept with the revision of the head they were complete at. Leaves of long lists are kept
- * decoded too: reading one costs forty times what it costs to see that nobody has changed it.
+ * The state documents that a worker used last, up to a number of bytes. Checkpoints and values
+ * never change under their key, so they cannot be stale; pending writes are kept under the revision
+ * of the head at which they were complete. Leaves of long lists are kept decoded too: decoding one
+ * costs forty times as much as checking that it has not changed.
  */
 export class StateCache {
-  readonly #maxBytes: number;
-  readonly #entries = new Map<string, Entry>();
-  #bytes = 0;
+  readonly #entries: LRUCache<string, Entry>;
 
-  constructor(maxBytes = 64 * 1024 * 1024) {
-    this.#maxBytes = maxBytes;
+  constructor(maxBytes: number = DEFAULTS.stateCacheBytes) {
+    this.#entries = new LRUCache<string, Entry>({
+      maxSize: Math.max(maxBytes, 1),
+      // One huge value must not evict everything else.
+      maxEntrySize: Math.max(Math.floor(maxBytes / 4), 1),
+    });
   }
 
   get(key: string): StateDocument[] | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-    return entry.documents;
+    return this.#entries.get(key)?.documents;
   }
 
   set(key: string, documents: StateDocument[]): void {
-    this.#keep(key, { documents, bytes: documents.reduce((sum, document) => sum + size(document), OVERHEAD_BYTES) });
+    const bytes = documents.reduce((sum, document) => sum + size(document), OVERHEAD_BYTES);
+    this.#entries.set(key, { documents }, { size: bytes });
   }
 
   keepLeaf(key: string, leaf: Leaf): void {
-    this.#keep(DECODED + key, { documents: [], leaf, bytes: OVERHEAD_BYTES + leaf.size * DECODED_FACTOR });
+    this.#entries.set(DECODED + key, { leaf }, { size: OVERHEAD_BYTES + leaf.size * DECODED_FACTOR });
   }
 
-  /** Hands a leaf out to one reader, who may give it back; not one whose elements somebody has changed. */
+  /**
+   * Removes a leaf from the cache and hands it to one reader, who may give it back. Returns
+   * undefined if somebody has changed its elements.
+   */
   takeLeaf(key: string): Leaf | undefined {
-    const leaf = this.#entries.get(DECODED + key)?.leaf;
-    this.#drop(DECODED + key);
+    const leaf = this.#entries.peek(DECODED + key)?.leaf;
+    this.#entries.delete(DECODED + key);
     return leaf !== undefined && isIntact(leaf) ? leaf : undefined;
-  }
-
-  #keep(key: string, entry: Entry): void {
-    this.#drop(key);
-    if (entry.bytes > this.#maxBytes / 4) return;
-    this.#entries.set(key, entry);
-    this.#bytes += entry.bytes;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.#drop(oldest);
-    }
-  }
-
-  #drop(key: string): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    this.#entries.delete(key);
-    this.#bytes -= entry.bytes;
   }
 }
 

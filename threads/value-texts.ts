@@ -1,16 +1,19 @@
+import { LRUCache } from 'lru-cache';
+
 const MAX_CHARACTERS = 32 * 2 ** 20;
 
-/** A way to write values down, and what was written of the chunks of long lists, the most recent ones up to a number of characters. */
+/** Writes values as JSON, and keeps the texts of long lists' chunks that were used last. */
 export class ValueTexts {
   readonly #write: (value: unknown) => string;
-  readonly #maxCharacters: number;
-  readonly #texts = new Map<string, string>();
-  #characters = 0;
+  readonly #texts: LRUCache<string, string>;
 
-  /** `write` gives the JSON text of a value. */
+  /** `write` returns the JSON text of a value. */
   constructor(write: (value: unknown) => string, maxCharacters = MAX_CHARACTERS) {
     this.#write = write;
-    this.#maxCharacters = maxCharacters;
+    this.#texts = new LRUCache({
+      maxSize: Math.max(maxCharacters, 1),
+      sizeCalculation: (text) => Math.max(text.length, 1),
+    });
   }
 
   of(value: unknown): string {
@@ -23,22 +26,11 @@ export class ValueTexts {
   }
 
   kept(key: string): string | undefined {
-    const text = this.#texts.get(key);
-    if (text === undefined) return undefined;
-    this.#texts.delete(key);
-    this.#texts.set(key, text);
-    return text;
+    return this.#texts.get(key);
   }
 
   /** Chunks never change under their key. */
   keep(key: string, text: string): void {
-    if (this.#texts.has(key)) return;
     this.#texts.set(key, text);
-    this.#characters += text.length;
-    for (const [oldest, { length }] of this.#texts) {
-      if (this.#characters <= this.#maxCharacters) break;
-      this.#texts.delete(oldest);
-      this.#characters -= length;
-    }
   }
 }

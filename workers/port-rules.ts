@@ -1,3 +1,4 @@
+import type { Conversations, Schedules } from '../conversations/index.js';
 import type { DeliveryStore } from '../egress/index.js';
 import type { ItemStore } from '../memory/index.js';
 import type { PortRules } from '../policy/index.js';
@@ -101,6 +102,23 @@ export const ITEM_RULES: PortRules<ItemStore> = {
   searchItems: { action: 'item.search', resource: ({ namespacePrefix }) => item(namespacePrefix) },
   listNamespaces: { action: 'item.search', resource: () => item([ALL]) },
   clear: { action: 'item.delete', resource: () => item([ALL]) },
+};
+
+export const CONVERSATION_RULES: PortRules<Conversations> = {
+  submit: { action: 'run.create', resource: thread },
+  cancel: { action: 'run.cancel', resource: thread },
+  resume: { action: 'run.create', resource: thread },
+  inject: { action: 'run.create', resource: thread },
+  edited: { action: 'state.update', resource: thread },
+  close: { action: 'thread.delete', resource: thread },
+  view: { action: 'thread.read', resource: thread },
+};
+
+export const SCHEDULE_RULES: PortRules<Schedules> = {
+  put: { action: 'cron.update', resource: ({ cronId }) => cron(cronId) },
+  next: { action: 'cron.read', resource: ({ cronId }) => cron(cronId) },
+  remove: { action: 'cron.delete', resource: cron },
+  backfill: { action: 'cron.execute', resource: ({ cronId }) => cron(cronId) },
 };
 
 export const STATE_RULES: PortRules<StateAccess> = {

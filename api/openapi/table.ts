@@ -10,7 +10,7 @@ export function tableOfFields(routes: readonly RouteDescription[]): string {
     '',
     '<!-- Made by `npm run generate` from the schemas that validate requests; do not edit. -->',
     '',
-    'A field that is not listed is refused with 422, which names it. Null is absent. A value that is not served is refused with 422 and the reason given here.',
+    'A field that is not listed is refused with 422, which names it. Null is absent. A value that is not served is refused with 422 and the reason given here. The action of an endpoint is what its caller needs a permission for.',
     '',
     '| status | |',
     '|---|---|',
@@ -27,7 +27,7 @@ function section(route: RouteDescription): string[] {
     '',
     `### ${route.method.toUpperCase()} ${route.path.replace(/:(\w+)/g, '{$1}')}`,
     '',
-    `${route.summary}. Answers ${statuses}.`,
+    `${route.summary}. Action \`${route.action}\`. Answers ${statuses}.`,
     ...(fields.length === 0 ? [] : ['', '| field | in | takes | |', '|---|---|---|---|', ...fields.map(row)]),
   ];
 }

@@ -5,7 +5,7 @@ import { Client as TemporalClient, Connection, ScheduleNotFoundError } from '@te
 import { completeContext } from '../../api/context.js';
 import { createCron, deleteCron, sweepCrons, updateCron } from '../../conversations/change-cron.js';
 import { createSchedules } from '../../conversations/index.js';
-import { freePort } from '../../dev/ports.js';
+import { freePort } from '../../servers/ports.js';
 import { DEFAULT_SCHEDULE_OPTIONS, cronScheduleId } from '../../protocol/index.js';
 import { ANYBODY, ApiFixture } from '../support/api-server.js';
 
@@ -25,7 +25,7 @@ describe('crons whose scheduler is away', () => {
 
   const connections: Connection[] = [];
   afterAll(async () => {
-    for (const cronId of made) await api.schedules.remove(ANYBODY.tenant, cronId);
+    for (const cronId of made) await api.schedules.remove(ANYBODY, cronId);
     for (const connection of connections) await connection.close();
     await api.stop();
   });
@@ -58,7 +58,7 @@ describe('crons whose scheduler is away', () => {
     const refused = await newCron();
     await expect(createCron(cut, ANYBODY, refused)).rejects.toMatchObject({ code: 'unavailable' });
     const orphan = await context.crons.createCron(ANYBODY, await newCron());
-    await context.schedules.put(orphan);
+    await context.schedules.put(ANYBODY, orphan);
     expect(await sweepCrons(context, ANYBODY, soon())).toBe(2);
     for (const { cronId } of [refused, orphan]) {
       await expect(context.crons.closeCron(ANYBODY, cronId)).rejects.toMatchObject({ code: 'not_found' });

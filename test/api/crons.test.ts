@@ -22,7 +22,7 @@ describe('crons', () => {
     client = api.client(url);
   });
   afterAll(async () => {
-    for (const cronId of made) await api.schedules.remove(ANYBODY.tenant, cronId);
+    for (const cronId of made) await api.schedules.remove(ANYBODY, cronId);
     await api.stop();
   });
 

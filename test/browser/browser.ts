@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import bundledChromium from '@sparticuz/chromium';
 import { build } from 'esbuild';
 import { chromium, type Browser } from 'playwright-core';
-import { withLock } from '../../dev/binaries.js';
+import { withLock } from '../../servers/file-lock.js';
 
 /** Not the package's own: they put everything into one process, which ends with the first tab that is closed. */
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];

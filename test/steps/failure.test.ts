@@ -34,7 +34,7 @@ describe('a failure of a step', () => {
     expect(classifyFailure(error).kind).toBe(kind);
   });
 
-  it('carries name and message for clients', () => {
+  it('carries the name and message for clients', () => {
     expect(classifyFailure(new TypeError('x is 0')).error).toEqual({ error: 'TypeError', message: 'x is 0' });
     expect(classifyFailure('nope').error).toEqual({ error: 'Error', message: 'nope' });
   });

@@ -82,7 +82,7 @@ async function inProcess(scenario: Scenario, modes: StreamMode[], subgraphs: boo
       append: (event) => log.append(event),
       storedValue: () => undefined,
       continued: new Set(),
-      retelling: false,
+      isRewriting: false,
     });
     const command = turn.answers ? { resume: turn.answers(await openQuestions(graph, saver, threadId)) } : turn.command;
     const input = command ? new Command(command as never) : turn.input;

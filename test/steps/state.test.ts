@@ -36,7 +36,7 @@ function weather(): LoadedGraph {
   return outer as unknown as LoadedGraph;
 }
 
-it('shows and edits the state of a subgraph by its namespace, and the graph goes on with it', async () => {
+it('shows and edits the state of a subgraph by namespace, and the graph continues with it', async () => {
   const graph = weather();
   const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
   const threadId = randomUUID();

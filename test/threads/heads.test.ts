@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MongoClient, type Db } from 'mongodb';
-import type { Server } from '../../dev/server.js';
-import { startServer } from '../../dev/servers.js';
+import type { Server } from '../../servers/server.js';
+import { startServer } from '../../servers/embedded-servers.js';
 import { encodeFence } from '../../protocol/index.js';
 import { MongoHeads, MongoSaver } from '../../threads/index.js';
 import { writeGroup, writeKey } from '../../threads/state-documents.js';
@@ -24,7 +24,7 @@ describe('the head of a thread', () => {
     // A server of its own: an open transaction and the end of all sessions are felt by everybody on it.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-heads-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
-    server = await startServer('mongodb', { ...options, say: () => undefined });
+    server = await startServer('mongodb', { ...options, onProgress: () => undefined });
     const uri = server.address;
     [dying, client] = await Promise.all([MongoClient.connect(uri), MongoClient.connect(uri)]);
     db = client.db(`heads_${process.pid}`);

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
-import type { Server } from '../../dev/server.js';
-import { startServer } from '../../dev/servers.js';
+import type { Server } from '../../servers/server.js';
+import { startServer } from '../../servers/embedded-servers.js';
 import { encodeFence } from '../../protocol/index.js';
 import {
   MongoHeads,
@@ -64,7 +64,7 @@ function useServer(): void {
     // A server of its own: the transactions of a writer that died are ended here, and with them everybody's.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-properties-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
-    server = await startServer('mongodb', { ...options, say: () => undefined });
+    server = await startServer('mongodb', { ...options, onProgress: () => undefined });
     client = await MongoClient.connect(server.address);
     await ensureStateIndexes(client.db('properties'));
   }, 60_000);

@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { ROUTES } from '../../api/routes.js';
+import { truncateRoute } from '../../api/system/truncate.js';
 import { guarded } from '../../policy/index.js';
 import { ACTIONS, type Authorize, type Caller } from '../../protocol/index.js';
 import * as rules from '../../workers/port-rules.js';
@@ -88,6 +90,21 @@ const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: 
     listNamespaces: [[{}], 'item.search item *'],
     clear: [[], 'item.delete item *'],
   },
+  CONVERSATION_RULES: {
+    submit: [['t'], 'run.create thread t'],
+    cancel: [['t'], 'run.cancel thread t'],
+    resume: [['t'], 'run.create thread t'],
+    inject: [['t'], 'run.create thread t'],
+    edited: [['t'], 'state.update thread t'],
+    close: [['t'], 'thread.delete thread t'],
+    view: [['t'], 'thread.read thread t'],
+  },
+  SCHEDULE_RULES: {
+    put: [[{ cronId: 'c' }], 'cron.update cron c'],
+    next: [[{ cronId: 'c' }], 'cron.read cron c'],
+    remove: [['c'], 'cron.delete cron c'],
+    backfill: [[{ cronId: 'c' }], 'cron.execute cron c'],
+  },
   STATE_RULES: {
     getState: [['g', 't'], 'state.read thread t'],
     hasCheckpoint: [['t'], 'state.read thread t'],
@@ -128,10 +145,11 @@ describe('the rules of the ports', () => {
     });
   }
 
-  it('use every action of the closed list', () => {
-    const used = Object.values(CALLS).flatMap((calls) =>
+  it('use every action of the closed list, together with the routes', () => {
+    const ofRoutes = [...ROUTES, truncateRoute].map(({ action }) => action);
+    const ofPorts = Object.values(CALLS).flatMap((calls) =>
       Object.values(calls).flatMap(([, asked]) => asked.split(', ').map((one) => one.split(' ')[0])),
     );
-    expect([...new Set(used)].sort()).toEqual([...ACTIONS].sort());
+    expect([...new Set([...ofPorts, ...ofRoutes])].sort()).toEqual([...ACTIONS].sort());
   });
 });

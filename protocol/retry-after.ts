@@ -1,0 +1,10 @@
+/**
+ * Reads the value of `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date. Fractions
+ * of a second are not in the RFC, but model providers send them. Returns ms, 0 for a past date and
+ * undefined for anything else.
+ */
+export function parseRetryAfter(value: string): number | undefined {
+  const isSeconds = /^\s*\d+(\.\d+)?\s*$/.test(value);
+  const ms = isSeconds ? Number(value) * 1_000 : Date.parse(value) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(ms, 0);
+}
