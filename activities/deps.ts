@@ -1,17 +1,17 @@
 import type { BaseStore } from '@langchain/langgraph-checkpoint';
-import type { Db, MongoClient } from 'mongodb';
 import type { ConversationContext } from '../conversations/index.js';
 import type { DeliveryStore, Egress } from '../egress/index.js';
 import { serviceCaller, type Caller, type Origin } from '../protocol/index.js';
 import type { GraphSource } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
-import type { StateCache, ThreadStore } from '../threads/index.js';
+import type { HeadStore, InjectionStore, SaverStore, StateCache, ThreadStore } from '../threads/index.js';
 
 /** Dependencies of activities. The composition root of a worker makes them. */
 export interface ActivityDependencies {
-  client: MongoClient;
-  db: Db;
   threads: ThreadStore;
+  heads: HeadStore;
+  injections: InjectionStore;
+  savers: SaverStore;
   events: EventLog;
   /** For activities that accept or end runs through the use cases of conversations. */
   conversations: ConversationContext;

@@ -1,11 +1,10 @@
-import { MongoError } from 'mongodb';
 import { Context } from '@temporalio/activity';
+import { isDatabaseError } from '../database/index.js';
 import {
   CONTROL_EVENTS,
   encodeFence,
   endOf,
   errorCode,
-  isNetworkError,
   type Caller,
   type EndedData,
   type Fence,
@@ -15,7 +14,7 @@ import {
 } from '../protocol/index.js';
 import { describeThread } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import { MongoHeads, MongoSaver, rollbackRun, type RunEnd, type ThreadStore } from '../threads/index.js';
+import type { RunEnd, ThreadStore } from '../threads/index.js';
 import type { EndRunTask, Standing } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { fenceFailure } from './failures.js';
@@ -56,28 +55,31 @@ export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
  * the run commits afterwards.
  */
 export function createEndRun(dependencies: ActivityDependencies) {
-  const heads = new MongoHeads(dependencies.db);
+  const { heads, savers } = dependencies;
 
   return async (task: EndRunTask): Promise<Standing> => {
     const fence = encodeFence({ run: task.ordinal, step: task.step, attempt: Context.current().info.attempt });
     try {
       return await end(task, fence);
     } catch (error) {
-      throw errorCode(error) === 'fence_lost' ? await fenceFailure(heads, task, fence, error) : error;
+      throw errorCode(error) === 'fence_lost'
+        ? await fenceFailure(heads, workerCaller(task.tenant), task.threadId, fence, error)
+        : error;
     }
   };
 
   async function end(task: EndRunTask, fence: Fence): Promise<Standing> {
     const { tenant, threadId, runId } = task;
-    const caller = workerCaller(tenant);
-    await heads.raiseFence(tenant, threadId, fence);
-    if (task.rollback) await rollbackRun(dependencies, task, runId, fence);
-    const run = await ifFound(dependencies.threads.getRun(caller, threadId, runId, { admittedOnly: false }));
+    const worker = workerCaller(tenant);
+    await heads.raiseFence(worker, threadId, fence);
+    if (task.rollback) await savers.rollbackRun(worker, threadId, runId, fence);
+    const run = await ifFound(dependencies.threads.getRun(worker, threadId, runId, { admittedOnly: false }));
+    const caller = workerCaller(tenant, run?.createdBy);
     const thread = await standing(task, run);
-    const head = await heads.readHead(tenant, threadId);
+    const head = await heads.readHead(caller, threadId);
     const tail = await dependencies.events.tail(caller, threadId);
     if (run === undefined) return { cursor: { head, tail }, threadStatus: thread.status, interrupts: thread.questions };
-    const log = dependencies.events.open({ tenant, threadId, runId, fence, tail });
+    const log = dependencies.events.open(caller, { threadId, runId, fence, tail });
     try {
       await keepWebhook(dependencies, caller, run, task);
       const ended = { runId, fence, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
@@ -113,11 +115,11 @@ export function createEndRun(dependencies: ActivityDependencies) {
     const graph = await dependencies.project.load(run.graphId, run.request.config).catch(() => undefined);
     if (graph === undefined) return nothing;
     try {
-      const saver = new MongoSaver({ ...dependencies, tenant: run.tenant });
+      const saver = await savers.openReader(workerCaller(run.tenant, run.createdBy), run.threadId);
       const { showsQuestions } = dependencies;
       return await describeThread(graph, saver, run.threadId, { showsQuestions });
     } catch (error) {
-      if (error instanceof MongoError || isNetworkError(error)) throw error;
+      if (isDatabaseError(error)) throw error;
       return nothing;
     }
   }

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { errorCode, type Fence, type RunError, type StepOptions } from '../protocol/index.js';
+import { errorCode, type Caller, type Fence, type RunError, type StepOptions } from '../protocol/index.js';
 import { describeError, type StepFailure } from '../steps/index.js';
 import type { HeadStore } from '../threads/index.js';
 import { FAILURES } from '../workflows/contract.js';
@@ -46,12 +46,13 @@ export function infrastructureFailure(cause: unknown, error: RunError): Applicat
  */
 export async function fenceFailure(
   heads: Pick<HeadStore, 'readHead'>,
-  { tenant, threadId }: { tenant: string; threadId: string },
+  caller: Caller,
+  threadId: string,
   mine: Fence,
   cause: unknown,
   error: RunError = describeError(cause),
 ): Promise<ApplicationFailure> {
-  const head = await heads.readHead(tenant, threadId);
+  const head = await heads.readHead(caller, threadId);
   if (head.fence > mine) {
     const details = [head.fence];
     return ApplicationFailure.create({

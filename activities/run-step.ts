@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { ClientSession } from 'mongodb';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { LRUCache } from 'lru-cache';
 import {
@@ -9,11 +8,13 @@ import {
   firstOf,
   isEnded,
   type AttemptData,
+  type Caller,
   type Cursor,
   type EndedRunStatus,
   type Fence,
   type Head,
   type Run,
+  type RunError,
   type StoredEvent,
   ifFound,
 } from '../protocol/index.js';
@@ -28,7 +29,7 @@ import {
   type StepReport,
 } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection } from '../threads/index.js';
+import type { Injection } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { endRunRecords, appendEnd } from './end-run.js';
@@ -71,9 +72,8 @@ export function createRunStep(dependencies: ActivityDependencies) {
 
 class StepActivity {
   readonly #fence: Fence;
-  readonly #heads: MongoHeads;
-  readonly #injections: MongoInjections;
-  readonly #caller;
+  /** The worker alone until the run is read, then on behalf of whoever created the run. */
+  #caller: Caller;
   #writtenMessageIds: ReadonlySet<string> | undefined;
 
   constructor(
@@ -86,21 +86,20 @@ class StepActivity {
     private readonly timeout: AbortSignal,
   ) {
     this.#fence = encodeFence({ run: task.ordinal, step: task.step, attempt });
-    this.#heads = new MongoHeads(dependencies.db);
-    this.#injections = new MongoInjections(dependencies.db);
     this.#caller = workerCaller(task.tenant);
   }
 
   async execute(): Promise<StepOutcome> {
     let log: RunLog | undefined;
     try {
-      const { tenant, threadId, injections = [] } = this.task;
+      const { threadId, injections = [] } = this.task;
       const [run, cursor, { waiting, taken }] = await Promise.all([
         this.#run(),
         this.#cursor(),
-        this.#injections.read(tenant, threadId, injections),
+        this.dependencies.injections.readInjections(this.#caller, threadId, injections),
       ]);
       if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
+      this.#caller = workerCaller(this.task.tenant, run.createdBy);
       if (isEnded(run.status)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
       // Awaited after the step. An earlier rejection must not count as unhandled, which would end
@@ -108,7 +107,9 @@ class StepActivity {
       started.catch(() => undefined);
       // No event is written before the run's record has the offset of its first event, from which
       // readers start.
-      log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail, begins: started });
+      const { runId } = this.task;
+      const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, begins: started };
+      log = this.dependencies.events.open(this.#caller, scope);
       if (this.attempt > 1) {
         // An earlier attempt may have ended the run after this one read it. From here on the fence
         // prevents that.
@@ -121,7 +122,7 @@ class StepActivity {
       return withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]);
     } catch (error) {
       if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error;
-      if (errorCode(error) === 'fence_lost') throw await fenceFailure(this.#heads, this.task, this.#fence, error);
+      if (errorCode(error) === 'fence_lost') throw await this.#fenceFailure(error);
       throw infrastructureFailure(error, describeError(error));
     } finally {
       await log?.close().catch(() => undefined);
@@ -147,13 +148,13 @@ class StepActivity {
    * knew, this writes the missing records and events.
    */
   async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
-    const { client, db, events, project, showsQuestions, threads } = this.dependencies;
+    const { events, project, savers, showsQuestions, threads } = this.dependencies;
     const { status } = run;
     if (this.attempt === 1 || (status !== 'success' && status !== 'interrupted')) {
       return { status: 'skipped', nodes: [], next: [], cursor };
     }
-    const { tenant, threadId, runId } = this.task;
-    const saver = new MongoSaver({ client, db, tenant });
+    const { threadId, runId } = this.task;
+    const saver = await savers.openReader(this.#caller, threadId);
     const { next, questions, interrupts } = await describeThread(
       await project.load(run.graphId, run.request.config),
       saver,
@@ -170,7 +171,7 @@ class StepActivity {
       bare: true,
     });
     if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
-      const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
+      const log = events.open(this.#caller, { threadId, runId, fence: this.#fence, tail });
       tail = await appendEnd(log, { run_id: runId, status }).finally(() => log.close());
     }
     return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
@@ -184,13 +185,14 @@ class StepActivity {
 
   /** Head and tail: from the last step, or from the database if those may be stale. */
   async #cursor(): Promise<Cursor> {
-    const { tenant, threadId, step, cursor } = this.task;
+    const { threadId, step, cursor } = this.task;
+    const { heads, events } = this.dependencies;
     const known = this.attempt === 1 ? cursor : undefined;
     if (known !== undefined && step > 1) return known;
     // Between runs only an edit of the state can move the head. Only steps write the log.
     const [head, tail] = await Promise.all([
-      this.attempt > 1 ? this.#heads.raiseFence(tenant, threadId, this.#fence) : this.#heads.readHead(tenant, threadId),
-      known?.tail ?? this.dependencies.events.tail(this.#caller, threadId),
+      this.attempt > 1 ? heads.raiseFence(this.#caller, threadId, this.#fence) : heads.readHead(this.#caller, threadId),
+      known?.tail ?? events.tail(this.#caller, threadId),
     ]);
     return { head, tail };
   }
@@ -234,8 +236,8 @@ class StepActivity {
   }
 
   async #step(run: Run, cursor: Cursor, injections: Injection[], log: RunLog): Promise<StepReport> {
-    const { client, db, cache, project, drain, openStore, showsQuestions } = this.dependencies;
-    const { tenant, threadId, ordinal, joinQuickStepsMs, options } = this.task;
+    const { savers, cache, project, drain, openStore, showsQuestions } = this.dependencies;
+    const { threadId, ordinal, joinQuickStepsMs, options } = this.task;
     const graph = await project.load(run.graphId, run.request.config, {
       accessContext: 'threads.create_run',
       executionRuntime: { context: run.request.context },
@@ -243,10 +245,7 @@ class StepActivity {
     const heads = Object.entries(cursor.head.heads);
     const inSubgraph =
       heads.some(([ns, head]) => ns !== '' && head.run === ordinal) && cursor.head.heads['']?.run !== ordinal;
-    const saver = {
-      client,
-      db,
-      tenant,
+    const openSaver = await savers.openStep(this.#caller, {
       threadId,
       runId: run.runId,
       runMetadata: { ...run.metadata, graph_id: run.graphId, assistant_id: run.assistantId },
@@ -254,9 +253,7 @@ class StepActivity {
       cache,
       ...cursor,
       resumeConsumed: inSubgraph,
-      takeInjections: (session: ClientSession, runIds: string[]) =>
-        this.#injections.take(session, tenant, threadId, runIds),
-    };
+    });
     return runGraphStep(
       graph,
       {
@@ -269,12 +266,12 @@ class StepActivity {
         ...(this.#writtenMessageIds && { writtenMessageIds: this.#writtenMessageIds }),
       },
       {
-        openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
+        openSaver,
         log,
         signal: this.stop,
         drain,
         showsQuestions,
-        ...(openStore !== undefined && { store: openStore(workerCaller(tenant, run.createdBy)) }),
+        ...(openStore !== undefined && { store: openStore(this.#caller) }),
       },
     );
   }
@@ -329,10 +326,14 @@ class StepActivity {
       ? timeoutFailure(options.startToCloseTimeoutMs, error)
       : classifyFailure(error);
     if (errorCode(error) === 'fence_lost') {
-      throw await fenceFailure(this.#heads, this.task, this.#fence, error, failure.error);
+      throw await this.#fenceFailure(error, failure.error);
     }
     if (failure.kind === 'infrastructure') throw infrastructureFailure(error, failure.error);
     throw stepFailure(failure, options, isRetried(failure, options) ? await this.#countFailure() : 1);
+  }
+
+  #fenceFailure(cause: unknown, error?: RunError): Promise<ApplicationFailure> {
+    return fenceFailure(this.dependencies.heads, this.#caller, this.task.threadId, this.#fence, cause, error);
   }
 
   /**
@@ -340,8 +341,8 @@ class StepActivity {
    * supersteps, and the failures of an earlier one must not use up the attempts of a later one.
    */
   async #countFailure(): Promise<number> {
-    const { tenant, threadId, runId } = this.task;
-    const superstep = superstepOf(await this.#heads.readHead(tenant, threadId));
+    const { threadId, runId } = this.task;
+    const superstep = superstepOf(await this.dependencies.heads.readHead(this.#caller, threadId));
     return this.dependencies.threads.countFailure(this.#caller, threadId, runId, { superstep, fence: this.#fence });
   }
 }

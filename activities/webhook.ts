@@ -1,11 +1,10 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import { MongoError } from 'mongodb';
+import { isDatabaseError } from '../database/index.js';
 import { signatureHeaders, type EgressAnswer } from '../egress/index.js';
 import {
   STATELESS_METADATA,
   errorCode,
   isEnded,
-  isNetworkError,
   isRetryable,
   parseRetryAfter,
   runToWire,
@@ -15,7 +14,6 @@ import {
   type RunError,
 } from '../protocol/index.js';
 import { readValues } from '../steps/index.js';
-import { MongoSaver } from '../threads/index.js';
 import type { WebhookActivities, WebhookTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
@@ -38,7 +36,7 @@ export async function keepWebhook(
   const { webhook } = run.request;
   // Only the first end of a run counts.
   if (webhook === undefined || isEnded(run.status)) return;
-  const values = await valuesOf(dependencies, run);
+  const values = await valuesOf(dependencies, caller, run);
   const now = new Date();
   const body = {
     ...runToWire(run),
@@ -74,13 +72,13 @@ function withValues(body: Record<string, unknown>, values: unknown): Record<stri
  * Omits the values if the graph cannot be loaded or read, perhaps the reason for the end. Database
  * errors are thrown, so that Temporal retries.
  */
-async function valuesOf({ project, client, db }: ActivityDependencies, run: Run): Promise<unknown> {
+async function valuesOf({ project, savers }: ActivityDependencies, caller: Caller, run: Run): Promise<unknown> {
   const graph = await project.load(run.graphId, run.request.config).catch(() => undefined);
   if (graph === undefined) return undefined;
   try {
-    return await readValues(graph, new MongoSaver({ client, db, tenant: run.tenant }), run.threadId);
+    return await readValues(graph, await savers.openReader(caller, run.threadId), run.threadId);
   } catch (error) {
-    if (error instanceof MongoError || isNetworkError(error)) throw error;
+    if (isDatabaseError(error)) throw error;
     return undefined;
   }
 }

@@ -11,7 +11,8 @@ import { createEgress } from '../egress/index.js';
 import { ColloquyError, serviceCaller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { withDatabaseErrors, withDefaultTtl } from '../threads/index.js';
+import { withDatabaseErrors } from '../database/index.js';
+import { withDefaultTtl } from '../threads/index.js';
 import {
   connectTemporal,
   ensureSearchAttributes,

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { MemorySaver, type CompiledStateGraph } from '@langchain/langgraph';
 import { loadConfig } from '../config/index.js';
-import { DEFAULT_TENANT } from '../protocol/index.js';
+import { DEFAULT_TENANT, serviceCaller } from '../protocol/index.js';
+import type { ThreadSaver } from '../threads/index.js';
 import { openStores, type Stores } from '../workers/index.js';
 import type { House } from './house.js';
 
@@ -22,7 +23,7 @@ export interface GraphsInProcess {
 /** Graphs in the bench's own process, on the saver that the platform has, in a database of their own: no queue, no API, no event log. */
 export async function startInProcess(house: House): Promise<GraphsInProcess> {
   const stores = await openHouseStores(house, `${house.name}-in-process`);
-  return graphsOn(stores.saver(DEFAULT_TENANT));
+  return graphsOn(await stores.savers.openReader(serviceCaller(DEFAULT_TENANT, 'bench'), '*'));
 }
 
 /** The same with all state in memory, as LangGraph's `MemorySaver` keeps it: what LangGraph itself takes. */
@@ -30,7 +31,7 @@ export function inMemory(): GraphsInProcess {
   return graphsOn(new MemorySaver());
 }
 
-function graphsOn(checkpointer: MemorySaver | ReturnType<Stores['saver']>): GraphsInProcess {
+function graphsOn(checkpointer: MemorySaver | ThreadSaver): GraphsInProcess {
   return {
     turns: (builder, threadId) => {
       const graph = builder.compile({ checkpointer }) as AnyGraph;

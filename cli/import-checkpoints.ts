@@ -5,7 +5,8 @@ import { assistantDefaultsOf, loadConfig } from '../config/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import { createStateAccess } from '../steps/index.js';
 import { importThreads, type ImportedThread } from '../threads/index.js';
-import { connectMongo, openStores } from '../workers/index.js';
+import { connectMongo } from '../database/index.js';
+import { openStores } from '../workers/index.js';
 import { UsageError, type ParsedFlags } from './flags.js';
 import { printable } from './printable.js';
 

@@ -1,4 +1,5 @@
 import type { Collection, Db } from 'mongodb';
+import { openCollection } from '../database/index.js';
 import type { Caller } from '../protocol/index.js';
 
 /** A message that waits to be sent. */
@@ -43,7 +44,6 @@ interface DeliveryDocument {
 
 /** Longer than the three days for which delivery is attempted. */
 const KEPT_MS = 4 * 24 * 3_600_000;
-const OPERATION_TIMEOUT_MS = 15_000;
 
 /** Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
@@ -86,5 +86,5 @@ export function createDeliveryStore({ db }: { db: Db }): DeliveryStore {
 }
 
 function deliveries(db: Db): Collection<DeliveryDocument> {
-  return db.collection('deliveries', { timeoutMS: OPERATION_TIMEOUT_MS });
+  return openCollection(db, 'deliveries');
 }

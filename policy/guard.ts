@@ -27,6 +27,7 @@ export type PortRules<Port> = {
     : never;
 };
 
+type AnyRule = Rule<unknown[]> | readonly Rule<unknown[]>[];
 type AnyMethod = (caller: Caller, ...args: unknown[]) => unknown;
 
 /**
@@ -40,26 +41,32 @@ export function guarded<Port extends object>(
   authorize: Authorize,
   streams: readonly (keyof Port)[] = [],
 ): Port {
-  const wrapped = Object.entries(rules as Record<string, Rule<unknown[]> | Rule<unknown[]>[]>).map(([name, given]) => {
+  const wrapped = Object.entries(rules as Record<string, AnyRule>).map(([name, rule]) => {
     const method = (port as Record<string, AnyMethod>)[name] as AnyMethod;
-    const needed = Array.isArray(given) ? given : [given];
-    const check = async (caller: Caller, args: unknown[]) => {
-      checkTenant(caller);
-      for (const { action, resource } of needed) {
-        for (const one of [resource(...args)].flat()) await authorize(caller, action, one);
-      }
-    };
     const call: AnyMethod = async (caller, ...args) => {
-      await check(caller, args);
+      await checkRule(rule, authorize, caller, args);
       return method(caller, ...args);
     };
     const stream: AnyMethod = async function* (caller, ...args) {
-      await check(caller, args);
+      await checkRule(rule, authorize, caller, args);
       yield* method(caller, ...args) as AsyncIterable<unknown>;
     };
     return [name, streams.includes(name as keyof Port) ? stream : call] as const;
   });
   return { ...port, ...Object.fromEntries(wrapped) };
+}
+
+/** Asks for one call. Errors: `forbidden`; `invalid_argument` for a caller without a valid tenant. */
+export async function checkRule<Arguments extends readonly unknown[]>(
+  rule: Rule<Arguments> | readonly Rule<Arguments>[],
+  authorize: Authorize,
+  caller: Caller,
+  args: Arguments,
+): Promise<void> {
+  checkTenant(caller);
+  for (const { action, resource } of [rule].flat()) {
+    for (const one of [resource(...args)].flat()) await authorize(caller, action, one);
+  }
 }
 
 function checkTenant({ tenant }: Caller): void {

@@ -2,5 +2,5 @@
  * Decides who may do what. Wraps ports, so that adapters hold no checks; knows no port and no
  * adapter.
  */
-export { guarded } from './guard.js';
+export { checkRule, guarded } from './guard.js';
 export type { PortRules, Rule } from './guard.js';

@@ -16,7 +16,6 @@ export type {
   GraphSchemas,
   GraphSource,
   JsonSchema,
-  SaverHooks,
   StateAccess,
   StepContext,
   StepReport,

@@ -12,7 +12,7 @@ import type {
 } from '../protocol/index.js';
 import type { AgentProject, FactoryConfig } from '../agents/index.js';
 import type { RunLog } from '../streams/index.js';
-import type { Injection, StepSaver, StepSaverOptions } from '../threads/index.js';
+import type { Injection, SaverHooks, StepSaver } from '../threads/index.js';
 
 /** A thread's state at a checkpoint, as LangGraph's clients read it (JSON). */
 export interface ThreadState {
@@ -172,9 +172,6 @@ export interface StepRequest {
 
 /** Source of graphs. */
 export type GraphSource = Pick<AgentProject, 'load'>;
-
-/** Callbacks of the saver about commits. */
-export type SaverHooks = Pick<StepSaverOptions, 'beforeCommit' | 'onCommit' | 'onInput' | 'hasEntry'>;
 
 export interface StepContext {
   /** The saver of this step, bound to thread, run and fence. */

@@ -11,28 +11,23 @@ import {
   type PendingInterrupt,
   type Run,
 } from '../protocol/index.js';
+import type { SaverStore } from '../threads/index.js';
 import { toCommand } from './command.js';
 import { describeError } from './failure.js';
 import { questionOf, type QuestionOptions } from './progress.js';
 import type { GraphSource, StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
 import { checkpointOf, toWire } from './wire.js';
 
-/** A saver that can check for a checkpoint without reading its state. */
-export type StateSaver = BaseCheckpointSaver<string> & {
-  hasCheckpoint(threadId: string, ns: string, checkpointId: string): Promise<boolean>;
-};
-
 export interface StateDependencies {
   project: GraphSource;
-  /** A saver bound to the tenant; an exclusive one for an edit. */
-  saver: (tenant: string, exclusive?: boolean) => StateSaver;
+  savers: Pick<SaverStore, 'openReader' | 'openEditor'>;
   /** Config of the thread's last run, with which a factory makes the graph. */
   lastConfig: (caller: Caller, threadId: string) => Promise<FactoryConfig | undefined>;
 }
 
 /** Reads and edits thread state through the thread's graph. */
 export function createStateAccess(dependencies: StateDependencies): StateAccess {
-  const { project, saver, lastConfig } = dependencies;
+  const { project, savers, lastConfig } = dependencies;
 
   async function load(
     caller: Caller,
@@ -42,7 +37,9 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
   ) {
     const config = () => lastConfig(caller, threadId);
     const graph = await project.load(graphId, config, { accessContext, executionRuntime: null });
-    return onSaver(graph, saver(caller.tenant, accessContext === 'threads.update'));
+    const isEdit = accessContext === 'threads.update';
+    const saver = isEdit ? savers.openEditor(caller, threadId) : savers.openReader(caller, threadId);
+    return onSaver(graph, await saver);
   }
 
   return {
@@ -58,7 +55,7 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
     },
 
     async hasCheckpoint(caller, threadId, { checkpointId, checkpointNs = '' }) {
-      return saver(caller.tenant).hasCheckpoint(threadId, checkpointNs, checkpointId);
+      return (await savers.openReader(caller, threadId)).hasCheckpoint(threadId, checkpointNs, checkpointId);
     },
 
     async getHistory(caller, graphId, threadId, options) {

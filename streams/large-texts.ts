@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Binary, type Collection } from 'mongodb';
 import pRetry from 'p-retry';
 import { ColloquyError } from '../protocol/index.js';
-import { answeredWithin, isTransient } from './mongo-errors.js';
+import { answeredWithin, isTransient } from '../database/index.js';
 
 const PART_BYTES = 8 * 2 ** 20;
 const ANSWER_MS = 20_000;

@@ -16,16 +16,19 @@ const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
   'protocol/schemas': { imports: ['protocol'] },
   telemetry: { imports: WORDS },
   config: { imports: WORDS },
-  policy: { imports: [...WORDS, 'telemetry'] },
-  threads: { imports: [...WORDS, 'telemetry'] },
-  memory: { imports: [...WORDS, 'telemetry'] },
-  skills: { imports: [...WORDS, 'telemetry'] },
-  streams: { imports: [...WORDS, 'telemetry'] },
-  egress: { imports: [...WORDS, 'telemetry'] },
+  database: { imports: [...WORDS, 'telemetry'] },
+  policy: { imports: [...WORDS, 'telemetry', 'database'] },
+  threads: { imports: [...WORDS, 'telemetry', 'database'] },
+  memory: { imports: [...WORDS, 'telemetry', 'database'] },
+  skills: { imports: [...WORDS, 'telemetry', 'database'] },
+  streams: { imports: [...WORDS, 'telemetry', 'database'] },
+  egress: { imports: [...WORDS, 'telemetry', 'database'] },
   agents: { imports: [...WORDS, 'telemetry'], types: ['memory', 'skills'] },
   steps: { imports: [...WORDS, 'telemetry', 'agents'], types: ['threads', 'streams', 'memory', 'skills'] },
   conversations: { imports: [...WORDS, 'telemetry', 'workflows/contract'], types: ['steps', ...STORES] },
-  activities: { imports: [...WORDS, 'telemetry', 'workflows/contract', 'steps', 'conversations', ...STORES] },
+  activities: {
+    imports: [...WORDS, 'telemetry', 'database', 'workflows/contract', 'steps', 'conversations', ...STORES],
+  },
   'memory-jobs': {
     imports: [...WORDS, 'telemetry', 'agents', 'memory', 'streams', 'memory-jobs/contract'],
     types: ['memory-jobs/workflows'],
@@ -49,6 +52,7 @@ const PROOFS = ['test', 'evals', 'bench'];
 
 /** Libraries that stay behind a door, and the rooms that may open it. */
 const LIBRARIES: Record<string, string[]> = {
+  mongodb: ['servers', 'database', 'threads', 'streams', 'memory', 'egress', ...ROOTS, ...PROOFS],
   zod: ['protocol/schemas', 'config', 'agents', 'api', ...PROOFS],
   '@temporalio/worker': [...ROOTS, 'telemetry', ...PROOFS],
   '@temporalio/workflow': ['workflows', 'memory-jobs/workflows', ...PROOFS],

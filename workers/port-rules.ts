@@ -5,7 +5,14 @@ import type { PortRules } from '../policy/index.js';
 import type { Resource } from '../protocol/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
-import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
+import type {
+  AssistantStore,
+  CronStore,
+  HeadStore,
+  InjectionStore,
+  SaverStore,
+  ThreadStore,
+} from '../threads/index.js';
 
 /** What each method of each port needs. The composition roots wrap the ports with it. */
 
@@ -81,11 +88,28 @@ export const CRON_RULES: PortRules<CronStore> = {
 };
 
 export const EVENT_RULES: PortRules<EventLog> = {
+  open: { action: 'event.append', resource: ({ threadId }) => thread(threadId) },
   tail: { action: 'event.read', resource: thread },
   read: { action: 'event.read', resource: thread },
   follow: { action: 'event.read', resource: thread },
   append: { action: 'event.append', resource: thread },
   deleteThread: { action: 'event.delete', resource: thread },
+};
+
+export const HEAD_RULES: PortRules<HeadStore> = {
+  readHead: { action: 'state.read', resource: thread },
+  raiseFence: { action: 'run.execute', resource: thread },
+};
+
+export const INJECTION_RULES: PortRules<InjectionStore> = {
+  readInjections: { action: 'run.search', resource: thread },
+};
+
+export const SAVER_RULES: PortRules<SaverStore> = {
+  openReader: { action: 'state.read', resource: thread },
+  openEditor: { action: 'state.update', resource: thread },
+  openStep: { action: 'run.execute', resource: ({ threadId, runId }) => run(threadId, runId) },
+  rollbackRun: { action: 'run.execute', resource: run },
 };
 
 export const DELIVERY_RULES: PortRules<DeliveryStore> = {

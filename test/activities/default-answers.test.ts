@@ -48,7 +48,7 @@ describe('the run of a default answer', () => {
   async function asked(graph: LoadedGraph, load: () => Promise<LoadedGraph> = () => Promise.resolve(graph)) {
     const [threadId, runId] = [randomUUID(), randomUUID()];
     await stores.threads.createThread(CALLER, { threadId });
-    const saver = stores.saver('default');
+    const saver = await stores.savers.openReader(CALLER, threadId);
     const config = { configurable: { thread_id: threadId } };
     await graph.invoke({} as never, { configurable: { ...config.configurable, __pregel_checkpointer: saver } });
     const statesOf = (source: () => Promise<LoadedGraph>) =>

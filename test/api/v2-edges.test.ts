@@ -101,12 +101,12 @@ describe('the edges of protocol v2', () => {
 
   it('says nothing of a run that was cancelled while it waited, beside one that works', async () => {
     const threadId = randomUUID();
-    const waiting = { ...ANYBODY, threadId, runId: randomUUID(), fence: encodeFence({ run: 1, step: 1, attempt: 1 }) };
+    const waiting = { threadId, runId: randomUUID(), fence: encodeFence({ run: 1, step: 1, attempt: 1 }) };
     fixture.conversations.script = async (turn) => {
       await turn.tell('values', { n: 1 });
       const { runId, ...run } = { ...turn.run, runId: waiting.runId };
       await fixture.stores.threads.createRun(ANYBODY, { ...run, runId });
-      const log = fixture.stores.events.open(waiting);
+      const log = fixture.stores.events.open(ANYBODY, waiting);
       log.append({ ns: '', event: 'run.ended', data: JSON.stringify({ run_id: runId, status: 'interrupted' }) });
       await log.close();
       await turn.nextAttempt([]);

@@ -5,6 +5,7 @@ import {
   CONTROL_EVENTS,
   encodeFence,
   errorCode,
+  serviceCaller,
   type AttemptData,
   type Fence,
   type Caller,
@@ -201,7 +202,7 @@ class Stage implements Turn {
 
   #open(): RunLog {
     const { tenant, threadId, runId } = this.run;
-    return this.events.open({ tenant, threadId, runId, fence: this.fence });
+    return this.events.open(serviceCaller(tenant, 'worker'), { threadId, runId, fence: this.fence });
   }
 
   get fence(): Fence {

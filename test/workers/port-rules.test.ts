@@ -62,11 +62,25 @@ const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: 
     unsettledCrons: [[], 'cron.search cron *'],
   },
   EVENT_RULES: {
+    open: [[{ threadId: 't' }], 'event.append thread t'],
     tail: [['t'], 'event.read thread t'],
     read: [['t'], 'event.read thread t'],
     follow: [['t'], 'event.read thread t'],
     append: [['t'], 'event.append thread t'],
     deleteThread: [['t'], 'event.delete thread t'],
+  },
+  HEAD_RULES: {
+    readHead: [['t'], 'state.read thread t'],
+    raiseFence: [['t', 'f'], 'run.execute thread t'],
+  },
+  INJECTION_RULES: {
+    readInjections: [['t', []], 'run.search thread t'],
+  },
+  SAVER_RULES: {
+    openReader: [['t'], 'state.read thread t'],
+    openEditor: [['t'], 'state.update thread t'],
+    openStep: [[{ threadId: 't', runId: 'r' }], 'run.execute run r'],
+    rollbackRun: [['t', 'r', 'f'], 'run.execute run r'],
   },
   DELIVERY_RULES: {
     put: [[{ id: 'd' }], 'delivery.put delivery d'],
