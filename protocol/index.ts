@@ -16,7 +16,7 @@ export { guardValues, hasMoreValues, tooManyValues } from './value-limit.js';
 export { DEFAULT_TENANT, TENANT_PATTERN, originOf, serviceCaller } from './caller.js';
 export { ACTIONS } from './actions.js';
 export type { Action } from './actions.js';
-export type { Authorize, Caller, Principal, Resource, Origin } from './caller.js';
+export type { Authorize, Caller, Origin, Principal, Resource, ResourceAttributes } from './caller.js';
 export { NO_FENCE, decodeFence, encodeFence } from './fence.js';
 export type { Fence, FenceParts } from './fence.js';
 export { CANCEL_ACTIONS, MULTITASK_STRATEGIES, RUN_STATUSES, STREAM_MODES, isEnded } from './run.js';
