@@ -104,7 +104,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         connectionsPerAddress: config.api.connectionsPerAddress,
         accessCheckMs: config.api.accessCheckMs,
         ...(config.api.allowedHosts.length > 0 && { allowedHosts: config.api.allowedHosts }),
-        cronMinIntervalSeconds: config.api.cronMinIntervalSeconds,
+        ...config.limits,
       },
     };
     const server = await listen(createApiServer(deps), config.api);

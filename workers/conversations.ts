@@ -44,5 +44,6 @@ export function composeConversations(
     states: openStates(stores, project),
     graphs: openGraphs(stores, { project }),
     ...openConversations({ ...temporal, settings: config.conversation }, stores.authorize),
+    options: config.limits,
   });
 }

@@ -20,7 +20,7 @@ const ALL = '*';
 const assistant = (id: string): Resource => ({ kind: 'assistant', id });
 const cron = (id: string): Resource => ({ kind: 'cron', id });
 const thread = (id: string): Resource => ({ kind: 'thread', id });
-const run = (_threadId: string, id: string): Resource => ({ kind: 'run', id });
+const run = (threadId: string, id: string): Resource => ({ kind: 'run', id, threadId });
 const delivery = (id: string): Resource => ({ kind: 'delivery', id });
 const graph = (id: string): Resource => ({ kind: 'graph', id });
 const item = (namespace: readonly string[], key?: string): Resource => ({

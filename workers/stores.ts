@@ -31,7 +31,8 @@ import type {
   ThreadSaver,
   ThreadStore,
 } from '../threads/index.js';
-import { checkRule, guarded } from '../policy/index.js';
+import { authorizeBy, checkRule, guarded, type Policy } from '../policy/index.js';
+import { attributeReaders } from './attributes.js';
 import { openDerivedIds } from './derived-ids.js';
 import { MongoOutbox } from './mongo-outbox.js';
 import {
@@ -64,7 +65,10 @@ export interface Stores {
 }
 
 /** Connects, and makes indexes where they are missing. Errors: `unavailable`. */
-export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): Promise<Stores> {
+export async function openStores(
+  config: Pick<Config, 'mongo' | 'retention'>,
+  policy: Policy = sameTenant,
+): Promise<Stores> {
   const client = await connectMongo(config.mongo.uri);
   try {
     const db = client.db(config.mongo.database);
@@ -91,13 +95,15 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
       thinState: ({ tenant }, threadId, policy, options) =>
         thinState({ client, db, tenant }, threadId, policy, options),
     });
-    const authorize = sameTenant;
+    const assistants = createAssistantStore({ db });
+    const crons = createCronStore({ db });
+    const authorize = authorizeBy(policy, attributeReaders({ threads, assistants, crons }));
     return {
       client,
       db,
       threads: guarded(threads, THREAD_RULES, authorize),
-      assistants: guarded(createAssistantStore({ db }), ASSISTANT_RULES, authorize),
-      crons: guarded(createCronStore({ db }), CRON_RULES, authorize),
+      assistants: guarded(assistants, ASSISTANT_RULES, authorize),
+      crons: guarded(crons, CRON_RULES, authorize),
       events: guardedEvents(log, authorize),
       outbox,
       deliveries: guarded(createDeliveryStore({ db }), DELIVERY_RULES, authorize),
@@ -153,13 +159,9 @@ export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
   };
 }
 
-/** Within a tenant everything may happen; between tenants nothing can, since every key begins with the caller's. */
-const sameTenant: Authorize = (caller, action, resource) => {
-  if (TENANT_PATTERN.test(caller.tenant) && caller.principal.id !== '') return Promise.resolve();
-  return Promise.reject(
-    new ColloquyError(
-      'forbidden',
-      `${action} of ${resource.kind} ${resource.id} needs a caller with a tenant and a principal`,
-    ),
-  );
+/** Allows everything within a tenant. Another tenant is out of reach, as every key begins with the caller's. */
+const sameTenant: Policy = async ({ tenant, principal }, action, resource) => {
+  if (TENANT_PATTERN.test(tenant) && principal.id !== '') return;
+  const problem = `${action} of ${resource.kind} ${resource.id} needs a caller with a tenant and a principal`;
+  throw new ColloquyError('forbidden', problem);
 };

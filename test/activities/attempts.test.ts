@@ -20,7 +20,7 @@ const greeter = new StateGraph(State)
   .addEdge('__start__', 'greet')
   .compile();
 
-/** A graph of three nodes, each of which fails so many times with a status 503. */
+/** A graph of three nodes. Each fails this many times with status 503 before it succeeds. */
 function failingGraph(times: number) {
   const failures = new Map<string, number>();
   const node = (name: string) => (): { text: string } => {
@@ -103,12 +103,14 @@ describe('attempts of a step', () => {
   }
 
   function gate(): ReturnType<typeof newGate> {
-    const made = newGate();
-    gates.push(made);
-    return made;
+    const gate = newGate();
+    gates.push(gate);
+    return gate;
   }
 
-  /** A first attempt that has committed its last checkpoint, and ends the run once it may. */
+  /**
+   * A first attempt that has committed its last checkpoint. A gate holds back the end of the run.
+   */
   async function firstAtItsEnd(run: { threadId: string; runId: string }) {
     const [reached, mayEnd] = [gate(), gate()];
     const first = step(run, 1, (threads) => ({
@@ -123,7 +125,7 @@ describe('attempts of a step', () => {
     return { first, mayEnd };
   }
 
-  async function told({ threadId }: { threadId: string }): Promise<string[]> {
+  async function eventNames({ threadId }: { threadId: string }): Promise<string[]> {
     return (await stores.events.read(CALLER, threadId, { afterSeq: 0 })).map(({ event }) => event);
   }
 
@@ -133,7 +135,7 @@ describe('attempts of a step', () => {
     return [run.status, thread.status];
   }
 
-  it('end a run once: an attempt that was taken over ends nothing', async () => {
+  it('end a run once: an attempt that lost its fence does not end it', async () => {
     const run = await newRun();
     const { first, mayEnd } = await firstAtItsEnd(run);
     const [hasStarted, mayGoOn] = [gate(), gate()];
@@ -152,11 +154,11 @@ describe('attempts of a step', () => {
     expect(failure).toBeInstanceOf(ApplicationFailure);
     expect(failure).toMatchObject({ type: 'fence_lost', nonRetryable: true });
     expect(await statuses(run)).toEqual(['running', 'busy']);
-    expect(await told(run)).not.toContain(CONTROL_EVENTS.ended);
+    expect(await eventNames(run)).not.toContain(CONTROL_EVENTS.ended);
     mayGoOn.open();
     expect((await second).status).toBe('success');
     expect(await statuses(run)).toEqual(['success', 'idle']);
-    const events = await told(run);
+    const events = await eventNames(run);
     expect(events.filter((event) => event === CONTROL_EVENTS.ended)).toHaveLength(1);
     expect(events.slice(events.indexOf(CONTROL_EVENTS.attempt))).toEqual([
       CONTROL_EVENTS.attempt,
@@ -180,12 +182,12 @@ describe('attempts of a step', () => {
     await hasRead.opened;
     mayEnd.open();
     expect((await first).status).toBe('success');
-    const before = await told(run);
+    const before = await eventNames(run);
     expect(before.at(-1)).toBe(CONTROL_EVENTS.ended);
     mayStart.open();
     const outcome = await second;
     expect(outcome).toMatchObject({ status: 'success', cursor: { tail: before.length } });
-    expect(await told(run)).toEqual(before);
+    expect(await eventNames(run)).toEqual(before);
     expect(await statuses(run)).toEqual(['success', 'idle']);
   });
 
@@ -202,7 +204,7 @@ describe('attempts of a step', () => {
     expect(await statuses(run)).toEqual(['success', 'busy']);
     expect((await step(run, 2)).status).toBe('success');
     expect(await statuses(run)).toEqual(['success', 'idle']);
-    expect((await told(run)).at(-1)).toBe(CONTROL_EVENTS.ended);
+    expect((await eventNames(run)).at(-1)).toBe(CONTROL_EVENTS.ended);
   });
 
   it('are counted for each superstep, even if one activity runs several', async () => {

@@ -26,7 +26,7 @@ describe('a cron fires', () => {
   let connection: Connection;
   let temporal: TemporalClient;
   let mongo: MongoClient;
-  const made: string[] = [];
+  const createdCrons: string[] = [];
 
   beforeAll(async () => {
     const [first, api] = await Promise.all([house.worker(), house.api()]);
@@ -37,7 +37,7 @@ describe('a cron fires', () => {
     mongo = await MongoClient.connect(house.mongodbUri);
   }, 60_000);
   afterEach(async () => {
-    for (const cronId of made.splice(0)) await client.crons.delete(cronId).catch(() => undefined);
+    for (const cronId of createdCrons.splice(0)) await client.crons.delete(cronId).catch(() => undefined);
   });
   afterAll(async () => {
     await house.stop();
@@ -49,13 +49,13 @@ describe('a cron fires', () => {
     const cron = threadId
       ? await client.crons.createForThread(threadId, 'talk', payload)
       : await client.crons.create('talk', payload);
-    made.push(cron.cron_id);
+    createdCrons.push(cron.cron_id);
     return cron.cron_id;
   }
 
   const schedule = (cronId: string) => temporal.schedule.getHandle(cronScheduleId('default', cronId));
 
-  /** A firing as the Schedule starts it. */
+  /** Starts a firing like the Schedule. */
   function fire(cronId: string, scheduledAt = new Date()): Promise<WorkflowHandle<() => Promise<CronOutcome>>> {
     return temporal.workflow.start<() => Promise<CronOutcome>>(CRON_WORKFLOW, {
       workflowId: `${cronScheduleId('default', cronId)}-${randomUUID()}`,
@@ -74,7 +74,7 @@ describe('a cron fires', () => {
     return outcome;
   }
 
-  /** The runs that are made while `act` is at work and after it, as they come. */
+  /** Yields the runs that are created during `act` and after it. */
   async function runsMade(count: number, act: () => Promise<unknown>): Promise<RunInsert[]> {
     const stream = mongo
       .db(house.name)
@@ -108,7 +108,7 @@ describe('a cron fires', () => {
     }
     const threads = await client.threads.search({ metadata: { cron_id: cronId } });
     expect(threads.map((thread) => thread.thread_id)).toEqual(expect.arrayContaining(runs.map((run) => run.threadId)));
-    // They go as the threads of other stateless runs do.
+    // The threads are deleted like those of other stateless runs.
     expect(threads[0]?.metadata).toMatchObject({ colloquy_stateless: true });
   });
 
@@ -137,7 +137,7 @@ describe('a cron fires', () => {
     expect(thread.metadata).not.toMatchObject({ colloquy_stateless: true });
   });
 
-  it('for the times of a past period, one run for each time however often it is asked', async () => {
+  it('for the times of a past period, one run for each time, even for a repeated request', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cronId = await create({ schedule: '0 * * * *', input: { log: ['back'] } }, threadId);
     const backfill = (start: string, end: string) =>
@@ -147,7 +147,7 @@ describe('a cron fires', () => {
       }).then((res) => expect(res.status).toBe(202));
     const runs = await runsMade(3, () => backfill('2024-03-01T08:30:00Z', '2024-03-01T11:30:00Z'));
     for (const { runId } of runs) await client.runs.join(threadId, runId);
-    // The next period has one time that has its run, and one that has not.
+    // The next period contains one time that already has a run, and one that does not.
     const [last] = await runsMade(1, () => backfill('2024-03-01T10:30:00Z', '2024-03-01T12:30:00Z'));
     await client.runs.join(threadId, last?.runId ?? '');
     const again = await fired(cronId, new Date('2024-03-01T11:00:00Z'));
@@ -188,7 +188,7 @@ describe('a cron fires', () => {
       schedule: NEVER_SOON,
       input: { ticks: 3_000 },
     });
-    made.push(ticker.cron_id);
+    createdCrons.push(ticker.cron_id);
     let firing: WorkflowHandle<() => Promise<CronOutcome>> | undefined;
     const [run] = await runsMade(1, async () => {
       firing = await fire(ticker.cron_id);
@@ -232,7 +232,7 @@ describe('a cron fires', () => {
     const cronId = await create({ schedule: '@every 1s', input: { log: ['tick'] } });
     const shown = async () => (await client.crons.search({ sortBy: 'created_at', limit: 1 }))[0]?.next_run_date ?? '';
     const first = await shown();
-    // One of them may have been due before the first look.
+    // One firing may have been due before the first read.
     await runsMade(2, async () => undefined);
     expect(new Date(await shown()).getTime()).toBeGreaterThan(new Date(first).getTime());
     expect(cronId).toBe((await client.crons.search({ limit: 1 }))[0]?.cron_id);

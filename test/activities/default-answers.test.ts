@@ -44,7 +44,10 @@ describe('the run of a default answer', () => {
     await stores.close();
   });
 
-  /** A thread whose graph has asked, and `recordRun` over it; `made` reads the commands of the runs that were recorded. */
+  /**
+   * Creates a thread whose graph has asked a question. `answer` calls `recordRun`.
+   * `recordedCommands` reads the commands of the recorded runs.
+   */
   async function asked(graph: LoadedGraph, load: () => Promise<LoadedGraph> = () => Promise.resolve(graph)) {
     const [threadId, runId] = [randomUUID(), randomUUID()];
     await stores.threads.createThread(CALLER, { threadId });
@@ -62,11 +65,11 @@ describe('the run of a default answer', () => {
       resume: { interruptId?: string; value?: unknown } = { interruptId: id ?? '' },
     ): Promise<RecordedRun> =>
       record({ tenant: 'default', threadId, runId, assistantId: 'g', run: { resume, byDeadline: true } });
-    const made = async () => {
+    const recordedCommands = async () => {
       const runs = await stores.threads.listRuns(CALLER, threadId, { limit: 10, offset: 0 });
       return runs.map(({ request }) => request.command);
     };
-    return { id: id ?? '', answer, made, runId };
+    return { id: id ?? '', answer, recordedCommands, runId };
   }
 
   const inner = graphOf(asking(question));
@@ -81,28 +84,30 @@ describe('the run of a default answer', () => {
     ['false', asking({ colloquy: { deadline, default: false } }), false],
     ['null, where its question names none', asking({ colloquy: { deadline } }), null],
   ])('has the answer %s', async (_what, node, value) => {
-    const { id, answer, made, runId } = await asked(graphOf(node));
+    const { id, answer, recordedCommands, runId } = await asked(graphOf(node));
     expect(await answer()).toMatchObject({ runId, graphId: 'g', duplicate: false });
-    expect(await made()).toEqual([{ resume: { [id]: value } }]);
+    expect(await recordedCommands()).toEqual([{ resume: { [id]: value } }]);
   });
 
   it('has the answer from the thread, whatever an older workflow passes', async () => {
-    const { id, answer, made } = await asked(graphOf(asking(question)));
+    const { id, answer, recordedCommands } = await asked(graphOf(asking(question)));
     await answer({ interruptId: id, value: { say: 'no' } });
-    expect(await made()).toEqual([{ resume: { [id]: { say: 'no' } } }]);
+    expect(await recordedCommands()).toEqual([{ resume: { [id]: { say: 'no' } } }]);
   });
 
   it('is refused if the question is closed', async () => {
-    const { answer, made } = await asked(graphOf(asking(question)));
+    const { answer, recordedCommands } = await asked(graphOf(asking(question)));
     expect(await answer({ interruptId: 'another' })).toEqual({ refused: 'its question is not asked any more' });
-    expect(await made()).toEqual([]);
+    expect(await recordedCommands()).toEqual([]);
   });
 
   it('is retried, not refused, if the state cannot be read', async () => {
     const graph = graphOf(asking(question));
     const getState = () => Promise.reject(new ColloquyError('not_found', 'a value of the state is not there'));
-    const { answer, made } = await asked(graph, () => Promise.resolve({ getState } as unknown as LoadedGraph));
+    const { answer, recordedCommands } = await asked(graph, () =>
+      Promise.resolve({ getState } as unknown as LoadedGraph),
+    );
     await expect(answer()).rejects.toMatchObject({ message: 'a value of the state is not there', nonRetryable: false });
-    expect(await made()).toEqual([]);
+    expect(await recordedCommands()).toEqual([]);
   });
 });

@@ -15,10 +15,13 @@ interface Outcome {
   outcome: { answer: unknown; told: string };
 }
 
-/** A text that is nowhere but where a test puts it. */
+/** A unique text, so that a test can search for it. */
 const canary = (what: string) => `${what} ${randomUUID().slice(0, 8)} canary`;
 
-/** What a run says: its graph asks the question with the draft in it, and takes `fallback` for an answer after `seconds`. */
+/**
+ * Input of a run. Its graph asks the question with the draft, and its default answer after
+ * `seconds` is `fallback`.
+ */
 function newMatter(seconds: number) {
   const draft = canary('draft');
   const matter = { question: canary('question'), draft, fallback: { say: canary('fallback') }, seconds };
@@ -54,7 +57,7 @@ describe.each([
     await receiver.close();
   });
 
-  /** The questions once the conversation knows of them, a moment after the run's last event. */
+  /** The questions of the conversation. It receives them shortly after the run's last event. */
   async function asked(threadId: string): Promise<PendingInterrupt[]> {
     const handle = temporal.workflow.getHandle(conversationId('default', threadId));
     for (;;) {
@@ -63,7 +66,7 @@ describe.each([
     }
   }
 
-  /** The values of the thread once a run beside its first has answered. */
+  /** The values of the thread after a second run has answered. */
   async function answeredByItself(threadId: string): Promise<Outcome> {
     for (;;) {
       const [run, ...others] = await client.runs.list(threadId);
@@ -119,7 +122,7 @@ describe.each([
     },
   );
 
-  it('holds neither answers given by the API nor the input of a cron', async () => {
+  it('contains neither answers from the API nor the input of a cron', async () => {
     const threadId = randomUUID();
     const { matter, told } = newMatter(3_600);
     const { fallback: _unnamed, ...without } = matter;

@@ -43,7 +43,7 @@ describe('a message by signal', () => {
     await (
       await model.exchange(1)
     ).ended;
-    // Whoever asks for a turn now gets it after those two.
+    // A new turn now comes after those two.
     const result = (await client.runs.wait(threadId, 'chat', {
       input: { messages: [{ role: 'user', content: 'third' }] },
     })) as { messages: { type: string; content: string }[] };

@@ -35,14 +35,16 @@ describe('steps of a graph that calls a model', () => {
     return parts;
   }
 
-  /** Text of the model's messages as a client puts it together: what came before a new attempt does not count. */
+  /**
+   * The text of the model's messages as a client collects it. A new attempt discards earlier text.
+   */
   function text(parts: Part[]): string {
-    let said = '';
+    let text = '';
     for (const { event, data } of parts) {
-      if (event === 'metadata') said = '';
-      if (event === 'messages') said += (data as [{ content: string; type: string }])[0].content;
+      if (event === 'metadata') text = '';
+      if (event === 'messages') text += (data as [{ content: string; type: string }])[0].content;
     }
-    return said;
+    return text;
   }
 
   const newThread = async () => (await client.threads.create()).thread_id;
@@ -52,7 +54,8 @@ describe('steps of a graph that calls a model', () => {
     const threadId = await newThread();
     const before = Date.now();
     const parts = await stream(threadId, 'chat', human('hello'));
-    // The server was told to wait; not how fast we are.
+    // The lower bound is the requested pause. There is no upper bound, because tests have no
+    // timing.
     expect(Date.now() - before).toBeGreaterThanOrEqual(2_000);
     const attempts = parts
       .filter(({ event }) => event === 'metadata')
@@ -85,7 +88,7 @@ describe('steps of a graph that calls a model', () => {
       ['human', 'hello'],
       ['ai', 'Answer to "hello".'],
     ]);
-    // Who comes later is not told what was superseded.
+    // A client that connects later does not get the superseded events.
     const [run] = await client.runs.list(threadId);
     const later: Part[] = [];
     for await (const part of client.runs.joinStream(threadId, run?.run_id ?? '', { lastEventId: '-1' }))

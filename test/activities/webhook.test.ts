@@ -105,7 +105,7 @@ describe('the delivery of a webhook', () => {
     expect(await failure(deliver(id))).toMatchObject({ type: 'unavailable', nonRetryable: false });
   });
 
-  it('omits values that are too large for the database, and says so', async () => {
+  it('omits values that are too large for the database, and marks the omission', async () => {
     const runId = randomUUID();
     const state = { values: { text: 'x'.repeat(13 * 1024 * 1024) } };
     const project = { load: async () => ({ getState: async () => state }) };

@@ -21,7 +21,10 @@ interface Loaded {
   logged?: string;
 }
 
-/** In a process of its own: the test runner has a module loader that tsx cannot extend. Runs the compiled loader, as a worker does. */
+/**
+ * Runs the compiled loader in a new process, because tsx cannot extend the test runner's module
+ * loader.
+ */
 async function load(path: string, environment: Record<string, string> = {}): Promise<Loaded> {
   const env = { ...process.env, COLLOQUY_MODEL: 'offline', COLLOQUY_OFFLINE_TOKEN_DELAY_MS: '0', ...environment };
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [loader, path], { env });
@@ -148,7 +151,7 @@ describe('other projects', () => {
     await mkdir(own, { recursive: true });
     for (const name of ['langgraph', 'core'])
       await cp(join(packages, '@langchain', name), join(own, name), { recursive: true });
-    // What those need themselves is found further up.
+    // Node finds the dependencies of those packages in a parent folder.
     await symlink(packages, join(folder, 'node_modules'));
     expect((await load(project)).results).toMatchObject({ named: 'hi from CommonJS' });
   });

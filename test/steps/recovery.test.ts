@@ -32,7 +32,9 @@ describe('what a new attempt supersedes', () => {
   });
 
   it('is every event after the last commit', () => {
-    expect(uncommittedRanges([event(4), event(5), event(6), event(7)], head({ '': { tail: 5 } }), RUN)).toEqual([[6, 7]]);
+    expect(uncommittedRanges([event(4), event(5), event(6), event(7)], head({ '': { tail: 5 } }), RUN)).toEqual([
+      [6, 7],
+    ]);
   });
 
   it('depends on the commits of each namespace', () => {
@@ -44,7 +46,9 @@ describe('what a new attempt supersedes', () => {
   });
 
   it('keeps the events of a finished subgraph once the graph around it has committed', () => {
-    expect(uncommittedRanges([event(4, 'a:1'), event(5, 'a:1|b:2'), event(6)], head({ '': { tail: 6 } }), RUN)).toEqual([]);
+    expect(uncommittedRanges([event(4, 'a:1'), event(5, 'a:1|b:2'), event(6)], head({ '': { tail: 6 } }), RUN)).toEqual(
+      [],
+    );
   });
 
   it('keeps earlier superseded offsets, and events written while an attempt looked for them', () => {

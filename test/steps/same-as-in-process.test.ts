@@ -32,17 +32,19 @@ beforeAll(async () => {
 });
 afterAll(() => client.close());
 
-interface Told {
+interface TurnResult {
   events: string[];
   error?: string;
 }
 
 interface Transcript {
-  turns: Told[];
+  turns: TurnResult[];
   state: unknown;
 }
 
-/** Ids and times differ from run to run; what is the same id must stay the same id, so each is replaced by its ordinal. */
+/**
+ * Replaces each id by its ordinal, since ids and times differ between runs. Equal ids stay equal.
+ */
 function createNormalizer(): (text: string) => string {
   const ids = new Map<string, string>();
   return (text) =>
@@ -76,7 +78,7 @@ async function inProcess(scenario: Scenario, modes: StreamMode[], subgraphs: boo
   const saver = new MemorySaver();
   const threadId = randomUUID();
   const normalize = createNormalizer();
-  const turns: Told[] = [];
+  const turns: TurnResult[] = [];
   for (const turn of scenario.turns) {
     const runId = randomUUID();
     const log = new MemoryLog();
@@ -117,7 +119,7 @@ async function inProcess(scenario: Scenario, modes: StreamMode[], subgraphs: boo
           .map((mode) => (mode === 'messages-tuple' ? 'messages' : mode === 'messages' ? 'values' : mode)),
       ],
     };
-    const told: Told = { events: [] };
+    const turnResult: TurnResult = { events: [] };
     try {
       if (modes.includes('events') || modes.includes('messages')) {
         const stream = graph.streamEvents(input as never, { ...config, version: 'v2' } as never);
@@ -130,10 +132,10 @@ async function inProcess(scenario: Scenario, modes: StreamMode[], subgraphs: boo
           narrator.chunk(chunk);
       }
     } catch (error) {
-      told.error = (error as Error).message;
+      turnResult.error = (error as Error).message;
     }
-    told.events = log.events.map((event) => normalize(`${event.event} ${event.data}`));
-    turns.push(told);
+    turnResult.events = log.events.map((event) => normalize(`${event.event} ${event.data}`));
+    turns.push(turnResult);
   }
   const { values } = await graph.getState({ configurable: { thread_id: threadId, __pregel_checkpointer: saver } });
   return { turns, state: normalize(JSON.stringify(values)) };
@@ -150,7 +152,7 @@ async function stepped(
   const normalize = createNormalizer();
   const saver = new MongoSaver({ client, db, tenant: TENANT });
   const heads = new MongoHeads(db);
-  const turns: Told[] = [];
+  const turns: TurnResult[] = [];
   const steps: number[] = [];
   let references = 0;
   for (const [index, turn] of scenario.turns.entries()) {
@@ -175,8 +177,8 @@ async function stepped(
       updatedAt: new Date(),
     };
     const log = new MemoryLog();
-    const told: Told = { events: [] };
-    // A cache of its own for every step: each starts from what is in the database.
+    const turnResult: TurnResult = { events: [] };
+    // A new cache for each step, so that each step reads its state from the database.
     let count = 0;
     try {
       for (let status = 'continue'; status === 'continue'; ) {
@@ -207,20 +209,20 @@ async function stepped(
         status = report.status;
       }
     } catch (error) {
-      told.error = (error as Error).message;
+      turnResult.error = (error as Error).message;
     }
     steps.push(count);
     references += log.events.filter(({ refs }) => refs !== undefined).length;
-    told.events = (await wholeEvents(saver, threadId, log.events)).map((event) =>
+    turnResult.events = (await wholeEvents(saver, threadId, log.events)).map((event) =>
       normalize(`${event.event} ${event.data}`),
     );
-    turns.push(told);
+    turns.push(turnResult);
   }
   const { values } = await graph.getState({ configurable: { thread_id: threadId, __pregel_checkpointer: saver } });
   return { turns, state: normalize(JSON.stringify(values)), steps, references };
 }
 
-/** Events with the values they refer to, as readers of the log get them. */
+/** Resolves the references of events, as readers of the log get them. */
 async function wholeEvents(saver: MongoSaver, threadId: string, events: NewEvent[]): Promise<NewEvent[]> {
   const texts = new ValueTexts(toWireText);
   const reader = new WholeEvents(new LargeTexts(db.collection('event_parts'), 0), async (_tenant, _thread, keys) => {
@@ -233,7 +235,9 @@ async function wholeEvents(saver: MongoSaver, threadId: string, events: NewEvent
 
 const nameless = (event: string) => event.replace(/<id \d+>|"<hash \d+>"/g, '<id>');
 
-/** Graphs side by side may speak in turns of any kind; each for itself must say the same. */
+/**
+ * Parallel graphs may interleave their events in any order. The order of each graph must be equal.
+ */
 function byPlace({ turns, state }: Transcript) {
   const place = (event: string) => /^\S+\|(\w+)/.exec(event)?.[1] ?? '';
   const order = (a: string, b: string) =>
@@ -241,7 +245,7 @@ function byPlace({ turns, state }: Transcript) {
   return { state, turns: turns.map(({ events, error }) => ({ error, events: events.map(nameless).sort(order) })) };
 }
 
-/** LangGraph drops what it said right before an error; the rest of it must be there, in order. */
+/** LangGraph drops the events right before an error. The others must be there, in order. */
 function expectSame(actual: Transcript, expected: Transcript, scenario: Scenario): void {
   if (scenario.sideBySide) {
     expect(byPlace(actual)).toEqual(byPlace(expected));
@@ -253,16 +257,16 @@ function expectSame(actual: Transcript, expected: Transcript, scenario: Scenario
   }
   expect(actual.state).toEqual(expected.state);
   expected.turns.forEach(({ events, error }, i) => {
-    const told = actual.turns[i]?.events.map(nameless) ?? [];
+    const turnResult = actual.turns[i]?.events.map(nameless) ?? [];
     let at = 0;
-    const kept = events.map(nameless).filter((event) => (at = told.indexOf(event, at) + 1) > 0);
+    const kept = events.map(nameless).filter((event) => (at = turnResult.indexOf(event, at) + 1) > 0);
     expect(kept).toEqual(events.map(nameless));
     expect(actual.turns[i]?.error).toEqual(error);
-    if (error === undefined) expect(told).toEqual(kept);
+    if (error === undefined) expect(turnResult).toEqual(kept);
   });
 }
 
-// Modes are told apart after they have come out of one stream, so a few sets of them show all.
+// LangGraph splits one stream by mode, so a few sets of modes cover all combinations.
 const MODES: StreamMode[][] = [
   STREAM_MODES.filter((mode) => mode !== 'events' && mode !== 'messages'),
   ['events'],

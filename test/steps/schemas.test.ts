@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Packages as ours, but LangGraph a copy of the project's own. */
+/** The same packages as Colloquy, but with a separate copy of LangGraph. */
 async function installOwnCopy(): Promise<void> {
   const scope = join(folder, 'node_modules', '@langchain');
   await mkdir(scope, { recursive: true });

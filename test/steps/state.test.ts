@@ -19,7 +19,7 @@ afterAll(() => client.close());
 
 const City = Annotation.Root({ city: Annotation<string>, told: Annotation<string> });
 
-/** The inner graph stops before it tells; only it knows the city. */
+/** The inner graph stops before its last node. The city is only in its state. */
 function weather(): LoadedGraph {
   const inner = new StateGraph(City)
     .addNode('choose', () => ({ city: 'SF' }))

@@ -110,6 +110,8 @@ export interface RunEnd {
   threadStatus: ThreadStatus;
   /** Open questions by Pregel task id. */
   interrupts: Record<string, Interrupt[]>;
+  /** The run is rolled back: clients no longer find its record, which is removed after its last event. */
+  isRolledBack?: boolean;
 }
 
 /** An attempt that starts a run or takes it over from an earlier attempt. */

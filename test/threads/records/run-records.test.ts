@@ -317,6 +317,17 @@ describe('running', () => {
     expect((await store.getThread(caller(), threadId)).status).toBe('idle');
   });
 
+  it('hides a run that is rolled back from its end on, before its record is removed', async () => {
+    const threadId = await newThread();
+    const runId = await admitted(threadId);
+    await store.startRun(caller(), threadId, runId, begins(0));
+    expect(await store.endRun(caller(), threadId, ended(runId, { isRolledBack: true }))).toBe(true);
+    await expect(store.getRun(caller(), threadId, runId)).rejects.toMatchObject({ code: 'not_found' });
+    expect(await store.listRuns(caller(), threadId, page)).toEqual([]);
+    // A later attempt of the activity still finds it, and removes it.
+    expect(await store.getRun(caller(), threadId, runId, { admittedOnly: false })).toMatchObject({ runId });
+  });
+
   it('counts failures of each superstep, also at once', async () => {
     const threadId = await newThread();
     const runId = await admitted(threadId);
