@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { ColloquyError, guardValues, hasMoreValues } from '../protocol/index.js';
 
-type Value = Record<string, unknown>;
-type Test = (found: unknown, wanted: unknown) => boolean;
+type ItemValue = Record<string, unknown>;
+type Comparison = (found: unknown, wanted: unknown) => boolean;
 
 /** Limit for the values of a filter, nested ones included: each may be compared with every item. */
 const MAX_WANTED = 1_000;
 
 /** LangGraph's operators. `$gt` and the like compare numbers; a string is converted to a number. */
-const OPERATORS: Readonly<Record<string, Test>> = {
+const OPERATORS: Readonly<Record<string, Comparison>> = {
   $eq: isEqual,
   $ne: (found, wanted) => !isEqual(found, wanted),
   $gt: ordered((found, wanted) => found > wanted),
@@ -27,13 +27,13 @@ const MAX_LABEL_LENGTH = 256;
  * Compiles a filter to a predicate of item values. Errors: `invalid_argument` for an unknown
  * operator, for an object or a list as operand of an ordering operator, and for too many values.
  */
-export function compileFilter(filter: Record<string, unknown> = {}): (value: Value) => boolean {
+export function compileFilter(filter: Record<string, unknown> = {}): (value: ItemValue) => boolean {
   guardValues('filter', filter, MAX_WANTED);
   const tests = Object.entries(filter).map(([key, wanted]) => {
     const operators = operatorsOf(key, wanted);
     return operators === undefined
-      ? (value: Value) => isEqual(value[key], wanted)
-      : (value: Value) => operators.every(([test, operand]) => test(value[key], operand));
+      ? (value: ItemValue) => isEqual(value[key], wanted)
+      : (value: ItemValue) => operators.every(([test, operand]) => test(value[key], operand));
   });
   return (value) => tests.every((test) => test(value));
 }
@@ -41,7 +41,7 @@ export function compileFilter(filter: Record<string, unknown> = {}): (value: Val
 /**
  * The labels of an item: each top-level key with a plain value, as one string to match by equality.
  */
-export function labelsOf(value: Value): string[] {
+export function labelsOf(value: ItemValue): string[] {
   return Object.entries(value)
     .filter(([, inner]) => isPlain(inner))
     .map(label);
@@ -58,14 +58,14 @@ export function requiredLabels(filter: Record<string, unknown> = {}): string[] {
     .map(label);
 }
 
-function operatorsOf(key: string, wanted: unknown): [Test, unknown][] | undefined {
+function operatorsOf(key: string, wanted: unknown): [Comparison, unknown][] | undefined {
   if (typeof wanted !== 'object' || wanted === null || isList(wanted)) return undefined;
   const names = Object.keys(wanted);
   if (names.length > 0 && !names.some((name) => name.startsWith('$'))) return undefined;
   return Object.entries(wanted).map(([name, operand]) => [operatorOf(`filter.${key}`, name, operand), operand]);
 }
 
-function operatorOf(field: string, name: string, operand: unknown): Test {
+function operatorOf(field: string, name: string, operand: unknown): Comparison {
   const refuse = (problem: string): never => {
     throw new ColloquyError('invalid_argument', `${field}.${name}: ${problem}`, { field });
   };
@@ -76,7 +76,7 @@ function operatorOf(field: string, name: string, operand: unknown): Test {
 }
 
 /** Objects and lists have no order, and `Number` throws for some of them. */
-function ordered(test: (found: number, wanted: number) => boolean): Test {
+function ordered(test: (found: number, wanted: number) => boolean): Comparison {
   return (found, wanted) => isPlain(found) && isPlain(wanted) && test(Number(found), Number(wanted));
 }
 

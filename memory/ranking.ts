@@ -1,5 +1,5 @@
 /** Cosine similarity of two vectors, from -1 to 1. 0 if a vector is all zeros. */
-export function cosine(a: Float32Array, b: Float32Array): number {
+function cosine(a: Float32Array, b: Float32Array): number {
   let [dot, squareA, squareB] = [0, 0, 0];
   for (let index = 0; index < a.length; index += 1) {
     const [x, y] = [a[index] ?? 0, b[index] ?? 0];

@@ -6,7 +6,7 @@ import { ColloquyError } from './errors.js';
  */
 export type ScheduleTimes = { expressions: string[] } | { everySeconds: number };
 
-interface Field {
+interface CronField {
   name: string;
   min: number;
   max: number;
@@ -16,12 +16,12 @@ interface Field {
 const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'];
 const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
 
-const MINUTE: Field = { name: 'minute', min: 0, max: 59 };
-const HOUR: Field = { name: 'hour', min: 0, max: 23 };
-const DAY: Field = { name: 'day of month', min: 1, max: 31 };
-const MONTH: Field = { name: 'month', min: 1, max: 12, names: MONTHS };
+const MINUTE: CronField = { name: 'minute', min: 0, max: 59 };
+const HOUR: CronField = { name: 'hour', min: 0, max: 23 };
+const DAY: CronField = { name: 'day of month', min: 1, max: 31 };
+const MONTH: CronField = { name: 'month', min: 1, max: 12, names: MONTHS };
 /** 0 and 7 are Sunday. */
-const WEEKDAY: Field = { name: 'day of week', min: 0, max: 7, names: WEEKDAYS };
+const WEEKDAY: CronField = { name: 'day of week', min: 0, max: 7, names: WEEKDAYS };
 
 const SHORTHANDS: Readonly<Record<string, string>> = {
   '@yearly': '0 0 1 1 *',
@@ -95,7 +95,7 @@ function shortestGapOf(expression: string): number {
   return Math.min(DAY_MINUTES, ...gaps) * 60;
 }
 
-function valuesOf({ min, max }: Field, shown: string): number[] {
+function valuesOf({ min, max }: CronField, shown: string): number[] {
   if (shown !== '*') return shown.split(',').map(Number);
   return Array.from({ length: max - min + 1 }, (_, index) => min + index);
 }
@@ -106,7 +106,7 @@ function show(values: Values): string {
   return values === 'any' ? '*' : values.join(',');
 }
 
-function readField(field: Field, text: string): Values {
+function readField(field: CronField, text: string): Values {
   const values = new Set(text.split(',').flatMap((part) => readRange(field, part)));
   const numbers = [...(field === WEEKDAY ? new Set([...values].map((value) => value % 7)) : values)];
   const count = field === WEEKDAY ? 7 : field.max - field.min + 1;
@@ -114,7 +114,7 @@ function readField(field: Field, text: string): Values {
 }
 
 /** Reads a star, a value or a range, each with or without a step: `10/15`, `1-31/2`. */
-function readRange(field: Field, part: string): number[] {
+function readRange(field: CronField, part: string): number[] {
   const [range = '', step, ...rest] = part.split('/');
   const increment = step === undefined ? 1 : Number(/^\d{1,4}$/.test(step) ? step : Number.NaN);
   if (rest.length > 0 || !(increment >= 1))
@@ -126,7 +126,7 @@ function readRange(field: Field, part: string): number[] {
   return values;
 }
 
-function readBounds(field: Field, range: string, hasStep: boolean): [first: number, last: number] {
+function readBounds(field: CronField, range: string, hasStep: boolean): [first: number, last: number] {
   const max = field === WEEKDAY ? 6 : field.max;
   if (range === '*' || (range === '?' && (field === DAY || field === WEEKDAY))) return [field.min, max];
   const [from = '', to, ...rest] = range.split('-');
@@ -138,7 +138,7 @@ function readBounds(field: Field, range: string, hasStep: boolean): [first: numb
   return [first, field === WEEKDAY && last === 0 && first > 0 ? 7 : last];
 }
 
-function readValue(field: Field, text: string): number {
+function readValue(field: CronField, text: string): number {
   const named = field.names?.indexOf(text.toUpperCase()) ?? -1;
   const value = named >= 0 ? named + field.min : Number(/^\d{1,2}$/.test(text) ? text : Number.NaN);
   if (value >= field.min && value <= field.max) return value;

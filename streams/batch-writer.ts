@@ -1,6 +1,6 @@
 import type { Collection, OptionalUnlessRequiredId } from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
-import { approximateBytes, type EventBatch } from './event-batch.js';
+import { approximateBytes, type StoredBatch } from './event-batch.js';
 import type { LargeTexts } from './large-texts.js';
 import type { EventDocument, LogTails } from './log-tail.js';
 import { answeredWithin, isTransient, writeFailures } from '../database/index.js';
@@ -21,18 +21,18 @@ const WRITE_TIMEOUT_MS = 20_000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
 
-export interface BatchWriterOptions {
+interface BatchWriterOptions {
   events: Collection<EventDocument>;
   tails: LogTails;
   largeTexts: LargeTexts;
   retentionMs: number;
   /** Called for each batch once it is durable. */
-  onWritten: (batch: EventBatch) => void;
+  onWritten: (batch: StoredBatch) => void;
 }
 
 interface PendingBatch {
   log: MongoRunLog;
-  batch: EventBatch;
+  batch: StoredBatch;
 }
 
 /**

@@ -7,7 +7,7 @@ import type { EventReference } from './ports.js';
  * MongoDB stores all of it or nothing. Its `_id` contains the offset of the first event, so two
  * writers cannot both continue from the same offset.
  */
-export interface EventBatch {
+export interface StoredBatch {
   _id: string;
   /** `<tenant>/<threadId>` */
   log: string;
@@ -75,20 +75,20 @@ export function tailMark(log: string, tail: number): TailMark {
   return { _id: `${log}/#${String(tail).padStart(SEQ_WIDTH, '0')}`, log, seq: tail - MARK_SHIFT };
 }
 
-export function isBatch(document: EventBatch | TailMark): document is EventBatch {
+export function isBatch(document: StoredBatch | TailMark): document is StoredBatch {
   return 'events' in document;
 }
 
 /** Size of a batch's texts in UTF-16 code units, as a cheap approximation of bytes. */
-export function approximateBytes(batch: Pick<EventBatch, 'events'>): number {
+export function approximateBytes(batch: Pick<StoredBatch, 'events'>): number {
   return batch.events.reduce((sum, event) => sum + event.data.length, 0);
 }
 
 /** Caches the events of a batch, because many followers of one log read the same batch. */
-const eventsByBatch = new WeakMap<EventBatch, LoggedEvent[]>();
+const eventsByBatch = new WeakMap<StoredBatch, LoggedEvent[]>();
 
 /** The events of a batch whose offset is above `afterSeq`. */
-export function eventsOfBatch(batch: EventBatch, afterSeq: number): LoggedEvent[] {
+export function eventsOfBatch(batch: StoredBatch, afterSeq: number): LoggedEvent[] {
   let all = eventsByBatch.get(batch);
   if (all === undefined) {
     const [tenant = '', threadId = ''] = batch.log.split('/');

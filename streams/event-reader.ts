@@ -1,4 +1,4 @@
-import { eventsOfBatch, type EventBatch, type LoggedEvent } from './event-batch.js';
+import { eventsOfBatch, type StoredBatch, type LoggedEvent } from './event-batch.js';
 import type { PageReads } from './page-reads.js';
 
 /**
@@ -55,7 +55,7 @@ export class EventReader {
   }
 
   /** Takes batches that continue at the reader's offset, and returns their events. */
-  take(batches: EventBatch[]): LoggedEvent[] {
+  take(batches: StoredBatch[]): LoggedEvent[] {
     const events = batches.flatMap((batch) => {
       const events = eventsOfBatch(batch, this.#lastSeq);
       this.#lastSeq = Math.max(this.#lastSeq, batch.seq + batch.count - 1);
@@ -70,7 +70,7 @@ export class EventReader {
     return [...overlapping, ...batches].flatMap((batch) => eventsOfBatch(batch, this.#lastSeq));
   }
 
-  async #batches(scanAhead: boolean): Promise<EventBatch[]> {
+  async #batches(scanAhead: boolean): Promise<StoredBatch[]> {
     const end = this.next + FIRST_READ_OFFSETS;
     const batches = await this.#find(end);
     if (batches.length === 0 && scanAhead) return this.#find();
@@ -80,11 +80,11 @@ export class EventReader {
   }
 
   /** The batch that starts before the next offset and may contain it. */
-  async #overlappingBatch(): Promise<EventBatch[]> {
+  async #overlappingBatch(): Promise<StoredBatch[]> {
     return this.#startsAtBatch ? [] : (await this.#reads.batchBefore(this.#log, this.next)).batches;
   }
 
-  async #find(below?: number): Promise<EventBatch[]> {
+  async #find(below?: number): Promise<StoredBatch[]> {
     const { batches, isLast } = await this.#reads.range(this.#log, this.next, below);
     this.#atEnd = isLast;
     return batches;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChangeStream, ChangeStreamInsertDocument, Collection } from 'mongodb';
-import { approximateBytes, isBatch, parseBatchKey, type EventBatch } from './event-batch.js';
+import { approximateBytes, isBatch, parseBatchKey, type StoredBatch } from './event-batch.js';
 import type { EventDocument } from './log-tail.js';
 
 /**
@@ -41,31 +41,31 @@ const MIN_REOPEN_MS = 100;
 const MAX_REOPEN_MS = 5_000;
 
 /** The batches that the hub delivers to one follower of a log. */
-export interface LiveBatches {
+interface LiveBatches {
   /**
    * Waits for batches that continue at offset `seq`, and returns them in order. Returns undefined
    * if the follower must read the collection: after `ms`, after the signal fires, or if the batches
    * that came do not continue at `seq`.
    */
-  next(seq: number, ms: number, signal: AbortSignal): Promise<EventBatch[] | undefined>;
+  next(seq: number, ms: number, signal: AbortSignal): Promise<StoredBatch[] | undefined>;
   leave(): void;
 }
 
-class Follower implements LiveBatches {
-  #batches: EventBatch[] = [];
+class LogFollower implements LiveBatches {
+  #batches: StoredBatch[] = [];
   #bytes = 0;
   /** A batch was written that is not in `#batches`. */
   #missed = false;
   #wake: (() => void) | undefined;
-  readonly #onLeave: (follower: Follower) => void;
+  readonly #onLeave: (follower: LogFollower) => void;
   readonly #isReading: () => boolean;
 
-  constructor(onLeave: (follower: Follower) => void, isReading: () => boolean) {
+  constructor(onLeave: (follower: LogFollower) => void, isReading: () => boolean) {
     this.#onLeave = onLeave;
     this.#isReading = isReading;
   }
 
-  take(batch: EventBatch): void {
+  take(batch: StoredBatch): void {
     this.#bytes += approximateBytes(batch);
     if (this.#bytes > MAX_WAITING_BYTES && this.#batches.length > 0) return this.miss();
     this.#batches.push(batch);
@@ -77,7 +77,7 @@ class Follower implements LiveBatches {
     this.#wake?.();
   }
 
-  async next(seq: number, ms: number, signal: AbortSignal): Promise<EventBatch[] | undefined> {
+  async next(seq: number, ms: number, signal: AbortSignal): Promise<StoredBatch[] | undefined> {
     if (!this.#has(seq) && !signal.aborted) await this.#waitForWake(ms, signal);
     const batches = this.#batches.filter((batch) => batch.seq + batch.count > seq).sort((a, b) => a.seq - b.seq);
     const missed = this.#missed;
@@ -119,8 +119,8 @@ class Follower implements LiveBatches {
 /**
  * The batches without those before `seq`. Returns undefined if there is a gap at or after `seq`.
  */
-function contiguousFrom(batches: EventBatch[], seq: number): EventBatch[] | undefined {
-  const contiguous: EventBatch[] = [];
+function contiguousFrom(batches: StoredBatch[], seq: number): StoredBatch[] | undefined {
+  const contiguous: StoredBatch[] = [];
   let next = seq;
   for (const batch of batches) {
     const end = batch.seq + batch.count;
@@ -132,7 +132,7 @@ function contiguousFrom(batches: EventBatch[], seq: number): EventBatch[] | unde
 }
 
 /** The pipeline removes large documents, so `fullDocument` is optional. */
-type Change = Omit<ChangeStreamInsertDocument<EventDocument>, 'fullDocument'> & { fullDocument?: EventDocument };
+type BatchChange = Omit<ChangeStreamInsertDocument<EventDocument>, 'fullDocument'> & { fullDocument?: EventDocument };
 
 /**
  * Delivers new batches to the followers of their logs. The process has one change stream. It leaves
@@ -142,7 +142,7 @@ type Change = Omit<ChangeStreamInsertDocument<EventDocument>, 'fullDocument'> & 
 export class LiveBatchHub {
   readonly #events: Collection<EventDocument>;
   readonly #reads: Collection<EventDocument>;
-  readonly #followers = new Map<string, Set<Follower>>();
+  readonly #followers = new Map<string, Set<LogFollower>>();
   /** Logs of the batches to read, by batch key. */
   readonly #batchesToRead = new Map<string, string>();
   #logsBeingRead: ReadonlySet<string> = new Set();
@@ -168,7 +168,7 @@ export class LiveBatchHub {
   }
 
   join(log: string): LiveBatches {
-    const follower = new Follower(
+    const follower = new LogFollower(
       (gone) => this.#leave(log, gone),
       () => this.#isReading,
     );
@@ -181,7 +181,7 @@ export class LiveBatchHub {
   }
 
   /** Delivers a batch to the followers of its log in this process. */
-  publish(batch: EventBatch): void {
+  publish(batch: StoredBatch): void {
     this.#batchesToRead.delete(batch._id);
     for (const follower of this.#followers.get(batch.log) ?? []) follower.take(batch);
   }
@@ -194,7 +194,7 @@ export class LiveBatchHub {
     await this.#stop();
   }
 
-  #leave(log: string, follower: Follower): void {
+  #leave(log: string, follower: LogFollower): void {
     const followers = this.#followers.get(log);
     followers?.delete(follower);
     if (followers?.size === 0) this.#followers.delete(log);
@@ -207,7 +207,7 @@ export class LiveBatchHub {
 
   #watch(): void {
     if (this.#stream !== undefined || this.#reopenTimer !== undefined || this.#closed) return;
-    const stream = this.#events.watch<EventDocument, Change & ChangeStreamInsertDocument<EventDocument>>(PIPELINE);
+    const stream = this.#events.watch<EventDocument, BatchChange & ChangeStreamInsertDocument<EventDocument>>(PIPELINE);
     this.#stream = stream;
     // The first resume token shows that the stream is open. It does not deliver earlier batches.
     stream.once('resumeTokenChanged', () => {
@@ -219,7 +219,7 @@ export class LiveBatchHub {
     stream.on('close', () => this.#restart(stream));
   }
 
-  #changed({ documentKey, fullDocument: batch }: Change): void {
+  #changed({ documentKey, fullDocument: batch }: BatchChange): void {
     this.#failures = 0;
     const id = String(documentKey._id);
     const key = parseBatchKey(id);
@@ -249,7 +249,7 @@ export class LiveBatchHub {
       this.#logsBeingRead = new Set(batchesToRead.values());
       for (const id of batchesToRead.keys()) this.#batchesToRead.delete(id);
       try {
-        const found = this.#reads.find<EventBatch>({ _id: { $in: [...batchesToRead.keys()] } });
+        const found = this.#reads.find<StoredBatch>({ _id: { $in: [...batchesToRead.keys()] } });
         for await (const batch of found) {
           batchesToRead.delete(batch._id);
           for (const follower of this.#followers.get(batch.log) ?? []) follower.take(batch);

@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import type { Collection, Filter } from 'mongodb';
 import { ColloquyError, NO_FENCE, type Fence } from '../protocol/index.js';
-import { MARK_SHIFT, batchKey, type EventBatch, type TailMark } from './event-batch.js';
+import { MARK_SHIFT, batchKey, type StoredBatch, type TailMark } from './event-batch.js';
 
-export type EventDocument = EventBatch | TailMark;
+export type EventDocument = StoredBatch | TailMark;
 
-type BatchHead = Pick<EventBatch, '_id' | 'seq' | 'count' | 'fence' | 'writer'>;
+type BatchHead = Pick<StoredBatch, '_id' | 'seq' | 'count' | 'fence' | 'writer'>;
 
 const HEAD_FIELDS = { seq: 1, count: 1, fence: 1, writer: 1 } as const;
 

@@ -5,7 +5,7 @@ import {
   batchKey,
   tailMark,
   type BatchedEvent,
-  type EventBatch,
+  type StoredBatch,
   type TailMark,
 } from './event-batch.js';
 import { guardFence, type WriterPosition } from './log-tail.js';
@@ -32,7 +32,7 @@ interface Waiter {
   reject: (error: Error) => void;
 }
 
-export interface RunLogHooks {
+interface RunLogHooks {
   /** The log has events to write; `urgent` asks for a write now. */
   ready(log: MongoRunLog, urgent: boolean): void;
   closed(log: MongoRunLog): void;
@@ -133,13 +133,13 @@ export class MongoRunLog implements RunLog {
    * Returns the next batch, and a tail mark if it ends a run. Returns undefined if there is nothing
    * to write or the tail is unknown.
    */
-  takeBatch(retentionMs: number): [EventBatch, ...TailMark[]] | undefined {
+  takeBatch(retentionMs: number): [StoredBatch, ...TailMark[]] | undefined {
     const seq = this.#next;
     if (seq === undefined || this.#buffer.length === 0) return undefined;
     const length = this.#batchLength();
     if (length === 0) return undefined;
     const events = this.#buffer.slice(0, length).map(({ bytes: _, ...event }) => event);
-    const batch: EventBatch = {
+    const batch: StoredBatch = {
       _id: batchKey(this.name, seq),
       log: this.name,
       seq,

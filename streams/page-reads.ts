@@ -1,6 +1,6 @@
 import type { Collection } from 'mongodb';
 import pLimit from 'p-limit';
-import { MAX_BATCH_EVENTS, approximateBytes, type EventBatch } from './event-batch.js';
+import { MAX_BATCH_EVENTS, approximateBytes, type StoredBatch } from './event-batch.js';
 import type { EventDocument } from './log-tail.js';
 
 const PAGE_BATCHES = 64;
@@ -15,8 +15,8 @@ const NEAR_OFFSETS = 32;
  */
 const MAX_CONCURRENT_READS = 8;
 
-export interface BatchPage {
-  batches: EventBatch[];
+interface BatchPage {
+  batches: StoredBatch[];
   /** Whether the page ends the range. */
   isLast: boolean;
 }
@@ -59,9 +59,9 @@ export class PageReads {
   async #range(log: string, from: number, below: number | undefined): Promise<BatchPage> {
     const seq = { $gte: from, ...(below !== undefined && { $lt: below }) };
     const options = { sort: { log: 1, seq: 1 }, limit: PAGE_BATCHES, batchSize: PAGE_BATCHES } as const;
-    const batches: EventBatch[] = [];
+    const batches: StoredBatch[] = [];
     let bytes = 0;
-    for await (const batch of this.#events.find<EventBatch>({ log, seq }, options)) {
+    for await (const batch of this.#events.find<StoredBatch>({ log, seq }, options)) {
       batches.push(batch);
       bytes += approximateBytes(batch);
       if (bytes > PAGE_BYTES) return { batches, isLast: false };
@@ -71,7 +71,7 @@ export class PageReads {
 
   async #batchBefore(log: string, from: number): Promise<BatchPage> {
     const last = (offsets: number) =>
-      this.#events.findOne<EventBatch>(
+      this.#events.findOne<StoredBatch>(
         { log, seq: { $gte: Math.max(1, from - offsets), $lt: from } },
         { sort: { log: -1, seq: -1 } },
       );

@@ -6,7 +6,7 @@ import { SIGNALS } from './contract.js';
 import type { ConversationView, PendingInterrupt } from './contract.js';
 
 /** Identifies the workflow in commands of the Temporal CLI. */
-export interface WorkflowAddress {
+interface WorkflowAddress {
   workflowId: string;
   namespace: string;
 }
