@@ -284,8 +284,8 @@ it('a path that no route has is not found', async () => {
 });
 
 it.each([
-  ['auth-nothing', /auth\.path: what it names is no Auth/],
-  ['auth-open', /auth\.path: what it names has no authenticate handler/],
+  ['auth-nothing', /auth\.path: the export is not an Auth/],
+  ['auth-open', /auth\.path: the export has no authenticate handler/],
 ])('%s does not start', async (name, message) => {
   const broken = new House(projectOf(name));
   await expect(broken.api()).rejects.toThrow(message);

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { inputSchema, type JsonSchema } from '../../api/openapi/json-schema.js';
+import { inputSchema, type JsonSchemaNode } from '../../api/openapi/json-schema.js';
 
 /** A place in a body where a value can stand. */
 export interface Place {
@@ -11,7 +11,7 @@ export interface Place {
   put: (value: unknown) => unknown;
 }
 
-type Schema = JsonSchema & { additionalProperties?: Schema | boolean; minItems?: number; pattern?: string };
+type Schema = JsonSchemaNode & { additionalProperties?: Schema | boolean; minItems?: number; pattern?: string };
 
 /** Every place of the bodies that a schema takes, the body itself excepted. */
 export function bodyPlaces(zod: z.ZodType): Place[] {
