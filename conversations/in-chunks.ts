@@ -1,10 +1,13 @@
-const AT_ONCE = 20;
+const CHUNK_SIZE = 20;
 
-/** Does something with each of many, a few at a time, in order. */
-export async function inChunks<T, R>(all: readonly T[], act: (one: T) => Promise<R>): Promise<R[]> {
+/**
+ * Applies an async function to all elements, in chunks of `CHUNK_SIZE`. Returns the results in
+ * order.
+ */
+export async function inChunks<T, R>(all: readonly T[], act: (element: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
-  for (let from = 0; from < all.length; from += AT_ONCE) {
-    results.push(...(await Promise.all(all.slice(from, from + AT_ONCE).map(act))));
+  for (let start = 0; start < all.length; start += CHUNK_SIZE) {
+    results.push(...(await Promise.all(all.slice(start, start + CHUNK_SIZE).map(act))));
   }
   return results;
 }
