@@ -26,7 +26,7 @@ import { openDerivedIds } from './derived-ids.js';
 import { MongoOutbox } from './mongo-outbox.js';
 import { ASSISTANT_RULES, CRON_RULES, DELIVERY_RULES, EVENT_RULES, THREAD_RULES } from './port-rules.js';
 
-/** Everything that a process keeps in the database. */
+/** The stores of a process in its database. */
 export interface Stores {
   client: MongoClient;
   db: Db;
@@ -38,16 +38,19 @@ export interface Stores {
   deliveries: DeliveryStore;
   authorize: Authorize;
   deriveId: DeriveId;
-  /** A checkpoint saver bound to a tenant; an exclusive one for an edit. */
+  /** Creates a checkpoint saver for a tenant. `exclusive`: for an edit of the state. */
   saver: (tenant: string, exclusive?: boolean) => MongoSaver;
   close(): Promise<void>;
 }
 
 const SELECTION_TIMEOUT_MS = 10_000;
-/** An answer that takes longer is lost, with its connection: the driver's own `timeoutMS` does nothing. */
+/**
+ * An operation that takes longer fails together with its connection. The driver's own `timeoutMS`
+ * has no effect.
+ */
 const ANSWER_TIMEOUT_MS = 30_000;
 
-/** Connects, and makes indexes where they are missing. Errors: `unavailable`. */
+/** Connects to the database and creates missing indexes. Errors: `unavailable`. */
 export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): Promise<Stores> {
   const client = await connectMongo(config.mongo.uri);
   try {
@@ -98,7 +101,7 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
   }
 }
 
-/** Values of a thread as events tell them. */
+/** Returns stored values of a thread as the JSON text of events. */
 async function storedTexts(
   saver: MongoSaver,
   texts: ValueTexts,
@@ -113,7 +116,7 @@ async function storedTexts(
   return found;
 }
 
-/** What the last run of a thread was configured with. */
+/** Returns a function that reads the config of a thread's last run. */
 export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
   return async (caller: Caller, threadId: string): Promise<RunConfig | undefined> => {
     const [run] = await threads.listRuns(caller, threadId, { limit: 1, offset: 0 });
@@ -139,7 +142,10 @@ export async function connectMongo(uri: string): Promise<MongoClient> {
   }
 }
 
-/** Within a tenant everything may happen; between tenants nothing can, since every key begins with the caller's. */
+/**
+ * Allows every action within the tenant. Other tenants cannot be reached, since every database key
+ * begins with the caller's tenant.
+ */
 const sameTenant: Authorize = (caller, action, resource) => {
   if (TENANT_PATTERN.test(caller.tenant) && caller.principal.id !== '') return Promise.resolve();
   return Promise.reject(
