@@ -205,7 +205,7 @@ function isAnyAddress(host: string): boolean {
 }
 
 async function versions(): Promise<{ version: string; langgraphVersion: string }> {
-  const langgraphFile = createRequire(import.meta.url).resolve('@langchain/langgraphFile/package.json');
+  const langgraphFile = createRequire(import.meta.url).resolve('@langchain/langgraph/package.json');
   const ownFile = new URL(
     import.meta.url.includes('/dist/') ? '../../package.json' : '../package.json',
     import.meta.url,

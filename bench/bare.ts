@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
-import type { House } from './house.js';
+import type { BenchHouse } from './house.js';
 
 /** A turn and no more, on the same Temporal server. */
 export interface BareTemporal {
@@ -12,7 +12,7 @@ export interface BareTemporal {
 }
 
 /** Starts a worker process of its own for the bare workflow, and a client. */
-export async function startBare(house: House): Promise<BareTemporal> {
+export async function startBare(house: BenchHouse): Promise<BareTemporal> {
   const taskQueue = `${house.name}-bare`;
   const script = fileURLToPath(new URL('./bare-worker.js', import.meta.url));
   await house.fork('bare-worker', script, [house.temporalAddress, taskQueue]);

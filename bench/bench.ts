@@ -1,4 +1,4 @@
-import type { House } from './house.js';
+import type { BenchHouse } from './house.js';
 import type { Report } from './report.js';
 
 export interface BenchOptions {
@@ -10,5 +10,5 @@ export interface BenchOptions {
 export interface Bench {
   name: string;
   question: string;
-  run(house: House, options: BenchOptions): Promise<Report>;
+  run(house: BenchHouse, options: BenchOptions): Promise<Report>;
 }

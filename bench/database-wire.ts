@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { LOOPBACK } from '../dev/ports.js';
-import type { House } from './house.js';
+import type { BenchHouse } from './house.js';
 
 export interface WireUse {
   /** Commands sent to the database: each is a round trip. What only waits or watches does not count. */
@@ -35,7 +35,7 @@ const UNCOUNTED = new Set([
 ]);
 
 /** Puts itself before the database and reads what goes by. */
-export async function countWire(house: House): Promise<DatabaseWire> {
+export async function countWire(house: BenchHouse): Promise<DatabaseWire> {
   const target = new URL(house.mongodbUri);
   let use: WireUse = { commands: 0, writtenBytes: 0, readBytes: 0 };
   const sockets = new Set<Socket>();

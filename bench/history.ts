@@ -3,7 +3,7 @@ import { MongoDBSaver } from '@langchain/langgraph-checkpoint-mongodb';
 import { MongoClient } from 'mongodb';
 import type { Bench } from './bench.js';
 import { countWire, type DatabaseWire } from './database-wire.js';
-import { sdkClient, type House } from './house.js';
+import { sdkClient, type BenchHouse } from './house.js';
 import { interleave, median } from './measure.js';
 import { chat } from './project/graphs.js';
 
@@ -77,7 +77,7 @@ export const history: Bench = {
 };
 
 /** The graph alone, on LangGraph's saver for MongoDB. */
-async function onOfficialSaver(house: House, uri: string): Promise<{ name: string; once: () => Promise<void> }[]> {
+async function onOfficialSaver(house: BenchHouse, uri: string): Promise<{ name: string; once: () => Promise<void> }[]> {
   const mongo = await MongoClient.connect(uri);
   house.onStop(() => mongo.close());
   // Its package brings a driver of its own, whose types are others.

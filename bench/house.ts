@@ -19,7 +19,7 @@ export interface HouseOptions {
 }
 
 /** A process that a bench compares or needs. */
-export interface HouseProcess {
+export interface BenchProcess {
   pid: number;
   /** What it told when it was ready. */
   details: Record<string, string | number>;
@@ -36,7 +36,7 @@ const PROFILE_INTERVAL_US = 5_000;
  * The servers of one bench and the processes around them, all in one temporary folder; nothing of it is left when it stops,
  * except the workflows in a Temporal server that was given.
  */
-export class House {
+export class BenchHouse {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'colloquy-bench-'));
   readonly name = `bench-${process.pid}`;
   readonly #options: HouseOptions;
@@ -50,8 +50,8 @@ export class House {
     this.#options = options;
   }
 
-  static async start(options: HouseOptions): Promise<House> {
-    const house = new House(options);
+  static async start(options: HouseOptions): Promise<BenchHouse> {
+    const house = new BenchHouse(options);
     const { temporalAddress, mongodbUri, say } = options;
     try {
       house.#servers = await startServers({
@@ -98,7 +98,7 @@ export class House {
   }
 
   /** `mongodbUri`: another way to the house's database. */
-  worker(mongodbUri = this.mongodbUri): Promise<HouseProcess> {
+  worker(mongodbUri = this.mongodbUri): Promise<BenchProcess> {
     return this.#colloquy('worker', [], mongodbUri);
   }
 
@@ -113,7 +113,7 @@ export class House {
     flags: string[],
     mongodbUri: string,
     environment: Record<string, string> = {},
-  ): Promise<HouseProcess> {
+  ): Promise<BenchProcess> {
     const common = ['--config', PROJECT, '--task-queue', this.name, '--database', this.name];
     const addresses = ['--temporal-address', this.temporalAddress, '--mongodb-uri', mongodbUri];
     const script = join(packageRoot(), 'bin', 'colloquy.mjs');
@@ -126,7 +126,7 @@ export class House {
     script: string,
     args: string[],
     environment: Record<string, string> = {},
-  ): Promise<HouseProcess> {
+  ): Promise<BenchProcess> {
     const { profileDir } = this.#options;
     this.#started += 1;
     const logFile = join(this.dataDir, 'logs', `${name}-${this.#started}.log`);
@@ -191,10 +191,10 @@ export function sdkClient(apiUrl: string): Client {
   return new Client({ apiUrl, apiKey: null });
 }
 
-function readiness(child: ChildProcess, explain: () => string): Promise<HouseProcess['details']> {
+function readiness(child: ChildProcess, explain: () => string): Promise<BenchProcess['details']> {
   return new Promise((done, fail) => {
     child.once('error', fail);
     child.once('exit', () => fail(new Error(explain())));
-    child.once('message', (message) => done((message as { ready: HouseProcess['details'] }).ready));
+    child.once('message', (message) => done((message as { ready: BenchProcess['details'] }).ready));
   });
 }

@@ -1,5 +1,5 @@
 import type { Bench } from './bench.js';
-import { sdkClient, type House } from './house.js';
+import { sdkClient, type BenchHouse } from './house.js';
 import { median } from './measure.js';
 import { processUse } from './process-use.js';
 
@@ -85,6 +85,6 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** Of every process, in MB. */
-function memory(house: House): string {
+function memory(house: BenchHouse): string {
   return [...house.pids].map(([name, pid]) => `${name} ${processUse(pid).memoryMb.toFixed(0)} MB`).join(', ');
 }

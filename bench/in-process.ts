@@ -3,12 +3,12 @@ import { MemorySaver, type CompiledStateGraph } from '@langchain/langgraph';
 import { loadConfig } from '../config/index.js';
 import { DEFAULT_TENANT } from '../protocol/index.js';
 import { openStores, type Stores } from '../workers/index.js';
-import type { House } from './house.js';
+import type { BenchHouse } from './house.js';
 
 type AnyGraph = CompiledStateGraph<unknown, unknown, string>;
 
 /** Opens the stores of a database on the house's server. */
-export async function openHouseStores(house: House, database: string): Promise<Stores> {
+export async function openHouseStores(house: BenchHouse, database: string): Promise<Stores> {
   const stores = await openStores(loadConfig({ MONGODB_URI: house.mongodbUri, MONGODB_DATABASE: database }));
   house.onStop(() => stores.close());
   return stores;
@@ -20,7 +20,7 @@ export interface GraphsInProcess {
 }
 
 /** Graphs in the bench's own process, on the saver that the platform has, in a database of their own: no queue, no API, no event log. */
-export async function startInProcess(house: House): Promise<GraphsInProcess> {
+export async function startInProcess(house: BenchHouse): Promise<GraphsInProcess> {
   const stores = await openHouseStores(house, `${house.name}-in-process`);
   return graphsOn(stores.saver(DEFAULT_TENANT));
 }

@@ -4,7 +4,7 @@ import type { Bench } from './bench.js';
 import { fanout } from './fanout.js';
 import { firstToken } from './first-token.js';
 import { history } from './history.js';
-import { House } from './house.js';
+import { BenchHouse } from './house.js';
 import { formatShares, readShares } from './profile-shares.js';
 import { recovery } from './recovery.js';
 import { idle } from './idle.js';
@@ -31,7 +31,7 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function run(bench: Bench, { json, options, ...house }: CommandLine): Promise<void> {
-  const opened = await House.start({ ...house, say: (text) => console.error(text) });
+  const opened = await BenchHouse.start({ ...house, say: (text) => console.error(text) });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => void opened.stop().finally(() => process.exit(130)));
   }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { startChild, untilReady } from '../dev/child.js';
 import { packageRoot } from '../dev/package.js';
 import { LOOPBACK, freePort } from '../dev/ports.js';
-import { PROJECT, type House } from './house.js';
+import { PROJECT, type BenchHouse } from './house.js';
 
 export const PEER = 'langgraphjs dev';
 const READY_TIMEOUT_MS = 90_000;
@@ -12,7 +12,7 @@ const READY_TIMEOUT_MS = 90_000;
 const ENVIRONMENT = ['BROWSER=none', 'LANGGRAPH_CLI_NO_ANALYTICS=1', 'LANGSMITH_TRACING=false', 'LOG_LEVEL=error'];
 
 /** Starts LangGraph's own development server on a copy of the benches' project; answers its URL. */
-export async function startPeer(house: House): Promise<string> {
+export async function startPeer(house: BenchHouse): Promise<string> {
   const folder = join(house.dataDir, 'peer');
   mkdirSync(folder, { recursive: true });
   cpSync(dirname(PROJECT), folder, { recursive: true });

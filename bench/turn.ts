@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS } from '../workflows/contract.js';
 import { startBare, type BareTemporal } from './bare.js';
 import type { Bench } from './bench.js';
 import { inMemory, openHouseStores, startInProcess, type GraphsInProcess } from './in-process.js';
-import { sdkClient, type House } from './house.js';
+import { sdkClient, type BenchHouse } from './house.js';
 import { interleave, median, monotonicMs } from './measure.js';
 import { cpuTimes, formatUse } from './process-use.js';
 import type { ProfiledTurns } from './profile-shares.js';
@@ -99,7 +99,7 @@ function renewed(begin: () => Promise<Turn>): () => Promise<number> {
 
 /** Turns one after the other, with nothing else between, and the CPU time that each process used for one. */
 async function profiledTurns(
-  house: House,
+  house: BenchHouse,
   client: ReturnType<typeof sdkClient>,
 ): Promise<{ profiled: ProfiledTurns; use: string }> {
   const take = await overHttp(client);
@@ -113,7 +113,7 @@ async function profiledTurns(
 
 /** How many events a turn adds to the history of its workflow, and so writes Temporal makes. */
 async function historyEvents(
-  house: House,
+  house: BenchHouse,
   ours: Record<string, ReturnType<typeof sdkClient>>,
   bare: BareTemporal,
 ): Promise<string> {
@@ -152,7 +152,7 @@ async function graphTurns({ turns }: GraphsInProcess): Promise<Turn> {
 }
 
 /** The client's side without the API process: the run's record, its submission, and the event log until it says that the run has ended. */
-async function startBelowHttp(house: House): Promise<() => Promise<Turn>> {
+async function startBelowHttp(house: BenchHouse): Promise<() => Promise<Turn>> {
   const stores = await openHouseStores(house, house.name);
   const connection = await Connection.connect({ address: house.temporalAddress });
   house.onStop(() => connection.close());

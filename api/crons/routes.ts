@@ -160,7 +160,7 @@ export const backfillRoute = route({
   path: '/runs/crons/:cron_id/backfill',
   group: 'runs',
   tag: 'Crons',
-  summary: 'Fire now for every scheduled time of a past period',
+  summary: 'Fire now for every scheduled time of a past period that has no run yet',
   body: cronBackfill,
   answers: { 202: 'nothing' },
   action: 'cron.execute',

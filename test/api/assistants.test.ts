@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client, Config } from '@langchain/langgraph-sdk';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
 /** The compiler checks all of LangChain's types, beside whatever else the machine does. */
 const SOURCE_TIMEOUT_MS = 240_000;
@@ -13,7 +13,7 @@ let client: Client;
 beforeAll(async () => {
   api = await ApiFixture.start('test_api_assistants');
   const graphs = ['typed', 'checked', 'made', 'untyped'].map((graphId) => ({ graphId }));
-  await api.stores.assistants.registerGraphs(ANYBODY, graphs);
+  await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, graphs);
   url = await api.listen();
   client = api.client(url);
 });
@@ -245,7 +245,7 @@ describe('a deleted assistant', () => {
   });
 
   it('of the system is again what it was', async () => {
-    await api.stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'reset', description: 'As told' }]);
+    await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'reset', description: 'As told' }]);
     const before = await client.assistants.get('reset');
     const changed = await client.assistants.update('reset', { name: 'mine', metadata: { created_by: 'me' } });
     expect(changed).toMatchObject({ assistant_id: before.assistant_id, version: 2, name: 'mine' });

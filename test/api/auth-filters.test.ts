@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { cronScheduleId } from '../../protocol/index.js';
 import { CRON_WORKFLOW, type CronOutcome } from '../../workflows/contract.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 type Body = Record<string, unknown>;
 
@@ -16,7 +16,7 @@ interface Answer {
 }
 
 const NEVER_SOON = { assistant_id: 'whoami', schedule: '0 9 1 1 *', input: { text: 'hi' } };
-const house = new House(resolve('test/fixtures/projects/server/filters.json'));
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/filters.json'));
 let url: string;
 let log: () => string;
 let connection: Connection;

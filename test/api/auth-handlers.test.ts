@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HttpUser } from '../support/http-user.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-handlers-'));
 const gate = join(folder, 'gate');
-const house = new House(resolve('test/fixtures/projects/server/scripted.json'), {
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/scripted.json'), {
   TEST_GATE: gate,
   COLLOQUY_ACCESS_CHECK_MS: '200',
   COLLOQUY_SHUTDOWN_GRACE_MS: '100',

@@ -5,10 +5,10 @@ import { resolve } from 'node:path';
 import { Client, type Cron } from '@langchain/langgraph-sdk';
 import { WebSocket } from 'ws';
 import { ROUTES } from '../../api/routes.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const projectOf = (name: string) => resolve(`test/fixtures/projects/server/${name}.json`);
-const house = new House(projectOf('auth'), { COLLOQUY_STUDIO_AUTH: 'true' });
+const house = new ServiceProcesses(projectOf('auth'), { COLLOQUY_STUDIO_AUTH: 'true' });
 let url: string;
 const as = (token: string) =>
   new Client({
@@ -64,8 +64,8 @@ describe('who calls', () => {
     const headers = { 'x-auth-scheme': 'langsmith' };
     const search = (at: string) => fetch(`${at}/threads/search`, { method: 'POST', body: '{}', headers });
     expect((await search(url)).status).toBe(200);
-    const closed = new House(projectOf('auth-no-studio'), { COLLOQUY_STUDIO_AUTH: 'true' });
-    const unset = new House(projectOf('auth'));
+    const closed = new ServiceProcesses(projectOf('auth-no-studio'), { COLLOQUY_STUDIO_AUTH: 'true' });
+    const unset = new ServiceProcesses(projectOf('auth'));
     try {
       const [a, b] = await Promise.all([closed.api(), unset.api()]);
       expect((await search(a.url)).status).toBe(401);
@@ -287,7 +287,7 @@ it.each([
   ['auth-nothing', /auth\.path: the export is not an Auth/],
   ['auth-open', /auth\.path: the export has no authenticate handler/],
 ])('%s does not start', async (name, message) => {
-  const broken = new House(projectOf(name));
+  const broken = new ServiceProcesses(projectOf(name));
   await expect(broken.api()).rejects.toThrow(message);
   await broken.stop();
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 /** Names that say that a header holds a credential. */
 const SECRET_HEADERS = [
@@ -11,7 +11,7 @@ const SECRET_HEADERS = [
 ];
 
 describe('what a graph is configured with', () => {
-  const house = new House(resolve('test/fixtures/projects/shaped/langgraph.json'));
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/shaped/langgraph.json'));
   let url: string;
   let client: Client;
   beforeAll(async () => {

@@ -5,10 +5,10 @@ import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
 import { cronScheduleId } from '../../protocol/index.js';
 import { CRON_WORKFLOW, type CronOutcome } from '../../workflows/contract.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { HttpUser } from '../support/http-user.js';
 
-const house = new House(resolve('test/fixtures/projects/server/owned.json'));
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.json'));
 let connection: Connection;
 let temporal: TemporalClient;
 let mongo: MongoClient;

@@ -6,7 +6,7 @@ import { completeContext } from '../../api/context.js';
 import { updateCron } from '../../conversations/change-cron.js';
 import { cronScheduleId } from '../../protocol/index.js';
 import { cronAnswer } from '../../protocol/schemas/index.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
 const NEVER_SOON = '0 9 1 1 *';
 
@@ -22,11 +22,11 @@ describe('crons', () => {
     client = api.client(url);
   });
   afterAll(async () => {
-    for (const cronId of made) await api.schedules.remove(ANYBODY.tenant, cronId);
+    for (const cronId of made) await api.schedules.remove(ANONYMOUS_CALLER.tenant, cronId);
     await api.stop();
   });
 
-  const schedule = (cronId: string) => api.temporal.schedule.getHandle(cronScheduleId(ANYBODY.tenant, cronId));
+  const schedule = (cronId: string) => api.temporal.schedule.getHandle(cronScheduleId(ANONYMOUS_CALLER.tenant, cronId));
 
   async function create(payload: Parameters<Client['crons']['create']>[1]): Promise<Cron> {
     const cron = (await client.crons.create('echo', payload)) as Cron;
@@ -305,13 +305,13 @@ describe('crons', () => {
     expect(await (await send('GET', `/runs/crons/${cron.cron_id}`)).json()).toEqual(cron);
     // Knows to us, and not to the scheduler's database of time zones.
     const context = completeContext(api.dependencies());
-    const record = await context.crons.getCron(ANYBODY, cron.cron_id);
-    const changing = updateCron(context, ANYBODY, record, { timezone: 'Europe/BERLIN' });
+    const record = await context.crons.getCron(ANONYMOUS_CALLER, cron.cron_id);
+    const changing = updateCron(context, ANONYMOUS_CALLER, record, { timezone: 'Europe/BERLIN' });
     await expect(changing).rejects.toMatchObject({
       code: 'invalid_argument',
       message: expect.stringContaining('BERLIN'),
     });
-    expect((await context.crons.getCron(ANYBODY, cron.cron_id)).timezone).toBeUndefined();
+    expect((await context.crons.getCron(ANONYMOUS_CALLER, cron.cron_id)).timezone).toBeUndefined();
     expect((await schedule(cron.cron_id).describe()).spec.timezone).toBe('UTC');
     expect(await refusal('GET', '/runs/crons/nothing', undefined)).toEqual([422, expect.stringContaining('cron_id')]);
     for (const [given, message] of [

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const projectOf = (name: string) => resolve(`test/fixtures/projects/server/${name}.json`);
 
@@ -22,7 +22,7 @@ const posted = (body: unknown) => ({
 });
 
 describe("a project's Hono app", () => {
-  const house = new House(projectOf('hono'));
+  const house = new ServiceProcesses(projectOf('hono'));
   let url: string;
   let client: Client;
   beforeAll(async () => {
@@ -115,7 +115,7 @@ describe("a project's Hono app", () => {
 });
 
 describe("a project's Express app", () => {
-  const house = new House(projectOf('express'));
+  const house = new ServiceProcesses(projectOf('express'));
   let url: string;
   beforeAll(async () => {
     ({ url } = await house.api());
@@ -141,7 +141,7 @@ describe("a project's Express app", () => {
 });
 
 describe('an app that only has fetch', () => {
-  const house = new House(projectOf('fetch'));
+  const house = new ServiceProcesses(projectOf('fetch'));
   let url: string;
   beforeAll(async () => {
     ({ url } = await house.api());
@@ -164,7 +164,7 @@ describe('an app that only has fetch', () => {
 });
 
 it('an app that is not there is told at the start', async () => {
-  const house = new House(projectOf('no-app'));
+  const house = new ServiceProcesses(projectOf('no-app'));
   await expect(house.api()).rejects.toThrow(/http\.app: .*embed\.js has no export nothing; it exports letters/);
   await house.stop();
 });

@@ -8,10 +8,10 @@ import { MongoClient } from 'mongodb';
 import { conversationId } from '../../protocol/index.js';
 import { MongoSaver } from '../../threads/index.js';
 import { QUERIES, type ConversationView, type PendingInterrupt } from '../../workflows/contract.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 describe('a question that an edit of the state closes', () => {
-  const house = new House(resolve('test/fixtures/projects/steered/langgraph.json'), { STEERED_FOLDER: '/' });
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/steered/langgraph.json'), { STEERED_FOLDER: '/' });
   const mongo = new MongoClient(house.mongodbUri);
   let connection: Connection;
   let client: Client;

@@ -6,8 +6,8 @@ import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { createConversations } from '../../conversations/index.js';
 import { type Conversations } from '../../conversations/ports.js';
 import { DEFAULT_SETTINGS } from '../../workflows/contract.js';
-import { ANYBODY } from '../support/api-server.js';
-import { House, type HouseProcess } from '../support/house.js';
+import { ANONYMOUS_CALLER } from '../support/api-server.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 
 interface Part {
   id?: string;
@@ -16,8 +16,8 @@ interface Part {
 }
 
 describe('API, worker, Temporal and MongoDB together', () => {
-  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'));
-  let api: HouseProcess;
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'));
+  let api: ServiceProcess;
   let client: Client;
   let connection: Connection;
   let conversations: Conversations;
@@ -121,14 +121,16 @@ describe('API, worker, Temporal and MongoDB together', () => {
   it('takes an answer that comes through Temporal', async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
-    const view = await conversations.view(ANYBODY, threadId);
+    const view = await conversations.view(ANONYMOUS_CALLER, threadId);
     expect(view.interrupts).toEqual([{ id: expect.any(String) as unknown, node: 'ask' }]);
-    const { runId } = await conversations.resume(ANYBODY, threadId, { value: 'yes' });
-    await until(async () => (await conversations.view(ANYBODY, threadId)).last?.runId === runId);
+    const { runId } = await conversations.resume(ANONYMOUS_CALLER, threadId, { value: 'yes' });
+    await until(async () => (await conversations.view(ANONYMOUS_CALLER, threadId)).last?.runId === runId);
     expect(await client.runs.join(threadId, runId)).toMatchObject({
       log: ['shall I?', 'heard', 'told yes', 'answered'],
     });
-    await expect(conversations.resume(ANYBODY, threadId, { value: 'yes' })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(conversations.resume(ANONYMOUS_CALLER, threadId, { value: 'yes' })).rejects.toMatchObject({
+      code: 'conflict',
+    });
   });
 
   it('reads like a story in Temporal', async () => {
@@ -284,8 +286,8 @@ describe('API, worker, Temporal and MongoDB together', () => {
 
   it('says that a conversation is not there', async () => {
     const nowhere = randomUUID();
-    await expect(conversations.view(ANYBODY, nowhere)).rejects.toMatchObject({ code: 'not_found' });
-    await expect(conversations.close(ANYBODY, nowhere, 1_000)).resolves.toBeUndefined();
+    await expect(conversations.view(ANONYMOUS_CALLER, nowhere)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(conversations.close(ANONYMOUS_CALLER, nowhere, 1_000)).resolves.toBeUndefined();
   });
 
   it('gives up where no worker answers, within its time', async () => {
@@ -296,7 +298,9 @@ describe('API, worker, Temporal and MongoDB together', () => {
       timeoutMs: 300,
     });
     const submission = { runId: randomUUID(), graphId: 'talk', assistantId: 'talk', strategy: 'enqueue' } as const;
-    await expect(lonely.submit(ANYBODY, randomUUID(), submission)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(lonely.submit(ANONYMOUS_CALLER, randomUUID(), submission)).rejects.toMatchObject({
+      code: 'unavailable',
+    });
   });
 
   /** Starts a run that works for long; answers its id when it does. */

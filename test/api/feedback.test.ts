@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { Receiver } from '../support/receiver.js';
 
 describe('feedback keys', () => {
   let langSmith: Receiver;
-  let house: House;
+  let house: ServiceProcesses;
   let client: Client;
   beforeAll(async () => {
     langSmith = await Receiver.start();
-    house = new House(resolve('test/fixtures/projects/talk/langgraph.json'), {
+    house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'), {
       LANGSMITH_API_KEY: 'key of the account',
       LANGSMITH_ENDPOINT: langSmith.url,
     });

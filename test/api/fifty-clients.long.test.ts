@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from '@langchain/langgraph-sdk';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 
 const CLIENTS = 50;
@@ -36,13 +36,13 @@ function forward(client: Socket, [port, ...others]: number[]): void {
 
 describe('an API process that is killed', () => {
   let model: ModelServer;
-  let house: House;
-  let first: HouseProcess;
-  let second: HouseProcess;
+  let house: ServiceProcesses;
+  let first: ServiceProcess;
+  let second: ServiceProcess;
 
   beforeAll(async () => {
     model = await ModelServer.start();
-    house = new House(resolve('test/fixtures/projects/pages/langgraph.json'), { MODEL_URL: model.url });
+    house = new ServiceProcesses(resolve('test/fixtures/projects/pages/langgraph.json'), { MODEL_URL: model.url });
     [first, second] = await Promise.all([house.api(), house.api(), house.worker()]);
   }, 60_000);
   afterAll(async () => {

@@ -6,7 +6,7 @@ import { ROUTES } from '../../api/routes.js';
 import type { Schedules } from '../../conversations/ports.js';
 import * as schemas from '../../protocol/schemas/index.js';
 import { ApiFixture } from '../support/api-server.js';
-import { bodyPlaces, type Place } from '../support/body-places.js';
+import { bodyFields, type BodyField } from '../support/body-fields.js';
 
 /** Deeper than JSON.stringify can go, so they are put into a body's text. */
 const DEEP = `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`;
@@ -76,7 +76,7 @@ describe('every field of every body', () => {
   it.each(operations.map((one): [string, Route] => [`${one.method} ${one.path}`, one]))(
     'of %s has a limit on depth, and no value of a client is an error of ours',
     async (_name, operation) => {
-      const places = bodyPlaces(operation.body as NonNullable<Route['body']>);
+      const places = bodyFields(operation.body as NonNullable<Route['body']>);
       await check(operation.tag.toLowerCase().replace('stateless ', ''), places, (text) => send(operation, text));
     },
   );
@@ -87,7 +87,7 @@ describe('every field of every body', () => {
     async (name) => {
       const method = COMMANDS[name];
       expect(method).toBeDefined();
-      const places = bodyPlaces(schemas[name as 'getTreeParams']);
+      const places = bodyFields(schemas[name as 'getTreeParams']);
       await check(name, places, (text) => send(commands, `{"id":1,"method":"${method}","params":${text}}`));
     },
   );
@@ -245,7 +245,7 @@ describe('every field of every body', () => {
   }
 
   /** The same field of a like operation gets the odder values once. */
-  async function check(group: string, places: Place[], request: (text: string) => Promise<Answer>): Promise<void> {
+  async function check(group: string, places: BodyField[], request: (text: string) => Promise<Answer>): Promise<void> {
     expect(places.length).toBeGreaterThan(0);
     const faults: unknown[] = [];
     const waiting = places.flatMap(({ path, put, kind }, at) => {

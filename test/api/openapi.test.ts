@@ -16,7 +16,7 @@ import {
   subgraphsAnswer,
   threadAnswer,
 } from '../../protocol/schemas/index.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
 /** Served, but not what a client of the API asks for. */
 const PAGES = ['get /openapi.json', 'get /docs', 'get /docs/rapidoc-min.js'];
@@ -95,7 +95,7 @@ describe('the description of the API', () => {
   it('tells the truth about what is answered', async () => {
     okAnswer.strict().parse(await get('/ok'));
     infoAnswer.strict().parse(await get('/info'));
-    await api.stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'checked' }]);
+    await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'checked' }]);
     const assistant = assistantAnswer.strict().parse(await get('/assistants/echo'));
     const path = `/assistants/${assistant.assistant_id}`;
     z.array(assistantVersionAnswer.strict()).parse(await post(`${path}/versions`, {}));

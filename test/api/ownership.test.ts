@@ -7,12 +7,12 @@ import { join, resolve } from 'node:path';
 import { v5 as uuid5 } from '@langchain/core/utils/uuid';
 import { WebSocket } from 'ws';
 import { HttpUser } from '../support/http-user.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-tokens-'));
 const revoked = join(folder, 'revoked');
 writeFileSync(revoked, '');
-const house = new House(resolve('test/fixtures/projects/server/owned.json'), {
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.json'), {
   TEST_REVOKED_TOKENS: revoked,
   COLLOQUY_ACCESS_CHECK_MS: '200',
   // Runs that wait for ever are at work when the worker is stopped.

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { WebSocket } from 'ws';
 import { Random } from '../chaos/random.js';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { exchange, upgradeOf } from '../support/raw-http.js';
 
 const SEED = 20_261_130;
@@ -15,13 +15,13 @@ const AT_ONCE = 32;
 
 /** A project without an app, and one with each kind of app: each has code of its own before our routes. */
 const PROJECTS = ['filters', 'hono', 'express-open', 'fetch'] as const;
-const houses = new Map<string, House>();
-const apis = new Map<string, HouseProcess>();
-let worker: HouseProcess;
+const houses = new Map<string, ServiceProcesses>();
+const apis = new Map<string, ServiceProcess>();
+let worker: ServiceProcess;
 
 beforeAll(async () => {
   const started = PROJECTS.map(async (name) => {
-    const house = new House(resolve(`test/fixtures/projects/server/${name}.json`));
+    const house = new ServiceProcesses(resolve(`test/fixtures/projects/server/${name}.json`));
     houses.set(name, house);
     apis.set(name, await house.api());
     if (name === 'express-open') worker = await house.worker();
@@ -248,7 +248,7 @@ describe('WebSockets that are refused', () => {
 
 describe('connections of one address', () => {
   it('are limited; one more is told so, and there is room again when others have gone', async () => {
-    const house = new House(resolve('test/fixtures/projects/server/filters.json'), {
+    const house = new ServiceProcesses(resolve('test/fixtures/projects/server/filters.json'), {
       COLLOQUY_CONNECTIONS_PER_ADDRESS: '20',
     });
     try {

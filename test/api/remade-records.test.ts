@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { randomUUID } from 'node:crypto';
 import type { ProjectAuth } from '../../api/auth/ports.js';
 import { NOTHING_REQUIRED, ColloquyError } from '../../protocol/index.js';
-import { ANYBODY, ApiFixture, stateWith } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture, stateWith } from '../support/api-server.js';
 import { HttpUser } from '../support/http-user.js';
 
 /** Runs once, while the handler of this event is asked for bob: what somebody else does meanwhile. */
@@ -48,7 +48,7 @@ async function remake(): Promise<void> {
 }
 
 const hers = async () => (await ada.get<{ metadata: object }>('GET', `/threads/${id}`)).metadata;
-const crons = () => api.stores.crons.countCrons(ANYBODY, { required: NOTHING_REQUIRED, threadId: id });
+const crons = () => api.stores.crons.countCrons(ANONYMOUS_CALLER, { required: NOTHING_REQUIRED, threadId: id });
 
 /** Runs once, behind the gate's look at a thread. */
 function afterTheGate(act: () => Promise<unknown>): void {

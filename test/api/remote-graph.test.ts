@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { Annotation, Command, END, MemorySaver, START, Send, StateGraph, interrupt } from '@langchain/langgraph';
 import { Client } from '@langchain/langgraph-sdk';
 import { RemoteGraph } from '@langchain/langgraph/remote';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 interface Talk {
   log: string[];
@@ -15,7 +15,7 @@ const Log = Annotation.Root({
 });
 
 describe("LangGraph's RemoteGraph", () => {
-  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'));
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'));
   let apiUrl: string;
   let remote: RemoteGraph;
   beforeAll(async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Client, type Run } from '@langchain/langgraph-sdk';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 
 interface Part {
   event: string;
@@ -10,8 +10,8 @@ interface Part {
 }
 
 describe('runs, with everything real,', () => {
-  const house = new House(resolve('test/fixtures/projects/calculator/langgraph.json'));
-  let worker: HouseProcess;
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/calculator/langgraph.json'));
+  let worker: ServiceProcess;
   let url: string;
   let client: Client;
 

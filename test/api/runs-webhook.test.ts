@@ -4,7 +4,7 @@ import { Client } from '@langchain/langgraph-sdk';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
 import { Webhook } from 'standardwebhooks';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { Receiver, type Received } from '../support/receiver.js';
 
 const SECRET = `whsec_${Buffer.from('the secret of this operator').toString('base64')}`;
@@ -22,13 +22,13 @@ function verified({ body, headers }: Received): Body {
 }
 
 describe('webhooks', () => {
-  const house = new House(resolve('test/fixtures/projects/calculator/langgraph.json'), {
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/calculator/langgraph.json'), {
     COLLOQUY_EGRESS_ALLOW: '127.0.0.1',
     COLLOQUY_WEBHOOK_SECRET: SECRET,
   });
   const mongo = new MongoClient(house.mongodbUri);
   let connection: Connection;
-  let worker: HouseProcess;
+  let worker: ServiceProcess;
   let client: Client;
   let receiver: Receiver;
 
@@ -59,7 +59,7 @@ describe('webhooks', () => {
       metadata: { for: 'test' },
       webhook: `${receiver.url}/hook?token=t`,
     });
-    const [refused, taken] = [await receiver.taken(1), await receiver.taken(2)];
+    const [refused, taken] = [await receiver.waitFor(1), await receiver.waitFor(2)];
     for (const { path, headers } of [refused, taken]) {
       expect(path).toBe('/hook?token=t');
       expect(headers).toMatchObject({ 'content-type': 'application/json', 'webhook-id': run.run_id });
@@ -89,7 +89,7 @@ describe('webhooks', () => {
     }
     const logs = [];
     for (const { run_id } of runs) {
-      const received = await receiver.taken(1, ({ headers }) => headers['webhook-id'] === run_id);
+      const received = await receiver.waitFor(1, ({ headers }) => headers['webhook-id'] === run_id);
       logs.push(verified(received).values?.log?.length);
     }
     expect(logs).toEqual([2, 4, 6]);
@@ -101,7 +101,7 @@ describe('webhooks', () => {
     const run = await client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook: receiver.url });
     const stateless = await client.runs.create(null, 'calculator', { input: { log: ['2+2'] }, webhook: receiver.url });
     for (const { run_id } of [run, stateless]) {
-      await receiver.taken(1, ({ headers }) => headers['webhook-id'] === run_id);
+      await receiver.waitFor(1, ({ headers }) => headers['webhook-id'] === run_id);
     }
     await client.threads.delete(threadId);
     await client.threads.delete(stateless.thread_id);
@@ -125,7 +125,7 @@ describe('webhooks', () => {
     await client.runs.cancel(threadId, undone.run_id, true, 'rollback');
     const told = [];
     for (const { run_id } of [failed, asking, stopped, undone]) {
-      const { status, error } = verified(await receiver.taken(1, ({ headers }) => headers['webhook-id'] === run_id));
+      const { status, error } = verified(await receiver.waitFor(1, ({ headers }) => headers['webhook-id'] === run_id));
       told.push([status, error]);
     }
     expect(told).toEqual([
@@ -143,11 +143,11 @@ describe('webhooks', () => {
     receiver.reply = () => ({ status: up ? 200 : 503 });
     const values = await client.runs.wait(null, 'calculator', { input: { log: ['4+4'] }, webhook: receiver.url });
     expect(values).toEqual({ log: ['4+4', '8'] });
-    const { headers, body } = await receiver.taken(1);
+    const { headers, body } = await receiver.waitFor(1);
     await client.threads.delete((JSON.parse(body) as { thread_id: string }).thread_id);
     await worker.kill('SIGKILL');
     up = true;
-    const again = await receiver.taken(
+    const again = await receiver.waitFor(
       1,
       (one) => one.headers['webhook-id'] === headers['webhook-id'] && one.body !== body,
     );

@@ -4,7 +4,7 @@ import type { Client } from '@langchain/langgraph-sdk';
 import { ColloquyError, type RunRequest } from '../../protocol/index.js';
 import { completeContext } from '../../api/context.js';
 import { sweepStateless } from '../../conversations/delete-thread.js';
-import { ANYBODY, ApiFixture, CHECKPOINT } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture, CHECKPOINT } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -52,23 +52,23 @@ describe('runs', () => {
 
   it('answers a waiting client with the last state that the run told, not with what the next run made of it', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { told: turn.run.request.input });
+      await turn.writeEvent('values', { told: turn.run.request.input });
     };
-    api.states.finals = () => ({ told: 'the state of a later run' });
+    api.states.finalValuesOf = () => ({ told: 'the state of a later run' });
     const threadId = await newThread();
     const values = await Promise.all([1, 2, 3].map((n) => client.runs.wait(threadId, 'echo', { input: { n } })));
     expect(values).toEqual([1, 2, 3].map((n) => ({ told: { n } })));
   });
 
   it('asks the state where the run told none', async () => {
-    api.states.finals = (run) => ({ of: run.status });
+    api.states.finalValuesOf = (run) => ({ of: run.status });
     expect(await client.runs.wait(await newThread(), 'echo', { input: {} })).toEqual({ of: 'success' });
   });
 
   it('sends newlines until the answer is there', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
-    api.states.finals = () => ({ done: true });
+    api.states.finalValuesOf = () => ({ done: true });
     const response = await post(`${url}/threads/${await newThread()}/runs/wait`, { assistant_id: 'echo' });
     expect(response.headers.get('Content-Location')).toMatch(/^\/threads\/[^/]+\/runs\/[^/]+$/);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -143,7 +143,7 @@ describe('runs', () => {
     const told: unknown[] = [];
     api.conversations.script = async (turn) => {
       told.push(turn.run.request.input);
-      await turn.tell('values', { n: told.length });
+      await turn.writeEvent('values', { n: told.length });
     };
     const threadId = await newThread();
     const body = { assistant_id: 'echo', input: { text: 'pay' } };
@@ -162,7 +162,7 @@ describe('runs', () => {
     const threadId = await newThread();
     const { assistant_id: assistantId, graph_id: graphId } = await client.assistants.get('echo');
     const request: RunRequest = { input: {}, config: {}, streamModes: ['values'], streamSubgraphs: false };
-    await api.stores.threads.createRun(ANYBODY, {
+    await api.stores.threads.createRun(ANONYMOUS_CALLER, {
       ...{ threadId, runId: randomUUID(), assistantId, graphId, multitaskStrategy: 'enqueue', metadata: {} },
       ...{ key: 'orphan-1', request },
     });
@@ -173,7 +173,7 @@ describe('runs', () => {
   });
 
   it('answers a repeated stateless request with the run of its key', async () => {
-    api.states.finals = (run) => ({ run: run.runId });
+    api.states.finalValuesOf = (run) => ({ run: run.runId });
     const key = { 'Idempotency-Key': 'stateless-1' };
     const body = { assistant_id: 'echo', input: {} };
     const first = await json(await post(`${url}/runs/wait`, body, key));
@@ -189,8 +189,8 @@ describe('runs', () => {
     api.conversations.script = () => gate.opened;
     const working = await client.runs.create(null, 'echo', { input: {} });
     const context = completeContext(api.dependencies());
-    expect(await sweepStateless(context, ANYBODY, new Date(Date.now() - 60_000))).toBe(0);
-    await sweepStateless(context, ANYBODY, new Date(Date.now() + 60_000));
+    expect(await sweepStateless(context, ANONYMOUS_CALLER, new Date(Date.now() - 60_000))).toBe(0);
+    await sweepStateless(context, ANONYMOUS_CALLER, new Date(Date.now() + 60_000));
     await expect(client.threads.get(swept.thread_id)).rejects.toThrow('HTTP 404');
     expect((await client.threads.get(kept.thread_id)).thread_id).toBe(kept.thread_id);
     expect((await client.runs.get(working.thread_id, working.run_id)).run_id).toBe(working.run_id);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { installPackage } from '../../dev/binaries.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const SEED = '20261124';
 /** What must hold of every answer; what else Schemathesis can check is about taste. */
@@ -16,12 +16,12 @@ const CHECKS = [
 ];
 
 describe('the API under generated requests', () => {
-  let house: House;
+  let house: ServiceProcesses;
   let url: string;
   let bin: string;
 
   beforeAll(async () => {
-    house = new House(resolve('bench/project/langgraph.json'));
+    house = new ServiceProcesses(resolve('bench/project/langgraph.json'));
     const [api, , found] = await Promise.all([
       house.api(),
       house.worker(),

@@ -7,11 +7,11 @@ import type { Route } from '../../api/http/route.js';
 import { ROUTES } from '../../api/routes.js';
 import { COMMAND_NAMES } from '../../api/protocol-v2/commands.js';
 import { HttpUser, type UserAnswer } from '../support/http-user.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 /** In everything that is ada's, and in nothing else. */
 const CANARY = 'canary-of-ada';
-const house = new House(resolve('test/fixtures/projects/server/owned.json'));
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.json'));
 let url: string;
 let [ada, bob, root] = [new HttpUser('', ''), new HttpUser('', ''), new HttpUser('', '')];
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { STATELESS_METADATA } from '../../protocol/index.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
 const fixture = await ApiFixture.start('stateless_mark');
 let url: string;
@@ -74,7 +74,7 @@ describe('the mark of the threads of stateless runs', () => {
 
   it('is not copied: a copy is kept', async () => {
     const threadId = randomUUID();
-    await fixture.stores.threads.createThread(ANYBODY, { threadId, metadata: { ...metadata, a: 1 } });
+    await fixture.stores.threads.createThread(ANONYMOUS_CALLER, { threadId, metadata: { ...metadata, a: 1 } });
     const { text } = await send('POST', `/threads/${threadId}/copy`, {});
     expect((JSON.parse(text) as { metadata: unknown }).metadata).toEqual({ a: 1 });
   });

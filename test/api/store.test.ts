@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
-const house = new House(resolve('test/fixtures/projects/server/langgraph.json'));
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/langgraph.json'));
 const mongo = new MongoClient(house.mongodbUri);
 let url: string;
 let client: Client;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -30,9 +30,9 @@ describe('streams of runs', () => {
 
   it('tells metadata first, then the events in order, and no end event', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { messages: ['hi'] });
-      await turn.tell('updates|child:1', { node: { messages: ['hello'] } });
-      await turn.tell('values', { messages: ['hi', 'hello'] });
+      await turn.writeEvent('values', { messages: ['hi'] });
+      await turn.writeEvent('updates|child:1', { node: { messages: ['hello'] } });
+      await turn.writeEvent('values', { messages: ['hi', 'hello'] });
     };
     const threadId = await newThread();
     const created: unknown[] = [];
@@ -68,7 +68,7 @@ describe('streams of runs', () => {
 
   it('ends with the error of a run that failed', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', {});
+      await turn.writeEvent('values', {});
       return { error: { error: 'TypeError', message: 'no such tool' } };
     };
     const parts = await collect(api.client(url).runs.stream(await newThread(), 'echo', { input: {} }));
@@ -87,7 +87,7 @@ describe('streams of runs', () => {
 
   it('gives a client that joins after the end the whole run', async () => {
     api.conversations.script = async (turn) => {
-      for (let n = 1; n <= 3; n += 1) await turn.tell('custom', { n });
+      for (let n = 1; n <= 3; n += 1) await turn.writeEvent('custom', { n });
     };
     const threadId = await newThread();
     const run = await api.client(url).runs.create(threadId, 'echo', { input: {}, streamMode: 'custom' });
@@ -104,7 +104,7 @@ describe('streams of runs', () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
       for (let n = 1; n <= 6; n += 1) {
-        await turn.tell('custom', { n });
+        await turn.writeEvent('custom', { n });
         if (n === 3) await gate.opened;
       }
     };
@@ -124,9 +124,9 @@ describe('streams of runs', () => {
   it('survives the stop of its process when the SDK reconnects', async () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
-      await turn.tell('custom', { n: 1 });
+      await turn.writeEvent('custom', { n: 1 });
       await gate.opened;
-      await turn.tell('custom', { n: 2 });
+      await turn.writeEvent('custom', { n: 2 });
     };
     const own = await ApiFixture.start('api_stop');
     own.conversations.script = api.conversations.script;
@@ -155,11 +155,11 @@ describe('streams of runs', () => {
 
   it('tells a live client that a new attempt began, and a later one nothing of the superseded attempt', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('custom', 'committed');
-      const first = await turn.tell('custom', 'lost 1');
-      const last = await turn.tell('custom', 'lost 2');
+      await turn.writeEvent('custom', 'committed');
+      const first = await turn.writeEvent('custom', 'lost 1');
+      const last = await turn.writeEvent('custom', 'lost 2');
       await turn.nextAttempt([[first, last]]);
-      await turn.tell('custom', 'kept');
+      await turn.writeEvent('custom', 'kept');
     };
     const threadId = await newThread();
     const live = await collect(api.client(url).runs.stream(threadId, 'echo', { input: {}, streamMode: 'custom' }));
@@ -174,10 +174,10 @@ describe('streams of runs', () => {
 
   it('supersedes also what a dying attempt said after the next one had looked', async () => {
     api.conversations.script = async (turn) => {
-      const first = await turn.tell('custom', 'lost');
-      await turn.tell('custom', 'last words');
+      const first = await turn.writeEvent('custom', 'lost');
+      await turn.writeEvent('custom', 'last words');
       await turn.nextAttempt([[first, first]], first);
-      await turn.tell('custom', 'kept');
+      await turn.writeEvent('custom', 'kept');
     };
     const threadId = await newThread();
     const live = await collect(api.client(url).runs.stream(threadId, 'echo', { input: {}, streamMode: 'custom' }));
@@ -196,11 +196,11 @@ describe('streams of runs', () => {
 
   it('drops what was superseded also where the new attempt begins pages later', async () => {
     api.conversations.script = async (turn) => {
-      const first = await turn.tell('custom', { n: 0 });
-      const told = Array.from({ length: 2100 }, (_, n) => turn.tell('custom', { n: n + 1 }));
+      const first = await turn.writeEvent('custom', { n: 0 });
+      const told = Array.from({ length: 2100 }, (_, n) => turn.writeEvent('custom', { n: n + 1 }));
       const last = (await Promise.all(told)).at(-1) ?? 0;
       await turn.nextAttempt([[first + 1, last - 1]]);
-      await turn.tell('custom', { n: 'end' });
+      await turn.writeEvent('custom', { n: 'end' });
     };
     const threadId = await newThread();
     const run = await api.client(url).runs.create(threadId, 'echo', { input: {}, streamMode: 'custom' });
@@ -217,9 +217,9 @@ describe('streams of runs', () => {
 
   it('tells only the namespaces asked for', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('custom', 'root');
-      await turn.tell('custom|a:1', 'child');
-      await turn.tell('custom|a:1|b:2', 'grandchild');
+      await turn.writeEvent('custom', 'root');
+      await turn.writeEvent('custom|a:1', 'child');
+      await turn.writeEvent('custom|a:1|b:2', 'grandchild');
     };
     const run = await api.client(url).runs.create(await newThread(), 'echo', { input: {} });
     await api.conversations.idle();
@@ -231,7 +231,7 @@ describe('streams of runs', () => {
 
   it('tells the events of its own run where runs follow each other', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { input: turn.run.request.input });
+      await turn.writeEvent('values', { input: turn.run.request.input });
     };
     const threadId = await newThread();
     const streams = [1, 2, 3].map((n) => collect(api.client(url).runs.stream(threadId, 'echo', { input: { n } })));
@@ -263,7 +263,7 @@ describe('streams of runs', () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
       await gate.opened;
-      await turn.tell('values', { aborted: turn.signal.aborted });
+      await turn.writeEvent('values', { aborted: turn.signal.aborted });
     };
     const gone = new AbortController();
     const threadId = await newThread();
@@ -281,7 +281,7 @@ describe('streams of runs', () => {
 
   it('ends the stream of a run whose record is gone', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', {});
+      await turn.writeEvent('values', {});
       await untilAborted(turn);
     };
     const quick = await api.listen({ endCheckMs: 10 });
@@ -290,9 +290,9 @@ describe('streams of runs', () => {
     const { value } = await stream.next();
     const { run_id } = value?.data as { run_id: string };
     await stream.next();
-    await api.stores.threads.removeRun(ANYBODY, threadId, run_id);
+    await api.stores.threads.removeRun(ANONYMOUS_CALLER, threadId, run_id);
     expect(await stream.next()).toEqual({ done: true, value: undefined });
-    await api.conversations.cancel(ANYBODY, threadId, { runIds: 'all', action: 'interrupt' });
+    await api.conversations.cancel(ANONYMOUS_CALLER, threadId, { runIds: 'all', action: 'interrupt' });
   });
 
   it('refuses a last event id that is none of its own', async () => {
@@ -306,7 +306,7 @@ describe('streams of runs', () => {
 
   it('serves stateless runs under the id of the run', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { ok: true });
+      await turn.writeEvent('values', { ok: true });
     };
     const run = await api.client(url).runs.create(null, 'echo', { input: {} });
     await api.conversations.idle();

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 describe('the sweeper of an API process', () => {
   const project = resolve('test/fixtures/projects/talk/thinned.json');
-  const house = new House(project, { COLLOQUY_KEEP_CHECKPOINTS: '2' });
+  const house = new ServiceProcesses(project, { COLLOQUY_KEEP_CHECKPOINTS: '2' });
   let client: Client;
 
   beforeAll(async () => {

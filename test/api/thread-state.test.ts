@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 /** 20 ms each, in one step. */
 const TICKS = 150;
@@ -14,7 +14,7 @@ interface Talk {
 
 /** Worker and API as processes of their own, with a real graph: `hear`, `ask` (a person, where a line is a question), `answer`. */
 describe('the state of threads', () => {
-  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'));
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'));
   let client: Client<Talk>;
   let mongo: MongoClient;
 

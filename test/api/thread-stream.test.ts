@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@langchain/langgraph-sdk';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 import { startTcpProxy } from '../streams/tcp-proxy.js';
 import { newGate } from '../support/gate.js';
 
@@ -24,7 +24,7 @@ describe('the stream of a thread', () => {
   afterAll(() => api.stop());
   beforeEach(() => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { said: turn.run.metadata['said'] });
+      await turn.writeEvent('values', { said: turn.run.metadata['said'] });
     };
   });
 
@@ -113,7 +113,7 @@ describe('the stream of a thread', () => {
   it('says at once where it begins, so that who loses it before the first event misses nothing', async () => {
     const threadId = await newThread();
     await turn(threadId, 'one');
-    const tail = await api.stores.events.tail(ANYBODY, threadId);
+    const tail = await api.stores.events.tail(ANONYMOUS_CALLER, threadId);
     const response = await fetch(`${url}/threads/${threadId}/stream`);
     const { value } = (await response.body?.getReader().read()) ?? {};
     expect(new TextDecoder().decode(value)).toMatch(new RegExp(`^id: \\d+-${tail}\n\n$`));
@@ -145,13 +145,13 @@ describe('the stream of a thread', () => {
     const gates = [newGate(), newGate()];
     const said: number[] = [];
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 1 });
-      said.push(await turn.tell('values', { n: 2 }));
+      await turn.writeEvent('values', { n: 1 });
+      said.push(await turn.writeEvent('values', { n: 2 }));
       gates[0]?.open();
       await gates[1]?.opened;
       const [seq = 0] = said;
       await turn.nextAttempt([[seq, seq]]);
-      await turn.tell('values', { n: 3 });
+      await turn.writeEvent('values', { n: 3 });
     };
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'echo', { input: {} });

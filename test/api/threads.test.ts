@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@langchain/langgraph-sdk';
-import { ANYBODY, ApiFixture, CHECKPOINT, stateWith } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture, CHECKPOINT, stateWith } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -53,7 +53,7 @@ describe('threads and assistants', () => {
   });
 
   it('knows the fixed id of the system assistant of a graph', async () => {
-    await api.stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'one' }]);
+    await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'one' }]);
     expect((await client.assistants.get('one')).assistant_id).toBe('39a68923-35d8-56bc-9761-3a809a9e6a7f');
   });
 
@@ -130,14 +130,14 @@ describe('threads and assistants', () => {
     const part = await client.threads.getState(thread_id, undefined, { select: ['values.messages', 'next'] });
     expect(part).toEqual({ values: { messages: ['hi'] }, next: [] });
     await client.threads.getState(thread_id, CHECKPOINT, { subgraphs: true });
-    expect(api.states.asked.at(-1)).toEqual({ checkpoint: { checkpointId: CHECKPOINT }, subgraphs: true });
+    expect(api.states.requests.at(-1)).toEqual({ checkpoint: { checkpointId: CHECKPOINT }, subgraphs: true });
     await client.threads.getState(thread_id, {
       thread_id,
       checkpoint_id: CHECKPOINT,
       checkpoint_ns: 'child:1',
       checkpoint_map: {},
     });
-    expect(api.states.asked.at(-1)).toEqual({
+    expect(api.states.requests.at(-1)).toEqual({
       checkpoint: { checkpointId: CHECKPOINT, checkpointNs: 'child:1', checkpointMap: {} },
     });
   });
@@ -150,9 +150,9 @@ describe('threads and assistants', () => {
     const before = { configurable: { checkpoint_id: CHECKPOINT } };
     await client.threads.getHistory(thread_id, { limit: 3, before, metadata: { step: 1 } });
     const asked = { limit: 3, before: { checkpointId: CHECKPOINT }, metadata: { step: 1 } };
-    expect(api.states.asked.at(-1)).toEqual(asked);
+    expect(api.states.requests.at(-1)).toEqual(asked);
     expect(await get(`/threads/${thread_id}/history?limit=3&before=${CHECKPOINT}`)).toEqual([state]);
-    expect(api.states.asked.at(-1)).toEqual({ limit: 3, before: { checkpointId: CHECKPOINT } });
+    expect(api.states.requests.at(-1)).toEqual({ limit: 3, before: { checkpointId: CHECKPOINT } });
   });
 
   it('writes state as a node, of an idle thread that has a graph', async () => {
@@ -161,9 +161,9 @@ describe('threads and assistants', () => {
     await client.threads.update(thread_id, { metadata: { graph_id: 'echo' } });
     const updated = await client.threads.updateState(thread_id, { values: { a: 1 }, asNode: 'agent' });
     expect(updated.configurable).toMatchObject({ thread_id, checkpoint_id: CHECKPOINT });
-    expect(api.states.asked).toContainEqual({ values: { a: 1 }, asNode: 'agent' });
+    expect(api.states.requests).toContainEqual({ values: { a: 1 }, asNode: 'agent' });
     await client.threads.updateState(thread_id, { values: null, asNode: '__end__' } as never);
-    expect(api.states.asked).toContainEqual({ values: null, asNode: '__end__' });
+    expect(api.states.requests).toContainEqual({ values: null, asNode: '__end__' });
 
     api.conversations.script = untilAborted;
     const run = await client.runs.create(thread_id, 'echo', { input: {} });
@@ -173,7 +173,7 @@ describe('threads and assistants', () => {
 
   it('deletes a thread with all it holds, also while a run works', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', {});
+      await turn.writeEvent('values', {});
       await untilAborted(turn);
     };
     const { thread_id } = await client.threads.create();
@@ -183,7 +183,7 @@ describe('threads and assistants', () => {
     await expect(client.threads.get(thread_id)).rejects.toThrow(`HTTP 404: Thread with ID ${thread_id} not found`);
     await expect(client.runs.get(thread_id, run.run_id)).rejects.toThrow('HTTP 404: Run not found');
     await expect(client.threads.delete(thread_id)).rejects.toThrow('HTTP 404');
-    expect(await api.stores.events.tail(ANYBODY, thread_id)).toBe(0);
+    expect(await api.stores.events.tail(ANONYMOUS_CALLER, thread_id)).toBe(0);
     expect((await client.threads.create({ threadId: thread_id })).values).toBeNull();
   });
 

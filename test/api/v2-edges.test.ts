@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { ColloquyError, encodeFence } from '../../protocol/index.js';
 import { offsetOf } from '../../api/protocol-v2/events.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 import { ProtocolReader, command, dataOf, isTerminal, outline } from '../support/protocol-reader.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -40,14 +40,14 @@ describe('the edges of protocol v2', () => {
     const threadId = randomUUID();
     const live = await read(threadId);
     fixture.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 0 });
-      const first = await turn.tell('messages|model:1', begun('dead'));
-      const last = await turn.tell('messages|model:1', delta('dead', 'half of an an'));
+      await turn.writeEvent('values', { n: 0 });
+      const first = await turn.writeEvent('messages|model:1', begun('dead'));
+      const last = await turn.writeEvent('messages|model:1', delta('dead', 'half of an an'));
       await live.until(({ params }) => dataOf(params).event === 'content-block-delta');
       await turn.nextAttempt([[first, last]]);
-      await turn.tell('messages|model:1', begun('alive'));
-      await turn.tell('messages|model:1', { event: 'message-finish', run_id: 'alive' });
-      await turn.tell('values', { n: 1 });
+      await turn.writeEvent('messages|model:1', begun('alive'));
+      await turn.writeEvent('messages|model:1', { event: 'message-finish', run_id: 'alive' });
+      await turn.writeEvent('values', { n: 1 });
     };
     await start(threadId);
     const heard = await live.until(isTerminal);
@@ -87,12 +87,12 @@ describe('the edges of protocol v2', () => {
     const threadId = randomUUID();
     const reader = await read(threadId);
     fixture.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 1 });
+      await turn.writeEvent('values', { n: 1 });
       await untilAborted(turn);
     };
     await start(threadId);
     const [running] = await reader.until(({ method }) => method === 'lifecycle');
-    await fixture.conversations.cancel(ANYBODY, threadId, { runIds: 'all', action: 'interrupt' });
+    await fixture.conversations.cancel(ANONYMOUS_CALLER, threadId, { runIds: 'all', action: 'interrupt' });
     const events = await reader.until(isTerminal);
     expect(events.map(outline)).toEqual(['lifecycle running', 'values', 'lifecycle interrupted']);
     expect(running?.event_id).toMatch(/^synth:[0-9a-f-]{36}:\d+-\d+$/);
@@ -101,16 +101,21 @@ describe('the edges of protocol v2', () => {
 
   it('says nothing of a run that was cancelled while it waited, beside one that works', async () => {
     const threadId = randomUUID();
-    const waiting = { ...ANYBODY, threadId, runId: randomUUID(), fence: encodeFence({ run: 1, step: 1, attempt: 1 }) };
+    const waiting = {
+      ...ANONYMOUS_CALLER,
+      threadId,
+      runId: randomUUID(),
+      fence: encodeFence({ run: 1, step: 1, attempt: 1 }),
+    };
     fixture.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 1 });
+      await turn.writeEvent('values', { n: 1 });
       const { runId, ...run } = { ...turn.run, runId: waiting.runId };
-      await fixture.stores.threads.createRun(ANYBODY, { ...run, runId });
+      await fixture.stores.threads.createRun(ANONYMOUS_CALLER, { ...run, runId });
       const log = fixture.stores.events.open(waiting);
       log.append({ ns: '', event: 'run.ended', data: JSON.stringify({ run_id: runId, status: 'interrupted' }) });
       await log.close();
       await turn.nextAttempt([]);
-      await turn.tell('values', { n: 2 });
+      await turn.writeEvent('values', { n: 2 });
     };
     await start(threadId);
     const reader = await read(threadId);
@@ -122,12 +127,12 @@ describe('the edges of protocol v2', () => {
   it('tells the end of a run once, though two attempts wrote it', async () => {
     const threadId = randomUUID();
     fixture.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 1 });
-      await turn.tell('run.ended', { run_id: turn.run.runId, status: 'success' });
+      await turn.writeEvent('values', { n: 1 });
+      await turn.writeEvent('run.ended', { run_id: turn.run.runId, status: 'success' });
     };
     await start(threadId);
     await fixture.conversations.idle();
-    fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 2 }));
+    fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 2 }));
     await start(threadId);
     const reader = await read(threadId);
     const events = await reader.until(({ params }) => (dataOf(params) as { n?: number }).n === 2);
@@ -138,10 +143,10 @@ describe('the edges of protocol v2', () => {
 
   it('has no events of a run that is gone', async () => {
     const threadId = randomUUID();
-    fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+    fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
     const { result } = (await start(threadId)) as { result: { run_id: string } };
     await fixture.conversations.idle();
-    await fixture.stores.threads.removeRun(ANYBODY, threadId, result.run_id);
+    await fixture.stores.threads.removeRun(ANONYMOUS_CALLER, threadId, result.run_id);
     await start(threadId);
     const reader = await read(threadId);
     const events = await reader.until(isTerminal);
@@ -228,7 +233,7 @@ describe('the edges of protocol v2', () => {
 
     it('subscribes before a run is, goes on over runs, and stops when told to', async () => {
       const threadId = randomUUID();
-      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const socket = connect(threadId);
       await once(socket, 'open');
       send(socket, { id: 1, method: 'subscription.subscribe', params: { channels: ['values', 'lifecycle'] } });
@@ -253,7 +258,7 @@ describe('the edges of protocol v2', () => {
 
     it('goes on behind a cursor', async () => {
       const threadId = randomUUID();
-      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       await start(threadId);
       const reader = await read(threadId);
       const events = await reader.until(isTerminal);
@@ -270,7 +275,7 @@ describe('the edges of protocol v2', () => {
 
     it('goes on with lost subscriptions under their ids, on another process, behind the last event', async () => {
       const threadId = randomUUID();
-      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
       const reader = await read(threadId);
       const events = await reader.until(isTerminal);
@@ -311,14 +316,14 @@ describe('the edges of protocol v2', () => {
 
     it('says when events behind the last one have expired, and what it cannot go on with', async () => {
       const threadId = randomUUID();
-      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
       const reader = await read(threadId);
       const events = await reader.until(isTerminal);
       reader.close();
       const gone = await fixture.stores.db
         .collection('events')
-        .deleteMany({ log: `${ANYBODY.tenant}/${threadId}`, seq: { $lt: offsetOf(events.at(-1)?.seq ?? 0) } });
+        .deleteMany({ log: `${ANONYMOUS_CALLER.tenant}/${threadId}`, seq: { $lt: offsetOf(events.at(-1)?.seq ?? 0) } });
       expect(gone.deletedCount).toBeGreaterThan(0);
       const socket = connect(threadId);
       await once(socket, 'open');

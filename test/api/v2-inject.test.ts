@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { ProtocolReader, isTerminal } from '../support/protocol-reader.js';
 
 interface Message {
@@ -17,9 +17,9 @@ interface Message {
 describe('input.inject, with API, workers, Temporal and MongoDB', () => {
   const folder = mkdtempSync(join(tmpdir(), 'steered-'));
   const project = resolve('test/fixtures/projects/steered/langgraph.json');
-  const house = new House(project, { STEERED_FOLDER: folder });
-  let worker: HouseProcess;
-  let api: HouseProcess;
+  const house = new ServiceProcesses(project, { STEERED_FOLDER: folder });
+  let worker: ServiceProcess;
+  let api: ServiceProcess;
   let client: Client;
 
   beforeAll(async () => {

@@ -4,15 +4,15 @@ import { resolve } from 'node:path';
 import { Client, type ThreadStream } from '@langchain/langgraph-sdk';
 import { WebSocket } from 'ws';
 import type { ProtocolEvent } from '../../api/protocol-v2/events.js';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { ProtocolReader, command, dataOf, isTerminal, outline } from '../support/protocol-reader.js';
 
 const ALL = ['values', 'updates', 'messages', 'tools', 'lifecycle', 'input', 'checkpoints', 'tasks', 'custom'];
 
 describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
-  const house = new House(resolve('test/fixtures/projects/protocol/langgraph.json'));
-  let api: HouseProcess;
-  let other: HouseProcess;
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/protocol/langgraph.json'));
+  let api: ServiceProcess;
+  let other: ServiceProcess;
 
   beforeAll(async () => {
     [, api, other] = await Promise.all([house.worker(), house.api(), house.api()]);

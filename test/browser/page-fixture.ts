@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 import { servePage, startBrowser } from './browser.js';
 
@@ -13,7 +13,7 @@ export class PageFixture {
 
   private constructor(
     readonly model: ModelServer,
-    readonly house: House,
+    readonly house: ServiceProcesses,
     private readonly apiUrl: string,
     private readonly site: Awaited<ReturnType<typeof servePage>>,
     private readonly browser: Browser,
@@ -21,7 +21,9 @@ export class PageFixture {
 
   static async start(page: string): Promise<PageFixture> {
     const model = await ModelServer.start();
-    const house = new House(resolve('test/fixtures/projects/pages/langgraph.json'), { MODEL_URL: model.url });
+    const house = new ServiceProcesses(resolve('test/fixtures/projects/pages/langgraph.json'), {
+      MODEL_URL: model.url,
+    });
     const [api, , site, browser] = await Promise.all([house.api(), house.worker(), servePage(page), startBrowser()]);
     return new PageFixture(model, house, api.url, site, browser);
   }

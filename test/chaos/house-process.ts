@@ -19,7 +19,7 @@ const RESTART_MS = 500;
 const STOP_GRACE_MS = 10_000;
 
 /** A worker or API process that is started again whenever it ends, as a production supervisor does. */
-export class HouseProcess implements Victim {
+export class ChaosProcess implements Victim {
   readonly name: string;
   readonly #options: HouseProcessOptions;
   #child: ChildProcess | undefined;

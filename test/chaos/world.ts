@@ -12,7 +12,7 @@ import { QUERIES, UPDATES, type PendingInterrupt, type Resumed } from '../../wor
 import { RefusedError } from './api-client.js';
 import { StuckError, type Clock } from './clock.js';
 import type { FaultKind, Victim } from './faults.js';
-import { HouseProcess } from './house-process.js';
+import { ChaosProcess } from './house-process.js';
 
 export interface WorldOptions {
   seed: number;
@@ -116,7 +116,7 @@ async function houseProcesses(
   ];
   const env = { ...urls, COLLOQUY_MAX_TURNS: MAX_TURNS };
   const make = (name: string, args: string[]) =>
-    new HouseProcess({
+    new ChaosProcess({
       name,
       args: [...args, ...shared],
       env,

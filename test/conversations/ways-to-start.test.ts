@@ -16,7 +16,7 @@ import {
 import { conversationId, cronScheduleId } from '../../protocol/index.js';
 import { openStores } from '../../workers/index.js';
 import { CONVERSATION_WORKFLOW, DEFAULT_SETTINGS, SIGNALS } from '../../workflows/contract.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const PROJECT = resolve('test/fixtures/projects/protocol/langgraph.json');
 const INPUT = { messages: [{ role: 'user', content: 'May I?' }] };
@@ -26,7 +26,7 @@ interface Message {
   content: unknown;
 }
 
-let house: House;
+let house: ServiceProcesses;
 let url: string;
 let client: Client;
 let connection: Connection;
@@ -35,7 +35,7 @@ let conversations: ConversationContext;
 const closers: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  house = new House(PROJECT);
+  house = new ServiceProcesses(PROJECT);
   const [, api] = await Promise.all([house.worker(), house.api()]);
   ({ url } = api);
   client = new Client({ apiUrl: url, apiKey: null });

@@ -10,7 +10,7 @@ import { TurnPrinter, printTranscript } from '../../dev/chat-turn.js';
 import { freePort } from '../../dev/ports.js';
 import { supervise } from '../../dev/supervisor.js';
 import type { Supervised } from '../../dev/supervisor.js';
-import { Running } from '../support/colloquy.js';
+import { RunningCommand } from '../support/colloquy.js';
 
 /** A screen that is a string. */
 function paper() {
@@ -153,7 +153,7 @@ describe('a chat while its answer is being written', () => {
   }, 60_000);
 
   it('stops the answer on Ctrl-C, takes the next message, and leaves on a Ctrl-C outside of one', async () => {
-    const chat = new Running(['chat', '--url', url]);
+    const chat = new RunningCommand(['chat', '--url', url]);
     await chat.printed(/Talking to hiring-assistant/);
     chat.child.stdin.write('hello\n');
     await chat.printed(/Happy to help/);
@@ -167,7 +167,7 @@ describe('a chat while its answer is being written', () => {
   }, 60_000);
 
   it('goes on where it was when the API died in the middle and came back', async () => {
-    const chat = new Running(['chat', '--url', url]);
+    const chat = new RunningCommand(['chat', '--url', url]);
     chat.child.stdin.write('hello\n');
     await chat.printed(/Happy to help/);
     api.signal('SIGKILL');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { supervise } from '../../dev/supervisor.js';
-import { Running, colloquy } from '../support/colloquy.js';
+import { RunningCommand, colloquy } from '../support/colloquy.js';
 import { openToOthers } from '../support/modes.js';
 import { exchange } from '../support/raw-http.js';
 
@@ -20,7 +20,7 @@ describe('colloquy dev on embedded servers', () => {
   const ports = ['--port', '0', '--temporal-port', '0', '--ui-port', '0', '--mongodb-port', '0'];
 
   it('starts everything, holds a conversation with an approval, and finds it again after a restart', async () => {
-    const first = new Running([...flags, ...ports], { cwd: folder, env: offline });
+    const first = new RunningCommand([...flags, ...ports], { cwd: folder, env: offline });
     const url = await apiUrl(first);
     expect(first.stdout).toMatch(/Temporal Web UI +http:\/\/127\.0\.0\.1:\d+/);
     expect(first.stdout).toMatch(/Database +mongodb:\/\/127\.0\.0\.1:\d+\S* +(SecantusDB|mongod)/);
@@ -38,7 +38,7 @@ describe('colloquy dev on embedded servers', () => {
     expect(id).not.toBe('');
     await stop(first);
 
-    const second = new Running([...flags, ...ports], { cwd: folder, env: offline });
+    const second = new RunningCommand([...flags, ...ports], { cwd: folder, env: offline });
     const again = await chat(await apiUrl(second), [`/open ${id}`, 'approve', '/threads']);
     expect(again).toMatch(/^> I need a senior Go engineer in Berlin$/m);
     expect(again).toMatch(/Sent to Dmitri Volkov/);
@@ -55,11 +55,11 @@ describe('colloquy dev on servers that are there', () => {
     ...['--mongodb-uri', process.env.COLLOQUY_TEST_MONGODB_URI ?? ''],
     ...['--database', database, '--task-queue', database],
   ];
-  let house: Running;
+  let house: RunningCommand;
   let url: string;
 
   beforeAll(async () => {
-    house = new Running([...flags, '--host', '0.0.0.0', '--open'], { cwd: folder, env: offline });
+    house = new RunningCommand([...flags, '--host', '0.0.0.0', '--open'], { cwd: folder, env: offline });
     url = (await house.printed(/from here +(http:\/\/\S+)[^]*Ready in/))[1] ?? '';
   }, 60_000);
   afterAll(async () => {
@@ -141,7 +141,7 @@ describe('colloquy dev on servers that are there', () => {
   }, 60_000);
 });
 
-async function apiUrl(house: Running): Promise<string> {
+async function apiUrl(house: RunningCommand): Promise<string> {
   const [, url = ''] = await house.printed(/API +(http:\/\/\S+)[^]*Ready in/);
   return url;
 }
@@ -152,7 +152,7 @@ async function chat(url: string, lines: string[]): Promise<string> {
   return stdout;
 }
 
-async function stop(house: Running): Promise<void> {
+async function stop(house: RunningCommand): Promise<void> {
   house.signal('SIGINT');
   const { code, stdout } = await house.finished;
   expect(stdout).toMatch(/stopped; conversations are kept/);

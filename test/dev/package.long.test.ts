@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { Running } from '../support/colloquy.js';
+import { RunningCommand } from '../support/colloquy.js';
 
 const AGENT = `
 import { AIMessage } from '@langchain/core/messages';
@@ -55,10 +55,10 @@ afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 describe('the packed package in a LangGraph.js project of somebody else', () => {
   it('runs the project by npx colloquy dev, installing its own servers, and keeps its data out of the repository', async () => {
-    const house = new Running(['dev', ...ports], { command: npx, cwd: project, group: true });
+    const house = new RunningCommand(['dev', ...ports], { command: npx, cwd: project, group: true });
     const [, url = ''] = await house.printed(/API +(http:\/\/\S+)[^]*Ready in/);
     expect(house.stdout).toMatch(/Agents +langgraph\.json/);
-    const chat = new Running(['chat', '--url', url], { command: npx, cwd: project, input: 'good morning\nAda\n' });
+    const chat = new RunningCommand(['chat', '--url', url], { command: npx, cwd: project, input: 'good morning\nAda\n' });
     const talk = await chat.finished;
     expect(talk.stdout).toMatch(/^Who are you\?\nGood day Ada, you said: good morning$/m);
 

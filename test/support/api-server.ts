@@ -18,8 +18,8 @@ export const CHECKPOINT = '1ef00000-0000-6000-8000-000000000001';
 /** State that tests set by hand. */
 export class FakeStates implements StateAccess {
   readonly states = new Map<string, ThreadState>();
-  readonly asked: unknown[] = [];
-  finals: (run: Run) => unknown = () => ({ done: true });
+  readonly requests: unknown[] = [];
+  finalValuesOf: (run: Run) => unknown = () => ({ done: true });
 
   /** Ids of checkpoints that every thread has, besides those of its state. */
   readonly checkpoints = new Set([CHECKPOINT]);
@@ -31,29 +31,29 @@ export class FakeStates implements StateAccess {
   failure?: { threadId: string } & ({ code: ErrorCode } | { error: unknown });
 
   getState: StateAccess['getState'] = async (_caller, _graphId, threadId, options) => {
-    this.asked.push(options);
+    this.requests.push(options);
     this.#failFor(threadId);
     return this.states.get(threadId) ?? EMPTY_STATE;
   };
 
   getHistory: StateAccess['getHistory'] = async (_caller, _graphId, threadId, options) => {
-    this.asked.push(options);
+    this.requests.push(options);
     this.#failFor(threadId);
     const state = this.states.get(threadId);
     return state ? [state] : [];
   };
 
   updateState: StateAccess['updateState'] = async (_caller, _graphId, threadId, update) => {
-    this.asked.push(update);
+    this.requests.push(update);
     return { checkpoint: { thread_id: threadId, checkpoint_id: CHECKPOINT, checkpoint_ns: '', checkpoint_map: null } };
   };
 
   updateStates: StateAccess['updateStates'] = async (_caller, _graphId, threadId, supersteps) => {
-    this.asked.push(supersteps);
+    this.requests.push(supersteps);
     return { checkpoint: { thread_id: threadId, checkpoint_id: CHECKPOINT, checkpoint_ns: '', checkpoint_map: null } };
   };
 
-  finalValues: StateAccess['finalValues'] = async (_caller, run) => this.finals(run);
+  finalValues: StateAccess['finalValues'] = async (_caller, run) => this.finalValuesOf(run);
 
   #failFor(threadId: string): void {
     if (this.failure?.threadId !== threadId) return;
@@ -82,7 +82,7 @@ export function stateWith(threadId: string, values: Record<string, unknown>): Th
 }
 
 /** The caller that the API takes everybody for. */
-export const ANYBODY: Caller = {
+export const ANONYMOUS_CALLER: Caller = {
   tenant: DEFAULT_TENANT,
   principal: { kind: 'user', id: 'anonymous' },
   onBehalfOf: [],
@@ -110,7 +110,7 @@ export class ApiFixture {
     if (!uri) throw new ColloquyError('unavailable', 'COLLOQUY_TEST_MONGODB_URI is not set');
     const mongo = { uri, isGiven: true, database: `${name}_${process.pid}` };
     const stores = await openStores({ mongo, retention: { eventsMs: 3_600_000 } });
-    await stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'echo' }, { graphId: 'other' }]);
+    await stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'echo' }, { graphId: 'other' }]);
     return new ApiFixture(stores);
   }
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { resolve } from 'node:path';
 
-export interface Finished {
+export interface CommandResult {
   code: number | null;
   stdout: string;
   stderr: string;
@@ -22,9 +22,9 @@ export interface RunOptions {
 const OWN: [string, ...string[]] = [process.execPath, resolve('bin/colloquy.mjs')];
 
 /** A running command; end it by `signal`. */
-export class Running {
+export class RunningCommand {
   readonly child: ChildProcessWithoutNullStreams;
-  readonly finished: Promise<Finished>;
+  readonly finished: Promise<CommandResult>;
   stdout = '';
   stderr = '';
   readonly #group: boolean;
@@ -56,15 +56,15 @@ export class Running {
 
   /** Resolves with the match as soon as it was printed; rejects when the process ended without. */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
-    return this.#said('stdout', pattern);
+    return this.#waitForOutput('stdout', pattern);
   }
 
   /** The same for what goes to stderr. */
   logged(pattern: RegExp): Promise<RegExpExecArray> {
-    return this.#said('stderr', pattern);
+    return this.#waitForOutput('stderr', pattern);
   }
 
-  async #said(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray> {
+  async #waitForOutput(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const match = pattern.exec(this[stream]);
       if (match !== null) return match;
@@ -88,8 +88,8 @@ export class Running {
   }
 }
 
-export function colloquy(args: string[], options: RunOptions = {}): Promise<Finished> {
-  return new Running(args, { input: '', ...options }).finished;
+export function colloquy(args: string[], options: RunOptions = {}): Promise<CommandResult> {
+  return new RunningCommand(args, { input: '', ...options }).finished;
 }
 
 export function isAlive(pid: number): boolean {

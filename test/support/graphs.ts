@@ -25,7 +25,7 @@ import type { StreamMode } from '../../protocol/index.js';
 export interface Scenario {
   name: string;
   graph: () => LoadedGraph;
-  turns: Turn[];
+  turns: ScenarioTurn[];
   /** The state has a list that events refer to. */
   long?: true;
   /** Subgraphs run at the same time. */
@@ -34,7 +34,7 @@ export interface Scenario {
   without?: StreamMode[];
 }
 
-export interface Turn {
+export interface ScenarioTurn {
   input?: unknown;
   command?: { resume?: unknown; update?: unknown; goto?: string | string[] };
   /** Takes the ids of the questions that are open, in order. */

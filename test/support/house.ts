@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
 
 /** A worker or API process of its own, so that it can be killed. */
-export interface HouseProcess {
+export interface ServiceProcess {
   url: string;
   pid: number;
   /** What it has written to stderr: its log. */
@@ -16,11 +16,11 @@ export interface HouseProcess {
 }
 
 /** Processes around one database and task queue on the servers of the tests. */
-export class House {
+export class ServiceProcesses {
   readonly name = `house-${randomUUID()}`;
   readonly mongodbUri = required('COLLOQUY_TEST_MONGODB_URI');
   readonly temporalAddress = required('COLLOQUY_TEST_TEMPORAL_ADDRESS');
-  readonly #processes = new Set<HouseProcess>();
+  readonly #processes = new Set<ServiceProcess>();
 
   /** `env` is added to the environment of its processes. */
   constructor(
@@ -28,11 +28,11 @@ export class House {
     private readonly env: Record<string, string> = {},
   ) {}
 
-  worker(): Promise<HouseProcess> {
+  worker(): Promise<ServiceProcess> {
     return this.#start('worker', []);
   }
 
-  api(): Promise<HouseProcess> {
+  api(): Promise<ServiceProcess> {
     return this.#start('api', ['--port', '0']);
   }
 
@@ -43,7 +43,7 @@ export class House {
     await client.close();
   }
 
-  async #start(command: 'worker' | 'api', flags: string[]): Promise<HouseProcess> {
+  async #start(command: 'worker' | 'api', flags: string[]): Promise<ServiceProcess> {
     const child = fork(
       resolve('bin/colloquy.mjs'),
       [
@@ -59,7 +59,7 @@ export class House {
     const said: string[] = [];
     child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString('utf8')));
     const ready = await readiness(child, command, said);
-    const started: HouseProcess = {
+    const started: ServiceProcess = {
       url: ready.url ?? '',
       pid: child.pid ?? 0,
       log: () => said.join(''),

@@ -18,7 +18,7 @@ export interface ChatRequest {
 }
 
 /** What the scripted model does with one request. */
-export interface Reply {
+export interface ModelReply {
   text?: string;
   toolCalls?: { name: string; args: Record<string, unknown>; id?: string }[];
   /** Instead of an answer: 401, 429, 500, ... */
@@ -33,19 +33,19 @@ export interface Reply {
   cutAfter?: number;
 }
 
-export interface Rule {
+export interface ModelRule {
   /** Text in the last user message; absent: every request. */
   match?: string;
   /** Requests the rule answers before it is spent; absent: all. */
   times?: number;
-  reply: Reply | ((request: ChatRequest) => Reply);
+  reply: ModelReply | ((request: ChatRequest) => ModelReply);
 }
 
 /** Rules by age, newest first; the first that fits answers. */
-export class Script {
-  readonly #rules: { rule: Rule; left: number }[] = [];
+export class ModelScript {
+  readonly #rules: { rule: ModelRule; left: number }[] = [];
 
-  add(rule: Rule): void {
+  add(rule: ModelRule): void {
     this.#rules.unshift({ rule, left: rule.times ?? Infinity });
   }
 
@@ -53,7 +53,7 @@ export class Script {
     this.#rules.length = 0;
   }
 
-  replyTo(request: ChatRequest): Reply {
+  replyTo(request: ChatRequest): ModelReply {
     const said = lastUserText(request);
     const found = this.#rules.find(
       ({ rule, left }) => left > 0 && (rule.match === undefined || said.includes(rule.match)),
@@ -76,7 +76,7 @@ export function textOf(message: ChatMessage | undefined): string {
 type Delta = Record<string, unknown>;
 
 /** The pieces in which an answer is streamed; the same request and reply give the same pieces. */
-export function piecesOf(request: ChatRequest, reply: Reply): object[] {
+export function piecesOf(request: ChatRequest, reply: ModelReply): object[] {
   const deltas: Delta[] = [...(reply.text ?? '').matchAll(/\S+\s*|\s+/g)].map(([token]) => ({ content: token }));
   for (const [index, call] of callsOf(request, reply).entries()) {
     const { name, arguments: args } = call.function;
@@ -98,7 +98,7 @@ export function piecesOf(request: ChatRequest, reply: Reply): object[] {
 }
 
 /** The answer to a request that does not stream. */
-export function completionOf(request: ChatRequest, reply: Reply): object {
+export function completionOf(request: ChatRequest, reply: ModelReply): object {
   const calls = callsOf(request, reply);
   const message = {
     role: 'assistant',
@@ -115,7 +115,7 @@ export function completionOf(request: ChatRequest, reply: Reply): object {
   };
 }
 
-function callsOf(request: ChatRequest, reply: Reply): NonNullable<ChatMessage['tool_calls']> {
+function callsOf(request: ChatRequest, reply: ModelReply): NonNullable<ChatMessage['tool_calls']> {
   return (reply.toolCalls ?? []).map(({ id, name, args }, index) => ({
     id: id ?? `call_${hashOf(request)}_${index}`,
     type: 'function',
@@ -123,7 +123,7 @@ function callsOf(request: ChatRequest, reply: Reply): NonNullable<ChatMessage['t
   }));
 }
 
-function finishReason(reply: Reply): string {
+function finishReason(reply: ModelReply): string {
   return reply.toolCalls?.length ? 'tool_calls' : 'stop';
 }
 

@@ -2,16 +2,23 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { completionOf, piecesOf, Script, type ChatRequest, type Reply, type Rule } from './model-script.js';
+import {
+  completionOf,
+  piecesOf,
+  ModelScript,
+  type ChatRequest,
+  type ModelReply,
+  type ModelRule,
+} from './model-script.js';
 
 /** How an exchange ended: answered in full, the client left, or the script destroyed the connection. */
 export type ExchangeEnd = 'answered' | 'aborted' | 'cut';
 
 /** One request and what became of it. */
-export interface Exchange {
+export interface ModelExchange {
   headers: IncomingMessage['headers'];
   body: ChatRequest;
-  reply: Reply;
+  reply: ModelReply;
   /** Pieces sent. */
   sent: number;
   /** The script stopped where `stallAfter` says. */
@@ -21,7 +28,7 @@ export interface Exchange {
 
 export interface ModelServerOptions {
   port?: number;
-  rules?: Rule[];
+  rules?: ModelRule[];
 }
 
 /**
@@ -29,13 +36,13 @@ export interface ModelServerOptions {
  * and cut connections. Without a rule it repeats what the user said.
  */
 export class ModelServer {
-  readonly exchanges: Exchange[] = [];
-  readonly #script = new Script();
+  readonly exchanges: ModelExchange[] = [];
+  readonly #script = new ModelScript();
   readonly #server: Server;
-  readonly #waiting: { index: number; resolve: (exchange: Exchange) => void }[] = [];
+  readonly #waiting: { index: number; resolve: (exchange: ModelExchange) => void }[] = [];
   #gate = openable();
 
-  private constructor(rules: readonly Rule[]) {
+  private constructor(rules: readonly ModelRule[]) {
     for (const rule of rules) this.#script.add(rule);
     this.#server = createServer((request, response) => {
       this.#handle(request, response).catch((error: unknown) => {
@@ -59,7 +66,7 @@ export class ModelServer {
   }
 
   /** A newer rule goes before older ones. */
-  add(rule: Rule): void {
+  add(rule: ModelRule): void {
     this.#script.add(rule);
   }
 
@@ -70,7 +77,7 @@ export class ModelServer {
   }
 
   /** The exchange with this index, from 0, as soon as its request has come. */
-  exchange(index: number): Promise<Exchange> {
+  exchange(index: number): Promise<ModelExchange> {
     const come = this.exchanges[index];
     if (come) return Promise.resolve(come);
     return new Promise((resolve) => this.#waiting.push({ index, resolve }));
@@ -100,7 +107,7 @@ export class ModelServer {
 
   /** For a server in a process of its own. */
   async #control(route: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    if (route === 'POST /control/rules') this.add((await readJson(request)) as Rule);
+    if (route === 'POST /control/rules') this.add((await readJson(request)) as ModelRule);
     else if (route === 'POST /control/release') this.release();
     else if (route === 'POST /control/reset') this.reset();
     else if (route !== 'GET /control/exchanges') return false;
@@ -118,7 +125,7 @@ export class ModelServer {
     const reply = this.#script.replyTo(body);
     const stalled = openable();
     const { opened: ended, open: end } = openable<ExchangeEnd>();
-    const exchange: Exchange = { headers: request.headers, body, reply, sent: 0, stalled: stalled.opened, ended };
+    const exchange: ModelExchange = { headers: request.headers, body, reply, sent: 0, stalled: stalled.opened, ended };
     // `close` comes after `finish` too: the first of the two tells.
     response.once('finish', () => end('answered'));
     response.once('close', () => end('aborted'));
@@ -130,12 +137,12 @@ export class ModelServer {
     await this.#answer(exchange, response, stalled.open, cut);
   }
 
-  #record(exchange: Exchange): void {
+  #record(exchange: ModelExchange): void {
     const index = this.exchanges.push(exchange) - 1;
     for (const waiter of this.#waiting.filter((waiter) => waiter.index === index)) waiter.resolve(exchange);
   }
 
-  async #answer(exchange: Exchange, response: ServerResponse, stall: () => void, cut: () => void): Promise<void> {
+  async #answer(exchange: ModelExchange, response: ServerResponse, stall: () => void, cut: () => void): Promise<void> {
     const { body, reply } = exchange;
     const pieces = body.stream ? piecesOf(body, reply) : [];
     const [cutAt, stallAt] = [reply.cutAfter, reply.stallAfter].map((after) => after && Math.min(after, pieces.length));
@@ -161,7 +168,7 @@ export class ModelServer {
   }
 }
 
-function sendError(response: ServerResponse, { status = 500, retryAfterSeconds }: Reply): void {
+function sendError(response: ServerResponse, { status = 500, retryAfterSeconds }: ModelReply): void {
   const retryAfter: Record<string, string> =
     retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
   const code = status === 401 ? 'invalid_api_key' : status === 429 ? 'rate_limit_exceeded' : 'server_error';

@@ -53,11 +53,11 @@ export class ProtocolReader {
     for await (const chunk of body.pipeThrough(new TextDecoderStream()) as unknown as AsyncIterable<string>) {
       const parts = (buffered + chunk).split('\n\n');
       buffered = parts.pop() ?? '';
-      for (const part of parts) this.#take(part.split('\n'));
+      for (const part of parts) this.#parseEvent(part.split('\n'));
     }
   }
 
-  #take(lines: string[]): void {
+  #parseEvent(lines: string[]): void {
     const data = lines.find((line) => line.startsWith('data: '));
     if (data === undefined) return;
     this.events.push(JSON.parse(data.slice('data: '.length)) as ProtocolEvent);

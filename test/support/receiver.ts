@@ -9,12 +9,14 @@ export interface Received {
 }
 
 /** What a receiver answers to the n-th request, from 1. */
-export type Reply = (n: number) => { status: number; headers?: Record<string, string>; body?: string } | 'nothing';
+export type ReceiverReply = (
+  n: number,
+) => { status: number; headers?: Record<string, string>; body?: string } | 'nothing';
 
 /** A real HTTP server that takes what is sent to it. */
 export class Receiver {
   readonly received: Received[] = [];
-  reply: Reply = () => ({ status: 200 });
+  reply: ReceiverReply = () => ({ status: 200 });
   readonly #waiting = new Set<() => void>();
 
   private constructor(private readonly server: Server) {
@@ -47,7 +49,7 @@ export class Receiver {
   }
 
   /** Resolves with the n-th request that fits, from 1. */
-  async taken(n: number, fits: (received: Received) => boolean = () => true): Promise<Received> {
+  async waitFor(n: number, fits: (received: Received) => boolean = () => true): Promise<Received> {
     for (;;) {
       const found = this.received.filter(fits)[n - 1];
       if (found !== undefined) return found;

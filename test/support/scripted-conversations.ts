@@ -17,25 +17,25 @@ import type { ThreadStore } from '../../threads/index.js';
 import type { SubmitRun } from '../../workflows/contract.js';
 
 /** What a script may do in a run. Events are durable when `tell` resolves. */
-export interface Turn {
+export interface ScriptedTurn {
   run: Run;
   /** Aborted by a cancel. */
   signal: AbortSignal;
   /** Answers the offset of the event. */
-  tell(event: string, data: unknown): Promise<number>;
+  writeEvent(event: string, data: unknown): Promise<number>;
   /** Opens the next attempt, which supersedes these offsets, and whatever came after `lookedAt` (default: nothing). */
   nextAttempt(superseded: [first: number, last: number][], lookedAt?: number): Promise<void>;
 }
 
-export interface TurnEnd {
+export interface ScriptedTurnEnd {
   error?: RunError;
   interrupts?: Record<string, Interrupt[]>;
 }
 
-export type Script = (turn: Turn) => Promise<TurnEnd | void>;
+export type TurnScript = (turn: ScriptedTurn) => Promise<ScriptedTurnEnd | void>;
 
 /** Works until it is cancelled. */
-export async function untilAborted({ signal }: Turn): Promise<void> {
+export async function untilAborted({ signal }: ScriptedTurn): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 
@@ -48,7 +48,7 @@ interface Lane {
 
 /** Conversations whose turns a test writes; the queue, strategies and records behave as the workflow's do. */
 export class ScriptedConversations implements Conversations {
-  script: Script = async () => undefined;
+  script: TurnScript = async () => undefined;
   /** Refuses the next submissions so, one each. */
   readonly refusals: ColloquyError[] = [];
   readonly closed: string[] = [];
@@ -126,7 +126,7 @@ export class ScriptedConversations implements Conversations {
       delete lane.current;
       return;
     }
-    const stage = new Stage(this.events, run, lane.ordinal, abort.signal);
+    const stage = new TurnStage(this.events, run, lane.ordinal, abort.signal);
     const outcome = await this.#play(stage);
     const status = outcome.error ? 'error' : abort.signal.aborted || outcome.interrupts ? 'interrupted' : 'success';
     const threadStatus = outcome.error ? 'error' : outcome.interrupts ? 'interrupted' : 'idle';
@@ -140,8 +140,8 @@ export class ScriptedConversations implements Conversations {
       ...(error && { error }),
     } as const;
     await unlessDeleted(this.threads.endRun(caller, threadId, end));
-    if (error) await stage.tell('error', error);
-    await stage.tell(CONTROL_EVENTS.ended, { run_id: run.runId, status, ...(error && { error }) });
+    if (error) await stage.writeEvent('error', error);
+    await stage.writeEvent(CONTROL_EVENTS.ended, { run_id: run.runId, status, ...(error && { error }) });
     delete lane.current;
   }
 
@@ -151,7 +151,7 @@ export class ScriptedConversations implements Conversations {
     return run;
   }
 
-  async #play(stage: Stage): Promise<TurnEnd> {
+  async #play(stage: TurnStage): Promise<ScriptedTurnEnd> {
     try {
       return (await this.script(stage)) ?? {};
     } catch (error) {
@@ -173,7 +173,7 @@ function fenceOf(run: number, attempt: number): Fence {
   return encodeFence({ run, step: 1, attempt });
 }
 
-class Stage implements Turn {
+class TurnStage implements ScriptedTurn {
   #attempt = 1;
   #log: RunLog;
 
@@ -186,7 +186,7 @@ class Stage implements Turn {
     this.#log = this.#open();
   }
 
-  tell(event: string, data: unknown): Promise<number> {
+  writeEvent(event: string, data: unknown): Promise<number> {
     this.#log.append({ ns: '', event, data: JSON.stringify(data) });
     return this.#log.flush();
   }
@@ -196,7 +196,7 @@ class Stage implements Turn {
     this.#attempt += 1;
     this.#log = this.#open();
     const data: AttemptData = { run_id: this.run.runId, attempt: this.#attempt, superseded, tail };
-    await this.tell(CONTROL_EVENTS.attempt, data);
+    await this.writeEvent(CONTROL_EVENTS.attempt, data);
   }
 
   #open(): RunLog {

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { inputSchema, type JsonSchemaNode } from '../../api/openapi/json-schema.js';
 
 /** A place in a body where a value can stand. */
-export interface Place {
+export interface BodyField {
   /** Dotted; `*` is any key, `[]` any element. */
   path: string;
   /** The JSON schema of what is taken there, as text. */
@@ -14,15 +14,15 @@ export interface Place {
 type Schema = JsonSchemaNode & { additionalProperties?: Schema | boolean; minItems?: number; pattern?: string };
 
 /** Every place of the bodies that a schema takes, the body itself excepted. */
-export function bodyPlaces(zod: z.ZodType): Place[] {
+export function bodyFields(zod: z.ZodType): BodyField[] {
   const all = inside(inputSchema(zod), '', (value) => value);
   return [...new Map(all.map((place) => [place.path, place])).values()];
 }
 
-function inside(schema: Schema, path: string, put: Place['put']): Place[] {
+function inside(schema: Schema, path: string, put: BodyField['put']): BodyField[] {
   const kinds = schema.anyOf ?? schema.oneOf ?? [];
   const { properties, items, additionalProperties: others } = schema;
-  const step = (name: string, inner: Schema, own: Place['put']): Place[] => {
+  const step = (name: string, inner: Schema, own: BodyField['put']): BodyField[] => {
     const at = path === '' ? name : `${path}.${name}`;
     return [{ path: at, kind: JSON.stringify(inner), put: own }, ...inside(inner, at, own)];
   };
