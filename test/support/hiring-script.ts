@@ -2,7 +2,10 @@ import { AIMessage, HumanMessage, SystemMessage, ToolMessage, type BaseMessage }
 import { offlineRules } from '../../agents/hiring-assistant/offline-rules.js';
 import { textOf, type ChatMessage, type ChatRequest, type ModelReply, type ModelRule } from './model-script.js';
 
-/** Lets the scripted server speak for all agents of the hiring assistant, by the same rules as the offline model. */
+/**
+ * Makes the scripted server answer for all agents of the hiring assistant, with the rules of the
+ * offline model.
+ */
 export const HIRING_RULE: ModelRule = { reply: hiringReply };
 
 function hiringReply(request: ChatRequest): ModelReply {

@@ -17,31 +17,37 @@ export interface ChatRequest {
   tools?: { type: 'function'; function: { name: string } }[];
 }
 
-/** What the scripted model does with one request. */
+/** What the scripted model does with a request. */
 export interface ModelReply {
   text?: string;
   toolCalls?: { name: string; args: Record<string, unknown>; id?: string }[];
-  /** Instead of an answer: 401, 429, 500, ... */
+  /** HTTP status of an error answer, such as 401, 429 or 500. */
   status?: number;
-  /** With a status. */
+  /** Only with `status`. */
   retryAfterSeconds?: number;
-  /** Pause before each piece, in ms: for demonstrations and chaos, not for tests. */
+  /** Pause before each piece, in ms. For demonstrations and chaos, not for tests. */
   delayMs?: number;
-  /** Stop after this many pieces until `release()`; 0, and whatever is not streamed: before the response's headers. */
+  /**
+   * Stop after this many pieces until `release()`. With 0, and without streaming, stop before the
+   * response's headers.
+   */
   stallAfter?: number;
-  /** Destroy the connection after this many pieces; 0: before the response's headers. */
+  /**
+   * Destroy the connection after this many pieces. With 0, destroy it before the response's
+   * headers.
+   */
   cutAfter?: number;
 }
 
 export interface ModelRule {
-  /** Text in the last user message; absent: every request. */
+  /** Text that the last user message contains. Absent: matches every request. */
   match?: string;
-  /** Requests the rule answers before it is spent; absent: all. */
+  /** Number of requests that the rule answers. Absent: no limit. */
   times?: number;
   reply: ModelReply | ((request: ChatRequest) => ModelReply);
 }
 
-/** Rules by age, newest first; the first that fits answers. */
+/** Holds rules, newest first. The first matching rule answers. */
 export class ModelScript {
   readonly #rules: { rule: ModelRule; left: number }[] = [];
 
@@ -54,11 +60,11 @@ export class ModelScript {
   }
 
   replyTo(request: ChatRequest): ModelReply {
-    const said = lastUserText(request);
+    const userText = lastUserText(request);
     const found = this.#rules.find(
-      ({ rule, left }) => left > 0 && (rule.match === undefined || said.includes(rule.match)),
+      ({ rule, left }) => left > 0 && (rule.match === undefined || userText.includes(rule.match)),
     );
-    if (!found) return { text: `Answer to "${said}".` };
+    if (!found) return { text: `Answer to "${userText}".` };
     found.left -= 1;
     return typeof found.rule.reply === 'function' ? found.rule.reply(request) : found.rule.reply;
   }
@@ -75,7 +81,7 @@ export function textOf(message: ChatMessage | undefined): string {
 
 type Delta = Record<string, unknown>;
 
-/** The pieces in which an answer is streamed; the same request and reply give the same pieces. */
+/** Returns the pieces of a streamed answer. The same request and reply give the same pieces. */
 export function piecesOf(request: ChatRequest, reply: ModelReply): object[] {
   const deltas: Delta[] = [...(reply.text ?? '').matchAll(/\S+\s*|\s+/g)].map(([token]) => ({ content: token }));
   for (const [index, call] of callsOf(request, reply).entries()) {
@@ -90,14 +96,14 @@ export function piecesOf(request: ChatRequest, reply: ModelReply): object[] {
     ...head,
     choices: [{ index: 0, delta, finish_reason: finish }],
   });
-  const pieces: object[] = deltas.map((delta, at) => chunk(at === 0 ? { role: 'assistant', ...delta } : delta, null));
+  const pieces: object[] = deltas.map((delta, index) => chunk(index === 0 ? { role: 'assistant', ...delta } : delta, null));
   pieces.push(chunk({}, finishReason(reply)));
   if (request.stream_options?.include_usage)
     pieces.push({ ...head, choices: [], usage: usageOf(request, deltas.length) });
   return pieces;
 }
 
-/** The answer to a request that does not stream. */
+/** Returns the answer to a request without streaming. */
 export function completionOf(request: ChatRequest, reply: ModelReply): object {
   const calls = callsOf(request, reply);
   const message = {

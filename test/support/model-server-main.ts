@@ -1,7 +1,6 @@
 /**
- * The scripted model server as a process: prints its base URL, then serves until it is told to stop.
- *
- *   node dist/test/support/model-server-main.js [--port 0] [--hiring] [--delay-ms 0]
+ * The scripted model server as a process. Prints its base URL and serves until SIGINT or SIGTERM.
+ * node dist/test/support/model-server-main.js [--port 0] [--hiring] [--delay-ms 0]
  */
 import { parseArgs } from 'node:util';
 import { HIRING_RULE } from './hiring-script.js';

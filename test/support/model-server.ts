@@ -11,17 +11,17 @@ import {
   type ModelRule,
 } from './model-script.js';
 
-/** How an exchange ended: answered in full, the client left, or the script destroyed the connection. */
+/** How an exchange ended: fully answered, aborted by the client, or cut by the script. */
 export type ExchangeEnd = 'answered' | 'aborted' | 'cut';
 
-/** One request and what became of it. */
+/** One request and its outcome. */
 export interface ModelExchange {
   headers: IncomingMessage['headers'];
   body: ChatRequest;
   reply: ModelReply;
-  /** Pieces sent. */
+  /** Number of pieces sent. */
   sent: number;
-  /** The script stopped where `stallAfter` says. */
+  /** Resolves when the script has stopped at `stallAfter`. */
   stalled: Promise<void>;
   ended: Promise<ExchangeEnd>;
 }
@@ -32,8 +32,9 @@ export interface ModelServerOptions {
 }
 
 /**
- * An OpenAI-compatible server whose answers are scripted: chat completions, streamed and not, with tool calls in pieces, stalls, errors
- * and cut connections. Without a rule it repeats what the user said.
+ * An OpenAI-compatible server with scripted answers: chat completions with and without streaming,
+ * tool calls in pieces, stalls, errors and cut connections. Without a rule it echoes the user's
+ * message.
  */
 export class ModelServer {
   readonly exchanges: ModelExchange[] = [];
@@ -65,25 +66,25 @@ export class ModelServer {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1`;
   }
 
-  /** A newer rule goes before older ones. */
+  /** Adds a rule. Newer rules take precedence. */
   add(rule: ModelRule): void {
     this.#script.add(rule);
   }
 
-  /** Forgets rules and exchanges; exchanges under way go on. */
+  /** Removes all rules and recorded exchanges. Running exchanges continue. */
   reset(): void {
     this.#script.clear();
     this.exchanges.length = 0;
   }
 
-  /** The exchange with this index, from 0, as soon as its request has come. */
+  /** Returns the exchange with this index, from 0, as soon as its request has arrived. */
   exchange(index: number): Promise<ModelExchange> {
-    const come = this.exchanges[index];
-    if (come) return Promise.resolve(come);
+    const arrived = this.exchanges[index];
+    if (arrived) return Promise.resolve(arrived);
     return new Promise((resolve) => this.#waiting.push({ index, resolve }));
   }
 
-  /** Lets everything that is stalled go on. */
+  /** Continues all stalled answers. */
   release(): void {
     this.#gate.open();
     this.#gate = openable();
@@ -105,7 +106,7 @@ export class ModelServer {
     sendJson(response, 404, { error: { message: `no route ${route}`, type: 'invalid_request_error' } });
   }
 
-  /** For a server in a process of its own. */
+  /** Routes to control a server in another process. */
   async #control(route: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     if (route === 'POST /control/rules') this.add((await readJson(request)) as ModelRule);
     else if (route === 'POST /control/release') this.release();
@@ -126,7 +127,7 @@ export class ModelServer {
     const stalled = openable();
     const { opened: ended, open: end } = openable<ExchangeEnd>();
     const exchange: ModelExchange = { headers: request.headers, body, reply, sent: 0, stalled: stalled.opened, ended };
-    // `close` comes after `finish` too: the first of the two tells.
+    // `close` also follows `finish`. Only the first of the two counts.
     response.once('finish', () => end('answered'));
     response.once('close', () => end('aborted'));
     const cut = () => {
@@ -146,21 +147,21 @@ export class ModelServer {
     const { body, reply } = exchange;
     const pieces = body.stream ? piecesOf(body, reply) : [];
     const [cutAt, stallAt] = [reply.cutAfter, reply.stallAfter].map((after) => after && Math.min(after, pieces.length));
-    for (let at = 0; at <= pieces.length; at += 1) {
-      if (cutAt === at) return cut();
-      if (stallAt === at) {
+    for (let index = 0; index <= pieces.length; index += 1) {
+      if (cutAt === index) return cut();
+      if (stallAt === index) {
         stall();
         await Promise.race([this.#gate.opened, exchange.ended]);
       }
       if (response.destroyed) return;
-      if (at === 0 && reply.status !== undefined) return sendError(response, reply);
+      if (index === 0 && reply.status !== undefined) return sendError(response, reply);
       if (!body.stream) return sendJson(response, 200, completionOf(body, reply));
-      if (at === 0)
+      if (index === 0)
         response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
-      const piece = pieces[at];
+      const piece = pieces[index];
       if (!piece) break;
       if (reply.delayMs) await delay(reply.delayMs);
-      // Each piece alone, so that a cut after it finds it sent.
+      // Write each piece separately, so that a cut after it finds it sent.
       await new Promise<void>((resolve) => response.write(`data: ${JSON.stringify(piece)}\n\n`, () => resolve()));
       exchange.sent += 1;
     }

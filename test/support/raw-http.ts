@@ -1,22 +1,22 @@
 import { connect, type Socket } from 'node:net';
 
-/** What a server sent before the connection ended, as Latin-1, and whether the server ended it. */
+/** The bytes that a server sent before the connection ended, as Latin-1. */
 export interface RawExchange {
   text: string;
-  /** Status codes of the answers in it, in order. */
+  /** Status codes of the answers in the text, in order. */
   statuses: number[];
 }
 
 export interface ExchangeOptions {
-  /** Sent when the first answer has begun, as after an upgrade. */
+  /** Sent after the first answer has begun, as after an upgrade. */
   afterFirstAnswer?: Buffer;
-  /** Cut the connection off with a reset, right after everything was sent. */
+  /** Reset the connection right after everything was sent. */
   reset?: boolean;
-  /** Bound on a server that keeps the connection open. */
+  /** Close the connection after this time, in ms, if the server keeps it open. */
   closeAfterMs?: number;
 }
 
-/** Sends bytes over a connection of their own and collects what comes back, until the connection ends. */
+/** Sends bytes over a new connection and collects the answer until the connection ends. */
 export function exchange(url: string, bytes: Buffer | string, options: ExchangeOptions = {}): Promise<RawExchange> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
@@ -44,7 +44,7 @@ export function exchange(url: string, bytes: Buffer | string, options: ExchangeO
   });
 }
 
-/** An upgrade request to a WebSocket. */
+/** Returns the text of an upgrade request for a WebSocket. */
 export function upgradeOf(path: string, headers: Record<string, string> = {}): string {
   const all = {
     Host: 'localhost',

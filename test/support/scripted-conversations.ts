@@ -16,15 +16,18 @@ import type { EventLog, RunLog } from '../../streams/index.js';
 import type { ThreadStore } from '../../threads/index.js';
 import type { SubmitRun } from '../../workflows/contract.js';
 
-/** What a script may do in a run. Events are durable when `tell` resolves. */
+/** The actions of a script in a run. Events are durable when `writeEvent` resolves. */
 export interface ScriptedTurn {
   run: Run;
-  /** Aborted by a cancel. */
+  /** Aborted when the run is cancelled. */
   signal: AbortSignal;
-  /** Answers the offset of the event. */
+  /** Appends an event. Returns its offset. */
   writeEvent(event: string, data: unknown): Promise<number>;
-  /** Opens the next attempt, which supersedes these offsets, and whatever came after `lookedAt` (default: nothing). */
-  nextAttempt(superseded: [first: number, last: number][], lookedAt?: number): Promise<void>;
+  /**
+   * Starts the next attempt. It supersedes these offsets, and all later events if it read the tail
+   * at `observedTail`. Default: the current tail.
+   */
+  nextAttempt(superseded: [first: number, last: number][], observedTail?: number): Promise<void>;
 }
 
 export interface ScriptedTurnEnd {
@@ -34,7 +37,7 @@ export interface ScriptedTurnEnd {
 
 export type TurnScript = (turn: ScriptedTurn) => Promise<ScriptedTurnEnd | void>;
 
-/** Works until it is cancelled. */
+/** A script that works until its run is cancelled. */
 export async function untilAborted({ signal }: ScriptedTurn): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
@@ -46,10 +49,13 @@ interface Lane {
   working: Promise<void>;
 }
 
-/** Conversations whose turns a test writes; the queue, strategies and records behave as the workflow's do. */
+/**
+ * Conversations whose turns a test scripts. Queue, strategies and records behave as in the
+ * workflow.
+ */
 export class ScriptedConversations implements Conversations {
   script: TurnScript = async () => undefined;
-  /** Refuses the next submissions so, one each. */
+  /** Errors for the next submissions, one for each. */
   readonly refusals: ColloquyError[] = [];
   readonly closed: string[] = [];
   readonly #lanes = new Map<string, Lane>();
@@ -63,8 +69,8 @@ export class ScriptedConversations implements Conversations {
   submit: Conversations['submit'] = async (caller, threadId, run) => {
     const refusal = this.refusals.shift();
     if (refusal) throw refusal;
-    const known = this.#accepted.get(run.runId);
-    if (known) return { runId: run.runId, position: 0, duplicate: true };
+    const isAccepted = this.#accepted.has(run.runId);
+    if (isAccepted) return { runId: run.runId, position: 0, duplicate: true };
     const lane = this.#lane(threadId);
     const position = lane.waiting.length + (lane.current ? 1 : 0);
     if (run.strategy === 'reject' && position > 0) throw new ColloquyError('conflict', `thread ${threadId} is busy`);
@@ -91,7 +97,7 @@ export class ScriptedConversations implements Conversations {
   };
 
   resume: Conversations['resume'] = async () => {
-    throw new ColloquyError('conflict', 'nothing is asked');
+    throw new ColloquyError('conflict', 'no interrupt is open');
   };
 
   inject: Conversations['inject'] = async (_caller, threadId) => {
@@ -161,7 +167,7 @@ export class ScriptedConversations implements Conversations {
   }
 }
 
-/** The thread may have been deleted meanwhile: `undefined` then. */
+/** Returns undefined if the thread was deleted in the meantime. */
 function unlessDeleted<T>(work: Promise<T>): Promise<T | undefined> {
   return work.catch((error: unknown) => {
     if (errorCode(error) !== 'not_found') throw error;
@@ -191,8 +197,8 @@ class TurnStage implements ScriptedTurn {
     return this.#log.flush();
   }
 
-  async nextAttempt(superseded: [first: number, last: number][], lookedAt?: number): Promise<void> {
-    const tail = lookedAt ?? (await this.#log.flush());
+  async nextAttempt(superseded: [first: number, last: number][], observedTail?: number): Promise<void> {
+    const tail = observedTail ?? (await this.#log.flush());
     this.#attempt += 1;
     this.#log = this.#open();
     const data: AttemptData = { run_id: this.run.runId, attempt: this.#attempt, superseded, tail };
