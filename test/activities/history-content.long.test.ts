@@ -35,7 +35,10 @@ describe.each([
   { title: 'by default', settings: '', shown: false },
   { title: 'where workers show questions', settings: 'true', shown: true },
 ])('the history of a conversation, $title,', ({ settings, shown }) => {
-  const house = new ServiceProcesses(PROJECT, { COLLOQUY_SHOW_QUESTIONS: settings, COLLOQUY_EGRESS_ALLOW: '127.0.0.1' });
+  const house = new ServiceProcesses(PROJECT, {
+    COLLOQUY_SHOW_QUESTIONS: settings,
+    COLLOQUY_EGRESS_ALLOW: '127.0.0.1',
+  });
   let client: Client;
   let connection: Connection;
   let temporal: TemporalClient;

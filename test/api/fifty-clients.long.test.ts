@@ -15,7 +15,10 @@ interface Part {
   data: unknown;
 }
 
-/** One address for several API processes, as a load balancer gives: a connection goes to the first that takes it. */
+/**
+ * A load balancer for several API processes: a connection goes to the first process that accepts
+ * it.
+ */
 async function balance(urls: string[]): Promise<{ url: string; close(): void }> {
   const ports = urls.map((url) => Number(new URL(url).port));
   const server = createServer((client) => forward(client, ports));
@@ -50,7 +53,7 @@ describe('an API process that is killed', () => {
     await model.close();
   });
 
-  it(`leaves each of ${CLIENTS} streaming clients with every event once, from another process`, async () => {
+  it(`lets each of ${CLIENTS} streaming clients get every event once, from another process`, async () => {
     const text = Array.from({ length: WORDS }, (_, n) => `w${n}`).join(' ');
     model.add({ reply: { text, stallAfter: WORDS / 2 } });
     const balancer = await balance([first.url, second.url]);

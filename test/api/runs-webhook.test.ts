@@ -16,7 +16,7 @@ interface Body {
   [field: string]: unknown;
 }
 
-/** What was sent, if its signature is right. */
+/** Returns the body of a webhook. Throws if its signature is wrong. */
 function verified({ body, headers }: Received): Body {
   return new Webhook(SECRET).verify(body, headers as Record<string, string>) as Body;
 }
@@ -51,7 +51,7 @@ describe('webhooks', () => {
     return (await client.threads.create()).thread_id;
   }
 
-  it('are sent until they are taken, signed, with one id, and say how the run ended', async () => {
+  it('are signed, retried with the same id until accepted, and report the end of the run', async () => {
     receiver.reply = (n) => ({ status: n === 1 ? 500 : 204 });
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'calculator', {
@@ -81,7 +81,7 @@ describe('webhooks', () => {
     expect(new Date(times[1] ?? '').toISOString()).toBe(times[1]);
   });
 
-  it('tell what the thread held when the run ended, not what later runs made of it', async () => {
+  it("contain the thread's values at the end of the run, not those of later runs", async () => {
     const threadId = await newThread();
     const runs = [];
     for (const sum of ['1+1', '2+2', '3+3']) {
@@ -95,7 +95,7 @@ describe('webhooks', () => {
     expect(logs).toEqual([2, 4, 6]);
   });
 
-  it('are recalled with their thread, but for the thread of a stateless run, which goes by itself', async () => {
+  it('are recalled with their thread, except for the thread of a stateless run', async () => {
     receiver.reply = () => ({ status: 503 });
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook: receiver.url });
@@ -113,7 +113,7 @@ describe('webhooks', () => {
     expect(await delivered.result()).toBe(false);
   });
 
-  it('tell of a failure, a question, a cancellation and a run that was rolled back', async () => {
+  it('report a failure, an interrupt, a cancellation and a rollback', async () => {
     const threadId = await newThread();
     const failed = await client.runs.create(threadId, 'broken', { input: { log: [] }, webhook: receiver.url });
     await client.runs.join(threadId, failed.run_id);
@@ -137,7 +137,7 @@ describe('webhooks', () => {
     await expect(client.runs.get(threadId, undone.run_id)).rejects.toThrow('HTTP 404');
   });
 
-  it('outlive the worker that tried first, and the thread', async () => {
+  it('survive the first worker and the thread', async () => {
     const second = await house.worker();
     let up = false;
     receiver.reply = () => ({ status: up ? 200 : 503 });
@@ -155,7 +155,7 @@ describe('webhooks', () => {
     worker = second;
   }, 90_000);
 
-  it('are refused with their run where they may never go', async () => {
+  it('are refused with their run if their address is forbidden', async () => {
     const threadId = await newThread();
     const create = (webhook: string) =>
       client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook });

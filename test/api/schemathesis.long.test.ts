@@ -5,7 +5,7 @@ import { installPackage } from '../../dev/binaries.js';
 import { ServiceProcesses } from '../support/house.js';
 
 const SEED = '20261124';
-/** What must hold of every answer; what else Schemathesis can check is about taste. */
+/** The checks for every answer. The other checks of Schemathesis are a matter of taste. */
 const CHECKS = [
   'not_a_server_error',
   'status_code_conformance',
@@ -32,7 +32,7 @@ describe('the API under generated requests', () => {
   });
   afterAll(() => house.stop());
 
-  it('answers nothing that its description does not say, and never with a fault of its own', async () => {
+  it('gives only answers of its description, and never an internal error', async () => {
     const { code, said } = await run(join(bin, 'st'), [
       ...[
         'run',
@@ -43,7 +43,7 @@ describe('the API under generated requests', () => {
         '15',
         '--phases',
         'coverage,fuzzing,stateful',
-        // They have no end.
+        // These streams do not end.
         ...['--exclude-path', '/threads/{thread_id}/stream'],
         ...['--exclude-path', '/threads/{thread_id}/stream/events'],
       ],

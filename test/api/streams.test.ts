@@ -28,7 +28,7 @@ describe('streams of runs', () => {
     return thread_id;
   }
 
-  it('tells metadata first, then the events in order, and no end event', async () => {
+  it('sends metadata first, then the events in order, and no end event', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('values', { messages: ['hi'] });
       await turn.writeEvent('updates|child:1', { node: { messages: ['hello'] } });
@@ -52,7 +52,7 @@ describe('streams of runs', () => {
     expect(await api.client(url).runs.get(threadId, run_id)).toMatchObject({ status: 'success' });
   });
 
-  it('says where the run is and where to go on, before the first event', async () => {
+  it('sends the address of the run and of its stream before the first event', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const threadId = await newThread();
@@ -85,7 +85,7 @@ describe('streams of runs', () => {
     gate.open();
   });
 
-  it('gives a client that joins after the end the whole run', async () => {
+  it('sends the whole run to a client that joins after the end', async () => {
     api.conversations.script = async (turn) => {
       for (let n = 1; n <= 3; n += 1) await turn.writeEvent('custom', { n });
     };
@@ -100,7 +100,7 @@ describe('streams of runs', () => {
     expect(fromStart.map((part) => part.event)).toEqual(['metadata']);
   });
 
-  it('resumes behind the last event id, on another process, with nothing lost or doubled', async () => {
+  it('resumes after the last event id on another process, without lost or duplicate events', async () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
       for (let n = 1; n <= 6; n += 1) {
@@ -134,7 +134,7 @@ describe('streams of runs', () => {
     const stable = await own.listen();
     let target = doomed;
     const client = own.client(doomed);
-    // The address stays the same behind a load balancer; here the client's fetch plays it.
+    // Behind a load balancer the address stays the same. Here the client's fetch simulates that.
     const balanced = (input: string, init?: RequestInit) => fetch(input.replace(doomed, target), init);
     const { Client } = await import('@langchain/langgraph-sdk');
     const sdk = new Client({ apiUrl: doomed, apiKey: null, callerOptions: { fetch: balanced as typeof fetch } });
@@ -153,7 +153,7 @@ describe('streams of runs', () => {
     await own.stop();
   });
 
-  it('tells a live client that a new attempt began, and a later one nothing of the superseded attempt', async () => {
+  it('reports a new attempt to a live client, and sends no superseded events to a later client', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('custom', 'committed');
       const first = await turn.writeEvent('custom', 'lost 1');
@@ -172,7 +172,7 @@ describe('streams of runs', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['committed', 'kept']);
   });
 
-  it('supersedes also what a dying attempt said after the next one had looked', async () => {
+  it('also supersedes events that a dying attempt wrote after the next one had read the tail', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', 'lost');
       await turn.writeEvent('custom', 'last words');
@@ -194,7 +194,7 @@ describe('streams of runs', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['kept']);
   });
 
-  it('drops what was superseded also where the new attempt begins pages later', async () => {
+  it('drops superseded events even if the new attempt begins pages later', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', { n: 0 });
       const told = Array.from({ length: 2100 }, (_, n) => turn.writeEvent('custom', { n: n + 1 }));
@@ -215,7 +215,7 @@ describe('streams of runs', () => {
     ]);
   });
 
-  it('tells only the namespaces asked for', async () => {
+  it('sends only the requested namespaces', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('custom', 'root');
       await turn.writeEvent('custom|a:1', 'child');
@@ -229,7 +229,7 @@ describe('streams of runs', () => {
     expect((await join(['', 'a:1|b:2'])).map((part) => part.data).slice(1)).toEqual(['root', 'grandchild']);
   });
 
-  it('tells the events of its own run where runs follow each other', async () => {
+  it('sends only the events of its own run', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('values', { input: turn.run.request.input });
     };
@@ -241,7 +241,7 @@ describe('streams of runs', () => {
     );
   });
 
-  it('stops the run when the client goes away and asked for it', async () => {
+  it('stops the run on disconnect if the client requested it', async () => {
     const stopped = new Promise<void>((resolve) => {
       api.conversations.script = async (turn) => {
         await untilAborted(turn);
@@ -259,7 +259,7 @@ describe('streams of runs', () => {
     await stopped;
   });
 
-  it('lets the run go on when the client goes away and did not ask for it', async () => {
+  it('keeps the run on disconnect by default', async () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
       await gate.opened;
@@ -279,7 +279,7 @@ describe('streams of runs', () => {
     expect(parts.at(-1)?.data).toEqual({ aborted: false });
   });
 
-  it('ends the stream of a run whose record is gone', async () => {
+  it('ends the stream of a run whose record was deleted', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('values', {});
       await untilAborted(turn);
@@ -295,7 +295,7 @@ describe('streams of runs', () => {
     await api.conversations.cancel(ANONYMOUS_CALLER, threadId, { runIds: 'all', action: 'interrupt' });
   });
 
-  it('refuses a last event id that is none of its own', async () => {
+  it('refuses an invalid last event id', async () => {
     const run = await api.client(url).runs.create(await newThread(), 'echo', { input: {} });
     const response = await fetch(`${url}/threads/${run.thread_id}/runs/${run.run_id}/stream`, {
       headers: { 'Last-Event-ID': 'abc' },
@@ -339,7 +339,7 @@ async function status(url: string): Promise<number> {
   return response.status;
 }
 
-/** Reads a response until its text satisfies, then lets go of it. */
+/** Reads a response until its text matches, then cancels it. */
 async function readUntil(response: Response, enough: (text: string) => boolean): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';

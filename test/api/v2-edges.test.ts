@@ -36,7 +36,7 @@ describe('the edges of protocol v2', () => {
     run_id: id,
   });
 
-  it('takes back the text of an attempt that died, and never tells it to who comes later', async () => {
+  it('voids the text of a dead attempt, and never sends it to a later client', async () => {
     const threadId = randomUUID();
     const live = await read(threadId);
     fixture.conversations.script = async (turn) => {
@@ -83,7 +83,7 @@ describe('the edges of protocol v2', () => {
     resumed.close();
   });
 
-  it('tells the end of a cancelled run, and which run it is', async () => {
+  it('sends the end of a cancelled run with its run id', async () => {
     const threadId = randomUUID();
     const reader = await read(threadId);
     fixture.conversations.script = async (turn) => {
@@ -99,7 +99,7 @@ describe('the edges of protocol v2', () => {
     reader.close();
   });
 
-  it('says nothing of a run that was cancelled while it waited, beside one that works', async () => {
+  it('sends nothing about a queued run that is cancelled while another run is active', async () => {
     const threadId = randomUUID();
     const waiting = {
       ...ANONYMOUS_CALLER,
@@ -124,7 +124,7 @@ describe('the edges of protocol v2', () => {
     reader.close();
   });
 
-  it('tells the end of a run once, though two attempts wrote it', async () => {
+  it('sends the end of a run once if two attempts wrote it', async () => {
     const threadId = randomUUID();
     fixture.conversations.script = async (turn) => {
       await turn.writeEvent('values', { n: 1 });
@@ -141,7 +141,7 @@ describe('the edges of protocol v2', () => {
     reader.close();
   });
 
-  it('has no events of a run that is gone', async () => {
+  it('sends no events of a deleted run', async () => {
     const threadId = randomUUID();
     fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
     const { result } = (await start(threadId)) as { result: { run_id: string } };
@@ -155,7 +155,7 @@ describe('the edges of protocol v2', () => {
     reader.close();
   });
 
-  it("answers what it cannot do with the protocol's errors", async () => {
+  it("answers failures with the protocol's error codes", async () => {
     const threadId = randomUUID();
     const ask = (method: string, params?: unknown) => command(url, threadId, { id: 7, method, params });
     expect(await ask('nothing.such')).toEqual({
@@ -196,7 +196,7 @@ describe('the edges of protocol v2', () => {
     });
   });
 
-  it('refuses what is no command and no filter', async () => {
+  it('refuses invalid commands and filters', async () => {
     const threadId = randomUUID();
     expect(await command(url, threadId, { method: 'run.start' })).toMatchObject({
       status: 422,
@@ -215,7 +215,7 @@ describe('the edges of protocol v2', () => {
   describe('over a WebSocket', () => {
     const connect = (threadId: string, options: object = {}, base = url) =>
       new WebSocket(`${base.replace('http', 'ws')}/threads/${threadId}/stream/events`, options);
-    /** Waits for so many messages of a socket, none of which it misses. */
+    /** Waits for a number of messages of a socket and misses none. */
     function hear(socket: WebSocket, count: number): Promise<Record<string, unknown>[]> {
       const heard: Record<string, unknown>[] = [];
       return new Promise((resolve) => {
@@ -231,7 +231,7 @@ describe('the edges of protocol v2', () => {
     const send = (socket: WebSocket, message: unknown) =>
       socket.send(typeof message === 'string' ? message : JSON.stringify(message));
 
-    it('subscribes before a run is, goes on over runs, and stops when told to', async () => {
+    it('subscribes before the first run, continues over runs, and unsubscribes', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const socket = connect(threadId);
@@ -256,7 +256,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('goes on behind a cursor', async () => {
+    it('resumes after a cursor', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       await start(threadId);
@@ -273,7 +273,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('goes on with lost subscriptions under their ids, on another process, behind the last event', async () => {
+    it('restores lost subscriptions by id on another process, after the last event id', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
@@ -300,7 +300,7 @@ describe('the edges of protocol v2', () => {
         result: { restored: true, current_namespaces: [{ namespace: [], status: 'completed' }] },
       });
       expect(rest).toEqual(events.slice(1));
-      // One that lives goes on as it is.
+      // A live subscription continues unchanged.
       send(socket, { id: 3, method: 'subscription.reconnect', params });
       send(socket, { id: 4, method: 'subscription.unsubscribe', params: { subscription_id: ids[1] } });
       expect(await hear(socket, 2)).toMatchObject([
@@ -314,7 +314,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('says when events behind the last one have expired, and what it cannot go on with', async () => {
+    it('reports expired events, and subscriptions that it cannot restore', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
@@ -345,7 +345,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('answers what is no command, and stays open', async () => {
+    it('answers an invalid command and stays open', async () => {
       const socket = connect(randomUUID());
       await once(socket, 'open');
       send(socket, 'no json');
@@ -359,7 +359,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('closes with the status that a request would have got', async () => {
+    it('closes with the status of the corresponding HTTP answer', async () => {
       const [code, reason] = (await once(connect('no-uuid'), 'close')) as [number, Buffer];
       expect([code, reason.toString()]).toEqual([4422, expect.stringContaining('thread_id')]);
       const guarded = await fixture.listen({ corsOrigins: ['https://chat.example'] });

@@ -58,7 +58,11 @@ describe('the packed package in a LangGraph.js project of somebody else', () => 
     const house = new RunningCommand(['dev', ...ports], { command: npx, cwd: project, group: true });
     const [, url = ''] = await house.printed(/API +(http:\/\/\S+)[^]*Ready in/);
     expect(house.stdout).toMatch(/Agents +langgraph\.json/);
-    const chat = new RunningCommand(['chat', '--url', url], { command: npx, cwd: project, input: 'good morning\nAda\n' });
+    const chat = new RunningCommand(['chat', '--url', url], {
+      command: npx,
+      cwd: project,
+      input: 'good morning\nAda\n',
+    });
     const talk = await chat.finished;
     expect(talk.stdout).toMatch(/^Who are you\?\nGood day Ada, you said: good morning$/m);
 

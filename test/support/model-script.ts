@@ -96,7 +96,9 @@ export function piecesOf(request: ChatRequest, reply: ModelReply): object[] {
     ...head,
     choices: [{ index: 0, delta, finish_reason: finish }],
   });
-  const pieces: object[] = deltas.map((delta, index) => chunk(index === 0 ? { role: 'assistant', ...delta } : delta, null));
+  const pieces: object[] = deltas.map((delta, index) =>
+    chunk(index === 0 ? { role: 'assistant', ...delta } : delta, null),
+  );
   pieces.push(chunk({}, finishReason(reply)));
   if (request.stream_options?.include_usage)
     pieces.push({ ...head, choices: [], usage: usageOf(request, deltas.length) });
