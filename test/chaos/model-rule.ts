@@ -5,17 +5,17 @@ import { answerText, effectName, readAsk, thoughtText, type Ask } from './script
 
 export interface ModelFaults {
   seed: number;
-  /** Share of requests that fail, by 429, 500 or a cut connection. */
+  /** Share of requests that fail with 429, 500 or a cut connection. */
   rate: number;
 }
 
-/** Failures of one request; a node has five attempts, so none fails for good by this. */
+/** Failures of one request. A node has five attempts, so no request fails permanently. */
 const MOST_FAILURES = 2;
-/** Requests remembered; older ones come no more. */
+/** Number of remembered requests. Older requests are never repeated. */
 const REQUESTS_KEPT = 20_000;
 export const HELPER_PROMPT = 'You are the helper.';
 
-/** The model of all conversations: answers by what was asked, fails by the seed. */
+/** The model of all conversations. It answers by the request, and fails by the seed. */
 export function chaosRule({ seed, rate }: ModelFaults): ModelRule {
   const attempts = new Map<string, { requests: number; failures: number }>();
   const random = new Random(seed, 'model');
