@@ -74,7 +74,7 @@ async function firstTokenInProcess(): Promise<number> {
 }
 
 function note(delays: number[], content: string): void {
-  // A whole message follows the tokens where nobody knows that they were streamed.
+  // A complete message follows the tokens if the graph does not know that they were streamed.
   if (/^\d+(\.\d+)? $/.test(content)) delays.push(monotonicMs() - Number(content));
 }
 

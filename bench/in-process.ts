@@ -7,7 +7,7 @@ import type { BenchHouse } from './house.js';
 
 type AnyGraph = CompiledStateGraph<unknown, unknown, string>;
 
-/** Opens the stores of a database on the house's server. */
+/** Opens the stores of a database on the bench's server. */
 export async function openHouseStores(house: BenchHouse, database: string): Promise<Stores> {
   const stores = await openStores(loadConfig({ MONGODB_URI: house.mongodbUri, MONGODB_DATABASE: database }));
   house.onStop(() => stores.close());
@@ -15,17 +15,23 @@ export async function openHouseStores(house: BenchHouse, database: string): Prom
 }
 
 export interface GraphsInProcess {
-  /** A function that runs one turn of a thread; a new thread each time where none is given. */
+  /** Returns a function that runs one turn of a thread. Default: a new thread for each turn. */
   turns: (builder: { compile(options: object): unknown }, threadId?: string) => (input: object) => Promise<void>;
 }
 
-/** Graphs in the bench's own process, on the saver that the platform has, in a database of their own: no queue, no API, no event log. */
+/**
+ * Runs graphs in the bench's process, on the platform's saver with its own database. There is no
+ * queue, API or event log.
+ */
 export async function startInProcess(house: BenchHouse): Promise<GraphsInProcess> {
   const stores = await openHouseStores(house, `${house.name}-in-process`);
   return graphsOn(stores.saver(DEFAULT_TENANT));
 }
 
-/** The same with all state in memory, as LangGraph's `MemorySaver` keeps it: what LangGraph itself takes. */
+/**
+ * Runs graphs with all state in memory, in LangGraph's `MemorySaver`. This is the cost of LangGraph
+ * alone.
+ */
 export function inMemory(): GraphsInProcess {
   return graphsOn(new MemorySaver());
 }

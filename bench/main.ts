@@ -1,4 +1,7 @@
-/** `npm run bench -- NAME`: one question, one table; it starts what it needs and leaves nothing behind. */
+/**
+ * `npm run bench -- NAME`: answers one question with one table. Starts and removes everything that
+ * it needs.
+ */
 import { readCommandLine, listBenches, UsageError, type CommandLine } from './command-line.js';
 import type { Bench } from './bench.js';
 import { fanout } from './fanout.js';
@@ -55,5 +58,5 @@ try {
   console.error(expected ? `bench: ${error.message}` : error);
   process.exitCode = expected ? USAGE_EXIT : 1;
 }
-// Everything is closed by now; a handle that a library left open must not keep the terminal.
+// Everything is closed. An open handle of a library must not keep the process alive.
 setTimeout(() => process.exit(), 500).unref();

@@ -7,7 +7,7 @@ const KILLS_BY_DEFAULT = 3;
 const HEARTBEAT_S = 2;
 const DEFAULT_HEARTBEAT_S = 10;
 const GRACE_S = 3;
-/** A step is in its middle, and has been heard of, after so long. */
+/** Time after which a step is running and has sent a heartbeat, in ms. */
 const INTO_STEP_MS = 700;
 
 const OURS = `goes on, heartbeat timeout ${HEARTBEAT_S} s`;
@@ -71,7 +71,10 @@ interface Attempt {
   at: number;
 }
 
-/** Seconds from the kill until the next attempt began in a node, and until the client saw the run ended. */
+/**
+ * Returns the seconds from the kill until the next attempt started in a node, and until the client
+ * saw the end of the run.
+ */
 async function killInMidStep(
   apiUrl: string,
   graph: string,

@@ -101,12 +101,8 @@ describe('the edges of protocol v2', () => {
 
   it('sends nothing about a queued run that is cancelled while another run is active', async () => {
     const threadId = randomUUID();
-    const waiting = {
-      ...ANONYMOUS_CALLER,
-      threadId,
-      runId: randomUUID(),
-      fence: encodeFence({ run: 1, step: 1, attempt: 1 }),
-    };
+    const fence = encodeFence({ run: 1, step: 1, attempt: 1 });
+    const waiting = { ...ANONYMOUS_CALLER, threadId, runId: randomUUID(), fence };
     fixture.conversations.script = async (turn) => {
       await turn.writeEvent('values', { n: 1 });
       const { runId, ...run } = { ...turn.run, runId: waiting.runId };
