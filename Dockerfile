@@ -3,7 +3,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN node dev/bootstrap.mjs --build \
+RUN node servers/bootstrap.mjs --build \
   && npm prune --omit=dev \
   && rm -rf dist/test dist/bench dist/evals dist/.*
 

@@ -1,4 +1,4 @@
-/** Tests as native ES modules; the servers they talk to are real and started once. */
+/** Tests run as native ES modules, against real servers that are started once. */
 export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],

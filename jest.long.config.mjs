@@ -1,6 +1,6 @@
 import base from './jest.config.mjs';
 
-/** Tests that take minutes: chaos, a packed package installed elsewhere. */
+/** Tests that take minutes, for example chaos and the installed package. */
 export default {
   ...base,
   testMatch: ['<rootDir>/test/**/*.long.test.ts'],

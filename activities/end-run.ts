@@ -1,11 +1,10 @@
-import { MongoError } from 'mongodb';
 import { Context } from '@temporalio/activity';
+import { isDatabaseError } from '../database/index.js';
 import {
   CONTROL_EVENTS,
   encodeFence,
   endOf,
   errorCode,
-  isNetworkError,
   type Caller,
   type EndedData,
   type Fence,
@@ -15,16 +14,16 @@ import {
 } from '../protocol/index.js';
 import { describeThread } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import { MongoHeads, MongoSaver, rollbackRun, type RunEnd, type ThreadStore } from '../threads/index.js';
+import type { RunEnd, ThreadStore } from '../threads/index.js';
 import type { EndRunTask, Standing } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { fenceFailure } from './failures.js';
 import { keepWebhook } from './webhook.js';
 
 /**
- * Ends a run's record, then appends its last event, so that a reader of the event finds the record ended. If the run has ended
- * otherwise meanwhile, the event says what the record says. Resolves to the offset of the last event.
- * Errors: `fence_lost` if another attempt has taken the run over.
+ * Ends a run's record, then appends its last event, so that a reader of the event finds the record
+ * ended. If the run has ended otherwise meanwhile, the event says what the record says. Resolves to
+ * the offset of the last event. Errors: `fence_lost` if another attempt has taken the run over.
  */
 export async function endRunRecords(
   threads: ThreadStore,
@@ -39,42 +38,48 @@ export async function endRunRecords(
     ...(end.error !== undefined && { error: end.error }),
   };
   const [, isOwn] = await Promise.all([log.flush(), threads.endRun(caller, threadId, end)]);
-  if (isOwn) return sayEnded(log, own);
+  if (isOwn) return appendEnd(log, own);
   const run = await ifFound(threads.getRun(caller, threadId, end.runId, { admittedOnly: false }));
-  return sayEnded(log, (run && endOf(run)) ?? own);
+  return appendEnd(log, (run && endOf(run)) ?? own);
 }
 
-/** Appends the last events of a run. Answers the offset of the last one. */
-export function sayEnded(log: RunLog, data: EndedData): Promise<number> {
+/** Appends the last events of a run. Returns the offset of the last one. */
+export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
   if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });
   log.append({ ns: '', event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
   return log.flush();
 }
 
-/** The activity that ends a run from outside of its steps. Idempotent by run id; raises the fence, so that no step of the run commits after it. */
+/**
+ * Ends a run from outside of its steps. Idempotent by run id. Raises the fence, so that no step of
+ * the run commits afterwards.
+ */
 export function createEndRun(dependencies: ActivityDependencies) {
-  const heads = new MongoHeads(dependencies.db);
+  const { heads, savers } = dependencies;
 
   return async (task: EndRunTask): Promise<Standing> => {
     const fence = encodeFence({ run: task.ordinal, step: task.step, attempt: Context.current().info.attempt });
     try {
       return await end(task, fence);
     } catch (error) {
-      throw errorCode(error) === 'fence_lost' ? await fenceFailure(heads, task, fence, error) : error;
+      throw errorCode(error) === 'fence_lost'
+        ? await fenceFailure(heads, workerCaller(task.tenant), task.threadId, fence, error)
+        : error;
     }
   };
 
   async function end(task: EndRunTask, fence: Fence): Promise<Standing> {
     const { tenant, threadId, runId } = task;
-    const caller = workerCaller(tenant);
-    await heads.raiseFence(tenant, threadId, fence);
-    if (task.rollback) await rollbackRun(dependencies, task, runId, fence);
-    const run = await ifFound(dependencies.threads.getRun(caller, threadId, runId, { admittedOnly: false }));
+    const worker = workerCaller(tenant);
+    await heads.raiseFence(worker, threadId, fence);
+    if (task.rollback) await savers.rollbackRun(worker, threadId, runId, fence);
+    const run = await ifFound(dependencies.threads.getRun(worker, threadId, runId, { admittedOnly: false }));
+    const caller = workerCaller(tenant, run?.createdBy);
     const thread = await standing(task, run);
-    const head = await heads.readHead(tenant, threadId);
+    const head = await heads.readHead(caller, threadId);
     const tail = await dependencies.events.tail(caller, threadId);
     if (run === undefined) return { cursor: { head, tail }, threadStatus: thread.status, interrupts: thread.questions };
-    const log = dependencies.events.open({ tenant, threadId, runId, fence, tail });
+    const log = dependencies.events.open(caller, { threadId, runId, fence, tail });
     try {
       await keepWebhook(dependencies, caller, run, task);
       const ended = { runId, fence, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
@@ -93,7 +98,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
     }
   }
 
-  /** How the thread stands now: in error, waiting where something is due, or idle. */
+  /** Status of the thread: error, interrupted if something is due, or idle. */
   async function standing(task: EndRunTask, run: Run | undefined) {
     if (run === undefined) return { status: 'idle' as ThreadStatus, interrupts: {}, questions: [] };
     const { next, ...open } = await describe(run);
@@ -101,17 +106,20 @@ export function createEndRun(dependencies: ActivityDependencies) {
     return { ...open, status: task.status === 'error' ? ('error' as ThreadStatus) : waiting };
   }
 
-  /** A graph that cannot be loaded or read (it may be why the run ends) has nothing due; a database that does not answer is asked again. */
+  /**
+   * A graph that cannot be loaded or read, perhaps the reason for the end, has nothing due.
+   * Database errors are thrown, so that Temporal retries.
+   */
   async function describe(run: Run): ReturnType<typeof describeThread> {
     const nothing = { next: [], interrupts: {}, questions: [] };
     const graph = await dependencies.project.load(run.graphId, run.request.config).catch(() => undefined);
     if (graph === undefined) return nothing;
     try {
-      const saver = new MongoSaver({ ...dependencies, tenant: run.tenant });
+      const saver = await savers.openReader(workerCaller(run.tenant, run.createdBy), run.threadId);
       const { showsQuestions } = dependencies;
       return await describeThread(graph, saver, run.threadId, { showsQuestions });
     } catch (error) {
-      if (error instanceof MongoError || isNetworkError(error)) throw error;
+      if (isDatabaseError(error)) throw error;
       return nothing;
     }
   }

@@ -1,14 +1,18 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { errorCode, type Fence, type RunError, type StepOptions } from '../protocol/index.js';
+import { errorCode, type Caller, type Fence, type RunError, type StepOptions } from '../protocol/index.js';
 import { describeError, type StepFailure } from '../steps/index.js';
 import type { HeadStore } from '../threads/index.js';
 import { FAILURES } from '../workflows/contract.js';
 
-/** A writer that only met a newer revision, not a higher fence, reads the head again and goes on: soon. */
+/**
+ * Short, because a writer that met a newer revision without a higher fence only has to read the
+ * head again.
+ */
 const HEAD_MOVED_DELAY_MS = 50;
 
 /**
- * The failure of a step as Temporal shall treat it. `failures` counts those of the node at this step, this one included.
+ * Converts a failed step to a failure of Temporal. `failures` counts the failed attempts of this
+ * superstep, including this one.
  */
 export function stepFailure(failure: StepFailure, options: StepOptions, failures: number): ApplicationFailure {
   const { error } = failure;
@@ -27,7 +31,7 @@ export function isRetried(failure: StepFailure, options: StepOptions): boolean {
   return failure.kind === 'transient' || options.retryAll === true;
 }
 
-/** A failure of ours or of a server: retried without end. The type is the code, so that it can be read in the Web UI. */
+/** An infrastructure failure, retried without limit. Its type is our error code, for the Web UI. */
 export function infrastructureFailure(cause: unknown, error: RunError): ApplicationFailure {
   return ApplicationFailure.create({
     message: error.message,
@@ -37,17 +41,18 @@ export function infrastructureFailure(cause: unknown, error: RunError): Applicat
 }
 
 /**
- * The failure of an attempt that lost its thread. Not retried if the head has a higher fence: the workflow then takes a
- * higher ordinal, or a later attempt is at work already.
+ * Converts a lost fence to a failure of Temporal. Not retried if the head has a higher fence: the
+ * workflow then takes a higher ordinal, or a later attempt runs already.
  */
 export async function fenceFailure(
   heads: Pick<HeadStore, 'readHead'>,
-  { tenant, threadId }: { tenant: string; threadId: string },
+  caller: Caller,
+  threadId: string,
   mine: Fence,
   cause: unknown,
   error: RunError = describeError(cause),
 ): Promise<ApplicationFailure> {
-  const head = await heads.readHead(tenant, threadId);
+  const head = await heads.readHead(caller, threadId);
   if (head.fence > mine) {
     const details = [head.fence];
     return ApplicationFailure.create({

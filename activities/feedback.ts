@@ -4,8 +4,11 @@ import { describeError } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
 import type { ActivityDependencies } from './deps.js';
 
-/** Tells where feedback on a run goes, by key. A run does not fail for it: keys without an answer are left out, and the worker's log says why. */
-export async function tellFeedback(
+/**
+ * Writes an event with the addresses for feedback, by key. Errors do not fail the run: the key is
+ * left out and the reason is logged.
+ */
+export async function appendFeedback(
   { feedbackAddress }: Pick<ActivityDependencies, 'feedbackAddress'>,
   { runId, request }: Run,
   log: RunLog,

@@ -1,16 +1,23 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { FilterAccess, OPEN_ACCESS, acceptRun, type RunOrder } from '../conversations/index.js';
-import { errorCode, isEnded, type Caller, type Cron, type DeriveId, ifFound } from '../protocol/index.js';
+import {
+  errorCode,
+  ifFound,
+  isEnded,
+  isRetryable,
+  type Caller,
+  type Cron,
+  type DeriveId,
+  type ErrorCode,
+} from '../protocol/index.js';
 import type { RunBody } from '../protocol/schemas/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
-/** The conversation's own words for "not now": the firing is skipped, as a request would be refused. */
-const SKIPPED = ['conflict', 'queue_full', 'thread_closed'];
+/** Codes that skip the firing, as a request would be refused. */
+const SKIPPED: readonly ErrorCode[] = ['conflict', 'queue_full', 'thread_closed'];
 /** Codes that an attempt may get although an earlier attempt has accepted the run. */
-const TAKEN: readonly (string | undefined)[] = ['conflict', 'not_found'];
-/** Worth another attempt. */
-const PASSING = [undefined, 'unavailable', 'internal'];
+const TAKEN: readonly ErrorCode[] = ['conflict', 'not_found'];
 
 /** The activities of the workflow `cron`. */
 export function createCronActivities({ conversations }: Pick<ActivityDependencies, 'conversations'>): CronActivities {
@@ -22,8 +29,8 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
   }
 
   async function noteNext(cron: Cron): Promise<void> {
-    const next = await schedules.next(cron);
-    await crons.noteNextRun(workerCaller(cron.tenant), cron.cronId, next);
+    const caller = workerCaller(cron.tenant);
+    await crons.noteNextRun(caller, cron.cronId, await schedules.next(caller, cron));
   }
 
   async function fire(order: RunOrder): Promise<FiredRun> {
@@ -33,12 +40,13 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
       return { threadId: run.threadId, runId: run.runId };
     } catch (error) {
       const code = errorCode(error);
-      if (PASSING.includes(code)) throw error;
-      // An earlier attempt has accepted the run; since then the cron was changed, or its thread has another owner.
-      if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return placeOf(order);
+      if (code === undefined || isRetryable(code)) throw error;
+      // An earlier attempt has accepted the run; since then the cron was changed, or its thread has
+      // another owner.
+      if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return firedRunOf(order);
       const { message } = error as Error;
-      if (SKIPPED.includes(code as string)) return { refused: message };
-      throw ApplicationFailure.create({ message, type: code as string, nonRetryable: true, cause: error as Error });
+      if (SKIPPED.includes(code)) return { refused: message };
+      throw ApplicationFailure.create({ message, type: code, nonRetryable: true, cause: error as Error });
     }
   }
 
@@ -51,11 +59,12 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
     async fireCron(task) {
       const cron = await findCron(task);
       if (cron === undefined) {
-        await schedules.remove(task.tenant, task.cronId);
+        await schedules.remove(workerCaller(task.tenant), task.cronId);
         return { refused: `cron ${task.cronId} does not exist; its schedule is removed` };
       }
       const fired = await fire(orderOf(cron, task, deriveId));
-      // What clients see of it; the Schedule knows by itself, and who reads a time that is past asks it.
+      // Only for display. The Schedule has the true time, and a reader asks it if the stored time
+      // is past.
       await noteNext(cron).catch(() => undefined);
       return fired;
     },
@@ -81,8 +90,8 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
 }
 
 /**
- * The run that a firing asks for, in the words of the API: as if who made the cron sent it now. Its id is made from cron and time, so
- * that a firing that comes again finds its run.
+ * The run of a firing, as if the cron's creator sent it now. Its id is derived from cron and time,
+ * so that a repeated firing finds its run.
  */
 function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId): RunOrder {
   const { tenant, cronId, createdBy } = cron;
@@ -105,6 +114,6 @@ function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId):
   };
 }
 
-function placeOf({ threadId, runId }: RunOrder): FiredRun {
+function firedRunOf({ threadId, runId }: RunOrder): FiredRun {
   return { threadId, runId };
 }

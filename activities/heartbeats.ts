@@ -1,15 +1,18 @@
 import type { Context } from '@temporalio/activity';
 
-/** A cancellation comes back with a heartbeat, and no sooner. */
+/** The delay of a cancellation, which Temporal delivers with a heartbeat. */
 const BEAT_MS = 500;
-/** So many steps of a worker beat that often. More of them beat less often, since each beat costs Temporal a few ms. */
+/**
+ * Number of steps that heartbeat at the full rate. With more steps each beats less often, because a
+ * heartbeat costs Temporal a few ms.
+ */
 const STEPS_AT_FULL_BEAT = 20;
 
-/** The heartbeats of all steps that run in this process. */
+/** Heartbeats of all steps in this process. */
 export class Heartbeats {
   #steps = 0;
 
-  /** Beats, four times in a heartbeat timeout at least, until the answered function is called. */
+  /** Heartbeats at least four times per heartbeat timeout until the returned function is called. */
   start(context: Context): () => void {
     const longestMs = (context.info.heartbeatTimeoutMs ?? Infinity) / 4;
     let timer: NodeJS.Timeout;

@@ -1,4 +1,7 @@
-/** The effects of conversations, crons and webhooks, made by {@link createActivities}; knows Temporal's activities, no workflow and no HTTP. */
+/**
+ * Activities of conversations, crons and webhooks, made by {@link createActivities}. Knows
+ * Temporal's activities, no workflow and no HTTP.
+ */
 import type { ConversationActivities, CronActivities, WebhookActivities } from '../workflows/contract.js';
 import type { ActivityDependencies } from './deps.js';
 import { createEndRun } from './end-run.js';

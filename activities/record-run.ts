@@ -7,8 +7,8 @@ import { infrastructureFailure } from './failures.js';
 import { operatorCaller, workerCaller, type ActivityDependencies } from './deps.js';
 
 /**
- * The activity that records a run which a signal or a deadline asked for. Idempotent by run id and key.
- * A state or a database that cannot be read makes it fail, so that Temporal retries it.
+ * The activity that records a run which a signal or a deadline asked for. Idempotent by run id and
+ * key. A state or a database that cannot be read makes it fail, so that Temporal retries it.
  */
 export function createRecordRun({ conversations }: Pick<ActivityDependencies, 'conversations'>) {
   return async (task: RecordRunTask): Promise<RecordedRun> => {
@@ -30,7 +30,7 @@ export function createRecordRun({ conversations }: Pick<ActivityDependencies, 'c
 }
 
 /**
- * The run with the default answer of its question, which only the thread's state holds. Undefined if the question is closed:
+ * Adds the default answer, which only the thread's state has. Undefined if the question is closed:
  * an edit of the state can close it without the workflow's knowledge.
  */
 async function withDefaultAnswer(
@@ -62,7 +62,7 @@ function resumeOf({ interruptId, value }: NonNullable<UnrecordedRun['resume']>):
   return interruptId === undefined ? value : { [interruptId]: value };
 }
 
-/** A text is what a person says; anything else is the graph's input as it is. */
+/** A text becomes a human message. Anything else is the graph's input. */
 function inputOf(given: unknown): unknown {
   return typeof given === 'string' ? { messages: [{ role: 'user', content: given }] } : given;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { ClientSession } from 'mongodb';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { LRUCache } from 'lru-cache';
 import {
   CONTROL_EVENTS,
   encodeFence,
@@ -8,11 +8,13 @@ import {
   firstOf,
   isEnded,
   type AttemptData,
+  type Caller,
   type Cursor,
   type EndedRunStatus,
   type Fence,
   type Head,
   type Run,
+  type RunError,
   type StoredEvent,
   ifFound,
 } from '../protocol/index.js';
@@ -22,33 +24,33 @@ import {
   describeThread,
   runStep as runGraphStep,
   supersededBy,
-  toldMessages,
+  writtenMessageIds,
   type StepFailure,
   type StepReport,
 } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import { MongoHeads, MongoInjections, MongoSaver, StepSaver, type Injection } from '../threads/index.js';
+import type { Injection } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
-import { endRunRecords, sayEnded } from './end-run.js';
+import { endRunRecords, appendEnd } from './end-run.js';
 import { keepWebhook } from './webhook.js';
-import { tellFeedback } from './feedback.js';
+import { appendFeedback } from './feedback.js';
 import { Heartbeats } from './heartbeats.js';
 import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './failures.js';
 
 const READ_BATCH = 1_000;
 const REQUESTS_KEPT = 1_000;
-/** Share of the server's timeout after which a step is stopped from within. */
+/** A step is stopped from within after this share of the server's timeout. */
 const TIMEOUT_SHARE = 0.95;
-/** Node.js takes a longer time for none. */
+/** Node.js fires a longer timer at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * The activity that runs one step of a run. Idempotent by its fence: an attempt that comes late commits nothing; one that comes again finds
- * what is committed and goes on after it.
+ * Runs one step of a run. Idempotent by its fence: a late attempt commits nothing; a repeated one
+ * continues after what is committed.
  */
 export function createRunStep(dependencies: ActivityDependencies) {
-  const runs = new Map<string, Run>();
+  const runs = new LRUCache<string, Run>({ max: REQUESTS_KEPT });
   const heartbeats = new Heartbeats();
   return async (task: StepTask): Promise<StepOutcome> => {
     const context = Context.current();
@@ -70,14 +72,13 @@ export function createRunStep(dependencies: ActivityDependencies) {
 
 class StepActivity {
   readonly #fence: Fence;
-  readonly #heads: MongoHeads;
-  readonly #injections: MongoInjections;
-  readonly #caller;
-  #told: ReadonlySet<string> | undefined;
+  /** The worker alone until the run is read, then on behalf of whoever created the run. */
+  #caller: Caller;
+  #writtenMessageIds: ReadonlySet<string> | undefined;
 
   constructor(
     private readonly dependencies: ActivityDependencies,
-    private readonly runs: Map<string, Run>,
+    private readonly runs: LRUCache<string, Run>,
     private readonly task: StepTask,
     private readonly attempt: number,
     /** Fires on cancellation, and with `timeout`. */
@@ -85,29 +86,33 @@ class StepActivity {
     private readonly timeout: AbortSignal,
   ) {
     this.#fence = encodeFence({ run: task.ordinal, step: task.step, attempt });
-    this.#heads = new MongoHeads(dependencies.db);
-    this.#injections = new MongoInjections(dependencies.db);
     this.#caller = workerCaller(task.tenant);
   }
 
   async execute(): Promise<StepOutcome> {
     let log: RunLog | undefined;
     try {
-      const { tenant, threadId, injections = [] } = this.task;
+      const { threadId, injections = [] } = this.task;
       const [run, cursor, { waiting, taken }] = await Promise.all([
         this.#run(),
         this.#cursor(),
-        this.#injections.read(tenant, threadId, injections),
+        this.dependencies.injections.readInjections(this.#caller, threadId, injections),
       ]);
       if (run === undefined) return { status: 'skipped', nodes: [], next: [], cursor };
+      this.#caller = workerCaller(this.task.tenant, run.createdBy);
       if (isEnded(run.status)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
-      // Awaited when the step has ended; where it fails before, that must not count as unheard: it would end the process.
+      // Awaited after the step. An earlier rejection must not count as unhandled, which would end
+      // the process.
       started.catch(() => undefined);
-      // A run says nothing before its record tells where its events begin: who joins it then begins to read there.
-      log = this.dependencies.events.open({ ...this.task, fence: this.#fence, tail: cursor.tail, begins: started });
+      // No event is written before the run's record has the offset of its first event, from which
+      // readers start.
+      const { runId } = this.task;
+      const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, begins: started };
+      log = this.dependencies.events.open(this.#caller, scope);
       if (this.attempt > 1) {
-        // An earlier attempt may have ended the run after this one read it. From here on it cannot.
+        // An earlier attempt may have ended the run after this one read it. From here on the fence
+        // prevents that.
         if (!(await started)) return withTaken(await this.#endedMeanwhile(run, cursor), taken);
         // Names the superseded events before this attempt writes its own.
         await this.#supersede(run, cursor, log);
@@ -117,14 +122,17 @@ class StepActivity {
       return withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]);
     } catch (error) {
       if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error;
-      if (errorCode(error) === 'fence_lost') throw await fenceFailure(this.#heads, this.task, this.#fence, error);
+      if (errorCode(error) === 'fence_lost') throw await this.#fenceFailure(error);
       throw infrastructureFailure(error, describeError(error));
     } finally {
       await log?.close().catch(() => undefined);
     }
   }
 
-  /** The run, unless it is gone. What it asks for never changes: later steps on this worker need no read. */
+  /**
+   * Reads the run. Undefined if it is deleted. Its request never changes, so later steps on this
+   * worker use the cached one.
+   */
   async #run(): Promise<Run | undefined> {
     const { runId, threadId, step } = this.task;
     const known = this.runs.get(runId);
@@ -132,32 +140,28 @@ class StepActivity {
     const run = await ifFound(this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false }));
     if (run === undefined) return undefined;
     this.runs.set(runId, run);
-    for (const oldest of this.runs.keys()) {
-      if (this.runs.size <= REQUESTS_KEPT) break;
-      this.runs.delete(oldest);
-    }
     return run;
   }
 
   /**
-   * A run that has ended before: somebody else ended it, or an earlier attempt did and died before Temporal knew. Then what it had still to
-   * say is said here.
+   * Handles a run that has ended already. If an earlier attempt ended it and died before Temporal
+   * knew, this writes the missing records and events.
    */
   async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
-    const { client, db, events, project, showsQuestions, threads } = this.dependencies;
+    const { events, project, savers, showsQuestions, threads } = this.dependencies;
     const { status } = run;
     if (this.attempt === 1 || (status !== 'success' && status !== 'interrupted')) {
       return { status: 'skipped', nodes: [], next: [], cursor };
     }
-    const { tenant, threadId, runId } = this.task;
-    const saver = new MongoSaver({ client, db, tenant });
+    const { threadId, runId } = this.task;
+    const saver = await savers.openReader(this.#caller, threadId);
     const { next, questions, interrupts } = await describeThread(
       await project.load(run.graphId, run.request.config),
       saver,
       threadId,
       { showsQuestions },
     );
-    // The attempt before may have died when it had ended the run's record and not yet the thread's.
+    // The attempt before may have died between ending the run's record and the thread's.
     const threadStatus = status === 'success' ? 'idle' : 'interrupted';
     await threads.endRun(this.#caller, threadId, { runId, fence: this.#fence, status, threadStatus, interrupts });
     let tail = await events.tail(this.#caller, threadId);
@@ -167,34 +171,36 @@ class StepActivity {
       bare: true,
     });
     if (last?.event !== CONTROL_EVENTS.ended || last.runId !== runId) {
-      const log = events.open({ tenant, threadId, runId, fence: this.#fence, tail });
-      tail = await sayEnded(log, { run_id: runId, status }).finally(() => log.close());
+      const log = events.open(this.#caller, { threadId, runId, fence: this.#fence, tail });
+      tail = await appendEnd(log, { run_id: runId, status }).finally(() => log.close());
     }
     return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
   }
 
-  /** Reads a run again that an earlier attempt has ended since it was read. */
+  /** Reads a run again that an earlier attempt has ended meanwhile. */
   async #endedMeanwhile({ threadId, runId }: Run, cursor: Cursor): Promise<StepOutcome> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
     return this.#ended(run, cursor);
   }
 
-  /** Where thread and log stand: what the last step left, or, where that may be out of date, what the database says. */
+  /** Head and tail: from the last step, or from the database if those may be stale. */
   async #cursor(): Promise<Cursor> {
-    const { tenant, threadId, step, cursor } = this.task;
+    const { threadId, step, cursor } = this.task;
+    const { heads, events } = this.dependencies;
     const known = this.attempt === 1 ? cursor : undefined;
     if (known !== undefined && step > 1) return known;
-    // Between runs only the head can have moved (an edit of the state); the log is written by steps alone.
+    // Between runs only an edit of the state can move the head. Only steps write the log.
     const [head, tail] = await Promise.all([
-      this.attempt > 1 ? this.#heads.raiseFence(tenant, threadId, this.#fence) : this.#heads.readHead(tenant, threadId),
-      known?.tail ?? this.dependencies.events.tail(this.#caller, threadId),
+      this.attempt > 1 ? heads.raiseFence(this.#caller, threadId, this.#fence) : heads.readHead(this.#caller, threadId),
+      known?.tail ?? events.tail(this.#caller, threadId),
     ]);
     return { head, tail };
   }
 
   /**
-   * Marks the run as running, in parallel to the step, and fences off earlier attempts. The run's events begin after
-   * the tail that its first attempt found. Resolves to false if the run has ended.
+   * Marks the run as running, in parallel to the step, and fences off earlier attempts. The run's
+   * events begin after the tail that its first attempt found. Resolves to false if the run has
+   * ended.
    */
   async #start(run: Run, tail: number): Promise<boolean> {
     const { step, threadId } = this.task;
@@ -203,19 +209,19 @@ class StepActivity {
     return this.dependencies.threads.startRun(this.#caller, threadId, run.runId, start);
   }
 
-  /** Says what earlier attempts said in vain. */
+  /** Writes `run.attempt` with the offsets that this attempt supersedes. */
   async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
-    const said = await this.#said(run);
-    const superseded = supersededBy(said, cursor.head, this.task.ordinal);
-    this.#told = toldMessages(said, superseded);
+    const events = await this.#readEvents(run);
+    const superseded = supersededBy(events, cursor.head, this.task.ordinal);
+    this.#writtenMessageIds = writtenMessageIds(events, superseded);
     const data: AttemptData = { run_id: run.runId, attempt: this.attempt, superseded, tail: cursor.tail };
     log.append({ ns: '', event: CONTROL_EVENTS.attempt, data: JSON.stringify(data) });
     await log.flush();
   }
 
-  /** What the run has said so far; messages in states are left out. */
-  async #said(run: Run): Promise<StoredEvent[]> {
-    const said: StoredEvent[] = [];
+  /** Events of the run so far, without large state values. */
+  async #readEvents(run: Run): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = [];
     for (let afterSeq = run.afterSeq ?? 0; ; ) {
       const batch = await this.dependencies.events.read(this.#caller, run.threadId, {
         afterSeq,
@@ -223,15 +229,15 @@ class StepActivity {
         runId: run.runId,
         bare: true,
       });
-      said.push(...batch);
-      if (batch.length === 0) return said;
+      events.push(...batch);
+      if (batch.length === 0) return events;
       afterSeq = batch.at(-1)?.seq ?? afterSeq;
     }
   }
 
   async #step(run: Run, cursor: Cursor, injections: Injection[], log: RunLog): Promise<StepReport> {
-    const { client, db, cache, project, drain, openStore, showsQuestions } = this.dependencies;
-    const { tenant, threadId, ordinal, joinQuickStepsMs, options } = this.task;
+    const { savers, cache, project, drain, openStore, showsQuestions } = this.dependencies;
+    const { threadId, ordinal, joinQuickStepsMs, options } = this.task;
     const graph = await project.load(run.graphId, run.request.config, {
       accessContext: 'threads.create_run',
       executionRuntime: { context: run.request.context },
@@ -239,10 +245,7 @@ class StepActivity {
     const heads = Object.entries(cursor.head.heads);
     const inSubgraph =
       heads.some(([ns, head]) => ns !== '' && head.run === ordinal) && cursor.head.heads['']?.run !== ordinal;
-    const saver = {
-      client,
-      db,
-      tenant,
+    const openSaver = await savers.openStep(this.#caller, {
       threadId,
       runId: run.runId,
       runMetadata: { ...run.metadata, graph_id: run.graphId, assistant_id: run.assistantId },
@@ -250,9 +253,7 @@ class StepActivity {
       cache,
       ...cursor,
       resumeConsumed: inSubgraph,
-      takeInjections: (session: ClientSession, runIds: string[]) =>
-        this.#injections.take(session, tenant, threadId, runIds),
-    };
+    });
     return runGraphStep(
       graph,
       {
@@ -262,15 +263,15 @@ class StepActivity {
         joinQuickStepsMs,
         options,
         injections,
-        ...(this.#told && { told: this.#told }),
+        ...(this.#writtenMessageIds && { writtenMessageIds: this.#writtenMessageIds }),
       },
       {
-        openSaver: (hooks) => new StepSaver({ ...saver, ...hooks }),
+        openSaver,
         log,
         signal: this.stop,
         drain,
         showsQuestions,
-        ...(openStore !== undefined && { store: openStore(workerCaller(tenant, run.createdBy)) }),
+        ...(openStore !== undefined && { store: openStore(this.#caller) }),
       },
     );
   }
@@ -287,7 +288,7 @@ class StepActivity {
       status: report.status,
       threadStatus: report.status === 'success' ? 'idle' : 'interrupted',
     } as const;
-    await tellFeedback(this.dependencies, run, log);
+    await appendFeedback(this.dependencies, run, log);
     if (run.request.webhook !== undefined) await this.#keepWebhook(run, end);
     const tail = await endRunRecords(
       this.dependencies.threads,
@@ -300,18 +301,19 @@ class StepActivity {
     return { ...shared, status: report.status, cursor: { head: report.head, tail }, interrupts: questions };
   }
 
-  /** The record is read once more, since it now says when the run started. */
+  /** Reads the record again for the run's start time. */
   async #keepWebhook({ threadId, runId }: Run, end: { status: EndedRunStatus }): Promise<void> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
     await keepWebhook(this.dependencies, this.#caller, run, end);
   }
 
-  /** Says what a failed step means to Temporal. */
+  /** Converts the error of a step to a failure of Temporal. */
   async #fail(error: unknown): Promise<never> {
     const { threadId, runId, step, options } = this.task;
     const context = Context.current();
     if (context.cancellationSignal.aborted) {
-      // Also aborted when the worker stops or the server has given this attempt up; the run goes on then.
+      // The signal is also aborted when the worker stops or the attempt timed out. Then the run
+      // continues.
       if (context.cancellationDetails?.cancelRequested) {
         throw new CancelledFailure(`run ${runId} of thread ${threadId} was cancelled`);
       }
@@ -324,19 +326,23 @@ class StepActivity {
       ? timeoutFailure(options.startToCloseTimeoutMs, error)
       : classifyFailure(error);
     if (errorCode(error) === 'fence_lost') {
-      throw await fenceFailure(this.#heads, this.task, this.#fence, error, failure.error);
+      throw await this.#fenceFailure(error, failure.error);
     }
     if (failure.kind === 'infrastructure') throw infrastructureFailure(error, failure.error);
     throw stepFailure(failure, options, isRetried(failure, options) ? await this.#countFailure() : 1);
   }
 
+  #fenceFailure(cause: unknown, error?: RunError): Promise<ApplicationFailure> {
+    return fenceFailure(this.dependencies.heads, this.#caller, this.task.threadId, this.#fence, cause, error);
+  }
+
   /**
-   * Counts one more failed attempt of the superstep that is due. One activity may run several supersteps, and the failures of
-   * an earlier one must not use up the attempts of a later one.
+   * Counts one more failed attempt of the superstep that is due. One activity may run several
+   * supersteps, and the failures of an earlier one must not use up the attempts of a later one.
    */
   async #countFailure(): Promise<number> {
-    const { tenant, threadId, runId } = this.task;
-    const superstep = superstepOf(await this.#heads.readHead(tenant, threadId));
+    const { threadId, runId } = this.task;
+    const superstep = superstepOf(await this.dependencies.heads.readHead(this.#caller, threadId));
     return this.dependencies.threads.countFailure(this.#caller, threadId, runId, { superstep, fence: this.#fence });
   }
 }
@@ -345,13 +351,19 @@ function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
   return injected.length > 0 ? { ...outcome, injected } : outcome;
 }
 
-/** Names the superstep that is due: a hash of the newest checkpoints of all namespaces, so every commit changes it. */
+/**
+ * Names the superstep that is due: a hash of the newest checkpoints of all namespaces, so every
+ * commit changes it.
+ */
 function superstepOf({ heads }: Head): string {
   const checkpoints = Object.entries(heads).map(([ns, { checkpointId }]) => [ns, checkpointId]);
   return createHash('sha256').update(JSON.stringify(checkpoints.sort())).digest('base64url');
 }
 
-/** A step that takes longer than its nodes may is stopped here, so that it counts as theirs; the server's own timeout comes later. */
+/**
+ * Stops a step that exceeds the timeout of its nodes, so that it counts as their failure. The
+ * server's timeout comes later.
+ */
 function timeoutFailure(timeoutMs: number, cause: unknown): StepFailure {
   const error = { error: 'TimeoutError', message: `the step took longer than its timeout of ${timeoutMs} ms` };
   return { kind: 'transient', error, cause };

@@ -1,11 +1,12 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import { MongoError } from 'mongodb';
+import { isDatabaseError } from '../database/index.js';
 import { signatureHeaders, type EgressAnswer } from '../egress/index.js';
 import {
   STATELESS_METADATA,
   errorCode,
   isEnded,
-  isNetworkError,
+  isRetryable,
+  parseRetryAfter,
   runToWire,
   type Caller,
   type EndedRunStatus,
@@ -13,18 +14,16 @@ import {
   type RunError,
 } from '../protocol/index.js';
 import { readValues } from '../steps/index.js';
-import { MongoSaver } from '../threads/index.js';
 import type { WebhookActivities, WebhookTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
-/** Receivers may ask for a pause; for longer than this is not listened to. */
-const MAX_PAUSE_MS = 6 * 3_600_000;
 const GONE = 410;
 const MAX_BODY_BYTES = 12 * 1024 * 1024;
 
 /**
- * Keeps what the webhook of a run says, as things stand at its end: the thread may have moved on, or be gone, when the receiver takes it.
- * Called before the run's record says that it has ended, so that none is missed. Idempotent by run id.
+ * Stores the webhook's body at the run's end, because the thread may change or be deleted before
+ * delivery. Called before the run's record ends, so that no webhook is missed. Idempotent by run
+ * id.
  */
 export async function keepWebhook(
   dependencies: ActivityDependencies,
@@ -33,9 +32,9 @@ export async function keepWebhook(
   end: { status: EndedRunStatus; error?: RunError },
 ): Promise<void> {
   const { webhook } = run.request;
-  // Of a run that has ended before, the first end counts.
+  // Only the first end of a run counts.
   if (webhook === undefined || isEnded(run.status)) return;
-  const values = await valuesOf(dependencies, run);
+  const values = await valuesOf(dependencies, caller, run);
   const now = new Date();
   const body = {
     ...runToWire(run),
@@ -49,7 +48,7 @@ export async function keepWebhook(
     id: run.runId,
     url: webhook,
     body: withValues(body, values),
-    // The thread of a stateless run goes by itself; who asked to be told of the run is told.
+    // The thread of a stateless run is deleted right away; the webhook is still sent.
     ...(!isStateless(run) && { threadId: run.threadId }),
   });
 }
@@ -58,7 +57,7 @@ function isStateless({ metadata }: Run): boolean {
   return Object.keys(STATELESS_METADATA).some((key) => key in metadata);
 }
 
-/** The database takes no document of more than 16 MB: values that are too many must not keep a run from ending. */
+/** MongoDB limits documents to 16 MB. Values that exceed it must not keep a run from ending. */
 function withValues(body: Record<string, unknown>, values: unknown): Record<string, unknown> {
   if (values === undefined) return body;
   const whole = { ...body, values };
@@ -67,19 +66,25 @@ function withValues(body: Record<string, unknown>, values: unknown): Record<stri
   return { ...body, values_omitted: `the body would have ${bytes} bytes; read the state of the thread` };
 }
 
-/** Values of a thread whose graph cannot be loaded or read (it may be why the run failed) are left out; a database that does not answer is asked again. */
-async function valuesOf({ project, client, db }: ActivityDependencies, run: Run): Promise<unknown> {
+/**
+ * Omits the values if the graph cannot be loaded or read, perhaps the reason for the end. Database
+ * errors are thrown, so that Temporal retries.
+ */
+async function valuesOf({ project, savers }: ActivityDependencies, caller: Caller, run: Run): Promise<unknown> {
   const graph = await project.load(run.graphId, run.request.config).catch(() => undefined);
   if (graph === undefined) return undefined;
   try {
-    return await readValues(graph, new MongoSaver({ client, db, tenant: run.tenant }), run.threadId);
+    return await readValues(graph, await savers.openReader(caller, run.threadId), run.threadId);
   } catch (error) {
-    if (error instanceof MongoError || isNetworkError(error)) throw error;
+    if (isDatabaseError(error)) throw error;
     return undefined;
   }
 }
 
-/** The activity that posts a kept webhook. A receiver may get one twice, when we die right after it took it: it has the same `webhook-id`. */
+/**
+ * Posts a stored webhook. A receiver gets it twice, with the same `webhook-id`, if the worker dies
+ * right after the first delivery.
+ */
 export function createDeliverWebhook(dependencies: ActivityDependencies): WebhookActivities['deliverWebhook'] {
   const { deliveries, egress, webhookSecrets } = dependencies;
 
@@ -102,31 +107,23 @@ export function createDeliverWebhook(dependencies: ActivityDependencies): Webhoo
   };
 }
 
-/** What may not be reached will not be allowed by trying. */
 function refuse(error: unknown): never {
   const code = errorCode(error);
-  const final = code === 'forbidden' || code === 'invalid_argument';
   throw ApplicationFailure.create({
     message: (error as Error).message,
     type: code ?? (error as Error).name,
-    nonRetryable: final,
+    nonRetryable: code !== undefined && !isRetryable(code),
     cause: error as Error,
   });
 }
 
 function notTaken(url: string, { status, retryAfter }: EgressAnswer): ApplicationFailure {
-  const pause = pauseMs(retryAfter);
+  const pauseMs = retryAfter === undefined ? undefined : parseRetryAfter(retryAfter);
   return ApplicationFailure.create({
     message: `${new URL(url).host} answered ${status} to the webhook`,
     type: `http_${status}`,
+    // Not only statuses that are retryable: a receiver that is being deployed answers 404 or 401.
     nonRetryable: status === GONE,
-    ...(pause !== undefined && { nextRetryDelay: pause }),
+    ...(pauseMs !== undefined && { nextRetryDelay: pauseMs }),
   });
-}
-
-/** `Retry-After` in ms: seconds, or a date. */
-function pauseMs(retryAfter: string | undefined): number | undefined {
-  if (retryAfter === undefined) return undefined;
-  const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
-  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 0), MAX_PAUSE_MS);
 }

@@ -3,10 +3,13 @@ import { createLogger } from '../telemetry/index.js';
 export type GraphLogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type GraphLog = (level: GraphLogLevel, message: string, fields: Record<string, string>) => void;
 
-/** Where `getLogger()` of `@langchain/langgraph-sdk/logging` looks, whichever copy of it a project has. */
+/**
+ * The key at which `getLogger()` of `@langchain/langgraph-sdk/logging` looks up its logger, in any
+ * copy.
+ */
 const GLOBAL_LOGGER = Symbol.for('langgraph.api.sdk-logger');
 
-/** Winston's levels, which LangGraph's logger has, as levels of ours. */
+/** Maps Winston's levels, which LangGraph's logger uses, to ours. */
 const LEVELS = {
   error: 'error',
   warn: 'warn',
@@ -22,8 +25,8 @@ const LEVELS = {
 } as const satisfies Record<string, GraphLogLevel>;
 
 /**
- * Gives graphs the logger that LangGraph's server gives them: without one, a project that calls `getLogger()` does not even load. One that
- * is there already stays.
+ * Provides the logger of LangGraph's server. Without it a project that calls `getLogger()` does not
+ * load. An existing logger is kept.
  */
 export function offerLogger(log: GraphLog = logToStderr()): void {
   if (GLOBAL_LOGGER in globalThis) return;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** Where this room stands: its sources in `agents/`, or compiled in `dist/agents/`. */
+/** The folder of this room: `agents/`, or compiled `dist/agents/`. */
 const here = fileURLToPath(import.meta.url);
 const roomFolder = dirname(here);
 const isCompiled = here.endsWith('.js');
@@ -12,8 +12,9 @@ const shippedFolder = isCompiled ? resolve(roomFolder, '../../agents') : roomFol
 export const SHIPPED_PROJECT = join(shippedFolder, 'langgraph.json');
 
 /**
- * Imports a module of a project; packages resolve from the module's own folder. Every project but our own is imported through tsx, as
- * LangGraph's server does it: also a JavaScript graph may import TypeScript, and Node remembers a file it once could not read.
+ * Imports a module of a project; packages resolve from its folder. Every project but our own is
+ * imported through tsx, as on LangGraph's server: JavaScript may import TypeScript, and Node caches
+ * a failed import.
  */
 export async function importModule(file: string, projectFolder: string): Promise<Record<string, unknown>> {
   const shipped = shippedModule(file);
@@ -21,12 +22,12 @@ export async function importModule(file: string, projectFolder: string): Promise
   return (await import(pathToFileURL(shipped ?? file).href)) as Record<string, unknown>;
 }
 
-/** The module's file as it will be imported exists. */
+/** Whether the module's file exists in the form that will be imported. */
 export function moduleExists(file: string): boolean {
   return existsSync(shippedModule(file) ?? file);
 }
 
-/** Our own graphs are named by their sources; the package has only what the compiler made of them. */
+/** Our langgraph.json names source files, but the package has only compiled ones. */
 function shippedModule(file: string): string | undefined {
   const folder = [shippedFolder, roomFolder].find((candidate) => file.startsWith(candidate + sep));
   if (folder === undefined) return undefined;
@@ -35,7 +36,7 @@ function shippedModule(file: string): string | undefined {
 
 const enabledFor = new Map<string, Promise<void>>();
 
-/** Once for each project, and never taken back: a graph may import more when it runs. */
+/** Once for each project and never undone, because a graph may import modules while it runs. */
 function enableTypeScript(projectFolder: string): Promise<void> {
   let enabled = enabledFor.get(projectFolder);
   if (!enabled) {
@@ -46,8 +47,8 @@ function enableTypeScript(projectFolder: string): Promise<void> {
 }
 
 /**
- * Without a namespace of its own: the modules then share their copies of LangChain with everything else that resolves to the same files.
- * Both loaders, because a project without `"type": "module"` is CommonJS.
+ * No namespace, so that modules share their copies of LangChain with everything that resolves to
+ * the same files. Both loaders, because a project without `"type": "module"` is CommonJS.
  */
 async function registerTsx(projectFolder: string): Promise<void> {
   const esm = await import('tsx/esm/api');

@@ -3,25 +3,29 @@ import type { Pregel } from '@langchain/langgraph';
 type PregelNodes = ConstructorParameters<typeof Pregel>[0]['nodes'];
 type PregelChannels = ConstructorParameters<typeof Pregel>[0]['channels'];
 
-/** A compiled graph, from whichever copy of LangGraph its project has: never test it with `instanceof`. */
+/**
+ * A compiled graph, from whichever copy of LangGraph its project has: never test it with
+ * `instanceof`.
+ */
 export type LoadedGraph = Pregel<PregelNodes, PregelChannels>;
 
-/** Makes a compiled graph of what a module exports or a factory returns; `undefined` when it is none. */
+/** Compiles the export of a module or the result of a factory. Undefined if it is no graph. */
 export function toCompiledGraph(value: unknown): LoadedGraph | undefined {
   if (!isObject(value)) return undefined;
   if (typeof value.compile === 'function') return toCompiledGraph((value as { compile(): unknown }).compile());
-  // `createAgent` wraps the graph it makes, and looks like one itself: the inner graph is the one to run.
+  // The result of `createAgent` looks like a graph but wraps one. The inner graph is the one to
+  // run.
   if (isPregel(value.graph)) return value.graph;
   return isPregel(value) ? value : undefined;
 }
 
-/** A graph that a caller may give a checkpointer and a store of its own, while others use the same graph. */
+/** A copy whose checkpointer and store the caller may set while others use the same graph. */
 export function copyGraph(graph: LoadedGraph): LoadedGraph {
-  // Not `Object.create`: Pregel has private members, which only its constructor makes.
+  // Not `Object.create`, because only Pregel's constructor makes its private members.
   return graph.withConfig({});
 }
 
-/** What was found instead of a graph, for an error message. */
+/** Describes a value that is no graph, for an error message. */
 export function describeValue(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (typeof value !== 'object') return `a value of type ${typeof value}`;

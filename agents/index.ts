@@ -1,4 +1,7 @@
-/** The graphs that ship with the product, and the loader of anybody's `langgraph.json`; knows nothing of Temporal, storage or HTTP. */
+/**
+ * The shipped graphs, and the loader of any `langgraph.json`. Knows nothing of Temporal, storage or
+ * HTTP.
+ */
 export { SHIPPED_PROJECT } from './graph-module.js';
 export { TENANT_KEY } from './outbox.js';
 export { importFromLibrary } from './library-version.js';

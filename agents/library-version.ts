@@ -4,14 +4,14 @@ import { pathToFileURL } from 'node:url';
 import { ColloquyError } from '../protocol/index.js';
 import type { ProjectFile } from './project-file.js';
 
-/** Before it, checkpoints are of another format, and questions have no ids. */
+/** Older versions have another checkpoint format and questions without ids. */
 const OLDEST = '0.4.0';
-/** The first that can be stopped between steps (`RunControl`). */
+/** The first version that can be stopped between steps (`RunControl`). */
 const STEPPED = '1.7.0';
 
 /**
- * What is to be said of the copies of LangGraph that the project's graphs import: a warning each where a copy does less.
- * Errors: `unsupported` for a copy that is too old to run.
+ * Warnings about the copies of LangGraph that the project's graphs import, one for each limited
+ * copy. Errors: `unsupported` for a copy that is too old to run.
  */
 export async function checkLibrary(project: ProjectFile): Promise<string[]> {
   const copies = new Map<string, string>();
@@ -33,8 +33,8 @@ function judge(what: string, version: string): string[] {
 }
 
 /**
- * A part of LangGraph (`zod/schema`), from the copy that a graph's module imports: what a copy remembers of a graph, no other copy knows.
- * `undefined` where there is no such copy, or no such part of it.
+ * Imports a part of LangGraph (`zod/schema`) from the copy that a graph's module uses, because
+ * other copies do not share its state. Undefined if the copy or the part does not exist.
  */
 export async function importFromLibrary(file: string, part: string): Promise<Record<string, unknown> | undefined> {
   const copy = await findLangGraph(dirname(file));
@@ -50,7 +50,10 @@ interface Copy {
   exports?: Record<string, { import?: string | { default?: string } }>;
 }
 
-/** The copy that a module in this folder gets; `undefined` where packages are not found by folders. */
+/**
+ * The copy that a module in this folder resolves to. Undefined if packages are not resolved by
+ * folders.
+ */
 async function findLangGraph(from: string): Promise<Copy | undefined> {
   const folder = join(from, 'node_modules', '@langchain', 'langgraph');
   const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined);

@@ -3,7 +3,10 @@ import { ColloquyError } from '../protocol/index.js';
 import { OfflineChatModel, type OfflineRules } from './offline-model.js';
 
 export interface ModelSettings {
-  /** `offline`, or `provider:name`, such as `openai:gpt-5-mini`, `anthropic:claude-haiku-4-5`, `ollama:llama3.2`. */
+  /**
+   * `offline`, or `provider:name`, such as `openai:gpt-5-mini`, `anthropic:claude-haiku-4-5`,
+   * `ollama:llama3.2`.
+   */
   model: string;
   /** Address of a compatible server, up to and with its version: `http://127.0.0.1:8000/v1`. */
   baseUrl?: string;
@@ -12,7 +15,7 @@ export interface ModelSettings {
   offlineTokenDelayMs?: number;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type Variables = Readonly<Record<string, string | undefined>>;
 
 const PROVIDER_KEYS: Readonly<Record<string, string>> = { openai: 'OPENAI_API_KEY', anthropic: 'ANTHROPIC_API_KEY' };
 const BASE_URL_VARIABLES: Readonly<Record<string, string>> = {
@@ -25,15 +28,16 @@ const DEFAULT_MODELS: Readonly<Record<string, string>> = {
   anthropic: 'anthropic:claude-haiku-4-5',
 };
 
-/** Slow enough to see tokens come, fast enough not to wait for them. */
+/** Slow enough to see tokens arrive, fast enough not to wait for them. */
 const DEFAULT_TOKEN_DELAY_MS = 12;
 
 /**
- * Reads `COLLOQUY_MODEL`, `COLLOQUY_MODEL_BASE_URL`, `COLLOQUY_MODEL_API_KEY`, `COLLOQUY_OFFLINE_TOKEN_DELAY_MS`, and the variables the
- * makers of the models use (`OPENAI_API_KEY`, `OPENAI_BASE_URL`, `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`, `OLLAMA_BASE_URL`). Without a
- * model and a key: offline. Errors: `invalid_argument`.
+ * Reads `COLLOQUY_MODEL`, `COLLOQUY_MODEL_BASE_URL`, `COLLOQUY_MODEL_API_KEY`,
+ * `COLLOQUY_OFFLINE_TOKEN_DELAY_MS`, and the variables the makers of the models use
+ * (`OPENAI_API_KEY`, `OPENAI_BASE_URL`, `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`,
+ * `OLLAMA_BASE_URL`). Without a model and a key: offline. Errors: `invalid_argument`.
  */
-export function modelSettingsFrom(environment: Environment): ModelSettings {
+export function modelSettingsFrom(environment: Variables): ModelSettings {
   const read = (name: string) => environment[name]?.trim() || undefined;
   for (const name of ['COLLOQUY_MODEL_BASE_URL', 'COLLOQUY_MODEL_API_KEY']) {
     if (read(name) && !read('COLLOQUY_MODEL'))
@@ -52,14 +56,9 @@ export function modelSettingsFrom(environment: Environment): ModelSettings {
   };
 }
 
-/** The chat model an environment asks for; `rules` speak when it asks for none. */
-export function chatModelFromEnvironment(environment: Environment, rules: OfflineRules): Promise<BaseChatModel> {
-  return createChatModel(modelSettingsFrom(environment), rules);
-}
-
 /**
- * A chat model of any maker that LangChain knows. It never retries by itself: retrying is the step's, where clients see it and
- * `retry-after` is kept. Errors: `invalid_argument`.
+ * A chat model of any provider of LangChain. It never retries by itself: the step retries, which
+ * clients can see and which keeps `retry-after`. Errors: `invalid_argument`.
  */
 export async function createChatModel(settings: ModelSettings, rules: OfflineRules): Promise<BaseChatModel> {
   if (settings.model === 'offline') {
@@ -74,7 +73,7 @@ export async function createChatModel(settings: ModelSettings, rules: OfflineRul
 }
 
 async function initialise(name: string, modelProvider: string, settings: ModelSettings): Promise<BaseChatModel> {
-  // Here, not above: it brings a lot with it, and the offline model needs none of it.
+  // A dynamic import, because the module is large and the offline model does not need it.
   const { initChatModel } = await import('langchain/chat_models/universal');
   try {
     const universal = await initChatModel(name, {
@@ -82,21 +81,22 @@ async function initialise(name: string, modelProvider: string, settings: ModelSe
       maxRetries: 0,
       ...providerOptions(modelProvider, settings),
     });
-    // The model itself, not its wrapper: that one keeps an instance for every config it was ever called with, and lets a
-    // caller's `configurable.model` replace the configured one.
+    // Not the wrapper, which keeps an instance for every config and lets a caller's
+    // `configurable.model` replace the configured model.
     return await universal._getModelInstance();
   } catch (cause) {
     throw invalid(`${settings.model} cannot be used: ${(cause as Error).message}`, cause);
   }
 }
 
-/** Each maker's client has its own name for an address and a key. */
+/** Each provider's client has its own names for address and key. */
 function providerOptions(provider: string, { baseUrl, apiKey }: ModelSettings): Record<string, unknown> {
   const key = apiKey === undefined ? {} : { apiKey };
   if (baseUrl === undefined) return key;
   switch (provider) {
     case 'openai':
-      // Compatible servers seldom ask for a key, but the client does; and they have chat completions only.
+      // Compatible servers seldom need a key, but the client requires one. They only have chat
+      // completions.
       return { apiKey: apiKey ?? 'none', useResponsesApi: false, configuration: { baseURL: baseUrl } };
     case 'anthropic':
       return { apiKey: apiKey ?? 'none', anthropicApiUrl: baseUrl };

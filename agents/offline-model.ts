@@ -11,7 +11,7 @@ import { AIMessage, AIMessageChunk, type BaseMessage } from '@langchain/core/mes
 import { ChatGenerationChunk, type ChatResult } from '@langchain/core/outputs';
 import type { Runnable } from '@langchain/core/runnables';
 
-/** Model name of every reply that no model wrote; clients show it. */
+/** Model name of scripted replies, which clients show. */
 export const OFFLINE_MODEL_NAME = 'colloquy-offline';
 
 /** First words of the first reply of a conversation. */
@@ -22,7 +22,9 @@ export interface OfflineReply {
   toolCalls?: { name: string; args: Record<string, unknown> }[];
 }
 
-/** What the model says next: a pure function of the conversation and the names of the tools it may call. */
+/**
+ * Returns the next reply: a pure function of the conversation and the names of the callable tools.
+ */
 export type OfflineRules = (messages: readonly BaseMessage[], tools: readonly string[]) => OfflineReply;
 
 export interface OfflineModelOptions {
@@ -36,8 +38,8 @@ interface OfflineCallOptions extends BaseChatModelCallOptions {
 }
 
 /**
- * A chat model without a model: replies come from rules, streamed token by token, with real tool calls. The same conversation gives the
- * same reply and the same tool call ids, so a step that is tried again says the same.
+ * A chat model with scripted replies, streamed token by token, with real tool calls. The same
+ * conversation gives the same reply and tool call ids, so a retried step repeats itself exactly.
  */
 export class OfflineChatModel extends BaseChatModel<OfflineCallOptions> {
   override readonly lc_namespace = ['colloquy', 'agents'];
@@ -74,7 +76,7 @@ export class OfflineChatModel extends BaseChatModel<OfflineCallOptions> {
     for await (const chunk of this._streamResponseChunks(messages, options, runManager)) {
       whole = whole ? whole.concat(chunk) : chunk;
     }
-    if (!whole) throw new Error('the offline model said nothing');
+    if (!whole) throw new Error('the offline model returned no reply');
     const { content, tool_calls, response_metadata } = whole.message as AIMessageChunk;
     const message = new AIMessage({ content, response_metadata, ...(tool_calls ? { tool_calls } : {}) });
     return { generations: [{ text: whole.text, message }] };
@@ -123,7 +125,7 @@ function hasSpoken(messages: readonly BaseMessage[]): boolean {
   return messages.some((message) => message.getType() === 'ai' && message.text !== '');
 }
 
-/** From what was said and done before, so that it is new in its conversation, and the same when the step is tried again. */
+/** Derived from the conversation so far: unique in it, and the same when the step is retried. */
 function callId(messages: readonly BaseMessage[], index: number): string {
   const hash = createHash('sha256');
   for (const message of messages) {

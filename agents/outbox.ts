@@ -1,6 +1,6 @@
 import { DEFAULT_TENANT } from '../protocol/index.js';
 
-/** A message to somebody outside. */
+/** A message to an external recipient. */
 export interface OutboxMessage {
   tenant: string;
   threadId: string;
@@ -9,20 +9,26 @@ export interface OutboxMessage {
   body: string;
 }
 
-/** Where messages leave. The first `send` with a key counts; later ones with the same tenant and key change nothing. */
+/** Sends messages. Only the first `send` with a tenant and key has an effect. */
 export interface Outbox {
   send(key: string, message: OutboxMessage): Promise<{ firstTime: boolean }>;
 }
 
-/** Key of the `configurable` of a factory call under which a composition root provides the {@link Outbox}. */
+/**
+ * Key of the `configurable` of a factory call under which a composition root provides the {@link
+ * Outbox}.
+ */
 export const OUTBOX_KEY = '__colloquy_outbox';
 
-/** Key of a run's `configurable` under which the executor says whose run it is. A graph run without an executor has the default tenant. */
+/**
+ * Key of a run's `configurable` with the run's tenant, set by the executor. Without an executor the
+ * default tenant applies.
+ */
 export const TENANT_KEY = '__colloquy_tenant';
 
 let fallback: MemoryOutbox | undefined;
 
-/** The outbox that was provided; without one (the graph is run by hand, in a test) one in memory, the same for all graphs of the process. */
+/** The provided outbox. Without one, as in a test, a shared one in memory. */
 export function outboxFrom(configurable: Readonly<Record<string, unknown>> | undefined): Outbox {
   const provided = configurable?.[OUTBOX_KEY];
   if (provided === undefined) return (fallback ??= new MemoryOutbox());
@@ -30,13 +36,13 @@ export function outboxFrom(configurable: Readonly<Record<string, unknown>> | und
   throw new TypeError(`configurable.${OUTBOX_KEY}: expected an outbox with a send function, found ${typeof provided}`);
 }
 
-/** Whose run it is. */
+/** Tenant of the run. */
 export function tenantFrom(configurable: Readonly<Record<string, unknown>> | undefined): string {
   const tenant = configurable?.[TENANT_KEY];
   return typeof tenant === 'string' ? tenant : DEFAULT_TENANT;
 }
 
-/** Keeps messages as long as it lives. */
+/** Keeps messages in memory. */
 export class MemoryOutbox implements Outbox {
   readonly #sent = new Map<string, OutboxMessage>();
 
@@ -47,7 +53,7 @@ export class MemoryOutbox implements Outbox {
     return Promise.resolve({ firstTime });
   }
 
-  /** In order of their first sending. */
+  /** In the order of their first `send`. */
   get messages(): OutboxMessage[] {
     return [...this.#sent.values()];
   }

@@ -4,15 +4,15 @@ import { parseEnv } from 'node:util';
 import type { ProjectFile } from './project-file.js';
 
 export interface AppliedEnvironment {
-  /** What the project set: none of it had a value before. */
+  /** Variables that the project set. None of them had a value before. */
   environment: NodeJS.Dict<string>;
   warnings: string[];
 }
 
 /**
- * Gives the project's `env` to this process, as LangGraph's own server does: the project's modules read `process.env` when they are
- * imported, so there is no other way to hand it to them. Besides `config/` this is the one place that touches it. What the process
- * was started with wins over the file.
+ * Applies the project's `env` to this process, as LangGraph's server does, because modules read
+ * `process.env` when they are imported. Besides `config/` this is the only code that touches it.
+ * Existing variables win over the file.
  */
 export async function applyProjectEnvironment(project: ProjectFile): Promise<AppliedEnvironment> {
   const { values, warnings } = await readValues(project);

@@ -3,11 +3,11 @@ import { dirname, join, resolve } from 'node:path';
 import { ColloquyError } from '../protocol/index.js';
 import { parseSettings, unknownSettings, type ModuleExport, type ProjectSettings } from './project-settings.js';
 
-/** What a `langgraph.json` says, checked; everything it says and we do not do is in `warnings`. */
+/** The checked content of a `langgraph.json`. `warnings` names what we do not support. */
 export interface ProjectFile {
   /** Absolute path of the file. */
   path: string;
-  /** Its folder: every path in it is relative to this. */
+  /** Folder of the file. Paths in the file are relative to it. */
   folder: string;
   graphs: GraphEntry[];
   /** A path to a file of `NAME=value` lines, or the values themselves. */
@@ -21,7 +21,10 @@ export interface GraphEntry extends ModuleExport {
   description?: string;
 }
 
-/** Read here, or they tell how to build an image or choose a runtime, which running from the project's own folder does not need. */
+/**
+ * Fields without a warning: read by us, or about building an image or choosing a runtime, which
+ * running from the project's folder does not need.
+ */
 const QUIET_FIELDS = new Set([
   '$schema',
   'graphs',
@@ -45,7 +48,7 @@ const QUIET_FIELDS = new Set([
   '_INTERNAL_docker_tag',
 ]);
 
-/** Leaving one of these out in silence would open what its author had closed. */
+/** Ignoring one of these would open what its author has closed. */
 const REFUSED_FIELDS: Readonly<Record<string, string>> = {
   encryption: 'data would be stored in the clear',
 };
@@ -57,7 +60,10 @@ const IGNORED_FIELDS: Readonly<Record<string, string>> = {
   node_loader: 'TypeScript is loaded by tsx',
 };
 
-/** Reads and checks a `langgraph.json`; `path` may be its folder. Errors: `not_found`, `invalid_argument`, `unsupported`. */
+/**
+ * Reads and checks a `langgraph.json`; `path` may be its folder. Errors: `not_found`,
+ * `invalid_argument`, `unsupported`.
+ */
 export async function readProjectFile(path: string): Promise<ProjectFile> {
   const file = await locate(resolve(path));
   return parseProject(file, await readJson(file));
@@ -134,7 +140,7 @@ function parseGraph(project: string, folder: string, graphId: string, spec: unkn
       `${field}.description`,
     );
   }
-  // The last colon separates: a Windows path has another one before it.
+  // The last colon separates, because a Windows path has another one.
   const colon = path.lastIndexOf(':');
   if (colon <= 0) throw invalid(project, `${field}: expected "<file>:<export>", found "${path}"`, field);
   const file = resolve(folder, path.slice(0, colon));

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { ColloquyError, MAX_TTL_MINUTES } from '../protocol/index.js';
 
-/** A module's export that a project file names as `<file>:<export>`. */
+/** An export of a module, named as `<file>:<export>` in a project file. */
 export interface ModuleExport {
   /** As written. */
   path: string;
@@ -11,7 +11,7 @@ export interface ModuleExport {
   exportName: string;
 }
 
-/** What a `langgraph.json` says about the server around its graphs. */
+/** Settings of a `langgraph.json` about the server around its graphs. */
 export interface ProjectSettings {
   store: {
     /** Minutes. */
@@ -19,9 +19,9 @@ export interface ProjectSettings {
     refreshOnRead?: boolean;
     index?: { embed: ModuleExport; dims: number; fields: string[] };
   };
-  /** How long threads live that are made from now on; none: for ever. */
+  /** Lifetime of new threads. Absent: unlimited. */
   threadTtl?: { strategy: 'delete' | 'keep_latest'; minutes: number };
-  /** How often the server looks for what has expired. */
+  /** Interval of the sweeper. */
   sweepMinutes?: number;
   http: HttpSettings;
   auth?: { module: ModuleExport; disableStudioAuth: boolean };
@@ -50,7 +50,7 @@ const flag = z.boolean().nullish();
 const SETTINGS = ['store', 'checkpointer', 'http', 'auth'] as const;
 const GROUPS = ['assistants', 'threads', 'runs', 'store', 'meta'] as const;
 
-/** Timers count to 2^31 ms. */
+/** Timers are limited to 2^31 ms. */
 const MAX_SWEEP_MINUTES = 30_000;
 
 const schema = z.object({
@@ -75,7 +75,7 @@ const schema = z.object({
     .nullish(),
   checkpointer: z
     .object({
-      // Strict: a limit on what is kept that nobody reads would keep it for ever.
+      // Strict, because an ignored limit would keep data forever.
       ttl: z
         .strictObject({
           strategy: z.enum(['delete', 'keep_latest']).nullish(),
@@ -93,7 +93,7 @@ const schema = z.object({
       disable_runs: flag,
       disable_store: flag,
       disable_meta: flag,
-      // All routes of a project's app are behind its auth, as in LangGraph's JavaScript server.
+      // The auth applies to all routes of a project's app, as in LangGraph's JavaScript server.
       enable_custom_route_auth: flag,
       cors: z
         .object({
@@ -111,7 +111,10 @@ const schema = z.object({
   auth: z.object({ path: z.string().nullish(), disable_studio_auth: flag }).nullish(),
 });
 
-/** Errors: `invalid_argument` with every fault; `unsupported` for an embedder that is no module of the project. */
+/**
+ * Errors: `invalid_argument` with every fault; `unsupported` for an embedder that is no module of
+ * the project.
+ */
 export function parseSettings(path: string, folder: string, json: Record<string, unknown>): ProjectSettings {
   const parsed = schema.safeParse(Object.fromEntries(SETTINGS.map((name) => [name, json[name]])));
   if (!parsed.success) {
@@ -138,7 +141,7 @@ export function parseSettings(path: string, folder: string, json: Record<string,
   };
 }
 
-/** Fields inside of these settings that nobody reads here. */
+/** Unknown fields inside of these settings. */
 export function unknownSettings(json: Record<string, unknown>): string[] {
   return SETTINGS.flatMap((name) => {
     const known = schema.shape[name].unwrap().unwrap().shape;
@@ -174,7 +177,7 @@ function parseStore(
   };
 }
 
-/** `openai:text-embedding-3-small`: what stands before the colon is no file. */
+/** `openai:text-embedding-3-small` names a provider, not a file. */
 function isProvider(text: string): boolean {
   return !/[./\\]/.test(text.slice(0, text.lastIndexOf(':')));
 }
@@ -192,7 +195,7 @@ function toCors(cors: NonNullable<NonNullable<Parsed['http']>['cors']>): CorsSet
 }
 
 function parseModuleExport(project: string, folder: string, field: string, text: string): ModuleExport {
-  // The last colon separates: a Windows path has another one before it. None: the default export.
+  // The last colon separates, because a Windows path has another one.
   const colon = /:[\w$]*$/.exec(text)?.index ?? text.length;
   if (colon === 0) {
     throw new ColloquyError('invalid_argument', `${project}: ${field}: expected "<file>:<export>", found "${text}"`, {

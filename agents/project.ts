@@ -12,18 +12,22 @@ export interface AgentProject {
   /** Absolute path of the project file. */
   path: string;
   graphs: GraphEntry[];
-  /** What it says about the server around its graphs. */
+  /** Settings of the server around its graphs. */
   settings: ProjectSettings;
-  /** Variables that its `env` gave to this process. */
+  /** Variables that its `env` set in this process. */
   environment: NodeJS.Dict<string>;
-  /** What the project asks for and does not get; for the log at start-up. */
+  /** Unsupported requests of the project, logged at start-up. */
   warnings: string[];
-  /** What a module of the project exports, for the setting named by `field`. Errors: `invalid_argument` where it does not load. */
+  /**
+   * Imports the export of a module for the setting named by `field`. Errors: `invalid_argument` if
+   * it does not load.
+   */
   importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
   /**
-   * A graph of the caller's own: it may set `checkpointer` and `store` on it. A factory function is called anew each time, with
-   * `config` and `runtime` as LangGraph's server hands them over; a config that has to be looked up is so for a factory alone.
-   * Errors: `not_found` for an unknown id; of a factory `graph_failed` when it throws, `invalid_argument` when it gives no graph.
+   * Returns a copy of a graph, on which the caller may set `checkpointer` and `store`. A factory is
+   * called each time, with `config` and `runtime` as on LangGraph's server; a `ConfigReader` is
+   * only called for a factory. Errors: `not_found` for an unknown id; `graph_failed` if a factory
+   * throws; `invalid_argument` if it returns no graph.
    */
   load(graphId: string, config?: FactoryConfig | ConfigReader, runtime?: FactoryRuntime): Promise<LoadedGraph>;
 }
@@ -35,32 +39,36 @@ export interface FactoryConfig {
   recursion_limit?: number;
 }
 
-/** Looks up what a factory is called with. */
+/** Reads the config for a factory. */
 export type ConfigReader = () => Promise<FactoryConfig | undefined>;
 
-/** Second argument of a factory: what the graph is wanted for. */
+/** Second argument of a factory: the purpose of the graph. */
 export type FactoryRuntime =
   | { accessContext: 'threads.create_run'; executionRuntime: { context: unknown } }
   | { accessContext: 'assistants.read' | 'threads.read' | 'threads.update'; executionRuntime: null };
 
 export interface LoadProjectOptions {
   /**
-   * Added to `config.configurable` of every factory call: how a composition root hands ports (an outbox, say) to the graphs it ships.
-   * The graph's run does not see them, so they are never stored.
+   * Added to `config.configurable` of every factory call. A composition root passes ports to
+   * shipped graphs with it. The graph's run does not get them, so they are never stored.
    */
   provide?: Readonly<Record<string, unknown>>;
-  /** Takes what graphs log with LangGraph's `getLogger()`; by default it goes to standard error, from level info on. */
+  /**
+   * Receives what graphs log with LangGraph's `getLogger()`. Default: standard error, from level
+   * info on.
+   */
   log?: GraphLog;
 }
 
 type Factory = (config: FactoryConfig, runtime: FactoryRuntime) => unknown;
-type GraphSource = { entry: GraphEntry } & ({ graph: LoadedGraph } | { factory: Factory });
+type LoadedSource = { entry: GraphEntry } & ({ graph: LoadedGraph } | { factory: Factory });
 
 const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
 
 /**
- * Loads a LangGraph.js project by its `langgraph.json` (or the folder that has it): applies its `env`, imports every graph's module.
- * Errors: `not_found`, `invalid_argument` and `unsupported`; all graphs that do not load are in one message.
+ * Loads a LangGraph.js project by its `langgraph.json` (or the folder that has it): applies its
+ * `env`, imports every graph's module. Errors: `not_found`, `invalid_argument` and `unsupported`;
+ * all graphs that do not load are in one message.
  */
 export async function loadProject(configPath: string, options: LoadProjectOptions = {}): Promise<AgentProject> {
   const project = await readProjectFile(configPath);
@@ -91,10 +99,11 @@ export async function loadProject(configPath: string, options: LoadProjectOption
   };
 }
 
-async function loadSources(project: ProjectFile): Promise<Map<string, GraphSource>> {
-  const sources = new Map<string, GraphSource>();
+async function loadSources(project: ProjectFile): Promise<Map<string, LoadedSource>> {
+  const sources = new Map<string, LoadedSource>();
   const faults: Error[] = [];
-  // One after the other: modules that share a slow import are not helped by parallelism, and the order of side effects is the file's.
+  // Sequential: parallel imports of shared modules are no faster, and side effects happen in the
+  // file's order.
   for (const entry of project.graphs) {
     try {
       sources.set(entry.graphId, await loadSource(entry, project.folder));
@@ -109,7 +118,7 @@ async function loadSources(project: ProjectFile): Promise<Map<string, GraphSourc
   });
 }
 
-async function loadSource(entry: GraphEntry, folder: string): Promise<GraphSource> {
+async function loadSource(entry: GraphEntry, folder: string): Promise<LoadedSource> {
   const exported = await importExport(`graph ${entry.graphId}`, entry, folder, `graphs.${entry.graphId}`);
   if (typeof exported === 'function') return { entry, factory: exported as Factory };
   return { entry, graph: compiled(entry, `export ${entry.exportName} of ${entry.file}`, exported) };
@@ -129,7 +138,7 @@ async function importExport(what: string, wanted: ModuleExport, folder: string, 
   throw invalid(`${file} has no export ${exportName}; it exports ${names}`);
 }
 
-/** CommonJS modules show their exports as `default`, those compiled from ESM one level deeper. */
+/** CommonJS modules have their exports in `default`; those compiled from ESM one level deeper. */
 function findExport(module: Record<string, unknown>, name: string): unknown {
   const inner = module.default;
   const isInterop = typeof inner === 'object' && inner !== null && '__esModule' in inner;

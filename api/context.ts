@@ -7,7 +7,7 @@ import {
   type ConversationOptions,
 } from '../conversations/index.js';
 import type { ItemStore } from '../memory/index.js';
-import { DEFAULT_TENANT, type Caller } from '../protocol/index.js';
+import { DEFAULTS, DEFAULT_TENANT, type Caller } from '../protocol/index.js';
 import type { ProjectAuth } from './auth/ports.js';
 import type { CorsRules } from './http/cors.js';
 
@@ -44,13 +44,13 @@ export interface ApiOptions extends ConversationOptions {
 export const DEFAULT_OPTIONS: ApiOptions = {
   ...DEFAULT_CONVERSATION_OPTIONS,
   corsOrigins: ['*'],
-  bodyLimitBytes: 10 * 1024 * 1024,
-  heartbeatMs: 5_000,
+  bodyLimitBytes: DEFAULTS.bodyLimitBytes,
+  heartbeatMs: DEFAULTS.heartbeatMs,
   keepAliveMs: 1_000,
   stalledClientMs: 60_000,
   testMode: false,
-  connectionsPerAddress: 1_000,
-  accessCheckMs: 30_000,
+  connectionsPerAddress: DEFAULTS.connectionsPerAddress,
+  accessCheckMs: DEFAULTS.accessCheckMs,
 };
 
 export type RouteGroup = 'assistants' | 'threads' | 'runs' | 'store' | 'meta';

@@ -6,22 +6,18 @@ import { Client } from '@temporalio/client';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
-import {
-  completeConversations,
-  createConversations,
-  createSchedules,
-  startCronSweeper,
-  startSweeper,
-} from '../conversations/index.js';
+import { completeConversations, startCronSweeper, startSweeper } from '../conversations/index.js';
 import { createEgress } from '../egress/index.js';
 import { ColloquyError, serviceCaller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { withDatabaseErrors, withDefaultTtl } from '../threads/index.js';
+import { withDatabaseErrors } from '../database/index.js';
+import { withDefaultTtl } from '../threads/index.js';
 import {
   connectTemporal,
   ensureSearchAttributes,
   feedbackAddresses,
+  openConversations,
   openGraphs,
   openItems,
   openStates,
@@ -94,17 +90,15 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         warn: (message) => logger.warn(message),
         prepare: config.api.readsSchemas,
       }),
-      conversations: createConversations({
-        client,
-        taskQueue: config.temporal.taskQueue,
-        settings: config.conversation,
-        timeoutMs: UPDATE_TIMEOUT_MS,
-      }),
-      schedules: createSchedules({
-        client,
-        taskQueue: config.temporal.taskQueue,
-        timeoutMs: UPDATE_TIMEOUT_MS,
-      }),
+      ...openConversations(
+        {
+          client,
+          taskQueue: config.temporal.taskQueue,
+          settings: config.conversation,
+          timeoutMs: UPDATE_TIMEOUT_MS,
+        },
+        stores.authorize,
+      ),
       info: await versions(),
       report: (error, where) => logger.error(`${where}: ${describeError(error)}`),
       shutdown: shutdown.signal,
@@ -116,7 +110,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         connectionsPerAddress: config.api.connectionsPerAddress,
         accessCheckMs: config.api.accessCheckMs,
         ...(config.api.allowedHosts.length > 0 && { allowedHosts: config.api.allowedHosts }),
-        cronMinIntervalSeconds: config.api.cronMinIntervalSeconds,
+        ...config.limits,
       },
     };
     const server = await listen(createApiServer(deps), config.api);

@@ -1,5 +1,5 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { LOOPBACK } from '../dev/ports.js';
+import { LOOPBACK } from '../servers/ports.js';
 import type { BenchHouse } from './house.js';
 
 export interface DatabaseUse {

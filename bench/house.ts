@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
 import { searchPath } from '../config/index.js';
-import { logTail, openLog } from '../dev/child.js';
-import { packageRoot } from '../dev/package.js';
-import { startServers, type Servers } from '../dev/servers.js';
+import { logTail, openLog } from '../servers/log-file.js';
+import { packageRoot } from '../cli/index.js';
+import { startServers, type Servers } from '../servers/embedded-servers.js';
 
 export interface HouseOptions {
   /** Existing servers. Default: servers that start and stop with the bench. */
@@ -66,7 +66,7 @@ export class BenchHouse {
         headless: true,
         ...(temporalAddress !== undefined && { temporalAddress }),
         ...(mongodbUri !== undefined && { mongodbUri }),
-        say,
+        onProgress: say,
       });
     } catch (error) {
       await house.stop();

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { MemorySaver, type CompiledStateGraph } from '@langchain/langgraph';
 import { loadConfig } from '../config/index.js';
-import { DEFAULT_TENANT } from '../protocol/index.js';
+import { DEFAULT_TENANT, serviceCaller } from '../protocol/index.js';
+import type { ThreadSaver } from '../threads/index.js';
 import { openStores, type Stores } from '../workers/index.js';
 import type { BenchHouse } from './house.js';
 
@@ -25,7 +26,7 @@ export interface GraphsInProcess {
  */
 export async function startInProcess(house: BenchHouse): Promise<GraphsInProcess> {
   const stores = await openHouseStores(house, `${house.name}-in-process`);
-  return graphsOn(stores.saver(DEFAULT_TENANT));
+  return graphsOn(await stores.savers.openReader(serviceCaller(DEFAULT_TENANT, 'bench'), '*'));
 }
 
 /**
@@ -36,7 +37,7 @@ export function inMemory(): GraphsInProcess {
   return graphsOn(new MemorySaver());
 }
 
-function graphsOn(checkpointer: MemorySaver | ReturnType<Stores['saver']>): GraphsInProcess {
+function graphsOn(checkpointer: MemorySaver | ThreadSaver): GraphsInProcess {
   return {
     turns: (builder, threadId) => {
       const graph = builder.compile({ checkpointer }) as AnyGraph;

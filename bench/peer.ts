@@ -1,9 +1,9 @@
 import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { startChild, untilReady } from '../dev/child.js';
-import { packageRoot } from '../dev/package.js';
-import { LOOPBACK, freePort } from '../dev/ports.js';
+import { startChild, untilReady } from '../servers/child.js';
+import { packageRoot } from '../cli/index.js';
+import { LOOPBACK, freePort } from '../servers/ports.js';
 import { PROJECT, type BenchHouse } from './house.js';
 
 export const PEER = 'langgraphjs dev';

@@ -6,7 +6,10 @@ export interface AssistantDefaults {
   context?: unknown;
 }
 
-/** `LANGGRAPH_CONFIG`, as LangGraph's server has it: `{"<graph>": {"configurable": {…}, "context": {…}}}`. */
+/**
+ * `LANGGRAPH_CONFIG`, as LangGraph's server has it: `{"<graph>": {"configurable": {…}, "context":
+ * {…}}}`.
+ */
 export const assistantDefaults = z
   .string()
   .transform((text, context) => {

@@ -3,12 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { assistantDefaults, type AssistantDefaults } from './assistant-defaults.js';
-import {
-  DEFAULT_CRON_MIN_INTERVAL_SECONDS,
-  DEFAULT_TASK_QUEUE,
-  DEFAULT_TENANT,
-  TENANT_PATTERN,
-} from '../protocol/index.js';
+import { DEFAULTS, DEFAULT_TASK_QUEUE, DEFAULT_TENANT, TENANT_PATTERN } from '../protocol/index.js';
 
 export interface TemporalConfig {
   /** `host:port`. */
@@ -41,47 +36,50 @@ export interface ApiConfig {
   heartbeatMs: number;
   /** Origins that browsers may call from; `*`: any. */
   corsOrigins: string[];
-  /** Hosts that are answered beside loopback ones, in lower case; none: any. */
+  /** Hosts that are answered besides loopback ones, in lower case. Empty: any. */
   allowedHosts: string[];
   /** Connections of one address at once; 0: any number. */
   connectionsPerAddress: number;
-  /** How often an open stream asks again whether its client may read it, in ms. */
+  /** Interval at which an open stream checks again whether its client may read it, in ms. */
   accessCheckMs: number;
-  /** No new schedule of a cron fires more often. */
-  cronMinIntervalSeconds: number;
-  /** Whoever says to be LangGraph Studio is taken for it where the project has auth; nothing proves it. */
+  /**
+   * Accepts a caller that claims to be LangGraph Studio where the project has auth. Nothing proves
+   * the claim.
+   */
   acceptsStudio: boolean;
-  /** Serves what empties the tenant between two test suites. */
+  /** Serves the route that empties the tenant between two test suites. */
   testMode: boolean;
-  /** Read the types of graphs at start-up, not when somebody first asks for their schemas. */
+  /** Reads the types of graphs at start-up instead of at the first request for schemas. */
   readsSchemas: boolean;
 }
 
 export interface WorkerConfig {
-  /** Steps at once in one process. */
+  /** Steps that one process runs at the same time. */
   maxConcurrentSteps: number;
-  /** Conversations kept in memory; a colder one is replayed from its history. */
+  /** Conversations kept in memory. Others are replayed from their history when they are needed. */
   maxCachedWorkflows: number;
   /** On SIGTERM, time for running steps to reach their next commit, in ms. */
   shutdownGraceMs: number;
-  /** Port of the health check (`GET /ok`); none without. */
+  /** Port of the health check (`GET /ok`). Absent: no health check. */
   healthPort?: number;
   /** State of threads kept in memory between steps, in bytes. */
   stateCacheBytes: number;
-  /** Workflow history holds the start of questions, so that the Web UI shows them. */
+  /** Workflow history has previews of questions, which the Web UI shows. */
   showsQuestions: boolean;
 }
 
 export interface TelemetryConfig {
-  /** OTLP over HTTP; none without. */
+  /** OTLP over HTTP. Absent: nothing is exported. */
   endpoint?: string;
   serviceName: string;
 }
 
 export interface EgressConfig {
-  /** Hosts, addresses and networks that may be reached from here though they are not public. */
+  /** Hosts, addresses and networks that may be reached although they are not public. */
   allow: string[];
-  /** Secrets that webhooks are signed with, `whsec_` and base64; several while one replaces another. */
+  /**
+   * Secrets that webhooks are signed with, `whsec_` and base64; several while one replaces another.
+   */
   webhookSecrets: string[];
 }
 
@@ -91,13 +89,16 @@ export interface LangSmithConfig {
   endpoint?: string;
 }
 
-/** Which older checkpoints stay; the newest state of a thread always does. Without the first two: all that are not too old. */
+/**
+ * Which older checkpoints are kept. The newest state of a thread is always kept. Without `last` and
+ * `lastOfRuns`, every checkpoint that is not older than `maxAgeMs` is kept.
+ */
 export interface CheckpointRetention {
-  /** The newest so many of each thread. */
+  /** Number of newest checkpoints kept of each thread. */
   last?: number;
   /** The last one of each run. */
   lastOfRuns?: boolean;
-  /** None that is older. */
+  /** Older checkpoints are deleted. */
   maxAgeMs?: number;
 }
 
@@ -112,25 +113,33 @@ export interface Config {
   mongo: MongoConfig;
   api: ApiConfig;
   worker: WorkerConfig;
-  /** Settings of conversations that begin from now on. */
+  /** Limits that every way to start a run obeys, whichever process accepts it. */
+  limits: {
+    /** Shortest interval of a new cron schedule, in seconds. */
+    cronMinIntervalSeconds: number;
+  };
+  /** Settings of new conversations. */
   conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
   retention: {
     eventsMs: number;
-    /** What of the history of threads is kept; none: everything. */
+    /** Which checkpoints are kept. Absent: all. */
     checkpoints?: CheckpointRetention;
   };
   egress: EgressConfig;
-  /** Path of the langgraph.json: the one named, else the folder's; none: the shipped one. */
+  /**
+   * Path of the langgraph.json: the named one, else the one in the current folder. Absent: the
+   * shipped project.
+   */
   projectPath?: string;
-  /** Config and context that the system assistants of graphs begin with, by graph. */
+  /** Initial config and context of the graphs' system assistants, by graph. */
   assistants: Record<string, AssistantDefaults>;
-  /** Tenant of callers that name none. */
+  /** Tenant of callers that do not name one. */
   tenant: string;
   telemetry: TelemetryConfig;
   log: LogConfig;
 }
 
-/** All faults of a configuration in one message. */
+/** Reports all faults of a configuration in one message. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
@@ -139,15 +148,13 @@ const count = (smallest: number) => z.coerce.number().int().min(smallest);
 const port = z.coerce.number().int().min(0).max(65_535);
 const yesOrNo = z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1');
 const ms = count(1);
-/** Words with commas or spaces between them. */
+/** Words separated by commas or spaces. */
 const words = z
   .string()
   .default('')
   .transform((text) => text.split(/[\s,]+/).filter((word) => word !== ''));
 /** As the Standard Webhooks specification writes them: 24 to 64 bytes. */
 const WEBHOOK_SECRET = /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/;
-const DAY_MS = 86_400_000;
-const MEBIBYTE = 1024 * 1024;
 
 /** Every variable that is read, with its default. */
 const environmentSchema = z.object({
@@ -176,27 +183,27 @@ const environmentSchema = z.object({
   LANGGRAPH_CONFIG: assistantDefaults.default({}),
   COLLOQUY_HOST: z.string().default('127.0.0.1'),
   COLLOQUY_PORT: port.optional(),
-  COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(10 * MEBIBYTE),
-  COLLOQUY_HEARTBEAT_MS: ms.default(5_000),
+  COLLOQUY_BODY_LIMIT_BYTES: count(1024).default(DEFAULTS.bodyLimitBytes),
+  COLLOQUY_HEARTBEAT_MS: ms.default(DEFAULTS.heartbeatMs),
   COLLOQUY_CORS_ORIGINS: z.string().default('*'),
   COLLOQUY_ALLOWED_HOSTS: words,
-  COLLOQUY_CONNECTIONS_PER_ADDRESS: count(0).default(1_000),
-  COLLOQUY_ACCESS_CHECK_MS: ms.default(30_000),
-  COLLOQUY_CRON_MIN_INTERVAL_SECONDS: count(1).default(DEFAULT_CRON_MIN_INTERVAL_SECONDS),
+  COLLOQUY_CONNECTIONS_PER_ADDRESS: count(0).default(DEFAULTS.connectionsPerAddress),
+  COLLOQUY_ACCESS_CHECK_MS: ms.default(DEFAULTS.accessCheckMs),
+  COLLOQUY_CRON_MIN_INTERVAL_SECONDS: count(1).default(DEFAULTS.cronMinIntervalSeconds),
   COLLOQUY_STUDIO_AUTH: yesOrNo.optional(),
   COLLOQUY_TEST_MODE: yesOrNo.optional(),
   COLLOQUY_READ_SCHEMAS: yesOrNo.optional(),
   COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
-  COLLOQUY_STATE_CACHE_BYTES: count(0).default(64 * MEBIBYTE),
+  COLLOQUY_STATE_CACHE_BYTES: count(0).default(DEFAULTS.stateCacheBytes),
   COLLOQUY_SHOW_QUESTIONS: yesOrNo.optional(),
   COLLOQUY_HEALTH_PORT: port.optional(),
-  COLLOQUY_QUEUE_LIMIT: count(0).default(100),
-  COLLOQUY_KEY_WINDOW: count(0).default(500),
-  COLLOQUY_MAX_TURNS: count(0).default(0),
-  COLLOQUY_JOIN_QUICK_STEPS_MS: count(0).default(100),
-  COLLOQUY_EVENT_RETENTION_MS: ms.default(7 * DAY_MS),
+  COLLOQUY_QUEUE_LIMIT: count(0).default(DEFAULTS.conversation.queueLimit),
+  COLLOQUY_KEY_WINDOW: count(0).default(DEFAULTS.conversation.keyWindow),
+  COLLOQUY_MAX_TURNS: count(0).default(DEFAULTS.conversation.maxTurns),
+  COLLOQUY_JOIN_QUICK_STEPS_MS: count(0).default(DEFAULTS.conversation.joinQuickStepsMs),
+  COLLOQUY_EVENT_RETENTION_MS: ms.default(DEFAULTS.eventRetentionMs),
   COLLOQUY_KEEP_CHECKPOINTS: count(1).optional(),
   COLLOQUY_KEEP_CHECKPOINTS_OF_RUNS: yesOrNo.optional(),
   COLLOQUY_CHECKPOINT_RETENTION_MS: ms.optional(),
@@ -218,8 +225,8 @@ export type Variable = keyof Environment;
 export const VARIABLES = Object.keys(environmentSchema.shape) as Variable[];
 
 /**
- * Reads the environment; a flag of the command line wins over its variable. An empty variable counts as not set, as in a compose file.
- * Errors: {@link ConfigError}, with every fault.
+ * Reads the environment. A command-line flag wins over its variable. An empty variable counts as
+ * not set, as in a compose file. Errors: {@link ConfigError}, with every fault.
  */
 export function loadConfig(
   flags: Partial<Record<Variable, string | undefined>> = {},
@@ -236,7 +243,10 @@ export function loadConfig(
   return config;
 }
 
-/** The same of a project's own environment, which is known once the project is loaded. Errors: {@link ConfigError}. */
+/**
+ * Reads the same variable of a project's environment, which is known once the project is loaded.
+ * Errors: {@link ConfigError}.
+ */
 export function assistantDefaultsOf({ LANGGRAPH_CONFIG: given }: NodeJS.Dict<string>): Config['assistants'] {
   if (given === undefined || given === '') return {};
   const parsed = assistantDefaults.safeParse(given);
@@ -248,7 +258,7 @@ function report(faults: string[]): string {
   return `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n  ${faults.join('\n  ')}`;
 }
 
-/** Says what is wrong with which value; a value that may be secret is not shown. */
+/** Names the variable, its value and the problem. A value that may be secret is not shown. */
 function fault(issue: z.core.$ZodIssue, given: Record<string, string | undefined>): string {
   const name = String(issue.path[0]);
   const value = /KEY|URI|SECRET/.test(name) ? '(not shown)' : JSON.stringify(given[name]);
@@ -279,7 +289,6 @@ function toConfig(env: Environment, faults: string[]): Config {
       allowedHosts: env.COLLOQUY_ALLOWED_HOSTS.map((host) => host.toLowerCase()),
       connectionsPerAddress: env.COLLOQUY_CONNECTIONS_PER_ADDRESS,
       accessCheckMs: env.COLLOQUY_ACCESS_CHECK_MS,
-      cronMinIntervalSeconds: env.COLLOQUY_CRON_MIN_INTERVAL_SECONDS,
       acceptsStudio: env.COLLOQUY_STUDIO_AUTH ?? false,
       testMode: env.COLLOQUY_TEST_MODE ?? false,
       readsSchemas: env.COLLOQUY_READ_SCHEMAS ?? false,
@@ -292,6 +301,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       stateCacheBytes: env.COLLOQUY_STATE_CACHE_BYTES,
       showsQuestions: env.COLLOQUY_SHOW_QUESTIONS ?? false,
     },
+    limits: { cronMinIntervalSeconds: env.COLLOQUY_CRON_MIN_INTERVAL_SECONDS },
     conversation: {
       queueLimit: env.COLLOQUY_QUEUE_LIMIT,
       keyWindow: env.COLLOQUY_KEY_WINDOW,
@@ -357,12 +367,12 @@ function readSecret(
 
 type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
-/** Without the keys whose value is not set. */
+/** Removes keys whose value is undefined. */
 function present<T extends object>(values: T): Present<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Present<T>;
 }
 
-/** The project that was named, else the one of the folder; none: the shipped one. */
+/** The named project, else the one in the current folder. Undefined: the shipped project. */
 function projectPath(named: string | undefined): string | undefined {
   if (named !== undefined) return resolve(named);
   return existsSync('langgraph.json') ? resolve('langgraph.json') : undefined;

@@ -1,4 +1,7 @@
-/** The environment and the flags, read once into one typed value. Knows no room that uses it; composition roots alone import it. */
+/**
+ * Reads environment and flags once into one typed value. Knows no room that uses it; only
+ * composition roots import it.
+ */
 export type {
   ApiConfig,
   Config,

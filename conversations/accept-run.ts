@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import pRetry from 'p-retry';
 import {
   ColloquyError,
   STATELESS_METADATA,
@@ -240,17 +241,18 @@ async function submitWithGrace(context: ConversationContext, order: RunOrder, ru
     ...(run.request.webhook !== undefined && { webhook: true }),
     ...(run.request.afterSeconds !== undefined && { notBefore: startTime(run, run.request.afterSeconds) }),
   };
-  const deadline = Date.now() + context.options.rejectGraceMs;
-  for (;;) {
-    try {
-      return await context.conversations.submit(caller, threadId, submission, { ephemeral: stateless });
-    } catch (error) {
-      if (errorCode(error) !== 'conflict' || run.multitaskStrategy !== 'reject') throw error;
-      const active = await context.threads.activeRuns(caller, threadId);
-      if (active.some((other) => other.runId !== run.runId) || Date.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, GRACE_STEP_MS));
-    }
-  }
+  const lastRunMayHaveEnded = async (error: unknown) => {
+    if (errorCode(error) !== 'conflict' || run.multitaskStrategy !== 'reject') return false;
+    const active = await context.threads.activeRuns(caller, threadId);
+    return active.every((other) => other.runId === run.runId);
+  };
+  return pRetry(() => context.conversations.submit(caller, threadId, submission, { ephemeral: stateless }), {
+    retries: Infinity,
+    maxRetryTime: context.options.rejectGraceMs,
+    minTimeout: GRACE_STEP_MS,
+    factor: 1,
+    shouldRetry: ({ error }) => lastRunMayHaveEnded(error),
+  });
 }
 
 /** The start time of a delayed run. It is the same for every submission of the run. */

@@ -10,7 +10,7 @@ import {
 import type { RunCancelMany } from '../protocol/schemas/index.js';
 import type { ConversationContext } from './context.js';
 import { findRun, findThread } from './find.js';
-import { inChunks } from './in-chunks.js';
+import { mapLimited } from './map-limited.js';
 
 /** Recorded as the reason of a cancellation after which another run gets the input. */
 const TAKEN = 'taken: its input was given to another run';
@@ -40,7 +40,7 @@ export async function cancelRuns(
   action: CancelAction,
 ): Promise<void> {
   const runs = await chosenRuns(context, caller, chosen);
-  await inChunks(byThread(runs), (threadRuns) => cancelOnThread(context, caller, threadRuns, action));
+  await mapLimited(byThread(runs), (threadRuns) => cancelOnThread(context, caller, threadRuns, action));
 }
 
 /** Stops a run whose client has disconnected. Returns at once; errors are reported. */
@@ -54,7 +54,7 @@ export function cancelAbandoned(context: ConversationContext, caller: Caller, { 
 async function chosenRuns(context: ConversationContext, caller: Caller, chosen: RunCancelMany): Promise<Run[]> {
   const { thread_id: threadId, run_ids: runIds, status } = chosen;
   if (threadId && runIds) {
-    const runs = await inChunks(runIds, (runId) => findRun(context, caller, threadId, runId));
+    const runs = await mapLimited(runIds, (runId) => findRun(context, caller, threadId, runId));
     return runs.filter((run) => !isEnded(run.status));
   }
   if (threadId) await findThread(context, caller, threadId);
@@ -88,7 +88,7 @@ async function cancelOnThread(
   } catch (error) {
     if (errorCode(error) !== 'not_found') throw error;
     // The conversation may have ended in the meantime.
-    const current = await inChunks(runIds, (runId) => stillActive(context, caller, first.threadId, runId));
+    const current = await mapLimited(runIds, (runId) => stillActive(context, caller, first.threadId, runId));
     const stuck = current.find((run) => run !== undefined);
     if (stuck === undefined) return;
     throw new ColloquyError('conflict', `run ${stuck.runId} is ${stuck.status} but its conversation is not running`, {

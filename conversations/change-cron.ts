@@ -79,7 +79,7 @@ export async function deleteCronsOf(
 }
 
 async function finishDeletion(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
-  await context.schedules.remove(caller.tenant, cronId);
+  await context.schedules.remove(caller, cronId);
   await context.crons.removeCron(caller, cronId);
 }
 
@@ -90,7 +90,7 @@ async function finishDeletion(context: ConversationContext, caller: Caller, cron
 async function settleSchedule(context: ConversationContext, caller: Caller, changed: Cron): Promise<Cron> {
   let cron = changed;
   for (;;) {
-    const next = await context.schedules.put(cron);
+    const next = await context.schedules.put(caller, cron);
     if (await context.crons.settleCron(caller, cron.cronId, cron.rev, next)) {
       const { nextRunAt: _stale, ...fields } = cron;
       return { ...fields, ...(next !== undefined && { nextRunAt: next }) };

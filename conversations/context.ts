@@ -1,4 +1,4 @@
-import { DEFAULT_CRON_MIN_INTERVAL_SECONDS, type Caller, type DeriveId } from '../protocol/index.js';
+import { DEFAULTS, type Caller, type DeriveId } from '../protocol/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
 import type { EventLog } from '../streams/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
@@ -24,7 +24,7 @@ export interface ConversationOptions {
 export const DEFAULT_CONVERSATION_OPTIONS: ConversationOptions = {
   endCheckMs: 10_000,
   rejectGraceMs: 1_000,
-  cronMinIntervalSeconds: DEFAULT_CRON_MIN_INTERVAL_SECONDS,
+  cronMinIntervalSeconds: DEFAULTS.cronMinIntervalSeconds,
   closeTimeoutMs: 15_000,
 };
 

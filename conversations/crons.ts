@@ -76,7 +76,7 @@ export async function backfillCron(
   period: BackfillPeriod,
 ): Promise<void> {
   await renewFilters(context, viewer, cron);
-  await context.schedules.backfill(cron, period);
+  await context.schedules.backfill(viewer.caller, cron, period);
 }
 
 /**
@@ -86,7 +86,7 @@ export async function backfillCron(
 export async function withNextRun(context: ConversationContext, caller: Caller, cron: Cron): Promise<Cron> {
   if (cron.nextRunAt === undefined || cron.nextRunAt.getTime() > Date.now()) return cron;
   const { nextRunAt: _past, ...fields } = cron;
-  const next = await context.schedules.next(cron);
+  const next = await context.schedules.next(caller, cron);
   await context.crons.noteNextRun(caller, cron.cronId, next);
   return { ...fields, ...(next !== undefined && { nextRunAt: next }) };
 }

@@ -16,4 +16,5 @@ export { ANONYMOUS } from './idempotency.js';
 export type { BackfillPeriod, Conversations, Schedules } from './ports.js';
 export { startSweeper } from './sweep.js';
 export { createConversations } from './temporal-conversations.js';
+export type { TemporalConversationsOptions } from './temporal-conversations.js';
 export { createSchedules } from './temporal-schedules.js';

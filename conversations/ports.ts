@@ -62,16 +62,16 @@ export interface Schedules {
    * Creates or updates the Schedule of a cron. Returns its next firing time. Idempotent. Errors:
    * `invalid_argument`.
    */
-  put(cron: Cron): Promise<Date | undefined>;
+  put(caller: Caller, cron: Cron): Promise<Date | undefined>;
   /**
    * Returns the next firing time. Undefined if the cron is disabled, has ended, or has no Schedule.
    */
-  next(cron: Cron): Promise<Date | undefined>;
+  next(caller: Caller, cron: Cron): Promise<Date | undefined>;
   /** Idempotent. */
-  remove(tenant: string, cronId: string): Promise<void>;
+  remove(caller: Caller, cronId: string): Promise<void>;
   /**
    * Fires now for every scheduled time of the period. Errors: `invalid_argument` for too many
    * times.
    */
-  backfill(cron: Cron, period: BackfillPeriod): Promise<void>;
+  backfill(caller: Caller, cron: Cron, period: BackfillPeriod): Promise<void>;
 }

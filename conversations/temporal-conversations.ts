@@ -29,7 +29,7 @@ import {
 } from '../workflows/contract.js';
 import type { Conversations } from './ports.js';
 
-interface TemporalConversationsOptions {
+export interface TemporalConversationsOptions {
   client: Client;
   taskQueue: string;
   settings: ConversationSettings;

@@ -1,6 +1,13 @@
 import { ScheduleAlreadyRunning, ScheduleNotFoundError, type Client } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { ColloquyError, cronScheduleId, readCronExpression, type Cron, type OverlapPolicy } from '../protocol/index.js';
+import {
+  ColloquyError,
+  cronScheduleId,
+  readCronExpression,
+  type Caller,
+  type Cron,
+  type OverlapPolicy,
+} from '../protocol/index.js';
 import { CRON_WORKFLOW, SEARCH_ATTRIBUTES, oneLine, type CronInput } from '../workflows/contract.js';
 import type { BackfillPeriod, Schedules } from './ports.js';
 import { hasGrpcCause } from './temporal-conversations.js';
@@ -22,20 +29,20 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
     }
   }
 
-  async function put(cron: Cron): Promise<void> {
+  async function put({ tenant }: Caller, cron: Cron): Promise<void> {
     const wanted = definition(cron, taskQueue);
     try {
-      await handleOf(cron.tenant, cron.cronId).update(() => wanted);
+      await handleOf(tenant, cron.cronId).update(() => wanted);
     } catch (error) {
       if (!(error instanceof ScheduleNotFoundError)) throw error;
-      await client.schedule.create({ scheduleId: cronScheduleId(cron.tenant, cron.cronId), ...wanted });
+      await client.schedule.create({ scheduleId: cronScheduleId(tenant, cron.cronId), ...wanted });
     }
   }
 
-  async function next(cron: Cron): Promise<Date | undefined> {
+  async function next({ tenant }: Caller, cron: Cron): Promise<Date | undefined> {
     if (!cron.enabled) return undefined;
     try {
-      const { info } = await handleOf(cron.tenant, cron.cronId).describe();
+      const { info } = await handleOf(tenant, cron.cronId).describe();
       return info.nextActionTimes[0];
     } catch (error) {
       if (error instanceof ScheduleNotFoundError) return undefined;
@@ -44,19 +51,19 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
   }
 
   return {
-    next: (cron) => within(() => next(cron)),
+    next: (caller, cron) => within(() => next(caller, cron)),
 
-    put: (cron) =>
+    put: (caller, cron) =>
       within(async () => {
-        await put(cron).catch((error: unknown) => {
+        await put(caller, cron).catch((error: unknown) => {
           // Another process created it between the two calls.
-          if (error instanceof ScheduleAlreadyRunning) return put(cron);
+          if (error instanceof ScheduleAlreadyRunning) return put(caller, cron);
           throw specificationError(error);
         });
-        return next(cron);
+        return next(caller, cron);
       }),
 
-    remove: (tenant, cronId) =>
+    remove: ({ tenant }, cronId) =>
       within(async () => {
         await handleOf(tenant, cronId)
           .delete()
@@ -65,11 +72,11 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
           });
       }),
 
-    backfill: (cron, period) =>
+    backfill: ({ tenant }, cron, period) =>
       within(async () => {
-        await checkPeriod(client, cron, period);
+        await checkPeriod(client, tenant, cron, period);
         const { start, end, overlap = cron.options.overlap } = period;
-        await handleOf(cron.tenant, cron.cronId).backfill({ start, end, overlap: POLICIES[overlap] });
+        await handleOf(tenant, cron.cronId).backfill({ start, end, overlap: POLICIES[overlap] });
       }),
   };
 }
@@ -81,10 +88,10 @@ const MAX_BACKFILLED = 1_000;
  * Refuses a period with too many firings. It would keep the scheduler busy for hours, and could not
  * be stopped.
  */
-async function checkPeriod(client: Client, cron: Cron, { start, end }: BackfillPeriod): Promise<void> {
+async function checkPeriod(client: Client, tenant: string, cron: Cron, { start, end }: BackfillPeriod): Promise<void> {
   const { startTime: times } = await client.connection.workflowService.listScheduleMatchingTimes({
     namespace: client.options.namespace,
-    scheduleId: cronScheduleId(cron.tenant, cron.cronId),
+    scheduleId: cronScheduleId(tenant, cron.cronId),
     startTime: msToTs(start.getTime()),
     endTime: msToTs(end.getTime()),
   });

@@ -5,20 +5,24 @@ import { ColloquyError } from '../protocol/index.js';
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Network = [Address, number];
 
-/** What is routed as unicast in IPv6; `::127.0.0.1`, site-local and unassigned space are outside of it. */
+/** Address space routed as unicast. `::127.0.0.1`, site-local and unassigned space are outside. */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
-/** Azure's platform service, reached by every virtual machine there under an address that looks public. */
+/**
+ * Azure's platform service. Every virtual machine there reaches it under an address that looks
+ * public.
+ */
 const PLATFORM_ADDRESSES = ['168.63.129.16'];
 
 /**
- * Which hosts may be reached: public ones, and those that the operator allows by name, address or network (`hooks.internal`, `10.0.0.7`,
- * `10.0.0.0/8`). Everything else (loopback, private, link-local, metadata services, multicast, embedded IPv4) is refused.
+ * Which hosts may be reached: public ones, and those that the operator allows by name, address or
+ * network (`hooks.internal`, `10.0.0.7`, `10.0.0.0/8`). Everything else (loopback, private,
+ * link-local, metadata services, multicast, embedded IPv4) is refused.
  */
 export class AddressGuard {
   readonly #hosts = new Set<string>();
   readonly #networks: Network[] = [];
 
-  /** Errors: `invalid_argument` for a network that is none. */
+  /** Errors: `invalid_argument` for an invalid network. */
   constructor(allow: readonly string[] = []) {
     for (const entry of allow) {
       if (entry.includes('/')) this.#networks.push(parseNetwork(entry));
@@ -27,7 +31,7 @@ export class AddressGuard {
     }
   }
 
-  /** Whether a host may be reached whatever its addresses are. */
+  /** Whether the operator allows the host by name, whatever its addresses are. */
   allowsHost(host: string): boolean {
     return this.#hosts.has(normalHost(host));
   }

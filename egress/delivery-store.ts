@@ -1,25 +1,32 @@
 import type { Collection, Db } from 'mongodb';
+import { openCollection } from '../database/index.js';
 import type { Caller } from '../protocol/index.js';
 
-/** A message that waits to leave. */
+/** A message that waits to be sent. */
 export interface Delivery {
-  /** The same for every attempt, so that its receiver knows it again. */
+  /** The same for every attempt, so that the receiver recognises a repeated message. */
   id: string;
   url: string;
   body: Record<string, unknown>;
-  /** The thread that it tells of, with which it goes; absent: it outlives that. */
+  /**
+   * The thread that the message is about; deleting the thread deletes the message. Absent: the
+   * message outlives the thread.
+   */
   threadId?: string;
 }
 
-/** What is to be sent, until it has been sent. Every call takes the caller first, is authorized, and touches that tenant alone. */
+/**
+ * Messages that wait to be sent. Every call takes the caller first, is authorized, and reads and
+ * writes that tenant only.
+ */
 export interface DeliveryStore {
-  /** Keeps a message; one with its id that is there already stays as it is. */
+  /** Stores a message. Does nothing if one with this id exists. */
   put(caller: Caller, delivery: Delivery): Promise<void>;
-  /** `undefined` when it was sent, or given up. */
+  /** Returns undefined if the message was sent or given up. */
   get(caller: Caller, id: string): Promise<Delivery | undefined>;
   /** Idempotent. */
   remove(caller: Caller, id: string): Promise<void>;
-  /** Takes back what tells of a thread. Idempotent; an attempt under way may still arrive. */
+  /** Deletes the messages about a thread. Idempotent. An attempt under way may still arrive. */
   recall(caller: Caller, threadId: string): Promise<void>;
 }
 
@@ -31,13 +38,12 @@ interface DeliveryDocument {
   body: string;
   /** `<tenant>/<thread id>` */
   thread?: string;
-  /** Given up and swept then. */
+  /** The message is given up and deleted at this time. */
   expiresAt: Date;
 }
 
-/** A little longer than attempts go on. */
+/** Longer than the three days for which delivery is attempted. */
 const KEPT_MS = 4 * 24 * 3_600_000;
-const OPERATION_TIMEOUT_MS = 15_000;
 
 /** Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
@@ -80,5 +86,5 @@ export function createDeliveryStore({ db }: { db: Db }): DeliveryStore {
 }
 
 function deliveries(db: Db): Collection<DeliveryDocument> {
-  return db.collection('deliveries', { timeoutMS: OPERATION_TIMEOUT_MS });
+  return openCollection(db, 'deliveries');
 }

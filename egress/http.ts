@@ -6,11 +6,11 @@ import { ColloquyError, firstOf } from '../protocol/index.js';
 import { AddressGuard } from './address-guard.js';
 
 export interface EgressOptions {
-  /** Hosts, addresses and networks that may be reached though they are not public. */
+  /** Hosts, addresses and networks that may be reached although they are not public. */
   allow?: readonly string[];
-  /** For a whole exchange, from the look-up of the name to the end of the answer, in ms. */
+  /** Limit for the whole exchange, from the DNS look-up to the end of the answer, in ms. */
   timeoutMs?: number;
-  /** What is read of an answer; the rest is not waited for. */
+  /** Bytes read of an answer. The rest is not waited for. */
   maxAnswerBytes?: number;
 }
 
@@ -24,16 +24,19 @@ export interface EgressAnswer {
   status: number;
   /** Seconds or a date, as the receiver wrote it. */
   retryAfter?: string;
-  /** The beginning of the body. */
+  /** The first bytes of the body. */
   body: string;
 }
 
 export interface Egress {
-  /** Refuses what can be seen to be refused without a look-up. Errors: `invalid_argument`, `forbidden`. */
+  /**
+   * Refuses a URL that is known to be refused without a DNS look-up. Errors: `invalid_argument`,
+   * `forbidden`.
+   */
   check(url: string): void;
   /**
-   * Posts, and answers whatever the receiver answered; redirects are not followed. Errors: `invalid_argument`, `forbidden`;
-   * `unavailable` when there was no answer.
+   * Posts and returns any answer of the receiver. Redirects are not followed. Errors:
+   * `invalid_argument`, `forbidden`; `unavailable` without an answer.
    */
   post(url: string, post: EgressPost): Promise<EgressAnswer>;
 }
@@ -41,7 +44,10 @@ export interface Egress {
 const TIMEOUT_MS = 15_000;
 const MAX_ANSWER_BYTES = 16 * 1024;
 
-/** HTTP out of the house. The address that was checked is the one that is connected to, so a name cannot change its mind in between. */
+/**
+ * Outgoing HTTP. Connects to the address that was checked, so a DNS change in between has no
+ * effect.
+ */
 export function createEgress(options: EgressOptions = {}): Egress {
   const { timeoutMs = TIMEOUT_MS, maxAnswerBytes = MAX_ANSWER_BYTES } = options;
   const guard = new AddressGuard(options.allow);
@@ -80,17 +86,17 @@ function checkedUrl(guard: AddressGuard, text: string): URL {
     throw new ColloquyError('invalid_argument', `the URL of ${url.host} has a user or password in it`);
   }
   const host = hostOf(url);
-  // A name may be allowed, an address is always looked at: for it no look-up is made.
+  // A name is checked after its look-up. An address has no look-up, so it is checked here.
   if (isIP(host)) guard.checkAddress(url.host, host);
   return url;
 }
 
-/** The URL parser has made one spelling of every address (`0x7f.1` is `127.0.0.1` by now). */
+/** The URL parser has normalized addresses: `0x7f.1` has become `127.0.0.1`. */
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
-/** A name with one address that may not be reached is refused whole: it is either a mistake or an attack. */
+/** Refuses a name if any of its addresses is refused: it is a mistake or an attack. */
 function guardedLookup(guard: AddressGuard): LookupFunction {
   return (host, options, callback) => {
     resolve(host, { ...options, all: true }, (error, addresses) => {
@@ -116,7 +122,7 @@ interface Sending {
 function send(url: URL, { headers, body, lookup, signal }: Sending): Promise<IncomingMessage> {
   const request = url.protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((done, fail) => {
-    // A connection of its own: one that is kept would have been checked for somebody else's allowance.
+    // A new connection. A pooled one may have been checked under the allowance of another host.
     const sent = request(url, { method: 'POST', headers, lookup, signal, agent: false }, done);
     sent.on('error', fail);
     sent.end(body);

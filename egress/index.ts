@@ -1,4 +1,7 @@
-/** The one way out: HTTP that never reaches into our own network unless it may, and the deliveries that wait to leave. Knows no run and no graph. */
+/**
+ * Outgoing HTTP, which reaches private networks only where allowed, and the messages that wait to
+ * be sent. Knows no run and no graph.
+ */
 export { AddressGuard } from './address-guard.js';
 export { createEgress } from './http.js';
 export type { Egress, EgressAnswer, EgressOptions, EgressPost } from './http.js';

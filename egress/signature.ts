@@ -3,8 +3,9 @@ import { createHmac } from 'node:crypto';
 const PREFIX = 'whsec_';
 
 /**
- * Headers of the Standard Webhooks specification: the same id for every attempt, the time of this one, and a signature for each secret (several
- * while one replaces another). Without a secret there is no signature.
+ * Headers of the Standard Webhooks specification: the id of the message, the time of this attempt,
+ * and a signature for each secret. Several secrets allow rotation. Without a secret there is no
+ * signature.
  */
 export function signatureHeaders(
   id: string,

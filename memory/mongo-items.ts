@@ -4,7 +4,7 @@ import { ColloquyError } from '../protocol/index.js';
 import { embed } from './embedder.js';
 import { testOf, wantedLabels } from './filter.js';
 import { putOperations, toItem, vectorsOf, type EmbeddedItem, type ItemDocument } from './item-documents.js';
-import { isDuplicateKey, withDatabaseErrors } from './mongo-errors.js';
+import { isDuplicateKey, openCollection, withDatabaseErrors } from '../database/index.js';
 import { ancestor, commonPrefix, guardNamespace, itemKey, matches, namespaceOf, pathOf } from './namespaces.js';
 import type { Embedder, ItemStore, PutItem, SearchItems, StoreSettings } from './ports.js';
 import { rank } from './ranking.js';
@@ -16,8 +16,6 @@ export interface ItemStoreOptions extends StoreSettings {
   maxRanked?: number;
 }
 
-/** A call that the server does not answer within this time fails with `unavailable`. */
-const OPERATION_TIMEOUT_MS = 15_000;
 const MAX_RANKED = 10_000;
 const BATCH = 200;
 
@@ -32,7 +30,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
 /** LangGraph's store in MongoDB. */
 export function createItemStore(options: ItemStoreOptions): ItemStore {
   const { db, ttl = {}, index, maxRanked = MAX_RANKED } = options;
-  const items: Collection<ItemDocument> = db.collection('items', { timeoutMS: OPERATION_TIMEOUT_MS });
+  const items = openCollection<ItemDocument>(db, 'items');
   const refreshes = (asked: boolean | undefined) => asked ?? ttl.refreshOnRead ?? true;
 
   async function refresh(found: ItemDocument[]): Promise<void> {

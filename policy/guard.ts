@@ -7,15 +7,15 @@ import {
   type Resource,
 } from '../protocol/index.js';
 
-/** What a call of a port's method needs: an action on the resources that its arguments name. */
+/** What a call of a port's method requires: an action on the resources that its arguments name. */
 export interface Rule<Arguments extends readonly unknown[]> {
   action: Action;
   resource: (...args: Arguments) => Resource | Resource[];
 }
 
 /**
- * A rule, or several, for every method of a port that takes a caller first. A method without one does not compile.
- * Other methods touch no data of a caller and are not checked.
+ * One or more rules for every method of a port that takes a caller first. A method without a rule
+ * does not compile. Other methods use no data of a caller and are not checked.
  */
 export type PortRules<Port> = {
   readonly [Method in keyof Port as Port[Method] extends (...args: infer All) => unknown
@@ -27,11 +27,13 @@ export type PortRules<Port> = {
     : never;
 };
 
+type AnyRule = Rule<unknown[]> | readonly Rule<unknown[]>[];
 type AnyMethod = (caller: Caller, ...args: unknown[]) => unknown;
 
 /**
- * A port that asks before each call. Methods named in `streams` answer an async iterable, which asks when it is first read;
- * all others answer a promise. Errors of every call: `forbidden`; `invalid_argument` for a caller without a valid tenant.
+ * Wraps a port so that each call is authorized first. Methods named in `streams` return an async
+ * iterable, which is authorized at its first read; all others return a promise. Errors of every
+ * call: `forbidden`; `invalid_argument` for a caller without a valid tenant.
  */
 export function guarded<Port extends object>(
   port: Port,
@@ -39,26 +41,32 @@ export function guarded<Port extends object>(
   authorize: Authorize,
   streams: readonly (keyof Port)[] = [],
 ): Port {
-  const wrapped = Object.entries(rules as Record<string, Rule<unknown[]> | Rule<unknown[]>[]>).map(([name, given]) => {
+  const wrapped = Object.entries(rules as Record<string, AnyRule>).map(([name, rule]) => {
     const method = (port as Record<string, AnyMethod>)[name] as AnyMethod;
-    const needed = Array.isArray(given) ? given : [given];
-    const check = async (caller: Caller, args: unknown[]) => {
-      checkTenant(caller);
-      for (const { action, resource } of needed) {
-        for (const one of [resource(...args)].flat()) await authorize(caller, action, one);
-      }
-    };
     const call: AnyMethod = async (caller, ...args) => {
-      await check(caller, args);
+      await checkRule(rule, authorize, caller, args);
       return method(caller, ...args);
     };
     const stream: AnyMethod = async function* (caller, ...args) {
-      await check(caller, args);
+      await checkRule(rule, authorize, caller, args);
       yield* method(caller, ...args) as AsyncIterable<unknown>;
     };
     return [name, streams.includes(name as keyof Port) ? stream : call] as const;
   });
   return { ...port, ...Object.fromEntries(wrapped) };
+}
+
+/** Asks for one call. Errors: `forbidden`; `invalid_argument` for a caller without a valid tenant. */
+export async function checkRule<Arguments extends readonly unknown[]>(
+  rule: Rule<Arguments> | readonly Rule<Arguments>[],
+  authorize: Authorize,
+  caller: Caller,
+  args: Arguments,
+): Promise<void> {
+  checkTenant(caller);
+  for (const { action, resource } of [rule].flat()) {
+    for (const one of [resource(...args)].flat()) await authorize(caller, action, one);
+  }
 }
 
 function checkTenant({ tenant }: Caller): void {

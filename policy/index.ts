@@ -1,3 +1,6 @@
-/** Decides who may do what. Wraps ports, so that adapters hold no checks; knows no port and no adapter. */
-export { guarded } from './guard.js';
+/**
+ * Decides who may do what. Wraps ports, so that adapters hold no checks; knows no port and no
+ * adapter.
+ */
+export { checkRule, guarded } from './guard.js';
 export type { PortRules, Rule } from './guard.js';

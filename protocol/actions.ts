@@ -1,4 +1,7 @@
-/** The closed list of what a caller can do to a resource. A port's rules name one for each of its methods. */
+/**
+ * The closed list of what a caller can do to a resource. A port's rules name one for each of its
+ * methods.
+ */
 export const ACTIONS = [
   'assistant.create',
   'assistant.delete',

@@ -1,28 +1,30 @@
 import type { Action } from './actions.js';
 
-/** Who acts. `operator` is whoever signals with the Temporal CLI or Web UI: no caller of ours came with it. */
+/**
+ * Who acts. `operator` stands for signals from the Temporal CLI or Web UI, which carry no caller.
+ */
 export interface Principal {
   kind: 'user' | 'agent' | 'service' | 'operator';
   id: string;
 }
 
-/** Travels with every call between rooms; a port refuses a call without one. */
+/** Passed with every call between rooms. A port refuses a call without one. */
 export interface Caller {
-  /** The outermost silo, `[a-z0-9][a-z0-9-]{0,62}`; first part of every key. */
+  /** The outermost boundary of data, `[a-z0-9][a-z0-9-]{0,62}`. First part of every key. */
   tenant: string;
   principal: Principal;
-  /** For whom the principal acts, nearest first; empty when for itself. */
+  /** Principals that the principal acts for, nearest first. Empty: it acts for itself. */
   onBehalfOf: readonly Principal[];
 }
 
-/** Who asked for something, and for whom: the part of a caller that a record keeps. */
+/** The part of a caller that a record keeps: who asked for it, and on whose behalf. */
 export type Origin = Pick<Caller, 'principal' | 'onBehalfOf'>;
 
 export function originOf({ principal, onBehalfOf }: Caller): Origin {
   return { principal, onBehalfOf };
 }
 
-/** A service of the platform at work, by itself or for the one who asked for it. */
+/** A service of the platform that acts for itself, or for the caller who asked for its work. */
 export function serviceCaller(tenant: string, id: string, origin?: Origin): Caller {
   const onBehalfOf = origin === undefined ? [] : [origin.principal, ...origin.onBehalfOf];
   return { tenant, principal: { kind: 'service', id }, onBehalfOf };
@@ -33,10 +35,15 @@ export interface Resource {
   id: string;
 }
 
-/** A decision: resolves when allowed, throws `forbidden` otherwise. The guard of `policy/` calls it. */
+/**
+ * Resolves if the action is allowed, throws `forbidden` otherwise. Called by the guard of
+ * `policy/`.
+ */
 export type Authorize = (caller: Caller, action: Action, resource: Resource) => Promise<void>;
 
 export const DEFAULT_TENANT = 'default';
 
-/** A tenant name may stand in ids, keys and URLs, so it keeps to DNS label characters. */
+/**
+ * A tenant name is part of ids, keys and URLs, so it is limited to the characters of a DNS label.
+ */
 export const TENANT_PATTERN = /^[a-z0-9][a-z0-9-]{0,62}$/;

@@ -1,24 +1,27 @@
 import { ColloquyError } from './errors.js';
 
-/** When a schedule fires: at the times of any of these expressions (minute hour day month weekday, numbers only), or in even steps. */
+/**
+ * When a schedule fires: at the times of any of these expressions (minute, hour, day of month,
+ * month, day of week; numbers only), or in even intervals.
+ */
 export type ScheduleTimes = { expressions: string[] } | { everySeconds: number };
 
 interface Field {
   name: string;
-  least: number;
-  most: number;
+  min: number;
+  max: number;
   names?: readonly string[];
 }
 
 const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'];
 const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
 
-const MINUTE: Field = { name: 'minute', least: 0, most: 59 };
-const HOUR: Field = { name: 'hour', least: 0, most: 23 };
-const DAY: Field = { name: 'day of month', least: 1, most: 31 };
-const MONTH: Field = { name: 'month', least: 1, most: 12, names: MONTHS };
+const MINUTE: Field = { name: 'minute', min: 0, max: 59 };
+const HOUR: Field = { name: 'hour', min: 0, max: 23 };
+const DAY: Field = { name: 'day of month', min: 1, max: 31 };
+const MONTH: Field = { name: 'month', min: 1, max: 12, names: MONTHS };
 /** 0 and 7 are Sunday. */
-const WEEKDAY: Field = { name: 'day of week', least: 0, most: 7, names: WEEKDAYS };
+const WEEKDAY: Field = { name: 'day of week', min: 0, max: 7, names: WEEKDAYS };
 
 const SHORTHANDS: Readonly<Record<string, string>> = {
   '@yearly': '0 0 1 1 *',
@@ -32,12 +35,13 @@ const SHORTHANDS: Readonly<Record<string, string>> = {
 const EVERY = /^@every ([1-9]\d{0,6})([smhd])$/;
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 /** February of a leap year has 29. */
-const LONGEST_DAY: readonly number[] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const DAYS_IN_MONTH: readonly number[] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
- * Reads a cron expression of five fields, a shorthand (`@daily`) or `@every <n>s|m|h|d`. With six or seven fields cron programs disagree which
- * one is the second and which the year, so those are refused. As in cron, day of month and day of week are alternatives where both are given.
- * Errors: `invalid_argument`.
+ * Reads a cron expression of five fields, a shorthand (`@daily`) or `@every <n>s|m|h|d`. Six and
+ * seven fields are refused, because cron programs disagree which of them is the second and which
+ * the year. As in cron, day of month and day of week are alternatives where both are given.
+ * Why no library does this: docs/decisions/2026-11-30-libraries.md. Errors: `invalid_argument`.
  */
 export function readCronExpression(text: string): ScheduleTimes {
   const every = EVERY.exec(text.trim());
@@ -53,7 +57,8 @@ export function readCronExpression(text: string): ScheduleTimes {
     weekdays === undefined
   ) {
     throw invalid(
-      'expected five fields (minute, hour, day of month, month, day of week), a shorthand such as @daily, or @every with a number and s, m, h or d',
+      'expected five fields (minute, hour, day of month, month, day of week), ' +
+        'a shorthand such as @daily, or @every with a number and s, m, h or d',
     );
   }
   const minute = readField(MINUTE, minutes);
@@ -61,18 +66,18 @@ export function readCronExpression(text: string): ScheduleTimes {
   const day = readField(DAY, days);
   const month = readField(MONTH, months);
   const weekday = readField(WEEKDAY, weekdays);
-  const at = (d: string, w: string) => `${show(minute)} ${show(hour)} ${d} ${show(month)} ${w}`;
-  if (day === 'any') return { expressions: [at('*', show(weekday))] };
+  const expression = (d: string, w: string) => `${show(minute)} ${show(hour)} ${d} ${show(month)} ${w}`;
+  if (day === 'any') return { expressions: [expression('*', show(weekday))] };
   checkDays(day, month);
-  if (weekday === 'any') return { expressions: [at(show(day), '*')] };
-  return { expressions: [at(show(day), '*'), at('*', show(weekday))] };
+  if (weekday === 'any') return { expressions: [expression(show(day), '*')] };
+  return { expressions: [expression(show(day), '*'), expression('*', show(weekday))] };
 }
 
 const DAY_MINUTES = 1_440;
 
 /**
- * The shortest time between two firings, in seconds. Across midnight only where every day has some: otherwise the next firing may be days
- * away. Changes of the clock count for nothing.
+ * The shortest time between two firings, in seconds. A gap across midnight counts only if the
+ * schedule fires every day; otherwise the next firing may be days away. Daylight saving is ignored.
  */
 export function shortestGapSeconds(times: ScheduleTimes): number {
   if ('everySeconds' in times) return times.everySeconds;
@@ -82,17 +87,17 @@ export function shortestGapSeconds(times: ScheduleTimes): number {
 function shortestGapOf(expression: string): number {
   const [minute = '', hour = '', ...days] = expression.split(' ');
   const minutes = valuesOf(MINUTE, minute);
-  const moments = valuesOf(HOUR, hour).flatMap((h) => minutes.map((m) => h * 60 + m));
-  const [first = 0] = moments;
+  const firings = valuesOf(HOUR, hour).flatMap((h) => minutes.map((m) => h * 60 + m));
+  const [first = 0] = firings;
   const isDaily = days.every((field) => field === '*');
-  const until = isDaily ? [...moments.slice(1), first + DAY_MINUTES] : moments.slice(1);
-  const gaps = until.map((moment, at) => moment - (moments[at] ?? 0));
+  const nextFirings = isDaily ? [...firings.slice(1), first + DAY_MINUTES] : firings.slice(1);
+  const gaps = nextFirings.map((next, index) => next - (firings[index] ?? 0));
   return Math.min(DAY_MINUTES, ...gaps) * 60;
 }
 
-function valuesOf({ least, most }: Field, shown: string): number[] {
+function valuesOf({ min, max }: Field, shown: string): number[] {
   if (shown !== '*') return shown.split(',').map(Number);
-  return Array.from({ length: most - least + 1 }, (_, index) => least + index);
+  return Array.from({ length: max - min + 1 }, (_, index) => min + index);
 }
 
 type Values = 'any' | number[];
@@ -104,46 +109,46 @@ function show(values: Values): string {
 function readField(field: Field, text: string): Values {
   const values = new Set(text.split(',').flatMap((part) => readRange(field, part)));
   const numbers = [...(field === WEEKDAY ? new Set([...values].map((value) => value % 7)) : values)];
-  const count = field === WEEKDAY ? 7 : field.most - field.least + 1;
+  const count = field === WEEKDAY ? 7 : field.max - field.min + 1;
   return numbers.length === count ? 'any' : numbers.sort((a, b) => a - b);
 }
 
-// A star, a value or a range, each with or without a step: 10/15, 1-31/2.
+/** Reads a star, a value or a range, each with or without a step: `10/15`, `1-31/2`. */
 function readRange(field: Field, part: string): number[] {
   const [range = '', step, ...rest] = part.split('/');
-  const every = step === undefined ? 1 : Number(/^\d{1,4}$/.test(step) ? step : Number.NaN);
-  if (rest.length > 0 || !(every >= 1))
+  const increment = step === undefined ? 1 : Number(/^\d{1,4}$/.test(step) ? step : Number.NaN);
+  if (rest.length > 0 || !(increment >= 1))
     throw invalid(`${field.name} is "${part}"; expected a step of 1 or more behind one "/"`);
   const [first, last] = readBounds(field, range, step !== undefined);
   if (first > last) throw invalid(`${field.name} is "${part}"; the range goes backwards`);
   const values: number[] = [];
-  for (let value = first; value <= last; value += every) values.push(value);
+  for (let value = first; value <= last; value += increment) values.push(value);
   return values;
 }
 
 function readBounds(field: Field, range: string, hasStep: boolean): [first: number, last: number] {
-  const most = field === WEEKDAY ? 6 : field.most;
-  if (range === '*' || (range === '?' && (field === DAY || field === WEEKDAY))) return [field.least, most];
+  const max = field === WEEKDAY ? 6 : field.max;
+  if (range === '*' || (range === '?' && (field === DAY || field === WEEKDAY))) return [field.min, max];
   const [from = '', to, ...rest] = range.split('-');
   if (rest.length > 0) throw invalid(`${field.name} is "${range}"; expected at most one "-"`);
   const first = readValue(field, from);
-  if (to === undefined) return [first, hasStep ? most : first];
+  if (to === undefined) return [first, hasStep ? max : first];
   const last = readValue(field, to);
-  // Sunday ends a week as well as it begins one: FRI-SUN.
+  // A range may end with Sunday: FRI-SUN.
   return [first, field === WEEKDAY && last === 0 && first > 0 ? 7 : last];
 }
 
 function readValue(field: Field, text: string): number {
   const named = field.names?.indexOf(text.toUpperCase()) ?? -1;
-  const value = named >= 0 ? named + field.least : Number(/^\d{1,2}$/.test(text) ? text : Number.NaN);
-  if (value >= field.least && value <= field.most) return value;
+  const value = named >= 0 ? named + field.min : Number(/^\d{1,2}$/.test(text) ? text : Number.NaN);
+  if (value >= field.min && value <= field.max) return value;
   const names = field.names === undefined ? '' : `, or ${field.names[0]} to ${field.names.at(-1)}`;
-  throw invalid(`${field.name} is "${text}"; expected ${field.least} to ${field.most}${names}`);
+  throw invalid(`${field.name} is "${text}"; expected ${field.min} to ${field.max}${names}`);
 }
 
-/** A day that none of the months has would never come. */
+/** Refuses a day that none of the months has: the schedule would never fire. */
 function checkDays(day: number[], month: Values): void {
-  const months = month === 'any' ? LONGEST_DAY : month.map((number) => LONGEST_DAY[number - 1] ?? 0);
+  const months = month === 'any' ? DAYS_IN_MONTH : month.map((number) => DAYS_IN_MONTH[number - 1] ?? 0);
   const [earliest = 1] = day;
   if (earliest > Math.max(...months)) throw invalid(`day of month ${earliest} never comes in month ${show(month)}`);
 }
@@ -152,7 +157,7 @@ function invalid(message: string): ColloquyError {
   return new ColloquyError('invalid_argument', message, { field: 'schedule' });
 }
 
-/** Case counts, as in the database of time zones; offsets such as `+01:00` are none of its names. */
+/** Case counts, as in the database of time zones; offsets such as `+01:00` are not in it. */
 const ZONE_NAME = /^[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*(\/[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*)*$/;
 
 /** Whether this is the name of an IANA time zone. */

@@ -1,29 +1,34 @@
 import type { Principal } from './caller.js';
 
-/** What becomes of a firing whose predecessor's run has not ended. Temporal's words; `terminate_other` would leave a run behind. */
+/**
+ * What happens to a firing while the run of the previous one has not ended. Temporal's terms,
+ * without `terminate_other`, which would leave a run behind.
+ */
 export const OVERLAP_POLICIES = ['allow_all', 'skip', 'buffer_one', 'buffer_all', 'cancel_other'] as const;
 export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 
-/** What Temporal's Schedules give beyond LangGraph's crons. */
+/** Options of Temporal's Schedules that LangGraph's crons do not have. */
 export interface ScheduleOptions {
   overlap: OverlapPolicy;
-  /** Firings missed by an outage of the scheduler are made up for if they are not older. */
+  /**
+   * Firings missed in an outage of the scheduler are made up for if they are not older than this.
+   */
   catchupWindowSeconds: number;
-  /** Each firing is put off by a random time up to this. */
+  /** Each firing is delayed by a random time up to this. */
   jitterSeconds: number;
 }
 
-/** As LangGraph's server, a firing does not look at the one before: the thread's multitask strategy does. */
+/** As on LangGraph's server, firings may overlap; the thread's multitask strategy decides. */
 export const DEFAULT_SCHEDULE_OPTIONS: ScheduleOptions = {
   overlap: 'allow_all',
   catchupWindowSeconds: 600,
   jitterSeconds: 0,
 };
 
-/** Five fields go down to a minute. A firing makes a run, often a thread with it: each second they would fill a database unseen. */
-export const DEFAULT_CRON_MIN_INTERVAL_SECONDS = 60;
-
-/** What the metadata of a record must have had for the maker of a cron to see it: the filters of a project's auth. */
+/**
+ * The filters of a project's auth at the time the cron was made: metadata that a record must have
+ * to be visible to its creator.
+ */
 export interface CronFilters {
   /** Of `threads:create_run`; absent: every thread. */
   threads?: Record<string, unknown>;
@@ -35,25 +40,27 @@ export interface Cron {
   tenant: string;
   cronId: string;
   assistantId: string;
-  /** Absent: every firing makes a thread of its own. */
+  /** Absent: every firing makes a new thread. */
   threadId?: string;
   schedule: string;
   /** IANA name; absent: UTC. */
   timezone?: string;
   endTime?: Date;
   enabled: boolean;
-  /** Of the thread that a firing made. */
+  /** What happens to the thread that a firing made. */
   onRunCompleted: 'delete' | 'keep';
   /** Fields of a run's body, as the API takes them. */
   payload: Record<string, unknown>;
   metadata: Record<string, unknown>;
   options: ScheduleOptions;
-  /** Its firings are held to them; no client sees or sets them. Absent: nobody was asked. */
+  /**
+   * Filters applied to its firings. No client sees or sets them. Absent: the project has no auth.
+   */
   filters?: CronFilters;
-  /** Absent for a cron that is not enabled or has ended. */
+  /** Absent if the cron is disabled or has ended. */
   nextRunAt?: Date;
   createdBy: Principal;
-  /** Counts changes. */
+  /** Number of changes so far. */
   rev: number;
   createdAt: Date;
   updatedAt: Date;

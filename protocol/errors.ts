@@ -1,26 +1,33 @@
 /**
- * The closed list of error codes. A code means the same in every room and on every wire; the API maps it to a
- * status, the activities to "retry or not". Adding one means adding it to both tables.
+ * The closed list of error codes, and whether repeating the same work may succeed. This is the one
+ * table of what is retryable; activities derive their rules from it. The API maps the codes to
+ * HTTP statuses in a table of its own, so a new code needs an entry in both.
  */
-export const ERROR_CODES = [
-  'invalid_argument', // the caller sent something wrong; the message names the field and the value
-  'unsupported', // understood, but not served here; never dropped in silence
-  'not_found',
-  'already_exists',
-  'conflict', // the thing is in a state that does not allow this (thread busy with `reject`, nothing to resume)
-  'queue_full',
-  'too_large',
-  'forbidden',
-  'unauthenticated',
-  'thread_closed', // the conversation is being deleted
-  'fence_lost', // another executor owns the thread now; this writer must stop
-  'graph_failed', // a node threw; not transient
-  'graph_transient', // a node threw something transient (429, 5xx, network): worth another attempt
-  'unavailable', // a server we need does not answer
-  'internal',
-] as const;
+const RETRYABLE = {
+  invalid_argument: false, // the caller sent something wrong; the message names the field and the value
+  unsupported: false, // understood but not served; never dropped in silence
+  not_found: false,
+  already_exists: false,
+  conflict: false, // the state does not allow it: thread busy with `reject`, nothing to resume
+  queue_full: false, // the caller decides when to try again
+  too_large: false,
+  forbidden: false,
+  unauthenticated: false,
+  thread_closed: false, // the conversation is being deleted
+  fence_lost: true, // another executor owns the thread; this writer must stop, a new attempt goes on
+  graph_failed: false, // a node threw an error that is not transient
+  graph_transient: true, // a node threw a transient error: 429, 5xx, network
+  unavailable: true, // a server that we need does not answer
+  internal: true,
+} as const satisfies Record<string, boolean>;
 
-export type ErrorCode = (typeof ERROR_CODES)[number];
+export type ErrorCode = keyof typeof RETRYABLE;
+
+export const ERROR_CODES = Object.keys(RETRYABLE) as readonly ErrorCode[];
+
+export function isRetryable(code: ErrorCode): boolean {
+  return RETRYABLE[code];
+}
 
 export interface ErrorDetails {
   /** The original error; kept for logs, never sent to clients. */
@@ -29,13 +36,14 @@ export interface ErrorDetails {
   field?: string;
   /** Milliseconds to wait before another attempt makes sense. */
   retryAfterMs?: number;
-  /** Name of the error a user's code threw, as LangGraph's clients show it (`error` of the error event). */
+  /** Name of the error that a project's code threw: `error` of the error event. */
   errorName?: string;
 }
 
 /**
- * The one error class. Its message names the thing and its values: `thread t_42 is closed; cannot accept run r_7`.
- * Across sandbox and wire recognise it with {@link errorCode}, never with `instanceof`.
+ * The one error class. Its message names the thing and its values:
+ * `thread t_42 is closed; cannot accept run r_7`. Recognise it with {@link errorCode}, because
+ * `instanceof` fails across the workflow sandbox and the wire.
  */
 export class ColloquyError extends Error {
   override readonly name = 'ColloquyError';
@@ -53,7 +61,7 @@ export class ColloquyError extends Error {
   }
 }
 
-/** The code of an error of ours, wherever it was thrown; `undefined` for any other value. */
+/** The code of a {@link ColloquyError}; undefined for any other value. */
 export function errorCode(error: unknown): ErrorCode | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
   const { name, code } = error as { name?: unknown; code?: unknown };
@@ -61,7 +69,7 @@ export function errorCode(error: unknown): ErrorCode | undefined {
   return (ERROR_CODES as readonly string[]).includes(code) ? (code as ErrorCode) : undefined;
 }
 
-/** The result, or undefined where the error is `not_found`; every other error is thrown on. */
+/** Returns undefined instead of throwing `not_found`. */
 export async function ifFound<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result;
@@ -71,7 +79,14 @@ export async function ifFound<T>(result: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Codes that Node gives the error of a connection that broke or could not be made. */
+/** HTTP statuses of a server that may answer later. 529 is Anthropic's "overloaded". */
+const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
+
+export function isRetryableStatus(status: number): boolean {
+  return RETRYABLE_STATUSES.has(status);
+}
+
+/** Error codes of Node for a connection that broke or could not be made. */
 const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
   'ECONNRESET',
   'ECONNREFUSED',
@@ -88,8 +103,9 @@ const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * The error of a connection, as Node or its `fetch` threw it. Libraries wrap most of them in errors of their own, but not all: a command of
- * the MongoDB driver that meets a closed socket while it waits for the socket to drain rejects with the socket's own error.
+ * Whether Node or its `fetch` threw this error for a broken connection. Libraries wrap most of
+ * these errors, but not all: a command of the MongoDB driver that waits for a closed socket to
+ * drain rejects with the socket's own error.
  */
 export function isNetworkError(error: unknown): boolean {
   return typeof error === 'object' && error !== null && NETWORK_ERROR_CODES.has((error as { code?: unknown }).code);

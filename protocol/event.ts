@@ -1,7 +1,7 @@
 import type { Fence } from './fence.js';
 import { isEnded, type EndedRunStatus, type Run, type RunError } from './run.js';
 
-/** A past-tense fact about a run; append-only; what clients stream. */
+/** An event of a run: append-only, and what clients stream. */
 export interface StoredEvent {
   tenant: string;
   threadId: string;
@@ -9,7 +9,7 @@ export interface StoredEvent {
   seq: number;
   /** Empty for an event of the thread itself. */
   runId: string;
-  /** Fence of the writer: tells which attempt said it. */
+  /** Fence of the writer, which identifies the attempt. */
   fence: Fence;
   /** Checkpoint namespace it belongs to; `''` is the root graph. */
   ns: string;
@@ -21,21 +21,28 @@ export interface StoredEvent {
 }
 
 /**
- * Events of ours in the log. `run.attempt` opens a new attempt and names the events it supersedes; `run.ended` is the last event of a run.
+ * Our own events in the log. `run.attempt` opens a new attempt and names the events it supersedes.
+ * `run.ended` is the last event of a run.
  */
 export const CONTROL_EVENTS = { attempt: 'run.attempt', ended: 'run.ended' } as const;
 
-/** Name of the event by which a thread tells that its state was edited; it belongs to no run. */
+/** Event of a thread whose state was edited. It belongs to no run. */
 export const STATE_UPDATE_EVENT = 'state_update';
 
 /** Data of `run.attempt`. */
 export interface AttemptData {
   run_id: string;
-  /** Attempt that now runs, from 2. */
+  /** Number of the attempt that starts, from 2. */
   attempt: number;
-  /** Offsets, first and last of each range, of what earlier attempts said and never committed: a reader drops them. */
+  /**
+   * Offset ranges (first and last) of events that earlier attempts wrote and never committed.
+   * Readers drop them.
+   */
   superseded: [first: number, last: number][];
-  /** Last offset looked at for that; what a dying attempt still said between it and this event is superseded too. */
+  /**
+   * Last offset that was checked. Events of an earlier attempt between it and this event are
+   * superseded too.
+   */
   tail: number;
   /** Why the last attempt failed, if known. */
   reason?: string;
@@ -48,7 +55,7 @@ export interface EndedData {
   error?: RunError;
 }
 
-/** How a run ended, as its record says; `undefined` while it has not. */
+/** How a run ended according to its record. Undefined while it has not ended. */
 export function endOf({ runId, status, error }: Run): EndedData | undefined {
   return isEnded(status) ? { run_id: runId, status, ...(error && { error }) } : undefined;
 }

@@ -1,6 +1,7 @@
 /**
- * Who may write a thread, as a string that orders like its parts: run ordinal, then activity of the run, then attempt.
- * Never the attempt alone: attempt 2 of an old run must lose to attempt 1 of a new one.
+ * Identifies the writer of a thread as a string that sorts like its parts: run ordinal, then
+ * activity of the run, then attempt. The attempt alone is not enough: attempt 2 of an old run must
+ * lose to attempt 1 of a new one.
  */
 export interface FenceParts {
   /** Ordinal of the run in its thread, from 1, given by the conversation workflow. */
@@ -15,10 +16,13 @@ export type Fence = string & { readonly __fence: unique symbol };
 
 const WIDTHS = { run: 10, step: 7, attempt: 5 } as const;
 
-/** Before any run: lower than every fence. */
+/** Lower than every fence of a run. */
 export const NO_FENCE = encodeFence({ run: 0, step: 0, attempt: 0 });
 
-/** `0000000007.0000002.00001`: fixed width, so plain string order (also MongoDB's) is the fence order. */
+/**
+ * `0000000007.0000002.00001`: fixed width, so plain string order (also MongoDB's) is the fence
+ * order.
+ */
 export function encodeFence(parts: FenceParts): Fence {
   return (['run', 'step', 'attempt'] as const)
     .map((part) => {

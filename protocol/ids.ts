@@ -1,11 +1,14 @@
 import type { Caller } from './caller.js';
 
-/** Workflow id of a conversation. Thread ids are UUIDs and tenants DNS labels, so no part can hold a slash. */
+/**
+ * Workflow id of a conversation. Thread ids are UUIDs and tenants DNS labels, so no part can hold a
+ * slash.
+ */
 export function conversationId(tenant: string, threadId: string): string {
   return `conversation/${tenant}/${threadId}`;
 }
 
-/** Id of a cron's Schedule, and with the scheduled time behind it of the workflow of each firing. */
+/** Id of a cron's Schedule. With the scheduled time appended, the workflow id of a firing. */
 export function cronScheduleId(tenant: string, cronId: string): string {
   return `cron/${tenant}/${cronId}`;
 }
@@ -16,10 +19,10 @@ export function webhookId(tenant: string, runId: string): string {
 }
 
 /**
- * Makes an id from who asks and from what for: the same for the same, and unpredictable to whoever does not know the secret of the
- * database. The caller's tenant and principal are part of it.
+ * Derives an id from the caller's tenant and principal, a purpose and parts. The same input gives
+ * the same id. Nobody can predict it without the secret of the database.
  */
 export type DeriveId = (caller: Caller, purpose: string, ...parts: string[]) => string;
 
-/** Task queue that every worker serves unless told otherwise. */
+/** Default task queue of workers. */
 export const DEFAULT_TASK_QUEUE = 'colloquy';

@@ -1,5 +1,16 @@
-/** The words all rooms speak: types, closed lists, the error class. Knows no room, no library; free of zod (that is `protocol/schemas`). */
-export { ColloquyError, ERROR_CODES, errorCode, ifFound, isNetworkError } from './errors.js';
+/**
+ * Types, closed lists and the error class that all rooms share. Knows no room and no library;
+ * `protocol/schemas` is the part with zod.
+ */
+export {
+  ColloquyError,
+  ERROR_CODES,
+  errorCode,
+  ifFound,
+  isNetworkError,
+  isRetryable,
+  isRetryableStatus,
+} from './errors.js';
 export type { ErrorCode, ErrorDetails } from './errors.js';
 export { guardValues, hasMoreValues, tooManyValues } from './value-limit.js';
 export { DEFAULT_TENANT, TENANT_PATTERN, originOf, serviceCaller } from './caller.js';
@@ -22,6 +33,7 @@ export type {
   RunStatus,
   StreamMode,
 } from './run.js';
+export { DEFAULTS } from './defaults.js';
 export { publicConfigurable } from './public-config.js';
 export { runToWire } from './run-wire.js';
 export { MAX_TTL_MINUTES, STATELESS_METADATA, THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
@@ -40,10 +52,11 @@ export { CONTROL_EVENTS, STATE_UPDATE_EVENT, endOf } from './event.js';
 export type { AttemptData, EndedData, StoredEvent } from './event.js';
 export { DEFAULT_TASK_QUEUE, conversationId, cronScheduleId, webhookId } from './ids.js';
 export type { DeriveId } from './ids.js';
-export { DEFAULT_CRON_MIN_INTERVAL_SECONDS, DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
+export { DEFAULT_SCHEDULE_OPTIONS, OVERLAP_POLICIES } from './cron.js';
 export type { Cron, CronFilters, OverlapPolicy, ScheduleOptions } from './cron.js';
 export { isTimezone, readCronExpression, shortestGapSeconds } from './cron-expression.js';
 export type { ScheduleTimes } from './cron-expression.js';
+export { MAX_RETRY_AFTER_MS, parseRetryAfter } from './retry-after.js';
 export { firstOf } from './signals.js';
 export { DEFAULT_STEP_OPTIONS } from './step.js';
 export type { Cursor, InterruptsByTask, PendingInterrupt, StepOptions } from './step.js';

@@ -1,23 +1,23 @@
 import type { Origin } from './caller.js';
 
-/** Words of a run, as LangGraph's clients read them. */
+/** Statuses of a run in LangGraph's API. */
 export const RUN_STATUSES = ['pending', 'running', 'success', 'error', 'timeout', 'interrupted'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** Statuses a run cannot leave. */
-export const ENDED_RUN_STATUSES = ['success', 'error', 'timeout', 'interrupted'] as const satisfies RunStatus[];
+const ENDED_RUN_STATUSES = ['success', 'error', 'timeout', 'interrupted'] as const satisfies RunStatus[];
 export type EndedRunStatus = (typeof ENDED_RUN_STATUSES)[number];
 
-/** Whether a run with this status is over: it has left `pending` and `running` for good. */
+/** Whether the status is final. */
 export function isEnded(status: string): status is EndedRunStatus {
   return (ENDED_RUN_STATUSES as readonly string[]).includes(status);
 }
 
-/** What happens to a run that comes while another is pending or running. */
+/** What happens to a run that is submitted while another is pending or running. */
 export const MULTITASK_STRATEGIES = ['reject', 'enqueue', 'interrupt', 'rollback'] as const;
 export type MultitaskStrategy = (typeof MULTITASK_STRATEGIES)[number];
 
-/** `interrupt` stops a run and keeps its steps; `rollback` also takes them, and the run itself, away. */
+/** `interrupt` stops a run and keeps its steps. `rollback` also deletes its steps and the run. */
 export const CANCEL_ACTIONS = ['interrupt', 'rollback'] as const;
 export type CancelAction = (typeof CANCEL_ACTIONS)[number];
 
@@ -36,7 +36,10 @@ export const STREAM_MODES = [
 export type StreamMode = (typeof STREAM_MODES)[number];
 
 /** `Command` on the wire. */
-/** Where a command leads: a node, or a node with an input of its own (`args`: as LangGraph's `Send` is written). */
+/**
+ * Target of a command: a node, or a node with its own input (`args` in LangGraph's own spelling of
+ * `Send`).
+ */
 export type RunGoto = string | { node: string; input: unknown } | { node: string; args: unknown };
 
 export interface RunCommand {
@@ -45,7 +48,7 @@ export interface RunCommand {
   goto?: RunGoto | RunGoto[];
 }
 
-/** Which checkpoint a run starts from; absent: the thread's head. */
+/** The checkpoint a run starts from. Absent: the thread's head. */
 export interface CheckpointRef {
   checkpointId?: string;
   checkpointNs?: string;
@@ -58,29 +61,34 @@ export interface RunConfig {
   configurable?: Record<string, unknown>;
 }
 
-/** Everything a step needs to run the graph; JSON, stored with the run, never in workflow history. */
+/**
+ * Everything a step needs to run the graph; JSON, stored with the run, never in workflow history.
+ */
 export interface RunRequest {
   input?: unknown;
   command?: RunCommand;
   config: RunConfig;
   context?: unknown;
   checkpoint?: CheckpointRef;
-  /** Modes whose events are recorded; a later reader can have no others. */
+  /** Modes whose events are recorded. Readers cannot get any others. */
   streamModes: StreamMode[];
   streamSubgraphs: boolean;
-  /** The run records what `streamEvents(…, { version: "v3" })` of LangGraph tells (protocol v2), whatever `streamModes` says. */
+  /**
+   * The run records the events of LangGraph's `streamEvents(…, { version: "v3" })` for protocol v2,
+   * whatever `streamModes` is.
+   */
   streamVersion?: 'v3';
   interruptBefore?: '*' | string[];
   interruptAfter?: '*' | string[];
-  /** URL that is told of the run's end. */
+  /** URL that is called at the run's end. */
   webhook?: string;
-  /** The run waits so long before it may begin. */
+  /** Delay before the run may begin, in seconds. */
   afterSeconds?: number;
-  /** What people are asked of the run in LangSmith: its last event before the end has an address for each. */
+  /** Keys of LangSmith feedback. The run's last event before its end has an address for each. */
   feedbackKeys?: string[];
 }
 
-/** Why a run ended in `error`, in the words clients see. */
+/** Why a run ended in `error`, as shown to clients. */
 export interface RunError {
   /** Name of the error: `TypeError`, `GraphRecursionError`. */
   error: string;
@@ -97,16 +105,16 @@ export interface Run {
   multitaskStrategy: MultitaskStrategy;
   metadata: Record<string, unknown>;
   request: RunRequest;
-  /** Who asked for it; absent in records from before it was kept. */
+  /** Who asked for the run. Absent in records from before this field existed. */
   createdBy?: Origin;
   /** Idempotency key of the request that made it. */
   key?: string;
   error?: RunError;
-  /** Events of the run have higher offsets than this one; set when its first step starts. */
+  /** Offset before the run's first event. Set when its first step starts. */
   afterSeq?: number;
   /** When its first step started. */
   startedAt?: Date;
-  /** Why somebody cancelled it, where they said so. */
+  /** Reason for cancelling the run, if one was given. */
   cancelReason?: string;
   createdAt: Date;
   updatedAt: Date;

@@ -1,8 +1,10 @@
 /**
- * A signal that fires with the first of `sources`, for the same reason. `release`, when the work is over, lets go of them; it then fires no more.
+ * A signal that fires when the first of `sources` fires, with its reason. `release` detaches it
+ * from the sources; it then never fires.
  *
- * Not `AbortSignal.any`: in Node.js 20 that leaves a trace at every source for each signal it makes, and keeps one that somebody listens to until
- * it fires, which for sources that live as long as the process is never.
+ * Not `AbortSignal.any`: in Node.js 20 every signal it makes leaves an entry at every source. A
+ * signal with a listener is kept until it fires, which for sources that live as long as the process
+ * is never.
  */
 export function firstOf(...sources: AbortSignal[]): { signal: AbortSignal; release: () => void } {
   const first = new AbortController();

@@ -1,22 +1,32 @@
 import type { Head, Interrupt } from './thread.js';
 
-/** Where thread and log stand after a step: lets the next one skip the reads. A stale one costs a retry, never correctness. */
+/**
+ * Head and tail after a step, which spare the next step two reads. A stale cursor costs a retry,
+ * never correctness.
+ */
 export interface Cursor {
   head: Head;
   /** Offset of the thread's last event. */
   tail: number;
 }
 
-/** Activity options of the nodes about to run, from `metadata.temporal` of the graph's nodes. Durations in ms. */
+/**
+ * Activity options of the nodes about to run, from `metadata.temporal` of the graph's nodes.
+ * Durations in ms.
+ */
 export interface StepOptions {
   startToCloseTimeoutMs: number;
   heartbeatTimeoutMs: number;
-  /** Attempts for errors that the node throws; failures of the infrastructure are always retried. */
+  /**
+   * Attempts for errors that the node throws; failures of the infrastructure are always retried.
+   */
   maximumAttempts: number;
   initialIntervalMs: number;
   backoffCoefficient: number;
   maximumIntervalMs: number;
-  /** The node declares a retry policy: then any error of it is worth another attempt, else only those transient by nature. */
+  /**
+   * The node declares a retry policy. Then every error of it is retried, not only transient ones.
+   */
   retryAll?: boolean;
   /** Names of errors that are never retried. */
   nonRetryableErrors?: string[];
@@ -36,11 +46,11 @@ export const DEFAULT_STEP_OPTIONS: StepOptions = {
 export interface PendingInterrupt {
   id: string;
   node: string;
-  /** Start of the question as text, at most 500 characters; only where the worker shows questions. */
+  /** The first 500 characters of the question, if the worker shows questions. */
   preview?: string;
-  /** ISO 8601; the default answer is given then. */
+  /** ISO 8601. The default answer is given at this time. */
   deadline?: string;
-  /** Answer given at the deadline, as a person reads it; only where the worker shows questions. */
+  /** Answer given at the deadline, if the worker shows questions. */
   defaultAnswer?: unknown;
 }
 

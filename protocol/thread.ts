@@ -4,10 +4,13 @@ import type { Fence } from './fence.js';
 export const THREAD_STATUSES = ['idle', 'busy', 'interrupted', 'error'] as const;
 export type ThreadStatus = (typeof THREAD_STATUSES)[number];
 
-/** A hundred years: a time beyond what dates can say would be over at once. */
+/** A hundred years. A later expiry exceeds the range of dates and would be in the past. */
 export const MAX_TTL_MINUTES = 52_560_000;
 
-/** What happens to a thread whose time is over: it goes, or only its older checkpoints do (and its time begins anew). */
+/**
+ * What happens to an expired thread: it is deleted, or its older checkpoints are deleted and its
+ * time starts again.
+ */
 export const TTL_STRATEGIES = ['delete', 'keep_latest'] as const;
 export type TtlStrategy = (typeof TTL_STRATEGIES)[number];
 
@@ -35,7 +38,7 @@ export interface Thread {
   /** Cause of status `error`. */
   error?: { error: string; message: string };
   ttl?: ThreadTtl;
-  /** Who made it; absent in records from before it was kept. */
+  /** Who made the thread. Absent in records from before this field existed. */
   createdBy?: Origin;
   createdAt: Date;
   updatedAt: Date;
@@ -44,8 +47,9 @@ export interface Thread {
 }
 
 /**
- * Where a thread's state stands. `heads` has the newest committed checkpoint of every live namespace (`''` is the root);
- * "newest" is never the highest checkpoint id, clocks lie. `rev` counts commits: a commit is a compare-and-set on it.
+ * The newest committed checkpoint of every live namespace (`''` is the root) and the number of
+ * commits. Checkpoint ids do not tell which one is newest, because clocks differ. A commit is a
+ * compare-and-set on `rev`.
  */
 export interface Head {
   rev: number;
@@ -55,13 +59,16 @@ export interface Head {
 
 export interface NamespaceHead {
   checkpointId: string;
-  /** Ordinal of the run that committed it; 0: written outside of any run (`updateState`). */
+  /** Ordinal of the run that committed it. 0: written outside of a run (`updateState`). */
   run: number;
   /** LangGraph's step number of that checkpoint. */
   step: number;
-  /** Step number the run found there when it began; recursion limits count from it. */
+  /** Step number at which the run began. Recursion limits count from it. */
   base: number;
-  /** Offset of the thread's last event when it was committed: what the run said in this namespace up to there is committed too. */
+  /**
+   * Offset of the thread's last event at the commit. The run's events in this namespace up to it
+   * are committed too.
+   */
   tail: number;
 }
 
@@ -76,14 +83,14 @@ export interface Assistant {
   metadata: Record<string, unknown>;
   /** The version that runs use. */
   version: number;
-  /** It stands for its graph: the project has it, no user made it. */
+  /** The default assistant of a graph, which no user made. */
   isSystem: boolean;
   createdAt: Date;
   updatedAt: Date;
 }
 
-/** An assistant as it was made or changed at one time; never rewritten. */
+/** An immutable version of an assistant. */
 export type AssistantVersion = Omit<Assistant, 'updatedAt'>;
 
-/** Marks the thread of a stateless run that nobody wants to keep, and so the run. */
+/** Marks the thread of a stateless run, and so the run, for deletion. */
 export const STATELESS_METADATA = { colloquy_stateless: true } as const;

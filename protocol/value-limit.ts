@@ -1,8 +1,9 @@
 import { ColloquyError } from './errors.js';
 
 /**
- * Whether more than so many values are inside of one; objects and lists count, as what is in them does.
- * Does not recurse, and stops at the limit, so that a large value costs no more than a refused one.
+ * Whether a value contains more than `most` values. Objects, lists and their content count. Does
+ * not recurse and stops at the limit, so a huge value costs no more than one that is just too
+ * large.
  */
 export function hasMoreValues(value: object, most: number): boolean {
   const waiting: object[] = [value];
@@ -18,7 +19,7 @@ export function hasMoreValues(value: object, most: number): boolean {
   return false;
 }
 
-/** Why a value is refused that {@link hasMoreValues}. */
+/** Error message for a value with too many values. */
 export function tooManyValues(most: number): string {
   return `has more than ${most} values, with those inside of it`;
 }

@@ -1,7 +1,7 @@
 import { Command, Send } from '@langchain/langgraph';
 import type { RunCommand } from '../protocol/index.js';
 
-/** LangGraph's `Command` for one on the wire. */
+/** Converts a command of the wire to LangGraph's `Command`. */
 export function toCommand(command: RunCommand): Command {
   const goto = command.goto === undefined ? undefined : Array.isArray(command.goto) ? command.goto : [command.goto];
   return new Command({

@@ -7,15 +7,15 @@ import { toWire } from './wire.js';
 
 export interface DescriptionDependencies {
   project: Pick<AgentProject, 'load' | 'graphs'>;
-  /** Hears why a schema is not known. */
+  /** Called with the reason if a schema is not known. */
   warn?: (message: string) => void;
-  /** Begin at once to read the graphs' sources, which takes seconds of a processor. */
+  /** Starts reading the graphs' sources at once, which takes seconds of CPU time. */
   prepare?: boolean;
 }
 
 const READING: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
 
-/** Describes the graphs of a project. Nothing is run; a factory is called. */
+/** Describes the graphs of a project. Calls factories, but runs no graph. */
 export function createGraphDescriptions(dependencies: DescriptionDependencies): GraphDescriptions {
   const { project, warn = () => undefined } = dependencies;
   const schemas = createSchemaReader({ graphs: project.graphs, warn });
@@ -28,7 +28,7 @@ export function createGraphDescriptions(dependencies: DescriptionDependencies): 
   return {
     async draw(caller, graphId, config, xray) {
       const graph = await open(graphId, config);
-      // Pregel's own declaration leaves out what it reads.
+      // Pregel's type declaration lacks options that Pregel reads.
       const options: RunnableConfig & { xray: boolean | number } = { ...runnableConfig(config), xray };
       const drawing = await graph.getGraphAsync(options);
       return toWire<GraphDrawing>(drawing.toJSON());

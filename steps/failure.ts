@@ -1,18 +1,27 @@
-import { ColloquyError, errorCode, isNetworkError, type ErrorCode, type RunError } from '../protocol/index.js';
+import {
+  ColloquyError,
+  errorCode,
+  isNetworkError,
+  isRetryable,
+  isRetryableStatus,
+  MAX_RETRY_AFTER_MS,
+  parseRetryAfter,
+  type RunError,
+} from '../protocol/index.js';
 
-/** What the activity must know of an error that ended a step. */
+/** What the activity needs to know about an error that ended a step. */
 export interface StepFailure {
-  /** `infrastructure`: ours or a server's, always retried. `transient`: the node's, worth another attempt. `final`: the node's. */
+  /**
+   * `infrastructure`: an error of ours or of a server, always retried. `transient`: an error of the
+   * node that another attempt may not meet. `final`: any other error of the node.
+   */
   kind: 'infrastructure' | 'transient' | 'final';
   error: RunError;
   retryAfterMs?: number;
   cause: unknown;
 }
 
-/** Codes that our own saver and log throw into the graph's run. */
-const INFRASTRUCTURE: ReadonlySet<ErrorCode> = new Set(['fence_lost', 'unavailable', 'internal']);
-
-const TRANSIENT_STATUS = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
+/** Names and messages of errors that HTTP clients throw without a status or a code. */
 const TRANSIENT_NAMES = new Set([
   'APIConnectionError',
   'APIConnectionTimeoutError',
@@ -22,16 +31,17 @@ const TRANSIENT_NAMES = new Set([
 const TRANSIENT_MESSAGE =
   /^(terminated|fetch failed|Premature close|socket hang up|other side closed|Connection error\.?)$/;
 
-/** Sorts an error that a graph threw. `infrastructure` errors of ours carry a code; everything else came out of a node. */
+/** Classifies an error that a step threw. Errors of ours carry a code; others came from a node. */
 export function classifyFailure(cause: unknown): StepFailure {
   const error = describeError(cause);
   const code = errorCode(cause);
-  if (code !== undefined && INFRASTRUCTURE.has(code)) return { kind: 'infrastructure', error, cause };
-  if (code === 'graph_transient' || (code === undefined && isTransient(cause))) {
-    const retryAfterMs = retryAfter(cause);
+  const isTransientNode = code === undefined ? isTransient(cause) : code === 'graph_transient';
+  if (isTransientNode) {
+    const retryAfterMs = retryAfterOf(cause);
     return { kind: 'transient', error, cause, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   }
-  return { kind: 'final', error, cause };
+  const isInfrastructure = code !== undefined && isRetryable(code);
+  return { kind: isInfrastructure ? 'infrastructure' : 'final', error, cause };
 }
 
 /** Name and message of any thrown value, as clients see them. */
@@ -48,7 +58,7 @@ function isTransient(cause: unknown, depth = 0): boolean {
   if (typeof cause !== 'object' || cause === null || depth > 5) return false;
   const { status, statusCode, name, message, errors } = cause as Record<string, unknown>;
   const http = typeof status === 'number' ? status : typeof statusCode === 'number' ? statusCode : undefined;
-  if (http !== undefined) return TRANSIENT_STATUS.has(http);
+  if (http !== undefined) return isRetryableStatus(http);
   if (isNetworkError(cause)) return true;
   if (typeof name === 'string' && TRANSIENT_NAMES.has(name)) return true;
   if (typeof message === 'string' && TRANSIENT_MESSAGE.test(message)) return true;
@@ -56,19 +66,19 @@ function isTransient(cause: unknown, depth = 0): boolean {
   return isTransient((cause as { cause?: unknown }).cause, depth + 1);
 }
 
-/** `retry-after` (seconds or a date) and `retry-after-ms` of the answer an HTTP client's error carries, in ms. */
-function retryAfter(cause: unknown): number | undefined {
+/**
+ * The pause that a server asked for with `retry-after` or `retry-after-ms`, in ms. HTTP clients put
+ * the headers on the error.
+ */
+function retryAfterOf(cause: unknown): number | undefined {
   if (typeof cause !== 'object' || cause === null) return undefined;
   const { retryAfterMs, headers, response, cause: inner } = cause as Record<string, unknown>;
-  if (typeof retryAfterMs === 'number') return retryAfterMs;
+  if (typeof retryAfterMs === 'number') return Math.min(retryAfterMs, MAX_RETRY_AFTER_MS);
   const from = headers ?? (response as { headers?: unknown } | undefined)?.headers;
   const ms = Number(header(from, 'retry-after-ms') ?? Number.NaN);
-  if (ms >= 0) return ms;
+  if (ms >= 0) return Math.min(ms, MAX_RETRY_AFTER_MS);
   const text = header(from, 'retry-after');
-  if (text === undefined) return retryAfter(inner);
-  const seconds = Number(text);
-  const delay = Number.isNaN(seconds) ? Date.parse(text) - Date.now() : seconds * 1000;
-  return Number.isNaN(delay) ? undefined : Math.max(0, delay);
+  return text === undefined ? retryAfterOf(inner) : parseRetryAfter(text);
 }
 
 function header(headers: unknown, name: string): string | undefined {

@@ -4,10 +4,10 @@ import type { Head } from '../protocol/index.js';
 import type { Injection } from '../threads/index.js';
 
 const CHANNEL = 'messages';
-/** Channels that add what is written; another would put the message in the place of all others. */
+/** Channels that append. Any other channel would replace all messages with the new one. */
 const ADDING: ReadonlySet<unknown> = new Set(['BinaryOperatorAggregate', 'DeltaChannel']);
 
-interface Message {
+interface StateMessage {
   id?: string;
   tool_calls?: { id?: string }[];
   tool_call_id?: string;
@@ -19,19 +19,20 @@ export function takesMessages(graph: LoadedGraph): boolean {
   return ADDING.has((channel as { lc_graph_name?: unknown } | undefined)?.lc_graph_name);
 }
 
-/** The messages as LangGraph takes an update of the state, in their order. */
+/** Converts the messages, in order, to an update of LangGraph's state. */
 export function updateOf(injections: Injection[]): Command {
   return new Command({ update: { [CHANNEL]: injections.flatMap(messagesOf) } });
 }
 
-/** Ids of the messages, which their clients or the API gave them. */
+/** Ids of the messages, set by the client or the API. */
 export function messageIds(injections: Injection[]): string[] {
   return injections.flatMap(messagesOf).flatMap(({ id }) => (id === undefined ? [] : [id]));
 }
 
 /**
- * Whether a thread stands between two supersteps of the run's root. In the middle of a subgraph it does not: a new checkpoint of the root would
- * begin that anew. A namespace without a task's id outlives its superstep; whether it is over shows in the log, which the root wrote last.
+ * Whether a thread is between two supersteps of the run's root. Inside of a subgraph it is not: a
+ * new checkpoint of the root would restart the subgraph. A namespace without a task id outlives its
+ * superstep; it is over if the root wrote the last event.
  */
 export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
   const root = heads[''];
@@ -41,18 +42,21 @@ export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
   );
 }
 
-/** Whether results of tools are due: models refuse a conversation in which anything else follows the calls. */
+/**
+ * Whether tool results are missing. Models refuse a conversation in which tool calls are followed
+ * by anything else.
+ */
 export function awaitsTools(values: unknown): boolean {
   const messages = (values as Record<string, unknown> | null)?.[CHANNEL];
   if (!Array.isArray(messages)) return false;
   const answered = new Set<string | undefined>();
-  for (const message of (messages as Message[]).toReversed()) {
+  for (const message of (messages as StateMessage[]).toReversed()) {
     if (message.tool_call_id === undefined) return (message.tool_calls ?? []).some((call) => !answered.has(call.id));
     answered.add(message.tool_call_id);
   }
   return false;
 }
 
-function messagesOf({ input }: Injection): Message[] {
-  return ((input as Record<string, unknown>)[CHANNEL] ?? []) as Message[];
+function messagesOf({ input }: Injection): StateMessage[] {
+  return ((input as Record<string, unknown>)[CHANNEL] ?? []) as StateMessage[];
 }

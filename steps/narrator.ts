@@ -8,31 +8,46 @@ export interface NarratorOptions {
   runId: string;
   modes: readonly string[];
   subgraphs: boolean;
-  /** Chunks are those of version 3 of LangGraph's events: messages as protocol events, checkpoints as envelopes. */
+  /**
+   * Chunks have the format of LangGraph's events version 3: messages as protocol events,
+   * checkpoints as envelopes.
+   */
   v3?: boolean;
-  /** Of the whole run. */
+  /** Recursion limit of the whole run. */
   recursionLimit: number;
   progress: StepProgress;
   append: (event: NewEvent) => void;
-  /** Of the values that events are told without, as they are stored already and large. */
+  /** Location of a large value that is stored already and left out of events. */
   storedValue: (value: object) => StoredValue | undefined;
-  /** Namespaces that go on where an earlier step of the run left them: what LangGraph says again of them is dropped. */
+  /**
+   * Namespaces that continue from an earlier step of the run. LangGraph repeats their last events,
+   * which are dropped.
+   */
   continued: ReadonlySet<string>;
-  /** Ids of messages that were put into the state right here: what LangGraph says of the root's state is new. */
+  /**
+   * Ids of messages that this step added to the state. LangGraph's events about the root's state
+   * are then new.
+   */
   injected?: ReadonlySet<string>;
-  /** Ids of messages that are told: a subgraph that had finished says its own again as the output of its node. */
-  told?: ReadonlySet<string>;
-  /** Also what finished tasks said before is said again (their first telling was superseded), so it is no cache's. */
-  retelling: boolean;
+  /**
+   * Ids of messages that are in the log already. A finished subgraph repeats its messages as the
+   * output of its node.
+   */
+  writtenMessageIds?: ReadonlySet<string>;
+  /**
+   * Events of finished tasks are written again because the earlier ones were superseded. So they
+   * are not marked as cached.
+   */
+  isRewriting: boolean;
 }
 
-/** Namespace, mode and payload, as `graph.stream` gives them with several modes and subgraphs. */
+/** Namespace, mode and payload, as `graph.stream` yields them with several modes and subgraphs. */
 export type Chunk = [path: string[] | null, mode: string, payload: unknown];
 
-/** Modes that come from nodes and models at work, not from the progress of a graph. */
+/** Modes of nodes and models, not of the graph's progress. */
 const WORK_MODES: ReadonlySet<string> = new Set(['messages', 'custom', 'tools']);
 
-/** What version 3 tells; `messages-tuple` is the name of what LangGraph streams as `messages`. */
+/** Modes of version 3. LangGraph's `messages` is named `messages-tuple`. */
 export const V3_MODES: readonly string[] = [
   'values',
   'updates',
@@ -43,22 +58,25 @@ export const V3_MODES: readonly string[] = [
   'checkpoints',
 ];
 
-interface Message {
+interface StreamedMessage {
   id?: string;
-  concat?: (other: Message) => Message;
+  concat?: (other: StreamedMessage) => StreamedMessage;
 }
 
-/** Turns what a graph streams into events of the run, each once, as one uninterrupted execution would have told them. */
+/**
+ * Converts a graph's stream to events of the run, each once, as if the run had never been
+ * interrupted.
+ */
 export class Narrator {
   readonly #options: NarratorOptions;
   readonly #modes: ReadonlySet<string>;
-  /** Namespaces that have started a task, and so are past repeating. */
+  /** Namespaces that have started a task, so LangGraph repeats nothing of them any more. */
   readonly #opened = new Set<string>();
-  /** Namespaces in the middle of a superstep that an earlier step began. */
+  /** Namespaces inside of a superstep that an earlier step began. */
   readonly #midway: Set<string>;
-  readonly #partial = new Map<string, Message>();
+  readonly #partial = new Map<string, StreamedMessage>();
   readonly #complete = new Set<string>();
-  /** Model runs whose message is being told again, and is left out. */
+  /** Model runs whose message is a repetition and is left out. */
   readonly #skipped = new Set<string>();
 
   constructor(options: NarratorOptions) {
@@ -67,12 +85,12 @@ export class Narrator {
     this.#midway = new Set([...options.continued].flatMap((ns) => (ns === '' ? [] : [parentOf(ns)])));
   }
 
-  /** A superstep of the namespace is committed: what its tasks say from now on is new. */
+  /** Marks a superstep of the namespace as committed. Later events of its tasks are new. */
   committed(ns: string): void {
     this.#midway.delete(ns);
   }
 
-  /** Tells a chunk; true when it is one of the graph's own progress. */
+  /** Writes the event of a chunk. Returns true if it is about the graph's own progress. */
   chunk(chunk: Chunk): boolean {
     this.#tell(chunk);
     return !WORK_MODES.has(chunk[1]);
@@ -91,35 +109,39 @@ export class Narrator {
     if (ns !== '' && !this.#options.subgraphs) return;
     const name = mode === 'messages' ? 'messages-tuple' : mode;
     const event = ns === '' ? mode : `${mode}|${ns}`;
-    if (mode === 'messages' && this.#isToldAgain(payload)) return;
+    if (mode === 'messages' && this.#isRepeatedMessage(payload)) return;
     if (!repeated && this.#modes.has(name)) this.#append(ns, event, this.#payload(mode, payload));
     if (this.#modes.has('messages') && mode === 'values') this.#completeMessages(ns, payload, repeated);
   }
 
-  /** Tells an event of `graph.streamEvents`, which also carries the chunks; true when it carried one of the graph's own progress. */
+  /**
+   * Writes an event of `graph.streamEvents`, which also carries the chunks. Returns true if it
+   * carried the graph's own progress.
+   */
   event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;
     if (event.event === 'on_chain_stream' && isRoot) return this.chunk(event.data.chunk as Chunk);
-    if (!event.tags?.includes('langsmith:hidden')) this.#tellEvent(event, isRoot);
+    if (!event.tags?.includes('langsmith:hidden')) this.#writeEvent(event, isRoot);
     return false;
   }
 
-  #tellEvent(event: Parameters<Narrator['event']>[0], isRoot: boolean): void {
+  #writeEvent(event: Parameters<Narrator['event']>[0], isRoot: boolean): void {
     const ns = (event.metadata?.langgraph_checkpoint_ns as string | undefined) ?? '';
     if (this.#modes.has('events') && !this.#isRepeatedStart(event.event, isRoot ? '' : ns, isRoot))
       this.#append(ns, 'events', event);
     if (this.#modes.has('messages') && event.event === 'on_chat_model_stream' && !event.tags?.includes('nostream')) {
-      this.#partialMessage(ns, event.data.chunk as Message, event.metadata);
+      this.#partialMessage(ns, event.data.chunk as StreamedMessage, event.metadata);
     }
   }
 
-  /** A message that was told before; in version 3 from its start to its end. */
-  #isToldAgain(payload: unknown): boolean {
-    const [said, metadata] = payload as [Message & { event?: string }, { run_id?: string }?];
-    if (!this.#options.v3 || said.event === undefined) return this.#options.told?.has(said.id ?? '') ?? false;
+  /** Whether the message is in the log already. Version 3 sends several events for one. */
+  #isRepeatedMessage(payload: unknown): boolean {
+    const [message, metadata] = payload as [StreamedMessage & { event?: string }, { run_id?: string }?];
+    if (!this.#options.v3 || message.event === undefined)
+      return this.#options.writtenMessageIds?.has(message.id ?? '') ?? false;
     const key = metadata?.run_id ?? '';
-    if (said.event === 'message-start') {
-      if (this.#options.told?.has(said.id ?? '')) this.#skipped.add(key);
+    if (message.event === 'message-start') {
+      if (this.#options.writtenMessageIds?.has(message.id ?? '')) this.#skipped.add(key);
       else this.#skipped.delete(key);
     }
     return this.#skipped.has(key);
@@ -134,15 +156,17 @@ export class Narrator {
     if (mode === 'checkpoints') return this.#options.v3 ? payload : checkpointPayload(payload as Json);
     if (mode === 'messages' && this.#options.v3) return messageEvent(payload);
     if (mode === 'debug') return debugPayload(payload as Json, this.#options.recursionLimit);
-    if (mode === 'updates' && this.#options.retelling) return withoutCacheMark(payload);
+    if (mode === 'updates' && this.#options.isRewriting) return withoutCacheMark(payload);
     return payload;
   }
 
-  /** Until a continued namespace starts a task, LangGraph tells of the checkpoint it stands on, which has been told. */
+  /**
+   * Until a continued namespace starts a task, LangGraph repeats the checkpoint it continues from.
+   */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
-    const told = mode === 'debug' ? (payload as { type: string }).type : mode;
-    if (WORK_MODES.has(told)) return false;
-    const start = told === 'task' || (told === 'tasks' && isStart(payload));
+    const payloadType = mode === 'debug' ? (payload as { type: string }).type : mode;
+    if (WORK_MODES.has(payloadType)) return false;
+    const start = payloadType === 'task' || (payloadType === 'tasks' && isStart(payload));
     if (start) return this.#midway.has(ns);
     return this.#options.continued.has(ns) && !this.#opened.has(ns) && !this.#isInjected(ns);
   }
@@ -156,7 +180,7 @@ export class Narrator {
     return isRoot || !this.#opened.has(ns);
   }
 
-  #partialMessage(ns: string, chunk: Message, metadata: unknown): void {
+  #partialMessage(ns: string, chunk: StreamedMessage, metadata: unknown): void {
     if (chunk.id === undefined) return;
     const sofar = this.#partial.get(chunk.id);
     if (sofar === undefined) this.#append(ns, 'messages/metadata', { [chunk.id]: { metadata } });
@@ -167,7 +191,7 @@ export class Narrator {
 
   #completeMessages(ns: string, values: unknown, repeated: boolean): void {
     const messages = (values as { messages?: unknown } | null)?.messages;
-    const all = (Array.isArray(messages) ? messages : messages ? [messages] : []) as Message[];
+    const all = (Array.isArray(messages) ? messages : messages ? [messages] : []) as StreamedMessage[];
     const fresh = all.filter((message) => message.id !== undefined && !this.#complete.has(message.id));
     for (const message of fresh) this.#complete.add(message.id ?? '');
     const onlyInjected = this.#isInjected(ns) && !this.#opened.has(ns);
@@ -190,11 +214,14 @@ function debugPayload(debug: Json, recursionLimit: number): Json {
   return { ...debug, payload: taskPayload(payload) };
 }
 
-/** An event of a message, with the run of the model it belongs to. Graphs of older LangGraph give pairs of message and metadata. */
+/**
+ * A message event with the id of the model's run. Older versions of LangGraph yield pairs of
+ * message and metadata.
+ */
 function messageEvent(payload: unknown): unknown {
-  const [said, metadata] = payload as [Json, { run_id?: string }?];
-  if (typeof said.event !== 'string') return payload;
-  return metadata?.run_id === undefined ? said : { ...said, run_id: metadata.run_id };
+  const [message, metadata] = payload as [Json, { run_id?: string }?];
+  if (typeof message.event !== 'string') return payload;
+  return metadata?.run_id === undefined ? message : { ...message, run_id: metadata.run_id };
 }
 
 function withoutCacheMark(update: unknown): unknown {

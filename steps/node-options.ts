@@ -9,7 +9,10 @@ interface RetryMetadata {
   nonRetryableErrors?: string[];
 }
 
-/** What a node may say in `metadata.temporal`. Durations: ms, or text such as `500ms`, `30s`, `5m`, `2h`. */
+/**
+ * Fields of a node's `metadata.temporal`. Durations: ms, or text such as `500ms`, `30s`, `5m`,
+ * `2h`.
+ */
 interface TemporalMetadata {
   startToCloseTimeout?: string | number;
   heartbeatTimeout?: string | number;
@@ -40,8 +43,8 @@ export function nodeOptions(graph: LoadedGraph, node: string, defaults = DEFAULT
 }
 
 /**
- * Options of parallel nodes, which share an activity: the longest timeout, the strictest retry. Errors: `invalid_argument` for different
- * task queues.
+ * Options of parallel nodes, which share an activity: the longest timeout and the strictest retry.
+ * Errors: `invalid_argument` for different task queues.
  */
 export function mergeOptions(all: { node: string; options: StepOptions }[]): StepOptions | undefined {
   return all.reduce<{ node: string; options: StepOptions } | undefined>((merged, one) => {
@@ -69,7 +72,7 @@ export function mergeOptions(all: { node: string; options: StepOptions }[]): Ste
   }, undefined)?.options;
 }
 
-/** Whether any node of a graph or of the compiled graphs among its nodes says anything. */
+/** Whether any node of the graph, or of compiled graphs among its nodes, has options. */
 export function hasNodeOptions(graph: LoadedGraph): boolean {
   return Object.keys(graph.nodes).some((name) => {
     const inner = subgraphOf(graph, name);
@@ -77,7 +80,7 @@ export function hasNodeOptions(graph: LoadedGraph): boolean {
   });
 }
 
-/** The compiled graph that a node is, where it is one itself and not a function that calls one. */
+/** The compiled graph of a node that is one itself, not a function that calls one. */
 export function subgraphOf(graph: LoadedGraph, node: string): LoadedGraph | undefined {
   const bound = (graph.nodes as Record<string, { bound?: unknown } | undefined>)[node]?.bound;
   const isGraph =
@@ -85,7 +88,10 @@ export function subgraphOf(graph: LoadedGraph, node: string): LoadedGraph | unde
   return isGraph ? (bound as LoadedGraph) : undefined;
 }
 
-/** The graph that runs in a namespace such as `agent:1b2c|tools:3d4e`, where every node on the way is a compiled graph. */
+/**
+ * The graph of a namespace such as `agent:1b2c|tools:3d4e`, if every node on the path is a compiled
+ * graph.
+ */
 export function graphAt(graph: LoadedGraph, ns: string): LoadedGraph | undefined {
   if (ns === '') return graph;
   return ns

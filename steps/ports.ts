@@ -12,7 +12,7 @@ import type {
 } from '../protocol/index.js';
 import type { AgentProject, FactoryConfig } from '../agents/index.js';
 import type { RunLog } from '../streams/index.js';
-import type { Injection, StepSaver, StepSaverOptions } from '../threads/index.js';
+import type { Injection, SaverHooks, StepSaver } from '../threads/index.js';
 
 /** A thread's state at a checkpoint, as LangGraph's clients read it (JSON). */
 export interface ThreadState {
@@ -45,23 +45,29 @@ export interface WireCheckpoint {
   checkpoint_map: Record<string, string> | null;
 }
 
-/** What one node is taken to have written: values, or a command. */
+/** Values or a command, written as if by one node. */
 export interface StateUpdate {
   values?: unknown;
   command?: RunCommand;
   asNode: string;
 }
 
-/** Reads and edits the state of idle threads; what the API may ask of graphs. Every answer is plain JSON. */
+/** Reads and edits the state of idle threads. Every answer is plain JSON. */
 export interface StateAccess {
-  /** State at the head, or at a checkpoint. A thread that never ran has empty values. Errors: `not_found` for an unknown checkpoint. */
+  /**
+   * State at the head or at a checkpoint. A thread that never ran has empty values. Errors:
+   * `not_found` for an unknown checkpoint.
+   */
   getState(
     caller: Caller,
     graphId: string | undefined,
     threadId: string,
     options?: { checkpoint?: CheckpointRef; subgraphs?: boolean },
   ): Promise<ThreadState>;
-  /** Whether a thread has a checkpoint: one read of an index, and no state. Without a namespace: the root's. */
+  /**
+   * Whether a thread has a checkpoint. Reads one index entry and no state. Default namespace: the
+   * root.
+   */
   hasCheckpoint(
     caller: Caller,
     threadId: string,
@@ -74,7 +80,10 @@ export interface StateAccess {
     threadId: string,
     options: { limit: number; before?: CheckpointRef; metadata?: Record<string, unknown>; checkpoint?: CheckpointRef },
   ): Promise<ThreadState[]>;
-  /** Writes values as if node `asNode` had. Errors: `conflict` when a run moved the head meanwhile. */
+  /**
+   * Writes values as if node `asNode` had written them. Errors: `conflict` if a run moved the head
+   * meanwhile.
+   */
   updateState(
     caller: Caller,
     graphId: string,
@@ -82,8 +91,9 @@ export interface StateAccess {
     update: { values: unknown; asNode?: string; checkpoint?: CheckpointRef },
   ): Promise<{ checkpoint: WireCheckpoint }>;
   /**
-   * Writes a state of several supersteps, each with what its nodes wrote. Errors: `invalid_argument` for updates that the graph does not take
-   * (earlier supersteps stay); `conflict` when a run moved the head meanwhile.
+   * Writes several supersteps, each with the updates of its nodes. Errors: `invalid_argument` for
+   * updates that the graph refuses (earlier supersteps stay); `conflict` if a run moved the head
+   * meanwhile.
    */
   updateStates(
     caller: Caller,
@@ -91,13 +101,16 @@ export interface StateAccess {
     threadId: string,
     supersteps: StateUpdate[][],
   ): Promise<{ checkpoint: WireCheckpoint }>;
-  /** Output values of a run that has ended (what `invoke` would return, with `__interrupt__` where it waits). */
+  /** Output values of an ended run: the result of `invoke`, with `__interrupt__` if it waits. */
   finalValues(caller: Caller, run: Run): Promise<unknown>;
 }
 
 export type JsonSchema = Record<string, unknown>;
 
-/** What a graph takes and gives, as JSON schemas; null where nobody can know: the types of a graph written in JavaScript, say. */
+/**
+ * JSON schemas of a graph's input, output and state. Null if unknown, such as the types of a
+ * JavaScript graph.
+ */
 export interface GraphSchemas {
   state: JsonSchema | null;
   input: JsonSchema | null;
@@ -105,23 +118,26 @@ export interface GraphSchemas {
   config: JsonSchema | null;
 }
 
-/** LangGraph's drawing of a graph, as clients read it (JSON). */
+/** LangGraph's drawing of a graph, in the format of its clients (JSON). */
 export interface GraphDrawing {
   nodes: Record<string, unknown>[];
   edges: Record<string, unknown>[];
 }
 
 /**
- * What clients may know of the graphs themselves. A graph that a factory makes is made with the given config, which may decide its nodes.
- * Errors: `not_found` for a graph that is not served here; `graph_failed` where a factory throws.
+ * Descriptions of graphs for clients. A factory is called with the given config, which may decide
+ * the nodes. Errors: `not_found` for an unknown graph; `graph_failed` if a factory throws.
  */
 export interface GraphDescriptions {
-  /** `xray`: subgraphs are drawn as their nodes, all the way down or so many levels. */
+  /** `xray` draws the nodes of subgraphs: of all levels, or of the given number of levels. */
   draw(caller: Caller, graphId: string, config: FactoryConfig, xray: boolean | number): Promise<GraphDrawing>;
   schemas(caller: Caller, graphId: string, config: FactoryConfig): Promise<GraphSchemas>;
   /** Whether a message can be added to the graph's state while it runs. */
   takesMessages(caller: Caller, graphId: string, config: FactoryConfig): Promise<boolean>;
-  /** By namespace (`parent|child`); only the one named, and with `recurse` those inside. */
+  /**
+   * Subgraphs by namespace (`parent|child`). With a namespace only that one, and with `recurse`
+   * also those inside.
+   */
   subgraphs(
     caller: Caller,
     graphId: string,
@@ -130,54 +146,59 @@ export interface GraphDescriptions {
   ): Promise<Record<string, GraphSchemas>>;
 }
 
-/** One step to run: a thread's run from where it stands. */
+/** One step of a run, from the thread's head. */
 export interface StepRequest {
   run: Run;
   /** Ordinal of the run in its thread. */
   ordinal: number;
   attempt: number;
-  /** Go on to the next superstep where the last took less, in ms; 0: stop after each. */
+  /**
+   * Continues with the next superstep in the same activity if the last one took less, in ms. 0:
+   * stops after each.
+   */
   joinQuickStepsMs: number;
-  /** Options this step runs under; it stops before nodes that want others. */
+  /** Options of this step. It stops before nodes with other options. */
   options: StepOptions;
-  /** Ids of messages that earlier attempts told in `messages-tuple`, and that stand. */
-  told?: ReadonlySet<string>;
-  /** Messages for the run, first to last, to take at the first boundary between supersteps that allows it. */
+  /**
+   * Ids of messages that earlier attempts wrote in `messages-tuple` and that are not superseded.
+   */
+  writtenMessageIds?: ReadonlySet<string>;
+  /**
+   * Messages for the run, in order. The first boundary between supersteps that allows it takes
+   * them.
+   */
   injections?: Injection[];
 }
 
-/** Where graphs come from. */
+/** Source of graphs. */
 export type GraphSource = Pick<AgentProject, 'load'>;
-
-/** What the saver tells of commits. */
-export type SaverHooks = Pick<StepSaverOptions, 'beforeCommit' | 'onCommit' | 'onInput' | 'hasEntry'>;
 
 export interface StepContext {
   /** The saver of this step, bound to thread, run and fence. */
   openSaver: (hooks: SaverHooks) => StepSaver;
   log: RunLog;
-  /** Stops the graph, and the model call in it, at once. */
+  /** Stops the graph and its model call at once. */
   signal: AbortSignal;
-  /** Stops it after the superstep it is in. */
+  /** Stops the graph after the current superstep. */
   drain: AbortSignal;
   store?: BaseStore;
-  /** The report's questions have a preview and their default answer. */
+  /** Whether the questions in the report have a preview and a default answer. */
   showsQuestions?: boolean;
 }
 
 export interface StepReport {
-  /** `continue`: another step is due; `interrupted`: it waits for a person. */
+  /** `continue`: another step is due. `interrupted`: the run waits for a person. */
   status: 'continue' | 'success' | 'interrupted';
-  /** Nodes that ran, in order of completion, with tool names: `tools (search_candidates)`. */
+  /** Finished nodes in order, with tool names: `tools (search_candidates)`. */
   nodes: string[];
   /** Nodes that are due. */
   next: string[];
-  /** Options the next step must run under; absent: any. */
+  /** Options that the next step needs. Absent: any. */
   nextOptions?: StepOptions;
   questions: PendingInterrupt[];
   interrupts: InterruptsByTask;
-  /** Ids of the messages that were taken. */
+  /** Ids of the messages that the step took. */
   injected: string[];
-  /** Where the thread stands. */
+  /** Head of the thread after the step. */
   head: Head;
 }

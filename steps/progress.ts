@@ -9,19 +9,22 @@ interface RunningTask {
   name: string;
 }
 
-export const PREVIEW_LENGTH = 500;
+const PREVIEW_LENGTH = 500;
 
 export interface QuestionOptions {
-  /** Questions have a preview and their default answer. Both get into workflow history. */
+  /** Whether questions have a preview and a default answer. Both get into workflow history. */
   showsQuestions?: boolean;
 }
 
-/** What runs, ran and is due in a graph, learned from its `tasks` and `checkpoints` events. */
+/**
+ * Tracks which nodes run, have finished and are due, from a graph's `tasks` and `checkpoints`
+ * events.
+ */
 export class StepProgress {
   /** Nodes that finished, in order, with the tools they called. */
   readonly finished: string[] = [];
   readonly interrupts: InterruptsByTask = {};
-  /** The graph ended in a question or at a breakpoint. */
+  /** The graph stopped at a question or a breakpoint. */
   interrupted = false;
   readonly #graph: LoadedGraph;
   readonly #showsQuestions: boolean;
@@ -40,7 +43,7 @@ export class StepProgress {
     return [...this.#questions.values()].filter((question) => open.has(question.id));
   }
 
-  /** Nodes that are due, in the innermost namespaces, with the graph they belong to. */
+  /** Due nodes of the innermost namespaces, with their graph. */
   get due(): { graph: LoadedGraph; node: string }[] {
     return this.#dueIn('');
   }
@@ -51,7 +54,10 @@ export class StepProgress {
     else if (mode === 'values' && ns === '' && isObject(payload) && '__interrupt__' in payload) this.interrupted = true;
   }
 
-  /** Whether all tasks that run beside namespace `ns` are compiled graphs, which stop by themselves and go on where they stopped. */
+  /**
+   * Whether all tasks in parallel to namespace `ns` are compiled graphs. Those stop and resume by
+   * themselves.
+   */
   onlyGraphsBeside(ns: string): boolean {
     return [...this.#running.values()].every((task) => {
       const inside = childNamespace(task);
@@ -88,7 +94,7 @@ export class StepProgress {
 
   #ask(node: string, interrupt: { id?: string; value?: unknown }): void {
     const id = interrupt.id ?? '';
-    // A question bubbles up through the nodes around it; the first to tell of it is the innermost.
+    // The nodes around a question report it again. The first report is the innermost.
     if (this.#questions.has(id)) return;
     this.#questions.set(id, questionOf(node, interrupt, this.#showsQuestions));
   }
@@ -105,8 +111,8 @@ export class StepProgress {
 }
 
 /**
- * An interrupt as the workflow gets it. Preview and default answer are content of the conversation,
- * so they are there only if `shown`.
+ * Converts an interrupt for the workflow. Preview and default answer are content of the
+ * conversation, so they are set only if `shown`.
  */
 export function questionOf(node: string, { id = '', value }: Interrupt, shown: boolean): PendingInterrupt {
   const deadline = deadlineOf(value);
@@ -119,7 +125,7 @@ export function questionOf(node: string, { id = '', value }: Interrupt, shown: b
   };
 }
 
-/** The answer that an interrupt's value names for its deadline; null where it names none. */
+/** The default answer in an interrupt's value. Null if there is none. */
 export function defaultAnswerOf(value: unknown): unknown {
   return optionsOf(value).default ?? null;
 }
@@ -142,7 +148,7 @@ function preview(value: unknown): string {
   return text.length <= PREVIEW_LENGTH ? text : `${text.slice(0, PREVIEW_LENGTH - 1)}…`;
 }
 
-/** When to stop waiting for an answer, in ISO 8601. */
+/** Deadline for an answer, in ISO 8601. */
 function deadlineOf(value: unknown): string | undefined {
   const { deadline, deadline_seconds: seconds } = optionsOf(value);
   const at = typeof seconds === 'number' ? Date.now() + seconds * 1000 : Date.parse(String(deadline));

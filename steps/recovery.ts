@@ -1,8 +1,8 @@
 import { CONTROL_EVENTS, type AttemptData, type Head, type StoredEvent } from '../protocol/index.js';
 
 /**
- * What earlier attempts of a run said and never committed: everything after the last commit of the namespace it was said in, or of one
- * around it. Given are the run's events in order; the answer is for `run.attempt`.
+ * Offsets of events that earlier attempts of a run wrote and never committed: all events after the
+ * last commit of their namespace or of one around it. `events` are the run's events in order.
  */
 export function supersededBy(events: StoredEvent[], head: Head, ordinal: number): AttemptData['superseded'] {
   const dropped = new Set<number>();
@@ -14,16 +14,16 @@ export function supersededBy(events: StoredEvent[], head: Head, ordinal: number)
   return ranges([...dropped].sort((a, b) => a - b));
 }
 
-/** Ids of the messages that a run has told in `messages-tuple` or as protocol events, of what was not superseded. */
-export function toldMessages(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
+/** Ids of the run's messages in `messages-tuple` or as protocol events that are not superseded. */
+export function writtenMessageIds(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
   const kept = events.filter(
     ({ event, seq }) =>
       (event === 'messages' || event.startsWith('messages|')) &&
       !superseded.some(([first, last]) => seq >= first && seq <= last),
   );
   const ids = kept.map(({ data }) => {
-    const told = JSON.parse(data) as [{ id?: string }?] | { id?: string };
-    return Array.isArray(told) ? told[0]?.id : told.id;
+    const payload = JSON.parse(data) as [{ id?: string }?] | { id?: string };
+    return Array.isArray(payload) ? payload[0]?.id : payload.id;
   });
   return new Set(ids.filter((id) => id !== undefined));
 }

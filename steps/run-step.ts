@@ -10,14 +10,18 @@ import { StepProgress } from './progress.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
 
 const DEFAULT_RECURSION_LIMIT = 25;
-/** Always watched: what runs and what is due is learned from them. */
+/** Always streamed. Running and due nodes are derived from them. */
 const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
-/** With `checkpoints` LangGraph leaves out the envelopes of version 3; `debug` tells the same of checkpoints, and leaves them in. */
+/**
+ * With `checkpoints`, LangGraph omits the envelopes of version 3. `debug` has the same content and
+ * keeps them.
+ */
 const OWN_V3_MODES = ['tasks', 'debug', 'values'] as const;
 
 /**
- * Runs a graph from where its thread stands until a superstep is committed and the next one should be an activity of its own, or the run is
- * done, or it waits for a person. Errors: what a node threw; `fence_lost` when another executor took over.
+ * Runs a graph from the thread's head. Ends when a superstep is committed and the next one needs
+ * its own activity, when the run is done, or when it waits for a person. Errors: those of nodes;
+ * `fence_lost` if another executor took over.
  */
 export async function runStep(graph: LoadedGraph, request: StepRequest, context: StepContext): Promise<StepReport> {
   const step = new Step(graph, request, context);
@@ -35,7 +39,7 @@ class Step {
   readonly #planned: boolean;
   readonly #finished: string[] = [];
   readonly #injected: string[] = [];
-  /** Messages that no boundary has taken. */
+  /** Messages that are not in the state yet. */
   #waiting: Injection[];
   #control = new RunControl();
   #narrator: Narrator | undefined;
@@ -52,7 +56,7 @@ class Step {
     this.#progress = new StepProgress(graph, context);
     this.#saver = context.openSaver({
       beforeCommit: async () => {
-        // What the graph has said so far is still on its way through its stream; everything there moves by microtasks.
+        // Events are still on their way through the stream, which moves them by microtasks.
         await new Promise<void>((resolve) => setImmediate(resolve));
         return context.log.flush();
       },
@@ -64,14 +68,17 @@ class Step {
     });
   }
 
-  /** One go of the graph; undefined when it stopped only to look at what comes next, and that may go on right here. */
+  /**
+   * Runs the graph once. Returns undefined if it only stopped to check the next nodes and may
+   * continue in this activity.
+   */
   async pass(): Promise<StepReport | undefined> {
     this.#control = new RunControl();
     this.#progress = new StepProgress(this.#graph, this.#context);
     const begun = this.#ownHeads().length > 0;
-    const retelling = this.#request.attempt > 1 && this.#finished.length === 0;
+    const isRewriting = this.#request.attempt > 1 && this.#finished.length === 0;
     const injections = begun ? await this.#dueInjections() : [];
-    const continued = new Set(retelling || !begun ? [] : this.#ownHeads().map(([ns]) => ns));
+    const continued = new Set(isRewriting || !begun ? [] : this.#ownHeads().map(([ns]) => ns));
     this.#narrator = new Narrator({
       runId: this.#request.run.runId,
       modes: this.#v3 ? V3_MODES : this.#request.run.request.streamModes,
@@ -82,18 +89,18 @@ class Step {
       append: (event) => this.#context.log.append(event),
       storedValue: (value) => this.#saver.storedValue(value),
       continued,
-      retelling,
+      isRewriting,
       injected: new Set(messageIds(injections)),
-      ...(this.#request.told !== undefined && { told: this.#request.told }),
+      ...(this.#request.writtenMessageIds !== undefined && { writtenMessageIds: this.#request.writtenMessageIds }),
     });
     let drained = false;
     const tap = new Tap();
     try {
       await this.#stream(begun ? this.#goOn(injections) : inputOf(this.#request.run), begun, tap);
     } catch (error) {
-      // Tasks that finished beside the one that failed are saved, so that only that one runs again.
+      // Saves the finished tasks, so that only the failed one runs again.
       await this.#saver.flush().catch(() => undefined);
-      for (const chunk of tap.untold()) this.#narrator.chunk(chunk);
+      for (const chunk of tap.undelivered()) this.#narrator.chunk(chunk);
       if (!isGraphDrained(error)) throw this.#withFullLimit(error);
       drained = true;
     }
@@ -105,15 +112,18 @@ class Step {
     return undefined;
   }
 
-  /** The messages that may be taken right here, at the boundary where the thread stands. */
+  /** Messages that the state can take at the current boundary. */
   async #dueInjections(): Promise<Injection[]> {
     if (this.#waiting.length === 0 || !isBetweenSupersteps(this.#saver.head, this.#request.ordinal)) return [];
     const state = await this.#graph.getState(this.#config(true));
-    // An input that is on its way comes first.
+    // Pending input comes first.
     return state.next.includes(START) || awaitsTools(state.values) ? [] : this.#waiting.splice(0);
   }
 
-  /** What lets the graph go on: nothing, or an update with messages. No task has begun since the last superstep, whatever the attempt. */
+  /**
+   * Input for continuing the graph: null, or an update with messages. No task has started since the
+   * last superstep, in any attempt.
+   */
   #goOn(injections: Injection[]): Command | null {
     if (injections.length === 0) return null;
     const runIds = injections.map(({ runId }) => runId);
@@ -143,12 +153,12 @@ class Step {
     if (!this.#v3 && request.streamModes.some((mode) => mode === 'events' || mode === 'messages')) {
       const events = this.#graph.streamEvents(input as never, { ...options, version: 'v2' } as never);
       for await (const event of events as unknown as AsyncIterable<Parameters<Narrator['event']>[0]>) {
-        if (narrator.event(event)) tap.told();
+        if (narrator.event(event)) tap.delivered();
       }
     } else {
       const chunks = await this.#graph.stream(input as never, options as never);
       for await (const chunk of chunks as unknown as AsyncIterable<Chunk>) {
-        if (narrator.chunk(chunk)) tap.told();
+        if (narrator.chunk(chunk)) tap.delivered();
       }
     }
   }
@@ -199,14 +209,18 @@ class Step {
   #mayDrain(ns: string): boolean {
     if (this.#limitLeft() !== undefined && (this.#limitLeft() ?? 0) < 1) return false;
     if (ns === '') return true;
-    // LangGraph gives a graph that is run again a new run id, which `events` shows.
+    // LangGraph gives a resumed graph a new run id, which `events` shows.
     if (!this.#v3 && this.#request.run.request.streamModes.includes('events')) return false;
-    // An answer is handed down from the root until the root has moved on; stopping before would hand it to the next question too.
+    // LangGraph passes an answer down from the root until the root moves on. Stopping earlier would
+    // give it to the next question too.
     const answering = this.#request.run.request.command?.resume !== undefined && !this.#rootCommitted;
     return !answering && graphAt(this.#graph, ns) !== undefined && this.#progress.onlyGraphsBeside(ns);
   }
 
-  /** The recursion limit that is left of the run's, `undefined` where the graph's own default holds and nothing is used up. */
+  /**
+   * Remaining recursion limit of the run. Undefined if the graph's default applies and nothing is
+   * used up.
+   */
   #limitLeft(): number | undefined {
     const root = this.#saver.head.heads[''];
     const used = root?.run === this.#request.ordinal ? root.step - root.base : 0;
@@ -234,7 +248,10 @@ class Step {
     return Object.entries(this.#saver.head.heads).filter(([, head]) => head.run === this.#request.ordinal);
   }
 
-  /** After a stop to look: go on here if the nodes that are due want nothing else, and either nothing has run yet or steps are quick. */
+  /**
+   * Whether to continue in this activity: the due nodes need no other options, and nothing has run
+   * yet or steps are quick.
+   */
   #mayGoOn(): boolean {
     if (this.#context.drain.aborted) return false;
     if (!sameOptions(this.#nextOptions(), this.#request.options)) return false;
@@ -268,27 +285,27 @@ class Step {
 }
 
 /**
- * Hears what graphs say about their progress at the moment they say it. A stream that ends in an error, as draining is, may lose its last
- * chunks on the way through LangGraph's queues; they are told from here.
+ * Receives progress events directly from graphs. A stream that ends in an error, as draining does,
+ * may lose its last chunks in LangGraph's queues; they are taken from here.
  */
 class Tap {
   readonly #chunks: Chunk[] = [];
 
-  /** For `__pregel_stream`: what LangGraph hands from a graph to its subgraphs, so that they stream into it. */
+  /** For `__pregel_stream`, which LangGraph passes to subgraphs so that they stream into it. */
   stream(modes: string[]): { modes: Set<string>; push: (chunk: Chunk) => void } {
     return { modes: new Set(modes), push: (chunk) => this.#chunks.push(chunk) };
   }
 
-  told(): void {
+  delivered(): void {
     this.#chunks.shift();
   }
 
-  untold(): Chunk[] {
+  undelivered(): Chunk[] {
     return this.#chunks.splice(0);
   }
 }
 
-/** Keys with two underscores are the platform's and LangGraph's; no client sets them. */
+/** Keys with two underscores belong to the platform and LangGraph. Clients cannot set them. */
 function publicKeys(configurable: Record<string, unknown> = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('__')));
 }

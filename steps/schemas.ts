@@ -8,17 +8,18 @@ export interface SchemaDependencies {
 }
 
 export interface SchemaReader {
-  /** Schemas of the graph itself, or of the subgraph with that namespace. */
+  /** Schemas of the graph, or of the subgraph with that namespace. */
   read(graphId: string, graph: LoadedGraph, namespace?: string): Promise<GraphSchemas>;
-  /** Begins to read the sources, so that who asks later waits less. */
+  /** Starts reading the sources, so that later requests wait less. */
   prepare(): void;
 }
 
 const UNKNOWN: GraphSchemas = { state: null, input: null, output: null, config: null };
 
 /**
- * Reads schemas as LangGraph's own server does, with its library: from the graph where its state is described by zod or a `StateSchema`;
- * otherwise from the TypeScript types in its source, once for each graph. Where neither tells, schemas are null.
+ * Reads schemas as LangGraph's own server does, with its library. The source is the graph if zod or
+ * a `StateSchema` describes its state, else the TypeScript types of its source, once for each
+ * graph. Null if neither is known.
  */
 export function createSchemaReader({ graphs, warn }: SchemaDependencies): SchemaReader {
   const sources = createSourceReader(graphs);
@@ -45,7 +46,7 @@ export function createSchemaReader({ graphs, warn }: SchemaDependencies): Schema
   return { read, prepare: sources.prepare };
 }
 
-/** What zod's schemas of a graph are annotated with is known to the copy of LangGraph that made the graph. */
+/** Only the copy of LangGraph that made the graph knows the annotations of its zod schemas. */
 async function zodSchemas(graph: LoadedGraph, { file }: GraphEntry): Promise<SourceSchemas[string] | undefined> {
   const { builder } = graph as LoadedGraph & { builder?: Record<string, { getJsonSchema?: unknown } | undefined> };
   const definitions = ['_schemaRuntimeDefinition', '_inputRuntimeDefinition', '_outputRuntimeDefinition'];

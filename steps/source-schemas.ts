@@ -3,29 +3,34 @@ import { dirname, join } from 'node:path';
 import type { GraphEntry } from '../agents/index.js';
 import type { GraphSchemas, JsonSchema } from './ports.js';
 
-/** By `<export>` for a graph, and `<export>|<node>…` for its subgraphs. */
+/** Keys: `<export>` for a graph, `<export>|<node>…` for its subgraphs. */
 export type SourceSchemas = Record<string, Partial<Record<keyof GraphSchemas, JsonSchema>>>;
 
 export interface SourceReader {
-  /** Nothing for a graph whose source has no types. Errors: whatever keeps TypeScript from reading the source. */
+  /**
+   * Returns an empty record for a source without types. Errors: those of the TypeScript compiler.
+   */
   read(graphId: string): Promise<SourceSchemas>;
   prepare: () => void;
 }
 
-/** TypeScript must check all that a graph imports, LangChain included: seconds on a quiet machine, more on a busy one. */
+/**
+ * TypeScript checks everything that a graph imports, LangChain included. That takes seconds, and
+ * longer on a busy machine.
+ */
 const SOURCE_TIMEOUT_MS = 120_000;
 const TYPED_SOURCE = /\.[cm]?tsx?$/;
 
 /**
- * Reads the TypeScript types in the sources of graphs. Nearly all the time goes into what they import, which is mostly the same: so
- * graphs are read together, and one alone only where another one spoils the reading.
+ * Reads the TypeScript types in the sources of graphs. Most of the time goes into imports, which
+ * graphs share. So graphs are read together, and one by one only if that fails.
  */
 export function createSourceReader(graphs: readonly GraphEntry[]): SourceReader {
   const batches = together(graphs.filter(({ file }) => TYPED_SOURCE.test(file)));
   const started = new Map<string, Promise<SourceSchemas[]>>();
   let queue: Promise<unknown> = Promise.resolve();
 
-  /** One after the other: each fills a processor, and a good part of a gigabyte. What failed is tried again when it is asked for again. */
+  /** Sequential: each reading takes one CPU and up to a gigabyte. Failures are not cached. */
   function once(entries: GraphEntry[]): Promise<SourceSchemas[]> {
     const key = entries.map(({ graphId }) => graphId).join('\n');
     let found = started.get(key);
@@ -40,17 +45,17 @@ export function createSourceReader(graphs: readonly GraphEntry[]): SourceReader 
   return {
     async read(graphId) {
       const batch = batches.find((entries) => entries.some((entry) => entry.graphId === graphId));
-      const place = batch?.findIndex((entry) => entry.graphId === graphId) ?? -1;
-      const entry = batch?.[place];
+      const index = batch?.findIndex((entry) => entry.graphId === graphId) ?? -1;
+      const entry = batch?.[index];
       if (batch === undefined || entry === undefined) return {};
       const alone = async () => (await once([entry]))[0];
-      return (batch.length === 1 ? await alone() : await once(batch).then((all) => all[place], alone)) ?? {};
+      return (batch.length === 1 ? await alone() : await once(batch).then((all) => all[index], alone)) ?? {};
     },
     prepare: () => void Promise.allSettled(batches.map(once)),
   };
 }
 
-/** Graphs of one package; of one file only one, as their readings would get in each other's way. */
+/** Groups graphs of one package. A group has one graph of each file, because two would conflict. */
 function together(graphs: readonly GraphEntry[]): GraphEntry[][] {
   const batches = new Map<string, GraphEntry[]>();
   const seen = new Map<string, number>();
@@ -68,11 +73,12 @@ function packageOf(folder: string): string {
   return above === folder || existsSync(join(folder, 'package.json')) ? folder : packageOf(above);
 }
 
-/** Loaded when it is first needed: only describing graphs needs the TypeScript compiler. */
+/** Loaded lazily: only descriptions of graphs need the TypeScript compiler. */
 async function readSources(entries: GraphEntry[]): Promise<SourceSchemas[]> {
   const { getStaticGraphSchema } = await import('@langchain/langgraph-api/schema');
   const sources = entries.map(({ file, exportName }) => ({ sourceFile: file, exportSymbol: exportName }));
-  // Its declaration says one schema a graph; it is one for the graph and each of its subgraphs.
+  // The declared type is wrong: the result has one entry for the graph and for each of its
+  // subgraphs.
   const found: unknown = await getStaticGraphSchema(Object.fromEntries(sources.entries()), {
     timeoutMs: SOURCE_TIMEOUT_MS,
   });

@@ -11,28 +11,23 @@ import {
   type PendingInterrupt,
   type Run,
 } from '../protocol/index.js';
+import type { SaverStore } from '../threads/index.js';
 import { toCommand } from './command.js';
 import { describeError } from './failure.js';
 import { questionOf, type QuestionOptions } from './progress.js';
 import type { GraphSource, StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
 import { checkpointOf, toWire } from './wire.js';
 
-/** A saver that says whether a checkpoint is there without reading its state. */
-export type StateSaver = BaseCheckpointSaver<string> & {
-  hasCheckpoint(threadId: string, ns: string, checkpointId: string): Promise<boolean>;
-};
-
 export interface StateDependencies {
   project: GraphSource;
-  /** A saver bound to the tenant; an exclusive one for an edit. */
-  saver: (tenant: string, exclusive?: boolean) => StateSaver;
-  /** What the thread's last run was configured with: a factory makes the thread's graph by it. */
+  savers: Pick<SaverStore, 'openReader' | 'openEditor'>;
+  /** Config of the thread's last run, with which a factory makes the graph. */
   lastConfig: (caller: Caller, threadId: string) => Promise<FactoryConfig | undefined>;
 }
 
-/** Reads and edits thread state through the graphs it belongs to. */
+/** Reads and edits thread state through the thread's graph. */
 export function createStateAccess(dependencies: StateDependencies): StateAccess {
-  const { project, saver, lastConfig } = dependencies;
+  const { project, savers, lastConfig } = dependencies;
 
   async function load(
     caller: Caller,
@@ -42,7 +37,9 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
   ) {
     const config = () => lastConfig(caller, threadId);
     const graph = await project.load(graphId, config, { accessContext, executionRuntime: null });
-    return onSaver(graph, saver(caller.tenant, accessContext === 'threads.update'));
+    const isEdit = accessContext === 'threads.update';
+    const saver = isEdit ? savers.openEditor(caller, threadId) : savers.openReader(caller, threadId);
+    return onSaver(graph, await saver);
   }
 
   return {
@@ -58,7 +55,7 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
     },
 
     async hasCheckpoint(caller, threadId, { checkpointId, checkpointNs = '' }) {
-      return saver(caller.tenant).hasCheckpoint(threadId, checkpointNs, checkpointId);
+      return (await savers.openReader(caller, threadId)).hasCheckpoint(threadId, checkpointNs, checkpointId);
     },
 
     async getHistory(caller, graphId, threadId, options) {
@@ -109,7 +106,10 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
   };
 }
 
-/** Whether something is due in a thread, and the questions that are open: what its status comes from. `graph` is the caller's own copy. */
+/**
+ * The due nodes and open questions of a thread, which decide its status. The function may change
+ * `graph`.
+ */
 export async function describeThread(
   graph: LoadedGraph,
   saver: BaseCheckpointSaver<string>,
@@ -125,7 +125,7 @@ export async function describeThread(
   };
 }
 
-/** The values of a thread's newest state, as the API shows them. `graph` is the caller's own copy. */
+/** Newest values of a thread, in the format of the API. The function may change `graph`. */
 export async function readValues(
   graph: LoadedGraph,
   saver: BaseCheckpointSaver<string>,
@@ -135,7 +135,10 @@ export async function readValues(
   return toWire(snapshot.values ?? {});
 }
 
-/** Not by the config, as a run has it: with a saver there LangGraph takes the graph for a subgraph, and does not look inside for another. */
+/**
+ * Sets the saver on the graph. With a saver in the config LangGraph takes the graph for a subgraph
+ * and ignores graphs inside.
+ */
 function onSaver(graph: LoadedGraph, saver: BaseCheckpointSaver<string>): LoadedGraph {
   graph.checkpointer = saver as never;
   return graph;
@@ -152,7 +155,7 @@ function configOf(threadId: string, checkpoint?: CheckpointRef) {
   };
 }
 
-/** What `invoke` returns: the output channels, and the open questions where it waits. */
+/** The result of `invoke`: output channels, and open questions if it waits. */
 function finalValues(graph: LoadedGraph, snapshot: StateSnapshot, run: Run): unknown {
   const outputs = graph.outputChannels;
   const values = pick(snapshot.values, outputs);
@@ -191,14 +194,14 @@ function toThreadTask(task: StateSnapshot['tasks'][number]): ThreadTask {
     path: toWire(task.path ?? []),
     error: task.error === undefined ? null : describeError(task.error).message,
     interrupts: toWire<Interrupt[]>(task.interrupts),
-    checkpoint: placeOf(state),
+    checkpoint: checkpointConfigOf(state),
     state: state !== undefined && 'values' in state ? toThreadState(state) : null,
     result: toWire((task as { result?: unknown }).result ?? null),
   };
 }
 
-/** Where the subgraph of a task keeps its state; what LangGraph does not say of it is left out, as on its server. */
-function placeOf(state: StateSnapshot['tasks'][number]['state']): Record<string, unknown> | null {
+/** Config of the state of a task's subgraph, with the fields of LangGraph's server. */
+function checkpointConfigOf(state: StateSnapshot['tasks'][number]['state']): Record<string, unknown> | null {
   const known = checkpointOf(state, false);
   return known && Object.fromEntries(Object.entries(known).filter(([, value]) => value !== null));
 }

@@ -1,30 +1,36 @@
-/** How values of a graph look on the wire: JSON, messages as flat objects with a `type`, LangGraph's camel-case configs as checkpoints. */
+/**
+ * The wire format of a graph's values: JSON, messages as flat objects with a `type`, LangGraph's
+ * camel-case configs as checkpoints.
+ */
 import { randomUUID } from 'node:crypto';
 import { publicConfigurable } from '../protocol/index.js';
 import type { NewEvent } from '../streams/index.js';
 
 type Json = Record<string, unknown>;
 
-/** JSON text of any value of a graph. A value that JSON has no word for (a cycle, a bigint) is an error that names it. */
+/** JSON text of a value. Errors: a cycle throws; a bigint becomes text. */
 export function toWireText(value: unknown): string {
   return JSON.stringify(value, flattenMessage) ?? 'null';
 }
 
-/** The same as plain data. */
+/** The wire format as plain data. */
 export function toWire<T = unknown>(value: unknown): T {
   return JSON.parse(toWireText(value)) as T;
 }
 
-/** Where a value of a graph is stored; `stored`: when it will be. */
+/** Key of a stored value. `stored` resolves when it can be read. */
 export interface StoredValue {
   key: string;
   stored?: Promise<unknown>;
 }
 
-/** Stands for a stored value until its place is known; no graph can have it in its text. */
+/** Placeholder for a stored value. No graph can produce it. */
 const MARK = `stored value ${randomUUID()}`;
 
-/** {@link toWireText} without the values that are stored: their places, and the last of them to be stored. */
+/**
+ * {@link toWireText} with stored values left out. Returns their positions and a promise for the
+ * last to be stored.
+ */
 export function toReferringText(
   value: unknown,
   storedValue: (value: object) => StoredValue | undefined,
@@ -45,31 +51,34 @@ export function toReferringText(
   return { data: parts.join(''), refs, ...(waits.length > 0 && { after: Promise.all(waits) }) };
 }
 
-interface Message {
+interface MessageObject {
   toDict(): { type: string; data: Json };
   getType?: () => string;
 }
 
 function flattenMessage(this: unknown, key: string, value: unknown): unknown {
-  // `toJSON` has been called on `value` already; the message itself still sits in its holder.
+  // `value` is the result of `toJSON`. The message itself is still in its holder.
   const raw = (this as Json)[key];
   if (typeof raw === 'bigint') return raw.toString();
   return isMessage(raw) ? flat(raw, value) : value;
 }
 
-function isMessage(raw: unknown): raw is Message {
+function isMessage(raw: unknown): raw is MessageObject {
   return typeof raw === 'object' && raw !== null && 'toDict' in raw && typeof raw.toDict === 'function';
 }
 
-/** What `toDict` says is in what `toJSON` has made, where LangChain made it: making it is most of the work. */
-function flat(message: Message, made: unknown): Json {
+/**
+ * The data of `toDict`, taken from the result of `toJSON` if LangChain made it, because making it
+ * is most of the work.
+ */
+function flat(message: MessageObject, made: unknown): Json {
   const { lc, kwargs } = (made ?? {}) as { lc?: unknown; kwargs?: Json };
   if (lc === 1 && kwargs !== undefined && message.getType !== undefined) return { ...kwargs, type: message.getType() };
   const { type, data } = message.toDict();
   return { ...data, type };
 }
 
-/** A config's checkpoint as the API shows it; `null` for a config that names none. */
+/** Checkpoint of a config in the API's format. Null if the config names none. */
 export function checkpointOf(config: unknown, needsId = true): Json | null {
   const configurable = (config as { configurable?: Json } | undefined)?.configurable;
   if (typeof configurable?.thread_id !== 'string') return null;
@@ -89,7 +98,10 @@ export function taskPayload(payload: Json): Json {
   return { ...task, checkpoint: checkpointOf(state, false) };
 }
 
-/** Payload of a `debug` event of a checkpoint; `recursionLimit` is the whole run's, of which a step has only what is left. */
+/**
+ * Payload of a checkpoint's `debug` event. `recursionLimit` is the run's; a step only knows the
+ * rest.
+ */
 export function debugCheckpointPayload(payload: Json, recursionLimit: number): Json {
   const { parentConfig, config, tasks, ...rest } = payload;
   return {

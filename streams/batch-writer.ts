@@ -3,7 +3,7 @@ import { ColloquyError } from '../protocol/index.js';
 import { batchBytes, type EventBatch } from './event-batch.js';
 import type { LargeTexts } from './large-texts.js';
 import type { EventDocument, LogTails } from './log-tail.js';
-import { answeredWithin, isTransient, writeFailures } from './mongo-errors.js';
+import { answeredWithin, isTransient, writeFailures } from '../database/index.js';
 import { MongoRunLog } from './mongo-run-log.js';
 import type { RunLogScope } from './ports.js';
 
@@ -53,12 +53,12 @@ export class BatchWriter {
     this.#options = options;
   }
 
-  open(scope: RunLogScope): MongoRunLog {
-    if (this.#closed) throw new ColloquyError('unavailable', `event log is closed; cannot open ${scope.threadId}`);
-    const log = new MongoRunLog(scope, {
+  open(name: string, scope: RunLogScope): MongoRunLog {
+    if (this.#closed) throw new ColloquyError('unavailable', `event log is closed; cannot open ${name}`);
+    const log = new MongoRunLog(name, scope, {
       ready: (ready, urgent) => this.#schedule(ready, urgent),
       closed: (closed) => this.#forget(closed),
-      storeText: (name, text) => this.#options.largeTexts.store(name, text),
+      storeText: (log, text) => this.#options.largeTexts.store(log, text),
     });
     this.#open.add(log);
     return log;

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Binary, type Collection } from 'mongodb';
+import pRetry from 'p-retry';
 import { ColloquyError } from '../protocol/index.js';
-import { answeredWithin, isTransient } from './mongo-errors.js';
+import { answeredWithin, isTransient } from '../database/index.js';
 
 const PART_BYTES = 8 * 2 ** 20;
 const ANSWER_MS = 20_000;
-const ATTEMPTS = 5;
-const RETRY_MS = 500;
+const RETRIES = { retries: 4, minTimeout: 500, maxTimeout: 2_000 };
 
 /** A piece of the text of an event. */
 export interface TextPart {
@@ -65,24 +64,12 @@ export class LargeTexts {
     }
   }
 
-  /** Put, not inserted: what was sent twice is the same. */
+  /** An upsert, so that a repeated attempt writes the same part. */
   async #put({ _id, ...part }: TextPart): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await answeredWithin(ANSWER_MS, this.#parts.updateOne({ _id }, { $set: part }, { upsert: true }));
-        return;
-      } catch (error) {
-        if (!isTransient(error) || attempt === ATTEMPTS)
-          throw new ColloquyError(
-            'unavailable',
-            `part ${_id} of an event cannot be stored: ${(error as Error).message}`,
-            {
-              cause: error,
-            },
-          );
-        await sleep(attempt * RETRY_MS);
-      }
-    }
+    const put = () => answeredWithin(ANSWER_MS, this.#parts.updateOne({ _id }, { $set: part }, { upsert: true }));
+    await pRetry(put, { ...RETRIES, shouldRetry: ({ error }) => isTransient(error) }).catch((cause: Error) => {
+      throw new ColloquyError('unavailable', `part ${_id} of an event cannot be stored: ${cause.message}`, { cause });
+    });
   }
 }
 

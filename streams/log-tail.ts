@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Collection, Filter } from 'mongodb';
 import { ColloquyError, NO_FENCE, type Fence } from '../protocol/index.js';
 import { MARK_SHIFT, batchKey, type EventBatch, type TailMark } from './event-batch.js';
@@ -23,7 +24,7 @@ const MAX_KNOWN = 10_000;
 export class LogTails {
   readonly #events: Collection<EventDocument>;
   /** A batch that was the last of its log once, by its first and last offset: SecantusDB reads what it sorts, so it is asked for no more than what came since. */
-  readonly #known = new Map<string, { seq: number; end: number }>();
+  readonly #known = new LRUCache<string, { seq: number; end: number }>({ max: MAX_KNOWN });
 
   constructor(events: Collection<EventDocument>) {
     this.#events = events;
@@ -37,13 +38,13 @@ export class LogTails {
     if (last?.seq === undefined) return { tail: 0, fence: NO_FENCE };
     if (last.count === undefined) return { tail: last.seq + MARK_SHIFT, fence: NO_FENCE };
     const end = last.seq + last.count - 1;
-    this.#remember(log, { seq: last.seq, end });
+    this.#known.set(log, { seq: last.seq, end });
     return { tail: end, fence: last.fence ?? NO_FENCE };
   }
 
   /** Whether a batch is known to have ended at an offset: what follows it begins with another one. */
   isEnd(log: string, offset: number): boolean {
-    return offset === 0 || this.#known.get(log)?.end === offset;
+    return offset === 0 || this.#known.peek(log)?.end === offset;
   }
 
   /** The log is gone; another of its name begins anew. */
@@ -67,13 +68,6 @@ export class LogTails {
 
   #last(filter: Filter<EventDocument>): Promise<Partial<BatchHead> | null> {
     return this.#events.findOne<Partial<BatchHead>>(filter, { projection: HEAD, sort: { log: -1, seq: -1 } });
-  }
-
-  #remember(log: string, last: { seq: number; end: number }): void {
-    this.#known.delete(log);
-    this.#known.set(log, last);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
   }
 }
 

@@ -1,19 +1,25 @@
 import type { Db } from 'mongodb';
-import { ColloquyError, errorCode, TENANT_PATTERN, type Caller, type StoredEvent } from '../protocol/index.js';
+import {
+  ColloquyError,
+  DEFAULTS,
+  errorCode,
+  TENANT_PATTERN,
+  type Caller,
+  type StoredEvent,
+} from '../protocol/index.js';
 import { BatchWriter } from './batch-writer.js';
 import { logName } from './event-batch.js';
 import { EventReader } from './event-reader.js';
 import { LargeTexts, type TextPart } from './large-texts.js';
 import { LiveBatchHub } from './live-batches.js';
 import { LogTails, type EventDocument } from './log-tail.js';
-import { isTransient } from './mongo-errors.js';
+import { isTransient, openCollection } from '../database/index.js';
 import { PageReads } from './page-reads.js';
-import type { EventLog, ReadReferences, RunLogScope } from './ports.js';
+import type { EventLog, ReadReferences } from './ports.js';
 import { WholeEvents } from './whole-events.js';
 
 const COLLECTION = 'events';
 const PARTS = 'event_parts';
-const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const DEFAULT_POLL_MS = 1_000;
 /** While the change stream is there, a quiet follower reads this much less often by and by. */
 const MAX_POLL_FACTOR = 10;
@@ -23,8 +29,6 @@ const FAR_LOOK = 10;
 const DEFAULT_LIMIT = 1_000;
 /** A read that has so much text answers what it has. */
 const MAX_READ_CHARACTERS = 8 * 2 ** 20;
-/** A read or write that takes longer is given up and tried again. */
-const OPERATION_TIMEOUT_MS = 15_000;
 const APPEND_ATTEMPTS = 20;
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 2_000;
@@ -55,11 +59,11 @@ export async function ensureIndexes(db: Db): Promise<void> {
 
 /** The event log on MongoDB. One instance a process: its writers and its followers share their round trips. */
 export function createEventLog(options: MongoEventLogOptions): EventLog {
-  const { db, retentionMs = DEFAULT_RETENTION_MS, pollMs = DEFAULT_POLL_MS } = options;
-  const events = db.collection<EventDocument>(COLLECTION, { timeoutMS: OPERATION_TIMEOUT_MS });
+  const { db, retentionMs = DEFAULTS.eventRetentionMs, pollMs = DEFAULT_POLL_MS } = options;
+  const events = openCollection<EventDocument>(db, COLLECTION);
   const hub = new LiveBatchHub(db.collection<EventDocument>(COLLECTION), events);
   const reads = new PageReads(events);
-  const largeTexts = new LargeTexts(db.collection<TextPart>(PARTS, { timeoutMS: OPERATION_TIMEOUT_MS }), retentionMs);
+  const largeTexts = new LargeTexts(openCollection<TextPart>(db, PARTS), retentionMs);
   const wholeEvents = new WholeEvents(largeTexts, options.readReferences);
   let closed = false;
   const tails = new LogTails(events);
@@ -73,9 +77,8 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
   };
 
   return {
-    open(scope: RunLogScope) {
-      guardIds(scope.tenant, scope.threadId);
-      return writer.open(scope);
+    open(caller, scope) {
+      return writer.open(logOf(caller, scope.threadId), scope);
     },
 
     async tail(caller, threadId) {
@@ -93,7 +96,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         const page = await reader.page();
         const wanted = runId === undefined ? page : page.filter((event) => event.runId === runId);
         const taken = wanted.slice(0, limit - found.length);
-        const whole = bare ? taken : await wholeEvents.of(taken);
+        const whole = bare ? taken : await wholeEvents.of(caller, taken);
         found.push(...whole);
         size += whole.reduce((sum, { data }) => sum + data.length, 0);
         if (reader.atEnd) break;
@@ -123,14 +126,14 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
             await pause(Math.min(MIN_RETRY_MS * 2 ** failures, MAX_RETRY_MS), signal);
             continue;
           }
-          if (page.length > 0) yield await wholeEvents.of(page);
+          if (page.length > 0) yield await wholeEvents.of(caller, page);
           if (!reader.atEnd) continue;
           quiet = page.length > 0 ? 1 : Math.min(quiet * POLL_GROWTH, MAX_POLL_FACTOR);
           while (!signal.aborted) {
             const batches = await live.next(reader.next, hub.listening ? pollMs * quiet : pollMs, signal);
             if (batches === undefined) break;
             quiet = 1;
-            yield await wholeEvents.of(reader.take(batches));
+            yield await wholeEvents.of(caller, reader.take(batches));
           }
           far = looks % FAR_LOOK === 0;
           looks += 1;
@@ -145,7 +148,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
       for (let attempt = 1; ; attempt += 1) {
         // With the fence that is there: a run that writes the thread is not shut out, and does not shut this out before it has begun anew.
         const { tail, fence } = await tails.read(log);
-        const writing = writer.open({ tenant: caller.tenant, threadId, runId: '', fence, tail });
+        const writing = writer.open(log, { threadId, runId: '', fence, tail });
         try {
           writing.append(event);
           return await writing.flush();

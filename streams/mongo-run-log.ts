@@ -3,7 +3,6 @@ import { ColloquyError, CONTROL_EVENTS } from '../protocol/index.js';
 import {
   MAX_BATCH_EVENTS,
   batchKey,
-  logName,
   tailMark,
   type BatchedEvent,
   type EventBatch,
@@ -66,8 +65,8 @@ export class MongoRunLog implements RunLog {
   #held = false;
   #closed = false;
 
-  constructor(scope: RunLogScope, hooks: RunLogEvents) {
-    this.name = logName(scope.tenant, scope.threadId);
+  constructor(name: string, scope: RunLogScope, hooks: RunLogEvents) {
+    this.name = name;
     this.signal = scope.signal;
     this.#scope = scope;
     this.#hooks = hooks;

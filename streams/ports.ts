@@ -1,7 +1,6 @@
 import type { Caller, Fence, StoredEvent } from '../protocol/index.js';
 
 export interface RunLogScope {
-  tenant: string;
   threadId: string;
   runId: string;
   fence: Fence;
@@ -23,7 +22,7 @@ export interface EventReference {
 }
 
 /** Answers the JSON text of stored values of a thread by their keys; those that are gone are left out. */
-export type ReadReferences = (tenant: string, threadId: string, keys: string[]) => Promise<Map<string, string>>;
+export type ReadReferences = (caller: Caller, threadId: string, keys: string[]) => Promise<Map<string, string>>;
 
 /** See {@link StoredEvent} for the fields. */
 export interface NewEvent extends Pick<StoredEvent, 'ns' | 'event' | 'data'> {
@@ -50,7 +49,8 @@ export interface RunLog {
 }
 
 export interface EventLog {
-  open(scope: RunLogScope): RunLog;
+  /** Errors: `invalid_argument`, `unavailable` for a closed log. A writer may not write before its caller is checked. */
+  open(caller: Caller, scope: RunLogScope): RunLog;
   /** Offset of the thread's last event; 0 without one. */
   tail(caller: Caller, threadId: string): Promise<number>;
   /**

@@ -1,6 +1,9 @@
-/** What a running process tells: log lines and traces. Knows no room; carries ids and counts, never content of a conversation. */
+/**
+ * Log lines and traces of a running process. Knows no room. Carries ids and counts, never content
+ * of a conversation.
+ */
 export type { LogFields, LogLevel, Logger } from './log.js';
-export { LOG_LEVELS, createLogger } from './log.js';
-export { ATTRIBUTES, SPANS } from './names.js';
+export { createLogger } from './log.js';
+export { ATTRIBUTES } from './names.js';
 export type { Tracing, TracingOptions } from './tracing.js';
 export { startTracing } from './tracing.js';

@@ -1,7 +1,7 @@
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Ids, counts and codes; never what a person or a model said. */
+/** Ids, counts and codes. Never content of a person or a model. */
 export type LogFields = Record<string, string | number | boolean | undefined>;
 
 export interface Logger {
@@ -12,7 +12,7 @@ export interface Logger {
 }
 
 export interface LogOptions {
-  /** What speaks: `worker`. */
+  /** The component that logs, such as `worker`. */
   name: string;
   level: LogLevel;
   /** `json`: one object a line, for machines. */
@@ -34,7 +34,7 @@ export function createLogger(options: LogOptions): Logger {
 
 function toJson(name: string, level: LogLevel, message: string, fields?: LogFields): string {
   const text = JSON.stringify({ at: new Date().toISOString(), level, name, message, ...fields });
-  // JSON itself escapes only U+0000 to U+001F; the others stand in its strings alone.
+  // JSON escapes only U+0000 to U+001F. The other control characters can only occur inside strings.
   return text.replace(CONTROL_CHARACTERS, unicodeEscape);
 }
 
@@ -44,12 +44,12 @@ function toText(name: string, level: LogLevel, message: string, fields: LogField
   return `${new Date().toISOString()} ${level} ${escape(name)}: ${indent(message)}${tail}`;
 }
 
-/** C0, DEL and C1 controls, and the line separators of Unicode: a terminal obeys some of them. */
+/** C0, DEL and C1 controls and Unicode's line separators. Terminals interpret some of them. */
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const CONTINUATION = '\n    ';
 
-/** A message may quote a client, so its further lines must not look like lines of the log. */
+/** A message may quote a client, so its second line must not look like a log line. */
 function indent(message: string): string {
   return message.split(/\r?\n/).map(escape).join(CONTINUATION);
 }

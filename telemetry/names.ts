@@ -1,4 +1,4 @@
-/** Attribute keys that may leave the process; a span's other attributes are dropped before export. */
+/** Attribute keys that may be exported. Other attributes of a span are dropped. */
 export const ATTRIBUTES = {
   tenant: 'colloquy.tenant',
   thread: 'colloquy.thread_id',
@@ -15,5 +15,3 @@ export const ATTRIBUTES = {
   updateId: 'temporalUpdateId',
   workflowRunId: 'run_id',
 } as const;
-
-export const SPANS = { step: 'step', request: 'request' } as const;

@@ -5,9 +5,12 @@ import { ATTRIBUTES } from './names.js';
 
 export interface TracingOptions {
   serviceName: string;
-  /** OTLP over HTTP, `http://collector:4318`; without one nothing is traced and nothing is loaded. */
+  /**
+   * OTLP over HTTP, such as `http://collector:4318`. Absent: nothing is traced and no library is
+   * loaded.
+   */
   endpoint?: string;
-  /** Where spans go instead of an endpoint. */
+  /** Exporter to use instead of an endpoint. */
   exporter?: tracing.SpanExporter;
 }
 
@@ -16,13 +19,13 @@ export interface Tracing {
   client: WorkflowClientInterceptor[];
   /** For `Worker.create({ interceptors: { activity } })`. */
   activity: ActivityInterceptorsFactory[];
-  /** Sends what is left. */
+  /** Flushes the remaining spans. */
   stop(): Promise<void>;
 }
 
 const OFF: Tracing = { client: [], activity: [], stop: () => Promise.resolve() };
 
-/** Starts tracing of this process: calls to Temporal, and activities. */
+/** Traces calls to Temporal, and activities. */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const exporter = options.exporter ?? (options.endpoint === undefined ? undefined : await otlp(options.endpoint));
   if (exporter === undefined) return OFF;
@@ -50,7 +53,10 @@ async function otlp(endpoint: string): Promise<tracing.SpanExporter> {
 
 const ALLOWED = new Set<string>(Object.values(ATTRIBUTES));
 
-/** Content stays in the silo it came from: unknown attributes, messages of errors and events of a span do not leave the process. */
+/**
+ * Content stays in its tenant: unknown attributes, error messages and events of a span are not
+ * exported.
+ */
 function allowListed(next: tracing.SpanProcessor): tracing.SpanProcessor {
   return {
     onStart: (span, context) => next.onStart(span, context),

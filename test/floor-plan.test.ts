@@ -16,16 +16,19 @@ const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
   'protocol/schemas': { imports: ['protocol'] },
   telemetry: { imports: WORDS },
   config: { imports: WORDS },
-  policy: { imports: [...WORDS, 'telemetry'] },
-  threads: { imports: [...WORDS, 'telemetry'] },
-  memory: { imports: [...WORDS, 'telemetry'] },
-  skills: { imports: [...WORDS, 'telemetry'] },
-  streams: { imports: [...WORDS, 'telemetry'] },
-  egress: { imports: [...WORDS, 'telemetry'] },
+  database: { imports: [...WORDS, 'telemetry'] },
+  policy: { imports: [...WORDS, 'telemetry', 'database'] },
+  threads: { imports: [...WORDS, 'telemetry', 'database'] },
+  memory: { imports: [...WORDS, 'telemetry', 'database'] },
+  skills: { imports: [...WORDS, 'telemetry', 'database'] },
+  streams: { imports: [...WORDS, 'telemetry', 'database'] },
+  egress: { imports: [...WORDS, 'telemetry', 'database'] },
   agents: { imports: [...WORDS, 'telemetry'], types: ['memory', 'skills'] },
   steps: { imports: [...WORDS, 'telemetry', 'agents'], types: ['threads', 'streams', 'memory', 'skills'] },
   conversations: { imports: [...WORDS, 'telemetry', 'workflows/contract'], types: ['steps', ...STORES] },
-  activities: { imports: [...WORDS, 'telemetry', 'workflows/contract', 'steps', 'conversations', ...STORES] },
+  activities: {
+    imports: [...WORDS, 'telemetry', 'database', 'workflows/contract', 'steps', 'conversations', ...STORES],
+  },
   'memory-jobs': {
     imports: [...WORDS, 'telemetry', 'agents', 'memory', 'streams', 'memory-jobs/contract'],
     types: ['memory-jobs/workflows'],
@@ -40,14 +43,16 @@ const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
   },
   client: { imports: ['protocol'] },
   playground: { imports: ['client', 'protocol'] },
+  servers: { imports: ['protocol', 'workflows/contract'] },
 };
 
 /** Composition roots may import everything but the proofs; the proofs may import everything and are imported by nobody. */
-const ROOTS = ['api/main', 'workers', 'dev'];
+const ROOTS = ['api/main', 'workers', 'cli'];
 const PROOFS = ['test', 'evals', 'bench'];
 
 /** Libraries that stay behind a door, and the rooms that may open it. */
 const LIBRARIES: Record<string, string[]> = {
+  mongodb: ['servers', 'database', 'threads', 'streams', 'memory', 'egress', ...ROOTS, ...PROOFS],
   zod: ['protocol/schemas', 'config', 'agents', 'api', ...PROOFS],
   '@temporalio/worker': [...ROOTS, 'telemetry', ...PROOFS],
   '@temporalio/workflow': ['workflows', 'memory-jobs/workflows', ...PROOFS],
@@ -58,8 +63,12 @@ const HOUSE = resolve(import.meta.dirname, '..');
 const NAMES = [...Object.keys(ROOMS), ...ROOTS, ...PROOFS].sort((a, b) => b.length - a.length);
 
 interface Import {
+  /** Room of the importing file, and of the imported one; a library by its name. */
   from: string;
   to: string;
+  /** Path of the importing file, and of the imported one, from the top of the project. */
+  importer: string;
+  file: string;
   typeOnly: boolean;
   line: string;
 }
@@ -86,7 +95,48 @@ describe('the floor plan', () => {
     });
     expect(strays.map((found) => found.line)).toEqual([]);
   });
+
+  it('has no circle between files, by values or by types', () => {
+    const production = imports.filter(({ from, file }) => !PROOFS.includes(from) && file.startsWith('.'));
+    expect(circleIn(production.map(({ importer, file }) => [importer, file]))).toEqual([]);
+  });
+
+  it('has no circle between rooms', () => {
+    const between = imports.filter(({ from, to }) => to.startsWith('./') && to !== `./${from}`);
+    expect(circleIn(between.map(({ from, to }) => [`./${from}`, to]))).toEqual([]);
+  });
+
+  it('keeps workers and activities free of the API', () => {
+    const rooms = ['workers', 'activities'];
+    const strays = imports.filter(({ from, to }) => rooms.includes(from) && /^\.\/api\b/.test(to));
+    expect(strays.map((found) => found.line)).toEqual([]);
+  });
 });
+
+/** Names of one circle, first to last, or nothing. */
+function circleIn(edges: readonly (readonly [from: string, to: string])[]): string[] {
+  const targets = new Map<string, string[]>();
+  for (const [from, to] of edges) targets.set(from, [...(targets.get(from) ?? []), to]);
+  const finished = new Set<string>();
+  const path: string[] = [];
+  const search = (name: string): string[] => {
+    if (path.includes(name)) return [...path.slice(path.indexOf(name)), name];
+    if (finished.has(name)) return [];
+    path.push(name);
+    for (const target of targets.get(name) ?? []) {
+      const circle = search(target);
+      if (circle.length > 0) return circle;
+    }
+    path.pop();
+    finished.add(name);
+    return [];
+  };
+  for (const name of targets.keys()) {
+    const circle = search(name);
+    if (circle.length > 0) return circle;
+  }
+  return [];
+}
 
 function isAllowed({ from, to, typeOnly }: Import): boolean {
   const target = to.slice(2);
@@ -110,7 +160,12 @@ function importsOf(file: string): Import[] {
     const to = specifier.startsWith('.')
       ? `./${roomOf(resolve(file, '..', specifier.replace(/\.js$/, ''))) ?? specifier}`
       : specifier;
-    found.push({ from: roomOf(file) ?? '', to, typeOnly, line: `${relative(HOUSE, file)} imports ${specifier}` });
+    const importer = `./${relative(HOUSE, file)}`;
+    const target = specifier.startsWith('.')
+      ? `./${relative(HOUSE, resolve(file, '..', specifier)).replace(/\.js$/, '.ts')}`
+      : specifier;
+    const line = `${relative(HOUSE, file)} imports ${specifier}`;
+    found.push({ from: roomOf(file) ?? '', to, importer, file: target, typeOnly, line });
   };
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {

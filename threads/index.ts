@@ -1,49 +1,70 @@
-/** Records of assistants, threads, runs and their state: head, fence, checkpoint saver. Knows no HTTP, no Temporal, no graph. */
-export { systemAssistantId } from './assistant-records.js';
-export type { CronChange, CronFilter, CronPatch, CronQuery, CronStore, NewCron } from './cron-store.js';
-export { createAssistantStore } from './mongo-assistant-store.js';
-export type { AssistantStoreOptions } from './mongo-assistant-store.js';
-export { createCronStore } from './mongo-cron-store.js';
-export type { CronStoreOptions } from './mongo-cron-store.js';
-export { createThreadStore, ensureIndexes, withDefaultTtl } from './mongo-thread-store.js';
-export type { ThreadStoreOptions } from './mongo-thread-store.js';
+/** Records of assistants, threads, runs and crons, and the state of threads. Knows no HTTP, no Temporal, no graph. */
+export { importThreads } from './import/import-threads.js';
+export type { ImportOptions, ImportedThread } from './import/import-threads.js';
+export { ensureIndexes } from './indexes.js';
+export { createSaverStore } from './mongo-savers.js';
+export {
+  createAssistantStore,
+  createCronStore,
+  createThreadStore,
+  createInjectionStore,
+  systemAssistantId,
+  withDefaultTtl,
+} from './records/index.js';
 export type {
   AssistantPatch,
   AssistantQuery,
   AssistantStore,
+  AssistantStoreOptions,
+  CronChange,
+  CronFilter,
+  CronPatch,
+  CronQuery,
+  CronStore,
+  CronStoreOptions,
   DueQuery,
   DueThread,
-  HeadStore,
+  FailedAttempt,
+  Injection,
+  InjectionStore,
   NewAssistant,
+  NewCron,
   NewRun,
   NewThread,
   NewTtl,
-  ThreadMark,
   RegisteredGraph,
-  FailedAttempt,
   RunEnd,
-  RunStart,
   RunQuery,
+  RunStart,
   ThreadFilter,
+  ThreadMark,
   ThreadPatch,
   ThreadQuery,
   ThreadStanding,
   ThreadStore,
-} from './ports.js';
-export { MongoHeads } from './heads.js';
-export { MongoInjections } from './injections.js';
-export type { Injection } from './injections.js';
-export { MongoSaver } from './mongo-saver.js';
-export type { SaverOptions } from './mongo-saver.js';
-export { StateCache } from './state-cache.js';
-export { ensureStateIndexes } from './state-documents.js';
-export { ValueTexts } from './value-texts.js';
-export { StepSaver } from './step-saver.js';
-export type { CommitInfo, StepSaverOptions } from './step-saver.js';
-export { rollbackRun } from './rollback.js';
-export { withDatabaseErrors } from './mongo-errors.js';
-export { importThreads } from './import-threads.js';
-export type { ImportOptions, ImportedThread } from './import-threads.js';
-export { copyState } from './copy.js';
-export { keepLatest, thinState } from './prune.js';
-export type { ThinningOptions, ThinningPolicy } from './prune.js';
+  ThreadStoreOptions,
+} from './records/index.js';
+export {
+  copyState,
+  createHeadStore,
+  ensureStateIndexes,
+  keepLatest,
+  MongoHeads,
+  MongoSaver,
+  StateCache,
+  StepSaver,
+  thinState,
+  ValueTexts,
+} from './state/index.js';
+export type {
+  CommitInfo,
+  HeadStore,
+  SaverHooks,
+  SaverStore,
+  StepScope,
+  SaverOptions,
+  StepSaverOptions,
+  ThinningOptions,
+  ThinningPolicy,
+  ThreadSaver,
+} from './state/index.js';

@@ -6,9 +6,26 @@ import {
   createConversations,
   createSchedules,
   type ConversationContext,
+  type Conversations,
+  type Schedules,
+  type TemporalConversationsOptions,
 } from '../conversations/index.js';
+import { guarded } from '../policy/index.js';
+import type { Authorize } from '../protocol/index.js';
 import { openGraphs, openStates } from './graphs.js';
+import { CONVERSATION_RULES, SCHEDULE_RULES } from './port-rules.js';
 import type { Stores } from './stores.js';
+
+/** The conversations and Schedules of a Temporal namespace, with the rules of their ports. */
+export function openConversations(
+  options: TemporalConversationsOptions,
+  authorize: Authorize,
+): { conversations: Conversations; schedules: Schedules } {
+  return {
+    conversations: guarded(createConversations(options), CONVERSATION_RULES, authorize),
+    schedules: guarded(createSchedules(options), SCHEDULE_RULES, authorize),
+  };
+}
 
 /** Timeout of a call to a conversation. After it Temporal retries the activity. */
 const TIMEOUT_MS = 5_000;
@@ -29,7 +46,7 @@ export function composeConversations(
     ...stores,
     states: openStates(stores, project),
     graphs: openGraphs(stores, { project }),
-    conversations: createConversations({ ...temporal, settings: config.conversation }),
-    schedules: createSchedules(temporal),
+    ...openConversations({ ...temporal, settings: config.conversation }, stores.authorize),
+    options: config.limits,
   });
 }

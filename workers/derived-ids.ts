@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Db } from 'mongodb';
+import { isDuplicateKey } from '../database/index.js';
 import type { DeriveId } from '../protocol/index.js';
 
 interface SecretDocument {
@@ -10,7 +11,6 @@ interface SecretDocument {
 
 const SECRET_ID = 'derived-ids';
 const SECRET_BYTES = 32;
-const DUPLICATE_KEY = 11_000;
 
 /**
  * Returns the function that derives ids. All processes of a database share its secret, which the
@@ -33,7 +33,7 @@ async function readSecret(db: Db): Promise<string> {
     await secrets.insertOne({ _id: SECRET_ID, value });
     return value;
   } catch (error) {
-    if ((error as { code?: unknown }).code !== DUPLICATE_KEY) throw error;
+    if (!isDuplicateKey(error)) throw error;
     return readSecret(db);
   }
 }

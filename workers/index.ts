@@ -3,10 +3,11 @@
  * closed. Knows every room and has no logic of any.
  */
 export { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
+export { openConversations } from './conversations.js';
 export { feedbackAddresses } from './feedback.js';
 export { openGraphs, openStates } from './graphs.js';
 export { openItems } from './items.js';
-export { connectMongo, lastConfigOf, openStores } from './stores.js';
+export { lastConfigOf, openStores } from './stores.js';
 export type { Stores } from './stores.js';
 export { startWorker } from './main.js';
 export type { RunningWorker, WorkerOverrides } from './main.js';

@@ -171,14 +171,14 @@ function activityDependencies(
   project: AgentProject,
   drain: AbortSignal,
 ) {
-  const { client, db, threads, events, deliveries, items } = stores;
+  const { heads, injections, savers, threads, events, deliveries, items } = stores;
   const openStore = (caller: Caller) => new GraphStore(items, caller);
   const cache = new StateCache(config.worker.stateCacheBytes);
   const egress = createEgress(config.egress);
   const { webhookSecrets } = config.egress;
   const { showsQuestions } = config.worker;
   const feedbackAddress = feedbackAddresses(config.langsmith, project.environment);
-  const stored = { client, db, threads, events, deliveries, openStore };
+  const stored = { heads, injections, savers, threads, events, deliveries, openStore };
   const created = { ...(feedbackAddress && { feedbackAddress }), project, cache, drain };
   return { ...stored, ...created, egress, webhookSecrets, showsQuestions };
 }

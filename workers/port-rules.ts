@@ -1,10 +1,18 @@
+import type { Conversations, Schedules } from '../conversations/index.js';
 import type { DeliveryStore } from '../egress/index.js';
 import type { ItemStore } from '../memory/index.js';
 import type { PortRules } from '../policy/index.js';
 import type { Resource } from '../protocol/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
-import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
+import type {
+  AssistantStore,
+  CronStore,
+  HeadStore,
+  InjectionStore,
+  SaverStore,
+  ThreadStore,
+} from '../threads/index.js';
 
 /**
  * The action and resource that each method of each port requires. The composition roots wrap the
@@ -83,11 +91,28 @@ export const CRON_RULES: PortRules<CronStore> = {
 };
 
 export const EVENT_RULES: PortRules<EventLog> = {
+  open: { action: 'event.append', resource: ({ threadId }) => thread(threadId) },
   tail: { action: 'event.read', resource: thread },
   read: { action: 'event.read', resource: thread },
   follow: { action: 'event.read', resource: thread },
   append: { action: 'event.append', resource: thread },
   deleteThread: { action: 'event.delete', resource: thread },
+};
+
+export const HEAD_RULES: PortRules<HeadStore> = {
+  readHead: { action: 'state.read', resource: thread },
+  raiseFence: { action: 'run.execute', resource: thread },
+};
+
+export const INJECTION_RULES: PortRules<InjectionStore> = {
+  readInjections: { action: 'run.search', resource: thread },
+};
+
+export const SAVER_RULES: PortRules<SaverStore> = {
+  openReader: { action: 'state.read', resource: thread },
+  openEditor: { action: 'state.update', resource: thread },
+  openStep: { action: 'run.execute', resource: ({ threadId, runId }) => run(threadId, runId) },
+  rollbackRun: { action: 'run.execute', resource: run },
 };
 
 export const DELIVERY_RULES: PortRules<DeliveryStore> = {
@@ -104,6 +129,23 @@ export const ITEM_RULES: PortRules<ItemStore> = {
   searchItems: { action: 'item.search', resource: ({ namespacePrefix }) => item(namespacePrefix) },
   listNamespaces: { action: 'item.search', resource: () => item([ALL]) },
   clear: { action: 'item.delete', resource: () => item([ALL]) },
+};
+
+export const CONVERSATION_RULES: PortRules<Conversations> = {
+  submit: { action: 'run.create', resource: thread },
+  cancel: { action: 'run.cancel', resource: thread },
+  resume: { action: 'run.create', resource: thread },
+  inject: { action: 'run.create', resource: thread },
+  edited: { action: 'state.update', resource: thread },
+  close: { action: 'thread.delete', resource: thread },
+  view: { action: 'thread.read', resource: thread },
+};
+
+export const SCHEDULE_RULES: PortRules<Schedules> = {
+  put: { action: 'cron.update', resource: ({ cronId }) => cron(cronId) },
+  next: { action: 'cron.read', resource: ({ cronId }) => cron(cronId) },
+  remove: { action: 'cron.delete', resource: cron },
+  backfill: { action: 'cron.execute', resource: ({ cronId }) => cron(cronId) },
 };
 
 export const STATE_RULES: PortRules<StateAccess> = {

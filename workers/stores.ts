@@ -1,6 +1,6 @@
-import { MongoClient } from 'mongodb';
-import type { Db } from 'mongodb';
+import type { Db, MongoClient } from 'mongodb';
 import type { Config } from '../config/index.js';
+import { connectMongo } from '../database/index.js';
 import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../egress/index.js';
 import type { DeliveryStore } from '../egress/index.js';
 import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
@@ -10,21 +10,40 @@ import { toWireText } from '../steps/index.js';
 import { createEventLog, ensureIndexes as ensureEventIndexes } from '../streams/index.js';
 import type { EventLog } from '../streams/index.js';
 import {
-  MongoSaver,
   ValueTexts,
   copyState,
   createAssistantStore,
   createCronStore,
+  createHeadStore,
+  createInjectionStore,
+  createSaverStore,
   createThreadStore,
   ensureIndexes as ensureThreadIndexes,
   keepLatest,
   thinState,
 } from '../threads/index.js';
-import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
-import { guarded } from '../policy/index.js';
+import type {
+  AssistantStore,
+  CronStore,
+  HeadStore,
+  InjectionStore,
+  SaverStore,
+  ThreadSaver,
+  ThreadStore,
+} from '../threads/index.js';
+import { checkRule, guarded } from '../policy/index.js';
 import { openDerivedIds } from './derived-ids.js';
 import { MongoOutbox } from './mongo-outbox.js';
-import { ASSISTANT_RULES, CRON_RULES, DELIVERY_RULES, EVENT_RULES, THREAD_RULES } from './port-rules.js';
+import {
+  ASSISTANT_RULES,
+  CRON_RULES,
+  DELIVERY_RULES,
+  EVENT_RULES,
+  HEAD_RULES,
+  INJECTION_RULES,
+  SAVER_RULES,
+  THREAD_RULES,
+} from './port-rules.js';
 
 /** The stores of a process in its database. */
 export interface Stores {
@@ -38,17 +57,11 @@ export interface Stores {
   deliveries: DeliveryStore;
   authorize: Authorize;
   deriveId: DeriveId;
-  /** Creates a checkpoint saver for a tenant. `exclusive`: for an edit of the state. */
-  saver: (tenant: string, exclusive?: boolean) => MongoSaver;
+  heads: HeadStore;
+  injections: InjectionStore;
+  savers: SaverStore;
   close(): Promise<void>;
 }
-
-const SELECTION_TIMEOUT_MS = 10_000;
-/**
- * An operation that takes longer fails together with its connection. The driver's own `timeoutMS`
- * has no effect.
- */
-const ANSWER_TIMEOUT_MS = 30_000;
 
 /** Connects to the database and creates missing indexes. Errors: `unavailable`. */
 export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): Promise<Stores> {
@@ -62,20 +75,21 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
       ensureDeliveryIndexes(db),
       ensureItemIndexes(db),
     ]);
-    const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
-    const removeState = (tenant: string, threadId: string) => saver(tenant).deleteThread(threadId);
+    const savers = createSaverStore({ client, db });
     const texts = new ValueTexts(toWireText);
     const log = createEventLog({
       db,
       retentionMs: config.retention.eventsMs,
-      readReferences: (tenant, threadId, keys) => storedTexts(saver(tenant), texts, threadId, keys),
+      readReferences: async (caller, threadId, keys) =>
+        storedTexts(await savers.openReader(caller, threadId), texts, threadId, keys),
     });
     const threads = createThreadStore({
       db,
-      removeState,
-      copyState: (tenant, from, to) => copyState({ client, db }, { tenant, from, to }),
-      pruneState: (tenant, threadId) => keepLatest({ client, db, tenant }, threadId),
-      thinState: (tenant, threadId, policy, options) => thinState({ client, db, tenant }, threadId, policy, options),
+      removeState: async (caller, threadId) => (await savers.openReader(caller, threadId)).deleteThread(threadId),
+      copyState: ({ tenant }, from, to) => copyState({ client, db }, { tenant, from, to }),
+      pruneState: ({ tenant }, threadId) => keepLatest({ client, db, tenant }, threadId),
+      thinState: ({ tenant }, threadId, policy, options) =>
+        thinState({ client, db, tenant }, threadId, policy, options),
     });
     const authorize = sameTenant;
     return {
@@ -84,12 +98,14 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
       threads: guarded(threads, THREAD_RULES, authorize),
       assistants: guarded(createAssistantStore({ db }), ASSISTANT_RULES, authorize),
       crons: guarded(createCronStore({ db }), CRON_RULES, authorize),
-      events: guarded(log, EVENT_RULES, authorize, ['follow']),
+      events: guardedEvents(log, authorize),
       outbox,
       deliveries: guarded(createDeliveryStore({ db }), DELIVERY_RULES, authorize),
       authorize,
       deriveId: await openDerivedIds(db),
-      saver,
+      heads: guarded(createHeadStore(db), HEAD_RULES, authorize),
+      injections: guarded(createInjectionStore(db), INJECTION_RULES, authorize),
+      savers: guarded(savers, SAVER_RULES, authorize),
       async close() {
         await log.close();
         await client.close();
@@ -101,9 +117,22 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
   }
 }
 
+/** Opening a writer stays synchronous: the writer waits for the check before its first write. */
+function guardedEvents(log: EventLog, authorize: Authorize): EventLog {
+  return {
+    ...guarded(log, EVENT_RULES, authorize, ['follow']),
+    open(caller, scope) {
+      const allowed = checkRule(EVENT_RULES.open, authorize, caller, [scope]);
+      // The writer reports a refusal at its flush; without a writer nobody would handle it.
+      allowed.catch(() => undefined);
+      return log.open(caller, { ...scope, begins: Promise.all([allowed, scope.begins]) });
+    },
+  };
+}
+
 /** Returns stored values of a thread as the JSON text of events. */
 async function storedTexts(
-  saver: MongoSaver,
+  saver: ThreadSaver,
   texts: ValueTexts,
   threadId: string,
   keys: string[],
@@ -122,24 +151,6 @@ export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
     const [run] = await threads.listRuns(caller, threadId, { limit: 1, offset: 0 });
     return run?.request.config;
   };
-}
-
-/** Errors: `unavailable`. */
-export async function connectMongo(uri: string): Promise<MongoClient> {
-  try {
-    const options = {
-      ...(!uri.includes('serverSelectionTimeoutMS=') && { serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS }),
-      ...(!uri.includes('socketTimeoutMS=') && { socketTimeoutMS: ANSWER_TIMEOUT_MS }),
-      retryReads: true,
-      ignoreUndefined: true,
-    };
-    return await MongoClient.connect(uri, options);
-  } catch (cause) {
-    const where = uri.replace(/\/\/[^@/]*@/, '//***@');
-    throw new ColloquyError('unavailable', `MongoDB does not answer at ${where}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
 }
 
 /**

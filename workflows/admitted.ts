@@ -1,6 +1,6 @@
 /**
- * The accepted runs a conversation remembers, with their idempotency keys. Bounded, because it is carried in history: what is older is
- * found by the unique index in the database.
+ * The accepted runs a conversation remembers, with their idempotency keys. Bounded, because it is
+ * carried in history: what is older is found by the unique index in the database.
  */
 export class AdmittedRuns {
   /** Oldest first, as a Map keeps its entries. */

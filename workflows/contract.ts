@@ -1,8 +1,8 @@
 /**
- * What others may know of the conversation workflow: its name, messages, and the activities it calls. Plain types and names, so that
- * clients need no workflow library.
+ * What others may know of the conversation workflow: its name, messages, and the activities it
+ * calls. Plain types and names, so that clients need no workflow library.
  */
-import { conversationId } from '../protocol/index.js';
+import { DEFAULTS, conversationId } from '../protocol/index.js';
 import type {
   CancelAction,
   Cursor,
@@ -20,28 +20,34 @@ export type { Cursor, PendingInterrupt, StepOptions } from '../protocol/index.js
 export const CONVERSATION_WORKFLOW = 'conversation';
 export const WEBHOOK_WORKFLOW = 'webhook';
 
-/** Bounds of one conversation; part of its input so that a replay sees what the first execution saw. */
+/**
+ * Bounds of one conversation; part of its input so that a replay sees what the first execution saw.
+ */
 export interface ConversationSettings {
   /** Runs that may wait behind the current one; more are refused with `queue_full`. */
   queueLimit: number;
-  /** Accepted runs remembered, with their idempotency keys; older ones are found by the unique index in the database. */
+  /**
+   * Accepted runs remembered, with their idempotency keys; older ones are found by the unique index
+   * in the database.
+   */
   keyWindow: number;
-  /** Continue as new after this many turns, whatever the server suggests; 0: only when it suggests. */
+  /**
+   * Continue as new after this many turns, whatever the server suggests; 0: only when it suggests.
+   */
   maxTurns: number;
-  /** Go on to the next superstep in the same activity where the last took less, in ms; 0: one activity a superstep. */
+  /**
+   * Go on to the next superstep in the same activity where the last took less, in ms; 0: one
+   * activity a superstep.
+   */
   joinQuickStepsMs: number;
 }
 
-export const DEFAULT_SETTINGS: ConversationSettings = {
-  queueLimit: 100,
-  keyWindow: 500,
-  maxTurns: 0,
-  joinQuickStepsMs: 100,
-};
+export const DEFAULT_SETTINGS: ConversationSettings = DEFAULTS.conversation;
 
 /**
- * Input of the workflow. Who starts it by hand may leave everything out: tenant and thread are parts of the workflow id, which must be
- * `conversation/<tenant>/<thread>`, so that a thread has one workflow.
+ * Input of the workflow. Who starts it by hand may leave everything out: tenant and thread are
+ * parts of the workflow id, which must be `conversation/<tenant>/<thread>`, so that a thread has
+ * one workflow.
  */
 export interface ConversationInput {
   tenant: string;
@@ -80,7 +86,10 @@ export interface QueuedRun {
   graphId: string;
   /** Empty where neither the signal nor an earlier run named one; `recordRun` finds it. */
   assistantId: string;
-  /** Present on a run that came by signal, by `resume` or by a deadline: it has still to be recorded by an activity. */
+  /**
+   * Present on a run that came by signal, by `resume` or by a deadline: it has still to be recorded
+   * by an activity.
+   */
   unrecorded?: UnrecordedRun;
   /** The question it answers; {@link ANY_INTERRUPT} where only the run's request knows. */
   answers?: string;
@@ -106,8 +115,8 @@ export interface UnrecordedRun {
   assistantId?: string;
   input?: unknown;
   /**
-   * An answer given by a deadline has no `value`: `recordRun` reads it in the thread's state, so that
-   * no history holds it. Older histories have one, which is not used.
+   * An answer given by a deadline has no `value`: `recordRun` reads it in the thread's state, so
+   * that no history holds it. Older histories have one, which is not used.
    */
   resume?: { interruptId?: string; value?: unknown };
   /** True for an answer given by a deadline, not by a person. */
@@ -132,7 +141,10 @@ export interface SubmitRun {
   strategy: MultitaskStrategy;
   /** Idempotency key. */
   key?: string;
-  /** The run answers questions (its command has `resume`): refused with `conflict` while another answer waits or runs. */
+  /**
+   * The run answers questions (its command has `resume`): refused with `conflict` while another
+   * answer waits or runs.
+   */
   resumes?: boolean;
   /** ISO 8601. It joins the queue then, and holds up no run that comes before. */
   notBefore?: string;
@@ -142,15 +154,18 @@ export interface SubmitRun {
 
 export interface Submitted {
   runId: string;
-  /** 0: begins at once; n: n runs are before it. Of a delayed run: how many would be, were it due. */
+  /**
+   * 0: begins at once; n: n runs are before it. Of a delayed run: how many would be, were it due.
+   */
   position: number;
   /** The same key or run came before; `runId` is that run. */
   duplicate: boolean;
 }
 
 /**
- * `inject`: a message for the turn at work, which takes it between two of its supersteps. `runId` names its record, stored already: the run
- * that the message becomes if that turn ends in success without it. Refused with `conflict` where no run works or waits.
+ * `inject`: a message for the turn at work, which takes it between two of its supersteps. `runId`
+ * names its record, stored already: the run that the message becomes if that turn ends in success
+ * without it. Refused with `conflict` where no run works or waits.
  */
 export interface InjectMessage {
   runId: string;
@@ -163,7 +178,9 @@ export interface Injected {
   duplicate: boolean;
 }
 
-/** `cancel`: stop runs, waiting or current. Answers when they are marked, not when they are stopped. */
+/**
+ * `cancel`: stop runs, waiting or current. Answers when they are marked, not when they are stopped.
+ */
 export interface CancelRuns {
   runIds: string[] | 'all';
   action: CancelAction;
@@ -175,8 +192,9 @@ export interface Cancelled {
 }
 
 /**
- * `close`: refuses everything from now on, cancels the runs, waiting and current, and completes the workflow when they have ended. Answers
- * when that is decided; await the workflow's result for the rest. Takes no argument.
+ * `close`: refuses everything from now on, cancels the runs, waiting and current, and completes the
+ * workflow when they have ended. Answers when that is decided; await the workflow's result for the
+ * rest. Takes no argument.
  */
 export interface Closed {
   /** Runs being cancelled. */
@@ -184,8 +202,8 @@ export interface Closed {
 }
 
 /**
- * `resume` (update and signal): answer an open question. Without an id it answers the only one. The signal also takes a bare value:
- * `--input '"approve"'`, `--input true`.
+ * `resume` (update and signal): answer an open question. Without an id it answers the only one. The
+ * signal also takes a bare value: `--input '"approve"'`, `--input true`.
  */
 export interface ResumeConversation {
   interruptId?: string;
@@ -201,8 +219,9 @@ export interface Resumed {
 export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel', edited: 'edited' } as const;
 
 /**
- * `message`: a turn by signal. `input` is the graph's input; a string is one human message. The signal may also be that bare string.
- * A signal cannot be refused to its sender: what is wrong with one, or has no room, stands in `notes` of the `state` query.
+ * `message`: a turn by signal. `input` is the graph's input; a string is one human message. The
+ * signal may also be that bare string. A signal cannot be refused to its sender: what is wrong with
+ * one, or has no room, stands in `notes` of the `state` query.
  */
 export interface MessageSignal {
   input: unknown;
@@ -211,10 +230,10 @@ export interface MessageSignal {
   key?: string;
 }
 
-/** `cancel` by signal: nothing at all stops everything; a string names one run. */
-export type CancelSignal = undefined | string | { runIds?: string[] | 'all'; action?: CancelAction };
-
-/** `edited`: the thread's state was edited from outside, and these questions are not asked any more. Ids are of one question for ever. */
+/**
+ * `edited`: the thread's state was edited from outside, and these questions are not asked any more.
+ * Ids are of one question for ever.
+ */
 export interface EditedState {
   closed: string[];
   /** How the thread stands now. */
@@ -234,7 +253,9 @@ export interface ConversationView {
   queue: string[];
   /** Runs whose time has not come, first to last; `at` as ISO 8601. Absent when there is none. */
   delayed?: { runId: string; at: string }[];
-  /** Messages for the turn at work that no turn has taken, first to last. Absent when there is none. */
+  /**
+   * Messages for the turn at work that no turn has taken, first to last. Absent when there is none.
+   */
   injected?: string[];
   interrupts: PendingInterrupt[];
   /** Turns since the conversation began. */
@@ -262,8 +283,9 @@ export interface Note {
 // ---- search attributes (Keyword), registered by the server's start
 
 /**
- * `status` says who is needed: `interrupted` (a person), `error` (the last run failed), else `idle`. It stays `idle` while a run works:
- * `busy` would cost every turn two events. Kept up by the workflow where the starter set `tenant`.
+ * `status` says who is needed: `interrupted` (a person), `error` (the last run failed), else
+ * `idle`. It stays `idle` while a run works: `busy` would cost every turn two events. Kept up by
+ * the workflow where the starter set `tenant`.
  */
 export const SEARCH_ATTRIBUTES = {
   tenant: 'ColloquyTenant',
@@ -273,7 +295,10 @@ export const SEARCH_ATTRIBUTES = {
 
 // ---- starting
 
-/** What a Temporal client is given to start a conversation (with an update or a signal); the task queue is the caller's. */
+/**
+ * What a Temporal client is given to start a conversation (with an update or a signal); the task
+ * queue is the caller's.
+ */
 export interface ConversationStart {
   workflowId: string;
   args: [ConversationInput];
@@ -299,7 +324,9 @@ export function conversationStart(
   };
 }
 
-/** Temporal refuses a summary of more than 400 bytes as JSON, and with it the whole workflow task. */
+/**
+ * Temporal refuses a summary of more than 400 bytes as JSON, and with it the whole workflow task.
+ */
 const SUMMARY_CHARACTERS = 90;
 
 /** A text as a Temporal summary: one line, short in bytes too. */
@@ -316,8 +343,9 @@ export interface StepTask {
   runId: string;
   graphId: string;
   /**
-   * Ordinal of the run in its thread: first part of the fence. It grows with every run; a thread's first execution starts at the server's
-   * clock in seconds, so that one that follows an execution which completed or was terminated is higher.
+   * Ordinal of the run in its thread: first part of the fence. It grows with every run; a thread's
+   * first execution starts at the server's clock in seconds, so that one that follows an execution
+   * which completed or was terminated is higher.
    */
   ordinal: number;
   /** Ordinal of this activity in the run, from 1. */
@@ -325,18 +353,22 @@ export interface StepTask {
   joinQuickStepsMs: number;
   /** Options this activity runs under; the step stops before nodes that want others. */
   options: StepOptions;
-  /** Messages to take at the first boundary that allows it, first to last, by the ids of their records. Absent when there is none. */
+  /**
+   * Messages to take at the first boundary that allows it, first to last, by the ids of their
+   * records. Absent when there is none.
+   */
   injections?: string[];
   cursor?: Cursor;
 }
 
 /**
- * `continue`: another step is due. `success`, `interrupted`: the run has ended and its records and last event are written.
- * `skipped`: the run had ended before (or its record is gone); nothing was done.
+ * `continue`: another step is due. `success`, `interrupted`: the run has ended and its records and
+ * last event are written. `skipped`: the run had ended before (or its record is gone); nothing was
+ * done.
  */
 export interface StepOutcome {
   status: 'continue' | 'success' | 'interrupted' | 'skipped';
-  /** Nodes that ran, in order of completion, with tool names: `tools (search_candidates)`. */
+  /** Finished nodes in order, with tool names: `tools (search_candidates)`. */
   nodes: string[];
   /** Nodes that are due next. */
   next: string[];
@@ -349,8 +381,9 @@ export interface StepOutcome {
 }
 
 /**
- * `endRun`: end a run from outside of its steps (cancelled, failed for good). Idempotent by run id. A run that was cancelled while it
- * waited may be ended between two steps of the current one, under the current one's ordinal: other runs of the thread are active then.
+ * `endRun`: end a run from outside of its steps (cancelled, failed for good). Idempotent by run id.
+ * A run that was cancelled while it waited may be ended between two steps of the current one, under
+ * the current one's ordinal: other runs of the thread are active then.
  */
 export interface EndRunTask {
   tenant: string;
@@ -384,7 +417,10 @@ export interface RecordRunTask {
   run: UnrecordedRun;
 }
 
-/** `runId` differs from the task's when the key already has a run. `refused` says why nothing was recorded. */
+/**
+ * `runId` differs from the task's when the key already has a run. `refused` says why nothing was
+ * recorded.
+ */
 export type RecordedRun =
   | { runId: string; graphId: string; assistantId: string; duplicate: boolean }
   | { refused: string };
@@ -396,7 +432,10 @@ export interface ConversationActivities {
   recordRun(task: RecordRunTask): Promise<RecordedRun>;
 }
 
-/** A run that has ended and whose webhook is due. Input of the webhook workflow, id `webhook/<tenant>/<run>`, and of its activity. */
+/**
+ * A run that has ended and whose webhook is due. Input of the webhook workflow, id
+ * `webhook/<tenant>/<run>`, and of its activity.
+ */
 export interface WebhookTask {
   tenant: string;
   threadId: string;
@@ -405,25 +444,27 @@ export interface WebhookTask {
 
 export interface WebhookActivities {
   /**
-   * Posts what was kept at the run's end. Fails until the receiver has taken it; for good when it may not be reached or is gone for good.
-   * False: there was nothing to send, or it has been sent before.
+   * Posts what was kept at the run's end. Fails until the receiver has taken it; for good when it
+   * may not be reached or is gone for good. False: there was nothing to send, or it has been sent
+   * before.
    */
   deliverWebhook(task: WebhookTask): Promise<boolean>;
 }
 
 /**
- * Failure types of activities (`ApplicationFailure.type`) that are not retried; everything else is, by the server. `GraphFailed` (of
- * `runStep`) carries a {@link RunError} as its only detail and ends the run. `fence_lost` (of `runStep` and `endRun`) means that a higher
- * fence stands, its only detail: at the first step of a run the workflow takes a higher ordinal and tries again.
+ * Failure types of activities (`ApplicationFailure.type`) that are not retried; everything else is,
+ * by the server. `GraphFailed` (of `runStep`) carries a {@link RunError} as its only detail and
+ * ends the run. `fence_lost` (of `runStep` and `endRun`) means that a higher fence stands, its only
+ * detail: at the first step of a run the workflow takes a higher ordinal and tries again.
  */
 export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;
 
-/** Rejections of updates are application failures whose type is a code of ours. */
-export type RejectionCode = 'conflict' | 'queue_full' | 'thread_closed' | 'invalid_argument';
-
 // ---- crons
 
-/** Started by the Schedule of a cron, once for each firing: has the run made, and lasts as long as it, so that the Schedule can tell overlaps. */
+/**
+ * Started by the Schedule of a cron, once for each firing: has the run made, and lasts as long as
+ * it, so that the Schedule can tell overlaps.
+ */
 export const CRON_WORKFLOW = 'cron';
 
 export interface CronInput {
@@ -438,7 +479,10 @@ export type FiredRun = { threadId: string; runId: string } | { refused: string }
 export type CronOutcome = FiredRun & { status?: EndedRunStatus | 'gone' };
 
 export interface FireCronTask extends CronInput {
-  /** ISO 8601, the time that the Schedule meant: with the cron's id it is the idempotency key of the run. */
+  /**
+   * ISO 8601, the time that the Schedule meant: with the cron's id it is the idempotency key of the
+   * run.
+   */
   scheduledAt: string;
 }
 
@@ -451,7 +495,10 @@ export interface ScheduledRunTask {
 export interface CronActivities {
   /** Takes a run in as the cron says now. Idempotent by cron and scheduled time. */
   fireCron(task: FireCronTask): Promise<FiredRun>;
-  /** Fails until the run has ended, and is tried again by the server, which costs no history and holds no worker. */
+  /**
+   * Fails until the run has ended, and is tried again by the server, which costs no history and
+   * holds no worker.
+   */
   awaitScheduledRun(task: ScheduledRunTask): Promise<EndedRunStatus | 'gone'>;
   /** Cancels the run, if it has not ended. Idempotent. */
   cancelScheduledRun(task: ScheduledRunTask): Promise<void>;

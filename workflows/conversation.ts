@@ -47,16 +47,21 @@ import {
 import { Pump } from './pump.js';
 import { ConversationQueue } from './queue.js';
 
-/** A stateless conversation whose only run never came (its submission was refused) ends after this. */
+/**
+ * A stateless conversation whose only run never came (its submission was refused) ends after this.
+ */
 const EPHEMERAL_PATIENCE_MS = 60_000;
 
 /**
- * Inputs of a signal reach the handler undecoded: one that cannot be decoded would fail the workflow task, again and again, before any
- * code of ours could look at it.
+ * Inputs of a signal reach the handler undecoded: one that cannot be decoded would fail the
+ * workflow task, again and again, before any code of ours could look at it.
  */
 const UNREAD = { typeInfo: { inputTypes: Array.from({ length: 8 }, () => rawValueTypeInfo) } };
 
-/** A conversation: takes runs from updates and signals, works them off one by one, waits for answers, for ever. */
+/**
+ * A conversation: takes runs from updates and signals, works them off one by one, waits for
+ * answers, for ever.
+ */
 export async function conversation(given?: unknown): Promise<void> {
   const input = refuse(() => readInput(workflowInfo().workflowId, given));
   const queue = new ConversationQueue(input, Date.now, workflowInfo().startTime.getTime());
@@ -80,9 +85,10 @@ export async function conversation(given?: unknown): Promise<void> {
 }
 
 /**
- * Works off the queue. Answers to updates go out before work begins: where a worker rebuilds a conversation whose last workflow task had
- * nothing to do, it sees that task and the update after it as one, while a later replay sees two. Without an order of their own the answer and
- * the activity would change places, and no worker could replay the history any more.
+ * Works off the queue. Answers to updates go out before work begins: where a worker rebuilds a
+ * conversation whose last workflow task had nothing to do, it sees that task and the update after
+ * it as one, while a later replay sees two. Without an order of their own the answer and the
+ * activity would change places, and no worker could replay the history any more.
  */
 async function converse(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   const turnsBefore = queue.turns;
@@ -104,7 +110,10 @@ async function converse(input: ConversationInput, queue: ConversationQueue, pump
   await pump.webhooksStarted();
 }
 
-/** Waits until something is to do: a run, the end, a deadline, the time of a delayed run, a history that got long by signals alone. */
+/**
+ * Waits until something is to do: a run, the end, a deadline, the time of a delayed run, a history
+ * that got long by signals alone.
+ */
 async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Promise<void> {
   const { nextDueAt } = queue;
   const something = () => queue.hasWork || queue.isOver || isLong() || queue.nextDueAt !== nextDueAt;
@@ -120,7 +129,10 @@ async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Pro
   if (!woken) queue.answerByDefault(uuid4);
 }
 
-/** Begins a new history, at a turn's boundary. Messages that came by signal are recorded before, so that only ids go over. */
+/**
+ * Begins a new history, at a turn's boundary. Messages that came by signal are recorded before, so
+ * that only ids go over.
+ */
 async function continueConversation(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   do {
     await pump.recordWaiting();
@@ -131,7 +143,10 @@ async function continueConversation(input: ConversationInput, queue: Conversatio
   await continueAsNew<typeof conversation>({ ...input, carried: queue.carry() });
 }
 
-/** Cancelling the workflow (Web UI, CLI) closes the conversation: its runs are ended first, in the records too. */
+/**
+ * Cancelling the workflow (Web UI, CLI) closes the conversation: its runs are ended first, in the
+ * records too.
+ */
 function closeWhenCancelled(queue: ConversationQueue, changed: () => void): { cancelled: boolean } {
   const asked = { cancelled: false };
   CancellationScope.current().cancelRequested.catch(() => {
@@ -235,8 +250,9 @@ function show(queue: ConversationQueue): void {
 }
 
 /**
- * Keeps the search attributes true, where the starter set them: an upsert is an event and a visibility write, and on a server that
- * does not know the attributes it would fail the workflow task for ever.
+ * Keeps the search attributes true, where the starter set them: an upsert is an event and a
+ * visibility write, and on a server that does not know the attributes it would fail the workflow
+ * task for ever.
  */
 function publish(queue: ConversationQueue): void {
   const shown = workflowInfo().typedSearchAttributes;

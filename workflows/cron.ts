@@ -8,7 +8,10 @@ import {
 } from '@temporalio/workflow';
 import type { CronActivities, CronInput, CronOutcome } from './contract.js';
 
-/** Records are read and written, and a conversation asked; what fails there is the infrastructure, so the server retries without end. */
+/**
+ * Records are read and written, and a conversation asked; what fails there is the infrastructure,
+ * so the server retries without end.
+ */
 const { fireCron, cancelScheduledRun } = proxyActivities<CronActivities>({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '60s' },

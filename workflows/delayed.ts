@@ -1,6 +1,9 @@
 import type { DelayedRun, QueuedRun } from './contract.js';
 
-/** Accepted runs whose time has not come, first to last. They hold nobody up: each joins the queue when it is due, behind what waits then. */
+/**
+ * Accepted runs whose time has not come, first to last. They hold nobody up: each joins the queue
+ * when it is due, behind what waits then.
+ */
 export class DelayedRuns {
   constructor(private waiting: DelayedRun[] = []) {}
 
@@ -18,7 +21,10 @@ export class DelayedRuns {
     this.waiting.splice(index < 0 ? this.waiting.length : index, 0, { run, at });
   }
 
-  /** Takes out those that are due, or cancelled: what is left of a cancelled run is to end it, which need not wait. */
+  /**
+   * Takes out those that are due, or cancelled: what is left of a cancelled run is to end it, which
+   * need not wait.
+   */
   release(now: number): QueuedRun[] {
     const released = this.waiting.filter(({ run, at }) => at <= now || run.cancelled !== undefined);
     this.waiting = this.waiting.filter((one) => !released.includes(one));

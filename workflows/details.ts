@@ -1,4 +1,7 @@
-/** What the Temporal Web UI and CLI show of a conversation: what it does, what it waits for, and the command that answers it. Markdown. */
+/**
+ * What the Temporal Web UI and CLI show of a conversation: what it does, what it waits for, and the
+ * command that answers it. Markdown.
+ */
 import { SIGNALS } from './contract.js';
 import type { ConversationView, PendingInterrupt } from './contract.js';
 
@@ -73,7 +76,10 @@ function about({ id, node, preview, deadline, defaultAnswer }: PendingInterrupt,
   return `Node \`${node}\` asks: ${asked ?? preview}${due}${whole}`;
 }
 
-/** The sentence in a question that is an object. Its preview is JSON that may be cut off, which no parser takes. */
+/**
+ * The sentence in a question that is an object. Its preview is JSON that may be cut off, which no
+ * parser takes.
+ */
 function questionIn(preview: string): string | undefined {
   const text = /^\{.*?"(?:question|message|prompt|description|text)":("(?:[^"\\]|\\.)*")/s.exec(preview)?.[1];
   if (text === undefined) return undefined;

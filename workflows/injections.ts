@@ -1,8 +1,8 @@
 import type { QueuedRun } from './contract.js';
 
 /**
- * Messages for turns at work that no turn has taken yet, first in, first out. Each is named by its record, which is one of a run: what no
- * turn takes becomes a turn itself.
+ * Messages for turns at work that no turn has taken yet, first in, first out. Each is named by its
+ * record, which is one of a run: what no turn takes becomes a turn itself.
  */
 export class Injections {
   constructor(private waiting: QueuedRun[] = []) {}

@@ -1,4 +1,7 @@
-/** Reads what came from outside: any Temporal client, the CLI, the Web UI. Every fault is an `invalid_argument` that names field and value. */
+/**
+ * Reads what came from outside: any Temporal client, the CLI, the Web UI. Every fault is an
+ * `invalid_argument` that names field and value.
+ */
 import { CANCEL_ACTIONS, ColloquyError, MULTITASK_STRATEGIES, conversationId } from '../protocol/index.js';
 import type { CancelAction } from '../protocol/index.js';
 import { DEFAULT_SETTINGS } from './contract.js';
@@ -19,8 +22,8 @@ const MAX_ID = 256;
 type Fields = Record<string, unknown>;
 
 /**
- * The workflow's input. Tenant and thread are parts of the workflow id, so they may be left out, but may not differ: two workflows
- * for one thread would both write it.
+ * The workflow's input. Tenant and thread are parts of the workflow id, so they may be left out,
+ * but may not differ: two workflows for one thread would both write it.
  */
 export function readInput(workflowId: string, given: unknown): ConversationInput {
   const fields = given === undefined || given === null ? {} : readObject('input', given);
@@ -178,8 +181,8 @@ function show(value: unknown): string {
 }
 
 /**
- * The kind of a message, without its content: the note about it is logged, and carried into the next
- * history.
+ * The kind of a message, without its content: the note about it is logged, and carried into the
+ * next history.
  */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';

@@ -1,4 +1,6 @@
-/** Runs what the queue holds, one run at a time, by calling activities. The only place that does. */
+/**
+ * Runs what the queue holds, one run at a time, by calling activities. The only place that does.
+ */
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -13,7 +15,10 @@ import type { ConversationActivities, ConversationInput, QueuedRun, StepOptions,
 import type { ConversationQueue, CurrentRun } from './queue.js';
 import { WebhookStarts } from './webhook-starts.js';
 
-/** A few records are read and written; what fails there is the infrastructure, so the server retries without end. */
+/**
+ * A few records are read and written; what fails there is the infrastructure, so the server retries
+ * without end.
+ */
 const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
   startToCloseTimeout: '30s',
   retry: {
@@ -71,7 +76,10 @@ export class Pump {
     for (const run of this.queue.unrecorded()) await this.record(run);
   }
 
-  /** Resolves when every webhook that is due goes its own way: before that the conversation must not end. */
+  /**
+   * Resolves when every webhook that is due goes its own way: before that the conversation must not
+   * end.
+   */
   webhooksStarted(): Promise<void> {
     return this.webhooks.started();
   }
@@ -104,7 +112,8 @@ export class Pump {
           backoffCoefficient: options.backoffCoefficient,
           maximumInterval: options.maximumIntervalMs,
         },
-        // Without a queue of its own the activity may come back with the answer to this workflow task.
+        // Without a queue of its own the activity may come back with the answer to this workflow
+        // task.
         ...(options.taskQueue === undefined ? {} : { taskQueue: options.taskQueue }),
         summary: oneLine(`turn ${this.queue.turns}, step ${current.step}: ${due}`),
       },
@@ -125,7 +134,9 @@ export class Pump {
     );
   }
 
-  /** False when there is nothing to run: refused, or the key of an earlier message. Both are noted. */
+  /**
+   * False when there is nothing to run: refused, or the key of an earlier message. Both are noted.
+   */
   private async record(run: QueuedRun): Promise<boolean> {
     if (!run.unrecorded) return true;
     const { tenant, threadId } = this.input;
@@ -151,7 +162,10 @@ export class Pump {
     }
   }
 
-  /** Ends the runs that were cancelled while they waited, under the fence of the current one: its steps go on after it. */
+  /**
+   * Ends the runs that were cancelled while they waited, under the fence of the current one: its
+   * steps go on after it.
+   */
   private async endCancelled(current: CurrentRun): Promise<void> {
     for (let run = this.queue.takeCancelled(); run; run = this.queue.takeCancelled()) {
       if (!(await this.record(run))) continue;
@@ -192,8 +206,8 @@ export class Pump {
   }
 
   /**
-   * Calls an activity again with a higher ordinal where an earlier execution of the thread left a higher fence. A later step may not:
-   * what the run has committed is known by its ordinal.
+   * Calls an activity again with a higher ordinal where an earlier execution of the thread left a
+   * higher fence. A later step may not: what the run has committed is known by its ordinal.
    */
   private async fenced<T>(current: CurrentRun, mayRaise: boolean, call: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {

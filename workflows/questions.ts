@@ -3,8 +3,9 @@ import { ANY_INTERRUPT } from './contract.js';
 import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
 
 /**
- * The questions a conversation has asked and what is still open of them. `ahead` is always the runs that come before whatever is decided
- * now, the current one first: one that is no answer abandons every question when it begins.
+ * The questions a conversation has asked and what is still open of them. `ahead` is always the runs
+ * that come before whatever is decided now, the current one first: one that is no answer abandons
+ * every question when it begins.
  */
 export class Questions {
   private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];
@@ -44,12 +45,18 @@ export class Questions {
     return only;
   }
 
-  /** A run begins: the question it answers is answered, and if it answers none in particular, all are gone. */
+  /**
+   * A run begins: the question it answers is answered, and if it answers none in particular, all
+   * are gone.
+   */
   begin(run: QueuedRun): void {
     this.asked = abandons(run) ? [] : this.asked.filter((question) => question.id !== run.answers);
   }
 
-  /** The graph asks. A question that was asked `earlier` keeps its deadline: answering another one must not prolong it. */
+  /**
+   * The graph asks. A question that was asked `earlier` keeps its deadline: answering another one
+   * must not prolong it.
+   */
   ask(interrupts: PendingInterrupt[], earlier: PendingInterrupt[] = this.asked): void {
     const before = new Map(earlier.map((question) => [question.id, question]));
     this.asked = interrupts.map((question) => before.get(question.id) ?? question);
@@ -70,14 +77,17 @@ export class Questions {
   }
 
   /**
-   * An edit of the state may be heard of before the step that asked what it closes. `counts` is asked where it was: a history from before this was
-   * heeded must not heed it in its replay.
+   * An edit of the state may be heard of before the step that asked what it closes. `counts` is
+   * asked where it was: a history from before this was heeded must not heed it in its replay.
    */
   closeLater(edit: EditedState, counts: () => boolean): void {
     this.edits.push({ edit, counts });
   }
 
-  /** Closes what such edits did, now that it is asked. Answers the status they left, if they closed something. */
+  /**
+   * Closes what such edits did, now that it is asked. Answers the status they left, if they closed
+   * something.
+   */
   closeEdited(): EditedState['status'] | undefined {
     const closing = this.edits.splice(0).filter(({ edit, counts }) => this.has(edit.closed) && counts());
     for (const { edit } of closing) this.close(edit.closed);

@@ -1,6 +1,7 @@
 /**
- * State and decisions of a conversation: what is accepted, what runs next, which questions are open. Plain data in memory; knows nothing
- * of Temporal. Refusals are errors of ours with the code that the sender gets.
+ * State and decisions of a conversation: what is accepted, what runs next, which questions are
+ * open. Plain data in memory; knows nothing of Temporal. Refusals are errors of ours with the code
+ * that the sender gets.
  */
 import type { ThreadStatus } from '../protocol/index.js';
 import { AdmittedRuns } from './admitted.js';
@@ -67,12 +68,16 @@ export class ConversationQueue {
   constructor(
     private readonly input: ConversationInput,
     private readonly now: () => number = Date.now,
-    /** When the execution started; the same however often it is replayed, which the time of its first task is not. */
+    /**
+     * When the execution started; the same however often it is replayed, which the time of its
+     * first task is not.
+     */
     startedAt = now(),
   ) {
     const { carried, settings } = input;
     this.limits = new Limits(input);
-    // A later execution of the same thread must fence off an earlier one, and knows nothing of it but the time.
+    // A later execution of the same thread must fence off an earlier one, and knows nothing of it
+    // but the time.
     this.ordinal = carried?.ordinal ?? Math.floor(startedAt / 1000);
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
@@ -108,7 +113,8 @@ export class ConversationQueue {
     if (request.resumes && answer) {
       throw this.limits.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
     }
-    // Runs that are being cancelled take room until they have ended; what replaces them needs some too.
+    // Runs that are being cancelled take room until they have ended; what replaces them needs some
+    // too.
     if (this.isLater(request)) this.limits.checkBeside(this.delayed.all.length, 'delayed runs', runId);
     else this.checkRoom(runId, replaces ? 2 : 1);
     return { runId, position: replaces ? Number(this.current !== undefined) : this.alive().length, duplicate: false };
@@ -128,7 +134,10 @@ export class ConversationQueue {
     return answer;
   }
 
-  /** A message that nobody stored yet, in strict order behind all others. Answers the earlier run when its key came before. */
+  /**
+   * A message that nobody stored yet, in strict order behind all others. Answers the earlier run
+   * when its key came before.
+   */
   message(message: MessageSignal, runId: string): Submitted {
     const { input, assistantId, key } = message;
     this.checkOpen(runId);
@@ -155,7 +164,10 @@ export class ConversationQueue {
     return { runId };
   }
 
-  /** Marks runs; those that wait are ended before the next step, the current one as soon as its activity stops. */
+  /**
+   * Marks runs; those that wait are ended before the next step, the current one as soon as its
+   * activity stops.
+   */
   cancel({ runIds, action }: CancelRuns): Cancelled {
     const queued = [...this.waiting, ...this.delayed.all];
     const known = this.current ? [this.current.run, ...queued] : queued;
@@ -219,7 +231,10 @@ export class ConversationQueue {
     return this.delayed.nextAt;
   }
 
-  /** Milliseconds until something is to do by itself: a delayed run, a default answer. Undefined when there is no such thing. */
+  /**
+   * Milliseconds until something is to do by itself: a delayed run, a default answer. Undefined
+   * when there is no such thing.
+   */
   untilDue(): number | undefined {
     const waits = [this.untilDeadline() ?? Infinity, (this.delayed.nextAt ?? Infinity) - this.now()];
     const wait = Math.min(...waits);
@@ -233,7 +248,10 @@ export class ConversationQueue {
     return this.waiting.length > 0 || (this.delayed.nextAt ?? Infinity) <= this.now();
   }
 
-  /** Whether nothing will ever come any more. A stateless conversation is over when what it was started for has ended. */
+  /**
+   * Whether nothing will ever come any more. A stateless conversation is over when what it was
+   * started for has ended.
+   */
   get isOver(): boolean {
     const isDone = this.closed || (this.input.ephemeral === true && this.hasTaken);
     return isDone && !this.hasWork && !this.current && this.delayed.nextAt === undefined;
@@ -266,7 +284,10 @@ export class ConversationQueue {
     return this.waiting.filter((run) => run.unrecorded !== undefined);
   }
 
-  /** What a run that came by signal was recorded as. False: that is a run accepted before, which needs no second turn. */
+  /**
+   * What a run that came by signal was recorded as. False: that is a run accepted before, which
+   * needs no second turn.
+   */
   recorded(
     run: QueuedRun,
     { runId, graphId, assistantId }: { runId: string; graphId: string; assistantId: string },

@@ -4,7 +4,10 @@ import { webhookId } from '../protocol/index.js';
 import { WEBHOOK_WORKFLOW, oneLine } from './contract.js';
 import type { ConversationInput, QueuedRun, WebhookTask } from './contract.js';
 
-/** Starts the deliveries of a conversation's webhooks. They are workflows of their own, so that none holds up the next run or ends with it. */
+/**
+ * Starts the deliveries of a conversation's webhooks. They are workflows of their own, so that none
+ * holds up the next run or ends with it.
+ */
 export class WebhookStarts {
   private readonly starting = new Set<Promise<void>>();
 
@@ -13,7 +16,10 @@ export class WebhookStarts {
     private readonly note: (text: string) => void,
   ) {}
 
-  /** Begins the delivery for a run that has ended, if it has a webhook. One delivery a run, however often its end is noticed. */
+  /**
+   * Begins the delivery for a run that has ended, if it has a webhook. One delivery a run, however
+   * often its end is noticed.
+   */
   start(run: QueuedRun): void {
     if (!run.webhook) return;
     const starting = this.startDelivery(run.runId).finally(() => this.starting.delete(starting));

@@ -8,7 +8,10 @@ const { deliverWebhook } = proxyActivities<WebhookActivities>({
   retry: { initialInterval: '1s', backoffCoefficient: 4, maximumInterval: '6h' },
 });
 
-/** Delivers the webhook of one run. Fails when its receiver has not taken it in three days, so that it can be found and reset. */
+/**
+ * Delivers the webhook of one run. Fails when its receiver has not taken it in three days, so that
+ * it can be found and reset.
+ */
 export async function webhook(task: WebhookTask): Promise<boolean> {
   return deliverWebhook(task);
 }

@@ -10,12 +10,12 @@ type Update = typeof HiringState.Update;
 type ToolConfig = LangGraphRunnableConfig & { toolCall?: { id?: string } };
 
 /**
- * Options of the activity that runs a model's step: an answer may take minutes. No `retry`: what passes by itself (429, 5xx, a broken
- * connection) is tried again anyhow, and to declare one would try a wrong key again too.
+ * Options of a model's step. An answer may take minutes. No `retry`: transient errors are retried
+ * anyway, and with it a wrong key would be retried too.
  */
 export const MODEL_NODE = { metadata: { temporal: { startToCloseTimeout: '5m', heartbeatTimeout: '10s' } } };
 
-/** A node that lets the model say what is next. */
+/** A node that calls the model. */
 export function modelNode(
   model: BaseChatModel,
   tools: StructuredToolInterface[],
@@ -30,7 +30,9 @@ export function modelNode(
   };
 }
 
-/** A node that runs the calls of the last message to these tools; calls to `others` wait for a node of their own. */
+/**
+ * A node that runs the tool calls of the last message. Calls of `others` wait for their own node.
+ */
 export function toolsNode(tools: StructuredToolInterface[], others: readonly string[] = []) {
   const node = new ToolNode(tools);
   return async (state: HiringStateType, config: LangGraphRunnableConfig): Promise<Update> => {
@@ -53,7 +55,7 @@ export function handOff(to: AgentName, when: string): StructuredToolInterface {
   );
 }
 
-/** What a tool returns when it also changes the state. */
+/** Result of a tool that also changes the state. */
 export function updateFromTool(config: ToolConfig, name: string, content: string, update: Update): Command {
   const message = new ToolMessage({ content, name, tool_call_id: config.toolCall?.id ?? '' });
   return new Command({ update: { ...update, messages: [message] } });
@@ -67,8 +69,8 @@ export function openCalls(messages: readonly BaseMessage[]): ToolCall[] {
 }
 
 /**
- * Models refuse a conversation in which a tool call has no answer; one is left behind when a person asks for something else
- * instead of answering a question, or cancels.
+ * Models refuse a conversation with an unanswered tool call. One is left if a person ignores a
+ * question or cancels.
  */
 function answerAbandonedCalls(messages: BaseMessage[]): BaseMessage[] {
   const answered = new Set(messages.map((message) => (message as ToolMessage).tool_call_id));

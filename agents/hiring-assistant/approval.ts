@@ -1,21 +1,21 @@
 import type { Candidate } from './candidates.js';
 import type { Decision } from './state.js';
 
-export interface Draft {
+export interface MessageDraft {
   subject: string;
   body: string;
 }
 
-/** What a person is asked before a message leaves: the value of the interrupt. */
+/** The question before a message is sent: the value of the interrupt. */
 export interface ApprovalRequest {
   type: 'approval';
   question: string;
   candidate: { id: string; name: string; title: string; location: string };
-  draft: Draft;
+  draft: MessageDraft;
   actions: ['approve', 'edit', 'reject'];
-  /** How to answer, for whoever builds the answer by hand. */
+  /** Possible answers, for clients without a form. */
   answers: string[];
-  /** Why the last answer was not taken. */
+  /** Why the last answer was refused. */
   problem?: string;
 }
 
@@ -26,7 +26,7 @@ const ANSWERS = [
   '{ "action": "edit", "draft": { "subject": "…", "body": "…" } }: sent with the changes',
 ];
 
-export function approvalRequest(candidate: Candidate, draft: Draft, problem?: string): ApprovalRequest {
+export function approvalRequest(candidate: Candidate, draft: MessageDraft, problem?: string): ApprovalRequest {
   const { id, name, title, location } = candidate;
   return {
     type: 'approval',
@@ -42,10 +42,10 @@ export function approvalRequest(candidate: Candidate, draft: Draft, problem?: st
 type Choice = Pick<Decision, 'action' | 'edited' | 'subject' | 'body' | 'reason'>;
 
 /**
- * Reads a person's answer. Only a clear yes sends: any text that is neither yes nor no is a wish for another draft. An object that says
- * nothing known is a `problem`, and asked again.
+ * Reads a person's answer. Only a clear yes sends. Any other text asks for a new draft, except a
+ * no. An object without a known field is a `problem` and is asked again.
  */
-export function readAnswer(answer: unknown, draft: Draft): Choice | { problem: string } {
+export function readAnswer(answer: unknown, draft: MessageDraft): Choice | { problem: string } {
   if (answer === true) return send(draft);
   if (answer === false) return discard(draft);
   if (typeof answer === 'string') return readText(answer, draft);
@@ -58,7 +58,7 @@ export function readAnswer(answer: unknown, draft: Draft): Choice | { problem: s
   return { problem: `action: expected approve, edit or reject, found ${JSON.stringify(action) ?? 'nothing'}` };
 }
 
-function readText(answer: string, draft: Draft): Choice | { problem: string } {
+function readText(answer: string, draft: MessageDraft): Choice | { problem: string } {
   const text = answer.trim();
   if (/^(approved?|yes|y|ok|okay|send( it)?)[.!]?$/i.test(text)) return send(draft);
   if (/^(reject(ed)?|no|n|don't send|do not send)[.!]?$/i.test(text)) return discard(draft);
@@ -69,7 +69,7 @@ function readText(answer: string, draft: Draft): Choice | { problem: string } {
   return discard(draft, text);
 }
 
-function readEdit(edited: unknown, draft: Draft): Choice | { problem: string } {
+function readEdit(edited: unknown, draft: MessageDraft): Choice | { problem: string } {
   const { subject, body } =
     typeof edited === 'string' ? { subject: undefined, body: edited } : ((edited ?? {}) as Record<string, unknown>);
   for (const [field, value] of Object.entries({ subject, body })) {
@@ -86,10 +86,10 @@ function readEdit(edited: unknown, draft: Draft): Choice | { problem: string } {
   return { ...send(changed), edited: true };
 }
 
-function send(draft: Draft): Choice {
+function send(draft: MessageDraft): Choice {
   return { action: 'send', edited: false, ...draft };
 }
 
-function discard(draft: Draft, reason?: string): Choice {
+function discard(draft: MessageDraft, reason?: string): Choice {
   return { action: 'discard', edited: false, ...draft, ...(reason === undefined ? {} : { reason }) };
 }

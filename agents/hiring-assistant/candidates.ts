@@ -8,7 +8,7 @@ export interface Candidate {
   name: string;
   title: string;
   seniority: Seniority;
-  /** Of experience. */
+  /** Years of experience. */
   years: number;
   location: string;
   remote: boolean;
@@ -19,31 +19,31 @@ export interface Candidate {
 }
 
 export interface CandidateQuery {
-  /** Job title and anything else to look for. */
+  /** Job title and other search words. */
   query: string;
   skills?: string[];
   location?: string;
   seniority?: Seniority;
-  /** Ids of candidates that were seen before. */
+  /** Ids of candidates that were shown before. */
   exclude?: string[];
   limit: number;
 }
 
 export interface CandidateMatch {
   candidate: Candidate;
-  /** Why this one, in words: `knows Kafka`, `is in Lisbon, Portugal`. */
+  /** Reasons for the match: `knows Kafka`, `is in Lisbon, Portugal`. */
   reasons: string[];
 }
 
 export interface CandidateSearch {
   matches: CandidateMatch[];
-  /** Wishes that nobody met, so they were dropped. */
+  /** Filters that were dropped because nobody matched. */
   relaxed: ('location' | 'seniority')[];
 }
 
 export const CANDIDATES: readonly Candidate[] = data as Candidate[];
 
-/** Of the best score. */
+/** Share of the best score that a match needs. */
 const RELEVANT_SHARE = 0.15;
 
 const byId = new Map(CANDIDATES.map((candidate) => [candidate.id, candidate]));
@@ -66,7 +66,7 @@ export function findCandidate(id: string): Candidate | undefined {
   return byId.get(id);
 }
 
-/** Best matches first. Location and seniority are filters, dropped one after the other when nobody would be left. */
+/** Best matches first. Location and seniority are filters, dropped one by one if nobody matches. */
 export function searchCandidates(query: CandidateQuery): CandidateSearch {
   const ranked = rank(query);
   for (const relaxed of [[], ['seniority'], ['location'], ['location', 'seniority']] as CandidateSearch['relaxed'][]) {
@@ -82,7 +82,7 @@ export function searchCandidates(query: CandidateQuery): CandidateSearch {
   return { matches: [], relaxed: [] };
 }
 
-/** Those that a search finds for a good reason: one word in common, such as engineer, is not enough. */
+/** Scores candidates. One word in common, such as engineer, is not enough. */
 function rank({ query, skills = [], exclude = [] }: CandidateQuery): Candidate[] {
   const hits = index.search([query, ...skills].join(' '));
   const enough = (hits[0]?.score ?? 0) * RELEVANT_SHARE;

@@ -14,8 +14,8 @@ export interface HiringAssistantDependencies {
 }
 
 /**
- * A facade over three agents. The one that has the word takes the person's message, and hands over when something else is wanted.
- * Each agent is itself a compiled graph, so that a step of it is a step of the facade.
+ * A facade over three agents. The active agent takes the person's message and hands over if needed.
+ * Each agent is a compiled graph, so its steps are steps of the facade.
  */
 export function createHiringAssistant({ model, outbox }: HiringAssistantDependencies) {
   return new StateGraph(HiringState)
@@ -29,7 +29,7 @@ export function createHiringAssistant({ model, outbox }: HiringAssistantDependen
     .compile({ name: 'hiring-assistant' });
 }
 
-/** An agent that kept the word has answered: the person is next. */
+/** An agent that is still active has answered; the person is next. */
 function after(agent: AgentName) {
   return (state: HiringStateType) => (state.agent === agent ? END : state.agent);
 }

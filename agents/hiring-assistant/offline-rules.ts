@@ -3,13 +3,13 @@ import type { OfflineReply, OfflineRules } from '../offline-model.js';
 import { findCandidate, type Candidate } from './candidates.js';
 import { mergeWishes, readWishes, type Wishes } from './wishes.js';
 
-interface Found extends Pick<Candidate, 'id' | 'name' | 'title' | 'location'> {
+interface FoundCandidate extends Pick<Candidate, 'id' | 'name' | 'title' | 'location'> {
   reasons: string[];
 }
 
 /**
- * What each agent says when there is no model. Which agent it is shows in the tools it may call; everything else is read from the
- * conversation, so a reply depends on nothing but that.
+ * Replies of each agent without a model. The callable tools identify the agent. The rest comes from
+ * the conversation, so a reply depends on nothing else.
  */
 export const offlineRules: OfflineRules = (messages, tools) => {
   if (tools.includes('save_brief')) return intake(messages);
@@ -17,12 +17,15 @@ export const offlineRules: OfflineRules = (messages, tools) => {
   return outreach(messages);
 };
 
-/** Upper bounds for the text that patterns are matched against: a match blocks the worker's event loop. */
+/**
+ * Upper bounds for the text that patterns are matched against: a match blocks the worker's event
+ * loop.
+ */
 const LONGEST_READ = 2_000;
 const MOST_MESSAGES_READ = 50;
 
-/** The text of a message, cut to what patterns are matched against. */
-function heard(message: BaseMessage | undefined): string {
+/** Text of a message, cut to the length that patterns may read. */
+function readText(message: BaseMessage | undefined): string {
   const text = message?.text.slice(0, LONGEST_READ) ?? '';
   // A cut surrogate pair is not valid text, and databases refuse it.
   return text.replace(/[\ud800-\udbff]$/, '');
@@ -35,8 +38,8 @@ const ASKS_FOR_MORE = /\b(more|other|another|others|search|candidates)\b/i;
 
 function intake(messages: readonly BaseMessage[]): OfflineReply {
   const since = messages.slice(startOfBrief(messages));
-  const said = since.filter((message) => message.getType() === 'human').slice(-MOST_MESSAGES_READ);
-  const wishes = mergeWishes(said.map((message) => readWishes(heard(message))));
+  const messagesFromPerson = since.filter((message) => message.getType() === 'human').slice(-MOST_MESSAGES_READ);
+  const wishes = mergeWishes(messagesFromPerson.map((message) => readWishes(readText(message))));
   const asked = since.filter((message) => message.getType() === 'ai' && message.text !== '').length;
   const missing = missingPoints(wishes);
   if (missing.length > 0 && (!wishes.role || (!wishes.anything && asked < QUESTIONS))) return question(wishes, missing);
@@ -44,7 +47,10 @@ function intake(messages: readonly BaseMessage[]): OfflineReply {
   return { text: '', toolCalls: [{ name: 'save_brief', args: brief }] };
 }
 
-/** The words that asked for another position count, although another agent was asked. */
+/**
+ * Index of the message that starts the brief. A request for another position counts even if another
+ * agent got it.
+ */
 function startOfBrief(messages: readonly BaseMessage[]): number {
   const saved = messages.findLastIndex((message) => isAnswerOf(message, 'save_brief'));
   const transferred = messages.findLastIndex((message) => isAnswerOf(message, 'transfer_to_intake'));
@@ -77,7 +83,7 @@ function sourcing(messages: readonly BaseMessage[]): OfflineReply {
   const wishes = briefOf(messages);
   const seen = foundSinceBrief(messages);
   if (!last || last.getType() !== 'human') return search(wishes, seen);
-  const text = heard(last);
+  const text = readText(last);
   if (isStartOver(text)) return transfer('intake', text);
   if (namedIn(text, messages) || /\b(contact|reach out|write|message|e-?mail|draft)\b/i.test(text)) {
     return namedIn(text, messages)
@@ -92,7 +98,7 @@ function sourcing(messages: readonly BaseMessage[]): OfflineReply {
   };
 }
 
-function search({ role, skills, location, seniority }: Wishes, seen: readonly Found[]): OfflineReply {
+function search({ role, skills, location, seniority }: Wishes, seen: readonly FoundCandidate[]): OfflineReply {
   const args = {
     query: role ?? 'Engineer',
     limit: 4,
@@ -105,7 +111,7 @@ function search({ role, skills, location, seniority }: Wishes, seen: readonly Fo
 }
 
 function present(result: string): OfflineReply {
-  const { candidates, relaxed } = JSON.parse(result) as { candidates: Found[]; relaxed: string[] };
+  const { candidates, relaxed } = JSON.parse(result) as { candidates: FoundCandidate[]; relaxed: string[] };
   if (candidates.length === 0)
     return { text: 'Nobody fits. Tell me which wish to drop, or describe the role in other words.' };
   const dropped = relaxed.length > 0 ? ` Nobody met your wish for ${relaxed.join(' and ')}, so I dropped it.` : '';
@@ -127,7 +133,7 @@ function present(result: string): OfflineReply {
 function outreach(messages: readonly BaseMessage[]): OfflineReply {
   const last = messages.at(-1);
   if (last && isAnswerOf(last, 'send_message')) return report(messages, last.text);
-  const wish = heard(messages.findLast((message) => message.getType() === 'human'));
+  const wish = readText(messages.findLast((message) => message.getType() === 'human'));
   if (isStartOver(wish)) return transfer('intake', wish);
   const named = namedIn(wish, messages);
   if (named) return draft(named, messages, '');
@@ -138,7 +144,7 @@ function outreach(messages: readonly BaseMessage[]): OfflineReply {
   return { text: 'Whom shall I write to? Give me a name from the list, or ask for more candidates.' };
 }
 
-function draft({ id, name, title }: Found, messages: readonly BaseMessage[], wish: string): OfflineReply {
+function draft({ id, name, title }: FoundCandidate, messages: readonly BaseMessage[], wish: string): OfflineReply {
   const { role = title, skills = [] } = briefOf(messages);
   const known = findCandidate(id)?.skills.filter((skill) => skills.length === 0 || skills.includes(skill)) ?? [];
   const reason =
@@ -195,16 +201,18 @@ function briefOf(messages: readonly BaseMessage[]): Wishes {
   return (searchedLater ? { ...brief, role: query, ...searched } : brief) as Wishes;
 }
 
-function foundIn(messages: readonly BaseMessage[]): Found[] {
+function foundIn(messages: readonly BaseMessage[]): FoundCandidate[] {
   const found = messages.filter((message) => isAnswerOf(message, 'search_candidates'));
-  return found.reverse().flatMap((message) => (JSON.parse(message.text) as { candidates: Found[] }).candidates);
+  return found
+    .reverse()
+    .flatMap((message) => (JSON.parse(message.text) as { candidates: FoundCandidate[] }).candidates);
 }
 
-function foundSinceBrief(messages: readonly BaseMessage[]): Found[] {
+function foundSinceBrief(messages: readonly BaseMessage[]): FoundCandidate[] {
   return foundIn(messages.slice(messages.findLastIndex((message) => isAnswerOf(message, 'save_brief')) + 1));
 }
 
-function namedIn(text: string, messages: readonly BaseMessage[]): Found | undefined {
+function namedIn(text: string, messages: readonly BaseMessage[]): FoundCandidate | undefined {
   const words = new Set(text.toLowerCase().match(/\p{L}+/gu) ?? []);
   return foundIn(messages).find(({ name }) =>
     name
@@ -214,7 +222,7 @@ function namedIn(text: string, messages: readonly BaseMessage[]): Found | undefi
   );
 }
 
-function lastDrafted(messages: readonly BaseMessage[]): Found | undefined {
+function lastDrafted(messages: readonly BaseMessage[]): FoundCandidate | undefined {
   const id = lastCall(messages, 'send_message')?.candidate_id;
   return foundIn(messages).find((found) => found.id === id);
 }

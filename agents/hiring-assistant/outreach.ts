@@ -5,7 +5,7 @@ import { END, interrupt, START, StateGraph, type LangGraphRunnableConfig } from 
 import { z } from 'zod';
 import { tenantFrom, type Outbox } from '../outbox.js';
 import { handOff, MODEL_NODE, modelNode, openCalls, toolsNode } from './agent.js';
-import { approvalRequest, readAnswer, type Draft } from './approval.js';
+import { approvalRequest, readAnswer, type MessageDraft } from './approval.js';
 import { findCandidate, type Candidate } from './candidates.js';
 import { HiringState, type Decision, type HiringStateType } from './state.js';
 
@@ -19,14 +19,14 @@ const sendSchema = z.object({
   body: z.string().min(1).describe('Plain text, at most 120 words, greeting and signature included'),
 });
 
-// Only described here: a person decides between the model's call and the sending, in nodes of their own.
+// Only a description for the model. A person decides before sending, in separate nodes.
 const sendMessage = tool(() => Promise.reject(new Error(`${SEND} is run by the nodes review and send`)), {
   name: SEND,
-  description: 'Draft a message to a candidate. A person approves, edits or rejects it before it is sent.',
+  description: 'MessageDraft a message to a candidate. A person approves, edits or rejects it before it is sent.',
   schema: sendSchema,
 });
 
-const PROMPT = `You are the outreach agent of a hiring assistant. Draft a friendly, specific message of at most 120 words to the candidate
+const PROMPT = `You are the outreach agent of a hiring assistant. MessageDraft a friendly, specific message of at most 120 words to the candidate
 the person named, and call send_message; a person approves it first. Say afterwards what happened: sent, sent with changes, or not sent.
 When a draft was rejected with a reason, call send_message again with a better draft; rejected without a reason, ask what to change.
 To search again call transfer_to_sourcing; for another position transfer_to_intake. Sign as "The hiring team".`;
@@ -80,7 +80,7 @@ function review({ messages }: HiringStateType): Update {
   return { decision: { callId: call.id ?? '', candidateId: read.candidate.id, ...choice } };
 }
 
-function ask(candidate: Candidate, draft: Draft): Omit<Decision, 'callId' | 'candidateId'> {
+function ask(candidate: Candidate, draft: MessageDraft): Omit<Decision, 'callId' | 'candidateId'> {
   let problem: string | undefined;
   for (;;) {
     const answer: unknown = interrupt(approvalRequest(candidate, draft, problem));
@@ -90,8 +90,8 @@ function ask(candidate: Candidate, draft: Draft): Omit<Decision, 'callId' | 'can
   }
 }
 
-/** The candidate and the draft of a call, or what is wrong with it. */
-function readCall(call: ToolCall): { candidate: Candidate; draft: Draft } | string {
+/** Candidate and draft of a tool call, or the problem with it. */
+function readCall(call: ToolCall): { candidate: Candidate; draft: MessageDraft } | string {
   const args = sendSchema.safeParse(call.args);
   if (!args.success) return `Not sent: ${z.prettifyError(args.error)}`;
   const { candidate_id: id, ...draft } = args.data;
@@ -125,7 +125,7 @@ async function send(state: HiringStateType, config: LangGraphRunnableConfig, out
   return { decision: null, sent: [{ callId, candidateId: id, name, subject }], messages: [answerTo(callId, how)] };
 }
 
-/** Thread, task and call: the task's id is the same in every attempt, whichever run or process makes it. */
+/** Thread, task and call. The task's id is the same in every attempt, run and process. */
 function idempotencyKey(threadId: string, callId: string, config: LangGraphRunnableConfig): string {
   return [threadId, config.executionInfo?.taskId ?? '', callId].join('/');
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const SENIORITIES = ['junior', 'mid', 'senior', 'lead'] as const;
 export type Seniority = (typeof SENIORITIES)[number];
 
-/** What is looked for; an absent part does not matter. */
+/** The search brief. Absent fields do not matter. */
 export const briefSchema = z.object({
   role: z.string().min(1).describe('Job title, such as Backend Engineer'),
   skills: z.array(z.string()).max(12).describe('Skills to look for, most important first; empty if none matters'),
@@ -16,7 +16,7 @@ export type Brief = z.infer<typeof briefSchema>;
 export const AGENTS = ['intake', 'sourcing', 'outreach'] as const;
 export type AgentName = (typeof AGENTS)[number];
 
-/** A person's decision about one message. */
+/** Decision of a person about one message. */
 export interface Decision {
   callId: string;
   candidateId: string;
@@ -25,7 +25,7 @@ export interface Decision {
   edited: boolean;
   subject: string;
   body: string;
-  /** Why not, in the person's words. */
+  /** The person's reason for a no. */
   reason?: string;
 }
 
@@ -36,7 +36,7 @@ export interface SentMessage {
   subject: string;
 }
 
-// Tools of one step may set the same key, so each key says what then happens: the last one wins, or all are kept.
+// Parallel tools may set the same key, so every key needs a reducer: last value or all values.
 const last = <T>(initial: () => T) => Annotation<T>({ reducer: (_, next) => next, default: initial });
 
 function addSent(all: SentMessage[], more: SentMessage[]): SentMessage[] {
@@ -47,13 +47,13 @@ function addSent(all: SentMessage[], more: SentMessage[]): SentMessage[] {
 /** State of the facade; its agents share it. */
 export const HiringState = Annotation.Root({
   ...MessagesAnnotation.spec,
-  /** The agent that has the word. */
+  /** The active agent. */
   agent: last<AgentName>(() => 'intake'),
   brief: last<Brief | null>(() => null),
   /** Candidates found last, best first. */
   shortlist: last<{ id: string; name: string }[]>(() => []),
   decision: last<Decision | null>(() => null),
-  /** By call: an agent gives the whole list back to the facade, which has its start already. */
+  /** Merged by call id, because an agent returns the whole list, which the facade has in part. */
   sent: Annotation<SentMessage[], SentMessage[]>({ reducer: addSent, default: () => [] }),
 });
 

@@ -1,9 +1,9 @@
 import { CANDIDATES } from './candidates.js';
 import { SENIORITIES, type Brief, type Seniority } from './state.js';
 
-/** What a person said about whom they look for, as far as plain rules can tell. */
+/** Criteria that plain rules find in a person's text. */
 export interface Wishes extends Partial<Brief> {
-  /** They said that the rest does not matter. */
+  /** The person said that the rest does not matter. */
   anything?: boolean;
 }
 
@@ -14,7 +14,7 @@ const PLACES = unique(CANDIDATES.flatMap((candidate) => candidate.location.split
 
 const MENTIONS = new Map([...TITLES, ...SKILLS, ...PLACES].map((word) => [word, mentionOf(word)]));
 
-/** Other names of a title; the first that fits counts. */
+/** Synonyms of titles. The first match counts. */
 const TITLE_WORDS: readonly [RegExp, string][] = [
   [/back-?\s?end/i, 'Backend Engineer'],
   [/front-?\s?end/i, 'Frontend Engineer'],
@@ -63,7 +63,7 @@ export function readWishes(text: string): Wishes {
   };
 }
 
-/** Later words win, skills add up. */
+/** Later values win; skills are merged. */
 export function mergeWishes(all: readonly Wishes[]): Wishes {
   const skills = unique(all.flatMap((wishes) => wishes.skills ?? []));
   return { ...Object.assign({}, ...all), ...(skills.length > 0 ? { skills } : {}) } as Wishes;
@@ -80,7 +80,7 @@ function mentions(text: string, word: string): boolean {
 }
 
 function mentionOf(word: string): RegExp {
-  // Words such as Go and R are also English: their case tells.
+  // Go and R are also English words, so their case counts.
   const flags = word.length <= 2 ? 'u' : 'iu';
   const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`(?<![\\p{L}\\p{N}])${escaped}s?(?![\\p{L}\\p{N}+#])`, flags);

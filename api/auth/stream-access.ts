@@ -84,7 +84,7 @@ class CheckedLog implements EventLog {
     private readonly check: () => Promise<void>,
   ) {}
 
-  open: EventLog['open'] = (scope) => this.log.open(scope);
+  open: EventLog['open'] = (caller, scope) => this.log.open(caller, scope);
   tail: EventLog['tail'] = (caller, threadId) => this.log.tail(caller, threadId);
   append: EventLog['append'] = (caller, threadId, event) => this.log.append(caller, threadId, event);
   deleteThread: EventLog['deleteThread'] = (caller, threadId) => this.log.deleteThread(caller, threadId);

@@ -3,7 +3,9 @@ import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { pipeline } from 'node:stream/promises';
 
-/** A body of a request or answer of `fetch`. */
+// Why not @hono/node-server: docs/decisions/2026-11-30-libraries.md.
+
+/** A body as `fetch` takes it in requests and responses. */
 export type WebBody = ReadableStream<Uint8Array> | Uint8Array | ArrayBuffer | string | null;
 
 /** Headers of one connection, which must not be forwarded to the next one. */

@@ -1,4 +1,5 @@
-import type { RequestHandler } from 'express';
+import corsHeaders, { type CorsOptions } from 'cors';
+import type { Request, RequestHandler } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
 import { isLoopback } from './request-guard.js';
 
@@ -27,31 +28,33 @@ const DAY_SECONDS = 86_400;
  */
 export function cors(rules: CorsRules): RequestHandler {
   const isAllowed = originTest(rules);
-  const exposed = [...new Set([...(rules.exposed ?? []), ...EXPOSED])].join(', ');
-  // Browsers reject `*` for requests with credentials, so the answer names the origin.
-  const anyOrigin = isAllowed === undefined && rules.credentials !== true;
-  return (req, res, next) => {
-    const { origin } = req.headers;
-    const allowed = anyOrigin ? '*' : origin !== undefined && (isAllowed?.(origin) ?? true) ? origin : undefined;
-    if (allowed !== undefined) res.setHeader('Access-Control-Allow-Origin', allowed);
-    if (!anyOrigin) res.vary('Origin');
-    if (rules.credentials === true) res.setHeader('Access-Control-Allow-Credentials', 'true');
-    res.setHeader('Access-Control-Expose-Headers', exposed);
-    if (req.method !== 'OPTIONS') {
+  const shared: CorsOptions = {
+    methods: (rules.methods ?? METHODS).join(', '),
+    exposedHeaders: [...new Set([...(rules.exposed ?? []), ...EXPOSED])].join(', '),
+    maxAge: rules.maxAge ?? DAY_SECONDS,
+    credentials: rules.credentials === true,
+    // The library would send a Content-Length with 204, which RFC 9110, section 8.6, forbids.
+    preflightContinue: true,
+    ...(rules.headers !== undefined && { allowedHeaders: rules.headers.join(', ') }),
+  };
+  const originOption = (origin: string | undefined): CorsOptions['origin'] => {
+    // Browsers reject `*` for requests with credentials, so the answer names the origin.
+    if (isAllowed === undefined) return rules.credentials === true ? true : '*';
+    return origin !== undefined && isAllowed(origin) ? [origin] : [];
+  };
+  const setHeaders = corsHeaders<Request>((req, done) =>
+    done(null, { ...shared, origin: originOption(req.headers.origin) }),
+  );
+  return (req, res, next) =>
+    setHeaders(req, res, (error?: unknown) => {
+      if (error !== undefined) return next(error);
+      if (req.method === 'OPTIONS') return void res.status(204).end();
       // A browser only hides the answer from the page; the server would already have executed a
       // simple request.
-      const isRefused = changes(req.method) && origin !== undefined && !mayCall(rules, origin, req.headers.host);
+      const { origin, host } = req.headers;
+      const isRefused = changes(req.method) && origin !== undefined && !mayCall(rules, origin, host);
       next(isRefused ? refusedOrigin(origin) : undefined);
-      return;
-    }
-    res.setHeader('Access-Control-Allow-Methods', (rules.methods ?? METHODS).join(', '));
-    res.setHeader(
-      'Access-Control-Allow-Headers',
-      rules.headers?.join(', ') ?? req.headers['access-control-request-headers'] ?? '*',
-    );
-    res.setHeader('Access-Control-Max-Age', rules.maxAge ?? DAY_SECONDS);
-    res.status(204).end();
-  };
+    });
 }
 
 function changes(method: string): boolean {

@@ -39,6 +39,7 @@ function describe(route: RouteDescription, routes: readonly RouteDescription[]) 
     operationId: operationId(route),
     tags: [route.tag],
     summary: route.summary,
+    'x-colloquy-action': route.action,
     ...(parameters.length > 0 && { parameters }),
     ...(route.body && {
       requestBody: { required: true, content: { 'application/json': { schema: inputSchema(route.body) } } },

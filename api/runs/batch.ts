@@ -3,7 +3,7 @@ import { acceptRun, checkOrder } from '../../conversations/accept-run.js';
 import type { Access } from '../../conversations/access.js';
 import type { RunOrder } from '../../conversations/build-run.js';
 import { findUsableAssistant } from '../../conversations/find.js';
-import { inChunks } from '../../conversations/in-chunks.js';
+import { mapLimited } from '../../conversations/map-limited.js';
 import { runToWire, type Caller } from '../../protocol/index.js';
 import { idempotencyKey, runAnswer, runBatch, wireSpelling, type RunBody } from '../../protocol/schemas/index.js';
 import { EACH_RUN, isObject, type RequestBody } from '../auth/rules.js';
@@ -38,7 +38,7 @@ export const batchRoute = route({
       }),
     );
     await checkAll(context, viewer.caller, viewer.access, orders);
-    const runs = await inChunks(orders, async (order) => {
+    const runs = await mapLimited(orders, async (order) => {
       const accepted = await acceptRun(context, order);
       await Promise.all([accepted.admit?.(), accepted.bound]);
       return accepted.run;
@@ -51,5 +51,5 @@ export const batchRoute = route({
 async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
   for (const order of orders) checkOrder(context, order);
   const assistants = [...new Set(orders.map(({ body }) => body.assistant_id))];
-  await inChunks(assistants, (id) => findUsableAssistant(context, caller, access, id));
+  await mapLimited(assistants, (id) => findUsableAssistant(context, caller, access, id));
 }

@@ -1,4 +1,4 @@
-// Makes the replica set where it is missing and waits for its primary. Can be run again.
+// Creates the replica set if it is missing and waits for its primary. Can be run again.
 const members = ['mongodb-1:27017', 'mongodb-2:27017', 'mongodb-3:27017'].map((host, _id) => ({ _id, host }));
 try {
   rs.status();

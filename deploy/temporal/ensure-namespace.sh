@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the namespace where it is missing. Can be run again.
+# Creates the namespace if it is missing. Can be run again.
 set -eu
 temporal operator cluster health
 temporal operator namespace describe --namespace "$NAMESPACE" >/dev/null 2>&1 ||

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates Temporal's databases, or brings their schema up to this version of the server. Can be run again.
+# Creates Temporal's databases, or updates their schema for this server. Can be run again.
 set -eu
 for name in temporal visibility; do
   database=temporal

@@ -3,7 +3,10 @@ import { MULTITASK_STRATEGIES, RUN_STATUSES } from '../run.js';
 import { THREAD_STATUSES, TTL_STRATEGIES } from '../thread.js';
 import { jsonObject } from './common.js';
 
-/** What the API answers, for its description; records are made in `api/wire`, where a test holds them to these. */
+/**
+ * Schemas of answers for the API's description. `api/` makes the answers, and a test checks them
+ * against these.
+ */
 
 const moment = z.iso.datetime();
 const id = z.guid();
@@ -37,7 +40,7 @@ export const assistantVersionAnswer = assistantAnswer.omit({ updated_at: true })
 
 export const graphAnswer = z.object({ nodes: z.array(jsonObject), edges: z.array(jsonObject) });
 
-/** A JSON schema; null where nobody can know. */
+/** A JSON schema. Null if it is not known. */
 const schema = jsonObject.nullable();
 
 export const graphSchemasAnswer = z.object({
@@ -68,11 +71,11 @@ export const threadAnswer = z.object({
   values: z.unknown().optional(),
   interrupts: z.record(z.string(), z.array(interrupt)),
   error: z.unknown().optional(),
-  /** Where it was asked for, of a thread that has one. */
+  /** Present if requested and if the thread has one. */
   ttl: z.object({ strategy: z.enum(TTL_STRATEGIES), ttl_minutes: z.number(), expires_at: moment }).optional(),
 });
 
-/** `extracted`: where a search asked for it. */
+/** `extracted` is present if the search asked for it. */
 export const threadFound = threadAnswer.extend({ extracted: jsonObject }).partial();
 
 export const pruneAnswer = z.object({ pruned_count: z.int() });
@@ -109,7 +112,10 @@ export const stateAnswer = z.object({
   interrupts: z.array(interrupt),
 });
 
-/** The checkpoint three times: as Agent Server has it, and as a config and an id, which older clients read. */
+/**
+ * The checkpoint in three forms: as Agent Server has it, and as a config and an id for older
+ * clients.
+ */
 export const stateUpdateAnswer = z.object({
   checkpoint,
   configurable: checkpoint,
@@ -128,7 +134,7 @@ export const infoAnswer = z.object({
 /** One server-sent event, before its `data` is parsed. */
 export const eventAnswer = z.object({ id: z.string(), event: z.string(), data: z.string() });
 
-/** Of a command of protocol v2, followed or refused. */
+/** Answer to a command of protocol v2, executed or refused. */
 export const commandAnswer = z.union([
   z.looseObject({
     type: z.literal('success'),

@@ -53,7 +53,7 @@ export const assistantVersions = assistantSearch.pick({ metadata: true, limit: t
 
 export const assistantLatest = z.strictObject({ version: z.int().min(1) });
 
-/** How deep a drawing looks into subgraphs: not at all, all the way, or so many levels. */
+/** Depth of a drawing: false for no subgraphs, true for all levels, or a number of levels. */
 const xray = z.union([
   z.enum(['true', 'yes', 'false', 'no']).transform((value) => value === 'true' || value === 'yes'),
   z
@@ -64,7 +64,7 @@ const xray = z.union([
 
 export const assistantGraphQuery = z.strictObject({ xray: xray.default(false) });
 
-/** Of a graph that a factory makes: the config to make it with, merged over the assistant's. */
+/** For a graph from a factory: the config to make it with, merged over the assistant's. */
 export const assistantSchemasBody = z.strictObject({ config: config.nullish() });
 
 export const assistantSubgraphsQuery = z.strictObject({ recurse: queryBoolean.default(false) });

@@ -3,25 +3,31 @@ import { MAX_TTL_MINUTES } from '../thread.js';
 import { findTooDeep, TOO_DEEP } from './depth.js';
 import { MAX_NAMESPACE, name, text } from './text.js';
 
-/** Any UUID, also those of no RFC version, since clients make ids of their own; in lower case, so that a thread has one spelling. */
+/**
+ * Any UUID, also without an RFC version, because clients make their own ids. Lower case, so that a
+ * thread has one spelling.
+ */
 export const uuid = z.guid().transform((id) => id.toLowerCase());
 
 export const ttlMinutes = z.number().positive().max(MAX_TTL_MINUTES);
 
 export const jsonObject = z.record(z.string(), z.unknown());
 
-/** A body of any kind, of whose metadata something is made before it is looked at as what it is. */
+/** Any body with metadata. The project's auth changes the metadata before the body is validated. */
 export const anyWithMetadata = z.looseObject({ metadata: jsonObject.nullish() });
 
 /** Issue parameter that turns a validation error from "wrong" into "understood, but not served". */
 export const UNSUPPORTED = { unsupported: true } as const;
 
-/** A field that clients may know and we do not serve: absent or null passes, anything else is refused by name. */
+/**
+ * A field that clients may send and we do not serve. Absent and null pass; any other value is
+ * refused by name.
+ */
 export function notServed(reason: string) {
   return servedAs([], reason);
 }
 
-/** A field that we serve in some of its values only, because what we do is at least as strong as what they ask. */
+/** A field of which we accept only the values that our behaviour satisfies. */
 export function servedAs(values: readonly unknown[], reason: string) {
   return z
     .unknown()
@@ -49,7 +55,7 @@ export const offset = z.int().min(0);
 export const queryLimit = z.coerce.number().pipe(limit).meta({ type: 'integer', minimum: 1, maximum: MAX_PAGE });
 export const queryOffset = z.coerce.number().pipe(offset).meta({ type: 'integer', minimum: 0 });
 
-/** LangGraph's clients write an empty text where they name no checkpoint. */
+/** LangGraph's clients send an empty text for no checkpoint. */
 export const checkpointId = z
   .string()
   .refine((id) => id === '' || uuid.safeParse(id).success, 'Invalid GUID')

@@ -3,10 +3,16 @@ import { checkpointId, checkpointMap, checkpointNs } from './common.js';
 import { metadata } from './metadata.js';
 import { names } from './text.js';
 
-/** What LangGraph itself keeps in `configurable`: from a client it could steer the engine. */
+/**
+ * Prefix of LangGraph's own keys in `configurable`. A client that sets one could control the
+ * engine.
+ */
 export const ENGINE_PREFIX = '__pregel_';
 
-/** What graphs read, a checkpoint in LangGraph's own spelling, and what a project's auth adds about the user. */
+/**
+ * Values for graphs, a checkpoint in LangGraph's spelling, and what a project's auth adds about the
+ * user.
+ */
 const configurable = z
   .looseObject({
     checkpoint_id: checkpointId.nullish(),
@@ -20,7 +26,7 @@ const configurable = z
     }
   });
 
-/** The config of runs, and of assistants, whose runs take all of it. */
+/** The config of runs and of assistants. */
 export const config = z.strictObject({
   tags: names.nullish(),
   recursion_limit: z.int().min(1).nullish(),

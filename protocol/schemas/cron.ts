@@ -6,7 +6,7 @@ import { metadata, searchedMetadata } from './metadata.js';
 import { threadRunInBackground } from './run.js';
 import { name, names, text } from './text.js';
 
-/** All minutes, hours, days and months one by one are 450 characters. */
+/** An expression that lists every minute, hour, day and month has 450 characters. */
 const MAX_SCHEDULE = 500;
 const MAX_TIMEZONE = 100;
 
@@ -20,13 +20,13 @@ const schedule = text(MAX_SCHEDULE).superRefine((given, context) => {
 
 const timezone = text(MAX_TIMEZONE).refine(isTimezone, 'expected the name of an IANA time zone, such as Europe/Berlin');
 
-/** Without an offset it is UTC, as the schedule is without a time zone. */
+/** UTC if it has no offset, like a schedule without a time zone. */
 const moment = z.iso
   .datetime({ offset: true, local: true, abort: true })
   .transform((text) => new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`))
   .refine(isInYears, 'expected a time in the years 1 to 9999 of UTC');
 
-/** The years that an ISO date, and Temporal's timestamps, have. */
+/** The range of years of ISO dates and of Temporal's timestamps. */
 function isInYears(time: Date): boolean {
   const year = time.getUTCFullYear();
   return year >= 1 && year <= 9999;
@@ -35,14 +35,14 @@ function isInYears(time: Date): boolean {
 const MAX_CATCHUP_SECONDS = 366 * 86_400;
 const MAX_JITTER_SECONDS = 86_400;
 
-/** Beyond LangGraph's fields. Temporal takes no catch-up window of less than 10 s. */
+/** Not in LangGraph's API. Temporal refuses a catch-up window under 10 s. */
 const scheduleOptions = z.strictObject({
   overlap: z.enum(OVERLAP_POLICIES).nullish(),
   catchup_window_seconds: z.int().min(10).max(MAX_CATCHUP_SECONDS).nullish(),
   jitter_seconds: z.int().min(0).max(MAX_JITTER_SECONDS).nullish(),
 });
 
-/** What a firing hands to its run, under the rules of a run in the background. */
+/** Fields that a firing passes to its run, with the rules of a background run. */
 const payload = threadRunInBackground.pick({
   input: true,
   command: true,
@@ -77,7 +77,7 @@ export const cronCreate = payload.extend({
 /** Body of `POST /threads/{id}/runs/crons`. */
 export const threadCronCreate = cronCreate.extend({ on_run_completed: keepOnly });
 
-/** Body of `PATCH /runs/crons/{id}`: what is absent stays, null clears. */
+/** Body of `PATCH /runs/crons/{id}`. Absent fields stay, null clears a field. */
 export const cronPatch = payload.extend({
   schedule: schedule.optional(),
   timezone: timezone.nullish(),

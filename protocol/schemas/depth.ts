@@ -1,25 +1,28 @@
 /**
- * How many objects and lists may stand inside each other in what a client sends. Every hop of a value is recursive (JSON.stringify, the
- * serializer of checkpoints, comparisons), and some take several stack frames a level: at about 2,500 levels the stack of Node ends. 256 is
- * far from that, and no value of a person or a model comes near it.
+ * Limit for the nesting of objects and lists in a request. Many functions recurse over values
+ * (JSON.stringify, the serializer of checkpoints, comparisons), and Node's stack ends at about
+ * 2,500 levels. No value of a person or a model comes near 256.
  */
-export const MAX_DEPTH = 256;
+const MAX_DEPTH = 256;
 export const TOO_DEEP = `is nested deeper than the limit of ${MAX_DEPTH} levels`;
 
-/** How many steps of a path are said, and how much of each. */
+/** Number of path segments in an error message, and characters of each. */
 const SHOWN_STEPS = 5;
 const SHOWN_STEP_LENGTH = 40;
 
 type Container = Record<string, unknown> | unknown[];
 
-/** One object or list on the way down, and how far it has been looked through. */
+/** An object or list on the current path, with the index of its next entry. */
 interface Level {
   container: Container;
   keys: string[] | undefined;
   next: number;
 }
 
-/** The start of the path to a value that is nested deeper than {@link MAX_DEPTH}; undefined: there is none. Does not recurse. */
+/**
+ * The first segments of the path to a value deeper than {@link MAX_DEPTH}. Undefined if there is
+ * none. Does not recurse.
+ */
 export function findTooDeep(value: unknown): string | undefined {
   if (!isContainer(value)) return undefined;
   const way = [levelOf(value)];
@@ -40,7 +43,7 @@ function levelOf(container: Container): Level {
   return { container, keys: Array.isArray(container) ? undefined : Object.keys(container), next: 0 };
 }
 
-/** Moves on to the next object or list that stands in this one. */
+/** Advances to the next object or list inside this one. */
 function nextContainer(level: Level): Container | undefined {
   const { container, keys } = level;
   const size = keys?.length ?? (container as unknown[]).length;

@@ -1,6 +1,9 @@
-/** What clients may send, as zod schemas: bodies, queries and headers of the HTTP API. The only place that knows zod; types of the house stay in `protocol`. */
+/**
+ * Zod schemas of what clients may send: bodies, queries and headers of the HTTP API. Types without
+ * zod are in `protocol`.
+ */
 export { ENGINE_PREFIX } from './config.js';
-export { MAX_DEPTH, TOO_DEEP, findTooDeep } from './depth.js';
+export { TOO_DEEP, findTooDeep } from './depth.js';
 export { MAX_PAGE, UNSUPPORTED, anyWithMetadata, uuid } from './common.js';
 export {
   createStreamQuery,
@@ -83,7 +86,6 @@ export {
 } from './cron.js';
 export type { CronCountBody, CronCreate, CronPatchBody } from './cron.js';
 export {
-  CHANNELS,
   commandEnvelope,
   eventStreamRequest,
   getTreeParams,

@@ -4,7 +4,7 @@ import { MAX_NAME } from './text.js';
 
 const SHOWN_KEY_LENGTH = 40;
 
-/** Metadata as clients look for it. `threads/record-fields.ts` limits how many values it has. */
+/** Metadata in a search. `threads/` limits the number of its values. */
 export const searchedMetadata = jsonObject.superRefine((given, context) => {
   const key = findLongKey(given);
   if (key === undefined) return;
@@ -16,8 +16,8 @@ export const searchedMetadata = jsonObject.superRefine((given, context) => {
 const SERVER_KEYS = Object.keys(STATELESS_METADATA);
 
 /**
- * Metadata that are stored. A thread with a key of the server's own is deleted by the sweeper: a
- * client that may change metadata may not delete by it.
+ * Metadata to store. Keys of the server are refused: the sweeper deletes threads that have one, and
+ * a client that may change metadata may not delete threads.
  */
 export const metadata = searchedMetadata.superRefine((given, context) => {
   for (const key of SERVER_KEYS.filter((one) => Object.hasOwn(given, one))) {

@@ -17,14 +17,16 @@ import { config } from './config.js';
 import { metadata } from './metadata.js';
 import { name, names, text } from './text.js';
 
-/** A `Send` also as LangGraph's own class writes itself, and the `Command` around it: RemoteGraph sends them so. */
+/**
+ * Also accepts the serialized form of LangGraph's `Send` and `Command`, which RemoteGraph sends.
+ */
 const goto = z.union([
   name,
   z.strictObject({ node: name, input: z.unknown() }),
   z.strictObject({ lg_name: z.literal('Send'), node: name, args: z.unknown(), timeout: z.null().optional() }),
 ]);
 
-/** Each is a task of the next step. */
+/** Each target is a task of the next step. */
 const MAX_GOTO = 100;
 
 export const command = z.strictObject({
@@ -59,27 +61,27 @@ const runFields = {
   multitask_strategy: z.enum(MULTITASK_STRATEGIES).nullish(),
   if_not_exists: z.enum(['create', 'reject']).nullish(),
   strict_resume: z.boolean().nullish(),
-  /** Every step is saved before the next one, which is no less than any of these asks for. */
+  /** Every step is saved before the next one, which satisfies all of these values. */
   durability: z.enum(['sync', 'async', 'exit']).nullish(),
   checkpoint_during: z.boolean().nullish(),
   on_disconnect: z.enum(['continue', 'cancel']).nullish(),
   on_completion: z.enum(['delete', 'keep']).nullish(),
   webhook: text(MAX_URL).min(1).nullish(),
   after_seconds: z.number().min(0).max(YEAR_SECONDS).nullish(),
-  /** For each an address where a person's feedback on the run goes, made by LangSmith. */
+  /** LangSmith makes an address for feedback on the run for each key. */
   feedback_keys: z.array(name.min(1)).max(MAX_FEEDBACK_KEYS).nullish(),
   langsmith_tracer: notServed(
     'what a run says is not sent to LangSmith; traces go where OTEL_EXPORTER_OTLP_ENDPOINT points',
   ),
 };
 
-/** Body of a run on a thread that a client stays connected to (`/runs/stream`, `/runs/wait`). */
+/** Body of `/runs/stream` and `/runs/wait`, whose client stays connected. */
 export const threadRun = z.strictObject({
   ...runFields,
   on_completion: servedAs(['keep'], 'a thread outlives its runs; delete it by its id'),
 });
 
-/** Body of `POST /threads/{id}/runs`: nobody is connected. */
+/** Body of `POST /threads/{id}/runs`, whose client does not stay connected. */
 export const threadRunInBackground = threadRun.extend({
   on_disconnect: servedAs(['continue'], 'nobody is connected to a run in the background'),
 });
@@ -99,7 +101,10 @@ export const statelessRunInBackground = statelessRun.extend({
 /** Body of `POST /runs/batch`. */
 export const runBatch = z.array(statelessRunInBackground).min(1).max(MAX_PAGE);
 
-/** A batch with the fields as they are spelled on the wire: the SDK sends its own names (`assistantId`, `afterSeconds`) beside `assistant_id`. */
+/**
+ * A batch in the wire's spelling. The SDK also sends its own names, `assistantId` and
+ * `afterSeconds`.
+ */
 export function wireSpelling(batch: unknown): unknown {
   return Array.isArray(batch) ? batch.map(inSnakeCase) : batch;
 }
@@ -111,7 +116,7 @@ function inSnakeCase(run: unknown): unknown {
   for (const [name, value] of Object.entries(fields)) {
     const snake = name.replace(/^_/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const isOther = snake !== name && Object.hasOwn(runFields, snake);
-    // A field that is there in two spellings with two values keeps its own: the schema refuses it as unknown.
+    // If both spellings differ, the SDK's name stays and the schema refuses it as unknown.
     const known = Object.hasOwn(fields, snake) ? fields[snake] : named.get(snake);
     const isContrary = known !== undefined && known !== value;
     named.set(isOther && !isContrary ? snake : name, value);
@@ -122,7 +127,7 @@ function inSnakeCase(run: unknown): unknown {
 export type RunBody = z.infer<z.ZodObject<typeof runFields>>;
 export type RunBodyConfig = z.infer<typeof config>;
 
-/** Query of a run's stream; also of the request that creates one. */
+/** Query of a run's stream and of the request that creates one. */
 export const runStreamQuery = z.strictObject({
   stream_mode: queryList.pipe(z.array(streamMode)).optional(),
   namespace: z
@@ -130,7 +135,9 @@ export const runStreamQuery = z.strictObject({
     .transform((value) => (Array.isArray(value) ? value : [value]))
     .optional(),
   cancel_on_disconnect: queryBoolean.optional(),
-  /** The SDK's hook sends it along when it comes back; where to go on is said by Last-Event-ID alone. */
+  /**
+   * Sent by the SDK's hook when it reconnects. Ignored: only Last-Event-ID decides where to resume.
+   */
   checkpoint_id: uuid.optional(),
 });
 
@@ -159,7 +166,7 @@ export const runCancelQuery = z
 
 export const runCancelManyQuery = z.strictObject({ action: z.enum(CANCEL_ACTIONS).default('interrupt') });
 
-/** Body of `POST /runs/cancel`: runs by their ids, or all that stand so (of a thread, or of all threads). */
+/** Body of `POST /runs/cancel`: runs by id, or all with a status, of one thread or of all. */
 export const runCancelMany = z
   .strictObject({
     thread_id: uuid.nullish(),

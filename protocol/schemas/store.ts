@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { jsonObject, limit, offset, queryBoolean, ttlMinutes } from './common.js';
 import { MAX_TEXT, name, text } from './text.js';
 
-/** An item's record holds every prefix of its namespace, in an index: 32 labels of 1,000 characters are half a million together. */
+/**
+ * The record of an item has every prefix of its namespace in an index. 32 labels of 1,000
+ * characters make half a million characters.
+ */
 const MAX_LABELS = 32;
 /** Paths whose texts are embedded: `memory/texts.ts`. */
 const MAX_INDEXED = 100;
@@ -11,7 +14,10 @@ const namespace = z.array(label).max(MAX_LABELS);
 const key = name.min(1);
 export const namespaceLabels = namespace;
 
-/** Checks the namespace of a store request before a handler of a project's auth reads or changes it. The route checks the rest. */
+/**
+ * Checks the namespace of a store request before the project's auth handler gets it. The route
+ * checks the rest.
+ */
 export const anyWithNamespace = z.looseObject({
   namespace: namespace.nullish(),
   namespace_prefix: namespace.nullish(),
@@ -22,7 +28,7 @@ export const itemPut = z.strictObject({
   namespace: namespace.min(1).refine(([root]) => root !== 'langgraph', 'the root label "langgraph" is reserved'),
   key,
   value: jsonObject,
-  /** Null, like absence: as the store is configured. */
+  /** Null and absent: the store's configuration decides. */
   index: z.union([z.literal(false), z.array(name).max(MAX_INDEXED)]).nullish(),
   ttl: ttlMinutes.nullish(),
 });

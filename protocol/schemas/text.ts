@@ -1,19 +1,27 @@
 import { z } from 'zod';
 
-/** Names, keys and ids that clients choose: they stand in keys of the database's indexes, and are shown in one line. */
+/**
+ * Limit for names, keys and ids that clients choose. They are part of index keys and are shown in
+ * one line.
+ */
 export const MAX_NAME = 1_000;
-/** The database takes regular expressions of 1,000 characters and more, and one that escapes each character has two for it. */
+/**
+ * The database accepts regular expressions of at least 1,000 characters. Escaping doubles a name.
+ */
 export const MAX_SEARCHED_NAME = 500;
-/** Texts that people write, and that no index holds. */
+/** Limit for texts that people write and that no index holds. */
 export const MAX_TEXT = 100_000;
-/** Namespaces of subgraphs: a name and an id for each level. They stand in keys, percent-encoded. */
+/**
+ * Limit for namespaces of subgraphs, which have a name and an id for each level and are part of
+ * keys, percent-encoded.
+ */
 export const MAX_NAMESPACE = 4_000;
-/** Entries of lists that name things one by one. */
+/** Limit for entries of lists of names. */
 export const MAX_NAMES = 1_000;
 
 /**
- * A text of at most so many characters that the database keeps as it is. NUL ends a regular expression there; half of a surrogate pair has no
- * UTF-8, so that another text would be stored, and percent-encoding throws on it.
+ * A text that the database stores unchanged. NUL ends a regular expression there. A lone surrogate
+ * has no UTF-8 form, so another text would be stored, and percent-encoding throws on it.
  */
 export function text(most: number) {
   return z

@@ -21,12 +21,15 @@ import { metadata, searchedMetadata } from './metadata.js';
 import { command } from './run.js';
 import { MAX_NAME, name } from './text.js';
 
-/** Minutes until the thread is swept. */
+/** Minutes until the thread expires. */
 const ttl = z
   .union([ttlMinutes, z.strictObject({ ttl: ttlMinutes, strategy: z.enum(TTL_STRATEGIES).nullish() })])
   .transform((given) => (typeof given === 'number' ? { ttl: given } : given));
 
-/** Upper bounds for the supersteps of a new thread, and for the updates of one: each is a write of its own. */
+/**
+ * Upper bounds for the supersteps of a new thread and for the updates of each superstep. Every one
+ * is a write.
+ */
 const MAX_SUPERSTEPS = 1_000;
 const MAX_UPDATES = 1_000;
 
@@ -76,7 +79,7 @@ const THREAD_FIELDS = [
   'error',
 ] as const;
 
-/** As many as metadata is searched by: each may be held against each value of a state. */
+/** The limit of searched metadata. Every value may be compared with every value of a state. */
 const MAX_WANTED_VALUES = 200;
 const wantedValues = jsonObject.refine(
   (wanted) => !hasMoreValues(wanted, MAX_WANTED_VALUES),
@@ -172,7 +175,7 @@ export type HistoryBody = z.infer<typeof historyBody>;
 export const THREAD_STREAM_MODES = ['run_modes', 'lifecycle', 'state_update'] as const;
 const streamModes = queryList.pipe(z.array(z.enum(THREAD_STREAM_MODES)));
 
-/** The SDK says `stream_mode`, the Agent Server's own description `stream_modes`. */
+/** The SDK sends `stream_mode`. Agent Server's own description has `stream_modes`. */
 export const threadStreamQuery = z.strictObject({
   stream_mode: streamModes.optional(),
   stream_modes: streamModes.optional(),

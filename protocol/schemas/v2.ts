@@ -6,9 +6,9 @@ import { metadata } from './metadata.js';
 import { command } from './run.js';
 import { MAX_NAMES, MAX_TEXT, name, names, text } from './text.js';
 
-/** What clients of protocol v2 may send (`@langchain/protocol`). */
+/** Channels of protocol v2 (`@langchain/protocol`). */
 
-export const CHANNELS = [
+const CHANNELS = [
   'values',
   'updates',
   'messages',
@@ -25,7 +25,7 @@ const channel = name.refine(
   `expected one of ${CHANNELS.join(', ')}, or custom:<name>`,
 );
 
-/** Subgraphs inside of each other. */
+/** Limit for nested subgraphs. */
 const MAX_NAMESPACE_PARTS = 64;
 const namespace = z.array(name).max(MAX_NAMESPACE_PARTS);
 
@@ -55,7 +55,7 @@ export const runStartParams = z
     config: config.nullish(),
     metadata: metadata.nullish(),
     multitask_strategy: z.enum(MULTITASK_STRATEGIES).nullish(),
-    /** Older spelling; the SDK sends both. */
+    /** Older spelling. The SDK sends both. */
     multitaskStrategy: z.enum(MULTITASK_STRATEGIES).nullish(),
     langsmith_tracer: notServed('LangSmith tracing'),
   })
@@ -80,7 +80,7 @@ export const inputRespondParams = z.union([
   z.strictObject({ responses: z.array(z.strictObject(answer)).min(1).max(MAX_NAMES), ...resumption }),
 ]);
 
-/** The protocol's message, and an id of the client's own. */
+/** The protocol's message with an id that the client chooses. */
 export const inputInjectParams = z.strictObject({
   namespace: namespace.nullish(),
   message: z.strictObject({
@@ -92,7 +92,7 @@ export const inputInjectParams = z.strictObject({
 });
 
 export const subscribeParams = z.strictObject(filter);
-/** What a subscription's id stands for. */
+/** The filter that the id of a subscription encodes. */
 export const subscriptionFilter = z.strictObject(filter).omit({ since: true });
 export const unsubscribeParams = z.strictObject({ subscription_id: text(MAX_TEXT) });
 

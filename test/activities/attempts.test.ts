@@ -133,7 +133,7 @@ describe('attempts of a step', () => {
     return [run.status, thread.status];
   }
 
-  it('end a run once: the earlier one ends nothing after it was taken over', async () => {
+  it('end a run once: an attempt that was taken over ends nothing', async () => {
     const run = await newRun();
     const { first, mayEnd } = await firstAtItsEnd(run);
     const [hasStarted, mayGoOn] = [gate(), gate()];
@@ -165,7 +165,7 @@ describe('attempts of a step', () => {
     ]);
   });
 
-  it('end a run once: the later one takes back nothing of a run that has ended', async () => {
+  it('end a run once: a later attempt changes nothing of an ended run', async () => {
     const run = await newRun();
     const { first, mayEnd } = await firstAtItsEnd(run);
     const [hasRead, mayStart] = [gate(), gate()];
@@ -189,7 +189,7 @@ describe('attempts of a step', () => {
     expect(await statuses(run)).toEqual(['success', 'idle']);
   });
 
-  it('end the thread too where the earlier one died between the two records', async () => {
+  it('end the thread too if the earlier attempt died between the two records', async () => {
     const run = await newRun();
     const first = step(run, 1, (threads) => ({
       ...threads,
@@ -205,7 +205,7 @@ describe('attempts of a step', () => {
     expect((await told(run)).at(-1)).toBe(CONTROL_EVENTS.ended);
   });
 
-  it('are counted for each superstep, though one activity runs them all', async () => {
+  it('are counted for each superstep, even if one activity runs several', async () => {
     const run = await newRun();
     const graph = failingGraph(4);
     const ends: string[] = [];
@@ -220,7 +220,7 @@ describe('attempts of a step', () => {
     expect(ends).toEqual([...overloaded('one'), ...overloaded('two'), ...overloaded('three'), 'success']);
   });
 
-  it('end in error after five of one superstep', async () => {
+  it('end the run in error after five failures of one superstep', async () => {
     const run = await newRun();
     const graph = failingGraph(5);
     for (let attempt = 1; attempt <= 4; attempt += 1)

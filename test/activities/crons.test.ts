@@ -95,7 +95,7 @@ describe('a cron fires', () => {
     }
   }
 
-  it('by the clock, each time on a thread of its own', async () => {
+  it('at its times, each time on a new thread', async () => {
     let cronId = '';
     const runs = await runsMade(2, async () => {
       cronId = await create({ schedule: '@every 1s', input: { log: ['tick'] }, metadata: { topic: 'time' } });
@@ -112,7 +112,7 @@ describe('a cron fires', () => {
     expect(threads[0]?.metadata).toMatchObject({ colloquy_stateless: true });
   });
 
-  it('into its thread, with what it says at that moment', async () => {
+  it('into its thread, with its input at that moment', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cronId = await create({ schedule: NEVER_SOON, input: { log: ['first'] } }, threadId);
     expect(await fired(cronId)).toEqual({ threadId, runId: expect.any(String), status: 'success' });
@@ -128,7 +128,7 @@ describe('a cron fires', () => {
     expect((await client.threads.get(threadId)).metadata).not.toMatchObject({ colloquy_stateless: true });
   });
 
-  it('when its schedule is triggered, and keeps the thread if told so', async () => {
+  it('when its schedule is triggered, and keeps the thread if configured', async () => {
     const cronId = await create({ schedule: NEVER_SOON, onRunCompleted: 'keep', input: { log: ['hi'] } });
     const [run] = await runsMade(1, () => schedule(cronId).trigger());
     expect(await client.runs.join(run?.threadId ?? '', run?.runId ?? '')).toEqual({ log: ['hi', 'heard', 'answered'] });
@@ -137,7 +137,7 @@ describe('a cron fires', () => {
     expect(thread.metadata).not.toMatchObject({ colloquy_stateless: true });
   });
 
-  it('for the times of a period that is past, one run a time however often', async () => {
+  it('for the times of a past period, one run for each time however often it is asked', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cronId = await create({ schedule: '0 * * * *', input: { log: ['back'] } }, threadId);
     const backfill = (start: string, end: string) =>
@@ -155,7 +155,7 @@ describe('a cron fires', () => {
     expect(await client.runs.list(threadId)).toHaveLength(4);
   });
 
-  it('once, also where a firing comes twice at the same time', async () => {
+  it('once, even if a firing is delivered twice', async () => {
     const { thread_id: threadId } = await client.threads.create();
     for (const cronId of [
       await create({ schedule: NEVER_SOON, input: { log: ['hi'] } }, threadId),
@@ -168,7 +168,7 @@ describe('a cron fires', () => {
     }
   });
 
-  it('once, also where the worker is killed in the middle of it', async () => {
+  it('once, even if the worker is killed during the firing', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cronId = await create({ schedule: NEVER_SOON, input: { log: ['hi'] } }, threadId);
     let firing: WorkflowHandle<() => Promise<CronOutcome>> | undefined;
@@ -182,7 +182,7 @@ describe('a cron fires', () => {
     expect((await client.threads.getState(threadId)).values).toEqual({ log: ['hi', 'heard', 'answered'] });
   }, 90_000);
 
-  it('a run that lasts as long as the firing: cancelling the one cancels the other', async () => {
+  it('a run that ends with the firing: cancelling one cancels the other', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const ticker = await client.crons.createForThread(threadId, 'ticker', {
       schedule: NEVER_SOON,
@@ -199,7 +199,7 @@ describe('a cron fires', () => {
     expect((await client.runs.get(threadId, run?.runId ?? '')).status).toBe('interrupted');
   });
 
-  it('as its multitask strategy says where the thread is busy', async () => {
+  it('as its multitask strategy decides if the thread is busy', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const busy = await client.runs.create(threadId, 'ticker', { input: { ticks: 3_000 } });
     const rejecting = await create(
@@ -216,7 +216,7 @@ describe('a cron fires', () => {
     expect(await client.runs.list(threadId)).toHaveLength(2);
   });
 
-  it('no more once it is gone: a schedule that was left behind removes itself', async () => {
+  it('never after its deletion: a schedule that was left behind removes itself', async () => {
     const cronId = await create({ schedule: NEVER_SOON });
     await mongo
       .db(house.name)

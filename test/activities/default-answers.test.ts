@@ -48,7 +48,7 @@ describe('the run of a default answer', () => {
   async function asked(graph: LoadedGraph, load: () => Promise<LoadedGraph> = () => Promise.resolve(graph)) {
     const [threadId, runId] = [randomUUID(), randomUUID()];
     await stores.threads.createThread(CALLER, { threadId });
-    const saver = stores.saver('default');
+    const saver = await stores.savers.openReader(CALLER, threadId);
     const config = { configurable: { thread_id: threadId } };
     await graph.invoke({} as never, { configurable: { ...config.configurable, __pregel_checkpointer: saver } });
     const statesOf = (source: () => Promise<LoadedGraph>) =>
@@ -86,19 +86,19 @@ describe('the run of a default answer', () => {
     expect(await made()).toEqual([{ resume: { [id]: value } }]);
   });
 
-  it('has the answer of the thread, whatever an older workflow hands over', async () => {
+  it('has the answer from the thread, whatever an older workflow passes', async () => {
     const { id, answer, made } = await asked(graphOf(asking(question)));
     await answer({ interruptId: id, value: { say: 'no' } });
     expect(await made()).toEqual([{ resume: { [id]: { say: 'no' } } }]);
   });
 
-  it('is refused where the question is not asked any more', async () => {
+  it('is refused if the question is closed', async () => {
     const { answer, made } = await asked(graphOf(asking(question)));
     expect(await answer({ interruptId: 'another' })).toEqual({ refused: 'its question is not asked any more' });
     expect(await made()).toEqual([]);
   });
 
-  it('is tried again, not refused, where the state cannot be read', async () => {
+  it('is retried, not refused, if the state cannot be read', async () => {
     const graph = graphOf(asking(question));
     const getState = () => Promise.reject(new ColloquyError('not_found', 'a value of the state is not there'));
     const { answer, made } = await asked(graph, () => Promise.resolve({ getState } as unknown as LoadedGraph));

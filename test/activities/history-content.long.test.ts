@@ -122,7 +122,7 @@ describe.each([
     },
   );
 
-  it('has nothing of an answer by the API, nor of what a cron says', async () => {
+  it('holds neither answers given by the API nor the input of a cron', async () => {
     const threadId = randomUUID();
     const { matter, told } = newMatter(3_600);
     const { fallback: _unnamed, ...without } = matter;
@@ -151,7 +151,7 @@ describe.each([
     expect(canariesIn(matter).filter((one) => texts.join().includes(one))).toEqual([]);
   });
 
-  it('answers with nothing where a question names no answer for its deadline', async () => {
+  it('answers with null if a question has no default answer', async () => {
     const threadId = randomUUID();
     const { fallback: _unnamed, ...matter } = newMatter(1).matter;
     await client.runs.wait(threadId, 'direct', { input: { matter }, ifNotExists: 'create' });

@@ -27,7 +27,7 @@ describe('a message by signal', () => {
     await model.close();
   });
 
-  it('starts a conversation nobody knew; a bare text is what a person says, a later one goes to the same assistant', async () => {
+  it('starts a new conversation; a bare text is a human message, and a later one goes to the same assistant', async () => {
     const threadId = randomUUID();
     const temporal = new TemporalClient({ connection });
     const handle = await temporal.workflow.signalWithStart(CONVERSATION_WORKFLOW, {

@@ -47,7 +47,7 @@ describe('steps of a graph that calls a model', () => {
 
   const newThread = async () => (await client.threads.create()).thread_id;
 
-  it('wait as long as a 429 says, and show the client the new attempt', async () => {
+  it('wait as long as a 429 asks, and show the new attempt to the client', async () => {
     model.add({ times: 1, reply: { status: 429, retryAfterSeconds: 2 } });
     const threadId = await newThread();
     const before = Date.now();
@@ -62,7 +62,7 @@ describe('steps of a graph that calls a model', () => {
     expect(model.exchanges).toHaveLength(2);
   });
 
-  it('do not try again what a 401 refuses; the run ends in error, and the thread takes the next message', async () => {
+  it('are not retried after a 401; the run ends in error and the thread accepts the next message', async () => {
     model.add({ times: 1, reply: { status: 401 } });
     const threadId = await newThread();
     const parts = await stream(threadId, 'chat', human('hello'));
@@ -75,7 +75,7 @@ describe('steps of a graph that calls a model', () => {
     expect((await client.threads.get(threadId)).status).toBe('idle');
   });
 
-  it('go on after a cut stream without the text of the attempt that was cut', async () => {
+  it('continue after a broken stream without the text of the failed attempt', async () => {
     model.add({ times: 1, reply: { text: 'one two three four', cutAfter: 2 } });
     const threadId = await newThread();
     const parts = await stream(threadId, 'chat', human('hello'));
@@ -94,7 +94,7 @@ describe('steps of a graph that calls a model', () => {
     expect(JSON.stringify(later)).not.toContain('one ');
   });
 
-  it('stop the call of the model when their run is cancelled', async () => {
+  it('stop the model call when the run is cancelled', async () => {
     model.add({ times: 1, reply: { text: 'a b c d', stallAfter: 1 } });
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'chat', { input: human('hello') });
@@ -106,7 +106,7 @@ describe('steps of a graph that calls a model', () => {
     expect(text(await stream(threadId, 'chat', human('again')))).toBe('Answer to "again".');
   });
 
-  it('stop a node that takes longer than it may, as often as it may be tried', async () => {
+  it('stop a node at its timeout in every attempt', async () => {
     const threadId = await newThread();
     const parts = await stream(threadId, 'slow', { log: [] });
     expect(parts.at(-1)).toMatchObject({
@@ -116,12 +116,12 @@ describe('steps of a graph that calls a model', () => {
     expect(parts.filter(({ event }) => event === 'metadata')).toHaveLength(2);
   });
 
-  it('try again any error of a node that declares it, without running the nodes before it again', async () => {
+  it('retry any error of a node with a retry policy, without running earlier nodes again', async () => {
     const result = await client.runs.wait(await newThread(), 'declared', { input: { log: ['in'] } });
     expect(result).toEqual({ log: ['in', 'first', 'call 3'] });
   });
 
-  it('run only the task that failed again, not the one that finished beside it', async () => {
+  it('retry only the failed task, not the one that finished in parallel', async () => {
     const result = (await client.runs.wait(await newThread(), 'pair', { input: { log: [] } })) as { log: string[] };
     expect(result.log.sort()).toEqual(['bad 2', 'good 1']);
   });

@@ -53,7 +53,7 @@ describe('the delivery of a webhook', () => {
     return error;
   }
 
-  it('is done once it was taken', async () => {
+  it('is done once the receiver has accepted it', async () => {
     const id = await kept();
     expect(await deliver(id)).toBe(true);
     expect(await deliver(id)).toBe(false);
@@ -62,7 +62,7 @@ describe('the delivery of a webhook', () => {
     expect(receiver.received[0]?.headers).not.toHaveProperty('webhook-signature');
   });
 
-  it("is a tenant's own", async () => {
+  it('is visible to its tenant only', async () => {
     const id = await kept();
     expect(await deliver(id, ['127.0.0.1'], 'other')).toBe(false);
     expect(receiver.received).toEqual([]);
@@ -75,7 +75,7 @@ describe('the delivery of a webhook', () => {
     expect(await deliver(id)).toBe(true);
   });
 
-  it('waits as long as its receiver asks', async () => {
+  it('waits as long as Retry-After asks', async () => {
     receiver.reply = () => ({ status: 429, headers: { 'Retry-After': '120' } });
     expect(await failure(deliver(await kept()))).toMatchObject({ nextRetryDelay: 120_000 });
     const tomorrow = new Date(Date.now() + 86_400_000).toUTCString();
@@ -85,7 +85,7 @@ describe('the delivery of a webhook', () => {
     expect((await failure(deliver(await kept()))).nextRetryDelay).toBeUndefined();
   });
 
-  it('is given up where the receiver is gone for good, or may not be reached; it stays kept', async () => {
+  it('is given up after 410 or for a forbidden address, and stays stored', async () => {
     receiver.reply = (n) => ({ status: n === 1 ? 410 : 200 });
     const gone = await kept();
     expect(await failure(deliver(gone))).toMatchObject({ type: 'http_410', nonRetryable: true });
@@ -100,12 +100,12 @@ describe('the delivery of a webhook', () => {
     expect(await deliver(inside, ['localhost'])).toBe(true);
   });
 
-  it('is tried again where nobody answers', async () => {
+  it('is retried without an answer', async () => {
     const id = await kept('http://127.0.0.1:1/');
     expect(await failure(deliver(id))).toMatchObject({ type: 'unavailable', nonRetryable: false });
   });
 
-  it('goes without values that are too large for the database, and says so', async () => {
+  it('omits values that are too large for the database, and says so', async () => {
     const runId = randomUUID();
     const state = { values: { text: 'x'.repeat(13 * 1024 * 1024) } };
     const project = { load: async () => ({ getState: async () => state }) };

@@ -3,7 +3,7 @@ import { CANDIDATES, findCandidate, searchCandidates } from '../../agents/hiring
 import { mergeWishes, readWishes } from '../../agents/hiring-assistant/wishes.js';
 
 describe('the candidates', () => {
-  it('are sixty fictional people with ids of their own and addresses nobody has', () => {
+  it('are sixty fictional people with unique ids and reserved addresses', () => {
     expect(new Set(CANDIDATES.map(({ id }) => id)).size).toBe(60);
     expect(CANDIDATES.every(({ email }) => email.endsWith('@example.com'))).toBe(true);
   });
@@ -17,7 +17,7 @@ describe('the candidates', () => {
     expect(matches[0]?.reasons).toContain('knows Temporal');
   });
 
-  it('are filtered by place, where remote counts, and by level', () => {
+  it('are filtered by location, remote included, and by seniority', () => {
     const { matches } = searchCandidates({ query: 'Engineer', location: 'Berlin', seniority: 'senior', limit: 60 });
     expect(matches.length).toBeGreaterThan(0);
     for (const { candidate } of matches) {
@@ -26,7 +26,7 @@ describe('the candidates', () => {
     }
   });
 
-  it('are found without a wish that nobody meets, and it is named', () => {
+  it('are found without a filter that nobody matches, and it is named', () => {
     const { matches, relaxed } = searchCandidates({
       query: 'Security Engineer',
       skills: ['Threat Modelling'],
@@ -38,7 +38,7 @@ describe('the candidates', () => {
     expect(relaxed.length).toBeGreaterThan(0);
   });
 
-  it('are left out when they were seen before', () => {
+  it('are left out if they were shown before', () => {
     const query = { query: 'Product Designer', limit: 2 };
     const seen = searchCandidates(query).matches.map(({ candidate }) => candidate.id);
     const next = searchCandidates({ ...query, exclude: seen }).matches.map(({ candidate }) => candidate.id);
@@ -46,7 +46,7 @@ describe('the candidates', () => {
     expect(findCandidate(next[0] ?? '')?.title).toBe('Product Designer');
   });
 
-  it('are not found when no word fits', () => {
+  it('are not found if no word matches', () => {
     expect(searchCandidates({ query: 'zzzz', limit: 4 })).toEqual({ matches: [], relaxed: [] });
   });
 });
@@ -80,7 +80,7 @@ describe('wishes read by rules', () => {
     },
   );
 
-  it('add up: later words win, skills are kept', () => {
+  it('are merged: later values win, skills are kept', () => {
     expect(mergeWishes([{ role: 'A', skills: ['Go'] }, { role: 'B', skills: ['Rust'] }, {}])).toEqual({
       role: 'B',
       skills: ['Go', 'Rust'],

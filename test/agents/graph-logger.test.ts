@@ -10,7 +10,7 @@ describe('the logger of graphs', () => {
     Reflect.deleteProperty(scope, GLOBAL_LOGGER);
   });
 
-  it('lets no text of a client begin a line of the log, or reach a terminal as an escape', () => {
+  it('keeps client text from starting a log line or sending terminal escapes', () => {
     Reflect.deleteProperty(scope, GLOBAL_LOGGER);
     const write = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
     offerLogger();

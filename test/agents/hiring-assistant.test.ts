@@ -38,7 +38,7 @@ async function askedToContactAna() {
 }
 
 describe('the hiring assistant, offline', () => {
-  it('says first that no model is there, and asks for all that is missing', async () => {
+  it('first says that there is no model, and asks for all missing fields', async () => {
     const { say } = await converse();
     const { reply, state } = await say('Hi, I need to hire someone');
     expect(reply.startsWith(OFFLINE_LABEL)).toBe(true);
@@ -48,7 +48,7 @@ describe('the hiring assistant, offline', () => {
     expect(state.messages.at(-1)?.response_metadata).toMatchObject({ model_name: OFFLINE_MODEL_NAME });
   });
 
-  it('asks only for what was not said', async () => {
+  it('asks only for missing fields', async () => {
     const { say } = await converse();
     const { reply } = await say('I am looking for a remote product designer');
     expect(reply).toContain('Which skills');
@@ -134,7 +134,7 @@ describe('the hiring assistant, offline', () => {
     expect(reply).toContain('Sent to Ana Silva.');
   });
 
-  it('sends what the person made of the draft', async () => {
+  it('sends the draft as the person edited it', async () => {
     const { answer, outbox } = await askedToContactAna();
     const { reply } = await answer({ action: 'edit', draft: { subject: 'Hello Ana' } });
     expect(outbox.messages[0]?.subject).toBe('Hello Ana');
@@ -150,7 +150,7 @@ describe('the hiring assistant, offline', () => {
     expect(reply).toContain('I did not send it.');
   });
 
-  it('takes any other text as a wish for another draft, and asks again', async () => {
+  it('takes any other text as a request for a new draft, and asks again', async () => {
     const { answer, outbox } = await askedToContactAna();
     const { questions } = await answer('please make it shorter');
     expect(outbox.messages).toEqual([]);
@@ -196,7 +196,7 @@ describe('the hiring assistant, offline', () => {
     expect(tokens).toBeGreaterThan(20);
   });
 
-  it('gives the same message and call ids when a step is made again', async () => {
+  it('repeats message and call ids when a step is retried', async () => {
     const [one, two] = [await askedToContactAna(), await askedToContactAna()];
     const calls = (turn: typeof one.turn) =>
       turn.state.messages.map((message) => (message as { tool_calls?: unknown }).tool_calls);

@@ -34,7 +34,7 @@ describe('the model an environment asks for', () => {
     expect(modelSettingsFrom(environment)).toEqual({ offlineTokenDelayMs: 12, ...expected });
   });
 
-  it('is an error when an address is given but no model', () => {
+  it('is an error if an address is given without a model', () => {
     expect(() => modelSettingsFrom({ COLLOQUY_MODEL_BASE_URL: 'http://h' })).toThrow(
       'COLLOQUY_MODEL_BASE_URL is set, but no model',
     );
@@ -82,14 +82,14 @@ describe('a chat model', () => {
 });
 
 describe('the offline model', () => {
-  it('labels its first reply, and only that', async () => {
+  it('labels only its first reply', async () => {
     const model = new OfflineChatModel({ rules: echo });
     const first = await model.invoke([new HumanMessage('a')]);
     expect(first.text).toBe(`${OFFLINE_LABEL}you said a`);
     expect((await model.invoke([new HumanMessage('a'), first, new HumanMessage('b')])).text).toBe('you said b');
   });
 
-  it('streams the same text that it gives at once', async () => {
+  it('streams the same text as it returns', async () => {
     const model = new OfflineChatModel({ rules: echo });
     const tokens: string[] = [];
     for await (const chunk of await model.stream('one  two\nthree')) tokens.push(chunk.text);
@@ -97,7 +97,7 @@ describe('the offline model', () => {
     expect(tokens.join('')).toBe((await model.invoke('one  two\nthree')).text);
   });
 
-  it('calls bound tools, with an id that depends on the conversation alone', async () => {
+  it('calls bound tools with ids that depend only on the conversation', async () => {
     const model = new OfflineChatModel({ rules: echo }).bindTools([
       { type: 'function', function: { name: 'look_up', parameters: {} } },
     ]);
@@ -107,7 +107,7 @@ describe('the offline model', () => {
     expect(other.tool_calls?.[0]?.id).not.toBe(one.tool_calls?.[0]?.id);
   });
 
-  it('stops when the caller aborts, in the middle of a pause', async () => {
+  it('stops during a pause when the caller aborts', async () => {
     const model = new OfflineChatModel({ rules: echo, tokenDelayMs: 10_000 });
     const abort = new AbortController();
     const answer = model.invoke('hello', { signal: abort.signal });

@@ -18,7 +18,7 @@ const connect = () =>
   createChatModel({ model: 'openai:scripted', baseUrl: server.url, apiKey: 'test-key' }, offlineRules);
 
 describe('a model behind the OpenAI API', () => {
-  it('is told model, key and messages', async () => {
+  it('gets model, key and messages', async () => {
     const model = await connect();
     const answer = await model.invoke('hello');
     expect(answer.text).toBe('Answer to "hello".');

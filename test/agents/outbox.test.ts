@@ -36,21 +36,21 @@ const adapters: [string, () => Outbox][] = [
 ];
 
 describe.each(adapters)('an outbox %s', (_, create) => {
-  it('sends once for a key, whatever is said later', async () => {
+  it('sends once for a key, whatever a later message has', async () => {
     const outbox = create();
     const key = randomUUID();
     expect(await outbox.send(key, message)).toEqual({ firstTime: true });
     expect(await outbox.send(key, { ...message, subject: 'Hello again' })).toEqual({ firstTime: false });
   });
 
-  it('sends once for a key when many try at the same time', async () => {
+  it('sends once for a key under concurrency', async () => {
     const outbox = create();
     const key = randomUUID();
     const sent = await Promise.all(Array.from({ length: 10 }, () => outbox.send(key, message)));
     expect(sent.filter(({ firstTime }) => firstTime)).toHaveLength(1);
   });
 
-  it('keeps tenants apart that have the same key', async () => {
+  it('separates tenants that use the same key', async () => {
     const outbox = create();
     const key = randomUUID();
     await outbox.send(key, message);
@@ -64,15 +64,15 @@ describe('the outbox of a graph', () => {
     expect(outboxFrom({ [OUTBOX_KEY]: outbox })).toBe(outbox);
   });
 
-  it('is one in memory, the same for all, where none was provided', () => {
+  it('is a shared one in memory if none was provided', () => {
     expect(outboxFrom(undefined)).toBe(outboxFrom({}));
   });
 
-  it('is an error where something else was provided', () => {
+  it('is an error if something else was provided', () => {
     expect(() => outboxFrom({ [OUTBOX_KEY]: 'mail' })).toThrow('expected an outbox with a send function, found string');
   });
 
-  it('is told the tenant of the run, or the default where nobody says', () => {
+  it('gets the tenant of the run, or the default', () => {
     expect(tenantFrom({ [TENANT_KEY]: 'acme' })).toBe('acme');
     expect(tenantFrom({})).toBe('default');
   });

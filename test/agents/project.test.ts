@@ -58,18 +58,18 @@ describe("a project's own copy of LangGraph", () => {
     return project;
   }
 
-  it('is named once where it cannot be stopped between steps', async () => {
+  it('causes one warning if it cannot be stopped between steps', async () => {
     const { warnings } = await load(await projectOn('1.5.3'));
     expect(warnings).toEqual([
       expect.stringMatching(/LangGraph 1\.5\.3 in .*on-1\.5\.3.* cannot be stopped between steps/) as unknown,
     ]);
   });
 
-  it('is no matter where it can', async () => {
+  it('causes no warning if it can', async () => {
     expect((await load(await projectOn('1.10.0'))).warnings).toEqual([]);
   });
 
-  it('is refused where its checkpoints are of another format', async () => {
+  it('is refused if its checkpoints have another format', async () => {
     expect(await load(await projectOn('0.2.74'))).toMatchObject({
       code: 'unsupported',
       message: expect.stringMatching(/LangGraph 0\.2\.74 in .* is too old: 0\.4\.0 or newer is needed/) as unknown,
@@ -179,7 +179,7 @@ describe('the shipped project', () => {
     expect(other.checkpointer).toBeUndefined();
   });
 
-  it('refuses a graph it does not have, naming those it has', async () => {
+  it('refuses an unknown graph and names the known ones', async () => {
     const project = await loadProject(SHIPPED_PROJECT);
     await expect(project.load('firing-assistant')).rejects.toMatchObject({
       code: 'not_found',
@@ -189,7 +189,7 @@ describe('the shipped project', () => {
 });
 
 describe('a broken project', () => {
-  it('says in one message, graph by graph, what is wrong', async () => {
+  it('lists the faults of all graphs in one message', async () => {
     const { code, message } = await load(join(projects, 'broken'));
     const at = join(projects, 'broken');
     const expected = 'expected a compiled graph, a graph builder, or a function that makes one';
@@ -205,7 +205,7 @@ describe('a broken project', () => {
     ]);
   });
 
-  it('says what a factory did, when it is called', async () => {
+  it('reports what a factory did when it is called', async () => {
     const { results } = await load(join(projects, 'broken/factories.json'));
     const file = join(projects, 'broken/things.js');
     expect(results).toEqual({
@@ -263,11 +263,11 @@ describe('a broken project', () => {
     await expect(loadProject(await projectWith(json))).rejects.toThrow(message);
   });
 
-  it('refuses a path where nothing is', async () => {
+  it('refuses a path that does not exist', async () => {
     await expect(loadProject(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('goes on without an env file that is not there, and says so', async () => {
+  it('warns about a missing env file and continues', async () => {
     await cp(join(projects, 'javascript'), join(folder, 'no-env'), { recursive: true });
     await writeFile(
       join(folder, 'no-env', 'langgraph.json'),

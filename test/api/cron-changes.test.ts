@@ -5,7 +5,7 @@ import { Client as TemporalClient, Connection, ScheduleNotFoundError } from '@te
 import { completeContext } from '../../api/context.js';
 import { createCron, deleteCron, sweepCrons, updateCron } from '../../conversations/change-cron.js';
 import { createSchedules } from '../../conversations/index.js';
-import { freePort } from '../../dev/ports.js';
+import { freePort } from '../../servers/ports.js';
 import { DEFAULT_SCHEDULE_OPTIONS, cronScheduleId } from '../../protocol/index.js';
 import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
@@ -25,7 +25,7 @@ describe('crons during an outage of the scheduler', () => {
 
   const connections: Connection[] = [];
   afterAll(async () => {
-    for (const cronId of made) await api.schedules.remove(ANONYMOUS_CALLER.tenant, cronId);
+    for (const cronId of made) await api.schedules.remove(ANONYMOUS_CALLER, cronId);
     for (const connection of connections) await connection.close();
     await api.stop();
   });
@@ -58,7 +58,7 @@ describe('crons during an outage of the scheduler', () => {
     const refused = await newCron();
     await expect(createCron(cut, ANONYMOUS_CALLER, refused)).rejects.toMatchObject({ code: 'unavailable' });
     const orphan = await context.crons.createCron(ANONYMOUS_CALLER, await newCron());
-    await context.schedules.put(orphan);
+    await context.schedules.put(ANONYMOUS_CALLER, orphan);
     expect(await sweepCrons(context, ANONYMOUS_CALLER, soon())).toBe(2);
     for (const { cronId } of [refused, orphan]) {
       await expect(context.crons.closeCron(ANONYMOUS_CALLER, cronId)).rejects.toMatchObject({ code: 'not_found' });

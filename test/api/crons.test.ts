@@ -22,7 +22,7 @@ describe('crons', () => {
     client = api.client(url);
   });
   afterAll(async () => {
-    for (const cronId of made) await api.schedules.remove(ANONYMOUS_CALLER.tenant, cronId);
+    for (const cronId of made) await api.schedules.remove(ANONYMOUS_CALLER, cronId);
     await api.stop();
   });
 

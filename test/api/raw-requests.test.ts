@@ -101,7 +101,7 @@ describe.each(PROJECTS)('a server of %s', (name) => {
     );
     expect(faults).toEqual([]);
     expect(ending()).toBeUndefined();
-    expect(log()).not.toMatch(/uncaught exception|unheard rejection|listener of a/);
+    expect(log()).not.toMatch(/uncaught exception|unhandled rejection|listener of a/);
     expect((await fetch(`${url}/ok`)).status).toBe(200);
     expect(api(name).pid).toBe(pid);
     expect(worker.ending()).toBeUndefined();

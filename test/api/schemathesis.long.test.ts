@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { installPackage } from '../../dev/binaries.js';
+import { installPackage } from '../../servers/python-packages.js';
 import { ServiceProcesses } from '../support/house.js';
 
 const SEED = '20261124';
@@ -25,7 +25,9 @@ describe('the API under generated requests', () => {
     const [api, , found] = await Promise.all([
       house.api(),
       house.worker(),
-      installPackage(resolve('.colloquy/schemathesis'), 'schemathesis', '4.32.5', (line) => console.log(line)),
+      installPackage(resolve('.colloquy/schemathesis'), { name: 'schemathesis', version: '4.32.5' }, (line) =>
+        console.log(line),
+      ),
     ]);
     url = api.url;
     bin = found;

@@ -101,13 +101,12 @@ describe('the edges of protocol v2', () => {
 
   it('sends nothing about a queued run that is cancelled while another run is active', async () => {
     const threadId = randomUUID();
-    const fence = encodeFence({ run: 1, step: 1, attempt: 1 });
-    const waiting = { ...ANONYMOUS_CALLER, threadId, runId: randomUUID(), fence };
+    const waiting = { threadId, runId: randomUUID(), fence: encodeFence({ run: 1, step: 1, attempt: 1 }) };
     fixture.conversations.script = async (turn) => {
       await turn.writeEvent('values', { n: 1 });
       const { runId, ...run } = { ...turn.run, runId: waiting.runId };
       await fixture.stores.threads.createRun(ANONYMOUS_CALLER, { ...run, runId });
-      const log = fixture.stores.events.open(waiting);
+      const log = fixture.stores.events.open(ANONYMOUS_CALLER, waiting);
       log.append({ ns: '', event: 'run.ended', data: JSON.stringify({ run_id: runId, status: 'interrupted' }) });
       await log.close();
       await turn.nextAttempt([]);

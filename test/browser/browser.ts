@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import bundledChromium from '@sparticuz/chromium';
 import { build } from 'esbuild';
 import { chromium, type Browser } from 'playwright-core';
-import { withLock } from '../../dev/binaries.js';
+import { withLock } from '../../servers/file-lock.js';
 
 /**
  * The flags of the package are not used: they run the browser as one process, which exits with the

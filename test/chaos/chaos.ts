@@ -194,7 +194,7 @@ class Chaos {
       effects: count('effect'),
       faults,
       attempts: metadata.filter(({ data }) => (JSON.parse(data) as { attempt?: number }).attempt !== 1).length,
-      unheard: this.world.logged('unheard rejection'),
+      unheard: this.world.logged('unhandled rejection'),
       reconnects: this.#seen.reduce((sum, { connections }) => sum + Math.max(0, connections - 1), 0),
       recovered_p50_ms: percentile(this.#watch.times, 0.5),
       recovered_max_ms: percentile(this.#watch.times, 1),

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { logTail, openLog } from '../../dev/child.js';
-import { packageRoot } from '../../dev/package.js';
+import { logTail, openLog } from '../../servers/log-file.js';
+import { packageRoot } from '../../cli/index.js';
 import type { Victim } from './faults.js';
 
 export interface HouseProcessOptions {

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { packageRoot } from '../../dev/package.js';
+import { packageRoot } from '../../cli/index.js';
 import { runChaos, type ChaosOptions, type ChaosReport } from './chaos.js';
 import { FAULT_KINDS, type FaultKind } from './faults.js';
 

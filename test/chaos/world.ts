@@ -3,11 +3,11 @@ import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { conversationId, DEFAULT_TENANT } from '../../protocol/index.js';
-import { logTail, openLog } from '../../dev/child.js';
-import { freePort } from '../../dev/ports.js';
-import { packageRoot } from '../../dev/package.js';
-import type { Server } from '../../dev/server.js';
-import { startServers, type Servers } from '../../dev/servers.js';
+import { logTail, openLog } from '../../servers/log-file.js';
+import { freePort } from '../../servers/ports.js';
+import { packageRoot } from '../../cli/index.js';
+import type { Server } from '../../servers/server.js';
+import { startServers, type Servers } from '../../servers/embedded-servers.js';
 import { QUERIES, UPDATES, type PendingInterrupt, type Resumed } from '../../workflows/contract.js';
 import { RefusedError } from './api-client.js';
 import { StuckError, type Clock } from './clock.js';
@@ -59,7 +59,7 @@ export async function startWorld(options: ChaosWorldOptions): Promise<ChaosWorld
       temporalPort: 0,
       mongodbPort: 0,
       headless: true,
-      say: options.say,
+      onProgress: options.say,
     });
     closers.push(() => servers.stop());
     const ledgerFile = join(folder, 'ledger.jsonl');

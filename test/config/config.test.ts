@@ -15,11 +15,11 @@ describe('the configuration', () => {
       isGiven: false,
       database: 'colloquy',
     });
+    expect(config.limits).toEqual({ cronMinIntervalSeconds: 60 });
     expect(config.api).toMatchObject({
       host: '127.0.0.1',
       port: 2024,
       bodyLimitBytes: 10_485_760,
-      cronMinIntervalSeconds: 60,
     });
     expect(config.projectPath).toBeUndefined();
   });
@@ -33,7 +33,7 @@ describe('the configuration', () => {
     expect(loadConfig({}, { TEMPORAL_ADDRESS: '', MONGODB_URI: '' }).temporal.isGiven).toBe(false);
   });
 
-  it('takes what assistants begin with as LangGraph has it', () => {
+  it('reads the initial config of assistants in LangGraph’s format', () => {
     const given = { agent: { configurable: { model: 'm' }, recursion_limit: 9, context: { tone: 'calm' } }, other: {} };
     expect(loadConfig({}, { LANGGRAPH_CONFIG: JSON.stringify(given) }).assistants).toEqual({
       agent: { config: { configurable: { model: 'm' }, recursion_limit: 9 }, context: { tone: 'calm' } },
@@ -44,7 +44,7 @@ describe('the configuration', () => {
     expect(() => loadConfig({}, { LANGGRAPH_CONFIG: '{"agent":1}' })).toThrow(/LANGGRAPH_CONFIG=/);
   });
 
-  it('keeps what graphs ask out of workflow history unless it is told to show it', () => {
+  it('keeps questions out of workflow history unless configured', () => {
     expect(loadConfig({}, {}).worker.showsQuestions).toBe(false);
     expect(loadConfig({}, { COLLOQUY_SHOW_QUESTIONS: 'true' }).worker.showsQuestions).toBe(true);
     expect(() => loadConfig({}, { COLLOQUY_SHOW_QUESTIONS: 'maybe' })).toThrow(/COLLOQUY_SHOW_QUESTIONS="maybe"/);
@@ -66,7 +66,7 @@ describe('the configuration', () => {
     expect(load).not.toThrow(/secret/);
   });
 
-  it('keeps the whole history of threads unless it is told what to keep', () => {
+  it('keeps all checkpoints unless configured', () => {
     expect(loadConfig({}, {}).retention).toEqual({ eventsMs: 604_800_000 });
     expect(loadConfig({}, { COLLOQUY_KEEP_CHECKPOINTS_OF_RUNS: 'false' }).retention.checkpoints).toBeUndefined();
     const variables = {
@@ -79,7 +79,7 @@ describe('the configuration', () => {
     expect(() => loadConfig({}, { COLLOQUY_KEEP_CHECKPOINTS: '0' })).toThrow(/COLLOQUY_KEEP_CHECKPOINTS="0"/);
   });
 
-  it('reads where requests may go to, and does not show what webhooks are signed with', () => {
+  it('reads allowed hosts, and does not show webhook secrets', () => {
     const secret = `whsec_${'c2VjcmV0'.repeat(5)}`;
     const variables = { COLLOQUY_EGRESS_ALLOW: 'hooks.internal, 10.0.0.0/8', COLLOQUY_WEBHOOK_SECRET: secret };
     expect(loadConfig({}, variables).egress).toEqual({

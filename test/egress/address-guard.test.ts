@@ -49,13 +49,13 @@ describe('the guard of addresses', () => {
     expect(verdict(new AddressGuard(), address)).toBe('reached');
   });
 
-  it('names host, address and why', () => {
+  it('names host, address and reason', () => {
     expect(() => new AddressGuard().checkAddress('evil.example', '169.254.169.254')).toThrow(
       'evil.example has the address 169.254.169.254 (linkLocal), which may not be reached from here',
     );
   });
 
-  it('reaches what is allowed by address and network, and nothing beside it', () => {
+  it('allows the given addresses and networks and no others', () => {
     const guard = new AddressGuard(['10.0.0.7', '172.16.0.0/16', 'fd12::/16']);
     const addresses = ['10.0.0.7', '::ffff:10.0.0.7', '10.0.0.8', '172.16.9.9', '172.17.0.1', 'fd12::5', 'fd13::5'];
     expect(addresses.map((address) => [address, verdict(guard, address)])).toEqual([
@@ -69,7 +69,7 @@ describe('the guard of addresses', () => {
     ]);
   });
 
-  it('knows an allowed host in any spelling, and no other', () => {
+  it('allows a host in any spelling, and no other', () => {
     const guard = new AddressGuard(['Hooks.Internal']);
     expect(['hooks.internal', 'HOOKS.internal.', 'a.hooks.internal'].map((host) => guard.allowsHost(host))).toEqual([
       true,
@@ -78,7 +78,7 @@ describe('the guard of addresses', () => {
     ]);
   });
 
-  it('does not take a network that is none', () => {
+  it('refuses an invalid network', () => {
     expect(() => new AddressGuard(['10.0.0.0/99'])).toThrow('10.0.0.0/99 is no network');
   });
 });

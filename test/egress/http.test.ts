@@ -13,14 +13,14 @@ async function failure(call: Promise<unknown>): Promise<[code: string | undefine
   return [errorCode(error), error.message];
 }
 
-describe('HTTP out of the house', () => {
+describe('outgoing HTTP', () => {
   let receiver: Receiver;
   beforeEach(async () => {
     receiver = await Receiver.start();
   });
   afterEach(() => receiver.close());
 
-  it('posts to an allowed address, and answers what the receiver answered', async () => {
+  it('posts to an allowed address and returns the answer', async () => {
     receiver.reply = () => ({ status: 503, headers: { 'Retry-After': '7' }, body: 'later' });
     const answer = await createEgress({ allow: ['127.0.0.1'] }).post(`${receiver.url}/in?a=1`, POST);
     expect(answer).toEqual({ status: 503, retryAfter: '7', body: 'later' });
@@ -60,7 +60,7 @@ describe('HTTP out of the house', () => {
     expect(() => createEgress().check(url)).toThrow(problem);
   });
 
-  it('sees a refusal before anything is sent, where no look-up is needed', () => {
+  it('refuses before anything is sent if no look-up is needed', () => {
     expect(() => createEgress().check('http://169.254.169.254/latest')).toThrow('may not be reached');
     expect(() => createEgress().check('https://example.com/hook')).not.toThrow();
   });
@@ -82,13 +82,13 @@ describe('HTTP out of the house', () => {
     ]);
   });
 
-  it('reads no more of an answer than it wants', async () => {
+  it('reads no more of an answer than its limit', async () => {
     receiver.reply = () => ({ status: 200, body: 'x'.repeat(1_000_000) });
     const egress = createEgress({ allow: ['127.0.0.1'], maxAnswerBytes: 10 });
     expect((await egress.post(receiver.url, POST)).body).toBe('xxxxxxxxxx');
   });
 
-  it('says who is not there', async () => {
+  it('names the host that cannot be reached', async () => {
     const port = receiver.port;
     await receiver.close();
     const egress = createEgress({ allow: ['127.0.0.1'] });

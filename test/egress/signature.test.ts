@@ -7,7 +7,7 @@ const OTHER = `whsec_${Buffer.from('the secret before that one').toString('base6
 const BODY = '{"run_id":"r1"}';
 
 describe('the signature of a delivery', () => {
-  it('is one that the library of the Standard Webhooks specification takes', () => {
+  it('is accepted by the library of the Standard Webhooks specification', () => {
     const headers = signatureHeaders('r1', new Date(), BODY, [SECRET]);
     expect(headers).toMatchObject({ 'webhook-id': 'r1', 'webhook-timestamp': expect.stringMatching(/^\d{10}$/) });
     expect(new Webhook(SECRET).verify(BODY, headers)).toEqual({ run_id: 'r1' });
@@ -15,7 +15,7 @@ describe('the signature of a delivery', () => {
     expect(() => new Webhook(OTHER).verify(BODY, headers)).toThrow('No matching signature');
   });
 
-  it('is there for every secret while one replaces another', () => {
+  it('exists for every secret during a rotation', () => {
     const headers = signatureHeaders('r1', new Date(), BODY, [SECRET, OTHER]);
     for (const secret of [SECRET, OTHER]) expect(new Webhook(secret).verify(BODY, headers)).toEqual({ run_id: 'r1' });
   });

@@ -44,7 +44,7 @@ function notes(authorize: (action: string) => Promise<void> = () => Promise.reso
 const forbidden = () => Promise.reject(new ColloquyError('forbidden', 'no'));
 
 describe('a guarded port', () => {
-  it('asks before each call, and passes arguments and results on', async () => {
+  it('authorizes each call, and passes on arguments and results', async () => {
     const { port, called, asked } = notes();
     expect(await port.read(CALLER, 'a')).toBe('note a');
     await port.move(CALLER, 'a', 'b');
@@ -63,26 +63,26 @@ describe('a guarded port', () => {
     ]);
   });
 
-  it('calls nothing that is refused', async () => {
+  it('calls no method that is refused', async () => {
     const { port, called } = notes(forbidden);
     await expect(port.read(CALLER, 'a')).rejects.toMatchObject({ code: 'forbidden' });
     await expect(port.follow(CALLER, 'a')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'forbidden' });
     expect(called).toEqual([]);
   });
 
-  it('calls nothing if one of several actions is refused', async () => {
+  it('calls no method if one of several actions is refused', async () => {
     const { port, called } = notes((action) => (action === 'item.write' ? forbidden() : Promise.resolve()));
     await expect(port.move(CALLER, 'a', 'b')).rejects.toMatchObject({ code: 'forbidden' });
     expect(called).toEqual([]);
   });
 
-  it('refuses a caller whose tenant is no DNS label before it asks', async () => {
+  it('refuses a caller whose tenant is no DNS label before authorizing', async () => {
     const { port, called, asked } = notes();
     await expect(port.read({ ...CALLER, tenant: 'a/b' }, 'a')).rejects.toThrow('tenant is "a/b"');
     expect([called, asked]).toEqual([[], []]);
   });
 
-  it('leaves methods without a caller alone', async () => {
+  it('does not check methods without a caller', async () => {
     const { port, called, asked } = notes(forbidden);
     await port.close();
     expect([called, asked]).toEqual([['close'], []]);

@@ -16,6 +16,9 @@ describe('a cron expression', () => {
     ['0 0 * * FRI-SUN', ['0 0 * * 0,5,6']],
     ['0 0 * * 0-7', ['0 0 * * *']],
     ['0 0 29 2 *', ['0 0 29 2 *']],
+    ['0 0 * * 1/2', ['0 0 * * 1,3,5']],
+    ['0 0 1-5,3 * *', ['0 0 1,2,3,4,5 * *']],
+    ['@midnight', ['0 0 * * *']],
     ['@daily', ['0 0 * * *']],
     ['@weekly', ['0 0 * * 0']],
     ['@every 90s', 90],
@@ -24,7 +27,7 @@ describe('a cron expression', () => {
     expect(expressions(text)).toEqual(expected);
   });
 
-  it('comes on the day of month or the day of week where both are given', () => {
+  it('fires on the day of month or the day of week if both are given', () => {
     expect(expressions('0 9 1,15 * MON')).toEqual(['0 9 1,15 * *', '0 9 * * 1']);
     expect(expressions('0 9 */1 * MON')).toEqual(['0 9 * * 1']);
   });
@@ -47,6 +50,12 @@ describe('a cron expression', () => {
     ['*/0 * * * *', 'minute is "*/0"; expected a step of 1 or more'],
     ['*/1/2 * * * *', 'expected a step of 1 or more behind one "/"'],
     ['1,,2 * * * *', 'minute is ""; expected 0 to 59'],
+    ['H 0 * * *', 'minute is "H"; expected 0 to 59'],
+    ['? 0 * * *', 'minute is "?"; expected 0 to 59'],
+    ['0 0 L * *', 'day of month is "L"; expected 1 to 31'],
+    ['0 0 15W * *', 'day of month is "15W"; expected 1 to 31'],
+    ['0 0 1 jan2 *', 'month is "jan2"; expected 1 to 12, or JAN to DEC'],
+    ['0 0 * * 5#3', 'day of week is "5#3"; expected 0 to 7, or SUN to SAT'],
     ['0 0 30 2 *', 'day of month 30 never comes in month 2'],
     ['0 0 31 4,6 *', 'day of month 31 never comes in month 4,6'],
   ])('%j is refused: %s', (text, message) => {
@@ -71,7 +80,7 @@ describe('the shortest time between two firings', () => {
 });
 
 describe('the name of a time zone', () => {
-  it('is one of the database of time zones, in its spelling', () => {
+  it('is a name of the time zone database, in its spelling', () => {
     for (const name of ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/Argentina/Buenos_Aires', 'Etc/GMT+5']) {
       expect([name, isTimezone(name)]).toEqual([name, true]);
     }

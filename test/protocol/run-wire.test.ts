@@ -10,8 +10,8 @@ const configurable = {
 };
 const shown = { colour: 'red', langgraph_auth_user: { identity: 'ada' }, langgraph_auth_user_id: 'ada' };
 
-describe('what authenticate answered', () => {
-  it('is shown of a run as the identity alone, and stays whole in its record', () => {
+describe('the result of authenticate', () => {
+  it('is reduced to the identity in an answer, and kept in the run record', () => {
     const at = new Date(0);
     const request = { config: { tags: ['t'], configurable }, streamModes: [], streamSubgraphs: false };
     const run = { createdAt: at, updatedAt: at, metadata: {}, request } as unknown as Run;
@@ -20,7 +20,7 @@ describe('what authenticate answered', () => {
     expect(JSON.stringify(run)).toContain('secret');
   });
 
-  it('is shown by debug events of checkpoints as the identity alone', () => {
+  it('is reduced to the identity in debug events of checkpoints', () => {
     const config = { configurable: { ...configurable, thread_id: 't' } };
     const payload = debugCheckpointPayload({ config, parentConfig: config, tasks: [] }, 25);
     expect(payload).toMatchObject({ config: { configurable: shown }, parent_config: { configurable: shown } });

@@ -4,8 +4,8 @@ import { firstOf } from '../../protocol/index.js';
 
 const listeners = (...sources: AbortSignal[]) => sources.map((source) => getEventListeners(source, 'abort').length);
 
-describe('a signal made of others', () => {
-  it('fires once, for the reason of the first, and lets go of all', () => {
+describe('a signal that combines others', () => {
+  it('fires once with the reason of the first and detaches from all', () => {
     const [one, other] = [new AbortController(), new AbortController()];
     const { signal } = firstOf(one.signal, other.signal);
     let fired = 0;
@@ -17,13 +17,13 @@ describe('a signal made of others', () => {
     expect(listeners(one.signal, other.signal)).toEqual([0, 0]);
   });
 
-  it('has fired where one of them had', () => {
+  it('has fired if one of them has', () => {
     const one = new AbortController();
     const { signal } = firstOf(one.signal, AbortSignal.abort('before'));
     expect([signal.aborted, signal.reason, ...listeners(one.signal)]).toEqual([true, 'before', 0]);
   });
 
-  it('fires no more after its release', () => {
+  it('never fires after its release', () => {
     const one = new AbortController();
     const { signal, release } = firstOf(one.signal);
     release();

@@ -15,7 +15,7 @@ function graph(temporal?: unknown): LoadedGraph {
 }
 
 describe('activity options of a node', () => {
-  it('are the defaults where the node says nothing', () => {
+  it('are the defaults if the node sets none', () => {
     expect(nodeOptions(graph(), 'a')).toEqual(DEFAULT_STEP_OPTIONS);
     expect(hasNodeOptions(graph())).toBe(false);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { CONTROL_EVENTS, NO_FENCE, type Head, type NamespaceHead, type StoredEvent } from '../../protocol/index.js';
-import { supersededBy, toldMessages } from '../../steps/index.js';
+import { supersededBy, writtenMessageIds } from '../../steps/index.js';
 
 const RUN = 7;
 
@@ -26,16 +26,16 @@ function head(heads: Record<string, Partial<NamespaceHead>>): Head {
 }
 
 describe('what a new attempt supersedes', () => {
-  it('is everything when the run has committed nothing', () => {
+  it('is every event if the run has committed nothing', () => {
     const old = head({ '': { run: RUN - 1, tail: 3 } });
     expect(supersededBy([event(4), event(5), event(6, 'a:1')], old, RUN)).toEqual([[4, 6]]);
   });
 
-  it('is what was said after the last commit', () => {
+  it('is every event after the last commit', () => {
     expect(supersededBy([event(4), event(5), event(6), event(7)], head({ '': { tail: 5 } }), RUN)).toEqual([[6, 7]]);
   });
 
-  it('is decided for each namespace by its own commits', () => {
+  it('depends on the commits of each namespace', () => {
     const events = [event(4), event(5, 'a:1'), event(6, 'b:1'), event(7, 'a:1'), event(8, 'b:1'), event(9, 'a:1')];
     expect(supersededBy(events, head({ '': { tail: 4 }, 'a:1': { tail: 7 } }), RUN)).toEqual([
       [6, 6],
@@ -43,11 +43,11 @@ describe('what a new attempt supersedes', () => {
     ]);
   });
 
-  it('leaves what a finished subgraph said, once the graph around it has committed', () => {
+  it('keeps the events of a finished subgraph once the graph around it has committed', () => {
     expect(supersededBy([event(4, 'a:1'), event(5, 'a:1|b:2'), event(6)], head({ '': { tail: 6 } }), RUN)).toEqual([]);
   });
 
-  it('keeps what earlier attempts superseded, and what was said between their look and their word', () => {
+  it('keeps earlier superseded offsets, and events written while an attempt looked for them', () => {
     const attempt = event(8, '', CONTROL_EVENTS.attempt, { run_id: 'r', attempt: 2, superseded: [[4, 5]], tail: 6 });
     const events = [event(4), event(5), event(6), event(7), attempt, event(9), event(10)];
     expect(supersededBy(events, head({ '': { tail: 9 } }), RUN)).toEqual([
@@ -58,8 +58,8 @@ describe('what a new attempt supersedes', () => {
   });
 });
 
-describe('the messages that a run has told', () => {
-  it('are those in pieces that stand, of any namespace', () => {
+describe('the ids of written messages', () => {
+  it('are those of events that are not superseded, in any namespace', () => {
     const message = (id: string) => [{ id, content: 'x' }, {}];
     const events = [
       event(4, '', 'messages', message('a')),
@@ -68,6 +68,6 @@ describe('the messages that a run has told', () => {
       event(7, '', 'messages', message('d')),
       event(8, '', 'messages', [{ content: 'no id' }, {}]),
     ];
-    expect(toldMessages(events, [[7, 7]])).toEqual(new Set(['a', 'b']));
+    expect(writtenMessageIds(events, [[7, 7]])).toEqual(new Set(['a', 'b']));
   });
 });

@@ -3,7 +3,14 @@ import { Command, MemorySaver } from '@langchain/langgraph';
 import { MongoClient } from 'mongodb';
 import { randomUUID } from 'node:crypto';
 import type { LoadedGraph } from '../../agents/index.js';
-import { DEFAULT_STEP_OPTIONS, STREAM_MODES, encodeFence, type Run, type StreamMode } from '../../protocol/index.js';
+import {
+  DEFAULT_STEP_OPTIONS,
+  STREAM_MODES,
+  encodeFence,
+  serviceCaller,
+  type Run,
+  type StreamMode,
+} from '../../protocol/index.js';
 import { Narrator } from '../../steps/narrator.js';
 import { StepProgress } from '../../steps/progress.js';
 import { runStep, toWireText } from '../../steps/index.js';
@@ -82,7 +89,7 @@ async function inProcess(scenario: Scenario, modes: StreamMode[], subgraphs: boo
       append: (event) => log.append(event),
       storedValue: () => undefined,
       continued: new Set(),
-      retelling: false,
+      isRewriting: false,
     });
     const command = turn.answers ? { resume: turn.answers(await openQuestions(graph, saver, threadId)) } : turn.command;
     const input = command ? new Command(command as never) : turn.input;
@@ -221,7 +228,7 @@ async function wholeEvents(saver: MongoSaver, threadId: string, events: NewEvent
     return new Map(await Promise.all(found));
   });
   await Promise.all(events.flatMap(({ after }) => after ?? []));
-  return reader.of(events as LoggedEvent[]);
+  return reader.of(serviceCaller(TENANT, 'test'), events as LoggedEvent[]);
 }
 
 const nameless = (event: string) => event.replace(/<id \d+>|"<hash \d+>"/g, '<id>');

@@ -36,15 +36,19 @@ function weather(): LoadedGraph {
   return outer as unknown as LoadedGraph;
 }
 
-it('shows and edits the state of a subgraph by its namespace, and the graph goes on with it', async () => {
+it('shows and edits the state of a subgraph by namespace, and the graph continues with it', async () => {
   const graph = weather();
-  const saver = (tenant: string, exclusive = false) => new MongoSaver({ client, db, tenant, exclusive });
+  const { tenant } = ANONYMOUS_CALLER;
+  const savers = {
+    openReader: async () => new MongoSaver({ client, db, tenant }),
+    openEditor: async () => new MongoSaver({ client, db, tenant, exclusive: true }),
+  };
   const threadId = randomUUID();
-  const config = { configurable: { thread_id: threadId, __pregel_checkpointer: saver(ANONYMOUS_CALLER.tenant) } };
+  const config = { configurable: { thread_id: threadId, __pregel_checkpointer: await savers.openReader() } };
   await graph.invoke({ told: 'nothing' } as never, config);
   const states = createStateAccess({
     project: { load: () => Promise.resolve(graph.withConfig({})) },
-    saver,
+    savers,
     lastConfig: () => Promise.resolve(undefined),
   } as never);
 

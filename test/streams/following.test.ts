@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { type StoredEvent } from '../../protocol/index.js';
+import { type Caller, type StoredEvent } from '../../protocol/index.js';
 import type { EventLog } from '../../streams/index.js';
 import { EventReader } from '../../streams/event-reader.js';
 import { PageReads } from '../../streams/page-reads.js';
@@ -21,8 +21,8 @@ import {
 
 const { database, log, client } = await ownEventLog('following');
 
-async function write(threadId: string, count: number, given = {}): Promise<void> {
-  const run = log.open(scope(threadId, given));
+async function write(threadId: string, count: number, given = {}, who = caller()): Promise<void> {
+  const run = log.open(who, scope(threadId, given));
   for (let n = 1; n <= count; n += 1) run.append(said(n));
   await run.close();
 }
@@ -79,7 +79,7 @@ describe('reading events', () => {
     expect(await log.read(caller('other'), threadId, { afterSeq: 0 })).toEqual([]);
     expect(await log.tail(caller('other'), threadId)).toBe(0);
     await log.deleteThread(caller('other'), threadId);
-    await write(threadId, 1, { tenant: 'other' });
+    await write(threadId, 1, {}, caller('other'));
     expect(offsets(await log.read(caller(), threadId, { afterSeq: 0 }))).toEqual([1, 2, 3]);
     expect((await log.read(caller('other'), threadId, { afterSeq: 0 })).map(({ tenant }) => tenant)).toEqual(['other']);
   });
@@ -110,7 +110,7 @@ describe('events that refer to values', () => {
     ['text', '"é"'],
   ]);
   const asked: string[][] = [];
-  const readReferences = async (tenant: string, threadId: string, keys: string[]) => {
+  const readReferences = async ({ tenant }: Caller, threadId: string, keys: string[]) => {
     asked.push([tenant, threadId, ...keys]);
     return new Map([...values].filter(([key]) => keys.includes(key)));
   };
@@ -124,7 +124,7 @@ describe('events that refer to values', () => {
   it('are whole for every reader', async () => {
     const reader = await openEventLog(database, { readReferences });
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = log.open(caller(), scope(threadId));
     run.append(said('before'));
     run.append({ ns: '', event: 'values', data, refs });
     run.append(said('after'));
@@ -141,7 +141,7 @@ describe('events that refer to values', () => {
   it('are passed over when a value is gone', async () => {
     const reader = await openEventLog(database, { readReferences });
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = log.open(caller(), scope(threadId));
     run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'gone' }] });
     run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'list' }] });
     await run.close();
@@ -152,7 +152,7 @@ describe('events that refer to values', () => {
 
   it('cannot be read where nobody reads the values', async () => {
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = log.open(caller(), scope(threadId));
     run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'list' }] });
     await run.close();
     await expect(log.read(caller(), threadId, { afterSeq: 0 })).rejects.toMatchObject({ code: 'internal' });
@@ -163,7 +163,7 @@ describe('following events', () => {
   it('is woken by the change stream, long before it would look by itself', async () => {
     const reader = await openEventLog(database, { pollMs: 600_000 });
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = log.open(caller(), scope(threadId));
     const end = new AbortController();
     const seen: unknown[] = [];
     for await (const page of readyFollow(reader.log, threadId, end.signal, () => run.append(said(1)))) {
@@ -178,7 +178,7 @@ describe('following events', () => {
 
   it('loses nothing for a follower that takes its time', async () => {
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = log.open(caller(), scope(threadId));
     const end = new AbortController();
     const pages = log.follow(caller(), threadId, { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]();
     const first = pages.next();
@@ -216,7 +216,7 @@ describe('following events', () => {
 
   it.each([[[1]], [[4]], [[1, 4]]])('passes over nothing that was written while it looked: %j', async (missed) => {
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = log.open(caller(), scope(threadId));
     for (let n = 1; n <= 6; n += 1) {
       run.append(said(n));
       await run.flush();
@@ -296,7 +296,7 @@ describe('following events', () => {
     const writers = threads.map(async (threadId) => {
       let appended = 0;
       for (let turn = 1; appended < count; turn += 1) {
-        const run = log.open(scope(threadId, { fence: fence(turn) }));
+        const run = log.open(caller(), scope(threadId, { fence: fence(turn) }));
         for (let n = 0; n < 40; n += 1) {
           appended += 1;
           run.append(said(appended));

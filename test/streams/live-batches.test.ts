@@ -21,7 +21,7 @@ describe('batches as they come', () => {
       if (command.find === 'events') finds.push(command.filter as object);
     });
     const threads = [randomUUID(), randomUUID()];
-    const runs = threads.map((threadId) => log.open(scope(threadId)));
+    const runs = threads.map((threadId) => log.open(caller(), scope(threadId)));
     const end = new AbortController();
     const followers = threads.flatMap((threadId) =>
       [1, 2, 3].map(() =>
@@ -74,7 +74,7 @@ describe('batches as they come', () => {
     const [slow, other] = [randomUUID(), randomUUID()];
     const batches = hub.join(logName('acme', slow));
     const others = hub.join(logName('acme', other));
-    const run = log.open(scope(slow));
+    const run = log.open(caller(), scope(slow));
     const { signal } = new AbortController();
     while (!hub.listening) await others.next(1, 10, signal);
     await batches.next(1, 10, signal); // what was before, as the opened stream says
@@ -83,7 +83,7 @@ describe('batches as they come', () => {
     run.append(said(2));
     await run.flush();
     const after = others.next(1, 600_000, signal);
-    const otherRun = log.open(scope(other));
+    const otherRun = log.open(caller(), scope(other));
     otherRun.append(said(1));
     await otherRun.close();
     await after;

@@ -22,7 +22,7 @@ export function fence(run: number, step = 1, attempt = 1): Fence {
 }
 
 export function scope(threadId: string, given: Partial<RunLogScope> = {}): RunLogScope {
-  return { tenant: 'acme', threadId, runId: randomUUID(), fence: fence(1), ...given };
+  return { threadId, runId: randomUUID(), fence: fence(1), ...given };
 }
 
 export function said(data: unknown, event = 'custom') {
@@ -57,7 +57,7 @@ export async function openEventLog(
 }
 
 /** The event log of a test file, in a database that goes with it. */
-export async function ownEventLog(name: string): Promise<{ database: string; log: EventLog; client: MongoClient }> {
+export async function ownEventLog(name: string) {
   const database = `test_streams_${name}_${process.pid}`;
   const { log, client, close } = await openEventLog(database);
   afterAll(async () => {
@@ -65,7 +65,8 @@ export async function ownEventLog(name: string): Promise<{ database: string; log
     await close();
   });
   await ensureIndexes(client.db(database));
-  return { database, log, client };
+  const openRun = (...given: Parameters<typeof scope>) => log.open(caller(), scope(...given));
+  return { database, log, client, openRun };
 }
 
 /** The test's server behind a proxy, with the address to reach it there. */

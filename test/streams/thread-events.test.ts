@@ -27,7 +27,7 @@ describe('an event of the thread itself', () => {
     const runId = randomUUID();
     const edit = (n: number) => log.append(caller, threadId, { ns: '', event: 'state_update', data: `{"n":${n}}` });
     expect(await edit(1)).toBe(1);
-    const run = log.open({ tenant: 'acme', threadId, runId, fence: encodeFence({ run: 3, step: 2, attempt: 1 }) });
+    const run = log.open(caller, { threadId, runId, fence: encodeFence({ run: 3, step: 2, attempt: 1 }) });
     run.append({ ns: '', event: 'values', data: '{}' });
     expect(await run.flush()).toBe(2);
     expect(await edit(2)).toBe(3);

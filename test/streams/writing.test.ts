@@ -16,7 +16,7 @@ import {
   upTo,
 } from './support.js';
 
-const { database, log, client } = await ownEventLog('writing');
+const { database, log, client, openRun } = await ownEventLog('writing');
 
 /** Reads on until there is no more: what is large comes in several answers. */
 async function readAll(threadId: string, reader = log): Promise<StoredEvent[]> {
@@ -31,7 +31,7 @@ async function readAll(threadId: string, reader = log): Promise<StoredEvent[]> {
 describe('writing events', () => {
   it('gives offsets from 1 without a gap, in the order of the appends', async () => {
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = openRun(threadId);
     for (let n = 1; n <= 5; n += 1) run.append(said(n));
     expect(await run.flush()).toBe(5);
     for (let n = 6; n <= 8; n += 1) run.append(said(n));
@@ -44,7 +44,7 @@ describe('writing events', () => {
   it('keeps every field of an event', async () => {
     const threadId = randomUUID();
     const opened = scope(threadId, { fence: fence(3, 2, 1) });
-    const run = log.open(opened);
+    const run = log.open(caller(), opened);
     run.append({ ns: 'tools:1', event: 'values|tools:1', data: '{"$a.b":[1]}' });
     await run.close();
     expect(await readAll(threadId)).toEqual([
@@ -64,7 +64,7 @@ describe('writing events', () => {
 
   it('sends events without a flush', async () => {
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = openRun(threadId);
     run.append(said('first'));
     expect(texts(await collect(log, threadId, 1))).toEqual(['first']);
     run.append(said('second'));
@@ -74,22 +74,22 @@ describe('writing events', () => {
 
   it('answers the tail from a flush with nothing to write', async () => {
     const threadId = randomUUID();
-    expect(await log.open(scope(threadId)).flush()).toBe(0);
-    const run = log.open(scope(threadId));
+    expect(await openRun(threadId).flush()).toBe(0);
+    const run = openRun(threadId);
     run.append(said(1));
     await run.close();
-    expect(await log.open(scope(threadId, { fence: fence(2) })).flush()).toBe(1);
+    expect(await openRun(threadId, { fence: fence(2) }).flush()).toBe(1);
     expect(await log.tail(caller(), threadId)).toBe(1);
   });
 
   it('writes nothing before it may begin', async () => {
     const threadId = randomUUID();
     let begin: () => void = () => undefined;
-    const run = log.open(scope(threadId, { tail: 0, begins: new Promise<void>((resolve) => (begin = resolve)) }));
+    const run = openRun(threadId, { tail: 0, begins: new Promise<void>((resolve) => (begin = resolve)) });
     run.append(said(1));
     const flushed = run.flush();
     // Another log that is flushed takes along what all logs have.
-    const other = log.open(scope(randomUUID()));
+    const other = openRun(randomUUID());
     other.append(said('other'));
     await other.close();
     expect(await readAll(threadId)).toEqual([]);
@@ -101,7 +101,7 @@ describe('writing events', () => {
 
   it('says why it may not begin', async () => {
     const begins = Promise.reject(new ColloquyError('unavailable', 'not recorded'));
-    const run = log.open(scope(randomUUID(), { begins }));
+    const run = openRun(randomUUID(), { begins });
     run.append(said(1));
     await expect(run.flush()).rejects.toMatchObject({ code: 'unavailable', message: 'not recorded' });
     await expect(run.close()).rejects.toMatchObject({ code: 'unavailable' });
@@ -109,7 +109,7 @@ describe('writing events', () => {
 
   it('writes an event, and what comes behind it, once what it stands on is stored', async () => {
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = openRun(threadId);
     run.append(said(1));
     expect(await run.flush()).toBe(1);
     let store: () => void = () => undefined;
@@ -118,7 +118,7 @@ describe('writing events', () => {
     run.append(said(4));
     const all = run.flush();
     expect(texts(await collect(log, threadId, 2))).toEqual([1, 2]);
-    const other = log.open(scope(randomUUID()));
+    const other = openRun(randomUUID());
     other.append(said('other'));
     await other.close();
     expect(texts(await readAll(threadId))).toEqual([1, 2]);
@@ -129,7 +129,7 @@ describe('writing events', () => {
   });
 
   it('ends with the error of what an event stands on', async () => {
-    const run = log.open(scope(randomUUID()));
+    const run = openRun(randomUUID());
     run.append({ ...said(1), after: Promise.reject(new ColloquyError('fence_lost', 'not stored')) });
     await expect(run.flush()).rejects.toMatchObject({ code: 'fence_lost', message: 'not stored' });
     await expect(run.close()).rejects.toMatchObject({ code: 'fence_lost' });
@@ -137,11 +137,11 @@ describe('writing events', () => {
 
   it('goes on after events that came since its tail was known', async () => {
     const threadId = randomUUID();
-    const early = log.open(scope(threadId, { tail: 0 }));
+    const early = openRun(threadId, { tail: 0 });
     early.append(said('a'));
     early.append(said('b'));
     await early.close();
-    const late = log.open(scope(threadId, { fence: fence(2), tail: 0 }));
+    const late = openRun(threadId, { fence: fence(2), tail: 0 });
     late.append(said('c'));
     expect(await late.flush()).toBe(3);
     await late.close();
@@ -150,10 +150,10 @@ describe('writing events', () => {
 
   it('stops a writer when a higher fence has written', async () => {
     const threadId = randomUUID();
-    const old = log.open(scope(threadId, { fence: fence(1, 1, 1), tail: 0 }));
+    const old = openRun(threadId, { fence: fence(1, 1, 1), tail: 0 });
     old.append(said('old 1'));
     await old.flush();
-    const next = log.open(scope(threadId, { fence: fence(1, 1, 2) }));
+    const next = openRun(threadId, { fence: fence(1, 1, 2) });
     next.append(said('new 1'));
     await next.flush();
     old.append(said('old 2'));
@@ -167,10 +167,10 @@ describe('writing events', () => {
 
   it('refuses a writer that comes with a lower fence than the last event has', async () => {
     const threadId = randomUUID();
-    const owner = log.open(scope(threadId, { fence: fence(2) }));
+    const owner = openRun(threadId, { fence: fence(2) });
     owner.append(said(1));
     await owner.close();
-    const late = log.open(scope(threadId, { fence: fence(1) }));
+    const late = openRun(threadId, { fence: fence(1) });
     late.append(said('late'));
     await expect(late.close()).rejects.toMatchObject({ code: 'fence_lost' });
   });
@@ -193,9 +193,9 @@ describe('writing events', () => {
         return errorCode(error);
       }
     };
-    const lost = write(log.open(scope(threadId, { fence: fence(1, 1, 1), tail: 0 })), 'old', 10_000);
+    const lost = write(openRun(threadId, { fence: fence(1, 1, 1), tail: 0 }), 'old', 10_000);
     await collect(log, threadId, 20);
-    const won = write(other.log.open(scope(threadId, { fence: fence(1, 1, 2), tail: 0 })), 'new', 60);
+    const won = write(other.log.open(caller(), scope(threadId, { fence: fence(1, 1, 2), tail: 0 })), 'new', 60);
     expect(await lost).toBe('fence_lost');
     expect(await won).toBeUndefined();
     await other.close();
@@ -212,7 +212,7 @@ describe('writing events', () => {
     const server = await proxiedServer();
     const through = await openEventLog(database, { address: server.address, client: { retryWrites: false } });
     const threadId = randomUUID();
-    const run = through.log.open(scope(threadId));
+    const run = through.log.open(caller(), scope(threadId));
     for (let n = 1; n <= 30; n += 1) {
       if (n % 5 === 0) server.loseAnswerTo('insert');
       run.append(said(n));
@@ -234,7 +234,7 @@ describe('writing events', () => {
       client: { serverSelectionTimeoutMS: 200, retryWrites: false },
     });
     const threadId = randomUUID();
-    const run = through.log.open(scope(threadId));
+    const run = through.log.open(caller(), scope(threadId));
     run.append(said(1));
     await run.flush();
     server.refuse();
@@ -253,7 +253,7 @@ describe('writing events', () => {
     const server = await proxiedServer();
     const through = await openEventLog(database, { address: server.address, client: { retryWrites: false } });
     const threadId = randomUUID();
-    const run = through.log.open(scope(threadId, { tail: 0 }));
+    const run = through.log.open(caller(), scope(threadId, { tail: 0 }));
     const stopped = server.stopReadingAt('insert');
     const text = 'x'.repeat(12_000_000); // more than the buffers of both sockets take
     run.append(said(text));
@@ -274,7 +274,7 @@ describe('writing events', () => {
       client: { serverSelectionTimeoutMS: 200 },
     });
     const end = new AbortController();
-    const run = through.log.open(scope(randomUUID(), { signal: end.signal, tail: 0 }));
+    const run = through.log.open(caller(), scope(randomUUID(), { signal: end.signal, tail: 0 }));
     server.refuse();
     run.append(said(1));
     const flushed = expect(run.flush()).rejects.toMatchObject({ code: 'unavailable' });
@@ -286,7 +286,7 @@ describe('writing events', () => {
 
   it('keeps events of any size, in order, until their thread is deleted', async () => {
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = openRun(threadId);
     // Characters of three bytes and of two code units, so that parts end in the middle of one.
     const large = '€🦉'.repeat(3 * 2 ** 20);
     run.append(said('before'));
@@ -305,7 +305,7 @@ describe('writing events', () => {
 
   it('passes over an event whose text has expired', async () => {
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = openRun(threadId);
     run.append(said('x'.repeat(9 * 2 ** 20)));
     run.append(said('after'));
     await run.close();
@@ -318,7 +318,7 @@ describe('writing events', () => {
 
   it('splits what does not fit one document, in order', async () => {
     const threadId = randomUUID();
-    const run = log.open(scope(threadId));
+    const run = openRun(threadId);
     const big = 'x'.repeat(3 * 2 ** 20);
     for (let n = 1; n <= 5; n += 1) run.append(said(`${n} ${big}`));
     expect(await run.flush()).toBe(5);
@@ -333,7 +333,7 @@ describe('writing events', () => {
 
   it('keeps counting after all events of the thread have expired', async () => {
     const threadId = randomUUID();
-    const first = log.open(scope(threadId));
+    const first = openRun(threadId);
     for (let n = 1; n <= 3; n += 1) first.append(said(n));
     first.append(said({}, CONTROL_EVENTS.ended));
     await first.close();
@@ -342,27 +342,27 @@ describe('writing events', () => {
       .collection('events')
       .deleteMany({ log: `acme/${threadId}`, expiresAt: { $exists: true } });
     expect(await log.tail(caller(), threadId)).toBe(4);
-    const second = log.open(scope(threadId, { fence: fence(2) }));
+    const second = openRun(threadId, { fence: fence(2) });
     second.append(said('after'));
     await second.close();
     expect((await readAll(threadId)).map(({ seq, data }) => [seq, data])).toEqual([[5, '"after"']]);
   });
 
   it('refuses appends after its close', async () => {
-    const run = log.open(scope(randomUUID()));
+    const run = openRun(randomUUID());
     await run.close();
     expect(() => run.append(said(1))).toThrow(expect.objectContaining({ code: 'internal' }));
   });
 
   it('refuses a tenant or a thread that could break out of its keys', () => {
-    expect(() => log.open(scope('../other'))).toThrow('thread id is "../other"; expected a UUID in lower case');
-    expect(() => log.open({ ...scope(randomUUID()), tenant: 'a/b' })).toThrow('tenant is "a/b"; expected a DNS label');
+    expect(() => openRun('../other')).toThrow('thread id is "../other"; expected a UUID in lower case');
+    expect(() => log.open(caller('a/b'), scope(randomUUID()))).toThrow('tenant is "a/b"; expected a DNS label');
   });
 
   it('begins anew after a deletion, although it knows where the log went on', async () => {
     const threadId = randomUUID();
     const write = async (run: number, count: number) => {
-      const writing = log.open(scope(threadId, { fence: fence(run) }));
+      const writing = openRun(threadId, { fence: fence(run) });
       for (let n = 1; n <= count; n += 1) writing.append(said(n));
       const tail = await writing.flush();
       await writing.close();

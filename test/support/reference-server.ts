@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { freePort } from '../../dev/ports.js';
+import { freePort } from '../../servers/ports.js';
 
 /** Starts LangGraph's own development server on a copy of a project. */
 export async function startReference(project: string): Promise<{ url: string; stop(): void }> {

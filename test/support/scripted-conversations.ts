@@ -5,6 +5,7 @@ import {
   CONTROL_EVENTS,
   encodeFence,
   errorCode,
+  serviceCaller,
   type AttemptData,
   type Fence,
   type Caller,
@@ -207,7 +208,7 @@ class TurnStage implements ScriptedTurn {
 
   #open(): RunLog {
     const { tenant, threadId, runId } = this.run;
-    return this.events.open({ tenant, threadId, runId, fence: this.fence });
+    return this.events.open(serviceCaller(tenant, 'worker'), { threadId, runId, fence: this.fence });
   }
 
   get fence(): Fence {

@@ -1,4 +1,4 @@
-/** Runs once after all tests: ends what the start began. */
+/** Runs once after all tests: stops the servers. */
 export default async function stopServersOnce() {
   await globalThis.__colloquyServers?.stop();
 }

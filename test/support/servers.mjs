@@ -1,13 +1,16 @@
-/** Runs once before all tests: builds, and starts the real servers that they use. Addresses given in the environment are used as they are. */
+/**
+ * Runs once before all tests: builds, and starts the servers that they use. Servers whose addresses
+ * are in the environment are used instead.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ensureBuilt } from '../../dev/bootstrap.mjs';
+import { ensureBuilt } from '../../servers/bootstrap.mjs';
 
 export default async function startServersOnce() {
-  // What does not build fails the tests that need it; the others can run. `npm test` builds first and is strict.
+  // Tests that do not need the build still run if it fails. `npm test` builds first and stops then.
   await ensureBuilt({ quiet: true }).catch((error) => console.error(`the build failed: ${error.message}`));
-  const { startServers } = await import('../../dist/dev/servers.js');
+  const { startServers } = await import('../../dist/servers/index.js');
   const dataDir = mkdtempSync(join(tmpdir(), 'colloquy-test-'));
   const servers = await startServers({
     dataDir,
@@ -18,7 +21,7 @@ export default async function startServersOnce() {
     headless: true,
     temporalAddress: process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS,
     mongodbUri: process.env.COLLOQUY_TEST_MONGODB_URI,
-    say: (line) => console.log(line),
+    onProgress: (line) => console.log(line),
   });
   process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS = servers.temporal.address;
   process.env.COLLOQUY_TEST_MONGODB_URI = servers.mongodb.address;

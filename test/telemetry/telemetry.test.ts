@@ -4,7 +4,7 @@ import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { createLogger, startTracing } from '../../telemetry/index.js';
 
 describe('traces', () => {
-  it('leave the process with allow-listed attributes alone', async () => {
+  it('are exported with allow-listed attributes only', async () => {
     const spans: tracing.ReadableSpan[] = [];
     const exporter: tracing.SpanExporter = {
       export: (batch, done) => {

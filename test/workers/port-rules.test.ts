@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { ROUTES } from '../../api/routes.js';
+import { truncateRoute } from '../../api/system/truncate.js';
 import { guarded } from '../../policy/index.js';
 import { ACTIONS, type Authorize, type Caller } from '../../protocol/index.js';
 import * as rules from '../../workers/port-rules.js';
@@ -60,11 +62,25 @@ const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: 
     unsettledCrons: [[], 'cron.search cron *'],
   },
   EVENT_RULES: {
+    open: [[{ threadId: 't' }], 'event.append thread t'],
     tail: [['t'], 'event.read thread t'],
     read: [['t'], 'event.read thread t'],
     follow: [['t'], 'event.read thread t'],
     append: [['t'], 'event.append thread t'],
     deleteThread: [['t'], 'event.delete thread t'],
+  },
+  HEAD_RULES: {
+    readHead: [['t'], 'state.read thread t'],
+    raiseFence: [['t', 'f'], 'run.execute thread t'],
+  },
+  INJECTION_RULES: {
+    readInjections: [['t', []], 'run.search thread t'],
+  },
+  SAVER_RULES: {
+    openReader: [['t'], 'state.read thread t'],
+    openEditor: [['t'], 'state.update thread t'],
+    openStep: [[{ threadId: 't', runId: 'r' }], 'run.execute run r'],
+    rollbackRun: [['t', 'r', 'f'], 'run.execute run r'],
   },
   DELIVERY_RULES: {
     put: [[{ id: 'd' }], 'delivery.put delivery d'],
@@ -87,6 +103,21 @@ const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: 
     searchItems: [[{ namespacePrefix: ['n'] }], 'item.search item n'],
     listNamespaces: [[{}], 'item.search item *'],
     clear: [[], 'item.delete item *'],
+  },
+  CONVERSATION_RULES: {
+    submit: [['t'], 'run.create thread t'],
+    cancel: [['t'], 'run.cancel thread t'],
+    resume: [['t'], 'run.create thread t'],
+    inject: [['t'], 'run.create thread t'],
+    edited: [['t'], 'state.update thread t'],
+    close: [['t'], 'thread.delete thread t'],
+    view: [['t'], 'thread.read thread t'],
+  },
+  SCHEDULE_RULES: {
+    put: [[{ cronId: 'c' }], 'cron.update cron c'],
+    next: [[{ cronId: 'c' }], 'cron.read cron c'],
+    remove: [['c'], 'cron.delete cron c'],
+    backfill: [[{ cronId: 'c' }], 'cron.execute cron c'],
   },
   STATE_RULES: {
     getState: [['g', 't'], 'state.read thread t'],
@@ -128,10 +159,11 @@ describe('the rules of the ports', () => {
     });
   }
 
-  it('use every action of the closed list', () => {
-    const used = Object.values(CALLS).flatMap((calls) =>
+  it('use every action of the closed list, together with the routes', () => {
+    const ofRoutes = [...ROUTES, truncateRoute].map(({ action }) => action);
+    const ofPorts = Object.values(CALLS).flatMap((calls) =>
       Object.values(calls).flatMap(([, asked]) => asked.split(', ').map((one) => one.split(' ')[0])),
     );
-    expect([...new Set(used)].sort()).toEqual([...ACTIONS].sort());
+    expect([...new Set([...ofPorts, ...ofRoutes])].sort()).toEqual([...ACTIONS].sort());
   });
 });

@@ -5,7 +5,7 @@ import { Connection } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
 import { loadConfig } from '../../config/index.js';
 import type { Variable } from '../../config/index.js';
-import { freePort } from '../../dev/ports.js';
+import { freePort } from '../../servers/ports.js';
 import { MongoOutbox, connectTemporal, ensureSearchAttributes, openStores, startWorker } from '../../workers/index.js';
 
 const database = `workers-${randomUUID()}`;

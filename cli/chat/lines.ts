@@ -1,0 +1,62 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+
+/** Lines of input from a person or a pipe. */
+export interface Lines {
+  /** Shows the prompt and waits. Returns undefined at the end of the input. */
+  next(prompt: string): Promise<string | undefined>;
+  close(): void;
+}
+
+export interface LinesOptions {
+  input: NodeJS.ReadableStream & { isTTY?: boolean };
+  output: NodeJS.WritableStream;
+  /** Called on Ctrl-C. */
+  onInterrupt: () => void;
+}
+
+/** Input that is typed while an answer is printed is kept for the next prompt and not echoed. */
+export function createLines({ input, output, onInterrupt }: LinesOptions): Lines {
+  let isPrompting = false;
+  const echo = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      if (isPrompting) output.write(chunk);
+      done();
+    },
+  });
+  const terminal = input.isTTY === true;
+  const readline = createInterface({ input, output: echo, terminal });
+  const queue: string[] = [];
+  let closed = false;
+  let deliver: ((line: string | undefined) => void) | undefined;
+  const settle = (line: string | undefined) => {
+    isPrompting = false;
+    const resolve = deliver;
+    deliver = undefined;
+    resolve?.(line);
+  };
+  readline.on('line', (line) => {
+    if (deliver === undefined) queue.push(line);
+    else settle(line);
+  });
+  readline.on('close', () => {
+    closed = true;
+    settle(undefined);
+  });
+  readline.on('SIGINT', onInterrupt);
+  return {
+    next(prompt) {
+      const queued = queue.shift();
+      if (queued !== undefined || closed) return Promise.resolve(queued);
+      isPrompting = true;
+      readline.setPrompt(terminal ? prompt : '');
+      readline.prompt(true);
+      return new Promise((resolve) => (deliver = resolve));
+    },
+    close: () => {
+      // Later output must not appear behind the prompt.
+      if (isPrompting && terminal) output.write('\n');
+      readline.close();
+    },
+  };
+}

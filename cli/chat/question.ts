@@ -1,0 +1,38 @@
+/** The first of these keys with a text holds the question. */
+const QUESTION_KEYS = ['question', 'message', 'prompt', 'description', 'text'];
+/** Keys whose values are not shown as fields. */
+const HIDDEN_KEYS = ['type', 'answers', 'actions'];
+
+/**
+ * Formats the value of `interrupt(value)` as lines, with the question last, directly above the prompt.
+ * The possible answers are only shown if the last answer was rejected (`problem`).
+ */
+export function formatQuestion(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [String(value)];
+  const fields = Object.entries(value as Record<string, unknown>);
+  const question = fields.find(([key, text]) => QUESTION_KEYS.includes(key) && typeof text === 'string');
+  const hidden = fields.some(([key]) => key === 'problem')
+    ? HIDDEN_KEYS.filter((key) => key !== 'answers')
+    : HIDDEN_KEYS;
+  const rest = fields.filter(([key]) => key !== question?.[0] && !hidden.includes(key));
+  const actions = fields.find(([key, list]) => key === 'actions' && Array.isArray(list))?.[1] as unknown[] | undefined;
+  const choice = actions === undefined ? '' : ` [${actions.map(String).join(' / ')}]`;
+  const text = typeof question?.[1] === 'string' ? question[1] : 'Your answer?';
+  return [...rest.flatMap(([key, entry]) => formatField(key, entry, '  ')), `${text}${choice}`];
+}
+
+function formatField(key: string, value: unknown, indent: string): string[] {
+  if (value === undefined || value === null) return [];
+  if (typeof value !== 'object')
+    return formatText(key, typeof value === 'string' ? value : JSON.stringify(value), indent);
+  const inner = Array.isArray(value)
+    ? value.map((entry, index) => [String(index + 1), entry] as const)
+    : Object.entries(value);
+  return [`${indent}${key}:`, ...inner.flatMap(([name, entry]) => formatField(name, entry, `${indent}  `))];
+}
+
+function formatText(key: string, text: string, indent: string): string[] {
+  const lines = text.split('\n');
+  if (lines.length === 1) return [`${indent}${key}: ${text}`];
+  return [`${indent}${key}:`, ...lines.map((line) => `${indent}  ${line}`)];
+}

@@ -1,0 +1,72 @@
+import { Runtime } from '@temporalio/worker';
+import type { Config } from '../config/index.js';
+import { createLogger } from '../telemetry/index.js';
+import type { Logger } from '../telemetry/index.js';
+import { serve } from './serve.js';
+
+/** Runs one worker until a signal stops it. */
+export async function runWorker(config: Config): Promise<number> {
+  const logger = createLogger({ name: 'worker', ...config.log });
+  const faults = surviveUncaughtErrors(logger);
+  installRuntime(logger);
+  return serve(async () => {
+    const { startWorker } = await import('../workers/index.js');
+    const worker = await startWorker(config, { logger });
+    faults.isServing = true;
+    return { stop: () => worker.stop(), failed: worker.failed };
+  });
+}
+
+/** Runs one API process until a signal stops it. */
+export async function runApi(config: Config): Promise<number> {
+  const logger = createLogger({ name: 'api', ...config.log });
+  const faults = surviveUncaughtErrors(logger);
+  return serve(async () => {
+    const { startApi } = await import('../api/main.js');
+    const api = await startApi(config, { logger });
+    logger.info(`listening on ${api.listensOn}`);
+    faults.isServing = true;
+    return { details: { url: api.url }, stop: () => api.stop(), failed: api.failed };
+  });
+}
+
+/**
+ * An uncaught error is logged and does not end the process, because hundreds of conversations run in
+ * it. Libraries abandon promises when they are aborted, and child processes of a node may have no
+ * error listener. A process that is not ready yet exits, because otherwise nothing would restart it.
+ */
+function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
+  const state = { isServing: false };
+  const describe = (fault: unknown) => (fault instanceof Error ? (fault.stack ?? fault.message) : String(fault));
+  process.on('unhandledRejection', (reason) => logger.error(`unhandled rejection: ${describe(reason)}`));
+  process.on('uncaughtException', (error) => {
+    logger.error(`uncaught exception: ${describe(error)}`);
+    if (!state.isServing) process.exit(1);
+  });
+  return state;
+}
+
+/** Switches off Temporal's signal handling, which shuts down before running steps have drained. */
+function installRuntime(logger: Logger): void {
+  Runtime.install({
+    shutdownSignals: [],
+    logger: {
+      log: () => {},
+      trace: () => {},
+      debug: () => {},
+      info: (message) => logger.debug(message),
+      warn: (message, meta) => logger.warn(message, summary(meta)),
+      error: (message, meta) => logger.error(message, summary(meta)),
+    },
+  });
+}
+
+/** Keeps the ids and the error message of Temporal's log fields. Other details may have content. */
+function summary(meta: Record<string, unknown> | undefined): Record<string, string> {
+  const ids = Object.entries(meta ?? {}).filter(([key, value]) => typeof value === 'string' && /Id$|Type$/.test(key));
+  const { error } = meta ?? {};
+  return {
+    ...(Object.fromEntries(ids) as Record<string, string>),
+    ...(error instanceof Error && { error: error.message }),
+  };
+}

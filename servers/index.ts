@@ -1,0 +1,13 @@
+/**
+ * Embedded Temporal and MongoDB servers for development and tests, and the build. Knows no commands,
+ * and of the other rooms only `protocol` and the contract of `workflows`.
+ */
+export { startServer, startServers } from './embedded-servers.js';
+export type { Servers } from './embedded-servers.js';
+export { claimDataFolder } from './data-folder.js';
+export { logTail, openLog } from './log-file.js';
+export type { EmbeddedOptions } from './options.js';
+export { DEFAULT_PORTS, LOOPBACK, PortBook, freePort } from './ports.js';
+export { writePrivateFile } from './private-files.js';
+export type { OnProgress } from './progress.js';
+export type { Server } from './server.js';

@@ -1,0 +1,23 @@
+import { lstatSync, readFileSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { makeOwnFolder, openPrivateFile } from './private-files.js';
+
+const LARGEST_LOG_BYTES = 16 * 1024 * 1024;
+const TAIL_LINES = 8;
+
+/**
+ * Opens a log for appending that only its owner can read. A large one is renamed to `<name>.1`
+ * first. Errors: `forbidden`.
+ */
+export function openLog(file: string): number {
+  makeOwnFolder(dirname(file));
+  const size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > LARGEST_LOG_BYTES) renameSync(file, `${file}.1`);
+  return openPrivateFile(file, 'a');
+}
+
+/** Returns the last lines of a log, for an error message. */
+export function logTail(file: string): string {
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-TAIL_LINES);
+  return `last lines of ${file}:\n  ${lines.join('\n  ')}`;
+}

@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import type { MongoClient } from 'mongodb';
+import { findExecutable, findOnPath } from '../binaries.js';
+import type { DatabaseProgram } from '../database-program.js';
+import { isReachable } from '../downloads.js';
+import type { ServerOptions } from '../options.js';
+import { LOOPBACK } from '../ports.js';
+import { MONGOD_DATA } from './data-names.js';
+
+const VERSION = '8.0.17';
+const REPLICA_SET = 'colloquy';
+const DOWNLOADED = /^mongod-/;
+
+/** Finds or downloads mongod. Returns undefined if it is not installed and cannot be downloaded. */
+export async function findMongod(options: ServerOptions): Promise<DatabaseProgram | undefined> {
+  const installed = findOnPath('mongod', options.searchPath);
+  if (installed !== undefined) return mongod(installed, `mongod (${installed})`);
+  const downloads = join(options.toolsDir, 'bin');
+  const downloaded = findExecutable(downloads, DOWNLOADED) ?? (await download(downloads, options));
+  if (downloaded === undefined) return undefined;
+  return mongod(downloaded, `mongod ${VERSION} (downloaded by mongodb-memory-server)`);
+}
+
+function mongod(command: string, label: string): DatabaseProgram {
+  return { dataName: MONGOD_DATA, label, command, args: mongodArguments, initialize: ensureReplicaSet };
+}
+
+/**
+ * If a worker dies in a transaction, its thread stays locked until the server aborts the transaction.
+ * The default is 60 s; transactions of Colloquy take milliseconds.
+ */
+const TRANSACTION_LIFETIME = ['--setParameter', 'transactionLifetimeLimitSeconds=10'];
+
+function mongodArguments(folder: string, port: number): string[] {
+  const location = ['--bind_ip', LOOPBACK, '--port', String(port), '--dbpath', folder];
+  return [...location, '--replSet', REPLICA_SET, ...TRANSACTION_LIFETIME, '--quiet'];
+}
+
+interface ReplicaSetConfig {
+  version: number;
+  members: { host: string }[];
+}
+
+/** The replica set stores the host, so a member with another port would not find itself. */
+async function ensureReplicaSet(client: MongoClient, host: string): Promise<void> {
+  const admin = client.db('admin');
+  try {
+    const { config } = (await admin.command({ replSetGetConfig: 1 })) as { config: ReplicaSetConfig };
+    if (config.members[0]?.host === host) return;
+    const members = [{ ...config.members[0], host }];
+    await admin.command({ replSetReconfig: { ...config, version: config.version + 1, members }, force: true });
+  } catch (error) {
+    if ((error as { codeName?: string }).codeName !== 'NotYetInitialized') throw error;
+    await admin.command({ replSetInitiate: { _id: REPLICA_SET, members: [{ _id: 0, host }] } });
+  }
+}
+
+async function download(folder: string, { toolsDir, onProgress }: ServerOptions): Promise<string | undefined> {
+  try {
+    const { DryMongoBinary, MongoBinary } = await import('mongodb-memory-server-core');
+    const { MongoBinaryDownloadUrl } = await import('mongodb-memory-server-core/lib/util/MongoBinaryDownloadUrl.js');
+    const wanted = await DryMongoBinary.generateOptions({ version: VERSION, downloadDir: folder });
+    const url = await new MongoBinaryDownloadUrl(wanted).getDownloadUrl();
+    if (!(await isReachable(url, join(toolsDir, 'downloads.json'), onProgress))) return undefined;
+    onProgress(`downloading mongod ${VERSION} into ${folder}`);
+    return await MongoBinary.getPath(wanted);
+  } catch (error) {
+    onProgress(`the download of mongod failed: ${(error as Error).message}; trying the next source`);
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ColloquyError } from '../protocol/index.js';
+import { readJson } from './json-file.js';
+import { makePrivateFolder, writePrivateFile } from './private-files.js';
+
+const POLL_MS = 100;
+const STOP_GRACE_MS = 10_000;
+
+interface PidRecord {
+  pid: number;
+  /** Process id of the process that started the server. */
+  owner: number;
+  mark: string;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** `mark` is a part of the server's command line that no other process has: its data path. */
+export function writePidFile(file: string, pid: number, mark: string): void {
+  const record: PidRecord = { pid, owner: process.pid, mark };
+  writePrivateFile(file, JSON.stringify(record));
+}
+
+/**
+ * Ends a server that still runs on the data although the process that started it is gone.
+ * Errors: `already_exists` if that process still lives.
+ */
+export async function endLeftover(pidFile: string, serverName: string): Promise<void> {
+  makePrivateFolder(dirname(pidFile));
+  const record = readJson<PidRecord>(pidFile);
+  if (record === undefined || !isRunning(record)) return;
+  const { pid, owner } = record;
+  if (owner !== process.pid && isAlive(owner)) {
+    throw new ColloquyError(
+      'already_exists',
+      `${serverName} already runs on ${dirname(pidFile)} (process ${pid}, started by process ${owner}); ` +
+        'stop it or choose another --data-dir',
+    );
+  }
+  process.kill(pid, 'SIGCONT');
+  process.kill(pid, 'SIGTERM');
+  for (let waited = 0; isAlive(pid); waited += POLL_MS) {
+    if (waited === STOP_GRACE_MS) process.kill(pid, 'SIGKILL');
+    await sleep(POLL_MS);
+  }
+}
+
+/** Compares the command line, because the system may have given the process id to another one. */
+function isRunning({ pid, mark }: PidRecord): boolean {
+  if (!isAlive(pid)) return false;
+  try {
+    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).includes(mark);
+  } catch {
+    return false;
+  }
+}

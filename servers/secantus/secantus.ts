@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import type { DatabaseProgram } from '../database-program.js';
+import type { ServerOptions } from '../options.js';
+import { LOOPBACK } from '../ports.js';
+import { writePrivateFile } from '../private-files.js';
+import { installTool } from '../python-packages.js';
+import { SECANTUS_DATA } from './data-names.js';
+import { expireDocuments } from './expiry.js';
+
+/** `start.py` changes internals of exactly this version. */
+const PACKAGE = { name: 'secantusdb', version: '0.7.0b3' } as const;
+const START_PROGRAM = join(import.meta.dirname, 'start.py');
+
+/**
+ * SecantusDB keeps the answers of retryable writes in memory and searches all of them at each write:
+ * after 10,000 writes one took 20 ms instead of 3. It loses them when it is killed, so they would
+ * not prevent a second execution either.
+ */
+const URI_OPTIONS = 'retryWrites=false';
+
+/** Installs SecantusDB. Used if mongod cannot be downloaded. Errors: `unavailable`. */
+export async function findSecantus({ toolsDir, onProgress }: ServerOptions): Promise<DatabaseProgram> {
+  const bin = await installTool(toolsDir, PACKAGE, onProgress);
+  return {
+    dataName: SECANTUS_DATA,
+    label: `SecantusDB (wheel ${PACKAGE.name} ${PACKAGE.version})`,
+    notice: 'SecantusDB is a beta, fine for trying and testing; in production set MONGODB_URI to a MongoDB replica set',
+    command: join(bin, 'python'),
+    args: secantusArguments,
+    uriOptions: URI_OPTIONS,
+    maintain: expireDocuments,
+  };
+}
+
+function secantusArguments(folder: string, port: number): string[] {
+  // Without a settings file it reads one from the working folder or the home folder.
+  const settings = `${folder}.toml`;
+  writePrivateFile(settings, '');
+  const location = ['--host', LOOPBACK, '--port', String(port), '--storage-path', folder];
+  // Without `--sync-on-commit` a SIGKILL loses acknowledged writes.
+  return [START_PROGRAM, '--config', settings, ...location, '--sync-on-commit', '--log-level', 'WARNING'];
+}

@@ -1,0 +1,98 @@
+import { rmSync } from 'node:fs';
+import { startChild, untilReady } from './child.js';
+import type { Child, ChildSpec } from './child.js';
+import { endLeftover, writePidFile } from './pid-file.js';
+
+/** A running server, which we or somebody else started. */
+export interface Server {
+  /** `host:port` of Temporal, connection string of MongoDB. */
+  readonly address: string;
+  /** Name and version, for people. */
+  readonly label: string;
+  /** Only for a server that we started. */
+  readonly process?: ServerProcess;
+  stop(): Promise<void>;
+}
+
+/** Controls of a server process that we started. */
+export interface ServerProcess {
+  readonly pid: number;
+  /** Sends SIGKILL; resolves after the process has ended. */
+  kill(): Promise<void>;
+  /** Sends SIGSTOP. */
+  suspend(): void;
+  /** Sends SIGCONT. */
+  resume(): void;
+  /** Kills the process if it runs and starts it on the same port and data. Resolves when ready. */
+  restart(): Promise<void>;
+  /** Calls the listener if the process ends without `kill`, `restart` or `stop`. */
+  onCrash(listener: (ending: string) => void): void;
+}
+
+export interface OwnedServer {
+  spec: ChildSpec;
+  address: string;
+  label: string;
+  pidFile: string;
+  /** Part of the command line that no other process has: the data path. */
+  mark: string;
+  probe: () => Promise<void>;
+  readyTimeoutMs: number;
+}
+
+/** Starts a server and records its process id, so that no second one uses the same data. */
+export async function startOwned(options: OwnedServer): Promise<Server> {
+  await endLeftover(options.pidFile, options.spec.name);
+  let child = await launch(options);
+  let isEndExpected = false;
+  const listeners: ((ending: string) => void)[] = [];
+  const watch = (watched: Child) => {
+    void watched.ended.then((ending) => {
+      if (!isEndExpected && watched === child) for (const listener of listeners) listener(ending);
+    });
+  };
+  watch(child);
+  const kill = async () => {
+    isEndExpected = true;
+    child.signal('SIGKILL');
+    await child.ended;
+  };
+  const serverProcess: ServerProcess = {
+    get pid() {
+      return child.pid;
+    },
+    kill,
+    suspend: () => child.signal('SIGSTOP'),
+    resume: () => child.signal('SIGCONT'),
+    async restart() {
+      await kill();
+      child = await launch(options);
+      isEndExpected = false;
+      watch(child);
+    },
+    onCrash: (listener) => void listeners.push(listener),
+  };
+  return {
+    address: options.address,
+    label: options.label,
+    process: serverProcess,
+    async stop() {
+      isEndExpected = true;
+      await child.stop();
+      rmSync(options.pidFile, { force: true });
+    },
+  };
+}
+
+async function launch(options: OwnedServer): Promise<Child> {
+  const child = startChild(options.spec);
+  try {
+    writePidFile(options.pidFile, child.pid, options.mark);
+    await untilReady(options.spec, child, options.probe, options.readyTimeoutMs);
+    return child;
+  } catch (error) {
+    await child.stop(0);
+    rmSync(options.pidFile, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,21 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseRetryAfter } from '../../protocol/index.js';
+
+describe('Retry-After', () => {
+  it.each([
+    ['2', 2_000],
+    ['0', 0],
+    ['0.5', 500],
+    ['Wed, 21 Oct 2015 07:28:00 GMT', 0],
+    ['soon', undefined],
+    ['', undefined],
+  ])('%j is %j ms', (value, ms) => {
+    expect(parseRetryAfter(value)).toBe(ms);
+  });
+
+  it('measures the time to a future date', () => {
+    const ms = parseRetryAfter(new Date(Date.now() + 60_000).toUTCString());
+    expect(ms).toBeGreaterThan(50_000);
+    expect(ms).toBeLessThanOrEqual(60_000);
+  });
+});

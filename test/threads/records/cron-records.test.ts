@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { MongoClient } from 'mongodb';
+import { DEFAULT_SCHEDULE_OPTIONS, NOTHING_REQUIRED } from '../../../protocol/index.js';
+import { createCronStore, ensureIndexes, type NewCron } from '../../../threads/index.js';
+import { caller } from './support.js';
+
+const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
+const db = client.db(`test_cron_records_${process.pid}`);
+const store = createCronStore({ db });
+const page = { required: NOTHING_REQUIRED, limit: 10, offset: 0 };
+
+beforeAll(async () => {
+  await client.connect();
+  await ensureIndexes(db);
+});
+afterAll(async () => {
+  await db.dropDatabase();
+  await client.close();
+});
+
+function newCron(given: Partial<NewCron> = {}): NewCron {
+  return {
+    cronId: randomUUID(),
+    assistantId: '39a68923-35d8-56bc-9761-3a809a9e6a7f',
+    schedule: '0 9 * * *',
+    enabled: true,
+    onRunCompleted: 'delete',
+    payload: { input: { 'a.b': '$c' } },
+    metadata: {},
+    options: DEFAULT_SCHEDULE_OPTIONS,
+    ...given,
+  };
+}
+
+async function settled(tenant: string, given: Partial<NewCron> = {}, next?: Date) {
+  const cron = await store.createCron(caller(tenant), newCron(given));
+  await store.settleCron(caller(tenant), cron.cronId, cron.rev, next);
+  return store.getCron(caller(tenant), cron.cronId);
+}
+
+describe('the record of a cron', () => {
+  it('is shown once its schedule is there, and to its tenant alone', async () => {
+    const next = new Date('2030-01-01T09:00:00Z');
+    const made = await store.createCron(caller(), newCron({ threadId: randomUUID(), timezone: 'Europe/Berlin' }));
+    await expect(store.getCron(caller(), made.cronId)).rejects.toMatchObject({ code: 'not_found' });
+    expect(await store.searchCrons(caller(), page)).toEqual([]);
+    expect(await store.getCron(caller(), made.cronId, { shownOnly: false })).toEqual(made);
+    expect(await store.settleCron(caller(), made.cronId, 1, next)).toBe(true);
+    expect(await store.getCron(caller(), made.cronId)).toEqual({ ...made, nextRunAt: next });
+    expect(made.createdBy).toEqual({ kind: 'user', id: 'u1' });
+    await expect(store.getCron(caller('other'), made.cronId)).rejects.toThrow(`cron ${made.cronId} does not exist`);
+  });
+
+  it('keeps filters with operators as they are, until a change replaces or clears them', async () => {
+    const who = caller('filtered');
+    const filters = { threads: { owner: 'u1' }, assistants: { 'teams.all': { $contains: ['a'] } } };
+    const { cronId } = await settled('filtered', { filters });
+    expect((await store.getCron(who, cronId)).filters).toEqual(filters);
+    expect((await store.updateCron(who, cronId, { enabled: false })).filters).toEqual(filters);
+    const changed = await store.updateCron(who, cronId, { filters: { threads: { owner: 'u2' } } });
+    expect(changed.filters).toEqual({ threads: { owner: 'u2' } });
+    expect(await store.updateCron(who, cronId, { filters: null })).not.toHaveProperty('filters');
+  });
+
+  it('takes changes field by field, counts them, and is unsettled until the newest is settled', async () => {
+    const who = caller('changing');
+    const cron = await settled('changing', { endTime: new Date(0), metadata: { a: 1, b: 1 } });
+    const patches = [{ metadata: { b: 2 } }, { payload: { context: { k: 1 } } }, { endTime: null, enabled: false }];
+    await Promise.all(patches.map((patch) => store.updateCron(who, cron.cronId, patch)));
+    const changed = await store.getCron(who, cron.cronId);
+    expect(changed).toMatchObject({
+      rev: 4,
+      enabled: false,
+      metadata: { a: 1, b: 2 },
+      payload: { input: { 'a.b': '$c' }, context: { k: 1 } },
+    });
+    expect(changed.endTime).toBeUndefined();
+    expect(await store.settleCron(who, cron.cronId, 3, undefined)).toBe(false);
+    const soon = new Date(Date.now() + 60_000);
+    expect(await store.unsettledCrons(who, soon, 10)).toEqual([{ cronId: cron.cronId, change: 'update' }]);
+    expect(await store.unsettledCrons(who, cron.createdAt, 10)).toEqual([]);
+    expect(await store.settleCron(who, cron.cronId, 4, undefined)).toBe(true);
+    expect(await store.unsettledCrons(who, soon, 10)).toEqual([]);
+    expect((await store.updateCron(who, cron.cronId, { payload: { input: null } })).payload).toEqual({
+      context: { k: 1 },
+    });
+  });
+
+  it('is gone from the moment its deletion begins, also where that is repeated', async () => {
+    const who = caller('deleting');
+    const { cronId } = await settled('deleting');
+    await store.closeCron(who, cronId);
+    await store.closeCron(who, cronId);
+    await expect(store.getCron(who, cronId, { shownOnly: false })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(store.updateCron(who, cronId, {})).rejects.toMatchObject({ code: 'not_found' });
+    expect(await store.settleCron(who, cronId, 3, undefined)).toBe(false);
+    const soon = new Date(Date.now() + 60_000);
+    expect(await store.unsettledCrons(who, soon, 10)).toEqual([{ cronId, change: 'delete' }]);
+    await store.removeCron(who, cronId);
+    await store.removeCron(who, cronId);
+    await expect(store.closeCron(who, cronId)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('is found by assistant, thread, enabled and metadata, sorted, in pages', async () => {
+    const who = caller('searching');
+    const [threadId, assistantId] = [randomUUID(), randomUUID()];
+    const at = (hour: number) => new Date(Date.UTC(2030, 0, 1, hour));
+    const a = await settled('searching', { threadId, metadata: { team: 'x', tags: ['a', 'b'] } }, at(3));
+    const b = await settled('searching', { assistantId, metadata: { team: 'x' } }, at(1));
+    const c = await settled('searching', { enabled: false });
+    const ids = async (query: object) => (await store.searchCrons(who, { ...page, ...query })).map((one) => one.cronId);
+    const byId = [a.cronId, b.cronId, c.cronId].sort();
+    expect(await ids({ sortBy: 'cron_id', sortOrder: 'asc' })).toEqual(byId);
+    expect(await ids({ threadId })).toEqual([a.cronId]);
+    expect(await ids({ assistantId })).toEqual([b.cronId]);
+    expect(await ids({ enabled: false })).toEqual([c.cronId]);
+    expect(await ids({ metadata: { team: 'x' }, sortBy: 'next_run_date', sortOrder: 'asc' })).toEqual([
+      b.cronId,
+      a.cronId,
+    ]);
+    expect(await ids({ sortBy: 'cron_id', limit: 1, offset: 1 })).toEqual([byId[1]]);
+    expect(await ids({ metadata: { tags: ['b'] } })).toEqual([a.cronId]);
+    expect(await store.countCrons(who, { required: NOTHING_REQUIRED, metadata: { team: 'x' } })).toBe(2);
+    const required = { equal: { team: 'x' }, contains: { tags: ['b', 'a'] } };
+    expect(await ids({ required })).toEqual([a.cronId]);
+    expect(await ids({ required, enabled: false })).toEqual([]);
+    expect(await store.countCrons(who, { required })).toBe(1);
+    expect(await store.countCrons(who, { required: NOTHING_REQUIRED })).toBe(3);
+  });
+});

@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import { encodeFence, type Caller, type Fence } from '../../../protocol/index.js';
+import type { NewRun, RunEnd, RunStart } from '../../../threads/index.js';
+
+export function caller(tenant = 'acme'): Caller {
+  return { tenant, principal: { kind: 'user', id: 'u1' }, onBehalfOf: [] };
+}
+
+export function newRun(threadId: string, given: Partial<NewRun> = {}): NewRun {
+  return {
+    threadId,
+    runId: randomUUID(),
+    assistantId: '39a68923-35d8-56bc-9761-3a809a9e6a7f',
+    graphId: 'one',
+    multitaskStrategy: 'enqueue',
+    metadata: {},
+    request: { input: { text: 'hi' }, config: {}, streamModes: ['values'], streamSubgraphs: false },
+    ...given,
+  };
+}
+
+/** Fence of an attempt of one and the same step. */
+export function fenceOf(attempt: number): Fence {
+  return encodeFence({ run: 1, step: 1, attempt });
+}
+
+export function begins(afterSeq: number, attempt = 1): RunStart {
+  return { afterSeq, fence: fenceOf(attempt) };
+}
+
+export function ended(runId: string, given: Partial<RunEnd> = {}): RunEnd {
+  return { runId, fence: fenceOf(1), status: 'success', threadStatus: 'idle', interrupts: {}, ...given };
+}
+
+/** For stores of records alone. */
+export const NO_STATE = {
+  removeState: async () => undefined,
+  copyState: async () => undefined,
+  pruneState: async () => undefined,
+  thinState: async () => undefined,
+};

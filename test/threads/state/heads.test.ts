@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { MongoClient, type Db } from 'mongodb';
+import type { Server } from '../../../servers/server.js';
+import { startServer } from '../../../servers/embedded-servers.js';
+import { encodeFence } from '../../../protocol/index.js';
+import { MongoHeads, MongoSaver } from '../../../threads/index.js';
+import { writeGroup, writeKey } from '../../../threads/state/state-documents.js';
+
+const fence = (attempt: number) => encodeFence({ run: 1, step: 1, attempt });
+
+describe('the head of a thread', () => {
+  let dataDir: string;
+  let server: Server;
+  let dying: MongoClient;
+  let client: MongoClient;
+  let db: Db;
+  let heads: MongoHeads;
+
+  beforeAll(async () => {
+    // A server of its own: an open transaction and the end of all sessions are felt by everybody on it.
+    dataDir = mkdtempSync(join(tmpdir(), 'colloquy-heads-'));
+    const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
+    server = await startServer('mongodb', { ...options, onProgress: () => undefined });
+    const uri = server.address;
+    [dying, client] = await Promise.all([MongoClient.connect(uri), MongoClient.connect(uri)]);
+    db = client.db(`heads_${process.pid}`);
+    heads = new MongoHeads(db);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all([dying.close(), client.close()]);
+    await server.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  it('is free for the next attempt although a writer stopped in the middle of its commit', async () => {
+    const threadId = randomUUID();
+    await heads.raiseFence('t', threadId, fence(1));
+    const session = dying.startSession();
+    session.startTransaction();
+    await new MongoHeads(dying.db(db.databaseName)).change(session, 't', threadId, {
+      heads: {},
+      fence: fence(1),
+      rev: 1,
+    });
+    expect(await heads.raiseFence('t', threadId, fence(2))).toMatchObject({ fence: fence(2) });
+    await expect(session.commitTransaction()).rejects.toThrow();
+    expect(await heads.readHead('t', threadId)).toMatchObject({ fence: fence(2) });
+    await session.endSession();
+  });
+
+  it('takes the next commit of the same documents although a writer stopped before it came to the head', async () => {
+    const threadId = randomUUID();
+    const session = dying.startSession();
+    session.startTransaction();
+    const group = writeGroup('t', threadId, '', 'c');
+    const taken = { _id: writeKey(group, 'task', 0) as never, group };
+    await dying.db(db.databaseName).collection('checkpoints').insertOne(taken, { session });
+    const saver = new MongoSaver({ client, db, tenant: 't' });
+    const config = { configurable: { thread_id: threadId, checkpoint_ns: '', checkpoint_id: 'c' } };
+    await saver.putWrites(config, [['channel', 'value']], 'task');
+    await expect(session.commitTransaction()).rejects.toThrow();
+    expect(await db.collection('checkpoints').countDocuments({ group, 'write.channel': 'channel' })).toBe(1);
+    await session.endSession();
+  });
+
+  it('refuses a writer with a lower fence', async () => {
+    const threadId = randomUUID();
+    await heads.raiseFence('t', threadId, fence(2));
+    await expect(heads.raiseFence('t', threadId, fence(1))).rejects.toMatchObject({ code: 'fence_lost' });
+  });
+});

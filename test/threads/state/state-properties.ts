@@ -1,0 +1,363 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AIMessage, HumanMessage } from '@langchain/core/messages';
+import { MemorySaver, emptyCheckpoint, uuid6, type BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
+import fc from 'fast-check';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { MongoClient } from 'mongodb';
+import type { Server } from '../../../servers/server.js';
+import { startServer } from '../../../servers/embedded-servers.js';
+import { encodeFence } from '../../../protocol/index.js';
+import {
+  MongoHeads,
+  MongoSaver,
+  StateCache,
+  StepSaver,
+  copyState,
+  ensureStateIndexes,
+  keepLatest,
+} from '../../../threads/index.js';
+
+/** One thing that somebody does to a thread; numbers choose among what is there. */
+type Action =
+  | { kind: 'put'; from: number; edit: Edit; as: 'step' | 'edit' }
+  | { kind: 'writes'; at: number; size: number; as: 'step' | 'edit' }
+  | { kind: 'disturb'; at: number }
+  | { kind: 'delete' }
+  | { kind: 'prune' }
+  | { kind: 'copy' };
+type Saver = BaseCheckpointSaver<number> | BaseCheckpointSaver<string>;
+type Edit =
+  | { how: 'append' | 'prepend' | 'insert'; at: number; sizes: number[] }
+  | { how: 'remove' | 'replace' | 'cut' | 'drop' | 'mutate' | 'swap' | 'double'; at: number };
+
+const at = fc.nat(1_000);
+const sizes = fc.oneof(
+  { weight: 8, arbitrary: fc.array(fc.nat(6_000), { minLength: 1, maxLength: 6 }) },
+  // Nodes over leaves; a large element.
+  { weight: 1, arbitrary: fc.constant<number[]>(Array.from({ length: 80 }, () => 9_000)) },
+  { weight: 1, arbitrary: fc.constant<number[]>([1_500_000]) },
+);
+const edit: fc.Arbitrary<Edit> = fc.oneof(
+  fc.record({ how: fc.constantFrom('append', 'append', 'append', 'prepend', 'insert'), at, sizes }),
+  fc.record({ how: fc.constantFrom('remove', 'replace', 'cut', 'drop', 'mutate', 'mutate', 'swap', 'double'), at }),
+);
+const as = fc.constantFrom('step', 'edit');
+const action: fc.Arbitrary<Action> = fc.oneof(
+  { weight: 20, arbitrary: fc.record({ kind: fc.constant('put'), from: fc.constantFrom(0, 0, 0, 1, 2, 5), edit, as }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('writes'), at, size: fc.constantFrom(10, 10, 5_000_000), as }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('disturb'), at }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('delete', 'prune', 'copy') }) },
+);
+
+const tenant = 'acme';
+let dataDir: string;
+let server: Server;
+let client: MongoClient;
+
+function useServer(): void {
+  beforeAll(async () => {
+    // A server of its own: the transactions of a writer that died are ended here, and with them everybody's.
+    dataDir = mkdtempSync(join(tmpdir(), 'colloquy-properties-'));
+    const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
+    server = await startServer('mongodb', { ...options, onProgress: () => undefined });
+    client = await MongoClient.connect(server.address);
+    await ensureStateIndexes(client.db('properties'));
+  }, 60_000);
+  afterAll(async () => {
+    await client.close();
+    await server.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+}
+
+let elements = 0;
+function element(size: number): unknown {
+  const number = (elements += 1);
+  const text = `${number} ${'x'.repeat(size)}`;
+  if (size % 4 === 0) return new HumanMessage({ id: `m${number}`, content: text });
+  if (size % 4 === 1)
+    return new AIMessage({ id: `m${number}`, content: text, tool_calls: [{ name: 't', args: { a: 1 } }] });
+  if (size % 4 === 2) return text;
+  return { text, tags: new Set([number]), none: undefined };
+}
+
+/** The list after an edit; whole elements only are new, so that two readers can do the same to their own lists. */
+function changed(list: unknown[], edit: Edit, fresh: unknown[]): unknown[] {
+  const place = list.length === 0 ? 0 : edit.at % list.length;
+  switch (edit.how) {
+    case 'append':
+      return [...list, ...fresh];
+    case 'prepend':
+      return [...fresh, ...list];
+    case 'insert':
+      return list.toSpliced(place, 0, ...fresh);
+    case 'remove':
+      return list.toSpliced(place, 1);
+    case 'replace':
+      return list.length === 0 ? [] : list.with(place, fresh[0]);
+    case 'cut':
+      return list.slice(0, place);
+    case 'drop':
+      return list.slice(place);
+    case 'swap':
+      return [...list.slice(place), ...list.slice(0, place)];
+    case 'double':
+      return [...list, ...list.slice(place, place + 20)];
+    case 'mutate':
+      return list.map((one, index) => (index === place ? mutated(one) : one));
+  }
+}
+
+function mutated(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null) {
+    if ('content' in value) (value as { content: unknown }).content = 'changed';
+    else (value as { text: unknown }).text = 'changed';
+  }
+  return value;
+}
+
+/** A thread in a database, and what it should be. */
+class Both {
+  readonly #db = client.db('properties');
+  #cache = new StateCache();
+  #model = new MemorySaver();
+  #run = 0;
+  #copies = 0;
+  #commits = 0;
+  #last: unknown[] = [];
+
+  constructor(private threadId: string) {}
+
+  /** Does it to both; with `crash` the process of the database's writer ends at that command of it. */
+  async act(action: Action, crash?: number): Promise<void> {
+    const before = copyOf(this.#model);
+    const dying = await MongoClient.connect(server.address, { monitorCommands: true });
+    let left = crash ?? Number.POSITIVE_INFINITY;
+    let died: Promise<void> | undefined;
+    dying.on('commandStarted', () => {
+      if ((left -= 1) === 0) died = dying.close(true);
+    });
+    try {
+      await this.#act(action, dying);
+    } catch (error) {
+      if (died === undefined) throw error;
+    }
+    await dying.close(true);
+    if (died !== undefined) {
+      await client.db().admin().command({ killAllSessions: [] });
+      this.#cache = new StateCache();
+      const found = await seen(new MongoSaver({ client, db: this.#db, tenant }), this.threadId);
+      if (found === (await seen(before, 't'))) this.#model = before;
+    }
+    await this.check();
+  }
+
+  async check(): Promise<void> {
+    const found = await seen(new MongoSaver({ client, db: this.#db, tenant }), this.threadId);
+    expect(found).toBe(await seen(this.#model, 't'));
+  }
+
+  async #act(action: Action, writer: MongoClient): Promise<void> {
+    switch (action.kind) {
+      case 'put':
+        return this.#put(action, writer);
+      case 'writes':
+        return this.#writes(action, writer);
+      case 'disturb':
+        // Somebody still holds what the last step had, and changes it: nobody may read that.
+        if (this.#last.length > 0) mutated(this.#last[action.at % this.#last.length]);
+        return;
+      case 'delete':
+        await this.#model.deleteThread('t');
+        return new MongoSaver({ client: writer, db: writer.db('properties'), tenant }).deleteThread(this.threadId);
+      case 'prune':
+        keepOnlyHead(this.#model);
+        return keepLatest({ client, db: this.#db, tenant }, this.threadId);
+      case 'copy': {
+        const to = `${this.threadId}-${(this.#copies += 1)}`;
+        await copyState({ client, db: this.#db }, { tenant, from: this.threadId, to });
+        await new MongoSaver({ client, db: this.#db, tenant }).deleteThread(this.threadId);
+        this.threadId = to;
+      }
+    }
+  }
+
+  async #put({ from, edit, as }: Action & { kind: 'put' }, writer: MongoClient): Promise<void> {
+    const ids = idsOf(this.#model);
+    const parent = ids[Math.min(from, ids.length - 1)];
+    const made = { id: uuid6(0), number: (this.#commits += 1) };
+    const freshSizes = 'sizes' in edit ? edit.sizes : [edit.at];
+    // Two of each, as both savers may keep what they are given.
+    const seed = elements;
+    const theirs = freshSizes.map(element);
+    elements = seed;
+    const ours = freshSizes.map(element);
+    await this.#commit(this.#model, 't', parent, made, (list) => changed(list, edit, theirs));
+    const { saver, end } = await this.#open(as, writer);
+    this.#last = await this.#commit(saver, this.threadId, parent, made, (list) => changed(list, edit, ours));
+    await end();
+  }
+
+  async #commit(
+    saver: Saver,
+    threadId: string,
+    parent: string | undefined,
+    { id, number }: { id: string; number: number },
+    change: (list: unknown[]) => unknown[],
+  ): Promise<unknown[]> {
+    const before = parent === undefined ? undefined : await saver.getTuple(place(threadId, parent));
+    const values = before?.checkpoint.channel_values ?? {};
+    const list = change((values['messages'] as unknown[] | undefined) ?? []);
+    // Ours in both.
+    const version = `${String(number).padStart(12, '0')}.000000000000`;
+    const versions = { other: version, ...before?.checkpoint.channel_versions, messages: version };
+    const checkpoint = { ...emptyCheckpoint(), id, channel_versions: versions };
+    const metadata = { source: 'loop', step: 1, parents: {} } as const;
+    const newVersions: Record<string, string> =
+      before === undefined ? { other: version, messages: version } : { messages: version };
+    const channelValues = { other: 'kept', ...values, messages: list };
+    await saver.put(place(threadId, parent), { ...checkpoint, channel_values: channelValues }, metadata, newVersions);
+    return list;
+  }
+
+  async #writes({ at, size, as }: Action & { kind: 'writes' }, writer: MongoClient): Promise<void> {
+    const ids = idsOf(this.#model);
+    const id = ids[at % Math.max(1, ids.length)];
+    if (id === undefined) return;
+    const writes: [string, unknown][] = [
+      ['messages', [element(size)]],
+      ['other', size],
+    ];
+    const task = `task-${at % 3}`;
+    await this.#model.putWrites(place('t', id), writes, task);
+    const { saver, end } = await this.#open(as, writer);
+    await saver.putWrites(place(this.threadId, id), writes, task);
+    await end();
+  }
+
+  async #open(
+    as: 'step' | 'edit',
+    writer: MongoClient,
+  ): Promise<{ saver: BaseCheckpointSaver<string>; end: () => Promise<void> }> {
+    const options = { client: writer, db: writer.db('properties'), tenant };
+    if (as === 'edit') return { saver: new MongoSaver({ ...options, exclusive: true }), end: async () => undefined };
+    const head = await new MongoHeads(this.#db).readHead(tenant, this.threadId);
+    const fence = encodeFence({ run: (this.#run += 1), step: 1, attempt: 1 });
+    const hooks = { beforeCommit: async () => 0, onCommit: () => undefined, hasEntry: () => false };
+    const saver = new StepSaver({
+      ...options,
+      ...hooks,
+      threadId: this.threadId,
+      runId: 'r',
+      fence,
+      head,
+      cache: this.#cache,
+      tail: 0,
+    });
+    const end = async () => {
+      await saver.flush();
+      saver.remember();
+    };
+    return { saver, end };
+  }
+}
+
+function place(threadId: string, id?: string) {
+  return { configurable: { thread_id: threadId, checkpoint_ns: '', ...(id && { checkpoint_id: id }) } };
+}
+
+/** Newest first. */
+function idsOf(model: MemorySaver): string[] {
+  return Object.keys(model.storage['t']?.[''] ?? {})
+    .sort()
+    .reverse();
+}
+
+/** All that can be read of a thread. */
+async function seen(saver: Saver, threadId: string): Promise<string> {
+  const tuples: unknown[] = [];
+  for await (const tuple of saver.list(place(threadId))) tuples.push(await shown(saver, tuple));
+  const head = await saver.getTuple(place(threadId));
+  return JSON.stringify([head && (await shown(saver, head)), ...tuples]);
+}
+
+type Tuple = NonNullable<Awaited<ReturnType<Saver['getTuple']>>>;
+
+async function shown(saver: Saver, { checkpoint, metadata, pendingWrites, parentConfig }: Tuple) {
+  const parent = parentConfig?.configurable?.checkpoint_id as string | undefined;
+  const { messages, other } = checkpoint.channel_values;
+  const text = async (value: unknown) => new TextDecoder().decode((await saver.serde.dumpsTyped(value))[1]);
+  return {
+    id: checkpoint.id,
+    parent,
+    step: metadata?.step,
+    values: await text([messages, other]),
+    writes: await text(pendingWrites),
+  };
+}
+
+function copyOf(model: MemorySaver): MemorySaver {
+  const copy = new MemorySaver();
+  copy.storage = structuredClone(model.storage);
+  copy.writes = structuredClone(model.writes);
+  return copy;
+}
+
+function keepOnlyHead(model: MemorySaver): void {
+  const [head] = idsOf(model);
+  const kept = model.storage['t']?.[''];
+  for (const id of Object.keys(kept ?? {})) if (id !== head) delete kept?.[id];
+  for (const key of Object.keys(model.writes)) if (!key.includes(String(head))) delete model.writes[key];
+}
+
+/** Long enough for leaves. */
+const BEGINNING: Action = {
+  kind: 'put',
+  from: 0,
+  edit: { how: 'append', at: 0, sizes: Array.from({ length: 24 }, (_, index) => 2_000 + index) },
+  as: 'step',
+};
+
+let threads = 0;
+
+/** What holds for the state of a thread, each tried on so many random lives of one. */
+export function describeStateProperties(runs: { whole: number; crashed: number }, timeoutMs: number): void {
+  describe('the state of a thread', () => {
+    useServer();
+
+    it(
+      'is to every reader what it is in LangGraph’s MemorySaver, whatever was done to it',
+      async () => {
+        await fc.assert(
+          fc.asyncProperty(fc.array(action, { minLength: 4, maxLength: 25 }), async (actions) => {
+            const both = new Both(`t${(threads += 1)}`);
+            for (const one of [BEGINNING, ...actions]) await both.act(one);
+          }),
+          { numRuns: runs.whole, endOnFailure: true },
+        );
+      },
+      timeoutMs,
+    );
+
+    it(
+      'is as before or as after when its writer dies at any command',
+      async () => {
+        const crash = fc.option(fc.integer({ min: 1, max: 12 }), { nil: undefined });
+        await fc.assert(
+          fc.asyncProperty(fc.array(fc.tuple(action, crash), { minLength: 4, maxLength: 15 }), async (actions) => {
+            const both = new Both(`t${(threads += 1)}`);
+            await both.act(BEGINNING);
+            for (const [one, when] of actions) await both.act(one, when);
+          }),
+          { numRuns: runs.crashed, endOnFailure: true },
+        );
+      },
+      timeoutMs,
+    );
+  });
+}

@@ -1,0 +1,116 @@
+import { JsonPlusSerializer, type Checkpoint, type CheckpointMetadata } from '@langchain/langgraph-checkpoint';
+import type { Binary, Collection, Db, ObjectId } from 'mongodb';
+import { ColloquyError } from '../../protocol/index.js';
+
+interface CheckpointDocument {
+  _id: ObjectId;
+  thread_id: string;
+  checkpoint_ns: string;
+  checkpoint_id: string;
+  parent_checkpoint_id?: string | null;
+  /** Type tag of the serializer, of both. */
+  type: string;
+  checkpoint: Binary;
+  metadata: Binary;
+}
+
+interface WriteDocument {
+  thread_id: string;
+  checkpoint_ns: string;
+  checkpoint_id: string;
+  task_id: string;
+  idx: number;
+  channel: string;
+  type: string;
+  value: Binary;
+}
+
+/** Where a checkpoint is in the official saver's collections. */
+export interface OfficialKey {
+  document: ObjectId;
+  ns: string;
+  id: string;
+}
+
+export interface OfficialWrite {
+  taskId: string;
+  index: number;
+  channel: string;
+  value: unknown;
+}
+
+export interface OfficialCheckpoint {
+  checkpoint: Checkpoint;
+  metadata: CheckpointMetadata;
+  parent?: string;
+  writes: OfficialWrite[];
+}
+
+/** What `@langchain/langgraph-checkpoint-mongodb` 1.x has written: a document for each checkpoint, with all of its values, and one for each pending write. */
+export class OfficialSaver {
+  readonly #checkpoints: Collection<CheckpointDocument>;
+  readonly #writes: Collection<WriteDocument>;
+  readonly #serializer = new JsonPlusSerializer();
+
+  constructor(db: Db, collections: { checkpoints: string; writes: string }) {
+    this.#checkpoints = db.collection(collections.checkpoints);
+    this.#writes = db.collection(collections.writes);
+  }
+
+  /** Ids of all threads, sorted. */
+  async *threadIds(): AsyncGenerator<string> {
+    const found = this.#checkpoints.aggregate<{ _id: string }>(
+      [{ $match: { thread_id: { $type: 'string' } } }, { $group: { _id: '$thread_id' } }, { $sort: { _id: 1 } }],
+      { allowDiskUse: true },
+    );
+    for await (const { _id } of found) yield _id;
+  }
+
+  /** The checkpoints of a thread by namespace, oldest first. */
+  async keys(threadId: string): Promise<OfficialKey[]> {
+    const projection = { checkpoint_ns: 1, checkpoint_id: 1 } as const;
+    const found = await this.#checkpoints.find({ thread_id: threadId }, { projection }).toArray();
+    const keys = found.map(({ _id, checkpoint_ns: ns, checkpoint_id: id }) => ({ document: _id, ns: ns ?? '', id }));
+    return keys.sort((a, b) => (a.ns === b.ns ? compare(a.id, b.id) : compare(a.ns, b.ns)));
+  }
+
+  /** Errors: `invalid_argument` for what the saver's own serializer does not read. */
+  async read(threadId: string, { document: _id, ns, id }: OfficialKey): Promise<OfficialCheckpoint> {
+    const place = { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: id };
+    const [document, writes] = await Promise.all([
+      this.#checkpoints.findOne({ _id }),
+      this.#writes.find(place).toArray(),
+    ]);
+    try {
+      if (document === null) throw new Error('it was removed meanwhile');
+      const { type, parent_checkpoint_id: parent } = document;
+      const checkpoint = (await this.#load(type, document.checkpoint)) as Checkpoint;
+      if (checkpoint?.id !== id) throw new Error('its document holds no checkpoint with its id');
+      return {
+        checkpoint,
+        metadata: (await this.#load(type, document.metadata)) as CheckpointMetadata,
+        ...(typeof parent === 'string' && { parent }),
+        writes: await Promise.all(writes.map((write) => this.#write(write))),
+      };
+    } catch (cause) {
+      throw unreadable(ns, id, (cause as Error).message, cause);
+    }
+  }
+
+  async #write({ task_id: taskId, idx: index, channel, type, value }: WriteDocument): Promise<OfficialWrite> {
+    return { taskId, index, channel, value: await this.#load(type, value) };
+  }
+
+  async #load(type: string, data: Binary): Promise<unknown> {
+    return this.#serializer.loadsTyped(type, data.buffer.subarray(0, data.position));
+  }
+}
+
+export function unreadable(ns: string, id: string, why: string, cause?: unknown): ColloquyError {
+  const where = ns === '' ? '' : ` of namespace ${ns}`;
+  return new ColloquyError('invalid_argument', `checkpoint ${id}${where} cannot be read: ${why}`, { cause });
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

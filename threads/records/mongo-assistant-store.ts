@@ -1,0 +1,127 @@
+import type { Db, Filter } from 'mongodb';
+import { ColloquyError, type Caller } from '../../protocol/index.js';
+import {
+  asAssistant,
+  assistantKey,
+  firstVersion,
+  systemAssistant,
+  systemAssistantId,
+  type AssistantDocument,
+  type VersionDocument,
+} from './assistant-records.js';
+import { AssistantVersions } from './assistant-versions.js';
+import { isDuplicateKey, openCollection, withDatabaseErrors } from '../../database/index.js';
+import type { AssistantQuery, AssistantStore } from './ports.js';
+import { guardPage, guardUuid, isUuid, labels, withLabels } from './record-fields.js';
+
+const SORT_FIELDS = {
+  assistant_id: 'assistantId',
+  graph_id: 'graphId',
+  name: 'name',
+  created_at: 'createdAt',
+  updated_at: 'updatedAt',
+} as const;
+
+export interface AssistantStoreOptions {
+  db: Db;
+}
+
+/** Assistants in MongoDB. */
+export function createAssistantStore({ db }: AssistantStoreOptions): AssistantStore {
+  const assistants = openCollection<AssistantDocument>(db, 'assistants');
+  const versions = new AssistantVersions(assistants, openCollection<VersionDocument>(db, 'assistant_versions'));
+
+  /** A run of an assistant whose graph nobody has would wait for ever. */
+  async function guardGraph({ tenant }: Caller, graphId: string): Promise<void> {
+    const key = assistantKey(tenant, systemAssistantId(graphId));
+    if ((await assistants.findOne({ _id: key }, { projection: { _id: 1 } })) !== null) return;
+    throw new ColloquyError('invalid_argument', `graph_id is ${JSON.stringify(graphId)}; no such graph is served`, {
+      field: 'graph_id',
+    });
+  }
+
+  return withDatabaseErrors<AssistantStore>({
+    async registerGraphs(caller, graphs) {
+      if (graphs.length === 0) return;
+      const inserts = graphs.map((graph) => {
+        const { _id, ...fields } = systemAssistant(caller.tenant, graph);
+        return { updateOne: { filter: { _id }, update: { $setOnInsert: fields }, upsert: true } };
+      });
+      await assistants.bulkWrite(inserts, { ordered: false }).catch((error: unknown) => {
+        if (!isDuplicateKey(error)) throw error; // another process was first
+      });
+    },
+
+    async createAssistant(caller, { ifExists = 'raise', ...given }) {
+      const assistantId = guardUuid('assistant_id', given.assistantId);
+      await guardGraph(caller, given.graphId);
+      const document = firstVersion(caller.tenant, given);
+      try {
+        await assistants.insertOne(document);
+        return asAssistant(document);
+      } catch (error) {
+        if (!isDuplicateKey(error)) throw error;
+      }
+      if (ifExists === 'raise') throw new ColloquyError('already_exists', `assistant ${assistantId} exists already`);
+      const found = await assistants.findOne({ _id: document._id });
+      if (found !== null) return asAssistant(found);
+      throw new ColloquyError('conflict', `assistant ${assistantId} was deleted meanwhile; create it again`);
+    },
+
+    async updateAssistant(caller, idOrGraph, patch) {
+      if (patch.graphId !== undefined) await guardGraph(caller, patch.graphId);
+      return versions.update(keyOf(caller, idOrGraph), patch);
+    },
+
+    async setLatestVersion(caller, idOrGraph, version, required) {
+      return versions.setLatest(keyOf(caller, idOrGraph), version, required);
+    },
+
+    async listVersions(caller, idOrGraph, query) {
+      return versions.list(keyOf(caller, idOrGraph), query);
+    },
+
+    async deleteAssistant(caller, idOrGraph) {
+      await versions.remove(keyOf(caller, idOrGraph));
+    },
+
+    async getAssistant(caller, idOrGraph) {
+      const found = await assistants.findOne({ _id: keyOf(caller, idOrGraph) });
+      if (found === null) throw new ColloquyError('not_found', `assistant ${JSON.stringify(idOrGraph)} does not exist`);
+      return asAssistant(found);
+    },
+
+    async searchAssistants(caller, query) {
+      guardPage(query);
+      const filter = assistantFilter(caller.tenant, query);
+      const direction = query.sortOrder === 'asc' ? 1 : -1;
+      const page = assistants
+        .find(filter)
+        .sort({ [SORT_FIELDS[query.sortBy ?? 'created_at']]: direction, _id: direction })
+        .skip(query.offset)
+        .limit(query.limit);
+      const [found, total] = await Promise.all([page.toArray(), assistants.countDocuments(filter)]);
+      return { assistants: found.map(asAssistant), total };
+    },
+  });
+}
+
+function keyOf({ tenant }: Caller, idOrGraph: string): string {
+  const id = idOrGraph.toLowerCase();
+  return assistantKey(tenant, isUuid(id) ? id : systemAssistantId(idOrGraph));
+}
+
+/** A name matches where it holds the one asked for, in any case, as on LangGraph's servers. */
+function assistantFilter(
+  tenant: string,
+  { graphId, name, metadata, required }: AssistantQuery,
+): Filter<AssistantDocument> {
+  const wanted = labels(tenant, metadata ?? {});
+  return {
+    ...withLabels(tenant, wanted, required),
+    tenant,
+    // An operator in place of a text is compared as it stands.
+    ...(graphId === undefined ? {} : { graphId: { $eq: graphId } }),
+    ...(name === undefined ? {} : { name: { $regex: name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), $options: 'i' } }),
+  };
+}

@@ -1,0 +1,190 @@
+import type { Db } from 'mongodb';
+import { STATELESS_METADATA, type Caller } from '../../protocol/index.js';
+import { MongoHeads } from '../state/mongo-heads.js';
+import { openCollection, withDatabaseErrors } from '../../database/index.js';
+import type { NewTtl, ThreadStore } from './ports.js';
+import type { ThinningOptions, ThinningPolicy } from '../state/ports.js';
+import { RunRecords } from './run-records.js';
+import { ThreadRecords } from './thread-records.js';
+
+/** A history that is being thinned is not looked at by others for so long, and after that again if it was not finished. */
+const THINNING_MS = 600_000;
+
+export interface ThreadStoreOptions {
+  db: Db;
+  /** Removes what else the room keeps of a thread: its head and checkpoints. Idempotent. */
+  removeState: (caller: Caller, threadId: string) => Promise<void>;
+  /** Gives a new thread the state of another. */
+  copyState: (caller: Caller, from: string, to: string) => Promise<void>;
+  /** Keeps of a thread's state only the newest. Idempotent. */
+  pruneState: (caller: Caller, threadId: string) => Promise<void>;
+  /** Takes away the older checkpoints that a policy does not keep; answers when the next one is too old. Idempotent. */
+  thinState: (
+    caller: Caller,
+    threadId: string,
+    policy: ThinningPolicy,
+    options: ThinningOptions,
+  ) => Promise<Date | undefined>;
+}
+
+/** Records of threads and runs in MongoDB. */
+export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
+  const { db, removeState, copyState, pruneState, thinState } = options;
+  const threads = new ThreadRecords(openCollection(db, 'threads'));
+  const heads = new MongoHeads(db);
+  const runs = new RunRecords(openCollection(db, 'runs'));
+
+  return withDatabaseErrors<ThreadStore>({
+    async createThread(caller, thread) {
+      return threads.create(caller, thread);
+    },
+
+    async getThread(caller, threadId) {
+      return threads.get(caller, threadId);
+    },
+
+    async searchThreads(caller, query) {
+      return threads.search(caller, query);
+    },
+
+    async countThreads(caller, filter) {
+      return threads.count(caller, filter);
+    },
+
+    async updateThread(caller, threadId, patch, known) {
+      return threads.update(caller, threadId, patch, known);
+    },
+
+    async settleThread(caller, threadId, standing) {
+      await threads.settle(caller, threadId, standing);
+    },
+
+    async copyThread(caller, threadId, { copyId, metadata: own, source }) {
+      const copied = await threads.getSame(caller, threadId, source ?? (await threads.get(caller, threadId)));
+      const made = { ...asCopy(copied.metadata, copyId), ...own };
+      await threads.createHidden(caller, { threadId: copyId, metadata: made, config: copied.config });
+      await copyState(caller, threadId, copyId);
+      // A state that may be of another thread by now is shown to nobody; its hidden copy is swept.
+      await threads.getSame(caller, threadId, copied);
+      await threads.reveal(caller, copyId);
+      return threads.get(caller, copyId);
+    },
+
+    async pruneThread(caller, threadId) {
+      await threads.assertOpen(caller, threadId);
+      await pruneState(caller, threadId);
+    },
+
+    async dueThreads(caller, query) {
+      return threads.due(caller, query);
+    },
+
+    async thinnableThreads(caller, query) {
+      return threads.thinnable(caller, query);
+    },
+
+    async thinThread(caller, thread, policy, now) {
+      const { threadId } = thread;
+      const until = new Date(now.getTime() + THINNING_MS);
+      if (!(await threads.thinAgain(caller, thread, until))) return false;
+      let wasIdle = true;
+      const isIdle = async () => (wasIdle = (await runs.active(caller, threadId)).length === 0);
+      const next = await thinState(caller, threadId, policy, { now, isIdle });
+      if (wasIdle) await threads.thinAgain(caller, { threadId, since: until }, next);
+      return wasIdle;
+    },
+
+    async closeThread(caller, threadId, mark) {
+      await threads.close(caller, threadId, mark);
+      await runs.closeThread(caller, threadId);
+    },
+
+    async deleteThread(caller, threadId) {
+      await threads.assertClosed(caller, threadId);
+      await Promise.all([removeState(caller, threadId), runs.removeThread(caller, threadId)]);
+      // Last: until then the thread stays closed, and another call goes on where this one stopped.
+      await threads.remove(caller, threadId);
+    },
+
+    async createRun(caller, run) {
+      const [made, open] = await Promise.allSettled([
+        runs.create(caller, run),
+        threads.assertOpen(caller, run.threadId),
+      ]);
+      if (open.status === 'rejected') {
+        if (made.status === 'fulfilled' && made.value.created) await runs.discard(caller, run.threadId, run.runId);
+        throw open.reason;
+      }
+      if (made.status === 'rejected') throw made.reason;
+      return made.value;
+    },
+
+    async admitRun(caller, threadId, runId) {
+      await runs.admit(caller, threadId, runId);
+    },
+
+    async discardRun(caller, threadId, runId) {
+      await runs.discard(caller, threadId, runId);
+    },
+
+    async getRun(caller, threadId, runId, { admittedOnly = true } = {}) {
+      return runs.get(caller, threadId, runId, admittedOnly);
+    },
+
+    async listRuns(caller, threadId, query) {
+      const [found] = await Promise.all([runs.list(caller, threadId, query), threads.assertOpen(caller, threadId)]);
+      return found;
+    },
+
+    async activeRuns(caller, threadId) {
+      const [found] = await Promise.all([runs.active(caller, threadId), threads.assertOpen(caller, threadId)]);
+      return found;
+    },
+
+    async allActiveRuns(caller) {
+      return runs.allActive(caller);
+    },
+
+    async steerRun(caller, threadId, runId) {
+      await heads.steer(caller.tenant, threadId, runId);
+    },
+
+    async setCancelReason(caller, threadId, runId, reason) {
+      await runs.setCancelReason(caller, threadId, runId, reason);
+    },
+
+    async startRun(caller, threadId, runId, start) {
+      const [isRunning] = await Promise.all([
+        runs.start(caller, threadId, runId, start),
+        threads.startRun(caller, threadId, runId, start),
+      ]);
+      return isRunning;
+    },
+
+    async endRun(caller, threadId, end) {
+      const [ended] = await Promise.all([runs.end(caller, threadId, end), threads.endRun(caller, threadId, end)]);
+      return ended;
+    },
+
+    async countFailure(caller, threadId, runId, failed) {
+      return runs.countFailure(caller, threadId, runId, failed);
+    },
+
+    async removeRun(caller, threadId, runId) {
+      await runs.remove(caller, threadId, runId);
+    },
+  });
+}
+
+/** The store, whose new threads expire where nothing else is said. */
+export function withDefaultTtl(store: ThreadStore, ttl: NewTtl | undefined): ThreadStore {
+  if (ttl === undefined) return store;
+  return { ...store, createThread: (caller, thread) => store.createThread(caller, { ttl, ...thread }) };
+}
+
+/** Metadata that names its thread names the copy. Whoever copies the thread of a stateless run wants to keep it. */
+function asCopy(metadata: Record<string, unknown>, copyId: string): Record<string, unknown> {
+  const marks = Object.keys(STATELESS_METADATA);
+  const own = Object.entries(metadata).filter(([key]) => !marks.includes(key));
+  return { ...Object.fromEntries(own), ...('thread_id' in metadata && { thread_id: copyId }) };
+}

@@ -1,0 +1,283 @@
+import type { Collection, Filter } from 'mongodb';
+import {
+  ColloquyError,
+  originOf,
+  type Caller,
+  type Fence,
+  type Origin,
+  type MultitaskStrategy,
+  type Run,
+  type RunError,
+  type RunRequest,
+  type RunStatus,
+} from '../../protocol/index.js';
+import { isDuplicateKey } from '../../database/index.js';
+import type { FailedAttempt, NewRun, RunEnd, RunQuery, RunStart } from './ports.js';
+import { encodeJson, guardPage, guardUuid, notAbove, type JsonObject } from './record-fields.js';
+import { threadKey } from './thread-documents.js';
+
+export interface RunDocument {
+  /** `<tenant>/<threadId>/<runId>` */
+  _id: string;
+  /** `<tenant>/<threadId>`: first field of the indexes. */
+  thread: string;
+  tenant: string;
+  threadId: string;
+  runId: string;
+  assistantId: string;
+  graphId: string;
+  status: RunStatus;
+  multitaskStrategy: MultitaskStrategy;
+  /** JSON text. */
+  metadata: string;
+  /** JSON text. */
+  request: string;
+  key?: string;
+  error?: RunError;
+  afterSeq?: number;
+  startedAt?: Date;
+  /** Fence of the attempt that started the run or took it over last. */
+  fence?: Fence;
+  cancelReason?: string;
+  admitted: boolean;
+  /** Set until the run ends: few documents are in its index. */
+  active?: true;
+  /** Failed attempts by superstep. */
+  failures: Record<string, number>;
+  /** An orphan is swept then. */
+  expiresAt?: Date;
+  createdAt: Date;
+  updatedAt: Date;
+  /** Its thread is being deleted. */
+  deletedAt?: Date;
+  createdBy?: Origin;
+}
+
+const ORPHAN_MS = 7 * 24 * 3_600_000;
+const MAX_KEY_LENGTH = 255;
+const SUPERSTEP = /^[\w-]{1,64}$/;
+const UNENDED = { $in: ['pending', 'running'] satisfies RunStatus[] as RunStatus[] };
+
+export function runKey(tenant: string, threadId: string, runId: string): string {
+  return `${threadKey(tenant, threadId)}/${guardUuid('run_id', runId)}`;
+}
+
+/** Records of runs; authorization is done. */
+export class RunRecords {
+  readonly #runs: Collection<RunDocument>;
+
+  constructor(runs: Collection<RunDocument>) {
+    this.#runs = runs;
+  }
+
+  async create(caller: Caller, run: NewRun): Promise<{ run: Run; created: boolean }> {
+    const document = newDocument(caller, run);
+    try {
+      await this.#runs.insertOne(document);
+      return { run: asRun(document), created: true };
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+      return { run: asRun(await this.#existing(document)), created: false };
+    }
+  }
+
+  /** By key first: another run may have taken it. By id where the same call was made twice. */
+  async #existing({ _id, thread, key, runId }: RunDocument): Promise<RunDocument> {
+    const found =
+      (key === undefined ? null : await this.#runs.findOne({ thread, key })) ?? (await this.#runs.findOne({ _id }));
+    if (found !== null) return found;
+    throw new ColloquyError('conflict', `run ${runId} met another with its key that is gone now; try again`);
+  }
+
+  async admit(caller: Caller, threadId: string, runId: string): Promise<void> {
+    const { matchedCount } = await this.#runs.updateOne(
+      { _id: runKey(caller.tenant, threadId, runId), deletedAt: { $exists: false } },
+      { $set: { admitted: true, updatedAt: new Date() }, $unset: { expiresAt: '' } },
+    );
+    if (matchedCount === 0) throw noRun(threadId, runId);
+  }
+
+  async discard(caller: Caller, threadId: string, runId: string): Promise<void> {
+    await this.#runs.deleteOne({ _id: runKey(caller.tenant, threadId, runId), status: 'pending' });
+  }
+
+  async get(caller: Caller, threadId: string, runId: string, admittedOnly: boolean): Promise<Run> {
+    const found = await this.#runs.findOne({ _id: runKey(caller.tenant, threadId, runId) });
+    const hidden = found === null || found.deletedAt !== undefined || (admittedOnly && !found.admitted);
+    if (hidden) throw noRun(threadId, runId);
+    return asRun(found);
+  }
+
+  async list(caller: Caller, threadId: string, query: RunQuery): Promise<Run[]> {
+    guardPage(query);
+    const found = await this.#runs
+      .find(this.#visible(caller, threadId, query.status === undefined ? {} : { status: query.status }))
+      .sort({ createdAt: -1, _id: -1 })
+      .skip(query.offset)
+      .limit(query.limit)
+      .toArray();
+    return found.map(asRun);
+  }
+
+  async active(caller: Caller, threadId: string): Promise<Run[]> {
+    const found = await this.#runs
+      .find(this.#visible(caller, threadId, { active: true }))
+      .sort({ createdAt: 1, _id: 1 })
+      .toArray();
+    return found.map(asRun);
+  }
+
+  /** The tenant is the beginning of the indexed field, up to its slash; `0` is what follows a slash. */
+  async allActive(caller: Caller): Promise<Run[]> {
+    const found = await this.#runs
+      .find({ thread: { $gte: `${caller.tenant}/`, $lt: `${caller.tenant}0` }, admitted: true, active: true })
+      .sort({ thread: 1, createdAt: 1 })
+      .toArray();
+    return found.map(asRun);
+  }
+
+  async setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void> {
+    await this.#runs.updateOne(
+      { _id: runKey(caller.tenant, threadId, runId), status: UNENDED },
+      { $set: { cancelReason: reason } },
+    );
+  }
+
+  /** False for a run that had ended. */
+  async start(caller: Caller, threadId: string, runId: string, { afterSeq, fence }: RunStart): Promise<boolean> {
+    const key = runKey(caller.tenant, threadId, runId);
+    const { matchedCount } = await this.#runs.updateOne(
+      { _id: key, status: UNENDED, fence: notAbove(fence) },
+      // Another attempt starts later in the log; the run's events begin where the first did.
+      {
+        $set: { status: 'running', admitted: true, fence, updatedAt: new Date() },
+        $min: { afterSeq, startedAt: new Date() },
+        $unset: { expiresAt: '' },
+      },
+    );
+    if (matchedCount > 0) return true;
+    if (!(await this.#isThere(key, fence))) throw noRun(threadId, runId);
+    return false;
+  }
+
+  /** True when this call ended it; false for a run that had ended or is gone. */
+  async end(caller: Caller, threadId: string, { runId, status, error, fence }: RunEnd): Promise<boolean> {
+    const key = runKey(caller.tenant, threadId, runId);
+    const { matchedCount } = await this.#runs.updateOne(
+      { _id: key, status: UNENDED, fence: notAbove(fence) },
+      {
+        $set: { status, admitted: true, updatedAt: new Date(), ...(error === undefined ? {} : { error }) },
+        $unset: { active: '', expiresAt: '' },
+      },
+    );
+    if (matchedCount === 0) await this.#isThere(key, fence);
+    return matchedCount > 0;
+  }
+
+  /** Whether there is a run that an update did not match. Errors: `fence_lost` if it goes on under a higher fence. */
+  async #isThere(key: string, fence: Fence): Promise<boolean> {
+    const found = await this.#runs.findOne({ _id: key }, { projection: { status: 1, fence: 1 } });
+    if (found?.fence !== undefined && found.fence > fence && UNENDED.$in.includes(found.status))
+      throw new ColloquyError('fence_lost', `run ${key} was taken over with fence ${found.fence}; ${fence} must stop`);
+    return found !== null;
+  }
+
+  async countFailure(
+    caller: Caller,
+    threadId: string,
+    runId: string,
+    { superstep, fence }: FailedAttempt,
+  ): Promise<number> {
+    if (!SUPERSTEP.test(superstep)) {
+      const message = `superstep is ${JSON.stringify(superstep)}; expected ${String(SUPERSTEP)}`;
+      throw new ColloquyError('invalid_argument', message, { field: 'superstep' });
+    }
+    const key = runKey(caller.tenant, threadId, runId);
+    const counted = await this.#runs.findOneAndUpdate(
+      { _id: key, fence: notAbove(fence) },
+      { $inc: { [`failures.${superstep}`]: 1 } },
+      { returnDocument: 'after', projection: { failures: 1 } },
+    );
+    if (counted !== null) return counted.failures[superstep] ?? 0;
+    if (!(await this.#isThere(key, fence))) throw noRun(threadId, runId);
+    return 1; // it has ended, so no count is kept
+  }
+
+  async remove(caller: Caller, threadId: string, runId: string): Promise<void> {
+    await this.#runs.deleteOne({ _id: runKey(caller.tenant, threadId, runId) });
+  }
+
+  async closeThread(caller: Caller, threadId: string): Promise<void> {
+    await this.#runs.updateMany({ thread: threadKey(caller.tenant, threadId) }, { $set: { deletedAt: new Date() } });
+  }
+
+  async removeThread(caller: Caller, threadId: string): Promise<void> {
+    await this.#runs.deleteMany({ thread: threadKey(caller.tenant, threadId) });
+  }
+
+  /** The indexed field comes first: SecantusDB looks for an index in that order. */
+  #visible(caller: Caller, threadId: string, condition: Filter<RunDocument>): Filter<RunDocument> {
+    return { thread: threadKey(caller.tenant, threadId), admitted: true, ...condition };
+  }
+}
+
+function newDocument(caller: Caller, run: NewRun): RunDocument {
+  const now = new Date();
+  const threadId = guardUuid('thread_id', run.threadId);
+  const runId = guardUuid('run_id', run.runId);
+  if (run.key !== undefined && (run.key.length === 0 || run.key.length > MAX_KEY_LENGTH)) {
+    const problem = `idempotency key has ${run.key.length} characters; expected 1 to ${MAX_KEY_LENGTH}`;
+    throw new ColloquyError('invalid_argument', problem, { field: 'key' });
+  }
+  return {
+    _id: runKey(caller.tenant, threadId, runId),
+    thread: threadKey(caller.tenant, threadId),
+    tenant: caller.tenant,
+    threadId,
+    runId,
+    assistantId: run.assistantId,
+    graphId: run.graphId,
+    status: 'pending',
+    multitaskStrategy: run.multitaskStrategy,
+    metadata: encodeJson(`metadata of run ${runId}`, run.metadata),
+    request: encodeJson(`request of run ${runId}`, run.request),
+    ...(run.key === undefined ? {} : { key: run.key }),
+    admitted: false,
+    active: true,
+    failures: {},
+    // A message may wait as long as a person does; its record goes when a turn has taken it, or with its thread.
+    ...(!run.waitsForTurn && {
+      expiresAt: new Date(now.getTime() + (run.request.afterSeconds ?? 0) * 1000 + ORPHAN_MS),
+    }),
+    createdBy: originOf(caller),
+    createdAt: now,
+    updatedAt: now,
+  };
+}
+
+function noRun(threadId: string, runId: string): ColloquyError {
+  return new ColloquyError('not_found', `run ${runId} of thread ${threadId} does not exist`);
+}
+
+function asRun(document: RunDocument): Run {
+  const { tenant, threadId, runId, assistantId, graphId, status, multitaskStrategy, key, error, afterSeq } = document;
+  return {
+    tenant,
+    threadId,
+    runId,
+    assistantId,
+    graphId,
+    status,
+    multitaskStrategy,
+    metadata: JSON.parse(document.metadata) as JsonObject,
+    request: JSON.parse(document.request) as RunRequest,
+    ...(document.createdBy === undefined ? {} : { createdBy: document.createdBy }),
+    ...(key === undefined ? {} : { key }),
+    ...(error === undefined ? {} : { error }),
+    ...(afterSeq === undefined ? {} : { afterSeq }),
+    ...(document.startedAt === undefined ? {} : { startedAt: document.startedAt }),
+    ...(document.cancelReason === undefined ? {} : { cancelReason: document.cancelReason }),
+    createdAt: document.createdAt,
+    updatedAt: document.updatedAt,
+  };
+}

@@ -1,0 +1,176 @@
+import type { RunnableConfig } from '@langchain/core/runnables';
+import {
+  TASKS,
+  WRITES_IDX_MAP,
+  copyCheckpoint,
+  maxChannelVersion,
+  type ChannelVersions,
+  type Checkpoint,
+  type CheckpointMetadata,
+  type CheckpointTuple,
+  type DeltaChannelHistory,
+  type PendingWrite,
+} from '@langchain/langgraph-checkpoint';
+import type { StateReads } from '../state-collection.js';
+import {
+  bytes,
+  checkpointGroup,
+  checkpointKey,
+  parseCheckpointKey,
+  writeGroup,
+  writeKey,
+  type StateDocument,
+} from '../state-documents.js';
+import { ChannelValues, type Held } from '../values/channel-values.js';
+import type { Leaf } from '../values/long-list.js';
+import { StateSerializer } from '../values/state-serializer.js';
+import { StateValues } from '../values/state-values.js';
+import { addressOf, configOf, invalidConfig } from './checkpoint-address.js';
+import { readDeltaHistory } from './delta-history.js';
+
+export interface CodecOptions {
+  tenant: string;
+  reads: StateReads;
+  /**
+   * Whether a new version of a list may reference chunks of its last version. Only safe where a
+   * commit fails if another writer could have removed them.
+   */
+  sharesChunks: boolean;
+  /** Whether metadata of a checkpoint include those of its run; default true. */
+  showsLabels?: boolean;
+  /** A decoded leaf of a list, handed over for good. Undefined: it must be read. */
+  takeLeaf?: (key: string) => Leaf | undefined;
+}
+
+/** Translates checkpoints and pending writes from and to documents. */
+export class CheckpointCodec {
+  readonly serializer = new StateSerializer();
+  readonly channels: ChannelValues;
+  readonly #values: StateValues;
+  readonly #tenant: string;
+  readonly #reads: StateReads;
+  readonly #sharesChunks: boolean;
+  readonly #showsLabels: boolean;
+
+  constructor({ tenant, reads, sharesChunks, showsLabels = true, takeLeaf = () => undefined }: CodecOptions) {
+    const readDocuments = (keys: string[]) => reads.readDocuments(keys);
+    this.#tenant = tenant;
+    this.#reads = reads;
+    this.#sharesChunks = sharesChunks;
+    this.#showsLabels = showsLabels;
+    this.#values = new StateValues(tenant, this.serializer, { read: readDocuments, take: takeLeaf });
+    this.channels = new ChannelValues(tenant, this.#values, readDocuments);
+  }
+
+  /** Encodes before it returns: a graph may change its values right after. */
+  encodeCheckpoint(
+    config: RunnableConfig,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+    newVersions: ChannelVersions,
+    labels?: Record<string, unknown>,
+  ): { documents: StateDocument[]; held: Held } {
+    const { threadId, ns, checkpointId: parent } = addressOf(config);
+    const { channel_values: values, ...rest } = copyCheckpoint(checkpoint);
+    const place = { threadId, ns, isTracked: this.#sharesChunks };
+    const { documents, held } = this.channels.encode(place, values, newVersions);
+    const document: StateDocument = {
+      _id: checkpointKey(this.#tenant, threadId, ns, checkpoint.id),
+      group: checkpointGroup(this.#tenant, threadId, ns),
+      ...this.serializer.dumps(rest),
+      metadata: new TextDecoder().decode(this.serializer.dumps(metadata).data),
+      ...(labels !== undefined && { labels: JSON.stringify(labels) }),
+      ...(parent !== undefined && { parent }),
+    };
+    return { documents: [document, ...documents], held };
+  }
+
+  /** Encodes before it returns. */
+  encodeWrites(
+    config: RunnableConfig,
+    writes: PendingWrite[],
+    taskId: string,
+    path: string,
+  ): { documents: StateDocument[]; chunks: StateDocument[] } {
+    const { threadId, ns, checkpointId } = addressOf(config);
+    if (checkpointId === undefined) {
+      throw invalidConfig('checkpoint_id', `is missing; cannot store writes of task ${taskId}`);
+    }
+    const group = writeGroup(this.#tenant, threadId, ns, checkpointId);
+    const encoded = writes.map(([channel, value], position) => {
+      const index = WRITES_IDX_MAP[channel] ?? position;
+      const { fields, chunks } = this.#values.encode(threadId, value);
+      const write = { taskId, path, index, channel };
+      return { document: { _id: writeKey(group, taskId, index), group, ...fields, write }, chunks };
+    });
+    return {
+      documents: encoded.map(({ document }) => document),
+      chunks: encoded.flatMap(({ chunks }) => chunks),
+    };
+  }
+
+  /** A checkpoint that a graph goes on with: the next version of its lists may share their chunks. */
+  decodeCurrent(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
+    return this.#decode(document, writes, config, this.#sharesChunks);
+  }
+
+  /** A checkpoint of the history. */
+  decodePast(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
+    return this.#decode(document, writes, config, false);
+  }
+
+  /** A checkpoint without the values of its channels. */
+  async decodeHeader(document: StateDocument): Promise<Omit<Checkpoint, 'channel_values'>> {
+    return (await this.serializer.loadsTyped(document.type, bytes(document))) as Omit<Checkpoint, 'channel_values'>;
+  }
+
+  /** The metadata that the history shows and a search compares. */
+  async metadataOf({ labels = '{}', metadata = '{}' }: StateDocument): Promise<CheckpointMetadata> {
+    const own = (await this.serializer.loadsTyped('json', metadata)) as CheckpointMetadata;
+    return this.#showsLabels ? { ...(JSON.parse(labels) as object), ...own } : own;
+  }
+
+  /** The writes and seeds that LangGraph builds values of `DeltaChannel`s from. */
+  deltaHistory(start: StateDocument, channels: string[]): Promise<Record<string, DeltaChannelHistory>> {
+    const source = { tenant: this.#tenant, serializer: this.serializer, values: this.#values, reads: this.#reads };
+    return readDeltaHistory(source, start, channels);
+  }
+
+  async #decode(
+    document: StateDocument,
+    writes: StateDocument[],
+    config: RunnableConfig,
+    isTracked: boolean,
+  ): Promise<CheckpointTuple> {
+    const { threadId, ns, id } = parseCheckpointKey(document._id);
+    const header = await this.decodeHeader(document);
+    const values = await this.channels.decode({ threadId, ns, isTracked }, header.channel_versions);
+    const configurable = { ...config.configurable, thread_id: threadId, checkpoint_ns: ns };
+    const checkpoint: Checkpoint = { ...header, channel_values: values };
+    if (checkpoint.v < 4 && document.parent !== undefined)
+      await this.#migrateSends(checkpoint, threadId, ns, document.parent);
+    return {
+      config: { configurable: { ...configurable, checkpoint_id: id } },
+      checkpoint,
+      metadata: await this.metadataOf(document),
+      pendingWrites: await this.#values.decodeWrites(threadId, writes),
+      ...(document.parent !== undefined && { parentConfig: configOf(threadId, ns, document.parent) }),
+    };
+  }
+
+  /** Checkpoints before format 4 kept `Send`s as writes of their parent; now they are a channel. */
+  async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
+    const documents = await this.#reads.readGroup(writeGroup(this.#tenant, threadId, ns, parent));
+    const writes = await this.#values.decodeWrites(threadId, documents);
+    const versions = Object.values(checkpoint.channel_versions);
+    checkpoint.channel_values[TASKS] = writes.filter(([, channel]) => channel === TASKS).map(([, , value]) => value);
+    checkpoint.channel_versions[TASKS] = versions.length > 0 ? maxChannelVersion(...versions) : nextVersion(undefined);
+  }
+}
+
+/** Versions have a random part, since two branches of a thread may both make version 5. */
+export function nextVersion(current: string | number | undefined): string {
+  const number = current === undefined ? 0 : Number.parseInt(String(current), 10);
+  const random = Math.floor(Math.random() * 2 ** 48);
+  return `${String(number + 1).padStart(12, '0')}.${random.toString(16).padStart(12, '0')}`;
+}

@@ -1,0 +1,102 @@
+import { asPlatformError } from '../../../database/index.js';
+import type { StateReads } from '../state-collection.js';
+import type { StateDocument } from '../state-documents.js';
+import type { StateCache } from './state-cache.js';
+
+export interface StepReadsOptions {
+  stored: StateReads;
+  cache: StateCache;
+  threadId: string;
+  /** Revision of the head at which the step began. */
+  rev: number;
+}
+
+/** The reads of one step: what this worker has read or written comes from its cache. */
+export class StepReads implements StateReads {
+  readonly #stored: StateReads;
+  readonly #cache: StateCache;
+  readonly #threadId: string;
+  readonly #rev: number;
+  /** All pending writes of a checkpoint by their group, for checkpoints that this step made or read. */
+  readonly #writes = new Map<string, StateDocument[]>();
+
+  constructor({ stored, cache, threadId, rev }: StepReadsOptions) {
+    this.#stored = stored;
+    this.#cache = cache;
+    this.#threadId = threadId;
+    this.#rev = rev;
+  }
+
+  async readDocument(key: string): Promise<StateDocument | undefined> {
+    const [cached] = this.#cache.get(key) ?? [];
+    if (cached !== undefined) return cached;
+    const document = await this.#translated(this.#stored.readDocument(key));
+    if (document !== undefined) this.#cache.set(key, [document]);
+    return document;
+  }
+
+  async readDocuments(keys: string[]): Promise<StateDocument[]> {
+    const cached = keys.flatMap((key) => this.#cache.get(key) ?? []);
+    const known = new Set(cached.map((document) => document._id));
+    const read = await this.#translated(this.#stored.readDocuments(keys.filter((key) => !known.has(key))));
+    for (const document of read) this.#cache.set(document._id, [document]);
+    return [...cached, ...read];
+  }
+
+  async readGroup(group: string): Promise<StateDocument[]> {
+    const known = this.#writes.get(group) ?? this.#cache.get(cacheKey(group, this.#rev));
+    const writes = known ?? (await this.#translated(this.#stored.readGroup(group)));
+    this.#writes.set(group, writes);
+    return writes;
+  }
+
+  async readGroups(groups: string[]): Promise<StateDocument[]> {
+    const unknown = groups.filter((group) => !this.#writes.has(group));
+    const read = unknown.length === 0 ? [] : await this.#translated(this.#stored.readGroups(unknown));
+    return [...groups.flatMap((group) => this.#writes.get(group) ?? []), ...read];
+  }
+
+  /** Prefers the cached checkpoint, which may not be committed yet. */
+  async readFrom(key: string, count: number): Promise<StateDocument[]> {
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) return cached;
+    const read = await this.#translated(this.#stored.readFrom(key, count));
+    for (const document of read) this.#cache.set(document._id, [document]);
+    return read;
+  }
+
+  highestCheckpoint(threadId: string, ns: string): Promise<string | undefined> {
+    return this.#translated(this.#stored.highestCheckpoint(threadId, ns));
+  }
+
+  /** A new checkpoint has no pending writes yet. */
+  beginWrites(group: string): void {
+    this.#writes.set(group, []);
+  }
+
+  addWrites(group: string, documents: StateDocument[]): void {
+    this.#writes.set(group, lastOfEachKey([...(this.#writes.get(group) ?? []), ...documents]));
+  }
+
+  /** Keeps the writes of a checkpoint for the next step, which begins at the given revision. */
+  rememberWrites(group: string, rev: number): void {
+    const writes = this.#writes.get(group);
+    if (writes !== undefined) this.#cache.set(cacheKey(group, rev), writes);
+  }
+
+  #translated<T>(read: Promise<T>): Promise<T> {
+    return read.catch((error: unknown) => {
+      throw asPlatformError(error, `state of thread ${this.#threadId} cannot be read`);
+    });
+  }
+}
+
+/** A task may write twice to one checkpoint (an answer, then its result); the later write of a key counts. */
+export function lastOfEachKey(documents: StateDocument[]): StateDocument[] {
+  return [...new Map(documents.map((document) => [document._id, document])).values()];
+}
+
+/** Pending writes change until the head moves, so the cache keeps them by revision. */
+function cacheKey(group: string, rev: number): string {
+  return `${group}@${rev}`;
+}

@@ -1,0 +1,308 @@
+import type { RunnableConfig } from '@langchain/core/runnables';
+import {
+  BaseCheckpointSaver,
+  type ChannelVersions,
+  type Checkpoint,
+  type CheckpointListOptions,
+  type CheckpointMetadata,
+  type CheckpointTuple,
+  type DeltaChannelHistory,
+  type PendingWrite,
+} from '@langchain/langgraph-checkpoint';
+import type { ClientSession } from 'mongodb';
+import { asPlatformError } from '../../../database/index.js';
+import { decodeFence, type Fence, type Head, type NamespaceHead } from '../../../protocol/index.js';
+import { MongoHeads } from '../mongo-heads.js';
+import { StateCollection } from '../state-collection.js';
+import { checkpointKey, chunkGroup, chunkKey, writeGroup, type StateDocument } from '../state-documents.js';
+import type { Held } from '../values/channel-values.js';
+import { addressOf, configOf } from './checkpoint-address.js';
+import { CheckpointCodec, nextVersion } from './checkpoint-codec.js';
+import { listCheckpoints } from './checkpoint-search.js';
+import type { SaverOptions } from './mongo-saver.js';
+import type { StateCache } from './state-cache.js';
+import { StepCommits } from './step-commits.js';
+import { StepReads } from './step-reads.js';
+
+/** LangGraph's step number of a thread without a checkpoint. */
+const BEFORE_FIRST_STEP = -2;
+const NULL_TASK_ID = '00000000-0000-0000-0000-000000000000';
+const RESUME = '__resume__';
+const START = '__start__';
+/**
+ * How long the writes of a finished task wait for the commit of their superstep, in ms. After that
+ * they are committed alone, so that a failure of another task does not lose them.
+ */
+const WRITES_DELAY_MS = 3;
+
+export interface CommitInfo {
+  ns: string;
+  /** LangGraph's step number of the checkpoint. */
+  step: number;
+}
+
+export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
+  threadId: string;
+  runId: string;
+  /** Shown with every checkpoint, and searched by in the history. */
+  runMetadata?: Record<string, unknown>;
+  fence: Fence;
+  /** The thread's head; a stale one makes the first commit fail with `fence_lost`. */
+  head: Head;
+  cache: StateCache;
+  /**
+   * Awaited by every commit of a superstep before it becomes visible, so that the events of a
+   * superstep are stored before its state. Resolves to the offset of the thread's last event.
+   */
+  beforeCommit: () => Promise<number>;
+  /** Offset of the thread's last event now. */
+  tail: number;
+  /** A superstep has been committed. */
+  onCommit: (commit: CommitInfo) => void;
+  /** Whether the graph of a namespace takes its input through an entry node, which commits right after the input. */
+  hasEntry: (ns: string) => boolean;
+  /** An input was put; no node of the graph has run since. */
+  onInput?: () => void;
+  /** Marks messages as taken, in the transaction that commits the state they are in. */
+  takeInjections?: (session: ClientSession, runIds: string[]) => Promise<void>;
+  /** A subgraph has consumed the answer of the `Command` already; its next question must not get it too. */
+  resumeConsumed?: boolean;
+}
+
+/**
+ * The saver of one step activity, bound to a thread, a run and a fence. A superstep's commit is
+ * awaited. An input and its entry node are one transaction, and the writes of a task wait a moment
+ * for the superstep that they belong to.
+ */
+export class StepSaver extends BaseCheckpointSaver<string> {
+  readonly #options: StepSaverOptions;
+  /** Ordinal of the run. */
+  readonly #run: number;
+  readonly #state: StateCollection;
+  readonly #reads: StepReads;
+  readonly #codec: CheckpointCodec;
+  readonly #commits: StepCommits;
+  #injecting: string[] = [];
+  /** Namespaces in which a node of the graph, not only its entry, has written since their last checkpoint. */
+  readonly #worked = new Set<string>();
+  /** Groups of pending writes of the checkpoints that this saver made. */
+  readonly #fresh = new Set<string>();
+  readonly #storing = new WeakMap<object, { key: string; stored: Promise<void> }>();
+
+  constructor(options: StepSaverOptions) {
+    const { client, db, tenant, threadId, cache, head, fence, tail, takeInjections } = options;
+    const state = new StateCollection({ client, db }, tenant, new MongoHeads(db));
+    const reads = new StepReads({ stored: state, cache, threadId, rev: head.rev });
+    const codec = new CheckpointCodec({
+      tenant,
+      reads,
+      // Every commit names the revision that was read, so it fails if another writer removed chunks.
+      sharesChunks: true,
+      // LangGraph would stream them as if they came from the graph.
+      showsLabels: false,
+      takeLeaf: (key) => cache.takeLeaf(key),
+    });
+    super(codec.serializer);
+    this.#options = options;
+    this.#run = decodeFence(fence).run;
+    this.#state = state;
+    this.#reads = reads;
+    this.#codec = codec;
+    this.#commits = new StepCommits({
+      ...{ state, threadId, fence, head, tail },
+      ...(takeInjections && { takeInjections }),
+      onCommitted: (held) => codec.channels.committed(held),
+    });
+  }
+
+  get head(): Head {
+    return this.#commits.head;
+  }
+
+  /** Whether a message waited for the run at the last commit. */
+  get isSteered(): boolean {
+    return this.#commits.steeredRun === this.#options.runId;
+  }
+
+  /** The next checkpoint of the root contains these messages; it is not a superstep of the graph. */
+  inject(runIds: string[]): void {
+    this.#injecting = runIds;
+  }
+
+  override getNextVersion(current: string | number | undefined): string {
+    return nextVersion(current);
+  }
+
+  override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
+    // LangGraph's contract for a config without a thread.
+    if (config.configurable?.thread_id === undefined) return undefined;
+    const { threadId, ns, checkpointId } = addressOf(config);
+    const id = checkpointId ?? (await this.#newest(threadId, ns));
+    if (id === undefined) return undefined;
+    const [document, writes] = await Promise.all([
+      this.#reads.readDocument(checkpointKey(this.#options.tenant, threadId, ns, id)),
+      this.#reads.readGroup(this.#writeGroup(threadId, ns, id)),
+    ]);
+    return document && this.#withoutConsumedAnswer(ns, await this.#codec.decodeCurrent(document, writes, config));
+  }
+
+  /** A checkpoint that does not exist has no history. */
+  override async getDeltaChannelHistory(options: {
+    config: RunnableConfig;
+    channels: string[];
+  }): Promise<Record<string, DeltaChannelHistory>> {
+    const { threadId, ns, checkpointId } = addressOf(options.config);
+    const id = checkpointId ?? (await this.#newest(threadId, ns));
+    const key = id === undefined ? undefined : checkpointKey(this.#options.tenant, threadId, ns, id);
+    const start = key === undefined ? undefined : await this.#reads.readDocument(key);
+    if (start === undefined) return Object.fromEntries(options.channels.map((channel) => [channel, { writes: [] }]));
+    return this.#codec.deltaHistory(start, options.channels);
+  }
+
+  override list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
+    return listCheckpoints({ state: this.#state, reads: this.#reads, codec: this.#codec }, config, options);
+  }
+
+  override async put(
+    config: RunnableConfig,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+    newVersions: ChannelVersions,
+  ): Promise<RunnableConfig> {
+    const { threadId, ns } = addressOf(config);
+    const step = metadata.step ?? 0;
+    const injected = ns === '' ? this.#injecting.splice(0) : [];
+    const heads = {
+      [ns]: this.#nextHead(ns, checkpoint.id, step, injected.length > 0),
+      ...(ns === '' && this.#finishedSubgraphs()),
+    };
+    const group = this.#writeGroup(threadId, ns, checkpoint.id);
+    this.#fresh.add(group);
+    this.#reads.beginWrites(group);
+    const { runId, runMetadata, fence, cache } = this.#options;
+    const labels = { ...runMetadata, run_id: runId, run_attempt: decodeFence(fence).attempt };
+    const { documents, held } = this.#codec.encodeCheckpoint(config, checkpoint, metadata, newVersions, labels);
+    for (const document of documents) cache.set(document._id, [document]);
+    const stored = held.length > 0 ? this.#storeEarly(threadId, documents, held) : { inserts: documents };
+    this.#commits.add({ ...stored, merges: [], heads, held, injected });
+    if (this.#worked.delete(ns)) {
+      await this.flush(this.#options.beforeCommit());
+      this.#options.onCommit({ ns, step });
+    } else {
+      if (ns === '') this.#options.onInput?.();
+      // Task ids come from the checkpoint that the tasks run on, and effects are identified by them.
+      // So the checkpoint must survive a crash before any node runs.
+      const entryFollows = metadata.source === 'input' && START in newVersions && this.#options.hasEntry(ns);
+      if (!entryFollows) await this.flush();
+    }
+    return configOf(threadId, ns, checkpoint.id);
+  }
+
+  override async putWrites(
+    config: RunnableConfig,
+    writes: PendingWrite[],
+    taskId: string,
+    taskPath = '',
+  ): Promise<void> {
+    const { threadId, ns, checkpointId = '' } = addressOf(config);
+    if (taskId !== NULL_TASK_ID && !taskPath.endsWith(START)) this.#worked.add(ns);
+    const group = this.#writeGroup(threadId, ns, checkpointId);
+    const { documents, chunks } = this.#codec.encodeWrites(config, writes, taskId, taskPath);
+    for (const chunk of chunks) this.#options.cache.set(chunk._id, [chunk]);
+    this.#reads.addWrites(group, documents);
+    const isFresh = this.#fresh.has(group);
+    this.#commits.add({
+      inserts: isFresh ? [...chunks, ...documents] : chunks,
+      merges: isFresh ? [] : documents,
+    });
+    // Until a task has used them, the request still holds the answers and updates of a command.
+    if (taskId !== NULL_TASK_ID) this.#commits.flushWithin(WRITES_DELAY_MS);
+  }
+
+  /** Not used by LangGraph during a step. */
+  override async deleteThread(threadId: string): Promise<void> {
+    this.#codec.channels.release();
+    await this.#state.removeThread(threadId);
+  }
+
+  /**
+   * Key of the document that holds a large live channel value, found by object identity. `stored`
+   * is set while the document is being written. Undefined if the value is not stored in one.
+   */
+  storedValue(value: object): { key: string; stored?: Promise<void> } | undefined {
+    const key = this.#codec.channels.heldBy(value);
+    return key === undefined ? this.#storing.get(value) : { key };
+  }
+
+  /** Commits everything put so far. Errors: `fence_lost`, or the failure of an earlier commit. */
+  flush(beforeHead?: Promise<number>): Promise<void> {
+    return this.#commits.flush(beforeHead);
+  }
+
+  /** Caches what the next step on this worker will read. Call it after the last flush, when the graph has ended. */
+  remember(): void {
+    const { cache, tenant, threadId } = this.#options;
+    for (const leaf of this.#codec.channels.release().flatMap((list) => list.leaves)) {
+      // Elements of a leaf that this step made may hold more than what is stored of them.
+      if (leaf.isDecoded) cache.keepLeaf(chunkKey(tenant, threadId, leaf.id), leaf);
+    }
+    const { rev, heads } = this.head;
+    for (const [ns, { checkpointId }] of Object.entries(heads)) {
+      this.#reads.rememberWrites(this.#writeGroup(threadId, ns, checkpointId), rev);
+    }
+  }
+
+  async #newest(threadId: string, ns: string): Promise<string | undefined> {
+    const head = this.#commits.headOf(ns);
+    if (head !== undefined) return head.checkpointId;
+    // The root always has a head after its first commit.
+    if (ns === '') return undefined;
+    // The namespace of a subgraph contains the task id, which is new with each checkpoint. So if this
+    // run made the parent's checkpoint, nobody can have used the namespace before.
+    const parent = ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
+    if (ns.includes(':') && this.#commits.headOf(parent)?.run === this.#run) return undefined;
+    return this.#reads.highestCheckpoint(threadId, ns);
+  }
+
+  #withoutConsumedAnswer(ns: string, tuple: CheckpointTuple): CheckpointTuple {
+    if (ns !== '' || !this.#options.resumeConsumed) return tuple;
+    const pendingWrites = tuple.pendingWrites?.filter(
+      ([task, channel]) => !(task === NULL_TASK_ID && channel === RESUME),
+    );
+    return { ...tuple, ...(pendingWrites && { pendingWrites }) };
+  }
+
+  /** LangGraph counts its recursion limit from `base`, so a checkpoint with a message moves it by one. */
+  #nextHead(ns: string, checkpointId: string, step: number, hasMessage: boolean): NamespaceHead {
+    const last = this.#commits.headOf(ns);
+    const base = last?.run === this.#run ? last.base : (last?.step ?? BEFORE_FIRST_STEP);
+    return { checkpointId, run: this.#run, step, base: hasMessage ? base + 1 : base, tail: 0 };
+  }
+
+  /** Removes the heads of all task subgraphs: they are never resumed after the root's next checkpoint. */
+  #finishedSubgraphs(): Record<string, null> {
+    const names = Object.keys(this.head.heads).filter((ns) => ns.includes(':'));
+    return Object.fromEntries(names.map((ns) => [ns, null]));
+  }
+
+  /**
+   * Inserts large values at once, so that events can refer to them. The commit, which waits for the
+   * events, then only references them.
+   */
+  #storeEarly(threadId: string, documents: StateDocument[], held: Held) {
+    const keys = new Set(held.map(([, key]) => key));
+    const chunks = chunkGroup(this.#options.tenant, threadId);
+    const isEarly = ({ _id, group }: StateDocument) => group === chunks || keys.has(_id);
+    const early = this.#state.insert(documents.filter(isEarly)).catch((error: unknown) => {
+      throw asPlatformError(error, `state of thread ${threadId} cannot be stored`);
+    });
+    // The commit reports a failure, and so does each event that refers to one of these values.
+    early.catch(() => undefined);
+    for (const [value, key] of held) this.#storing.set(value, { key, stored: early });
+    return { early, inserts: documents.filter((document) => !isEarly(document)) };
+  }
+
+  #writeGroup(threadId: string, ns: string, checkpointId: string): string {
+    return writeGroup(this.#options.tenant, threadId, ns, checkpointId);
+  }
+}

@@ -1,0 +1,150 @@
+import type { ClientSession, Collection, Db, Filter, MongoClient } from 'mongodb';
+import { answeredWithin, inTransaction } from '../../database/index.js';
+import type { HeadChange, MongoHeads } from './mongo-heads.js';
+import { inPortions, mergeWrite, withEarly, type StateCommit } from './state-commit.js';
+import {
+  checkpointGroup,
+  checkpointKey,
+  chunkGroup,
+  parseCheckpointKey,
+  prefixRange,
+  threadPrefix,
+  writeGroup,
+  type StateDocument,
+} from './state-documents.js';
+
+/** Upper bound for a commit. The step is retried after it, and its fence refuses a late commit. */
+const COMMIT_MS = 45_000;
+/** The driver's first batch has 101 documents by default, which costs a second round trip. */
+const ONE_BATCH = { batchSize: 1_000 };
+const REMOVED_AT_ONCE = 500;
+
+/** Reads of the documents that checkpoints, values and pending writes are stored in. */
+export interface StateReads {
+  readDocument(key: string): Promise<StateDocument | undefined>;
+  /** In any order; missing ones are left out. */
+  readDocuments(keys: string[]): Promise<StateDocument[]>;
+  readGroup(group: string): Promise<StateDocument[]>;
+  readGroups(groups: string[]): Promise<StateDocument[]>;
+  /** A checkpoint and those of its namespace with a lower id, newest first. */
+  readFrom(key: string, count: number): Promise<StateDocument[]>;
+  /** Highest checkpoint id of a namespace. */
+  highestCheckpoint(threadId: string, ns: string): Promise<string | undefined>;
+}
+
+/** The collection `checkpoints`, as one tenant uses it. */
+export class StateCollection implements StateReads {
+  readonly #client: MongoClient;
+  readonly #documents: Collection<StateDocument>;
+
+  constructor(
+    { client, db }: { client: MongoClient; db: Db },
+    readonly tenant: string,
+    private readonly heads: MongoHeads,
+  ) {
+    this.#client = client;
+    this.#documents = db.collection('checkpoints');
+  }
+
+  async readDocument(key: string): Promise<StateDocument | undefined> {
+    return (await this.#documents.findOne({ _id: key })) ?? undefined;
+  }
+
+  async readDocuments(keys: string[]): Promise<StateDocument[]> {
+    return keys.length === 0 ? [] : this.#documents.find({ _id: { $in: keys } }, ONE_BATCH).toArray();
+  }
+
+  readGroup(group: string): Promise<StateDocument[]> {
+    return this.#documents.find({ group }).toArray();
+  }
+
+  readGroups(groups: string[]): Promise<StateDocument[]> {
+    return this.#documents.find({ group: { $in: groups } }, ONE_BATCH).toArray();
+  }
+
+  readFrom(key: string, count: number): Promise<StateDocument[]> {
+    const group = key.slice(0, key.lastIndexOf('/') + 1);
+    const found = this.#documents.find({ group, _id: { $lte: key } }, ONE_BATCH);
+    return found.sort({ _id: -1 }).limit(count).toArray();
+  }
+
+  async highestCheckpoint(threadId: string, ns: string): Promise<string | undefined> {
+    const group = checkpointGroup(this.tenant, threadId, ns);
+    const document = await this.#documents.findOne({ group }, { sort: { _id: -1 }, projection: { _id: 1 } });
+    return document === null ? undefined : parseCheckpointKey(document._id).id;
+  }
+
+  async hasCheckpoint(threadId: string, ns: string, id: string): Promise<boolean> {
+    const key = checkpointKey(this.tenant, threadId, ns, id);
+    return (await this.#documents.findOne({ _id: key }, { projection: { _id: 1 } })) !== null;
+  }
+
+  find(filter: Filter<StateDocument>): AsyncIterable<StateDocument> {
+    return this.#documents.find(filter);
+  }
+
+  /** Highest key first. */
+  findSorted(filter: Filter<StateDocument>): AsyncIterable<StateDocument> {
+    return this.#documents.find(filter).sort({ _id: -1 });
+  }
+
+  /** Documents with no more than the fields that reference chunks. */
+  findReferences(filter: Filter<StateDocument>): AsyncIterable<StateDocument> {
+    return this.#documents.find(filter, { projection: { list: 1, parts: 1 } });
+  }
+
+  async findKeys(filter: Filter<StateDocument>): Promise<string[]> {
+    const found = await this.#documents.find(filter, { projection: { _id: 1 } }).toArray();
+    return found.map(({ _id }) => _id);
+  }
+
+  /**
+   * Stores documents and moves the head in one transaction. Returns the run that a message waits
+   * for. Errors: `fence_lost`.
+   */
+  async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
+    const { early, inserts } = withEarly(commit.inserts, chunkGroup(this.tenant, threadId));
+    const store = (session: ClientSession) =>
+      this.heads.transaction(session, async () => {
+        if (inserts.length > 0) await this.#documents.insertMany(inserts, { session });
+        if (commit.merges.length > 0) await this.#documents.bulkWrite(commit.merges.map(mergeWrite), { session });
+        await commit.beside?.(session);
+        return this.heads.change(session, this.tenant, threadId, await commit.head());
+      });
+    await this.insert(early);
+    return answeredWithin(COMMIT_MS, this.#client.withSession(store));
+  }
+
+  /** Inserts documents that nothing references yet, so that the commit only has to reference them. */
+  async insert(documents: StateDocument[]): Promise<void> {
+    for (const portion of inPortions(documents)) {
+      await answeredWithin(COMMIT_MS, this.#documents.insertMany(portion, { ordered: false }));
+    }
+  }
+
+  /** Moves the head alone. Errors: `fence_lost`. */
+  async moveHead(threadId: string, change: HeadChange): Promise<void> {
+    await inTransaction(this.#client, (session) => this.heads.change(session, this.tenant, threadId, change));
+  }
+
+  async remove(keys: string[]): Promise<void> {
+    for (let next = 0; next < keys.length; next += REMOVED_AT_ONCE) {
+      await this.#documents.deleteMany({ _id: { $in: keys.slice(next, next + REMOVED_AT_ONCE) } });
+    }
+  }
+
+  /** Removes checkpoints with their pending writes. Their values stay until the thread is pruned or deleted. */
+  async removeCheckpoints(threadId: string, checkpoints: { ns: string; id: string }[]): Promise<void> {
+    if (checkpoints.length === 0) return;
+    const keys = checkpoints.map(({ ns, id }) => checkpointKey(this.tenant, threadId, ns, id));
+    const groups = checkpoints.map(({ ns, id }) => writeGroup(this.tenant, threadId, ns, id));
+    await this.#documents.deleteMany({ _id: { $in: keys } });
+    await this.#documents.deleteMany({ group: { $in: groups } });
+  }
+
+  /** Removes the head first, so that nobody reads a thread whose documents are half gone. */
+  async removeThread(threadId: string): Promise<void> {
+    await this.heads.remove(this.tenant, threadId);
+    await this.#documents.deleteMany({ group: prefixRange(threadPrefix(this.tenant, threadId)) });
+  }
+}

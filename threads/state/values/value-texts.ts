@@ -1,0 +1,36 @@
+import { LRUCache } from 'lru-cache';
+
+const MAX_CHARACTERS = 32 * 2 ** 20;
+
+/** Writes values as JSON, and keeps the texts of long lists' chunks that were used last. */
+export class ValueTexts {
+  readonly #write: (value: unknown) => string;
+  readonly #texts: LRUCache<string, string>;
+
+  /** `write` returns the JSON text of a value. */
+  constructor(write: (value: unknown) => string, maxCharacters = MAX_CHARACTERS) {
+    this.#write = write;
+    this.#texts = new LRUCache({
+      maxSize: Math.max(maxCharacters, 1),
+      sizeCalculation: (text) => Math.max(text.length, 1),
+    });
+  }
+
+  of(value: unknown): string {
+    return this.#write(value);
+  }
+
+  /** The elements alone, without brackets. */
+  ofElements(elements: readonly unknown[]): string {
+    return this.#write(elements).slice(1, -1);
+  }
+
+  kept(key: string): string | undefined {
+    return this.#texts.get(key);
+  }
+
+  /** Chunks never change under their key. */
+  keep(key: string, text: string): void {
+    this.#texts.set(key, text);
+  }
+}
