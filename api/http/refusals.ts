@@ -17,7 +17,8 @@ export const REFUSALS: Readonly<Record<number, string>> = {
 };
 
 /** Returns the statuses of the errors that a request to this route can get. */
-export function refusalsOf({ path, body, query, headers, refusals = [] }: RouteDescription): number[] {
+export function refusalsOf({ auth, path, body, query, headers, refusals = [] }: RouteDescription): number[] {
+  if (auth === 'public') return [...refusals];
   const checked = body !== undefined || query !== undefined || headers !== undefined || path.includes(':');
   return [
     ...(body !== undefined || path.includes(':') ? [400] : []),
