@@ -14,7 +14,10 @@ import type {
   ThreadStore,
 } from '../threads/index.js';
 
-/** What each method of each port needs. The composition roots wrap the ports with it. */
+/**
+ * The action and resource that each method of each port requires. The composition roots wrap the
+ * ports with these rules.
+ */
 
 const ALL = '*';
 const assistant = (id: string): Resource => ({ kind: 'assistant', id });

@@ -46,7 +46,7 @@ import {
   THREAD_RULES,
 } from './port-rules.js';
 
-/** Everything that a process keeps in the database. */
+/** The stores of a process in its database. */
 export interface Stores {
   client: MongoClient;
   db: Db;
@@ -64,7 +64,10 @@ export interface Stores {
   close(): Promise<void>;
 }
 
-/** Connects, and makes indexes where they are missing. Errors: `unavailable`. */
+/**
+ * Connects to the database and creates missing indexes. The policy decides about every call of a
+ * port. Errors: `unavailable`.
+ */
 export async function openStores(
   config: Pick<Config, 'mongo' | 'retention'>,
   policy: Policy = sameTenant,
@@ -136,7 +139,7 @@ function guardedEvents(log: EventLog, authorize: Authorize): EventLog {
   };
 }
 
-/** Values of a thread as events tell them. */
+/** Returns stored values of a thread as the JSON text of events. */
 async function storedTexts(
   saver: ThreadSaver,
   texts: ValueTexts,
@@ -151,7 +154,7 @@ async function storedTexts(
   return found;
 }
 
-/** What the last run of a thread was configured with. */
+/** Returns a function that reads the config of a thread's last run. */
 export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
   return async (caller: Caller, threadId: string): Promise<RunConfig | undefined> => {
     const [run] = await threads.listRuns(caller, threadId, { limit: 1, offset: 0 });
@@ -159,7 +162,10 @@ export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
   };
 }
 
-/** Allows everything within a tenant. Another tenant is out of reach, as every key begins with the caller's. */
+/**
+ * Allows every action within the tenant. Other tenants cannot be reached, since every database key
+ * begins with the caller's tenant.
+ */
 const sameTenant: Policy = async ({ tenant, principal }, action, resource) => {
   if (TENANT_PATTERN.test(tenant) && principal.id !== '') return;
   const problem = `${action} of ${resource.kind} ${resource.id} needs a caller with a tenant and a principal`;
