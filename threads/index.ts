@@ -37,10 +37,10 @@ export type {
   RunQuery,
   RunStart,
   ThreadFilter,
-  ThreadMark,
+  ThreadIdentity,
   ThreadPatch,
   ThreadQuery,
-  ThreadStanding,
+  SettledState,
   ThreadStore,
   ThreadStoreOptions,
 } from './records/index.js';

@@ -27,10 +27,10 @@ export type {
   RunQuery,
   RunStart,
   ThreadFilter,
-  ThreadMark,
+  ThreadIdentity,
   ThreadPatch,
   ThreadQuery,
-  ThreadStanding,
+  SettledState,
   ThreadStore,
 } from './ports.js';
 export { isUuid } from './record-fields.js';

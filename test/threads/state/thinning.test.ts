@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { emptyCheckpoint, uuid6 } from '@langchain/langgraph-checkpoint';
 import { MongoClient } from 'mongodb';
 import { MongoSaver, createThreadStore, ensureIndexes, thinState } from '../../../threads/index.js';
-import { NO_STATE, caller, begins, ended, newRun } from '../records/support.js';
+import { NO_STATE, caller, runStart, runEnd, newRun } from '../records/support.js';
 
 const MINUTE = 60_000;
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
@@ -50,8 +50,8 @@ async function thread(ages: number[]): Promise<string> {
 
 async function run(threadId: string): Promise<void> {
   const { run } = await store.createRun(caller(tenant), newRun(threadId));
-  await store.startRun(caller(tenant), threadId, run.runId, begins(0));
-  await store.endRun(caller(tenant), threadId, ended(run.runId));
+  await store.startRun(caller(tenant), threadId, run.runId, runStart(0));
+  await store.endRun(caller(tenant), threadId, runEnd(run.runId));
 }
 
 async function steps(threadId: string): Promise<unknown[]> {
@@ -102,7 +102,7 @@ describe('threads whose history is to be thinned', () => {
     expect(await steps(threadId)).toEqual([2, 1, 0]);
     expect(await due()).toEqual([]);
     expect(await due(inMinutes(11))).toHaveLength(1);
-    await store.startRun(caller(tenant), threadId, run.runId, begins(1));
+    await store.startRun(caller(tenant), threadId, run.runId, runStart(1));
     expect(await due(inMinutes(11))).toEqual([]);
   });
 
