@@ -10,7 +10,7 @@ import { ThreadRecords, isUuid, type SettledState } from '../records/index.js';
 /** Thread ids of the source that are no UUIDs are mapped to uuid5 ids in this namespace. */
 const ID_NAMESPACE = '0f8fad5b-d9cb-469f-a165-70867728950e';
 
-export interface ImportOptions {
+interface ImportOptions {
   client: MongoClient;
   db: Db;
   caller: Caller;

@@ -47,8 +47,8 @@ export interface OfficialCheckpoint {
 }
 
 /**
- * Reads the collections of `@langchain/langgraph-checkpoint-mongodb` 1.x. They have one document for
- * each checkpoint, with all its values, and one for each pending write.
+ * Reads the collections of `@langchain/langgraph-checkpoint-mongodb` 1.x. They have one document
+ * for each checkpoint, with all its values, and one for each pending write.
  */
 export class OfficialSaver {
   readonly #checkpoints: Collection<CheckpointDocument>;

@@ -167,7 +167,10 @@ export class StateImport {
     return createHash('sha256').update(`${type}:`).update(data).digest('hex').slice(0, EMPTY_DIGEST.length);
   }
 
-  /** Subgraphs that wait belong to the root's newest checkpoint; the others are history. One with a memory of its own always goes on. */
+  /**
+   * Namespaces that get a head: the root, subgraphs interrupted at the root's newest checkpoint,
+   * and subgraphs with their own memory (no task id in the namespace).
+   */
   #heads(): Record<string, NamespaceHead> {
     const root = this.#tips.get('')?.id;
     const open = [...this.#tips].filter(([ns, tip]) => ns === '' || !ns.includes(':') || tip.root === root);

@@ -88,8 +88,8 @@ export class AssistantVersions {
   }
 
   /**
-   * Writes by compare-and-set on the version that was read. If a concurrent change wins, this one is
-   * computed again from the new version.
+   * Writes by compare-and-set on the version that was read. If a concurrent change wins, this one
+   * is computed again from the new version.
    */
   async #change(key: string, change: AssistantChange): Promise<Assistant> {
     for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {

@@ -3,8 +3,8 @@ import type { Caller, Cron, CronFilters, RequiredMetadata, ScheduleOptions } fro
 export type NewCron = Omit<Cron, 'tenant' | 'rev' | 'createdAt' | 'updatedAt' | 'nextRunAt' | 'createdBy'>;
 
 /**
- * Null clears a field; an absent field stays. Keys of `payload`, `metadata` and `options` are merged
- * one by one.
+ * Null clears a field; an absent field stays. Keys of `payload`, `metadata` and `options` are
+ * merged one by one.
  */
 export interface CronPatch {
   schedule?: string;
@@ -40,8 +40,8 @@ export type CronChange = 'create' | 'update' | 'delete';
 
 /**
  * Records of crons. The record and the Schedule of a cron are two writes. So the record marks a
- * change as unsettled until the Schedule has it ({@link settleCron}). A sweeper finishes changes that
- * stay unsettled. A cron whose creation or deletion is unsettled is invisible.
+ * change as unsettled until the Schedule has it ({@link settleCron}). A sweeper finishes changes
+ * that stay unsettled. A cron whose creation or deletion is unsettled is invisible.
  */
 export interface CronStore {
   /** Stores a cron with the unsettled change `create`. */
@@ -55,7 +55,9 @@ export interface CronStore {
   countCrons(caller: Caller, filter: CronFilter): Promise<number>;
   /** Stores the unsettled change `update`. Errors: `not_found`. */
   updateCron(caller: Caller, cronId: string, patch: CronPatch): Promise<Cron>;
-  /** Records that the Schedule matches this revision. Returns false if the cron has changed since. */
+  /**
+   * Records that the Schedule matches this revision. Returns false if the cron has changed since.
+   */
   settleCron(caller: Caller, cronId: string, rev: number, nextRunAt: Date | undefined): Promise<boolean>;
   /** Records when the Schedule fires next. */
   noteNextRun(caller: Caller, cronId: string, nextRunAt: Date | undefined): Promise<void>;

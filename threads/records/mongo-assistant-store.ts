@@ -22,7 +22,7 @@ const SORT_FIELDS = {
   updated_at: 'updatedAt',
 } as const;
 
-export interface AssistantStoreOptions {
+interface AssistantStoreOptions {
   db: Db;
 }
 

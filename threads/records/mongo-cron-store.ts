@@ -15,7 +15,7 @@ const SORT_FIELDS = {
 } as const;
 const UPDATE_ATTEMPTS = 20;
 
-export interface CronStoreOptions {
+interface CronStoreOptions {
   db: Db;
 }
 

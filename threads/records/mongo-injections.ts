@@ -17,7 +17,9 @@ export class MongoInjections {
     this.#runs = db.collection('runs');
   }
 
-  /** Keeps the order of `runIds`. `taken`: ids of messages that are in the state or were removed. */
+  /**
+   * Keeps the order of `runIds`. `taken`: ids of messages that are in the state or were removed.
+   */
   async read(
     tenant: string,
     threadId: string,

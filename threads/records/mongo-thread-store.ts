@@ -13,7 +13,7 @@ import { ThreadRecords } from './thread-records.js';
  */
 const THINNING_MS = 600_000;
 
-export interface ThreadStoreOptions {
+interface ThreadStoreOptions {
   db: Db;
   /** Removes a thread's head and checkpoints. Idempotent. */
   removeState: (caller: Caller, threadId: string) => Promise<void>;
@@ -22,8 +22,8 @@ export interface ThreadStoreOptions {
   /** Removes all but the newest state of a thread. Idempotent. */
   pruneState: (caller: Caller, threadId: string) => Promise<void>;
   /**
-   * Removes the older checkpoints that a policy does not keep. Returns when the next one becomes too
-   * old. Idempotent.
+   * Removes the older checkpoints that a policy does not keep. Returns when the next one becomes
+   * too old. Idempotent.
    */
   thinState: (
     caller: Caller,
@@ -70,8 +70,8 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       const metadata = { ...copyMetadata(original.metadata, copyId), ...overrides };
       await threads.createHidden(caller, { threadId: copyId, metadata, config: original.config });
       await copyState(caller, threadId, copyId);
-      // If the thread was replaced under its id, the copied state may belong to the new one. The copy
-      // stays hidden then, and a sweeper removes it.
+      // If the thread was replaced under its id, the copied state may belong to the new one. The
+      // copy stays hidden then, and a sweeper removes it.
       await threads.getSame(caller, threadId, original);
       await threads.reveal(caller, copyId);
       return threads.get(caller, copyId);

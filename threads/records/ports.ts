@@ -92,7 +92,7 @@ export interface RunQuery {
   offset: number;
 }
 
-export interface ThreadCopy {
+interface ThreadCopy {
   copyId: string;
   /** Replaces these keys in the copied metadata. */
   metadata: Record<string, unknown>;
@@ -143,13 +143,13 @@ export interface ThreadStore {
   searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
   countThreads(caller: Caller, filter: ThreadFilter): Promise<number>;
   /**
-   * Merges the metadata key by key. A caller that has just read the thread passes it as `known`, which
-   * saves a read. Errors: `not_found`, also if the thread is no longer the `known` one.
+   * Merges the metadata key by key. A caller that has just read the thread passes it as `known`,
+   * which saves a read. Errors: `not_found`, also if the thread is no longer the `known` one.
    */
   updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
   /**
-   * Stores status and interrupts after an edit of the state. Does nothing on a busy thread, whose run
-   * stores them at its end. Errors: `not_found`.
+   * Stores status and interrupts after an edit of the state. Does nothing on a busy thread, whose
+   * run stores them at its end. Errors: `not_found`.
    */
   settleThread(caller: Caller, threadId: string, settled: SettledState): Promise<void>;
   /**
@@ -163,14 +163,14 @@ export interface ThreadStore {
   /** Threads that a sweeper must remove: expired ones, and closed ones not yet deleted. */
   dueThreads(caller: Caller, query: DueQuery): Promise<DueThread[]>;
   /**
-   * Idle threads whose history has changed since it was thinned, or has checkpoints that are too old
-   * at `now`. Longest due first.
+   * Idle threads whose history has changed since it was thinned, or has checkpoints that are too
+   * old at `now`. Longest due first.
    */
   thinnableThreads(caller: Caller, query: { now: Date; limit: number }): Promise<ThinnableThread[]>;
   /**
    * Removes the checkpoints that a policy does not keep, but none that the newest state needs.
-   * Returns false without any removal if another process thins the thread, the thread is gone, or it
-   * has an active run. It is due again later then, and also after an error of the database.
+   * Returns false without any removal if another process thins the thread, the thread is gone, or
+   * it has an active run. It is due again later then, and also after an error of the database.
    */
   thinThread(caller: Caller, thread: ThinnableThread, policy: ThinningPolicy, now: Date): Promise<boolean>;
   /**
@@ -183,15 +183,18 @@ export interface ThreadStore {
   deleteThread(caller: Caller, threadId: string): Promise<void>;
 
   /**
-   * Stores a run that is not admitted yet. If a run of the thread has the same `key`, returns that run
-   * and `created: false`. An orphan (never admitted) is removed 7 days after its planned start.
+   * Stores a run that is not admitted yet. If a run of the thread has the same `key`, returns that
+   * run and `created: false`. An orphan (never admitted) is removed 7 days after its planned start.
    */
   createRun(caller: Caller, run: NewRun): Promise<{ run: Run; created: boolean }>;
   /** Makes a run visible. Idempotent. */
   admitRun(caller: Caller, threadId: string, runId: string): Promise<void>;
   /** Removes a run that was refused, if it never started. */
   discardRun(caller: Caller, threadId: string, runId: string): Promise<void>;
-  /** `admittedOnly: false` also returns runs not yet admitted; the pump needs them. Errors: `not_found`. */
+  /**
+   * `admittedOnly: false` also returns runs not yet admitted; the pump needs them. Errors:
+   * `not_found`.
+   */
   getRun(caller: Caller, threadId: string, runId: string, options?: { admittedOnly?: boolean }): Promise<Run>;
   /** Newest first. */
   listRuns(caller: Caller, threadId: string, query: RunQuery): Promise<Run[]>;
@@ -234,7 +237,9 @@ export interface Injection {
 
 /** Messages for working runs. They are stored as runs that are never admitted. */
 export interface InjectionStore {
-  /** Keeps the order of `runIds`. `taken`: ids of messages that are in the state or were removed. */
+  /**
+   * Keeps the order of `runIds`. `taken`: ids of messages that are in the state or were removed.
+   */
   readInjections(
     caller: Caller,
     threadId: string,
@@ -286,11 +291,14 @@ export interface AssistantStore {
    * LangGraph's namespace.
    */
   registerGraphs(caller: Caller, graphs: RegisteredGraph[]): Promise<void>;
-  /** Errors: `already_exists` with `ifExists: 'raise'`; `invalid_argument` for an unregistered graph. */
+  /**
+   * Errors: `already_exists` with `ifExists: 'raise'`; `invalid_argument` for an unregistered
+   * graph.
+   */
   createAssistant(caller: Caller, assistant: NewAssistant): Promise<Assistant>;
   /**
-   * Creates the next version, which runs use from then on. Errors: `not_found`; `invalid_argument` for
-   * an unregistered graph; `conflict` if the graph of a system assistant would change.
+   * Creates the next version, which runs use from then on. Errors: `not_found`; `invalid_argument`
+   * for an unregistered graph; `conflict` if the graph of a system assistant would change.
    */
   updateAssistant(caller: Caller, idOrGraph: string, patch: AssistantPatch): Promise<Assistant>;
   /**
@@ -301,8 +309,8 @@ export interface AssistantStore {
   /** Newest first. Errors: `not_found`. */
   listVersions(caller: Caller, idOrGraph: string, query: VersionQuery): Promise<AssistantVersion[]>;
   /**
-   * Removes an assistant with its versions. A system assistant is reset to its first version instead,
-   * because its graph is still served. Errors: `not_found`.
+   * Removes an assistant with its versions. A system assistant is reset to its first version
+   * instead, because its graph is still served. Errors: `not_found`.
    */
   deleteAssistant(caller: Caller, idOrGraph: string): Promise<void>;
   /** Errors: `not_found`. */

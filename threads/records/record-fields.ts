@@ -15,7 +15,9 @@ const MAX_PAGE = 1_001;
 
 export type JsonObject = Record<string, unknown>;
 
-/** Matches records that no attempt with a higher fence has taken over, and those without a fence. */
+/**
+ * Matches records that no attempt with a higher fence has taken over, and those without a fence.
+ */
 export function notAbove(fence: Fence): { $not: { $gt: Fence } } {
   return { $not: { $gt: fence } };
 }
@@ -78,7 +80,10 @@ export function queryLabels(tenant: string, metadata: JsonObject): string[] {
   return collectLabels(tenant, metadata, false);
 }
 
-/** Matches records that have the wanted labels and the required metadata. Errors: `invalid_argument`. */
+/**
+ * Matches records that have the wanted labels and the required metadata. Errors:
+ * `invalid_argument`.
+ */
 export function withLabels(
   tenant: string,
   wanted: string[],

@@ -82,8 +82,8 @@ export class RunRecords {
   }
 
   /**
-   * Searches by idempotency key first, because another run may have taken the key. Then by id, for a
-   * repeated call.
+   * Searches by idempotency key first, because another run may have taken the key. Then by id, for
+   * a repeated call.
    */
   async #existing({ _id, thread, key, runId }: RunDocument): Promise<RunDocument> {
     const found =

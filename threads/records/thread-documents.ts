@@ -36,7 +36,9 @@ export interface ThreadDocument {
   startedSeq?: number;
   /** Fence of the attempt that started the newest run or took it over last. */
   runFence?: Fence;
-  /** The last runs that ended, so that a late start of one of them does not make the thread busy. */
+  /**
+   * The last runs that ended, so that a late start of one of them does not make the thread busy.
+   */
   endedRuns: string[];
   ttl?: ThreadTtl;
   createdBy?: Origin;

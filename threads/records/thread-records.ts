@@ -97,7 +97,9 @@ export class ThreadRecords {
     return this.#threads.countDocuments(threadFilter(caller, query));
   }
 
-  /** Merges by compare-and-set on the metadata that was read, so that a concurrent merge is kept. */
+  /**
+   * Merges by compare-and-set on the metadata that was read, so that a concurrent merge is kept.
+   */
   async update(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread> {
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
       const stored = attempt === 0 && known !== undefined ? undefined : await this.#open(caller, threadId);
@@ -155,8 +157,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Creates a thread that is invisible until {@link reveal}. If that never happens, a sweeper removes
-   * it like an interrupted deletion.
+   * Creates a thread that is invisible until {@link reveal}. If that never happens, a sweeper
+   * removes it like an interrupted deletion.
    */
   async createHidden(caller: Caller, thread: NewThread): Promise<void> {
     await this.#threads.insertOne({ ...newThreadDocument(caller, thread), deletedAt: new Date() });
@@ -211,8 +213,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Creates a thread that is invisible until {@link finishImport}. Returns false if an earlier import
-   * has finished. Errors: `already_exists` for a thread that was not imported.
+   * Creates a thread that is invisible until {@link finishImport}. Returns false if an earlier
+   * import has finished. Errors: `already_exists` for a thread that was not imported.
    */
   async beginImport(caller: Caller, thread: NewThread): Promise<boolean> {
     const document = { ...newThreadDocument(caller, thread), isImported: true as const, deletedAt: new Date() };
@@ -288,7 +290,10 @@ export class ThreadRecords {
     );
   }
 
-  /** Ignored on a busy thread if another run is the current one: this run was cancelled while pending. */
+  /**
+   * Ignored on a busy thread if another run is the current one: this run was cancelled while
+   * pending.
+   */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
     const status = end.threadStatus;
     const now = new Date();
@@ -313,7 +318,10 @@ export class ThreadRecords {
     );
   }
 
-  /** Updates a thread if it matches. A mismatch is not an error. Errors: `not_found` if it is not open. */
+  /**
+   * Updates a thread if it matches. A mismatch is not an error. Errors: `not_found` if it is not
+   * open.
+   */
   async #updateOpen(
     caller: Caller,
     threadId: string,
