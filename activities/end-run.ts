@@ -82,14 +82,17 @@ export function createEndRun(dependencies: ActivityDependencies) {
     const log = dependencies.events.open(caller, { threadId, runId, fence, tail });
     try {
       await keepWebhook(dependencies, caller, run, task);
-      const ended = { runId, fence, status: task.status, threadStatus: thread.status, interrupts: thread.interrupts };
-      const last = await endRunRecords(
-        dependencies.threads,
-        caller,
-        threadId,
-        { ...ended, ...(task.error !== undefined && { error: task.error }) },
-        log,
-      );
+      const ended: RunEnd = {
+        runId,
+        fence,
+        status: task.status,
+        threadStatus: thread.status,
+        interrupts: thread.interrupts,
+        // A client that reads the last event must not find the run any more.
+        isRolledBack: task.rollback === true,
+        ...(task.error !== undefined && { error: task.error }),
+      };
+      const last = await endRunRecords(dependencies.threads, caller, threadId, ended, log);
       if (task.rollback) await dependencies.threads.removeRun(caller, threadId, runId);
       for (const dropped of task.dropped ?? []) await dependencies.threads.discardRun(caller, threadId, dropped);
       return { cursor: { head, tail: last }, threadStatus: thread.status, interrupts: thread.questions };

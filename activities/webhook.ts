@@ -17,8 +17,6 @@ import { readValues } from '../steps/index.js';
 import type { WebhookActivities, WebhookTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
-/** Upper bound for `Retry-After`; longer values are cut to it. */
-const MAX_PAUSE_MS = 6 * 3_600_000;
 const GONE = 410;
 const MAX_BODY_BYTES = 12 * 1024 * 1024;
 
@@ -126,6 +124,6 @@ function notTaken(url: string, { status, retryAfter }: EgressAnswer): Applicatio
     type: `http_${status}`,
     // Not only statuses that are retryable: a receiver that is being deployed answers 404 or 401.
     nonRetryable: status === GONE,
-    ...(pauseMs !== undefined && { nextRetryDelay: Math.min(pauseMs, MAX_PAUSE_MS) }),
+    ...(pauseMs !== undefined && { nextRetryDelay: pauseMs }),
   });
 }

@@ -12,7 +12,9 @@ import { openApiPages } from './openapi/index.js';
 import { ROUTES } from './routes.js';
 import { truncateRoute } from './system/truncate.js';
 
-/** The HTTP API over its ports. The caller listens, and closes the ports. */
+/**
+ * Creates the HTTP API over its ports. The caller of this function listens and closes the ports.
+ */
 export function createApi(deps: ApiDependencies): Express {
   const context = completeContext(deps);
   const app = createExpress();

@@ -12,23 +12,32 @@ import type { ProjectAuth } from './auth/ports.js';
 import type { CorsRules } from './http/cors.js';
 
 export interface ApiOptions extends ConversationOptions {
-  /** Origins that browsers may call from; `*`: any. */
+  /** Origins of web pages that may call the API; `*` allows any origin. */
   corsOrigins: readonly string[];
   /** Largest request body, in bytes. */
   bodyLimitBytes: number;
-  /** Between two comment lines of a stream; LangGraph's SDK takes a stream for dead after three of them. */
+  /**
+   * Time between two comment lines of a stream, in ms. LangGraph's SDK closes a stream after three
+   * missed ones.
+   */
   heartbeatMs: number;
-  /** Between two newlines before the JSON of a waiting request. */
+  /** Time between two newlines that a waiting request receives before its JSON, in ms. */
   keepAliveMs: number;
-  /** A client that takes nothing for so long is cut off; it may come back with its last event id. */
+  /**
+   * A client that reads nothing for this long is disconnected, in ms. It may reconnect with its
+   * last event id.
+   */
   stalledClientMs: number;
-  /** Serves `POST /internal/truncate`. */
+  /** Serve `POST /internal/truncate`. */
   testMode: boolean;
-  /** Hosts that are answered beside loopback ones, as a `Host` header names them, in lower case; absent: any. */
+  /**
+   * Values of the `Host` header that are accepted besides loopback hosts, in lower case. Absent:
+   * any host.
+   */
   allowedHosts?: readonly string[];
-  /** Connections of one address at once; 0: any number. */
+  /** Largest number of open connections from one address; 0 means no limit. */
   connectionsPerAddress: number;
-  /** How often an open stream asks again whether its client may read it. */
+  /** How often an open stream checks that its client may still read it, in ms. */
   accessCheckMs: number;
 }
 
@@ -46,29 +55,38 @@ export const DEFAULT_OPTIONS: ApiOptions = {
 
 export type RouteGroup = 'assistants' | 'threads' | 'runs' | 'store' | 'meta';
 
-/** What a project changes about the server. */
+/** Settings of a project (`http` in `langgraph.json`) that change the server. */
 export interface HttpCustomization {
-  /** A Hono app, an Express app, or anything with `fetch(Request)`; before our routes. */
+  /**
+   * A Hono app, an Express app, or an object with `fetch(Request)`. It handles requests before our
+   * routes.
+   */
   app?: unknown;
-  /** Routes that are not served. */
+  /** Groups of routes that are not served. */
   disabled: readonly RouteGroup[];
-  /** In place of `corsOrigins`. */
+  /** Replaces `corsOrigins`. */
   cors?: CorsRules;
 }
 
 export interface ApiDependencies extends Omit<ConversationDependencies, 'options'> {
-  /** LangGraph's store, the one that graphs get. */
+  /** LangGraph's store. Graphs read and write the same store. */
   items: ItemStore;
   info: { version: string; langgraphVersion: string };
-  /** Who calls; throws `unauthenticated`. Default: everybody is {@link anonymousOf} the default tenant. */
+  /**
+   * Identifies the caller of a request. Errors: `unauthenticated`. Default: {@link anonymousOf} the
+   * default tenant.
+   */
   authenticate?: (request: Request) => Caller | Promise<Caller>;
   http?: HttpCustomization;
-  /** The project's own: says who calls, within the tenant of `authenticate`, and what they may do. */
+  /**
+   * The project's own auth. It identifies the user within the tenant of `authenticate`, and decides
+   * what the user may do.
+   */
   auth?: ProjectAuth;
   options?: Partial<ApiOptions>;
 }
 
-/** Dependencies with every choice made. */
+/** Dependencies with every default filled in. */
 export type ApiContext = Omit<Required<ApiDependencies>, 'options' | 'auth'> &
   Pick<ApiDependencies, 'auth'> & { options: ApiOptions };
 
@@ -82,7 +100,7 @@ export function completeContext(deps: ApiDependencies): ApiContext {
   };
 }
 
-/** The caller where nobody has to say who they are. */
+/** The caller of requests that need no credentials. */
 export function anonymousOf(tenant: string): Caller {
   return { tenant, principal: { kind: 'user', id: ANONYMOUS }, onBehalfOf: [] };
 }

@@ -1,4 +1,7 @@
-/** HTTP in, commands out, events back: the LangGraph Agent Server API over ports. Knows no graph, no database, no workflow code. */
+/**
+ * The LangGraph Agent Server API over HTTP. Works on ports; knows no graph, no database and no
+ * workflow code.
+ */
 export { createApi } from './app.js';
 export { createApiServer } from './server.js';
 export { DEFAULT_OPTIONS } from './context.js';

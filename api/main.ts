@@ -29,20 +29,26 @@ import { createProjectAuth } from './auth/project-auth.js';
 import { anonymousOf, type ApiDependencies } from './context.js';
 
 export interface RunningApi {
-  /** Can be called from this machine. */
+  /** A URL that processes on this machine can call. */
   url: string;
-  /** Where it listens, for the log: `http://0.0.0.0:2024`. */
+  /** The address that it listens on, for the log: `http://0.0.0.0:2024`. */
   listensOn: string;
-  /** Ends open streams (their clients go on elsewhere), answers what is under way, closes what was opened. Idempotent. */
+  /**
+   * Ends open streams, so that their clients reconnect elsewhere. Then answers running requests and
+   * closes all connections. Idempotent.
+   */
   stop(): Promise<void>;
-  /** Rejects when it can serve no more: its listening socket has failed. */
+  /** Rejects if the listening socket fails, because the API can then serve no request. */
   failed: Promise<never>;
 }
 
-/** An update waits for a worker to answer it. */
+/** Longest wait for a worker to answer an update of a conversation. */
 const UPDATE_TIMEOUT_MS = 10_000;
 
-/** Composes an API process and listens. Errors: `unavailable` when a server or the port cannot be had. */
+/**
+ * Composes an API process and starts to listen. Errors: `unavailable` if a server does not answer
+ * or the port is in use.
+ */
 export async function startApi(config: Config, overrides: { logger?: Logger } = {}): Promise<RunningApi> {
   const logger = overrides.logger ?? createLogger({ name: 'api', ...config.log });
   const closers: (() => Promise<unknown>)[] = [];
@@ -67,7 +73,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     const auth = await projectAuth(project, config.api);
     const shutdown = new AbortController();
     const egress = createEgress(config.egress);
-    const anybody = anonymousOf(config.tenant);
+    const anonymous = anonymousOf(config.tenant);
     const { threadTtl, sweepMinutes } = project.settings;
     const deps: ApiDependencies = {
       ...stores,
@@ -75,7 +81,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       items: await openItems(stores, project),
       http: await customization(project),
       ...(auth && { auth }),
-      authenticate: () => anybody,
+      authenticate: () => anonymous,
       checkWebhook: (url) => egress.check(url),
       hasFeedback: feedbackAddresses(config.langsmith, project.environment) !== undefined,
       states: withDatabaseErrors(openStates(stores, project)),
@@ -94,7 +100,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         stores.authorize,
       ),
       info: await versions(),
-      report: (error, where) => logger.error(`${where}: ${logged(error)}`),
+      report: (error, where) => logger.error(`${where}: ${describeError(error)}`),
       shutdown: shutdown.signal,
       options: {
         bodyLimitBytes: config.api.bodyLimitBytes,
@@ -104,7 +110,7 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
         connectionsPerAddress: config.api.connectionsPerAddress,
         accessCheckMs: config.api.accessCheckMs,
         ...(config.api.allowedHosts.length > 0 && { allowedHosts: config.api.allowedHosts }),
-        cronMinIntervalSeconds: config.api.cronMinIntervalSeconds,
+        ...config.limits,
       },
     };
     const server = await listen(createApiServer(deps), config.api);
@@ -118,8 +124,8 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
     closers.push(() => cronSweeper.stop());
     closers.push(() => end(server, shutdown));
     const { host } = config.api;
-    const url = urlOf(server, isEverywhere(host) ? '127.0.0.1' : host);
-    offerLoopback(url);
+    const url = urlOf(server, isAnyAddress(host) ? '127.0.0.1' : host);
+    publishOwnUrl(url);
     return { url, listensOn: urlOf(server, host), stop: close, failed: failureOf(server) };
   } catch (error) {
     await close();
@@ -142,13 +148,19 @@ async function projectAuth(
   return createProjectAuth(exported, { acceptStudio: acceptsStudio && !disableStudioAuth });
 }
 
-/** Where `new Client()` of the SDK goes by default, in whichever copy a project's app has: to the server it is part of. */
-function offerLoopback(url: string): void {
+/**
+ * `new Client()` of LangGraph's SDK reads its default URL from this global symbol. A project's app
+ * thereby calls the server that it is part of, whichever copy of the SDK it has.
+ */
+function publishOwnUrl(url: string): void {
   Object.assign(globalThis, { [Symbol.for('langgraph_api:url')]: url });
 }
 
 const CLOSE_GRACE_MS = 5_000;
-/** Longer than load balancers keep an idle connection (60 s), so that none sends a request into one that we just closed. */
+/**
+ * Load balancers keep idle connections for 60 s. Ours stay open longer, so that none sends a
+ * request into a connection that we have just closed.
+ */
 const KEEP_ALIVE_MS = 75_000;
 
 async function listen(server: Server, { host, port }: Config['api']): Promise<Server> {
@@ -182,21 +194,26 @@ function urlOf(server: Server, host: string): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function isEverywhere(host: string): boolean {
+function isAnyAddress(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
 async function versions(): Promise<{ version: string; langgraphVersion: string }> {
-  const langgraph = createRequire(import.meta.url).resolve('@langchain/langgraph/package.json');
-  const own = new URL(import.meta.url.includes('/dist/') ? '../../package.json' : '../package.json', import.meta.url);
-  const [ours, theirs] = await Promise.all([own, langgraph].map((file) => readFile(file, 'utf8')));
+  const langgraphFile = createRequire(import.meta.url).resolve('@langchain/langgraph/package.json');
+  const ownFile = new URL(
+    import.meta.url.includes('/dist/') ? '../../package.json' : '../package.json',
+    import.meta.url,
+  );
+  const [ownPackage, langgraphPackage] = await Promise.all(
+    [ownFile, langgraphFile].map((file) => readFile(file, 'utf8')),
+  );
   const read = (text = '{}') => (JSON.parse(text) as { version: string }).version;
-  return { version: read(ours), langgraphVersion: read(theirs) };
+  return { version: read(ownPackage), langgraphVersion: read(langgraphPackage) };
 }
 
-/** The stack of an error, and of each that caused it. */
-function logged(error: unknown): string {
+/** The stack of an error, followed by the stacks of its causes. */
+function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { stack = error.message, cause } = error;
-  return cause === undefined ? stack : `${stack}\n  caused by: ${logged(cause)}`;
+  return cause === undefined ? stack : `${stack}\n  caused by: ${describeError(cause)}`;
 }

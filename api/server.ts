@@ -10,20 +10,23 @@ import { ROUTES } from './routes.js';
 import { requestFault } from './http/request-guard.js';
 import { webSocketUpgrades } from './protocol-v2/websocket.js';
 
-/** A connection over the limit may send its request within this time, to be told why it is refused. */
+/**
+ * A connection over the limit may send its request within this time, so that the answer can give
+ * the reason.
+ */
 const REFUSED_GRACE_MS = 1_000;
-/** How often one address is named in the log. */
+/** Smallest time between two log lines about the connections of one address. */
 const WARN_EVERY_MS = 60_000;
 
 /**
- * The API as an HTTP server that does not listen yet. Every listener that Node.js calls is registered here, and guarded: whatever a
- * client sends, an error ends at most its own connection.
+ * Creates the API as an HTTP server that does not listen yet. Every listener that Node.js calls is
+ * registered and guarded here, so that an error ends at most the connection of one client.
  */
 export function createApiServer(deps: ApiDependencies): Server {
   const context = completeContext(deps);
   const app = createApi(deps);
   const upgrade = webSocketUpgrades(context);
-  const refused = limitConnections(context);
+  const refused = connectionLimiter(context);
   const { report, options } = context;
   const server = createServer();
 
@@ -38,7 +41,8 @@ export function createApiServer(deps: ApiDependencies): Server {
     });
   });
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // Node.js has taken its own listener away: without one, a client that leaves would end the process.
+    // Node.js removes its own error listener before an upgrade. Without one here, a client that
+    // disconnects would end the process.
     socket.on('error', () => socket.destroy());
     guard(report, 'upgrade', socket, () => {
       const fault = refused.faultOf(req.socket) ?? requestFault(req, options.allowedHosts);
@@ -76,8 +80,8 @@ function refuse({ url = '' }: IncomingMessage, res: ServerResponse, { status, me
   res.end(message);
 }
 
-/** Counts the connections of each address. Those over the limit are told so, and closed. */
-function limitConnections({ options, report }: ApiContext) {
+/** Counts the connections of each address. A connection over the limit gets a 429 and is closed. */
+function connectionLimiter({ options, report }: ApiContext) {
   const limit = options.connectionsPerAddress;
   const open = new Map<string, number>();
   const warned = new Map<string, number>();

@@ -1,4 +1,7 @@
-/** A worker process of the bare workflow, with the bounds of ours: node bare-worker.js ADDRESS TASK_QUEUE */
+/**
+ * A worker process of the bare workflow, with the same limits as ours: node bare-worker.js ADDRESS
+ * TASK_QUEUE
+ */
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { BareActivities } from './bare-workflow.js';

@@ -1,4 +1,7 @@
-/** The least that Temporal does for a turn: one update and as many no-op activities as the graph has steps. */
+/**
+ * The minimum that Temporal does for a turn: one update, and one no-op activity for each step of
+ * the graph.
+ */
 import { condition, defineUpdate, proxyActivities, setHandler } from '@temporalio/workflow';
 
 export interface BareActivities {
@@ -7,7 +10,7 @@ export interface BareActivities {
 
 const { noop } = proxyActivities<BareActivities>({ startToCloseTimeout: '10s' });
 
-/** Stays open, as a conversation does. */
+/** Stays open like a conversation. */
 export async function bareConversation(steps: number): Promise<void> {
   setHandler(defineUpdate('turn'), async () => {
     for (let step = 0; step < steps; step += 1) await noop();

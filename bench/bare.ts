@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
-import type { House } from './house.js';
+import type { BenchHouse } from './house.js';
 
-/** A turn and no more, on the same Temporal server. */
+/** A minimal turn on the same Temporal server. */
 export interface BareTemporal {
-  /** Update-with-start of a new workflow: resolves when its activities are done. */
+  /** Sends an update-with-start to a new workflow. Resolves when its activities are done. */
   firstTurn(steps: number): Promise<void>;
-  /** A workflow that is there already, and a function that does one turn of it. */
+  /** Starts a workflow, and returns a function that runs one turn of it. */
   conversation(steps: number): Promise<{ handle: WorkflowHandle; turn: () => Promise<void> }>;
 }
 
-/** Starts a worker process of its own for the bare workflow, and a client. */
-export async function startBare(house: House): Promise<BareTemporal> {
+/** Starts a separate worker process for the bare workflow, and a client. */
+export async function startBare(house: BenchHouse): Promise<BareTemporal> {
   const taskQueue = `${house.name}-bare`;
   const script = fileURLToPath(new URL('./bare-worker.js', import.meta.url));
   await house.fork('bare-worker', script, [house.temporalAddress, taskQueue]);

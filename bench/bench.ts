@@ -1,14 +1,16 @@
-import type { House } from './house.js';
+import type { BenchHouse } from './house.js';
 import type { Report } from './report.js';
 
 export interface BenchOptions {
-  /** Samples (rounds, windows, kills) of each thing that is compared; default: the bench's own number. */
+  /**
+   * Number of samples (rounds, windows, kills) for each compared thing. Default: that of the bench.
+   */
   samples?: number;
 }
 
-/** One question, answered on servers of its own. */
+/** One question, answered on the bench's own servers. */
 export interface Bench {
   name: string;
   question: string;
-  run(house: House, options: BenchOptions): Promise<Report>;
+  run(house: BenchHouse, options: BenchOptions): Promise<Report>;
 }

@@ -1,26 +1,32 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { LOOPBACK } from '../servers/ports.js';
-import type { House } from './house.js';
+import type { BenchHouse } from './house.js';
 
-export interface WireUse {
-  /** Commands sent to the database: each is a round trip. What only waits or watches does not count. */
+export interface DatabaseUse {
+  /**
+   * Commands sent to the database. Each is a round trip. Commands that only wait or watch do not
+   * count.
+   */
   commands: number;
-  /** Bytes of commands that write. */
+  /** Bytes of write commands. */
   writtenBytes: number;
-  /** Bytes that the database answered. */
+  /** Bytes of the database's answers. */
   readBytes: number;
 }
 
 export interface DatabaseWire {
-  /** Address of the house's database, by which everything is counted. */
+  /** Address of the proxy in front of the database. Only traffic through it is counted. */
   uri: string;
-  /** Counts since the last time it was asked. */
-  take(): WireUse;
+  /** Returns the counts since the previous call. */
+  take(): DatabaseUse;
 }
 
 const HEADER_BYTES = 16;
 const OP_MSG = 2013;
-/** Behind header, flags, the kind of the first section, the length of its document, and the type of its first element. */
+/**
+ * Offset of the command name in a message. It follows the header, the flags, the kind of the first
+ * section, the length of its document, and the type of its first element.
+ */
 const NAME_AT = HEADER_BYTES + 4 + 1 + 4 + 1;
 const WRITES = new Set(['insert', 'update', 'delete', 'bulkWrite', 'findAndModify', 'commitTransaction']);
 const UNCOUNTED = new Set([
@@ -34,10 +40,10 @@ const UNCOUNTED = new Set([
   'aggregate',
 ]);
 
-/** Puts itself before the database and reads what goes by. */
-export async function countWire(house: House): Promise<DatabaseWire> {
+/** Starts a proxy in front of the database that counts its traffic. */
+export async function countWire(house: BenchHouse): Promise<DatabaseWire> {
   const target = new URL(house.mongodbUri);
-  let use: WireUse = { commands: 0, writtenBytes: 0, readBytes: 0 };
+  let use: DatabaseUse = { commands: 0, writtenBytes: 0, readBytes: 0 };
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const database = connect(Number(target.port), target.hostname);
@@ -79,7 +85,7 @@ export async function countWire(house: House): Promise<DatabaseWire> {
   };
 }
 
-/** Cuts a stream into messages of the wire protocol. */
+/** Splits a stream into messages of the wire protocol. */
 function messages(each: (message: Buffer) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   return (chunk) => {
@@ -92,7 +98,7 @@ function messages(each: (message: Buffer) => void): (chunk: Buffer) => void {
   };
 }
 
-/** The first key of a command is its name. */
+/** Returns the name of a command: the first key of its document. */
 function commandName(message: Buffer): string | undefined {
   if (message.readInt32LE(12) !== OP_MSG) return undefined;
   const end = message.indexOf(0, NAME_AT);

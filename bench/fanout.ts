@@ -21,7 +21,7 @@ export const fanout: Bench = {
   async run(house, { samples = ROUNDS }) {
     await house.worker();
     const url = await house.api();
-    // The first crowd meets code that has not been compiled yet.
+    // The first round runs code that is not compiled yet, so it does not count.
     await listen(url, STREAMS, CLIENTS_PER_STREAM);
     const measured: Record<string, number[]> = { [CROWD]: [], [ALONE]: [] };
     const rounds: string[] = [];
@@ -57,7 +57,10 @@ export const fanout: Bench = {
   },
 };
 
-/** Tells `streams` stories, each to `clients`; answers how late each token came to each client, in ms. Errors: a client misses a token. */
+/**
+ * Streams `streams` stories, each to `clients` clients. Returns the delay of each token at each
+ * client, in ms. Errors: a client misses a token.
+ */
 async function listen(url: string, streams: number, clients: number): Promise<number[]> {
   const heard = await Promise.all(Array.from({ length: streams }, () => story(url, clients)));
   return heard.flat();
@@ -76,7 +79,7 @@ async function story(url: string, clients: number): Promise<number[]> {
   return heard.flat();
 }
 
-/** A client that looks at the bytes alone, since the machine is shared with it. */
+/** A client that only scans the bytes, because it shares the machine with the servers. */
 async function tokens(url: string): Promise<number[]> {
   const response = await new Promise<IncomingMessage>((done, fail) => get(url, done).once('error', fail));
   const delays: number[] = [];
@@ -87,10 +90,10 @@ async function tokens(url: string): Promise<number[]> {
     const events = (rest + chunk).split('\n\n');
     rest = events.pop() ?? '';
     for (const event of events) {
-      const said = /"content":"(\d+(?:\.\d+)?) "/.exec(event)?.[1];
-      if (said === undefined) continue;
-      if (Number(said) <= last) throw new Error(`token ${said} came after ${last}`);
-      last = Number(said);
+      const token = /"content":"(\d+(?:\.\d+)?) "/.exec(event)?.[1];
+      if (token === undefined) continue;
+      if (Number(token) <= last) throw new Error(`token ${token} came after ${last}`);
+      last = Number(token);
       delays.push(now - last);
     }
   }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { StreamMode } from '@langchain/langgraph-sdk';
 import type { Bench } from './bench.js';
-import { sdkClient, type House } from './house.js';
+import { sdkClient, type BenchHouse } from './house.js';
 import { openHouseStores } from './in-process.js';
 import { interleave, median, monotonicMs } from './measure.js';
 import { PEER, startPeer } from './peer.js';
@@ -74,7 +74,7 @@ async function firstTokenInProcess(): Promise<number> {
 }
 
 function note(delays: number[], content: string): void {
-  // A whole message follows the tokens where nobody knows that they were streamed.
+  // A complete message follows the tokens if the graph does not know that they were streamed.
   if (/^\d+(\.\d+)? $/.test(content)) delays.push(monotonicMs() - Number(content));
 }
 
@@ -85,7 +85,7 @@ function report([first, ...others]: number[], later: number[]): number {
   return first;
 }
 
-async function insertAndHear(house: House): Promise<() => Promise<void>> {
+async function insertAndHear(house: BenchHouse): Promise<() => Promise<void>> {
   const { db } = await openHouseStores(house, `${house.name}-hint`);
   const collection = db.collection('hints');
   await collection.insertOne({});

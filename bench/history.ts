@@ -3,7 +3,7 @@ import { MongoDBSaver } from '@langchain/langgraph-checkpoint-mongodb';
 import { MongoClient } from 'mongodb';
 import type { Bench } from './bench.js';
 import { countWire, type DatabaseWire } from './database-wire.js';
-import { sdkClient, type House } from './house.js';
+import { sdkClient, type BenchHouse } from './house.js';
 import { interleave, median } from './measure.js';
 import { chat } from './project/graphs.js';
 
@@ -13,9 +13,9 @@ const WARMUP = 3;
 const COUNTED_TURNS = 25;
 const GOAL = 1.2;
 const BYTES_GOAL = 1.1;
-/** Messages of one request. */
+/** Number of messages in one request. */
 const PORTION = 2_000;
-/** Large messages: over 50 MB of them. */
+/** Large messages, over 50 MB in total. */
 const LARGE_MESSAGES = 14;
 const LARGE_CHARACTERS = 4_000_000;
 
@@ -76,11 +76,11 @@ export const history: Bench = {
   },
 };
 
-/** The graph alone, on LangGraph's saver for MongoDB. */
-async function onOfficialSaver(house: House, uri: string): Promise<{ name: string; once: () => Promise<void> }[]> {
+/** Runs only the graph, on LangGraph's saver for MongoDB. */
+async function onOfficialSaver(house: BenchHouse, uri: string): Promise<{ name: string; once: () => Promise<void> }[]> {
   const mongo = await MongoClient.connect(uri);
   house.onStop(() => mongo.close());
-  // Its package brings a driver of its own, whose types are others.
+  // Its package has its own copy of the driver, with other types.
   const checkpointer = new MongoDBSaver({ client: mongo as never, dbName: `${house.name}-official` });
   const graph = chat.compile({ checkpointer });
   const arms: { name: string; once: () => Promise<void> }[] = [];
@@ -93,7 +93,7 @@ async function onOfficialSaver(house: House, uri: string): Promise<{ name: strin
   return arms;
 }
 
-/** Messages of a person and an assistant in turn. */
+/** Returns alternating messages of a user and an assistant. */
 function exchange(count: number): { role: 'user' | 'assistant'; content: string }[] {
   return Array.from({ length: count }, (_, n) =>
     n % 2 === 0 ? { role: 'user', content: QUESTION } : { role: 'assistant', content: `${QUESTION} ${QUESTION}` },
@@ -102,8 +102,8 @@ function exchange(count: number): { role: 'user' | 'assistant'; content: string 
 
 async function conversation(client: Client, turns: number): Promise<string> {
   const { thread_id: threadId } = await client.threads.create();
-  for (let made = 0; made < turns * 2; made += PORTION) {
-    const messages = exchange(Math.min(PORTION, turns * 2 - made));
+  for (let count = 0; count < turns * 2; count += PORTION) {
+    const messages = exchange(Math.min(PORTION, turns * 2 - count));
     await say(client, threadId, messages, 'updates');
   }
   return threadId;
@@ -121,7 +121,7 @@ async function say(client: Client, threadId: string, messages: object[], streamM
     if (event === 'error') throw new Error(`a turn of thread ${threadId} failed`);
     if (event === streamMode) answers += 1;
   }
-  if (answers === 0) throw new Error(`a turn of thread ${threadId} told nothing`);
+  if (answers === 0) throw new Error(`a turn of thread ${threadId} streamed no event`);
 }
 
 async function counted(wire: DatabaseWire, once: () => Promise<unknown>) {
@@ -135,7 +135,7 @@ async function counted(wire: DatabaseWire, once: () => Promise<unknown>) {
   };
 }
 
-/** A conversation over 50 MB goes on. */
+/** Creates a conversation of over 50 MB. */
 async function large(client: Client): Promise<string> {
   const { thread_id: threadId } = await client.threads.create();
   const text = 'x'.repeat(LARGE_CHARACTERS);

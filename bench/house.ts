@@ -10,33 +10,36 @@ import { packageRoot } from '../cli/index.js';
 import { startServers, type Servers } from '../servers/embedded-servers.js';
 
 export interface HouseOptions {
-  /** Servers that are there already; default: started, and ended with the house. */
+  /** Existing servers. Default: servers that start and stop with the bench. */
   temporalAddress?: string;
   mongodbUri?: string;
-  /** Folder for CPU profiles of the processes; default: none are made. */
+  /** Folder for the CPU profiles of the processes. Default: no profiles. */
   profileDir?: string;
   say: (line: string) => void;
 }
 
-/** A process that a bench compares or needs. */
-export interface HouseProcess {
+/** A process that a bench measures or needs. */
+export interface BenchProcess {
   pid: number;
-  /** What it told when it was ready. */
+  /** The details that it reported when it was ready. */
   details: Record<string, string | number>;
-  /** Resolves when it is gone. */
+  /** Stops the process. Resolves when it has exited. */
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
 
 export const PROJECT = join(packageRoot(), 'bench', 'project', 'langgraph.json');
 const STOP_GRACE_MS = 30_000;
-/** Where processes wake each other as often as ours do, the default of 1 ms takes a tenth of the machine. */
+/**
+ * Sampling interval of profiles. With the default of 1 ms, the frequent wake-ups of our processes
+ * would cost a tenth of the machine.
+ */
 const PROFILE_INTERVAL_US = 5_000;
 
 /**
- * The servers of one bench and the processes around them, all in one temporary folder; nothing of it is left when it stops,
- * except the workflows in a Temporal server that was given.
+ * The servers and processes of one bench, in one temporary folder. Nothing remains after `stop`,
+ * except the workflows in an external Temporal server.
  */
-export class House {
+export class BenchHouse {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'colloquy-bench-'));
   readonly name = `bench-${process.pid}`;
   readonly #options: HouseOptions;
@@ -50,8 +53,8 @@ export class House {
     this.#options = options;
   }
 
-  static async start(options: HouseOptions): Promise<House> {
-    const house = new House(options);
+  static async start(options: HouseOptions): Promise<BenchHouse> {
+    const house = new BenchHouse(options);
     const { temporalAddress, mongodbUri, say } = options;
     try {
       house.#servers = await startServers({
@@ -80,7 +83,7 @@ export class House {
     return this.#running.mongodb.address;
   }
 
-  /** Process ids by name, the servers' too where they were started here. */
+  /** Process ids by name, including the servers that were started here. */
   get pids(): ReadonlyMap<string, number> {
     const { temporal, mongodb } = this.#running;
     const servers = { Temporal: temporal.process?.pid, database: mongodb.process?.pid };
@@ -97,12 +100,12 @@ export class House {
     this.#options.say(line);
   }
 
-  /** `mongodbUri`: another way to the house's database. */
-  worker(mongodbUri = this.mongodbUri): Promise<HouseProcess> {
+  /** `mongodbUri`: another address of the bench's database. */
+  worker(mongodbUri = this.mongodbUri): Promise<BenchProcess> {
     return this.#colloquy('worker', [], mongodbUri);
   }
 
-  /** Answers the URL of an API process. */
+  /** Starts an API process. Returns its URL. */
   async api(environment: Record<string, string> = {}, mongodbUri = this.mongodbUri): Promise<string> {
     const { details } = await this.#colloquy('api', ['--port', '0'], mongodbUri, environment);
     return String(details['url']);
@@ -113,20 +116,20 @@ export class House {
     flags: string[],
     mongodbUri: string,
     environment: Record<string, string> = {},
-  ): Promise<HouseProcess> {
+  ): Promise<BenchProcess> {
     const common = ['--config', PROJECT, '--task-queue', this.name, '--database', this.name];
     const addresses = ['--temporal-address', this.temporalAddress, '--mongodb-uri', mongodbUri];
     const script = join(packageRoot(), 'bin', 'colloquy.mjs');
     return this.fork(command, script, [command, ...common, ...addresses, ...flags], environment);
   }
 
-  /** Starts a program that tells by IPC when it is ready, as ours do. */
+  /** Starts a program that reports by IPC when it is ready, as our processes do. */
   async fork(
     name: string,
     script: string,
     args: string[],
     environment: Record<string, string> = {},
-  ): Promise<HouseProcess> {
+  ): Promise<BenchProcess> {
     const { profileDir } = this.#options;
     this.#started += 1;
     const logFile = join(this.dataDir, 'logs', `${name}-${this.#started}.log`);
@@ -155,7 +158,7 @@ export class House {
     return { pid: child.pid ?? 0, details, kill };
   }
 
-  /** Called when the house stops: the last one first. */
+  /** Registers a function for `stop`. Functions run in reverse order. */
   onStop(close: () => Promise<unknown>): void {
     this.#closers.push(close);
   }
@@ -173,7 +176,7 @@ export class House {
     rmSync(this.dataDir, { recursive: true, force: true });
   }
 
-  /** A server that was given keeps nothing of ours. */
+  /** Deletes our data from an external server. */
   async #dropDatabases(uri: string): Promise<void> {
     const client = await MongoClient.connect(uri);
     try {
@@ -186,15 +189,15 @@ export class House {
   }
 }
 
-/** A client as users have it. */
+/** Creates a client like a user's. */
 export function sdkClient(apiUrl: string): Client {
   return new Client({ apiUrl, apiKey: null });
 }
 
-function readiness(child: ChildProcess, explain: () => string): Promise<HouseProcess['details']> {
+function readiness(child: ChildProcess, explain: () => string): Promise<BenchProcess['details']> {
   return new Promise((done, fail) => {
     child.once('error', fail);
     child.once('exit', () => fail(new Error(explain())));
-    child.once('message', (message) => done((message as { ready: HouseProcess['details'] }).ready));
+    child.once('message', (message) => done((message as { ready: BenchProcess['details'] }).ready));
   });
 }

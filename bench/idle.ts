@@ -1,10 +1,10 @@
 import type { Bench } from './bench.js';
-import { sdkClient, type House } from './house.js';
+import { sdkClient, type BenchHouse } from './house.js';
 import { median } from './measure.js';
 import { processUse } from './process-use.js';
 
 const WAKES = 100;
-/** One in a hundred is awake at the end. */
+/** One in a hundred conversations is woken at the end. */
 const CONVERSATIONS_PER_WAKE = 100;
 const CLIENTS = 16;
 const TOLD_EVERY = 1_000;
@@ -36,8 +36,8 @@ export const idle: Bench = {
     let done = 0;
     const beginSome = async () => {
       while (threads.length < total) {
-        const place = threads.push('') - 1;
-        threads[place] = await begin();
+        const index = threads.push('') - 1;
+        threads[index] = await begin();
         done += 1;
         if (done % TOLD_EVERY !== 0) continue;
         const rate = (TOLD_EVERY * 1000) / (performance.now() - begun);
@@ -52,7 +52,7 @@ export const idle: Bench = {
     notes.push(`${total} conversations: ${memory(house)}`);
 
     const measured: Record<string, number[]> = { [COLD]: [], [AWAKE]: [] };
-    // The oldest are the first that a worker has let go.
+    // Workers evict the oldest conversations first.
     for (const threadId of threads.slice(0, samples)) {
       measured[COLD]?.push(await timed(() => turn(threadId)));
       await turn(awake);
@@ -84,7 +84,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begun;
 }
 
-/** Of every process, in MB. */
-function memory(house: House): string {
+/** Formats the memory of every process, in MB. */
+function memory(house: BenchHouse): string {
   return [...house.pids].map(([name, pid]) => `${name} ${processUse(pid).memoryMb.toFixed(0)} MB`).join(', ');
 }

@@ -1,10 +1,13 @@
-/** `npm run bench -- NAME`: one question, one table; it starts what it needs and leaves nothing behind. */
+/**
+ * `npm run bench -- NAME`: answers one question with one table. Starts and removes everything that
+ * it needs.
+ */
 import { readCommandLine, listBenches, UsageError, type CommandLine } from './command-line.js';
 import type { Bench } from './bench.js';
 import { fanout } from './fanout.js';
 import { firstToken } from './first-token.js';
 import { history } from './history.js';
-import { House } from './house.js';
+import { BenchHouse } from './house.js';
 import { formatShares, readShares } from './profile-shares.js';
 import { recovery } from './recovery.js';
 import { idle } from './idle.js';
@@ -31,7 +34,7 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function run(bench: Bench, { json, options, ...house }: CommandLine): Promise<void> {
-  const opened = await House.start({ ...house, say: (text) => console.error(text) });
+  const opened = await BenchHouse.start({ ...house, say: (text) => console.error(text) });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => void opened.stop().finally(() => process.exit(130)));
   }
@@ -55,5 +58,5 @@ try {
   console.error(expected ? `bench: ${error.message}` : error);
   process.exitCode = expected ? USAGE_EXIT : 1;
 }
-// Everything is closed by now; a handle that a library left open must not keep the terminal.
+// Everything is closed. An open handle of a library must not keep the process alive.
 setTimeout(() => process.exit(), 500).unref();

@@ -1,19 +1,27 @@
-/** Measuring two things side by side: in turns, so that whatever else the machine does meets both. */
+/**
+ * Compares things in alternating samples, so that other load on the machine affects all of them.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** One of the things that are compared. */
+/** One of the compared things. */
 export interface Arm {
   name: string;
-  /** One sample. Answers its value where it measures by itself; else the time it took counts, in ms. */
+  /** Takes one sample. Returns its value, or nothing if the elapsed time in ms is the value. */
   once: () => Promise<number | void>;
 }
 
 export type Samples = Record<string, number[]>;
 
-/** What one arm leaves behind (a workflow task, a write) is over before the next begins. */
+/**
+ * Pause after a sample, so that its remaining work (a workflow task, a write) does not affect the
+ * next one.
+ */
 const SETTLE_MS = 15;
 
-/** Takes `rounds` samples of every arm in turns, the first arm another one each round, after `warmup` rounds that do not count. */
+/**
+ * Takes `rounds` samples of every arm in alternation. Each round starts with another arm. The first
+ * `warmup` rounds do not count.
+ */
 export async function interleave(
   arms: Arm[],
   { rounds, warmup }: { rounds: number; warmup: number },
@@ -40,8 +48,9 @@ async function sample({ name, once }: Arm): Promise<number> {
 }
 
 /**
- * How often a second `clients` at once get `once` done, over a window that begins when as many are done as there are clients, and at whose end all
- * of them are still at it: what is begun before it and done in it stands for what is begun in it and done after it.
+ * Returns how often per second `clients` concurrent clients complete `once`. The window starts
+ * after as many completions as there are clients, and ends while all clients still work. Work that
+ * starts before the window compensates for work that ends after it.
  */
 export async function rate(clients: number, windowMs: number, once: () => Promise<unknown>): Promise<number> {
   let done = 0;
@@ -59,12 +68,14 @@ export async function rate(clients: number, windowMs: number, once: () => Promis
   return (done - clients) / (windowMs / 1000);
 }
 
-/** The machine's monotonic clock, which all processes share and V8 stamps its profiles with; in ms. */
+/**
+ * Returns the machine's monotonic clock in ms. All processes share it, and V8 uses it in profiles.
+ */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** By the nearest rank. Errors: without values. */
+/** Returns a percentile by the nearest-rank method. Errors: without values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const value = sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];

@@ -4,15 +4,15 @@ import { dirname, join } from 'node:path';
 import { startChild, untilReady } from '../servers/child.js';
 import { packageRoot } from '../cli/index.js';
 import { LOOPBACK, freePort } from '../servers/ports.js';
-import { PROJECT, type House } from './house.js';
+import { PROJECT, type BenchHouse } from './house.js';
 
 export const PEER = 'langgraphjs dev';
 const READY_TIMEOUT_MS = 90_000;
-/** No browser, no usage data, no traces. */
+/** Disables the browser, usage data and traces. */
 const ENVIRONMENT = ['BROWSER=none', 'LANGGRAPH_CLI_NO_ANALYTICS=1', 'LANGSMITH_TRACING=false', 'LOG_LEVEL=error'];
 
-/** Starts LangGraph's own development server on a copy of the benches' project; answers its URL. */
-export async function startPeer(house: House): Promise<string> {
+/** Starts LangGraph's own development server on a copy of the benches' project. Returns its URL. */
+export async function startPeer(house: BenchHouse): Promise<string> {
   const folder = join(house.dataDir, 'peer');
   mkdirSync(folder, { recursive: true });
   cpSync(dirname(PROJECT), folder, { recursive: true });

@@ -1,22 +1,25 @@
 import { readFileSync } from 'node:fs';
 
-/** Of a process and since it started; Linux alone tells. */
+/** Resource use of a process since its start. Linux only. */
 export interface ProcessUse {
   /** CPU time, in ms. */
   cpuMs: number;
-  /** Memory that is its own and in RAM, in MB (2^20). */
+  /** Private resident memory, in MB (2^20). */
   memoryMb: number;
 }
 
-/** Ticks of the kernel's clock in `/proc`, by its ABI. */
+/** Clock ticks per second in `/proc`, by the kernel's ABI. */
 const TICK_MS = 10;
 
-/** CPU times of processes by name, in ms; see {@link processUse}. */
+/** Returns the CPU times of processes by name, in ms; see {@link processUse}. */
 export function cpuTimes(pids: ReadonlyMap<string, number>): Map<string, number> {
   return new Map([...pids].map(([name, pid]) => [name, processUse(pid).cpuMs]));
 }
 
-/** What each process used between two looks for each of `count` things, and all of them together, in ms. */
+/**
+ * Formats the CPU time of each process and of all together between two readings, divided by
+ * `count`, in ms.
+ */
 export function formatUse(
   before: ReadonlyMap<string, number>,
   after: ReadonlyMap<string, number>,
@@ -27,7 +30,7 @@ export function formatUse(
   return [...used, ['all', sum] as const].map(([name, ms]) => `${name} ${ms.toFixed(2)}`).join(', ');
 }
 
-/** Errors: on a machine without `/proc`, or of a process that is gone. */
+/** Reads the resource use of a process. Errors: without `/proc`, or if the process has exited. */
 export function processUse(pid: number): ProcessUse {
   // The name in parentheses may hold spaces; user and system time are the 14th and 15th field.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];

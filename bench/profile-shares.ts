@@ -1,15 +1,15 @@
-/** What the CPU profiles of a bench say: whose code a process was busy with. */
+/** Reads from CPU profiles which code a process was executing. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A time in which turns alike were taken, one after the other, on the machine's monotonic clock in ms. */
+/** A period of identical sequential turns, on the machine's monotonic clock in ms. */
 export interface ProfiledTurns {
   from: number;
   to: number;
   turns: number;
 }
 
-/** CPU time of a turn in ms, by whose code it was. */
+/** CPU time of a turn in ms, by the owner of the code. */
 export type Shares = Map<string, number>;
 
 interface ProfileNode {
@@ -18,7 +18,7 @@ interface ProfileNode {
   children?: number[];
 }
 
-/** As V8 writes it; times in microseconds. */
+/** A profile of V8; times in microseconds. */
 export interface CpuProfile {
   nodes: ProfileNode[];
   startTime: number;
@@ -29,14 +29,14 @@ export interface CpuProfile {
 const NODE = 'Node.js';
 const COLLECTOR = 'garbage collection';
 const IDLE = '(idle)';
-/** Packages by the name that they share; any other is told as one of the rest. */
+/** Owners of packages by a pattern of their names. Code of any other package counts as the rest. */
 const OWNERS: readonly [string, RegExp][] = [
   ['LangGraph', /^(@langchain\/|langchain$|langsmith$|uuid$|p-queue$|zod$)/],
   ['MongoDB driver', /^(mongodb|bson)$/],
   ['Temporal SDK', /^(@temporalio\/|@grpc\/|protobufjs$|long$|nexus-rpc$)/],
 ];
 
-/** Shares of every process whose profile is in the folder, by its name there. */
+/** Returns the shares of every process with a profile in the folder, by its name there. */
 export function readShares(folder: string, window: ProfiledTurns): Map<string, Shares> {
   const files = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'));
   return new Map(
@@ -47,16 +47,16 @@ export function readShares(folder: string, window: ProfiledTurns): Map<string, S
   );
 }
 
-/** Largest first. What Node.js itself does counts for whoever has it done. */
+/** Returns the shares, largest first. Work of Node.js counts for the code that caused it. */
 export function sharesOf({ nodes, startTime, samples, timeDeltas }: CpuProfile, window: ProfiledTurns): Shares {
   const owners = ownersOf(nodes);
   const shares: Shares = new Map();
-  let at = startTime;
+  let time = startTime;
   for (const [index, id] of samples.entries()) {
     const delta = timeDeltas[index] ?? 0;
-    at += delta;
+    time += delta;
     const owner = owners.get(id);
-    if (owner === undefined || at < window.from * 1000 || at > window.to * 1000) continue;
+    if (owner === undefined || time < window.from * 1000 || time > window.to * 1000) continue;
     shares.set(owner, (shares.get(owner) ?? 0) + delta / 1000 / window.turns);
   }
   return new Map([...shares].sort(([, a], [, b]) => b - a));
@@ -70,7 +70,7 @@ export function formatShares(shares: Map<string, Shares>): string {
   return ['JavaScript of a turn by whose code it is, ms:', ...lines].join('\n');
 }
 
-/** Whose each node is; none for the time in which there was nothing to do. */
+/** Returns the owner of each node; idle nodes have none. */
 function ownersOf(nodes: ProfileNode[]): Map<number, string> {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const owners = new Map<number, string>();

@@ -1,5 +1,5 @@
 import type { Bench } from './bench.js';
-import { sdkClient, type House, type HouseProcess } from './house.js';
+import { sdkClient, type BenchHouse, type BenchProcess } from './house.js';
 import { median, monotonicMs } from './measure.js';
 
 const KILLS = 6;
@@ -7,7 +7,7 @@ const KILLS_BY_DEFAULT = 3;
 const HEARTBEAT_S = 2;
 const DEFAULT_HEARTBEAT_S = 10;
 const GRACE_S = 3;
-/** A step is in its middle, and has been heard of, after so long. */
+/** Time after which a step is running and has sent a heartbeat, in ms. */
 const INTO_STEP_MS = 700;
 
 const OURS = `goes on, heartbeat timeout ${HEARTBEAT_S} s`;
@@ -22,7 +22,7 @@ export const recovery: Bench = {
 
   async run(house, { samples = KILLS }) {
     const url = await house.api();
-    const workers = new Map<number, HouseProcess>();
+    const workers = new Map<number, BenchProcess>();
     await Promise.all([join(house, workers), join(house, workers)]);
     const measured: Record<string, number[]> = { [OURS]: [], [ENDED]: [], [DEFAULT]: [], [DEFAULT_ENDED]: [] };
     for (let kill = 0; kill < samples; kill += 1) {
@@ -60,7 +60,7 @@ export const recovery: Bench = {
   },
 };
 
-async function join(house: House, workers: Map<number, HouseProcess>): Promise<void> {
+async function join(house: BenchHouse, workers: Map<number, BenchProcess>): Promise<void> {
   const worker = await house.worker();
   workers.set(worker.pid, worker);
 }
@@ -71,11 +71,14 @@ interface Attempt {
   at: number;
 }
 
-/** Seconds from the kill until the next attempt began in a node, and until the client saw the run ended. */
+/**
+ * Returns the seconds from the kill until the next attempt started in a node, and until the client
+ * saw the end of the run.
+ */
 async function killInMidStep(
   apiUrl: string,
   graph: string,
-  workers: Map<number, HouseProcess>,
+  workers: Map<number, BenchProcess>,
 ): Promise<{ resumed: number; ended: number }> {
   const client = sdkClient(apiUrl);
   const { thread_id: threadId } = await client.threads.create();

@@ -4,26 +4,28 @@ import type { ProfiledTurns } from './profile-shares.js';
 /** The last line of a bench with `--json`. */
 export interface Result {
   name: string;
-  /** Of `ours` and `against`. */
+  /** Unit of `ours` and `against`. */
   unit: 'ms' | 's' | 'runs/s';
   ours: number;
   against: Record<string, number>;
-  /** `ours` by what it is held against; see `docs/design/bench.md` for each bench. */
+  /** `ours` divided by `against`; see `docs/design/bench.md` for each bench. */
   ratio: number;
   /** Bound of `ratio` (turn, wait: at most; throughput: at least), or of `ours` in its unit (first-token, recovery: at most). */
   goal: number;
   met: boolean;
-  /** Samples of `ours`. */
+  /** Number of samples of `ours`. */
   n: number;
 }
 
 export interface Report {
   result: Result;
-  /** What the table shows, a row each. */
+  /** The samples of the table, one row each. */
   samples: Samples;
   /** Sentences under the table. */
   notes: string[];
-  /** Turns alike; with `--profile`, whose code they were is told. */
+  /**
+   * A period of identical turns. With `--profile` the report shows the CPU shares of their code.
+   */
   profiled?: ProfiledTurns;
 }
 
@@ -52,7 +54,7 @@ function number(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(2);
 }
 
-/** As it goes into JSON: three digits behind the point say enough. */
+/** Rounds to three decimals, which are enough for JSON. */
 export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

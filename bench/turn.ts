@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS } from '../workflows/contract.js';
 import { startBare, type BareTemporal } from './bare.js';
 import type { Bench } from './bench.js';
 import { inMemory, openHouseStores, startInProcess, type GraphsInProcess } from './in-process.js';
-import { sdkClient, type House } from './house.js';
+import { sdkClient, type BenchHouse } from './house.js';
 import { interleave, median, monotonicMs } from './measure.js';
 import { cpuTimes, formatUse } from './process-use.js';
 import type { ProfiledTurns } from './profile-shares.js';
@@ -15,7 +15,7 @@ import { three } from './project/graphs.js';
 
 const ROUNDS = 150;
 const WARMUP = 10;
-/** Turns of one thread; then another begins, so that no history gets long. */
+/** Turns of one thread before the next thread starts, to keep histories short. */
 const TURNS = 50;
 const STEPS = 3;
 const COUNTED_TURNS = 20;
@@ -79,11 +79,14 @@ export const turn: Bench = {
   },
 };
 
-type Turn = () => Promise<unknown>;
+type TakeTurn = () => Promise<unknown>;
 
-/** Makes a new conversation every {@link TURNS} turns. Its first turn does not count: it makes the thread and the workflow. */
-function renewed(begin: () => Promise<Turn>): () => Promise<number> {
-  let conversation: Turn | undefined;
+/**
+ * Starts a new conversation every {@link TURNS} turns. The first turn creates the thread and the
+ * workflow, so it does not count.
+ */
+function renewed(begin: () => Promise<TakeTurn>): () => Promise<number> {
+  let conversation: TakeTurn | undefined;
   let turns = 0;
   return async () => {
     if (conversation === undefined || turns === TURNS) {
@@ -97,9 +100,9 @@ function renewed(begin: () => Promise<Turn>): () => Promise<number> {
   };
 }
 
-/** Turns one after the other, with nothing else between, and the CPU time that each process used for one. */
+/** Runs sequential turns without other load. Returns the CPU time of each process for one turn. */
 async function profiledTurns(
-  house: House,
+  house: BenchHouse,
   client: ReturnType<typeof sdkClient>,
 ): Promise<{ profiled: ProfiledTurns; use: string }> {
   const take = await overHttp(client);
@@ -111,9 +114,9 @@ async function profiledTurns(
   return { profiled: { from, to, turns: PROFILED_TURNS }, use };
 }
 
-/** How many events a turn adds to the history of its workflow, and so writes Temporal makes. */
+/** Returns how many events a turn adds to its workflow's history. Each is a write of Temporal. */
 async function historyEvents(
-  house: House,
+  house: BenchHouse,
   ours: Record<string, ReturnType<typeof sdkClient>>,
   bare: BareTemporal,
 ): Promise<string> {
@@ -121,7 +124,7 @@ async function historyEvents(
   house.onStop(() => connection.close());
   const temporal = new TemporalClient({ connection });
   const counted: string[] = [];
-  const count = async (name: string, handle: WorkflowHandle, take: Turn) => {
+  const count = async (name: string, handle: WorkflowHandle, take: TakeTurn) => {
     const length = async () => (await handle.describe()).historyLength;
     const before = await length();
     for (let turns = 0; turns < COUNTED_TURNS; turns += 1) await take();
@@ -138,21 +141,24 @@ async function historyEvents(
   return counted.join(', ');
 }
 
-async function overHttp(client: ReturnType<typeof sdkClient>): Promise<Turn> {
+async function overHttp(client: ReturnType<typeof sdkClient>): Promise<TakeTurn> {
   const { thread_id: threadId } = await client.threads.create();
   const take = () => client.runs.wait(threadId, 'three', { input: INPUT });
   await take();
   return take;
 }
 
-async function graphTurns({ turns }: GraphsInProcess): Promise<Turn> {
+async function graphTurns({ turns }: GraphsInProcess): Promise<TakeTurn> {
   const invoke = turns(three, randomUUID());
   await invoke(INPUT);
   return () => invoke(INPUT);
 }
 
-/** The client's side without the API process: the run's record, its submission, and the event log until it says that the run has ended. */
-async function startBelowHttp(house: House): Promise<() => Promise<Turn>> {
+/**
+ * Runs turns without the API process: creates the run's record, submits it, and reads the event log
+ * until the run's end.
+ */
+async function startBelowHttp(house: BenchHouse): Promise<() => Promise<TakeTurn>> {
   const stores = await openHouseStores(house, house.name);
   const connection = await Connection.connect({ address: house.temporalAddress });
   house.onStop(() => connection.close());

@@ -42,8 +42,6 @@ export interface ApiConfig {
   connectionsPerAddress: number;
   /** Interval at which an open stream checks again whether its client may read it, in ms. */
   accessCheckMs: number;
-  /** Shortest interval of a new cron schedule, in seconds. */
-  cronMinIntervalSeconds: number;
   /**
    * Accepts a caller that claims to be LangGraph Studio where the project has auth. Nothing proves
    * the claim.
@@ -115,6 +113,11 @@ export interface Config {
   mongo: MongoConfig;
   api: ApiConfig;
   worker: WorkerConfig;
+  /** Limits that every way to start a run obeys, whichever process accepts it. */
+  limits: {
+    /** Shortest interval of a new cron schedule, in seconds. */
+    cronMinIntervalSeconds: number;
+  };
   /** Settings of new conversations. */
   conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
   retention: {
@@ -286,7 +289,6 @@ function toConfig(env: Environment, faults: string[]): Config {
       allowedHosts: env.COLLOQUY_ALLOWED_HOSTS.map((host) => host.toLowerCase()),
       connectionsPerAddress: env.COLLOQUY_CONNECTIONS_PER_ADDRESS,
       accessCheckMs: env.COLLOQUY_ACCESS_CHECK_MS,
-      cronMinIntervalSeconds: env.COLLOQUY_CRON_MIN_INTERVAL_SECONDS,
       acceptsStudio: env.COLLOQUY_STUDIO_AUTH ?? false,
       testMode: env.COLLOQUY_TEST_MODE ?? false,
       readsSchemas: env.COLLOQUY_READ_SCHEMAS ?? false,
@@ -299,6 +301,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       stateCacheBytes: env.COLLOQUY_STATE_CACHE_BYTES,
       showsQuestions: env.COLLOQUY_SHOW_QUESTIONS ?? false,
     },
+    limits: { cronMinIntervalSeconds: env.COLLOQUY_CRON_MIN_INTERVAL_SECONDS },
     conversation: {
       queueLimit: env.COLLOQUY_QUEUE_LIMIT,
       keyWindow: env.COLLOQUY_KEY_WINDOW,

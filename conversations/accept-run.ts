@@ -21,46 +21,52 @@ export interface AcceptedRun {
   run: Run;
   /** Every event of the run has a higher offset. */
   afterSeq: number;
-  /** Nothing of the run was in the log when it was accepted. */
+  /** True if the log had no event of the run when it was accepted. */
   isFresh: boolean;
   /**
-   * Shows the run in lists, where nothing else has yet: a run that begins at once is shown by its start, which spares a write.
-   * Whoever stays connected calls it only when the start does not come.
+   * Makes the run visible in lists. Absent if it is visible already. The start of a run also makes
+   * it visible, which saves a write for a run that begins at once. A caller that stays connected
+   * needs this only if the start does not come.
    */
   admit?: () => Promise<void>;
-  /** The thread says which assistant its last run had. */
+  /** Resolves when the thread's metadata name the graph and assistant of the run. */
   bound: Promise<void>;
 }
 
-/** Refusals: the run will never start, so its record may go. After any other error it may have been accepted. */
+/**
+ * Codes of refusals. The run will never start, so its record can be deleted. After any other error
+ * the run may have been accepted.
+ */
 const REFUSALS: readonly (ErrorCode | undefined)[] = ['conflict', 'queue_full', 'thread_closed', 'invalid_argument'];
 const GRACE_STEP_MS = 50;
 
 /**
- * Accepts a run: stores it with its input, then submits its ids to the conversation. Nothing is lost where this process dies
- * between the two: a run that was stored and not submitted is swept, one that was submitted shows itself when it starts.
- * Errors: `not_found` (assistant, thread, checkpoint), `conflict`, `queue_full`, `thread_closed`, `unavailable`.
+ * Accepts a run: stores it with its input, then submits its ids to the conversation. No run is lost
+ * if this process dies between the two steps. The sweeper removes a run that was stored and not
+ * submitted. A run that was submitted becomes visible when it starts. Errors: `not_found`
+ * (assistant, thread, checkpoint), `conflict`, `queue_full`, `thread_closed`, `unavailable`.
  */
 export async function acceptRun(context: ConversationContext, order: RunOrder): Promise<AcceptedRun> {
   const { caller, threadId } = order;
-  const tail = quietly(context.events.tail(caller, threadId));
+  const tail = suppressUnhandled(context.events.tail(caller, threadId));
   const { run, created, thread, assistant } = await storeRun(context, order);
-  const bind = () => quietly(bindThread(context, caller, thread, assistant));
-  // A thread's first run binds it beside its submission; a later one once it is accepted.
-  const first = thread.metadata['graph_id'] === undefined;
+  const bind = () => suppressUnhandled(bindThread(context, caller, thread, assistant));
+  // The first run of a thread is bound in parallel with its submission, later runs after they were
+  // accepted.
+  const isFirstRun = thread.metadata['graph_id'] === undefined;
   if (!created) {
-    const again = await acceptAgain(context, order, run.runId);
-    // The process that accepted it before may have died before the thread was bound.
-    return first ? { ...again, bound: bind() } : again;
+    const again = await acceptRepeated(context, order, run.runId);
+    // An earlier process may have accepted the run and died before it bound the thread.
+    return isFirstRun ? { ...again, bound: bind() } : again;
   }
-  // Read before the run can have events.
+  // This tail was read before the run could have events.
   const afterSeq = await tail;
-  const early = first ? bind() : undefined;
+  const early = isFirstRun ? bind() : undefined;
   const submitted = await submitNew(context, order, run);
   if (submitted.runId !== run.runId) {
-    // The conversation knows the key by an older run than the database does.
+    // The conversation has an older run with this key, which the database does not know.
     await context.threads.discardRun(caller, threadId, run.runId);
-    return acceptAgain(context, order, submitted.runId);
+    return acceptRepeated(context, order, submitted.runId);
   }
   const bound = early ?? bind();
   const admit = () => context.threads.admitRun(caller, threadId, run.runId);
@@ -70,8 +76,8 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
 }
 
 /**
- * Records a run that its conversation has queued already, which a signal asked for or a deadline: everything that
- * {@link acceptRun} does but the submission. Answers the run of the key where that is an older one.
+ * Records a run that its conversation has already queued, because of a signal or a deadline. Does
+ * the same as {@link acceptRun} except the submission. Returns the older run if the key has one.
  * Idempotent by run id and key. Errors: as {@link acceptRun}.
  */
 export async function recordRun(context: ConversationContext, order: RunOrder): Promise<Run> {
@@ -86,30 +92,33 @@ export async function recordRun(context: ConversationContext, order: RunOrder): 
 
 interface StoredRun {
   run: Run;
-  /** False: the id or the key had a run already, with the same request. */
+  /** False if the id or the key already had a run with the same request. */
   created: boolean;
   thread: Thread;
   assistant: Assistant;
 }
 
-/** Stores a run that nobody sees yet, and its thread where there is none and the order allows to make it. */
+/**
+ * Stores a run that lists do not show yet. Creates its thread if the thread does not exist and the
+ * order allows it.
+ */
 async function storeRun(context: ConversationContext, order: RunOrder): Promise<StoredRun> {
   const { caller, threadId } = order;
   checkOrder(context, order);
   const [assistant, found] = await Promise.all([
     findUsableAssistant(context, caller, order.access, order.body.assistant_id),
-    order.access.isAsked ? undefined : findOpenThread(context, order),
+    order.access.hasProjectAuth ? undefined : findOpenThread(context, order),
   ]);
-  // A handler of the project may be slow, so the thread is read after it.
-  const known = order.access.isAsked ? await findOpenThread(context, order) : found;
+  // Read the thread after the project's handlers: a slow one leaves time for the thread to change.
+  const existing = order.access.hasProjectAuth ? await findOpenThread(context, order) : found;
   await assertCheckpoint(context, caller, threadId, runCheckpoint(order.body, threadId));
-  const thread = known ?? (await createThread(context, order, assistant));
+  const thread = existing ?? (await createRunThread(context, order, assistant));
   const { run, created } = await context.threads.createRun(caller, buildRun(order, assistant, thread));
   if (!created) checkSameRequest(run, order, assistant);
   return { run, created, thread, assistant };
 }
 
-/** Refuses what can be refused without looking anything up. Errors: `invalid_argument`, `unsupported`. */
+/** Performs the checks that need no stored record. Errors: `invalid_argument`, `unsupported`. */
 export function checkOrder(context: ConversationContext, { body: { webhook, feedback_keys: keys } }: RunOrder): void {
   if (keys?.length && !context.hasFeedback) {
     const message = `feedback_keys: not served here: LangSmith makes the addresses, and LANGSMITH_API_KEY is not set; got ${JSON.stringify(keys)}`;
@@ -125,19 +134,22 @@ export function checkOrder(context: ConversationContext, { body: { webhook, feed
   }
 }
 
-/** A request that comes again gets its run; its ids are submitted again, since the first submission may not have arrived. */
-async function acceptAgain(context: ConversationContext, order: RunOrder, runId: string): Promise<AcceptedRun> {
+/**
+ * Returns the run of a repeated request. Submits its ids again, since the first submission may not
+ * have arrived.
+ */
+async function acceptRepeated(context: ConversationContext, order: RunOrder, runId: string): Promise<AcceptedRun> {
   const { caller, threadId } = order;
   const { run, start } = await locateRun(context, caller, threadId, runId);
   if (!isEnded(run.status)) {
-    await submitPatiently(context, order, run);
+    await submitWithGrace(context, order, run);
     await context.threads.admitRun(caller, threadId, runId);
   }
   return { run, afterSeq: start, isFresh: false, bound: Promise.resolve() };
 }
 
-/** A promise that is awaited later: until then its error must not count as unhandled. */
-export function quietly<T>(promise: Promise<T>): Promise<T> {
+/** Marks the errors of a promise as handled, because it is awaited later. */
+export function suppressUnhandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }
@@ -153,11 +165,11 @@ async function findOpenThread(
   return found;
 }
 
-/** Somebody else may have made it since it was not found. */
-async function createThread(context: ConversationContext, order: RunOrder, assistant: Assistant): Promise<Thread> {
+/** Creates the thread of a run. Another request may have created it in the meantime. */
+async function createRunThread(context: ConversationContext, order: RunOrder, assistant: Assistant): Promise<Thread> {
   const { caller, access, threadId, body, stateless } = order;
   const temporary = stateless && body.on_completion !== 'keep';
-  const metadata = { ...body.metadata, ...binding(assistant), ...(temporary && STATELESS_METADATA) };
+  const metadata = { ...body.metadata, ...threadBinding(assistant), ...(temporary && STATELESS_METADATA) };
   try {
     return await context.threads.createThread(caller, { threadId, metadata, ifExists: 'raise' });
   } catch (error) {
@@ -168,8 +180,11 @@ async function createThread(context: ConversationContext, order: RunOrder, assis
   }
 }
 
-/** LangGraph's clients find threads by these two, and the thread's state is read with that graph. */
-function binding(assistant: Assistant): { graph_id: string; assistant_id: string } {
+/**
+ * The metadata by which LangGraph's clients find threads. The thread's state is read with this
+ * graph.
+ */
+function threadBinding(assistant: Assistant): { graph_id: string; assistant_id: string } {
   return { graph_id: assistant.graphId, assistant_id: assistant.assistantId };
 }
 
@@ -179,13 +194,16 @@ async function bindThread(
   thread: Thread,
   assistant: Assistant,
 ): Promise<void> {
-  const metadata = binding(assistant);
+  const metadata = threadBinding(assistant);
   const bound =
     thread.metadata['graph_id'] === metadata.graph_id && thread.metadata['assistant_id'] === metadata.assistant_id;
   if (!bound) await context.threads.updateThread(caller, thread.threadId, { metadata }, thread);
 }
 
-/** A key stands for one request: sent with another one it is a mistake of the client. */
+/**
+ * An idempotency key identifies one request. A different request with the same key is an error of
+ * the client.
+ */
 function checkSameRequest(run: Run, { body, key }: RunOrder, assistant: Assistant): void {
   const same =
     run.assistantId === assistant.assistantId &&
@@ -200,7 +218,7 @@ function checkSameRequest(run: Run, { body, key }: RunOrder, assistant: Assistan
 
 async function submitNew(context: ConversationContext, order: RunOrder, run: Run): Promise<Submitted> {
   try {
-    return await submitPatiently(context, order, run);
+    return await submitWithGrace(context, order, run);
   } catch (error) {
     if (REFUSALS.includes(errorCode(error))) await context.threads.discardRun(order.caller, order.threadId, run.runId);
     throw error;
@@ -208,10 +226,10 @@ async function submitNew(context: ConversationContext, order: RunOrder, run: Run
 }
 
 /**
- * A conversation learns that its run has ended some milliseconds after the record and the clients do. A run that is refused by `reject`
- * in that moment is tried again for a short while.
+ * Submits a run. A conversation learns some milliseconds after its clients that its run has ended.
+ * If `reject` refuses a run in that time, it is submitted again for a short while.
  */
-async function submitPatiently(context: ConversationContext, order: RunOrder, run: Run): Promise<Submitted> {
+async function submitWithGrace(context: ConversationContext, order: RunOrder, run: Run): Promise<Submitted> {
   const { caller, threadId, stateless = false } = order;
   const submission: SubmitRun = {
     runId: run.runId,
@@ -221,7 +239,7 @@ async function submitPatiently(context: ConversationContext, order: RunOrder, ru
     ...(run.key !== undefined && { key: run.key }),
     ...(run.request.command?.resume !== undefined && { resumes: true }),
     ...(run.request.webhook !== undefined && { webhook: true }),
-    ...(run.request.afterSeconds !== undefined && { notBefore: beginning(run, run.request.afterSeconds) }),
+    ...(run.request.afterSeconds !== undefined && { notBefore: startTime(run, run.request.afterSeconds) }),
   };
   const lastRunMayHaveEnded = async (error: unknown) => {
     if (errorCode(error) !== 'conflict' || run.multitaskStrategy !== 'reject') return false;
@@ -237,7 +255,7 @@ async function submitPatiently(context: ConversationContext, order: RunOrder, ru
   });
 }
 
-/** The same however often the run is submitted. */
-function beginning(run: Run, afterSeconds: number): string {
+/** The start time of a delayed run. It is the same for every submission of the run. */
+function startTime(run: Run, afterSeconds: number): string {
   return new Date(run.createdAt.getTime() + afterSeconds * 1000).toISOString();
 }

@@ -8,46 +8,63 @@ import {
 } from '../protocol/index.js';
 
 /**
- * What the caller of one request or stream may see. The gate of the API has checked the ids in the
- * request already; this is for records that are found later, and for streams that stay open.
+ * What the caller of one request or stream may see. The API's gate has already checked the ids in
+ * the request. This interface is for records that are found later, and for streams that stay open.
  */
 export interface Access {
   /** True if a project's auth decides; false if every caller of the tenant sees everything. */
-  readonly isAsked: boolean;
-  /** What graphs can read about the user, in `config.configurable`. */
+  readonly hasProjectAuth: boolean;
+  /** User data that graphs can read in `config.configurable`. */
   readonly userConfig: Readonly<Record<string, unknown>>;
-  /** What records must have so that a search of this request finds them. */
+  /** Metadata that records must have to appear in searches of this request. */
   readonly required: RequiredMetadata;
-  /** Whether the caller may see an item of the store, or a namespace if there is no key and value. */
-  seesItem(place: { namespace?: unknown; key?: unknown }, value?: unknown): boolean;
-  /** Errors: `not_found`, in the words for a thread that does not exist. */
+  /**
+   * Returns true if the caller may see an item of the store, or a namespace if there is no key and
+   * value.
+   */
+  seesItem(item: { namespace?: unknown; key?: unknown }, value?: unknown): boolean;
+  /**
+   * Checks that the caller may see a thread. Errors: `not_found`, with the message for a missing
+   * thread.
+   */
   checkThread(thread: Thread): void;
   /**
-   * Asks the handler of `assistants:read` about an assistant as a request names it; about one that does not exist too, so that the
-   * answer is the same. Errors: `not_found`, in the words for one that does not exist; what the handler throws.
+   * Asks the handler of `assistants:read` about an assistant by the name in the request. It is also
+   * asked about a missing assistant, so that the answer is the same. Errors: `not_found`, with the
+   * message for a missing assistant; errors of the handler.
    */
   checkAssistant(found: Assistant | undefined, named: string): Promise<void>;
-  /** Asks again who calls and whether they may read a thread. Errors: `unauthenticated`, and those of {@link recheckThread}. */
+  /**
+   * Authenticates the caller again, and checks that they may read a thread. Errors:
+   * `unauthenticated`, and those of {@link recheckThread}.
+   */
   renew(threadId: string): Promise<void>;
-  /** Asks again whether the caller may read a thread. Errors: `not_found`, `forbidden`, what the project's handler throws. */
+  /**
+   * Checks again that the caller may read a thread. Errors: `not_found`, `forbidden`, errors of the
+   * project's handler.
+   */
   recheckThread(threadId: string): Promise<void>;
-  /** Of an assistant that was there when this request was to make it. Errors: `not_found`. */
+  /**
+   * Checks that the caller may see the assistant that their request to create one found. Errors:
+   * `not_found`.
+   */
   checkExistingAssistant(assistant: Assistant): void;
   /**
-   * As {@link checkAssistant}, for runs that come later. Answers the filters to hold them to, those of the
-   * request's own thread among them; undefined where nobody is asked.
+   * Does the same as {@link checkAssistant} for runs that start later. Returns the filters that
+   * apply to these runs, including those of the request's thread. Returns undefined without a
+   * project's auth.
    */
   filtersToKeep(assistant: Assistant): Promise<CronFilters | undefined>;
   /**
-   * The same for a cron that is there already: asks `threads:create_run` about its thread again.
-   * Errors: `not_found`, `forbidden`, what the project's handlers throw.
+   * Does the same as {@link filtersToKeep} for an existing cron: asks `threads:create_run` about
+   * its thread again. Errors: `not_found`, `forbidden`, errors of the project's handlers.
    */
   renewFilters(assistant: Assistant, threadId: string | undefined): Promise<CronFilters | undefined>;
 }
 
-/** Where no project's auth is asked, and for what the platform does by itself. */
+/** The access without a project's auth, and of the platform itself. */
 export const OPEN_ACCESS: Access = {
-  isAsked: false,
+  hasProjectAuth: false,
   userConfig: {},
   required: NOTHING_REQUIRED,
   seesItem: () => true,
@@ -60,7 +77,7 @@ export const OPEN_ACCESS: Access = {
   renewFilters: async () => undefined,
 };
 
-/** Who looks at a record, and what they may see. */
+/** The caller that reads or changes a record, with their access. */
 export interface Viewer {
   caller: Caller;
   access: Access;

@@ -17,20 +17,20 @@ import { scopedKey } from './idempotency.js';
 
 export interface RunOrder {
   caller: Caller;
-  /** What the caller may see: holds the thread and the assistant that the run is found to have. */
+  /** What the caller may see. It checks the thread and the assistant of the run. */
   access: Access;
   threadId: string;
   runId: string;
   body: RunBody;
   /** Idempotency key of the request, as the client sent it. */
   key?: string;
-  /** The run makes its thread, and the conversation ends with it. */
+  /** The run creates its thread, and the conversation ends after the run. */
   stateless?: boolean;
-  /** The run was started by protocol v2, whose events it records. */
+  /** The run was started by protocol v2, and records the events of that protocol. */
   streamVersion?: 'v3';
 }
 
-/** The message, as graphs take it. */
+/** A message in the form that graphs accept. */
 export interface InjectedMessage {
   role: 'user' | 'system';
   content: string;
@@ -38,8 +38,8 @@ export interface InjectedMessage {
   id: string;
 }
 
-/** Keys of `configurable` that say where a run is; the server alone sets them. */
-interface RunPlace {
+/** Ids of a run that only the server sets in `configurable`. */
+interface RunIds {
   threadId: string;
   runId: string;
 }
@@ -48,8 +48,8 @@ const STRICT_RESUME = '__pregel_strict_resume';
 const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map'];
 
 /**
- * The record of a run: the only place where one is built, whoever asks for it.
- * Errors: `invalid_argument` where fields contradict each other.
+ * Builds the record of a run. All runs are built here. Errors: `invalid_argument` if fields
+ * contradict each other.
  */
 export function buildRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
   const { threadId, runId, body } = order;
@@ -70,11 +70,11 @@ export function buildRun(order: RunOrder, assistant: Assistant, thread: Thread):
 }
 
 /**
- * The run that a body asks for. Config and metadata come from assistant, thread and body, the later before the earlier.
- * Errors: `invalid_argument` where fields contradict each other.
+ * Builds the request of a run. Config and metadata come from assistant, thread and body; later
+ * sources take precedence. Errors: `invalid_argument` if fields contradict each other.
  */
-export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread, place: RunPlace): RunRequest {
-  const checkpoint = runCheckpoint(body, place.threadId);
+export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread, ids: RunIds): RunRequest {
+  const checkpoint = runCheckpoint(body, ids.threadId);
   const command = commandOf(body);
   const input = inputOf(body);
   if (command && input !== undefined && input !== null) {
@@ -83,7 +83,7 @@ export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread
   return {
     ...(input !== undefined && { input }),
     ...(command && { command }),
-    config: mergedConfig(body, assistant, thread, place),
+    config: mergedConfig(body, assistant, thread, ids),
     ...mergedContext(assistant.context, body.context),
     ...(checkpoint && { checkpoint }),
     streamModes: streamModes(body),
@@ -96,7 +96,7 @@ export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread
   };
 }
 
-/** Agent Chat UI answers questions with a command beside an empty input, which says nothing. */
+/** Agent Chat UI sends an empty input beside a command; it counts as no input. */
 export function inputOf({ command, input }: Pick<RunBody, 'command' | 'input'>): unknown {
   return command && isPlain(input) && Object.keys(input).length === 0 ? undefined : input;
 }
@@ -111,7 +111,10 @@ export function buildMetadata(body: RunBody, assistant: Assistant, thread: Threa
   };
 }
 
-/** A checkpoint as clients write it, without its empty parts; `undefined` when it names nothing. */
+/**
+ * Converts a checkpoint from the wire and drops its empty fields. Returns undefined if nothing is
+ * left.
+ */
 export function checkpointRef(
   wire:
     | { checkpoint_id?: string | null; checkpoint_ns?: string | null; checkpoint_map?: Record<string, string> | null }
@@ -126,7 +129,10 @@ export function checkpointRef(
   return Object.keys(ref).length > 0 ? ref : undefined;
 }
 
-/** The checkpoint of a body that may name it twice. */
+/**
+ * Returns the checkpoint of a body, which can name it in two fields. Errors: `invalid_argument` if
+ * the fields differ.
+ */
 export function bodyCheckpoint(
   body: Pick<RunBody, 'checkpoint' | 'checkpoint_id'>,
   threadId: string,
@@ -142,8 +148,8 @@ export function bodyCheckpoint(
 }
 
 /**
- * The checkpoint that a run begins from. LangGraph's own spelling of it is in `configurable`; it means the same.
- * Errors: `invalid_argument` where it is named twice, differently.
+ * Returns the checkpoint that a run starts from. LangGraph also accepts it in `configurable`.
+ * Errors: `invalid_argument` if two fields name different checkpoints.
  */
 export function runCheckpoint(body: RunBody, threadId: string): CheckpointRef | undefined {
   const configurable = body.config?.configurable ?? {};
@@ -161,16 +167,17 @@ function commandOf(body: RunBody): RunCommand | undefined {
   };
 }
 
-function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, place: RunPlace): RunConfig {
+function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, ids: RunIds): RunConfig {
   const base = { ...assistant.config, ...thread.config } as RunBodyConfig;
   const configurable: Record<string, unknown> = {
     ...(assistant.config['configurable'] as object | undefined),
     ...(thread.config['configurable'] as object | undefined),
     ...body.config?.configurable,
   };
-  checkThread(body.config?.configurable ?? {}, place);
+  checkThread(body.config?.configurable ?? {}, ids);
   for (const key of CHECKPOINT_KEYS) delete configurable[key];
-  // Bodies with them are refused; assistants and crons that were stored before that may have some.
+  // Bodies with these keys are refused. Assistants and crons that were stored before that check may
+  // still have some.
   for (const key of Object.keys(configurable)) if (key.startsWith(ENGINE_PREFIX)) delete configurable[key];
   const tags = body.config?.tags ?? base.tags;
   const recursionLimit = body.config?.recursion_limit ?? base.recursion_limit;
@@ -179,8 +186,8 @@ function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, place
     ...(recursionLimit && { recursion_limit: recursionLimit }),
     configurable: {
       ...configurable,
-      thread_id: place.threadId,
-      run_id: place.runId,
+      thread_id: ids.threadId,
+      run_id: ids.runId,
       assistant_id: assistant.assistantId,
       graph_id: assistant.graphId,
       ...(body.strict_resume && { [STRICT_RESUME]: true }),
@@ -188,17 +195,17 @@ function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, place
   };
 }
 
-function checkThread(configurable: Record<string, unknown>, place: RunPlace): void {
+function checkThread(configurable: Record<string, unknown>, ids: RunIds): void {
   const named = configurable['thread_id'];
-  if (named !== undefined && named !== null && named !== place.threadId) {
+  if (named !== undefined && named !== null && named !== ids.threadId) {
     throw invalid(
       'config.configurable.thread_id',
-      `${JSON.stringify(named)} is not the thread of the run, ${place.threadId}`,
+      `${JSON.stringify(named)} is not the thread of the run, ${ids.threadId}`,
     );
   }
 }
 
-/** Objects are merged key by key; of anything else the request's is taken. */
+/** Objects are merged key by key. Of any other values, the request's wins. */
 function mergedContext(base: unknown, own: unknown): { context?: unknown } {
   const context =
     isPlain(base) && (isPlain(own) || own === undefined || own === null) ? { ...base, ...own } : (own ?? base);
@@ -219,7 +226,10 @@ function invalid(field: string, message: string): ColloquyError {
   return new ColloquyError('invalid_argument', `${field}: ${message}`, { field });
 }
 
-/** A message for a run at work, as a run of its own with everything that the working run was asked with. */
+/**
+ * Builds the run that stores a message for the working run. It has the same configuration as the
+ * working run.
+ */
 export function buildInjectedRun(
   working: Run,
   runId: string,
@@ -238,7 +248,8 @@ export function buildInjectedRun(
     waitsForTurn: true,
     request: {
       input: { messages: [message] },
-      // If the message becomes a run of its own, that run belongs to its sender, not to the owner of the run at work.
+      // If the message becomes a separate run, that run belongs to the sender, not to the owner of
+      // the working run.
       config: { ...config, configurable: { ...config.configurable, ...userConfig, run_id: runId } },
       ...(context !== undefined && { context }),
       streamModes,

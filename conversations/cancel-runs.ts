@@ -12,10 +12,13 @@ import type { ConversationContext } from './context.js';
 import { findRun, findThread } from './find.js';
 import { mapLimited } from './map-limited.js';
 
-/** Recorded as the reason of a cancellation whose input was given to another run. */
+/** Recorded as the reason of a cancellation after which another run gets the input. */
 const TAKEN = 'taken: its input was given to another run';
 
-/** Stops one run; `taken`: its input goes to another one. Errors: `conflict` if its conversation is not running. */
+/**
+ * Stops one run. `taken`: another run gets its input. Errors: `conflict` if its conversation is not
+ * running.
+ */
 export async function cancelRun(
   context: ConversationContext,
   caller: Caller,
@@ -26,7 +29,10 @@ export async function cancelRun(
   await cancelOnThread(context, caller, [run], action);
 }
 
-/** Stops many runs of one thread or of all. Errors: `not_found`, naming the thread or the run; `conflict`. */
+/**
+ * Stops the chosen runs of one thread or of all threads. Errors: `not_found`, with the thread or
+ * run; `conflict`.
+ */
 export async function cancelRuns(
   context: ConversationContext,
   caller: Caller,
@@ -34,17 +40,17 @@ export async function cancelRuns(
   action: CancelAction,
 ): Promise<void> {
   const runs = await chosenRuns(context, caller, chosen);
-  await mapLimited(byThread(runs), (ofThread) => cancelOnThread(context, caller, ofThread, action));
+  await mapLimited(byThread(runs), (threadRuns) => cancelOnThread(context, caller, threadRuns, action));
 }
 
-/** Stops a run because its client has gone. Nobody waits for the outcome; errors are reported. */
+/** Stops a run whose client has disconnected. Returns at once; errors are reported. */
 export function cancelAbandoned(context: ConversationContext, caller: Caller, { threadId, runId }: Run): void {
   context.conversations.cancel(caller, threadId, { runIds: [runId], action: 'interrupt' }).catch((error: unknown) => {
     if (errorCode(error) !== 'not_found') context.report(error, `cancel of run ${runId} whose client went away`);
   });
 }
 
-/** The runs that are named, or all with a status. */
+/** Returns the named runs, or all active runs with a status. */
 async function chosenRuns(context: ConversationContext, caller: Caller, chosen: RunCancelMany): Promise<Run[]> {
   const { thread_id: threadId, run_ids: runIds, status } = chosen;
   if (threadId && runIds) {
@@ -64,7 +70,10 @@ function byThread(runs: readonly Run[]): Run[][] {
   return [...threads.values()];
 }
 
-/** Errors: `conflict` when the conversation of runs that have not ended is gone. */
+/**
+ * Stops runs of one thread. Errors: `conflict` if runs are active but their conversation is not
+ * running.
+ */
 async function cancelOnThread(
   context: ConversationContext,
   caller: Caller,
@@ -78,9 +87,9 @@ async function cancelOnThread(
     await context.conversations.cancel(caller, first.threadId, { runIds, action });
   } catch (error) {
     if (errorCode(error) !== 'not_found') throw error;
-    // It may have come to its end by itself in the meantime.
-    const now = await mapLimited(runIds, (runId) => stillActive(context, caller, first.threadId, runId));
-    const stuck = now.find((run) => run !== undefined);
+    // The conversation may have ended in the meantime.
+    const current = await mapLimited(runIds, (runId) => stillActive(context, caller, first.threadId, runId));
+    const stuck = current.find((run) => run !== undefined);
     if (stuck === undefined) return;
     throw new ColloquyError('conflict', `run ${stuck.runId} is ${stuck.status} but its conversation is not running`, {
       cause: error,

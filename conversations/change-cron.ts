@@ -4,12 +4,13 @@ import type { ConversationContext } from './context.js';
 import { orNotFound } from './find.js';
 
 /**
- * Changes of crons: the record first, then the Schedule, then the record says that both agree. Where this process dies, or a server is away,
- * between two of them, {@link sweepCrons} of any process finishes it.
+ * A change of a cron updates the record first, then the Schedule, then marks the record as settled.
+ * If this process dies or a server does not answer in between, {@link sweepCrons} of any process
+ * completes the change.
  */
 
 const SWEEP_INTERVAL_MS = 60_000;
-/** A change that is older has nobody at work on it any more. */
+/** An unsettled change that is older than this has been abandoned by its process. */
 const UNSETTLED_MS = 60_000;
 const PAGE = 100;
 
@@ -17,20 +18,23 @@ export function cronNotFound(cronId: string): string {
   return `Cron not found: ${cronId}`;
 }
 
-/** Errors: `invalid_argument`, `unavailable`; then there is no cron. */
+/** Creates a cron. Errors: `invalid_argument`, `unavailable`; the cron then does not exist. */
 export async function createCron(context: ConversationContext, caller: Caller, cron: NewCron): Promise<Cron> {
-  const made = await context.crons.createCron(caller, cron);
+  const created = await context.crons.createCron(caller, cron);
   try {
-    return await settle(context, caller, made);
+    return await settleSchedule(context, caller, created);
   } catch (error) {
-    // A Schedule that was made nevertheless removes itself when it fires and finds no cron.
-    await context.crons.closeCron(caller, made.cronId).catch(() => undefined);
-    await finishDeletion(context, caller, made.cronId).catch(() => undefined);
+    // A Schedule that was created nevertheless deletes itself when it fires and finds no cron.
+    await context.crons.closeCron(caller, created.cronId).catch(() => undefined);
+    await finishDeletion(context, caller, created.cronId).catch(() => undefined);
     throw error;
   }
 }
 
-/** Errors: `not_found`, `invalid_argument`; `unavailable`: the change may come later. */
+/**
+ * Changes a cron. Errors: `not_found`, `invalid_argument`; `unavailable`, after which the change
+ * may still take effect.
+ */
 export async function updateCron(
   context: ConversationContext,
   caller: Caller,
@@ -40,20 +44,23 @@ export async function updateCron(
   const { cronId } = before;
   const changed = await orNotFound(context.crons.updateCron(caller, cronId, patch), cronNotFound(cronId));
   try {
-    return await settle(context, caller, changed);
+    return await settleSchedule(context, caller, changed);
   } catch (error) {
-    if (errorCode(error) === 'invalid_argument') await takeBack(context, caller, before);
+    if (errorCode(error) === 'invalid_argument') await revertChange(context, caller, before);
     throw error;
   }
 }
 
-/** Errors: `not_found`; `unavailable`: it fires no more runs, and deleting it again goes on. */
+/**
+ * Deletes a cron. Errors: `not_found`; `unavailable`, after which the cron starts no runs, and a
+ * repeated deletion continues.
+ */
 export async function deleteCron(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
   await orNotFound(context.crons.closeCron(caller, cronId), cronNotFound(cronId));
   await finishDeletion(context, caller, cronId);
 }
 
-/** Deletes the crons of a thread or an assistant, which go with it. */
+/** Deletes the crons of a thread or an assistant that is being deleted. */
 export async function deleteCronsOf(
   context: ConversationContext,
   caller: Caller,
@@ -76,8 +83,11 @@ async function finishDeletion(context: ConversationContext, caller: Caller, cron
   await context.crons.removeCron(caller, cronId);
 }
 
-/** Brings the Schedule to the newest revision: of two changes at once the later record wins, whoever reaches the Schedule last. */
-async function settle(context: ConversationContext, caller: Caller, changed: Cron): Promise<Cron> {
+/**
+ * Updates the Schedule to the newest revision of the cron. After two concurrent changes the later
+ * record wins, in whatever order they reach the Schedule.
+ */
+async function settleSchedule(context: ConversationContext, caller: Caller, changed: Cron): Promise<Cron> {
   let cron = changed;
   for (;;) {
     const next = await context.schedules.put(caller, cron);
@@ -90,19 +100,19 @@ async function settle(context: ConversationContext, caller: Caller, changed: Cro
   }
 }
 
-/** What the Schedule refused is not left in the record. */
-async function takeBack(context: ConversationContext, caller: Caller, before: Cron): Promise<void> {
+/** Reverts a change in the record that the Schedule refused. */
+async function revertChange(context: ConversationContext, caller: Caller, before: Cron): Promise<void> {
   const { cronId, schedule, timezone = null, endTime = null, enabled } = before;
-  const back = await context.crons.updateCron(caller, cronId, { schedule, timezone, endTime, enabled });
-  await settle(context, caller, back);
+  const reverted = await context.crons.updateCron(caller, cronId, { schedule, timezone, endTime, enabled });
+  await settleSchedule(context, caller, reverted);
 }
 
-/** Finishes changes that nobody is at work on any more. Answers how many. */
+/** Completes changes that their process has abandoned. Returns their number. */
 export async function sweepCrons(context: ConversationContext, caller: Caller, before: Date): Promise<number> {
   const unsettled = await context.crons.unsettledCrons(caller, before, PAGE);
   for (const { cronId, change } of unsettled) {
     if (change === 'update') await settleAgain(context, caller, cronId);
-    // Whoever asked for a cron that is still being made had no answer; it is not kept behind their back.
+    // A cron whose creation was not completed is deleted, because its creator got no answer.
     else await abandon(context, caller, cronId);
   }
   return unsettled.length;
@@ -110,14 +120,16 @@ export async function sweepCrons(context: ConversationContext, caller: Caller, b
 
 async function settleAgain(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
   const cron = await ifFound(context.crons.getCron(caller, cronId));
-  if (cron !== undefined) await ifFound(settle(context, caller, cron));
+  if (cron !== undefined) await ifFound(settleSchedule(context, caller, cron));
 }
 
 async function abandon(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
   await ifFound(deleteCron(context, caller, cronId));
 }
 
-/** Sweeps a tenant from time to time until it is stopped. Any number of processes may do so at once. */
+/**
+ * Sweeps a tenant at an interval until it is stopped. Several processes may do so at the same time.
+ */
 export function startCronSweeper(context: ConversationContext, caller: Caller): { stop(): Promise<void> } {
   let sweeping: Promise<unknown> | undefined;
   const timer = setInterval(() => {

@@ -5,11 +5,17 @@ import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js
 import type { Conversations, Schedules } from './ports.js';
 
 export interface ConversationOptions {
-  /** How often a follower checks whether its run has ended without an event that says so, in ms. */
+  /**
+   * How often a follower checks in the record that its run has ended, in ms. It covers an end
+   * without an event.
+   */
   endCheckMs: number;
-  /** How long a refused run is submitted again while the run that it was refused for has just ended, in ms. */
+  /**
+   * How long a run that `reject` refused is submitted again, in ms. The run that it was refused for
+   * may just have ended.
+   */
   rejectGraceMs: number;
-  /** No new schedule of a cron fires more often. */
+  /** Smallest interval between two firings of a new schedule, in seconds. */
   cronMinIntervalSeconds: number;
   /** How long the steps of a deleted thread may take to stop, in ms. */
   closeTimeoutMs: number;
@@ -22,7 +28,7 @@ export const DEFAULT_CONVERSATION_OPTIONS: ConversationOptions = {
   closeTimeoutMs: 15_000,
 };
 
-/** What the use cases need; a composition root makes it. */
+/** The dependencies of the use cases. A composition root creates them. */
 export interface ConversationDependencies {
   threads: ThreadStore;
   assistants: AssistantStore;
@@ -33,13 +39,16 @@ export interface ConversationDependencies {
   conversations: Conversations;
   schedules: Schedules;
   deriveId: DeriveId;
-  /** Outgoing webhooks; those of a deleted thread are recalled. */
+  /** Outgoing webhooks. Deleting a thread recalls its deliveries. */
   deliveries: { recall(caller: Caller, threadId: string): Promise<void> };
-  /** Throws for a URL that no request may be sent to. Default: accepts all; the worker refuses later. */
+  /**
+   * Throws for a URL that must not receive requests. Default: accepts all URLs; the worker checks
+   * again before it sends.
+   */
   checkWebhook?: (url: string) => void;
-  /** Workers can make addresses for feedback. Default: false. */
+  /** True if workers can create feedback URLs. Default: false. */
   hasFeedback?: boolean;
-  /** Receives errors that are not the client's. */
+  /** Receives errors that no client has caused. */
   report?: (error: unknown, where: string) => void;
   /** Aborted when the process stops. */
   shutdown?: AbortSignal;

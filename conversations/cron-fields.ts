@@ -2,20 +2,20 @@ import { DEFAULT_SCHEDULE_OPTIONS, type ScheduleOptions } from '../protocol/inde
 import type { CronCreate, CronPatchBody } from '../protocol/schemas/index.js';
 import type { CronPatch, NewCron } from '../threads/index.js';
 
-/** The fields of a cron's record from those that a client sends. */
+/** Converts the fields that a client sends to those of a cron's record. */
 
 export function newCron(
   body: CronCreate,
-  place: Pick<NewCron, 'cronId' | 'assistantId' | 'threadId' | 'filters'>,
+  target: Pick<NewCron, 'cronId' | 'assistantId' | 'threadId' | 'filters'>,
 ): NewCron {
   const { timezone, end_time: endTime } = body;
   return {
-    ...place,
+    ...target,
     schedule: body.schedule,
     ...(timezone && { timezone }),
     ...(endTime && { endTime }),
     enabled: body.enabled ?? true,
-    onRunCompleted: place.threadId === undefined ? (body.on_run_completed ?? 'delete') : 'keep',
+    onRunCompleted: target.threadId === undefined ? (body.on_run_completed ?? 'delete') : 'keep',
     payload: withoutNulls(payloadOf(body)),
     metadata: body.metadata ?? {},
     options: { ...DEFAULT_SCHEDULE_OPTIONS, ...withoutNulls(optionsOf(body.schedule_options)) },
@@ -33,7 +33,7 @@ export function cronPatchOf(body: CronPatchBody): CronPatch {
     ...(onRunCompleted !== undefined && { onRunCompleted }),
     payload: payloadOf(body),
     ...(body.metadata && { metadata: body.metadata }),
-    ...(options !== undefined && { options: defaulted(optionsOf(options ?? NO_OPTIONS)) }),
+    ...(options !== undefined && { options: withDefaults(optionsOf(options ?? NO_OPTIONS)) }),
   };
 }
 
@@ -48,7 +48,7 @@ const CRON_FIELDS = [
   'schedule_options',
 ];
 
-/** The fields of the run. */
+/** Returns the fields of the run. */
 function payloadOf(body: object): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(body).filter(([key, value]) => !CRON_FIELDS.includes(key) && value !== undefined),
@@ -59,8 +59,8 @@ const NO_OPTIONS = { overlap: null, catchup_window_seconds: null, jitter_seconds
 
 type Nullable<T> = { [K in keyof T]?: T[K] | null };
 
-function optionsOf(given: CronCreate['schedule_options']): Nullable<ScheduleOptions> {
-  const { overlap, catchup_window_seconds: catchupWindowSeconds, jitter_seconds: jitterSeconds } = given ?? {};
+function optionsOf(options: CronCreate['schedule_options']): Nullable<ScheduleOptions> {
+  const { overlap, catchup_window_seconds: catchupWindowSeconds, jitter_seconds: jitterSeconds } = options ?? {};
   return {
     ...(overlap !== undefined && { overlap }),
     ...(catchupWindowSeconds !== undefined && { catchupWindowSeconds }),
@@ -68,8 +68,8 @@ function optionsOf(given: CronCreate['schedule_options']): Nullable<ScheduleOpti
   };
 }
 
-/** An option that is cleared has its default again. */
-function defaulted(options: Nullable<ScheduleOptions>): Partial<ScheduleOptions> {
+/** Replaces cleared options by their defaults. */
+function withDefaults(options: Nullable<ScheduleOptions>): Partial<ScheduleOptions> {
   const cleared = Object.keys(options).filter((key) => options[key as keyof ScheduleOptions] === null);
   const defaults = Object.fromEntries(
     cleared.map((key) => [key, DEFAULT_SCHEDULE_OPTIONS[key as keyof ScheduleOptions]]),
@@ -77,8 +77,8 @@ function defaulted(options: Nullable<ScheduleOptions>): Partial<ScheduleOptions>
   return { ...withoutNulls(options), ...defaults };
 }
 
-function withoutNulls<T extends object>(given: T): { [K in keyof T]: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)) as {
+function withoutNulls<T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as {
     [K in keyof T]: NonNullable<T[K]>;
   };
 }

@@ -17,11 +17,12 @@ import type { ConversationContext } from './context.js';
 import { cronPatchOf, newCron } from './cron-fields.js';
 import { assertCheckpoint, findAssistant, findUsableAssistant, findVisibleThread } from './find.js';
 import type { BackfillPeriod } from './ports.js';
-import { withUserOf } from './user-config.js';
+import { keepUserConfig } from './user-config.js';
 
 /**
- * Makes a cron, of a thread or of none. What a firing would be refused for is refused now, while its maker can read the refusal.
- * Errors: `not_found` (assistant, thread, checkpoint), `invalid_argument`, `unavailable`; then there is no cron.
+ * Creates a cron, with or without a thread. Performs the checks of a firing now, while the creator
+ * can read the error. Errors: `not_found` (assistant, thread, checkpoint), `invalid_argument`,
+ * `unavailable`; the cron then does not exist.
  */
 export async function makeCron(
   context: ConversationContext,
@@ -33,7 +34,8 @@ export async function makeCron(
   checkInterval(context, body.schedule);
   const assistant = await findUsableAssistant(context, caller, access, body.assistant_id);
   const filters = await access.filtersToKeep(assistant);
-  // After all handlers of the project: a slow one leaves time to make the thread anew.
+  // Check the thread after all handlers of the project: a slow one leaves time to recreate the
+  // thread.
   if (threadId !== undefined) await findVisibleThread(context, viewer, threadId);
   const cron = newCron(body, {
     cronId: uuid7(),
@@ -45,7 +47,10 @@ export async function makeCron(
   return createCron(context, caller, cron);
 }
 
-/** Errors: `not_found`, `forbidden`, `invalid_argument`; `unavailable`: the change may come later. */
+/**
+ * Changes a cron. Errors: `not_found`, `forbidden`, `invalid_argument`; `unavailable`, after which
+ * the change may still take effect.
+ */
 export async function changeCron(
   context: ConversationContext,
   viewer: Viewer,
@@ -60,7 +65,10 @@ export async function changeCron(
   return updateCron(context, viewer.caller, cron, { ...patch, filters });
 }
 
-/** Fires a cron for every scheduled time of a period, now. Errors: `forbidden`, `invalid_argument` for too many times. */
+/**
+ * Fires a cron now for every scheduled time of a period. Errors: `forbidden`; `invalid_argument`
+ * for too many times.
+ */
 export async function backfillCron(
   context: ConversationContext,
   viewer: Viewer,
@@ -71,7 +79,10 @@ export async function backfillCron(
   await context.schedules.backfill(viewer.caller, cron, period);
 }
 
-/** A cron with its next time. A recorded time that is past was fired or skipped meanwhile; the Schedule knows the next one. */
+/**
+ * Returns a cron with its next firing time. A recorded time in the past was fired or skipped in the
+ * meantime; only the Schedule knows the next one.
+ */
 export async function withNextRun(context: ConversationContext, caller: Caller, cron: Cron): Promise<Cron> {
   if (cron.nextRunAt === undefined || cron.nextRunAt.getTime() > Date.now()) return cron;
   const { nextRunAt: _past, ...fields } = cron;
@@ -80,7 +91,10 @@ export async function withNextRun(context: ConversationContext, caller: Caller, 
   return { ...fields, ...(next !== undefined && { nextRunAt: next }) };
 }
 
-/** Whoever changes a cron or fires it must be allowed to run its assistant on its thread now. */
+/**
+ * Checks that the caller may run the cron's assistant on its thread now. This is required to change
+ * or fire the cron.
+ */
 async function renewFilters(
   context: ConversationContext,
   { caller, access }: Viewer,
@@ -90,24 +104,30 @@ async function renewFilters(
   return { assistant, filters: await access.renewFilters(assistant, threadId) };
 }
 
-/** The project's auth recorded who made the cron; a config that a client sends does not change that. */
+/**
+ * Keeps the user that the project's auth recorded for the cron. A config that a client sends must
+ * not replace it.
+ */
 function withUser({ access }: Viewer, cron: Cron, body: CronPatchBody): CronPatchBody {
-  if (!access.isAsked || body.config === undefined) return body;
-  return { ...body, config: withUserOf(cron.payload['config'], body.config) };
+  if (!access.hasProjectAuth || body.config === undefined) return body;
+  return { ...body, config: keepUserConfig(cron.payload['config'], body.config) };
 }
 
-/** Stored schedules are not checked again. Errors: `invalid_argument`. */
+/**
+ * Checks the interval of a new schedule. Stored schedules are not checked again. Errors:
+ * `invalid_argument`.
+ */
 function checkInterval({ options }: ConversationContext, schedule: string): void {
-  const least = options.cronMinIntervalSeconds;
+  const minimum = options.cronMinIntervalSeconds;
   const gap = shortestGapSeconds(readCronExpression(schedule));
-  if (gap >= least) return;
-  const message = `schedule: has firings ${gap} s apart; expected ${least} s or more; got ${JSON.stringify(schedule)}`;
+  if (gap >= minimum) return;
+  const message = `schedule: has firings ${gap} s apart; expected ${minimum} s or more; got ${JSON.stringify(schedule)}`;
   throw new ColloquyError('invalid_argument', message, { field: 'schedule' });
 }
 
 /**
- * Builds the run of a firing and drops it, for its errors.
- * Errors: `invalid_argument`, `not_found` for a checkpoint that its thread does not have.
+ * Builds the run of a firing and discards it, to get its errors. Errors: `invalid_argument`;
+ * `not_found` for a checkpoint that the thread does not have.
  */
 async function checkRun(
   context: ConversationContext,
@@ -116,11 +136,11 @@ async function checkRun(
   { payload, threadId }: Pick<Cron, 'payload' | 'threadId'>,
 ): Promise<void> {
   const body = { ...payload, assistant_id: assistant.assistantId } as RunBody;
-  const place = { threadId: threadId ?? uuid7(), runId: uuid7() };
+  const ids = { threadId: threadId ?? uuid7(), runId: uuid7() };
   const now = new Date();
   const thread: Thread = {
     tenant: assistant.tenant,
-    threadId: place.threadId,
+    threadId: ids.threadId,
     status: 'idle',
     metadata: {},
     config: {},
@@ -129,6 +149,6 @@ async function checkRun(
     updatedAt: now,
     stateUpdatedAt: now,
   };
-  buildRequest(body, assistant, thread, place);
-  await assertCheckpoint(context, caller, place.threadId, runCheckpoint(body, place.threadId));
+  buildRequest(body, assistant, thread, ids);
+  await assertCheckpoint(context, caller, ids.threadId, runCheckpoint(body, ids.threadId));
 }

@@ -7,7 +7,7 @@ import type { ConversationContext } from './context.js';
 const ENDED_STATUSES = ['idle', 'error', 'interrupted'] as const;
 const SWEEP_PAGE = 100;
 
-/** Deletes the threads of stateless runs that ended before a moment. Answers how many. */
+/** Deletes the threads of stateless runs that ended before a date. Returns their number. */
 export async function sweepStateless(context: ConversationContext, caller: Caller, endedBefore: Date): Promise<number> {
   const pages = await Promise.all(
     ENDED_STATUSES.map((status) =>
@@ -25,7 +25,7 @@ export async function sweepStateless(context: ConversationContext, caller: Calle
   const old = pages.flat().filter((thread) => thread.updatedAt < endedBefore);
   let deleted = 0;
   for (const { threadId } of old) {
-    // A run that waits for a worker has not made its thread busy yet.
+    // A queued run has not made its thread busy yet.
     if ((await context.threads.activeRuns(caller, threadId)).length > 0) continue;
     await deleteThread(context, caller, threadId);
     deleted += 1;
@@ -33,7 +33,7 @@ export async function sweepStateless(context: ConversationContext, caller: Calle
   return deleted;
 }
 
-/** Deletes every thread whose last run was of this assistant, and that the caller may delete. */
+/** Deletes all threads whose last run used this assistant, and that the caller may delete. */
 export async function deleteThreadsOf(
   context: ConversationContext,
   { caller, access }: Viewer,
@@ -51,8 +51,9 @@ export async function deleteThreadsOf(
 }
 
 /**
- * Deletes a thread and all it holds. It takes no run from the first step on; where this process dies between two steps, deleting it
- * again goes on. With `mark` it deletes only that very thread, while it is open. Errors: `not_found`.
+ * Deletes a thread with all its data. It accepts no runs after the first step. If this process dies
+ * between two steps, a repeated deletion continues. With `mark` it deletes only the thread that the
+ * mark identifies, and only if it is open. Errors: `not_found`.
  */
 export async function deleteThread(
   context: ConversationContext,

@@ -18,7 +18,10 @@ import { graphOf } from './thread-values.js';
 
 type Supersteps = NonNullable<z.infer<typeof threadCreate>['supersteps']>;
 
-/** The graph to write a thread's state with. Errors: `conflict` while a run works, `invalid_argument` before the first run. */
+/**
+ * Returns the graph to write a thread's state with. Errors: `conflict` if a run is active;
+ * `invalid_argument` before the first run.
+ */
 async function idleGraph(context: ConversationContext, caller: Caller, thread: Thread): Promise<string> {
   const { threadId } = thread;
   const active = await orNotFound(context.threads.activeRuns(caller, threadId), threadNotFound(threadId));
@@ -34,8 +37,9 @@ async function idleGraph(context: ConversationContext, caller: Caller, thread: T
 }
 
 /**
- * Writes values as if a node had; the conversation and all who follow the thread hear of it.
- * Errors: `not_found` (thread, checkpoint), `conflict` while a run works, `invalid_argument`.
+ * Writes values into the state as a node. Notifies the conversation and all followers of the
+ * thread. Errors: `not_found` (thread, checkpoint), `conflict` if a run is active,
+ * `invalid_argument`.
  */
 export async function editState(
   context: ConversationContext,
@@ -48,13 +52,13 @@ export async function editState(
   const graphId = await idleGraph(context, caller, thread);
   await assertCheckpoint(context, caller, threadId, update.checkpoint);
   const updated = await context.states.updateState(caller, graphId, threadId, update);
-  await tellEdit(context, caller, graphId, threadId);
+  await publishEdit(context, caller, graphId, threadId);
   return updated;
 }
 
 /**
- * Gives a thread without state the state that supersteps make. A thread that has one keeps it, so that a request which comes again does
- * nothing again.
+ * Applies supersteps to a thread without state. A thread with state is unchanged, so that a
+ * repeated request has no effect.
  */
 export async function applySupersteps(
   context: ConversationContext,
@@ -68,10 +72,10 @@ export async function applySupersteps(
   if (checkpoint?.checkpoint_id) return;
   await findSameThread(context, caller, thread);
   await context.states.updateStates(caller, graphId, threadId, supersteps.map(updatesOf));
-  await tellEdit(context, caller, graphId, threadId);
+  await publishEdit(context, caller, graphId, threadId);
 }
 
-/** Errors: `not_found` where another thread has the id by now. */
+/** Returns the current record of a thread. Errors: `not_found` if another thread has the id now. */
 export async function findSameThread(
   context: ConversationContext,
   caller: Caller,
@@ -85,30 +89,33 @@ export async function findSameThread(
 function updatesOf({ updates }: Supersteps[number]): StateUpdate[] {
   return updates.map(({ values, command, as_node: asNode }) => ({
     asNode,
-    ...(command ? { command: withoutNulls(command) } : { values: values ?? null }),
+    ...(command ? { command: toRunCommand(command) } : { values: values ?? null }),
   }));
 }
 
-function withoutNulls(command: object): RunCommand {
+function toRunCommand(command: object): RunCommand {
   return Object.fromEntries(Object.entries(command).filter(([, value]) => value !== null && value !== undefined));
 }
 
-/** After an edit: the thread's record says how it stands, and its conversation and whoever follows the thread hear of it. */
-async function tellEdit(
+/** Updates the thread's record after an edit, and notifies its conversation and followers. */
+async function publishEdit(
   context: ConversationContext,
   caller: Caller,
   graphId: string,
   threadId: string,
 ): Promise<void> {
   const { interrupts } = await findThread(context, caller, threadId);
-  const state = await settle(context, caller, graphId, threadId);
-  await tellConversation(context, caller, threadId, { asked: Object.values(interrupts).flat(), state });
+  const state = await settleThread(context, caller, graphId, threadId);
+  await notifyConversation(context, caller, threadId, { asked: Object.values(interrupts).flat(), state });
   const data = JSON.stringify({ state, thread_id: threadId });
   await context.events.append(caller, threadId, { ns: '', event: STATE_UPDATE_EVENT, data });
 }
 
-/** Where it cannot be told, the run of a default answer is refused by the worker, which looks at the state once more. */
-async function tellConversation(
+/**
+ * Notifies the conversation of questions that the edit closed. If this fails, the worker refuses
+ * the run of a default answer, because it reads the state again.
+ */
+async function notifyConversation(
   context: ConversationContext,
   caller: Caller,
   threadId: string,
@@ -125,8 +132,8 @@ function statusOf({ next }: ThreadState): 'interrupted' | 'idle' {
   return next.length > 0 ? 'interrupted' : 'idle';
 }
 
-/** Makes the record say how the thread's state stands. Answers that state. */
-export async function settle(
+/** Updates the thread's record from its state. Returns the state. */
+export async function settleThread(
   context: ConversationContext,
   caller: Caller,
   graphId: string,
@@ -137,7 +144,7 @@ export async function settle(
   return state;
 }
 
-/** How a thread with this state stands when no run works on it. */
+/** Returns the status and interrupts of a thread with this state and no active run. */
 export function standingOf(state: ThreadState): SettledState {
   const asked = state.tasks.filter(({ interrupts }) => interrupts.length > 0);
   const interrupts = Object.fromEntries(asked.map((task) => [task.id, task.interrupts])) as Record<string, Interrupt[]>;

@@ -3,9 +3,12 @@ import { assistantNotFound, threadNotFound } from './find.js';
 import type { Access } from './access.js';
 import { matchesFilters } from './filters.js';
 
-/** The access of a run that comes by itself: its maker cannot be asked, so the filters that held for them go on to hold. */
+/**
+ * The access of a run that a schedule starts. Its creator cannot be asked, so the stored filters
+ * apply.
+ */
 export class FilterAccess implements Access {
-  readonly isAsked = true;
+  readonly hasProjectAuth = true;
   readonly userConfig = {};
   readonly required = NOTHING_REQUIRED;
 
@@ -20,7 +23,7 @@ export class FilterAccess implements Access {
     if (found !== undefined) this.checkExistingAssistant(found);
   }
 
-  /** A graph's own assistant is the project's. */
+  /** A system assistant belongs to the project, so no filter applies. */
   checkExistingAssistant({ assistantId, metadata, isSystem }: Assistant): void {
     if (isSystem || matchesFilters(metadata, this.filters.assistants)) return;
     throw new ColloquyError('not_found', assistantNotFound(assistantId));
@@ -45,6 +48,6 @@ export class FilterAccess implements Access {
   }
 
   async recheckThread(): Promise<never> {
-    throw new ColloquyError('forbidden', 'Forbidden: whoever made this run is not here to be asked again');
+    throw new ColloquyError('forbidden', 'Forbidden: a scheduled run has no user whose access can be checked again');
   }
 }

@@ -1,23 +1,25 @@
 import { ColloquyError, type RequiredMetadata, type Scalar } from '../protocol/index.js';
 
-/** What a record must have in its metadata: an equal value, or operators. */
+/** Conditions on the metadata of a record: by key, an equal value or operators. */
 export type AuthFilters = Record<string, unknown>;
 
 type Metadata = Record<string, unknown>;
 
-/** What a filter asks of the metadata at a key: to be a value, or a list that has members. */
-type Test = { key: string; equal: Scalar } | { key: string; members: Scalar[] };
+/** One condition on a key: an equal value, or a list that contains members. */
+type MetadataTest = { key: string; equal: Scalar } | { key: string; members: Scalar[] };
 
-/** Whether metadata has what filters ask for; `$contains` asks for one or all of a list's members. */
+/**
+ * Returns true if metadata match the filters. `$contains` requires one or all members of a list.
+ */
 export function matchesFilters(metadata: Metadata, filters: AuthFilters | undefined): boolean {
   return testsOf(filters).every((test) => {
     const found = metadata[test.key];
     if ('equal' in test) return found === test.equal;
-    return Array.isArray(found) && test.members.every((one) => found.includes(one));
+    return Array.isArray(found) && test.members.every((member) => found.includes(member));
   });
 }
 
-/** The same of records that are searched for. */
+/** Converts filters to the conditions of a search. */
 export function requiredBy(filters: AuthFilters): RequiredMetadata {
   const tests = testsOf(filters);
   return {
@@ -26,13 +28,16 @@ export function requiredBy(filters: AuthFilters): RequiredMetadata {
   };
 }
 
-/** Errors: `internal` for what is no filter: to let it pass would open what its author had closed. */
-function testsOf(filters: AuthFilters | undefined): Test[] {
+/**
+ * Parses filters. Errors: `internal` for an invalid filter; ignoring it would grant access that its
+ * author wanted to deny.
+ */
+function testsOf(filters: AuthFilters | undefined): MetadataTest[] {
   return Object.entries(filters ?? {}).flatMap(([key, wanted]) => {
     if (isScalar(wanted)) return [{ key, equal: wanted }];
     const operators = Object.entries((wanted ?? {}) as Record<string, unknown>);
     if (operators.length === 0) throw noFilter(key, wanted);
-    return operators.map(([name, operand]): Test => {
+    return operators.map(([name, operand]): MetadataTest => {
       const members = Array.isArray(operand) ? operand : [operand];
       if (name === '$eq' && isScalar(operand)) return { key, equal: operand };
       if (name === '$contains' && members.every(isScalar)) return { key, members };

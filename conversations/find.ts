@@ -11,13 +11,16 @@ import { uuid } from '../protocol/schemas/index.js';
 import type { Access, Viewer } from './access.js';
 import type { ConversationContext } from './context.js';
 
-/** Records by id, with errors in the words of the API's clients. */
+/** Finds records by id, with error messages for the clients of the API. */
 
 export function findAssistant(context: ConversationContext, caller: Caller, idOrGraph: string): Promise<Assistant> {
   return orNotFound(context.assistants.getAssistant(caller, idOrGraph), assistantNotFound(idOrGraph));
 }
 
-/** The assistant that a run or a cron names, if its caller may use it. Errors: `not_found`, those of a project's handler. */
+/**
+ * Returns the assistant that a run or a cron names, if the caller may use it. Errors: `not_found`,
+ * errors of a project's handler.
+ */
 export async function findUsableAssistant(
   context: ConversationContext,
   caller: Caller,
@@ -25,7 +28,7 @@ export async function findUsableAssistant(
   idOrGraph: string,
 ): Promise<Assistant> {
   const found = await findAssistant(context, caller, idOrGraph).catch(async (error: unknown) => {
-    // Only ids can be of somebody else: a name is a graph's.
+    // Only an id can belong to an assistant of another user; a name belongs to a graph.
     if (errorCode(error) === 'not_found' && uuid.safeParse(idOrGraph).success) {
       await access.checkAssistant(undefined, idOrGraph);
     }
@@ -47,7 +50,10 @@ export function threadNotFound(threadId: string): string {
   return `Thread with ID ${threadId} not found`;
 }
 
-/** Errors: `not_found` where a checkpoint is named by its id and the thread has none of it; `no_such_checkpoint` to clients of protocol v2. */
+/**
+ * Checks that a checkpoint exists. Errors: `not_found`, which clients of protocol v2 get as
+ * `no_such_checkpoint`.
+ */
 export async function assertCheckpoint(
   context: ConversationContext,
   caller: Caller,
@@ -62,8 +68,8 @@ export async function assertCheckpoint(
 }
 
 /**
- * By its id a run is shown before it is admitted too: whoever knows the id had it from us when the run was accepted.
- * Errors: `not_found`.
+ * Returns a run, even if lists do not show it yet: a client that knows the id got it when the run
+ * was accepted. Errors: `not_found`.
  */
 export function findRun(context: ConversationContext, caller: Caller, threadId: string, runId: string): Promise<Run> {
   return orNotFound(
@@ -73,8 +79,9 @@ export function findRun(context: ConversationContext, caller: Caller, threadId: 
 }
 
 /**
- * A run, and an offset that all its events are above. One that has not started has its events after the tail of now; read in this order,
- * none can slip in between. Errors: `not_found`.
+ * Returns a run, and an offset below all its events. The events of a run that has not started come
+ * after the current tail. The run is read again after the tail, so no event can be missed. Errors:
+ * `not_found`.
  */
 export async function locateRun(
   context: ConversationContext,
@@ -85,13 +92,14 @@ export async function locateRun(
   const run = await findRun(context, caller, threadId, runId);
   if (run.afterSeq !== undefined) return { run, start: run.afterSeq };
   const tail = await context.events.tail(caller, threadId);
-  const again = await findRun(context, caller, threadId, runId);
-  return { run: again, start: again.afterSeq ?? tail };
+  const current = await findRun(context, caller, threadId, runId);
+  return { run: current, start: current.afterSeq ?? tail };
 }
 
 /**
- * A thread as the caller of a request may see it now. A slow handler of the project leaves time for somebody else to
- * make it anew after the gate has looked, so look right before the use. Errors: `not_found`.
+ * Returns a thread if the caller may see it now. A slow handler of the project leaves time to
+ * recreate the thread after the gate has checked it. Call this right before the thread is used.
+ * Errors: `not_found`.
  */
 export async function findVisibleThread(
   context: ConversationContext,
@@ -103,7 +111,7 @@ export async function findVisibleThread(
   return thread;
 }
 
-/** Replaces the message of a `not_found`, keeps every other error as it is. */
+/** Replaces the message of a `not_found`; other errors are unchanged. */
 export async function orNotFound<T>(promise: Promise<T>, message: string): Promise<T> {
   try {
     return await promise;

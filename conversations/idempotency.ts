@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Caller, Principal } from '../protocol/index.js';
 
 /**
- * An idempotency key as it is kept: the same key of two users is two keys. Callers whom nobody has authenticated, and the platform
- * itself, share one space, so that a key sent by a Temporal signal is the key of a request.
+ * Returns the stored form of an idempotency key. The same key of two users is two stored keys.
+ * Unauthenticated callers and the platform share one scope, so that a Temporal signal and a request
+ * can use the same key.
  */
 export function scopedKey({ principal }: Caller, key: string): string {
   if (!isAuthenticated(principal)) return key;
@@ -15,5 +16,5 @@ function isAuthenticated({ kind, id }: Principal): boolean {
   return (kind === 'user' && id !== ANONYMOUS) || kind === 'agent';
 }
 
-/** Id of the principal of all callers where no project’s auth authenticates them. */
+/** The principal id of all callers without a project's auth. */
 export const ANONYMOUS = 'anonymous';

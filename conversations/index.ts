@@ -1,6 +1,7 @@
 /**
- * What can be done with a conversation: accept a run, answer a question, cancel, inject a message, edit the state, copy,
- * prune, delete, fire crons, sweep, follow events. Works on ports; knows neither HTTP nor Express nor a Temporal worker.
+ * What can be done with a conversation: accept a run, answer a question, cancel, inject a message,
+ * edit the state, copy, prune, delete, fire crons, sweep, follow events. Works on ports; knows
+ * neither HTTP nor Express nor a Temporal worker.
  */
 export { acceptRun, recordRun } from './accept-run.js';
 export type { AcceptedRun } from './accept-run.js';
@@ -17,4 +18,3 @@ export { startSweeper } from './sweep.js';
 export { createConversations } from './temporal-conversations.js';
 export type { TemporalConversationsOptions } from './temporal-conversations.js';
 export { createSchedules } from './temporal-schedules.js';
-export type { TemporalSchedulesOptions } from './temporal-schedules.js';

@@ -6,7 +6,7 @@ import { buildInjectedRun, type InjectedMessage } from './build-run.js';
 import type { ConversationContext } from './context.js';
 import { findThread, threadNotFound } from './find.js';
 
-export interface InjectionOrder {
+interface InjectionOrder {
   caller: Caller;
   access: Access;
   threadId: string;
@@ -14,41 +14,42 @@ export interface InjectionOrder {
     role: InjectedMessage['role'];
     content: string;
     name?: string | null | undefined;
-    /** Default: made from the key, else random. */
+    /** Default: derived from the key, or random without one. */
     id?: string | null | undefined;
   };
   /** Idempotency key of the request. */
   key?: string | undefined;
 }
 
-/** Why the conversation did not take a message: no run of the thread can. */
-const NOT_AT_WORK: readonly unknown[] = ['conflict', 'not_found', 'thread_closed'];
+/** Error codes of a conversation without an active run. */
+const NO_ACTIVE_RUN: readonly unknown[] = ['conflict', 'not_found', 'thread_closed'];
 
 /**
- * Hands a message to the run at work. It is stored first and handed over by its id, so no process can lose it once this has
- * answered. If the run ends without it, it becomes a run of its own. Answers the message's id.
- * Errors: `invalid_argument` (protocol name `no_such_run` if no run works), `queue_full`, `unavailable`.
+ * Passes a message to the working run. The message is stored first and then passed by its id, so
+ * that no process can lose it after the answer. If the run ends without it, the message becomes a
+ * separate run. Returns the message id. Errors: `invalid_argument` (protocol name `no_such_run` if
+ * no run works), `queue_full`, `unavailable`.
  */
 export async function injectMessage(context: ConversationContext, order: InjectionOrder): Promise<string> {
   const { caller, threadId, key } = order;
   const thread = await ifFound(findThread(context, caller, threadId));
   if (thread === undefined) throw noSuchRun(threadNotFound(threadId));
-  // Every process makes the same id of the same key.
+  // Every process derives the same id from the same key.
   const runId = key === undefined ? uuid7() : context.deriveId(caller, 'injected message', threadId, key);
   const { role, content, name, id } = order.message;
   const message: InjectedMessage = { role, content, ...(name && { name }), id: id ?? runId };
   const stored = () => ifFound(context.threads.getRun(caller, threadId, runId, { admittedOnly: false }));
-  const known = key === undefined ? undefined : await stored();
-  if (known) checkSameMessage(known, message, key);
-  if (known && known.status !== 'pending') return messageIdOf(known);
-  const record = known ?? (await store(context, order, runId, message));
+  const existing = key === undefined ? undefined : await stored();
+  if (existing) checkSameMessage(existing, message, key);
+  if (existing && existing.status !== 'pending') return messageIdOf(existing);
+  const record = existing ?? (await storeMessage(context, order, runId, message));
   await handOver(context, order, record);
   const [working] = await context.threads.activeRuns(caller, threadId);
   if (working) await context.threads.steerRun(caller, threadId, working.runId);
   return messageIdOf(record);
 }
 
-async function store(
+async function storeMessage(
   context: ConversationContext,
   { caller, access, threadId }: InjectionOrder,
   runId: string,
@@ -56,7 +57,7 @@ async function store(
 ): Promise<Run> {
   const active = await context.threads.activeRuns(caller, threadId);
   const working = active.find(({ status }) => status === 'running') ?? active[0];
-  if (!working || isEnded(working.status)) throw noSuchRun(`thread ${threadId} has no run at work`);
+  if (!working || isEnded(working.status)) throw noSuchRun(`thread ${threadId} has no working run`);
   const { graphId } = working;
   if (!(await context.graphs.takesMessages(caller, graphId, working.request.config))) {
     const problem = `graph ${graphId} takes no messages while it runs: it has no channel "messages" with a reducer`;
@@ -76,14 +77,14 @@ async function handOver(
     await context.conversations.inject(caller, threadId, { runId, graphId, assistantId });
   } catch (error) {
     const code = errorCode(error);
-    if (code !== 'queue_full' && !NOT_AT_WORK.includes(code)) throw error;
+    if (code !== 'queue_full' && !NO_ACTIVE_RUN.includes(code)) throw error;
     await context.threads.discardRun(caller, threadId, runId);
-    throw code === 'queue_full' ? error : noSuchRun(`thread ${threadId} has no run at work`, error);
+    throw code === 'queue_full' ? error : noSuchRun(`thread ${threadId} has no working run`, error);
   }
 }
 
-function checkSameMessage(known: Run, message: InjectedMessage, key: string | undefined): void {
-  if (isDeepStrictEqual(known.request.input, { messages: [message] })) return;
+function checkSameMessage(existing: Run, message: InjectedMessage, key: string | undefined): void {
+  if (isDeepStrictEqual(existing.request.input, { messages: [message] })) return;
   throw new ColloquyError('invalid_argument', `Idempotency-Key ${key} belongs to another message`);
 }
 

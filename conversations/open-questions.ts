@@ -1,7 +1,10 @@
 import { isEnded, type Caller, type Thread } from '../protocol/index.js';
 import type { ConversationContext } from './context.js';
 
-/** Ids of the questions that a thread waits for; none while a run works, which may be answering them. */
+/**
+ * Returns the ids of a thread's open interrupts. Returns none if a run is active, because that run
+ * may be answering them.
+ */
 export async function openQuestions(
   context: ConversationContext,
   caller: Caller,

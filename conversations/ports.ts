@@ -12,25 +12,38 @@ import type {
   Submitted,
 } from '../workflows/contract.js';
 
-/** Commands to the conversation workflows. Every wait has an end: `unavailable` when no answer came in time. */
+/**
+ * Commands to the conversation workflows. Every call has a timeout; after it the error is
+ * `unavailable`.
+ */
 export interface Conversations {
   /**
-   * Starts the conversation where there is none. Idempotent by run id.
-   * Errors: `conflict`, `queue_full`, `thread_closed`, `invalid_argument` (refused); `unavailable` (it may have been accepted).
+   * Submits a run. Starts the conversation if it does not exist. Idempotent by run id. Errors:
+   * `conflict`, `queue_full`, `thread_closed`, `invalid_argument` (refused); `unavailable` (the run
+   * may have been accepted).
    */
   submit(caller: Caller, threadId: string, run: SubmitRun, options?: { ephemeral?: boolean }): Promise<Submitted>;
-  /** Answers when the runs are marked, not when they are stopped. Errors: `not_found` without a conversation. */
+  /**
+   * Cancels runs. Returns when they are marked, not when they have stopped. Errors: `not_found`
+   * without a conversation.
+   */
   cancel(caller: Caller, threadId: string, runs: CancelRuns): Promise<Cancelled>;
-  /** Errors: `conflict` when there is no such question; `not_found` without a conversation. */
+  /**
+   * Answers an interrupt. Errors: `conflict` if it is not open; `not_found` without a conversation.
+   */
   resume(caller: Caller, threadId: string, answer: ResumeConversation): Promise<Resumed>;
   /**
-   * Hands a message over to the turn at work. Idempotent by the message's id. Errors: `conflict` where no run works or waits, `queue_full`,
-   * `thread_closed`; `not_found` without a conversation; `unavailable` (it may have been accepted).
+   * Passes a message to the working run. Idempotent by message id. Errors: `conflict` if no run
+   * works or waits, `queue_full`, `thread_closed`; `not_found` without a conversation;
+   * `unavailable` (it may have been accepted).
    */
   inject(caller: Caller, threadId: string, message: InjectMessage): Promise<Injected>;
-  /** The state was edited from outside. A thread without a conversation has nobody to tell. Errors: `unavailable`. */
+  /**
+   * Notifies the conversation of an edit of the state. Does nothing without a conversation. Errors:
+   * `unavailable`.
+   */
   edited(caller: Caller, threadId: string, edit: EditedState): Promise<void>;
-  /** Ends the conversation, resolves when it has ended. Idempotent. */
+  /** Ends the conversation, and resolves when it has ended. Idempotent. */
   close(caller: Caller, threadId: string, timeoutMs: number): Promise<void>;
   /** Errors: `not_found` without a conversation. */
   view(caller: Caller, threadId: string): Promise<ConversationView>;
@@ -39,18 +52,26 @@ export interface Conversations {
 export interface BackfillPeriod {
   start: Date;
   end: Date;
-  /** Default: the cron's own. */
+  /** Default: the policy of the cron. */
   overlap?: OverlapPolicy;
 }
 
 /** The Schedules that fire crons. Errors of every call: `unavailable`. */
 export interface Schedules {
-  /** Creates or changes the Schedule of a cron. Returns the time of its next firing. Idempotent. Errors: `invalid_argument`. */
+  /**
+   * Creates or updates the Schedule of a cron. Returns its next firing time. Idempotent. Errors:
+   * `invalid_argument`.
+   */
   put(caller: Caller, cron: Cron): Promise<Date | undefined>;
-  /** The time of the next firing. Undefined if the cron is disabled, has ended, or has no Schedule. */
+  /**
+   * Returns the next firing time. Undefined if the cron is disabled, has ended, or has no Schedule.
+   */
   next(caller: Caller, cron: Cron): Promise<Date | undefined>;
   /** Idempotent. */
   remove(caller: Caller, cronId: string): Promise<void>;
-  /** Fires now for every scheduled time of the period. Errors: `invalid_argument` if there are too many. */
+  /**
+   * Fires now for every scheduled time of the period. Errors: `invalid_argument` for too many
+   * times.
+   */
   backfill(caller: Caller, cron: Cron, period: BackfillPeriod): Promise<void>;
 }

@@ -11,15 +11,15 @@ import {
 import type { EventLog } from '../streams/index.js';
 import type { ConversationContext } from './context.js';
 
-/** One event as a client gets it. */
+/** An event in the form that clients get. */
 export interface ClientEvent {
   id: string;
   event: string;
   data: string;
 }
 
-/** Events that came together; `ended` with the last ones of the run. */
-export interface EventBatch {
+/** A batch of events. `ended` is set in the last batch of the run. */
+interface RunEventBatch {
   events: ClientEvent[];
   ended?: EndedData;
 }
@@ -27,23 +27,29 @@ export interface EventBatch {
 export interface EventSource {
   threadId: string;
   runId: string;
-  /** Offset after which to begin. */
+  /** Only events with a higher offset are read. */
   afterSeq: number;
-  /** There may be events after it already: they are read first, so that none of a superseded attempt is told. */
+  /**
+   * True if the log may already have events after this offset. They are read first, so that events
+   * of superseded attempts are left out.
+   */
   replay: boolean;
-  /** How the run ended, where its record says so: nothing more will come. */
+  /** The end of the run according to its record. The run has no later events. */
   ended?: EndedData;
   signal: AbortSignal;
 }
 
 const PAGE = 1_000;
 
-/** The events of one run, to its end or to the signal. A reader sees each once, in order, whatever process it asks. */
+/**
+ * Yields the events of one run until its end or the signal. A reader gets each event once and in
+ * order, from any process.
+ */
 export async function* runEvents(
   context: ConversationContext,
   caller: Caller,
   source: EventSource,
-): AsyncGenerator<EventBatch> {
+): AsyncGenerator<RunEventBatch> {
   const reader = new RunReader(source);
   if (source.replay || source.ended) {
     yield* replay(context.events, caller, reader);
@@ -56,7 +62,7 @@ export async function* runEvents(
   yield* follow(context, caller, reader, source.signal);
 }
 
-/** Where one reader stands in the log, and what it must leave out. */
+/** The cursor of one reader in the log, and the superseded offsets that it leaves out. */
 class RunReader {
   readonly threadId: string;
   readonly runId: string;
@@ -70,23 +76,23 @@ class RunReader {
     this.cursor = source.afterSeq;
   }
 
-  /** Learns what later attempts superseded; to be told of a page before it is taken. */
-  note(page: readonly StoredEvent[]): void {
+  /** Records the offsets that later attempts superseded. Call it before the page is taken. */
+  noteSuperseded(page: readonly StoredEvent[]): void {
     for (const stored of page) {
       if (stored.runId !== this.runId || stored.event !== CONTROL_EVENTS.attempt) continue;
-      this.#superseded.push(...supersededBy(stored));
+      this.#superseded.push(...supersededRanges(stored));
     }
   }
 
-  /** Moves over a page and answers what of it the client is told. */
-  take(page: readonly StoredEvent[]): EventBatch {
-    const batch: EventBatch = { events: [] };
+  /** Advances the cursor over a page, and returns the events for the client. */
+  takePage(page: readonly StoredEvent[]): RunEventBatch {
+    const batch: RunEventBatch = { events: [] };
     for (const stored of page) {
       if (stored.seq <= this.cursor || this.ended) continue;
       this.cursor = stored.seq;
       if (stored.runId !== this.runId || this.#isSuperseded(stored.seq)) continue;
-      const told = clientEvent(stored);
-      if (told) batch.events.push(told);
+      const clientSide = clientEvent(stored);
+      if (clientSide) batch.events.push(clientSide);
       if (stored.event === CONTROL_EVENTS.ended) {
         this.ended = true;
         batch.ended = JSON.parse(stored.data) as EndedData;
@@ -104,44 +110,52 @@ class RunReader {
   }
 }
 
-/** What a client is told of a stored event. The end of a run is told by the end of the stream. */
+/**
+ * Converts a stored event for the client. Returns undefined for the end of a run: the stream ends
+ * instead.
+ */
 export function clientEvent(stored: StoredEvent): ClientEvent | undefined {
   const id = `${stored.at.getTime()}-${stored.seq}`;
   if (stored.event === CONTROL_EVENTS.ended) return undefined;
   if (stored.event !== CONTROL_EVENTS.attempt) return { id, event: stored.event, data: stored.data };
   const { run_id, attempt } = JSON.parse(stored.data) as AttemptData;
-  return { id, event: 'metadata', data: JSON.stringify({ run_id, attempt, superseded: supersededBy(stored) }) };
+  return { id, event: 'metadata', data: JSON.stringify({ run_id, attempt, superseded: supersededRanges(stored) }) };
 }
 
-/** Offsets that an attempt supersedes: those it names, and what a dying attempt said between its look and its word. */
-export function supersededBy(stored: StoredEvent): AttemptData['superseded'] {
+/**
+ * Returns the offset ranges that an attempt supersedes. These are the listed ones, and the events
+ * that the dying attempt wrote after this attempt had read the tail.
+ */
+export function supersededRanges(stored: StoredEvent): AttemptData['superseded'] {
   const { superseded, tail } = JSON.parse(stored.data) as AttemptData;
   return tail + 1 < stored.seq ? [...superseded, [tail + 1, stored.seq - 1]] : superseded;
 }
 
-/** The end of a run whose last events are not in the log any more: what its record says. */
-function endFromRecord(ended: EndedData, reader: RunReader): EventBatch {
+/**
+ * Builds the last batch from the record, if the last events of the run are no longer in the log.
+ */
+function endFromRecord(ended: EndedData, reader: RunReader): RunEventBatch {
   const { error } = ended;
   const id = `${Date.now()}-${reader.cursor}`;
   return { events: error ? [{ id, event: 'error', data: JSON.stringify(error) }] : [], ended };
 }
 
 /**
- * What is in the log now, to the run's end at most. A backlog of more than a page is read twice: first for what was superseded, then to be
- * told.
+ * Yields the stored events, at most to the run's end. A backlog of several pages is read twice:
+ * first for the superseded offsets, then for the events.
  */
-async function* replay(log: EventLog, caller: Caller, reader: RunReader): AsyncGenerator<EventBatch> {
+async function* replay(log: EventLog, caller: Caller, reader: RunReader): AsyncGenerator<RunEventBatch> {
   const pageAfter = (afterSeq: number, bare = false) =>
     log.read(caller, reader.threadId, { afterSeq, limit: PAGE, bare });
   let page = await pageAfter(reader.cursor);
-  reader.note(page);
+  reader.noteSuperseded(page);
   for (let ahead = page; ahead.length > 0 && !reader.endsIn(ahead); ) {
     ahead = await pageAfter(lastSeq(ahead), true);
-    reader.note(ahead);
+    reader.noteSuperseded(ahead);
   }
   for (; page.length > 0; page = await pageAfter(reader.cursor)) {
-    reader.note(page);
-    yield reader.take(page);
+    reader.noteSuperseded(page);
+    yield reader.takePage(page);
     if (reader.ended) return;
   }
 }
@@ -151,7 +165,7 @@ async function* follow(
   caller: Caller,
   reader: RunReader,
   signal: AbortSignal,
-): AsyncGenerator<EventBatch> {
+): AsyncGenerator<RunEventBatch> {
   const watch = watchRecord(context, caller, reader);
   const { signal: until, release } = firstOf(signal, watch.signal);
   try {
@@ -159,8 +173,8 @@ async function* follow(
       afterSeq: reader.cursor,
       signal: until,
     })) {
-      reader.note(page);
-      const batch = reader.take(page);
+      reader.noteSuperseded(page);
+      const batch = reader.takePage(page);
       if (batch.events.length > 0 || batch.ended) yield batch;
       if (reader.ended) return;
     }
@@ -179,12 +193,12 @@ interface RecordWatch {
   stop(): void;
 }
 
-/** After a record was seen ended, the last event gets so long to come. */
+/** After the record shows the end, the last event may take this long to arrive. */
 const LAST_EVENT_MS = 1_000;
 
 /**
- * A run whose last event never came (its writer died, it was rolled back, its thread deleted, its events expired) tells nobody that it
- * ended: its record does.
+ * Watches the record of a run. The last event is missing if the writer died, the run was rolled
+ * back, the thread was deleted or the events expired. Only the record then shows the end.
  */
 function watchRecord(context: ConversationContext, caller: Caller, { threadId, runId }: RunReader): RecordWatch {
   const over = new AbortController();

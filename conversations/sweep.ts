@@ -4,22 +4,24 @@ import type { ConversationContext } from './context.js';
 import { deleteThread, sweepStateless } from './delete-thread.js';
 
 const SWEEP_INTERVAL_MS = 60_000;
-/** A client that lost its connection has so long to come back for the answer of a stateless run. */
+/** After a lost connection, the client of a stateless run can fetch its answer within this time. */
 const STATELESS_KEPT_MS = 600_000;
-/** A deletion that has taken so long was cut off: whoever began it is gone. */
-const CUT_OFF_MS = 600_000;
+/** A deletion that takes longer than this was interrupted, because its process has died. */
+const INTERRUPTED_DELETION_MS = 600_000;
 const SWEEP_PAGE = 100;
-/** A history is read whole to be thinned, so one sweep takes few; the next takes the next ones. */
-const THINNED_AT_ONCE = 100;
+/** Thinning reads a whole history, so one sweep thins only this many. The next sweep continues. */
+const THINNING_BATCH = 100;
 
-export interface SweepOptions {
-  /** Default: a minute. */
+interface SweepOptions {
+  /** Time between two sweeps, in ms. Default: one minute. */
   intervalMs?: number;
-  /** What of the history of threads is kept; none: everything. */
+  /** Which checkpoints of each thread are kept. Default: all. */
   keep?: ThinningPolicy;
 }
 
-/** Sweeps a tenant from time to time until it is stopped. Any number of processes may do so at once. */
+/**
+ * Sweeps a tenant at an interval until it is stopped. Several processes may do so at the same time.
+ */
 export function startSweeper(
   context: ConversationContext,
   caller: Caller,
@@ -40,21 +42,16 @@ export function startSweeper(
 async function sweep(context: ConversationContext, caller: Caller, keep: ThinningPolicy | undefined): Promise<void> {
   const report = (error: unknown) => context.report(error, 'sweep of threads');
   await sweepStateless(context, caller, new Date(Date.now() - STATELESS_KEPT_MS)).catch(report);
-  for (let seen = SWEEP_PAGE; seen === SWEEP_PAGE; ) {
-    seen = await sweepDue(context, caller, new Date()).catch((error: unknown) => (report(error), 0));
+  for (let handled = SWEEP_PAGE; handled === SWEEP_PAGE; ) {
+    handled = await sweepDue(context, caller, new Date()).catch((error: unknown) => (report(error), 0));
   }
   if (keep !== undefined) await thinDue(context, caller, keep, new Date()).catch(report);
 }
 
-/** Thins the histories that are due, up to some; answers of how many. */
-export async function thinDue(
-  context: ConversationContext,
-  caller: Caller,
-  keep: ThinningPolicy,
-  now: Date,
-): Promise<number> {
+/** Thins due histories, up to a batch. Returns their number. */
+async function thinDue(context: ConversationContext, caller: Caller, keep: ThinningPolicy, now: Date): Promise<number> {
   let thinned = 0;
-  for (const thread of await context.threads.thinnableThreads(caller, { now, limit: THINNED_AT_ONCE })) {
+  for (const thread of await context.threads.thinnableThreads(caller, { now, limit: THINNING_BATCH })) {
     if (context.shutdown.aborted) break;
     try {
       if (await context.threads.thinThread(caller, thread, keep, now)) thinned += 1;
@@ -66,25 +63,26 @@ export async function thinDue(
 }
 
 /**
- * Sees to threads whose time is over: they go, or their older checkpoints do. One with a run that waits or works is left until the run has
- * ended. Goes on with deletions that were cut off. Answers how many it has seen to.
+ * Handles expired threads: deletes them or prunes their older checkpoints. A thread with an active
+ * run is left until the run has ended. Also continues interrupted deletions. Returns the number of
+ * handled threads.
  */
 export async function sweepDue(context: ConversationContext, caller: Caller, now: Date): Promise<number> {
-  const closed = new Date(now.getTime() - CUT_OFF_MS);
+  const closed = new Date(now.getTime() - INTERRUPTED_DELETION_MS);
   const due = await context.threads.dueThreads(caller, { expired: now, closed, limit: SWEEP_PAGE });
-  let seen = 0;
+  let handled = 0;
   for (const { threadId, isClosed, ttl } of due) {
     try {
       if (isClosed || ttl === undefined) await deleteThread(context, caller, threadId);
       else if (await isActive(context, caller, threadId)) continue;
       else await expire(context, caller, threadId, ttl);
-      seen += 1;
+      handled += 1;
     } catch (error) {
-      // Another process may have been quicker.
+      // Another process may have deleted it first.
       if (errorCode(error) !== 'not_found') context.report(error, `sweep of thread ${threadId}`);
     }
   }
-  return seen;
+  return handled;
 }
 
 async function expire(context: ConversationContext, caller: Caller, threadId: string, ttl: ThreadTtl): Promise<void> {

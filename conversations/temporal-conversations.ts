@@ -33,7 +33,7 @@ export interface TemporalConversationsOptions {
   client: Client;
   taskQueue: string;
   settings: ConversationSettings;
-  /** How long an update may take; a worker has to answer it. */
+  /** Timeout of an update, which a worker has to answer, in ms. */
   timeoutMs: number;
 }
 
@@ -46,7 +46,7 @@ export function createConversations(options: TemporalConversationsOptions): Conv
     try {
       return await client.withDeadline(Date.now() + ms, call);
     } catch (error) {
-      throw translated(error);
+      throw conversationError(error);
     }
   }
 
@@ -102,8 +102,8 @@ function startOperation(
   });
 }
 
-/** Errors of Temporal in our words; recognised by type, since these are made in this process. */
-function translated(error: unknown): unknown {
+/** Converts errors of Temporal. They are created in this process, so `instanceof` is reliable. */
+function conversationError(error: unknown): unknown {
   if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
     const { type, message } = error.cause;
     return new ColloquyError(isErrorCode(type) ? type : 'internal', message, { cause: error });

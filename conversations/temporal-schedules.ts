@@ -12,7 +12,7 @@ import { CRON_WORKFLOW, SEARCH_ATTRIBUTES, oneLine, type CronInput } from '../wo
 import type { BackfillPeriod, Schedules } from './ports.js';
 import { hasGrpcCause } from './temporal-conversations.js';
 
-export interface TemporalSchedulesOptions {
+interface TemporalSchedulesOptions {
   client: Client;
   taskQueue: string;
   timeoutMs: number;
@@ -25,7 +25,7 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
     try {
       return await client.withDeadline(Date.now() + timeoutMs, call);
     } catch (error) {
-      throw translated(error);
+      throw scheduleError(error);
     }
   }
 
@@ -58,7 +58,7 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
         await put(caller, cron).catch((error: unknown) => {
           // Another process created it between the two calls.
           if (error instanceof ScheduleAlreadyRunning) return put(caller, cron);
-          throw refused(error);
+          throw specificationError(error);
         });
         return next(caller, cron);
       }),
@@ -81,10 +81,13 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
   };
 }
 
-/** The server lists at most so many times. */
-const MOST_BACKFILLED = 1_000;
+/** Temporal lists at most this many times. */
+const MAX_BACKFILLED = 1_000;
 
-/** A period that is long for its schedule would keep the scheduler busy for hours, and nothing stops it. */
+/**
+ * Refuses a period with too many firings. It would keep the scheduler busy for hours, and could not
+ * be stopped.
+ */
 async function checkPeriod(client: Client, tenant: string, cron: Cron, { start, end }: BackfillPeriod): Promise<void> {
   const { startTime: times } = await client.connection.workflowService.listScheduleMatchingTimes({
     namespace: client.options.namespace,
@@ -92,9 +95,9 @@ async function checkPeriod(client: Client, tenant: string, cron: Cron, { start, 
     startTime: msToTs(start.getTime()),
     endTime: msToTs(end.getTime()),
   });
-  if (times.length < MOST_BACKFILLED) return;
+  if (times.length < MAX_BACKFILLED) return;
   const period = `${start.toISOString()} to ${end.toISOString()}`;
-  const problem = `end: ${period} has ${MOST_BACKFILLED} scheduled times or more; backfill it in parts`;
+  const problem = `end: ${period} has ${MAX_BACKFILLED} scheduled times or more; backfill it in parts`;
   throw new ColloquyError('invalid_argument', problem, { field: 'end' });
 }
 
@@ -106,7 +109,7 @@ const POLICIES = {
   cancel_other: 'CANCEL_OTHER',
 } as const satisfies Record<OverlapPolicy, string>;
 
-/** A Schedule holds times and ids alone: what a firing runs stands in the cron's record. */
+/** Builds the Schedule of a cron. It holds only times and ids; the cron's record holds the run. */
 function definition(cron: Cron, taskQueue: string) {
   const { tenant, cronId, options } = cron;
   const times = readCronExpression(cron.schedule);
@@ -138,13 +141,13 @@ function definition(cron: Cron, taskQueue: string) {
   };
 }
 
-/** The client throws a bare `TypeError` for a specification that the server does not accept. */
-function refused(error: unknown): unknown {
+/** Converts the bare `TypeError` that Temporal's client throws for an invalid specification. */
+function specificationError(error: unknown): unknown {
   if (!(error instanceof TypeError)) return error;
   return new ColloquyError('invalid_argument', `the schedule is not accepted: ${error.message}`, { cause: error });
 }
 
-function translated(error: unknown): unknown {
+function scheduleError(error: unknown): unknown {
   if (error instanceof ScheduleNotFoundError) {
     return new ColloquyError('not_found', `there is no schedule ${error.scheduleId}`, { cause: error });
   }

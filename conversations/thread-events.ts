@@ -1,13 +1,13 @@
 import { CONTROL_EVENTS, type Caller, type StoredEvent } from '../protocol/index.js';
 import type { THREAD_STREAM_MODES } from '../protocol/schemas/index.js';
 import type { EventLog } from '../streams/index.js';
-import { clientEvent, supersededBy, type ClientEvent } from './run-events.js';
+import { clientEvent, supersededRanges, type ClientEvent } from './run-events.js';
 
 export type ThreadStreamMode = (typeof THREAD_STREAM_MODES)[number];
 
-export interface ThreadEventSource {
+interface ThreadEventSource {
   threadId: string;
-  /** Offset after which to begin. */
+  /** Only events with a higher offset are read. */
   afterSeq: number;
   modes: ThreadStreamMode[];
   signal: AbortSignal;
@@ -15,7 +15,10 @@ export interface ThreadEventSource {
 
 const PAGE = 1_000;
 
-/** The events of all runs of a thread, and its own, in order, until the signal. */
+/**
+ * Yields the events of all runs of a thread, and its own events, in order until the signal is
+ * aborted.
+ */
 export async function* threadEvents(
   log: EventLog,
   caller: Caller,
@@ -24,69 +27,71 @@ export async function* threadEvents(
   const pageAfter = (seq: number, bare = false) => log.read(caller, threadId, { afterSeq: seq, limit: PAGE, bare });
   const [last] = afterSeq > 0 ? await log.read(caller, threadId, { afterSeq: afterSeq - 1, limit: 1, bare: true }) : [];
   const reader = new ThreadReader(afterSeq, modes, last?.seq === afterSeq ? last.runId : undefined);
-  // What later attempts superseded is not told to who reads later, so the backlog is looked through before it is told.
+  // Read the whole backlog for superseded offsets first, so that a late reader gets no superseded
+  // event.
   let page = await pageAfter(afterSeq);
-  reader.note(page);
+  reader.noteSuperseded(page);
   for (let ahead = page; ahead.length > 0 && !signal.aborted; ) {
     ahead = await pageAfter(ahead.at(-1)?.seq ?? afterSeq, true);
-    reader.note(ahead);
+    reader.noteSuperseded(ahead);
   }
   for (; page.length > 0 && !signal.aborted; page = await pageAfter(reader.cursor)) {
-    yield reader.take(page);
+    yield reader.takePage(page);
   }
   for await (const fresh of log.follow(caller, threadId, { afterSeq: reader.cursor, signal })) {
-    yield reader.take(fresh);
+    yield reader.takePage(fresh);
   }
 }
 
-/** Where one reader of a thread stands, and what it has been told of runs. */
+/** The cursor of one reader of a thread, and the runs whose start and end it has reported. */
 class ThreadReader {
   readonly #modes: ReadonlySet<ThreadStreamMode>;
-  readonly #begun = new Set<string>();
-  readonly #ended = new Set<string>();
+  readonly #startedRuns = new Set<string>();
+  readonly #endedRuns = new Set<string>();
   readonly #superseded: [first: number, last: number][] = [];
 
-  /** `current`: the run whose event is at the cursor; that it has begun has been told. */
+  /** `current`: the run of the event at the cursor. Its start has already been reported. */
   constructor(
     public cursor: number,
     modes: ThreadStreamMode[],
     current: string | undefined,
   ) {
     this.#modes = new Set(modes);
-    if (current !== undefined) this.#begun.add(current);
+    if (current !== undefined) this.#startedRuns.add(current);
   }
 
-  note(page: readonly StoredEvent[]): void {
+  noteSuperseded(page: readonly StoredEvent[]): void {
     const attempts = page.filter(({ event }) => event === CONTROL_EVENTS.attempt);
-    this.#superseded.push(...attempts.flatMap(supersededBy));
+    this.#superseded.push(...attempts.flatMap(supersededRanges));
   }
 
-  /** Moves over a page and answers what of it the client is told. */
-  take(page: readonly StoredEvent[]): ClientEvent[] {
+  /** Advances the cursor over a page, and returns the events for the client. */
+  takePage(page: readonly StoredEvent[]): ClientEvent[] {
     return page.flatMap((stored) => {
       if (stored.seq <= this.cursor) return [];
       this.cursor = stored.seq;
-      return this.#isSuperseded(stored.seq) ? [] : this.#told(stored);
+      return this.#isSuperseded(stored.seq) ? [] : this.#clientEvents(stored);
     });
   }
 
-  #told(stored: StoredEvent): ClientEvent[] {
-    if (stored.runId === '') return this.#modes.has('state_update') ? eventOf(stored) : [];
-    if (stored.event === CONTROL_EVENTS.ended) return [...this.#begin(stored), ...this.#end(stored)];
+  #clientEvents(stored: StoredEvent): ClientEvent[] {
+    if (stored.runId === '') return this.#modes.has('state_update') ? clientEvents(stored) : [];
+    if (stored.event === CONTROL_EVENTS.ended) return [...this.#startEvents(stored), ...this.#endEvents(stored)];
     const isLifecycle = stored.event === CONTROL_EVENTS.attempt;
-    return [...this.#begin(stored), ...(this.#wants(isLifecycle) ? eventOf(stored) : [])];
+    return [...this.#startEvents(stored), ...(this.#wants(isLifecycle) ? clientEvents(stored) : [])];
   }
 
-  #begin({ runId, seq, at }: StoredEvent): ClientEvent[] {
-    if (this.#begun.has(runId)) return [];
-    this.#begun.add(runId);
-    // The place before the run's first event: who comes back there is told again that it begins.
+  #startEvents({ runId, seq, at }: StoredEvent): ClientEvent[] {
+    if (this.#startedRuns.has(runId)) return [];
+    this.#startedRuns.add(runId);
+    // The offset before the run's first event. A client that resumes there gets the start of the
+    // run again.
     return this.#lifecycle(`${at.getTime()}-${seq - 1}`, { run_id: runId, attempt: 1 });
   }
 
-  #end({ runId, seq, at }: StoredEvent): ClientEvent[] {
-    if (this.#ended.has(runId)) return [];
-    this.#ended.add(runId);
+  #endEvents({ runId, seq, at }: StoredEvent): ClientEvent[] {
+    if (this.#endedRuns.has(runId)) return [];
+    this.#endedRuns.add(runId);
     return this.#lifecycle(`${at.getTime()}-${seq}`, { status: 'run_done', run_id: runId });
   }
 
@@ -103,7 +108,7 @@ class ThreadReader {
   }
 }
 
-function eventOf(stored: StoredEvent): ClientEvent[] {
-  const told = clientEvent(stored);
-  return told ? [told] : [];
+function clientEvents(stored: StoredEvent): ClientEvent[] {
+  const converted = clientEvent(stored);
+  return converted ? [converted] : [];
 }

@@ -6,7 +6,7 @@ import type { NewThread, NewTtl } from '../threads/index.js';
 import type { Viewer } from './access.js';
 import type { ConversationContext } from './context.js';
 import { deleteThread } from './delete-thread.js';
-import { applySupersteps, findSameThread, settle } from './edit-state.js';
+import { applySupersteps, findSameThread, settleThread } from './edit-state.js';
 import { findThread, findVisibleThread, orNotFound, threadNotFound } from './find.js';
 import { graphOf } from './thread-values.js';
 
@@ -14,8 +14,9 @@ type ThreadBody = z.infer<typeof threadCreate>;
 type PatchBody = z.infer<typeof threadPatch>;
 
 /**
- * Makes a thread, with the state that supersteps give it. With `if_exists: do_nothing` an existing one is answered, if the
- * caller may see it. Errors: `already_exists`, `invalid_argument` (no graph for the supersteps).
+ * Creates a thread, with the state of its supersteps if there are any. With `if_exists: do_nothing`
+ * it returns an existing thread that the caller may see. Errors: `already_exists`,
+ * `invalid_argument` (no graph for the supersteps).
  */
 export async function makeThread(context: ConversationContext, viewer: Viewer, body: ThreadBody): Promise<Thread> {
   const supersteps = body.supersteps ?? [];
@@ -24,10 +25,10 @@ export async function makeThread(context: ConversationContext, viewer: Viewer, b
   if (supersteps.length > 0 && typeof metadata['graph_id'] !== 'string') throw noGraph(threadId);
   const ttl = ttlOf(body.ttl);
   const ifExists = body.if_exists ?? 'raise';
-  const thread = await createThread(context, viewer, { threadId, metadata, ifExists, ...(ttl && { ttl }) });
+  const thread = await createOrFindThread(context, viewer, { threadId, metadata, ifExists, ...(ttl && { ttl }) });
   if (supersteps.length === 0) return thread;
   await applySupersteps(context, viewer.caller, thread, supersteps).catch(async (error: unknown) => {
-    // A thread that this request has certainly made is removed, so that the client can send the request again.
+    // Remove the thread that this request has created, so that the client can repeat the request.
     if (ifExists === 'raise') await undoThread(context, viewer.caller, thread);
     throw error;
   });
@@ -48,7 +49,10 @@ export async function patchThread(
   return orNotFound(patched, threadNotFound(threadId));
 }
 
-/** Copies a thread with its history. Answers the copy and its values, null if it has no state. Errors: `not_found`. */
+/**
+ * Copies a thread with its history. Returns the copy and its values, or null without a state.
+ * Errors: `not_found`.
+ */
 export async function copyThread(
   context: ConversationContext,
   viewer: Viewer,
@@ -60,7 +64,7 @@ export async function copyThread(
   const copying = context.threads.copyThread(caller, threadId, { copyId: uuid7(), metadata, source });
   const copy = await orNotFound(copying, threadNotFound(threadId));
   const graphId = graphOf(copy);
-  const state = graphId === undefined ? undefined : await settle(context, caller, graphId, copy.threadId);
+  const state = graphId === undefined ? undefined : await settleThread(context, caller, graphId, copy.threadId);
   const thread = await findThread(context, caller, copy.threadId);
   return { thread, values: state?.checkpoint?.checkpoint_id ? state.values : null };
 }
@@ -72,8 +76,8 @@ export async function removeThread(context: ConversationContext, viewer: Viewer,
 }
 
 /**
- * Deletes threads, or takes away their older checkpoints. Those that the caller may not delete count as absent.
- * Answers how many.
+ * Deletes threads or prunes their older checkpoints. Skips threads that the caller may not delete.
+ * Returns the number of handled threads.
  */
 export async function pruneThreads(
   context: ConversationContext,
@@ -94,7 +98,7 @@ function ttlOf(ttl: PatchBody['ttl']): NewTtl | undefined {
   return ttl ? { minutes: ttl.ttl, strategy: ttl.strategy ?? 'delete' } : undefined;
 }
 
-async function createThread(
+async function createOrFindThread(
   context: ConversationContext,
   viewer: Viewer,
   { ifExists, ...thread }: NewThread,
@@ -110,14 +114,17 @@ async function createThread(
   }
 }
 
-/** Deletes only the very thread that a request has made: the id may be another thread's by now. */
+/**
+ * Deletes only the thread that a request has created, because the id may belong to another thread
+ * now.
+ */
 async function undoThread(context: ConversationContext, caller: Caller, thread: Thread): Promise<void> {
   await ifFound(deleteThread(context, caller, thread.threadId, thread));
 }
 
 /**
- * The thread to delete. Undefined if there is none, or if a deletion was cut off and can go on.
- * Errors: `not_found` for one that the caller may not see.
+ * Returns the thread to delete. Undefined if it does not exist, or if its deletion was interrupted
+ * and can continue. Errors: `not_found` for a thread that the caller may not see.
  */
 async function markToDelete(
   context: ConversationContext,
@@ -127,13 +134,14 @@ async function markToDelete(
   try {
     return await findVisibleThread(context, viewer, threadId);
   } catch (error) {
-    // A caller whom the gate has shown a thread must not delete another one of the same id.
-    if (errorCode(error) !== 'not_found' || viewer.access.isAsked) throw error;
+    // The gate has checked the thread that existed then. The caller must not delete another thread
+    // with the same id.
+    if (errorCode(error) !== 'not_found' || viewer.access.hasProjectAuth) throw error;
     return undefined;
   }
 }
 
-/** False if the thread is gone. */
+/** Returns false if the thread does not exist any more. */
 async function pruneThread(
   context: ConversationContext,
   caller: Caller,

@@ -1,15 +1,18 @@
-type Body = Record<string, unknown>;
+type JsonFields = Record<string, unknown>;
 
-/** What graphs read in `config.configurable`, as on LangGraph's servers; nothing that a client sends stands in its place. */
+/**
+ * Keys of `config.configurable` with the user, as on LangGraph's servers. No value of a client may
+ * replace them.
+ */
 const USER_KEYS = ['langgraph_auth_user', 'langgraph_auth_user_id', 'langgraph_auth_permissions'];
 
-/** A config that takes the place of another: the runs go on to know the user that they knew. */
-export function withUserOf(before: unknown, config: unknown): Body {
+/** Returns the new config with the user of the previous one, so that later runs keep their user. */
+export function keepUserConfig(before: unknown, config: unknown): JsonFields {
   const known = configurableOf(before).filter(([key]) => USER_KEYS.includes(key));
   const own = configurableOf(config).filter(([key]) => !USER_KEYS.includes(key));
-  return { ...(config as Body | null), configurable: Object.fromEntries([...own, ...known]) };
+  return { ...(config as JsonFields | null), configurable: Object.fromEntries([...own, ...known]) };
 }
 
 function configurableOf(config: unknown): [string, unknown][] {
-  return Object.entries(((config as Body | null | undefined)?.['configurable'] ?? {}) as Body);
+  return Object.entries(((config as JsonFields | null | undefined)?.['configurable'] ?? {}) as JsonFields);
 }

@@ -4,3 +4,5 @@
  */
 export { checkRule, guarded } from './guard.js';
 export type { PortRules, Rule } from './guard.js';
+export { authorizeBy } from './policy.js';
+export type { AttributeReader, Policy } from './policy.js';

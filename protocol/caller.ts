@@ -33,6 +33,15 @@ export function serviceCaller(tenant: string, id: string, origin?: Origin): Call
 export interface Resource {
   kind: 'assistant' | 'graph' | 'thread' | 'run' | 'cron' | 'event' | 'checkpoint' | 'delivery' | 'item';
   id: string;
+  /** Of a run. */
+  threadId?: string;
+}
+
+/** What a policy can know of a resource beside its id. */
+export interface ResourceAttributes {
+  /** Who created the record, and for whom. Absent on records from before owners were kept. */
+  owner?: Origin;
+  metadata: Record<string, unknown>;
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   isNetworkError,
   isRetryable,
   isRetryableStatus,
+  MAX_RETRY_AFTER_MS,
   parseRetryAfter,
   type RunError,
 } from '../protocol/index.js';
@@ -72,10 +73,10 @@ function isTransient(cause: unknown, depth = 0): boolean {
 function retryAfterOf(cause: unknown): number | undefined {
   if (typeof cause !== 'object' || cause === null) return undefined;
   const { retryAfterMs, headers, response, cause: inner } = cause as Record<string, unknown>;
-  if (typeof retryAfterMs === 'number') return retryAfterMs;
+  if (typeof retryAfterMs === 'number') return Math.min(retryAfterMs, MAX_RETRY_AFTER_MS);
   const from = headers ?? (response as { headers?: unknown } | undefined)?.headers;
   const ms = Number(header(from, 'retry-after-ms') ?? Number.NaN);
-  if (ms >= 0) return ms;
+  if (ms >= 0) return Math.min(ms, MAX_RETRY_AFTER_MS);
   const text = header(from, 'retry-after');
   return text === undefined ? retryAfterOf(inner) : parseRetryAfter(text);
 }

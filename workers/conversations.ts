@@ -27,10 +27,13 @@ export function openConversations(
   };
 }
 
-/** How long a use case in an activity waits for a conversation; then Temporal tries the activity again. */
+/** Timeout of a call to a conversation. After it Temporal retries the activity. */
 const TIMEOUT_MS = 5_000;
 
-/** The use cases for activities: a run by signal or schedule is accepted by the same code as one by request. */
+/**
+ * Composes the use cases for activities. The same code accepts a run from a signal, a schedule or a
+ * request.
+ */
 export function composeConversations(
   config: Config,
   stores: Stores,
@@ -44,5 +47,6 @@ export function composeConversations(
     states: openStates(stores, project),
     graphs: openGraphs(stores, { project }),
     ...openConversations({ ...temporal, settings: config.conversation }, stores.authorize),
+    options: config.limits,
   });
 }

@@ -5,14 +5,17 @@ import type { DeriveId } from '../protocol/index.js';
 
 interface SecretDocument {
   _id: string;
-  /** base64 of 32 bytes. */
+  /** Base64 of 32 bytes. */
   value: string;
 }
 
 const SECRET_ID = 'derived-ids';
 const SECRET_BYTES = 32;
 
-/** Opens the derivation of ids that all processes of a database share. The first process makes its secret. */
+/**
+ * Returns the function that derives ids. All processes of a database share its secret, which the
+ * first process creates.
+ */
 export async function openDerivedIds(db: Db): Promise<DeriveId> {
   const secret = Buffer.from(await readSecret(db), 'base64');
   return ({ tenant, principal }, purpose, ...parts) => {
@@ -35,7 +38,7 @@ async function readSecret(db: Db): Promise<string> {
   }
 }
 
-/** A UUID of version 8 (RFC 9562): its bits are our own. */
+/** Formats a digest as a UUID of version 8 (RFC 9562), whose bits are free to choose. */
 function asUuid(digest: Buffer): string {
   const bytes = Buffer.from(digest.subarray(0, 16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;

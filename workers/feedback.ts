@@ -3,10 +3,15 @@ import type { LangSmithConfig } from '../config/index.js';
 
 const TIMEOUT_MS = 5_000;
 
-/** Answers an address for feedback on a run under a key. Errors: what LangSmith or the network says. */
-export type FeedbackAddress = (runId: string, key: string) => Promise<string>;
+/**
+ * Returns a URL for feedback on a run under a key. Errors: those of LangSmith and of the network.
+ */
+type FeedbackAddress = (runId: string, key: string) => Promise<string>;
 
-/** Addresses made by LangSmith, for who has an account in the environment of the process or of the project; undefined: nobody has. */
+/**
+ * Creates feedback URLs with the LangSmith account of the process or of the project. Returns
+ * undefined without an account.
+ */
 export function feedbackAddresses(
   { apiKey, endpoint }: LangSmithConfig,
   project: NodeJS.Dict<string>,

@@ -10,13 +10,13 @@ import {
 import { GRAPH_RULES, STATE_RULES } from './port-rules.js';
 import { lastConfigOf, type Stores } from './stores.js';
 
-/** Reads and edits of state by the graphs of a project. */
+/** Opens the state of the project's graphs for reads and edits. */
 export function openStates(stores: Stores, project: AgentProject): StateAccess {
   const states = createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) });
   return guarded(states, STATE_RULES, stores.authorize);
 }
 
-/** Descriptions of the graphs of a project. */
+/** Opens the descriptions of the project's graphs. */
 export function openGraphs({ authorize }: Stores, options: DescriptionDependencies): GraphDescriptions {
   return guarded(createGraphDescriptions(options), GRAPH_RULES, authorize);
 }

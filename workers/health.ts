@@ -1,15 +1,18 @@
 import { createServer } from 'node:http';
 
-/** Answers `GET /ok` with 200 while `isWell`, else 503, for whoever restarts processes. Without a port there is none. */
+/**
+ * Serves `GET /ok` for process supervisors: 200 while `isHealthy` is true, else 503. Serves nothing
+ * without a port.
+ */
 export async function startHealth(
   port: number | undefined,
-  isWell: () => boolean,
+  isHealthy: () => boolean,
 ): Promise<{ close(): Promise<void> }> {
   if (port === undefined) return { close: () => Promise.resolve() };
   const server = createServer((request, response) => {
     const isKnown = request.url === '/ok';
-    response.writeHead(isKnown ? (isWell() ? 200 : 503) : 404, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ ok: isKnown && isWell() }));
+    response.writeHead(isKnown ? (isHealthy() ? 200 : 503) : 404, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ ok: isKnown && isHealthy() }));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,4 +1,7 @@
-/** Composition roots of processes that do the work: what is opened, in which order, and how it ends. Knows every room and holds no logic of any. */
+/**
+ * Composition roots of worker processes: which parts are opened, in which order, and how they are
+ * closed. Knows every room and has no logic of any.
+ */
 export { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
 export { openConversations } from './conversations.js';
 export { feedbackAddresses } from './feedback.js';

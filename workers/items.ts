@@ -6,7 +6,10 @@ import { ColloquyError } from '../protocol/index.js';
 import { ITEM_RULES } from './port-rules.js';
 import type { Stores } from './stores.js';
 
-/** LangGraph's store as the project configures it. Errors: `invalid_argument` where its embedder does not load. */
+/**
+ * Opens LangGraph's store with the configuration of the project. Errors: `invalid_argument` if its
+ * embedder does not load.
+ */
 export async function openItems(
   { db, authorize }: Pick<Stores, 'db' | 'authorize'>,
   project: Pick<AgentProject, 'settings' | 'importExport'>,
@@ -34,7 +37,7 @@ async function loadEmbedder({
   if (embed === undefined) {
     throw new ColloquyError(
       'invalid_argument',
-      `store.index.embed: ${index.embed.path} is no function of texts and has no embedDocuments`,
+      `store.index.embed: ${index.embed.path} is neither a function nor an object with embedDocuments`,
       { field: 'store.index.embed' },
     );
   }

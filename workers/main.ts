@@ -28,33 +28,43 @@ import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temp
 
 export interface RunningWorker {
   project: AgentProject;
-  /** Lets running steps reach their next commit, then ends. Idempotent. */
+  /** Lets running steps reach their next commit, then stops the worker. Idempotent. */
   stop(): Promise<void>;
-  /** Rejects when the worker can work no more. */
+  /** Rejects if the worker fails and can process no more tasks. */
   failed: Promise<never>;
 }
 
 export interface WorkerOverrides {
   logger?: Logger;
-  /** Bundle of the workflows; default: the one built beside this code, else one is made. */
+  /**
+   * Path of the workflow bundle. Default: the bundle of the build; without one, Temporal bundles at
+   * start.
+   */
   workflowBundlePath?: string;
-  /** Changes to what Temporal's worker is made with. */
+  /** Overrides of the options of Temporal's worker. */
   options?: Partial<WorkerOptions>;
 }
 
-/** How often the server hears of a running step; a cancellation travels back with it. */
+/**
+ * Interval between two heartbeats of a step to Temporal, in ms. The worker learns of a cancellation
+ * with the next heartbeat.
+ */
 const HEARTBEAT_THROTTLE_MS = 500;
-/** After a worker died, its conversations are offered to the others after so long. */
+/** After a worker died, Temporal offers its conversations to other workers after this time. */
 const STICKY_TIMEOUT = '2s';
 const FORCE_AFTER_GRACE_MS = 5_000;
 /**
- * Temporal stops workflow code after 5 s, which a process that was frozen meanwhile has had without doing anything; and Node.js aborts the process
- * where it is stopped in a microtask ("async hook stack has become corrupted", nodejs/node#38503, temporalio/sdk-typescript#939). Workflow code is
- * ours alone and needs milliseconds, so nothing but a freeze can meet this.
+ * By default Temporal stops workflow code after 5 s, which passes without progress while a process
+ * is frozen. Node.js aborts the process if the code is stopped inside a microtask ("async hook
+ * stack has become corrupted", nodejs/node#38503, temporalio/sdk-typescript#939). Our workflow code
+ * needs milliseconds, so only a freeze can reach this limit.
  */
 const WORKFLOW_CODE_TIMEOUT = '10 minutes';
 
-/** Composes a worker process and starts it: conversations of the task queue, and the steps of the project's graphs. */
+/**
+ * Composes a worker process and starts it. It processes the conversations of the task queue and the
+ * steps of the project's graphs.
+ */
 export async function startWorker(config: Config, overrides: WorkerOverrides = {}): Promise<RunningWorker> {
   const logger = overrides.logger ?? createLogger({ name: 'worker', ...config.log });
   const closers: (() => Promise<unknown>)[] = [];
@@ -143,11 +153,14 @@ function workerOptions(config: Config, overrides: WorkerOverrides) {
   } satisfies Partial<WorkerOptions & { isolateExecutionTimeout: Duration }>;
 }
 
-/** The bundle is made by the build, beside `dist/workers` as seen from sources and from `dist` alike; without one, Temporal bundles at start. */
-function workflowSource(given: string | undefined): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
-  const house = join(dirname(fileURLToPath(import.meta.url)), '..');
-  const built = [join(house, 'workflow-bundle.js'), join(house, 'dist', 'workflow-bundle.js')];
-  const codePath = [...(given === undefined ? [] : [given]), ...built].find((path) => existsSync(path));
+/**
+ * Returns the workflow bundle of the build, which lies in `dist` both for sources and for compiled
+ * code. Without it, Temporal bundles at start.
+ */
+function workflowSource(bundlePath: string | undefined): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+  const built = [join(root, 'workflow-bundle.js'), join(root, 'dist', 'workflow-bundle.js')];
+  const codePath = [...(bundlePath === undefined ? [] : [bundlePath]), ...built].find((path) => existsSync(path));
   if (codePath !== undefined) return { workflowBundle: { codePath } };
   return { workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
 }
@@ -166,8 +179,8 @@ function activityDependencies(
   const { showsQuestions } = config.worker;
   const feedbackAddress = feedbackAddresses(config.langsmith, project.environment);
   const stored = { heads, injections, savers, threads, events, deliveries, openStore };
-  const made = { ...(feedbackAddress && { feedbackAddress }), project, cache, drain };
-  return { ...stored, ...made, egress, webhookSecrets, showsQuestions };
+  const created = { ...(feedbackAddress && { feedbackAddress }), project, cache, drain };
+  return { ...stored, ...created, egress, webhookSecrets, showsQuestions };
 }
 
 async function prepareTemporal(config: Config): Promise<void> {

@@ -7,7 +7,10 @@ interface OutboxDocument extends OutboxMessage {
   at: Date;
 }
 
-/** Messages that left, in the collection `outbox`; a key is sent once, whoever tries again. */
+/**
+ * Stores sent messages in the collection `outbox`. A message with the same key is sent only once,
+ * also after a retry.
+ */
 export class MongoOutbox implements Outbox {
   readonly #messages: Collection<OutboxDocument>;
 

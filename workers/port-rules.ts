@@ -14,13 +14,16 @@ import type {
   ThreadStore,
 } from '../threads/index.js';
 
-/** What each method of each port needs. The composition roots wrap the ports with it. */
+/**
+ * The action and resource that each method of each port requires. The composition roots wrap the
+ * ports with these rules.
+ */
 
 const ALL = '*';
 const assistant = (id: string): Resource => ({ kind: 'assistant', id });
 const cron = (id: string): Resource => ({ kind: 'cron', id });
 const thread = (id: string): Resource => ({ kind: 'thread', id });
-const run = (_threadId: string, id: string): Resource => ({ kind: 'run', id });
+const run = (threadId: string, id: string): Resource => ({ kind: 'run', id, threadId });
 const delivery = (id: string): Resource => ({ kind: 'delivery', id });
 const graph = (id: string): Resource => ({ kind: 'graph', id });
 const item = (namespace: readonly string[], key?: string): Resource => ({

@@ -31,7 +31,8 @@ import type {
   ThreadSaver,
   ThreadStore,
 } from '../threads/index.js';
-import { checkRule, guarded } from '../policy/index.js';
+import { authorizeBy, checkRule, guarded, type Policy } from '../policy/index.js';
+import { attributeReaders } from './attributes.js';
 import { openDerivedIds } from './derived-ids.js';
 import { MongoOutbox } from './mongo-outbox.js';
 import {
@@ -45,7 +46,7 @@ import {
   THREAD_RULES,
 } from './port-rules.js';
 
-/** Everything that a process keeps in the database. */
+/** The stores of a process in its database. */
 export interface Stores {
   client: MongoClient;
   db: Db;
@@ -63,8 +64,14 @@ export interface Stores {
   close(): Promise<void>;
 }
 
-/** Connects, and makes indexes where they are missing. Errors: `unavailable`. */
-export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): Promise<Stores> {
+/**
+ * Connects to the database and creates missing indexes. The policy decides about every call of a
+ * port. Errors: `unavailable`.
+ */
+export async function openStores(
+  config: Pick<Config, 'mongo' | 'retention'>,
+  policy: Policy = sameTenant,
+): Promise<Stores> {
   const client = await connectMongo(config.mongo.uri);
   try {
     const db = client.db(config.mongo.database);
@@ -91,13 +98,15 @@ export async function openStores(config: Pick<Config, 'mongo' | 'retention'>): P
       thinState: ({ tenant }, threadId, policy, options) =>
         thinState({ client, db, tenant }, threadId, policy, options),
     });
-    const authorize = sameTenant;
+    const assistants = createAssistantStore({ db });
+    const crons = createCronStore({ db });
+    const authorize = authorizeBy(policy, attributeReaders({ threads, assistants, crons }));
     return {
       client,
       db,
       threads: guarded(threads, THREAD_RULES, authorize),
-      assistants: guarded(createAssistantStore({ db }), ASSISTANT_RULES, authorize),
-      crons: guarded(createCronStore({ db }), CRON_RULES, authorize),
+      assistants: guarded(assistants, ASSISTANT_RULES, authorize),
+      crons: guarded(crons, CRON_RULES, authorize),
       events: guardedEvents(log, authorize),
       outbox,
       deliveries: guarded(createDeliveryStore({ db }), DELIVERY_RULES, authorize),
@@ -130,7 +139,7 @@ function guardedEvents(log: EventLog, authorize: Authorize): EventLog {
   };
 }
 
-/** Values of a thread as events tell them. */
+/** Returns stored values of a thread as the JSON text of events. */
 async function storedTexts(
   saver: ThreadSaver,
   texts: ValueTexts,
@@ -145,7 +154,7 @@ async function storedTexts(
   return found;
 }
 
-/** What the last run of a thread was configured with. */
+/** Returns a function that reads the config of a thread's last run. */
 export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
   return async (caller: Caller, threadId: string): Promise<RunConfig | undefined> => {
     const [run] = await threads.listRuns(caller, threadId, { limit: 1, offset: 0 });
@@ -153,13 +162,12 @@ export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
   };
 }
 
-/** Within a tenant everything may happen; between tenants nothing can, since every key begins with the caller's. */
-const sameTenant: Authorize = (caller, action, resource) => {
-  if (TENANT_PATTERN.test(caller.tenant) && caller.principal.id !== '') return Promise.resolve();
-  return Promise.reject(
-    new ColloquyError(
-      'forbidden',
-      `${action} of ${resource.kind} ${resource.id} needs a caller with a tenant and a principal`,
-    ),
-  );
+/**
+ * Allows every action within the tenant. Other tenants cannot be reached, since every database key
+ * begins with the caller's tenant.
+ */
+const sameTenant: Policy = async ({ tenant, principal }, action, resource) => {
+  if (TENANT_PATTERN.test(tenant) && principal.id !== '') return;
+  const problem = `${action} of ${resource.kind} ${resource.id} needs a caller with a tenant and a principal`;
+  throw new ColloquyError('forbidden', problem);
 };

@@ -11,7 +11,7 @@ const VISIBLE_TIMEOUT_MS = 60_000;
 const KEYWORD = 2;
 const GRPC = { unimplemented: 12, permissionDenied: 7, unauthenticated: 16, alreadyExists: 6, notFound: 5 } as const;
 
-/** What both kinds of connection take: `Connection` of a client, `NativeConnection` of a worker. */
+/** Connection options for both `Connection` of a client and `NativeConnection` of a worker. */
 export function temporalOptions({ address, apiKey, tls }: TemporalConfig): Pick<ConnectionOptions, 'address'> & {
   apiKey?: string;
   tls?: Exclude<TemporalConfig['tls'], undefined>;
@@ -33,8 +33,9 @@ export async function connectTemporal(config: TemporalConfig, timeoutMs = CONNEC
 }
 
 /**
- * Makes the search attributes that conversations carry, where the namespace has not got them. Errors: `unavailable` without the namespace,
- * `forbidden` where this may not be done, with the commands for whoever may.
+ * Creates the search attributes of conversations if the namespace does not have them. Errors:
+ * `unavailable` if the namespace does not exist; `forbidden`, with the command for an operator, if
+ * this process may not create them.
  */
 export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
   const missing = await missingAttributes(connection, namespace);
@@ -44,7 +45,7 @@ export async function ensureSearchAttributes(connection: Connection, namespace: 
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
   } catch (cause) {
     if (isGrpcServiceError(cause) && Number(cause.code) === GRPC.alreadyExists) return;
-    throw refusal(namespace, missing, cause);
+    throw attributesError(namespace, missing, cause);
   }
   for (const giveUpAt = Date.now() + VISIBLE_TIMEOUT_MS; Date.now() < giveUpAt; await sleep(250)) {
     if ((await missingAttributes(connection, namespace)).length === 0) return;
@@ -64,17 +65,17 @@ async function missingAttributes(connection: Connection, namespace: string): Pro
     if (isGrpcServiceError(cause) && Number(cause.code) === GRPC.notFound) {
       throw new ColloquyError('unavailable', `Temporal has no namespace ${namespace}`, { cause });
     }
-    throw refusal(namespace, wanted, cause);
+    throw attributesError(namespace, wanted, cause);
   }
 }
 
-function refusal(namespace: string, names: string[], cause: unknown): ColloquyError {
+function attributesError(namespace: string, names: string[], cause: unknown): ColloquyError {
   const codes: number[] = [GRPC.unimplemented, GRPC.permissionDenied, GRPC.unauthenticated];
   const isRefused = isGrpcServiceError(cause) && codes.includes(Number(cause.code));
   const command = `temporal operator search-attribute create --namespace ${namespace} ${names.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
   return new ColloquyError(
     isRefused ? 'forbidden' : 'unavailable',
-    `namespace ${namespace} needs the search attributes ${names.join(', ')} (Keyword), and they could not be made: ${(cause as Error).message}. Who may can run: ${command}`,
+    `namespace ${namespace} needs the search attributes ${names.join(', ')} (Keyword), which could not be created: ${(cause as Error).message}. An operator can create them: ${command}`,
     { cause },
   );
 }

@@ -43,7 +43,7 @@ export const schemasRoute = route({
     const { config } = parse(assistantSchemasBody, bodyOf(req), 'request body');
     const assistant = await findAssistant(context, caller, params.assistant_id);
     const { graphId } = assistant;
-    const schemas = context.graphs.schemas(caller, graphId, mergedConfig(assistant, config));
+    const schemas = context.graphs.schemas(caller, graphId, schemaConfig(assistant, config));
     res.json(schemasToWire(graphId, await orGraphNotFound(graphId, schemas)));
   },
 });
@@ -86,20 +86,21 @@ async function subgraphs(
 ): Promise<Record<string, unknown>> {
   const { graphId, config } = await findAssistant(context, caller, assistantId);
   const found = await orGraphNotFound(graphId, context.graphs.subgraphs(caller, graphId, config, options));
-  // LangGraph's JavaScript server has the short names; the types of its SDK have the long ones.
+  // LangGraph's JavaScript server uses the short field names, the types of its SDK the long ones.
   return Object.fromEntries(
     Object.entries(found).map(([name, schemas]) => [name, { ...schemas, ...schemasToWire(graphId, schemas) }]),
   );
 }
 
-/** An assistant can exist longer than its graph. */
+/** An assistant can outlive its graph. */
 function orGraphNotFound<T>(graphId: string, description: Promise<T>): Promise<T> {
   return orNotFound(description, `Graph "${graphId}" not found`);
 }
 
-function mergedConfig({ config }: Assistant, given: Record<string, unknown> | null | undefined) {
-  const configurable = { ...(config['configurable'] as object), ...(given?.['configurable'] as object) };
-  return { ...config, ...given, configurable };
+function schemaConfig(assistant: Assistant, config: Record<string, unknown> | null | undefined) {
+  const own = assistant.config['configurable'] as object;
+  const configurable = { ...own, ...(config?.['configurable'] as object) };
+  return { ...assistant.config, ...config, configurable };
 }
 
 /** LangGraph.js has one schema for both `context` and `configurable`. */

@@ -31,7 +31,7 @@ export const createRoute = route({
   path: '/assistants',
   group: 'assistants',
   tag: 'Assistants',
-  summary: 'Make an assistant',
+  summary: 'Create an assistant',
   body: assistantCreate,
   answers: { 200: assistantAnswer },
   refusals: [409],
@@ -43,7 +43,7 @@ export const createRoute = route({
       graphId: body.graph_id,
       name: body.name === '' ? body.graph_id : (body.name ?? 'Untitled'),
       description: body.description ?? null,
-      config: given(body.config ?? {}),
+      config: withoutNullFields(body.config ?? {}),
       context: body.context ?? {},
       metadata: body.metadata ?? {},
       ifExists: body.if_exists ?? 'raise',
@@ -65,7 +65,7 @@ export const searchRoute = route({
   async handle({ assistants }, { viewer, body, res }) {
     const page = pageOf(body);
     const { assistants: found, total } = await assistants.searchAssistants(viewer.caller, {
-      ...filterOf(body, viewer.access),
+      ...assistantFilter(body, viewer.access),
       ...page,
       ...(body.sort_by && { sortBy: body.sort_by }),
       ...(body.sort_order && { sortOrder: body.sort_order }),
@@ -86,7 +86,7 @@ export const countRoute = route({
   action: 'assistant.search',
   auth: finds('assistants', 'assistants:search'),
   async handle({ assistants }, { viewer, body, res }) {
-    const query = { ...filterOf(body, viewer.access), limit: 1, offset: 0 };
+    const query = { ...assistantFilter(body, viewer.access), limit: 1, offset: 0 };
     res.json((await assistants.searchAssistants(viewer.caller, query)).total);
   },
 });
@@ -127,7 +127,7 @@ export const deleteRoute = route({
   path: '/assistants/:assistant_id',
   group: 'assistants',
   tag: 'Assistants',
-  summary: 'Delete an assistant, and its threads where that is asked',
+  summary: 'Delete an assistant, optionally with its threads',
   query: assistantDeleteQuery,
   answers: { 200: z.array(z.guid()) },
   action: 'assistant.delete',
@@ -198,9 +198,9 @@ async function createAssistant(
   } catch (error) {
     if (errorCode(error) !== 'already_exists') throw error;
     const existing = async () => {
-      const one = await context.assistants.getAssistant(caller, assistantId);
-      access.checkExistingAssistant(one);
-      return one;
+      const assistant = await context.assistants.getAssistant(caller, assistantId);
+      access.checkExistingAssistant(assistant);
+      return assistant;
     };
     const found = ifExists === 'do_nothing' ? await ifFound(existing()) : undefined;
     if (found !== undefined) return found;
@@ -212,7 +212,7 @@ function pageOf(body: { limit?: number | null | undefined; offset?: number | nul
   return { limit: body.limit ?? DEFAULT_PAGE, offset: body.offset ?? 0 };
 }
 
-function filterOf(
+function assistantFilter(
   body: {
     graph_id?: string | null | undefined;
     name?: string | null | undefined;
@@ -237,11 +237,18 @@ function patchOf(body: {
   metadata?: Record<string, unknown> | null | undefined;
 }): AssistantPatch {
   const { graph_id: graphId, name, description, config, context, metadata } = body;
-  return given({ graphId, name, description, config: config && given(config), context, metadata });
+  return withoutNullFields({
+    graphId,
+    name,
+    description,
+    config: config && withoutNullFields(config),
+    context,
+    metadata,
+  });
 }
 
 /** Leaves out the fields that are null. */
-function given<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+function withoutNullFields<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };
 }

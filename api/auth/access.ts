@@ -34,8 +34,8 @@ const NO_FILTERS: RequestFilters = {
 
 /** The access of a caller in a project with an auth. */
 export class ProjectAccess implements Access {
-  readonly isAsked = true;
-  #who: AuthUser;
+  readonly hasProjectAuth = true;
+  #authUser: AuthUser;
 
   constructor(
     private readonly threads: ThreadStore,
@@ -44,16 +44,16 @@ export class ProjectAccess implements Access {
     private readonly session: Session,
     private readonly filters: RequestFilters = NO_FILTERS,
   ) {
-    this.#who = session.who;
+    this.#authUser = session.authUser;
   }
 
   /** The user as the project authenticated them last. */
-  get who(): AuthUser {
-    return this.#who;
+  get authUser(): AuthUser {
+    return this.#authUser;
   }
 
   get userConfig(): Record<string, unknown> {
-    return userConfigOf(this.#who);
+    return userConfigOf(this.#authUser);
   }
 
   get required(): RequiredMetadata {
@@ -62,7 +62,7 @@ export class ProjectAccess implements Access {
 
   /** The same caller with the filters of one request. */
   withFilters(filters: Partial<RequestFilters>): ProjectAccess {
-    const session = { who: this.#who, authenticate: this.session.authenticate };
+    const session = { authUser: this.#authUser, authenticate: this.session.authenticate };
     return new ProjectAccess(this.threads, this.auth, this.caller, session, { ...this.filters, ...filters });
   }
 
@@ -87,17 +87,17 @@ export class ProjectAccess implements Access {
   }
 
   async renew(threadId: string): Promise<void> {
-    const who = await this.session.authenticate();
-    if (who.user.identity !== this.#who.user.identity) {
+    const authUser = await this.session.authenticate();
+    if (authUser.user.identity !== this.#authUser.user.identity) {
       throw new ColloquyError('unauthenticated', 'Unauthorized: the credentials now belong to another user');
     }
-    this.#who = who;
+    this.#authUser = authUser;
     await this.recheckThread(threadId);
   }
 
   /** A thread that does not exist has no events, so it is allowed. */
   async recheckThread(threadId: string): Promise<void> {
-    const filters = await this.auth.authorize(this.#who, 'threads:read', { thread_id: threadId, metadata: {} });
+    const filters = await this.auth.authorize(this.#authUser, 'threads:read', { thread_id: threadId, metadata: {} });
     const thread = await ifFound(this.threads.getThread(this.caller, threadId));
     if (thread !== undefined && !matchesFilters(thread.metadata, filters)) {
       throw new ColloquyError('not_found', threadNotFound(threadId));
@@ -113,7 +113,7 @@ export class ProjectAccess implements Access {
     const assistants = await this.#askAboutAssistant(assistant, assistant.assistantId);
     if (threadId === undefined) return cronFilters(undefined, assistants);
     const value = { thread_id: threadId, assistant_id: assistant.assistantId, metadata: {}, kwargs: {} };
-    const threads = await this.auth.authorize(this.#who, 'threads:create_run', value);
+    const threads = await this.auth.authorize(this.#authUser, 'threads:create_run', value);
     const thread = await ifFound(this.threads.getThread(this.caller, threadId));
     if (thread === undefined || !matchesFilters(thread.metadata, threads)) {
       throw new ColloquyError('not_found', threadNotFound(threadId));
@@ -125,7 +125,7 @@ export class ProjectAccess implements Access {
   async #askAboutAssistant(found: Assistant | undefined, named: string): Promise<AuthFilters | undefined> {
     if (found?.isSystem) return undefined;
     const value = { assistant_id: named, metadata: {} };
-    const filters = await this.auth.authorize(this.#who, 'assistants:read', value);
+    const filters = await this.auth.authorize(this.#authUser, 'assistants:read', value);
     if (found === undefined || matchesFilters(found.metadata, filters)) return filters;
     throw new ColloquyError('not_found', assistantNotFound(named));
   }

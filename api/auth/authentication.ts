@@ -12,13 +12,16 @@ export function authentication(context: ApiContext, publicPaths: readonly string
 }
 
 /**
- * Keeps what is known of the caller by the `locals` of a response. An inner response of a custom app
- * shares its `locals`, and no code of a project can change these maps.
+ * Callers and sessions by the `locals` of a response. An inner response of a custom app shares
+ * these `locals`. Code of a project cannot change the maps.
  */
 const callers = new WeakMap<object, Caller>();
 const sessions = new WeakMap<object, Session>();
 
-/** Identifies the caller of a request. Errors: `unauthenticated`, and what the project's handler throws. */
+/**
+ * Identifies the caller of a request. Errors: `unauthenticated`, and what the project's handler
+ * throws.
+ */
 export async function identifyCaller(context: ApiContext, req: Request, res: Response): Promise<void> {
   const caller = await context.authenticate(req);
   callers.set(res.locals, context.auth ? await identifyUser(context.auth, caller, req, res) : caller);
@@ -26,11 +29,11 @@ export async function identifyCaller(context: ApiContext, req: Request, res: Res
 
 async function identifyUser(auth: ProjectAuth, { tenant }: Caller, req: Request, res: Response): Promise<Caller> {
   const authenticate = () => auth.authenticate(req);
-  const who = await authenticate();
+  const authUser = await authenticate();
   // A project's Hono app reads it as `c.get('auth')`.
-  res.locals['auth'] = who;
-  sessions.set(res.locals, { who, authenticate });
-  return { tenant, principal: { kind: 'user', id: who.user.identity }, onBehalfOf: [] };
+  res.locals['auth'] = authUser;
+  sessions.set(res.locals, { authUser, authenticate });
+  return { tenant, principal: { kind: 'user', id: authUser.user.identity }, onBehalfOf: [] };
 }
 
 /** Errors: `unauthenticated` if the request was not identified. */
@@ -38,7 +41,9 @@ export function callerOf(res: Response): Caller {
   return known(callers, res);
 }
 
-/** The session of a request in a project with an auth. Errors: `unauthenticated` if there is none. */
+/**
+ * The session of a request in a project with an auth. Errors: `unauthenticated` if there is none.
+ */
 export function sessionOf(res: Response): Session {
   return known(sessions, res);
 }

@@ -11,13 +11,20 @@ import { ProjectAccess, type RequestFilters } from './access.js';
 import { callerOf, sessionOf } from './authentication.js';
 import type { AuthUser } from './ports.js';
 import { addUser } from './run-user.js';
-import { wholeValue, type Body, type ItemRule, type RecordRule, type RouteAuth, type RuleRequest } from './rules.js';
+import {
+  wholeValue,
+  type RequestBody,
+  type ItemRule,
+  type RecordRule,
+  type RouteAuth,
+  type RuleRequest,
+} from './rules.js';
 
 /**
- * Asks a project's handlers about a request before its route runs, and applies the filters that they
- * answer: existing records must match them, and what the request creates or changes matches them
- * afterwards. May change the body. Returns what the caller may see. Errors: `not_found`, `forbidden`,
- * `already_exists`, `invalid_argument`, what a handler throws.
+ * Asks a project's handlers about a request before its route runs, and applies the filters that
+ * they return. Existing records must match the filters. Records that the request creates or changes
+ * must match them afterwards. May change the body. Returns the access of the caller. Errors:
+ * `not_found`, `forbidden`, `already_exists`, `invalid_argument`, and errors of a handler.
  */
 export async function enter(context: ApiContext, rules: RouteAuth, req: Request, res: Response): Promise<Access> {
   const { auth } = context;
@@ -25,32 +32,38 @@ export async function enter(context: ApiContext, rules: RouteAuth, req: Request,
   const session = sessionOf(res);
   const access = new ProjectAccess(context.threads, auth, callerOf(res), session);
   if ('kind' in rules && rules.kind === 'items') {
-    return access.withFilters({ items: await askAboutItems(context, rules, req, session.who) });
+    return access.withFilters({ items: await askAboutItems(context, rules, req, session.authUser) });
   }
   const body = objectBody(req);
   let filters: Partial<RequestFilters> | undefined;
   for (const rule of [rules].flat()) {
     if (rule.applies?.(req) === false) continue;
-    const answers = await decide(context, rule, { who: session.who, caller: access.caller, req, body });
+    const answers = await askAndApply(context, rule, { authUser: session.authUser, caller: access.caller, req, body });
     const required = rule.finds && isSet(answers[0]) ? { required: requiredBy(answers[0]) } : {};
-    // The first rule of a route is about what the request names, later ones about what it creates.
+    // The first rule of a route is about records that the request names, later rules about records
+    // that it creates.
     filters = { ...(filters ?? filtersOf(rule, answers)), ...required };
   }
   return access.withFilters(filters ?? {});
 }
 
 /**
- * As {@link enter}, for a command on a thread that comes over a WebSocket: asked and held by the rule
- * of the HTTP route that takes the same command.
+ * Does the same as {@link enter} for a command that a WebSocket sends. The rule is that of the HTTP
+ * route for the same command.
  */
 export async function enterCommand(
   context: ApiContext,
   rule: RecordRule,
   { access, threadId }: { access: ProjectAccess; threadId: string },
-  body: Body,
+  body: RequestBody,
 ): Promise<Access> {
-  const { who, caller } = access;
-  const answers = await decide(context, rule, { who, caller, req: { params: { thread_id: threadId } }, body });
+  const { authUser, caller } = access;
+  const answers = await askAndApply(context, rule, {
+    authUser,
+    caller,
+    req: { params: { thread_id: threadId } },
+    body,
+  });
   return access.withFilters({ threads: answers });
 }
 
@@ -58,9 +71,9 @@ function askAboutItems(
   { auth }: ApiContext,
   rule: ItemRule,
   req: Request,
-  who: AuthUser,
+  authUser: AuthUser,
 ): Promise<AuthFilters | undefined> {
-  return rule.ask(req, async (event, value) => auth?.authorize(who, event, value));
+  return rule.ask(req, async (event, value) => auth?.authorize(authUser, event, value));
 }
 
 function filtersOf({ kind }: RecordRule, answers: readonly (AuthFilters | undefined)[]): Partial<RequestFilters> {
@@ -69,20 +82,20 @@ function filtersOf({ kind }: RecordRule, answers: readonly (AuthFilters | undefi
 }
 
 interface RuledRequest {
-  who: AuthUser;
+  authUser: AuthUser;
   caller: Caller;
   req: RuleRequest;
-  body: Body;
+  body: RequestBody;
 }
 
 /**
- * Asks the handler of a rule, and applies its filters. May change the body. Returns the filters of
- * each part that was asked about: of each run of a batch, else of the whole.
+ * Asks the handler of a rule and applies its filters. May change the body. Returns the filters of
+ * each part that the handler was asked about: of every run of a batch, or of the whole body.
  */
-async function decide(
+async function askAndApply(
   context: ApiContext,
   rule: RecordRule,
-  { who, caller, req, body }: RuledRequest,
+  { authUser, caller, req, body }: RuledRequest,
 ): Promise<(AuthFilters | undefined)[]> {
   checkMetadata(rule, body);
   const event = typeof rule.event === 'string' ? rule.event : rule.event(body);
@@ -93,20 +106,23 @@ async function decide(
   const answers: (AuthFilters | undefined)[] = [];
   for (const part of parts) {
     const value = valueOf(req, part);
-    const filters = await context.auth?.authorize(who, event, value);
+    const filters = await context.auth?.authorize(authUser, event, value);
     apply?.(part, value);
     answers.push(filters);
   }
-  addUser(runs, who);
+  addUser(runs, authUser);
   for (const [index, filters] of answers.entries()) {
-    const created = parts.length > 1 ? [parts[index] as Body] : undefined;
-    if (isSet(filters)) await hold(context, caller, rule, { req, body, filters, event, ...(created && { created }) });
+    const created = parts.length > 1 ? [parts[index] as RequestBody] : undefined;
+    if (isSet(filters))
+      await applyFilters(context, caller, rule, { req, body, filters, event, ...(created && { created }) });
   }
   return answers;
 }
 
-/** Handlers and filters change metadata, so it must be an object first. Errors: `invalid_argument`. */
-function checkMetadata({ runs }: RecordRule, body: Body): void {
+/**
+ * Handlers and filters change metadata, so it must be an object first. Errors: `invalid_argument`.
+ */
+function checkMetadata({ runs }: RecordRule, body: RequestBody): void {
   for (const part of new Set([body, ...(runs?.(body) ?? [])])) parse(anyWithMetadata, part, 'request body');
 }
 
@@ -133,40 +149,44 @@ const RECORDS = {
   },
 } as const;
 
-interface Held {
+interface FilteredRequest {
   req: RuleRequest;
-  body: Body;
+  body: RequestBody;
   filters: AuthFilters;
   event: string;
-  /** The bodies of what is created under these filters. Default: all that the rule names. */
-  created?: Body[];
+  /**
+   * Bodies of the records that these filters apply to. Default: all records that the rule creates.
+   */
+  created?: RequestBody[];
 }
 
 /**
- * Existing records must match the filters, and still match them after a change; what is created gets
- * the values of the filters. Errors: `not_found`, `already_exists`, `forbidden`.
+ * Checks that existing records match the filters, also after the change. Adds the values of the
+ * filters to the metadata of records that the request creates. Errors: `not_found`,
+ * `already_exists`, `forbidden`.
  */
-async function hold(
+async function applyFilters(
   context: ApiContext,
   caller: Caller,
   rule: RecordRule,
-  { req, body, filters, event, created }: Held,
+  { req, body, filters, event, created }: FilteredRequest,
 ): Promise<void> {
   const { name, missing } = RECORDS[rule.kind];
   for (const id of rule.ids?.(req, body) ?? []) {
     const metadata = await metadataOf(context, caller, rule.kind, id);
-    // The route answers an id that is invalid.
+    // The route itself refuses an invalid id.
     if (metadata === 'invalid') continue;
     if (metadata === 'missing') {
       if (rule.creates === 'record' || rule.mayBegin?.(body)) continue;
-      // The same words as for a record of another user, so that a caller cannot tell the two apart.
+      // The message is the same as for a record of another user, so that a caller cannot
+      // distinguish the two.
       throw new ColloquyError('not_found', missing(id));
     }
     if (!matchesFilters(metadata, filters)) {
       if (rule.creates === 'record') throw new ColloquyError('already_exists', `${name} already exists: ${id}`);
       throw new ColloquyError('not_found', missing(id));
     }
-    if (rule.changes && !matchesFilters({ ...metadata, ...(body['metadata'] as Body | null) }, filters)) {
+    if (rule.changes && !matchesFilters({ ...metadata, ...(body['metadata'] as RequestBody | null) }, filters)) {
       const keys = Object.keys(filters).join(', ');
       throw new ColloquyError('forbidden', `Forbidden: ${event}: metadata: ${name} ${id} has to keep its ${keys}`);
     }
@@ -174,7 +194,7 @@ async function hold(
   if (rule.creates === undefined) return;
   const { equal } = requiredBy(filters);
   for (const part of created ?? (rule.stamps ?? rule.runs)?.(body) ?? [body]) {
-    part['metadata'] = { ...(part['metadata'] as Body | null), ...equal };
+    part['metadata'] = { ...(part['metadata'] as RequestBody | null), ...equal };
   }
 }
 
@@ -183,7 +203,7 @@ async function metadataOf(
   caller: Caller,
   kind: RecordRule['kind'],
   id: string,
-): Promise<Body | 'missing' | 'invalid'> {
+): Promise<RequestBody | 'missing' | 'invalid'> {
   try {
     return (await RECORDS[kind].read(context, caller, id)).metadata;
   } catch (error) {
@@ -194,9 +214,9 @@ async function metadataOf(
 }
 
 /** The body, which rules change in place. The route refuses a body that is not an object. */
-function objectBody(req: Request): Body {
+function objectBody(req: Request): RequestBody {
   const body = req.body as unknown;
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Body;
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as RequestBody;
   if (body === undefined && req.method !== 'GET') req.body = {};
-  return (body === undefined && req.method !== 'GET' ? req.body : { items: body }) as Body;
+  return (body === undefined && req.method !== 'GET' ? req.body : { items: body }) as RequestBody;
 }

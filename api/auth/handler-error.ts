@@ -8,7 +8,10 @@ import { errorWithAnswer } from '../http/errors.js';
  */
 const HTTP_EXCEPTION = /^_?HTTPException\d*$/;
 
-/** Headers of the connection, and those that describe the body, which is ours: plain text. */
+/**
+ * Headers that are not sent: those of the connection, and those of the body, which is our plain
+ * text.
+ */
 const NOT_SENT = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
   ...['proxy-authenticate', 'proxy-authorization'],
@@ -18,16 +21,16 @@ const NOT_SENT = new Set([
 interface HttpException {
   status: number;
   message: string;
-  /** Of the SDK's. */
+  /** Set by the class of the SDK. */
   headers?: unknown;
-  /** Of Hono's. */
+  /** Set by the class of Hono. */
   res?: Response;
 }
 
 /**
- * Calls a handler of a project's auth. An `HTTPException` of the SDK or of Hono is an answer to the
- * client: status, text and headers. Any other error is `internal`: its text may hold secrets, as
- * the error of a client of another server does.
+ * Calls a handler of a project's auth. If it throws an `HTTPException` of the SDK or of Hono, the
+ * client gets its status, text and headers. Any other error becomes `internal`, because its text
+ * may hold secrets of another service.
  */
 export async function callHandler<T>(name: string, handler: () => T): Promise<Awaited<T>> {
   try {
@@ -45,10 +48,11 @@ function isHttpException(error: unknown): error is HttpException {
   return Number.isInteger(status) && (status as number) >= 400 && (status as number) <= 599 && isNamed(error);
 }
 
-/** Whether its class, or one that it extends, has the name. */
+/** Returns true if the class of the error, or a class that it extends, has that name. */
 function isNamed(error: object): boolean {
-  for (let at: unknown = Object.getPrototypeOf(error); at !== null; at = Object.getPrototypeOf(at)) {
-    const { constructor } = at as { constructor?: { name?: unknown } };
+  let prototype: unknown = Object.getPrototypeOf(error);
+  for (; prototype !== null; prototype = Object.getPrototypeOf(prototype)) {
+    const { constructor } = prototype as { constructor?: { name?: unknown } };
     if (typeof constructor?.name === 'string' && HTTP_EXCEPTION.test(constructor.name)) return true;
   }
   return false;
@@ -57,14 +61,14 @@ function isNamed(error: object): boolean {
 async function withAnswer(error: HttpException): Promise<Error> {
   const { status, message, res } = error;
   const text = message === '' && res !== undefined ? await res.clone().text() : message;
-  const headers = [...headersOf(error.headers), ...headersOf(res?.headers)];
+  const headers = [...validHeaders(error.headers), ...validHeaders(res?.headers)];
   return errorWithAnswer({ status, message: text, headers }, error);
 }
 
-/** Whatever `HeadersInit` allows; what no header may hold is left out. */
-function headersOf(given: unknown): [string, string][] {
-  if (typeof given !== 'object' || given === null) return [];
-  const pairs = Symbol.iterator in given ? [...(given as Iterable<[string, unknown]>)] : Object.entries(given);
+/** Reads headers in any form that `HeadersInit` allows, and drops invalid ones. */
+function validHeaders(headers: unknown): [string, string][] {
+  if (typeof headers !== 'object' || headers === null) return [];
+  const pairs = Symbol.iterator in headers ? [...(headers as Iterable<[string, unknown]>)] : Object.entries(headers);
   return pairs
     .flatMap(([name, value]) => [value].flat().map((one): [string, string] => [name.toLowerCase(), String(one)]))
     .filter(([name, value]) => !NOT_SENT.has(name) && isValid(name, value));

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { AuthFilters } from '../../conversations/filters.js';
 
-/** Who a project's `authenticate` says is calling. */
+/** The user that a project's `authenticate` returned. */
 export interface AuthUser {
   user: Record<string, unknown> & { identity: string; permissions: string[] };
   scopes: string[];
@@ -12,15 +12,15 @@ export interface ProjectAuth {
   /** Errors: `unauthenticated`, an error with the answer that the project chose, `internal`. */
   authenticate(request: IncomingMessage): Promise<AuthUser>;
   /**
-   * Asks the most specific handler of an event. The handler may change `value`; the request then uses
-   * the changed value. Returns the filters that the resource must match. Errors: `forbidden`, an error
-   * with the answer that the project chose, `internal`.
+   * Asks the most specific handler of an event. The handler may change `value`; the request then
+   * uses the changed value. Returns the filters that the resource must match. Errors: `forbidden`,
+   * an error with the answer that the project chose, `internal`.
    */
-  authorize(who: AuthUser, event: string, value: Record<string, unknown>): Promise<AuthFilters | undefined>;
+  authorize(authUser: AuthUser, event: string, value: Record<string, unknown>): Promise<AuthFilters | undefined>;
 }
 
-/** Who was authenticated, and how to do it again with the same credentials. */
+/** The authenticated user, and a function that authenticates again with the same credentials. */
 export interface Session {
-  who: AuthUser;
+  authUser: AuthUser;
   authenticate: () => Promise<AuthUser>;
 }

@@ -5,13 +5,13 @@ import { callHandler } from './handler-error.js';
 import type { AuthUser, ProjectAuth } from './ports.js';
 import type { AuthFilters } from '../../conversations/filters.js';
 
-/** What an `Auth` of any copy of the SDK keeps its handlers in. */
+/** The handlers inside an `Auth` of any copy of the SDK. */
 interface Handlers {
   authenticate?: (request: Request) => unknown;
   callbacks?: Record<string, (request: Record<string, unknown>) => unknown>;
 }
 
-/** LangGraph Studio names itself by a header; nothing proves it. */
+/** LangGraph Studio identifies itself by this header. Any client can send it. */
 const STUDIO_SCHEME = 'langsmith';
 const STUDIO_USER: AuthUser = {
   user: {
@@ -25,8 +25,9 @@ const STUDIO_USER: AuthUser = {
 };
 
 /**
- * The `Auth` that a project exports. `acceptStudio` takes whoever says to be Studio for Studio's user.
- * Errors: `invalid_argument` for anything that is no `Auth`, or that authorizes nobody because it authenticates nobody.
+ * Wraps the `Auth` that a project exports. With `acceptStudio`, every request that has Studio's
+ * header counts as Studio's user. Errors: `invalid_argument` if the export is not an `Auth`, or has
+ * no `authenticate` handler.
  */
 export function createProjectAuth(exported: unknown, { acceptStudio }: { acceptStudio: boolean }): ProjectAuth {
   const handlers = handlersOf(exported);
@@ -37,12 +38,12 @@ export function createProjectAuth(exported: unknown, { acceptStudio }: { acceptS
       const web = withoutBody(request);
       return toUser(await callHandler('authenticate', () => authenticate(web)));
     },
-    async authorize(who, event, value) {
+    async authorize(authUser, event, value) {
       const [resource = '', action = ''] = event.split(':');
       const key = [event, resource, `*:${action}`, '*'].find((name) => Object.hasOwn(callbacks, name));
       const handler = key === undefined ? undefined : callbacks[key];
       if (handler === undefined) return undefined;
-      const { user, scopes } = who;
+      const { user, scopes } = authUser;
       const request = { event, resource, action, value, user, permissions: scopes };
       return toFilters(event, await callHandler(event, () => handler(request)));
     },
@@ -53,11 +54,12 @@ function handlersOf(exported: unknown): Handlers & Required<Pick<Handlers, 'auth
   const handlers = (exported as { '~handlerCache'?: Handlers } | null)?.['~handlerCache'];
   const authenticate = handlers?.authenticate;
   if (handlers !== undefined && typeof authenticate === 'function') return { ...handlers, authenticate };
-  const what = handlers === undefined ? 'is no Auth of @langchain/langgraph-sdk/auth' : 'has no authenticate handler';
-  throw new ColloquyError('invalid_argument', `auth.path: what it names ${what}`, { field: 'auth.path' });
+  const problem =
+    handlers === undefined ? 'is not an Auth of @langchain/langgraph-sdk/auth' : 'has no authenticate handler';
+  throw new ColloquyError('invalid_argument', `auth.path: the export ${problem}`, { field: 'auth.path' });
 }
 
-/** Its body is for the routes; who calls is in the headers. */
+/** Credentials are in the headers; only routes read the body. */
 function withoutBody(request: IncomingMessage): Request {
   const { url, method, headers } = toWebRequest(request, new Uint8Array());
   return new Request(url, { method, headers });
@@ -70,14 +72,14 @@ function toUser(answer: unknown): AuthUser {
       scopes: [],
     };
   }
-  const given = (answer ?? {}) as Record<string, unknown>;
-  const { identity } = given;
+  const user = (answer ?? {}) as Record<string, unknown>;
+  const { identity } = user;
   if (typeof identity !== 'string' || identity === '') {
     throw new ColloquyError('unauthenticated', 'Unauthorized: authenticate gave no identity');
   }
-  const scopes = Array.isArray(given['permissions']) ? (given['permissions'] as string[]) : [];
+  const scopes = Array.isArray(user['permissions']) ? (user['permissions'] as string[]) : [];
   const defaults = { is_authenticated: true, display_name: identity };
-  return { user: { ...defaults, ...given, identity, permissions: scopes }, scopes };
+  return { user: { ...defaults, ...user, identity, permissions: scopes }, scopes };
 }
 
 function toFilters(event: string, answer: unknown): AuthFilters | undefined {
@@ -86,19 +88,22 @@ function toFilters(event: string, answer: unknown): AuthFilters | undefined {
   if (isPlain(answer)) return answer;
   throw new ColloquyError(
     'internal',
-    `auth: the handler of ${event} gave ${what(answer)}; expected a plain object of filters, or a boolean`,
+    `auth: the handler of ${event} gave ${describeAnswer(answer)}; expected a plain object of filters, or a boolean`,
   );
 }
 
-/** A list, a Map, a date or an instance has no filters of its own, and would open everything. */
+/**
+ * A list, a Map, a date or a class instance has no own filter properties, and so would match
+ * everything.
+ */
 function isPlain(answer: unknown): answer is AuthFilters {
   if (typeof answer !== 'object' || answer === null) return false;
   const prototype: unknown = Object.getPrototypeOf(answer);
-  // Of another realm, as a handler in `vm` makes it, too.
+  // The prototype may come from another realm, such as a handler in `vm`.
   const isBase = prototype === null || Object.getPrototypeOf(prototype) === null;
   return isBase && !Array.isArray(answer) && Object.getOwnPropertySymbols(answer).length === 0;
 }
 
-function what(answer: unknown): string {
+function describeAnswer(answer: unknown): string {
   return typeof answer === 'object' ? `a ${answer?.constructor?.name ?? 'object'}` : `a ${typeof answer}`;
 }

@@ -2,57 +2,63 @@ import type { Request } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
 import type { AuthFilters } from '../../conversations/filters.js';
 
-export type Body = Record<string, unknown>;
+export type RequestBody = Record<string, unknown>;
 
 /** The part of a request that a rule reads; a WebSocket command has it too. */
 export type RuleRequest = Pick<Request, 'params'>;
 
 /**
- * What a project's `auth` is asked about a request:
- * - `public`: nothing; the route needs no credentials.
- * - `authenticated`: nothing; any caller with valid credentials may use the route.
- * - rules about records, asked in their order, or a rule about items of the store.
+ * Questions for a project's `auth` before a request:
+ * - `public`: none; the route needs no credentials.
+ * - `authenticated`: none; any caller with valid credentials may use the route.
+ * - rules about records, asked in this order, or one rule about items of the store.
  */
 export type RouteAuth = 'public' | 'authenticated' | RecordRule | readonly [RecordRule, ...RecordRule[]] | ItemRule;
 
-/** What a project's handlers are asked, and what the filters that they answer mean. */
+/** A question for a project's handlers, and how to apply the filters that they return. */
 export interface RecordRule {
   /** `threads:create`; the event of a command depends on the command. */
-  event: string | ((body: Body) => string);
+  event: string | ((body: RequestBody) => string);
   /** The records whose metadata the filters must match. */
   kind: 'threads' | 'assistants' | 'crons';
-  /** What the handler reads and may change. Default: the body and the path's parameters. */
-  value?: (req: RuleRequest, body: Body) => Body;
-  /** Writes what the handler changed back to the body. */
-  apply?: (body: Body, value: Body) => void;
+  /**
+   * The value that the handler reads and may change. Default: the body and the parameters of the
+   * path.
+   */
+  value?: (req: RuleRequest, body: RequestBody) => RequestBody;
+  /** Writes the changes of the handler back to the body. */
+  apply?: (body: RequestBody, value: RequestBody) => void;
   /** Ids of existing records that the request is about. */
-  ids?: (req: RuleRequest, body: Body) => string[];
+  ids?: (req: RuleRequest, body: RequestBody) => string[];
   /** True if the request may be about a thread that does not exist yet. */
-  mayBegin?: (body: Body) => boolean;
+  mayBegin?: (body: RequestBody) => boolean;
   /** The request creates a record or a run with the body's metadata. */
   creates?: 'record' | 'run';
   /** The request merges the body's metadata into existing records. */
   changes?: true;
-  /** The request searches: it finds only records that match the filters. */
+  /** The request is a search, which returns only records that match the filters. */
   finds?: true;
   /** False if the rule does not apply to this request. Default: it applies. */
   applies?: (req: Pick<Request, 'query'>) => boolean;
   /** Bodies of runs, which get the user in their configuration. */
-  runs?: (body: Body) => Body[];
+  runs?: (body: RequestBody) => RequestBody[];
   /** If there are runs, the handler is asked about each of them instead of the whole body. */
   eachRun?: Required<Pick<RecordRule, 'value' | 'apply'>>;
-  /** Bodies whose metadata get the values of the filters. Default: the runs, or the body. */
-  stamps?: (body: Body) => Body[];
+  /** Bodies whose metadata get the values of the filters. Default: the runs, or the whole body. */
+  stamps?: (body: RequestBody) => RequestBody[];
 }
 
-/** Asks about items of the store; filters are about an item's value with its `namespace` and `key`. */
+/**
+ * A question about items of the store. Filters apply to an item's value, with its `namespace` and
+ * `key`.
+ */
 export interface ItemRule {
   kind: 'items';
-  /** Calls `authorize`, and writes what the handler changed back to the request. */
-  ask: (req: Request, authorize: Authorize) => Promise<AuthFilters | undefined>;
+  /** Calls `authorize` and writes the changes of the handler back to the request. */
+  ask: (req: Request, authorize: AskHandler) => Promise<AuthFilters | undefined>;
 }
 
-export type Authorize = (event: string, value: Body) => Promise<AuthFilters | undefined>;
+type AskHandler = (event: string, value: RequestBody) => Promise<AuthFilters | undefined>;
 
 /** A rule about the thread in the path. */
 export function aboutThread(event: RecordRule['event'], more: Partial<RecordRule> = {}): RecordRule {
@@ -72,25 +78,31 @@ export function aboutCron(event: string, more: Partial<RecordRule> = {}): Record
   return { kind: 'crons', event, ids: (req) => [param(req, 'cron_id')], ...more };
 }
 
-/** A search: it finds only records that match the filters. */
+/** A search returns only records that match the filters. */
 export function finds(kind: RecordRule['kind'], event: string, more: Partial<RecordRule> = {}): RecordRule {
   return { kind, event, finds: true, ...more };
 }
 
-/** A record with the body's metadata. `idField`: the field of the body that may name it. */
+/**
+ * A rule for a request that creates a record with the body's metadata. `idField`: the field of the
+ * body with its id.
+ */
 export function creates(kind: RecordRule['kind'], event: string, idField?: string): RecordRule {
-  const ids = idField === undefined ? {} : { ids: (_req: RuleRequest, body: Body) => stringsIn(body[idField]) };
+  const ids = idField === undefined ? {} : { ids: (_req: RuleRequest, body: RequestBody) => stringsIn(body[idField]) };
   return { kind, event, creates: 'record', apply: keepMetadata, ...ids };
 }
 
 /** The request merges metadata into the record, which must still match the filters afterwards. */
 export const CHANGES = { changes: true, apply: keepMetadata } as const;
 
-/** Leaving this stream with `cancel_on_disconnect` stops its run, so the caller needs that permission too. */
+/**
+ * A client that leaves this stream with `cancel_on_disconnect` stops the run. It therefore needs
+ * that permission too.
+ */
 export const cancelsOnDisconnect: RecordRule['applies'] = ({ query }) =>
   (query['cancel_on_disconnect'] ?? 'false') !== 'false';
 
-/** What handlers see and may change of a run. */
+/** The value that handlers see of a run, and the fields that they may change. */
 export const EACH_RUN: Required<Pick<RecordRule, 'value' | 'apply'>> = {
   value: runValue,
   apply: (body, value) => {
@@ -109,31 +121,31 @@ export function startsRun(): RecordRule {
   });
 }
 
-/** A run on a new thread of its own. */
+/** A run on a new thread that is created for it. */
 export function startsStatelessRun(): RecordRule {
   return { ...startsRun(), ids: () => [] };
 }
 
-/** Takes over the metadata that a handler left, so that what it removed is removed. */
-export function keepMetadata(body: Body, value: Body): void {
+/** Copies the metadata from the handler's value, including removals. */
+export function keepMetadata(body: RequestBody, value: RequestBody): void {
   body['metadata'] = value['metadata'] ?? {};
 }
 
-/** Takes over what a handler left of these fields of a run, so that what it removed is removed. */
-export function keepFields(fields: readonly string[], body: Body, value: Body): void {
-  const kwargs = (value['kwargs'] ?? {}) as Body;
+/** Copies these fields of a run from the handler's value, including removals. */
+export function keepFields(fields: readonly string[], body: RequestBody, value: RequestBody): void {
+  const kwargs = (value['kwargs'] ?? {}) as RequestBody;
   for (const field of fields) {
     if (kwargs[field] === undefined) delete body[field];
     else body[field] = kwargs[field];
   }
 }
 
-/** What a handler sees by default. */
-export function wholeValue(req: RuleRequest, body: Body): Body {
-  return { ...body, metadata: { ...(body['metadata'] as Body | null) }, ...req.params };
+/** The default value for a handler. */
+export function wholeValue(req: RuleRequest, body: RequestBody): RequestBody {
+  return { ...body, metadata: { ...(body['metadata'] as RequestBody | null) }, ...req.params };
 }
 
-export function runValue(req: RuleRequest, body: Body): Body {
+export function runValue(req: RuleRequest, body: RequestBody): RequestBody {
   const { assistant_id, multitask_strategy, if_not_exists, after_seconds, metadata, input, command, config, context } =
     body;
   const kwargs = Object.fromEntries(
@@ -143,7 +155,7 @@ export function runValue(req: RuleRequest, body: Body): Body {
     ...req.params,
     assistant_id,
     status: 'pending',
-    metadata: { ...(metadata as Body | null) },
+    metadata: { ...(metadata as RequestBody | null) },
     multitask_strategy,
     if_not_exists,
     after_seconds,
@@ -151,8 +163,11 @@ export function runValue(req: RuleRequest, body: Body): Body {
   };
 }
 
-/** Errors: `unsupported` without a thread, as the rights on unnamed runs cannot be checked. */
-export function threadInBody(body: Body): string {
+/**
+ * Returns the thread id of the body. Errors: `unsupported` without one, because the handlers cannot
+ * decide about runs that are not named.
+ */
+export function threadInBody(body: RequestBody): string {
   const [id] = stringsIn(body['thread_id']);
   if (id !== undefined) return id;
   throw new ColloquyError(
@@ -161,7 +176,7 @@ export function threadInBody(body: Body): string {
   );
 }
 
-export function isObject(value: unknown): value is Body {
+export function isObject(value: unknown): value is RequestBody {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

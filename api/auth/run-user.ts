@@ -10,10 +10,10 @@ export function userConfigOf({ user, scopes }: AuthUser): Body {
   };
 }
 
-export function addUser(runs: Body[], who: AuthUser): void {
+export function addUser(runs: Body[], authUser: AuthUser): void {
   for (const run of runs) {
     const config = (run['config'] ?? {}) as Body;
-    const configurable = { ...(config['configurable'] as Body | null), ...userConfigOf(who) };
+    const configurable = { ...(config['configurable'] as Body | null), ...userConfigOf(authUser) };
     run['config'] = { ...config, configurable };
   }
 }

@@ -3,32 +3,33 @@ import type { EventLog } from '../../streams/index.js';
 import type { ApiContext } from '../context.js';
 import type { Access } from '../../conversations/access.js';
 
-/** Longer than any answer of a project's auth should take. */
+/** No answer of a project's auth should take this long. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** What holds an open stream to the rights of its client. */
+/** Checks repeatedly that the client of an open stream may read it. */
 export interface StreamAccess {
-  /** Aborted when the client may not read any more; its reason is the error that says why. */
+  /** Aborted when the client loses the right to read. The reason of the signal is the error. */
   readonly lost: AbortSignal;
-  /** The event log, which checks the client's rights before it answers the first event of each run. */
+  /** The event log. It checks the client's rights before it returns the first event of each run. */
   readonly events: EventLog;
   stop(): void;
 }
 
 /**
- * Asks again, while a stream is open, whether its client may read the thread: from time to time, together with who the client is, and
- * when another run begins to tell. So a thread that somebody else makes under the id that a stream waits for is not told. Without a
- * project's auth nothing is asked.
+ * Checks again, while a stream is open, that its client may read the thread. It repeats the check,
+ * including the authentication, at an interval, and also before the first event of each run. A
+ * client therefore sees no events of a new thread that another user created under the same id.
+ * Without a project's auth it checks nothing.
  */
 export function watchAccess(context: ApiContext, access: Access, threadId: string): StreamAccess {
   const { events, options } = context;
   const lost = new AbortController();
-  if (!access.isAsked) return { lost: lost.signal, events, stop: () => undefined };
+  if (!access.hasProjectAuth) return { lost: lost.signal, events, stop: () => undefined };
   let timer = setTimeout(renew, options.accessCheckMs).unref();
   let stopped = false;
   const check = async () => {
     try {
-      await inTime(access.recheckThread(threadId));
+      await withTimeout(access.recheckThread(threadId));
     } catch (error) {
       lost.abort(error);
       throw error;
@@ -40,10 +41,10 @@ export function watchAccess(context: ApiContext, access: Access, threadId: strin
   };
   return { lost: lost.signal, events: new CheckedLog(events, check), stop };
 
-  /** One at a time. */
+  /** Schedules the next check after the current one has ended. */
   async function renew(): Promise<void> {
     try {
-      await inTime(access.renew(threadId));
+      await withTimeout(access.renew(threadId));
       if (!stopped) timer = setTimeout(renew, options.accessCheckMs).unref();
     } catch (error) {
       lost.abort(error);
@@ -51,10 +52,13 @@ export function watchAccess(context: ApiContext, access: Access, threadId: strin
   }
 }
 
-/** A project's handler that does not answer must not keep a stream open. Errors: `unavailable`. */
-async function inTime(asked: Promise<void>): Promise<void> {
+/**
+ * Limits the wait for a project's handler, which must not keep a stream open. Errors:
+ * `unavailable`.
+ */
+async function withTimeout(asked: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
+  const timeout = new Promise<never>((_resolve, reject) => {
     const error = new ColloquyError(
       'unavailable',
       `the auth of this project did not answer in ${ANSWER_TIMEOUT_MS} ms`,
@@ -62,13 +66,16 @@ async function inTime(asked: Promise<void>): Promise<void> {
     timer = setTimeout(() => reject(error), ANSWER_TIMEOUT_MS).unref();
   });
   try {
-    await Promise.race([asked, late]);
+    await Promise.race([asked, timeout]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** An event log that asks before it gives the first event of a run, and before each of the thread itself. */
+/**
+ * An event log that checks access before the first event of each run, and before every event
+ * without a run.
+ */
 class CheckedLog implements EventLog {
   #runId: string | undefined;
 
@@ -96,7 +103,7 @@ class CheckedLog implements EventLog {
   }
 
   async #checked(page: StoredEvent[]): Promise<StoredEvent[]> {
-    // Events of the thread itself have no run; each may be of another thread of that id.
+    // Events without a run belong to the thread. Each may belong to a new thread with the same id.
     if (page.some(({ runId }) => runId === '' || runId !== this.#runId)) await this.check();
     this.#runId = page.at(-1)?.runId ?? this.#runId;
     return page;

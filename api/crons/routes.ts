@@ -33,7 +33,7 @@ export const createRoute = route({
   path: '/runs/crons',
   group: 'runs',
   tag: 'Crons',
-  summary: 'Run an assistant by a schedule, each time on a thread of its own',
+  summary: 'Run an assistant on a schedule, each time on a new thread',
   body: cronCreate,
   answers: { 200: cronAnswer },
   refusals: [404],
@@ -49,7 +49,7 @@ export const createOnThreadRoute = route({
   path: '/threads/:thread_id/runs/crons',
   group: 'runs',
   tag: 'Crons',
-  summary: 'Run an assistant on a thread by a schedule',
+  summary: 'Run an assistant on a thread on a schedule',
   body: threadCronCreate,
   answers: { 200: cronAnswer },
   action: 'cron.create',
@@ -73,7 +73,7 @@ export const searchRoute = route({
   async handle(context, { viewer, body, res }) {
     const { caller } = viewer;
     const query: CronQuery = {
-      ...(await filterOf(context, viewer, body)),
+      ...(await cronFilter(context, viewer, body)),
       limit: body.limit ?? DEFAULT_PAGE,
       offset: body.offset ?? 0,
       sortBy: body.sort_by ?? 'created_at',
@@ -101,7 +101,7 @@ export const countRoute = route({
   action: 'cron.search',
   auth: finds('crons', 'crons:search'),
   async handle(context, { viewer, body, res }) {
-    res.json(await context.crons.countCrons(viewer.caller, await filterOf(context, viewer, body)));
+    res.json(await context.crons.countCrons(viewer.caller, await cronFilter(context, viewer, body)));
   },
 });
 
@@ -125,7 +125,7 @@ export const patchRoute = route({
   path: '/runs/crons/:cron_id',
   group: 'runs',
   tag: 'Crons',
-  summary: 'Change a cron: what is absent stays, null clears',
+  summary: 'Change a cron: absent fields stay, null resets a field',
   body: cronPatch,
   answers: { 200: cronAnswer },
   refusals: [409],
@@ -133,7 +133,8 @@ export const patchRoute = route({
   auth: aboutCron('crons:update', CHANGES),
   async handle(context, { viewer, params, body, req, res }) {
     const cron = await findCron(context, viewer.caller, params.cron_id);
-    // A cron on a thread of its user's takes fewer values than one that makes a thread for each run.
+    // A cron on an existing thread accepts fewer values than one that creates a thread for each
+    // run.
     if (cron.threadId !== undefined) parse(threadCronPatch, bodyOf(req), 'request body');
     res.json(cronToWire(await changeCron(context, viewer, cron, body)));
   },
@@ -159,7 +160,7 @@ export const backfillRoute = route({
   path: '/runs/crons/:cron_id/backfill',
   group: 'runs',
   tag: 'Crons',
-  summary: 'Fire now for every scheduled time of a period that is past and has no run yet',
+  summary: 'Fire now for every scheduled time of a past period that has no run yet',
   body: cronBackfill,
   answers: { 202: 'nothing' },
   action: 'cron.execute',
@@ -175,8 +176,8 @@ function findCron(context: ApiContext, caller: Caller, cronId: string): Promise<
   return orNotFound(context.crons.getCron(caller, cronId), cronNotFound(cronId));
 }
 
-/** The name of a graph selects its system assistant. */
-async function filterOf(context: ApiContext, { caller, access }: Viewer, body: CronCountBody): Promise<CronFilter> {
+/** A graph's name selects its system assistant. */
+async function cronFilter(context: ApiContext, { caller, access }: Viewer, body: CronCountBody): Promise<CronFilter> {
   const { assistant_id: assistant, thread_id: threadId, enabled, metadata } = body;
   return {
     required: access.required,

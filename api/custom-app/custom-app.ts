@@ -21,7 +21,7 @@ interface HonoContext {
   set(name: string, value: unknown): void;
 }
 
-/** What is used of Hono, from whichever copy of it a project has. */
+/** The members of Hono that are used here. A project may have any copy of Hono. */
 interface Hono {
   fetch(request: Request, bindings: Bindings): Response | Promise<Response>;
   use(path: string, handler: (c: HonoContext, next: () => Promise<void>) => Promise<void>): unknown;
@@ -34,38 +34,44 @@ interface FetchApp {
 }
 
 /**
- * The app that a project's `http.app` names, before our routes: it may answer, change what they are asked and what they answer.
- * - Hono: its routes come first, its middleware is around ours too, as in LangGraph's server.
- * - Express, any version: the same, in Express's own way.
- * - anything else with `fetch(Request)`: what it answers with 404 goes on to our routes.
- * Errors: `invalid_argument` for anything else.
+ * Puts the app of a project's `http.app` in front of our routes. It may answer a request itself,
+ * change the request, or change our answer.
+ * - Hono: its routes come first, and its middleware also wraps our routes, as in LangGraph's
+ *   server.
+ * - Express, any version: the same, with Express's own `next()`.
+ * - any other object with `fetch(Request)`: our routes handle requests that it answers with 404.
+ * Errors: `invalid_argument` for any other value.
  */
 export function customApp(app: unknown, inner: InnerServer, bodyLimitBytes: number): RequestHandler {
   if (isHono(app)) return honoHandler(app, inner);
   if (typeof app === 'function') return expressHandler(app as Express);
   if (hasFetch(app)) return fetchHandler(app, inner, bodyLimitBytes);
-  throw new ColloquyError('invalid_argument', 'http.app is no Hono app, no Express app and has no fetch(Request)', {
-    field: 'http.app',
-  });
+  throw new ColloquyError(
+    'invalid_argument',
+    'http.app is not a Hono app, not an Express app, and has no fetch(Request)',
+    {
+      field: 'http.app',
+    },
+  );
 }
 
 function honoHandler(app: Hono, inner: InnerServer): RequestHandler {
-  const root = around(app, async (c) => inner.fetch(c.req.raw, localsOf(c.env), await bodyOf(c)));
+  const root = wrapHonoApp(app, async (c) => inner.fetch(c.req.raw, localsOf(c.env), await remainingBody(c)));
   return async (req, res) => {
     const request = toWebRequest(req, undefined, goneSignal(res));
     await sendWebResponse(res, await root.fetch(request, { incoming: req, outgoing: res }));
   };
 }
 
-/** A project's Hono app, with ours behind it. */
-function around(app: Hono, behind: (c: HonoContext) => Promise<Response>): Hono {
+/** Wraps a project's Hono app, so that `next` handles the requests that it does not. */
+function wrapHonoApp(app: Hono, next: (c: HonoContext) => Promise<Response>): Hono {
   const root = new (app.constructor as new () => Hono)();
   root.use('*', async (c, next) => {
     c.set('auth', localsOf(c.env)['auth']);
     await next();
   });
   root.route('/', app);
-  root.notFound(behind);
+  root.notFound(next);
   return root;
 }
 
@@ -73,8 +79,8 @@ function localsOf({ outgoing }: Bindings): ExpressResponse['locals'] {
   return (outgoing as ExpressResponse).locals;
 }
 
-/** The body that middleware has left: as it came, or, where it was read, what was made of it. */
-async function bodyOf({ req }: HonoContext): Promise<WebBody> {
+/** Returns the body after the middleware of the app: unread, or as the middleware parsed it. */
+async function remainingBody({ req }: HonoContext): Promise<WebBody> {
   const { json } = req.bodyCache;
   if (json !== undefined) return JSON.stringify(await json);
   return Object.keys(req.bodyCache).length > 0 ? req.arrayBuffer() : (req.raw.body as WebBody);
@@ -82,20 +88,24 @@ async function bodyOf({ req }: HonoContext): Promise<WebBody> {
 
 function expressHandler(app: Express): RequestHandler {
   return (req, res, next) => {
-    // An Express app puts its own prototypes on what it handles; ours come back where it hands on.
-    const prototypes = [req, res].map((one): unknown => Object.getPrototypeOf(one));
-    const goOn: NextFunction = (error?: unknown) => {
-      [req, res].forEach((one, index) => void Object.setPrototypeOf(one, prototypes[index] as object));
+    // Express sets its own prototypes on request and response; `next()` restores ours.
+    const prototypes = [req, res].map((object): unknown => Object.getPrototypeOf(object));
+    const restoreAndNext: NextFunction = (error?: unknown) => {
+      [req, res].forEach((object, index) => void Object.setPrototypeOf(object, prototypes[index] as object));
       next(error);
     };
-    (app as unknown as (req: ExpressRequest, res: ExpressResponse, next: NextFunction) => void)(req, res, goOn);
+    (app as unknown as (req: ExpressRequest, res: ExpressResponse, next: NextFunction) => void)(
+      req,
+      res,
+      restoreAndNext,
+    );
   };
 }
 
 function fetchHandler(app: FetchApp, inner: InnerServer, bodyLimitBytes: number): RequestHandler {
   return async (req, res) => {
     const gone = goneSignal(res);
-    // Read once, for the app and for our routes after it.
+    // The body is read once, because both the app and our routes may need it.
     const body = await readBody(req, bodyLimitBytes);
     const response = await app.fetch(toWebRequest(req, body, gone));
     if (response.status !== 404) return sendWebResponse(res, response);
@@ -124,10 +134,11 @@ function hasFetch(app: unknown): app is FetchApp {
 }
 
 /**
- * Asks a project's app whether it lets an upgrade through to our routes, as it would let a `GET` of the same path. Errors: one with
- * the app's own status where it answers by itself; `not_found` where it serves the path as its own.
+ * Asks a project's app whether it lets an upgrade through, as it would a `GET` of the same path.
+ * Errors: one with the app's own status if the app answers itself; `not_found` if the app serves
+ * the path.
  */
-export function customAppGate(app: unknown): (req: IncomingMessage, res: ExpressResponse) => Promise<void> {
+export function upgradeGate(app: unknown): (req: IncomingMessage, res: ExpressResponse) => Promise<void> {
   if (app === undefined) return async () => undefined;
   const ask = isHono(app) ? honoGate(app) : typeof app === 'function' ? expressGate(app as Express) : fetchGate(app);
   return async (req, res) => {
@@ -138,12 +149,12 @@ export function customAppGate(app: unknown): (req: IncomingMessage, res: Express
   };
 }
 
-/** Answers the status of an app that does not let the request through. */
-type Gate = (req: IncomingMessage, res: ExpressResponse) => Promise<number | undefined>;
+/** Returns the status of an app that does not let the request through, else undefined. */
+type UpgradeGate = (req: IncomingMessage, res: ExpressResponse) => Promise<number | undefined>;
 
-function honoGate(app: Hono): Gate {
+function honoGate(app: Hono): UpgradeGate {
   const reached = new WeakSet<object>();
-  const root = around(app, async ({ env }) => {
+  const root = wrapHonoApp(app, async ({ env }) => {
     reached.add(env.incoming);
     return new Response(null);
   });
@@ -153,7 +164,7 @@ function honoGate(app: Hono): Gate {
   };
 }
 
-function expressGate(app: Express): Gate {
+function expressGate(app: Express): UpgradeGate {
   return (req, res) =>
     new Promise((resolve, reject) => {
       req.socket.once('close', () => resolve(CLIENT_CLOSED));
@@ -167,14 +178,14 @@ function expressGate(app: Express): Gate {
     });
 }
 
-/** The client has gone: nobody hears of this status. */
+/** The client has disconnected, so it never receives this status. */
 const CLIENT_CLOSED = 499;
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-function fetchGate(app: unknown): Gate {
+function fetchGate(app: unknown): UpgradeGate {
   return async (req) => {
     if (!hasFetch(app)) return undefined;
     const { status, body } = await app.fetch(toWebRequest(req));

@@ -11,14 +11,15 @@ type Locals = ExpressResponse['locals'];
 const BODILESS = [204, 205, 304];
 
 /**
- * Our routes as `fetch`: for a project's app that wants to see their answers. Requests go through a real HTTP server on connections
- * in memory, so that a stream, a client that leaves and an answer that is cut off are what they are outside.
+ * Offers our routes as `fetch`, for a project's app that wants to see their answers. Requests go
+ * through a real HTTP server over connections in memory. Streams, disconnects and interrupted
+ * answers therefore behave as on the network.
  */
 export class InnerServer {
   readonly #server;
   readonly #localsOf = new WeakMap<object, Locals>();
 
-  /** What is known of the outer request, its caller above all, holds for the inner one. */
+  /** The inner request shares the `locals` of the outer one, above all its caller. */
   constructor(routes: Express) {
     this.#server = createServer((req, res) => {
       Object.assign(res, { locals: this.#localsOf.get(req.socket) });
@@ -29,14 +30,14 @@ export class InnerServer {
   }
 
   async fetch(request: Request, locals: Locals, body: WebBody = request.body as WebBody): Promise<Response> {
-    const [near, far] = duplexPair();
-    this.#localsOf.set(far, locals);
-    this.#server.emit('connection', far);
-    const response = await this.#send(request, near, body);
+    const [clientSide, serverSide] = duplexPair();
+    this.#localsOf.set(serverSide, locals);
+    this.#server.emit('connection', serverSide);
+    const response = await this.#send(request, clientSide, body);
     const status = response.statusCode ?? 500;
     const headers = new Headers();
     for (const [name, value] of Object.entries(response.headersDistinct)) {
-      for (const one of value ?? []) headers.append(name, one);
+      for (const item of value ?? []) headers.append(name, item);
     }
     if (BODILESS.includes(status)) response.resume();
     return new Response(BODILESS.includes(status) ? null : (Readable.toWeb(response) as ReadableStream<Uint8Array>), {
@@ -48,7 +49,7 @@ export class InnerServer {
   #send(request: Request, connection: Duplex, body: WebBody): Promise<IncomingMessage> {
     const url = new URL(request.url);
     const headers = Object.fromEntries(request.headers);
-    // The length of a body that was changed is another one, and `fetch` gives no body to a GET that has one.
+    // A changed body has another length. A GET without a body must not announce one.
     if (body === null || body !== request.body) delete headers['content-length'];
     return new Promise((resolve, reject) => {
       const outgoing = httpRequest({

@@ -8,13 +8,13 @@ import { pipeline } from 'node:stream/promises';
 /** A body as `fetch` takes it in requests and responses. */
 export type WebBody = ReadableStream<Uint8Array> | Uint8Array | ArrayBuffer | string | null;
 
-/** Headers of one connection, which the next one makes for itself. */
+/** Headers of one connection, which must not be forwarded to the next one. */
 const HOP_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade'];
 
-/** A request as `fetch` knows it. `body` in place of its own, which may have been read. */
+/** Converts a request to one of `fetch`. `body` replaces its own body, which may have been read. */
 export function toWebRequest(req: IncomingMessage, body?: Uint8Array, signal?: AbortSignal): Request {
   const method = req.method ?? 'GET';
-  // Not `new URL(path, base)`: a path that begins with two slashes would name another host.
+  // `new URL(path, base)` would read a path that begins with two slashes as another host.
   const url = new URL(`http://${req.headers.host ?? 'localhost'}${req.url ?? '/'}`);
   const headers = new Headers();
   for (let index = 0; index < req.rawHeaders.length; index += 2) {
@@ -30,7 +30,7 @@ export function toWebRequest(req: IncomingMessage, body?: Uint8Array, signal?: A
   });
 }
 
-/** Aborted when the client has gone before its answer was whole. */
+/** Returns a signal that is aborted if the client disconnects before the answer is complete. */
 export function goneSignal(res: ServerResponse): AbortSignal {
   const gone = new AbortController();
   res.once('close', () => {
@@ -39,7 +39,10 @@ export function goneSignal(res: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-/** Sends an answer of `fetch`. One that breaks off is cut off, so that the client knows. */
+/**
+ * Sends an answer of `fetch`. If its body fails, the connection is destroyed, so that the client
+ * knows.
+ */
 export async function sendWebResponse(res: ServerResponse, response: Response): Promise<void> {
   res.statusCode = response.status;
   for (const [name, value] of response.headers) {
@@ -52,6 +55,6 @@ export async function sendWebResponse(res: ServerResponse, response: Response): 
     return;
   }
   res.flushHeaders();
-  // An error has cut off the client already, or it was the client who left.
+  // The answer failed, or the client has disconnected.
   await pipeline(Readable.fromWeb(response.body), res).catch(() => res.destroy());
 }

@@ -3,26 +3,29 @@ import type { Request, RequestHandler } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
 import { isLoopback } from './request-guard.js';
 
-/** Who may call from a browser, and what its code may send and read. */
+/** Which web pages may call, and which headers and methods their scripts may use. */
 export interface CorsRules {
-  /** `*`: any; `loopback`: any page of this machine, whatever its port. */
+  /** `*` allows any origin; `loopback` allows every page of this machine, on any port. */
   origins?: readonly string[];
-  /** Regular expression; in place of `origins`. */
+  /** Regular expression that replaces `origins`. */
   originPattern?: string;
   methods?: readonly string[];
   headers?: readonly string[];
   exposed?: readonly string[];
   credentials?: boolean;
-  /** How long a browser may remember the answer, in seconds. */
+  /** How long a browser may cache the answer to a preflight, in seconds. */
   maxAge?: number;
 }
 
-/** Headers of ours that browser code must be able to read: where a run is, and how far a search goes. */
+/** Our response headers that scripts must be able to read: the address of a run, and pagination. */
 const EXPOSED = ['Content-Location', 'Location', 'X-Pagination-Total', 'X-Pagination-Next', 'Retry-After'];
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const DAY_SECONDS = 86_400;
 
-/** Lets browsers call by these rules. No cookies are used, so a page without `credentials` cannot act for a user. */
+/**
+ * Answers preflights and sets CORS headers by these rules. The API uses no cookies, so without
+ * `credentials` another site cannot act as the user.
+ */
 export function cors(rules: CorsRules): RequestHandler {
   const isAllowed = originTest(rules);
   const shared: CorsOptions = {
@@ -35,7 +38,7 @@ export function cors(rules: CorsRules): RequestHandler {
     ...(rules.headers !== undefined && { allowedHeaders: rules.headers.join(', ') }),
   };
   const originOption = (origin: string | undefined): CorsOptions['origin'] => {
-    // With credentials a browser takes no asterisk, so the origin is named.
+    // Browsers reject `*` for requests with credentials, so the answer names the origin.
     if (isAllowed === undefined) return rules.credentials === true ? true : '*';
     return origin !== undefined && isAllowed(origin) ? [origin] : [];
   };
@@ -46,7 +49,8 @@ export function cors(rules: CorsRules): RequestHandler {
     setHeaders(req, res, (error?: unknown) => {
       if (error !== undefined) return next(error);
       if (req.method === 'OPTIONS') return void res.status(204).end();
-      // The browser would hide the answer from the page, but a simple request would have been executed by then.
+      // A browser only hides the answer from the page; the server would already have executed a
+      // simple request.
       const { origin, host } = req.headers;
       const isRefused = changes(req.method) && origin !== undefined && !mayCall(rules, origin, host);
       next(isRefused ? refusedOrigin(origin) : undefined);
@@ -58,20 +62,21 @@ function changes(method: string): boolean {
 }
 
 export function refusedOrigin(origin: string): ColloquyError {
-  const how = 'COLLOQUY_CORS_ORIGINS, or http.cors of the project, names those that may';
-  return new ColloquyError('forbidden', `pages of ${origin} may not call this server; ${how}`);
+  const hint = 'allow the origin in COLLOQUY_CORS_ORIGINS or in http.cors of the project';
+  return new ColloquyError('forbidden', `pages of ${origin} may not call this server; ${hint}`);
 }
 
 /**
- * Whether scripts of a page of this origin may call the API. Pages that this server serves always may. The server checks it
- * itself because browsers send simple requests and open WebSockets without a preflight.
+ * Returns true if scripts of a page of this origin may call the API. Pages that this server serves
+ * always may. The server checks the origin itself, because browsers send simple requests and open
+ * WebSockets without a preflight.
  */
 export function mayCall(rules: CorsRules, origin: string, host: string | undefined): boolean {
   const isAllowed = originTest(rules);
   return isAllowed === undefined || isAllowed(origin) || (URL.canParse(origin) && new URL(origin).host === host);
 }
 
-/** `undefined`: any origin. */
+/** Returns undefined if every origin is allowed. */
 function originTest({ origins = ['*'], originPattern }: CorsRules): ((origin: string) => boolean) | undefined {
   if (originPattern !== undefined) {
     const pattern = new RegExp(originPattern);

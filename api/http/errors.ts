@@ -1,7 +1,10 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { ColloquyError, errorCode, type ErrorCode } from '../../protocol/index.js';
 
-/** What a client sees of each error. Bodies are plain text, as LangGraph's clients read them: `HTTP 404: <body>`. */
+/**
+ * HTTP status of each error code. Bodies are plain text, since LangGraph's clients show them as
+ * `HTTP 404: <body>`.
+ */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   invalid_argument: 422,
   unsupported: 422,
@@ -20,35 +23,38 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
 };
 
-/** Statuses whose cause is ours: the operator hears of them, the client learns no detail of an unknown error. */
-const OUR_FAULT = 500;
+/**
+ * From this status on the server is at fault. The error is reported to the operator; the client
+ * gets no details of an unknown error.
+ */
+const FIRST_SERVER_ERROR = 500;
 
-export interface ErrorAnswer {
+interface ErrorAnswer {
   status: number;
   message: string;
   retryAfterMs?: number;
-  /** Beside those that every answer has. */
+  /** Sent in addition to the headers that every answer has. */
   headers?: readonly (readonly [name: string, value: string])[];
 }
 
-/** What code of a project may say instead of us. */
-const givenAnswers = new WeakMap<object, ErrorAnswer>();
+/** Answers that code of a project has chosen, by error. */
+const chosenAnswers = new WeakMap<object, ErrorAnswer>();
 
-/** An error whose answer is given. */
+/** Creates an error that is answered with the chosen status, message and headers. */
 export function errorWithAnswer(answer: ErrorAnswer, cause: unknown): Error {
   const error = new Error(answer.message, { cause });
-  givenAnswers.set(error, answer);
+  chosenAnswers.set(error, answer);
   return error;
 }
 
 const INTERNAL: ErrorAnswer = { status: STATUS_OF.internal, message: 'internal error' };
 
-/** The answer to any error that reached the edge. */
+/** Returns the answer to an error that a request ended with. */
 export function answerTo(error: unknown): ErrorAnswer {
-  const given = typeof error === 'object' && error !== null ? givenAnswers.get(error) : undefined;
-  if (given !== undefined) return given;
+  const chosen = typeof error === 'object' && error !== null ? chosenAnswers.get(error) : undefined;
+  if (chosen !== undefined) return chosen;
   const code = errorCode(error);
-  // Its message is for the operator: it may quote what a project's code answered.
+  // The message is for the operator only: it may quote a value that a project's code returned.
   if (code === 'internal') return INTERNAL;
   if (code !== undefined) {
     const { message, retryAfterMs } = error as ColloquyError;
@@ -57,7 +63,7 @@ export function answerTo(error: unknown): ErrorAnswer {
   return bodyFault(error) ?? INTERNAL;
 }
 
-/** Errors of the body parser carry a type and a status of their own. */
+/** Returns the answer to an error of the body parser, which has its own type and status. */
 function bodyFault(error: unknown): ErrorAnswer | undefined {
   const { type, status, message, limit } = error as {
     type?: unknown;
@@ -69,12 +75,11 @@ function bodyFault(error: unknown): ErrorAnswer | undefined {
     return { status: 413, message: `request body is larger than the limit of ${String(limit)} bytes` };
   if (type === 'entity.parse.failed')
     return { status: 400, message: `request body is not valid JSON: ${String(message)}` };
-  if (typeof status !== 'number' || status < 400 || status >= OUR_FAULT) return undefined;
+  if (typeof status !== 'number' || status < 400 || status >= FIRST_SERVER_ERROR) return undefined;
   return { status, message: String(message) };
 }
 
-/** A not-found error in the words of the API's clients. */
-export function notFound(message: string): ColloquyError {
+function notFound(message: string): ColloquyError {
   return new ColloquyError('not_found', message);
 }
 
@@ -82,11 +87,14 @@ export const unknownRoute: RequestHandler = (req, _res, next) => {
   next(notFound(`Not Found: ${req.method} ${req.path} is not served here`));
 };
 
-/** Last handler of the app. A response that has begun is cut off: the client then knows that it is not whole. */
+/**
+ * The last handler of the app. Destroys a response that has already begun, so that the client knows
+ * that it is incomplete.
+ */
 export function errorHandler(report: (error: unknown, where: string) => void): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     const answer = answerTo(error);
-    if (answer.status >= OUR_FAULT) report(error, `${req.method} ${req.path}`);
+    if (answer.status >= FIRST_SERVER_ERROR) report(error, `${req.method} ${req.path}`);
     if (res.headersSent) {
       res.destroy();
       return;
@@ -97,7 +105,7 @@ export function errorHandler(report: (error: unknown, where: string) => void): E
   };
 }
 
-/** A header that comes more than once, as `set-cookie` does, is set once with all its values. */
+/** Groups values by header name, because a header such as `set-cookie` can have several values. */
 function grouped(headers: NonNullable<ErrorAnswer['headers']>): Map<string, string[]> {
   const names = new Set(headers.map(([name]) => name));
   const valuesOf = (name: string) => headers.filter(([one]) => one === name).map(([, value]) => value);

@@ -4,9 +4,11 @@ import type { ApiContext } from '../context.js';
 import { answerTo } from './errors.js';
 
 /**
- * Answers with JSON text that may take long: newlines come first, one at an interval, so that nobody between takes the connection for dead.
- * `undefined`: there is nobody to answer. A failure after the first byte cannot change the status any more: an outage cuts the
- * connection, anything else is told as LangGraph's servers tell the failure of a run.
+ * Answers with JSON text that may take long. Sends a newline at every interval until then, so that
+ * no proxy closes the connection as idle. If `answer` resolves to undefined, nobody waits for it,
+ * and the connection is destroyed.
+ * The status cannot change after the first byte. An outage therefore destroys the connection. Any
+ * other failure is sent as `__error__`, as LangGraph's servers report the failure of a run.
  */
 export async function answerSlowly(
   context: ApiContext,

@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 
-/** Tells how many there are, and where the next page begins while there is one. */
+/** Sets the total, and the offset of the next page if there is one. */
 export function setPagination(
   res: Response,
   { offset, limit, total }: { offset: number; limit: number; total: number },

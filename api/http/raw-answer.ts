@@ -6,10 +6,10 @@ export interface Refusal {
   message: string;
 }
 
-/** A client that does not close has this long. */
+/** How long a client may take to close its side of the connection. */
 const CLOSE_GRACE_MS = 1_000;
 
-/** Answers an upgrade that is refused, on its bare connection, and closes that. */
+/** Answers a refused upgrade directly on its socket, and closes the socket. */
 export function refuseUpgrade(socket: Duplex, { status, message }: Refusal): void {
   const body = Buffer.from(message);
   const head = [

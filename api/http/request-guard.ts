@@ -1,21 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
-/** A request that no route and no code of a project gets to see. */
-export interface RequestFault {
+/** Why a request is refused before any route or code of a project runs. */
+interface RequestFault {
   status: 400 | 403 | 405;
   message: string;
 }
 
-/** Methods that `fetch` does not know: no custom app could be asked about them. */
+/** `fetch` does not support these methods, so a custom app could not check them. */
 const REFUSED_METHODS: readonly unknown[] = ['TRACE', 'TRACK', 'CONNECT'];
 /** RFC 9110, section 7.2: a name or an address, an optional port. */
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:\d{1,5})?$/;
 const LOOPBACK_NAME = /^(.+\.)?localhost\.?$/;
 
 /**
- * What is wrong with a request before anybody looks at what it wants. A target in absolute form (`GET http://host/path`, from a proxy)
- * is made one of a path. `allowedHosts`: the hosts that are answered beside loopback ones; default: any.
+ * Checks method, target and host of a request. Returns undefined if the request is valid. Rewrites
+ * a target in absolute form (`GET http://host/path`, sent by proxies) to its path. `allowedHosts`:
+ * the hosts that are accepted besides loopback hosts; default: any.
  */
 export function requestFault(
   request: IncomingMessage,
@@ -24,11 +25,11 @@ export function requestFault(
   if (REFUSED_METHODS.includes(request.method)) {
     return { status: 405, message: `Method Not Allowed: ${request.method} is not served here` };
   }
-  takeAbsoluteTarget(request);
+  rewriteAbsoluteTarget(request);
   return targetFault(request) ?? spellingFault(request) ?? hostFault(request, allowedHosts);
 }
 
-function takeAbsoluteTarget(request: IncomingMessage): void {
+function rewriteAbsoluteTarget(request: IncomingMessage): void {
   const target = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.url ?? '');
   if (target === null) return;
   const [, host = '', path = ''] = target;
@@ -43,12 +44,12 @@ function targetFault({ url = '', method }: IncomingMessage): RequestFault | unde
 }
 
 /**
- * Spellings that one reader of a path takes for another path than the next reader does, so that a
- * guard in front of a route would not see what the route serves. `URL` resolves dot segments and
- * makes slashes of backslashes; Express leaves both as they are, and decodes escapes in ids. (The
- * parser of Node.js has refused everything that is not printable ASCII.)
+ * Parts of a path that two parsers read differently. A guard in front of a route could see another
+ * path than the route serves. `URL` resolves dot segments and turns backslashes into slashes.
+ * Express leaves both unchanged and decodes escapes in ids. The parser of Node.js already refuses
+ * everything except printable ASCII.
  */
-const SPELLINGS: readonly (readonly [RegExp, string])[] = [
+const AMBIGUOUS_PARTS: readonly (readonly [RegExp, string])[] = [
   [/\\/, 'a backslash'],
   [/#/, 'a fragment'],
   [/\/(?:\.|%2e){1,2}(?=\/|$)/i, 'a dot segment'],
@@ -58,9 +59,9 @@ const SPELLINGS: readonly (readonly [RegExp, string])[] = [
 
 function spellingFault({ url = '' }: IncomingMessage): RequestFault | undefined {
   const [path = ''] = url.split('?', 1);
-  const what = SPELLINGS.find(([pattern]) => pattern.test(path))?.[1];
-  if (what === undefined) return undefined;
-  return { status: 400, message: `the request target is ${shown(url)}; its path has ${what}` };
+  const part = AMBIGUOUS_PARTS.find(([pattern]) => pattern.test(path))?.[1];
+  if (part === undefined) return undefined;
+  return { status: 400, message: `the request target is ${shown(url)}; its path has ${part}` };
 }
 
 function hostFault(
@@ -69,7 +70,7 @@ function hostFault(
 ): RequestFault | undefined {
   const { host } = headers;
   const sent = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
-  // HTTP/1.0 needs none; Node.js refuses a request of HTTP/1.1 without one.
+  // HTTP/1.0 needs no Host header. Node.js refuses requests of HTTP/1.1 without one.
   if (sent === 0 && host === undefined) return undefined;
   if (sent > 1) return { status: 400, message: `the request has ${sent} Host headers; expected one` };
   const name = HOST.exec(host ?? '')?.[1];
@@ -77,11 +78,11 @@ function hostFault(
     return { status: 400, message: `Host is ${shown(host ?? '')}; expected a name or an address, and a port or none` };
   }
   if (allowedHosts === undefined || isLoopback(name) || allowedHosts.includes(bare(name))) return undefined;
-  const how = 'COLLOQUY_ALLOWED_HOSTS names the hosts that are';
-  return { status: 403, message: `Host ${shown(name)} is not answered here; ${how}` };
+  const hint = 'add it to COLLOQUY_ALLOWED_HOSTS';
+  return { status: 403, message: `Host ${shown(name)} is not answered here; ${hint}` };
 }
 
-/** Whether a host name or address, as a `Host` header has it, is of this machine alone. */
+/** Returns true if a name or address of a `Host` header always means this machine. */
 export function isLoopback(name: string): boolean {
   const address = bare(name);
   return LOOPBACK_NAME.test(address) || (isIP(address) === 4 && address.startsWith('127.')) || address === '::1';

@@ -9,15 +9,15 @@ import type { RouteAuth } from '../auth/rules.js';
 import type { ApiContext, RouteGroup } from '../context.js';
 import { parse } from './validate.js';
 
-export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
-/** What a successful answer holds: JSON of a schema, server-sent events, or nothing. */
+/** Content of a successful answer: JSON of a schema, server-sent events, or nothing. */
 export type Answer = z.ZodType | 'events' | 'nothing';
 
-/** What is known of one endpoint beside its handler. */
+/** Everything about an endpoint except its handler. */
 export interface RouteDescription {
   method: Method;
-  /** As Express spells it: `/threads/:thread_id`. */
+  /** In the syntax of Express: `/threads/:thread_id`. */
   path: string;
   /** The routes of a group are disabled together in `langgraph.json`. */
   group: RouteGroup;
@@ -29,19 +29,19 @@ export interface RouteDescription {
   query?: z.ZodObject;
   /** Request headers that the route reads, by name. */
   headers?: Readonly<Record<string, z.ZodType>>;
-  /** By status. */
+  /** Content of successful answers, by status. */
   answers: Readonly<Record<number, Answer>>;
-  /** Statuses of errors beyond those that every request of its kind can meet. */
+  /** Statuses of errors that are specific to this route. */
   refusals?: readonly number[];
-  /** What the caller needs a permission for. */
+  /** The permission that the caller needs. */
   action: Action;
-  /** What a project's `auth` handlers are asked before the route runs. */
+  /** Questions for a project's `auth` handlers before the route runs. */
   auth: RouteAuth;
 }
 
 /**
- * One endpoint. Registration, `/openapi.json`, the reference page, the gate of a project's auth, 404
- * and 405 are all made from this object.
+ * One endpoint. Registration, `/openapi.json`, the reference page, the gate of a project's auth,
+ * 404 and 405 are all made from this object.
  */
 export interface Route extends RouteDescription {
   /** An Express handler that asks the gate, parses the request and answers it. */
@@ -58,7 +58,7 @@ type ParameterOf<Path extends string> = Path extends `${string}:${infer Name}/${
 type Schemas = Readonly<Record<string, z.ZodType>>;
 
 /** A request that has passed the gate, parsed by the schemas of its route. */
-export interface Call<Path extends string, Body, Query, Headers extends Schemas> {
+interface RouteCall<Path extends string, Body, Query, Headers extends Schemas> {
   /** Errors: `unauthenticated` on a route that is public. */
   readonly caller: Caller;
   readonly access: Access;
@@ -84,13 +84,16 @@ interface RouteSpec<
   headers?: Headers;
   /** Changes the body before the gate reads it. */
   normalize?: (body: unknown) => unknown;
-  handle: (context: ApiContext, call: Call<Path, z.output<Body>, z.output<Query>, Headers>) => Promise<void> | void;
+  handle: (
+    context: ApiContext,
+    call: RouteCall<Path, z.output<Body>, z.output<Query>, Headers>,
+  ) => Promise<void> | void;
 }
 
-/** Parameters that are names; all others are UUIDs. */
+/** Path parameters that are names. All other path parameters are UUIDs. */
 const NAMES: readonly string[] = ['assistant_id', 'namespace'];
 
-/** Makes a route. The types of what its handler gets come from its path and its schemas. */
+/** Creates a route. The types of `call` in its handler follow from its path and its schemas. */
 export function route<
   const Path extends string,
   Body extends z.ZodType = z.ZodUndefined,
@@ -116,7 +119,7 @@ export function route<
         },
         params: params as Record<ParameterOf<Path>, string>,
         query: (query && parse(query, req.query, 'query')) as z.output<Query>,
-        headers: headersOf(req, headers ?? {}) as Call<Path, unknown, unknown, Headers>['headers'],
+        headers: headersOf(req, headers ?? {}) as RouteCall<Path, unknown, unknown, Headers>['headers'],
         body: (body && parse(body, bodyOf(req), 'request body')) as z.output<Body>,
       });
     };
@@ -124,7 +127,7 @@ export function route<
   return { ...description, handler };
 }
 
-/** The body as JSON; an empty one is an empty object. */
+/** Returns the parsed body; an empty body counts as an empty object. */
 export function bodyOf(req: Request): unknown {
   return (req.body as unknown) ?? {};
 }

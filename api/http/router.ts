@@ -1,14 +1,15 @@
 import express, { Router, type Express } from 'express';
 
 /**
- * Express takes paths in any case and with a trailing slash by default. Code in front of ours (a
- * project's app, a reverse proxy) compares exact paths, so another spelling would pass it.
+ * Creates a router that compares paths exactly. By default Express accepts any case and a trailing
+ * slash. Code in front of our routes (a project's app, a reverse proxy) compares exact paths, so
+ * such a path would bypass it.
  */
 export function createRouter(): Router {
   return Router({ caseSensitive: true, strict: true });
 }
 
-/** An app whose paths have one spelling, as those of {@link createRouter}. */
+/** Creates an app that compares paths exactly, like {@link createRouter}. */
 export function createExpress(): Express {
   const app = express();
   app.enable('case sensitive routing');

@@ -1,4 +1,7 @@
-/** Picks the named fields; `values.<key>` names one key of the state. Everything if no fields are named. */
+/**
+ * Picks the named fields; `values.<key>` names one key of the state. Everything if no fields are
+ * named.
+ */
 export function select(record: object, fields: readonly string[] | null | undefined): object {
   if (!fields) return record;
   const source = record as Record<string, unknown>;

@@ -3,14 +3,19 @@ import type { ApiContext } from '../context.js';
 import type { Route } from './route.js';
 import { createRouter } from './router.js';
 
-/** Express handlers of routes. Of two paths that match a request, the one with fewer parameters is taken. */
+/**
+ * Registers routes in Express. If two paths match a request, the one with fewer parameters handles
+ * it.
+ */
 export function serveRoutes(context: ApiContext, routes: readonly Route[]): Router {
   const router = createRouter();
   for (const route of routes.toSorted(byParameters)) router[route.method](route.path, route.handler(context));
   return router;
 }
 
-/** Answers 405 with the methods of a path if a request comes with another method. */
+/**
+ * Answers 405 with the allowed methods if the path exists but not for the method of the request.
+ */
 export function wrongMethod(routes: readonly Route[]): RequestHandler {
   const methodsAt = methodsOf(routes);
   return (req, res, next) => {
@@ -21,7 +26,10 @@ export function wrongMethod(routes: readonly Route[]): RequestHandler {
   };
 }
 
-/** The methods of a path, in capitals. Undefined for a path that no route has. */
+/**
+ * Returns a function that gives the methods of a path in capitals, or undefined for an unknown
+ * path.
+ */
 export function methodsOf(routes: readonly Route[]): (path: string) => string[] | undefined {
   const paths = [...new Set(routes.toSorted(byParameters).map(({ path }) => path))];
   const patterns = paths.map((path) => ({
@@ -31,7 +39,10 @@ export function methodsOf(routes: readonly Route[]): (path: string) => string[] 
   return (path) => patterns.find(({ pattern }) => pattern.test(path))?.methods;
 }
 
-/** `/threads/count` comes before `/threads/:thread_id`, and `/runs/crons/:cron_id` before `/runs/:run_id/stream`. */
+/**
+ * `/threads/count` comes before `/threads/:thread_id`, and `/runs/crons/:cron_id` before
+ * `/runs/:run_id/stream`.
+ */
 function byParameters(a: Route, b: Route): number {
   const parameters = ({ path }: Route) => path.split(':').length;
   const firstAt = ({ path }: Route) => path.indexOf(':');

@@ -4,7 +4,10 @@ import { ColloquyError, firstOf } from '../../protocol/index.js';
 import type { ApiOptions } from '../context.js';
 import type { ClientEvent } from '../../conversations/run-events.js';
 
-/** Sends the status line and headers of an event stream at once, so that the client knows its run before the first event. */
+/**
+ * Sends the status line and headers immediately, so that the client knows its run before the first
+ * event.
+ */
 export function openEventStream(res: Response): void {
   res.status(200);
   res.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
@@ -14,8 +17,9 @@ export function openEventStream(res: Response): void {
 }
 
 /**
- * Writes batches of events to a slow or fast client: the next batch is asked for when the last one has left, so a slow client costs one
- * batch of memory. Comment lines in between tell that the stream is alive. Resolves when the batches end.
+ * Writes batches of events. Requests the next batch only after the socket has accepted the last
+ * one, so a slow client costs one batch of memory. Comment lines in between show that the stream is
+ * alive. Resolves when the batches end.
  */
 export async function writeEvents(
   res: Response,
@@ -28,7 +32,7 @@ export async function writeEvents(
   try {
     for await (const batch of batches) {
       if (batch.length === 0) continue;
-      if (!res.write(batch.map(eventText).join(''))) await drained(res, stalledClientMs);
+      if (!res.write(batch.map(eventText).join(''))) await waitForDrain(res, stalledClientMs);
     }
   } finally {
     clearInterval(heartbeat);
@@ -39,7 +43,7 @@ function eventText({ id, event, data }: ClientEvent): string {
   return `id: ${id}\nevent: ${event}\ndata: ${data}\n\n`;
 }
 
-async function drained(res: Response, timeoutMs: number): Promise<void> {
+async function waitForDrain(res: Response, timeoutMs: number): Promise<void> {
   const closed = new AbortController();
   const onClose = () => closed.abort();
   res.once('close', onClose);

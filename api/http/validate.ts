@@ -4,12 +4,13 @@ import { TOO_DEEP, UNSUPPORTED, findTooDeep } from '../../protocol/schemas/index
 import { ColloquyError } from '../../protocol/index.js';
 
 const SHOWN_VALUE = 80;
-/** A list may have a fault in each of a million elements. */
+/** A list can have a fault in each of a million elements, so only some are shown. */
 const SHOWN_FAULTS = 20;
 
 /**
- * Parses what a client sent. `where` names the part of the request for faults of the whole (`request body`).
- * Errors: `invalid_argument`, or `unsupported` when every fault is a field that is not served; both name all faulty fields.
+ * Parses a value that a client sent. `where` names the part of the request (`request body`) in
+ * messages about the whole. Errors: `invalid_argument`; `unsupported` if every fault is a field
+ * that is not served. Both list the faulty fields.
  */
 export function parse<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
   const result = schema.safeParse(value);
@@ -23,21 +24,21 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown, where: str
   throw new ColloquyError(unsupported ? 'unsupported' : 'invalid_argument', message, { field });
 }
 
-/** JSON that a client sent as text. Errors: `invalid_argument` for what is no JSON, or nested too deep. */
+/** Parses JSON text. Errors: `invalid_argument` if the text is not JSON or nested too deep. */
 export function parseJson(text: string, where: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    const message = `${where} is JSON: ${(cause as Error).message}`;
+    const message = `${where} is not valid JSON: ${(cause as Error).message}`;
     throw new ColloquyError('invalid_argument', message, { cause });
   }
   checkDepth(value, where);
   return value;
 }
 
-/** Before anything else looks at what a client sent: nearly all that does is recursive. Errors: `invalid_argument`. */
-export function checkDepth(value: unknown, where: string): void {
+/** Refuses deeply nested values before recursive code reads them. Errors: `invalid_argument`. */
+function checkDepth(value: unknown, where: string): void {
   const path = findTooDeep(value);
   if (path === undefined) return;
   throw new ColloquyError('invalid_argument', `${where}: ${path} ${TOO_DEEP}`, { field: path });
@@ -57,7 +58,7 @@ function describe(issue: z.core.$ZodIssue, value: unknown, where: string): strin
   return [`${path || where}: ${messageOf(issue)}; got ${shown(valueAt(value, issue.path))}`];
 }
 
-/** A value that may be one of several kinds: what each of them expects. */
+/** For a union, lists what each of its members expects. */
 function messageOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_union') return issue.message;
   const expected = issue.errors.flatMap(([first]) => (first ? [messageOf(first)] : []));
@@ -65,7 +66,7 @@ function messageOf(issue: z.core.$ZodIssue): string {
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  // A query parameter that stands for a list is one text.
+  // A query parameter that holds a list is a single string.
   const at = (inner: unknown, key: PropertyKey) =>
     typeof inner === 'string' ? inner : (inner as Record<PropertyKey, unknown> | undefined)?.[key];
   return path.reduce<unknown>(at, value);
@@ -76,7 +77,7 @@ function shown(value: unknown): string {
   try {
     return cut(JSON.stringify(value));
   } catch {
-    // It has no JSON: a project's auth made it, nested it too deep, or in itself.
+    // JSON.stringify fails on a cycle or on deep nesting, which a project's auth can create.
     return 'a value that cannot be shown';
   }
 }
@@ -85,7 +86,10 @@ function cut(text: string): string {
   return text.length > SHOWN_VALUE ? `${text.slice(0, SHOWN_VALUE)}…` : text;
 }
 
-/** Refuses a body that is nested too deep before any other code reads it. Errors: `invalid_argument`. */
+/**
+ * Refuses a body that is nested too deep before any other code reads it. Errors:
+ * `invalid_argument`.
+ */
 export const limitDepth: RequestHandler = (req, _res, next) => {
   checkDepth(req.body, 'request body');
   next();

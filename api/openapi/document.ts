@@ -59,18 +59,18 @@ function describe(route: RouteDescription, routes: readonly RouteDescription[]) 
 }
 
 function describeAnswer(answer: Answer) {
-  if (answer === 'nothing') return { description: 'Done; there is nothing to say.' };
+  if (answer === 'nothing') return { description: 'Done; the body is empty.' };
   if (answer === 'events') {
     return {
       description: 'Server-sent events.',
       content: { 'text/event-stream': { schema: outputSchema(eventAnswer) } },
     };
   }
-  return { description: 'What was asked for.', content: { 'application/json': { schema: outputSchema(answer) } } };
+  return { description: 'The requested data.', content: { 'application/json': { schema: outputSchema(answer) } } };
 }
 
-/** Where an answer holds the id that other paths take. */
-const MAKERS: Readonly<Record<string, string[]>> = {
+/** Routes whose answer holds ids that the paths of other routes need. */
+const ID_SOURCES: Readonly<Record<string, string[]>> = {
   'post /assistants': ['assistant_id'],
   'post /threads': ['thread_id'],
   'post /threads/:thread_id/runs': ['thread_id', 'run_id'],
@@ -79,15 +79,17 @@ const MAKERS: Readonly<Record<string, string[]>> = {
 };
 
 function links({ method, path }: RouteDescription, routes: readonly RouteDescription[]) {
-  const made = MAKERS[`${method} ${path}`] ?? [];
-  const takers = routes.filter((one) => {
-    const wanted = [...one.path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
-    return wanted.length > 0 && wanted.length === made.length && wanted.every((name) => made.includes(name));
+  const provided = ID_SOURCES[`${method} ${path}`] ?? [];
+  const linked = routes.filter((target) => {
+    const wanted = [...target.path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+    return wanted.length > 0 && wanted.length === provided.length && wanted.every((name) => provided.includes(name));
   });
-  if (takers.length === 0) return {};
-  const parameters = Object.fromEntries(made.map((name) => [name, `$response.body#/${name}`]));
+  if (linked.length === 0) return {};
+  const parameters = Object.fromEntries(provided.map((name) => [name, `$response.body#/${name}`]));
   return {
-    links: Object.fromEntries(takers.map((one) => [operationId(one), { operationId: operationId(one), parameters }])),
+    links: Object.fromEntries(
+      linked.map((target) => [operationId(target), { operationId: operationId(target), parameters }]),
+    ),
   };
 }
 

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
-/** What is read of a JSON Schema (2020-12) here. */
-export interface JsonSchema {
+/** The part of a JSON Schema (2020-12) that is read here. */
+export interface JsonSchemaNode {
   type?: string | string[];
-  properties?: Record<string, JsonSchema>;
+  properties?: Record<string, JsonSchemaNode>;
   required?: string[];
-  items?: JsonSchema;
-  anyOf?: JsonSchema[];
-  oneOf?: JsonSchema[];
+  items?: JsonSchemaNode;
+  anyOf?: JsonSchemaNode[];
+  oneOf?: JsonSchemaNode[];
   enum?: unknown[];
   const?: unknown;
   format?: string;
@@ -17,17 +17,17 @@ export interface JsonSchema {
   description?: string;
 }
 
-/** What a client may send: the schema before its transformations. */
-export function inputSchema(schema: z.ZodType): JsonSchema {
+/** The schema of values that a client may send, before any transformation. */
+export function inputSchema(schema: z.ZodType): JsonSchemaNode {
   return jsonSchema(schema, 'input');
 }
 
-/** What a client gets. */
-export function outputSchema(schema: z.ZodType): JsonSchema {
+/** The schema of values that a client gets. */
+export function outputSchema(schema: z.ZodType): JsonSchemaNode {
   return jsonSchema(schema, 'output');
 }
 
-function jsonSchema(zod: z.ZodType, io: 'input' | 'output'): JsonSchema {
+function jsonSchema(zod: z.ZodType, io: 'input' | 'output'): JsonSchemaNode {
   const { $schema: _, ...schema } = z.toJSONSchema(zod, { io, unrepresentable: 'any' });
-  return schema as JsonSchema;
+  return schema as JsonSchemaNode;
 }

@@ -5,12 +5,12 @@ import { describeApi } from './document.js';
 import type { RouteDescription } from '../http/route.js';
 import { createRouter } from '../http/router.js';
 
-/** The page's one script: made by the build, beside this file there, and in `dist/` as seen from the sources. */
+/** The script of the page. The build puts it beside this file in `dist/`. */
 const SCRIPT = ['./rapidoc-min.js', '../../dist/api/openapi/rapidoc-min.js']
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(path));
 
-/** The API's description, and a page that shows it. */
+/** Serves the OpenAPI document, and a page that shows it. */
 export function openApiPages(routes: readonly RouteDescription[], info: { version: string }): Router {
   const router = createRouter();
   const document = describeApi(routes, info);

@@ -3,7 +3,10 @@ import { isRecord, textOf, type ProtocolEvent } from './events.js';
 
 export type ChannelFilter = Pick<EventStreamRequest, 'channels' | 'namespaces' | 'depth'>;
 
-/** Says which events a subscription is told. A namespace filter matches a path's beginning, with or without the ids of its tasks. */
+/**
+ * Returns a test for the events that a subscription receives. A namespace filter matches the
+ * beginning of a path, with or without the task ids.
+ */
 export function channelFilter({ channels, namespaces, depth }: ChannelFilter): (event: ProtocolEvent) => boolean {
   const wanted = new Set(channels);
   return (event) => {
@@ -25,8 +28,8 @@ function channelOf({ method, params }: ProtocolEvent): string {
 
 function beginsWith(namespace: readonly string[], prefix: readonly string[]): boolean {
   if (prefix.length > namespace.length) return false;
-  return prefix.every((segment, at) => {
-    const found = namespace[at] ?? '';
-    return found === segment || (!segment.includes(':') && found.split(':')[0] === segment);
+  return prefix.every((segment, index) => {
+    const actual = namespace[index] ?? '';
+    return actual === segment || (!segment.includes(':') && actual.split(':')[0] === segment);
   });
 }

@@ -2,7 +2,7 @@ import type { Access } from '../../conversations/access.js';
 import type { Caller } from '../../protocol/index.js';
 import type { ApiContext } from '../context.js';
 
-/** The thread of a command, and its sender. */
+/** The thread of a command, and its caller. */
 export interface CommandTarget {
   caller: Caller;
   access: Access;

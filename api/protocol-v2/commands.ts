@@ -2,7 +2,7 @@ import { commandEnvelope } from '../../protocol/schemas/index.js';
 import type { ApiContext } from '../context.js';
 import { parse } from '../http/validate.js';
 import type { CommandHandler, CommandTarget } from './command.js';
-import { refusalOf, refused } from './errors.js';
+import { protocolErrorOf, protocolError } from './errors.js';
 import { getTree } from './agent-commands.js';
 import { inject } from './inject-command.js';
 import { respond, startRun } from './run-commands.js';
@@ -22,7 +22,7 @@ const HANDLERS: Readonly<Record<string, CommandHandler>> = {
   'agent.getTree': getTree,
 };
 
-/** Commands of the protocol that are known, and why they are not followed. */
+/** Known commands that HTTP does not support, with the reason. */
 const NOT_SUPPORTED: Readonly<Record<string, string>> = {
   'subscription.subscribe': 'subscriptions are for WebSockets; over HTTP every event stream has its own filter',
   'subscription.unsubscribe': 'subscriptions are for WebSockets; over HTTP close the event stream',
@@ -32,13 +32,13 @@ const NOT_SUPPORTED: Readonly<Record<string, string>> = {
 /** Names of all commands of protocol v2, over HTTP and WebSocket. */
 export const COMMAND_NAMES: readonly string[] = [...Object.keys(HANDLERS), ...Object.keys(NOT_SUPPORTED)];
 
-/** The command in a message, and a way to answer it. Errors: `invalid_argument` for what is no command. */
+/** Parses a command. Errors: `invalid_argument`. */
 export function readCommand(message: unknown) {
   return parse(commandEnvelope, message, 'command');
 }
 
-/** Follows a command. Every refusal is an answer too; errors of ours are reported. */
-export async function followCommand(
+/** Executes a command. Refusals become error answers; unknown errors are also reported. */
+export async function executeCommand(
   context: ApiContext,
   target: CommandTarget,
   { id, method, params }: ReturnType<typeof readCommand>,
@@ -46,7 +46,7 @@ export async function followCommand(
 ): Promise<CommandResponse> {
   try {
     const handler = handlerOf(handlers, method) ?? handlerOf(HANDLERS, method);
-    if (!handler) throw unknown(method);
+    if (!handler) throw unknownCommand(method);
     const { result, appliedThrough } = await handler(context, target, params ?? {});
     const meta = { thread_id: target.threadId, applied_through_seq: appliedThrough };
     return { type: 'success', id, result, meta };
@@ -56,18 +56,18 @@ export async function followCommand(
 }
 
 export function errorResponse(context: ApiContext, id: number | null, error: unknown, method: string): CommandResponse {
-  const { code, message } = refusalOf(error);
+  const { code, message } = protocolErrorOf(error);
   if (code === 'unknown_error') context.report(error, `command ${method}`);
   return { type: 'error', id, error: code, message };
 }
 
-/** Every object has members that are no commands: `constructor`, `toString`. */
+/** `Object.hasOwn` excludes inherited members such as `constructor` and `toString`. */
 function handlerOf(handlers: Readonly<Record<string, CommandHandler>>, method: string): CommandHandler | undefined {
   return Object.hasOwn(handlers, method) ? handlers[method] : undefined;
 }
 
-function unknown(method: string): Error {
+function unknownCommand(method: string): Error {
   const reason = Object.hasOwn(NOT_SUPPORTED, method) ? NOT_SUPPORTED[method] : undefined;
-  if (reason !== undefined) return refused('not_supported', `${method}: ${reason}`);
-  return refused('unknown_command', `unknown command ${JSON.stringify(method)}`);
+  if (reason !== undefined) return protocolError('not_supported', `${method}: ${reason}`);
+  return protocolError('unknown_command', `unknown command ${JSON.stringify(method)}`);
 }

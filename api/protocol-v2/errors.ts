@@ -1,7 +1,7 @@
 import { ColloquyError, errorCode, type ErrorCode } from '../../protocol/index.js';
 import { answerTo } from '../http/errors.js';
 
-/** The closed list of `@langchain/protocol`. */
+/** The closed list of error codes in `@langchain/protocol`. */
 const PROTOCOL_ERRORS = [
   'invalid_argument',
   'unknown_command',
@@ -14,11 +14,14 @@ const PROTOCOL_ERRORS = [
   'permission_denied',
   'not_supported',
 ] as const;
-export type ProtocolErrorCode = (typeof PROTOCOL_ERRORS)[number];
+type ProtocolErrorCode = (typeof PROTOCOL_ERRORS)[number];
 
-const WORDS: ReadonlySet<string> = new Set(PROTOCOL_ERRORS);
+const ERROR_CODES: ReadonlySet<string> = new Set(PROTOCOL_ERRORS);
 
-/** What a command answers for each error; those that the list has no word for are `unknown_error`, with their message. */
+/**
+ * The protocol's code for each of our error codes. Other errors become `unknown_error`, with their
+ * message.
+ */
 const CODE_OF: Partial<Record<ErrorCode, ProtocolErrorCode>> = {
   invalid_argument: 'invalid_argument',
   too_large: 'invalid_argument',
@@ -30,25 +33,25 @@ const CODE_OF: Partial<Record<ErrorCode, ProtocolErrorCode>> = {
   unauthenticated: 'permission_denied',
 };
 
-export interface Refusal {
+interface ProtocolError {
   code: ProtocolErrorCode;
   message: string;
 }
 
-/** An error that the protocol has a word of its own for. */
-export function refused(code: ProtocolErrorCode, message: string): ColloquyError {
+/** Creates an error with a code of the protocol. */
+export function protocolError(code: ProtocolErrorCode, message: string): ColloquyError {
   return new ColloquyError('invalid_argument', message, { errorName: code });
 }
 
-export function refusalOf(error: unknown): Refusal {
+export function protocolErrorOf(error: unknown): ProtocolError {
   const code = errorCode(error);
   const { errorName } = (error ?? {}) as { errorName?: ProtocolErrorCode };
-  const word = errorName !== undefined && WORDS.has(errorName) ? errorName : code && CODE_OF[code];
-  return { code: word ?? 'unknown_error', message: answerTo(error).message };
+  const protocolCode = errorName !== undefined && ERROR_CODES.has(errorName) ? errorName : code && CODE_OF[code];
+  return { code: protocolCode ?? 'unknown_error', message: answerTo(error).message };
 }
 
-/** Says a `not_found` in the protocol's word for what is missing. */
-export async function orRefused<T>(promise: Promise<T>, code: ProtocolErrorCode, message: string): Promise<T> {
+/** Replaces a `not_found` by an error with the given protocol code and message. */
+export async function orProtocolError<T>(promise: Promise<T>, code: ProtocolErrorCode, message: string): Promise<T> {
   try {
     return await promise;
   } catch (error) {

@@ -9,8 +9,8 @@ export interface ProtocolEvent {
   params: { namespace: string[]; timestamp: number; node?: string; data: unknown };
 }
 
-/** An event that has no number yet. */
-export interface Draft {
+/** An event without a sequence number. */
+export interface DraftEvent {
   method: string;
   namespace: string[];
   node?: string;
@@ -20,17 +20,17 @@ export interface Draft {
 export type AgentStatus = 'started' | 'running' | 'completed' | 'failed' | 'interrupted';
 
 /**
- * One logged event becomes a few events of the protocol: each offset of the log has room for so many numbers. The product stays a safe
- * integer up to the log's twelve digits.
+ * A logged event becomes several protocol events, so each offset of the log reserves this many
+ * sequence numbers. The product stays a safe integer for offsets of up to twelve digits.
  */
 const NUMBERS_PER_OFFSET = 4_000;
 
-/** The `seq` of the n-th event that a logged event becomes. */
+/** Returns the `seq` of the n-th protocol event of a logged event. */
 export function seqOf(offset: number, n: number): number {
   return offset * NUMBERS_PER_OFFSET + Math.min(n, NUMBERS_PER_OFFSET - 1);
 }
 
-/** The highest `seq` that the events up to an offset can have. */
+/** Returns the highest possible `seq` of the events up to an offset. */
 export function lastSeqOf(offset: number): number {
   return offset === 0 ? 0 : seqOf(offset, NUMBERS_PER_OFFSET - 1);
 }
@@ -40,10 +40,10 @@ export function offsetOf(seq: number): number {
 }
 
 /**
- * Numbers what a logged event became. Root lifecycle events carry their run in the id, in the form that LangGraph's SDK looks for: they
- * have no field for it.
+ * Assigns sequence numbers to the protocol events of one logged event. A root lifecycle event has
+ * no field for its run, so its id carries the run, in the form that LangGraph's SDK parses.
  */
-export function numbered(stored: StoredEvent, drafts: readonly Draft[]): ProtocolEvent[] {
+export function withSequenceNumbers(stored: StoredEvent, drafts: readonly DraftEvent[]): ProtocolEvent[] {
   const timestamp = stored.at.getTime();
   return drafts.map(({ method, namespace, node, data }, n) => {
     const seq = seqOf(stored.seq, n);
@@ -59,7 +59,10 @@ export function numbered(stored: StoredEvent, drafts: readonly Draft[]): Protoco
   });
 }
 
-/** `messages|tools:1|agent:2` is `messages` of namespace `['tools:1', 'agent:2']`. */
+/**
+ * Example: `messages|tools:1|agent:2` has the mode `messages` and the namespace `['tools:1',
+ * 'agent:2']`.
+ */
 export function splitEventName(name: string): { mode: string; namespace: string[] } {
   const [mode = '', ...namespace] = name.split('|');
   return { mode, namespace };
@@ -69,7 +72,9 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-/** A text as it is, anything else as JSON; nothing is empty. */
+/**
+ * Returns a string unchanged, null and undefined as an empty string, and any other value as JSON.
+ */
 export function textOf(value: unknown): string {
   if (value === undefined || value === null) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);

@@ -2,14 +2,17 @@ import { injectMessage } from '../../conversations/inject-message.js';
 import { inputInjectParams } from '../../protocol/schemas/index.js';
 import { parse } from '../http/validate.js';
 import type { CommandHandler } from './command.js';
-import { refused } from './errors.js';
+import { protocolError } from './errors.js';
 import { lastSeqOf } from './events.js';
 
-/** `input.inject`: a message for the run at work. */
-export const inject: CommandHandler = async (context, target, given) => {
-  const { namespace, message } = parse(inputInjectParams, given, 'params');
+/** `input.inject`: passes a message to the working run. */
+export const inject: CommandHandler = async (context, target, rawParams) => {
+  const { namespace, message } = parse(inputInjectParams, rawParams, 'params');
   if (namespace && namespace.length > 0) {
-    throw refused('not_supported', `namespace ${JSON.stringify(namespace)}: only the root of a run takes messages`);
+    throw protocolError(
+      'not_supported',
+      `namespace ${JSON.stringify(namespace)}: only the root of a run takes messages`,
+    );
   }
   const { caller, access, threadId, key } = target;
   const appliedThrough = lastSeqOf(await context.events.tail(caller, threadId));

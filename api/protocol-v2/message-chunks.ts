@@ -1,4 +1,4 @@
-import { isRecord, textOf, type Draft } from './events.js';
+import { isRecord, textOf, type DraftEvent } from './events.js';
 
 type Json = Record<string, unknown>;
 
@@ -6,7 +6,9 @@ interface OpenMessage {
   id: string;
   namespace: string[];
   runId: unknown;
-  /** Content blocks so far; only the last is open, blocks do not interleave. */
+  /**
+   * Content blocks received until now. Only the last one is open, because blocks do not interleave.
+   */
   blocks: Block[];
   usage?: unknown;
   metadata?: unknown;
@@ -18,15 +20,19 @@ interface Block {
 }
 
 /**
- * Messages that were recorded as pairs of chunk and metadata (runs of the run API, graphs of an older LangGraph), as events of the channel
- * `messages`. Tool messages are told by other channels.
+ * Converts messages that were recorded as pairs of chunk and metadata to events of the channel
+ * `messages`. Runs of the run API and graphs on an older LangGraph record such pairs. Other
+ * channels report tool messages.
  */
 export class MessageChunks {
   readonly #open = new Map<string, OpenMessage>();
   readonly #done = new Set<string>();
 
-  /** The namespace the message belongs to: its node's, as version 3 of LangGraph's events says it. */
-  add(graphNamespace: string[], [chunk, metadata]: unknown[]): { namespace: string[]; drafts: Draft[] } {
+  /**
+   * Adds a chunk. Returns its events, and the namespace of the message: that of its node, as in
+   * version 3 of LangGraph's events.
+   */
+  add(graphNamespace: string[], [chunk, metadata]: unknown[]): { namespace: string[]; drafts: DraftEvent[] } {
     const meta = isRecord(metadata) ? metadata : {};
     const ns = meta['langgraph_checkpoint_ns'];
     const namespace = typeof ns === 'string' && ns !== '' ? ns.split('|') : graphNamespace;
@@ -43,22 +49,25 @@ export class MessageChunks {
     if (isRecord(chunk['response_metadata']) && Object.keys(chunk['response_metadata']).length > 0)
       message.metadata = chunk['response_metadata'];
     const role = type === 'human' || type === 'system' ? { role: type } : {};
-    const start = known ? [] : [say(message, { event: 'message-start', id: message.id, ...role })];
-    return { namespace, drafts: [...start, ...partsOf(chunk).flatMap((part) => grow(message, part))] };
+    const start = known ? [] : [messageEvent(message, { event: 'message-start', id: message.id, ...role })];
+    return { namespace, drafts: [...start, ...partsOf(chunk).flatMap((part) => extendMessage(message, part))] };
   }
 
-  /** Messages that end with this event: their task tells its result, or their graph its next state. */
-  endBefore(mode: string, namespace: string[], data: unknown): Draft[] {
-    const ended = [...this.#open].filter(([, { namespace: place }]) => {
-      if (place.slice(0, -1).join('|') !== namespace.join('|')) return false;
+  /**
+   * Ends the messages that are complete before this event: the result of their task, or the next
+   * state of their graph.
+   */
+  endBefore(mode: string, namespace: string[], data: unknown): DraftEvent[] {
+    const ended = [...this.#open].filter(([, { namespace: messageNamespace }]) => {
+      if (messageNamespace.slice(0, -1).join('|') !== namespace.join('|')) return false;
       if (mode === 'values') return true;
-      const node = (place.at(-1) ?? '').replace(/:.*$/s, '');
+      const node = (messageNamespace.at(-1) ?? '').replace(/:.*$/s, '');
       if (mode === 'updates') return isRecord(data) && node in data;
       return (
         mode === 'tasks' &&
         isRecord(data) &&
         'result' in data &&
-        place.at(-1) === `${String(data['name'])}:${String(data['id'])}`
+        messageNamespace.at(-1) === `${String(data['name'])}:${String(data['id'])}`
       );
     });
     return ended.flatMap(([key, message]) => {
@@ -70,19 +79,22 @@ export class MessageChunks {
         ...(usage !== undefined && { usage }),
         ...(metadata !== undefined && { responseMetadata: metadata }),
       };
-      return [...finishBlock(message), say(message, finish)];
+      return [...finishBlock(message), messageEvent(message, finish)];
     });
   }
 }
 
-function say({ namespace, runId }: OpenMessage, data: Json): Draft {
+function messageEvent({ namespace, runId }: OpenMessage, data: Json): DraftEvent {
   return { method: 'messages', namespace, data: { ...data, ...(runId !== undefined && { run_id: runId }) } };
 }
 
-/** What a chunk adds: text, blocks, slices of tool calls; each with the key of the block it belongs to. */
+/**
+ * Returns the parts of a chunk: text, blocks and slices of tool calls. Each has the key of its
+ * block.
+ */
 function partsOf(chunk: Json): Block[] {
   const { content, tool_call_chunks: slices, tool_calls: calls } = chunk;
-  const said: unknown[] =
+  const contentParts: unknown[] =
     typeof content === 'string'
       ? content
         ? [{ type: 'text', text: content }]
@@ -90,7 +102,7 @@ function partsOf(chunk: Json): Block[] {
       : Array.isArray(content)
         ? content
         : [];
-  const blocks = said
+  const blocks = contentParts
     .map((block) => (typeof block === 'string' ? { type: 'text', text: block } : block))
     .filter(isRecord)
     .filter(({ type }) => type !== 'tool_use' && type !== 'input_json_delta' && type !== 'tool_call')
@@ -106,14 +118,14 @@ function partsOf(chunk: Json): Block[] {
   ];
 }
 
-function grow(message: OpenMessage, part: Block): Draft[] {
+function extendMessage(message: OpenMessage, part: Block): DraftEvent[] {
   const last = message.blocks.at(-1);
   const index = last?.key === part.key ? message.blocks.length - 1 : message.blocks.length;
   if (last?.key === part.key) return delta(message, index, last, part.content);
   const finished = finishBlock(message);
   const block: Block = { key: part.key, content: emptied(part.content) };
   message.blocks.push(block);
-  const start = say(message, { event: 'content-block-start', index, content: block.content });
+  const start = messageEvent(message, { event: 'content-block-start', index, content: block.content });
   return [...finished, start, ...delta(message, index, block, part.content)];
 }
 
@@ -125,7 +137,7 @@ function emptied(content: Json): Json {
   return { type: 'tool_call_chunk', ...(id ? { id } : {}), ...(name ? { name } : {}), args: '' };
 }
 
-function delta(message: OpenMessage, index: number, block: Block, content: Json): Draft[] {
+function delta(message: OpenMessage, index: number, block: Block, content: Json): DraftEvent[] {
   const field = { text: 'text', reasoning: 'reasoning', tool_call_chunk: 'args', tool_call: 'args' }[
     String(content['type'])
   ];
@@ -140,14 +152,14 @@ function delta(message: OpenMessage, index: number, block: Block, content: Json)
   block.content = { ...block.content, [field]: `${textOf(block.content[field])}${added}` };
   const change =
     field === 'args' ? { type: 'block-delta', fields: block.content } : { type: `${field}-delta`, [field]: added };
-  return [say(message, { event: 'content-block-delta', index, delta: change })];
+  return [messageEvent(message, { event: 'content-block-delta', index, delta: change })];
 }
 
-function finishBlock(message: OpenMessage): Draft[] {
+function finishBlock(message: OpenMessage): DraftEvent[] {
   const block = message.blocks.at(-1);
   if (!block) return [];
   return [
-    say(message, {
+    messageEvent(message, {
       event: 'content-block-finish',
       index: message.blocks.length - 1,
       content: finalized(block.content),

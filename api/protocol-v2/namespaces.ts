@@ -1,46 +1,52 @@
-import type { AgentStatus, Draft } from './events.js';
+import type { AgentStatus, DraftEvent } from './events.js';
 import { isRecord } from './events.js';
 
-interface Entry {
+interface NamespaceEntry {
   namespace: string[];
   graphName: string;
   status: AgentStatus;
-  /** The tool call that began it, where it is a named agent that a tool runs. */
+  /** The tool call that started it, if it is a named agent inside a tool. */
   cause?: { type: 'toolCall'; tool_call_id: string };
 }
 
 interface Completion {
   key: string;
-  /** Set where an update of a node told of it; the result of the node's task tells the same more exactly. */
+  /**
+   * Set if an update of a node reported the completion. The result of the node's task reports it
+   * more exactly.
+   */
   node?: { parent: string; name: string };
 }
 
-export interface TreeNode {
+export interface NamespaceNode {
   namespace: string[];
   status: AgentStatus;
   graph_name: string;
-  children?: TreeNode[];
+  children?: NamespaceNode[];
 }
 
-/** Namespaces below the root of one run: when they start and end, as LangGraph's lifecycle transformer tells it. */
+/**
+ * Tracks the namespaces below the root of one run. Reports their start and end like LangGraph's
+ * lifecycle transformer.
+ */
 export class Namespaces {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, NamespaceEntry>();
   readonly #agentNames = new Map<string, string | undefined>();
   readonly #toolCalls = new Map<string, string>();
   #completions: Completion[] = [];
 
-  /** To be asked before an event is told: lifecycle events that come ahead of it. */
-  before(mode: string, namespace: string[], data: unknown): Draft[] {
+  /** Returns the lifecycle events that precede an event. */
+  lifecycleBefore(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     const task = mode === 'tasks' && isRecord(data) ? data : undefined;
     const result = task && taskResult(task);
     if (result) this.#forgetUpdatesOf(keyOf(namespace), result.name);
-    else if (task) this.#noteTask(namespace, task);
+    else if (task) this.#recordTask(namespace, task);
     const drafts = [...this.#flush(), ...this.#start(namespace)];
     if (result) this.#complete(keyOf([...namespace, `${result.name}:${result.id}`]));
     return drafts;
   }
 
-  /** A node told an update: its subgraph is done. */
+  /** Marks the subgraph of a node as completed after an update of the node. */
   updated(namespace: string[], node: string): void {
     if (node.startsWith('__')) return;
     const child = [...this.#entries.values()].find(
@@ -53,20 +59,23 @@ export class Namespaces {
     if (child) this.#complete(keyOf(child.namespace), { parent: keyOf(namespace), name: node });
   }
 
-  /** The run is over: whatever is open ends; `waiting` namespaces, and those around them, are interrupted. */
-  end(status: AgentStatus, waiting: readonly string[][] = []): Draft[] {
+  /**
+   * Ends all open namespaces with the status of the run. `waiting` namespaces and their parents
+   * become interrupted.
+   */
+  end(status: AgentStatus, waiting: readonly string[][] = []): DraftEvent[] {
     const drafts = this.#flush();
     for (const entry of this.#entries.values()) {
       if (entry.status !== 'started') continue;
       const waits = waiting.some(
         (namespace) => keyOf(namespace.slice(0, entry.namespace.length)) === keyOf(entry.namespace),
       );
-      drafts.push(this.#say(entry, waits ? 'interrupted' : status));
+      drafts.push(this.#lifecycleEvent(entry, waits ? 'interrupted' : status));
     }
     return drafts;
   }
 
-  tree(namespace: string[], status: AgentStatus, graphName: string): TreeNode {
+  tree(namespace: string[], status: AgentStatus, graphName: string): NamespaceNode {
     const children = [...this.#entries.values()]
       .filter((entry) => entry.namespace.length === namespace.length + 1)
       .filter((entry) => keyOf(entry.namespace.slice(0, -1)) === keyOf(namespace))
@@ -75,40 +84,40 @@ export class Namespaces {
     return { namespace, status, graph_name: graphName, ...(children.length > 0 && { children }) };
   }
 
-  #start(namespace: string[]): Draft[] {
-    const drafts: Draft[] = [];
+  #start(namespace: string[]): DraftEvent[] {
+    const drafts: DraftEvent[] = [];
     for (let length = 1; length <= namespace.length; length += 1) {
       const prefix = namespace.slice(0, length);
       const key = keyOf(prefix);
       if (this.#entries.has(key)) continue;
       const cause = this.#causeOf(prefix);
       const graphName = this.#agentNames.get(key) ?? nodeOf(prefix);
-      const entry: Entry = { namespace: prefix, graphName, status: 'started', ...(cause && { cause }) };
+      const entry: NamespaceEntry = { namespace: prefix, graphName, status: 'started', ...(cause && { cause }) };
       this.#entries.set(key, entry);
-      drafts.push(this.#say(entry, 'started'));
+      drafts.push(this.#lifecycleEvent(entry, 'started'));
     }
     return drafts;
   }
 
-  #say(entry: Entry, status: AgentStatus): Draft {
+  #lifecycleEvent(entry: NamespaceEntry, status: AgentStatus): DraftEvent {
     entry.status = status;
     const { namespace, graphName, cause } = entry;
     const data = { event: status, graph_name: graphName, ...(status === 'started' && cause && { cause }) };
     return { method: 'lifecycle', namespace, data };
   }
 
-  /** Told with the next event, so that the parent's update comes first. */
+  /** Delays the completion until the next event, so that the update of the parent precedes it. */
   #complete(key: string, node?: Completion['node']): void {
     if (this.#entries.get(key)?.status !== 'started') return;
-    if (this.#completions.some((one) => one.key === key)) return;
+    if (this.#completions.some((completion) => completion.key === key)) return;
     this.#completions.push({ key, ...(node && { node }) });
   }
 
-  #flush(): Draft[] {
+  #flush(): DraftEvent[] {
     const due = this.#completions.splice(0);
     return due.flatMap(({ key }) => {
       const entry = this.#entries.get(key);
-      return entry?.status === 'started' ? [this.#say(entry, 'completed')] : [];
+      return entry?.status === 'started' ? [this.#lifecycleEvent(entry, 'completed')] : [];
     });
   }
 
@@ -116,8 +125,8 @@ export class Namespaces {
     this.#completions = this.#completions.filter(({ node }) => node?.parent !== parent || node.name !== name);
   }
 
-  /** Agents say their name in the metadata of their tasks; a task of a tool call says which call it is. */
-  #noteTask(namespace: string[], task: Record<string, unknown>): void {
+  /** Records the agent name from a task's metadata, and the tool call that a task executes. */
+  #recordTask(namespace: string[], task: Record<string, unknown>): void {
     const key = keyOf(namespace);
     const name = isRecord(task['metadata']) ? task['metadata']['lc_agent_name'] : undefined;
     if (!this.#agentNames.has(key)) this.#agentNames.set(key, typeof name === 'string' && name ? name : undefined);
@@ -125,7 +134,7 @@ export class Namespaces {
     if (typeof task['id'] === 'string' && call !== undefined) this.#toolCalls.set(task['id'], call);
   }
 
-  #causeOf(namespace: string[]): Entry['cause'] {
+  #causeOf(namespace: string[]): NamespaceEntry['cause'] {
     if (this.#agentNames.get(keyOf(namespace)) === undefined) return undefined;
     const segment = namespace.at(-1) ?? '';
     const call = this.#toolCalls.get(segment.slice(segment.indexOf(':') + 1));
@@ -143,14 +152,17 @@ function nodeOf(namespace: readonly string[]): string {
 
 function taskResult(task: Record<string, unknown>): { name: string; id: string } | undefined {
   const { name, id, error, interrupts } = task;
-  // A task that failed or asks has a result too; it ends with the run.
+  // A task that failed or has an interrupt also has a result. It ends with the run.
   const stays = (error !== undefined && error !== null) || (Array.isArray(interrupts) && interrupts.length > 0);
   if (stays || !('result' in task) || typeof name !== 'string' || typeof id !== 'string' || name.startsWith('__'))
     return undefined;
   return { name, id };
 }
 
-/** Input of a tool node: one call with its context, or a list of calls. */
+/**
+ * Returns the id of the first tool call in the input of a tool node: one call with its context, or
+ * a list of calls.
+ */
 function toolCallOf(input: unknown): string | undefined {
   const calls = Array.isArray(input) ? (input as unknown[]) : [isRecord(input) ? input['tool_call'] : undefined];
   const ids = calls.map((call) => (isRecord(call) ? call['id'] : undefined));

@@ -1,39 +1,44 @@
 /** One of several readers of the same events. */
-export interface Place {
-  /** Resolves when every other reader has come as far as this one; at once when it has left. */
-  isTurn(): Promise<void>;
-  /** It has dealt with all events up to this one. */
-  reach(seq: number): void;
+export interface OrderedReader {
+  /** Resolves when no other reader is behind this one, or at once if this reader has left. */
+  waitForTurn(): Promise<void>;
+  /** Records that the reader has handled all events up to this `seq`. */
+  advanceTo(seq: number): void;
 }
 
-/** Keeps readers of the same events in step: who is ahead waits, so that what goes out stays in order over all of them. */
-export class Order {
-  readonly #reached = new Map<Place, number>();
+/**
+ * Synchronises readers of the same events. A reader that is ahead waits, so that events leave in
+ * order across all readers.
+ */
+export class ReaderOrder {
+  readonly #reached = new Map<OrderedReader, number>();
   #waiting: (() => void)[] = [];
 
-  /** A reader that begins behind an event, and leaves with its signal. */
-  join(seq: number, signal: AbortSignal): Place {
-    const place: Place = {
-      isTurn: async () => {
-        while (!signal.aborted && this.#isAhead(place)) await new Promise<void>((wake) => this.#waiting.push(wake));
+  /**
+   * Adds a reader that has handled all events up to `seq`. It leaves when its signal is aborted.
+   */
+  join(seq: number, signal: AbortSignal): OrderedReader {
+    const reader: OrderedReader = {
+      waitForTurn: async () => {
+        while (!signal.aborted && this.#isAhead(reader)) await new Promise<void>((wake) => this.#waiting.push(wake));
       },
-      reach: (reached) => {
-        if (!this.#reached.has(place)) return;
-        this.#reached.set(place, reached);
+      advanceTo: (reached) => {
+        if (!this.#reached.has(reader)) return;
+        this.#reached.set(reader, reached);
         this.#wake();
       },
     };
-    if (signal.aborted) return place;
-    this.#reached.set(place, seq);
+    if (signal.aborted) return reader;
+    this.#reached.set(reader, seq);
     signal.addEventListener('abort', () => {
-      this.#reached.delete(place);
+      this.#reached.delete(reader);
       this.#wake();
     });
-    return place;
+    return reader;
   }
 
-  #isAhead(place: Place): boolean {
-    const own = this.#reached.get(place) ?? 0;
+  #isAhead(reader: OrderedReader): boolean {
+    const own = this.#reached.get(reader) ?? 0;
     return [...this.#reached.values()].some((reached) => reached < own);
   }
 

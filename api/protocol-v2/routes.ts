@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import type { z } from 'zod';
+
 import type { Access } from '../../conversations/access.js';
 import type { ClientEvent } from '../../conversations/run-events.js';
 import { firstOf, type Caller } from '../../protocol/index.js';
@@ -9,6 +9,7 @@ import {
   eventStreamRequest,
   idempotencyKey,
   lastProtocolEventId,
+  type EventStreamRequest,
 } from '../../protocol/schemas/index.js';
 import {
   aboutThread,
@@ -16,7 +17,7 @@ import {
   keepFields,
   keepMetadata,
   runValue,
-  type Body,
+  type RequestBody,
   type RuleRequest,
 } from '../auth/rules.js';
 import { watchAccess } from '../auth/stream-access.js';
@@ -24,34 +25,40 @@ import type { ApiContext } from '../context.js';
 import { route } from '../http/route.js';
 import { openEventStream, writeEvents } from '../http/sse.js';
 import { channelFilter } from './channels.js';
-import { followCommand } from './commands.js';
+import { executeCommand } from './commands.js';
 import type { ProtocolEvent } from './events.js';
-import { threadEvents } from './thread-events.js';
+import { protocolEvents } from './thread-events.js';
 
-/** Commands that only read need no more rights than reading. */
+/** Commands that only read; they need no other permission than reading. */
 const READING_COMMANDS: readonly unknown[] = ['state.get', 'state.listCheckpoints', 'agent.getTree'];
 
-/** The parameters of a command that is one of these, for rules about runs. */
-const paramsOf =
+/** Returns the parameters of these commands, for rules about runs. */
+const paramsOfCommands =
   (...methods: unknown[]) =>
-  ({ method, params }: Body) =>
+  ({ method, params }: RequestBody) =>
     methods.includes(method) && isObject(params) ? [params] : [];
 
-/** The parameters of a command that starts a run, as those of a run; an answer to a question is its command. */
-function commandValue(req: RuleRequest, params: Body): Body {
+/**
+ * Presents the parameters of a command that starts a run as those of a run. An answer to an
+ * interrupt becomes `command`.
+ */
+function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
   const { response, responses, update, goto } = params;
   const answers = response !== undefined || responses !== undefined;
   const command = answers && { resume: response ?? responses, update, goto };
   return runValue(req, { ...params, ...(command && { command }) });
 }
 
-/** Commands that start a run are asked about as the run. A fork keeps the metadata of its thread. */
+/**
+ * Handlers are asked about a command that starts a run as about a run. A fork keeps the metadata of
+ * its thread.
+ */
 export const COMMAND_RULE = aboutThread(
   ({ method }) => (READING_COMMANDS.includes(method) ? 'threads:read' : 'threads:create_run'),
   {
     mayBegin: () => true,
     creates: 'run',
-    runs: paramsOf('run.start', 'input.respond', 'state.fork'),
+    runs: paramsOfCommands('run.start', 'input.respond', 'state.fork'),
     eachRun: {
       value: commandValue,
       apply: (params, value) => {
@@ -59,7 +66,7 @@ export const COMMAND_RULE = aboutThread(
         keepFields(['input', 'config'], params, value);
       },
     },
-    stamps: paramsOf('run.start', 'input.respond'),
+    stamps: paramsOfCommands('run.start', 'input.respond'),
   },
 );
 
@@ -71,7 +78,7 @@ export const commandsRoute = route({
   path: '/threads/:thread_id/commands',
   group: 'runs',
   tag: 'Protocol v2',
-  summary: 'Follow a command of the agent protocol',
+  summary: 'Execute a command of the agent protocol',
   body: commandEnvelope,
   headers: { 'Idempotency-Key': idempotencyKey },
   answers: { 200: commandAnswer },
@@ -80,7 +87,7 @@ export const commandsRoute = route({
   async handle(context, { viewer, params, headers, body, res }) {
     const key = headers['Idempotency-Key'];
     const target = { ...viewer, threadId: params.thread_id, ...(key !== undefined && { key }) };
-    res.json(await followCommand(context, target, body));
+    res.json(await executeCommand(context, target, body));
   },
 });
 
@@ -89,7 +96,7 @@ export const eventsRoute = route({
   path: '/threads/:thread_id/stream/events',
   group: 'runs',
   tag: 'Protocol v2',
-  summary: 'Events of a thread over all its runs, by server-sent events; the same path takes WebSockets',
+  summary: 'Events of all runs of a thread as server-sent events; the path also accepts WebSockets',
   body: eventStreamRequest,
   headers: { 'Last-Event-ID': lastProtocolEventId },
   answers: { 200: 'events' },
@@ -101,15 +108,13 @@ export const eventsRoute = route({
   },
 });
 
-type EventStreamRequest = z.output<typeof eventStreamRequest>;
-
 interface Subscriber {
   caller: Caller;
   access: Access;
   res: Response;
 }
 
-/** Streams the events of a thread until the client leaves or this server shuts down. */
+/** Streams the events of a thread until the client disconnects or this server shuts down. */
 async function streamEvents(
   context: ApiContext,
   { caller, access, res }: Subscriber,
@@ -124,21 +129,21 @@ async function streamEvents(
   const { signal } = firstOf(gone.signal, watch.lost, context.shutdown);
   const wanted = channelFilter(filter);
   const scoped = { ...context, events: watch.events };
-  const events = threadEvents(scoped, caller, { threadId, since, signal });
+  const events = protocolEvents(scoped, caller, { threadId, since, signal });
   openEventStream(res);
   try {
     await writeEvents(res, wantedEvents(), context.options);
   } finally {
     watch.stop();
   }
-  // The stream ends only when this server shuts down. It is cut off, so that the client reconnects.
+  // The stream ends only on shutdown. The connection is destroyed, so that the client reconnects.
   res.destroy();
 
   async function* wantedEvents(): AsyncGenerator<ClientEvent[]> {
-    for await (const batch of events) yield batch.filter(wanted).map(clientEvent);
+    for await (const batch of events) yield batch.filter(wanted).map(toServerSentEvent);
   }
 }
 
-function clientEvent(event: ProtocolEvent): ClientEvent {
+function toServerSentEvent(event: ProtocolEvent): ClientEvent {
   return { id: event.event_id, event: event.method, data: JSON.stringify(event) };
 }

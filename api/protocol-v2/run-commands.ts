@@ -6,19 +6,23 @@ import { acceptRun } from '../../conversations/accept-run.js';
 import type { ApiContext } from '../context.js';
 import { parse } from '../http/validate.js';
 import type { CommandHandler, CommandTarget } from './command.js';
-import { refused } from './errors.js';
+import { protocolError } from './errors.js';
 import { lastSeqOf } from './events.js';
 
-/** What a run of this protocol records, in the words of the run API. */
+/** The modes that a run of this protocol records, under their names in the run API. */
 const STREAM_MODES: StreamMode[] = ['values', 'updates', 'messages-tuple', 'custom', 'tasks', 'checkpoints'];
 
-/** `run.start`: begins a run, makes the thread where there is none, and answers the open questions where the thread waits for that. */
-export const startRun: CommandHandler = async (context, target, given) => {
-  const params = parse(runStartParams, given, 'params');
+/**
+ * `run.start`: starts a run. Creates the thread if it does not exist. If the thread has open
+ * interrupts, the input answers them.
+ */
+export const startRun: CommandHandler = async (context, target, rawParams) => {
+  const params = parse(runStartParams, rawParams, 'params');
   const { assistant_id, config, metadata, input } = params;
   const forks = Boolean(config?.configurable?.checkpoint_id);
-  const answers = input !== undefined && input !== null && !forks && (await questionsOf(context, target)).length > 0;
-  const { runId, appliedThrough } = await accept(context, target, {
+  const answers =
+    input !== undefined && input !== null && !forks && (await openInterruptIds(context, target)).length > 0;
+  const { runId, appliedThrough } = await acceptProtocolRun(context, target, {
     assistant_id,
     ...(answers ? { command: { resume: input } } : { input }),
     config,
@@ -29,25 +33,25 @@ export const startRun: CommandHandler = async (context, target, given) => {
   return { result: { run_id: runId }, appliedThrough };
 };
 
-/** `input.respond`: answers one or several questions of an interrupted thread, all in one run. */
-export const respond: CommandHandler = async (context, target, given) => {
-  const params = parse(inputRespondParams, given, 'params');
+/** `input.respond`: answers one or more interrupts of a thread in one run. */
+export const respond: CommandHandler = async (context, target, rawParams) => {
+  const params = parse(inputRespondParams, rawParams, 'params');
   const answers = 'responses' in params ? params.responses : [params];
   const thread = await ifFound(context.threads.getThread(target.caller, target.threadId));
   const assistant = thread?.metadata['assistant_id'] ?? thread?.metadata['graph_id'];
   if (typeof assistant !== 'string')
-    throw refused('no_such_run', `thread ${target.threadId} has had no run; call run.start first`);
+    throw protocolError('no_such_run', `thread ${target.threadId} has no run yet; call run.start first`);
   const open = await openQuestions(context, target.caller, thread);
   const unknown = answers.find(({ interrupt_id }) => !open.includes(interrupt_id));
   if (unknown) {
-    const asked = open.length > 0 ? `open are ${open.join(', ')}` : 'no question is open';
-    throw refused(
+    const hint = open.length > 0 ? `open are ${open.join(', ')}` : 'no interrupt is open';
+    throw protocolError(
       'no_such_interrupt',
-      `interrupt ${unknown.interrupt_id} is not open on thread ${target.threadId}: ${asked}`,
+      `interrupt ${unknown.interrupt_id} is not open on thread ${target.threadId}: ${hint}`,
     );
   }
   const { update, goto, config, metadata, strict_resume } = params;
-  const { appliedThrough } = await accept(context, target, {
+  const { appliedThrough } = await acceptProtocolRun(context, target, {
     assistant_id: assistant,
     command: {
       resume: Object.fromEntries(answers.map(({ interrupt_id, response }) => [interrupt_id, response ?? null])),
@@ -61,8 +65,11 @@ export const respond: CommandHandler = async (context, target, given) => {
   return { result: {}, appliedThrough };
 };
 
-/** Takes a run in whose events this protocol can tell. Events up to `appliedThrough` are from before it. */
-export async function accept(
+/**
+ * Accepts a run that records the events of this protocol. Events up to `appliedThrough` precede the
+ * run.
+ */
+export async function acceptProtocolRun(
   context: ApiContext,
   { caller, access, threadId, key }: CommandTarget,
   body: RunBody,
@@ -80,6 +87,6 @@ export async function accept(
   return { runId: run.runId, appliedThrough: lastSeqOf(afterSeq) };
 }
 
-async function questionsOf(context: ApiContext, { caller, threadId }: CommandTarget): Promise<string[]> {
+async function openInterruptIds(context: ApiContext, { caller, threadId }: CommandTarget): Promise<string[]> {
   return openQuestions(context, caller, await ifFound(context.threads.getThread(caller, threadId)));
 }

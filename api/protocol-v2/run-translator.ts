@@ -1,29 +1,30 @@
 import { CONTROL_EVENTS, type EndedData, type RunError, type StoredEvent } from '../../protocol/index.js';
-import { isRecord, splitEventName, type AgentStatus, type Draft } from './events.js';
+import { isRecord, splitEventName, type AgentStatus, type DraftEvent } from './events.js';
 import { MessageChunks } from './message-chunks.js';
-import { Namespaces, type TreeNode } from './namespaces.js';
+import { Namespaces, type NamespaceNode } from './namespaces.js';
 import { statePayload } from './state-payload.js';
 import { toolEvent } from './tool-event.js';
 
-/** What the log does not say of a run. */
+/** Facts about a run that its log does not contain. */
 export interface RunFacts {
   graphName: string;
-  /** Interrupts that the run answers by id. */
+  /** Ids of the interrupts that the run answers. */
   answers: string[];
 }
 
 const STATUS_OF = { success: 'completed', error: 'failed', timeout: 'failed', interrupted: 'interrupted' } as const;
 
 /**
- * Turns the logged events of one run into events of protocol v2, as LangGraph's own server derives them from `streamEvents` version 3. Pure:
- * the same logged events, from the run's first one on, give the same events, on any process.
+ * Translates the logged events of one run to events of protocol v2, as LangGraph's server derives
+ * them from `streamEvents` version 3. It is pure: the same logged events from the start of the run
+ * give the same result in any process.
  */
 export class RunTranslator {
   readonly #facts: RunFacts;
   readonly #namespaces = new Namespaces();
   readonly #chunks = new MessageChunks();
-  readonly #asked = new Map<string, string[]>();
-  /** Messages that were begun and have not ended: namespace and run of the model. */
+  readonly #openInterrupts = new Map<string, string[]>();
+  /** Messages that have started and not ended: their namespace and the run id of the model. */
   readonly #open = new Map<string, { namespace: string[]; runId: unknown }>();
   #status: AgentStatus | undefined;
 
@@ -32,31 +33,35 @@ export class RunTranslator {
   }
 
   /**
-   * What the next logged event becomes. A run that ends without having begun (it was cancelled while it waited) is told of only where it is
-   * `alone`: beside another, its end would be taken for the end of that.
+   * Translates the next logged event. A run can end before it begins, if it was cancelled while it
+   * was queued. That end is reported only if the run is `alone`; clients would take it for the end
+   * of another open run.
    */
-  translate(stored: StoredEvent, { alone = true } = {}): Draft[] {
+  translate(stored: StoredEvent, { alone = true } = {}): DraftEvent[] {
     if (stored.event === CONTROL_EVENTS.ended && this.#status === undefined && !alone) return [];
     const drafts = this.#status === undefined ? this.#begin() : [];
     if (stored.event === CONTROL_EVENTS.ended) drafts.push(...this.#end(JSON.parse(stored.data) as EndedData));
     else if (stored.event === 'error') drafts.push(...this.#fail(JSON.parse(stored.data) as RunError));
-    else if (stored.event !== CONTROL_EVENTS.attempt) drafts.push(...this.#tell(stored));
+    else if (stored.event !== CONTROL_EVENTS.attempt) drafts.push(...this.#translateEvent(stored));
     return drafts;
   }
 
-  /** Has begun and not ended. */
+  /** True if the run has begun and not ended. */
   get isOpen(): boolean {
     return this.#status === 'running';
   }
 
-  get tree(): TreeNode {
+  get tree(): NamespaceNode {
     return this.#namespaces.tree([], this.#status ?? 'running', this.#facts.graphName);
   }
 
-  /** A new attempt runs: the root runs again, and messages that only the reading `before` it had begun are void. */
-  restarted(data: { attempt: number; superseded: [number, number][] }, before: RunTranslator): Draft[] {
+  /**
+   * Returns the events for a new attempt: the root is running again, and messages that only the
+   * superseded attempt began are void. `before`: the translator with the superseded events.
+   */
+  restarted(data: { attempt: number; superseded: [number, number][] }, before: RunTranslator): DraftEvent[] {
     const lost = [...before.#open].filter(([key]) => !this.#open.has(key));
-    const voided = lost.map(([, { namespace, runId }]): Draft => {
+    const voided = lost.map(([, { namespace, runId }]): DraftEvent => {
       const message = `superseded by attempt ${data.attempt} of the step`;
       return {
         method: 'messages',
@@ -65,46 +70,46 @@ export class RunTranslator {
       };
     });
     this.#status = 'running';
-    return [this.#root('running', data), ...voided];
+    return [this.#rootLifecycle('running', data), ...voided];
   }
 
-  #begin(): Draft[] {
+  #begin(): DraftEvent[] {
     this.#status = 'running';
     const { answers } = this.#facts;
-    const answered: Draft = { method: 'input.answered', namespace: [], data: { interrupt_ids: answers } };
-    return [this.#root('running'), ...(answers.length > 0 ? [answered] : [])];
+    const answered: DraftEvent = { method: 'input.answered', namespace: [], data: { interrupt_ids: answers } };
+    return [this.#rootLifecycle('running'), ...(answers.length > 0 ? [answered] : [])];
   }
 
-  #root(event: AgentStatus, more: object = {}): Draft {
+  #rootLifecycle(event: AgentStatus, more: object = {}): DraftEvent {
     return { method: 'lifecycle', namespace: [], data: { event, graph_name: this.#facts.graphName, ...more } };
   }
 
-  #fail({ message }: RunError): Draft[] {
+  #fail({ message }: RunError): DraftEvent[] {
     this.#status = 'failed';
-    return [...this.#namespaces.end('failed'), this.#root('failed', { error: message })];
+    return [...this.#namespaces.end('failed'), this.#rootLifecycle('failed', { error: message })];
   }
 
-  #end({ status, error }: EndedData): Draft[] {
+  #end({ status, error }: EndedData): DraftEvent[] {
     if (!this.isOpen) return [];
     this.#status = STATUS_OF[status];
-    const below = this.#status === 'interrupted' && this.#asked.size > 0 ? 'completed' : this.#status;
-    const drafts = this.#namespaces.end(below, [...this.#asked.values()]);
-    return [...drafts, this.#root(this.#status, error && { error: error.message })];
+    const below = this.#status === 'interrupted' && this.#openInterrupts.size > 0 ? 'completed' : this.#status;
+    const drafts = this.#namespaces.end(below, [...this.#openInterrupts.values()]);
+    return [...drafts, this.#rootLifecycle(this.#status, error && { error: error.message })];
   }
 
-  #tell(stored: StoredEvent): Draft[] {
+  #translateEvent(stored: StoredEvent): DraftEvent[] {
     const { mode, namespace } = splitEventName(stored.event);
     const data = JSON.parse(stored.data) as unknown;
-    if (mode === 'messages' && Array.isArray(data)) return this.#tellChunk(namespace, data);
-    const told = this.#convert(mode, namespace, data);
-    // Nothing is told of modes that have no channel.
-    if (told === undefined) return [];
-    const before = this.#namespaces.before(mode, namespace, data);
-    for (const { method, node } of told) if (method === 'updates' && node) this.#namespaces.updated(namespace, node);
-    return [...before, ...this.#endChunks(mode, namespace, data), ...told];
+    if (mode === 'messages' && Array.isArray(data)) return this.#translateChunk(namespace, data);
+    const drafts = this.#convert(mode, namespace, data);
+    // Modes without a channel produce no events.
+    if (drafts === undefined) return [];
+    const before = this.#namespaces.lifecycleBefore(mode, namespace, data);
+    for (const { method, node } of drafts) if (method === 'updates' && node) this.#namespaces.updated(namespace, node);
+    return [...before, ...this.#endChunks(mode, namespace, data), ...drafts];
   }
 
-  #convert(mode: string, namespace: string[], data: unknown): Draft[] | undefined {
+  #convert(mode: string, namespace: string[], data: unknown): DraftEvent[] | undefined {
     if (mode === 'values') return this.#values(namespace, data);
     if (mode === 'updates') return this.#updates(namespace, data);
     if (mode === 'custom') {
@@ -113,13 +118,14 @@ export class RunTranslator {
     }
     if (mode === 'tools') return [{ method: 'tools', namespace, data: toolEvent(data) }];
     if (mode === 'tasks') return [{ method: 'tasks', namespace, data }];
-    // Runs that were not started by protocol v2 may have whole checkpoints recorded; they have no id.
+    // Only runs of protocol v2 record checkpoint envelopes, which have an id. Other runs may record
+    // whole checkpoints.
     if (mode === 'checkpoints') return isEnvelope(data) ? [{ method: 'checkpoints', namespace, data }] : undefined;
     if (mode === 'messages') return this.#message(namespace, data);
     return undefined;
   }
 
-  #message(namespace: string[], data: unknown): Draft[] {
+  #message(namespace: string[], data: unknown): DraftEvent[] {
     if (isRecord(data)) {
       const key = `${namespace.join('|')} ${String(data['run_id'])}`;
       if (data['event'] === 'message-start') this.#open.set(key, { namespace, runId: data['run_id'] });
@@ -128,39 +134,44 @@ export class RunTranslator {
     return [{ method: 'messages', namespace, data }];
   }
 
-  #values(namespace: string[], data: unknown): Draft[] {
+  #values(namespace: string[], data: unknown): DraftEvent[] {
     if (!isRecord(data)) return [{ method: 'values', namespace, data }];
-    const { __interrupt__: asked, ...values } = data;
-    const state: Draft = { method: 'values', namespace, data: statePayload(values) };
+    const { __interrupt__: interrupts, ...values } = data;
+    const state: DraftEvent = { method: 'values', namespace, data: statePayload(values) };
     const isEmpty = !Array.isArray(data) && Object.keys(values).length === 0;
-    return [...this.#ask(namespace, asked), ...(isEmpty ? [] : [Array.isArray(data) ? { ...state, data } : state])];
+    return [
+      ...this.#requestInput(namespace, interrupts),
+      ...(isEmpty ? [] : [Array.isArray(data) ? { ...state, data } : state]),
+    ];
   }
 
-  #updates(namespace: string[], data: unknown): Draft[] {
+  #updates(namespace: string[], data: unknown): DraftEvent[] {
     const [first] = isRecord(data) ? Object.entries(data) : [];
     if (first === undefined) return [{ method: 'updates', namespace, data: {} }];
     const [node, values] = first;
-    if (node === '__interrupt__') return this.#ask(namespace, values);
+    if (node === '__interrupt__') return this.#requestInput(namespace, values);
     return [{ method: 'updates', namespace, node, data: statePayload(isRecord(values) ? values : { value: values }) }];
   }
 
-  #ask(namespace: string[], interrupts: unknown): Draft[] {
+  #requestInput(namespace: string[], interrupts: unknown): DraftEvent[] {
     const all = Array.isArray(interrupts) ? (interrupts as unknown[]) : [];
-    return all.flatMap((one) => {
-      if (!isRecord(one) || typeof one['id'] !== 'string' || this.#asked.has(one['id'])) return [];
-      this.#asked.set(one['id'], namespace);
-      return [{ method: 'input.requested', namespace, data: { interrupt_id: one['id'], payload: one['value'] } }];
+    return all.flatMap((interrupt) => {
+      if (!isRecord(interrupt) || typeof interrupt['id'] !== 'string') return [];
+      const { id, value } = interrupt;
+      if (this.#openInterrupts.has(id)) return [];
+      this.#openInterrupts.set(id, namespace);
+      return [{ method: 'input.requested', namespace, data: { interrupt_id: id, payload: value } }];
     });
   }
 
-  #tellChunk(namespace: string[], pair: unknown[]): Draft[] {
-    const { namespace: place, drafts } = this.#chunks.add(namespace, pair);
-    const before = drafts.length > 0 ? this.#namespaces.before('messages', place, undefined) : [];
+  #translateChunk(namespace: string[], pair: unknown[]): DraftEvent[] {
+    const { namespace: messageNamespace, drafts } = this.#chunks.add(namespace, pair);
+    const before = drafts.length > 0 ? this.#namespaces.lifecycleBefore('messages', messageNamespace, undefined) : [];
     return [...before, ...drafts.flatMap((draft) => this.#message(draft.namespace, draft.data))];
   }
 
-  /** Messages recorded as chunks end with their task: chunks do not say which is the last. */
-  #endChunks(mode: string, namespace: string[], data: unknown): Draft[] {
+  /** Messages recorded as chunks end with their task, because no chunk is marked as the last. */
+  #endChunks(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     return this.#chunks.endBefore(mode, namespace, data).flatMap((draft) => this.#message(draft.namespace, draft.data));
   }
 }

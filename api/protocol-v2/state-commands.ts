@@ -6,15 +6,15 @@ import { findThread, threadNotFound } from '../../conversations/find.js';
 import { graphOf } from '../../conversations/thread-values.js';
 import { parse } from '../http/validate.js';
 import type { CommandHandler, CommandTarget } from './command.js';
-import { orRefused, refused } from './errors.js';
+import { orProtocolError, protocolError } from './errors.js';
 import { isRecord, lastSeqOf } from './events.js';
-import { accept } from './run-commands.js';
+import { acceptProtocolRun } from './run-commands.js';
 
 const DEFAULT_PAGE = 10;
 
-/** `state.get`: the newest state of a namespace, whole or some of its keys. */
-export const getState: CommandHandler = async (context, target, given) => {
-  const { namespace, keys } = parse(stateGetParams, given, 'params');
+/** `state.get`: returns the newest state of a namespace, or some of its keys. */
+export const getState: CommandHandler = async (context, target, rawParams) => {
+  const { namespace, keys } = parse(stateGetParams, rawParams, 'params');
   const checkpoint = inNamespace(namespace);
   const [state, appliedThrough] = await Promise.all([
     readState(context, target, checkpoint, 'no_such_namespace', `namespace ${JSON.stringify(namespace)}`),
@@ -22,40 +22,43 @@ export const getState: CommandHandler = async (context, target, given) => {
   ]);
   const values = isRecord(state.values) ? state.values : {};
   const shown = keys ? Object.fromEntries(Object.entries(values).filter(([key]) => keys.includes(key))) : state.values;
-  const at = state.checkpoint?.checkpoint_id
+  const checkpointId = state.checkpoint?.checkpoint_id
     ? { id: state.checkpoint.checkpoint_id, ns: state.checkpoint.checkpoint_ns }
     : undefined;
-  return { result: { values: shown, ...(at && { checkpoint: at }) }, appliedThrough };
+  return { result: { values: shown, ...(checkpointId && { checkpoint: checkpointId }) }, appliedThrough };
 };
 
-/** `state.listCheckpoints`: newest first. */
-export const listCheckpoints: CommandHandler = async (context, target, given) => {
-  const { namespace, limit, before } = parse(listCheckpointsParams, given, 'params');
+/** `state.listCheckpoints`: lists checkpoints, newest first. */
+export const listCheckpoints: CommandHandler = async (context, target, rawParams) => {
+  const { namespace, limit, before } = parse(listCheckpointsParams, rawParams, 'params');
   const { caller, threadId } = target;
-  const thread = await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
+  const thread = await orProtocolError(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
   const page = limit ?? DEFAULT_PAGE;
   const checkpoint = inNamespace(namespace);
   const [states, appliedThrough] = await Promise.all([
     context.states.getHistory(caller, graphOf(thread), threadId, {
-      // One more tells what was due before the last: the node that made it.
+      // The checkpoint before the last one names the node that created the last one.
       limit: page + 1,
       ...(before && { before: { checkpointId: before } }),
       ...(checkpoint && { checkpoint }),
     }),
     appliedSeq(context, target),
   ]);
-  const checkpoints = states.slice(0, page).flatMap((state, at) => summary(state, states[at + 1]));
+  const checkpoints = states.slice(0, page).flatMap((state, index) => summary(state, states[index + 1]));
   return { result: { checkpoints }, appliedThrough };
 };
 
-/** `state.fork`: a run that goes on from an earlier checkpoint, on the same thread; what came after it stays in the history. */
-export const forkState: CommandHandler = async (context, target, given) => {
-  const { checkpoint_id: checkpointId, input, config } = parse(stateForkParams, given, 'params');
+/**
+ * `state.fork`: starts a run from an earlier checkpoint on the same thread. Later checkpoints stay
+ * in the history.
+ */
+export const forkState: CommandHandler = async (context, target, rawParams) => {
+  const { checkpoint_id: checkpointId, input, config } = parse(stateForkParams, rawParams, 'params');
   const { caller, threadId } = target;
-  const thread = await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
+  const thread = await orProtocolError(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
   const assistant = thread.metadata['assistant_id'] ?? thread.metadata['graph_id'];
-  if (typeof assistant !== 'string') throw refused('no_such_run', `thread ${threadId} has had no run`);
-  const { runId, appliedThrough } = await accept(context, target, {
+  if (typeof assistant !== 'string') throw protocolError('no_such_run', `thread ${threadId} has no run yet`);
+  const { runId, appliedThrough } = await acceptProtocolRun(context, target, {
     assistant_id: assistant,
     input: input ?? null,
     checkpoint_id: checkpointId,
@@ -71,11 +74,11 @@ async function readState(
   code: 'no_such_namespace' | 'no_such_checkpoint',
   what: string,
 ): Promise<ThreadState> {
-  const thread = await orRefused(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
+  const thread = await orProtocolError(findThread(context, caller, threadId), 'no_such_run', threadNotFound(threadId));
   const read = context.states.getState(caller, graphOf(thread), threadId, checkpoint && { checkpoint });
   const missing = `thread ${threadId} has no ${what}`;
-  const state = await orRefused(read, code, missing);
-  if (checkpoint !== undefined && !state.checkpoint?.checkpoint_id) throw refused(code, missing);
+  const state = await orProtocolError(read, code, missing);
+  if (checkpoint !== undefined && !state.checkpoint?.checkpoint_id) throw protocolError(code, missing);
   return state;
 }
 

@@ -2,7 +2,7 @@ import { isRecord } from './events.js';
 
 type Json = Record<string, unknown>;
 
-/** Roles that LangGraph's clients know under two names. */
+/** Message types by the role names that LangGraph's clients also use. */
 const TYPES: Readonly<Record<string, string>> = { assistant: 'ai', user: 'human' };
 const MESSAGE_TYPES: ReadonlySet<unknown> = new Set(['human', 'ai', 'system', 'tool', 'function', 'remove']);
 const BLOCK_TYPES: ReadonlySet<string> = new Set([
@@ -22,7 +22,10 @@ const BLOCK_TYPES: ReadonlySet<string> = new Set([
 ]);
 const MEDIA: ReadonlySet<string> = new Set(['image', 'audio', 'video', 'file']);
 
-/** State as the channels `values` and `updates` show it: messages in their short form, without what only providers know. */
+/**
+ * Converts a state to the form of the channels `values` and `updates`: messages are short, without
+ * fields that only a provider reads.
+ */
 export function statePayload(value: unknown): unknown {
   if (Array.isArray(value))
     return value.map((item: unknown) => (isMessage(item) ? shortMessage(item) : statePayload(item)));
@@ -67,18 +70,18 @@ function toolFields({ tool_call_id: id, status, artifact }: Json): Json {
   };
 }
 
-function content({ content: said = '' }: Json, extra: Json[]): unknown {
+function content({ content: raw = '' }: Json, extra: Json[]): unknown {
   const blocks: Json[] =
-    typeof said === 'string'
-      ? [...(said && extra.length > 0 ? [{ type: 'text', text: said }] : [])]
-      : Array.isArray(said)
-        ? (said as unknown[]).flatMap((entry) => block(entry))
+    typeof raw === 'string'
+      ? [...(raw && extra.length > 0 ? [{ type: 'text', text: raw }] : [])]
+      : Array.isArray(raw)
+        ? (raw as unknown[]).flatMap((entry) => block(entry))
         : [];
-  if (typeof said === 'string' && extra.length === 0) return said;
+  if (typeof raw === 'string' && extra.length === 0) return raw;
   const known = new Set<unknown>(blocks.flatMap(({ id }) => (id === undefined ? [] : [id])));
   const hasAudio = blocks.some(({ type }) => type === 'audio');
-  const added = extra.filter((one) => !known.has(one['id']) && !(one['type'] === 'audio' && hasAudio));
-  return blocks.length + added.length > 0 ? [...blocks, ...added] : said;
+  const added = extra.filter((media) => !known.has(media['id']) && !(media['type'] === 'audio' && hasAudio));
+  return blocks.length + added.length > 0 ? [...blocks, ...added] : raw;
 }
 
 function block(entry: unknown): Json[] {
@@ -99,7 +102,7 @@ function snakeMime({ mimeType, ...rest }: Json): Json {
   return typeof mimeType === 'string' ? { mime_type: mimeType, ...rest } : rest;
 }
 
-/** Media that providers put beside the content: images made by a tool of the model, spoken answers. */
+/** Returns media that providers store beside the content: generated images and spoken answers. */
 function extraBlocks({ additional_kwargs: kwargs }: Json): Json[] {
   if (!isRecord(kwargs)) return [];
   const outputs = Array.isArray(kwargs['tool_outputs']) ? (kwargs['tool_outputs'] as unknown[]) : [];
@@ -127,10 +130,10 @@ function calls(message: Json): Json {
   const listed = Array.isArray(own) && own.length > 0 ? own : fromProvider;
   const all = (Array.isArray(listed) ? (listed as unknown[]) : []).filter(isRecord).map(toolCall);
   const valid = all.filter(({ type }) => type === 'tool_call');
-  const given = (Array.isArray(wrong) ? (wrong as unknown[]) : []).filter(isRecord);
+  const rejected = (Array.isArray(wrong) ? (wrong as unknown[]) : []).filter(isRecord);
   const invalid =
-    given.length > 0
-      ? given.map(({ id, name, args, error }) => ({
+    rejected.length > 0
+      ? rejected.map(({ id, name, args, error }) => ({
           ...present({ id, name, args }),
           error: typeof error === 'string' ? error : 'Malformed args.',
           type: 'invalid_tool_call',
@@ -142,16 +145,16 @@ function calls(message: Json): Json {
   };
 }
 
-/** A call as the message has it, or as its provider wrote it. */
+/** Normalises a tool call in the format of the message or of its provider. */
 function toolCall(call: Json): Json {
   const inner = isRecord(call['function']) ? call['function'] : {};
-  const given = 'args' in call ? call['args'] : inner['arguments'];
+  const rawArgs = 'args' in call ? call['args'] : inner['arguments'];
   const { id, name } = present({ id: call['id'], name: call['name'] ?? inner['name'] });
   const identity = { ...(id !== undefined && { id }), ...(name !== undefined && { name }) };
-  const text = typeof given === 'string' ? { args: given } : {};
+  const text = typeof rawArgs === 'string' ? { args: rawArgs } : {};
   if (name === undefined) return { ...identity, ...text, error: 'Incomplete tool call.', type: 'invalid_tool_call' };
   try {
-    const args = typeof given === 'string' ? (JSON.parse(given || '{}') as unknown) : (given ?? {});
+    const args = typeof rawArgs === 'string' ? (JSON.parse(rawArgs || '{}') as unknown) : (rawArgs ?? {});
     return { ...identity, args, type: 'tool_call' };
   } catch {
     return { ...identity, ...text, error: 'Malformed args.', type: 'invalid_tool_call' };

@@ -1,19 +1,22 @@
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import { subscriptionFilter } from '../../protocol/schemas/index.js';
 import type { ChannelFilter } from './channels.js';
-import { refused } from './errors.js';
+import { protocolError } from './errors.js';
 
-/** Ids carry what they subscribe to, so that any process can go on with a subscription of another, which may be gone. */
+/**
+ * The id contains the filter of the subscription. Any process can therefore continue a subscription
+ * of another process, even after that one has stopped.
+ */
 export function newSubscriptionId({ channels, namespaces, depth }: ChannelFilter): string {
   const filter = { channels, ...(namespaces && { namespaces }), ...(typeof depth === 'number' && { depth }) };
   return `${uuid7()}.${Buffer.from(JSON.stringify(filter)).toString('base64url')}`;
 }
 
 /** Errors: `no_such_subscription` for an id that was not made here. */
-export function filterOf(subscriptionId: string): ChannelFilter {
+export function filterOfSubscription(subscriptionId: string): ChannelFilter {
   const filter = subscriptionFilter.safeParse(decoded(subscriptionId));
   if (filter.success) return filter.data;
-  throw refused('no_such_subscription', `${subscriptionId} is no subscription of this server`);
+  throw protocolError('no_such_subscription', `${subscriptionId} is not a subscription of this server`);
 }
 
 function decoded(subscriptionId: string): unknown {

@@ -5,135 +5,146 @@ import { findRun } from '../../conversations/find.js';
 import { parse } from '../http/validate.js';
 import { channelFilter, type ChannelFilter } from './channels.js';
 import type { CommandHandler, CommandResult } from './command.js';
-import { orRefused, refused } from './errors.js';
+import { orProtocolError, protocolError } from './errors.js';
 import { lastSeqOf, offsetOf, type ProtocolEvent } from './events.js';
-import type { TreeNode } from './namespaces.js';
-import { Order, type Place } from './order.js';
-import { filterOf, newSubscriptionId } from './subscription-id.js';
-import { threadEvents, translatedRun, type ThreadEventsRequest } from './thread-events.js';
+import type { NamespaceNode } from './namespaces.js';
+import { ReaderOrder, type OrderedReader } from './order.js';
+import { filterOfSubscription, newSubscriptionId } from './subscription-id.js';
+import { protocolEvents, translatedRun, type ProtocolEventsRequest } from './thread-events.js';
 
-interface Wire {
-  /** The connection is gone, or this process stops. */
+interface SubscriptionSink {
+  /** Aborted when the connection is closed or this process stops. */
   signal: AbortSignal;
   send(text: string): Promise<void>;
   fail(error: unknown): void;
 }
 
-/** More than any client has; each reads the log by itself. */
-const MOST = 64;
+/** More subscriptions than any client needs. Each one reads the log separately. */
+const MAX_SUBSCRIPTIONS = 64;
 
 /**
- * The subscriptions of one WebSocket. They outlive runs and end with the connection; each is told what is kept, then what comes.
- *
- * None is told an event before the others have been told what comes before it: the SDK takes a run for over when one of them says so, and
- * what it has of the others by then for all there is.
+ * The subscriptions of one WebSocket. They outlive runs and end with the connection. Each receives
+ * the stored events first, then new ones.
+ * A subscription receives an event only after all others have received the preceding ones. The SDK
+ * takes a run for ended when one subscription reports the end. It then reads no more from the
+ * others.
  */
 export class Subscriptions {
-  readonly #order = new Order();
+  readonly #order = new ReaderOrder();
   readonly #live = new Map<string, AbortController>();
   readonly #pending: (() => void)[] = [];
   readonly handlers: Readonly<Record<string, CommandHandler>> = {
-    'subscription.subscribe': (_context, _place, params) => this.#subscribe(params),
-    'subscription.unsubscribe': (_context, _place, params) => this.#unsubscribe(params),
-    'subscription.reconnect': (_context, _place, params) => this.#reconnect(params),
+    'subscription.subscribe': (_context, _target, params) => this.#subscribe(params),
+    'subscription.unsubscribe': (_context, _target, params) => this.#unsubscribe(params),
+    'subscription.reconnect': (_context, _target, params) => this.#reconnect(params),
   };
 
   constructor(
     private readonly context: ApiContext,
-    private readonly place: { caller: Caller; threadId: string },
-    private readonly wire: Wire,
+    private readonly target: { caller: Caller; threadId: string },
+    private readonly wire: SubscriptionSink,
   ) {}
 
-  /** Starts those whose ids have been told. */
-  begin(): void {
+  /** Starts the subscriptions whose ids the client has received. */
+  startPending(): void {
     for (const start of this.#pending.splice(0)) start();
   }
 
-  async #subscribe(given: unknown): Promise<CommandResult> {
-    const params = parse(subscribeParams, given, 'params');
-    this.#checkRoom(1);
+  async #subscribe(rawParams: unknown): Promise<CommandResult> {
+    const params = parse(subscribeParams, rawParams, 'params');
+    this.#checkLimit(1);
     const appliedThrough = await this.#appliedThrough();
     const id = newSubscriptionId(params);
     this.#open(id, params, params.since ?? 0);
     return { result: { subscription_id: id }, appliedThrough };
   }
 
-  /** Goes on with subscriptions of a connection that broke, to whichever process it led, behind the last event that the client has. */
-  async #reconnect(given: unknown): Promise<CommandResult> {
-    const params = parse(reconnectParams, given, 'params');
+  /**
+   * Continues the subscriptions of a lost connection, from any process, after the last event that
+   * the client has received.
+   */
+  async #reconnect(rawParams: unknown): Promise<CommandResult> {
+    const params = parse(reconnectParams, rawParams, 'params');
     const { run_id: runId, last_event_id: lastSeq } = params;
-    const { caller, threadId } = this.place;
-    const filters = new Map((params.subscriptions ?? []).map((id) => [id, filterOf(id)]));
-    // One that lives has missed nothing.
+    const { caller, threadId } = this.target;
+    const filters = new Map((params.subscriptions ?? []).map((id) => [id, filterOfSubscription(id)]));
+    // A live subscription has missed nothing.
     const lost = [...filters].filter(([id]) => !this.#live.has(id));
-    this.#checkRoom(lost.length);
+    this.#checkLimit(lost.length);
     const missing = `thread ${threadId} has no run ${runId}`;
-    const run = await orRefused(findRun(this.context, caller, threadId, runId), 'no_such_run', missing);
+    const run = await orProtocolError(findRun(this.context, caller, threadId, runId), 'no_such_run', missing);
     const since = lastSeq ?? lastSeqOf(run.afterSeq ?? 0);
     const appliedThrough = await this.#appliedThrough();
     const [restored, { tree }] = await Promise.all([
-      this.#isKept(since, offsetOf(appliedThrough)),
+      this.#isComplete(since, offsetOf(appliedThrough)),
       translatedRun(this.context, caller, run),
     ]);
     for (const [id, filter] of lost) this.#open(id, filter, since);
     return { result: { restored, current_namespaces: namespacesOf(tree) }, appliedThrough };
   }
 
-  /** Whether nothing behind the cursor has expired; what is left of the cursor's own logged event comes from that one. */
-  async #isKept(since: number, tail: number): Promise<boolean> {
+  /**
+   * Returns true if no event after the cursor has expired. If the cursor lies inside the events of
+   * one logged event, that logged event is read again.
+   */
+  async #isComplete(since: number, tail: number): Promise<boolean> {
     const offset = offsetOf(since);
     const afterSeq = since === lastSeqOf(offset) ? offset : offset - 1;
     if (afterSeq >= tail) return true;
-    const { caller, threadId } = this.place;
+    const { caller, threadId } = this.target;
     const [next] = await this.context.events.read(caller, threadId, { afterSeq, limit: 1 });
     return next?.seq === afterSeq + 1;
   }
 
-  #checkRoom(more: number): void {
-    if (this.#live.size + more <= MOST) return;
-    throw refused('invalid_argument', `a connection has at most ${MOST} subscriptions`);
+  #checkLimit(more: number): void {
+    if (this.#live.size + more <= MAX_SUBSCRIPTIONS) return;
+    throw protocolError('invalid_argument', `a connection has at most ${MAX_SUBSCRIPTIONS} subscriptions`);
   }
 
   #open(id: string, filter: ChannelFilter, since: number): void {
     const ended = new AbortController();
     this.#live.set(id, ended);
     const { signal } = firstOf(ended.signal, this.wire.signal);
-    const place = this.#order.join(since, signal);
-    const request = { threadId: this.place.threadId, since, signal };
+    const reader = this.#order.join(since, signal);
+    const request = { threadId: this.target.threadId, since, signal };
     this.#pending.push(() => {
-      this.#tell(place, request, channelFilter(filter)).catch((error: unknown) => this.wire.fail(error));
+      this.#sendEvents(reader, request, channelFilter(filter)).catch((error: unknown) => this.wire.fail(error));
     });
   }
 
-  async #tell(place: Place, request: ThreadEventsRequest, wanted: (event: ProtocolEvent) => boolean): Promise<void> {
-    for await (const batch of threadEvents(this.context, this.place.caller, request)) {
+  async #sendEvents(
+    reader: OrderedReader,
+    request: ProtocolEventsRequest,
+    wanted: (event: ProtocolEvent) => boolean,
+  ): Promise<void> {
+    for await (const batch of protocolEvents(this.context, this.target.caller, request)) {
       for (const event of batch) {
         if (wanted(event)) {
-          await place.isTurn();
+          await reader.waitForTurn();
           if (request.signal.aborted) return;
           await this.wire.send(JSON.stringify(event));
         }
-        place.reach(event.seq);
+        reader.advanceTo(event.seq);
       }
     }
   }
 
-  async #unsubscribe(given: unknown): Promise<CommandResult> {
-    const { subscription_id: id } = parse(unsubscribeParams, given, 'params');
+  async #unsubscribe(rawParams: unknown): Promise<CommandResult> {
+    const { subscription_id: id } = parse(unsubscribeParams, rawParams, 'params');
     const subscription = this.#live.get(id);
-    if (!subscription) throw refused('no_such_subscription', `this connection has no subscription ${id}`);
+    if (!subscription) throw protocolError('no_such_subscription', `this connection has no subscription ${id}`);
     subscription.abort();
     this.#live.delete(id);
     return { result: {}, appliedThrough: await this.#appliedThrough() };
   }
 
   async #appliedThrough(): Promise<number> {
-    const { caller, threadId } = this.place;
+    const { caller, threadId } = this.target;
     return lastSeqOf(await this.context.events.tail(caller, threadId));
   }
 }
 
-function namespacesOf(node: TreeNode): { namespace: string[]; status: string }[] {
+function namespacesOf(node: NamespaceNode): { namespace: string[]; status: string }[] {
   const { namespace, status, children = [] } = node;
   return [{ namespace, status }, ...children.flatMap(namespacesOf)];
 }

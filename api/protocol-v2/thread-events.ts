@@ -7,13 +7,13 @@ import {
   ifFound,
 } from '../../protocol/index.js';
 import type { ApiContext } from '../context.js';
-import { supersededBy } from '../../conversations/run-events.js';
-import { lastSeqOf, numbered, offsetOf, seqOf, type Draft, type ProtocolEvent } from './events.js';
+import { supersededRanges } from '../../conversations/run-events.js';
+import { lastSeqOf, withSequenceNumbers, offsetOf, seqOf, type DraftEvent, type ProtocolEvent } from './events.js';
 import { RunTranslator, type RunFacts } from './run-translator.js';
 
-export interface ThreadEventsRequest {
+export interface ProtocolEventsRequest {
   threadId: string;
-  /** `seq` of the last event that the client has; 0: from the start of the thread. */
+  /** `seq` of the last event that the client has received; 0 reads from the start of the thread. */
   since: number;
   signal: AbortSignal;
 }
@@ -21,58 +21,62 @@ export interface ThreadEventsRequest {
 const PAGE = 1_000;
 
 /**
- * The events of a thread, over all its runs, until the signal: first those that are kept, then each as it comes. Any process gives the same
- * events the same numbers.
+ * Yields the events of all runs of a thread until the signal is aborted: first the stored ones,
+ * then each new one. Every process assigns the same sequence numbers to the same events.
  */
-export async function* threadEvents(
+export async function* protocolEvents(
   context: ApiContext,
   caller: Caller,
-  { threadId, since, signal }: ThreadEventsRequest,
+  { threadId, since, signal }: ProtocolEventsRequest,
 ): AsyncGenerator<ProtocolEvent[]> {
-  const afterSeq = await startOf(context, caller, threadId, since);
-  const reader = new ThreadReader(context, caller, threadId, afterSeq);
-  const news = (events: ProtocolEvent[]) => events.filter(({ seq }) => seq > since);
+  const afterSeq = await replayOffset(context, caller, threadId, since);
+  const reader = new ThreadTranslator(context, caller, threadId, afterSeq);
+  const newEvents = (events: ProtocolEvent[]) => events.filter(({ seq }) => seq > since);
   for (let ahead = await reader.page(afterSeq, true); ahead.length > 0; ) {
-    reader.note(ahead);
+    reader.noteSuperseded(ahead);
     ahead = await reader.page(ahead.at(-1)?.seq ?? 0, true);
   }
   for (let page = await reader.page(reader.cursor); page.length > 0 && !signal.aborted; ) {
-    yield news(await reader.take(page));
+    yield newEvents(await reader.translatePage(page));
     page = await reader.page(reader.cursor);
   }
   if (signal.aborted) return;
   for await (const page of context.events.follow(caller, threadId, { afterSeq: reader.cursor, signal })) {
-    yield news(await reader.take(page));
+    yield newEvents(await reader.translatePage(page));
   }
 }
 
-/** What the events of one run have come to so far. */
+/** Translates the stored events of one run. */
 export async function translatedRun(context: ApiContext, caller: Caller, run: Run): Promise<RunTranslator> {
-  const reader = new ThreadReader(context, caller, run.threadId, run.afterSeq ?? 0);
-  return reader.translateRun(run.runId, factsOf(run), run.afterSeq ?? 0);
+  const reader = new ThreadTranslator(context, caller, run.threadId, run.afterSeq ?? 0);
+  return reader.translateRun(run.runId, runFacts(run), run.afterSeq ?? 0);
 }
 
-/** Where to begin to read, so that everything after `since` comes out as it did before: at the start of the run that it lies in. */
-async function startOf(context: ApiContext, caller: Caller, threadId: string, since: number): Promise<number> {
+/**
+ * Returns the offset to read from so that all events after `since` come out the same: the start of
+ * the run that contains `since`.
+ */
+async function replayOffset(context: ApiContext, caller: Caller, threadId: string, since: number): Promise<number> {
   if (since === 0) return 0;
   const offset = Math.min(offsetOf(since), await context.events.tail(caller, threadId));
   if (offset === 0) return 0;
-  const [at] = await context.events.read(caller, threadId, { afterSeq: offset - 1, limit: 1, bare: true });
-  const run = at && (await ifFound(context.threads.getRun(caller, threadId, at.runId, { admittedOnly: false })));
+  const [stored] = await context.events.read(caller, threadId, { afterSeq: offset - 1, limit: 1, bare: true });
+  const run =
+    stored && (await ifFound(context.threads.getRun(caller, threadId, stored.runId, { admittedOnly: false })));
   return Math.min(run?.afterSeq ?? 0, offset);
 }
 
-interface ReadRun {
-  /** Absent for a run that is gone, rolled back or deleted: nothing is told of it. */
+interface TranslatedRun {
+  /** Absent if the record of the run was rolled back or deleted. Such a run has no events. */
   translator?: RunTranslator;
   facts?: RunFacts;
-  /** Its events have higher offsets. */
+  /** All events of the run have higher offsets. */
   start: number;
 }
 
-/** Where one reader stands in a thread's log. */
-class ThreadReader {
-  readonly #runs = new Map<string, ReadRun>();
+/** Reads the log of one thread and translates its events. */
+class ThreadTranslator {
+  readonly #runs = new Map<string, TranslatedRun>();
   readonly #ended = new Set<string>();
   readonly #superseded = new Map<string, [first: number, last: number][]>();
 
@@ -83,27 +87,27 @@ class ThreadReader {
     public cursor: number,
   ) {}
 
-  /** Empty at the log's end. */
+  /** Reads the page after an offset. It is empty at the end of the log. */
   page(afterSeq: number, bare = false): Promise<StoredEvent[]> {
     return this.context.events.read(this.caller, this.threadId, { afterSeq, limit: PAGE, bare });
   }
 
-  /** Learns what later attempts superseded. */
-  note(page: readonly StoredEvent[]): void {
+  /** Records the offsets that later attempts superseded. */
+  noteSuperseded(page: readonly StoredEvent[]): void {
     for (const stored of page) {
       if (stored.event !== CONTROL_EVENTS.attempt) continue;
-      this.#superseded.set(stored.runId, [...(this.#superseded.get(stored.runId) ?? []), ...supersededBy(stored)]);
+      this.#superseded.set(stored.runId, [...(this.#superseded.get(stored.runId) ?? []), ...supersededRanges(stored)]);
     }
   }
 
-  /** Moves over a page and answers what it becomes. */
-  async take(page: readonly StoredEvent[]): Promise<ProtocolEvent[]> {
-    this.note(page);
+  /** Advances the cursor over a page, and returns its translated events. */
+  async translatePage(page: readonly StoredEvent[]): Promise<ProtocolEvent[]> {
+    this.noteSuperseded(page);
     const events: ProtocolEvent[] = [];
     for (const stored of page) {
       if (stored.seq <= this.cursor) continue;
       this.cursor = stored.seq;
-      if (!this.#isSuperseded(stored)) events.push(...numbered(stored, await this.#translate(stored)));
+      if (!this.#isSuperseded(stored)) events.push(...withSequenceNumbers(stored, await this.#translate(stored)));
     }
     return events;
   }
@@ -111,7 +115,7 @@ class ThreadReader {
   async translateRun(runId: string, facts: RunFacts, start: number, end = Infinity): Promise<RunTranslator> {
     const translator = new RunTranslator(facts);
     for (let page = await this.page(start); page.length > 0; page = await this.page(page.at(-1)?.seq ?? 0)) {
-      this.note(page.filter(({ seq }) => seq > this.cursor));
+      this.noteSuperseded(page.filter(({ seq }) => seq > this.cursor));
       for (const stored of page) {
         if (stored.runId === runId && stored.seq < end && !this.#isSuperseded(stored)) translator.translate(stored);
       }
@@ -120,10 +124,10 @@ class ThreadReader {
     return translator;
   }
 
-  async #translate(stored: StoredEvent): Promise<Draft[]> {
+  async #translate(stored: StoredEvent): Promise<DraftEvent[]> {
     // Two attempts of a run's last step may both have written its end.
     if (this.#ended.has(stored.runId)) return [];
-    const run = await this.#run(stored);
+    const run = await this.#runOf(stored);
     if (!run.translator) return [];
     if (stored.event === CONTROL_EVENTS.attempt) return this.#restart(stored, run, run.translator);
     const others = [...this.#runs.values()].some((other) => other !== run && other.translator?.isOpen);
@@ -135,21 +139,24 @@ class ThreadReader {
     return drafts;
   }
 
-  async #run(stored: StoredEvent): Promise<ReadRun> {
+  async #runOf(stored: StoredEvent): Promise<TranslatedRun> {
     const known = this.#runs.get(stored.runId);
     if (known) return known;
     const record = await ifFound(
       this.context.threads.getRun(this.caller, this.threadId, stored.runId, { admittedOnly: false }),
     );
     const start = stored.seq - 1;
-    const facts = record && factsOf(record);
+    const facts = record && runFacts(record);
     const run = { start, ...(facts && { facts, translator: new RunTranslator(facts) }) };
     this.#runs.set(stored.runId, run);
     return run;
   }
 
-  /** From here on the run goes on as if what is superseded had not been said, for whoever heard it and whoever did not. */
-  async #restart(stored: StoredEvent, run: ReadRun, before: RunTranslator): Promise<Draft[]> {
+  /**
+   * Returns the events of a new attempt. Clients then continue as if the superseded events had
+   * never existed, whether or not they received them.
+   */
+  async #restart(stored: StoredEvent, run: TranslatedRun, before: RunTranslator): Promise<DraftEvent[]> {
     const after = await this.translateRun(
       stored.runId,
       run.facts ?? { graphName: '', answers: [] },
@@ -158,7 +165,7 @@ class ThreadReader {
     );
     run.translator = after;
     const { attempt } = JSON.parse(stored.data) as AttemptData;
-    const superseded = supersededBy(stored).map(([first, last]): [number, number] => [
+    const superseded = supersededRanges(stored).map(([first, last]): [number, number] => [
       seqOf(first, 0),
       lastSeqOf(last),
     ]);
@@ -170,12 +177,15 @@ class ThreadReader {
   }
 }
 
-function factsOf(run: Run): RunFacts {
+function runFacts(run: Run): RunFacts {
   const { resume } = run.request.command ?? {};
   return { graphName: run.graphId, answers: answeredIds(resume) };
 }
 
-/** LangGraph names interrupts by a hash of 32 digits; an answer with such keys answers by id. */
+/**
+ * LangGraph's interrupt ids are hashes of 32 hex digits. An answer is by id if all its keys are
+ * such ids.
+ */
 function answeredIds(resume: unknown): string[] {
   if (typeof resume !== 'object' || resume === null || Array.isArray(resume)) return [];
   const keys = Object.keys(resume);

@@ -1,20 +1,20 @@
 import { isRecord, textOf } from './events.js';
 
-/** A payload of stream mode `tools` as an event of the channel `tools`. */
+/** Converts a payload of stream mode `tools` to an event of the channel `tools`. */
 export function toolEvent(payload: unknown): Record<string, unknown> {
-  const told = isRecord(payload) ? payload : {};
-  const call = { tool_call_id: textOf(told['toolCallId']) };
-  switch (told['event']) {
+  const fields = isRecord(payload) ? payload : {};
+  const call = { tool_call_id: textOf(fields['toolCallId']) };
+  switch (fields['event']) {
     case 'on_tool_start':
-      return { event: 'tool-started', ...call, tool_name: textOf(told['name']) || 'unknown', input: told['input'] };
+      return { event: 'tool-started', ...call, tool_name: textOf(fields['name']) || 'unknown', input: fields['input'] };
     case 'on_tool_event':
-      return { event: 'tool-output-delta', ...call, delta: textOf(told['data'] ?? '') };
+      return { event: 'tool-output-delta', ...call, delta: textOf(fields['data'] ?? '') };
     case 'on_tool_end':
-      return { event: 'tool-finished', ...call, output: told['output'] };
+      return { event: 'tool-finished', ...call, output: fields['output'] };
     case 'on_tool_error':
-      return { event: 'tool-error', ...call, message: messageOf(told['error']) };
+      return { event: 'tool-error', ...call, message: messageOf(fields['error']) };
     default:
-      return { event: 'tool-error', ...call, message: `unknown tool event ${textOf(told['event'])}` };
+      return { event: 'tool-error', ...call, message: `unknown tool event ${textOf(fields['event'])}` };
   }
 }
 

@@ -11,68 +11,77 @@ import { enterCommand } from '../auth/gate.js';
 import { watchAccess, type StreamAccess } from '../auth/stream-access.js';
 import type { ApiContext } from '../context.js';
 import { mayCall, refusedOrigin } from '../http/cors.js';
-import { customAppGate } from '../custom-app/custom-app.js';
+import { upgradeGate } from '../custom-app/custom-app.js';
 import { answerTo } from '../http/errors.js';
 import { refuseUpgrade } from '../http/raw-answer.js';
 import { parse, parseJson } from '../http/validate.js';
-import { errorResponse, followCommand, readCommand, type CommandResponse } from './commands.js';
+import { errorResponse, executeCommand, readCommand, type CommandResponse } from './commands.js';
 import { COMMAND_RULE, EVENTS_RULE } from './routes.js';
 import { Subscriptions } from './subscriptions.js';
 
 const PATH = /^\/threads\/([^/?]+)\/stream\/events(?:\?|$)/;
-/** Close codes: LangGraph's SDK reads 4000 + the HTTP status that a request would have got; after 1012 it comes back. */
+/**
+ * Close codes. LangGraph's SDK reads 4000 plus the HTTP status of a refused request. After 1012 it
+ * reconnects.
+ */
 const STATUS_BASE = 4_000;
 const SERVICE_RESTART = 1012;
 const TRY_AGAIN_LATER = 1013;
 /** How long a client may take to answer a close, before its connection is destroyed. */
 const CLOSE_GRACE_MS = 1_000;
-/** A client that sends commands faster than they are followed is not read beyond so many. */
-const MOST_WAITING = 100;
+/** If this many commands of a connection are waiting, it is paused. */
+const MAX_WAITING_COMMANDS = 100;
 
-/** A client that sends so many messages that are no commands is not one of this protocol. */
-const MOST_FAULTS = 100;
+/** A client that sends more invalid messages than this does not speak this protocol. */
+const MAX_INVALID_MESSAGES = 100;
 
-/** Whose connection it is, to which thread, and what they may see. */
-interface Place {
+/** The client of a connection: its caller, its thread and its access. */
+interface ThreadClient {
   caller: Caller;
   threadId: string;
   access: Access;
 }
 
 /**
- * Takes upgrade requests to WebSockets of protocol v2: commands and subscriptions of one thread on one connection. The client is
- * known before the upgrade is answered, so nothing of a client that is refused is read.
+ * Accepts WebSockets of protocol v2: commands and subscriptions of one thread on one connection.
+ * The caller is identified before the upgrade is answered, so no message of a refused client is
+ * read.
  */
 export function webSocketUpgrades(
   context: ApiContext,
 ): (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void> {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: context.options.bodyLimitBytes });
-  const passApp = customAppGate(context.http.app);
+  const askCustomApp = upgradeGate(context.http.app);
   return async (request, socket, head) => {
     const path = context.http.disabled.includes('runs') ? undefined : PATH.exec(request.url ?? '')?.[1];
     if (path === undefined) {
       refuseUpgrade(socket, { status: 404, message: `Not Found: ${request.url} takes no WebSocket` });
       return;
     }
-    const admitted = await admit(context, request, path, passApp).catch((error: unknown) => ({ error }));
+    const admitted = await admit(context, request, path, askCustomApp).catch((error: unknown) => ({ error }));
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      // A frame that is none, or a connection that broke: `ws` closes it, and nobody here has to do anything.
+      // `ws` closes the connection after an invalid frame or a network error; nothing else is to
+      // do.
       webSocket.on('error', () => undefined);
       if ('error' in admitted) closeFor(context, webSocket, admitted.error, 'WebSocket');
-      else new Connection(context, webSocket, admitted);
+      else new WebSocketConnection(context, webSocket, admitted);
     });
   };
 }
 
-/** Asks what a request to a route would be asked. Errors: `forbidden`, `invalid_argument`, `unauthenticated`, those of the project. */
+/**
+ * Performs the checks of an HTTP request. Errors: `forbidden`, `invalid_argument`,
+ * `unauthenticated`, and errors of the project.
+ */
 async function admit(
   context: ApiContext,
   request: IncomingMessage,
   path: string,
-  passApp: ReturnType<typeof customAppGate>,
-): Promise<Place> {
+  passApp: ReturnType<typeof upgradeGate>,
+): Promise<ThreadClient> {
   checkOrigin(context, request);
-  // Authentication reads headers and address of a request, which an upgrade has too; what it finds stands beside a response.
+  // Authentication reads only headers and address, which an upgrade request has too. It stores its
+  // result in the `locals` of a response.
   const res = new ServerResponse(request) as Response;
   res.locals = {};
   await identifyCaller(context, request as Request, res);
@@ -83,7 +92,7 @@ async function admit(
   return { caller, threadId, access };
 }
 
-/** A path whose escapes are none is no UUID either. */
+/** A path with invalid escapes is not a UUID either; the caller refuses it. */
 function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
@@ -92,79 +101,82 @@ function decoded(path: string): string {
   }
 }
 
-class Connection {
-  readonly #gone = new AbortController();
+class WebSocketConnection {
+  readonly #closed = new AbortController();
   readonly #subscriptions: Subscriptions;
   readonly #watch: StreamAccess;
-  #answeredAt = Date.now();
-  #followed = Promise.resolve();
-  #waiting = 0;
+  #lastPongAt = Date.now();
+  #lastCommand = Promise.resolve();
+  #waitingCommands = 0;
   #faults = 0;
 
   constructor(
     private readonly context: ApiContext,
     private readonly socket: WebSocket,
-    private readonly place: Place,
+    private readonly client: ThreadClient,
   ) {
-    const { signal } = firstOf(this.#gone.signal, context.shutdown);
-    this.#watch = watchAccess(context, place.access, place.threadId);
+    const { signal } = firstOf(this.#closed.signal, context.shutdown);
+    this.#watch = watchAccess(context, client.access, client.threadId);
     const { lost, events } = this.#watch;
     const wire = { signal, send: (text: string) => this.#send(text), fail: (error: unknown) => this.#fail(error) };
-    this.#subscriptions = new Subscriptions({ ...context, events }, place, wire);
-    const heartbeat = setInterval(() => this.#beat(), context.options.heartbeatMs).unref();
+    this.#subscriptions = new Subscriptions({ ...context, events }, client, wire);
+    const heartbeat = setInterval(() => this.#heartbeat(), context.options.heartbeatMs).unref();
     const restart = () => closeSoon(socket, SERVICE_RESTART, 'the server restarts');
     if (context.shutdown.aborted) restart();
     context.shutdown.addEventListener('abort', restart);
     lost.addEventListener('abort', () => this.#fail(lost.reason), { once: true });
-    socket.on('message', (data) => this.#hear(data));
-    socket.on('pong', () => (this.#answeredAt = Date.now()));
+    socket.on('message', (data) => this.#enqueue(data));
+    socket.on('pong', () => (this.#lastPongAt = Date.now()));
     socket.once('close', () => {
       clearInterval(heartbeat);
       this.#watch.stop();
       context.shutdown.removeEventListener('abort', restart);
-      this.#gone.abort();
+      this.#closed.abort();
     });
   }
 
-  /** Commands of a connection are followed one after the other, as they came. */
-  #hear(data: RawData): void {
-    this.#waiting += 1;
-    if (this.#waiting === MOST_WAITING) this.socket.pause();
-    this.#followed = this.#followed
-      .then(() => this.#follow(data))
+  /** Executes the commands of a connection in the order of their arrival. */
+  #enqueue(data: RawData): void {
+    this.#waitingCommands += 1;
+    if (this.#waitingCommands === MAX_WAITING_COMMANDS) this.socket.pause();
+    this.#lastCommand = this.#lastCommand
+      .then(() => this.#execute(data))
       .catch((error: unknown) => this.#fail(error))
       .then(() => {
-        this.#waiting -= 1;
-        if (this.#waiting === MOST_WAITING - 1) this.socket.resume();
+        this.#waitingCommands -= 1;
+        if (this.#waitingCommands === MAX_WAITING_COMMANDS - 1) this.socket.resume();
       });
   }
 
-  async #follow(data: RawData): Promise<void> {
-    // Messages after a close are ignored.
+  async #execute(data: RawData): Promise<void> {
+    // Ignore messages after a close.
     if (this.socket.readyState !== this.socket.OPEN) return;
     const command = this.#read(data);
     if (!('method' in command)) {
       await this.#send(JSON.stringify(command));
       this.#faults += 1;
-      if (this.#faults > MOST_FAULTS)
-        throw new ColloquyError('invalid_argument', `more than ${MOST_FAULTS} messages were no commands`);
+      if (this.#faults > MAX_INVALID_MESSAGES)
+        throw new ColloquyError('invalid_argument', `more than ${MAX_INVALID_MESSAGES} messages were not commands`);
       return;
     }
     const handlers = this.#subscriptions.handlers;
-    const { caller, threadId } = this.place;
-    const asked = await this.#ask(command);
+    const { caller, threadId } = this.client;
+    const answer = await this.#askAuth(command);
     const response =
-      'refusal' in asked
-        ? asked.refusal
-        : await followCommand(this.context, { caller, threadId, ...asked }, command, handlers);
+      'refusal' in answer
+        ? answer.refusal
+        : await executeCommand(this.context, { caller, threadId, ...answer }, command, handlers);
     await this.#send(JSON.stringify(response));
-    // A subscription tells its events once its client knows its id.
-    this.#subscriptions.begin();
+    // A subscription sends events only after its client has received its id.
+    this.#subscriptions.startPending();
   }
 
-  /** Asks a project's auth, which may change the command; as for the routes that HTTP has for the same. */
-  async #ask(command: ReturnType<typeof readCommand>): Promise<{ access: Access } | { refusal: CommandResponse }> {
-    const { access, threadId } = this.place;
+  /**
+   * Asks a project's auth, which may change the command. The rules are those of the HTTP routes for
+   * the same commands.
+   */
+  async #askAuth(command: ReturnType<typeof readCommand>): Promise<{ access: Access } | { refusal: CommandResponse }> {
+    const { access, threadId } = this.client;
     if (!(access instanceof ProjectAccess)) return { access };
     const rule = command.method.startsWith('subscription.') ? EVENTS_RULE : COMMAND_RULE;
     try {
@@ -184,7 +196,9 @@ class Connection {
     }
   }
 
-  /** Resolves when the socket has taken the text, so that a slow client slows its reader down. */
+  /**
+   * Resolves when the socket has accepted the text, so that a slow client slows down its reader.
+   */
   #send(text: string): Promise<void> {
     return new Promise((resolve) => {
       if (this.socket.readyState !== this.socket.OPEN) resolve();
@@ -192,32 +206,32 @@ class Connection {
     });
   }
 
-  #beat(): void {
-    if (Date.now() - this.#answeredAt > this.context.options.stalledClientMs) this.socket.terminate();
+  #heartbeat(): void {
+    if (Date.now() - this.#lastPongAt > this.context.options.stalledClientMs) this.socket.terminate();
     else this.socket.ping();
   }
 
   #fail(error: unknown): void {
-    closeFor(this.context, this.socket, error, `WebSocket of thread ${this.place.threadId}`);
+    closeFor(this.context, this.socket, error, `WebSocket of thread ${this.client.threadId}`);
   }
 }
 
-/** Browsers let any page open a WebSocket, and say only from where. */
+/** Browsers let any page open a WebSocket, and only report its origin. */
 function checkOrigin({ http, options }: ApiContext, { headers: { origin, host } }: IncomingMessage): void {
   if (origin === undefined || mayCall(http.cors ?? { origins: options.corsOrigins }, origin, host)) return;
   throw refusedOrigin(origin);
 }
 
-/** Closes with the status that a request would have got. */
+/** Closes the WebSocket with the status of the corresponding HTTP answer. */
 function closeFor(context: ApiContext, socket: WebSocket, error: unknown, where: string): void {
   const { status, message } = answerTo(error);
   if (status >= 500) context.report(error, where);
-  // A reason has room for 123 bytes.
+  // A close reason is limited to 123 bytes (RFC 6455, section 5.5).
   const reason = Buffer.from(message).subarray(0, 120).toString();
   closeSoon(socket, status >= 500 ? TRY_AGAIN_LATER : STATUS_BASE + status, reason);
 }
 
-/** A client that does not answer the close is cut off. */
+/** A client that does not answer the close is disconnected. */
 function closeSoon(socket: WebSocket, code: number, reason: string): void {
   socket.close(code, reason);
   const timer = setTimeout(() => socket.terminate(), CLOSE_GRACE_MS).unref();

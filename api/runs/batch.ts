@@ -6,27 +6,27 @@ import { findUsableAssistant } from '../../conversations/find.js';
 import { mapLimited } from '../../conversations/map-limited.js';
 import { runToWire, type Caller } from '../../protocol/index.js';
 import { idempotencyKey, runAnswer, runBatch, wireSpelling, type RunBody } from '../../protocol/schemas/index.js';
-import { EACH_RUN, isObject, type Body } from '../auth/rules.js';
+import { EACH_RUN, isObject, type RequestBody } from '../auth/rules.js';
 import type { ApiContext } from '../context.js';
 import { route } from '../http/route.js';
 import { withHeaders } from './headers.js';
 import { orderWithoutThread } from './orders.js';
 
-const runsOf = ({ items }: Body) => (Array.isArray(items) ? items.filter(isObject) : []);
+const runsOf = ({ items }: RequestBody) => (Array.isArray(items) ? items.filter(isObject) : []);
 
 export const batchRoute = route({
   method: 'post',
   path: '/runs/batch',
   group: 'runs',
   tag: 'Stateless runs',
-  summary: 'Start runs in the background, each on a thread of its own',
+  summary: 'Start runs in the background, each on a new thread',
   body: runBatch,
   headers: { 'Idempotency-Key': idempotencyKey },
   answers: { 200: z.array(runAnswer) },
   refusals: [404, 409, 429],
   action: 'run.create',
   auth: { kind: 'threads', event: 'threads:create_run', creates: 'run', runs: runsOf, eachRun: EACH_RUN },
-  // A project's auth reads and changes the fields by their names on the wire.
+  // A project's auth reads and changes the fields under their wire names.
   normalize: wireSpelling,
   async handle(context, { viewer, body: bodies, headers, req, res }) {
     const key = headers['Idempotency-Key'];
@@ -47,7 +47,7 @@ export const batchRoute = route({
   },
 });
 
-/** Refuses the whole batch, before any run has begun, if one of its orders is invalid. */
+/** Refuses the whole batch before any run begins, if one of its orders is invalid. */
 async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
   for (const order of orders) checkOrder(context, order);
   const assistants = [...new Set(orders.map(({ body }) => body.assistant_id))];

@@ -5,7 +5,10 @@ import { aboutThread, threadInBody } from '../auth/rules.js';
 import { route } from '../http/route.js';
 import { attachKnown, awaitEnd } from './follow.js';
 
-/** A pending run has nothing to stop, so its canceller waits this long to find it ended. */
+/**
+ * A pending run has no step to stop, so it should end within this time. The answer waits for that
+ * end.
+ */
 const PENDING_ENDS_WITHIN_MS = 1_000;
 
 export const cancelRoute = route({
@@ -45,7 +48,7 @@ export const cancelManyRoute = route({
   path: '/runs/cancel',
   group: 'runs',
   tag: 'Runs',
-  summary: 'Stop runs by their ids, or by how they stand',
+  summary: 'Stop runs by their ids or status',
   body: runCancelMany,
   query: runCancelManyQuery,
   answers: { 204: 'nothing' },

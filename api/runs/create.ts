@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Response } from 'express';
-import type { Access } from '../../conversations/access.js';
 import { acceptRun, type AcceptedRun } from '../../conversations/accept-run.js';
 import type { RunOrder } from '../../conversations/build-run.js';
 import {
@@ -17,10 +16,10 @@ import { startsRun, startsStatelessRun } from '../auth/rules.js';
 import type { ApiContext } from '../context.js';
 import { answerSlowly } from '../http/keep-alive.js';
 import { route } from '../http/route.js';
-import { attachAccepted, streamRun, type Attachment } from './follow.js';
+import { attachAccepted, streamRun, type Attachment, type RunFollower } from './follow.js';
 import { setLocation } from './location.js';
 import { statelessOrder, threadOrder } from './orders.js';
-import { finalValues } from './values.js';
+import { runOutput } from './values.js';
 
 export const createRoute = route({
   method: 'post',
@@ -79,7 +78,7 @@ export const statelessCreateRoute = route({
   path: '/runs',
   group: 'runs',
   tag: 'Stateless runs',
-  summary: 'Start a run in the background, on a thread of its own',
+  summary: 'Start a run in the background, on a new thread',
   body: statelessRunInBackground,
   headers: { 'Idempotency-Key': idempotencyKey },
   answers: { 200: runAnswer },
@@ -96,7 +95,7 @@ export const statelessWaitRoute = route({
   path: '/runs/wait',
   group: 'runs',
   tag: 'Stateless runs',
-  summary: 'Start a run on a thread of its own and wait for its values',
+  summary: 'Start a run on a new thread and wait for its values',
   body: statelessRun,
   headers: { 'Idempotency-Key': idempotencyKey },
   answers: { 200: z.unknown() },
@@ -113,7 +112,7 @@ export const statelessStreamRoute = route({
   path: '/runs/stream',
   group: 'runs',
   tag: 'Stateless runs',
-  summary: 'Start a run on a thread of its own and stream its events',
+  summary: 'Start a run on a new thread and stream its events',
   body: statelessRun,
   query: createStreamQuery,
   headers: { 'Idempotency-Key': idempotencyKey },
@@ -133,21 +132,18 @@ async function startInBackground(context: ApiContext, res: Response, order: RunO
   res.json(runToWire(accepted.run));
 }
 
-interface Client {
-  access: Access;
-  res: Response;
-}
+type Requester = Pick<RunFollower, 'access' | 'res'>;
 
-async function startAndWait(context: ApiContext, { access, res }: Client, order: RunOrder): Promise<void> {
+async function startAndWait(context: ApiContext, { access, res }: Requester, order: RunOrder): Promise<void> {
   const accepted = await acceptRun(context, order);
   setLocation(res, accepted.run, 'join');
   const follower = { caller: order.caller, access, res };
-  await answerSlowly(context, res, finalValues(context, follower, attach(order, accepted), accepted.bound));
+  await answerSlowly(context, res, runOutput(context, follower, attach(order, accepted), accepted.bound));
 }
 
 async function startAndStream(
   context: ApiContext,
-  { access, res }: Client,
+  { access, res }: Requester,
   order: RunOrder,
   namespaces: string[] | undefined,
 ): Promise<void> {

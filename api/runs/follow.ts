@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { endOf, errorCode, firstOf, type Caller, type EndedData, type Run } from '../../protocol/index.js';
 import type { Access } from '../../conversations/access.js';
-import { quietly, type AcceptedRun } from '../../conversations/accept-run.js';
+import { suppressUnhandled, type AcceptedRun } from '../../conversations/accept-run.js';
 import { cancelAbandoned } from '../../conversations/cancel-runs.js';
 import { watchAccess } from '../auth/stream-access.js';
 import type { ApiContext } from '../context.js';
@@ -10,30 +10,36 @@ import { runEvents, type ClientEvent, type EventSource } from '../../conversatio
 import { locateRun } from '../../conversations/find.js';
 import { openEventStream, writeEvents } from '../http/sse.js';
 
-/** The client that follows a run. */
-export interface Follower {
+/** A client that follows a run. */
+export interface RunFollower {
   caller: Caller;
   access: Access;
   res: Response;
 }
 
-/** A run that a client follows, from an offset on. */
+/** The position of a client in the events of a run. */
 export interface Attachment {
   run: Run;
   afterSeq: number;
   /** False if the log has no event of the run yet. */
   replay: boolean;
-  /** The client was connected before and has seen the first events. */
+  /** The client has reconnected and has already received the first events. */
   resumed: boolean;
-  /** Stop the run when the client goes away. */
+  /** Stop the run when the client disconnects. */
   cancelOnDisconnect: boolean;
   /** Makes the run visible in lists, if its start has not done so in time. */
   admit?: () => Promise<void>;
 }
 
-/** A run on an idle thread starts within milliseconds; after this time something is wrong with the workers. */
+/**
+ * A run on an idle thread starts within milliseconds. After this time the workers must have a
+ * problem, so the run is made visible in lists anyway.
+ */
 const START_EXPECTED_MS = 2_000;
-/** The same for a client that gets the run's id with the first event, and may then look for it in lists. */
+/**
+ * The same time for a streaming client. It gets the run's id with the first event, and may then
+ * look for the run in lists.
+ */
 const SHOWN_WITHIN_MS = 250;
 
 /** Attaches to a run that was just accepted. */
@@ -42,7 +48,10 @@ export function attachAccepted(accepted: AcceptedRun, cancelOnDisconnect: boolea
   return { run, afterSeq, replay: !isFresh, resumed: false, cancelOnDisconnect, ...(admit && { admit }) };
 }
 
-/** Attaches to a run after the last event that the client has seen, or at the run's start. Errors: `not_found`. */
+/**
+ * Attaches to a run after the last event that the client has received, or at the run's start.
+ * Errors: `not_found`.
+ */
 export async function attachKnown(
   context: ApiContext,
   caller: Caller,
@@ -56,10 +65,13 @@ export async function attachKnown(
   return { run, afterSeq, replay: true, resumed: lastSeq !== undefined, cancelOnDisconnect };
 }
 
-/** Streams a run to its end. The first event is sent when lists show the run. The stream ends after `bound`. */
+/**
+ * Streams a run to its end. Sends the first event when the run has started or appears in lists.
+ * Ends the stream after `bound`.
+ */
 export async function streamRun(
   context: ApiContext,
-  follower: Follower,
+  follower: RunFollower,
   attachment: Attachment,
   filter: EventFilter,
   bound: Promise<void> = Promise.resolve(),
@@ -67,12 +79,13 @@ export async function streamRun(
   const { res } = follower;
   const connection = connect(context, follower, attachment, SHOWN_WITHIN_MS);
   const batches = connection.batches[Symbol.asyncIterator]();
-  const first = quietly(batches.next());
+  const first = suppressUnhandled(batches.next());
   await Promise.race([first, connection.admitted]);
   openEventStream(res);
   await writeEvents(res, wantedEvents(), context.options);
   await bound.catch((error: unknown) => context.report(error, `thread of run ${attachment.run.runId}`));
-  // A stream that stops before the run's end is cut off, so that its client reconnects.
+  // If the stream stops before the run's end, the connection is destroyed, so that the client
+  // reconnects.
   if (connection.ended()) res.end();
   else res.destroy();
 
@@ -87,10 +100,13 @@ export async function streamRun(
   }
 }
 
-/** Waits for the end of a run. Returns undefined if the client leaves or the server shuts down first. */
+/**
+ * Waits for the end of a run. Returns undefined if the client leaves or the server shuts down
+ * first.
+ */
 export async function awaitEnd(
   context: ApiContext,
-  follower: Follower,
+  follower: RunFollower,
   attachment: Attachment,
 ): Promise<RunOutcome | undefined> {
   const connection = connect(context, follower, attachment, START_EXPECTED_MS);
@@ -102,38 +118,44 @@ export async function awaitEnd(
   return ended && { ended, ...(values !== undefined && { values }) };
 }
 
-export interface RunOutcome {
+interface RunOutcome {
   ended: EndedData;
-  /** JSON text of the run's last `values` event, if it had one. The thread's state can be of a later run already. */
+  /**
+   * JSON text of the run's last `values` event, if it had one. The thread's state may already
+   * belong to a later run.
+   */
   values?: string;
 }
 
-interface Connection {
+interface RunConnection {
   batches: AsyncIterable<ClientEvent[]>;
   ended(): EndedData | undefined;
-  /** Resolves when lists show the run although it has no event yet; never if an event comes first. */
+  /**
+   * Resolves when the run appears in lists without an event. Never resolves if an event comes
+   * first.
+   */
   admitted: Promise<void>;
 }
 
-/** Reads the run's events until the client leaves or this server shuts down. */
+/** Reads the run's events until the client disconnects or the server shuts down. */
 function connect(
   context: ApiContext,
-  { caller, access, res }: Follower,
+  { caller, access, res }: RunFollower,
   attachment: Attachment,
   startExpectedMs: number,
-): Connection {
+): RunConnection {
   const { run, afterSeq, replay } = attachment;
   const gone = new AbortController();
   let ended: EndedData | undefined;
   const rights = watchAccess(context, access, run.threadId);
-  const leave = () => {
+  const onClose = () => {
     gone.abort();
     // A client that lost the right to read has lost the right to stop the run too.
     const isOver = ended !== undefined || context.shutdown.aborted || rights.lost.aborted;
     if (attachment.cancelOnDisconnect && !isOver) cancelAbandoned(context, caller, run);
   };
-  if (res.closed) leave();
-  else res.once('close', leave);
+  if (res.closed) onClose();
+  else res.once('close', onClose);
   const admission = admitLater(context, attachment, startExpectedMs);
   const recordedEnd = endOf(run);
   const source: EventSource = {
@@ -176,7 +198,10 @@ function admitLater(
   }
 }
 
-/** The first event of every stream. Its id lets a client that is cut off right after it resume at the same offset. */
+/**
+ * The first event of every stream. Its id lets a client that is cut off right after it resume at
+ * the same offset.
+ */
 function firstEvent({ run, afterSeq }: Attachment): ClientEvent {
   const data = JSON.stringify({ run_id: run.runId, attempt: 1 });
   return { id: `${run.createdAt.getTime()}-${afterSeq}`, event: 'metadata', data };

@@ -2,12 +2,15 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { RunBody } from '../../protocol/schemas/index.js';
 
 /**
- * Headers that hold credentials. Graphs have no use for them, and everybody who may read a run, and
- * its webhook, sees what it was configured with.
+ * Headers that hold credentials. Graphs do not need them. Everybody who may read a run sees its
+ * configuration, and so does its webhook.
  */
 const SECRETS = ['x-api-key', 'x-tenant-id', 'x-service-key'];
 
-/** Words in the names of other headers with credentials: `x-auth-token`, `x-amz-security-token`. */
+/**
+ * Words in the names of other headers with credentials, such as `x-auth-token` and
+ * `x-amz-security-token`.
+ */
 const SECRET_WORDS = [
   ...['token', 'secret', 'password', 'credential', 'credentials'],
   ...['authorization', 'auth', 'apikey'],

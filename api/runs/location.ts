@@ -1,7 +1,9 @@
 import type { Response } from 'express';
 import type { Run } from '../../protocol/index.js';
 
-/** Sets where the run is. LangGraph's SDK reconnects to `Location` after a lost connection. */
+/**
+ * Sets the address of the run. After a lost connection LangGraph's SDK reconnects to `Location`.
+ */
 export function setLocation(res: Response, run: Run, view: 'stream' | 'join'): void {
   const path = `/threads/${run.threadId}/runs/${run.runId}`;
   res.setHeader('Content-Location', path);

@@ -8,7 +8,7 @@ import { route } from '../http/route.js';
 import { select } from '../http/select.js';
 import { attachKnown, streamRun } from './follow.js';
 import { setLocation } from './location.js';
-import { finalValues } from './values.js';
+import { runOutput } from './values.js';
 
 export const listRoute = route({
   method: 'get',
@@ -78,7 +78,7 @@ export const joinRoute = route({
       cancelOnDisconnect: query.cancel_on_disconnect ?? false,
     });
     setLocation(res, attachment.run, 'join');
-    await answerSlowly(context, res, finalValues(context, { caller, access, res }, attachment));
+    await answerSlowly(context, res, runOutput(context, { caller, access, res }, attachment));
   },
 });
 
@@ -87,7 +87,7 @@ export const streamRoute = route({
   path: '/threads/:thread_id/runs/:run_id/stream',
   group: 'runs',
   tag: 'Runs',
-  summary: 'Events of a run, from the start or where a client left',
+  summary: 'Events of a run, from the start or after the last event id',
   query: runStreamQuery,
   headers: { 'Last-Event-ID': lastEventId },
   answers: { 200: 'events' },

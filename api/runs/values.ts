@@ -1,12 +1,15 @@
 import { findRun } from '../../conversations/find.js';
 import { ifFound } from '../../protocol/index.js';
 import type { ApiContext } from '../context.js';
-import { awaitEnd, type Attachment, type Follower } from './follow.js';
+import { awaitEnd, type Attachment, type RunFollower } from './follow.js';
 
-/** The answer to a waiting client as JSON text: the output of the run, or its error. Undefined if the client has left. */
-export async function finalValues(
+/**
+ * Returns the answer to a waiting client as JSON text: the output of the run, or its error. Returns
+ * undefined if the client disconnects first.
+ */
+export async function runOutput(
   context: ApiContext,
-  follower: Follower,
+  follower: RunFollower,
   attachment: Attachment,
   bound: Promise<void> = Promise.resolve(),
 ): Promise<string | undefined> {

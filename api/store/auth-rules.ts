@@ -1,9 +1,12 @@
 import type { Request } from 'express';
 import { anyWithNamespace, namespaceLabels } from '../../protocol/schemas/index.js';
-import type { Body, ItemRule } from '../auth/rules.js';
+import type { RequestBody, ItemRule } from '../auth/rules.js';
 import { parse } from '../http/validate.js';
 
-/** What a project's auth is asked about items of the store. A handler may move a request to another namespace. */
+/**
+ * Questions for a project's auth about items of the store. A handler may move a request to another
+ * namespace.
+ */
 
 export function asksToPut(): ItemRule {
   return {
@@ -45,18 +48,18 @@ export function asksToGet(): ItemRule {
   };
 }
 
-/** `field`: the field of the body that holds the namespace to search. */
+/** `field`: the body field with the namespace to search. */
 export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'): ItemRule {
   return {
     kind: 'items',
     async ask(req, authorize) {
       const { [field]: searched, namespace: unknownField, ...others } = bodyWithNamespace(req);
       const unchanged: unknown[] = [];
-      const value: Body = { ...others, namespace: searched ?? unchanged };
+      const value: RequestBody = { ...others, namespace: searched ?? unchanged };
       const filters = await authorize(event, value);
       const { namespace, ...changed } = value;
       const isAbsent = namespace === unchanged && unchanged.length === 0;
-      // The route refuses a field `namespace` that the client itself has sent.
+      // A `namespace` field that the client sent is unknown; the route refuses it.
       const refused = unknownField === undefined ? {} : { namespace: unknownField };
       req.body = { ...changed, ...(!isAbsent && { [field]: namespace }), ...refused };
       return filters;
@@ -64,20 +67,26 @@ export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'
   };
 }
 
-/** Handlers read the labels of a namespace, so it must be a list of labels. Errors: `invalid_argument`. */
-function bodyWithNamespace(req: Request): Body {
+/**
+ * Handlers read the labels of a namespace, so it must be a list of labels. Errors:
+ * `invalid_argument`.
+ */
+function bodyWithNamespace(req: Request): RequestBody {
   const body: unknown = req.body ?? {};
   parse(anyWithNamespace, body, 'request body');
   req.body = body;
-  return body as Body;
+  return body as RequestBody;
 }
 
-/** A namespace as a query has it. Errors: `invalid_argument` for a label with a dot, which would become two. */
+/**
+ * Formats a namespace for a query. Errors: `invalid_argument` for a label with a dot, which would
+ * split into two labels.
+ */
 function joined(namespace: unknown): string {
   return parse(namespaceLabels, namespace, 'namespace').join('.');
 }
 
-/** Express parses the query anew on each access, so a changed one has to replace the property. */
+/** Express parses the query on each access, so a changed query must replace the property. */
 function replaceQuery(req: Request, query: Record<string, unknown>): void {
   Object.defineProperty(req, 'query', { value: query, configurable: true });
 }

@@ -17,7 +17,7 @@ import { asksToDelete, asksToGet, asksToPut, asksToSearch } from './auth-rules.j
 
 const DEFAULT_ITEMS = 10;
 const DEFAULT_NAMESPACES = 100;
-/** Items that a search with filters reads at once, and at most. */
+/** A search with filters reads this many items per page, and at most `MAX_SCANNED` in total. */
 const SCAN_PAGE = 1_000;
 const MAX_SCANNED = 10_000;
 
@@ -26,14 +26,15 @@ export const putRoute = route({
   path: '/store/items',
   group: 'store',
   tag: 'Store',
-  summary: 'Put an item, or write over it',
+  summary: 'Write an item; an existing one is replaced',
   body: itemPut,
   answers: { 204: 'nothing' },
   action: 'item.write',
   auth: asksToPut(),
   async handle(context, { viewer, body, res }) {
     const { namespace, key, value, index, ttl } = body;
-    // One answer whether the stored item or the new value breaks the filters, so that it reveals nothing.
+    // The answer is the same if the stored item or the new value breaks the filters, so that it
+    // reveals nothing.
     const isHidden = await isHiddenItem(context, viewer, namespace, key);
     if (isHidden || !viewer.access.seesItem({ namespace, key }, value)) {
       throw new ColloquyError('forbidden', 'Forbidden: store:put');
@@ -52,7 +53,7 @@ export const getRoute = route({
   path: '/store/items',
   group: 'store',
   tag: 'Store',
-  summary: 'An item; null where there is none',
+  summary: 'An item; null if it does not exist',
   query: itemGetQuery,
   answers: { 200: itemAnswer.nullable() },
   refusals: [404],
@@ -70,14 +71,14 @@ export const deleteRoute = route({
   path: '/store/items',
   group: 'store',
   tag: 'Store',
-  summary: 'Delete an item, whether it is there or not',
+  summary: 'Delete an item; succeeds if it does not exist',
   body: itemDelete,
   answers: { 204: 'nothing' },
   refusals: [404],
   action: 'item.delete',
   auth: asksToDelete(),
   async handle(context, { viewer, body: { namespace, key }, res }) {
-    // An item that the filters hide is treated as one that does not exist.
+    // An item that the filters hide is treated as missing.
     if (!(await isHiddenItem(context, viewer, namespace, key))) {
       await context.items.deleteItem(viewer.caller, namespace, key);
     }
@@ -103,10 +104,10 @@ export const searchRoute = route({
       ...(typeof body.refresh_ttl === 'boolean' && { refreshTtl: body.refresh_ttl }),
     };
     const page = { limit: body.limit ?? DEFAULT_ITEMS, offset: body.offset ?? 0 };
-    const found = await pageOf(
+    const found = await visiblePage(
       (range) => context.items.searchItems(caller, { ...search, ...range }),
       page,
-      access.isAsked ? (item) => access.seesItem(item, item.value) : undefined,
+      access.hasProjectAuth ? (item) => access.seesItem(item, item.value) : undefined,
     );
     res.json({ items: found.map(itemToWire) });
   },
@@ -131,10 +132,10 @@ export const namespacesRoute = route({
       ...(body.max_depth && { maxDepth: body.max_depth }),
     };
     const page = { limit: body.limit ?? DEFAULT_NAMESPACES, offset: body.offset ?? 0 };
-    const namespaces = await pageOf(
+    const namespaces = await visiblePage(
       (range) => context.items.listNamespaces(caller, { ...match, ...range }),
       page,
-      access.isAsked ? (namespace) => access.seesItem({ namespace }) : undefined,
+      access.hasProjectAuth ? (namespace) => access.seesItem({ namespace }) : undefined,
     );
     res.json({ namespaces });
   },
@@ -147,23 +148,24 @@ async function isHiddenItem(
   namespace: string[],
   key: string,
 ): Promise<boolean> {
-  if (!access.isAsked) return false;
+  if (!access.hasProjectAuth) return false;
   const item = await items.getItem(caller, namespace, key, { refreshTtl: false });
   return item !== null && !access.seesItem({ namespace, key }, item.value);
 }
 
-interface Page {
+interface PageRange {
   limit: number;
   offset: number;
 }
 
 /**
- * A page of what passes the filters of a project's auth. The store cannot apply these filters, so this
- * reads everything before the page too. Errors: `too_large` if that is too much.
+ * Returns one page of the records that pass the filters of a project's auth. The store cannot apply
+ * these filters, so this also reads the records before the page. Errors: `too_large` if there are
+ * too many.
  */
-async function pageOf<T>(
-  read: (page: Page) => Promise<T[]>,
-  page: Page,
+async function visiblePage<T>(
+  read: (page: PageRange) => Promise<T[]>,
+  page: PageRange,
   test: ((found: T) => boolean) | undefined,
 ): Promise<T[]> {
   if (test === undefined) return read(page);
@@ -176,7 +178,7 @@ async function pageOf<T>(
   }
   throw new ColloquyError(
     'too_large',
-    `more than ${MAX_SCANNED} would be looked through; narrow the namespace or the filter`,
+    `the search would read more than ${MAX_SCANNED} records; narrow the namespace or the filter`,
   );
 }
 

@@ -9,9 +9,10 @@ const PAGE = 100;
 const ALL = { required: NOTHING_REQUIRED };
 
 /**
- * Empties a tenant between two test suites, as LangGraph's server does for its own tests; served in
- * test mode only. Runs and state belong to a thread here, so each of the three deletes all threads
- * with their conversations. A project's auth is not asked, as this is not about single records.
+ * Empties a tenant between two test suites, as LangGraph's server does for its own tests. It is
+ * served in test mode only. Runs and state belong to a thread, so each of the three fields deletes
+ * all threads with their conversations. It does not concern single records, so a project's auth is
+ * not asked.
  */
 export const truncateRoute = route({
   method: 'post',

@@ -1,6 +1,6 @@
 import { copyThread, makeThread, patchThread, pruneThreads, removeThread } from '../../conversations/threads.js';
 import { findVisibleThread } from '../../conversations/find.js';
-import { valuesOf } from '../../conversations/thread-values.js';
+import { threadValues } from '../../conversations/thread-values.js';
 import {
   pruneAnswer,
   threadAnswer,
@@ -19,7 +19,7 @@ export const createRoute = route({
   path: '/threads',
   group: 'threads',
   tag: 'Threads',
-  summary: 'Make a thread',
+  summary: 'Create a thread',
   body: threadCreate,
   answers: { 200: threadAnswer },
   refusals: [404, 409],
@@ -27,7 +27,7 @@ export const createRoute = route({
   auth: creates('threads', 'threads:create', 'thread_id'),
   async handle(context, { viewer, body, res }) {
     const thread = await makeThread(context, viewer, body);
-    res.json(threadToWire(thread, await valuesOf(context, viewer.caller, thread)));
+    res.json(threadToWire(thread, await threadValues(context, viewer.caller, thread)));
   },
 });
 
@@ -43,7 +43,7 @@ export const getRoute = route({
   auth: aboutThread('threads:read'),
   async handle(context, { viewer, params, query: { include }, res }) {
     const thread = await findVisibleThread(context, viewer, params.thread_id);
-    const values = await valuesOf(context, viewer.caller, thread);
+    const values = await threadValues(context, viewer.caller, thread);
     const ttl = include?.includes('ttl') && thread.ttl ? { ttl: ttlToWire(thread.ttl) } : {};
     res.json({ ...threadToWire(thread, values), ...ttl });
   },
@@ -54,7 +54,7 @@ export const patchRoute = route({
   path: '/threads/:thread_id',
   group: 'threads',
   tag: 'Threads',
-  summary: 'Merge metadata into a thread, and say when it expires',
+  summary: 'Merge metadata into a thread, and set when it expires',
   body: threadPatch,
   answers: { 200: threadAnswer, 204: 'nothing' },
   action: 'thread.update',
@@ -63,7 +63,7 @@ export const patchRoute = route({
     const thread = await patchThread(context, viewer, params.thread_id, body);
     // RFC 7240: the client does not want the record.
     if (String(req.headers['prefer'] ?? '').includes('return=minimal')) res.status(204).end();
-    else res.json(threadToWire(thread, await valuesOf(context, viewer.caller, thread)));
+    else res.json(threadToWire(thread, await threadValues(context, viewer.caller, thread)));
   },
 });
 
@@ -87,7 +87,7 @@ export const pruneRoute = route({
   path: '/threads/prune',
   group: 'threads',
   tag: 'Threads',
-  summary: 'Delete threads, or all of them but their newest state',
+  summary: 'Delete threads, or all their checkpoints except the newest',
   body: threadPrune,
   answers: { 200: pruneAnswer },
   action: 'thread.delete',
@@ -108,7 +108,7 @@ export const copyRoute = route({
   action: 'thread.create',
   auth: [aboutThread('threads:read'), { ...creates('threads', 'threads:create'), value: () => ({ metadata: {} }) }],
   async handle(context, { viewer, params, req, res }) {
-    // Only a project's auth may give the copy metadata; the body of a client is ignored.
+    // Only a project's auth may add metadata to the copy; the client's body is ignored.
     const metadata = context.auth ? (parse(threadPatch, bodyOf(req), 'request body').metadata ?? {}) : {};
     const { thread, values } = await copyThread(context, viewer, params.thread_id, metadata);
     res.json(threadToWire(thread, values));

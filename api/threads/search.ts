@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Access } from '../../conversations/access.js';
-import { contains, valuesOfAll } from '../../conversations/thread-values.js';
+import { containsValues, valuesOfThreads } from '../../conversations/thread-values.js';
 import { ColloquyError, type Caller, type Thread } from '../../protocol/index.js';
 import { threadCount, threadFound, threadSearch } from '../../protocol/schemas/index.js';
 import type { ThreadFilter, ThreadQuery } from '../../threads/index.js';
@@ -12,14 +12,14 @@ import { select } from '../http/select.js';
 import { threadToWire } from './wire.js';
 
 const DEFAULT_PAGE = 10;
-/** A search by values reads the states of this many threads at a time, and of this many at most. */
+/** A search by values reads this many states at a time, and at most `MAX_STATES` in total. */
 const STATE_PAGE = 100;
 const MAX_STATES = 10_000;
 
 type SearchBody = z.infer<typeof threadSearch>;
 
 /** A thread, with its values if they were read. */
-interface Found {
+interface ThreadWithValues {
   thread: Thread;
   values?: unknown;
 }
@@ -36,7 +36,7 @@ export const searchRoute = route({
   auth: finds('threads', 'threads:search'),
   async handle(context, { viewer: { caller, access }, body, res }) {
     const query: ThreadQuery = {
-      ...filterOf(body, access),
+      ...threadFilter(body, access),
       limit: body.limit ?? DEFAULT_PAGE,
       offset: body.offset ?? 0,
       sortBy: body.sort_by ?? 'created_at',
@@ -46,7 +46,7 @@ export const searchRoute = route({
       ? await pageByState(context, caller, query, body.values)
       : await page(context, caller, query, needsValues(body));
     setPagination(res, { offset: query.offset, limit: query.limit, total });
-    res.json(found.map((one) => foundToWire(one, body)));
+    res.json(found.map((thread) => foundToWire(thread, body)));
   },
 });
 
@@ -61,7 +61,7 @@ export const countRoute = route({
   action: 'thread.search',
   auth: finds('threads', 'threads:search'),
   async handle(context, { viewer: { caller, access }, body, res }) {
-    const filter = filterOf(body, access);
+    const filter = threadFilter(body, access);
     if (!body.values) {
       res.json(await context.threads.countThreads(caller, filter));
       return;
@@ -72,7 +72,7 @@ export const countRoute = route({
   },
 });
 
-function filterOf(
+function threadFilter(
   { metadata, status, ids }: Pick<SearchBody, 'metadata' | 'status' | 'ids'>,
   { required }: Access,
 ): ThreadFilter {
@@ -84,30 +84,33 @@ function needsValues({ select: fields, extract }: SearchBody): boolean {
   return !fields || fields.some(isState) || Object.values(extract ?? {}).some(isState);
 }
 
-/** One page. The total is counted only if there are more threads than the page has. */
+/** Reads one page. Counts the total only if there are more threads than fit in the page. */
 async function page(
   context: ApiContext,
   caller: Caller,
   query: ThreadQuery,
   withValues: boolean,
-): Promise<{ found: Found[]; total: number }> {
+): Promise<{ found: ThreadWithValues[]; total: number }> {
   const { limit, offset } = query;
   const more = await context.threads.searchThreads(caller, { ...query, limit: limit + 1 });
   const threads = more.slice(0, limit);
-  const values = withValues ? await valuesOfAll(context, caller, threads) : [];
+  const values = withValues ? await valuesOfThreads(context, caller, threads) : [];
   const total = more.length > limit ? await context.threads.countThreads(caller, query) : offset + threads.length;
   return { found: threads.map((thread, index) => ({ thread, values: values[index] })), total };
 }
 
-/** One page of the threads whose state has the values. Reads one thread more than the page, to know whether a next page exists. */
+/**
+ * Reads one page of the threads whose state contains the values. Reads one thread more than the
+ * page, to know whether there is a next page.
+ */
 async function pageByState(
   context: ApiContext,
   caller: Caller,
   query: ThreadQuery,
   wanted: Record<string, unknown>,
-): Promise<{ found: Found[]; total: number }> {
+): Promise<{ found: ThreadWithValues[]; total: number }> {
   const end = query.offset + query.limit;
-  const all: Found[] = [];
+  const all: ThreadWithValues[] = [];
   for await (const found of withState(context, caller, query, wanted)) {
     all.push(...found);
     if (all.length > end) break;
@@ -116,35 +119,35 @@ async function pageByState(
 }
 
 /**
- * Yields batches of the threads whose state has the values. A state is stored by channel and version,
- * without an index over values, so this reads the state of every thread that matches the other
- * filters. Errors: `invalid_argument` if these are too many.
+ * Yields batches of the threads whose state contains the values. States are stored by channel and
+ * version, without an index of values. This therefore reads the state of every thread that matches
+ * the other filters. Errors: `invalid_argument` if there are too many.
  */
 async function* withState(
   context: ApiContext,
   caller: Caller,
   query: ThreadFilter & Pick<ThreadQuery, 'sortBy' | 'sortOrder'>,
   wanted: Record<string, unknown>,
-): AsyncGenerator<Found[]> {
+): AsyncGenerator<ThreadWithValues[]> {
   for (let offset = 0; ; offset += STATE_PAGE) {
     const threads = await context.threads.searchThreads(caller, { ...query, limit: STATE_PAGE, offset });
     if (threads.length > 0 && offset >= MAX_STATES) throw tooMany();
-    const values = await valuesOfAll(context, caller, threads);
+    const values = await valuesOfThreads(context, caller, threads);
     yield threads
       .map((thread, index) => ({ thread, values: values[index] }))
-      .filter((one) => contains(one.values, wanted));
+      .filter((candidate) => containsValues(candidate.values, wanted));
     if (threads.length < STATE_PAGE) return;
   }
 }
 
 function tooMany(): ColloquyError {
-  const problem = `the states of more than ${MAX_STATES} threads would have to be looked through`;
+  const problem = `the search would read the states of more than ${MAX_STATES} threads`;
   return new ColloquyError('invalid_argument', `values: ${problem}; narrow the search by metadata, status or ids`, {
     field: 'values',
   });
 }
 
-function foundToWire({ thread, values }: Found, { select: fields, extract }: SearchBody): object {
+function foundToWire({ thread, values }: ThreadWithValues, { select: fields, extract }: SearchBody): object {
   const record = threadToWire(thread, values);
   const picked = select(record, fields);
   if (!extract) return picked;
@@ -152,7 +155,10 @@ function foundToWire({ thread, values }: Found, { select: fields, extract }: Sea
   return { ...picked, extracted: Object.fromEntries(extracted) };
 }
 
-/** The value at a path such as `values.messages[-1].content`; a negative index counts from the end. Null if absent. */
+/**
+ * Returns the value at a path such as `values.messages[-1].content`, or null. A negative index
+ * counts from the end.
+ */
 function valueAt(record: Record<string, unknown>, path: string): unknown {
   let value: unknown = record;
   for (const [, key, index] of path.matchAll(/([^.[\]]+)(?=[.[]|$)|\[(-?\d+)\]/g)) {

@@ -30,7 +30,7 @@ export const getStateRoute = route({
   path: '/threads/:thread_id/state',
   group: 'threads',
   tag: 'State',
-  summary: 'Where a thread stands',
+  summary: 'The newest state of a thread',
   query: stateQuery,
   answers: { 200: stateAnswer.partial() },
   action: 'state.read',
@@ -46,7 +46,7 @@ export const updateStateRoute = route({
   path: '/threads/:thread_id/state',
   group: 'threads',
   tag: 'State',
-  summary: 'Write into the state, as if a node had',
+  summary: 'Write values into the state as a node',
   body: stateUpdate,
   answers: { 200: stateUpdateAnswer },
   refusals: [409],
@@ -59,7 +59,7 @@ export const updateStateRoute = route({
       ...(body.as_node && { asNode: body.as_node }),
       ...(checkpoint && { checkpoint }),
     });
-    // Clients of each language and version read another one of these three.
+    // Each of these three fields is read by clients of some language or version.
     const { checkpoint: created } = updated;
     res.json({ checkpoint: created, configurable: created, checkpoint_id: created.checkpoint_id });
   },

@@ -10,13 +10,16 @@ import type { ApiContext } from '../context.js';
 import { route } from '../http/route.js';
 import { openEventStream, writeEvents } from '../http/sse.js';
 
-/** Streams every run of a thread, later ones too, until the client leaves or the thread is deleted. */
+/**
+ * Streams the events of all runs of a thread, including later ones, until the client disconnects or
+ * the thread is deleted.
+ */
 export const streamRoute = route({
   method: 'get',
   path: '/threads/:thread_id/stream',
   group: 'threads',
   tag: 'Threads',
-  summary: 'Events of every run of a thread, as they come',
+  summary: 'Events of all runs of a thread, as they occur',
   query: threadStreamQuery,
   headers: { 'Last-Event-ID': threadLastEventId },
   answers: { 200: 'events' },
@@ -47,7 +50,8 @@ async function streamThread(
   try {
     res.setHeader('Location', `/threads/${start.threadId}/stream`);
     openEventStream(res);
-    // Tells the offset at once, so that a client that is cut off before the first event misses nothing.
+    // Sends the offset at once. A client that disconnects before the first event then resumes
+    // without a gap.
     res.write(`id: ${Date.now()}-${start.afterSeq}\n\n`);
     await writeEvents(res, threadEvents(rights.events, caller, { ...start, modes, signal }), context.options);
   } finally {
@@ -58,7 +62,7 @@ async function streamThread(
   else res.destroy();
 }
 
-/** Reads the thread's record from time to time, as no event says that a thread was deleted. */
+/** Checks the thread's record at an interval, because no event reports the deletion of a thread. */
 function watchThread(context: ApiContext, caller: Caller, threadId: string): { gone: AbortSignal; stop(): void } {
   const gone = new AbortController();
   const timer = setInterval(() => {

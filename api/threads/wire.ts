@@ -1,6 +1,9 @@
 import type { Thread, ThreadTtl } from '../../protocol/index.js';
 
-/** A thread as LangGraph's clients read it. `values`: its state; null if it never ran, undefined to leave the field out. */
+/**
+ * A thread in the form that LangGraph's clients read. `values`: its state; null if the thread never
+ * ran; undefined to omit the field.
+ */
 export function threadToWire(thread: Thread, values?: unknown): Record<string, unknown> {
   return {
     thread_id: thread.threadId,

@@ -1,4 +1,7 @@
-/** The graphs that the benches run: a project like a user's, loaded by our workers and by the peer alike. Builders, so that each runner brings its saver. */
+/**
+ * The graphs of the benches, as a project like a user's. Our workers and the peer load the same
+ * files. They export builders, so that each runner adds its saver.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallbackManagerForLLMRun } from '@langchain/core/callbacks/manager';
 import { SimpleChatModel, type BaseChatModelParams } from '@langchain/core/language_models/chat_models';
@@ -18,13 +21,16 @@ const REPLY =
 
 const Text = Annotation.Root({ text: Annotation<string> });
 
-/** One node that does nothing. */
+/** One node without work. */
 export const one = new StateGraph(Text)
   .addNode('only', () => ({ text: 'only' }))
   .addEdge(START, 'only')
   .addEdge('only', END);
 
-/** Three nodes in a line that do nothing. The state does not grow, so a thread's turns are alike. */
+/**
+ * Three sequential nodes without work. The state does not grow, so the turns of a thread are
+ * identical.
+ */
 export const three = new StateGraph(Text)
   .addNode('first', () => ({ text: 'first' }))
   .addNode('second', () => ({ text: 'second' }))
@@ -34,7 +40,7 @@ export const three = new StateGraph(Text)
   .addEdge('second', 'third')
   .addEdge('third', END);
 
-/** Keeps all messages, and answers each with as many words. */
+/** Keeps all messages and answers each with the same number of words. */
 export const chat = new StateGraph(MessagesAnnotation)
   .addNode('reply', () => ({ messages: [{ role: 'assistant', content: REPLY }] }))
   .addEdge(START, 'reply')
@@ -46,7 +52,10 @@ const TOKEN_INTERVAL_MS = 20;
 const SHORTEST_THOUGHT_MS = 30;
 const LONGEST_THOUGHT_MS = 130;
 
-/** A model whose tokens are the time they were made: milliseconds of the machine's monotonic clock, which all processes share. */
+/**
+ * A model whose tokens are their creation times, in ms of the machine's monotonic clock, which all
+ * processes share.
+ */
 class SpeakingClock extends SimpleChatModel {
   readonly #tokens: number;
 
@@ -68,7 +77,7 @@ class SpeakingClock extends SimpleChatModel {
     _options: this['ParsedCallOptions'],
     manager?: CallbackManagerForLLMRun,
   ): AsyncGenerator<ChatGenerationChunk> {
-    // Of different length, so that no timer of the platform meets it at the same place each time.
+    // The pauses differ, so that no timer of the platform always fires at the same point.
     await sleep(SHORTEST_THOUGHT_MS + Math.random() * (LONGEST_THOUGHT_MS - SHORTEST_THOUGHT_MS));
     for (let token = 0; token < this.#tokens; token += 1) {
       if (token > 0) await sleep(TOKEN_INTERVAL_MS);
@@ -86,7 +95,7 @@ function clock(): number {
 
 const model = new SpeakingClock({ tokens: TOKENS });
 
-/** One node that says what a model says. */
+/** One node that streams the model's answer. */
 export const speaker = new StateGraph(MessagesAnnotation)
   .addNode('speak', async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
   .addEdge(START, 'speak')
@@ -94,7 +103,7 @@ export const speaker = new StateGraph(MessagesAnnotation)
 
 const storyteller = new SpeakingClock({ tokens: STORY_TOKENS });
 
-/** The same for five seconds, at 50 tokens a second at most. */
+/** The same for five seconds, at most 50 tokens per second. */
 export const story = new StateGraph(MessagesAnnotation)
   .addNode('speak', async ({ messages }) => ({ messages: [await storyteller.invoke(messages)] }))
   .addEdge(START, 'speak')
@@ -102,7 +111,9 @@ export const story = new StateGraph(MessagesAnnotation)
 
 const FOR_EVER_MS = 600_000;
 
-/** Says who runs it and when it began; the first attempt never ends, the next one at once. */
+/**
+ * Reports the process and the start time. The first attempt never ends; the next one ends at once.
+ */
 async function holdFirstAttempt(_: typeof Text.State, config: LangGraphRunnableConfig): Promise<{ text: string }> {
   const attempt = Number(config.metadata?.['run_attempt'] ?? 1);
   config.writer?.({ attempt, pid: process.pid, at: clock() });
@@ -110,13 +121,13 @@ async function holdFirstAttempt(_: typeof Text.State, config: LangGraphRunnableC
   return { text: `attempt ${attempt}` };
 }
 
-/** Sleeps with a heartbeat timeout of 2 s. */
+/** Sleeps, with a heartbeat timeout of 2 s. */
 export const sleeper = new StateGraph(Text)
   .addNode('sleep', holdFirstAttempt, { metadata: { temporal: { heartbeatTimeout: '2s' } } })
   .addEdge(START, 'sleep')
   .addEdge('sleep', END);
 
-/** The same with the heartbeat timeout that every node has. */
+/** Sleeps, with the default heartbeat timeout of nodes. */
 export const defaultSleeper = new StateGraph(Text)
   .addNode('sleep', holdFirstAttempt)
   .addEdge(START, 'sleep')

@@ -6,7 +6,7 @@ import { Connection, Client as TemporalClient, ScheduleNotFoundError, type Workf
 import { MongoClient } from 'mongodb';
 import { cronScheduleId } from '../../protocol/index.js';
 import { CRON_WORKFLOW, type CronOutcome } from '../../workflows/contract.js';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 
 const NEVER_SOON = '0 9 1 1 *';
 
@@ -17,10 +17,10 @@ interface RunInsert {
 }
 
 describe('a cron fires', () => {
-  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'), {
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'), {
     COLLOQUY_CRON_MIN_INTERVAL_SECONDS: '1',
   });
-  let worker: HouseProcess;
+  let worker: ServiceProcess;
   let url: string;
   let client: Client;
   let connection: Connection;

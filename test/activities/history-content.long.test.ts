@@ -6,7 +6,7 @@ import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { conversationId, cronScheduleId, webhookId } from '../../protocol/index.js';
 import { CRON_WORKFLOW, QUERIES, type CronOutcome, type PendingInterrupt } from '../../workflows/contract.js';
 import { currentDetails, textInTemporal } from '../support/history-text.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { Receiver } from '../support/receiver.js';
 
 const PROJECT = resolve('test/fixtures/projects/confidential/langgraph.json');
@@ -35,7 +35,10 @@ describe.each([
   { title: 'by default', settings: '', shown: false },
   { title: 'where workers show questions', settings: 'true', shown: true },
 ])('the history of a conversation, $title,', ({ settings, shown }) => {
-  const house = new House(PROJECT, { COLLOQUY_SHOW_QUESTIONS: settings, COLLOQUY_EGRESS_ALLOW: '127.0.0.1' });
+  const house = new ServiceProcesses(PROJECT, {
+    COLLOQUY_SHOW_QUESTIONS: settings,
+    COLLOQUY_EGRESS_ALLOW: '127.0.0.1',
+  });
   let client: Client;
   let connection: Connection;
   let temporal: TemporalClient;
@@ -105,7 +108,7 @@ describe.each([
 
       const values = await answeredByItself(threadId);
       expect(values).toMatchObject({ outcome: { answer: matter.fallback, told } });
-      const delivered = JSON.parse((await receiver.taken(1, ({ path }) => path.includes(threadId))).body) as object;
+      const delivered = JSON.parse((await receiver.waitFor(1, ({ path }) => path.includes(threadId))).body) as object;
       expect(delivered).toMatchObject({ values: { matter }, kwargs: expect.anything() as unknown });
 
       const text = await everything(threadId);

@@ -5,18 +5,18 @@ import { Client } from '@langchain/langgraph-sdk';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { conversationId } from '../../protocol/index.js';
 import { CONVERSATION_WORKFLOW, SIGNALS } from '../../workflows/contract.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 
 describe('a message by signal', () => {
-  let house: House;
+  let house: ServiceProcesses;
   let model: ModelServer;
   let connection: Connection;
   let client: Client;
 
   beforeAll(async () => {
     model = await ModelServer.start();
-    house = new House(resolve('test/fixtures/projects/model/langgraph.json'), { MODEL_URL: model.url });
+    house = new ServiceProcesses(resolve('test/fixtures/projects/model/langgraph.json'), { MODEL_URL: model.url });
     const [, api] = await Promise.all([house.worker(), house.api()]);
     client = new Client({ apiUrl: api.url, apiKey: null });
     connection = await Connection.connect({ address: house.temporalAddress });

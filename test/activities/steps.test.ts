@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 
 interface Part {
@@ -12,13 +12,13 @@ interface Part {
 const human = (content: string) => ({ messages: [{ role: 'user', content }] });
 
 describe('steps of a graph that calls a model', () => {
-  let house: House;
+  let house: ServiceProcesses;
   let model: ModelServer;
   let client: Client;
 
   beforeAll(async () => {
     model = await ModelServer.start();
-    house = new House(resolve('test/fixtures/projects/model/langgraph.json'), { MODEL_URL: model.url });
+    house = new ServiceProcesses(resolve('test/fixtures/projects/model/langgraph.json'), { MODEL_URL: model.url });
     const [, api] = await Promise.all([house.worker(), house.api()]);
     client = new Client({ apiUrl: api.url, apiKey: null });
   }, 60_000);

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client, Config } from '@langchain/langgraph-sdk';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
-/** The compiler checks all of LangChain's types, beside whatever else the machine does. */
+/** The compiler checks all types of LangChain, which is slow on a busy machine. */
 const SOURCE_TIMEOUT_MS = 240_000;
 
 let api: ApiFixture;
@@ -13,7 +13,7 @@ let client: Client;
 beforeAll(async () => {
   api = await ApiFixture.start('test_api_assistants');
   const graphs = ['typed', 'checked', 'made', 'untyped'].map((graphId) => ({ graphId }));
-  await api.stores.assistants.registerGraphs(ANYBODY, graphs);
+  await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, graphs);
   url = await api.listen();
   client = api.client(url);
 });
@@ -28,7 +28,7 @@ async function send(method: string, path: string, body?: unknown): Promise<[numb
 }
 
 describe('an assistant', () => {
-  it('is created with all that is given, read, and found', async () => {
+  it('is created with all fields, read and searched', async () => {
     const made = await client.assistants.create({
       graphId: 'echo',
       name: 'Careful',
@@ -58,7 +58,7 @@ describe('an assistant', () => {
     expect(await client.assistants.count({ metadata, name: 'careless' })).toBe(0);
   });
 
-  it('has the names that the reference gives it where none is given', async () => {
+  it('gets the default names of the reference', async () => {
     const made = await client.assistants.create({ graphId: 'echo' });
     const { name, description, config, context, metadata } = made;
     const expected = { name: 'Untitled', description: null, config: {}, context: {}, metadata: {} };
@@ -66,7 +66,7 @@ describe('an assistant', () => {
     expect((await client.assistants.create({ graphId: 'echo', name: '' })).name).toBe('echo');
   });
 
-  it('is made once under a given id', async () => {
+  it('is created only once with the same id', async () => {
     const assistantId = randomUUID();
     const made = await client.assistants.create({ graphId: 'echo', assistantId, name: 'first' });
     const again = { graphId: 'other', assistantId, name: 'second' };
@@ -74,7 +74,7 @@ describe('an assistant', () => {
     expect(await client.assistants.create({ ...again, ifExists: 'do_nothing' })).toEqual(made);
   });
 
-  it('is refused where a field is wrong, and all of them are named', async () => {
+  it('is refused with the names of all invalid fields', async () => {
     expect(await send('POST', '/assistants', { graph_id: 'nowhere' })).toEqual([
       422,
       'graph_id is "nowhere"; no such graph is served',
@@ -94,7 +94,7 @@ describe('an assistant', () => {
     expect((await send('POST', '/assistants/search', { select: ['secret'] }))[0]).toBe(422);
   });
 
-  it('is searched page by page', async () => {
+  it('is searched in pages', async () => {
     const metadata = { paged: randomUUID() };
     for (const name of ['a', 'b', 'c']) await client.assistants.create({ graphId: 'echo', name, metadata });
     const query = { metadata, sortBy: 'name', sortOrder: 'desc', limit: 2, includePagination: true } as const;
@@ -109,7 +109,7 @@ describe('an assistant', () => {
     expect(response.headers.get('X-Pagination-Total')).toBe('3');
   });
 
-  it('is not found where it is not', async () => {
+  it('is answered with 404 if it does not exist', async () => {
     const id = randomUUID();
     const requests: [string, string, unknown?][] = [
       ['GET', ''],
@@ -132,7 +132,7 @@ describe('an assistant', () => {
 });
 
 describe('versions', () => {
-  it('are made by every change, and each is as it was', async () => {
+  it('are created by every change and keep their content', async () => {
     const { assistant_id: id } = await client.assistants.create({
       graphId: 'echo',
       name: 'one',
@@ -174,7 +174,7 @@ describe('versions', () => {
     expect(await client.assistants.getVersions(id, { metadata: { b: 9 } })).toEqual([]);
   });
 
-  it('are chosen, and what runs are made of is that version', async () => {
+  it('can be selected, and runs use the selected version', async () => {
     const { assistant_id: id } = await client.assistants.create({
       graphId: 'echo',
       config: { configurable: { model: 'first' } },
@@ -206,7 +206,7 @@ describe('versions', () => {
 });
 
 describe('a deleted assistant', () => {
-  it('is gone with its versions; its threads stay', async () => {
+  it('loses its versions and keeps its threads', async () => {
     const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
     const { thread_id } = await client.threads.create();
     await client.runs.wait(thread_id, id, { input: {} });
@@ -217,7 +217,7 @@ describe('a deleted assistant', () => {
     expect((await client.threads.get(thread_id)).thread_id).toBe(thread_id);
   });
 
-  it('takes its crons with it', async () => {
+  it('loses its crons', async () => {
     const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
     const { cron_id } = (await client.crons.create(id, { schedule: '0 0 1 1 *' })) as { cron_id: string };
     await client.assistants.delete(id);
@@ -225,7 +225,7 @@ describe('a deleted assistant', () => {
     expect((await send('GET', `/runs/crons/${cron_id}`))[0]).toBe(404);
   });
 
-  it('leaves the crons of a system assistant, whose graph is still served', async () => {
+  it('keeps the crons of a system assistant, whose graph is still served', async () => {
     const { assistant_id: id } = await client.assistants.get('echo');
     const { cron_id } = (await client.crons.create(id, { schedule: '0 0 1 1 *' })) as { cron_id: string };
     await client.assistants.delete(id);
@@ -233,7 +233,7 @@ describe('a deleted assistant', () => {
     await client.crons.delete(cron_id);
   });
 
-  it('takes its threads with it where that is asked', async () => {
+  it('loses its threads on request', async () => {
     const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
     const { thread_id: mine } = await client.threads.create();
     const { thread_id: others } = await client.threads.create();
@@ -244,8 +244,8 @@ describe('a deleted assistant', () => {
     expect((await client.threads.get(others)).thread_id).toBe(others);
   });
 
-  it('of the system is again what it was', async () => {
-    await api.stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'reset', description: 'As told' }]);
+  it('is reset to its first version if it is a system assistant', async () => {
+    await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'reset', description: 'As told' }]);
     const before = await client.assistants.get('reset');
     const changed = await client.assistants.update('reset', { name: 'mine', metadata: { created_by: 'me' } });
     expect(changed).toMatchObject({ assistant_id: before.assistant_id, version: 2, name: 'mine' });
@@ -262,7 +262,7 @@ describe('the graph of an assistant', () => {
     return nodes.map(({ id: name }) => name);
   };
 
-  it('is drawn, with its subgraphs as deep as is asked', async () => {
+  it('is drawn with its subgraphs to the requested depth', async () => {
     expect(await client.assistants.getGraph('checked')).toEqual({
       nodes: [
         { id: '__start__', type: 'schema', data: expect.any(Object) },
@@ -289,7 +289,7 @@ describe('the graph of an assistant', () => {
     expect((await send('GET', '/assistants/typed/graph?xray=deep'))[0]).toBe(422);
   });
 
-  it('of a factory is made with the config of the assistant', async () => {
+  it('is created by a factory with the config of the assistant', async () => {
     const { assistant_id: id } = await client.assistants.create({
       graphId: 'made',
       config: { configurable: { node: 'chosen' } },
@@ -298,14 +298,14 @@ describe('the graph of an assistant', () => {
     expect(await names('made')).toEqual(['__start__', 'unnamed', '__end__']);
   });
 
-  it('that is not served any more is not found', async () => {
+  it('is answered with 404 if it is no longer served', async () => {
     expect(await send('GET', '/assistants/echo/graph')).toEqual([404, 'Graph "echo" not found']);
     expect(await send('GET', '/assistants/echo/schemas')).toEqual([404, 'Graph "echo" not found']);
   });
 });
 
 describe('schemas', () => {
-  it('come from zod where the graph has it', async () => {
+  it('come from zod if the graph uses it', async () => {
     const schemas = await client.assistants.getSchemas('checked');
     const properties = { topic: { type: 'string', description: 'What it is about' }, count: { type: 'number' } };
     expect(schemas.graph_id).toBe('checked');
@@ -341,7 +341,7 @@ describe('schemas', () => {
     SOURCE_TIMEOUT_MS,
   );
 
-  it('are null where nobody can know them', async () => {
+  it('are null if the types are not known', async () => {
     expect(await client.assistants.getSchemas('untyped')).toEqual({
       graph_id: 'untyped',
       input_schema: null,

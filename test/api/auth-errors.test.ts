@@ -21,7 +21,7 @@ class OwnException extends HTTPException {}
 const renamed = { _HTTPException2: class _HTTPException2 extends Error {} };
 const bundled = Object.assign(new renamed._HTTPException2('bundled'), { status: 409, headers: OWN_HEADERS });
 
-/** An error of a client of another server, as SDKs make them. */
+/** An error as SDKs of other services throw it. */
 const sdkError = (status: number) =>
   Object.assign(new Error(`Incorrect key ${SECRET}`), {
     status,
@@ -62,7 +62,7 @@ function throwing(name: string | null): void {
   if (name in OTHERS) throw OTHERS[name];
 }
 
-/** Throws what a header says: when it is asked who calls, or what they may do. */
+/** Throws the error that a header names, from `authenticate` or from `authorize`. */
 const auth = new Auth()
   .authenticate((request) => {
     throwing(request.headers.get('x-who'));
@@ -93,7 +93,7 @@ describe.each(['x-who', 'x-may'])('a handler that throws (%s)', (header) => {
     }
   });
 
-  it.each(Object.keys(OTHERS))('anything else is an internal error, whole in the log alone: %s', async (name) => {
+  it.each(Object.keys(OTHERS))('any other error is internal, with details only in the log: %s', async (name) => {
     fixture.errors.length = 0;
     const answer = await search({ [header]: name });
     expect([answer.status, await answer.text()]).toEqual([500, 'internal error']);
@@ -104,7 +104,7 @@ describe.each(['x-who', 'x-may'])('a handler that throws (%s)', (header) => {
     expect([logged?.code, logged?.cause]).toEqual(['internal', OTHERS[name]]);
   });
 
-  it('tells a WebSocket no more', async () => {
+  it('reveals no more to a WebSocket', async () => {
     const path = '/threads/00000000-0000-4000-8000-000000000001/stream/events';
     const socket = new WebSocket(`${url.replace('http', 'ws')}${path}`, { headers: { [header]: 'sdk401' } });
     const heard = new Promise<string>((resolve) => {
@@ -120,7 +120,7 @@ describe.each(['x-who', 'x-may'])('a handler that throws (%s)', (header) => {
   });
 });
 
-it('headers with several values are sent as several', async () => {
+it('a header with several values is sent with all of them', async () => {
   const thrown = new HTTPException(401, {
     headers: [
       ['set-cookie', 'a=1'],

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { cronScheduleId } from '../../protocol/index.js';
 import { CRON_WORKFLOW, type CronOutcome } from '../../workflows/contract.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 type Body = Record<string, unknown>;
 
@@ -16,7 +16,7 @@ interface Answer {
 }
 
 const NEVER_SOON = { assistant_id: 'whoami', schedule: '0 9 1 1 *', input: { text: 'hi' } };
-const house = new House(resolve('test/fixtures/projects/server/filters.json'));
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/filters.json'));
 let url: string;
 let log: () => string;
 let connection: Connection;
@@ -35,7 +35,7 @@ afterAll(async () => {
   await connection.close();
 });
 
-/** Records that filters are about, as they are made, found and changed. */
+/** How to create, search and change each kind of record that has filters. */
 const KINDS = {
   threads: { make: '/threads', body: {}, at: '/threads', id: 'thread_id' },
   assistants: { make: '/assistants', body: { graph_id: 'whoami' }, at: '/assistants', id: 'assistant_id' },
@@ -44,7 +44,7 @@ const KINDS = {
 type Kind = keyof typeof KINDS;
 const kinds = Object.keys(KINDS) as Kind[];
 
-/** A user, and what the project's handlers answer for them. */
+/** A user, and the filters that the project's handlers return for them. */
 class User {
   constructor(
     readonly name: string,
@@ -84,7 +84,7 @@ class User {
     return (await this.call('PATCH', `${KINDS[kind].at}/${id}`, { metadata })).status;
   }
 
-  /** Ids, in the order they come. */
+  /** Returns ids in the order of the answer. */
   async found(kind: Kind, query: Body): Promise<string[]> {
     const { json } = await this.call('POST', `${KINDS[kind].at}/search`, query);
     return (json as Body[]).map((one) => String(one[KINDS[kind].id]));
@@ -102,8 +102,8 @@ const root = new User('root');
 const [ada, bob] = [owner('ada'), owner('bob')];
 
 describe('an assistant', () => {
-  it('takes only those threads with it that its deleter may delete', async () => {
-    // Everybody may use it: their filters are about threads alone.
+  it('is deleted only with the threads that its user may delete', async () => {
+    // The filters are only about threads, so every user may use the assistant.
     const id = await root.make('assistants', {});
     const ofThreads = (name: string) => new User(name, { threads: { owner: name } });
     const threads = [];
@@ -120,7 +120,7 @@ describe('an assistant', () => {
   });
 });
 
-describe('metadata that are no object', () => {
+describe('metadata that is not an object', () => {
   const thread = randomUUID();
   const run = { assistant_id: 'whoami', input: { text: 'hi' } };
   it.each([
@@ -129,7 +129,7 @@ describe('metadata that are no object', () => {
     ['POST', '/runs/crons', NEVER_SOON],
     ['POST', '/runs', run],
     ['POST', '/threads/search', {}],
-  ])('are refused, whoever asks: %s %s', async (method, path, body) => {
+  ])('is refused for every user: %s %s', async (method, path, body) => {
     for (const who of [ada, root]) {
       const { status, text } = await who.call(method, path, { ...body, metadata: 'abc' });
       expect([status, text]).toEqual([422, expect.stringMatching(/^metadata: .*expected record.*got "abc"$/)]);
@@ -137,14 +137,14 @@ describe('metadata that are no object', () => {
     expect((await ada.get('threads', thread)).status).toBe(404);
   });
 
-  it('are refused in a batch too, and nothing of it is begun', async () => {
+  it('is refused in a batch, of which no run begins', async () => {
     const { status, text } = await ada.call('POST', '/runs/batch', [run, { ...run, metadata: [1] }] as unknown as Body);
     expect([status, text]).toEqual([422, expect.stringContaining('got [1]')]);
   });
 });
 
 describe('a cron', () => {
-  it('is of who made it, whatever they say, and nobody else finds it by any road', async () => {
+  it('belongs to its creator, and no route shows it to other users', async () => {
     const id = await ada.make('crons', { owner: 'bob', topic: 'x' });
     expect(await ada.metadata('crons', id)).toEqual({ owner: 'ada', topic: 'x' });
     expect((await root.get('crons', id)).status).toBe(200);
@@ -162,7 +162,7 @@ describe('a cron', () => {
     for (const [index, [method, path, body]] of roads(id).entries()) {
       const { status, text } = await bob.call(method, path, body);
       expect([method, status, text]).toEqual([method, 404, `Cron not found: ${id}`]);
-      // One that is not there is told in the same words.
+      // A cron that does not exist gets the same answer.
       const [, none] = roads(unknown)[index] ?? [];
       expect((await bob.call(method, none ?? '', body)).text).toBe(`Cron not found: ${unknown}`);
     }
@@ -171,7 +171,7 @@ describe('a cron', () => {
     expect((await ada.call('DELETE', `/runs/crons/${id}`)).status).toBe(204);
   });
 
-  it('of a thread asks about the thread too, and its own stamp is the one that counts', async () => {
+  it('on a thread also requires access to the thread, and gets the metadata of its own filters', async () => {
     const both = new User('ada', { threads: { owner: 'ada', thread: 1 }, crons: { owner: 'ada of crons' } });
     const thread = await both.make('threads', {});
     const { json } = await both.call('POST', `/threads/${thread}/runs/crons`, NEVER_SOON);
@@ -183,7 +183,7 @@ describe('a cron', () => {
     expect(await both.found('crons', { thread_id: thread })).toEqual([id]);
   });
 
-  it('fires for who made it, whoever changes it, on a thread that is theirs', async () => {
+  it("fires as its creator after another user's change, on a thread of the creator", async () => {
     const cron = await ada.make('crons', { topic: randomUUID() });
     const config = { tags: ['t'], configurable: { colour: 'red', langgraph_auth_user_id: 'root' } };
     for (const [who, body] of [
@@ -215,7 +215,7 @@ describe('a cron', () => {
   });
 });
 
-/** Fires a cron as its Schedule would, and waits until the run has ended. Answers the thread. */
+/** Fires a cron like its Schedule, and waits until the run has ended. Returns the thread id. */
 async function fired(cronId: string): Promise<string> {
   const handle = await temporal.workflow.start<() => Promise<CronOutcome>>(CRON_WORKFLOW, {
     workflowId: `${cronScheduleId('default', cronId)}-${randomUUID()}`,
@@ -235,7 +235,7 @@ describe.each(kinds)('a search of %s', (kind) => {
     return ids;
   };
 
-  it('has pages and counts of what is equal, beside what the client looks for', async () => {
+  it("combines filters of equality with the client's search in pages and counts", async () => {
     const topic = randomUUID();
     const ids: string[] = [];
     for (const who of [ada, bob, ada, bob, ada]) ids.push(await who.make(kind, { topic }));
@@ -254,7 +254,7 @@ describe.each(kinds)('a search of %s', (kind) => {
     expect((await ada.call('POST', `${KINDS[kind].at}/search`, { required: { equal: {} } })).status).toBe(422);
   });
 
-  it('with $contains has pages and counts of the lists with those members', async () => {
+  it('returns pages and counts of lists with the members of $contains', async () => {
     const topic = randomUUID();
     const lists = [['ada'], ['bob', 'ada'], ['bob'], ['ada', 'cy'], ['adam'], 'ada', { ada: 1 }, [['ada']], [], null];
     const ids = await made(root, ...lists.map((members) => ({ topic, members })), { topic });
@@ -265,13 +265,13 @@ describe.each(kinds)('a search of %s', (kind) => {
     expect(await member('ada').count(kind, { metadata: { topic } })).toBe(3);
     expect(await member('ada', 'bob').found(kind, page)).toEqual([ids[1]]);
     expect(await member('dora').count(kind, { metadata: { topic } })).toBe(0);
-    // The client's own metadata may narrow it, not widen it.
+    // Metadata of the client can narrow the search, but not widen it.
     expect(await member('ada').found(kind, { metadata: { topic, members: ['ada', 'cy'] } })).toEqual([ids[3]]);
     expect(await member('ada').count(kind, { metadata: { topic, members: ['bob'] } })).toBe(1);
     expect(await member('ada').count(kind, { metadata: { topic, members: { $contains: 'ada' } } })).toBe(0);
   });
 
-  it('finds what can be read, whatever keys and values filters have', async () => {
+  it('finds exactly the readable records for all keys and values of filters', async () => {
     const topic = randomUUID();
     const long = 'x'.repeat(1_000);
     const values = ['a', 1, 0, '1', true, false, null, '', 'a.b', '$a', '\ud800', '"a"', long, `${long}y`];
@@ -302,13 +302,13 @@ describe.each(kinds)('a search of %s', (kind) => {
       expect([filter, [...found].sort()]).toEqual([filter, (await readable(who)).sort()]);
       sizes.push(found.length);
     }
-    // Each value is one record's own, each member one list's.
+    // Each value belongs to one record, each member to one list.
     expect(sizes.slice(0, values.length * 3)).toEqual(values.flatMap(() => [1, 1, 1]));
     expect(sizes.slice(values.length * 3)).toEqual([1, 0, 0, 1, 1, 0, 0, 1, 0, 1, values.length + 1, 0, 0]);
   }, 120_000);
 });
 
-it('threads with $contains are narrowed by ids, status and state as well', async () => {
+it('a search of threads combines $contains with ids, status and state', async () => {
   const topic = randomUUID();
   const ids = [];
   for (const members of [['ada'], ['bob'], ['ada']]) ids.push(await root.make('threads', { topic, members }));
@@ -323,7 +323,7 @@ it('threads with $contains are narrowed by ids, status and state as well', async
 });
 
 describe.each(kinds)('a change of %s', (kind) => {
-  it('leaves them whose they are', async () => {
+  it('does not change their owner', async () => {
     const id = await ada.make(kind, { note: 1 });
     for (const theft of [{ owner: 'bob' }, { owner: null }, { owner: ['ada'] }, { owner: { $eq: 'ada' } }])
       expect(await ada.patch(kind, id, theft)).toBe(403);
@@ -337,7 +337,7 @@ describe.each(kinds)('a change of %s', (kind) => {
     expect((await bob.get(kind, id)).status).toBe(200);
   });
 
-  it('keeps in their lists who is asked for by $contains', async () => {
+  it('keeps the members that $contains requires', async () => {
     const [asAda, asBob] = [member('ada'), member('bob')];
     const id = await asAda.make(kind, { members: ['ada'] });
     expect((await asBob.get(kind, id)).status).toBe(404);
@@ -345,14 +345,14 @@ describe.each(kinds)('a change of %s', (kind) => {
     expect(await asAda.patch(kind, id, { members: 'ada' })).toBe(403);
     expect(await asAda.patch(kind, id, { members: ['ada', 'bob'] })).toBe(200);
     expect((await asBob.get(kind, id)).status).toBe(200);
-    // Nobody is added to a list by making something.
+    // Creating a record adds no member to a list.
     const hidden = await asAda.make(kind, {});
     expect(await root.metadata(kind, hidden)).not.toHaveProperty('members');
     expect((await asAda.get(kind, hidden)).status).toBe(404);
   });
 });
 
-it('metadata that come with the state of a thread leave it whose it is too', async () => {
+it('metadata in the state of a thread does not change its owner', async () => {
   const id = await ada.make('threads', {});
   const patch = (metadata: Body) => ada.call('PATCH', `/threads/${id}/state`, { metadata });
   expect((await patch({ owner: 'bob' })).status).toBe(403);
@@ -360,7 +360,7 @@ it('metadata that come with the state of a thread leave it whose it is too', asy
   expect(await ada.metadata('threads', id)).toEqual({ owner: 'ada', note: 1 });
 });
 
-it('versions of an assistant that are somebody else’s are neither listed nor brought back', async () => {
+it('versions of an assistant that belong to another user are neither listed nor restored', async () => {
   const id = await root.make('assistants', { owner: 'bob' });
   await root.patch('assistants', id, { owner: 'ada' });
   await ada.patch('assistants', id, { note: 1 });
@@ -382,7 +382,7 @@ it.each([{ $in: ['ada'] }, {}, ['ada'], { $eq: ['ada'] }, { $eq: { a: 1 } }, { $
     await ada.make('threads', {});
     const { status, text } = await new User('ada', { '*': { owner: filter } }).call('POST', '/threads/search', {});
     expect([status, text]).toEqual([500, 'internal error']);
-    // Only the operator's log has the value of the filter.
+    // Only the operator's log contains the value of the filter.
     expect(log()).toContain(`auth: filter owner is ${JSON.stringify(filter)}`);
   },
 );

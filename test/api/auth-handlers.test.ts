@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HttpUser } from '../support/http-user.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-handlers-'));
 const gate = join(folder, 'gate');
-const house = new House(resolve('test/fixtures/projects/server/scripted.json'), {
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/scripted.json'), {
   TEST_GATE: gate,
   COLLOQUY_ACCESS_CHECK_MS: '200',
   COLLOQUY_SHUTDOWN_GRACE_MS: '100',
@@ -24,7 +24,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** A user whose handlers are this code; without one, what is theirs is theirs. */
+/** A user whose handlers run this code. Without code, users access only their own records. */
 const as = (name: string, code?: string) =>
   new HttpUser(url, [name, ...(code === undefined ? [] : [Buffer.from(code).toString('base64url')])].join(' '));
 type Body = Record<string, unknown>;
@@ -32,7 +32,7 @@ type Run = { run_id: string; thread_id: string; metadata: Body; kwargs: { config
 const run = { assistant_id: 'whoami', input: { text: 'hi' } };
 
 describe('a batch', () => {
-  it('is of who sends it, in whatever spelling its fields come', async () => {
+  it('belongs to its sender, in either spelling of its fields', async () => {
     const configurable = { langgraph_auth_user: { identity: 'root' }, langgraph_auth_user_id: 'root' };
     const spellings: Body[] = [
       { config: {}, metadata: {}, _config: { configurable }, _metadata: { owner: 'ada' } },
@@ -53,7 +53,7 @@ describe('a batch', () => {
     }
   });
 
-  it('takes no field in two spellings with two values', async () => {
+  it('is refused with two spellings of a field that differ in value', async () => {
     for (const [field, other, one, two] of [
       ['after_seconds', 'afterSeconds', 1, 2],
       ['metadata', '_metadata', { a: 1 }, { b: 2 }],
@@ -88,14 +88,14 @@ describe('the handler of runs', () => {
     ],
   ];
 
-  it.each(roads)('sees what each asks for: %s', async (_road, ask) => {
+  it.each(roads)('gets the values of the request: %s', async (_road, ask) => {
     const who = as('bob', picky);
     expect((await ask(who, run)).status).toBe(200);
     expect((await ask(who, { ...run, assistant_id: 'asks' })).status).toBe(403);
     expect((await ask(who, { ...run, config: { configurable: { model: 'gpt' } } })).status).toBe(403);
   });
 
-  it('is asked about each run of a batch, and may answer each otherwise', async () => {
+  it('is asked about each run of a batch, and may decide differently for each', async () => {
     const who = as(
       'bob',
       `
@@ -128,7 +128,7 @@ describe('the handler of runs', () => {
     ).toBe(403);
   });
 
-  it.each(roads)('takes away what is taken away: %s', async (_road, ask) => {
+  it.each(roads)('removes fields from the request: %s', async (_road, ask) => {
     const who = as(
       'bob',
       `
@@ -148,7 +148,7 @@ describe('the handler of runs', () => {
     expect(made.kwargs.config.configurable).not.toHaveProperty('model');
   });
 
-  it('may empty the metadata of what is made and changed', async () => {
+  it('may remove all metadata of created and changed records', async () => {
     for (const code of [
       `delete value.metadata.plan; delete value.metadata.members; return true;`,
       `value.metadata = {}; return true;`,
@@ -173,7 +173,7 @@ describe('the handler of runs', () => {
     '{ [Symbol("a")]: 1 }',
     '"bob"',
     '1',
-  ])('opens nothing by an answer that is no filter: %s', async (answer) => {
+  ])('grants no access with an invalid filter: %s', async (answer) => {
     await as('ada').get('POST', '/threads', {});
     const who = as('bob', `return (${answer});`);
     expect((await who.call('POST', '/threads/search', {})).status).toBe(500);
@@ -193,10 +193,10 @@ describe('commands that only read', () => {
   );
 });
 
-describe('who may only read a thread', () => {
+describe('a user who may only read a thread', () => {
   const reader = `return event === 'threads:update' ? false : true;`;
 
-  it('stops none of its runs by leaving', async () => {
+  it('stops no run by disconnecting', async () => {
     const { thread_id: id } = await as('ada').get<Run>('POST', '/threads', {});
     const { run_id } = await as('ada').get<Run>('POST', `/threads/${id}/runs`, { ...run, assistant_id: 'waits' });
     for (const view of ['stream', 'join']) {
@@ -211,7 +211,7 @@ describe('who may only read a thread', () => {
   });
 });
 
-it('a message for a turn of somebody else that becomes a turn of its own is of who sent it', async () => {
+it("a message for another user's run that becomes a separate run belongs to its sender", async () => {
   const { thread_id: id } = await as('ada').get<Run>('POST', '/threads', {});
   const message = { role: 'user', content: 'go' };
   const first = await as('ada').get<Run>('POST', `/threads/${id}/runs`, {
@@ -221,7 +221,7 @@ it('a message for a turn of somebody else that becomes a turn of its own is of w
   const order = { id: 1, method: 'input.inject', params: { message: { ...message, content: 'bob orders' } } };
   const member = as('bob', 'return true;');
   let answer: Body = {};
-  // The run has to be at work.
+  // The run must be running.
   while (answer['type'] !== 'success') answer = await member.get('POST', `/threads/${id}/commands`, order);
   writeFileSync(gate, '');
   await as('ada').get('GET', `/threads/${id}/runs/${first.run_id}/join`);
@@ -236,8 +236,8 @@ it('a message for a turn of somebody else that becomes a turn of its own is of w
   expect(values['users']).toEqual(['ada', 'bob']);
 });
 
-describe('whether something exists', () => {
-  it('is not told by what a handler of assistants does', async () => {
+describe('the existence of a record', () => {
+  it('is not revealed by a handler of assistants', async () => {
     const { assistant_id: hers } = await as('ada').get<{ assistant_id: string }>('POST', '/assistants', {
       graph_id: 'whoami',
     });
@@ -255,7 +255,7 @@ describe('whether something exists', () => {
     }
   });
 
-  it('is not told by the store: an item that a filter hides is one that is not there', async () => {
+  it('is not revealed by the store: a hidden item looks like a missing one', async () => {
     const ofWhom = (name: string) => as(name, 'return { owner: user.identity };');
     await ofWhom('ada').get('PUT', '/store/items', { namespace: ['shared'], key: 'hers', value: { owner: 'ada' } });
     const bob = ofWhom('bob');
@@ -272,7 +272,7 @@ describe('whether something exists', () => {
   });
 });
 
-it('an open stream of a thread tells nothing of a thread that somebody else makes under its id', async () => {
+it('an open stream of a thread sends no events of a new thread of another user with the same id', async () => {
   const { thread_id: id } = await as('bob').get<Run>('POST', '/threads', { metadata: { graph_id: 'whoami' } });
   const stream = await as('bob').open('GET', `/threads/${id}/stream?stream_mode=state_update`);
   await as('bob').get('POST', `/threads/${id}/state`, { values: { text: 'of bob' }, as_node: 'say' });
@@ -284,7 +284,7 @@ it('an open stream of a thread tells nothing of a thread that somebody else make
     for await (const chunk of stream.body as unknown as AsyncIterable<Uint8Array>)
       texts.push(new TextDecoder().decode(chunk));
   } catch {
-    // Cut off.
+    // The server closed the stream.
   }
   expect(texts.join('')).not.toContain('secret of ada');
 });

@@ -5,10 +5,10 @@ import { resolve } from 'node:path';
 import { Client, type Cron } from '@langchain/langgraph-sdk';
 import { WebSocket } from 'ws';
 import { ROUTES } from '../../api/routes.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const projectOf = (name: string) => resolve(`test/fixtures/projects/server/${name}.json`);
-const house = new House(projectOf('auth'), { COLLOQUY_STUDIO_AUTH: 'true' });
+const house = new ServiceProcesses(projectOf('auth'), { COLLOQUY_STUDIO_AUTH: 'true' });
 let url: string;
 const as = (token: string) =>
   new Client({
@@ -26,21 +26,21 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => house.stop());
 
-describe('who calls', () => {
-  it('is turned away in the words, and with the headers, of the project', async () => {
+describe('the caller', () => {
+  it('is refused with the message and headers of the project', async () => {
     const response = await fetch(`${url}/threads`, { method: 'POST', body: '{}' });
     expect(response.status).toBe(401);
     expect(response.headers.get('www-authenticate')).toBe('Bearer');
     expect(await response.text()).toBe('who are you?');
   });
 
-  it('needs no credentials to see that the server is there', async () => {
+  it('needs no credentials for the health check', async () => {
     expect((await fetch(`${url}/ok`)).status).toBe(200);
     expect((await fetch(`${url}/info`)).status).toBe(200);
     expect((await fetch(`${url}/nowhere`)).status).toBe(401);
   });
 
-  it('is known to the graph, whatever the client says', async () => {
+  it('reaches the graph, and a client cannot forge it', async () => {
     const state = await as('ada read write').runs.wait(null, 'whoami', {
       input: { text: 'hi' },
       config: { configurable: { langgraph_auth_user_id: 'root', colour: 'blue' } },
@@ -60,12 +60,12 @@ describe('who calls', () => {
     });
   });
 
-  it('is Studio where that is accepted and the project has not turned it off', async () => {
+  it('is Studio if the server accepts it and the project has not disabled it', async () => {
     const headers = { 'x-auth-scheme': 'langsmith' };
     const search = (at: string) => fetch(`${at}/threads/search`, { method: 'POST', body: '{}', headers });
     expect((await search(url)).status).toBe(200);
-    const closed = new House(projectOf('auth-no-studio'), { COLLOQUY_STUDIO_AUTH: 'true' });
-    const unset = new House(projectOf('auth'));
+    const closed = new ServiceProcesses(projectOf('auth-no-studio'), { COLLOQUY_STUDIO_AUTH: 'true' });
+    const unset = new ServiceProcesses(projectOf('auth'));
     try {
       const [a, b] = await Promise.all([closed.api(), unset.api()]);
       expect((await search(a.url)).status).toBe(401);
@@ -76,7 +76,7 @@ describe('who calls', () => {
   }, 60_000);
 });
 
-it('is shown in runs by identity alone', async () => {
+it('a run shows only the identity of its user', async () => {
   const { thread_id: id } = await ada.threads.create();
   await as('ada secret-permission').runs.wait(id, 'whoami', { input: { text: 'hi' } });
   const [run] = await admin.runs.list(id);
@@ -89,7 +89,7 @@ it('is shown in runs by identity alone', async () => {
 });
 
 describe('threads', () => {
-  it('are copied by whoever may read them and make others, and are theirs then', async () => {
+  it('are copied by users who may read and create threads, and the copy belongs to them', async () => {
     const { thread_id } = await ada.threads.create({ metadata: { topic: 'x' } });
     await expect(bob.threads.copy(thread_id)).rejects.toThrow('404');
     await expect(as('ada reader').threads.copy(thread_id)).rejects.toThrow('403');
@@ -97,13 +97,13 @@ describe('threads', () => {
     expect(await admin.threads.copy(thread_id)).toMatchObject({ metadata: { owner: 'root', made: 'by root' } });
   });
 
-  it('are made with what the handler says', async () => {
+  it('are created with the metadata of the handler', async () => {
     const { metadata } = await ada.threads.create({ metadata: { a: 1, owner: 'bob' } });
     expect(metadata).toEqual({ a: 1, owner: 'ada', made: 'by ada' });
     await expect(as('ada reader').threads.create()).rejects.toThrow('403');
   });
 
-  it('of others are not found, by any road', async () => {
+  it('of other users are not found on any route', async () => {
     const { thread_id: id } = await ada.threads.create();
     expect((await ada.threads.get(id)).thread_id).toBe(id);
     expect((await admin.threads.get(id)).thread_id).toBe(id);
@@ -135,7 +135,7 @@ describe('threads', () => {
     await expect(bob.threads.create({ threadId: id, ifExists: 'do_nothing' })).rejects.toThrow('409');
   });
 
-  it('of others are not listed or counted', async () => {
+  it('of other users are neither listed nor counted', async () => {
     const kind = randomUUID();
     await ada.threads.create({ metadata: { kind } });
     await bob.threads.create({ metadata: { kind } });
@@ -148,14 +148,14 @@ describe('threads', () => {
     expect(await bob.threads.count({ metadata: { kind, owner: 'ada' } })).toBe(0);
   });
 
-  it('may refuse in words of their own', async () => {
+  it('may be refused with a message of the project', async () => {
     const { thread_id: id } = await ada.threads.create();
     await expect(ada.threads.delete(id)).rejects.toThrow(/403.*threads stay/);
   });
 });
 
 describe('runs', () => {
-  it('make threads that their user can find, and nobody else', async () => {
+  it('create threads that only their user can find', async () => {
     const id = randomUUID();
     await ada.runs.wait(id, 'whoami', { input: {}, ifNotExists: 'create' });
     expect((await ada.threads.get(id)).metadata).toMatchObject({ owner: 'ada', graph_id: 'whoami' });
@@ -169,7 +169,7 @@ describe('runs', () => {
   });
 });
 
-it('crons are made and changed with what the handler says', async () => {
+it('crons are created and changed with the values of the handler', async () => {
   const cron = await ada.crons.create('whoami', { schedule: '0 0 1 1 *', metadata: { owner: 'bob' } });
   const { cron_id: id } = cron as Cron;
   expect((cron as Cron).metadata).toEqual({ owner: 'ada', created: 'by ada' });
@@ -181,7 +181,7 @@ it('crons are made and changed with what the handler says', async () => {
 });
 
 describe('the store', () => {
-  it('is moved to where the handler says', async () => {
+  it('uses the namespace that the handler chooses', async () => {
     await ada.store.putItem(['notes'], 'k', { of: 'ada' });
     await bob.store.putItem(['notes'], 'k', { of: 'bob' });
     expect(await ada.store.getItem(['notes'], 'k')).toMatchObject({
@@ -196,7 +196,7 @@ describe('the store', () => {
   });
 });
 
-it('asks the project about every route but those that are public', () => {
+it('asks the project about every route that is not public', () => {
   const unasked = ROUTES.filter(({ auth }) => typeof auth === 'string').map(({ path, auth }) => [path, auth]);
   expect(unasked).toEqual([
     ['/ok', 'public'],
@@ -204,7 +204,7 @@ it('asks the project about every route but those that are public', () => {
   ]);
 });
 
-it('protocol v2 is behind the same gate, and has no other door', async () => {
+it('protocol v2 applies the same auth rules on all its routes', async () => {
   const { thread_id: id } = await ada.threads.create();
   const order = (token: string) =>
     fetch(`${url}/threads/${id}/commands`, {
@@ -219,7 +219,7 @@ it('protocol v2 is behind the same gate, and has no other door', async () => {
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
 });
 
-it('an answer and a fork by protocol v2 run for who orders them, whatever they say', async () => {
+it('an answer and a fork in protocol v2 run as the authenticated user, whatever user they claim', async () => {
   const { thread_id: id } = await ada.threads.create();
   const order = async (method: string, params: object) => {
     const response = await fetch(`${url}/threads/${id}/commands`, {
@@ -250,7 +250,7 @@ it('an answer and a fork by protocol v2 run for who orders them, whatever they s
   expect((await ada.runs.list(id)).map((run) => run.metadata?.['owner'])).toEqual(['ada', 'ada', 'ada']);
 });
 
-it('a WebSocket is authenticated like any request, and each of its commands is asked about', async () => {
+it('a WebSocket is authenticated like a request, and the project is asked about each command', async () => {
   const { thread_id: id } = await ada.threads.create();
   const open = (headers: Record<string, string>) =>
     new WebSocket(`${url.replace('http', 'ws')}/threads/${id}/stream/events`, { headers });
@@ -277,17 +277,17 @@ it('a WebSocket is authenticated like any request, and each of its commands is a
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
 });
 
-it('a path that no route has is not found', async () => {
+it('an unknown path is answered with 404', async () => {
   const response = await fetch(`${url}/secret`, { headers: { authorization: 'Bearer ada' } });
   expect(response.status).toBe(404);
   expect(await response.text()).toBe('Not Found: GET /secret is not served here');
 });
 
 it.each([
-  ['auth-nothing', /auth\.path: what it names is no Auth/],
-  ['auth-open', /auth\.path: what it names has no authenticate handler/],
+  ['auth-nothing', /auth\.path: the export is not an Auth/],
+  ['auth-open', /auth\.path: the export has no authenticate handler/],
 ])('%s does not start', async (name, message) => {
-  const broken = new House(projectOf(name));
+  const broken = new ServiceProcesses(projectOf(name));
   await expect(broken.api()).rejects.toThrow(message);
   await broken.stop();
 });

@@ -105,7 +105,7 @@ describe('bad input', () => {
     ['a recursion limit of nothing', { config: { recursion_limit: 0 } }, 'config.recursion_limit: Too small'],
   ];
 
-  it.each(RUN_FAULTS)('refuses a run with %s, naming the field and the value', async (_fault, body, message) => {
+  it.each(RUN_FAULTS)('refuses a run with %s and names the field and the value', async (_fault, body, message) => {
     const whole =
       'assistant_id' in body || message.startsWith('assistant_id') ? body : { assistant_id: 'echo', ...body };
     const response = await post(`/threads/${threadId}/runs`, JSON.stringify(whole));
@@ -122,7 +122,7 @@ describe('bad input', () => {
     for (const field of ['assistant_id: ', 'webhook: ', 'after_seconds: ', 'foo: ']) expect(text).toContain(field);
   });
 
-  it('takes what asks for no more than is done anyway', async () => {
+  it('accepts values that request the default behaviour', async () => {
     const body = {
       assistant_id: 'echo',
       input: null,
@@ -142,7 +142,7 @@ describe('bad input', () => {
     expect([response.status, (await response.text()).startsWith('{"run_id"')]).toEqual([200, true]);
   });
 
-  it('reads JSON that says it is text, as browsers send it to spare a preflight', async () => {
+  it('reads JSON with the content type text, which browsers send to avoid a preflight', async () => {
     const response = await fetch(`${url}/threads/search`, {
       method: 'POST',
       headers: { 'Content-Type': 'text/plain;charset=UTF-8' },
@@ -151,14 +151,14 @@ describe('bad input', () => {
     expect(await response.json()).toEqual([{ thread_id: threadId }]);
   });
 
-  it('finds a name of 500 characters that a pattern would read as its own', async () => {
+  it('finds a name of 500 characters that contains pattern syntax', async () => {
     const name = '.'.repeat(500);
     const { assistant_id: id } = await api.client(url).assistants.create({ graphId: 'echo', name });
     const found = await api.client(url).assistants.search({ name });
     expect(found.map(({ assistant_id }) => assistant_id)).toEqual([id]);
   });
 
-  it('shows twenty faults of a thousand, and the start of long names', async () => {
+  it('shows only twenty faults and the start of long names', async () => {
     const faults = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`field_${n}_${'x'.repeat(20)}`, 1]));
     const response = await post('/threads', JSON.stringify({ ['y'.repeat(300)]: 1, ...faults }));
     const text = await response.text();
@@ -166,7 +166,7 @@ describe('bad input', () => {
     expect(text).toMatch(/^y{80}…: unknown field of the request body; field_0_.*; and more$/);
   });
 
-  it('refuses a body that is no JSON, too large, or no object', async () => {
+  it('refuses a body that is not JSON, too large, or not an object', async () => {
     const broken = await post('/threads', '{"metadata": ');
     expect([broken.status, await broken.text()]).toEqual([
       400,
@@ -178,7 +178,7 @@ describe('bad input', () => {
     expect([list.status, await list.text()]).toEqual([422, expect.stringContaining('request body: ')]);
   });
 
-  it('takes an empty body as an empty object', async () => {
+  it('reads an empty body as an empty object', async () => {
     expect((await fetch(`${url}/threads`, { method: 'POST' })).status).toBe(200);
   });
 
@@ -194,7 +194,7 @@ describe('bad input', () => {
     [`/threads/${randomUUID()}?include=runs`, 'include.0: Invalid input: expected "ttl"; got "runs"'],
     [`/threads/${randomUUID()}/state?select=value`, 'select.0: expected one of values, next'],
     [`/threads/${randomUUID()}/stream?stream_mode=values`, 'stream_mode.0: Invalid option'],
-  ])('refuses GET %s, naming the part', async (path, message) => {
+  ])('refuses GET %s and names the part', async (path, message) => {
     const response = await fetch(`${url}${path}`);
     expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(message)]);
   });
@@ -234,12 +234,12 @@ describe('bad input', () => {
     ['/assistants/search', { offset: -1 }, 'offset: Too small'],
     ['/runs', { assistant_id: 'echo', checkpoint_id: CHECKPOINT }, 'checkpoint_id: not served here'],
     ['/runs', { assistant_id: 'echo', if_not_exists: 'reject' }, 'if_not_exists: not served here'],
-  ])('refuses POST %s with %j, naming the field', async (path, body, message) => {
+  ])('refuses POST %s with %j and names the field', async (path, body, message) => {
     const response = await post(path, JSON.stringify(body));
     expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(message)]);
   });
 
-  it('refuses an idempotency key that is none', async () => {
+  it('refuses an invalid idempotency key', async () => {
     const response = await fetch(`${url}/threads/${threadId}/runs`, {
       method: 'POST',
       headers: { 'Idempotency-Key': 'x'.repeat(256) },
@@ -248,7 +248,7 @@ describe('bad input', () => {
     expect([response.status, await response.text()]).toEqual([422, expect.stringContaining('Idempotency-Key: ')]);
   });
 
-  it('lets browsers of any origin call', async () => {
+  it('allows calls from all origins by default', async () => {
     const preflight = await fetch(`${url}/threads`, {
       method: 'OPTIONS',
       headers: { Origin: 'https://ui.example', 'Access-Control-Request-Headers': 'content-type,x-api-key' },
@@ -259,7 +259,7 @@ describe('bad input', () => {
     expect(preflight.headers.get('Access-Control-Allow-Methods')).toContain('DELETE');
   });
 
-  it('lets browsers of the given origins call, where some are given', async () => {
+  it('allows calls only from configured origins', async () => {
     const strict = await api.listen({ corsOrigins: ['https://ui.example'] });
     const from = async (origin: string) =>
       (await fetch(`${strict}/ok`, { headers: { Origin: origin } })).headers.get('Access-Control-Allow-Origin');

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
-/** Names that say that a header holds a credential. */
+/** Names of headers that hold credentials. */
 const SECRET_HEADERS = [
   ...['x-auth-token', 'x-amz-security-token', 'x-token', 'x-csrf-token', 'x-client-secret', 'x-secret-id'],
   ...['x-password', 'x-credential', 'x-amz-credentials', 'x-authorization', 'x-forwarded-authorization'],
   ...['x-auth', 'x-auth-scheme', 'x-apikey', 'x-goog-apikey', 'x-functions-key', 'x-my-key'],
 ];
 
-describe('what a graph is configured with', () => {
-  const house = new House(resolve('test/fixtures/projects/shaped/langgraph.json'));
+describe('the configuration of a graph', () => {
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/shaped/langgraph.json'));
   let url: string;
   let client: Client;
   beforeAll(async () => {
@@ -21,7 +21,7 @@ describe('what a graph is configured with', () => {
   }, 60_000);
   afterAll(() => house.stop());
 
-  it("begins with LANGGRAPH_CONFIG of the project's own environment", async () => {
+  it("starts with LANGGRAPH_CONFIG of the project's environment", async () => {
     const [assistant] = await client.assistants.search({ graphId: 'told' });
     expect(assistant).toMatchObject({ config: { configurable: { colour: 'blue' } }, context: { mood: 'calm' } });
     expect(await client.runs.wait(null, 'told', { input: {} })).toMatchObject({
@@ -30,7 +30,7 @@ describe('what a graph is configured with', () => {
     });
   });
 
-  it('has the headers of its request, credentials left out', async () => {
+  it('contains the headers of the request without credentials', async () => {
     const headers = {
       'x-user': 'ada',
       'x-author': 'bob',
@@ -62,7 +62,7 @@ describe('what a graph is configured with', () => {
     expect(run?.kwargs.config).toMatchObject({ configurable: { 'x-user': 'ada' } });
   });
 
-  it("shapes the graph that a thread's state is read and edited with: that of its last run", async () => {
+  it("is that of the last run when a thread's state is read or edited", async () => {
     const { thread_id: threadId } = await client.threads.create();
     const config = { configurable: { node: 'pilot' } };
     await client.runs.wait(threadId, 'shaped', { input: { log: [] }, config });

@@ -7,11 +7,11 @@ import { createCron, deleteCron, sweepCrons, updateCron } from '../../conversati
 import { createSchedules } from '../../conversations/index.js';
 import { freePort } from '../../servers/ports.js';
 import { DEFAULT_SCHEDULE_OPTIONS, cronScheduleId } from '../../protocol/index.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
 const NEVER_SOON = '0 9 1 1 *';
 
-describe('crons whose scheduler is away', () => {
+describe('crons during an outage of the scheduler', () => {
   let api: ApiFixture;
   let url: string;
   let client: Client;
@@ -25,12 +25,12 @@ describe('crons whose scheduler is away', () => {
 
   const connections: Connection[] = [];
   afterAll(async () => {
-    for (const cronId of made) await api.schedules.remove(ANYBODY, cronId);
+    for (const cronId of made) await api.schedules.remove(ANONYMOUS_CALLER, cronId);
     for (const connection of connections) await connection.close();
     await api.stop();
   });
 
-  const schedule = (cronId: string) => api.temporal.schedule.getHandle(cronScheduleId(ANYBODY.tenant, cronId));
+  const schedule = (cronId: string) => api.temporal.schedule.getHandle(cronScheduleId(ANONYMOUS_CALLER.tenant, cronId));
 
   async function contexts() {
     const connection = Connection.lazy({ address: `127.0.0.1:${await freePort()}` });
@@ -53,46 +53,46 @@ describe('crons whose scheduler is away', () => {
     };
   }
 
-  it('are not created, nor kept when their maker died half-way', async () => {
+  it('are not created, and are removed if their process dies during the creation', async () => {
     const { context, cut } = await contexts();
     const refused = await newCron();
-    await expect(createCron(cut, ANYBODY, refused)).rejects.toMatchObject({ code: 'unavailable' });
-    const orphan = await context.crons.createCron(ANYBODY, await newCron());
-    await context.schedules.put(ANYBODY, orphan);
-    expect(await sweepCrons(context, ANYBODY, soon())).toBe(2);
+    await expect(createCron(cut, ANONYMOUS_CALLER, refused)).rejects.toMatchObject({ code: 'unavailable' });
+    const orphan = await context.crons.createCron(ANONYMOUS_CALLER, await newCron());
+    await context.schedules.put(ANONYMOUS_CALLER, orphan);
+    expect(await sweepCrons(context, ANONYMOUS_CALLER, soon())).toBe(2);
     for (const { cronId } of [refused, orphan]) {
-      await expect(context.crons.closeCron(ANYBODY, cronId)).rejects.toMatchObject({ code: 'not_found' });
+      await expect(context.crons.closeCron(ANONYMOUS_CALLER, cronId)).rejects.toMatchObject({ code: 'not_found' });
     }
     await expect(schedule(orphan.cronId).describe()).rejects.toThrow(ScheduleNotFoundError);
   });
 
-  it('are changed when it is back', async () => {
+  it('are changed after the outage', async () => {
     const { context, cut } = await contexts();
-    const cron = await createCron(context, ANYBODY, await newCron());
-    const changing = updateCron(cut, ANYBODY, cron, { timezone: 'Europe/Berlin', enabled: false });
+    const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
+    const changing = updateCron(cut, ANONYMOUS_CALLER, cron, { timezone: 'Europe/Berlin', enabled: false });
     await expect(changing).rejects.toMatchObject({ code: 'unavailable' });
     expect((await schedule(cron.cronId).describe()).state.paused).toBe(false);
-    expect(await sweepCrons(context, ANYBODY, soon())).toBe(1);
+    expect(await sweepCrons(context, ANONYMOUS_CALLER, soon())).toBe(1);
     const { state, spec } = await schedule(cron.cronId).describe();
     expect([state.paused, spec.timezone]).toEqual([true, 'Europe/Berlin']);
-    expect(await sweepCrons(context, ANYBODY, soon())).toBe(0);
+    expect(await sweepCrons(context, ANONYMOUS_CALLER, soon())).toBe(0);
   });
 
-  it('are gone to everybody at once, and their schedule when it is back', async () => {
+  it('disappear at once, and their Schedule is deleted after the outage', async () => {
     const { context, cut } = await contexts();
-    const cron = await createCron(context, ANYBODY, await newCron());
-    await expect(deleteCron(cut, ANYBODY, cron.cronId)).rejects.toMatchObject({ code: 'unavailable' });
+    const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
+    await expect(deleteCron(cut, ANONYMOUS_CALLER, cron.cronId)).rejects.toMatchObject({ code: 'unavailable' });
     expect((await fetch(`${url}/runs/crons/${cron.cronId}`)).status).toBe(404);
     await client.crons.delete(cron.cronId);
     await expect(schedule(cron.cronId).describe()).rejects.toThrow(ScheduleNotFoundError);
   });
 
-  it('end with the later of two changes, whoever reaches it last', async () => {
+  it('have the later of two changes, in whatever order these reach the Schedule', async () => {
     const { context } = await contexts();
-    const cron = await createCron(context, ANYBODY, await newCron());
+    const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
     const zones = ['Europe/Berlin', 'Asia/Tokyo', 'America/New_York', 'UTC'];
-    await Promise.all(zones.map((timezone) => updateCron(context, ANYBODY, cron, { timezone })));
-    const record = await context.crons.getCron(ANYBODY, cron.cronId);
+    await Promise.all(zones.map((timezone) => updateCron(context, ANONYMOUS_CALLER, cron, { timezone })));
+    const record = await context.crons.getCron(ANONYMOUS_CALLER, cron.cronId);
     expect((await schedule(cron.cronId).describe()).spec.timezone).toBe(record.timezone);
     expect(record.rev).toBe(5);
   });

@@ -5,10 +5,10 @@ import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
 import { cronScheduleId } from '../../protocol/index.js';
 import { CRON_WORKFLOW, type CronOutcome } from '../../workflows/contract.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { HttpUser } from '../support/http-user.js';
 
-const house = new House(resolve('test/fixtures/projects/server/owned.json'));
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.json'));
 let connection: Connection;
 let temporal: TemporalClient;
 let mongo: MongoClient;
@@ -33,7 +33,7 @@ const yearly = { schedule: '0 9 1 1 *', input: { text: 'first' } };
 const period = { start: '2020-01-02T00:00:00Z', end: '2020-01-03T00:00:00Z' };
 const give = (path: string, owner: string) => root.get('PATCH', path, { metadata: { owner } });
 
-/** Fires a cron as its Schedule would. */
+/** Fires a cron like its Schedule. */
 async function fire(cronId: string): Promise<CronOutcome> {
   const handle = await temporal.workflow.start<() => Promise<CronOutcome>>(CRON_WORKFLOW, {
     workflowId: `${cronScheduleId('default', cronId)}-${randomUUID()}`,
@@ -44,7 +44,7 @@ async function fire(cronId: string): Promise<CronOutcome> {
   return handle.result();
 }
 
-/** Why a firing runs nothing: what its workflow fails with. */
+/** The error of a firing's workflow, if it starts no run. */
 async function reasonOf(cronId: string): Promise<string> {
   const error: unknown = await fire(cronId).then(
     (outcome) => new Error(`it ran: ${JSON.stringify(outcome)}`),
@@ -85,7 +85,7 @@ describe.each([
   const patch = (body: object) => bob.call('PATCH', `/runs/crons/${cron}`, body);
   const backfill = () => bob.call('POST', `/runs/crons/${cron}/backfill`, period);
 
-  it('is neither changed nor backfilled by its maker, in the words for what is not there', async () => {
+  it('is neither changed nor backfilled by its creator, with the answer for a missing cron', async () => {
     expect([(await patch({ input: { text: 'mine' } })).status, (await backfill()).status]).toEqual([200, 202]);
     await give(path, 'ada');
     for (const answer of [await patch({ input: { text: 'x' } }), await patch({ enabled: false }), await backfill()]) {
@@ -97,12 +97,12 @@ describe.each([
     });
   });
 
-  it('may still be deleted by its maker', async () => {
+  it('may still be deleted by its creator', async () => {
     await give(path, 'ada');
     expect((await bob.call('DELETE', `/runs/crons/${cron}`)).status).toBe(204);
   });
 
-  it('fires no run, and its workflow says why', async () => {
+  it('starts no run, and its workflow fails with the reason', async () => {
     expect(await fire(cron)).toMatchObject({ status: 'success' });
     const count = () => mongo.db(house.name).collection('runs').countDocuments({});
     const before = await count();
@@ -113,13 +113,13 @@ describe.each([
     expect(await fire(cron)).toMatchObject({ status: 'success' });
   });
 
-  it('is held to the filters of whoever changed it last', async () => {
+  it('uses the filters of the user who changed it last', async () => {
     await root.get('PATCH', `/runs/crons/${cron}`, { enabled: true });
     await give(path, 'ada');
     expect(await fire(cron)).toMatchObject({ status: 'success' });
   });
 
-  it('from before filters were kept goes on', async () => {
+  it('continues if it was stored without filters', async () => {
     const kept = { $unset: { filters: '' } };
     const { modifiedCount } = await mongo.db(house.name).collection('crons').updateOne({ cronId: cron }, kept);
     expect(modifiedCount).toBe(1);
@@ -128,7 +128,7 @@ describe.each([
   });
 });
 
-describe('the filters that a cron keeps', () => {
+describe('the stored filters of a cron', () => {
   it('are neither shown to clients nor set by them', async () => {
     const { thread_id: id } = await bob.get('POST', '/threads', {});
     const at = `/threads/${String(id)}/runs/crons`;
@@ -146,8 +146,8 @@ describe('the filters that a cron keeps', () => {
   });
 });
 
-describe('an assistant that somebody makes in the same moment', () => {
-  it('is not answered to whoever was about to make it', async () => {
+describe('an assistant that another user creates at the same moment', () => {
+  it('is not returned to the user whose creation it preceded', async () => {
     for (let round = 0; round < 30; round += 1) {
       const id = randomUUID();
       const body = { assistant_id: id, graph_id: 'whoami', config: { configurable: { prompt: 'of ada' } } };

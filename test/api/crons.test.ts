@@ -6,7 +6,7 @@ import { completeContext } from '../../api/context.js';
 import { updateCron } from '../../conversations/change-cron.js';
 import { cronScheduleId } from '../../protocol/index.js';
 import { cronAnswer } from '../../protocol/schemas/index.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
 const NEVER_SOON = '0 9 1 1 *';
 
@@ -22,11 +22,11 @@ describe('crons', () => {
     client = api.client(url);
   });
   afterAll(async () => {
-    for (const cronId of made) await api.schedules.remove(ANYBODY, cronId);
+    for (const cronId of made) await api.schedules.remove(ANONYMOUS_CALLER, cronId);
     await api.stop();
   });
 
-  const schedule = (cronId: string) => api.temporal.schedule.getHandle(cronScheduleId(ANYBODY.tenant, cronId));
+  const schedule = (cronId: string) => api.temporal.schedule.getHandle(cronScheduleId(ANONYMOUS_CALLER.tenant, cronId));
 
   async function create(payload: Parameters<Client['crons']['create']>[1]): Promise<Cron> {
     const cron = (await client.crons.create('echo', payload)) as Cron;
@@ -46,11 +46,11 @@ describe('crons', () => {
     return [res.status, await res.text()];
   }
 
-  it('are announced', async () => {
+  it('are announced by /info', async () => {
     expect(await (await send('GET', '/info')).json()).toMatchObject({ flags: { crons: true } });
   });
 
-  it('are created without a thread, with every field, and have a schedule', async () => {
+  it('are created without a thread, with all fields and a Schedule', async () => {
     const cron = await create({
       schedule: '30 9 * * MON-FRI',
       timezone: 'Asia/Kolkata',
@@ -105,11 +105,11 @@ describe('crons', () => {
     expect(spec).toMatchObject({ timezone: 'Asia/Kolkata', endAt: new Date('2999-12-30T23:00:00Z') });
     expect(policies).toMatchObject({ overlap: 'ALLOW_ALL', catchupWindow: 600_000 });
     expect(state.paused).toBe(false);
-    // What a firing runs stands in the record alone.
+    // Only the cron's record holds the run of a firing.
     expect(action.args).toEqual([{ tenant: 'default', cronId: cron.cron_id }]);
   });
 
-  it('are created for a thread, which must be there, and go with it', async () => {
+  it('are created for an existing thread and deleted with it', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cron = await client.crons.createForThread(threadId, 'echo', { schedule: NEVER_SOON, enabled: false });
     made.push(cron.cron_id);
@@ -124,7 +124,7 @@ describe('crons', () => {
     );
   });
 
-  it('take what only schedules give', async () => {
+  it('accept options that only Schedules have', async () => {
     const options = { overlap: 'buffer_one', catchup_window_seconds: 3600, jitter_seconds: 30 };
     const created = await send('POST', '/runs/crons', {
       assistant_id: 'echo',
@@ -146,7 +146,7 @@ describe('crons', () => {
     expect((await schedule(cron.cron_id).describe()).policies.overlap).toBe('SKIP');
   });
 
-  it('are updated field by field; null clears, pausing takes the next run away', async () => {
+  it('are updated by field; null resets a field, and a paused cron has no next run', async () => {
     const { cron_id: cronId } = await create({
       schedule: NEVER_SOON,
       endTime: '2999-01-01T00:00:00Z',
@@ -184,7 +184,7 @@ describe('crons', () => {
     expect('context' in ended.payload).toBe(false);
   });
 
-  it('are deleted, with their schedule', async () => {
+  it('are deleted with their Schedule', async () => {
     const { cron_id: cronId } = await create({ schedule: NEVER_SOON });
     await client.crons.delete(cronId);
     await expect(schedule(cronId).describe()).rejects.toThrow(ScheduleNotFoundError);
@@ -231,7 +231,7 @@ describe('crons', () => {
     expect(await client.crons.count({ metadata: { team } })).toBe(2);
   });
 
-  it('refuse what is wrong, naming field and value, before anything is stored', async () => {
+  it('are refused with the name and value of an invalid field, before anything is stored', async () => {
     const before = await client.crons.count();
     const body = { assistant_id: 'echo', schedule: NEVER_SOON };
     const faults: [body: object, message: string][] = [
@@ -265,7 +265,7 @@ describe('crons', () => {
     expect(await client.crons.count()).toBe(before);
   });
 
-  it('fire no more often than the server takes, made or changed', async () => {
+  it('are refused with a shorter interval than the server allows', async () => {
     const often = (schedule: string) => ({ assistant_id: 'echo', schedule });
     const message = 'schedule: has firings 59 s apart; expected 60 s or more; got "@every 59s"';
     expect(await refusal('POST', '/runs/crons', often('@every 59s'))).toEqual([422, message]);
@@ -278,7 +278,7 @@ describe('crons', () => {
       fetch(`${hourly}/runs/crons`, { method: 'POST', body: JSON.stringify({ ...often(schedule), enabled: false }) });
     const refused = await post('0,59 * * * *');
     expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining('has firings 60 s apart')]);
-    // What is stored goes on, and can be changed in other things.
+    // A stored cron keeps firing, and its other fields can be changed.
     const kept = await fetch(`${hourly}/runs/crons/${cron.cron_id}`, {
       method: 'PATCH',
       body: JSON.stringify({ metadata: { kept: true } }),
@@ -286,7 +286,7 @@ describe('crons', () => {
     expect([kept.status, ((await kept.json()) as Cron).schedule]).toEqual([200, '@every 60s']);
   });
 
-  it('refuse wrong changes and leave the cron as it was', async () => {
+  it('are unchanged after an invalid update', async () => {
     const cron = await create({ schedule: NEVER_SOON, input: { n: 1 } });
     const faults: [body: object, message: string][] = [
       [{ schedule: 'soon' }, 'schedule: expected five fields'],
@@ -303,15 +303,15 @@ describe('crons', () => {
       ]);
     }
     expect(await (await send('GET', `/runs/crons/${cron.cron_id}`)).json()).toEqual(cron);
-    // Knows to us, and not to the scheduler's database of time zones.
+    // Our check accepts this time zone, but the scheduler does not know it.
     const context = completeContext(api.dependencies());
-    const record = await context.crons.getCron(ANYBODY, cron.cron_id);
-    const changing = updateCron(context, ANYBODY, record, { timezone: 'Europe/BERLIN' });
+    const record = await context.crons.getCron(ANONYMOUS_CALLER, cron.cron_id);
+    const changing = updateCron(context, ANONYMOUS_CALLER, record, { timezone: 'Europe/BERLIN' });
     await expect(changing).rejects.toMatchObject({
       code: 'invalid_argument',
       message: expect.stringContaining('BERLIN'),
     });
-    expect((await context.crons.getCron(ANYBODY, cron.cron_id)).timezone).toBeUndefined();
+    expect((await context.crons.getCron(ANONYMOUS_CALLER, cron.cron_id)).timezone).toBeUndefined();
     expect((await schedule(cron.cron_id).describe()).spec.timezone).toBe('UTC');
     expect(await refusal('GET', '/runs/crons/nothing', undefined)).toEqual([422, expect.stringContaining('cron_id')]);
     for (const [given, message] of [
@@ -332,7 +332,7 @@ describe('crons', () => {
     ]);
   });
 
-  it('are as their description says', async () => {
+  it('match their OpenAPI description', async () => {
     const cron = await create({ schedule: NEVER_SOON });
     cronAnswer.strict().parse(cron);
     const { thread_id: threadId } = await client.threads.create();

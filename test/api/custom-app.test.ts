@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const projectOf = (name: string) => resolve(`test/fixtures/projects/server/${name}.json`);
 
@@ -22,7 +22,7 @@ const posted = (body: unknown) => ({
 });
 
 describe("a project's Hono app", () => {
-  const house = new House(projectOf('hono'));
+  const house = new ServiceProcesses(projectOf('hono'));
   let url: string;
   let client: Client;
   beforeAll(async () => {
@@ -41,12 +41,12 @@ describe("a project's Hono app", () => {
     expect(headers.getSetCookie()).toEqual(['a=1', 'b=2']);
   });
 
-  it('has its routes before ours', async () => {
+  it('takes precedence over our routes', async () => {
     expect(JSON.parse((await ask(url, '/runs/mine')).text)).toEqual({ mine: true });
     expect(JSON.parse((await ask(url, '/store/items?namespace=a&key=b')).text)).toEqual({ shadowed: true });
   });
 
-  it('has its middleware around ours, and sees what they answer', async () => {
+  it('wraps our routes with its middleware, which sees their answers', async () => {
     expect((await ask(url, '/ok')).headers.get('x-around')).toBe('/ok 200');
     const missing = await ask(url, '/nowhere');
     expect(missing).toMatchObject({ status: 404, text: 'Not Found: GET /nowhere is not served here' });
@@ -54,7 +54,7 @@ describe("a project's Hono app", () => {
     expect(JSON.parse((await ask(url, '/threads/search?halt', posted({}))).text)).toEqual({ halted: true });
   });
 
-  it('leaves the bodies of requests to us, read by it or not', async () => {
+  it('passes request bodies to our routes, whether or not it read them', async () => {
     expect((await client.threads.create({ metadata: { read: 'by the app' } })).metadata).toMatchObject({
       read: 'by the app',
     });
@@ -65,7 +65,7 @@ describe("a project's Hono app", () => {
     });
   });
 
-  it('lets runs stream through it', async () => {
+  it('passes streams of runs', async () => {
     const events: string[] = [];
     for await (const { event } of client.runs.stream(null, 'keeper', { input: { text: 'hi' }, streamMode: 'values' }))
       events.push(event);
@@ -74,16 +74,16 @@ describe("a project's Hono app", () => {
     expect(await client.runs.wait(thread.thread_id, 'keeper', { input: { text: 'hi' } })).toMatchObject({ text: 'hi' });
   });
 
-  it('has the SDK speak to this server by default', async () => {
+  it('uses this server as the default of the SDK', async () => {
     const found = JSON.parse((await ask(url, '/custom/client')).text) as { graph_id: string }[];
     expect(found.map((one) => one.graph_id)).toEqual(['keeper']);
   });
 
-  it('answers its own errors', async () => {
+  it('handles its own errors', async () => {
     expect(await ask(url, '/custom/error')).toMatchObject({ status: 418, text: 'short and stout' });
   });
 
-  it('lets a run go on whose client goes away', async () => {
+  it('keeps a run after its client disconnects', async () => {
     const thread = await client.threads.create();
     const gone = new AbortController();
     const run = client.runs.stream(thread.thread_id, 'keeper', {
@@ -99,7 +99,7 @@ describe("a project's Hono app", () => {
     expect((await client.runs.get(thread.thread_id, runId)).status).toBe('success');
   });
 
-  it('is behind the CORS settings of the project', async () => {
+  it('applies the CORS settings of the project', async () => {
     const { headers } = await ask(url, '/custom/echo', { headers: { origin: 'https://app.example' } });
     expect(headers.get('access-control-allow-origin')).toBe('https://app.example');
     expect(headers.get('access-control-allow-credentials')).toBe('true');
@@ -115,14 +115,14 @@ describe("a project's Hono app", () => {
 });
 
 describe("a project's Express app", () => {
-  const house = new House(projectOf('express'));
+  const house = new ServiceProcesses(projectOf('express'));
   let url: string;
   beforeAll(async () => {
     ({ url } = await house.api());
   }, 60_000);
   afterAll(() => house.stop());
 
-  it('serves its routes, and its middleware is around ours', async () => {
+  it('serves its routes, and wraps ours with its middleware', async () => {
     expect(JSON.parse((await ask(url, '/custom/echo', posted({ n: 1 }))).text)).toEqual({ got: { n: 1 } });
     expect(await ask(url, '/custom/error')).toMatchObject({ status: 418, text: 'short and stout' });
     const made = await ask(url, '/threads', posted({ metadata: { a: 1 } }));
@@ -130,7 +130,7 @@ describe("a project's Express app", () => {
     expect(made.headers.get('x-express')).toBe('/threads');
   });
 
-  it('has the groups of routes that the project left on', async () => {
+  it('serves only the groups of routes that the project enables', async () => {
     for (const path of ['/store/items?namespace=a&key=b', '/assistants/keeper', '/ok', '/info'])
       expect(await ask(url, path)).toMatchObject({
         status: 404,
@@ -141,21 +141,21 @@ describe("a project's Express app", () => {
 });
 
 describe('an app that only has fetch', () => {
-  const house = new House(projectOf('fetch'));
+  const house = new ServiceProcesses(projectOf('fetch'));
   let url: string;
   beforeAll(async () => {
     ({ url } = await house.api());
   }, 60_000);
   afterAll(() => house.stop());
 
-  it('answers what it knows; the rest is ours', async () => {
+  it('answers the paths that it knows and leaves the others to our routes', async () => {
     expect(JSON.parse((await ask(url, '/custom/echo', posted({ n: 1 }))).text)).toEqual({ got: { n: 1 } });
     const made = await ask(url, '/threads', posted({ metadata: { a: 1 } }));
     expect(JSON.parse(made.text)).toMatchObject({ metadata: { a: 1 } });
     expect(await ask(url, '/nowhere')).toMatchObject({ status: 404, text: expect.stringContaining('/nowhere') });
   });
 
-  it('is called from the origins of the project alone', async () => {
+  it('accepts only the origins of the project', async () => {
     const from = async (origin: string) =>
       (await ask(url, '/ok', { headers: { origin } })).headers.get('access-control-allow-origin');
     expect(await from('https://a.example')).toBe('https://a.example');
@@ -163,8 +163,8 @@ describe('an app that only has fetch', () => {
   });
 });
 
-it('an app that is not there is told at the start', async () => {
-  const house = new House(projectOf('no-app'));
+it('a missing app is an error at the start', async () => {
+  const house = new ServiceProcesses(projectOf('no-app'));
   await expect(house.api()).rejects.toThrow(/http\.app: .*embed\.js has no export nothing; it exports letters/);
   await house.stop();
 });

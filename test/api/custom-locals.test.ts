@@ -16,7 +16,7 @@ interface Answer {
   };
 }
 
-/** A project's app with values of its own, under names that we once used. */
+/** A project's app that sets its own locals, under names that our code once used. */
 const bob = { tenant: DEFAULT_TENANT, principal: { kind: 'user', id: 'bob' }, onBehalfOf: [] };
 const app = express().use((_req, res, next) => {
   const own = { caller: bob, required: { equal: {}, contains: {} }, itemFilters: {}, access: {} };
@@ -44,7 +44,7 @@ async function call(who: string, method: string, path: string, body?: object): P
 }
 
 describe('locals of a project’s Express app', () => {
-  it('change neither who calls nor what they find', async () => {
+  it('change neither the caller nor the search results', async () => {
     const ids = new Map<string, string>();
     for (const who of ['ada', 'bob']) {
       const made = await call(who, 'POST', '/threads', {});
@@ -56,14 +56,14 @@ describe('locals of a project’s Express app', () => {
     expect((found.json as unknown as { thread_id: string }[]).map((one) => one.thread_id)).toEqual([ids.get('ada')]);
   });
 
-  it('change nothing about whose the crons are', async () => {
+  it('do not change the owner of crons', async () => {
     const cron = { assistant_id: 'echo', schedule: '0 9 1 1 *' };
     const made = await call('ada', 'POST', '/runs/crons', cron);
     expect([made.status, made.json.user_id]).toEqual([200, 'ada']);
     await call('ada', 'DELETE', `/runs/crons/${made.json.cron_id}`);
   });
 
-  it('change nothing about the filters of the store', async () => {
+  it('do not change the filters of the store', async () => {
     for (const owner of ['ada', 'bob']) {
       const item = { namespace: ['notes'], key: owner, value: { owner } };
       expect((await call(owner, 'PUT', '/store/items', item)).status).toBe(204);

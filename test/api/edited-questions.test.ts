@@ -8,10 +8,10 @@ import { MongoClient } from 'mongodb';
 import { conversationId } from '../../protocol/index.js';
 import { MongoSaver } from '../../threads/index.js';
 import { QUERIES, type ConversationView, type PendingInterrupt } from '../../workflows/contract.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
-describe('a question that an edit of the state closes', () => {
-  const house = new House(resolve('test/fixtures/projects/steered/langgraph.json'), { STEERED_FOLDER: '/' });
+describe('an interrupt that an edit of the state closes', () => {
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/steered/langgraph.json'), { STEERED_FOLDER: '/' });
   const mongo = new MongoClient(house.mongodbUri);
   let connection: Connection;
   let client: Client;
@@ -26,19 +26,20 @@ describe('a question that an edit of the state closes', () => {
     await Promise.all([connection.close(), mongo.close()]);
   });
 
-  /** A thread that waits for an answer, so many seconds at most. */
+  /** Creates a thread with an open interrupt, which has a timeout in seconds. */
   async function asked(seconds: number): Promise<{ threadId: string; handle: WorkflowHandle }> {
     const threadId = randomUUID();
     const input = { messages: [{ role: 'user', content: String(seconds) }] };
     await client.runs.wait(threadId, 'due', { input, ifNotExists: 'create' });
     const handle = new TemporalClient({ connection }).workflow.getHandle(conversationId('default', threadId));
-    // Who waits for the run hears of the question from the log, a moment before the conversation hears of it from the step.
+    // A waiting client reads the interrupt from the log, shortly before the step reports it to the
+    // conversation.
     const isOpen = async () => (await handle.query<PendingInterrupt[]>(QUERIES.pendingInterrupts)).length > 0;
     while (!(await isOpen()));
     return { threadId, handle };
   }
 
-  it('is open no more, for the conversation and for the thread', async () => {
+  it('is closed for the conversation and for the thread', async () => {
     const { threadId, handle } = await asked(3_600);
     await client.threads.updateState(threadId, { values: { messages: [] }, asNode: 'ask' });
     expect(await client.threads.get(threadId)).toMatchObject({ status: 'idle', interrupts: {} });
@@ -46,7 +47,7 @@ describe('a question that an edit of the state closes', () => {
     expect(await handle.query<ConversationView>(QUERIES.state)).toMatchObject({ status: 'idle', notes: [] });
   });
 
-  it('is open no more where its node is still due, and the thread is paused', async () => {
+  it('is closed if its node is still due, and the thread stays interrupted', async () => {
     const { threadId, handle } = await asked(3_600);
     await client.threads.updateState(threadId, { values: null, asNode: '__copy__' });
     expect(await client.threads.get(threadId)).toMatchObject({ status: 'interrupted', interrupts: {} });
@@ -56,7 +57,7 @@ describe('a question that an edit of the state closes', () => {
     });
   });
 
-  it('gets no default answer, also where nobody told the conversation of the edit', async () => {
+  it('gets no default answer, even if the conversation was not notified of the edit', async () => {
     const { threadId, handle } = await asked(2);
     const db = mongo.db(house.name);
     const graph = new StateGraph(MessagesAnnotation).addNode('ask', () => ({})).addEdge(START, 'ask');

@@ -6,8 +6,8 @@ import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { createConversations } from '../../conversations/index.js';
 import { type Conversations } from '../../conversations/ports.js';
 import { DEFAULT_SETTINGS } from '../../workflows/contract.js';
-import { ANYBODY } from '../support/api-server.js';
-import { House, type HouseProcess } from '../support/house.js';
+import { ANONYMOUS_CALLER } from '../support/api-server.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 
 interface Part {
   id?: string;
@@ -16,8 +16,8 @@ interface Part {
 }
 
 describe('API, worker, Temporal and MongoDB together', () => {
-  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'));
-  let api: HouseProcess;
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'));
+  let api: ServiceProcess;
   let client: Client;
   let connection: Connection;
   let conversations: Conversations;
@@ -58,7 +58,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(runs.map((run) => run.status)).toEqual(['success', 'success']);
   });
 
-  it('streams an update that no document of the database could hold', async () => {
+  it('streams an update that exceeds the size of a database document', async () => {
     const sizes: number[] = [];
     for await (const { event, data } of client.runs.stream(await newThread(), 'bulky', {
       input: {},
@@ -70,7 +70,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(sizes).toEqual([20 * 2 ** 20]);
   });
 
-  it('finds the states that a run has left by its metadata', async () => {
+  it("finds the states of a run by the run's metadata", async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] }, metadata: { topic: 'greeting' } });
     await client.runs.wait(threadId, 'talk', { input: { log: ['again'] }, metadata: { topic: 'other' } });
@@ -98,7 +98,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(updates.map((update) => Object.keys(update as object))).toEqual([['hear'], ['ask'], ['answer']]);
   });
 
-  it('asks a person, and goes on with the answer; a second answer is refused', async () => {
+  it('continues an interrupted run with the answer, and refuses a second answer', async () => {
     const threadId = await newThread();
     const asked = await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
     expect(asked).toMatchObject({ __interrupt__: [{ value: { question: 'shall I?' } }] });
@@ -118,20 +118,22 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect((await client.threads.get(threadId)).status).toBe('idle');
   });
 
-  it('takes an answer that comes through Temporal', async () => {
+  it('accepts an answer through Temporal', async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
-    const view = await conversations.view(ANYBODY, threadId);
+    const view = await conversations.view(ANONYMOUS_CALLER, threadId);
     expect(view.interrupts).toEqual([{ id: expect.any(String) as unknown, node: 'ask' }]);
-    const { runId } = await conversations.resume(ANYBODY, threadId, { value: 'yes' });
-    await until(async () => (await conversations.view(ANYBODY, threadId)).last?.runId === runId);
+    const { runId } = await conversations.resume(ANONYMOUS_CALLER, threadId, { value: 'yes' });
+    await until(async () => (await conversations.view(ANONYMOUS_CALLER, threadId)).last?.runId === runId);
     expect(await client.runs.join(threadId, runId)).toMatchObject({
       log: ['shall I?', 'heard', 'told yes', 'answered'],
     });
-    await expect(conversations.resume(ANYBODY, threadId, { value: 'yes' })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(conversations.resume(ANONYMOUS_CALLER, threadId, { value: 'yes' })).rejects.toMatchObject({
+      code: 'conflict',
+    });
   });
 
-  it('reads like a story in Temporal', async () => {
+  it('shows readable summaries in Temporal', async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } });
     const handle = new TemporalClient({ connection }).workflow.getHandle(`conversation/default/${threadId}`);
@@ -143,7 +145,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     );
   });
 
-  it('runs what is sent at once one after the other, in the order it was accepted', async () => {
+  it('runs concurrent messages sequentially in the order of acceptance', async () => {
     const threadId = await newThread();
     const runs = [];
     for (const text of ['one', 'two', 'three']) {
@@ -156,7 +158,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(first).toEqual({ log: ['one', 'heard', 'answered'] });
   });
 
-  it('refuses, interrupts or rolls back what works, as the client asks', async () => {
+  it('rejects, interrupts or rolls back by the requested strategy', async () => {
     const threadId = await newThread();
     const working = await ticking(threadId);
     await expect(client.runs.create(threadId, 'talk', { input: {}, multitaskStrategy: 'reject' })).rejects.toThrow(
@@ -176,7 +178,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     await expect(client.runs.get(other, undone)).rejects.toThrow('HTTP 404');
   });
 
-  it('takes a run with reject right after the last one ended', async () => {
+  it('accepts a run with reject right after the end of the previous one', async () => {
     const threadId = await newThread();
     for (let turn = 0; turn < 3; turn += 1) {
       await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] }, multitaskStrategy: 'reject' });
@@ -184,7 +186,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(await client.runs.list(threadId)).toHaveLength(3);
   });
 
-  it('cancels a run and waits for its end; the thread takes the next message', async () => {
+  it('cancels a run and waits for its end; the thread accepts the next message', async () => {
     const threadId = await newThread();
     const runId = await ticking(threadId);
     await client.runs.cancel(threadId, runId, true);
@@ -193,7 +195,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect((next as { log: string[] }).log.at(-1)).toBe('answered');
   });
 
-  it('ends a run that fails with its error; the thread takes the next message', async () => {
+  it('ends a failing run with its error; the thread accepts the next message', async () => {
     const threadId = await newThread();
     const parts = await collect(client.runs.stream(threadId, 'broken', { input: { log: [] } }));
     expect(parts.filter((part) => part.event === 'error')).toMatchObject([
@@ -234,7 +236,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(parts.at(-1)?.data).toEqual({ log: ['hi', 'heard', 'answered'] });
   });
 
-  it('takes a repeated request once', async () => {
+  it('executes a repeated request once', async () => {
     const threadId = await newThread();
     const body = JSON.stringify({ assistant_id: 'talk', input: { log: ['pay'] } });
     const send = () =>
@@ -248,7 +250,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('loses and doubles no event when the API process is killed', async () => {
+  it('neither loses nor duplicates events when the API process is killed', async () => {
     const [doomed, other] = await Promise.all([house.api(), house.api()]);
     const threadId = await newThread();
     const response = await fetch(`${doomed.url}/threads/${threadId}/runs/stream`, {
@@ -272,7 +274,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     await other.kill();
   });
 
-  it('deletes a thread while it works; its id is free again', async () => {
+  it('deletes a thread with an active run; its id can be used again', async () => {
     const threadId = await newThread();
     await ticking(threadId);
     await client.threads.delete(threadId);
@@ -282,13 +284,13 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(anew).toEqual({ log: ['hi', 'heard', 'answered'] });
   });
 
-  it('says that a conversation is not there', async () => {
+  it('reports a missing conversation', async () => {
     const nowhere = randomUUID();
-    await expect(conversations.view(ANYBODY, nowhere)).rejects.toMatchObject({ code: 'not_found' });
-    await expect(conversations.close(ANYBODY, nowhere, 1_000)).resolves.toBeUndefined();
+    await expect(conversations.view(ANONYMOUS_CALLER, nowhere)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(conversations.close(ANONYMOUS_CALLER, nowhere, 1_000)).resolves.toBeUndefined();
   });
 
-  it('gives up where no worker answers, within its time', async () => {
+  it('times out if no worker answers', async () => {
     const lonely = createConversations({
       client: new TemporalClient({ connection }),
       taskQueue: `${house.name}-nobody`,
@@ -296,10 +298,12 @@ describe('API, worker, Temporal and MongoDB together', () => {
       timeoutMs: 300,
     });
     const submission = { runId: randomUUID(), graphId: 'talk', assistantId: 'talk', strategy: 'enqueue' } as const;
-    await expect(lonely.submit(ANYBODY, randomUUID(), submission)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(lonely.submit(ANONYMOUS_CALLER, randomUUID(), submission)).rejects.toMatchObject({
+      code: 'unavailable',
+    });
   });
 
-  /** Starts a run that works for long; answers its id when it does. */
+  /** Starts a long run. Returns its id when it is running. */
   async function ticking(threadId: string): Promise<string> {
     const stream = client.runs.stream(threadId, 'ticker', { input: { ticks: 1_000 }, streamMode: 'custom' });
     const first = await stream.next();
@@ -308,8 +312,8 @@ describe('API, worker, Temporal and MongoDB together', () => {
   }
 });
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 async function collect(stream: AsyncIterable<unknown>): Promise<Part[]> {
@@ -318,7 +322,7 @@ async function collect(stream: AsyncIterable<unknown>): Promise<Part[]> {
   return parts;
 }
 
-/** Reads whole events until the stream ends or breaks. */
+/** Reads complete events until the stream ends or fails. */
 async function readEvents(response: Response, told: (part: Part) => void): Promise<void> {
   const decoder = new TextDecoder();
   let text = '';
@@ -329,7 +333,7 @@ async function readEvents(response: Response, told: (part: Part) => void): Promi
       for (const block of blocks) if (block.startsWith('id: ')) told(parseEvent(block));
     }
   } catch {
-    // The process behind it was killed.
+    // The server process was killed.
   }
 }
 

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { Receiver } from '../support/receiver.js';
 
 describe('feedback keys', () => {
   let langSmith: Receiver;
-  let house: House;
+  let house: ServiceProcesses;
   let client: Client;
   beforeAll(async () => {
     langSmith = await Receiver.start();
-    house = new House(resolve('test/fixtures/projects/talk/langgraph.json'), {
+    house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'), {
       LANGSMITH_API_KEY: 'key of the account',
       LANGSMITH_ENDPOINT: langSmith.url,
     });
@@ -40,7 +40,7 @@ describe('feedback keys', () => {
     return { events, feedback, runId };
   }
 
-  it('have an address each, made by LangSmith, told last', async () => {
+  it('each get a URL from LangSmith, sent in the last event', async () => {
     langSmith.reply = (n) => ({ status: 200, body: JSON.stringify({ url: `https://smith.example/feedback/${n}` }) });
     const { events, feedback, runId } = await told(['helpful', 'tone']);
     expect(events.at(-1)).toBe('feedback');
@@ -59,14 +59,14 @@ describe('feedback keys', () => {
     expect(langSmith.received.map(({ headers }) => headers['x-api-key'])).toEqual(Array(2).fill('key of the account'));
   });
 
-  it('without an answer are left out, and the run does not fail', async () => {
+  it('are omitted if LangSmith does not answer, and the run succeeds', async () => {
     langSmith.reply = () => ({ status: 404 });
     const { events, feedback } = await told(['helpful']);
     expect(events.at(-1)).toBe('feedback');
     expect(feedback).toEqual({});
   });
 
-  it('are not asked for where a run names none', async () => {
+  it('cause no request if a run names none', async () => {
     const before = langSmith.received.length;
     const { events } = await told([]);
     expect(events).not.toContain('feedback');

@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from '@langchain/langgraph-sdk';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 
 const CLIENTS = 50;
@@ -15,7 +15,10 @@ interface Part {
   data: unknown;
 }
 
-/** One address for several API processes, as a load balancer gives: a connection goes to the first that takes it. */
+/**
+ * A load balancer for several API processes: a connection goes to the first process that accepts
+ * it.
+ */
 async function balance(urls: string[]): Promise<{ url: string; close(): void }> {
   const ports = urls.map((url) => Number(new URL(url).port));
   const server = createServer((client) => forward(client, ports));
@@ -36,13 +39,13 @@ function forward(client: Socket, [port, ...others]: number[]): void {
 
 describe('an API process that is killed', () => {
   let model: ModelServer;
-  let house: House;
-  let first: HouseProcess;
-  let second: HouseProcess;
+  let house: ServiceProcesses;
+  let first: ServiceProcess;
+  let second: ServiceProcess;
 
   beforeAll(async () => {
     model = await ModelServer.start();
-    house = new House(resolve('test/fixtures/projects/pages/langgraph.json'), { MODEL_URL: model.url });
+    house = new ServiceProcesses(resolve('test/fixtures/projects/pages/langgraph.json'), { MODEL_URL: model.url });
     [first, second] = await Promise.all([house.api(), house.api(), house.worker()]);
   }, 60_000);
   afterAll(async () => {
@@ -50,7 +53,7 @@ describe('an API process that is killed', () => {
     await model.close();
   });
 
-  it(`leaves each of ${CLIENTS} streaming clients with every event once, from another process`, async () => {
+  it(`lets each of ${CLIENTS} streaming clients get every event once, from another process`, async () => {
     const text = Array.from({ length: WORDS }, (_, n) => `w${n}`).join(' ');
     model.add({ reply: { text, stallAfter: WORDS / 2 } });
     const balancer = await balance([first.url, second.url]);

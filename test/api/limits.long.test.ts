@@ -6,9 +6,9 @@ import { ROUTES } from '../../api/routes.js';
 import type { Schedules } from '../../conversations/ports.js';
 import * as schemas from '../../protocol/schemas/index.js';
 import { ApiFixture } from '../support/api-server.js';
-import { bodyPlaces, type Place } from '../support/body-places.js';
+import { bodyFields, type BodyField } from '../support/body-fields.js';
 
-/** Deeper than JSON.stringify can go, so they are put into a body's text. */
+/** Deeper than JSON.stringify supports, so the text is inserted into the body. */
 const DEEP = `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`;
 const DEEP_LIST = '['.repeat(5_000) + ']'.repeat(5_000);
 const STAND_IN = 'here it stands';
@@ -22,7 +22,10 @@ const MORE: unknown[] = [
   { [LONG]: LONG, 'a\0b': ['a\0b'], '\ud800': { '\ud800': '\ud800' }, $gt: [], 'a.b': 1, '': 1, ['__proto__']: 1 },
 ];
 
-/** The commands of protocol v2 by the schemas of their params: a schema without one fails its test. */
+/**
+ * The commands of protocol v2 by the schemas of their params. A schema without a command fails its
+ * test.
+ */
 const COMMANDS: Readonly<Record<string, string>> = {
   runStartParams: 'run.start',
   inputRespondParams: 'input.respond',
@@ -36,7 +39,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   reconnectParams: 'subscription.reconnect',
 };
 
-/** What Temporal gets of a cron is of fixed kinds. */
+/** A cron sends only values of fixed types to Temporal, so its Schedules are not needed. */
 const NO_SCHEDULES: Schedules = {
   put: async () => undefined,
   next: async () => undefined,
@@ -76,7 +79,7 @@ describe('every field of every body', () => {
   it.each(operations.map((one): [string, Route] => [`${one.method} ${one.path}`, one]))(
     'of %s has a limit on depth, and no value of a client is an error of ours',
     async (_name, operation) => {
-      const places = bodyPlaces(operation.body as NonNullable<Route['body']>);
+      const places = bodyFields(operation.body as NonNullable<Route['body']>);
       await check(operation.tag.toLowerCase().replace('stateless ', ''), places, (text) => send(operation, text));
     },
   );
@@ -87,12 +90,12 @@ describe('every field of every body', () => {
     async (name) => {
       const method = COMMANDS[name];
       expect(method).toBeDefined();
-      const places = bodyPlaces(schemas[name as 'getTreeParams']);
+      const places = bodyFields(schemas[name as 'getTreeParams']);
       await check(name, places, (text) => send(commands, `{"id":1,"method":"${method}","params":${text}}`));
     },
   );
 
-  it('leaves records that can be read', async () => {
+  it('leaves readable records', async () => {
     for (const path of ['/threads/search', '/assistants/search', '/runs/crons/search']) {
       const found = await fetch(`${url}${path}`, { method: 'POST', body: '{"limit":1000}' });
       expect([path, found.status]).toEqual([path, 200]);
@@ -101,7 +104,7 @@ describe('every field of every body', () => {
     expect(api.errors).toEqual([]);
   });
 
-  it('is limited in depth over a WebSocket and in a query too', async () => {
+  it('is limited in depth in WebSocket commands and in queries', async () => {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${ids['thread_id']}/stream/events`);
     const answer = new Promise<string>((resolve, reject) => {
       socket.once('message', (data: Buffer) => resolve(data.toString('utf8')));
@@ -124,7 +127,7 @@ describe('every field of every body', () => {
     expect(api.errors).toEqual([]);
   });
 
-  it('takes 256 levels, and answers with the field for one more', async () => {
+  it('accepts 256 levels, and names the field that has one more', async () => {
     const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
     const create = (levels: number) =>
       fetch(`${url}/threads`, { method: 'POST', body: `{"metadata":${nested(levels)}}` });
@@ -139,7 +142,7 @@ describe('every field of every body', () => {
     ]);
   });
 
-  it('takes metadata of 10,000 values, and looks for 200 at once', async () => {
+  it('accepts 10,000 metadata values, and searches for 200 at once', async () => {
     const metadata = (count: number) => ({
       metadata: Object.fromEntries(Array.from({ length: count }, (_, n) => [`key${n}`, n])),
     });
@@ -169,7 +172,7 @@ describe('every field of every body', () => {
     ['/runs/crons', { assistant_id: 'echo', ...cron }],
     ['/runs/crons/search', {}],
     ['/runs/crons/count', {}],
-  ])('takes keys of metadata of 1,000 characters: %s', async (path, body) => {
+  ])('accepts metadata keys of 1,000 characters: %s', async (path, body) => {
     expect(await post(path, { ...body, ...keyOf1001 })).toEqual({
       status: 422,
       text: expect.stringContaining(longKey),
@@ -215,7 +218,7 @@ describe('every field of every body', () => {
       100,
       'command.goto: ',
     ],
-  ])('has a limit on how many values there are: %s', async (path, body, most, message) => {
+  ])('limits the number of values: %s', async (path, body, most, message) => {
     const refused = await post(path, body(most + 1));
     expect(refused).toEqual({ status: 422, text: expect.stringContaining(message) });
     expect((await post(path, body(most))).status).toBe(200);
@@ -244,8 +247,8 @@ describe('every field of every body', () => {
     return { status: response.status, text: await response.text() };
   }
 
-  /** The same field of a like operation gets the odder values once. */
-  async function check(group: string, places: Place[], request: (text: string) => Promise<Answer>): Promise<void> {
+  /** The unusual values are sent only once for the same field of similar operations. */
+  async function check(group: string, places: BodyField[], request: (text: string) => Promise<Answer>): Promise<void> {
     expect(places.length).toBeGreaterThan(0);
     const faults: unknown[] = [];
     const waiting = places.flatMap(({ path, put, kind }, at) => {
@@ -279,7 +282,7 @@ describe('every field of every body', () => {
     if ((response.headers.get('content-type') ?? '').startsWith('text/plain')) {
       return { status: response.status, text: (await response.text()).slice(0, 300) };
     }
-    // A stream or a wait may last.
+    // A stream or a waiting request may take long.
     await response.body?.cancel();
     return { status: response.status, text: '' };
   }

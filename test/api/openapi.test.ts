@@ -16,9 +16,9 @@ import {
   subgraphsAnswer,
   threadAnswer,
 } from '../../protocol/schemas/index.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
-/** Served, but not what a client of the API asks for. */
+/** Served pages that are not part of the API's description. */
 const PAGES = ['get /openapi.json', 'get /docs', 'get /docs/rapidoc-min.js'];
 
 interface Layer {
@@ -49,7 +49,7 @@ describe('the description of the API', () => {
   const post = (path: string, body: unknown) =>
     get(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
 
-  it('has every route that is there, and no other', () => {
+  it('contains exactly the served routes', () => {
     const { stack } = createApi(api.dependencies()).router as Router as unknown as { stack: Layer[] };
     const described = ROUTES.map(({ method, path }) => `${method} ${path}`);
     expect(described.toSorted()).toEqual(
@@ -69,7 +69,7 @@ describe('the description of the API', () => {
     expect(await found.text()).toContain('rapi-doc');
   });
 
-  it('says which values of a field are not served', () => {
+  it('lists the unsupported values of a field', () => {
     const { paths } = describeApi(ROUTES, { version: '1' }) as {
       paths: Record<
         string,
@@ -83,7 +83,7 @@ describe('the description of the API', () => {
     });
   });
 
-  it('says where the ids come from that other paths take', () => {
+  it('links the answers that hold ids to the paths that need them', () => {
     const { paths } = describeApi(ROUTES, { version: '1' }) as {
       paths: Record<string, Record<string, { responses: Record<string, { links?: Record<string, object> }> }>>;
     };
@@ -92,10 +92,10 @@ describe('the description of the API', () => {
     });
   });
 
-  it('tells the truth about what is answered', async () => {
+  it('matches the answers', async () => {
     okAnswer.strict().parse(await get('/ok'));
     infoAnswer.strict().parse(await get('/info'));
-    await api.stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'checked' }]);
+    await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'checked' }]);
     const assistant = assistantAnswer.strict().parse(await get('/assistants/echo'));
     const path = `/assistants/${assistant.assistant_id}`;
     z.array(assistantVersionAnswer.strict()).parse(await post(`${path}/versions`, {}));
@@ -108,7 +108,7 @@ describe('the description of the API', () => {
     stateAnswer.strict().parse(await get(`/threads/${thread.thread_id}/state`));
   });
 
-  it('names the methods of a path that was asked with another one', async () => {
+  it('agrees with the methods that a 405 lists', async () => {
     const answer = await fetch(`${url}/threads/count`, { method: 'PATCH' });
     expect(answer.status).toBe(405);
     expect(answer.headers.get('allow')).toBe('POST');

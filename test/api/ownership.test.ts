@@ -7,15 +7,15 @@ import { join, resolve } from 'node:path';
 import { v5 as uuid5 } from '@langchain/core/utils/uuid';
 import { WebSocket } from 'ws';
 import { HttpUser } from '../support/http-user.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-tokens-'));
 const revoked = join(folder, 'revoked');
 writeFileSync(revoked, '');
-const house = new House(resolve('test/fixtures/projects/server/owned.json'), {
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.json'), {
   TEST_REVOKED_TOKENS: revoked,
   COLLOQUY_ACCESS_CHECK_MS: '200',
-  // Runs that wait for ever are at work when the worker is stopped.
+  // Endless runs are active when the worker is stopped.
   COLLOQUY_SHUTDOWN_GRACE_MS: '100',
 });
 let url: string;
@@ -52,7 +52,7 @@ describe('an idempotency key', () => {
     },
   );
 
-  it('of one user is not that of another on a thread that both may use', async () => {
+  it('of one user differs from the same key of another user on a shared thread', async () => {
     const { thread_id: id } = await root.get<Run>('POST', '/threads', {});
     const key = { 'idempotency-key': randomUUID() };
     const start = async (who: HttpUser) => (await who.call('POST', `/threads/${id}/runs`, run, key)).json as Run;
@@ -64,7 +64,7 @@ describe('an idempotency key', () => {
     expect(third.run_id).not.toBe(first.run_id);
   });
 
-  it('gives an id that nobody can tell beforehand', async () => {
+  it('leads to an id that no client can predict', async () => {
     const key = randomUUID();
     const { run_id: id } = (await ada.call('POST', '/runs', run, { 'idempotency-key': key })).json as Run;
     const guesses = ['default/', 'default/ada/', 'default/user/ada/', 'ada/', ''].map((prefix) =>
@@ -74,8 +74,8 @@ describe('an idempotency key', () => {
   });
 });
 
-describe('a thread that somebody makes in the same moment', () => {
-  it('is not run on, and not answered, by who was about to make it', async () => {
+describe('a thread that another user creates at the same moment', () => {
+  it('is neither used nor returned by the request whose creation it preceded', async () => {
     for (let round = 0; round < 15; round += 1) {
       const id = randomUUID();
       const body = { ...run, if_not_exists: 'create' };
@@ -91,8 +91,8 @@ describe('a thread that somebody makes in the same moment', () => {
   }, 60_000);
 });
 
-describe('the namespace that a handler makes', () => {
-  it('is the one that is searched, listed, read, written and deleted', async () => {
+describe('the namespace that a handler sets', () => {
+  it('is used to search, list, read, write and delete', async () => {
     for (const who of [ada, bob]) {
       await who.get('PUT', '/store/items', { namespace: ['notes'], key: 'k', value: { text: `note of ${who.token}` } });
       await who.get('PUT', '/store/items', {
@@ -110,7 +110,7 @@ describe('the namespace that a handler makes', () => {
     expect(await found(bob, { namespace_prefix: ['ada'] })).toEqual([]);
     expect(await found(bob, { namespace_prefix: [], query: 'note of ada' })).toEqual(['note of bob', 'other of bob']);
     expect(await found(bob, { namespace_prefix: [], filter: { text: 'note of ada' } })).toEqual([]);
-    // The handler makes it empty, whatever was asked for: everything is found.
+    // The handler sets an empty namespace, so the search finds everything.
     expect(await found(root, { namespace_prefix: ['bob'] })).toHaveLength(4);
     const listed = async (who: HttpUser, body: object) =>
       (await who.get<{ namespaces: string[][] }>('POST', '/store/namespaces', body)).namespaces;
@@ -127,7 +127,7 @@ describe('the namespace that a handler makes', () => {
     });
   });
 
-  it('is never read as another one because a user’s name has a dot', async () => {
+  it('is refused with a dot in a label, which would name another namespace', async () => {
     await ada.get('PUT', '/store/items', { namespace: ['notes', 'deep'], key: 'k', value: { text: 'of ada' } });
     const dotted = as('ada.notes');
     const answers = [
@@ -139,7 +139,7 @@ describe('the namespace that a handler makes', () => {
     expect(answers.map(({ text }) => text).join()).not.toContain('of ada');
   });
 
-  it('is of a list of labels: a text is not taken apart into letters', async () => {
+  it('must be a list of labels: a string is not split into letters', async () => {
     for (const [method, path, body] of [
       ['PUT', '/store/items', { namespace: 'abc', key: 'k', value: {} }],
       ['DELETE', '/store/items', { namespace: 'abc', key: 'k' }],
@@ -149,7 +149,8 @@ describe('the namespace that a handler makes', () => {
       ['POST', '/store/items/search', {}],
     ] as const) {
       const { status } = await root.call(method, path, body);
-      // The handler of root makes an empty namespace, which may be searched. What bob sent is refused.
+      // The handler of root sets an empty namespace, which may be searched. The value that bob sent
+      // is refused.
       expect([method, path, (await bob.call(method, path, body)).status]).toEqual([
         method,
         path,
@@ -160,7 +161,7 @@ describe('the namespace that a handler makes', () => {
   });
 });
 
-describe('an assistant of somebody else', () => {
+describe('an assistant of another user', () => {
   let assistant: string;
   let thread: string;
   beforeAll(async () => {
@@ -187,7 +188,7 @@ describe('an assistant of somebody else', () => {
     ['a batch', () => bob.call('POST', '/runs/batch', [run, { assistant_id: assistant, input: {} }])],
     ['a cron', () => bob.call('POST', '/runs/crons', never())],
     ['a cron of a thread', () => bob.call('POST', `/threads/${thread}/runs/crons`, never())],
-  ])('is not found by %s, in the words for one that is not there', async (_what, go) => {
+  ])('is not found by %s, with the answer for a missing assistant', async (_what, go) => {
     const { status, text } = await go();
     expect([status, text]).toEqual([
       404,
@@ -196,7 +197,7 @@ describe('an assistant of somebody else', () => {
     expect(text).not.toContain('of ada');
   });
 
-  it('is not found by protocol v2, over HTTP and over a WebSocket', async () => {
+  it('is not found by protocol v2 over HTTP and over a WebSocket', async () => {
     const order = { id: 1, method: 'run.start', params: { assistant_id: assistant, input: {} } };
     const overHttp = await bob.get('POST', `/threads/${thread}/commands`, order);
     const overSocket = JSON.parse(await told(bob, thread, order)) as object;
@@ -208,7 +209,7 @@ describe('an assistant of somebody else', () => {
     expect(await bob.get('GET', `/threads/${thread}/runs`)).toEqual([]);
   });
 
-  it('is not run by an answer or a fork on a thread that was given away', async () => {
+  it('is not run by an answer or a fork on a thread that changed its owner', async () => {
     const { thread_id: given } = await ada.get<Run>('POST', '/threads', {});
     await ada.get('POST', `/threads/${given}/runs/wait`, { assistant_id: assistant, input: {} });
     const { interrupts } = await ada.get<{ interrupts: Record<string, { id: string }[]> }>('GET', `/threads/${given}`);
@@ -224,7 +225,7 @@ describe('an assistant of somebody else', () => {
     }
   });
 
-  it('may be used by its owner, and a graph’s own by everybody', async () => {
+  it('may be used by its owner; a system assistant may be used by every user', async () => {
     expect((await ada.call('POST', '/runs/wait', { assistant_id: assistant, input: {} })).status).toBe(200);
     expect((await bob.call('POST', '/runs/wait', run)).status).toBe(200);
     const cron = await bob.get('POST', '/runs/crons', { ...never(), assistant_id: 'whoami' });
@@ -232,7 +233,7 @@ describe('an assistant of somebody else', () => {
   });
 });
 
-/** Opens a WebSocket to a thread, sends a command, answers the first message. */
+/** Opens a WebSocket to a thread, sends a command, and returns the first message. */
 async function told(who: HttpUser, thread: string, order: object): Promise<string> {
   const socket = socketOf(who, thread);
   await once(socket, 'open');
@@ -250,20 +251,20 @@ function socketOf(who: HttpUser, thread: string, headers: Record<string, string>
 
 const ALL = { channels: ['values', 'updates', 'messages', 'lifecycle', 'input'] };
 
-/** Ends with all that a stream told. */
+/** Returns the text of a stream when it ends. */
 async function textOf(response: Response): Promise<string> {
   const chunks: string[] = [];
   const decoder = new TextDecoder();
   try {
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) chunks.push(decoder.decode(chunk));
   } catch {
-    // It was cut off.
+    // The server closed the stream.
   }
   return chunks.join('');
 }
 
 describe('a stream that waits for a thread', () => {
-  it('tells its owner what comes, and whoever else waited for the same id nothing', async () => {
+  it('sends its events to its owner, and none to other users who waited for the same id', async () => {
     const id = randomUUID();
     const [hers, his] = await Promise.all(
       [ada, bob].map((who) => who.open('POST', `/threads/${id}/stream/events`, ALL)),
@@ -313,7 +314,7 @@ describe('an open stream', () => {
     await ada.get('POST', `/threads/${thread}/runs/${id}/cancel?wait=1`);
   });
 
-  it.each(kinds)('%s ends when its client may not read the thread any more', async (_kind, open) => {
+  it.each(kinds)('%s ends when its client loses the right to read the thread', async (_kind, open) => {
     const thread = (await ada.get<Run>('POST', '/threads', {})).thread_id;
     const { run_id: id } = await ada.get<Run>('POST', `/threads/${thread}/runs`, { ...run, assistant_id: 'waits' });
     const response = await open(ada, thread, id);
@@ -341,12 +342,12 @@ describe('an open stream', () => {
     expect((await closed)[0]).toBe(expected);
   });
 
-  it('goes on while nothing has changed, over many checks', async () => {
+  it('continues over many checks while the rights are unchanged', async () => {
     const thread = (await ada.get<Run>('POST', '/threads', {})).thread_id;
     const response = await ada.open('GET', `/threads/${thread}/stream`);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     const texts: string[] = [];
-    // Six runs, each told whole: several checks lie between the first and the last.
+    // Six complete runs; several checks happen between the first and the last.
     for (let n = 0; n < 6; n += 1) await ada.get('POST', `/threads/${thread}/runs/wait`, run);
     while (texts.join('').split('run_done').length <= 6)
       texts.push(new TextDecoder().decode((await reader.read()).value));
@@ -354,8 +355,8 @@ describe('an open stream', () => {
   });
 });
 
-describe('what threads there are', () => {
-  it('is not told by pruning: one of somebody else is one that is not there', async () => {
+describe('the existence of a thread', () => {
+  it('is not revealed by pruning: a thread of another user counts as missing', async () => {
     const { thread_id: hers } = await ada.get<Run>('POST', '/threads', {});
     const { thread_id: his } = await bob.get<Run>('POST', '/threads', {});
     expect(await bob.get('POST', '/threads/prune', { thread_ids: [hers] })).toEqual({ pruned_count: 0 });

@@ -5,23 +5,26 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { WebSocket } from 'ws';
 import { Random } from '../chaos/random.js';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { exchange, upgradeOf } from '../support/raw-http.js';
 
 const SEED = 20_261_130;
-/** Inputs to each of the servers. */
+/** Number of inputs for each server. */
 const INPUTS = 800;
 const AT_ONCE = 32;
 
-/** A project without an app, and one with each kind of app: each has code of its own before our routes. */
+/**
+ * A project without an app, and one for each kind of app, which runs its own code before our
+ * routes.
+ */
 const PROJECTS = ['filters', 'hono', 'express-open', 'fetch'] as const;
-const houses = new Map<string, House>();
-const apis = new Map<string, HouseProcess>();
-let worker: HouseProcess;
+const houses = new Map<string, ServiceProcesses>();
+const apis = new Map<string, ServiceProcess>();
+let worker: ServiceProcess;
 
 beforeAll(async () => {
   const started = PROJECTS.map(async (name) => {
-    const house = new House(resolve(`test/fixtures/projects/server/${name}.json`));
+    const house = new ServiceProcesses(resolve(`test/fixtures/projects/server/${name}.json`));
     houses.set(name, house);
     apis.set(name, await house.api());
     if (name === 'express-open') worker = await house.worker();
@@ -44,7 +47,7 @@ describe.each(PROJECTS)('a server of %s', (name) => {
     'refuses an upgrade request for %s and goes on',
     async (path) => {
       const { statuses, text } = await exchange(api(name).url, upgradeOf(path, { Authorization: 'Bearer ada' }));
-      // A thread id that is none is told by the WebSocket itself, as any other fault of its request.
+      // The WebSocket itself reports an invalid thread id, like any other fault of its request.
       const isThread = path.startsWith('/threads');
       expect([path, statuses[0]]).toEqual([path, isThread ? 101 : 400]);
       if (isThread) expect(text).toContain('thread_id: ');
@@ -77,12 +80,12 @@ describe.each(PROJECTS)('a server of %s', (name) => {
     expect(await statusOf(name, bytes)).toBe(status);
   });
 
-  it('names the methods that a path takes, beside TRACE', async () => {
+  it('names the allowed methods of a path in the answer to TRACE', async () => {
     const { text } = await exchange(api(name).url, request('TRACE /threads/search HTTP/1.1', 'Host: localhost'));
     expect(text).toMatch(/^Allow: POST\r$/m);
   });
 
-  it('outlives thousands of broken requests and upgrades, and answers none of them with 500', async () => {
+  it('survives thousands of broken requests and upgrades without an answer of 500', async () => {
     const { url, pid, log, ending } = api(name);
     const random = new Random(SEED, name);
     const faults: string[] = [];
@@ -172,7 +175,7 @@ const COMMANDS = [
   ...['{"id":-1,"method":"state.get"}', '{"id":1,"method":"state.get","params":{"namespace":["a"]}}'],
 ];
 
-/** A request that is broken in a place or two: made of parts that do not fit, with some bytes changed, or cut off. */
+/** A broken request: made of parts that do not fit together, with some bytes changed, or cut. */
 function brokenInput(random: Random): Input {
   const reset = random.chance(0.1);
   if (random.chance(0.25)) {
@@ -197,7 +200,7 @@ function brokenInput(random: Random): Input {
   return { bytes: random.chance(0.1) ? bytes.subarray(0, random.between(0, bytes.length)) : bytes, reset };
 }
 
-/** A frame of a client, masked with zeros, with a first byte and a length that may be wrong. */
+/** A client frame, masked with zeros, whose first byte and length may be wrong. */
 function frame(random: Random): Buffer {
   const body = Buffer.from(random.pick(COMMANDS));
   const first = random.chance(0.6) ? 0x81 : random.between(0, 255);
@@ -206,7 +209,7 @@ function frame(random: Random): Buffer {
   return Buffer.concat([Buffer.from([first, masked | length, 0, 0, 0, 0]), body]);
 }
 
-it('an exception that a project’s code lets escape ends neither the API nor the worker', async () => {
+it("an uncaught exception in a project's code ends neither the API nor the worker", async () => {
   const { url, log, ending } = api('express-open');
   expect((await fetch(`${url}/custom/slip`)).status).toBe(202);
   const run = { assistant_id: 'slips', input: {} };
@@ -231,8 +234,8 @@ describe('a client that resets its connection', () => {
   );
 });
 
-describe('WebSockets that are refused', () => {
-  it('are destroyed soon, though their clients ignore the close', async () => {
+describe('refused WebSockets', () => {
+  it('are destroyed soon if their clients ignore the close', async () => {
     const { url } = api('filters');
     const refused = Array.from({ length: 50 }, () => {
       const { hostname, port } = new URL(url);
@@ -241,14 +244,15 @@ describe('WebSockets that are refused', () => {
       socket.resume();
       return once(socket, 'close');
     });
-    // A client of `ws` would answer the close; these say nothing, and end by the server's doing.
+    // A client of `ws` would answer the close. These clients do not, so only the server can end the
+    // connection.
     await Promise.all(refused);
   });
 });
 
 describe('connections of one address', () => {
-  it('are limited; one more is told so, and there is room again when others have gone', async () => {
-    const house = new House(resolve('test/fixtures/projects/server/filters.json'), {
+  it('are limited; another one gets a 429, and is accepted after others have closed', async () => {
+    const house = new ServiceProcesses(resolve('test/fixtures/projects/server/filters.json'), {
       COLLOQUY_CONNECTIONS_PER_ADDRESS: '20',
     });
     try {

@@ -2,13 +2,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { randomUUID } from 'node:crypto';
 import type { ProjectAuth } from '../../api/auth/ports.js';
 import { NOTHING_REQUIRED, ColloquyError } from '../../protocol/index.js';
-import { ANYBODY, ApiFixture, stateWith } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture, stateWith } from '../support/api-server.js';
 import { HttpUser } from '../support/http-user.js';
 
-/** Runs once, while the handler of this event is asked for bob: what somebody else does meanwhile. */
+/**
+ * Runs once while the handler of this event decides about bob. It simulates the request of another
+ * user.
+ */
 let meanwhile: { event: string; act: () => Promise<unknown> } | undefined;
 
-/** Everybody has their own; a slow handler leaves time. */
+/** Users access only their own records. A slow handler leaves time for other requests. */
 const auth: ProjectAuth = {
   async authenticate({ headers }) {
     const identity = String(headers.authorization).replace('Bearer ', '');
@@ -40,7 +43,7 @@ beforeEach(() => {
   meanwhile = undefined;
 });
 
-/** Bob deletes his thread, and ada makes one with its id. */
+/** Bob deletes his thread, and ada creates one with the same id. */
 async function remake(): Promise<void> {
   await bob.get('DELETE', `/threads/${id}`);
   await ada.get('POST', '/threads', { thread_id: id, metadata: { note: 'of ada' } });
@@ -48,9 +51,9 @@ async function remake(): Promise<void> {
 }
 
 const hers = async () => (await ada.get<{ metadata: object }>('GET', `/threads/${id}`)).metadata;
-const crons = () => api.stores.crons.countCrons(ANYBODY, { required: NOTHING_REQUIRED, threadId: id });
+const crons = () => api.stores.crons.countCrons(ANONYMOUS_CALLER, { required: NOTHING_REQUIRED, threadId: id });
 
-/** Runs once, behind the gate's look at a thread. */
+/** Runs once after the gate has checked a thread. */
 function afterTheGate(act: () => Promise<unknown>): void {
   const { threads } = api.stores;
   const real = { ...threads };
@@ -62,7 +65,7 @@ function afterTheGate(act: () => Promise<unknown>): void {
   };
 }
 
-describe('a thread that is made anew behind the gate', () => {
+describe('a thread that is recreated after the gate', () => {
   const cron = { assistant_id: 'echo', schedule: '0 9 1 1 *' };
 
   it.each([
@@ -77,7 +80,7 @@ describe('a thread that is made anew behind the gate', () => {
     ['post', '/state/checkpoint', { checkpoint: {} }],
     ['get', '/history', undefined],
     ['post', '/history', {}],
-  ])('%s /threads/T%s: is one that is not there', async (method, path, body) => {
+  ])('%s /threads/T%s: is treated as missing', async (method, path, body) => {
     await bob.get('POST', '/threads', { thread_id: id, metadata: { graph_id: 'echo' } });
     afterTheGate(remake);
     const { status, text } = await bob.call(method, `/threads/${id}${path}`, body);
@@ -89,7 +92,7 @@ describe('a thread that is made anew behind the gate', () => {
   it.each([
     ['/copy', 'threads:create', undefined],
     ['/runs/crons', 'crons:create', cron],
-  ])('POST /threads/T%s, while a second handler is asked: is one that is not there', async (path, event, body) => {
+  ])('POST /threads/T%s, during a second handler: is treated as missing', async (path, event, body) => {
     await bob.get('POST', '/threads', { thread_id: id, metadata: { graph_id: 'echo' } });
     meanwhile = { event, act: remake };
     const { status, text } = await bob.call('POST', `/threads/${id}${path}`, body);
@@ -97,7 +100,7 @@ describe('a thread that is made anew behind the gate', () => {
     expect(await crons()).toBe(0);
   });
 
-  it('gets no cron while the handler of its assistant is asked', async () => {
+  it('gets no cron during the handler of the assistant', async () => {
     await bob.get('POST', '/threads', { thread_id: id });
     const { assistant_id: assistant } = await bob.get('POST', '/assistants', { graph_id: 'echo' });
     meanwhile = { event: 'assistants:read', act: remake };
@@ -106,7 +109,7 @@ describe('a thread that is made anew behind the gate', () => {
   });
 });
 
-describe('a thread that is made anew while its supersteps are written', () => {
+describe('a thread that is recreated while its supersteps are written', () => {
   const body = () => ({
     thread_id: id,
     metadata: { graph_id: 'echo' },
@@ -117,7 +120,7 @@ describe('a thread that is made anew while its supersteps are written', () => {
     ['before they are written', 404, 0],
     ['and they fail', 422, 1],
     ['and they succeed', 404, 1],
-  ])('%s: stays, and is not answered', async (when, expected, writes) => {
+  ])('%s: is kept and not returned', async (when, expected, writes) => {
     const real = { getState: api.states.getState, updateStates: api.states.updateStates };
     let written = 0;
     if (when === 'before they are written') {
@@ -140,7 +143,7 @@ describe('a thread that is made anew while its supersteps are written', () => {
     expect(await hers()).toEqual({ owner: 'ada', note: 'of ada' });
   });
 
-  it('is still taken back where it is the one that failed', async () => {
+  it('is removed if it is the thread whose supersteps failed', async () => {
     const { updateStates } = api.states;
     api.states.updateStates = async () => {
       throw new ColloquyError('invalid_argument', 'no such node');
@@ -153,17 +156,17 @@ describe('a thread that is made anew while its supersteps are written', () => {
   });
 });
 
-describe('an assistant that is made while a handler is asked', () => {
+describe('an assistant that is created during a handler', () => {
   const his = () => ({ assistant_id: id, graph_id: 'echo', if_exists: 'do_nothing' });
   const make = () => ada.get('POST', '/assistants', { ...his(), context: { prompt: 'of ada' } });
 
-  it('is a conflict for whoever may not see it', async () => {
+  it('is a conflict for a user who may not see it', async () => {
     meanwhile = { event: 'assistants:create', act: make };
     const { status, text } = await bob.call('POST', '/assistants', his());
     expect([status, text]).toEqual([409, `Assistant already exists: ${id}`]);
   });
 
-  it('is a conflict where the gate looked before', async () => {
+  it('is a conflict if the gate ran before', async () => {
     const { assistants } = api.stores;
     const real = { ...assistants };
     assistants.getAssistant = async (...given) => {
@@ -177,7 +180,7 @@ describe('an assistant that is made while a handler is asked', () => {
     expect([status, text]).toEqual([409, `Assistant already exists: ${id}`]);
   });
 
-  it('is answered to whoever may see it', async () => {
+  it('is returned to a user who may see it', async () => {
     await bob.get('POST', '/assistants', { ...his(), name: 'first' });
     expect(await bob.get('POST', '/assistants', { ...his(), name: 'second' })).toMatchObject({ name: 'first' });
   });

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { Annotation, Command, END, MemorySaver, START, Send, StateGraph, interrupt } from '@langchain/langgraph';
 import { Client } from '@langchain/langgraph-sdk';
 import { RemoteGraph } from '@langchain/langgraph/remote';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 interface Talk {
   log: string[];
@@ -15,7 +15,7 @@ const Log = Annotation.Root({
 });
 
 describe("LangGraph's RemoteGraph", () => {
-  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'));
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'));
   let apiUrl: string;
   let remote: RemoteGraph;
   beforeAll(async () => {
@@ -31,7 +31,7 @@ describe("LangGraph's RemoteGraph", () => {
     expect(await remote.invoke({ log: ['hello'] })).toMatchObject({ log: ['hello', 'heard', 'answered'] });
   });
 
-  it('streams updates, values and what nodes write', async () => {
+  it('streams updates, values and custom events', async () => {
     const told: unknown[] = [];
     const streamMode: ('updates' | 'values' | 'custom')[] = ['updates', 'values', 'custom'];
     for await (const part of await remote.stream({ log: ['hello'] }, { ...newThread(), streamMode })) told.push(part);
@@ -60,7 +60,7 @@ describe("LangGraph's RemoteGraph", () => {
     expect(logs).toEqual([4, 3, 2, 2, 1, 0]);
   });
 
-  it('takes a command with a Send, as LangGraph writes them', async () => {
+  it("accepts a command with a Send in LangGraph's format", async () => {
     const config = newThread();
     await remote.invoke({ log: ['hello'] }, config);
     const command = new Command({ update: { log: ['sent'] }, goto: [new Send('answer', { log: [] })] });
@@ -74,7 +74,7 @@ describe("LangGraph's RemoteGraph", () => {
     expect(Object.keys(nodes)).toEqual(['__start__', 'hear', 'ask', 'answer', '__end__']);
   });
 
-  it('asks through the graph that it is a node of, and is answered through it', async () => {
+  it('passes an interrupt to its parent graph, and the answer back', async () => {
     const { thread_id } = await new Client({ apiUrl, apiKey: null }).threads.create();
     const place = { configurable: { thread_id } };
     const parent = new StateGraph(Log)
@@ -82,7 +82,8 @@ describe("LangGraph's RemoteGraph", () => {
       .addNode('remote', async ({ log }, config) => {
         const { tasks } = await remote.getState(place);
         const [question] = tasks.flatMap(({ interrupts }) => interrupts);
-        // Its question leaves as an interrupt of this node; the answer comes back into the node that asks it again.
+        // Its interrupt becomes one of this node. The answer goes to the node, which raises the
+        // interrupt again.
         const input = question ? new Command({ resume: interrupt(question.value) }) : { log };
         const said = (await remote.invoke(input, { ...config, ...place })) as Talk;
         return { log: said.log.slice(log.length) };
@@ -105,7 +106,7 @@ describe("LangGraph's RemoteGraph", () => {
     expect(await remote.getState(place)).toMatchObject({ next: [] });
   });
 
-  it('is a node by itself, and its updates are told as those of a subgraph', async () => {
+  it('can be a node, and its updates are streamed as those of a subgraph', async () => {
     const parent = new StateGraph(Log).addNode('remote', remote).addEdge(START, 'remote').addEdge('remote', END);
     const told: unknown[] = [];
     const options = { ...newThread(), streamMode: 'updates' as const, subgraphs: true };

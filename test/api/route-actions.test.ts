@@ -3,7 +3,7 @@ import { ROUTES } from '../../api/routes.js';
 import { guarded, type PortRules } from '../../policy/index.js';
 import type { Authorize } from '../../protocol/index.js';
 import * as rules from '../../workers/port-rules.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
 type Ids = Record<'assistant_id' | 'thread_id' | 'run_id' | 'cron_id' | 'checkpoint_id' | 'namespace', string>;
@@ -42,7 +42,7 @@ describe('the action of a route', () => {
 
   beforeAll(async () => {
     api = await ApiFixture.start('route_actions');
-    await api.stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'echo' }, { graphId: 'checked' }]);
+    await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'echo' }, { graphId: 'checked' }]);
     const deps = api.dependencies();
     const recorded = <Port extends object>(port: Port, table: PortRules<Port>, streams: (keyof Port)[] = []) =>
       guarded(port, table, authorize, streams);

@@ -2,16 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Client, type Run } from '@langchain/langgraph-sdk';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 
 interface Part {
   event: string;
   data: unknown;
 }
 
-describe('runs, with everything real,', () => {
-  const house = new House(resolve('test/fixtures/projects/calculator/langgraph.json'));
-  let worker: HouseProcess;
+describe('runs with all real servers', () => {
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/calculator/langgraph.json'));
+  let worker: ServiceProcess;
   let url: string;
   let client: Client;
 
@@ -27,7 +27,7 @@ describe('runs, with everything real,', () => {
     return (await client.threads.create()).thread_id;
   }
 
-  /** A run that works until it is stopped, in a new thread. */
+  /** Starts an endless run on a new thread. */
   async function working(): Promise<Run> {
     return untilWorking(await client.runs.create(await newThread(), 'gate', { input: { log: [] } }));
   }
@@ -47,7 +47,7 @@ describe('runs, with everything real,', () => {
     const headOf = async (threadId: string) =>
       (await client.threads.getState(threadId)).checkpoint.checkpoint_id as string;
 
-    it('of another thread are 404 in every spelling, start nothing, and change nothing', async () => {
+    it('of another thread are answered with 404 in every spelling, without any effect', async () => {
       const [mine, theirs] = [await newThread(), await newThread()];
       for (const threadId of [mine, theirs]) await client.runs.wait(threadId, 'calculator', sum('1+1'));
       const [head, foreign] = [await headOf(mine), await headOf(theirs)];
@@ -84,7 +84,7 @@ describe('runs, with everything real,', () => {
       expect(await headOf(mine)).toBe(head);
     });
 
-    it('of their own thread begin there', async () => {
+    it('of their own thread start from it', async () => {
       const threadId = await newThread();
       await client.runs.wait(threadId, 'calculator', sum('1+1'));
       const head = await headOf(threadId);
@@ -101,7 +101,7 @@ describe('runs, with everything real,', () => {
   });
 
   describe('delayed', () => {
-    it('are pending until their time, and let others go before', async () => {
+    it('are pending until their time, and other runs go first', async () => {
       const threadId = await newThread();
       const delayed = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
       expect(delayed).toMatchObject({ status: 'pending', kwargs: { after_seconds: 3_600 } });
@@ -110,7 +110,7 @@ describe('runs, with everything real,', () => {
       expect((await client.runs.get(threadId, delayed.run_id)).status).toBe('pending');
     });
 
-    it('begin when it is their time', async () => {
+    it('begin at their time', async () => {
       const threadId = await newThread();
       const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 2 });
       expect(await client.runs.join(threadId, run_id)).toEqual({ log: ['1+1', '2'] });
@@ -118,7 +118,7 @@ describe('runs, with everything real,', () => {
       expect(Date.parse(updated_at) - Date.parse(created_at)).toBeGreaterThanOrEqual(2_000);
     });
 
-    it('are streamed as others are, without a thread too, and outlive the worker', async () => {
+    it('are streamed like other runs, also without a thread, and survive a restart of the worker', async () => {
       const next = await house.worker();
       const follow = (threadId: string | null, text: string) => {
         let parts: Promise<Part[]> | undefined;
@@ -139,7 +139,7 @@ describe('runs, with everything real,', () => {
     it('are cancelled before their time', async () => {
       const threadId = await newThread();
       const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
-      // Without `wait`: there is nothing to wait for.
+      // Without `wait`, because the run has not started.
       await client.runs.cancel(threadId, run_id);
       expect(await client.runs.list(threadId, { status: 'interrupted' })).toMatchObject([{ run_id }]);
       expect((await client.threads.get(threadId)).status).toBe('idle');
@@ -147,7 +147,7 @@ describe('runs, with everything real,', () => {
   });
 
   describe('in a batch', () => {
-    it('are all made, as the SDK writes them', async () => {
+    it("are all created from the SDK's request", async () => {
       const runs = (await client.runs.createBatch([
         { assistantId: 'calculator', ...sum('1+1'), onCompletion: 'keep' as never, streamMode: 'values' },
         { assistantId: 'calculator', ...sum('2+2'), afterSeconds: 1, multitaskStrategy: 'enqueue' },
@@ -157,7 +157,7 @@ describe('runs, with everything real,', () => {
       expect(values).toEqual([{ log: ['1+1', '2'] }, { log: ['2+2', '4'] }]);
     });
 
-    it('are the same runs when the batch comes again with its key', async () => {
+    it('are the same runs if the batch is repeated with its key', async () => {
       const batch = ['1+1', '2+2'].map((text) => ({ assistant_id: 'calculator', ...sum(text) }));
       const key = { 'Idempotency-Key': randomUUID() };
       const [first, second] = [await post('/runs/batch', batch, key), await post('/runs/batch', batch, key)];
@@ -173,14 +173,14 @@ describe('runs, with everything real,', () => {
       ['an unknown field', [{ assistant_id: 'calculator', maxSteps: 1 }], '422 0.maxSteps: unknown field'],
       ['an unknown assistant', [{ assistant_id: 'calculator' }, { assistant_id: 'nobody' }], '404 Assistant not found'],
       ['a bad webhook', [{ assistant_id: 'calculator', webhook: 'x' }], '422 webhook: "x" is no http'],
-    ])('refuses %s whole', async (_what, body, answer) => {
+    ])('refuses all runs of %s', async (_what, body, answer) => {
       const response = await post('/runs/batch', body);
       expect(`${response.status} ${await response.text()}`).toContain(answer);
     });
   });
 
   describe('cancelled', () => {
-    it('by their ids, with those that wait', async () => {
+    it('by their ids, including queued ones', async () => {
       const run = await working();
       const { thread_id: threadId } = run;
       const waiting = await client.runs.create(threadId, 'calculator', sum('1+1'));
@@ -192,7 +192,7 @@ describe('runs, with everything real,', () => {
       await client.runs.cancelMany({ threadId, runIds: [run.run_id] });
     });
 
-    it('by how they stand, of a thread or of all, and rolled back', async () => {
+    it('by status, of one thread or of all, and rolled back', async () => {
       const [one, other] = [await working(), await working()];
       const waiting = await client.runs.create(one.thread_id, 'calculator', sum('1+1'));
       await client.runs.cancelMany({ threadId: one.thread_id, status: 'pending' });
@@ -206,7 +206,7 @@ describe('runs, with everything real,', () => {
       expect((await client.runs.get(one.thread_id, waiting.run_id)).status).toBe('interrupted');
     });
 
-    it('say that their input was taken', async () => {
+    it('record that their input was taken', async () => {
       const run = await working();
       await client.runs.cancel(run.thread_id, run.run_id, true, 'interrupt', { reason: 'taken' });
       expect(await client.runs.get(run.thread_id, run.run_id)).toMatchObject({
@@ -232,7 +232,7 @@ describe('runs, with everything real,', () => {
     });
   });
 
-  describe('beside another', () => {
+  describe('concurrent with another run', () => {
     const entries = {
       create: (threadId: string, options: object) =>
         client.runs
@@ -244,7 +244,7 @@ describe('runs, with everything real,', () => {
         (await collect(client.runs.stream(threadId, 'calculator', { ...sum('1+1'), ...options }))).at(-1)?.data,
     };
 
-    it.each(Object.entries(entries))('%s: reject, interrupt and rollback do what they say', async (_entry, enter) => {
+    it.each(Object.entries(entries))('%s: apply reject, interrupt and rollback', async (_entry, enter) => {
       const first = await working();
       const { thread_id: threadId } = first;
       await expect(enter(threadId, { multitaskStrategy: 'reject' })).rejects.toThrow('409');
@@ -257,7 +257,7 @@ describe('runs, with everything real,', () => {
       await expect(client.runs.get(threadId, second.run_id)).rejects.toThrow('HTTP 404');
     });
 
-    it.each(Object.entries(entries))('%s: of two answers to one question one is taken', async (_entry, enter) => {
+    it.each(Object.entries(entries))('%s: accept one of two answers to an interrupt', async (_entry, enter) => {
       const threadId = await newThread();
       await client.runs.wait(threadId, 'calculator', sum('well?'));
       const answers = await Promise.allSettled(
@@ -270,7 +270,7 @@ describe('runs, with everything real,', () => {
     });
   });
 
-  it('are saved step by step whatever durability they ask for', async () => {
+  it('are saved after each step for every requested durability', async () => {
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'gate', { input: { log: [] }, durability: 'exit' });
     await untilWorking(run);
@@ -281,7 +281,7 @@ describe('runs, with everything real,', () => {
     });
   });
 
-  it('tell what tools do', async () => {
+  it('stream the events of tools', async () => {
     const parts = await collect(
       client.runs.stream(await newThread(), 'calculator', { ...sum('1+2'), streamMode: ['tools'] as never }),
     );

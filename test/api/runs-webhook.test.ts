@@ -4,7 +4,7 @@ import { Client } from '@langchain/langgraph-sdk';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
 import { Webhook } from 'standardwebhooks';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { Receiver, type Received } from '../support/receiver.js';
 
 const SECRET = `whsec_${Buffer.from('the secret of this operator').toString('base64')}`;
@@ -16,19 +16,19 @@ interface Body {
   [field: string]: unknown;
 }
 
-/** What was sent, if its signature is right. */
+/** Returns the body of a webhook. Throws if its signature is wrong. */
 function verified({ body, headers }: Received): Body {
   return new Webhook(SECRET).verify(body, headers as Record<string, string>) as Body;
 }
 
 describe('webhooks', () => {
-  const house = new House(resolve('test/fixtures/projects/calculator/langgraph.json'), {
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/calculator/langgraph.json'), {
     COLLOQUY_EGRESS_ALLOW: '127.0.0.1',
     COLLOQUY_WEBHOOK_SECRET: SECRET,
   });
   const mongo = new MongoClient(house.mongodbUri);
   let connection: Connection;
-  let worker: HouseProcess;
+  let worker: ServiceProcess;
   let client: Client;
   let receiver: Receiver;
 
@@ -51,7 +51,7 @@ describe('webhooks', () => {
     return (await client.threads.create()).thread_id;
   }
 
-  it('are sent until they are taken, signed, with one id, and say how the run ended', async () => {
+  it('are signed, retried with the same id until accepted, and report the end of the run', async () => {
     receiver.reply = (n) => ({ status: n === 1 ? 500 : 204 });
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'calculator', {
@@ -59,7 +59,7 @@ describe('webhooks', () => {
       metadata: { for: 'test' },
       webhook: `${receiver.url}/hook?token=t`,
     });
-    const [refused, taken] = [await receiver.taken(1), await receiver.taken(2)];
+    const [refused, taken] = [await receiver.waitFor(1), await receiver.waitFor(2)];
     for (const { path, headers } of [refused, taken]) {
       expect(path).toBe('/hook?token=t');
       expect(headers).toMatchObject({ 'content-type': 'application/json', 'webhook-id': run.run_id });
@@ -81,7 +81,7 @@ describe('webhooks', () => {
     expect(new Date(times[1] ?? '').toISOString()).toBe(times[1]);
   });
 
-  it('tell what the thread held when the run ended, not what later runs made of it', async () => {
+  it("contain the thread's values at the end of the run, not those of later runs", async () => {
     const threadId = await newThread();
     const runs = [];
     for (const sum of ['1+1', '2+2', '3+3']) {
@@ -89,19 +89,19 @@ describe('webhooks', () => {
     }
     const logs = [];
     for (const { run_id } of runs) {
-      const received = await receiver.taken(1, ({ headers }) => headers['webhook-id'] === run_id);
+      const received = await receiver.waitFor(1, ({ headers }) => headers['webhook-id'] === run_id);
       logs.push(verified(received).values?.log?.length);
     }
     expect(logs).toEqual([2, 4, 6]);
   });
 
-  it('are recalled with their thread, but for the thread of a stateless run, which goes by itself', async () => {
+  it('are recalled with their thread, except for the thread of a stateless run', async () => {
     receiver.reply = () => ({ status: 503 });
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook: receiver.url });
     const stateless = await client.runs.create(null, 'calculator', { input: { log: ['2+2'] }, webhook: receiver.url });
     for (const { run_id } of [run, stateless]) {
-      await receiver.taken(1, ({ headers }) => headers['webhook-id'] === run_id);
+      await receiver.waitFor(1, ({ headers }) => headers['webhook-id'] === run_id);
     }
     await client.threads.delete(threadId);
     await client.threads.delete(stateless.thread_id);
@@ -113,7 +113,7 @@ describe('webhooks', () => {
     expect(await delivered.result()).toBe(false);
   });
 
-  it('tell of a failure, a question, a cancellation and a run that was rolled back', async () => {
+  it('report a failure, an interrupt, a cancellation and a rollback', async () => {
     const threadId = await newThread();
     const failed = await client.runs.create(threadId, 'broken', { input: { log: [] }, webhook: receiver.url });
     await client.runs.join(threadId, failed.run_id);
@@ -125,7 +125,7 @@ describe('webhooks', () => {
     await client.runs.cancel(threadId, undone.run_id, true, 'rollback');
     const told = [];
     for (const { run_id } of [failed, asking, stopped, undone]) {
-      const { status, error } = verified(await receiver.taken(1, ({ headers }) => headers['webhook-id'] === run_id));
+      const { status, error } = verified(await receiver.waitFor(1, ({ headers }) => headers['webhook-id'] === run_id));
       told.push([status, error]);
     }
     expect(told).toEqual([
@@ -137,17 +137,17 @@ describe('webhooks', () => {
     await expect(client.runs.get(threadId, undone.run_id)).rejects.toThrow('HTTP 404');
   });
 
-  it('outlive the worker that tried first, and the thread', async () => {
+  it('survive the first worker and the thread', async () => {
     const second = await house.worker();
     let up = false;
     receiver.reply = () => ({ status: up ? 200 : 503 });
     const values = await client.runs.wait(null, 'calculator', { input: { log: ['4+4'] }, webhook: receiver.url });
     expect(values).toEqual({ log: ['4+4', '8'] });
-    const { headers, body } = await receiver.taken(1);
+    const { headers, body } = await receiver.waitFor(1);
     await client.threads.delete((JSON.parse(body) as { thread_id: string }).thread_id);
     await worker.kill('SIGKILL');
     up = true;
-    const again = await receiver.taken(
+    const again = await receiver.waitFor(
       1,
       (one) => one.headers['webhook-id'] === headers['webhook-id'] && one.body !== body,
     );
@@ -155,7 +155,7 @@ describe('webhooks', () => {
     worker = second;
   }, 90_000);
 
-  it('are refused with their run where they may never go', async () => {
+  it('are refused with their run if their address is forbidden', async () => {
     const threadId = await newThread();
     const create = (webhook: string) =>
       client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook });

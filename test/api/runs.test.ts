@@ -4,7 +4,7 @@ import type { Client } from '@langchain/langgraph-sdk';
 import { ColloquyError, type RunRequest } from '../../protocol/index.js';
 import { completeContext } from '../../api/context.js';
 import { sweepStateless } from '../../conversations/delete-thread.js';
-import { ANYBODY, ApiFixture, CHECKPOINT } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture, CHECKPOINT } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -28,7 +28,7 @@ describe('runs', () => {
     return (await client.threads.create()).thread_id;
   }
 
-  it('creates a run that is seen at once, by its id and in the list', async () => {
+  it('creates a run that is visible at once by its id and in the list', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const threadId = await newThread();
@@ -44,31 +44,31 @@ describe('runs', () => {
     expect(await client.runs.list(threadId, { status: 'pending' })).toEqual([]);
   });
 
-  it('binds the thread to graph and assistant of its run', async () => {
+  it('binds the thread to the graph and assistant of its run', async () => {
     const threadId = await newThread();
     const { assistant_id } = await client.runs.create(threadId, 'echo', { input: {} });
     expect((await client.threads.get(threadId)).metadata).toMatchObject({ graph_id: 'echo', assistant_id });
   });
 
-  it('answers a waiting client with the last state that the run told, not with what the next run made of it', async () => {
+  it('answers a waiting client with the last values of the run, not with those of the next run', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { told: turn.run.request.input });
+      await turn.writeEvent('values', { told: turn.run.request.input });
     };
-    api.states.finals = () => ({ told: 'the state of a later run' });
+    api.states.finalValuesOf = () => ({ told: 'the state of a later run' });
     const threadId = await newThread();
     const values = await Promise.all([1, 2, 3].map((n) => client.runs.wait(threadId, 'echo', { input: { n } })));
     expect(values).toEqual([1, 2, 3].map((n) => ({ told: { n } })));
   });
 
-  it('asks the state where the run told none', async () => {
-    api.states.finals = (run) => ({ of: run.status });
+  it('reads the state if the run streamed no values', async () => {
+    api.states.finalValuesOf = (run) => ({ of: run.status });
     expect(await client.runs.wait(await newThread(), 'echo', { input: {} })).toEqual({ of: 'success' });
   });
 
-  it('sends newlines until the answer is there', async () => {
+  it('sends newlines until the answer is ready', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
-    api.states.finals = () => ({ done: true });
+    api.states.finalValuesOf = () => ({ done: true });
     const response = await post(`${url}/threads/${await newThread()}/runs/wait`, { assistant_id: 'echo' });
     expect(response.headers.get('Content-Location')).toMatch(/^\/threads\/[^/]+\/runs\/[^/]+$/);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -81,7 +81,7 @@ describe('runs', () => {
     expect(JSON.parse(rest)).toEqual({ done: true });
   });
 
-  it('tells a waiting client why the run failed', async () => {
+  it('sends the error of a failed run to a waiting client', async () => {
     api.conversations.script = async () => ({ error: { error: 'GraphRecursionError', message: 'too deep' } });
     const threadId = await newThread();
     await expect(client.runs.wait(threadId, 'echo', { input: {} })).rejects.toThrow('GraphRecursionError: too deep');
@@ -90,7 +90,7 @@ describe('runs', () => {
     expect((await client.threads.get(threadId)).status).toBe('error');
   });
 
-  it('makes the thread of a run that asks for it, and no other', async () => {
+  it('creates a missing thread only if the run requests it', async () => {
     const threadId = randomUUID();
     await expect(client.runs.create(threadId, 'echo', { input: {} })).rejects.toThrow(
       `HTTP 404: Thread with ID ${threadId} not found`,
@@ -99,13 +99,13 @@ describe('runs', () => {
     expect((await client.threads.get(threadId)).metadata).toMatchObject({ graph_id: 'echo', topic: 'x' });
   });
 
-  it('does not know assistants that are not there', async () => {
+  it('answers 404 for missing assistants', async () => {
     await expect(client.runs.create(await newThread(), 'nobody', { input: {} })).rejects.toThrow(
       'HTTP 404: Assistant not found',
     );
   });
 
-  it('refuses a run with reject while another works, and leaves no trace of it', async () => {
+  it('refuses a run with reject while another one is active, and keeps no record of it', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const threadId = await newThread();
@@ -118,14 +118,14 @@ describe('runs', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('takes a run with reject that comes while the conversation has not yet noticed the end of the last', async () => {
+  it('accepts a run with reject before the conversation has noticed the end of the previous run', async () => {
     api.conversations.refusals.push(new ColloquyError('conflict', 'busy'), new ColloquyError('conflict', 'busy'));
     await expect(
       client.runs.wait(await newThread(), 'echo', { input: {}, multitaskStrategy: 'reject' }),
     ).resolves.toBeDefined();
   });
 
-  it('says that the queue is full, and keeps a run whose fate is not known', async () => {
+  it('reports a full queue, and keeps a run that may have been accepted', async () => {
     const threadId = await newThread();
     api.conversations.refusals.push(new ColloquyError('queue_full', 'queue of the thread is full (100 runs)'));
     const full = await post(`${url}/threads/${threadId}/runs`, { assistant_id: 'echo' });
@@ -143,7 +143,7 @@ describe('runs', () => {
     const told: unknown[] = [];
     api.conversations.script = async (turn) => {
       told.push(turn.run.request.input);
-      await turn.tell('values', { n: told.length });
+      await turn.writeEvent('values', { n: told.length });
     };
     const threadId = await newThread();
     const body = { assistant_id: 'echo', input: { text: 'pay' } };
@@ -158,11 +158,11 @@ describe('runs', () => {
     expect([other.status, await other.text()]).toEqual([409, expect.stringContaining('Idempotency-Key pay-42')]);
   });
 
-  it('binds the thread of a run whose taker died before it had', async () => {
+  it('binds the thread of a run whose process died before it had bound it', async () => {
     const threadId = await newThread();
     const { assistant_id: assistantId, graph_id: graphId } = await client.assistants.get('echo');
     const request: RunRequest = { input: {}, config: {}, streamModes: ['values'], streamSubgraphs: false };
-    await api.stores.threads.createRun(ANYBODY, {
+    await api.stores.threads.createRun(ANONYMOUS_CALLER, {
       ...{ threadId, runId: randomUUID(), assistantId, graphId, multitaskStrategy: 'enqueue', metadata: {} },
       ...{ key: 'orphan-1', request },
     });
@@ -173,7 +173,7 @@ describe('runs', () => {
   });
 
   it('answers a repeated stateless request with the run of its key', async () => {
-    api.states.finals = (run) => ({ run: run.runId });
+    api.states.finalValuesOf = (run) => ({ run: run.runId });
     const key = { 'Idempotency-Key': 'stateless-1' };
     const body = { assistant_id: 'echo', input: {} };
     const first = await json(await post(`${url}/runs/wait`, body, key));
@@ -181,7 +181,7 @@ describe('runs', () => {
     expect(await json(await post(`${url}/runs/wait`, body))).not.toEqual(first);
   });
 
-  it('sweeps the threads of stateless runs that nobody wants to keep, some time after they ended', async () => {
+  it('sweeps the temporary threads of stateless runs some time after their end', async () => {
     const swept = await client.runs.create(null, 'echo', { input: {} });
     const kept = await client.runs.create(null, 'echo', { input: {}, onCompletion: 'keep' as never });
     const gate = newGate();
@@ -189,15 +189,15 @@ describe('runs', () => {
     api.conversations.script = () => gate.opened;
     const working = await client.runs.create(null, 'echo', { input: {} });
     const context = completeContext(api.dependencies());
-    expect(await sweepStateless(context, ANYBODY, new Date(Date.now() - 60_000))).toBe(0);
-    await sweepStateless(context, ANYBODY, new Date(Date.now() + 60_000));
+    expect(await sweepStateless(context, ANONYMOUS_CALLER, new Date(Date.now() - 60_000))).toBe(0);
+    await sweepStateless(context, ANONYMOUS_CALLER, new Date(Date.now() + 60_000));
     await expect(client.threads.get(swept.thread_id)).rejects.toThrow('HTTP 404');
     expect((await client.threads.get(kept.thread_id)).thread_id).toBe(kept.thread_id);
     expect((await client.runs.get(working.thread_id, working.run_id)).run_id).toBe(working.run_id);
     gate.open();
   });
 
-  it('cancels a run, and waits for its end when asked', async () => {
+  it('cancels a run, and waits for its end on request', async () => {
     api.conversations.script = untilAborted;
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'echo', { input: {} });
@@ -207,7 +207,7 @@ describe('runs', () => {
     await expect(client.runs.cancel(threadId, randomUUID())).rejects.toThrow('HTTP 404: Run not found');
   });
 
-  it('joins a run to its end, and cancels it for a client that leaves', async () => {
+  it('joins a run to its end, and cancels it if the client disconnects', async () => {
     const stopped = newGate();
     api.conversations.script = async (turn) => {
       await untilAborted(turn);
@@ -224,7 +224,7 @@ describe('runs', () => {
     await Promise.race([stopped.opened, client.runs.join(threadId, run.run_id)]);
   });
 
-  it('deletes a run that has ended, and no other', async () => {
+  it('deletes only a run that has ended', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const threadId = await newThread();
@@ -236,7 +236,7 @@ describe('runs', () => {
     await expect(client.runs.get(threadId, run.run_id)).rejects.toThrow('HTTP 404: Run not found');
   });
 
-  it('hands the graph what the client asked for', async () => {
+  it('passes the options of the client to the graph', async () => {
     const seen: RunRequest[] = [];
     api.conversations.script = async (turn) => {
       seen.push(turn.run.request);
@@ -275,7 +275,7 @@ describe('runs', () => {
     });
   });
 
-  it('does not tell a client the details of a fault of ours, and reports it', async () => {
+  it('reports an internal error and hides its details from the client', async () => {
     api.conversations.refusals.push(Object.assign(new Error('secret detail'), { name: 'Error' }) as never);
     const response = await post(`${url}/threads/${await newThread()}/runs`, { assistant_id: 'echo' });
     expect([response.status, await response.text()]).toEqual([500, 'internal error']);

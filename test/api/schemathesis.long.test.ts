@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { installPackage } from '../../servers/python-packages.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const SEED = '20261124';
-/** What must hold of every answer; what else Schemathesis can check is about taste. */
+/** The checks for every answer. The other checks of Schemathesis are a matter of taste. */
 const CHECKS = [
   'not_a_server_error',
   'status_code_conformance',
@@ -16,12 +16,12 @@ const CHECKS = [
 ];
 
 describe('the API under generated requests', () => {
-  let house: House;
+  let house: ServiceProcesses;
   let url: string;
   let bin: string;
 
   beforeAll(async () => {
-    house = new House(resolve('bench/project/langgraph.json'));
+    house = new ServiceProcesses(resolve('bench/project/langgraph.json'));
     const [api, , found] = await Promise.all([
       house.api(),
       house.worker(),
@@ -34,7 +34,7 @@ describe('the API under generated requests', () => {
   });
   afterAll(() => house.stop());
 
-  it('answers nothing that its description does not say, and never with a fault of its own', async () => {
+  it('gives only answers of its description, and never an internal error', async () => {
     const { code, said } = await run(join(bin, 'st'), [
       ...[
         'run',
@@ -45,7 +45,7 @@ describe('the API under generated requests', () => {
         '15',
         '--phases',
         'coverage,fuzzing,stateful',
-        // They have no end.
+        // These streams do not end.
         ...['--exclude-path', '/threads/{thread_id}/stream'],
         ...['--exclude-path', '/threads/{thread_id}/stream/events'],
       ],

@@ -7,15 +7,15 @@ import type { Route } from '../../api/http/route.js';
 import { ROUTES } from '../../api/routes.js';
 import { COMMAND_NAMES } from '../../api/protocol-v2/commands.js';
 import { HttpUser, type UserAnswer } from '../support/http-user.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
-/** In everything that is ada's, and in nothing else. */
+/** A text in all records of ada, and in no other record. */
 const CANARY = 'canary-of-ada';
-const house = new House(resolve('test/fixtures/projects/server/owned.json'));
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.json'));
 let url: string;
 let [ada, bob, root] = [new HttpUser('', ''), new HttpUser('', ''), new HttpUser('', '')];
 
-/** Ids by the names that paths have for them. */
+/** Ids by their parameter names in paths. */
 type Ids = Record<'thread_id' | 'run_id' | 'assistant_id' | 'cron_id' | 'checkpoint_id' | 'namespace', string>;
 let hers: Ids;
 let his: Ids;
@@ -26,18 +26,18 @@ beforeAll(async () => {
   const [, api] = await Promise.all([house.worker(), house.api()]);
   ({ url } = api);
   [ada, bob, root] = ['ada', 'bob', 'root'].map((name) => new HttpUser(url, name)) as [HttpUser, HttpUser, HttpUser];
-  [hers, his] = await Promise.all([belongings(ada, CANARY), belongings(bob, 'of bob')]);
+  [hers, his] = await Promise.all([createRecords(ada, CANARY), createRecords(bob, 'of bob')]);
   const { interrupts } = await ada.get<{ interrupts: object }>('GET', `/threads/${hers.thread_id}`);
   question = (Object.values(interrupts).flat() as { id: string }[])[0]?.id ?? '';
-  before = await everythingOf(ada);
+  before = await allRecordsOf(ada);
 }, 90_000);
 afterAll(async () => {
   for (const { cron_id: id } of [hers, his]) await root.get('DELETE', `/runs/crons/${id}`);
   await house.stop();
 });
 
-/** One of everything that a user can have. */
-async function belongings(who: HttpUser, mark: string): Promise<Ids> {
+/** Creates one record of each kind for a user. */
+async function createRecords(who: HttpUser, mark: string): Promise<Ids> {
   const made = { metadata: { mark }, context: { mark }, config: { configurable: { mark } } };
   const { assistant_id } = await who.get<Ids>('POST', '/assistants', { graph_id: 'asks', name: mark, ...made });
   const { thread_id } = await who.get<Ids>('POST', '/threads', { metadata: { mark } });
@@ -51,8 +51,8 @@ async function belongings(who: HttpUser, mark: string): Promise<Ids> {
   return { assistant_id, thread_id, run_id, cron_id, checkpoint_id: checkpoint.checkpoint_id, namespace: 'asks' };
 }
 
-/** All that a user has, as they see it. */
-async function everythingOf(who: HttpUser): Promise<string> {
+/** Returns all records of a user, as the user sees them. */
+async function allRecordsOf(who: HttpUser): Promise<string> {
   const { thread_id: thread } = hers;
   const parts = await Promise.all([
     who.get('GET', `/threads/${thread}`),
@@ -69,7 +69,10 @@ async function everythingOf(who: HttpUser): Promise<string> {
 
 const never = { schedule: '0 0 1 1 *' };
 
-/** Bodies that the schemas ask for; everything else is sent an empty one. Ids in them are those that the path is about. */
+/**
+ * Valid bodies of routes that require one; all others get an empty body. Their ids are those of the
+ * path.
+ */
 const BODIES: Record<string, (ids: Ids) => unknown> = {
   'post /threads/:thread_id/runs': ({ assistant_id }) => ({ assistant_id, input: {} }),
   'post /threads/:thread_id/runs/wait': ({ assistant_id }) => ({ assistant_id, input: {} }),
@@ -86,11 +89,14 @@ const BODIES: Record<string, (ids: Ids) => unknown> = {
   'post /runs/crons/:cron_id/backfill': () => ({ start: '2024-01-01T00:00:00Z', end: '2024-01-02T00:00:00Z' }),
 };
 
-/** What is asked without an id in the path, with hers in query or body, and the status that it gets. */
+/**
+ * Requests without an id in the path and with ada's ids in query or body, and the expected status.
+ */
 const ASKED: Record<string, { body?: () => unknown; query?: () => string; status: number }[]> = {
   'get /ok': [{ status: 200 }],
   'get /info': [{ status: 200 }],
-  // The id is taken: whoever knows it learns that much, as docs/decisions/2026-11-30-what-an-id-tells.md says.
+  // The id is in use, which a client that knows it learns: see
+  // docs/decisions/2026-11-30-what-an-id-tells.md.
   'post /assistants': [{ body: () => ({ assistant_id: hers.assistant_id, graph_id: 'asks' }), status: 409 }],
   'post /assistants/search': [
     { body: () => ({ metadata: { mark: CANARY } }), status: 200 },
@@ -139,8 +145,11 @@ const ASKED: Record<string, { body?: () => unknown; query?: () => string; status
   'post /store/namespaces': [{ body: () => ({ prefix: ['ada'] }), status: 200 }],
 };
 
-/** These may begin a thread, or wait for one, so their answers tell the two apart: docs/decisions/2026-11-30-what-an-id-tells.md. */
-const TOLD_APART = ['post /threads/:thread_id/stream/events', 'post /threads/:thread_id/commands'];
+/**
+ * These routes may create a thread or wait for one. Their answers therefore distinguish the two
+ * cases: docs/decisions/2026-11-30-what-an-id-tells.md.
+ */
+const DISTINGUISHABLE = ['post /threads/:thread_id/stream/events', 'post /threads/:thread_id/commands'];
 
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 const placed = (path: string, ids: Ids) => path.replace(/:(\w+)/g, (_, name: string) => ids[name as keyof Ids]);
@@ -152,14 +161,14 @@ async function ask(who: HttpUser, operation: Route, ids: Ids): Promise<UserAnswe
 }
 
 describe('a second user', () => {
-  it.each(withIds.map((one) => [nameOf(one), one] as const))(
+  it.each(withIds.map((route) => [nameOf(route), route] as const))(
     'finds nothing by the ids of another: %s',
     async (name, operation) => {
       const answer = await ask(bob, operation, hers);
       expect([name, answer.status]).toEqual([name, 404]);
       expect(answer.text).not.toContain(CANARY);
-      if (TOLD_APART.includes(name)) return;
-      // One that is not there is told in the same words.
+      if (DISTINGUISHABLE.includes(name)) return;
+      // A missing record gets the same answer.
       const unknown = Object.fromEntries(Object.keys(hers).map((key) => [key, randomUUID()])) as Ids;
       const none = await ask(bob, operation, { ...unknown, namespace: hers.namespace });
       const generic = (text: string, ids: Ids) =>
@@ -176,7 +185,7 @@ describe('a second user', () => {
         : { ...hers, assistant_id: his.assistant_id };
       const { status, text } = await ask(bob, operation, mixed);
       expect(text).not.toContain(CANARY);
-      // A subgraph and a checkpoint that are not there are read as nothing.
+      // Missing subgraphs and checkpoints are read as empty.
       if (!name.includes(':checkpoint_id') && !name.includes(':namespace')) expect([name, status]).toEqual([name, 404]);
     },
   );
@@ -200,7 +209,7 @@ describe('a second user', () => {
   );
 });
 
-/** Parameters with her ids, for commands on a thread of his own. */
+/** Parameters with ada's ids, for commands on bob's thread. */
 const PARAMS: Record<string, () => object> = {
   'run.start': () => ({ assistant_id: hers.assistant_id, input: {} }),
   'input.respond': () => ({ interrupt_id: `${question}0`, response: 'x' }),
@@ -213,7 +222,7 @@ const PARAMS: Record<string, () => object> = {
   'subscription.unsubscribe': () => ({ subscription_id: 'x' }),
   'subscription.reconnect': () => ({ run_id: hers.run_id }),
 };
-/** Those that answer about his own thread, whatever ids they are given. */
+/** Commands that answer about bob's own thread, whatever ids they get. */
 const ABOUT_OWN_THREAD = ['state.listCheckpoints', 'subscription.subscribe'];
 
 describe.each(COMMAND_NAMES)('the command %s of a second user', (method) => {
@@ -223,14 +232,14 @@ describe.each(COMMAND_NAMES)('the command %s of a second user', (method) => {
     return { id: 1, method, params: params() };
   };
 
-  it('does nothing on a thread of another', async () => {
+  it('has no effect on a thread of another user', async () => {
     const { status, text } = await bob.call('POST', `/threads/${hers.thread_id}/commands`, order());
     expect([status, text]).toEqual([404, `Thread with ID ${hers.thread_id} not found`]);
     const answer = await overSocket(hers.thread_id, order());
     expect(answer).toMatchObject({ type: 'error', message: `Thread with ID ${hers.thread_id} not found` });
   });
 
-  it('finds nothing of another from a thread of their own', async () => {
+  it('finds no record of another user from their own thread', async () => {
     const { text } = await bob.call('POST', `/threads/${his.thread_id}/commands`, order());
     const answer = await overSocket(his.thread_id, order());
     expect(text + JSON.stringify(answer)).not.toContain(CANARY);
@@ -238,7 +247,7 @@ describe.each(COMMAND_NAMES)('the command %s of a second user', (method) => {
   });
 });
 
-/** The first message that a WebSocket of bob answers a command with. */
+/** Returns the first message that bob's WebSocket receives after a command. */
 async function overSocket(thread: string, order: object): Promise<unknown> {
   const address = `${url.replace('http', 'ws')}/threads/${thread}/stream/events`;
   const socket = new WebSocket(address, { headers: { authorization: 'Bearer bob' } });
@@ -250,11 +259,11 @@ async function overSocket(thread: string, order: object): Promise<unknown> {
   return JSON.parse(data.toString('utf8')) as unknown;
 }
 
-describe('after all that', () => {
-  it('the first user has everything as it was, and can read it', async () => {
-    expect(await everythingOf(ada)).toBe(before);
+describe('after all requests of the second user', () => {
+  it('the first user can read all their records, which are unchanged', async () => {
+    expect(await allRecordsOf(ada)).toBe(before);
     expect(before.split(CANARY).length).toBeGreaterThan(10);
-    // What is 404 for the other is there for its owner.
+    // A record that is 404 for bob exists for its owner.
     for (const operation of withIds.filter(({ method, answers }) => method === 'get' && answers[200] !== 'events')) {
       const { status } = await ask(ada, operation, hers);
       expect([nameOf(operation), status]).toEqual([nameOf(operation), 200]);

@@ -16,7 +16,7 @@ describe('slow clients', () => {
     server.close();
   });
 
-  it('are not asked for more than they take', async () => {
+  it('receive the next batch only after they have read the last one', async () => {
     const stream = counted();
     const { response, done } = await stalled(stream.batches(), 60_000);
     await stream.blocked;
@@ -26,12 +26,12 @@ describe('slow clients', () => {
     expect(stream.asked()).toBe(BATCHES);
   });
 
-  it('are given up when they take nothing for too long', async () => {
+  it('are disconnected if they read nothing for too long', async () => {
     const { done } = await stalled(counted().batches(), 20);
     await expect(done).rejects.toMatchObject({ code: 'unavailable', message: 'the client took nothing for 20 ms' });
   });
 
-  /** Batches that tell how many were asked for, and when nobody asks any more. */
+  /** Yields batches, counts them, and records when the reader stops. */
   function counted() {
     let asked = 0;
     let block = () => {};
@@ -47,7 +47,7 @@ describe('slow clients', () => {
     return { batches, blocked, asked: () => asked };
   }
 
-  /** A client that has the headers and reads nothing. */
+  /** A client that has received the headers and reads nothing more. */
   async function stalled(batches: AsyncIterable<ClientEvent[]>, stalledClientMs: number) {
     const app = express();
     let finish: (value: Promise<void>) => void = () => {};

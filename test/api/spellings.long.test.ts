@@ -10,12 +10,12 @@ import { exchange, upgradeOf } from '../support/raw-http.js';
 
 const ID = '00000000-0000-4000-8000-000000000001';
 const REFUSED = 403;
-/** Statuses of a path that is none of ours. */
+/** Statuses of an unknown path. */
 const NOT_SERVED = [400, 404, 405];
 
 const exactOf = (path: string) => path.replace(/:\w+/g, ID);
 
-/** The other spellings of a path that some server or library takes for it. */
+/** Other spellings of a path that some server or library treats as the same path. */
 function spellingsOf(path: string): string[] {
   const exact = exactOf(path);
   const letter = path.search(/[a-z]/);
@@ -33,7 +33,7 @@ function spellingsOf(path: string): string[] {
   ].filter((one) => one !== exact);
 }
 
-/** Sends a path as it is; `fetch` would write it anew. */
+/** Sends a path unchanged; `fetch` would normalise it. */
 function send(url: string, method: string, path: string): Promise<number> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
@@ -41,14 +41,14 @@ function send(url: string, method: string, path: string): Promise<number> {
       answer.resume();
       resolve(answer.statusCode ?? 0);
     });
-    // Node.js refuses to send some of these paths, which other clients do send.
+    // Node.js refuses to send some of these paths, but other clients send them.
     (outgoing as unknown as { path: string }).path = path;
     outgoing.on('error', reject);
     outgoing.end(['GET', 'DELETE'].includes(method) ? undefined : '{}');
   });
 }
 
-/** A project's app of each kind, which refuses every path of ours, spelled as we spell it. */
+/** A project's app of each kind. It refuses every path of ours in its exact spelling. */
 const refused = new Set(ROUTES.map(({ path }) => exactOf(path)));
 const APPS = {
   Hono: new Hono().use('*', async (c, next) => (refused.has(new URL(c.req.url).pathname) ? c.text('', 403) : next())),
@@ -68,19 +68,19 @@ describe.each(Object.entries(APPS))('behind an app of the kind %s', (_kind, app)
     url = await fixture.listen({}, { http: { app, disabled: [] } });
   });
 
-  it('a path of ours is asked of the app', async () => {
+  it('a path of ours reaches the app', async () => {
     for (const { method, path } of ROUTES) {
       expect([path, await send(url, method.toUpperCase(), exactOf(path))]).toEqual([path, REFUSED]);
     }
   });
 
-  it('no other spelling of a path is served past the app', async () => {
+  it('no other spelling of a path bypasses the app', async () => {
     const passed: string[] = [];
     for (const { method, path } of ROUTES) {
       const name = method.toUpperCase();
       const sent = spellingsOf(path).map(async (spelling) => {
         const status = await send(url, name, spelling);
-        // At the end of a path it may be another id, which is none.
+        // At the end of a path the text may be another id, which does not exist.
         const answers = [...NOT_SERVED, REFUSED, ...(path.endsWith('_id') ? [422] : [])];
         if (!answers.includes(status)) passed.push(`${status} ${name} ${JSON.stringify(spelling)}`);
       });
@@ -89,7 +89,7 @@ describe.each(Object.entries(APPS))('behind an app of the kind %s', (_kind, app)
     expect(passed).toEqual([]);
   }, 180_000);
 
-  it('no other spelling of the path of a WebSocket is taken past the app', async () => {
+  it('no other spelling of the path of a WebSocket bypasses the app', async () => {
     const path = '/threads/:thread_id/stream/events';
     const answers = spellingsOf(path).map(async (spelling) => {
       const { statuses, text } = await exchange(url, upgradeOf(spelling), { closeAfterMs: 1_000 });
@@ -125,7 +125,7 @@ describe('without an app', () => {
     expect([statuses, text]).toEqual([[400], expect.stringContaining(reason)]);
   });
 
-  it('ids and names keep the escapes that they need', async () => {
+  it('ids and names keep their required escapes', async () => {
     const url = await fixture.listen();
     expect(await send(url, 'GET', '/assistants/a%20b%2Fc')).toBe(404);
     expect(await send(url, 'GET', '/assistants/e%63ho')).toBe(400);
@@ -133,7 +133,7 @@ describe('without an app', () => {
   });
 });
 
-it('apps and routers are made in one file alone', () => {
+it('apps and routers are created in one file only', () => {
   const files = readdirSync('api', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
   const making = files.filter((name) => /\b(Router|express)\(/.test(readFileSync(join('api', name), 'utf8')));
   expect(making).toEqual(['router.ts']);

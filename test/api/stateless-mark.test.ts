@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { STATELESS_METADATA } from '../../protocol/index.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
 const fixture = await ApiFixture.start('stateless_mark');
 let url: string;
@@ -31,7 +31,7 @@ const run = { assistant_id: 'echo', input: {}, metadata };
 const configured = { assistant_id: 'echo', input: {}, config: { metadata } };
 const cron = { assistant_id: 'echo', schedule: '0 9 1 1 *', metadata };
 
-describe('the mark of the threads of stateless runs', () => {
+describe('the metadata that marks threads of stateless runs', () => {
   it.each([
     ['POST', '/threads', { metadata }],
     ['POST', '/threads', { metadata: { colloquy_stateless: null } }],
@@ -51,7 +51,7 @@ describe('the mark of the threads of stateless runs', () => {
     ['POST', '/runs/crons', cron],
     ['POST', '/threads/THREAD/runs/crons', cron],
     ['PATCH', '/runs/crons/CRON', { metadata }],
-  ])('cannot come from a client: %s %s', async (method, path, body) => {
+  ])('cannot be set by a client: %s %s', async (method, path, body) => {
     const { status, text } = await send(method, path, body);
     expect([status, text]).toEqual([
       422,
@@ -63,18 +63,18 @@ describe('the mark of the threads of stateless runs', () => {
   it.each([
     ['run.start', { assistant_id: 'echo', input: {}, metadata }],
     ['input.respond', { interrupt_id: 'x', response: 1, metadata }],
-  ])('cannot come by a command: %s', async (method, params) => {
+  ])('cannot be set by a command: %s', async (method, params) => {
     const { text } = await send('POST', '/threads/THREAD/commands', { id: 1, method, params });
     expect(text).toContain('is a key of the server’s own');
   });
 
-  it('may be searched for', async () => {
+  it('can be searched', async () => {
     expect((await send('POST', '/threads/search', { metadata })).status).toBe(200);
   });
 
-  it('is not copied: a copy is kept', async () => {
+  it('is not copied, so that a copy is kept', async () => {
     const threadId = randomUUID();
-    await fixture.stores.threads.createThread(ANYBODY, { threadId, metadata: { ...metadata, a: 1 } });
+    await fixture.stores.threads.createThread(ANONYMOUS_CALLER, { threadId, metadata: { ...metadata, a: 1 } });
     const { text } = await send('POST', `/threads/${threadId}/copy`, {});
     expect((JSON.parse(text) as { metadata: unknown }).metadata).toEqual({ a: 1 });
   });

@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
-const house = new House(resolve('test/fixtures/projects/server/langgraph.json'));
+const house = new ServiceProcesses(resolve('test/fixtures/projects/server/langgraph.json'));
 const mongo = new MongoClient(house.mongodbUri);
 let url: string;
 let client: Client;
@@ -34,7 +34,7 @@ describe('items over HTTP', () => {
     root = randomUUID();
   });
 
-  it('are put, read, written over and deleted', async () => {
+  it('are written, read, replaced and deleted', async () => {
     expect(await client.store.putItem([root, 'ada'], 'profile', { name: 'Ada' })).toBeUndefined();
     const item = await client.store.getItem([root, 'ada'], 'profile');
     expect(item).toMatchObject({ namespace: [root, 'ada'], key: 'profile', value: { name: 'Ada' } });
@@ -48,7 +48,7 @@ describe('items over HTTP', () => {
     expect(await client.store.getItem([root, 'ada'], 'profile')).toBeNull();
   });
 
-  it('have the fields of the wire and no others', async () => {
+  it('have exactly the wire fields', async () => {
     await client.store.putItem([root], 'k', { n: 1 });
     const { status, text } = await ask('GET', `/store/items?namespace=${root}&key=k`);
     expect(status).toBe(200);
@@ -63,7 +63,7 @@ describe('items over HTTP', () => {
     expect(await ask('DELETE', '/store/items', { namespace: [root], key: 'none' })).toEqual({ status: 204, text: '' });
   });
 
-  it('are searched by prefix and filter, page by page', async () => {
+  it('are searched by prefix and filter in pages', async () => {
     for (const n of [1, 2, 3, 4]) await client.store.putItem([root, 'list'], `k${n}`, { n, odd: n % 2 === 1 });
     await client.store.putItem([root, 'other'], 'k5', { n: 5, odd: true });
     const keys = async (options: Parameters<Client['store']['searchItems']>[1], prefix = [root, 'list']) =>
@@ -99,7 +99,7 @@ describe('items over HTTP', () => {
     expect(await list({ prefix: [root], limit: 1, offset: 1 })).toEqual(['a/y']);
   });
 
-  it('expire as they or the project say', async () => {
+  it('expire after their own time or that of the project', async () => {
     await client.store.putItem([root], 'own', {}, { ttl: 5 });
     await client.store.putItem([root], 'default', {});
     const minutes = async (key: string) => {
@@ -120,7 +120,7 @@ describe('items over HTTP', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('a refused request', () => {
   it.each([
     ['PUT', '/store/items', { namespace: ['a.b'], key: 'k', value: {} }, 'namespace.0: a label is not empty'],
     ['PUT', '/store/items', { namespace: ['a', ''], key: 'k', value: {} }, 'namespace.1: a label is not empty'],
@@ -165,7 +165,7 @@ describe('what is refused', () => {
   });
 });
 
-it('is the store that graphs get', async () => {
+it('the API and graphs use the same store', async () => {
   await client.store.putItem(['told'], 'by-a-client', { n: 1 });
   const state = await client.runs.wait(null, 'keeper', { input: { text: 'from the graph' } });
   expect(state).toMatchObject({ found: [{ key: 'by-a-client', value: { n: 1 } }] });

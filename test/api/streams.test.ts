@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -28,11 +28,11 @@ describe('streams of runs', () => {
     return thread_id;
   }
 
-  it('tells metadata first, then the events in order, and no end event', async () => {
+  it('sends metadata first, then the events in order, and no end event', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { messages: ['hi'] });
-      await turn.tell('updates|child:1', { node: { messages: ['hello'] } });
-      await turn.tell('values', { messages: ['hi', 'hello'] });
+      await turn.writeEvent('values', { messages: ['hi'] });
+      await turn.writeEvent('updates|child:1', { node: { messages: ['hello'] } });
+      await turn.writeEvent('values', { messages: ['hi', 'hello'] });
     };
     const threadId = await newThread();
     const created: unknown[] = [];
@@ -52,7 +52,7 @@ describe('streams of runs', () => {
     expect(await api.client(url).runs.get(threadId, run_id)).toMatchObject({ status: 'success' });
   });
 
-  it('says where the run is and where to go on, before the first event', async () => {
+  it('sends the address of the run and of its stream before the first event', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const threadId = await newThread();
@@ -68,7 +68,7 @@ describe('streams of runs', () => {
 
   it('ends with the error of a run that failed', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', {});
+      await turn.writeEvent('values', {});
       return { error: { error: 'TypeError', message: 'no such tool' } };
     };
     const parts = await collect(api.client(url).runs.stream(await newThread(), 'echo', { input: {} }));
@@ -85,9 +85,9 @@ describe('streams of runs', () => {
     gate.open();
   });
 
-  it('gives a client that joins after the end the whole run', async () => {
+  it('sends the whole run to a client that joins after the end', async () => {
     api.conversations.script = async (turn) => {
-      for (let n = 1; n <= 3; n += 1) await turn.tell('custom', { n });
+      for (let n = 1; n <= 3; n += 1) await turn.writeEvent('custom', { n });
     };
     const threadId = await newThread();
     const run = await api.client(url).runs.create(threadId, 'echo', { input: {}, streamMode: 'custom' });
@@ -100,11 +100,11 @@ describe('streams of runs', () => {
     expect(fromStart.map((part) => part.event)).toEqual(['metadata']);
   });
 
-  it('resumes behind the last event id, on another process, with nothing lost or doubled', async () => {
+  it('resumes after the last event id on another process, without lost or duplicate events', async () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
       for (let n = 1; n <= 6; n += 1) {
-        await turn.tell('custom', { n });
+        await turn.writeEvent('custom', { n });
         if (n === 3) await gate.opened;
       }
     };
@@ -124,9 +124,9 @@ describe('streams of runs', () => {
   it('survives the stop of its process when the SDK reconnects', async () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
-      await turn.tell('custom', { n: 1 });
+      await turn.writeEvent('custom', { n: 1 });
       await gate.opened;
-      await turn.tell('custom', { n: 2 });
+      await turn.writeEvent('custom', { n: 2 });
     };
     const own = await ApiFixture.start('api_stop');
     own.conversations.script = api.conversations.script;
@@ -134,7 +134,7 @@ describe('streams of runs', () => {
     const stable = await own.listen();
     let target = doomed;
     const client = own.client(doomed);
-    // The address stays the same behind a load balancer; here the client's fetch plays it.
+    // Behind a load balancer the address stays the same. Here the client's fetch simulates that.
     const balanced = (input: string, init?: RequestInit) => fetch(input.replace(doomed, target), init);
     const { Client } = await import('@langchain/langgraph-sdk');
     const sdk = new Client({ apiUrl: doomed, apiKey: null, callerOptions: { fetch: balanced as typeof fetch } });
@@ -153,13 +153,13 @@ describe('streams of runs', () => {
     await own.stop();
   });
 
-  it('tells a live client that a new attempt began, and a later one nothing of the superseded attempt', async () => {
+  it('reports a new attempt to a live client, and sends no superseded events to a later client', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('custom', 'committed');
-      const first = await turn.tell('custom', 'lost 1');
-      const last = await turn.tell('custom', 'lost 2');
+      await turn.writeEvent('custom', 'committed');
+      const first = await turn.writeEvent('custom', 'lost 1');
+      const last = await turn.writeEvent('custom', 'lost 2');
       await turn.nextAttempt([[first, last]]);
-      await turn.tell('custom', 'kept');
+      await turn.writeEvent('custom', 'kept');
     };
     const threadId = await newThread();
     const live = await collect(api.client(url).runs.stream(threadId, 'echo', { input: {}, streamMode: 'custom' }));
@@ -172,12 +172,12 @@ describe('streams of runs', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['committed', 'kept']);
   });
 
-  it('supersedes also what a dying attempt said after the next one had looked', async () => {
+  it('also supersedes events that a dying attempt wrote after the next one had read the tail', async () => {
     api.conversations.script = async (turn) => {
-      const first = await turn.tell('custom', 'lost');
-      await turn.tell('custom', 'last words');
+      const first = await turn.writeEvent('custom', 'lost');
+      await turn.writeEvent('custom', 'last words');
       await turn.nextAttempt([[first, first]], first);
-      await turn.tell('custom', 'kept');
+      await turn.writeEvent('custom', 'kept');
     };
     const threadId = await newThread();
     const live = await collect(api.client(url).runs.stream(threadId, 'echo', { input: {}, streamMode: 'custom' }));
@@ -194,13 +194,13 @@ describe('streams of runs', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['kept']);
   });
 
-  it('drops what was superseded also where the new attempt begins pages later', async () => {
+  it('drops superseded events even if the new attempt begins pages later', async () => {
     api.conversations.script = async (turn) => {
-      const first = await turn.tell('custom', { n: 0 });
-      const told = Array.from({ length: 2100 }, (_, n) => turn.tell('custom', { n: n + 1 }));
+      const first = await turn.writeEvent('custom', { n: 0 });
+      const told = Array.from({ length: 2100 }, (_, n) => turn.writeEvent('custom', { n: n + 1 }));
       const last = (await Promise.all(told)).at(-1) ?? 0;
       await turn.nextAttempt([[first + 1, last - 1]]);
-      await turn.tell('custom', { n: 'end' });
+      await turn.writeEvent('custom', { n: 'end' });
     };
     const threadId = await newThread();
     const run = await api.client(url).runs.create(threadId, 'echo', { input: {}, streamMode: 'custom' });
@@ -215,11 +215,11 @@ describe('streams of runs', () => {
     ]);
   });
 
-  it('tells only the namespaces asked for', async () => {
+  it('sends only the requested namespaces', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('custom', 'root');
-      await turn.tell('custom|a:1', 'child');
-      await turn.tell('custom|a:1|b:2', 'grandchild');
+      await turn.writeEvent('custom', 'root');
+      await turn.writeEvent('custom|a:1', 'child');
+      await turn.writeEvent('custom|a:1|b:2', 'grandchild');
     };
     const run = await api.client(url).runs.create(await newThread(), 'echo', { input: {} });
     await api.conversations.idle();
@@ -229,9 +229,9 @@ describe('streams of runs', () => {
     expect((await join(['', 'a:1|b:2'])).map((part) => part.data).slice(1)).toEqual(['root', 'grandchild']);
   });
 
-  it('tells the events of its own run where runs follow each other', async () => {
+  it('sends only the events of its own run', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { input: turn.run.request.input });
+      await turn.writeEvent('values', { input: turn.run.request.input });
     };
     const threadId = await newThread();
     const streams = [1, 2, 3].map((n) => collect(api.client(url).runs.stream(threadId, 'echo', { input: { n } })));
@@ -241,7 +241,7 @@ describe('streams of runs', () => {
     );
   });
 
-  it('stops the run when the client goes away and asked for it', async () => {
+  it('stops the run on disconnect if the client requested it', async () => {
     const stopped = new Promise<void>((resolve) => {
       api.conversations.script = async (turn) => {
         await untilAborted(turn);
@@ -259,11 +259,11 @@ describe('streams of runs', () => {
     await stopped;
   });
 
-  it('lets the run go on when the client goes away and did not ask for it', async () => {
+  it('keeps the run on disconnect by default', async () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
       await gate.opened;
-      await turn.tell('values', { aborted: turn.signal.aborted });
+      await turn.writeEvent('values', { aborted: turn.signal.aborted });
     };
     const gone = new AbortController();
     const threadId = await newThread();
@@ -279,9 +279,9 @@ describe('streams of runs', () => {
     expect(parts.at(-1)?.data).toEqual({ aborted: false });
   });
 
-  it('ends the stream of a run whose record is gone', async () => {
+  it('ends the stream of a run whose record was deleted', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', {});
+      await turn.writeEvent('values', {});
       await untilAborted(turn);
     };
     const quick = await api.listen({ endCheckMs: 10 });
@@ -290,12 +290,12 @@ describe('streams of runs', () => {
     const { value } = await stream.next();
     const { run_id } = value?.data as { run_id: string };
     await stream.next();
-    await api.stores.threads.removeRun(ANYBODY, threadId, run_id);
+    await api.stores.threads.removeRun(ANONYMOUS_CALLER, threadId, run_id);
     expect(await stream.next()).toEqual({ done: true, value: undefined });
-    await api.conversations.cancel(ANYBODY, threadId, { runIds: 'all', action: 'interrupt' });
+    await api.conversations.cancel(ANONYMOUS_CALLER, threadId, { runIds: 'all', action: 'interrupt' });
   });
 
-  it('refuses a last event id that is none of its own', async () => {
+  it('refuses an invalid last event id', async () => {
     const run = await api.client(url).runs.create(await newThread(), 'echo', { input: {} });
     const response = await fetch(`${url}/threads/${run.thread_id}/runs/${run.run_id}/stream`, {
       headers: { 'Last-Event-ID': 'abc' },
@@ -306,7 +306,7 @@ describe('streams of runs', () => {
 
   it('serves stateless runs under the id of the run', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { ok: true });
+      await turn.writeEvent('values', { ok: true });
     };
     const run = await api.client(url).runs.create(null, 'echo', { input: {} });
     await api.conversations.idle();
@@ -339,7 +339,7 @@ async function status(url: string): Promise<number> {
   return response.status;
 }
 
-/** Reads a response until its text satisfies, then lets go of it. */
+/** Reads a response until its text matches, then cancels it. */
 async function readUntil(response: Response, enough: (text: string) => boolean): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';

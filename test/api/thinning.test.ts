@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 describe('the sweeper of an API process', () => {
   const project = resolve('test/fixtures/projects/talk/thinned.json');
-  const house = new House(project, { COLLOQUY_KEEP_CHECKPOINTS: '2' });
+  const house = new ServiceProcesses(project, { COLLOQUY_KEEP_CHECKPOINTS: '2' });
   let client: Client;
 
   beforeAll(async () => {
@@ -21,7 +21,7 @@ describe('the sweeper of an API process', () => {
     }
   }
 
-  it('thins a history to what is to be kept; its open question is answered, and the conversation goes on', async () => {
+  it('thins a history by the policy; an open interrupt can be answered, and the conversation continues', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const turn = (text: string) => client.runs.wait(threadId, 'talk', { input: { log: [text] } });
     await turn('hi');
@@ -39,7 +39,7 @@ describe('the sweeper of an API process', () => {
     expect(newest?.values.log).toHaveLength(10);
   });
 
-  it('has threads expire as langgraph.json says, however they were made', async () => {
+  it('expires all threads as langgraph.json configures', async () => {
     const made = await client.threads.create();
     const other = await client.threads.create({ ttl: 5 });
     const first = await client.runs.create(crypto.randomUUID(), 'talk', {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client } from '@langchain/langgraph-sdk';
 import { completeContext, type ApiContext } from '../../api/context.js';
 import { sweepDue } from '../../conversations/sweep.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -29,7 +29,7 @@ describe('threads that expire', () => {
     return (thread as unknown as { ttl?: Record<string, unknown> }).ttl;
   }
 
-  it('say when, to whom asks; a later time takes the place of an earlier', async () => {
+  it('show their time to live on request; a later value replaces an earlier one', async () => {
     const { thread_id } = await client.threads.create({ ttl: 30 });
     const ttl = await ttlOf(thread_id);
     expect(ttl).toMatchObject({ strategy: 'delete', ttl_minutes: 30 });
@@ -44,54 +44,54 @@ describe('threads that expire', () => {
     expect(await ttlOf((await client.threads.create()).thread_id)).toBeUndefined();
   });
 
-  it('go when their time is over, with all they hold, and not before', async () => {
+  it('are deleted with all their data when they expire, and not before', async () => {
     const { thread_id } = await client.threads.create({ ttl: { ttl: 10, strategy: 'delete' } });
     const other = await client.threads.create();
     await client.runs.wait(thread_id, 'echo', { input: {} });
-    await sweepDue(context, ANYBODY, inMinutes(9));
+    await sweepDue(context, ANONYMOUS_CALLER, inMinutes(9));
     expect((await client.threads.get(thread_id)).status).toBe('idle');
-    await sweepDue(context, ANYBODY, inMinutes(11));
+    await sweepDue(context, ANONYMOUS_CALLER, inMinutes(11));
     await expect(client.threads.get(thread_id)).rejects.toThrow('HTTP 404');
     expect(api.conversations.closed).toContain(thread_id);
-    expect(await api.stores.events.tail(ANYBODY, thread_id)).toBe(0);
+    expect(await api.stores.events.tail(ANONYMOUS_CALLER, thread_id)).toBe(0);
     await client.threads.get(other.thread_id);
   });
 
-  it('are left alone while a run works on them, and go after it', async () => {
+  it('are kept while a run is active, and deleted after it', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const { thread_id } = await client.threads.create({ ttl: 1 });
     const run = await client.runs.create(thread_id, 'echo', { input: {} });
-    await sweepDue(context, ANYBODY, inMinutes(2));
+    await sweepDue(context, ANONYMOUS_CALLER, inMinutes(2));
     expect((await client.runs.get(thread_id, run.run_id)).status).toMatch(/pending|running/);
     gate.open();
     await client.runs.join(thread_id, run.run_id);
     expect(await client.runs.get(thread_id, run.run_id)).toMatchObject({ status: 'success' });
-    await sweepDue(context, ANYBODY, inMinutes(2));
+    await sweepDue(context, ANONYMOUS_CALLER, inMinutes(2));
     await expect(client.threads.get(thread_id)).rejects.toThrow('HTTP 404');
   });
 
-  it('keep their newest state where that is wanted, and expire again', async () => {
+  it('keep their newest state with the strategy keep_latest, and expire again', async () => {
     const { thread_id } = await client.threads.create();
     const body = JSON.stringify({ ttl: { ttl: 5, strategy: 'keep_latest' } });
     await fetch(`${url}/threads/${thread_id}`, { method: 'PATCH', body });
     const before = await ttlOf(thread_id);
     expect(before).toMatchObject({ strategy: 'keep_latest', ttl_minutes: 5 });
-    expect(await sweepDue(context, ANYBODY, inMinutes(6))).toBe(1);
+    expect(await sweepDue(context, ANONYMOUS_CALLER, inMinutes(6))).toBe(1);
     const after = await ttlOf(thread_id);
     expect(Date.parse(String(after?.['expires_at']))).toBeGreaterThan(Date.parse(String(before?.['expires_at'])));
   });
 
-  it('are swept by whoever comes when a deletion was cut off', async () => {
+  it('are swept by any process after an interrupted deletion', async () => {
     const { thread_id } = await client.threads.create();
-    await api.stores.threads.closeThread(ANYBODY, thread_id);
-    await sweepDue(context, ANYBODY, inMinutes(9));
+    await api.stores.threads.closeThread(ANONYMOUS_CALLER, thread_id);
+    await sweepDue(context, ANONYMOUS_CALLER, inMinutes(9));
     await expect(client.threads.create({ threadId: thread_id })).rejects.toThrow('is being deleted');
-    await sweepDue(context, ANYBODY, inMinutes(11));
+    await sweepDue(context, ANONYMOUS_CALLER, inMinutes(11));
     await client.threads.create({ threadId: thread_id });
   });
 
-  it('are pruned by id, also while a run works; unknown ones are not counted', async () => {
+  it('are pruned by id, also while a run is active; unknown ids are not counted', async () => {
     api.conversations.script = untilAborted;
     const ids: string[] = [];
     for (let n = 0; n < 3; n += 1) ids.push((await client.threads.create()).thread_id);

@@ -28,7 +28,7 @@ describe('searching threads', () => {
 
   const idsOf = (threads: { thread_id: string }[]) => threads.map(({ thread_id }) => thread_id);
 
-  it('finds them by metadata that contains what is asked for, however deep', async () => {
+  it('finds threads by nested metadata', async () => {
     const group = randomUUID();
     const metadata = { group, user: { id: 'u1', team: { name: 'red' } }, tags: ['a', 'b'], none: null };
     const { thread_id } = await client.threads.create({ metadata });
@@ -56,7 +56,7 @@ describe('searching threads', () => {
     expect(await client.threads.count({ metadata: { group, user: { id: 'u1' } } })).toBe(1);
   });
 
-  it('finds them by what their state holds, page by page', async () => {
+  it('finds threads by values of their state, in pages', async () => {
     const group = randomUUID();
     const ids = await withStates(
       group,
@@ -78,7 +78,7 @@ describe('searching threads', () => {
     expect(await client.threads.count({ metadata: { group }, values: { other: null } })).toBe(0);
   });
 
-  it('counts and finds by ids and status beside values', async () => {
+  it('combines ids and status with values in search and count', async () => {
     const group = randomUUID();
     const ids = await withStates(group, [{ a: 1 }, { a: 1 }, { a: 2 }]);
     expect(idsOf(await client.threads.search({ ids: ids.slice(1), values: { a: 1 }, status: 'idle' }))).toEqual([
@@ -89,7 +89,7 @@ describe('searching threads', () => {
     expect(page.headers.get('X-Pagination-Total')).toBe('3');
   });
 
-  it('takes single values out of what it finds', async () => {
+  it('extracts single values', async () => {
     const group = randomUUID();
     await withStates(group, [{ messages: [{ content: 'hi' }, { content: 'bye', id: 'm2' }] }]);
     const extract = {
@@ -107,7 +107,7 @@ describe('searching threads', () => {
     });
   });
 
-  it('shows only what was selected, of the state too', async () => {
+  it('returns only selected fields, also of the state', async () => {
     const group = randomUUID();
     await withStates(group, [{ a: 1, b: 2 }]);
     const select = ['status', 'values.b'] as never;
@@ -116,7 +116,7 @@ describe('searching threads', () => {
     ]);
   });
 
-  it('sorts by when the state was last changed', async () => {
+  it('sorts by the time of the last change of the state', async () => {
     const group = randomUUID();
     const ids = await withStates(group, [{}, {}, {}]);
     await client.threads.updateState(ids[1] ?? '', { values: {} });
@@ -127,14 +127,14 @@ describe('searching threads', () => {
     expect(idsOf(byUpdate)).toEqual([ids[0], ids[1], ids[2]]);
   });
 
-  it('shows a thread without state where its graph is gone', async () => {
+  it('returns a thread without state if its graph is no longer served', async () => {
     const { thread_id } = await client.threads.create({ graphId: 'echo' });
     api.states.failure = { code: 'graph_failed', threadId: thread_id };
     const [found] = await client.threads.search({ ids: [thread_id] });
     expect(found).toMatchObject({ thread_id, values: null });
   });
 
-  it('lists a thread whose state cannot be read, and says so to the operator once', async () => {
+  it('lists a thread whose state cannot be read, and reports it to the operator once', async () => {
     const group = randomUUID();
     const [broken = '', whole = ''] = await withStates(group, [{ a: 1 }, { a: 1 }]);
     const errors = [new Error('Invalid namespace: secret'), new TypeError('secret'), 'secret', undefined];
@@ -158,7 +158,7 @@ describe('searching threads', () => {
     }
   });
 
-  it('fails where a server does not answer, so that no list looks empty of states', async () => {
+  it('fails during an outage instead of a list without states', async () => {
     const group = randomUUID();
     const [threadId = ''] = await withStates(group, [{ a: 1 }]);
     const cut = Object.assign(new Error('read'), { code: 'ECONNRESET' });

@@ -3,18 +3,21 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
-/** 20 ms each, in one step. */
+/** Ticks of 20 ms in one step. */
 const TICKS = 150;
 
 interface Talk {
   log: string[];
 }
 
-/** Worker and API as processes of their own, with a real graph: `hear`, `ask` (a person, where a line is a question), `answer`. */
+/**
+ * Worker and API run as processes, with a real graph. Its nodes are `hear`, `ask` (interrupts for a
+ * line that is a question) and `answer`.
+ */
 describe('the state of threads', () => {
-  const house = new House(resolve('test/fixtures/projects/talk/langgraph.json'));
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'));
   let client: Client<Talk>;
   let mongo: MongoClient;
 
@@ -47,7 +50,7 @@ describe('the state of threads', () => {
       { updates: [{ values: undefined, command: { update: { log: ['heard'] } }, asNode: 'hear' }] },
     ];
 
-    it('make a thread that goes on from there', async () => {
+    it('create a thread that continues from their state', async () => {
       const made = await client.threads.create({ graphId: 'talk', supersteps, metadata: { topic: 'x' } });
       expect(made).toMatchObject({
         metadata: { graph_id: 'talk', topic: 'x' },
@@ -63,7 +66,7 @@ describe('the state of threads', () => {
       expect(await client.runs.wait(thread_id, 'talk', { input: null })).toEqual({ log: ['hi', 'heard', 'answered'] });
     });
 
-    it('are applied once, however often they come', async () => {
+    it('are applied once if the request is repeated', async () => {
       const threadId = randomUUID();
       const payload = { threadId, graphId: 'talk', supersteps, ifExists: 'do_nothing' } as const;
       await client.threads.create(payload);
@@ -71,7 +74,7 @@ describe('the state of threads', () => {
       expect(await logOf(threadId)).toEqual(['hi', 'heard']);
     });
 
-    it('leave no thread where the graph does not take them', async () => {
+    it('leave no thread if the graph refuses them', async () => {
       const threadId = randomUUID();
       const wrong = [...supersteps, { updates: [{ values: {}, asNode: 'nobody' }] }];
       await expect(client.threads.create({ threadId, graphId: 'talk', supersteps: wrong })).rejects.toThrow(
@@ -84,19 +87,20 @@ describe('the state of threads', () => {
   });
 
   describe('edits', () => {
-    it('end a question as the inbox does, and show it on the thread', async () => {
+    it('close an interrupt like the agent inbox, and update the thread', async () => {
       const threadId = await said('shall I?');
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
       await client.threads.updateState(threadId, { values: null as never, asNode: '__end__' });
       const thread = await client.threads.get(threadId);
       expect([thread.status, thread.interrupts]).toEqual(['idle', {}]);
       expect((await client.threads.getState(threadId)).next).toEqual([]);
-      // The graph asks again in the next run, since the line is still there: it is heard as a new question.
+      // The line is still there, so the graph raises the interrupt again in the next run, as a new
+      // one.
       await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } });
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
     });
 
-    it('fork a thread at any checkpoint, and keep both branches', async () => {
+    it('fork a thread at any checkpoint and keep both branches', async () => {
       const threadId = await said('one', 'two');
       const history = await client.threads.getHistory(threadId, { limit: 100 });
       const afterOne = history.find(({ next, values }) => next.length === 0 && values.log.length === 3);
@@ -118,14 +122,14 @@ describe('the state of threads', () => {
       expect(old.values.log).toEqual(['one', 'heard', 'answered', 'two', 'heard', 'answered']);
     });
 
-    it('merge metadata by the state, too', async () => {
+    it('also merge metadata by the state route', async () => {
       const threadId = await said('hi');
       expect(await client.threads.patchState(threadId, { reviewed: true })).toBeUndefined();
       expect((await client.threads.get(threadId)).metadata).toMatchObject({ reviewed: true, graph_id: 'talk' });
       await expect(client.threads.patchState(randomUUID(), {})).rejects.toThrow('HTTP 404');
     });
 
-    it('read history from a place on, by metadata, and in parts, by GET as by POST', async () => {
+    it('are read in the history from a checkpoint, by metadata and by field, with GET and POST', async () => {
       const threadId = await said('one', 'two');
       const all = await client.threads.getHistory(threadId, { limit: 100 });
       const before = { configurable: all[2]?.checkpoint } as never;
@@ -148,7 +152,7 @@ describe('the state of threads', () => {
   });
 
   describe('a copy', () => {
-    it('has state, history and open question, and goes its own way', async () => {
+    it('has state, history and open interrupt of the original, and is independent of it', async () => {
       const threadId = await said('hi', 'shall I?');
       await client.threads.update(threadId, { metadata: { topic: 'x', thread_id: threadId } });
       const original = await client.threads.get(threadId);
@@ -177,7 +181,7 @@ describe('the state of threads', () => {
       expect(await logOf(copy.thread_id)).toEqual([...(answered as unknown as Talk).log, 'more', 'heard']);
     });
 
-    it('is made of a thread that works, as it stands, and does not disturb it', async () => {
+    it('of a busy thread has its current state and does not disturb the run', async () => {
       const threadId = await said('hi');
       const run = await client.runs.create(threadId, 'ticker', {
         input: { ticks: TICKS, log: ['count'] },
@@ -197,7 +201,7 @@ describe('the state of threads', () => {
       expect((rest as unknown as Talk).log).toEqual(['hi', 'heard', 'answered', 'count', `ticked ${TICKS}`]);
     });
 
-    it('can be made of a thread that never ran, not of one that is not there', async () => {
+    it('of a thread without runs is possible, of a missing thread not', async () => {
       const { thread_id } = await client.threads.create({ metadata: { a: 1 } });
       const copy = await client.threads.copy(thread_id);
       expect(copy).toMatchObject({ status: 'idle', values: null, metadata: { a: 1 }, interrupts: {} });
@@ -207,7 +211,7 @@ describe('the state of threads', () => {
   });
 
   describe('pruning to the latest', () => {
-    it('keeps the state, lets go of the rest, and the talk goes on', async () => {
+    it('keeps the newest state, deletes older ones, and the conversation continues', async () => {
       const threadId = await said('one', 'two', 'three', 'shall I?');
       const before = await client.threads.getState(threadId);
       const stored = await storedOf(threadId);
@@ -221,7 +225,7 @@ describe('the state of threads', () => {
       expect(await client.threads.getHistory(threadId, { limit: 100 })).toHaveLength(3);
     });
 
-    it('leaves a run that works undisturbed', async () => {
+    it('does not disturb an active run', async () => {
       const threadId = await said('hi');
       const run = await client.runs.create(threadId, 'ticker', {
         input: { ticks: TICKS, log: ['count'] },

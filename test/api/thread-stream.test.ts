@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@langchain/langgraph-sdk';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 import { startTcpProxy } from '../streams/tcp-proxy.js';
 import { newGate } from '../support/gate.js';
 
@@ -24,7 +24,7 @@ describe('the stream of a thread', () => {
   afterAll(() => api.stop());
   beforeEach(() => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { said: turn.run.metadata['said'] });
+      await turn.writeEvent('values', { said: turn.run.metadata['said'] });
     };
   });
 
@@ -38,7 +38,7 @@ describe('the stream of a thread', () => {
     return run.run_id;
   }
 
-  /** Parts until one is the last wanted. */
+  /** Yields parts until the last expected one. */
   async function collect(stream: AsyncGenerator<Part>, isLast: (part: Part) => boolean): Promise<Part[]> {
     const parts: Part[] = [];
     for await (const part of stream) {
@@ -59,14 +59,14 @@ describe('the stream of a thread', () => {
     ['metadata', { status: 'run_done', run_id: runId }],
   ];
 
-  /** Joins, and resolves when the server has answered: whatever happens from then on is told. */
+  /** Joins the stream. Resolves with the answer of the server, after which every event is sent. */
   async function joined(threadId: string, path = ''): Promise<AsyncGenerator<Part>> {
     const response = await fetch(`${url}/threads/${threadId}/stream${path}`);
     expect([response.status, response.headers.get('Location')]).toEqual([200, `/threads/${threadId}/stream`]);
     return partsOf(response);
   }
 
-  it('tells every run as it comes, and stays open between them', async () => {
+  it('sends the events of every run, and stays open between runs', async () => {
     const threadId = await newThread();
     await turn(threadId, 'before anybody listened');
     const stream = await joined(threadId);
@@ -75,7 +75,7 @@ describe('the stream of a thread', () => {
     expect(told(parts)).toEqual([...story(runs[0] ?? '', 'one'), ...story(runs[1] ?? '', 'two')]);
   });
 
-  it('goes on behind the last event seen, on any process', async () => {
+  it('resumes after the last event id on any process', async () => {
     const threadId = await newThread();
     const runs = [await turn(threadId, 'one'), await turn(threadId, 'two')];
     const all = await collect(client.threads.joinStream(threadId, { lastEventId: '-' }), isDone(runs[1] ?? ''));
@@ -83,7 +83,8 @@ describe('the stream of a thread', () => {
     const other = api.client(await api.listen());
     for (const [index, { id = '', data }] of all.slice(0, -1).entries()) {
       const rest = await collect(other.threads.joinStream(threadId, { lastEventId: id }), isDone(runs[1] ?? ''));
-      // That a run begins stands for the place before its first event: who comes back there is told it again.
+      // The start of a run has the offset before its first event. A client that resumes there gets
+      // the start again.
       const isStart = (data as { attempt?: number }).attempt === 1;
       expect([index, rest]).toEqual([index, all.slice(isStart ? index : index + 1)]);
     }
@@ -91,7 +92,7 @@ describe('the stream of a thread', () => {
     expect(await collect(fromStart, isDone(runs[1] ?? ''))).toEqual(all);
   });
 
-  it('is joined again by the SDK when the connection breaks, with nothing lost or doubled', async () => {
+  it('is rejoined by the SDK after a dropped connection, without lost or duplicate events', async () => {
     const threadId = await newThread();
     const proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(url).port) });
     const behind = api.client(`http://127.0.0.1:${proxy.port}`);
@@ -110,16 +111,16 @@ describe('the stream of a thread', () => {
     }
   });
 
-  it('says at once where it begins, so that who loses it before the first event misses nothing', async () => {
+  it('sends its offset at once, so that a disconnect before the first event loses nothing', async () => {
     const threadId = await newThread();
     await turn(threadId, 'one');
-    const tail = await api.stores.events.tail(ANYBODY, threadId);
+    const tail = await api.stores.events.tail(ANONYMOUS_CALLER, threadId);
     const response = await fetch(`${url}/threads/${threadId}/stream`);
     const { value } = (await response.body?.getReader().read()) ?? {};
     expect(new TextDecoder().decode(value)).toMatch(new RegExp(`^id: \\d+-${tail}\n\n$`));
   });
 
-  it('tells only starts and ends, or only edits of the state, where that is wanted', async () => {
+  it('sends only starts and ends, or only edits of the state, on request', async () => {
     const threadId = await newThread();
     const runId = await turn(threadId, 'one');
     await client.threads.updateState(threadId, { values: { edited: true } });
@@ -141,17 +142,17 @@ describe('the stream of a thread', () => {
     );
   });
 
-  it('tells a run in progress from where it stands, and what a later attempt takes back', async () => {
+  it('sends a running run from the current offset, and what a later attempt supersedes', async () => {
     const gates = [newGate(), newGate()];
     const said: number[] = [];
     api.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 1 });
-      said.push(await turn.tell('values', { n: 2 }));
+      await turn.writeEvent('values', { n: 1 });
+      said.push(await turn.writeEvent('values', { n: 2 }));
       gates[0]?.open();
       await gates[1]?.opened;
       const [seq = 0] = said;
       await turn.nextAttempt([[seq, seq]]);
-      await turn.tell('values', { n: 3 });
+      await turn.writeEvent('values', { n: 3 });
     };
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'echo', { input: {} });
@@ -169,7 +170,7 @@ describe('the stream of a thread', () => {
     expect(later.filter(({ event }) => event === 'values').map(({ data }) => data)).toEqual([{ n: 1 }, { n: 3 }]);
   });
 
-  it('tells a failure, and goes on with the next run', async () => {
+  it('sends a failure and continues with the next run', async () => {
     const threadId = await newThread();
     api.conversations.script = async () => ({ error: { error: 'TypeError', message: 'no' } });
     const failed = await turn(threadId, 'one');
@@ -181,14 +182,14 @@ describe('the stream of a thread', () => {
     ]);
   });
 
-  it('ends with the thread', async () => {
+  it('ends when the thread is deleted', async () => {
     const threadId = await newThread();
     const stream = await joined(threadId);
     await client.threads.delete(threadId);
     expect(await collect(stream, () => false)).toEqual([]);
   });
 
-  it('needs a thread, and an event id of ours', async () => {
+  it('requires an existing thread and a valid event id', async () => {
     const unknown = await fetch(`${url}/threads/${randomUUID()}/stream`);
     expect([unknown.status, await unknown.text()]).toEqual([404, expect.stringContaining('not found')]);
     const response = await fetch(`${url}/threads/${await newThread()}/stream`, { headers: { 'Last-Event-ID': 'x' } });
@@ -196,7 +197,7 @@ describe('the stream of a thread', () => {
   });
 });
 
-/** Events of a stream as they come; a connection that ends between two of them ends this. */
+/** Yields the events of a stream. Ends if the connection ends between two events. */
 async function* partsOf(response: Response): AsyncGenerator<Part> {
   let text = '';
   const decoder = new TextDecoder();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@langchain/langgraph-sdk';
-import { ANYBODY, ApiFixture, CHECKPOINT, stateWith } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture, CHECKPOINT, stateWith } from '../support/api-server.js';
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -19,7 +19,7 @@ describe('threads and assistants', () => {
   });
   afterAll(() => api.stop());
 
-  it('is up, and says what it is', async () => {
+  it('answers the health check and reports its version', async () => {
     expect(await get('/ok')).toEqual({ ok: true });
     expect(await get('/info')).toMatchObject({
       version: '0.0.0',
@@ -52,12 +52,12 @@ describe('threads and assistants', () => {
     );
   });
 
-  it('knows the fixed id of the system assistant of a graph', async () => {
-    await api.stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'one' }]);
+  it('uses the fixed id for the system assistant of a graph', async () => {
+    await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'one' }]);
     expect((await client.assistants.get('one')).assistant_id).toBe('39a68923-35d8-56bc-9761-3a809a9e6a7f');
   });
 
-  it('creates threads, by a given id once', async () => {
+  it('creates threads, and only one for the same id', async () => {
     const thread = await client.threads.create({ metadata: { user: 'u1' } });
     expect(thread).toMatchObject({
       metadata: { user: 'u1' },
@@ -75,14 +75,14 @@ describe('threads and assistants', () => {
     expect((await client.threads.get(upper)).thread_id).toBe(upper.toLowerCase());
   });
 
-  it('merges metadata, and spares the body where it is not wanted', async () => {
+  it('merges metadata, and omits the body on request', async () => {
     const { thread_id } = await client.threads.create({ metadata: { a: 1, b: 1 } });
     expect((await client.threads.update(thread_id, { metadata: { b: 2 } })).metadata).toEqual({ a: 1, b: 2 });
     expect(await client.threads.update(thread_id, { metadata: { c: 3 }, returnMinimal: true })).toBeUndefined();
     expect((await client.threads.get(thread_id)).metadata).toEqual({ a: 1, b: 2, c: 3 });
   });
 
-  it('searches and counts threads, with their state', async () => {
+  it('searches and counts threads with their state', async () => {
     const group = randomUUID();
     const ids: string[] = [];
     for (let n = 0; n < 3; n += 1) {
@@ -103,7 +103,7 @@ describe('threads and assistants', () => {
     expect(await client.threads.search({ metadata: { group }, status: 'busy' })).toEqual([]);
   });
 
-  it('shows busy and interrupted threads, and their questions', async () => {
+  it('shows busy and interrupted threads and their interrupts', async () => {
     const gate = newGate();
     api.conversations.script = async () => {
       await gate.opened;
@@ -121,7 +121,7 @@ describe('threads and assistants', () => {
     expect(waiting).toHaveLength(1);
   });
 
-  it('reads state, whole and in parts, now and at a checkpoint', async () => {
+  it('reads all or some fields of the newest state and of a checkpoint', async () => {
     const { thread_id } = await client.threads.create({ graphId: 'echo' });
     expect((await client.threads.getState(thread_id)).values).toEqual({});
     const state = stateWith(thread_id, { messages: ['hi'], secret: 1 });
@@ -130,14 +130,14 @@ describe('threads and assistants', () => {
     const part = await client.threads.getState(thread_id, undefined, { select: ['values.messages', 'next'] });
     expect(part).toEqual({ values: { messages: ['hi'] }, next: [] });
     await client.threads.getState(thread_id, CHECKPOINT, { subgraphs: true });
-    expect(api.states.asked.at(-1)).toEqual({ checkpoint: { checkpointId: CHECKPOINT }, subgraphs: true });
+    expect(api.states.requests.at(-1)).toEqual({ checkpoint: { checkpointId: CHECKPOINT }, subgraphs: true });
     await client.threads.getState(thread_id, {
       thread_id,
       checkpoint_id: CHECKPOINT,
       checkpoint_ns: 'child:1',
       checkpoint_map: {},
     });
-    expect(api.states.asked.at(-1)).toEqual({
+    expect(api.states.requests.at(-1)).toEqual({
       checkpoint: { checkpointId: CHECKPOINT, checkpointNs: 'child:1', checkpointMap: {} },
     });
   });
@@ -150,20 +150,20 @@ describe('threads and assistants', () => {
     const before = { configurable: { checkpoint_id: CHECKPOINT } };
     await client.threads.getHistory(thread_id, { limit: 3, before, metadata: { step: 1 } });
     const asked = { limit: 3, before: { checkpointId: CHECKPOINT }, metadata: { step: 1 } };
-    expect(api.states.asked.at(-1)).toEqual(asked);
+    expect(api.states.requests.at(-1)).toEqual(asked);
     expect(await get(`/threads/${thread_id}/history?limit=3&before=${CHECKPOINT}`)).toEqual([state]);
-    expect(api.states.asked.at(-1)).toEqual({ limit: 3, before: { checkpointId: CHECKPOINT } });
+    expect(api.states.requests.at(-1)).toEqual({ limit: 3, before: { checkpointId: CHECKPOINT } });
   });
 
-  it('writes state as a node, of an idle thread that has a graph', async () => {
+  it('writes state as a node on an idle thread with a graph', async () => {
     const { thread_id } = await client.threads.create();
     await expect(client.threads.updateState(thread_id, { values: {} })).rejects.toThrow('has no graph ID');
     await client.threads.update(thread_id, { metadata: { graph_id: 'echo' } });
     const updated = await client.threads.updateState(thread_id, { values: { a: 1 }, asNode: 'agent' });
     expect(updated.configurable).toMatchObject({ thread_id, checkpoint_id: CHECKPOINT });
-    expect(api.states.asked).toContainEqual({ values: { a: 1 }, asNode: 'agent' });
+    expect(api.states.requests).toContainEqual({ values: { a: 1 }, asNode: 'agent' });
     await client.threads.updateState(thread_id, { values: null, asNode: '__end__' } as never);
-    expect(api.states.asked).toContainEqual({ values: null, asNode: '__end__' });
+    expect(api.states.requests).toContainEqual({ values: null, asNode: '__end__' });
 
     api.conversations.script = untilAborted;
     const run = await client.runs.create(thread_id, 'echo', { input: {} });
@@ -171,9 +171,9 @@ describe('threads and assistants', () => {
     await client.runs.cancel(thread_id, run.run_id, true);
   });
 
-  it('deletes a thread with all it holds, also while a run works', async () => {
+  it('deletes a thread with all its data, also while a run is active', async () => {
     api.conversations.script = async (turn) => {
-      await turn.tell('values', {});
+      await turn.writeEvent('values', {});
       await untilAborted(turn);
     };
     const { thread_id } = await client.threads.create();
@@ -183,11 +183,11 @@ describe('threads and assistants', () => {
     await expect(client.threads.get(thread_id)).rejects.toThrow(`HTTP 404: Thread with ID ${thread_id} not found`);
     await expect(client.runs.get(thread_id, run.run_id)).rejects.toThrow('HTTP 404: Run not found');
     await expect(client.threads.delete(thread_id)).rejects.toThrow('HTTP 404');
-    expect(await api.stores.events.tail(ANYBODY, thread_id)).toBe(0);
+    expect(await api.stores.events.tail(ANONYMOUS_CALLER, thread_id)).toBe(0);
     expect((await client.threads.create({ threadId: thread_id })).values).toBeNull();
   });
 
-  it('does not know what is not there', async () => {
+  it('answers 404 for missing records', async () => {
     const id = randomUUID();
     const paths = [
       `/threads/${id}`,

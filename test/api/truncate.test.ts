@@ -13,11 +13,11 @@ describe('emptying a tenant', () => {
       body: JSON.stringify(body),
     });
 
-  it('is not served unless it was asked for', async () => {
+  it('is served in test mode only', async () => {
     expect((await truncate(await api.listen(), { threads: true })).status).toBe(404);
   });
 
-  it('takes away what is named, and nothing else; assistants of graphs stay as they began', async () => {
+  it('deletes only the named records; system assistants are reset', async () => {
     const url = await api.listen({ testMode: true });
     const client = api.client(url);
     const { thread_id } = await client.threads.create();
@@ -36,7 +36,7 @@ describe('emptying a tenant', () => {
     expect(await client.store.getItem(['a'], 'k')).toBeNull();
   });
 
-  it('refuses what it does not know', async () => {
+  it('refuses unknown fields', async () => {
     const answer = await truncate(await api.listen({ testMode: true }), { everything: true });
     expect([answer.status, await answer.text()]).toEqual([422, 'everything: unknown field of the request body']);
   });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { ColloquyError, encodeFence } from '../../protocol/index.js';
 import { offsetOf } from '../../api/protocol-v2/events.js';
-import { ANYBODY, ApiFixture } from '../support/api-server.js';
+import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 import { ProtocolReader, command, dataOf, isTerminal, outline } from '../support/protocol-reader.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
@@ -36,18 +36,18 @@ describe('the edges of protocol v2', () => {
     run_id: id,
   });
 
-  it('takes back the text of an attempt that died, and never tells it to who comes later', async () => {
+  it('voids the text of a dead attempt, and never sends it to a later client', async () => {
     const threadId = randomUUID();
     const live = await read(threadId);
     fixture.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 0 });
-      const first = await turn.tell('messages|model:1', begun('dead'));
-      const last = await turn.tell('messages|model:1', delta('dead', 'half of an an'));
+      await turn.writeEvent('values', { n: 0 });
+      const first = await turn.writeEvent('messages|model:1', begun('dead'));
+      const last = await turn.writeEvent('messages|model:1', delta('dead', 'half of an an'));
       await live.until(({ params }) => dataOf(params).event === 'content-block-delta');
       await turn.nextAttempt([[first, last]]);
-      await turn.tell('messages|model:1', begun('alive'));
-      await turn.tell('messages|model:1', { event: 'message-finish', run_id: 'alive' });
-      await turn.tell('values', { n: 1 });
+      await turn.writeEvent('messages|model:1', begun('alive'));
+      await turn.writeEvent('messages|model:1', { event: 'message-finish', run_id: 'alive' });
+      await turn.writeEvent('values', { n: 1 });
     };
     await start(threadId);
     const heard = await live.until(isTerminal);
@@ -83,34 +83,34 @@ describe('the edges of protocol v2', () => {
     resumed.close();
   });
 
-  it('tells the end of a cancelled run, and which run it is', async () => {
+  it('sends the end of a cancelled run with its run id', async () => {
     const threadId = randomUUID();
     const reader = await read(threadId);
     fixture.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 1 });
+      await turn.writeEvent('values', { n: 1 });
       await untilAborted(turn);
     };
     await start(threadId);
     const [running] = await reader.until(({ method }) => method === 'lifecycle');
-    await fixture.conversations.cancel(ANYBODY, threadId, { runIds: 'all', action: 'interrupt' });
+    await fixture.conversations.cancel(ANONYMOUS_CALLER, threadId, { runIds: 'all', action: 'interrupt' });
     const events = await reader.until(isTerminal);
     expect(events.map(outline)).toEqual(['lifecycle running', 'values', 'lifecycle interrupted']);
     expect(running?.event_id).toMatch(/^synth:[0-9a-f-]{36}:\d+-\d+$/);
     reader.close();
   });
 
-  it('says nothing of a run that was cancelled while it waited, beside one that works', async () => {
+  it('sends nothing about a queued run that is cancelled while another run is active', async () => {
     const threadId = randomUUID();
     const waiting = { threadId, runId: randomUUID(), fence: encodeFence({ run: 1, step: 1, attempt: 1 }) };
     fixture.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 1 });
+      await turn.writeEvent('values', { n: 1 });
       const { runId, ...run } = { ...turn.run, runId: waiting.runId };
-      await fixture.stores.threads.createRun(ANYBODY, { ...run, runId });
-      const log = fixture.stores.events.open(ANYBODY, waiting);
+      await fixture.stores.threads.createRun(ANONYMOUS_CALLER, { ...run, runId });
+      const log = fixture.stores.events.open(ANONYMOUS_CALLER, waiting);
       log.append({ ns: '', event: 'run.ended', data: JSON.stringify({ run_id: runId, status: 'interrupted' }) });
       await log.close();
       await turn.nextAttempt([]);
-      await turn.tell('values', { n: 2 });
+      await turn.writeEvent('values', { n: 2 });
     };
     await start(threadId);
     const reader = await read(threadId);
@@ -119,15 +119,15 @@ describe('the edges of protocol v2', () => {
     reader.close();
   });
 
-  it('tells the end of a run once, though two attempts wrote it', async () => {
+  it('sends the end of a run once if two attempts wrote it', async () => {
     const threadId = randomUUID();
     fixture.conversations.script = async (turn) => {
-      await turn.tell('values', { n: 1 });
-      await turn.tell('run.ended', { run_id: turn.run.runId, status: 'success' });
+      await turn.writeEvent('values', { n: 1 });
+      await turn.writeEvent('run.ended', { run_id: turn.run.runId, status: 'success' });
     };
     await start(threadId);
     await fixture.conversations.idle();
-    fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 2 }));
+    fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 2 }));
     await start(threadId);
     const reader = await read(threadId);
     const events = await reader.until(({ params }) => (dataOf(params) as { n?: number }).n === 2);
@@ -136,12 +136,12 @@ describe('the edges of protocol v2', () => {
     reader.close();
   });
 
-  it('has no events of a run that is gone', async () => {
+  it('sends no events of a deleted run', async () => {
     const threadId = randomUUID();
-    fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+    fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
     const { result } = (await start(threadId)) as { result: { run_id: string } };
     await fixture.conversations.idle();
-    await fixture.stores.threads.removeRun(ANYBODY, threadId, result.run_id);
+    await fixture.stores.threads.removeRun(ANONYMOUS_CALLER, threadId, result.run_id);
     await start(threadId);
     const reader = await read(threadId);
     const events = await reader.until(isTerminal);
@@ -150,7 +150,7 @@ describe('the edges of protocol v2', () => {
     reader.close();
   });
 
-  it("answers what it cannot do with the protocol's errors", async () => {
+  it("answers failures with the protocol's error codes", async () => {
     const threadId = randomUUID();
     const ask = (method: string, params?: unknown) => command(url, threadId, { id: 7, method, params });
     expect(await ask('nothing.such')).toEqual({
@@ -191,7 +191,7 @@ describe('the edges of protocol v2', () => {
     });
   });
 
-  it('refuses what is no command and no filter', async () => {
+  it('refuses invalid commands and filters', async () => {
     const threadId = randomUUID();
     expect(await command(url, threadId, { method: 'run.start' })).toMatchObject({
       status: 422,
@@ -210,7 +210,7 @@ describe('the edges of protocol v2', () => {
   describe('over a WebSocket', () => {
     const connect = (threadId: string, options: object = {}, base = url) =>
       new WebSocket(`${base.replace('http', 'ws')}/threads/${threadId}/stream/events`, options);
-    /** Waits for so many messages of a socket, none of which it misses. */
+    /** Waits for a number of messages of a socket and misses none. */
     function hear(socket: WebSocket, count: number): Promise<Record<string, unknown>[]> {
       const heard: Record<string, unknown>[] = [];
       return new Promise((resolve) => {
@@ -226,9 +226,9 @@ describe('the edges of protocol v2', () => {
     const send = (socket: WebSocket, message: unknown) =>
       socket.send(typeof message === 'string' ? message : JSON.stringify(message));
 
-    it('subscribes before a run is, goes on over runs, and stops when told to', async () => {
+    it('subscribes before the first run, continues over runs, and unsubscribes', async () => {
       const threadId = randomUUID();
-      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const socket = connect(threadId);
       await once(socket, 'open');
       send(socket, { id: 1, method: 'subscription.subscribe', params: { channels: ['values', 'lifecycle'] } });
@@ -251,9 +251,9 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('goes on behind a cursor', async () => {
+    it('resumes after a cursor', async () => {
       const threadId = randomUUID();
-      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       await start(threadId);
       const reader = await read(threadId);
       const events = await reader.until(isTerminal);
@@ -268,9 +268,9 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('goes on with lost subscriptions under their ids, on another process, behind the last event', async () => {
+    it('restores lost subscriptions by id on another process, after the last event id', async () => {
       const threadId = randomUUID();
-      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
       const reader = await read(threadId);
       const events = await reader.until(isTerminal);
@@ -295,7 +295,7 @@ describe('the edges of protocol v2', () => {
         result: { restored: true, current_namespaces: [{ namespace: [], status: 'completed' }] },
       });
       expect(rest).toEqual(events.slice(1));
-      // One that lives goes on as it is.
+      // A live subscription continues unchanged.
       send(socket, { id: 3, method: 'subscription.reconnect', params });
       send(socket, { id: 4, method: 'subscription.unsubscribe', params: { subscription_id: ids[1] } });
       expect(await hear(socket, 2)).toMatchObject([
@@ -309,16 +309,16 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('says when events behind the last one have expired, and what it cannot go on with', async () => {
+    it('reports expired events, and subscriptions that it cannot restore', async () => {
       const threadId = randomUUID();
-      fixture.conversations.script = async (turn) => void (await turn.tell('values', { n: 1 }));
+      fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
       const reader = await read(threadId);
       const events = await reader.until(isTerminal);
       reader.close();
       const gone = await fixture.stores.db
         .collection('events')
-        .deleteMany({ log: `${ANYBODY.tenant}/${threadId}`, seq: { $lt: offsetOf(events.at(-1)?.seq ?? 0) } });
+        .deleteMany({ log: `${ANONYMOUS_CALLER.tenant}/${threadId}`, seq: { $lt: offsetOf(events.at(-1)?.seq ?? 0) } });
       expect(gone.deletedCount).toBeGreaterThan(0);
       const socket = connect(threadId);
       await once(socket, 'open');
@@ -340,7 +340,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('answers what is no command, and stays open', async () => {
+    it('answers an invalid command and stays open', async () => {
       const socket = connect(randomUUID());
       await once(socket, 'open');
       send(socket, 'no json');
@@ -354,7 +354,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('closes with the status that a request would have got', async () => {
+    it('closes with the status of the corresponding HTTP answer', async () => {
       const [code, reason] = (await once(connect('no-uuid'), 'close')) as [number, Buffer];
       expect([code, reason.toString()]).toEqual([4422, expect.stringContaining('thread_id')]);
       const guarded = await fixture.listen({ corsOrigins: ['https://chat.example'] });

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { ProtocolReader, isTerminal } from '../support/protocol-reader.js';
 
 interface Message {
@@ -17,9 +17,9 @@ interface Message {
 describe('input.inject, with API, workers, Temporal and MongoDB', () => {
   const folder = mkdtempSync(join(tmpdir(), 'steered-'));
   const project = resolve('test/fixtures/projects/steered/langgraph.json');
-  const house = new House(project, { STEERED_FOLDER: folder });
-  let worker: HouseProcess;
-  let api: HouseProcess;
+  const house = new ServiceProcesses(project, { STEERED_FOLDER: folder });
+  let worker: ServiceProcess;
+  let api: ServiceProcess;
   let client: Client;
 
   beforeAll(async () => {
@@ -31,7 +31,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** A thread whose turn is at work in a node. */
+  /** Starts a run that is active in a node of a new thread. */
   async function working(assistant: string, node: string, input: unknown = said('go')) {
     const threadId = randomUUID();
     const filter = { channels: ['values', 'lifecycle', 'messages', 'input'] };
@@ -44,7 +44,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
       begun: (name: string) => exists(`${threadId}.${name}.begun`),
       open: (name: string) => writeFileSync(join(folder, `${threadId}.${name}.open`), ''),
       inject: (content: string, more: object = {}, key?: string) => send(threadId, { ...said1(content), ...more }, key),
-      /** The messages once so many runs have ended. */
+      /** Returns the messages after a number of runs have ended. */
       after: async (runs: number): Promise<string[]> => {
         await reader.until(isTerminal, runs);
         const { values } = await client.threads.getState<{ messages: Message[] }>(threadId);
@@ -80,7 +80,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     return (await answer.json()) as Record<string, unknown>;
   }
 
-  it('puts messages between two supersteps of the turn at work, in the order they came, and tells them', async () => {
+  it('inserts messages between two supersteps of the active run, in their order, and streams them', async () => {
     const { threadId, reader, open, inject, after } = await working('relay', 'one');
     const first = await inject('left', { id: 'm-left', name: 'ann' });
     expect(first).toMatchObject({ type: 'success', result: { message_id: 'm-left' } });
@@ -105,7 +105,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it('takes each message once, though workers are killed before and after it is taken', async () => {
+  it('inserts each message once if workers are killed before and after', async () => {
     const { reader, begun, open, inject, after } = await working('relay', 'one');
     await inject('left');
     await inject('right');
@@ -131,7 +131,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   }, 90_000);
 
-  it('keeps calls of tools and their results together', async () => {
+  it('keeps tool calls and their results together', async () => {
     const { reader, begun, open, inject, after } = await working('agent', 'model');
     await inject('hurry');
     open('model');
@@ -141,7 +141,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it('makes the next turn of what the turn did not take, before a run that waits, with the others in it', async () => {
+  it('starts one run with all messages that were not inserted, before a queued run', async () => {
     const { threadId, reader, runId, open, inject, after } = await working('single', 'only');
     const waiting = await client.runs.create(threadId, 'single', { input: said('waited') });
     await inject('left', { id: 'm-left' });
@@ -164,7 +164,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it('keeps a message over a question, for the turn that answers it', async () => {
+  it('keeps a message during an interrupt for the run that answers it', async () => {
     const { threadId, reader, open, inject, after } = await working('asking', 'ask');
     await inject('left');
     open('ask');
@@ -175,7 +175,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it('keeps a message over a failure, for the next turn', async () => {
+  it('keeps a message after a failure for the next run', async () => {
     const { threadId, reader, open, inject, after } = await working('single', 'only', said('fail'));
     await inject('left');
     open('only');
@@ -199,7 +199,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it('does nothing again for a key that comes again, also when the turn is over', async () => {
+  it('has no second effect for a repeated key, also after the end of the run', async () => {
     const { reader, open, inject, after } = await working('relay', 'one');
     const key = randomUUID();
     const first = await inject('left', {}, key);
@@ -215,7 +215,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
   it.each([
     { assistant: 'counter', node: 'tally', input: { count: 0 } },
     { assistant: 'fragile', node: 'keep', input: { messages: ['go'] } },
-  ])('refuses a message to $assistant, whose state would not take it', async ({ assistant, node, input }) => {
+  ])('refuses a message to $assistant, whose state cannot hold it', async ({ assistant, node, input }) => {
     const { reader, open, inject } = await working(assistant, node, input);
     const refusal = await inject('left');
     expect(refusal).toMatchObject({ type: 'error', error: 'invalid_argument' });
@@ -227,7 +227,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it("refuses what it cannot follow, each in the protocol's word", async () => {
+  it("refuses invalid commands with the protocol's error codes", async () => {
     const nowhere = await send(randomUUID(), said1('x'));
     expect(nowhere).toMatchObject({ type: 'error', error: 'no_such_run' });
     expect(await send(randomUUID(), { role: 'assistant', content: 'x' })).toMatchObject({ error: 'invalid_argument' });

@@ -4,15 +4,15 @@ import { resolve } from 'node:path';
 import { Client, type ThreadStream } from '@langchain/langgraph-sdk';
 import { WebSocket } from 'ws';
 import type { ProtocolEvent } from '../../api/protocol-v2/events.js';
-import { House, type HouseProcess } from '../support/house.js';
+import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { ProtocolReader, command, dataOf, isTerminal, outline } from '../support/protocol-reader.js';
 
 const ALL = ['values', 'updates', 'messages', 'tools', 'lifecycle', 'input', 'checkpoints', 'tasks', 'custom'];
 
 describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
-  const house = new House(resolve('test/fixtures/projects/protocol/langgraph.json'));
-  let api: HouseProcess;
-  let other: HouseProcess;
+  const house = new ServiceProcesses(resolve('test/fixtures/projects/protocol/langgraph.json'));
+  let api: ServiceProcess;
+  let other: ServiceProcess;
 
   beforeAll(async () => {
     [, api, other] = await Promise.all([house.worker(), house.api(), house.api()]);
@@ -27,7 +27,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     return client.threads.stream(threadId, { assistantId: 'desk', transport, webSocketFactory });
   }
 
-  /** The next end of a run that the SDK hears of. */
+  /** Resolves with the next end of a run that the SDK receives. */
   function ended(thread: ThreadStream): Promise<void> {
     return new Promise((resolve) => {
       const stop = thread.onEvent((event) => {
@@ -38,7 +38,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     });
   }
 
-  /** A thread on which a run has come to its end, and all its events. */
+  /** Creates a thread with one ended run. Returns it with all its events. */
   async function toldThread(text: string, assistant = 'desk') {
     const threadId = randomUUID();
     const reader = await ProtocolReader.open(api.url, threadId, { channels: ALL });
@@ -47,7 +47,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     return { threadId, reader, events };
   }
 
-  it('tells a turn as LangGraph does, on a thread that the run makes', async () => {
+  it('streams a run like LangGraph, on a thread that the run creates', async () => {
     const { reader, events } = await toldThread('hi');
     reader.close();
     expect(events.map(outline).slice(0, 22)).toEqual([
@@ -95,7 +95,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     expect(reader.ids).toEqual(events.map(({ event_id }) => event_id));
   });
 
-  it.each(['sse', 'websocket'] as const)('streams a turn to the SDK over %s', async (transport) => {
+  it.each(['sse', 'websocket'] as const)('streams a run to the SDK over %s', async (transport) => {
     const thread = openThread(transport);
     const deltas = (async () => {
       const told: string[] = [];
@@ -110,7 +110,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     expect(await deltas).toEqual(['', 'Hi you', 'noted', 'Hi you']);
   });
 
-  it.each(['sse', 'websocket'] as const)('asks a person and goes on with the answer over %s', async (transport) => {
+  it.each(['sse', 'websocket'] as const)('interrupts and continues with the answer over %s', async (transport) => {
     const thread = openThread(transport);
     await thread.run.start({ input: said('really?') });
     await thread.output;
@@ -125,7 +125,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     await thread.close();
   });
 
-  it('tells everybody what was answered, and takes a plain input for the answer', async () => {
+  it('reports the answer to all clients, and accepts a plain input as the answer', async () => {
     const { threadId, reader, events } = await toldThread('really?');
     const asked = events.find(({ method }) => method === 'input.requested');
     expect(outline(events.at(-1))).toBe('lifecycle interrupted');
@@ -143,7 +143,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     expect(threadId).toBeTruthy();
   });
 
-  it('goes on behind a cursor on another API process, and begins anew without one', async () => {
+  it('resumes after a cursor on another API process, and starts over without one', async () => {
     const { threadId, reader, events } = await toldThread('hi');
     reader.close();
     const middle = Math.floor(events.length / 2);
@@ -163,7 +163,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     whole.close();
   });
 
-  it('gives the same events in any place that a client may come back to', async () => {
+  it('sends the same events after every cursor that a client may resume from', async () => {
     const { threadId, reader, events } = await toldThread('really?');
     reader.close();
     for (const at of events.keys()) {
@@ -175,7 +175,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     }
   });
 
-  it('gives two subscribers what each asked for', async () => {
+  it('sends each of two subscribers the requested channels', async () => {
     const threadId = randomUUID();
     const tokens = await ProtocolReader.open(api.url, threadId, {
       channels: ['messages', 'lifecycle'],
@@ -208,7 +208,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     nested.close();
   });
 
-  it('tells why a run failed', async () => {
+  it('sends the error of a failed run', async () => {
     const { reader, events } = await toldThread('hi', 'failing');
     reader.close();
     expect(events.at(-1)?.params).toMatchObject({
@@ -217,7 +217,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     });
   });
 
-  it('shows runs of the run API too', async () => {
+  it('also streams runs of the run API', async () => {
     const threadId = randomUUID();
     const client = new Client({ apiUrl: api.url, apiKey: null });
     const reader = await ProtocolReader.open(api.url, threadId, { channels: ALL });

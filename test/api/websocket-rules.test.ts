@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** `open`, the close code that the server gave, or the status that the upgrade was answered with. */
+/** Returns `open`, the close code of the server, or the status of the refused upgrade. */
 async function opened(url: string, headers: Record<string, string> = {}, query = ''): Promise<'open' | number> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${randomUUID()}/stream/events${query}`, {
     headers,
@@ -21,7 +21,8 @@ async function opened(url: string, headers: Record<string, string> = {}, query =
   const ways = [
     once(socket, 'close').then(([code]) => code as number),
     once(socket, 'unexpected-response').then(([, response]) => (response as { statusCode: number }).statusCode),
-    // A refusal closes right after the upgrade; an answer to a command comes only where nothing is refused.
+    // A refusal closes the connection right after the upgrade. Only an accepted connection answers
+    // a command.
     once(socket, 'open').then(async () => {
       socket.send(JSON.stringify({ id: 1, method: 'subscription.subscribe', params: { channels: ['values'] } }));
       await once(socket, 'message');
@@ -39,7 +40,7 @@ const EVIL = { origin: 'https://evil.example' };
 describe('the origin of a WebSocket', () => {
   const listen = (http: HttpCustomization, corsOrigins = ['*']) => api.listen({ corsOrigins }, { http });
 
-  it('obeys the origins of the project, as HTTP does', async () => {
+  it('is checked by the origins of the project, as for HTTP', async () => {
     const url = await listen({ disabled: [], cors: { origins: ['https://good.example'] } });
     expect(await opened(url, EVIL)).toBe(4403);
     expect(await opened(url, { origin: 'null' })).toBe(4403);
@@ -47,7 +48,7 @@ describe('the origin of a WebSocket', () => {
     expect(await opened(url)).toBe('open');
   });
 
-  it('obeys the pattern of the project in place of the setting', async () => {
+  it('is checked by the pattern of the project instead of the setting', async () => {
     const url = await listen({ disabled: [], cors: { originPattern: '^https://[a-z]+\\.good\\.example$' } }, [
       EVIL.origin,
     ]);
@@ -55,7 +56,7 @@ describe('the origin of a WebSocket', () => {
     expect(await opened(url, { origin: 'https://a.good.example' })).toBe('open');
   });
 
-  it('obeys the setting where the project says nothing', async () => {
+  it('is checked by the setting if the project has no rule', async () => {
     const url = await listen({ disabled: [] }, ['https://good.example']);
     expect(await opened(url, EVIL)).toBe(4403);
     expect(await opened(url, { origin: 'https://good.example' })).toBe('open');
@@ -70,7 +71,7 @@ describe('the origin of a request', () => {
     return [status, sent.get('access-control-allow-origin')];
   };
 
-  it('is that of pages of this machine, and of those that are named: others change nothing', async () => {
+  it('must be of this machine or configured; other origins cannot change anything', async () => {
     const url = await api.listen({ corsOrigins: ['loopback', 'https://good.example'] });
     for (const origin of [
       'http://localhost:3000',
@@ -92,12 +93,12 @@ describe('the origin of a request', () => {
     expect(await opened(url, { origin: 'http://localhost:3000' })).toBe('open');
   });
 
-  it('may be any where the setting says so', async () => {
+  it('may be any if the setting allows it', async () => {
     expect(await post(await api.listen(), 'https://evil.example')).toEqual([200, '*']);
   });
 });
 
-it('a WebSocket is not served where runs are not', async () => {
+it('a WebSocket is not served if the group of runs is disabled', async () => {
   const url = await api.listen({}, { http: { disabled: ['runs'] } });
   expect(await opened(url)).toBe(404);
   expect((await fetch(`${url}/threads/${randomUUID()}/commands`, { method: 'POST', body: '{}' })).status).toBe(404);
@@ -142,7 +143,7 @@ describe('an app of the project', () => {
     ['Hono', honoApp],
     ['Express', expressApp],
     ['fetch', fetchApp],
-  ])('lets WebSockets through, or not, as it does requests: %s', async (_name, make) => {
+  ])('decides about WebSockets as about requests: %s', async (_name, make) => {
     const url = await api.listen({}, { http: { disabled: [], app: make() } });
     expect(await opened(url)).toBe('open');
     expect(await opened(url, {}, '?halt')).toBe(4403);
@@ -150,10 +151,10 @@ describe('an app of the project', () => {
   });
 });
 
-describe('the hosts that are answered', () => {
+describe('the accepted hosts', () => {
   const get = (host: string) => `GET /ok HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
 
-  it('are loopback ones and those that are named, for HTTP and WebSockets', async () => {
+  it('are loopback hosts and configured ones, for HTTP and WebSockets', async () => {
     const url = await api.listen({ allowedHosts: ['box.lan', 'fd00::1'] });
     const path = `/threads/${randomUUID()}/stream/events`;
     const asked = async (host: string) => {
@@ -189,13 +190,13 @@ describe('the hosts that are answered', () => {
     expect((await exchange(url, absolute)).statuses).toEqual([403]);
   });
 
-  it('are any where none is named', async () => {
+  it('are all hosts if none is configured', async () => {
     const url = await api.listen();
     expect((await exchange(url, get('evil.example'))).statuses).toEqual([200]);
   });
 });
 
-it('a WebSocket answers every command, of more at once than it reads ahead', async () => {
+it('a WebSocket answers every command, even if more arrive than it queues', async () => {
   const url = await api.listen();
   const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${randomUUID()}/stream/events`);
   await once(socket, 'open');
@@ -208,7 +209,7 @@ it('a WebSocket answers every command, of more at once than it reads ahead', asy
   socket.terminate();
 });
 
-it('a WebSocket closes on a client that sends no commands, and follows nothing behind that', async () => {
+it('a WebSocket closes after too many invalid messages, and ignores later commands', async () => {
   const url = await api.listen();
   const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${randomUUID()}/stream/events`);
   await once(socket, 'open');

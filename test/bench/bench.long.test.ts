@@ -47,7 +47,7 @@ describe('the command line of the benches', () => {
     expect(() => readCommandLine(args, KNOWN)).toThrow(message);
   });
 
-  it('lists the benches without a name, and ends with 2 for one that is unknown', async () => {
+  it('lists the benches without a name, and exits with 2 for an unknown one', async () => {
     const listed = await colloquy([], { command: MAIN });
     expect(listed.code).toBe(0);
     const names = [...listed.stdout.matchAll(/^ {2}([a-z][a-z-]+) +[A-Z]/gm)].map(([, name]) => name);
@@ -62,7 +62,7 @@ describe('the command line of the benches', () => {
 });
 
 describe('measuring', () => {
-  it('takes turns, another one first each round, and leaves the warm-up out', async () => {
+  it('alternates the arms, starts each round with another one, and drops the warm-up', async () => {
     const order: string[] = [];
     const arm = (name: string) => ({ name, once: () => Promise.resolve(order.push(name)) });
     const samples = await interleave([arm('a'), arm('b')], { rounds: 2, warmup: 1 });
@@ -70,14 +70,14 @@ describe('measuring', () => {
     expect(samples).toEqual({ a: [4, 5], b: [3, 6] });
   });
 
-  it('says which of the things that are compared failed', async () => {
+  it('names the compared thing that failed', async () => {
     const once = () => Promise.reject(new Error('connection refused'));
     await expect(interleave([{ name: 'ours', once }], { rounds: 1, warmup: 0 })).rejects.toThrow(
       'ours: connection refused',
     );
   });
 
-  it('counts only what was done inside of the window', async () => {
+  it('counts only completions inside the window', async () => {
     expect(await rate(2, 20, () => new Promise((resolve) => setTimeout(resolve, 60)))).toBe(0);
   });
 
@@ -108,7 +108,7 @@ describe('a CPU profile', () => {
     timeDeltas: [1_000, 4_000, 6_000, 2_000, 9_000, 1_000, 2_000, 50_000],
   };
 
-  it('tells whose code was at work in a turn; what it had Node.js do counts for it', () => {
+  it('assigns CPU time to the owner of the code, including its work in Node.js', () => {
     const shares = sharesOf(profile, { from: 1_002, to: 1_030, turns: 2 });
     expect([...shares]).toEqual([
       ['MongoDB driver', 3],
@@ -151,7 +151,7 @@ describe('the report of a bench', () => {
 });
 
 describe('a bench', () => {
-  it('runs on servers that it is given, ends with its result, and leaves nothing behind', async () => {
+  it('runs on external servers, ends with its result, and leaves no data behind', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'colloquy-test-bench-'));
     const servers = [
       ...['--temporal-address', process.env['COLLOQUY_TEST_TEMPORAL_ADDRESS'] ?? ''],

@@ -6,16 +6,22 @@ import { build } from 'esbuild';
 import { chromium, type Browser } from 'playwright-core';
 import { withLock } from '../../servers/file-lock.js';
 
-/** Not the package's own: they put everything into one process, which ends with the first tab that is closed. */
+/**
+ * The flags of the package are not used: they run the browser as one process, which exits with the
+ * first closed tab.
+ */
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
 
-/** Chromium comes in a package, so that a machine which reaches nothing but the registry has one too. */
+/**
+ * Starts Chromium from an npm package, so that a machine that can only reach the registry has it
+ * too.
+ */
 export async function startBrowser(): Promise<Browser> {
   const executablePath = await withLock(resolve('.colloquy/chromium.lock'), () => bundledChromium.executablePath());
   return chromium.launch({ executablePath, args: ARGS, headless: true });
 }
 
-/** Serves a page of `pages/`, bundled as an application would be. */
+/** Serves a page of `pages/`, bundled like an application. */
 export async function servePage(name: string): Promise<{ url: string; close(): Promise<void> }> {
   const { outputFiles } = await build({
     entryPoints: [resolve('test/browser/pages', `${name}.tsx`)],

@@ -1,19 +1,19 @@
 import { resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 import { servePage, startBrowser } from './browser.js';
 
-/** Longer than anything takes; what is not there by then does not come. */
+/** Timeout of every wait, in ms. It is longer than any expected delay. */
 const WAIT_MS = 20_000;
 
-/** A worker, an API process, a scripted model, and a page in a browser that talks to them. */
+/** A worker, an API process, a scripted model, and a browser page that uses them. */
 export class PageFixture {
   readonly #pages: Page[] = [];
 
   private constructor(
     readonly model: ModelServer,
-    readonly house: House,
+    readonly house: ServiceProcesses,
     private readonly apiUrl: string,
     private readonly site: Awaited<ReturnType<typeof servePage>>,
     private readonly browser: Browser,
@@ -21,12 +21,14 @@ export class PageFixture {
 
   static async start(page: string): Promise<PageFixture> {
     const model = await ModelServer.start();
-    const house = new House(resolve('test/fixtures/projects/pages/langgraph.json'), { MODEL_URL: model.url });
+    const house = new ServiceProcesses(resolve('test/fixtures/projects/pages/langgraph.json'), {
+      MODEL_URL: model.url,
+    });
     const [api, , site, browser] = await Promise.all([house.api(), house.worker(), servePage(page), startBrowser()]);
     return new PageFixture(model, house, api.url, site, browser);
   }
 
-  /** A tab; with the address of another one it is on the same thread. */
+  /** Opens a tab. The address of another tab opens the same thread. */
   async open(address = `${this.site.url}?api=${encodeURIComponent(this.apiUrl)}`): Promise<ChatPage> {
     const page = await this.browser.newPage();
     page.setDefaultTimeout(WAIT_MS);
@@ -49,7 +51,7 @@ export class PageFixture {
   }
 }
 
-/** The page as its user sees it; every look waits until it is so. */
+/** The page as its user sees it. Every check waits until it holds. */
 export class ChatPage {
   readonly #errors: string[] = [];
 
@@ -66,7 +68,7 @@ export class ChatPage {
     await this.page.getByTestId('send').click();
   }
 
-  /** Waits until the conversation reads so. */
+  /** Waits until the page shows exactly these messages. */
   async shows(texts: string[]): Promise<void> {
     const shown = `[...document.querySelectorAll('[data-testid=text]')].map((one) => one.textContent)`;
     try {
@@ -90,13 +92,13 @@ export class ChatPage {
     await this.page.getByTestId('question').getByRole('button').click();
   }
 
-  /** Edits the n-th message of the person, from 0. */
+  /** Edits the n-th message of the user, from 0. */
   async edit(n: number, text: string): Promise<void> {
     await this.page.getByTestId('input').fill(text);
     await this.page.getByTestId('edit').nth(n).click();
   }
 
-  /** Has the n-th answer given again, from 0. */
+  /** Regenerates the n-th answer, from 0. */
   async regenerate(n: number): Promise<void> {
     await this.page.getByTestId('regenerate').nth(n).click();
   }

@@ -10,7 +10,7 @@ describe.each([
   afterEach(() => fixture.reset());
   afterAll(() => fixture.stop());
 
-  it('shows text as it streams, and goes on with it after a reload in the middle', async () => {
+  it('shows streamed text, and continues the stream after a reload', async () => {
     fixture.model.add({ reply: { text: 'one two three four', stallAfter: 2 } });
     const page = await fixture.open();
     await page.say('count');
@@ -22,7 +22,7 @@ describe.each([
     await page.isIdle();
   });
 
-  it('asks, and takes the answer', async () => {
+  it('shows an interrupt and sends the answer', async () => {
     const page = await fixture.open();
     await page.say('send it');
     expect(await page.question()).toBe('Send it?');
@@ -33,7 +33,7 @@ describe.each([
     await page.isIdle();
   });
 
-  it('edits a message into a branch of its own, has it answered again, and goes back', async () => {
+  it('edits a message on a new branch, regenerates the answer, and returns to the first branch', async () => {
     const page = await fixture.open();
     await page.say('first');
     await page.shows(['first', 'Answer to "first".']);
@@ -57,7 +57,7 @@ describe.each([
     await page.shows(['first', 'Answer to "first".', 'second', 'Answer to "second".']);
   });
 
-  it('is one conversation in two tabs', async () => {
+  it('shows one conversation in two tabs', async () => {
     const page = await fixture.open();
     await page.say('from the first');
     await page.shows(['from the first', 'Answer to "from the first".']);
@@ -71,7 +71,7 @@ describe.each([
     ];
     await other.shows(both);
     await other.isIdle();
-    // The React package hears of the other tab's run by itself.
+    // The React package receives the other tab's run by itself.
     if (name === 'react') await page.shows(both);
     await page.say('again');
     await page.shows([...both, 'again', 'Answer to "again".']);

@@ -1,8 +1,8 @@
 import type { ApiClient } from './api-client.js';
 import type { Clock } from './clock.js';
-import { Follower } from './follower.js';
+import { StreamFollower } from './follower.js';
 import type { Random } from './random.js';
-import { messagesOf, type SeenEvent, type ThreadRecord, type Told } from './records.js';
+import { messagesOf, type SeenEvent, type ThreadRecord, type StateMessage } from './records.js';
 
 const HISTORY_LIMIT = 1_000;
 
@@ -14,7 +14,7 @@ interface WireState {
   parent_checkpoint: { checkpoint_id: string | null } | null;
 }
 
-/** How a thread stands, read through the API when all is over. */
+/** Reads the final state of a thread through the API. */
 export async function readThread(api: ApiClient, conversation: string, threadId: string): Promise<ThreadRecord> {
   const [thread, state, history] = await Promise.all([
     api.json<{ status: string }>(`/threads/${threadId}`),
@@ -26,22 +26,22 @@ export async function readThread(api: ApiClient, conversation: string, threadId:
     conversation,
     threadId,
     status: thread.status,
-    state: { checkpointId: state.checkpoint?.checkpoint_id ?? '', next: state.next, messages: told(state) },
-    history: history.map((one) => ({
-      id: one.checkpoint?.checkpoint_id ?? '',
-      parent: one.parent_checkpoint?.checkpoint_id ?? null,
-      step: one.metadata?.step ?? Number.NaN,
-      source: one.metadata?.source ?? '',
-      messages: told(one),
+    state: { checkpointId: state.checkpoint?.checkpoint_id ?? '', next: state.next, messages: messagesIn(state) },
+    history: history.map((state) => ({
+      id: state.checkpoint?.checkpoint_id ?? '',
+      parent: state.parent_checkpoint?.checkpoint_id ?? null,
+      step: state.metadata?.step ?? Number.NaN,
+      source: state.metadata?.source ?? '',
+      messages: messagesIn(state),
     })),
   };
 }
 
-function told({ values }: WireState): Told[] {
+function messagesIn({ values }: WireState): StateMessage[] {
   return messagesOf(values);
 }
 
-/** The stream of a run from its start, as somebody sees it who comes later. */
+/** Reads the stream of a run from its start, like a client that joins late. */
 export async function replay(
   api: ApiClient,
   clock: Clock,
@@ -49,7 +49,7 @@ export async function replay(
   { threadId, runId }: { threadId: string; runId: string },
 ): Promise<SeenEvent[]> {
   const location = `/threads/${threadId}/runs/${runId}/stream`;
-  const follower = new Follower({ api, clock, random, location, leaves: 0, progress: () => undefined });
+  const follower = new StreamFollower({ api, clock, random, location, leaves: 0, progress: () => undefined });
   await follower.toEnd();
   return follower.seen;
 }

@@ -1,25 +1,34 @@
 import { StuckError, type Clock } from './clock.js';
 import type { Random } from './random.js';
 
-/** The API said no, to something that it must take. */
+/** The API refused a request that it must accept. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
 }
 
-export interface Call {
+export interface ApiCall {
   method?: 'GET' | 'POST';
   body?: object;
   headers?: Record<string, string>;
-  /** Statuses besides 5xx that are worth another try. */
+  /** Statuses besides 5xx that are retried. */
   patient?: readonly number[];
 }
 
-/** Longest wait for the head of a response: as long as the API itself waits for a conversation, and some. */
+/**
+ * Longest wait for the head of a response, in ms. It exceeds the API's own timeout for a
+ * conversation.
+ */
 const HEAD_TIMEOUT_MS = 13_000;
-/** A server that is alive says so every five seconds; so long after the last word it is taken for dead. */
+/**
+ * A stream has a heartbeat every five seconds. After this time without data, in ms, its server
+ * counts as dead.
+ */
 const IDLE_TIMEOUT_MS = 12_000;
 
-/** A client of several API processes: whatever does not answer is asked again elsewhere, with the same key. */
+/**
+ * A client of several API processes. It retries a failed request on another process with the same
+ * idempotency key.
+ */
 export class ApiClient {
   constructor(
     private readonly urls: readonly string[],
@@ -27,8 +36,8 @@ export class ApiClient {
     private readonly clock: Clock,
   ) {}
 
-  /** JSON of the first answer that is one. */
-  async json<T>(path: string, call: Call = {}): Promise<T> {
+  /** Returns the JSON of the first successful answer. */
+  async json<T>(path: string, call: ApiCall = {}): Promise<T> {
     for (;;) {
       const open = await this.open(path, call);
       try {
@@ -41,8 +50,8 @@ export class ApiClient {
     }
   }
 
-  /** The first response that is no refusal and no failure. Errors: {@link RefusedError}, {@link StuckError}. */
-  async open(path: string, call: Call = {}): Promise<OpenResponse> {
+  /** Returns the first successful response. Errors: {@link RefusedError}, {@link StuckError}. */
+  async open(path: string, call: ApiCall = {}): Promise<OpenResponse> {
     let last = 'nothing was tried';
     for (;;) {
       if (this.clock.expired) throw new StuckError(`${call.method ?? 'GET'} ${path} has no answer; last: ${last}`);
@@ -65,7 +74,7 @@ export class ApiClient {
   }
 }
 
-/** One response, cut off when nothing comes for too long. */
+/** A response that is aborted if no data arrives for too long. */
 export class OpenResponse {
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
@@ -76,7 +85,7 @@ export class OpenResponse {
     this.#signal = AbortSignal.any([this.#abort.signal, expiry]);
   }
 
-  async fetch(url: string, { method = 'GET', body, headers }: Call): Promise<Response> {
+  async fetch(url: string, { method = 'GET', body, headers }: ApiCall): Promise<Response> {
     this.#watch(HEAD_TIMEOUT_MS);
     this.#response = await fetch(url, {
       method,
@@ -91,7 +100,7 @@ export class OpenResponse {
     return this.#response?.headers.get(name) ?? '';
   }
 
-  /** Text as it comes; throws where the response is not whole. */
+  /** Yields text as it arrives. Throws if the response is incomplete. */
   async *parts(): AsyncGenerator<string> {
     const decoder = new TextDecoder();
     try {

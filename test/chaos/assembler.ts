@@ -1,9 +1,9 @@
 import { offsetOf, textOf, type SeenEvent, type WireMessage } from './records.js';
 
-/** Data of the `metadata` event that opens an attempt. */
+/** Data of the `metadata` event that starts an attempt. */
 export interface AttemptNotice {
   attempt?: number;
-  /** Offsets, first and last of each range, of what the attempts before said in vain. */
+  /** Superseded offset ranges of earlier attempts, each with its first and last offset. */
   superseded?: [first: number, last: number][];
 }
 
@@ -13,7 +13,7 @@ export function attemptOf({ event, data }: SeenEvent): AttemptNotice | undefined
   return (notice.attempt ?? 1) > 1 ? notice : undefined;
 }
 
-/** What counts of a stream: without metadata, and without what a later attempt has superseded. */
+/** Returns the effective events of a stream: without metadata, and without superseded events. */
 export function effectiveEvents(events: readonly SeenEvent[]): SeenEvent[] {
   const superseded = events.flatMap((event) => attemptOf(event)?.superseded ?? []);
   return events.filter(({ id, event }) => {
@@ -22,7 +22,7 @@ export function effectiveEvents(events: readonly SeenEvent[]): SeenEvent[] {
   });
 }
 
-/** Texts of the model's messages by id, put together from the pieces of `messages-tuple` as a chat does it. */
+/** Assembles the model's messages by id from the pieces of `messages-tuple`, as a chat does. */
 export function assembleTexts(events: readonly SeenEvent[]): Map<string, string> {
   const texts = new Map<string, string>();
   for (const { event, data } of events) {

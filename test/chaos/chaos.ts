@@ -8,12 +8,12 @@ import { planFaults, playFaults, type FaultEvent, type FaultKind } from './fault
 import { Random } from './random.js';
 import { RecoveryWatch, percentile } from './recovery-watch.js';
 import type { LedgerRecord, SeenRecord } from './records.js';
-import { answerByTemporal, startWorld, type World } from './world.js';
+import { answerByTemporal, startWorld, type ChaosWorld } from './world.js';
 
 export interface ChaosOptions {
   seed: number;
   minutes: number;
-  /** Conversations at once. */
+  /** Number of concurrent conversations. */
   conversations: number;
   faults: readonly FaultKind[];
   workers: number;
@@ -21,7 +21,7 @@ export interface ChaosOptions {
   folder: string;
   toolsDir: string;
   say: (line: string) => void;
-  /** Stops everything, wherever it is. */
+  /** Stops the program at any point. */
   signal?: AbortSignal;
 }
 
@@ -32,13 +32,13 @@ export interface ChaosReport {
   messages: number;
   runs: number;
   effects: number;
-  /** How often each happened: `worker kill`. */
+  /** Number of faults of each kind: `worker kill`. */
   faults: Record<string, number>;
   attempts: number;
-  /** Promises that nobody held, in workers and API processes; their logs tell which. */
+  /** Number of unhandled rejections in workers and API processes. Their logs have the details. */
   unheard: number;
   reconnects: number;
-  /** From the end of a fault until every conversation that waited got on, in ms. */
+  /** Time from the end of a fault until every waiting conversation continued, in ms. */
   recovered_p50_ms: number | null;
   recovered_max_ms: number | null;
   turn_p50_ms: number | null;
@@ -46,11 +46,11 @@ export interface ChaosReport {
   violations: Violation[];
 }
 
-/** After the last fault, everything that was accepted must have ended within this. */
+/** All accepted runs must end within this time after the last fault. */
 const SETTLE_MS = 90_000;
 const READERS = 4;
 
-/** Runs conversations under faults, lets them end, and checks what became of them. */
+/** Runs conversations under faults, lets them end, and checks the results. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const crashes: LedgerRecord[] = [];
   const onCrash = (name: string, detail: string) => {
@@ -82,7 +82,7 @@ class Chaos {
 
   constructor(
     private readonly options: ChaosOptions,
-    private readonly world: World,
+    private readonly world: ChaosWorld,
     private readonly crashes: LedgerRecord[],
   ) {}
 
@@ -114,7 +114,7 @@ class Chaos {
     return this.#report([...this.crashes, ...records], runner.events);
   }
 
-  /** One conversation after the other, until time is up. */
+  /** Runs conversations sequentially until the time is over. */
   async #talkOn(slot: number): Promise<void> {
     for (let turn = 1; !this.#clock.stopped; turn += 1) {
       const name = `c${slot + 1}-${turn}`;
@@ -140,7 +140,7 @@ class Chaos {
   }
 
   #record(record: LedgerRecord): void {
-    // What was seen goes to the ledger when its replay is known.
+    // The ledger gets the events of a run together with their replay.
     if (record.type === 'seen') {
       this.#seen.push(record);
       return;
@@ -160,7 +160,7 @@ class Chaos {
   }
 
   async #readAgain(): Promise<void> {
-    // Nothing is broken any more, so nothing may be slow.
+    // No fault is active any more, so no request may be slow.
     const clock = new Clock();
     const timer = setTimeout(() => clock.giveUp(), SETTLE_MS);
     const random = new Random(this.options.seed, 'aftermath');
@@ -205,7 +205,7 @@ class Chaos {
   }
 }
 
-/** Does everything, some at once; answers what failed. */
+/** Runs all tasks, at most `width` in parallel. Returns the failures. */
 async function inParallel(tasks: (() => Promise<void>)[], width: number): Promise<string[]> {
   const left = [...tasks];
   const failed: string[] = [];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { check } from './checker.js';
 import type { EffectRecord } from './ledger.js';
-import type { AcceptedRecord, LedgerRecord, SeenEvent, SeenRecord, ThreadRecord, Told } from './records.js';
+import type { AcceptedRecord, LedgerRecord, SeenEvent, SeenRecord, ThreadRecord, StateMessage } from './records.js';
 import { answerText, sayAsk, thoughtText, type Ask } from './script.js';
 
 const NAMES = { conversation: 'c1', threadId: 't1' } as const;
@@ -10,9 +10,9 @@ const asks: Ask[] = [
   { conversation: 'c1', n: 2, kind: 'tool', calls: 1, words: 4 },
 ];
 
-/** Two turns as they must be: a plain one, and one with a tool. */
+/** Correct records of two turns: one without and one with a tool. */
 class Fabricated {
-  readonly messages: Told[] = [
+  readonly messages: StateMessage[] = [
     { id: 'h1', type: 'human', text: sayAsk(asks[0] as Ask) },
     { id: 'a1', type: 'ai', text: answerText(asks[0] as Ask, 1) },
     { id: 'h2', type: 'human', text: sayAsk(asks[1] as Ask) },
@@ -45,9 +45,12 @@ class Fabricated {
     })),
   };
 
-  /** A run whose stream tells these messages word by word, then the state of so many messages. */
-  run(n: number, told: string[], length: number): SeenRecord {
-    const words = told.flatMap((id) => {
+  /**
+   * Records a run that streams these messages by words, then the state with the given number of
+   * messages.
+   */
+  run(n: number, messageIds: string[], length: number): SeenRecord {
+    const words = messageIds.flatMap((id) => {
       const text = this.messages.find((message) => message.id === id)?.text ?? '';
       return text.split(/(?<= )/).map((content) => ({ id, type: 'AIMessageChunk', content }));
     });
@@ -75,7 +78,7 @@ class Fabricated {
     return this.seen[1] as { live: SeenEvent[]; replay: SeenEvent[] };
   }
 
-  found(): string[] {
+  violations(): string[] {
     const records: LedgerRecord[] = [...this.accepted, ...this.effects, ...this.seen, this.thread];
     return check(records).map(({ kind, detail }) => `${kind}: ${detail}`);
   }
@@ -86,71 +89,71 @@ function piece(offset: number, message: object): SeenEvent {
 }
 
 describe('the checker', () => {
-  it('finds nothing where all is well', () => {
-    expect(new Fabricated().found()).toEqual([]);
+  it('finds no violation in correct records', () => {
+    expect(new Fabricated().violations()).toEqual([]);
   });
 
-  it('finds a message that stands twice in the transcript', () => {
+  it('finds a duplicate message in the transcript', () => {
     const world = new Fabricated();
-    world.messages.splice(2, 0, { ...(world.messages[0] as Told), id: 'h1b' });
-    expect(world.found()).toContainEqual(expect.stringContaining('transcript: message 3 of 7'));
+    world.messages.splice(2, 0, { ...(world.messages[0] as StateMessage), id: 'h1b' });
+    expect(world.violations()).toContainEqual(expect.stringContaining('transcript: message 3 of 7'));
   });
 
-  it('finds an answer that is missing', () => {
+  it('finds a missing answer', () => {
     const world = new Fabricated();
     world.messages.pop();
-    expect(world.found()).toContainEqual(expect.stringContaining('transcript: message 6 of 5'));
+    expect(world.violations()).toContainEqual(expect.stringContaining('transcript: message 6 of 5'));
   });
 
-  it('finds messages in another order than they were accepted in', () => {
+  it('finds messages that are not in the order of their acceptance', () => {
     const world = new Fabricated();
     world.accepted.reverse();
-    expect(world.found()).toContainEqual(expect.stringContaining('transcript: message 1 of 6'));
+    expect(world.violations()).toContainEqual(expect.stringContaining('transcript: message 1 of 6'));
   });
 
-  it('finds a run that nobody saw end', () => {
+  it('finds a run without an observed end', () => {
     const world = new Fabricated();
     world.seen.pop();
-    expect(world.found()).toEqual(['unanswered: nobody saw the run of "ask c1.2 tool calls=1 words=4" end']);
+    expect(world.violations()).toEqual(['unanswered: nobody saw the run of "ask c1.2 tool calls=1 words=4" end']);
   });
 
-  it('finds an effect that happened twice, never, or unasked', () => {
+  it('finds effects that happened twice, never, or without a request', () => {
     const world = new Fabricated();
     world.effects.push({ type: 'effect', key: 'other', effect: 'c1.2/0' });
-    expect(world.found()).toEqual(['effect: effect c1.2/0 happened 2 times: k, other']);
+    expect(world.violations()).toEqual(['effect: effect c1.2/0 happened 2 times: k, other']);
     world.effects = [];
-    expect(world.found()).toEqual(['effect: effect c1.2/0 did not happen']);
+    expect(world.violations()).toEqual(['effect: effect c1.2/0 did not happen']);
     world.effects = [
       { type: 'effect', key: 'k', effect: 'c1.2/0' },
       { type: 'effect', key: 'x', effect: 'c1.1/0' },
     ];
-    expect(world.found()).toEqual(['effect: effect c1.1/0 was not asked for']);
+    expect(world.violations()).toEqual(['effect: effect c1.1/0 was not asked for']);
   });
 
-  it('takes a tool that was called again with its key for one effect', () => {
+  it('counts a repeated tool call with the same key as one effect', () => {
     const world = new Fabricated();
     world.effects.push({ type: 'effect', key: 'k', effect: 'c1.2/0' });
-    expect(world.found()).toEqual([]);
+    expect(world.violations()).toEqual([]);
   });
 
-  it('finds a piece that the live stream left out', () => {
+  it('finds a piece that is missing in the live stream', () => {
     const world = new Fabricated();
     world.second.live.splice(3, 1);
-    expect(world.found()).toEqual([
-      expect.stringMatching(/^stream text: live: message a2 was told as "thinking c1.2 0?/),
-      'stream gap: event 1-203 (messages) was not told when it was live',
+    expect(world.violations()).toEqual([
+      expect.stringMatching(/^stream text: live: message a2 was streamed as "thinking c1.2 0?/),
+      'stream gap: event 1-203 (messages) was not streamed when it was live',
     ]);
   });
 
-  it('finds an event that came twice', () => {
+  it('finds a duplicate event', () => {
     const world = new Fabricated();
     const { live } = world.second;
     live.splice(4, 0, live[3] as SeenEvent);
-    expect(world.found()).toContain('stream order: live: event messages with offset 203 came after offset 203');
-    expect(world.found()).toContainEqual(expect.stringContaining('stream text: live: message a2 was told as'));
+    expect(world.violations()).toContain('stream order: live: event messages with offset 203 came after offset 203');
+    expect(world.violations()).toContainEqual(expect.stringContaining('stream text: live: message a2 was streamed as'));
   });
 
-  it('finds text of a superseded attempt that stayed, and none where the attempt says what it supersedes', () => {
+  it('finds text of an attempt whose events were not marked as superseded', () => {
     const world = new Fabricated();
     const { live, replay } = world.second;
     const lost = piece(200.5, { id: 'a2', type: 'AIMessageChunk', content: 'thinking c1.2 try 1: lost' });
@@ -161,12 +164,14 @@ describe('the checker', () => {
     });
     live.splice(1, 0, lost, attempt([]));
     replay.splice(1, 0, attempt([]));
-    expect(world.found()).toContainEqual(expect.stringMatching(/^stream text: live: message a2 .*lost.*2 attempts/));
+    expect(world.violations()).toContainEqual(
+      expect.stringMatching(/^stream text: live: message a2 .*lost.*2 attempts/),
+    );
     live.splice(2, 1, attempt([[200.5, 200.5]]));
-    expect(world.found()).toEqual([]);
+    expect(world.violations()).toEqual([]);
   });
 
-  it('finds a state that the thread never had, and a last state that is not the last', () => {
+  it('finds a state that the thread never had, and a wrong last state', () => {
     const world = new Fabricated();
     const { live } = world.second;
     live.splice(live.length - 1, 0, {
@@ -174,32 +179,34 @@ describe('the checker', () => {
       event: 'values',
       data: JSON.stringify([{ id: 'x', type: 'human', text: 'no' }]),
     });
-    expect(world.found()).toContainEqual(
+    expect(world.violations()).toContainEqual(
       expect.stringContaining('stream values: live: the values of event 1-250 are not of this'),
     );
     const short = new Fabricated();
     for (const events of [short.second.live, short.second.replay]) events.pop();
-    expect(short.found()).toContainEqual(
+    expect(short.violations()).toContainEqual(
       expect.stringContaining('the last values do not end with the answer of this turn'),
     );
   });
 
-  it('finds a message that no piece was told of', () => {
+  it('finds a message without streamed pieces', () => {
     const world = new Fabricated();
     const { live, replay } = world.second;
     for (const events of [live, replay]) events.splice(1, events.length - 2);
-    expect(world.found()).toContainEqual(expect.stringMatching(/^stream text: live: message a2 .* was not told/));
+    expect(world.violations()).toContainEqual(
+      expect.stringMatching(/^stream text: live: message a2 .* was not streamed/),
+    );
   });
 
-  it('finds checkpoints beside the thread, a parent that is missing, and a state that no step committed', () => {
+  it('finds stray checkpoints, a missing parent, and a state that no step committed', () => {
     const world = new Fabricated();
     world.thread.history.push({ id: 'stray', parent: 'p2', step: 3, source: 'loop', messages: [] });
-    expect(world.found()).toEqual(['history: 1 checkpoints are committed beside the thread, as step 3 (stray)']);
+    expect(world.violations()).toEqual(['history: 1 checkpoints are committed beside the thread, as step 3 (stray)']);
     const gone = new Fabricated();
     gone.thread.history.splice(2, 1);
-    expect(gone.found()).toContainEqual('history: checkpoint p5 has the parent p4, which is not there');
+    expect(gone.violations()).toContainEqual('history: checkpoint p5 has the parent p4, which is not there');
     const other = new Fabricated();
     other.thread.state = { ...other.thread.state, checkpointId: 'p5' };
-    expect(other.found()).toContain('history: the state is not what its checkpoint says');
+    expect(other.violations()).toContain('history: the state is not what its checkpoint says');
   });
 });

@@ -1,16 +1,16 @@
 import { setMaxListeners } from 'node:events';
 
-/** When to stop asking, and when to give up waiting. */
+/** When to stop new requests, and when to stop waiting. */
 export class Clock {
   readonly #stop = new AbortController();
   readonly #giveUp = new AbortController();
 
   constructor() {
-    // Every request and every pause listens.
+    // Every request and pause listens to this signal.
     setMaxListeners(0, this.#giveUp.signal);
   }
 
-  /** No new messages from now on. */
+  /** No new messages are sent from now on. */
   stop(): void {
     this.#stop.abort();
   }

@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { ApiClient, OpenResponse } from './api-client.js';
 import { RefusedError } from './api-client.js';
 import { StuckError, type Clock } from './clock.js';
-import { Follower } from './follower.js';
+import { StreamFollower } from './follower.js';
 import type { Random } from './random.js';
 import {
   messagesOf,
   type AcceptedRecord,
   type LedgerRecord,
-  type Part,
+  type RunPart,
   type SeenRecord,
-  type Told,
+  type StateMessage,
 } from './records.js';
-import { DECISIONS, KINDS, sayAsk, type Ask, type Kind } from './script.js';
+import { DECISIONS, KINDS, sayAsk, type Ask, type AskKind } from './script.js';
 
 export interface ConversationContext {
   api: ApiClient;
@@ -28,7 +28,7 @@ export interface ConversationContext {
 
 interface Turn {
   n: number;
-  part: Part;
+  part: RunPart;
   text: string;
   body: object;
 }
@@ -72,7 +72,7 @@ export class Conversation {
     }
   }
 
-  async #one(kind: Kind): Promise<void> {
+  async #one(kind: AskKind): Promise<void> {
     const { random } = this.context;
     const turn = this.#ask(kind);
     const accepted = await this.#send(turn, random.chance(0.15) ? 'wait' : 'stream');
@@ -112,7 +112,7 @@ export class Conversation {
     if (status !== 'success') this.#trouble('failed', `the answer's run ended as ${status}`, accepted.runId);
   }
 
-  #ask(kind: Kind): Turn {
+  #ask(kind: AskKind): Turn {
     const { random } = this.context;
     this.#n += 1;
     const calls = kind === 'parallel' || kind === 'chain' ? random.between(2, 3) : 1;
@@ -165,9 +165,9 @@ export class Conversation {
     return accepted;
   }
 
-  readonly #results = new Map<string, Told[]>();
+  readonly #results = new Map<string, StateMessage[]>();
 
-  async #result(runId: string, response: OpenResponse): Promise<Told[]> {
+  async #result(runId: string, response: OpenResponse): Promise<StateMessage[]> {
     const { api } = this.context;
     try {
       let text = '';
@@ -185,7 +185,7 @@ export class Conversation {
     const run = `/threads/${this.threadId}/runs/${runId}`;
     const result = this.#results.get(runId);
     const progress = () => this.context.progress(this.name);
-    const follower = new Follower({
+    const follower = new StreamFollower({
       api,
       clock,
       random,

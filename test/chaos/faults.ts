@@ -4,23 +4,26 @@ export const FAULT_KINDS = ['worker', 'api', 'temporal', 'mongodb'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface Fault {
-  /** Milliseconds after the start. */
+  /** Time after the start, in ms. */
   at: number;
   kind: FaultKind;
-  /** Which of the processes of that kind, taken modulo their number. */
+  /** Index of the process of that kind, modulo their number. */
   index: number;
   action: 'kill' | 'freeze';
-  /** How long it is away, in ms. */
+  /** Duration, in ms. */
   lasts: number;
 }
 
-/** Longest freezes, in ms. A worker's goes beyond its heartbeat timeout of 10 s, so that it wakes up to find its step given to another. */
+/**
+ * Longest freezes, in ms. A worker's freeze exceeds its heartbeat timeout of 10 s. When it resumes,
+ * another worker has its step.
+ */
 const LONGEST_FREEZE: Record<FaultKind, number> = { worker: 16_000, api: 9_000, temporal: 6_000, mongodb: 8_000 };
 const LONGEST_ABSENCE = 2_500;
 const SHORTEST_GAP = 1_000;
 const LONGEST_GAP = 6_000;
 
-/** What goes wrong and when, by the seed. Kinds come in rounds, so that a short run has each. */
+/** Plans the faults by the seed. Kinds come in rounds, so that a short run has each kind. */
 export function planFaults(seed: number, durationMs: number, kinds: readonly FaultKind[]): Fault[] {
   const random = new Random(seed, 'faults');
   const faults: Fault[] = [];
@@ -41,12 +44,12 @@ export function planFaults(seed: number, durationMs: number, kinds: readonly Fau
   return faults;
 }
 
-/** A process that can be hurt. */
+/** A process that faults can hit. */
 export interface Victim {
   name: string;
-  /** SIGKILL; resolves when it is gone. */
+  /** Sends SIGKILL. Resolves when the process has exited. */
   kill(): Promise<void>;
-  /** Starts it again; resolves when it is started, ready or not. */
+  /** Restarts the process. Resolves when it is started, ready or not. */
   revive(): Promise<void>;
   freeze(): void;
   thaw(): void;
@@ -65,7 +68,7 @@ export interface FaultRunner {
   events: FaultEvent[];
 }
 
-/** Plays faults. One that meets a victim which is down already is left out. */
+/** Executes faults. Skips a fault if its victim is down already. */
 export function playFaults(
   faults: readonly Fault[],
   victims: Record<FaultKind, Victim[]>,

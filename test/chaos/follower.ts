@@ -8,9 +8,9 @@ export interface FollowerOptions {
   api: ApiClient;
   clock: Clock;
   random: Random;
-  /** Where the stream is read on: `/threads/…/runs/…/stream`. */
+  /** Path of the stream: `/threads/…/runs/…/stream`. */
   location: string;
-  /** Share of events after which the client itself goes away and comes back. */
+  /** Share of events after which the client disconnects and reconnects. */
   leaves: number;
   /** Called with every event. */
   progress: () => void;
@@ -18,8 +18,11 @@ export interface FollowerOptions {
   patient?: readonly number[];
 }
 
-/** Reads the stream of a run to its end, over as many connections as that takes, each from the last event on. */
-export class Follower {
+/**
+ * Reads the stream of a run to its end over any number of connections. Each one resumes after the
+ * last event id.
+ */
+export class StreamFollower {
   readonly seen: SeenEvent[] = [];
   connections = 0;
   #lastId = '';
@@ -29,7 +32,7 @@ export class Follower {
     this.#options = options;
   }
 
-  /** `response`: the stream that came as answer to the run's creation. */
+  /** `response`: the stream that answered the run's creation. */
   async toEnd(response?: OpenResponse): Promise<void> {
     const { api, clock, random, location, patient } = this.#options;
     for (let open = response; ; open = undefined) {
@@ -45,7 +48,7 @@ export class Follower {
     }
   }
 
-  /** True when the stream came to its end, false when it broke. */
+  /** Returns true if the stream ended, false if the connection failed. */
   async #read(open: OpenResponse): Promise<boolean> {
     const { random, leaves, progress } = this.#options;
     let text = '';
@@ -78,7 +81,7 @@ function parseBlock(block: string): SeenEvent | undefined {
   return { id: field('id'), event, data: digest(event, field('data')) };
 }
 
-/** What the checker needs of the data; the rest would fill the ledger. */
+/** Returns the part of the data that the checker needs, to keep the ledger small. */
 function digest(event: string, data: string): string {
   const [mode = ''] = event.split('|');
   if (mode === 'messages' || mode === 'metadata' || mode === 'error') return data;

@@ -7,24 +7,24 @@ import type { Victim } from './faults.js';
 
 export interface HouseProcessOptions {
   name: string;
-  /** Command line of `colloquy`. */
+  /** Arguments of `colloquy`. */
   args: string[];
   env: Record<string, string>;
   logFile: string;
-  /** It ended by itself, after it had been ready. */
+  /** Called if the process exits by itself after it was ready. */
   onCrash: (detail: string) => void;
 }
 
 const RESTART_MS = 500;
 const STOP_GRACE_MS = 10_000;
 
-/** A worker or API process that is started again whenever it ends, as a production supervisor does. */
-export class HouseProcess implements Victim {
+/** A worker or API process that is restarted after every exit, as by a production supervisor. */
+export class ChaosProcess implements Victim {
   readonly name: string;
   readonly #options: HouseProcessOptions;
   #child: ChildProcess | undefined;
   #gone: Promise<void> = Promise.resolve();
-  /** Ends that we caused need no restart of their own. */
+  /** Exits that the program caused itself are restarted explicitly. */
   #expected = false;
   #stopped = false;
   #frozen = false;
@@ -40,7 +40,7 @@ export class HouseProcess implements Victim {
     return this.#options.logFile;
   }
 
-  /** Resolves when it is ready for the first time. */
+  /** Resolves when the process is ready for the first time. */
   start(): Promise<void> {
     return new Promise((ready, failed) => {
       this.#launch(ready, (detail) => failed(new Error(detail)));
@@ -107,7 +107,7 @@ export class HouseProcess implements Victim {
         if (this.#expected || this.#stopped) return;
         const detail = `${name} ended by itself (${signal ?? `exit code ${code}`}); ${logTail(logFile)}`;
         if (wasReady) onCrash(detail);
-        // A server that it needs was away while it started: the next start may find it.
+        // A required server was down during the start. The next start may succeed.
         else if (onFailed !== undefined) return onFailed(detail);
         this.#timer = setTimeout(() => this.#launch(), RESTART_MS);
       });

@@ -1,4 +1,7 @@
-/** The ledger as a process: `ledger-main.js --file F --seed N --rate R`. Tells its parent its URL; nobody kills it. */
+/**
+ * The ledger as a process: `ledger-main.js --file F --seed N --rate R`. Sends its URL to its
+ * parent. No fault hits it.
+ */
 import { parseArgs } from 'node:util';
 import { LedgerServer } from './ledger.js';
 

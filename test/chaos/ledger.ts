@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from './random.js';
 
-/** A tool has acted: told by the tool itself, with its idempotency key. */
+/** A tool's effect, reported by the tool with its idempotency key. */
 export interface EffectRecord {
   type: 'effect';
   key: string;
@@ -15,13 +15,13 @@ export interface EffectRecord {
 export interface LedgerOptions {
   file: string;
   seed: number;
-  /** Share of effects whose tool is told 503, half of them after the effect was recorded. */
+  /** Share of effects that are answered with 503, half of them after the effect was recorded. */
   rate: number;
 }
 
 /**
- * What is true, told from outside of the platform: an append-only file behind HTTP. `POST /effects` is for tools, and fails and dawdles by the
- * seed; `POST /records` is for the program's own clients.
+ * The source of truth outside the platform: an append-only file behind HTTP. Tools use `POST
+ * /effects`, which fails and delays by the seed. The program's own clients use `POST /records`.
  */
 export class LedgerServer {
   readonly #options: LedgerOptions;

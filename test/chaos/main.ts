@@ -1,7 +1,8 @@
 /**
- * Conversations while processes are killed and frozen; says whether anything that people can see was lost or doubled.
- *
- *   npm run chaos -- --seed 7 --minutes 2 --conversations 12 --faults worker,api,temporal,mongodb --json
+ * Runs conversations while processes are killed and frozen. Reports data that users see as lost or
+ * duplicated.
+ * npm run chaos -- --seed 7 --minutes 2 --conversations 12 --faults worker,api,temporal,mongodb
+ * --json
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

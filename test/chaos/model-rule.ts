@@ -1,22 +1,22 @@
 import { createHash } from 'node:crypto';
-import { lastUserText, textOf, type ChatRequest, type Reply, type Rule } from '../support/model-script.js';
+import { lastUserText, textOf, type ChatRequest, type ModelReply, type ModelRule } from '../support/model-script.js';
 import { Random } from './random.js';
 import { answerText, effectName, readAsk, thoughtText, type Ask } from './script.js';
 
 export interface ModelFaults {
   seed: number;
-  /** Share of requests that fail, by 429, 500 or a cut connection. */
+  /** Share of requests that fail with 429, 500 or a cut connection. */
   rate: number;
 }
 
-/** Failures of one request; a node has five attempts, so none fails for good by this. */
+/** Failures of one request. A node has five attempts, so no request fails permanently. */
 const MOST_FAILURES = 2;
-/** Requests remembered; older ones come no more. */
+/** Number of remembered requests. Older requests are never repeated. */
 const REQUESTS_KEPT = 20_000;
 export const HELPER_PROMPT = 'You are the helper.';
 
-/** The model of all conversations: answers by what was asked, fails by the seed. */
-export function chaosRule({ seed, rate }: ModelFaults): Rule {
+/** The model of all conversations. It answers by the request, and fails by the seed. */
+export function chaosRule({ seed, rate }: ModelFaults): ModelRule {
   const attempts = new Map<string, { requests: number; failures: number }>();
   const random = new Random(seed, 'model');
 
@@ -34,14 +34,14 @@ export function chaosRule({ seed, rate }: ModelFaults): Rule {
   };
 }
 
-const FAILURES: readonly ((random: Random) => Partial<Reply>)[] = [
+const FAILURES: readonly ((random: Random) => Partial<ModelReply>)[] = [
   () => ({ status: 429, retryAfterSeconds: 1 }),
   () => ({ status: 500 }),
   () => ({ cutAfter: 0 }),
   (random) => ({ cutAfter: random.between(1, 8) }),
 ];
 
-function speak(request: ChatRequest, attempt: number): Reply {
+function speak(request: ChatRequest, attempt: number): ModelReply {
   const ask = readAsk(lastUserText(request));
   const sinceAsk = request.messages.slice(request.messages.findLastIndex((message) => message.role === 'user'));
   const results = sinceAsk.filter((message) => message.role === 'tool').length;
@@ -51,7 +51,7 @@ function speak(request: ChatRequest, attempt: number): Reply {
   return { text: thoughtText(ask, results, attempt), toolCalls: calls };
 }
 
-function callsOf(ask: Ask, results: number, isHelper: boolean): NonNullable<Reply['toolCalls']> {
+function callsOf(ask: Ask, results: number, isHelper: boolean): NonNullable<ModelReply['toolCalls']> {
   const record = (part: string | number) => ({ name: 'record', args: { effect: effectName(ask, part) } });
   if (isHelper) return [record('help')];
   if (ask.kind === 'tool') return results === 0 ? [record(0)] : [];

@@ -1,4 +1,7 @@
-/** Randomness that a seed repeats (mulberry32). Every part of a run has a stream of its own, so that one does not shift another. */
+/**
+ * Random numbers from a seed (mulberry32). Each part of a run has its own stream, so that the parts
+ * are independent.
+ */
 export class Random {
   #state: number;
 
@@ -8,7 +11,7 @@ export class Random {
     this.next();
   }
 
-  /** From 0 up to 1. */
+  /** Returns a number from 0 (inclusive) to 1 (exclusive). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
@@ -16,7 +19,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number, both ends included. */
+  /** Returns an integer; both bounds are inclusive. */
   between(least: number, most: number): number {
     return least + Math.floor(this.next() * (most - least + 1));
   }

@@ -1,71 +1,74 @@
 import type { EffectRecord } from './ledger.js';
 
-/** Which run of a turn: the message, or the answer to the question that came of it. */
-export type Part = 'ask' | 'answer';
+/** The run of a turn: for the message, or for the answer to its interrupt. */
+export type RunPart = 'ask' | 'answer';
 
-/** The API (or Temporal) has accepted a message: from now on it must be answered. */
+/** The API or Temporal has accepted a message, which must now be answered. */
 export interface AcceptedRecord {
   type: 'accepted';
   conversation: string;
   threadId: string;
   n: number;
-  part: Part;
+  part: RunPart;
   runId: string;
-  /** The message, or the decision. */
+  /** The message or the decision. */
   text: string;
   /** Milliseconds since the epoch. */
   at: number;
 }
 
-/** An event as a client got it. */
+/** An event as a client received it. */
 export interface SeenEvent {
-  /** Empty for an event without one. */
+  /** Empty if the event has no id. */
   id: string;
   event: string;
-  /** JSON text. Of `values` only the messages, each as {@link Told}; of modes that are not looked into, a hash. */
+  /**
+   * JSON text. For `values` only the messages, each as {@link StateMessage}. For unchecked modes a
+   * hash.
+   */
   data: string;
 }
 
-/** A message as it stands in a state. */
-export interface Told {
+/** A message in a state. */
+export interface StateMessage {
   id: string;
   type: string;
   text: string;
 }
 
-/** Everything that a client saw of a run, over all its connections. */
+/** All events that a client received of a run, over all connections. */
 export interface SeenRecord {
   type: 'seen';
   conversation: string;
   threadId: string;
   n: number;
-  part: Part;
+  part: RunPart;
   runId: string;
   status: string;
   error?: string;
-  /** Streamed with the events of subgraphs. */
+  /** True if events of subgraphs were streamed. */
   subgraphs: boolean;
   /** Absent for a client that waited for the result. */
   live?: SeenEvent[];
-  /** The same stream read once more from its start, after everything. */
+  /** The same stream, read again from its start at the end. */
   replay?: SeenEvent[];
-  /** What a waiting client got. */
-  result?: Told[];
+  /** The result that a waiting client received. */
+  result?: StateMessage[];
   connections: number;
-  /** From acceptance to end, in ms. */
+  /** Time from acceptance to end, in ms. */
   tookMs: number;
 }
 
-/** A checkpoint, as the API shows it. */
+/** A checkpoint as the API returns it. */
 export interface CheckpointRecord {
   id: string;
   parent: string | null;
   step: number;
   source: string;
-  messages: Told[];
+  messages: StateMessage[];
 }
 
-/** How a thread stood when all was over. */
+/** The final state of a thread. */
 export interface ThreadRecord {
   type: 'thread';
   conversation: string;
@@ -73,10 +76,10 @@ export interface ThreadRecord {
   status: string;
   /** Newest first. */
   history: CheckpointRecord[];
-  state: { checkpointId: string; next: string[]; messages: Told[] };
+  state: { checkpointId: string; next: string[]; messages: StateMessage[] };
 }
 
-/** What a client, or the program, found wrong on the spot. */
+/** A violation that a client or the program noticed at once. */
 export interface TroubleRecord {
   type: 'trouble';
   kind: string;
@@ -86,7 +89,7 @@ export interface TroubleRecord {
   detail: string;
 }
 
-/** Something was broken on purpose; times in milliseconds since the epoch. */
+/** An injected fault. Times are in milliseconds since the epoch. */
 export interface FaultRecord {
   type: 'fault';
   victim: string;
@@ -98,7 +101,7 @@ export interface FaultRecord {
 export type LedgerRecord = EffectRecord | AcceptedRecord | SeenRecord | ThreadRecord | TroubleRecord | FaultRecord;
 
 /** Messages of a state on the wire. */
-export function messagesOf(values: unknown): Told[] {
+export function messagesOf(values: unknown): StateMessage[] {
   const messages = (values as { messages?: WireMessage[] } | null)?.messages ?? [];
   return messages.map((message) => ({ id: message.id ?? '', type: message.type ?? '', text: textOf(message.content) }));
 }

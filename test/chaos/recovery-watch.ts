@@ -1,4 +1,4 @@
-/** How long after the end of a fault all conversations that were waiting got on. */
+/** Measures the time from the end of a fault until all waiting conversations continue. */
 export class RecoveryWatch {
   readonly #waiting = new Set<string>();
   readonly #watches = new Set<{ since: number; missing: Set<string> }>();
@@ -13,7 +13,7 @@ export class RecoveryWatch {
     this.progress(conversation);
   }
 
-  /** Something came for a conversation. */
+  /** Records progress of a conversation. */
   progress(conversation: string): void {
     for (const watch of this.#watches) {
       watch.missing.delete(conversation);

@@ -1,6 +1,6 @@
 /**
- * What people say and what must come of it. A message says all about itself, so that client, model server and checker need no other
- * channel between them.
+ * The messages of users and their expected results. A message contains all its parameters, so
+ * client, model server and checker need no other channel.
  */
 
 /**
@@ -8,16 +8,16 @@
  * - `approve`: a tool call that a person decides. `helper`: a subgraph with effects of its own. `stamp`: an effect in the run's first step.
  */
 export const KINDS = ['plain', 'tool', 'chain', 'parallel', 'approve', 'helper', 'stamp'] as const;
-export type Kind = (typeof KINDS)[number];
+export type AskKind = (typeof KINDS)[number];
 export const DECISIONS = ['approve', 'reject'] as const;
-export type Decision = (typeof DECISIONS)[number];
+export type AskDecision = (typeof DECISIONS)[number];
 
 export interface Ask {
   /** Name of the conversation. */
   conversation: string;
   /** Number of the message in it, from 1. */
   n: number;
-  kind: Kind;
+  kind: AskKind;
   /** Tool calls that the model makes. */
   calls: number;
   /** Length of the answer. */
@@ -31,41 +31,45 @@ export function sayAsk({ conversation, n, kind, calls, words }: Ask): string {
 export function readAsk(text: string): Ask {
   const found = /^ask (\S+)\.(\d+) (\w+) calls=(\d+) words=(\d+)$/.exec(text);
   const [, conversation, n, kind, calls, words] = found ?? [];
-  if (conversation === undefined || !KINDS.includes(kind as Kind)) throw new Error(`not a message of chaos: ${text}`);
-  return { conversation, n: Number(n), kind: kind as Kind, calls: Number(calls), words: Number(words) };
+  if (conversation === undefined || !KINDS.includes(kind as AskKind))
+    throw new Error(`not a message of chaos: ${text}`);
+  return { conversation, n: Number(n), kind: kind as AskKind, calls: Number(calls), words: Number(words) };
 }
 
-/** Name of an effect; one message has each once. */
+/** Returns the name of an effect. A message has each effect once. */
 export function effectName({ conversation, n }: Pick<Ask, 'conversation' | 'n'>, part: string | number): string {
   return `${conversation}.${n}/${part}`;
 }
 
-/** `attempt` tells answers to the same request apart, as a real model's would differ. */
+/** `attempt` distinguishes answers to the same request, as those of a real model would differ. */
 export function answerText({ conversation, n, words }: Ask, attempt: number): string {
   const numbered = Array.from({ length: words }, (_, index) => `w${index + 1}`);
   return [`answer ${conversation}.${n} try ${attempt}:`, ...numbered].join(' ');
 }
 
-/** What the model says with its tool calls. */
+/** Returns the text of the model beside its tool calls. */
 export function thoughtText({ conversation, n }: Ask, round: number, attempt: number): string {
   return `thinking ${conversation}.${n} round ${round} try ${attempt}: one two three`;
 }
 
-/** Of any attempt. */
+/** Removes the attempt number from a text. */
 export function withoutAttempt(text: string): string {
   return text.replace(/ try \d+:/, ' try *:');
 }
 
 const ANY = 0;
 
-/** A message of a turn as the transcript must have it, with {@link withoutAttempt} applied to texts of the model. */
+/** An expected message of a turn. Texts of the model have {@link withoutAttempt} applied. */
 export interface Expected {
   type: 'human' | 'ai' | 'tool';
   text: string;
 }
 
-/** The messages of a turn, in order; those of a parallel step in the order of their calls. */
-export function expectedTurn(ask: Ask, decision: Decision | undefined): Expected[] {
+/**
+ * Returns the expected messages of a turn in order. Those of a parallel step have the order of
+ * their calls.
+ */
+export function expectedTurn(ask: Ask, decision: AskDecision | undefined): Expected[] {
   const human: Expected = { type: 'human', text: sayAsk(ask) };
   const answer: Expected = { type: 'ai', text: withoutAttempt(answerText(ask, ANY)) };
   const round = (index: number, results: string[]): Expected[] => [
@@ -95,8 +99,8 @@ export function expectedTurn(ask: Ask, decision: Decision | undefined): Expected
   }
 }
 
-/** Names of the effects that a turn must have had. */
-export function expectedEffects(ask: Ask, decision: Decision | undefined): string[] {
+/** Returns the names of the expected effects of a turn. */
+export function expectedEffects(ask: Ask, decision: AskDecision | undefined): string[] {
   const named = (...parts: (string | number)[]) => parts.map((part) => effectName(ask, part));
   switch (ask.kind) {
     case 'plain':

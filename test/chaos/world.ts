@@ -12,13 +12,13 @@ import { QUERIES, UPDATES, type PendingInterrupt, type Resumed } from '../../wor
 import { RefusedError } from './api-client.js';
 import { StuckError, type Clock } from './clock.js';
 import type { FaultKind, Victim } from './faults.js';
-import { HouseProcess } from './house-process.js';
+import { ChaosProcess } from './house-process.js';
 
-export interface WorldOptions {
+export interface ChaosWorldOptions {
   seed: number;
-  /** Data of the servers, logs, the ledger. */
+  /** Folder for the data of the servers, logs and the ledger. */
   folder: string;
-  /** Where binaries of the servers are kept. */
+  /** Folder of the server binaries. */
   toolsDir: string;
   workers: number;
   apis: number;
@@ -26,24 +26,24 @@ export interface WorldOptions {
   say: (line: string) => void;
 }
 
-export interface World {
+export interface ChaosWorld {
   apiUrls: string[];
   ledgerUrl: string;
   ledgerFile: string;
   victims: Record<FaultKind, Victim[]>;
   temporal: Client;
-  /** How many lines of the logs of workers and API processes say this. */
+  /** Counts the occurrences of a text in the logs of workers and API processes. */
   logged(text: string): number;
   stop(): Promise<void>;
 }
 
 const MODEL_FAULTS = '0.08';
 const LEDGER_FAULTS = '0.05';
-/** Turns after which a conversation begins a new history: often, so that faults meet that too. */
+/** Turns after which a conversation continues as new. It is low, so that faults hit that too. */
 const MAX_TURNS = '4';
 
-/** Starts everything, each in a process of its own. What was started is stopped when one of them cannot be. */
-export async function startWorld(options: WorldOptions): Promise<World> {
+/** Starts all processes. Stops the started ones if another fails to start. */
+export async function startWorld(options: ChaosWorldOptions): Promise<ChaosWorld> {
   const closers: (() => Promise<unknown>)[] = [];
   const stop = async () => {
     for (const closer of closers.splice(0).reverse()) {
@@ -80,8 +80,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       CHAOS_MODEL_URL: model.url,
     });
     const all = [...processes.workers, ...processes.apis];
-    closers.push(() => Promise.all(all.map((one) => one.stop())));
-    await Promise.all(all.map((one) => one.start()));
+    closers.push(() => Promise.all(all.map((process) => process.stop())));
+    await Promise.all(all.map((process) => process.start()));
     const connection = Connection.lazy({ address: servers.temporal.address });
     closers.push(() => connection.close());
     return {
@@ -105,7 +105,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 }
 
 async function houseProcesses(
-  { folder, workers, apis, onCrash }: WorldOptions,
+  { folder, workers, apis, onCrash }: ChaosWorldOptions,
   servers: Servers,
   urls: Record<string, string>,
 ) {
@@ -116,7 +116,7 @@ async function houseProcesses(
   ];
   const env = { ...urls, COLLOQUY_MAX_TURNS: MAX_TURNS };
   const make = (name: string, args: string[]) =>
-    new HouseProcess({
+    new ChaosProcess({
       name,
       args: [...args, ...shared],
       env,
@@ -133,7 +133,7 @@ async function houseProcesses(
 }
 
 function serverVictim(name: string, { process: server }: Server): Victim {
-  if (server === undefined) throw new Error(`${name} is not a process of ours; nothing may be done to it`);
+  if (server === undefined) throw new Error(`${name} was not started by this program, so no fault may hit it`);
   return {
     name,
     kill: () => server.kill(),
@@ -143,13 +143,13 @@ function serverVictim(name: string, { process: server }: Server): Victim {
   };
 }
 
-interface Helper {
+interface HelperProcess {
   url: string;
   stop(): Promise<void>;
 }
 
-/** A process that nobody hurts; it ends with its channel to us. */
-function startHelper(file: string, args: string[], { folder, onCrash }: WorldOptions): Promise<Helper> {
+/** Starts a process that no fault hits. It exits when its channel to this process closes. */
+function startHelper(file: string, args: string[], { folder, onCrash }: ChaosWorldOptions): Promise<HelperProcess> {
   const logFile = join(folder, 'logs', `${file}.log`);
   const log = openLog(logFile);
   const stdio: StdioOptions = ['ignore', log, log, 'ipc'];
@@ -175,8 +175,8 @@ function startHelper(file: string, args: string[], { folder, onCrash }: WorldOpt
 }
 
 /**
- * Answers the open question as Temporal's clients do: looks until the conversation shows it, which may be later than the API does, and sends an
- * update that keeps its id however often it is sent.
+ * Answers the open interrupt as a Temporal client. Waits until the conversation shows it, which may
+ * be later than in the API. Then sends an update whose id is the same in every retry.
  */
 export async function answerByTemporal(client: Client, clock: Clock, threadId: string, value: string): Promise<string> {
   const handle = client.workflow.getHandle(conversationId(DEFAULT_TENANT, threadId));

@@ -11,7 +11,7 @@ import { TurnPrinter, printTranscript } from '../../cli/chat/turn.js';
 import { freePort } from '../../servers/ports.js';
 import { supervise } from '../../cli/dev/supervise.js';
 import type { Supervised } from '../../cli/dev/supervise.js';
-import { Running } from '../support/colloquy.js';
+import { RunningCommand } from '../support/colloquy.js';
 
 /** A screen that writes to a string. */
 function createTextScreen() {
@@ -160,7 +160,7 @@ describe('a chat while an answer is printed', () => {
   }, 60_000);
 
   it('cancels the answer on Ctrl-C, accepts the next message, and ends on Ctrl-C at the prompt', async () => {
-    const chat = new Running(['chat', '--url', url]);
+    const chat = new RunningCommand(['chat', '--url', url]);
     await chat.printed(/Talking to hiring-assistant/);
     chat.child.stdin.write('hello\n');
     await chat.printed(/Happy to help/);
@@ -174,7 +174,7 @@ describe('a chat while an answer is printed', () => {
   }, 60_000);
 
   it('continues the answer after the API was killed and restarted', async () => {
-    const chat = new Running(['chat', '--url', url]);
+    const chat = new RunningCommand(['chat', '--url', url]);
     chat.child.stdin.write('hello\n');
     await chat.printed(/Happy to help/);
     api.signal('SIGKILL');

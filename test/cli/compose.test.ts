@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { VARIABLES } from '../../config/index.js';
 import { COMMANDS } from '../../cli/commands.js';
 import { parseFlags } from '../../cli/flags.js';
-import { Running, colloquy } from '../support/colloquy.js';
+import { RunningCommand, colloquy } from '../support/colloquy.js';
 
 interface ComposeService {
   image: string;
@@ -124,12 +124,12 @@ describe('the commands of docker-compose.yml, without Docker', () => {
     MONGODB_DATABASE: database,
     COLLOQUY_TASK_QUEUE: database,
   };
-  const processes: Running[] = [];
-  const start = (name: 'worker' | 'api', flags: string[], changes: Record<string, string>): Running => {
+  const processes: RunningCommand[] = [];
+  const start = (name: 'worker' | 'api', flags: string[], changes: Record<string, string>): RunningCommand => {
     const { command = [], environment = {} } = services[name] ?? { image: '' };
     const given = Object.entries(environment).map(([key, value]) => [key, String(value)]);
     const env = { ...(Object.fromEntries(given) as Record<string, string>), ...addresses, ...changes };
-    const process = new Running([command[0] ?? '', ...flags], { env, cwd: tmpdir() });
+    const process = new RunningCommand([command[0] ?? '', ...flags], { env, cwd: tmpdir() });
     processes.push(process);
     return process;
   };

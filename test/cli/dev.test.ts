@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { supervise } from '../../cli/dev/supervise.js';
-import { Running, colloquy } from '../support/colloquy.js';
+import { RunningCommand, colloquy } from '../support/colloquy.js';
 import { openToOthers } from '../support/modes.js';
 import { exchange } from '../support/raw-http.js';
 
@@ -20,7 +20,7 @@ describe('colloquy dev on embedded servers', () => {
   const ports = ['--port', '0', '--temporal-port', '0', '--ui-port', '0', '--mongodb-port', '0'];
 
   it('starts everything, and continues a conversation with an open approval after a restart', async () => {
-    const first = new Running([...flags, ...ports], { cwd: folder, env: offline });
+    const first = new RunningCommand([...flags, ...ports], { cwd: folder, env: offline });
     const url = await apiUrl(first);
     expect(first.stdout).toMatch(/Temporal Web UI +http:\/\/127\.0\.0\.1:\d+/);
     expect(first.stdout).toMatch(/Database +mongodb:\/\/127\.0\.0\.1:\d+\S* +(SecantusDB|mongod)/);
@@ -43,7 +43,7 @@ describe('colloquy dev on embedded servers', () => {
     expect(id).not.toBe('');
     await stop(first);
 
-    const second = new Running([...flags, ...ports], { cwd: folder, env: offline });
+    const second = new RunningCommand([...flags, ...ports], { cwd: folder, env: offline });
     const afterRestart = await chat(await apiUrl(second), [`/open ${id}`, 'approve', '/threads']);
     expect(afterRestart).toMatch(/^> I need a senior Go engineer in Berlin$/m);
     expect(afterRestart).toMatch(/Sent to Dmitri Volkov/);
@@ -60,11 +60,11 @@ describe('colloquy dev with the addresses of running servers', () => {
     ...['--mongodb-uri', process.env.COLLOQUY_TEST_MONGODB_URI ?? ''],
     ...['--database', database, '--task-queue', database],
   ];
-  let stack: Running;
+  let stack: RunningCommand;
   let url: string;
 
   beforeAll(async () => {
-    stack = new Running([...flags, '--host', '0.0.0.0', '--open'], { cwd: folder, env: offline });
+    stack = new RunningCommand([...flags, '--host', '0.0.0.0', '--open'], { cwd: folder, env: offline });
     url = (await stack.printed(/from here +(http:\/\/\S+)[^]*Ready in/))[1] ?? '';
   }, 60_000);
   afterAll(async () => {
@@ -148,7 +148,7 @@ describe('colloquy dev with the addresses of running servers', () => {
   }, 60_000);
 });
 
-async function apiUrl(stack: Running): Promise<string> {
+async function apiUrl(stack: RunningCommand): Promise<string> {
   const [, url = ''] = await stack.printed(/API +(http:\/\/\S+)[^]*Ready in/);
   return url;
 }
@@ -159,7 +159,7 @@ async function chat(url: string, lines: string[]): Promise<string> {
   return stdout;
 }
 
-async function stop(stack: Running): Promise<void> {
+async function stop(stack: RunningCommand): Promise<void> {
   stack.signal('SIGINT');
   const { code, stdout } = await stack.finished;
   expect(stdout).toMatch(/stopped; conversations are kept/);

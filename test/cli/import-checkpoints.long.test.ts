@@ -6,8 +6,8 @@ import { MongoDBSaver } from '@langchain/langgraph-checkpoint-mongodb';
 import { Client } from '@langchain/langgraph-sdk';
 import { Binary, MongoClient } from 'mongodb';
 import type { LoadedGraph } from '../../agents/index.js';
-import { Running, colloquy } from '../support/colloquy.js';
-import { House } from '../support/house.js';
+import { RunningCommand, colloquy } from '../support/colloquy.js';
+import { ServiceProcesses } from '../support/house.js';
 // @ts-expect-error a project is plain JavaScript
 import { nested, talk } from '../fixtures/projects/imported/graphs.js';
 
@@ -21,7 +21,7 @@ const MANY = 30;
 const project = resolve('test/fixtures/projects/imported/langgraph.json');
 
 describe('colloquy import-checkpoints', () => {
-  const house = new House(project);
+  const house = new ServiceProcesses(project);
   const source = `import_source_${process.pid}`;
   const mongo = new MongoClient(house.mongodbUri);
   const ids = {
@@ -189,7 +189,7 @@ describe('colloquy import-checkpoints', () => {
     const checkpointsOf = (name: string) => mongo.db(name).collection('checkpoints');
     const flags = ['import-checkpoints', '--mongodb-uri', house.mongodbUri, '--database', other, '--config', project];
     const options = [...flags, '--source-database', source, '--source-checkpoints', 'many', '--assistant', 'talk'];
-    const killed = new Running(options);
+    const killed = new RunningCommand(options);
     await killed.printed(/^imported/m);
     killed.child.kill('SIGKILL');
     await killed.finished;

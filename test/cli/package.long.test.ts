@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { Running } from '../support/colloquy.js';
+import { RunningCommand } from '../support/colloquy.js';
 
 const AGENT = `
 import { AIMessage } from '@langchain/core/messages';
@@ -62,10 +62,14 @@ describe('the packed package, installed in another LangGraph.js project', () => 
   });
 
   it('runs the project by npx colloquy dev, installs its servers, and keeps its data out of Git', async () => {
-    const stack = new Running(['dev', ...ports], { command: npx, cwd: project, group: true });
+    const stack = new RunningCommand(['dev', ...ports], { command: npx, cwd: project, group: true });
     const [, url = ''] = await stack.printed(/API +(http:\/\/\S+)[^]*Ready in/);
     expect(stack.stdout).toMatch(/Agents +langgraph\.json/);
-    const chat = new Running(['chat', '--url', url], { command: npx, cwd: project, input: 'good morning\nAda\n' });
+    const chat = new RunningCommand(['chat', '--url', url], {
+      command: npx,
+      cwd: project,
+      input: 'good morning\nAda\n',
+    });
     const talk = await chat.finished;
     expect(talk.stdout).toMatch(/^Who are you\?\nGood day Ada, you said: good morning$/m);
 

@@ -15,11 +15,11 @@ describe('the configuration', () => {
       isGiven: false,
       database: 'colloquy',
     });
+    expect(config.limits).toEqual({ cronMinIntervalSeconds: 60 });
     expect(config.api).toMatchObject({
       host: '127.0.0.1',
       port: 2024,
       bodyLimitBytes: 10_485_760,
-      cronMinIntervalSeconds: 60,
     });
     expect(config.projectPath).toBeUndefined();
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { startReference } from '../support/reference-server.js';
 import { DIFFERENCES } from './differences.js';
 import { masked } from './masks.js';
@@ -11,7 +11,7 @@ import { PROBES, type Probe } from './probes.js';
 const PROJECT = resolve('test/fixtures/projects/talk');
 
 describe('what the API answers, beside what LangGraph’s own server answers', () => {
-  const house = new House(`${PROJECT}/langgraph.json`);
+  const house = new ServiceProcesses(`${PROJECT}/langgraph.json`);
   let reference: Awaited<ReturnType<typeof startReference>>;
   let url: string;
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { buildMetadata, buildRequest } from '../../conversations/build-run.js';
 import type { Assistant, Thread } from '../../protocol/index.js';
 
-const AT = new Date('2026-01-01T00:00:00Z');
-const PLACE = { threadId: '0199aaaa-0000-7000-8000-000000000001', runId: '0199aaaa-0000-7000-8000-000000000002' };
+const CREATED_AT = new Date('2026-01-01T00:00:00Z');
+const IDS = { threadId: '0199aaaa-0000-7000-8000-000000000001', runId: '0199aaaa-0000-7000-8000-000000000002' };
 
 const ASSISTANT: Assistant = {
   tenant: 'default',
@@ -16,38 +16,38 @@ const ASSISTANT: Assistant = {
   metadata: { who: 'assistant', a: 1 },
   version: 1,
   isSystem: false,
-  createdAt: AT,
-  updatedAt: AT,
+  createdAt: CREATED_AT,
+  updatedAt: CREATED_AT,
 };
 
 const THREAD: Thread = {
   tenant: 'default',
-  threadId: PLACE.threadId,
+  threadId: IDS.threadId,
   status: 'idle',
   metadata: { who: 'thread', t: 1 },
   config: { recursion_limit: 6, configurable: { who: 'thread', t: 1 } },
   interrupts: {},
-  createdAt: AT,
-  updatedAt: AT,
-  stateUpdatedAt: AT,
+  createdAt: CREATED_AT,
+  updatedAt: CREATED_AT,
+  stateUpdatedAt: CREATED_AT,
 };
 
-describe('what a run is asked for', () => {
-  it('is a command also where an empty input stands beside it, as Agent Chat UI writes it', () => {
+describe('the request of a run', () => {
+  it('is a command if the input is empty, as Agent Chat UI sends it', () => {
     const body = { assistant_id: 'echo', input: {}, command: { resume: 'yes' } };
-    const request = buildRequest(body, ASSISTANT, THREAD, PLACE);
+    const request = buildRequest(body, ASSISTANT, THREAD, IDS);
     expect(request.command).toEqual({ resume: 'yes' });
     expect(request).not.toHaveProperty('input');
-    expect(() => buildRequest({ ...body, input: { a: 1 } }, ASSISTANT, THREAD, PLACE)).toThrow('not both');
+    expect(() => buildRequest({ ...body, input: { a: 1 } }, ASSISTANT, THREAD, IDS)).toThrow('not both');
   });
 
-  it('comes from assistant, thread and request, the later before the earlier', () => {
+  it('merges assistant, thread and request; later sources take precedence', () => {
     const body = {
       assistant_id: 'echo',
       config: { configurable: { who: 'run', r: 1 } },
       context: { who: 'run', r: 1 },
     };
-    const request = buildRequest(body, ASSISTANT, THREAD, PLACE);
+    const request = buildRequest(body, ASSISTANT, THREAD, IDS);
     expect(request.config).toEqual({
       tags: ['assistant'],
       recursion_limit: 6,
@@ -56,8 +56,8 @@ describe('what a run is asked for', () => {
         a: 1,
         t: 1,
         r: 1,
-        thread_id: PLACE.threadId,
-        run_id: PLACE.runId,
+        thread_id: IDS.threadId,
+        run_id: IDS.runId,
         assistant_id: ASSISTANT.assistantId,
         graph_id: 'echo',
       },
@@ -65,40 +65,40 @@ describe('what a run is asked for', () => {
     expect(request.context).toEqual({ who: 'run', a: 1, r: 1 });
   });
 
-  it('has the metadata of all three, and of the config', () => {
+  it('has the metadata of all three and of the config', () => {
     const body = { assistant_id: 'echo', config: { metadata: { c: 1, who: 'config' } }, metadata: { who: 'run' } };
     expect(buildMetadata(body, ASSISTANT, THREAD)).toEqual({ a: 1, t: 1, c: 1, who: 'run' });
   });
 
-  it('takes a checkpoint from where LangGraph keeps it', () => {
-    const configurable = { checkpoint_id: 'c1', checkpoint_ns: 'child:1', thread_id: PLACE.threadId };
-    const request = buildRequest({ assistant_id: 'echo', config: { configurable } }, ASSISTANT, THREAD, PLACE);
+  it("reads a checkpoint from LangGraph's keys in configurable", () => {
+    const configurable = { checkpoint_id: 'c1', checkpoint_ns: 'child:1', thread_id: IDS.threadId };
+    const request = buildRequest({ assistant_id: 'echo', config: { configurable } }, ASSISTANT, THREAD, IDS);
     expect(request.checkpoint).toEqual({ checkpointId: 'c1', checkpointNs: 'child:1' });
     expect(request.config.configurable).not.toHaveProperty('checkpoint_id');
   });
 
-  it('has nothing of the engine that an assistant was once stored with', () => {
+  it('drops internal keys that a stored assistant has', () => {
     const assistant = { ...ASSISTANT, config: { configurable: { __pregel_resuming: true, who: 'assistant' } } };
-    const { config } = buildRequest({ assistant_id: 'echo' }, assistant, THREAD, PLACE);
+    const { config } = buildRequest({ assistant_id: 'echo' }, assistant, THREAD, IDS);
     expect(config.configurable).not.toHaveProperty('__pregel_resuming');
   });
 
-  it('tells LangGraph to refuse an answer that nobody asked for, where the client wants that', () => {
+  it('passes strict_resume to LangGraph', () => {
     const body = { assistant_id: 'echo', command: { resume: null }, strict_resume: true };
-    const request = buildRequest(body, ASSISTANT, THREAD, PLACE);
+    const request = buildRequest(body, ASSISTANT, THREAD, IDS);
     expect(request.config.configurable).toMatchObject({ __pregel_strict_resume: true });
     expect(request.command).toEqual({ resume: null });
   });
 
-  it('keeps a context that is no object as it is', () => {
-    const request = (context: unknown) => buildRequest({ assistant_id: 'echo', context }, ASSISTANT, THREAD, PLACE);
+  it('keeps a context that is not an object', () => {
+    const request = (context: unknown) => buildRequest({ assistant_id: 'echo', context }, ASSISTANT, THREAD, IDS);
     expect(request('plain').context).toBe('plain');
     expect(request(undefined).context).toEqual({ who: 'assistant', a: 1 });
   });
 
-  it('tells each mode once', () => {
+  it('lists each stream mode once', () => {
     const modes = (stream_mode: ('values' | 'updates')[]) =>
-      buildRequest({ assistant_id: 'echo', stream_mode }, ASSISTANT, THREAD, PLACE).streamModes;
+      buildRequest({ assistant_id: 'echo', stream_mode }, ASSISTANT, THREAD, IDS).streamModes;
     expect(modes(['updates', 'values', 'updates'])).toEqual(['updates', 'values']);
     expect(modes([])).toEqual(['values']);
   });

@@ -16,7 +16,7 @@ import {
 import { conversationId, cronScheduleId } from '../../protocol/index.js';
 import { openStores } from '../../workers/index.js';
 import { CONVERSATION_WORKFLOW, DEFAULT_SETTINGS, SIGNALS } from '../../workflows/contract.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 
 const PROJECT = resolve('test/fixtures/projects/protocol/langgraph.json');
 const INPUT = { messages: [{ role: 'user', content: 'May I?' }] };
@@ -26,7 +26,7 @@ interface Message {
   content: unknown;
 }
 
-let house: House;
+let house: ServiceProcesses;
 let url: string;
 let client: Client;
 let connection: Connection;
@@ -35,7 +35,7 @@ let conversations: ConversationContext;
 const closers: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  house = new House(PROJECT);
+  house = new ServiceProcesses(PROJECT);
   const [, api] = await Promise.all([house.worker(), house.api()]);
   ({ url } = api);
   client = new Client({ apiUrl: url, apiKey: null });
@@ -52,7 +52,7 @@ beforeAll(async () => {
   const options = { client: temporal, taskQueue: house.name, timeoutMs: 10_000 };
   conversations = completeConversations({
     ...stores,
-    // Accepting a run reads no graph.
+    // Accepting a run does not read the graph.
     states: {} as never,
     graphs: {} as never,
     conversations: createConversations({ ...options, settings: DEFAULT_SETTINGS }),
@@ -161,13 +161,13 @@ describe('a conversation that was started by', () => {
 
 const USER = { kind: 'user', id: 'anonymous' };
 
-/** Who has created the records, if it was not the user of the API. */
+/** The creator of the records, if it is not the user of the API. */
 const OWNERS: Record<string, object> = {
   cron: { principal: { kind: 'service', id: 'cron' }, onBehalfOf: [USER] },
   'signal with start': { principal: { kind: 'operator', id: 'temporal' }, onBehalfOf: [] },
 };
 
-/** The messages of the thread while it waits for the answer. */
+/** The messages of the thread while its interrupt is open. */
 const ASKED = [
   ['human', 'May I?'],
   ['ai', ''],
@@ -181,12 +181,12 @@ function contentsOf(values: unknown): [type: string, text: unknown][] {
   return messages.map(({ type, content }) => [type, textOf(content)]);
 }
 
-/** Models answer protocol v2 in content blocks, and all others in plain text. */
+/** In protocol v2 models answer in content blocks, otherwise in plain text. */
 function textOf(content: unknown): unknown {
   return Array.isArray(content) ? content.map(({ text }) => text as string).join('') : content;
 }
 
-/** The first run of a thread, as soon as lists show it. */
+/** Returns the first run of a thread as soon as lists show it. */
 async function firstRun(threadId: string): Promise<string> {
   for (;;) {
     const runs = await client.runs.list(threadId).catch(() => []);
@@ -195,7 +195,7 @@ async function firstRun(threadId: string): Promise<string> {
   }
 }
 
-/** How many messages each `values` event of a run has. */
+/** Returns the number of messages in each `values` event of a run. */
 async function valuesEvents(threadId: string, runId: string): Promise<number[]> {
   const counts: number[] = [];
   for await (const { event, data } of client.runs.joinStream(threadId, runId, { streamMode: ['values'] })) {

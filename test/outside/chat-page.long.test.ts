@@ -6,7 +6,7 @@ import { dirname, resolve } from 'node:path';
 import express from 'express';
 import type { Browser, Page } from 'playwright-core';
 import { startBrowser } from '../browser/browser.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 import { buildChatPage, createChatApp } from './chat-app.js';
 
@@ -14,7 +14,7 @@ import { buildChatPage, createChatApp } from './chat-app.js';
 describe('Agent Chat UI', () => {
   const app = createChatApp();
   let model: ModelServer;
-  let house: House;
+  let house: ServiceProcesses;
   let site: Server;
   let browser: Browser;
   let apiUrl: string;
@@ -23,7 +23,7 @@ describe('Agent Chat UI', () => {
     const folder = buildChatPage(app);
     site = createServer(express().use(express.static(folder))).listen(0, '127.0.0.1');
     model = await ModelServer.start();
-    house = new House(resolve('test/fixtures/projects/pages/langgraph.json'), { MODEL_URL: model.url });
+    house = new ServiceProcesses(resolve('test/fixtures/projects/pages/langgraph.json'), { MODEL_URL: model.url });
     const [api, started] = await Promise.all([house.api(), startBrowser(), house.worker()]);
     [apiUrl, browser] = [api.url, started];
   });

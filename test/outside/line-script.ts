@@ -1,4 +1,4 @@
-import { lastUserText, type ChatRequest, type Reply } from '../support/model-script.js';
+import { lastUserText, type ChatRequest, type ModelReply } from '../support/model-script.js';
 
 /**
  * A model that does what the person tells it, so that a test reads as its conversation: the last user message has a line for each answer
@@ -7,7 +7,7 @@ import { lastUserText, type ChatRequest, type Reply } from '../support/model-scr
  *     get_weather {"city":"Oslo"} & get_weather {"city":"Rome"}
  *     It is sunny in both.
  */
-export function followLines(request: ChatRequest): Reply {
+export function followLines(request: ChatRequest): ModelReply {
   const { messages } = request;
   const asked = messages.findLastIndex((message) => message.role === 'user');
   const given = messages.slice(asked + 1).filter((message) => message.role === 'assistant').length;

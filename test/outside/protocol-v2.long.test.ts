@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { ProtocolEvent } from '../../api/protocol-v2/events.js';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { ProtocolReader, isTerminal, outline } from '../support/protocol-reader.js';
 import { startReference } from '../support/reference-server.js';
 
@@ -10,7 +10,7 @@ const PROJECT = resolve('test/fixtures/projects/protocol');
 const ALL = ['values', 'updates', 'messages', 'tools', 'lifecycle', 'input', 'checkpoints', 'tasks', 'custom'];
 
 describe('protocol v2 beside the reference server', () => {
-  const house = new House(`${PROJECT}/langgraph.json`);
+  const house = new ServiceProcesses(`${PROJECT}/langgraph.json`);
   let reference: Awaited<ReturnType<typeof startReference>>;
   let url: string;
 

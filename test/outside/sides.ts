@@ -1,5 +1,5 @@
 import { Client } from '@langchain/langgraph-sdk';
-import { House } from '../support/house.js';
+import { ServiceProcesses } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 import { makeProject, type ForeignProject, type ProjectParts } from './foreign-project.js';
 import { InProcess } from './in-process.js';
@@ -15,7 +15,7 @@ export class Sides {
     readonly model: ModelServer,
     readonly client: Client,
     private readonly project: ForeignProject,
-    private readonly house: House,
+    private readonly house: ServiceProcesses,
     private readonly inProcess: InProcess,
   ) {}
 
@@ -23,7 +23,7 @@ export class Sides {
     const model = await ModelServer.start({ rules: [{ reply: followLines }] });
     const env = { OPENAI_API_KEY: 'none', OPENAI_BASE_URL: model.url, ...parts.env };
     const project = makeProject({ ...parts, env });
-    const house = new House(project.config);
+    const house = new ServiceProcesses(project.config);
     const [, api, inProcess] = await Promise.all([house.worker(), house.api(), InProcess.start(project)]);
     return new Sides(model, new Client({ apiUrl: api.url, apiKey: null }), project, house, inProcess);
   }

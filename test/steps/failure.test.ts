@@ -43,6 +43,8 @@ describe('a failure of a step', () => {
     [{ 'retry-after': '2' }, 2_000],
     [{ 'retry-after-ms': '250' }, 250],
     [new Headers({ 'retry-after': '1' }), 1_000],
+    [{ 'retry-after': '31536000' }, 6 * 3_600_000],
+    [{ 'retry-after-ms': '1e12' }, 6 * 3_600_000],
   ])('says how long to wait as the server asked in %j', (headers, expected) => {
     const error = Object.assign(new Error('slow down'), { status: 429, headers });
     expect(classifyFailure(error).retryAfterMs).toBe(expected);

@@ -19,7 +19,7 @@ import type { NewEvent } from '../../streams/index.js';
 import { LargeTexts } from '../../streams/large-texts.js';
 import { WholeEvents } from '../../streams/whole-events.js';
 import { MongoHeads, MongoSaver, StateCache, StepSaver, ValueTexts, ensureStateIndexes } from '../../threads/index.js';
-import { SCENARIOS, type Scenario, type Turn } from '../support/graphs.js';
+import { SCENARIOS, type Scenario, type ScenarioTurn } from '../support/graphs.js';
 import { MemoryLog } from '../support/memory-log.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
@@ -59,7 +59,7 @@ function createNormalizer(): (text: string) => string {
       .replace(/,?"run_attempt":1|"ls_run_depth":\d+,?/g, '');
 }
 
-function options(turn: Turn) {
+function options(turn: ScenarioTurn) {
   return {
     ...(turn.interruptBefore && { interruptBefore: turn.interruptBefore }),
     ...(turn.interruptAfter && { interruptAfter: turn.interruptAfter }),

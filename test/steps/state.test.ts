@@ -6,7 +6,7 @@ import type { LoadedGraph } from '../../agents/index.js';
 import type { CheckpointRef } from '../../protocol/index.js';
 import { createStateAccess } from '../../steps/index.js';
 import { MongoSaver, ensureStateIndexes } from '../../threads/index.js';
-import { ANYBODY } from '../support/api-server.js';
+import { ANONYMOUS_CALLER } from '../support/api-server.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db('test_state');
@@ -38,7 +38,7 @@ function weather(): LoadedGraph {
 
 it('shows and edits the state of a subgraph by namespace, and the graph continues with it', async () => {
   const graph = weather();
-  const { tenant } = ANYBODY;
+  const { tenant } = ANONYMOUS_CALLER;
   const savers = {
     openReader: async () => new MongoSaver({ client, db, tenant }),
     openEditor: async () => new MongoSaver({ client, db, tenant, exclusive: true }),
@@ -52,15 +52,15 @@ it('shows and edits the state of a subgraph by namespace, and the graph continue
     lastConfig: () => Promise.resolve(undefined),
   } as never);
 
-  const { tasks } = await states.getState(ANYBODY, 'g', threadId);
+  const { tasks } = await states.getState(ANONYMOUS_CALLER, 'g', threadId);
   const checkpoint: CheckpointRef = { checkpointNs: String(tasks[0]?.checkpoint?.checkpoint_ns) };
   expect(checkpoint.checkpointNs).toMatch(/^inner:/);
   expect(tasks[0]?.checkpoint).toEqual({ thread_id: threadId, checkpoint_ns: checkpoint.checkpointNs });
-  const inside = await states.getState(ANYBODY, 'g', threadId, { checkpoint });
+  const inside = await states.getState(ANONYMOUS_CALLER, 'g', threadId, { checkpoint });
   expect(inside).toMatchObject({ values: { city: 'SF', told: 'nothing' }, next: ['tell'] });
 
-  await states.updateState(ANYBODY, 'g', threadId, { values: { city: 'LA' }, checkpoint });
-  const history = await states.getHistory(ANYBODY, 'g', threadId, { limit: 10, checkpoint });
+  await states.updateState(ANONYMOUS_CALLER, 'g', threadId, { values: { city: 'LA' }, checkpoint });
+  const history = await states.getHistory(ANONYMOUS_CALLER, 'g', threadId, { limit: 10, checkpoint });
   expect(history.map(({ values }) => (values as { city?: string }).city)).toEqual(['LA', 'SF', undefined, undefined]);
   expect(await graph.invoke(null, config)).toEqual({ told: 'sunny in LA' });
 });

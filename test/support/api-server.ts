@@ -15,45 +15,45 @@ import { ScriptedConversations } from './scripted-conversations.js';
 
 export const CHECKPOINT = '1ef00000-0000-6000-8000-000000000001';
 
-/** State that tests set by hand. */
+/** States that a test sets directly. */
 export class FakeStates implements StateAccess {
   readonly states = new Map<string, ThreadState>();
-  readonly asked: unknown[] = [];
-  finals: (run: Run) => unknown = () => ({ done: true });
+  readonly requests: unknown[] = [];
+  finalValuesOf: (run: Run) => unknown = () => ({ done: true });
 
-  /** Ids of checkpoints that every thread has, besides those of its state. */
+  /** Ids of checkpoints that every thread has in addition to those of its state. */
   readonly checkpoints = new Set([CHECKPOINT]);
 
   hasCheckpoint: StateAccess['hasCheckpoint'] = async (_caller, threadId, { checkpointId }) =>
     this.checkpoints.has(checkpointId) || this.states.get(threadId)?.checkpoint?.checkpoint_id === checkpointId;
 
-  /** The state of this thread cannot be read. */
+  /** Reading the state of this thread fails with this error. */
   failure?: { threadId: string } & ({ code: ErrorCode } | { error: unknown });
 
   getState: StateAccess['getState'] = async (_caller, _graphId, threadId, options) => {
-    this.asked.push(options);
+    this.requests.push(options);
     this.#failFor(threadId);
     return this.states.get(threadId) ?? EMPTY_STATE;
   };
 
   getHistory: StateAccess['getHistory'] = async (_caller, _graphId, threadId, options) => {
-    this.asked.push(options);
+    this.requests.push(options);
     this.#failFor(threadId);
     const state = this.states.get(threadId);
     return state ? [state] : [];
   };
 
   updateState: StateAccess['updateState'] = async (_caller, _graphId, threadId, update) => {
-    this.asked.push(update);
+    this.requests.push(update);
     return { checkpoint: { thread_id: threadId, checkpoint_id: CHECKPOINT, checkpoint_ns: '', checkpoint_map: null } };
   };
 
   updateStates: StateAccess['updateStates'] = async (_caller, _graphId, threadId, supersteps) => {
-    this.asked.push(supersteps);
+    this.requests.push(supersteps);
     return { checkpoint: { thread_id: threadId, checkpoint_id: CHECKPOINT, checkpoint_ns: '', checkpoint_map: null } };
   };
 
-  finalValues: StateAccess['finalValues'] = async (_caller, run) => this.finals(run);
+  finalValues: StateAccess['finalValues'] = async (_caller, run) => this.finalValuesOf(run);
 
   #failFor(threadId: string): void {
     if (this.failure?.threadId !== threadId) return;
@@ -81,19 +81,22 @@ export function stateWith(threadId: string, values: Record<string, unknown>): Th
   };
 }
 
-/** The caller that the API takes everybody for. */
-export const ANYBODY: Caller = {
+/** The caller of every request without credentials. */
+export const ANONYMOUS_CALLER: Caller = {
   tenant: DEFAULT_TENANT,
   principal: { kind: 'user', id: 'anonymous' },
   onBehalfOf: [],
 };
 
-/** The API over HTTP with real records and a real event log; states and conversations are what a test scripts. */
+/**
+ * The API over HTTP with real records and a real event log. A test scripts states and
+ * conversations.
+ */
 export class ApiFixture {
   readonly errors: unknown[] = [];
   readonly states = new FakeStates();
   readonly conversations: ScriptedConversations;
-  /** Real ones; no worker serves what they start. */
+  /** Real Schedules; no worker runs the workflows that they start. */
   readonly schedules: Schedules;
   readonly temporal: TemporalClient;
   readonly #connection = Connection.lazy({ address: process.env['COLLOQUY_TEST_TEMPORAL_ADDRESS'] ?? '' });
@@ -110,7 +113,7 @@ export class ApiFixture {
     if (!uri) throw new ColloquyError('unavailable', 'COLLOQUY_TEST_MONGODB_URI is not set');
     const mongo = { uri, isGiven: true, database: `${name}_${process.pid}` };
     const stores = await openStores({ mongo, retention: { eventsMs: 3_600_000 } });
-    await stores.assistants.registerGraphs(ANYBODY, [{ graphId: 'echo' }, { graphId: 'other' }]);
+    await stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'echo' }, { graphId: 'other' }]);
     return new ApiFixture(stores);
   }
 
@@ -127,7 +130,10 @@ export class ApiFixture {
     };
   }
 
-  /** One API process more; they share everything but their connections. Answers its address. */
+  /**
+   * Starts another API server. All servers share everything except their connections. Returns its
+   * URL.
+   */
   async listen(options: Partial<ApiOptions> = {}, others: Partial<ApiDependencies> = {}): Promise<string> {
     const shutdown = new AbortController();
     const deps = { ...this.dependencies(), ...others, shutdown: shutdown.signal, options };
@@ -141,7 +147,7 @@ export class ApiFixture {
     return new Client({ apiUrl, apiKey: null });
   }
 
-  /** Stops the first server still up, as a process that is told to stop does. */
+  /** Stops the oldest running server, as a process stops on SIGTERM. */
   async stopFirst(): Promise<void> {
     const first = this.#servers.shift();
     if (!first) return;

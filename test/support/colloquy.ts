@@ -1,9 +1,9 @@
-/** Runs the `colloquy` command as a person does: as a process, by its flags, with what it prints. */
+/** Runs the `colloquy` command as a process, with its flags and its output. */
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { resolve } from 'node:path';
 
-export interface Finished {
+export interface CommandResult {
   code: number | null;
   stdout: string;
   stderr: string;
@@ -13,7 +13,7 @@ export interface RunOptions {
   input?: string;
   cwd?: string;
   env?: Record<string, string>;
-  /** In a process group of its own, which signals go to, as from a terminal. */
+  /** Starts a new process group, which receives the signals, as from a terminal. */
   group?: boolean;
   /** Default: the command of this checkout. */
   command?: [string, ...string[]];
@@ -21,10 +21,10 @@ export interface RunOptions {
 
 const OWN: [string, ...string[]] = [process.execPath, resolve('bin/colloquy.mjs')];
 
-/** A running command; end it by `signal`. */
-export class Running {
+/** A running command. Stop it with `signal`. */
+export class RunningCommand {
   readonly child: ChildProcessWithoutNullStreams;
-  readonly finished: Promise<Finished>;
+  readonly finished: Promise<CommandResult>;
   stdout = '';
   stderr = '';
   readonly #group: boolean;
@@ -54,22 +54,22 @@ export class Running {
     this.#watchers.forEach((watcher) => watcher());
   }
 
-  /** Resolves with the match as soon as it was printed; rejects when the process ended without. */
+  /** Resolves with the match as soon as stdout has it. Rejects if the process ends without it. */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
-    return this.#said('stdout', pattern);
+    return this.#waitForOutput('stdout', pattern);
   }
 
-  /** The same for what goes to stderr. */
+  /** Does the same for stderr. */
   logged(pattern: RegExp): Promise<RegExpExecArray> {
-    return this.#said('stderr', pattern);
+    return this.#waitForOutput('stderr', pattern);
   }
 
-  async #said(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray> {
+  async #waitForOutput(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const match = pattern.exec(this[stream]);
       if (match !== null) return match;
       if (this.child.exitCode !== null || this.child.signalCode !== null) {
-        throw new Error(`ended without saying ${String(pattern)}:\n${this.stdout}\n${this.stderr}`);
+        throw new Error(`ended without printing ${String(pattern)}:\n${this.stdout}\n${this.stderr}`);
       }
       await new Promise<void>((wake) => {
         const watcher = () => {
@@ -88,8 +88,8 @@ export class Running {
   }
 }
 
-export function colloquy(args: string[], options: RunOptions = {}): Promise<Finished> {
-  return new Running(args, { input: '', ...options }).finished;
+export function colloquy(args: string[], options: RunOptions = {}): Promise<CommandResult> {
+  return new RunningCommand(args, { input: '', ...options }).finished;
 }
 
 export function isAlive(pid: number): boolean {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { AgentProject, FactoryConfig, LoadedGraph } from '../../agents/index.js';
 import { ColloquyError } from '../../protocol/index.js';
 
-/** Graphs to be described: their types are read from this file as well. */
+/** Graphs to be described. Their types are read from this file. */
 
 const Child = Annotation.Root({ stage: Annotation<'first' | 'second'>() });
 const Parent = Annotation.Root({ stage: Annotation<'first' | 'second'>(), topic: Annotation<string>() });
@@ -39,10 +39,10 @@ export const checked = new StateGraph(
   .addEdge(START, 'counter')
   .compile();
 
-/** Its config decides its nodes. */
+/** Creates a graph whose config names its node. */
 export function made(config: FactoryConfig) {
-  const given = config.configurable?.['node'];
-  const name = typeof given === 'string' ? given : 'unnamed';
+  const nodeName = config.configurable?.['node'];
+  const name = typeof nodeName === 'string' ? nodeName : 'unnamed';
   return new StateGraph(z.object({ text: z.string() }))
     .addNode(name, () => ({ text: name }))
     .addEdge(START, name)
@@ -57,17 +57,17 @@ const entry = (graphId: string, exportName: string, file = source) => ({
   path: `./described-graphs.ts:${exportName}`,
 });
 
-/** As a loaded project describes itself. */
+/** The part of a loaded project that descriptions need. */
 export const DESCRIBED_PROJECT: Pick<AgentProject, 'graphs' | 'load'> = {
   graphs: [
     entry('typed', 'typed'),
     entry('checked', 'checked'),
     entry('made', 'made'),
-    // The same graph, of which only JavaScript is there.
+    // The same graph, with only its JavaScript.
     entry('untyped', 'typed', source.replace(/\.ts$/, '.js')),
   ],
-  load: async (graphId, given) => {
-    const config = (typeof given === 'function' ? await given() : given) ?? {};
+  load: async (graphId, configOrFactory) => {
+    const config = (typeof configOrFactory === 'function' ? await configOrFactory() : configOrFactory) ?? {};
     const graphs: Record<string, () => unknown> = {
       typed: () => typed,
       untyped: () => typed,

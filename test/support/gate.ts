@@ -1,4 +1,4 @@
-/** Something that a script waits for until the test lets it go on. */
+/** A promise that a script awaits until the test resolves it. */
 export function newGate(): { opened: Promise<void>; open: () => void } {
   let open = () => {};
   const opened = new Promise<void>((resolve) => (open = resolve));

@@ -21,28 +21,28 @@ import { z } from 'zod';
 import type { LoadedGraph } from '../../agents/index.js';
 import type { StreamMode } from '../../protocol/index.js';
 
-/** One way to talk to a graph: the inputs of its runs, in order. */
+/** A graph with the inputs of its runs, in order. */
 export interface Scenario {
   name: string;
   graph: () => LoadedGraph;
-  turns: Turn[];
-  /** The state has a list that events refer to. */
+  turns: ScenarioTurn[];
+  /** The state has a long list, which events reference by chunks. */
   long?: true;
-  /** Subgraphs run at the same time. */
+  /** Subgraphs run in parallel. */
   sideBySide?: true;
-  /** Modes that LangGraph itself cannot stream this in. */
+  /** Modes that LangGraph itself cannot stream for this graph. */
   without?: StreamMode[];
 }
 
-export interface Turn {
+export interface ScenarioTurn {
   input?: unknown;
   command?: { resume?: unknown; update?: unknown; goto?: string | string[] };
-  /** Takes the ids of the questions that are open, in order. */
+  /** Gets the ids of the open interrupts, in order. */
   answers?: (ids: string[]) => unknown;
   interruptBefore?: string[];
   interruptAfter?: string[];
   recursionLimit?: number;
-  /** The run is to fail with this. */
+  /** The run must fail with a message that matches this. */
   error?: RegExp;
 }
 
@@ -188,7 +188,7 @@ export const SCENARIOS: Scenario[] = [
   {
     name: 'subgraphs side by side',
     sideBySide: true,
-    // The run ids of the children come in the order of their starts.
+    // The run ids of the children depend on the order of their starts.
     without: ['events'],
     graph: () =>
       as(
@@ -386,7 +386,8 @@ export const SCENARIOS: Scenario[] = [
   },
   {
     name: 'node caching',
-    // Where every task of a superstep is cached, `streamEvents` of LangGraph 1.7.3 rejects a promise nobody holds.
+    // If every task of a superstep is cached, `streamEvents` of LangGraph 1.7.3 rejects a promise
+    // without a handler.
     without: ['events', 'messages'],
     graph: () =>
       as(

@@ -1,11 +1,14 @@
 import { AIMessage, HumanMessage, SystemMessage, ToolMessage, type BaseMessage } from '@langchain/core/messages';
 import { offlineRules } from '../../agents/hiring-assistant/offline-rules.js';
-import { textOf, type ChatMessage, type ChatRequest, type Reply, type Rule } from './model-script.js';
+import { textOf, type ChatMessage, type ChatRequest, type ModelReply, type ModelRule } from './model-script.js';
 
-/** Lets the scripted server speak for all agents of the hiring assistant, by the same rules as the offline model. */
-export const HIRING_RULE: Rule = { reply: hiringReply };
+/**
+ * Makes the scripted server answer for all agents of the hiring assistant, with the rules of the
+ * offline model.
+ */
+export const HIRING_RULE: ModelRule = { reply: hiringReply };
 
-function hiringReply(request: ChatRequest): Reply {
+function hiringReply(request: ChatRequest): ModelReply {
   const names = new Map<string, string>();
   for (const call of request.messages.flatMap((message) => message.tool_calls ?? []))
     names.set(call.id, call.function.name);

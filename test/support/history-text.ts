@@ -1,9 +1,9 @@
 import type { Client } from '@temporalio/client';
 
 /**
- * Everything that Temporal keeps and shows of a workflow, as one text: the histories of all its
- * executions, its description, current details, and the answers to the given queries. Base64 is added
- * in decoded form, so that a text is found in payloads too.
+ * Returns everything that Temporal stores and shows of a workflow as one text: the histories of all
+ * its executions, its description, its current details, and the results of the given queries.
+ * Base64 is also added in decoded form, so that payloads can be searched.
  */
 export async function textInTemporal(client: Client, workflowId: string, queries: string[] = []): Promise<string> {
   const handle = client.workflow.getHandle(workflowId);
@@ -19,14 +19,14 @@ export async function textInTemporal(client: Client, workflowId: string, queries
   return kept.flatMap(textsIn).join('\n');
 }
 
-/** What the Web UI shows as current details. */
+/** Returns the current details that the Web UI shows. */
 export async function currentDetails(client: Client, workflowId: string): Promise<string> {
   const handle = client.workflow.getHandle(workflowId);
   const { currentDetails } = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
   return currentDetails ?? '';
 }
 
-/** Every text in a value, with the names of its fields. */
+/** Returns every string in a value, and the names of its fields. */
 function textsIn(value: unknown): string[] {
   if (typeof value === 'string') return [value, ...decoded(value)];
   if (value instanceof Uint8Array) return textsIn(Buffer.from(value).toString('utf8'));

@@ -3,47 +3,47 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
 
-/** A worker or API process of its own, so that it can be killed. */
-export interface HouseProcess {
+/** A separate worker or API process, which a test can kill. */
+export interface ServiceProcess {
   url: string;
   pid: number;
-  /** What it has written to stderr: its log. */
+  /** The text of its stderr, which is its log. */
   log: () => string;
-  /** How it ended; undefined while it runs. */
+  /** Its exit code and signal; undefined while it runs. */
   ending: () => string | undefined;
-  /** Resolves when it is gone. */
+  /** Kills the process. Resolves when it has exited. */
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** Processes around one database and task queue on the servers of the tests. */
-export class House {
+/** Worker and API processes that share a database and a task queue on the test servers. */
+export class ServiceProcesses {
   readonly name = `house-${randomUUID()}`;
   readonly mongodbUri = required('COLLOQUY_TEST_MONGODB_URI');
   readonly temporalAddress = required('COLLOQUY_TEST_TEMPORAL_ADDRESS');
-  readonly #processes = new Set<HouseProcess>();
+  readonly #processes = new Set<ServiceProcess>();
 
-  /** `env` is added to the environment of its processes. */
+  /** `env` is added to the environment of all processes. */
   constructor(
     private readonly project: string,
     private readonly env: Record<string, string> = {},
   ) {}
 
-  worker(): Promise<HouseProcess> {
+  worker(): Promise<ServiceProcess> {
     return this.#start('worker', []);
   }
 
-  api(): Promise<HouseProcess> {
+  api(): Promise<ServiceProcess> {
     return this.#start('api', ['--port', '0']);
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#processes].map((one) => one.kill()));
+    await Promise.all([...this.#processes].map((process) => process.kill()));
     const client = await MongoClient.connect(this.mongodbUri);
     await client.db(this.name).dropDatabase();
     await client.close();
   }
 
-  async #start(command: 'worker' | 'api', flags: string[]): Promise<HouseProcess> {
+  async #start(command: 'worker' | 'api', flags: string[]): Promise<ServiceProcess> {
     const child = fork(
       resolve('bin/colloquy.mjs'),
       [
@@ -56,13 +56,13 @@ export class House {
       { silent: true, env: { ...process.env, ...this.env, NODE_OPTIONS: '' } },
     );
     const gone = new Promise<void>((done) => child.once('exit', () => done()));
-    const said: string[] = [];
-    child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString('utf8')));
-    const ready = await readiness(child, command, said);
-    const started: HouseProcess = {
+    const stderr: string[] = [];
+    child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk.toString('utf8')));
+    const ready = await readiness(child, command, stderr);
+    const started: ServiceProcess = {
       url: ready.url ?? '',
       pid: child.pid ?? 0,
-      log: () => said.join(''),
+      log: () => stderr.join(''),
       ending: () =>
         child.exitCode === null && child.signalCode === null ? undefined : `${child.exitCode} ${child.signalCode}`,
       kill: async (signal = 'SIGTERM') => {
@@ -76,11 +76,11 @@ export class House {
   }
 }
 
-function readiness(child: ChildProcess, command: string, said: string[]): Promise<{ url?: string }> {
+function readiness(child: ChildProcess, command: string, stderr: string[]): Promise<{ url?: string }> {
   child.stdout?.resume();
   return new Promise((done, fail) => {
     child.once('exit', (code) =>
-      fail(new Error(`${command} ended with ${code} before it was ready:\n${said.join('')}`)),
+      fail(new Error(`${command} ended with ${code} before it was ready:\n${stderr.join('')}`)),
     );
     child.once('message', (message) => done((message as { ready: { url?: string } }).ready));
   });

@@ -2,11 +2,11 @@ export interface UserAnswer {
   status: number;
   text: string;
   headers: Headers;
-  /** Undefined where the answer is no JSON. */
+  /** Undefined if the answer is not JSON. */
   json: unknown;
 }
 
-/** Somebody who calls the API with a bearer token. */
+/** A user who calls the API with a bearer token. */
 export class HttpUser {
   constructor(
     private readonly url: string,
@@ -20,7 +20,7 @@ export class HttpUser {
     return { status: response.status, text, headers: response.headers, json: isJson ? JSON.parse(text) : undefined };
   }
 
-  /** The answer as soon as its headers are there: of a stream. */
+  /** Returns the answer as soon as its headers have arrived. Use it for streams. */
   open(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
     return fetch(`${this.url}${path}`, {
       method: method.toUpperCase(),
@@ -29,7 +29,7 @@ export class HttpUser {
     });
   }
 
-  /** The body of an answer that must be fine. */
+  /** Returns the JSON body. Throws for a status of 300 or more. */
   async get<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T> {
     const { status, text, json } = await this.call(method, path, body);
     if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`);

@@ -17,35 +17,41 @@ export interface ChatRequest {
   tools?: { type: 'function'; function: { name: string } }[];
 }
 
-/** What the scripted model does with one request. */
-export interface Reply {
+/** What the scripted model does with a request. */
+export interface ModelReply {
   text?: string;
   toolCalls?: { name: string; args: Record<string, unknown>; id?: string }[];
-  /** Instead of an answer: 401, 429, 500, ... */
+  /** HTTP status of an error answer, such as 401, 429 or 500. */
   status?: number;
-  /** With a status. */
+  /** Only with `status`. */
   retryAfterSeconds?: number;
-  /** Pause before each piece, in ms: for demonstrations and chaos, not for tests. */
+  /** Pause before each piece, in ms. For demonstrations and chaos, not for tests. */
   delayMs?: number;
-  /** Stop after this many pieces until `release()`; 0, and whatever is not streamed: before the response's headers. */
+  /**
+   * Stop after this many pieces until `release()`. With 0, and without streaming, stop before the
+   * response's headers.
+   */
   stallAfter?: number;
-  /** Destroy the connection after this many pieces; 0: before the response's headers. */
+  /**
+   * Destroy the connection after this many pieces. With 0, destroy it before the response's
+   * headers.
+   */
   cutAfter?: number;
 }
 
-export interface Rule {
-  /** Text in the last user message; absent: every request. */
+export interface ModelRule {
+  /** Text that the last user message contains. Absent: matches every request. */
   match?: string;
-  /** Requests the rule answers before it is spent; absent: all. */
+  /** Number of requests that the rule answers. Absent: no limit. */
   times?: number;
-  reply: Reply | ((request: ChatRequest) => Reply);
+  reply: ModelReply | ((request: ChatRequest) => ModelReply);
 }
 
-/** Rules by age, newest first; the first that fits answers. */
-export class Script {
-  readonly #rules: { rule: Rule; left: number }[] = [];
+/** Holds rules, newest first. The first matching rule answers. */
+export class ModelScript {
+  readonly #rules: { rule: ModelRule; left: number }[] = [];
 
-  add(rule: Rule): void {
+  add(rule: ModelRule): void {
     this.#rules.unshift({ rule, left: rule.times ?? Infinity });
   }
 
@@ -53,12 +59,12 @@ export class Script {
     this.#rules.length = 0;
   }
 
-  replyTo(request: ChatRequest): Reply {
-    const said = lastUserText(request);
+  replyTo(request: ChatRequest): ModelReply {
+    const userText = lastUserText(request);
     const found = this.#rules.find(
-      ({ rule, left }) => left > 0 && (rule.match === undefined || said.includes(rule.match)),
+      ({ rule, left }) => left > 0 && (rule.match === undefined || userText.includes(rule.match)),
     );
-    if (!found) return { text: `Answer to "${said}".` };
+    if (!found) return { text: `Answer to "${userText}".` };
     found.left -= 1;
     return typeof found.rule.reply === 'function' ? found.rule.reply(request) : found.rule.reply;
   }
@@ -75,8 +81,8 @@ export function textOf(message: ChatMessage | undefined): string {
 
 type Delta = Record<string, unknown>;
 
-/** The pieces in which an answer is streamed; the same request and reply give the same pieces. */
-export function piecesOf(request: ChatRequest, reply: Reply): object[] {
+/** Returns the pieces of a streamed answer. The same request and reply give the same pieces. */
+export function piecesOf(request: ChatRequest, reply: ModelReply): object[] {
   const deltas: Delta[] = [...(reply.text ?? '').matchAll(/\S+\s*|\s+/g)].map(([token]) => ({ content: token }));
   for (const [index, call] of callsOf(request, reply).entries()) {
     const { name, arguments: args } = call.function;
@@ -90,15 +96,17 @@ export function piecesOf(request: ChatRequest, reply: Reply): object[] {
     ...head,
     choices: [{ index: 0, delta, finish_reason: finish }],
   });
-  const pieces: object[] = deltas.map((delta, at) => chunk(at === 0 ? { role: 'assistant', ...delta } : delta, null));
+  const pieces: object[] = deltas.map((delta, index) =>
+    chunk(index === 0 ? { role: 'assistant', ...delta } : delta, null),
+  );
   pieces.push(chunk({}, finishReason(reply)));
   if (request.stream_options?.include_usage)
     pieces.push({ ...head, choices: [], usage: usageOf(request, deltas.length) });
   return pieces;
 }
 
-/** The answer to a request that does not stream. */
-export function completionOf(request: ChatRequest, reply: Reply): object {
+/** Returns the answer to a request without streaming. */
+export function completionOf(request: ChatRequest, reply: ModelReply): object {
   const calls = callsOf(request, reply);
   const message = {
     role: 'assistant',
@@ -115,7 +123,7 @@ export function completionOf(request: ChatRequest, reply: Reply): object {
   };
 }
 
-function callsOf(request: ChatRequest, reply: Reply): NonNullable<ChatMessage['tool_calls']> {
+function callsOf(request: ChatRequest, reply: ModelReply): NonNullable<ChatMessage['tool_calls']> {
   return (reply.toolCalls ?? []).map(({ id, name, args }, index) => ({
     id: id ?? `call_${hashOf(request)}_${index}`,
     type: 'function',
@@ -123,7 +131,7 @@ function callsOf(request: ChatRequest, reply: Reply): NonNullable<ChatMessage['t
   }));
 }
 
-function finishReason(reply: Reply): string {
+function finishReason(reply: ModelReply): string {
   return reply.toolCalls?.length ? 'tool_calls' : 'stop';
 }
 

@@ -2,40 +2,48 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { completionOf, piecesOf, Script, type ChatRequest, type Reply, type Rule } from './model-script.js';
+import {
+  completionOf,
+  piecesOf,
+  ModelScript,
+  type ChatRequest,
+  type ModelReply,
+  type ModelRule,
+} from './model-script.js';
 
-/** How an exchange ended: answered in full, the client left, or the script destroyed the connection. */
+/** How an exchange ended: fully answered, aborted by the client, or cut by the script. */
 export type ExchangeEnd = 'answered' | 'aborted' | 'cut';
 
-/** One request and what became of it. */
-export interface Exchange {
+/** One request and its outcome. */
+export interface ModelExchange {
   headers: IncomingMessage['headers'];
   body: ChatRequest;
-  reply: Reply;
-  /** Pieces sent. */
+  reply: ModelReply;
+  /** Number of pieces sent. */
   sent: number;
-  /** The script stopped where `stallAfter` says. */
+  /** Resolves when the script has stopped at `stallAfter`. */
   stalled: Promise<void>;
   ended: Promise<ExchangeEnd>;
 }
 
 export interface ModelServerOptions {
   port?: number;
-  rules?: Rule[];
+  rules?: ModelRule[];
 }
 
 /**
- * An OpenAI-compatible server whose answers are scripted: chat completions, streamed and not, with tool calls in pieces, stalls, errors
- * and cut connections. Without a rule it repeats what the user said.
+ * An OpenAI-compatible server with scripted answers: chat completions with and without streaming,
+ * tool calls in pieces, stalls, errors and cut connections. Without a rule it echoes the user's
+ * message.
  */
 export class ModelServer {
-  readonly exchanges: Exchange[] = [];
-  readonly #script = new Script();
+  readonly exchanges: ModelExchange[] = [];
+  readonly #script = new ModelScript();
   readonly #server: Server;
-  readonly #waiting: { index: number; resolve: (exchange: Exchange) => void }[] = [];
+  readonly #waiting: { index: number; resolve: (exchange: ModelExchange) => void }[] = [];
   #gate = openable();
 
-  private constructor(rules: readonly Rule[]) {
+  private constructor(rules: readonly ModelRule[]) {
     for (const rule of rules) this.#script.add(rule);
     this.#server = createServer((request, response) => {
       this.#handle(request, response).catch((error: unknown) => {
@@ -58,25 +66,25 @@ export class ModelServer {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1`;
   }
 
-  /** A newer rule goes before older ones. */
-  add(rule: Rule): void {
+  /** Adds a rule. Newer rules take precedence. */
+  add(rule: ModelRule): void {
     this.#script.add(rule);
   }
 
-  /** Forgets rules and exchanges; exchanges under way go on. */
+  /** Removes all rules and recorded exchanges. Running exchanges continue. */
   reset(): void {
     this.#script.clear();
     this.exchanges.length = 0;
   }
 
-  /** The exchange with this index, from 0, as soon as its request has come. */
-  exchange(index: number): Promise<Exchange> {
-    const come = this.exchanges[index];
-    if (come) return Promise.resolve(come);
+  /** Returns the exchange with this index, from 0, as soon as its request has arrived. */
+  exchange(index: number): Promise<ModelExchange> {
+    const arrived = this.exchanges[index];
+    if (arrived) return Promise.resolve(arrived);
     return new Promise((resolve) => this.#waiting.push({ index, resolve }));
   }
 
-  /** Lets everything that is stalled go on. */
+  /** Continues all stalled answers. */
   release(): void {
     this.#gate.open();
     this.#gate = openable();
@@ -98,9 +106,9 @@ export class ModelServer {
     sendJson(response, 404, { error: { message: `no route ${route}`, type: 'invalid_request_error' } });
   }
 
-  /** For a server in a process of its own. */
+  /** Routes to control a server in another process. */
   async #control(route: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    if (route === 'POST /control/rules') this.add((await readJson(request)) as Rule);
+    if (route === 'POST /control/rules') this.add((await readJson(request)) as ModelRule);
     else if (route === 'POST /control/release') this.release();
     else if (route === 'POST /control/reset') this.reset();
     else if (route !== 'GET /control/exchanges') return false;
@@ -118,8 +126,8 @@ export class ModelServer {
     const reply = this.#script.replyTo(body);
     const stalled = openable();
     const { opened: ended, open: end } = openable<ExchangeEnd>();
-    const exchange: Exchange = { headers: request.headers, body, reply, sent: 0, stalled: stalled.opened, ended };
-    // `close` comes after `finish` too: the first of the two tells.
+    const exchange: ModelExchange = { headers: request.headers, body, reply, sent: 0, stalled: stalled.opened, ended };
+    // `close` also follows `finish`. Only the first of the two counts.
     response.once('finish', () => end('answered'));
     response.once('close', () => end('aborted'));
     const cut = () => {
@@ -130,30 +138,30 @@ export class ModelServer {
     await this.#answer(exchange, response, stalled.open, cut);
   }
 
-  #record(exchange: Exchange): void {
+  #record(exchange: ModelExchange): void {
     const index = this.exchanges.push(exchange) - 1;
     for (const waiter of this.#waiting.filter((waiter) => waiter.index === index)) waiter.resolve(exchange);
   }
 
-  async #answer(exchange: Exchange, response: ServerResponse, stall: () => void, cut: () => void): Promise<void> {
+  async #answer(exchange: ModelExchange, response: ServerResponse, stall: () => void, cut: () => void): Promise<void> {
     const { body, reply } = exchange;
     const pieces = body.stream ? piecesOf(body, reply) : [];
     const [cutAt, stallAt] = [reply.cutAfter, reply.stallAfter].map((after) => after && Math.min(after, pieces.length));
-    for (let at = 0; at <= pieces.length; at += 1) {
-      if (cutAt === at) return cut();
-      if (stallAt === at) {
+    for (let index = 0; index <= pieces.length; index += 1) {
+      if (cutAt === index) return cut();
+      if (stallAt === index) {
         stall();
         await Promise.race([this.#gate.opened, exchange.ended]);
       }
       if (response.destroyed) return;
-      if (at === 0 && reply.status !== undefined) return sendError(response, reply);
+      if (index === 0 && reply.status !== undefined) return sendError(response, reply);
       if (!body.stream) return sendJson(response, 200, completionOf(body, reply));
-      if (at === 0)
+      if (index === 0)
         response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
-      const piece = pieces[at];
+      const piece = pieces[index];
       if (!piece) break;
       if (reply.delayMs) await delay(reply.delayMs);
-      // Each piece alone, so that a cut after it finds it sent.
+      // Write each piece separately, so that a cut after it finds it sent.
       await new Promise<void>((resolve) => response.write(`data: ${JSON.stringify(piece)}\n\n`, () => resolve()));
       exchange.sent += 1;
     }
@@ -161,7 +169,7 @@ export class ModelServer {
   }
 }
 
-function sendError(response: ServerResponse, { status = 500, retryAfterSeconds }: Reply): void {
+function sendError(response: ServerResponse, { status = 500, retryAfterSeconds }: ModelReply): void {
   const retryAfter: Record<string, string> =
     retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
   const code = status === 401 ? 'invalid_api_key' : status === 429 ? 'rate_limit_exceeded' : 'server_error';

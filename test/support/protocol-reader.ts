@@ -1,6 +1,9 @@
 import type { ProtocolEvent } from '../../api/protocol-v2/events.js';
 
-/** A client of protocol v2 without LangGraph's SDK: shows events as they are on the wire, and sends what the SDK would not. */
+/**
+ * A client of protocol v2 without LangGraph's SDK. It shows events as on the wire, and can send
+ * invalid commands.
+ */
 export class ProtocolReader {
   readonly events: ProtocolEvent[] = [];
   readonly ids: string[] = [];
@@ -31,11 +34,11 @@ export class ProtocolReader {
     return reader;
   }
 
-  /** Everything up to the first event, of those that come and those that came, that is so. */
+  /** Returns all events up to the n-th event that matches, and waits for it if necessary. */
   async until(isLast: (event: ProtocolEvent) => boolean, nth = 1): Promise<ProtocolEvent[]> {
     for (;;) {
-      const found = this.events.flatMap((event, at) => (isLast(event) ? [at] : []))[nth - 1];
-      if (found !== undefined) return this.events.slice(0, found + 1);
+      const lastIndex = this.events.flatMap((event, index) => (isLast(event) ? [index] : []))[nth - 1];
+      if (lastIndex !== undefined) return this.events.slice(0, lastIndex + 1);
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }
   }
@@ -53,11 +56,11 @@ export class ProtocolReader {
     for await (const chunk of body.pipeThrough(new TextDecoderStream()) as unknown as AsyncIterable<string>) {
       const parts = (buffered + chunk).split('\n\n');
       buffered = parts.pop() ?? '';
-      for (const part of parts) this.#take(part.split('\n'));
+      for (const part of parts) this.#parseEvent(part.split('\n'));
     }
   }
 
-  #take(lines: string[]): void {
+  #parseEvent(lines: string[]): void {
     const data = lines.find((line) => line.startsWith('data: '));
     if (data === undefined) return;
     this.events.push(JSON.parse(data.slice('data: '.length)) as ProtocolEvent);
@@ -78,7 +81,7 @@ export async function command(apiUrl: string, threadId: string, body: unknown): 
   return JSON.parse(text) as Record<string, unknown>;
 }
 
-/** The end of a run, as far as the root tells it. */
+/** Returns true for the root lifecycle event that ends a run. */
 export function isTerminal({ method, params }: ProtocolEvent): boolean {
   const { event } = dataOf(params);
   return (
@@ -92,12 +95,12 @@ export function dataOf(params: ProtocolEvent['params']): { event?: string; name?
   return params.data as { event?: string; name?: string };
 }
 
-/** An event in a few words: its method, where it belongs, what it says. */
+/** Summarises an event: its method, its namespace and its content. */
 export function outline(event: ProtocolEvent | undefined): string {
   if (!event) return '';
   const { method, params } = event;
-  const place = params.namespace.map((segment) => segment.split(':')[0]).join('/');
-  const { event: what, name } = dataOf(params);
-  const words = [place && `${place}:`, what ?? params.node ?? (method === 'tasks' ? name : undefined)];
+  const namespace = params.namespace.map((segment) => segment.split(':')[0]).join('/');
+  const { event: lifecycle, name } = dataOf(params);
+  const words = [namespace && `${namespace}:`, lifecycle ?? params.node ?? (method === 'tasks' ? name : undefined)];
   return [method, ...words.filter(Boolean)].join(' ').replace(/:$/, '');
 }

@@ -1,23 +1,23 @@
 import { connect, type Socket } from 'node:net';
 
-/** What a server sent before the connection ended, as Latin-1, and whether the server ended it. */
-export interface Exchange {
+/** The bytes that a server sent before the connection ended, as Latin-1. */
+export interface RawExchange {
   text: string;
-  /** Status codes of the answers in it, in order. */
+  /** Status codes of the answers in the text, in order. */
   statuses: number[];
 }
 
 export interface ExchangeOptions {
-  /** Sent when the first answer has begun, as after an upgrade. */
-  then?: Buffer;
-  /** Cut the connection off with a reset, right after everything was sent. */
+  /** Sent after the first answer has begun, as after an upgrade. */
+  afterFirstAnswer?: Buffer;
+  /** Reset the connection right after everything was sent. */
   reset?: boolean;
-  /** Bound on a server that keeps the connection open. */
+  /** Close the connection after this time, in ms, if the server keeps it open. */
   closeAfterMs?: number;
 }
 
-/** Sends bytes over a connection of their own and collects what comes back, until the connection ends. */
-export function exchange(url: string, bytes: Buffer | string, options: ExchangeOptions = {}): Promise<Exchange> {
+/** Sends bytes over a new connection and collects the answer until the connection ends. */
+export function exchange(url: string, bytes: Buffer | string, options: ExchangeOptions = {}): Promise<RawExchange> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
     const socket: Socket = connect({ host: hostname, port: Number(port) });
@@ -28,8 +28,8 @@ export function exchange(url: string, bytes: Buffer | string, options: ExchangeO
       chunks.push(chunk);
       if (begun) return;
       begun = true;
-      if (options.then !== undefined && socket.writable) socket.write(options.then);
-      if (options.then !== undefined && options.reset) socket.resetAndDestroy();
+      if (options.afterFirstAnswer !== undefined && socket.writable) socket.write(options.afterFirstAnswer);
+      if (options.afterFirstAnswer !== undefined && options.reset) socket.resetAndDestroy();
     });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
@@ -39,12 +39,12 @@ export function exchange(url: string, bytes: Buffer | string, options: ExchangeO
       resolve({ text, statuses });
     });
     socket.write(bytes, () => {
-      if (options.reset && options.then === undefined) socket.resetAndDestroy();
+      if (options.reset && options.afterFirstAnswer === undefined) socket.resetAndDestroy();
     });
   });
 }
 
-/** An upgrade request to a WebSocket. */
+/** Returns the text of an upgrade request for a WebSocket. */
 export function upgradeOf(path: string, headers: Record<string, string> = {}): string {
   const all = {
     Host: 'localhost',

@@ -8,13 +8,15 @@ export interface Received {
   body: string;
 }
 
-/** What a receiver answers to the n-th request, from 1. */
-export type Reply = (n: number) => { status: number; headers?: Record<string, string>; body?: string } | 'nothing';
+/** The answer to the n-th request, from 1. */
+export type ReceiverReply = (
+  n: number,
+) => { status: number; headers?: Record<string, string>; body?: string } | 'nothing';
 
-/** A real HTTP server that takes what is sent to it. */
+/** A real HTTP server that records its requests. */
 export class Receiver {
   readonly received: Received[] = [];
-  reply: Reply = () => ({ status: 200 });
+  reply: ReceiverReply = () => ({ status: 200 });
   readonly #waiting = new Set<() => void>();
 
   private constructor(private readonly server: Server) {
@@ -46,10 +48,10 @@ export class Receiver {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Resolves with the n-th request that fits, from 1. */
-  async taken(n: number, fits: (received: Received) => boolean = () => true): Promise<Received> {
+  /** Resolves with the n-th request that matches, from 1. */
+  async waitFor(n: number, matches: (received: Received) => boolean = () => true): Promise<Received> {
     for (;;) {
-      const found = this.received.filter(fits)[n - 1];
+      const found = this.received.filter(matches)[n - 1];
       if (found !== undefined) return found;
       await new Promise<void>((wake) => {
         const once = () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { freePort } from '../../servers/ports.js';
 
-/** LangGraph's own development server on a copy of a project. */
+/** Starts LangGraph's own development server on a copy of a project. */
 export async function startReference(project: string): Promise<{ url: string; stop(): void }> {
   const folder = mkdtempSync(join(tmpdir(), 'reference-'));
   cpSync(project, folder, { recursive: true });
@@ -38,7 +38,7 @@ export async function startReference(project: string): Promise<{ url: string; st
   });
   const url = `http://127.0.0.1:${port}`;
   const stop = () => {
-    // The command starts the server as a child of its own.
+    // The command starts the server as a child process.
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   };

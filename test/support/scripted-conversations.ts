@@ -17,26 +17,29 @@ import type { EventLog, RunLog } from '../../streams/index.js';
 import type { ThreadStore } from '../../threads/index.js';
 import type { SubmitRun } from '../../workflows/contract.js';
 
-/** What a script may do in a run. Events are durable when `tell` resolves. */
-export interface Turn {
+/** The actions of a script in a run. Events are durable when `writeEvent` resolves. */
+export interface ScriptedTurn {
   run: Run;
-  /** Aborted by a cancel. */
+  /** Aborted when the run is cancelled. */
   signal: AbortSignal;
-  /** Answers the offset of the event. */
-  tell(event: string, data: unknown): Promise<number>;
-  /** Opens the next attempt, which supersedes these offsets, and whatever came after `lookedAt` (default: nothing). */
-  nextAttempt(superseded: [first: number, last: number][], lookedAt?: number): Promise<void>;
+  /** Appends an event. Returns its offset. */
+  writeEvent(event: string, data: unknown): Promise<number>;
+  /**
+   * Starts the next attempt. It supersedes these offsets, and all later events if it read the tail
+   * at `observedTail`. Default: the current tail.
+   */
+  nextAttempt(superseded: [first: number, last: number][], observedTail?: number): Promise<void>;
 }
 
-export interface TurnEnd {
+export interface ScriptedTurnEnd {
   error?: RunError;
   interrupts?: Record<string, Interrupt[]>;
 }
 
-export type Script = (turn: Turn) => Promise<TurnEnd | void>;
+export type TurnScript = (turn: ScriptedTurn) => Promise<ScriptedTurnEnd | void>;
 
-/** Works until it is cancelled. */
-export async function untilAborted({ signal }: Turn): Promise<void> {
+/** A script that works until its run is cancelled. */
+export async function untilAborted({ signal }: ScriptedTurn): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 
@@ -47,10 +50,13 @@ interface Lane {
   working: Promise<void>;
 }
 
-/** Conversations whose turns a test writes; the queue, strategies and records behave as the workflow's do. */
+/**
+ * Conversations whose turns a test scripts. Queue, strategies and records behave as in the
+ * workflow.
+ */
 export class ScriptedConversations implements Conversations {
-  script: Script = async () => undefined;
-  /** Refuses the next submissions so, one each. */
+  script: TurnScript = async () => undefined;
+  /** Errors for the next submissions, one for each. */
   readonly refusals: ColloquyError[] = [];
   readonly closed: string[] = [];
   readonly #lanes = new Map<string, Lane>();
@@ -64,8 +70,8 @@ export class ScriptedConversations implements Conversations {
   submit: Conversations['submit'] = async (caller, threadId, run) => {
     const refusal = this.refusals.shift();
     if (refusal) throw refusal;
-    const known = this.#accepted.get(run.runId);
-    if (known) return { runId: run.runId, position: 0, duplicate: true };
+    const isAccepted = this.#accepted.has(run.runId);
+    if (isAccepted) return { runId: run.runId, position: 0, duplicate: true };
     const lane = this.#lane(threadId);
     const position = lane.waiting.length + (lane.current ? 1 : 0);
     if (run.strategy === 'reject' && position > 0) throw new ColloquyError('conflict', `thread ${threadId} is busy`);
@@ -92,7 +98,7 @@ export class ScriptedConversations implements Conversations {
   };
 
   resume: Conversations['resume'] = async () => {
-    throw new ColloquyError('conflict', 'nothing is asked');
+    throw new ColloquyError('conflict', 'no interrupt is open');
   };
 
   inject: Conversations['inject'] = async (_caller, threadId) => {
@@ -127,7 +133,7 @@ export class ScriptedConversations implements Conversations {
       delete lane.current;
       return;
     }
-    const stage = new Stage(this.events, run, lane.ordinal, abort.signal);
+    const stage = new TurnStage(this.events, run, lane.ordinal, abort.signal);
     const outcome = await this.#play(stage);
     const status = outcome.error ? 'error' : abort.signal.aborted || outcome.interrupts ? 'interrupted' : 'success';
     const threadStatus = outcome.error ? 'error' : outcome.interrupts ? 'interrupted' : 'idle';
@@ -141,8 +147,8 @@ export class ScriptedConversations implements Conversations {
       ...(error && { error }),
     } as const;
     await unlessDeleted(this.threads.endRun(caller, threadId, end));
-    if (error) await stage.tell('error', error);
-    await stage.tell(CONTROL_EVENTS.ended, { run_id: run.runId, status, ...(error && { error }) });
+    if (error) await stage.writeEvent('error', error);
+    await stage.writeEvent(CONTROL_EVENTS.ended, { run_id: run.runId, status, ...(error && { error }) });
     delete lane.current;
   }
 
@@ -152,7 +158,7 @@ export class ScriptedConversations implements Conversations {
     return run;
   }
 
-  async #play(stage: Stage): Promise<TurnEnd> {
+  async #play(stage: TurnStage): Promise<ScriptedTurnEnd> {
     try {
       return (await this.script(stage)) ?? {};
     } catch (error) {
@@ -162,7 +168,7 @@ export class ScriptedConversations implements Conversations {
   }
 }
 
-/** The thread may have been deleted meanwhile: `undefined` then. */
+/** Returns undefined if the thread was deleted in the meantime. */
 function unlessDeleted<T>(work: Promise<T>): Promise<T | undefined> {
   return work.catch((error: unknown) => {
     if (errorCode(error) !== 'not_found') throw error;
@@ -174,7 +180,7 @@ function fenceOf(run: number, attempt: number): Fence {
   return encodeFence({ run, step: 1, attempt });
 }
 
-class Stage implements Turn {
+class TurnStage implements ScriptedTurn {
   #attempt = 1;
   #log: RunLog;
 
@@ -187,17 +193,17 @@ class Stage implements Turn {
     this.#log = this.#open();
   }
 
-  tell(event: string, data: unknown): Promise<number> {
+  writeEvent(event: string, data: unknown): Promise<number> {
     this.#log.append({ ns: '', event, data: JSON.stringify(data) });
     return this.#log.flush();
   }
 
-  async nextAttempt(superseded: [first: number, last: number][], lookedAt?: number): Promise<void> {
-    const tail = lookedAt ?? (await this.#log.flush());
+  async nextAttempt(superseded: [first: number, last: number][], observedTail?: number): Promise<void> {
+    const tail = observedTail ?? (await this.#log.flush());
     this.#attempt += 1;
     this.#log = this.#open();
     const data: AttemptData = { run_id: this.run.runId, attempt: this.#attempt, superseded, tail };
-    await this.tell(CONTROL_EVENTS.attempt, data);
+    await this.writeEvent(CONTROL_EVENTS.attempt, data);
   }
 
   #open(): RunLog {

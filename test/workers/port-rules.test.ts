@@ -9,7 +9,7 @@ const CALLER: Caller = { tenant: 'acme', principal: { kind: 'user', id: 'ada' },
 const RUN = ['t', 'r'];
 const ITEM = [['n', 'm'], 'k'];
 
-/** Arguments behind the caller, by port and method; and what a call with them is asked about. */
+/** Arguments after the caller by port and method, and the expected resource. */
 const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: string]>> = {
   THREAD_RULES: {
     createThread: [[{ threadId: 't' }], 'thread.create thread t'],

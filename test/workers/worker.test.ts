@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 describe('a worker', () => {
-  it('registers its graphs, answers its health check while it serves, and stops once however often it is told', async () => {
+  it('registers its graphs, answers its health check while it runs, and stops only once', async () => {
     const healthPort = await freePort();
     const worker = await startWorker(configure({ COLLOQUY_HEALTH_PORT: String(healthPort) }));
     const stores = await openStores(configure());
@@ -62,12 +62,12 @@ describe('a worker', () => {
     await expect(opened).rejects.not.toThrow('secret');
   });
 
-  it('names the namespace that is not there', async () => {
+  it('names a missing namespace', async () => {
     const started = startWorker(configure({ TEMPORAL_NAMESPACE: 'nobodys' }));
     await expect(started).rejects.toThrow('Temporal has no namespace nobodys');
   });
 
-  it('closes what it opened when it cannot start', async () => {
+  it('closes all connections if it cannot start', async () => {
     const taken = createServer().listen(0);
     const { port } = taken.address() as { port: number };
     const started = startWorker(configure({ COLLOQUY_HEALTH_PORT: String(port) }));
@@ -77,7 +77,7 @@ describe('a worker', () => {
 });
 
 describe('search attributes', () => {
-  it('are made where the namespace has not got them, once', async () => {
+  it('are created once if the namespace does not have them', async () => {
     const connection = await Connection.connect({ address });
     const namespace = `attributes-${randomUUID()}`;
     await connection.workflowService.registerNamespace({
@@ -95,7 +95,7 @@ describe('search attributes', () => {
 });
 
 describe('the outbox', () => {
-  it('sends a message once for each key and tenant, whoever tries again', async () => {
+  it('sends a message once for each key and tenant, also after retries', async () => {
     const db = mongo.db(database);
     const message = {
       tenant: 'acme',

@@ -113,6 +113,11 @@ export interface RunEnd {
   threadStatus: ThreadStatus;
   /** Open interrupts by Pregel task id. */
   interrupts: Record<string, Interrupt[]>;
+  /**
+   * The run is rolled back. Clients no longer find its record, which is removed after the run's last
+   * event.
+   */
+  isRolledBack?: boolean;
 }
 
 /** An attempt that starts a run or takes it over from an earlier attempt. */

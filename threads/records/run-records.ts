@@ -167,12 +167,13 @@ export class RunRecords {
   }
 
   /** Returns true if this call ended the run, false if the run had ended or is gone. */
-  async end(caller: Caller, threadId: string, { runId, status, error, fence }: RunEnd): Promise<boolean> {
+  async end(caller: Caller, threadId: string, end: RunEnd): Promise<boolean> {
+    const { runId, status, error, fence, isRolledBack = false } = end;
     const key = runKey(caller.tenant, threadId, runId);
     const { matchedCount } = await this.#runs.updateOne(
       { _id: key, status: UNENDED, fence: notAbove(fence) },
       {
-        $set: { status, admitted: true, updatedAt: new Date(), ...(error === undefined ? {} : { error }) },
+        $set: { status, admitted: !isRolledBack, updatedAt: new Date(), ...(error === undefined ? {} : { error }) },
         $unset: { active: '', expiresAt: '' },
       },
     );

@@ -1,4 +1,7 @@
-/** The agent that chaos talks to: a model behind HTTP, tools with effects outside, a question to a person, a subgraph. */
+/**
+ * The agent of the chaos program: a model behind HTTP, tools with external effects, an interrupt, a
+ * subgraph.
+ */
 import { AIMessage, SystemMessage, ToolMessage, type BaseMessage, type ToolCall } from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
 import {
@@ -32,7 +35,7 @@ const model = new ChatOpenAI({
   configuration: { baseURL: process.env['CHAOS_MODEL_URL'] },
 }).bindTools(TOOLS);
 
-/** Acts outside, with the key that all attempts of the same call share. */
+/** Performs an external effect with a key that all attempts of the same call share. */
 async function act(effect: string, callId: string, config: LangGraphRunnableConfig): Promise<string> {
   const key = [config.configurable?.['thread_id'], config.executionInfo?.taskId, callId].join('/');
   const response = await fetch(`${process.env['CHAOS_LEDGER_URL']}/effects`, {

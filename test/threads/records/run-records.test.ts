@@ -324,6 +324,17 @@ describe('starting and ending a run', () => {
     expect((await store.getThread(caller(), threadId)).status).toBe('idle');
   });
 
+  it('hides a run that is rolled back from its end on, before its record is removed', async () => {
+    const threadId = await newThread();
+    const runId = await createAdmitted(threadId);
+    await store.startRun(caller(), threadId, runId, runStart(0));
+    expect(await store.endRun(caller(), threadId, runEnd(runId, { isRolledBack: true }))).toBe(true);
+    await expect(store.getRun(caller(), threadId, runId)).rejects.toMatchObject({ code: 'not_found' });
+    expect(await store.listRuns(caller(), threadId, page)).toEqual([]);
+    // A later attempt of the activity still finds it, and removes it.
+    expect(await store.getRun(caller(), threadId, runId, { admittedOnly: false })).toMatchObject({ runId });
+  });
+
   it('counts failures of each superstep, also concurrent ones', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);

@@ -1,30 +1,30 @@
 import type { z } from 'zod';
-import { inputSchema, type JsonSchema } from '../../api/openapi/json-schema.js';
+import { inputSchema, type JsonSchemaNode } from '../../api/openapi/json-schema.js';
 
-/** A place in a body where a value can stand. */
-export interface Place {
-  /** Dotted; `*` is any key, `[]` any element. */
+/** A field of a body that can hold a value. */
+export interface BodyField {
+  /** Dotted path; `*` stands for any key, `[]` for any element. */
   path: string;
-  /** The JSON schema of what is taken there, as text. */
+  /** The JSON schema of the field, as text. */
   kind: string;
-  /** A body with this value there, and only what else it needs. */
+  /** Returns a minimal valid body with this value in the field. */
   put: (value: unknown) => unknown;
 }
 
-type Schema = JsonSchema & { additionalProperties?: Schema | boolean; minItems?: number; pattern?: string };
+type Schema = JsonSchemaNode & { additionalProperties?: Schema | boolean; minItems?: number; pattern?: string };
 
-/** Every place of the bodies that a schema takes, the body itself excepted. */
-export function bodyPlaces(zod: z.ZodType): Place[] {
+/** Returns every field inside the bodies of a schema, without the body itself. */
+export function bodyFields(zod: z.ZodType): BodyField[] {
   const all = inside(inputSchema(zod), '', (value) => value);
-  return [...new Map(all.map((place) => [place.path, place])).values()];
+  return [...new Map(all.map((field) => [field.path, field])).values()];
 }
 
-function inside(schema: Schema, path: string, put: Place['put']): Place[] {
+function inside(schema: Schema, path: string, put: BodyField['put']): BodyField[] {
   const kinds = schema.anyOf ?? schema.oneOf ?? [];
   const { properties, items, additionalProperties: others } = schema;
-  const step = (name: string, inner: Schema, own: Place['put']): Place[] => {
-    const at = path === '' ? name : `${path}.${name}`;
-    return [{ path: at, kind: JSON.stringify(inner), put: own }, ...inside(inner, at, own)];
+  const step = (name: string, inner: Schema, own: BodyField['put']): BodyField[] => {
+    const fieldPath = path === '' ? name : `${path}.${name}`;
+    return [{ path: fieldPath, kind: JSON.stringify(inner), put: own }, ...inside(inner, fieldPath, own)];
   };
   return [
     ...kinds.flatMap((kind) => inside(kind, path, put)),
@@ -36,7 +36,7 @@ function inside(schema: Schema, path: string, put: Place['put']): Place[] {
   ];
 }
 
-/** By name, where the type does not say what is taken. */
+/** Example values by field name, for fields whose type alone does not determine a valid value. */
 const KNOWN: Readonly<Record<string, unknown>> = {
   assistant_id: 'echo',
   graph_id: 'echo',
@@ -46,7 +46,7 @@ const KNOWN: Readonly<Record<string, unknown>> = {
   method: 'state.get',
 };
 
-/** The least that a schema takes. */
+/** Returns a minimal value that a schema accepts. */
 function example(schema: Schema, name = ''): unknown {
   const [kind] = schema.anyOf ?? schema.oneOf ?? [];
   if (kind !== undefined) return example(kind, name);
