@@ -114,8 +114,8 @@ export interface RunEnd {
   /** Open interrupts by Pregel task id. */
   interrupts: Record<string, Interrupt[]>;
   /**
-   * The run is rolled back. Clients no longer find its record, which is removed after the run's last
-   * event.
+   * The run is rolled back. Clients no longer find its record, which is removed after the run's
+   * last event.
    */
   isRolledBack?: boolean;
 }

@@ -188,7 +188,10 @@ export class RunRecords {
   async #existsUnfenced(key: string, fence: Fence): Promise<boolean> {
     const found = await this.#runs.findOne({ _id: key }, { projection: { status: 1, fence: 1 } });
     if (found?.fence !== undefined && found.fence > fence && UNENDED.$in.includes(found.status))
-      throw new ColloquyError('fence_lost', `run ${key} was taken over with fence ${found.fence}; ${fence} must stop`);
+      throw new ColloquyError(
+        'fence_lost',
+        `run ${key} was taken over with fence ${found.fence}; the attempt with fence ${fence} must stop`,
+      );
     return found !== null;
   }
 
