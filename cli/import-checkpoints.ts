@@ -41,7 +41,7 @@ export async function runImport({ text, variables }: ParsedFlags): Promise<numbe
         writes: text['source-writes'] ?? 'checkpoint_writes',
       },
       metadata: { graph_id: graphId, assistant_id: assistantId },
-      standing: async (threadId) => standingOf(await states.getState(caller, graphId, threadId)),
+      settledState: async (threadId) => standingOf(await states.getState(caller, graphId, threadId)),
     });
     return await report(threads);
   } finally {
@@ -50,7 +50,7 @@ export async function runImport({ text, variables }: ParsedFlags): Promise<numbe
 }
 
 async function report(threads: AsyncIterable<ImportedThread>): Promise<number> {
-  const count = { imported: 0, there: 0, refused: 0, checkpoints: 0, writes: 0 };
+  const count = { imported: 0, existing: 0, refused: 0, checkpoints: 0, writes: 0 };
   for await (const thread of threads) {
     count[thread.outcome] += 1;
     const { sourceId, threadId } = thread;
@@ -62,9 +62,9 @@ async function report(threads: AsyncIterable<ImportedThread>): Promise<number> {
     count.writes += writes;
     console.log(`imported  ${name}: ${checkpoints} checkpoints, ${writes} pending writes`);
   }
-  const { imported, there, refused, checkpoints, writes } = count;
+  const { imported, existing, refused, checkpoints, writes } = count;
   const summary = `${imported} threads with ${checkpoints} checkpoints and ${writes} pending writes`;
-  console.log(`imported ${summary}; ${there} already existed; ${refused} refused`);
+  console.log(`imported ${summary}; ${existing} already existed; ${refused} refused`);
   return refused === 0 ? 0 : 1;
 }
 

@@ -1,5 +1,5 @@
 import { NOTHING_REQUIRED, STATELESS_METADATA, type Caller, ifFound } from '../protocol/index.js';
-import type { ThreadMark } from '../threads/index.js';
+import type { ThreadIdentity } from '../threads/index.js';
 import type { Viewer } from './access.js';
 import { deleteCronsOf } from './change-cron.js';
 import type { ConversationContext } from './context.js';
@@ -59,7 +59,7 @@ export async function deleteThread(
   context: ConversationContext,
   caller: Caller,
   threadId: string,
-  mark?: ThreadMark,
+  mark?: ThreadIdentity,
 ): Promise<void> {
   await context.threads.closeThread(caller, threadId, mark);
   await deleteCronsOf(context, caller, { threadId });

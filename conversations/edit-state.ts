@@ -10,7 +10,7 @@ import {
 } from '../protocol/index.js';
 import type { threadCreate } from '../protocol/schemas/index.js';
 import type { StateUpdate, ThreadState, WireCheckpoint } from '../steps/ports.js';
-import type { ThreadStanding } from '../threads/index.js';
+import type { SettledState } from '../threads/index.js';
 import type { Viewer } from './access.js';
 import type { ConversationContext } from './context.js';
 import { assertCheckpoint, findThread, findVisibleThread, orNotFound, threadNotFound } from './find.js';
@@ -145,7 +145,7 @@ export async function settleThread(
 }
 
 /** Returns the status and interrupts of a thread with this state and no active run. */
-export function standingOf(state: ThreadState): ThreadStanding {
+export function standingOf(state: ThreadState): SettledState {
   const asked = state.tasks.filter(({ interrupts }) => interrupts.length > 0);
   const interrupts = Object.fromEntries(asked.map((task) => [task.id, task.interrupts])) as Record<string, Interrupt[]>;
   return { status: statusOf(state), interrupts };

@@ -1,6 +1,9 @@
-/** Records of assistants, threads, runs and crons, and the state of threads. Knows no HTTP, no Temporal, no graph. */
+/**
+ * Stores records of assistants, threads, runs and crons, and the state of threads. Knows no HTTP,
+ * no Temporal, no graph.
+ */
 export { importThreads } from './import/import-threads.js';
-export type { ImportOptions, ImportedThread } from './import/import-threads.js';
+export type { ImportedThread } from './import/import-threads.js';
 export { ensureIndexes } from './indexes.js';
 export { createSaverStore } from './mongo-savers.js';
 export {
@@ -15,16 +18,10 @@ export type {
   AssistantPatch,
   AssistantQuery,
   AssistantStore,
-  AssistantStoreOptions,
-  CronChange,
   CronFilter,
   CronPatch,
   CronQuery,
   CronStore,
-  CronStoreOptions,
-  DueQuery,
-  DueThread,
-  FailedAttempt,
   Injection,
   InjectionStore,
   NewAssistant,
@@ -32,17 +29,13 @@ export type {
   NewRun,
   NewThread,
   NewTtl,
-  RegisteredGraph,
   RunEnd,
-  RunQuery,
   RunStart,
+  SettledState,
   ThreadFilter,
-  ThreadMark,
-  ThreadPatch,
+  ThreadIdentity,
   ThreadQuery,
-  ThreadStanding,
   ThreadStore,
-  ThreadStoreOptions,
 } from './records/index.js';
 export {
   copyState,
@@ -56,15 +49,4 @@ export {
   thinState,
   ValueTexts,
 } from './state/index.js';
-export type {
-  CommitInfo,
-  HeadStore,
-  SaverHooks,
-  SaverStore,
-  StepScope,
-  SaverOptions,
-  StepSaverOptions,
-  ThinningOptions,
-  ThinningPolicy,
-  ThreadSaver,
-} from './state/index.js';
+export type { CommitInfo, HeadStore, SaverHooks, SaverStore, ThinningPolicy, ThreadSaver } from './state/index.js';

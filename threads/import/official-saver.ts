@@ -8,7 +8,7 @@ interface CheckpointDocument {
   checkpoint_ns: string;
   checkpoint_id: string;
   parent_checkpoint_id?: string | null;
-  /** Type tag of the serializer, of both. */
+  /** The serializer's type tag of both `checkpoint` and `metadata`. */
   type: string;
   checkpoint: Binary;
   metadata: Binary;
@@ -25,14 +25,14 @@ interface WriteDocument {
   value: Binary;
 }
 
-/** Where a checkpoint is in the official saver's collections. */
+/** Address of a checkpoint in the official saver's collections. */
 export interface OfficialKey {
   document: ObjectId;
   ns: string;
   id: string;
 }
 
-export interface OfficialWrite {
+interface OfficialWrite {
   taskId: string;
   index: number;
   channel: string;
@@ -46,7 +46,10 @@ export interface OfficialCheckpoint {
   writes: OfficialWrite[];
 }
 
-/** What `@langchain/langgraph-checkpoint-mongodb` 1.x has written: a document for each checkpoint, with all of its values, and one for each pending write. */
+/**
+ * Reads the collections of `@langchain/langgraph-checkpoint-mongodb` 1.x. They have one document
+ * for each checkpoint, with all its values, and one for each pending write.
+ */
 export class OfficialSaver {
   readonly #checkpoints: Collection<CheckpointDocument>;
   readonly #writes: Collection<WriteDocument>;
@@ -57,35 +60,39 @@ export class OfficialSaver {
     this.#writes = db.collection(collections.writes);
   }
 
-  /** Ids of all threads, sorted. */
+  /** Ids of all threads, in ascending order. */
   async *threadIds(): AsyncGenerator<string> {
-    const found = this.#checkpoints.aggregate<{ _id: string }>(
+    const groups = this.#checkpoints.aggregate<{ _id: string }>(
       [{ $match: { thread_id: { $type: 'string' } } }, { $group: { _id: '$thread_id' } }, { $sort: { _id: 1 } }],
       { allowDiskUse: true },
     );
-    for await (const { _id } of found) yield _id;
+    for await (const { _id } of groups) yield _id;
   }
 
-  /** The checkpoints of a thread by namespace, oldest first. */
+  /** The checkpoints of a thread, sorted by namespace, then oldest first. */
   async keys(threadId: string): Promise<OfficialKey[]> {
     const projection = { checkpoint_ns: 1, checkpoint_id: 1 } as const;
-    const found = await this.#checkpoints.find({ thread_id: threadId }, { projection }).toArray();
-    const keys = found.map(({ _id, checkpoint_ns: ns, checkpoint_id: id }) => ({ document: _id, ns: ns ?? '', id }));
+    const documents = await this.#checkpoints.find({ thread_id: threadId }, { projection }).toArray();
+    const keys = documents.map(({ _id, checkpoint_ns: ns, checkpoint_id: id }) => ({
+      document: _id,
+      ns: ns ?? '',
+      id,
+    }));
     return keys.sort((a, b) => (a.ns === b.ns ? compare(a.id, b.id) : compare(a.ns, b.ns)));
   }
 
-  /** Errors: `invalid_argument` for what the saver's own serializer does not read. */
+  /** Errors: `invalid_argument` for a checkpoint that the official serializer cannot read. */
   async read(threadId: string, { document: _id, ns, id }: OfficialKey): Promise<OfficialCheckpoint> {
-    const place = { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: id };
+    const address = { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: id };
     const [document, writes] = await Promise.all([
       this.#checkpoints.findOne({ _id }),
-      this.#writes.find(place).toArray(),
+      this.#writes.find(address).toArray(),
     ]);
     try {
-      if (document === null) throw new Error('it was removed meanwhile');
+      if (document === null) throw new Error('it was removed during the import');
       const { type, parent_checkpoint_id: parent } = document;
       const checkpoint = (await this.#load(type, document.checkpoint)) as Checkpoint;
-      if (checkpoint?.id !== id) throw new Error('its document holds no checkpoint with its id');
+      if (checkpoint?.id !== id) throw new Error('its document contains a checkpoint with another id');
       return {
         checkpoint,
         metadata: (await this.#load(type, document.metadata)) as CheckpointMetadata,
@@ -93,7 +100,7 @@ export class OfficialSaver {
         writes: await Promise.all(writes.map((write) => this.#write(write))),
       };
     } catch (cause) {
-      throw unreadable(ns, id, (cause as Error).message, cause);
+      throw unreadableCheckpoint(ns, id, (cause as Error).message, cause);
     }
   }
 
@@ -106,9 +113,9 @@ export class OfficialSaver {
   }
 }
 
-export function unreadable(ns: string, id: string, why: string, cause?: unknown): ColloquyError {
-  const where = ns === '' ? '' : ` of namespace ${ns}`;
-  return new ColloquyError('invalid_argument', `checkpoint ${id}${where} cannot be read: ${why}`, { cause });
+export function unreadableCheckpoint(ns: string, id: string, reason: string, cause?: unknown): ColloquyError {
+  const namespace = ns === '' ? '' : ` of namespace ${ns}`;
+  return new ColloquyError('invalid_argument', `checkpoint ${id}${namespace} cannot be read: ${reason}`, { cause });
 }
 
 function compare(a: string, b: string): number {

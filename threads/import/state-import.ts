@@ -5,17 +5,22 @@ import type { NamespaceHead } from '../../protocol/index.js';
 import { MongoHeads } from '../state/mongo-heads.js';
 import { CheckpointCodec } from '../state/saver/checkpoint-codec.js';
 import { StateCollection } from '../state/state-collection.js';
-import { unreadable, type OfficialCheckpoint, type OfficialKey, type OfficialSaver } from './official-saver.js';
+import {
+  unreadableCheckpoint,
+  type OfficialCheckpoint,
+  type OfficialKey,
+  type OfficialSaver,
+} from './official-saver.js';
 import { blobKey, bytes, writeKey, type StateDocument } from '../state/state-documents.js';
 
-/** Documents are stored when they have about so many bytes. */
+/** Documents are collected up to about this size before they are inserted. */
 const PAGE_BYTES = 4 * 2 ** 20;
 
-/** What was taken over. */
+/** Counts and times of one imported thread. */
 export interface ImportedState {
   checkpoints: number;
   writes: number;
-  /** When its first and its last checkpoint were made. */
+  /** Times of the first and the last checkpoint. */
   from: Date;
   to: Date;
 }
@@ -24,20 +29,25 @@ export interface ImportedState {
 interface Tip {
   id: string;
   step: number;
-  /** The root's checkpoint that a subgraph worked for. */
+  /** For a subgraph: id of the root checkpoint at which it ran. */
   root: string | undefined;
 }
 
 /**
- * Gives a thread without state what the official saver has of one. Versions of channels, which are numbers there and may mean two values on two
- * branches, become names of their values, so that a value that stays the same is stored once.
+ * Imports the state of one thread from the official saver into a thread without state. The official
+ * channel versions are numbers, and one number may stand for two values on two branches. Here a
+ * version gets a digest of its value, so that an unchanged value is stored once.
  */
 export class StateImport {
   readonly #tenant: string;
   readonly #state: StateCollection;
   readonly #codec: CheckpointCodec;
-  readonly #stored = new Set<string>();
-  /** Elements of the last version of each list of the namespace, by their JSON: what is the same object is stored once. */
+  /** Keys of the values of the current namespace that are stored. */
+  readonly #storedKeys = new Set<string>();
+  /**
+   * For each list channel, the elements of its last version by their encoded text. Equal elements
+   * become the same object, so that versions of a list share chunks.
+   */
   readonly #elements = new Map<string, Map<string, unknown>>();
   readonly #tips = new Map<string, Tip>();
   #page: StateDocument[] = [];
@@ -49,24 +59,27 @@ export class StateImport {
   ) {
     this.#tenant = tenant;
     this.#state = new StateCollection({ client, db }, tenant, new MongoHeads(db));
-    // No commit can come between two of ours: nobody sees the thread before its import is complete.
+    // Sharing chunks is safe: the thread is invisible, so no other commit can remove one.
     this.#codec = new CheckpointCodec({ tenant, reads: this.#state, sharesChunks: true });
   }
 
-  /** `onStored` is called from time to time. Errors: `invalid_argument` for a checkpoint that cannot be read. */
+  /**
+   * `onStored` is awaited after each page but the last.
+   * Errors: `invalid_argument` for a checkpoint that cannot be read.
+   */
   async run(source: OfficialSaver, sourceId: string, onStored: () => Promise<void>): Promise<ImportedState> {
     const imported = { checkpoints: 0, writes: 0, from: new Date(8.64e15), to: new Date(0) };
     let namespace: string | undefined;
     for (const key of await source.keys(sourceId)) {
       if (key.ns !== namespace) this.#beginNamespace();
       namespace = key.ns;
-      const found = await source.read(sourceId, key);
-      this.#take(key, found);
+      const official = await source.read(sourceId, key);
+      this.#importCheckpoint(key, official);
       imported.checkpoints += 1;
-      imported.writes += found.writes.length;
-      const made = new Date(found.checkpoint.ts);
-      if (made < imported.from) imported.from = made;
-      if (made > imported.to) imported.to = made;
+      imported.writes += official.writes.length;
+      const createdAt = new Date(official.checkpoint.ts);
+      if (createdAt < imported.from) imported.from = createdAt;
+      if (createdAt > imported.to) imported.to = createdAt;
       if (this.#bytes > PAGE_BYTES) {
         await this.#storePage();
         await onStored();
@@ -80,57 +93,60 @@ export class StateImport {
 
   #beginNamespace(): void {
     this.#elements.clear();
-    this.#stored.clear();
+    this.#storedKeys.clear();
     this.#codec.channels.release();
   }
 
-  #take({ ns, id }: OfficialKey, { checkpoint, metadata, parent, writes }: OfficialCheckpoint): void {
-    const { named, fresh } = this.#named(ns, checkpoint);
-    const place = { thread_id: this.threadId, checkpoint_ns: ns };
-    const config = { configurable: { ...place, ...(parent !== undefined && { checkpoint_id: parent }) } };
-    this.#add(this.#codec.encodeCheckpoint(config, named, metadata, fresh).documents);
+  #importCheckpoint({ ns, id }: OfficialKey, { checkpoint, metadata, parent, writes }: OfficialCheckpoint): void {
+    const { renamed, newVersions } = this.#renameVersions(ns, checkpoint);
+    const namespace = { thread_id: this.threadId, checkpoint_ns: ns };
+    const config = { configurable: { ...namespace, ...(parent !== undefined && { checkpoint_id: parent }) } };
+    this.#add(this.#codec.encodeCheckpoint(config, renamed, metadata, newVersions).documents);
     for (const { taskId, index, channel, value } of writes) {
-      const own = { configurable: { ...place, checkpoint_id: id } };
+      const own = { configurable: { ...namespace, checkpoint_id: id } };
       const { documents, chunks } = this.#codec.encodeWrites(own, [[channel, value]], taskId, '');
       this.#add(chunks);
-      this.#add(documents.map((document) => placed(document, taskId, index)));
+      this.#add(documents.map((document) => withIndex(document, taskId, index)));
     }
     const { step = 0, parents } = metadata as Partial<CheckpointMetadata>;
     this.#tips.set(ns, { id, step, root: parents?.[''] });
   }
 
-  /** The checkpoint with our versions, and those whose values are not stored yet. */
-  #named(ns: string, checkpoint: Checkpoint): { named: Checkpoint; fresh: ChannelVersions } {
+  /** The checkpoint with Colloquy's versions, and the versions whose values are not stored yet. */
+  #renameVersions(ns: string, checkpoint: Checkpoint): { renamed: Checkpoint; newVersions: ChannelVersions } {
     const versions: Record<string, string> = {};
-    const fresh: Record<string, string> = {};
+    const newVersions: Record<string, string> = {};
     const values: Record<string, unknown> = { ...checkpoint.channel_values };
     for (const [channel, version] of Object.entries(checkpoint.channel_versions)) {
-      const number = ordinal(version, ns, checkpoint.id);
-      const named = `${number}.${channel in values ? this.#digest(values[channel]) : EMPTY_DIGEST}`;
-      versions[channel] = named;
-      const key = blobKey(this.#tenant, this.threadId, ns, channel, named);
-      if (this.#stored.has(key)) continue;
-      this.#stored.add(key);
-      fresh[channel] = named;
-      values[channel] = this.#shared(channel, values[channel]);
+      const number = paddedNumber(version, ns, checkpoint.id);
+      const renamed = `${number}.${channel in values ? this.#digest(values[channel]) : EMPTY_DIGEST}`;
+      versions[channel] = renamed;
+      const key = blobKey(this.#tenant, this.threadId, ns, channel, renamed);
+      if (this.#storedKeys.has(key)) continue;
+      this.#storedKeys.add(key);
+      newVersions[channel] = renamed;
+      values[channel] = this.#withSharedElements(channel, values[channel]);
       if (!(channel in checkpoint.channel_values)) delete values[channel];
     }
     const seen = Object.entries(checkpoint.versions_seen).map(([node, of]) => {
-      const named = Object.entries(of).map(([channel, version]) => {
+      const renamed = Object.entries(of).map(([channel, version]) => {
         const isNewest = version === checkpoint.channel_versions[channel];
-        return [channel, (isNewest && versions[channel]) || `${ordinal(version, ns, checkpoint.id)}.${EMPTY_DIGEST}`];
+        return [
+          channel,
+          (isNewest && versions[channel]) || `${paddedNumber(version, ns, checkpoint.id)}.${EMPTY_DIGEST}`,
+        ];
       });
-      return [node, Object.fromEntries(named) as Record<string, string>];
+      return [node, Object.fromEntries(renamed) as Record<string, string>];
     });
     const versionsSeen = Object.fromEntries(seen) as Checkpoint['versions_seen'];
     return {
-      named: { ...checkpoint, channel_values: values, channel_versions: versions, versions_seen: versionsSeen },
-      fresh,
+      renamed: { ...checkpoint, channel_values: values, channel_versions: versions, versions_seen: versionsSeen },
+      newVersions,
     };
   }
 
-  /** The list with the elements that its last version had as well. */
-  #shared(channel: string, value: unknown): unknown {
+  /** A list in which elements that equal one of the last version are that same object. */
+  #withSharedElements(channel: string, value: unknown): unknown {
     if (!Array.isArray(value)) return value;
     const before = this.#elements.get(channel);
     const now = new Map<string, unknown>();
@@ -151,7 +167,10 @@ export class StateImport {
     return createHash('sha256').update(`${type}:`).update(data).digest('hex').slice(0, EMPTY_DIGEST.length);
   }
 
-  /** Subgraphs that wait belong to the root's newest checkpoint; the others are history. One with a memory of its own always goes on. */
+  /**
+   * Namespaces that get a head: the root, subgraphs interrupted at the root's newest checkpoint,
+   * and subgraphs with their own memory (no task id in the namespace).
+   */
   #heads(): Record<string, NamespaceHead> {
     const root = this.#tips.get('')?.id;
     const open = [...this.#tips].filter(([ns, tip]) => ns === '' || !ns.includes(':') || tip.root === root);
@@ -170,18 +189,18 @@ export class StateImport {
   }
 }
 
-/** Stands for a channel that has no value, and for values that nobody compares any more. */
+/** Digest for a channel without a value, and for old versions that are never compared again. */
 const EMPTY_DIGEST = '0'.repeat(12);
 
-/** Our versions begin with their number, so that LangGraph's comparison as text is right. */
-function ordinal(version: unknown, ns: string, id: string): string {
+/** Zero-padded, because LangGraph compares versions as text. */
+function paddedNumber(version: unknown, ns: string, id: string): string {
   const number = typeof version === 'string' ? /^\d+(?=\.|$)/.exec(version)?.[0] : version;
   if (Number.isSafeInteger(Number(number)) && number !== undefined) return String(Number(number)).padStart(12, '0');
-  throw unreadable(ns, id, `a channel has version ${JSON.stringify(version)}, which has no number`);
+  throw unreadableCheckpoint(ns, id, `a channel has version ${JSON.stringify(version)}, which has no number`);
 }
 
-/** A write keeps its index among those of its task. */
-function placed(document: StateDocument, taskId: string, index: number): StateDocument {
+/** A write with the index that it had among the writes of its task. */
+function withIndex(document: StateDocument, taskId: string, index: number): StateDocument {
   if (document.write === undefined) return document;
   return { ...document, _id: writeKey(document.group, taskId, index), write: { ...document.write, index } };
 }

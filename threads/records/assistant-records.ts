@@ -1,9 +1,9 @@
 import { uuid5 } from '@langchain/langgraph-checkpoint';
 import type { Assistant, AssistantVersion } from '../../protocol/index.js';
 import type { NewAssistant, RegisteredGraph } from './ports.js';
-import { encodeJson, labels, type JsonObject } from './record-fields.js';
+import { encodeJson, recordLabels, type JsonObject } from './record-fields.js';
 
-/** What one version of an assistant says. */
+/** The fields of one version of an assistant. */
 interface VersionFields {
   tenant: string;
   assistantId: string;
@@ -20,7 +20,7 @@ interface VersionFields {
   version: number;
 }
 
-/** An assistant, with all that its current version says: reading it is one read. */
+/** An assistant with all fields of its current version, so that one read returns both. */
 export interface AssistantDocument extends VersionFields {
   /** `<tenant>/<assistantId>` */
   _id: string;
@@ -36,11 +36,14 @@ export interface VersionDocument extends VersionFields {
   createdAt: Date;
 }
 
-/** LangGraph's namespace of assistants that stand for a graph; both official servers use it, and clients know the ids. */
+/**
+ * LangGraph's UUID namespace for the ids of system assistants. Both official servers use it, and
+ * clients compute the ids from it.
+ */
 const GRAPH_NAMESPACE = '6ba7b821-9dad-11d1-80b4-00c04fd430c8';
 const SYSTEM_METADATA = { created_by: 'system' };
 
-/** Id of the assistant that every graph has. */
+/** Id of a graph's system assistant. Every graph has one. */
 export function systemAssistantId(graphId: string): string {
   return uuid5(graphId, GRAPH_NAMESPACE);
 }
@@ -65,11 +68,11 @@ export function systemAssistant(tenant: string, graph: RegisteredGraph): Assista
   });
 }
 
-export function firstVersion(tenant: string, given: Omit<NewAssistant, 'ifExists'>): AssistantDocument {
+export function firstVersion(tenant: string, assistant: Omit<NewAssistant, 'ifExists'>): AssistantDocument {
   const now = new Date();
   return {
-    _id: assistantKey(tenant, given.assistantId),
-    ...versionFields({ tenant, ...given, version: 1 }),
+    _id: assistantKey(tenant, assistant.assistantId),
+    ...versionFields({ tenant, ...assistant, version: 1 }),
     createdAt: now,
     updatedAt: now,
   };
@@ -77,22 +80,25 @@ export function firstVersion(tenant: string, given: Omit<NewAssistant, 'ifExists
 
 export function versionFields(assistant: Omit<AssistantVersion, 'createdAt' | 'isSystem'>): VersionFields {
   const { tenant, assistantId, graphId, name, description, config, context, metadata, version } = assistant;
-  const what = (field: string) => `${field} of assistant ${assistantId}`;
+  const label = (field: string) => `${field} of assistant ${assistantId}`;
   return {
     tenant,
     assistantId,
     graphId,
     name,
     description,
-    config: encodeJson(what('config'), config),
-    context: encodeJson(what('context'), context),
-    metadata: encodeJson(what('metadata'), metadata),
-    labels: labels(tenant, metadata),
+    config: encodeJson(label('config'), config),
+    context: encodeJson(label('context'), context),
+    metadata: encodeJson(label('metadata'), metadata),
+    labels: recordLabels(tenant, metadata),
     version,
   };
 }
 
-/** The record of the version that an assistant has now. Every change is a version, so it was made when the assistant last changed. */
+/**
+ * The version record of an assistant's current version. Every change creates a version, so its
+ * `createdAt` is the assistant's `updatedAt`.
+ */
 export function currentVersion({ _id, updatedAt, createdAt: _, ...fields }: AssistantDocument): VersionDocument {
   return { ...fields, _id: versionKey(_id, fields.version), assistant: _id, createdAt: updatedAt };
 }

@@ -11,16 +11,17 @@ import {
   type VersionDocument,
 } from './assistant-records.js';
 import type { AssistantPatch, VersionQuery } from './ports.js';
-import { guardPage, labels, withLabels } from './record-fields.js';
+import { guardPage, recordLabels, withLabels } from './record-fields.js';
 
 const CHANGE_ATTEMPTS = 20;
 
-/** What a change makes of an assistant as it is. */
-type Change = (current: AssistantDocument) => Promise<Omit<Assistant, 'createdAt' | 'updatedAt'>>;
+/** Computes the next assistant from the current one. */
+type AssistantChange = (current: AssistantDocument) => Promise<Omit<Assistant, 'createdAt' | 'updatedAt'>>;
 
 /**
- * Versions of assistants; authorization is done. An assistant's record holds its current version whole. That version has a record of its
- * own at the latest when another takes its place, so a change that was cut off loses none.
+ * Versions of assistants. Callers have authorized each call. The assistant's record contains all
+ * fields of its current version. A change first writes the version record of the current version,
+ * so an interrupted change loses no version.
  */
 export class AssistantVersions {
   readonly #assistants: Collection<AssistantDocument>;
@@ -49,9 +50,9 @@ export class AssistantVersions {
 
   setLatest(key: string, version: number, required: RequiredMetadata): Promise<Assistant> {
     return this.#change(key, async (current) => {
-      const isWanted = withLabels(current.tenant, [], required);
-      const found = await this.#versions.findOne({ _id: versionKey(key, version), ...isWanted });
-      if (found) return asVersion(found);
+      const hasRequired = withLabels(current.tenant, [], required);
+      const document = await this.#versions.findOne({ _id: versionKey(key, version), ...hasRequired });
+      if (document) return asVersion(document);
       throw new ColloquyError('not_found', `assistant ${current.assistantId} has no version ${version}`);
     });
   }
@@ -59,18 +60,18 @@ export class AssistantVersions {
   async list(key: string, query: VersionQuery) {
     guardPage(query);
     const current = await this.#find(key);
-    await this.#keep(current);
-    const wanted = labels(current.tenant, query.metadata ?? {});
-    const found = await this.#versions
+    await this.#writeCurrentVersion(current);
+    const wanted = recordLabels(current.tenant, query.metadata ?? {});
+    const documents = await this.#versions
       .find({ assistant: key, ...withLabels(current.tenant, wanted, query.required) })
       .sort({ version: -1 })
       .skip(query.offset)
       .limit(query.limit)
       .toArray();
-    return found.map(asVersion);
+    return documents.map(asVersion);
   }
 
-  /** The assistant goes first, so that nobody sees one without its versions. */
+  /** Removes the assistant before its versions, so that no reader finds one without versions. */
   async remove(key: string): Promise<void> {
     const current = await this.#find(key);
     if (isSystemAssistant(current)) {
@@ -86,12 +87,15 @@ export class AssistantVersions {
     await this.#versions.deleteMany({ assistant: key, version: { $gt: 1 } });
   }
 
-  /** By compare-and-set on the version that was read: of two changes at once the later one is made again, of what the first left. */
-  async #change(key: string, change: Change): Promise<Assistant> {
+  /**
+   * Writes by compare-and-set on the version that was read. If a concurrent change wins, this one
+   * is computed again from the new version.
+   */
+  async #change(key: string, change: AssistantChange): Promise<Assistant> {
     for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
       const current = await this.#find(key, attempt > 0);
-      await this.#keep(current);
-      // Two changes within a millisecond must differ in it as well.
+      await this.#writeCurrentVersion(current);
+      // The compare-and-set needs distinct times even for two changes within one millisecond.
       const updatedAt = new Date(Math.max(Date.now(), current.updatedAt.getTime() + 1));
       const next: AssistantDocument = { ...current, ...versionFields(await change(current)), updatedAt };
       const { _id, ...fields } = next;
@@ -102,21 +106,24 @@ export class AssistantVersions {
     const id = key.slice(key.indexOf('/') + 1);
     throw new ColloquyError(
       'conflict',
-      `assistant ${id} changes all the time; ${CHANGE_ATTEMPTS} changes were overtaken`,
+      `assistant ${id} was changed concurrently ${CHANGE_ATTEMPTS} times in a row; try again later`,
     );
   }
 
-  /** Writes the record of the current version, where it is missing. */
-  async #keep(current: AssistantDocument): Promise<void> {
+  /** Writes the version record of the current version if it is missing. */
+  async #writeCurrentVersion(current: AssistantDocument): Promise<void> {
     const { _id, ...fields } = currentVersion(current);
     await this.#versions.updateOne({ _id }, { $setOnInsert: fields }, { upsert: true });
   }
 
-  /** `again`: it was there before; of one that was deleted meanwhile nothing may stay. */
-  async #find(key: string, again = false): Promise<AssistantDocument> {
+  /**
+   * With `isRetry` the assistant existed at an earlier attempt. If it was deleted in between, the
+   * version record that this change has written is removed too.
+   */
+  async #find(key: string, isRetry = false): Promise<AssistantDocument> {
     const found = await this.#assistants.findOne({ _id: key });
     if (found !== null) return found;
-    if (again) await this.#versions.deleteMany({ assistant: key });
+    if (isRetry) await this.#versions.deleteMany({ assistant: key });
     throw new ColloquyError('not_found', `assistant ${key.slice(key.indexOf('/') + 1)} does not exist`);
   }
 }

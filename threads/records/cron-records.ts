@@ -1,7 +1,7 @@
 import type { Filter, UpdateFilter } from 'mongodb';
 import type { Caller, Cron, CronFilters, Principal, ScheduleOptions } from '../../protocol/index.js';
 import type { CronChange, CronFilter, CronPatch, NewCron } from './cron-store.js';
-import { encodeJson, guardUuid, labels, wantedLabels, withLabels, type JsonObject } from './record-fields.js';
+import { encodeJson, guardUuid, recordLabels, queryLabels, withLabels, type JsonObject } from './record-fields.js';
 import { threadKey } from './thread-documents.js';
 
 export interface CronDocument {
@@ -24,15 +24,15 @@ export interface CronDocument {
   metadata: string;
   labels: string[];
   options: ScheduleOptions;
-  /** JSON text; absent in crons that nobody was asked about. */
+  /** JSON text; absent if the project had no auth handlers when the cron was created. */
   filters?: string;
   nextRunAt: Date | null;
   createdBy: Principal;
   rev: number;
-  /** `<tenant>`, indexed: the Schedule may not have the last change yet. */
+  /** `<tenant>`, indexed. Set while the Schedule may lack the last change. */
   unsettled?: string;
   change?: CronChange;
-  /** It is being made or deleted. */
+  /** Set while the cron is being created or deleted. */
   hidden?: true;
   createdAt: Date;
   updatedAt: Date;
@@ -42,7 +42,7 @@ export function cronKey(tenant: string, cronId: string): string {
   return `${tenant}/${guardUuid('cron_id', cronId)}`;
 }
 
-export function newDocument(caller: Caller, cron: NewCron): CronDocument {
+export function newCronDocument(caller: Caller, cron: NewCron): CronDocument {
   const now = new Date();
   return {
     _id: cronKey(caller.tenant, cron.cronId),
@@ -58,7 +58,7 @@ export function newDocument(caller: Caller, cron: NewCron): CronDocument {
     onRunCompleted: cron.onRunCompleted,
     payload: encodeJson(`payload of cron ${cron.cronId}`, cron.payload),
     metadata: encodeJson(`metadata of cron ${cron.cronId}`, cron.metadata),
-    labels: labels(caller.tenant, cron.metadata),
+    labels: recordLabels(caller.tenant, cron.metadata),
     options: cron.options,
     ...(cron.filters && { filters: encodeJson(`filters of cron ${cron.cronId}`, cron.filters) }),
     nextRunAt: null,
@@ -72,11 +72,11 @@ export function newDocument(caller: Caller, cron: NewCron): CronDocument {
   };
 }
 
-/** The write that makes a patch of what was read. */
-export function patchUpdate(found: CronDocument, patch: CronPatch): UpdateFilter<CronDocument> {
+/** The MongoDB update that applies a patch to the document that was read. */
+export function patchUpdate(current: CronDocument, patch: CronPatch): UpdateFilter<CronDocument> {
   const { schedule, timezone, endTime, enabled, onRunCompleted, options, filters } = patch;
-  const metadata = { ...(JSON.parse(found.metadata) as JsonObject), ...patch.metadata };
-  const payload = { ...(JSON.parse(found.payload) as JsonObject), ...patch.payload };
+  const metadata = { ...(JSON.parse(current.metadata) as JsonObject), ...patch.metadata };
+  const payload = { ...(JSON.parse(current.payload) as JsonObject), ...patch.payload };
   for (const [key, value] of Object.entries(payload)) if (value === null) delete payload[key];
   return {
     $set: {
@@ -85,12 +85,12 @@ export function patchUpdate(found: CronDocument, patch: CronPatch): UpdateFilter
       ...(endTime !== undefined && { endTime }),
       ...(enabled !== undefined && { enabled }),
       ...(onRunCompleted !== undefined && { onRunCompleted }),
-      ...(options !== undefined && { options: { ...found.options, ...options } }),
-      ...(filters && { filters: encodeJson(`filters of cron ${found.cronId}`, filters) }),
-      payload: encodeJson(`payload of cron ${found.cronId}`, payload),
-      metadata: encodeJson(`metadata of cron ${found.cronId}`, metadata),
-      labels: labels(found.tenant, metadata),
-      unsettled: found.tenant,
+      ...(options !== undefined && { options: { ...current.options, ...options } }),
+      ...(filters && { filters: encodeJson(`filters of cron ${current.cronId}`, filters) }),
+      payload: encodeJson(`payload of cron ${current.cronId}`, payload),
+      metadata: encodeJson(`metadata of cron ${current.cronId}`, metadata),
+      labels: recordLabels(current.tenant, metadata),
+      unsettled: current.tenant,
       change: 'update',
       updatedAt: new Date(),
     },
@@ -99,9 +99,9 @@ export function patchUpdate(found: CronDocument, patch: CronPatch): UpdateFilter
   };
 }
 
-/** The indexed field comes first: SecantusDB looks for an index in that order. */
+/** The indexed field comes first, because some databases choose an index by field order. */
 export function cronFilter(caller: Caller, filter: CronFilter): Filter<CronDocument> {
-  const wanted = wantedLabels(caller.tenant, filter.metadata ?? {});
+  const wanted = queryLabels(caller.tenant, filter.metadata ?? {});
   return {
     ...(filter.threadId === undefined ? {} : { thread: threadKey(caller.tenant, filter.threadId) }),
     ...withLabels(caller.tenant, wanted, filter.required),

@@ -2,7 +2,10 @@ import type { Caller, Cron, CronFilters, RequiredMetadata, ScheduleOptions } fro
 
 export type NewCron = Omit<Cron, 'tenant' | 'rev' | 'createdAt' | 'updatedAt' | 'nextRunAt' | 'createdBy'>;
 
-/** Null clears; what is absent stays. Keys of `payload`, `metadata` and `options` are merged one by one. */
+/**
+ * Null clears a field; an absent field stays. Keys of `payload`, `metadata` and `options` are
+ * merged one by one.
+ */
 export interface CronPatch {
   schedule?: string;
   timezone?: string | null;
@@ -12,7 +15,7 @@ export interface CronPatch {
   payload?: Record<string, unknown>;
   metadata?: Record<string, unknown>;
   options?: Partial<ScheduleOptions>;
-  /** Replaced as a whole. */
+  /** Replaced as a whole, not merged. */
   filters?: CronFilters | null;
 }
 
@@ -20,7 +23,7 @@ export interface CronFilter {
   assistantId?: string;
   threadId?: string;
   enabled?: boolean;
-  /** Must be contained in the cron's. */
+  /** The cron's metadata must contain these. */
   metadata?: Record<string, unknown>;
   required: RequiredMetadata;
 }
@@ -32,30 +35,39 @@ export interface CronQuery extends CronFilter {
   sortOrder?: 'asc' | 'desc';
 }
 
-/** A change that the record has and the cron's Schedule may not have yet. */
+/** A change that is in the record and that the cron's Schedule may still lack. */
 export type CronChange = 'create' | 'update' | 'delete';
 
 /**
- * Records of crons. A record and its Schedule are two writes, so a change stands in the record as unsettled until the Schedule has it
- * ({@link settleCron}), and whoever finds it there for long finishes it. A cron whose creation or deletion is unsettled is shown to nobody.
+ * Records of crons. The record and the Schedule of a cron are two writes. So the record marks a
+ * change as unsettled until the Schedule has it ({@link settleCron}). A sweeper finishes changes
+ * that stay unsettled. A cron whose creation or deletion is unsettled is invisible.
  */
 export interface CronStore {
-  /** Unsettled: `create`. */
+  /** Stores a cron with the unsettled change `create`. */
   createCron(caller: Caller, cron: NewCron): Promise<Cron>;
-  /** Errors: `not_found`. With `shownOnly: false` also one that is being made (it may fire already). */
+  /**
+   * With `shownOnly: false` also returns a cron that is being created, because it may fire already.
+   * Errors: `not_found`.
+   */
   getCron(caller: Caller, cronId: string, options?: { shownOnly?: boolean }): Promise<Cron>;
   searchCrons(caller: Caller, query: CronQuery): Promise<Cron[]>;
   countCrons(caller: Caller, filter: CronFilter): Promise<number>;
-  /** Unsettled: `update`. Errors: `not_found`. */
+  /** Stores the unsettled change `update`. Errors: `not_found`. */
   updateCron(caller: Caller, cronId: string, patch: CronPatch): Promise<Cron>;
-  /** The Schedule is as this revision says; false where the cron has changed since. */
+  /**
+   * Records that the Schedule matches this revision. Returns false if the cron has changed since.
+   */
   settleCron(caller: Caller, cronId: string, rev: number, nextRunAt: Date | undefined): Promise<boolean>;
-  /** Notes when the Schedule fires next. */
+  /** Records when the Schedule fires next. */
   noteNextRun(caller: Caller, cronId: string, nextRunAt: Date | undefined): Promise<void>;
-  /** Unsettled: `delete`. From now on `not_found` to everybody. Idempotent. Errors: `not_found`. */
+  /**
+   * Stores the unsettled change `delete`. From then on every read of the cron fails with
+   * `not_found`. Idempotent. Errors: `not_found`.
+   */
   closeCron(caller: Caller, cronId: string): Promise<void>;
-  /** Takes the record away. Idempotent. */
+  /** Removes the record. Idempotent. */
   removeCron(caller: Caller, cronId: string): Promise<void>;
-  /** Those that have been unsettled since before that moment, oldest first. */
+  /** Crons that have been unsettled since before the given time, oldest first. */
   unsettledCrons(caller: Caller, before: Date, limit: number): Promise<{ cronId: string; change: CronChange }[]>;
 }

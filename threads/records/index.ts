@@ -1,36 +1,30 @@
-/** Records of threads, runs, assistants and crons. Knows the heads of thread state, but not how state is stored. */
+/**
+ * Stores records of threads, runs, assistants and crons. Knows the heads of thread state, but not
+ * how state is stored.
+ */
 export { systemAssistantId } from './assistant-records.js';
-export type { CronChange, CronFilter, CronPatch, CronQuery, CronStore, NewCron } from './cron-store.js';
+export type { CronFilter, CronPatch, CronQuery, CronStore, NewCron } from './cron-store.js';
 export { ensureRecordIndexes } from './indexes.js';
 export { createAssistantStore } from './mongo-assistant-store.js';
-export type { AssistantStoreOptions } from './mongo-assistant-store.js';
 export { createCronStore } from './mongo-cron-store.js';
-export type { CronStoreOptions } from './mongo-cron-store.js';
 export { MongoInjections, createInjectionStore } from './mongo-injections.js';
 export { createThreadStore, withDefaultTtl } from './mongo-thread-store.js';
-export type { ThreadStoreOptions } from './mongo-thread-store.js';
 export type {
   AssistantPatch,
   AssistantQuery,
   AssistantStore,
-  DueQuery,
-  DueThread,
-  FailedAttempt,
   Injection,
   InjectionStore,
   NewAssistant,
   NewRun,
   NewThread,
   NewTtl,
-  RegisteredGraph,
   RunEnd,
-  RunQuery,
   RunStart,
+  SettledState,
   ThreadFilter,
-  ThreadMark,
-  ThreadPatch,
+  ThreadIdentity,
   ThreadQuery,
-  ThreadStanding,
   ThreadStore,
 } from './ports.js';
 export { isUuid } from './record-fields.js';

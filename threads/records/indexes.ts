@@ -4,7 +4,10 @@ import type { CronDocument } from './cron-records.js';
 import type { RunDocument } from './run-records.js';
 import type { ThreadDocument } from './thread-documents.js';
 
-/** Indexes of the collections `threads`, `runs`, `assistants`, `assistant_versions` and `crons`. Idempotent. */
+/**
+ * Creates the indexes of `threads`, `runs`, `assistants`, `assistant_versions` and `crons`.
+ * Idempotent.
+ */
 export async function ensureRecordIndexes(db: Db): Promise<void> {
   await Promise.all([
     db.collection<ThreadDocument>('threads').createIndexes([

@@ -12,7 +12,7 @@ import {
 import { AssistantVersions } from './assistant-versions.js';
 import { isDuplicateKey, openCollection, withDatabaseErrors } from '../../database/index.js';
 import type { AssistantQuery, AssistantStore } from './ports.js';
-import { guardPage, guardUuid, isUuid, labels, withLabels } from './record-fields.js';
+import { guardPage, guardUuid, isUuid, recordLabels, withLabels } from './record-fields.js';
 
 const SORT_FIELDS = {
   assistant_id: 'assistantId',
@@ -22,7 +22,7 @@ const SORT_FIELDS = {
   updated_at: 'updatedAt',
 } as const;
 
-export interface AssistantStoreOptions {
+interface AssistantStoreOptions {
   db: Db;
 }
 
@@ -31,7 +31,7 @@ export function createAssistantStore({ db }: AssistantStoreOptions): AssistantSt
   const assistants = openCollection<AssistantDocument>(db, 'assistants');
   const versions = new AssistantVersions(assistants, openCollection<VersionDocument>(db, 'assistant_versions'));
 
-  /** A run of an assistant whose graph nobody has would wait for ever. */
+  /** Refuses a graph that no worker serves: a run of it would wait forever. */
   async function guardGraph({ tenant }: Caller, graphId: string): Promise<void> {
     const key = assistantKey(tenant, systemAssistantId(graphId));
     if ((await assistants.findOne({ _id: key }, { projection: { _id: 1 } })) !== null) return;
@@ -48,14 +48,15 @@ export function createAssistantStore({ db }: AssistantStoreOptions): AssistantSt
         return { updateOne: { filter: { _id }, update: { $setOnInsert: fields }, upsert: true } };
       });
       await assistants.bulkWrite(inserts, { ordered: false }).catch((error: unknown) => {
-        if (!isDuplicateKey(error)) throw error; // another process was first
+        // Another process has inserted the same assistant.
+        if (!isDuplicateKey(error)) throw error;
       });
     },
 
-    async createAssistant(caller, { ifExists = 'raise', ...given }) {
-      const assistantId = guardUuid('assistant_id', given.assistantId);
-      await guardGraph(caller, given.graphId);
-      const document = firstVersion(caller.tenant, given);
+    async createAssistant(caller, { ifExists = 'raise', ...assistant }) {
+      const assistantId = guardUuid('assistant_id', assistant.assistantId);
+      await guardGraph(caller, assistant.graphId);
+      const document = firstVersion(caller.tenant, assistant);
       try {
         await assistants.insertOne(document);
         return asAssistant(document);
@@ -65,28 +66,28 @@ export function createAssistantStore({ db }: AssistantStoreOptions): AssistantSt
       if (ifExists === 'raise') throw new ColloquyError('already_exists', `assistant ${assistantId} exists already`);
       const found = await assistants.findOne({ _id: document._id });
       if (found !== null) return asAssistant(found);
-      throw new ColloquyError('conflict', `assistant ${assistantId} was deleted meanwhile; create it again`);
+      throw new ColloquyError('conflict', `assistant ${assistantId} was deleted concurrently; create it again`);
     },
 
     async updateAssistant(caller, idOrGraph, patch) {
       if (patch.graphId !== undefined) await guardGraph(caller, patch.graphId);
-      return versions.update(keyOf(caller, idOrGraph), patch);
+      return versions.update(assistantKeyOf(caller, idOrGraph), patch);
     },
 
     async setLatestVersion(caller, idOrGraph, version, required) {
-      return versions.setLatest(keyOf(caller, idOrGraph), version, required);
+      return versions.setLatest(assistantKeyOf(caller, idOrGraph), version, required);
     },
 
     async listVersions(caller, idOrGraph, query) {
-      return versions.list(keyOf(caller, idOrGraph), query);
+      return versions.list(assistantKeyOf(caller, idOrGraph), query);
     },
 
     async deleteAssistant(caller, idOrGraph) {
-      await versions.remove(keyOf(caller, idOrGraph));
+      await versions.remove(assistantKeyOf(caller, idOrGraph));
     },
 
     async getAssistant(caller, idOrGraph) {
-      const found = await assistants.findOne({ _id: keyOf(caller, idOrGraph) });
+      const found = await assistants.findOne({ _id: assistantKeyOf(caller, idOrGraph) });
       if (found === null) throw new ColloquyError('not_found', `assistant ${JSON.stringify(idOrGraph)} does not exist`);
       return asAssistant(found);
     },
@@ -106,21 +107,21 @@ export function createAssistantStore({ db }: AssistantStoreOptions): AssistantSt
   });
 }
 
-function keyOf({ tenant }: Caller, idOrGraph: string): string {
+function assistantKeyOf({ tenant }: Caller, idOrGraph: string): string {
   const id = idOrGraph.toLowerCase();
   return assistantKey(tenant, isUuid(id) ? id : systemAssistantId(idOrGraph));
 }
 
-/** A name matches where it holds the one asked for, in any case, as on LangGraph's servers. */
+/** A name matches if it contains the query's name, ignoring case, as on LangGraph's servers. */
 function assistantFilter(
   tenant: string,
   { graphId, name, metadata, required }: AssistantQuery,
 ): Filter<AssistantDocument> {
-  const wanted = labels(tenant, metadata ?? {});
+  const wanted = recordLabels(tenant, metadata ?? {});
   return {
     ...withLabels(tenant, wanted, required),
     tenant,
-    // An operator in place of a text is compared as it stands.
+    // A client may send an operator object instead of text; `$eq` compares it as a value.
     ...(graphId === undefined ? {} : { graphId: { $eq: graphId } }),
     ...(name === undefined ? {} : { name: { $regex: name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), $options: 'i' } }),
   };

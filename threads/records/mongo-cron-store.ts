@@ -1,6 +1,6 @@
 import type { Db } from 'mongodb';
 import { ColloquyError, type Caller } from '../../protocol/index.js';
-import { asCron, cronFilter, cronKey, newDocument, patchUpdate, type CronDocument } from './cron-records.js';
+import { asCron, cronFilter, cronKey, newCronDocument, patchUpdate, type CronDocument } from './cron-records.js';
 import type { CronStore } from './cron-store.js';
 import { openCollection, withDatabaseErrors } from '../../database/index.js';
 import { guardPage } from './record-fields.js';
@@ -15,7 +15,7 @@ const SORT_FIELDS = {
 } as const;
 const UPDATE_ATTEMPTS = 20;
 
-export interface CronStoreOptions {
+interface CronStoreOptions {
   db: Db;
 }
 
@@ -31,7 +31,7 @@ export function createCronStore({ db }: CronStoreOptions): CronStore {
 
   return withDatabaseErrors<CronStore>({
     async createCron(caller, cron) {
-      const document = newDocument(caller, cron);
+      const document = newCronDocument(caller, cron);
       await crons.insertOne(document);
       return asCron(document);
     },
@@ -68,7 +68,7 @@ export function createCronStore({ db }: CronStoreOptions): CronStore {
       }
       throw new ColloquyError(
         'conflict',
-        `cron ${cronId} changes all the time; ${UPDATE_ATTEMPTS} updates were overtaken`,
+        `cron ${cronId} was changed concurrently ${UPDATE_ATTEMPTS} times in a row; try again later`,
       );
     },
 

@@ -3,12 +3,12 @@ import type { RunRequest } from '../../protocol/index.js';
 import type { Injection, InjectionStore } from './ports.js';
 import { runKey, type RunDocument } from './run-records.js';
 
-/** How long the mark stays that a message was taken, in ms: as long as an orphan. */
+/** A record marked as taken is kept this long, in ms. Same retention as an orphan run. */
 const TAKEN_MS = 7 * 24 * 3_600_000;
 
 /**
- * Messages for turns at work, which are stored as runs that nobody admitted. A message is taken in the transaction that commits the state it is
- * in, so it is in the state once, however often the step is tried.
+ * Messages for runs that are working, stored as runs that are never admitted. The transaction that
+ * commits a message into the state also marks it as taken. So retries of the step add it only once.
  */
 export class MongoInjections {
   readonly #runs: Collection<RunDocument>;
@@ -17,7 +17,9 @@ export class MongoInjections {
     this.#runs = db.collection('runs');
   }
 
-  /** In the given order. `taken`: those that are in the state, or that are gone. */
+  /**
+   * Keeps the order of `runIds`. `taken`: ids of messages that are in the state or were removed.
+   */
   async read(
     tenant: string,
     threadId: string,
@@ -34,7 +36,7 @@ export class MongoInjections {
     return { waiting, taken: runIds.filter((runId) => !requests.has(runId)) };
   }
 
-  /** Marks them inside of a transaction. */
+  /** Marks messages as taken, in the given transaction. */
   async take(session: ClientSession, tenant: string, threadId: string, runIds: readonly string[]): Promise<void> {
     const now = Date.now();
     await this.#runs.updateMany(
@@ -48,7 +50,7 @@ export class MongoInjections {
   }
 }
 
-/** The port on {@link MongoInjections}. */
+/** Implements the port with {@link MongoInjections}. */
 export function createInjectionStore(db: Db): InjectionStore {
   const injections = new MongoInjections(db);
   return { readInjections: ({ tenant }, threadId, runIds) => injections.read(tenant, threadId, runIds) };

@@ -7,18 +7,24 @@ import type { ThinningOptions, ThinningPolicy } from '../state/ports.js';
 import { RunRecords } from './run-records.js';
 import { ThreadRecords } from './thread-records.js';
 
-/** A history that is being thinned is not looked at by others for so long, and after that again if it was not finished. */
+/**
+ * Lease of one process on the thinning of a thread, in ms. If it does not finish in this time,
+ * another process may try.
+ */
 const THINNING_MS = 600_000;
 
-export interface ThreadStoreOptions {
+interface ThreadStoreOptions {
   db: Db;
-  /** Removes what else the room keeps of a thread: its head and checkpoints. Idempotent. */
+  /** Removes a thread's head and checkpoints. Idempotent. */
   removeState: (caller: Caller, threadId: string) => Promise<void>;
-  /** Gives a new thread the state of another. */
+  /** Copies the state of one thread to a new one. */
   copyState: (caller: Caller, from: string, to: string) => Promise<void>;
-  /** Keeps of a thread's state only the newest. Idempotent. */
+  /** Removes all but the newest state of a thread. Idempotent. */
   pruneState: (caller: Caller, threadId: string) => Promise<void>;
-  /** Takes away the older checkpoints that a policy does not keep; answers when the next one is too old. Idempotent. */
+  /**
+   * Removes the older checkpoints that a policy does not keep. Returns when the next one becomes
+   * too old. Idempotent.
+   */
   thinState: (
     caller: Caller,
     threadId: string,
@@ -55,17 +61,18 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       return threads.update(caller, threadId, patch, known);
     },
 
-    async settleThread(caller, threadId, standing) {
-      await threads.settle(caller, threadId, standing);
+    async settleThread(caller, threadId, settled) {
+      await threads.settle(caller, threadId, settled);
     },
 
-    async copyThread(caller, threadId, { copyId, metadata: own, source }) {
-      const copied = await threads.getSame(caller, threadId, source ?? (await threads.get(caller, threadId)));
-      const made = { ...asCopy(copied.metadata, copyId), ...own };
-      await threads.createHidden(caller, { threadId: copyId, metadata: made, config: copied.config });
+    async copyThread(caller, threadId, { copyId, metadata: overrides, source }) {
+      const original = await threads.getSame(caller, threadId, source ?? (await threads.get(caller, threadId)));
+      const metadata = { ...copyMetadata(original.metadata, copyId), ...overrides };
+      await threads.createHidden(caller, { threadId: copyId, metadata, config: original.config });
       await copyState(caller, threadId, copyId);
-      // A state that may be of another thread by now is shown to nobody; its hidden copy is swept.
-      await threads.getSame(caller, threadId, copied);
+      // If the thread was replaced under its id, the copied state may belong to the new one. The
+      // copy stays hidden then, and a sweeper removes it.
+      await threads.getSame(caller, threadId, original);
       await threads.reveal(caller, copyId);
       return threads.get(caller, copyId);
     },
@@ -86,37 +93,38 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     async thinThread(caller, thread, policy, now) {
       const { threadId } = thread;
       const until = new Date(now.getTime() + THINNING_MS);
-      if (!(await threads.thinAgain(caller, thread, until))) return false;
+      if (!(await threads.scheduleThinning(caller, thread, until))) return false;
       let wasIdle = true;
       const isIdle = async () => (wasIdle = (await runs.active(caller, threadId)).length === 0);
       const next = await thinState(caller, threadId, policy, { now, isIdle });
-      if (wasIdle) await threads.thinAgain(caller, { threadId, since: until }, next);
+      if (wasIdle) await threads.scheduleThinning(caller, { threadId, since: until }, next);
       return wasIdle;
     },
 
-    async closeThread(caller, threadId, mark) {
-      await threads.close(caller, threadId, mark);
+    async closeThread(caller, threadId, identity) {
+      await threads.close(caller, threadId, identity);
       await runs.closeThread(caller, threadId);
     },
 
     async deleteThread(caller, threadId) {
       await threads.assertClosed(caller, threadId);
       await Promise.all([removeState(caller, threadId), runs.removeThread(caller, threadId)]);
-      // Last: until then the thread stays closed, and another call goes on where this one stopped.
+      // The record goes last: until then the thread stays closed, and a retry can finish the work.
       await threads.remove(caller, threadId);
     },
 
     async createRun(caller, run) {
-      const [made, open] = await Promise.allSettled([
+      const [created, open] = await Promise.allSettled([
         runs.create(caller, run),
         threads.assertOpen(caller, run.threadId),
       ]);
       if (open.status === 'rejected') {
-        if (made.status === 'fulfilled' && made.value.created) await runs.discard(caller, run.threadId, run.runId);
+        if (created.status === 'fulfilled' && created.value.created)
+          await runs.discard(caller, run.threadId, run.runId);
         throw open.reason;
       }
-      if (made.status === 'rejected') throw made.reason;
-      return made.value;
+      if (created.status === 'rejected') throw created.reason;
+      return created.value;
     },
 
     async admitRun(caller, threadId, runId) {
@@ -176,15 +184,18 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
   });
 }
 
-/** The store, whose new threads expire where nothing else is said. */
+/** Wraps a store so that new threads without a TTL get this one. */
 export function withDefaultTtl(store: ThreadStore, ttl: NewTtl | undefined): ThreadStore {
   if (ttl === undefined) return store;
   return { ...store, createThread: (caller, thread) => store.createThread(caller, { ttl, ...thread }) };
 }
 
-/** Metadata that names its thread names the copy. Whoever copies the thread of a stateless run wants to keep it. */
-function asCopy(metadata: Record<string, unknown>, copyId: string): Record<string, unknown> {
+/**
+ * Metadata of a copy. `thread_id` changes to the copy's id. Marks of a stateless run are dropped,
+ * because a copy is meant to be kept.
+ */
+function copyMetadata(metadata: Record<string, unknown>, copyId: string): Record<string, unknown> {
   const marks = Object.keys(STATELESS_METADATA);
-  const own = Object.entries(metadata).filter(([key]) => !marks.includes(key));
-  return { ...Object.fromEntries(own), ...('thread_id' in metadata && { thread_id: copyId }) };
+  const kept = Object.entries(metadata).filter(([key]) => !marks.includes(key));
+  return { ...Object.fromEntries(kept), ...('thread_id' in metadata && { thread_id: copyId }) };
 }

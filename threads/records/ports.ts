@@ -19,12 +19,12 @@ export interface NewThread {
   threadId: string;
   metadata?: Record<string, unknown>;
   config?: Record<string, unknown>;
-  /** What to do when it is there already; default `raise` (`already_exists`). */
+  /** What to do if the thread exists; default `raise` (`already_exists`). */
   ifExists?: 'raise' | 'do_nothing';
   ttl?: NewTtl;
 }
 
-/** Counts from the moment it is set. */
+/** A TTL that starts when it is stored. */
 export type NewTtl = Omit<ThreadTtl, 'expiresAt'>;
 
 export interface ThreadPatch {
@@ -32,17 +32,17 @@ export interface ThreadPatch {
   ttl?: NewTtl;
 }
 
-/** How a thread stands when no run works on it. */
-export interface ThreadStanding {
+/** Status and open interrupts of a thread that no run works on. */
+export interface SettledState {
   status: Exclude<ThreadStatus, 'busy'>;
-  /** Open questions by Pregel task id. */
+  /** Open interrupts by Pregel task id. */
   interrupts: Record<string, Interrupt[]>;
 }
 
 export interface DueQuery {
-  /** Time of those that expire is over now. */
+  /** Finds threads whose TTL ends at or before this time. */
   expired: Date;
-  /** Deletions that began before are taken for cut off. */
+  /** Finds threads closed at or before this time. Their deletion counts as interrupted. */
   closed: Date;
   limit: number;
 }
@@ -53,16 +53,16 @@ export interface DueThread {
   ttl?: ThreadTtl;
 }
 
-/** A thread whose history is to be thinned. */
+/** A thread whose history is due for thinning. */
 export interface ThinnableThread {
   threadId: string;
-  /** Since when; another value once somebody else has seen to it, or its state has changed. */
+  /** When it became due. A change of the state or another process's work changes this value. */
   since: Date;
 }
 
 export interface ThreadFilter {
   ids?: string[];
-  /** Must be contained in the thread's. */
+  /** The thread's metadata must contain these. */
   metadata?: Record<string, unknown>;
   required: RequiredMetadata;
   status?: ThreadStatus;
@@ -79,7 +79,10 @@ export type NewRun = Omit<
   Run,
   'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'cancelReason'
 > & {
-  /** It is a message for a turn at work, and a run only if that turn does not take it: never swept as an orphan. */
+  /**
+   * The record is a message for a working run. It becomes a run only if that run does not take it.
+   * It is never removed as an orphan.
+   */
   waitsForTurn?: true;
 };
 
@@ -89,122 +92,139 @@ export interface RunQuery {
   offset: number;
 }
 
-export interface ThreadCopy {
+interface ThreadCopy {
   copyId: string;
-  /** Laid over the metadata of the thread that is copied. */
+  /** Replaces these keys in the copied metadata. */
   metadata: Record<string, unknown>;
-  /** Copies only this very thread, not one that was made anew under its id. */
-  source?: ThreadMark;
+  /** Copies only this thread, not a later one that reuses its id. */
+  source?: ThreadIdentity;
 }
 
-/** Tells a thread from one that is made anew under its id. */
-export type ThreadMark = Pick<Thread, 'createdAt'>;
+/** Distinguishes a thread from a later one that reuses its id. */
+export type ThreadIdentity = Pick<Thread, 'createdAt'>;
 
-/** How a run ended, for its record and its thread's. */
+/** The end of a run, for the records of the run and its thread. */
 export interface RunEnd {
   runId: string;
-  /** Fence of the attempt that ends it. */
+  /** Fence of the attempt that ends the run. */
   fence: Fence;
   status: EndedRunStatus;
   error?: RunError;
   threadStatus: ThreadStatus;
-  /** Open questions by Pregel task id. */
+  /** Open interrupts by Pregel task id. */
   interrupts: Record<string, Interrupt[]>;
-  /** The run is rolled back: clients no longer find its record, which is removed after its last event. */
+  /**
+   * The run is rolled back. Clients no longer find its record, which is removed after the run's
+   * last event.
+   */
   isRolledBack?: boolean;
 }
 
 /** An attempt that starts a run or takes it over from an earlier attempt. */
 export interface RunStart {
-  /** Offset after which the run's events begin; the lowest that was ever given counts. */
+  /** Offset after which the run's events begin. The lowest value of all attempts is stored. */
   afterSeq: number;
   fence: Fence;
 }
 
-/** An attempt that ended in an error of a node. */
+/** An attempt in which a node failed. */
 export interface FailedAttempt {
-  /** The superstep that was due, as 1 to 64 letters, digits, `_` or `-`. */
+  /** Name of the superstep that failed: 1 to 64 letters, digits, `_` or `-`. */
   superstep: string;
   /** Fence of the attempt that failed. */
   fence: Fence;
 }
 
 /**
- * Records of threads and runs. Every call takes the caller first, is authorized, and touches that tenant alone.
- * A run is invisible until {@link admitRun}: made first, it is shown once the conversation workflow has accepted it.
+ * Records of threads and runs. Every call is authorized for its caller and limited to the caller's
+ * tenant. A run is stored before the conversation workflow accepts it, and is invisible until
+ * {@link admitRun}.
  */
 export interface ThreadStore {
   /** Errors: `already_exists` with `ifExists: 'raise'`. */
   createThread(caller: Caller, thread: NewThread): Promise<Thread>;
-  /** Errors: `not_found`, also for a thread being deleted. */
+  /** Errors: `not_found`, also for a thread that is being deleted. */
   getThread(caller: Caller, threadId: string): Promise<Thread>;
   searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
   countThreads(caller: Caller, filter: ThreadFilter): Promise<number>;
   /**
-   * Merges the metadata, key by key; into `known` where the caller has just read it, which spares a read.
-   * Errors: `not_found`, also where the thread is not the `known` one any more.
+   * Merges the metadata key by key. A caller that has just read the thread passes it as `known`,
+   * which saves a read. Errors: `not_found`, also if the thread is no longer the `known` one.
    */
   updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
-  /** How a thread stands after its state was edited; of a busy one its run will tell. Errors: `not_found`. */
-  settleThread(caller: Caller, threadId: string, standing: ThreadStanding): Promise<void>;
   /**
-   * A new idle thread with the metadata, state and history that another has now, also while a run works on that. Its runs and events stay.
+   * Stores status and interrupts after an edit of the state. Does nothing on a busy thread, whose
+   * run stores them at its end. Errors: `not_found`.
+   */
+  settleThread(caller: Caller, threadId: string, settled: SettledState): Promise<void>;
+  /**
+   * Creates an idle thread with the current metadata, state and history of another. Runs and events
+   * are not copied. Works also while the original is busy.
    * Errors: `not_found`, `already_exists`.
    */
   copyThread(caller: Caller, threadId: string, copy: ThreadCopy): Promise<Thread>;
-  /** Takes away every checkpoint that the newest state does not stand on. Errors: `not_found`. */
+  /** Removes every checkpoint that the newest state does not need. Errors: `not_found`. */
   pruneThread(caller: Caller, threadId: string): Promise<void>;
-  /** Threads that a sweeper has to see to. */
+  /** Threads that a sweeper must remove: expired ones, and closed ones not yet deleted. */
   dueThreads(caller: Caller, query: DueQuery): Promise<DueThread[]>;
-  /** Idle threads whose history was not thinned since it changed, or has checkpoints that are too old now: the longest due first. */
+  /**
+   * Idle threads whose history has changed since it was thinned, or has checkpoints that are too
+   * old at `now`. Longest due first.
+   */
   thinnableThreads(caller: Caller, query: { now: Date; limit: number }): Promise<ThinnableThread[]>;
   /**
-   * Takes away the checkpoints that a policy does not keep; never what the newest state stands on. False, and nothing is done, where
-   * another process has the thread, it is gone, or a run waits or works: it is due again later. Errors: those of the database; due again later too.
+   * Removes the checkpoints that a policy does not keep, but none that the newest state needs.
+   * Returns false without any removal if another process thins the thread, the thread is gone, or
+   * it has an active run. It is due again later then, and also after an error of the database.
    */
   thinThread(caller: Caller, thread: ThinnableThread, policy: ThinningPolicy, now: Date): Promise<boolean>;
   /**
-   * After it the thread is `not_found` to everybody and takes no run; its data are still there. Idempotent. With `mark` it closes only
-   * that very thread, and only while it is open. Errors: `not_found`.
+   * Hides a thread: every later call fails with `not_found`, and no run starts. Its data stay.
+   * Idempotent. With `identity` it closes only that thread, and only if it is open.
+   * Errors: `not_found`.
    */
-  closeThread(caller: Caller, threadId: string, mark?: ThreadMark): Promise<void>;
+  closeThread(caller: Caller, threadId: string, identity?: ThreadIdentity): Promise<void>;
   /** Removes records, runs, head and checkpoints of a closed thread. Idempotent. */
   deleteThread(caller: Caller, threadId: string): Promise<void>;
 
   /**
-   * Stores a run, not yet admitted. With a `key` that a run of the thread already has, returns that run and `created: false`.
-   * An orphan (never admitted) is swept 7 days after it would have begun.
+   * Stores a run that is not admitted yet. If a run of the thread has the same `key`, returns that
+   * run and `created: false`. An orphan (never admitted) is removed 7 days after its planned start.
    */
   createRun(caller: Caller, run: NewRun): Promise<{ run: Run; created: boolean }>;
   /** Makes a run visible. Idempotent. */
   admitRun(caller: Caller, threadId: string, runId: string): Promise<void>;
-  /** Takes away a run that was refused, if it never started. */
+  /** Removes a run that was refused, if it never started. */
   discardRun(caller: Caller, threadId: string, runId: string): Promise<void>;
-  /** Errors: `not_found`. With `admittedOnly: false` also shows a run not yet admitted (the pump needs that). */
+  /**
+   * `admittedOnly: false` also returns runs not yet admitted; the pump needs them. Errors:
+   * `not_found`.
+   */
   getRun(caller: Caller, threadId: string, runId: string, options?: { admittedOnly?: boolean }): Promise<Run>;
   /** Newest first. */
   listRuns(caller: Caller, threadId: string, query: RunQuery): Promise<Run[]>;
   /** Pending and running runs of a thread, oldest first. */
   activeRuns(caller: Caller, threadId: string): Promise<Run[]>;
-  /** Pending and running runs of all the tenant's threads, by thread and age. */
+  /** Pending and running runs of all threads of the tenant, by thread, then oldest first. */
   allActiveRuns(caller: Caller): Promise<Run[]>;
-  /** Has a run at work stop at its next superstep, to take a message. Idempotent. */
+  /** Makes a working run stop after its next superstep, to take a message. Idempotent. */
   steerRun(caller: Caller, threadId: string, runId: string): Promise<void>;
-  /** Says why a run that has not ended is being cancelled. Idempotent. */
+  /** Stores why a run is being cancelled, if it has not ended. Idempotent. */
   setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void>;
   /**
-   * Marks the run as running (and admitted) and its thread as busy. From then on an attempt with a lower fence cannot end it.
-   * Resolves to false if the run has ended; it stays so. Idempotent.
+   * Marks the run as running and admitted, and its thread as busy. From then on an attempt with a
+   * lower fence cannot end it. Resolves to false if the run has ended; it stays ended. Idempotent.
    * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has started it.
    */
   startRun(caller: Caller, threadId: string, runId: string, start: RunStart): Promise<boolean>;
   /**
-   * Marks the run as ended and sets the thread's status. A run that has ended stays as it is; true if this call ended it.
+   * Marks the run as ended and sets the thread's status. Resolves to true if this call ended it.
+   * A run that had ended stays unchanged.
    * Errors: `fence_lost` if an attempt with a higher fence has started it.
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<boolean>;
   /**
-   * Counts one more failed attempt of a superstep. Resolves to the new count of that superstep.
+   * Counts a failed attempt of a superstep. Resolves to the new count of that superstep.
    * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has taken the run over.
    */
   countFailure(caller: Caller, threadId: string, runId: string, failed: FailedAttempt): Promise<number>;
@@ -214,15 +234,17 @@ export interface ThreadStore {
 
 /** A message for a run that is working. */
 export interface Injection {
-  /** Id of its record, which is one of a run. */
+  /** Id of the run record that stores the message. */
   runId: string;
-  /** What a run of its own would have as input. */
+  /** The message, in the form of a run's input. */
   input: unknown;
 }
 
-/** Messages for working runs. They are stored as runs that nobody admitted. */
+/** Messages for working runs. They are stored as runs that are never admitted. */
 export interface InjectionStore {
-  /** In the given order. `taken`: ids of messages that are in the state already, or are gone. */
+  /**
+   * Keeps the order of `runIds`. `taken`: ids of messages that are in the state or were removed.
+   */
   readInjections(
     caller: Caller,
     threadId: string,
@@ -241,18 +263,18 @@ export interface AssistantQuery {
   sortOrder?: 'asc' | 'desc';
 }
 
-/** `metadata`: every given key must be equal. */
+/** `metadata`: each of these keys must be equal in the version. */
 export type VersionQuery = Pick<AssistantQuery, 'metadata' | 'required' | 'limit' | 'offset'>;
 
 export interface NewAssistant extends Pick<
   Assistant,
   'assistantId' | 'graphId' | 'name' | 'description' | 'config' | 'context' | 'metadata'
 > {
-  /** What to do when it is there already; default `raise` (`already_exists`). */
+  /** What to do if the assistant exists; default `raise` (`already_exists`). */
   ifExists?: 'raise' | 'do_nothing';
 }
 
-/** What to change; metadata are merged key by key, everything else is replaced. */
+/** Metadata are merged key by key; every other field is replaced. */
 export type AssistantPatch = Partial<
   Pick<Assistant, 'graphId' | 'name' | 'description' | 'config' | 'context' | 'metadata'>
 >;
@@ -265,21 +287,36 @@ export interface RegisteredGraph {
 }
 
 /**
- * Records of assistants and of their versions. An assistant is named by its id, or by a graph's name, which stands for the graph's system
- * assistant. Every change is a new version; a version is never rewritten.
+ * Records of assistants and their versions. `idOrGraph` is an assistant's id, or a graph's name for
+ * the graph's system assistant. Every change creates a version; a version never changes.
  */
 export interface AssistantStore {
-  /** Makes the system assistant of each graph (id = uuid5 of the graph's name in LangGraph's namespace) where missing. */
+  /**
+   * Creates the missing system assistants of graphs. The id is the uuid5 of the graph's name in
+   * LangGraph's namespace.
+   */
   registerGraphs(caller: Caller, graphs: RegisteredGraph[]): Promise<void>;
-  /** Errors: `already_exists` with `ifExists: 'raise'`, `invalid_argument` for a graph that nobody registered. */
+  /**
+   * Errors: `already_exists` with `ifExists: 'raise'`; `invalid_argument` for an unregistered
+   * graph.
+   */
   createAssistant(caller: Caller, assistant: NewAssistant): Promise<Assistant>;
-  /** Makes the next version, the one that runs use from now on. Errors: `not_found`; `invalid_argument` for a graph that nobody registered; `conflict` where a system assistant would leave its graph. */
+  /**
+   * Creates the next version, which runs use from then on. Errors: `not_found`; `invalid_argument`
+   * for an unregistered graph; `conflict` if the graph of a system assistant would change.
+   */
   updateAssistant(caller: Caller, idOrGraph: string, patch: AssistantPatch): Promise<Assistant>;
-  /** Makes an earlier (or later) version the one that runs use. Errors: `not_found`, also for a version that does not exist or is not as required. */
+  /**
+   * Makes any existing version the one that runs use. Errors: `not_found`, also for a version that
+   * does not exist or lacks the required metadata.
+   */
   setLatestVersion(caller: Caller, idOrGraph: string, version: number, required: RequiredMetadata): Promise<Assistant>;
   /** Newest first. Errors: `not_found`. */
   listVersions(caller: Caller, idOrGraph: string, query: VersionQuery): Promise<AssistantVersion[]>;
-  /** Removes it with its versions. A system assistant goes back to its first version instead, since its graph is still served. Errors: `not_found`. */
+  /**
+   * Removes an assistant with its versions. A system assistant is reset to its first version
+   * instead, because its graph is still served. Errors: `not_found`.
+   */
   deleteAssistant(caller: Caller, idOrGraph: string): Promise<void>;
   /** Errors: `not_found`. */
   getAssistant(caller: Caller, idOrGraph: string): Promise<Assistant>;

@@ -2,20 +2,22 @@ import { createHash, type Hash } from 'node:crypto';
 import { ColloquyError, guardValues, tooManyValues, type Fence, type RequiredMetadata } from '../../protocol/index.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** Longer labels are indexed by their hash. */
+/** Longer labels are indexed by their hash. In characters. */
 const MAX_LABEL_LENGTH = 256;
-/** Each value is an entry of an index; twenty thousand of a record take half a second to write. */
+/** Each value is one index entry. A record with 20,000 values takes half a second to write. */
 const MAX_VALUES = 10_000;
-/** The database compares each value that is wanted with each of a record. */
-const MAX_WANTED = 200;
-/** A document may have 16 MB. */
+/** The database compares each value of a query with each label of a record. */
+const MAX_QUERY_VALUES = 200;
+/** Leaves room for the other fields: MongoDB limits a document to 16 MB. */
 const MAX_TEXT_BYTES = 15 * 2 ** 20;
-/** The largest page of the API, and one more to see whether another follows. */
+/** The API's largest page, plus one record that shows whether another page follows. */
 const MAX_PAGE = 1_001;
 
 export type JsonObject = Record<string, unknown>;
 
-/** The condition that no attempt with a higher fence has taken a record over; a record without a fence matches. */
+/**
+ * Matches records that no attempt with a higher fence has taken over, and those without a fence.
+ */
 export function notAbove(fence: Fence): { $not: { $gt: Fence } } {
   return { $not: { $gt: fence } };
 }
@@ -24,7 +26,7 @@ export function isUuid(value: string): boolean {
   return UUID.test(value);
 }
 
-/** Ids are parts of keys: only lower case, so that one UUID is one key. */
+/** Ids are parts of keys. Only lower case is allowed, so that one UUID has one key. */
 export function guardUuid(field: 'assistant_id' | 'thread_id' | 'run_id' | 'cron_id' | 'ids', value: string): string {
   if (isUuid(value)) return value;
   throw new ColloquyError('invalid_argument', `${field} is ${JSON.stringify(value)}; expected a UUID in lower case`, {
@@ -45,74 +47,81 @@ export function guardPage(query: { limit: number; offset: number }): void {
   }
 }
 
-/** JSON text: keys of users may have dots and dollars, which a document's must not. */
-export function encodeJson(what: string, value: unknown): string {
+/**
+ * JSON text of a value. User-defined keys may contain dots and dollars, which MongoDB's field names
+ * must not.
+ * Errors: `too_large`.
+ */
+export function encodeJson(name: string, value: unknown): string {
   const text = JSON.stringify(value ?? null);
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_TEXT_BYTES)
-    throw new ColloquyError('too_large', `${what} has ${bytes} bytes; at most ${MAX_TEXT_BYTES} fit`);
+    throw new ColloquyError('too_large', `${name} has ${bytes} bytes; the limit is ${MAX_TEXT_BYTES}`);
   return text;
 }
 
 /**
- * Metadata as strings to search by, one for every value in it, the tenant first so that the index
- * serves one tenant at a time.
+ * Search labels of a record: one string for each value in its metadata. A label begins with the
+ * tenant, so that an index scan stays within one tenant.
  * Errors: `invalid_argument` for too many values.
  */
-export function labels(tenant: string, metadata: JsonObject): string[] {
+export function recordLabels(tenant: string, metadata: JsonObject): string[] {
   guardValues('metadata', metadata, MAX_VALUES);
-  return labelsOf(tenant, metadata, true);
+  return collectLabels(tenant, metadata, true);
 }
 
 /**
- * The labels that metadata must have to contain what is asked for: an object contains another
- * that has some of its keys, a list one that has some of its elements.
+ * Labels that a record needs to contain the given metadata. An object contains another that has a
+ * subset of its keys; a list contains another that has a subset of its elements.
  * Errors: `invalid_argument` for too many values.
  */
-export function wantedLabels(tenant: string, metadata: JsonObject): string[] {
-  guardValues('metadata', metadata, MAX_WANTED);
-  return labelsOf(tenant, metadata, false);
+export function queryLabels(tenant: string, metadata: JsonObject): string[] {
+  guardValues('metadata', metadata, MAX_QUERY_VALUES);
+  return collectLabels(tenant, metadata, false);
 }
 
-/** The condition on a record to have the labels that are wanted, and metadata as required. Errors: `invalid_argument`. */
+/**
+ * Matches records that have the wanted labels and the required metadata. Errors:
+ * `invalid_argument`.
+ */
 export function withLabels(
   tenant: string,
   wanted: string[],
   required: RequiredMetadata,
 ): { labels?: { $all: string[] } } {
   const { equal, contains } = required;
-  const all = [...wanted, ...wantedLabels(tenant, equal), ...wantedLabels(tenant, contains)];
+  const all = [...wanted, ...queryLabels(tenant, equal), ...queryLabels(tenant, contains)];
   if (all.length === 0) return {};
-  if (all.length <= MAX_WANTED) return { labels: { $all: all } };
-  throw new ColloquyError('invalid_argument', `metadata: ${tooManyValues(MAX_WANTED)}`, { field: 'metadata' });
+  if (all.length <= MAX_QUERY_VALUES) return { labels: { $all: all } };
+  throw new ColloquyError('invalid_argument', `metadata: ${tooManyValues(MAX_QUERY_VALUES)}`, { field: 'metadata' });
 }
 
-/** `kinds`: also say of an object or a list with something in it that it is one. */
-function labelsOf(tenant: string, metadata: JsonObject, kinds: boolean): string[] {
-  const found = new Set<string>();
+/** `withKinds`: also labels non-empty objects and lists as `{}` and `[]`. Empty ones always are. */
+function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean): string[] {
+  const labels = new Set<string>();
   const collect = (path: LabelPath, value: unknown): void => {
     if (Array.isArray(value)) {
-      if (kinds || value.length === 0) found.add(path.label(': []'));
+      if (withKinds || value.length === 0) labels.add(path.label(': []'));
       const elements = path.below('.[]');
-      for (const element of value) found.add(elements.label(`: ${canonicalJson(element)}`));
+      for (const element of value) labels.add(elements.label(`: ${canonicalJson(element)}`));
     } else if (typeof value === 'object' && value !== null) {
       const inside = entries(value as JsonObject);
-      if (kinds || inside.length === 0) found.add(path.label(': {}'));
+      if (withKinds || inside.length === 0) labels.add(path.label(': {}'));
       for (const [key, inner] of inside) collect(path.below(`.${JSON.stringify(key)}`), inner);
     } else {
-      found.add(path.label(`: ${canonicalJson(value)}`));
+      labels.add(path.label(`: ${canonicalJson(value)}`));
     }
   };
   const root = LabelPath.root(tenant);
   for (const [key, value] of entries(metadata)) collect(root.below(JSON.stringify(key)), value);
-  return [...found];
+  return [...labels];
 }
 
 /**
- * The path to a value, which its labels begin with. A hash reads a label from its start: the hash of
- * the path is made once, and a copy of it reads on with each value. So a label is the hash of its
- * whole text, as in stored records, and costs the same behind a path of any length. A hash gets
- * whole characters only, since JSON escapes halves of surrogate pairs.
+ * The path to a value, with which its labels begin. The path is hashed once; each label copies that
+ * hash state and adds its value. The result equals the hash of the whole label, as in stored
+ * records, and costs the same for a path of any length. Splitting never cuts a character: JSON
+ * escapes lone surrogates.
  */
 class LabelPath {
   #hash: Hash | undefined;
@@ -121,9 +130,9 @@ class LabelPath {
     private readonly tenant: string,
     private readonly parent: LabelPath | undefined,
     private readonly step: string,
-    /** Of the whole path. */
+    /** Length of the whole path, in characters. */
     private readonly length: number,
-    /** The whole path; empty where it is too long for any label to be kept as text. */
+    /** The whole path; empty if it is too long for any label to be stored as text. */
     private readonly text: string,
   ) {}
 
@@ -152,7 +161,7 @@ function entries(object: JsonObject): [string, unknown][] {
   return Object.entries(object).filter(([, value]) => value !== undefined);
 }
 
-/** Equal values give equal text, in whatever order their keys came. */
+/** JSON text that does not depend on the order of keys. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)

@@ -19,7 +19,7 @@ import { threadKey } from './thread-documents.js';
 export interface RunDocument {
   /** `<tenant>/<threadId>/<runId>` */
   _id: string;
-  /** `<tenant>/<threadId>`: first field of the indexes. */
+  /** `<tenant>/<threadId>`; the first field of most indexes. */
   thread: string;
   tenant: string;
   threadId: string;
@@ -40,15 +40,15 @@ export interface RunDocument {
   fence?: Fence;
   cancelReason?: string;
   admitted: boolean;
-  /** Set until the run ends: few documents are in its index. */
+  /** Set until the run ends, so that the partial index on it stays small. */
   active?: true;
-  /** Failed attempts by superstep. */
+  /** Number of failed attempts by superstep. */
   failures: Record<string, number>;
-  /** An orphan is swept then. */
+  /** When the TTL index removes this record: an orphan, or a message that was taken. */
   expiresAt?: Date;
   createdAt: Date;
   updatedAt: Date;
-  /** Its thread is being deleted. */
+  /** Set when the thread is being deleted. */
   deletedAt?: Date;
   createdBy?: Origin;
 }
@@ -62,7 +62,7 @@ export function runKey(tenant: string, threadId: string, runId: string): string 
   return `${threadKey(tenant, threadId)}/${guardUuid('run_id', runId)}`;
 }
 
-/** Records of runs; authorization is done. */
+/** Records of runs. Callers have authorized each call. */
 export class RunRecords {
   readonly #runs: Collection<RunDocument>;
 
@@ -71,7 +71,7 @@ export class RunRecords {
   }
 
   async create(caller: Caller, run: NewRun): Promise<{ run: Run; created: boolean }> {
-    const document = newDocument(caller, run);
+    const document = newRunDocument(caller, run);
     try {
       await this.#runs.insertOne(document);
       return { run: asRun(document), created: true };
@@ -81,12 +81,18 @@ export class RunRecords {
     }
   }
 
-  /** By key first: another run may have taken it. By id where the same call was made twice. */
+  /**
+   * Searches by idempotency key first, because another run may have taken the key. Then by id, for
+   * a repeated call.
+   */
   async #existing({ _id, thread, key, runId }: RunDocument): Promise<RunDocument> {
     const found =
       (key === undefined ? null : await this.#runs.findOne({ thread, key })) ?? (await this.#runs.findOne({ _id }));
     if (found !== null) return found;
-    throw new ColloquyError('conflict', `run ${runId} met another with its key that is gone now; try again`);
+    throw new ColloquyError(
+      'conflict',
+      `run ${runId} conflicts with a run of the same key that was removed since; try again`,
+    );
   }
 
   async admit(caller: Caller, threadId: string, runId: string): Promise<void> {
@@ -127,7 +133,7 @@ export class RunRecords {
     return found.map(asRun);
   }
 
-  /** The tenant is the beginning of the indexed field, up to its slash; `0` is what follows a slash. */
+  /** Range scan over the indexed field `<tenant>/<threadId>`; `0` is the character after `/`. */
   async allActive(caller: Caller): Promise<Run[]> {
     const found = await this.#runs
       .find({ thread: { $gte: `${caller.tenant}/`, $lt: `${caller.tenant}0` }, admitted: true, active: true })
@@ -143,12 +149,12 @@ export class RunRecords {
     );
   }
 
-  /** False for a run that had ended. */
+  /** Returns false if the run has ended. */
   async start(caller: Caller, threadId: string, runId: string, { afterSeq, fence }: RunStart): Promise<boolean> {
     const key = runKey(caller.tenant, threadId, runId);
     const { matchedCount } = await this.#runs.updateOne(
       { _id: key, status: UNENDED, fence: notAbove(fence) },
-      // Another attempt starts later in the log; the run's events begin where the first did.
+      // `$min`: a later attempt starts at a higher offset, but the run's events begin at the first.
       {
         $set: { status: 'running', admitted: true, fence, updatedAt: new Date() },
         $min: { afterSeq, startedAt: new Date() },
@@ -156,11 +162,11 @@ export class RunRecords {
       },
     );
     if (matchedCount > 0) return true;
-    if (!(await this.#isThere(key, fence))) throw noRun(threadId, runId);
+    if (!(await this.#existsUnfenced(key, fence))) throw noRun(threadId, runId);
     return false;
   }
 
-  /** True when this call ended it; false for a run that had ended or is gone. */
+  /** Returns true if this call ended the run, false if the run had ended or is gone. */
   async end(caller: Caller, threadId: string, end: RunEnd): Promise<boolean> {
     const { runId, status, error, fence, isRolledBack = false } = end;
     const key = runKey(caller.tenant, threadId, runId);
@@ -171,15 +177,21 @@ export class RunRecords {
         $unset: { active: '', expiresAt: '' },
       },
     );
-    if (matchedCount === 0) await this.#isThere(key, fence);
+    if (matchedCount === 0) await this.#existsUnfenced(key, fence);
     return matchedCount > 0;
   }
 
-  /** Whether there is a run that an update did not match. Errors: `fence_lost` if it goes on under a higher fence. */
-  async #isThere(key: string, fence: Fence): Promise<boolean> {
+  /**
+   * Whether a run exists that an update did not match.
+   * Errors: `fence_lost` if the run is active under a higher fence.
+   */
+  async #existsUnfenced(key: string, fence: Fence): Promise<boolean> {
     const found = await this.#runs.findOne({ _id: key }, { projection: { status: 1, fence: 1 } });
     if (found?.fence !== undefined && found.fence > fence && UNENDED.$in.includes(found.status))
-      throw new ColloquyError('fence_lost', `run ${key} was taken over with fence ${found.fence}; ${fence} must stop`);
+      throw new ColloquyError(
+        'fence_lost',
+        `run ${key} was taken over with fence ${found.fence}; the attempt with fence ${fence} must stop`,
+      );
     return found !== null;
   }
 
@@ -200,8 +212,9 @@ export class RunRecords {
       { returnDocument: 'after', projection: { failures: 1 } },
     );
     if (counted !== null) return counted.failures[superstep] ?? 0;
-    if (!(await this.#isThere(key, fence))) throw noRun(threadId, runId);
-    return 1; // it has ended, so no count is kept
+    if (!(await this.#existsUnfenced(key, fence))) throw noRun(threadId, runId);
+    // A run that ended under a higher fence keeps no count.
+    return 1;
   }
 
   async remove(caller: Caller, threadId: string, runId: string): Promise<void> {
@@ -216,13 +229,13 @@ export class RunRecords {
     await this.#runs.deleteMany({ thread: threadKey(caller.tenant, threadId) });
   }
 
-  /** The indexed field comes first: SecantusDB looks for an index in that order. */
+  /** The indexed field comes first, because some databases choose an index by field order. */
   #visible(caller: Caller, threadId: string, condition: Filter<RunDocument>): Filter<RunDocument> {
     return { thread: threadKey(caller.tenant, threadId), admitted: true, ...condition };
   }
 }
 
-function newDocument(caller: Caller, run: NewRun): RunDocument {
+function newRunDocument(caller: Caller, run: NewRun): RunDocument {
   const now = new Date();
   const threadId = guardUuid('thread_id', run.threadId);
   const runId = guardUuid('run_id', run.runId);
@@ -246,7 +259,8 @@ function newDocument(caller: Caller, run: NewRun): RunDocument {
     admitted: false,
     active: true,
     failures: {},
-    // A message may wait as long as a person does; its record goes when a turn has taken it, or with its thread.
+    // A message may wait for days, so its record has no TTL. It is removed when a run has taken it,
+    // or with its thread.
     ...(!run.waitsForTurn && {
       expiresAt: new Date(now.getTime() + (run.request.afterSeconds ?? 0) * 1000 + ORPHAN_MS),
     }),

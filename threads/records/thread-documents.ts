@@ -12,7 +12,7 @@ import {
   type ThreadTtl,
 } from '../../protocol/index.js';
 import type { NewThread, ThreadFilter } from './ports.js';
-import { encodeJson, guardUuid, labels, wantedLabels, withLabels, type JsonObject } from './record-fields.js';
+import { encodeJson, guardUuid, recordLabels, queryLabels, withLabels, type JsonObject } from './record-fields.js';
 
 const MINUTE_MS = 60_000;
 
@@ -30,25 +30,33 @@ export interface ThreadDocument {
   /** JSON text. */
   interrupts: string;
   error?: RunError;
-  /** Run that made the thread busy. */
+  /** The run that made the thread busy. */
   currentRun: string | null;
   /** Offset at which the newest run started. */
   startedSeq?: number;
   /** Fence of the attempt that started the newest run or took it over last. */
   runFence?: Fence;
-  /** The last runs that ended, so that a late start of one does not make the thread busy again. */
+  /**
+   * The last runs that ended, so that a late start of one of them does not make the thread busy.
+   */
   endedRuns: string[];
   ttl?: ThreadTtl;
   createdBy?: Origin;
   createdAt: Date;
   updatedAt: Date;
-  /** Absent in threads of before there was one. */
+  /** Absent in threads older than this field. */
   stateUpdatedAt?: Date;
-  /** Its history has changed since it was last thinned, or will have checkpoints that are too old: it is looked at then. */
+  /**
+   * When to thin the history next: at once after a change, later if checkpoints become too old.
+   * Absent if nothing is due.
+   */
   thinAt?: Date;
-  /** Its state came from LangGraph's own saver. */
+  /** The state was imported from LangGraph's official saver. */
   isImported?: true;
-  /** It is being deleted, or not whole yet; whatever of it is there is swept in the end. */
+  /**
+   * Set while the thread is being deleted, copied or imported. If that is interrupted, a sweeper
+   * removes the rest.
+   */
   deletedAt?: Date;
 }
 
@@ -66,7 +74,7 @@ export function newThreadDocument(caller: Caller, thread: NewThread): ThreadDocu
     threadId,
     status: 'idle',
     metadata: encodeJson(`metadata of thread ${threadId}`, metadata),
-    labels: labels(caller.tenant, metadata),
+    labels: recordLabels(caller.tenant, metadata),
     config: encodeJson(`config of thread ${threadId}`, thread.config ?? {}),
     interrupts: '{}',
     currentRun: null,
@@ -79,14 +87,14 @@ export function newThreadDocument(caller: Caller, thread: NewThread): ThreadDocu
   };
 }
 
-/** When a thread's time is over, from now on. */
+/** The TTL of a thread, counted from `now`. */
 export function expiry({ strategy, minutes }: Omit<ThreadTtl, 'expiresAt'>, now: Date): ThreadTtl {
   return { strategy, minutes, expiresAt: new Date(now.getTime() + minutes * MINUTE_MS) };
 }
 
-/** The most selective condition comes first: SecantusDB looks for an index in that order. */
+/** The most selective condition comes first: some databases choose an index by field order. */
 export function threadFilter(caller: Caller, query: ThreadFilter): Filter<ThreadDocument> {
-  const wanted = wantedLabels(caller.tenant, query.metadata ?? {});
+  const wanted = queryLabels(caller.tenant, query.metadata ?? {});
   return {
     ...(query.ids === undefined
       ? {}

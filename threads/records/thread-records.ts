@@ -9,12 +9,12 @@ import type {
   RunStart,
   ThinnableThread,
   ThreadFilter,
-  ThreadMark,
+  ThreadIdentity,
   ThreadPatch,
   ThreadQuery,
-  ThreadStanding,
+  SettledState,
 } from './ports.js';
-import { encodeJson, guardPage, labels, notAbove } from './record-fields.js';
+import { encodeJson, guardPage, recordLabels, notAbove } from './record-fields.js';
 import {
   asThread,
   expiry,
@@ -28,7 +28,7 @@ import {
 const ENDED_RUNS_KEPT = 20;
 const UPDATE_ATTEMPTS = 20;
 
-/** Records of threads; authorization is done. */
+/** Records of threads. Callers have authorized each call. */
 export class ThreadRecords {
   readonly #threads: Collection<ThreadDocument>;
 
@@ -51,7 +51,7 @@ export class ThreadRecords {
     const found = await this.#threads.findOne({ _id: key });
     if (found?.deletedAt !== undefined) throw new ColloquyError('thread_closed', `thread ${threadId} is being deleted`);
     if (found === null)
-      throw new ColloquyError('conflict', `thread ${threadId} was deleted meanwhile; create it again`);
+      throw new ColloquyError('conflict', `thread ${threadId} was deleted concurrently; create it again`);
     if (ifExists === 'raise') throw new ColloquyError('already_exists', `thread ${threadId} exists already`);
     return asThread(found);
   }
@@ -60,14 +60,14 @@ export class ThreadRecords {
     return asThread(await this.#open(caller, threadId));
   }
 
-  /** Errors: `not_found` where the thread of this id is gone, or is not this very one. */
-  async getSame(caller: Caller, threadId: string, mark: ThreadMark): Promise<Thread> {
+  /** Errors: `not_found` if the thread is gone, or another one now has its id. */
+  async getSame(caller: Caller, threadId: string, identity: ThreadIdentity): Promise<Thread> {
     const found = await this.get(caller, threadId);
-    if (isSameThread(found, mark)) return found;
+    if (isSameThread(found, identity)) return found;
     throw noThread(threadId);
   }
 
-  /** Errors: `not_found` where there is no thread that takes runs. */
+  /** Errors: `not_found` if the thread does not exist or is closed. */
   async assertOpen(caller: Caller, threadId: string): Promise<void> {
     const key = threadKey(caller.tenant, threadId);
     const found = await this.#threads.findOne({ _id: key }, { projection: { deletedAt: 1 } });
@@ -97,27 +97,29 @@ export class ThreadRecords {
     return this.#threads.countDocuments(threadFilter(caller, query));
   }
 
-  /** Merges by compare-and-set on the metadata that was read: a concurrent merge of other keys is kept. */
+  /**
+   * Merges by compare-and-set on the metadata that was read, so that a concurrent merge is kept.
+   */
   async update(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread> {
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
       const stored = attempt === 0 && known !== undefined ? undefined : await this.#open(caller, threadId);
       const found = stored === undefined ? (known as Thread) : asThread(stored);
       if (known !== undefined && !isSameThread(found, known)) throw noThread(threadId);
-      const what = `metadata of thread ${threadId}`;
+      const name = `metadata of thread ${threadId}`;
       const metadata = { ...found.metadata, ...patch.metadata };
       const updatedAt = new Date();
       const ttl = patch.ttl && expiry(patch.ttl, updatedAt);
       const { matchedCount } = await this.#threads.updateOne(
         {
           _id: threadKey(caller.tenant, threadId),
-          metadata: stored?.metadata ?? encodeJson(what, found.metadata),
+          metadata: stored?.metadata ?? encodeJson(name, found.metadata),
           ...(known && { createdAt: known.createdAt }),
           deletedAt: { $exists: false },
         },
         {
           $set: {
-            metadata: encodeJson(what, metadata),
-            labels: labels(caller.tenant, metadata),
+            metadata: encodeJson(name, metadata),
+            labels: recordLabels(caller.tenant, metadata),
             updatedAt,
             ...(ttl && { ttl }),
           },
@@ -127,21 +129,24 @@ export class ThreadRecords {
     }
     throw new ColloquyError(
       'conflict',
-      `metadata of thread ${threadId} changes all the time; ${UPDATE_ATTEMPTS} merges were overtaken`,
+      `metadata of thread ${threadId} was changed concurrently ${UPDATE_ATTEMPTS} times in a row; try again later`,
     );
   }
 
-  /** How a thread stands after an edit of its state. One that a run works on hears it from the run's end. */
-  async settle(caller: Caller, threadId: string, standing: ThreadStanding): Promise<void> {
+  /**
+   * Stores status and interrupts after an edit of the state. On a busy thread the end of the run
+   * stores them.
+   */
+  async settle(caller: Caller, threadId: string, settled: SettledState): Promise<void> {
     const now = new Date();
-    await this.#move(
+    await this.#updateOpen(
       caller,
       threadId,
       { currentRun: null },
       {
         $set: {
-          status: standing.status,
-          interrupts: encodeJson(`interrupts of thread ${threadId}`, standing.interrupts),
+          status: settled.status,
+          interrupts: encodeJson(`interrupts of thread ${threadId}`, settled.interrupts),
           updatedAt: now,
           stateUpdatedAt: now,
           thinAt: now,
@@ -151,19 +156,22 @@ export class ThreadRecords {
     );
   }
 
-  /** A thread that is not there for anybody until {@link reveal}; where that never comes, it is swept as one half deleted. */
+  /**
+   * Creates a thread that is invisible until {@link reveal}. If that never happens, a sweeper
+   * removes it like an interrupted deletion.
+   */
   async createHidden(caller: Caller, thread: NewThread): Promise<void> {
     await this.#threads.insertOne({ ...newThreadDocument(caller, thread), deletedAt: new Date() });
   }
 
   async reveal(caller: Caller, threadId: string): Promise<void> {
     const key = threadKey(caller.tenant, threadId);
-    const shown = { $unset: { deletedAt: '' }, $set: { thinAt: new Date() } } as const;
-    const { matchedCount } = await this.#threads.updateOne({ _id: key }, shown);
+    const update = { $unset: { deletedAt: '' }, $set: { thinAt: new Date() } } as const;
+    const { matchedCount } = await this.#threads.updateOne({ _id: key }, update);
     if (matchedCount === 0) throw noThread(threadId);
   }
 
-  /** Threads whose time was over at a moment, and those that were closed before another and are still there. */
+  /** Threads that have expired, and threads that were closed but not deleted. */
   async due(caller: Caller, { expired, closed, limit }: DueQuery): Promise<DueThread[]> {
     const { tenant } = caller;
     const projection = { threadId: 1, deletedAt: 1, ttl: 1 } as const;
@@ -188,16 +196,26 @@ export class ThreadRecords {
     return found.flatMap(({ threadId, thinAt }) => (thinAt === undefined ? [] : [{ threadId, since: thinAt }]));
   }
 
-  /** Says when its history is to be looked at again, if nothing has happened to it since it was read; undefined: when it changes. */
-  async thinAgain({ tenant }: Caller, { threadId, since }: ThinnableThread, at: Date | undefined): Promise<boolean> {
+  /**
+   * Sets when the history is thinned next; undefined: after its next change. Returns false if the
+   * thread has changed since it was read.
+   */
+  async scheduleThinning(
+    { tenant }: Caller,
+    { threadId, since }: ThinnableThread,
+    when: Date | undefined,
+  ): Promise<boolean> {
     const { matchedCount } = await this.#threads.updateOne(
       { _id: threadKey(tenant, threadId), thinAt: since, deletedAt: { $exists: false } },
-      at === undefined ? { $unset: { thinAt: '' } } : { $set: { thinAt: at } },
+      when === undefined ? { $unset: { thinAt: '' } } : { $set: { thinAt: when } },
     );
     return matchedCount > 0;
   }
 
-  /** A thread that nobody sees until {@link finishImport}. False: it was imported before. Errors: `already_exists` for one that was not. */
+  /**
+   * Creates a thread that is invisible until {@link finishImport}. Returns false if an earlier
+   * import has finished. Errors: `already_exists` for a thread that was not imported.
+   */
   async beginImport(caller: Caller, thread: NewThread): Promise<boolean> {
     const document = { ...newThreadDocument(caller, thread), isImported: true as const, deletedAt: new Date() };
     try {
@@ -208,7 +226,7 @@ export class ThreadRecords {
     }
     const found = await this.#threads.findOne({ _id: document._id });
     if (found?.isImported !== true) {
-      throw new ColloquyError('already_exists', `a thread ${thread.threadId} that was not imported is there`);
+      throw new ColloquyError('already_exists', `thread ${thread.threadId} exists and was not imported`);
     }
     if (found.deletedAt === undefined) return false;
     const { _id, ...fields } = document;
@@ -216,7 +234,7 @@ export class ThreadRecords {
     return true;
   }
 
-  /** It is not cut off: sweepers leave it alone. */
+  /** Renews the time stamp by which sweepers recognise an interrupted import. */
   async continueImport(caller: Caller, threadId: string): Promise<void> {
     await this.#threads.updateOne({ _id: threadKey(caller.tenant, threadId) }, { $set: { deletedAt: new Date() } });
   }
@@ -224,29 +242,29 @@ export class ThreadRecords {
   async finishImport(
     caller: Caller,
     threadId: string,
-    { standing, from, to }: { standing: ThreadStanding; from: Date; to: Date },
+    { settled, from, to }: { settled: SettledState; from: Date; to: Date },
   ): Promise<void> {
-    const interrupts = encodeJson(`interrupts of thread ${threadId}`, standing.interrupts);
+    const interrupts = encodeJson(`interrupts of thread ${threadId}`, settled.interrupts);
     const times = { createdAt: from, updatedAt: to, stateUpdatedAt: to, thinAt: new Date() };
     const { matchedCount } = await this.#threads.updateOne(
       { _id: threadKey(caller.tenant, threadId) },
-      { $set: { status: standing.status, interrupts, ...times }, $unset: { deletedAt: '' } },
+      { $set: { status: settled.status, interrupts, ...times }, $unset: { deletedAt: '' } },
     );
     if (matchedCount === 0) throw noThread(threadId);
   }
 
-  async close(caller: Caller, threadId: string, mark?: ThreadMark): Promise<void> {
+  async close(caller: Caller, threadId: string, identity?: ThreadIdentity): Promise<void> {
     const { matchedCount } = await this.#threads.updateOne(
       {
         _id: threadKey(caller.tenant, threadId),
-        ...(mark && { createdAt: mark.createdAt, deletedAt: { $exists: false } }),
+        ...(identity && { createdAt: identity.createdAt, deletedAt: { $exists: false } }),
       },
       { $set: { deletedAt: new Date() } },
     );
     if (matchedCount === 0) throw noThread(threadId);
   }
 
-  /** Errors: `conflict` for a thread that is not closed. One that is gone is fine. */
+  /** Accepts a thread that is gone. Errors: `conflict` if the thread is open. */
   async assertClosed(caller: Caller, threadId: string): Promise<void> {
     const key = threadKey(caller.tenant, threadId);
     const found = await this.#threads.findOne({ _id: key }, { projection: { deletedAt: 1 } });
@@ -259,9 +277,9 @@ export class ThreadRecords {
     await this.#threads.deleteOne({ _id: threadKey(caller.tenant, threadId) });
   }
 
-  /** A start that comes after the run's end, or after the start of a newer run, changes nothing. */
+  /** Ignored if the run has ended or a newer run has started. */
   startRun(caller: Caller, threadId: string, runId: string, { afterSeq, fence }: RunStart): Promise<void> {
-    return this.#move(
+    return this.#updateOpen(
       caller,
       threadId,
       { endedRuns: { $ne: runId }, startedSeq: { $not: { $gt: afterSeq } }, runFence: notAbove(fence) },
@@ -272,12 +290,15 @@ export class ThreadRecords {
     );
   }
 
-  /** The end of a run that is not the current one (cancelled while it waited) does not touch a busy thread. */
+  /**
+   * Ignored on a busy thread if another run is the current one: this run was cancelled while
+   * pending.
+   */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
     const status = end.threadStatus;
     const now = new Date();
     const failed = status === 'error' && end.error !== undefined;
-    return this.#move(
+    return this.#updateOpen(
       caller,
       threadId,
       { endedRuns: { $ne: end.runId }, currentRun: { $in: [end.runId, null] }, runFence: notAbove(end.fence) },
@@ -297,7 +318,11 @@ export class ThreadRecords {
     );
   }
 
-  async #move(
+  /**
+   * Updates a thread if it matches. A mismatch is not an error. Errors: `not_found` if it is not
+   * open.
+   */
+  async #updateOpen(
     caller: Caller,
     threadId: string,
     condition: Filter<ThreadDocument>,
@@ -318,6 +343,6 @@ export class ThreadRecords {
   }
 }
 
-function isSameThread(one: ThreadMark, other: ThreadMark): boolean {
-  return one.createdAt.getTime() === other.createdAt.getTime();
+function isSameThread(thread: ThreadIdentity, other: ThreadIdentity): boolean {
+  return thread.createdAt.getTime() === other.createdAt.getTime();
 }

@@ -13,40 +13,43 @@ import {
   type StateDocument,
 } from './state-documents.js';
 
-/** Documents read and written at once. */
+/** Documents per query. */
 const BATCH = 200;
+/** Approximate bytes per insert. */
 const BATCH_BYTES = 8 * 2 ** 20;
 
-export interface CopyPlace {
+interface CopyOptions {
   tenant: string;
   from: string;
   to: string;
 }
 
 /**
- * Gives a thread without state the state and history of another, as they are at one moment: that of the head which is read here. The other
- * may go on meanwhile; checkpoints and values never change under their keys, so what was read before the head is a part of what the head
- * stands on, and only what came in between is fetched after it.
+ * Copies state and history of a thread to a thread without state. The copy is consistent: it shows
+ * the original as of one head. The original may change during the copy. Checkpoints and values
+ * never change under their keys, so documents that were copied before the head was read stay valid.
+ * Newer documents that the head needs are copied afterwards.
  */
-export async function copyState({ client, db }: { client: MongoClient; db: Db }, place: CopyPlace): Promise<void> {
+export async function copyState({ client, db }: { client: MongoClient; db: Db }, options: CopyOptions): Promise<void> {
   const heads = new MongoHeads(db);
-  const before = await heads.readHead(place.tenant, place.from);
-  const copy = new StateCopy(db.collection('checkpoints'), place);
-  await copy.checkpoints();
-  await copy.valuesAndWrites();
-  const head = await heads.readHead(place.tenant, place.from);
+  const { tenant, from, to } = options;
+  const before = await heads.readHead(tenant, from);
+  const copy = new StateCopy(db.collection('checkpoints'), options);
+  await copy.copyCheckpoints();
+  await copy.copyValuesAndWrites();
+  const head = await heads.readHead(tenant, from);
   if (head.rev !== before.rev) {
     await copy.catchUp(head);
-    await copy.valuesAndWrites();
+    await copy.copyValuesAndWrites();
   }
   if (Object.keys(head.heads).length === 0) return;
-  await inTransaction(client, (session) =>
-    heads.change(session, place.tenant, place.to, { heads: fresh(head), rev: 0 }),
-  );
+  await inTransaction(client, (session) => heads.change(session, tenant, to, { heads: headsOfCopy(head), rev: 0 }));
 }
 
-/** Heads that no run of the copy has made: its runs count from 1, and so do its fences. */
-function fresh({ heads }: Head): Record<string, NamespaceHead> {
+/**
+ * Heads of the copy, with run number 0: no run of the copy wrote them, and its runs count from 1.
+ */
+function headsOfCopy({ heads }: Head): Record<string, NamespaceHead> {
   const entries = Object.entries(heads).map(([ns, { checkpointId, step }]) => [
     ns,
     { checkpointId, run: 0, step, base: step, tail: 0 },
@@ -56,43 +59,44 @@ function fresh({ heads }: Head): Record<string, NamespaceHead> {
 
 class StateCopy {
   readonly #documents: Collection<StateDocument>;
-  readonly #place: CopyPlace;
+  readonly #options: CopyOptions;
   readonly #source: string;
   readonly #target: string;
-  /** Keys of what was copied, in the source. */
+  /** Source keys of the documents that were copied. */
   readonly #copied = new Set<string>();
+  /** Parent checkpoint id, by the source key of a copied checkpoint. */
   readonly #parents = new Map<string, string | undefined>();
 
-  constructor(documents: Collection<StateDocument>, place: CopyPlace) {
+  constructor(documents: Collection<StateDocument>, options: CopyOptions) {
     this.#documents = documents;
-    this.#place = place;
-    this.#source = threadPrefix(place.tenant, place.from);
-    this.#target = threadPrefix(place.tenant, place.to);
+    this.#options = options;
+    this.#source = threadPrefix(options.tenant, options.from);
+    this.#target = threadPrefix(options.tenant, options.to);
   }
 
-  /** Before the values: a checkpoint is stored with its values, so those of every checkpoint seen here are there afterwards. */
-  async checkpoints(): Promise<void> {
+  /** Runs before the values are listed: the values of each checkpoint listed here exist by then. */
+  async copyCheckpoints(): Promise<void> {
     await this.#copyMissing(await this.#keys(this.#checkpointRange()));
   }
 
-  async valuesAndWrites(): Promise<void> {
-    const { tenant, from } = this.#place;
+  async copyValuesAndWrites(): Promise<void> {
+    const { tenant, from } = this.#options;
     await this.#copyMissing(await this.#keys({ group: blobGroup(tenant, from) }));
     await this.#copyMissing(await this.#keys({ group: prefixRange(writeGroups(tenant, from)) }));
-    // Last: a value or write is stored with its chunks, so those of everything seen are there.
+    // Chunks come last: those of each value and write listed above exist by now.
     await this.#copyMissing(await this.#keys({ group: chunkGroup(tenant, from) }));
   }
 
-  /** Copies what a head stands on and is not there yet, and takes away what was rolled back meanwhile. */
+  /** Copies checkpoints that a head needs and the copy lacks. Removes those rolled back since. */
   async catchUp({ heads }: Head): Promise<void> {
-    const there = new Set(await this.#keys(this.#checkpointRange()));
-    const gone = [...this.#parents.keys()].filter((key) => !there.has(key));
-    await this.#documents.deleteMany({ _id: { $in: gone.map((key) => this.#renamed(key)) } });
+    const existing = new Set(await this.#keys(this.#checkpointRange()));
+    const gone = [...this.#parents.keys()].filter((key) => !existing.has(key));
+    await this.#documents.deleteMany({ _id: { $in: gone.map((key) => this.#targetKey(key)) } });
     for (const [ns, { checkpointId }] of Object.entries(heads)) await this.#copyChain(ns, checkpointId);
   }
 
   async #copyChain(ns: string, newest: string): Promise<void> {
-    const { tenant, from } = this.#place;
+    const { tenant, from } = this.#options;
     for (let id: string | undefined = newest; id !== undefined; ) {
       const key = checkpointKey(tenant, from, ns, id);
       await this.#copyMissing([key]);
@@ -101,12 +105,12 @@ class StateCopy {
   }
 
   #checkpointRange(): Filter<StateDocument> {
-    return { group: prefixRange(checkpointGroup(this.#place.tenant, this.#place.from)) };
+    return { group: prefixRange(checkpointGroup(this.#options.tenant, this.#options.from)) };
   }
 
   async #keys(filter: Filter<StateDocument>): Promise<string[]> {
-    const found = await this.#documents.find(filter, { projection: { _id: 1 } }).toArray();
-    return found.map(({ _id }) => _id);
+    const documents = await this.#documents.find(filter, { projection: { _id: 1 } }).toArray();
+    return documents.map(({ _id }) => _id);
   }
 
   async #copyMissing(keys: string[]): Promise<void> {
@@ -126,18 +130,18 @@ class StateCopy {
   }
 
   async #insert(page: StateDocument[]): Promise<void> {
-    await this.#documents.insertMany(page.map((document) => this.#moved(document)));
+    await this.#documents.insertMany(page.map((document) => this.#toTarget(document)));
     for (const { _id, parent, metadata } of page) {
       this.#copied.add(_id);
       if (metadata !== undefined) this.#parents.set(_id, parent);
     }
   }
 
-  #moved(document: StateDocument): StateDocument {
-    return { ...document, _id: this.#renamed(document._id), group: this.#renamed(document.group) };
+  #toTarget(document: StateDocument): StateDocument {
+    return { ...document, _id: this.#targetKey(document._id), group: this.#targetKey(document.group) };
   }
 
-  #renamed(key: string): string {
+  #targetKey(key: string): string {
     return this.#target + key.slice(this.#source.length);
   }
 }

@@ -2,7 +2,7 @@ import type { Db } from 'mongodb';
 import { MongoHeads } from './mongo-heads.js';
 import type { HeadStore } from './ports.js';
 
-/** The port on {@link MongoHeads}. */
+/** Implements the port with {@link MongoHeads}. */
 export function createHeadStore(db: Db): HeadStore {
   const heads = new MongoHeads(db);
   return {

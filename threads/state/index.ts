@@ -1,22 +1,16 @@
-/** State of threads: heads with their fences, and checkpoints. Knows no record of a thread or run, and no graph. */
+/**
+ * Stores the state of threads: heads with their fences, and checkpoints. Knows no records of
+ * threads or runs, and no graph.
+ */
 export { copyState } from './copy.js';
 export { createHeadStore } from './head-store.js';
 export { MongoHeads } from './mongo-heads.js';
-export type {
-  HeadStore,
-  SaverHooks,
-  SaverStore,
-  StepScope,
-  ThinningOptions,
-  ThreadSaver,
-  ThinningPolicy,
-} from './ports.js';
+export type { HeadStore, SaverHooks, SaverStore, ThreadSaver, ThinningPolicy } from './ports.js';
 export { keepLatest, thinState } from './prune.js';
 export { rollbackRun } from './rollback.js';
 export { MongoSaver } from './saver/mongo-saver.js';
-export type { SaverOptions } from './saver/mongo-saver.js';
 export { StateCache } from './saver/state-cache.js';
 export { StepSaver } from './saver/step-saver.js';
-export type { CommitInfo, StepSaverOptions } from './saver/step-saver.js';
+export type { CommitInfo } from './saver/step-saver.js';
 export { ensureStateIndexes } from './state-documents.js';
 export { ValueTexts } from './values/value-texts.js';

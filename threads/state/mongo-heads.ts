@@ -9,23 +9,29 @@ interface HeadDocument {
   fence: Fence;
   /** Keys are namespaces, escaped: MongoDB reads dots and dollars in keys as paths. */
   heads: Record<string, NamespaceHead>;
-  /** The run that a message waits for. Kept here because every commit of that run comes by. */
+  /**
+   * The run that a message waits for. Stored here because each commit of that run updates this
+   * record.
+   */
   steered?: string;
 }
 
-/** A change of a thread's head; `null` forgets a namespace. */
+/** A change of a thread's head; `null` removes a namespace. */
 export interface HeadChange {
   heads: Readonly<Record<string, NamespaceHead | null>>;
-  /** The writer's fence; absent for writers outside of any run, who take the fence as it is. */
+  /** The writer's fence. Absent for writers outside of runs: they accept any fence. */
   fence?: Fence;
-  /** The revision this change builds on; absent: whatever is there (single writer). */
+  /** The expected revision. Absent: any revision (single writer). */
   rev?: number;
 }
 
-/** Work that takes locks takes milliseconds. What takes so long may stand before the open transaction of a dead writer. */
+/**
+ * After this time work is checked for a lock, in ms. Work with locks normally takes a few
+ * milliseconds, so the open transaction of a dead writer may block it.
+ */
 const BLOCKED_MS = 2_000;
 
-/** The thread heads of one database. The only room that names collection `thread_heads`. */
+/** The thread heads of one database. No other code uses collection `thread_heads`. */
 export class MongoHeads {
   readonly #db: Db;
   readonly #collection: Collection<HeadDocument>;
@@ -42,7 +48,7 @@ export class MongoHeads {
 
   async raiseFence(tenant: string, threadId: string, fence: Fence): Promise<Head> {
     const isBlocked = () => this.#isLocked(headKey(tenant, threadId));
-    return this.#unblocked(isBlocked, () => this.#raise(tenant, threadId, fence));
+    return this.#withUnblocking(isBlocked, () => this.#raise(tenant, threadId, fence));
   }
 
   async #raise(tenant: string, threadId: string, fence: Fence): Promise<Head> {
@@ -54,43 +60,47 @@ export class MongoHeads {
       );
       return document === null ? await this.readHead(tenant, threadId) : fromDocument(document);
     } catch (error) {
-      // The upsert runs into the record itself when its fence is higher.
-      if (isDuplicateKey(error)) throw lost(tenant, threadId, fence, error);
+      // If the stored fence is higher, the filter does not match and the upsert hits the existing
+      // key.
+      if (isDuplicateKey(error)) throw fenceLost(tenant, threadId, fence, error);
       throw error;
     }
   }
 
-  /** `session.withTransaction`, and no dead writer keeps it from what it writes. */
+  /** Like `session.withTransaction`, but ends transactions of dead writers that block it. */
   async transaction<T>(session: ClientSession, work: () => Promise<T>): Promise<T> {
     let conflicts = 0;
     const isBlocked = () => {
-      const had = conflicts;
+      const recent = conflicts;
       conflicts = 0;
-      return Promise.resolve(had > 0);
+      return Promise.resolve(recent > 0);
     };
-    const counted = () =>
+    const countConflicts = () =>
       work().catch((error: unknown) => {
         if (isWriteConflict(error)) conflicts += 1;
         throw error;
       });
-    return this.#unblocked(isBlocked, () => session.withTransaction(counted));
+    return this.#withUnblocking(isBlocked, () => session.withTransaction(countConflicts));
   }
 
-  /** A slow database is not a locked one: only who is refused for the sake of another ends that one's transaction. */
-  async #unblocked<T>(isBlocked: () => Promise<boolean>, work: () => Promise<T>): Promise<T> {
-    const look = async () => {
+  /**
+   * Runs work, and ends other transactions if they block it. `isBlocked` must report a real write
+   * conflict, because a slow database is no reason to end transactions.
+   */
+  async #withUnblocking<T>(isBlocked: () => Promise<boolean>, work: () => Promise<T>): Promise<T> {
+    const check = async () => {
       if (await isBlocked()) await this.#endTransactions();
     };
-    // The work itself waits on, and says how that ends.
-    const looks = setInterval(() => void look().catch(() => undefined), BLOCKED_MS);
+    // Errors of a check are ignored: the work reports its own success or failure.
+    const timer = setInterval(() => void check().catch(() => undefined), BLOCKED_MS);
     try {
       return await work();
     } finally {
-      clearInterval(looks);
+      clearInterval(timer);
     }
   }
 
-  /** Whether another's transaction has written to a head: a write to it would be refused. */
+  /** Whether another transaction has written to a head, so that a write to it would conflict. */
   async #isLocked(_id: string): Promise<boolean> {
     return this.#db.client.withSession(async (session) => {
       session.startTransaction();
@@ -106,9 +116,10 @@ export class MongoHeads {
   }
 
   /**
-   * A writer that died or froze in the middle of its commit leaves head and documents locked. MongoDB ends its transaction
-   * after `transactionLifetimeLimitSeconds` (10 where we start it, else 60). SecantusDB looks only when somebody else begins one, which may be
-   * never; nobody knows the session, so all are ended there, and whoever lives tries its transaction again.
+   * Ends the transaction of a writer that died during its commit and left documents locked. MongoDB
+   * does that itself after `transactionLifetimeLimitSeconds` (10 in the embedded server, by default
+   * 60). SecantusDB checks only when another transaction begins, which may never happen. The
+   * session of the dead writer is unknown, so all sessions are ended there; living writers retry.
    */
   async #endTransactions(): Promise<void> {
     const admin = this.#db.admin();
@@ -116,8 +127,9 @@ export class MongoHeads {
   }
 
   /**
-   * Applies a change inside of a transaction. Errors: `fence_lost` when the revision is another or the fence is higher; the caller's
-   * transaction must abort then. Answers the run that a message waits for.
+   * Applies a change in a transaction. Returns the run that a message waits for.
+   * Errors: `fence_lost` if the revision differs or the stored fence is higher. The caller's
+   * transaction must abort then.
    */
   async change(
     session: ClientSession,
@@ -151,12 +163,15 @@ export class MongoHeads {
       if (changed !== null) return changed.steered;
     } catch (error) {
       if (!isDuplicateKey(error)) throw error;
-      throw lost(tenant, threadId, change.fence, error);
+      throw fenceLost(tenant, threadId, change.fence, error);
     }
-    throw lost(tenant, threadId, change.fence);
+    throw fenceLost(tenant, threadId, change.fence);
   }
 
-  /** Has the run stop at its next superstep, to take a message. A thread whose first state is on its way hears nothing of it. */
+  /**
+   * Makes a run stop after its next superstep, to take a message. Has no effect on a thread whose
+   * first state is not committed yet.
+   */
   async steer(tenant: string, threadId: string, runId: string): Promise<void> {
     await this.#collection.updateOne({ _id: headKey(tenant, threadId) }, { $set: { steered: runId } });
   }
@@ -176,7 +191,7 @@ function fromDocument(document: HeadDocument): Head {
 }
 
 function escapeKey(ns: string): string {
-  // A leading letter, as an empty key is refused.
+  // The leading letter is needed because MongoDB refuses an empty key.
   return `n${encodeURIComponent(ns).replaceAll('.', '%2E')}`;
 }
 
@@ -184,9 +199,13 @@ function unescapeKey(key: string): string {
   return decodeURIComponent(key.slice(1));
 }
 
-function lost(tenant: string, threadId: string, fence: Fence | undefined, cause?: unknown): ColloquyError {
-  const who = fence === undefined ? 'a writer outside of runs' : `writer ${fence}`;
-  return new ColloquyError('fence_lost', `thread ${threadId} of tenant ${tenant} has moved on; ${who} must stop`, {
-    cause,
-  });
+function fenceLost(tenant: string, threadId: string, fence: Fence | undefined, cause?: unknown): ColloquyError {
+  const writer = fence === undefined ? 'the writer outside of runs' : `the writer with fence ${fence}`;
+  return new ColloquyError(
+    'fence_lost',
+    `the head of thread ${threadId} of tenant ${tenant} was changed by another writer; ${writer} must stop`,
+    {
+      cause,
+    },
+  );
 }

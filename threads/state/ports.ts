@@ -3,33 +3,41 @@ import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import type { MongoSaver } from './saver/mongo-saver.js';
 import type { StepSaver, StepSaverOptions } from './saver/step-saver.js';
 
-/** The position of thread state; a commit is a compare-and-set on it. */
+/** The heads of threads. A commit of state is a compare-and-set on the head. */
 export interface HeadStore {
   /** A thread without a commit has rev 0, {@link NO_FENCE} and no heads. */
   readHead(caller: Caller, threadId: string): Promise<Head>;
-  /** Shuts out every writer with a lower fence; answers the head as it is then. Errors: `fence_lost` when a higher fence is set. */
+  /**
+   * Refuses every writer with a lower fence from then on. Returns the new head.
+   * Errors: `fence_lost` if a higher fence is set.
+   */
   raiseFence(caller: Caller, threadId: string, fence: Fence): Promise<Head>;
 }
 
-/** A saver for one thread, which can also tell whether a checkpoint exists without reading it. */
+/** A saver that can also check for a checkpoint and read one value, without a whole checkpoint. */
 export type ThreadSaver = BaseCheckpointSaver<string> & Pick<MongoSaver, 'hasCheckpoint' | 'valueText'>;
 
-/** What a step activity opens its saver for. */
-export type StepScope = Pick<
+/** The thread, run and attempt that a step activity opens its saver for. */
+type StepScope = Pick<
   StepSaverOptions,
   'threadId' | 'runId' | 'runMetadata' | 'fence' | 'head' | 'tail' | 'cache' | 'resumeConsumed'
 >;
 
-/** What the step itself wants to hear of commits. */
+/** Callbacks by which the step takes part in commits. */
 export type SaverHooks = Pick<StepSaverOptions, 'beforeCommit' | 'onCommit' | 'onInput' | 'hasEntry'>;
 
-/** Opens checkpoint savers, and undoes what a run has saved. The caller is checked once, when a saver is opened. */
+/**
+ * Opens checkpoint savers and rolls runs back. The caller is authorized once, when a saver opens.
+ */
 export interface SaverStore {
   /** For reads of a thread's state. */
   openReader(caller: Caller, threadId: string): Promise<ThreadSaver>;
-  /** For one edit of a thread's state: a put fails with `fence_lost` if another writer has moved the head. */
+  /**
+   * For one edit of a thread's state: a put fails with `fence_lost` if another writer has moved the
+   * head.
+   */
   openEditor(caller: Caller, threadId: string): Promise<ThreadSaver>;
-  /** For one step of a run; the step makes the saver when it knows its hooks. */
+  /** For one step of a run. The step creates the saver when it knows its hooks. */
   openStep(caller: Caller, scope: StepScope): Promise<(hooks: SaverHooks) => StepSaver>;
   /**
    * Removes every checkpoint of a run and moves the thread's head back to where it was before the
@@ -38,19 +46,24 @@ export interface SaverStore {
   rollbackRun(caller: Caller, threadId: string, runId: string, fence: Fence): Promise<void>;
 }
 
-/** Which older checkpoints of a thread stay. Without `last` and `lastOfRuns`: all that are not too old. */
+/**
+ * Which older checkpoints of a thread stay. Without `last` and `lastOfRuns`, all within `maxAgeMs`.
+ */
 export interface ThinningPolicy {
-  /** The newest so many of the thread. */
+  /** Keep this number of newest root checkpoints. */
   last?: number;
-  /** The last one of each run. */
+  /** Keep the last checkpoint of each run. */
   lastOfRuns?: boolean;
-  /** Checkpoints older than this go, in ms, whatever else is said. */
+  /** Remove older checkpoints, in ms, even if another rule keeps them. */
   maxAgeMs?: number;
 }
 
 export interface ThinningOptions {
   /** Default: now. */
   now?: Date;
-  /** Asked once it is known what the newest state stands on: where a run works on the thread, nothing is taken away. Default: none does. */
+  /**
+   * Called after the newest checkpoints were read. If it resolves to false, a run is active and
+   * nothing is removed. Default: resolves to true.
+   */
   isIdle?: () => Promise<boolean>;
 }

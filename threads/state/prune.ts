@@ -12,7 +12,7 @@ import {
   checkpointKey,
   chunkGroup,
   chunkKey,
-  chunksOf,
+  chunkIdsOf,
   parseCheckpointKey,
   prefixRange,
   writeGroup,
@@ -20,23 +20,28 @@ import {
   type StateDocument,
 } from './state-documents.js';
 
-/** Documents removed at once. */
+/** Documents per query. */
 const BATCH = 500;
-/** Checkpoints that get too old one after another go together: the first of them so much of its age late. */
-const LATE = 0.1;
+/**
+ * Fraction of `maxAgeMs` by which thinning is delayed, so that several old checkpoints go together.
+ */
+const DELAY_FRACTION = 0.1;
 
 /**
- * Takes away the checkpoints that a thread's newest state does not stand on, with their values and pending writes. A run may work on the
- * thread meanwhile: what is not there yet when this begins is not looked at, and values go only after the thread's revision has moved, so that
- * an edit which still stands on an old checkpoint fails instead of committing. Idempotent.
+ * Removes the checkpoints that a thread's newest state does not need, with their values and pending
+ * writes. A run may be active: documents that are stored after the start are not removed. Values
+ * are removed only after the thread's revision was raised, so that an edit based on a removed
+ * checkpoint fails. Idempotent.
  */
 export async function keepLatest(options: { client: MongoClient; db: Db; tenant: string }, threadId: string) {
   await new Pruner(options, threadId).keepLatest();
 }
 
 /**
- * Takes away the older checkpoints that a policy does not keep, as {@link keepLatest} does. What the newest state stands on stays, and so does what
- * subgraphs had when a kept checkpoint was made. Answers when the next ones are too old; undefined: none that is left ever is.
+ * Removes the older checkpoints that a policy does not keep, in the way of {@link keepLatest}. It
+ * keeps the checkpoints that the newest state needs, and subgraph checkpoints of kept root
+ * checkpoints. Returns when the next checkpoints become too old; undefined if none of the rest ever
+ * does.
  */
 export async function thinState(
   options: { client: MongoClient; db: Db; tenant: string },
@@ -47,18 +52,19 @@ export async function thinState(
   return new Pruner(options, threadId).thin(policy, now, isIdle);
 }
 
-interface Dated {
+interface DatedCheckpoint {
   key: string;
   ns: string;
   id: string;
   run: unknown;
-  /** Of the root, when a subgraph made this one. */
+  /** For a subgraph: id of the root checkpoint at which it ran. */
   root: string | undefined;
-  at: number;
+  /** Creation time, in ms since the epoch. */
+  createdAt: number;
 }
 
-/** Keys of what a thread has. */
-interface Listed {
+/** Keys of the documents of a thread. */
+interface ThreadKeys {
   checkpoints: string[];
   values: string[];
   writes: string[];
@@ -66,9 +72,9 @@ interface Listed {
 }
 
 /** Keys of the checkpoints that a policy keeps. */
-function wanted({ last, lastOfRuns, maxAgeMs }: ThinningPolicy, all: Dated[], now: Date): string[] {
-  const young = all.filter(({ at }) => maxAgeMs === undefined || at >= now.getTime() - maxAgeMs);
-  const roots = young.filter(({ ns }) => ns === '').sort((a, b) => (a.id < b.id ? 1 : -1));
+function keptByPolicy({ last, lastOfRuns, maxAgeMs }: ThinningPolicy, all: DatedCheckpoint[], now: Date): string[] {
+  const recent = all.filter(({ createdAt }) => maxAgeMs === undefined || createdAt >= now.getTime() - maxAgeMs);
+  const roots = recent.filter(({ ns }) => ns === '').sort((a, b) => (a.id < b.id ? 1 : -1));
   const runs = new Set<unknown>();
   const kept = roots.filter(({ run }, index) => {
     const isLastOfRun = run !== undefined && !runs.has(run);
@@ -77,7 +83,7 @@ function wanted({ last, lastOfRuns, maxAgeMs }: ThinningPolicy, all: Dated[], no
     return index < (last ?? 0) || (lastOfRuns === true && isLastOfRun);
   });
   const ids = new Set<string | undefined>(kept.map(({ id }) => id));
-  return [...kept, ...young.filter(({ ns, root }) => ns !== '' && ids.has(root))].map(({ key }) => key);
+  return [...kept, ...recent.filter(({ ns, root }) => ns !== '' && ids.has(root))].map(({ key }) => key);
 }
 
 class Pruner {
@@ -98,98 +104,102 @@ class Pruner {
   }
 
   async keepLatest(): Promise<void> {
-    const there = await this.#listed();
-    const kept = await this.#standsOn(await this.#newest());
-    await this.#keep(kept, there);
+    const listed = await this.#listKeys();
+    const kept = await this.#withAncestors(await this.#headCheckpoints());
+    await this.#removeOthers(kept, listed);
   }
 
   async thin(policy: ThinningPolicy, now: Date, isIdle: () => Promise<boolean>): Promise<Date | undefined> {
-    // A run that begins from here on may be rolled back to what is newest now.
-    const before = await this.#newest();
+    // A run that starts after this read may be rolled back to these checkpoints, so they stay.
+    const before = await this.#headCheckpoints();
     if (!(await isIdle())) return undefined;
-    const there = await this.#listed();
-    const dated = await this.#dates(there.checkpoints);
-    const needed = await this.#standsOn([...before, ...(await this.#newest())]);
-    const kept = new Set([...needed, ...(await this.#standsOn(wanted(policy, dated, now)))]);
-    if (there.checkpoints.some((key) => !kept.has(key))) await this.#keep(kept, there);
-    const ages = dated.flatMap(({ key, at }) => (kept.has(key) && !needed.has(key) ? [at] : []));
-    if (policy.maxAgeMs === undefined || ages.length === 0) return undefined;
-    return new Date(ages.reduce((oldest, at) => Math.min(oldest, at)) + policy.maxAgeMs * (1 + LATE));
+    const listed = await this.#listKeys();
+    const dated = await this.#readDates(listed.checkpoints);
+    const needed = await this.#withAncestors([...before, ...(await this.#headCheckpoints())]);
+    const kept = new Set([...needed, ...(await this.#withAncestors(keptByPolicy(policy, dated, now)))]);
+    if (listed.checkpoints.some((key) => !kept.has(key))) await this.#removeOthers(kept, listed);
+    const times = dated.flatMap(({ key, createdAt }) => (kept.has(key) && !needed.has(key) ? [createdAt] : []));
+    if (policy.maxAgeMs === undefined || times.length === 0) return undefined;
+    return new Date(times.reduce((oldest, time) => Math.min(oldest, time)) + policy.maxAgeMs * (1 + DELAY_FRACTION));
   }
 
-  async #listed(): Promise<Listed> {
+  async #listKeys(): Promise<ThreadKeys> {
     const { threadId } = this;
     const tenant = this.#tenant;
-    const checkpoints = await this.#state.findKeys(this.#checkpoints());
+    const checkpoints = await this.#state.findKeys(this.#checkpointFilter());
     const values = await this.#state.findKeys({ group: blobGroup(tenant, threadId) });
     const writes = await this.#state.findKeys({ group: prefixRange(writeGroups(tenant, threadId)) });
     const chunks = await this.#state.findKeys({ group: chunkGroup(tenant, threadId) });
     return { checkpoints, values, writes, chunks };
   }
 
-  /** Keys of the checkpoints that heads name. */
-  async #newest(): Promise<string[]> {
+  /** Keys of the checkpoints that the heads name. */
+  async #headCheckpoints(): Promise<string[]> {
     const { heads } = await this.#heads.readHead(this.#tenant, this.threadId);
     return Object.entries(heads).map(([ns, head]) => this.#key(ns, head.checkpointId));
   }
 
-  /** Of what was listed, takes away all other checkpoints, and what nothing needs then. */
-  async #keep(kept: Set<string>, { checkpoints, values, writes, chunks }: Listed): Promise<void> {
+  /** Removes the other listed checkpoints, then listed documents that no checkpoint references. */
+  async #removeOthers(kept: Set<string>, { checkpoints, values, writes, chunks }: ThreadKeys): Promise<void> {
     await this.#state.remove(checkpoints.filter((key) => !kept.has(key)));
     await this.#state.moveHead(this.threadId, { heads: {} });
-    const left = await this.#needed(this.#state.find(this.#checkpoints()));
-    await this.#state.remove(values.filter((key) => !left.values.has(key)));
-    await this.#state.remove(writes.filter((key) => !left.writes.some((group) => key.startsWith(group))));
-    const named = await this.#chunksOfAll();
-    await this.#state.remove(chunks.filter((key) => !named.has(key)));
+    const referenced = await this.#references(this.#state.find(this.#checkpointFilter()));
+    await this.#state.remove(values.filter((key) => !referenced.values.has(key)));
+    await this.#state.remove(writes.filter((key) => !referenced.writes.some((group) => key.startsWith(group))));
+    const referencedChunks = await this.#referencedChunks();
+    await this.#state.remove(chunks.filter((key) => !referencedChunks.has(key)));
   }
 
-  #checkpoints(): Filter<StateDocument> {
+  #checkpointFilter(): Filter<StateDocument> {
     return { group: prefixRange(checkpointGroup(this.#tenant, this.threadId)) };
   }
 
-  /** Keys of the chunks that values and writes are put together from. What a commit before its end has stored is named by nothing yet. */
-  async #chunksOfAll(): Promise<Set<string>> {
+  /**
+   * Keys of the chunks that stored values and writes reference. Chunks of an unfinished commit are
+   * not among these.
+   */
+  async #referencedChunks(): Promise<Set<string>> {
     const { threadId } = this;
     const tenant = this.#tenant;
-    const named = new Set<string>();
+    const referenced = new Set<string>();
     const groups = [{ group: blobGroup(tenant, threadId) }, { group: prefixRange(writeGroups(tenant, threadId)) }];
     const composed = [{ list: { $exists: true } }, { parts: { $exists: true } }];
     for (const filter of groups.flatMap((group) => composed.map((kind) => ({ ...group, ...kind })))) {
       for await (const document of this.#state.findReferences(filter)) {
-        for (const id of chunksOf(document)) named.add(chunkKey(tenant, threadId, id));
+        for (const id of chunkIdsOf(document)) referenced.add(chunkKey(tenant, threadId, id));
       }
     }
-    for (let row = [...named]; row.length > 0; ) {
+    for (let row = [...referenced]; row.length > 0; ) {
       const below: string[] = [];
       for (let next = 0; next < row.length; next += BATCH) {
         const page = { _id: { $in: row.slice(next, next + BATCH) } };
-        for await (const document of this.#state.findReferences(page)) below.push(...chunksOf(document));
+        for await (const document of this.#state.findReferences(page)) below.push(...chunkIdsOf(document));
       }
-      row = below.map((id) => chunkKey(tenant, threadId, id)).filter((key) => !named.has(key));
-      for (const key of row) named.add(key);
+      row = below.map((id) => chunkKey(tenant, threadId, id)).filter((key) => !referenced.has(key));
+      for (const key of row) referenced.add(key);
     }
-    return named;
+    return referenced;
   }
 
-  async #dates(keys: string[]): Promise<Dated[]> {
-    const all: Dated[] = [];
+  async #readDates(keys: string[]): Promise<DatedCheckpoint[]> {
+    const all: DatedCheckpoint[] = [];
     for (let next = 0; next < keys.length; next += BATCH) {
       const page = await this.#state.readDocuments(keys.slice(next, next + BATCH));
-      all.push(...(await Promise.all(page.map((document) => this.#dated(document)))));
+      all.push(...(await Promise.all(page.map((document) => this.#readDate(document)))));
     }
     return all;
   }
 
-  async #dated(document: StateDocument): Promise<Dated> {
+  async #readDate(document: StateDocument): Promise<DatedCheckpoint> {
     const { ns, id } = parseCheckpointKey(document._id);
     const { ts } = await this.#codec.decodeHeader(document);
     const metadata = (await this.#codec.metadataOf(document)) as CheckpointMetadata & { run_id?: unknown };
-    return { key: document._id, ns, id, run: metadata.run_id, root: metadata.parents?.[''], at: Date.parse(ts) };
+    const root = metadata.parents?.[''];
+    return { key: document._id, ns, id, run: metadata.run_id, root, createdAt: Date.parse(ts) };
   }
 
-  /** Keys of these checkpoints, and of those that hold a part of their values. */
-  async #standsOn(keys: string[]): Promise<Set<string>> {
+  /** Keys of checkpoints, and of the ancestors from which LangGraph builds their delta channels. */
+  async #withAncestors(keys: string[]): Promise<Set<string>> {
     const kept = new Set<string>();
     for (const start of keys) {
       let key = start;
@@ -197,7 +207,7 @@ class Pruner {
       const open = new Set(document === undefined ? [] : await this.#deltaChannels(document));
       while (document !== undefined) {
         kept.add(key);
-        for (const channel of await this.#ownValues(document, open)) open.delete(channel);
+        for (const channel of await this.#channelsWithValue(document, open)) open.delete(channel);
         if (open.size === 0 || document.parent === undefined) break;
         key = this.#key(parseCheckpointKey(start).ns, document.parent);
         document = await this.#state.readDocument(key);
@@ -206,7 +216,7 @@ class Pruner {
     return kept;
   }
 
-  /** Channels that LangGraph puts together from the writes of earlier checkpoints. */
+  /** Channels whose values LangGraph builds from the writes of earlier checkpoints. */
   async #deltaChannels(document: StateDocument): Promise<string[]> {
     const metadata = (await this.#codec.metadataOf(document)) as CheckpointMetadata & {
       counters_since_delta_snapshot?: Record<string, unknown>;
@@ -214,22 +224,22 @@ class Pruner {
     return Object.keys(metadata.counters_since_delta_snapshot ?? {});
   }
 
-  /** Those of the channels whose whole value the checkpoint has. */
-  async #ownValues(document: StateDocument, channels: Set<string>): Promise<string[]> {
+  /** The given channels whose whole value is stored for this checkpoint. */
+  async #channelsWithValue(document: StateDocument, channels: Set<string>): Promise<string[]> {
     if (channels.size === 0) return [];
     const { ns } = parseCheckpointKey(document._id);
     const versions = await this.#versions(document);
-    const wanted = [...channels].flatMap((channel) => {
+    const candidates = [...channels].flatMap((channel) => {
       const version = versions[channel];
       return version === undefined ? [] : [[this.#valueKey(ns, channel, version), channel] as const];
     });
-    const blobs = await this.#state.readDocuments(wanted.map(([key]) => key));
+    const blobs = await this.#state.readDocuments(candidates.map(([key]) => key));
     const whole = new Set(blobs.filter(({ type }) => type !== EMPTY).map(({ _id }) => _id));
-    return wanted.filter(([key]) => whole.has(key)).map(([, channel]) => channel);
+    return candidates.filter(([key]) => whole.has(key)).map(([, channel]) => channel);
   }
 
-  /** What these checkpoints need: keys of values, groups of writes. */
-  async #needed(documents: AsyncIterable<StateDocument>): Promise<{ values: Set<string>; writes: string[] }> {
+  /** Keys of values and groups of writes that checkpoints reference. */
+  async #references(documents: AsyncIterable<StateDocument>): Promise<{ values: Set<string>; writes: string[] }> {
     const values = new Set<string>();
     const writes: string[] = [];
     for await (const document of documents) {

@@ -6,8 +6,8 @@ import { listCheckpoints } from './saver/checkpoint-search.js';
 import { StateCollection } from './state-collection.js';
 
 /**
- * Takes away every checkpoint a run made and moves the thread's head back to where it stood before. Idempotent. The caller holds the
- * fence. Errors: `fence_lost`.
+ * Removes every checkpoint of a run and moves the thread's head back to the one before the run.
+ * Idempotent. The caller holds the fence. Errors: `fence_lost`.
  */
 export async function rollbackRun(
   { client, db }: { client: MongoClient; db: Db },
@@ -20,22 +20,24 @@ export async function rollbackRun(
   const state = new StateCollection({ client, db }, tenant, heads);
   const codec = new CheckpointCodec({ tenant, reads: state, sharesChunks: false });
   const config = { configurable: { thread_id: threadId } };
-  const made: { ns: string; id: string; parent: string | undefined }[] = [];
+  const created: { ns: string; id: string; parent: string | undefined }[] = [];
   for await (const tuple of listCheckpoints({ state, reads: state, codec }, config, { filter: { run_id: runId } })) {
     const { checkpoint_ns: ns, checkpoint_id: id } = tuple.config.configurable ?? {};
     const parent = tuple.parentConfig?.configurable?.checkpoint_id as string | undefined;
-    made.push({ ns: ns as string, id: id as string, parent });
+    created.push({ ns: ns as string, id: id as string, parent });
   }
-  if (made.length === 0) return;
-  const ids = new Set(made.map(({ id }) => id));
-  const { rev, heads: now } = await heads.readHead(tenant, threadId);
-  const back: Record<string, NamespaceHead | null> = {};
-  for (const [ns, head] of Object.entries(now)) {
+  if (created.length === 0) return;
+  const ids = new Set(created.map(({ id }) => id));
+  const { rev, heads: current } = await heads.readHead(tenant, threadId);
+  const restored: Record<string, NamespaceHead | null> = {};
+  for (const [ns, head] of Object.entries(current)) {
     if (!ids.has(head.checkpointId)) continue;
-    const before = made.filter((one) => one.ns === ns && one.parent !== undefined && !ids.has(one.parent))[0]?.parent;
-    back[ns] =
+    const before = created.find(
+      ({ ns: itsNs, parent }) => itsNs === ns && parent !== undefined && !ids.has(parent),
+    )?.parent;
+    restored[ns] =
       before === undefined ? null : { checkpointId: before, run: 0, step: head.base, base: head.base, tail: 0 };
   }
-  await state.moveHead(threadId, { heads: back, fence, rev });
-  await state.removeCheckpoints(threadId, made);
+  await state.moveHead(threadId, { heads: restored, fence, rev });
+  await state.removeCheckpoints(threadId, created);
 }

@@ -88,7 +88,7 @@ export class StateCollection implements StateReads {
     return this.#documents.find(filter).sort({ _id: -1 });
   }
 
-  /** Documents with no more than the fields that reference chunks. */
+  /** Documents with only the fields that reference chunks. */
   findReferences(filter: Filter<StateDocument>): AsyncIterable<StateDocument> {
     return this.#documents.find(filter, { projection: { list: 1, parts: 1 } });
   }
@@ -115,7 +115,9 @@ export class StateCollection implements StateReads {
     return answeredWithin(COMMIT_MS, this.#client.withSession(store));
   }
 
-  /** Inserts documents that nothing references yet, so that the commit only has to reference them. */
+  /**
+   * Inserts documents that nothing references yet, so that the commit only has to reference them.
+   */
   async insert(documents: StateDocument[]): Promise<void> {
     for (const portion of inPortions(documents)) {
       await answeredWithin(COMMIT_MS, this.#documents.insertMany(portion, { ordered: false }));
@@ -133,7 +135,10 @@ export class StateCollection implements StateReads {
     }
   }
 
-  /** Removes checkpoints with their pending writes. Their values stay until the thread is pruned or deleted. */
+  /**
+   * Removes checkpoints with their pending writes. Their values stay until the thread is pruned or
+   * deleted.
+   */
   async removeCheckpoints(threadId: string, checkpoints: { ns: string; id: string }[]): Promise<void> {
     if (checkpoints.length === 0) return;
     const keys = checkpoints.map(({ ns, id }) => checkpointKey(this.tenant, threadId, ns, id));
@@ -142,7 +147,7 @@ export class StateCollection implements StateReads {
     await this.#documents.deleteMany({ group: { $in: groups } });
   }
 
-  /** Removes the head first, so that nobody reads a thread whose documents are half gone. */
+  /** Removes the head first, so that no reader finds a thread with only a part of its documents. */
   async removeThread(threadId: string): Promise<void> {
     await this.heads.remove(this.tenant, threadId);
     await this.#documents.deleteMany({ group: prefixRange(threadPrefix(this.tenant, threadId)) });

@@ -2,24 +2,28 @@ import type { ClientSession } from 'mongodb';
 import type { HeadChange } from './mongo-heads.js';
 import { bytes, type StateDocument } from './state-documents.js';
 
-/** More bytes of chunks than this are stored before a commit, which then only names them. */
+/** Chunks with more bytes in total are stored before a commit, which then only references them. */
 const EARLY_BYTES = 4 * 1024 * 1024;
 
-/** Documents to store and how heads move, in one transaction. */
+/** Documents and a change of the head, stored in one transaction. */
 export interface StateCommit {
-  /** Fresh keys: inserted. Chunks are only ever among these. */
+  /** Documents with new keys. Chunks are always among these. */
   inserts: StateDocument[];
-  /** Keys that may be there: special writes and checkpoints are replaced, regular writes and values kept. */
+  /**
+   * Documents whose keys may exist. Special writes and checkpoints are replaced; regular writes and
+   * values keep the stored document.
+   */
   merges: StateDocument[];
-  /** Writes elsewhere that belong to the state. */
+  /** Writes other collections in the same transaction. */
   beside?: (session: ClientSession) => Promise<void>;
-  /** Asked for right before the commit, when everything else is stored. */
+  /** Called right before the commit, after all documents were written. */
   head: () => Promise<HeadChange>;
 }
 
 /**
- * Chunks to store before the commit, where they are many bytes, and what the commit inserts itself. Nobody sees chunks that nothing names:
- * those of a commit that does not come about wait until the thread is pruned.
+ * Splits documents into chunks to insert before the commit, if they are large in total, and
+ * documents that the commit inserts itself. Unreferenced chunks are invisible. If the commit fails,
+ * they stay until the thread is pruned.
  */
 export function withEarly(
   documents: StateDocument[],
@@ -31,7 +35,7 @@ export function withEarly(
   return { early, inserts: documents.filter(({ group }) => group !== chunks) };
 }
 
-/** Documents of one insert have about so many bytes. */
+/** Splits documents into inserts of about {@link EARLY_BYTES} each. */
 export function inPortions(documents: StateDocument[]): StateDocument[][] {
   const portions: StateDocument[][] = [];
   let size = Infinity;

@@ -1,26 +1,33 @@
 import type { Binary, Db } from 'mongodb';
 
 /**
- * The keys of collection `checkpoints`: `<tenant>/<thread>/<kind>/…`, so that one prefix holds a thread, and one holds each kind of it.
- * Kinds: `c` a checkpoint without its values, `b` one channel's value at one version, `w` one pending write of a task, `l` a chunk that values
- * and writes are put together from.
+ * A document of collection `checkpoints`. Its key is `<tenant>/<thread>/<kind>/…`, so that a prefix
+ * selects a thread or one kind of a thread. Kinds: `c` a checkpoint without its values, `b` the
+ * value of one channel at one version, `w` one pending write of a task, `l` a chunk of values and
+ * writes.
  */
 export interface StateDocument {
   _id: string;
-  /** What it is looked up with besides its key: see {@link checkpointGroup}, {@link writeGroup}, {@link blobGroup}, {@link chunkGroup}. */
+  /**
+   * The indexed field for lookups without the key: see {@link checkpointGroup}, {@link writeGroup},
+   * {@link blobGroup}, {@link chunkGroup}.
+   */
   group: string;
   /** Type tag of the serializer. */
   type: string;
   data: Binary | Uint8Array;
-  /** `b` of a long list, and an inner node of one: ids of the chunks before the elements in `data`, by height, leaves first. */
+  /**
+   * For a long list and an inner node of one: ids of chunks by height, leaves first. The elements
+   * in `data` follow after these chunks.
+   */
   list?: string[][];
-  /** `b`, `w` and leaves over 1 MB: ids of the chunks that hold the data. */
+  /** `b`, `w` and leaves over 1 MB: ids of the chunks that contain the data. */
   parts?: string[];
   /** `c`: parent checkpoint id. */
   parent?: string;
   /** `c`: metadata as JSON, as LangGraph gave it. */
   metadata?: string;
-  /** `c`: metadata of the run that made it, as JSON. */
+  /** `c`: metadata of the run that created it, as JSON. */
   labels?: string;
   /** `w`: task id, path, index and channel. */
   write?: { taskId: string; path: string; index: number; channel: string };
@@ -32,7 +39,7 @@ export function threadPrefix(tenant: string, threadId: string): string {
   return `${tenant}/${part(threadId)}/`;
 }
 
-/** Group of the checkpoints of a namespace; without one, the prefix of the groups of all. */
+/** Group of the checkpoints of a namespace; without `ns`, the prefix of all these groups. */
 export function checkpointGroup(tenant: string, threadId: string, ns?: string): string {
   return `${threadPrefix(tenant, threadId)}c/${ns === undefined ? '' : `${part(ns)}/`}`;
 }
@@ -41,7 +48,7 @@ export function checkpointKey(tenant: string, threadId: string, ns: string, id: 
   return `${checkpointGroup(tenant, threadId, ns)}${id}`;
 }
 
-/** Namespace and id of a checkpoint's key. */
+/** Parts of a checkpoint's key. */
 export function parseCheckpointKey(key: string): { threadId: string; ns: string; id: string } {
   const [, threadId, , ns, id] = key.split('/');
   return { threadId: decodeURIComponent(threadId ?? ''), ns: decodeURIComponent(ns ?? ''), id: id ?? '' };
@@ -65,17 +72,19 @@ export function chunkGroup(tenant: string, threadId: string): string {
   return `${threadPrefix(tenant, threadId)}l/`;
 }
 
-/** Values name chunks by id alone, so that a copy of a thread needs no change in them. */
+/**
+ * Values reference chunks by id, not by key, so that a copy of a thread needs no change in them.
+ */
 export function chunkKey(tenant: string, threadId: string, id: string): string {
   return `${chunkGroup(tenant, threadId)}${id}`;
 }
 
-/** Ids of the chunks a document is put together from, without those that they name in turn. */
-export function chunksOf({ list, parts }: Pick<StateDocument, 'list' | 'parts'>): string[] {
+/** Ids of the chunks that a document references directly. */
+export function chunkIdsOf({ list, parts }: Pick<StateDocument, 'list' | 'parts'>): string[] {
   return [...(list ?? []).flat(), ...(parts ?? [])];
 }
 
-/** Serialized data, as the driver gave it or as it was encoded. */
+/** Serialized data of a document that was read from the driver or just encoded. */
 export function bytes({ data }: Pick<StateDocument, 'data'>): Uint8Array {
   return data instanceof Uint8Array ? data : data.buffer.subarray(0, data.position);
 }
@@ -100,7 +109,7 @@ export function prefixRange(prefix: string): { $gte: string; $lt: string } {
   return { $gte: prefix, $lt: `${prefix.slice(0, -1)}0` };
 }
 
-/** Lookups by group, newest key first. */
+/** Creates the index for lookups by group, newest key first. Idempotent. */
 export async function ensureStateIndexes(db: Db): Promise<void> {
   await db.collection('checkpoints').createIndex({ group: 1, _id: -1 });
 }

@@ -24,7 +24,7 @@ describe('system assistants', () => {
     expect(systemAssistantId('one')).toBe('39a68923-35d8-56bc-9761-3a809a9e6a7f');
   });
 
-  it('are made once for each graph, also by processes that start together', async () => {
+  it('are created once for each graph, also by processes that start together', async () => {
     const graphs = [{ graphId: 'one', description: 'The first' }, { graphId: 'two' }];
     await Promise.all(Array.from({ length: 5 }, () => store.registerGraphs(caller(), graphs)));
     await store.registerGraphs(caller(), []);
@@ -53,7 +53,7 @@ describe('system assistants', () => {
     ]);
   });
 
-  it('are found by id and by the name of their graph', async () => {
+  it('are found by id and by graph name', async () => {
     await store.registerGraphs(caller('named'), [{ graphId: 'one' }]);
     const byName = await store.getAssistant(caller('named'), 'one');
     expect(await store.getAssistant(caller('named'), byName.assistantId)).toEqual(byName);
@@ -61,14 +61,14 @@ describe('system assistants', () => {
     await expect(store.getAssistant(caller('nobody'), 'one')).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('are searched by graph, metadata and part of the name, in pages', async () => {
-    const who = caller('searching');
+  it('are searched by graph, metadata and part of the name, with paging', async () => {
+    const user = caller('searching');
     await store.registerGraphs(
-      who,
+      user,
       ['Hiring', 'hiring.intake', 'research'].map((graphId) => ({ graphId })),
     );
     const names = async (query: object) => {
-      const { assistants, total } = await store.searchAssistants(who, {
+      const { assistants, total } = await store.searchAssistants(user, {
         ...page,
         sortBy: 'name',
         sortOrder: 'asc',
@@ -91,8 +91,8 @@ describe('system assistants', () => {
 });
 
 describe('assistants of users', () => {
-  const who = caller('users');
-  const fresh = (given: Partial<NewAssistant> = {}): NewAssistant => ({
+  const user = caller('users');
+  const newAssistant = (overrides: Partial<NewAssistant> = {}): NewAssistant => ({
     assistantId: randomUUID(),
     graphId: 'one',
     name: 'Mine',
@@ -100,45 +100,48 @@ describe('assistants of users', () => {
     config: {},
     context: {},
     metadata: {},
-    ...given,
+    ...overrides,
   });
   const numbers = async (id: string, query: object = {}) =>
-    (await store.listVersions(who, id, { ...page, ...query })).map(({ version }) => version);
+    (await store.listVersions(user, id, { ...page, ...query })).map(({ version }) => version);
 
-  beforeAll(() => store.registerGraphs(who, [{ graphId: 'one', config: { tags: ['told'] } }, { graphId: 'two' }]));
+  beforeAll(() => store.registerGraphs(user, [{ graphId: 'one', config: { tags: ['initial'] } }, { graphId: 'two' }]));
 
-  it('are made once under an id, whoever asks at the same time', async () => {
-    const assistant = fresh({ config: { 'a.b': { $c: 1 } }, context: [1], metadata: { 'd.e': 1 } });
-    const made = await Promise.allSettled(Array.from({ length: 5 }, () => store.createAssistant(who, assistant)));
-    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-    const found = await store.getAssistant(who, assistant.assistantId);
+  it('are created once under an id, also by concurrent calls', async () => {
+    const assistant = newAssistant({ config: { 'a.b': { $c: 1 } }, context: [1], metadata: { 'd.e': 1 } });
+    const results = await Promise.allSettled(Array.from({ length: 5 }, () => store.createAssistant(user, assistant)));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const found = await store.getAssistant(user, assistant.assistantId);
     expect(found).toMatchObject({ ...assistant, tenant: 'users', version: 1 });
-    expect(await store.createAssistant(who, { ...assistant, name: 'Other', ifExists: 'do_nothing' })).toEqual(found);
-    await expect(store.createAssistant(who, assistant)).rejects.toMatchObject({ code: 'already_exists' });
-    await expect(store.createAssistant(who, fresh({ graphId: 'three' }))).rejects.toMatchObject({
+    expect(await store.createAssistant(user, { ...assistant, name: 'Other', ifExists: 'do_nothing' })).toEqual(found);
+    await expect(store.createAssistant(user, assistant)).rejects.toMatchObject({ code: 'already_exists' });
+    await expect(store.createAssistant(user, newAssistant({ graphId: 'three' }))).rejects.toMatchObject({
       code: 'invalid_argument',
       message: 'graph_id is "three"; no such graph is served',
     });
     await expect(store.getAssistant(caller(), assistant.assistantId)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('have a version for every change, also for changes at the same time', async () => {
-    const { assistantId } = await store.createAssistant(who, fresh());
+  it('get a new version for each change, also for concurrent changes', async () => {
+    const { assistantId } = await store.createAssistant(user, newAssistant());
     const changes = Array.from({ length: 6 }, (_, n) =>
-      store.updateAssistant(who, assistantId, { name: `name ${n}`, metadata: { [`key${n}`]: n } }),
+      store.updateAssistant(user, assistantId, { name: `name ${n}`, metadata: { [`key${n}`]: n } }),
     );
     const versions = (await Promise.all(changes)).map(({ version }) => version);
     expect(versions.sort()).toEqual([2, 3, 4, 5, 6, 7]);
     expect(await numbers(assistantId)).toEqual([7, 6, 5, 4, 3, 2, 1]);
-    const { metadata } = await store.getAssistant(who, assistantId);
+    const { metadata } = await store.getAssistant(user, assistantId);
     expect(metadata).toEqual({ key0: 0, key1: 1, key2: 2, key3: 3, key4: 4, key5: 5 });
     expect(await numbers(assistantId, { limit: 2, offset: 1 })).toEqual([6, 5]);
   });
 
-  it('keep each version as it was made, and go back to any', async () => {
-    const first = await store.createAssistant(who, fresh({ config: { tags: ['a'] }, metadata: { stage: 'draft' } }));
+  it('keep each version unchanged, and can be reset to any of them', async () => {
+    const first = await store.createAssistant(
+      user,
+      newAssistant({ config: { tags: ['a'] }, metadata: { stage: 'draft' } }),
+    );
     const id = first.assistantId;
-    const second = await store.updateAssistant(who, id, {
+    const second = await store.updateAssistant(user, id, {
       graphId: 'two',
       description: 'new',
       config: { tags: ['b'] },
@@ -146,49 +149,49 @@ describe('assistants of users', () => {
       metadata: { stage: 'done' },
     });
     expect(second.updatedAt.getTime()).toBeGreaterThan(first.updatedAt.getTime());
-    const back = await store.setLatestVersion(who, id, 1, NOTHING_REQUIRED);
+    const back = await store.setLatestVersion(user, id, 1, NOTHING_REQUIRED);
     expect(back).toEqual({ ...first, updatedAt: expect.any(Date) });
-    expect(await store.getAssistant(who, id)).toEqual(back);
-    const { updatedAt: made, ...secondAsMade } = second;
-    expect(await store.listVersions(who, id, { ...page, limit: 1 })).toEqual([{ ...secondAsMade, createdAt: made }]);
+    expect(await store.getAssistant(user, id)).toEqual(back);
+    const { updatedAt: createdAt, ...secondVersion } = second;
+    expect(await store.listVersions(user, id, { ...page, limit: 1 })).toEqual([{ ...secondVersion, createdAt }]);
     expect(await numbers(id, { metadata: { stage: 'draft' } })).toEqual([1]);
     const required = { equal: { stage: 'done' }, contains: {} };
     expect(await numbers(id, { required })).toEqual([2]);
-    await expect(store.setLatestVersion(who, id, 1, required)).rejects.toMatchObject({ code: 'not_found' });
-    expect((await store.updateAssistant(who, id, {})).version).toBe(3);
-    await expect(store.setLatestVersion(who, id, 9, NOTHING_REQUIRED)).rejects.toMatchObject({
+    await expect(store.setLatestVersion(user, id, 1, required)).rejects.toMatchObject({ code: 'not_found' });
+    expect((await store.updateAssistant(user, id, {})).version).toBe(3);
+    await expect(store.setLatestVersion(user, id, 9, NOTHING_REQUIRED)).rejects.toMatchObject({
       code: 'not_found',
       message: `assistant ${id} has no version 9`,
     });
   });
 
-  it('go with their versions', async () => {
-    const assistant = fresh();
-    const { assistantId: id } = await store.createAssistant(who, assistant);
-    await store.updateAssistant(who, id, { name: 'second' });
-    await store.deleteAssistant(who, id);
-    for (const gone of [
-      store.getAssistant(who, id),
-      store.updateAssistant(who, id, {}),
-      store.setLatestVersion(who, id, 1, NOTHING_REQUIRED),
-      store.listVersions(who, id, page),
-      store.deleteAssistant(who, id),
+  it('are deleted with all their versions', async () => {
+    const assistant = newAssistant();
+    const { assistantId: id } = await store.createAssistant(user, assistant);
+    await store.updateAssistant(user, id, { name: 'second' });
+    await store.deleteAssistant(user, id);
+    for (const call of [
+      store.getAssistant(user, id),
+      store.updateAssistant(user, id, {}),
+      store.setLatestVersion(user, id, 1, NOTHING_REQUIRED),
+      store.listVersions(user, id, page),
+      store.deleteAssistant(user, id),
     ]) {
-      await expect(gone).rejects.toMatchObject({ code: 'not_found' });
+      await expect(call).rejects.toMatchObject({ code: 'not_found' });
     }
-    await store.createAssistant(who, assistant);
+    await store.createAssistant(user, assistant);
     expect(await numbers(id)).toEqual([1]);
   });
 
-  it('of the system keep their graph, and are put back rather than deleted', async () => {
-    const before = await store.getAssistant(who, 'one');
-    expect(before.config).toEqual({ tags: ['told'] });
-    await expect(store.updateAssistant(who, 'one', { graphId: 'two' })).rejects.toMatchObject({ code: 'conflict' });
-    await store.updateAssistant(who, 'one', { graphId: 'one', config: {}, metadata: { created_by: 'me' } });
-    await store.registerGraphs(who, [{ graphId: 'one' }]);
-    expect(await store.getAssistant(who, 'one')).toMatchObject({ version: 2, metadata: { created_by: 'me' } });
-    await store.deleteAssistant(who, 'one');
-    expect(await store.getAssistant(who, 'one')).toEqual({ ...before, updatedAt: expect.any(Date) });
+  it('that belong to the system keep their graph, and are reset instead of deleted', async () => {
+    const before = await store.getAssistant(user, 'one');
+    expect(before.config).toEqual({ tags: ['initial'] });
+    await expect(store.updateAssistant(user, 'one', { graphId: 'two' })).rejects.toMatchObject({ code: 'conflict' });
+    await store.updateAssistant(user, 'one', { graphId: 'one', config: {}, metadata: { created_by: 'me' } });
+    await store.registerGraphs(user, [{ graphId: 'one' }]);
+    expect(await store.getAssistant(user, 'one')).toMatchObject({ version: 2, metadata: { created_by: 'me' } });
+    await store.deleteAssistant(user, 'one');
+    expect(await store.getAssistant(user, 'one')).toEqual({ ...before, updatedAt: expect.any(Date) });
     expect(await numbers('one')).toEqual([1]);
   });
 });

@@ -19,7 +19,7 @@ afterAll(async () => {
   await client.close();
 });
 
-function newCron(given: Partial<NewCron> = {}): NewCron {
+function newCron(overrides: Partial<NewCron> = {}): NewCron {
   return {
     cronId: randomUUID(),
     assistantId: '39a68923-35d8-56bc-9761-3a809a9e6a7f',
@@ -29,46 +29,48 @@ function newCron(given: Partial<NewCron> = {}): NewCron {
     payload: { input: { 'a.b': '$c' } },
     metadata: {},
     options: DEFAULT_SCHEDULE_OPTIONS,
-    ...given,
+    ...overrides,
   };
 }
 
-async function settled(tenant: string, given: Partial<NewCron> = {}, next?: Date) {
-  const cron = await store.createCron(caller(tenant), newCron(given));
+async function createSettled(tenant: string, overrides: Partial<NewCron> = {}, next?: Date) {
+  const cron = await store.createCron(caller(tenant), newCron(overrides));
   await store.settleCron(caller(tenant), cron.cronId, cron.rev, next);
   return store.getCron(caller(tenant), cron.cronId);
 }
 
 describe('the record of a cron', () => {
-  it('is shown once its schedule is there, and to its tenant alone', async () => {
+  it('is visible to its own tenant only, once its Schedule exists', async () => {
     const next = new Date('2030-01-01T09:00:00Z');
-    const made = await store.createCron(caller(), newCron({ threadId: randomUUID(), timezone: 'Europe/Berlin' }));
-    await expect(store.getCron(caller(), made.cronId)).rejects.toMatchObject({ code: 'not_found' });
+    const created = await store.createCron(caller(), newCron({ threadId: randomUUID(), timezone: 'Europe/Berlin' }));
+    await expect(store.getCron(caller(), created.cronId)).rejects.toMatchObject({ code: 'not_found' });
     expect(await store.searchCrons(caller(), page)).toEqual([]);
-    expect(await store.getCron(caller(), made.cronId, { shownOnly: false })).toEqual(made);
-    expect(await store.settleCron(caller(), made.cronId, 1, next)).toBe(true);
-    expect(await store.getCron(caller(), made.cronId)).toEqual({ ...made, nextRunAt: next });
-    expect(made.createdBy).toEqual({ kind: 'user', id: 'u1' });
-    await expect(store.getCron(caller('other'), made.cronId)).rejects.toThrow(`cron ${made.cronId} does not exist`);
+    expect(await store.getCron(caller(), created.cronId, { shownOnly: false })).toEqual(created);
+    expect(await store.settleCron(caller(), created.cronId, 1, next)).toBe(true);
+    expect(await store.getCron(caller(), created.cronId)).toEqual({ ...created, nextRunAt: next });
+    expect(created.createdBy).toEqual({ kind: 'user', id: 'u1' });
+    await expect(store.getCron(caller('other'), created.cronId)).rejects.toThrow(
+      `cron ${created.cronId} does not exist`,
+    );
   });
 
-  it('keeps filters with operators as they are, until a change replaces or clears them', async () => {
-    const who = caller('filtered');
+  it('keeps filters with operators until a change replaces or clears them', async () => {
+    const user = caller('filtered');
     const filters = { threads: { owner: 'u1' }, assistants: { 'teams.all': { $contains: ['a'] } } };
-    const { cronId } = await settled('filtered', { filters });
-    expect((await store.getCron(who, cronId)).filters).toEqual(filters);
-    expect((await store.updateCron(who, cronId, { enabled: false })).filters).toEqual(filters);
-    const changed = await store.updateCron(who, cronId, { filters: { threads: { owner: 'u2' } } });
+    const { cronId } = await createSettled('filtered', { filters });
+    expect((await store.getCron(user, cronId)).filters).toEqual(filters);
+    expect((await store.updateCron(user, cronId, { enabled: false })).filters).toEqual(filters);
+    const changed = await store.updateCron(user, cronId, { filters: { threads: { owner: 'u2' } } });
     expect(changed.filters).toEqual({ threads: { owner: 'u2' } });
-    expect(await store.updateCron(who, cronId, { filters: null })).not.toHaveProperty('filters');
+    expect(await store.updateCron(user, cronId, { filters: null })).not.toHaveProperty('filters');
   });
 
-  it('takes changes field by field, counts them, and is unsettled until the newest is settled', async () => {
-    const who = caller('changing');
-    const cron = await settled('changing', { endTime: new Date(0), metadata: { a: 1, b: 1 } });
+  it('merges concurrent changes, counts them, and is unsettled until the newest is settled', async () => {
+    const user = caller('changing');
+    const cron = await createSettled('changing', { endTime: new Date(0), metadata: { a: 1, b: 1 } });
     const patches = [{ metadata: { b: 2 } }, { payload: { context: { k: 1 } } }, { endTime: null, enabled: false }];
-    await Promise.all(patches.map((patch) => store.updateCron(who, cron.cronId, patch)));
-    const changed = await store.getCron(who, cron.cronId);
+    await Promise.all(patches.map((patch) => store.updateCron(user, cron.cronId, patch)));
+    const changed = await store.getCron(user, cron.cronId);
     expect(changed).toMatchObject({
       rev: 4,
       enabled: false,
@@ -76,40 +78,41 @@ describe('the record of a cron', () => {
       payload: { input: { 'a.b': '$c' }, context: { k: 1 } },
     });
     expect(changed.endTime).toBeUndefined();
-    expect(await store.settleCron(who, cron.cronId, 3, undefined)).toBe(false);
+    expect(await store.settleCron(user, cron.cronId, 3, undefined)).toBe(false);
     const soon = new Date(Date.now() + 60_000);
-    expect(await store.unsettledCrons(who, soon, 10)).toEqual([{ cronId: cron.cronId, change: 'update' }]);
-    expect(await store.unsettledCrons(who, cron.createdAt, 10)).toEqual([]);
-    expect(await store.settleCron(who, cron.cronId, 4, undefined)).toBe(true);
-    expect(await store.unsettledCrons(who, soon, 10)).toEqual([]);
-    expect((await store.updateCron(who, cron.cronId, { payload: { input: null } })).payload).toEqual({
+    expect(await store.unsettledCrons(user, soon, 10)).toEqual([{ cronId: cron.cronId, change: 'update' }]);
+    expect(await store.unsettledCrons(user, cron.createdAt, 10)).toEqual([]);
+    expect(await store.settleCron(user, cron.cronId, 4, undefined)).toBe(true);
+    expect(await store.unsettledCrons(user, soon, 10)).toEqual([]);
+    expect((await store.updateCron(user, cron.cronId, { payload: { input: null } })).payload).toEqual({
       context: { k: 1 },
     });
   });
 
-  it('is gone from the moment its deletion begins, also where that is repeated', async () => {
-    const who = caller('deleting');
-    const { cronId } = await settled('deleting');
-    await store.closeCron(who, cronId);
-    await store.closeCron(who, cronId);
-    await expect(store.getCron(who, cronId, { shownOnly: false })).rejects.toMatchObject({ code: 'not_found' });
-    await expect(store.updateCron(who, cronId, {})).rejects.toMatchObject({ code: 'not_found' });
-    expect(await store.settleCron(who, cronId, 3, undefined)).toBe(false);
+  it('is invisible as soon as its deletion begins, also if that call is repeated', async () => {
+    const user = caller('deleting');
+    const { cronId } = await createSettled('deleting');
+    await store.closeCron(user, cronId);
+    await store.closeCron(user, cronId);
+    await expect(store.getCron(user, cronId, { shownOnly: false })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(store.updateCron(user, cronId, {})).rejects.toMatchObject({ code: 'not_found' });
+    expect(await store.settleCron(user, cronId, 3, undefined)).toBe(false);
     const soon = new Date(Date.now() + 60_000);
-    expect(await store.unsettledCrons(who, soon, 10)).toEqual([{ cronId, change: 'delete' }]);
-    await store.removeCron(who, cronId);
-    await store.removeCron(who, cronId);
-    await expect(store.closeCron(who, cronId)).rejects.toMatchObject({ code: 'not_found' });
+    expect(await store.unsettledCrons(user, soon, 10)).toEqual([{ cronId, change: 'delete' }]);
+    await store.removeCron(user, cronId);
+    await store.removeCron(user, cronId);
+    await expect(store.closeCron(user, cronId)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('is found by assistant, thread, enabled and metadata, sorted, in pages', async () => {
-    const who = caller('searching');
+  it('is searched by assistant, thread, enabled and metadata, with sorting and paging', async () => {
+    const user = caller('searching');
     const [threadId, assistantId] = [randomUUID(), randomUUID()];
-    const at = (hour: number) => new Date(Date.UTC(2030, 0, 1, hour));
-    const a = await settled('searching', { threadId, metadata: { team: 'x', tags: ['a', 'b'] } }, at(3));
-    const b = await settled('searching', { assistantId, metadata: { team: 'x' } }, at(1));
-    const c = await settled('searching', { enabled: false });
-    const ids = async (query: object) => (await store.searchCrons(who, { ...page, ...query })).map((one) => one.cronId);
+    const hourOfDay = (hour: number) => new Date(Date.UTC(2030, 0, 1, hour));
+    const a = await createSettled('searching', { threadId, metadata: { team: 'x', tags: ['a', 'b'] } }, hourOfDay(3));
+    const b = await createSettled('searching', { assistantId, metadata: { team: 'x' } }, hourOfDay(1));
+    const c = await createSettled('searching', { enabled: false });
+    const ids = async (query: object) =>
+      (await store.searchCrons(user, { ...page, ...query })).map(({ cronId }) => cronId);
     const byId = [a.cronId, b.cronId, c.cronId].sort();
     expect(await ids({ sortBy: 'cron_id', sortOrder: 'asc' })).toEqual(byId);
     expect(await ids({ threadId })).toEqual([a.cronId]);
@@ -121,11 +124,11 @@ describe('the record of a cron', () => {
     ]);
     expect(await ids({ sortBy: 'cron_id', limit: 1, offset: 1 })).toEqual([byId[1]]);
     expect(await ids({ metadata: { tags: ['b'] } })).toEqual([a.cronId]);
-    expect(await store.countCrons(who, { required: NOTHING_REQUIRED, metadata: { team: 'x' } })).toBe(2);
+    expect(await store.countCrons(user, { required: NOTHING_REQUIRED, metadata: { team: 'x' } })).toBe(2);
     const required = { equal: { team: 'x' }, contains: { tags: ['b', 'a'] } };
     expect(await ids({ required })).toEqual([a.cronId]);
     expect(await ids({ required, enabled: false })).toEqual([]);
-    expect(await store.countCrons(who, { required })).toBe(1);
-    expect(await store.countCrons(who, { required: NOTHING_REQUIRED })).toBe(3);
+    expect(await store.countCrons(user, { required })).toBe(1);
+    expect(await store.countCrons(user, { required: NOTHING_REQUIRED })).toBe(3);
   });
 });

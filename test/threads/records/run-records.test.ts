@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { createThreadStore, ensureIndexes } from '../../../threads/index.js';
-import { NO_STATE, caller, begins, ended, fenceOf, newRun } from './support.js';
+import { NO_STATE, caller, runStart, runEnd, fenceOf, newRun } from './support.js';
 
 const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
 const db = client.db(`test_run_records_${process.pid}`);
@@ -22,9 +22,9 @@ async function newThread(tenant = 'acme'): Promise<string> {
   return (await store.createThread(caller(tenant), { threadId: randomUUID() })).threadId;
 }
 
-/** A run that the conversation has accepted. */
-async function admitted(threadId: string, given = {}): Promise<string> {
-  const run = newRun(threadId, given);
+/** Creates a run that the conversation has accepted. */
+async function createAdmitted(threadId: string, overrides = {}): Promise<string> {
+  const run = newRun(threadId, overrides);
   await store.createRun(caller(), run);
   await store.admitRun(caller(), threadId, run.runId);
   return run.runId;
@@ -38,8 +38,8 @@ async function status(threadId: string, runId: string): Promise<[run: string, th
   return [run.status, thread.status];
 }
 
-describe('making a run', () => {
-  it('keeps it as it was given, and hides it until it is admitted', async () => {
+describe('creating a run', () => {
+  it('stores it unchanged, and hides it until it is admitted', async () => {
     const threadId = await newThread();
     const request = {
       input: { 'a.b': { $gt: 1 } },
@@ -48,11 +48,11 @@ describe('making a run', () => {
       streamModes: ['values' as const],
       streamSubgraphs: true,
     };
-    const given = newRun(threadId, { request, metadata: { $m: 'n.o' }, key: 'k.1' });
-    const { run, created } = await store.createRun(caller(), given);
-    expect(created).toBe(true);
+    const created = newRun(threadId, { request, metadata: { $m: 'n.o' }, key: 'k.1' });
+    const { run, created: isNew } = await store.createRun(caller(), created);
+    expect(isNew).toBe(true);
     expect(run).toEqual({
-      ...given,
+      ...created,
       tenant: 'acme',
       createdBy: { principal: caller().principal, onBehalfOf: [] },
       status: 'pending',
@@ -68,7 +68,7 @@ describe('making a run', () => {
     expect(await store.getRun(caller(), threadId, run.runId)).toMatchObject({ runId: run.runId, request });
   });
 
-  it('gives 50 requests with one key one run', async () => {
+  it('creates one run for 50 concurrent requests with the same key', async () => {
     const threadId = await newThread();
     const made = await Promise.all(
       Array.from({ length: 50 }, () => store.createRun(caller(), newRun(threadId, { key: 'once' }))),
@@ -78,31 +78,31 @@ describe('making a run', () => {
     expect(await db.collection('runs').countDocuments({ threadId })).toBe(1);
   });
 
-  it('takes a key for one thread of one tenant alone', async () => {
-    const [one, two] = [await newThread(), await newThread()];
+  it('accepts the same key in different threads', async () => {
+    const [first, second] = [await newThread(), await newThread()];
     const results = [
-      await store.createRun(caller(), newRun(one, { key: 'k' })),
-      await store.createRun(caller(), newRun(two, { key: 'k' })),
-      await store.createRun(caller(), newRun(one)),
-      await store.createRun(caller(), newRun(one)),
+      await store.createRun(caller(), newRun(first, { key: 'k' })),
+      await store.createRun(caller(), newRun(second, { key: 'k' })),
+      await store.createRun(caller(), newRun(first)),
+      await store.createRun(caller(), newRun(first)),
     ];
     expect(results.map(({ created }) => created)).toEqual([true, true, true, true]);
   });
 
-  it('gives the same run when the same call is made twice', async () => {
+  it('returns the same run if the same call is repeated', async () => {
     const threadId = await newThread();
     const run = newRun(threadId);
     await store.createRun(caller(), run);
     expect(await store.createRun(caller(), run)).toMatchObject({ run: { runId: run.runId }, created: false });
   });
 
-  it('needs a thread', async () => {
+  it('fails if the thread does not exist', async () => {
     const run = newRun(randomUUID(), { key: 'k' });
     await expect(store.createRun(caller(), run)).rejects.toThrow(`thread ${run.threadId} does not exist`);
     expect(await db.collection('runs').countDocuments({ threadId: run.threadId })).toBe(0);
   });
 
-  it('names ids and keys that are none', async () => {
+  it('names an invalid run id or key in the error', async () => {
     const threadId = await newThread();
     await expect(store.createRun(caller(), newRun(threadId, { runId: 'r/1' }))).rejects.toThrow(
       'run_id is "r/1"; expected a UUID in lower case',
@@ -118,18 +118,23 @@ describe('making a run', () => {
     await expect(store.createRun(caller(), run)).rejects.toMatchObject({ code: 'too_large' });
   });
 
-  it('sweeps only what was never admitted, seven days after it would have begun', async () => {
+  it('removes only runs that were never admitted, seven days after their planned start', async () => {
     const threadId = await newThread();
-    const [orphan, accepted, begun, delayed] = [newRun(threadId), newRun(threadId), newRun(threadId), newRun(threadId)];
+    const [orphan, accepted, started, delayed] = [
+      newRun(threadId),
+      newRun(threadId),
+      newRun(threadId),
+      newRun(threadId),
+    ];
     delayed.request.afterSeconds = 86_400;
-    for (const run of [orphan, accepted, begun, delayed]) await store.createRun(caller(), run);
+    for (const run of [orphan, accepted, started, delayed]) await store.createRun(caller(), run);
     await store.admitRun(caller(), threadId, accepted.runId);
-    await store.startRun(caller(), threadId, begun.runId, begins(0));
-    const swept = await db
+    await store.startRun(caller(), threadId, started.runId, runStart(0));
+    const orphans = await db
       .collection('runs')
       .find({ threadId, expiresAt: { $exists: true } })
       .toArray();
-    const days = new Map(swept.map((run) => [run.runId, (run.expiresAt - run.createdAt) / 86_400_000]));
+    const days = new Map(orphans.map((run) => [run.runId, (run.expiresAt - run.createdAt) / 86_400_000]));
     expect(days).toEqual(
       new Map([
         [orphan.runId, 7],
@@ -140,51 +145,51 @@ describe('making a run', () => {
     expect(ttl?.expireAfterSeconds).toBe(0);
   });
 
-  it("finds the active runs of all threads of a tenant, and no other's", async () => {
-    const made = [];
+  it('finds the active runs of all threads of one tenant only', async () => {
+    const activeIds = [];
     for (const tenant of ['range', 'range', 'range-er', 'rang']) {
       const threadId = randomUUID();
       await store.createThread(caller(tenant), { threadId });
       const [active, hidden, over] = [newRun(threadId), newRun(threadId), newRun(threadId)];
       for (const run of [active, hidden, over]) await store.createRun(caller(tenant), run);
       for (const run of [active, over]) await store.admitRun(caller(tenant), threadId, run.runId);
-      await store.endRun(caller(tenant), threadId, ended(over.runId));
-      made.push(active.runId);
+      await store.endRun(caller(tenant), threadId, runEnd(over.runId));
+      activeIds.push(active.runId);
     }
     const found = await store.allActiveRuns(caller('range'));
-    expect(found.map(({ runId }) => runId).sort()).toEqual(made.slice(0, 2).sort());
+    expect(found.map(({ runId }) => runId).sort()).toEqual(activeIds.slice(0, 2).sort());
   });
 
-  it('says why a run is cancelled, and when it started', async () => {
+  it('stores why a run is cancelled, and when it first started', async () => {
     const threadId = await newThread();
     const run = newRun(threadId);
     await store.createRun(caller(), run);
     const get = () => store.getRun(caller(), threadId, run.runId, { admittedOnly: false });
     expect((await get()).startedAt).toBeUndefined();
-    await store.startRun(caller(), threadId, run.runId, begins(0));
+    await store.startRun(caller(), threadId, run.runId, runStart(0));
     const { startedAt } = await get();
     expect(startedAt).toBeInstanceOf(Date);
-    await store.startRun(caller(), threadId, run.runId, begins(0));
-    await store.setCancelReason(caller(), threadId, run.runId, 'taken: so');
-    expect(await get()).toMatchObject({ startedAt, cancelReason: 'taken: so' });
-    await store.endRun(caller(), threadId, ended(run.runId));
+    await store.startRun(caller(), threadId, run.runId, runStart(0));
+    await store.setCancelReason(caller(), threadId, run.runId, 'user request');
+    expect(await get()).toMatchObject({ startedAt, cancelReason: 'user request' });
+    await store.endRun(caller(), threadId, runEnd(run.runId));
     await store.setCancelReason(caller(), threadId, run.runId, 'too late');
-    expect((await get()).cancelReason).toBe('taken: so');
+    expect((await get()).cancelReason).toBe('user request');
   });
 
-  it('discards a run that was refused, never one that started', async () => {
+  it('discards a run that was refused, but not one that started', async () => {
     const threadId = await newThread();
-    const [refused, begun] = [newRun(threadId), newRun(threadId)];
-    for (const run of [refused, begun]) await store.createRun(caller(), run);
-    await store.startRun(caller(), threadId, begun.runId, begins(0));
-    for (const { runId } of [refused, refused, begun]) await store.discardRun(caller(), threadId, runId);
-    expect((await store.listRuns(caller(), threadId, page)).map(({ runId }) => runId)).toEqual([begun.runId]);
+    const [refused, started] = [newRun(threadId), newRun(threadId)];
+    for (const run of [refused, started]) await store.createRun(caller(), run);
+    await store.startRun(caller(), threadId, started.runId, runStart(0));
+    for (const { runId } of [refused, refused, started]) await store.discardRun(caller(), threadId, runId);
+    expect((await store.listRuns(caller(), threadId, page)).map(({ runId }) => runId)).toEqual([started.runId]);
   });
 
-  it('is hidden from other tenants', async () => {
+  it('hides it from other tenants', async () => {
     const threadId = await newThread();
     const theirs = await newThread('other');
-    const runId = await admitted(threadId);
+    const runId = await createAdmitted(threadId);
     await expect(store.getRun(caller('other'), threadId, runId)).rejects.toMatchObject({ code: 'not_found' });
     await expect(store.listRuns(caller('other'), threadId, page)).rejects.toMatchObject({ code: 'not_found' });
     expect(await store.listRuns(caller('other'), theirs, page)).toEqual([]);
@@ -194,15 +199,15 @@ describe('making a run', () => {
   });
 });
 
-describe('lists of runs', () => {
-  it('have the newest first, the active ones oldest first', async () => {
+describe('listing runs', () => {
+  it('returns the newest first, but active runs oldest first', async () => {
     const threadId = await newThread();
     const runs: string[] = [];
-    for (let n = 0; n < 4; n += 1) runs.push(await admitted(threadId));
+    for (let n = 0; n < 4; n += 1) runs.push(await createAdmitted(threadId));
     const [first = '', second = '', third = '', fourth = ''] = runs;
-    await store.startRun(caller(), threadId, first, begins(0));
-    await store.endRun(caller(), threadId, ended(first));
-    await store.startRun(caller(), threadId, second, begins(5));
+    await store.startRun(caller(), threadId, first, runStart(0));
+    await store.endRun(caller(), threadId, runEnd(first));
+    await store.startRun(caller(), threadId, second, runStart(5));
     const ids = (found: { runId: string }[]) => found.map(({ runId }) => runId);
     expect(ids(await store.listRuns(caller(), threadId, page))).toEqual([fourth, third, second, first]);
     expect(ids(await store.listRuns(caller(), threadId, { limit: 2, offset: 1 }))).toEqual([third, second]);
@@ -211,17 +216,17 @@ describe('lists of runs', () => {
   });
 });
 
-describe('running', () => {
-  it('makes the run running and its thread busy, and the end tells both', async () => {
+describe('starting and ending a run', () => {
+  it('marks the run running and its thread busy, and the end updates both', async () => {
     const threadId = await newThread();
     const run = newRun(threadId);
     await store.createRun(caller(), run);
-    await store.startRun(caller(), threadId, run.runId, begins(7));
-    await store.startRun(caller(), threadId, run.runId, begins(9));
+    await store.startRun(caller(), threadId, run.runId, runStart(7));
+    await store.startRun(caller(), threadId, run.runId, runStart(9));
     expect(await status(threadId, run.runId)).toEqual(['running', 'busy']);
     expect((await store.getRun(caller(), threadId, run.runId)).afterSeq).toBe(7);
     const interrupts = { 'task.1': [{ id: 'i1', value: { $q: 'ok?' } }] };
-    const end = ended(run.runId, { status: 'interrupted', threadStatus: 'interrupted', interrupts });
+    const end = runEnd(run.runId, { status: 'interrupted', threadStatus: 'interrupted', interrupts });
     expect(await store.endRun(caller(), threadId, end)).toBe(true);
     expect(await store.endRun(caller(), threadId, end)).toBe(false);
     expect(await status(threadId, run.runId)).toEqual(['interrupted', 'interrupted']);
@@ -230,107 +235,109 @@ describe('running', () => {
 
   it('keeps the cause of an error until the next run starts', async () => {
     const threadId = await newThread();
-    const [failing, next] = [await admitted(threadId), await admitted(threadId)];
+    const [failing, next] = [await createAdmitted(threadId), await createAdmitted(threadId)];
     const error = { error: 'TypeError', message: 'x is undefined' };
-    await store.startRun(caller(), threadId, failing, begins(0));
-    await store.endRun(caller(), threadId, ended(failing, { status: 'error', threadStatus: 'error', error }));
+    await store.startRun(caller(), threadId, failing, runStart(0));
+    await store.endRun(caller(), threadId, runEnd(failing, { status: 'error', threadStatus: 'error', error }));
     expect(await store.getRun(caller(), threadId, failing)).toMatchObject({ status: 'error', error });
     expect(await store.getThread(caller(), threadId)).toMatchObject({ status: 'error', error });
-    await store.startRun(caller(), threadId, next, begins(3));
+    await store.startRun(caller(), threadId, next, runStart(3));
     expect(await store.getThread(caller(), threadId)).not.toHaveProperty('error');
     expect(await status(threadId, next)).toEqual(['running', 'busy']);
   });
 
-  it('leaves an ended run ended, and its thread as it is', async () => {
+  it('changes neither an ended run nor its thread', async () => {
     const threadId = await newThread();
-    const [old, next] = [await admitted(threadId), await admitted(threadId)];
-    await store.startRun(caller(), threadId, old, begins(0));
-    await store.endRun(caller(), threadId, ended(old));
-    await store.startRun(caller(), threadId, old, begins(0));
-    await store.startRun(caller(), threadId, old, begins(4));
+    const [old, next] = [await createAdmitted(threadId), await createAdmitted(threadId)];
+    await store.startRun(caller(), threadId, old, runStart(0));
+    await store.endRun(caller(), threadId, runEnd(old));
+    await store.startRun(caller(), threadId, old, runStart(0));
+    await store.startRun(caller(), threadId, old, runStart(4));
     expect(await status(threadId, old)).toEqual(['success', 'idle']);
-    await store.startRun(caller(), threadId, next, begins(5));
-    await store.startRun(caller(), threadId, old, begins(0));
-    expect(await store.endRun(caller(), threadId, ended(old, { status: 'error', threadStatus: 'error' }))).toBe(false);
+    await store.startRun(caller(), threadId, next, runStart(5));
+    await store.startRun(caller(), threadId, old, runStart(0));
+    expect(await store.endRun(caller(), threadId, runEnd(old, { status: 'error', threadStatus: 'error' }))).toBe(false);
     expect(await status(threadId, old)).toEqual(['success', 'busy']);
-    await store.endRun(caller(), threadId, ended(next));
+    await store.endRun(caller(), threadId, runEnd(next));
     expect(await status(threadId, next)).toEqual(['success', 'idle']);
   });
 
-  it('does not free a busy thread when a waiting run is cancelled', async () => {
+  it('keeps a thread busy if a waiting run is cancelled', async () => {
     const threadId = await newThread();
-    const [current, waiting] = [await admitted(threadId), await admitted(threadId)];
-    await store.startRun(caller(), threadId, current, begins(0));
-    expect(await store.endRun(caller(), threadId, ended(waiting, { status: 'interrupted' }))).toBe(true);
+    const [current, waiting] = [await createAdmitted(threadId), await createAdmitted(threadId)];
+    await store.startRun(caller(), threadId, current, runStart(0));
+    expect(await store.endRun(caller(), threadId, runEnd(waiting, { status: 'interrupted' }))).toBe(true);
     expect(await status(threadId, waiting)).toEqual(['interrupted', 'busy']);
     expect(await status(threadId, current)).toEqual(['running', 'busy']);
   });
 
-  it('finishes the end of a run whose record was written alone', async () => {
+  it('updates the thread if an interrupted call has ended only the run', async () => {
     const threadId = await newThread();
-    const runId = await admitted(threadId);
-    await store.startRun(caller(), threadId, runId, begins(0));
+    const runId = await createAdmitted(threadId);
+    await store.startRun(caller(), threadId, runId, runStart(0));
     await db.collection('runs').updateOne({ runId }, { $set: { status: 'success' } });
-    expect(await store.endRun(caller(), threadId, ended(runId))).toBe(false);
+    expect(await store.endRun(caller(), threadId, runEnd(runId))).toBe(false);
     expect(await status(threadId, runId)).toEqual(['success', 'idle']);
   });
 
-  it('tells one of many ends that it was the one', async () => {
+  it('returns true to exactly one of many concurrent end calls', async () => {
     const threadId = await newThread();
-    const runId = await admitted(threadId);
-    await store.startRun(caller(), threadId, runId, begins(0));
-    const ends = await Promise.all(Array.from({ length: 10 }, () => store.endRun(caller(), threadId, ended(runId))));
+    const runId = await createAdmitted(threadId);
+    await store.startRun(caller(), threadId, runId, runStart(0));
+    const ends = await Promise.all(Array.from({ length: 10 }, () => store.endRun(caller(), threadId, runEnd(runId))));
     expect(ends.filter(Boolean)).toHaveLength(1);
   });
 
-  it('leaves a run to the executor that took it over', async () => {
+  it('refuses an attempt with a lower fence after another attempt has taken the run over', async () => {
     const threadId = await newThread();
-    const runId = await admitted(threadId);
+    const runId = await createAdmitted(threadId);
     const interrupts = { task: [{ id: 'i1', value: 'ok?' }] };
-    const late = ended(runId, { status: 'interrupted', threadStatus: 'interrupted', interrupts });
-    expect(await store.startRun(caller(), threadId, runId, begins(0, 1))).toBe(true);
-    expect(await store.startRun(caller(), threadId, runId, begins(3, 2))).toBe(true);
+    const late = runEnd(runId, { status: 'interrupted', threadStatus: 'interrupted', interrupts });
+    expect(await store.startRun(caller(), threadId, runId, runStart(0, 1))).toBe(true);
+    expect(await store.startRun(caller(), threadId, runId, runStart(3, 2))).toBe(true);
     await expect(store.endRun(caller(), threadId, late)).rejects.toMatchObject({ code: 'fence_lost' });
-    await expect(store.startRun(caller(), threadId, runId, begins(0, 1))).rejects.toMatchObject({ code: 'fence_lost' });
+    await expect(store.startRun(caller(), threadId, runId, runStart(0, 1))).rejects.toMatchObject({
+      code: 'fence_lost',
+    });
     expect(await status(threadId, runId)).toEqual(['running', 'busy']);
-    expect(await store.endRun(caller(), threadId, ended(runId, { fence: fenceOf(2) }))).toBe(true);
+    expect(await store.endRun(caller(), threadId, runEnd(runId, { fence: fenceOf(2) }))).toBe(true);
     expect(await store.endRun(caller(), threadId, late)).toBe(false);
-    expect(await store.startRun(caller(), threadId, runId, begins(3, 3))).toBe(false);
+    expect(await store.startRun(caller(), threadId, runId, runStart(3, 3))).toBe(false);
     expect(await status(threadId, runId)).toEqual(['success', 'idle']);
     expect((await store.getThread(caller(), threadId)).interrupts).toEqual({});
   });
 
-  it('cannot start what has no record', async () => {
+  it('fails to start a run without a record', async () => {
     const threadId = await newThread();
-    const runId = await admitted(threadId);
+    const runId = await createAdmitted(threadId);
     await store.removeRun(caller(), threadId, runId);
     await store.removeRun(caller(), threadId, runId);
-    await expect(store.startRun(caller(), threadId, runId, begins(0))).rejects.toMatchObject({ code: 'not_found' });
+    await expect(store.startRun(caller(), threadId, runId, runStart(0))).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('ends a thread whose run was taken away', async () => {
+  it('frees a thread whose run was removed', async () => {
     const threadId = await newThread();
-    const runId = await admitted(threadId);
-    await store.startRun(caller(), threadId, runId, begins(0));
+    const runId = await createAdmitted(threadId);
+    await store.startRun(caller(), threadId, runId, runStart(0));
     await store.removeRun(caller(), threadId, runId);
-    expect(await store.endRun(caller(), threadId, ended(runId))).toBe(false);
+    expect(await store.endRun(caller(), threadId, runEnd(runId))).toBe(false);
     expect((await store.getThread(caller(), threadId)).status).toBe('idle');
   });
 
   it('hides a run that is rolled back from its end on, before its record is removed', async () => {
     const threadId = await newThread();
-    const runId = await admitted(threadId);
-    await store.startRun(caller(), threadId, runId, begins(0));
-    expect(await store.endRun(caller(), threadId, ended(runId, { isRolledBack: true }))).toBe(true);
+    const runId = await createAdmitted(threadId);
+    await store.startRun(caller(), threadId, runId, runStart(0));
+    expect(await store.endRun(caller(), threadId, runEnd(runId, { isRolledBack: true }))).toBe(true);
     await expect(store.getRun(caller(), threadId, runId)).rejects.toMatchObject({ code: 'not_found' });
     expect(await store.listRuns(caller(), threadId, page)).toEqual([]);
     // A later attempt of the activity still finds it, and removes it.
     expect(await store.getRun(caller(), threadId, runId, { admittedOnly: false })).toMatchObject({ runId });
   });
 
-  it('counts failures of each superstep, also at once', async () => {
+  it('counts failures of each superstep, also concurrent ones', async () => {
     const threadId = await newThread();
-    const runId = await admitted(threadId);
+    const runId = await createAdmitted(threadId);
     const count = (superstep: string, attempt = 1, id = runId) =>
       store.countFailure(caller(), threadId, id, { superstep, fence: fenceOf(attempt) });
     const counts = await Promise.all(['a', 'a', 'a', 'b'].map((superstep) => count(superstep)));
@@ -339,20 +346,22 @@ describe('running', () => {
     expect(await count('a')).toBe(4);
     await expect(count('a', 1, randomUUID())).rejects.toMatchObject({ code: 'not_found' });
     await expect(count('a.b')).rejects.toThrow('superstep is "a.b"');
-    await store.startRun(caller(), threadId, runId, begins(0, 2));
+    await store.startRun(caller(), threadId, runId, runStart(0, 2));
     await expect(count('a', 1)).rejects.toMatchObject({ code: 'fence_lost' });
     expect(await count('a', 2)).toBe(5);
   });
 });
 
 describe('a database that does not answer', () => {
-  it('is told as unavailable', async () => {
-    const nobody = new MongoClient('mongodb://127.0.0.1:1/?directConnection=true', { serverSelectionTimeoutMS: 50 });
-    const cut = createThreadStore({
-      db: nobody.db('none'),
+  it('is reported as unavailable', async () => {
+    const unreachable = new MongoClient('mongodb://127.0.0.1:1/?directConnection=true', {
+      serverSelectionTimeoutMS: 50,
+    });
+    const unavailableStore = createThreadStore({
+      db: unreachable.db('none'),
       ...NO_STATE,
     });
-    await expect(cut.getThread(caller(), randomUUID())).rejects.toMatchObject({ code: 'unavailable' });
-    await nobody.close();
+    await expect(unavailableStore.getThread(caller(), randomUUID())).rejects.toMatchObject({ code: 'unavailable' });
+    await unreachable.close();
   });
 });

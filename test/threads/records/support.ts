@@ -6,7 +6,7 @@ export function caller(tenant = 'acme'): Caller {
   return { tenant, principal: { kind: 'user', id: 'u1' }, onBehalfOf: [] };
 }
 
-export function newRun(threadId: string, given: Partial<NewRun> = {}): NewRun {
+export function newRun(threadId: string, overrides: Partial<NewRun> = {}): NewRun {
   return {
     threadId,
     runId: randomUUID(),
@@ -15,24 +15,24 @@ export function newRun(threadId: string, given: Partial<NewRun> = {}): NewRun {
     multitaskStrategy: 'enqueue',
     metadata: {},
     request: { input: { text: 'hi' }, config: {}, streamModes: ['values'], streamSubgraphs: false },
-    ...given,
+    ...overrides,
   };
 }
 
-/** Fence of an attempt of one and the same step. */
+/** Fence of an attempt. All fences returned here belong to the same step. */
 export function fenceOf(attempt: number): Fence {
   return encodeFence({ run: 1, step: 1, attempt });
 }
 
-export function begins(afterSeq: number, attempt = 1): RunStart {
+export function runStart(afterSeq: number, attempt = 1): RunStart {
   return { afterSeq, fence: fenceOf(attempt) };
 }
 
-export function ended(runId: string, given: Partial<RunEnd> = {}): RunEnd {
-  return { runId, fence: fenceOf(1), status: 'success', threadStatus: 'idle', interrupts: {}, ...given };
+export function runEnd(runId: string, overrides: Partial<RunEnd> = {}): RunEnd {
+  return { runId, fence: fenceOf(1), status: 'success', threadStatus: 'idle', interrupts: {}, ...overrides };
 }
 
-/** For stores of records alone. */
+/** State functions for tests that use records only. */
 export const NO_STATE = {
   removeState: async () => undefined,
   copyState: async () => undefined,

@@ -17,21 +17,24 @@ afterAll(async () => {
   await client.close();
 });
 
-const at = (thread_id: string, checkpoint_id?: string) => ({
+const configOf = (thread_id: string, checkpoint_id?: string) => ({
   configurable: { thread_id, checkpoint_ns: '', ...(checkpoint_id && { checkpoint_id }) },
 });
 
-/** Commits one step behind another: channel `n` is its number, `kept` was written once. Answers its id. */
+/**
+ * Commits a step after a parent. Channel `n` is the step number; `kept` is written only once.
+ * Returns the checkpoint id.
+ */
 async function commit(threadId: string, step: number, parent?: string, metadata = {}): Promise<string> {
   const id = uuid6(step);
   const version = saver.getNextVersion(undefined);
   const versions = { n: `${String(step).padStart(12, '0')}.${version.slice(-12)}` };
-  const before = parent === undefined ? undefined : await saver.getTuple(at(threadId, parent));
+  const before = parent === undefined ? undefined : await saver.getTuple(configOf(threadId, parent));
   const kept = before?.checkpoint.channel_versions['kept'] ?? `000000000001.${version.slice(-12)}`;
   const changed = before === undefined ? { ...versions, kept } : versions;
   const checkpoint = { ...emptyCheckpoint(), id, channel_values: { n: step, kept: 'always' } };
   await saver.put(
-    at(threadId, parent),
+    configOf(threadId, parent),
     { ...checkpoint, channel_versions: { ...versions, kept } },
     { source: 'loop', step, parents: {}, ...metadata },
     changed,
@@ -41,28 +44,28 @@ async function commit(threadId: string, step: number, parent?: string, metadata 
 
 async function history(threadId: string): Promise<CheckpointTuple[]> {
   const tuples: CheckpointTuple[] = [];
-  for await (const tuple of saver.list(at(threadId))) tuples.push(tuple);
+  for await (const tuple of saver.list(configOf(threadId))) tuples.push(tuple);
   return tuples;
 }
 
 describe('copying the state of a thread', () => {
-  it('gives each copy one moment of it, whole, while it goes on', async () => {
+  it('copies a consistent state while the original is being written', async () => {
     let id = await commit('busy', 0);
     let step = 0;
-    let over = false;
+    let stopped = false;
     const writing = (async () => {
-      while (!over) id = await commit('busy', (step += 1), id);
+      while (!stopped) id = await commit('busy', (step += 1), id);
     })();
     const copies = ['c1', 'c2', 'c3', 'c4', 'c5'];
     for (const to of copies) {
       await copyState({ client, db }, { tenant, from: 'busy', to });
-      const least = step;
-      while (step <= least) await new Promise((resolve) => setImmediate(resolve));
+      const stepAtCopy = step;
+      while (step <= stepAtCopy) await new Promise((resolve) => setImmediate(resolve));
     }
-    over = true;
+    stopped = true;
     await writing;
     for (const to of copies) {
-      const head = await saver.getTuple(at(to));
+      const head = await saver.getTuple(configOf(to));
       const newest = Number(head?.metadata?.step);
       const states = (await history(to)).map(({ metadata, checkpoint }) => [metadata?.step, checkpoint.channel_values]);
       const expected = Array.from({ length: newest + 1 }, (_, n) => [newest - n, { n: newest - n, kept: 'always' }]);
@@ -70,19 +73,19 @@ describe('copying the state of a thread', () => {
     }
   });
 
-  it('takes writes that wait for the next step, and outlives the original', async () => {
+  it('copies pending writes, and keeps the copy when the original is deleted', async () => {
     const id = await commit('asked', 0);
-    await saver.putWrites(at('asked', id), [['__interrupt__', { value: 'ok?' }]], 'task-1');
+    await saver.putWrites(configOf('asked', id), [['__interrupt__', { value: 'ok?' }]], 'task-1');
     await copyState({ client, db }, { tenant, from: 'asked', to: 'copy' });
     await saver.deleteThread('asked');
-    const copy = await saver.getTuple(at('copy'));
+    const copy = await saver.getTuple(configOf('copy'));
     expect(copy?.pendingWrites).toEqual([['task-1', '__interrupt__', { value: 'ok?' }]]);
     expect(copy?.checkpoint.channel_values).toEqual({ n: 0, kept: 'always' });
   });
 
-  it('is nothing for a thread without state', async () => {
+  it('copies nothing from a thread without state', async () => {
     await copyState({ client, db }, { tenant, from: 'nobody', to: 'nothing' });
-    expect(await saver.getTuple(at('nothing'))).toBeUndefined();
+    expect(await saver.getTuple(configOf('nothing'))).toBeUndefined();
   });
 });
 
@@ -92,39 +95,39 @@ describe('keeping the latest state', () => {
       .collection('checkpoints')
       .countDocuments({ group: { $gte: `${tenant}/${threadId}/`, $lt: `${tenant}/${threadId}0` } });
 
-  it('keeps values that older checkpoints wrote, and its waiting writes', async () => {
+  it('keeps values that older checkpoints wrote, and pending writes of the newest one', async () => {
     let id = await commit('long', 0);
     for (let step = 1; step < 10; step += 1) {
-      await saver.putWrites(at('long', id), [['n', step]], `task-${step}`);
+      await saver.putWrites(configOf('long', id), [['n', step]], `task-${step}`);
       id = await commit('long', step, id);
     }
-    await saver.putWrites(at('long', id), [['n', 10]], 'task-10');
-    const before = await saver.getTuple(at('long'));
+    await saver.putWrites(configOf('long', id), [['n', 10]], 'task-10');
+    const before = await saver.getTuple(configOf('long'));
     await keepLatest({ client, db, tenant }, 'long');
-    expect(await saver.getTuple(at('long'))).toEqual(before);
+    expect(await saver.getTuple(configOf('long'))).toEqual(before);
     expect(await history('long')).toHaveLength(1);
     // The checkpoint, its two values, one write.
     expect(await documents('long')).toBe(4);
     await keepLatest({ client, db, tenant }, 'long');
-    expect(await saver.getTuple(at('long'))).toEqual(before);
+    expect(await saver.getTuple(configOf('long'))).toEqual(before);
   });
 
-  it('keeps the checkpoints that a value is put together from', async () => {
+  it('keeps the checkpoints from which a delta channel is built', async () => {
     let id = await commit('delta', 0);
     for (let step = 1; step < 6; step += 1) {
-      await saver.putWrites(at('delta', id), [['messages', `m${step}`]], `task-${step}`);
+      await saver.putWrites(configOf('delta', id), [['messages', `m${step}`]], `task-${step}`);
       if (step === 2) {
         const version = '000000000001.aaaaaaaaaaaa';
         id = uuid6(step);
         const whole = { ...emptyCheckpoint(), id, channel_values: { messages: ['m1', 'm2'] } };
         const metadata = { source: 'loop', step, parents: {} } as const;
-        const parent = (await saver.getTuple(at('delta')))?.checkpoint.id;
-        await saver.put(at('delta', parent), { ...whole, channel_versions: { messages: version } }, metadata, {
+        const parent = (await saver.getTuple(configOf('delta')))?.checkpoint.id;
+        await saver.put(configOf('delta', parent), { ...whole, channel_versions: { messages: version } }, metadata, {
           messages: version,
         });
       } else id = await commit('delta', step, id, { counters_since_delta_snapshot: { messages: [step, step] } });
     }
-    const options = { config: at('delta', id), channels: ['messages'] };
+    const options = { config: configOf('delta', id), channels: ['messages'] };
     const before = await saver.getDeltaChannelHistory(options);
     expect(before['messages']?.seed).toEqual(['m1', 'm2']);
     await keepLatest({ client, db, tenant }, 'delta');
@@ -136,7 +139,7 @@ describe('keeping the latest state', () => {
 describe('thinning the history', () => {
   const steps = async (threadId: string) => (await history(threadId)).map(({ metadata }) => metadata?.step);
 
-  it('keeps the newest so many, the last of each run, and nothing that is too old', async () => {
+  it('keeps the newest checkpoints and the last of each run, and removes those that are too old', async () => {
     let id: string | undefined;
     for (let step = 0; step < 9; step += 1) id = await commit('thin', step, id, { run_id: `r${Math.floor(step / 3)}` });
     const before = await history('thin');
@@ -151,7 +154,7 @@ describe('thinning the history', () => {
     expect(await history('thin')).toEqual([before[0]]);
   });
 
-  it('keeps what a subgraph had when a kept checkpoint was made', async () => {
+  it('keeps the subgraph checkpoints of a kept root checkpoint', async () => {
     const first = await commit('nested', 0);
     const second = await commit('nested', 1, first);
     await commit('nested', 2, second);

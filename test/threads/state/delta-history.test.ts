@@ -18,11 +18,14 @@ afterAll(async () => {
   await client.close();
 });
 
-const at = (thread_id: string, checkpoint_id?: string) => ({
+const configOf = (thread_id: string, checkpoint_id?: string) => ({
   configurable: { thread_id, checkpoint_ns: '', ...(checkpoint_id && { checkpoint_id }) },
 });
 
-/** A step of a graph with two delta channels; a snapshot of `a` where one is given. */
+/**
+ * Commits a step of a graph with two delta channels. With `snapshot`, stores the whole value of
+ * `a`.
+ */
 async function step(threadId: string, number: number, parent?: string, snapshot?: unknown[]): Promise<string> {
   const id = uuid6(0);
   const versions = { a: saver.getNextVersion(number), b: saver.getNextVersion(number) };
@@ -31,7 +34,7 @@ async function step(threadId: string, number: number, parent?: string, snapshot?
   const count: [number, number] = [number, number];
   const counters = { counters_since_delta_snapshot: { a: count, b: count } };
   await saver.put(
-    at(threadId, parent),
+    configOf(threadId, parent),
     checkpoint,
     { source: 'loop', step: number, parents: {}, ...counters },
     versions,
@@ -40,12 +43,12 @@ async function step(threadId: string, number: number, parent?: string, snapshot?
 }
 
 describe('the history of delta channels', () => {
-  it('is read at once, and is what a walk over the ancestors finds', async () => {
+  it('is read in four queries, and equals a walk over the ancestors', async () => {
     let id = await step('long', 0);
     const ids = [id];
     for (let number = 1; number <= 60; number += 1) {
       await saver.putWrites(
-        at('long', id),
+        configOf('long', id),
         [
           ['a', number],
           ['b', -number],
@@ -53,14 +56,18 @@ describe('the history of delta channels', () => {
         'task-2',
         '2',
       );
-      await saver.putWrites(at('long', id), [['a', `${number}`]], 'task-1', '1');
+      await saver.putWrites(configOf('long', id), [['a', `${number}`]], 'task-1', '1');
       id = await step('long', number, id, number === 20 ? ['whole'] : undefined);
       ids.push(id);
     }
     const channels = ['a', 'b', 'unknown'];
     const walk = (checkpoint?: string) =>
-      BaseCheckpointSaver.prototype.getDeltaChannelHistory.call(saver, { config: at('long', checkpoint), channels });
-    const read = (checkpoint?: string) => saver.getDeltaChannelHistory({ config: at('long', checkpoint), channels });
+      BaseCheckpointSaver.prototype.getDeltaChannelHistory.call(saver, {
+        config: configOf('long', checkpoint),
+        channels,
+      });
+    const read = (checkpoint?: string) =>
+      saver.getDeltaChannelHistory({ config: configOf('long', checkpoint), channels });
     commands.length = 0;
     const history = await read(id);
     expect(commands.splice(0)).toEqual(['find', 'find', 'find', 'find']);
@@ -69,7 +76,7 @@ describe('the history of delta channels', () => {
     expect(history['a']?.writes).toHaveLength(80);
     expect(await read()).toEqual(history);
     expect(await read(ids[10])).toEqual(await walk(ids[10]));
-    // A fork leaves out what came after its parent.
+    // The history of a fork leaves out writes that came after its parent.
     const fork = await step('long', 30, ids[29]);
     expect(await read(fork)).toEqual(await walk(fork));
     expect(await read('1ef00000-0000-6000-8000-000000000000')).toEqual(

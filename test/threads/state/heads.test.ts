@@ -15,33 +15,34 @@ const fence = (attempt: number) => encodeFence({ run: 1, step: 1, attempt });
 describe('the head of a thread', () => {
   let dataDir: string;
   let server: Server;
-  let dying: MongoClient;
+  let stopped: MongoClient;
   let client: MongoClient;
   let db: Db;
   let heads: MongoHeads;
 
   beforeAll(async () => {
-    // A server of its own: an open transaction and the end of all sessions are felt by everybody on it.
+    // A separate server, because an open transaction and the end of all sessions affect every
+    // client.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-heads-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
     server = await startServer('mongodb', { ...options, onProgress: () => undefined });
     const uri = server.address;
-    [dying, client] = await Promise.all([MongoClient.connect(uri), MongoClient.connect(uri)]);
+    [stopped, client] = await Promise.all([MongoClient.connect(uri), MongoClient.connect(uri)]);
     db = client.db(`heads_${process.pid}`);
     heads = new MongoHeads(db);
   }, 60_000);
   afterAll(async () => {
-    await Promise.all([dying.close(), client.close()]);
+    await Promise.all([stopped.close(), client.close()]);
     await server.stop();
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  it('is free for the next attempt although a writer stopped in the middle of its commit', async () => {
+  it('can be fenced by the next attempt if a writer stopped during its commit', async () => {
     const threadId = randomUUID();
     await heads.raiseFence('t', threadId, fence(1));
-    const session = dying.startSession();
+    const session = stopped.startSession();
     session.startTransaction();
-    await new MongoHeads(dying.db(db.databaseName)).change(session, 't', threadId, {
+    await new MongoHeads(stopped.db(db.databaseName)).change(session, 't', threadId, {
       heads: {},
       fence: fence(1),
       rev: 1,
@@ -52,13 +53,13 @@ describe('the head of a thread', () => {
     await session.endSession();
   });
 
-  it('takes the next commit of the same documents although a writer stopped before it came to the head', async () => {
+  it('accepts the next commit of the same documents if a writer stopped before it changed the head', async () => {
     const threadId = randomUUID();
-    const session = dying.startSession();
+    const session = stopped.startSession();
     session.startTransaction();
     const group = writeGroup('t', threadId, '', 'c');
-    const taken = { _id: writeKey(group, 'task', 0) as never, group };
-    await dying.db(db.databaseName).collection('checkpoints').insertOne(taken, { session });
+    const lockedWrite = { _id: writeKey(group, 'task', 0) as never, group };
+    await stopped.db(db.databaseName).collection('checkpoints').insertOne(lockedWrite, { session });
     const saver = new MongoSaver({ client, db, tenant: 't' });
     const config = { configurable: { thread_id: threadId, checkpoint_ns: '', checkpoint_id: 'c' } };
     await saver.putWrites(config, [['channel', 'value']], 'task');

@@ -19,7 +19,7 @@ afterAll(async () => {
   await client.close();
 });
 
-const at = (thread_id: string, checkpoint_id?: string) => ({
+const configOf = (thread_id: string, checkpoint_id?: string) => ({
   configurable: { thread_id, checkpoint_ns: '', ...(checkpoint_id && { checkpoint_id }) },
 });
 const text = (seed: string, megabytes: number) => seed.repeat((megabytes * MEGABYTE) / seed.length);
@@ -30,15 +30,15 @@ async function commit(threadId: string, values: Record<string, unknown>, parent?
   const versions = Object.fromEntries(Object.keys(values).map((name) => [name, saver.getNextVersion(undefined)]));
   const id = uuid6(0);
   const checkpoint = { ...emptyCheckpoint(), id, channel_values: values, channel_versions: versions };
-  await saver.put(at(threadId, parent), checkpoint, { source: 'loop', step: 1, parents: {} }, versions);
+  await saver.put(configOf(threadId, parent), checkpoint, { source: 'loop', step: 1, parents: {} }, versions);
   return id;
 }
 
 const reader = () => new MongoSaver({ client, db, tenant });
-const read = async (threadId: string) => (await reader().getTuple(at(threadId)))?.checkpoint.channel_values ?? {};
+const read = async (threadId: string) => (await reader().getTuple(configOf(threadId)))?.checkpoint.channel_values ?? {};
 
-describe('state that is large', () => {
-  it('is committed and read whatever its size: 60 MB in one step', async () => {
+describe('large state', () => {
+  it('is committed and read with 60 MB in one step', async () => {
     const values = {
       file: text('file contents ', 20),
       bytes: new Uint8Array(18 * MEGABYTE).map((_, index) => index % 251),
@@ -54,20 +54,20 @@ describe('state that is large', () => {
     expect(digest(found['messages'])).toBe(digest(values.messages));
   }, 120_000);
 
-  it('may be a pending write of 17 MB', async () => {
+  it('is stored as a pending write of 17 MB', async () => {
     const id = await commit('write', { n: 1 });
     const value = text('result ', 17);
-    await reader().putWrites(at('write', id), [['files', value]], 'task');
-    const tuple = await reader().getTuple(at('write'));
+    await reader().putWrites(configOf('write', id), [['files', value]], 'task');
+    const tuple = await reader().getTuple(configOf('write'));
     expect(tuple?.pendingWrites?.map(([task, channel, found]) => [task, channel, digest(found)])).toEqual([
       ['task', 'files', digest(value)],
     ]);
   }, 60_000);
 
-  it('leaves nothing behind for good when its commit does not come about', async () => {
+  it('leaves chunks of a failed commit invisible, and pruning removes them', async () => {
     const id = await commit('lost', { n: 1 });
     const stale = new MongoSaver({ client, db, tenant, exclusive: true });
-    await stale.getTuple(at('lost'));
+    await stale.getTuple(configOf('lost'));
     await commit('lost', { n: 2 }, id);
     const files = stale.getNextVersion(undefined);
     const checkpoint = {
@@ -76,7 +76,7 @@ describe('state that is large', () => {
       channel_versions: { files },
     };
     const metadata = { source: 'loop', step: 2, parents: {} } as const;
-    await expect(stale.put(at('lost', id), checkpoint, metadata, { files })).rejects.toMatchObject({
+    await expect(stale.put(configOf('lost', id), checkpoint, metadata, { files })).rejects.toMatchObject({
       code: 'fence_lost',
     });
     const chunks = () => db.collection('checkpoints').countDocuments({ group: `${tenant}/lost/l/` });

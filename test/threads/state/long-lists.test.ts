@@ -28,16 +28,18 @@ afterAll(async () => {
   await client.close();
 });
 
-const at = (thread_id: string, checkpoint_id?: string) => ({
+const configOf = (thread_id: string, checkpoint_id?: string) => ({
   configurable: { thread_id, checkpoint_ns: '', ...(checkpoint_id && { checkpoint_id }) },
 });
-const talk = (from: number, to: number): BaseMessage[] =>
+const conversation = (from: number, to: number): BaseMessage[] =>
   Array.from({ length: to - from }, (_, index) => {
     const fields = { id: `m${from + index}`, content: `message ${from + index} ${'.'.repeat(500)}` };
     return index % 2 === 0 ? new HumanMessage(fields) : new AIMessage(fields);
   });
 
-/** Commits a value of channel `messages` behind a checkpoint. Answers the new one's id. */
+/**
+ * Commits a value of channel `messages` after a parent checkpoint. Returns the new checkpoint id.
+ */
 async function commit(
   saver: BaseCheckpointSaver<string>,
   threadId: string,
@@ -48,16 +50,18 @@ async function commit(
   const messages = saver.getNextVersion(undefined);
   const checkpoint = { ...emptyCheckpoint(), id, channel_values: { messages }, channel_versions: { messages } };
   const metadata = { source: 'loop', step: 1, parents: {} } as const;
-  await saver.put(at(threadId, parent), { ...checkpoint, channel_values: { messages: value } }, metadata, { messages });
+  await saver.put(configOf(threadId, parent), { ...checkpoint, channel_values: { messages: value } }, metadata, {
+    messages,
+  });
   return id;
 }
 
 async function load(saver: BaseCheckpointSaver<string>, threadId: string): Promise<unknown[]> {
-  return (await saver.getTuple(at(threadId)))?.checkpoint.channel_values['messages'] as unknown[];
+  return (await saver.getTuple(configOf(threadId)))?.checkpoint.channel_values['messages'] as unknown[];
 }
 
-const edit = () => new MongoSaver({ client, db, tenant, exclusive: true });
-const plain = () => new MongoSaver({ client, db, tenant });
+const openEditor = () => new MongoSaver({ client, db, tenant, exclusive: true });
+const openReader = () => new MongoSaver({ client, db, tenant });
 
 async function storedBytes(threadId: string): Promise<number> {
   let sum = 0;
@@ -69,37 +73,41 @@ async function storedBytes(threadId: string): Promise<number> {
   return sum;
 }
 
-/** Bytes that each of some edits adds to a thread whose list has so many messages. */
-async function costs(threadId: string, length: number, edits: ((list: unknown[]) => unknown[])[]): Promise<number[]> {
-  await commit(edit(), threadId, talk(0, length));
+/** Number of bytes that each edit adds to a thread whose list has `length` messages. */
+async function bytesAdded(
+  threadId: string,
+  length: number,
+  edits: ((list: unknown[]) => unknown[])[],
+): Promise<number[]> {
+  await commit(openEditor(), threadId, conversation(0, length));
   const added: number[] = [];
   for (const change of edits) {
     const before = await storedBytes(threadId);
-    const saver = edit();
+    const saver = openEditor();
     const list = change(await load(saver, threadId));
     await commit(saver, threadId, list);
-    expect(JSON.stringify(await load(plain(), threadId))).toBe(JSON.stringify(list));
+    expect(JSON.stringify(await load(openReader(), threadId))).toBe(JSON.stringify(list));
     added.push((await storedBytes(threadId)) - before);
   }
   return added;
 }
 
 describe('a long list', () => {
-  it('costs a turn as much when it has 4,000 messages as when it has 200', async () => {
+  it('costs the same per turn with 4,000 messages as with 200', async () => {
     const turns = Array.from({ length: 4 }, (_, turn) => (list: unknown[]) => [
       ...list,
-      ...talk(10_000 + 2 * turn, 10_002 + 2 * turn),
+      ...conversation(10_000 + 2 * turn, 10_002 + 2 * turn),
     ]);
-    const sum = (all: number[]) => all.reduce((total, one) => total + one, 0);
-    const short = sum(await costs('short', 200, turns));
-    const long = sum(await costs('long', 4_000, turns));
-    // What is written with every version is less than one leaf, and the names of the root.
+    const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
+    const short = sum(await bytesAdded('short', 200, turns));
+    const long = sum(await bytesAdded('long', 4_000, turns));
+    // Each version stores its tail, which is smaller than one leaf, and the ids in the root.
     expect(short).toBeLessThan(4 * 20_000);
     expect(long).toBeLessThan(4 * 22_000);
   }, 90_000);
 
-  it('costs what an edit in its middle changed', async () => {
-    const added = await costs('edited', 3_000, [
+  it('stores only the changed part after an edit in its middle', async () => {
+    const added = await bytesAdded('edited', 3_000, [
       (list) => list.with(1_500, new AIMessage({ id: 'm1500', content: 'another' })),
       (list) => list.toSpliced(700, 1),
       (list) => list.slice(900),
@@ -113,52 +121,54 @@ describe('a long list', () => {
     expect(Math.max(...added)).toBeLessThan(45_000);
   });
 
-  it('shares nothing with a version that was not stored', async () => {
-    const saver = edit();
-    const list = talk(0, 200);
+  it('shares no chunks with a version that was not stored', async () => {
+    const saver = openEditor();
+    const list = conversation(0, 200);
     await commit(saver, 'failed', list);
-    await commit(edit(), 'failed', list); // moves the revision
-    await expect(commit(saver, 'failed', [...list, ...talk(200, 400)])).rejects.toMatchObject({ code: 'fence_lost' });
-    const next = edit();
-    const more = [...(await load(next, 'failed')), ...talk(400, 402)];
+    await commit(openEditor(), 'failed', list); // raises the revision
+    await expect(commit(saver, 'failed', [...list, ...conversation(200, 400)])).rejects.toMatchObject({
+      code: 'fence_lost',
+    });
+    const next = openEditor();
+    const more = [...(await load(next, 'failed')), ...conversation(400, 402)];
     await commit(next, 'failed', more);
-    expect(await load(plain(), 'failed')).toEqual(more);
+    expect(await load(openReader(), 'failed')).toEqual(more);
   });
 
-  it('gives every reader objects of its own for what stands in it twice', async () => {
-    const list = talk(0, 100);
-    const saver = edit();
+  it('returns separate objects for elements that it contains twice', async () => {
+    const list = conversation(0, 100);
+    const saver = openEditor();
     await commit(saver, 'twice', list);
     await commit(saver, 'twice', [...list, ...list]);
-    const read = await load(plain(), 'twice');
+    const read = await load(openReader(), 'twice');
     expect(read).toHaveLength(200);
     expect(new Set(read).size).toBe(200);
   });
 
-  it('tells which document holds a value that was stored or read, and reads that one', async () => {
-    const saver = edit();
-    const list = talk(0, 100);
+  it('returns the document key of a stored or decoded value, and the text of that document', async () => {
+    const saver = openEditor();
+    const list = conversation(0, 100);
     expect(saver.blobOf(list)).toBeUndefined();
     await commit(saver, 'held', list);
     const key = saver.blobOf(list) ?? '';
     const texts = new ValueTexts((value) => JSON.stringify(value));
     const written = JSON.stringify(list);
-    expect(await plain().valueText('held', key, texts)).toBe(written);
-    // A second time little is read.
-    expect(await plain().valueText('held', key, texts)).toBe(written);
-    const more = [...list, ...talk(100, 10)];
+    expect(await openReader().valueText('held', key, texts)).toBe(written);
+    // The second read takes the texts of leaves from the cache.
+    expect(await openReader().valueText('held', key, texts)).toBe(written);
+    const more = [...list, ...conversation(100, 10)];
     await commit(saver, 'held', more);
-    expect(await plain().valueText('held', saver.blobOf(more) ?? '', texts)).toBe(JSON.stringify(more));
-    const none = new ValueTexts((value) => JSON.stringify(value), 0);
-    expect(await plain().valueText('held', key, none)).toBe(written);
-    const reader = plain();
+    expect(await openReader().valueText('held', saver.blobOf(more) ?? '', texts)).toBe(JSON.stringify(more));
+    const uncached = new ValueTexts((value) => JSON.stringify(value), 0);
+    expect(await openReader().valueText('held', key, uncached)).toBe(written);
+    const reader = openReader();
     expect(reader.blobOf(await load(reader, 'held'))).toBe(saver.blobOf(more));
-    await expect(plain().valueText('short', key, texts)).rejects.toMatchObject({ code: 'not_found' });
-    await expect(plain().valueText('held', `${key}0`, texts)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(openReader().valueText('short', key, texts)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(openReader().valueText('held', `${key}0`, texts)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 
-describe('a worker that keeps the state of a thread', () => {
+describe('a worker that caches the state of a thread', () => {
   const cache = new StateCache();
   let run = 0;
 
@@ -173,40 +183,40 @@ describe('a worker that keeps the state of a thread', () => {
     expect(read).toEqual([]);
     await commit(saver, threadId, change(list), saver.head.heads['']?.checkpointId);
     await saver.flush();
-    // The chunks, for events to refer to, beside the transaction.
+    // The first insert stores the chunks before the transaction, so that events can refer to them.
     expect(commands.splice(0)).toEqual(['insert', 'insert', 'findAndModify', 'commitTransaction']);
     saver.remember();
     return list;
   }
 
-  it('reads nothing and decodes only what is new, yet sees what is stored', async () => {
-    await step('kept', () => talk(0, 300));
-    const second = await step('kept', (list) => [...list, ...talk(300, 302)]);
-    const third = await step('kept', (list) => [...list, ...talk(302, 304)]);
+  it('reads nothing and decodes only new parts, and returns the stored state', async () => {
+    await step('kept', () => conversation(0, 300));
+    const second = await step('kept', (list) => [...list, ...conversation(300, 302)]);
+    const third = await step('kept', (list) => [...list, ...conversation(302, 304)]);
     const fourth = await step('kept', (list) => [...list]);
-    // The same objects, but for the end of the list.
+    // Cached leaves return the same objects; only the end of the list is decoded again.
     expect(third.slice(0, 250).every((message, index) => message === second[index])).toBe(true);
     expect(third[301]).not.toBe(second[301]);
-    expect(fourth).toEqual(await load(plain(), 'kept'));
+    expect(fourth).toEqual(await load(openReader(), 'kept'));
   });
 
-  it('hands out no message that was changed without being stored', async () => {
-    await step('mutated', () => talk(0, 300));
+  it('never returns a message that was changed without being stored', async () => {
+    await step('mutated', () => conversation(0, 300));
     const list = await step('mutated', (all) => [...all]);
-    (list[3] as BaseMessage).content = 'nobody stored this';
+    (list[3] as BaseMessage).content = 'not stored';
     (list[200] as BaseMessage).additional_kwargs['seen'] = true;
-    expect(await step('mutated', (all) => [...all])).toEqual(talk(0, 300));
+    expect(await step('mutated', (all) => [...all])).toEqual(conversation(0, 300));
   });
 
   it('stores a message that was changed before a commit', async () => {
-    await step('changed', () => talk(0, 300));
+    await step('changed', () => conversation(0, 300));
     await step('changed', (all) => {
       (all[7] as BaseMessage).content = 'changed in place';
       return [...all];
     });
-    const expected = talk(0, 300);
+    const expected = conversation(0, 300);
     (expected[7] as BaseMessage).content = 'changed in place';
-    const read = (await load(plain(), 'changed')) as BaseMessage[];
+    const read = (await load(openReader(), 'changed')) as BaseMessage[];
     expect(read.map(({ content }) => content)).toEqual(expected.map(({ content }) => content));
     expect(((await step('changed', (all) => all)) as BaseMessage[])[7]?.content).toBe('changed in place');
   });

@@ -16,7 +16,7 @@ afterAll(async () => {
   await client.close();
 });
 
-// The validation package is written for a runner whose `expect` has `soft`.
+// The validation package expects a test runner with `expect.soft`, which Jest does not have.
 Object.assign(expect, { soft: expect });
 
 let tenants = 0;
@@ -36,7 +36,7 @@ describe('MongoSaver', () => {
     expect((await saver.getTuple(config))?.checkpoint.id).toBe('1ef00000-0000-6000-8000-000000000001');
   });
 
-  it('shows a tenant nothing of another with the same thread id', async () => {
+  it('hides the state of another tenant with the same thread id', async () => {
     const config = { configurable: { thread_id: 'same', checkpoint_ns: '' } };
     const ours = new MongoSaver({ client, db, tenant: 'ours' });
     await ours.put(config, emptyCheckpoint(), { source: 'loop', step: 1, parents: {} }, {});
@@ -45,22 +45,22 @@ describe('MongoSaver', () => {
   });
 
   it.each([false, true])(
-    'takes writes that come at once, as LangGraph sends them, one by one; exclusive: %s',
+    'commits concurrent writes, as LangGraph sends them, without conflicts; exclusive: %s',
     async (exclusive) => {
       const failed: string[] = [];
       client.on('commandFailed', ({ commandName }) => failed.push(commandName));
       const saver = new MongoSaver({ client, db, tenant: `at-once-${exclusive}`, exclusive });
       const config = { configurable: { thread_id: 't', checkpoint_ns: '' } };
       const first = { ...emptyCheckpoint(), id: '1ef00000-0000-6000-8000-000000000001' };
-      const at = await saver.put(config, first, { source: 'loop', step: 0, parents: {} }, {});
+      const firstConfig = await saver.put(config, first, { source: 'loop', step: 0, parents: {} }, {});
       const second = { ...emptyCheckpoint(), id: '1ef00000-0000-6000-8000-000000000002' };
       await Promise.all([
-        saver.putWrites(at, [['a', 1]], 'task-1'),
-        saver.putWrites(at, [['a', 2]], 'task-2'),
-        saver.put(at, second, { source: 'loop', step: 1, parents: {} }, {}),
+        saver.putWrites(firstConfig, [['a', 1]], 'task-1'),
+        saver.putWrites(firstConfig, [['a', 2]], 'task-2'),
+        saver.put(firstConfig, second, { source: 'loop', step: 1, parents: {} }, {}),
       ]);
       expect((await saver.getTuple(config))?.checkpoint.id).toBe(second.id);
-      expect((await saver.getTuple(at))?.pendingWrites).toEqual([
+      expect((await saver.getTuple(firstConfig))?.pendingWrites).toEqual([
         ['task-1', 'a', 1],
         ['task-2', 'a', 2],
       ]);

@@ -1,3 +1,3 @@
 import { describeStateProperties } from './state-properties.js';
 
-describeStateProperties({ whole: 24, crashed: 36 }, 1_800_000);
+describeStateProperties({ complete: 24, crashed: 36 }, 1_800_000);

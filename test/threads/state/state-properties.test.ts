@@ -1,3 +1,3 @@
 import { describeStateProperties } from './state-properties.js';
 
-describeStateProperties({ whole: 3, crashed: 4 }, 240_000);
+describeStateProperties({ complete: 3, crashed: 4 }, 240_000);

@@ -19,11 +19,13 @@ import {
   keepLatest,
 } from '../../../threads/index.js';
 
-/** One thing that somebody does to a thread; numbers choose among what is there. */
+/**
+ * An operation on a thread. Numbers choose among its checkpoints and elements, modulo their count.
+ */
 type Action =
   | { kind: 'put'; from: number; edit: Edit; as: 'step' | 'edit' }
   | { kind: 'writes'; at: number; size: number; as: 'step' | 'edit' }
-  | { kind: 'disturb'; at: number }
+  | { kind: 'mutateLast'; at: number }
   | { kind: 'delete' }
   | { kind: 'prune' }
   | { kind: 'copy' };
@@ -35,7 +37,7 @@ type Edit =
 const at = fc.nat(1_000);
 const sizes = fc.oneof(
   { weight: 8, arbitrary: fc.array(fc.nat(6_000), { minLength: 1, maxLength: 6 }) },
-  // Nodes over leaves; a large element.
+  // Enough elements for inner nodes, and one large element.
   { weight: 1, arbitrary: fc.constant<number[]>(Array.from({ length: 80 }, () => 9_000)) },
   { weight: 1, arbitrary: fc.constant<number[]>([1_500_000]) },
 );
@@ -50,7 +52,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ kind: fc.constant('writes'), at, size: fc.constantFrom(10, 10, 5_000_000), as }),
   },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('disturb'), at }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('mutateLast'), at }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('delete', 'prune', 'copy') }) },
 );
 
@@ -61,7 +63,7 @@ let client: MongoClient;
 
 function useServer(): void {
   beforeAll(async () => {
-    // A server of its own: the transactions of a writer that died are ended here, and with them everybody's.
+    // A separate server, because the test ends all sessions to end those of a dead writer.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-properties-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
     server = await startServer('mongodb', { ...options, onProgress: () => undefined });
@@ -86,30 +88,33 @@ function element(size: number): unknown {
   return { text, tags: new Set([number]), none: undefined };
 }
 
-/** The list after an edit; whole elements only are new, so that two readers can do the same to their own lists. */
+/**
+ * The list after an edit. New elements come from `fresh`, so that the same edit can be applied to
+ * the list of the model and to that of the tested saver.
+ */
 function changed(list: unknown[], edit: Edit, fresh: unknown[]): unknown[] {
-  const place = list.length === 0 ? 0 : edit.at % list.length;
+  const index = list.length === 0 ? 0 : edit.at % list.length;
   switch (edit.how) {
     case 'append':
       return [...list, ...fresh];
     case 'prepend':
       return [...fresh, ...list];
     case 'insert':
-      return list.toSpliced(place, 0, ...fresh);
+      return list.toSpliced(index, 0, ...fresh);
     case 'remove':
-      return list.toSpliced(place, 1);
+      return list.toSpliced(index, 1);
     case 'replace':
-      return list.length === 0 ? [] : list.with(place, fresh[0]);
+      return list.length === 0 ? [] : list.with(index, fresh[0]);
     case 'cut':
-      return list.slice(0, place);
+      return list.slice(0, index);
     case 'drop':
-      return list.slice(place);
+      return list.slice(index);
     case 'swap':
-      return [...list.slice(place), ...list.slice(0, place)];
+      return [...list.slice(index), ...list.slice(0, index)];
     case 'double':
-      return [...list, ...list.slice(place, place + 20)];
+      return [...list, ...list.slice(index, index + 20)];
     case 'mutate':
-      return list.map((one, index) => (index === place ? mutated(one) : one));
+      return list.map((item, position) => (position === index ? mutated(item) : item));
   }
 }
 
@@ -121,8 +126,8 @@ function mutated(value: unknown): unknown {
   return value;
 }
 
-/** A thread in a database, and what it should be. */
-class Both {
+/** A thread in the database, and the same thread in a model that defines the expected state. */
+class ModelledThread {
   readonly #db = client.db('properties');
   #cache = new StateCache();
   #model = new MemorySaver();
@@ -133,14 +138,17 @@ class Both {
 
   constructor(private threadId: string) {}
 
-  /** Does it to both; with `crash` the process of the database's writer ends at that command of it. */
+  /**
+   * Applies an action to the thread and to the model. With `crash`, the connection of the writer
+   * ends at its command with that number.
+   */
   async act(action: Action, crash?: number): Promise<void> {
     const before = copyOf(this.#model);
     const dying = await MongoClient.connect(server.address, { monitorCommands: true });
-    let left = crash ?? Number.POSITIVE_INFINITY;
+    let remaining = crash ?? Number.POSITIVE_INFINITY;
     let died: Promise<void> | undefined;
     dying.on('commandStarted', () => {
-      if ((left -= 1) === 0) died = dying.close(true);
+      if ((remaining -= 1) === 0) died = dying.close(true);
     });
     try {
       await this.#act(action, dying);
@@ -151,15 +159,15 @@ class Both {
     if (died !== undefined) {
       await client.db().admin().command({ killAllSessions: [] });
       this.#cache = new StateCache();
-      const found = await seen(new MongoSaver({ client, db: this.#db, tenant }), this.threadId);
-      if (found === (await seen(before, 't'))) this.#model = before;
+      const actual = await readAll(new MongoSaver({ client, db: this.#db, tenant }), this.threadId);
+      if (actual === (await readAll(before, 't'))) this.#model = before;
     }
     await this.check();
   }
 
   async check(): Promise<void> {
-    const found = await seen(new MongoSaver({ client, db: this.#db, tenant }), this.threadId);
-    expect(found).toBe(await seen(this.#model, 't'));
+    const actual = await readAll(new MongoSaver({ client, db: this.#db, tenant }), this.threadId);
+    expect(actual).toBe(await readAll(this.#model, 't'));
   }
 
   async #act(action: Action, writer: MongoClient): Promise<void> {
@@ -168,8 +176,9 @@ class Both {
         return this.#put(action, writer);
       case 'writes':
         return this.#writes(action, writer);
-      case 'disturb':
-        // Somebody still holds what the last step had, and changes it: nobody may read that.
+      case 'mutateLast':
+        // A caller changes an element of the last step's list in place. No reader may see the
+        // change.
         if (this.#last.length > 0) mutated(this.#last[action.at % this.#last.length]);
         return;
       case 'delete':
@@ -190,16 +199,16 @@ class Both {
   async #put({ from, edit, as }: Action & { kind: 'put' }, writer: MongoClient): Promise<void> {
     const ids = idsOf(this.#model);
     const parent = ids[Math.min(from, ids.length - 1)];
-    const made = { id: uuid6(0), number: (this.#commits += 1) };
+    const checkpoint = { id: uuid6(0), number: (this.#commits += 1) };
     const freshSizes = 'sizes' in edit ? edit.sizes : [edit.at];
-    // Two of each, as both savers may keep what they are given.
-    const seed = elements;
-    const theirs = freshSizes.map(element);
-    elements = seed;
-    const ours = freshSizes.map(element);
-    await this.#commit(this.#model, 't', parent, made, (list) => changed(list, edit, theirs));
+    // Two sets of equal elements, because both savers may keep the objects that they get.
+    const firstNumber = elements;
+    const forModel = freshSizes.map(element);
+    elements = firstNumber;
+    const forThread = freshSizes.map(element);
+    await this.#commit(this.#model, 't', parent, checkpoint, (list) => changed(list, edit, forModel));
     const { saver, end } = await this.#open(as, writer);
-    this.#last = await this.#commit(saver, this.threadId, parent, made, (list) => changed(list, edit, ours));
+    this.#last = await this.#commit(saver, this.threadId, parent, checkpoint, (list) => changed(list, edit, forThread));
     await end();
   }
 
@@ -210,10 +219,10 @@ class Both {
     { id, number }: { id: string; number: number },
     change: (list: unknown[]) => unknown[],
   ): Promise<unknown[]> {
-    const before = parent === undefined ? undefined : await saver.getTuple(place(threadId, parent));
+    const before = parent === undefined ? undefined : await saver.getTuple(configOf(threadId, parent));
     const values = before?.checkpoint.channel_values ?? {};
     const list = change((values['messages'] as unknown[] | undefined) ?? []);
-    // Ours in both.
+    // Both savers get the same versions.
     const version = `${String(number).padStart(12, '0')}.000000000000`;
     const versions = { other: version, ...before?.checkpoint.channel_versions, messages: version };
     const checkpoint = { ...emptyCheckpoint(), id, channel_versions: versions };
@@ -221,7 +230,12 @@ class Both {
     const newVersions: Record<string, string> =
       before === undefined ? { other: version, messages: version } : { messages: version };
     const channelValues = { other: 'kept', ...values, messages: list };
-    await saver.put(place(threadId, parent), { ...checkpoint, channel_values: channelValues }, metadata, newVersions);
+    await saver.put(
+      configOf(threadId, parent),
+      { ...checkpoint, channel_values: channelValues },
+      metadata,
+      newVersions,
+    );
     return list;
   }
 
@@ -234,9 +248,9 @@ class Both {
       ['other', size],
     ];
     const task = `task-${at % 3}`;
-    await this.#model.putWrites(place('t', id), writes, task);
+    await this.#model.putWrites(configOf('t', id), writes, task);
     const { saver, end } = await this.#open(as, writer);
-    await saver.putWrites(place(this.threadId, id), writes, task);
+    await saver.putWrites(configOf(this.threadId, id), writes, task);
     await end();
   }
 
@@ -267,7 +281,7 @@ class Both {
   }
 }
 
-function place(threadId: string, id?: string) {
+function configOf(threadId: string, id?: string) {
   return { configurable: { thread_id: threadId, checkpoint_ns: '', ...(id && { checkpoint_id: id }) } };
 }
 
@@ -278,17 +292,17 @@ function idsOf(model: MemorySaver): string[] {
     .reverse();
 }
 
-/** All that can be read of a thread. */
-async function seen(saver: Saver, threadId: string): Promise<string> {
+/** Every checkpoint and value that can be read of a thread, as text. */
+async function readAll(saver: Saver, threadId: string): Promise<string> {
   const tuples: unknown[] = [];
-  for await (const tuple of saver.list(place(threadId))) tuples.push(await shown(saver, tuple));
-  const head = await saver.getTuple(place(threadId));
-  return JSON.stringify([head && (await shown(saver, head)), ...tuples]);
+  for await (const tuple of saver.list(configOf(threadId))) tuples.push(await readable(saver, tuple));
+  const head = await saver.getTuple(configOf(threadId));
+  return JSON.stringify([head && (await readable(saver, head)), ...tuples]);
 }
 
 type Tuple = NonNullable<Awaited<ReturnType<Saver['getTuple']>>>;
 
-async function shown(saver: Saver, { checkpoint, metadata, pendingWrites, parentConfig }: Tuple) {
+async function readable(saver: Saver, { checkpoint, metadata, pendingWrites, parentConfig }: Tuple) {
   const parent = parentConfig?.configurable?.checkpoint_id as string | undefined;
   const { messages, other } = checkpoint.channel_values;
   const text = async (value: unknown) => new TextDecoder().decode((await saver.serde.dumpsTyped(value))[1]);
@@ -315,8 +329,8 @@ function keepOnlyHead(model: MemorySaver): void {
   for (const key of Object.keys(model.writes)) if (!key.includes(String(head))) delete model.writes[key];
 }
 
-/** Long enough for leaves. */
-const BEGINNING: Action = {
+/** The first action of each sequence: a list that is long enough for leaves. */
+const FIRST_ACTION: Action = {
   kind: 'put',
   from: 0,
   edit: { how: 'append', at: 0, sizes: Array.from({ length: 24 }, (_, index) => 2_000 + index) },
@@ -325,34 +339,34 @@ const BEGINNING: Action = {
 
 let threads = 0;
 
-/** What holds for the state of a thread, each tried on so many random lives of one. */
-export function describeStateProperties(runs: { whole: number; crashed: number }, timeoutMs: number): void {
+/** Tests properties of thread state with random sequences of actions; `runs` is their number. */
+export function describeStateProperties(runs: { complete: number; crashed: number }, timeoutMs: number): void {
   describe('the state of a thread', () => {
     useServer();
 
     it(
-      'is to every reader what it is in LangGraph’s MemorySaver, whatever was done to it',
+      'equals the state in LangGraph’s MemorySaver after any sequence of actions',
       async () => {
         await fc.assert(
           fc.asyncProperty(fc.array(action, { minLength: 4, maxLength: 25 }), async (actions) => {
-            const both = new Both(`t${(threads += 1)}`);
-            for (const one of [BEGINNING, ...actions]) await both.act(one);
+            const thread = new ModelledThread(`t${(threads += 1)}`);
+            for (const action of [FIRST_ACTION, ...actions]) await thread.act(action);
           }),
-          { numRuns: runs.whole, endOnFailure: true },
+          { numRuns: runs.complete, endOnFailure: true },
         );
       },
       timeoutMs,
     );
 
     it(
-      'is as before or as after when its writer dies at any command',
+      'is the state before or after an action if its writer dies at any command',
       async () => {
         const crash = fc.option(fc.integer({ min: 1, max: 12 }), { nil: undefined });
         await fc.assert(
           fc.asyncProperty(fc.array(fc.tuple(action, crash), { minLength: 4, maxLength: 15 }), async (actions) => {
-            const both = new Both(`t${(threads += 1)}`);
-            await both.act(BEGINNING);
-            for (const [one, when] of actions) await both.act(one, when);
+            const thread = new ModelledThread(`t${(threads += 1)}`);
+            await thread.act(FIRST_ACTION);
+            for (const [action, crashAt] of actions) await thread.act(action, crashAt);
           }),
           { numRuns: runs.crashed, endOnFailure: true },
         );

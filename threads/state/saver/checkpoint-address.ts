@@ -1,10 +1,10 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
 import { ColloquyError } from '../../../protocol/index.js';
 
-export interface CheckpointAddress {
+interface CheckpointAddress {
   threadId: string;
   ns: string;
-  /** Absent: the newest one. */
+  /** Absent: the newest checkpoint. */
   checkpointId?: string;
 }
 

@@ -21,14 +21,14 @@ import {
   writeKey,
   type StateDocument,
 } from '../state-documents.js';
-import { ChannelValues, type Held } from '../values/channel-values.js';
+import { ChannelValues, type LargeValues } from '../values/channel-values.js';
 import type { Leaf } from '../values/long-list.js';
 import { StateSerializer } from '../values/state-serializer.js';
 import { StateValues } from '../values/state-values.js';
 import { addressOf, configOf, invalidConfig } from './checkpoint-address.js';
 import { readDeltaHistory } from './delta-history.js';
 
-export interface CodecOptions {
+interface CodecOptions {
   tenant: string;
   reads: StateReads;
   /**
@@ -38,7 +38,7 @@ export interface CodecOptions {
   sharesChunks: boolean;
   /** Whether metadata of a checkpoint include those of its run; default true. */
   showsLabels?: boolean;
-  /** A decoded leaf of a list, handed over for good. Undefined: it must be read. */
+  /** Hands over a decoded leaf of a list from a cache. Undefined: the leaf must be read. */
   takeLeaf?: (key: string) => Leaf | undefined;
 }
 
@@ -62,18 +62,18 @@ export class CheckpointCodec {
     this.channels = new ChannelValues(tenant, this.#values, readDocuments);
   }
 
-  /** Encodes before it returns: a graph may change its values right after. */
+  /** Encodes before it returns, because a graph may change its values right after. */
   encodeCheckpoint(
     config: RunnableConfig,
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
     newVersions: ChannelVersions,
     labels?: Record<string, unknown>,
-  ): { documents: StateDocument[]; held: Held } {
+  ): { documents: StateDocument[]; largeValues: LargeValues } {
     const { threadId, ns, checkpointId: parent } = addressOf(config);
     const { channel_values: values, ...rest } = copyCheckpoint(checkpoint);
-    const place = { threadId, ns, isTracked: this.#sharesChunks };
-    const { documents, held } = this.channels.encode(place, values, newVersions);
+    const scope = { threadId, ns, isTracked: this.#sharesChunks };
+    const { documents, largeValues } = this.channels.encode(scope, values, newVersions);
     const document: StateDocument = {
       _id: checkpointKey(this.#tenant, threadId, ns, checkpoint.id),
       group: checkpointGroup(this.#tenant, threadId, ns),
@@ -82,7 +82,7 @@ export class CheckpointCodec {
       ...(labels !== undefined && { labels: JSON.stringify(labels) }),
       ...(parent !== undefined && { parent }),
     };
-    return { documents: [document, ...documents], held };
+    return { documents: [document, ...documents], largeValues };
   }
 
   /** Encodes before it returns. */
@@ -109,12 +109,14 @@ export class CheckpointCodec {
     };
   }
 
-  /** A checkpoint that a graph goes on with: the next version of its lists may share their chunks. */
+  /**
+   * A checkpoint that a graph continues from: the next version of its lists may share their chunks.
+   */
   decodeCurrent(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
     return this.#decode(document, writes, config, this.#sharesChunks);
   }
 
-  /** A checkpoint of the history. */
+  /** A checkpoint that is only read. */
   decodePast(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
     return this.#decode(document, writes, config, false);
   }
@@ -158,7 +160,9 @@ export class CheckpointCodec {
     };
   }
 
-  /** Checkpoints before format 4 kept `Send`s as writes of their parent; now they are a channel. */
+  /**
+   * Before format 4, `Send`s were pending writes of the parent checkpoint. Now they are a channel.
+   */
   async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
     const documents = await this.#reads.readGroup(writeGroup(this.#tenant, threadId, ns, parent));
     const writes = await this.#values.decodeWrites(threadId, documents);
@@ -168,7 +172,7 @@ export class CheckpointCodec {
   }
 }
 
-/** Versions have a random part, since two branches of a thread may both make version 5. */
+/** A version has a random part, because two branches of a thread may both create version 5. */
 export function nextVersion(current: string | number | undefined): string {
   const number = current === undefined ? 0 : Number.parseInt(String(current), 10);
   const random = Math.floor(Math.random() * 2 ** 48);

@@ -12,10 +12,10 @@ import {
 import type { StateSerializer } from '../values/state-serializer.js';
 import type { StateValues } from '../values/state-values.js';
 
-/** Ancestors read at once: at least, and at most. */
-const PAGE = { least: 16, most: 1_000 };
+/** Bounds for the number of ancestors read in one query. */
+const PAGE = { min: 16, max: 1_000 };
 
-export interface DeltaSource {
+interface DeltaSource {
   tenant: string;
   serializer: StateSerializer;
   values: StateValues;
@@ -23,14 +23,17 @@ export interface DeltaSource {
 }
 
 interface Ancestor {
+  /** Group of its pending writes. */
   writes: string;
-  /** Key of the value of each channel, where it has one of that version. */
+  /** Key of the value by channel. A version may have no stored value. */
   blobs: Map<string, string>;
 }
 
 /**
- * What LangGraph puts the values of `DeltaChannel`s of a checkpoint together from: the last whole value before it, and all writes since. Ancestors
- * are read in a page as long as the checkpoint says they are, then their values and writes at once.
+ * Reads what LangGraph builds the values of a checkpoint's `DeltaChannel`s from: the last whole
+ * value before the checkpoint (the seed), and all writes since. The size of a page of ancestors
+ * comes from the checkpoint's step counters. The values and writes of a page are read in two
+ * queries.
  */
 export async function readDeltaHistory(
   source: DeltaSource,
@@ -38,18 +41,18 @@ export async function readDeltaHistory(
   channels: string[],
 ): Promise<Record<string, DeltaChannelHistory>> {
   const { threadId } = parseCheckpointKey(start._id);
-  const reading = new AncestorReading(source, start, channels);
+  const reader = new AncestorReader(source, start, channels);
   const collected = new Map<string, CheckpointPendingWrite[][]>(channels.map((channel) => [channel, []]));
   const seeds = new Map<string, unknown>();
   const open = new Set(channels);
-  for (let page = await reading.next(); page.length > 0 && open.size > 0; page = await reading.next()) {
+  for (let page = await reader.next(); page.length > 0 && open.size > 0; page = await reader.next()) {
     const keys = page.flatMap(({ blobs }) => [...blobs.values()]);
     const [blobs, writes] = await Promise.all([
       source.reads.readDocuments(keys),
-      source.reads.readGroups(page.map((one) => one.writes)),
+      source.reads.readGroups(page.map((ancestor) => ancestor.writes)),
     ]);
     const whole = new Map(blobs.filter(({ type }) => type !== EMPTY).map((blob) => [blob._id, blob]));
-    const written = new Map<string, StateDocument[]>(page.map((one) => [one.writes, []]));
+    const written = new Map<string, StateDocument[]>(page.map((ancestor) => [ancestor.writes, []]));
     for (const document of writes) {
       if (open.has(document.write?.channel ?? '')) written.get(document.group)?.push(document);
     }
@@ -76,7 +79,7 @@ export async function readDeltaHistory(
   );
 }
 
-class AncestorReading {
+class AncestorReader {
   readonly #known = new Map<string, StateDocument>();
   readonly #count: number;
   #next: string | undefined;
@@ -87,10 +90,10 @@ class AncestorReading {
     private readonly channels: string[],
   ) {
     this.#next = start.parent;
-    this.#count = Math.min(PAGE.most, Math.max(PAGE.least, stepsSinceWhole(start, channels) + 1));
+    this.#count = Math.min(PAGE.max, Math.max(PAGE.min, stepsSinceWhole(start, channels) + 1));
   }
 
-  /** The next ancestors, nearest first; none at the root. */
+  /** The next ancestors, nearest first; empty after the oldest one. */
   async next(): Promise<Ancestor[]> {
     const { source } = this;
     const { tenant } = source;
@@ -103,8 +106,8 @@ class AncestorReading {
       }
       const document = this.#known.get(key);
       if (document === undefined) break;
-      const rest = (await source.serializer.loadsTyped(document.type, bytes(document))) as Checkpoint;
-      const versions = Object.entries(rest.channel_versions).filter(([channel]) => this.channels.includes(channel));
+      const header = (await source.serializer.loadsTyped(document.type, bytes(document))) as Checkpoint;
+      const versions = Object.entries(header.channel_versions).filter(([channel]) => this.channels.includes(channel));
       const blobs = new Map(versions.map(([name, version]) => [name, blobKey(tenant, threadId, ns, name, version)]));
       ancestors.push({ writes: writeGroup(tenant, threadId, ns, this.#next), blobs });
       this.#next = document.parent;
@@ -113,7 +116,7 @@ class AncestorReading {
   }
 }
 
-/** Supersteps since the whole value of the channels was stored, as LangGraph counts them. */
+/** Supersteps since the channels' whole values were stored, from the counters of LangGraph. */
 function stepsSinceWhole({ metadata = '{}' }: StateDocument, channels: string[]): number {
   const { counters_since_delta_snapshot: counters = {} } = JSON.parse(metadata) as {
     counters_since_delta_snapshot?: Record<string, [updates: number, supersteps: number]>;

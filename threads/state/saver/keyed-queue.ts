@@ -1,18 +1,19 @@
-/** Does work of the same key one after the other. */
+/** Runs tasks with the same key sequentially. */
 export class KeyedQueue {
   readonly #last = new Map<string, Promise<unknown>>();
 
-  /** Does the work when all of its key before it has ended, well or not. */
-  run<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /** Runs a task after all earlier tasks with its key have settled. */
+  run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);
-    const go = async () => {
-      await before?.catch(() => undefined); // told to who wanted it
-      return work();
+    const afterEarlier = async () => {
+      // The caller of the earlier task handles its failure.
+      await before?.catch(() => undefined);
+      return task();
     };
-    const done = go().finally(() => {
-      if (this.#last.get(key) === done) this.#last.delete(key);
+    const result = afterEarlier().finally(() => {
+      if (this.#last.get(key) === result) this.#last.delete(key);
     });
-    this.#last.set(key, done);
-    return done;
+    this.#last.set(key, result);
+    return result;
   }
 }

@@ -34,9 +34,9 @@ export interface SaverOptions {
 
 /**
  * LangGraph's checkpoint saver on MongoDB, bound to a tenant. Channel values are stored once per
- * version, and a long list in chunks that its versions share, so a step costs what it changed. A
- * checkpoint and the move of the thread's head are one transaction, and the newest checkpoint is
- * the one that the head names.
+ * version, and a long list in chunks that its versions share, so that a step costs only its
+ * changes. A checkpoint and the move of the thread's head are one transaction. The head names the
+ * newest checkpoint.
  */
 export class MongoSaver extends BaseCheckpointSaver<string> {
   readonly #tenant: string;
@@ -105,16 +105,17 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     newVersions: ChannelVersions,
   ): Promise<RunnableConfig> {
     const { threadId, ns } = addressOf(config);
-    const { documents, held } = this.#codec.encodeCheckpoint(config, checkpoint, metadata, newVersions);
+    const { documents, largeValues } = this.#codec.encodeCheckpoint(config, checkpoint, metadata, newVersions);
     const heads = { [ns]: { checkpointId: checkpoint.id, run: 0, step: metadata.step ?? 0, base: 0, tail: 0 } };
     await this.#queued(threadId, async (head) => {
       try {
         await this.#state.commit(threadId, { inserts: documents, merges: [], head: head(heads) });
-        this.#codec.channels.committed(held);
+        this.#codec.channels.rememberKeys(largeValues);
       } catch (error) {
         // The next version must not share chunks that were not stored.
         this.#codec.channels.release();
-        // Only a caller that makes its own versions, or repeats a checkpoint id, writes a key twice.
+        // A key is written twice only by a caller with its own versions or a repeated checkpoint
+        // id.
         if (!isDuplicateKey(error)) throw error;
         await this.#state.commit(threadId, { inserts: [], merges: documents, head: head(heads) });
       }
@@ -143,7 +144,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
    * Undefined if no document is known to hold it.
    */
   blobOf(value: object): string | undefined {
-    return this.#codec.channels.heldBy(value);
+    return this.#codec.channels.keyOfValue(value);
   }
 
   /** The JSON text of the channel value in the document of a key. Errors: `not_found`. */
@@ -151,7 +152,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return this.#codec.channels.text(threadId, key, texts);
   }
 
-  /** LangGraph starts commits of one thread concurrently; run so, each would make the next one conflict. */
+  /** LangGraph starts commits of one thread concurrently. Without the queue they would conflict. */
   #queued(
     threadId: string,
     commit: (head: (heads: HeadChange['heads']) => StateCommit['head']) => Promise<unknown>,
@@ -169,7 +170,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return this.#rev;
   }
 
-  /** Falls back to the highest id for a namespace without a head, which is that of a finished subgraph. */
+  /** A finished subgraph has no head. For its namespace this returns the highest checkpoint id. */
   async #newest(threadId: string, ns: string): Promise<string | undefined> {
     const { rev, heads } = await this.#heads.readHead(this.#tenant, threadId);
     this.#rev ??= rev;

@@ -3,28 +3,29 @@ import { DEFAULTS } from '../../../protocol/index.js';
 import { isIntact, type Leaf } from '../values/long-list.js';
 import { bytes, type StateDocument } from '../state-documents.js';
 
+/** Estimated memory of an entry or document besides its data. */
 const OVERHEAD_BYTES = 200;
 /** Estimated size of a decoded leaf, as a multiple of its stored size. */
 const DECODED_FACTOR = 4;
 /** Prefix for keys of decoded leaves. No key of a document begins with it. */
 const DECODED = 'decoded:';
 
-interface Entry {
+interface CacheEntry {
   documents?: StateDocument[];
   leaf?: Leaf;
 }
 
 /**
- * The state documents that a worker used last, up to a number of bytes. Checkpoints and values
- * never change under their key, so they cannot be stale; pending writes are kept under the revision
- * of the head at which they were complete. Leaves of long lists are kept decoded too: decoding one
- * costs forty times as much as checking that it has not changed.
+ * LRU cache of a worker's state documents, up to a number of bytes. Checkpoints and values never
+ * change under their key, so they cannot be stale. Pending writes are cached under the head's
+ * revision at which they were complete. Leaves of long lists are also cached decoded: decoding a
+ * leaf costs forty times as much as checking that it has not changed.
  */
 export class StateCache {
-  readonly #entries: LRUCache<string, Entry>;
+  readonly #entries: LRUCache<string, CacheEntry>;
 
   constructor(maxBytes: number = DEFAULTS.stateCacheBytes) {
-    this.#entries = new LRUCache<string, Entry>({
+    this.#entries = new LRUCache<string, CacheEntry>({
       maxSize: Math.max(maxBytes, 1),
       // One huge value must not evict everything else.
       maxEntrySize: Math.max(Math.floor(maxBytes / 4), 1),
@@ -46,7 +47,7 @@ export class StateCache {
 
   /**
    * Removes a leaf from the cache and hands it to one reader, who may give it back. Returns
-   * undefined if somebody has changed its elements.
+   * undefined if its elements were changed.
    */
   takeLeaf(key: string): Leaf | undefined {
     const leaf = this.#entries.peek(DECODED + key)?.leaf;

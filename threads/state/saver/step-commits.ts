@@ -3,34 +3,36 @@ import { asPlatformError } from '../../../database/index.js';
 import type { Fence, Head, NamespaceHead } from '../../../protocol/index.js';
 import type { StateCollection } from '../state-collection.js';
 import type { StateDocument } from '../state-documents.js';
-import type { Held } from '../values/channel-values.js';
+import type { LargeValues } from '../values/channel-values.js';
 import { lastOfEachKey } from './step-reads.js';
 
-export interface StepCommitsOptions {
+interface StepCommitsOptions {
   state: StateCollection;
   threadId: string;
   fence: Fence;
-  /** The head at which the step began; a stale one makes the first commit fail with `fence_lost`. */
+  /**
+   * The head at which the step began; a stale one makes the first commit fail with `fence_lost`.
+   */
   head: Head;
   /** Offset of the thread's last event. */
   tail: number;
   /** Marks messages as taken, in the transaction that commits the state they are in. */
   takeInjections?: (session: ClientSession, runIds: string[]) => Promise<void>;
-  onCommitted: (held: Held) => void;
+  onCommitted: (largeValues: LargeValues) => void;
 }
 
-/** What one put of LangGraph adds to the next commit. */
-export interface PendingPut {
+/** The documents and heads that one put of LangGraph adds to the next commit. */
+interface PendingPut {
   /** Documents with new keys. */
   inserts: StateDocument[];
   /** Documents whose keys may exist. */
   merges: StateDocument[];
   /** Heads that move; `null` removes one. */
   heads?: Record<string, NamespaceHead | null>;
-  held?: Held;
+  largeValues?: LargeValues;
   /** A write that must end before the commit. */
   early?: Promise<void>;
-  /** Run ids of the messages that are in this state for the first time. */
+  /** Run ids of the messages that this state contains for the first time. */
   injected?: string[];
 }
 
@@ -88,7 +90,8 @@ export class StepCommits {
 
   /**
    * Commits everything added so far. `beforeHead` resolves to the offset of the thread's last event
-   * and is awaited before the head moves. Errors: `fence_lost`, or the failure of an earlier commit.
+   * and is awaited before the head moves. Errors: `fence_lost`, or the failure of an earlier
+   * commit.
    */
   async flush(beforeHead?: Promise<number>): Promise<void> {
     clearTimeout(this.#timer);
@@ -101,7 +104,8 @@ export class StepCommits {
       await this.#commitPending(beforeHead);
     })();
     this.#flushing = own;
-    // If an earlier commit failed, nobody awaits `beforeHead`; its rejection must not end the process.
+    // If an earlier commit failed, `beforeHead` is not awaited. Its rejection must not end the
+    // process.
     beforeHead?.catch(() => undefined);
     await own;
   }
@@ -129,7 +133,7 @@ export class StepCommits {
         head,
       });
       this.#rev += 1;
-      onCommitted(puts.flatMap(({ held }) => held ?? []));
+      onCommitted(puts.flatMap(({ largeValues }) => largeValues ?? []));
     } catch (cause) {
       const error = asPlatformError(cause, `state of thread ${threadId} cannot be stored`);
       this.#failure = { error };

@@ -3,7 +3,7 @@ import type { StateReads } from '../state-collection.js';
 import type { StateDocument } from '../state-documents.js';
 import type { StateCache } from './state-cache.js';
 
-export interface StepReadsOptions {
+interface StepReadsOptions {
   stored: StateReads;
   cache: StateCache;
   threadId: string;
@@ -11,13 +11,13 @@ export interface StepReadsOptions {
   rev: number;
 }
 
-/** The reads of one step: what this worker has read or written comes from its cache. */
+/** The reads of one step. Documents that this worker has read or written come from its cache. */
 export class StepReads implements StateReads {
   readonly #stored: StateReads;
   readonly #cache: StateCache;
   readonly #threadId: string;
   readonly #rev: number;
-  /** All pending writes of a checkpoint by their group, for checkpoints that this step made or read. */
+  /** All pending writes of the checkpoints that this step has created or read, by group. */
   readonly #writes = new Map<string, StateDocument[]>();
 
   constructor({ stored, cache, threadId, rev }: StepReadsOptions) {
@@ -91,7 +91,10 @@ export class StepReads implements StateReads {
   }
 }
 
-/** A task may write twice to one checkpoint (an answer, then its result); the later write of a key counts. */
+/**
+ * The last document of each key. A task may write a key twice: first the answer to its interrupt,
+ * then its result.
+ */
 export function lastOfEachKey(documents: StateDocument[]): StateDocument[] {
   return [...new Map(documents.map((document) => [document._id, document])).values()];
 }

@@ -15,7 +15,7 @@ import { decodeFence, type Fence, type Head, type NamespaceHead } from '../../..
 import { MongoHeads } from '../mongo-heads.js';
 import { StateCollection } from '../state-collection.js';
 import { checkpointKey, chunkGroup, chunkKey, writeGroup, type StateDocument } from '../state-documents.js';
-import type { Held } from '../values/channel-values.js';
+import type { LargeValues } from '../values/channel-values.js';
 import { addressOf, configOf } from './checkpoint-address.js';
 import { CheckpointCodec, nextVersion } from './checkpoint-codec.js';
 import { listCheckpoints } from './checkpoint-search.js';
@@ -44,7 +44,7 @@ export interface CommitInfo {
 export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
   threadId: string;
   runId: string;
-  /** Shown with every checkpoint, and searched by in the history. */
+  /** Metadata of the run, shown with each of its checkpoints and searchable in the history. */
   runMetadata?: Record<string, unknown>;
   fence: Fence;
   /** The thread's head; a stale one makes the first commit fail with `fence_lost`. */
@@ -57,22 +57,28 @@ export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
   beforeCommit: () => Promise<number>;
   /** Offset of the thread's last event now. */
   tail: number;
-  /** A superstep has been committed. */
+  /** Called after a superstep was committed. */
   onCommit: (commit: CommitInfo) => void;
-  /** Whether the graph of a namespace takes its input through an entry node, which commits right after the input. */
+  /**
+   * Whether the graph of a namespace takes its input through an entry node, which commits right
+   * after the input.
+   */
   hasEntry: (ns: string) => boolean;
-  /** An input was put; no node of the graph has run since. */
+  /** Called after an input was put; no node of the graph has run since. */
   onInput?: () => void;
   /** Marks messages as taken, in the transaction that commits the state they are in. */
   takeInjections?: (session: ClientSession, runIds: string[]) => Promise<void>;
-  /** A subgraph has consumed the answer of the `Command` already; its next question must not get it too. */
+  /**
+   * A subgraph has already consumed the answer of the `Command`. Its next interrupt must not get
+   * the same answer.
+   */
   resumeConsumed?: boolean;
 }
 
 /**
  * The saver of one step activity, bound to a thread, a run and a fence. A superstep's commit is
- * awaited. An input and its entry node are one transaction, and the writes of a task wait a moment
- * for the superstep that they belong to.
+ * awaited. An input and its entry node are one transaction. The writes of a task wait for the
+ * commit of their superstep, at most {@link WRITES_DELAY_MS}.
  */
 export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #options: StepSaverOptions;
@@ -83,10 +89,14 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #codec: CheckpointCodec;
   readonly #commits: StepCommits;
   #injecting: string[] = [];
-  /** Namespaces in which a node of the graph, not only its entry, has written since their last checkpoint. */
+  /**
+   * Namespaces in which a node of the graph, not only its entry, has written since their last
+   * checkpoint.
+   */
   readonly #worked = new Set<string>();
-  /** Groups of pending writes of the checkpoints that this saver made. */
-  readonly #fresh = new Set<string>();
+  /** Groups of the pending writes of checkpoints that this saver has created. */
+  readonly #newGroups = new Set<string>();
+  /** Large values whose documents are being written before the commit. */
   readonly #storing = new WeakMap<object, { key: string; stored: Promise<void> }>();
 
   constructor(options: StepSaverOptions) {
@@ -96,7 +106,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     const codec = new CheckpointCodec({
       tenant,
       reads,
-      // Every commit names the revision that was read, so it fails if another writer removed chunks.
+      // Every commit names the revision that was read, so it fails if another writer removed
+      // chunks.
       sharesChunks: true,
       // LangGraph would stream them as if they came from the graph.
       showsLabels: false,
@@ -111,7 +122,7 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     this.#commits = new StepCommits({
       ...{ state, threadId, fence, head, tail },
       ...(takeInjections && { takeInjections }),
-      onCommitted: (held) => codec.channels.committed(held),
+      onCommitted: (largeValues) => codec.channels.rememberKeys(largeValues),
     });
   }
 
@@ -119,12 +130,14 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     return this.#commits.head;
   }
 
-  /** Whether a message waited for the run at the last commit. */
+  /** Whether a message was waiting for this run at the last commit. */
   get isSteered(): boolean {
     return this.#commits.steeredRun === this.#options.runId;
   }
 
-  /** The next checkpoint of the root contains these messages; it is not a superstep of the graph. */
+  /**
+   * The next checkpoint of the root contains these messages; it is not a superstep of the graph.
+   */
   inject(runIds: string[]): void {
     this.#injecting = runIds;
   }
@@ -177,21 +190,21 @@ export class StepSaver extends BaseCheckpointSaver<string> {
       ...(ns === '' && this.#finishedSubgraphs()),
     };
     const group = this.#writeGroup(threadId, ns, checkpoint.id);
-    this.#fresh.add(group);
+    this.#newGroups.add(group);
     this.#reads.beginWrites(group);
     const { runId, runMetadata, fence, cache } = this.#options;
     const labels = { ...runMetadata, run_id: runId, run_attempt: decodeFence(fence).attempt };
-    const { documents, held } = this.#codec.encodeCheckpoint(config, checkpoint, metadata, newVersions, labels);
+    const { documents, largeValues } = this.#codec.encodeCheckpoint(config, checkpoint, metadata, newVersions, labels);
     for (const document of documents) cache.set(document._id, [document]);
-    const stored = held.length > 0 ? this.#storeEarly(threadId, documents, held) : { inserts: documents };
-    this.#commits.add({ ...stored, merges: [], heads, held, injected });
+    const stored = largeValues.length > 0 ? this.#storeEarly(threadId, documents, largeValues) : { inserts: documents };
+    this.#commits.add({ ...stored, merges: [], heads, largeValues, injected });
     if (this.#worked.delete(ns)) {
       await this.flush(this.#options.beforeCommit());
       this.#options.onCommit({ ns, step });
     } else {
       if (ns === '') this.#options.onInput?.();
-      // Task ids come from the checkpoint that the tasks run on, and effects are identified by them.
-      // So the checkpoint must survive a crash before any node runs.
+      // Task ids come from the checkpoint that the tasks run on, and effects are identified by
+      // them. So the checkpoint must survive a crash before any node runs.
       const entryFollows = metadata.source === 'input' && START in newVersions && this.#options.hasEntry(ns);
       if (!entryFollows) await this.flush();
     }
@@ -210,12 +223,13 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     const { documents, chunks } = this.#codec.encodeWrites(config, writes, taskId, taskPath);
     for (const chunk of chunks) this.#options.cache.set(chunk._id, [chunk]);
     this.#reads.addWrites(group, documents);
-    const isFresh = this.#fresh.has(group);
+    const isNew = this.#newGroups.has(group);
     this.#commits.add({
-      inserts: isFresh ? [...chunks, ...documents] : chunks,
-      merges: isFresh ? [] : documents,
+      inserts: isNew ? [...chunks, ...documents] : chunks,
+      merges: isNew ? [] : documents,
     });
-    // Until a task has used them, the request still holds the answers and updates of a command.
+    // Writes of the null task need no early flush: until a task uses the answers and updates of a
+    // command, a retry gets them from the request.
     if (taskId !== NULL_TASK_ID) this.#commits.flushWithin(WRITES_DELAY_MS);
   }
 
@@ -230,7 +244,7 @@ export class StepSaver extends BaseCheckpointSaver<string> {
    * is set while the document is being written. Undefined if the value is not stored in one.
    */
   storedValue(value: object): { key: string; stored?: Promise<void> } | undefined {
-    const key = this.#codec.channels.heldBy(value);
+    const key = this.#codec.channels.keyOfValue(value);
     return key === undefined ? this.#storing.get(value) : { key };
   }
 
@@ -239,11 +253,14 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     return this.#commits.flush(beforeHead);
   }
 
-  /** Caches what the next step on this worker will read. Call it after the last flush, when the graph has ended. */
+  /**
+   * Caches what the next step on this worker will read. Call it after the last flush, when the
+   * graph has ended.
+   */
   remember(): void {
     const { cache, tenant, threadId } = this.#options;
     for (const leaf of this.#codec.channels.release().flatMap((list) => list.leaves)) {
-      // Elements of a leaf that this step made may hold more than what is stored of them.
+      // Elements of a new leaf may have state that is not stored, so no other step may get them.
       if (leaf.isDecoded) cache.keepLeaf(chunkKey(tenant, threadId, leaf.id), leaf);
     }
     const { rev, heads } = this.head;
@@ -257,8 +274,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     if (head !== undefined) return head.checkpointId;
     // The root always has a head after its first commit.
     if (ns === '') return undefined;
-    // The namespace of a subgraph contains the task id, which is new with each checkpoint. So if this
-    // run made the parent's checkpoint, nobody can have used the namespace before.
+    // The namespace of a subgraph contains the task id, which is new with each checkpoint. So if
+    // this run created the parent's checkpoint, the namespace cannot have been used before.
     const parent = ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
     if (ns.includes(':') && this.#commits.headOf(parent)?.run === this.#run) return undefined;
     return this.#reads.highestCheckpoint(threadId, ns);
@@ -272,25 +289,31 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     return { ...tuple, ...(pendingWrites && { pendingWrites }) };
   }
 
-  /** LangGraph counts its recursion limit from `base`, so a checkpoint with a message moves it by one. */
+  /**
+   * LangGraph counts its recursion limit from `base`, so a checkpoint with a message moves it by
+   * one.
+   */
   #nextHead(ns: string, checkpointId: string, step: number, hasMessage: boolean): NamespaceHead {
     const last = this.#commits.headOf(ns);
     const base = last?.run === this.#run ? last.base : (last?.step ?? BEFORE_FIRST_STEP);
     return { checkpointId, run: this.#run, step, base: hasMessage ? base + 1 : base, tail: 0 };
   }
 
-  /** Removes the heads of all task subgraphs: they are never resumed after the root's next checkpoint. */
+  /**
+   * Removes the heads of all task subgraphs: they are never resumed after the root's next
+   * checkpoint.
+   */
   #finishedSubgraphs(): Record<string, null> {
     const names = Object.keys(this.head.heads).filter((ns) => ns.includes(':'));
     return Object.fromEntries(names.map((ns) => [ns, null]));
   }
 
   /**
-   * Inserts large values at once, so that events can refer to them. The commit, which waits for the
-   * events, then only references them.
+   * Inserts large values before the commit, so that events can refer to them. The commit waits for
+   * the events and then only references these documents.
    */
-  #storeEarly(threadId: string, documents: StateDocument[], held: Held) {
-    const keys = new Set(held.map(([, key]) => key));
+  #storeEarly(threadId: string, documents: StateDocument[], largeValues: LargeValues) {
+    const keys = new Set(largeValues.map(([, key]) => key));
     const chunks = chunkGroup(this.#options.tenant, threadId);
     const isEarly = ({ _id, group }: StateDocument) => group === chunks || keys.has(_id);
     const early = this.#state.insert(documents.filter(isEarly)).catch((error: unknown) => {
@@ -298,7 +321,7 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     });
     // The commit reports a failure, and so does each event that refers to one of these values.
     early.catch(() => undefined);
-    for (const [value, key] of held) this.#storing.set(value, { key, stored: early });
+    for (const [value, key] of largeValues) this.#storing.set(value, { key, stored: early });
     return { early, inserts: documents.filter((document) => !isEarly(document)) };
   }
 

@@ -5,19 +5,22 @@ import { blobGroup, blobKey, type StateDocument } from '../state-documents.js';
 import type { StateValues } from './state-values.js';
 import type { ValueTexts } from './value-texts.js';
 
-/** Serialized channel without a value at that version. */
+/** Type tag of a channel that has no value at a version. */
 export const EMPTY = 'empty';
 
-/** Lists of channels that the next version may share chunks with, of one saver. */
-const LISTS_KEPT = 32;
+/** Number of lists that one saver remembers, so that their next versions can share chunks. */
+const MAX_TRACKED_LISTS = 32;
 
-/** Long lists and large values that documents hold, with the keys of these. */
-export type Held = readonly (readonly [value: object, key: string])[];
+/** Long lists and large values, each with the key of the document that stores it. */
+export type LargeValues = readonly (readonly [value: object, key: string])[];
 
-/** The values of a checkpoint's channels, a document for each version of each. Remembers lists for what comes next, and who holds what. */
+/**
+ * Encodes and decodes the values of channels, one document for each version of a channel. Remembers
+ * lists, so that their next versions can share chunks, and the document keys of large values.
+ */
 export class ChannelValues {
   readonly #lists = new Map<string, LongList>();
-  readonly #held = new WeakMap<object, string>();
+  readonly #keys = new WeakMap<object, string>();
 
   constructor(
     private readonly tenant: string,
@@ -25,15 +28,18 @@ export class ChannelValues {
     private readonly read: (keys: string[]) => Promise<StateDocument[]>,
   ) {}
 
-  /** Encoded when it returns: a graph may change its values right after. `isTracked`: chunks of the last version are named again. */
+  /**
+   * Encodes before it returns, because a graph may change its values right after. With `isTracked`
+   * a list reuses the chunks of its last version.
+   */
   encode(
-    place: { threadId: string; ns: string; isTracked: boolean },
+    scope: { threadId: string; ns: string; isTracked: boolean },
     values: Readonly<Record<string, unknown>>,
     newVersions: ChannelVersions,
-  ): { documents: StateDocument[]; held: Held } {
-    const { threadId, ns, isTracked } = place;
+  ): { documents: StateDocument[]; largeValues: LargeValues } {
+    const { threadId, ns, isTracked } = scope;
     const group = blobGroup(this.tenant, threadId);
-    const held: [object, string][] = [];
+    const largeValues: [object, string][] = [];
     const documents = Object.entries(newVersions).flatMap(([channel, version]): StateDocument[] => {
       const _id = blobKey(this.tenant, threadId, ns, channel, version);
       if (!(channel in values)) return [{ _id, group, type: EMPTY, data: new Uint8Array() }];
@@ -41,18 +47,21 @@ export class ChannelValues {
       const name = listName(threadId, ns, channel);
       const { fields, chunks, list } = this.values.encode(threadId, value, this.#lists.get(name));
       if (isTracked) this.#track(name, list);
-      if (isLarge(value, fields)) held.push([value, _id]);
+      if (isLarge(value, fields)) largeValues.push([value, _id]);
       return [{ _id, group, ...fields }, ...chunks];
     });
-    return { documents, held };
+    return { documents, largeValues };
   }
 
-  /** In the order of the versions, as in-process. `isTracked`: the next version may name the chunks of these. */
+  /**
+   * Values by channel, in the order of `versions`, as LangGraph's in-process savers return them.
+   * With `isTracked` the next version of a list may reuse the chunks of this one.
+   */
   async decode(
-    place: { threadId: string; ns: string; isTracked: boolean },
+    scope: { threadId: string; ns: string; isTracked: boolean },
     versions: ChannelVersions,
   ): Promise<Record<string, unknown>> {
-    const { threadId, ns, isTracked } = place;
+    const { threadId, ns, isTracked } = scope;
     const channels = new Map(
       Object.entries(versions).map(
         ([channel, version]) => [blobKey(this.tenant, threadId, ns, channel, version), channel] as const,
@@ -67,12 +76,12 @@ export class ChannelValues {
       const channel = channels.get(key) ?? '';
       values[channel] = value;
       if (isTracked) this.#track(listName(threadId, ns, channel), list);
-      if (isLarge(value, blobs[index])) this.#held.set(value, key);
+      if (isLarge(value, blobs[index])) this.#keys.set(value, key);
     }
     return values;
   }
 
-  /** The value of one document, written down. Errors: `not_found`. */
+  /** JSON text of the value in one document. Errors: `not_found`. */
   async text(threadId: string, key: string, texts: ValueTexts): Promise<string> {
     const isOfThread = key.startsWith(blobGroup(this.tenant, threadId));
     const [document] = isOfThread ? await this.read([key]) : [];
@@ -80,16 +89,17 @@ export class ChannelValues {
     throw new ColloquyError('not_found', `thread ${threadId} has no value ${key}`);
   }
 
-  /** Documents have been committed. */
-  committed(held: Held): void {
-    for (const [value, key] of held) this.#held.set(value, key);
+  /** Call this after the documents were committed. */
+  rememberKeys(largeValues: LargeValues): void {
+    for (const [value, key] of largeValues) this.#keys.set(value, key);
   }
 
-  heldBy(value: object): string | undefined {
-    return this.#held.get(value);
+  /** Key of the committed document that stores a value, found by object identity. */
+  keyOfValue(value: object): string | undefined {
+    return this.#keys.get(value);
   }
 
-  /** Nothing is built on the lists seen so far; answers them. */
+  /** Forgets all lists, so that nothing shares their chunks. Returns them. */
   release(): LongList[] {
     const lists = [...this.#lists.values()];
     this.#lists.clear();
@@ -100,11 +110,11 @@ export class ChannelValues {
     this.#lists.delete(name);
     if (list !== undefined) this.#lists.set(name, list);
     const [oldest] = this.#lists.keys();
-    if (this.#lists.size > LISTS_KEPT && oldest !== undefined) this.#lists.delete(oldest);
+    if (this.#lists.size > MAX_TRACKED_LISTS && oldest !== undefined) this.#lists.delete(oldest);
   }
 }
 
-/** Is in more than one document. */
+/** Whether a value is stored in more than one document. */
 function isLarge(value: unknown, fields: Pick<StateDocument, 'list' | 'parts'> | undefined): value is object {
   const isSplit = fields?.list !== undefined || fields?.parts !== undefined;
   return isSplit && typeof value === 'object' && value !== null;

@@ -1,64 +1,70 @@
 import { ObjectId } from 'mongodb';
 
-/** Children of an inner node. A root names fewer than this of each height at its end. */
-const FAN = 32;
+/** Children of an inner node. The root references fewer than this many ids of each height. */
+const FAN_OUT = 32;
 
-export interface TreeNode {
+export interface ListNode {
   id: string;
   children: string[];
 }
 
 export interface Tree {
-  /** Ids that the root names, by height, leaves first; the list is read from the highest to the lowest. */
+  /**
+   * Ids that the root references, by height, leaves first. The order of the list is from the
+   * highest level to the lowest.
+   */
   levels: string[][];
-  /** All inner nodes, by their first child. */
-  nodes: Map<string, TreeNode>;
-  /** Those of them that are new. */
-  made: TreeNode[];
+  /** All inner nodes, by the id of their first child. */
+  nodes: Map<string, ListNode>;
+  /** The inner nodes that are not stored yet. */
+  newNodes: ListNode[];
 }
 
-/** A name for a chunk that nobody else gives to another: 16 characters. */
+/** A globally unique id for a chunk; 16 characters. */
 export function newChunkId(): string {
   return Buffer.from(new ObjectId().id).toString('base64url');
 }
 
 /**
- * Builds a tree over leaves, with the nodes of an older one wherever the same children follow each other: appending makes a node in 32
- * leaves, a change in the middle one node for each height.
+ * Builds a tree over leaves. It reuses a node of the older tree if the same children follow each
+ * other. So appending creates one node per 32 leaves, and a change in the middle one per height.
  */
-export function growTree(leaves: readonly string[], known: ReadonlyMap<string, TreeNode>): Tree {
-  const tree: Tree = { levels: [], nodes: new Map(), made: [] };
+export function growTree(leaves: readonly string[], known: ReadonlyMap<string, ListNode>): Tree {
+  const tree: Tree = { levels: [], nodes: new Map(), newNodes: [] };
   for (let row = leaves; row.length > 0; ) row = pack(row, known, tree);
   return tree;
 }
 
-/** Puts a row of one height under nodes, and what is left at its end into the root. Answers the nodes. */
-function pack(row: readonly string[], known: ReadonlyMap<string, TreeNode>, tree: Tree): string[] {
+/**
+ * Groups one level into nodes; the ids left at its end go into the root. Returns the ids of the
+ * nodes.
+ */
+function pack(row: readonly string[], known: ReadonlyMap<string, ListNode>, tree: Tree): string[] {
   const above: string[] = [];
-  let loose: string[] = [];
-  const add = (node: TreeNode) => {
+  let pending: string[] = [];
+  const add = (node: ListNode) => {
     tree.nodes.set(node.children[0] ?? '', node);
     above.push(node.id);
   };
   const close = () => {
-    if (loose.length === 0) return;
-    const node = { id: newChunkId(), children: loose };
-    tree.made.push(node);
+    if (pending.length === 0) return;
+    const node = { id: newChunkId(), children: pending };
+    tree.newNodes.push(node);
     add(node);
-    loose = [];
+    pending = [];
   };
-  for (let at = 0; at < row.length; ) {
-    const old = known.get(row[at] ?? '');
-    if (old !== undefined && old.children.every((child, index) => row[at + index] === child)) {
+  for (let index = 0; index < row.length; ) {
+    const old = known.get(row[index] ?? '');
+    if (old !== undefined && old.children.every((child, position) => row[index + position] === child)) {
       close();
       add(old);
-      at += old.children.length;
+      index += old.children.length;
       continue;
     }
-    loose.push(row[at] ?? '');
-    at += 1;
-    if (loose.length === FAN) close();
+    pending.push(row[index] ?? '');
+    index += 1;
+    if (pending.length === FAN_OUT) close();
   }
-  tree.levels.push(loose);
+  tree.levels.push(pending);
   return above;
 }

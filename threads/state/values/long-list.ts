@@ -1,48 +1,58 @@
-import { growTree, newChunkId, type Tree, type TreeNode } from './list-tree.js';
+import { growTree, newChunkId, type Tree, type ListNode } from './list-tree.js';
 import { isUnchanged, markOf, type Mark } from './marks.js';
 
 /** Elements of a list that are stored together. */
 export interface Leaf {
   id: string;
-  /** Bytes it is stored in. */
+  /** Stored size, in bytes. */
   size: number;
   elements: readonly unknown[];
+  /** By index of the element; undefined for an element that cannot be marked. */
   marks: readonly (Mark | undefined)[];
-  /** Its elements came from the database: another reader would get the same ones, not just equal in what is stored. */
+  /**
+   * The elements were decoded from the database. Elements of a new leaf may carry state that is not
+   * stored, so another reader must not get them.
+   */
   isDecoded: boolean;
 }
 
-/** A list as it was stored last: what the next version may share with it. */
+/** The stored chunks of a list's last version, which the next version can share. */
 export interface LongList {
   leaves: readonly Leaf[];
-  nodes: ReadonlyMap<string, TreeNode>;
+  /** Inner nodes, by the id of their first child. */
+  nodes: ReadonlyMap<string, ListNode>;
 }
 
-export interface EncodedList extends LongList {
+interface EncodedList extends LongList {
   tree: Tree;
-  /** New leaves, as JSON arrays. */
-  fresh: { id: string; data: Uint8Array }[];
+  /** Leaves that are not stored yet, as JSON arrays. */
+  newLeaves: { id: string; data: Uint8Array }[];
   /** JSON array of the elements after the last leaf. */
   tail: Uint8Array;
 }
 
-/** A leaf is full from here on, in bytes. The elements after the last full one are written with every version. */
+/**
+ * A leaf is closed when it reaches this size, in bytes. The elements after the last leaf are the
+ * tail, which every version stores again.
+ */
 const LEAF_BYTES = 16 * 1024;
-/** Equal leaves of primitives are looked at before a match is given up. */
-const CANDIDATES = 4;
+/** Bounds the search among leaves that begin with the same element. */
+const MAX_CANDIDATES = 4;
 
-/** Elements as the leaf they are stored in; marked, so that it is noticed when one is changed in place. */
+/** A leaf of these elements, marked so that a later change in place is detected. */
 export function markLeaf(id: string, size: number, elements: readonly unknown[], isDecoded: boolean): Leaf {
   return { id, size, elements, marks: elements.map(markOf), isDecoded };
 }
 
+/** Whether no element has changed since it was marked. */
 export function isIntact({ elements, marks }: Leaf): boolean {
   return elements.every((element, index) => isUnchanged(element, marks[index]));
 }
 
 /**
- * Encodes a list with the leaves of its last version wherever the same elements follow each other unchanged. Undefined when an element cannot
- * be encoded alone. Everything is encoded before this returns: elements may change right after.
+ * Encodes a list. It reuses a leaf of the last version if the list contains the same unchanged
+ * elements in sequence. Returns undefined if an element cannot be encoded on its own. Encodes
+ * before it returns, because elements may change right after.
  */
 export function encodeList(
   list: readonly unknown[],
@@ -51,24 +61,24 @@ export function encodeList(
 ): EncodedList | undefined {
   const writer = new ListWriter(encode);
   const known = new KnownLeaves(base);
-  for (let at = 0; at < list.length; ) {
-    const leaf = known.at(list, at);
+  for (let index = 0; index < list.length; ) {
+    const leaf = known.take(list, index);
     if (leaf === undefined) {
-      if (!writer.add(list[at])) return undefined;
-      at += 1;
+      if (!writer.add(list[index])) return undefined;
+      index += 1;
     } else {
       if (!writer.reuse(leaf)) return undefined;
-      at += leaf.elements.length;
+      index += leaf.elements.length;
     }
   }
   return writer.end(base?.nodes ?? new Map());
 }
 
-/** Finds the leaf of the last version that a list goes on with. */
+/** The leaves of the last version, to be found by their elements. */
 class KnownLeaves {
   readonly #byFirst = new Map<unknown, Leaf[]>();
   readonly #next = new Map<Leaf, Leaf>();
-  /** A leaf stands once in a list, so that each of its elements is an object of its own when it is read. */
+  /** Each leaf is used once in a list, so that readers get a separate object for each element. */
   readonly #taken = new Set<Leaf>();
   #expected: Leaf | undefined;
 
@@ -78,14 +88,17 @@ class KnownLeaves {
       const first = leaf.elements[0];
       const same = this.#byFirst.get(first);
       if (same === undefined) this.#byFirst.set(first, [leaf]);
-      else if (same.length < CANDIDATES) same.push(leaf);
+      else if (same.length < MAX_CANDIDATES) same.push(leaf);
       if (before === undefined) this.#expected = leaf;
       else this.#next.set(before, leaf);
       before = leaf;
     }
   }
 
-  at(list: readonly unknown[], start: number): Leaf | undefined {
+  /**
+   * The leaf whose elements begin at an index of the list. Checks the next leaf in sequence first.
+   */
+  take(list: readonly unknown[], start: number): Leaf | undefined {
     const candidates = this.#byFirst.get(list[start]);
     if (candidates === undefined) return undefined;
     const ordered = this.#expected === undefined ? candidates : [this.#expected, ...candidates];
@@ -103,71 +116,76 @@ class KnownLeaves {
   }
 }
 
-interface Run {
+/** Elements that are not in a leaf yet. */
+interface PendingElements {
   elements: unknown[];
   parts: Uint8Array[];
   bytes: number;
 }
 
-/** Takes elements and leaves in their order; no two leaves beside a change are so small that they would fit into one. */
+/**
+ * Builds leaves from elements and reused leaves, in order. Merges small leaves next to a change.
+ */
 class ListWriter {
   readonly #encode: (element: unknown) => Uint8Array | undefined;
   readonly #leaves: Leaf[] = [];
-  readonly #fresh: { id: string; data: Uint8Array }[] = [];
-  #run: Run = { elements: [], parts: [], bytes: 0 };
+  readonly #newLeaves: { id: string; data: Uint8Array }[] = [];
+  #pending: PendingElements = { elements: [], parts: [], bytes: 0 };
 
   constructor(encode: (element: unknown) => Uint8Array | undefined) {
     this.#encode = encode;
   }
 
-  /** False: it cannot be encoded. */
+  /** Returns false if the element cannot be encoded. */
   add(element: unknown): boolean {
     const part = this.#encode(element);
     if (part === undefined) return false;
-    this.#run.elements.push(element);
-    this.#run.parts.push(part);
-    this.#run.bytes += part.length + 1;
-    if (this.#run.bytes >= LEAF_BYTES) this.#close();
+    this.#pending.elements.push(element);
+    this.#pending.parts.push(part);
+    this.#pending.bytes += part.length + 1;
+    if (this.#pending.bytes >= LEAF_BYTES) this.#close();
     return true;
   }
 
+  /** Returns false if an element that was merged from a leaf cannot be encoded. */
   reuse(leaf: Leaf): boolean {
-    const { bytes } = this.#run;
+    const { bytes } = this.#pending;
     if (bytes > 0 && bytes + leaf.size <= LEAF_BYTES) return leaf.elements.every((element) => this.add(element));
     if (bytes > 0 && !this.#closeWithLast()) return false;
     this.#leaves.push(leaf);
     return true;
   }
 
-  end(known: ReadonlyMap<string, TreeNode>): EncodedList {
+  end(known: ReadonlyMap<string, ListNode>): EncodedList {
     const ids = this.#leaves.map(({ id }) => id);
     const tree = growTree(ids, known);
     const used = new Set(ids);
-    const fresh = this.#fresh.filter(({ id }) => used.has(id));
-    return { leaves: this.#leaves, nodes: tree.nodes, tree, fresh, tail: toArray(this.#run.parts) };
+    const newLeaves = this.#newLeaves.filter(({ id }) => used.has(id));
+    return { leaves: this.#leaves, nodes: tree.nodes, tree, newLeaves, tail: toArray(this.#pending.parts) };
   }
 
+  /** Closes the pending elements, together with the leaf before them if both fit into one leaf. */
   #closeWithLast(): boolean {
     const last = this.#leaves.at(-1);
-    if (last !== undefined && last.size + this.#run.bytes <= LEAF_BYTES) {
-      const { elements, parts } = this.#run;
+    if (last !== undefined && last.size + this.#pending.bytes <= LEAF_BYTES) {
+      const { elements, parts } = this.#pending;
       this.#leaves.pop();
-      this.#run = { elements: [], parts: [], bytes: 0 };
+      this.#pending = { elements: [], parts: [], bytes: 0 };
       if (!last.elements.every((element) => this.add(element))) return false;
-      this.#run.elements.push(...elements);
-      this.#run.parts.push(...parts);
+      this.#pending.elements.push(...elements);
+      this.#pending.parts.push(...parts);
     }
     this.#close();
     return true;
   }
 
   #close(): void {
-    const { elements, parts } = this.#run;
+    const { elements, parts } = this.#pending;
     const data = toArray(parts);
     const leaf = markLeaf(newChunkId(), data.length, elements, false);
     this.#leaves.push(leaf);
-    this.#fresh.push({ id: leaf.id, data });
-    this.#run = { elements: [], parts: [], bytes: 0 };
+    this.#newLeaves.push({ id: leaf.id, data });
+    this.#pending = { elements: [], parts: [], bytes: 0 };
   }
 }
 

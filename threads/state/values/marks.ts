@@ -1,30 +1,36 @@
 import { BaseMessage } from '@langchain/core/messages';
 
-/** What a value was made of when it was marked: prototypes, keys and leaves, in the order they are walked. */
+/** A snapshot of a value: its prototypes, keys and leaves, in the order of the walk. */
 export type Mark = readonly unknown[];
 
-/** More leaves than this, and comparing costs as much as encoding; a circle ends here too. */
-const MOST_LEAVES = 50_000;
+/**
+ * With more leaves a comparison costs as much as encoding. The limit also ends the walk of a cyclic
+ * value.
+ */
+const MAX_LEAVES = 50_000;
 const END = Symbol('end');
 
-/** Marks a value so that a later change in place is noticed; undefined where it cannot be: for a class that may hide state. */
+/**
+ * Marks a value so that a later change in place is detected. Returns undefined for values that are
+ * too large and for instances of classes that may have hidden state.
+ */
 export function markOf(value: unknown): Mark | undefined {
   const mark: unknown[] = [];
-  return walk(value, (leaf) => mark.push(leaf) <= MOST_LEAVES) ? mark : undefined;
+  return walk(value, (leaf) => mark.push(leaf) <= MAX_LEAVES) ? mark : undefined;
 }
 
-/** Whether a value is what it was when it was marked. One without a mark is taken for changed. */
+/** Whether a value is unchanged since it was marked. A value without a mark counts as changed. */
 export function isUnchanged(value: unknown, mark: Mark | undefined): boolean {
   if (mark === undefined) return false;
-  let at = 0;
-  return walk(value, (leaf) => isSame(leaf, mark[at++])) && at === mark.length;
+  let index = 0;
+  return walk(value, (leaf) => isSameLeaf(leaf, mark[index++])) && index === mark.length;
 }
 
-function isSame(a: unknown, b: unknown): boolean {
+function isSameLeaf(a: unknown, b: unknown): boolean {
   return Object.is(a, b) || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0);
 }
 
-/** Visits everything of a value that is stored of it, until a visit answers false. */
+/** Visits every part of a value that the serializer stores, until a visit returns false. */
 function walk(value: unknown, visit: (leaf: unknown) => boolean): boolean {
   if (typeof value !== 'object' || value === null) return visit(value);
   const prototype: unknown = Object.getPrototypeOf(value);

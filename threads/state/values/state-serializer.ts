@@ -2,9 +2,12 @@ import { JsonPlusSerializer } from '@langchain/langgraph-checkpoint';
 
 const [OPEN_BRACKET, CLOSE_BRACKET] = ['['.charCodeAt(0), ']'.charCodeAt(0)];
 
-/** LangGraph's serializer, which can encode an element of a list alone, and at once: a graph may change it right after. */
+/**
+ * LangGraph's serializer with synchronous methods, because a graph may change a value right after.
+ * It can also encode one element of a list alone.
+ */
 export class StateSerializer extends JsonPlusSerializer {
-  /** What stands for the element in the JSON of its list; undefined when it cannot be serialized. */
+  /** The element's text in the JSON of its list; undefined if it cannot be serialized alone. */
   element(value: unknown): Uint8Array | undefined {
     if (typeof value === 'string' || typeof value === 'number') return Buffer.from(JSON.stringify(value));
     const list = this._dumps([value]);
@@ -12,7 +15,7 @@ export class StateSerializer extends JsonPlusSerializer {
     return isList ? list.subarray(1, -1) : undefined;
   }
 
-  /** As `dumpsTyped`, at once. */
+  /** Synchronous form of `dumpsTyped`. */
   dumps(value: unknown): { type: string; data: Uint8Array } {
     return value instanceof Uint8Array ? { type: 'bytes', data: value } : { type: 'json', data: this._dumps(value) };
   }

@@ -12,51 +12,55 @@ import { bytes, chunkGroup, chunkKey, type StateDocument } from '../state-docume
 import type { StateSerializer } from './state-serializer.js';
 import type { ValueTexts } from './value-texts.js';
 
-/** A value over this is put beside the document that names it, so that a commit stays small: in parts, as a document ends at 16 MB. */
+/**
+ * A larger value is stored in parts, outside the document that references them. So commits stay
+ * small, and values may exceed MongoDB's 16 MB limit for a document.
+ */
 const LARGE_BYTES = 1024 * 1024;
 const PART_BYTES = 8 * 1024 * 1024;
 
-/** Type tags of chunks and values that are no serializer's. */
+/** Type tags that do not come from the serializer. */
 const NODE = 'node';
 const PART = 'part';
-/** Elements of a list that is the whole value of a LangGraph `DeltaChannel`. */
+/** A list that is the whole value (`DeltaSnapshot`) of a LangGraph `DeltaChannel`. */
 const DELTA = 'delta';
 
-type Fields = Pick<StateDocument, 'type' | 'data' | 'list' | 'parts'>;
+type EncodedFields = Pick<StateDocument, 'type' | 'data' | 'list' | 'parts'>;
 
-export interface EncodedValue {
-  fields: Fields;
-  /** What the fields name; none of it is there yet. */
+interface EncodedValue {
+  fields: EncodedFields;
+  /** Chunks that the fields reference and that are not stored yet. */
   chunks: StateDocument[];
   /** For a long list. */
   list?: LongList;
 }
 
-export interface DecodedValue {
+interface DecodedValue {
   value: unknown;
   /** For a long list. */
   list?: LongList;
 }
 
-export interface ChunkSource {
-  /** Chunks by key, in any order. */
+interface ChunkSource {
+  /** Reads chunks by key, in any order. */
   read: (keys: string[]) => Promise<StateDocument[]>;
-  /** A leaf that is kept decoded, handed out for good; undefined: it must be read. */
+  /** Hands over a decoded leaf from a cache. Undefined: the leaf must be read. */
   take: (key: string) => Leaf | undefined;
 }
 
-/** Stands for a leaf that need not be read. */
-const WRITTEN: Leaf = { id: '', size: 0, elements: [], marks: [], isDecoded: false };
+/** Placeholder for a leaf whose text is cached, so that it is not read. */
+const CACHED_TEXT: Leaf = { id: '', size: 0, elements: [], marks: [], isDecoded: false };
 
-interface Wanted {
+interface ChunkReference {
   id: string;
-  /** `-1`: a part, `0`: a leaf. */
+  /** `-1`: part of a large value; `0`: leaf; above: inner node. */
   height: number;
 }
 
 /**
- * How values are stored. Most are one document. A long list shares its chunks with its older versions, so that a version costs what it changed;
- * a large value lies in parts, so that it has no limit.
+ * Encodes and decodes values. Most values are one document. A long list shares chunks with its
+ * older versions, so that a version costs only its changes. A large value is stored in parts, so
+ * that its size has no limit.
  */
 export class StateValues {
   constructor(
@@ -65,7 +69,10 @@ export class StateValues {
     private readonly source: ChunkSource,
   ) {}
 
-  /** Encodes before it returns: what a graph does to the value afterwards is not in it. `base`: the list of an older version. */
+  /**
+   * Encodes before it returns, because a graph may change the value right after. `base` is the list
+   * of an older version.
+   */
   encode(threadId: string, value: unknown, base?: LongList): EncodedValue {
     const elements = isDeltaSnapshot(value) ? value.value : value;
     if (!Array.isArray(elements)) return this.#whole(threadId, value);
@@ -73,11 +80,11 @@ export class StateValues {
     if (list === undefined || (list.leaves.length === 0 && elements !== value)) return this.#whole(threadId, value);
     if (list.leaves.length === 0) return { fields: { type: 'json', data: list.tail }, chunks: [] };
     const chunks: StateDocument[] = [];
-    for (const { id, data } of list.fresh) {
+    for (const { id, data } of list.newLeaves) {
       const { fields, chunks: parts } = this.#split(threadId, 'json', data);
       chunks.push(...parts, this.#chunk(threadId, id, fields));
     }
-    for (const { id, children } of list.tree.made) {
+    for (const { id, children } of list.tree.newNodes) {
       chunks.push(this.#chunk(threadId, id, { type: NODE, data: new Uint8Array(), list: [children] }));
     }
     const type = elements === value ? 'json' : DELTA;
@@ -93,26 +100,28 @@ export class StateValues {
     if (data.length <= LARGE_BYTES) return { fields: { type, data }, chunks: [] };
     const chunks: StateDocument[] = [];
     const parts: string[] = [];
-    for (let at = 0; at < data.length; at += PART_BYTES) {
+    for (let offset = 0; offset < data.length; offset += PART_BYTES) {
       const id = newChunkId();
       parts.push(id);
-      chunks.push(this.#chunk(threadId, id, { type: PART, data: data.subarray(at, at + PART_BYTES) }));
+      chunks.push(this.#chunk(threadId, id, { type: PART, data: data.subarray(offset, offset + PART_BYTES) }));
     }
     return { fields: { type, data: new Uint8Array(), parts }, chunks };
   }
 
-  #chunk(threadId: string, id: string, fields: Fields): StateDocument {
+  #chunk(threadId: string, id: string, fields: EncodedFields): StateDocument {
     return { _id: chunkKey(this.tenant, threadId, id), group: chunkGroup(this.tenant, threadId), ...fields };
   }
 
-  /** The values of documents, in their order. `isTracked`: leaves are marked, as a base for the next version. */
+  /**
+   * Values in the order of `documents`. `isTracked` marks leaves, as a base for the next version.
+   */
   async decode(threadId: string, documents: StateDocument[], isTracked = false): Promise<DecodedValue[]> {
-    const reading = new ChunkReading(this.tenant, threadId, this.source);
-    await reading.read(documents);
+    const reader = new ChunkReader(this.tenant, threadId, this.source);
+    await reader.read(documents);
     const leaf = async (id: string): Promise<Leaf> => {
-      const kept = reading.leaf(id);
-      if (kept !== undefined) return kept;
-      const { type, data } = reading.whole(reading.chunk(id));
+      const cached = reader.cachedLeaf(id);
+      if (cached !== undefined) return cached;
+      const { type, data } = reader.joined(reader.chunk(id));
       const elements = (await this.serializer.loadsTyped(type, data)) as unknown[];
       return isTracked
         ? markLeaf(id, data.length, elements, true)
@@ -120,50 +129,52 @@ export class StateValues {
     };
     return Promise.all(
       documents.map(async (document): Promise<DecodedValue> => {
-        const { type, data } = reading.whole(document);
+        const { type, data } = reader.joined(document);
         if (document.list === undefined) return { value: await this.serializer.loadsTyped(type, data) };
-        const { ids, nodes } = reading.tree(document.list);
+        const { ids, nodes } = reader.tree(document.list);
         const leaves = await Promise.all(ids.map(leaf));
         const tail = (await this.serializer.loadsTyped('json', data)) as unknown[];
-        const elements = [...leaves.map((one) => one.elements), tail].flat();
+        const elements = [...leaves.map((item) => item.elements), tail].flat();
         return { value: type === DELTA ? new DeltaSnapshot(elements) : elements, list: { leaves, nodes } };
       }),
     );
   }
 
-  /** A value written down; of a long list only what has not been. */
+  /**
+   * JSON text of a value. For a long list, texts of leaves come from `texts` if they are cached.
+   */
   async text(threadId: string, document: StateDocument, texts: ValueTexts): Promise<string> {
     if (document.list === undefined || document.type === DELTA) {
       const [decoded] = await this.decode(threadId, [document]);
       return texts.of(decoded?.value);
     }
-    const kept = new Map<string, string>();
-    const reading = new ChunkReading(this.tenant, threadId, {
+    const cached = new Map<string, string>();
+    const reader = new ChunkReader(this.tenant, threadId, {
       read: (keys) => this.source.read(keys),
       take: (key) => {
         const text = texts.kept(key);
-        if (text !== undefined) kept.set(key, text);
-        return text === undefined ? undefined : WRITTEN;
+        if (text !== undefined) cached.set(key, text);
+        return text === undefined ? undefined : CACHED_TEXT;
       },
     });
-    await reading.read([document]);
+    await reader.read([document]);
     const leaf = async (id: string): Promise<string> => {
       const key = chunkKey(this.tenant, threadId, id);
-      const known = kept.get(key);
+      const known = cached.get(key);
       if (known !== undefined) return known;
-      const { type, data } = reading.whole(reading.chunk(id));
+      const { type, data } = reader.joined(reader.chunk(id));
       const text = texts.ofElements((await this.serializer.loadsTyped(type, data)) as unknown[]);
       texts.keep(key, text);
       return text;
     };
-    const leaves = await Promise.all(reading.tree(document.list).ids.map(leaf));
+    const leaves = await Promise.all(reader.tree(document.list).ids.map(leaf));
     const tail = texts.ofElements(
-      (await this.serializer.loadsTyped('json', reading.whole(document).data)) as unknown[],
+      (await this.serializer.loadsTyped('json', reader.joined(document).data)) as unknown[],
     );
     return `[${[...leaves, tail].filter((text) => text !== '').join(',')}]`;
   }
 
-  /** Pending writes, in the order in which LangGraph applies them. */
+  /** Pending writes in the order in which LangGraph applies them. */
   async decodeWrites(threadId: string, documents: StateDocument[]): Promise<CheckpointPendingWrite[]> {
     const writes = documents.flatMap((document) =>
       document.write === undefined ? [] : [{ document, write: document.write }],
@@ -178,8 +189,8 @@ export class StateValues {
   }
 }
 
-/** The chunks of some values: read one height after another, all values at once. */
-class ChunkReading {
+/** Reads the chunks of several values: one query for each height of the trees. */
+class ChunkReader {
   readonly #chunks = new Map<string, StateDocument>();
   readonly #leaves = new Map<string, Leaf>();
 
@@ -190,17 +201,17 @@ class ChunkReading {
   ) {}
 
   async read(documents: StateDocument[]): Promise<void> {
-    for (let wanted = documents.flatMap((document) => named(document, 0)); wanted.length > 0; ) {
-      const missing = wanted.filter(({ id, height }) => !this.#have(id, height));
+    for (let references = documents.flatMap((document) => referencesOf(document, 0)); references.length > 0; ) {
+      const missing = references.filter(({ id, height }) => !this.#isLoaded(id, height));
       const keys = missing.map(({ id }) => chunkKey(this.tenant, this.threadId, id));
       const prefix = chunkKey(this.tenant, this.threadId, '').length;
       for (const chunk of await this.source.read([...new Set(keys)])) this.#chunks.set(chunk._id.slice(prefix), chunk);
-      wanted = missing.flatMap(({ id, height }) => named(this.chunk(id), height - 1));
+      references = missing.flatMap(({ id, height }) => referencesOf(this.chunk(id), height - 1));
     }
   }
 
-  /** A leaf that was kept decoded. */
-  leaf(id: string): Leaf | undefined {
+  /** A decoded leaf that the source handed over. */
+  cachedLeaf(id: string): Leaf | undefined {
     return this.#leaves.get(id);
   }
 
@@ -210,38 +221,40 @@ class ChunkReading {
     throw new ColloquyError('internal', `state of thread ${this.threadId} has no chunk ${id}`);
   }
 
-  whole(document: StateDocument): { type: string; data: Uint8Array } {
+  /** Serialized data of a document, joined from its parts if it has any. */
+  joined(document: StateDocument): { type: string; data: Uint8Array } {
     const { type, parts } = document;
     if (parts === undefined) return { type, data: bytes(document) };
     return { type, data: Buffer.concat(parts.map((id) => bytes(this.chunk(id)))) };
   }
 
-  /** Leaves in order, and the inner nodes by their first child. */
+  /** Ids of the leaves in order, and the inner nodes by the id of their first child. */
   tree(levels: string[][]) {
     const nodes = new Map<string, { id: string; children: string[] }>();
-    const under = (id: string, height: number): string[] => {
+    const leavesBelow = (id: string, height: number): string[] => {
       if (height === 0) return [id];
       const children = this.chunk(id).list?.[0] ?? [];
       nodes.set(children[0] ?? '', { id, children });
-      return children.flatMap((child) => under(child, height - 1));
+      return children.flatMap((child) => leavesBelow(child, height - 1));
     };
-    const ids = levels.flatMap((_, down) => {
-      const height = levels.length - 1 - down;
-      return (levels[height] ?? []).flatMap((id) => under(id, height));
+    const ids = levels.flatMap((_, index) => {
+      const height = levels.length - 1 - index;
+      return (levels[height] ?? []).flatMap((id) => leavesBelow(id, height));
     });
     return { ids, nodes };
   }
 
-  #have(id: string, height: number): boolean {
+  /** Also takes a cached leaf from the source. */
+  #isLoaded(id: string, height: number): boolean {
     if (this.#chunks.has(id) || this.#leaves.has(id)) return true;
-    const kept = height === 0 ? this.source.take(chunkKey(this.tenant, this.threadId, id)) : undefined;
-    if (kept !== undefined) this.#leaves.set(id, kept);
-    return kept !== undefined;
+    const leaf = height === 0 ? this.source.take(chunkKey(this.tenant, this.threadId, id)) : undefined;
+    if (leaf !== undefined) this.#leaves.set(id, leaf);
+    return leaf !== undefined;
   }
 }
 
-/** What a document names; `base` is the height of the first row of its list. */
-function named(document: StateDocument, base: number): Wanted[] {
+/** The chunks that a document references. `base` is the height of the first row of its list. */
+function referencesOf(document: StateDocument, base: number): ChunkReference[] {
   const rows = (document.list ?? []).flatMap((ids, row) => ids.map((id) => ({ id, height: base + row })));
   return [...rows, ...(document.parts ?? []).map((id) => ({ id, height: -1 }))];
 }

@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
 
+/** Default size of the cache, in characters. */
 const MAX_CHARACTERS = 32 * 2 ** 20;
 
-/** Writes values as JSON, and keeps the texts of long lists' chunks that were used last. */
+/** Writes values as JSON, and caches the texts of recently used chunks of long lists. */
 export class ValueTexts {
   readonly #write: (value: unknown) => string;
   readonly #texts: LRUCache<string, string>;
@@ -20,7 +21,7 @@ export class ValueTexts {
     return this.#write(value);
   }
 
-  /** The elements alone, without brackets. */
+  /** JSON text of the elements, without the brackets. */
   ofElements(elements: readonly unknown[]): string {
     return this.#write(elements).slice(1, -1);
   }
@@ -29,7 +30,7 @@ export class ValueTexts {
     return this.#texts.get(key);
   }
 
-  /** Chunks never change under their key. */
+  /** A text never becomes stale, because a chunk never changes under its key. */
   keep(key: string, text: string): void {
     this.#texts.set(key, text);
   }
