@@ -92,7 +92,7 @@ export async function openStores(
     });
     const threads = createThreadStore({
       db,
-      removeState: async (caller, threadId) => (await savers.openReader(caller, threadId)).deleteThread(threadId),
+      removeState: async (caller, threadId) => (await savers.openEditor(caller, threadId)).deleteThread(threadId),
       copyState: ({ tenant }, from, to) => copyState({ client, db }, { tenant, from, to }),
       pruneState: ({ tenant }, threadId) => keepLatest({ client, db, tenant }, threadId),
       thinState: ({ tenant }, threadId, policy, options) =>
