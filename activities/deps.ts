@@ -26,18 +26,18 @@ export interface ActivityDependencies {
   feedbackAddress?: (runId: string, key: string) => Promise<string>;
   /** Aborted when the worker stops. Steps end after their current superstep. */
   drain: AbortSignal;
-  /** Workflow history has previews of questions, which the Web UI shows. */
+  /** Whether workflow history has previews of questions, which the Web UI shows. */
   showsQuestions: boolean;
-  /** LangGraph's long-term store for a caller, passed to graphs. */
+  /** Opens LangGraph's long-term store for a caller. Graphs get this store. */
   openStore?: (caller: Caller) => BaseStore;
 }
 
-/** A worker that acts for itself, or for the caller who asked for a run. */
+/** Returns the caller of a worker that acts for itself, or for the origin of a run. */
 export function workerCaller(tenant: string, origin?: Origin): Caller {
   return serviceCaller(tenant, 'worker', origin);
 }
 
-/** A person who signals with the Temporal CLI or Web UI. */
+/** Returns the caller for a person who signals with the Temporal CLI or Web UI. */
 export function operatorCaller(tenant: string): Caller {
   return { tenant, principal: { kind: 'operator', id: 'temporal' }, onBehalfOf: [] };
 }

@@ -21,9 +21,10 @@ import { fenceFailure } from './failures.js';
 import { keepWebhook } from './webhook.js';
 
 /**
- * Ends a run's record, then appends its last event, so that a reader of the event finds the record
- * ended. If the run has ended otherwise meanwhile, the event says what the record says. Resolves to
- * the offset of the last event. Errors: `fence_lost` if another attempt has taken the run over.
+ * Ends a run's record, then appends the run's last event, so that a reader of the event finds the
+ * record ended. If the record has already ended with another status, the event gets that status.
+ * Resolves to the offset of the last event. Errors: `fence_lost` if another attempt has taken over
+ * the run.
  */
 export async function endRunRecords(
   threads: ThreadStore,
@@ -43,7 +44,10 @@ export async function endRunRecords(
   return appendEnd(log, (run && endOf(run)) ?? own);
 }
 
-/** Appends the last events of a run. Returns the offset of the last one. */
+/**
+ * Appends the last events of a run: the error, if there is one, and the end. Returns the offset of
+ * the end.
+ */
 export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
   if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });
   log.append({ ns: '', event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
@@ -88,7 +92,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
         status: task.status,
         threadStatus: thread.status,
         interrupts: thread.interrupts,
-        // A client that reads the last event must not find the run any more.
+        // A client that reads the last event of a rolled-back run must not find the run any more.
         isRolledBack: task.rollback === true,
         ...(task.error !== undefined && { error: task.error }),
       };
@@ -101,7 +105,10 @@ export function createEndRun(dependencies: ActivityDependencies) {
     }
   }
 
-  /** Status of the thread: error, interrupted if something is due, or idle. */
+  /**
+   * Returns the thread's status and open questions. The status is error if the run failed,
+   * interrupted if a node is due, else idle.
+   */
   async function standing(task: EndRunTask, run: Run | undefined) {
     if (run === undefined) return { status: 'idle' as ThreadStatus, interrupts: {}, questions: [] };
     const { next, ...open } = await describe(run);
@@ -110,8 +117,9 @@ export function createEndRun(dependencies: ActivityDependencies) {
   }
 
   /**
-   * A graph that cannot be loaded or read, perhaps the reason for the end, has nothing due.
-   * Database errors are thrown, so that Temporal retries.
+   * Returns the due nodes and open questions of a run's thread. A graph that cannot be loaded or
+   * read has none; such a graph may be why the run ended. Database errors are thrown, so that
+   * Temporal retries.
    */
   async function describe(run: Run): ReturnType<typeof describeThread> {
     const nothing = { next: [], interrupts: {}, questions: [] };

@@ -5,8 +5,8 @@ import type { HeadStore } from '../threads/index.js';
 import { FAILURES } from '../workflows/contract.js';
 
 /**
- * Short, because a writer that met a newer revision without a higher fence only has to read the
- * head again.
+ * Delay before the next attempt of a step that met a newer revision without a higher fence. Short,
+ * because that attempt only has to read the head again.
  */
 const HEAD_MOVED_DELAY_MS = 50;
 
@@ -31,7 +31,10 @@ export function isRetried(failure: StepFailure, options: StepOptions): boolean {
   return failure.kind === 'transient' || options.retryAll === true;
 }
 
-/** An infrastructure failure, retried without limit. Its type is our error code, for the Web UI. */
+/**
+ * Makes an infrastructure failure, which Temporal retries without limit. The failure's type is our
+ * error code, so that the Web UI shows the code.
+ */
 export function infrastructureFailure(cause: unknown, error: RunError): ApplicationFailure {
   return ApplicationFailure.create({
     message: error.message,
@@ -41,8 +44,8 @@ export function infrastructureFailure(cause: unknown, error: RunError): Applicat
 }
 
 /**
- * Converts a lost fence to a failure of Temporal. Not retried if the head has a higher fence: the
- * workflow then takes a higher ordinal, or a later attempt runs already.
+ * Converts a lost fence to a failure of Temporal. If the head has a higher fence, the failure is
+ * not retried: either the workflow then takes a higher ordinal, or a later attempt runs already.
  */
 export async function fenceFailure(
   heads: Pick<HeadStore, 'readHead'>,

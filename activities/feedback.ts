@@ -5,8 +5,8 @@ import type { RunLog } from '../streams/index.js';
 import type { ActivityDependencies } from './deps.js';
 
 /**
- * Writes an event with the addresses for feedback, by key. Errors do not fail the run: the key is
- * left out and the reason is logged.
+ * Writes an event with an address for feedback for each key. An error does not fail the run: the
+ * event leaves out the key, and the reason is logged.
  */
 export async function appendFeedback(
   { feedbackAddress }: Pick<ActivityDependencies, 'feedbackAddress'>,

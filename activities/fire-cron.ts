@@ -14,9 +14,9 @@ import type { RunBody } from '../protocol/schemas/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
-/** Codes that skip the firing, as a request would be refused. */
+/** Error codes that skip the firing, because a request of a client would be refused too. */
 const SKIPPED: readonly ErrorCode[] = ['conflict', 'queue_full', 'thread_closed'];
-/** Codes that an attempt may get although an earlier attempt has accepted the run. */
+/** Error codes that an attempt may get although an earlier attempt has accepted the run. */
 const TAKEN: readonly ErrorCode[] = ['conflict', 'not_found'];
 
 /** The activities of the workflow `cron`. */
@@ -41,7 +41,7 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
     } catch (error) {
       const code = errorCode(error);
       if (code === undefined || isRetryable(code)) throw error;
-      // An earlier attempt has accepted the run; since then the cron was changed, or its thread has
+      // An earlier attempt has accepted the run. Since then, the cron was changed or its thread got
       // another owner.
       if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return firedRunOf(order);
       const { message } = error as Error;
@@ -63,8 +63,8 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
         return { refused: `cron ${task.cronId} does not exist; its schedule is removed` };
       }
       const fired = await fire(orderOf(cron, task, deriveId));
-      // Only for display. The Schedule has the true time, and a reader asks it if the stored time
-      // is past.
+      // The stored time is only for display. The Schedule has the true time, and a reader asks the
+      // Schedule if the stored time is in the past.
       await noteNext(cron).catch(() => undefined);
       return fired;
     },
@@ -90,8 +90,8 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
 }
 
 /**
- * The run of a firing, as if the cron's creator sent it now. Its id is derived from cron and time,
- * so that a repeated firing finds its run.
+ * Returns the order for the run of a firing, as if the cron's creator asked for the run now. The
+ * run id is derived from cron and time, so that a repeated firing finds its run.
  */
 function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId): RunOrder {
   const { tenant, cronId, createdBy } = cron;

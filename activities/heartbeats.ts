@@ -1,10 +1,13 @@
 import type { Context } from '@temporalio/activity';
 
-/** The delay of a cancellation, which Temporal delivers with a heartbeat. */
+/**
+ * Shortest interval between heartbeats. Temporal delivers a cancellation with a heartbeat, so this
+ * is also the longest delay of a cancellation at the full rate.
+ */
 const BEAT_MS = 500;
 /**
- * Number of steps that heartbeat at the full rate. With more steps each beats less often, because a
- * heartbeat costs Temporal a few ms.
+ * Number of steps that can heartbeat at the full rate. With more steps, each step heartbeats less
+ * often, because a heartbeat costs Temporal a few ms.
  */
 const STEPS_AT_FULL_BEAT = 20;
 

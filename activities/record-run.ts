@@ -8,7 +8,7 @@ import { operatorCaller, workerCaller, type ActivityDependencies } from './deps.
 
 /**
  * The activity that records a run which a signal or a deadline asked for. Idempotent by run id and
- * key. A state or a database that cannot be read makes it fail, so that Temporal retries it.
+ * key. Fails if the state or the database cannot be read, so that Temporal retries it.
  */
 export function createRecordRun({ conversations }: Pick<ActivityDependencies, 'conversations'>) {
   return async (task: RecordRunTask): Promise<RecordedRun> => {
@@ -30,8 +30,9 @@ export function createRecordRun({ conversations }: Pick<ActivityDependencies, 'c
 }
 
 /**
- * Adds the default answer, which only the thread's state has. Undefined if the question is closed:
- * an edit of the state can close it without the workflow's knowledge.
+ * Returns the run with the default answer, which only the thread's state contains. Returns
+ * undefined if the question is closed: an edit of the state can close a question without the
+ * workflow's knowledge.
  */
 async function withDefaultAnswer(
   { states, assistants }: ConversationContext,
@@ -62,7 +63,10 @@ function resumeOf({ interruptId, value }: NonNullable<UnrecordedRun['resume']>):
   return interruptId === undefined ? value : { [interruptId]: value };
 }
 
-/** A text becomes a human message. Anything else is the graph's input. */
+/**
+ * Returns the graph's input for the input of a signal. A text becomes a human message; anything
+ * else is the graph's input already.
+ */
 function inputOf(given: unknown): unknown {
   return typeof given === 'string' ? { messages: [{ role: 'user', content: given }] } : given;
 }

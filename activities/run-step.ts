@@ -40,14 +40,14 @@ import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './f
 
 const READ_BATCH = 1_000;
 const REQUESTS_KEPT = 1_000;
-/** A step is stopped from within after this share of the server's timeout. */
+/** A step stops itself after this share of the server's timeout. */
 const TIMEOUT_SHARE = 0.95;
-/** Node.js fires a longer timer at once. */
+/** The longest delay of a timer. With a longer delay, Node.js fires the timer at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Runs one step of a run. Idempotent by its fence: a late attempt commits nothing; a repeated one
- * continues after what is committed.
+ * Runs one step of a run. Idempotent by its fence: a late attempt commits nothing, and a repeated
+ * attempt continues after the last commit.
  */
 export function createRunStep(dependencies: ActivityDependencies) {
   const runs = new LRUCache<string, Run>({ max: REQUESTS_KEPT });
@@ -72,7 +72,9 @@ export function createRunStep(dependencies: ActivityDependencies) {
 
 class StepActivity {
   readonly #fence: Fence;
-  /** The worker alone until the run is read, then on behalf of whoever created the run. */
+  /**
+   * The worker for itself until the run is read; then the worker on behalf of the run's creator.
+   */
   #caller: Caller;
   #writtenMessageIds: ReadonlySet<string> | undefined;
 
@@ -81,7 +83,7 @@ class StepActivity {
     private readonly runs: LRUCache<string, Run>,
     private readonly task: StepTask,
     private readonly attempt: number,
-    /** Fires on cancellation, and with `timeout`. */
+    /** Fires when the activity is cancelled, and when `timeout` fires. */
     private readonly stop: AbortSignal,
     private readonly timeout: AbortSignal,
   ) {
@@ -102,19 +104,19 @@ class StepActivity {
       this.#caller = workerCaller(this.task.tenant, run.createdBy);
       if (isEnded(run.status)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
-      // Awaited after the step. An earlier rejection must not count as unhandled, which would end
-      // the process.
+      // `started` is awaited after the step. If it rejects earlier, the rejection must not count as
+      // unhandled, because that would end the process.
       started.catch(() => undefined);
-      // No event is written before the run's record has the offset of its first event, from which
-      // readers start.
+      // Readers start at the offset of the run's first event. So no event is written before the
+      // run's record has this offset.
       const { runId } = this.task;
       const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, after: started };
       log = this.dependencies.events.open(this.#caller, scope);
       if (this.attempt > 1) {
-        // An earlier attempt may have ended the run after this one read it. From here on the fence
-        // prevents that.
+        // An earlier attempt may have ended the run after this attempt read the run. From here on
+        // the fence prevents such an end.
         if (!(await started)) return withTaken(await this.#endedMeanwhile(run, cursor), taken);
-        // Names the superseded events before this attempt writes its own.
+        // Writes the list of superseded events before any event of this attempt.
         await this.#supersede(run, cursor, log);
       }
       const report = await this.#step(run, cursor, waiting, log).catch((error: unknown) => this.#fail(error));
@@ -130,8 +132,8 @@ class StepActivity {
   }
 
   /**
-   * Reads the run. Undefined if it is deleted. Its request never changes, so later steps on this
-   * worker use the cached one.
+   * Returns the run, or undefined if it is deleted. A run's request never changes, so later steps
+   * on this worker use the cached run.
    */
   async #run(): Promise<Run | undefined> {
     const { runId, threadId, step } = this.task;
@@ -144,8 +146,8 @@ class StepActivity {
   }
 
   /**
-   * Handles a run that has ended already. If an earlier attempt ended it and died before Temporal
-   * knew, this writes the missing records and events.
+   * Handles a run that has ended already. An earlier attempt may have ended the run and died before
+   * Temporal got the result. Then this method writes the missing records and events.
    */
   async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
     const { events, project, savers, showsQuestions, threads } = this.dependencies;
@@ -161,7 +163,8 @@ class StepActivity {
       threadId,
       { showsQuestions },
     );
-    // The attempt before may have died between ending the run's record and the thread's.
+    // The earlier attempt may have died after it ended the run's record and before it updated the
+    // thread's.
     const threadStatus = status === 'success' ? 'idle' : 'interrupted';
     await threads.endRun(this.#caller, threadId, { runId, fence: this.#fence, status, threadStatus, interrupts });
     let tail = await events.tail(this.#caller, threadId);
@@ -177,19 +180,25 @@ class StepActivity {
     return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
   }
 
-  /** Reads a run again that an earlier attempt has ended meanwhile. */
+  /**
+   * Handles a run that an earlier attempt has ended since this attempt read it. Reads the run
+   * again.
+   */
   async #endedMeanwhile({ threadId, runId }: Run, cursor: Cursor): Promise<StepOutcome> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
     return this.#ended(run, cursor);
   }
 
-  /** Head and tail: from the last step, or from the database if those may be stale. */
+  /**
+   * Returns head and tail. Takes them from the last step, or from the database if the last step's
+   * may be stale.
+   */
   async #cursor(): Promise<Cursor> {
     const { threadId, step, cursor } = this.task;
     const { heads, events } = this.dependencies;
     const known = this.attempt === 1 ? cursor : undefined;
     if (known !== undefined && step > 1) return known;
-    // Between runs only an edit of the state can move the head. Only steps write the log.
+    // The head is read again, because an edit of the state can move it between two runs.
     const [head, tail] = await Promise.all([
       this.attempt > 1 ? heads.raiseFence(this.#caller, threadId, this.#fence) : heads.readHead(this.#caller, threadId),
       known?.tail ?? events.tail(this.#caller, threadId),
@@ -198,7 +207,7 @@ class StepActivity {
   }
 
   /**
-   * Marks the run as running, in parallel to the step, and fences off earlier attempts. The run's
+   * Marks the run as running and fences off earlier attempts, in parallel to the step. The run's
    * events begin after the tail that its first attempt found. Resolves to false if the run has
    * ended.
    */
@@ -209,7 +218,7 @@ class StepActivity {
     return this.dependencies.threads.startRun(this.#caller, threadId, run.runId, start);
   }
 
-  /** Writes `run.attempt` with the offsets that this attempt supersedes. */
+  /** Writes the event `run.attempt` with the offsets that this attempt supersedes. */
   async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
     const events = await this.#readEvents(run);
     const superseded = uncommittedRanges(events, cursor.head, this.task.ordinal);
@@ -219,7 +228,7 @@ class StepActivity {
     await log.flush();
   }
 
-  /** Events of the run so far, without large state values. */
+  /** Returns the run's events so far, without large state values. */
   async #readEvents(run: Run): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
     for (let afterSeq = run.afterSeq ?? 0; ; ) {
@@ -301,7 +310,10 @@ class StepActivity {
     return { ...shared, status: report.status, cursor: { head: report.head, tail }, interrupts: questions };
   }
 
-  /** Reads the record again for the run's start time. */
+  /**
+   * Stores the run's webhook. Reads the record again, because the webhook needs the run's start
+   * time.
+   */
   async #keepWebhook({ threadId, runId }: Run, end: { status: EndedRunStatus }): Promise<void> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
     await keepWebhook(this.dependencies, this.#caller, run, end);
@@ -312,8 +324,8 @@ class StepActivity {
     const { threadId, runId, step, options } = this.task;
     const context = Context.current();
     if (context.cancellationSignal.aborted) {
-      // The signal is also aborted when the worker stops or the attempt timed out. Then the run
-      // continues.
+      // The signal is also aborted when the worker stops or when the attempt times out. In both
+      // cases the run continues.
       if (context.cancellationDetails?.cancelRequested) {
         throw new CancelledFailure(`run ${runId} of thread ${threadId} was cancelled`);
       }
@@ -352,8 +364,8 @@ function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
 }
 
 /**
- * Names the superstep that is due: a hash of the newest checkpoints of all namespaces, so every
- * commit changes it.
+ * Returns a name for the superstep that is due: a hash of the newest checkpoints of all namespaces.
+ * Every commit changes the hash.
  */
 function superstepOf({ heads }: Head): string {
   const checkpoints = Object.entries(heads).map(([ns, { checkpointId }]) => [ns, checkpointId]);
@@ -361,8 +373,8 @@ function superstepOf({ heads }: Head): string {
 }
 
 /**
- * Stops a step that exceeds the timeout of its nodes, so that it counts as their failure. The
- * server's timeout comes later.
+ * Returns the failure of a step that exceeds the timeout of its nodes. Such a step is stopped here,
+ * before the server's timeout, so that the timeout counts as a failure of the nodes.
  */
 function timeoutFailure(timeoutMs: number, cause: unknown): StepFailure {
   const error = { error: 'TimeoutError', message: `the step took longer than its timeout of ${timeoutMs} ms` };

@@ -21,9 +21,9 @@ const GONE = 410;
 const MAX_BODY_BYTES = 12 * 1024 * 1024;
 
 /**
- * Stores the webhook's body at the run's end, because the thread may change or be deleted before
- * delivery. Called before the run's record ends, so that no webhook is missed. Idempotent by run
- * id.
+ * Stores the webhook's body when the run ends, because the thread may change or be deleted before
+ * delivery. Called before the run's record is ended, so that no webhook is missed. Idempotent by
+ * run id.
  */
 export async function keepWebhook(
   dependencies: ActivityDependencies,
@@ -48,7 +48,8 @@ export async function keepWebhook(
     id: run.runId,
     url: webhook,
     body: withValues(body, values),
-    // The thread of a stateless run is deleted right away; the webhook is still sent.
+    // A webhook that names a thread is deleted with the thread. The thread of a stateless run is
+    // deleted right away, so the webhook does not name it.
     ...(!isStateless(run) && { threadId: run.threadId }),
   });
 }
@@ -57,7 +58,10 @@ function isStateless({ metadata }: Run): boolean {
   return Object.keys(STATELESS_METADATA).some((key) => key in metadata);
 }
 
-/** MongoDB limits documents to 16 MB. Values that exceed it must not keep a run from ending. */
+/**
+ * Adds the values to the body, unless the body would be too large. MongoDB limits documents to 16
+ * MB, and values above this limit must not keep a run from ending.
+ */
 function withValues(body: Record<string, unknown>, values: unknown): Record<string, unknown> {
   if (values === undefined) return body;
   const whole = { ...body, values };
@@ -67,8 +71,8 @@ function withValues(body: Record<string, unknown>, values: unknown): Record<stri
 }
 
 /**
- * Omits the values if the graph cannot be loaded or read, perhaps the reason for the end. Database
- * errors are thrown, so that Temporal retries.
+ * Returns the thread's values. Returns undefined if the graph cannot be loaded or read, which may
+ * be why the run ended. Database errors are thrown, so that Temporal retries.
  */
 async function valuesOf({ project, savers }: ActivityDependencies, caller: Caller, run: Run): Promise<unknown> {
   const graph = await project.load(run.graphId, run.request.config).catch(() => undefined);
@@ -82,8 +86,8 @@ async function valuesOf({ project, savers }: ActivityDependencies, caller: Calle
 }
 
 /**
- * Posts a stored webhook. A receiver gets it twice, with the same `webhook-id`, if the worker dies
- * right after the first delivery.
+ * Posts a stored webhook. If the worker dies right after a delivery, the webhook is posted again,
+ * with the same `webhook-id`.
  */
 export function createDeliverWebhook(dependencies: ActivityDependencies): WebhookActivities['deliverWebhook'] {
   const { deliveries, egress, webhookSecrets } = dependencies;
@@ -122,7 +126,8 @@ function notTaken(url: string, { status, retryAfter }: EgressAnswer): Applicatio
   return ApplicationFailure.create({
     message: `${new URL(url).host} answered ${status} to the webhook`,
     type: `http_${status}`,
-    // Not only statuses that are retryable: a receiver that is being deployed answers 404 or 401.
+    // Not only retryable statuses are retried: a receiver that is being deployed may answer 404 or
+    // 401.
     nonRetryable: status === GONE,
     ...(pauseMs !== undefined && { nextRetryDelay: pauseMs }),
   });

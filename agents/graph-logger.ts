@@ -4,8 +4,8 @@ export type GraphLogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type GraphLog = (level: GraphLogLevel, message: string, fields: Record<string, string>) => void;
 
 /**
- * The key at which `getLogger()` of `@langchain/langgraph-sdk/logging` looks up its logger, in any
- * copy.
+ * Global key of LangGraph's logger. `getLogger()` of `@langchain/langgraph-sdk/logging` reads it in
+ * every copy of that package.
  */
 const GLOBAL_LOGGER = Symbol.for('langgraph.api.sdk-logger');
 
@@ -25,8 +25,8 @@ const LEVELS = {
 } as const satisfies Record<string, GraphLogLevel>;
 
 /**
- * Provides the logger of LangGraph's server. Without it a project that calls `getLogger()` does not
- * load. An existing logger is kept.
+ * Provides the logger of LangGraph's server. Without it, a project that calls `getLogger()` cannot
+ * be loaded. A logger that exists already is kept.
  */
 export function offerLogger(log: GraphLog = logToStderr()): void {
   if (GLOBAL_LOGGER in globalThis) return;
@@ -50,7 +50,7 @@ function fieldsOf(meta: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(meta).map(([key, value]) => [key, textOf(value)]));
 }
 
-/** Never throws: a log line must not end a step. */
+/** Converts a logged value to text. Never throws, because a log line must not end a step. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value instanceof Error) return value.stack ?? value.message;

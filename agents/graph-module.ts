@@ -12,9 +12,9 @@ const shippedFolder = isCompiled ? resolve(roomFolder, '../../agents') : roomFol
 export const SHIPPED_PROJECT = join(shippedFolder, 'langgraph.json');
 
 /**
- * Imports a module of a project; packages resolve from its folder. Every project but our own is
- * imported through tsx, as on LangGraph's server: JavaScript may import TypeScript, and Node caches
- * a failed import.
+ * Imports a module of a project. Packages resolve from the project's folder. Every project but our
+ * own is imported through tsx, as on LangGraph's server, for two reasons: JavaScript may import
+ * TypeScript, and Node caches a failed import.
  */
 export async function importModule(file: string, projectFolder: string): Promise<Record<string, unknown>> {
   const shipped = shippedModule(file);
@@ -22,12 +22,17 @@ export async function importModule(file: string, projectFolder: string): Promise
   return (await import(pathToFileURL(shipped ?? file).href)) as Record<string, unknown>;
 }
 
-/** Whether the module's file exists in the form that will be imported. */
+/**
+ * Returns whether the module's file exists, in the form that will be imported: source or compiled.
+ */
 export function moduleExists(file: string): boolean {
   return existsSync(shippedModule(file) ?? file);
 }
 
-/** Our langgraph.json names source files, but the package has only compiled ones. */
+/**
+ * Returns the path of a module that ships with the product, undefined for other modules. Our
+ * langgraph.json names source files, but the package has only compiled ones.
+ */
 function shippedModule(file: string): string | undefined {
   const folder = [shippedFolder, roomFolder].find((candidate) => file.startsWith(candidate + sep));
   if (folder === undefined) return undefined;
@@ -36,7 +41,10 @@ function shippedModule(file: string): string | undefined {
 
 const enabledFor = new Map<string, Promise<void>>();
 
-/** Once for each project and never undone, because a graph may import modules while it runs. */
+/**
+ * Lets Node import a project's TypeScript. Done once for each project and never undone, because a
+ * graph may import modules while it runs.
+ */
 function enableTypeScript(projectFolder: string): Promise<void> {
   let enabled = enabledFor.get(projectFolder);
   if (!enabled) {
@@ -47,8 +55,9 @@ function enableTypeScript(projectFolder: string): Promise<void> {
 }
 
 /**
- * No namespace, so that modules share their copies of LangChain with everything that resolves to
- * the same files. Both loaders, because a project without `"type": "module"` is CommonJS.
+ * Registers tsx without a namespace, so that modules share their copies of LangChain with all other
+ * modules that resolve to the same files. Registers both loaders, because a project without
+ * `"type": "module"` is CommonJS.
  */
 async function registerTsx(projectFolder: string): Promise<void> {
   const esm = await import('tsx/esm/api');

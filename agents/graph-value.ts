@@ -4,12 +4,15 @@ type PregelNodes = ConstructorParameters<typeof Pregel>[0]['nodes'];
 type PregelChannels = ConstructorParameters<typeof Pregel>[0]['channels'];
 
 /**
- * A compiled graph, from whichever copy of LangGraph its project has: never test it with
+ * A compiled graph, from whichever copy of LangGraph its project has. So never test a graph with
  * `instanceof`.
  */
 export type LoadedGraph = Pregel<PregelNodes, PregelChannels>;
 
-/** Compiles the export of a module or the result of a factory. Undefined if it is no graph. */
+/**
+ * Compiles the export of a module or the result of a factory. Returns undefined if the value is no
+ * graph.
+ */
 export function toCompiledGraph(value: unknown): LoadedGraph | undefined {
   if (!isObject(value)) return undefined;
   if (typeof value.compile === 'function') return toCompiledGraph((value as { compile(): unknown }).compile());
@@ -19,9 +22,12 @@ export function toCompiledGraph(value: unknown): LoadedGraph | undefined {
   return isPregel(value) ? value : undefined;
 }
 
-/** A copy whose checkpointer and store the caller may set while others use the same graph. */
+/**
+ * Returns a copy of a graph. The caller may set the copy's checkpointer and store while others use
+ * the same graph.
+ */
 export function copyGraph(graph: LoadedGraph): LoadedGraph {
-  // Not `Object.create`, because only Pregel's constructor makes its private members.
+  // Not `Object.create`, because only Pregel's constructor can make Pregel's private members.
   return graph.withConfig({});
 }
 

@@ -4,14 +4,14 @@ import { pathToFileURL } from 'node:url';
 import { ColloquyError } from '../protocol/index.js';
 import type { ProjectFile } from './project-file.js';
 
-/** Older versions have another checkpoint format and questions without ids. */
+/** Versions older than this have another checkpoint format, and their questions have no ids. */
 const OLDEST = '0.4.0';
-/** The first version that can be stopped between steps (`RunControl`). */
+/** The first version that can be stopped between supersteps (`RunControl`). */
 const STEPPED = '1.7.0';
 
 /**
- * Warnings about the copies of LangGraph that the project's graphs import, one for each limited
- * copy. Errors: `unsupported` for a copy that is too old to run.
+ * Returns warnings about the copies of LangGraph that the project's graphs import: one for each
+ * copy that does not support everything. Errors: `unsupported` for a copy that is too old to run.
  */
 export async function checkLibrary(project: ProjectFile): Promise<string[]> {
   const copies = new Map<string, string>();
@@ -34,7 +34,8 @@ function judge(what: string, version: string): string[] {
 
 /**
  * Imports a part of LangGraph (`zod/schema`) from the copy that a graph's module uses, because
- * other copies do not share its state. Undefined if the copy or the part does not exist.
+ * other copies do not share the state of that copy. Returns undefined if the copy or the part does
+ * not exist.
  */
 export async function importFromLibrary(file: string, part: string): Promise<Record<string, unknown> | undefined> {
   const copy = await findLangGraph(dirname(file));
@@ -51,8 +52,8 @@ interface Copy {
 }
 
 /**
- * The copy that a module in this folder resolves to. Undefined if packages are not resolved by
- * folders.
+ * Returns the copy of LangGraph that a module in this folder imports. Returns undefined if packages
+ * are not resolved by folders.
  */
 async function findLangGraph(from: string): Promise<Copy | undefined> {
   const folder = join(from, 'node_modules', '@langchain', 'langgraph');

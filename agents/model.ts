@@ -8,7 +8,9 @@ export interface ModelSettings {
    * `ollama:llama3.2`.
    */
   model: string;
-  /** Address of a compatible server, up to and with its version: `http://127.0.0.1:8000/v1`. */
+  /**
+   * Address of a compatible server, including the version in its path: `http://127.0.0.1:8000/v1`.
+   */
   baseUrl?: string;
   apiKey?: string;
   /** Pause before each token of the offline model, in ms. */
@@ -28,14 +30,14 @@ const DEFAULT_MODELS: Readonly<Record<string, string>> = {
   anthropic: 'anthropic:claude-haiku-4-5',
 };
 
-/** Slow enough to see tokens arrive, fast enough not to wait for them. */
+/** Slow enough to see tokens arrive, and fast enough that nobody has to wait for them. */
 const DEFAULT_TOKEN_DELAY_MS = 12;
 
 /**
  * Reads `COLLOQUY_MODEL`, `COLLOQUY_MODEL_BASE_URL`, `COLLOQUY_MODEL_API_KEY`,
- * `COLLOQUY_OFFLINE_TOKEN_DELAY_MS`, and the variables the makers of the models use
- * (`OPENAI_API_KEY`, `OPENAI_BASE_URL`, `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`,
- * `OLLAMA_BASE_URL`). Without a model and a key: offline. Errors: `invalid_argument`.
+ * `COLLOQUY_OFFLINE_TOKEN_DELAY_MS`, and the variables of the model providers (`OPENAI_API_KEY`,
+ * `OPENAI_BASE_URL`, `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`, `OLLAMA_BASE_URL`). Without a model
+ * and a key, chooses the offline model. Errors: `invalid_argument`.
  */
 export function modelSettingsFrom(environment: Variables): ModelSettings {
   const read = (name: string) => environment[name]?.trim() || undefined;
@@ -57,8 +59,8 @@ export function modelSettingsFrom(environment: Variables): ModelSettings {
 }
 
 /**
- * A chat model of any provider of LangChain. It never retries by itself: the step retries, which
- * clients can see and which keeps `retry-after`. Errors: `invalid_argument`.
+ * Creates a chat model of any provider of LangChain. The model never retries by itself. The step
+ * retries instead: clients can see that, and it respects `retry-after`. Errors: `invalid_argument`.
  */
 export async function createChatModel(settings: ModelSettings, rules: OfflineRules): Promise<BaseChatModel> {
   if (settings.model === 'offline') {
@@ -81,22 +83,22 @@ async function initialise(name: string, modelProvider: string, settings: ModelSe
       maxRetries: 0,
       ...providerOptions(modelProvider, settings),
     });
-    // Not the wrapper, which keeps an instance for every config and lets a caller's
-    // `configurable.model` replace the configured model.
+    // Not LangChain's wrapper: it keeps an instance for every config, and a caller's
+    // `configurable.model` could replace the configured model.
     return await universal._getModelInstance();
   } catch (cause) {
     throw invalid(`${settings.model} cannot be used: ${(cause as Error).message}`, cause);
   }
 }
 
-/** Each provider's client has its own names for address and key. */
+/** Returns address and key under the names that the provider's client uses. */
 function providerOptions(provider: string, { baseUrl, apiKey }: ModelSettings): Record<string, unknown> {
   const key = apiKey === undefined ? {} : { apiKey };
   if (baseUrl === undefined) return key;
   switch (provider) {
     case 'openai':
-      // Compatible servers seldom need a key, but the client requires one. They only have chat
-      // completions.
+      // Compatible servers seldom need a key, but OpenAI's client requires one. These servers have
+      // only chat completions, not the Responses API.
       return { apiKey: apiKey ?? 'none', useResponsesApi: false, configuration: { baseURL: baseUrl } };
     case 'anthropic':
       return { apiKey: apiKey ?? 'none', anthropicApiUrl: baseUrl };

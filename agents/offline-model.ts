@@ -11,7 +11,7 @@ import { AIMessage, AIMessageChunk, type BaseMessage } from '@langchain/core/mes
 import { ChatGenerationChunk, type ChatResult } from '@langchain/core/outputs';
 import type { Runnable } from '@langchain/core/runnables';
 
-/** Model name of scripted replies, which clients show. */
+/** Name of the offline model, which clients show. */
 export const OFFLINE_MODEL_NAME = 'colloquy-offline';
 
 /** First words of the first reply of a conversation. */
@@ -38,8 +38,9 @@ interface OfflineCallOptions extends BaseChatModelCallOptions {
 }
 
 /**
- * A chat model with scripted replies, streamed token by token, with real tool calls. The same
- * conversation gives the same reply and tool call ids, so a retried step repeats itself exactly.
+ * A chat model with scripted replies, streamed token by token, and with real tool calls. The same
+ * conversation always gets the same reply and tool call ids, so a retried step repeats its output
+ * exactly.
  */
 export class OfflineChatModel extends BaseChatModel<OfflineCallOptions> {
   override readonly lc_namespace = ['colloquy', 'agents'];
@@ -125,7 +126,10 @@ function hasSpoken(messages: readonly BaseMessage[]): boolean {
   return messages.some((message) => message.getType() === 'ai' && message.text !== '');
 }
 
-/** Derived from the conversation so far: unique in it, and the same when the step is retried. */
+/**
+ * Returns an id that is derived from the conversation so far. It is unique in the conversation, and
+ * the same when the step is retried.
+ */
 function callId(messages: readonly BaseMessage[], index: number): string {
   const hash = createHash('sha256');
   for (const message of messages) {

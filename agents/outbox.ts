@@ -9,26 +9,29 @@ export interface OutboxMessage {
   body: string;
 }
 
-/** Sends messages. Only the first `send` with a tenant and key has an effect. */
+/** Sends messages. If `send` is called again with the same tenant and key, it has no effect. */
 export interface Outbox {
   send(key: string, message: OutboxMessage): Promise<{ firstTime: boolean }>;
 }
 
 /**
- * Key of the `configurable` of a factory call under which a composition root provides the {@link
+ * Key in the `configurable` of a factory call under which a composition root provides the {@link
  * Outbox}.
  */
 export const OUTBOX_KEY = '__colloquy_outbox';
 
 /**
- * Key of a run's `configurable` with the run's tenant, set by the executor. Without an executor the
- * default tenant applies.
+ * Key in the `configurable` of a run under which the executor provides the run's tenant. Without an
+ * executor the default tenant applies.
  */
 export const TENANT_KEY = '__colloquy_tenant';
 
 let fallback: MemoryOutbox | undefined;
 
-/** The provided outbox. Without one, as in a test, a shared one in memory. */
+/**
+ * Returns the provided outbox. If none is provided, as in a test, returns an outbox in memory that
+ * all runs share.
+ */
 export function outboxFrom(configurable: Readonly<Record<string, unknown>> | undefined): Outbox {
   const provided = configurable?.[OUTBOX_KEY];
   if (provided === undefined) return (fallback ??= new MemoryOutbox());
@@ -36,7 +39,7 @@ export function outboxFrom(configurable: Readonly<Record<string, unknown>> | und
   throw new TypeError(`configurable.${OUTBOX_KEY}: expected an outbox with a send function, found ${typeof provided}`);
 }
 
-/** Tenant of the run. */
+/** Returns the tenant of the run. */
 export function tenantFrom(configurable: Readonly<Record<string, unknown>> | undefined): string {
   const tenant = configurable?.[TENANT_KEY];
   return typeof tenant === 'string' ? tenant : DEFAULT_TENANT;
@@ -53,7 +56,7 @@ export class MemoryOutbox implements Outbox {
     return Promise.resolve({ firstTime });
   }
 
-  /** In the order of their first `send`. */
+  /** The messages in the order in which they were first sent. */
   get messages(): OutboxMessage[] {
     return [...this.#sent.values()];
   }

@@ -4,15 +4,15 @@ import { parseEnv } from 'node:util';
 import type { ProjectFile } from './project-file.js';
 
 export interface AppliedEnvironment {
-  /** Variables that the project set. None of them had a value before. */
+  /** Variables that the project set. None of them had a value in this process before. */
   environment: NodeJS.Dict<string>;
   warnings: string[];
 }
 
 /**
  * Applies the project's `env` to this process, as LangGraph's server does, because modules read
- * `process.env` when they are imported. Besides `config/` this is the only code that touches it.
- * Existing variables win over the file.
+ * `process.env` when they are imported. Besides `config/`, this is the only code that touches
+ * `process.env`. A variable that exists already keeps its value.
  */
 export async function applyProjectEnvironment(project: ProjectFile): Promise<AppliedEnvironment> {
   const { values, warnings } = await readValues(project);

@@ -22,8 +22,8 @@ export interface GraphEntry extends ModuleExport {
 }
 
 /**
- * Fields without a warning: read by us, or about building an image or choosing a runtime, which
- * running from the project's folder does not need.
+ * Fields for which no warning is given. We read them, or they are about building an image or
+ * choosing a runtime. The latter are not needed to run a project from its folder.
  */
 const QUIET_FIELDS = new Set([
   '$schema',
@@ -48,7 +48,10 @@ const QUIET_FIELDS = new Set([
   '_INTERNAL_docker_tag',
 ]);
 
-/** Ignoring one of these would open what its author has closed. */
+/**
+ * Fields that are refused, each with the consequence of ignoring it. That would open what the
+ * project's author has closed.
+ */
 const REFUSED_FIELDS: Readonly<Record<string, string>> = {
   encryption: 'data would be stored in the clear',
 };
@@ -61,7 +64,7 @@ const IGNORED_FIELDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads and checks a `langgraph.json`; `path` may be its folder. Errors: `not_found`,
+ * Reads and checks a `langgraph.json`. `path` is the file or its folder. Errors: `not_found`,
  * `invalid_argument`, `unsupported`.
  */
 export async function readProjectFile(path: string): Promise<ProjectFile> {
@@ -140,7 +143,7 @@ function parseGraph(project: string, folder: string, graphId: string, spec: unkn
       `${field}.description`,
     );
   }
-  // The last colon separates, because a Windows path has another one.
+  // The last colon is the separator, because a Windows path contains another one before it.
   const colon = path.lastIndexOf(':');
   if (colon <= 0) throw invalid(project, `${field}: expected "<file>:<export>", found "${path}"`, field);
   const file = resolve(folder, path.slice(0, colon));

@@ -4,7 +4,7 @@ import { ColloquyError, MAX_TTL_MINUTES } from '../protocol/index.js';
 
 /** An export of a module, named as `<file>:<export>` in a project file. */
 export interface ModuleExport {
-  /** As written. */
+  /** The name as written in the project file. */
   path: string;
   /** Absolute path of the module. */
   file: string;
@@ -14,12 +14,12 @@ export interface ModuleExport {
 /** Settings of a `langgraph.json` about the server around its graphs. */
 export interface ProjectSettings {
   store: {
-    /** Minutes. */
+    /** Time to live of new store items, in minutes. */
     defaultTtl?: number;
     refreshOnRead?: boolean;
     index?: { embed: ModuleExport; dims: number; fields: string[] };
   };
-  /** Lifetime of new threads. Absent: unlimited. */
+  /** Time to live of new threads. Absent: they do not expire. */
   threadTtl?: { strategy: 'delete' | 'keep_latest'; minutes: number };
   /** Interval of the sweeper. */
   sweepMinutes?: number;
@@ -41,7 +41,7 @@ export interface CorsSettings {
   headers?: string[];
   exposed?: string[];
   credentials?: boolean;
-  /** Seconds. */
+  /** How long a browser may cache the answer to a preflight request, in seconds. */
   maxAge?: number;
 }
 
@@ -50,7 +50,7 @@ const flag = z.boolean().nullish();
 const SETTINGS = ['store', 'checkpointer', 'http', 'auth'] as const;
 const GROUPS = ['assistants', 'threads', 'runs', 'store', 'meta'] as const;
 
-/** Timers are limited to 2^31 ms. */
+/** Longest interval of the sweeper. Timers are limited to 2^31 ms. */
 const MAX_SWEEP_MINUTES = 30_000;
 
 const schema = z.object({
@@ -75,7 +75,7 @@ const schema = z.object({
     .nullish(),
   checkpointer: z
     .object({
-      // Strict, because an ignored limit would keep data forever.
+      // Strict, because data would be kept forever if a misspelt limit were ignored.
       ttl: z
         .strictObject({
           strategy: z.enum(['delete', 'keep_latest']).nullish(),
@@ -112,8 +112,8 @@ const schema = z.object({
 });
 
 /**
- * Errors: `invalid_argument` with every fault; `unsupported` for an embedder that is no module of
- * the project.
+ * Reads the settings of a project file. Errors: `invalid_argument` with all faults in one message;
+ * `unsupported` for an embedder that is no module of the project.
  */
 export function parseSettings(path: string, folder: string, json: Record<string, unknown>): ProjectSettings {
   const parsed = schema.safeParse(Object.fromEntries(SETTINGS.map((name) => [name, json[name]])));
@@ -141,7 +141,7 @@ export function parseSettings(path: string, folder: string, json: Record<string,
   };
 }
 
-/** Unknown fields inside of these settings. */
+/** Returns the unknown fields inside of these settings. */
 export function unknownSettings(json: Record<string, unknown>): string[] {
   return SETTINGS.flatMap((name) => {
     const known = schema.shape[name].unwrap().unwrap().shape;
@@ -177,7 +177,10 @@ function parseStore(
   };
 }
 
-/** `openai:text-embedding-3-small` names a provider, not a file. */
+/**
+ * Returns whether the text names a provider, such as `openai:text-embedding-3-small`, and not a
+ * file.
+ */
 function isProvider(text: string): boolean {
   return !/[./\\]/.test(text.slice(0, text.lastIndexOf(':')));
 }
@@ -195,7 +198,7 @@ function toCors(cors: NonNullable<NonNullable<Parsed['http']>['cors']>): CorsSet
 }
 
 function parseModuleExport(project: string, folder: string, field: string, text: string): ModuleExport {
-  // The last colon separates, because a Windows path has another one.
+  // The last colon is the separator, because a Windows path contains another one before it.
   const colon = /:[\w$]*$/.exec(text)?.index ?? text.length;
   if (colon === 0) {
     throw new ColloquyError('invalid_argument', `${project}: ${field}: expected "<file>:<export>", found "${text}"`, {

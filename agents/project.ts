@@ -14,20 +14,20 @@ export interface AgentProject {
   graphs: GraphEntry[];
   /** Settings of the server around its graphs. */
   settings: ProjectSettings;
-  /** Variables that its `env` set in this process. */
+  /** Variables that the project's `env` set in this process. */
   environment: NodeJS.Dict<string>;
-  /** Unsupported requests of the project, logged at start-up. */
+  /** What the project asks for and we do not support. Logged at start-up. */
   warnings: string[];
   /**
-   * Imports the export of a module for the setting named by `field`. Errors: `invalid_argument` if
-   * it does not load.
+   * Imports the export of a module that the setting `field` names. Errors: `invalid_argument` if
+   * the module cannot be loaded.
    */
   importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
   /**
    * Returns a copy of a graph, on which the caller may set `checkpointer` and `store`. A factory is
-   * called each time, with `config` and `runtime` as on LangGraph's server; a `ConfigReader` is
-   * only called for a factory. Errors: `not_found` for an unknown id; `graph_failed` if a factory
-   * throws; `invalid_argument` if it returns no graph.
+   * called each time, with `config` and `runtime` as on LangGraph's server. If `config` is a
+   * `ConfigReader`, it is only called for a factory. Errors: `not_found` for an unknown id;
+   * `graph_failed` if a factory throws; `invalid_argument` if it returns no graph.
    */
   load(graphId: string, config?: FactoryConfig | ConfigReader, runtime?: FactoryRuntime): Promise<LoadedGraph>;
 }
@@ -42,20 +42,21 @@ export interface FactoryConfig {
 /** Reads the config for a factory. */
 export type ConfigReader = () => Promise<FactoryConfig | undefined>;
 
-/** Second argument of a factory: the purpose of the graph. */
+/** Second argument of a factory: for what the graph will be used. */
 export type FactoryRuntime =
   | { accessContext: 'threads.create_run'; executionRuntime: { context: unknown } }
   | { accessContext: 'assistants.read' | 'threads.read' | 'threads.update'; executionRuntime: null };
 
 export interface LoadProjectOptions {
   /**
-   * Added to `config.configurable` of every factory call. A composition root passes ports to
-   * shipped graphs with it. The graph's run does not get them, so they are never stored.
+   * Values that are added to `config.configurable` of every factory call. With them a composition
+   * root passes ports to shipped graphs. The run of the graph does not get these values, so they
+   * are never stored.
    */
   provide?: Readonly<Record<string, unknown>>;
   /**
-   * Receives what graphs log with LangGraph's `getLogger()`. Default: standard error, from level
-   * info on.
+   * Receives what graphs log with LangGraph's `getLogger()`. Default: standard error, for level
+   * info and above.
    */
   log?: GraphLog;
 }
@@ -66,9 +67,9 @@ type LoadedSource = { entry: GraphEntry } & ({ graph: LoadedGraph } | { factory:
 const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
 
 /**
- * Loads a LangGraph.js project by its `langgraph.json` (or the folder that has it): applies its
- * `env`, imports every graph's module. Errors: `not_found`, `invalid_argument` and `unsupported`;
- * all graphs that do not load are in one message.
+ * Loads a LangGraph.js project by its `langgraph.json` or the folder of that file. Applies the
+ * project's `env` and imports the module of every graph. Errors: `not_found`, `invalid_argument`
+ * and `unsupported`; one message names all graphs that cannot be loaded.
  */
 export async function loadProject(configPath: string, options: LoadProjectOptions = {}): Promise<AgentProject> {
   const project = await readProjectFile(configPath);
@@ -102,8 +103,8 @@ export async function loadProject(configPath: string, options: LoadProjectOption
 async function loadSources(project: ProjectFile): Promise<Map<string, LoadedSource>> {
   const sources = new Map<string, LoadedSource>();
   const faults: Error[] = [];
-  // Sequential: parallel imports of shared modules are no faster, and side effects happen in the
-  // file's order.
+  // Sequential: parallel imports of shared modules would be no faster, and this way the modules'
+  // side effects happen in the order of the file.
   for (const entry of project.graphs) {
     try {
       sources.set(entry.graphId, await loadSource(entry, project.folder));
@@ -138,7 +139,10 @@ async function importExport(what: string, wanted: ModuleExport, folder: string, 
   throw invalid(`${file} has no export ${exportName}; it exports ${names}`);
 }
 
-/** CommonJS modules have their exports in `default`; those compiled from ESM one level deeper. */
+/**
+ * Returns an export of a module. A CommonJS module has its exports in `default`; one that was
+ * compiled from ESM has them one level deeper.
+ */
 function findExport(module: Record<string, unknown>, name: string): unknown {
   const inner = module.default;
   const isInterop = typeof inner === 'object' && inner !== null && '__esModule' in inner;

@@ -13,7 +13,8 @@ import { ROUTES } from './routes.js';
 import { truncateRoute } from './system/truncate.js';
 
 /**
- * Creates the HTTP API over its ports. The caller of this function listens and closes the ports.
+ * Creates the HTTP API on the given ports. The code that calls this function must listen, and must
+ * close the ports.
  */
 export function createApi(deps: ApiDependencies): Express {
   const context = completeContext(deps);

@@ -18,21 +18,24 @@ export interface ApiOptions extends ConversationOptions {
   bodyLimitBytes: number;
   /**
    * Time between two comment lines of a stream, in ms. LangGraph's SDK closes a stream after three
-   * missed ones.
+   * missed comment lines.
    */
   heartbeatMs: number;
-  /** Time between two newlines that a waiting request receives before its JSON, in ms. */
+  /**
+   * Time between two newlines, in ms. A client that waits for a JSON answer gets newlines until the
+   * answer is ready.
+   */
   keepAliveMs: number;
   /**
-   * A client that reads nothing for this long is disconnected, in ms. It may reconnect with its
-   * last event id.
+   * How long a client may read nothing until it is disconnected, in ms. The client may reconnect
+   * with its last event id.
    */
   stalledClientMs: number;
-  /** Serve `POST /internal/truncate`. */
+  /** True to serve `POST /internal/truncate`. */
   testMode: boolean;
   /**
-   * Values of the `Host` header that are accepted besides loopback hosts, in lower case. Absent:
-   * any host.
+   * Values of the `Host` header that are accepted besides loopback hosts, in lower case. If absent,
+   * every host is accepted.
    */
   allowedHosts?: readonly string[];
   /** Largest number of open connections from one address; 0 means no limit. */
@@ -58,23 +61,23 @@ export type RouteGroup = 'assistants' | 'threads' | 'runs' | 'store' | 'meta';
 /** Settings of a project (`http` in `langgraph.json`) that change the server. */
 export interface HttpCustomization {
   /**
-   * A Hono app, an Express app, or an object with `fetch(Request)`. It handles requests before our
-   * routes.
+   * A Hono app, an Express app, or an object with `fetch(Request)`. This app handles requests
+   * before our routes.
    */
   app?: unknown;
   /** Groups of routes that are not served. */
   disabled: readonly RouteGroup[];
-  /** Replaces `corsOrigins`. */
+  /** Rules that replace `corsOrigins`. */
   cors?: CorsRules;
 }
 
 export interface ApiDependencies extends Omit<ConversationDependencies, 'options'> {
-  /** LangGraph's store. Graphs read and write the same store. */
+  /** The port to LangGraph's store. Graphs read and write the same store. */
   items: ItemStore;
   info: { version: string; langgraphVersion: string };
   /**
-   * Identifies the caller of a request. Errors: `unauthenticated`. Default: {@link anonymousOf} the
-   * default tenant.
+   * Identifies the caller of a request. Errors: `unauthenticated`. Default: every caller is the
+   * anonymous user of the default tenant, see {@link anonymousOf}.
    */
   authenticate?: (request: Request) => Caller | Promise<Caller>;
   http?: HttpCustomization;
@@ -86,7 +89,7 @@ export interface ApiDependencies extends Omit<ConversationDependencies, 'options
   options?: Partial<ApiOptions>;
 }
 
-/** Dependencies with every default filled in. */
+/** The dependencies of the API, with every default filled in. */
 export type ApiContext = Omit<Required<ApiDependencies>, 'options' | 'auth'> &
   Pick<ApiDependencies, 'auth'> & { options: ApiOptions };
 
@@ -100,7 +103,7 @@ export function completeContext(deps: ApiDependencies): ApiContext {
   };
 }
 
-/** The caller of requests that need no credentials. */
+/** Returns the caller of requests that need no credentials: the anonymous user of a tenant. */
 export function anonymousOf(tenant: string): Caller {
   return { tenant, principal: { kind: 'user', id: ANONYMOUS }, onBehalfOf: [] };
 }

@@ -1,6 +1,6 @@
 /**
- * The LangGraph Agent Server API over HTTP. Works on ports; knows no graph, no database and no
- * workflow code.
+ * The LangGraph Agent Server API over HTTP. This room works on ports. It knows no graph, no
+ * database and no workflow code.
  */
 export { createApi } from './app.js';
 export { createApiServer } from './server.js';

@@ -31,23 +31,23 @@ import { anonymousOf, type ApiDependencies } from './context.js';
 export interface RunningApi {
   /** A URL that processes on this machine can call. */
   url: string;
-  /** The address that it listens on, for the log: `http://0.0.0.0:2024`. */
+  /** The address that the server listens on, for the log: `http://0.0.0.0:2024`. */
   listensOn: string;
   /**
-   * Ends open streams, so that their clients reconnect elsewhere. Then answers running requests and
-   * closes all connections. Idempotent.
+   * Ends open streams, so that their clients reconnect to another process. Then answers running
+   * requests and closes all connections. Idempotent.
    */
   stop(): Promise<void>;
   /** Rejects if the listening socket fails, because the API can then serve no request. */
   failed: Promise<never>;
 }
 
-/** Longest wait for a worker to answer an update of a conversation. */
+/** How long a worker may take to answer an update of a conversation, in ms. */
 const UPDATE_TIMEOUT_MS = 10_000;
 
 /**
- * Composes an API process and starts to listen. Errors: `unavailable` if a server does not answer
- * or the port is in use.
+ * Composes an API process and starts to listen. Errors: `unavailable` if MongoDB or Temporal does
+ * not answer, or the port number is in use.
  */
 export async function startApi(config: Config, overrides: { logger?: Logger } = {}): Promise<RunningApi> {
   const logger = overrides.logger ?? createLogger({ name: 'api', ...config.log });
@@ -149,8 +149,9 @@ async function projectAuth(
 }
 
 /**
- * `new Client()` of LangGraph's SDK reads its default URL from this global symbol. A project's app
- * thereby calls the server that it is part of, whichever copy of the SDK it has.
+ * Publishes the URL of this server. `new Client()` of LangGraph's SDK reads its default URL from
+ * this global symbol. A project's app thus calls the server that it is part of, whichever copy of
+ * the SDK the app has.
  */
 function publishOwnUrl(url: string): void {
   Object.assign(globalThis, { [Symbol.for('langgraph_api:url')]: url });
@@ -158,8 +159,9 @@ function publishOwnUrl(url: string): void {
 
 const CLOSE_GRACE_MS = 5_000;
 /**
- * Load balancers keep idle connections for 60 s. Ours stay open longer, so that none sends a
- * request into a connection that we have just closed.
+ * How long an idle connection stays open, in ms. Load balancers keep idle connections for 60 s.
+ * Ours stay open longer, so that no load balancer sends a request into a connection that we have
+ * just closed.
  */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -211,7 +213,7 @@ async function versions(): Promise<{ version: string; langgraphVersion: string }
   return { version: read(ownPackage), langgraphVersion: read(langgraphPackage) };
 }
 
-/** The stack of an error, followed by the stacks of its causes. */
+/** Returns the stack of an error, followed by the stacks of its causes. */
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { stack = error.message, cause } = error;

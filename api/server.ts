@@ -11,8 +11,8 @@ import { requestFault } from './http/request-guard.js';
 import { webSocketUpgrades } from './protocol-v2/websocket.js';
 
 /**
- * A connection over the limit may send its request within this time, so that the answer can give
- * the reason.
+ * How long a connection over the limit stays open, in ms. If a request arrives in this time, its
+ * answer can give the reason.
  */
 const REFUSED_GRACE_MS = 1_000;
 /** Smallest time between two log lines about the connections of one address. */
@@ -41,8 +41,8 @@ export function createApiServer(deps: ApiDependencies): Server {
     });
   });
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // Node.js removes its own error listener before an upgrade. Without one here, a client that
-    // disconnects would end the process.
+    // Node.js removes its own error listener before an upgrade. Without this listener, a client
+    // that disconnects would end the process.
     socket.on('error', () => socket.destroy());
     guard(report, 'upgrade', socket, () => {
       const fault = refused.faultOf(req.socket) ?? requestFault(req, options.allowedHosts);
@@ -53,7 +53,7 @@ export function createApiServer(deps: ApiDependencies): Server {
   return server;
 }
 
-/** Runs a listener; its error is reported and ends the connection. */
+/** Runs a listener. If the listener throws, reports the error and destroys the connection. */
 function guard(
   report: ApiContext['report'],
   where: string,
@@ -74,13 +74,16 @@ function guard(
 const methodsAt = methodsOf(ROUTES);
 
 function refuse({ url = '' }: IncomingMessage, res: ServerResponse, { status, message }: Refusal): void {
-  // On other paths a custom app may take any method.
+  // On a path that is not ours, a custom app may take any method, so all methods are named.
   if (status === 405) res.setHeader('Allow', (methodsAt(url.replace(/\?.*/, '')) ?? METHODS).join(', '));
   res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
   res.end(message);
 }
 
-/** Counts the connections of each address. A connection over the limit gets a 429 and is closed. */
+/**
+ * Counts the connections of each address. A connection over the limit gets the HTTP answer 429 and
+ * is closed.
+ */
 function connectionLimiter({ options, report }: ApiContext) {
   const limit = options.connectionsPerAddress;
   const open = new Map<string, number>();

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { Variable } from '../config/index.js';
 
 export interface Flag {
-  /** Name of the value in the help; undefined for a switch. */
+  /** Name of the value in the help. Undefined for a switch, which has no value. */
   value?: string;
   help: string;
   short?: string;
@@ -33,7 +33,7 @@ export class UsageError extends Error {
 
 const HELP_FLAG: Flag = { short: 'h', help: 'Show this help' };
 
-/** Errors: {@link UsageError}. */
+/** Parses the flags of a command. Errors: {@link UsageError}. */
 export function parseFlags(command: CommandHelp, args: string[]): ParsedFlags {
   const flags: Record<string, Flag> = { ...command.flags, help: HELP_FLAG };
   const { values } = parse(command, flags, args);

@@ -1,4 +1,7 @@
-/** Generates files from code: `npm run generate`. With `--check` it only reports outdated files. */
+/**
+ * Generates files from code: `npm run generate`. With `--check` it writes nothing and only reports
+ * outdated files.
+ */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { tableOfFields } from '../api/openapi/index.js';

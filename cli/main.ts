@@ -11,7 +11,10 @@ const USAGE_EXIT = 2;
 
 type Command = (flags: ParsedFlags) => Promise<number>;
 
-/** Imported when a command runs, so that `--help` does not wait for LangGraph and Temporal. */
+/**
+ * Commands by name. The module of a command is imported when the command runs, so that `--help`
+ * does not wait for LangGraph and Temporal.
+ */
 const RUN: Record<CommandName, Command> = {
   dev: async (flags) => (await import('./dev/dev.js')).runDev(flags),
   api: async (flags) => (await import('./process-commands.js')).runApi(loadConfig(flags.variables)),
@@ -63,7 +66,10 @@ function print(text: string): number {
   return 0;
 }
 
-/** Expected errors print their message only; any other error is a defect and prints its stack. */
+/**
+ * Formats an error for the terminal. An expected error shows only its message. Any other error is a
+ * defect and shows its stack.
+ */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = errorCode(error);

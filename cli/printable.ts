@@ -1,4 +1,7 @@
-/** Control characters except newline and tab. Terminal escapes can start with those of C1 too. */
+/**
+ * Control characters except newline and tab. C1 characters are included, because terminal escapes
+ * can start with them too.
+ */
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /** Removes control characters, so that a terminal runs no escape sequence of the text. */

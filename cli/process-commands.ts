@@ -31,9 +31,10 @@ export async function runApi(config: Config): Promise<number> {
 }
 
 /**
- * An uncaught error is logged and does not end the process, because hundreds of conversations run in
- * it. Libraries abandon promises when they are aborted, and child processes of a node may have no
- * error listener. A process that is not ready yet exits, because otherwise nothing would restart it.
+ * Logs uncaught errors instead of ending the process, because hundreds of conversations run in it.
+ * Such errors come from libraries that abandon promises when they are aborted, and from child
+ * processes of a node that have no error listener. A process that is not ready yet does exit,
+ * because otherwise nothing would restart it.
  */
 function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
   const state = { isServing: false };
@@ -46,7 +47,10 @@ function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
   return state;
 }
 
-/** Switches off Temporal's signal handling, which shuts down before running steps have drained. */
+/**
+ * Switches off Temporal's own signal handling, because that would shut workers down before running
+ * steps have drained.
+ */
 function installRuntime(logger: Logger): void {
   Runtime.install({
     shutdownSignals: [],
@@ -61,7 +65,10 @@ function installRuntime(logger: Logger): void {
   });
 }
 
-/** Keeps the ids and the error message of Temporal's log fields. Other details may have content. */
+/**
+ * Returns the ids and the error message of Temporal's log fields. The other fields may contain
+ * content of conversations.
+ */
 function summary(meta: Record<string, unknown> | undefined): Record<string, string> {
   const ids = Object.entries(meta ?? {}).filter(([key, value]) => typeof value === 'string' && /Id$|Type$/.test(key));
   const { error } = meta ?? {};

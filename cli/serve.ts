@@ -1,6 +1,8 @@
 /** A service that a process runs until it is stopped. */
 export interface Service {
-  /** Sent to the parent process, for example the address. */
+  /**
+   * Values that are sent to the parent process when the service is ready, for example its address.
+   */
   details?: Record<string, string | number>;
   /** Stops accepting work, lets running work finish, and closes everything. */
   stop(): Promise<void>;
@@ -16,8 +18,8 @@ export interface ReadyMessage {
 const INTERRUPTED_EXIT = 130;
 
 /**
- * Runs a service until SIGINT, SIGTERM, or the end of the parent process; a second signal exits at
- * once. Returns the exit code. Errors: those of `start` and `failed`.
+ * Runs a service until SIGINT, SIGTERM, or the end of the parent process. At a second signal the
+ * process exits at once. Returns the exit code. Errors: those of `start` and `failed`.
  */
 export async function serve(start: () => Promise<Service>): Promise<number> {
   const stopRequested = new Promise<void>((resolve) => {

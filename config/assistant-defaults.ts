@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What the system assistant of a graph begins with. */
+/** Initial config and context of a graph's system assistant. */
 export interface AssistantDefaults {
   config: Record<string, unknown>;
   context?: unknown;

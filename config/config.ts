@@ -8,12 +8,15 @@ import { DEFAULTS, DEFAULT_TASK_QUEUE, DEFAULT_TENANT, TENANT_PATTERN } from '..
 export interface TemporalConfig {
   /** `host:port`. */
   address: string;
-  /** The address was set, not assumed: `dev` then starts no server of its own. */
+  /** Whether the address was set. If so, `dev` uses the server at this address and starts none. */
   isGiven: boolean;
   namespace: string;
   taskQueue: string;
   apiKey?: string;
-  /** As Temporal's clients take it; `true`: TLS with the system's roots. */
+  /**
+   * TLS options in the form of Temporal's clients. `true`: TLS with the root certificates of the
+   * system.
+   */
   tls?:
     | true
     | { serverNameOverride?: string; serverRootCACertificate?: Buffer; clientCertPair?: { crt: Buffer; key: Buffer } };
@@ -28,48 +31,56 @@ export interface MongoConfig {
 export interface ApiConfig {
   host: string;
   port: number;
-  /** The port was set, not assumed. */
+  /** Whether the port was set. Otherwise it is the default. */
   isPortGiven: boolean;
   /** Largest request body, in bytes. */
   bodyLimitBytes: number;
-  /** A silent stream gets a comment this often, in ms. */
+  /** Interval in ms at which a silent stream gets a comment. */
   heartbeatMs: number;
-  /** Origins that browsers may call from; `*`: any. */
+  /** Origins from which browsers may call the API. `*`: any origin. */
   corsOrigins: string[];
-  /** Hosts that are answered besides loopback ones, in lower case. Empty: any. */
+  /**
+   * Values of the `Host` header that are accepted besides loopback ones, in lower case. Empty: any
+   * value.
+   */
   allowedHosts: string[];
-  /** Connections of one address at once; 0: any number. */
+  /** Maximum number of simultaneous connections of one client address. 0: any number. */
   connectionsPerAddress: number;
   /** Interval at which an open stream checks again whether its client may read it, in ms. */
   accessCheckMs: number;
   /**
-   * Accepts a caller that claims to be LangGraph Studio where the project has auth. Nothing proves
-   * the claim.
+   * Whether to accept a caller that claims to be LangGraph Studio, although the project has auth.
+   * Nothing proves that claim.
    */
   acceptsStudio: boolean;
-  /** Serves the route that empties the tenant between two test suites. */
+  /** Whether to serve the route that empties the tenant between two test suites. */
   testMode: boolean;
-  /** Reads the types of graphs at start-up instead of at the first request for schemas. */
+  /**
+   * Whether to read the types of graphs at start-up instead of at the first request for schemas.
+   */
   readsSchemas: boolean;
 }
 
 export interface WorkerConfig {
-  /** Steps that one process runs at the same time. */
+  /** Maximum number of steps that one process runs at the same time. */
   maxConcurrentSteps: number;
-  /** Conversations kept in memory. Others are replayed from their history when they are needed. */
+  /**
+   * Maximum number of conversations kept in memory. Others are replayed from their history when
+   * they are needed.
+   */
   maxCachedWorkflows: number;
-  /** On SIGTERM, time for running steps to reach their next commit, in ms. */
+  /** Time that running steps have after SIGTERM to reach their next commit, in ms. */
   shutdownGraceMs: number;
   /** Port of the health check (`GET /ok`). Absent: no health check. */
   healthPort?: number;
-  /** State of threads kept in memory between steps, in bytes. */
+  /** Memory for the state of threads that is kept between steps, in bytes. */
   stateCacheBytes: number;
-  /** Workflow history has previews of questions, which the Web UI shows. */
+  /** Whether workflow history has previews of questions, which the Web UI shows. */
   showsQuestions: boolean;
 }
 
 export interface TelemetryConfig {
-  /** OTLP over HTTP. Absent: nothing is exported. */
+  /** Address of an OTLP receiver over HTTP. Absent: nothing is exported. */
   endpoint?: string;
   serviceName: string;
 }
@@ -78,27 +89,28 @@ export interface EgressConfig {
   /** Hosts, addresses and networks that may be reached although they are not public. */
   allow: string[];
   /**
-   * Secrets that webhooks are signed with, `whsec_` and base64; several while one replaces another.
+   * Secrets that webhooks are signed with: `whsec_` and base64. There are several while a new
+   * secret replaces an old one.
    */
   webhookSecrets: string[];
 }
 
-/** Where feedback on runs goes. */
+/** Where addresses for feedback on runs are created. */
 export interface LangSmithConfig {
   apiKey?: string;
   endpoint?: string;
 }
 
 /**
- * Which older checkpoints are kept. The newest state of a thread is always kept. Without `last` and
- * `lastOfRuns`, every checkpoint that is not older than `maxAgeMs` is kept.
+ * Which older checkpoints are kept. The newest state of a thread is always kept. If neither `last`
+ * nor `lastOfRuns` is set, every checkpoint that is not older than `maxAgeMs` is kept.
  */
 export interface CheckpointRetention {
-  /** Number of newest checkpoints kept of each thread. */
+  /** Number of newest checkpoints that are kept of each thread. */
   last?: number;
-  /** The last one of each run. */
+  /** Whether the last checkpoint of each run is kept. */
   lastOfRuns?: boolean;
-  /** Older checkpoints are deleted. */
+  /** Checkpoints that are older than this are deleted. */
   maxAgeMs?: number;
 }
 
@@ -127,11 +139,11 @@ export interface Config {
   };
   egress: EgressConfig;
   /**
-   * Path of the langgraph.json: the named one, else the one in the current folder. Absent: the
-   * shipped project.
+   * Path of the project's langgraph.json: the file that was named, else the one in the current
+   * folder. Absent: the shipped project.
    */
   projectPath?: string;
-  /** Initial config and context of the graphs' system assistants, by graph. */
+  /** Initial config and context of the system assistants, by graph id. */
   assistants: Record<string, AssistantDefaults>;
   /** Tenant of callers that do not name one. */
   tenant: string;
@@ -153,7 +165,7 @@ const words = z
   .string()
   .default('')
   .transform((text) => text.split(/[\s,]+/).filter((word) => word !== ''));
-/** As the Standard Webhooks specification writes them: 24 to 64 bytes. */
+/** The form of secrets in the Standard Webhooks specification: 24 to 64 bytes. */
 const WEBHOOK_SECRET = /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/;
 
 /** Every variable that is read, with its default. */
@@ -225,8 +237,9 @@ export type Variable = keyof Environment;
 export const VARIABLES = Object.keys(environmentSchema.shape) as Variable[];
 
 /**
- * Reads the environment. A command-line flag wins over its variable. An empty variable counts as
- * not set, as in a compose file. Errors: {@link ConfigError}, with every fault.
+ * Reads the configuration from the environment. A command-line flag takes precedence over its
+ * variable. An empty variable counts as not set, as in a compose file. Errors: {@link ConfigError},
+ * with every fault.
  */
 export function loadConfig(
   flags: Partial<Record<Variable, string | undefined>> = {},
@@ -244,8 +257,8 @@ export function loadConfig(
 }
 
 /**
- * Reads the same variable of a project's environment, which is known once the project is loaded.
- * Errors: {@link ConfigError}.
+ * Reads `LANGGRAPH_CONFIG` from a project's environment, which is known only after the project is
+ * loaded. Errors: {@link ConfigError}.
  */
 export function assistantDefaultsOf({ LANGGRAPH_CONFIG: given }: NodeJS.Dict<string>): Config['assistants'] {
   if (given === undefined || given === '') return {};
@@ -258,7 +271,10 @@ function report(faults: string[]): string {
   return `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n  ${faults.join('\n  ')}`;
 }
 
-/** Names the variable, its value and the problem. A value that may be secret is not shown. */
+/**
+ * Describes a fault: the variable, its value and the problem. A value that may be secret is not
+ * shown.
+ */
 function fault(issue: z.core.$ZodIssue, given: Record<string, string | undefined>): string {
   const name = String(issue.path[0]);
   const value = /KEY|URI|SECRET/.test(name) ? '(not shown)' : JSON.stringify(given[name]);
@@ -372,7 +388,10 @@ function present<T extends object>(values: T): Present<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Present<T>;
 }
 
-/** The named project, else the one in the current folder. Undefined: the shipped project. */
+/**
+ * Returns the path of the named langgraph.json, or of the one in the current folder. Returns
+ * undefined if neither exists; then the shipped project is used.
+ */
 function projectPath(named: string | undefined): string | undefined {
   if (named !== undefined) return resolve(named);
   return existsSync('langgraph.json') ? resolve('langgraph.json') : undefined;

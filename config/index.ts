@@ -1,6 +1,6 @@
 /**
- * Reads environment and flags once into one typed value. Knows no room that uses it; only
- * composition roots import it.
+ * Reads environment and flags once into one typed value. Does not know the rooms that use this
+ * value; only composition roots import this room.
  */
 export type {
   ApiConfig,

@@ -19,14 +19,14 @@ import { buildRun, inputOf, runCheckpoint, type RunOrder } from './build-run.js'
 
 export interface AcceptedRun {
   run: Run;
-  /** Every event of the run has a higher offset. */
+  /** An offset of the thread's event log. Every event of the run has a higher offset. */
   afterSeq: number;
-  /** True if the log had no event of the run when it was accepted. */
+  /** True if the event log had no event of the run when the run was accepted. */
   isFresh: boolean;
   /**
-   * Makes the run visible in lists. Absent if it is visible already. The start of a run also makes
-   * it visible, which saves a write for a run that begins at once. A caller that stays connected
-   * needs this only if the start does not come.
+   * Makes the run visible in lists. Absent if lists show the run already. A run also becomes
+   * visible when it starts, so a run that begins at once needs no separate write. A caller that
+   * stays connected calls this only if the run does not start in time.
    */
   admit?: () => Promise<void>;
   /** Resolves when the thread's metadata name the graph and assistant of the run. */
@@ -34,37 +34,39 @@ export interface AcceptedRun {
 }
 
 /**
- * Codes of refusals. The run will never start, so its record can be deleted. After any other error
- * the run may have been accepted.
+ * Error codes with which a conversation refuses a run. A refused run never starts, so its record
+ * can be deleted. After an error with any other code the run may have been accepted.
  */
 const REFUSALS: readonly (ErrorCode | undefined)[] = ['conflict', 'queue_full', 'thread_closed', 'invalid_argument'];
 const GRACE_STEP_MS = 50;
 
 /**
- * Accepts a run: stores it with its input, then submits its ids to the conversation. No run is lost
- * if this process dies between the two steps. The sweeper removes a run that was stored and not
- * submitted. A run that was submitted becomes visible when it starts. Errors: `not_found`
- * (assistant, thread, checkpoint), `conflict`, `queue_full`, `thread_closed`, `unavailable`.
+ * Accepts a run: stores it with its input, then submits its id to the conversation. This process
+ * may die between the two steps. A run that was stored but not submitted never becomes visible, and
+ * its record is removed later. A run that was submitted becomes visible when it starts. Errors:
+ * `not_found` (assistant, thread, checkpoint), `conflict`, `queue_full`, `thread_closed`,
+ * `unavailable`.
  */
 export async function acceptRun(context: ConversationContext, order: RunOrder): Promise<AcceptedRun> {
   const { caller, threadId } = order;
   const tail = suppressUnhandled(context.events.tail(caller, threadId));
   const { run, created, thread, assistant } = await storeRun(context, order);
   const bind = () => suppressUnhandled(bindThread(context, caller, thread, assistant));
-  // The first run of a thread is bound in parallel with its submission, later runs after they were
-  // accepted.
+  // The thread is bound to its first run while that run is submitted. It is bound to a later run
+  // only after the run was accepted.
   const isFirstRun = thread.metadata['graph_id'] === undefined;
   if (!created) {
     const again = await acceptRepeated(context, order, run.runId);
-    // An earlier process may have accepted the run and died before it bound the thread.
+    // The process that accepted the run first may have died before it bound the thread.
     return isFirstRun ? { ...again, bound: bind() } : again;
   }
-  // This tail was read before the run could have events.
+  // The tail was read before the run was submitted, so the run had no events then.
   const afterSeq = await tail;
   const early = isFirstRun ? bind() : undefined;
   const submitted = await submitNew(context, order, run);
   if (submitted.runId !== run.runId) {
-    // The conversation has an older run with this key, which the database does not know.
+    // The conversation has already accepted another run with this idempotency key. The database did
+    // not know that key.
     await context.threads.discardRun(caller, threadId, run.runId);
     return acceptRepeated(context, order, submitted.runId);
   }
@@ -76,9 +78,9 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
 }
 
 /**
- * Records a run that its conversation has already queued, because of a signal or a deadline. Does
- * the same as {@link acceptRun} except the submission. Returns the older run if the key has one.
- * Idempotent by run id and key. Errors: as {@link acceptRun}.
+ * Stores a run that its conversation has already queued because of a signal or a deadline. Does the
+ * same as {@link acceptRun}, except that it does not submit the run. If the idempotency key already
+ * has a run, returns that run. Idempotent by run id and key. Errors: those of {@link acceptRun}.
  */
 export async function recordRun(context: ConversationContext, order: RunOrder): Promise<Run> {
   const { caller, threadId } = order;
@@ -92,15 +94,15 @@ export async function recordRun(context: ConversationContext, order: RunOrder): 
 
 interface StoredRun {
   run: Run;
-  /** False if the id or the key already had a run with the same request. */
+  /** False if a run with the same id or idempotency key already existed, for the same request. */
   created: boolean;
   thread: Thread;
   assistant: Assistant;
 }
 
 /**
- * Stores a run that lists do not show yet. Creates its thread if the thread does not exist and the
- * order allows it.
+ * Stores a run, which lists do not show yet. Creates the run's thread if the thread does not exist
+ * and the order allows it.
  */
 async function storeRun(context: ConversationContext, order: RunOrder): Promise<StoredRun> {
   const { caller, threadId } = order;
@@ -109,7 +111,8 @@ async function storeRun(context: ConversationContext, order: RunOrder): Promise<
     findUsableAssistant(context, caller, order.access, order.body.assistant_id),
     order.access.hasProjectAuth ? undefined : findOpenThread(context, order),
   ]);
-  // Read the thread after the project's handlers: a slow one leaves time for the thread to change.
+  // Read the thread after the project's handlers have answered, because the thread can change while
+  // a slow handler runs.
   const existing = order.access.hasProjectAuth ? await findOpenThread(context, order) : found;
   await assertCheckpoint(context, caller, threadId, runCheckpoint(order.body, threadId));
   const thread = existing ?? (await createRunThread(context, order, assistant));
@@ -118,7 +121,10 @@ async function storeRun(context: ConversationContext, order: RunOrder): Promise<
   return { run, created, thread, assistant };
 }
 
-/** Performs the checks that need no stored record. Errors: `invalid_argument`, `unsupported`. */
+/**
+ * Performs the checks of an order that need no stored record. Errors: `invalid_argument`,
+ * `unsupported`.
+ */
 export function checkOrder(context: ConversationContext, { body: { webhook, feedback_keys: keys } }: RunOrder): void {
   if (keys?.length && !context.hasFeedback) {
     const message = `feedback_keys: not served here: LangSmith makes the addresses, and LANGSMITH_API_KEY is not set; got ${JSON.stringify(keys)}`;
@@ -135,8 +141,8 @@ export function checkOrder(context: ConversationContext, { body: { webhook, feed
 }
 
 /**
- * Returns the run of a repeated request. Submits its ids again, since the first submission may not
- * have arrived.
+ * Returns the run that an earlier request with the same id or key has stored. If the run has not
+ * ended, submits it again, because the first submission may not have arrived.
  */
 async function acceptRepeated(context: ConversationContext, order: RunOrder, runId: string): Promise<AcceptedRun> {
   const { caller, threadId } = order;
@@ -148,7 +154,10 @@ async function acceptRepeated(context: ConversationContext, order: RunOrder, run
   return { run, afterSeq: start, isFresh: false, bound: Promise.resolve() };
 }
 
-/** Marks the errors of a promise as handled, because it is awaited later. */
+/**
+ * Returns the promise, and marks its rejection as handled. Use it for a promise that is awaited
+ * later.
+ */
 export function suppressUnhandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
@@ -165,7 +174,10 @@ async function findOpenThread(
   return found;
 }
 
-/** Creates the thread of a run. Another request may have created it in the meantime. */
+/**
+ * Creates the thread of a run. If another request has created the thread in the meantime, returns
+ * that thread. Errors: `not_found` if the caller may not see that thread.
+ */
 async function createRunThread(context: ConversationContext, order: RunOrder, assistant: Assistant): Promise<Thread> {
   const { caller, access, threadId, body, stateless } = order;
   const temporary = stateless && body.on_completion !== 'keep';
@@ -181,8 +193,8 @@ async function createRunThread(context: ConversationContext, order: RunOrder, as
 }
 
 /**
- * The metadata by which LangGraph's clients find threads. The thread's state is read with this
- * graph.
+ * Returns the metadata that name a thread's last graph and assistant. LangGraph's clients find
+ * threads by these fields, and the thread's state is read with this graph.
  */
 function threadBinding(assistant: Assistant): { graph_id: string; assistant_id: string } {
   return { graph_id: assistant.graphId, assistant_id: assistant.assistantId };
@@ -201,8 +213,9 @@ async function bindThread(
 }
 
 /**
- * An idempotency key identifies one request. A different request with the same key is an error of
- * the client.
+ * Checks that a stored run has the same assistant, input and answer as the order. An idempotency
+ * key identifies one request, so a different request with the same key is an error of the client.
+ * Errors: `conflict`.
  */
 function checkSameRequest(run: Run, { body, key }: RunOrder, assistant: Assistant): void {
   const same =
@@ -226,8 +239,9 @@ async function submitNew(context: ConversationContext, order: RunOrder, run: Run
 }
 
 /**
- * Submits a run. A conversation learns some milliseconds after its clients that its run has ended.
- * If `reject` refuses a run in that time, it is submitted again for a short while.
+ * Submits a run. Clients may see the end of a run some milliseconds before the conversation does.
+ * If the strategy `reject` refuses a new run in that time, this function submits the new run again
+ * for a short while.
  */
 async function submitWithGrace(context: ConversationContext, order: RunOrder, run: Run): Promise<Submitted> {
   const { caller, threadId, stateless = false } = order;
@@ -255,7 +269,7 @@ async function submitWithGrace(context: ConversationContext, order: RunOrder, ru
   });
 }
 
-/** The start time of a delayed run. It is the same for every submission of the run. */
+/** Returns the start time of a delayed run. The time is the same each time the run is submitted. */
 function startTime(run: Run, afterSeconds: number): string {
   return new Date(run.createdAt.getTime() + afterSeconds * 1000).toISOString();
 }

@@ -17,16 +17,18 @@ import { scopedKey } from './idempotency.js';
 
 export interface RunOrder {
   caller: Caller;
-  /** What the caller may see. It checks the thread and the assistant of the run. */
+  /** Checks that the caller may see the thread and the assistant of the run. */
   access: Access;
   threadId: string;
   runId: string;
   body: RunBody;
-  /** Idempotency key of the request, as the client sent it. */
+  /** The idempotency key in the form that the client sent. */
   key?: string;
-  /** The run creates its thread, and the conversation ends after the run. */
+  /**
+   * True for a stateless run: the run creates its thread, and the conversation ends after the run.
+   */
   stateless?: boolean;
-  /** The run was started by protocol v2, and records the events of that protocol. */
+  /** Set if protocol v2 started the run. The run then records the events of that protocol. */
   streamVersion?: 'v3';
 }
 
@@ -38,7 +40,7 @@ export interface InjectedMessage {
   id: string;
 }
 
-/** Ids of a run that only the server sets in `configurable`. */
+/** The ids of a run that only the server sets in `configurable`. */
 interface RunIds {
   threadId: string;
   runId: string;
@@ -48,8 +50,8 @@ const STRICT_RESUME = '__pregel_strict_resume';
 const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map'];
 
 /**
- * Builds the record of a run. All runs are built here. Errors: `invalid_argument` if fields
- * contradict each other.
+ * Builds the record of a run. Every way to start a run uses it. Errors: `invalid_argument` if
+ * fields contradict each other.
  */
 export function buildRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
   const { threadId, runId, body } = order;
@@ -70,8 +72,9 @@ export function buildRun(order: RunOrder, assistant: Assistant, thread: Thread):
 }
 
 /**
- * Builds the request of a run. Config and metadata come from assistant, thread and body; later
- * sources take precedence. Errors: `invalid_argument` if fields contradict each other.
+ * Builds the request of a run. Its config and context come from the assistant, the thread and the
+ * body. If two of these set the same field, the later one in this list wins. Errors:
+ * `invalid_argument` if fields contradict each other.
  */
 export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread, ids: RunIds): RunRequest {
   const checkpoint = runCheckpoint(body, ids.threadId);
@@ -96,7 +99,10 @@ export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread
   };
 }
 
-/** Agent Chat UI sends an empty input beside a command; it counts as no input. */
+/**
+ * Returns the input of a body. An empty input beside a command counts as no input, because Agent
+ * Chat UI sends one.
+ */
 export function inputOf({ command, input }: Pick<RunBody, 'command' | 'input'>): unknown {
   return command && isPlain(input) && Object.keys(input).length === 0 ? undefined : input;
 }
@@ -112,8 +118,8 @@ export function buildMetadata(body: RunBody, assistant: Assistant, thread: Threa
 }
 
 /**
- * Converts a checkpoint from the wire and drops its empty fields. Returns undefined if nothing is
- * left.
+ * Converts a checkpoint that a client sent, and drops its empty fields. Returns undefined if all
+ * fields are empty.
  */
 export function checkpointRef(
   wire:
@@ -130,8 +136,9 @@ export function checkpointRef(
 }
 
 /**
- * Returns the checkpoint of a body, which can name it in two fields. Errors: `invalid_argument` if
- * the fields differ.
+ * Returns the checkpoint that a body names in `checkpoint` or in `checkpoint_id`. Errors:
+ * `invalid_argument` if the two fields name different checkpoints, or if the checkpoint is of
+ * another thread.
  */
 export function bodyCheckpoint(
   body: Pick<RunBody, 'checkpoint' | 'checkpoint_id'>,
@@ -148,8 +155,8 @@ export function bodyCheckpoint(
 }
 
 /**
- * Returns the checkpoint that a run starts from. LangGraph also accepts it in `configurable`.
- * Errors: `invalid_argument` if two fields name different checkpoints.
+ * Returns the checkpoint that a run starts from. A body can also name it in `configurable`, as in
+ * LangGraph. Errors: those of {@link bodyCheckpoint}.
  */
 export function runCheckpoint(body: RunBody, threadId: string): CheckpointRef | undefined {
   const configurable = body.config?.configurable ?? {};
@@ -176,8 +183,8 @@ function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, ids: 
   };
   checkThread(body.config?.configurable ?? {}, ids);
   for (const key of CHECKPOINT_KEYS) delete configurable[key];
-  // Bodies with these keys are refused. Assistants and crons that were stored before that check may
-  // still have some.
+  // A body whose keys begin with this prefix is refused. Assistants and crons that were stored
+  // before this check existed may still have such keys.
   for (const key of Object.keys(configurable)) if (key.startsWith(ENGINE_PREFIX)) delete configurable[key];
   const tags = body.config?.tags ?? base.tags;
   const recursionLimit = body.config?.recursion_limit ?? base.recursion_limit;
@@ -205,7 +212,10 @@ function checkThread(configurable: Record<string, unknown>, ids: RunIds): void {
   }
 }
 
-/** Objects are merged key by key. Of any other values, the request's wins. */
+/**
+ * Merges the context of the assistant (`base`) and of the request (`own`). Two objects are merged
+ * key by key. Otherwise the context of the request replaces that of the assistant.
+ */
 function mergedContext(base: unknown, own: unknown): { context?: unknown } {
   const context =
     isPlain(base) && (isPlain(own) || own === undefined || own === null) ? { ...base, ...own } : (own ?? base);
@@ -227,8 +237,8 @@ function invalid(field: string, message: string): ColloquyError {
 }
 
 /**
- * Builds the run that stores a message for the working run. It has the same configuration as the
- * working run.
+ * Builds the run that stores a message for the run at work (`working`). It has the same
+ * configuration as the run at work.
  */
 export function buildInjectedRun(
   working: Run,
@@ -248,8 +258,8 @@ export function buildInjectedRun(
     waitsForTurn: true,
     request: {
       input: { messages: [message] },
-      // If the message becomes a separate run, that run belongs to the sender, not to the owner of
-      // the working run.
+      // If the message becomes a separate run, that run acts for the sender of the message, not for
+      // the user of the run at work.
       config: { ...config, configurable: { ...config.configurable, ...userConfig, run_id: runId } },
       ...(context !== undefined && { context }),
       streamModes,

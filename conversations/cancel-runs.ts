@@ -12,12 +12,12 @@ import type { ConversationContext } from './context.js';
 import { findRun, findThread } from './find.js';
 import { mapLimited } from './map-limited.js';
 
-/** Recorded as the reason of a cancellation after which another run gets the input. */
+/** The recorded reason of a cancellation if another run gets the input of the cancelled run. */
 const TAKEN = 'taken: its input was given to another run';
 
 /**
- * Stops one run. `taken`: another run gets its input. Errors: `conflict` if its conversation is not
- * running.
+ * Stops one run. `taken` is true if another run gets the input of this run. Errors: `conflict` if
+ * the run is active but its conversation is not running.
  */
 export async function cancelRun(
   context: ConversationContext,
@@ -30,8 +30,8 @@ export async function cancelRun(
 }
 
 /**
- * Stops the chosen runs of one thread or of all threads. Errors: `not_found`, with the thread or
- * run; `conflict`.
+ * Stops the chosen runs of one thread or of all threads. Errors: `not_found` if the thread or a
+ * named run does not exist; `conflict` if a run is active but its conversation is not running.
  */
 export async function cancelRuns(
   context: ConversationContext,
@@ -43,14 +43,19 @@ export async function cancelRuns(
   await mapLimited(byThread(runs), (threadRuns) => cancelOnThread(context, caller, threadRuns, action));
 }
 
-/** Stops a run whose client has disconnected. Returns at once; errors are reported. */
+/**
+ * Stops a run whose client has disconnected. Returns at once; an error is reported and not thrown.
+ */
 export function cancelAbandoned(context: ConversationContext, caller: Caller, { threadId, runId }: Run): void {
   context.conversations.cancel(caller, threadId, { runIds: [runId], action: 'interrupt' }).catch((error: unknown) => {
     if (errorCode(error) !== 'not_found') context.report(error, `cancel of run ${runId} whose client went away`);
   });
 }
 
-/** Returns the named runs, or all active runs with a status. */
+/**
+ * Returns the runs to stop: the named runs that have not ended, or all active runs with the given
+ * status.
+ */
 async function chosenRuns(context: ConversationContext, caller: Caller, chosen: RunCancelMany): Promise<Run[]> {
   const { thread_id: threadId, run_ids: runIds, status } = chosen;
   if (threadId && runIds) {
@@ -71,8 +76,8 @@ function byThread(runs: readonly Run[]): Run[][] {
 }
 
 /**
- * Stops runs of one thread. Errors: `conflict` if runs are active but their conversation is not
- * running.
+ * Stops runs of one thread. Errors: `conflict` if one of the runs is active but the conversation is
+ * not running.
  */
 async function cancelOnThread(
   context: ConversationContext,
@@ -87,7 +92,7 @@ async function cancelOnThread(
     await context.conversations.cancel(caller, first.threadId, { runIds, action });
   } catch (error) {
     if (errorCode(error) !== 'not_found') throw error;
-    // The conversation may have ended in the meantime.
+    // The conversation may have ended in the meantime, together with these runs.
     const current = await mapLimited(runIds, (runId) => stillActive(context, caller, first.threadId, runId));
     const stuck = current.find((run) => run !== undefined);
     if (stuck === undefined) return;

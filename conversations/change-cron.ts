@@ -5,12 +5,12 @@ import { orNotFound } from './find.js';
 
 /**
  * A change of a cron updates the record first, then the Schedule, then marks the record as settled.
- * If this process dies or a server does not answer in between, {@link sweepCrons} of any process
- * completes the change.
+ * If this process dies or a server does not answer before the record is settled, {@link sweepCrons}
+ * in any process completes the change.
  */
 
 const SWEEP_INTERVAL_MS = 60_000;
-/** An unsettled change that is older than this has been abandoned by its process. */
+/** If a change stays unsettled for longer than this, in ms, its process has abandoned it. */
 const UNSETTLED_MS = 60_000;
 const PAGE = 100;
 
@@ -18,13 +18,17 @@ export function cronNotFound(cronId: string): string {
   return `Cron not found: ${cronId}`;
 }
 
-/** Creates a cron. Errors: `invalid_argument`, `unavailable`; the cron then does not exist. */
+/**
+ * Creates a cron. Errors: `invalid_argument`, `unavailable`. After an error the cron does not
+ * exist.
+ */
 export async function createCron(context: ConversationContext, caller: Caller, cron: NewCron): Promise<Cron> {
   const created = await context.crons.createCron(caller, cron);
   try {
     return await settleSchedule(context, caller, created);
   } catch (error) {
-    // A Schedule that was created nevertheless deletes itself when it fires and finds no cron.
+    // The Schedule may exist in spite of the error. It deletes itself when it fires and finds no
+    // cron.
     await context.crons.closeCron(caller, created.cronId).catch(() => undefined);
     await finishDeletion(context, caller, created.cronId).catch(() => undefined);
     throw error;
@@ -32,8 +36,8 @@ export async function createCron(context: ConversationContext, caller: Caller, c
 }
 
 /**
- * Changes a cron. Errors: `not_found`, `invalid_argument`; `unavailable`, after which the change
- * may still take effect.
+ * Changes a cron. Errors: `not_found`, `invalid_argument`, `unavailable`. After `unavailable` the
+ * change may still take effect.
  */
 export async function updateCron(
   context: ConversationContext,
@@ -52,8 +56,8 @@ export async function updateCron(
 }
 
 /**
- * Deletes a cron. Errors: `not_found`; `unavailable`, after which the cron starts no runs, and a
- * repeated deletion continues.
+ * Deletes a cron. Errors: `not_found`; `unavailable`. After `unavailable` the cron starts no more
+ * runs, and a repeated request continues the deletion.
  */
 export async function deleteCron(context: ConversationContext, caller: Caller, cronId: string): Promise<void> {
   await orNotFound(context.crons.closeCron(caller, cronId), cronNotFound(cronId));
@@ -84,8 +88,9 @@ async function finishDeletion(context: ConversationContext, caller: Caller, cron
 }
 
 /**
- * Updates the Schedule to the newest revision of the cron. After two concurrent changes the later
- * record wins, in whatever order they reach the Schedule.
+ * Updates the Schedule to the newest revision of the cron, and marks that revision as settled.
+ * After two concurrent changes the Schedule has the one that was stored last. The order in which
+ * they reach the Schedule does not matter. Returns the cron with its next firing time.
  */
 async function settleSchedule(context: ConversationContext, caller: Caller, changed: Cron): Promise<Cron> {
   let cron = changed;
@@ -100,14 +105,17 @@ async function settleSchedule(context: ConversationContext, caller: Caller, chan
   }
 }
 
-/** Reverts a change in the record that the Schedule refused. */
+/** Restores the record of a cron after a change that the Schedule did not accept. */
 async function revertChange(context: ConversationContext, caller: Caller, before: Cron): Promise<void> {
   const { cronId, schedule, timezone = null, endTime = null, enabled } = before;
   const reverted = await context.crons.updateCron(caller, cronId, { schedule, timezone, endTime, enabled });
   await settleSchedule(context, caller, reverted);
 }
 
-/** Completes changes that their process has abandoned. Returns their number. */
+/**
+ * Completes the changes of crons that their processes have abandoned. Returns the number of these
+ * changes.
+ */
 export async function sweepCrons(context: ConversationContext, caller: Caller, before: Date): Promise<number> {
   const unsettled = await context.crons.unsettledCrons(caller, before, PAGE);
   for (const { cronId, change } of unsettled) {
@@ -128,7 +136,8 @@ async function abandon(context: ConversationContext, caller: Caller, cronId: str
 }
 
 /**
- * Sweeps a tenant at an interval until it is stopped. Several processes may do so at the same time.
+ * Sweeps the crons of a tenant at an interval until `stop` is called. Several processes may sweep
+ * the same tenant at the same time.
  */
 export function startCronSweeper(context: ConversationContext, caller: Caller): { stop(): Promise<void> } {
   let sweeping: Promise<unknown> | undefined;

@@ -6,13 +6,13 @@ import type { Conversations, Schedules } from './ports.js';
 
 export interface ConversationOptions {
   /**
-   * How often a follower checks in the record that its run has ended, in ms. It covers an end
-   * without an event.
+   * How often a follower reads the run's record to see whether the run has ended, in ms. A run can
+   * end without an event.
    */
   endCheckMs: number;
   /**
-   * How long a run that `reject` refused is submitted again, in ms. The run that it was refused for
-   * may just have ended.
+   * How long a run is submitted again after the strategy `reject` refused it, in ms. It was refused
+   * because of another run, which may just have ended.
    */
   rejectGraceMs: number;
   /** Smallest interval between two firings of a new schedule, in seconds. */
@@ -39,23 +39,26 @@ export interface ConversationDependencies {
   conversations: Conversations;
   schedules: Schedules;
   deriveId: DeriveId;
-  /** Outgoing webhooks. Deleting a thread recalls its deliveries. */
+  /** The stored webhook deliveries. `recall` removes those of a thread that is deleted. */
   deliveries: { recall(caller: Caller, threadId: string): Promise<void> };
   /**
-   * Throws for a URL that must not receive requests. Default: accepts all URLs; the worker checks
-   * again before it sends.
+   * Throws for a URL that must not receive requests. Default: accepts every URL. The worker checks
+   * the URL in any case before it sends a request.
    */
   checkWebhook?: (url: string) => void;
   /** True if workers can create feedback URLs. Default: false. */
   hasFeedback?: boolean;
-  /** Receives errors that no client has caused. */
+  /** Receives errors that no client has caused. `where` says what failed. */
   report?: (error: unknown, where: string) => void;
   /** Aborted when the process stops. */
   shutdown?: AbortSignal;
   options?: Partial<ConversationOptions>;
 }
 
-/** Dependencies with every default filled in: the first argument of every use case. */
+/**
+ * The dependencies of the use cases, with every default filled in: the first argument of every use
+ * case.
+ */
 export type ConversationContext = Omit<Required<ConversationDependencies>, 'options'> & {
   options: ConversationOptions;
 };

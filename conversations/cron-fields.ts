@@ -48,7 +48,10 @@ const CRON_FIELDS = [
   'schedule_options',
 ];
 
-/** Returns the fields of the run. */
+/**
+ * Returns the fields of the body that describe the cron's runs: all except those of the cron
+ * itself.
+ */
 function payloadOf(body: object): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(body).filter(([key, value]) => !CRON_FIELDS.includes(key) && value !== undefined),
@@ -68,7 +71,7 @@ function optionsOf(options: CronCreate['schedule_options']): Nullable<ScheduleOp
   };
 }
 
-/** Replaces cleared options by their defaults. */
+/** Replaces each option that the client set to null by its default. */
 function withDefaults(options: Nullable<ScheduleOptions>): Partial<ScheduleOptions> {
   const cleared = Object.keys(options).filter((key) => options[key as keyof ScheduleOptions] === null);
   const defaults = Object.fromEntries(

@@ -20,9 +20,9 @@ import type { BackfillPeriod } from './ports.js';
 import { keepUserConfig } from './user-config.js';
 
 /**
- * Creates a cron, with or without a thread. Performs the checks of a firing now, while the creator
- * can read the error. Errors: `not_found` (assistant, thread, checkpoint), `invalid_argument`,
- * `unavailable`; the cron then does not exist.
+ * Creates a cron, with or without a thread. Performs the checks of a firing already now, because
+ * only now the creator can read the error. Errors: `not_found` (assistant, thread, checkpoint),
+ * `invalid_argument`, `unavailable`. After an error the cron does not exist.
  */
 export async function makeCron(
   context: ConversationContext,
@@ -34,8 +34,8 @@ export async function makeCron(
   checkInterval(context, body.schedule);
   const assistant = await findUsableAssistant(context, caller, access, body.assistant_id);
   const filters = await access.filtersToKeep(assistant);
-  // Check the thread after all handlers of the project: a slow one leaves time to recreate the
-  // thread.
+  // Check the thread after all handlers of the project have answered: while a slow handler runs,
+  // the thread can be deleted and created again.
   if (threadId !== undefined) await findVisibleThread(context, viewer, threadId);
   const cron = newCron(body, {
     cronId: uuid7(),
@@ -48,8 +48,8 @@ export async function makeCron(
 }
 
 /**
- * Changes a cron. Errors: `not_found`, `forbidden`, `invalid_argument`; `unavailable`, after which
- * the change may still take effect.
+ * Changes a cron. Errors: `not_found`, `forbidden`, `invalid_argument`, `unavailable`. After
+ * `unavailable` the change may still take effect.
  */
 export async function changeCron(
   context: ConversationContext,
@@ -66,8 +66,8 @@ export async function changeCron(
 }
 
 /**
- * Fires a cron now for every scheduled time of a period. Errors: `forbidden`; `invalid_argument`
- * for too many times.
+ * Fires a cron now for every scheduled time of a period. Errors: `forbidden`; `invalid_argument` if
+ * the period has too many scheduled times.
  */
 export async function backfillCron(
   context: ConversationContext,
@@ -80,8 +80,9 @@ export async function backfillCron(
 }
 
 /**
- * Returns a cron with its next firing time. A recorded time in the past was fired or skipped in the
- * meantime; only the Schedule knows the next one.
+ * Returns a cron with its next firing time. If the recorded time is in the past, that firing has
+ * happened or was skipped. Only the Schedule knows the next time, so it is read from there and
+ * recorded.
  */
 export async function withNextRun(context: ConversationContext, caller: Caller, cron: Cron): Promise<Cron> {
   if (cron.nextRunAt === undefined || cron.nextRunAt.getTime() > Date.now()) return cron;
@@ -92,8 +93,8 @@ export async function withNextRun(context: ConversationContext, caller: Caller, 
 }
 
 /**
- * Checks that the caller may run the cron's assistant on its thread now. This is required to change
- * or fire the cron.
+ * Checks that the caller may now run the cron's assistant on the cron's thread. This right is
+ * required to change or fire the cron. Returns the assistant and the filters for the cron's runs.
  */
 async function renewFilters(
   context: ConversationContext,
@@ -105,8 +106,8 @@ async function renewFilters(
 }
 
 /**
- * Keeps the user that the project's auth recorded for the cron. A config that a client sends must
- * not replace it.
+ * Returns the body with the user that the project's auth recorded for the cron. A config that a
+ * client sends must not replace this user.
  */
 function withUser({ access }: Viewer, cron: Cron, body: CronPatchBody): CronPatchBody {
   if (!access.hasProjectAuth || body.config === undefined) return body;
@@ -114,8 +115,8 @@ function withUser({ access }: Viewer, cron: Cron, body: CronPatchBody): CronPatc
 }
 
 /**
- * Checks the interval of a new schedule. Stored schedules are not checked again. Errors:
- * `invalid_argument`.
+ * Checks that the firings of a new schedule are not too close together. A schedule that is stored
+ * already is not checked again. Errors: `invalid_argument`.
  */
 function checkInterval({ options }: ConversationContext, schedule: string): void {
   const minimum = options.cronMinIntervalSeconds;
@@ -126,8 +127,8 @@ function checkInterval({ options }: ConversationContext, schedule: string): void
 }
 
 /**
- * Builds the run of a firing and discards it, to get its errors. Errors: `invalid_argument`;
- * `not_found` for a checkpoint that the thread does not have.
+ * Checks that a firing can build its run: builds the run now and discards it. Errors:
+ * `invalid_argument`; `not_found` for a checkpoint that the thread does not have.
  */
 async function checkRun(
   context: ConversationContext,

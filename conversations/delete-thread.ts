@@ -7,7 +7,10 @@ import type { ConversationContext } from './context.js';
 const ENDED_STATUSES = ['idle', 'error', 'interrupted'] as const;
 const SWEEP_PAGE = 100;
 
-/** Deletes the threads of stateless runs that ended before a date. Returns their number. */
+/**
+ * Deletes the threads of stateless runs that ended before a date. Returns the number of deleted
+ * threads.
+ */
 export async function sweepStateless(context: ConversationContext, caller: Caller, endedBefore: Date): Promise<number> {
   const pages = await Promise.all(
     ENDED_STATUSES.map((status) =>
@@ -25,7 +28,7 @@ export async function sweepStateless(context: ConversationContext, caller: Calle
   const old = pages.flat().filter((thread) => thread.updatedAt < endedBefore);
   let deleted = 0;
   for (const { threadId } of old) {
-    // A queued run has not made its thread busy yet.
+    // A thread with a queued run does not have the status `busy` before that run starts.
     if ((await context.threads.activeRuns(caller, threadId)).length > 0) continue;
     await deleteThread(context, caller, threadId);
     deleted += 1;
@@ -33,7 +36,10 @@ export async function sweepStateless(context: ConversationContext, caller: Calle
   return deleted;
 }
 
-/** Deletes all threads whose last run used this assistant, and that the caller may delete. */
+/**
+ * Deletes the threads whose last run used this assistant. Leaves threads that the caller may not
+ * delete.
+ */
 export async function deleteThreadsOf(
   context: ConversationContext,
   { caller, access }: Viewer,
@@ -44,16 +50,18 @@ export async function deleteThreadsOf(
   for (;;) {
     const threads = await context.threads.searchThreads(caller, query);
     for (const thread of threads) {
-      await ifFound(deleteThread(context, caller, thread.threadId, thread)); // another request may have deleted it
+      // Another request may have deleted the thread in the meantime.
+      await ifFound(deleteThread(context, caller, thread.threadId, thread));
     }
     if (threads.length < SWEEP_PAGE) return;
   }
 }
 
 /**
- * Deletes a thread with all its data. It accepts no runs after the first step. If this process dies
- * between two steps, a repeated deletion continues. With `mark` it deletes only the thread that the
- * mark identifies, and only if it is open. Errors: `not_found`.
+ * Deletes a thread with all its data. The first step closes the thread, which then accepts no more
+ * runs. If this process dies between two steps, a repeated deletion continues. With `mark`, deletes
+ * only the thread that `mark` identifies, and only if that thread is not closed yet. Errors:
+ * `not_found`.
  */
 export async function deleteThread(
   context: ConversationContext,

@@ -19,8 +19,8 @@ import { graphOf } from './thread-values.js';
 type Supersteps = NonNullable<z.infer<typeof threadCreate>['supersteps']>;
 
 /**
- * Returns the graph to write a thread's state with. Errors: `conflict` if a run is active;
- * `invalid_argument` before the first run.
+ * Returns the id of the graph that writes a thread's state. Errors: `conflict` if a run of the
+ * thread is active; `invalid_argument` if the thread has no graph, which its first run sets.
  */
 async function idleGraph(context: ConversationContext, caller: Caller, thread: Thread): Promise<string> {
   const { threadId } = thread;
@@ -37,9 +37,9 @@ async function idleGraph(context: ConversationContext, caller: Caller, thread: T
 }
 
 /**
- * Writes values into the state as a node. Notifies the conversation and all followers of the
- * thread. Errors: `not_found` (thread, checkpoint), `conflict` if a run is active,
- * `invalid_argument`.
+ * Writes values into a thread's state, as if a node had returned them. Then notifies the
+ * conversation and all followers of the thread. Errors: `not_found` (thread, checkpoint),
+ * `conflict` if a run is active, `invalid_argument`.
  */
 export async function editState(
   context: ConversationContext,
@@ -57,8 +57,8 @@ export async function editState(
 }
 
 /**
- * Applies supersteps to a thread without state. A thread with state is unchanged, so that a
- * repeated request has no effect.
+ * Writes supersteps into the state of a thread that has no state yet. A thread that has a state
+ * stays unchanged, so that a repeated request has no effect.
  */
 export async function applySupersteps(
   context: ConversationContext,
@@ -75,7 +75,10 @@ export async function applySupersteps(
   await publishEdit(context, caller, graphId, threadId);
 }
 
-/** Returns the current record of a thread. Errors: `not_found` if another thread has the id now. */
+/**
+ * Reads the record of a thread again. Errors: `not_found` if the thread does not exist any more, or
+ * if another thread has its id now.
+ */
 export async function findSameThread(
   context: ConversationContext,
   caller: Caller,
@@ -97,7 +100,10 @@ function toRunCommand(command: object): RunCommand {
   return Object.fromEntries(Object.entries(command).filter(([, value]) => value !== null && value !== undefined));
 }
 
-/** Updates the thread's record after an edit, and notifies its conversation and followers. */
+/**
+ * Updates the record of a thread after an edit of its state. Then notifies the conversation and the
+ * followers of the thread.
+ */
 async function publishEdit(
   context: ConversationContext,
   caller: Caller,
@@ -112,8 +118,9 @@ async function publishEdit(
 }
 
 /**
- * Notifies the conversation of questions that the edit closed. If this fails, the worker refuses
- * the run of a default answer, because it reads the state again.
+ * Notifies the conversation of the questions that an edit closed. If the notification fails, the
+ * conversation may still give a default answer to a closed question. The worker then refuses the
+ * run of that answer, because it reads the state again and finds the question closed.
  */
 async function notifyConversation(
   context: ConversationContext,
@@ -132,7 +139,10 @@ function statusOf({ next }: ThreadState): 'interrupted' | 'idle' {
   return next.length > 0 ? 'interrupted' : 'idle';
 }
 
-/** Updates the thread's record from its state. Returns the state. */
+/**
+ * Reads the state of a thread, and makes the status and interrupts in its record agree with the
+ * state. Returns the state.
+ */
 export async function settleThread(
   context: ConversationContext,
   caller: Caller,

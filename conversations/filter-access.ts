@@ -4,8 +4,9 @@ import type { Access } from './access.js';
 import { matchesFilters } from './filters.js';
 
 /**
- * The access of a run that a schedule starts. Its creator cannot be asked, so the stored filters
- * apply.
+ * The access of a run that a cron starts. The project's auth cannot be asked about the creator of
+ * the cron, because the creator sends no request. The filters that are stored with the cron apply
+ * instead.
  */
 export class FilterAccess implements Access {
   readonly hasProjectAuth = true;
@@ -23,7 +24,10 @@ export class FilterAccess implements Access {
     if (found !== undefined) this.checkExistingAssistant(found);
   }
 
-  /** A system assistant belongs to the project, so no filter applies. */
+  /**
+   * Checks an assistant by the stored filters. They do not apply to a system assistant, because it
+   * belongs to the project.
+   */
   checkExistingAssistant({ assistantId, metadata, isSystem }: Assistant): void {
     if (isSystem || matchesFilters(metadata, this.filters.assistants)) return;
     throw new ColloquyError('not_found', assistantNotFound(assistantId));
@@ -34,7 +38,10 @@ export class FilterAccess implements Access {
     return this.filters;
   }
 
-  /** Runs read the store through their graph, not through this access. */
+  /**
+   * Always returns false, because a run reads the store through its graph and not through this
+   * access.
+   */
   seesItem(): boolean {
     return false;
   }

@@ -1,15 +1,22 @@
 import { ColloquyError, type RequiredMetadata, type Scalar } from '../protocol/index.js';
 
-/** Conditions on the metadata of a record: by key, an equal value or operators. */
+/**
+ * Conditions on the metadata of a record. For each key there is a value that the metadata must
+ * equal, or an object of operators (`$eq`, `$contains`).
+ */
 export type AuthFilters = Record<string, unknown>;
 
 type Metadata = Record<string, unknown>;
 
-/** One condition on a key: an equal value, or a list that contains members. */
+/**
+ * One condition on a key of the metadata: its value equals `equal`, or is a list that contains all
+ * `members`.
+ */
 type MetadataTest = { key: string; equal: Scalar } | { key: string; members: Scalar[] };
 
 /**
- * Returns true if metadata match the filters. `$contains` requires one or all members of a list.
+ * Returns true if metadata match the filters. `$contains` names one value, or a list of values that
+ * must all be present.
  */
 export function matchesFilters(metadata: Metadata, filters: AuthFilters | undefined): boolean {
   return testsOf(filters).every((test) => {
@@ -29,8 +36,8 @@ export function requiredBy(filters: AuthFilters): RequiredMetadata {
 }
 
 /**
- * Parses filters. Errors: `internal` for an invalid filter; ignoring it would grant access that its
- * author wanted to deny.
+ * Parses filters. Errors: `internal` for an invalid filter. To ignore the filter would grant access
+ * that its author wanted to deny.
  */
 function testsOf(filters: AuthFilters | undefined): MetadataTest[] {
   return Object.entries(filters ?? {}).flatMap(([key, wanted]) => {

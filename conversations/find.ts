@@ -28,7 +28,8 @@ export async function findUsableAssistant(
   idOrGraph: string,
 ): Promise<Assistant> {
   const found = await findAssistant(context, caller, idOrGraph).catch(async (error: unknown) => {
-    // Only an id can belong to an assistant of another user; a name belongs to a graph.
+    // Ask the handler also about an unknown id, because an id can belong to an assistant of another
+    // user. A name belongs to a graph, so the handler is not asked about an unknown name.
     if (errorCode(error) === 'not_found' && uuid.safeParse(idOrGraph).success) {
       await access.checkAssistant(undefined, idOrGraph);
     }
@@ -51,8 +52,8 @@ export function threadNotFound(threadId: string): string {
 }
 
 /**
- * Checks that a checkpoint exists. Errors: `not_found`, which clients of protocol v2 get as
- * `no_such_checkpoint`.
+ * Checks that a checkpoint exists if the request names one. Errors: `not_found`, which clients of
+ * protocol v2 get as `no_such_checkpoint`.
  */
 export async function assertCheckpoint(
   context: ConversationContext,
@@ -68,8 +69,8 @@ export async function assertCheckpoint(
 }
 
 /**
- * Returns a run, even if lists do not show it yet: a client that knows the id got it when the run
- * was accepted. Errors: `not_found`.
+ * Returns a run, even if lists do not show it yet: a client already gets the id of a run when the
+ * run is accepted. Errors: `not_found`.
  */
 export function findRun(context: ConversationContext, caller: Caller, threadId: string, runId: string): Promise<Run> {
   return orNotFound(
@@ -79,9 +80,9 @@ export function findRun(context: ConversationContext, caller: Caller, threadId: 
 }
 
 /**
- * Returns a run, and an offset below all its events. The events of a run that has not started come
- * after the current tail. The run is read again after the tail, so no event can be missed. Errors:
- * `not_found`.
+ * Returns a run, and in `start` an offset that is lower than those of all its events. If the run
+ * has not started, `start` is the tail of the log. The run is read again after the tail, because it
+ * may have started before the tail was read. Errors: `not_found`.
  */
 export async function locateRun(
   context: ConversationContext,
@@ -97,9 +98,9 @@ export async function locateRun(
 }
 
 /**
- * Returns a thread if the caller may see it now. A slow handler of the project leaves time to
- * recreate the thread after the gate has checked it. Call this right before the thread is used.
- * Errors: `not_found`.
+ * Returns a thread if the caller may see it now. Call this right before the thread is used. The
+ * gate has checked the thread earlier, and while a handler of the project runs, the thread can be
+ * deleted and created again. Errors: `not_found`.
  */
 export async function findVisibleThread(
   context: ConversationContext,
@@ -111,7 +112,10 @@ export async function findVisibleThread(
   return thread;
 }
 
-/** Replaces the message of a `not_found`; other errors are unchanged. */
+/**
+ * Waits for the promise. Replaces the message of a `not_found` by the given one; other errors stay
+ * unchanged.
+ */
 export async function orNotFound<T>(promise: Promise<T>, message: string): Promise<T> {
   try {
     return await promise;

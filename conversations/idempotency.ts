@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Caller, Principal } from '../protocol/index.js';
 
 /**
- * Returns the stored form of an idempotency key. The same key of two users is two stored keys.
- * Unauthenticated callers and the platform share one scope, so that a Temporal signal and a request
- * can use the same key.
+ * Returns the stored form of an idempotency key. If two users send the same key, the stored keys
+ * differ. A key of an unauthenticated caller or of the platform is stored unchanged. A Temporal
+ * signal and an HTTP request can therefore use the same key.
  */
 export function scopedKey({ principal }: Caller, key: string): string {
   if (!isAuthenticated(principal)) return key;
@@ -16,5 +16,5 @@ function isAuthenticated({ kind, id }: Principal): boolean {
   return (kind === 'user' && id !== ANONYMOUS) || kind === 'agent';
 }
 
-/** The principal id of all callers without a project's auth. */
+/** The principal id of every caller if the project has no auth. */
 export const ANONYMOUS = 'anonymous';

@@ -1,8 +1,8 @@
 const CHUNK_SIZE = 20;
 
 /**
- * Applies an async function to all elements, in chunks of `CHUNK_SIZE`. Returns the results in
- * order.
+ * Calls an async function for each element. The elements of one chunk (`CHUNK_SIZE`) run in
+ * parallel, and the next chunk waits for them. Returns the results in the order of the elements.
  */
 export async function inChunks<T, R>(all: readonly T[], act: (element: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];

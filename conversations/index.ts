@@ -1,6 +1,6 @@
 /**
- * What can be done with a conversation: accept a run, answer a question, cancel, inject a message,
- * edit the state, copy, prune, delete, fire crons, sweep, follow events. Works on ports; knows
+ * The use cases of a conversation: accept a run, answer a question, cancel, inject a message, edit
+ * the state, copy, prune, delete, fire crons, sweep, follow events. They work on ports, and know
  * neither HTTP nor Express nor a Temporal worker.
  */
 export { acceptRun, recordRun } from './accept-run.js';

@@ -14,21 +14,24 @@ interface InjectionOrder {
     role: InjectedMessage['role'];
     content: string;
     name?: string | null | undefined;
-    /** Default: derived from the key, or random without one. */
+    /**
+     * Id of the message. Default: derived from the idempotency key, or random if there is no key.
+     */
     id?: string | null | undefined;
   };
-  /** Idempotency key of the request. */
+  /** The idempotency key of the request. */
   key?: string | undefined;
 }
 
-/** Error codes of a conversation without an active run. */
+/** Error codes with which a conversation answers if it has no active run. */
 const NO_ACTIVE_RUN: readonly unknown[] = ['conflict', 'not_found', 'thread_closed'];
 
 /**
- * Passes a message to the working run. The message is stored first and then passed by its id, so
- * that no process can lose it after the answer. If the run ends without it, the message becomes a
- * separate run. Returns the message id. Errors: `invalid_argument` (protocol name `no_such_run` if
- * no run works), `queue_full`, `unavailable`.
+ * Passes a message to the run at work. First stores the message, then passes only its id. After the
+ * client has its answer, the message therefore survives the death of any process. If the run ends
+ * before it takes the message, the message becomes a separate run. Returns the message id. Errors:
+ * `invalid_argument` (with the protocol name `no_such_run` if no run is at work), `queue_full`,
+ * `unavailable`.
  */
 export async function injectMessage(context: ConversationContext, order: InjectionOrder): Promise<string> {
   const { caller, threadId, key } = order;

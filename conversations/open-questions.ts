@@ -2,8 +2,8 @@ import { isEnded, type Caller, type Thread } from '../protocol/index.js';
 import type { ConversationContext } from './context.js';
 
 /**
- * Returns the ids of a thread's open interrupts. Returns none if a run is active, because that run
- * may be answering them.
+ * Returns the ids of a thread's open interrupts. Returns an empty list if a run is active, because
+ * that run may be answering the interrupts.
  */
 export async function openQuestions(
   context: ConversationContext,

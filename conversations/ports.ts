@@ -13,65 +13,72 @@ import type {
 } from '../workflows/contract.js';
 
 /**
- * Commands to the conversation workflows. Every call has a timeout; after it the error is
- * `unavailable`.
+ * Sends commands and queries to the conversation workflows. Every call has a timeout, after which
+ * it throws `unavailable`.
  */
 export interface Conversations {
   /**
    * Submits a run. Starts the conversation if it does not exist. Idempotent by run id. Errors:
-   * `conflict`, `queue_full`, `thread_closed`, `invalid_argument` (refused); `unavailable` (the run
-   * may have been accepted).
+   * `conflict`, `queue_full`, `thread_closed`, `invalid_argument` if the run is refused;
+   * `unavailable`, after which the run may still have been accepted.
    */
   submit(caller: Caller, threadId: string, run: SubmitRun, options?: { ephemeral?: boolean }): Promise<Submitted>;
   /**
-   * Cancels runs. Returns when they are marked, not when they have stopped. Errors: `not_found`
-   * without a conversation.
+   * Cancels runs. Resolves when the runs are marked as cancelled, before they have stopped. Errors:
+   * `not_found` if no conversation is running.
    */
   cancel(caller: Caller, threadId: string, runs: CancelRuns): Promise<Cancelled>;
   /**
-   * Answers an interrupt. Errors: `conflict` if it is not open; `not_found` without a conversation.
+   * Answers an interrupt. Errors: `conflict` if the interrupt is not open; `not_found` if no
+   * conversation is running.
    */
   resume(caller: Caller, threadId: string, answer: ResumeConversation): Promise<Resumed>;
   /**
-   * Passes a message to the working run. Idempotent by message id. Errors: `conflict` if no run
-   * works or waits, `queue_full`, `thread_closed`; `not_found` without a conversation;
-   * `unavailable` (it may have been accepted).
+   * Passes a message to the run at work. Idempotent by message id. Errors: `conflict` if no run is
+   * at work or queued; `queue_full`; `thread_closed`; `not_found` if no conversation is running;
+   * `unavailable`, after which the message may still have been accepted.
    */
   inject(caller: Caller, threadId: string, message: InjectMessage): Promise<Injected>;
   /**
-   * Notifies the conversation of an edit of the state. Does nothing without a conversation. Errors:
-   * `unavailable`.
+   * Notifies the conversation of an edit of the state. Does nothing if no conversation is running.
+   * Errors: `unavailable`.
    */
   edited(caller: Caller, threadId: string, edit: EditedState): Promise<void>;
   /** Ends the conversation, and resolves when it has ended. Idempotent. */
   close(caller: Caller, threadId: string, timeoutMs: number): Promise<void>;
-  /** Errors: `not_found` without a conversation. */
+  /**
+   * Returns the runs and open questions of a conversation. Errors: `not_found` if no conversation
+   * is running.
+   */
   view(caller: Caller, threadId: string): Promise<ConversationView>;
 }
 
 export interface BackfillPeriod {
   start: Date;
   end: Date;
-  /** Default: the policy of the cron. */
+  /**
+   * What happens if an earlier run of the cron is still active. Default: the policy of the cron.
+   */
   overlap?: OverlapPolicy;
 }
 
 /** The Schedules that fire crons. Errors of every call: `unavailable`. */
 export interface Schedules {
   /**
-   * Creates or updates the Schedule of a cron. Returns its next firing time. Idempotent. Errors:
-   * `invalid_argument`.
+   * Creates or updates the Schedule of a cron. Returns the next firing time of the cron, if it has
+   * one. Idempotent. Errors: `invalid_argument` if the Schedule is not accepted.
    */
   put(caller: Caller, cron: Cron): Promise<Date | undefined>;
   /**
-   * Returns the next firing time. Undefined if the cron is disabled, has ended, or has no Schedule.
+   * Returns the next firing time of a cron. Returns undefined if the cron is disabled, has ended,
+   * or has no Schedule.
    */
   next(caller: Caller, cron: Cron): Promise<Date | undefined>;
-  /** Idempotent. */
+  /** Deletes the Schedule of a cron. Idempotent. */
   remove(caller: Caller, cronId: string): Promise<void>;
   /**
-   * Fires now for every scheduled time of the period. Errors: `invalid_argument` for too many
-   * times.
+   * Fires the cron now, once for every scheduled time of the period. Errors: `invalid_argument` if
+   * the period has too many scheduled times.
    */
   backfill(caller: Caller, cron: Cron, period: BackfillPeriod): Promise<void>;
 }

@@ -20,7 +20,7 @@ export interface ClientEvent {
   data: string;
 }
 
-/** A batch of events. `ended` is set in the last batch of the run. */
+/** A batch of events. `ended` says how the run ended, and is set only in the run's last batch. */
 interface RunEventBatch {
   events: ClientEvent[];
   ended?: EndedData;
@@ -32,11 +32,11 @@ export interface EventSource {
   /** Only events with a higher offset are read. */
   afterSeq: number;
   /**
-   * True if the log may already have events after this offset. They are read first, so that events
-   * of superseded attempts are left out.
+   * True if the log may already have events after `afterSeq`. The reader then reads these stored
+   * events first, to leave out the events of superseded attempts.
    */
   replay: boolean;
-  /** The end of the run according to its record. The run has no later events. */
+  /** How the run ended, if its record shows the end. The run then gets no later events. */
   ended?: EndedData;
   signal: AbortSignal;
 }
@@ -44,8 +44,8 @@ export interface EventSource {
 const PAGE = 1_000;
 
 /**
- * Yields the events of one run until its end or the signal. A reader gets each event once and in
- * order, from any process.
+ * Yields the events of one run until the run ends or the signal is aborted. A reader gets each
+ * event once and in order, whichever process it asks.
  */
 export async function* runEvents(
   context: ConversationContext,
@@ -64,7 +64,10 @@ export async function* runEvents(
   yield* follow(context, caller, reader, source.signal);
 }
 
-/** The cursor of one reader in the log, and the superseded offsets that it leaves out. */
+/**
+ * The cursor of one reader in the event log, and the superseded offsets whose events the reader
+ * leaves out.
+ */
 class RunReader {
   readonly threadId: string;
   readonly runId: string;
@@ -78,7 +81,10 @@ class RunReader {
     this.cursor = source.afterSeq;
   }
 
-  /** Records the offsets that later attempts superseded. Call it before the page is taken. */
+  /**
+   * Records the offsets that the attempts in this page supersede. Call this for a page before
+   * `takePage`.
+   */
   noteSuperseded(page: readonly StoredEvent[]): void {
     this.#superseded.note(page);
   }
@@ -106,8 +112,8 @@ class RunReader {
 }
 
 /**
- * Converts a stored event for the client. Returns undefined for the end of a run: the stream ends
- * instead.
+ * Converts a stored event to the form that clients get. Returns undefined for the event of a run's
+ * end: clients see this end as the end of their stream.
  */
 export function clientEvent(stored: StoredEvent): ClientEvent | undefined {
   const id = `${stored.at.getTime()}-${stored.seq}`;
@@ -118,7 +124,8 @@ export function clientEvent(stored: StoredEvent): ClientEvent | undefined {
 }
 
 /**
- * Builds the last batch from the record, if the last events of the run are no longer in the log.
+ * Builds the last batch of a run from the run's record. Needed if the log no longer has the last
+ * events of the run.
  */
 function endFromRecord(ended: EndedData, reader: RunReader): RunEventBatch {
   const { error } = ended;
@@ -127,8 +134,8 @@ function endFromRecord(ended: EndedData, reader: RunReader): RunEventBatch {
 }
 
 /**
- * Yields the stored events, at most to the run's end. A backlog of several pages is read twice:
- * first for the superseded offsets, then for the events.
+ * Yields the stored events of a run, up to the run's end. If they fill several pages, they are read
+ * twice: first to learn the superseded offsets, then to yield the other events.
  */
 async function* replay(log: EventLog, caller: Caller, reader: RunReader): AsyncGenerator<RunEventBatch> {
   const pageAfter = (afterSeq: number, bare = false) =>
@@ -179,12 +186,13 @@ interface RecordWatch {
   stop(): void;
 }
 
-/** After the record shows the end, the last event may take this long to arrive. */
+/** When the record shows the end of a run, its last event may take this long to arrive, in ms. */
 const LAST_EVENT_MS = 1_000;
 
 /**
- * Watches the record of a run. The last event is missing if the writer died, the run was rolled
- * back, the thread was deleted or the events expired. Only the record then shows the end.
+ * Watches the record of a run for the run's end. The log lacks the last event if its writer died,
+ * the run was rolled back, the thread was deleted, or the events expired. Then only the record
+ * shows the end.
  */
 function watchRecord(context: ConversationContext, caller: Caller, { threadId, runId }: RunReader): RecordWatch {
   const over = new AbortController();

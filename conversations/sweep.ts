@@ -4,12 +4,21 @@ import type { ConversationContext } from './context.js';
 import { deleteThread, sweepStateless } from './delete-thread.js';
 
 const SWEEP_INTERVAL_MS = 60_000;
-/** After a lost connection, the client of a stateless run can fetch its answer within this time. */
+/**
+ * How long the thread of a stateless run is kept after the run, in ms. In this time a client that
+ * lost its connection can fetch the run's answer.
+ */
 const STATELESS_KEPT_MS = 600_000;
-/** A deletion that takes longer than this was interrupted, because its process has died. */
+/**
+ * If a deletion takes longer than this, in ms, its process has died and the deletion was
+ * interrupted.
+ */
 const INTERRUPTED_DELETION_MS = 600_000;
 const SWEEP_PAGE = 100;
-/** Thinning reads a whole history, so one sweep thins only this many. The next sweep continues. */
+/**
+ * The most threads that one sweep thins, because thinning reads a whole history. The next sweep
+ * continues.
+ */
 const THINNING_BATCH = 100;
 
 interface SweepOptions {
@@ -20,7 +29,8 @@ interface SweepOptions {
 }
 
 /**
- * Sweeps a tenant at an interval until it is stopped. Several processes may do so at the same time.
+ * Sweeps the threads of a tenant at an interval until `stop` is called. Several processes may sweep
+ * the same tenant at the same time.
  */
 export function startSweeper(
   context: ConversationContext,
@@ -48,7 +58,10 @@ async function sweep(context: ConversationContext, caller: Caller, keep: Thinnin
   if (keep !== undefined) await thinDue(context, caller, keep, new Date()).catch(report);
 }
 
-/** Thins due histories, up to a batch. Returns their number. */
+/**
+ * Thins the histories of due threads, at most `THINNING_BATCH`. Returns the number of thinned
+ * threads.
+ */
 async function thinDue(context: ConversationContext, caller: Caller, keep: ThinningPolicy, now: Date): Promise<number> {
   let thinned = 0;
   for (const thread of await context.threads.thinnableThreads(caller, { now, limit: THINNING_BATCH })) {
@@ -63,8 +76,8 @@ async function thinDue(context: ConversationContext, caller: Caller, keep: Thinn
 }
 
 /**
- * Handles expired threads: deletes them or prunes their older checkpoints. A thread with an active
- * run is left until the run has ended. Also continues interrupted deletions. Returns the number of
+ * Handles expired threads: deletes them or prunes their older checkpoints. Skips a thread with an
+ * active run until the run has ended. Also continues interrupted deletions. Returns the number of
  * handled threads.
  */
 export async function sweepDue(context: ConversationContext, caller: Caller, now: Date): Promise<number> {
@@ -78,7 +91,7 @@ export async function sweepDue(context: ConversationContext, caller: Caller, now
       else await expire(context, caller, threadId, ttl);
       handled += 1;
     } catch (error) {
-      // Another process may have deleted it first.
+      // Another process may have deleted the thread first.
       if (errorCode(error) !== 'not_found') context.report(error, `sweep of thread ${threadId}`);
     }
   }

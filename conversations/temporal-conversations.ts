@@ -33,7 +33,7 @@ export interface TemporalConversationsOptions {
   client: Client;
   taskQueue: string;
   settings: ConversationSettings;
-  /** Timeout of an update, which a worker has to answer, in ms. */
+  /** Timeout of a call, in ms. An update or a query needs an answer of a worker in this time. */
   timeoutMs: number;
 }
 
@@ -102,7 +102,10 @@ function startOperation(
   });
 }
 
-/** Converts errors of Temporal. They are created in this process, so `instanceof` is reliable. */
+/**
+ * Converts an error of Temporal's client to a `ColloquyError`. The client creates its errors in
+ * this process, so `instanceof` recognises them reliably.
+ */
 function conversationError(error: unknown): unknown {
   if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
     const { type, message } = error.cause;

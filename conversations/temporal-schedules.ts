@@ -56,7 +56,7 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
     put: (caller, cron) =>
       within(async () => {
         await put(caller, cron).catch((error: unknown) => {
-          // Another process created it between the two calls.
+          // Another process created the Schedule between our `update` and our `create`.
           if (error instanceof ScheduleAlreadyRunning) return put(caller, cron);
           throw specificationError(error);
         });
@@ -81,12 +81,12 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
   };
 }
 
-/** Temporal lists at most this many times. */
+/** The most scheduled times that Temporal lists for a period. */
 const MAX_BACKFILLED = 1_000;
 
 /**
- * Refuses a period with too many firings. It would keep the scheduler busy for hours, and could not
- * be stopped.
+ * Checks that a period does not have too many scheduled times. Their firings would keep Temporal's
+ * scheduler busy for hours, and nobody could stop them. Errors: `invalid_argument`.
  */
 async function checkPeriod(client: Client, tenant: string, cron: Cron, { start, end }: BackfillPeriod): Promise<void> {
   const { startTime: times } = await client.connection.workflowService.listScheduleMatchingTimes({
@@ -109,7 +109,10 @@ const POLICIES = {
   cancel_other: 'CANCEL_OTHER',
 } as const satisfies Record<OverlapPolicy, string>;
 
-/** Builds the Schedule of a cron. It holds only times and ids; the cron's record holds the run. */
+/**
+ * Builds the Schedule of a cron. The Schedule has only times and ids. The cron's record describes
+ * the run of a firing.
+ */
 function definition(cron: Cron, taskQueue: string) {
   const { tenant, cronId, options } = cron;
   const times = readCronExpression(cron.schedule);
@@ -141,7 +144,10 @@ function definition(cron: Cron, taskQueue: string) {
   };
 }
 
-/** Converts the bare `TypeError` that Temporal's client throws for an invalid specification. */
+/**
+ * Converts the plain `TypeError` that Temporal's client throws for an invalid specification to a
+ * `ColloquyError`.
+ */
 function specificationError(error: unknown): unknown {
   if (!(error instanceof TypeError)) return error;
   return new ColloquyError('invalid_argument', `the schedule is not accepted: ${error.message}`, { cause: error });

@@ -16,8 +16,8 @@ interface ThreadEventSource {
 const PAGE = 1_000;
 
 /**
- * Yields the events of all runs of a thread, and its own events, in order until the signal is
- * aborted.
+ * Yields the events of all runs of a thread, and the events of the thread itself, in order. Ends
+ * when the signal is aborted.
  */
 export async function* threadEvents(
   log: EventLog,
@@ -27,8 +27,8 @@ export async function* threadEvents(
   const pageAfter = (seq: number, bare = false) => log.read(caller, threadId, { afterSeq: seq, limit: PAGE, bare });
   const [last] = afterSeq > 0 ? await log.read(caller, threadId, { afterSeq: afterSeq - 1, limit: 1, bare: true }) : [];
   const reader = new ThreadReader(afterSeq, modes, last?.seq === afterSeq ? last.runId : undefined);
-  // Read the whole backlog for superseded offsets first, so that a late reader gets no superseded
-  // event.
+  // Read all stored events once for their superseded offsets. A reader that comes late then gets no
+  // superseded event.
   let page = await pageAfter(afterSeq);
   reader.noteSuperseded(page);
   for (let ahead = page; ahead.length > 0 && !signal.aborted; ) {
@@ -44,14 +44,16 @@ export async function* threadEvents(
   }
 }
 
-/** The cursor of one reader of a thread, and the runs whose start and end it has reported. */
+/**
+ * The cursor of one reader of a thread, and the runs whose start and end the client has received.
+ */
 class ThreadReader {
   readonly #modes: ReadonlySet<ThreadStreamMode>;
   readonly #startedRuns = new Set<string>();
   readonly #endedRuns = new Set<string>();
   readonly #superseded = new SupersededEvents();
 
-  /** `current`: the run of the event at the cursor. Its start has already been reported. */
+  /** `current` is the run of the event at the cursor. The client has already received its start. */
   constructor(
     public cursor: number,
     modes: ThreadStreamMode[],
@@ -84,8 +86,8 @@ class ThreadReader {
   #startEvents({ runId, seq, at }: StoredEvent): ClientEvent[] {
     if (this.#startedRuns.has(runId)) return [];
     this.#startedRuns.add(runId);
-    // The offset before the run's first event. A client that resumes there gets the start of the
-    // run again.
+    // The id has the offset before the run's first event. A client that resumes after this id gets
+    // the start of the run again.
     return this.#lifecycle(`${at.getTime()}-${seq - 1}`, { run_id: runId, attempt: 1 });
   }
 

@@ -3,17 +3,22 @@ import type { ConversationContext } from './context.js';
 
 /** Number of states read in parallel. */
 const PARALLEL_READS = 8;
-/** Number of threads per process whose unreadable state is remembered as reported. */
+/** The most threads whose unreadable state a process remembers as reported. */
 const MAX_REPORTED = 10_000;
 /**
- * The graph is not served any more or does not load. The operator knows this, and callers still see
- * the thread.
+ * Error codes for a graph that is not served any more or does not load. Such errors are not
+ * reported, because the operator knows of them. Callers still see the thread, without values.
  */
 const EXPECTED: readonly unknown[] = ['not_found', 'graph_failed'];
-/** The error is not caused by the state: the next request, or another caller's, may succeed. */
+/**
+ * Codes of errors that the state has not caused. The next request, or that of another caller, may
+ * succeed.
+ */
 const UNRELATED_TO_STATE: readonly unknown[] = ['unavailable', 'forbidden', 'unauthenticated'];
 
-/** Returns the graph of the thread's last run, if it had one. */
+/**
+ * Returns the id of the graph of the thread's last run. Returns undefined if the thread never ran.
+ */
 export function graphOf(thread: Thread): string | undefined {
   const graphId = thread.metadata['graph_id'];
   return typeof graphId === 'string' ? graphId : undefined;
@@ -21,7 +26,7 @@ export function graphOf(thread: Thread): string | undefined {
 
 /**
  * Returns the values of a thread's newest state. Returns null if the thread never ran or its state
- * cannot be read, so that one such thread does not break a list. Errors: `unavailable`,
+ * cannot be read, so that a list with such a thread can still be read. Errors: `unavailable`,
  * `forbidden`, `unauthenticated`.
  */
 export async function threadValues(context: ConversationContext, caller: Caller, thread: Thread): Promise<unknown> {
@@ -38,7 +43,7 @@ export async function threadValues(context: ConversationContext, caller: Caller,
   }
 }
 
-/** Resolves to the state. Replaces an error without a code by one that names the thread. */
+/** Waits for a thread's state. Replaces an error without a code by one that names the thread. */
 export async function orUnreadable<T>(state: Promise<T>, threadId: string): Promise<T> {
   try {
     return await state;
@@ -54,7 +59,10 @@ function isStateError(error: unknown): boolean {
 
 const reported = new WeakMap<ConversationContext, Set<string>>();
 
-/** Reports each thread once, because clients poll lists. */
+/**
+ * Reports a thread whose state cannot be read. Reports each thread only once, because clients poll
+ * lists.
+ */
 function reportOnce(context: ConversationContext, threadId: string, error: unknown): void {
   const threads = reported.get(context) ?? new Set();
   reported.set(context, threads);
@@ -64,7 +72,10 @@ function reportOnce(context: ConversationContext, threadId: string, error: unkno
   context.report(unreadable(threadId, error), 'values of a thread');
 }
 
-/** Omits the original error and its message, because both may quote the state. */
+/**
+ * Creates the error for a state that cannot be read. It leaves out the original error and its
+ * message, because both may quote the state.
+ */
 function unreadable(threadId: string, error: unknown): ColloquyError {
   const name = errorCode(error) ?? (error instanceof Error ? error.name : typeof error);
   return new ColloquyError('graph_failed', `the state of thread ${threadId} cannot be read (${name})`);
@@ -88,8 +99,9 @@ export async function valuesOfThreads(
 }
 
 /**
- * Returns true if a value contains a part. An object contains some of its keys, a list some of its
- * elements; other values must be equal.
+ * Returns true if `whole` contains `part`. An object must contain each key of `part`, with a value
+ * that contains the value in `part`. A list must contain each element of `part`. Other values must
+ * be equal.
  */
 export function containsValues(whole: unknown, part: unknown): boolean {
   if (Array.isArray(part)) {

@@ -16,7 +16,7 @@ type PatchBody = z.infer<typeof threadPatch>;
 /**
  * Creates a thread, with the state of its supersteps if there are any. With `if_exists: do_nothing`
  * it returns an existing thread that the caller may see. Errors: `already_exists`,
- * `invalid_argument` (no graph for the supersteps).
+ * `invalid_argument` if there are supersteps but no graph that can write them.
  */
 export async function makeThread(context: ConversationContext, viewer: Viewer, body: ThreadBody): Promise<Thread> {
   const supersteps = body.supersteps ?? [];
@@ -35,7 +35,7 @@ export async function makeThread(context: ConversationContext, viewer: Viewer, b
   return findSameThread(context, viewer.caller, thread);
 }
 
-/** Merges metadata, and sets the time to live. Errors: `not_found`. */
+/** Merges metadata into a thread, and sets the thread's time to live. Errors: `not_found`. */
 export async function patchThread(
   context: ConversationContext,
   viewer: Viewer,
@@ -50,7 +50,7 @@ export async function patchThread(
 }
 
 /**
- * Copies a thread with its history. Returns the copy and its values, or null without a state.
+ * Copies a thread with its history. Returns the copy, and its values or null if it has no state.
  * Errors: `not_found`.
  */
 export async function copyThread(
@@ -76,8 +76,8 @@ export async function removeThread(context: ConversationContext, viewer: Viewer,
 }
 
 /**
- * Deletes threads or prunes their older checkpoints. Skips threads that the caller may not delete.
- * Returns the number of handled threads.
+ * Deletes threads, or prunes their older checkpoints, as `strategy` says. Skips threads that the
+ * caller may not delete. Returns the number of deleted or pruned threads.
  */
 export async function pruneThreads(
   context: ConversationContext,
@@ -115,16 +115,17 @@ async function createOrFindThread(
 }
 
 /**
- * Deletes only the thread that a request has created, because the id may belong to another thread
- * now.
+ * Deletes the thread that a request has created. Must not delete another thread, which may have the
+ * same id now.
  */
 async function undoThread(context: ConversationContext, caller: Caller, thread: Thread): Promise<void> {
   await ifFound(deleteThread(context, caller, thread.threadId, thread));
 }
 
 /**
- * Returns the thread to delete. Undefined if it does not exist, or if its deletion was interrupted
- * and can continue. Errors: `not_found` for a thread that the caller may not see.
+ * Returns the thread that a request is to delete. Returns undefined if the thread does not exist,
+ * or if it is closed because an earlier deletion was interrupted; that deletion can continue.
+ * Errors: `not_found` for a thread that the caller may not see.
  */
 async function markToDelete(
   context: ConversationContext,
@@ -134,14 +135,14 @@ async function markToDelete(
   try {
     return await findVisibleThread(context, viewer, threadId);
   } catch (error) {
-    // The gate has checked the thread that existed then. The caller must not delete another thread
-    // with the same id.
+    // With a project's auth, the gate has checked a thread that does not exist any more. The caller
+    // must not delete another thread that has the same id now.
     if (errorCode(error) !== 'not_found' || viewer.access.hasProjectAuth) throw error;
     return undefined;
   }
 }
 
-/** Returns false if the thread does not exist any more. */
+/** Deletes or prunes one thread. Returns false if the thread does not exist any more. */
 async function pruneThread(
   context: ConversationContext,
   caller: Caller,

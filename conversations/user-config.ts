@@ -1,12 +1,15 @@
 type JsonFields = Record<string, unknown>;
 
 /**
- * Keys of `config.configurable` with the user, as on LangGraph's servers. No value of a client may
- * replace them.
+ * Keys of `config.configurable` that hold the user, as on LangGraph's servers. A client must not
+ * replace their values.
  */
 const USER_KEYS = ['langgraph_auth_user', 'langgraph_auth_user_id', 'langgraph_auth_permissions'];
 
-/** Returns the new config with the user of the previous one, so that later runs keep their user. */
+/**
+ * Returns `config` with the user of the earlier config `before`, so that later runs keep their
+ * user.
+ */
 export function keepUserConfig(before: unknown, config: unknown): JsonFields {
   const known = configurableOf(before).filter(([key]) => USER_KEYS.includes(key));
   const own = configurableOf(config).filter(([key]) => !USER_KEYS.includes(key));

@@ -2,7 +2,9 @@ import { MongoClient, type ClientSession } from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
 
 const SELECTION_TIMEOUT_MS = 10_000;
-/** The driver closes a connection without an answer for this long. `timeoutMS` does not do that. */
+/**
+ * The driver closes a connection after this time without an answer. `timeoutMS` does not close it.
+ */
 const SOCKET_TIMEOUT_MS = 30_000;
 
 /** Connects to MongoDB. Timeouts in the URI override the defaults. Errors: `unavailable`. */
@@ -23,7 +25,7 @@ export async function connectMongo(uri: string): Promise<MongoClient> {
   }
 }
 
-/** Runs the work in a new transaction. The driver repeats it after a transient error. */
+/** Runs the work in a new transaction. The driver repeats the work after a transient error. */
 export function inTransaction<T>(client: MongoClient, work: (session: ClientSession) => Promise<T>): Promise<T> {
   return client.withSession((session) => session.withTransaction(() => work(session)));
 }

@@ -10,16 +10,17 @@ import { ColloquyError, isNetworkError } from '../protocol/index.js';
 
 const DUPLICATE_KEY = 11000;
 const WRITE_CONFLICT = 112;
-/** Server code of a document over 16 MB. */
+/** The server's error code for a document over 16 MB. */
 const DOCUMENT_TOO_LARGE = 10334;
 /**
- * Server codes of an interruption or an election: the same command may succeed on another attempt.
+ * The server's error codes for an interruption or an election. After such an error, the same
+ * command may succeed on another attempt.
  */
 const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
   6, 7, 50, 64, 89, 91, 112, 134, 189, 262, 317, 9001, 10107, 11600, 11601, 11602, 13435, 13436,
 ]);
 
-/** Whether the driver, the server or the network raised the error, rather than our own code. */
+/** Whether the driver, the server or the network raised the error, and not our own code. */
 export function isDatabaseError(error: unknown): boolean {
   return error instanceof MongoError || isNetworkError(error);
 }
@@ -28,13 +29,14 @@ export function isDuplicateKey(error: unknown): boolean {
   return error instanceof MongoError && error.code === DUPLICATE_KEY;
 }
 
-/** Whether another transaction holds the document that this one wanted to write. */
+/** Whether the write failed because another transaction has locked the document. */
 export function isWriteConflict(error: unknown): boolean {
   return error instanceof MongoError && error.code === WRITE_CONFLICT;
 }
 
 /**
- * Whether the same operation may succeed later. The failed attempt may have been applied or not.
+ * Whether the same operation may succeed on another attempt. It is unknown whether the failed
+ * attempt was applied.
  */
 export function isTransient(error: unknown): boolean {
   if (isUnreachable(error)) return true;
@@ -44,7 +46,7 @@ export function isTransient(error: unknown): boolean {
 
 /** Whether the server cannot be reached or the connection to it was lost. */
 function isUnreachable(error: unknown): boolean {
-  // A bulk write wraps the error of its connection.
+  // The error of a bulk write contains the error of its connection.
   if (error instanceof MongoBulkWriteError && isUnreachable(error.errorResponse)) return true;
   return (
     error instanceof MongoNetworkError ||
@@ -56,8 +58,8 @@ function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * The failures of an unordered insert by the index of their document. Returns undefined if the
- * command failed as a whole.
+ * Returns the failures of an unordered insert, by the index of the failed document. Returns
+ * undefined if the whole command failed.
  */
 export function writeFailures(error: unknown): Map<number, 'duplicate' | Error> | undefined {
   if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) return undefined;
@@ -72,8 +74,8 @@ export function writeFailures(error: unknown): Map<number, 'duplicate' | Error> 
 }
 
 /**
- * Wraps a store so that its calls fail with `unavailable` if the database is unreachable. For
- * object literals of functions: methods of a class instance are not wrapped.
+ * Wraps a store so that its calls fail with `unavailable` if the database is unreachable. The store
+ * must be an object literal of functions: methods of a class instance are not wrapped.
  */
 export function withDatabaseErrors<T extends object>(store: T): T {
   const calls = Object.entries(store).map(([name, call]) => [
@@ -89,7 +91,7 @@ function rethrow(error: unknown): never {
 }
 
 /**
- * Translates every database error to `unavailable` or `too_large`; other errors stay as they are.
+ * Translates every database error to `unavailable` or `too_large`. Returns other errors unchanged.
  * For code that runs inside a graph, where a database error must not look like an error of a node.
  */
 export function asPlatformError(error: unknown, what: string): unknown {

@@ -1,17 +1,19 @@
 import { MongoOperationTimeoutError, type Collection, type Db, type Document } from 'mongodb';
 
-/** Upper bound for one call of a store; a longer one fails with `unavailable`. */
+/**
+ * Upper bound for one database operation of a store. A longer operation fails with `unavailable`.
+ */
 const OPERATION_TIMEOUT_MS = 15_000;
 
-/** A collection whose operations end with a timeout error after 15 seconds. */
+/** Opens a collection whose operations end with a timeout error after 15 seconds. */
 export function openCollection<Schema extends Document>(db: Db, name: string): Collection<Schema> {
   return db.collection<Schema>(name, { timeoutMS: OPERATION_TIMEOUT_MS });
 }
 
 /**
- * Fails with the driver's timeout error if the work takes longer. The driver's `timeoutMS` does not
- * always end a wait, and its socket timeout does not cover a command that was not sent yet. The
- * operation itself is not cancelled, so the server may still apply it.
+ * Waits for the work. Fails with the driver's timeout error if the work takes longer than `ms`. The
+ * driver's `timeoutMS` does not always end a wait, and its socket timeout does not cover a command
+ * that was not sent yet. The operation itself is not cancelled, so the server may still apply it.
  */
 export async function answeredWithin<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

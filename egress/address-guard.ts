@@ -5,24 +5,30 @@ import { ColloquyError } from '../protocol/index.js';
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Network = [Address, number];
 
-/** Address space routed as unicast. `::127.0.0.1`, site-local and unassigned space are outside. */
+/**
+ * The address space that is routed as unicast. `::127.0.0.1`, site-local and unassigned addresses
+ * are outside of it.
+ */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
 /**
- * Azure's platform service. Every virtual machine there reaches it under an address that looks
- * public.
+ * Addresses of Azure's platform service. Every virtual machine in Azure reaches the service under
+ * an address that looks public.
  */
 const PLATFORM_ADDRESSES = ['168.63.129.16'];
 
 /**
- * Which hosts may be reached: public ones, and those that the operator allows by name, address or
- * network (`hooks.internal`, `10.0.0.7`, `10.0.0.0/8`). Everything else (loopback, private,
- * link-local, metadata services, multicast, embedded IPv4) is refused.
+ * Decides which hosts may be reached: public hosts, and hosts that the operator allows by name,
+ * address or network (`hooks.internal`, `10.0.0.7`, `10.0.0.0/8`). All other addresses (loopback,
+ * private, link-local, metadata services, multicast, embedded IPv4) are refused.
  */
 export class AddressGuard {
   readonly #hosts = new Set<string>();
   readonly #networks: Network[] = [];
 
-  /** Errors: `invalid_argument` for an invalid network. */
+  /**
+   * Reads the list of allowed names, addresses and networks. Errors: `invalid_argument` for an
+   * invalid network.
+   */
   constructor(allow: readonly string[] = []) {
     for (const entry of allow) {
       if (entry.includes('/')) this.#networks.push(parseNetwork(entry));
@@ -31,12 +37,15 @@ export class AddressGuard {
     }
   }
 
-  /** Whether the operator allows the host by name, whatever its addresses are. */
+  /** Returns whether the operator allows the host by name. Then its addresses do not matter. */
   allowsHost(host: string): boolean {
     return this.#hosts.has(normalHost(host));
   }
 
-  /** Errors: `forbidden`, naming host and address. */
+  /**
+   * Throws if the address may not be reached. Errors: `forbidden`, whose message names host and
+   * address.
+   */
   checkAddress(host: string, text: string): void {
     const address = ipaddr.process(text);
     if (this.#networks.some((network) => matches(address, network))) return;

@@ -9,24 +9,27 @@ export interface Delivery {
   url: string;
   body: Record<string, unknown>;
   /**
-   * The thread that the message is about; deleting the thread deletes the message. Absent: the
-   * message outlives the thread.
+   * The thread that the message is about. The message is deleted with this thread. Absent: deleting
+   * a thread does not delete the message.
    */
   threadId?: string;
 }
 
 /**
- * Messages that wait to be sent. Every call takes the caller first, is authorized, and reads and
- * writes that tenant only.
+ * Messages that wait to be sent. The first argument of every call is the caller. Every call is
+ * authorized, and accesses only the caller's tenant.
  */
 export interface DeliveryStore {
   /** Stores a message. Does nothing if one with this id exists. */
   put(caller: Caller, delivery: Delivery): Promise<void>;
-  /** Returns undefined if the message was sent or given up. */
+  /** Returns a message, or undefined if the message was sent or given up. */
   get(caller: Caller, id: string): Promise<Delivery | undefined>;
-  /** Idempotent. */
+  /** Removes a message. Idempotent. */
   remove(caller: Caller, id: string): Promise<void>;
-  /** Deletes the messages about a thread. Idempotent. An attempt under way may still arrive. */
+  /**
+   * Deletes the messages about a thread. Idempotent. An attempt that is already sending a message
+   * may still reach the receiver.
+   */
   recall(caller: Caller, threadId: string): Promise<void>;
 }
 
@@ -45,7 +48,7 @@ interface DeliveryDocument {
 /** Longer than the three days for which delivery is attempted. */
 const KEPT_MS = 4 * 24 * 3_600_000;
 
-/** Idempotent. */
+/** Creates the indexes. Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
   await deliveries(db).createIndexes([
     { key: { expiresAt: 1 }, name: 'given_up', expireAfterSeconds: 0 },

@@ -10,7 +10,7 @@ export interface EgressOptions {
   allow?: readonly string[];
   /** Limit for the whole exchange, from the DNS look-up to the end of the answer, in ms. */
   timeoutMs?: number;
-  /** Bytes read of an answer. The rest is not waited for. */
+  /** Maximum number of bytes that are read of an answer. The rest of the answer is dropped. */
   maxAnswerBytes?: number;
 }
 
@@ -22,7 +22,7 @@ export interface EgressPost {
 
 export interface EgressAnswer {
   status: number;
-  /** Seconds or a date, as the receiver wrote it. */
+  /** The value of `Retry-After`, seconds or a date, as the receiver wrote it. */
   retryAfter?: string;
   /** The first bytes of the body. */
   body: string;
@@ -30,13 +30,13 @@ export interface EgressAnswer {
 
 export interface Egress {
   /**
-   * Refuses a URL that is known to be refused without a DNS look-up. Errors: `invalid_argument`,
-   * `forbidden`.
+   * Throws for a URL that can be refused without a DNS look-up, such as one with a private address.
+   * Errors: `invalid_argument`, `forbidden`.
    */
   check(url: string): void;
   /**
-   * Posts and returns any answer of the receiver. Redirects are not followed. Errors:
-   * `invalid_argument`, `forbidden`; `unavailable` without an answer.
+   * Posts a body and returns the receiver's answer, whatever its status is. Redirects are not
+   * followed. Errors: `invalid_argument`, `forbidden`; `unavailable` if there is no answer.
    */
   post(url: string, post: EgressPost): Promise<EgressAnswer>;
 }
@@ -45,8 +45,8 @@ const TIMEOUT_MS = 15_000;
 const MAX_ANSWER_BYTES = 16 * 1024;
 
 /**
- * Outgoing HTTP. Connects to the address that was checked, so a DNS change in between has no
- * effect.
+ * Creates outgoing HTTP. It connects to the address that was checked. So a change of the DNS record
+ * between the check and the connection has no effect.
  */
 export function createEgress(options: EgressOptions = {}): Egress {
   const { timeoutMs = TIMEOUT_MS, maxAnswerBytes = MAX_ANSWER_BYTES } = options;
@@ -91,12 +91,17 @@ function checkedUrl(guard: AddressGuard, text: string): URL {
   return url;
 }
 
-/** The URL parser has normalized addresses: `0x7f.1` has become `127.0.0.1`. */
+/**
+ * Returns the URL's host. The URL parser has normalized addresses: `0x7f.1` has become `127.0.0.1`.
+ */
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
-/** Refuses a name if any of its addresses is refused: it is a mistake or an attack. */
+/**
+ * Returns a look-up that refuses a name if any of its addresses is refused. Such a name is a
+ * mistake or an attack.
+ */
 function guardedLookup(guard: AddressGuard): LookupFunction {
   return (host, options, callback) => {
     resolve(host, { ...options, all: true }, (error, addresses) => {
@@ -122,7 +127,7 @@ interface Sending {
 function send(url: URL, { headers, body, lookup, signal }: Sending): Promise<IncomingMessage> {
   const request = url.protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((done, fail) => {
-    // A new connection. A pooled one may have been checked under the allowance of another host.
+    // Always opens a new connection. A pooled connection may have been allowed for another host.
     const sent = request(url, { method: 'POST', headers, lookup, signal, agent: false }, done);
     sent.on('error', fail);
     sent.end(body);

@@ -6,8 +6,8 @@ export type Embed = Embedder['embed'];
 
 /**
  * Converts a project's export to one function. The export is a function of texts, or an instance of
- * LangChain's `Embeddings`. The check is by method, because a project may have its own copy of
- * LangChain. Returns undefined for anything else.
+ * LangChain's `Embeddings`. The check looks for a method and not for the class, because a project
+ * may have its own copy of LangChain. Returns undefined for any other export.
  */
 export function toEmbed(exported: unknown): Embed | undefined {
   if (typeof exported === 'function') {
@@ -21,8 +21,8 @@ export function toEmbed(exported: unknown): Embed | undefined {
 }
 
 /**
- * Errors: `invalid_argument` if the number or the dimensions of the vectors are wrong; any error of
- * the embedder.
+ * Returns one vector for each text. Errors: `invalid_argument` if the number or the dimensions of
+ * the vectors are wrong; any error of the embedder.
  */
 export async function embed(embedder: Embedder, texts: string[]): Promise<Float32Array[]> {
   if (texts.length === 0) return [];

@@ -5,10 +5,15 @@ import { ColloquyError, guardValues, hasMoreValues } from '../protocol/index.js'
 type ItemValue = Record<string, unknown>;
 type Comparison = (found: unknown, wanted: unknown) => boolean;
 
-/** Limit for the values of a filter, nested ones included: each may be compared with every item. */
+/**
+ * Limit for the values of a filter, with nested values: each value may be compared with every item.
+ */
 const MAX_WANTED = 1_000;
 
-/** LangGraph's operators. `$gt` and the like compare numbers; a string is converted to a number. */
+/**
+ * LangGraph's operators. `$gt`, `$gte`, `$lt` and `$lte` compare numbers: a string is converted to
+ * a number first.
+ */
 const OPERATORS: Readonly<Record<string, Comparison>> = {
   $eq: isEqual,
   $ne: (found, wanted) => !isEqual(found, wanted),
@@ -24,8 +29,9 @@ const ORDER: readonly string[] = ['$gt', '$gte', '$lt', '$lte'];
 const MAX_LABEL_LENGTH = 256;
 
 /**
- * Compiles a filter to a predicate of item values. Errors: `invalid_argument` for an unknown
- * operator, for an object or a list as operand of an ordering operator, and for too many values.
+ * Turns a filter into a function that tells whether an item's value matches. Errors:
+ * `invalid_argument` for an unknown operator, for an object or a list as operand of an ordering
+ * operator, and for too many values.
  */
 export function compileFilter(filter: Record<string, unknown> = {}): (value: ItemValue) => boolean {
   guardValues('filter', filter, MAX_WANTED);
@@ -39,7 +45,8 @@ export function compileFilter(filter: Record<string, unknown> = {}): (value: Ite
 }
 
 /**
- * The labels of an item: each top-level key with a plain value, as one string to match by equality.
+ * Returns the labels of an item: one string for each top-level key whose value is a string, a
+ * number, a boolean or null. A query matches labels by equality.
  */
 export function labelsOf(value: ItemValue): string[] {
   return Object.entries(value)
@@ -48,8 +55,8 @@ export function labelsOf(value: ItemValue): string[] {
 }
 
 /**
- * The labels that an item must have to match. They only narrow the database query:
- * {@link compileFilter} decides.
+ * Returns the labels that an item must have to match. They only reduce what the database query
+ * finds: {@link compileFilter} decides which items match.
  */
 export function requiredLabels(filter: Record<string, unknown> = {}): string[] {
   return Object.entries(filter)
@@ -75,7 +82,10 @@ function operatorOf(field: string, name: string, operand: unknown): Comparison {
   return test;
 }
 
-/** Objects and lists have no order, and `Number` throws for some of them. */
+/**
+ * Makes a comparison of numbers. It is false for objects and lists: they have no order, and
+ * `Number` throws for some of them.
+ */
 function ordered(test: (found: number, wanted: number) => boolean): Comparison {
   return (found, wanted) => isPlain(found) && isPlain(wanted) && test(Number(found), Number(wanted));
 }
@@ -84,7 +94,10 @@ function isEqual(found: unknown, wanted: unknown): boolean {
   return isOneOf(found, [wanted]);
 }
 
-/** Skips the comparison of an object or list with more values than a filter may have. */
+/**
+ * Whether a value equals one of the wanted values. A filter has at most `MAX_WANTED` values, so an
+ * object or list with more values is not compared.
+ */
 function isOneOf(found: unknown, wanted: readonly unknown[]): boolean {
   if (isPlain(found)) return wanted.includes(found);
   if (isContainer(found) && (!wanted.some(isContainer) || hasMoreValues(found, MAX_WANTED))) return false;

@@ -24,7 +24,10 @@ export class GraphStore extends BaseStore {
     this.#caller = caller;
   }
 
-  /** Reads return the state before the batch. The last of several writes to one key wins. */
+  /**
+   * Reads return the items as they were before the batch. If a batch writes a key several times,
+   * the last write wins.
+   */
   override async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
     for (const operation of operations) {
       if ('namespace' in operation) validateNamespace(operation.namespace, { allowReservedRoot: true });
@@ -63,7 +66,7 @@ export class GraphStore extends BaseStore {
     const puts: PutItem[] = [];
     for (const { namespace, key, value, index } of last.values()) {
       if (value === null) await this.#items.deleteItem(this.#caller, namespace, key);
-      // LangGraph passes a missing index as undefined or null, although its type is optional.
+      // If the index is missing, LangGraph passes undefined or null, although the type has no null.
       else puts.push({ namespace, key, value, ...(index !== undefined && index !== null && { index }) });
     }
     if (puts.length > 0) await this.#items.putItems(this.#caller, puts);

@@ -1,5 +1,6 @@
 /**
- * Memory that agents keep across threads: LangGraph's store. Knows the database, no thread or HTTP.
+ * Memory that agents keep across threads: LangGraph's store. Knows the database, but no threads and
+ * no HTTP.
  */
 export { createItemStore, ensureIndexes } from './mongo-items.js';
 export type { ItemStoreOptions } from './mongo-items.js';

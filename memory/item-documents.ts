@@ -10,12 +10,12 @@ export interface ItemDocument {
   /** `<tenant>/<namespace>::<key>` */
   _id: string;
   tenant: string;
-  /** Labels of the namespace, joined. */
+  /** Labels of the namespace, joined by colons. */
   path: string;
-  /** `<tenant>/` followed by each prefix of the namespace, the empty prefix included. */
+  /** A key for each prefix of the namespace, also for the empty prefix: `<tenant>/<prefix>`. */
   ancestors: string[];
   key: string;
-  /** JSON text, because a user's keys may contain dots and dollars, unlike keys of a document. */
+  /** JSON text, because a user's keys may contain dots and dollars. Keys of a document must not. */
   value: string;
   /** See `labelsOf`. */
   labels: string[];
@@ -36,11 +36,14 @@ export interface EmbeddedItem extends PutItem {
   vectors?: Float32Array[];
 }
 
-/** Below MongoDB's limit of 16 MB a document, which also includes vectors and labels. */
+/** Leaves room for vectors and labels: MongoDB limits a document to 16 MB. */
 const MAX_VALUE_BYTES = 12 * 2 ** 20;
 const MINUTE_MS = 60_000;
 
-/** Upserts an item. An expired item that MongoDB has not removed yet is deleted first. */
+/**
+ * Returns the operations that upsert an item. They first delete an expired item with the same key
+ * that MongoDB has not removed yet.
+ */
 export function putOperations(tenant: string, item: EmbeddedItem, now: Date): AnyBulkWriteOperation<ItemDocument>[] {
   const { namespace, key, value, ttl, embedder, vectors = [] } = item;
   const _id = itemKey(tenant, namespace, key);
@@ -88,10 +91,13 @@ export function toItem(document: ItemDocument): Item {
   };
 }
 
-/** Returns no vectors if another embedder computed them, since those cannot be compared. */
+/**
+ * Returns the vectors of an item. Returns none if another embedder computed them, because such
+ * vectors cannot be compared.
+ */
 export function vectorsOf(document: ItemDocument, embedder: string): Float32Array[] {
   if (document.embedder !== embedder) return [];
-  // A copy, because Float32Array needs an offset that is a multiple of four.
+  // Copy the bytes, because Float32Array needs an offset that is a multiple of four.
   return (document.vectors ?? []).map(({ buffer, position }) => {
     const bytes = Uint8Array.from(buffer.subarray(0, position));
     return new Float32Array(bytes.buffer);

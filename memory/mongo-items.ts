@@ -23,8 +23,8 @@ const DEFAULT_MAX_RANKED = 10_000;
 const BATCH = 200;
 
 /**
- * Creates the indexes of the collection `items`. Idempotent. MongoDB removes expired items once a
- * minute, so reads must leave them out until then.
+ * Creates the indexes of the collection `items`. Idempotent. MongoDB removes expired items only
+ * once a minute, so reads must leave out expired items.
  */
 export async function ensureIndexes(db: Db): Promise<void> {
   await db.collection<ItemDocument>('items').createIndexes([
@@ -33,13 +33,13 @@ export async function ensureIndexes(db: Db): Promise<void> {
   ]);
 }
 
-/** LangGraph's store in MongoDB. */
+/** Creates LangGraph's store on MongoDB. */
 export function createItemStore(options: ItemStoreOptions): ItemStore {
   const { db, ttl = {}, index, maxRanked = DEFAULT_MAX_RANKED } = options;
   const items = openCollection<ItemDocument>(db, 'items');
   const refreshes = (requested: boolean | undefined) => requested ?? ttl.refreshOnRead ?? true;
 
-  /** Starts the time to live of these items again. */
+  /** Starts the time to live of the found items again. */
   async function refresh(found: ItemDocument[]): Promise<void> {
     const now = Date.now();
     const writes = found.flatMap(({ _id, ttlMs }) =>
@@ -73,7 +73,8 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
       const writes = embedded.flatMap((put) => putOperations(caller.tenant, put, now));
       if (writes.length === 0) return;
       await items.bulkWrite(writes).catch(async (error: unknown) => {
-        // A concurrent writer inserted the item. It exists now, so the same writes update it.
+        // A concurrent writer inserted an item. The item exists now, so a repetition of the writes
+        // updates it.
         if (!isDuplicateKey(error)) throw error;
         await items.bulkWrite(writes);
       });
@@ -139,7 +140,10 @@ async function searchInOrder(
   return found;
 }
 
-/** Returns a page of the matching items, the most similar first. Errors: `too_large`. */
+/**
+ * Returns a page of the matching items, the most similar first. Errors: `too_large` if more than
+ * `maxRanked` items match.
+ */
 async function searchRanked(
   items: Collection<ItemDocument>,
   tenant: string,
@@ -162,7 +166,7 @@ async function searchRanked(
   return page.map(({ item, score }) => ({ document: item, ...(score !== undefined && { score }) }));
 }
 
-/** The items below the prefix that match the filter and have not expired. */
+/** Yields the items under the namespace prefix that match the filter and have not expired. */
 async function* candidates(
   items: Collection<ItemDocument>,
   tenant: string,

@@ -1,7 +1,7 @@
 import { validateNamespace, type MatchCondition } from '@langchain/langgraph-checkpoint';
 import { ColloquyError } from '../protocol/index.js';
 
-/** A label must not contain it, so a joined path stands for exactly one namespace. */
+/** Joins labels. No label may contain it, so a joined path stands for exactly one namespace. */
 const SEPARATOR = ':';
 const ANY = '*';
 
@@ -13,25 +13,31 @@ export function namespaceOf(path: string): string[] {
   return path.split(SEPARATOR);
 }
 
-/** Two separators end the namespace. They are unambiguous, because no label is empty. */
+/**
+ * Returns the key of an item. Two separators end the namespace. They are unambiguous, because no
+ * label is empty.
+ */
 export function itemKey(tenant: string, namespace: readonly string[], key: string): string {
   return `${tenant}/${pathOf(namespace)}${SEPARATOR}${SEPARATOR}${key}`;
 }
 
 /**
- * Keys of the namespace and of every namespace above it, up to the tenant's root. With them an
- * index finds all items below a prefix by equality.
+ * Returns the keys of the namespace and of every namespace above it, up to the tenant's root. An
+ * index of these keys finds all items under a prefix by equality.
  */
 export function ancestorsOf(tenant: string, namespace: readonly string[]): string[] {
   return [`${tenant}/`, ...namespace.map((_, index) => `${tenant}/${pathOf(namespace.slice(0, index + 1))}`)];
 }
 
-/** The key of one prefix, as {@link ancestorsOf} contains it. */
+/** Returns the key of one prefix, in the form in which {@link ancestorsOf} returns it. */
 export function ancestor(tenant: string, prefix: readonly string[]): string {
   return `${tenant}/${pathOf(prefix)}`;
 }
 
-/** The longest prefix without a wildcard among the prefix conditions. Every match has it. */
+/**
+ * Cuts the path of each prefix condition before its first wildcard, and returns the longest result.
+ * Every matching namespace begins with the result.
+ */
 export function commonPrefix(conditions: readonly MatchCondition[]): string[] {
   const prefixes = conditions
     .filter(({ matchType }) => matchType === 'prefix')
@@ -48,7 +54,7 @@ export function matches({ matchType, path }: MatchCondition, namespace: readonly
   return path.every((label, index) => label === ANY || label === namespace[from + index]);
 }
 
-/** Errors: `invalid_argument`, with LangGraph's message. */
+/** Checks a namespace. Errors: `invalid_argument`, with LangGraph's message. */
 export function guardNamespace(namespace: string[], options: { allowEmpty?: boolean } = {}): void {
   try {
     validateNamespace(namespace, { allowReservedRoot: true, ...options });

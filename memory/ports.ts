@@ -5,30 +5,41 @@ export interface PutItem {
   namespace: string[];
   key: string;
   value: Record<string, unknown>;
-  /** Paths of the value to embed. `false`: none. Absent: the paths of the store's configuration. */
+  /**
+   * The texts at these paths of the value are embedded. `false`: no text is embedded. Absent: the
+   * paths of the store's configuration.
+   */
   index?: false | string[];
-  /** Minutes until the item expires. `null`: never. Absent: the default of the store. */
+  /**
+   * Minutes until the item expires. `null`: the item never expires. Absent: the store's default.
+   */
   ttl?: number | null;
 }
 
 export interface SearchItems {
   namespacePrefix: string[];
   /**
-   * Top-level keys of the value. Each is compared with a value, or with an object of operators:
-   * `$eq $ne $gt $gte $lt $lte $in $nin`.
+   * Conditions by top-level key of an item's value. A condition is a value to equal, or an object
+   * of operators: `$eq $ne $gt $gte $lt $lte $in $nin`.
    */
   filter?: Record<string, unknown>;
-  /** Ranks items by similarity to this text. Ignored without an index, as in LangGraph's stores. */
+  /**
+   * Ranks items by similarity to this text. Ignored if the store has no index, as in LangGraph's
+   * stores.
+   */
   query?: string;
   limit: number;
   offset: number;
-  /** Whether a read starts the time to live again. Absent: as the store is configured. */
+  /**
+   * Whether the search starts the time to live of the found items again. Absent: the configuration
+   * of the store decides.
+   */
   refreshTtl?: boolean;
 }
 
 export interface MatchNamespaces {
   conditions?: MatchCondition[];
-  /** Deeper namespaces are cut to this many labels; duplicates are removed. */
+  /** Deeper namespaces are cut to this many labels. Duplicates that result from it are removed. */
   maxDepth?: number;
   limit?: number;
   offset?: number;
@@ -47,17 +58,18 @@ export interface ItemStore {
     options?: { refreshTtl?: boolean | undefined },
   ): Promise<Item | null>;
   /**
-   * The last of several items with one key wins. Errors: `too_large`; any error of the embedder.
+   * Stores items. If several items have the same namespace and key, the last one is stored. Errors:
+   * `too_large`; any error of the embedder.
    */
   putItems(caller: Caller, items: PutItem[]): Promise<void>;
-  /** Idempotent. */
+  /** Deletes an item. Idempotent. */
   deleteItem(caller: Caller, namespace: string[], key: string): Promise<void>;
   /**
-   * In the order of creation; with a query and an index the most similar first. Errors: `too_large`
-   * if a query would rank too many items.
+   * Returns items in the order of their creation. With a query and an index, the most similar items
+   * come first. Errors: `too_large` if a query would rank too many items.
    */
   searchItems(caller: Caller, search: SearchItems): Promise<SearchItem[]>;
-  /** Namespaces that contain items, sorted. */
+  /** Returns the namespaces that contain items, sorted. */
   listNamespaces(caller: Caller, match: MatchNamespaces): Promise<string[][]>;
   /** Deletes all items of the tenant. */
   clear(caller: Caller): Promise<void>;
@@ -65,10 +77,10 @@ export interface ItemStore {
 
 /** Computes vectors of texts. Vectors of different embedders are never compared. */
 export interface Embedder {
-  /** Must change whenever new vectors cannot be compared with earlier ones. */
+  /** Must change whenever new vectors cannot be compared with earlier vectors. */
   id: string;
   dims: number;
-  /** Paths of the value to embed. `$`: the whole value. */
+  /** The texts at these paths of a value are embedded. `$`: the whole value. */
   fields: string[];
   embed: (texts: string[]) => Promise<number[][]>;
 }

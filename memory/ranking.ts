@@ -1,4 +1,4 @@
-/** Cosine similarity of two vectors, from -1 to 1. 0 if a vector is all zeros. */
+/** Returns the cosine similarity of two vectors, from -1 to 1, or 0 if a vector is all zeros. */
 function cosine(a: Float32Array, b: Float32Array): number {
   let [dot, squareA, squareB] = [0, 0, 0];
   for (let index = 0; index < a.length; index += 1) {

@@ -1,24 +1,31 @@
 import { ColloquyError } from '../protocol/index.js';
 import type { PutItem } from './ports.js';
 
-/** Each path is searched in the whole value. */
+/** Limit for the paths of an item, because each path is searched in the whole value. */
 const MAX_PATHS = 100;
-/** Each text needs a call of the embedder and a vector of some kilobytes in the item's document. */
+/**
+ * Limit for the texts of an item. Each text is work for the embedder, and its vector takes some
+ * kilobytes in the item's document.
+ */
 const MAX_TEXTS = 1_000;
-/** Characters of all texts of an item. Embedders read less than this of a thousand texts. */
+/**
+ * Limit for the characters of all texts of an item. An embedder reads less than this from a
+ * thousand texts.
+ */
 const MAX_LENGTH = 1_000_000;
 /**
- * Values that are visited for all paths. Without it, many paths with `*` cost time but find no
- * text.
+ * Limit for the values that are visited for all paths. Without it, many paths with `*` would cost
+ * time even if they find no text.
  */
 const MAX_VISITED = 100_000;
-/** Spaces of indent a level, as in LangGraph's own store. */
+/** Spaces of indent for each level, as in LangGraph's own store. */
 const INDENT = 2;
 
 /**
  * Returns the texts to embed at these paths of an item's value. Examples of paths: `$` (the whole
  * value), `a.b`, `list[0].a`, `list[-1]`, `list[*].a`, `*` (every field). The limits are checked
- * while texts are collected. Errors: `invalid_argument`, which names the item.
+ * while texts are collected. Errors: `invalid_argument` if a limit is exceeded; the message names
+ * the item.
  */
 export function textsOf({ namespace, key, value }: PutItem, paths: readonly string[]): string[] {
   const refuse = (problem: string): never => {
@@ -78,9 +85,9 @@ function follow(value: unknown, step: string): Iterator<unknown> {
 }
 
 /**
- * Whether the JSON text of a value is surely longer than `most` characters. Escapes are not
- * counted. Checked before the text is created, since indents can make it a hundred times larger
- * than the value. Does not recurse.
+ * Whether the JSON text of a value is certainly longer than `most` characters. Escapes are not
+ * counted, so the text may be longer even if the result is false. Checked before the text is
+ * created, because indents can make it a hundred times larger than the value. Does not recurse.
  */
 function isLonger(value: unknown, most: number): boolean {
   let length = typeof value === 'string' ? value.length : 0;

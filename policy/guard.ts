@@ -7,15 +7,19 @@ import {
   type Resource,
 } from '../protocol/index.js';
 
-/** What a call of a port's method requires: an action on the resources that its arguments name. */
+/**
+ * What a call of a port's method requires: that the caller may do an action on the resources that
+ * the arguments of the call name.
+ */
 export interface Rule<Arguments extends readonly unknown[]> {
   action: Action;
   resource: (...args: Arguments) => Resource | Resource[];
 }
 
 /**
- * One or more rules for every method of a port that takes a caller first. A method without a rule
- * does not compile. Other methods use no data of a caller and are not checked.
+ * The rules of a port: one or more for each method whose first argument is a caller. If such a
+ * method has no rule, the code does not compile. Methods without a caller read no caller's data and
+ * are not checked.
  */
 export type PortRules<Port> = {
   readonly [Method in keyof Port as Port[Method] extends (...args: infer All) => unknown
@@ -31,9 +35,10 @@ type AnyRule = Rule<unknown[]> | readonly Rule<unknown[]>[];
 type AnyMethod = (caller: Caller, ...args: unknown[]) => unknown;
 
 /**
- * Wraps a port so that each call is authorized first. Methods named in `streams` return an async
- * iterable, which is authorized at its first read; all others return a promise. Errors of every
- * call: `forbidden`; `invalid_argument` for a caller without a valid tenant.
+ * Wraps a port so that each call is authorized before the port's method runs. The methods named in
+ * `streams` return an async iterable, and the call is authorized at the first read. All other
+ * methods return a promise. Errors of every call: `forbidden`; `invalid_argument` for a caller
+ * without a valid tenant.
  */
 export function guarded<Port extends object>(
   port: Port,
@@ -56,7 +61,10 @@ export function guarded<Port extends object>(
   return { ...port, ...Object.fromEntries(wrapped) };
 }
 
-/** Asks for one call. Errors: `forbidden`; `invalid_argument` for a caller without a valid tenant. */
+/**
+ * Authorizes one call of a method: asks `authorize` for each action of the rule and each resource
+ * of that action. Errors: `forbidden`; `invalid_argument` for a caller without a valid tenant.
+ */
 export async function checkRule<Arguments extends readonly unknown[]>(
   rule: Rule<Arguments> | readonly Rule<Arguments>[],
   authorize: Authorize,

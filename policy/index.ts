@@ -1,6 +1,6 @@
 /**
- * Decides who may do what. Wraps ports, so that adapters hold no checks; knows no port and no
- * adapter.
+ * Decides which caller may do which action. Wraps ports with this check, so that adapters contain
+ * no checks. Knows no concrete port and no adapter.
  */
 export { checkRule, guarded } from './guard.js';
 export type { PortRules, Rule } from './guard.js';

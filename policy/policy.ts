@@ -1,8 +1,9 @@
 import type { Action, Authorize, Caller, Resource, ResourceAttributes } from '../protocol/index.js';
 
 /**
- * Decides about one action. `attributes` reads the resource's owner and metadata when the policy
- * asks for them; undefined if the resource has no record. Throws `forbidden` to refuse.
+ * Decides whether a caller may do one action on a resource. Throws `forbidden` if the caller may
+ * not. `attributes` reads the owner and the metadata of the resource; it returns undefined if the
+ * resource has no record.
  */
 export type Policy = (
   caller: Caller,
@@ -11,12 +12,16 @@ export type Policy = (
   attributes: () => Promise<ResourceAttributes | undefined>,
 ) => Promise<void>;
 
-/** Reads the attributes of a kind of resource. Undefined if there is no such record. */
+/**
+ * Reads the owner and the metadata of a resource of one kind. Returns undefined if the resource has
+ * no record.
+ */
 export type AttributeReader = (caller: Caller, resource: Resource) => Promise<ResourceAttributes | undefined>;
 
 /**
- * The decision function for guards. A record is read only if the policy asks for its attributes,
- * and at most once for each decision. Kinds without a reader have no attributes.
+ * Returns the function that guards call to authorize an action. It asks the policy. A record is
+ * read only if the policy asks for its attributes, and at most once for each decision. If `readers`
+ * has no reader for a kind, resources of that kind have no attributes.
  */
 export function authorizeBy(
   policy: Policy,

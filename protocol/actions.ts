@@ -1,6 +1,6 @@
 /**
- * The closed list of what a caller can do to a resource. A port's rules name one for each of its
- * methods.
+ * The closed list of what a caller can do to a resource. The rules of a port name one action for
+ * each method of the port.
  */
 export const ACTIONS = [
   'assistant.create',

@@ -8,23 +8,29 @@ export interface Principal {
   id: string;
 }
 
-/** Passed with every call between rooms. A port refuses a call without one. */
+/**
+ * Who makes a call, and for whom. Every call between rooms passes a caller; a port refuses a call
+ * without one.
+ */
 export interface Caller {
   /** The outermost boundary of data, `[a-z0-9][a-z0-9-]{0,62}`. First part of every key. */
   tenant: string;
   principal: Principal;
-  /** Principals that the principal acts for, nearest first. Empty: it acts for itself. */
+  /** Principals for whom `principal` acts, nearest first. Empty: the principal acts for itself. */
   onBehalfOf: readonly Principal[];
 }
 
-/** The part of a caller that a record keeps: who asked for it, and on whose behalf. */
+/** The part of a caller that a record keeps: who asked for the record, and on whose behalf. */
 export type Origin = Pick<Caller, 'principal' | 'onBehalfOf'>;
 
 export function originOf({ principal, onBehalfOf }: Caller): Origin {
   return { principal, onBehalfOf };
 }
 
-/** A service of the platform that acts for itself, or for the caller who asked for its work. */
+/**
+ * Returns the caller for a service of the platform. The service acts for itself, or for the origin
+ * of its work.
+ */
 export function serviceCaller(tenant: string, id: string, origin?: Origin): Caller {
   const onBehalfOf = origin === undefined ? [] : [origin.principal, ...origin.onBehalfOf];
   return { tenant, principal: { kind: 'service', id }, onBehalfOf };
@@ -33,13 +39,13 @@ export function serviceCaller(tenant: string, id: string, origin?: Origin): Call
 export interface Resource {
   kind: 'assistant' | 'graph' | 'thread' | 'run' | 'cron' | 'event' | 'checkpoint' | 'delivery' | 'item';
   id: string;
-  /** Of a run. */
+  /** Thread of the run, if the resource is a run. */
   threadId?: string;
 }
 
-/** What a policy can know of a resource beside its id. */
+/** What a policy can know about a resource besides its id. */
 export interface ResourceAttributes {
-  /** Who created the record, and for whom. Absent on records from before owners were kept. */
+  /** Who created the record, and for whom. Absent on records that are older than this field. */
   owner?: Origin;
   metadata: Record<string, unknown>;
 }

@@ -2,7 +2,7 @@ import { ColloquyError } from './errors.js';
 
 /**
  * When a schedule fires: at the times of any of these expressions (minute, hour, day of month,
- * month, day of week; numbers only), or in even intervals.
+ * month, day of week; numbers only), or at equal intervals.
  */
 export type ScheduleTimes = { expressions: string[] } | { everySeconds: number };
 
@@ -20,7 +20,7 @@ const MINUTE: CronField = { name: 'minute', min: 0, max: 59 };
 const HOUR: CronField = { name: 'hour', min: 0, max: 23 };
 const DAY: CronField = { name: 'day of month', min: 1, max: 31 };
 const MONTH: CronField = { name: 'month', min: 1, max: 12, names: MONTHS };
-/** 0 and 7 are Sunday. */
+/** Both 0 and 7 are Sunday. */
 const WEEKDAY: CronField = { name: 'day of week', min: 0, max: 7, names: WEEKDAYS };
 
 const SHORTHANDS: Readonly<Record<string, string>> = {
@@ -34,14 +34,15 @@ const SHORTHANDS: Readonly<Record<string, string>> = {
 };
 const EVERY = /^@every ([1-9]\d{0,6})([smhd])$/;
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-/** February of a leap year has 29. */
+/** Days of each month. 29 for February, because of leap years. */
 const DAYS_IN_MONTH: readonly number[] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
  * Reads a cron expression of five fields, a shorthand (`@daily`) or `@every <n>s|m|h|d`. Six and
- * seven fields are refused, because cron programs disagree which of them is the second and which
- * the year. As in cron, day of month and day of week are alternatives where both are given.
- * Why no library does this: docs/decisions/2026-11-30-libraries.md. Errors: `invalid_argument`.
+ * seven fields are refused, because cron programs disagree about which field is the second and
+ * which is the year. As in cron, if both day of month and day of week are given, a day needs to
+ * match only one of them. Why no library does this: docs/decisions/2026-11-30-libraries.md. Errors:
+ * `invalid_argument`.
  */
 export function readCronExpression(text: string): ScheduleTimes {
   const every = EVERY.exec(text.trim());
@@ -76,8 +77,9 @@ export function readCronExpression(text: string): ScheduleTimes {
 const DAY_MINUTES = 1_440;
 
 /**
- * The shortest time between two firings, in seconds. A gap across midnight counts only if the
- * schedule fires every day; otherwise the next firing may be days away. Daylight saving is ignored.
+ * Returns the shortest time between two firings, in seconds. A gap across midnight counts only if
+ * the schedule fires every day; otherwise the next firing may be days away. Daylight saving is
+ * ignored.
  */
 export function shortestGapSeconds(times: ScheduleTimes): number {
   if ('everySeconds' in times) return times.everySeconds;
@@ -146,7 +148,7 @@ function readValue(field: CronField, text: string): number {
   throw invalid(`${field.name} is "${text}"; expected ${field.min} to ${field.max}${names}`);
 }
 
-/** Refuses a day that none of the months has: the schedule would never fire. */
+/** Throws if none of the months has such a day, because the schedule would never fire. */
 function checkDays(day: number[], month: Values): void {
   const months = month === 'any' ? DAYS_IN_MONTH : month.map((number) => DAYS_IN_MONTH[number - 1] ?? 0);
   const [earliest = 1] = day;
@@ -157,10 +159,13 @@ function invalid(message: string): ColloquyError {
   return new ColloquyError('invalid_argument', message, { field: 'schedule' });
 }
 
-/** Case counts, as in the database of time zones; offsets such as `+01:00` are not in it. */
+/**
+ * The form of names in the time zone database. Upper and lower case differ there. Offsets such as
+ * `+01:00` are not in the database.
+ */
 const ZONE_NAME = /^[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*(\/[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*)*$/;
 
-/** Whether this is the name of an IANA time zone. */
+/** Returns whether the text is the name of an IANA time zone. */
 export function isTimezone(name: string): boolean {
   if (!ZONE_NAME.test(name)) return false;
   try {

@@ -10,9 +10,7 @@ export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 /** Options of Temporal's Schedules that LangGraph's crons do not have. */
 export interface ScheduleOptions {
   overlap: OverlapPolicy;
-  /**
-   * After an outage, Temporal fires missed times that are not older than this.
-   */
+  /** After an outage, Temporal fires for those missed times that are not older than this. */
   catchupWindowSeconds: number;
   /** Each firing is delayed by a random time up to this. */
   jitterSeconds: number;
@@ -30,9 +28,9 @@ export const DEFAULT_SCHEDULE_OPTIONS: ScheduleOptions = {
  * to be visible to its creator.
  */
 export interface CronFilters {
-  /** Of `threads:create_run`; absent: every thread. */
+  /** Filter from the auth event `threads:create_run`. Absent: every thread is visible. */
   threads?: Record<string, unknown>;
-  /** Of `assistants:read`; absent: every assistant. */
+  /** Filter from the auth event `assistants:read`. Absent: every assistant is visible. */
   assistants?: Record<string, unknown>;
 }
 
@@ -40,27 +38,28 @@ export interface Cron {
   tenant: string;
   cronId: string;
   assistantId: string;
-  /** Absent: every firing creates a new thread. */
+  /** Thread of the cron's runs. Absent: every firing creates a new thread. */
   threadId?: string;
   schedule: string;
-  /** IANA name; absent: UTC. */
+  /** IANA name of the time zone. Absent: UTC. */
   timezone?: string;
   endTime?: Date;
   enabled: boolean;
-  /** What happens to the thread that a firing created. */
+  /** What happens to the thread that a firing created, when the run has completed. */
   onRunCompleted: 'delete' | 'keep';
-  /** Fields of a run's body, as the API takes them. */
+  /** Fields of the request body of a run, as the API accepts them. */
   payload: Record<string, unknown>;
   metadata: Record<string, unknown>;
   options: ScheduleOptions;
   /**
-   * Filters applied to its firings. No client sees or sets them. Absent: the project has no auth.
+   * Filters for the firings of this cron. Clients can neither see nor set them. Absent if the
+   * project has no auth.
    */
   filters?: CronFilters;
   /** Absent if the cron is disabled or has ended. */
   nextRunAt?: Date;
   createdBy: Principal;
-  /** Number of changes so far. */
+  /** Number of changes of the cron so far. */
   rev: number;
   createdAt: Date;
   updatedAt: Date;

@@ -1,8 +1,8 @@
 const MEBIBYTE = 1024 * 1024;
 
 /**
- * Defaults that the configuration shares with the rooms that use them. Each is written once, so
- * that a room which is started without the configuration behaves the same.
+ * Defaults that the configuration shares with the rooms that use them. Each default is written only
+ * here, so that a room behaves the same if it is started without the configuration.
  */
 export const DEFAULTS = {
   bodyLimitBytes: 10 * MEBIBYTE,

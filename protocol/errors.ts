@@ -1,20 +1,20 @@
 /**
- * The closed list of error codes, and whether repeating the same work may succeed. This is the one
- * table of what is retryable; activities derive their rules from it. The API maps the codes to
- * HTTP statuses in a table of its own, so a new code needs an entry in both.
+ * The closed list of error codes, and whether repeating the same work may succeed. This is the only
+ * table of which errors are retryable; activities derive their rules from it. The API maps the
+ * codes to HTTP statuses in a table of its own, so a new code needs an entry in both tables.
  */
 const RETRYABLE = {
   invalid_argument: false, // the caller sent something wrong; the message names the field and the value
-  unsupported: false, // understood but not served; never dropped in silence
+  unsupported: false, // the request is understood but not served; it is never ignored silently
   not_found: false,
   already_exists: false,
-  conflict: false, // the state does not allow it: thread busy with `reject`, nothing to resume
+  conflict: false, // the state does not allow the request: thread busy with `reject`, nothing to resume
   queue_full: false, // the caller decides when to try again
   too_large: false,
   forbidden: false,
   unauthenticated: false,
   thread_closed: false, // the conversation is being deleted
-  fence_lost: true, // another writer has a higher fence; this one must stop, a new attempt continues
+  fence_lost: true, // another writer has a higher fence; this writer must stop, a new attempt continues
   graph_failed: false, // a node threw an error that is not transient
   graph_transient: true, // a node threw a transient error: 429, 5xx, network
   unavailable: true, // a server that we need does not answer
@@ -32,17 +32,22 @@ export function isRetryable(code: ErrorCode): boolean {
 export interface ErrorDetails {
   /** The original error; kept for logs, never sent to clients. */
   cause?: unknown;
-  /** Request field the error is about, dotted: `config.configurable.thread_id`. */
+  /**
+   * The request field that the error is about, as a path with dots:
+   * `config.configurable.thread_id`.
+   */
   field?: string;
   /** Milliseconds to wait before the next attempt. */
   retryAfterMs?: number;
-  /** Name of the error that a project's code threw: `error` of the error event. */
+  /**
+   * Name of the error that a project's code threw. It becomes the field `error` of the error event.
+   */
   errorName?: string;
 }
 
 /**
- * The one error class. Its message names the thing and its values:
- * `thread t_42 is closed; cannot accept run r_7`. Recognise it with {@link errorCode}, because
+ * The one error class of Colloquy. Its message names the thing and its values: `thread t_42 is
+ * closed; cannot accept run r_7`. Recognise such an error with {@link errorCode}, because
  * `instanceof` fails across the workflow sandbox and the wire.
  */
 export class ColloquyError extends Error {
@@ -61,7 +66,7 @@ export class ColloquyError extends Error {
   }
 }
 
-/** The code of a {@link ColloquyError}; undefined for any other value. */
+/** Returns the code of a {@link ColloquyError}, or undefined for any other value. */
 export function errorCode(error: unknown): ErrorCode | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
   const { name, code } = error as { name?: unknown; code?: unknown };
@@ -69,7 +74,7 @@ export function errorCode(error: unknown): ErrorCode | undefined {
   return (ERROR_CODES as readonly string[]).includes(code) ? (code as ErrorCode) : undefined;
 }
 
-/** Returns undefined instead of throwing `not_found`. */
+/** Resolves to the result, or to undefined if the result rejects with `not_found`. */
 export async function ifFound<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result;
@@ -79,7 +84,7 @@ export async function ifFound<T>(result: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** HTTP statuses of a server that may answer later. 529 is Anthropic's "overloaded". */
+/** HTTP statuses of a server that may answer a later request. 529 is Anthropic's "overloaded". */
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
 
 export function isRetryableStatus(status: number): boolean {
@@ -103,9 +108,9 @@ const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Whether Node or its `fetch` threw this error for a broken connection. Libraries wrap most of
- * these errors, but not all: a command of the MongoDB driver that waits for a closed socket to
- * drain rejects with the socket's own error.
+ * Returns whether Node or its `fetch` threw this error for a broken connection. Libraries wrap most
+ * of these errors, but not all. For example, a command of the MongoDB driver may wait for a closed
+ * socket to drain; it then rejects with the socket's own error.
  */
 export function isNetworkError(error: unknown): boolean {
   return typeof error === 'object' && error !== null && NETWORK_ERROR_CODES.has((error as { code?: unknown }).code);

@@ -40,8 +40,8 @@ export interface AttemptData {
    */
   superseded: [first: number, last: number][];
   /**
-   * Last offset that the attempt has checked. The run's events between it and this event are
-   * superseded too.
+   * Last offset that the attempt has checked. The run's events between this offset and the event
+   * `run.attempt` are superseded too.
    */
   tail: number;
   /** Why the last attempt failed, if known. */
@@ -55,7 +55,7 @@ export interface EndedData {
   error?: RunError;
 }
 
-/** The end of a run as its record has it. Undefined while the run has not ended. */
+/** Returns the end of a run from its record, or undefined while the run has not ended. */
 export function endOf({ runId, status, error }: Run): EndedData | undefined {
   return isEnded(status) ? { run_id: runId, status, ...(error && { error }) } : undefined;
 }

@@ -1,7 +1,7 @@
 /**
- * Identifies the writer of a thread as a string that sorts like its parts: run ordinal, then
- * activity of the run, then attempt. The attempt alone is not enough: attempt 2 of an old run must
- * lose to attempt 1 of a new one.
+ * The parts of a fence. A fence identifies the writer of a thread. It is a string that sorts by its
+ * parts: run ordinal, then activity of the run, then attempt. The attempt alone is not enough:
+ * attempt 2 of an old run must lose to attempt 1 of a new one.
  */
 export interface FenceParts {
   /** Ordinal of the run in its thread, from 1, given by the conversation workflow. */
@@ -20,8 +20,8 @@ const WIDTHS = { run: 10, step: 7, attempt: 5 } as const;
 export const NO_FENCE = encodeFence({ run: 0, step: 0, attempt: 0 });
 
 /**
- * `0000000007.0000002.00001`: fixed width, so plain string order (also MongoDB's) is the fence
- * order.
+ * Encodes a fence, for example `0000000007.0000002.00001`. The parts have a fixed width, so the
+ * order of the strings (also in MongoDB) is the order of the fences.
  */
 export function encodeFence(parts: FenceParts): Fence {
   return (['run', 'step', 'attempt'] as const)
@@ -36,7 +36,7 @@ export function encodeFence(parts: FenceParts): Fence {
     .join('.') as Fence;
 }
 
-/** The parts of an encoded fence. */
+/** Returns the parts of an encoded fence. */
 export function decodeFence(fence: Fence): FenceParts {
   const [run, step, attempt] = fence.split('.').map(Number);
   return { run: run ?? 0, step: step ?? 0, attempt: attempt ?? 0 };

@@ -1,19 +1,22 @@
 import type { Caller } from './caller.js';
 
 /**
- * Workflow id of a conversation. Thread ids are UUIDs and tenants DNS labels, so no part can hold a
- * slash.
+ * Returns the workflow id of a conversation. Thread ids are UUIDs and tenants are DNS labels, so no
+ * part can contain a slash.
  */
 export function conversationId(tenant: string, threadId: string): string {
   return `conversation/${tenant}/${threadId}`;
 }
 
-/** Id of a cron's Schedule. With the scheduled time appended, the workflow id of a firing. */
+/**
+ * Returns the id of a cron's Schedule. The workflow id of a firing is this id with the scheduled
+ * time appended.
+ */
 export function cronScheduleId(tenant: string, cronId: string): string {
   return `cron/${tenant}/${cronId}`;
 }
 
-/** Workflow id of the delivery of a run's webhook. */
+/** Returns the workflow id of the delivery of a run's webhook. */
 export function webhookId(tenant: string, runId: string): string {
   return `webhook/${tenant}/${runId}`;
 }

@@ -1,7 +1,7 @@
 /**
- * The part of `config.configurable` that readers of a run and receivers of its webhook may see. The
- * graph also finds there what the project's `authenticate` returned, often with tokens; of that,
- * readers get the user's identity alone.
+ * Returns the part of `config.configurable` that readers of a run and receivers of its webhook may
+ * see. For the graph, `configurable` also contains what the project's `authenticate` returned,
+ * often with tokens. Readers get only the user's identity from that.
  */
 export function publicConfigurable(configurable: Record<string, unknown>): Record<string, unknown> {
   const { langgraph_auth_user: user, langgraph_auth_permissions: _, ...shown } = configurable;

@@ -1,7 +1,7 @@
 import { publicConfigurable } from './public-config.js';
 import type { Run } from './run.js';
 
-/** A run as LangGraph's clients and webhooks read it: snake case, ISO 8601. */
+/** Returns a run as LangGraph's clients and webhooks read it: snake case, ISO 8601. */
 export function runToWire(run: Run): Record<string, unknown> {
   const { request } = run;
   return {

@@ -4,11 +4,11 @@ import type { Origin } from './caller.js';
 export const RUN_STATUSES = ['pending', 'running', 'success', 'error', 'timeout', 'interrupted'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
-/** Statuses a run cannot leave. */
+/** Statuses that a run cannot leave. */
 const ENDED_RUN_STATUSES = ['success', 'error', 'timeout', 'interrupted'] as const satisfies RunStatus[];
 export type EndedRunStatus = (typeof ENDED_RUN_STATUSES)[number];
 
-/** Whether the status is final. */
+/** Returns whether the status is final. */
 export function isEnded(status: string): status is EndedRunStatus {
   return (ENDED_RUN_STATUSES as readonly string[]).includes(status);
 }
@@ -35,20 +35,20 @@ export const STREAM_MODES = [
 ] as const;
 export type StreamMode = (typeof STREAM_MODES)[number];
 
-/** `Command` on the wire. */
 /**
- * Target of a command: a node, or a node with its own input (`args` in LangGraph's own spelling of
- * `Send`).
+ * Target of a command: a node, or a node with an input of its own. LangGraph's own `Send` names
+ * this input `args`.
  */
 export type RunGoto = string | { node: string; input: unknown } | { node: string; args: unknown };
 
+/** `Command` on the wire. */
 export interface RunCommand {
   resume?: unknown;
   update?: unknown;
   goto?: RunGoto | RunGoto[];
 }
 
-/** The checkpoint a run starts from. Absent: the thread's head. */
+/** The checkpoint that a run starts from. Absent: the thread's head. */
 export interface CheckpointRef {
   checkpointId?: string;
   checkpointNs?: string;
@@ -62,7 +62,8 @@ export interface RunConfig {
 }
 
 /**
- * Everything a step needs to run the graph; JSON, stored with the run, never in workflow history.
+ * Everything that a step needs to run the graph. JSON; stored with the run, never in workflow
+ * history.
  */
 export interface RunRequest {
   input?: unknown;
@@ -84,7 +85,10 @@ export interface RunRequest {
   webhook?: string;
   /** Delay before the run may begin, in seconds. */
   afterSeconds?: number;
-  /** Keys of LangSmith feedback. The run's last event before its end has an address for each. */
+  /**
+   * Keys of LangSmith feedback. The run's last event before `run.ended` has an address for each
+   * key.
+   */
   feedbackKeys?: string[];
 }
 
@@ -105,14 +109,14 @@ export interface Run {
   multitaskStrategy: MultitaskStrategy;
   metadata: Record<string, unknown>;
   request: RunRequest;
-  /** Who asked for the run. Absent in records from before this field existed. */
+  /** Who asked for the run. Absent in records that are older than this field. */
   createdBy?: Origin;
-  /** Idempotency key of the request that created it. */
+  /** Idempotency key of the request that created the run. */
   key?: string;
   error?: RunError;
   /** Offset before the run's first event. Set when its first step starts. */
   afterSeq?: number;
-  /** When its first step started. */
+  /** When the run's first step started. */
   startedAt?: Date;
   /** Reason for cancelling the run, if one was given. */
   cancelReason?: string;

@@ -1,10 +1,10 @@
 /**
- * A signal that fires when the first of `sources` fires, with its reason. `release` detaches it
- * from the sources; it then never fires.
+ * Returns a signal that fires when the first of `sources` fires, with the reason of that source.
+ * `release` detaches the signal from the sources; after that the signal never fires.
  *
  * Not `AbortSignal.any`: in Node.js 20 every combined signal leaves an entry at every source. A
- * signal with a listener is kept until it fires, which for sources that live as long as the process
- * is never.
+ * combined signal that has a listener is kept until it fires. If its sources live as long as the
+ * process, it may never fire.
  */
 export function firstOf(...sources: AbortSignal[]): { signal: AbortSignal; release: () => void } {
   const first = new AbortController();

@@ -1,8 +1,8 @@
 import type { Head, Interrupt } from './thread.js';
 
 /**
- * Head and tail after a step, which spare the next step two reads. A stale cursor costs a retry,
- * never correctness.
+ * Head and tail after a step. With them the next step needs two reads less. A stale cursor costs a
+ * retry, but never leads to a wrong result.
  */
 export interface Cursor {
   head: Head;
@@ -11,21 +11,23 @@ export interface Cursor {
 }
 
 /**
- * Activity options of the nodes about to run, from `metadata.temporal` of the graph's nodes.
+ * Activity options of the nodes that run next, from `metadata.temporal` of the graph's nodes.
  * Durations in ms.
  */
 export interface StepOptions {
   startToCloseTimeoutMs: number;
   heartbeatTimeoutMs: number;
   /**
-   * Attempts for errors that the node throws; failures of the infrastructure are always retried.
+   * Number of attempts for errors that the node throws. Failures of the infrastructure are always
+   * retried.
    */
   maximumAttempts: number;
   initialIntervalMs: number;
   backoffCoefficient: number;
   maximumIntervalMs: number;
   /**
-   * The node declares a retry policy. Then every error of it is retried, not only transient ones.
+   * Whether the node declares a retry policy. If so, every error of the node is retried, not only
+   * transient ones.
    */
   retryAll?: boolean;
   /** Names of errors that are never retried. */

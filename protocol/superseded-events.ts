@@ -3,8 +3,9 @@ import { CONTROL_EVENTS, type AttemptData, type StoredEvent } from './event.js';
 type OffsetRanges = AttemptData['superseded'];
 
 /**
- * The offsets that a `run.attempt` event supersedes: the ranges that it names, and all offsets
- * between its `tail` and itself. The previous attempt may have written there after the check.
+ * Returns the offsets that a `run.attempt` event supersedes: the ranges that the event names, and
+ * all offsets between its `tail` and its own offset. The previous attempt may have written at the
+ * latter offsets after the new attempt had checked the log.
  */
 export function supersededRanges(attempt: StoredEvent): OffsetRanges {
   const { superseded, tail } = JSON.parse(attempt.data) as AttemptData;

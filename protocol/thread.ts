@@ -8,8 +8,8 @@ export type ThreadStatus = (typeof THREAD_STATUSES)[number];
 export const MAX_TTL_MINUTES = 52_560_000;
 
 /**
- * What happens to an expired thread: it is deleted, or its older checkpoints are deleted and its
- * time starts again.
+ * What happens to an expired thread. `delete`: the thread is deleted. `keep_latest`: its older
+ * checkpoints are deleted and its time to live starts again.
  */
 export const TTL_STRATEGIES = ['delete', 'keep_latest'] as const;
 export type TtlStrategy = (typeof TTL_STRATEGIES)[number];
@@ -38,7 +38,7 @@ export interface Thread {
   /** Cause of status `error`. */
   error?: { error: string; message: string };
   ttl?: ThreadTtl;
-  /** The caller that created the thread. Absent in records from before this field existed. */
+  /** The caller that created the thread. Absent in records that are older than this field. */
   createdBy?: Origin;
   createdAt: Date;
   updatedAt: Date;
@@ -59,15 +59,17 @@ export interface Head {
 
 export interface NamespaceHead {
   checkpointId: string;
-  /** Ordinal of the run that committed it. 0: written outside of a run (`updateState`). */
+  /**
+   * Ordinal of the run that committed the checkpoint. 0: written outside of a run (`updateState`).
+   */
   run: number;
   /** LangGraph's step number of that checkpoint. */
   step: number;
-  /** Step number at which the run began. Recursion limits count from it. */
+  /** LangGraph's step number at which the run began. Recursion limits count from this number. */
   base: number;
   /**
-   * Offset of the thread's last event at the commit. The run's events in this namespace up to it
-   * are committed too.
+   * Offset of the thread's last event at the commit. The run's events in this namespace are
+   * committed up to this offset.
    */
   tail: number;
 }
@@ -83,7 +85,7 @@ export interface Assistant {
   metadata: Record<string, unknown>;
   /** The version that runs use. */
   version: number;
-  /** The default assistant of a graph, which no user created. */
+  /** Whether this is the system assistant of its graph, which no user created. */
   isSystem: boolean;
   createdAt: Date;
   updatedAt: Date;
@@ -92,5 +94,8 @@ export interface Assistant {
 /** An immutable version of an assistant. */
 export type AssistantVersion = Omit<Assistant, 'updatedAt'>;
 
-/** Marks the thread of a stateless run, and so the run, for deletion. */
+/**
+ * Metadata that marks the thread of a stateless run for deletion. The run is deleted with its
+ * thread.
+ */
 export const STATELESS_METADATA = { colloquy_stateless: true } as const;

@@ -1,8 +1,8 @@
 import { ColloquyError } from './errors.js';
 
 /**
- * Whether a value contains more than `most` values. Objects, lists and their content count. Does
- * not recurse and stops at the limit, so a huge value costs no more than one that is just too
+ * Returns whether a value contains more than `most` values. Objects, lists and their content count.
+ * Does not recurse and stops at the limit, so a huge value costs no more than one that is just too
  * large.
  */
 export function hasMoreValues(value: object, most: number): boolean {
@@ -19,12 +19,15 @@ export function hasMoreValues(value: object, most: number): boolean {
   return false;
 }
 
-/** Error message for a value with too many values. */
+/** Returns the error message for a value that contains too many values. */
 export function tooManyValues(most: number): string {
   return `has more than ${most} values, nested ones included`;
 }
 
-/** Errors: `invalid_argument`, with the name of the field. */
+/**
+ * Throws if the value of a field contains more than `most` values. Errors: `invalid_argument`, with
+ * the name of the field.
+ */
 export function guardValues(field: string, value: object, most: number): void {
   if (!hasMoreValues(value, most)) return;
   throw new ColloquyError('invalid_argument', `${field}: ${tooManyValues(most)}`, { field });

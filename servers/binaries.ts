@@ -1,7 +1,10 @@
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Finds an executable in folders that are listed in the format of PATH. */
+/**
+ * Finds an executable in the folders of `path`, which has the format of PATH. Returns undefined if
+ * there is none.
+ */
 export function findOnPath(name: string, path: string): string | undefined {
   return path
     .split(delimiter)
@@ -10,7 +13,10 @@ export function findOnPath(name: string, path: string): string | undefined {
     .find(isExecutable);
 }
 
-/** Finds the first executable in a folder and its subfolders whose relative path matches. */
+/**
+ * Finds the first executable in a folder and its subfolders whose relative path matches the
+ * pattern. Returns undefined if there is none.
+ */
 export function findExecutable(folder: string, pattern: RegExp): string | undefined {
   if (!existsSync(folder)) return undefined;
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -16,7 +16,10 @@ export interface ChildSpec {
 /** How a child process ended: `exit code 1`, `signal SIGKILL`. */
 export type Ending = string;
 
-/** A process that ends when this process ends. Only its owner can read the files it creates. */
+/**
+ * A child process that ends when this process ends. Only its owner can read the files that it
+ * creates.
+ */
 export interface Child {
   readonly pid: number;
   readonly ended: Promise<Ending>;
@@ -33,7 +36,8 @@ export function startChild(spec: ChildSpec): Child {
   const log = openLog(spec.logFile);
   const child = withPrivateUmask(() =>
     spawn(spec.command, spec.args, {
-      // In a process group of its own: Ctrl-C in the terminal must reach this process only.
+      // The child gets a process group of its own, because Ctrl-C in the terminal must reach only
+      // this process.
       detached: true,
       stdio: ['ignore', log, log],
     }),
@@ -77,9 +81,10 @@ function controlChild(name: string, child: ChildProcess): Child {
 }
 
 /**
- * Ends the server if this process dies without stopping it (SIGKILL, a crash): the reaper waits for
- * the end of a pipe that only this process holds. It is killed as soon as the server has ended,
- * because the system may give the process id to another process.
+ * Starts a reaper. It ends the server if this process dies without stopping the server (SIGKILL, a
+ * crash). The reaper waits for the end of a pipe that only this process holds open. The reaper is
+ * killed as soon as the server has ended, because the system may then give the server's process id
+ * to another process.
  */
 function startReaper(pid: number): ChildProcess {
   const script = `cat >/dev/null; kill -CONT "$1"; kill -TERM "$1"; n=0
@@ -97,8 +102,8 @@ function startReaper(pid: number): ChildProcess {
 }
 
 /**
- * Calls `probe` until it succeeds. Errors: `unavailable`, with the end of the log, if the server
- * ends or does not answer in time.
+ * Calls `probe` until it succeeds. Errors: `unavailable`, with the last lines of the log, if the
+ * server ends or does not become ready in time.
  */
 export async function untilReady(
   spec: ChildSpec,

@@ -4,7 +4,10 @@ import { MONGODB_DATA_NAMES } from './mongodb/data-names.js';
 import { assertOwner, makePrivateFolder } from './private-files.js';
 import type { OnProgress } from './progress.js';
 
-/** Folders of downloaded programs, which must stay executable and hold no conversations. */
+/**
+ * Folders of downloaded programs. The programs must stay executable, and the folders hold no
+ * conversations.
+ */
 const PROGRAMS = new Set(['bin', 'venv']);
 const OWN_NAMES = new Set([
   ...PROGRAMS,
@@ -18,9 +21,9 @@ type OnFailure = (path: string, error: unknown) => void;
 type ChangeMode = (path: string, mode: number) => void;
 
 /**
- * Creates the data folder. Refuses one in which another user owns an entry with a name of ours: that
- * user could read the conversations, and replace what we run. A symbolic link counts as owned by
- * whoever created it. Errors: `forbidden`.
+ * Creates the data folder. Refuses a folder in which another user owns an entry with one of our
+ * names. That user could read the conversations and replace what we run. A symbolic link belongs to
+ * whoever created the link. Errors: `forbidden`.
  */
 export function claimDataFolder(dataDir: string): void {
   makePrivateFolder(dataDir);
@@ -34,14 +37,17 @@ export function claimDataFolder(dataDir: string): void {
   }
 }
 
-/** Returns the entries that are ours. In a folder with other files, `.gitignore` is not ours. */
+/**
+ * Returns the entries that belong to Colloquy. In a folder with other files, `.gitignore` belongs
+ * to somebody else.
+ */
 function ownNames(names: string[], isOwn: boolean): string[] {
   return isOwn ? names : names.filter((name) => OWN_NAMES.has(name) && name !== '.gitignore');
 }
 
 /**
- * Claims the data folder and restricts its contents to the owner, because earlier versions left it
- * open to all users of the machine. Reports modes that it cannot change, and continues.
+ * Claims the data folder and restricts its contents to the owner, because earlier versions left the
+ * folder open to all users of the machine. If a mode cannot be changed, reports that and continues.
  * Errors: `forbidden`.
  */
 export function openDataFolder(dataDir: string, onProgress: OnProgress, changeMode: ChangeMode = chmodSync): void {
@@ -65,13 +71,19 @@ export function openDataFolder(dataDir: string, onProgress: OnProgress, changeMo
   onProgress(`other users of this machine may read ${failures[0]}${more}: its mode could not be changed`);
 }
 
-/** `--data-dir` may name somebody's project or `/tmp`, whose mode must not change. */
+/**
+ * Returns whether the folder is used by Colloquy only. `--data-dir` may name somebody's project or
+ * `/tmp`, whose mode must not change.
+ */
 function isOwnFolder(folder: string, names: string[]): boolean {
   if ((statSync(folder).mode & STICKY) !== 0) return false;
   return basename(folder) === '.colloquy' || names.every((name) => OWN_NAMES.has(name));
 }
 
-/** Does not follow symbolic links: their targets may not be ours. */
+/**
+ * Restricts an entry to its owner. Does not follow symbolic links, because their targets may belong
+ * to others.
+ */
 function restrict(path: string, changeMode: ChangeMode, onFailure: OnFailure): void {
   try {
     const entry = lstatSync(path);

@@ -9,12 +9,15 @@ export interface DatabaseProgram {
   /** Printed when the program starts. */
   notice?: string;
   command: string;
-  /** Also writes files that the command line refers to. */
+  /** Returns the arguments of the command line. Also writes the files to which they refer. */
   args(folder: string, port: number): string[];
   /** Options for the connection string. */
   uriOptions?: string;
-  /** Runs at each probe until the server is ready, before it is asked whether it is primary. */
+  /**
+   * Runs at each probe until the server is ready. The probe then checks whether the server is
+   * primary.
+   */
   initialize?(client: MongoClient, host: string): Promise<void>;
-  /** Starts work beside the running server. Returns a function that ends it. */
+  /** Starts work that the running server needs. Returns a function that ends this work. */
   maintain?(uri: string): () => Promise<void>;
 }

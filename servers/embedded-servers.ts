@@ -14,8 +14,8 @@ export interface Servers {
 }
 
 /**
- * Starts each server whose address was not given. If one fails, the other is stopped.
- * Errors: `unavailable`, `already_exists`, `forbidden`.
+ * Starts each server whose address was not given. If one server fails to start, the other is
+ * stopped. Errors: `unavailable`, `already_exists`, `forbidden`.
  */
 export async function startServers(partial: EmbeddedOptions): Promise<Servers> {
   const options = prepare(partial);
@@ -49,7 +49,8 @@ export async function startServer(kind: 'temporal' | 'mongodb', partial: Embedde
 
 function prepare(partial: EmbeddedOptions): ServerOptions {
   const options = complete(partial);
-  // Before anything is read from the folder: another user may have written to it.
+  // This check comes before anything is read from the folder, because another user may have written
+  // to the folder.
   openDataFolder(options.dataDir, options.onProgress);
   return { ...options, ports: new PortBook(join(options.dataDir, 'ports.json')) };
 }

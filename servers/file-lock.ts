@@ -6,7 +6,10 @@ import { writePrivateFile } from './private-files.js';
 
 const POLL_MS = 200;
 
-/** Runs work in one process at a time. Takes over the lock of a process that no longer exists. */
+/**
+ * Runs `work` while no other process runs work with the same lock file. Takes over the lock of a
+ * process that no longer exists.
+ */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(dirname(file), { recursive: true });
   while (!tryLock(file)) await sleep(POLL_MS);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Returns undefined if the file is missing or is not JSON. */
+/** Reads a JSON file. Returns undefined if the file is missing or is not JSON. */
 export function readJson<T>(file: string): T | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as T;

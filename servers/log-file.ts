@@ -6,8 +6,8 @@ const LARGEST_LOG_BYTES = 16 * 1024 * 1024;
 const TAIL_LINES = 8;
 
 /**
- * Opens a log for appending that only its owner can read. A large one is renamed to `<name>.1`
- * first. Errors: `forbidden`.
+ * Opens a log file for appending. Only its owner can read the file. If the file is large, it is
+ * first renamed to `<name>.1`. Errors: `forbidden`.
  */
 export function openLog(file: string): number {
   makeOwnFolder(dirname(file));

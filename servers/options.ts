@@ -8,13 +8,16 @@ export interface EmbeddedOptions {
   toolsDir?: string;
   /** Folders to search for `temporal` and `mongod`, in the format of PATH; default: none. */
   searchPath?: string;
-  /** 0 means a free port. */
+  /** 0: any free port. */
   temporalPort?: number;
   uiPort?: number;
   mongodbPort?: number;
-  /** Without the Temporal Web UI. */
+  /** Whether to start Temporal without its Web UI. */
   headless?: boolean;
-  /** Addresses of servers that already run. They are used, and none is started. */
+  /**
+   * Address of a Temporal server that already runs. It is used, and none is started. The same
+   * applies to `mongodbUri`.
+   */
   temporalAddress?: string;
   mongodbUri?: string;
   onProgress?: OnProgress;

@@ -24,15 +24,18 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** `mark` is a part of the server's command line that no other process has: its data path. */
+/**
+ * Writes the process id of a server. `mark` is a part of the server's command line that no other
+ * process has: the path of its data.
+ */
 export function writePidFile(file: string, pid: number, mark: string): void {
   const record: PidRecord = { pid, owner: process.pid, mark };
   writePrivateFile(file, JSON.stringify(record));
 }
 
 /**
- * Ends a server that still runs on the data although the process that started it is gone.
- * Errors: `already_exists` if that process still lives.
+ * Ends a server that still runs on the data although the process that started it is gone. Errors:
+ * `already_exists` if the process that started it is still alive.
  */
 export async function endLeftover(pidFile: string, serverName: string): Promise<void> {
   makePrivateFolder(dirname(pidFile));
@@ -54,7 +57,10 @@ export async function endLeftover(pidFile: string, serverName: string): Promise<
   }
 }
 
-/** Compares the command line, because the system may have given the process id to another one. */
+/**
+ * Returns whether the recorded server still runs. Compares the command line, because the system may
+ * have given the process id to another process.
+ */
 function isRunning({ pid, mark }: PidRecord): boolean {
   if (!isAlive(pid)) return false;
   try {

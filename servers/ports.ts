@@ -6,13 +6,14 @@ import { makePrivateFolder, writePrivateFile } from './private-files.js';
 
 export const LOOPBACK = '127.0.0.1';
 
-/** Default ports. If one is in use, another one is chosen and stored. */
+/** Default port numbers. If one is in use, another port is chosen and stored. */
 export const DEFAULT_PORTS = { temporal: 7233, temporalUi: 8233, mongodb: 27017, api: 2024 } as const;
 export type PortName = keyof typeof DEFAULT_PORTS;
 
 /**
- * Chooses ports: the requested one, else the stored one, else the default, else a free one; 0 requests
- * a free one. Chosen ports are stored in `file`, so that addresses stay the same after a restart.
+ * Chooses ports: the requested port, else the stored one, else the default, else a free one. Port 0
+ * requests a free port. Chosen ports are stored in `file`, so that addresses stay the same after a
+ * restart.
  */
 export class PortBook {
   readonly #file: string;
@@ -23,7 +24,7 @@ export class PortBook {
     this.#stored = readPorts(file);
   }
 
-  /** Errors: `unavailable` if the requested port is in use. */
+  /** Chooses a port. Errors: `unavailable` if the requested port is in use. */
   async choose(name: PortName, requested?: number, host = LOOPBACK): Promise<number> {
     if (requested === 0) return freePort(host);
     if (requested !== undefined) {

@@ -15,13 +15,14 @@ export function makeOwnFolder(folder: string): void {
 }
 
 const { O_WRONLY, O_CREAT, O_APPEND, O_EXCL } = constants;
-/** Windows has no such flag. */
+/** Windows does not have this flag. */
 const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
 const OPEN_FLAGS = { w: O_CREAT, a: O_CREAT | O_APPEND, wx: O_CREAT | O_EXCL } as const;
 
 /**
- * Opens a file for writing, and creates a missing one so that only its owner can read it. The mode of
- * an existing file does not change. Errors: `forbidden` for a symbolic link and for another user's file.
+ * Opens a file for writing. A missing file is created so that only its owner can read it. The mode
+ * of an existing file does not change. Errors: `forbidden` for a symbolic link and for another
+ * user's file.
  */
 export function openPrivateFile(file: string, flag: keyof typeof OPEN_FLAGS): number {
   const descriptor = openWithoutLinks(file, O_WRONLY | OPEN_FLAGS[flag] | O_NOFOLLOW);
@@ -39,7 +40,7 @@ function openWithoutLinks(file: string, flags: number): number {
   try {
     return openSync(file, flags, 0o600);
   } catch (error) {
-    // FreeBSD answers EMLINK.
+    // FreeBSD answers EMLINK for a symbolic link.
     if (!['ELOOP', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     const problem = `${file} is a symbolic link, which is not followed; remove it`;
     throw new ColloquyError('forbidden', problem, { cause: error });
@@ -56,7 +57,10 @@ export function writePrivateFile(file: string, text: string, flag: 'w' | 'a' | '
   }
 }
 
-/** The owner of a file or folder can read and replace its contents. Errors: `forbidden`. */
+/**
+ * Throws if the file or folder belongs to another user, because its owner can read and replace the
+ * contents. Errors: `forbidden`.
+ */
 export function assertOwner(path: string, owner: number): void {
   const user = process.getuid?.();
   if (user === undefined || owner === user) return;
@@ -67,7 +71,10 @@ export function assertOwner(path: string, owner: number): void {
   );
 }
 
-/** Files that a process started by `start` creates are private. `start` must be synchronous. */
+/**
+ * Runs `start`, which starts a process. Files that this process creates are private. `start` must
+ * be synchronous.
+ */
 export function withPrivateUmask<T>(start: () => T): T {
   const before = process.umask(0o077);
   try {

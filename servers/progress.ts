@@ -1,2 +1,2 @@
-/** Receives a line about what is happening, for a person who waits. */
+/** Receives a line about the work in progress, for a person who waits. */
 export type OnProgress = (line: string) => void;

@@ -3,13 +3,13 @@ import { startChild, untilReady } from './child.js';
 import type { Child, ChildSpec } from './child.js';
 import { endLeftover, writePidFile } from './pid-file.js';
 
-/** A running server, which we or somebody else started. */
+/** A running server, started by us or by somebody else. */
 export interface Server {
   /** `host:port` of Temporal, connection string of MongoDB. */
   readonly address: string;
   /** Name and version, for people. */
   readonly label: string;
-  /** Only for a server that we started. */
+  /** Present only for a server that we started. */
   readonly process?: ServerProcess;
   stop(): Promise<void>;
 }
@@ -23,9 +23,15 @@ export interface ServerProcess {
   suspend(): void;
   /** Sends SIGCONT. */
   resume(): void;
-  /** Kills the process if it runs and starts it on the same port and data. Resolves when ready. */
+  /**
+   * Starts the process again on the same port and data, after killing it if it still runs. Resolves
+   * when the server is ready.
+   */
   restart(): Promise<void>;
-  /** Calls the listener if the process ends without `kill`, `restart` or `stop`. */
+  /**
+   * Calls the listener if the process ends although none of `kill`, `restart` and `stop` was
+   * called.
+   */
   onCrash(listener: (ending: string) => void): void;
 }
 
@@ -34,13 +40,13 @@ export interface OwnedServer {
   address: string;
   label: string;
   pidFile: string;
-  /** Part of the command line that no other process has: the data path. */
+  /** Part of the server's command line that no other process has: the path of its data. */
   mark: string;
   probe: () => Promise<void>;
   readyTimeoutMs: number;
 }
 
-/** Starts a server and records its process id, so that no second one uses the same data. */
+/** Starts a server and records its process id, so that no second server uses the same data. */
 export async function startOwned(options: OwnedServer): Promise<Server> {
   await endLeftover(options.pidFile, options.spec.name);
   let child = await launch(options);

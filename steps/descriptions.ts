@@ -7,9 +7,12 @@ import { toWire } from './wire.js';
 
 export interface DescriptionDependencies {
   project: Pick<AgentProject, 'load' | 'graphs'>;
-  /** Called with the reason if a schema is not known. */
+  /** Called with the reason if the schemas of a graph cannot be read. */
   warn?: (message: string) => void;
-  /** Starts reading the graphs' sources at once, which takes seconds of CPU time. */
+  /**
+   * Starts reading the graphs' sources now, not at the first request for schemas. Reading takes
+   * seconds of CPU time.
+   */
   prepare?: boolean;
 }
 

@@ -12,8 +12,8 @@ import {
 /** What the activity needs to know about an error that ended a step. */
 export interface StepFailure {
   /**
-   * `infrastructure`: an error of ours or of a server, always retried. `transient`: an error of the
-   * node that another attempt may not meet. `final`: any other error of the node.
+   * `infrastructure`: an error of Colloquy or of a server; always retried. `transient`: an error of
+   * a node that may not occur in another attempt. `final`: any other error of a node.
    */
   kind: 'infrastructure' | 'transient' | 'final';
   error: RunError;
@@ -21,7 +21,7 @@ export interface StepFailure {
   cause: unknown;
 }
 
-/** Names and messages of errors that HTTP clients throw without a status or a code. */
+/** Names and messages of transient errors that HTTP clients throw without a status or a code. */
 const TRANSIENT_NAMES = new Set([
   'APIConnectionError',
   'APIConnectionTimeoutError',
@@ -31,7 +31,10 @@ const TRANSIENT_NAMES = new Set([
 const TRANSIENT_MESSAGE =
   /^(terminated|fetch failed|Premature close|socket hang up|other side closed|Connection error\.?)$/;
 
-/** Classifies an error that a step threw. Errors of ours carry a code; others came from a node. */
+/**
+ * Classifies an error that a step threw. Colloquy's own errors have a code; any other error came
+ * from a node.
+ */
 export function classifyFailure(cause: unknown): StepFailure {
   const error = describeError(cause);
   const code = errorCode(cause);
@@ -44,7 +47,7 @@ export function classifyFailure(cause: unknown): StepFailure {
   return { kind: isInfrastructure ? 'infrastructure' : 'final', error, cause };
 }
 
-/** Name and message of any thrown value, as clients see them. */
+/** Returns the name and message of any thrown value, as clients see them. */
 export function describeError(cause: unknown): RunError {
   if (cause instanceof ColloquyError) return { error: cause.errorName ?? cause.name, message: cause.message };
   if (typeof cause === 'object' && cause !== null && 'message' in cause) {
@@ -67,8 +70,8 @@ function isTransient(cause: unknown, depth = 0): boolean {
 }
 
 /**
- * The pause that a server asked for with `retry-after` or `retry-after-ms`, in ms. HTTP clients put
- * the headers on the error.
+ * Returns the pause in ms that a server asked for with `retry-after` or `retry-after-ms`. HTTP
+ * clients attach the response headers to the error that they throw.
  */
 function retryAfterOf(cause: unknown): number | undefined {
   if (typeof cause !== 'object' || cause === null) return undefined;

@@ -4,7 +4,10 @@ import type { Head } from '../protocol/index.js';
 import type { Injection } from '../threads/index.js';
 
 const CHANNEL = 'messages';
-/** Channels that append. Any other channel would replace all messages with the new one. */
+/**
+ * Types of channels that add a message to the list. A channel of any other type would replace all
+ * messages with the new one.
+ */
 const ADDING: ReadonlySet<unknown> = new Set(['BinaryOperatorAggregate', 'DeltaChannel']);
 
 interface StateMessage {
@@ -13,7 +16,7 @@ interface StateMessage {
   tool_call_id?: string;
 }
 
-/** Whether a message can be added to the graph's state. */
+/** Returns whether a message can be added to the graph's state. */
 export function takesMessages(graph: LoadedGraph): boolean {
   const channel = (graph.channels as Record<string, unknown>)[CHANNEL];
   return ADDING.has((channel as { lc_graph_name?: unknown } | undefined)?.lc_graph_name);
@@ -24,15 +27,16 @@ export function updateOf(injections: Injection[]): Command {
   return new Command({ update: { [CHANNEL]: injections.flatMap(messagesOf) } });
 }
 
-/** Ids of the messages, set by the client or the API. */
+/** Returns the ids of the messages. The client or the API has set them. */
 export function messageIds(injections: Injection[]): string[] {
   return injections.flatMap(messagesOf).flatMap(({ id }) => (id === undefined ? [] : [id]));
 }
 
 /**
- * Whether a thread is between two supersteps of the run's root. Inside of a subgraph it is not: a
- * new checkpoint of the root would restart the subgraph. A namespace without a task id outlives its
- * superstep; it is over if the root wrote the last event.
+ * Returns whether a thread is between two supersteps of the run's root graph. While a subgraph is
+ * between supersteps of its own, the thread is not: a new checkpoint of the root would restart the
+ * subgraph. A namespace without a task id stays in the head after its superstep. Its superstep is
+ * over if the root wrote the last event.
  */
 export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
   const root = heads[''];
@@ -43,8 +47,8 @@ export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
 }
 
 /**
- * Whether tool results are missing. Models refuse a conversation in which tool calls are followed
- * by anything else.
+ * Returns whether results of tool calls are missing. Models refuse a conversation in which anything
+ * but the results follows tool calls.
  */
 export function awaitsTools(values: unknown): boolean {
   const messages = (values as Record<string, unknown> | null)?.[CHANNEL];

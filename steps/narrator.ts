@@ -17,26 +17,29 @@ export interface NarratorOptions {
   recursionLimit: number;
   progress: StepProgress;
   append: (event: NewEvent) => void;
-  /** Location of a large value that is stored already and left out of events. */
+  /**
+   * Returns the key of a large value that is stored already, so that events omit the value. Returns
+   * undefined if the value is not stored.
+   */
   storedValue: (value: object) => StoredValue | undefined;
   /**
-   * Namespaces that continue from an earlier step of the run. LangGraph repeats their last events,
-   * which are dropped.
+   * Namespaces that continue from an earlier step of the run. LangGraph repeats the last events of
+   * these namespaces; the repetitions are dropped.
    */
   continued: ReadonlySet<string>;
   /**
-   * Ids of messages that this step added to the state. LangGraph's events about the root's state
-   * are then new.
+   * Ids of injected messages that this step added to the state. If there are any, LangGraph's
+   * events about the root's state are new, not repetitions.
    */
   injected?: ReadonlySet<string>;
   /**
-   * Ids of messages that are in the log already. A finished subgraph repeats its messages as the
-   * output of its node.
+   * Ids of messages that are in the log already. Needed because a finished subgraph repeats its
+   * messages as the output of its node.
    */
   writtenMessageIds?: ReadonlySet<string>;
   /**
-   * Events of finished tasks are written again because the earlier ones were superseded. So they
-   * are not marked as cached.
+   * Whether the events of finished tasks are written again, because the first ones were superseded.
+   * LangGraph marks the tasks' updates as cached; the repeated events omit this mark.
    */
   isRewriting: boolean;
 }
@@ -44,10 +47,14 @@ export interface NarratorOptions {
 /** Namespace, mode and payload, as `graph.stream` yields them with several modes and subgraphs. */
 export type Chunk = [path: string[] | null, mode: string, payload: unknown];
 
-/** Modes of nodes and models, not of the graph's progress. */
+/**
+ * Stream modes about the work of nodes and models. All other modes are about the graph's progress.
+ */
 const WORK_MODES: ReadonlySet<string> = new Set(['messages', 'custom', 'tools']);
 
-/** Modes of version 3. LangGraph's `messages` is named `messages-tuple`. */
+/**
+ * Stream modes that version 3 records. LangGraph's mode `messages` is named `messages-tuple` here.
+ */
 export const V3_MODES: readonly string[] = [
   'values',
   'updates',
@@ -64,19 +71,21 @@ interface StreamedMessage {
 }
 
 /**
- * Converts a graph's stream to events of the run, each once, as if the run had never been
- * interrupted.
+ * Converts a graph's stream to events of the run. Writes each event once, as if the run had never
+ * been interrupted.
  */
 export class Narrator {
   readonly #options: NarratorOptions;
   readonly #modes: ReadonlySet<string>;
-  /** Namespaces that have started a task, so LangGraph repeats nothing of them any more. */
+  /**
+   * Namespaces that have started a task. After that, LangGraph repeats no event of the namespace.
+   */
   readonly #opened = new Set<string>();
-  /** Namespaces inside of a superstep that an earlier step began. */
+  /** Namespaces whose current superstep was begun by an earlier step. */
   readonly #midway: Set<string>;
   readonly #partial = new Map<string, StreamedMessage>();
   readonly #complete = new Set<string>();
-  /** Model runs whose message is a repetition and is left out. */
+  /** Ids of model runs whose message is in the log already. Their events are left out. */
   readonly #skipped = new Set<string>();
 
   constructor(options: NarratorOptions) {
@@ -85,12 +94,15 @@ export class Narrator {
     this.#midway = new Set([...options.continued].flatMap((ns) => (ns === '' ? [] : [parentOf(ns)])));
   }
 
-  /** Marks a superstep of the namespace as committed. Later events of its tasks are new. */
+  /**
+   * Marks the current superstep of the namespace as committed. Tasks that start in the namespace
+   * later are new, not repetitions.
+   */
   committed(ns: string): void {
     this.#midway.delete(ns);
   }
 
-  /** Writes the event of a chunk. Returns true if it is about the graph's own progress. */
+  /** Writes the event for a chunk. Returns true if the chunk is about the graph's own progress. */
   chunk(chunk: Chunk): boolean {
     this.#tell(chunk);
     return !WORK_MODES.has(chunk[1]);
@@ -115,8 +127,8 @@ export class Narrator {
   }
 
   /**
-   * Writes an event of `graph.streamEvents`, which also carries the chunks. Returns true if it
-   * carried the graph's own progress.
+   * Writes the run's events for an event of `graph.streamEvents`. Such an event may contain a chunk
+   * of the graph's stream. Returns true if it contains a chunk about the graph's own progress.
    */
   event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;
@@ -134,7 +146,10 @@ export class Narrator {
     }
   }
 
-  /** Whether the message is in the log already. Version 3 sends several events for one. */
+  /**
+   * Returns whether the message is in the log already. Version 3 sends several events for one
+   * message.
+   */
   #isRepeatedMessage(payload: unknown): boolean {
     const [message, metadata] = payload as [StreamedMessage & { event?: string }, { run_id?: string }?];
     if (!this.#options.v3 || message.event === undefined)
@@ -161,7 +176,8 @@ export class Narrator {
   }
 
   /**
-   * Until a continued namespace starts a task, LangGraph repeats the checkpoint it continues from.
+   * Returns whether LangGraph only repeats an earlier event. Until a continued namespace starts a
+   * task, LangGraph repeats the checkpoint from which the namespace continues.
    */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
     const payloadType = mode === 'debug' ? (payload as { type: string }).type : mode;
@@ -215,8 +231,8 @@ function debugPayload(debug: Json, recursionLimit: number): Json {
 }
 
 /**
- * A message event with the id of the model's run. Older versions of LangGraph yield pairs of
- * message and metadata.
+ * Adds the id of the model's run to a message event. Older versions of LangGraph yield pairs of
+ * message and metadata instead of events; a pair is returned unchanged.
  */
 function messageEvent(payload: unknown): unknown {
   const [message, metadata] = payload as [Json, { run_id?: string }?];

@@ -10,8 +10,8 @@ interface RetryMetadata {
 }
 
 /**
- * Fields of a node's `metadata.temporal`. Durations: ms, or text such as `500ms`, `30s`, `5m`,
- * `2h`.
+ * Fields of a node's `metadata.temporal`. A duration is a number of ms, or a text such as `500ms`,
+ * `30s`, `5m`, `2h`.
  */
 interface TemporalMetadata {
   startToCloseTimeout?: string | number;
@@ -22,7 +22,10 @@ interface TemporalMetadata {
 
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Options of one node. Errors: `invalid_argument` names node and value. */
+/**
+ * Returns the options of one node. Errors: `invalid_argument`, whose message names the node and the
+ * value.
+ */
 export function nodeOptions(graph: LoadedGraph, node: string, defaults = DEFAULT_STEP_OPTIONS): StepOptions {
   const metadata = temporalMetadata(graph, node);
   if (metadata === undefined) return defaults;
@@ -43,8 +46,9 @@ export function nodeOptions(graph: LoadedGraph, node: string, defaults = DEFAULT
 }
 
 /**
- * Options of parallel nodes, which share an activity: the longest timeout and the strictest retry.
- * Errors: `invalid_argument` for different task queues.
+ * Merges the options of parallel nodes, because these nodes share an activity. Takes the longest
+ * timeout and the strictest retry. Errors: `invalid_argument` if the nodes have different task
+ * queues.
  */
 export function mergeOptions(all: { node: string; options: StepOptions }[]): StepOptions | undefined {
   return all.reduce<{ node: string; options: StepOptions } | undefined>((merged, one) => {
@@ -72,7 +76,10 @@ export function mergeOptions(all: { node: string; options: StepOptions }[]): Ste
   }, undefined)?.options;
 }
 
-/** Whether any node of the graph, or of compiled graphs among its nodes, has options. */
+/**
+ * Returns whether any node of the graph has options. Also looks into the compiled graphs among its
+ * nodes.
+ */
 export function hasNodeOptions(graph: LoadedGraph): boolean {
   return Object.keys(graph.nodes).some((name) => {
     const inner = subgraphOf(graph, name);
@@ -80,7 +87,10 @@ export function hasNodeOptions(graph: LoadedGraph): boolean {
   });
 }
 
-/** The compiled graph of a node that is one itself, not a function that calls one. */
+/**
+ * Returns the compiled graph that was added as this node. Returns undefined for a function, even if
+ * the function calls a graph.
+ */
 export function subgraphOf(graph: LoadedGraph, node: string): LoadedGraph | undefined {
   const bound = (graph.nodes as Record<string, { bound?: unknown } | undefined>)[node]?.bound;
   const isGraph =
@@ -89,8 +99,8 @@ export function subgraphOf(graph: LoadedGraph, node: string): LoadedGraph | unde
 }
 
 /**
- * The graph of a namespace such as `agent:1b2c|tools:3d4e`, if every node on the path is a compiled
- * graph.
+ * Returns the graph of a namespace such as `agent:1b2c|tools:3d4e`. Returns undefined if a node on
+ * the path is not a compiled graph.
  */
 export function graphAt(graph: LoadedGraph, ns: string): LoadedGraph | undefined {
   if (ns === '') return graph;

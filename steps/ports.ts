@@ -45,7 +45,7 @@ export interface WireCheckpoint {
   checkpoint_map: Record<string, string> | null;
 }
 
-/** Values or a command, written as if by one node. */
+/** Values or a command that are written as if one node had returned them. */
 export interface StateUpdate {
   values?: unknown;
   command?: RunCommand;
@@ -55,8 +55,8 @@ export interface StateUpdate {
 /** Reads and edits the state of idle threads. Every answer is plain JSON. */
 export interface StateAccess {
   /**
-   * State at the head or at a checkpoint. A thread that never ran has empty values. Errors:
-   * `not_found` for an unknown checkpoint.
+   * Returns the state at the head or at a checkpoint. A thread that never ran has empty values.
+   * Errors: `not_found` for an unknown checkpoint.
    */
   getState(
     caller: Caller,
@@ -65,15 +65,15 @@ export interface StateAccess {
     options?: { checkpoint?: CheckpointRef; subgraphs?: boolean },
   ): Promise<ThreadState>;
   /**
-   * Whether a thread has a checkpoint. Reads one index entry and no state. Default namespace: the
-   * root.
+   * Returns whether a thread has a checkpoint. Reads one index entry and no state. The default of
+   * `checkpointNs` is the root.
    */
   hasCheckpoint(
     caller: Caller,
     threadId: string,
     checkpoint: { checkpointId: string; checkpointNs?: string },
   ): Promise<boolean>;
-  /** Newest first. */
+  /** Returns the states at the thread's checkpoints, newest first. */
   getHistory(
     caller: Caller,
     graphId: string | undefined,
@@ -81,8 +81,8 @@ export interface StateAccess {
     options: { limit: number; before?: CheckpointRef; metadata?: Record<string, unknown>; checkpoint?: CheckpointRef },
   ): Promise<ThreadState[]>;
   /**
-   * Writes values as if node `asNode` had written them. Errors: `conflict` if a run moved the head
-   * meanwhile.
+   * Writes values as if node `asNode` had written them. Errors: `conflict` if a run moves the head
+   * during the call.
    */
   updateState(
     caller: Caller,
@@ -91,9 +91,9 @@ export interface StateAccess {
     update: { values: unknown; asNode?: string; checkpoint?: CheckpointRef },
   ): Promise<{ checkpoint: WireCheckpoint }>;
   /**
-   * Writes several supersteps, each with the updates of its nodes. Errors: `invalid_argument` for
-   * updates that the graph refuses (earlier supersteps stay); `conflict` if a run moved the head
-   * meanwhile.
+   * Writes several supersteps, each with the updates of its nodes. Errors: `invalid_argument` if
+   * the graph refuses an update, and the supersteps before that update stay; `conflict` if a run
+   * moves the head during the call.
    */
   updateStates(
     caller: Caller,
@@ -101,15 +101,18 @@ export interface StateAccess {
     threadId: string,
     supersteps: StateUpdate[][],
   ): Promise<{ checkpoint: WireCheckpoint }>;
-  /** Output values of an ended run: the result of `invoke`, with `__interrupt__` if it waits. */
+  /**
+   * Returns the output values of an ended run, as `invoke` returns them. They contain
+   * `__interrupt__` if the run waits for an answer.
+   */
   finalValues(caller: Caller, run: Run): Promise<unknown>;
 }
 
 export type JsonSchema = Record<string, unknown>;
 
 /**
- * JSON schemas of a graph's input, output and state. Null if unknown, such as the types of a
- * JavaScript graph.
+ * JSON schemas of a graph. A schema is null if it is not known. For example, a JavaScript graph has
+ * no types to read.
  */
 export interface GraphSchemas {
   state: JsonSchema | null;
@@ -125,18 +128,22 @@ export interface GraphDrawing {
 }
 
 /**
- * Descriptions of graphs for clients. A factory is called with the given config, which may decide
- * the nodes. Errors: `not_found` for an unknown graph; `graph_failed` if a factory throws.
+ * Describes graphs for clients. A factory is called with the given config, because the config may
+ * decide which nodes the graph has. Errors: `not_found` for an unknown graph; `graph_failed` if a
+ * factory throws.
  */
 export interface GraphDescriptions {
-  /** `xray` draws the nodes of subgraphs: of all levels, or of the given number of levels. */
+  /**
+   * Draws a graph. `xray` also draws the nodes of subgraphs: of all levels, or of the given number
+   * of levels.
+   */
   draw(caller: Caller, graphId: string, config: FactoryConfig, xray: boolean | number): Promise<GraphDrawing>;
   schemas(caller: Caller, graphId: string, config: FactoryConfig): Promise<GraphSchemas>;
-  /** Whether a message can be added to the graph's state while it runs. */
+  /** Returns whether a message can be added to the graph's state while the graph runs. */
   takesMessages(caller: Caller, graphId: string, config: FactoryConfig): Promise<boolean>;
   /**
-   * Subgraphs by namespace (`parent|child`). With a namespace only that one, and with `recurse`
-   * also those inside.
+   * Returns the schemas of subgraphs by namespace (`parent|child`). With `namespace`, returns only
+   * that subgraph. With `recurse`, also returns the subgraphs inside of the returned ones.
    */
   subgraphs(
     caller: Caller,
@@ -146,26 +153,27 @@ export interface GraphDescriptions {
   ): Promise<Record<string, GraphSchemas>>;
 }
 
-/** One step of a run, from the thread's head. */
+/** A request for one step of a run. The step starts at the thread's head. */
 export interface StepRequest {
   run: Run;
   /** Ordinal of the run in its thread. */
   ordinal: number;
   attempt: number;
   /**
-   * Continues with the next superstep in the same activity if the last one took less, in ms. 0:
-   * stops after each.
+   * Limit in ms: if a superstep took less time, the next one runs in the same activity. 0: the step
+   * ends after each superstep.
    */
   joinQuickStepsMs: number;
-  /** Options of this step. It stops before nodes with other options. */
+  /** Options of this step. The step stops before nodes that need other options. */
   options: StepOptions;
   /**
-   * Ids of messages that earlier attempts wrote in `messages-tuple` and that are not superseded.
+   * Ids of messages that earlier attempts wrote in events of mode `messages-tuple` and that are not
+   * superseded.
    */
   writtenMessageIds?: ReadonlySet<string>;
   /**
-   * Messages for the run, in order. The first boundary between supersteps that allows it takes
-   * them.
+   * Injected messages for the run, in order. The graph takes them at the first boundary between
+   * supersteps at which its state can take messages.
    */
   injections?: Injection[];
 }
@@ -193,7 +201,7 @@ export interface StepReport {
   nodes: string[];
   /** Nodes that are due. */
   next: string[];
-  /** Options that the next step needs. Absent: any. */
+  /** Options that the next step needs. Absent: the next step can have any options. */
   nextOptions?: StepOptions;
   questions: PendingInterrupt[];
   interrupts: InterruptsByTask;

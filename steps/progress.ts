@@ -12,7 +12,10 @@ interface RunningTask {
 const PREVIEW_LENGTH = 500;
 
 export interface QuestionOptions {
-  /** Whether questions have a preview and a default answer. Both get into workflow history. */
+  /**
+   * Whether questions have a preview and a default answer. Both become part of the workflow
+   * history.
+   */
   showsQuestions?: boolean;
 }
 
@@ -24,7 +27,7 @@ export class StepProgress {
   /** Nodes that finished, in order, with the tools they called. */
   readonly finished: string[] = [];
   readonly interrupts: InterruptsByTask = {};
-  /** The graph stopped at a question or a breakpoint. */
+  /** Whether the graph stopped at a question or a breakpoint. */
   interrupted = false;
   readonly #graph: LoadedGraph;
   readonly #showsQuestions: boolean;
@@ -43,7 +46,7 @@ export class StepProgress {
     return [...this.#questions.values()].filter((question) => open.has(question.id));
   }
 
-  /** Due nodes of the innermost namespaces, with their graph. */
+  /** The due nodes of the innermost namespaces, each with the graph that it belongs to. */
   get due(): { graph: LoadedGraph; node: string }[] {
     return this.#dueIn('');
   }
@@ -55,8 +58,8 @@ export class StepProgress {
   }
 
   /**
-   * Whether all tasks in parallel to namespace `ns` are compiled graphs. Those stop and resume by
-   * themselves.
+   * Returns whether all tasks that run in parallel to namespace `ns` are compiled graphs. A
+   * compiled graph stops and resumes by itself.
    */
   onlyGraphsBeside(ns: string): boolean {
     return [...this.#running.values()].every((task) => {
@@ -94,7 +97,8 @@ export class StepProgress {
 
   #ask(node: string, interrupt: { id?: string; value?: unknown }): void {
     const id = interrupt.id ?? '';
-    // The nodes around a question report it again. The first report is the innermost.
+    // The outer nodes around a node report its question again. The first report is from the
+    // innermost node.
     if (this.#questions.has(id)) return;
     this.#questions.set(id, questionOf(node, interrupt, this.#showsQuestions));
   }
@@ -111,8 +115,8 @@ export class StepProgress {
 }
 
 /**
- * Converts an interrupt for the workflow. Preview and default answer are content of the
- * conversation, so they are set only if `shown`.
+ * Converts an interrupt to a question for the workflow. Preview and default answer are content of
+ * the conversation, so they are set only if `shown`.
  */
 export function questionOf(node: string, { id = '', value }: Interrupt, shown: boolean): PendingInterrupt {
   const deadline = deadlineOf(value);
@@ -125,7 +129,7 @@ export function questionOf(node: string, { id = '', value }: Interrupt, shown: b
   };
 }
 
-/** The default answer in an interrupt's value. Null if there is none. */
+/** Returns the default answer in an interrupt's value, or null if the value has none. */
 export function defaultAnswerOf(value: unknown): unknown {
   return optionsOf(value).default ?? null;
 }
@@ -148,14 +152,17 @@ function preview(value: unknown): string {
   return text.length <= PREVIEW_LENGTH ? text : `${text.slice(0, PREVIEW_LENGTH - 1)}…`;
 }
 
-/** Deadline for an answer, in ISO 8601. */
+/**
+ * Returns the deadline for an answer in ISO 8601. Returns undefined if the value has no valid
+ * deadline.
+ */
 function deadlineOf(value: unknown): string | undefined {
   const { deadline, deadline_seconds: seconds } = optionsOf(value);
   const at = typeof seconds === 'number' ? Date.now() + seconds * 1000 : Date.parse(String(deadline));
   return Number.isNaN(at) ? undefined : new Date(at).toISOString();
 }
 
-/** `colloquy: { deadline_seconds | deadline, default }` of an interrupt's value. */
+/** Returns `colloquy: { deadline_seconds | deadline, default }` of an interrupt's value. */
 function optionsOf(value: unknown): Json {
   const options = isObject(value) ? value.colloquy : undefined;
   return isObject(options) ? options : {};

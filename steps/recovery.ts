@@ -8,8 +8,9 @@ import {
 } from '../protocol/index.js';
 
 /**
- * Offsets of events that earlier attempts of a run wrote and never committed: all events after the
- * last commit of their namespace or of one around it. `events` are the run's events in order.
+ * Returns the offsets of events that earlier attempts of a run wrote and never committed. An event
+ * is committed by a later commit of its namespace or of a namespace around it. `events` are the
+ * run's events in order.
  */
 export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: number): AttemptData['superseded'] {
   const dropped = new Set<number>();
@@ -21,7 +22,10 @@ export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: nu
   return ranges([...dropped].sort((a, b) => a - b));
 }
 
-/** Ids of the run's messages in `messages-tuple` or as protocol events that are not superseded. */
+/**
+ * Returns the ids of the run's messages in events that are not superseded: events of mode
+ * `messages-tuple` or protocol events.
+ */
 export function writtenMessageIds(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
   const kept = events.filter(
     ({ event, seq }) => (event === 'messages' || event.startsWith('messages|')) && !isInRanges(superseded, seq),

@@ -10,18 +10,18 @@ import { StepProgress } from './progress.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
 
 const DEFAULT_RECURSION_LIMIT = 25;
-/** Always streamed. Running and due nodes are derived from them. */
+/** These modes are always streamed, because running and due nodes are derived from them. */
 const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
 /**
- * With `checkpoints`, LangGraph omits the envelopes of version 3. `debug` has the same content and
- * keeps them.
+ * These modes are always streamed in version 3. Not `checkpoints`, because with it LangGraph omits
+ * the envelopes of version 3. `debug` has the same content and keeps the envelopes.
  */
 const OWN_V3_MODES = ['tasks', 'debug', 'values'] as const;
 
 /**
- * Runs a graph from the thread's head. Ends when a superstep is committed and the next one needs
- * its own activity, when the run is done, or when it waits for a person. Errors: those of nodes;
- * `fence_lost` if another executor took over.
+ * Runs a graph from the thread's head. The step ends when one of these happens: a superstep is
+ * committed and the next one needs its own activity; the run is done; the run waits for a person.
+ * Errors: those of nodes; `fence_lost` if another executor took over.
  */
 export async function runStep(graph: LoadedGraph, request: StepRequest, context: StepContext): Promise<StepReport> {
   const step = new Step(graph, request, context);
@@ -39,7 +39,7 @@ class Step {
   readonly #planned: boolean;
   readonly #finished: string[] = [];
   readonly #injected: string[] = [];
-  /** Messages that are not in the state yet. */
+  /** Injected messages that are not in the state yet. */
   #waiting: Injection[];
   #control = new RunControl();
   #narrator: Narrator | undefined;
@@ -56,7 +56,8 @@ class Step {
     this.#progress = new StepProgress(graph, context);
     this.#saver = context.openSaver({
       beforeCommit: async () => {
-        // Events are still on their way through the stream, which moves them by microtasks.
+        // The stream moves events by microtasks. Wait until all events of the superstep have come
+        // out of it.
         await new Promise<void>((resolve) => setImmediate(resolve));
         return context.log.flush();
       },
@@ -69,8 +70,8 @@ class Step {
   }
 
   /**
-   * Runs the graph once. Returns undefined if it only stopped to check the next nodes and may
-   * continue in this activity.
+   * Runs the graph until it stops. Returns undefined if the graph stopped only to check the next
+   * nodes and may continue in this activity.
    */
   async pass(): Promise<StepReport | undefined> {
     this.#control = new RunControl();
@@ -98,7 +99,7 @@ class Step {
     try {
       await this.#stream(begun ? this.#goOn(injections) : inputOf(this.#request.run), begun, tap);
     } catch (error) {
-      // Saves the finished tasks, so that only the failed one runs again.
+      // Saves the finished tasks, so that the next attempt runs only the failed task again.
       await this.#saver.flush().catch(() => undefined);
       for (const chunk of tap.undelivered()) this.#narrator.chunk(chunk);
       if (!isGraphDrained(error)) throw this.#withFullLimit(error);
@@ -112,17 +113,17 @@ class Step {
     return undefined;
   }
 
-  /** Messages that the state can take at the current boundary. */
+  /** Returns the messages that the state can take at the current boundary between supersteps. */
   async #dueInjections(): Promise<Injection[]> {
     if (this.#waiting.length === 0 || !isBetweenSupersteps(this.#saver.head, this.#request.ordinal)) return [];
     const state = await this.#graph.getState(this.#config(true));
-    // Pending input comes first.
+    // The run's pending input and missing tool results come before injected messages.
     return state.next.includes(START) || awaitsTools(state.values) ? [] : this.#waiting.splice(0);
   }
 
   /**
-   * Input for continuing the graph: null, or an update with messages. No task has started since the
-   * last superstep, in any attempt.
+   * Returns the input with which the graph continues: null, or an update with the injected
+   * messages. At that boundary, no task has started since the last superstep, in any attempt.
    */
   #goOn(injections: Injection[]): Command | null {
     if (injections.length === 0) return null;
@@ -209,17 +210,17 @@ class Step {
   #mayDrain(ns: string): boolean {
     if (this.#limitLeft() !== undefined && (this.#limitLeft() ?? 0) < 1) return false;
     if (ns === '') return true;
-    // LangGraph gives a resumed graph a new run id, which `events` shows.
+    // LangGraph gives a resumed graph a new run id, and events of mode `events` show that id.
     if (!this.#v3 && this.#request.run.request.streamModes.includes('events')) return false;
-    // LangGraph passes an answer down from the root until the root moves on. Stopping earlier would
-    // give it to the next question too.
+    // LangGraph passes an answer from the root to its subgraphs until the root commits. If the
+    // graph stopped before that commit, the next question would get the same answer.
     const answering = this.#request.run.request.command?.resume !== undefined && !this.#rootCommitted;
     return !answering && graphAt(this.#graph, ns) !== undefined && this.#progress.onlyGraphsBeside(ns);
   }
 
   /**
-   * Remaining recursion limit of the run. Undefined if the graph's default applies and nothing is
-   * used up.
+   * Returns the remaining recursion limit of the run. Returns undefined if the run sets no limit
+   * and has used no superstep; then the graph's default applies.
    */
   #limitLeft(): number | undefined {
     const root = this.#saver.head.heads[''];
@@ -249,8 +250,8 @@ class Step {
   }
 
   /**
-   * Whether to continue in this activity: the due nodes need no other options, and nothing has run
-   * yet or steps are quick.
+   * Returns whether to continue in this activity. The due nodes must need no other options. Also,
+   * either no node has finished yet or the supersteps are quick.
    */
   #mayGoOn(): boolean {
     if (this.#context.drain.aborted) return false;
@@ -285,13 +286,16 @@ class Step {
 }
 
 /**
- * Receives progress events directly from graphs. A stream that ends in an error, as draining does,
- * may lose its last chunks in LangGraph's queues; they are taken from here.
+ * Receives progress events directly from graphs. If a stream ends in an error (draining is one),
+ * LangGraph's queues may lose its last chunks. Those chunks are then taken from here.
  */
 class Tap {
   readonly #chunks: Chunk[] = [];
 
-  /** For `__pregel_stream`, which LangGraph passes to subgraphs so that they stream into it. */
+  /**
+   * Returns the value for `__pregel_stream`. LangGraph passes it to subgraphs, so that they stream
+   * into this tap.
+   */
   stream(modes: string[]): { modes: Set<string>; push: (chunk: Chunk) => void } {
     return { modes: new Set(modes), push: (chunk) => this.#chunks.push(chunk) };
   }
@@ -305,7 +309,10 @@ class Tap {
   }
 }
 
-/** Keys with two underscores belong to the platform and LangGraph. Clients cannot set them. */
+/**
+ * Removes keys that start with two underscores. They belong to the platform and LangGraph; clients
+ * cannot set them.
+ */
 function publicKeys(configurable: Record<string, unknown> = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('__')));
 }

@@ -8,18 +8,19 @@ export interface SchemaDependencies {
 }
 
 export interface SchemaReader {
-  /** Schemas of the graph, or of the subgraph with that namespace. */
+  /** Returns the schemas of the graph, or of its subgraph with the given namespace. */
   read(graphId: string, graph: LoadedGraph, namespace?: string): Promise<GraphSchemas>;
-  /** Starts reading the sources, so that later requests wait less. */
+  /** Starts reading the graphs' sources, so that later requests for schemas wait less. */
   prepare(): void;
 }
 
 const UNKNOWN: GraphSchemas = { state: null, input: null, output: null, config: null };
 
 /**
- * Reads schemas as LangGraph's own server does, with its library. The source is the graph if zod or
- * a `StateSchema` describes its state, else the TypeScript types of its source, once for each
- * graph. Null if neither is known.
+ * Reads schemas with the library of LangGraph's own server. If zod or a `StateSchema` describes the
+ * graph's state, the schemas are read from the graph itself. Otherwise they are made from the
+ * TypeScript types of the graph's source, which is read once for each graph. A schema is null if it
+ * cannot be read in either way.
  */
 export function createSchemaReader({ graphs, warn }: SchemaDependencies): SchemaReader {
   const sources = createSourceReader(graphs);
@@ -46,7 +47,10 @@ export function createSchemaReader({ graphs, warn }: SchemaDependencies): Schema
   return { read, prepare: sources.prepare };
 }
 
-/** Only the copy of LangGraph that made the graph knows the annotations of its zod schemas. */
+/**
+ * Returns the schemas of a graph whose state zod describes, undefined for any other graph. Uses the
+ * graph's own copy of LangGraph, because only that copy knows the annotations of the zod schemas.
+ */
 async function zodSchemas(graph: LoadedGraph, { file }: GraphEntry): Promise<SourceSchemas[string] | undefined> {
   const { builder } = graph as LoadedGraph & { builder?: Record<string, { getJsonSchema?: unknown } | undefined> };
   const definitions = ['_schemaRuntimeDefinition', '_inputRuntimeDefinition', '_outputRuntimeDefinition'];
@@ -61,7 +65,7 @@ async function zodSchemas(graph: LoadedGraph, { file }: GraphEntry): Promise<Sou
     };
     return schemas && Object.values(schemas).some(Boolean) ? (present(schemas) as SourceSchemas[string]) : undefined;
   } catch {
-    return undefined; // no zod
+    return undefined; // zod does not describe the state
   }
 }
 

@@ -8,29 +8,33 @@ export type SourceSchemas = Record<string, Partial<Record<keyof GraphSchemas, Js
 
 export interface SourceReader {
   /**
-   * Returns an empty record for a source without types. Errors: those of the TypeScript compiler.
+   * Returns the schemas of a graph's source. Returns an empty record if the source has no types.
+   * Errors: those of the TypeScript compiler.
    */
   read(graphId: string): Promise<SourceSchemas>;
   prepare: () => void;
 }
 
 /**
- * TypeScript checks everything that a graph imports, LangChain included. That takes seconds, and
- * longer on a busy machine.
+ * TypeScript checks everything that a graph imports, LangChain included. The check takes seconds,
+ * and longer on a busy machine.
  */
 const SOURCE_TIMEOUT_MS = 120_000;
 const TYPED_SOURCE = /\.[cm]?tsx?$/;
 
 /**
- * Reads the TypeScript types in the sources of graphs. Most of the time goes into imports, which
- * graphs share. So graphs are read together, and one by one only if that fails.
+ * Reads the TypeScript types in the sources of graphs. Most of the time is spent on imports that
+ * several graphs share. So graphs are read together. If that fails, they are read one by one.
  */
 export function createSourceReader(graphs: readonly GraphEntry[]): SourceReader {
   const batches = together(graphs.filter(({ file }) => TYPED_SOURCE.test(file)));
   const started = new Map<string, Promise<SourceSchemas[]>>();
   let queue: Promise<unknown> = Promise.resolve();
 
-  /** Sequential: each reading takes one CPU and up to a gigabyte. Failures are not cached. */
+  /**
+   * Reads a group of graphs once and keeps the result; failures are not kept. Groups are read
+   * sequentially, because reading takes one CPU and up to a gigabyte of memory.
+   */
   function once(entries: GraphEntry[]): Promise<SourceSchemas[]> {
     const key = entries.map(({ graphId }) => graphId).join('\n');
     let found = started.get(key);
@@ -55,7 +59,10 @@ export function createSourceReader(graphs: readonly GraphEntry[]): SourceReader 
   };
 }
 
-/** Groups graphs of one package. A group has one graph of each file, because two would conflict. */
+/**
+ * Groups the graphs of each package. A group has at most one graph of each file, because two graphs
+ * of one file would conflict.
+ */
 function together(graphs: readonly GraphEntry[]): GraphEntry[][] {
   const batches = new Map<string, GraphEntry[]>();
   const seen = new Map<string, number>();
@@ -73,7 +80,10 @@ function packageOf(folder: string): string {
   return above === folder || existsSync(join(folder, 'package.json')) ? folder : packageOf(above);
 }
 
-/** Loaded lazily: only descriptions of graphs need the TypeScript compiler. */
+/**
+ * Reads the sources of a group. The library is imported here, because only descriptions of graphs
+ * need the TypeScript compiler.
+ */
 async function readSources(entries: GraphEntry[]): Promise<SourceSchemas[]> {
   const { getStaticGraphSchema } = await import('@langchain/langgraph-api/schema');
   const sources = entries.map(({ file, exportName }) => ({ sourceFile: file, exportSymbol: exportName }));

@@ -21,7 +21,7 @@ import { checkpointOf, toWire } from './wire.js';
 export interface StateDependencies {
   project: GraphSource;
   savers: Pick<SaverStore, 'openReader' | 'openEditor'>;
-  /** Config of the thread's last run, with which a factory makes the graph. */
+  /** Returns the config of the thread's last run. A factory makes the thread's graph with it. */
   lastConfig: (caller: Caller, threadId: string) => Promise<FactoryConfig | undefined>;
 }
 
@@ -107,8 +107,8 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
 }
 
 /**
- * The due nodes and open questions of a thread, which decide its status. The function may change
- * `graph`.
+ * Returns the due nodes and the open questions of a thread, which decide its status. Sets the saver
+ * on `graph`.
  */
 export async function describeThread(
   graph: LoadedGraph,
@@ -125,7 +125,7 @@ export async function describeThread(
   };
 }
 
-/** Newest values of a thread, in the format of the API. The function may change `graph`. */
+/** Returns the newest values of a thread in the format of the API. Sets the saver on `graph`. */
 export async function readValues(
   graph: LoadedGraph,
   saver: BaseCheckpointSaver<string>,
@@ -136,8 +136,8 @@ export async function readValues(
 }
 
 /**
- * Sets the saver on the graph. With a saver in the config LangGraph takes the graph for a subgraph
- * and ignores graphs inside.
+ * Sets the saver on the graph. If the saver were in the config instead, LangGraph would take the
+ * graph for a subgraph and ignore the graphs inside it.
  */
 function onSaver(graph: LoadedGraph, saver: BaseCheckpointSaver<string>): LoadedGraph {
   graph.checkpointer = saver as never;
@@ -155,7 +155,10 @@ function configOf(threadId: string, checkpoint?: CheckpointRef) {
   };
 }
 
-/** The result of `invoke`: output channels, and open questions if it waits. */
+/**
+ * Returns what `invoke` returns: the output channels, and the open questions if the run waits for
+ * answers.
+ */
 function finalValues(graph: LoadedGraph, snapshot: StateSnapshot, run: Run): unknown {
   const outputs = graph.outputChannels;
   const values = pick(snapshot.values, outputs);
@@ -200,7 +203,10 @@ function toThreadTask(task: StateSnapshot['tasks'][number]): ThreadTask {
   };
 }
 
-/** Config of the state of a task's subgraph, with the fields of LangGraph's server. */
+/**
+ * Returns the checkpoint of a subgraph's state, with the fields that LangGraph's server returns.
+ * Fields that are null are left out.
+ */
 function checkpointConfigOf(state: StateSnapshot['tasks'][number]['state']): Record<string, unknown> | null {
   const known = checkpointOf(state, false);
   return known && Object.fromEntries(Object.entries(known).filter(([, value]) => value !== null));

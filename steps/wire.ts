@@ -1,6 +1,6 @@
 /**
- * The wire format of a graph's values: JSON, messages as flat objects with a `type`, LangGraph's
- * camel-case configs as checkpoints.
+ * The wire format of a graph's values. It is JSON. A message is a flat object with a `type`, and
+ * LangGraph's camel-case configs become checkpoints.
  */
 import { randomUUID } from 'node:crypto';
 import { publicConfigurable } from '../protocol/index.js';
@@ -8,17 +8,17 @@ import type { NewEvent } from '../streams/index.js';
 
 type Json = Record<string, unknown>;
 
-/** JSON text of a value. Errors: a cycle throws; a bigint becomes text. */
+/** Converts a value to JSON text. A bigint becomes a text. Throws if the value contains a cycle. */
 export function toWireText(value: unknown): string {
   return JSON.stringify(value, flattenMessage) ?? 'null';
 }
 
-/** The wire format as plain data. */
+/** Converts a value to plain data in the wire format. */
 export function toWire<T = unknown>(value: unknown): T {
   return JSON.parse(toWireText(value)) as T;
 }
 
-/** Key of a stored value. `stored` resolves when it can be read. */
+/** Key of a stored value. `stored` resolves when the value can be read. */
 export interface StoredValue {
   key: string;
   stored?: Promise<unknown>;
@@ -28,8 +28,8 @@ export interface StoredValue {
 const MARK = `stored value ${randomUUID()}`;
 
 /**
- * {@link toWireText} with stored values left out. Returns their positions and a promise for the
- * last to be stored.
+ * Like {@link toWireText}, but leaves out the values that are stored elsewhere. Also returns the
+ * positions of these values, and a promise that resolves when all of them are stored.
  */
 export function toReferringText(
   value: unknown,
@@ -57,7 +57,7 @@ interface MessageObject {
 }
 
 function flattenMessage(this: unknown, key: string, value: unknown): unknown {
-  // `value` is the result of `toJSON`. The message itself is still in its holder.
+  // `value` is the result of `toJSON`. The message itself is still in the object around it: `this`.
   const raw = (this as Json)[key];
   if (typeof raw === 'bigint') return raw.toString();
   return isMessage(raw) ? flat(raw, value) : value;
@@ -68,8 +68,8 @@ function isMessage(raw: unknown): raw is MessageObject {
 }
 
 /**
- * The data of `toDict`, taken from the result of `toJSON` if LangChain made it, because making it
- * is most of the work.
+ * Returns the data of a message's `toDict`. Takes them from the result of `toJSON` if LangChain
+ * made that result, because `toDict` would do most of the work again.
  */
 function flat(message: MessageObject, made: unknown): Json {
   const { lc, kwargs } = (made ?? {}) as { lc?: unknown; kwargs?: Json };
@@ -78,7 +78,10 @@ function flat(message: MessageObject, made: unknown): Json {
   return { ...data, type };
 }
 
-/** Checkpoint of a config in the API's format. Null if the config names none. */
+/**
+ * Returns the checkpoint of a config in the API's format. Returns null if the config names no
+ * checkpoint.
+ */
 export function checkpointOf(config: unknown, needsId = true): Json | null {
   const configurable = (config as { configurable?: Json } | undefined)?.configurable;
   if (typeof configurable?.thread_id !== 'string') return null;
@@ -91,7 +94,7 @@ export function checkpointOf(config: unknown, needsId = true): Json | null {
   };
 }
 
-/** Payload of stream mode `tasks`, and of `debug` events of tasks. */
+/** Converts the payload of stream mode `tasks`, or of a task's `debug` event. */
 export function taskPayload(payload: Json): Json {
   if (checkpointOf(payload.state, false) === null) return payload;
   const { state, ...task } = payload;
@@ -99,8 +102,8 @@ export function taskPayload(payload: Json): Json {
 }
 
 /**
- * Payload of a checkpoint's `debug` event. `recursionLimit` is the run's; a step only knows the
- * rest.
+ * Converts the payload of a checkpoint's `debug` event. `recursionLimit` is the limit of the whole
+ * run; the payload has only the limit that was left for the step.
  */
 export function debugCheckpointPayload(payload: Json, recursionLimit: number): Json {
   const { parentConfig, config, tasks, ...rest } = payload;
@@ -114,7 +117,7 @@ export function debugCheckpointPayload(payload: Json, recursionLimit: number): J
   };
 }
 
-/** Payload of stream mode `checkpoints`. */
+/** Converts the payload of stream mode `checkpoints`. */
 export function checkpointPayload(payload: Json): Json {
   return { values: payload.values, metadata: payload.metadata, next: payload.next };
 }

@@ -10,13 +10,22 @@ import type { RunLogScope } from './ports.js';
 const FIRST_INTERVAL_MS = 25;
 const MIN_INTERVAL_MS = 5;
 const MAX_INTERVAL_MS = 250;
-/** The interval is the write latency times this, so that most of the database's time stays free. */
+/**
+ * Interval between two writes, as a multiple of the write latency. So the database is free most of
+ * the time.
+ */
 const INTERVAL_PER_LATENCY = 4;
-/** More concurrent writes make each one slower. Other events wait for the next write. */
+/**
+ * More concurrent writes make each write slower. Events that arrive meanwhile wait for the next
+ * write.
+ */
 const MAX_CONCURRENT_WRITES = 2;
-/** MongoDB's wire protocol allows 48 MB a message. Half of it leaves room for BSON overhead. */
+/** MongoDB's wire protocol allows messages of 48 MB. Half of it leaves room for BSON overhead. */
 const MAX_WRITE_BYTES = 24 * 2 ** 20;
-/** Below the socket timeout of 30 s, so that a stuck write fails here first and is retried. */
+/**
+ * Shorter than the socket timeout of 30 s, so that this timeout ends a stuck write, which is then
+ * retried.
+ */
 const WRITE_TIMEOUT_MS = 20_000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
@@ -26,7 +35,7 @@ interface BatchWriterOptions {
   tails: LogTails;
   largeTexts: LargeTexts;
   retentionMs: number;
-  /** Called for each batch once it is durable. */
+  /** Called with each batch as soon as the batch is durable. */
   onWritten: (batch: StoredBatch) => void;
 }
 
@@ -36,8 +45,8 @@ interface PendingBatch {
 }
 
 /**
- * Writes the batches of all open logs of the process in one insert per interval. The first event of
- * a log and a flush are written at once.
+ * Writes the batches of all open logs of the process, in one insert per interval. The first event
+ * of a log is written at once, and so are events that a flush waits for.
  */
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
@@ -94,7 +103,7 @@ export class BatchWriter {
     this.#timer = setTimeout(() => this.#write(), wait);
   }
 
-  /** Writes in a microtask, so that all events that the current code appends join one insert. */
+  /** Writes in a microtask, so that all events that the running code appends go into one insert. */
   #queueWrite(): void {
     if (this.#isWriteQueued) return;
     this.#isWriteQueued = true;
@@ -117,15 +126,15 @@ export class BatchWriter {
   }
 
   /**
-   * Takes a batch from every log that can write now. The keys of `parts` are the indexes of the
-   * batches in `documents`.
+   * Takes a batch from every log that can write now. Each key of `parts` is the index of its batch
+   * in `documents`.
    */
   #collect(): { parts: Map<number, PendingBatch>; documents: EventDocument[] } {
     const parts = new Map<number, PendingBatch>();
     const documents: EventDocument[] = [];
     let bytes = 0;
     for (const log of this.#ready) {
-      if (log.busy) continue; // stays in #ready until its current write ends
+      if (log.busy) continue; // the log stays in #ready until it is idle again
       this.#ready.delete(log);
       if (!log.hasWork) continue;
       const taken = log.takeBatch(this.#options.retentionMs);

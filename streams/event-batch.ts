@@ -3,9 +3,9 @@ import type { LargeText } from './large-texts.js';
 import type { EventReference } from './ports.js';
 
 /**
- * One write to one log: consecutive events of one run by one writer. A batch is one document, so
- * MongoDB stores all of it or nothing. Its `_id` contains the offset of the first event, so two
- * writers cannot both continue from the same offset.
+ * The events of one write to one log: consecutive events of one run, from one writer. A batch is
+ * one document, so MongoDB stores all of it or nothing. Its `_id` contains the offset of the first
+ * event, so two writers cannot both continue from the same offset.
  */
 export interface StoredBatch {
   _id: string;
@@ -17,7 +17,8 @@ export interface StoredBatch {
   runId: string;
   fence: Fence;
   /**
-   * Random id of the writer. It shows whether a duplicate key comes from the writer's own retry.
+   * Random id of the writer. If a write fails with a duplicate key, the id shows whether the same
+   * writer stored the batch in an earlier attempt.
    */
   writer: string;
   events: BatchedEvent[];
@@ -30,17 +31,19 @@ export interface BatchedEvent {
   /** JSON text without the values that `refs` stand for. Empty if `large` is set. */
   data: string;
   refs?: EventReference[];
-  /** Set if the text is stored in parts, because it is too large for a batch. */
+  /** Set if the text is too large for a batch. The text is then stored in parts. */
   large?: LargeText;
   at: Date;
 }
 
-/** An event as the log stores it: references and large texts are not resolved yet. */
+/**
+ * An event as the log stores it: its references and large text are not replaced by the values yet.
+ */
 export type LoggedEvent = StoredEvent & Pick<BatchedEvent, 'refs' | 'large'>;
 
 /**
- * Keeps the tail of a log whose events have all expired. It never expires. It sorts below every
- * batch and above older marks of the log.
+ * Keeps the tail of a log after all events of the log have expired. A mark itself never expires. In
+ * ascending order of `seq`, a mark comes before every batch and after the older marks of the log.
  */
 export interface TailMark {
   _id: string;
@@ -50,7 +53,8 @@ export interface TailMark {
 }
 
 /**
- * Also the number of offsets that a reader searches back for the batch that contains its offset.
+ * Limit for the events of a batch. A reader searches this many offsets back for the batch that
+ * contains its offset.
  */
 export const MAX_BATCH_EVENTS = 1_000;
 const SEQ_WIDTH = 12;
@@ -64,7 +68,7 @@ export function batchKey(log: string, seq: number): string {
   return `${log}/${String(seq).padStart(SEQ_WIDTH, '0')}`;
 }
 
-/** The log and the first offset of a batch from its `_id`. Returns undefined for a tail mark. */
+/** Reads log and first offset of a batch from its `_id`. Returns undefined for a tail mark. */
 export function parseBatchKey(key: string): { log: string; seq: number } | undefined {
   const slash = key.lastIndexOf('/');
   const seq = Number(key.slice(slash + 1));
@@ -79,15 +83,15 @@ export function isBatch(document: StoredBatch | TailMark): document is StoredBat
   return 'events' in document;
 }
 
-/** Size of a batch's texts in UTF-16 code units, as a cheap approximation of bytes. */
+/** Returns the size of a batch's texts in UTF-16 code units, a cheap approximation of bytes. */
 export function approximateBytes(batch: Pick<StoredBatch, 'events'>): number {
   return batch.events.reduce((sum, event) => sum + event.data.length, 0);
 }
 
-/** Caches the events of a batch, because many followers of one log read the same batch. */
+/** Caches the events of each batch, because many followers of one log read the same batch. */
 const eventsByBatch = new WeakMap<StoredBatch, LoggedEvent[]>();
 
-/** The events of a batch whose offset is above `afterSeq`. */
+/** Returns those events of a batch that have an offset above `afterSeq`. */
 export function eventsOfBatch(batch: StoredBatch, afterSeq: number): LoggedEvent[] {
   let all = eventsByBatch.get(batch);
   if (all === undefined) {

@@ -2,7 +2,8 @@ import { eventsOfBatch, type StoredBatch, type LoggedEvent } from './event-batch
 import type { PageReads } from './page-reads.js';
 
 /**
- * A read asks for this many offsets first, so that a server that sorts in memory sorts few batches.
+ * A read first asks for only this many offsets. So a database that sorts in memory has few batches
+ * to sort.
  */
 const FIRST_READ_OFFSETS = 512;
 
@@ -15,7 +16,10 @@ export class EventReader {
   #startsAtBatch: boolean;
   #atEnd = false;
 
-  /** `startsAtBatch`: no batch contains both `afterSeq` and the offset after it. */
+  /**
+   * `startsAtBatch`: whether the event after `afterSeq` is known to be the first event of a batch.
+   * If not, the first read also looks for a batch that contains events on both sides of `afterSeq`.
+   */
   constructor(reads: PageReads, log: string, afterSeq: number, startsAtBatch: boolean) {
     this.#reads = reads;
     this.#log = log;
@@ -28,18 +32,19 @@ export class EventReader {
     return this.#lastSeq + 1;
   }
 
-  /** Whether the last page contained all events up to the log's end. */
+  /** Whether the last page contained all remaining events of the log. */
   get atEnd(): boolean {
     return this.#atEnd;
   }
 
   /**
-   * Returns the next events; empty if there are none yet. Writers leave no gap between offsets, so
-   * events before a gap's end have expired, and the reader skips them. `scanAhead` searches the
-   * whole rest of the log if the next offsets are empty; without it a long gap is not crossed.
+   * Returns the next events, or an empty list if there are none yet. Writers leave no gap between
+   * offsets. So if offsets are missing before an event, their events have expired, and the reader
+   * skips them. `scanAhead` searches the whole rest of the log if the next offsets have no events.
+   * Without `scanAhead` the reader cannot cross a long gap.
    *
-   * A gap is read twice. A scan during a write may miss a batch and still return the next batch,
-   * which was written later. Events that are missing in the second read have expired.
+   * A gap is read twice. A read during a write may miss a batch and still return the next batch,
+   * which was written later. Events that the second read does not find either have expired.
    */
   async page(scanAhead = true): Promise<LoggedEvent[]> {
     let events = await this.#read(scanAhead);
@@ -54,7 +59,10 @@ export class EventReader {
     return events;
   }
 
-  /** Takes batches that continue at the reader's offset, and returns their events. */
+  /**
+   * Returns the new events of batches that the hub delivered. The batches must continue at the
+   * reader's offset. Afterwards the reader continues after these batches.
+   */
   take(batches: StoredBatch[]): LoggedEvent[] {
     const events = batches.flatMap((batch) => {
       const events = eventsOfBatch(batch, this.#lastSeq);
@@ -79,7 +87,7 @@ export class EventReader {
     return batches;
   }
 
-  /** The batch that starts before the next offset and may contain it. */
+  /** Reads the batch that starts before the next offset, because it may contain this offset. */
   async #overlappingBatch(): Promise<StoredBatch[]> {
     return this.#startsAtBatch ? [] : (await this.#reads.batchBefore(this.#log, this.next)).batches;
   }

@@ -4,9 +4,12 @@ import pRetry from 'p-retry';
 import { ColloquyError } from '../protocol/index.js';
 import { answeredWithin, isTransient } from '../database/index.js';
 
-/** Half of MongoDB's limit of 16 MB a document. */
+/** Half of MongoDB's limit for a document, which is 16 MB. */
 const PART_BYTES = 8 * 2 ** 20;
-/** Below the socket timeout of 30 s, so that a stuck write fails here first and is retried. */
+/**
+ * Shorter than the socket timeout of 30 s, so that this timeout ends a stuck write, which is then
+ * retried.
+ */
 const WRITE_TIMEOUT_MS = 20_000;
 const RETRIES = { retries: 4, minTimeout: 500, maxTimeout: 2_000 };
 
@@ -43,7 +46,7 @@ export class LargeTexts {
     return { large, stored: this.#store(log, large, bytes) };
   }
 
-  /** Returns undefined if the text has expired. */
+  /** Returns the text, or undefined if the text has expired. */
   async read(log: string, { id, parts }: LargeText): Promise<string | undefined> {
     const pieces: Uint8Array[] = [];
     for (let part = 0; part < parts; part += 1) {
@@ -66,7 +69,9 @@ export class LargeTexts {
     }
   }
 
-  /** An upsert, so that a retry does not fail on a part that is already there. */
+  /**
+   * Stores a part. Uses an upsert, so that a retry does not fail on a part that is stored already.
+   */
   async #put({ _id, ...part }: TextPart): Promise<void> {
     const put = () =>
       answeredWithin(WRITE_TIMEOUT_MS, this.#parts.updateOne({ _id }, { $set: part }, { upsert: true }));

@@ -4,8 +4,9 @@ import { approximateBytes, isBatch, parseBatchKey, type StoredBatch } from './ev
 import type { EventDocument } from './log-tail.js';
 
 /**
- * The change stream includes batches up to this size. Every process receives all changes, so a
- * process reads a larger batch only if it has a follower of that log.
+ * The change stream delivers the content of batches up to this size. Every process receives the
+ * changes of all logs. So a larger batch comes without content, and a process reads it only if it
+ * has a follower of that log.
  */
 const MAX_INLINE_BYTES = 16 * 1024;
 const isSmall = { $lte: [{ $bsonSize: '$fullDocument' }, MAX_INLINE_BYTES] };
@@ -24,17 +25,18 @@ const PIPELINE = [
 
 const READ_BATCHES = 64;
 /**
- * A follower with more waiting bytes drops its batches and reads them from the collection later.
+ * Limit for the batches that wait for one follower. Above it, the follower drops them and reads
+ * them from the collection later.
  */
 const MAX_WAITING_BYTES = 4 * 2 ** 20;
 /**
- * During a shared read a follower waits up to this many intervals. Otherwise all followers would
- * query a slow database too.
+ * While the hub reads batches for all followers, a follower waits at most this many intervals.
+ * Without this wait, every follower would also query a database that is already slow.
  */
 const MAX_WAITS_DURING_READ = 5;
 /**
- * The change stream stays open this long after the last follower has left. Short runs would
- * otherwise open a new one each time.
+ * The change stream stays open this long after the last follower has left. Otherwise each short run
+ * would open a new change stream.
  */
 const STOP_DELAY_MS = 10_000;
 const MIN_REOPEN_MS = 100;
@@ -44,8 +46,8 @@ const MAX_REOPEN_MS = 5_000;
 interface LiveBatches {
   /**
    * Waits for batches that continue at offset `seq`, and returns them in order. Returns undefined
-   * if the follower must read the collection: after `ms`, after the signal fires, or if the batches
-   * that came do not continue at `seq`.
+   * if the follower must read the collection. This happens after `ms`, after the signal fires, or
+   * if the received batches do not continue at `seq`.
    */
   next(seq: number, ms: number, signal: AbortSignal): Promise<StoredBatch[] | undefined>;
   leave(): void;
@@ -54,7 +56,7 @@ interface LiveBatches {
 class LogFollower implements LiveBatches {
   #batches: StoredBatch[] = [];
   #bytes = 0;
-  /** A batch was written that is not in `#batches`. */
+  /** Whether a batch was written that is not in `#batches`. */
   #missed = false;
   #wake: (() => void) | undefined;
   readonly #onLeave: (follower: LogFollower) => void;
@@ -117,7 +119,8 @@ class LogFollower implements LiveBatches {
 }
 
 /**
- * The batches without those before `seq`. Returns undefined if there is a gap at or after `seq`.
+ * Returns the batches that contain offset `seq` or later offsets. Returns undefined if no batch is
+ * left, or if offset `seq` or an offset between two batches is missing.
  */
 function contiguousFrom(batches: StoredBatch[], seq: number): StoredBatch[] | undefined {
   const contiguous: StoredBatch[] = [];
@@ -131,19 +134,20 @@ function contiguousFrom(batches: StoredBatch[], seq: number): StoredBatch[] | un
   return contiguous.length > 0 ? contiguous : undefined;
 }
 
-/** The pipeline removes large documents, so `fullDocument` is optional. */
+/** The pipeline removes `fullDocument` if the document is large, so the field is optional. */
 type BatchChange = Omit<ChangeStreamInsertDocument<EventDocument>, 'fullDocument'> & { fullDocument?: EventDocument };
 
 /**
- * Delivers new batches to the followers of their logs. The process has one change stream. It leaves
- * out large batches; the hub reads those for all logs together, one read at a time. Delivery is an
- * optimization without guarantee: followers read from the collection whatever they miss.
+ * Delivers new batches to the followers of their logs. The process has one change stream. The
+ * change stream leaves out the content of large batches. The hub reads large batches of all logs
+ * together, one read at a time. The hub may miss a batch: followers read missed batches from the
+ * collection, so delivery only saves time.
  */
 export class LiveBatchHub {
   readonly #events: Collection<EventDocument>;
   readonly #reads: Collection<EventDocument>;
   readonly #followers = new Map<string, Set<LogFollower>>();
-  /** Logs of the batches to read, by batch key. */
+  /** The batches that the hub must still read: key of the batch → name of its log. */
   readonly #batchesToRead = new Map<string, string>();
   #logsBeingRead: ReadonlySet<string> = new Set();
   #isReading = false;
@@ -155,14 +159,15 @@ export class LiveBatchHub {
   #closed = false;
 
   /**
-   * Both are the same collection: `events` for the change stream, `reads` with a timeout for reads.
+   * `events` and `reads` are the same collection. The change stream uses `events`, which has no
+   * timeout; reads use `reads`, which has one.
    */
   constructor(events: Collection<EventDocument>, reads: Collection<EventDocument>) {
     this.#events = events;
     this.#reads = reads;
   }
 
-  /** Whether the change stream is open. While it is not, followers should poll more often. */
+  /** Whether the change stream is open. While it is closed, followers should poll more often. */
   get listening(): boolean {
     return this.#listening;
   }
@@ -209,7 +214,8 @@ export class LiveBatchHub {
     if (this.#stream !== undefined || this.#reopenTimer !== undefined || this.#closed) return;
     const stream = this.#events.watch<EventDocument, BatchChange & ChangeStreamInsertDocument<EventDocument>>(PIPELINE);
     this.#stream = stream;
-    // The first resume token shows that the stream is open. It does not deliver earlier batches.
+    // The first resume token shows that the stream is open. The stream does not deliver earlier
+    // batches, so the followers must read those from the collection.
     stream.once('resumeTokenChanged', () => {
       this.#listening = true;
       this.#missForAll();
@@ -230,15 +236,16 @@ export class LiveBatchHub {
   }
 
   /**
-   * Whether an earlier batch of the log must still be read. Later ones join the read to keep order.
+   * Whether the hub must still read an earlier batch of the log. If so, the hub reads later batches
+   * of the log in the same way, so that followers get all batches in order.
    */
   #hasPendingRead(log: string): boolean {
     return this.#logsBeingRead.has(log) || [...this.#batchesToRead.values()].includes(log);
   }
 
   /**
-   * Reads and delivers batches until none is left. Batches that are added meanwhile join the next
-   * read.
+   * Reads and delivers batches until none is left. Batches that are added during a read join the
+   * next read.
    */
   async #readBatches(): Promise<void> {
     if (this.#isReading) return;
@@ -255,18 +262,21 @@ export class LiveBatchHub {
           for (const follower of this.#followers.get(batch.log) ?? []) follower.take(batch);
         }
       } catch {
-        // The followers read the missing batches themselves, and report the error if it persists.
+        // The followers read the missing batches themselves. If the error persists, they report it.
       }
       for (const log of new Set(batchesToRead.values()))
         for (const follower of this.#followers.get(log) ?? []) follower.miss();
       this.#logsBeingRead = new Set();
-      // Pause as long as the read took, so that under load more batches share the next read.
+      // Pause as long as the read took. Under load, more batches then share the next read.
       await sleep(performance.now() - startedAt);
     }
     this.#isReading = false;
   }
 
-  /** Opens a new stream after a pause. The driver has already tried to resume the old one. */
+  /**
+   * Replaces a failed stream by a new one after a pause. The driver has already tried to resume the
+   * failed stream.
+   */
   #restart(stream: ChangeStream<EventDocument>): void {
     if (this.#stream !== stream) return;
     void this.#stop();

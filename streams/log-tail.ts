@@ -23,8 +23,8 @@ const MAX_CACHED_LOGS = 10_000;
 export class LogTails {
   readonly #events: Collection<EventDocument>;
   /**
-   * First and last offset of the last batch that was seen in each log. The next search starts at
-   * it, so that a database that sorts without an index reads only newer batches.
+   * For each log, the first and last offset of the newest batch that was read. The next search
+   * starts at this batch, so that a database that sorts without an index reads only newer batches.
    */
   readonly #lastBatches = new LRUCache<string, { seq: number; end: number }>({ max: MAX_CACHED_LOGS });
 
@@ -32,7 +32,10 @@ export class LogTails {
     this.#events = events;
   }
 
-  /** Offset of a log's last event, 0 without one, and the fence of its writer. */
+  /**
+   * Returns the offset of the log's last event, and the fence of that event's writer. The offset is
+   * 0 if the log never had an event. The fence is `NO_FENCE` if no event is stored any more.
+   */
   async read(log: string): Promise<{ tail: number; fence: Fence }> {
     const known = this.#lastBatches.get(log);
     const last =
@@ -51,16 +54,16 @@ export class LogTails {
     return offset === 0 || this.#lastBatches.peek(log)?.end === offset;
   }
 
-  /** To be called after a log was deleted: a new log of the same name starts at offset 1. */
+  /** Call this after a log was deleted: a new log of the same name starts at offset 1. */
   forget(log: string): void {
     this.#lastBatches.delete(log);
   }
 
   /**
-   * Decides how a writer continues after a duplicate key. If the writer itself wrote the batch and
-   * the answer was lost, `own` is the number of its events that are durable. If another writer
-   * appended, `own` is 0. `next` is the offset for the next event. Errors: `fence_lost` if the
-   * other writer has a higher fence.
+   * Decides how a writer continues after its write failed with a duplicate key. The writer itself
+   * may have stored the batch in an attempt whose answer was lost. `own` is then the number of the
+   * writer's events that are durable. If another writer appended, `own` is 0. `next` is the offset
+   * for the next event. Errors: `fence_lost` if the other writer has a higher fence.
    */
   async resolveConflict(position: WriterPosition): Promise<{ own: number; next: number }> {
     const [existing, last] = await Promise.all([
@@ -77,7 +80,7 @@ export class LogTails {
   }
 }
 
-/** Errors: `fence_lost` if a writer with a higher fence has written the log. */
+/** Checks that no writer with a higher fence has written the log. Errors: `fence_lost`. */
 export function guardFence(position: Pick<WriterPosition, 'log' | 'fence'>, found: Fence): void {
   if (found > position.fence) {
     throw new ColloquyError(

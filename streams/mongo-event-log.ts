@@ -22,14 +22,15 @@ const COLLECTION = 'events';
 const PARTS = 'event_parts';
 const DEFAULT_POLL_MS = 1_000;
 /**
- * While the change stream is open, the poll interval of an idle follower grows up to this factor.
+ * Limit for the poll interval of a follower, as a multiple of `pollMs`. The interval grows while no
+ * events arrive. While the change stream is closed, followers poll every `pollMs`.
  */
 const MAX_POLL_FACTOR = 10;
 const POLL_GROWTH = 1.25;
 /** Every tenth poll scans the rest of the log, to cross a long gap of expired events. */
 const SCAN_AHEAD_EVERY = 10;
 const DEFAULT_LIMIT = 1_000;
-/** A read with this much text returns before its limit. Counted in UTF-16 code units. */
+/** A read ends when its events have this much text, even below `limit`. In UTF-16 code units. */
 const MAX_READ_CHARACTERS = 8 * 2 ** 20;
 const APPEND_ATTEMPTS = 20;
 const MIN_RETRY_MS = 100;
@@ -40,21 +41,22 @@ export interface MongoEventLogOptions {
   db: Db;
   /** Time until events expire, in ms. Default: 7 days. */
   retentionMs?: number;
-  /** Required if events refer to values that are stored elsewhere. */
+  /** Reads the values that events refer to. Required if events refer to values stored elsewhere. */
   readReferences?: ReadReferences;
   /**
-   * Poll interval of a follower without new events, in ms. It grows while there are none. Default:
+   * First poll interval of a follower, in ms. The interval grows while no events arrive. Default:
    * 1000.
    */
   pollMs?: number;
 }
 
 /**
- * Indexes of the collections `events` (ranges of a log, and expiry) and `event_parts`. Idempotent.
+ * Creates the indexes of the collections `events` and `event_parts`: for the ranges of a log, and
+ * for expiry. Idempotent.
  */
 export async function ensureIndexes(db: Db): Promise<void> {
   await db.collection(COLLECTION).createIndexes([
-    // A range over `_id` would also do, but not every database uses its index for that.
+    // A range of `_id` would select the same batches, but not every database uses its index for it.
     { key: { log: 1, seq: 1 }, name: 'log_seq' },
     { key: { expiresAt: 1 }, name: 'expiry', expireAfterSeconds: 0 },
   ]);
@@ -65,8 +67,8 @@ export async function ensureIndexes(db: Db): Promise<void> {
 }
 
 /**
- * The event log on MongoDB. Create one a process: its writers and followers share their round
- * trips.
+ * Creates the event log on MongoDB. Create only one for a process, because its writers and
+ * followers share round trips to the database.
  */
 export function createEventLog(options: MongoEventLogOptions): EventLog {
   const { db, retentionMs = DEFAULTS.eventRetentionMs, pollMs = DEFAULT_POLL_MS } = options;
@@ -124,7 +126,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         let failures = 0;
         let pollFactor = 1;
         // Most followers start at the log's end, so the first read does not scan ahead. The first
-        // poll does, for a follower that starts before a long gap.
+        // poll scans ahead, because a follower may start before a long gap.
         let scanAhead = false;
         let polls = 0;
         while (!signal.aborted) {
@@ -158,8 +160,8 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
     async append(caller, threadId, event) {
       const log = logOf(caller, threadId);
       for (let attempt = 1; ; attempt += 1) {
-        // Use the last writer's fence: a higher one would stop the run that writes the thread. If
-        // a run with a higher fence starts meanwhile, try again with that fence.
+        // Use the last writer's fence: a higher fence would stop the run that writes the thread. If
+        // a run with a higher fence starts meanwhile, try again with the fence of that run.
         const { tail, fence } = await tails.read(log);
         const runLog = writer.open(log, { threadId, runId: '', fence, tail });
         try {
@@ -168,7 +170,7 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         } catch (error) {
           if (errorCode(error) !== 'fence_lost' || attempt === APPEND_ATTEMPTS) throw error;
         } finally {
-          await runLog.close().catch(() => undefined); // flush has thrown the error already
+          await runLog.close().catch(() => undefined); // flush has thrown the same error already
         }
       }
     },

@@ -12,16 +12,19 @@ import { guardFence, type WriterPosition } from './log-tail.js';
 import type { LargeText } from './large-texts.js';
 import type { NewEvent, RunLog, RunLogScope } from './ports.js';
 
-/** The text of a larger event is stored in parts, see {@link LargeText}. */
+/** If the text of an event is larger, it is stored in parts, see {@link LargeText}. */
 const MAX_EVENT_BYTES = 8 * 2 ** 20;
 const MAX_BATCH_BYTES = 4 * 2 ** 20;
-/** Limits for events that are not durable yet. A log over them fails with `too_large`. */
+/**
+ * Limits for the events of a log that are not durable yet. Above a limit, the log fails with
+ * `too_large`.
+ */
 const MAX_BUFFERED_BYTES = 32 * 2 ** 20;
 const MAX_BUFFERED_EVENTS = 100_000;
 
 interface BufferedEvent extends BatchedEvent {
   bytes: number;
-  /** Set until the value or text that the event needs is stored. */
+  /** Set while a value or text that the event needs is not stored yet. */
   isBlocked?: boolean;
 }
 
@@ -33,7 +36,7 @@ interface Waiter {
 }
 
 interface RunLogHooks {
-  /** The log has events to write; `urgent` asks for a write now. */
+  /** Called when the log has events to write. `urgent` asks for a write at once. */
   ready(log: MongoRunLog, urgent: boolean): void;
   closed(log: MongoRunLog): void;
   /** Starts to store a large text. */
@@ -42,15 +45,15 @@ interface RunLogHooks {
 
 /**
  * Buffer and offset of one writer of a log. {@link BatchWriter} decides when to write: it takes a
- * batch, writes it and reports the result. Events leave the buffer only when they are durable. A
- * batch whose write may have failed is therefore taken again with the same offset.
+ * batch, writes it and reports the result. Events leave the buffer only when they are durable. So
+ * if a write may have failed, the same batch is taken again with the same offset.
  */
 export class MongoRunLog implements RunLog {
   readonly name: string;
   readonly signal: AbortSignal | undefined;
-  /** Failed writes in a row. */
+  /** Number of consecutive failed writes. */
   failures = 0;
-  /** A write, or a read of the tail, is in progress. */
+  /** Whether a write, or a read of the tail, is in progress. */
   busy = false;
   readonly #scope: RunLogScope;
   readonly #hooks: RunLogHooks;
@@ -59,7 +62,7 @@ export class MongoRunLog implements RunLog {
   #bufferedBytes = 0;
   #appended = 0;
   #durable = 0;
-  /** Offset of the next event to write; unknown until the tail was read. */
+  /** Offset of the next event to write. Undefined until the tail was read. */
   #next: number | undefined;
   #waiters: Waiter[] = [];
   #error: Error | undefined;
@@ -115,7 +118,7 @@ export class MongoRunLog implements RunLog {
     }
   }
 
-  /** Position of the next event. Undefined while the tail is unknown. */
+  /** Position of the next event. Undefined until the tail was read. */
   get position(): WriterPosition | undefined {
     if (this.#next === undefined) return undefined;
     return { log: this.name, seq: this.#next, fence: this.#scope.fence, writer: this.#writer };
@@ -130,8 +133,8 @@ export class MongoRunLog implements RunLog {
   }
 
   /**
-   * Returns the next batch, and a tail mark if it ends a run. Returns undefined if there is nothing
-   * to write or the tail is unknown.
+   * Returns the next batch, and a tail mark if the batch ends a run. Returns undefined if no event
+   * can be written yet or the tail is unknown.
    */
   takeBatch(retentionMs: number): [StoredBatch, ...TailMark[]] | undefined {
     const seq = this.#next;
@@ -155,7 +158,8 @@ export class MongoRunLog implements RunLog {
   }
 
   /**
-   * Reports that the first `count` buffered events are durable. `next` is the next event's offset.
+   * Reports that the first `count` buffered events are durable. `next` is the offset of the next
+   * event.
    */
   settle(count: number, next: number): void {
     for (const event of this.#buffer.splice(0, count)) this.#bufferedBytes -= event.bytes;
@@ -167,7 +171,10 @@ export class MongoRunLog implements RunLog {
     for (const waiter of done) waiter.resolve(next - 1);
   }
 
-  /** Sets the tail that the writer did not know. Errors: `fence_lost`. */
+  /**
+   * Sets the tail, which was unknown so far. Errors: `fence_lost` if a writer with a higher fence
+   * has written the log.
+   */
   setTail(found: { tail: number; fence: WriterPosition['fence'] }): void {
     guardFence({ log: this.name, fence: this.#scope.fence }, found.fence);
     this.settle(0, found.tail + 1);

@@ -6,24 +6,26 @@ import type { EventDocument } from './log-tail.js';
 const PAGE_BATCHES = 64;
 const PAGE_BYTES = 8 * 2 ** 20;
 /**
- * Search this many offsets back first, then {@link MAX_BATCH_EVENTS}. Most batches have fewer
- * events, and some databases read every batch that the filter matches.
+ * To find the batch before an offset, search this many offsets back first, then {@link
+ * MAX_BATCH_EVENTS}. Most batches have fewer events, and some databases read every batch that the
+ * filter matches.
  */
 const NEAR_OFFSETS = 32;
 /**
- * Reads of the process at a time. A hundred concurrent reads take a busy database longer in total.
+ * Limit for concurrent reads of the process. A busy database needs more time in total if a hundred
+ * reads run at once.
  */
 const MAX_CONCURRENT_READS = 8;
 
 interface BatchPage {
   batches: StoredBatch[];
-  /** Whether the page ends the range. */
+  /** Whether the page contains the last batches of the range. */
   isLast: boolean;
 }
 
 /**
- * Reads ranges of logs, a few at a time. Callers that ask for the same range share one read while
- * that read waits in the queue.
+ * Reads ranges of logs, with a limit for concurrent reads. Callers that ask for the same range
+ * share one read while that read waits in the queue.
  */
 export class PageReads {
   readonly #events: Collection<EventDocument>;
@@ -34,17 +36,23 @@ export class PageReads {
     this.#events = events;
   }
 
-  /** Batches whose first offset is at least `from` and below `below`, in order. */
+  /** Returns the batches whose first offset is at least `from` and below `below`, in order. */
   range(log: string, from: number, below?: number): Promise<BatchPage> {
     return this.#share(`${log} ${from} ${below}`, () => this.#range(log, from, below));
   }
 
-  /** The last batch that starts before `from`; it may contain `from`. None: an empty page. */
+  /**
+   * Returns the last batch that starts before `from`, because that batch may contain `from`.
+   * Returns an empty page if there is none.
+   */
   batchBefore(log: string, from: number): Promise<BatchPage> {
     return this.#share(`${log} before ${from}`, () => this.#batchBefore(log, from));
   }
 
-  /** A read that has started is not shared: a later caller must see batches written since. */
+  /**
+   * Shares a read with later callers until it starts. After the start a caller gets a read of its
+   * own, because it must see batches that were written since.
+   */
   #share(key: string, read: () => Promise<BatchPage>): Promise<BatchPage> {
     const queued = this.#queued.get(key);
     if (queued !== undefined) return queued;

@@ -4,7 +4,8 @@ import type { LargeTexts } from './large-texts.js';
 import type { EventReference, ReadReferences } from './ports.js';
 
 /**
- * Resolves references and large texts of events. Several followers of an event share the result.
+ * Inserts the values that events refer to, and loads large texts. Followers of the same event share
+ * the result.
  */
 export class WholeEvents {
   readonly #largeTexts: LargeTexts;
@@ -16,7 +17,10 @@ export class WholeEvents {
     this.#read = read;
   }
 
-  /** Keeps the order. Skips an event with a deleted value, as if the event had expired. */
+  /**
+   * Returns the complete events in the same order. Skips an event if one of its values was deleted,
+   * as if the event had expired.
+   */
   async of(caller: Caller, events: LoggedEvent[]): Promise<StoredEvent[]> {
     if (events.every(isWhole)) return events;
     const whole: StoredEvent[] = [];

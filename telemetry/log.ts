@@ -1,7 +1,7 @@
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Ids, counts and codes. Never content of a person or a model. */
+/** Ids, counts and codes. Never text that a person or a model wrote. */
 export type LogFields = Record<string, string | number | boolean | undefined>;
 
 export interface Logger {
@@ -15,7 +15,7 @@ export interface LogOptions {
   /** The component that logs, such as `worker`. */
   name: string;
   level: LogLevel;
-  /** `json`: one object a line, for machines. */
+  /** `json`: one JSON object for each line, for machines. */
   format: 'text' | 'json';
   write?: (line: string) => void;
 }
@@ -34,7 +34,8 @@ export function createLogger(options: LogOptions): Logger {
 
 function toJson(name: string, level: LogLevel, message: string, fields?: LogFields): string {
   const text = JSON.stringify({ at: new Date().toISOString(), level, name, message, ...fields });
-  // JSON escapes only U+0000 to U+001F. The other control characters can only occur inside strings.
+  // `JSON.stringify` escapes only U+0000 to U+001F. The other control characters can only occur
+  // inside strings.
   return text.replace(CONTROL_CHARACTERS, unicodeEscape);
 }
 
@@ -44,12 +45,15 @@ function toText(name: string, level: LogLevel, message: string, fields: LogField
   return `${new Date().toISOString()} ${level} ${escape(name)}: ${indent(message)}${tail}`;
 }
 
-/** C0, DEL and C1 controls and Unicode's line separators. Terminals interpret some of them. */
+/** C0, DEL and C1 controls, and Unicode's line separators. Terminals interpret some of them. */
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const CONTINUATION = '\n    ';
 
-/** A message may quote a client, so its second line must not look like a log line. */
+/**
+ * Indents all lines after the first. A message may quote a client, so its second line must not look
+ * like a log line.
+ */
 function indent(message: string): string {
   return message.split(/\r?\n/).map(escape).join(CONTINUATION);
 }

@@ -6,11 +6,11 @@ import { ATTRIBUTES } from './names.js';
 export interface TracingOptions {
   serviceName: string;
   /**
-   * OTLP over HTTP, such as `http://collector:4318`. Absent: nothing is traced and no library is
-   * loaded.
+   * Address of an OTLP receiver over HTTP, such as `http://collector:4318`. Absent: nothing is
+   * traced and no tracing library is loaded.
    */
   endpoint?: string;
-  /** Exporter to use instead of an endpoint. */
+  /** Exporter that is used instead of the endpoint. */
   exporter?: tracing.SpanExporter;
 }
 
@@ -54,8 +54,8 @@ async function otlp(endpoint: string): Promise<tracing.SpanExporter> {
 const ALLOWED = new Set<string>(Object.values(ATTRIBUTES));
 
 /**
- * Content stays in its tenant: unknown attributes, error messages and events of a span are not
- * exported.
+ * Returns a processor that passes spans to `next` without content, because content must stay in its
+ * tenant: unknown attributes, error messages and events of a span are removed.
  */
 function allowListed(next: tracing.SpanProcessor): tracing.SpanProcessor {
   return {

@@ -77,18 +77,18 @@ describe('the floor plan', () => {
   const files = sources(HOUSE);
   const imports = files.flatMap(importsOf);
 
-  it('knows every room that is there', () => {
+  it('has a room for every file', () => {
     expect(files.filter((file) => roomOf(file) === undefined)).toEqual([]);
     expect(files.length).toBeGreaterThan(10);
   });
 
-  it('lets a room import only what its row allows', () => {
+  it('lets a room import only the rooms that its row allows', () => {
     expect(imports.filter((found) => found.to.startsWith('.') && !isAllowed(found)).map((found) => found.line)).toEqual(
       [],
     );
   });
 
-  it('keeps each of these libraries in the rooms that need it', () => {
+  it('lets only the listed rooms import a restricted library', () => {
     const strays = imports.filter(({ from, to, typeOnly }) => {
       const rooms = LIBRARIES[Object.keys(LIBRARIES).find((name) => to === name || to.startsWith(`${name}/`)) ?? ''];
       return rooms !== undefined && !typeOnly && !rooms.includes(from);
@@ -96,17 +96,17 @@ describe('the floor plan', () => {
     expect(strays.map((found) => found.line)).toEqual([]);
   });
 
-  it('has no circle between files, by values or by types', () => {
+  it('has no circle of imports between files, by values or by types', () => {
     const production = imports.filter(({ from, file }) => !PROOFS.includes(from) && file.startsWith('.'));
     expect(circleIn(production.map(({ importer, file }) => [importer, file]))).toEqual([]);
   });
 
-  it('has no circle between rooms', () => {
+  it('has no circle of imports between rooms', () => {
     const between = imports.filter(({ from, to }) => to.startsWith('./') && to !== `./${from}`);
     expect(circleIn(between.map(({ from, to }) => [`./${from}`, to]))).toEqual([]);
   });
 
-  it('keeps workers and activities free of the API', () => {
+  it('lets neither workers nor activities import the API', () => {
     const rooms = ['workers', 'activities'];
     const strays = imports.filter(({ from, to }) => rooms.includes(from) && /^\.\/api\b/.test(to));
     expect(strays.map((found) => found.line)).toEqual([]);

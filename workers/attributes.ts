@@ -2,7 +2,10 @@ import type { AttributeReader } from '../policy/index.js';
 import { ifFound, type Origin, type Resource, type ResourceAttributes } from '../protocol/index.js';
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 
-/** Read what policies can know of a record. The stores are those behind the guard, which would ask again. */
+/**
+ * Returns a reader for each kind of record that has attributes, for the decisions of policies. Pass
+ * the stores without their guards, because a guarded store would ask the policy again.
+ */
 export function attributeReaders({
   threads,
   assistants,

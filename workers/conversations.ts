@@ -16,7 +16,10 @@ import { openGraphs, openStates } from './graphs.js';
 import { CONVERSATION_RULES, SCHEDULE_RULES } from './port-rules.js';
 import type { Stores } from './stores.js';
 
-/** The conversations and Schedules of a Temporal namespace, with the rules of their ports. */
+/**
+ * Opens the conversations and the Schedules of a Temporal namespace. Each call of these two ports
+ * is authorized by the rules of the port.
+ */
 export function openConversations(
   options: TemporalConversationsOptions,
   authorize: Authorize,
@@ -27,12 +30,15 @@ export function openConversations(
   };
 }
 
-/** Timeout of a call to a conversation. After it Temporal retries the activity. */
+/**
+ * Timeout of a call to a conversation, in ms. After a timeout Temporal retries the activity that
+ * made the call.
+ */
 const TIMEOUT_MS = 5_000;
 
 /**
- * Composes the use cases for activities. The same code accepts a run from a signal, a schedule or a
- * request.
+ * Creates the context of the use cases that activities call. The same use case accepts a run,
+ * whether a signal, a schedule or an HTTP request asks for it.
  */
 export function composeConversations(
   config: Config,

@@ -13,8 +13,8 @@ const SECRET_ID = 'derived-ids';
 const SECRET_BYTES = 32;
 
 /**
- * Returns the function that derives ids. All processes of a database share its secret, which the
- * first process creates.
+ * Returns the function that derives ids. It uses a secret in the database, which the first process
+ * creates. All processes of the database share this secret and therefore derive the same ids.
  */
 export async function openDerivedIds(db: Db): Promise<DeriveId> {
   const secret = Buffer.from(await readSecret(db), 'base64');
@@ -38,7 +38,10 @@ async function readSecret(db: Db): Promise<string> {
   }
 }
 
-/** Formats a digest as a UUID of version 8 (RFC 9562), whose bits are free to choose. */
+/**
+ * Formats a digest as a UUID of version 8 (RFC 9562), the version whose bits an application may
+ * choose.
+ */
 function asUuid(digest: Buffer): string {
   const bytes = Buffer.from(digest.subarray(0, 16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;

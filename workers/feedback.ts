@@ -4,13 +4,14 @@ import type { LangSmithConfig } from '../config/index.js';
 const TIMEOUT_MS = 5_000;
 
 /**
- * Returns a URL for feedback on a run under a key. Errors: those of LangSmith and of the network.
+ * Returns a URL that takes feedback on a run under a feedback key. Errors: those of LangSmith and
+ * of the network.
  */
 type FeedbackAddress = (runId: string, key: string) => Promise<string>;
 
 /**
- * Creates feedback URLs with the LangSmith account of the process or of the project. Returns
- * undefined without an account.
+ * Returns a function that creates feedback URLs. It uses the LangSmith account of the process, or
+ * else that of the project. Returns undefined if neither has an API key.
  */
 export function feedbackAddresses(
   { apiKey, endpoint }: LangSmithConfig,

@@ -10,13 +10,16 @@ import {
 import { GRAPH_RULES, STATE_RULES } from './port-rules.js';
 import { lastConfigOf, type Stores } from './stores.js';
 
-/** Opens the state of the project's graphs for reads and edits. */
+/**
+ * Opens the port that reads and edits the states of threads with the project's graphs. Each of its
+ * calls is authorized.
+ */
 export function openStates(stores: Stores, project: AgentProject): StateAccess {
   const states = createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) });
   return guarded(states, STATE_RULES, stores.authorize);
 }
 
-/** Opens the descriptions of the project's graphs. */
+/** Opens the port that describes the project's graphs. Each of its calls is authorized. */
 export function openGraphs({ authorize }: Stores, options: DescriptionDependencies): GraphDescriptions {
   return guarded(createGraphDescriptions(options), GRAPH_RULES, authorize);
 }

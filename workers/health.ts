@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 
 /**
- * Serves `GET /ok` for process supervisors: 200 while `isHealthy` is true, else 503. Serves nothing
- * without a port.
+ * Serves `GET /ok` for process supervisors: 200 while `isHealthy` returns true, else 503. Does
+ * nothing if `port` is undefined.
  */
 export async function startHealth(
   port: number | undefined,

@@ -1,6 +1,6 @@
 /**
- * Composition roots of worker processes: which parts are opened, in which order, and how they are
- * closed. Knows every room and has no logic of any.
+ * Composition roots of worker processes. They open the parts of a process in the right order, and
+ * close them again. They know every room, and contain no logic of any room.
  */
 export { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
 export { openConversations } from './conversations.js';

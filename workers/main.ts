@@ -28,20 +28,20 @@ import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temp
 
 export interface RunningWorker {
   project: AgentProject;
-  /** Lets running steps reach their next commit, then stops the worker. Idempotent. */
+  /** Stops the worker after the running steps have reached their next commit. Idempotent. */
   stop(): Promise<void>;
-  /** Rejects if the worker fails and can process no more tasks. */
+  /** Rejects if the worker fails. The worker then processes no more tasks. Never resolves. */
   failed: Promise<never>;
 }
 
 export interface WorkerOverrides {
   logger?: Logger;
   /**
-   * Path of the workflow bundle. Default: the bundle of the build; without one, Temporal bundles at
-   * start.
+   * Path of the workflow bundle. Default: the bundle of the build. If there is no bundle, Temporal
+   * bundles the workflows when the worker starts.
    */
   workflowBundlePath?: string;
-  /** Overrides of the options of Temporal's worker. */
+  /** Options of Temporal's worker that replace the configured ones. */
   options?: Partial<WorkerOptions>;
 }
 
@@ -50,19 +50,22 @@ export interface WorkerOverrides {
  * with the next heartbeat.
  */
 const HEARTBEAT_THROTTLE_MS = 500;
-/** After a worker died, Temporal offers its conversations to other workers after this time. */
+/**
+ * When a worker has died, Temporal waits for this time before other workers get its conversations.
+ */
 const STICKY_TIMEOUT = '2s';
 const FORCE_AFTER_GRACE_MS = 5_000;
 /**
- * By default Temporal stops workflow code after 5 s, which passes without progress while a process
- * is frozen. Node.js aborts the process if the code is stopped inside a microtask ("async hook
- * stack has become corrupted", nodejs/node#38503, temporalio/sdk-typescript#939). Our workflow code
- * needs milliseconds, so only a freeze can reach this limit.
+ * How long workflow code may run until Temporal stops it. Temporal's default is 5 s. While a
+ * process is frozen, these 5 s pass although the code does nothing. If Temporal then stops the code
+ * inside a microtask, Node.js aborts the process ("async hook stack has become corrupted",
+ * nodejs/node#38503, temporalio/sdk-typescript#939). Our workflow code needs milliseconds, so only
+ * a frozen process can reach this limit.
  */
 const WORKFLOW_CODE_TIMEOUT = '10 minutes';
 
 /**
- * Composes a worker process and starts it. It processes the conversations of the task queue and the
+ * Composes a worker and starts it. The worker processes the conversations of the task queue and the
  * steps of the project's graphs.
  */
 export async function startWorker(config: Config, overrides: WorkerOverrides = {}): Promise<RunningWorker> {
@@ -154,8 +157,9 @@ function workerOptions(config: Config, overrides: WorkerOverrides) {
 }
 
 /**
- * Returns the workflow bundle of the build, which lies in `dist` both for sources and for compiled
- * code. Without it, Temporal bundles at start.
+ * Returns the workflow bundle: the given one, or that of the build. The build puts it into `dist`,
+ * where TypeScript sources and compiled code both look for it. If there is no bundle, returns the
+ * path of the workflows, which Temporal bundles when the worker starts.
  */
 function workflowSource(bundlePath: string | undefined): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..');

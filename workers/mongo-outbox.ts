@@ -8,8 +8,8 @@ interface OutboxDocument extends OutboxMessage {
 }
 
 /**
- * Stores sent messages in the collection `outbox`. A message with the same key is sent only once,
- * also after a retry.
+ * Stores sent messages in the collection `outbox`. A key sends only once: a retry with the same key
+ * sends nothing.
  */
 export class MongoOutbox implements Outbox {
   readonly #messages: Collection<OutboxDocument>;

@@ -15,8 +15,8 @@ import type {
 } from '../threads/index.js';
 
 /**
- * The action and resource that each method of each port requires. The composition roots wrap the
- * ports with these rules.
+ * For each method of each port: the action that the caller of the method needs, and the resource of
+ * that action. The composition roots wrap the ports with these rules.
  */
 
 const ALL = '*';

@@ -46,7 +46,7 @@ import {
   THREAD_RULES,
 } from './port-rules.js';
 
-/** The stores of a process in its database. */
+/** The stores of a process. All of them use the same database. */
 export interface Stores {
   client: MongoClient;
   db: Db;
@@ -65,8 +65,8 @@ export interface Stores {
 }
 
 /**
- * Connects to the database and creates missing indexes. The policy decides about every call of a
- * port. Errors: `unavailable`.
+ * Connects to the database, creates missing indexes, and opens the stores. `policy` decides whether
+ * a call of a store is allowed. Errors: `unavailable`.
  */
 export async function openStores(
   config: Pick<Config, 'mongo' | 'retention'>,
@@ -126,20 +126,28 @@ export async function openStores(
   }
 }
 
-/** Opening a writer stays synchronous: the writer waits for the check before its first write. */
+/**
+ * Guards the event log. `open` returns a writer at once, before the check has ended. The writer
+ * waits for the result of the check before its first write.
+ */
 function guardedEvents(log: EventLog, authorize: Authorize): EventLog {
   return {
     ...guarded(log, EVENT_RULES, authorize, ['follow']),
     open(caller, scope) {
       const allowed = checkRule(EVENT_RULES.open, authorize, caller, [scope]);
-      // The writer reports a refusal at its flush; without a writer nobody would handle it.
+      // If the caller may not write, `allowed` rejects and each flush of the writer throws that
+      // error. Mark the rejection as handled here, because `log.open` may throw; then no writer
+      // handles it.
       allowed.catch(() => undefined);
       return log.open(caller, { ...scope, after: Promise.all([allowed, scope.after]) });
     },
   };
 }
 
-/** Returns stored values of a thread as the JSON text of events. */
+/**
+ * Returns values of a thread's state as JSON text for events, by the keys of the values. Leaves out
+ * a key without a stored value.
+ */
 async function storedTexts(
   saver: ThreadSaver,
   texts: ValueTexts,
@@ -163,8 +171,8 @@ export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
 }
 
 /**
- * Allows every action within the tenant. Other tenants cannot be reached, since every database key
- * begins with the caller's tenant.
+ * The default policy: a caller may do every action in its own tenant. A caller cannot reach another
+ * tenant, because every database key begins with the caller's tenant.
  */
 const sameTenant: Policy = async ({ tenant, principal }, action, resource) => {
   if (TENANT_PATTERN.test(tenant) && principal.id !== '') return;

@@ -7,11 +7,14 @@ import { SEARCH_ATTRIBUTES } from '../workflows/contract.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const VISIBLE_TIMEOUT_MS = 60_000;
-/** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
+/** The type of our search attributes: `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2;
 const GRPC = { unimplemented: 12, permissionDenied: 7, unauthenticated: 16, alreadyExists: 6, notFound: 5 } as const;
 
-/** Connection options for both `Connection` of a client and `NativeConnection` of a worker. */
+/**
+ * Returns the connection options, both for the `Connection` of a client and for the
+ * `NativeConnection` of a worker.
+ */
 export function temporalOptions({ address, apiKey, tls }: TemporalConfig): Pick<ConnectionOptions, 'address'> & {
   apiKey?: string;
   tls?: Exclude<TemporalConfig['tls'], undefined>;
@@ -19,7 +22,7 @@ export function temporalOptions({ address, apiKey, tls }: TemporalConfig): Pick<
   return { address, ...(apiKey !== undefined && { apiKey }), ...(tls !== undefined && { tls }) };
 }
 
-/** Errors: `unavailable`. */
+/** Connects to Temporal. Errors: `unavailable` if Temporal does not answer. */
 export async function connectTemporal(config: TemporalConfig, timeoutMs = CONNECT_TIMEOUT_MS): Promise<Connection> {
   try {
     return await Connection.connect({ ...temporalOptions(config), connectTimeout: timeoutMs });
@@ -33,9 +36,9 @@ export async function connectTemporal(config: TemporalConfig, timeoutMs = CONNEC
 }
 
 /**
- * Creates the search attributes of conversations if the namespace does not have them. Errors:
- * `unavailable` if the namespace does not exist; `forbidden`, with the command for an operator, if
- * this process may not create them.
+ * Creates the search attributes of conversations that the Temporal namespace lacks. Errors:
+ * `unavailable` if the namespace does not exist; `forbidden` if this process may not create search
+ * attributes. The message of `forbidden` has the command with which an operator creates them.
  */
 export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
   const missing = await missingAttributes(connection, namespace);

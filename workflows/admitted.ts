@@ -1,11 +1,12 @@
 /**
- * The most recently accepted runs of a conversation, with their idempotency keys. Bounded, because
- * continue-as-new carries them. The unique index in the database detects older duplicates.
+ * The most recently accepted runs of a conversation, with their idempotency keys. Their number is
+ * bounded, because continue-as-new carries them. The unique index in the database detects
+ * duplicates of older runs.
  */
 export class AdmittedRuns {
-  /** Key by run id, oldest first: a Map keeps the order of insertion. */
+  /** Idempotency key by run id, oldest run first: a Map keeps the order of insertion. */
   private readonly keys: Map<string, string | undefined>;
-  /** Run id by key. */
+  /** Run id by idempotency key. */
   private readonly runs = new Map<string, string>();
 
   constructor(
@@ -16,7 +17,7 @@ export class AdmittedRuns {
     for (const [runId, key] of entries) this.add(runId, key);
   }
 
-  /** The id of an earlier accepted run with this id or key. */
+  /** Returns the id of an accepted run with this id or key. Returns undefined if there is none. */
   find(runId: string, key?: string): string | undefined {
     if (this.keys.has(runId)) return runId;
     return key === undefined ? undefined : this.runs.get(key);

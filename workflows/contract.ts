@@ -25,11 +25,14 @@ export const WEBHOOK_WORKFLOW = 'webhook';
  * the first execution.
  */
 export interface ConversationSettings {
-  /** Maximum of waiting runs besides the current one. More are refused with `queue_full`. */
+  /**
+   * Maximum number of runs that wait while another one is current. Further runs are refused with
+   * `queue_full`.
+   */
   queueLimit: number;
   /**
    * Number of accepted runs whose ids and idempotency keys the workflow keeps. The unique index in
-   * the database detects older duplicates.
+   * the database detects duplicates of older runs.
    */
   keyWindow: number;
   /**
@@ -38,7 +41,7 @@ export interface ConversationSettings {
    */
   maxTurns: number;
   /**
-   * Run the next superstep in the same activity if the last one took less than this, in ms. 0: one
+   * Limit in ms: if a superstep took less time, the next one runs in the same activity. 0: one
    * activity for each superstep.
    */
   joinQuickStepsMs: number;
@@ -47,17 +50,19 @@ export interface ConversationSettings {
 export const DEFAULT_SETTINGS: ConversationSettings = DEFAULTS.conversation;
 
 /**
- * Input of the workflow. All of it may be missing if a person starts the workflow: tenant and
- * thread are parts of the workflow id. The id must be `conversation/<tenant>/<thread>`, so that a
- * thread has one workflow.
+ * Input of the workflow. A person who starts the workflow may leave out all of it, because the
+ * workflow id contains tenant and thread. The id must be `conversation/<tenant>/<thread>`, so that
+ * a thread has only one workflow.
  */
 export interface ConversationInput {
   tenant: string;
   threadId: string;
   settings: ConversationSettings;
-  /** A stateless run's conversation completes when its queue is empty. */
+  /**
+   * Whether the conversation belongs to a stateless run. It then completes when its queue is empty.
+   */
   ephemeral?: boolean;
-  /** Only continue-as-new sets it. */
+  /** Set by continue-as-new only. */
   carried?: CarriedState;
 }
 
@@ -86,20 +91,24 @@ export interface QueuedRun {
   runId: string;
   /** Empty until `recordRun` has resolved it. */
   graphId: string;
-  /** Empty if neither the signal nor an earlier run named one. Then `recordRun` resolves it. */
+  /**
+   * Empty if neither the signal nor an earlier run named an assistant. Then `recordRun` resolves
+   * it.
+   */
   assistantId: string;
   /**
-   * Set on a run that was created by a signal, by `resume` or by a deadline, until an activity has
-   * recorded it.
+   * Set on a run that was created by a signal, by `resume` or by a deadline. Removed when an
+   * activity has recorded the run.
    */
   unrecorded?: UnrecordedRun;
   /**
-   * Id of the question that it answers. {@link ANY_INTERRUPT} if only its request contains the id.
+   * Id of the question that the run answers. {@link ANY_INTERRUPT} if only the run's request
+   * contains that id.
    */
   answers?: string;
-  /** Set when it was cancelled. A waiting run then ends without a step. */
+  /** Set when the run is cancelled. A waiting run then ends without a step. */
   cancelled?: CancelAction;
-  /** Its end is sent to the webhook in its record. */
+  /** The run's record has a webhook, to which the end of the run is sent. */
   webhook?: true;
 }
 
@@ -110,7 +119,7 @@ export interface DelayedRun {
   at: number;
 }
 
-/** `answers` of a run submitted with `resumes`. */
+/** Value of `answers` for a run that was submitted with `resumes`. */
 export const ANY_INTERRUPT = '*';
 
 /** A run without a record: the data that `recordRun` needs to create one. */
@@ -119,11 +128,14 @@ export interface UnrecordedRun {
   assistantId?: string;
   input?: unknown;
   /**
-   * A default answer has no `value`: `recordRun` reads it from the thread's state, so that it is
-   * not in the history. Older histories contain one, which is ignored.
+   * The answer to a question. A default answer has no `value`: `recordRun` reads the value from the
+   * thread's state, so that the history does not contain it. Older histories contain a `value`,
+   * which is ignored.
    */
   resume?: { interruptId?: string; value?: unknown };
-  /** True for a default answer at the deadline, not one of a person. */
+  /**
+   * True if the run gives a default answer at the deadline. Otherwise a person asked for the run.
+   */
   byDeadline?: boolean;
 }
 
@@ -137,7 +149,10 @@ export const UPDATES = {
   close: 'close',
 } as const;
 
-/** `submit`: enqueues a run whose record is already stored. It does not wait for the run. */
+/**
+ * `submit`: enqueues a run whose record is already stored. The update returns without waiting for
+ * the run.
+ */
 export interface SubmitRun {
   runId: string;
   graphId: string;
@@ -146,31 +161,32 @@ export interface SubmitRun {
   /** Idempotency key. */
   key?: string;
   /**
-   * The run answers questions (its command has `resume`). Refused with `conflict` while another
-   * answer waits or runs.
+   * Whether the run answers questions: its command has `resume`. Such a run is refused with
+   * `conflict` while another answer waits or runs.
    */
   resumes?: boolean;
-  /** ISO 8601. The run joins the queue at this time and does not delay runs before then. */
+  /** Time in ISO 8601 at which the run joins the queue. Until then it does not delay other runs. */
   notBefore?: string;
-  /** Its end is sent to the webhook in its record. */
+  /** Whether the run's record has a webhook, to which the end of the run is sent. */
   webhook?: boolean;
 }
 
 export interface Submitted {
   runId: string;
   /**
-   * Number of runs before it; 0: it starts at once. For a delayed run: the number as if it were due
-   * now.
+   * Number of runs ahead of the run. 0: the run starts at once. For a delayed run, the number of
+   * runs that would be ahead if it were due now.
    */
   position: number;
-  /** The key or the run was accepted before. `runId` is the earlier run. */
+  /** Whether a run with this id or key was accepted before. `runId` is then the id of that run. */
   duplicate: boolean;
 }
 
 /**
- * `inject`: a message for the current turn, which takes it between two supersteps. `runId` is the
- * id of its record, which is already stored. If the turn succeeds without taking the message, it
- * becomes this run. Refused with `conflict` if no run is current or waiting.
+ * `inject`: adds a message to the current turn. The turn takes the message between two supersteps.
+ * `runId` is the id of the message's record, which is already stored. If the turn succeeds without
+ * taking the message, the message becomes the run with this id. Refused with `conflict` if no run
+ * is current or waiting.
  */
 export interface InjectMessage {
   runId: string;
@@ -179,27 +195,31 @@ export interface InjectMessage {
 }
 
 export interface Injected {
-  /** The message was accepted before. */
+  /** Whether the message was accepted before. */
   duplicate: boolean;
 }
 
 /**
- * `cancel`: stops waiting runs and the current one. Returns when the runs are marked, before they
- * have stopped.
+ * `cancel`: marks waiting runs and the current run as cancelled. The update returns before these
+ * runs have stopped.
  */
 export interface CancelRuns {
   runIds: string[] | 'all';
   action: CancelAction;
 }
 
-/** The requested runs that wait or run. The others have ended or do not exist. */
+/**
+ * The requested runs that are waiting or current. The other requested runs have ended or do not
+ * exist.
+ */
 export interface Cancelled {
   runIds: string[];
 }
 
 /**
- * `close`: refuses all later requests, cancels all runs, and completes the workflow when they have
- * ended. Returns before that; await the workflow's result for the end. Takes no argument.
+ * `close`: refuses all later requests and cancels all runs. The workflow completes when these runs
+ * have ended. The update returns earlier; await the workflow's result to wait for the end. Takes no
+ * argument.
  */
 export interface Closed {
   /** Runs that are being cancelled. */
@@ -207,8 +227,9 @@ export interface Closed {
 }
 
 /**
- * `resume` (update and signal): answers an open question. The id may be missing if only one is
- * open. The signal also accepts a bare value: `--input '"approve"'`, `--input true`.
+ * `resume` (update and signal): answers an open question. `interruptId` may be missing if only one
+ * question is open. The signal also accepts the answer alone: `--input '"approve"'`, `--input
+ * true`.
  */
 export interface ResumeConversation {
   interruptId?: string;
@@ -224,20 +245,20 @@ export interface Resumed {
 export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel', edited: 'edited' } as const;
 
 /**
- * `message`: starts a turn by signal. `input` is the graph's input; a string is one human message.
- * The signal may also be that bare string. A signal has no response, so a refusal is added to the
- * `notes` of the `state` query.
+ * `message`: a signal that starts a turn. `input` is the graph's input; a string becomes one human
+ * message. The signal's argument may also be this string alone. A signal has no response, so the
+ * reason for a refused signal is added to the `notes` of the `state` query.
  */
 export interface MessageSignal {
   input: unknown;
-  /** Assistant or graph. Default: that of the last run. */
+  /** Assistant or graph. Default: the assistant of the last run. */
   assistantId?: string;
   key?: string;
 }
 
 /**
- * `edited`: the thread's state was edited outside of a run, which closed these questions. A
- * question's id is never used for another one.
+ * `edited`: the thread's state was edited outside of a run. The edit closed the questions in
+ * `closed`. The id of a closed question is never used for another question.
  */
 export interface EditedState {
   /** Ids of the closed questions. */
@@ -268,7 +289,10 @@ export interface ConversationView {
   last?: EndedRun;
   /** True after `close`: no run is accepted any more. */
   closed: boolean;
-  /** The most recent notes, oldest first: refused signals and other failures without a caller. */
+  /**
+   * The most recent notes, oldest first. A note reports a refused signal, or another failure that
+   * has no caller.
+   */
   notes: Note[];
 }
 
@@ -289,7 +313,7 @@ export interface Note {
 /**
  * `status` is `interrupted` (a person must answer), `error` (the last run failed) or `idle`. It
  * stays `idle` during a run, because `busy` would cost two history events a turn. The workflow
- * updates the attributes only if the caller that started it set `tenant`.
+ * updates the attributes only if the caller that started it set the attribute `tenant`.
  */
 export const SEARCH_ATTRIBUTES = {
   tenant: 'ColloquyTenant',
@@ -300,8 +324,8 @@ export const SEARCH_ATTRIBUTES = {
 // ---- starting
 
 /**
- * Start options of a conversation for a Temporal client, which adds the task queue and an update or
- * a signal.
+ * Start options of a conversation for a Temporal client. The client adds the task queue, and an
+ * update or a signal.
  */
 export interface ConversationStart {
   workflowId: string;
@@ -329,8 +353,8 @@ export function conversationStart(
 }
 
 /**
- * Temporal refuses a summary of more than 400 bytes as JSON, and the whole workflow task fails with
- * it. A character may take four bytes.
+ * Longest summary of Temporal, in characters. If a summary has more than 400 bytes as JSON,
+ * Temporal refuses it and the whole workflow task fails. A character may take four bytes.
  */
 const SUMMARY_CHARACTERS = 90;
 
@@ -348,15 +372,15 @@ export interface StepTask {
   runId: string;
   graphId: string;
   /**
-   * Ordinal of the run in its thread, the first part of the fence. It grows with every run. A
-   * workflow execution without carried state starts at the server's time in seconds, so that its
-   * ordinals are higher than those of an earlier execution.
+   * Ordinal of the run in its thread, the first part of the fence. It grows with every run. The
+   * first ordinal of an execution without carried state is the server's time in seconds. It is
+   * therefore higher than all ordinals of an earlier execution.
    */
   ordinal: number;
   /** Ordinal of this activity in the run, from 1. */
   step: number;
   joinQuickStepsMs: number;
-  /** Activity options of this step. It stops before nodes that need other options. */
+  /** Activity options of this step. The step stops before nodes that need other options. */
   options: StepOptions;
   /**
    * Ids of the records of injected messages, oldest first. The step adds them to the state at the
@@ -380,7 +404,10 @@ export interface StepOutcome {
   /** Activity options that the next step needs. */
   nextOptions?: StepOptions;
   interrupts?: PendingInterrupt[];
-  /** The task's messages that are now in the state or whose records do not exist any more. */
+  /**
+   * Ids of those messages of the task that are now in the state, or whose records do not exist any
+   * more.
+   */
   injected?: string[];
   cursor?: Cursor;
 }
@@ -395,11 +422,14 @@ export interface EndRunTask {
   threadId: string;
   runId: string;
   ordinal: number;
-  /** Step of the fence, higher than that of every earlier activity. */
+  /**
+   * Step number of the fence. Higher than the step number of every earlier activity with this
+   * ordinal.
+   */
   step: number;
   status: EndedRunStatus;
   error?: RunError;
-  /** Also deletes the run's checkpoints and its record. */
+  /** Whether the run's checkpoints and its record are deleted too. */
   rollback?: boolean;
   /** Ids of the records of injected messages that are deleted with the run. */
   dropped?: string[];
@@ -409,7 +439,7 @@ export interface EndRunTask {
 export interface Standing {
   cursor: Cursor;
   threadStatus: ThreadStatus;
-  /** Open questions, for example one whose answer was cancelled. */
+  /** Open questions, for example a question whose answer was cancelled. */
   interrupts: PendingInterrupt[];
 }
 
@@ -423,8 +453,8 @@ export interface RecordRunTask {
 }
 
 /**
- * `runId` differs from the task's if the key already belongs to a run. `refused` is the reason why
- * no run was recorded.
+ * `runId` is the id of an earlier run if the key already belongs to that run. `refused` is the
+ * reason why no run was recorded.
  */
 export type RecordedRun =
   | { runId: string; graphId: string; assistantId: string; duplicate: boolean }
@@ -449,26 +479,28 @@ export interface WebhookTask {
 
 export interface WebhookActivities {
   /**
-   * Posts the payload that was stored at the run's end. Fails until the receiver accepts it. The
-   * failure is permanent for a forbidden address or status 410. Returns false if there is nothing
-   * to send or it was sent before.
+   * Posts the body that was stored at the run's end. Fails if the receiver does not accept the
+   * body, so that Temporal retries. The failure is permanent if the address is forbidden or the
+   * receiver answers 410. Returns false if no body is stored, for example because it was posted
+   * before.
    */
   deliverWebhook(task: WebhookTask): Promise<boolean>;
 }
 
 /**
  * Failure types of activities (`ApplicationFailure.type`) that Temporal does not retry; it retries
- * all others. `GraphFailed` (of `runStep`) has a {@link RunError} as its only detail and ends the
- * run. `fence_lost` (of `runStep` and `endRun`) has the higher fence as its only detail. At the
- * first step of a run the workflow then takes a higher ordinal and tries again.
+ * failures of all other types. `GraphFailed` (of `runStep`) has a {@link RunError} as its only
+ * detail and ends the run. `fence_lost` (of `runStep` and `endRun`) has the higher fence as its
+ * only detail. If the first step of a run fails with it, the workflow takes a higher ordinal and
+ * tries again.
  */
 export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;
 
 // ---- crons
 
 /**
- * The Schedule of a cron starts it for each firing. It creates the run and ends with it, so that
- * the Schedule can detect overlaps.
+ * Name of the workflow that a cron's Schedule starts for each firing. The workflow creates the
+ * firing's run and ends when the run ends, so that the Schedule can detect overlaps.
  */
 export const CRON_WORKFLOW = 'cron';
 
@@ -485,7 +517,7 @@ export type CronOutcome = FiredRun & { status?: EndedRunStatus | 'gone' };
 
 export interface FireCronTask extends CronInput {
   /**
-   * The scheduled time in ISO 8601. With the cron's id it is the idempotency key of the run.
+   * The scheduled time in ISO 8601. This time and the cron's id are the idempotency key of the run.
    */
   scheduledAt: string;
 }
@@ -497,11 +529,12 @@ export interface ScheduledRunTask {
 }
 
 export interface CronActivities {
-  /** Submits a run as the cron's record specifies. Idempotent by cron and scheduled time. */
+  /** Submits the run that the cron's record specifies. Idempotent by cron and scheduled time. */
   fireCron(task: FireCronTask): Promise<FiredRun>;
   /**
-   * Fails until the run has ended. Temporal retries it, which adds no history events and occupies
-   * no worker between attempts.
+   * Returns how the run ended, or `gone` if the run was deleted. Fails while the run has not ended,
+   * so that Temporal retries. Retries add no history events, and no worker is occupied between two
+   * attempts.
    */
   awaitScheduledRun(task: ScheduledRunTask): Promise<EndedRunStatus | 'gone'>;
   /** Cancels the run if it has not ended. Idempotent. */

@@ -48,20 +48,20 @@ import { Pump } from './pump.js';
 import { ConversationQueue } from './queue.js';
 
 /**
- * A stateless conversation ends after this time if no run was submitted, because its only run was
- * refused.
+ * A stateless conversation has only one run. If that run is refused, no run is ever submitted, so
+ * the conversation ends after this time.
  */
 const FIRST_RUN_TIMEOUT_MS = 60_000;
 
 /**
  * Signal handlers receive their inputs undecoded. Otherwise an input that cannot be decoded would
- * fail the workflow task on every attempt, before our code could refuse it.
+ * fail the workflow task on every attempt, before our code could refuse the input.
  */
 const RAW_INPUTS = { typeInfo: { inputTypes: Array.from({ length: 8 }, () => rawValueTypeInfo) } };
 
 /**
- * A conversation: accepts runs from updates and signals, executes them sequentially and waits for
- * answers, without an end unless it is stateless or closed.
+ * A conversation. It accepts runs from updates and signals, executes them sequentially and waits
+ * for answers. It only ends if it is stateless or closed.
  */
 export async function conversation(given?: unknown): Promise<void> {
   const input = withFailures(() => readInput(workflowInfo().workflowId, given));
@@ -88,8 +88,8 @@ export async function conversation(given?: unknown): Promise<void> {
 /**
  * Executes the runs of the queue. All updates must complete before a run starts. Reason: if the
  * last workflow task had nothing to do, a worker without the cached workflow handles that task and
- * the next update as one. A later replay handles them as two. Without a fixed order, the update's
- * completion and the activity would be swapped, and no worker could replay the history.
+ * the next update as one task. A later replay handles them as two tasks. Without a fixed order, the
+ * update's completion and the activity would be swapped, and no worker could replay the history.
  */
 async function converse(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   const turnsBefore = queue.turns;
@@ -112,8 +112,8 @@ async function converse(input: ConversationInput, queue: ConversationQueue, pump
 }
 
 /**
- * Waits until there is something to do: a run, the end, a deadline, a delayed run that is due, or a
- * history that has become long because of signals.
+ * Waits until there is something to do: a run waits or is due, the conversation can end, a deadline
+ * has passed, or signals have made the history long.
  */
 async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Promise<void> {
   const { nextDueAt } = queue;
@@ -131,8 +131,8 @@ async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Pro
 }
 
 /**
- * Continues as new between two turns. Runs that signals created are recorded first, so that only
- * ids are carried over.
+ * Continues as new between two turns. First records the runs that signals created, so that only
+ * their ids are carried over.
  */
 async function continueConversation(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   do {
@@ -145,8 +145,8 @@ async function continueConversation(input: ConversationInput, queue: Conversatio
 }
 
 /**
- * Closes the conversation if the workflow is cancelled, for example in the Web UI. Its runs are
- * ended first, also in their records.
+ * Closes the conversation if the workflow is cancelled, for example in the Web UI. The workflow
+ * ends after its runs, and their records, have been ended.
  */
 function closeWhenCancelled(queue: ConversationQueue, changed: () => void): { cancelled: boolean } {
   const close = { cancelled: false };
@@ -187,14 +187,20 @@ function handleUpdates(queue: ConversationQueue, changed: () => void): void {
   setHandler(defineUpdate<Closed>(UPDATES.close), () => answer(() => queue.close()));
 }
 
-/** Removes fields that are newer than the history, because the first execution ignored them. */
+/**
+ * Removes fields that are newer than the history, because the first execution of the workflow
+ * ignored these fields.
+ */
 function withoutNewerFields(run: SubmitRun): SubmitRun {
   const { notBefore, webhook, ...rest } = run;
   if ((notBefore === undefined && webhook === undefined) || patched('delayed-runs-and-webhooks')) return run;
   return rest;
 }
 
-/** A signal has no response, so a refusal is written to the notes, which the sender can query. */
+/**
+ * Sets the handlers of the signals. A signal has no response, so the reason for a refusal is
+ * written to the notes. The sender can query the notes.
+ */
 function handleSignals(queue: ConversationQueue, changed: () => void): void {
   const handle = (name: string, apply: (input: unknown) => void) =>
     setHandler(defineSignal<RawValue[]>(name, RAW_INPUTS), (...inputs: RawValue[]) => {
@@ -237,7 +243,8 @@ function addNote(queue: ConversationQueue, text: string): void {
 }
 
 /**
- * Converts a `ColloquyError` to the failure that Temporal clients get, with the code as its type.
+ * Converts a `ColloquyError` that `decide` throws to the failure that Temporal clients get. The
+ * type of the failure is the error's code.
  */
 function withFailures<T>(decide: () => T): T {
   try {
@@ -256,8 +263,8 @@ function updateDetails(queue: ConversationQueue): void {
 
 /**
  * Updates the search attributes if the caller that started the workflow set them. An upsert costs
- * an event and a visibility write, so only changes are written. On a server without these
- * attributes an upsert would fail the workflow task on every attempt.
+ * an event and a visibility write, so only changed attributes are written. On a server that does
+ * not know these attributes, an upsert would fail the workflow task on every attempt.
  */
 function updateSearchAttributes(queue: ConversationQueue): void {
   const shown = workflowInfo().typedSearchAttributes;

@@ -9,8 +9,8 @@ import {
 import type { CronActivities, CronInput, CronOutcome } from './contract.js';
 
 /**
- * These activities access records and a conversation. A failure is one of the infrastructure, so
- * Temporal retries without limit.
+ * These activities access records and a conversation. They fail only because of the infrastructure,
+ * so Temporal retries them without limit.
  */
 const { fireCron, cancelScheduledRun } = proxyActivities<CronActivities>({
   startToCloseTimeout: '10s',
@@ -24,10 +24,13 @@ const { awaitScheduledRun } = proxyActivities<CronActivities>({
 
 const SCHEDULED_START = defineSearchAttributeKey('TemporalScheduledStartTime', SearchAttributeType.DATETIME);
 
-/** One firing of a cron. Cancelling it (Web UI, `cancel_other`) cancels its run. */
+/**
+ * One firing of a cron. If the workflow is cancelled (Web UI, `cancel_other`), the firing's run is
+ * cancelled too.
+ */
 export async function cron(input: CronInput): Promise<CronOutcome> {
   const scheduledAt = scheduledTime().toISOString();
-  // Not cancellable: only its result shows whether there is a run to cancel.
+  // `fireCron` cannot be cancelled, because only its result shows whether there is a run to cancel.
   const fired = await CancellationScope.nonCancellable(() => fireCron({ ...input, scheduledAt }));
   if ('refused' in fired) {
     setCurrentDetails(`no run: ${fired.refused}`);
@@ -43,7 +46,10 @@ export async function cron(input: CronInput): Promise<CronOutcome> {
   }
 }
 
-/** The time of the Schedule. A workflow that a person started has none and uses its start time. */
+/**
+ * Returns the time for which the Schedule started the workflow. If a person started it, returns the
+ * workflow's start time.
+ */
 function scheduledTime(): Date {
   return workflowInfo().typedSearchAttributes.get(SCHEDULED_START) ?? workflowInfo().startTime;
 }

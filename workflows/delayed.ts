@@ -11,7 +11,7 @@ export class DelayedRuns {
     return this.waiting.map(({ run }) => run);
   }
 
-  /** Earliest due time, in ms since the epoch. Undefined if there is no delayed run. */
+  /** Earliest due time, in ms since the epoch, or undefined if there is no delayed run. */
   get nextAt(): number | undefined {
     return this.waiting[0]?.at;
   }
@@ -22,7 +22,8 @@ export class DelayedRuns {
   }
 
   /**
-   * Removes and returns the runs that are due or cancelled. A cancelled run can be ended at once.
+   * Removes and returns the runs that are due or cancelled. A cancelled run need not become due,
+   * because it can be ended at once.
    */
   release(now: number): QueuedRun[] {
     const released = this.waiting.filter(({ run, at }) => at <= now || run.cancelled !== undefined);

@@ -20,7 +20,10 @@ export class Injections {
     this.waiting = this.waiting.filter(({ runId }) => !runIds.includes(runId));
   }
 
-  /** Removes and returns the first message, to be executed as a run. Empty if there is none. */
+  /**
+   * Removes the first message and returns it, to be executed as a run. Returns an empty list if
+   * there is no message.
+   */
   shift(): QueuedRun[] {
     return this.waiting.splice(0, 1);
   }

@@ -16,14 +16,15 @@ import type {
   SubmitRun,
 } from './contract.js';
 
-/** Limit for the characters of an id or key, because the history contains them. */
+/** Longest id or key, in characters. Limited because the history contains ids and keys. */
 const MAX_ID = 256;
 
 type Fields = Record<string, unknown>;
 
 /**
- * The workflow's input. Tenant and thread may be missing, since the workflow id contains them, but
- * must not differ from it: two workflows of one thread would both write it.
+ * Reads the workflow's input. Tenant and thread may be missing, because the workflow id contains
+ * them. If given, they must be those of the workflow id. Otherwise two workflows would write one
+ * thread.
  */
 export function readInput(workflowId: string, given: unknown): ConversationInput {
   const fields = given === undefined || given === null ? {} : readObject('input', given);
@@ -89,7 +90,7 @@ export function readCancel(given: unknown): CancelRuns {
   return { runIds: readRunIds(fields.runIds), action: readAction(fields.action) };
 }
 
-/** Like {@link readCancel}, for a signal: every field has a default. */
+/** Like {@link readCancel}, but for a signal, in which every field has a default. */
 export function readCancelSignal(given: unknown): CancelRuns {
   if (given === undefined || given === null) return { runIds: 'all', action: 'interrupt' };
   if (typeof given === 'string' && given !== 'all') return { runIds: [readId('cancel', given)], action: 'interrupt' };
@@ -118,7 +119,7 @@ export function readResume(given: unknown): ResumeConversation {
   };
 }
 
-/** Like {@link readResume}. An input without `value` and `interruptId` is the answer itself. */
+/** Like {@link readResume}, but an input without `value` and `interruptId` is the answer itself. */
 export function readResumeSignal(given: unknown): ResumeConversation {
   if (given === undefined) throw invalid(`resume has no input; expected the answer, as in --input '"approve"'`);
   const wrapped = isObject(given) && ('value' in given || 'interruptId' in given);
@@ -135,7 +136,7 @@ export function readEditedSignal(given: unknown): EditedState {
   return { closed: closed.map((id, index) => readId(`edited.closed[${index}]`, id)), status };
 }
 
-/** A bare string, or `{ input, assistantId?, key? }`. */
+/** Reads the signal `message`: a bare string, or `{ input, assistantId?, key? }`. */
 export function readMessageSignal(given: unknown): MessageSignal {
   if (typeof given === 'string' && given !== '') return { input: given };
   if (!isObject(given) || given.input === undefined) {
@@ -173,7 +174,7 @@ function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 }
 
-/** A value for an error message, cut to 80 characters. */
+/** Formats a value for an error message, cut to 80 characters. */
 function show(value: unknown): string {
   if (value === undefined) return 'missing';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
@@ -181,8 +182,8 @@ function show(value: unknown): string {
 }
 
 /**
- * The kind of a message without its content, because the note about it is logged and carried into
- * the next history.
+ * Returns the kind of a message without its content, because the note about the message is logged
+ * and carried into the next history.
  */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';

@@ -1,13 +1,13 @@
 import { ColloquyError } from '../protocol/index.js';
 import type { ConversationInput } from './contract.js';
 
-/** The limits of a conversation's queue, and the errors of refusals. */
+/** Checks the limits of a conversation's queue and makes the errors for refused requests. */
 export class Limits {
   constructor(private readonly input: Pick<ConversationInput, 'threadId' | 'settings'>) {}
 
   /**
-   * `ahead` is the number of waiting runs and the current one. `subject` is the refused request.
-   * Errors: `queue_full`.
+   * Checks the number of runs. `ahead` counts the waiting runs and the current one. `subject` names
+   * the request that would be refused. Errors: `queue_full`.
    */
   checkRuns(ahead: number, subject: string, factor = 1): void {
     const { queueLimit } = this.input.settings;
@@ -18,7 +18,10 @@ export class Limits {
     );
   }
 
-  /** A separate limit for other things, such as `delayed runs`. Errors: `queue_full`. */
+  /**
+   * Checks the number of other things, such as `delayed runs`. They have a limit of their own.
+   * Errors: `queue_full`.
+   */
   checkOthers(count: number, things: string, subject: string): void {
     const { queueLimit } = this.input.settings;
     if (count < queueLimit) return;

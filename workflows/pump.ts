@@ -1,6 +1,6 @@
 /**
- * Executes the runs of the queue sequentially. The only file of the conversation workflow that
- * calls activities.
+ * Executes the runs of the queue sequentially. This is the only file of the conversation workflow
+ * that calls activities.
  */
 import {
   ActivityFailure,
@@ -17,8 +17,8 @@ import type { ConversationQueue, CurrentRun } from './queue.js';
 import { WebhookStarts } from './webhook-starts.js';
 
 /**
- * `recordRun` and `endRun` access a few records. A failure is one of the infrastructure, so
- * Temporal retries without limit. `runStep` has options of its own.
+ * `recordRun` and `endRun` access a few records. They fail only because of the infrastructure, so
+ * Temporal retries them without limit. `runStep` has options of its own.
  */
 const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
   startToCloseTimeout: '30s',
@@ -31,14 +31,17 @@ const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 });
 
-/** Number of ordinals to try for a run if earlier executions of the thread left higher fences. */
+/**
+ * Number of ordinals to try for a run if earlier workflow executions of the thread left higher
+ * fences.
+ */
 const FENCE_ATTEMPTS = 3;
 
 export class Pump {
   private scope?: CancellationScope;
   private readonly webhooks: WebhookStarts;
 
-  /** `changed` is called after each change that the conversation's details show. */
+  /** `changed` is called after each change of something that the conversation's details show. */
   constructor(
     private readonly input: ConversationInput,
     private readonly queue: ConversationQueue,
@@ -72,7 +75,7 @@ export class Pump {
     }
   }
 
-  /** Records every waiting run, so that the queue contains only its id. */
+  /** Records every waiting run that has no record, so that the queue contains only run ids. */
   async recordWaiting(): Promise<void> {
     for (const run of this.queue.unrecorded()) await this.record(run);
   }
@@ -112,8 +115,8 @@ export class Pump {
           backoffCoefficient: options.backoffCoefficient,
           maximumInterval: options.maximumIntervalMs,
         },
-        // Without another task queue, the server can return the activity with the completion of
-        // this workflow task (eager execution).
+        // Only set if the nodes need another task queue. Otherwise the server can return the
+        // activity together with the completion of this workflow task (eager execution).
         ...(options.taskQueue === undefined ? {} : { taskQueue: options.taskQueue }),
         summary: oneLine(`turn ${this.queue.turns}, step ${current.step}: ${due}`),
       },
@@ -135,8 +138,8 @@ export class Pump {
   }
 
   /**
-   * Records a run if necessary. Returns false, and adds a note, if the run was refused or its key
-   * belongs to an earlier run.
+   * Records a run if it has no record yet. Returns false and adds a note if the run was refused,
+   * could not be recorded, or has the key of an earlier run.
    */
   private async record(run: QueuedRun): Promise<boolean> {
     if (!run.unrecorded) return true;
@@ -164,8 +167,8 @@ export class Pump {
   }
 
   /**
-   * Ends the runs that were cancelled while they waited. It uses the fence of the current run,
-   * whose steps continue afterwards.
+   * Ends the runs that were cancelled while they waited. The activities that end them use the
+   * ordinal of the current run, whose steps continue afterwards.
    */
   private async endCancelled(current: CurrentRun): Promise<void> {
     for (let run = this.queue.takeCancelled(); run; run = this.queue.takeCancelled()) {
@@ -207,8 +210,9 @@ export class Pump {
   }
 
   /**
-   * Repeats a call with a higher ordinal if an earlier execution of the thread left a higher fence.
-   * Only before the run has committed a step: the ordinal identifies its commits.
+   * Calls an activity. If an earlier workflow execution of the thread left a higher fence, repeats
+   * the call with a higher ordinal. `mayRaiseOrdinal` must be false once the run has committed a
+   * step, because the ordinal identifies the run's commits.
    */
   private async withHigherOrdinal<T>(
     current: CurrentRun,
@@ -228,7 +232,8 @@ export class Pump {
 }
 
 /**
- * Ordinal of the higher fence that an activity lost to; 0 if unknown. Undefined for other failures.
+ * Returns the ordinal of the higher fence that an activity lost to, or 0 if that ordinal is
+ * unknown. Returns undefined for any other failure.
  */
 function ordinalOfHigherFence(failure: unknown): number | undefined {
   const cause = failure instanceof ActivityFailure ? failure.cause : undefined;
@@ -237,7 +242,7 @@ function ordinalOfHigherFence(failure: unknown): number | undefined {
   return typeof fence === 'string' ? decodeFence(fence as Fence).run || 0 : 0;
 }
 
-/** The error of a failed run as clients see it. */
+/** Returns the error of a failed run as clients see it. */
 function runError(failure: unknown): RunError {
   const cause = failure instanceof ActivityFailure ? (failure.cause ?? failure) : (failure as Error);
   if (cause instanceof ApplicationFailure) {

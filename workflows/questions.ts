@@ -3,8 +3,9 @@ import { ANY_INTERRUPT } from './contract.js';
 import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
 
 /**
- * The questions of a conversation. In all methods `ahead` is the list of uncancelled runs, the
- * current one first. A run that is not an answer abandons every question when it starts.
+ * The questions of a conversation. In all methods, `ahead` is the list of runs that are not
+ * cancelled, the current one first. When a run starts that answers no particular question, it
+ * abandons all questions.
  */
 export class Questions {
   private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];
@@ -14,12 +15,12 @@ export class Questions {
     private asked: PendingInterrupt[] = [],
   ) {}
 
-  /** All questions, including those whose answer waits in the queue. */
+  /** All questions, including those for which an answer waits in the queue. */
   get all(): PendingInterrupt[] {
     return this.asked;
   }
 
-  /** The questions that no run ahead answers. */
+  /** Returns the questions that no run in `ahead` answers. */
   open(ahead: QueuedRun[]): PendingInterrupt[] {
     const answered = ahead.map((run) => run.answers);
     return answered.includes(ANY_INTERRUPT) ? [] : this.asked.filter((question) => !answered.includes(question.id));
@@ -44,14 +45,17 @@ export class Questions {
     return only;
   }
 
-  /** A run starts: removes the question that it answers, or all if it answers no particular one. */
+  /**
+   * Called when a run starts. Removes the question that the run answers, or all questions if it
+   * answers no particular one.
+   */
   begin(run: QueuedRun): void {
     this.asked = abandons(run) ? [] : this.asked.filter((question) => question.id !== run.answers);
   }
 
   /**
-   * Replaces the questions by those of the graph. A question that is also in `earlier` keeps its
-   * deadline, because an answer to another question must not extend it.
+   * Replaces the questions by those that the graph asks now. A question that is also in `earlier`
+   * keeps its deadline, because an answer to another question must not extend the deadline.
    */
   ask(interrupts: PendingInterrupt[], earlier: PendingInterrupt[] = this.asked): void {
     const before = new Map(earlier.map((question) => [question.id, question]));
@@ -73,8 +77,9 @@ export class Questions {
   }
 
   /**
-   * Remembers an edit of the state. Its signal may arrive before the result of the step that asked
-   * the question. `counts` is the patch check: a replay of an older history must ignore the edit.
+   * Remembers an edit of the state, because its signal may arrive before the result of the step
+   * that asked the questions. `counts` checks the workflow's patch: a replay of an older history
+   * must ignore the edit.
    */
   closeLater(edit: EditedState, counts: () => boolean): void {
     this.edits.push({ edit, counts });
@@ -82,7 +87,7 @@ export class Questions {
 
   /**
    * Applies the remembered edits after a step has asked its questions. Returns the status after the
-   * last edit that closed a question.
+   * last edit that closed a question, or undefined if no edit closed one.
    */
   closeEdited(): EditedState['status'] | undefined {
     const closing = this.edits.splice(0).filter(({ edit, counts }) => this.has(edit.closed) && counts());
@@ -98,13 +103,18 @@ export class Questions {
     this.asked = questions;
   }
 
-  /** Milliseconds until the first default answer is due. Undefined if there is none. */
+  /**
+   * Returns the milliseconds until the first default answer is due, or undefined if no open
+   * question has a deadline.
+   */
   untilDeadline(ahead: QueuedRun[], now: number): number | undefined {
     const deadlines = this.deadlines(ahead).map(({ at }) => at);
     return deadlines.length === 0 ? undefined : Math.max(1, Math.min(...deadlines) - now);
   }
 
-  /** Open questions with a deadline, and the deadline in ms since the epoch. */
+  /**
+   * Returns the open questions that have a deadline, each with its deadline in ms since the epoch.
+   */
   deadlines(ahead: QueuedRun[]): { question: PendingInterrupt; at: number }[] {
     if (ahead.some(abandons)) return [];
     return this.open(ahead)

@@ -1,7 +1,7 @@
 /**
  * State and decisions of a conversation: which runs are accepted, which run is next, which
- * questions are open. Plain data in memory; knows no Temporal. A refusal is a `ColloquyError` with
- * the code that the sender gets.
+ * questions are open. Plain data in memory; knows no Temporal. If a method refuses a request, it
+ * throws a `ColloquyError` with the code that the sender gets.
  */
 import type { ThreadStatus } from '../protocol/index.js';
 import { AdmittedRuns } from './admitted.js';
@@ -38,11 +38,11 @@ import { Questions } from './questions.js';
 export interface CurrentRun {
   run: QueuedRun;
   ordinal: number;
-  /** Ordinal of its last activity with a fence. */
+  /** Step number of the run's last activity that has a fence. */
   step: number;
-  /** Nodes that the last step returned as next. */
+  /** The nodes that are due after the last step. */
   nodes: string[];
-  /** Questions that were open before it started. A rollback opens them again. */
+  /** Questions that were open before the run started. A rollback of the run opens them again. */
   questionsBefore?: PendingInterrupt[];
 }
 
@@ -69,15 +69,15 @@ export class ConversationQueue {
     private readonly input: ConversationInput,
     private readonly now: () => number = Date.now,
     /**
-     * Start time of the execution. A replay sees the same value, unlike the time of the first
-     * workflow task.
+     * Start time of the execution. It is the same in every replay. The time of the first workflow
+     * task is not.
      */
     startedAt = now(),
   ) {
     const { carried, settings } = input;
     this.limits = new Limits(input);
-    // An execution needs higher fences than an earlier one of the thread. It has no state of the
-    // earlier one, so it starts with the time.
+    // Every execution needs higher fences than the earlier executions of its thread. Without
+    // carried state it does not know their ordinals, so it starts with the time.
     this.ordinal = carried?.ordinal ?? Math.floor(startedAt / 1000);
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
@@ -95,7 +95,7 @@ export class ConversationQueue {
 
   // ---- intake
 
-  /** Throws like {@link submit} without a change. */
+  /** Throws the errors of {@link submit} and returns its result, but changes nothing. */
   checkSubmit(request: SubmitRun): Submitted {
     const { runId, key, strategy } = request;
     this.checkOpen(runId);
@@ -113,7 +113,8 @@ export class ConversationQueue {
     if (request.resumes && answer) {
       throw this.limits.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
     }
-    // Cancelled runs count until they have ended, so a run that replaces them has a doubled limit.
+    // Cancelled runs count until they have ended. So the limit is doubled for a run that cancels
+    // the other runs.
     if (this.isLater(request)) this.limits.checkOthers(this.delayed.all.length, 'delayed runs', runId);
     else this.checkRoom(runId, replaces ? 2 : 1);
     return { runId, position: replaces ? Number(this.current !== undefined) : this.alive().length, duplicate: false };
@@ -134,8 +135,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Enqueues a run without a record at the end of the queue. Returns the earlier run if its key was
-   * accepted before.
+   * Adds a run without a record to the end of the queue. If a run with this key was accepted
+   * before, returns that run instead.
    */
   message(message: MessageSignal, runId: string): Submitted {
     const { input, assistantId, key } = message;
@@ -149,7 +150,10 @@ export class ConversationQueue {
     return { runId, position, duplicate: false };
   }
 
-  /** Throws like {@link resume} without a change. Returns the question's id. */
+  /**
+   * Throws the errors of {@link resume}, but changes nothing. Returns the id of the answered
+   * question.
+   */
   checkResume(answer: ResumeConversation): string {
     this.checkOpen('an answer');
     const interruptId = this.questions.choose(answer, this.alive());
@@ -164,7 +168,7 @@ export class ConversationQueue {
   }
 
   /**
-   * Marks runs as cancelled. Waiting runs end before the next step, the current run ends when its
+   * Marks runs as cancelled. A waiting run ends before the next step. The current run ends when its
    * activity stops.
    */
   cancel({ runIds, action }: CancelRuns): Cancelled {
@@ -183,7 +187,7 @@ export class ConversationQueue {
 
   // ---- injected messages
 
-  /** Throws like {@link inject} without a change. */
+  /** Throws the errors of {@link inject} and returns its result, but changes nothing. */
   checkInject({ runId }: InjectMessage): Injected {
     this.checkOpen(`message ${runId}`);
     if (this.admitted.find(runId) !== undefined) return { duplicate: true };
@@ -201,7 +205,8 @@ export class ConversationQueue {
   }
 
   /**
-   * The state was edited, which closed these questions: they need no answer and no default answer.
+   * Closes the questions that an edit of the state has closed. They need no answer and no default
+   * answer any more.
    */
   edited(edit: EditedState, counts = () => true): void {
     if (this.current) this.questions.closeLater(edit, counts);
@@ -210,7 +215,10 @@ export class ConversationQueue {
 
   // ---- deadlines of questions
 
-  /** Milliseconds until the first default answer is due. Undefined if there is none. */
+  /**
+   * Returns the milliseconds until the first default answer is due, or undefined if no open
+   * question has a deadline.
+   */
   untilDeadline(): number | undefined {
     return this.questions.untilDeadline(this.alive(), this.now());
   }
@@ -227,13 +235,17 @@ export class ConversationQueue {
 
   // ---- delayed runs
 
-  /** Due time of the first delayed run in ms since the epoch. Undefined without one. */
+  /**
+   * Due time of the first delayed run in ms since the epoch, or undefined if there is no delayed
+   * run.
+   */
   get nextDueAt(): number | undefined {
     return this.delayed.nextAt;
   }
 
   /**
-   * Milliseconds until a delayed run or a default answer is due. Undefined if there is neither.
+   * Returns the milliseconds until a delayed run or a default answer is due, or undefined if there
+   * is neither.
    */
   untilDue(): number | undefined {
     const waits = [this.untilDeadline() ?? Infinity, (this.delayed.nextAt ?? Infinity) - this.now()];
@@ -273,13 +285,16 @@ export class ConversationQueue {
     return this.current;
   }
 
-  /** Removes and returns the first waiting run that was cancelled. */
+  /**
+   * Removes and returns the first waiting run that was cancelled. Returns undefined if there is
+   * none.
+   */
   takeCancelled(): QueuedRun | undefined {
     const index = this.waiting.findIndex((run) => run.cancelled !== undefined);
     return index < 0 ? undefined : this.waiting.splice(index, 1)[0];
   }
 
-  /** Waiting runs without a record. */
+  /** Returns the waiting runs that have no record. */
   unrecorded(): QueuedRun[] {
     return this.waiting.filter((run) => run.unrecorded !== undefined);
   }
@@ -310,7 +325,10 @@ export class ConversationQueue {
     this.waiting = this.waiting.filter((other) => other !== run);
   }
 
-  /** Called before the first step of the current run. Closes the questions that it abandons. */
+  /**
+   * Called before the first step of the current run. Closes the questions that the run answers or
+   * abandons.
+   */
   begin(current: CurrentRun): void {
     current.questionsBefore = this.questions.all;
     this.questions.begin(current.run);
@@ -318,14 +336,17 @@ export class ConversationQueue {
     this.lastAssistant = current.run.assistantId;
   }
 
-  /** Takes a higher ordinal, because another execution of the thread has written a higher fence. */
+  /**
+   * Takes a higher ordinal, because another workflow execution of the thread has written a higher
+   * fence.
+   */
   raiseOrdinal(current: CurrentRun, above: number): void {
     this.ordinal = Math.max(this.ordinal, above, Math.floor(this.now() / 1000)) + 1;
     current.ordinal = this.ordinal;
     delete this.cursor;
   }
 
-  /** Applies the result of a step. Returns whether another step is due. */
+  /** Applies the result of a step. Returns whether another step of the run is due. */
   stepped(current: CurrentRun, outcome: StepOutcome): boolean {
     this.setCursor(outcome.cursor);
     current.nodes = outcome.next;
@@ -384,7 +405,7 @@ export class ConversationQueue {
     };
   }
 
-  /** State for continue-as-new. Only valid between two turns. */
+  /** Returns the state for continue-as-new. Only valid between two turns. */
   carry(): CarriedState {
     return {
       ordinal: this.ordinal,
@@ -404,13 +425,13 @@ export class ConversationQueue {
 
   // ---- parts
 
-  /** Runs that are not cancelled, the current one first. */
+  /** Returns the runs that are not cancelled and not delayed, the current one first. */
   private alive(): QueuedRun[] {
     const known = this.current ? [this.current.run, ...this.waiting] : this.waiting;
     return known.filter((run) => run.cancelled === undefined);
   }
 
-  /** Like {@link alive}, and the delayed runs. */
+  /** Returns the runs of {@link alive} and the delayed runs. */
   private inFlight(): QueuedRun[] {
     return [...this.alive(), ...this.delayed.all];
   }

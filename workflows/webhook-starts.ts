@@ -17,8 +17,8 @@ export class WebhookStarts {
   ) {}
 
   /**
-   * Starts the delivery for an ended run if it has a webhook. The workflow id contains the run id,
-   * so a repeated call starts no second delivery.
+   * Starts the delivery for an ended run if the run has a webhook. The workflow id contains the run
+   * id, so a repeated call starts no second delivery.
    */
   start(run: QueuedRun): void {
     if (!run.webhook) return;
@@ -26,7 +26,10 @@ export class WebhookStarts {
     this.starting.add(starting);
   }
 
-  /** Resolves when all deliveries have started. The server drops starts of a completed workflow. */
+  /**
+   * Resolves when all deliveries have started. If the workflow completed earlier, the server would
+   * drop the remaining starts.
+   */
   async started(): Promise<void> {
     while (this.starting.size > 0) await Promise.all(this.starting);
   }

@@ -9,8 +9,8 @@ const { deliverWebhook } = proxyActivities<WebhookActivities>({
 });
 
 /**
- * Delivers the webhook of one run. Fails if the receiver has not accepted it within three days, so
- * that an operator can find the workflow and reset it.
+ * Delivers the webhook of one run. Fails if the receiver has not accepted the webhook within three
+ * days, so that an operator can find the workflow and reset it.
  */
 export async function webhook(task: WebhookTask): Promise<boolean> {
   return deliverWebhook(task);

@@ -10,12 +10,13 @@ type Update = typeof HiringState.Update;
 type ToolConfig = LangGraphRunnableConfig & { toolCall?: { id?: string } };
 
 /**
- * Options of a model's step. An answer may take minutes. No `retry`: transient errors are retried
- * anyway, and with it a wrong key would be retried too.
+ * Options of a step that calls a model. A model may take minutes to answer. `retry` is not set:
+ * transient errors are retried without it. With it, other errors, such as that of a wrong key,
+ * would be retried too.
  */
 export const MODEL_NODE = { metadata: { temporal: { startToCloseTimeout: '5m', heartbeatTimeout: '10s' } } };
 
-/** A node that calls the model. */
+/** Returns a node that calls the model. */
 export function modelNode(
   model: BaseChatModel,
   tools: StructuredToolInterface[],
@@ -31,7 +32,8 @@ export function modelNode(
 }
 
 /**
- * A node that runs the tool calls of the last message. Calls of `others` wait for their own node.
+ * Returns a node that runs the tool calls of the last message. Calls of the tools in `others` are
+ * left for another node.
  */
 export function toolsNode(tools: StructuredToolInterface[], others: readonly string[] = []) {
   const node = new ToolNode(tools);
@@ -42,7 +44,7 @@ export function toolsNode(tools: StructuredToolInterface[], others: readonly str
   };
 }
 
-/** Hands the conversation over to another agent. */
+/** Returns a tool with which the model hands the conversation over to another agent. */
 export function handOff(to: AgentName, when: string): StructuredToolInterface {
   return tool(
     ({ reason }: { reason: string }, config: ToolConfig) =>
@@ -55,13 +57,13 @@ export function handOff(to: AgentName, when: string): StructuredToolInterface {
   );
 }
 
-/** Result of a tool that also changes the state. */
+/** Returns the result of a tool that also changes the state. */
 export function updateFromTool(config: ToolConfig, name: string, content: string, update: Update): Command {
   const message = new ToolMessage({ content, name, tool_call_id: config.toolCall?.id ?? '' });
   return new Command({ update: { ...update, messages: [message] } });
 }
 
-/** Calls of the last model message that have no answer yet. */
+/** Returns the calls of the last model message that have no answer yet. */
 export function openCalls(messages: readonly BaseMessage[]): ToolCall[] {
   const at = messages.findLastIndex((message) => message.getType() === 'ai');
   const answered = new Set(messages.slice(at + 1).map((message) => (message as ToolMessage).tool_call_id));
@@ -69,8 +71,9 @@ export function openCalls(messages: readonly BaseMessage[]): ToolCall[] {
 }
 
 /**
- * Models refuse a conversation with an unanswered tool call. One is left if a person ignores a
- * question or cancels.
+ * Adds answers to tool calls that have none, because models refuse a conversation with an
+ * unanswered tool call. A call stays unanswered if a person ignores its question or cancels the
+ * run.
  */
 function answerAbandonedCalls(messages: BaseMessage[]): BaseMessage[] {
   const answered = new Set(messages.map((message) => (message as ToolMessage).tool_call_id));

@@ -6,7 +6,7 @@ export interface MessageDraft {
   body: string;
 }
 
-/** The question before a message is sent: the value of the interrupt. */
+/** The question that is asked before a message is sent: the value of the interrupt. */
 export interface ApprovalRequest {
   type: 'approval';
   question: string;
@@ -42,8 +42,9 @@ export function approvalRequest(candidate: Candidate, draft: MessageDraft, probl
 type Choice = Pick<Decision, 'action' | 'edited' | 'subject' | 'body' | 'reason'>;
 
 /**
- * Reads a person's answer. Only a clear yes sends. Any other text asks for a new draft, except a
- * no. An object without a known field is a `problem` and is asked again.
+ * Reads a person's answer. Only a clear yes or an edit sends a message. A no discards the draft.
+ * Any other text also discards the draft and is the reason, from which the model can write a new
+ * draft. An answer that is none of these is a `problem`, and the question is asked again.
  */
 export function readAnswer(answer: unknown, draft: MessageDraft): Choice | { problem: string } {
   if (answer === true) return send(draft);

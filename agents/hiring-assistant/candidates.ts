@@ -37,13 +37,13 @@ export interface CandidateMatch {
 
 export interface CandidateSearch {
   matches: CandidateMatch[];
-  /** Filters that were dropped because nobody matched. */
+  /** Filters that were dropped because no candidate matched all filters. */
   relaxed: ('location' | 'seniority')[];
 }
 
 export const CANDIDATES: readonly Candidate[] = data as Candidate[];
 
-/** Share of the best score that a match needs. */
+/** Share of the best score that a candidate needs to be a match. */
 const RELEVANT_SHARE = 0.15;
 
 const byId = new Map(CANDIDATES.map((candidate) => [candidate.id, candidate]));
@@ -66,7 +66,10 @@ export function findCandidate(id: string): Candidate | undefined {
   return byId.get(id);
 }
 
-/** Best matches first. Location and seniority are filters, dropped one by one if nobody matches. */
+/**
+ * Returns the best matches first. Location and seniority are filters. If nobody matches, the search
+ * repeats without seniority, then without location, then without both.
+ */
 export function searchCandidates(query: CandidateQuery): CandidateSearch {
   const ranked = rank(query);
   for (const relaxed of [[], ['seniority'], ['location'], ['location', 'seniority']] as CandidateSearch['relaxed'][]) {
@@ -82,7 +85,10 @@ export function searchCandidates(query: CandidateQuery): CandidateSearch {
   return { matches: [], relaxed: [] };
 }
 
-/** Scores candidates. One word in common, such as engineer, is not enough. */
+/**
+ * Returns the candidates whose score is high enough, best first. One common word, such as engineer,
+ * is not enough.
+ */
 function rank({ query, skills = [], exclude = [] }: CandidateQuery): Candidate[] {
   const hits = index.search([query, ...skills].join(' '));
   const enough = (hits[0]?.score ?? 0) * RELEVANT_SHARE;

@@ -14,8 +14,9 @@ export interface HiringAssistantDependencies {
 }
 
 /**
- * A facade over three agents. The active agent takes the person's message and hands over if needed.
- * Each agent is a compiled graph, so its steps are steps of the facade.
+ * A facade over three agents. The active agent takes the person's message and hands the
+ * conversation over if needed. Each agent is a compiled graph, so its steps are steps of the
+ * facade.
  */
 export function createHiringAssistant({ model, outbox }: HiringAssistantDependencies) {
   return new StateGraph(HiringState)
@@ -29,7 +30,10 @@ export function createHiringAssistant({ model, outbox }: HiringAssistantDependen
     .compile({ name: 'hiring-assistant' });
 }
 
-/** An agent that is still active has answered; the person is next. */
+/**
+ * Returns what follows an agent. If the agent is still active, it has answered and the graph ends;
+ * the person writes next.
+ */
 function after(agent: AgentName) {
   return (state: HiringStateType) => (state.agent === agent ? END : state.agent);
 }
@@ -41,7 +45,7 @@ export async function graph(config?: { configurable?: Record<string, unknown> })
 
 let cached: { settings: string; model: Promise<BaseChatModel> } | undefined;
 
-/** One model (and its connections) for all runs of the process. */
+/** Returns one model, with its connections, for all runs of the process. */
 function configuredModel(): Promise<BaseChatModel> {
   // eslint-disable-next-line no-restricted-syntax -- loaded by the name of its export, like any LangGraph project: nobody can hand it settings
   const settings = modelSettingsFrom(process.env);

@@ -8,8 +8,8 @@ interface FoundCandidate extends Pick<Candidate, 'id' | 'name' | 'title' | 'loca
 }
 
 /**
- * Replies of each agent without a model. The callable tools identify the agent. The rest comes from
- * the conversation, so a reply depends on nothing else.
+ * Scripted replies of each agent, used without a model. The names of the callable tools identify
+ * the agent. A reply depends only on these names and the conversation.
  */
 export const offlineRules: OfflineRules = (messages, tools) => {
   if (tools.includes('save_brief')) return intake(messages);
@@ -18,13 +18,13 @@ export const offlineRules: OfflineRules = (messages, tools) => {
 };
 
 /**
- * Upper bounds for the text that patterns are matched against: a match blocks the worker's event
- * loop.
+ * Upper bounds for the text that patterns are matched against, because matching blocks the worker's
+ * event loop.
  */
 const LONGEST_READ = 2_000;
 const MOST_MESSAGES_READ = 50;
 
-/** Text of a message, cut to the length that patterns may read. */
+/** Returns the text of a message, cut to the length that patterns may read. */
 function readText(message: BaseMessage | undefined): string {
   const text = message?.text.slice(0, LONGEST_READ) ?? '';
   // A cut surrogate pair is not valid text, and databases refuse it.
@@ -48,8 +48,8 @@ function intake(messages: readonly BaseMessage[]): OfflineReply {
 }
 
 /**
- * Index of the message that starts the brief. A request for another position counts even if another
- * agent got it.
+ * Returns the index of the message that starts the brief. A request for another position starts a
+ * new brief, even if another agent received the request.
  */
 function startOfBrief(messages: readonly BaseMessage[]): number {
   const saved = messages.findLastIndex((message) => isAnswerOf(message, 'save_brief'));

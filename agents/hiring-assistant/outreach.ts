@@ -19,7 +19,8 @@ const sendSchema = z.object({
   body: z.string().min(1).describe('Plain text, at most 120 words, greeting and signature included'),
 });
 
-// Only a description for the model. A person decides before sending, in separate nodes.
+// Only describes the tool to the model. The nodes `review` and `send` do its work, because a person
+// decides before a message is sent.
 const sendMessage = tool(() => Promise.reject(new Error(`${SEND} is run by the nodes review and send`)), {
   name: SEND,
   description: 'MessageDraft a message to a candidate. A person approves, edits or rejects it before it is sent.',
@@ -31,7 +32,7 @@ the person named, and call send_message; a person approves it first. Say afterwa
 When a draft was rejected with a reason, call send_message again with a better draft; rejected without a reason, ask what to change.
 To search again call transfer_to_sourcing; for another position transfer_to_intake. Sign as "The hiring team".`;
 
-/** Drafts a message, has a person approve it, sends it. */
+/** Drafts a message, asks a person to approve it, and sends it. */
 export function buildOutreach(model: BaseChatModel, outbox: Outbox) {
   const transfers = [
     handOff('sourcing', 'The person wants to see other candidates.'),
@@ -65,7 +66,10 @@ function afterModel({ messages }: HiringStateType): 'tools' | 'review' | typeof 
   return calls.some((call) => call.name !== SEND) ? 'tools' : 'review';
 }
 
-/** One message is reviewed at a time. */
+/**
+ * Returns the node that follows tool calls, a review or a send. It is `review` while a message
+ * waits, because messages are reviewed one at a time.
+ */
 function afterTools({ messages, agent }: HiringStateType): 'review' | 'model' | typeof END {
   if (openCalls(messages).length > 0) return 'review';
   return agent === 'outreach' ? 'model' : END;
@@ -90,7 +94,7 @@ function ask(candidate: Candidate, draft: MessageDraft): Omit<Decision, 'callId'
   }
 }
 
-/** Candidate and draft of a tool call, or the problem with it. */
+/** Returns the candidate and draft of a tool call, or a text about the problem with the call. */
 function readCall(call: ToolCall): { candidate: Candidate; draft: MessageDraft } | string {
   const args = sendSchema.safeParse(call.args);
   if (!args.success) return `Not sent: ${z.prettifyError(args.error)}`;
@@ -125,7 +129,10 @@ async function send(state: HiringStateType, config: LangGraphRunnableConfig, out
   return { decision: null, sent: [{ callId, candidateId: id, name, subject }], messages: [answerTo(callId, how)] };
 }
 
-/** Thread, task and call. The task's id is the same in every attempt, run and process. */
+/**
+ * Returns the idempotency key of a message: thread, task and call. The task's id is the same in
+ * every attempt, run and process.
+ */
 function idempotencyKey(threadId: string, callId: string, config: LangGraphRunnableConfig): string {
   return [threadId, config.executionInfo?.taskId ?? '', callId].join('/');
 }

@@ -56,7 +56,7 @@ function prompt({ brief }: HiringStateType): string {
   return `${PROMPT}\nThe brief: ${JSON.stringify(brief)}`;
 }
 
-/** Without addresses, which the model does not need. */
+/** Formats the result for the model, without email addresses, which the model does not need. */
 function describe({ matches, relaxed }: CandidateSearch): string {
   const candidates = matches.map(({ candidate: { email: _, ...rest }, reasons }) => ({ ...rest, reasons }));
   return JSON.stringify({ candidates, relaxed });

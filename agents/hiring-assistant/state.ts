@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const SENIORITIES = ['junior', 'mid', 'senior', 'lead'] as const;
 export type Seniority = (typeof SENIORITIES)[number];
 
-/** The search brief. Absent fields do not matter. */
+/** The search brief. A criterion whose field is absent does not matter. */
 export const briefSchema = z.object({
   role: z.string().min(1).describe('Job title, such as Backend Engineer'),
   skills: z.array(z.string()).max(12).describe('Skills to look for, most important first; empty if none matters'),
@@ -25,7 +25,7 @@ export interface Decision {
   edited: boolean;
   subject: string;
   body: string;
-  /** The person's reason for a no. */
+  /** The person's reason for discarding the message. */
   reason?: string;
 }
 
@@ -36,7 +36,8 @@ export interface SentMessage {
   subject: string;
 }
 
-// Parallel tools may set the same key, so every key needs a reducer: last value or all values.
+// Parallel tools may set the same key, so every key needs a reducer: it keeps the last value or all
+// values.
 const last = <T>(initial: () => T) => Annotation<T>({ reducer: (_, next) => next, default: initial });
 
 function addSent(all: SentMessage[], more: SentMessage[]): SentMessage[] {
@@ -44,16 +45,19 @@ function addSent(all: SentMessage[], more: SentMessage[]): SentMessage[] {
   return [...all, ...more.filter((message) => !known.has(message.callId))];
 }
 
-/** State of the facade; its agents share it. */
+/** State of the facade. The facade's agents share this state. */
 export const HiringState = Annotation.Root({
   ...MessagesAnnotation.spec,
   /** The active agent. */
   agent: last<AgentName>(() => 'intake'),
   brief: last<Brief | null>(() => null),
-  /** Candidates found last, best first. */
+  /** Candidates of the last search, best first. */
   shortlist: last<{ id: string; name: string }[]>(() => []),
   decision: last<Decision | null>(() => null),
-  /** Merged by call id, because an agent returns the whole list, which the facade has in part. */
+  /**
+   * Merged by call id, because an agent returns the whole list and the facade already has a part of
+   * it.
+   */
   sent: Annotation<SentMessage[], SentMessage[]>({ reducer: addSent, default: () => [] }),
 });
 

@@ -3,7 +3,7 @@ import { SENIORITIES, type Brief, type Seniority } from './state.js';
 
 /** Criteria that plain rules find in a person's text. */
 export interface Wishes extends Partial<Brief> {
-  /** The person said that the rest does not matter. */
+  /** The person said that all other criteria do not matter. */
   anything?: boolean;
 }
 
@@ -14,7 +14,7 @@ const PLACES = unique(CANDIDATES.flatMap((candidate) => candidate.location.split
 
 const MENTIONS = new Map([...TITLES, ...SKILLS, ...PLACES].map((word) => [word, mentionOf(word)]));
 
-/** Synonyms of titles. The first match counts. */
+/** Patterns for synonyms of titles. The first pattern that matches counts. */
 const TITLE_WORDS: readonly [RegExp, string][] = [
   [/back-?\s?end/i, 'Backend Engineer'],
   [/front-?\s?end/i, 'Frontend Engineer'],
@@ -30,8 +30,9 @@ const TITLE_WORDS: readonly [RegExp, string][] = [
 ];
 const OTHER_TITLES = 'engineer|developer|programmer|designer|scientist|manager|analyst|architect|writer';
 /**
- * A title with the word before it. That word is tried from its beginning alone: tried from every
- * `-` of it, a message of `a-a-a-…` takes time that grows with the square of its length.
+ * Matches a title together with the word before it. That word may match from its beginning only. If
+ * it could match from every `-` inside it, the time for a message of `a-a-a-…` would grow with the
+ * square of the message's length.
  */
 const ANY_TITLE = new RegExp(
   `(?:(?<![a-z+#.-])[+#.-]*?\\b(?<before>[a-z+#.-]+ )|\\b)(?<noun>${OTHER_TITLES})s?\\b`,
@@ -63,7 +64,7 @@ export function readWishes(text: string): Wishes {
   };
 }
 
-/** Later values win; skills are merged. */
+/** Merges wishes. Later values win; lists of skills are united. */
 export function mergeWishes(all: readonly Wishes[]): Wishes {
   const skills = unique(all.flatMap((wishes) => wishes.skills ?? []));
   return { ...Object.assign({}, ...all), ...(skills.length > 0 ? { skills } : {}) } as Wishes;
@@ -80,7 +81,7 @@ function mentions(text: string, word: string): boolean {
 }
 
 function mentionOf(word: string): RegExp {
-  // Go and R are also English words, so their case counts.
+  // Go and R are also English words, so upper and lower case differ for these skills.
   const flags = word.length <= 2 ? 'u' : 'iu';
   const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`(?<![\\p{L}\\p{N}])${escaped}s?(?![\\p{L}\\p{N}+#])`, flags);

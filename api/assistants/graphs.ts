@@ -86,13 +86,17 @@ async function subgraphs(
 ): Promise<Record<string, unknown>> {
   const { graphId, config } = await findAssistant(context, caller, assistantId);
   const found = await orGraphNotFound(graphId, context.graphs.subgraphs(caller, graphId, config, options));
-  // LangGraph's JavaScript server uses the short field names, the types of its SDK the long ones.
+  // Give both spellings: LangGraph's JavaScript server uses the short field names, and the types of
+  // its SDK have the long ones.
   return Object.fromEntries(
     Object.entries(found).map(([name, schemas]) => [name, { ...schemas, ...schemasToWire(graphId, schemas) }]),
   );
 }
 
-/** An assistant can outlive its graph. */
+/**
+ * Waits for the description of a graph. Errors: `not_found` if the graph does not exist any more,
+ * because an assistant can outlive its graph.
+ */
 function orGraphNotFound<T>(graphId: string, description: Promise<T>): Promise<T> {
   return orNotFound(description, `Graph "${graphId}" not found`);
 }
@@ -103,7 +107,10 @@ function schemaConfig(assistant: Assistant, config: Record<string, unknown> | nu
   return { ...assistant.config, ...config, configurable };
 }
 
-/** LangGraph.js has one schema for both `context` and `configurable`. */
+/**
+ * Converts the schemas of a graph to the form that clients read. LangGraph.js has one schema for
+ * both `context` and `configurable`.
+ */
 function schemasToWire(graphId: string, { state, input, output, config }: GraphSchemas): Record<string, unknown> {
   return {
     graph_id: graphId,

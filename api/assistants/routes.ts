@@ -186,7 +186,10 @@ export const latestRoute = route({
   },
 });
 
-/** With `do_nothing` an existing assistant is returned only if the caller may see it. */
+/**
+ * Creates an assistant. With `do_nothing` it returns an assistant that exists already, but only if
+ * the caller may see it. Errors: `already_exists`.
+ */
 async function createAssistant(
   context: ApiContext,
   { caller, access }: Viewer,
@@ -247,7 +250,7 @@ function patchOf(body: {
   });
 }
 
-/** Leaves out the fields that are null. */
+/** Returns the fields without those that are null or undefined. */
 function withoutNullFields<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };

@@ -1,6 +1,6 @@
 import type { Assistant, AssistantVersion } from '../../protocol/index.js';
 
-/** An assistant in the form that LangGraph's clients read. */
+/** Converts an assistant to the form that LangGraph's clients read. */
 export function assistantToWire(assistant: Assistant): Record<string, unknown> {
   return {
     assistant_id: assistant.assistantId,

@@ -15,13 +15,16 @@ import type { ThreadStore } from '../../threads/index.js';
 import type { AuthUser, ProjectAuth, Session } from './ports.js';
 import { userConfigOf } from './run-user.js';
 
-/** The filters that a project's handlers have answered for one request. */
+/** The filters that a project's handlers have returned for one request. */
 export interface RequestFilters {
-  /** One for each run of a batch, else one; a thread must match any of them. */
+  /**
+   * The filters for threads: one for each run of a batch, else one. A thread must match at least
+   * one of them.
+   */
   threads: readonly (AuthFilters | undefined)[];
   assistants: AuthFilters | undefined;
   items: AuthFilters | undefined;
-  /** What searches require of records. */
+  /** Metadata that records must have to appear in searches. */
   required: RequiredMetadata;
 }
 
@@ -32,7 +35,7 @@ const NO_FILTERS: RequestFilters = {
   required: NOTHING_REQUIRED,
 };
 
-/** The access of a caller in a project with an auth. */
+/** The access of a caller in a project that has an auth. */
 export class ProjectAccess implements Access {
   readonly hasProjectAuth = true;
   #authUser: AuthUser;
@@ -47,7 +50,7 @@ export class ProjectAccess implements Access {
     this.#authUser = session.authUser;
   }
 
-  /** The user as the project authenticated them last. */
+  /** The user that the project's auth returned last. */
   get authUser(): AuthUser {
     return this.#authUser;
   }
@@ -60,7 +63,7 @@ export class ProjectAccess implements Access {
     return this.filters.required;
   }
 
-  /** The same caller with the filters of one request. */
+  /** Returns the access of the same caller with the filters of one request. */
   withFilters(filters: Partial<RequestFilters>): ProjectAccess {
     const session = { authUser: this.#authUser, authenticate: this.session.authenticate };
     return new ProjectAccess(this.threads, this.auth, this.caller, session, { ...this.filters, ...filters });
@@ -72,7 +75,7 @@ export class ProjectAccess implements Access {
     throw new ColloquyError('not_found', threadNotFound(threadId));
   }
 
-  /** Anyone who may start a run may use a system assistant: it belongs to the project. */
+  /** A system assistant belongs to the project, so every caller who may start a run may use it. */
   async checkAssistant(found: Assistant | undefined, named: string): Promise<void> {
     await this.#askAboutAssistant(found, named);
   }
@@ -95,7 +98,7 @@ export class ProjectAccess implements Access {
     await this.recheckThread(threadId);
   }
 
-  /** A thread that does not exist has no events, so it is allowed. */
+  /** Allows a thread that does not exist, because it has no events. */
   async recheckThread(threadId: string): Promise<void> {
     const filters = await this.auth.authorize(this.#authUser, 'threads:read', { thread_id: threadId, metadata: {} });
     const thread = await ifFound(this.threads.getThread(this.caller, threadId));
@@ -121,7 +124,7 @@ export class ProjectAccess implements Access {
     return cronFilters(threads, assistants);
   }
 
-  /** As {@link checkAssistant}. Returns the filters. */
+  /** Does the same as {@link checkAssistant}. Returns the filters of the handler. */
   async #askAboutAssistant(found: Assistant | undefined, named: string): Promise<AuthFilters | undefined> {
     if (found?.isSystem) return undefined;
     const value = { assistant_id: named, metadata: {} };

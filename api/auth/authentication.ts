@@ -12,15 +12,16 @@ export function authentication(context: ApiContext, publicPaths: readonly string
 }
 
 /**
- * Callers and sessions by the `locals` of a response. An inner response of a custom app shares
- * these `locals`. Code of a project cannot change the maps.
+ * The caller and the session of each request, by the `locals` of its response. Behind a custom app,
+ * the inner response shares the `locals` of the outer one. Code of a project cannot change these
+ * two maps.
  */
 const callers = new WeakMap<object, Caller>();
 const sessions = new WeakMap<object, Session>();
 
 /**
- * Identifies the caller of a request. Errors: `unauthenticated`, and what the project's handler
- * throws.
+ * Identifies the caller of a request. Errors: `unauthenticated`, and the errors of the project's
+ * handler.
  */
 export async function identifyCaller(context: ApiContext, req: Request, res: Response): Promise<void> {
   const caller = await context.authenticate(req);
@@ -30,19 +31,20 @@ export async function identifyCaller(context: ApiContext, req: Request, res: Res
 async function identifyUser(auth: ProjectAuth, { tenant }: Caller, req: Request, res: Response): Promise<Caller> {
   const authenticate = () => auth.authenticate(req);
   const authUser = await authenticate();
-  // A project's Hono app reads it as `c.get('auth')`.
+  // A project's Hono app reads this user as `c.get('auth')`.
   res.locals['auth'] = authUser;
   sessions.set(res.locals, { authUser, authenticate });
   return { tenant, principal: { kind: 'user', id: authUser.user.identity }, onBehalfOf: [] };
 }
 
-/** Errors: `unauthenticated` if the request was not identified. */
+/** Returns the caller of a request. Errors: `unauthenticated` if the caller was not identified. */
 export function callerOf(res: Response): Caller {
   return known(callers, res);
 }
 
 /**
- * The session of a request in a project with an auth. Errors: `unauthenticated` if there is none.
+ * Returns the session of a request in a project that has an auth. Errors: `unauthenticated` if the
+ * request has no session.
  */
 export function sessionOf(res: Response): Session {
   return known(sessions, res);

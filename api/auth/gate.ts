@@ -23,8 +23,9 @@ import {
 /**
  * Asks a project's handlers about a request before its route runs, and applies the filters that
  * they return. Existing records must match the filters. Records that the request creates or changes
- * must match them afterwards. May change the body. Returns the access of the caller. Errors:
- * `not_found`, `forbidden`, `already_exists`, `invalid_argument`, and errors of a handler.
+ * must match the filters after the request. The handlers may change the body. Returns the access of
+ * the caller. Errors: `not_found`, `forbidden`, `already_exists`, `invalid_argument`, and errors of
+ * a handler.
  */
 export async function enter(context: ApiContext, rules: RouteAuth, req: Request, res: Response): Promise<Access> {
   const { auth } = context;
@@ -48,8 +49,8 @@ export async function enter(context: ApiContext, rules: RouteAuth, req: Request,
 }
 
 /**
- * Does the same as {@link enter} for a command that a WebSocket sends. The rule is that of the HTTP
- * route for the same command.
+ * Does the same as {@link enter} for a command that arrives on a WebSocket. `rule` is the rule of
+ * the HTTP route for the same command.
  */
 export async function enterCommand(
   context: ApiContext,
@@ -89,8 +90,9 @@ interface RuledRequest {
 }
 
 /**
- * Asks the handler of a rule and applies its filters. May change the body. Returns the filters of
- * each part that the handler was asked about: of every run of a batch, or of the whole body.
+ * Asks the handler of a rule, and applies the filters that it returns. The handler may change the
+ * body. Returns the filters for each part that the handler was asked about: for every run of a
+ * batch, or for the whole body.
  */
 async function askAndApply(
   context: ApiContext,
@@ -120,7 +122,8 @@ async function askAndApply(
 }
 
 /**
- * Handlers and filters change metadata, so it must be an object first. Errors: `invalid_argument`.
+ * Checks that the metadata of a body and of its runs are an object, because handlers and filters
+ * change them. Errors: `invalid_argument`.
  */
 function checkMetadata({ runs }: RecordRule, body: RequestBody): void {
   for (const part of new Set([body, ...(runs?.(body) ?? [])])) parse(anyWithMetadata, part, 'request body');
@@ -130,7 +133,10 @@ function isSet(filters: AuthFilters | undefined): filters is AuthFilters {
   return filters !== undefined && Object.keys(filters).length > 0;
 }
 
-/** How records of a kind are read, and the error for one that does not exist. */
+/**
+ * For each kind of record: its name, how a record is read, and the error message if the record does
+ * not exist.
+ */
 const RECORDS = {
   threads: {
     name: 'Thread',
@@ -161,9 +167,9 @@ interface FilteredRequest {
 }
 
 /**
- * Checks that existing records match the filters, also after the change. Adds the values of the
- * filters to the metadata of records that the request creates. Errors: `not_found`,
- * `already_exists`, `forbidden`.
+ * Checks that existing records match the filters, and that they still match them after the change
+ * that the request makes. Adds the values of the filters to the metadata of records that the
+ * request creates. Errors: `not_found`, `already_exists`, `forbidden`.
  */
 async function applyFilters(
   context: ApiContext,
@@ -174,7 +180,7 @@ async function applyFilters(
   const { name, missing } = RECORDS[rule.kind];
   for (const id of rule.ids?.(req, body) ?? []) {
     const metadata = await metadataOf(context, caller, rule.kind, id);
-    // The route itself refuses an invalid id.
+    // An invalid id is no fault here, because the route itself refuses it.
     if (metadata === 'invalid') continue;
     if (metadata === 'missing') {
       if (rule.creates === 'record' || rule.mayBegin?.(body)) continue;
@@ -213,7 +219,10 @@ async function metadataOf(
   }
 }
 
-/** The body, which rules change in place. The route refuses a body that is not an object. */
+/**
+ * Returns the body as an object, which rules change in place. A body that is not an object becomes
+ * the field `items` of a new object. Only a route for lists accepts such a body.
+ */
 function objectBody(req: Request): RequestBody {
   const body = req.body as unknown;
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as RequestBody;

@@ -3,14 +3,15 @@ import { ColloquyError } from '../../protocol/index.js';
 import { errorWithAnswer } from '../http/errors.js';
 
 /**
- * The name of the class that the SDK and Hono both have. Their errors carry no brand, and a project
- * has its own copies of both; a bundler may put `_` before a name, or a number behind it.
+ * The name of the error class that LangGraph's SDK and Hono both have. Errors are recognised by
+ * this name: they carry no brand, and a project has its own copies of both libraries. A bundler may
+ * put `_` before a class name, or a number behind it.
  */
 const HTTP_EXCEPTION = /^_?HTTPException\d*$/;
 
 /**
- * Headers that are not sent: those of the connection, and those of the body, which is our plain
- * text.
+ * Headers of a handler's error that are not sent: those of the connection, and those of the body,
+ * because our body is plain text.
  */
 const NOT_SENT = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
@@ -21,16 +22,16 @@ const NOT_SENT = new Set([
 interface HttpException {
   status: number;
   message: string;
-  /** Set by the class of the SDK. */
+  /** The headers of the answer. Only the class of LangGraph's SDK sets this field. */
   headers?: unknown;
-  /** Set by the class of Hono. */
+  /** The answer itself. Only the class of Hono sets this field. */
   res?: Response;
 }
 
 /**
  * Calls a handler of a project's auth. If it throws an `HTTPException` of the SDK or of Hono, the
- * client gets its status, text and headers. Any other error becomes `internal`, because its text
- * may hold secrets of another service.
+ * client gets the status, text and headers of the exception. Any other error becomes `internal`,
+ * because its text may hold secrets of another service.
  */
 export async function callHandler<T>(name: string, handler: () => T): Promise<Awaited<T>> {
   try {
@@ -48,7 +49,7 @@ function isHttpException(error: unknown): error is HttpException {
   return Number.isInteger(status) && (status as number) >= 400 && (status as number) <= 599 && isNamed(error);
 }
 
-/** Returns true if the class of the error, or a class that it extends, has that name. */
+/** Returns true if the class of the error, or a class that it extends, is named `HTTPException`. */
 function isNamed(error: object): boolean {
   let prototype: unknown = Object.getPrototypeOf(error);
   for (; prototype !== null; prototype = Object.getPrototypeOf(prototype)) {

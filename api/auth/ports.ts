@@ -9,12 +9,16 @@ export interface AuthUser {
 
 /** A project's own authentication and authorization (`Auth` of LangGraph's SDK). */
 export interface ProjectAuth {
-  /** Errors: `unauthenticated`, an error with the answer that the project chose, `internal`. */
+  /**
+   * Returns the user of a request. Errors: `unauthenticated`, an error with the answer that the
+   * project chose, `internal`.
+   */
   authenticate(request: IncomingMessage): Promise<AuthUser>;
   /**
-   * Asks the most specific handler of an event. The handler may change `value`; the request then
-   * uses the changed value. Returns the filters that the resource must match. Errors: `forbidden`,
-   * an error with the answer that the project chose, `internal`.
+   * Asks the most specific handler that the project has for an event. Without a handler there are
+   * no filters. The handler may change `value`; the request then uses the changed value. Returns
+   * the filters that the resource must match. Errors: `forbidden`, an error with the answer that
+   * the project chose, `internal`.
    */
   authorize(authUser: AuthUser, event: string, value: Record<string, unknown>): Promise<AuthFilters | undefined>;
 }

@@ -5,13 +5,13 @@ import { callHandler } from './handler-error.js';
 import type { AuthUser, ProjectAuth } from './ports.js';
 import type { AuthFilters } from '../../conversations/filters.js';
 
-/** The handlers inside an `Auth` of any copy of the SDK. */
+/** The handlers inside an `Auth` object, whichever copy of LangGraph's SDK has created it. */
 interface Handlers {
   authenticate?: (request: Request) => unknown;
   callbacks?: Record<string, (request: Record<string, unknown>) => unknown>;
 }
 
-/** LangGraph Studio identifies itself by this header. Any client can send it. */
+/** LangGraph Studio sends this value in the header `x-auth-scheme`. Any client can send it. */
 const STUDIO_SCHEME = 'langsmith';
 const STUDIO_USER: AuthUser = {
   user: {
@@ -59,7 +59,10 @@ function handlersOf(exported: unknown): Handlers & Required<Pick<Handlers, 'auth
   throw new ColloquyError('invalid_argument', `auth.path: the export ${problem}`, { field: 'auth.path' });
 }
 
-/** Credentials are in the headers; only routes read the body. */
+/**
+ * Returns the request without its body, for `authenticate`. Credentials are in the headers, and
+ * only routes read the body.
+ */
 function withoutBody(request: IncomingMessage): Request {
   const { url, method, headers } = toWebRequest(request, new Uint8Array());
   return new Request(url, { method, headers });
@@ -93,13 +96,13 @@ function toFilters(event: string, answer: unknown): AuthFilters | undefined {
 }
 
 /**
- * A list, a Map, a date or a class instance has no own filter properties, and so would match
- * everything.
+ * Returns true for a plain object. A list, a Map, a date or a class instance has no filters as own
+ * properties, and would therefore match every record.
  */
 function isPlain(answer: unknown): answer is AuthFilters {
   if (typeof answer !== 'object' || answer === null) return false;
   const prototype: unknown = Object.getPrototypeOf(answer);
-  // The prototype may come from another realm, such as a handler in `vm`.
+  // The prototype may come from another realm, for example if the handler runs in `vm`.
   const isBase = prototype === null || Object.getPrototypeOf(prototype) === null;
   return isBase && !Array.isArray(answer) && Object.getOwnPropertySymbols(answer).length === 0;
 }

@@ -4,22 +4,25 @@ import type { AuthFilters } from '../../conversations/filters.js';
 
 export type RequestBody = Record<string, unknown>;
 
-/** The part of a request that a rule reads; a WebSocket command has it too. */
+/** The part of a request that a rule reads. A WebSocket command has this part too. */
 export type RuleRequest = Pick<Request, 'params'>;
 
 /**
- * Questions for a project's `auth` before a request:
+ * The questions that a project's `auth` is asked before a route runs:
  * - `public`: none; the route needs no credentials.
  * - `authenticated`: none; any caller with valid credentials may use the route.
  * - rules about records, asked in this order, or one rule about items of the store.
  */
 export type RouteAuth = 'public' | 'authenticated' | RecordRule | readonly [RecordRule, ...RecordRule[]] | ItemRule;
 
-/** A question for a project's handlers, and how to apply the filters that they return. */
+/** A question for a project's handlers, and how the filters that they return are applied. */
 export interface RecordRule {
-  /** `threads:create`; the event of a command depends on the command. */
+  /**
+   * The auth event, such as `threads:create`. For a command of protocol v2 it depends on the
+   * command.
+   */
   event: string | ((body: RequestBody) => string);
-  /** The records whose metadata the filters must match. */
+  /** The kind of the records whose metadata the filters must match. */
   kind: 'threads' | 'assistants' | 'crons';
   /**
    * The value that the handler reads and may change. Default: the body and the parameters of the
@@ -28,29 +31,32 @@ export interface RecordRule {
   value?: (req: RuleRequest, body: RequestBody) => RequestBody;
   /** Writes the changes of the handler back to the body. */
   apply?: (body: RequestBody, value: RequestBody) => void;
-  /** Ids of existing records that the request is about. */
+  /** Returns the ids of the existing records that the request is about. */
   ids?: (req: RuleRequest, body: RequestBody) => string[];
-  /** True if the request may be about a thread that does not exist yet. */
+  /** Returns true if the request may be about a thread that does not exist yet. */
   mayBegin?: (body: RequestBody) => boolean;
-  /** The request creates a record or a run with the body's metadata. */
+  /** Set if the request creates a record or a run with the body's metadata. */
   creates?: 'record' | 'run';
-  /** The request merges the body's metadata into existing records. */
+  /** Set if the request merges the body's metadata into existing records. */
   changes?: true;
-  /** The request is a search, which returns only records that match the filters. */
+  /** Set if the request is a search, which returns only records that match the filters. */
   finds?: true;
-  /** False if the rule does not apply to this request. Default: it applies. */
+  /** Returns false if the rule does not apply to this request. Default: the rule applies. */
   applies?: (req: Pick<Request, 'query'>) => boolean;
-  /** Bodies of runs, which get the user in their configuration. */
+  /** Returns the bodies of the runs in a request. Each run gets the user in its configuration. */
   runs?: (body: RequestBody) => RequestBody[];
-  /** If there are runs, the handler is asked about each of them instead of the whole body. */
+  /** If the request has runs, the handler is asked about each run and not about the whole body. */
   eachRun?: Required<Pick<RecordRule, 'value' | 'apply'>>;
-  /** Bodies whose metadata get the values of the filters. Default: the runs, or the whole body. */
+  /**
+   * Returns the bodies whose metadata get the values of the filters. Default: the runs, or the
+   * whole body.
+   */
   stamps?: (body: RequestBody) => RequestBody[];
 }
 
 /**
- * A question about items of the store. Filters apply to an item's value, with its `namespace` and
- * `key`.
+ * A question about items of the store. Filters are conditions on the fields of an item's value, and
+ * on its `namespace` and `key`.
  */
 export interface ItemRule {
   kind: 'items';
@@ -60,12 +66,15 @@ export interface ItemRule {
 
 type AskHandler = (event: string, value: RequestBody) => Promise<AuthFilters | undefined>;
 
-/** A rule about the thread in the path. */
+/** Creates a rule about the thread in the path. */
 export function aboutThread(event: RecordRule['event'], more: Partial<RecordRule> = {}): RecordRule {
   return { kind: 'threads', event, ids: (req) => [param(req, 'thread_id')], ...more };
 }
 
-/** The thread of a stateless run has the run's id. */
+/**
+ * Creates a rule about the thread of the stateless run in the path. This thread has the same id as
+ * the run.
+ */
 export function aboutStatelessRun(event: string, more: Partial<RecordRule> = {}): RecordRule {
   return { kind: 'threads', event, ids: (req) => [param(req, 'run_id')], ...more };
 }
@@ -78,31 +87,34 @@ export function aboutCron(event: string, more: Partial<RecordRule> = {}): Record
   return { kind: 'crons', event, ids: (req) => [param(req, 'cron_id')], ...more };
 }
 
-/** A search returns only records that match the filters. */
+/** Creates a rule for a search, which returns only records that match the filters. */
 export function finds(kind: RecordRule['kind'], event: string, more: Partial<RecordRule> = {}): RecordRule {
   return { kind, event, finds: true, ...more };
 }
 
 /**
- * A rule for a request that creates a record with the body's metadata. `idField`: the field of the
- * body with its id.
+ * Creates a rule for a request that creates a record with the body's metadata. `idField` is the
+ * field of the body that has the id of the record.
  */
 export function creates(kind: RecordRule['kind'], event: string, idField?: string): RecordRule {
   const ids = idField === undefined ? {} : { ids: (_req: RuleRequest, body: RequestBody) => stringsIn(body[idField]) };
   return { kind, event, creates: 'record', apply: keepMetadata, ...ids };
 }
 
-/** The request merges metadata into the record, which must still match the filters afterwards. */
+/**
+ * The part of a rule for a request that merges metadata into a record. The record must still match
+ * the filters after the change.
+ */
 export const CHANGES = { changes: true, apply: keepMetadata } as const;
 
 /**
- * A client that leaves this stream with `cancel_on_disconnect` stops the run. It therefore needs
- * that permission too.
+ * Returns true if the request has `cancel_on_disconnect`. When its client leaves the stream, the
+ * run is stopped. The client therefore needs the permission to stop it.
  */
 export const cancelsOnDisconnect: RecordRule['applies'] = ({ query }) =>
   (query['cancel_on_disconnect'] ?? 'false') !== 'false';
 
-/** The value that handlers see of a run, and the fields that they may change. */
+/** The value of a run that handlers read, and the fields of it that they may change. */
 export const EACH_RUN: Required<Pick<RecordRule, 'value' | 'apply'>> = {
   value: runValue,
   apply: (body, value) => {
@@ -111,7 +123,7 @@ export const EACH_RUN: Required<Pick<RecordRule, 'value' | 'apply'>> = {
   },
 };
 
-/** A run on the thread in the path, which the request may create. */
+/** Creates a rule for a run on the thread in the path. The request may create that thread. */
 export function startsRun(): RecordRule {
   return aboutThread('threads:create_run', {
     ...EACH_RUN,
@@ -121,17 +133,23 @@ export function startsRun(): RecordRule {
   });
 }
 
-/** A run on a new thread that is created for it. */
+/** Creates a rule for a run on a new thread, which is created for the run. */
 export function startsStatelessRun(): RecordRule {
   return { ...startsRun(), ids: () => [] };
 }
 
-/** Copies the metadata from the handler's value, including removals. */
+/**
+ * Copies the metadata from the handler's value to the body. Metadata that the handler has removed
+ * are removed from the body too.
+ */
 export function keepMetadata(body: RequestBody, value: RequestBody): void {
   body['metadata'] = value['metadata'] ?? {};
 }
 
-/** Copies these fields of a run from the handler's value, including removals. */
+/**
+ * Copies these fields of a run from the handler's value to the body. Fields that the handler has
+ * removed are removed from the body too.
+ */
 export function keepFields(fields: readonly string[], body: RequestBody, value: RequestBody): void {
   const kwargs = (value['kwargs'] ?? {}) as RequestBody;
   for (const field of fields) {
@@ -140,7 +158,7 @@ export function keepFields(fields: readonly string[], body: RequestBody, value: 
   }
 }
 
-/** The default value for a handler. */
+/** Returns the value that a handler gets by default: the body with the parameters of the path. */
 export function wholeValue(req: RuleRequest, body: RequestBody): RequestBody {
   return { ...body, metadata: { ...(body['metadata'] as RequestBody | null) }, ...req.params };
 }
@@ -164,8 +182,8 @@ export function runValue(req: RuleRequest, body: RequestBody): RequestBody {
 }
 
 /**
- * Returns the thread id of the body. Errors: `unsupported` without one, because the handlers cannot
- * decide about runs that are not named.
+ * Returns the thread id of the body. Errors: `unsupported` if the body has none, because the
+ * handlers cannot decide about runs that the request does not name.
  */
 export function threadInBody(body: RequestBody): string {
   const [id] = stringsIn(body['thread_id']);

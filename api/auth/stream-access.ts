@@ -3,23 +3,29 @@ import type { EventLog } from '../../streams/index.js';
 import type { ApiContext } from '../context.js';
 import type { Access } from '../../conversations/access.js';
 
-/** No answer of a project's auth should take this long. */
+/** How long a project's auth may take to answer, in ms. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /** Checks repeatedly that the client of an open stream may read it. */
 export interface StreamAccess {
-  /** Aborted when the client loses the right to read. The reason of the signal is the error. */
+  /**
+   * Aborted when the client loses the right to read. The reason of the signal is the error that the
+   * client gets.
+   */
   readonly lost: AbortSignal;
-  /** The event log. It checks the client's rights before it returns the first event of each run. */
+  /**
+   * The event log. Before it returns the first event of each run, it checks that the client may
+   * read the thread.
+   */
   readonly events: EventLog;
   stop(): void;
 }
 
 /**
- * Checks again, while a stream is open, that its client may read the thread. It repeats the check,
- * including the authentication, at an interval, and also before the first event of each run. A
- * client therefore sees no events of a new thread that another user created under the same id.
- * Without a project's auth it checks nothing.
+ * Checks again, while a stream is open, that its client may read the thread. At an interval it also
+ * authenticates the client again. Before the first event of each run it checks the right to read. A
+ * client therefore sees no events of a new thread that another user created under the same id. If
+ * the project has no auth, nothing is checked.
  */
 export function watchAccess(context: ApiContext, access: Access, threadId: string): StreamAccess {
   const { events, options } = context;
@@ -41,7 +47,7 @@ export function watchAccess(context: ApiContext, access: Access, threadId: strin
   };
   return { lost: lost.signal, events: new CheckedLog(events, check), stop };
 
-  /** Schedules the next check after the current one has ended. */
+  /** Authenticates and checks the client once, then schedules the next check. */
   async function renew(): Promise<void> {
     try {
       await withTimeout(access.renew(threadId));
@@ -53,8 +59,9 @@ export function watchAccess(context: ApiContext, access: Access, threadId: strin
 }
 
 /**
- * Limits the wait for a project's handler, which must not keep a stream open. Errors:
- * `unavailable`.
+ * Waits for a handler of the project for at most `ANSWER_TIMEOUT_MS`, because a handler that does
+ * not answer must not keep a stream open. Errors: `unavailable` after that time; errors of the
+ * handler.
  */
 async function withTimeout(asked: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -103,7 +110,8 @@ class CheckedLog implements EventLog {
   }
 
   async #checked(page: StoredEvent[]): Promise<StoredEvent[]> {
-    // Events without a run belong to the thread. Each may belong to a new thread with the same id.
+    // An event without a run belongs to the thread itself. It may be an event of a new thread with
+    // the same id, so access is checked for each such event.
     if (page.some(({ runId }) => runId === '' || runId !== this.#runId)) await this.check();
     this.#runId = page.at(-1)?.runId ?? this.#runId;
     return page;

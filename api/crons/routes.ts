@@ -133,7 +133,7 @@ export const patchRoute = route({
   auth: aboutCron('crons:update', CHANGES),
   async handle(context, { viewer, params, body, req, res }) {
     const cron = await findCron(context, viewer.caller, params.cron_id);
-    // A cron on an existing thread accepts fewer values than one that creates a thread for each
+    // A cron on an existing thread accepts fewer values than a cron that creates a thread for each
     // run.
     if (cron.threadId !== undefined) parse(threadCronPatch, bodyOf(req), 'request body');
     res.json(cronToWire(await changeCron(context, viewer, cron, body)));
@@ -176,7 +176,10 @@ function findCron(context: ApiContext, caller: Caller, cronId: string): Promise<
   return orNotFound(context.crons.getCron(caller, cronId), cronNotFound(cronId));
 }
 
-/** A graph's name selects its system assistant. */
+/**
+ * Converts the body of a search to a filter. If `assistant_id` is the name of a graph, it selects
+ * the system assistant of that graph.
+ */
 async function cronFilter(context: ApiContext, { caller, access }: Viewer, body: CronCountBody): Promise<CronFilter> {
   const { assistant_id: assistant, thread_id: threadId, enabled, metadata } = body;
   return {

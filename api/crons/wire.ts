@@ -1,7 +1,7 @@
 import type { Cron } from '../../protocol/index.js';
 import { ANONYMOUS } from '../../conversations/idempotency.js';
 
-/** A cron in the form that clients read. */
+/** Converts a cron to the form that clients read. */
 export function cronToWire(cron: Cron): Record<string, unknown> {
   return {
     cron_id: cron.cronId,

@@ -34,12 +34,13 @@ interface FetchApp {
 }
 
 /**
- * Puts the app of a project's `http.app` in front of our routes. It may answer a request itself,
- * change the request, or change our answer.
+ * Puts the app of a project's `http.app` in front of our routes. The app may answer a request
+ * itself, change the request, or change our answer.
  * - Hono: its routes come first, and its middleware also wraps our routes, as in LangGraph's
  *   server.
- * - Express, any version: the same, with Express's own `next()`.
- * - any other object with `fetch(Request)`: our routes handle requests that it answers with 404.
+ * - Express, any version: the same as for Hono, with Express's own `next()`.
+ * - any other object with `fetch(Request)`: our routes handle the requests that the object answers
+ *   with 404.
  * Errors: `invalid_argument` for any other value.
  */
 export function customApp(app: unknown, inner: InnerServer, bodyLimitBytes: number): RequestHandler {
@@ -63,7 +64,7 @@ function honoHandler(app: Hono, inner: InnerServer): RequestHandler {
   };
 }
 
-/** Wraps a project's Hono app, so that `next` handles the requests that it does not. */
+/** Wraps a project's Hono app, so that `next` handles the requests that the app does not handle. */
 function wrapHonoApp(app: Hono, next: (c: HonoContext) => Promise<Response>): Hono {
   const root = new (app.constructor as new () => Hono)();
   root.use('*', async (c, next) => {
@@ -79,7 +80,10 @@ function localsOf({ outgoing }: Bindings): ExpressResponse['locals'] {
   return (outgoing as ExpressResponse).locals;
 }
 
-/** Returns the body after the middleware of the app: unread, or as the middleware parsed it. */
+/**
+ * Returns the body that our routes get after the app's middleware: the unread body, or the body
+ * that the middleware has parsed.
+ */
 async function remainingBody({ req }: HonoContext): Promise<WebBody> {
   const { json } = req.bodyCache;
   if (json !== undefined) return JSON.stringify(await json);
@@ -134,9 +138,9 @@ function hasFetch(app: unknown): app is FetchApp {
 }
 
 /**
- * Asks a project's app whether it lets an upgrade through, as it would a `GET` of the same path.
- * Errors: one with the app's own status if the app answers itself; `not_found` if the app serves
- * the path.
+ * Creates a function that asks a project's app whether it lets a WebSocket upgrade through. The app
+ * gets a `GET` request for the same path. Errors: an error with the app's own status if the app
+ * refuses the request; `not_found` if the app itself serves the path.
  */
 export function upgradeGate(app: unknown): (req: IncomingMessage, res: ExpressResponse) => Promise<void> {
   if (app === undefined) return async () => undefined;
@@ -149,7 +153,10 @@ export function upgradeGate(app: unknown): (req: IncomingMessage, res: ExpressRe
   };
 }
 
-/** Returns the status of an app that does not let the request through, else undefined. */
+/**
+ * Asks an app about an upgrade. Returns the app's status if the app does not let the request
+ * through, else undefined.
+ */
 type UpgradeGate = (req: IncomingMessage, res: ExpressResponse) => Promise<number | undefined>;
 
 function honoGate(app: Hono): UpgradeGate {
@@ -178,7 +185,7 @@ function expressGate(app: Express): UpgradeGate {
     });
 }
 
-/** The client has disconnected, so it never receives this status. */
+/** The status for a client that has disconnected. The client never receives it. */
 const CLIENT_CLOSED = 499;
 
 function asError(thrown: unknown): Error {

@@ -11,15 +11,15 @@ type Locals = ExpressResponse['locals'];
 const BODILESS = [204, 205, 304];
 
 /**
- * Offers our routes as `fetch`, for a project's app that wants to see their answers. Requests go
- * through a real HTTP server over connections in memory. Streams, disconnects and interrupted
- * answers therefore behave as on the network.
+ * Lets a project's app call our routes through `fetch`, so that the app can read their answers.
+ * Requests go through a real HTTP server over connections in memory. Streams, disconnects and
+ * interrupted answers therefore behave as on the network.
  */
 export class InnerServer {
   readonly #server;
   readonly #localsOf = new WeakMap<object, Locals>();
 
-  /** The inner request shares the `locals` of the outer one, above all its caller. */
+  /** The inner response shares the `locals` of the outer one, by which the caller is found. */
   constructor(routes: Express) {
     this.#server = createServer((req, res) => {
       Object.assign(res, { locals: this.#localsOf.get(req.socket) });
@@ -49,7 +49,7 @@ export class InnerServer {
   #send(request: Request, connection: Duplex, body: WebBody): Promise<IncomingMessage> {
     const url = new URL(request.url);
     const headers = Object.fromEntries(request.headers);
-    // A changed body has another length. A GET without a body must not announce one.
+    // A changed body has another length. A GET without a body must not have a `content-length`.
     if (body === null || body !== request.body) delete headers['content-length'];
     return new Promise((resolve, reject) => {
       const outgoing = httpRequest({

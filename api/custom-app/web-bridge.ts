@@ -3,15 +3,19 @@ import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { pipeline } from 'node:stream/promises';
 
-// Why not @hono/node-server: docs/decisions/2026-11-30-libraries.md.
+// This file exists instead of @hono/node-server for the reasons in
+// docs/decisions/2026-11-30-libraries.md.
 
-/** A body as `fetch` takes it in requests and responses. */
+/** A body in the form that `fetch` takes in requests and responses. */
 export type WebBody = ReadableStream<Uint8Array> | Uint8Array | ArrayBuffer | string | null;
 
 /** Headers of one connection, which must not be forwarded to the next one. */
 const HOP_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade'];
 
-/** Converts a request to one of `fetch`. `body` replaces its own body, which may have been read. */
+/**
+ * Converts a request of Node.js to a `Request` of `fetch`. `body` replaces the request's own body,
+ * which may have been read already.
+ */
 export function toWebRequest(req: IncomingMessage, body?: Uint8Array, signal?: AbortSignal): Request {
   const method = req.method ?? 'GET';
   // `new URL(path, base)` would read a path that begins with two slashes as another host.
@@ -40,8 +44,8 @@ export function goneSignal(res: ServerResponse): AbortSignal {
 }
 
 /**
- * Sends an answer of `fetch`. If its body fails, the connection is destroyed, so that the client
- * knows.
+ * Sends a `Response` of `fetch` to the client. If its body fails, the connection is destroyed, so
+ * that the client knows that the answer is incomplete.
  */
 export async function sendWebResponse(res: ServerResponse, response: Response): Promise<void> {
   res.statusCode = response.status;
@@ -55,6 +59,6 @@ export async function sendWebResponse(res: ServerResponse, response: Response): 
     return;
   }
   res.flushHeaders();
-  // The answer failed, or the client has disconnected.
+  // The body of the answer failed, or the client has disconnected.
   await pipeline(Readable.fromWeb(response.body), res).catch(() => res.destroy());
 }

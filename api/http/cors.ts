@@ -3,7 +3,7 @@ import type { Request, RequestHandler } from 'express';
 import { ColloquyError } from '../../protocol/index.js';
 import { isLoopback } from './request-guard.js';
 
-/** Which web pages may call, and which headers and methods their scripts may use. */
+/** Which web pages may call the API, and which headers and methods their scripts may use. */
 export interface CorsRules {
   /** `*` allows any origin; `loopback` allows every page of this machine, on any port. */
   origins?: readonly string[];
@@ -17,7 +17,10 @@ export interface CorsRules {
   maxAge?: number;
 }
 
-/** Our response headers that scripts must be able to read: the address of a run, and pagination. */
+/**
+ * Our response headers that scripts of web pages must be able to read: the address of a run, the
+ * pagination, and the time after which to retry.
+ */
 const EXPOSED = ['Content-Location', 'Location', 'X-Pagination-Total', 'X-Pagination-Next', 'Retry-After'];
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const DAY_SECONDS = 86_400;
@@ -49,8 +52,8 @@ export function cors(rules: CorsRules): RequestHandler {
     setHeaders(req, res, (error?: unknown) => {
       if (error !== undefined) return next(error);
       if (req.method === 'OPTIONS') return void res.status(204).end();
-      // A browser only hides the answer from the page; the server would already have executed a
-      // simple request.
+      // If a page may not call the API, a browser only hides the answer from the page. Without this
+      // check the server would already have executed a simple request.
       const { origin, host } = req.headers;
       const isRefused = changes(req.method) && origin !== undefined && !mayCall(rules, origin, host);
       next(isRefused ? refusedOrigin(origin) : undefined);
@@ -67,16 +70,16 @@ export function refusedOrigin(origin: string): ColloquyError {
 }
 
 /**
- * Returns true if scripts of a page of this origin may call the API. Pages that this server serves
- * always may. The server checks the origin itself, because browsers send simple requests and open
- * WebSockets without a preflight.
+ * Returns true if scripts of a page of this origin may call the API. Pages that this server itself
+ * serves may always call it. The server checks the origin itself, because browsers send simple
+ * requests and open WebSockets without a preflight.
  */
 export function mayCall(rules: CorsRules, origin: string, host: string | undefined): boolean {
   const isAllowed = originTest(rules);
   return isAllowed === undefined || isAllowed(origin) || (URL.canParse(origin) && new URL(origin).host === host);
 }
 
-/** Returns undefined if every origin is allowed. */
+/** Returns a test for the allowed origins. Returns undefined if every origin is allowed. */
 function originTest({ origins = ['*'], originPattern }: CorsRules): ((origin: string) => boolean) | undefined {
   if (originPattern !== undefined) {
     const pattern = new RegExp(originPattern);

@@ -24,8 +24,8 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
 };
 
 /**
- * From this status on the server is at fault. The error is reported to the operator; the client
- * gets no details of an unknown error.
+ * The lowest status of an error that is the server's fault. Such an error is reported to the
+ * operator. If the error is unknown, the client gets no details.
  */
 const FIRST_SERVER_ERROR = 500;
 
@@ -33,14 +33,14 @@ interface ErrorAnswer {
   status: number;
   message: string;
   retryAfterMs?: number;
-  /** Sent in addition to the headers that every answer has. */
+  /** Headers that are sent in addition to those of every answer. */
   headers?: readonly (readonly [name: string, value: string])[];
 }
 
-/** Answers that code of a project has chosen, by error. */
+/** The answers that code of a project has chosen. The key is the error that leads to the answer. */
 const chosenAnswers = new WeakMap<object, ErrorAnswer>();
 
-/** Creates an error that is answered with the chosen status, message and headers. */
+/** Creates an error to which the API answers with the chosen status, message and headers. */
 export function errorWithAnswer(answer: ErrorAnswer, cause: unknown): Error {
   const error = new Error(answer.message, { cause });
   chosenAnswers.set(error, answer);
@@ -49,7 +49,7 @@ export function errorWithAnswer(answer: ErrorAnswer, cause: unknown): Error {
 
 const INTERNAL: ErrorAnswer = { status: STATUS_OF.internal, message: 'internal error' };
 
-/** Returns the answer to an error that a request ended with. */
+/** Returns the HTTP answer to a request that ended with this error. */
 export function answerTo(error: unknown): ErrorAnswer {
   const chosen = typeof error === 'object' && error !== null ? chosenAnswers.get(error) : undefined;
   if (chosen !== undefined) return chosen;
@@ -63,7 +63,10 @@ export function answerTo(error: unknown): ErrorAnswer {
   return bodyFault(error) ?? INTERNAL;
 }
 
-/** Returns the answer to an error of the body parser, which has its own type and status. */
+/**
+ * Returns the HTTP answer to an error of the body parser, which has its own type and status.
+ * Returns undefined for any other error.
+ */
 function bodyFault(error: unknown): ErrorAnswer | undefined {
   const { type, status, message, limit } = error as {
     type?: unknown;
@@ -88,8 +91,8 @@ export const unknownRoute: RequestHandler = (req, _res, next) => {
 };
 
 /**
- * The last handler of the app. Destroys a response that has already begun, so that the client knows
- * that it is incomplete.
+ * Creates the last handler of the app, which answers errors. Destroys a response that has already
+ * begun, so that the client knows that the response is incomplete.
  */
 export function errorHandler(report: (error: unknown, where: string) => void): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {

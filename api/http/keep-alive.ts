@@ -4,11 +4,12 @@ import type { ApiContext } from '../context.js';
 import { answerTo } from './errors.js';
 
 /**
- * Answers with JSON text that may take long. Sends a newline at every interval until then, so that
- * no proxy closes the connection as idle. If `answer` resolves to undefined, nobody waits for it,
- * and the connection is destroyed.
- * The status cannot change after the first byte. An outage therefore destroys the connection. Any
- * other failure is sent as `__error__`, as LangGraph's servers report the failure of a run.
+ * Answers with JSON text that may take long. Sends a newline at an interval until the text is
+ * ready, so that no proxy closes the connection as idle. If `answer` resolves to undefined, there
+ * is no text to send, and the connection is destroyed.
+ * The status cannot change after the first byte. If the error is `unavailable`, the connection is
+ * therefore destroyed. Any other failure is sent as `__error__`, as LangGraph's servers report the
+ * failure of a run.
  */
 export async function answerSlowly(
   context: ApiContext,

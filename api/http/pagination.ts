@@ -1,6 +1,9 @@
 import type { Response } from 'express';
 
-/** Sets the total, and the offset of the next page if there is one. */
+/**
+ * Sets the headers with the total number of records and with the offset of the next page. Without a
+ * next page, there is no header for its offset.
+ */
 export function setPagination(
   res: Response,
   { offset, limit, total }: { offset: number; limit: number; total: number },

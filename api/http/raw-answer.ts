@@ -6,7 +6,7 @@ export interface Refusal {
   message: string;
 }
 
-/** How long a client may take to close its side of the connection. */
+/** How long a client may take to close its side of the connection, in ms. */
 const CLOSE_GRACE_MS = 1_000;
 
 /** Answers a refused upgrade directly on its socket, and closes the socket. */

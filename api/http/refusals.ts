@@ -1,8 +1,8 @@
 import type { RouteDescription } from './route.js';
 
 /**
- * Why a request is refused, by status. Bodies are plain text that names the field or record and its
- * value.
+ * For each error status, the reason why a request is refused. The body of such an answer is plain
+ * text that names the field or record and its value.
  */
 export const REFUSALS: Readonly<Record<number, string>> = {
   400: 'The body is not JSON, or the path has another spelling: escapes of letters, dot segments.',

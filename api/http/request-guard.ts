@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
-/** Why a request is refused before any route or code of a project runs. */
+/** The answer to a request that is refused before any route or any code of a project runs. */
 interface RequestFault {
   status: 400 | 403 | 405;
   message: string;
@@ -9,14 +9,17 @@ interface RequestFault {
 
 /** `fetch` does not support these methods, so a custom app could not check them. */
 const REFUSED_METHODS: readonly unknown[] = ['TRACE', 'TRACK', 'CONNECT'];
-/** RFC 9110, section 7.2: a name or an address, an optional port. */
+/**
+ * A valid `Host` header (RFC 9110, section 7.2): a name or an address, and an optional port number.
+ */
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:\d{1,5})?$/;
 const LOOPBACK_NAME = /^(.+\.)?localhost\.?$/;
 
 /**
  * Checks method, target and host of a request. Returns undefined if the request is valid. Rewrites
- * a target in absolute form (`GET http://host/path`, sent by proxies) to its path. `allowedHosts`:
- * the hosts that are accepted besides loopback hosts; default: any.
+ * a target in absolute form (`GET http://host/path`, sent by proxies) to its path. `allowedHosts`
+ * are the hosts that are accepted besides loopback hosts. If it is undefined, every host is
+ * accepted.
  */
 export function requestFault(
   request: IncomingMessage,
@@ -44,10 +47,10 @@ function targetFault({ url = '', method }: IncomingMessage): RequestFault | unde
 }
 
 /**
- * Parts of a path that two parsers read differently. A guard in front of a route could see another
- * path than the route serves. `URL` resolves dot segments and turns backslashes into slashes.
- * Express leaves both unchanged and decodes escapes in ids. The parser of Node.js already refuses
- * everything except printable ASCII.
+ * Parts of a path that two parsers read differently. Code that guards a route, such as a project's
+ * app, could then see another path than the one that the route serves. `URL` resolves dot segments
+ * and turns backslashes into slashes. Express leaves both unchanged and decodes escapes in ids. The
+ * parser of Node.js already refuses everything except printable ASCII.
  */
 const AMBIGUOUS_PARTS: readonly (readonly [RegExp, string])[] = [
   [/\\/, 'a backslash'],

@@ -17,7 +17,7 @@ export type Answer = z.ZodType | 'events' | 'nothing';
 /** Everything about an endpoint except its handler. */
 export interface RouteDescription {
   method: Method;
-  /** In the syntax of Express: `/threads/:thread_id`. */
+  /** The path in the syntax of Express: `/threads/:thread_id`. */
   path: string;
   /** The routes of a group are disabled together in `langgraph.json`. */
   group: RouteGroup;
@@ -29,13 +29,13 @@ export interface RouteDescription {
   query?: z.ZodObject;
   /** Request headers that the route reads, by name. */
   headers?: Readonly<Record<string, z.ZodType>>;
-  /** Content of successful answers, by status. */
+  /** The content of successful answers, by HTTP status. */
   answers: Readonly<Record<number, Answer>>;
-  /** Statuses of errors that are specific to this route. */
+  /** The HTTP statuses of errors that are specific to this route. */
   refusals?: readonly number[];
-  /** The permission that the caller needs. */
+  /** The permission that the caller needs for this route. */
   action: Action;
-  /** Questions for a project's `auth` handlers before the route runs. */
+  /** The questions that a project's `auth` handlers are asked before the route runs. */
   auth: RouteAuth;
 }
 
@@ -59,13 +59,13 @@ type Schemas = Readonly<Record<string, z.ZodType>>;
 
 /** A request that has passed the gate, parsed by the schemas of its route. */
 interface RouteCall<Path extends string, Body, Query, Headers extends Schemas> {
-  /** Errors: `unauthenticated` on a route that is public. */
+  /** On a public route, reading this property throws `unauthenticated`. */
   readonly caller: Caller;
   readonly access: Access;
   readonly viewer: Viewer;
   readonly params: Readonly<Record<ParameterOf<Path>, string>>;
   readonly query: Query;
-  /** Undefined for a header that is absent. */
+  /** A header that is absent is undefined. */
   readonly headers: { readonly [Name in keyof Headers]: z.output<Headers[Name]> | undefined };
   readonly body: Body;
   readonly req: Request;
@@ -127,7 +127,7 @@ export function route<
   return { ...description, handler };
 }
 
-/** Returns the parsed body; an empty body counts as an empty object. */
+/** Returns the parsed body of a request. An empty body counts as an empty object. */
 export function bodyOf(req: Request): unknown {
   return (req.body as unknown) ?? {};
 }
@@ -140,7 +140,10 @@ function paramsOf(req: Request): Record<string, string> {
   return Object.fromEntries(entries);
 }
 
-/** Clients of event streams send an empty `Last-Event-ID` if they have seen no event. */
+/**
+ * Headers that count as absent if they are empty. Clients of event streams send an empty
+ * `Last-Event-ID` if they have seen no event.
+ */
 const ABSENT_IF_EMPTY: readonly string[] = ['Last-Event-ID'];
 
 function headersOf(req: Request, schemas: Schemas): Record<string, unknown> {

@@ -2,8 +2,8 @@ import express, { Router, type Express } from 'express';
 
 /**
  * Creates a router that compares paths exactly. By default Express accepts any case and a trailing
- * slash. Code in front of our routes (a project's app, a reverse proxy) compares exact paths, so
- * such a path would bypass it.
+ * slash. Code in front of our routes (a project's app, a reverse proxy) compares exact paths, so a
+ * path in another spelling would bypass that code.
  */
 export function createRouter(): Router {
   return Router({ caseSensitive: true, strict: true });

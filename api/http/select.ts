@@ -1,6 +1,6 @@
 /**
- * Picks the named fields; `values.<key>` names one key of the state. Everything if no fields are
- * named.
+ * Returns the named fields of a record. `values.<key>` names one key of the thread's state. Returns
+ * the whole record if no fields are named.
  */
 export function select(record: object, fields: readonly string[] | null | undefined): object {
   if (!fields) return record;

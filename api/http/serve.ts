@@ -14,7 +14,8 @@ export function serveRoutes(context: ApiContext, routes: readonly Route[]): Rout
 }
 
 /**
- * Answers 405 with the allowed methods if the path exists but not for the method of the request.
+ * Answers 405 with the allowed methods if the path of a request exists, but does not take the
+ * method of the request.
  */
 export function wrongMethod(routes: readonly Route[]): RequestHandler {
   const methodsAt = methodsOf(routes);
@@ -27,8 +28,8 @@ export function wrongMethod(routes: readonly Route[]): RequestHandler {
 }
 
 /**
- * Returns a function that gives the methods of a path in capitals, or undefined for an unknown
- * path.
+ * Returns a function from a path to its methods, in capitals. The function returns undefined for an
+ * unknown path.
  */
 export function methodsOf(routes: readonly Route[]): (path: string) => string[] | undefined {
   const paths = [...new Set(routes.toSorted(byParameters).map(({ path }) => path))];
@@ -40,6 +41,7 @@ export function methodsOf(routes: readonly Route[]): (path: string) => string[] 
 }
 
 /**
+ * Sorts paths with fewer parameters first, then paths whose first parameter comes later.
  * `/threads/count` comes before `/threads/:thread_id`, and `/runs/crons/:cron_id` before
  * `/runs/:run_id/stream`.
  */

@@ -4,13 +4,13 @@ import { TOO_DEEP, UNSUPPORTED, findTooDeep } from '../../protocol/schemas/index
 import { ColloquyError } from '../../protocol/index.js';
 
 const SHOWN_VALUE = 80;
-/** A list can have a fault in each of a million elements, so only some are shown. */
+/** The most faults that a message shows. A list can have a fault in each of a million elements. */
 const SHOWN_FAULTS = 20;
 
 /**
- * Parses a value that a client sent. `where` names the part of the request (`request body`) in
- * messages about the whole. Errors: `invalid_argument`; `unsupported` if every fault is a field
- * that is not served. Both list the faulty fields.
+ * Parses a value that a client sent. `where` names the part of the request, such as `request body`,
+ * in messages about the whole value. Errors: `invalid_argument`; `unsupported` if every fault is a
+ * field that is not served. The messages of both errors list the faulty fields.
  */
 export function parse<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
   const result = schema.safeParse(value);
@@ -58,7 +58,7 @@ function describe(issue: z.core.$ZodIssue, value: unknown, where: string): strin
   return [`${path || where}: ${messageOf(issue)}; got ${shown(valueAt(value, issue.path))}`];
 }
 
-/** For a union, lists what each of its members expects. */
+/** Returns the message of a fault. For a union, it lists what each member of the union expects. */
 function messageOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_union') return issue.message;
   const expected = issue.errors.flatMap(([first]) => (first ? [messageOf(first)] : []));
@@ -66,7 +66,7 @@ function messageOf(issue: z.core.$ZodIssue): string {
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  // A query parameter that holds a list is a single string.
+  // A query parameter that is parsed as a list is sent as a single string.
   const at = (inner: unknown, key: PropertyKey) =>
     typeof inner === 'string' ? inner : (inner as Record<PropertyKey, unknown> | undefined)?.[key];
   return path.reduce<unknown>(at, value);

@@ -8,7 +8,9 @@ export type OpenApiDocument = Record<string, unknown>;
 
 const TEXT = { 'text/plain': { schema: { type: 'string' } } };
 
-/** Describes routes by the schemas that validate them. */
+/**
+ * Returns the OpenAPI document of routes. It is made from the schemas that validate their requests.
+ */
 export function describeApi(routes: readonly RouteDescription[], info: { version: string }): OpenApiDocument {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {

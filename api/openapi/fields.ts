@@ -22,7 +22,9 @@ export function fieldsOf({ path, query, headers = {}, body }: RouteDescription):
   ];
 }
 
-/** A union body has the fields of all its members. */
+/**
+ * Returns the fields of a body. If the body is a union, these are the fields of all its members.
+ */
 function bodyFields(schema: JsonSchemaNode): RequestField[] {
   if (schema.type === 'array') return [{ name: '[]', location: 'body', accepts: acceptedValues(schema), note: '' }];
   const kinds = alternatives(schema);

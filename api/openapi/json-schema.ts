@@ -17,12 +17,12 @@ export interface JsonSchemaNode {
   description?: string;
 }
 
-/** The schema of values that a client may send, before any transformation. */
+/** Returns the schema of values that a client may send, before any transformation. */
 export function inputSchema(schema: z.ZodType): JsonSchemaNode {
   return jsonSchema(schema, 'input');
 }
 
-/** The schema of values that a client gets. */
+/** Returns the schema of values that a client gets. */
 export function outputSchema(schema: z.ZodType): JsonSchemaNode {
   return jsonSchema(schema, 'output');
 }

@@ -5,7 +5,10 @@ import { describeApi } from './document.js';
 import type { RouteDescription } from '../http/route.js';
 import { createRouter } from '../http/router.js';
 
-/** The script of the page. The build puts it beside this file in `dist/`. */
+/**
+ * The path of the script of the reference page. The build puts the script beside this file in
+ * `dist/`.
+ */
 const SCRIPT = ['./rapidoc-min.js', '../../dist/api/openapi/rapidoc-min.js']
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(path));

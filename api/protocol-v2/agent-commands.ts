@@ -7,8 +7,8 @@ import { lastSeqOf } from './events.js';
 import { translatedRun } from './thread-events.js';
 
 /**
- * `agent.getTree`: returns the namespaces of a run (default: the newest) and their statuses. Reads
- * them from the log, so any process can answer.
+ * `agent.getTree`: returns the namespaces of a run and their statuses. Default: the newest run.
+ * Reads them from the event log, so any process can answer.
  */
 export const getTree: CommandHandler = async (context, { caller, threadId }, rawParams) => {
   const { run_id: runId } = parse(getTreeParams, rawParams, 'params');

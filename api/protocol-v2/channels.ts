@@ -4,8 +4,8 @@ import { isRecord, textOf, type ProtocolEvent } from './events.js';
 export type ChannelFilter = Pick<EventStreamRequest, 'channels' | 'namespaces' | 'depth'>;
 
 /**
- * Returns a test for the events that a subscription receives. A namespace filter matches the
- * beginning of a path, with or without the task ids.
+ * Returns a test for the events that a subscription receives. A namespace in the filter matches
+ * events whose namespace begins with it. Its segments may have their task ids or not.
  */
 export function channelFilter({ channels, namespaces, depth }: ChannelFilter): (event: ProtocolEvent) => boolean {
   const wanted = new Set(channels);

@@ -2,7 +2,7 @@ import type { Access } from '../../conversations/access.js';
 import type { Caller } from '../../protocol/index.js';
 import type { ApiContext } from '../context.js';
 
-/** The thread of a command, and its caller. */
+/** The thread that a command is about, and the caller that sent the command. */
 export interface CommandTarget {
   caller: Caller;
   access: Access;
@@ -13,7 +13,7 @@ export interface CommandTarget {
 
 export interface CommandResult {
   result: object;
-  /** The command was applied after the thread's events up to this sequence number. */
+  /** A sequence number. The command was applied after the thread's events up to this number. */
   appliedThrough: number;
 }
 

@@ -22,7 +22,7 @@ const HANDLERS: Readonly<Record<string, CommandHandler>> = {
   'agent.getTree': getTree,
 };
 
-/** Known commands that HTTP does not support, with the reason. */
+/** Commands that HTTP does not support, each with the reason. */
 const NOT_SUPPORTED: Readonly<Record<string, string>> = {
   'subscription.subscribe': 'subscriptions are for WebSockets; over HTTP every event stream has its own filter',
   'subscription.unsubscribe': 'subscriptions are for WebSockets; over HTTP close the event stream',
@@ -37,7 +37,10 @@ export function readCommand(message: unknown) {
   return parse(commandEnvelope, message, 'command');
 }
 
-/** Executes a command. Refusals become error answers; unknown errors are also reported. */
+/**
+ * Executes a command and returns the answer. An error becomes an error answer. An error that the
+ * protocol has no code for is also reported.
+ */
 export async function executeCommand(
   context: ApiContext,
   target: CommandTarget,
@@ -61,7 +64,10 @@ export function errorResponse(context: ApiContext, id: number | null, error: unk
   return { type: 'error', id, error: code, message };
 }
 
-/** `Object.hasOwn` excludes inherited members such as `constructor` and `toString`. */
+/**
+ * Returns the handler of a command, if there is one. `Object.hasOwn` excludes inherited members
+ * such as `constructor` and `toString`.
+ */
 function handlerOf(handlers: Readonly<Record<string, CommandHandler>>, method: string): CommandHandler | undefined {
   return Object.hasOwn(handlers, method) ? handlers[method] : undefined;
 }

@@ -19,8 +19,8 @@ type ProtocolErrorCode = (typeof PROTOCOL_ERRORS)[number];
 const ERROR_CODES: ReadonlySet<string> = new Set(PROTOCOL_ERRORS);
 
 /**
- * The protocol's code for each of our error codes. Other errors become `unknown_error`, with their
- * message.
+ * The protocol's code for each of our error codes. Errors with other codes become `unknown_error`
+ * and keep their message.
  */
 const CODE_OF: Partial<Record<ErrorCode, ProtocolErrorCode>> = {
   invalid_argument: 'invalid_argument',
@@ -50,7 +50,10 @@ export function protocolErrorOf(error: unknown): ProtocolError {
   return { code: protocolCode ?? 'unknown_error', message: answerTo(error).message };
 }
 
-/** Replaces a `not_found` by an error with the given protocol code and message. */
+/**
+ * Waits for the promise. Replaces a `not_found` by an error with the given protocol code and
+ * message.
+ */
 export async function orProtocolError<T>(promise: Promise<T>, code: ProtocolErrorCode, message: string): Promise<T> {
   try {
     return await promise;

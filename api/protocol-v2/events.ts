@@ -21,11 +21,11 @@ export type AgentStatus = 'started' | 'running' | 'completed' | 'failed' | 'inte
 
 /**
  * A logged event becomes several protocol events, so each offset of the log reserves this many
- * sequence numbers. The product stays a safe integer for offsets of up to twelve digits.
+ * sequence numbers. The sequence numbers stay safe integers for offsets of up to twelve digits.
  */
 const NUMBERS_PER_OFFSET = 4_000;
 
-/** Returns the `seq` of the n-th protocol event of a logged event. */
+/** Returns the `seq` of the n-th protocol event (from 0) of the logged event at an offset. */
 export function seqOf(offset: number, n: number): number {
   return offset * NUMBERS_PER_OFFSET + Math.min(n, NUMBERS_PER_OFFSET - 1);
 }
@@ -40,8 +40,9 @@ export function offsetOf(seq: number): number {
 }
 
 /**
- * Assigns sequence numbers to the protocol events of one logged event. A root lifecycle event has
- * no field for its run, so its id carries the run, in the form that LangGraph's SDK parses.
+ * Assigns sequence numbers to the protocol events of one logged event. A lifecycle event of the
+ * root has no field for the id of its run. Its event id therefore contains the run id, in the form
+ * that LangGraph's SDK parses.
  */
 export function withSequenceNumbers(stored: StoredEvent, drafts: readonly DraftEvent[]): ProtocolEvent[] {
   const timestamp = stored.at.getTime();
@@ -60,8 +61,8 @@ export function withSequenceNumbers(stored: StoredEvent, drafts: readonly DraftE
 }
 
 /**
- * Example: `messages|tools:1|agent:2` has the mode `messages` and the namespace `['tools:1',
- * 'agent:2']`.
+ * Splits the name of a logged event. Example: `messages|tools:1|agent:2` has the mode `messages`
+ * and the namespace `['tools:1', 'agent:2']`.
  */
 export function splitEventName(name: string): { mode: string; namespace: string[] } {
   const [mode = '', ...namespace] = name.split('|');
@@ -73,7 +74,8 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Returns a string unchanged, null and undefined as an empty string, and any other value as JSON.
+ * Returns a value as text: a string unchanged, null and undefined as an empty string, and any other
+ * value as JSON.
  */
 export function textOf(value: unknown): string {
   if (value === undefined || value === null) return '';

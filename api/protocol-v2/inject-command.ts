@@ -5,7 +5,7 @@ import type { CommandHandler } from './command.js';
 import { protocolError } from './errors.js';
 import { lastSeqOf } from './events.js';
 
-/** `input.inject`: passes a message to the working run. */
+/** `input.inject`: passes a message to the run at work. */
 export const inject: CommandHandler = async (context, target, rawParams) => {
   const { namespace, message } = parse(inputInjectParams, rawParams, 'params');
   if (namespace && namespace.length > 0) {

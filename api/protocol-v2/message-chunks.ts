@@ -7,7 +7,8 @@ interface OpenMessage {
   namespace: string[];
   runId: unknown;
   /**
-   * Content blocks received until now. Only the last one is open, because blocks do not interleave.
+   * The content blocks that have been received until now. Only the last block is still open,
+   * because a message completes one block before it begins the next.
    */
   blocks: Block[];
   usage?: unknown;
@@ -21,16 +22,16 @@ interface Block {
 
 /**
  * Converts messages that were recorded as pairs of chunk and metadata to events of the channel
- * `messages`. Runs of the run API and graphs on an older LangGraph record such pairs. Other
- * channels report tool messages.
+ * `messages`. Runs of the run API and graphs on an older LangGraph record such pairs. Tool messages
+ * are left out, because other channels report them.
  */
 export class MessageChunks {
   readonly #open = new Map<string, OpenMessage>();
   readonly #done = new Set<string>();
 
   /**
-   * Adds a chunk. Returns its events, and the namespace of the message: that of its node, as in
-   * version 3 of LangGraph's events.
+   * Adds a chunk. Returns the events that result from it, and the namespace of its message. This is
+   * the namespace of the message's node, as in version 3 of LangGraph's events.
    */
   add(graphNamespace: string[], [chunk, metadata]: unknown[]): { namespace: string[]; drafts: DraftEvent[] } {
     const meta = isRecord(metadata) ? metadata : {};
@@ -54,8 +55,9 @@ export class MessageChunks {
   }
 
   /**
-   * Ends the messages that are complete before this event: the result of their task, or the next
-   * state of their graph.
+   * Ends the messages that are complete before this event, and returns their last events. A message
+   * is complete at the result of its task, at the update of its node, or at the next state of its
+   * graph.
    */
   endBefore(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     const ended = [...this.#open].filter(([, { namespace: messageNamespace }]) => {
@@ -89,8 +91,8 @@ function messageEvent({ namespace, runId }: OpenMessage, data: Json): DraftEvent
 }
 
 /**
- * Returns the parts of a chunk: text, blocks and slices of tool calls. Each has the key of its
- * block.
+ * Returns the parts of a chunk: text, blocks and slices of tool calls. Each part has the key of the
+ * content block that it belongs to.
  */
 function partsOf(chunk: Json): Block[] {
   const { content, tool_call_chunks: slices, tool_calls: calls } = chunk;

@@ -5,15 +5,15 @@ interface NamespaceEntry {
   namespace: string[];
   graphName: string;
   status: AgentStatus;
-  /** The tool call that started it, if it is a named agent inside a tool. */
+  /** The tool call that started the namespace, if the namespace is a named agent inside a tool. */
   cause?: { type: 'toolCall'; tool_call_id: string };
 }
 
 interface Completion {
   key: string;
   /**
-   * Set if an update of a node reported the completion. The result of the node's task reports it
-   * more exactly.
+   * Set if the completion was derived from an update of this node. The result of the node's task is
+   * more exact and replaces this completion.
    */
   node?: { parent: string; name: string };
 }
@@ -26,8 +26,8 @@ export interface NamespaceNode {
 }
 
 /**
- * Tracks the namespaces below the root of one run. Reports their start and end like LangGraph's
- * lifecycle transformer.
+ * Tracks the namespaces below the root of one run. Reports the start and end of each namespace, as
+ * LangGraph's lifecycle transformer does.
  */
 export class Namespaces {
   readonly #entries = new Map<string, NamespaceEntry>();
@@ -35,7 +35,7 @@ export class Namespaces {
   readonly #toolCalls = new Map<string, string>();
   #completions: Completion[] = [];
 
-  /** Returns the lifecycle events that precede an event. */
+  /** Returns the lifecycle events that clients get before an event. */
   lifecycleBefore(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     const task = mode === 'tasks' && isRecord(data) ? data : undefined;
     const result = task && taskResult(task);
@@ -60,8 +60,8 @@ export class Namespaces {
   }
 
   /**
-   * Ends all open namespaces with the status of the run. `waiting` namespaces and their parents
-   * become interrupted.
+   * Ends all open namespaces with the status of the run. The namespaces in `waiting`, which have an
+   * open interrupt, and their parents become interrupted.
    */
   end(status: AgentStatus, waiting: readonly string[][] = []): DraftEvent[] {
     const drafts = this.#flush();
@@ -106,7 +106,10 @@ export class Namespaces {
     return { method: 'lifecycle', namespace, data };
   }
 
-  /** Delays the completion until the next event, so that the update of the parent precedes it. */
+  /**
+   * Marks a namespace as completed. The completion is reported before the next event, so that the
+   * update of the parent comes first.
+   */
   #complete(key: string, node?: Completion['node']): void {
     if (this.#entries.get(key)?.status !== 'started') return;
     if (this.#completions.some((completion) => completion.key === key)) return;
@@ -125,7 +128,7 @@ export class Namespaces {
     this.#completions = this.#completions.filter(({ node }) => node?.parent !== parent || node.name !== name);
   }
 
-  /** Records the agent name from a task's metadata, and the tool call that a task executes. */
+  /** Records the agent name in a task's metadata, and the tool call that the task executes. */
   #recordTask(namespace: string[], task: Record<string, unknown>): void {
     const key = keyOf(namespace);
     const name = isRecord(task['metadata']) ? task['metadata']['lc_agent_name'] : undefined;
@@ -152,7 +155,7 @@ function nodeOf(namespace: readonly string[]): string {
 
 function taskResult(task: Record<string, unknown>): { name: string; id: string } | undefined {
   const { name, id, error, interrupts } = task;
-  // A task that failed or has an interrupt also has a result. It ends with the run.
+  // A task that failed or has an interrupt also has a result. Its namespace ends with the run.
   const stays = (error !== undefined && error !== null) || (Array.isArray(interrupts) && interrupts.length > 0);
   if (stays || !('result' in task) || typeof name !== 'string' || typeof id !== 'string' || name.startsWith('__'))
     return undefined;
@@ -160,8 +163,8 @@ function taskResult(task: Record<string, unknown>): { name: string; id: string }
 }
 
 /**
- * Returns the id of the first tool call in the input of a tool node: one call with its context, or
- * a list of calls.
+ * Returns the id of the first tool call in the input of a tool node. The input is one call with its
+ * context, or a list of calls.
  */
 function toolCallOf(input: unknown): string | undefined {
   const calls = Array.isArray(input) ? (input as unknown[]) : [isRecord(input) ? input['tool_call'] : undefined];

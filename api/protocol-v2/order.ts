@@ -2,20 +2,21 @@
 export interface OrderedReader {
   /** Resolves when no other reader is behind this one, or at once if this reader has left. */
   waitForTurn(): Promise<void>;
-  /** Records that the reader has handled all events up to this `seq`. */
+  /** Records that this reader has handled all events up to `seq`. */
   advanceTo(seq: number): void;
 }
 
 /**
- * Synchronises readers of the same events. A reader that is ahead waits, so that events leave in
- * order across all readers.
+ * Synchronises readers of the same events. A reader that is ahead waits for the others, so that all
+ * readers together send the events in order.
  */
 export class ReaderOrder {
   readonly #reached = new Map<OrderedReader, number>();
   #waiting: (() => void)[] = [];
 
   /**
-   * Adds a reader that has handled all events up to `seq`. It leaves when its signal is aborted.
+   * Adds a reader that has handled all events up to `seq`. The reader leaves when its signal is
+   * aborted.
    */
   join(seq: number, signal: AbortSignal): OrderedReader {
     const reader: OrderedReader = {

@@ -29,18 +29,21 @@ import { executeCommand } from './commands.js';
 import type { ProtocolEvent } from './events.js';
 import { protocolEvents } from './thread-events.js';
 
-/** Commands that only read; they need no other permission than reading. */
+/** Commands that only read. Their caller needs only the permission to read the thread. */
 const READING_COMMANDS: readonly unknown[] = ['state.get', 'state.listCheckpoints', 'agent.getTree'];
 
-/** Returns the parameters of these commands, for rules about runs. */
+/**
+ * Creates a function for rules about runs. The function returns the parameters of a command if the
+ * command is one of `methods`.
+ */
 const paramsOfCommands =
   (...methods: unknown[]) =>
   ({ method, params }: RequestBody) =>
     methods.includes(method) && isObject(params) ? [params] : [];
 
 /**
- * Presents the parameters of a command that starts a run as those of a run. An answer to an
- * interrupt becomes `command`.
+ * Returns the value that handlers read about a command that starts a run. It has the fields of a
+ * run: an answer to an interrupt becomes the field `command`.
  */
 function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
   const { response, responses, update, goto } = params;
@@ -50,8 +53,8 @@ function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
 }
 
 /**
- * Handlers are asked about a command that starts a run as about a run. A fork keeps the metadata of
- * its thread.
+ * The rule for commands. For a command that starts a run, it asks the handlers the same question as
+ * for a run of the run API. A fork keeps the metadata of its thread.
  */
 export const COMMAND_RULE = aboutThread(
   ({ method }) => (READING_COMMANDS.includes(method) ? 'threads:read' : 'threads:create_run'),
@@ -70,7 +73,10 @@ export const COMMAND_RULE = aboutThread(
   },
 );
 
-/** A client may subscribe to a thread before its first run creates it. */
+/**
+ * The rule for event streams. A client may subscribe to a thread before the first run creates the
+ * thread.
+ */
 export const EVENTS_RULE = aboutThread('threads:read', { mayBegin: () => true });
 
 export const commandsRoute = route({
@@ -114,7 +120,10 @@ interface Subscriber {
   res: Response;
 }
 
-/** Streams the events of a thread until the client disconnects or this server shuts down. */
+/**
+ * Streams the events of a thread until the client disconnects, may no longer read the thread, or
+ * this server shuts down.
+ */
 async function streamEvents(
   context: ApiContext,
   { caller, access, res }: Subscriber,
@@ -136,7 +145,8 @@ async function streamEvents(
   } finally {
     watch.stop();
   }
-  // The stream ends only on shutdown. The connection is destroyed, so that the client reconnects.
+  // The events have no end of their own. Destroy the connection, so that a client that is still
+  // connected reconnects.
   res.destroy();
 
   async function* wantedEvents(): AsyncGenerator<ClientEvent[]> {

@@ -5,7 +5,7 @@ import { Namespaces, type NamespaceNode } from './namespaces.js';
 import { statePayload } from './state-payload.js';
 import { toolEvent } from './tool-event.js';
 
-/** Facts about a run that its log does not contain. */
+/** Facts about a run that the event log does not contain. */
 export interface RunFacts {
   graphName: string;
   /** Ids of the interrupts that the run answers. */
@@ -16,15 +16,18 @@ const STATUS_OF = { success: 'completed', error: 'failed', timeout: 'failed', in
 
 /**
  * Translates the logged events of one run to events of protocol v2, as LangGraph's server derives
- * them from `streamEvents` version 3. It is pure: the same logged events from the start of the run
- * give the same result in any process.
+ * them from `streamEvents` version 3. The result depends on nothing else: any process that
+ * translates the same logged events from the start of the run gets the same result.
  */
 export class RunTranslator {
   readonly #facts: RunFacts;
   readonly #namespaces = new Namespaces();
   readonly #chunks = new MessageChunks();
   readonly #openInterrupts = new Map<string, string[]>();
-  /** Messages that have started and not ended: their namespace and the run id of the model. */
+  /**
+   * Messages that have started and not ended. Each value has the namespace of the message and the
+   * run id of its model call.
+   */
   readonly #open = new Map<string, { namespace: string[]; runId: unknown }>();
   #status: AgentStatus | undefined;
 
@@ -33,9 +36,9 @@ export class RunTranslator {
   }
 
   /**
-   * Translates the next logged event. A run can end before it begins, if it was cancelled while it
-   * was queued. That end is reported only if the run is `alone`; clients would take it for the end
-   * of another open run.
+   * Translates the next logged event of the run. If a run was cancelled in the queue, it ends
+   * without having begun. Its end is reported only if no other run is open (`alone`), because
+   * clients would take it for the end of that other run.
    */
   translate(stored: StoredEvent, { alone = true } = {}): DraftEvent[] {
     if (stored.event === CONTROL_EVENTS.ended && this.#status === undefined && !alone) return [];
@@ -56,8 +59,9 @@ export class RunTranslator {
   }
 
   /**
-   * Returns the events for a new attempt: the root is running again, and messages that only the
-   * superseded attempt began are void. `before`: the translator with the superseded events.
+   * Returns the events for a new attempt of a step. The root is running again. Each message that
+   * only the superseded attempt began ends with an error. `before` is the translator that has read
+   * the superseded events.
    */
   restarted(data: { attempt: number; superseded: [number, number][] }, before: RunTranslator): DraftEvent[] {
     const lost = [...before.#open].filter(([key]) => !this.#open.has(key));
@@ -102,7 +106,7 @@ export class RunTranslator {
     const data = JSON.parse(stored.data) as unknown;
     if (mode === 'messages' && Array.isArray(data)) return this.#translateChunk(namespace, data);
     const drafts = this.#convert(mode, namespace, data);
-    // Modes without a channel produce no events.
+    // A stream mode that has no channel in protocol v2 gives no events.
     if (drafts === undefined) return [];
     const before = this.#namespaces.lifecycleBefore(mode, namespace, data);
     for (const { method, node } of drafts) if (method === 'updates' && node) this.#namespaces.updated(namespace, node);
@@ -119,7 +123,7 @@ export class RunTranslator {
     if (mode === 'tools') return [{ method: 'tools', namespace, data: toolEvent(data) }];
     if (mode === 'tasks') return [{ method: 'tasks', namespace, data }];
     // Only runs of protocol v2 record checkpoint envelopes, which have an id. Other runs may record
-    // whole checkpoints.
+    // whole checkpoints, which are left out.
     if (mode === 'checkpoints') return isEnvelope(data) ? [{ method: 'checkpoints', namespace, data }] : undefined;
     if (mode === 'messages') return this.#message(namespace, data);
     return undefined;
@@ -170,7 +174,10 @@ export class RunTranslator {
     return [...before, ...drafts.flatMap((draft) => this.#message(draft.namespace, draft.data))];
   }
 
-  /** Messages recorded as chunks end with their task, because no chunk is marked as the last. */
+  /**
+   * Returns the last events of the messages that end before this event. A message that was recorded
+   * as chunks ends with its task, because no chunk is marked as the last one.
+   */
   #endChunks(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     return this.#chunks.endBefore(mode, namespace, data).flatMap((draft) => this.#message(draft.namespace, draft.data));
   }

@@ -12,7 +12,7 @@ import { acceptProtocolRun } from './run-commands.js';
 
 const DEFAULT_PAGE = 10;
 
-/** `state.get`: returns the newest state of a namespace, or some of its keys. */
+/** `state.get`: returns the newest state of a namespace, or only some keys of that state. */
 export const getState: CommandHandler = async (context, target, rawParams) => {
   const { namespace, keys } = parse(stateGetParams, rawParams, 'params');
   const checkpoint = inNamespace(namespace);
@@ -28,7 +28,7 @@ export const getState: CommandHandler = async (context, target, rawParams) => {
   return { result: { values: shown, ...(checkpointId && { checkpoint: checkpointId }) }, appliedThrough };
 };
 
-/** `state.listCheckpoints`: lists checkpoints, newest first. */
+/** `state.listCheckpoints`: returns checkpoints of a namespace, newest first. */
 export const listCheckpoints: CommandHandler = async (context, target, rawParams) => {
   const { namespace, limit, before } = parse(listCheckpointsParams, rawParams, 'params');
   const { caller, threadId } = target;
@@ -37,7 +37,8 @@ export const listCheckpoints: CommandHandler = async (context, target, rawParams
   const checkpoint = inNamespace(namespace);
   const [states, appliedThrough] = await Promise.all([
     context.states.getHistory(caller, graphOf(thread), threadId, {
-      // The checkpoint before the last one names the node that created the last one.
+      // Reads one more checkpoint than the page has: the node that created a checkpoint is named in
+      // the checkpoint before it.
       limit: page + 1,
       ...(before && { before: { checkpointId: before } }),
       ...(checkpoint && { checkpoint }),

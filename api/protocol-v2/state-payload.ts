@@ -2,7 +2,7 @@ import { isRecord } from './events.js';
 
 type Json = Record<string, unknown>;
 
-/** Message types by the role names that LangGraph's clients also use. */
+/** The message type of each role name that LangGraph's clients may use instead of the type. */
 const TYPES: Readonly<Record<string, string>> = { assistant: 'ai', user: 'human' };
 const MESSAGE_TYPES: ReadonlySet<unknown> = new Set(['human', 'ai', 'system', 'tool', 'function', 'remove']);
 const BLOCK_TYPES: ReadonlySet<string> = new Set([
@@ -23,8 +23,8 @@ const BLOCK_TYPES: ReadonlySet<string> = new Set([
 const MEDIA: ReadonlySet<string> = new Set(['image', 'audio', 'video', 'file']);
 
 /**
- * Converts a state to the form of the channels `values` and `updates`: messages are short, without
- * fields that only a provider reads.
+ * Converts a state to the form of the channels `values` and `updates`: the messages in the state
+ * lose the fields that only a model provider reads.
  */
 export function statePayload(value: unknown): unknown {
   if (Array.isArray(value))
@@ -102,7 +102,10 @@ function snakeMime({ mimeType, ...rest }: Json): Json {
   return typeof mimeType === 'string' ? { mime_type: mimeType, ...rest } : rest;
 }
 
-/** Returns media that providers store beside the content: generated images and spoken answers. */
+/**
+ * Returns content blocks for media that providers store beside the content of a message: generated
+ * images and spoken answers.
+ */
 function extraBlocks({ additional_kwargs: kwargs }: Json): Json[] {
   if (!isRecord(kwargs)) return [];
   const outputs = Array.isArray(kwargs['tool_outputs']) ? (kwargs['tool_outputs'] as unknown[]) : [];
@@ -145,7 +148,10 @@ function calls(message: Json): Json {
   };
 }
 
-/** Normalises a tool call in the format of the message or of its provider. */
+/**
+ * Converts a tool call to a content block. The tool call has the format of LangChain's messages or
+ * of the model provider.
+ */
 function toolCall(call: Json): Json {
   const inner = isRecord(call['function']) ? call['function'] : {};
   const rawArgs = 'args' in call ? call['args'] : inner['arguments'];

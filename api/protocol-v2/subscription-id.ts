@@ -4,15 +4,18 @@ import type { ChannelFilter } from './channels.js';
 import { protocolError } from './errors.js';
 
 /**
- * The id contains the filter of the subscription. Any process can therefore continue a subscription
- * of another process, even after that one has stopped.
+ * Creates the id of a subscription. The id contains the filter of the subscription, so any process
+ * can continue the subscription, even after the process that created it has stopped.
  */
 export function newSubscriptionId({ channels, namespaces, depth }: ChannelFilter): string {
   const filter = { channels, ...(namespaces && { namespaces }), ...(typeof depth === 'number' && { depth }) };
   return `${uuid7()}.${Buffer.from(JSON.stringify(filter)).toString('base64url')}`;
 }
 
-/** Errors: `no_such_subscription` for an id that was not made here. */
+/**
+ * Returns the filter that the id of a subscription contains. Errors: `no_such_subscription` if the
+ * id contains no filter.
+ */
 export function filterOfSubscription(subscriptionId: string): ChannelFilter {
   const filter = subscriptionFilter.safeParse(decoded(subscriptionId));
   if (filter.success) return filter.data;

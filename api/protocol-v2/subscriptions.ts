@@ -19,15 +19,18 @@ interface SubscriptionSink {
   fail(error: unknown): void;
 }
 
-/** More subscriptions than any client needs. Each one reads the log separately. */
+/**
+ * The most subscriptions of a connection, which is more than any client needs. Each subscription
+ * reads the log separately.
+ */
 const MAX_SUBSCRIPTIONS = 64;
 
 /**
- * The subscriptions of one WebSocket. They outlive runs and end with the connection. Each receives
- * the stored events first, then new ones.
- * A subscription receives an event only after all others have received the preceding ones. The SDK
- * takes a run for ended when one subscription reports the end. It then reads no more from the
- * others.
+ * The subscriptions of one WebSocket. They outlive runs and end with the connection. Each
+ * subscription receives the stored events first, then new ones.
+ * A subscription receives an event only after all other subscriptions have received the events
+ * before it. When one subscription reports the end of a run, the SDK takes the run for ended and
+ * reads no more from the others. By then the others must have received their events of the run.
  */
 export class Subscriptions {
   readonly #order = new ReaderOrder();
@@ -45,7 +48,7 @@ export class Subscriptions {
     private readonly wire: SubscriptionSink,
   ) {}
 
-  /** Starts the subscriptions whose ids the client has received. */
+  /** Starts the waiting subscriptions. Call it when the client has received their ids. */
   startPending(): void {
     for (const start of this.#pending.splice(0)) start();
   }
@@ -60,15 +63,15 @@ export class Subscriptions {
   }
 
   /**
-   * Continues the subscriptions of a lost connection, from any process, after the last event that
-   * the client has received.
+   * Continues the subscriptions of a lost connection after the last event that the client has
+   * received. Any process can do this.
    */
   async #reconnect(rawParams: unknown): Promise<CommandResult> {
     const params = parse(reconnectParams, rawParams, 'params');
     const { run_id: runId, last_event_id: lastSeq } = params;
     const { caller, threadId } = this.target;
     const filters = new Map((params.subscriptions ?? []).map((id) => [id, filterOfSubscription(id)]));
-    // A live subscription has missed nothing.
+    // A subscription that is open on this connection has missed nothing.
     const lost = [...filters].filter(([id]) => !this.#live.has(id));
     this.#checkLimit(lost.length);
     const missing = `thread ${threadId} has no run ${runId}`;
@@ -84,8 +87,9 @@ export class Subscriptions {
   }
 
   /**
-   * Returns true if no event after the cursor has expired. If the cursor lies inside the events of
-   * one logged event, that logged event is read again.
+   * Returns true if no event after `since` has expired. One logged event becomes several protocol
+   * events. If `since` is in the middle of these, their logged event is read again, so it must not
+   * have expired either.
    */
   async #isComplete(since: number, tail: number): Promise<boolean> {
     const offset = offsetOf(since);

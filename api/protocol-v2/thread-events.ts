@@ -14,7 +14,7 @@ import { RunTranslator, type RunFacts } from './run-translator.js';
 
 export interface ProtocolEventsRequest {
   threadId: string;
-  /** `seq` of the last event that the client has received; 0 reads from the start of the thread. */
+  /** `seq` of the last event that the client has received; 0 means the start of the thread. */
   since: number;
   signal: AbortSignal;
 }
@@ -22,8 +22,8 @@ export interface ProtocolEventsRequest {
 const PAGE = 1_000;
 
 /**
- * Yields the events of all runs of a thread until the signal is aborted: first the stored ones,
- * then each new one. Every process assigns the same sequence numbers to the same events.
+ * Yields the events of all runs of a thread until the signal is aborted: first the stored events,
+ * then each new event. Every process assigns the same sequence numbers to the same events.
  */
 export async function* protocolEvents(
   context: ApiContext,
@@ -47,15 +47,16 @@ export async function* protocolEvents(
   }
 }
 
-/** Translates the stored events of one run. */
+/** Returns a translator that has read all stored events of one run. */
 export async function translatedRun(context: ApiContext, caller: Caller, run: Run): Promise<RunTranslator> {
   const reader = new ThreadTranslator(context, caller, run.threadId, run.afterSeq ?? 0);
   return reader.translateRun(run.runId, runFacts(run), run.afterSeq ?? 0);
 }
 
 /**
- * Returns the offset to read from so that all events after `since` come out the same: the start of
- * the run that contains `since`.
+ * Returns the offset after which the log is read: the start of the run that contains `since`. A run
+ * is translated from its start, so that its events after `since` are the same as in an earlier
+ * stream.
  */
 async function replayOffset(context: ApiContext, caller: Caller, threadId: string, since: number): Promise<number> {
   if (since === 0) return 0;
@@ -68,7 +69,10 @@ async function replayOffset(context: ApiContext, caller: Caller, threadId: strin
 }
 
 interface TranslatedRun {
-  /** Absent if the record of the run was rolled back or deleted. Such a run has no events. */
+  /**
+   * Absent if the run was rolled back or its record was deleted. Clients then get no events of the
+   * run.
+   */
   translator?: RunTranslator;
   facts?: RunFacts;
   /** All events of the run have higher offsets. */
@@ -88,12 +92,12 @@ class ThreadTranslator {
     public cursor: number,
   ) {}
 
-  /** Reads the page after an offset. It is empty at the end of the log. */
+  /** Reads the page after an offset. The page is empty at the end of the log. */
   page(afterSeq: number, bare = false): Promise<StoredEvent[]> {
     return this.context.events.read(this.caller, this.threadId, { afterSeq, limit: PAGE, bare });
   }
 
-  /** Records the offsets that later attempts superseded. */
+  /** Records the offsets that the attempts in this page supersede. */
   noteSuperseded(page: readonly StoredEvent[]): void {
     this.#superseded.note(page);
   }
@@ -123,7 +127,7 @@ class ThreadTranslator {
   }
 
   async #translate(stored: StoredEvent): Promise<DraftEvent[]> {
-    // Two attempts of a run's last step may both have written its end.
+    // Two attempts of a run's last step may both have written the end of the run.
     if (this.#ended.has(stored.runId)) return [];
     const run = await this.#runOf(stored);
     if (!run.translator) return [];
@@ -151,8 +155,8 @@ class ThreadTranslator {
   }
 
   /**
-   * Returns the events of a new attempt. Clients then continue as if the superseded events had
-   * never existed, whether or not they received them.
+   * Returns the events that announce a new attempt. After them a client continues as if the
+   * superseded events had never existed, whether or not the client received any of them.
    */
   async #restart(stored: StoredEvent, run: TranslatedRun, before: RunTranslator): Promise<DraftEvent[]> {
     const after = await this.translateRun(
@@ -177,8 +181,8 @@ function runFacts(run: Run): RunFacts {
 }
 
 /**
- * LangGraph's interrupt ids are hashes of 32 hex digits. An answer is by id if all its keys are
- * such ids.
+ * Returns the ids of the interrupts that an answer names as its keys. Returns an empty list if a
+ * key is not an interrupt id. LangGraph's interrupt ids are hashes of 32 hex digits.
  */
 function answeredIds(resume: unknown): string[] {
   if (typeof resume !== 'object' || resume === null || Array.isArray(resume)) return [];

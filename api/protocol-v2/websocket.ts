@@ -21,18 +21,24 @@ import { Subscriptions } from './subscriptions.js';
 
 const PATH = /^\/threads\/([^/?]+)\/stream\/events(?:\?|$)/;
 /**
- * Close codes. LangGraph's SDK reads 4000 plus the HTTP status of a refused request. After 1012 it
- * reconnects.
+ * Close codes. For a refused request the code is 4000 plus the HTTP status, which LangGraph's SDK
+ * reads. After code 1012 the SDK reconnects.
  */
 const STATUS_BASE = 4_000;
 const SERVICE_RESTART = 1012;
 const TRY_AGAIN_LATER = 1013;
-/** How long a client may take to answer a close, before its connection is destroyed. */
+/**
+ * How long a client may take to answer a close frame, in ms. After this time its connection is
+ * destroyed.
+ */
 const CLOSE_GRACE_MS = 1_000;
-/** If this many commands of a connection are waiting, it is paused. */
+/** If this many commands of a connection are waiting, no more data is read from the connection. */
 const MAX_WAITING_COMMANDS = 100;
 
-/** A client that sends more invalid messages than this does not speak this protocol. */
+/**
+ * The most invalid messages that a client may send. A client that sends more does not speak this
+ * protocol, and its connection is closed.
+ */
 const MAX_INVALID_MESSAGES = 100;
 
 /** The client of a connection: its caller, its thread and its access. */
@@ -60,8 +66,8 @@ export function webSocketUpgrades(
     }
     const admitted = await admit(context, request, path, askCustomApp).catch((error: unknown) => ({ error }));
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      // `ws` closes the connection after an invalid frame or a network error; nothing else is to
-      // do.
+      // The library `ws` closes the connection after an invalid frame or a network error. This
+      // listener only prevents that the error ends the process.
       webSocket.on('error', () => undefined);
       if ('error' in admitted) closeFor(context, webSocket, admitted.error, 'WebSocket');
       else new WebSocketConnection(context, webSocket, admitted);
@@ -70,8 +76,8 @@ export function webSocketUpgrades(
 }
 
 /**
- * Performs the checks of an HTTP request. Errors: `forbidden`, `invalid_argument`,
- * `unauthenticated`, and errors of the project.
+ * Performs the checks that an HTTP request would get, and returns the client. Errors: `forbidden`,
+ * `invalid_argument`, `unauthenticated`, and errors of the project's code.
  */
 async function admit(
   context: ApiContext,
@@ -80,8 +86,9 @@ async function admit(
   passApp: ReturnType<typeof upgradeGate>,
 ): Promise<ThreadClient> {
   checkOrigin(context, request);
-  // Authentication reads only headers and address, which an upgrade request has too. It stores its
-  // result in the `locals` of a response.
+  // Authentication reads only the headers and the address of a request, which an upgrade request
+  // has too. It stores its result in the `locals` of a response, so this makes a response that is
+  // never sent.
   const res = new ServerResponse(request) as Response;
   res.locals = {};
   await identifyCaller(context, request as Request, res);
@@ -92,7 +99,10 @@ async function admit(
   return { caller, threadId, access };
 }
 
-/** A path with invalid escapes is not a UUID either; the caller refuses it. */
+/**
+ * Decodes a path segment. A segment with invalid escapes stays as it is. It is no UUID, so the code
+ * that called this function refuses it.
+ */
 function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
@@ -149,7 +159,7 @@ class WebSocketConnection {
   }
 
   async #execute(data: RawData): Promise<void> {
-    // Ignore messages after a close.
+    // Ignore messages that arrive after the socket was closed.
     if (this.socket.readyState !== this.socket.OPEN) return;
     const command = this.#read(data);
     if (!('method' in command)) {
@@ -167,13 +177,14 @@ class WebSocketConnection {
         ? answer.refusal
         : await executeCommand(this.context, { caller, threadId, ...answer }, command, handlers);
     await this.#send(JSON.stringify(response));
-    // A subscription sends events only after its client has received its id.
+    // A subscription sends events only after the client has received the id of the subscription.
     this.#subscriptions.startPending();
   }
 
   /**
-   * Asks a project's auth, which may change the command. The rules are those of the HTTP routes for
-   * the same commands.
+   * Asks the project's auth about a command, which the auth may change. The rules are those of the
+   * HTTP routes for the same commands. Returns the access for the command, or the error answer if
+   * the auth does not allow the command.
    */
   async #askAuth(command: ReturnType<typeof readCommand>): Promise<{ access: Access } | { refusal: CommandResponse }> {
     const { access, threadId } = this.client;
@@ -197,7 +208,8 @@ class WebSocketConnection {
   }
 
   /**
-   * Resolves when the socket has accepted the text, so that a slow client slows down its reader.
+   * Sends a text. Resolves when the socket has accepted it, so that the events of a slow client are
+   * read slowly too.
    */
   #send(text: string): Promise<void> {
     return new Promise((resolve) => {
@@ -216,13 +228,19 @@ class WebSocketConnection {
   }
 }
 
-/** Browsers let any page open a WebSocket, and only report its origin. */
+/**
+ * Checks the origin of the page that opens a WebSocket. Browsers let any page open one, and only
+ * report the origin of the page. Errors: `forbidden`.
+ */
 function checkOrigin({ http, options }: ApiContext, { headers: { origin, host } }: IncomingMessage): void {
   if (origin === undefined || mayCall(http.cors ?? { origins: options.corsOrigins }, origin, host)) return;
   throw refusedOrigin(origin);
 }
 
-/** Closes the WebSocket with the status of the corresponding HTTP answer. */
+/**
+ * Closes a WebSocket because of an error. The close code is 1013 for an error of the server, else
+ * 4000 plus the status of the same error over HTTP.
+ */
 function closeFor(context: ApiContext, socket: WebSocket, error: unknown, where: string): void {
   const { status, message } = answerTo(error);
   if (status >= 500) context.report(error, where);
@@ -231,7 +249,7 @@ function closeFor(context: ApiContext, socket: WebSocket, error: unknown, where:
   closeSoon(socket, status >= 500 ? TRY_AGAIN_LATER : STATUS_BASE + status, reason);
 }
 
-/** A client that does not answer the close is disconnected. */
+/** Closes a WebSocket. A client that does not answer the close frame in time is disconnected. */
 function closeSoon(socket: WebSocket, code: number, reason: string): void {
   socket.close(code, reason);
   const timer = setTimeout(() => socket.terminate(), CLOSE_GRACE_MS).unref();

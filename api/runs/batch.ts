@@ -26,7 +26,7 @@ export const batchRoute = route({
   refusals: [404, 409, 429],
   action: 'run.create',
   auth: { kind: 'threads', event: 'threads:create_run', creates: 'run', runs: runsOf, eachRun: EACH_RUN },
-  // A project's auth reads and changes the fields under their wire names.
+  // Give the fields their wire names, under which a project's auth reads and changes them.
   normalize: wireSpelling,
   async handle(context, { viewer, body: bodies, headers, req, res }) {
     const key = headers['Idempotency-Key'];
@@ -47,7 +47,10 @@ export const batchRoute = route({
   },
 });
 
-/** Refuses the whole batch before any run begins, if one of its orders is invalid. */
+/**
+ * Checks all orders of a batch before any of its runs begins. If one order is invalid, the whole
+ * batch is refused.
+ */
 async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
   for (const order of orders) checkOrder(context, order);
   const assistants = [...new Set(orders.map(({ body }) => body.assistant_id))];

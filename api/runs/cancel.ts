@@ -6,8 +6,8 @@ import { route } from '../http/route.js';
 import { attachKnown, awaitEnd } from './follow.js';
 
 /**
- * A pending run has no step to stop, so it should end within this time. The answer waits for that
- * end.
+ * How long the answer waits for the end of a cancelled pending run, in ms. Such a run has no step
+ * to stop, so it should end within this time.
  */
 const PENDING_ENDS_WITHIN_MS = 1_000;
 

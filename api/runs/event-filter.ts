@@ -2,13 +2,13 @@ import type { StreamMode } from '../../protocol/index.js';
 import type { ClientEvent } from '../../conversations/run-events.js';
 
 export interface EventFilter {
-  /** Only events of these modes, among the recorded ones. */
+  /** If set, only events of these stream modes pass. The run must have recorded them. */
   modes?: readonly StreamMode[] | undefined;
-  /** Only events of these checkpoint namespaces; `''` is the root graph. */
+  /** If set, only events of these checkpoint namespaces pass; `''` is the root graph. */
   namespaces?: readonly string[] | undefined;
 }
 
-/** Events without a mode, which every client needs. */
+/** Names of events that have no stream mode and that every client needs. */
 const ALWAYS = ['metadata', 'error', 'feedback'];
 
 /** Returns a test for the events that a client wants. */
@@ -22,8 +22,8 @@ export function eventFilter({ modes, namespaces }: EventFilter): (event: ClientE
 }
 
 /**
- * Example: `messages/partial|tools:1|agent:2` has the name `messages/partial` and the namespace
- * `tools:1|agent:2`.
+ * Splits the name of an event. Example: `messages/partial|tools:1|agent:2` has the name
+ * `messages/partial` and the namespace `tools:1|agent:2`.
  */
 function splitName(event: string): { name: string; namespace: string } {
   const bar = event.indexOf('|');

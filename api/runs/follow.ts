@@ -17,28 +17,31 @@ export interface RunFollower {
   res: Response;
 }
 
-/** The position of a client in the events of a run. */
+/** The offset at which a client begins to follow a run, and how the client follows it. */
 export interface Attachment {
   run: Run;
   afterSeq: number;
   /** False if the log has no event of the run yet. */
   replay: boolean;
-  /** The client has reconnected and has already received the first events. */
+  /** True if the client has reconnected and has already received the first events. */
   resumed: boolean;
-  /** Stop the run when the client disconnects. */
+  /** True if the run is to be stopped when the client disconnects. */
   cancelOnDisconnect: boolean;
-  /** Makes the run visible in lists, if its start has not done so in time. */
+  /**
+   * Makes the run visible in lists. A start of the run does the same, so this is needed only if the
+   * run does not start in time.
+   */
   admit?: () => Promise<void>;
 }
 
 /**
- * A run on an idle thread starts within milliseconds. After this time the workers must have a
- * problem, so the run is made visible in lists anyway.
+ * How long a run may take to start, in ms. On an idle thread it starts within milliseconds. After
+ * this time the workers must have a problem, so the run is made visible in lists anyway.
  */
 const START_EXPECTED_MS = 2_000;
 /**
- * The same time for a streaming client. It gets the run's id with the first event, and may then
- * look for the run in lists.
+ * The same time for a client that streams, in ms. It is shorter, because such a client gets the
+ * run's id with the first event and may then look for the run in lists.
  */
 const SHOWN_WITHIN_MS = 250;
 
@@ -67,7 +70,7 @@ export async function attachKnown(
 
 /**
  * Streams a run to its end. Sends the first event when the run has started or appears in lists.
- * Ends the stream after `bound`.
+ * Ends the stream only after `bound` is settled.
  */
 export async function streamRun(
   context: ApiContext,
@@ -101,8 +104,8 @@ export async function streamRun(
 }
 
 /**
- * Waits for the end of a run. Returns undefined if the client leaves or the server shuts down
- * first.
+ * Waits for the end of a run. Returns undefined if the client disconnects or the server shuts down
+ * before the end.
  */
 export async function awaitEnd(
   context: ApiContext,
@@ -121,8 +124,8 @@ export async function awaitEnd(
 interface RunOutcome {
   ended: EndedData;
   /**
-   * JSON text of the run's last `values` event, if it had one. The thread's state may already
-   * belong to a later run.
+   * JSON text of the run's last `values` event, if it had one. Needed because the thread's state
+   * may already be that of a later run.
    */
   values?: string;
 }
@@ -130,10 +133,7 @@ interface RunOutcome {
 interface RunConnection {
   batches: AsyncIterable<ClientEvent[]>;
   ended(): EndedData | undefined;
-  /**
-   * Resolves when the run appears in lists without an event. Never resolves if an event comes
-   * first.
-   */
+  /** Resolves when lists show the run. Never resolves if an event of the run comes before that. */
   admitted: Promise<void>;
 }
 
@@ -150,7 +150,7 @@ function connect(
   const rights = watchAccess(context, access, run.threadId);
   const onClose = () => {
     gone.abort();
-    // A client that lost the right to read has lost the right to stop the run too.
+    // A client that has lost the right to read the run has also lost the right to stop it.
     const isOver = ended !== undefined || context.shutdown.aborted || rights.lost.aborted;
     if (attachment.cancelOnDisconnect && !isOver) cancelAbandoned(context, caller, run);
   };
@@ -181,7 +181,10 @@ function connect(
   }
 }
 
-/** Makes the run visible in lists if its start has not done so in time. */
+/**
+ * Makes the run visible in lists if the run does not start in time. A start of the run does the
+ * same.
+ */
 function admitLater(
   context: ApiContext,
   { run, admit }: Attachment,
@@ -199,8 +202,8 @@ function admitLater(
 }
 
 /**
- * The first event of every stream. Its id lets a client that is cut off right after it resume at
- * the same offset.
+ * Returns the first event of every stream. A client may lose its connection right after this event.
+ * Then the event's id lets the client resume at the same offset.
  */
 function firstEvent({ run, afterSeq }: Attachment): ClientEvent {
   const data = JSON.stringify({ run_id: run.runId, attempt: 1 });

@@ -15,19 +15,19 @@ interface RunCall {
   readonly req: Request;
 }
 
-/** The run that a request starts on the thread in its path. */
+/** Returns the order of the run that a request starts on the thread in its path. */
 export function threadOrder(call: RunCall & { readonly params: { readonly thread_id: string } }): RunOrder {
   return { ...orderOf(call), threadId: call.params.thread_id, runId: uuid7() };
 }
 
-/** The run that a request starts on a new thread. */
+/** Returns the order of the run that a request starts on a new thread. */
 export function statelessOrder(context: Pick<ApiContext, 'deriveId'>, call: RunCall): RunOrder {
   return orderWithoutThread(context, orderOf(call));
 }
 
 /**
- * The thread of a stateless run has the run's id. The id is derived from the idempotency key if
- * there is one, so that a repeated request finds the run.
+ * Adds the ids to the order of a stateless run. The thread of such a run has the run's id. If there
+ * is an idempotency key, the id is derived from it, so that a repeated request finds the run.
  */
 export function orderWithoutThread(
   { deriveId }: Pick<ApiContext, 'deriveId'>,

@@ -104,7 +104,7 @@ export const streamRoute = route({
   },
 });
 
-/** The thread of a stateless run has the run's id. */
+/** Streams the events of a stateless run. Its thread has the same id as the run. */
 export const statelessJoinStreamRoute = route({
   method: 'get',
   path: '/runs/:run_id/stream',

@@ -4,8 +4,9 @@ import type { ApiContext } from '../context.js';
 import { awaitEnd, type Attachment, type RunFollower } from './follow.js';
 
 /**
- * Returns the answer to a waiting client as JSON text: the output of the run, or its error. Returns
- * undefined if the client disconnects first.
+ * Returns the answer to a client that waits for a run, as JSON text: the output of the run, or its
+ * error. Returns undefined if the client disconnects or the server shuts down before the end of the
+ * run.
  */
 export async function runOutput(
   context: ApiContext,

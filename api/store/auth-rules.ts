@@ -4,8 +4,8 @@ import type { RequestBody, ItemRule } from '../auth/rules.js';
 import { parse } from '../http/validate.js';
 
 /**
- * Questions for a project's auth about items of the store. A handler may move a request to another
- * namespace.
+ * The questions that a project's auth is asked about items of the store. A handler may move a
+ * request to another namespace.
  */
 
 export function asksToPut(): ItemRule {
@@ -48,7 +48,7 @@ export function asksToGet(): ItemRule {
   };
 }
 
-/** `field`: the body field with the namespace to search. */
+/** `field` is the field of the body that has the namespace to search. */
 export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'): ItemRule {
   return {
     kind: 'items',
@@ -59,7 +59,8 @@ export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'
       const filters = await authorize(event, value);
       const { namespace, ...changed } = value;
       const isAbsent = namespace === unchanged && unchanged.length === 0;
-      // A `namespace` field that the client sent is unknown; the route refuses it.
+      // A field `namespace` that the client sent is unknown here. Keep it, so that the route
+      // refuses it.
       const refused = unknownField === undefined ? {} : { namespace: unknownField };
       req.body = { ...changed, ...(!isAbsent && { [field]: namespace }), ...refused };
       return filters;
@@ -68,8 +69,8 @@ export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'
 }
 
 /**
- * Handlers read the labels of a namespace, so it must be a list of labels. Errors:
- * `invalid_argument`.
+ * Returns the body, after a check that its namespace is a list of labels. Handlers read these
+ * labels. Errors: `invalid_argument`.
  */
 function bodyWithNamespace(req: Request): RequestBody {
   const body: unknown = req.body ?? {};
@@ -86,7 +87,10 @@ function joined(namespace: unknown): string {
   return parse(namespaceLabels, namespace, 'namespace').join('.');
 }
 
-/** Express parses the query on each access, so a changed query must replace the property. */
+/**
+ * Replaces the query of a request. Express parses the query on each access, so the property itself
+ * must be replaced.
+ */
 function replaceQuery(req: Request, query: Record<string, unknown>): void {
   Object.defineProperty(req, 'query', { value: query, configurable: true });
 }

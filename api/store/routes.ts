@@ -17,7 +17,10 @@ import { asksToDelete, asksToGet, asksToPut, asksToSearch } from './auth-rules.j
 
 const DEFAULT_ITEMS = 10;
 const DEFAULT_NAMESPACES = 100;
-/** A search with filters reads this many items per page, and at most `MAX_SCANNED` in total. */
+/**
+ * If the project has an auth, a search reads this many items per page, and at most `MAX_SCANNED` in
+ * total.
+ */
 const SCAN_PAGE = 1_000;
 const MAX_SCANNED = 10_000;
 
@@ -33,8 +36,8 @@ export const putRoute = route({
   auth: asksToPut(),
   async handle(context, { viewer, body, res }) {
     const { namespace, key, value, index, ttl } = body;
-    // The answer is the same if the stored item or the new value breaks the filters, so that it
-    // reveals nothing.
+    // The answer does not say whether the stored item or the new value does not match the filters.
+    // So it does not reveal that there is a stored item.
     const isHidden = await isHiddenItem(context, viewer, namespace, key);
     if (isHidden || !viewer.access.seesItem({ namespace, key }, value)) {
       throw new ColloquyError('forbidden', 'Forbidden: store:put');
@@ -78,7 +81,7 @@ export const deleteRoute = route({
   action: 'item.delete',
   auth: asksToDelete(),
   async handle(context, { viewer, body: { namespace, key }, res }) {
-    // An item that the filters hide is treated as missing.
+    // Treat an item that the filters hide from the caller as missing.
     if (!(await isHiddenItem(context, viewer, namespace, key))) {
       await context.items.deleteItem(viewer.caller, namespace, key);
     }
@@ -141,7 +144,7 @@ export const namespacesRoute = route({
   },
 });
 
-/** True if the item exists and the filters hide it from the caller. */
+/** Returns true if the item exists and the filters hide it from the caller. */
 async function isHiddenItem(
   { items }: ApiContext,
   { caller, access }: Viewer,
@@ -161,7 +164,7 @@ interface PageRange {
 /**
  * Returns one page of the records that pass the filters of a project's auth. The store cannot apply
  * these filters, so this also reads the records before the page. Errors: `too_large` if there are
- * too many.
+ * too many records to read.
  */
 async function visiblePage<T>(
   read: (page: PageRange) => Promise<T[]>,

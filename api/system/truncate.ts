@@ -9,10 +9,10 @@ const PAGE = 100;
 const ALL = { required: NOTHING_REQUIRED };
 
 /**
- * Empties a tenant between two test suites, as LangGraph's server does for its own tests. It is
- * served in test mode only. Runs and state belong to a thread, so each of the three fields deletes
- * all threads with their conversations. It does not concern single records, so a project's auth is
- * not asked.
+ * Empties a tenant between two test suites, as LangGraph's server does for its own tests. The route
+ * is served in test mode only. Runs and state belong to a thread, so each of the fields `threads`,
+ * `runs` and `checkpointer` deletes all threads with their conversations. A project's auth is not
+ * asked, because the request is not about single records.
  */
 export const truncateRoute = route({
   method: 'post',
@@ -40,7 +40,7 @@ async function deleteThreads(context: ApiContext, caller: Caller): Promise<void>
   }
 }
 
-/** Deleting a system assistant resets it to its first version. */
+/** Deletes all assistants. Deleting a system assistant resets it to its first version. */
 async function deleteAssistants(context: ApiContext, caller: Caller): Promise<void> {
   const { total } = await context.assistants.searchAssistants(caller, { ...ALL, limit: 1, offset: 0 });
   const pages = Array.from({ length: Math.ceil(total / PAGE) }, (_, page) => page * PAGE);

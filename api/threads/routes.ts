@@ -61,7 +61,7 @@ export const patchRoute = route({
   auth: aboutThread('threads:update', CHANGES),
   async handle(context, { viewer, params, body, req, res }) {
     const thread = await patchThread(context, viewer, params.thread_id, body);
-    // RFC 7240: the client does not want the record.
+    // With this preference (RFC 7240) the client does not want the record in the answer.
     if (String(req.headers['prefer'] ?? '').includes('return=minimal')) res.status(204).end();
     else res.json(threadToWire(thread, await threadValues(context, viewer.caller, thread)));
   },

@@ -84,7 +84,9 @@ function needsValues({ select: fields, extract }: SearchBody): boolean {
   return !fields || fields.some(isState) || Object.values(extract ?? {}).some(isState);
 }
 
-/** Reads one page. Counts the total only if there are more threads than fit in the page. */
+/**
+ * Reads one page of threads. Counts the total only if there are more threads than fit in the page.
+ */
 async function page(
   context: ApiContext,
   caller: Caller,
@@ -100,8 +102,8 @@ async function page(
 }
 
 /**
- * Reads one page of the threads whose state contains the values. Reads one thread more than the
- * page, to know whether there is a next page.
+ * Reads one page of the threads whose state contains the wanted values. Reads one thread more than
+ * the page, to know whether there is a next page.
  */
 async function pageByState(
   context: ApiContext,
@@ -119,9 +121,10 @@ async function pageByState(
 }
 
 /**
- * Yields batches of the threads whose state contains the values. States are stored by channel and
- * version, without an index of values. This therefore reads the state of every thread that matches
- * the other filters. Errors: `invalid_argument` if there are too many.
+ * Yields batches of the threads whose state contains the wanted values. States are stored by
+ * channel and version, without an index of values. The search therefore reads the state of every
+ * thread that matches the other filters. Errors: `invalid_argument` if there are too many such
+ * threads.
  */
 async function* withState(
   context: ApiContext,

@@ -59,7 +59,8 @@ export const updateStateRoute = route({
       ...(body.as_node && { asNode: body.as_node }),
       ...(checkpoint && { checkpoint }),
     });
-    // Each of these three fields is read by clients of some language or version.
+    // The answer has the checkpoint in three fields, because clients of different languages and
+    // versions read different ones.
     const { checkpoint: created } = updated;
     res.json({ checkpoint: created, configurable: created, checkpoint_id: created.checkpoint_id });
   },

@@ -11,8 +11,8 @@ import { route } from '../http/route.js';
 import { openEventStream, writeEvents } from '../http/sse.js';
 
 /**
- * Streams the events of all runs of a thread, including later ones, until the client disconnects or
- * the thread is deleted.
+ * Streams the events of all runs of a thread, including runs that start later, until the client
+ * disconnects or the thread is deleted.
  */
 export const streamRoute = route({
   method: 'get',
@@ -50,8 +50,8 @@ async function streamThread(
   try {
     res.setHeader('Location', `/threads/${start.threadId}/stream`);
     openEventStream(res);
-    // Sends the offset at once. A client that disconnects before the first event then resumes
-    // without a gap.
+    // Send the offset at once. A client that loses its connection before the first event can then
+    // resume without a gap.
     res.write(`id: ${Date.now()}-${start.afterSeq}\n\n`);
     await writeEvents(res, threadEvents(rights.events, caller, { ...start, modes, signal }), context.options);
   } finally {

@@ -1,8 +1,8 @@
 import type { Thread, ThreadTtl } from '../../protocol/index.js';
 
 /**
- * A thread in the form that LangGraph's clients read. `values`: its state; null if the thread never
- * ran; undefined to omit the field.
+ * Converts a thread to the form that LangGraph's clients read. `values` are the values of its
+ * state, null if the thread never ran. If `values` is undefined, the field is left out.
  */
 export function threadToWire(thread: Thread, values?: unknown): Record<string, unknown> {
   return {

@@ -1,6 +1,6 @@
 /**
- * Parses what a person typed into the value to resume with: JSON if it is JSON, else the text.
- * LangChain's human-in-the-loop middleware expects one decision per action.
+ * Converts what a person typed to the value to resume with: JSON if the text is JSON, else the
+ * text. For LangChain's human-in-the-loop middleware, the value has one decision for each action.
  */
 export function parseAnswer(question: unknown, typed: string): unknown {
   const actions = (question as { actionRequests?: unknown[] } | null)?.actionRequests;

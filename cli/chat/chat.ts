@@ -32,7 +32,7 @@ export async function chatOnTerminal({ stopRequested, ...target }: ChatOptions):
   const lines = createLines({ input: process.stdin, output: process.stdout, onInterrupt });
   const session = new ChatSession({ ...target, screen, lines });
   void stopRequested?.then(() => lines.close());
-  // With `stopRequested` the caller handles signals.
+  // With `stopRequested`, the caller handles signals itself.
   if (stopRequested === undefined) process.on('SIGINT', onInterrupt);
   try {
     await session.run();

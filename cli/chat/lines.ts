@@ -15,7 +15,10 @@ export interface LinesOptions {
   onInterrupt: () => void;
 }
 
-/** Input that is typed while an answer is printed is kept for the next prompt and not echoed. */
+/**
+ * Reads lines. Input that is typed while an answer is printed is not echoed; it is kept for the
+ * next prompt.
+ */
 export function createLines({ input, output, onInterrupt }: LinesOptions): Lines {
   let isPrompting = false;
   const echo = new Writable({
@@ -54,7 +57,7 @@ export function createLines({ input, output, onInterrupt }: LinesOptions): Lines
       return new Promise((resolve) => (deliver = resolve));
     },
     close: () => {
-      // Later output must not appear behind the prompt.
+      // Without the newline, later output would appear behind the prompt.
       if (isPrompting && terminal) output.write('\n');
       readline.close();
     },

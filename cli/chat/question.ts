@@ -1,11 +1,11 @@
-/** The first of these keys with a text holds the question. */
+/** Keys that may hold the question. The first of these keys that has a text is used. */
 const QUESTION_KEYS = ['question', 'message', 'prompt', 'description', 'text'];
 /** Keys whose values are not shown as fields. */
 const HIDDEN_KEYS = ['type', 'answers', 'actions'];
 
 /**
- * Formats the value of `interrupt(value)` as lines, with the question last, directly above the prompt.
- * The possible answers are only shown if the last answer was rejected (`problem`).
+ * Formats the value of `interrupt(value)` as lines. The question is last, directly above the
+ * prompt. The possible answers are only shown if the last answer was rejected (`problem`).
  */
 export function formatQuestion(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [String(value)];

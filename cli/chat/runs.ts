@@ -13,7 +13,7 @@ export interface TurnRequest {
 
 interface CurrentRun {
   threadId: string;
-  /** Known after the API has accepted the run. */
+  /** Set after the API has accepted the run. */
   runId?: string;
   cancelled?: boolean;
 }
@@ -30,15 +30,18 @@ const API_TIMEOUT_MS = 60_000;
 const STREAM_MODE: ['messages-tuple'] = ['messages-tuple'];
 
 /**
- * Starts runs and prints them while they stream. A run continues after its connection is lost, so
- * the rest is fetched as soon as the API answers again.
+ * Starts runs and prints them while they stream. A run continues if its connection is lost, so its
+ * remaining output is fetched as soon as the API answers again.
  */
 export class ChatRuns {
   readonly client: Client;
   readonly #url: string;
   readonly #screen: Screen;
   #current: CurrentRun | undefined;
-  /** Sent with the create request, so that a repetition after a lost connection starts no second run. */
+  /**
+   * Sent with the create request, so that repeating the request after a lost connection starts no
+   * second run.
+   */
   #idempotencyKey: string | undefined;
 
   constructor(url: string, screen: Screen) {
@@ -52,7 +55,10 @@ export class ChatRuns {
     });
   }
 
-  /** Returns whether the run printed anything. Errors: `unavailable` if the API does not answer. */
+  /**
+   * Starts a run and prints it. Returns whether the run printed anything. Errors: `unavailable` if
+   * the API does not answer.
+   */
   async start(threadId: string, assistant: string, request: TurnRequest): Promise<{ hasOutput: boolean }> {
     const current: CurrentRun = { threadId };
     this.#idempotencyKey = randomUUID();
@@ -80,7 +86,10 @@ export class ChatRuns {
     await this.#print(current, this.#joinAfter(current, '-1'));
   }
 
-  /** Cancels the run that is being printed. Returns false if there is none or it is cancelled already. */
+  /**
+   * Cancels the run that is being printed. Returns false if no run is being printed or that run is
+   * cancelled already.
+   */
   cancel(): boolean {
     const current = this.#current;
     if (current === undefined || current.cancelled === true) return false;

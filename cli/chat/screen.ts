@@ -4,7 +4,7 @@ import { printable } from '../printable.js';
 export interface Screen {
   /** Appends to the current answer. */
   text(part: string): void;
-  /** Ends the current answer with a newline, if there is one. */
+  /** Ends the line of the current answer, if an answer is being printed. */
   endText(): void;
   line(text: string): void;
   /** Prints a remark that is not part of the conversation. */
@@ -12,7 +12,10 @@ export interface Screen {
   strong(text: string): void;
 }
 
-/** Removes control characters, because any client of the API may have written the text. */
+/**
+ * Creates a screen that removes control characters, because any client of the API may have written
+ * the text.
+ */
 export function createScreen(output: NodeJS.WritableStream & { isTTY?: boolean }): Screen {
   const paint = wantsColour(output)
     ? (code: number, text: string) => `\u001b[${code}m${text}\u001b[0m`

@@ -61,7 +61,7 @@ export class ChatSession {
     }
   }
 
-  /** Cancels the answer that is being printed; closes the chat if there is none. */
+  /** Cancels the answer that is being printed. Closes the chat if no answer is being printed. */
   interrupt(): void {
     if (!this.#runs.cancel()) this.#lines.close();
   }
@@ -136,7 +136,10 @@ export class ChatSession {
     await this.#handleLine(typed.trim());
   }
 
-  /** Used for graphs that stream no messages. */
+  /**
+   * Prints the state of a thread. Used after a run that printed nothing, because graphs may stream
+   * no messages.
+   */
   async #printState(threadId: string): Promise<void> {
     const { values } = await this.#client.threads.getState<Record<string, unknown>>(threadId);
     const messages = messagesOf(values);
@@ -156,7 +159,10 @@ export class ChatSession {
     }
   }
 
-  /** Threads that another client created have no title in their metadata. */
+  /**
+   * Returns the title of a thread. Threads that another client created have no title in their
+   * metadata; for these, returns the start of the first human message.
+   */
   async #titleOf(threadId: string, metadata: unknown): Promise<string> {
     const title = (metadata as { title?: unknown } | null)?.title;
     if (typeof title === 'string') return shorten(title, TITLE_LENGTH);

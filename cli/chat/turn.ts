@@ -15,7 +15,7 @@ interface PendingCall {
   args: string;
 }
 
-/** Prints text as it arrives, and each tool call in one line when it is complete. */
+/** Prints text as soon as it arrives, and each tool call in one line when the call is complete. */
 export class TurnPrinter {
   readonly #screen: Screen;
   readonly #calls = new Map<string, PendingCall>();

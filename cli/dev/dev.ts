@@ -39,7 +39,8 @@ export async function runDev(flags: ParsedFlags): Promise<number> {
   print(`Colloquy ${await packageVersion()}`);
   prepareDataDir(options.dataDir);
   const stack = await Promise.race([startStack(options), stopRequested.then(() => undefined)]);
-  // Servers and processes that have started already end together with this process.
+  // A stop was requested during the start. The servers and processes that were started so far end
+  // with this process.
   if (stack === undefined) process.exit(INTERRUPTED_EXIT);
   try {
     print(describeStart(options, stack, Date.now() - startedAt));
@@ -117,7 +118,7 @@ function startProcess(options: DevOptions, servers: Servers, { name, args, varia
       ...flags.variables,
       TEMPORAL_ADDRESS: servers.temporal.address,
       MONGODB_URI: servers.mongodb.address,
-      // Several processes cannot listen on one port.
+      // No health checks, because several processes cannot listen on one port.
       COLLOQUY_HEALTH_PORT: '',
       COLLOQUY_READ_SCHEMAS: 'true',
       ...variables,
@@ -144,7 +145,10 @@ async function stopStack({ processes, servers }: Stack): Promise<void> {
   await servers.stop();
 }
 
-/** Keeps a data folder inside a project out of the project's Git repository. */
+/**
+ * Creates the data folder and keeps it out of Git, because the folder may be inside a project's
+ * repository.
+ */
 function prepareDataDir(dataDir: string): void {
   claimDataFolder(dataDir);
   const ignoreFile = join(dataDir, '.gitignore');
@@ -158,7 +162,10 @@ function describeStart(options: DevOptions, { servers, apiPort }: Stack, tookMs:
   return startReport({ exposure, apiPort, isPortRequested, servers, ...project, dataDir, tookMs });
 }
 
-/** Resolves at the first signal. The second one exits at once; reapers then end the servers. */
+/**
+ * Resolves at the first signal. At a second signal this process exits at once; the reapers then end
+ * the servers.
+ */
 function onStopSignals(): Promise<void> {
   return new Promise((resolve) => {
     let isRequested = false;
@@ -180,7 +187,7 @@ async function chat(url: string, stopRequested: Promise<void>): Promise<void> {
   await chatOnTerminal({ url, stopRequested });
 }
 
-/** An object with one property, or without it if the value is undefined. */
+/** Returns an object with one property, or an empty object if the value is undefined. */
 function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }

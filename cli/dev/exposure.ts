@@ -6,24 +6,24 @@ import type { Config } from '../../config/index.js';
 import { UsageError } from '../flags.js';
 import { expectedHosts, isLoopbackHost } from './hosts.js';
 
-/** From where the API that `colloquy dev` starts can be reached. */
+/** Who can reach the API that `colloquy dev` starts. */
 export interface Exposure {
   /** The host that the API listens on. */
   host: string;
-  /** Other machines can reach it, and the project has no `auth`. */
+  /** Whether other machines can reach the API although the project has no `auth`. */
   isOpen: boolean;
 }
 
 /**
- * Checks the host before any server is started. Reads `langgraph.json`, but loads no graph.
- * Errors: {@link UsageError} if the API would be open and `mayBeOpen` is false; those of
- * {@link readProjectFile}.
+ * Checks the host before any server is started. Reads `langgraph.json`, but loads no graph. Errors:
+ * {@link UsageError} if the API would be open and `mayBeOpen` is false; also the errors of {@link
+ * readProjectFile}.
  */
 export async function checkExposure(
   { api: { host }, projectPath }: { api: Pick<Config['api'], 'host'>; projectPath?: string },
   mayBeOpen: boolean,
 ): Promise<Exposure> {
-  // For Node an empty host means all addresses; for the configuration it means a default.
+  // For Node, an empty host means all addresses. For the configuration, it means the default host.
   if (host === '') throw new UsageError('--host is empty; name an address, such as 127.0.0.1');
   if (isLoopbackHost(host)) return { host, isOpen: false };
   const { settings } = await readProjectFile(projectPath ?? SHIPPED_PROJECT);
@@ -38,16 +38,18 @@ export async function checkExposure(
   );
 }
 
-/** Only these pages in a local browser may call the API: those of this machine, and Studio. */
+/** Pages in a local browser that may call the API: only pages of this machine, and Studio. */
 const LOCAL_ORIGINS = 'loopback,https://smith.langchain.com';
 
-/** Returns variables for the API process, without those that the environment sets. */
+/**
+ * Returns variables for the API process. Variables that the environment already sets are left out.
+ */
 export function exposureVariables({ host }: Exposure): Record<string, string> {
   const defaults = {
     // A page that resolves its own name to this machine (DNS rebinding) sends that name as `Host`.
     COLLOQUY_ALLOWED_HOSTS: expectedHosts(host, networkInterfaces(), hostname()).join(','),
-    // LangGraph's own development server does the same. Nothing proves that a caller is Studio, so
-    // this is for loopback only. A project forbids it by `disable_studio_auth`.
+    // LangGraph's own development server accepts Studio too. Nothing proves that a caller is
+    // Studio, so it is accepted on loopback only. A project forbids it with `disable_studio_auth`.
     ...(isLoopbackHost(host) && { COLLOQUY_STUDIO_AUTH: 'true', COLLOQUY_CORS_ORIGINS: LOCAL_ORIGINS }),
   };
   return Object.fromEntries(Object.entries(defaults).filter(([name]) => !isSet(name)));

@@ -17,14 +17,15 @@ linkLocal.addSubnet('169.254.0.0', 16, 'ipv4');
 linkLocal.addSubnet('fe80::', 10, 'ipv6');
 
 /**
- * Returns true if only programs on this machine can reach a server on the host. Names other than
- * `localhost` and short forms like `127.1` do not count, because a resolver interprets them.
+ * Returns true if only programs on this machine can reach a server that listens on the host. Names
+ * other than `localhost` and short forms like `127.1` do not count, because their addresses depend
+ * on a resolver.
  */
 export function isLoopbackHost(host: string): boolean {
   return host.toLowerCase() === 'localhost' || contains(loopback, host);
 }
 
-/** Returns true for `0.0.0.0` and `::` in any notation: all addresses of this machine. */
+/** Returns true for `0.0.0.0` and `::` in any notation. They mean all addresses of this machine. */
 export function isWildcardHost(host: string): boolean {
   return contains(wildcard, host);
 }
@@ -34,14 +35,15 @@ export function hostForLocalCallers(host: string): string {
   return isWildcardHost(host) ? '127.0.0.1' : host;
 }
 
-/** An IPv6 address needs brackets in a URL. */
+/** Returns the HTTP URL of a host and port. An IPv6 address gets brackets. */
 export function httpUrl(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /**
- * Returns the addresses at which other machines reach a server on a wildcard host; only IPv4 for
- * `0.0.0.0`. Link-local addresses are omitted, because a URL cannot contain them without a zone.
+ * Returns the addresses at which other machines reach a server on a wildcard host. For `0.0.0.0`,
+ * returns only IPv4 addresses. Link-local addresses are omitted, because a URL cannot contain them
+ * without a zone.
  */
 export function addressesForOthers(host: string, interfaces: Interfaces): string[] {
   return all(interfaces)

@@ -9,7 +9,10 @@ import type { Servers } from '../../servers/embedded-servers.js';
 export interface StartedStack {
   exposure: Exposure;
   apiPort: number;
-  /** A requested port needs no explanation. */
+  /**
+   * Whether the port was requested. If so, the report does not explain why it is not the default
+   * port.
+   */
   isPortRequested: boolean;
   servers: Pick<Servers, 'temporal' | 'mongodb'>;
   /** Path of the project's langgraph.json; default: the shipped assistant. */
@@ -42,7 +45,7 @@ export function startReport(started: StartedStack, interfaces: Interfaces = netw
   return ['', ...lines, '', ...remarks, ready, ''].join('\n');
 }
 
-/** Returns the address for programs on this machine. */
+/** Returns the API's address for programs on this machine. */
 export function localApiUrl({ host }: Exposure, port: number): string {
   return httpUrl(hostForLocalCallers(host), port);
 }

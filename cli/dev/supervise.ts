@@ -20,12 +20,15 @@ export interface SupervisedOptions {
   onProgress: OnProgress;
 }
 
-/** A `colloquy` process that is restarted if it ends by itself. */
+/** A `colloquy` process that is restarted if it ends without being stopped. */
 export interface Supervised {
   readonly pid: number | undefined;
   /** Details of the first {@link ReadyMessage}. Rejects if the process ends before it is ready. */
   readonly ready: Promise<ReadyMessage['ready']>;
-  /** Sends a signal, for tests. If the process ends, it is restarted as after a crash. */
+  /**
+   * Sends a signal; for tests. If the signal ends the process, the process is restarted as after a
+   * crash.
+   */
   signal(signal: NodeJS.Signals): void;
   /** Sends SIGTERM, and SIGKILL if the process still runs after `graceMs`. Does not restart it. */
   stop(graceMs?: number): Promise<void>;
@@ -33,7 +36,9 @@ export interface Supervised {
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 10_000;
-/** After this uptime an end does not count as a failed start, and the backoff begins anew. */
+/**
+ * If a process ends after this uptime, its start counts as successful, and the backoff begins anew.
+ */
 const HEALTHY_MS = 30_000;
 const STOP_GRACE_MS = 30_000;
 

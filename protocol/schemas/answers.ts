@@ -4,8 +4,8 @@ import { THREAD_STATUSES, TTL_STRATEGIES } from '../thread.js';
 import { jsonObject } from './common.js';
 
 /**
- * Schemas of answers for the API's description. `api/` creates the answers, and a test checks them
- * against these.
+ * Schemas of HTTP answers for the API's description. `api/` creates the answers, and a test checks
+ * the answers against these schemas.
  */
 
 const moment = z.iso.datetime();
@@ -40,7 +40,7 @@ export const assistantVersionAnswer = assistantAnswer.omit({ updated_at: true })
 
 export const graphAnswer = z.object({ nodes: z.array(jsonObject), edges: z.array(jsonObject) });
 
-/** A JSON schema. Null if it is not known. */
+/** A JSON schema. Null if the schema is not known. */
 const schema = jsonObject.nullable();
 
 export const graphSchemasAnswer = z.object({
@@ -52,7 +52,7 @@ export const graphSchemasAnswer = z.object({
   context_schema: schema,
 });
 
-/** By namespace. */
+/** Schemas of subgraphs by namespace. */
 export const subgraphsAnswer = z.record(
   z.string(),
   graphSchemasAnswer.extend({ state: schema, input: schema, output: schema, config: schema }),
@@ -71,7 +71,7 @@ export const threadAnswer = z.object({
   values: z.unknown().optional(),
   interrupts: z.record(z.string(), z.array(interrupt)),
   error: z.unknown().optional(),
-  /** Present if requested and if the thread has one. */
+  /** Present if the request asked for it and the thread has a time to live. */
   ttl: z.object({ strategy: z.enum(TTL_STRATEGIES), ttl_minutes: z.number(), expires_at: moment }).optional(),
 });
 
@@ -113,8 +113,8 @@ export const stateAnswer = z.object({
 });
 
 /**
- * The checkpoint in three forms: as Agent Server has it, and as a config and an id for older
- * clients.
+ * The checkpoint in three forms: as Agent Server returns it, as a config and as an id. The last two
+ * are for older clients.
  */
 export const stateUpdateAnswer = z.object({
   checkpoint,
@@ -134,7 +134,7 @@ export const infoAnswer = z.object({
 /** One server-sent event, before its `data` is parsed. */
 export const eventAnswer = z.object({ id: z.string(), event: z.string(), data: z.string() });
 
-/** Answer to a command of protocol v2, executed or refused. */
+/** Answer to a command of protocol v2 that was executed or refused. */
 export const commandAnswer = z.union([
   z.looseObject({
     type: z.literal('success'),

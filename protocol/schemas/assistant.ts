@@ -64,7 +64,10 @@ const xray = z.union([
 
 export const assistantGraphQuery = z.strictObject({ xray: xray.default(false) });
 
-/** For a graph from a factory: the config to make it with, merged over the assistant's. */
+/**
+ * Config with which a factory makes the graph. It is merged into the assistant's config and takes
+ * precedence.
+ */
 export const assistantSchemasBody = z.strictObject({ config: config.nullish() });
 
 export const assistantSubgraphsQuery = z.strictObject({ recurse: queryBoolean.default(false) });

@@ -4,8 +4,8 @@ import { findTooDeep, TOO_DEEP } from './depth.js';
 import { MAX_NAMESPACE, name, text } from './text.js';
 
 /**
- * Any UUID, also without an RFC version, because clients make their own ids. Lower case, so that a
- * thread has one spelling.
+ * Any UUID, also without an RFC version, because clients make their own ids. Converted to lower
+ * case, so that a thread id has only one spelling.
  */
 export const uuid = z.guid().transform((id) => id.toLowerCase());
 
@@ -13,21 +13,24 @@ export const ttlMinutes = z.number().positive().max(MAX_TTL_MINUTES);
 
 export const jsonObject = z.record(z.string(), z.unknown());
 
-/** Any body with metadata. The project's auth changes the metadata before the body is validated. */
+/**
+ * Any body with metadata. The project's auth changes the metadata of such a body before the rest of
+ * the body is validated.
+ */
 export const anyWithMetadata = z.looseObject({ metadata: jsonObject.nullish() });
 
 /** Issue parameter that turns a validation error from "wrong" into "understood, but not served". */
 export const UNSUPPORTED = { unsupported: true } as const;
 
 /**
- * A field that clients may send and we do not serve. Absent and null pass; any other value is
- * refused by name.
+ * Returns the schema of a field that clients may send and we do not serve. Absent and null are
+ * accepted. Any other value is refused with an error that names the field.
  */
 export function notServed(reason: string) {
   return servedAs([], reason);
 }
 
-/** A field of which we accept only the values that our behaviour satisfies. */
+/** Returns the schema of a field that accepts only values which our behaviour satisfies. */
 export function servedAs(values: readonly unknown[], reason: string) {
   return z
     .unknown()
@@ -39,12 +42,12 @@ export function servedAs(values: readonly unknown[], reason: string) {
     });
 }
 
-/** Booleans in a query string. */
+/** A boolean in a query string. */
 export const queryBoolean = z
   .enum(['true', '1', 'yes', 'false', '0', 'no'])
   .transform((value) => ['true', '1', 'yes'].includes(value));
 
-/** A query parameter that may be repeated or hold commas. */
+/** A query parameter with a list: it may be repeated or contain commas. */
 export const queryList = z
   .union([z.string(), z.array(z.string())])
   .transform((value) => (Array.isArray(value) ? value : value.split(',')).map((item) => item.trim()));
@@ -55,7 +58,7 @@ export const offset = z.int().min(0);
 export const queryLimit = z.coerce.number().pipe(limit).meta({ type: 'integer', minimum: 1, maximum: MAX_PAGE });
 export const queryOffset = z.coerce.number().pipe(offset).meta({ type: 'integer', minimum: 0 });
 
-/** LangGraph's clients send an empty text for no checkpoint. */
+/** A checkpoint id. LangGraph's clients send an empty text if they name no checkpoint. */
 export const checkpointId = z
   .string()
   .refine((id) => id === '' || uuid.safeParse(id).success, 'Invalid GUID')
@@ -64,7 +67,7 @@ export const checkpointId = z
 
 export const checkpointNs = text(MAX_NAMESPACE);
 
-/** Ids by namespace. */
+/** Checkpoint ids by checkpoint namespace. */
 export const checkpointMap = z.record(checkpointNs, name);
 
 export const checkpointRef = z.strictObject({
@@ -76,7 +79,7 @@ export const checkpointRef = z.strictObject({
 
 export const sortOrder = z.enum(['asc', 'desc']);
 
-/** A query parameter that holds JSON. */
+/** Returns the schema of a query parameter that holds JSON. */
 export function queryJson<T extends z.ZodType>(schema: T) {
   return z
     .string()
@@ -99,7 +102,10 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Names of fields of a record, or keys of its state as `values.<key>`. */
+/**
+ * Returns the schema of a list of names. A name is a field of a record, or a key of its state as
+ * `values.<key>`.
+ */
 export function fieldNames(fields: readonly string[]) {
   const isField = (name: string) => fields.includes(name) || /^values\../.test(name);
   return z.array(name.refine(isField, `expected one of ${fields.join(', ')}, or values.<key>`));

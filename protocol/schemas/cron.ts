@@ -20,13 +20,13 @@ const schedule = text(MAX_SCHEDULE).superRefine((given, context) => {
 
 const timezone = text(MAX_TIMEZONE).refine(isTimezone, 'expected the name of an IANA time zone, such as Europe/Berlin');
 
-/** UTC if it has no offset, like a schedule without a time zone. */
+/** A time. Without an offset it is in UTC, like a schedule without a time zone. */
 const moment = z.iso
   .datetime({ offset: true, local: true, abort: true })
   .transform((text) => new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`))
   .refine(isInYears, 'expected a time in the years 1 to 9999 of UTC');
 
-/** The range of years of ISO dates and of Temporal's timestamps. */
+/** Returns whether the time is in the range of years of ISO dates and of Temporal's timestamps. */
 function isInYears(time: Date): boolean {
   const year = time.getUTCFullYear();
   return year >= 1 && year <= 9999;
@@ -35,7 +35,7 @@ function isInYears(time: Date): boolean {
 const MAX_CATCHUP_SECONDS = 366 * 86_400;
 const MAX_JITTER_SECONDS = 86_400;
 
-/** Not in LangGraph's API. Temporal refuses a catch-up window under 10 s. */
+/** Options that LangGraph's API does not have. Temporal refuses a catch-up window under 10 s. */
 const scheduleOptions = z.strictObject({
   overlap: z.enum(OVERLAP_POLICIES).nullish(),
   catchup_window_seconds: z.int().min(10).max(MAX_CATCHUP_SECONDS).nullish(),
@@ -77,7 +77,7 @@ export const cronCreate = payload.extend({
 /** Body of `POST /threads/{id}/runs/crons`. */
 export const threadCronCreate = cronCreate.extend({ on_run_completed: keepOnly });
 
-/** Body of `PATCH /runs/crons/{id}`. Absent fields stay, null clears a field. */
+/** Body of `PATCH /runs/crons/{id}`. An absent field stays unchanged; null clears a field. */
 export const cronPatch = payload.extend({
   schedule: schedule.optional(),
   timezone: timezone.nullish(),

@@ -20,8 +20,8 @@ interface Level {
 }
 
 /**
- * The first segments of the path to a value deeper than {@link MAX_DEPTH}. Undefined if there is
- * none. Does not recurse.
+ * Returns the first segments of the path to a value deeper than {@link MAX_DEPTH}. Returns
+ * undefined if there is no such value. Does not recurse.
  */
 export function findTooDeep(value: unknown): string | undefined {
   if (!isContainer(value)) return undefined;
@@ -43,7 +43,7 @@ function levelOf(container: Container): Level {
   return { container, keys: Array.isArray(container) ? undefined : Object.keys(container), next: 0 };
 }
 
-/** Advances to the next object or list inside this one. */
+/** Advances to the next object or list inside the level's container and returns it. */
 function nextContainer(level: Level): Container | undefined {
   const { container, keys } = level;
   const size = keys?.length ?? (container as unknown[]).length;

@@ -16,8 +16,8 @@ export const searchedMetadata = jsonObject.superRefine((given, context) => {
 const SERVER_KEYS = Object.keys(STATELESS_METADATA);
 
 /**
- * Metadata to store. Keys of the server are refused: the sweeper deletes threads that have one, and
- * a client that may change metadata may not delete threads.
+ * Metadata to store. Keys that belong to the server are refused. The sweeper deletes threads that
+ * have such a key, and not every client that may change metadata may also delete threads.
  */
 export const metadata = searchedMetadata.superRefine((given, context) => {
   for (const key of SERVER_KEYS.filter((one) => Object.hasOwn(given, one))) {
@@ -26,7 +26,10 @@ export const metadata = searchedMetadata.superRefine((given, context) => {
   }
 });
 
-/** Does not recurse. */
+/**
+ * Returns a key that is too long, at any depth. Returns undefined if there is none. Does not
+ * recurse.
+ */
 function findLongKey(value: object): string | undefined {
   const waiting: object[] = [value];
   for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {

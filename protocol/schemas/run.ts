@@ -18,7 +18,8 @@ import { metadata } from './metadata.js';
 import { name, names, text } from './text.js';
 
 /**
- * Also accepts the serialized form of LangGraph's `Send` and `Command`, which RemoteGraph sends.
+ * Target of a command. Also accepts the serialized form of LangGraph's `Send` and `Command`, which
+ * RemoteGraph sends.
  */
 const goto = z.union([
   name,
@@ -26,7 +27,7 @@ const goto = z.union([
   z.strictObject({ lg_name: z.literal('Send'), node: name, args: z.unknown(), timeout: z.null().optional() }),
 ]);
 
-/** Each target is a task of the next step. */
+/** Limit for the targets of a command. Each target is a task of the next superstep. */
 const MAX_GOTO = 100;
 
 export const command = z.strictObject({
@@ -100,8 +101,8 @@ export const statelessRunInBackground = statelessRun.extend({
 export const runBatch = z.array(statelessRunInBackground).min(1).max(MAX_PAGE);
 
 /**
- * A batch in the wire's spelling. The SDK also sends its own names, `assistantId` and
- * `afterSeconds`.
+ * Returns a batch with the field names of the wire. In a batch, the SDK also sends names of its
+ * own: `assistantId` and `afterSeconds`.
  */
 export function wireSpelling(batch: unknown): unknown {
   return Array.isArray(batch) ? batch.map(inSnakeCase) : batch;
@@ -114,7 +115,8 @@ function inSnakeCase(run: unknown): unknown {
   for (const [name, value] of Object.entries(fields)) {
     const snake = name.replace(/^_/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const isOther = snake !== name && Object.hasOwn(runFields, snake);
-    // If both spellings differ, the SDK's name stays and the schema refuses it as unknown.
+    // If both spellings have different values, the SDK's name stays and the schema refuses it as
+    // unknown.
     const known = Object.hasOwn(fields, snake) ? fields[snake] : named.get(snake);
     const isContrary = known !== undefined && known !== value;
     named.set(isOther && !isContrary ? snake : name, value);
@@ -164,7 +166,10 @@ export const runCancelQuery = z
 
 export const runCancelManyQuery = z.strictObject({ action: z.enum(CANCEL_ACTIONS).default('interrupt') });
 
-/** Body of `POST /runs/cancel`: runs by id, or all with a status, of one thread or of all. */
+/**
+ * Body of `POST /runs/cancel`: runs by id, or all runs with a status, of one thread or of all
+ * threads.
+ */
 export const runCancelMany = z
   .strictObject({
     thread_id: uuid.nullish(),

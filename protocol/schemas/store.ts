@@ -3,11 +3,11 @@ import { jsonObject, limit, offset, queryBoolean, ttlMinutes } from './common.js
 import { MAX_TEXT, name, text } from './text.js';
 
 /**
- * The record of an item has every prefix of its namespace in an index. 32 labels of 1,000
- * characters make half a million characters.
+ * Limit for the labels of a namespace. The record of an item has every prefix of its namespace in
+ * an index. With 32 labels of 1,000 characters, these prefixes have half a million characters.
  */
 const MAX_LABELS = 32;
-/** Paths whose texts are embedded: `memory/texts.ts`. */
+/** Limit for the paths whose texts are embedded; see `memory/texts.ts`. */
 const MAX_INDEXED = 100;
 const label = name.regex(/^[^.:\0]+$/, 'a label is not empty and has no dot, no colon, no NUL');
 const namespace = z.array(label).max(MAX_LABELS);
@@ -15,8 +15,8 @@ const key = name.min(1);
 export const namespaceLabels = namespace;
 
 /**
- * Checks the namespace of a store request before the project's auth handler gets it. The route
- * checks the rest.
+ * Checks the namespace of a store request before the project's auth handler gets the request. The
+ * route checks the other fields.
  */
 export const anyWithNamespace = z.looseObject({
   namespace: namespace.nullish(),
@@ -28,7 +28,7 @@ export const itemPut = z.strictObject({
   namespace: namespace.min(1).refine(([root]) => root !== 'langgraph', 'the root label "langgraph" is reserved'),
   key,
   value: jsonObject,
-  /** Null and absent: the store's configuration decides. */
+  /** Null or absent: the store's configuration decides. */
   index: z.union([z.literal(false), z.array(name).max(MAX_INDEXED)]).nullish(),
   ttl: ttlMinutes.nullish(),
 });

@@ -6,22 +6,24 @@ import { z } from 'zod';
  */
 export const MAX_NAME = 1_000;
 /**
- * The database accepts regular expressions of at least 1,000 characters. Escaping doubles a name.
+ * Limit for a name to search for, which becomes a regular expression. The database accepts regular
+ * expressions of at least 1,000 characters, and escaping may double the length of a name.
  */
 export const MAX_SEARCHED_NAME = 500;
 /** Limit for texts that people write and that no index holds. */
 export const MAX_TEXT = 100_000;
 /**
- * Limit for namespaces of subgraphs, which have a name and an id for each level and are part of
- * keys, percent-encoded.
+ * Limit for checkpoint namespaces of subgraphs. A namespace has a name and an id for each level.
+ * Percent-encoded, it is part of keys.
  */
 export const MAX_NAMESPACE = 4_000;
 /** Limit for entries of lists of names. */
 export const MAX_NAMES = 1_000;
 
 /**
- * A text that the database stores unchanged. NUL ends a regular expression there. A lone surrogate
- * has no UTF-8 form, so another text would be stored, and percent-encoding throws on it.
+ * Returns the schema of a text that the database stores unchanged. Refuses NUL, because it ends a
+ * regular expression in the database. Refuses a lone surrogate, because it has no UTF-8 form:
+ * another text would be stored, and percent-encoding would throw.
  */
 export function text(most: number) {
   return z

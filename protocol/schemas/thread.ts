@@ -27,8 +27,8 @@ const ttl = z
   .transform((given) => (typeof given === 'number' ? { ttl: given } : given));
 
 /**
- * Upper bounds for the supersteps of a new thread and for the updates of each superstep. Every one
- * is a write.
+ * Upper bounds for the supersteps of a new thread and for the updates of each superstep, because
+ * each superstep and each update is a write.
  */
 const MAX_SUPERSTEPS = 1_000;
 const MAX_UPDATES = 1_000;
@@ -79,7 +79,10 @@ const THREAD_FIELDS = [
   'error',
 ] as const;
 
-/** The limit of searched metadata. Every value may be compared with every value of a state. */
+/**
+ * The same limit as for searched metadata. Every wanted value may be compared with every value of a
+ * state.
+ */
 const MAX_WANTED_VALUES = 200;
 const wantedValues = jsonObject.refine(
   (wanted) => !hasMoreValues(wanted, MAX_WANTED_VALUES),
@@ -181,7 +184,7 @@ export const threadStreamQuery = z.strictObject({
   stream_modes: streamModes.optional(),
 });
 
-/** `ms-seq` of the last event seen, or `-` or `-1` for all that is there. */
+/** `ms-seq` of the last event seen. `-` or `-1`: all stored events. */
 export const threadLastEventId = z
   .string()
   .regex(/^(-1?|\d{1,16}-\d{1,15})$/, 'expected an event id of this server (milliseconds-offset), or - for the start')

@@ -55,7 +55,7 @@ export const runStartParams = z
     config: config.nullish(),
     metadata: metadata.nullish(),
     multitask_strategy: z.enum(MULTITASK_STRATEGIES).nullish(),
-    /** Older spelling. The SDK sends both. */
+    /** Older spelling of `multitask_strategy`. The SDK sends both spellings. */
     multitaskStrategy: z.enum(MULTITASK_STRATEGIES).nullish(),
     langsmith_tracer: notServed('LangSmith tracing'),
   })
@@ -80,7 +80,7 @@ export const inputRespondParams = z.union([
   z.strictObject({ responses: z.array(z.strictObject(answer)).min(1).max(MAX_NAMES), ...resumption }),
 ]);
 
-/** The protocol's message with an id that the client chooses. */
+/** The protocol's message, but with an id that the client chooses. */
 export const inputInjectParams = z.strictObject({
   namespace: namespace.nullish(),
   message: z.strictObject({

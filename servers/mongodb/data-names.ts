@@ -1,6 +1,6 @@
 import { SECANTUS_DATA_NAMES } from '../secantus/data-names.js';
 
-/** Name of mongod's data folder in the data folder of Colloquy. */
+/** Name of the folder with mongod's data, inside the data folder of Colloquy. */
 export const MONGOD_DATA = 'mongod';
 
 /** All entries that an embedded database creates in the data folder. */

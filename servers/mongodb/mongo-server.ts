@@ -52,7 +52,7 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
   return { ...server, stop };
 }
 
-/** Uses the program that wrote the existing data. Prefers mongod for new data. */
+/** Returns the program that wrote the existing data. For new data, prefers mongod. */
 async function findProgram(options: ServerOptions): Promise<DatabaseProgram> {
   const hasData = (dataName: string) => existsSync(join(options.dataDir, dataName));
   if (hasData(SECANTUS_DATA) && !hasData(MONGOD_DATA)) return findSecantus(options);

@@ -26,8 +26,8 @@ function mongod(command: string, label: string): DatabaseProgram {
 }
 
 /**
- * If a worker dies in a transaction, its thread stays locked until the server aborts the transaction.
- * The default is 60 s; transactions of Colloquy take milliseconds.
+ * If a worker dies in a transaction, its thread stays locked until the server aborts the
+ * transaction. The server's default is to wait 60 s; transactions of Colloquy take milliseconds.
  */
 const TRANSACTION_LIFETIME = ['--setParameter', 'transactionLifetimeLimitSeconds=10'];
 
@@ -41,7 +41,10 @@ interface ReplicaSetConfig {
   members: { host: string }[];
 }
 
-/** The replica set stores the host, so a member with another port would not find itself. */
+/**
+ * Initiates the replica set, or corrects its stored host. The replica set stores the host with the
+ * port number, so a member on another port would not find itself.
+ */
 async function ensureReplicaSet(client: MongoClient, host: string): Promise<void> {
   const admin = client.db('admin');
   try {

@@ -4,12 +4,13 @@ const PERIOD_MS = 5 * 60_000;
 const SYSTEM_DATABASES = new Set(['admin', 'config', 'local']);
 
 /**
- * Deletes documents that TTL indexes mark as expired, until the returned function is called.
+ * Deletes documents that are expired according to a TTL index, until the returned function is
+ * called.
  *
- * It replaces SecantusDB's own sweep, which `start.py` switches off. Once a minute that sweep decodes
- * every document of each collection with a TTL index, while it holds the lock that all commands need:
- * with 20,000 batches of events nothing is answered for 5 to 20 s. A deletion by the index takes 2 ms
- * if nothing has expired.
+ * It replaces SecantusDB's own sweep, which `start.py` switches off. That sweep runs once a minute
+ * and decodes every document of each collection with a TTL index. Meanwhile it holds the lock that
+ * all commands need: with 20,000 batches of events, the server answers nothing for 5 to 20 s. The
+ * deletion here uses the index and takes 2 ms if nothing has expired.
  */
 export function expireDocuments(uri: string): () => Promise<void> {
   let sweeping: Promise<unknown> = Promise.resolve();
@@ -23,7 +24,10 @@ export function expireDocuments(uri: string): () => Promise<void> {
   };
 }
 
-/** Sweeps all databases once; returns the number of deleted documents. Errors: the driver's. */
+/**
+ * Sweeps all databases once and returns the number of deleted documents. Errors: those of the
+ * driver.
+ */
 export async function sweep(uri: string): Promise<number> {
   const client = await MongoClient.connect(uri, { serverSelectionTimeoutMS: 2_000, socketTimeoutMS: 10_000 });
   try {

@@ -12,9 +12,9 @@ const PACKAGE = { name: 'secantusdb', version: '0.7.0b3' } as const;
 const START_PROGRAM = join(import.meta.dirname, 'start.py');
 
 /**
- * SecantusDB keeps the answers of retryable writes in memory and searches all of them at each write:
- * after 10,000 writes one took 20 ms instead of 3. It loses them when it is killed, so they would
- * not prevent a second execution either.
+ * SecantusDB keeps the answers of retryable writes in memory and searches all of them at each
+ * write. After 10,000 writes, one write took 20 ms instead of 3 ms. SecantusDB loses these answers
+ * when it is killed, so they would not prevent a second execution of a write either.
  */
 const URI_OPTIONS = 'retryWrites=false';
 
@@ -33,7 +33,7 @@ export async function findSecantus({ toolsDir, onProgress }: ServerOptions): Pro
 }
 
 function secantusArguments(folder: string, port: number): string[] {
-  // Without a settings file it reads one from the working folder or the home folder.
+  // Without a settings file, SecantusDB would read one from the working folder or the home folder.
   const settings = `${folder}.toml`;
   writePrivateFile(settings, '');
   const location = ['--host', LOOPBACK, '--port', String(port), '--storage-path', folder];

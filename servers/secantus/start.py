@@ -34,10 +34,11 @@ answer_get_more = commands._HANDLERS["getMore"]
 
 
 def find_keys_by_id(self, db, coll, filter, **options):
-    """Looks documents up by `_id` if the filter has one.
+    """Looks documents up by `_id` if the filter contains `_id`.
 
-    SecantusDB does this only for a filter that is `_id` alone, and scans the collection otherwise,
-    for writes too. The caller matches the rest of the filter, as it does for any other index.
+    SecantusDB itself does this only if the filter contains nothing else. Otherwise it scans the
+    collection, for writes too. The caller of this function checks the rest of the filter, as it
+    does after a look-up by any other index.
     """
     if "_id" in filter and storage._id_point_lookup_keys(filter["_id"]) is not None:
         filter = {"_id": filter["_id"]}
@@ -53,9 +54,10 @@ def waits_for_data(doc, ctx):
 
 
 def get_more(doc, ctx):
-    """Answers `getMore` at the end of a change stream when there is data or the time is over.
+    """Answers `getMore` at the end of a change stream when there is data or the wait is over.
 
-    SecantusDB returns an empty batch at every write of the whole server. MongoDB does not.
+    SecantusDB itself answers with an empty batch at every write of the whole server. MongoDB does
+    not.
     """
     if not waits_for_data(doc, ctx):
         return answer_get_more(doc, ctx)
@@ -73,6 +75,6 @@ def get_more(doc, ctx):
 storage.Storage._try_index_id_keys = find_keys_by_id
 commands._HANDLERS["getMore"] = get_more
 # The settings have a period for the TTL sweep, but the command does not pass it to the server.
-# expiry.ts says why the sweep is switched off, and replaces it.
+# expiry.ts explains why this sweep is switched off, and deletes the documents instead.
 cli.SecantusDBServer = functools.partial(cli.SecantusDBServer, ttl_sweep_seconds=0)
 sys.exit(cli.main())

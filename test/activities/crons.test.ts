@@ -16,7 +16,7 @@ interface RunInsert {
   metadata: Record<string, unknown>;
 }
 
-describe('a cron fires', () => {
+describe('a cron', () => {
   const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'), {
     COLLOQUY_CRON_MIN_INTERVAL_SECONDS: '1',
   });
@@ -95,7 +95,7 @@ describe('a cron fires', () => {
     }
   }
 
-  it('at its times, each time on a new thread', async () => {
+  it('fires at its scheduled times, each time on a new thread', async () => {
     let cronId = '';
     const runs = await runsMade(2, async () => {
       cronId = await create({ schedule: '@every 1s', input: { log: ['tick'] }, metadata: { topic: 'time' } });
@@ -112,7 +112,7 @@ describe('a cron fires', () => {
     expect(threads[0]?.metadata).toMatchObject({ colloquy_stateless: true });
   });
 
-  it('into its thread, with its input at that moment', async () => {
+  it('fires on its own thread, with the input that it has at the time of the firing', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cronId = await create({ schedule: NEVER_SOON, input: { log: ['first'] } }, threadId);
     expect(await fired(cronId)).toEqual({ threadId, runId: expect.any(String), status: 'success' });
@@ -128,7 +128,7 @@ describe('a cron fires', () => {
     expect((await client.threads.get(threadId)).metadata).not.toMatchObject({ colloquy_stateless: true });
   });
 
-  it('when its schedule is triggered, and keeps the thread if configured', async () => {
+  it('fires when its Schedule is triggered, and keeps the new thread if it is configured to do so', async () => {
     const cronId = await create({ schedule: NEVER_SOON, onRunCompleted: 'keep', input: { log: ['hi'] } });
     const [run] = await runsMade(1, () => schedule(cronId).trigger());
     expect(await client.runs.join(run?.threadId ?? '', run?.runId ?? '')).toEqual({ log: ['hi', 'heard', 'answered'] });
@@ -137,7 +137,7 @@ describe('a cron fires', () => {
     expect(thread.metadata).not.toMatchObject({ colloquy_stateless: true });
   });
 
-  it('for the times of a past period, one run for each time, even for a repeated request', async () => {
+  it('fires once for each scheduled time of a past period, even if two backfills contain that time', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cronId = await create({ schedule: '0 * * * *', input: { log: ['back'] } }, threadId);
     const backfill = (start: string, end: string) =>
@@ -155,7 +155,7 @@ describe('a cron fires', () => {
     expect(await client.runs.list(threadId)).toHaveLength(4);
   });
 
-  it('once, even if a firing is delivered twice', async () => {
+  it('creates one run for a scheduled time, even if the firing is delivered twice', async () => {
     const { thread_id: threadId } = await client.threads.create();
     for (const cronId of [
       await create({ schedule: NEVER_SOON, input: { log: ['hi'] } }, threadId),
@@ -168,7 +168,7 @@ describe('a cron fires', () => {
     }
   });
 
-  it('once, even if the worker is killed during the firing', async () => {
+  it('creates one run for a scheduled time, even if the worker is killed during the firing', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cronId = await create({ schedule: NEVER_SOON, input: { log: ['hi'] } }, threadId);
     let firing: WorkflowHandle<() => Promise<CronOutcome>> | undefined;
@@ -182,7 +182,7 @@ describe('a cron fires', () => {
     expect((await client.threads.getState(threadId)).values).toEqual({ log: ['hi', 'heard', 'answered'] });
   }, 90_000);
 
-  it('a run that ends with the firing: cancelling one cancels the other', async () => {
+  it('cancels the run of a firing if the firing is cancelled', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const ticker = await client.crons.createForThread(threadId, 'ticker', {
       schedule: NEVER_SOON,
@@ -199,7 +199,7 @@ describe('a cron fires', () => {
     expect((await client.runs.get(threadId, run?.runId ?? '')).status).toBe('interrupted');
   });
 
-  it('as its multitask strategy decides if the thread is busy', async () => {
+  it('follows its multitask strategy if the thread is busy', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const busy = await client.runs.create(threadId, 'ticker', { input: { ticks: 3_000 } });
     const rejecting = await create(
@@ -216,7 +216,7 @@ describe('a cron fires', () => {
     expect(await client.runs.list(threadId)).toHaveLength(2);
   });
 
-  it('never after its deletion: a schedule that was left behind removes itself', async () => {
+  it('does not fire after its record was deleted, and removes a Schedule that was left behind', async () => {
     const cronId = await create({ schedule: NEVER_SOON });
     await mongo
       .db(house.name)
@@ -228,7 +228,7 @@ describe('a cron fires', () => {
     await expect(schedule(cronId).describe()).rejects.toThrow(ScheduleNotFoundError);
   });
 
-  it('and its next time moves on', async () => {
+  it('shows a later `next_run_date` after a firing', async () => {
     const cronId = await create({ schedule: '@every 1s', input: { log: ['tick'] } });
     const shown = async () => (await client.crons.search({ sortBy: 'created_at', limit: 1 }))[0]?.next_run_date ?? '';
     const first = await shown();

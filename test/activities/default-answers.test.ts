@@ -74,34 +74,34 @@ describe('the run of a default answer', () => {
 
   const inner = graphOf(asking(question));
   it.each<[string, unknown, unknown]>([
-    ['that its question names', asking(question), { say: 'no' }],
-    ['of a question in a subgraph', inner, { say: 'no' }],
+    ['the default answer of its question', asking(question), { say: 'no' }],
+    ['the default answer of a question in a subgraph', inner, { say: 'no' }],
     [
-      'of a question in a graph that a node calls',
+      'the default answer of a question in a graph that a node calls',
       (state: never, config: LangGraphRunnableConfig) => inner.invoke(state, config),
       { say: 'no' },
     ],
-    ['false', asking({ colloquy: { deadline, default: false } }), false],
-    ['null, where its question names none', asking({ colloquy: { deadline } }), null],
-  ])('has the answer %s', async (_what, node, value) => {
+    ['the default answer false', asking({ colloquy: { deadline, default: false } }), false],
+    ['null if its question has no default answer', asking({ colloquy: { deadline } }), null],
+  ])('resumes with %s', async (_what, node, value) => {
     const { id, answer, recordedCommands, runId } = await asked(graphOf(node));
     expect(await answer()).toMatchObject({ runId, graphId: 'g', duplicate: false });
     expect(await recordedCommands()).toEqual([{ resume: { [id]: value } }]);
   });
 
-  it('has the answer from the thread, whatever an older workflow passes', async () => {
+  it('takes the answer from the state of the thread, even if an older workflow passes one', async () => {
     const { id, answer, recordedCommands } = await asked(graphOf(asking(question)));
     await answer({ interruptId: id, value: { say: 'no' } });
     expect(await recordedCommands()).toEqual([{ resume: { [id]: { say: 'no' } } }]);
   });
 
-  it('is refused if the question is closed', async () => {
+  it('is refused if its question is closed', async () => {
     const { answer, recordedCommands } = await asked(graphOf(asking(question)));
     expect(await answer({ interruptId: 'another' })).toEqual({ refused: 'its question is not asked any more' });
     expect(await recordedCommands()).toEqual([]);
   });
 
-  it('is retried, not refused, if the state cannot be read', async () => {
+  it('is not refused if the state cannot be read, so that another attempt can record it', async () => {
     const graph = graphOf(asking(question));
     const getState = () => Promise.reject(new ColloquyError('not_found', 'a value of the state is not there'));
     const { answer, recordedCommands } = await asked(graph, () =>

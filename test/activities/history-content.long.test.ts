@@ -36,8 +36,8 @@ function canariesIn(value: unknown): string[] {
 
 describe.each([
   { title: 'by default', settings: '', shown: false },
-  { title: 'where workers show questions', settings: 'true', shown: true },
-])('the history of a conversation, $title,', ({ settings, shown }) => {
+  { title: 'with workers that show questions', settings: 'true', shown: true },
+])('a conversation ($title)', ({ settings, shown }) => {
   const house = new ServiceProcesses(PROJECT, {
     COLLOQUY_SHOW_QUESTIONS: settings,
     COLLOQUY_EGRESS_ALLOW: '127.0.0.1',
@@ -82,7 +82,7 @@ describe.each([
     textInTemporal(temporal, conversationId('default', threadId), Object.values(QUERIES));
 
   it.each(['direct', 'nested'])(
-    'holds a question and its default answer only where that is wanted (%s)',
+    'has a question and its default answer in its history only if workers show questions (graph %s)',
     async (graph) => {
       const threadId = randomUUID();
       const { matter, told } = newMatter(3);
@@ -125,7 +125,7 @@ describe.each([
     },
   );
 
-  it('contains neither answers from the API nor the input of a cron', async () => {
+  it('keeps answers from the API and the input of a cron out of workflow histories', async () => {
     const threadId = randomUUID();
     const { matter, told } = newMatter(3_600);
     const { fallback: _unnamed, ...without } = matter;
@@ -154,7 +154,7 @@ describe.each([
     expect(canariesIn(matter).filter((one) => texts.join().includes(one))).toEqual([]);
   });
 
-  it('answers with null if a question has no default answer', async () => {
+  it('continues with null at the deadline of a question that has no default answer', async () => {
     const threadId = randomUUID();
     const { fallback: _unnamed, ...matter } = newMatter(1).matter;
     await client.runs.wait(threadId, 'direct', { input: { matter }, ifNotExists: 'create' });

@@ -8,7 +8,7 @@ import { CONVERSATION_WORKFLOW, SIGNALS } from '../../workflows/contract.js';
 import { ServiceProcesses } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 
-describe('a message by signal', () => {
+describe('a message sent by signal', () => {
   let house: ServiceProcesses;
   let model: ModelServer;
   let connection: Connection;
@@ -27,7 +27,7 @@ describe('a message by signal', () => {
     await model.close();
   });
 
-  it('starts a new conversation; a bare text is a human message, and a later one goes to the same assistant', async () => {
+  it('starts a conversation as a human message; the next message goes to the same assistant', async () => {
     const threadId = randomUUID();
     const temporal = new TemporalClient({ connection });
     const handle = await temporal.workflow.signalWithStart(CONVERSATION_WORKFLOW, {

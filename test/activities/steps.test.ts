@@ -49,7 +49,7 @@ describe('steps of a graph that calls a model', () => {
 
   const newThread = async () => (await client.threads.create()).thread_id;
 
-  it('wait as long as a 429 asks, and show the new attempt to the client', async () => {
+  it('are retried after the pause that status 429 requires, and show the new attempt to the client', async () => {
     model.add({ times: 1, reply: { status: 429, retryAfterSeconds: 2 } });
     const threadId = await newThread();
     const before = Date.now();
@@ -65,7 +65,7 @@ describe('steps of a graph that calls a model', () => {
     expect(model.exchanges).toHaveLength(2);
   });
 
-  it('are not retried after a 401; the run ends in error and the thread accepts the next message', async () => {
+  it('are not retried after status 401: the run ends in error, and the thread accepts the next message', async () => {
     model.add({ times: 1, reply: { status: 401 } });
     const threadId = await newThread();
     const parts = await stream(threadId, 'chat', human('hello'));
@@ -78,7 +78,7 @@ describe('steps of a graph that calls a model', () => {
     expect((await client.threads.get(threadId)).status).toBe('idle');
   });
 
-  it('continue after a broken stream without the text of the failed attempt', async () => {
+  it('are retried after a broken stream, and the answer has no text of the failed attempt', async () => {
     model.add({ times: 1, reply: { text: 'one two three four', cutAfter: 2 } });
     const threadId = await newThread();
     const parts = await stream(threadId, 'chat', human('hello'));
@@ -119,12 +119,12 @@ describe('steps of a graph that calls a model', () => {
     expect(parts.filter(({ event }) => event === 'metadata')).toHaveLength(2);
   });
 
-  it('retry any error of a node with a retry policy, without running earlier nodes again', async () => {
+  it('retry any error of a node that has a retry policy, and do not run earlier nodes again', async () => {
     const result = await client.runs.wait(await newThread(), 'declared', { input: { log: ['in'] } });
     expect(result).toEqual({ log: ['in', 'first', 'call 3'] });
   });
 
-  it('retry only the failed task, not the one that finished in parallel', async () => {
+  it('retry only the failed task, not the parallel task that has finished', async () => {
     const result = (await client.runs.wait(await newThread(), 'pair', { input: { log: [] } })) as { log: string[] };
     expect(result.log.sort()).toEqual(['bad 2', 'good 1']);
   });

@@ -53,7 +53,7 @@ describe('the delivery of a webhook', () => {
     return error;
   }
 
-  it('is done once the receiver has accepted it', async () => {
+  it('is not repeated after the receiver has accepted it', async () => {
     const id = await kept();
     expect(await deliver(id)).toBe(true);
     expect(await deliver(id)).toBe(false);
@@ -68,14 +68,14 @@ describe('the delivery of a webhook', () => {
     expect(receiver.received).toEqual([]);
   });
 
-  it.each([500, 404, 302, 429])('is tried again after %i', async (status) => {
+  it.each([500, 404, 302, 429])('is retried after status %i', async (status) => {
     receiver.reply = (n) => ({ status: n === 1 ? status : 200 });
     const id = await kept();
     expect(await failure(deliver(id))).toMatchObject({ type: `http_${status}`, nonRetryable: false });
     expect(await deliver(id)).toBe(true);
   });
 
-  it('waits as long as Retry-After asks', async () => {
+  it('is retried after the time that Retry-After requests, at most six hours', async () => {
     receiver.reply = () => ({ status: 429, headers: { 'Retry-After': '120' } });
     expect(await failure(deliver(await kept()))).toMatchObject({ nextRetryDelay: 120_000 });
     const tomorrow = new Date(Date.now() + 86_400_000).toUTCString();
@@ -85,7 +85,7 @@ describe('the delivery of a webhook', () => {
     expect((await failure(deliver(await kept()))).nextRetryDelay).toBeUndefined();
   });
 
-  it('is given up after 410 or for a forbidden address, and stays stored', async () => {
+  it('is not retried after status 410 or at a forbidden address, but stays stored', async () => {
     receiver.reply = (n) => ({ status: n === 1 ? 410 : 200 });
     const gone = await kept();
     expect(await failure(deliver(gone))).toMatchObject({ type: 'http_410', nonRetryable: true });
@@ -100,7 +100,7 @@ describe('the delivery of a webhook', () => {
     expect(await deliver(inside, ['localhost'])).toBe(true);
   });
 
-  it('is retried without an answer', async () => {
+  it('is retried if the receiver cannot be reached', async () => {
     const id = await kept('http://127.0.0.1:1/');
     expect(await failure(deliver(id))).toMatchObject({ type: 'unavailable', nonRetryable: false });
   });

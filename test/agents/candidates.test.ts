@@ -8,7 +8,7 @@ describe('the candidates', () => {
     expect(CANDIDATES.every(({ email }) => email.endsWith('@example.com'))).toBe(true);
   });
 
-  it('are found by title and skills, best first, with reasons', () => {
+  it('are found by title and skills, the best match first, each with its reasons', () => {
     const { matches, relaxed } = searchCandidates({ query: 'Backend Engineer', skills: ['Temporal'], limit: 3 });
     expect(relaxed).toEqual([]);
     expect(matches).toHaveLength(3);
@@ -17,7 +17,7 @@ describe('the candidates', () => {
     expect(matches[0]?.reasons).toContain('knows Temporal');
   });
 
-  it('are filtered by location, remote included, and by seniority', () => {
+  it('are filtered by seniority and by location, which remote candidates always match', () => {
     const { matches } = searchCandidates({ query: 'Engineer', location: 'Berlin', seniority: 'senior', limit: 60 });
     expect(matches.length).toBeGreaterThan(0);
     for (const { candidate } of matches) {
@@ -26,7 +26,7 @@ describe('the candidates', () => {
     }
   });
 
-  it('are found without a filter that nobody matches, and it is named', () => {
+  it('are found without the filters that nobody matches, and the result names those filters', () => {
     const { matches, relaxed } = searchCandidates({
       query: 'Security Engineer',
       skills: ['Threat Modelling'],
@@ -46,12 +46,12 @@ describe('the candidates', () => {
     expect(findCandidate(next[0] ?? '')?.title).toBe('Product Designer');
   });
 
-  it('are not found if no word matches', () => {
+  it('are not found if no word of the query matches', () => {
     expect(searchCandidates({ query: 'zzzz', limit: 4 })).toEqual({ matches: [], relaxed: [] });
   });
 });
 
-describe('wishes read by rules', () => {
+describe('the wishes in a message', () => {
   it.each([
     ['a senior backend engineer who knows Go', { role: 'Backend Engineer', skills: ['Go'], seniority: 'senior' }],
     ['let us go on with node.js in Paris', { skills: ['Node.js'], location: 'Paris' }],
@@ -68,19 +68,19 @@ describe('wishes read by rules', () => {
     ['senior analyst', { role: 'senior analyst', seniority: 'senior' }],
     ['it does not matter', { anything: true }],
     ['hello', {}],
-  ])('%s', (text, expected) => {
+  ])('are read from "%s"', (text, expected) => {
     expect(readWishes(text)).toEqual(expected);
   });
 
   it.each(['a-', 'a-b ', '+', '5-', 'a', 'senior ', 'does not ', 'back- ', 'node.js', 'é'])(
-    'are read from a long message of %j as from any other',
+    'are read from the end of a long message that repeats %j',
     (hostile) => {
       const text = `${hostile.repeat(80_000)} analyst in Lisbon`;
       expect(readWishes(text)).toMatchObject({ location: 'Lisbon' });
     },
   );
 
-  it('are merged: later values win, skills are kept', () => {
+  it('of several messages are merged: later values replace earlier ones, and skills add up', () => {
     expect(mergeWishes([{ role: 'A', skills: ['Go'] }, { role: 'B', skills: ['Rust'] }, {}])).toEqual({
       role: 'B',
       skills: ['Go', 'Rust'],

@@ -10,7 +10,7 @@ describe('the logger of graphs', () => {
     Reflect.deleteProperty(scope, GLOBAL_LOGGER);
   });
 
-  it('keeps client text from starting a log line or sending terminal escapes', () => {
+  it('does not let the text of a client start a log line or send terminal escapes', () => {
     Reflect.deleteProperty(scope, GLOBAL_LOGGER);
     const write = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
     offerLogger();

@@ -66,7 +66,7 @@ describe('the hiring assistant, offline', () => {
     expect(reply).not.toContain('Where should');
   });
 
-  it('reads the latest of very many messages', async () => {
+  it('reads only the latest messages of a very long conversation', async () => {
     const { graph, config } = await converse();
     const filler = Array.from({ length: 50 }, () => ({ role: 'user', content: 'a-'.repeat(1_000) }));
     const first = { role: 'user', content: 'product designer in Lisbon' };
@@ -74,7 +74,7 @@ describe('the hiring assistant, offline', () => {
     expect(asked.messages.at(-1)?.text).toContain('Which role');
   });
 
-  it('searches with a tool call and gives candidates with reasons when it knows enough', async () => {
+  it('calls the search tool when it knows enough, and gives candidates with reasons', async () => {
     const { say } = await converse();
     await say('Hi, I need to hire someone');
     const { state, reply } = await say(BRIEF);
@@ -94,7 +94,7 @@ describe('the hiring assistant, offline', () => {
     );
   });
 
-  it('goes on when what is missing does not matter', async () => {
+  it('continues when the person says that the missing fields do not matter', async () => {
     const { say } = await converse();
     await say('I need a data scientist');
     const { state } = await say('any');
@@ -102,7 +102,7 @@ describe('the hiring assistant, offline', () => {
     expect(state.agent).toBe('sourcing');
   });
 
-  it('shows others when asked for more', async () => {
+  it('shows other candidates when the person asks for more', async () => {
     const { say } = await converse();
     await say('I need someone');
     const first = (await say(BRIEF)).state.shortlist.map(({ id }) => id);
@@ -111,7 +111,7 @@ describe('the hiring assistant, offline', () => {
     expect(second.filter((id) => first.includes(id))).toEqual([]);
   });
 
-  it('asks a person before it sends, with the draft in the question', async () => {
+  it('asks the person before it sends a message, and shows the draft in the question', async () => {
     const { turn, outbox } = await askedToContactAna();
     expect(turn.questions).toHaveLength(1);
     expect(turn.questions[0]?.value).toMatchObject({
@@ -124,7 +124,7 @@ describe('the hiring assistant, offline', () => {
     expect(outbox.messages).toEqual([]);
   });
 
-  it('sends once when approved, for the tenant of the run', async () => {
+  it('sends one message when the person approves, for the tenant of the run', async () => {
     const { answer, outbox } = await askedToContactAna();
     const { reply, state } = await answer('approve');
     expect(outbox.messages).toMatchObject([
@@ -142,7 +142,7 @@ describe('the hiring assistant, offline', () => {
     expect(reply).toContain('as edited by the person');
   });
 
-  it('sends nothing when rejected', async () => {
+  it('sends nothing when the person rejects the draft', async () => {
     const { answer, outbox } = await askedToContactAna();
     const { reply, questions } = await answer({ action: 'reject' });
     expect(outbox.messages).toEqual([]);
@@ -150,7 +150,7 @@ describe('the hiring assistant, offline', () => {
     expect(reply).toContain('I did not send it.');
   });
 
-  it('takes any other text as a request for a new draft, and asks again', async () => {
+  it('treats any other text as a request for a new draft, and asks again', async () => {
     const { answer, outbox } = await askedToContactAna();
     const { questions } = await answer('please make it shorter');
     expect(outbox.messages).toEqual([]);
@@ -159,7 +159,7 @@ describe('the hiring assistant, offline', () => {
     expect(outbox.messages).toHaveLength(1);
   });
 
-  it('asks again, and says why, when an answer cannot be read', async () => {
+  it('asks again with the reason when it cannot read an answer', async () => {
     const { answer, outbox } = await askedToContactAna();
     const { questions } = await answer({ action: 'aprove' });
     expect(questions[0]?.value).toMatchObject({ problem: 'action: expected approve, edit or reject, found "aprove"' });
@@ -196,7 +196,7 @@ describe('the hiring assistant, offline', () => {
     expect(tokens).toBeGreaterThan(20);
   });
 
-  it('repeats message and call ids when a step is retried', async () => {
+  it('gives tool calls the same ids when a step is retried', async () => {
     const [one, two] = [await askedToContactAna(), await askedToContactAna()];
     const calls = (turn: typeof one.turn) =>
       turn.state.messages.map((message) => (message as { tool_calls?: unknown }).tool_calls);

@@ -8,39 +8,43 @@ const echo: OfflineRules = (messages, tools) =>
     ? { text: '', toolCalls: [{ name: 'look_up', args: { word: messages.at(-1)?.text } }] }
     : { text: `you said ${messages.at(-1)?.text}` };
 
-describe('the model an environment asks for', () => {
+describe('the model settings from the environment', () => {
   it.each([
     ['nothing is set', {}, { model: 'offline' }],
-    ['OpenAI has a key', { OPENAI_API_KEY: 'k' }, { model: 'openai:gpt-5-mini', apiKey: 'k' }],
-    ['Anthropic has a key', { ANTHROPIC_API_KEY: 'k' }, { model: 'anthropic:claude-haiku-4-5', apiKey: 'k' }],
+    ['a key of OpenAI is set', { OPENAI_API_KEY: 'k' }, { model: 'openai:gpt-5-mini', apiKey: 'k' }],
+    ['a key of Anthropic is set', { ANTHROPIC_API_KEY: 'k' }, { model: 'anthropic:claude-haiku-4-5', apiKey: 'k' }],
     [
       'a model is named',
       { COLLOQUY_MODEL: 'anthropic:claude-x', OPENAI_API_KEY: 'o', ANTHROPIC_API_KEY: 'a' },
       { model: 'anthropic:claude-x', apiKey: 'a' },
     ],
-    ['offline is wanted in spite of a key', { COLLOQUY_MODEL: 'offline', OPENAI_API_KEY: 'k' }, { model: 'offline' }],
     [
-      'a compatible server is named',
+      'the model is offline although a key is set',
+      { COLLOQUY_MODEL: 'offline', OPENAI_API_KEY: 'k' },
+      { model: 'offline' },
+    ],
+    [
+      'the base URL of a compatible server is set',
       { COLLOQUY_MODEL: 'openai:local', COLLOQUY_MODEL_BASE_URL: 'http://h/v1' },
       { model: 'openai:local', baseUrl: 'http://h/v1' },
     ],
     [
-      'Ollama is elsewhere',
+      'the base URL of Ollama is set',
       { COLLOQUY_MODEL: 'ollama:llama3.2:1b', OLLAMA_BASE_URL: 'http://h' },
       { model: 'ollama:llama3.2:1b', baseUrl: 'http://h' },
     ],
     ['a variable is empty', { COLLOQUY_MODEL: ' ', OPENAI_API_KEY: '' }, { model: 'offline' }],
-  ])('when %s', (_, environment, expected) => {
+  ])('select a model when %s', (_, environment, expected) => {
     expect(modelSettingsFrom(environment)).toEqual({ offlineTokenDelayMs: 12, ...expected });
   });
 
-  it('is an error if an address is given without a model', () => {
+  it('are refused if a base URL is set without a model', () => {
     expect(() => modelSettingsFrom({ COLLOQUY_MODEL_BASE_URL: 'http://h' })).toThrow(
       'COLLOQUY_MODEL_BASE_URL is set, but no model',
     );
   });
 
-  it('is an error when the delay of tokens is no number', () => {
+  it('are refused if the delay of tokens is not a number', () => {
     expect(() => modelSettingsFrom({ COLLOQUY_OFFLINE_TOKEN_DELAY_MS: 'fast' })).toThrow(
       'expected 0 to 10000, found "fast"',
     );
@@ -51,7 +55,7 @@ describe('a chat model', () => {
   it.each([
     ['openai:gpt-5-mini', 'openai'],
     ['anthropic:claude-haiku-4-5', 'anthropic'],
-  ])('%s needs a key', async (model) => {
+  ])('is refused without a key: %s', async (model) => {
     await expect(createChatModel({ model }, echo)).rejects.toMatchObject({
       code: 'invalid_argument',
       field: 'COLLOQUY_MODEL',
@@ -63,18 +67,18 @@ describe('a chat model', () => {
     [{ model: 'openai:local', baseUrl: 'http://127.0.0.1:9/v1' }, 'openai'],
     [{ model: 'anthropic:claude-haiku-4-5', apiKey: 'k' }, 'anthropic'],
     [{ model: 'ollama:llama3.2:1b', baseUrl: 'http://127.0.0.1:9' }, 'ollama'],
-  ])('is made for %j', async (settings, type) => {
+  ])('is created from %j', async (settings, type) => {
     expect((await createChatModel(settings, echo))._llmType()).toBe(type);
   });
 
   it.each([
     ['gpt-5', /expected offline or provider:name \(openai:gpt-5-mini\), found "gpt-5"/],
     ['nobody:model', /nobody:model cannot be used: Unsupported \{ modelProvider: nobody \}/],
-  ])('is refused for %s', async (model, message) => {
+  ])('is refused if its name is %s', async (model, message) => {
     await expect(createChatModel({ model }, echo)).rejects.toThrow(message);
   });
 
-  it('refuses a base URL where the provider has none', async () => {
+  it('is refused with a base URL if its provider does not support one', async () => {
     await expect(createChatModel({ model: 'cohere:x', baseUrl: 'http://h' }, echo)).rejects.toThrow(
       'a base URL is not supported with provider cohere',
     );
@@ -82,14 +86,14 @@ describe('a chat model', () => {
 });
 
 describe('the offline model', () => {
-  it('labels only its first reply', async () => {
+  it('puts its label only before its first reply', async () => {
     const model = new OfflineChatModel({ rules: echo });
     const first = await model.invoke([new HumanMessage('a')]);
     expect(first.text).toBe(`${OFFLINE_LABEL}you said a`);
     expect((await model.invoke([new HumanMessage('a'), first, new HumanMessage('b')])).text).toBe('you said b');
   });
 
-  it('streams the same text as it returns', async () => {
+  it('streams the same text that it returns without streaming', async () => {
     const model = new OfflineChatModel({ rules: echo });
     const tokens: string[] = [];
     for await (const chunk of await model.stream('one  two\nthree')) tokens.push(chunk.text);
@@ -107,7 +111,7 @@ describe('the offline model', () => {
     expect(other.tool_calls?.[0]?.id).not.toBe(one.tool_calls?.[0]?.id);
   });
 
-  it('stops during a pause when the caller aborts', async () => {
+  it('stops in a pause between two tokens when the caller aborts', async () => {
     const model = new OfflineChatModel({ rules: echo, tokenDelayMs: 10_000 });
     const abort = new AbortController();
     const answer = model.invoke('hello', { signal: abort.signal });

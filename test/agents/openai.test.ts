@@ -18,7 +18,7 @@ const connect = () =>
   createChatModel({ model: 'openai:scripted', baseUrl: server.url, apiKey: 'test-key' }, offlineRules);
 
 describe('a model behind the OpenAI API', () => {
-  it('gets model, key and messages', async () => {
+  it('receives the name of the model, the key and the messages', async () => {
     const model = await connect();
     const answer = await model.invoke('hello');
     expect(answer.text).toBe('Answer to "hello".');
@@ -33,7 +33,7 @@ describe('a model behind the OpenAI API', () => {
     expect(tokens.filter((token) => token !== '')).toEqual(['Answer ', 'to ', '"hello ', 'there".']);
   });
 
-  it('shows an error with its status after one request: it never retries by itself', async () => {
+  it('fails with the status of the server after one request, and never retries by itself', async () => {
     const model = await connect();
     for (const status of [401, 500, 503]) {
       server.reset();
@@ -43,7 +43,7 @@ describe('a model behind the OpenAI API', () => {
     }
   });
 
-  it('shows how long to wait when there are too many requests', async () => {
+  it('passes on Retry-After in the error of status 429', async () => {
     server.add({ reply: { status: 429, retryAfterSeconds: 7 } });
     const error = await (await connect())
       .invoke('hello')
@@ -63,7 +63,7 @@ describe('a model behind the OpenAI API', () => {
     expect(await server.exchanges[0]?.ended).toBe('cut');
   });
 
-  it('stops asking when the caller aborts', async () => {
+  it('aborts its request when the caller aborts', async () => {
     server.add({ reply: { text: 'one two three', stallAfter: 1 } });
     const abort = new AbortController();
     const answer = (await connect()).invoke('hello', { signal: abort.signal }).catch((error: unknown) => error);

@@ -36,14 +36,14 @@ const adapters: [string, () => Outbox][] = [
 ];
 
 describe.each(adapters)('an outbox %s', (_, create) => {
-  it('sends once for a key, whatever a later message has', async () => {
+  it('sends one message for each key, even if a later message with that key is different', async () => {
     const outbox = create();
     const key = randomUUID();
     expect(await outbox.send(key, message)).toEqual({ firstTime: true });
     expect(await outbox.send(key, { ...message, subject: 'Hello again' })).toEqual({ firstTime: false });
   });
 
-  it('sends once for a key under concurrency', async () => {
+  it('sends one message for concurrent calls with the same key', async () => {
     const outbox = create();
     const key = randomUUID();
     const sent = await Promise.all(Array.from({ length: 10 }, () => outbox.send(key, message)));
@@ -59,20 +59,20 @@ describe.each(adapters)('an outbox %s', (_, create) => {
 });
 
 describe('the outbox of a graph', () => {
-  it('is the one that was provided', () => {
+  it('is the outbox that was provided', () => {
     const outbox = new MemoryOutbox();
     expect(outboxFrom({ [OUTBOX_KEY]: outbox })).toBe(outbox);
   });
 
-  it('is a shared one in memory if none was provided', () => {
+  it('is a shared outbox in memory if none was provided', () => {
     expect(outboxFrom(undefined)).toBe(outboxFrom({}));
   });
 
-  it('is an error if something else was provided', () => {
+  it('is refused if the provided value is not an outbox', () => {
     expect(() => outboxFrom({ [OUTBOX_KEY]: 'mail' })).toThrow('expected an outbox with a send function, found string');
   });
 
-  it('gets the tenant of the run, or the default', () => {
+  it('gets the tenant of the run, or the default tenant', () => {
     expect(tenantFrom({ [TENANT_KEY]: 'acme' })).toBe('acme');
     expect(tenantFrom({})).toBe('default');
   });

@@ -68,7 +68,7 @@ describe("a project's own copy of LangGraph", () => {
     ]);
   });
 
-  it('causes no warning if it can', async () => {
+  it('causes no warning if it can be stopped between steps', async () => {
     expect((await load(await projectOn('1.10.0'))).warnings).toEqual([]);
   });
 
@@ -86,7 +86,7 @@ describe('a TypeScript project', () => {
     loaded = await load(join(projects, 'typescript'), { FIXTURE_KEPT: 'from the process' });
   });
 
-  it('has its graphs in the order of the file, with their descriptions', () => {
+  it('has its graphs in the order of langgraph.json, with their descriptions', () => {
     expect(loaded.graphs?.map(({ graphId }) => graphId)).toEqual([
       'compiled',
       'builder',
@@ -109,13 +109,13 @@ describe('a TypeScript project', () => {
     ['a promise of a graph', 'promise', 'Hello there hi, promise, from the process!'],
     ['an entrypoint of the functional API', 'functional', 'HI'],
     ['a default export', 'default', 'HI'],
-    ['a default export that is not named', 'unnamed', 'HI'],
+    ['a default export without a name', 'unnamed', 'HI'],
     ['an agent made by createAgent', 'agent', 'from the agent'],
   ])('runs %s', (_, graphId, expected) => {
     expect(loaded.results?.[graphId]).toBe(expected);
   });
 
-  it('warns of each field that has no effect, and of no other', () => {
+  it('causes a warning for each field that has no effect, and for no other field', () => {
     expect(loaded.warnings).toEqual([
       'langgraph.json: field colour has no effect: it is not known here',
       'langgraph.json: field http.mount_prefix has no effect: it is not known here',
@@ -123,13 +123,13 @@ describe('a TypeScript project', () => {
   });
 });
 
-describe('other projects', () => {
+describe('the loader of projects', () => {
   it('gives graphs the logger of LangGraph', async () => {
     const { logged } = await load(join(projects, 'javascript'));
     expect(logged?.replace(/^\S+ /, '')).toBe('info graph: greeting length=2\n');
   });
 
-  it('loads CommonJS, in TypeScript and plain', async () => {
+  it('loads CommonJS projects, in TypeScript and in JavaScript', async () => {
     expect((await load(join(projects, 'commonjs'))).results).toEqual({
       named: 'hi from CommonJS',
       default: 'hi from CommonJS',
@@ -137,14 +137,14 @@ describe('other projects', () => {
     });
   });
 
-  it('loads JavaScript, also where it imports TypeScript, with env from the file', async () => {
+  it('loads JavaScript projects, even if they import TypeScript, with the variables in langgraph.json', async () => {
     expect((await load(join(projects, 'javascript'))).results).toEqual({
       plain: 'hi from JavaScript',
       mixed: 'hi from TypeScript',
     });
   });
 
-  it('loads a project that has LangGraph copies of its own', async () => {
+  it('loads a project that has its own copies of LangGraph', async () => {
     const project = join(folder, 'own-copies');
     const own = join(project, 'node_modules', '@langchain');
     await cp(join(projects, 'commonjs'), project, { recursive: true });
@@ -158,7 +158,7 @@ describe('other projects', () => {
 });
 
 describe('the shipped project', () => {
-  it('loads from its sources', async () => {
+  it('can be loaded from its sources', async () => {
     const project = await loadProject(SHIPPED_PROJECT);
     expect(project.graphs.map(({ graphId }) => graphId)).toEqual(['hiring-assistant']);
     expect(project.warnings).toEqual([]);
@@ -170,7 +170,7 @@ describe('the shipped project', () => {
     ]);
   });
 
-  it('loads compiled, as it is packed', async () => {
+  it('can be loaded in compiled form, as npm packs it', async () => {
     const { results } = await load(SHIPPED_PROJECT);
     expect(results?.['hiring-assistant']).toContain('Which role');
   });
@@ -182,7 +182,7 @@ describe('the shipped project', () => {
     expect(other.checkpointer).toBeUndefined();
   });
 
-  it('refuses an unknown graph and names the known ones', async () => {
+  it('refuses an unknown graph and names its own graphs', async () => {
     const project = await loadProject(SHIPPED_PROJECT);
     await expect(project.load('firing-assistant')).rejects.toMatchObject({
       code: 'not_found',
@@ -192,7 +192,7 @@ describe('the shipped project', () => {
 });
 
 describe('a broken project', () => {
-  it('lists the faults of all graphs in one message', async () => {
+  it('is refused with the faults of all graphs in one message', async () => {
     const { code, message } = await load(join(projects, 'broken'));
     const at = join(projects, 'broken');
     const expected = 'expected a compiled graph, a graph builder, or a function that makes one';
@@ -208,7 +208,7 @@ describe('a broken project', () => {
     ]);
   });
 
-  it('reports what a factory did when it is called', async () => {
+  it('reports a factory that throws or returns no graph when the factory is called', async () => {
     const { results } = await load(join(projects, 'broken/factories.json'));
     const file = join(projects, 'broken/things.js');
     expect(results).toEqual({
@@ -223,11 +223,15 @@ describe('a broken project', () => {
 
   it.each([
     ['text that is not JSON', '{ graphs', /not JSON/],
-    ['no graphs', {}, /graphs: expected an object of graph ids, found nothing/],
+    ['missing graphs', {}, /graphs: expected an object of graph ids, found nothing/],
     ['an empty list of graphs', { graphs: {} }, /at least one graph is needed/],
-    ['a graph without export', { graphs: { a: './a.ts' } }, /graphs\.a: expected "<file>:<export>", found "\.\/a\.ts"/],
     [
-      'a graph that is no path',
+      'a graph without an export',
+      { graphs: { a: './a.ts' } },
+      /graphs\.a: expected "<file>:<export>", found "\.\/a\.ts"/,
+    ],
+    [
+      'a graph that is not a path',
       { graphs: { a: 7 } },
       /graphs\.a: expected "<file>:<export>" or \{ path \}, found a value of type number/,
     ],
@@ -238,7 +242,7 @@ describe('a broken project', () => {
       /env: expected the path of a file or an object, found an array/,
     ],
     [
-      'an env value that is no text',
+      'an env value that is not a text',
       { graphs: { a: './a.ts:b' }, env: { A: 1 } },
       /env\.A: expected a string, found a value of type number/,
     ],
@@ -253,24 +257,24 @@ describe('a broken project', () => {
       /http\.disable_runs: .*; http\.cors\.allow_origin_regex: is no regular expression/,
     ],
     [
-      'a lifetime of threads that it cannot hold to, all in one message',
+      'settings of checkpointer.ttl that are not supported, all in one message',
       { graphs: { a: './a.ts:b' }, checkpointer: { ttl: { strategy: 'archive', default_ttl: -1, sweep_limit: 5 } } },
       /checkpointer\.ttl\.strategy: .*; checkpointer\.ttl\.default_ttl: .*; checkpointer\.ttl: .*sweep_limit/,
     ],
     [
-      'an embedder by name of its provider',
+      'an embedder that is named by its provider',
       { graphs: { a: './a.ts:b' }, store: { index: { embed: 'openai:text-embedding-3-small', dims: 8 } } },
       /store\.index\.embed: openai:text-embedding-3-small is not served by name; export its Embeddings/,
     ],
-  ])('refuses %s', async (_, json, message) => {
+  ])('is refused because of %s', async (_, json, message) => {
     await expect(loadProject(await projectWith(json))).rejects.toThrow(message);
   });
 
-  it('refuses a path that does not exist', async () => {
+  it('is refused if its path does not exist', async () => {
     await expect(loadProject(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('warns about a missing env file and continues', async () => {
+  it('is loaded with a warning if its env file is missing', async () => {
     await cp(join(projects, 'javascript'), join(folder, 'no-env'), { recursive: true });
     await writeFile(
       join(folder, 'no-env', 'langgraph.json'),

@@ -28,7 +28,7 @@ async function send(method: string, path: string, body?: unknown): Promise<[numb
 }
 
 describe('an assistant', () => {
-  it('is created with all fields, read and searched', async () => {
+  it('can be created with all fields, read, and found by a search', async () => {
     const made = await client.assistants.create({
       graphId: 'echo',
       name: 'Careful',
@@ -58,7 +58,7 @@ describe('an assistant', () => {
     expect(await client.assistants.count({ metadata, name: 'careless' })).toBe(0);
   });
 
-  it('gets the default names of the reference', async () => {
+  it('has the default values of the reference server', async () => {
     const made = await client.assistants.create({ graphId: 'echo' });
     const { name, description, config, context, metadata } = made;
     const expected = { name: 'Untitled', description: null, config: {}, context: {}, metadata: {} };
@@ -66,7 +66,7 @@ describe('an assistant', () => {
     expect((await client.assistants.create({ graphId: 'echo', name: '' })).name).toBe('echo');
   });
 
-  it('is created only once with the same id', async () => {
+  it('is not created a second time with the same id', async () => {
     const assistantId = randomUUID();
     const made = await client.assistants.create({ graphId: 'echo', assistantId, name: 'first' });
     const again = { graphId: 'other', assistantId, name: 'second' };
@@ -74,7 +74,7 @@ describe('an assistant', () => {
     expect(await client.assistants.create({ ...again, ifExists: 'do_nothing' })).toEqual(made);
   });
 
-  it('is refused with the names of all invalid fields', async () => {
+  it('with invalid fields is refused with an error that names all of them', async () => {
     expect(await send('POST', '/assistants', { graph_id: 'nowhere' })).toEqual([
       422,
       'graph_id is "nowhere"; no such graph is served',
@@ -94,7 +94,7 @@ describe('an assistant', () => {
     expect((await send('POST', '/assistants/search', { select: ['secret'] }))[0]).toBe(422);
   });
 
-  it('is searched in pages', async () => {
+  it('can be searched for in pages', async () => {
     const metadata = { paged: randomUUID() };
     for (const name of ['a', 'b', 'c']) await client.assistants.create({ graphId: 'echo', name, metadata });
     const query = { metadata, sortBy: 'name', sortOrder: 'desc', limit: 2, includePagination: true } as const;
@@ -109,7 +109,7 @@ describe('an assistant', () => {
     expect(response.headers.get('X-Pagination-Total')).toBe('3');
   });
 
-  it('is answered with 404 if it does not exist', async () => {
+  it('that does not exist leads to the answer 404 on all its routes', async () => {
     const id = randomUUID();
     const requests: [string, string, unknown?][] = [
       ['GET', ''],
@@ -131,8 +131,8 @@ describe('an assistant', () => {
   });
 });
 
-describe('versions', () => {
-  it('are created by every change and keep their content', async () => {
+describe('the versions of an assistant', () => {
+  it('are created by every change, and keep their content after later changes', async () => {
     const { assistant_id: id } = await client.assistants.create({
       graphId: 'echo',
       name: 'one',
@@ -225,7 +225,7 @@ describe('a deleted assistant', () => {
     expect((await send('GET', `/runs/crons/${cron_id}`))[0]).toBe(404);
   });
 
-  it('keeps the crons of a system assistant, whose graph is still served', async () => {
+  it('keeps its crons if it is a system assistant whose graph is still served', async () => {
     const { assistant_id: id } = await client.assistants.get('echo');
     const { cron_id } = (await client.crons.create(id, { schedule: '0 0 1 1 *' })) as { cron_id: string };
     await client.assistants.delete(id);
@@ -233,7 +233,7 @@ describe('a deleted assistant', () => {
     await client.crons.delete(cron_id);
   });
 
-  it('loses its threads on request', async () => {
+  it('loses its threads if the client requests their deletion', async () => {
     const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
     const { thread_id: mine } = await client.threads.create();
     const { thread_id: others } = await client.threads.create();
@@ -289,7 +289,7 @@ describe('the graph of an assistant', () => {
     expect((await send('GET', '/assistants/typed/graph?xray=deep'))[0]).toBe(422);
   });
 
-  it('is created by a factory with the config of the assistant', async () => {
+  it('can come from a factory, which gets the config of the assistant', async () => {
     const { assistant_id: id } = await client.assistants.create({
       graphId: 'made',
       config: { configurable: { node: 'chosen' } },
@@ -298,14 +298,14 @@ describe('the graph of an assistant', () => {
     expect(await names('made')).toEqual(['__start__', 'unnamed', '__end__']);
   });
 
-  it('is answered with 404 if it is no longer served', async () => {
+  it('leads to the answer 404 if it is no longer served', async () => {
     expect(await send('GET', '/assistants/echo/graph')).toEqual([404, 'Graph "echo" not found']);
     expect(await send('GET', '/assistants/echo/schemas')).toEqual([404, 'Graph "echo" not found']);
   });
 });
 
-describe('schemas', () => {
-  it('come from zod if the graph uses it', async () => {
+describe('the schemas of a graph', () => {
+  it('come from zod if the graph defines its state with zod', async () => {
     const schemas = await client.assistants.getSchemas('checked');
     const properties = { topic: { type: 'string', description: 'What it is about' }, count: { type: 'number' } };
     expect(schemas.graph_id).toBe('checked');
@@ -318,7 +318,7 @@ describe('schemas', () => {
   });
 
   it(
-    'come from the types in the source otherwise, of subgraphs too',
+    'come from the types in the source code if the graph does not use zod, also for subgraphs',
     async () => {
       const stage = { type: 'string', enum: ['first', 'second'] };
       const schemas = await client.assistants.getSchemas('typed');

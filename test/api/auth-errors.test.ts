@@ -80,8 +80,8 @@ afterAll(() => fixture.stop());
 const search = (headers: Record<string, string>) =>
   fetch(`${url}/threads/search`, { method: 'POST', body: '{}', headers });
 
-describe.each(['x-who', 'x-may'])('a handler that throws (%s)', (header) => {
-  it.each(Object.entries(CHOSEN))('an HTTPException chooses the answer: %s', async (name, { status, text }) => {
+describe.each(['x-who', 'x-may'])('an error that a handler throws because of the header %s', (header) => {
+  it.each(Object.entries(CHOSEN))('sets the answer if it is an HTTPException: %s', async (name, { status, text }) => {
     const answer = await search({ [header]: name });
     expect([answer.status, await answer.text()]).toEqual([status, text]);
     expect(Object.fromEntries(answer.headers)).toMatchObject({
@@ -93,7 +93,7 @@ describe.each(['x-who', 'x-may'])('a handler that throws (%s)', (header) => {
     }
   });
 
-  it.each(Object.keys(OTHERS))('any other error is internal, with details only in the log: %s', async (name) => {
+  it.each(Object.keys(OTHERS))('gives 500 and logs the details if it is no valid HTTPException: %s', async (name) => {
     fixture.errors.length = 0;
     const answer = await search({ [header]: name });
     expect([answer.status, await answer.text()]).toEqual([500, 'internal error']);
@@ -104,7 +104,7 @@ describe.each(['x-who', 'x-may'])('a handler that throws (%s)', (header) => {
     expect([logged?.code, logged?.cause]).toEqual(['internal', OTHERS[name]]);
   });
 
-  it('reveals no more to a WebSocket', async () => {
+  it('reveals no details to the client of a WebSocket', async () => {
     const path = '/threads/00000000-0000-4000-8000-000000000001/stream/events';
     const socket = new WebSocket(`${url.replace('http', 'ws')}${path}`, { headers: { [header]: 'sdk401' } });
     const heard = new Promise<string>((resolve) => {
@@ -120,7 +120,7 @@ describe.each(['x-who', 'x-may'])('a handler that throws (%s)', (header) => {
   });
 });
 
-it('a header with several values is sent with all of them', async () => {
+it('an HTTPException that has several values for one header sends all of them', async () => {
   const thrown = new HTTPException(401, {
     headers: [
       ['set-cookie', 'a=1'],

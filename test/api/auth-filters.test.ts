@@ -101,8 +101,8 @@ const member = (...names: string[]) =>
 const root = new User('root');
 const [ada, bob] = [owner('ada'), owner('bob')];
 
-describe('an assistant', () => {
-  it('is deleted only with the threads that its user may delete', async () => {
+describe('the deletion of an assistant with its threads', () => {
+  it('deletes only the threads that the user may delete', async () => {
     // The filters are only about threads, so every user may use the assistant.
     const id = await root.make('assistants', {});
     const ofThreads = (name: string) => new User(name, { threads: { owner: name } });
@@ -129,7 +129,7 @@ describe('metadata that is not an object', () => {
     ['POST', '/runs/crons', NEVER_SOON],
     ['POST', '/runs', run],
     ['POST', '/threads/search', {}],
-  ])('is refused for every user: %s %s', async (method, path, body) => {
+  ])('is refused from every user: %s %s', async (method, path, body) => {
     for (const who of [ada, root]) {
       const { status, text } = await who.call(method, path, { ...body, metadata: 'abc' });
       expect([status, text]).toEqual([422, expect.stringMatching(/^metadata: .*expected record.*got "abc"$/)]);
@@ -137,7 +137,7 @@ describe('metadata that is not an object', () => {
     expect((await ada.get('threads', thread)).status).toBe(404);
   });
 
-  it('is refused in a batch, of which no run begins', async () => {
+  it('in one run of a batch is refused, and no run of the batch begins', async () => {
     const { status, text } = await ada.call('POST', '/runs/batch', [run, { ...run, metadata: [1] }] as unknown as Body);
     expect([status, text]).toEqual([422, expect.stringContaining('got [1]')]);
   });
@@ -171,7 +171,7 @@ describe('a cron', () => {
     expect((await ada.call('DELETE', `/runs/crons/${id}`)).status).toBe(204);
   });
 
-  it('on a thread also requires access to the thread, and gets the metadata of its own filters', async () => {
+  it('on a thread also requires access to the thread, and prefers filters of crons to filters of threads', async () => {
     const both = new User('ada', { threads: { owner: 'ada', thread: 1 }, crons: { owner: 'ada of crons' } });
     const thread = await both.make('threads', {});
     const { json } = await both.call('POST', `/threads/${thread}/runs/crons`, NEVER_SOON);
@@ -183,7 +183,7 @@ describe('a cron', () => {
     expect(await both.found('crons', { thread_id: thread })).toEqual([id]);
   });
 
-  it("fires as its creator after another user's change, on a thread of the creator", async () => {
+  it('fires as its creator on a thread of the creator, even after a change by another user', async () => {
     const cron = await ada.make('crons', { topic: randomUUID() });
     const config = { tags: ['t'], configurable: { colour: 'red', langgraph_auth_user_id: 'root' } };
     for (const [who, body] of [
@@ -228,14 +228,14 @@ async function fired(cronId: string): Promise<string> {
   return outcome.threadId;
 }
 
-describe.each(kinds)('a search of %s', (kind) => {
+describe.each(kinds)('a search for %s', (kind) => {
   const made = async (who: User, ...metadata: Body[]) => {
     const ids: string[] = [];
     for (const one of metadata) ids.push(await who.make(kind, one));
     return ids;
   };
 
-  it("combines filters of equality with the client's search in pages and counts", async () => {
+  it("applies filters of equality together with the client's search, in pages and in counts", async () => {
     const topic = randomUUID();
     const ids: string[] = [];
     for (const who of [ada, bob, ada, bob, ada]) ids.push(await who.make(kind, { topic }));
@@ -254,7 +254,7 @@ describe.each(kinds)('a search of %s', (kind) => {
     expect((await ada.call('POST', `${KINDS[kind].at}/search`, { required: { equal: {} } })).status).toBe(422);
   });
 
-  it('returns pages and counts of lists with the members of $contains', async () => {
+  it('finds the records whose list has all members of a $contains filter, in pages and in counts', async () => {
     const topic = randomUUID();
     const lists = [['ada'], ['bob', 'ada'], ['bob'], ['ada', 'cy'], ['adam'], 'ada', { ada: 1 }, [['ada']], [], null];
     const ids = await made(root, ...lists.map((members) => ({ topic, members })), { topic });
@@ -271,7 +271,7 @@ describe.each(kinds)('a search of %s', (kind) => {
     expect(await member('ada').count(kind, { metadata: { topic, members: { $contains: 'ada' } } })).toBe(0);
   });
 
-  it('finds exactly the readable records for all keys and values of filters', async () => {
+  it('finds exactly the records that the user may read, for every key and value of a filter', async () => {
     const topic = randomUUID();
     const long = 'x'.repeat(1_000);
     const values = ['a', 1, 0, '1', true, false, null, '', 'a.b', '$a', '\ud800', '"a"', long, `${long}y`];
@@ -308,7 +308,7 @@ describe.each(kinds)('a search of %s', (kind) => {
   }, 120_000);
 });
 
-it('a search of threads combines $contains with ids, status and state', async () => {
+it('a search for threads combines a $contains filter with ids, status and state', async () => {
   const topic = randomUUID();
   const ids = [];
   for (const members of [['ada'], ['bob'], ['ada']]) ids.push(await root.make('threads', { topic, members }));
@@ -323,7 +323,7 @@ it('a search of threads combines $contains with ids, status and state', async ()
 });
 
 describe.each(kinds)('a change of %s', (kind) => {
-  it('does not change their owner', async () => {
+  it('cannot change the owner that a filter requires', async () => {
     const id = await ada.make(kind, { note: 1 });
     for (const theft of [{ owner: 'bob' }, { owner: null }, { owner: ['ada'] }, { owner: { $eq: 'ada' } }])
       expect(await ada.patch(kind, id, theft)).toBe(403);
@@ -337,7 +337,7 @@ describe.each(kinds)('a change of %s', (kind) => {
     expect((await bob.get(kind, id)).status).toBe(200);
   });
 
-  it('keeps the members that $contains requires', async () => {
+  it('cannot remove a member that a $contains filter requires', async () => {
     const [asAda, asBob] = [member('ada'), member('bob')];
     const id = await asAda.make(kind, { members: ['ada'] });
     expect((await asBob.get(kind, id)).status).toBe(404);
@@ -352,7 +352,7 @@ describe.each(kinds)('a change of %s', (kind) => {
   });
 });
 
-it('metadata in the state of a thread does not change its owner', async () => {
+it('metadata that a client sends to the state route cannot change the owner of the thread', async () => {
   const id = await ada.make('threads', {});
   const patch = (metadata: Body) => ada.call('PATCH', `/threads/${id}/state`, { metadata });
   expect((await patch({ owner: 'bob' })).status).toBe(403);
@@ -377,7 +377,7 @@ it('versions of an assistant that belong to another user are neither listed nor 
 });
 
 it.each([{ $in: ['ada'] }, {}, ['ada'], { $eq: ['ada'] }, { $eq: { a: 1 } }, { $contains: [{ a: 1 }] }])(
-  'the filter %j is refused before it opens anything',
+  'a request with the invalid filter %j fails and returns no records',
   async (filter) => {
     await ada.make('threads', {});
     const { status, text } = await new User('ada', { '*': { owner: filter } }).call('POST', '/threads/search', {});

@@ -31,8 +31,8 @@ type Body = Record<string, unknown>;
 type Run = { run_id: string; thread_id: string; metadata: Body; kwargs: { config: { configurable: Body } } };
 const run = { assistant_id: 'whoami', input: { text: 'hi' } };
 
-describe('a batch', () => {
-  it('belongs to its sender, in either spelling of its fields', async () => {
+describe('a batch of runs', () => {
+  it('belongs to its sender, however the request spells the fields "config" and "metadata"', async () => {
     const configurable = { langgraph_auth_user: { identity: 'root' }, langgraph_auth_user_id: 'root' };
     const spellings: Body[] = [
       { config: {}, metadata: {}, _config: { configurable }, _metadata: { owner: 'ada' } },
@@ -53,7 +53,7 @@ describe('a batch', () => {
     }
   });
 
-  it('is refused with two spellings of a field that differ in value', async () => {
+  it('is refused if two spellings of one field have different values', async () => {
     for (const [field, other, one, two] of [
       ['after_seconds', 'afterSeconds', 1, 2],
       ['metadata', '_metadata', { a: 1 }, { b: 2 }],
@@ -67,7 +67,7 @@ describe('a batch', () => {
   });
 });
 
-describe('the handler of runs', () => {
+describe('an authorization handler', () => {
   const picky = `
     if (event !== 'threads:create_run') return { owner: user.identity };
     if (value.assistant_id === 'asks' || value.kwargs.config?.configurable?.model === 'gpt') return false;
@@ -88,14 +88,14 @@ describe('the handler of runs', () => {
     ],
   ];
 
-  it.each(roads)('gets the values of the request: %s', async (_road, ask) => {
+  it.each(roads)('gets the values of a request to start a run: %s', async (_road, ask) => {
     const who = as('bob', picky);
     expect((await ask(who, run)).status).toBe(200);
     expect((await ask(who, { ...run, assistant_id: 'asks' })).status).toBe(403);
     expect((await ask(who, { ...run, config: { configurable: { model: 'gpt' } } })).status).toBe(403);
   });
 
-  it('is asked about each run of a batch, and may decide differently for each', async () => {
+  it('is asked about each run of a batch, and may decide differently for each run', async () => {
     const who = as(
       'bob',
       `
@@ -128,7 +128,7 @@ describe('the handler of runs', () => {
     ).toBe(403);
   });
 
-  it.each(roads)('removes fields from the request: %s', async (_road, ask) => {
+  it.each(roads)('can remove fields from a request to start a run: %s', async (_road, ask) => {
     const who = as(
       'bob',
       `
@@ -148,7 +148,7 @@ describe('the handler of runs', () => {
     expect(made.kwargs.config.configurable).not.toHaveProperty('model');
   });
 
-  it('may remove all metadata of created and changed records', async () => {
+  it('can remove all metadata from records that are created or changed', async () => {
     for (const code of [
       `delete value.metadata.plan; delete value.metadata.members; return true;`,
       `value.metadata = {}; return true;`,
@@ -173,7 +173,7 @@ describe('the handler of runs', () => {
     '{ [Symbol("a")]: 1 }',
     '"bob"',
     '1',
-  ])('grants no access with an invalid filter: %s', async (answer) => {
+  ])('grants no access if it returns an invalid filter: %s', async (answer) => {
     await as('ada').get('POST', '/threads', {});
     const who = as('bob', `return (${answer});`);
     expect((await who.call('POST', '/threads/search', {})).status).toBe(500);
@@ -182,7 +182,7 @@ describe('the handler of runs', () => {
 
 describe('commands that only read', () => {
   it.each(['state.get', 'state.listCheckpoints', 'agent.getTree'])(
-    'ask whether the thread may be read: %s',
+    'require only the right to read the thread: %s',
     async (method) => {
       const { thread_id: id } = await as('bob').get<Run>('POST', '/threads', {});
       const blind = as('bob', `return event === 'threads:read' ? false : { owner: user.identity };`);
@@ -196,7 +196,7 @@ describe('commands that only read', () => {
 describe('a user who may only read a thread', () => {
   const reader = `return event === 'threads:update' ? false : true;`;
 
-  it('stops no run by disconnecting', async () => {
+  it('cannot stop a run by disconnecting', async () => {
     const { thread_id: id } = await as('ada').get<Run>('POST', '/threads', {});
     const { run_id } = await as('ada').get<Run>('POST', `/threads/${id}/runs`, { ...run, assistant_id: 'waits' });
     for (const view of ['stream', 'join']) {
@@ -211,7 +211,7 @@ describe('a user who may only read a thread', () => {
   });
 });
 
-it("a message for another user's run that becomes a separate run belongs to its sender", async () => {
+it('a message to the run of another user belongs to its sender if it starts a run of its own', async () => {
   const { thread_id: id } = await as('ada').get<Run>('POST', '/threads', {});
   const message = { role: 'user', content: 'go' };
   const first = await as('ada').get<Run>('POST', `/threads/${id}/runs`, {
@@ -237,7 +237,7 @@ it("a message for another user's run that becomes a separate run belongs to its 
 });
 
 describe('the existence of a record', () => {
-  it('is not revealed by a handler of assistants', async () => {
+  it('is not revealed if the handler of assistants denies access', async () => {
     const { assistant_id: hers } = await as('ada').get<{ assistant_id: string }>('POST', '/assistants', {
       graph_id: 'whoami',
     });
@@ -272,7 +272,7 @@ describe('the existence of a record', () => {
   });
 });
 
-it('an open stream of a thread sends no events of a new thread of another user with the same id', async () => {
+it("an open stream of a deleted thread sends no events of another user's new thread with the same id", async () => {
   const { thread_id: id } = await as('bob').get<Run>('POST', '/threads', { metadata: { graph_id: 'whoami' } });
   const stream = await as('bob').open('GET', `/threads/${id}/stream?stream_mode=state_update`);
   await as('bob').get('POST', `/threads/${id}/state`, { values: { text: 'of bob' }, as_node: 'say' });

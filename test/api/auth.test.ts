@@ -26,8 +26,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => house.stop());
 
-describe('the caller', () => {
-  it('is refused with the message and headers of the project', async () => {
+describe('a caller', () => {
+  it('without credentials is refused with the message and headers of the project', async () => {
     const response = await fetch(`${url}/threads`, { method: 'POST', body: '{}' });
     expect(response.status).toBe(401);
     expect(response.headers.get('www-authenticate')).toBe('Bearer');
@@ -40,7 +40,7 @@ describe('the caller', () => {
     expect((await fetch(`${url}/nowhere`)).status).toBe(401);
   });
 
-  it('reaches the graph, and a client cannot forge it', async () => {
+  it('is passed to the graph, and no client can forge the identity of a caller', async () => {
     const state = await as('ada read write').runs.wait(null, 'whoami', {
       input: { text: 'hi' },
       config: { configurable: { langgraph_auth_user_id: 'root', colour: 'blue' } },
@@ -60,7 +60,7 @@ describe('the caller', () => {
     });
   });
 
-  it('is Studio if the server accepts it and the project has not disabled it', async () => {
+  it('may be Studio if the server accepts Studio and the project has not disabled it', async () => {
     const headers = { 'x-auth-scheme': 'langsmith' };
     const search = (at: string) => fetch(`${at}/threads/search`, { method: 'POST', body: '{}', headers });
     expect((await search(url)).status).toBe(200);
@@ -76,7 +76,7 @@ describe('the caller', () => {
   }, 60_000);
 });
 
-it('a run shows only the identity of its user', async () => {
+it('a run shows the identity of its user and no other data of the user', async () => {
   const { thread_id: id } = await ada.threads.create();
   await as('ada secret-permission').runs.wait(id, 'whoami', { input: { text: 'hi' } });
   const [run] = await admin.runs.list(id);
@@ -89,7 +89,7 @@ it('a run shows only the identity of its user', async () => {
 });
 
 describe('threads', () => {
-  it('are copied by users who may read and create threads, and the copy belongs to them', async () => {
+  it('can be copied by a user who may read and create threads, and the copy belongs to that user', async () => {
     const { thread_id } = await ada.threads.create({ metadata: { topic: 'x' } });
     await expect(bob.threads.copy(thread_id)).rejects.toThrow('404');
     await expect(as('ada reader').threads.copy(thread_id)).rejects.toThrow('403');
@@ -97,7 +97,7 @@ describe('threads', () => {
     expect(await admin.threads.copy(thread_id)).toMatchObject({ metadata: { owner: 'root', made: 'by root' } });
   });
 
-  it('are created with the metadata of the handler', async () => {
+  it('are created with the metadata that the handler sets', async () => {
     const { metadata } = await ada.threads.create({ metadata: { a: 1, owner: 'bob' } });
     expect(metadata).toEqual({ a: 1, owner: 'ada', made: 'by ada' });
     await expect(as('ada reader').threads.create()).rejects.toThrow('403');
@@ -148,14 +148,14 @@ describe('threads', () => {
     expect(await bob.threads.count({ metadata: { kind, owner: 'ada' } })).toBe(0);
   });
 
-  it('may be refused with a message of the project', async () => {
+  it('are not deleted if the project refuses that; the answer has the message of the project', async () => {
     const { thread_id: id } = await ada.threads.create();
     await expect(ada.threads.delete(id)).rejects.toThrow(/403.*threads stay/);
   });
 });
 
 describe('runs', () => {
-  it('create threads that only their user can find', async () => {
+  it('create threads that only the user of the run can find', async () => {
     const id = randomUUID();
     await ada.runs.wait(id, 'whoami', { input: {}, ifNotExists: 'create' });
     expect((await ada.threads.get(id)).metadata).toMatchObject({ owner: 'ada', graph_id: 'whoami' });
@@ -169,7 +169,7 @@ describe('runs', () => {
   });
 });
 
-it('crons are created and changed with the values of the handler', async () => {
+it('crons are created and changed with the values that the handler sets', async () => {
   const cron = await ada.crons.create('whoami', { schedule: '0 0 1 1 *', metadata: { owner: 'bob' } });
   const { cron_id: id } = cron as Cron;
   expect((cron as Cron).metadata).toEqual({ owner: 'ada', created: 'by ada' });
@@ -196,7 +196,7 @@ describe('the store', () => {
   });
 });
 
-it('asks the project about every route that is not public', () => {
+it('the API asks the auth of the project about every route that is not public', () => {
   const unasked = ROUTES.filter(({ auth }) => typeof auth === 'string').map(({ path, auth }) => [path, auth]);
   expect(unasked).toEqual([
     ['/ok', 'public'],
@@ -204,7 +204,7 @@ it('asks the project about every route that is not public', () => {
   ]);
 });
 
-it('protocol v2 applies the same auth rules on all its routes', async () => {
+it('protocol v2 applies the same auth rules as the other routes', async () => {
   const { thread_id: id } = await ada.threads.create();
   const order = (token: string) =>
     fetch(`${url}/threads/${id}/commands`, {
@@ -219,7 +219,7 @@ it('protocol v2 applies the same auth rules on all its routes', async () => {
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
 });
 
-it('an answer and a fork in protocol v2 run as the authenticated user, whatever user they claim', async () => {
+it('an answer and a fork in protocol v2 run as the authenticated user, not as a user that they name', async () => {
   const { thread_id: id } = await ada.threads.create();
   const order = async (method: string, params: object) => {
     const response = await fetch(`${url}/threads/${id}/commands`, {
@@ -250,7 +250,7 @@ it('an answer and a fork in protocol v2 run as the authenticated user, whatever 
   expect((await ada.runs.list(id)).map((run) => run.metadata?.['owner'])).toEqual(['ada', 'ada', 'ada']);
 });
 
-it('a WebSocket is authenticated like a request, and the project is asked about each command', async () => {
+it('a WebSocket is authenticated like an HTTP request, and the handlers decide about each command', async () => {
   const { thread_id: id } = await ada.threads.create();
   const open = (headers: Record<string, string>) =>
     new WebSocket(`${url.replace('http', 'ws')}/threads/${id}/stream/events`, { headers });
@@ -286,7 +286,7 @@ it('an unknown path is answered with 404', async () => {
 it.each([
   ['auth-nothing', /auth\.path: the export is not an Auth/],
   ['auth-open', /auth\.path: the export has no authenticate handler/],
-])('%s does not start', async (name, message) => {
+])('the API does not start with the invalid auth of the project %s', async (name, message) => {
   const broken = new ServiceProcesses(projectOf(name));
   await expect(broken.api()).rejects.toThrow(message);
   await broken.stop();

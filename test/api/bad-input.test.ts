@@ -4,7 +4,7 @@ import { ERROR_CODES } from '../../protocol/index.js';
 import { STATUS_OF } from '../../api/http/errors.js';
 import { ApiFixture, CHECKPOINT } from '../support/api-server.js';
 
-describe('bad input', () => {
+describe('the API', () => {
   let api: ApiFixture;
   let url: string;
   let threadId: string;
@@ -16,7 +16,7 @@ describe('bad input', () => {
   });
   afterAll(() => api.stop());
 
-  it('has one status for every error code', () => {
+  it('has an HTTP status for every error code', () => {
     expect(STATUS_OF).toEqual({
       invalid_argument: 422,
       unsupported: 422,
@@ -40,72 +40,76 @@ describe('bad input', () => {
   const RUN_FAULTS: [fault: string, body: object, message: string][] = [
     ['no assistant', {}, 'assistant_id: Invalid input: expected string, received undefined; got nothing'],
     ['an unknown field', { inputs: 1 }, 'inputs: unknown field of the request body'],
-    ['an unknown field within', { config: { run_name: 'x' } }, 'config.run_name: unknown field of the request body'],
+    ['an unknown field in config', { config: { run_name: 'x' } }, 'config.run_name: unknown field of the request body'],
     [
-      'an unknown mode',
+      'an unknown stream mode',
       { stream_mode: 'tokens' },
       'stream_mode: Invalid option: expected one of "values"|"updates"|"messages"',
     ],
-    ['an unknown strategy', { multitask_strategy: 'wait' }, 'multitask_strategy: Invalid option'],
-    ['a webhook that is no text', { webhook: {} }, 'webhook: Invalid input: expected string, received object'],
-    ['a delay into the past', { after_seconds: -1 }, 'after_seconds: Too small'],
-    ['a delay beyond a year', { after_seconds: 1e9 }, 'after_seconds: Too big'],
+    ['an unknown multitask strategy', { multitask_strategy: 'wait' }, 'multitask_strategy: Invalid option'],
+    ['a webhook that is not a string', { webhook: {} }, 'webhook: Invalid input: expected string, received object'],
+    ['a negative delay', { after_seconds: -1 }, 'after_seconds: Too small'],
+    ['a delay of more than a year', { after_seconds: 1e9 }, 'after_seconds: Too big'],
     ['an unknown durability', { durability: 'never' }, 'durability: Invalid option'],
     [
-      'feedback keys',
+      'feedback keys without an API key of LangSmith',
       { feedback_keys: ['a'] },
       'feedback_keys: not served here: LangSmith makes the addresses, and LANGSMITH_API_KEY is not set; got ["a"]',
     ],
-    ['a tracer', { langsmith_tracer: { project_name: 'p' } }, 'langsmith_tracer: not served here'],
-    ['deletion of a kept thread', { on_completion: 'delete' }, 'on_completion: not served here'],
-    ['nobody to disconnect', { on_disconnect: 'cancel' }, 'on_disconnect: not served here'],
+    ['a LangSmith tracer', { langsmith_tracer: { project_name: 'p' } }, 'langsmith_tracer: not served here'],
+    ['deletion of its existing thread on completion', { on_completion: 'delete' }, 'on_completion: not served here'],
     [
-      'input and command',
+      'a reaction to a disconnect although no client waits',
+      { on_disconnect: 'cancel' },
+      'on_disconnect: not served here',
+    ],
+    [
+      'both an input and a command',
       { input: { a: 1 }, command: { resume: 1 } },
       'input: a run takes an input or a command, not both',
     ],
-    ['an unknown command', { command: { answer: 1 } }, 'command.answer: unknown field of the request body'],
-    ['a checkpoint that is none', { checkpoint_id: 'abc' }, 'checkpoint_id: Invalid GUID; got "abc"'],
+    ['an unknown field in command', { command: { answer: 1 } }, 'command.answer: unknown field of the request body'],
+    ['a checkpoint id that is not a GUID', { checkpoint_id: 'abc' }, 'checkpoint_id: Invalid GUID; got "abc"'],
     [
-      'two checkpoints',
+      'two different checkpoints',
       { checkpoint_id: CHECKPOINT, checkpoint: { checkpoint_id: '1ef00000-0000-6000-8000-000000000002' } },
       `checkpoint_id: ${CHECKPOINT} is not the checkpoint`,
     ],
     [
-      'a thread of another request',
+      'the id of another thread inside configurable',
       { config: { configurable: { thread_id: 'other' } } },
       'config.configurable.thread_id: "other" is not the thread of the run',
     ],
     [
-      'keys of the engine',
+      'keys that belong to LangGraph',
       { config: { configurable: { __pregel_resuming: true } } },
       'config.configurable.__pregel_resuming: keys that begin with __pregel_ belong to LangGraph',
     ],
     [
-      'an operator in place of a checkpoint',
+      'a database operator instead of a checkpoint id',
       { config: { configurable: { checkpoint_id: { $gt: '' } } } },
       'config.configurable.checkpoint_id: Invalid input: expected string, received object; got {"$gt":""}',
     ],
     [
-      'a checkpoint of LangGraph that is none',
+      'a checkpoint id inside configurable that is not a GUID',
       { config: { configurable: { checkpoint_id: 'abc' } } },
       'config.configurable.checkpoint_id: Invalid GUID; got "abc"',
     ],
     [
-      'a namespace that is no text',
+      'a checkpoint namespace that is not a string',
       { config: { configurable: { checkpoint_ns: { $gt: '' } } } },
       'config.configurable.checkpoint_ns: Invalid input: expected string, received object',
     ],
     [
-      'a map of checkpoints that names none',
+      'a checkpoint map whose value is not a string',
       { config: { configurable: { checkpoint_map: { '': { $gt: '' } } } } },
       'config.configurable.checkpoint_map.: Invalid input: expected string, received object',
     ],
-    ['half a surrogate pair in a name', { interrupt_before: ['a\ud800'] }, 'half of a surrogate pair'],
-    ['a recursion limit of nothing', { config: { recursion_limit: 0 } }, 'config.recursion_limit: Too small'],
+    ['half of a surrogate pair in the name of a node', { interrupt_before: ['a\ud800'] }, 'half of a surrogate pair'],
+    ['a recursion limit of 0', { config: { recursion_limit: 0 } }, 'config.recursion_limit: Too small'],
   ];
 
-  it.each(RUN_FAULTS)('refuses a run with %s and names the field and the value', async (_fault, body, message) => {
+  it.each(RUN_FAULTS)('refuses a run with %s, and names the field and its value', async (_fault, body, message) => {
     const whole =
       'assistant_id' in body || message.startsWith('assistant_id') ? body : { assistant_id: 'echo', ...body };
     const response = await post(`/threads/${threadId}/runs`, JSON.stringify(whole));
@@ -113,7 +117,7 @@ describe('bad input', () => {
     expect(response.headers.get('Content-Type')).toBe('text/plain; charset=utf-8');
   });
 
-  it('names every faulty field at once', async () => {
+  it('names all invalid fields of a request in one answer', async () => {
     const response = await post(
       `/threads/${threadId}/runs`,
       JSON.stringify({ webhook: 1, after_seconds: 'x', foo: 1 }),
@@ -122,7 +126,7 @@ describe('bad input', () => {
     for (const field of ['assistant_id: ', 'webhook: ', 'after_seconds: ', 'foo: ']) expect(text).toContain(field);
   });
 
-  it('accepts values that request the default behaviour', async () => {
+  it('accepts a run whose fields ask explicitly for the default behaviour', async () => {
     const body = {
       assistant_id: 'echo',
       input: null,
@@ -142,7 +146,7 @@ describe('bad input', () => {
     expect([response.status, (await response.text()).startsWith('{"run_id"')]).toEqual([200, true]);
   });
 
-  it('reads JSON with the content type text, which browsers send to avoid a preflight', async () => {
+  it('reads JSON with the content type text/plain, which browsers send to avoid a preflight', async () => {
     const response = await fetch(`${url}/threads/search`, {
       method: 'POST',
       headers: { 'Content-Type': 'text/plain;charset=UTF-8' },
@@ -151,14 +155,14 @@ describe('bad input', () => {
     expect(await response.json()).toEqual([{ thread_id: threadId }]);
   });
 
-  it('finds a name of 500 characters that contains pattern syntax', async () => {
+  it('finds an assistant by a name of 500 dots, which it does not read as a pattern', async () => {
     const name = '.'.repeat(500);
     const { assistant_id: id } = await api.client(url).assistants.create({ graphId: 'echo', name });
     const found = await api.client(url).assistants.search({ name });
     expect(found.map(({ assistant_id }) => assistant_id)).toEqual([id]);
   });
 
-  it('shows only twenty faults and the start of long names', async () => {
+  it('names at most twenty invalid fields in one answer, and shortens long field names', async () => {
     const faults = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`field_${n}_${'x'.repeat(20)}`, 1]));
     const response = await post('/threads', JSON.stringify({ ['y'.repeat(300)]: 1, ...faults }));
     const text = await response.text();
@@ -166,7 +170,7 @@ describe('bad input', () => {
     expect(text).toMatch(/^y{80}…: unknown field of the request body; field_0_.*; and more$/);
   });
 
-  it('refuses a body that is not JSON, too large, or not an object', async () => {
+  it('refuses a body that is not JSON, that is too large, or that is not an object', async () => {
     const broken = await post('/threads', '{"metadata": ');
     expect([broken.status, await broken.text()]).toEqual([
       400,
@@ -194,7 +198,7 @@ describe('bad input', () => {
     [`/threads/${randomUUID()}?include=runs`, 'include.0: Invalid input: expected "ttl"; got "runs"'],
     [`/threads/${randomUUID()}/state?select=value`, 'select.0: expected one of values, next'],
     [`/threads/${randomUUID()}/stream?stream_mode=values`, 'stream_mode.0: Invalid option'],
-  ])('refuses GET %s and names the part', async (path, message) => {
+  ])('refuses GET %s and names the invalid part of the URL', async (path, message) => {
     const response = await fetch(`${url}${path}`);
     expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(message)]);
   });
@@ -234,7 +238,7 @@ describe('bad input', () => {
     ['/assistants/search', { offset: -1 }, 'offset: Too small'],
     ['/runs', { assistant_id: 'echo', checkpoint_id: CHECKPOINT }, 'checkpoint_id: not served here'],
     ['/runs', { assistant_id: 'echo', if_not_exists: 'reject' }, 'if_not_exists: not served here'],
-  ])('refuses POST %s with %j and names the field', async (path, body, message) => {
+  ])('refuses POST %s with %j and names the invalid field', async (path, body, message) => {
     const response = await post(path, JSON.stringify(body));
     expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(message)]);
   });
@@ -259,7 +263,7 @@ describe('bad input', () => {
     expect(preflight.headers.get('Access-Control-Allow-Methods')).toContain('DELETE');
   });
 
-  it('allows calls only from configured origins', async () => {
+  it('allows calls only from the configured origins if any are configured', async () => {
     const strict = await api.listen({ corsOrigins: ['https://ui.example'] });
     const from = async (origin: string) =>
       (await fetch(`${strict}/ok`, { headers: { Origin: origin } })).headers.get('Access-Control-Allow-Origin');

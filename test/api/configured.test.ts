@@ -21,7 +21,7 @@ describe('the configuration of a graph', () => {
   }, 60_000);
   afterAll(() => house.stop());
 
-  it("starts with LANGGRAPH_CONFIG of the project's environment", async () => {
+  it('contains LANGGRAPH_CONFIG from the environment of the project', async () => {
     const [assistant] = await client.assistants.search({ graphId: 'told' });
     expect(assistant).toMatchObject({ config: { configurable: { colour: 'blue' } }, context: { mood: 'calm' } });
     expect(await client.runs.wait(null, 'told', { input: {} })).toMatchObject({
@@ -30,7 +30,7 @@ describe('the configuration of a graph', () => {
     });
   });
 
-  it('contains the headers of the request without credentials', async () => {
+  it('contains the headers of the request, except headers with credentials', async () => {
     const headers = {
       'x-user': 'ada',
       'x-author': 'bob',
@@ -62,7 +62,7 @@ describe('the configuration of a graph', () => {
     expect(run?.kwargs.config).toMatchObject({ configurable: { 'x-user': 'ada' } });
   });
 
-  it("is that of the last run when a thread's state is read or edited", async () => {
+  it('is the configuration of the last run when the state of a thread is read or edited', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const config = { configurable: { node: 'pilot' } };
     await client.runs.wait(threadId, 'shaped', { input: { log: [] }, config });

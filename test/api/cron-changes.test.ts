@@ -11,7 +11,7 @@ import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
 const NEVER_SOON = '0 9 1 1 *';
 
-describe('crons during an outage of the scheduler', () => {
+describe('crons and their Schedules', () => {
   let api: ApiFixture;
   let url: string;
   let client: Client;
@@ -53,7 +53,7 @@ describe('crons during an outage of the scheduler', () => {
     };
   }
 
-  it('are not created, and are removed if their process dies during the creation', async () => {
+  it('are not created during an outage of Temporal; the sweep removes the rest of a failed creation', async () => {
     const { context, cut } = await contexts();
     const refused = await newCron();
     await expect(createCron(cut, ANONYMOUS_CALLER, refused)).rejects.toMatchObject({ code: 'unavailable' });
@@ -66,7 +66,7 @@ describe('crons during an outage of the scheduler', () => {
     await expect(schedule(orphan.cronId).describe()).rejects.toThrow(ScheduleNotFoundError);
   });
 
-  it('are changed after the outage', async () => {
+  it('agree again after the sweep if a cron was changed during an outage of Temporal', async () => {
     const { context, cut } = await contexts();
     const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
     const changing = updateCron(cut, ANONYMOUS_CALLER, cron, { timezone: 'Europe/Berlin', enabled: false });
@@ -78,7 +78,7 @@ describe('crons during an outage of the scheduler', () => {
     expect(await sweepCrons(context, ANONYMOUS_CALLER, soon())).toBe(0);
   });
 
-  it('disappear at once, and their Schedule is deleted after the outage', async () => {
+  it('are deleted despite an outage of Temporal: the cron at once, its Schedule after the outage', async () => {
     const { context, cut } = await contexts();
     const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
     await expect(deleteCron(cut, ANONYMOUS_CALLER, cron.cronId)).rejects.toMatchObject({ code: 'unavailable' });
@@ -87,7 +87,7 @@ describe('crons during an outage of the scheduler', () => {
     await expect(schedule(cron.cronId).describe()).rejects.toThrow(ScheduleNotFoundError);
   });
 
-  it('have the later of two changes, in whatever order these reach the Schedule', async () => {
+  it('agree after concurrent changes, in whatever order the changes reach the Schedule', async () => {
     const { context } = await contexts();
     const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
     const zones = ['Europe/Berlin', 'Asia/Tokyo', 'America/New_York', 'UTC'];

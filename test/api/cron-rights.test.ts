@@ -57,7 +57,7 @@ async function reasonOf(cronId: string): Promise<string> {
 
 describe.each([
   {
-    what: 'whose thread was given away',
+    what: 'whose thread now belongs to another user',
     make: async () => {
       const { thread_id: id } = await bob.get('POST', '/threads', {});
       const cron = await bob.get('POST', `/threads/${String(id)}/runs/crons`, { assistant_id: 'whoami', ...yearly });
@@ -66,7 +66,7 @@ describe.each([
     },
   },
   {
-    what: 'whose assistant was given away',
+    what: 'whose assistant now belongs to another user',
     make: async () => {
       const { assistant_id: made } = await bob.get('POST', '/assistants', { graph_id: 'whoami' });
       const id = String(made);
@@ -85,7 +85,7 @@ describe.each([
   const patch = (body: object) => bob.call('PATCH', `/runs/crons/${cron}`, body);
   const backfill = () => bob.call('POST', `/runs/crons/${cron}/backfill`, period);
 
-  it('is neither changed nor backfilled by its creator, with the answer for a missing cron', async () => {
+  it('cannot be changed or backfilled by its creator, who gets 404 for the thread or assistant', async () => {
     expect([(await patch({ input: { text: 'mine' } })).status, (await backfill()).status]).toEqual([200, 202]);
     await give(path, 'ada');
     for (const answer of [await patch({ input: { text: 'x' } }), await patch({ enabled: false }), await backfill()]) {
@@ -119,7 +119,7 @@ describe.each([
     expect(await fire(cron)).toMatchObject({ status: 'success' });
   });
 
-  it('continues if it was stored without filters', async () => {
+  it('still starts runs if it was stored without filters', async () => {
     const kept = { $unset: { filters: '' } };
     const { modifiedCount } = await mongo.db(house.name).collection('crons').updateOne({ cronId: cron }, kept);
     expect(modifiedCount).toBe(1);
@@ -147,7 +147,7 @@ describe('the stored filters of a cron', () => {
 });
 
 describe('an assistant that another user creates at the same moment', () => {
-  it('is not returned to the user whose creation it preceded', async () => {
+  it('is not returned to a user whose own request to create it came later', async () => {
     for (let round = 0; round < 30; round += 1) {
       const id = randomUUID();
       const body = { assistant_id: id, graph_id: 'whoami', config: { configurable: { prompt: 'of ada' } } };

@@ -50,7 +50,7 @@ describe('crons', () => {
     expect(await (await send('GET', '/info')).json()).toMatchObject({ flags: { crons: true } });
   });
 
-  it('are created without a thread, with all fields and a Schedule', async () => {
+  it('can be created without a thread, with all fields and a Schedule', async () => {
     const cron = await create({
       schedule: '30 9 * * MON-FRI',
       timezone: 'Asia/Kolkata',
@@ -109,7 +109,7 @@ describe('crons', () => {
     expect(action.args).toEqual([{ tenant: 'default', cronId: cron.cron_id }]);
   });
 
-  it('are created for an existing thread and deleted with it', async () => {
+  it('can be created for an existing thread, and are deleted with that thread', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cron = await client.crons.createForThread(threadId, 'echo', { schedule: NEVER_SOON, enabled: false });
     made.push(cron.cron_id);
@@ -124,7 +124,7 @@ describe('crons', () => {
     );
   });
 
-  it('accept options that only Schedules have', async () => {
+  it("accept options that only Temporal's Schedules have", async () => {
     const options = { overlap: 'buffer_one', catchup_window_seconds: 3600, jitter_seconds: 30 };
     const created = await send('POST', '/runs/crons', {
       assistant_id: 'echo',
@@ -146,7 +146,7 @@ describe('crons', () => {
     expect((await schedule(cron.cron_id).describe()).policies.overlap).toBe('SKIP');
   });
 
-  it('are updated by field; null resets a field, and a paused cron has no next run', async () => {
+  it('are updated field by field, reset a field that is set to null, and have no next run while paused', async () => {
     const { cron_id: cronId } = await create({
       schedule: NEVER_SOON,
       endTime: '2999-01-01T00:00:00Z',
@@ -201,7 +201,7 @@ describe('crons', () => {
     ).toBe(404);
   });
 
-  it('are searched and counted', async () => {
+  it('can be searched and counted', async () => {
     const team = randomUUID();
     const { thread_id: threadId } = await client.threads.create();
     const a = await create({ schedule: '0 0 1 1 *', metadata: { team } });
@@ -231,7 +231,7 @@ describe('crons', () => {
     expect(await client.crons.count({ metadata: { team } })).toBe(2);
   });
 
-  it('are refused with the name and value of an invalid field, before anything is stored', async () => {
+  it('are not stored if a field is invalid; the error names the field and its value', async () => {
     const before = await client.crons.count();
     const body = { assistant_id: 'echo', schedule: NEVER_SOON };
     const faults: [body: object, message: string][] = [
@@ -265,7 +265,7 @@ describe('crons', () => {
     expect(await client.crons.count()).toBe(before);
   });
 
-  it('are refused with a shorter interval than the server allows', async () => {
+  it('are refused if they would fire more often than the server allows', async () => {
     const often = (schedule: string) => ({ assistant_id: 'echo', schedule });
     const message = 'schedule: has firings 59 s apart; expected 60 s or more; got "@every 59s"';
     expect(await refusal('POST', '/runs/crons', often('@every 59s'))).toEqual([422, message]);

@@ -32,7 +32,7 @@ describe("a project's Hono app", () => {
   }, 60_000);
   afterAll(() => house.stop());
 
-  it('serves its routes', async () => {
+  it('serves its own routes', async () => {
     const { text } = await ask(url, '/custom/echo?q=a%20b', { headers: { 'x-in': 'in' } });
     expect(JSON.parse(text)).toEqual({ q: 'a b', header: 'in' });
     expect(JSON.parse((await ask(url, '/custom/echo', posted({ n: 1 }))).text)).toEqual({ got: { n: 1 } });
@@ -46,7 +46,7 @@ describe("a project's Hono app", () => {
     expect(JSON.parse((await ask(url, '/store/items?namespace=a&key=b')).text)).toEqual({ shadowed: true });
   });
 
-  it('wraps our routes with its middleware, which sees their answers', async () => {
+  it('wraps our routes with its middleware, which sees the answers of our routes', async () => {
     expect((await ask(url, '/ok')).headers.get('x-around')).toBe('/ok 200');
     const missing = await ask(url, '/nowhere');
     expect(missing).toMatchObject({ status: 404, text: 'Not Found: GET /nowhere is not served here' });
@@ -54,7 +54,7 @@ describe("a project's Hono app", () => {
     expect(JSON.parse((await ask(url, '/threads/search?halt', posted({}))).text)).toEqual({ halted: true });
   });
 
-  it('passes request bodies to our routes, whether or not it read them', async () => {
+  it('passes request bodies to our routes, even if the app has read them', async () => {
     expect((await client.threads.create({ metadata: { read: 'by the app' } })).metadata).toMatchObject({
       read: 'by the app',
     });
@@ -65,7 +65,7 @@ describe("a project's Hono app", () => {
     });
   });
 
-  it('passes streams of runs', async () => {
+  it('passes streams of runs to clients', async () => {
     const events: string[] = [];
     for await (const { event } of client.runs.stream(null, 'keeper', { input: { text: 'hi' }, streamMode: 'values' }))
       events.push(event);
@@ -74,7 +74,7 @@ describe("a project's Hono app", () => {
     expect(await client.runs.wait(thread.thread_id, 'keeper', { input: { text: 'hi' } })).toMatchObject({ text: 'hi' });
   });
 
-  it('uses this server as the default of the SDK', async () => {
+  it('reaches this server with an SDK client that is created without a URL', async () => {
     const found = JSON.parse((await ask(url, '/custom/client')).text) as { graph_id: string }[];
     expect(found.map((one) => one.graph_id)).toEqual(['keeper']);
   });
@@ -83,7 +83,7 @@ describe("a project's Hono app", () => {
     expect(await ask(url, '/custom/error')).toMatchObject({ status: 418, text: 'short and stout' });
   });
 
-  it('keeps a run after its client disconnects', async () => {
+  it('lets a run continue after the client of the run disconnects', async () => {
     const thread = await client.threads.create();
     const gone = new AbortController();
     const run = client.runs.stream(thread.thread_id, 'keeper', {
@@ -99,7 +99,7 @@ describe("a project's Hono app", () => {
     expect((await client.runs.get(thread.thread_id, runId)).status).toBe('success');
   });
 
-  it('applies the CORS settings of the project', async () => {
+  it('is served with the CORS settings of the project', async () => {
     const { headers } = await ask(url, '/custom/echo', { headers: { origin: 'https://app.example' } });
     expect(headers.get('access-control-allow-origin')).toBe('https://app.example');
     expect(headers.get('access-control-allow-credentials')).toBe('true');
@@ -122,7 +122,7 @@ describe("a project's Express app", () => {
   }, 60_000);
   afterAll(() => house.stop());
 
-  it('serves its routes, and wraps ours with its middleware', async () => {
+  it('serves its own routes, and wraps our routes with its middleware', async () => {
     expect(JSON.parse((await ask(url, '/custom/echo', posted({ n: 1 }))).text)).toEqual({ got: { n: 1 } });
     expect(await ask(url, '/custom/error')).toMatchObject({ status: 418, text: 'short and stout' });
     const made = await ask(url, '/threads', posted({ metadata: { a: 1 } }));
@@ -130,7 +130,7 @@ describe("a project's Express app", () => {
     expect(made.headers.get('x-express')).toBe('/threads');
   });
 
-  it('serves only the groups of routes that the project enables', async () => {
+  it('is served with only those groups of our routes that the project enables', async () => {
     for (const path of ['/store/items?namespace=a&key=b', '/assistants/keeper', '/ok', '/info'])
       expect(await ask(url, path)).toMatchObject({
         status: 404,
@@ -140,7 +140,7 @@ describe("a project's Express app", () => {
   });
 });
 
-describe('an app that only has fetch', () => {
+describe("a project's app that has only a fetch method", () => {
   const house = new ServiceProcesses(projectOf('fetch'));
   let url: string;
   beforeAll(async () => {
@@ -155,7 +155,7 @@ describe('an app that only has fetch', () => {
     expect(await ask(url, '/nowhere')).toMatchObject({ status: 404, text: expect.stringContaining('/nowhere') });
   });
 
-  it('accepts only the origins of the project', async () => {
+  it('accepts only the origins that the project allows', async () => {
     const from = async (origin: string) =>
       (await ask(url, '/ok', { headers: { origin } })).headers.get('access-control-allow-origin');
     expect(await from('https://a.example')).toBe('https://a.example');
@@ -163,7 +163,7 @@ describe('an app that only has fetch', () => {
   });
 });
 
-it('a missing app is an error at the start', async () => {
+it('the API does not start if the app that the project names does not exist', async () => {
   const house = new ServiceProcesses(projectOf('no-app'));
   await expect(house.api()).rejects.toThrow(/http\.app: .*embed\.js has no export nothing; it exports letters/);
   await house.stop();

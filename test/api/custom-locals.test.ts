@@ -43,7 +43,7 @@ async function call(who: string, method: string, path: string, body?: object): P
   return { status: answer.status, json: answer.ok && text !== '' ? JSON.parse(text) : {} };
 }
 
-describe('locals of a project’s Express app', () => {
+describe('the res.locals that a project’s Express app sets', () => {
   it('change neither the caller nor the search results', async () => {
     const ids = new Map<string, string>();
     for (const who of ['ada', 'bob']) {

@@ -15,7 +15,7 @@ interface Part {
   data: unknown;
 }
 
-describe('API, worker, Temporal and MongoDB together', () => {
+describe('the whole system with API, worker, Temporal and MongoDB', () => {
   const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'));
   let api: ServiceProcess;
   let client: Client;
@@ -42,7 +42,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     return (await client.threads.create()).thread_id;
   }
 
-  it('holds a conversation of several turns', async () => {
+  it('holds a conversation of several runs', async () => {
     const threadId = await newThread();
     expect(await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } })).toEqual({
       log: ['hi', 'heard', 'answered'],
@@ -58,7 +58,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(runs.map((run) => run.status)).toEqual(['success', 'success']);
   });
 
-  it('streams an update that exceeds the size of a database document', async () => {
+  it('streams an update that is larger than a database document may be', async () => {
     const sizes: number[] = [];
     for await (const { event, data } of client.runs.stream(await newThread(), 'bulky', {
       input: {},
@@ -82,7 +82,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     });
   });
 
-  it('streams every mode', async () => {
+  it('streams the events of every stream mode', async () => {
     const parts = await collect(
       client.runs.stream(await newThread(), 'talk', {
         input: { log: ['hi'] },
@@ -98,7 +98,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(updates.map((update) => Object.keys(update as object))).toEqual([['hear'], ['ask'], ['answer']]);
   });
 
-  it('continues an interrupted run with the answer, and refuses a second answer', async () => {
+  it('continues after an interrupt with the answer, and refuses a second answer', async () => {
     const threadId = await newThread();
     const asked = await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
     expect(asked).toMatchObject({ __interrupt__: [{ value: { question: 'shall I?' } }] });
@@ -118,7 +118,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect((await client.threads.get(threadId)).status).toBe('idle');
   });
 
-  it('accepts an answer through Temporal', async () => {
+  it('accepts the answer to an interrupt through Temporal', async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
     const view = await conversations.view(ANONYMOUS_CALLER, threadId);
@@ -133,7 +133,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     });
   });
 
-  it('shows readable summaries in Temporal', async () => {
+  it('shows a readable summary of a conversation in Temporal', async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } });
     const handle = new TemporalClient({ connection }).workflow.getHandle(`conversation/default/${threadId}`);
@@ -145,7 +145,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     );
   });
 
-  it('runs concurrent messages sequentially in the order of acceptance', async () => {
+  it('executes the runs of one thread sequentially, in the order of their acceptance', async () => {
     const threadId = await newThread();
     const runs = [];
     for (const text of ['one', 'two', 'three']) {
@@ -158,7 +158,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(first).toEqual({ log: ['one', 'heard', 'answered'] });
   });
 
-  it('rejects, interrupts or rolls back by the requested strategy', async () => {
+  it('applies the multitask strategies reject, interrupt and rollback', async () => {
     const threadId = await newThread();
     const working = await ticking(threadId);
     await expect(client.runs.create(threadId, 'talk', { input: {}, multitaskStrategy: 'reject' })).rejects.toThrow(
@@ -178,7 +178,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     await expect(client.runs.get(other, undone)).rejects.toThrow('HTTP 404');
   });
 
-  it('accepts a run with reject right after the end of the previous one', async () => {
+  it('accepts a run with the strategy reject right after the end of the previous run', async () => {
     const threadId = await newThread();
     for (let turn = 0; turn < 3; turn += 1) {
       await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] }, multitaskStrategy: 'reject' });
@@ -186,7 +186,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(await client.runs.list(threadId)).toHaveLength(3);
   });
 
-  it('cancels a run and waits for its end; the thread accepts the next message', async () => {
+  it('cancels a run, waits for its end, and then accepts the next message of the thread', async () => {
     const threadId = await newThread();
     const runId = await ticking(threadId);
     await client.runs.cancel(threadId, runId, true);
@@ -195,7 +195,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect((next as { log: string[] }).log.at(-1)).toBe('answered');
   });
 
-  it('ends a failing run with its error; the thread accepts the next message', async () => {
+  it('ends a failing run with its error, and then accepts the next message of the thread', async () => {
     const threadId = await newThread();
     const parts = await collect(client.runs.stream(threadId, 'broken', { input: { log: [] } }));
     expect(parts.filter((part) => part.event === 'error')).toMatchObject([
@@ -207,14 +207,14 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect((next as { log: string[] }).log.at(-1)).toBe('answered');
   });
 
-  it('edits state', async () => {
+  it('edits the state of a thread', async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['first'] } });
     await client.threads.updateState(threadId, { values: { log: ['edited'] }, asNode: 'answer' });
     expect(((await client.threads.getState(threadId)).values as { log: string[] }).log.at(-1)).toBe('edited');
   });
 
-  it('forks from a checkpoint', async () => {
+  it('forks a thread at an earlier checkpoint', async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['first'] } });
     await client.runs.wait(threadId, 'talk', { input: { log: ['second'] } });
@@ -229,14 +229,14 @@ describe('API, worker, Temporal and MongoDB together', () => {
     expect(((await client.threads.getState(threadId)).values as { log: string[] }).log.at(-1)).toBe('edited');
   });
 
-  it('runs without a thread', async () => {
+  it('executes runs without a thread', async () => {
     const values = await client.runs.wait(null, 'talk', { input: { log: ['hi'] } });
     expect(values).toEqual({ log: ['hi', 'heard', 'answered'] });
     const parts = await collect(client.runs.stream(null, 'talk', { input: { log: ['hi'] }, streamMode: 'values' }));
     expect(parts.at(-1)?.data).toEqual({ log: ['hi', 'heard', 'answered'] });
   });
 
-  it('executes a repeated request once', async () => {
+  it('executes a request only once if it is repeated with the same idempotency key', async () => {
     const threadId = await newThread();
     const body = JSON.stringify({ assistant_id: 'talk', input: { log: ['pay'] } });
     const send = () =>
@@ -274,7 +274,7 @@ describe('API, worker, Temporal and MongoDB together', () => {
     await other.kill();
   });
 
-  it('deletes a thread with an active run; its id can be used again', async () => {
+  it('deletes a thread with an active run, and accepts a new thread with the same id', async () => {
     const threadId = await newThread();
     await ticking(threadId);
     await client.threads.delete(threadId);

@@ -40,7 +40,7 @@ describe('feedback keys', () => {
     return { events, feedback, runId };
   }
 
-  it('each get a URL from LangSmith, sent in the last event', async () => {
+  it('each get a URL from LangSmith, which the last event of the stream contains', async () => {
     langSmith.reply = (n) => ({ status: 200, body: JSON.stringify({ url: `https://smith.example/feedback/${n}` }) });
     const { events, feedback, runId } = await told(['helpful', 'tone']);
     expect(events.at(-1)).toBe('feedback');
@@ -59,14 +59,14 @@ describe('feedback keys', () => {
     expect(langSmith.received.map(({ headers }) => headers['x-api-key'])).toEqual(Array(2).fill('key of the account'));
   });
 
-  it('are omitted if LangSmith does not answer, and the run succeeds', async () => {
+  it('are left out of the last event if LangSmith gives no URL for them', async () => {
     langSmith.reply = () => ({ status: 404 });
     const { events, feedback } = await told(['helpful']);
     expect(events.at(-1)).toBe('feedback');
     expect(feedback).toEqual({});
   });
 
-  it('cause no request if a run names none', async () => {
+  it('cause no request to LangSmith if their list is empty', async () => {
     const before = langSmith.received.length;
     const { events } = await told([]);
     expect(events).not.toContain('feedback');

@@ -53,7 +53,7 @@ describe('an API process that is killed', () => {
     await model.close();
   });
 
-  it(`lets each of ${CLIENTS} streaming clients get every event once, from another process`, async () => {
+  it(`loses and repeats no event for ${CLIENTS} streaming clients, which continue on another process`, async () => {
     const text = Array.from({ length: WORDS }, (_, n) => `w${n}`).join(' ');
     model.add({ reply: { text, stallAfter: WORDS / 2 } });
     const balancer = await balance([first.url, second.url]);

@@ -52,7 +52,7 @@ interface Answer {
   text: string;
 }
 
-describe('every field of every body', () => {
+describe('a request body', () => {
   let api: ApiFixture;
   let url: string;
   let ids: Record<string, string>;
@@ -77,7 +77,7 @@ describe('every field of every body', () => {
 
   const operations = ROUTES.filter(({ body }) => body !== undefined);
   it.each(operations.map((one): [string, Route] => [`${one.method} ${one.path}`, one]))(
-    'of %s has a limit on depth, and no value of a client is an error of ours',
+    'of %s is limited in depth in every field, and no value causes an internal error',
     async (_name, operation) => {
       const places = bodyFields(operation.body as NonNullable<Route['body']>);
       await check(operation.tag.toLowerCase().replace('stateless ', ''), places, (text) => send(operation, text));
@@ -86,7 +86,7 @@ describe('every field of every body', () => {
 
   const commands = ROUTES.find(({ path }) => path.endsWith('/commands')) as Route;
   it.each(Object.keys(schemas).filter((name) => name.endsWith('Params')))(
-    'of a command (%s) has a limit on depth, and no value of a client is an error of ours',
+    'of a command (%s) is limited in depth in every field, and no value causes an internal error',
     async (name) => {
       const method = COMMANDS[name];
       expect(method).toBeDefined();
@@ -95,7 +95,7 @@ describe('every field of every body', () => {
     },
   );
 
-  it('leaves readable records', async () => {
+  it('with unusual values leaves only records that can be read', async () => {
     for (const path of ['/threads/search', '/assistants/search', '/runs/crons/search']) {
       const found = await fetch(`${url}${path}`, { method: 'POST', body: '{"limit":1000}' });
       expect([path, found.status]).toEqual([path, 200]);
@@ -104,7 +104,7 @@ describe('every field of every body', () => {
     expect(api.errors).toEqual([]);
   });
 
-  it('is limited in depth in WebSocket commands and in queries', async () => {
+  it('has the same limit on depth as a WebSocket command and as a query', async () => {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${ids['thread_id']}/stream/events`);
     const answer = new Promise<string>((resolve, reject) => {
       socket.once('message', (data: Buffer) => resolve(data.toString('utf8')));
@@ -127,7 +127,7 @@ describe('every field of every body', () => {
     expect(api.errors).toEqual([]);
   });
 
-  it('accepts 256 levels, and names the field that has one more', async () => {
+  it('may have 256 levels; the error names the field that has one level more', async () => {
     const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
     const create = (levels: number) =>
       fetch(`${url}/threads`, { method: 'POST', body: `{"metadata":${nested(levels)}}` });
@@ -142,7 +142,7 @@ describe('every field of every body', () => {
     ]);
   });
 
-  it('accepts 10,000 metadata values, and searches for 200 at once', async () => {
+  it('may have at most 10,000 values of metadata, and at most 200 if it is a search', async () => {
     const metadata = (count: number) => ({
       metadata: Object.fromEntries(Array.from({ length: count }, (_, n) => [`key${n}`, n])),
     });
@@ -172,7 +172,7 @@ describe('every field of every body', () => {
     ['/runs/crons', { assistant_id: 'echo', ...cron }],
     ['/runs/crons/search', {}],
     ['/runs/crons/count', {}],
-  ])('accepts metadata keys of 1,000 characters: %s', async (path, body) => {
+  ])('may have metadata keys of at most 1,000 characters: %s', async (path, body) => {
     expect(await post(path, { ...body, ...keyOf1001 })).toEqual({
       status: 422,
       text: expect.stringContaining(longKey),
@@ -218,14 +218,14 @@ describe('every field of every body', () => {
       100,
       'command.goto: ',
     ],
-  ])('limits the number of values: %s', async (path, body, most, message) => {
+  ])('may have only a limited number of values: %s', async (path, body, most, message) => {
     const refused = await post(path, body(most + 1));
     expect(refused).toEqual({ status: 422, text: expect.stringContaining(message) });
     expect((await post(path, body(most))).status).toBe(200);
   });
 
   it.each(['0000-01-01T00:00:00Z', '0001-01-01T00:00:00+01:00', '9999-12-31T23:59:59-01:00', '0000-06-01T00:00:00'])(
-    'takes times of the years 1 to 9999 of UTC: not %s',
+    'may have only times in the years 1 to 9999 of UTC, so not %s',
     async (time) => {
       const wrong = 'expected a time in the years 1 to 9999 of UTC';
       const body = { assistant_id: 'echo', ...cron, end_time: time };

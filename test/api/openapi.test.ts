@@ -59,7 +59,7 @@ describe('the description of the API', () => {
     );
   });
 
-  it('is served, with a page that shows it', async () => {
+  it('is served, together with a page that shows it', async () => {
     expect(await get('/openapi.json')).toEqual(JSON.parse(JSON.stringify(describeApi(ROUTES, { version: '0.0.0' }))));
     const page = await fetch(`${url}/docs`);
     expect(page.headers.get('content-type')).toContain('text/html');
@@ -69,7 +69,7 @@ describe('the description of the API', () => {
     expect(await found.text()).toContain('rapi-doc');
   });
 
-  it('lists the unsupported values of a field', () => {
+  it('tells which values of a field are not supported', () => {
     const { paths } = describeApi(ROUTES, { version: '1' }) as {
       paths: Record<
         string,
@@ -83,7 +83,7 @@ describe('the description of the API', () => {
     });
   });
 
-  it('links the answers that hold ids to the paths that need them', () => {
+  it('links the answers that contain ids to the paths that need these ids', () => {
     const { paths } = describeApi(ROUTES, { version: '1' }) as {
       paths: Record<string, Record<string, { responses: Record<string, { links?: Record<string, object> }> }>>;
     };
@@ -92,7 +92,7 @@ describe('the description of the API', () => {
     });
   });
 
-  it('matches the answers', async () => {
+  it('matches the answers of the API', async () => {
     okAnswer.strict().parse(await get('/ok'));
     infoAnswer.strict().parse(await get('/info'));
     await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'checked' }]);
@@ -108,7 +108,7 @@ describe('the description of the API', () => {
     stateAnswer.strict().parse(await get(`/threads/${thread.thread_id}/state`));
   });
 
-  it('agrees with the methods that a 405 lists', async () => {
+  it('agrees with the allowed methods that an answer 405 lists', async () => {
     const answer = await fetch(`${url}/threads/count`, { method: 'PATCH' });
     expect(answer.status).toBe(405);
     expect(answer.headers.get('allow')).toBe('POST');

@@ -37,7 +37,7 @@ type Run = { run_id: string; thread_id: string; metadata: Record<string, unknown
 
 describe('an idempotency key', () => {
   it.each(['/runs', '/runs/wait', '/runs/stream', '/runs/batch'])(
-    'of one user is not that of another: %s',
+    'of one user does not return the run that another user started with the same key: %s',
     async (path) => {
       const key = { 'idempotency-key': randomUUID() };
       const body = path === '/runs/batch' ? [run] : run;
@@ -52,7 +52,7 @@ describe('an idempotency key', () => {
     },
   );
 
-  it('of one user differs from the same key of another user on a shared thread', async () => {
+  it('starts a separate run for each user on a thread that changes its owner', async () => {
     const { thread_id: id } = await root.get<Run>('POST', '/threads', {});
     const key = { 'idempotency-key': randomUUID() };
     const start = async (who: HttpUser) => (await who.call('POST', `/threads/${id}/runs`, run, key)).json as Run;
@@ -64,7 +64,7 @@ describe('an idempotency key', () => {
     expect(third.run_id).not.toBe(first.run_id);
   });
 
-  it('leads to an id that no client can predict', async () => {
+  it('leads to a run id that no client can predict', async () => {
     const key = randomUUID();
     const { run_id: id } = (await ada.call('POST', '/runs', run, { 'idempotency-key': key })).json as Run;
     const guesses = ['default/', 'default/ada/', 'default/user/ada/', 'ada/', ''].map((prefix) =>
@@ -75,7 +75,7 @@ describe('an idempotency key', () => {
 });
 
 describe('a thread that another user creates at the same moment', () => {
-  it('is neither used nor returned by the request whose creation it preceded', async () => {
+  it('is neither used by nor returned to a user whose own request to create it came later', async () => {
     for (let round = 0; round < 15; round += 1) {
       const id = randomUUID();
       const body = { ...run, if_not_exists: 'create' };
@@ -91,8 +91,8 @@ describe('a thread that another user creates at the same moment', () => {
   }, 60_000);
 });
 
-describe('the namespace that a handler sets', () => {
-  it('is used to search, list, read, write and delete', async () => {
+describe('the store namespace that a handler sets', () => {
+  it('is used to search, read, write and delete items, and to list namespaces', async () => {
     for (const who of [ada, bob]) {
       await who.get('PUT', '/store/items', { namespace: ['notes'], key: 'k', value: { text: `note of ${who.token}` } });
       await who.get('PUT', '/store/items', {
@@ -127,7 +127,7 @@ describe('the namespace that a handler sets', () => {
     });
   });
 
-  it('is refused with a dot in a label, which would name another namespace', async () => {
+  it('is refused if one of its labels has a dot, because that label would name another namespace', async () => {
     await ada.get('PUT', '/store/items', { namespace: ['notes', 'deep'], key: 'k', value: { text: 'of ada' } });
     const dotted = as('ada.notes');
     const answers = [
@@ -139,7 +139,7 @@ describe('the namespace that a handler sets', () => {
     expect(answers.map(({ text }) => text).join()).not.toContain('of ada');
   });
 
-  it('must be a list of labels: a string is not split into letters', async () => {
+  it('is refused if the client sent a string instead of a list of labels', async () => {
     for (const [method, path, body] of [
       ['PUT', '/store/items', { namespace: 'abc', key: 'k', value: {} }],
       ['DELETE', '/store/items', { namespace: 'abc', key: 'k' }],
@@ -188,7 +188,7 @@ describe('an assistant of another user', () => {
     ['a batch', () => bob.call('POST', '/runs/batch', [run, { assistant_id: assistant, input: {} }])],
     ['a cron', () => bob.call('POST', '/runs/crons', never())],
     ['a cron of a thread', () => bob.call('POST', `/threads/${thread}/runs/crons`, never())],
-  ])('is not found by %s, with the answer for a missing assistant', async (_what, go) => {
+  ])('is not found by %s, which gets the answer for a missing assistant', async (_what, go) => {
     const { status, text } = await go();
     expect([status, text]).toEqual([
       404,
@@ -197,7 +197,7 @@ describe('an assistant of another user', () => {
     expect(text).not.toContain('of ada');
   });
 
-  it('is not found by protocol v2 over HTTP and over a WebSocket', async () => {
+  it('is not found by protocol v2, neither over HTTP nor over a WebSocket', async () => {
     const order = { id: 1, method: 'run.start', params: { assistant_id: assistant, input: {} } };
     const overHttp = await bob.get('POST', `/threads/${thread}/commands`, order);
     const overSocket = JSON.parse(await told(bob, thread, order)) as object;
@@ -225,7 +225,7 @@ describe('an assistant of another user', () => {
     }
   });
 
-  it('may be used by its owner; a system assistant may be used by every user', async () => {
+  it('may be used only by its owner, unlike a system assistant, which every user may use', async () => {
     expect((await ada.call('POST', '/runs/wait', { assistant_id: assistant, input: {} })).status).toBe(200);
     expect((await bob.call('POST', '/runs/wait', run)).status).toBe(200);
     const cron = await bob.get('POST', '/runs/crons', { ...never(), assistant_id: 'whoami' });
@@ -264,7 +264,7 @@ async function textOf(response: Response): Promise<string> {
 }
 
 describe('a stream that waits for a thread', () => {
-  it('sends its events to its owner, and none to other users who waited for the same id', async () => {
+  it('sends the events to the owner of the thread, and none to others who waited for the same thread id', async () => {
     const id = randomUUID();
     const [hers, his] = await Promise.all(
       [ada, bob].map((who) => who.open('POST', `/threads/${id}/stream/events`, ALL)),
@@ -295,7 +295,7 @@ describe('an open stream', () => {
     ['of protocol v2', (who, thread) => who.open('POST', `/threads/${thread}/stream/events`, ALL)],
     ['that waits for a run', (who, thread, id) => who.open('GET', `/threads/${thread}/runs/${id}/join`)],
     [
-      'of a run that it began',
+      'of a run that the same request started',
       (who, thread) => who.open('POST', `/threads/${thread}/runs/stream`, { ...run, assistant_id: 'waits' }),
     ],
   ];
@@ -326,13 +326,13 @@ describe('an open stream', () => {
   });
 
   it.each([
-    ['expires', 4401, (token: string) => writeFileSync(revoked, `${token}\n`, { flag: 'a' })],
+    ['its token expires', 4401, (token: string) => writeFileSync(revoked, `${token}\n`, { flag: 'a' })],
     [
-      'may read no more',
+      'its user may no longer read the thread',
       4404,
       async (_token: string, thread: string) => root.get('PATCH', `/threads/${thread}`, { metadata: { owner: 'bob' } }),
     ],
-  ] as const)('by WebSocket is closed when its token %s', async (_why, expected, end) => {
+  ] as const)('over a WebSocket is closed when %s', async (_why, expected, end) => {
     const token = `ada#${(count += 1)}`;
     const thread = (await ada.get<Run>('POST', '/threads', {})).thread_id;
     const socket = socketOf(as(token), thread);
@@ -342,7 +342,7 @@ describe('an open stream', () => {
     expect((await closed)[0]).toBe(expected);
   });
 
-  it('continues over many checks while the rights are unchanged', async () => {
+  it("stays open after many checks of the user's rights if these rights have not changed", async () => {
     const thread = (await ada.get<Run>('POST', '/threads', {})).thread_id;
     const response = await ada.open('GET', `/threads/${thread}/stream`);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -356,7 +356,7 @@ describe('an open stream', () => {
 });
 
 describe('the existence of a thread', () => {
-  it('is not revealed by pruning: a thread of another user counts as missing', async () => {
+  it('is not revealed by pruning, because a thread of another user counts as missing', async () => {
     const { thread_id: hers } = await ada.get<Run>('POST', '/threads', {});
     const { thread_id: his } = await bob.get<Run>('POST', '/threads', {});
     expect(await bob.get('POST', '/threads/prune', { thread_ids: [hers] })).toEqual({ pruned_count: 0 });

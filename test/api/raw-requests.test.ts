@@ -42,9 +42,9 @@ const request = (line: string, ...headers: string[]) =>
   `${[line, 'Connection: close', ...headers].join('\r\n')}\r\n\r\n`;
 const statusOf = async (name: string, bytes: string) => (await exchange(api(name).url, bytes)).statuses[0];
 
-describe.each(PROJECTS)('a server of %s', (name) => {
+describe.each(PROJECTS)('a server with the project %s', (name) => {
   it.each(['//', '//evil.example/threads', '/threads/%zz/stream/events', 'nowhere', 'http://[/threads'])(
-    'refuses an upgrade request for %s and goes on',
+    'refuses an upgrade request for %s and continues to serve other requests',
     async (path) => {
       const { statuses, text } = await exchange(api(name).url, upgradeOf(path, { Authorization: 'Bearer ada' }));
       // The WebSocket itself reports an invalid thread id, like any other fault of its request.
@@ -56,7 +56,7 @@ describe.each(PROJECTS)('a server of %s', (name) => {
   );
 
   it.each(['[', 'a b', '', 'a/b', 'user@localhost', 'localhost:port', '[::1', 'localhost:99999'])(
-    'refuses the Host %j',
+    'refuses a request with the Host header %j',
     async (host) => {
       expect(await statusOf(name, request('GET /ok HTTP/1.1', `Host: ${host}`))).toBe(400);
       expect(await statusOf(name, upgradeOf(`/threads/${randomUUID()}/stream/events`, { Host: host }))).toBe(400);
@@ -67,25 +67,25 @@ describe.each(PROJECTS)('a server of %s', (name) => {
     ['two Host headers', request('GET /ok HTTP/1.1', 'Host: localhost', 'Host: evil.example'), 400],
     ['a target with two slashes', request('GET // HTTP/1.1', 'Host: localhost'), 400],
     ['a target on another host', request('GET //evil.example/ok HTTP/1.1', 'Host: localhost'), 400],
-    ['TRACE', request('TRACE / HTTP/1.1', 'Host: localhost'), 405],
-    ['TRACE of a known path', request('TRACE /threads HTTP/1.1', 'Host: localhost'), 405],
+    ['the method TRACE', request('TRACE / HTTP/1.1', 'Host: localhost'), 405],
+    ['the method TRACE on a known path', request('TRACE /threads HTTP/1.1', 'Host: localhost'), 405],
     ['a target in absolute form', request('GET http://localhost/ok HTTP/1.1', 'Host: localhost'), 200],
-    ['HTTP/1.0 without a Host', 'GET /ok HTTP/1.0\r\n\r\n', 200],
+    ['HTTP/1.0 and no Host header', 'GET /ok HTTP/1.0\r\n\r\n', 200],
     [
-      'escapes that are none',
+      'invalid percent escapes',
       request('GET /assistants/%zz HTTP/1.1', 'Host: localhost', 'Authorization: Bearer a'),
       400,
     ],
-  ])('answers %s with the right status', async (_what, bytes, status) => {
+  ])('answers a request with %s with the right status', async (_what, bytes, status) => {
     expect(await statusOf(name, bytes)).toBe(status);
   });
 
-  it('names the allowed methods of a path in the answer to TRACE', async () => {
+  it('names the allowed methods of a path when it refuses TRACE', async () => {
     const { text } = await exchange(api(name).url, request('TRACE /threads/search HTTP/1.1', 'Host: localhost'));
     expect(text).toMatch(/^Allow: POST\r$/m);
   });
 
-  it('survives thousands of broken requests and upgrades without an answer of 500', async () => {
+  it(`survives ${INPUTS} broken requests and upgrades, and answers none of them with 500 or more`, async () => {
     const { url, pid, log, ending } = api(name);
     const random = new Random(SEED, name);
     const faults: string[] = [];
@@ -223,7 +223,7 @@ it("an uncaught exception in a project's code ends neither the API nor the worke
 
 describe('a client that resets its connection', () => {
   it.each(['/nowhere', `/threads/${ID}/stream/events`, '//'])(
-    'in the middle of the upgrade to %s ends itself alone',
+    'during the upgrade to %s does not affect the server',
     async (path) => {
       const { url, ending, log } = api('filters');
       for (let n = 0; n < 20; n += 1) await exchange(url, upgradeOf(path), { reset: true });
@@ -235,7 +235,7 @@ describe('a client that resets its connection', () => {
 });
 
 describe('refused WebSockets', () => {
-  it('are destroyed soon if their clients ignore the close', async () => {
+  it('are soon disconnected by the server if their clients do not answer the close', async () => {
     const { url } = api('filters');
     const refused = Array.from({ length: 50 }, () => {
       const { hostname, port } = new URL(url);
@@ -251,7 +251,7 @@ describe('refused WebSockets', () => {
 });
 
 describe('connections of one address', () => {
-  it('are limited; another one gets a 429, and is accepted after others have closed', async () => {
+  it('are limited in number: one too many gets a 429, but is accepted after another one has closed', async () => {
     const house = new ServiceProcesses(resolve('test/fixtures/projects/server/filters.json'), {
       COLLOQUY_CONNECTIONS_PER_ADDRESS: '20',
     });

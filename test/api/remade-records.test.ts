@@ -65,7 +65,7 @@ function afterTheGate(act: () => Promise<unknown>): void {
   };
 }
 
-describe('a thread that is recreated after the gate', () => {
+describe('a thread that another user recreates after the check of the gate', () => {
   const cron = { assistant_id: 'echo', schedule: '0 9 1 1 *' };
 
   it.each([
@@ -80,7 +80,7 @@ describe('a thread that is recreated after the gate', () => {
     ['post', '/state/checkpoint', { checkpoint: {} }],
     ['get', '/history', undefined],
     ['post', '/history', {}],
-  ])('%s /threads/T%s: is treated as missing', async (method, path, body) => {
+  ])('is treated as missing by %s /threads/T%s', async (method, path, body) => {
     await bob.get('POST', '/threads', { thread_id: id, metadata: { graph_id: 'echo' } });
     afterTheGate(remake);
     const { status, text } = await bob.call(method, `/threads/${id}${path}`, body);
@@ -92,7 +92,7 @@ describe('a thread that is recreated after the gate', () => {
   it.each([
     ['/copy', 'threads:create', undefined],
     ['/runs/crons', 'crons:create', cron],
-  ])('POST /threads/T%s, during a second handler: is treated as missing', async (path, event, body) => {
+  ])('is treated as missing by POST /threads/T%s, even during its second handler', async (path, event, body) => {
     await bob.get('POST', '/threads', { thread_id: id, metadata: { graph_id: 'echo' } });
     meanwhile = { event, act: remake };
     const { status, text } = await bob.call('POST', `/threads/${id}${path}`, body);
@@ -100,7 +100,7 @@ describe('a thread that is recreated after the gate', () => {
     expect(await crons()).toBe(0);
   });
 
-  it('gets no cron during the handler of the assistant', async () => {
+  it('gets no cron if it is recreated during the handler of the assistant', async () => {
     await bob.get('POST', '/threads', { thread_id: id });
     const { assistant_id: assistant } = await bob.get('POST', '/assistants', { graph_id: 'echo' });
     meanwhile = { event: 'assistants:read', act: remake };
@@ -109,7 +109,7 @@ describe('a thread that is recreated after the gate', () => {
   });
 });
 
-describe('a thread that is recreated while its supersteps are written', () => {
+describe('a thread that is created with supersteps', () => {
   const body = () => ({
     thread_id: id,
     metadata: { graph_id: 'echo' },
@@ -117,13 +117,13 @@ describe('a thread that is recreated while its supersteps are written', () => {
   });
 
   it.each([
-    ['before they are written', 404, 0],
-    ['and they fail', 422, 1],
-    ['and they succeed', 404, 1],
-  ])('%s: is kept and not returned', async (when, expected, writes) => {
+    ['before supersteps are written', 404, 0],
+    ['while invalid supersteps are written', 422, 1],
+    ['while valid supersteps are written', 404, 1],
+  ])('is kept and not returned if another user recreates it %s', async (when, expected, writes) => {
     const real = { getState: api.states.getState, updateStates: api.states.updateStates };
     let written = 0;
-    if (when === 'before they are written') {
+    if (when === 'before supersteps are written') {
       api.states.getState = async (...given) => {
         api.states.getState = real.getState;
         const found = await real.getState(...given);
@@ -134,7 +134,7 @@ describe('a thread that is recreated while its supersteps are written', () => {
     api.states.updateStates = async (...given) => {
       written += 1;
       await remake();
-      if (when === 'and they fail') throw new ColloquyError('invalid_argument', 'no such node');
+      if (when === 'while invalid supersteps are written') throw new ColloquyError('invalid_argument', 'no such node');
       return real.updateStates(...given);
     };
     const { status, text } = await bob.call('POST', '/threads', body()).finally(() => Object.assign(api.states, real));
@@ -143,7 +143,7 @@ describe('a thread that is recreated while its supersteps are written', () => {
     expect(await hers()).toEqual({ owner: 'ada', note: 'of ada' });
   });
 
-  it('is removed if it is the thread whose supersteps failed', async () => {
+  it('is removed if its supersteps fail', async () => {
     const { updateStates } = api.states;
     api.states.updateStates = async () => {
       throw new ColloquyError('invalid_argument', 'no such node');
@@ -156,17 +156,17 @@ describe('a thread that is recreated while its supersteps are written', () => {
   });
 });
 
-describe('an assistant that is created during a handler', () => {
+describe('an assistant that exists when a request creates it again', () => {
   const his = () => ({ assistant_id: id, graph_id: 'echo', if_exists: 'do_nothing' });
   const make = () => ada.get('POST', '/assistants', { ...his(), context: { prompt: 'of ada' } });
 
-  it('is a conflict for a user who may not see it', async () => {
+  it('leads to 409 if another user created it during the handler', async () => {
     meanwhile = { event: 'assistants:create', act: make };
     const { status, text } = await bob.call('POST', '/assistants', his());
     expect([status, text]).toEqual([409, `Assistant already exists: ${id}`]);
   });
 
-  it('is a conflict if the gate ran before', async () => {
+  it('leads to 409 if another user created it after the gate had run', async () => {
     const { assistants } = api.stores;
     const real = { ...assistants };
     assistants.getAssistant = async (...given) => {

@@ -27,7 +27,7 @@ describe("LangGraph's RemoteGraph", () => {
 
   const newThread = () => ({ configurable: { thread_id: randomUUID() } });
 
-  it('is invoked without a thread', async () => {
+  it('can be invoked without a thread', async () => {
     expect(await remote.invoke({ log: ['hello'] })).toMatchObject({ log: ['hello', 'heard', 'answered'] });
   });
 
@@ -46,7 +46,7 @@ describe("LangGraph's RemoteGraph", () => {
     ]);
   });
 
-  it('reads, edits and lists the state of its thread', async () => {
+  it('reads and edits the state of its thread, and lists earlier states', async () => {
     const config = newThread();
     await remote.invoke({ log: ['hello'] }, config);
     const moved = await remote.updateState(config, { log: ['edited'] }, 'answer');
@@ -69,12 +69,12 @@ describe("LangGraph's RemoteGraph", () => {
     });
   });
 
-  it('is drawn', async () => {
+  it('can be drawn', async () => {
     const { nodes } = await remote.getGraphAsync();
     expect(Object.keys(nodes)).toEqual(['__start__', 'hear', 'ask', 'answer', '__end__']);
   });
 
-  it('passes an interrupt to its parent graph, and the answer back', async () => {
+  it('passes an interrupt to its parent graph, and gets the answer from the parent graph', async () => {
     const { thread_id } = await new Client({ apiUrl, apiKey: null }).threads.create();
     const place = { configurable: { thread_id } };
     const parent = new StateGraph(Log)
@@ -106,7 +106,7 @@ describe("LangGraph's RemoteGraph", () => {
     expect(await remote.getState(place)).toMatchObject({ next: [] });
   });
 
-  it('can be a node, and its updates are streamed as those of a subgraph', async () => {
+  it('can be a node of a graph, which streams its updates like the updates of a subgraph', async () => {
     const parent = new StateGraph(Log).addNode('remote', remote).addEdge(START, 'remote').addEdge('remote', END);
     const told: unknown[] = [];
     const options = { ...newThread(), streamMode: 'updates' as const, subgraphs: true };

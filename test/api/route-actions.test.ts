@@ -94,7 +94,7 @@ describe('the action of a route', () => {
 
   const routes = ROUTES.filter(({ auth }) => auth !== 'public');
   it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
-    'is asked for by a port: %s',
+    'is checked by a port that the route calls: %s',
     async (name, { method, path, action }) => {
       const ids = await createRecords();
       if (action === 'run.cancel') {

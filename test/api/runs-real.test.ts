@@ -9,7 +9,7 @@ interface Part {
   data: unknown;
 }
 
-describe('runs with all real servers', () => {
+describe('runs on real servers', () => {
   const house = new ServiceProcesses(resolve('test/fixtures/projects/calculator/langgraph.json'));
   let worker: ServiceProcess;
   let url: string;
@@ -47,7 +47,7 @@ describe('runs with all real servers', () => {
     const headOf = async (threadId: string) =>
       (await client.threads.getState(threadId)).checkpoint.checkpoint_id as string;
 
-    it('of another thread are answered with 404 in every spelling, without any effect', async () => {
+    it('of another thread lead to 404 and have no effect, whichever field names the checkpoint', async () => {
       const [mine, theirs] = [await newThread(), await newThread()];
       for (const threadId of [mine, theirs]) await client.runs.wait(threadId, 'calculator', sum('1+1'));
       const [head, foreign] = [await headOf(mine), await headOf(theirs)];
@@ -84,7 +84,7 @@ describe('runs with all real servers', () => {
       expect(await headOf(mine)).toBe(head);
     });
 
-    it('of their own thread start from it', async () => {
+    it('of their own thread start from that checkpoint', async () => {
       const threadId = await newThread();
       await client.runs.wait(threadId, 'calculator', sum('1+1'));
       const head = await headOf(threadId);
@@ -100,8 +100,8 @@ describe('runs with all real servers', () => {
     });
   });
 
-  describe('delayed', () => {
-    it('are pending until their time, and other runs go first', async () => {
+  describe('that are delayed', () => {
+    it('are pending until their time, and other runs start before them', async () => {
       const threadId = await newThread();
       const delayed = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
       expect(delayed).toMatchObject({ status: 'pending', kwargs: { after_seconds: 3_600 } });
@@ -136,7 +136,7 @@ describe('runs with all real servers', () => {
       expect(await other.last()).toMatchObject({ event: 'values', data: { log: ['1+2', '3'] } });
     }, 90_000);
 
-    it('are cancelled before their time', async () => {
+    it('can be cancelled before their time', async () => {
       const threadId = await newThread();
       const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
       // Without `wait`, because the run has not started.
@@ -146,8 +146,8 @@ describe('runs with all real servers', () => {
     });
   });
 
-  describe('in a batch', () => {
-    it("are all created from the SDK's request", async () => {
+  describe('that a client sends in a batch', () => {
+    it('are all created from a request of the SDK', async () => {
       const runs = (await client.runs.createBatch([
         { assistantId: 'calculator', ...sum('1+1'), onCompletion: 'keep' as never, streamMode: 'values' },
         { assistantId: 'calculator', ...sum('2+2'), afterSeconds: 1, multitaskStrategy: 'enqueue' },
@@ -157,7 +157,7 @@ describe('runs with all real servers', () => {
       expect(values).toEqual([{ log: ['1+1', '2'] }, { log: ['2+2', '4'] }]);
     });
 
-    it('are the same runs if the batch is repeated with its key', async () => {
+    it('are not created again if the batch is repeated with its idempotency key', async () => {
       const batch = ['1+1', '2+2'].map((text) => ({ assistant_id: 'calculator', ...sum(text) }));
       const key = { 'Idempotency-Key': randomUUID() };
       const [first, second] = [await post('/runs/batch', batch, key), await post('/runs/batch', batch, key)];
@@ -168,19 +168,19 @@ describe('runs with all real servers', () => {
     });
 
     it.each([
-      ['an empty batch', [], '422 request body: Too small'],
-      ['no list', {}, '422 request body: Invalid input: expected array'],
+      ['an empty list', [], '422 request body: Too small'],
+      ['a body that is not a list', {}, '422 request body: Invalid input: expected array'],
       ['an unknown field', [{ assistant_id: 'calculator', maxSteps: 1 }], '422 0.maxSteps: unknown field'],
       ['an unknown assistant', [{ assistant_id: 'calculator' }, { assistant_id: 'nobody' }], '404 Assistant not found'],
-      ['a bad webhook', [{ assistant_id: 'calculator', webhook: 'x' }], '422 webhook: "x" is no http'],
-    ])('refuses all runs of %s', async (_what, body, answer) => {
+      ['an invalid webhook', [{ assistant_id: 'calculator', webhook: 'x' }], '422 webhook: "x" is no http'],
+    ])('are all refused because of %s', async (_what, body, answer) => {
       const response = await post('/runs/batch', body);
       expect(`${response.status} ${await response.text()}`).toContain(answer);
     });
   });
 
-  describe('cancelled', () => {
-    it('by their ids, including queued ones', async () => {
+  describe('that are cancelled', () => {
+    it('by their ids are interrupted, also if they are still queued', async () => {
       const run = await working();
       const { thread_id: threadId } = run;
       const waiting = await client.runs.create(threadId, 'calculator', sum('1+1'));
@@ -192,7 +192,7 @@ describe('runs with all real servers', () => {
       await client.runs.cancelMany({ threadId, runIds: [run.run_id] });
     });
 
-    it('by status, of one thread or of all, and rolled back', async () => {
+    it('by status are interrupted or rolled back, in one thread or in all threads', async () => {
       const [one, other] = [await working(), await working()];
       const waiting = await client.runs.create(one.thread_id, 'calculator', sum('1+1'));
       await client.runs.cancelMany({ threadId: one.thread_id, status: 'pending' });
@@ -206,7 +206,7 @@ describe('runs with all real servers', () => {
       expect((await client.runs.get(one.thread_id, waiting.run_id)).status).toBe('interrupted');
     });
 
-    it('record that their input was taken', async () => {
+    it('record that another run got their input', async () => {
       const run = await working();
       await client.runs.cancel(run.thread_id, run.run_id, true, 'interrupt', { reason: 'taken' });
       expect(await client.runs.get(run.thread_id, run.run_id)).toMatchObject({
@@ -223,18 +223,22 @@ describe('runs with all real servers', () => {
     });
 
     it.each([
-      ['nothing to go by', {}, '422 request body: expected either run_ids with a thread_id, or a status'],
-      ['runs of no thread', { run_ids: [randomUUID()] }, '422 thread_id: expected the thread of the runs in run_ids'],
+      ['neither run ids nor a status', {}, '422 request body: expected either run_ids with a thread_id, or a status'],
+      [
+        'run ids but no thread id',
+        { run_ids: [randomUUID()] },
+        '422 thread_id: expected the thread of the runs in run_ids',
+      ],
       ['an unknown status', { status: 'success' }, '422 status: Invalid option'],
       ['an unknown thread', { thread_id: randomUUID(), status: 'all' }, '404 Thread with ID'],
       ['an unknown run', { thread_id: randomUUID(), run_ids: [randomUUID()] }, '404 Run not found'],
-    ])('refuses %s', async (_what, body, answer) => {
+    ])('are not cancelled by a request with %s', async (_what, body, answer) => {
       const response = await post('/runs/cancel', body);
       expect(`${response.status} ${await response.text()}`).toContain(answer);
     });
   });
 
-  describe('concurrent with another run', () => {
+  describe('that compete with another run', () => {
     const entries = {
       create: (threadId: string, options: object) =>
         client.runs
@@ -246,7 +250,7 @@ describe('runs with all real servers', () => {
         (await collect(client.runs.stream(threadId, 'calculator', { ...sum('1+1'), ...options }))).at(-1)?.data,
     };
 
-    it.each(Object.entries(entries))('%s: apply reject, interrupt and rollback', async (_entry, enter) => {
+    it.each(Object.entries(entries))('apply reject, interrupt and rollback on the route %s', async (_entry, enter) => {
       const first = await working();
       const { thread_id: threadId } = first;
       await expect(enter(threadId, { multitaskStrategy: 'reject' })).rejects.toThrow('409');
@@ -259,7 +263,7 @@ describe('runs with all real servers', () => {
       await expect(client.runs.get(threadId, second.run_id)).rejects.toThrow('HTTP 404');
     });
 
-    it.each(Object.entries(entries))('%s: accept one of two answers to an interrupt', async (_entry, enter) => {
+    it.each(Object.entries(entries))('accept one of two answers to an interrupt: route %s', async (_entry, enter) => {
       const threadId = await newThread();
       await client.runs.wait(threadId, 'calculator', sum('well?'));
       const answers = await Promise.allSettled(
@@ -272,7 +276,7 @@ describe('runs with all real servers', () => {
     });
   });
 
-  it('are saved after each step for every requested durability', async () => {
+  it('have their state saved after each step, whichever durability the client requests', async () => {
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'gate', { input: { log: [] }, durability: 'exit' });
     await untilWorking(run);

@@ -51,7 +51,7 @@ describe('webhooks', () => {
     return (await client.threads.create()).thread_id;
   }
 
-  it('are signed, retried with the same id until accepted, and report the end of the run', async () => {
+  it('are signed, report the end of the run, and are sent with the same id until the receiver accepts them', async () => {
     receiver.reply = (n) => ({ status: n === 1 ? 500 : 204 });
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'calculator', {
@@ -81,7 +81,7 @@ describe('webhooks', () => {
     expect(new Date(times[1] ?? '').toISOString()).toBe(times[1]);
   });
 
-  it("contain the thread's values at the end of the run, not those of later runs", async () => {
+  it('contain the values of the thread at the end of their run, not the values of later runs', async () => {
     const threadId = await newThread();
     const runs = [];
     for (const sum of ['1+1', '2+2', '3+3']) {
@@ -95,7 +95,7 @@ describe('webhooks', () => {
     expect(logs).toEqual([2, 4, 6]);
   });
 
-  it('are recalled with their thread, except for the thread of a stateless run', async () => {
+  it('are no longer sent after the deletion of their thread, unless their run is stateless', async () => {
     receiver.reply = () => ({ status: 503 });
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook: receiver.url });
@@ -137,7 +137,7 @@ describe('webhooks', () => {
     await expect(client.runs.get(threadId, undone.run_id)).rejects.toThrow('HTTP 404');
   });
 
-  it('survive the first worker and the thread', async () => {
+  it('are delivered even after their worker was killed and their stateless thread was deleted', async () => {
     const second = await house.worker();
     let up = false;
     receiver.reply = () => ({ status: up ? 200 : 503 });
@@ -155,7 +155,7 @@ describe('webhooks', () => {
     worker = second;
   }, 90_000);
 
-  it('are refused with their run if their address is forbidden', async () => {
+  it('are refused together with their run if their address is forbidden', async () => {
     const threadId = await newThread();
     const create = (webhook: string) =>
       client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook });

@@ -8,7 +8,7 @@ import { ANONYMOUS_CALLER, ApiFixture, CHECKPOINT } from '../support/api-server.
 import { newGate } from '../support/gate.js';
 import { untilAborted } from '../support/scripted-conversations.js';
 
-describe('runs', () => {
+describe('the run API', () => {
   let api: ApiFixture;
   let url: string;
   let client: Client;
@@ -44,13 +44,13 @@ describe('runs', () => {
     expect(await client.runs.list(threadId, { status: 'pending' })).toEqual([]);
   });
 
-  it('binds the thread to the graph and assistant of its run', async () => {
+  it('binds a thread to the graph and assistant of its run', async () => {
     const threadId = await newThread();
     const { assistant_id } = await client.runs.create(threadId, 'echo', { input: {} });
     expect((await client.threads.get(threadId)).metadata).toMatchObject({ graph_id: 'echo', assistant_id });
   });
 
-  it('answers a waiting client with the last values of the run, not with those of the next run', async () => {
+  it('answers a waiting client with the last values of its run, not with values of a later run', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('values', { told: turn.run.request.input });
     };
@@ -60,12 +60,12 @@ describe('runs', () => {
     expect(values).toEqual([1, 2, 3].map((n) => ({ told: { n } })));
   });
 
-  it('reads the state if the run streamed no values', async () => {
+  it('answers a waiting client with the state of the thread if the run streamed no values', async () => {
     api.states.finalValuesOf = (run) => ({ of: run.status });
     expect(await client.runs.wait(await newThread(), 'echo', { input: {} })).toEqual({ of: 'success' });
   });
 
-  it('sends newlines until the answer is ready', async () => {
+  it('sends newlines to a waiting client until the answer is ready', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     api.states.finalValuesOf = () => ({ done: true });
@@ -90,7 +90,7 @@ describe('runs', () => {
     expect((await client.threads.get(threadId)).status).toBe('error');
   });
 
-  it('creates a missing thread only if the run requests it', async () => {
+  it('creates a missing thread only if the request for the run says so', async () => {
     const threadId = randomUUID();
     await expect(client.runs.create(threadId, 'echo', { input: {} })).rejects.toThrow(
       `HTTP 404: Thread with ID ${threadId} not found`,
@@ -105,7 +105,7 @@ describe('runs', () => {
     );
   });
 
-  it('refuses a run with reject while another one is active, and keeps no record of it', async () => {
+  it('refuses a run with the strategy reject while another run is active, without keeping a record', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const threadId = await newThread();
@@ -118,7 +118,7 @@ describe('runs', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('accepts a run with reject before the conversation has noticed the end of the previous run', async () => {
+  it('accepts a run with the strategy reject even if the conversation learns late that the last run ended', async () => {
     api.conversations.refusals.push(new ColloquyError('conflict', 'busy'), new ColloquyError('conflict', 'busy'));
     await expect(
       client.runs.wait(await newThread(), 'echo', { input: {}, multitaskStrategy: 'reject' }),
@@ -139,7 +139,7 @@ describe('runs', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('answers a repeated request with the run of its key', async () => {
+  it('answers a repeated request with the run of its idempotency key', async () => {
     const told: unknown[] = [];
     api.conversations.script = async (turn) => {
       told.push(turn.run.request.input);
@@ -158,7 +158,7 @@ describe('runs', () => {
     expect([other.status, await other.text()]).toEqual([409, expect.stringContaining('Idempotency-Key pay-42')]);
   });
 
-  it('binds the thread of a run whose process died before it had bound it', async () => {
+  it('binds the thread at a repeated request if the first process died before it had bound the thread', async () => {
     const threadId = await newThread();
     const { assistant_id: assistantId, graph_id: graphId } = await client.assistants.get('echo');
     const request: RunRequest = { input: {}, config: {}, streamModes: ['values'], streamSubgraphs: false };
@@ -172,7 +172,7 @@ describe('runs', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('answers a repeated stateless request with the run of its key', async () => {
+  it('answers a repeated request for a stateless run with the run of its idempotency key', async () => {
     api.states.finalValuesOf = (run) => ({ run: run.runId });
     const key = { 'Idempotency-Key': 'stateless-1' };
     const body = { assistant_id: 'echo', input: {} };
@@ -181,7 +181,7 @@ describe('runs', () => {
     expect(await json(await post(`${url}/runs/wait`, body))).not.toEqual(first);
   });
 
-  it('sweeps the temporary threads of stateless runs some time after their end', async () => {
+  it('deletes the temporary threads of stateless runs some time after these runs have ended', async () => {
     const swept = await client.runs.create(null, 'echo', { input: {} });
     const kept = await client.runs.create(null, 'echo', { input: {}, onCompletion: 'keep' as never });
     const gate = newGate();
@@ -197,7 +197,7 @@ describe('runs', () => {
     gate.open();
   });
 
-  it('cancels a run, and waits for its end on request', async () => {
+  it('cancels a run, and waits for its end if the client requests that', async () => {
     api.conversations.script = untilAborted;
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'echo', { input: {} });
@@ -207,7 +207,7 @@ describe('runs', () => {
     await expect(client.runs.cancel(threadId, randomUUID())).rejects.toThrow('HTTP 404: Run not found');
   });
 
-  it('joins a run to its end, and cancels it if the client disconnects', async () => {
+  it('cancels a run when a client that waits for the run disconnects, if the client requested that', async () => {
     const stopped = newGate();
     api.conversations.script = async (turn) => {
       await untilAborted(turn);
@@ -275,7 +275,7 @@ describe('runs', () => {
     });
   });
 
-  it('reports an internal error and hides its details from the client', async () => {
+  it('reports an internal error to the operator and hides its details from the client', async () => {
     api.conversations.refusals.push(Object.assign(new Error('secret detail'), { name: 'Error' }) as never);
     const response = await post(`${url}/threads/${await newThread()}/runs`, { assistant_id: 'echo' });
     expect([response.status, await response.text()]).toEqual([500, 'internal error']);

@@ -162,7 +162,7 @@ async function ask(who: HttpUser, operation: Route, ids: Ids): Promise<UserAnswe
 
 describe('a second user', () => {
   it.each(withIds.map((route) => [nameOf(route), route] as const))(
-    'finds nothing by the ids of another: %s',
+    'finds nothing by the ids of another user: %s',
     async (name, operation) => {
       const answer = await ask(bob, operation, hers);
       expect([name, answer.status]).toEqual([name, 404]);
@@ -178,7 +178,7 @@ describe('a second user', () => {
   );
 
   it.each(withIds.filter(({ path }) => path.split(':').length > 2).map((one) => [nameOf(one), one] as const))(
-    'finds nothing of another on a thread or an assistant of their own: %s',
+    'finds no record of another user through their own thread or assistant: %s',
     async (name, operation) => {
       const mixed = operation.path.startsWith('/threads')
         ? { ...hers, thread_id: his.thread_id }
@@ -191,7 +191,7 @@ describe('a second user', () => {
   );
 
   it.each(ROUTES.filter(({ path }) => !path.includes(':')).map(nameOf))(
-    'learns nothing of what is another’s: %s',
+    'learns nothing about the records of another user: %s',
     async (name) => {
       const rows = ASKED[name];
       if (rows === undefined) throw new Error(`${name} has no row: say what a second user asks it, and what they get`);
@@ -239,7 +239,7 @@ describe.each(COMMAND_NAMES)('the command %s of a second user', (method) => {
     expect(answer).toMatchObject({ type: 'error', message: `Thread with ID ${hers.thread_id} not found` });
   });
 
-  it('finds no record of another user from their own thread', async () => {
+  it("finds no record of the first user if it is sent to the second user's own thread", async () => {
     const { text } = await bob.call('POST', `/threads/${his.thread_id}/commands`, order());
     const answer = await overSocket(his.thread_id, order());
     expect(text + JSON.stringify(answer)).not.toContain(CANARY);
@@ -259,8 +259,8 @@ async function overSocket(thread: string, order: object): Promise<unknown> {
   return JSON.parse(data.toString('utf8')) as unknown;
 }
 
-describe('after all requests of the second user', () => {
-  it('the first user can read all their records, which are unchanged', async () => {
+describe('the first user', () => {
+  it('can read all their records unchanged after all requests of the second user', async () => {
     expect(await allRecordsOf(ada)).toBe(before);
     expect(before.split(CANARY).length).toBeGreaterThan(10);
     // A record that is 404 for bob exists for its owner.

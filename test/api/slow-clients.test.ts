@@ -16,7 +16,7 @@ describe('slow clients', () => {
     server.close();
   });
 
-  it('receive the next batch only after they have read the last one', async () => {
+  it('receive the next batch of events only after they have read the previous batch', async () => {
     const stream = counted();
     const { response, done } = await stalled(stream.batches(), 60_000);
     await stream.blocked;

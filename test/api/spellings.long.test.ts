@@ -62,19 +62,19 @@ const APPS = {
 const fixture = await ApiFixture.start('spellings');
 afterAll(() => fixture.stop());
 
-describe.each(Object.entries(APPS))('behind an app of the kind %s', (_kind, app) => {
+describe.each(Object.entries(APPS))("a project's app of the kind %s", (_kind, app) => {
   let url: string;
   beforeAll(async () => {
     url = await fixture.listen({}, { http: { app, disabled: [] } });
   });
 
-  it('a path of ours reaches the app', async () => {
+  it('gets the requests to all our paths', async () => {
     for (const { method, path } of ROUTES) {
       expect([path, await send(url, method.toUpperCase(), exactOf(path))]).toEqual([path, REFUSED]);
     }
   });
 
-  it('no other spelling of a path bypasses the app', async () => {
+  it('cannot be bypassed by another spelling of a path', async () => {
     const passed: string[] = [];
     for (const { method, path } of ROUTES) {
       const name = method.toUpperCase();
@@ -89,7 +89,7 @@ describe.each(Object.entries(APPS))('behind an app of the kind %s', (_kind, app)
     expect(passed).toEqual([]);
   }, 180_000);
 
-  it('no other spelling of the path of a WebSocket bypasses the app', async () => {
+  it('cannot be bypassed by another spelling of the path of a WebSocket', async () => {
     const path = '/threads/:thread_id/stream/events';
     const answers = spellingsOf(path).map(async (spelling) => {
       const { statuses, text } = await exchange(url, upgradeOf(spelling), { closeAfterMs: 1_000 });
@@ -100,7 +100,7 @@ describe.each(Object.entries(APPS))('behind an app of the kind %s', (_kind, app)
   });
 });
 
-describe('without an app', () => {
+describe('a server without an app of the project', () => {
   it.each([
     '/Threads/search',
     '/THREADS/search',
@@ -108,7 +108,7 @@ describe('without an app', () => {
     '/runs/batch/',
     '/runs/WAIT',
     '/Store/namespaces',
-  ])('%s is not served', async (path) => {
+  ])('does not serve the path %s', async (path) => {
     const url = await fixture.listen();
     expect([404, 405]).toContain(await send(url, 'POST', path));
   });
@@ -118,14 +118,14 @@ describe('without an app', () => {
     ['/threads/./search', 'a dot segment'],
     ['/threads\\search', 'a backslash'],
     ['/threads/search#x', 'a fragment'],
-  ])('%s is refused with the reason', async (path, reason) => {
+  ])('refuses the path %s and names the reason', async (path, reason) => {
     const url = await fixture.listen();
     const line = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
     const { statuses, text } = await exchange(url, Buffer.from(line, 'latin1'));
     expect([statuses, text]).toEqual([[400], expect.stringContaining(reason)]);
   });
 
-  it('ids and names keep their required escapes', async () => {
+  it('accepts escapes in ids and names only where they are required', async () => {
     const url = await fixture.listen();
     expect(await send(url, 'GET', '/assistants/a%20b%2Fc')).toBe(404);
     expect(await send(url, 'GET', '/assistants/e%63ho')).toBe(400);

@@ -68,11 +68,11 @@ describe('the metadata that marks threads of stateless runs', () => {
     expect(text).toContain('is reserved for the server');
   });
 
-  it('can be searched', async () => {
+  it('can be searched for', async () => {
     expect((await send('POST', '/threads/search', { metadata })).status).toBe(200);
   });
 
-  it('is not copied, so that a copy is kept', async () => {
+  it('is left out of a copy of the thread, so that the sweep keeps the copy', async () => {
     const threadId = randomUUID();
     await fixture.stores.threads.createThread(ANONYMOUS_CALLER, { threadId, metadata: { ...metadata, a: 1 } });
     const { text } = await send('POST', `/threads/${threadId}/copy`, {});

@@ -28,13 +28,13 @@ async function ask(method: string, path: string, body?: unknown): Promise<{ stat
   return { status: response.status, text: await response.text() };
 }
 
-describe('items over HTTP', () => {
+describe('store items over HTTP', () => {
   let root: string;
   beforeEach(() => {
     root = randomUUID();
   });
 
-  it('are written, read, replaced and deleted', async () => {
+  it('can be written, read, replaced and deleted', async () => {
     expect(await client.store.putItem([root, 'ada'], 'profile', { name: 'Ada' })).toBeUndefined();
     const item = await client.store.getItem([root, 'ada'], 'profile');
     expect(item).toMatchObject({ namespace: [root, 'ada'], key: 'profile', value: { name: 'Ada' } });
@@ -48,7 +48,7 @@ describe('items over HTTP', () => {
     expect(await client.store.getItem([root, 'ada'], 'profile')).toBeNull();
   });
 
-  it('have exactly the wire fields', async () => {
+  it('have exactly the fields of the HTTP format', async () => {
     await client.store.putItem([root], 'k', { n: 1 });
     const { status, text } = await ask('GET', `/store/items?namespace=${root}&key=k`);
     expect(status).toBe(200);
@@ -63,7 +63,7 @@ describe('items over HTTP', () => {
     expect(await ask('DELETE', '/store/items', { namespace: [root], key: 'none' })).toEqual({ status: 204, text: '' });
   });
 
-  it('are searched by prefix and filter in pages', async () => {
+  it('can be searched by namespace prefix and filter, in pages', async () => {
     for (const n of [1, 2, 3, 4]) await client.store.putItem([root, 'list'], `k${n}`, { n, odd: n % 2 === 1 });
     await client.store.putItem([root, 'other'], 'k5', { n: 5, odd: true });
     const keys = async (options: Parameters<Client['store']['searchItems']>[1], prefix = [root, 'list']) =>
@@ -74,7 +74,7 @@ describe('items over HTTP', () => {
     expect(await keys({ filter: { n: { $gte: 3 } } }, [root])).toEqual(['k3', 'k4', 'k5']);
   });
 
-  it('are ranked by the embedder of the project', async () => {
+  it('are ranked by the embedder of the project in a search by meaning', async () => {
     await client.store.putItem([root], 'far', { text: 'zzz' });
     await client.store.putItem([root], 'near', { text: 'abab' });
     await client.store.putItem([root], 'hidden', { text: 'ab' }, { index: false });
@@ -86,7 +86,7 @@ describe('items over HTTP', () => {
     ]);
   });
 
-  it('list their namespaces', async () => {
+  it('are in namespaces that can be listed', async () => {
     await client.store.putItem([root, 'a', 'x'], 'k', {});
     await client.store.putItem([root, 'a', 'y'], 'k', {});
     await client.store.putItem([root, 'b', 'x'], 'k', {});
@@ -99,7 +99,7 @@ describe('items over HTTP', () => {
     expect(await list({ prefix: [root], limit: 1, offset: 1 })).toEqual(['a/y']);
   });
 
-  it('expire after their own time or that of the project', async () => {
+  it('expire after their own time to live, or after the time to live of the project', async () => {
     await client.store.putItem([root], 'own', {}, { ttl: 5 });
     await client.store.putItem([root], 'default', {});
     const minutes = async (key: string) => {
@@ -120,7 +120,7 @@ describe('items over HTTP', () => {
   });
 });
 
-describe('a refused request', () => {
+describe('the HTTP API of the store', () => {
   it.each([
     ['PUT', '/store/items', { namespace: ['a.b'], key: 'k', value: {} }, 'namespace.0: a label is not empty'],
     ['PUT', '/store/items', { namespace: ['a', ''], key: 'k', value: {} }, 'namespace.1: a label is not empty'],
@@ -143,7 +143,12 @@ describe('a refused request', () => {
     ['DELETE', '/store/items', { namespace: ['a:b'], key: 'k' }, 'namespace.0: a label is not empty'],
     ['POST', '/store/items/search', {}, 'namespace_prefix: '],
     ['POST', '/store/items/search', { namespace_prefix: [], limit: 0 }, 'limit: '],
-    ['POST', '/store/items/search', { namespace_prefix: [], filter: { n: { $near: 1 } } }, 'filter.n.$near: no such'],
+    [
+      'POST',
+      '/store/items/search',
+      { namespace_prefix: [], filter: { n: { $near: 1 } } },
+      'filter.n.$near: unknown operator',
+    ],
     [
       'POST',
       '/store/items/search',
@@ -158,7 +163,7 @@ describe('a refused request', () => {
     ],
     ['POST', '/store/namespaces', { max_depth: 0 }, 'max_depth: '],
     ['POST', '/store/namespaces', { suffix: ['a.b'] }, 'suffix.0: a label is not empty'],
-  ])('%s %s %j', async (method, path, body, message) => {
+  ])('refuses %s %s with the body %j', async (method, path, body, message) => {
     const { status, text } = await ask(method, path, body);
     expect(text).toContain(message);
     expect(status).toBe(422);

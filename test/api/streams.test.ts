@@ -10,7 +10,7 @@ interface Part {
   data: unknown;
 }
 
-describe('streams of runs', () => {
+describe('the stream of a run', () => {
   let api: ApiFixture;
   let url: string;
 
@@ -52,7 +52,7 @@ describe('streams of runs', () => {
     expect(await api.client(url).runs.get(threadId, run_id)).toMatchObject({ status: 'success' });
   });
 
-  it('sends the address of the run and of its stream before the first event', async () => {
+  it('sends the paths of the run and of the stream in headers before the first event', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const threadId = await newThread();
@@ -66,7 +66,7 @@ describe('streams of runs', () => {
     await response.text();
   });
 
-  it('ends with the error of a run that failed', async () => {
+  it('ends with the error if the run failed', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('values', {});
       return { error: { error: 'TypeError', message: 'no such tool' } };
@@ -75,7 +75,7 @@ describe('streams of runs', () => {
     expect(parts.at(-1)).toMatchObject({ event: 'error', data: { error: 'TypeError', message: 'no such tool' } });
   });
 
-  it('keeps a silent stream alive with comments', async () => {
+  it('sends comments while there are no events, to keep the connection alive', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const quick = await api.listen({ heartbeatMs: 10 });
@@ -85,7 +85,7 @@ describe('streams of runs', () => {
     gate.open();
   });
 
-  it('sends the whole run to a client that joins after the end', async () => {
+  it('sends all events of the run to a client that joins after the run has ended', async () => {
     api.conversations.script = async (turn) => {
       for (let n = 1; n <= 3; n += 1) await turn.writeEvent('custom', { n });
     };
@@ -121,7 +121,7 @@ describe('streams of runs', () => {
     expect(rest.every((part) => part.event !== 'metadata')).toBe(true);
   });
 
-  it('survives the stop of its process when the SDK reconnects', async () => {
+  it('continues without lost events if its process stops and the SDK reconnects', async () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
       await turn.writeEvent('custom', { n: 1 });
@@ -172,7 +172,7 @@ describe('streams of runs', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['committed', 'kept']);
   });
 
-  it('also supersedes events that a dying attempt wrote after the next one had read the tail', async () => {
+  it('also supersedes events that a dying attempt wrote after the next attempt had read the tail', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', 'lost');
       await turn.writeEvent('custom', 'last words');
@@ -194,7 +194,7 @@ describe('streams of runs', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['kept']);
   });
 
-  it('drops superseded events even if the new attempt begins pages later', async () => {
+  it('drops superseded events even if the new attempt begins many pages of events later', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', { n: 0 });
       const told = Array.from({ length: 2100 }, (_, n) => turn.writeEvent('custom', { n: n + 1 }));
@@ -215,7 +215,7 @@ describe('streams of runs', () => {
     ]);
   });
 
-  it('sends only the requested namespaces', async () => {
+  it('sends only the events of the requested checkpoint namespaces', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('custom', 'root');
       await turn.writeEvent('custom|a:1', 'child');
@@ -241,7 +241,7 @@ describe('streams of runs', () => {
     );
   });
 
-  it('stops the run on disconnect if the client requested it', async () => {
+  it('stops the run when the client disconnects, if the client requested that', async () => {
     const stopped = new Promise<void>((resolve) => {
       api.conversations.script = async (turn) => {
         await untilAborted(turn);
@@ -259,7 +259,7 @@ describe('streams of runs', () => {
     await stopped;
   });
 
-  it('keeps the run on disconnect by default', async () => {
+  it('lets the run continue when the client disconnects, by default', async () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
       await gate.opened;
@@ -279,7 +279,7 @@ describe('streams of runs', () => {
     expect(parts.at(-1)?.data).toEqual({ aborted: false });
   });
 
-  it('ends the stream of a run whose record was deleted', async () => {
+  it('ends if the record of the run was deleted', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('values', {});
       await untilAborted(turn);
@@ -304,7 +304,7 @@ describe('streams of runs', () => {
     expect(await response.text()).toContain('Last-Event-ID: expected an event id');
   });
 
-  it('serves stateless runs under the id of the run', async () => {
+  it('is also served for a stateless run, under the id of that run', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('values', { ok: true });
     };

@@ -29,7 +29,7 @@ describe('threads that expire', () => {
     return (thread as unknown as { ttl?: Record<string, unknown> }).ttl;
   }
 
-  it('show their time to live on request; a later value replaces an earlier one', async () => {
+  it('show their time to live if the request includes "ttl"; a later value replaces an earlier one', async () => {
     const { thread_id } = await client.threads.create({ ttl: 30 });
     const ttl = await ttlOf(thread_id);
     expect(ttl).toMatchObject({ strategy: 'delete', ttl_minutes: 30 });
@@ -57,7 +57,7 @@ describe('threads that expire', () => {
     await client.threads.get(other.thread_id);
   });
 
-  it('are kept while a run is active, and deleted after it', async () => {
+  it('are kept while a run is active, and deleted after the run has ended', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const { thread_id } = await client.threads.create({ ttl: 1 });
@@ -71,7 +71,7 @@ describe('threads that expire', () => {
     await expect(client.threads.get(thread_id)).rejects.toThrow('HTTP 404');
   });
 
-  it('keep their newest state with the strategy keep_latest, and expire again', async () => {
+  it('keep their newest state with the strategy keep_latest, and expire again later', async () => {
     const { thread_id } = await client.threads.create();
     const body = JSON.stringify({ ttl: { ttl: 5, strategy: 'keep_latest' } });
     await fetch(`${url}/threads/${thread_id}`, { method: 'PATCH', body });
@@ -82,7 +82,7 @@ describe('threads that expire', () => {
     expect(Date.parse(String(after?.['expires_at']))).toBeGreaterThan(Date.parse(String(before?.['expires_at'])));
   });
 
-  it('are swept by any process after an interrupted deletion', async () => {
+  it('are deleted by the sweep of any process if their first deletion was interrupted', async () => {
     const { thread_id } = await client.threads.create();
     await api.stores.threads.closeThread(ANONYMOUS_CALLER, thread_id);
     await sweepDue(context, ANONYMOUS_CALLER, inMinutes(9));
@@ -91,7 +91,7 @@ describe('threads that expire', () => {
     await client.threads.create({ threadId: thread_id });
   });
 
-  it('are pruned by id, also while a run is active; unknown ids are not counted', async () => {
+  it('can also be pruned by their ids, even while a run is active; unknown ids are not counted', async () => {
     api.conversations.script = untilAborted;
     const ids: string[] = [];
     for (let n = 0; n < 3; n += 1) ids.push((await client.threads.create()).thread_id);

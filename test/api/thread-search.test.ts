@@ -4,7 +4,7 @@ import type { Client } from '@langchain/langgraph-sdk';
 import { ColloquyError } from '../../protocol/index.js';
 import { ApiFixture, CHECKPOINT, stateWith } from '../support/api-server.js';
 
-describe('searching threads', () => {
+describe('a search for threads', () => {
   let api: ApiFixture;
   let url: string;
   let client: Client;
@@ -78,7 +78,7 @@ describe('searching threads', () => {
     expect(await client.threads.count({ metadata: { group }, values: { other: null } })).toBe(0);
   });
 
-  it('combines ids and status with values in search and count', async () => {
+  it('combines ids and status with values of the state, in pages and in counts', async () => {
     const group = randomUUID();
     const ids = await withStates(group, [{ a: 1 }, { a: 1 }, { a: 2 }]);
     expect(idsOf(await client.threads.search({ ids: ids.slice(1), values: { a: 1 }, status: 'idle' }))).toEqual([
@@ -89,7 +89,7 @@ describe('searching threads', () => {
     expect(page.headers.get('X-Pagination-Total')).toBe('3');
   });
 
-  it('extracts single values', async () => {
+  it('extracts single values from each thread', async () => {
     const group = randomUUID();
     await withStates(group, [{ messages: [{ content: 'hi' }, { content: 'bye', id: 'm2' }] }]);
     const extract = {
@@ -107,7 +107,7 @@ describe('searching threads', () => {
     });
   });
 
-  it('returns only selected fields, also of the state', async () => {
+  it('returns only the selected fields of threads and of their state', async () => {
     const group = randomUUID();
     await withStates(group, [{ a: 1, b: 2 }]);
     const select = ['status', 'values.b'] as never;
@@ -134,7 +134,7 @@ describe('searching threads', () => {
     expect(found).toMatchObject({ thread_id, values: null });
   });
 
-  it('lists a thread whose state cannot be read, and reports it to the operator once', async () => {
+  it('lists a thread whose state cannot be read, and reports the error to the operator once', async () => {
     const group = randomUUID();
     const [broken = '', whole = ''] = await withStates(group, [{ a: 1 }, { a: 1 }]);
     const errors = [new Error('Invalid namespace: secret'), new TypeError('secret'), 'secret', undefined];
@@ -158,7 +158,7 @@ describe('searching threads', () => {
     }
   });
 
-  it('fails during an outage instead of a list without states', async () => {
+  it('fails during an outage instead of returning threads without their states', async () => {
     const group = randomUUID();
     const [threadId = ''] = await withStates(group, [{ a: 1 }]);
     const cut = Object.assign(new Error('read'), { code: 'ECONNRESET' });

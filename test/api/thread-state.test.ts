@@ -44,13 +44,13 @@ describe('the state of threads', () => {
     return mongo.db(house.name).collection('checkpoints').countDocuments({ group });
   }
 
-  describe('supersteps', () => {
+  describe('supersteps in the request for a new thread', () => {
     const supersteps = [
       { updates: [{ values: { log: ['hi'] }, asNode: '__start__' }] },
       { updates: [{ values: undefined, command: { update: { log: ['heard'] } }, asNode: 'hear' }] },
     ];
 
-    it('create a thread that continues from their state', async () => {
+    it('create a thread whose runs continue from the state after the supersteps', async () => {
       const made = await client.threads.create({ graphId: 'talk', supersteps, metadata: { topic: 'x' } });
       expect(made).toMatchObject({
         metadata: { graph_id: 'talk', topic: 'x' },
@@ -86,8 +86,8 @@ describe('the state of threads', () => {
     });
   });
 
-  describe('edits', () => {
-    it('close an interrupt like the agent inbox, and update the thread', async () => {
+  describe('the routes of the state', () => {
+    it('can close an interrupt, as the agent inbox does, and update the thread', async () => {
       const threadId = await said('shall I?');
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
       await client.threads.updateState(threadId, { values: null as never, asNode: '__end__' });
@@ -100,7 +100,7 @@ describe('the state of threads', () => {
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
     });
 
-    it('fork a thread at any checkpoint and keep both branches', async () => {
+    it('can fork a thread at any checkpoint and keep both branches', async () => {
       const threadId = await said('one', 'two');
       const history = await client.threads.getHistory(threadId, { limit: 100 });
       const afterOne = history.find(({ next, values }) => next.length === 0 && values.log.length === 3);
@@ -122,14 +122,14 @@ describe('the state of threads', () => {
       expect(old.values.log).toEqual(['one', 'heard', 'answered', 'two', 'heard', 'answered']);
     });
 
-    it('also merge metadata by the state route', async () => {
+    it('can merge metadata into the metadata of the thread', async () => {
       const threadId = await said('hi');
       expect(await client.threads.patchState(threadId, { reviewed: true })).toBeUndefined();
       expect((await client.threads.get(threadId)).metadata).toMatchObject({ reviewed: true, graph_id: 'talk' });
       await expect(client.threads.patchState(randomUUID(), {})).rejects.toThrow('HTTP 404');
     });
 
-    it('are read in the history from a checkpoint, by metadata and by field, with GET and POST', async () => {
+    it('return the history before a checkpoint, by metadata and by field, with GET and POST', async () => {
       const threadId = await said('one', 'two');
       const all = await client.threads.getHistory(threadId, { limit: 100 });
       const before = { configurable: all[2]?.checkpoint } as never;
@@ -152,7 +152,7 @@ describe('the state of threads', () => {
   });
 
   describe('a copy', () => {
-    it('has state, history and open interrupt of the original, and is independent of it', async () => {
+    it('has the state, history and interrupt of the original thread, and is independent of that thread', async () => {
       const threadId = await said('hi', 'shall I?');
       await client.threads.update(threadId, { metadata: { topic: 'x', thread_id: threadId } });
       const original = await client.threads.get(threadId);
@@ -181,7 +181,7 @@ describe('the state of threads', () => {
       expect(await logOf(copy.thread_id)).toEqual([...(answered as unknown as Talk).log, 'more', 'heard']);
     });
 
-    it('of a busy thread has its current state and does not disturb the run', async () => {
+    it('of a busy thread has the current state of that thread and does not disturb its run', async () => {
       const threadId = await said('hi');
       const run = await client.runs.create(threadId, 'ticker', {
         input: { ticks: TICKS, log: ['count'] },
@@ -201,7 +201,7 @@ describe('the state of threads', () => {
       expect((rest as unknown as Talk).log).toEqual(['hi', 'heard', 'answered', 'count', `ticked ${TICKS}`]);
     });
 
-    it('of a thread without runs is possible, of a missing thread not', async () => {
+    it('of a thread without runs is possible, but not of a missing thread', async () => {
       const { thread_id } = await client.threads.create({ metadata: { a: 1 } });
       const copy = await client.threads.copy(thread_id);
       expect(copy).toMatchObject({ status: 'idle', values: null, metadata: { a: 1 }, interrupts: {} });
@@ -210,8 +210,8 @@ describe('the state of threads', () => {
     });
   });
 
-  describe('pruning to the latest', () => {
-    it('keeps the newest state, deletes older ones, and the conversation continues', async () => {
+  describe('pruning with the strategy keep_latest', () => {
+    it('keeps the newest state, deletes older states, and lets the conversation continue', async () => {
       const threadId = await said('one', 'two', 'three', 'shall I?');
       const before = await client.threads.getState(threadId);
       const stored = await storedOf(threadId);

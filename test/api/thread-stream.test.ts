@@ -111,7 +111,7 @@ describe('the stream of a thread', () => {
     }
   });
 
-  it('sends its offset at once, so that a disconnect before the first event loses nothing', async () => {
+  it('sends the current offset at once, so that an early disconnect of the client loses no event', async () => {
     const threadId = await newThread();
     await turn(threadId, 'one');
     const tail = await api.stores.events.tail(ANONYMOUS_CALLER, threadId);
@@ -120,7 +120,7 @@ describe('the stream of a thread', () => {
     expect(new TextDecoder().decode(value)).toMatch(new RegExp(`^id: \\d+-${tail}\n\n$`));
   });
 
-  it('sends only starts and ends, or only edits of the state, on request', async () => {
+  it('sends only starts and ends of runs, or only edits of the state, if the client requests that', async () => {
     const threadId = await newThread();
     const runId = await turn(threadId, 'one');
     await client.threads.updateState(threadId, { values: { edited: true } });
@@ -142,7 +142,7 @@ describe('the stream of a thread', () => {
     );
   });
 
-  it('sends a running run from the current offset, and what a later attempt supersedes', async () => {
+  it('sends the new events of an active run, and the offsets that a later attempt supersedes', async () => {
     const gates = [newGate(), newGate()];
     const said: number[] = [];
     api.conversations.script = async (turn) => {
@@ -170,7 +170,7 @@ describe('the stream of a thread', () => {
     expect(later.filter(({ event }) => event === 'values').map(({ data }) => data)).toEqual([{ n: 1 }, { n: 3 }]);
   });
 
-  it('sends a failure and continues with the next run', async () => {
+  it('sends the error of a failed run and stays open for the next run', async () => {
     const threadId = await newThread();
     api.conversations.script = async () => ({ error: { error: 'TypeError', message: 'no' } });
     const failed = await turn(threadId, 'one');

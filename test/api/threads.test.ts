@@ -7,7 +7,7 @@ import { untilAborted } from '../support/scripted-conversations.js';
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-describe('threads and assistants', () => {
+describe('the API of threads and assistants', () => {
   let api: ApiFixture;
   let url: string;
   let client: Client;
@@ -19,7 +19,7 @@ describe('threads and assistants', () => {
   });
   afterAll(() => api.stop());
 
-  it('answers the health check and reports its version', async () => {
+  it('answers the health check and reports the version of the server', async () => {
     expect(await get('/ok')).toEqual({ ok: true });
     expect(await get('/info')).toMatchObject({
       version: '0.0.0',
@@ -52,12 +52,12 @@ describe('threads and assistants', () => {
     );
   });
 
-  it('uses the fixed id for the system assistant of a graph', async () => {
+  it('gives the system assistant of a graph an id that depends only on the graph', async () => {
     await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'one' }]);
     expect((await client.assistants.get('one')).assistant_id).toBe('39a68923-35d8-56bc-9761-3a809a9e6a7f');
   });
 
-  it('creates threads, and only one for the same id', async () => {
+  it('creates threads, but only one for each id', async () => {
     const thread = await client.threads.create({ metadata: { user: 'u1' } });
     expect(thread).toMatchObject({
       metadata: { user: 'u1' },
@@ -75,14 +75,14 @@ describe('threads and assistants', () => {
     expect((await client.threads.get(upper)).thread_id).toBe(upper.toLowerCase());
   });
 
-  it('merges metadata, and omits the body on request', async () => {
+  it('merges new metadata into a thread, and answers without a body if the client asks for that', async () => {
     const { thread_id } = await client.threads.create({ metadata: { a: 1, b: 1 } });
     expect((await client.threads.update(thread_id, { metadata: { b: 2 } })).metadata).toEqual({ a: 1, b: 2 });
     expect(await client.threads.update(thread_id, { metadata: { c: 3 }, returnMinimal: true })).toBeUndefined();
     expect((await client.threads.get(thread_id)).metadata).toEqual({ a: 1, b: 2, c: 3 });
   });
 
-  it('searches and counts threads with their state', async () => {
+  it('searches threads, returns them with their state, and counts them', async () => {
     const group = randomUUID();
     const ids: string[] = [];
     for (let n = 0; n < 3; n += 1) {
@@ -142,7 +142,7 @@ describe('threads and assistants', () => {
     });
   });
 
-  it('reads history', async () => {
+  it('reads the history of a thread', async () => {
     const { thread_id } = await client.threads.create({ graphId: 'echo' });
     const state = stateWith(thread_id, { n: 1 });
     api.states.states.set(thread_id, state);
@@ -155,7 +155,7 @@ describe('threads and assistants', () => {
     expect(api.states.requests.at(-1)).toEqual({ limit: 3, before: { checkpointId: CHECKPOINT } });
   });
 
-  it('writes state as a node on an idle thread with a graph', async () => {
+  it('writes the state as a node, but only on an idle thread that has a graph', async () => {
     const { thread_id } = await client.threads.create();
     await expect(client.threads.updateState(thread_id, { values: {} })).rejects.toThrow('has no graph ID');
     await client.threads.update(thread_id, { metadata: { graph_id: 'echo' } });
@@ -187,7 +187,7 @@ describe('threads and assistants', () => {
     expect((await client.threads.create({ threadId: thread_id })).values).toBeNull();
   });
 
-  it('answers 404 for missing records', async () => {
+  it('answers 404 for missing records and unknown paths', async () => {
     const id = randomUUID();
     const paths = [
       `/threads/${id}`,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiFixture } from '../support/api-server.js';
 
-describe('emptying a tenant', () => {
+describe('the route that empties a tenant', () => {
   let api: ApiFixture;
   beforeAll(async () => void (api = await ApiFixture.start('truncate')));
   afterAll(() => api.stop());
@@ -17,7 +17,7 @@ describe('emptying a tenant', () => {
     expect((await truncate(await api.listen(), { threads: true })).status).toBe(404);
   });
 
-  it('deletes only the named records; system assistants are reset', async () => {
+  it('deletes only the named kinds of records, and resets system assistants', async () => {
     const url = await api.listen({ testMode: true });
     const client = api.client(url);
     const { thread_id } = await client.threads.create();

@@ -10,7 +10,7 @@ import { untilAborted } from '../support/scripted-conversations.js';
 
 const ALL = ['values', 'updates', 'messages', 'tools', 'lifecycle', 'input', 'checkpoints', 'tasks', 'custom'];
 
-describe('the edges of protocol v2', () => {
+describe('protocol v2', () => {
   let fixture: ApiFixture;
   let url: string;
 
@@ -36,7 +36,7 @@ describe('the edges of protocol v2', () => {
     run_id: id,
   });
 
-  it('voids the text of a dead attempt, and never sends it to a later client', async () => {
+  it('marks the text of a dead attempt as superseded, and never sends that text to a later client', async () => {
     const threadId = randomUUID();
     const live = await read(threadId);
     fixture.conversations.script = async (turn) => {
@@ -83,7 +83,7 @@ describe('the edges of protocol v2', () => {
     resumed.close();
   });
 
-  it('sends the end of a cancelled run with its run id', async () => {
+  it('sends the end of a cancelled run with the id of that run', async () => {
     const threadId = randomUUID();
     const reader = await read(threadId);
     fixture.conversations.script = async (turn) => {
@@ -119,7 +119,7 @@ describe('the edges of protocol v2', () => {
     reader.close();
   });
 
-  it('sends the end of a run once if two attempts wrote it', async () => {
+  it('sends the end of a run only once, even if two attempts wrote it', async () => {
     const threadId = randomUUID();
     fixture.conversations.script = async (turn) => {
       await turn.writeEvent('values', { n: 1 });
@@ -226,7 +226,7 @@ describe('the edges of protocol v2', () => {
     const send = (socket: WebSocket, message: unknown) =>
       socket.send(typeof message === 'string' ? message : JSON.stringify(message));
 
-    it('subscribes before the first run, continues over runs, and unsubscribes', async () => {
+    it('accepts a subscription before the first run, keeps it over several runs, and can end it', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const socket = connect(threadId);
@@ -251,7 +251,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('resumes after a cursor', async () => {
+    it('resumes after the event that the client names', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       await start(threadId);
@@ -268,7 +268,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('restores lost subscriptions by id on another process, after the last event id', async () => {
+    it('restores lost subscriptions by their ids on another process, and resumes after the last event id', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
@@ -354,7 +354,7 @@ describe('the edges of protocol v2', () => {
       socket.close();
     });
 
-    it('closes with the status of the corresponding HTTP answer', async () => {
+    it('closes with a code of 4000 plus the status that HTTP would answer', async () => {
       const [code, reason] = (await once(connect('no-uuid'), 'close')) as [number, Buffer];
       expect([code, reason.toString()]).toEqual([4422, expect.stringContaining('thread_id')]);
       const guarded = await fixture.listen({ corsOrigins: ['https://chat.example'] });

@@ -14,7 +14,7 @@ interface Message {
   name?: string;
 }
 
-describe('input.inject, with API, workers, Temporal and MongoDB', () => {
+describe('the command input.inject', () => {
   const folder = mkdtempSync(join(tmpdir(), 'steered-'));
   const project = resolve('test/fixtures/projects/steered/langgraph.json');
   const house = new ServiceProcesses(project, { STEERED_FOLDER: folder });
@@ -80,7 +80,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     return (await answer.json()) as Record<string, unknown>;
   }
 
-  it('inserts messages between two supersteps of the active run, in their order, and streams them', async () => {
+  it('inserts messages between two supersteps of the active run, in the order sent, and streams them', async () => {
     const { threadId, reader, open, inject, after } = await working('relay', 'one');
     const first = await inject('left', { id: 'm-left', name: 'ann' });
     expect(first).toMatchObject({ type: 'success', result: { message_id: 'm-left' } });
@@ -105,7 +105,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it('inserts each message once if workers are killed before and after', async () => {
+  it('inserts each message only once, even if workers are killed before and after the insertion', async () => {
     const { reader, begun, open, inject, after } = await working('relay', 'one');
     await inject('left');
     await inject('right');
@@ -131,7 +131,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   }, 90_000);
 
-  it('keeps tool calls and their results together', async () => {
+  it('does not insert a message between a tool call and its result', async () => {
     const { reader, begun, open, inject, after } = await working('agent', 'model');
     await inject('hurry');
     open('model');
@@ -164,7 +164,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it('keeps a message during an interrupt for the run that answers it', async () => {
+  it('keeps a message that comes before an interrupt for the run that answers the interrupt', async () => {
     const { threadId, reader, open, inject, after } = await working('asking', 'ask');
     await inject('left');
     open('ask');
@@ -175,7 +175,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it('keeps a message after a failure for the next run', async () => {
+  it('keeps a message for the next run if the active run fails', async () => {
     const { threadId, reader, open, inject, after } = await working('single', 'only', said('fail'));
     await inject('left');
     open('only');
@@ -189,7 +189,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
   it.each([
     { action: 'interrupt', left: ['go', 'again', 'left', 'only: go, again, left'] },
     { action: 'rollback', left: ['again', 'only: again'] },
-  ] as const)('deals with a message to a turn that is stopped by $action', async ({ action, left }) => {
+  ] as const)('keeps the message to a cancelled run, except after a rollback: $action', async ({ action, left }) => {
     const { threadId, reader, runId, open, inject } = await working('single', 'only');
     await inject('left');
     await client.runs.cancel(threadId, runId, true, action);
@@ -199,7 +199,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
     reader.close();
   });
 
-  it('has no second effect for a repeated key, also after the end of the run', async () => {
+  it('inserts a message only once for the same idempotency key, also after the end of the run', async () => {
     const { reader, open, inject, after } = await working('relay', 'one');
     const key = randomUUID();
     const first = await inject('left', {}, key);
@@ -215,7 +215,7 @@ describe('input.inject, with API, workers, Temporal and MongoDB', () => {
   it.each([
     { assistant: 'counter', node: 'tally', input: { count: 0 } },
     { assistant: 'fragile', node: 'keep', input: { messages: ['go'] } },
-  ])('refuses a message to $assistant, whose state cannot hold it', async ({ assistant, node, input }) => {
+  ])('refuses a message to $assistant, whose state cannot hold messages', async ({ assistant, node, input }) => {
     const { reader, open, inject } = await working(assistant, node, input);
     const refusal = await inject('left');
     expect(refusal).toMatchObject({ type: 'error', error: 'invalid_argument' });

@@ -9,7 +9,7 @@ import { ProtocolReader, command, dataOf, isTerminal, outline } from '../support
 
 const ALL = ['values', 'updates', 'messages', 'tools', 'lifecycle', 'input', 'checkpoints', 'tasks', 'custom'];
 
-describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
+describe('protocol v2 on real servers', () => {
   const house = new ServiceProcesses(resolve('test/fixtures/projects/protocol/langgraph.json'));
   let api: ServiceProcess;
   let other: ServiceProcess;
@@ -47,7 +47,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     return { threadId, reader, events };
   }
 
-  it('streams a run like LangGraph, on a thread that the run creates', async () => {
+  it('streams the events of a run as LangGraph does, on a thread that the run creates', async () => {
     const { reader, events } = await toldThread('hi');
     reader.close();
     expect(events.map(outline).slice(0, 22)).toEqual([
@@ -110,7 +110,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     expect(await deltas).toEqual(['', 'Hi you', 'noted', 'Hi you']);
   });
 
-  it.each(['sse', 'websocket'] as const)('interrupts and continues with the answer over %s', async (transport) => {
+  it.each(['sse', 'websocket'] as const)('interrupts and resumes a run with an answer over %s', async (transport) => {
     const thread = openThread(transport);
     await thread.run.start({ input: said('really?') });
     await thread.output;
@@ -125,7 +125,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     await thread.close();
   });
 
-  it('reports the answer to all clients, and accepts a plain input as the answer', async () => {
+  it('reports the answer to an interrupt to all clients, and accepts a plain input as that answer', async () => {
     const { threadId, reader, events } = await toldThread('really?');
     const asked = events.find(({ method }) => method === 'input.requested');
     expect(outline(events.at(-1))).toBe('lifecycle interrupted');
@@ -143,7 +143,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     expect(threadId).toBeTruthy();
   });
 
-  it('resumes after a cursor on another API process, and starts over without one', async () => {
+  it('resumes on another API process after the event that the client names, or at the first event', async () => {
     const { threadId, reader, events } = await toldThread('hi');
     reader.close();
     const middle = Math.floor(events.length / 2);
@@ -163,7 +163,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     whole.close();
   });
 
-  it('sends the same events after every cursor that a client may resume from', async () => {
+  it('sends the same events again, whichever event the client resumes after', async () => {
     const { threadId, reader, events } = await toldThread('really?');
     reader.close();
     for (const at of events.keys()) {
@@ -175,7 +175,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     }
   });
 
-  it('sends each of two subscribers the requested channels', async () => {
+  it('sends each of two subscribers only the channels that it requested', async () => {
     const threadId = randomUUID();
     const tokens = await ProtocolReader.open(api.url, threadId, {
       channels: ['messages', 'lifecycle'],
@@ -217,7 +217,7 @@ describe('protocol v2, with API, worker, Temporal and MongoDB', () => {
     });
   });
 
-  it('also streams runs of the run API', async () => {
+  it('also streams runs that were started by the run API', async () => {
     const threadId = randomUUID();
     const client = new Client({ apiUrl: api.url, apiKey: null });
     const reader = await ProtocolReader.open(api.url, threadId, { channels: ALL });

@@ -40,7 +40,7 @@ const EVIL = { origin: 'https://evil.example' };
 describe('the origin of a WebSocket', () => {
   const listen = (http: HttpCustomization, corsOrigins = ['*']) => api.listen({ corsOrigins }, { http });
 
-  it('is checked by the origins of the project, as for HTTP', async () => {
+  it('is checked against the origins that the project allows, as for HTTP', async () => {
     const url = await listen({ disabled: [], cors: { origins: ['https://good.example'] } });
     expect(await opened(url, EVIL)).toBe(4403);
     expect(await opened(url, { origin: 'null' })).toBe(4403);
@@ -48,7 +48,7 @@ describe('the origin of a WebSocket', () => {
     expect(await opened(url)).toBe('open');
   });
 
-  it('is checked by the pattern of the project instead of the setting', async () => {
+  it('is checked against the pattern of the project instead of the origins in the settings', async () => {
     const url = await listen({ disabled: [], cors: { originPattern: '^https://[a-z]+\\.good\\.example$' } }, [
       EVIL.origin,
     ]);
@@ -56,7 +56,7 @@ describe('the origin of a WebSocket', () => {
     expect(await opened(url, { origin: 'https://a.good.example' })).toBe('open');
   });
 
-  it('is checked by the setting if the project has no rule', async () => {
+  it('is checked against the origins in the settings if the project has no rule', async () => {
     const url = await listen({ disabled: [] }, ['https://good.example']);
     expect(await opened(url, EVIL)).toBe(4403);
     expect(await opened(url, { origin: 'https://good.example' })).toBe('open');
@@ -71,7 +71,7 @@ describe('the origin of a request', () => {
     return [status, sent.get('access-control-allow-origin')];
   };
 
-  it('must be of this machine or configured; other origins cannot change anything', async () => {
+  it('must be of this machine or configured; a request from another origin is refused', async () => {
     const url = await api.listen({ corsOrigins: ['loopback', 'https://good.example'] });
     for (const origin of [
       'http://localhost:3000',
@@ -93,12 +93,12 @@ describe('the origin of a request', () => {
     expect(await opened(url, { origin: 'http://localhost:3000' })).toBe('open');
   });
 
-  it('may be any if the setting allows it', async () => {
+  it('may be any origin if the settings allow all origins', async () => {
     expect(await post(await api.listen(), 'https://evil.example')).toEqual([200, '*']);
   });
 });
 
-it('a WebSocket is not served if the group of runs is disabled', async () => {
+it('a WebSocket is not served if the project disables the routes of runs', async () => {
   const url = await api.listen({}, { http: { disabled: ['runs'] } });
   expect(await opened(url)).toBe(404);
   expect((await fetch(`${url}/threads/${randomUUID()}/commands`, { method: 'POST', body: '{}' })).status).toBe(404);
@@ -143,7 +143,7 @@ describe('an app of the project', () => {
     ['Hono', honoApp],
     ['Express', expressApp],
     ['fetch', fetchApp],
-  ])('decides about WebSockets as about requests: %s', async (_name, make) => {
+  ])('of the kind %s allows or refuses WebSockets in the same way as requests', async (_name, make) => {
     const url = await api.listen({}, { http: { disabled: [], app: make() } });
     expect(await opened(url)).toBe('open');
     expect(await opened(url, {}, '?halt')).toBe(4403);
@@ -154,7 +154,7 @@ describe('an app of the project', () => {
 describe('the accepted hosts', () => {
   const get = (host: string) => `GET /ok HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
 
-  it('are loopback hosts and configured ones, for HTTP and WebSockets', async () => {
+  it('are the loopback hosts and the configured hosts, for HTTP and for WebSockets', async () => {
     const url = await api.listen({ allowedHosts: ['box.lan', 'fd00::1'] });
     const path = `/threads/${randomUUID()}/stream/events`;
     const asked = async (host: string) => {
@@ -196,7 +196,7 @@ describe('the accepted hosts', () => {
   });
 });
 
-it('a WebSocket answers every command, even if more arrive than it queues', async () => {
+it('a WebSocket answers every command, even if more commands arrive than its queue can hold', async () => {
   const url = await api.listen();
   const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${randomUUID()}/stream/events`);
   await once(socket, 'open');
@@ -221,7 +221,7 @@ it('a WebSocket closes after too many invalid messages, and ignores later comman
   expect(answers).toBeLessThanOrEqual(101);
 });
 
-it('a GET with a body is answered through every kind of app', async () => {
+it('a GET request with a body is answered behind every kind of app', async () => {
   const require = createRequire(import.meta.url);
   const { Hono } = require('hono') as { Hono: new () => object };
   const apps = [new Hono(), { fetch: () => new Response(null, { status: 404 }) }];

@@ -27,7 +27,7 @@ const report: Report = {
 };
 
 describe('the command line of the benches', () => {
-  it('reads a name and its flags', () => {
+  it('reads the name of a bench and its flags', () => {
     expect(readCommandLine(['wait', '--json', '--samples', '5', '--profile', '/tmp/p'], KNOWN)).toEqual({
       name: 'wait',
       json: true,
@@ -42,12 +42,12 @@ describe('the command line of the benches', () => {
     [['turn', 'wait'], 'one bench at a time, not turn and wait'],
     [['turn', '--samples', '0'], '--samples is 0; expected a whole number from 1'],
     [['turn', '--fast'], "Unknown option '--fast'"],
-  ])('refuses %j and says why', (args, message) => {
+  ])('refuses %j with the reason', (args, message) => {
     expect(() => readCommandLine(args, KNOWN)).toThrow(UsageError);
     expect(() => readCommandLine(args, KNOWN)).toThrow(message);
   });
 
-  it('lists the benches without a name, and exits with 2 for an unknown one', async () => {
+  it('lists all benches if no name is given, and exits with code 2 if the name is unknown', async () => {
     const listed = await colloquy([], { command: MAIN });
     expect(listed.code).toBe(0);
     const names = [...listed.stdout.matchAll(/^ {2}([a-z][a-z-]+) +[A-Z]/gm)].map(([, name]) => name);
@@ -62,7 +62,7 @@ describe('the command line of the benches', () => {
 });
 
 describe('measuring', () => {
-  it('alternates the arms, starts each round with another one, and drops the warm-up', async () => {
+  it('alternates the compared arms, starts each round with another arm, and drops warm-up samples', async () => {
     const order: string[] = [];
     const arm = (name: string) => ({ name, once: () => Promise.resolve(order.push(name)) });
     const samples = await interleave([arm('a'), arm('b')], { rounds: 2, warmup: 1 });
@@ -70,14 +70,14 @@ describe('measuring', () => {
     expect(samples).toEqual({ a: [4, 5], b: [3, 6] });
   });
 
-  it('names the compared thing that failed', async () => {
+  it('names the arm that failed', async () => {
     const once = () => Promise.reject(new Error('connection refused'));
     await expect(interleave([{ name: 'ours', once }], { rounds: 1, warmup: 0 })).rejects.toThrow(
       'ours: connection refused',
     );
   });
 
-  it('counts only completions inside the window', async () => {
+  it('counts only the calls that complete inside the time window', async () => {
     expect(await rate(2, 20, () => new Promise((resolve) => setTimeout(resolve, 60)))).toBe(0);
   });
 
@@ -108,7 +108,7 @@ describe('a CPU profile', () => {
     timeDeltas: [1_000, 4_000, 6_000, 2_000, 9_000, 1_000, 2_000, 50_000],
   };
 
-  it('assigns CPU time to the owner of the code, including its work in Node.js', () => {
+  it('assigns CPU time to the owner of the code, including Node.js functions that the code calls', () => {
     const shares = sharesOf(profile, { from: 1_002, to: 1_030, turns: 2 });
     expect([...shares]).toEqual([
       ['MongoDB driver', 3],
@@ -136,7 +136,7 @@ describe('the report of a bench', () => {
     ]);
   });
 
-  it('is one object for programs', () => {
+  it('is one JSON object for programs', () => {
     expect(JSON.parse(formatResult(report.result))).toEqual({
       name: 'turn',
       unit: 'ms',

@@ -130,13 +130,13 @@ describe('the checker', () => {
     expect(world.violations()).toEqual(['effect: effect c1.1/0 was not asked for']);
   });
 
-  it('counts a repeated tool call with the same key as one effect', () => {
+  it('counts a repeated tool call with the same idempotency key as one effect', () => {
     const world = new Fabricated();
     world.effects.push({ type: 'effect', key: 'k', effect: 'c1.2/0' });
     expect(world.violations()).toEqual([]);
   });
 
-  it('finds a piece that is missing in the live stream', () => {
+  it('finds a piece of a message that is missing in the live stream', () => {
     const world = new Fabricated();
     world.second.live.splice(3, 1);
     expect(world.violations()).toEqual([

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { chaos } from '../support/chaos.js';
 
 describe('four minutes of chaos', () => {
-  it('lose and double nothing that anybody can see', async () => {
+  it('cause no loss and no duplicate that a client can see', async () => {
     const report = await chaos({
       seed: Number(process.env['COLLOQUY_CHAOS_SEED'] ?? 42),
       minutes: 4,

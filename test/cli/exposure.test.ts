@@ -46,7 +46,7 @@ describe('a host that other machines can reach', () => {
     expect(await check(host, closed, true)).toEqual({ host, isOpen: false });
   });
 
-  it('is refused with the reason and what to do instead', async () => {
+  it('is refused with a message that gives the reason and the alternatives', async () => {
     await expect(check('0.0.0.0', open)).rejects.toThrow(
       [
         `other machines can reach the API on host 0.0.0.0, and ${open} has no auth:`,
@@ -57,7 +57,7 @@ describe('a host that other machines can reach', () => {
     await expect(check('0.0.0.0', undefined)).rejects.toThrow('and the shipped assistant has no auth:');
   });
 
-  it('reports an error in the project file', async () => {
+  it('is refused with the error of the project file if that file is broken or missing', async () => {
     for (const mayBeOpen of [true, false]) {
       const broken = check('0.0.0.0', project('broken', '{'), mayBeOpen);
       await expect(broken).rejects.toMatchObject({ code: 'invalid_argument', message: /broken\.json: not JSON/ });
@@ -66,7 +66,7 @@ describe('a host that other machines can reach', () => {
     }
   });
 
-  it('is refused if it is empty, which means every address to Node', async () => {
+  it('is refused if it is empty, because Node.js then listens on every address', async () => {
     await expect(check('', closed, true)).rejects.toMatchObject({ name: 'UsageError' });
   });
 });
@@ -92,7 +92,7 @@ describe('the API of colloquy dev', () => {
     });
   });
 
-  it('does not trust Studio and accepts its own names if other machines can reach it', () => {
+  it('does not trust LangGraph Studio, but accepts its own names, if other machines can reach it', () => {
     const specific = exposureVariables({ host: '192.168.1.7', isOpen: true });
     expect(specific).toEqual({ COLLOQUY_ALLOWED_HOSTS: '192.168.1.7' });
     const everywhere = exposureVariables({ host: '0.0.0.0', isOpen: true });
@@ -131,7 +131,7 @@ describe('the start report of colloquy dev', () => {
       interfaces,
     );
 
-  it('has one address of the API if only this machine can reach it', () => {
+  it('has one address of the API if only this machine can reach the API', () => {
     expect(print('127.0.0.1').split('\n')).toEqual([
       '',
       '  API              http://127.0.0.1:2024',
@@ -147,7 +147,7 @@ describe('the start report of colloquy dev', () => {
     expect(print('::1')).toMatch(/^ {2}API +http:\/\/\[::1\]:2024$/m);
   });
 
-  it('has every address at which the API can be reached if it listens on all', () => {
+  it('has every address of the API if the API listens on all addresses', () => {
     const printed = print('0.0.0.0', { exposure: { host: '0.0.0.0', isOpen: true }, apiPort: 2025 });
     expect(printed.split('\n').slice(1, 4)).toEqual([
       '  API              http://0.0.0.0:2025      2024 was in use; --port chooses another',
@@ -160,7 +160,7 @@ describe('the start report of colloquy dev', () => {
     expect(print('0.0.0.0')).not.toMatch(/Open/);
   });
 
-  it('mentions the missing password only of servers that it has started', () => {
+  it('mentions a missing password only for servers that colloquy dev has started', () => {
     const [external, embedded] = [server('t:1', false), server('d:1', true)];
     expect(print('127.0.0.1', { servers: { temporal: external, mongodb: embedded } })).toMatch(
       /^The database has no password/m,

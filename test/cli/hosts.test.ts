@@ -31,7 +31,7 @@ describe('a host that a server listens on', () => {
   it.each([
     ...['192.168.1.7', '10.0.0.1', '2001:db8::7', 'fe80::7', '::ffff:192.168.1.7', '128.0.0.1', '::2'],
     ...['example.org', 'localhost.example.org', '127.0.0.1.example.org', '127.1', '0', ''],
-  ])('is neither: %j', (host) => {
+  ])('is neither loopback nor every address: %j', (host) => {
     expect([isLoopbackHost(host), isWildcardHost(host)]).toEqual([false, false]);
   });
 
@@ -45,7 +45,7 @@ describe('a host that a server listens on', () => {
     expect([httpUrl('::1', 2024), httpUrl('localhost', 80)]).toEqual(['http://[::1]:2024', 'http://localhost:80']);
   });
 
-  it('is reached by other machines at the external addresses of its family', () => {
+  it('is reached by other machines at the external addresses of its address family', () => {
     expect(addressesForOthers('0.0.0.0', interfaces)).toEqual(['192.168.1.7']);
     expect(addressesForOthers('::', interfaces)).toEqual(['192.168.1.7', '2001:db8::7']);
   });

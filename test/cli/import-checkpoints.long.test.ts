@@ -92,7 +92,7 @@ describe('colloquy import-checkpoints', () => {
   const resume = (threadId: string, graph: string, value: string) =>
     client.runs.wait(threadId, graph, { command: { resume: value } }) as Promise<unknown> as Promise<State>;
 
-  it('imports every readable thread, names the others, and changes nothing when it runs again', async () => {
+  it('imports every readable thread, names each unreadable one, and changes nothing when it runs again', async () => {
     const documents = () => mongo.db(house.name).collection('checkpoints');
     const first = await command('--assistant', 'talk');
     expect(first.stderr).toMatch(new RegExp(`^refused   ${ids.torn}: checkpoint \\S+ cannot be read: `));
@@ -118,7 +118,7 @@ describe('colloquy import-checkpoints', () => {
     expect(JSON.stringify(after)).not.toContain(ids.torn);
   }, 60_000);
 
-  it('keeps the history, and the conversation can be continued', async () => {
+  it('keeps the history of a conversation, which can then be continued', async () => {
     const found = await client.threads.search({ metadata: { graph_id: 'talk' }, ids: [ids.talk] });
     expect(found).toMatchObject([{ thread_id: ids.talk, status: 'idle' }]);
     const sourceHistory: unknown[] = [];
@@ -158,7 +158,7 @@ describe('colloquy import-checkpoints', () => {
     expect(contents(await resume(ids.asked, 'talk', 'yes'))).toEqual(['shall I?', 'heard shall I? and yes']);
   });
 
-  it('keeps both branches of a fork, and continues from the newer one', async () => {
+  it('keeps both branches of a fork, and the next run continues the newer branch', async () => {
     const history = await client.threads.getHistory<State>(ids.forked, { limit: 100 });
     const ends = history.filter(({ next }) => next.length === 0).map(({ values }) => contents(values));
     expect(ends).toEqual([
@@ -171,7 +171,7 @@ describe('colloquy import-checkpoints', () => {
     expect(contents(values)).toEqual(['one', 'heard one', 'right', 'heard right', 'on', 'heard on']);
   });
 
-  it('continues a subgraph that waits for an answer, from collections with other names', async () => {
+  it('imports a subgraph that waits for an answer, from collections with other names', async () => {
     const names = ['--source-checkpoints', 'nested_checkpoints', '--source-writes', 'nested_writes'];
     const { stdout, code } = await command('--assistant', 'nested', ...names);
     expect([code, stdout]).toEqual([0, expect.stringContaining('imported 1 threads')]);

@@ -6,7 +6,7 @@ import { COMMANDS } from '../../cli/commands.js';
 import { colloquy } from '../support/colloquy.js';
 
 describe('the command line', () => {
-  it('shows the commands, and the flags of each', async () => {
+  it('shows the commands, and the flags of each command', async () => {
     const { code, stdout } = await colloquy(['--help']);
     expect(code).toBe(0);
     for (const name of ['dev', 'api', 'worker', 'import-checkpoints', 'chat'])
@@ -28,7 +28,7 @@ describe('the command line', () => {
     expect(Object.keys(COMMANDS.chat.flags)).toEqual(expect.arrayContaining(['url', 'assistant', 'thread']));
   });
 
-  it('refuses unknown commands, flags and values with code 2 and names them', async () => {
+  it('refuses unknown commands, flags and values with exit code 2, and names the unknown part', async () => {
     const wrong = [
       ['serve'],
       ['dev', '--prot', '3000'],
@@ -48,7 +48,7 @@ describe('the command line', () => {
     expect(missing).toContain('--port');
   });
 
-  it('refuses a host that other machines can reach for a project without auth, and starts nothing', async () => {
+  it('refuses a host that other machines can reach, and starts nothing, if the project has no auth', async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'colloquy-cli-'));
     const byFlag = colloquy(['dev', '--host', '0.0.0.0'], { cwd });
     const byVariable = colloquy(['dev'], { cwd, env: { COLLOQUY_HOST: '::' } });
@@ -71,7 +71,7 @@ describe('the command line', () => {
     expect(stdout).toMatch(/--open .*anyone who can reach this machine can then read and start conversations/);
   });
 
-  it('reports all faults of the environment at once, with code 2', async () => {
+  it('reports all faults of the environment in one message, with exit code 2', async () => {
     const env = { TEMPORAL_ADDRESS: 'nowhere', MONGODB_URI: 'here', COLLOQUY_PORT: '' };
     const { code, stderr } = await colloquy(['worker'], { env });
     expect(code).toBe(2);

@@ -61,7 +61,7 @@ describe('the packed package, installed in another LangGraph.js project', () => 
     expect(header).toContain('# Permission is hereby granted, free of charge');
   });
 
-  it('runs the project by npx colloquy dev, installs its servers, and keeps its data out of Git', async () => {
+  it('runs the project with npx colloquy dev, installs its servers, and keeps its data out of Git', async () => {
     const stack = new RunningCommand(['dev', ...ports], { command: npx, cwd: project, group: true });
     const [, url = ''] = await stack.printed(/API +(http:\/\/\S+)[^]*Ready in/);
     expect(stack.stdout).toMatch(/Agents +langgraph\.json/);

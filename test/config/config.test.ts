@@ -24,12 +24,12 @@ describe('the configuration', () => {
     expect(config.projectPath).toBeUndefined();
   });
 
-  it('lets a flag win over its variable', () => {
+  it('prefers a flag to the variable of the same setting', () => {
     const config = loadConfig({ COLLOQUY_PORT: '3001' }, { COLLOQUY_PORT: '3000', COLLOQUY_HOST: '0.0.0.0' });
     expect(config.api).toMatchObject({ host: '0.0.0.0', port: 3001 });
   });
 
-  it('takes an empty variable as not set', () => {
+  it('treats an empty variable as not set', () => {
     expect(loadConfig({}, { TEMPORAL_ADDRESS: '', MONGODB_URI: '' }).temporal.isGiven).toBe(false);
   });
 
@@ -44,13 +44,13 @@ describe('the configuration', () => {
     expect(() => loadConfig({}, { LANGGRAPH_CONFIG: '{"agent":1}' })).toThrow(/LANGGRAPH_CONFIG=/);
   });
 
-  it('keeps questions out of workflow history unless configured', () => {
+  it('keeps questions out of workflow histories unless COLLOQUY_SHOW_QUESTIONS is true', () => {
     expect(loadConfig({}, {}).worker.showsQuestions).toBe(false);
     expect(loadConfig({}, { COLLOQUY_SHOW_QUESTIONS: 'true' }).worker.showsQuestions).toBe(true);
     expect(() => loadConfig({}, { COLLOQUY_SHOW_QUESTIONS: 'maybe' })).toThrow(/COLLOQUY_SHOW_QUESTIONS="maybe"/);
   });
 
-  it('reports all faults in one message, naming variable and value', () => {
+  it('reports all faults in one message, each with its variable and value', () => {
     const load = () =>
       loadConfig({}, { TEMPORAL_ADDRESS: 'http://here', COLLOQUY_PORT: '99999', COLLOQUY_TENANT: 'Not A Tenant' });
     expect(load).toThrow(ConfigError);
@@ -66,7 +66,7 @@ describe('the configuration', () => {
     expect(load).not.toThrow(/secret/);
   });
 
-  it('keeps all checkpoints unless configured', () => {
+  it('keeps all checkpoints unless a variable limits them', () => {
     expect(loadConfig({}, {}).retention).toEqual({ eventsMs: 604_800_000 });
     expect(loadConfig({}, { COLLOQUY_KEEP_CHECKPOINTS_OF_RUNS: 'false' }).retention.checkpoints).toBeUndefined();
     const variables = {
@@ -92,7 +92,7 @@ describe('the configuration', () => {
     expect(load).not.toThrow(/too-short/);
   });
 
-  it('uses TLS with an API key, and wants both halves of a client certificate', () => {
+  it('uses TLS with an API key, and requires both files of a client certificate', () => {
     expect(loadConfig({}, { TEMPORAL_API_KEY: 'k' }).temporal).toMatchObject({ apiKey: 'k', tls: true });
     expect(() => loadConfig({}, { TEMPORAL_TLS_CLIENT_CERT_PATH: '/c' })).toThrow(/must be set together/);
     expect(() => loadConfig({}, { TEMPORAL_TLS_SERVER_CA_CERT_PATH: '/none' })).toThrow(/ENOENT/);

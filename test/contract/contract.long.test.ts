@@ -10,7 +10,7 @@ import { PROBES, type Probe } from './probes.js';
 
 const PROJECT = resolve('test/fixtures/projects/talk');
 
-describe('what the API answers, beside what LangGraph’s own server answers', () => {
+describe('the HTTP answers of Colloquy and of LangGraph’s own server', () => {
   const house = new ServiceProcesses(`${PROJECT}/langgraph.json`);
   let reference: Awaited<ReturnType<typeof startReference>>;
   let url: string;
@@ -34,13 +34,16 @@ describe('what the API answers, beside what LangGraph’s own server answers', (
     }
   }
 
-  it.each(PROBES.map((probe) => [probe.name, probe] as const))('%s', async (name, probe) => {
-    const [here, there] = await Promise.all([ask(probe, url), ask(probe, reference.url)]);
-    if (name in DIFFERENCES) expect(here).not.toEqual(there);
-    else expect(here).toEqual(there);
-  });
+  it.each(PROBES.map((probe) => [probe.name, probe] as const))(
+    'are equal, or the difference is documented: %s',
+    async (name, probe) => {
+      const [here, there] = await Promise.all([ask(probe, url), ask(probe, reference.url)]);
+      if (name in DIFFERENCES) expect(here).not.toEqual(there);
+      else expect(here).toEqual(there);
+    },
+  );
 
-  it('has a probe and a line in docs/differences.md for every difference', () => {
+  it('have a probe and a line in docs/differences.md for every difference', () => {
     const documented = readFileSync('docs/differences.md', 'utf8');
     const wanted = Object.entries(DIFFERENCES).map(([name, why]) => `| ${name} | ${why} |`);
     expect(wanted.filter((line) => !documented.includes(line))).toEqual([]);

@@ -33,7 +33,7 @@ const THREAD: Thread = {
 };
 
 describe('the request of a run', () => {
-  it('is a command if the input is empty, as Agent Chat UI sends it', () => {
+  it('contains only the command if the input is empty, as in requests of Agent Chat UI', () => {
     const body = { assistant_id: 'echo', input: {}, command: { resume: 'yes' } };
     const request = buildRequest(body, ASSISTANT, THREAD, IDS);
     expect(request.command).toEqual({ resume: 'yes' });
@@ -41,7 +41,7 @@ describe('the request of a run', () => {
     expect(() => buildRequest({ ...body, input: { a: 1 } }, ASSISTANT, THREAD, IDS)).toThrow('not both');
   });
 
-  it('merges assistant, thread and request; later sources take precedence', () => {
+  it('merges config and context; the client overrides the thread, and the thread overrides the assistant', () => {
     const body = {
       assistant_id: 'echo',
       config: { configurable: { who: 'run', r: 1 } },
@@ -65,19 +65,19 @@ describe('the request of a run', () => {
     expect(request.context).toEqual({ who: 'run', a: 1, r: 1 });
   });
 
-  it('has the metadata of all three and of the config', () => {
+  it('has the metadata of assistant, thread, client and config', () => {
     const body = { assistant_id: 'echo', config: { metadata: { c: 1, who: 'config' } }, metadata: { who: 'run' } };
     expect(buildMetadata(body, ASSISTANT, THREAD)).toEqual({ a: 1, t: 1, c: 1, who: 'run' });
   });
 
-  it("reads a checkpoint from LangGraph's keys in configurable", () => {
+  it("takes its checkpoint from LangGraph's keys in configurable", () => {
     const configurable = { checkpoint_id: 'c1', checkpoint_ns: 'child:1', thread_id: IDS.threadId };
     const request = buildRequest({ assistant_id: 'echo', config: { configurable } }, ASSISTANT, THREAD, IDS);
     expect(request.checkpoint).toEqual({ checkpointId: 'c1', checkpointNs: 'child:1' });
     expect(request.config.configurable).not.toHaveProperty('checkpoint_id');
   });
 
-  it('drops internal keys that a stored assistant has', () => {
+  it("leaves out LangGraph's internal keys that a stored assistant has", () => {
     const assistant = { ...ASSISTANT, config: { configurable: { __pregel_resuming: true, who: 'assistant' } } };
     const { config } = buildRequest({ assistant_id: 'echo' }, assistant, THREAD, IDS);
     expect(config.configurable).not.toHaveProperty('__pregel_resuming');

@@ -4,7 +4,7 @@ import { mapLimited } from '../../conversations/map-limited.js';
 const ITEMS = Array.from({ length: 50 }, (_, index) => index);
 
 describe('mapLimited', () => {
-  it('keeps the order of the items with at most 20 calls at a time', async () => {
+  it('keeps the order of the items, and makes at most 20 calls at the same time', async () => {
     let running = 0;
     let highest = 0;
     const results = await mapLimited(ITEMS, async (item) => {

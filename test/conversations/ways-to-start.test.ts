@@ -117,8 +117,8 @@ const WAYS: Record<string, () => Promise<string>> = {
   },
 };
 
-describe('a conversation that was started by', () => {
-  it.each(Object.keys(WAYS))('%s has the same records, state, search results and events', async (way) => {
+describe('a conversation', () => {
+  it.each(Object.keys(WAYS))('started by %s has the same records, state, search results and events', async (way) => {
     const threadId = await (WAYS[way] as () => Promise<string>)();
     const runId = await firstRun(threadId);
     await client.runs.join(threadId, runId);

@@ -45,17 +45,17 @@ describe('the guard of addresses', () => {
     expect(verdict(new AddressGuard(), address)).toBe('forbidden');
   });
 
-  it.each(['1.1.1.1', '93.184.215.14', '2606:4700:4700::1111', '::ffff:1.1.1.1'])('reaches %s', (address) => {
+  it.each(['1.1.1.1', '93.184.215.14', '2606:4700:4700::1111', '::ffff:1.1.1.1'])('allows %s', (address) => {
     expect(verdict(new AddressGuard(), address)).toBe('reached');
   });
 
-  it('names host, address and reason', () => {
+  it('names the host, the address and the reason when it refuses an address', () => {
     expect(() => new AddressGuard().checkAddress('evil.example', '169.254.169.254')).toThrow(
       'evil.example has the address 169.254.169.254 (linkLocal), which may not be reached from here',
     );
   });
 
-  it('allows the given addresses and networks and no others', () => {
+  it('allows the private addresses and networks that it is given, and no other private ones', () => {
     const guard = new AddressGuard(['10.0.0.7', '172.16.0.0/16', 'fd12::/16']);
     const addresses = ['10.0.0.7', '::ffff:10.0.0.7', '10.0.0.8', '172.16.9.9', '172.17.0.1', 'fd12::5', 'fd13::5'];
     expect(addresses.map((address) => [address, verdict(guard, address)])).toEqual([
@@ -69,7 +69,7 @@ describe('the guard of addresses', () => {
     ]);
   });
 
-  it('allows a host in any spelling, and no other', () => {
+  it('allows a given host name in any spelling, and no other host name', () => {
     const guard = new AddressGuard(['Hooks.Internal']);
     expect(['hooks.internal', 'HOOKS.internal.', 'a.hooks.internal'].map((host) => guard.allowsHost(host))).toEqual([
       true,

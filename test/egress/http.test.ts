@@ -29,7 +29,7 @@ describe('outgoing HTTP', () => {
     ]);
   });
 
-  it('posts to an allowed host whatever its address is', async () => {
+  it('posts to an allowed host name, whatever address that name has', async () => {
     const egress = createEgress({ allow: ['localhost'] });
     expect(await egress.post(`http://localhost:${receiver.port}/`, POST)).toMatchObject({ status: 200 });
   });
@@ -38,15 +38,15 @@ describe('outgoing HTTP', () => {
     ['an address', '127.0.0.1'],
     ['an address in another spelling', '0x7f.1'],
     ['an address as a number', '2130706433'],
-    ['an IPv4 address in an IPv6 one', '[::ffff:127.0.0.1]'],
-    ['a name that has such an address', 'localhost'],
-  ])('does not reach into its own network by %s', async (_how, host) => {
+    ['an IPv4 address inside an IPv6 address', '[::ffff:127.0.0.1]'],
+    ['a host name that has such an address', 'localhost'],
+  ])('does not reach its own network through %s', async (_how, host) => {
     const [code, message] = await failure(createEgress().post(`http://${host}:${receiver.port}/`, POST));
     expect([code, message]).toEqual(['forbidden', expect.stringContaining('may not be reached from here')]);
     expect(receiver.received).toEqual([]);
   });
 
-  it('refuses an allowed name by its address', async () => {
+  it('refuses the address of a host if only the name of the host is allowed', async () => {
     const egress = createEgress({ allow: ['localhost'] });
     expect((await failure(egress.post(receiver.url, POST)))[0]).toBe('forbidden');
   });
@@ -60,7 +60,7 @@ describe('outgoing HTTP', () => {
     expect(() => createEgress().check(url)).toThrow(problem);
   });
 
-  it('refuses before anything is sent if no look-up is needed', () => {
+  it('refuses a URL with a forbidden address when the URL is checked, before any request is sent', () => {
     expect(() => createEgress().check('http://169.254.169.254/latest')).toThrow('may not be reached');
     expect(() => createEgress().check('https://example.com/hook')).not.toThrow();
   });
@@ -73,7 +73,7 @@ describe('outgoing HTTP', () => {
     expect(receiver.received).toHaveLength(1);
   });
 
-  it('gives up on a receiver that does not answer', async () => {
+  it('gives up after its timeout if the receiver does not answer', async () => {
     receiver.reply = () => 'nothing';
     const egress = createEgress({ allow: ['127.0.0.1'], timeoutMs: 200 });
     expect(await failure(egress.post(receiver.url, POST))).toEqual([
@@ -82,13 +82,13 @@ describe('outgoing HTTP', () => {
     ]);
   });
 
-  it('reads no more of an answer than its limit', async () => {
+  it('reads an answer only up to the configured number of bytes', async () => {
     receiver.reply = () => ({ status: 200, body: 'x'.repeat(1_000_000) });
     const egress = createEgress({ allow: ['127.0.0.1'], maxAnswerBytes: 10 });
     expect((await egress.post(receiver.url, POST)).body).toBe('xxxxxxxxxx');
   });
 
-  it('names the host that cannot be reached', async () => {
+  it('reports a host that cannot be reached as unavailable', async () => {
     const port = receiver.port;
     await receiver.close();
     const egress = createEgress({ allow: ['127.0.0.1'] });

@@ -15,7 +15,7 @@ describe('the signature of a delivery', () => {
     expect(() => new Webhook(OTHER).verify(BODY, headers)).toThrow('No matching signature');
   });
 
-  it('exists for every secret during a rotation', () => {
+  it('is made with every secret during a rotation', () => {
     const headers = signatureHeaders('r1', new Date(), BODY, [SECRET, OTHER]);
     for (const secret of [SECRET, OTHER]) expect(new Webhook(secret).verify(BODY, headers)).toEqual({ run_id: 'r1' });
   });

@@ -38,7 +38,7 @@ describe('items of tenants', () => {
   });
 });
 
-describe('expiry', () => {
+describe('the expiry of items', () => {
   it('hides expired items that the database has not removed yet', async () => {
     const [items, caller] = [world.items(), callerOf('expired')];
     await items.putItems(caller, [
@@ -52,7 +52,7 @@ describe('expiry', () => {
     expect(await items.listNamespaces(caller, {})).toEqual([['long']]);
   });
 
-  it('creates a new item if the old one has expired', async () => {
+  it('lets a new item replace an expired one, with a new creation time', async () => {
     const [items, caller] = [world.items(), callerOf('anew')];
     await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { n: 1 }, ttl: 5 }]);
     await expire('anew');
@@ -65,7 +65,7 @@ describe('expiry', () => {
     expect(await expiryOf('anew', 'k')).toBeUndefined();
   });
 
-  it('is extended by a read, unless the store or the reader disables it', async () => {
+  it('is extended by a read, unless the store or the reader disables the extension', async () => {
     const caller = callerOf('read');
     const soon = new Date(Date.now() + 60_000);
     const reread = async (
@@ -89,7 +89,7 @@ describe('expiry', () => {
     expect(await reread(false, true, 'get')).toBe(true);
   });
 
-  it('comes from the store if the item has none', async () => {
+  it('comes from the default of the store if the item sets none', async () => {
     const [items, caller] = [world.items({ ttl: { defaultMinutes: 10 } }), callerOf('default-ttl')];
     const before = Date.now();
     await items.putItems(caller, [
@@ -201,7 +201,7 @@ describe('texts of an item to embed', () => {
       Array.from({ length: 11 }, (_, n) => `a[*].p${n}`),
       '100000 values',
     ],
-  ])('are refused for %s, with paths of the item or of the project', async (_name, value, paths, message) => {
+  ])('are refused because of %s, with paths set by the item or the project', async (_name, value, paths, message) => {
     const expected = {
       code: 'invalid_argument',
       message: expect.stringMatching(new RegExp(`^index: item "k" of namespace n\\.m has .*more than ${message}$`)),
@@ -214,7 +214,7 @@ describe('texts of an item to embed', () => {
     expect(await ofItem.store.get(['n', 'm'], 'k')).toBeNull();
   });
 
-  it('are collected once a path, in the order of the value', async () => {
+  it('are collected once for each path, in the order of the value', async () => {
     const { embeddedTexts, store } = setUp();
     const value = { a: ['x', null, { c: 'y' }, 'z'], b: { c: 'w' }, constructor: 'v' };
     const paths = ['a[*]', 'b.c', 'a[*]', 'a[-1]', 'a[*].c', '*.c', 'a.constructor', 'constructor', 'b.c'];
@@ -226,7 +226,7 @@ describe('texts of an item to embed', () => {
 });
 
 describe('filters', () => {
-  it('order plain values and never match objects or lists', async () => {
+  it('that use an order operator match plain values, never objects or lists', async () => {
     const [items, caller] = [world.items(), callerOf('order')];
     const values: unknown[] = [{ toString: 1, valueOf: 1 }, [], [5], {}, 5, '5', true, null];
     await items.putItems(
@@ -249,7 +249,7 @@ describe('filters', () => {
     }
   });
 
-  it('compare objects and lists by content, large ones too', async () => {
+  it('compare objects and lists by content, even large ones', async () => {
     const [items, caller] = [world.items(), callerOf('equal')];
     const large = Array.from({ length: 1_001 }, (_, n) => n);
     const values: unknown[] = [{ b: [1], c: 2 }, [{ b: 1 }], large, 'x'];
@@ -265,7 +265,7 @@ describe('filters', () => {
     expect(await found({ $ne: [{ b: 1 }] })).toEqual(['0', '2', '3']);
   });
 
-  it('with more than 1,000 values are refused before any read or embedding', async () => {
+  it('that have more than 1,000 values are refused before any read or embedding', async () => {
     const embeddedTexts: string[][] = [];
     const embed = async (texts: string[]) => {
       embeddedTexts.push(texts);
@@ -286,7 +286,7 @@ describe('filters', () => {
   });
 });
 
-it('names an unknown operator of a filter', async () => {
+it('the item store refuses an unknown operator of a filter and names it', async () => {
   const search = world.items().searchItems(callerOf('operators'), { ...everything, filter: { n: { $near: 1 } } });
   await expect(search).rejects.toMatchObject({
     code: 'invalid_argument',
@@ -294,7 +294,7 @@ it('names an unknown operator of a filter', async () => {
   });
 });
 
-it('refuses a value that does not fit a document', async () => {
+it('the item store refuses a value that does not fit a document', async () => {
   const value = { text: 'x'.repeat(13 * 2 ** 20) };
   const put = world.items().putItems(callerOf('large'), [{ namespace: ['n'], key: 'k', value }]);
   await expect(put).rejects.toMatchObject({ code: 'too_large' });

@@ -72,7 +72,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect(await store.search(['users'])).toEqual([]);
   });
 
-  it('separates items whose joined namespace and key look alike', async () => {
+  it('separates items whose namespace and key look the same when they are joined', async () => {
     await store.put(['a', 'b'], 'c', { at: 'a b / c' });
     await store.put(['a'], 'b:c', { at: 'a / b:c' });
     await store.put(['a'], ':b', { at: 'a / :b' });
@@ -83,7 +83,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect((await store.get(['a/b'], 'c'))?.value).toEqual({ at: 'a/b / c' });
   });
 
-  it('searches a namespace and those below it, not those with a similar name', async () => {
+  it('searches a namespace and the namespaces below it, but none with a similar name', async () => {
     await store.put(['users', 'ada'], 'one', { n: 1 });
     await store.put(['users', 'ada', 'deep'], 'two', { n: 2 });
     await store.put(['users', 'adam'], 'three', { n: 3 });
@@ -100,7 +100,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect(await keys(['list'], { limit: 2, offset: 4 })).toEqual(['a']);
   });
 
-  it('returns ten items without a limit', async () => {
+  it('returns ten items if the search has no limit', async () => {
     await store.batch(Array.from({ length: 12 }, (_, n) => ({ namespace: ['many'], key: `k${n}`, value: { n } })));
     expect(await store.search(['many'])).toHaveLength(10);
   });
@@ -129,7 +129,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
       [{ missing: 1 }, []],
       [{ on: {} }, ['one', 'two', 'three', 'text']],
       [{}, ['one', 'two', 'three', 'text']],
-    ])('%j', async (filter, expected) => {
+    ])('select items by %j', async (filter, expected) => {
       expect(await keys(['f'], { filter })).toEqual(expected);
     });
 
@@ -162,13 +162,13 @@ describe.each(STORES)('the store: %s', (_name, open) => {
       [{ maxDepth: 2, prefix: ['docs'] }, ['docs', 'docs/private', 'docs/public']],
       [{ limit: 2, offset: 1 }, ['docs/private/v1', 'docs/public/v1']],
       [{ prefix: ['nobody'] }, []],
-    ])('%j', async (options, expected) => {
+    ])('are listed with the options %j', async (options, expected) => {
       const found = await store.listNamespaces(options);
       expect(found.map((namespace) => namespace.join('/'))).toEqual(expected);
     });
   });
 
-  it('returns the results of a batch in order; reads see the state before it, the last write wins', async () => {
+  it('returns the results of a batch in order; its reads see the state before it, and its last write wins', async () => {
     await store.put(['b'], 'old', { n: 0 });
     const results = await store.batch([
       { namespace: ['b'], key: 'old' },
@@ -196,14 +196,14 @@ describe.each(STORES)('the store: %s', (_name, open) => {
   it.each([
     ['an empty namespace', []],
     ['an empty label', ['a', '']],
-    ['a dot', ['a.b']],
-    ['a colon', ['a:b']],
-    ['the reserved root', ['langgraph', 'x']],
-  ])('refuses to put under %s', async (_what, namespace) => {
+    ['a label with a dot', ['a.b']],
+    ['a label with a colon', ['a:b']],
+    ['the reserved root label', ['langgraph', 'x']],
+  ])('refuses to put an item under %s', async (_what, namespace) => {
     await expect(store.put(namespace, 'x', {})).rejects.toMatchObject({ name: 'InvalidNamespaceError' });
   });
 
-  it('works with the batching of graphs', async () => {
+  it('works behind the AsyncBatchedStore that graphs use', async () => {
     const batched = new AsyncBatchedStore(store);
     batched.start();
     await Promise.all([batched.put(['q'], 'a', { n: 1 }), batched.put(['q'], 'b', { n: 2 })]);
@@ -237,7 +237,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
       expect(found.map(({ key }) => key)).toEqual(['one', 'two']);
     });
 
-    it('puts items without an index last', async () => {
+    it('puts items that are not indexed last', async () => {
       store = open(['text']);
       await store.put(['v'], 'hidden', { text: 'ab' }, false);
       await store.put(['v'], 'other', { text: 'zz', name: 'ab' }, ['name']);
@@ -254,7 +254,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     });
   });
 
-  it('ignores a query without an index', async () => {
+  it('ignores a query if it has no index', async () => {
     await store.put(['p'], 'b', { text: 'zz' });
     await store.put(['p'], 'a', { text: 'ab' });
     const found = await store.search(['p'], { query: 'ab' });

@@ -10,9 +10,9 @@ const app = createChatApp();
 afterAll(() => rmSync(dirname(app), { recursive: true, force: true }));
 
 const PACKAGES: [string, Partial<ProjectParts>][] = [
-  ['with the LangGraph of today', { packages: { ...SEARCH_PACKAGE, ...MODEL_PACKAGE } }],
+  ['with the current LangGraph', { packages: { ...SEARCH_PACKAGE, ...MODEL_PACKAGE } }],
   [
-    'with packages of its own that are older',
+    'with its own, older packages',
     {
       packages: SEARCH_PACKAGE,
       install: {
@@ -41,7 +41,7 @@ describe.each(PACKAGES)('the project that create-agent-chat-app makes, %s', (_, 
   afterAll(() => sides.close());
 
   it.each([false, true])(
-    'answers with a tool as in-process (subgraphs: %s)',
+    'uses a tool and answers with the same events and state as in-process (subgraphs: %s)',
     async (subgraphs) => {
       const say = (...all: string[]) => ({ input: { messages: [{ role: 'user', content: lines(...all) }] } });
       const turns = [say(call('tavily_search_results_json', { input: 'Oslo' }), 'It is a city.'), say('Good bye.')];
@@ -64,7 +64,7 @@ describe.each(PACKAGES)('the project that create-agent-chat-app makes, %s', (_, 
   );
 
   it.each([false, true])(
-    'asks, and goes on with the answer, as in-process (subgraphs: %s)',
+    'asks, and continues after the answer with the same events and state as in-process (subgraphs: %s)',
     async (subgraphs) => {
       const turns = [{ input: { log: ['go'] } }, { command: { resume: 'yes' } }, { input: { log: ['again'] } }];
       const { colloquy, inProcess } = await sides.both({ graph: 'questions', turns, subgraphs });

@@ -66,7 +66,7 @@ describe('Agent Chat UI', () => {
     await page.close();
   });
 
-  it('lists the conversations', async () => {
+  it('lists the conversations, and opens the one that the person clicks', async () => {
     const page = await open();
     await say(page, 'hello there');
     await page.getByText('Answer to "hello there".').waitFor();
@@ -76,7 +76,7 @@ describe('Agent Chat UI', () => {
     await Promise.all([page.close(), other.close()]);
   });
 
-  it('shows a question in its inbox, also after a reload, and sends the approval', async () => {
+  it('shows a question in its inbox, even after a reload, and sends the approval', async () => {
     const page = await open();
     await say(page, 'send it to Ada');
     await page.getByText('send_mail').waitFor();
@@ -87,7 +87,7 @@ describe('Agent Chat UI', () => {
     await page.close();
   });
 
-  it('has an answer given again', async () => {
+  it('replaces an answer when the person clicks Refresh', async () => {
     model.add({ times: 1, reply: { text: 'the first answer' } });
     const page = await open();
     await say(page, 'again');

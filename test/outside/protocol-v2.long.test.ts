@@ -9,7 +9,7 @@ import { startReference } from '../support/reference-server.js';
 const PROJECT = resolve('test/fixtures/projects/protocol');
 const ALL = ['values', 'updates', 'messages', 'tools', 'lifecycle', 'input', 'checkpoints', 'tasks', 'custom'];
 
-describe('protocol v2 beside the reference server', () => {
+describe('protocol v2', () => {
   const house = new ServiceProcesses(`${PROJECT}/langgraph.json`);
   let reference: Awaited<ReturnType<typeof startReference>>;
   let url: string;
@@ -43,7 +43,7 @@ describe('protocol v2 beside the reference server', () => {
     ['desk', 'hi'],
     ['desk', 'really?'],
     ['failing', 'hi'],
-  ])('tells the same of %s for "%s"', async (assistant, text) => {
+  ])('sends the same events as the reference server for assistant %s and message "%s"', async (assistant, text) => {
     const [there, here] = await Promise.all([talk(reference.url, assistant, text), talk(url, assistant, text)]);
     const ours = here.filter(({ method }) => method !== 'input.answered');
     expect(ours.map(outline)).toEqual(there.map(outline));

@@ -21,7 +21,7 @@ const OSLO = 'It is sunny in Oslo.';
 
 const CASES: Case[] = [
   {
-    name: 'createReactAgent of LangGraph: tools side by side, and a tool that asks a person',
+    name: 'createReactAgent of LangGraph: parallel tools, and a tool that asks a person',
     graph: 'react',
     turns: [
       say(
@@ -63,7 +63,7 @@ const CASES: Case[] = [
     said: ['ai: send_mail', 'tool: Not to Eve.', 'ai: Eve does not.', 'ai: Good bye.'],
   },
   {
-    name: 'a swarm: agents hand the word to each other',
+    name: 'a swarm: agents hand the conversation to each other',
     graph: 'swarm',
     turns: [
       say(
@@ -91,7 +91,7 @@ const CASES: Case[] = [
     ],
   },
   {
-    name: 'a supervisor: it sends two agents out, one of which asks a person',
+    name: 'a supervisor: it gives tasks to two agents, one of which asks a person',
     graph: 'supervisor',
     turns: [
       say(
@@ -121,7 +121,7 @@ const CASES: Case[] = [
     ],
   },
   {
-    name: 'the functional API of LangGraph: tasks side by side, one of which asks a person',
+    name: 'the functional API of LangGraph: parallel tasks, one of which asks a person',
     graph: 'functional',
     turns: [
       say(
@@ -143,7 +143,7 @@ const CASES: Case[] = [
     ],
   },
   {
-    name: 'a deep agent: todos, files, subagents side by side, and an approval',
+    name: 'a deep agent: todos, files, parallel subagents, and an approval',
     graph: 'deep',
     sideBySide: true,
     turns: [
@@ -220,7 +220,7 @@ afterAll(() => sides.close());
 
 describe.each(CASES)('$name', ({ graph, turns, asks, said, sideBySide }) => {
   it.each([false, true])(
-    'tells and leaves the same as in-process (subgraphs: %s)',
+    'has the same events and final state as in-process (subgraphs: %s)',
     async (subgraphs) => {
       const { colloquy, inProcess } = await sides.both({ graph, turns, subgraphs });
       if (sideBySide) expect(byPlace(colloquy)).toEqual(byPlace(inProcess));
@@ -233,7 +233,7 @@ describe.each(CASES)('$name', ({ graph, turns, asks, said, sideBySide }) => {
   );
 });
 
-it('keeps what a person edited, as in-process', async () => {
+it('a tool call that a person edited has the same updates and state as in-process', async () => {
   const turns = [
     say(call('send_mail', { to: 'Bob', text: 'Sunny' }), 'Bobby knows.'),
     answer({

@@ -63,26 +63,26 @@ describe('a guarded port', () => {
     ]);
   });
 
-  it('calls no method that is refused', async () => {
+  it('does not call a method if its action is refused', async () => {
     const { port, called } = notes(forbidden);
     await expect(port.read(CALLER, 'a')).rejects.toMatchObject({ code: 'forbidden' });
     await expect(port.follow(CALLER, 'a')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'forbidden' });
     expect(called).toEqual([]);
   });
 
-  it('calls no method if one of several actions is refused', async () => {
+  it('does not call a method if one of its several actions is refused', async () => {
     const { port, called } = notes((action) => (action === 'item.write' ? forbidden() : Promise.resolve()));
     await expect(port.move(CALLER, 'a', 'b')).rejects.toMatchObject({ code: 'forbidden' });
     expect(called).toEqual([]);
   });
 
-  it('refuses a caller whose tenant is no DNS label before authorizing', async () => {
+  it('refuses a caller whose tenant is not a DNS label, before it asks for authorization', async () => {
     const { port, called, asked } = notes();
     await expect(port.read({ ...CALLER, tenant: 'a/b' }, 'a')).rejects.toThrow('tenant is "a/b"');
     expect([called, asked]).toEqual([[], []]);
   });
 
-  it('does not check methods without a caller', async () => {
+  it('does not check methods that take no caller', async () => {
     const { port, called, asked } = notes(forbidden);
     await port.close();
     expect([called, asked]).toEqual([['close'], []]);

@@ -31,7 +31,7 @@ describe('attributes of a resource', () => {
     expect(read).toEqual(['t', 't']);
   });
 
-  it('are undefined for a kind without records', async () => {
+  it('are undefined for a kind of resource that has no records', async () => {
     const seen: unknown[] = [];
     const { authorize } = authorizeWith(async (_caller, _action, _resource, ask) => void seen.push(await ask()));
     await authorize(CALLER, 'item.read', { kind: 'item', id: 'n/k' });

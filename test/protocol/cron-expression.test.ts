@@ -23,7 +23,7 @@ describe('a cron expression', () => {
     ['@weekly', ['0 0 * * 0']],
     ['@every 90s', 90],
     ['@every 2h', 7200],
-  ])('%s is %j', (text, expected) => {
+  ])('%s is read as %j', (text, expected) => {
     expect(expressions(text)).toEqual(expected);
   });
 
@@ -80,7 +80,7 @@ describe('the shortest time between two firings', () => {
 });
 
 describe('the name of a time zone', () => {
-  it('is a name of the time zone database, in its spelling', () => {
+  it('must be in the time zone database, with the same spelling', () => {
     for (const name of ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/Argentina/Buenos_Aires', 'Etc/GMT+5']) {
       expect([name, isTimezone(name)]).toEqual([name, true]);
     }

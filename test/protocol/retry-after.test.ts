@@ -9,11 +9,11 @@ describe('Retry-After', () => {
     ['Wed, 21 Oct 2015 07:28:00 GMT', 0],
     ['soon', undefined],
     ['', undefined],
-  ])('%j is %j ms', (value, ms) => {
+  ])('with the value %j gives %j ms', (value, ms) => {
     expect(parseRetryAfter(value)).toBe(ms);
   });
 
-  it('measures the time to a future date', () => {
+  it('with a future date gives the time until that date', () => {
     const ms = parseRetryAfter(new Date(Date.now() + 60_000).toUTCString());
     expect(ms).toBeGreaterThan(50_000);
     expect(ms).toBeLessThanOrEqual(60_000);

@@ -11,7 +11,7 @@ const configurable = {
 const shown = { colour: 'red', langgraph_auth_user: { identity: 'ada' }, langgraph_auth_user_id: 'ada' };
 
 describe('the result of authenticate', () => {
-  it('is reduced to the identity in an answer, and kept in the run record', () => {
+  it('is reduced to the identity in an HTTP answer, and kept whole in the run record', () => {
     const at = new Date(0);
     const request = { config: { tags: ['t'], configurable }, streamModes: [], streamSubgraphs: false };
     const run = { createdAt: at, updatedAt: at, metadata: {}, request } as unknown as Run;

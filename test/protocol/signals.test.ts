@@ -5,7 +5,7 @@ import { firstOf } from '../../protocol/index.js';
 const listeners = (...sources: AbortSignal[]) => sources.map((source) => getEventListeners(source, 'abort').length);
 
 describe('a signal that combines others', () => {
-  it('fires once with the reason of the first and detaches from all', () => {
+  it('fires once, with the reason of the first source that fires, and then detaches from all sources', () => {
     const [one, other] = [new AbortController(), new AbortController()];
     const { signal } = firstOf(one.signal, other.signal);
     let fired = 0;
@@ -17,7 +17,7 @@ describe('a signal that combines others', () => {
     expect(listeners(one.signal, other.signal)).toEqual([0, 0]);
   });
 
-  it('has fired if one of them has', () => {
+  it('has already fired if one of its sources had fired before', () => {
     const one = new AbortController();
     const { signal } = firstOf(one.signal, AbortSignal.abort('before'));
     expect([signal.aborted, signal.reason, ...listeners(one.signal)]).toEqual([true, 'before', 0]);

@@ -26,16 +26,16 @@ function supersededOffsets(events: StoredEvent[]): number[] {
 }
 
 describe('superseded events', () => {
-  it('are in the ranges that a later attempt names', () => {
+  it('are the events in the ranges that a later attempt names', () => {
     const events = [event(1, 'a'), event(2, 'a'), event(3, 'a'), attempt(4, 'a', [[2, 3]], 3), event(5, 'a')];
     expect(supersededOffsets(events)).toEqual([2, 3]);
   });
 
-  it('include events that the earlier attempt wrote after the offsets were checked', () => {
+  it('include events that the earlier attempt wrote after the tail that the later attempt names', () => {
     expect(supersededOffsets([event(1, 'a'), event(2, 'a'), attempt(3, 'a', [], 1)])).toEqual([2]);
   });
 
-  it('add up over attempts', () => {
+  it('add up over several attempts', () => {
     const events = [event(1, 'a'), attempt(2, 'a', [[1, 1]], 1), event(3, 'a'), attempt(4, 'a', [[3, 3]], 3)];
     expect(supersededOffsets(events)).toEqual([1, 3]);
   });

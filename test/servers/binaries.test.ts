@@ -28,7 +28,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe('a downloaded program', () => {
+describe('a server program', () => {
   it('is found in the first folder of PATH that has an executable of that name', () => {
     const [first, second] = ['first', 'second'].map((name) => join(folder, name));
     for (const path of [first, second]) {
@@ -42,7 +42,7 @@ describe('a downloaded program', () => {
     expect(findExecutable(join(folder, 'nowhere'), /mongod/)).toBeUndefined();
   });
 
-  it('is not requested again for an hour after its host could not be reached', async () => {
+  it('is not requested from a host for an hour after that host could not be reached', async () => {
     const lines: string[] = [];
     const check = (path: string, failuresFile: string) =>
       isReachable(url + path, join(folder, failuresFile), (line) => lines.push(line));
@@ -58,7 +58,7 @@ describe('a downloaded program', () => {
     expect(await check('/there', 'b.json')).toBe(true);
   });
 
-  it('is installed by one process at a time, also after a process died during the installation', async () => {
+  it('is installed by one process at a time, even after a process died during the installation', async () => {
     const lock = join(folder, 'venv.lock');
     writeFileSync(lock, '999999999');
     const order: string[] = [];
@@ -74,8 +74,8 @@ describe('a downloaded program', () => {
   });
 });
 
-describe('a port', () => {
-  it('is the stored one, a free one if that is in use, and the requested one if one is requested', async () => {
+describe('the port number of a server', () => {
+  it('is the requested number; without a request it is the stored number, or a free one if that is in use', async () => {
     const file = join(folder, 'ports.json');
     const chosen = await new PortBook(file).choose('api');
     expect(await new PortBook(file).choose('api')).toBe(chosen);

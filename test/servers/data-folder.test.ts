@@ -47,7 +47,7 @@ describe('the data folder', () => {
     expect(lines).toEqual([]);
   });
 
-  it('of an earlier version is restricted to its owner, except for downloaded programs', () => {
+  it('is restricted to its owner if an earlier version created it, except for downloaded programs', () => {
     const folder = join(home, 'data');
     createFiles(
       folder,
@@ -80,7 +80,7 @@ describe('the data folder', () => {
     expect(lines).toEqual([]);
   });
 
-  it('named .colloquy is restricted completely, except for virtual environments and link targets', () => {
+  it('is restricted completely if it is named .colloquy, except for virtual environments and link targets', () => {
     const folder = join(home, '.colloquy');
     createFiles(home, 'elsewhere.txt');
     createFiles(folder, 'notes.txt', 'tool/pyvenv.cfg', 'tool/bin/python*');
@@ -90,7 +90,7 @@ describe('the data folder', () => {
     expect(modes(home)).toMatchObject({ 'elsewhere.txt': '644' });
   });
 
-  it('does not change the modes of other files in the same folder, and reports that', () => {
+  it('keeps its own mode and the modes of files that Colloquy did not create, and reports this', () => {
     createFiles(home, '.gitignore', 'package.json', 'src/index.ts', 'ports.json', 'logs/api.log', 'mongod/a.wt');
     openDataFolder(home, onProgress);
     expect(modes(home)).toEqual({
@@ -102,7 +102,7 @@ describe('the data folder', () => {
     ]);
   });
 
-  it('does not change the mode of a shared folder such as /tmp', () => {
+  it('keeps its mode if it is a shared folder such as /tmp', () => {
     createFiles(home, 'ports.json');
     chmodSync(home, 0o1777);
     openDataFolder(home, onProgress);
@@ -110,7 +110,7 @@ describe('the data folder', () => {
     expect(modes(home)).toMatchObject({ 'ports.json': '600' });
   });
 
-  it('is used although a mode cannot be changed, and the file that others may read is reported', () => {
+  it('is used even if a mode cannot be changed, and files that others may read are reported', () => {
     const folder = join(home, 'data');
     createFiles(folder, 'ports.json', 'logs/api.log');
     const refuse = (path: string) => {
@@ -135,33 +135,39 @@ describe('the data folder', () => {
 const asRoot = process.getuid?.() === 0 ? it : it.skip;
 const NOBODY = 65_534;
 
-describe('an entry of another user in the data folder', () => {
+describe('an entry of the data folder', () => {
   const forbidden = (path: string) =>
     expect.objectContaining({
       code: 'forbidden',
       message: `${path} belongs to user 65534, and this process runs as user 0; remove it, or choose another --data-dir`,
     });
 
-  asRoot.each(['logs', 'secantusdb', 'temporal', 'mongod', 'bin', 'venv'])('is refused: %s/', (name) => {
-    chmodSync(home, 0o1777);
-    mkdirSync(join(home, name));
-    lchownSync(join(home, name), NOBODY, NOBODY);
-    expect(() => openDataFolder(home, onProgress)).toThrow(forbidden(join(home, name)));
-    expect(() => makeOwnFolder(join(home, name))).toThrow(forbidden(join(home, name)));
-  });
+  asRoot.each(['logs', 'secantusdb', 'temporal', 'mongod', 'bin', 'venv'])(
+    'is refused if it is the folder %s of another user',
+    (name) => {
+      chmodSync(home, 0o1777);
+      mkdirSync(join(home, name));
+      lchownSync(join(home, name), NOBODY, NOBODY);
+      expect(() => openDataFolder(home, onProgress)).toThrow(forbidden(join(home, name)));
+      expect(() => makeOwnFolder(join(home, name))).toThrow(forbidden(join(home, name)));
+    },
+  );
 
-  asRoot.each(['secantusdb.py', 'mongod.pid', 'ports.json'])('is refused: %s', (name) => {
-    chmodSync(home, 0o1777);
-    createFiles(home, name);
-    chmodSync(home, 0o1777);
-    writeFileSync(join(home, name), 'theirs');
-    lchownSync(join(home, name), NOBODY, NOBODY);
-    expect(() => openDataFolder(home, onProgress)).toThrow(forbidden(join(home, name)));
-    expect(() => writePrivateFile(join(home, name), 'ours')).toThrow(forbidden(join(home, name)));
-    expect(readFileSync(join(home, name), 'utf8')).toBe('theirs');
-  });
+  asRoot.each(['secantusdb.py', 'mongod.pid', 'ports.json'])(
+    'is refused if it is the file %s of another user',
+    (name) => {
+      chmodSync(home, 0o1777);
+      createFiles(home, name);
+      chmodSync(home, 0o1777);
+      writeFileSync(join(home, name), 'theirs');
+      lchownSync(join(home, name), NOBODY, NOBODY);
+      expect(() => openDataFolder(home, onProgress)).toThrow(forbidden(join(home, name)));
+      expect(() => writePrivateFile(join(home, name), 'ours')).toThrow(forbidden(join(home, name)));
+      expect(readFileSync(join(home, name), 'utf8')).toBe('theirs');
+    },
+  );
 
-  asRoot('is refused: a link, whatever its target is', () => {
+  asRoot('is refused if it is a link of another user, whatever the target of the link is', () => {
     mkdirSync(join(home, 'disk'));
     symlinkSync(join(home, 'disk'), join(home, 'mongod'));
     expect(() => openDataFolder(home, onProgress)).not.toThrow();
@@ -169,21 +175,21 @@ describe('an entry of another user in the data folder', () => {
     expect(() => openDataFolder(home, onProgress)).toThrow(forbidden(join(home, 'mongod')));
   });
 
-  asRoot('is refused: the folder itself, if it holds only files of Colloquy', () => {
+  asRoot('is refused if another user owns the data folder itself and it holds only files of Colloquy', () => {
     const folder = join(home, '.colloquy');
     createFiles(folder, 'ports.json');
     lchownSync(folder, NOBODY, NOBODY);
     expect(() => openDataFolder(folder, onProgress)).toThrow(forbidden(folder));
   });
 
-  asRoot('is ignored in a shared folder if its name is not one of ours', () => {
+  asRoot('is ignored in a shared folder if it belongs to another user and Colloquy does not use its name', () => {
     createFiles(home, 'theirs.txt', '.gitignore');
     for (const name of ['theirs.txt', '.gitignore']) lchownSync(join(home, name), NOBODY, NOBODY);
     lchownSync(home, NOBODY, NOBODY);
     expect(() => openDataFolder(home, onProgress)).not.toThrow();
   });
 
-  it('is not written to through a link', () => {
+  it('is not written to if it is a link to a file', () => {
     const victim = join(home, 'victim.txt');
     const logs = join(home, 'data', 'logs');
     createFiles(logs, 'other.log');
@@ -207,7 +213,7 @@ describe('an entry of another user in the data folder', () => {
     }
   });
 
-  it('writes through a link to a folder that this user created', () => {
+  it('is written to through a link to a folder if this user created the link', () => {
     mkdirSync(join(home, 'disk'));
     mkdirSync(join(home, 'data'));
     symlinkSync(join(home, 'disk'), join(home, 'data', 'logs'));

@@ -37,7 +37,7 @@ afterEach(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the embedded database', () => {
-  it('keeps its data after a SIGKILL, a restart and a stop, and hides it from other users', async () => {
+  it('keeps its data after a SIGKILL, a restart and a stop, and hides the data from other users', async () => {
     const umask = process.umask();
     const server = await start('mongodb');
     await insert(server.address, 'kept');
@@ -67,7 +67,7 @@ describe('the embedded database', () => {
     await client.close();
   });
 
-  it('applies the rest of a filter that contains `_id` to reads and writes', async () => {
+  it('applies all conditions of a filter that contains `_id`, in reads and writes', async () => {
     const { address } = await start('mongodb');
     const client = await MongoClient.connect(address);
     const items = client.db('by_id').collection<{ _id: string; n: number }>('items');
@@ -90,7 +90,7 @@ describe('the embedded database', () => {
     await client.close();
   });
 
-  it('answers a waiting change stream when it has an event, not at each write', async () => {
+  it('answers a waiting change stream when the stream has an event, not at each write', async () => {
     const { address } = await start('mongodb');
     const client = await MongoClient.connect(address, { monitorCommands: true });
     const db = client.db('waiting');
@@ -108,7 +108,7 @@ describe('the embedded database', () => {
     await client.close();
   });
 
-  it('reports a crash, but not a requested kill', async () => {
+  it('reports a crash, but not a kill that was requested', async () => {
     const server = await start('mongodb');
     const crash = new Promise<string>((resolve) => server.process?.onCrash(resolve));
     await server.process?.kill();
@@ -119,7 +119,7 @@ describe('the embedded database', () => {
     await insert(server.address, 'after');
   });
 
-  it('does not answer while it is suspended, and continues after that', async () => {
+  it('does not answer while it is suspended, and answers after it was resumed', async () => {
     const server = await start('mongodb');
     const client = await MongoClient.connect(server.address);
     server.process?.suspend();
@@ -131,7 +131,7 @@ describe('the embedded database', () => {
 });
 
 describe('the embedded Temporal', () => {
-  it('keeps workflows after a restart, hides them from other users, and has the search attributes', async () => {
+  it('keeps workflows after a restart, hides its files from other users, and has the search attributes', async () => {
     const server = await start('temporal');
     const workflowId = 'conversation/default/kept';
     await withClient(server.address, (client) =>
@@ -157,7 +157,7 @@ describe('the embedded Temporal', () => {
 });
 
 describe('embedded servers', () => {
-  it('refuse a second server on the same data and name the process that owns it', async () => {
+  it('refuse a second server on the same data, and name the process that owns the data', async () => {
     const script = `
       const { startServer } = await import(${JSON.stringify(resolve('dist/servers/index.js'))});
       const server = await startServer('mongodb', ${JSON.stringify(options())});
@@ -176,7 +176,7 @@ describe('embedded servers', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  it('refuse a requested port that is in use', async () => {
+  it('refuse a requested port number that is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
@@ -184,7 +184,7 @@ describe('embedded servers', () => {
     taken.close();
   });
 
-  it('are not started if an address is given', async () => {
+  it('are not started if the addresses of other servers are given', async () => {
     const servers = await startServers({
       ...options(),
       temporalAddress: 'temporal:7233',

@@ -20,7 +20,7 @@ describe('activity options of a node', () => {
     expect(hasNodeOptions(graph())).toBe(false);
   });
 
-  it('come from metadata.temporal, durations as ms or text', () => {
+  it('come from metadata.temporal, with durations in milliseconds or as text', () => {
     const options = nodeOptions(
       graph({
         startToCloseTimeout: '5m',
@@ -51,11 +51,11 @@ describe('activity options of a node', () => {
   it.each([
     [{ startToCloseTimeout: 'soon' }, /startToCloseTimeout of node a is "soon"; expected/],
     ['fast', /metadata.temporal of node a is "fast"; expected an object/],
-  ])('name what is wrong in %j', (temporal, message) => {
+  ])('are refused if metadata.temporal is %j', (temporal, message) => {
     expect(() => nodeOptions(graph(temporal), 'a')).toThrow(message);
   });
 
-  it('of parallel nodes are the longest timeout and the strictest retry', () => {
+  it('of parallel nodes are merged to the longest timeout and the strictest retry policy', () => {
     const a = { ...DEFAULT_STEP_OPTIONS, startToCloseTimeoutMs: 10, maximumAttempts: 2, retryAll: true };
     const b = { ...DEFAULT_STEP_OPTIONS, startToCloseTimeoutMs: 20, maximumAttempts: 9 };
     const merged = mergeOptions([

@@ -25,19 +25,19 @@ function head(heads: Record<string, Partial<NamespaceHead>>): Head {
   return { rev: 1, fence: NO_FENCE, heads: Object.fromEntries(full) };
 }
 
-describe('what a new attempt supersedes', () => {
-  it('is every event if the run has committed nothing', () => {
+describe('the events that a new attempt supersedes', () => {
+  it('are all events if the run has committed nothing', () => {
     const old = head({ '': { run: RUN - 1, tail: 3 } });
     expect(uncommittedRanges([event(4), event(5), event(6, 'a:1')], old, RUN)).toEqual([[4, 6]]);
   });
 
-  it('is every event after the last commit', () => {
+  it('are all events after the last commit', () => {
     expect(uncommittedRanges([event(4), event(5), event(6), event(7)], head({ '': { tail: 5 } }), RUN)).toEqual([
       [6, 7],
     ]);
   });
 
-  it('depends on the commits of each namespace', () => {
+  it('depend on the commits of each checkpoint namespace', () => {
     const events = [event(4), event(5, 'a:1'), event(6, 'b:1'), event(7, 'a:1'), event(8, 'b:1'), event(9, 'a:1')];
     expect(uncommittedRanges(events, head({ '': { tail: 4 }, 'a:1': { tail: 7 } }), RUN)).toEqual([
       [6, 6],
@@ -45,13 +45,13 @@ describe('what a new attempt supersedes', () => {
     ]);
   });
 
-  it('keeps the events of a finished subgraph once the graph around it has committed', () => {
+  it('exclude the events of a finished subgraph once the graph around it has committed', () => {
     expect(uncommittedRanges([event(4, 'a:1'), event(5, 'a:1|b:2'), event(6)], head({ '': { tail: 6 } }), RUN)).toEqual(
       [],
     );
   });
 
-  it('keeps earlier superseded offsets, and events written while an attempt looked for them', () => {
+  it('include events that an earlier attempt superseded, and events written while that attempt read the log', () => {
     const attempt = event(8, '', CONTROL_EVENTS.attempt, { run_id: 'r', attempt: 2, superseded: [[4, 5]], tail: 6 });
     const events = [event(4), event(5), event(6), event(7), attempt, event(9), event(10)];
     expect(uncommittedRanges(events, head({ '': { tail: 9 } }), RUN)).toEqual([
@@ -63,7 +63,7 @@ describe('what a new attempt supersedes', () => {
 });
 
 describe('the ids of written messages', () => {
-  it('are those of events that are not superseded, in any namespace', () => {
+  it('are the ids in events that are not superseded, of any checkpoint namespace', () => {
     const message = (id: string) => [{ id, content: 'x' }, {}];
     const events = [
       event(4, '', 'messages', message('a')),

@@ -277,7 +277,7 @@ const MODES: StreamMode[][] = [
 describe.each(SCENARIOS)('$name', (scenario) => {
   const modesOf = MODES.filter((modes) => !scenario.without?.some((mode) => modes.includes(mode)));
   it.each(modesOf.map((modes) => ({ modes })))(
-    'tells and leaves the same as in-process in $modes',
+    'has the same events and final state as in-process in the stream modes $modes',
     async ({ modes }) => {
       const compare = async (subgraphs: boolean) => {
         const expected = await inProcess(scenario, modes, subgraphs);

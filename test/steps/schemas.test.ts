@@ -28,7 +28,7 @@ async function installOwnCopy(): Promise<void> {
 }
 
 describe('schemas of a graph', () => {
-  it('have annotations that the project made with its own copy of LangGraph', async () => {
+  it('contain annotations that the project made with its own copy of LangGraph', async () => {
     await installOwnCopy();
     await writeFile(join(folder, 'langgraph.json'), JSON.stringify({ graphs: { chat: './chat.mjs:graph' } }));
     await writeFile(

@@ -36,7 +36,7 @@ function weather(): LoadedGraph {
   return outer as unknown as LoadedGraph;
 }
 
-it('shows and edits the state of a subgraph by namespace, and the graph continues with it', async () => {
+it('the state of a subgraph can be read and edited by checkpoint namespace, and the graph continues with the edit', async () => {
   const graph = weather();
   const { tenant } = ANONYMOUS_CALLER;
   const savers = {

@@ -28,7 +28,7 @@ async function write(threadId: string, count: number, given = {}, writer = calle
 }
 
 describe('reading events', () => {
-  it('starts after any offset, also in the middle of a batch', async () => {
+  it('starts after any offset, even in the middle of a batch', async () => {
     const threadId = randomUUID();
     await write(threadId, 10);
     for (const afterSeq of [0, 1, 4, 9, 10, 11]) {
@@ -45,7 +45,7 @@ describe('reading events', () => {
     }
   });
 
-  it('does not search back for a batch if it knows that one ends at the offset', async () => {
+  it('does not search for an earlier batch if it knows that a batch ends at the offset', async () => {
     const reader = await openEventLog(database, { client: { monitorCommands: true } });
     const finds: { seq?: object }[] = [];
     reader.client.on('commandStarted', ({ command }) => {
@@ -64,7 +64,7 @@ describe('reading events', () => {
     await reader.close();
   });
 
-  it('returns at most `limit` events, of all runs or of one', async () => {
+  it('returns at most `limit` events, of all runs or of one run', async () => {
     const threadId = randomUUID();
     const runId = randomUUID();
     await write(threadId, 5);
@@ -84,7 +84,7 @@ describe('reading events', () => {
     expect((await log.read(caller('other'), threadId, { afterSeq: 0 })).map(({ tenant }) => tenant)).toEqual(['other']);
   });
 
-  it('removes the events of one thread', async () => {
+  it('returns no events of a thread after their deletion, but still those of other threads', async () => {
     const [gone, kept] = [randomUUID(), randomUUID()];
     await write(gone, 3);
     await write(kept, 3);
@@ -121,7 +121,7 @@ describe('events that refer to values', () => {
     { at: 15, key: 'list' },
   ];
 
-  it('include the values for every reader, except a bare read', async () => {
+  it('include the values in every read, except in a bare read', async () => {
     const reader = await openEventLog(database, { readReferences });
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
@@ -138,7 +138,7 @@ describe('events that refer to values', () => {
     await reader.close();
   });
 
-  it('are skipped if a value is deleted', async () => {
+  it('are skipped if one of their values was deleted', async () => {
     const reader = await openEventLog(database, { readReferences });
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
@@ -150,7 +150,7 @@ describe('events that refer to values', () => {
     await reader.close();
   });
 
-  it('cannot be read without the option readReferences', async () => {
+  it('cannot be read by a log without the option readReferences', async () => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'list' }] });
@@ -176,7 +176,7 @@ describe('following events', () => {
     await reader.close();
   });
 
-  it('loses no event for a slow follower', async () => {
+  it('loses no event if the follower is slow', async () => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     const end = new AbortController();
@@ -214,7 +214,7 @@ describe('following events', () => {
     expect(offsets(await collect(log, threadId, 2))).toEqual([5, 6]);
   });
 
-  it.each([[[1]], [[4]], [[1, 4]]])('skips no event that was written during its scan: %j', async (missedOffsets) => {
+  it.each([[[1]], [[4]], [[1, 4]]])('skips no event written during its first scan: %j', async (missedOffsets) => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     for (let n = 1; n <= 6; n += 1) {
@@ -260,7 +260,7 @@ describe('following events', () => {
     await reader.close();
   });
 
-  it('ends with its signal, both while it waits and before it starts', async () => {
+  it('ends when its signal fires, while it waits or before it starts', async () => {
     const end = new AbortController();
     const waiting = log.follow(caller(), randomUUID(), { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]();
     const next = waiting.next();
@@ -284,7 +284,7 @@ describe('following events', () => {
     await reader.close();
   });
 
-  it('shows every event in order, once, while several writers append and connections are cut', async () => {
+  it('shows every event once and in order while several writers append and connections are cut', async () => {
     const server = await proxiedServer();
     const reader = await openEventLog(database, { address: server.address, pollMs: 200 });
     const threads = [randomUUID(), randomUUID(), randomUUID()];

@@ -58,7 +58,7 @@ describe('live batches', () => {
     await reader.close();
   });
 
-  it('keep their order if a small one follows a large one that is still being read', async () => {
+  it('keep their order if a small batch follows a large batch that is still being read', async () => {
     const events = client.db(database).collection<EventDocument>('events');
     let allowRead = (): void => undefined;
     const readAllowed = new Promise<void>((resolve) => (allowRead = resolve));

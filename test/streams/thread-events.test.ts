@@ -22,7 +22,7 @@ describe('an event of the thread itself', () => {
     await client.close();
   });
 
-  it('gets the next offset, and an open run log can still write', async () => {
+  it('gets the next offset, and the open log of a run can still write after it', async () => {
     const threadId = randomUUID();
     const runId = randomUUID();
     const edit = (n: number) => log.append(caller, threadId, { ns: '', event: 'state_update', data: `{"n":${n}}` });
@@ -43,7 +43,7 @@ describe('an event of the thread itself', () => {
     ]);
   });
 
-  it('gets its own offset among concurrent appends', async () => {
+  it('gets an offset of its own if other events are appended concurrently', async () => {
     const threadId = randomUUID();
     const offsets = await Promise.all(
       Array.from({ length: 8 }, (_, n) =>

@@ -82,7 +82,7 @@ describe('writing events', () => {
     expect(await log.tail(caller(), threadId)).toBe(1);
   });
 
-  it('writes nothing before `after` of the log resolves', async () => {
+  it('writes nothing before the promise `after` of the log has resolved', async () => {
     const threadId = randomUUID();
     let allowWrites: () => void = () => undefined;
     const run = openRun(threadId, { tail: 0, after: new Promise<void>((resolve) => (allowWrites = resolve)) });
@@ -99,7 +99,7 @@ describe('writing events', () => {
     await run.close();
   });
 
-  it('throws the error that `after` of the log rejects with', async () => {
+  it('throws the error with which the promise `after` of the log rejects', async () => {
     const after = Promise.reject(new ColloquyError('unavailable', 'not recorded'));
     const run = openRun(randomUUID(), { after });
     run.append(customEvent(1));
@@ -107,7 +107,7 @@ describe('writing events', () => {
     await expect(run.close()).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  it('writes an event and later ones only after its `after` resolves', async () => {
+  it('writes an event, and the events behind it, only after its promise `after` has resolved', async () => {
     const threadId = randomUUID();
     const run = openRun(threadId);
     run.append(customEvent(1));
@@ -128,14 +128,14 @@ describe('writing events', () => {
     await run.close();
   });
 
-  it('throws the error that `after` of an event rejects with', async () => {
+  it('throws the error with which the promise `after` of an event rejects', async () => {
     const run = openRun(randomUUID());
     run.append({ ...customEvent(1), after: Promise.reject(new ColloquyError('fence_lost', 'not stored')) });
     await expect(run.flush()).rejects.toMatchObject({ code: 'fence_lost', message: 'not stored' });
     await expect(run.close()).rejects.toMatchObject({ code: 'fence_lost' });
   });
 
-  it('continues after events that were written since it read the tail', async () => {
+  it('continues after events that another writer wrote since the tail was read', async () => {
     const threadId = randomUUID();
     const early = openRun(threadId, { tail: 0 });
     early.append(customEvent('a'));
@@ -148,7 +148,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual(['a', 'b', 'c']);
   });
 
-  it('stops a writer if a writer with a higher fence has written', async () => {
+  it('stops a writer after another writer with a higher fence has written', async () => {
     const threadId = randomUUID();
     const old = openRun(threadId, { fence: fence(1, 1, 1), tail: 0 });
     old.append(customEvent('old 1'));
@@ -165,7 +165,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual(['old 1', 'new 1']);
   });
 
-  it('refuses a writer whose fence is lower than that of the last event', async () => {
+  it('refuses a writer whose fence is lower than the fence of the last event', async () => {
     const threadId = randomUUID();
     const owner = openRun(threadId, { fence: fence(2) });
     owner.append(customEvent(1));
@@ -175,7 +175,7 @@ describe('writing events', () => {
     await expect(late.close()).rejects.toMatchObject({ code: 'fence_lost' });
   });
 
-  it('lets the higher of two concurrent fences win, without a missing or duplicate offset', async () => {
+  it('lets the higher fence of two concurrent writers win, without a missing or duplicate offset', async () => {
     const threadId = randomUUID();
     const other = await openEventLog(database);
     const write = async (run: RunLog, name: string, count: number): Promise<string | undefined> => {
@@ -208,7 +208,7 @@ describe('writing events', () => {
     expect(written.slice(old.length)).toEqual(upTo(60).map((n) => `new ${n}`));
   });
 
-  it('writes an event once if the answer to its insert is lost', async () => {
+  it('writes an event only once even if the answer to its insert is lost', async () => {
     const server = await proxiedServer();
     const proxied = await openEventLog(database, { address: server.address, client: { retryWrites: false } });
     const threadId = randomUUID();
@@ -227,7 +227,7 @@ describe('writing events', () => {
     expect(offsets(events)).toEqual(upTo(30));
   });
 
-  it('writes all events once an unreachable database is back', async () => {
+  it('writes all events when an unreachable database can be reached again', async () => {
     const server = await proxiedServer();
     const proxied = await openEventLog(database, {
       address: server.address,
@@ -249,7 +249,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual([1, 2, 3]);
   });
 
-  it('repeats a write whose connection was cut while it was partly sent', async () => {
+  it('repeats a write if its connection was cut after a part of it had been sent', async () => {
     const server = await proxiedServer();
     const proxied = await openEventLog(database, { address: server.address, client: { retryWrites: false } });
     const threadId = randomUUID();
@@ -267,7 +267,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual([text]);
   });
 
-  it('does not retry an unreachable database after its signal fires', async () => {
+  it('stops its retries of an unreachable database when its signal fires', async () => {
     const server = await proxiedServer();
     const proxied = await openEventLog(database, {
       address: server.address,
@@ -303,7 +303,7 @@ describe('writing events', () => {
     expect(await parts.countDocuments({ log: `acme/${threadId}` })).toBe(0);
   });
 
-  it('skips an event whose text has expired', async () => {
+  it('lets readers skip an event whose large text has expired', async () => {
     const threadId = randomUUID();
     const run = openRun(threadId);
     run.append(customEvent('x'.repeat(9 * 2 ** 20)));
@@ -316,7 +316,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual(['after']);
   });
 
-  it('splits events that do not fit one document, in order', async () => {
+  it('splits events that do not fit one document into several documents, in order', async () => {
     const threadId = randomUUID();
     const run = openRun(threadId);
     const big = 'x'.repeat(3 * 2 ** 20);
@@ -359,7 +359,7 @@ describe('writing events', () => {
     expect(() => log.open(caller('a/b'), scope(randomUUID()))).toThrow('tenant is "a/b"; expected a DNS label');
   });
 
-  it('starts at offset 1 after a deletion, although it has cached the tail', async () => {
+  it('starts at offset 1 after the thread was deleted, even if it has cached the tail', async () => {
     const threadId = randomUUID();
     const write = async (run: number, count: number) => {
       const writing = openRun(threadId, { fence: fence(run) });

@@ -186,7 +186,7 @@ export const SCENARIOS: Scenario[] = [
     turns: [{ input: {} }],
   },
   {
-    name: 'subgraphs side by side',
+    name: 'parallel subgraphs',
     sideBySide: true,
     // The run ids of the children depend on the order of their starts.
     without: ['events'],
@@ -285,7 +285,7 @@ export const SCENARIOS: Scenario[] = [
     turns: [{ input: {} }, { input: null }, { input: {}, interruptAfter: ['a'] }, { input: null }, { input: null }],
   },
   {
-    name: 'commands that go and update',
+    name: 'commands that go to a node and update the state',
     graph: () =>
       as(
         new StateGraph(Log)
@@ -332,7 +332,7 @@ export const SCENARIOS: Scenario[] = [
     turns: [{ input: { messages: [new HumanMessage({ id: 'u1', content: 'add' })] } }],
   },
   {
-    name: 'a node that throws, and the thread after it',
+    name: 'a node that throws, and the next run of its thread',
     graph: () =>
       as(
         new StateGraph(Log)

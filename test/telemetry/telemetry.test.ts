@@ -44,14 +44,14 @@ describe('a log', () => {
     expect(lines[0]).toMatch(/^\d{4}-.*Z info worker: step done run_id=r1 step=2\n$/);
   });
 
-  it('writes one JSON object a line for machines', () => {
+  it('writes one JSON object on each line in the format json', () => {
     const lines: string[] = [];
     const log = createLogger({ name: 'api', level: 'debug', format: 'json', write: (line) => lines.push(line) });
     log.warn('slow', { ms: 12 });
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'warn', name: 'api', message: 'slow', ms: 12 });
   });
 
-  describe('of a client’s text', () => {
+  describe('with the text of a client', () => {
     const FORGED = 'q\nFORGED\r\nFORGED\rFORGED\u2028FORGED\t\u001b[2J\u009b2J\u0007\u007f';
 
     const RAW = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/;
@@ -71,7 +71,7 @@ describe('a log', () => {
       );
     });
 
-    it('keeps a field, its key and the name in one line', () => {
+    it('keeps the name of the log, and key and value of a field, on one line', () => {
       const text = written('text', FORGED, 'failed', { [FORGED]: FORGED });
       const escaped = 'q\\nFORGED\\r\\nFORGED\\rFORGED\\u2028FORGED\\t\\u001b[2J\\u009b2J\\u0007\\u007f';
       expect(text.replace(/^\S+ /, '')).toBe(`error ${escaped}: failed ${escaped}=${escaped}\n`);
@@ -82,14 +82,14 @@ describe('a log', () => {
       expect(text.split('\n').slice(1)).toEqual(['        at one (a.ts:1)', '        at two (b.ts:2)', '']);
     });
 
-    it('is one line of JSON, from which the text is read back', () => {
+    it('is one line of JSON from which the text can be read back', () => {
       const text = written('json', FORGED, FORGED, { [FORGED]: FORGED });
       expect(text.trimEnd().split('\n')).toHaveLength(1);
       expect(text).not.toMatch(RAW);
       expect(JSON.parse(text)).toMatchObject({ name: FORGED, message: FORGED, [FORGED]: FORGED });
     });
 
-    it('never writes a control character but the newline', () => {
+    it('writes no control character except the newline', () => {
       for (let code = 0; code < 0xa0; code += 1) {
         const character = String.fromCharCode(code);
         const text = written('text', character, character, { [character]: character });

@@ -14,7 +14,7 @@ const ownersOnly: Policy = async ({ principal }, action, { kind, id }, attribute
 const callerOf = (id: string): Caller => ({ tenant: 'acme', principal: { kind: 'user', id }, onBehalfOf: [] });
 const [ada, bob] = [callerOf('ada'), callerOf('bob')];
 
-describe('a policy that asks for the owner', () => {
+describe('a policy that allows only the owner of a record', () => {
   let stores: Stores;
   const threadId = randomUUID();
   const runId = randomUUID();
@@ -55,11 +55,11 @@ describe('a policy that asks for the owner', () => {
     ['reading the events', () => stores.events.tail(bob, threadId)],
     ['opening the state', () => stores.savers.openReader(bob, threadId)],
     ['reading the head', () => stores.heads.readHead(bob, threadId)],
-  ])('refuses another user: %s', async (_what, call) => {
+  ])('does not allow this action to another user: %s', async (_what, call) => {
     await expect(call()).rejects.toMatchObject({ code: 'forbidden', message: expect.stringContaining('for ada only') });
   });
 
-  it('lets another user create a thread', async () => {
+  it('lets another user create a new thread', async () => {
     const own = randomUUID();
     await stores.threads.createThread(bob, { threadId: own });
     expect(await stores.threads.getThread(bob, own)).toMatchObject({ threadId: own });

@@ -143,7 +143,7 @@ describe('the rules of the ports', () => {
       expect(Object.keys(table).sort()).toEqual(Object.keys(calls).sort());
     });
 
-    it.each(Object.entries(calls))(`ask for ${port} %s`, async (method, [args, wanted]) => {
+    it.each(Object.entries(calls))(`ask for the action and resource: ${port} %s`, async (method, [args, wanted]) => {
       const asked: string[] = [];
       const authorize: Authorize = async (_caller, action, { kind, id }) => {
         asked.push(`${action} ${kind} ${id}`);
@@ -159,7 +159,7 @@ describe('the rules of the ports', () => {
     });
   }
 
-  it('use every action of the closed list, together with the routes', () => {
+  it('and the routes together use every action of the closed list', () => {
     const ofRoutes = [...ROUTES, truncateRoute].map(({ action }) => action);
     const ofPorts = Object.values(CALLS).flatMap((calls) =>
       Object.values(calls).flatMap(([, asked]) => asked.split(', ').map((one) => one.split(' ')[0])),

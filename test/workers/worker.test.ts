@@ -49,7 +49,7 @@ describe('a worker', () => {
     await expect(fetch(`http://127.0.0.1:${healthPort}/ok`)).rejects.toThrow('fetch failed');
   });
 
-  it('names the server that does not answer', async () => {
+  it('fails with an error that names the server that does not answer', async () => {
     const port = await freePort();
     const nowhere = `127.0.0.1:${port}`;
     await expect(connectTemporal(configure({ TEMPORAL_ADDRESS: nowhere }).temporal, 200)).rejects.toMatchObject({
@@ -62,7 +62,7 @@ describe('a worker', () => {
     await expect(opened).rejects.not.toThrow('secret');
   });
 
-  it('names a missing namespace', async () => {
+  it('fails with an error that names the missing Temporal namespace', async () => {
     const started = startWorker(configure({ TEMPORAL_NAMESPACE: 'nobodys' }));
     await expect(started).rejects.toThrow('Temporal has no namespace nobodys');
   });
@@ -77,7 +77,7 @@ describe('a worker', () => {
 });
 
 describe('search attributes', () => {
-  it('are created once if the namespace does not have them', async () => {
+  it('are created once if the Temporal namespace does not have them', async () => {
     const connection = await Connection.connect({ address });
     const namespace = `attributes-${randomUUID()}`;
     await connection.workflowService.registerNamespace({
@@ -95,7 +95,7 @@ describe('search attributes', () => {
 });
 
 describe('the outbox', () => {
-  it('sends a message once for each key and tenant, also after retries', async () => {
+  it('sends a message once for each idempotency key and tenant, also after retries', async () => {
     const db = mongo.db(database);
     const message = {
       tenant: 'acme',

@@ -9,7 +9,7 @@ function resumeOf(talk: Talk): unknown[] {
 
 inEveryMode((world, mode) => {
   describe('questions', () => {
-    it('are answered by an update, as a new run', async () => {
+    it('are answered by an update, which starts a new run', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       expect(await talk.state()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1', node: 'approve' }] });
       const { runId } = await talk.resume({ interruptId: 'i1', value: 'approve' });
@@ -35,7 +35,7 @@ inEveryMode((world, mode) => {
       expect(resumeOf(talk)).toEqual([{ interruptId: 'i1', value }]);
     });
 
-    it('are closed by an edit of the state, and get no default answer then', async () => {
+    it('are closed by an edit of the state, and then get no default answer', async () => {
       const at = (ms: number) => new Date(Date.now() + ms).toISOString();
       const [first, second] = [
         { id: 'i1', deadline: at(1_500) },
@@ -56,7 +56,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('take one answer each; a second one is refused, a signal with a note', async () => {
+    it('accept one answer each; a second update is refused, and a second signal leaves a note', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       const { step, open } = gate();
       talk.otherSteps = step;
@@ -70,7 +70,7 @@ inEveryMode((world, mode) => {
       expect(resumeOf(talk)).toEqual([{ interruptId: 'i1', value: 'yes' }]);
     });
 
-    it('need an id if several are open, and the others stay open', async () => {
+    it('must be named by id in an answer if several are open; the others stay open', async () => {
       const talk = await asked(world().talk(), { id: 'i1' }, { id: 'i2' });
       talk.otherSteps = (task) => (talk.recorded.length === 1 ? asks({ id: 'i2' }) : done(task));
       expect(await refusal(talk.resume({ value: 'yes' }))).toEqual([
@@ -101,7 +101,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('get their default answer at the deadline, also after continue-as-new', async () => {
+    it('get their default answer at the deadline, even after continue-as-new', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -112,7 +112,7 @@ inEveryMode((world, mode) => {
       expect(talk.recorded.map(({ run }) => run)).toEqual([{ resume: { interruptId: 'i1' }, byDeadline: true }]);
     });
 
-    it('are abandoned by new input, together with their timer', async () => {
+    it('are abandoned when new input arrives, and their timer is cancelled', async () => {
       const talk = world().talk();
       const deadline = new Date(Date.now() + 2_000).toISOString();
       await asked(talk, { id: 'i1', deadline });

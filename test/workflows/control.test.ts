@@ -5,7 +5,7 @@ import type { Talk } from './world.js';
 import { asks, done, gate, goOn } from './script.js';
 
 inEveryMode((world) => {
-  describe('multitask strategies', () => {
+  describe('the multitask strategy', () => {
     async function busy(): Promise<Talk> {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
@@ -15,7 +15,7 @@ inEveryMode((world) => {
       return talk;
     }
 
-    it('reject: refuses with conflict', async () => {
+    it('reject refuses a new run with conflict if the conversation is busy', async () => {
       const talk = await busy();
       expect(await refusal(talk.submit('r3', { strategy: 'reject' }))).toEqual([
         'conflict',
@@ -23,7 +23,7 @@ inEveryMode((world) => {
       ]);
     });
 
-    it('interrupt: ends the current and the waiting runs as interrupted, then runs', async () => {
+    it('interrupt ends the current and the waiting runs as interrupted, and then starts the new run', async () => {
       const talk = await busy();
       await talk.submit('r3', { strategy: 'interrupt' });
       await talk.until((view) => view.last?.runId === 'r3');
@@ -35,7 +35,7 @@ inEveryMode((world) => {
       expect(talk.ended[0]).not.toHaveProperty('rollback');
     });
 
-    it('rollback: also deletes their steps', async () => {
+    it('rollback ends the current and the waiting runs, and deletes their steps', async () => {
       const talk = await busy();
       await talk.submit('r3', { strategy: 'rollback' });
       await talk.until((view) => view.last?.runId === 'r3');
@@ -46,7 +46,7 @@ inEveryMode((world) => {
       ]);
     });
 
-    it('refuses with queue_full beyond the limit', async () => {
+    it('enqueue refuses a new run with queue_full if the queue has reached its limit', async () => {
       const talk = world().talk({ settings: { queueLimit: 1 } });
       const { step, open } = gate();
       talk.steps.set('r1', step);
@@ -63,7 +63,7 @@ inEveryMode((world) => {
   });
 
   describe('cancelling', () => {
-    it('stops the current run by its abort signal and takes the next one', async () => {
+    it('stops the current run through its abort signal, and then starts the next run', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -74,7 +74,7 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('ends a waiting run between two steps of the current one, with its fence', async () => {
+    it('ends a waiting run between two steps of the current run, with the fence of the current run', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', async (task) => {
@@ -97,7 +97,7 @@ inEveryMode((world) => {
       expect(talk.ended[0]?.ordinal).toBe((talk.calls[0] as { task: StepTask }).task.ordinal);
     });
 
-    it('works with a signal without input', async () => {
+    it('is possible by a signal without input', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -106,7 +106,7 @@ inEveryMode((world) => {
       expect(await talk.settled()).toMatchObject({ last: { runId: 'r1', status: 'interrupted' } });
     });
 
-    it('of the workflow ends its runs first', async () => {
+    it('the workflow itself ends its runs first', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -138,7 +138,7 @@ inEveryMode((world) => {
       expect(await talk.state()).toMatchObject({ closed: true });
     });
 
-    it('refuses submissions from then on', async () => {
+    it('refuses every later submission', async () => {
       const talk = world().talk();
       let release: () => void = () => undefined;
       const released = new Promise<void>((resolve) => (release = resolve));

@@ -10,8 +10,8 @@ const RUN = { threadId: 't1', runId: 'r1' };
 
 describe.each([
   { title: 'cached', cache: {} },
-  { title: 'replayed at every task', cache: { maxCachedWorkflows: 0 } },
-])('a firing, $title,', ({ cache }) => {
+  { title: 'replayed at every workflow task', cache: { maxCachedWorkflows: 0 } },
+])('a firing ($title)', ({ cache }) => {
   const taskQueue = `cron-${randomUUID()}`;
   const calls: string[] = [];
   let script: CronActivities;
@@ -73,7 +73,7 @@ describe.each([
   const FIRED = 'fireCron {"tenant":"workflows-test","cronId":"c1","scheduledAt":"2024-03-01T09:00:00.000Z"}';
   const TASK = '{"tenant":"workflows-test","threadId":"t1","runId":"r1"}';
 
-  it('passes the scheduled time, and ends with its run', async () => {
+  it('passes the scheduled time to its activity, and ends when its run has ended', async () => {
     let looks = 0;
     script.awaitScheduledRun = async () => {
       if (++looks === 3) return 'error';

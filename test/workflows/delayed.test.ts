@@ -84,7 +84,7 @@ describe('a delayed run', () => {
     expect(queue.view().delayed).toHaveLength(1);
   });
 
-  it('counts for multitask strategies: reject refuses, interrupt and rollback cancel it', () => {
+  it('counts as a waiting run: strategy reject refuses a new run, interrupt and rollback cancel it', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1));
     expect(codeOf(() => queue.submit(run('r2', { strategy: 'reject' })))).toBe('conflict');
@@ -104,13 +104,13 @@ describe('a delayed run', () => {
     expect(queue.view().delayed).toMatchObject([{ runId: 'r1' }]);
   });
 
-  it('excludes another answer if it is an answer', () => {
+  it('prevents another answer if it is an answer itself', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1, { resumes: true }));
     expect(codeOf(() => queue.submit(run('r2', { resumes: true })))).toBe('conflict');
   });
 
-  it('has a separate limit', () => {
+  it('does not count towards the limit of the queue; delayed runs have a limit of their own', () => {
     const { queue } = makeQueue({ queueLimit: 1 });
     queue.submit(later('r1', 1));
     expect(codeOf(() => queue.submit(later('r2', 1)))).toBe('queue_full');
@@ -183,7 +183,7 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('run in a stateless conversation and complete it', async () => {
+    it('complete a stateless conversation after they have run', async () => {
       const talk = world().talk({ ephemeral: true });
       await talk.submit('r1', { notBefore: soon(1_000) });
       await talk.handle.result();

@@ -8,7 +8,7 @@ import type { Talk, World, WorldOptions } from './world.js';
 
 const MODES: (WorldOptions & { title: string })[] = [
   { title: 'cached', maxTurns: 0 },
-  { title: 'replayed at every task', maxTurns: 0, maxCachedWorkflows: 0 },
+  { title: 'replayed at every workflow task', maxTurns: 0, maxCachedWorkflows: 0 },
   { title: 'continued as new every two turns', maxTurns: 2 },
 ];
 
@@ -17,7 +17,7 @@ const MODES: (WorldOptions & { title: string })[] = [
  * continue-as-new.
  */
 export function inEveryMode(tests: (world: () => World, mode: WorldOptions) => void): void {
-  describe.each(MODES)('a conversation, $title,', (mode) => {
+  describe.each(MODES)('a conversation ($title)', (mode) => {
     let world: World | undefined;
     beforeAll(async () => {
       world = await createWorld(mode);
@@ -46,5 +46,7 @@ export async function asked(talk: Talk, ...questions: Parameters<typeof asks>): 
   talk.steps.set('asker', () => asks(...questions));
   await talk.submit('asker');
   await talk.until((view) => view.status === 'interrupted');
+  // An answer in the task that ends the run would be handled before the end.
+  await talk.settled();
   return talk;
 }

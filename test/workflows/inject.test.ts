@@ -50,7 +50,7 @@ describe('an injected message', () => {
     expect(queue.hasWork).toBe(false);
   });
 
-  it('is the next run, before all waiting ones, if a successful turn did not take it', () => {
+  it('becomes the next run, before all waiting runs, if a successful run did not take it', () => {
     const { queue, current } = working();
     queue.submit(run('r2'));
     for (const id of ['m1', 'm2']) queue.inject(message(id));
@@ -69,7 +69,7 @@ describe('an injected message', () => {
   it.each([
     { action: 'interrupt', left: ['m1'] },
     { action: 'rollback', left: undefined },
-  ] as const)('of a run that is stopped by $action', ({ action, left }) => {
+  ] as const)('is kept if interrupt stops its run, and dropped if rollback does: $action', ({ action, left }) => {
     const { queue, current } = working();
     queue.inject(message('m1'));
     queue.cancel({ runIds: 'all', action });
@@ -89,7 +89,7 @@ describe('an injected message', () => {
 });
 
 inEveryMode((world) => {
-  it('is passed to every step until one returns it as taken', async () => {
+  it('passes an injected message to every step until a step returns it as taken', async () => {
     const talk = world().talk();
     const [first, second] = [gate(), gate()];
     talk.steps.set('r1', async (task) => {
@@ -108,14 +108,14 @@ inEveryMode((world) => {
     expect(offered).toEqual([undefined, ['m1', 'm2'], ['m2'], undefined]);
   });
 
-  it('is passed to the end of its run for deletion if the run is rolled back', async () => {
+  it('lets the activity that ends a rolled back run delete the injected message', async () => {
     const talk = world().talk();
     talk.steps.set('r1', gate().step);
     await talk.submit('r1');
     await talk.call((call) => call.name === 'runStep');
     await talk.inject('m1');
     await talk.cancel({ runIds: ['r1'], action: 'rollback' });
-    await talk.until((view) => view.status === 'idle');
+    await talk.settled();
     expect(talk.ended).toMatchObject([{ runId: 'r1', rollback: true, dropped: ['m1'] }]);
     expect(await refusal(talk.inject('m2'))).toEqual([
       'conflict',

@@ -33,11 +33,11 @@ describe('a resume signal', () => {
       { value: null, interruptId: 'i' },
       { value: null, interruptId: 'i' },
     ],
-  ])('reads %j', (given, expected) => {
+  ])('may have the input %j', (given, expected) => {
     expect(readResumeSignal(given)).toEqual(expected);
   });
 
-  it('refuses nothing at all, an envelope without an answer, and one with more in it', () => {
+  it('is refused without input, and with an envelope that has no answer or an unknown field', () => {
     expect(fault(() => readResumeSignal(undefined))).toBe(
       `resume has no input; expected the answer, as in --input '"approve"'`,
     );
@@ -51,7 +51,7 @@ describe('a resume signal', () => {
 });
 
 describe('a message signal', () => {
-  it('reads a bare text and an object with input', () => {
+  it('may be a bare text or an object with input', () => {
     expect(readMessageSignal('hello')).toEqual({ input: 'hello' });
     expect(readMessageSignal({ input: { messages: [] }, assistantId: 'a', key: 'k' })).toEqual({
       input: { messages: [] },
@@ -61,11 +61,14 @@ describe('a message signal', () => {
     expect(readMessageSignal({ input: null })).toEqual({ input: null });
   });
 
-  it.each([undefined, null, '', 7, true, [], ['hello'], {}, { messages: [] }])('refuses %j', (given) => {
-    expect(fault(() => readMessageSignal(given))).toMatch(/^message is .*; expected a text, or an object with input/);
-  });
+  it.each([undefined, null, '', 7, true, [], ['hello'], {}, { messages: [] }])(
+    'is refused with the input %j',
+    (given) => {
+      expect(fault(() => readMessageSignal(given))).toMatch(/^message is .*; expected a text, or an object with input/);
+    },
+  );
 
-  it('refuses unknown fields and a key that is no text', () => {
+  it('is refused with an unknown field, or with a key that is not a text', () => {
     expect(fault(() => readMessageSignal({ input: 'x', assistant_id: 'a' }))).toBe(
       'message has unknown assistant_id; it may have input, assistantId, key',
     );
@@ -83,11 +86,11 @@ describe('a cancel signal', () => {
     ['r1', { runIds: ['r1'], action: 'interrupt' }],
     [{ action: 'rollback' }, { runIds: 'all', action: 'rollback' }],
     [{ runIds: ['r1', 'r2'] }, { runIds: ['r1', 'r2'], action: 'interrupt' }],
-  ])('reads %j', (given, expected) => {
+  ])('may have the input %j', (given, expected) => {
     expect(readCancelSignal(given)).toEqual(expected);
   });
 
-  it('refuses what is none', () => {
+  it('is refused with a number, an unknown field or an unknown action', () => {
     expect(fault(() => readCancelSignal(7))).toBe('cancel is 7; expected an object');
     expect(fault(() => readCancelSignal({ run: 'r1' }))).toBe('cancel has unknown run; it may have runIds, action');
     expect(fault(() => readCancelSignal({ action: 'stop' }))).toBe(
@@ -109,7 +112,7 @@ describe('updates', () => {
     expect(readCancel({ runIds: ['r'], action: 'rollback' })).toEqual({ runIds: ['r'], action: 'rollback' });
   });
 
-  it('name the field and the value that are wrong', () => {
+  it('are refused with the name and the value of the wrong field', () => {
     expect(fault(() => readSubmit(undefined))).toBe('submit is missing; expected an object');
     expect(fault(() => readSubmit({ ...submit, strategy: 'queue' }))).toBe(
       'submit.strategy is queue; expected one of reject, enqueue, interrupt, rollback',
@@ -140,7 +143,7 @@ describe('the workflow input', () => {
     expect(readInput(id, whole)).toEqual(whole);
   });
 
-  it('must be of the workflow id, so that a thread has one workflow', () => {
+  it('must agree with the workflow id, so that a thread has only one workflow', () => {
     expect(fault(() => readInput('my-chat', undefined))).toBe(
       "workflow id my-chat is not a conversation's; expected conversation/<tenant>/<thread>",
     );
@@ -153,8 +156,8 @@ describe('the workflow input', () => {
   });
 });
 
-describe('starting', () => {
-  it('gives a Temporal client id, input, summary and search attributes', () => {
+describe('the start of a conversation', () => {
+  it('gives the Temporal client a workflow id, input, summary and search attributes', () => {
     const input = { tenant: 'acme', threadId: 't1', settings: DEFAULT_SETTINGS };
     expect(conversationStart(input, { assistantId: 'a1', name: 'hiring' })).toEqual({
       workflowId: 'conversation/acme/t1',
@@ -168,7 +171,7 @@ describe('starting', () => {
     });
   });
 
-  it('keeps a summary on one line and under the 400 bytes that Temporal takes', () => {
+  it('keeps the summary on one line and below the 400 bytes that Temporal accepts', () => {
     expect(oneLine('a\n\tb\u0000c ')).toBe('a b c');
     for (const text of ['x', '"', '語', '🙂', '\u0007'].map((character) => character.repeat(500))) {
       expect(Buffer.byteLength(JSON.stringify(oneLine(text)))).toBeLessThan(400);

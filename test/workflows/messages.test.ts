@@ -7,7 +7,7 @@ import { asks, done, goOn } from './script.js';
 
 inEveryMode((world, mode) => {
   describe('signals', () => {
-    it('start a conversation with only its workflow id', async () => {
+    it('start a conversation even if only its workflow id is given', async () => {
       const talk = world().talk();
       const { workflowId, taskQueue } = talk.start();
       await world().client.workflow.signalWithStart('conversation', {
@@ -22,7 +22,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('that are invalid leave a note and change nothing else', async () => {
+    it('leave a note and change nothing else if they are invalid', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -48,7 +48,7 @@ inEveryMode((world, mode) => {
     it.each([
       ['weird/encoding', '"hello"', 'Unknown encoding: weird/encoding'],
       ['json/plain', '{hello', "Expected property name or '}' in JSON"],
-    ])('that cannot be decoded (%s) are noted and harm nothing', async (encoding, data, cause) => {
+    ])('that cannot be decoded (%s) leave a note and do no harm', async (encoding, data, cause) => {
       const talk = world().talk();
       await talk.submit('r1');
       await world().client.workflowService.signalWorkflowExecution({
@@ -61,7 +61,7 @@ inEveryMode((world, mode) => {
       expect(notes[0]?.text).toContain(`signal message was not followed: its input cannot be read: ${cause}`);
     });
 
-    it('with a refused message leave a note', async () => {
+    it('leave a note if their message is refused', async () => {
       const talk = world().talk();
       talk.record = () => ({ refused: 'no assistant named ghost' });
       await talk.signal('message', { input: 'hi', assistantId: 'ghost' });
@@ -138,7 +138,7 @@ Send a message:
       );
     });
 
-    it('shows a text that only looks like JSON as it is', async () => {
+    it('shows a text unchanged if it looks like JSON but is not valid JSON', async () => {
       const preview = '{"question":"a \\q"}';
       const talk = await asked(world().talk(), { id: 'i1', preview });
       expect(await details(talk)).toContain(`1. Node \`approve\` asks: ${preview}\n`);
@@ -161,7 +161,7 @@ Send a message:
       expect((await talk.handle.describe()).typedSearchAttributes.get(attribute)).toBe('idle');
     });
 
-    it('adds no events to a turn of three steps besides its update and activities', async () => {
+    it('adds no history events to a run of three steps besides those of its update and activities', async () => {
       if (mode.maxTurns > 0 || mode.maxCachedWorkflows === 0) return;
       const talk = world().talk();
       const script = (task: StepTask) => (task.step < 3 ? goOn(task) : done(task));

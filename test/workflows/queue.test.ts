@@ -52,7 +52,7 @@ function refusal(act: () => unknown): [code: string | undefined, message: string
 }
 
 describe('submit', () => {
-  it('keeps the order of arrival and returns the number of runs before', () => {
+  it('keeps the order of arrival, and returns the number of runs before the new run', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1')).position).toBe(0);
     expect(queue.submit(run('r2')).position).toBe(1);
@@ -71,7 +71,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r1']);
   });
 
-  it('forgets the oldest runs beyond the window', () => {
+  it('forgets the oldest runs and their keys beyond the key window', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, keyWindow: 2 } });
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id, { key: `key-${id}` }));
     expect(queue.carry().admitted).toEqual([
@@ -81,7 +81,7 @@ describe('submit', () => {
     expect(queue.submit(run('r4', { key: 'key-r1' })).duplicate).toBe(false);
   });
 
-  it('with reject, refuses with conflict while a run waits or runs', () => {
+  it('with strategy reject, refuses with conflict while another run waits or is at work', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(refusal(() => queue.submit(run('r2', { strategy: 'reject' })))).toEqual([
@@ -92,7 +92,7 @@ describe('submit', () => {
     expect(queue.submit(run('r3', { strategy: 'reject' })).duplicate).toBe(false);
   });
 
-  it('with reject, accepts a run behind one that is being cancelled', () => {
+  it('with strategy reject, accepts a run behind a run that is being cancelled', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     queue.take();
@@ -100,7 +100,7 @@ describe('submit', () => {
     expect(queue.submit(run('r2', { strategy: 'reject' }))).toMatchObject({ duplicate: false });
   });
 
-  it.each(['interrupt', 'rollback'] as const)('with %s, marks all other runs as cancelled', (strategy) => {
+  it.each(['interrupt', 'rollback'] as const)('with strategy %s, marks all other runs as cancelled', (strategy) => {
     const queue = makeQueue();
     for (const id of ['r1', 'r2']) queue.submit(run(id));
     const current = queue.take();
@@ -111,7 +111,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r3']);
   });
 
-  it('refuses with queue_full beyond the limit behind the current run', () => {
+  it('refuses with queue_full if the queue behind the current run has reached its limit', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, queueLimit: 1 } });
     queue.submit(run('r1'));
     queue.submit(run('r2'));
@@ -123,7 +123,7 @@ describe('submit', () => {
     expect(refusal(() => queue.submit(run('r5', { strategy: 'interrupt' })))[0]).toBe('queue_full');
   });
 
-  it('refuses everything with thread_closed after close', () => {
+  it('refuses every run, answer and message with thread_closed after close', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(queue.close()).toEqual({ runIds: ['r1'] });
@@ -136,7 +136,7 @@ describe('submit', () => {
     expect(queue.isOver).toBe(true);
   });
 
-  it('accepts an answer without a question, like the reference server, but not besides another answer', () => {
+  it('accepts an answer without a question, like the reference server, but not a second answer', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1', { resumes: true })).duplicate).toBe(false);
     expect(refusal(() => queue.submit(run('r2', { resumes: true })))).toEqual([
@@ -147,7 +147,7 @@ describe('submit', () => {
 });
 
 describe('questions', () => {
-  it('accept one answer to the only question, and no second one', () => {
+  it('accept one answer without an id if only one is open, and refuse a second answer', () => {
     const { queue } = askedQueue({ id: 'i1' });
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
     expect(queue.resume({ value: 'yes' }, 'r1')).toEqual({ runId: 'r1' });
@@ -164,7 +164,7 @@ describe('questions', () => {
     ]);
   });
 
-  it('need an id if several are open, and the others stay open', () => {
+  it('must be named by id in an answer if several are open; the others stay open', () => {
     const { queue } = askedQueue({ id: 'i1' }, { id: 'i2' });
     expect(refusal(() => queue.resume({ value: 'yes' }, 'r1'))).toEqual([
       'conflict',
@@ -190,7 +190,7 @@ describe('questions', () => {
     expect(queue.view().status).toBe('idle');
   });
 
-  it('are not opened if an edit closed them before the result of their step', () => {
+  it('are not opened if an edit closed them before the result of their step arrived', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -201,7 +201,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
   });
 
-  it('are opened in a replay of an older history that ignored such an edit', () => {
+  it('are opened in the workflow replay of an older history even if an edit closed them first', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -217,7 +217,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
   });
 
-  it('refuse an answer behind a message that abandons them', () => {
+  it('refuse an answer if a message that abandons them waits before it', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.submit(run('r1'));
     expect(refusal(() => queue.resume({ value: 'yes' }, 'r2'))).toEqual([
@@ -251,14 +251,14 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }], last: { runId: 'r1' } });
   });
 
-  it('accept an answer again after the waiting one was cancelled', () => {
+  it('accept a new answer after the waiting answer was cancelled', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.resume({ value: 'yes' }, 'r1');
     queue.cancel({ runIds: ['r1'], action: 'interrupt' });
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('get the default answer once at the deadline, without its value', () => {
+  it('are answered by default once, at the deadline, by a run that does not contain the answer', () => {
     const deadline = new Date(START + 5_000).toISOString();
     // A worker that shows questions, and an older worker, include the default answer.
     const { queue, clock } = askedQueue({ id: 'i1', deadline, defaultAnswer: 'reject' }, { id: 'i2' });
@@ -297,7 +297,7 @@ describe('questions', () => {
 });
 
 describe('cancel', () => {
-  it('returns the marked runs, and keeps an earlier rollback', () => {
+  it('returns the runs that it has marked, and keeps the mark of an earlier rollback', () => {
     const queue = makeQueue();
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id));
     queue.take();
@@ -308,8 +308,8 @@ describe('cancel', () => {
   });
 });
 
-describe('recording', () => {
-  it('continues with the earlier run of the key, unless the queue has accepted that one too', () => {
+describe('recording a message', () => {
+  it('continues with the earlier run of the same key, unless the queue has accepted that run too', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k1' }, 'r1');
     const { run: first } = queue.take();
@@ -332,7 +332,7 @@ describe('recording', () => {
 });
 
 describe('ordinals', () => {
-  it('are higher than those of an earlier execution and of a higher fence, and grow with each run', () => {
+  it('are higher than the ordinals of an earlier execution and of a higher fence, and grow with each run', () => {
     const queue = makeQueue();
     const seconds = START / 1000;
     queue.submit(run('r1'));

@@ -6,7 +6,7 @@ import { cursorAt, done, gate, goOn } from './script.js';
 
 inEveryMode((world, mode) => {
   describe('order', () => {
-    it('runs updates and signals sequentially in the order of arrival', async () => {
+    it('executes the runs of updates and signals one after the other, in the order of arrival', async () => {
       const talk = world().talk();
       const first = gate();
       talk.steps.set('r0', first.step);
@@ -28,7 +28,7 @@ inEveryMode((world, mode) => {
       expect(new Set(ordinals).size).toBe(7);
     });
 
-    it('accepts a submission during a turn', async () => {
+    it('accepts a submission while a run is at work', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', step);
@@ -56,7 +56,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('runs a step with the options that the step before returned', async () => {
+    it('executes a step with the options that the previous step returned', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) =>
         task.step === 1
@@ -71,7 +71,7 @@ inEveryMode((world, mode) => {
   });
 
   describe('idempotency', () => {
-    it('runs a key and a run id once, also after continue-as-new', async () => {
+    it('executes one run for each key and each run id, even after continue-as-new', async () => {
       const talk = world().talk();
       for (const id of ['r1', 'r2', 'r3', 'r4', 'r5']) {
         await talk.submit(id, { key: `key-${id}` });
@@ -90,7 +90,7 @@ inEveryMode((world, mode) => {
       expect(raw.workflowExecutionInfo?.firstRunId === runId).toBe(mode.maxTurns === 0);
     });
 
-    it('continues with the run that the database has for a key', async () => {
+    it('continues with the run that the database has stored for a key', async () => {
       const talk = world().talk();
       talk.record = () => ({ runId: 'earlier', graphId: 'graph', assistantId: 'assistant', duplicate: true });
       await talk.signal('message', { input: 'hi', key: 'k' });
@@ -105,7 +105,7 @@ inEveryMode((world, mode) => {
     const failed = (details: unknown[], message = 'the node threw') =>
       ApplicationFailure.create({ type: FAILURES.graph, message, nonRetryable: true, details });
 
-    it('of a graph end the run with its error, and the next message runs', async () => {
+    it('of a graph end the run with the error of the graph, and the next run starts', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw failed([{ error: 'TypeError', message: 'x is undefined' }]);
@@ -119,7 +119,7 @@ inEveryMode((world, mode) => {
       expect(await talk.state()).toMatchObject({ status: 'idle' });
     });
 
-    it('of another kind that are not retryable end the run with their cause', async () => {
+    it('of another kind end the run with their cause if they are not retryable', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw ApplicationFailure.nonRetryable('the result is too large', 'too_large');
@@ -156,7 +156,7 @@ inEveryMode((world, mode) => {
       await talk.until((view) => view.last?.runId === 'r2');
     });
 
-    it('because of a higher fence at the first step raise the ordinal above it', async () => {
+    it('caused by a higher fence in the first step raise the ordinal of the run above that fence', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.ordinal > 3_000_000_000) return done(task);
@@ -167,7 +167,7 @@ inEveryMode((world, mode) => {
       expect(talk.calls.map((call) => call.name === 'runStep' && call.task.ordinal).at(-1)).toBe(3_000_000_001);
     });
 
-    it('because of a higher fence at a later step end the run', async () => {
+    it('caused by a higher fence in a later step end the run', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.step === 1) return goOn(task);

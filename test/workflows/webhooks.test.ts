@@ -28,7 +28,7 @@ inEveryMode((world) => {
   const id = (name: string, talk: Talk) => `${name}-${talk.threadId}`;
 
   describe('a webhook', () => {
-    it('is delivered after any end of its run, and only if the run has one', async () => {
+    it('is delivered after its run has ended, whatever the status of the run; other runs deliver nothing', async () => {
       const { talk } = talkWith();
       const [good, asking, failing, quiet] = ['good', 'asking', 'failing', 'quiet'].map((name) => id(name, talk));
       talk.steps.set(asking as string, () => asks({ id: 'i1' }));
@@ -60,7 +60,7 @@ inEveryMode((world) => {
       expect(await result(first)).toBe(true);
     });
 
-    it('of a cancelled run is delivered, also if the run was waiting', async () => {
+    it('is delivered after its run was cancelled, even if the run was only waiting', async () => {
       const { talk } = talkWith();
       const [working, waiting] = [id('working', talk), id('waiting', talk)];
       talk.steps.set(working, gate().step);
@@ -73,7 +73,7 @@ inEveryMode((world) => {
       expect(deliveries(talk).sort()).toEqual([`${waiting} 1`, `${working} 1`]);
     });
 
-    it('can end after its stateless conversation', async () => {
+    it('can be delivered after its stateless conversation has ended', async () => {
       const talk = world().talk({ ephemeral: true });
       const runId = id('only', talk);
       await talk.submit(runId, { webhook: true });
@@ -81,7 +81,7 @@ inEveryMode((world) => {
       await delivered(talk, runId);
     });
 
-    it('fails its workflow if it can never be accepted', async () => {
+    it('makes its workflow fail if the receiver will never accept it', async () => {
       const { talk, result } = talkWith();
       const runId = id('gone', talk);
       talk.deliver = async () => {

@@ -7,7 +7,10 @@ import { MongoSaver } from '../state/saver/mongo-saver.js';
 import { OfficialSaver } from './official-saver.js';
 import { ThreadRecords, isUuid, type SettledState } from '../records/index.js';
 
-/** Thread ids of the source that are no UUIDs are mapped to uuid5 ids in this namespace. */
+/**
+ * Namespace of uuid5 ids. If the id of a thread in the source is not a UUID, the imported thread
+ * gets the uuid5 of that id.
+ */
 const ID_NAMESPACE = '0f8fad5b-d9cb-469f-a165-70867728950e';
 
 interface ImportOptions {
@@ -24,15 +27,16 @@ interface ImportOptions {
 /** The outcome of one thread of the source. */
 export type ImportedThread = { sourceId: string; threadId: string } & (
   | { outcome: 'imported'; state: ImportedState }
-  /** An earlier import has finished. */
+  /** An earlier import has imported this thread completely. */
   | { outcome: 'existing' }
   | { outcome: 'refused'; reason: string }
 );
 
 /**
  * Imports the threads that LangGraph's official saver for MongoDB has written: each checkpoint with
- * its pending writes. A thread becomes visible when it is complete. An interrupted import starts
- * again; a thread that exists is not changed. Must not run twice at the same time.
+ * its pending writes. A thread becomes visible when it is complete. If an import was interrupted in
+ * a thread, the next import starts this thread again. A thread that exists already is not changed.
+ * Two imports must not run at the same time.
  * Errors: those of the databases; `not_found` if the source has no thread.
  */
 export async function* importThreads(options: ImportOptions): AsyncGenerator<ImportedThread> {
@@ -67,7 +71,7 @@ async function importThread(
   const isNew = await records.beginImport(caller, { threadId, metadata: { ...metadata, ...renamed } });
   if (!isNew) return undefined;
   const removeState = () => new MongoSaver({ client, db, tenant }).deleteThread(threadId);
-  // An interrupted import may have left documents.
+  // An interrupted import may have left documents of this thread.
   await removeState();
   try {
     const onStored = () => records.continueImport(caller, threadId);

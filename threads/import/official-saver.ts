@@ -48,7 +48,7 @@ export interface OfficialCheckpoint {
 
 /**
  * Reads the collections of `@langchain/langgraph-checkpoint-mongodb` 1.x. They have one document
- * for each checkpoint, with all its values, and one for each pending write.
+ * for each checkpoint with all its values, and one document for each pending write.
  */
 export class OfficialSaver {
   readonly #checkpoints: Collection<CheckpointDocument>;
@@ -60,7 +60,7 @@ export class OfficialSaver {
     this.#writes = db.collection(collections.writes);
   }
 
-  /** Ids of all threads, in ascending order. */
+  /** Yields the ids of all threads, in ascending order. */
   async *threadIds(): AsyncGenerator<string> {
     const groups = this.#checkpoints.aggregate<{ _id: string }>(
       [{ $match: { thread_id: { $type: 'string' } } }, { $group: { _id: '$thread_id' } }, { $sort: { _id: 1 } }],
@@ -69,7 +69,7 @@ export class OfficialSaver {
     for await (const { _id } of groups) yield _id;
   }
 
-  /** The checkpoints of a thread, sorted by namespace, then oldest first. */
+  /** Returns the addresses of a thread's checkpoints, sorted by namespace, then oldest first. */
   async keys(threadId: string): Promise<OfficialKey[]> {
     const projection = { checkpoint_ns: 1, checkpoint_id: 1 } as const;
     const documents = await this.#checkpoints.find({ thread_id: threadId }, { projection }).toArray();
@@ -81,7 +81,10 @@ export class OfficialSaver {
     return keys.sort((a, b) => (a.ns === b.ns ? compare(a.id, b.id) : compare(a.ns, b.ns)));
   }
 
-  /** Errors: `invalid_argument` for a checkpoint that the official serializer cannot read. */
+  /**
+   * Reads a checkpoint with its pending writes. Errors: `invalid_argument` for a checkpoint that
+   * the official serializer cannot read.
+   */
   async read(threadId: string, { document: _id, ns, id }: OfficialKey): Promise<OfficialCheckpoint> {
     const address = { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: id };
     const [document, writes] = await Promise.all([

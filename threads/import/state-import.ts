@@ -29,24 +29,25 @@ export interface ImportedState {
 interface Tip {
   id: string;
   step: number;
-  /** For a subgraph: id of the root checkpoint at which it ran. */
+  /** For a subgraph: id of the root checkpoint at which the subgraph ran. */
   root: string | undefined;
 }
 
 /**
- * Imports the state of one thread from the official saver into a thread without state. The official
- * channel versions are numbers, and one number may stand for two values on two branches. Here a
- * version gets a digest of its value, so that an unchanged value is stored once.
+ * Imports the state of one thread from the official saver into a thread without state. The channel
+ * versions of the official saver are numbers. On two branches of a thread, one number may stand for
+ * two values. So the import adds a digest of the value to each version. An unchanged value is
+ * stored once.
  */
 export class StateImport {
   readonly #tenant: string;
   readonly #state: StateCollection;
   readonly #codec: CheckpointCodec;
-  /** Keys of the values of the current namespace that are stored. */
+  /** Keys of the values that are stored already, in the current namespace. */
   readonly #storedKeys = new Set<string>();
   /**
-   * For each list channel, the elements of its last version by their encoded text. Equal elements
-   * become the same object, so that versions of a list share chunks.
+   * For each list channel, the elements of its last version by their encoded text. An equal element
+   * of the next version is replaced by the stored object, so that versions of a list share chunks.
    */
   readonly #elements = new Map<string, Map<string, unknown>>();
   readonly #tips = new Map<string, Tip>();
@@ -59,12 +60,12 @@ export class StateImport {
   ) {
     this.#tenant = tenant;
     this.#state = new StateCollection({ client, db }, tenant, new MongoHeads(db));
-    // Sharing chunks is safe: the thread is invisible, so no other commit can remove one.
+    // Sharing chunks is safe: the thread is invisible, so no other commit can remove a chunk.
     this.#codec = new CheckpointCodec({ tenant, reads: this.#state, sharesChunks: true });
   }
 
   /**
-   * `onStored` is awaited after each page but the last.
+   * Imports the state. `onStored` is awaited after each page except the last.
    * Errors: `invalid_argument` for a checkpoint that cannot be read.
    */
   async run(source: OfficialSaver, sourceId: string, onStored: () => Promise<void>): Promise<ImportedState> {
@@ -112,7 +113,10 @@ export class StateImport {
     this.#tips.set(ns, { id, step, root: parents?.[''] });
   }
 
-  /** The checkpoint with Colloquy's versions, and the versions whose values are not stored yet. */
+  /**
+   * Returns the checkpoint with Colloquy's versions, and the versions whose values are not stored
+   * yet.
+   */
   #renameVersions(ns: string, checkpoint: Checkpoint): { renamed: Checkpoint; newVersions: ChannelVersions } {
     const versions: Record<string, string> = {};
     const newVersions: Record<string, string> = {};
@@ -145,7 +149,10 @@ export class StateImport {
     };
   }
 
-  /** A list in which elements that equal one of the last version are that same object. */
+  /**
+   * Returns the list. An element that equals an element of the previous version is replaced by that
+   * earlier object, so that both versions share it. Returns any other value unchanged.
+   */
   #withSharedElements(channel: string, value: unknown): unknown {
     if (!Array.isArray(value)) return value;
     const before = this.#elements.get(channel);
@@ -168,8 +175,9 @@ export class StateImport {
   }
 
   /**
-   * Namespaces that get a head: the root, subgraphs interrupted at the root's newest checkpoint,
-   * and subgraphs with their own memory (no task id in the namespace).
+   * Returns the heads of the imported thread. Three kinds of namespaces get a head: the root,
+   * subgraphs that were interrupted at the root's newest checkpoint, and subgraphs with their own
+   * memory (no task id in the namespace).
    */
   #heads(): Record<string, NamespaceHead> {
     const root = this.#tips.get('')?.id;
@@ -192,14 +200,16 @@ export class StateImport {
 /** Digest for a channel without a value, and for old versions that are never compared again. */
 const EMPTY_DIGEST = '0'.repeat(12);
 
-/** Zero-padded, because LangGraph compares versions as text. */
+/**
+ * Returns the number of a version, padded with zeros, because LangGraph compares versions as text.
+ */
 function paddedNumber(version: unknown, ns: string, id: string): string {
   const number = typeof version === 'string' ? /^\d+(?=\.|$)/.exec(version)?.[0] : version;
   if (Number.isSafeInteger(Number(number)) && number !== undefined) return String(Number(number)).padStart(12, '0');
   throw unreadableCheckpoint(ns, id, `a channel has version ${JSON.stringify(version)}, which has no number`);
 }
 
-/** A write with the index that it had among the writes of its task. */
+/** Gives a write the index that it had among the writes of its task. */
 function withIndex(document: StateDocument, taskId: string, index: number): StateDocument {
   if (document.write === undefined) return document;
   return { ...document, _id: writeKey(document.group, taskId, index), write: { ...document.write, index } };

@@ -43,7 +43,7 @@ export interface VersionDocument extends VersionFields {
 const GRAPH_NAMESPACE = '6ba7b821-9dad-11d1-80b4-00c04fd430c8';
 const SYSTEM_METADATA = { created_by: 'system' };
 
-/** Id of a graph's system assistant. Every graph has one. */
+/** Returns the id of a graph's system assistant. Every graph has a system assistant. */
 export function systemAssistantId(graphId: string): string {
   return uuid5(graphId, GRAPH_NAMESPACE);
 }
@@ -96,8 +96,8 @@ export function versionFields(assistant: Omit<AssistantVersion, 'createdAt' | 'i
 }
 
 /**
- * The version record of an assistant's current version. Every change creates a version, so its
- * `createdAt` is the assistant's `updatedAt`.
+ * Returns the version record of an assistant's current version. Every change creates a version, so
+ * the version's `createdAt` is the assistant's `updatedAt`.
  */
 export function currentVersion({ _id, updatedAt, createdAt: _, ...fields }: AssistantDocument): VersionDocument {
   return { ...fields, _id: versionKey(_id, fields.version), assistant: _id, createdAt: updatedAt };

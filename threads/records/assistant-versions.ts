@@ -19,9 +19,9 @@ const CHANGE_ATTEMPTS = 20;
 type AssistantChange = (current: AssistantDocument) => Promise<Omit<Assistant, 'createdAt' | 'updatedAt'>>;
 
 /**
- * Versions of assistants. Callers have authorized each call. The assistant's record contains all
- * fields of its current version. A change first writes the version record of the current version,
- * so an interrupted change loses no version.
+ * Reads and changes versions of assistants. Each call must be authorized already. The assistant's
+ * record contains all fields of its current version. A change first writes the version record of
+ * the current version, so an interrupted change loses no version.
  */
 export class AssistantVersions {
   readonly #assistants: Collection<AssistantDocument>;
@@ -71,7 +71,10 @@ export class AssistantVersions {
     return documents.map(asVersion);
   }
 
-  /** Removes the assistant before its versions, so that no reader finds one without versions. */
+  /**
+   * Removes the assistant before its versions, so that no reader finds an assistant without
+   * versions.
+   */
   async remove(key: string): Promise<void> {
     const current = await this.#find(key);
     if (isSystemAssistant(current)) {
@@ -88,8 +91,8 @@ export class AssistantVersions {
   }
 
   /**
-   * Writes by compare-and-set on the version that was read. If a concurrent change wins, this one
-   * is computed again from the new version.
+   * Writes by compare-and-set on the version that was read. If a concurrent change wins, the next
+   * assistant is computed again from the new version.
    */
   async #change(key: string, change: AssistantChange): Promise<Assistant> {
     for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
@@ -117,8 +120,9 @@ export class AssistantVersions {
   }
 
   /**
-   * With `isRetry` the assistant existed at an earlier attempt. If it was deleted in between, the
-   * version record that this change has written is removed too.
+   * Reads the assistant. `isRetry`: the assistant existed at an earlier attempt of this change. If
+   * it was deleted since that attempt, the version record that the attempt has written is removed
+   * too. Errors: `not_found`.
    */
   async #find(key: string, isRetry = false): Promise<AssistantDocument> {
     const found = await this.#assistants.findOne({ _id: key });

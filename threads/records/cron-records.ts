@@ -11,7 +11,7 @@ export interface CronDocument {
   cronId: string;
   assistantId: string;
   threadId: string | null;
-  /** `<tenant>/<threadId>`, indexed; absent without a thread. */
+  /** `<tenant>/<threadId>`, indexed. Absent if the cron has no thread. */
   thread?: string;
   schedule: string;
   timezone: string | null;
@@ -24,7 +24,7 @@ export interface CronDocument {
   metadata: string;
   labels: string[];
   options: ScheduleOptions;
-  /** JSON text; absent if the project had no auth handlers when the cron was created. */
+  /** JSON text. Absent if the project had no auth handlers when the cron was created. */
   filters?: string;
   nextRunAt: Date | null;
   createdBy: Principal;
@@ -72,7 +72,7 @@ export function newCronDocument(caller: Caller, cron: NewCron): CronDocument {
   };
 }
 
-/** The MongoDB update that applies a patch to the document that was read. */
+/** Returns the MongoDB update that applies a patch to the document that was read. */
 export function patchUpdate(current: CronDocument, patch: CronPatch): UpdateFilter<CronDocument> {
   const { schedule, timezone, endTime, enabled, onRunCompleted, options, filters } = patch;
   const metadata = { ...(JSON.parse(current.metadata) as JsonObject), ...patch.metadata };
@@ -99,7 +99,10 @@ export function patchUpdate(current: CronDocument, patch: CronPatch): UpdateFilt
   };
 }
 
-/** The indexed field comes first, because some databases choose an index by field order. */
+/**
+ * Returns the filter of a query. Its indexed field comes first, because some databases choose an
+ * index by field order.
+ */
 export function cronFilter(caller: Caller, filter: CronFilter): Filter<CronDocument> {
   const wanted = queryLabels(caller.tenant, filter.metadata ?? {});
   return {

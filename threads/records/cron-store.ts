@@ -3,8 +3,8 @@ import type { Caller, Cron, CronFilters, RequiredMetadata, ScheduleOptions } fro
 export type NewCron = Omit<Cron, 'tenant' | 'rev' | 'createdAt' | 'updatedAt' | 'nextRunAt' | 'createdBy'>;
 
 /**
- * Null clears a field; an absent field stays. Keys of `payload`, `metadata` and `options` are
- * merged one by one.
+ * A change of a cron. Null clears a field. An absent field stays unchanged. Keys of `payload`,
+ * `metadata` and `options` are merged one by one.
  */
 export interface CronPatch {
   schedule?: string;
@@ -15,7 +15,7 @@ export interface CronPatch {
   payload?: Record<string, unknown>;
   metadata?: Record<string, unknown>;
   options?: Partial<ScheduleOptions>;
-  /** Replaced as a whole, not merged. */
+  /** Replaces the filters as a whole; they are not merged. */
   filters?: CronFilters | null;
 }
 
@@ -23,7 +23,7 @@ export interface CronFilter {
   assistantId?: string;
   threadId?: string;
   enabled?: boolean;
-  /** The cron's metadata must contain these. */
+  /** The cron's metadata must contain these keys and values. */
   metadata?: Record<string, unknown>;
   required: RequiredMetadata;
 }
@@ -35,25 +35,26 @@ export interface CronQuery extends CronFilter {
   sortOrder?: 'asc' | 'desc';
 }
 
-/** A change that is in the record and that the cron's Schedule may still lack. */
+/** A change that the record has, but that the cron's Schedule may not have yet. */
 export type CronChange = 'create' | 'update' | 'delete';
 
 /**
- * Records of crons. The record and the Schedule of a cron are two writes. So the record marks a
- * change as unsettled until the Schedule has it ({@link settleCron}). A sweeper finishes changes
- * that stay unsettled. A cron whose creation or deletion is unsettled is invisible.
+ * Records of crons. The record and the Schedule of a cron are two writes. So the record marks each
+ * change as unsettled until the Schedule has the change ({@link settleCron}). A sweeper finishes
+ * changes that stay unsettled. While the creation or deletion of a cron is unsettled, the cron is
+ * invisible.
  */
 export interface CronStore {
   /** Stores a cron with the unsettled change `create`. */
   createCron(caller: Caller, cron: NewCron): Promise<Cron>;
   /**
-   * With `shownOnly: false` also returns a cron that is being created, because it may fire already.
-   * Errors: `not_found`.
+   * Returns a cron. With `shownOnly: false` also returns a cron that is being created, because its
+   * Schedule may fire already. Errors: `not_found`.
    */
   getCron(caller: Caller, cronId: string, options?: { shownOnly?: boolean }): Promise<Cron>;
   searchCrons(caller: Caller, query: CronQuery): Promise<Cron[]>;
   countCrons(caller: Caller, filter: CronFilter): Promise<number>;
-  /** Stores the unsettled change `update`. Errors: `not_found`. */
+  /** Changes a cron and stores the unsettled change `update`. Errors: `not_found`. */
   updateCron(caller: Caller, cronId: string, patch: CronPatch): Promise<Cron>;
   /**
    * Records that the Schedule matches this revision. Returns false if the cron has changed since.
@@ -68,6 +69,8 @@ export interface CronStore {
   closeCron(caller: Caller, cronId: string): Promise<void>;
   /** Removes the record. Idempotent. */
   removeCron(caller: Caller, cronId: string): Promise<void>;
-  /** Crons that have been unsettled since before the given time, oldest first. */
+  /**
+   * Returns the crons that have been unsettled since before the given time, oldest change first.
+   */
   unsettledCrons(caller: Caller, before: Date, limit: number): Promise<{ cronId: string; change: CronChange }[]>;
 }

@@ -26,12 +26,12 @@ interface AssistantStoreOptions {
   db: Db;
 }
 
-/** Assistants in MongoDB. */
+/** Creates an assistant store on MongoDB. */
 export function createAssistantStore({ db }: AssistantStoreOptions): AssistantStore {
   const assistants = openCollection<AssistantDocument>(db, 'assistants');
   const versions = new AssistantVersions(assistants, openCollection<VersionDocument>(db, 'assistant_versions'));
 
-  /** Refuses a graph that no worker serves: a run of it would wait forever. */
+  /** Refuses a graph that no worker serves, because a run of such a graph would wait forever. */
   async function guardGraph({ tenant }: Caller, graphId: string): Promise<void> {
     const key = assistantKey(tenant, systemAssistantId(graphId));
     if ((await assistants.findOne({ _id: key }, { projection: { _id: 1 } })) !== null) return;
@@ -112,7 +112,10 @@ function assistantKeyOf({ tenant }: Caller, idOrGraph: string): string {
   return assistantKey(tenant, isUuid(id) ? id : systemAssistantId(idOrGraph));
 }
 
-/** A name matches if it contains the query's name, ignoring case, as on LangGraph's servers. */
+/**
+ * Returns the filter of a query. A name matches if it contains the query's name, ignoring case, as
+ * on LangGraph's servers.
+ */
 function assistantFilter(
   tenant: string,
   { graphId, name, metadata, required }: AssistantQuery,

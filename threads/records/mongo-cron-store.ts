@@ -19,7 +19,7 @@ interface CronStoreOptions {
   db: Db;
 }
 
-/** Crons in MongoDB. */
+/** Creates a cron store on MongoDB. */
 export function createCronStore({ db }: CronStoreOptions): CronStore {
   const crons = openCollection<CronDocument>(db, 'crons');
 

@@ -3,12 +3,15 @@ import type { RunRequest } from '../../protocol/index.js';
 import type { Injection, InjectionStore } from './ports.js';
 import { runKey, type RunDocument } from './run-records.js';
 
-/** A record marked as taken is kept this long, in ms. Same retention as an orphan run. */
+/**
+ * A record that is marked as taken is kept this long, in ms. An orphan run is kept equally long.
+ */
 const TAKEN_MS = 7 * 24 * 3_600_000;
 
 /**
- * Messages for runs that are working, stored as runs that are never admitted. The transaction that
- * commits a message into the state also marks it as taken. So retries of the step add it only once.
+ * Messages for working runs, stored as runs that are never admitted. The transaction that commits a
+ * message into the state also marks the message as taken. So retries of the step add each message
+ * only once.
  */
 export class MongoInjections {
   readonly #runs: Collection<RunDocument>;
@@ -18,7 +21,8 @@ export class MongoInjections {
   }
 
   /**
-   * Keeps the order of `runIds`. `taken`: ids of messages that are in the state or were removed.
+   * Returns the waiting messages in the order of `runIds`. `taken`: ids of messages that are in the
+   * state already or were removed.
    */
   async read(
     tenant: string,
@@ -50,7 +54,7 @@ export class MongoInjections {
   }
 }
 
-/** Implements the port with {@link MongoInjections}. */
+/** Creates an injection store that reads with {@link MongoInjections}. */
 export function createInjectionStore(db: Db): InjectionStore {
   const injections = new MongoInjections(db);
   return { readInjections: ({ tenant }, threadId, runIds) => injections.read(tenant, threadId, runIds) };

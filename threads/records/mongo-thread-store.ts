@@ -8,8 +8,8 @@ import { RunRecords } from './run-records.js';
 import { ThreadRecords } from './thread-records.js';
 
 /**
- * Lease of one process on the thinning of a thread, in ms. If it does not finish in this time,
- * another process may try.
+ * Lease of one process on the thinning of a thread, in ms. If the process does not finish in this
+ * time, another process may try.
  */
 const THINNING_MS = 600_000;
 
@@ -22,8 +22,8 @@ interface ThreadStoreOptions {
   /** Removes all but the newest state of a thread. Idempotent. */
   pruneState: (caller: Caller, threadId: string) => Promise<void>;
   /**
-   * Removes the older checkpoints that a policy does not keep. Returns when the next one becomes
-   * too old. Idempotent.
+   * Removes the older checkpoints that a policy does not keep. Returns the time at which the next
+   * checkpoint becomes too old. Idempotent.
    */
   thinState: (
     caller: Caller,
@@ -33,7 +33,7 @@ interface ThreadStoreOptions {
   ) => Promise<Date | undefined>;
 }
 
-/** Records of threads and runs in MongoDB. */
+/** Creates a store for records of threads and runs on MongoDB. */
 export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
   const { db, removeState, copyState, pruneState, thinState } = options;
   const threads = new ThreadRecords(openCollection(db, 'threads'));
@@ -70,8 +70,8 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       const metadata = { ...copyMetadata(original.metadata, copyId), ...overrides };
       await threads.createHidden(caller, { threadId: copyId, metadata, config: original.config });
       await copyState(caller, threadId, copyId);
-      // If the thread was replaced under its id, the copied state may belong to the new one. The
-      // copy stays hidden then, and a sweeper removes it.
+      // If another thread now has the id of the original, the copied state may belong to that
+      // thread. The copy then stays hidden, and a sweeper removes it.
       await threads.getSame(caller, threadId, original);
       await threads.reveal(caller, copyId);
       return threads.get(caller, copyId);
@@ -109,7 +109,8 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     async deleteThread(caller, threadId) {
       await threads.assertClosed(caller, threadId);
       await Promise.all([removeState(caller, threadId), runs.removeThread(caller, threadId)]);
-      // The record goes last: until then the thread stays closed, and a retry can finish the work.
+      // Remove the record last: until then the thread stays closed, and a retry can finish the
+      // work.
       await threads.remove(caller, threadId);
     },
 
@@ -184,15 +185,15 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
   });
 }
 
-/** Wraps a store so that new threads without a TTL get this one. */
+/** Wraps a store so that a new thread without a TTL gets the given TTL. */
 export function withDefaultTtl(store: ThreadStore, ttl: NewTtl | undefined): ThreadStore {
   if (ttl === undefined) return store;
   return { ...store, createThread: (caller, thread) => store.createThread(caller, { ttl, ...thread }) };
 }
 
 /**
- * Metadata of a copy. `thread_id` changes to the copy's id. Marks of a stateless run are dropped,
- * because a copy is meant to be kept.
+ * Returns the metadata of a copy. `thread_id` changes to the copy's id. Marks of a stateless run
+ * are dropped, because a copy is meant to be kept.
  */
 function copyMetadata(metadata: Record<string, unknown>, copyId: string): Record<string, unknown> {
   const marks = Object.keys(STATELESS_METADATA);

@@ -24,7 +24,7 @@ export interface NewThread {
   ttl?: NewTtl;
 }
 
-/** A TTL that starts when it is stored. */
+/** A time to live that starts when it is stored. */
 export type NewTtl = Omit<ThreadTtl, 'expiresAt'>;
 
 export interface ThreadPatch {
@@ -35,14 +35,16 @@ export interface ThreadPatch {
 /** Status and open interrupts of a thread that no run works on. */
 export interface SettledState {
   status: Exclude<ThreadStatus, 'busy'>;
-  /** Open interrupts by Pregel task id. */
+  /** Open interrupts by the id of the Pregel task that waits. */
   interrupts: Record<string, Interrupt[]>;
 }
 
 export interface DueQuery {
   /** Finds threads whose TTL ends at or before this time. */
   expired: Date;
-  /** Finds threads closed at or before this time. Their deletion counts as interrupted. */
+  /**
+   * Finds threads that were closed at or before this time. Their deletion counts as interrupted.
+   */
   closed: Date;
   limit: number;
 }
@@ -56,13 +58,16 @@ export interface DueThread {
 /** A thread whose history is due for thinning. */
 export interface ThinnableThread {
   threadId: string;
-  /** When it became due. A change of the state or another process's work changes this value. */
+  /**
+   * When the thread became due. The value changes if the state changes or another process thins the
+   * thread.
+   */
   since: Date;
 }
 
 export interface ThreadFilter {
   ids?: string[];
-  /** The thread's metadata must contain these. */
+  /** The thread's metadata must contain these keys and values. */
   metadata?: Record<string, unknown>;
   required: RequiredMetadata;
   status?: ThreadStatus;
@@ -80,8 +85,8 @@ export type NewRun = Omit<
   'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'cancelReason'
 > & {
   /**
-   * The record is a message for a working run. It becomes a run only if that run does not take it.
-   * It is never removed as an orphan.
+   * The record is a message for a working run. The message becomes a run of its own only if the
+   * working run does not take it. The record is never removed as an orphan.
    */
   waitsForTurn?: true;
 };
@@ -94,13 +99,13 @@ export interface RunQuery {
 
 interface ThreadCopy {
   copyId: string;
-  /** Replaces these keys in the copied metadata. */
+  /** Replaces the values of these keys in the copied metadata. */
   metadata: Record<string, unknown>;
-  /** Copies only this thread, not a later one that reuses its id. */
+  /** Copies only this thread, and not a later thread that has the same id. */
   source?: ThreadIdentity;
 }
 
-/** Distinguishes a thread from a later one that reuses its id. */
+/** Distinguishes a thread from a later thread that has the same id. */
 export type ThreadIdentity = Pick<Thread, 'createdAt'>;
 
 /** The end of a run, for the records of the run and its thread. */
@@ -111,18 +116,18 @@ export interface RunEnd {
   status: EndedRunStatus;
   error?: RunError;
   threadStatus: ThreadStatus;
-  /** Open interrupts by Pregel task id. */
+  /** Open interrupts by the id of the Pregel task that waits. */
   interrupts: Record<string, Interrupt[]>;
   /**
-   * The run is rolled back. Clients no longer find its record, which is removed after the run's
-   * last event.
+   * Whether the run is rolled back. Clients then no longer find its record. The record is removed
+   * after the run's last event.
    */
   isRolledBack?: boolean;
 }
 
 /** An attempt that starts a run or takes it over from an earlier attempt. */
 export interface RunStart {
-  /** Offset after which the run's events begin. The lowest value of all attempts is stored. */
+  /** The run's events begin after this offset. The lowest value of all attempts is stored. */
   afterSeq: number;
   fence: Fence;
 }
@@ -137,50 +142,55 @@ export interface FailedAttempt {
 
 /**
  * Records of threads and runs. Every call is authorized for its caller and limited to the caller's
- * tenant. A run is stored before the conversation workflow accepts it, and is invisible until
+ * tenant. A run is stored before the conversation workflow accepts it. The run is invisible until
  * {@link admitRun}.
  */
 export interface ThreadStore {
-  /** Errors: `already_exists` with `ifExists: 'raise'`. */
+  /** Creates a thread. Errors: `already_exists` with `ifExists: 'raise'`. */
   createThread(caller: Caller, thread: NewThread): Promise<Thread>;
-  /** Errors: `not_found`, also for a thread that is being deleted. */
+  /** Returns a thread. Errors: `not_found`, also for a thread that is being deleted. */
   getThread(caller: Caller, threadId: string): Promise<Thread>;
   searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
   countThreads(caller: Caller, filter: ThreadFilter): Promise<number>;
   /**
    * Merges the metadata key by key. A caller that has just read the thread passes it as `known`,
-   * which saves a read. Errors: `not_found`, also if the thread is no longer the `known` one.
+   * which saves a read. Errors: `not_found`, also if another thread now has the id of `known`.
    */
   updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
   /**
-   * Stores status and interrupts after an edit of the state. Does nothing on a busy thread, whose
-   * run stores them at its end. Errors: `not_found`.
+   * Stores status and interrupts after an edit of the state. Does nothing on a busy thread: the end
+   * of its run stores both. Errors: `not_found`.
    */
   settleThread(caller: Caller, threadId: string, settled: SettledState): Promise<void>;
   /**
-   * Creates an idle thread with the current metadata, state and history of another. Runs and events
-   * are not copied. Works also while the original is busy.
+   * Creates an idle thread with the current metadata, state and history of another thread. Runs and
+   * events are not copied. Works also while the original is busy.
    * Errors: `not_found`, `already_exists`.
    */
   copyThread(caller: Caller, threadId: string, copy: ThreadCopy): Promise<Thread>;
   /** Removes every checkpoint that the newest state does not need. Errors: `not_found`. */
   pruneThread(caller: Caller, threadId: string): Promise<void>;
-  /** Threads that a sweeper must remove: expired ones, and closed ones not yet deleted. */
+  /**
+   * Returns the threads that a sweeper must remove: expired threads, and closed threads that are
+   * not deleted yet.
+   */
   dueThreads(caller: Caller, query: DueQuery): Promise<DueThread[]>;
   /**
-   * Idle threads whose history has changed since it was thinned, or has checkpoints that are too
-   * old at `now`. Longest due first.
+   * Returns idle threads whose history has changed since it was thinned, or has checkpoints that
+   * are too old at `now`. The thread that has been due longest comes first.
    */
   thinnableThreads(caller: Caller, query: { now: Date; limit: number }): Promise<ThinnableThread[]>;
   /**
-   * Removes the checkpoints that a policy does not keep, but none that the newest state needs.
-   * Returns false without any removal if another process thins the thread, the thread is gone, or
-   * it has an active run. It is due again later then, and also after an error of the database.
+   * Removes the checkpoints that a policy does not keep. Checkpoints that the newest state needs
+   * always stay. Removes nothing and returns false if another process thins the thread, the thread
+   * is gone, or it has an active run. The thread then becomes due again later, and so it does after
+   * an error of the database.
    */
   thinThread(caller: Caller, thread: ThinnableThread, policy: ThinningPolicy, now: Date): Promise<boolean>;
   /**
-   * Hides a thread: every later call fails with `not_found`, and no run starts. Its data stay.
-   * Idempotent. With `identity` it closes only that thread, and only if it is open.
+   * Hides a thread: every later call fails with `not_found`, and no run starts. The thread's data
+   * stay. Idempotent. With `identity`, closes only the thread with this identity, and only if it is
+   * open.
    * Errors: `not_found`.
    */
   closeThread(caller: Caller, threadId: string, identity?: ThreadIdentity): Promise<void>;
@@ -189,46 +199,52 @@ export interface ThreadStore {
 
   /**
    * Stores a run that is not admitted yet. If a run of the thread has the same `key`, returns that
-   * run and `created: false`. An orphan (never admitted) is removed 7 days after its planned start.
+   * run and `created: false`. An orphan (a run that was never admitted) is removed 7 days after its
+   * planned start.
    */
   createRun(caller: Caller, run: NewRun): Promise<{ run: Run; created: boolean }>;
   /** Makes a run visible. Idempotent. */
   admitRun(caller: Caller, threadId: string, runId: string): Promise<void>;
-  /** Removes a run that was refused, if it never started. */
+  /** Removes a run that was refused, unless the run has started. */
   discardRun(caller: Caller, threadId: string, runId: string): Promise<void>;
   /**
-   * `admittedOnly: false` also returns runs not yet admitted; the pump needs them. Errors:
-   * `not_found`.
+   * Returns a run. With `admittedOnly: false` also returns a run that is not admitted yet, for code
+   * that works on a run before its admission. Errors: `not_found`.
    */
   getRun(caller: Caller, threadId: string, runId: string, options?: { admittedOnly?: boolean }): Promise<Run>;
-  /** Newest first. */
+  /** Returns the runs of a thread, newest first. */
   listRuns(caller: Caller, threadId: string, query: RunQuery): Promise<Run[]>;
-  /** Pending and running runs of a thread, oldest first. */
+  /** Returns the pending and running runs of a thread, oldest first. */
   activeRuns(caller: Caller, threadId: string): Promise<Run[]>;
-  /** Pending and running runs of all threads of the tenant, by thread, then oldest first. */
+  /**
+   * Returns the pending and running runs of all threads of the tenant, by thread, then oldest
+   * first.
+   */
   allActiveRuns(caller: Caller): Promise<Run[]>;
-  /** Makes a working run stop after its next superstep, to take a message. Idempotent. */
+  /** Makes a working run stop after its next superstep, so that it takes a message. Idempotent. */
   steerRun(caller: Caller, threadId: string, runId: string): Promise<void>;
-  /** Stores why a run is being cancelled, if it has not ended. Idempotent. */
+  /** Stores the reason why a run is being cancelled, if the run has not ended. Idempotent. */
   setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void>;
   /**
    * Marks the run as running and admitted, and its thread as busy. From then on an attempt with a
-   * lower fence cannot end it. Resolves to false if the run has ended; it stays ended. Idempotent.
-   * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has started it.
+   * lower fence cannot end the run. Resolves to false if the run has ended, and does not change the
+   * run then. Idempotent.
+   * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has started the run.
    */
   startRun(caller: Caller, threadId: string, runId: string, start: RunStart): Promise<boolean>;
   /**
-   * Marks the run as ended and sets the thread's status. Resolves to true if this call ended it.
-   * A run that had ended stays unchanged.
-   * Errors: `fence_lost` if an attempt with a higher fence has started it.
+   * Marks the run as ended and sets the thread's status. Resolves to true if this call ended the
+   * run. A run that ended earlier stays unchanged.
+   * Errors: `fence_lost` if an attempt with a higher fence has started the run.
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<boolean>;
   /**
-   * Counts a failed attempt of a superstep. Resolves to the new count of that superstep.
+   * Counts a failed attempt of a superstep. Resolves to the number of failed attempts of that
+   * superstep.
    * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has taken the run over.
    */
   countFailure(caller: Caller, threadId: string, runId: string, failed: FailedAttempt): Promise<number>;
-  /** Removes the run's record (rollback). Idempotent. */
+  /** Removes the run's record after a rollback. Idempotent. */
   removeRun(caller: Caller, threadId: string, runId: string): Promise<void>;
 }
 
@@ -243,7 +259,8 @@ export interface Injection {
 /** Messages for working runs. They are stored as runs that are never admitted. */
 export interface InjectionStore {
   /**
-   * Keeps the order of `runIds`. `taken`: ids of messages that are in the state or were removed.
+   * Returns the waiting messages in the order of `runIds`. `taken`: ids of messages that are in the
+   * state already or were removed.
    */
   readInjections(
     caller: Caller,
@@ -263,7 +280,7 @@ export interface AssistantQuery {
   sortOrder?: 'asc' | 'desc';
 }
 
-/** `metadata`: each of these keys must be equal in the version. */
+/** A version matches if its metadata have an equal value for each key of `metadata`. */
 export type VersionQuery = Pick<AssistantQuery, 'metadata' | 'required' | 'limit' | 'offset'>;
 
 export interface NewAssistant extends Pick<
@@ -287,18 +304,19 @@ export interface RegisteredGraph {
 }
 
 /**
- * Records of assistants and their versions. `idOrGraph` is an assistant's id, or a graph's name for
- * the graph's system assistant. Every change creates a version; a version never changes.
+ * Records of assistants and their versions. `idOrGraph` is the id of an assistant, or the name of a
+ * graph, which stands for the graph's system assistant. Every change creates a version. A version
+ * never changes.
  */
 export interface AssistantStore {
   /**
-   * Creates the missing system assistants of graphs. The id is the uuid5 of the graph's name in
-   * LangGraph's namespace.
+   * Creates the missing system assistants of graphs. The id of a system assistant is the uuid5 of
+   * its graph's name in LangGraph's namespace.
    */
   registerGraphs(caller: Caller, graphs: RegisteredGraph[]): Promise<void>;
   /**
-   * Errors: `already_exists` with `ifExists: 'raise'`; `invalid_argument` for an unregistered
-   * graph.
+   * Creates an assistant. Errors: `already_exists` with `ifExists: 'raise'`; `invalid_argument` for
+   * an unregistered graph.
    */
   createAssistant(caller: Caller, assistant: NewAssistant): Promise<Assistant>;
   /**
@@ -307,18 +325,18 @@ export interface AssistantStore {
    */
   updateAssistant(caller: Caller, idOrGraph: string, patch: AssistantPatch): Promise<Assistant>;
   /**
-   * Makes any existing version the one that runs use. Errors: `not_found`, also for a version that
-   * does not exist or lacks the required metadata.
+   * Makes an existing version the current version, which runs use. Errors: `not_found`, also for a
+   * version that does not exist or does not have the required metadata.
    */
   setLatestVersion(caller: Caller, idOrGraph: string, version: number, required: RequiredMetadata): Promise<Assistant>;
-  /** Newest first. Errors: `not_found`. */
+  /** Returns the versions of an assistant, newest first. Errors: `not_found`. */
   listVersions(caller: Caller, idOrGraph: string, query: VersionQuery): Promise<AssistantVersion[]>;
   /**
    * Removes an assistant with its versions. A system assistant is reset to its first version
    * instead, because its graph is still served. Errors: `not_found`.
    */
   deleteAssistant(caller: Caller, idOrGraph: string): Promise<void>;
-  /** Errors: `not_found`. */
+  /** Returns an assistant. Errors: `not_found`. */
   getAssistant(caller: Caller, idOrGraph: string): Promise<Assistant>;
   searchAssistants(caller: Caller, query: AssistantQuery): Promise<{ assistants: Assistant[]; total: number }>;
 }

@@ -2,11 +2,16 @@ import { createHash, type Hash } from 'node:crypto';
 import { ColloquyError, guardValues, tooManyValues, type Fence, type RequiredMetadata } from '../../protocol/index.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** Longer labels are indexed by their hash. In characters. */
+/** Limit for a label, in characters. For a longer label, its hash is indexed. */
 const MAX_LABEL_LENGTH = 256;
-/** Each value is one index entry. A record with 20,000 values takes half a second to write. */
+/**
+ * Limit for the values of a record, because each value is one index entry. A record with 20,000
+ * values takes half a second to write.
+ */
 const MAX_VALUES = 10_000;
-/** The database compares each value of a query with each label of a record. */
+/**
+ * Limit for the values of a query: the database compares each of them with each label of a record.
+ */
 const MAX_QUERY_VALUES = 200;
 /** Leaves room for the other fields: MongoDB limits a document to 16 MB. */
 const MAX_TEXT_BYTES = 15 * 2 ** 20;
@@ -16,7 +21,8 @@ const MAX_PAGE = 1_001;
 export type JsonObject = Record<string, unknown>;
 
 /**
- * Matches records that no attempt with a higher fence has taken over, and those without a fence.
+ * Returns a condition for the field `fence`. It matches records that no attempt with a higher fence
+ * has taken over, and records without a fence.
  */
 export function notAbove(fence: Fence): { $not: { $gt: Fence } } {
   return { $not: { $gt: fence } };
@@ -26,7 +32,10 @@ export function isUuid(value: string): boolean {
   return UUID.test(value);
 }
 
-/** Ids are parts of keys. Only lower case is allowed, so that one UUID has one key. */
+/**
+ * Checks an id. Ids are parts of keys. Only lower case is allowed, so that one UUID has one key.
+ * Errors: `invalid_argument`.
+ */
 export function guardUuid(field: 'assistant_id' | 'thread_id' | 'run_id' | 'cron_id' | 'ids', value: string): string {
   if (isUuid(value)) return value;
   throw new ColloquyError('invalid_argument', `${field} is ${JSON.stringify(value)}; expected a UUID in lower case`, {
@@ -48,8 +57,8 @@ export function guardPage(query: { limit: number; offset: number }): void {
 }
 
 /**
- * JSON text of a value. User-defined keys may contain dots and dollars, which MongoDB's field names
- * must not.
+ * Returns the JSON text of a value. Values are stored as text, because user-defined keys may
+ * contain dots and dollars, which MongoDB's field names must not contain.
  * Errors: `too_large`.
  */
 export function encodeJson(name: string, value: unknown): string {
@@ -61,8 +70,8 @@ export function encodeJson(name: string, value: unknown): string {
 }
 
 /**
- * Search labels of a record: one string for each value in its metadata. A label begins with the
- * tenant, so that an index scan stays within one tenant.
+ * Returns the search labels of a record: one string for each value in its metadata. A label begins
+ * with the tenant, so that an index scan stays within one tenant.
  * Errors: `invalid_argument` for too many values.
  */
 export function recordLabels(tenant: string, metadata: JsonObject): string[] {
@@ -71,8 +80,9 @@ export function recordLabels(tenant: string, metadata: JsonObject): string[] {
 }
 
 /**
- * Labels that a record needs to contain the given metadata. An object contains another that has a
- * subset of its keys; a list contains another that has a subset of its elements.
+ * Returns the labels that a record must have to contain the given metadata. An object contains
+ * another object if the other has a subset of its keys. A list contains another list if the other
+ * has a subset of its elements.
  * Errors: `invalid_argument` for too many values.
  */
 export function queryLabels(tenant: string, metadata: JsonObject): string[] {
@@ -81,8 +91,8 @@ export function queryLabels(tenant: string, metadata: JsonObject): string[] {
 }
 
 /**
- * Matches records that have the wanted labels and the required metadata. Errors:
- * `invalid_argument`.
+ * Returns a filter for records that have the wanted labels and the required metadata. Errors:
+ * `invalid_argument` for too many values.
  */
 export function withLabels(
   tenant: string,
@@ -96,7 +106,10 @@ export function withLabels(
   throw new ColloquyError('invalid_argument', `metadata: ${tooManyValues(MAX_QUERY_VALUES)}`, { field: 'metadata' });
 }
 
-/** `withKinds`: also labels non-empty objects and lists as `{}` and `[]`. Empty ones always are. */
+/**
+ * Returns the labels of metadata. An empty object or list always has the label `{}` or `[]`. With
+ * `withKinds`, objects and lists that are not empty have this label too.
+ */
 function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean): string[] {
   const labels = new Set<string>();
   const collect = (path: LabelPath, value: unknown): void => {
@@ -118,10 +131,10 @@ function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean)
 }
 
 /**
- * The path to a value, with which its labels begin. The path is hashed once; each label copies that
- * hash state and adds its value. The result equals the hash of the whole label, as in stored
- * records, and costs the same for a path of any length. Splitting never cuts a character: JSON
- * escapes lone surrogates.
+ * The path to a value. The labels of the value begin with it. The path is hashed once. Each label
+ * copies the state of that hash and adds the value. The result equals the hash of the whole label,
+ * as in stored records, but costs the same for a path of any length. Splitting a label into path
+ * and value never cuts a character, because JSON escapes lone surrogates.
  */
 class LabelPath {
   #hash: Hash | undefined;
@@ -161,7 +174,7 @@ function entries(object: JsonObject): [string, unknown][] {
   return Object.entries(object).filter(([, value]) => value !== undefined);
 }
 
-/** JSON text that does not depend on the order of keys. */
+/** Returns JSON text that does not depend on the order of keys. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)

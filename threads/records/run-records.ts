@@ -19,7 +19,7 @@ import { threadKey } from './thread-documents.js';
 export interface RunDocument {
   /** `<tenant>/<threadId>/<runId>` */
   _id: string;
-  /** `<tenant>/<threadId>`; the first field of most indexes. */
+  /** `<tenant>/<threadId>`. The first field of most indexes. */
   thread: string;
   tenant: string;
   threadId: string;
@@ -40,11 +40,11 @@ export interface RunDocument {
   fence?: Fence;
   cancelReason?: string;
   admitted: boolean;
-  /** Set until the run ends, so that the partial index on it stays small. */
+  /** Set until the run ends, so that the partial index on this field stays small. */
   active?: true;
   /** Number of failed attempts by superstep. */
   failures: Record<string, number>;
-  /** When the TTL index removes this record: an orphan, or a message that was taken. */
+  /** When the TTL index removes this record. Set for an orphan and for a message that was taken. */
   expiresAt?: Date;
   createdAt: Date;
   updatedAt: Date;
@@ -62,7 +62,7 @@ export function runKey(tenant: string, threadId: string, runId: string): string 
   return `${threadKey(tenant, threadId)}/${guardUuid('run_id', runId)}`;
 }
 
-/** Records of runs. Callers have authorized each call. */
+/** Reads and writes the records of runs. Each call must be authorized already. */
 export class RunRecords {
   readonly #runs: Collection<RunDocument>;
 
@@ -82,8 +82,9 @@ export class RunRecords {
   }
 
   /**
-   * Searches by idempotency key first, because another run may have taken the key. Then by id, for
-   * a repeated call.
+   * Returns the stored run that conflicts with a new one. Searches by idempotency key first,
+   * because another run may have taken the key. Then searches by id, because the same call may have
+   * been repeated.
    */
   async #existing({ _id, thread, key, runId }: RunDocument): Promise<RunDocument> {
     const found =
@@ -133,7 +134,7 @@ export class RunRecords {
     return found.map(asRun);
   }
 
-  /** Range scan over the indexed field `<tenant>/<threadId>`; `0` is the character after `/`. */
+  /** Scans a range of the indexed field `<tenant>/<threadId>`. `0` is the character after `/`. */
   async allActive(caller: Caller): Promise<Run[]> {
     const found = await this.#runs
       .find({ thread: { $gte: `${caller.tenant}/`, $lt: `${caller.tenant}0` }, admitted: true, active: true })
@@ -149,12 +150,13 @@ export class RunRecords {
     );
   }
 
-  /** Returns false if the run has ended. */
+  /** Marks a run as running. Returns false if the run has ended. */
   async start(caller: Caller, threadId: string, runId: string, { afterSeq, fence }: RunStart): Promise<boolean> {
     const key = runKey(caller.tenant, threadId, runId);
     const { matchedCount } = await this.#runs.updateOne(
       { _id: key, status: UNENDED, fence: notAbove(fence) },
-      // `$min`: a later attempt starts at a higher offset, but the run's events begin at the first.
+      // `$min`: a later attempt starts at a higher offset, but the run's events begin at the offset
+      // of the first attempt.
       {
         $set: { status: 'running', admitted: true, fence, updatedAt: new Date() },
         $min: { afterSeq, startedAt: new Date() },
@@ -166,7 +168,10 @@ export class RunRecords {
     return false;
   }
 
-  /** Returns true if this call ended the run, false if the run had ended or is gone. */
+  /**
+   * Marks a run as ended. Returns true if this call ended the run, false if it had ended or is
+   * gone.
+   */
   async end(caller: Caller, threadId: string, end: RunEnd): Promise<boolean> {
     const { runId, status, error, fence, isRolledBack = false } = end;
     const key = runKey(caller.tenant, threadId, runId);
@@ -182,7 +187,7 @@ export class RunRecords {
   }
 
   /**
-   * Whether a run exists that an update did not match.
+   * Whether a run exists; called for a run that an update did not match.
    * Errors: `fence_lost` if the run is active under a higher fence.
    */
   async #existsUnfenced(key: string, fence: Fence): Promise<boolean> {
@@ -213,7 +218,7 @@ export class RunRecords {
     );
     if (counted !== null) return counted.failures[superstep] ?? 0;
     if (!(await this.#existsUnfenced(key, fence))) throw noRun(threadId, runId);
-    // A run that ended under a higher fence keeps no count.
+    // The run has ended under a higher fence, so its failures are not counted.
     return 1;
   }
 
@@ -229,7 +234,10 @@ export class RunRecords {
     await this.#runs.deleteMany({ thread: threadKey(caller.tenant, threadId) });
   }
 
-  /** The indexed field comes first, because some databases choose an index by field order. */
+  /**
+   * Returns a filter for admitted runs. Its indexed field comes first, because some databases
+   * choose an index by field order.
+   */
   #visible(caller: Caller, threadId: string, condition: Filter<RunDocument>): Filter<RunDocument> {
     return { thread: threadKey(caller.tenant, threadId), admitted: true, ...condition };
   }
@@ -259,8 +267,8 @@ function newRunDocument(caller: Caller, run: NewRun): RunDocument {
     admitted: false,
     active: true,
     failures: {},
-    // A message may wait for days, so its record has no TTL. It is removed when a run has taken it,
-    // or with its thread.
+    // A message may wait for days, so its record has no TTL. The record is removed when a run has
+    // taken the message, or together with its thread.
     ...(!run.waitsForTurn && {
       expiresAt: new Date(now.getTime() + (run.request.afterSeconds ?? 0) * 1000 + ORPHAN_MS),
     }),

@@ -36,26 +36,24 @@ export interface ThreadDocument {
   startedSeq?: number;
   /** Fence of the attempt that started the newest run or took it over last. */
   runFence?: Fence;
-  /**
-   * The last runs that ended, so that a late start of one of them does not make the thread busy.
-   */
+  /** The runs that ended last. A late start of one of these runs must not make the thread busy. */
   endedRuns: string[];
   ttl?: ThreadTtl;
   createdBy?: Origin;
   createdAt: Date;
   updatedAt: Date;
-  /** Absent in threads older than this field. */
+  /** Absent in threads that were created before this field existed. */
   stateUpdatedAt?: Date;
   /**
-   * When to thin the history next: at once after a change, later if checkpoints become too old.
-   * Absent if nothing is due.
+   * When to thin the history next: at once after a change, or when checkpoints become too old.
+   * Absent if no thinning is due.
    */
   thinAt?: Date;
   /** The state was imported from LangGraph's official saver. */
   isImported?: true;
   /**
-   * Set while the thread is being deleted, copied or imported. If that is interrupted, a sweeper
-   * removes the rest.
+   * Set while the thread is being deleted, copied or imported. If this work is interrupted, a
+   * sweeper removes the thread.
    */
   deletedAt?: Date;
 }
@@ -87,12 +85,15 @@ export function newThreadDocument(caller: Caller, thread: NewThread): ThreadDocu
   };
 }
 
-/** The TTL of a thread, counted from `now`. */
+/** Returns the TTL of a thread, counted from `now`. */
 export function expiry({ strategy, minutes }: Omit<ThreadTtl, 'expiresAt'>, now: Date): ThreadTtl {
   return { strategy, minutes, expiresAt: new Date(now.getTime() + minutes * MINUTE_MS) };
 }
 
-/** The most selective condition comes first: some databases choose an index by field order. */
+/**
+ * Returns the filter of a query. The most selective condition comes first, because some databases
+ * choose an index by field order.
+ */
 export function threadFilter(caller: Caller, query: ThreadFilter): Filter<ThreadDocument> {
   const wanted = queryLabels(caller.tenant, query.metadata ?? {});
   return {

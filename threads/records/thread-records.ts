@@ -28,7 +28,7 @@ import {
 const ENDED_RUNS_KEPT = 20;
 const UPDATE_ATTEMPTS = 20;
 
-/** Records of threads. Callers have authorized each call. */
+/** Reads and writes the records of threads. Each call must be authorized already. */
 export class ThreadRecords {
   readonly #threads: Collection<ThreadDocument>;
 
@@ -60,14 +60,17 @@ export class ThreadRecords {
     return asThread(await this.#open(caller, threadId));
   }
 
-  /** Errors: `not_found` if the thread is gone, or another one now has its id. */
+  /**
+   * Returns the thread. Errors: `not_found` if the thread is gone, or another thread now has its
+   * id.
+   */
   async getSame(caller: Caller, threadId: string, identity: ThreadIdentity): Promise<Thread> {
     const found = await this.get(caller, threadId);
     if (isSameThread(found, identity)) return found;
     throw noThread(threadId);
   }
 
-  /** Errors: `not_found` if the thread does not exist or is closed. */
+  /** Checks that a thread is open. Errors: `not_found` if it does not exist or is closed. */
   async assertOpen(caller: Caller, threadId: string): Promise<void> {
     const key = threadKey(caller.tenant, threadId);
     const found = await this.#threads.findOne({ _id: key }, { projection: { deletedAt: 1 } });
@@ -98,7 +101,7 @@ export class ThreadRecords {
   }
 
   /**
-   * Merges by compare-and-set on the metadata that was read, so that a concurrent merge is kept.
+   * Merges by compare-and-set on the metadata that was read, so that no concurrent merge is lost.
    */
   async update(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread> {
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
@@ -134,8 +137,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Stores status and interrupts after an edit of the state. On a busy thread the end of the run
-   * stores them.
+   * Stores status and interrupts after an edit of the state. Does nothing on a busy thread: the end
+   * of its run stores both.
    */
   async settle(caller: Caller, threadId: string, settled: SettledState): Promise<void> {
     const now = new Date();
@@ -157,8 +160,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Creates a thread that is invisible until {@link reveal}. If that never happens, a sweeper
-   * removes it like an interrupted deletion.
+   * Creates a thread that is invisible until {@link reveal}. If the thread is never revealed, a
+   * sweeper removes it, like a thread whose deletion was interrupted.
    */
   async createHidden(caller: Caller, thread: NewThread): Promise<void> {
     await this.#threads.insertOne({ ...newThreadDocument(caller, thread), deletedAt: new Date() });
@@ -171,7 +174,7 @@ export class ThreadRecords {
     if (matchedCount === 0) throw noThread(threadId);
   }
 
-  /** Threads that have expired, and threads that were closed but not deleted. */
+  /** Returns the threads that have expired, and the threads that were closed but not deleted. */
   async due(caller: Caller, { expired, closed, limit }: DueQuery): Promise<DueThread[]> {
     const { tenant } = caller;
     const projection = { threadId: 1, deletedAt: 1, ttl: 1 } as const;
@@ -197,8 +200,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Sets when the history is thinned next; undefined: after its next change. Returns false if the
-   * thread has changed since it was read.
+   * Sets when the history is thinned next. If `when` is undefined, it is thinned after its next
+   * change. Returns false if `thinAt` is no longer `since`, because the thread has changed.
    */
   async scheduleThinning(
     { tenant }: Caller,
@@ -234,7 +237,7 @@ export class ThreadRecords {
     return true;
   }
 
-  /** Renews the time stamp by which sweepers recognise an interrupted import. */
+  /** Renews the time stamp by which a sweeper recognises an interrupted import. */
   async continueImport(caller: Caller, threadId: string): Promise<void> {
     await this.#threads.updateOne({ _id: threadKey(caller.tenant, threadId) }, { $set: { deletedAt: new Date() } });
   }
@@ -264,7 +267,7 @@ export class ThreadRecords {
     if (matchedCount === 0) throw noThread(threadId);
   }
 
-  /** Accepts a thread that is gone. Errors: `conflict` if the thread is open. */
+  /** Checks that a thread is closed or gone. Errors: `conflict` if the thread is open. */
   async assertClosed(caller: Caller, threadId: string): Promise<void> {
     const key = threadKey(caller.tenant, threadId);
     const found = await this.#threads.findOne({ _id: key }, { projection: { deletedAt: 1 } });
@@ -277,7 +280,7 @@ export class ThreadRecords {
     await this.#threads.deleteOne({ _id: threadKey(caller.tenant, threadId) });
   }
 
-  /** Ignored if the run has ended or a newer run has started. */
+  /** Marks the thread as busy. Does nothing if the run has ended or a newer run has started. */
   startRun(caller: Caller, threadId: string, runId: string, { afterSeq, fence }: RunStart): Promise<void> {
     return this.#updateOpen(
       caller,
@@ -291,8 +294,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Ignored on a busy thread if another run is the current one: this run was cancelled while
-   * pending.
+   * Stores the result of a run in its thread. Does nothing if the thread is busy with another run:
+   * the ended run was then cancelled while it was pending.
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
     const status = end.threadStatus;
@@ -319,8 +322,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Updates a thread if it matches. A mismatch is not an error. Errors: `not_found` if it is not
-   * open.
+   * Updates an open thread if it matches the condition. It is not an error if the condition does
+   * not match. Errors: `not_found` if the thread is not open.
    */
   async #updateOpen(
     caller: Caller,

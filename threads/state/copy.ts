@@ -26,9 +26,9 @@ interface CopyOptions {
 
 /**
  * Copies state and history of a thread to a thread without state. The copy is consistent: it shows
- * the original as of one head. The original may change during the copy. Checkpoints and values
- * never change under their keys, so documents that were copied before the head was read stay valid.
- * Newer documents that the head needs are copied afterwards.
+ * the original at one revision of the head. The original may change during the copy. Checkpoints
+ * and values never change under their keys, so documents that were copied before the head was read
+ * stay valid. Newer documents that the head needs are copied afterwards.
  */
 export async function copyState({ client, db }: { client: MongoClient; db: Db }, options: CopyOptions): Promise<void> {
   const heads = new MongoHeads(db);
@@ -47,7 +47,8 @@ export async function copyState({ client, db }: { client: MongoClient; db: Db },
 }
 
 /**
- * Heads of the copy, with run number 0: no run of the copy wrote them, and its runs count from 1.
+ * Returns the heads of the copy. Their run number is 0: no run of the copy wrote them, and the copy
+ * counts its runs from 1.
  */
 function headsOfCopy({ heads }: Head): Record<string, NamespaceHead> {
   const entries = Object.entries(heads).map(([ns, { checkpointId, step }]) => [
@@ -64,7 +65,7 @@ class StateCopy {
   readonly #target: string;
   /** Source keys of the documents that were copied. */
   readonly #copied = new Set<string>();
-  /** Parent checkpoint id, by the source key of a copied checkpoint. */
+  /** Id of the parent checkpoint, by the source key of a copied checkpoint. */
   readonly #parents = new Map<string, string | undefined>();
 
   constructor(documents: Collection<StateDocument>, options: CopyOptions) {
@@ -74,7 +75,10 @@ class StateCopy {
     this.#target = threadPrefix(options.tenant, options.to);
   }
 
-  /** Runs before the values are listed: the values of each checkpoint listed here exist by then. */
+  /**
+   * Call this before the values are listed: the values of each checkpoint listed here exist by
+   * then.
+   */
   async copyCheckpoints(): Promise<void> {
     await this.#copyMissing(await this.#keys(this.#checkpointRange()));
   }
@@ -83,11 +87,14 @@ class StateCopy {
     const { tenant, from } = this.#options;
     await this.#copyMissing(await this.#keys({ group: blobGroup(tenant, from) }));
     await this.#copyMissing(await this.#keys({ group: prefixRange(writeGroups(tenant, from)) }));
-    // Chunks come last: those of each value and write listed above exist by now.
+    // List chunks last: the chunks of each value and write listed above exist by now.
     await this.#copyMissing(await this.#keys({ group: chunkGroup(tenant, from) }));
   }
 
-  /** Copies checkpoints that a head needs and the copy lacks. Removes those rolled back since. */
+  /**
+   * Copies the checkpoints that a head needs and the copy does not have. Removes from the copy the
+   * checkpoints that were rolled back in the original since they were copied.
+   */
   async catchUp({ heads }: Head): Promise<void> {
     const existing = new Set(await this.#keys(this.#checkpointRange()));
     const gone = [...this.#parents.keys()].filter((key) => !existing.has(key));

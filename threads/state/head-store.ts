@@ -2,7 +2,7 @@ import type { Db } from 'mongodb';
 import { MongoHeads } from './mongo-heads.js';
 import type { HeadStore } from './ports.js';
 
-/** Implements the port with {@link MongoHeads}. */
+/** Creates a head store that reads and writes with {@link MongoHeads}. */
 export function createHeadStore(db: Db): HeadStore {
   const heads = new MongoHeads(db);
   return {

@@ -7,31 +7,37 @@ interface HeadDocument {
   _id: string;
   rev: number;
   fence: Fence;
-  /** Keys are namespaces, escaped: MongoDB reads dots and dollars in keys as paths. */
+  /**
+   * Keys are checkpoint namespaces. They are escaped, because MongoDB reads dots and dollars in
+   * keys as paths.
+   */
   heads: Record<string, NamespaceHead>;
   /**
-   * The run that a message waits for. Stored here because each commit of that run updates this
-   * record.
+   * Id of the run that a message waits for. It is stored here, because each commit of that run
+   * updates this record.
    */
   steered?: string;
 }
 
-/** A change of a thread's head; `null` removes a namespace. */
+/** A change of a thread's head. `null` removes the head of a namespace. */
 export interface HeadChange {
   heads: Readonly<Record<string, NamespaceHead | null>>;
-  /** The writer's fence. Absent for writers outside of runs: they accept any fence. */
+  /**
+   * The writer's fence. Absent for writers outside of runs: such a writer accepts any stored fence.
+   */
   fence?: Fence;
-  /** The expected revision. Absent: any revision (single writer). */
+  /** The expected revision. Absent: any revision, for a thread with a single writer. */
   rev?: number;
 }
 
 /**
- * After this time work is checked for a lock, in ms. Work with locks normally takes a few
- * milliseconds, so the open transaction of a dead writer may block it.
+ * Unfinished work is checked for a lock each time this interval has passed, in ms. Work with locks
+ * normally takes a few milliseconds. If it takes longer, the open transaction of a dead writer may
+ * block it.
  */
 const BLOCKED_MS = 2_000;
 
-/** The thread heads of one database. No other code uses collection `thread_heads`. */
+/** The thread heads of one database. No other code uses the collection `thread_heads`. */
 export class MongoHeads {
   readonly #db: Db;
   readonly #collection: Collection<HeadDocument>;
@@ -60,14 +66,14 @@ export class MongoHeads {
       );
       return document === null ? await this.readHead(tenant, threadId) : fromDocument(document);
     } catch (error) {
-      // If the stored fence is higher, the filter does not match and the upsert hits the existing
-      // key.
+      // If the stored fence is higher, the filter does not match, and the upsert fails on the
+      // existing key.
       if (isDuplicateKey(error)) throw fenceLost(tenant, threadId, fence, error);
       throw error;
     }
   }
 
-  /** Like `session.withTransaction`, but ends transactions of dead writers that block it. */
+  /** Like `session.withTransaction`, but ends transactions of dead writers that block the work. */
   async transaction<T>(session: ClientSession, work: () => Promise<T>): Promise<T> {
     let conflicts = 0;
     const isBlocked = () => {
@@ -84,8 +90,8 @@ export class MongoHeads {
   }
 
   /**
-   * Runs work, and ends other transactions if they block it. `isBlocked` must report a real write
-   * conflict, because a slow database is no reason to end transactions.
+   * Runs work, and ends other transactions if they block the work. `isBlocked` must report a real
+   * write conflict, because a slow database is no reason to end transactions.
    */
   async #withUnblocking<T>(isBlocked: () => Promise<boolean>, work: () => Promise<T>): Promise<T> {
     const check = async () => {
@@ -100,7 +106,9 @@ export class MongoHeads {
     }
   }
 
-  /** Whether another transaction has written to a head, so that a write to it would conflict. */
+  /**
+   * Whether another transaction has written to a head, so that a write to the head would conflict.
+   */
   async #isLocked(_id: string): Promise<boolean> {
     return this.#db.client.withSession(async (session) => {
       session.startTransaction();
@@ -117,9 +125,10 @@ export class MongoHeads {
 
   /**
    * Ends the transaction of a writer that died during its commit and left documents locked. MongoDB
-   * does that itself after `transactionLifetimeLimitSeconds` (10 in the embedded server, by default
-   * 60). SecantusDB checks only when another transaction begins, which may never happen. The
-   * session of the dead writer is unknown, so all sessions are ended there; living writers retry.
+   * ends such a transaction itself after `transactionLifetimeLimitSeconds` (10 in the embedded
+   * server, by default 60). SecantusDB ends it only when another transaction begins, which may
+   * never happen. The session of the dead writer is unknown, so on SecantusDB all sessions are
+   * ended. Living writers retry.
    */
   async #endTransactions(): Promise<void> {
     const admin = this.#db.admin();
@@ -127,9 +136,9 @@ export class MongoHeads {
   }
 
   /**
-   * Applies a change in a transaction. Returns the run that a message waits for.
-   * Errors: `fence_lost` if the revision differs or the stored fence is higher. The caller's
-   * transaction must abort then.
+   * Applies a change in a transaction. Returns the id of the run that a message waits for.
+   * Errors: `fence_lost` if the revision differs or the stored fence is higher. After an error, the
+   * caller must abort the transaction.
    */
   async change(
     session: ClientSession,
@@ -169,8 +178,8 @@ export class MongoHeads {
   }
 
   /**
-   * Makes a run stop after its next superstep, to take a message. Has no effect on a thread whose
-   * first state is not committed yet.
+   * Makes a run stop after its next superstep, so that it takes a message. Has no effect on a
+   * thread whose first state is not committed yet.
    */
   async steer(tenant: string, threadId: string, runId: string): Promise<void> {
     await this.#collection.updateOne({ _id: headKey(tenant, threadId) }, { $set: { steered: runId } });

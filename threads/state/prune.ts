@@ -23,25 +23,27 @@ import {
 /** Documents per query. */
 const BATCH = 500;
 /**
- * Fraction of `maxAgeMs` by which thinning is delayed, so that several old checkpoints go together.
+ * Thinning is delayed by this fraction of `maxAgeMs`, so that several old checkpoints are removed
+ * together.
  */
 const DELAY_FRACTION = 0.1;
 
 /**
  * Removes the checkpoints that a thread's newest state does not need, with their values and pending
- * writes. A run may be active: documents that are stored after the start are not removed. Values
- * are removed only after the thread's revision was raised, so that an edit based on a removed
- * checkpoint fails. Idempotent.
+ * writes. A run may be active: documents that are stored after the start of the removal stay.
+ * Values are removed only after the thread's revision was raised, so that an edit based on a
+ * removed checkpoint fails. Idempotent.
  */
 export async function keepLatest(options: { client: MongoClient; db: Db; tenant: string }, threadId: string) {
   await new Pruner(options, threadId).keepLatest();
 }
 
 /**
- * Removes the older checkpoints that a policy does not keep, in the way of {@link keepLatest}. It
- * keeps the checkpoints that the newest state needs, and subgraph checkpoints of kept root
- * checkpoints. Returns when the next checkpoints become too old; undefined if none of the rest ever
- * does.
+ * Removes the older checkpoints that a policy does not keep, with their values and pending writes,
+ * as {@link keepLatest} does. The checkpoints that the newest state needs always stay. So do the
+ * subgraph checkpoints of root checkpoints that stay. Returns the time at which the next
+ * checkpoints become too old. Returns undefined if no remaining checkpoint will become too old. If
+ * a run is active, removes nothing and returns undefined.
  */
 export async function thinState(
   options: { client: MongoClient; db: Db; tenant: string },
@@ -57,13 +59,13 @@ interface DatedCheckpoint {
   ns: string;
   id: string;
   run: unknown;
-  /** For a subgraph: id of the root checkpoint at which it ran. */
+  /** For a subgraph: id of the root checkpoint at which the subgraph ran. */
   root: string | undefined;
   /** Creation time, in ms since the epoch. */
   createdAt: number;
 }
 
-/** Keys of the documents of a thread. */
+/** Keys of a thread's documents, in one list for each kind of document. */
 interface ThreadKeys {
   checkpoints: string[];
   values: string[];
@@ -71,7 +73,7 @@ interface ThreadKeys {
   chunks: string[];
 }
 
-/** Keys of the checkpoints that a policy keeps. */
+/** Returns the keys of the checkpoints that a policy keeps. */
 function keptByPolicy({ last, lastOfRuns, maxAgeMs }: ThinningPolicy, all: DatedCheckpoint[], now: Date): string[] {
   const recent = all.filter(({ createdAt }) => maxAgeMs === undefined || createdAt >= now.getTime() - maxAgeMs);
   const roots = recent.filter(({ ns }) => ns === '').sort((a, b) => (a.id < b.id ? 1 : -1));
@@ -110,7 +112,7 @@ class Pruner {
   }
 
   async thin(policy: ThinningPolicy, now: Date, isIdle: () => Promise<boolean>): Promise<Date | undefined> {
-    // A run that starts after this read may be rolled back to these checkpoints, so they stay.
+    // A run that starts after this read may be rolled back to these checkpoints, so they must stay.
     const before = await this.#headCheckpoints();
     if (!(await isIdle())) return undefined;
     const listed = await this.#listKeys();
@@ -133,13 +135,16 @@ class Pruner {
     return { checkpoints, values, writes, chunks };
   }
 
-  /** Keys of the checkpoints that the heads name. */
+  /** Returns the keys of the checkpoints that the heads name. */
   async #headCheckpoints(): Promise<string[]> {
     const { heads } = await this.#heads.readHead(this.#tenant, this.threadId);
     return Object.entries(heads).map(([ns, head]) => this.#key(ns, head.checkpointId));
   }
 
-  /** Removes the other listed checkpoints, then listed documents that no checkpoint references. */
+  /**
+   * Removes the listed checkpoints that are not in `kept`. Then removes the other listed documents
+   * that no stored checkpoint references.
+   */
   async #removeOthers(kept: Set<string>, { checkpoints, values, writes, chunks }: ThreadKeys): Promise<void> {
     await this.#state.remove(checkpoints.filter((key) => !kept.has(key)));
     await this.#state.moveHead(this.threadId, { heads: {} });
@@ -155,8 +160,8 @@ class Pruner {
   }
 
   /**
-   * Keys of the chunks that stored values and writes reference. Chunks of an unfinished commit are
-   * not among these.
+   * Returns the keys of the chunks that stored values and writes reference. Chunks of an unfinished
+   * commit are not among these.
    */
   async #referencedChunks(): Promise<Set<string>> {
     const { threadId } = this;
@@ -198,7 +203,10 @@ class Pruner {
     return { key: document._id, ns, id, run: metadata.run_id, root, createdAt: Date.parse(ts) };
   }
 
-  /** Keys of checkpoints, and of the ancestors from which LangGraph builds their delta channels. */
+  /**
+   * Returns the given keys of checkpoints, and the keys of the ancestors from which LangGraph
+   * builds the delta channels of these checkpoints.
+   */
   async #withAncestors(keys: string[]): Promise<Set<string>> {
     const kept = new Set<string>();
     for (const start of keys) {
@@ -216,7 +224,7 @@ class Pruner {
     return kept;
   }
 
-  /** Channels whose values LangGraph builds from the writes of earlier checkpoints. */
+  /** Returns the channels whose values LangGraph builds from the writes of earlier checkpoints. */
   async #deltaChannels(document: StateDocument): Promise<string[]> {
     const metadata = (await this.#codec.metadataOf(document)) as CheckpointMetadata & {
       counters_since_delta_snapshot?: Record<string, unknown>;
@@ -224,7 +232,7 @@ class Pruner {
     return Object.keys(metadata.counters_since_delta_snapshot ?? {});
   }
 
-  /** The given channels whose whole value is stored for this checkpoint. */
+  /** Returns those of the given channels whose whole value is stored for this checkpoint. */
   async #channelsWithValue(document: StateDocument, channels: Set<string>): Promise<string[]> {
     if (channels.size === 0) return [];
     const { ns } = parseCheckpointKey(document._id);
@@ -238,7 +246,9 @@ class Pruner {
     return candidates.filter(([key]) => whole.has(key)).map(([, channel]) => channel);
   }
 
-  /** Keys of values and groups of writes that checkpoints reference. */
+  /**
+   * Returns the keys of the values and the groups of the writes that these checkpoints reference.
+   */
   async #references(documents: AsyncIterable<StateDocument>): Promise<{ values: Set<string>; writes: string[] }> {
     const values = new Set<string>();
     const writes: string[] = [];

@@ -6,8 +6,8 @@ import { listCheckpoints } from './saver/checkpoint-search.js';
 import { StateCollection } from './state-collection.js';
 
 /**
- * Removes every checkpoint of a run and moves the thread's head back to the one before the run.
- * Idempotent. The caller holds the fence. Errors: `fence_lost`.
+ * Removes every checkpoint of a run and moves the thread's head back to the checkpoint before the
+ * run. Idempotent. The caller holds the fence. Errors: `fence_lost`.
  */
 export async function rollbackRun(
   { client, db }: { client: MongoClient; db: Db },

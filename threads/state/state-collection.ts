@@ -13,26 +13,35 @@ import {
   type StateDocument,
 } from './state-documents.js';
 
-/** Upper bound for a commit. The step is retried after it, and its fence refuses a late commit. */
+/**
+ * Upper bound for a commit, in ms. After this time the step is retried. If the old commit still
+ * arrives, the higher fence of the new attempt refuses it.
+ */
 const COMMIT_MS = 45_000;
-/** The driver's first batch has 101 documents by default, which costs a second round trip. */
+/**
+ * The driver's first batch has 101 documents by default. More documents would need a second round
+ * trip.
+ */
 const ONE_BATCH = { batchSize: 1_000 };
 const REMOVED_AT_ONCE = 500;
 
-/** Reads of the documents that checkpoints, values and pending writes are stored in. */
+/** Reads the documents that store checkpoints, values and pending writes. */
 export interface StateReads {
   readDocument(key: string): Promise<StateDocument | undefined>;
-  /** In any order; missing ones are left out. */
+  /** Returns the documents in any order. Leaves out missing documents. */
   readDocuments(keys: string[]): Promise<StateDocument[]>;
   readGroup(group: string): Promise<StateDocument[]>;
   readGroups(groups: string[]): Promise<StateDocument[]>;
-  /** A checkpoint and those of its namespace with a lower id, newest first. */
+  /**
+   * Returns a checkpoint and the checkpoints of its namespace with lower ids, newest first. At most
+   * `count` in total.
+   */
   readFrom(key: string, count: number): Promise<StateDocument[]>;
-  /** Highest checkpoint id of a namespace. */
+  /** Returns the highest checkpoint id of a namespace, or undefined if the namespace has none. */
   highestCheckpoint(threadId: string, ns: string): Promise<string | undefined>;
 }
 
-/** The collection `checkpoints`, as one tenant uses it. */
+/** Reads and writes the documents of one tenant in the collection `checkpoints`. */
 export class StateCollection implements StateReads {
   readonly #client: MongoClient;
   readonly #documents: Collection<StateDocument>;
@@ -83,12 +92,12 @@ export class StateCollection implements StateReads {
     return this.#documents.find(filter);
   }
 
-  /** Highest key first. */
+  /** Returns the documents sorted by key, highest key first. */
   findSorted(filter: Filter<StateDocument>): AsyncIterable<StateDocument> {
     return this.#documents.find(filter).sort({ _id: -1 });
   }
 
-  /** Documents with only the fields that reference chunks. */
+  /** Returns only those fields of the documents that reference chunks. */
   findReferences(filter: Filter<StateDocument>): AsyncIterable<StateDocument> {
     return this.#documents.find(filter, { projection: { list: 1, parts: 1 } });
   }
@@ -99,8 +108,8 @@ export class StateCollection implements StateReads {
   }
 
   /**
-   * Stores documents and moves the head in one transaction. Returns the run that a message waits
-   * for. Errors: `fence_lost`.
+   * Stores documents and moves the head in one transaction. Returns the id of the run that a
+   * message waits for. Errors: `fence_lost`.
    */
   async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
     const { early, inserts } = withEarly(commit.inserts, chunkGroup(this.tenant, threadId));
@@ -124,7 +133,7 @@ export class StateCollection implements StateReads {
     }
   }
 
-  /** Moves the head alone. Errors: `fence_lost`. */
+  /** Moves the head and stores no documents. Errors: `fence_lost`. */
   async moveHead(threadId: string, change: HeadChange): Promise<void> {
     await inTransaction(this.#client, (session) => this.heads.change(session, this.tenant, threadId, change));
   }
@@ -136,8 +145,8 @@ export class StateCollection implements StateReads {
   }
 
   /**
-   * Removes checkpoints with their pending writes. Their values stay until the thread is pruned or
-   * deleted.
+   * Removes checkpoints with their pending writes. The values of the checkpoints stay until the
+   * thread is pruned or deleted.
    */
   async removeCheckpoints(threadId: string, checkpoints: { ns: string; id: string }[]): Promise<void> {
     if (checkpoints.length === 0) return;

@@ -2,28 +2,35 @@ import type { ClientSession } from 'mongodb';
 import type { HeadChange } from './mongo-heads.js';
 import { bytes, type StateDocument } from './state-documents.js';
 
-/** Chunks with more bytes in total are stored before a commit, which then only references them. */
+/**
+ * If the chunks of a commit have more bytes in total, they are stored before it. The commit then
+ * only references them.
+ */
 const EARLY_BYTES = 4 * 1024 * 1024;
 
 /** Documents and a change of the head, stored in one transaction. */
 export interface StateCommit {
-  /** Documents with new keys. Chunks are always among these. */
+  /** Documents with new keys. All chunks are in this list. */
   inserts: StateDocument[];
   /**
-   * Documents whose keys may exist. Special writes and checkpoints are replaced; regular writes and
-   * values keep the stored document.
+   * Documents whose keys may be stored already. If so, special writes and checkpoints replace the
+   * stored document. For regular writes and values, the stored document stays.
    */
   merges: StateDocument[];
   /** Writes other collections in the same transaction. */
   beside?: (session: ClientSession) => Promise<void>;
-  /** Called right before the commit, after all documents were written. */
+  /**
+   * Returns the change of the head. Called right before the commit, after all documents were
+   * written.
+   */
   head: () => Promise<HeadChange>;
 }
 
 /**
- * Splits documents into chunks to insert before the commit, if they are large in total, and
- * documents that the commit inserts itself. Unreferenced chunks are invisible. If the commit fails,
- * they stay until the thread is pruned.
+ * Splits documents into `early`, the chunks to insert before the commit, and `inserts`, which the
+ * commit inserts itself. `early` is empty if the chunks are small in total. Early chunks are
+ * invisible until a document references them. If the commit fails, they stay until the thread is
+ * pruned.
  */
 export function withEarly(
   documents: StateDocument[],

@@ -1,10 +1,10 @@
 import type { Binary, Db } from 'mongodb';
 
 /**
- * A document of collection `checkpoints`. Its key is `<tenant>/<thread>/<kind>/…`, so that a prefix
- * selects a thread or one kind of a thread. Kinds: `c` a checkpoint without its values, `b` the
- * value of one channel at one version, `w` one pending write of a task, `l` a chunk of values and
- * writes.
+ * A document of the collection `checkpoints`. Its key is `<tenant>/<thread>/<kind>/…`, so that a
+ * prefix selects the documents of a thread, or those of one kind. Kinds: `c` is a checkpoint
+ * without its values, `b` is the value of one channel at one version, `w` is one pending write of a
+ * task, `l` is a chunk of values and writes.
  */
 export interface StateDocument {
   _id: string;
@@ -17,19 +17,19 @@ export interface StateDocument {
   type: string;
   data: Binary | Uint8Array;
   /**
-   * For a long list and an inner node of one: ids of chunks by height, leaves first. The elements
-   * in `data` follow after these chunks.
+   * For a long list, and for an inner node of its tree: ids of chunks by height, leaves first. The
+   * elements in `data` come after the elements of these chunks.
    */
   list?: string[][];
-  /** `b`, `w` and leaves over 1 MB: ids of the chunks that contain the data. */
+  /** For values, writes and leaves over 1 MB: ids of the chunks that contain the data. */
   parts?: string[];
-  /** `c`: parent checkpoint id. */
+  /** For a checkpoint: id of the parent checkpoint. */
   parent?: string;
-  /** `c`: metadata as JSON, as LangGraph gave it. */
+  /** For a checkpoint: its metadata as LangGraph passed them, as JSON. */
   metadata?: string;
-  /** `c`: metadata of the run that created it, as JSON. */
+  /** For a checkpoint: metadata of the run that created it, as JSON. */
   labels?: string;
-  /** `w`: task id, path, index and channel. */
+  /** For a pending write: task id, path, index and channel. */
   write?: { taskId: string; path: string; index: number; channel: string };
 }
 
@@ -39,7 +39,10 @@ export function threadPrefix(tenant: string, threadId: string): string {
   return `${tenant}/${part(threadId)}/`;
 }
 
-/** Group of the checkpoints of a namespace; without `ns`, the prefix of all these groups. */
+/**
+ * Returns the group of the checkpoints of a namespace. Without `ns`, returns the common prefix of
+ * the groups of all namespaces.
+ */
 export function checkpointGroup(tenant: string, threadId: string, ns?: string): string {
   return `${threadPrefix(tenant, threadId)}c/${ns === undefined ? '' : `${part(ns)}/`}`;
 }
@@ -48,7 +51,7 @@ export function checkpointKey(tenant: string, threadId: string, ns: string, id: 
   return `${checkpointGroup(tenant, threadId, ns)}${id}`;
 }
 
-/** Parts of a checkpoint's key. */
+/** Returns the parts of a checkpoint's key. */
 export function parseCheckpointKey(key: string): { threadId: string; ns: string; id: string } {
   const [, threadId, , ns, id] = key.split('/');
   return { threadId: decodeURIComponent(threadId ?? ''), ns: decodeURIComponent(ns ?? ''), id: id ?? '' };
@@ -73,38 +76,45 @@ export function chunkGroup(tenant: string, threadId: string): string {
 }
 
 /**
- * Values reference chunks by id, not by key, so that a copy of a thread needs no change in them.
+ * Returns the key of a chunk. Values reference chunks by id and not by key, so that values need no
+ * change when a thread is copied.
  */
 export function chunkKey(tenant: string, threadId: string, id: string): string {
   return `${chunkGroup(tenant, threadId)}${id}`;
 }
 
-/** Ids of the chunks that a document references directly. */
+/** Returns the ids of the chunks that a document references directly. */
 export function chunkIdsOf({ list, parts }: Pick<StateDocument, 'list' | 'parts'>): string[] {
   return [...(list ?? []).flat(), ...(parts ?? [])];
 }
 
-/** Serialized data of a document that was read from the driver or just encoded. */
+/** Returns the serialized data of a document that the driver has read or that was just encoded. */
 export function bytes({ data }: Pick<StateDocument, 'data'>): Uint8Array {
   return data instanceof Uint8Array ? data : data.buffer.subarray(0, data.position);
 }
 
-/** Prefix of the groups of all pending writes of a thread. */
+/** Returns the common prefix of the groups of all pending writes of a thread. */
 export function writeGroups(tenant: string, threadId: string): string {
   return `${threadPrefix(tenant, threadId)}w/`;
 }
 
-/** Group of the pending writes of a checkpoint. */
+/** Returns the group of the pending writes of a checkpoint. */
 export function writeGroup(tenant: string, threadId: string, ns: string, checkpointId: string): string {
   return `${writeGroups(tenant, threadId)}${part(ns)}/${checkpointId}/`;
 }
 
-/** Special writes have negative indices; an offset keeps the keys in order. */
+/**
+ * Returns the key of a pending write. Special writes have negative indices, so an offset is added
+ * to keep the keys in order.
+ */
 export function writeKey(group: string, taskId: string, index: number): string {
   return `${group}${taskId}/${String(index + 1000).padStart(6, '0')}`;
 }
 
-/** All groups that start with a prefix. `0` is the character after `/`, the prefix's last one. */
+/**
+ * Returns a filter for all groups that start with a prefix. A prefix ends with `/`, and `0` is the
+ * character after `/`.
+ */
 export function prefixRange(prefix: string): { $gte: string; $lt: string } {
   return { $gte: prefix, $lt: `${prefix.slice(0, -1)}0` };
 }

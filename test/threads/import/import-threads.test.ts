@@ -47,7 +47,7 @@ async function history(readSaver: BaseCheckpointSaver<number> | BaseCheckpointSa
   return entries;
 }
 
-describe('an imported thread', () => {
+describe('importing threads', () => {
   it('keeps values, writes and parents, and stores unchanged elements of a long list once', async () => {
     const threadId = randomUUID();
     const messages: HumanMessage[] = [];
@@ -104,7 +104,7 @@ describe('an imported thread', () => {
     expect((await saver.getTuple(configOf(threadId)))?.metadata?.step).toBe(7);
   });
 
-  it('continues with the other threads if one is malformed or its graph fails', async () => {
+  it('continues with the next thread if a thread is malformed or its graph fails', async () => {
     const [malformedId, failing, complete] = [randomUUID(), randomUUID(), randomUUID()];
     const malformed = { ...emptyCheckpoint(), channel_versions: null, versions_seen: null } as never;
     await official.put(configOf(malformedId), malformed, { source: 'loop', step: 1, parents: {} });

@@ -20,11 +20,11 @@ afterAll(async () => {
 });
 
 describe('system assistants', () => {
-  it('have the id that both official servers give the graph', () => {
+  it('have the same id as on both official servers', () => {
     expect(systemAssistantId('one')).toBe('39a68923-35d8-56bc-9761-3a809a9e6a7f');
   });
 
-  it('are created once for each graph, also by processes that start together', async () => {
+  it('are created once for each graph, even if several processes start together', async () => {
     const graphs = [{ graphId: 'one', description: 'The first' }, { graphId: 'two' }];
     await Promise.all(Array.from({ length: 5 }, () => store.registerGraphs(caller(), graphs)));
     await store.registerGraphs(caller(), []);
@@ -90,7 +90,7 @@ describe('system assistants', () => {
   });
 });
 
-describe('assistants of users', () => {
+describe('stored assistants', () => {
   const user = caller('users');
   const newAssistant = (overrides: Partial<NewAssistant> = {}): NewAssistant => ({
     assistantId: randomUUID(),
@@ -107,7 +107,7 @@ describe('assistants of users', () => {
 
   beforeAll(() => store.registerGraphs(user, [{ graphId: 'one', config: { tags: ['initial'] } }, { graphId: 'two' }]));
 
-  it('are created once under an id, also by concurrent calls', async () => {
+  it('are created once for each id, even by concurrent calls', async () => {
     const assistant = newAssistant({ config: { 'a.b': { $c: 1 } }, context: [1], metadata: { 'd.e': 1 } });
     const results = await Promise.allSettled(Array.from({ length: 5 }, () => store.createAssistant(user, assistant)));
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -122,7 +122,7 @@ describe('assistants of users', () => {
     await expect(store.getAssistant(caller(), assistant.assistantId)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('get a new version for each change, also for concurrent changes', async () => {
+  it('get a new version for each change, even for concurrent changes', async () => {
     const { assistantId } = await store.createAssistant(user, newAssistant());
     const changes = Array.from({ length: 6 }, (_, n) =>
       store.updateAssistant(user, assistantId, { name: `name ${n}`, metadata: { [`key${n}`]: n } }),
@@ -135,7 +135,7 @@ describe('assistants of users', () => {
     expect(await numbers(assistantId, { limit: 2, offset: 1 })).toEqual([6, 5]);
   });
 
-  it('keep each version unchanged, and can be reset to any of them', async () => {
+  it('keep each version unchanged, and can be reset to any version', async () => {
     const first = await store.createAssistant(
       user,
       newAssistant({ config: { tags: ['a'] }, metadata: { stage: 'draft' } }),
@@ -183,7 +183,7 @@ describe('assistants of users', () => {
     expect(await numbers(id)).toEqual([1]);
   });
 
-  it('that belong to the system keep their graph, and are reset instead of deleted', async () => {
+  it('keep their graph, and are reset instead of deleted, if they belong to the system', async () => {
     const before = await store.getAssistant(user, 'one');
     expect(before.config).toEqual({ tags: ['initial'] });
     await expect(store.updateAssistant(user, 'one', { graphId: 'two' })).rejects.toMatchObject({ code: 'conflict' });

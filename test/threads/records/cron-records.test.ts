@@ -40,7 +40,7 @@ async function createSettled(tenant: string, overrides: Partial<NewCron> = {}, n
 }
 
 describe('the record of a cron', () => {
-  it('is visible to its own tenant only, once its Schedule exists', async () => {
+  it('is visible to its own tenant only, and only after its Schedule exists', async () => {
     const next = new Date('2030-01-01T09:00:00Z');
     const created = await store.createCron(caller(), newCron({ threadId: randomUUID(), timezone: 'Europe/Berlin' }));
     await expect(store.getCron(caller(), created.cronId)).rejects.toMatchObject({ code: 'not_found' });
@@ -65,7 +65,7 @@ describe('the record of a cron', () => {
     expect(await store.updateCron(user, cronId, { filters: null })).not.toHaveProperty('filters');
   });
 
-  it('merges concurrent changes, counts them, and is unsettled until the newest is settled', async () => {
+  it('merges and counts concurrent changes, and is unsettled until the newest change is settled', async () => {
     const user = caller('changing');
     const cron = await createSettled('changing', { endTime: new Date(0), metadata: { a: 1, b: 1 } });
     const patches = [{ metadata: { b: 2 } }, { payload: { context: { k: 1 } } }, { endTime: null, enabled: false }];
@@ -89,7 +89,7 @@ describe('the record of a cron', () => {
     });
   });
 
-  it('is invisible as soon as its deletion begins, also if that call is repeated', async () => {
+  it('is invisible from the start of its deletion, even if the deletion is started twice', async () => {
     const user = caller('deleting');
     const { cronId } = await createSettled('deleting');
     await store.closeCron(user, cronId);

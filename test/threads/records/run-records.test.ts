@@ -38,8 +38,8 @@ async function status(threadId: string, runId: string): Promise<[run: string, th
   return [run.status, thread.status];
 }
 
-describe('creating a run', () => {
-  it('stores it unchanged, and hides it until it is admitted', async () => {
+describe('the store of runs', () => {
+  it('stores a run unchanged, and hides the run until it is admitted', async () => {
     const threadId = await newThread();
     const request = {
       input: { 'a.b': { $gt: 1 } },
@@ -96,7 +96,7 @@ describe('creating a run', () => {
     expect(await store.createRun(caller(), run)).toMatchObject({ run: { runId: run.runId }, created: false });
   });
 
-  it('fails if the thread does not exist', async () => {
+  it('refuses a run if its thread does not exist', async () => {
     const run = newRun(randomUUID(), { key: 'k' });
     await expect(store.createRun(caller(), run)).rejects.toThrow(`thread ${run.threadId} does not exist`);
     expect(await db.collection('runs').countDocuments({ threadId: run.threadId })).toBe(0);
@@ -112,13 +112,13 @@ describe('creating a run', () => {
     );
   });
 
-  it('refuses a request that does not fit a document', async () => {
+  it('refuses a run whose request does not fit a document', async () => {
     const run = newRun(await newThread());
     run.request.input = 'x'.repeat(16 * 2 ** 20);
     await expect(store.createRun(caller(), run)).rejects.toMatchObject({ code: 'too_large' });
   });
 
-  it('removes only runs that were never admitted, seven days after their planned start', async () => {
+  it('removes a run only if it was never admitted, seven days after its planned start', async () => {
     const threadId = await newThread();
     const [orphan, accepted, started, delayed] = [
       newRun(threadId),
@@ -145,7 +145,7 @@ describe('creating a run', () => {
     expect(ttl?.expireAfterSeconds).toBe(0);
   });
 
-  it('finds the active runs of all threads of one tenant only', async () => {
+  it('finds the active runs of all threads of a tenant, and none of other tenants', async () => {
     const activeIds = [];
     for (const tenant of ['range', 'range', 'range-er', 'rang']) {
       const threadId = randomUUID();
@@ -177,7 +177,7 @@ describe('creating a run', () => {
     expect((await get()).cancelReason).toBe('user request');
   });
 
-  it('discards a run that was refused, but not one that started', async () => {
+  it('discards a run that was refused, but not a run that has started', async () => {
     const threadId = await newThread();
     const [refused, started] = [newRun(threadId), newRun(threadId)];
     for (const run of [refused, started]) await store.createRun(caller(), run);
@@ -186,7 +186,7 @@ describe('creating a run', () => {
     expect((await store.listRuns(caller(), threadId, page)).map(({ runId }) => runId)).toEqual([started.runId]);
   });
 
-  it('hides it from other tenants', async () => {
+  it('hides a run from other tenants', async () => {
     const threadId = await newThread();
     const theirs = await newThread('other');
     const runId = await createAdmitted(threadId);
@@ -200,7 +200,7 @@ describe('creating a run', () => {
 });
 
 describe('listing runs', () => {
-  it('returns the newest first, but active runs oldest first', async () => {
+  it('returns the newest run first; the list of active runs begins with the oldest', async () => {
     const threadId = await newThread();
     const runs: string[] = [];
     for (let n = 0; n < 4; n += 1) runs.push(await createAdmitted(threadId));
@@ -217,7 +217,7 @@ describe('listing runs', () => {
 });
 
 describe('starting and ending a run', () => {
-  it('marks the run running and its thread busy, and the end updates both', async () => {
+  it('marks the run as running and its thread as busy, and updates both at the end', async () => {
     const threadId = await newThread();
     const run = newRun(threadId);
     await store.createRun(caller(), run);
@@ -246,7 +246,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, next)).toEqual(['running', 'busy']);
   });
 
-  it('changes neither an ended run nor its thread', async () => {
+  it('changes neither a run that has already ended nor its thread', async () => {
     const threadId = await newThread();
     const [old, next] = [await createAdmitted(threadId), await createAdmitted(threadId)];
     await store.startRun(caller(), threadId, old, runStart(0));
@@ -262,7 +262,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, next)).toEqual(['success', 'idle']);
   });
 
-  it('keeps a thread busy if a waiting run is cancelled', async () => {
+  it('keeps a thread busy if a waiting run is cancelled while another run is at work', async () => {
     const threadId = await newThread();
     const [current, waiting] = [await createAdmitted(threadId), await createAdmitted(threadId)];
     await store.startRun(caller(), threadId, current, runStart(0));
@@ -271,7 +271,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, current)).toEqual(['running', 'busy']);
   });
 
-  it('updates the thread if an interrupted call has ended only the run', async () => {
+  it('updates the thread if an earlier call was cut off after it had ended only the run', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     await store.startRun(caller(), threadId, runId, runStart(0));
@@ -307,7 +307,7 @@ describe('starting and ending a run', () => {
     expect((await store.getThread(caller(), threadId)).interrupts).toEqual({});
   });
 
-  it('fails to start a run without a record', async () => {
+  it('fails if the record of the run was removed', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     await store.removeRun(caller(), threadId, runId);
@@ -324,7 +324,7 @@ describe('starting and ending a run', () => {
     expect((await store.getThread(caller(), threadId)).status).toBe('idle');
   });
 
-  it('hides a run that is rolled back from its end on, before its record is removed', async () => {
+  it('hides a rolled back run as soon as the run has ended, even before its record is removed', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     await store.startRun(caller(), threadId, runId, runStart(0));
@@ -335,7 +335,7 @@ describe('starting and ending a run', () => {
     expect(await store.getRun(caller(), threadId, runId, { admittedOnly: false })).toMatchObject({ runId });
   });
 
-  it('counts failures of each superstep, also concurrent ones', async () => {
+  it('counts the failures of each superstep, even concurrent ones', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     const count = (superstep: string, attempt = 1, id = runId) =>

@@ -54,7 +54,7 @@ describe('threads', () => {
     expect(await store.getThread(caller(), threadId)).toEqual(created);
   });
 
-  it('are created once: a second call fails, or returns the first thread with do_nothing', async () => {
+  it('are created once: a second call fails, or with do_nothing returns the existing thread', async () => {
     const threadId = await newThread('acme', { metadata: { n: 1 } });
     await expect(store.createThread(caller(), { threadId })).rejects.toMatchObject({ code: 'already_exists' });
     const again = await store.createThread(caller(), { threadId, metadata: { n: 2 }, ifExists: 'do_nothing' });
@@ -82,7 +82,7 @@ describe('threads', () => {
     expect(await searchIds('ours', {})).toEqual([threadId]);
   });
 
-  it('merge metadata key by key, also concurrently', async () => {
+  it('merge metadata key by key, even in concurrent updates', async () => {
     const threadId = await newThread('acme', { metadata: { kept: 1, replaced: 1 } });
     const { metadata } = await store.updateThread(caller(), threadId, { metadata: { replaced: 2, 'new.key': 3 } });
     expect(metadata).toEqual({ kept: 1, replaced: 2, 'new.key': 3 });
@@ -96,7 +96,7 @@ describe('threads', () => {
 });
 
 describe('searching threads', () => {
-  it('compares metadata by key and value, with dots, dollars, any key order and long values', async () => {
+  it('compares metadata by key and value: keys with dots or dollars, any order of keys, long values', async () => {
     const metadata = { 'graph.id': 'one', $kind: { b: [1, { y: 1, x: 2 }], a: null }, long: 'x'.repeat(5_000), n: 1 };
     const threadId = await newThread('search', { metadata });
     await newThread('search', { metadata: { 'graph.id': 'two', graph: { id: 'one' } } });
@@ -162,7 +162,7 @@ describe('searching threads', () => {
 });
 
 describe('deleting a thread', () => {
-  it('hides it immediately from every call', async () => {
+  it('hides the thread immediately from every call', async () => {
     const threadId = await newThread('deleting');
     const run = newRun(threadId, { key: 'k' });
     await store.createRun(caller('deleting'), run);
@@ -206,7 +206,7 @@ describe('deleting a thread', () => {
     await newThread('acme', { threadId });
   });
 
-  it('affects only the thread that was read, not a later one with the same id', async () => {
+  it('affects only the thread that the caller has read, not a later thread with the same id', async () => {
     const user = caller();
     const threadId = await newThread();
     const before = await store.getThread(user, threadId);

@@ -95,7 +95,7 @@ describe('keeping the latest state', () => {
       .collection('checkpoints')
       .countDocuments({ group: { $gte: `${tenant}/${threadId}/`, $lt: `${tenant}/${threadId}0` } });
 
-  it('keeps values that older checkpoints wrote, and pending writes of the newest one', async () => {
+  it('keeps values that older checkpoints wrote, and pending writes of the newest checkpoint', async () => {
     let id = await commit('long', 0);
     for (let step = 1; step < 10; step += 1) {
       await saver.putWrites(configOf('long', id), [['n', step]], `task-${step}`);
@@ -139,7 +139,7 @@ describe('keeping the latest state', () => {
 describe('thinning the history', () => {
   const steps = async (threadId: string) => (await history(threadId)).map(({ metadata }) => metadata?.step);
 
-  it('keeps the newest checkpoints and the last of each run, and removes those that are too old', async () => {
+  it('keeps the newest checkpoints and the last one of each run, and removes checkpoints that are too old', async () => {
     let id: string | undefined;
     for (let step = 0; step < 9; step += 1) id = await commit('thin', step, id, { run_id: `r${Math.floor(step / 3)}` });
     const before = await history('thin');

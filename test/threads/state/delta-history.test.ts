@@ -43,7 +43,7 @@ async function step(threadId: string, number: number, parent?: string, snapshot?
 }
 
 describe('the history of delta channels', () => {
-  it('is read in four queries, and equals a walk over the ancestors', async () => {
+  it('is read in four queries, with the same result as a walk over the ancestor checkpoints', async () => {
     let id = await step('long', 0);
     const ids = [id];
     for (let number = 1; number <= 60; number += 1) {

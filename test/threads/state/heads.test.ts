@@ -37,7 +37,7 @@ describe('the head of a thread', () => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  it('can be fenced by the next attempt if a writer stopped during its commit', async () => {
+  it('accepts the fence of the next attempt if a writer stopped during its commit', async () => {
     const threadId = randomUUID();
     await heads.raiseFence('t', threadId, fence(1));
     const session = stopped.startSession();

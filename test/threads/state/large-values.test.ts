@@ -38,7 +38,7 @@ const reader = () => new MongoSaver({ client, db, tenant });
 const read = async (threadId: string) => (await reader().getTuple(configOf(threadId)))?.checkpoint.channel_values ?? {};
 
 describe('large state', () => {
-  it('is committed and read with 60 MB in one step', async () => {
+  it('of 60 MB is committed and read in one step', async () => {
     const values = {
       file: text('file contents ', 20),
       bytes: new Uint8Array(18 * MEGABYTE).map((_, index) => index % 251),
@@ -54,7 +54,7 @@ describe('large state', () => {
     expect(digest(found['messages'])).toBe(digest(values.messages));
   }, 120_000);
 
-  it('is stored as a pending write of 17 MB', async () => {
+  it('of 17 MB is stored as a pending write', async () => {
     const id = await commit('write', { n: 1 });
     const value = text('result ', 17);
     await reader().putWrites(configOf('write', id), [['files', value]], 'task');
@@ -64,7 +64,7 @@ describe('large state', () => {
     ]);
   }, 60_000);
 
-  it('leaves chunks of a failed commit invisible, and pruning removes them', async () => {
+  it('leaves only invisible chunks after a failed commit, and pruning removes these chunks', async () => {
     const id = await commit('lost', { n: 1 });
     const stale = new MongoSaver({ client, db, tenant, exclusive: true });
     await stale.getTuple(configOf('lost'));

@@ -359,7 +359,7 @@ export function describeStateProperties(runs: { complete: number; crashed: numbe
     );
 
     it(
-      'is the state before or after an action if its writer dies at any command',
+      'is the state from before or after an action if the writer dies at any command of that action',
       async () => {
         const crash = fc.option(fc.integer({ min: 1, max: 12 }), { nil: undefined });
         await fc.assert(

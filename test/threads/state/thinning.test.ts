@@ -64,7 +64,7 @@ async function steps(threadId: string): Promise<unknown[]> {
 const due = (now = inMinutes(1), limit = 10) => store.thinnableThreads(caller(tenant), { now, limit });
 
 describe('threads that are due for thinning', () => {
-  it('are those that have changed since, longest due first, in pages', async () => {
+  it('have changed since their last thinning, and are listed in pages, the longest due first', async () => {
     const [first, second] = [await createThread([0, 0]), await createThread([0, 0])];
     await store.createThread(caller(tenant), { threadId: randomUUID() });
     expect((await due()).map(({ threadId }) => threadId)).toEqual([first, second]);
@@ -79,7 +79,7 @@ describe('threads that are due for thinning', () => {
     expect(await store.thinnableThreads(caller('nobody'), { now: inMinutes(1), limit: 10 })).toEqual([]);
   });
 
-  it('are thinned by one process only, and stay due if they change in between', async () => {
+  it('are thinned by one process only, and stay due if a run ends between the listing and the thinning', async () => {
     const threadId = await createThread([0, 0, 0]);
     const [dueThread] = await due();
     if (dueThread === undefined) throw new Error('nothing is due');
@@ -96,7 +96,7 @@ describe('threads that are due for thinning', () => {
     expect(await due()).toHaveLength(1);
   });
 
-  it('are not busy ones, and a thread with a pending run keeps its history and is due later', async () => {
+  it('keep their history if a run is pending, and are due later; busy threads are never due', async () => {
     const threadId = await createThread([0, 0, 0]);
     const { run } = await store.createRun(caller(tenant), newRun(threadId));
     await store.admitRun(caller(tenant), threadId, run.runId);
@@ -110,7 +110,7 @@ describe('threads that are due for thinning', () => {
     expect(await due(inMinutes(11))).toEqual([]);
   });
 
-  it('are due again when more checkpoints become too old, and never if none will', async () => {
+  it('are due again when more checkpoints become too old, and never again if no checkpoint will', async () => {
     const threadId = await createThread([50, 30, 10, 5]);
     const thin = async (now: Date) => {
       for (const thread of await due(now))

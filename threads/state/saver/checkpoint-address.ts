@@ -4,11 +4,11 @@ import { ColloquyError } from '../../../protocol/index.js';
 interface CheckpointAddress {
   threadId: string;
   ns: string;
-  /** Absent: the newest checkpoint. */
+  /** If absent, the address means the newest checkpoint. */
   checkpointId?: string;
 }
 
-/** The checkpoint that a LangGraph config addresses. Errors: `invalid_argument`. */
+/** Returns the address of a checkpoint from a LangGraph config. Errors: `invalid_argument`. */
 export function addressOf(config: RunnableConfig): CheckpointAddress {
   const {
     thread_id: threadId,
@@ -24,7 +24,7 @@ export function addressOf(config: RunnableConfig): CheckpointAddress {
   return { threadId, ns, checkpointId: id };
 }
 
-/** The config that addresses a checkpoint. */
+/** Returns the LangGraph config that addresses a checkpoint. */
 export function configOf(threadId: string, ns: string, checkpointId: string): RunnableConfig {
   return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpointId } };
 }

@@ -32,17 +32,19 @@ interface CodecOptions {
   tenant: string;
   reads: StateReads;
   /**
-   * Whether a new version of a list may reference chunks of its last version. Only safe where a
-   * commit fails if another writer could have removed them.
+   * Whether a new version of a list may reference chunks of its last version. Only safe if a commit
+   * fails whenever another writer may have removed these chunks.
    */
   sharesChunks: boolean;
-  /** Whether metadata of a checkpoint include those of its run; default true. */
+  /** Whether the metadata of a checkpoint include the metadata of its run. Default: true. */
   showsLabels?: boolean;
-  /** Hands over a decoded leaf of a list from a cache. Undefined: the leaf must be read. */
+  /**
+   * Takes a decoded leaf of a list from a cache. If it returns undefined, the leaf must be read.
+   */
   takeLeaf?: (key: string) => Leaf | undefined;
 }
 
-/** Translates checkpoints and pending writes from and to documents. */
+/** Translates checkpoints and pending writes to documents, and documents back. */
 export class CheckpointCodec {
   readonly serializer = new StateSerializer();
   readonly channels: ChannelValues;
@@ -62,7 +64,10 @@ export class CheckpointCodec {
     this.channels = new ChannelValues(tenant, this.#values, readDocuments);
   }
 
-  /** Encodes before it returns, because a graph may change its values right after. */
+  /**
+   * Encodes a checkpoint before it returns, because a graph may change its values right after the
+   * call.
+   */
   encodeCheckpoint(
     config: RunnableConfig,
     checkpoint: Checkpoint,
@@ -85,7 +90,7 @@ export class CheckpointCodec {
     return { documents: [document, ...documents], largeValues };
   }
 
-  /** Encodes before it returns. */
+  /** Encodes pending writes before it returns, for the same reason as {@link encodeCheckpoint}. */
   encodeWrites(
     config: RunnableConfig,
     writes: PendingWrite[],
@@ -110,29 +115,33 @@ export class CheckpointCodec {
   }
 
   /**
-   * A checkpoint that a graph continues from: the next version of its lists may share their chunks.
+   * Decodes a checkpoint that a graph continues from. The next versions of its lists may share
+   * chunks with it.
    */
   decodeCurrent(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
     return this.#decode(document, writes, config, this.#sharesChunks);
   }
 
-  /** A checkpoint that is only read. */
+  /** Decodes a checkpoint that is only read. */
   decodePast(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
     return this.#decode(document, writes, config, false);
   }
 
-  /** A checkpoint without the values of its channels. */
+  /** Decodes a checkpoint without the values of its channels. */
   async decodeHeader(document: StateDocument): Promise<Omit<Checkpoint, 'channel_values'>> {
     return (await this.serializer.loadsTyped(document.type, bytes(document))) as Omit<Checkpoint, 'channel_values'>;
   }
 
-  /** The metadata that the history shows and a search compares. */
+  /** Returns the metadata that the history shows and that a search compares. */
   async metadataOf({ labels = '{}', metadata = '{}' }: StateDocument): Promise<CheckpointMetadata> {
     const own = (await this.serializer.loadsTyped('json', metadata)) as CheckpointMetadata;
     return this.#showsLabels ? { ...(JSON.parse(labels) as object), ...own } : own;
   }
 
-  /** The writes and seeds that LangGraph builds values of `DeltaChannel`s from. */
+  /**
+   * Returns the writes and whole values (seeds) from which LangGraph builds values of
+   * `DeltaChannel`s.
+   */
   deltaHistory(start: StateDocument, channels: string[]): Promise<Record<string, DeltaChannelHistory>> {
     const source = { tenant: this.#tenant, serializer: this.serializer, values: this.#values, reads: this.#reads };
     return readDeltaHistory(source, start, channels);
@@ -161,7 +170,8 @@ export class CheckpointCodec {
   }
 
   /**
-   * Before format 4, `Send`s were pending writes of the parent checkpoint. Now they are a channel.
+   * Moves the `Send`s of an older checkpoint to their channel. Before format 4, `Send`s were
+   * pending writes of the parent checkpoint.
    */
   async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
     const documents = await this.#reads.readGroup(writeGroup(this.#tenant, threadId, ns, parent));
@@ -172,7 +182,10 @@ export class CheckpointCodec {
   }
 }
 
-/** A version has a random part, because two branches of a thread may both create version 5. */
+/**
+ * Returns the version after `current`. A version has a random part, because two branches of a
+ * thread may both create version 5.
+ */
 export function nextVersion(current: string | number | undefined): string {
   const number = current === undefined ? 0 : Number.parseInt(String(current), 10);
   const random = Math.floor(Math.random() * 2 ** 48);

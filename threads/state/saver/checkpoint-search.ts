@@ -6,22 +6,25 @@ import type { CheckpointCodec } from './checkpoint-codec.js';
 
 interface CheckpointListSource {
   state: StateCollection;
-  /** Reads the pending writes. */
+  /** Reads the pending writes of the listed checkpoints. */
   reads: StateReads;
   codec: CheckpointCodec;
 }
 
 interface CheckpointSearch {
-  /** For the database: checkpoints of the tenant, of one thread, or of one namespace of it. */
+  /**
+   * For the database query: checkpoints of the tenant, of one thread, or of one namespace of a
+   * thread.
+   */
   filter: { group: string | { $gte: string; $lt: string } | { $regex: string } };
-  /** Whether namespace and id match the config, and the checkpoint is older than `before`. */
+  /** Whether namespace and id of a checkpoint match the config, and it is older than `before`. */
   isWithin: (checkpoint: { ns: string; id: string }) => boolean;
   /** Whether the metadata match the filter. */
   matchesFilter: (metadata: CheckpointMetadata) => boolean;
 }
 
 /**
- * Checkpoints as a saver's `list` returns them, newest first. Every field of the config is
+ * Yields checkpoints for the method `list` of a saver, newest first. Every field of the config is
  * optional.
  */
 export async function* listCheckpoints(

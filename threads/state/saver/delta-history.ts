@@ -12,7 +12,7 @@ import {
 import type { StateSerializer } from '../values/state-serializer.js';
 import type { StateValues } from '../values/state-values.js';
 
-/** Bounds for the number of ancestors read in one query. */
+/** Bounds for the number of ancestors that one query reads. */
 const PAGE = { min: 16, max: 1_000 };
 
 interface DeltaSource {
@@ -23,17 +23,17 @@ interface DeltaSource {
 }
 
 interface Ancestor {
-  /** Group of its pending writes. */
+  /** Group of the ancestor's pending writes. */
   writes: string;
-  /** Key of the value by channel. A version may have no stored value. */
+  /** Keys of the ancestor's values, by channel. A version may have no stored value. */
   blobs: Map<string, string>;
 }
 
 /**
- * Reads what LangGraph builds the values of a checkpoint's `DeltaChannel`s from: the last whole
- * value before the checkpoint (the seed), and all writes since. The size of a page of ancestors
- * comes from the checkpoint's step counters. The values and writes of a page are read in two
- * queries.
+ * Reads the data from which LangGraph builds the values of a checkpoint's `DeltaChannel`s: the last
+ * whole value before the checkpoint (the seed), and all writes since. Ancestors are read in pages.
+ * The size of a page comes from the checkpoint's step counters. Two queries read the values and
+ * writes of a page.
  */
 export async function readDeltaHistory(
   source: DeltaSource,
@@ -93,7 +93,7 @@ class AncestorReader {
     this.#count = Math.min(PAGE.max, Math.max(PAGE.min, stepsSinceWhole(start, channels) + 1));
   }
 
-  /** The next ancestors, nearest first; empty after the oldest one. */
+  /** Returns the next ancestors, nearest first. Returns an empty list after the oldest ancestor. */
   async next(): Promise<Ancestor[]> {
     const { source } = this;
     const { tenant } = source;
@@ -116,7 +116,10 @@ class AncestorReader {
   }
 }
 
-/** Supersteps since the channels' whole values were stored, from the counters of LangGraph. */
+/**
+ * Returns the number of supersteps since the whole values of these channels were stored. It comes
+ * from LangGraph's counters, and is the highest of the channels' numbers.
+ */
 function stepsSinceWhole({ metadata = '{}' }: StateDocument, channels: string[]): number {
   const { counters_since_delta_snapshot: counters = {} } = JSON.parse(metadata) as {
     counters_since_delta_snapshot?: Record<string, [updates: number, supersteps: number]>;

@@ -26,17 +26,17 @@ export interface SaverOptions {
   db: Db;
   tenant: string;
   /**
-   * For one edit of one thread: a put fails with `fence_lost` if another writer has moved the head
-   * since this saver first read it.
+   * Set for one edit of one thread. A put then fails with `fence_lost` if another writer has moved
+   * the head since this saver first read the head.
    */
   exclusive?: boolean;
 }
 
 /**
- * LangGraph's checkpoint saver on MongoDB, bound to a tenant. Channel values are stored once per
- * version, and a long list in chunks that its versions share, so that a step costs only its
- * changes. A checkpoint and the move of the thread's head are one transaction. The head names the
- * newest checkpoint.
+ * LangGraph's checkpoint saver on MongoDB, bound to a tenant. Each version of a channel value is
+ * stored once. The versions of a long list share chunks, so that a step stores only its changes. A
+ * checkpoint and the move of the thread's head are one transaction. The head names the newest
+ * checkpoint.
  */
 export class MongoSaver extends BaseCheckpointSaver<string> {
   readonly #tenant: string;
@@ -64,7 +64,7 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
-    // LangGraph's contract for a config without a thread.
+    // LangGraph's contract: a config without a thread has no checkpoint.
     if (config.configurable?.thread_id === undefined) return undefined;
     const { threadId, ns, checkpointId } = addressOf(config);
     if (checkpointId !== undefined) await this.#expectedRev(threadId);
@@ -81,7 +81,10 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return this.#state.hasCheckpoint(threadId, ns, checkpointId);
   }
 
-  /** A checkpoint that does not exist has no history. */
+  /**
+   * Returns the writes and whole values from which LangGraph builds delta channels. A checkpoint
+   * that does not exist has no history.
+   */
   override async getDeltaChannelHistory(options: {
     config: RunnableConfig;
     channels: string[];
@@ -112,9 +115,9 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
         await this.#state.commit(threadId, { inserts: documents, merges: [], head: head(heads) });
         this.#codec.channels.rememberKeys(largeValues);
       } catch (error) {
-        // The next version must not share chunks that were not stored.
+        // After a failed commit, the next version must not share chunks that were not stored.
         this.#codec.channels.release();
-        // A key is written twice only by a caller with its own versions or a repeated checkpoint
+        // A key is written twice only if a caller makes its own versions or repeats a checkpoint
         // id.
         if (!isDuplicateKey(error)) throw error;
         await this.#state.commit(threadId, { inserts: [], merges: documents, head: head(heads) });
@@ -140,19 +143,22 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Key of the committed document that holds a large channel value, found by object identity.
-   * Undefined if no document is known to hold it.
+   * Returns the key of the committed document that stores a large channel value. Finds the value by
+   * object identity. Returns undefined if no such document is known.
    */
   blobOf(value: object): string | undefined {
     return this.#codec.channels.keyOfValue(value);
   }
 
-  /** The JSON text of the channel value in the document of a key. Errors: `not_found`. */
+  /** Returns the JSON text of the channel value that is stored under a key. Errors: `not_found`. */
   valueText(threadId: string, key: string, texts: ValueTexts): Promise<string> {
     return this.#codec.channels.text(threadId, key, texts);
   }
 
-  /** LangGraph starts commits of one thread concurrently. Without the queue they would conflict. */
+  /**
+   * Runs the commits of a thread one after another. LangGraph starts them concurrently, so without
+   * the queue they would conflict.
+   */
   #queued(
     threadId: string,
     commit: (head: (heads: HeadChange['heads']) => StateCommit['head']) => Promise<unknown>,
@@ -170,7 +176,10 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
     return this.#rev;
   }
 
-  /** A finished subgraph has no head. For its namespace this returns the highest checkpoint id. */
+  /**
+   * Returns the newest checkpoint id of a namespace. A finished subgraph has no head, so the
+   * highest checkpoint id is used for its namespace.
+   */
   async #newest(threadId: string, ns: string): Promise<string | undefined> {
     const { rev, heads } = await this.#heads.readHead(this.#tenant, threadId);
     this.#rev ??= rev;

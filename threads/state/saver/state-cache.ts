@@ -3,11 +3,11 @@ import { DEFAULTS } from '../../../protocol/index.js';
 import { isIntact, type Leaf } from '../values/long-list.js';
 import { bytes, type StateDocument } from '../state-documents.js';
 
-/** Estimated memory of an entry or document besides its data. */
+/** Estimated memory that an entry or document takes besides its data. */
 const OVERHEAD_BYTES = 200;
 /** Estimated size of a decoded leaf, as a multiple of its stored size. */
 const DECODED_FACTOR = 4;
-/** Prefix for keys of decoded leaves. No key of a document begins with it. */
+/** Prefix for the cache keys of decoded leaves. No document has a key with this prefix. */
 const DECODED = 'decoded:';
 
 interface CacheEntry {
@@ -17,9 +17,9 @@ interface CacheEntry {
 
 /**
  * LRU cache of a worker's state documents, up to a number of bytes. Checkpoints and values never
- * change under their key, so they cannot be stale. Pending writes are cached under the head's
- * revision at which they were complete. Leaves of long lists are also cached decoded: decoding a
- * leaf costs forty times as much as checking that it has not changed.
+ * change under their key, so a cached document cannot be stale. Pending writes are cached under the
+ * revision of the head at which they were complete. Leaves of long lists are also cached in decoded
+ * form. Decoding a leaf costs forty times as much as checking that a decoded leaf has not changed.
  */
 export class StateCache {
   readonly #entries: LRUCache<string, CacheEntry>;
@@ -46,8 +46,9 @@ export class StateCache {
   }
 
   /**
-   * Removes a leaf from the cache and hands it to one reader, who may give it back. Returns
-   * undefined if its elements were changed.
+   * Removes a decoded leaf from the cache and returns it, so that only one reader has it. The
+   * reader may give it back. Returns undefined if the leaf is not cached, or if its elements were
+   * changed.
    */
   takeLeaf(key: string): Leaf | undefined {
     const leaf = this.#entries.peek(DECODED + key)?.leaf;

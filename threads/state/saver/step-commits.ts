@@ -11,12 +11,13 @@ interface StepCommitsOptions {
   threadId: string;
   fence: Fence;
   /**
-   * The head at which the step began; a stale one makes the first commit fail with `fence_lost`.
+   * The head at which the step began. The first commit fails with `fence_lost` if another writer
+   * has moved the head since.
    */
   head: Head;
   /** Offset of the thread's last event. */
   tail: number;
-  /** Marks messages as taken, in the transaction that commits the state they are in. */
+  /** Marks messages as taken, in the transaction that commits the state with these messages. */
   takeInjections?: (session: ClientSession, runIds: string[]) => Promise<void>;
   onCommitted: (largeValues: LargeValues) => void;
 }
@@ -25,14 +26,14 @@ interface StepCommitsOptions {
 interface PendingPut {
   /** Documents with new keys. */
   inserts: StateDocument[];
-  /** Documents whose keys may exist. */
+  /** Documents whose keys may be stored already. */
   merges: StateDocument[];
-  /** Heads that move; `null` removes one. */
+  /** New heads by namespace. `null` removes the head of a namespace. */
   heads?: Record<string, NamespaceHead | null>;
   largeValues?: LargeValues;
   /** A write that must end before the commit. */
   early?: Promise<void>;
-  /** Run ids of the messages that this state contains for the first time. */
+  /** Run ids of the messages that the state of this put contains for the first time. */
   injected?: string[];
 }
 
@@ -56,7 +57,7 @@ export class StepCommits {
     this.#tail = options.tail;
   }
 
-  /** The head after the last put. Its revision is that of the last commit. */
+  /** The head after the last put, with the revision after the last commit. */
   get head(): Head {
     return { rev: this.#rev, fence: this.#options.fence, heads: { ...this.#heads } };
   }
@@ -65,7 +66,7 @@ export class StepCommits {
     return this.#heads[ns];
   }
 
-  /** The run that a message waited for at the last commit. */
+  /** Id of the run that a message waited for at the last commit. */
   get steeredRun(): string | undefined {
     return this.#steeredRun;
   }
@@ -78,20 +79,20 @@ export class StepCommits {
     this.#pending.push(put);
   }
 
-  /** Flushes after a delay, unless an earlier flush is scheduled. */
+  /** Flushes after a delay, unless another flush is scheduled before that time. */
   flushWithin(delayMs: number): void {
     const due = performance.now() + delayMs;
     if (due >= this.#timerDue) return;
     clearTimeout(this.#timer);
     this.#timerDue = due;
-    // A failure is kept and thrown by the next flush.
+    // A failure is kept, and the next flush throws it.
     this.#timer = setTimeout(() => void this.flush().catch(() => undefined), delayMs);
   }
 
   /**
-   * Commits everything added so far. `beforeHead` resolves to the offset of the thread's last event
-   * and is awaited before the head moves. Errors: `fence_lost`, or the failure of an earlier
-   * commit.
+   * Commits all puts that were added so far. `beforeHead` is awaited before the head moves. It
+   * resolves to the offset of the thread's last event. Errors: `fence_lost`, or the failure of an
+   * earlier commit.
    */
   async flush(beforeHead?: Promise<number>): Promise<void> {
     clearTimeout(this.#timer);
@@ -104,8 +105,8 @@ export class StepCommits {
       await this.#commitPending(beforeHead);
     })();
     this.#flushing = own;
-    // If an earlier commit failed, `beforeHead` is not awaited. Its rejection must not end the
-    // process.
+    // If an earlier commit failed, `beforeHead` is not awaited. If it rejects then, the rejection
+    // must not end the process.
     beforeHead?.catch(() => undefined);
     await own;
   }

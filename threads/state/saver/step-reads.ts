@@ -56,7 +56,7 @@ export class StepReads implements StateReads {
     return [...groups.flatMap((group) => this.#writes.get(group) ?? []), ...read];
   }
 
-  /** Prefers the cached checkpoint, which may not be committed yet. */
+  /** Returns only the checkpoint itself if it is cached, because it may not be committed yet. */
   async readFrom(key: string, count: number): Promise<StateDocument[]> {
     const cached = this.#cache.get(key);
     if (cached !== undefined) return cached;
@@ -69,7 +69,7 @@ export class StepReads implements StateReads {
     return this.#translated(this.#stored.highestCheckpoint(threadId, ns));
   }
 
-  /** A new checkpoint has no pending writes yet. */
+  /** Notes that a checkpoint is new, so that it has no pending writes yet. */
   beginWrites(group: string): void {
     this.#writes.set(group, []);
   }
@@ -78,7 +78,7 @@ export class StepReads implements StateReads {
     this.#writes.set(group, lastOfEachKey([...(this.#writes.get(group) ?? []), ...documents]));
   }
 
-  /** Keeps the writes of a checkpoint for the next step, which begins at the given revision. */
+  /** Caches the writes of a checkpoint for the next step, which begins at revision `rev`. */
   rememberWrites(group: string, rev: number): void {
     const writes = this.#writes.get(group);
     if (writes !== undefined) this.#cache.set(cacheKey(group, rev), writes);
@@ -92,14 +92,17 @@ export class StepReads implements StateReads {
 }
 
 /**
- * The last document of each key. A task may write a key twice: first the answer to its interrupt,
- * then its result.
+ * Returns the last document of each key. A task may write a key twice: first the answer to its
+ * interrupt, then its result.
  */
 export function lastOfEachKey(documents: StateDocument[]): StateDocument[] {
   return [...new Map(documents.map((document) => [document._id, document])).values()];
 }
 
-/** Pending writes change until the head moves, so the cache keeps them by revision. */
+/**
+ * Returns the cache key of pending writes. They change until the head moves, so the key contains
+ * the revision.
+ */
 function cacheKey(group: string, rev: number): string {
   return `${group}@${rev}`;
 }

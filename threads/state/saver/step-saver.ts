@@ -30,8 +30,8 @@ const NULL_TASK_ID = '00000000-0000-0000-0000-000000000000';
 const RESUME = '__resume__';
 const START = '__start__';
 /**
- * How long the writes of a finished task wait for the commit of their superstep, in ms. After that
- * they are committed alone, so that a failure of another task does not lose them.
+ * The writes of a finished task wait this long for the commit of their superstep, in ms. After this
+ * time they are committed alone, so that a failure of another task does not lose them.
  */
 const WRITES_DELAY_MS = 3;
 
@@ -44,41 +44,48 @@ export interface CommitInfo {
 export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
   threadId: string;
   runId: string;
-  /** Metadata of the run, shown with each of its checkpoints and searchable in the history. */
+  /**
+   * Metadata of the run. The history shows them with each checkpoint of the run and can search for
+   * them.
+   */
   runMetadata?: Record<string, unknown>;
   fence: Fence;
-  /** The thread's head; a stale one makes the first commit fail with `fence_lost`. */
+  /**
+   * The thread's head. The first commit fails with `fence_lost` if another writer has moved the
+   * head since it was read.
+   */
   head: Head;
   cache: StateCache;
   /**
-   * Awaited by every commit of a superstep before it becomes visible, so that the events of a
-   * superstep are stored before its state. Resolves to the offset of the thread's last event.
+   * Every commit of a superstep calls and awaits this before the commit becomes visible. So the
+   * events of a superstep are stored before its state. Resolves to the offset of the thread's last
+   * event.
    */
   beforeCommit: () => Promise<number>;
-  /** Offset of the thread's last event now. */
+  /** Offset of the thread's last event when the saver is created. */
   tail: number;
   /** Called after a superstep was committed. */
   onCommit: (commit: CommitInfo) => void;
   /**
-   * Whether the graph of a namespace takes its input through an entry node, which commits right
-   * after the input.
+   * Whether the graph of a namespace takes its input through an entry node. An entry node commits
+   * right after the input.
    */
   hasEntry: (ns: string) => boolean;
-  /** Called after an input was put; no node of the graph has run since. */
+  /** Called after an input was put and before a node of the graph runs. */
   onInput?: () => void;
-  /** Marks messages as taken, in the transaction that commits the state they are in. */
+  /** Marks messages as taken, in the transaction that commits the state with these messages. */
   takeInjections?: (session: ClientSession, runIds: string[]) => Promise<void>;
   /**
-   * A subgraph has already consumed the answer of the `Command`. Its next interrupt must not get
-   * the same answer.
+   * Whether a subgraph has already consumed the answer of the `Command`. If so, the subgraph's next
+   * interrupt must not get the same answer.
    */
   resumeConsumed?: boolean;
 }
 
 /**
- * The saver of one step activity, bound to a thread, a run and a fence. A superstep's commit is
- * awaited. An input and its entry node are one transaction. The writes of a task wait for the
- * commit of their superstep, at most {@link WRITES_DELAY_MS}.
+ * The saver of one step activity, bound to a thread, a run and a fence. The graph waits for the
+ * commit of each superstep. An input and its entry node are committed in one transaction. The
+ * writes of a task wait for the commit of their superstep, at most {@link WRITES_DELAY_MS}.
  */
 export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #options: StepSaverOptions;
@@ -90,8 +97,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #commits: StepCommits;
   #injecting: string[] = [];
   /**
-   * Namespaces in which a node of the graph, not only its entry, has written since their last
-   * checkpoint.
+   * Namespaces in which a node of the graph has written since their last checkpoint. Writes of the
+   * entry node do not count.
    */
   readonly #worked = new Set<string>();
   /** Groups of the pending writes of checkpoints that this saver has created. */
@@ -106,10 +113,10 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     const codec = new CheckpointCodec({
       tenant,
       reads,
-      // Every commit names the revision that was read, so it fails if another writer removed
+      // Every commit names the revision that was read, so a commit fails if another writer removed
       // chunks.
       sharesChunks: true,
-      // LangGraph would stream them as if they came from the graph.
+      // LangGraph would stream the metadata of the run as if they came from the graph.
       showsLabels: false,
       takeLeaf: (key) => cache.takeLeaf(key),
     });
@@ -130,13 +137,14 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     return this.#commits.head;
   }
 
-  /** Whether a message was waiting for this run at the last commit. */
+  /** Whether a message waited for this run at the last commit. */
   get isSteered(): boolean {
     return this.#commits.steeredRun === this.#options.runId;
   }
 
   /**
-   * The next checkpoint of the root contains these messages; it is not a superstep of the graph.
+   * Announces that the root's next checkpoint contains these messages. This checkpoint is not a
+   * superstep of the graph.
    */
   inject(runIds: string[]): void {
     this.#injecting = runIds;
@@ -147,7 +155,7 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
-    // LangGraph's contract for a config without a thread.
+    // LangGraph's contract: a config without a thread has no checkpoint.
     if (config.configurable?.thread_id === undefined) return undefined;
     const { threadId, ns, checkpointId } = addressOf(config);
     const id = checkpointId ?? (await this.#newest(threadId, ns));
@@ -159,7 +167,10 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     return document && this.#withoutConsumedAnswer(ns, await this.#codec.decodeCurrent(document, writes, config));
   }
 
-  /** A checkpoint that does not exist has no history. */
+  /**
+   * Returns the writes and whole values from which LangGraph builds delta channels. A checkpoint
+   * that does not exist has no history.
+   */
   override async getDeltaChannelHistory(options: {
     config: RunnableConfig;
     channels: string[];
@@ -203,8 +214,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
       this.#options.onCommit({ ns, step });
     } else {
       if (ns === '') this.#options.onInput?.();
-      // Task ids come from the checkpoint that the tasks run on, and effects are identified by
-      // them. So the checkpoint must survive a crash before any node runs.
+      // The id of a task comes from the checkpoint that the task runs on, and effects are
+      // identified by task ids. So the checkpoint must be stored before any node runs, to survive a
+      // crash.
       const entryFollows = metadata.source === 'input' && START in newVersions && this.#options.hasEntry(ns);
       if (!entryFollows) await this.flush();
     }
@@ -228,39 +240,41 @@ export class StepSaver extends BaseCheckpointSaver<string> {
       inserts: isNew ? [...chunks, ...documents] : chunks,
       merges: isNew ? [] : documents,
     });
-    // Writes of the null task need no early flush: until a task uses the answers and updates of a
-    // command, a retry gets them from the request.
+    // Writes of the null task are the answers and updates of a command. They need no early flush:
+    // until a task uses them, a retry gets them from the request.
     if (taskId !== NULL_TASK_ID) this.#commits.flushWithin(WRITES_DELAY_MS);
   }
 
-  /** Not used by LangGraph during a step. */
+  /** LangGraph does not call this during a step. */
   override async deleteThread(threadId: string): Promise<void> {
     this.#codec.channels.release();
     await this.#state.removeThread(threadId);
   }
 
   /**
-   * Key of the document that holds a large live channel value, found by object identity. `stored`
-   * is set while the document is being written. Undefined if the value is not stored in one.
+   * Returns the key of the document that stores a large channel value of the running graph. Finds
+   * the value by object identity. `stored` is set while the document is being written. Returns
+   * undefined if no document stores this value.
    */
   storedValue(value: object): { key: string; stored?: Promise<void> } | undefined {
     const key = this.#codec.channels.keyOfValue(value);
     return key === undefined ? this.#storing.get(value) : { key };
   }
 
-  /** Commits everything put so far. Errors: `fence_lost`, or the failure of an earlier commit. */
+  /** Commits all puts so far. Errors: `fence_lost`, or the failure of an earlier commit. */
   flush(beforeHead?: Promise<number>): Promise<void> {
     return this.#commits.flush(beforeHead);
   }
 
   /**
-   * Caches what the next step on this worker will read. Call it after the last flush, when the
-   * graph has ended.
+   * Caches the documents that the next step on this worker will read. Call it after the last flush,
+   * when the graph has ended.
    */
   remember(): void {
     const { cache, tenant, threadId } = this.#options;
     for (const leaf of this.#codec.channels.release().flatMap((list) => list.leaves)) {
-      // Elements of a new leaf may have state that is not stored, so no other step may get them.
+      // Elements of a new leaf may have state that is not stored, so no other step may get such
+      // elements.
       if (leaf.isDecoded) cache.keepLeaf(chunkKey(tenant, threadId, leaf.id), leaf);
     }
     const { rev, heads } = this.head;
@@ -272,10 +286,11 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   async #newest(threadId: string, ns: string): Promise<string | undefined> {
     const head = this.#commits.headOf(ns);
     if (head !== undefined) return head.checkpointId;
-    // The root always has a head after its first commit.
+    // The first commit creates the root's head. Without a head, the root has no checkpoint.
     if (ns === '') return undefined;
-    // The namespace of a subgraph contains the task id, which is new with each checkpoint. So if
-    // this run created the parent's checkpoint, the namespace cannot have been used before.
+    // The namespace of a subgraph contains the task id, which is new with each checkpoint of the
+    // parent. So if this run created the parent's checkpoint, no earlier run can have used the
+    // namespace.
     const parent = ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
     if (ns.includes(':') && this.#commits.headOf(parent)?.run === this.#run) return undefined;
     return this.#reads.highestCheckpoint(threadId, ns);
@@ -290,8 +305,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * LangGraph counts its recursion limit from `base`, so a checkpoint with a message moves it by
-   * one.
+   * Returns the next head of a namespace. LangGraph counts its recursion limit from `base`. A
+   * checkpoint with a message is not a superstep, so it moves `base` by one.
    */
   #nextHead(ns: string, checkpointId: string, step: number, hasMessage: boolean): NamespaceHead {
     const last = this.#commits.headOf(ns);
@@ -300,8 +315,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Removes the heads of all task subgraphs: they are never resumed after the root's next
-   * checkpoint.
+   * Returns a change that removes the heads of all task subgraphs. After the root's next checkpoint
+   * these subgraphs are never resumed.
    */
   #finishedSubgraphs(): Record<string, null> {
     const names = Object.keys(this.head.heads).filter((ns) => ns.includes(':'));
@@ -319,7 +334,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     const early = this.#state.insert(documents.filter(isEarly)).catch((error: unknown) => {
       throw asPlatformError(error, `state of thread ${threadId} cannot be stored`);
     });
-    // The commit reports a failure, and so does each event that refers to one of these values.
+    // The commit reports a failure, and each event that refers to one of these values reports it
+    // too.
     early.catch(() => undefined);
     for (const [value, key] of largeValues) this.#storing.set(value, { key, stored: early });
     return { early, inserts: documents.filter((document) => !isEarly(document)) };

@@ -8,15 +8,15 @@ import type { ValueTexts } from './value-texts.js';
 /** Type tag of a channel that has no value at a version. */
 export const EMPTY = 'empty';
 
-/** Number of lists that one saver remembers, so that their next versions can share chunks. */
+/** A saver remembers this many lists, so that their next versions can share chunks. */
 const MAX_TRACKED_LISTS = 32;
 
 /** Long lists and large values, each with the key of the document that stores it. */
 export type LargeValues = readonly (readonly [value: object, key: string])[];
 
 /**
- * Encodes and decodes the values of channels, one document for each version of a channel. Remembers
- * lists, so that their next versions can share chunks, and the document keys of large values.
+ * Encodes and decodes the values of channels. Each version of a channel has one document. Remembers
+ * lists, so that their next versions can share chunks. Remembers the document keys of large values.
  */
 export class ChannelValues {
   readonly #lists = new Map<string, LongList>();
@@ -29,8 +29,8 @@ export class ChannelValues {
   ) {}
 
   /**
-   * Encodes before it returns, because a graph may change its values right after. With `isTracked`
-   * a list reuses the chunks of its last version.
+   * Encodes new versions before it returns, because a graph may change the values right after the
+   * call. With `isTracked`, a list reuses the chunks of its last version.
    */
   encode(
     scope: { threadId: string; ns: string; isTracked: boolean },
@@ -54,8 +54,8 @@ export class ChannelValues {
   }
 
   /**
-   * Values by channel, in the order of `versions`, as LangGraph's in-process savers return them.
-   * With `isTracked` the next version of a list may reuse the chunks of this one.
+   * Returns values by channel, in the order of `versions`, as LangGraph's in-process savers do.
+   * With `isTracked`, the next version of a list may reuse the chunks of this version.
    */
   async decode(
     scope: { threadId: string; ns: string; isTracked: boolean },
@@ -81,7 +81,7 @@ export class ChannelValues {
     return values;
   }
 
-  /** JSON text of the value in one document. Errors: `not_found`. */
+  /** Returns the JSON text of the value in one document. Errors: `not_found`. */
   async text(threadId: string, key: string, texts: ValueTexts): Promise<string> {
     const isOfThread = key.startsWith(blobGroup(this.tenant, threadId));
     const [document] = isOfThread ? await this.read([key]) : [];
@@ -89,17 +89,20 @@ export class ChannelValues {
     throw new ColloquyError('not_found', `thread ${threadId} has no value ${key}`);
   }
 
-  /** Call this after the documents were committed. */
+  /** Remembers the document keys of large values. Call this after the documents were committed. */
   rememberKeys(largeValues: LargeValues): void {
     for (const [value, key] of largeValues) this.#keys.set(value, key);
   }
 
-  /** Key of the committed document that stores a value, found by object identity. */
+  /**
+   * Returns the key of the committed document that stores a value. Finds the value by object
+   * identity.
+   */
   keyOfValue(value: object): string | undefined {
     return this.#keys.get(value);
   }
 
-  /** Forgets all lists, so that nothing shares their chunks. Returns them. */
+  /** Forgets and returns all lists, so that no later version shares their chunks. */
   release(): LongList[] {
     const lists = [...this.#lists.values()];
     this.#lists.clear();

@@ -1,6 +1,9 @@
 import { ObjectId } from 'mongodb';
 
-/** Children of an inner node. The root references fewer than this many ids of each height. */
+/**
+ * Limit for the children of an inner node. The root references fewer than this many ids of each
+ * height.
+ */
 const FAN_OUT = 32;
 
 export interface ListNode {
@@ -10,8 +13,8 @@ export interface ListNode {
 
 export interface Tree {
   /**
-   * Ids that the root references, by height, leaves first. The order of the list is from the
-   * highest level to the lowest.
+   * Ids that the root references, by height, leaves first. In the list, the elements below the
+   * highest level come first, and those below the lowest level come last.
    */
   levels: string[][];
   /** All inner nodes, by the id of their first child. */
@@ -20,14 +23,15 @@ export interface Tree {
   newNodes: ListNode[];
 }
 
-/** A globally unique id for a chunk; 16 characters. */
+/** Returns a globally unique id for a chunk, with 16 characters. */
 export function newChunkId(): string {
   return Buffer.from(new ObjectId().id).toString('base64url');
 }
 
 /**
- * Builds a tree over leaves. It reuses a node of the older tree if the same children follow each
- * other. So appending creates one node per 32 leaves, and a change in the middle one per height.
+ * Builds a tree over leaves. It reuses a node of the older tree if all children of the node follow
+ * each other in the new tree too. So appending creates one node for 32 leaves, and a change in the
+ * middle creates one node for each height.
  */
 export function growTree(leaves: readonly string[], known: ReadonlyMap<string, ListNode>): Tree {
   const tree: Tree = { levels: [], nodes: new Map(), newNodes: [] };
@@ -36,8 +40,8 @@ export function growTree(leaves: readonly string[], known: ReadonlyMap<string, L
 }
 
 /**
- * Groups one level into nodes; the ids left at its end go into the root. Returns the ids of the
- * nodes.
+ * Groups the ids of one level into nodes. Ids that are left at the end of the level go into the
+ * root. Returns the ids of the nodes.
  */
 function pack(row: readonly string[], known: ReadonlyMap<string, ListNode>, tree: Tree): string[] {
   const above: string[] = [];

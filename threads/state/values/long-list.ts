@@ -1,17 +1,17 @@
 import { growTree, newChunkId, type Tree, type ListNode } from './list-tree.js';
 import { isUnchanged, markOf, type Mark } from './marks.js';
 
-/** Elements of a list that are stored together. */
+/** Elements of a list that are stored together as one chunk. */
 export interface Leaf {
   id: string;
   /** Stored size, in bytes. */
   size: number;
   elements: readonly unknown[];
-  /** By index of the element; undefined for an element that cannot be marked. */
+  /** Marks of the elements, in the same order. Undefined for an element that cannot be marked. */
   marks: readonly (Mark | undefined)[];
   /**
-   * The elements were decoded from the database. Elements of a new leaf may carry state that is not
-   * stored, so another reader must not get them.
+   * Whether the elements were decoded from the database. Elements of a new leaf may have state that
+   * is not stored, so another reader must not get such elements.
    */
   isDecoded: boolean;
 }
@@ -36,10 +36,10 @@ interface EncodedList extends LongList {
  * tail, which every version stores again.
  */
 const LEAF_BYTES = 16 * 1024;
-/** Bounds the search among leaves that begin with the same element. */
+/** Limit for the leaves that are compared, if several leaves begin with the same element. */
 const MAX_CANDIDATES = 4;
 
-/** A leaf of these elements, marked so that a later change in place is detected. */
+/** Makes a leaf of these elements, with marks by which a later change of an element is detected. */
 export function markLeaf(id: string, size: number, elements: readonly unknown[], isDecoded: boolean): Leaf {
   return { id, size, elements, marks: elements.map(markOf), isDecoded };
 }
@@ -52,7 +52,7 @@ export function isIntact({ elements, marks }: Leaf): boolean {
 /**
  * Encodes a list. It reuses a leaf of the last version if the list contains the same unchanged
  * elements in sequence. Returns undefined if an element cannot be encoded on its own. Encodes
- * before it returns, because elements may change right after.
+ * before it returns, because elements may change right after the call.
  */
 export function encodeList(
   list: readonly unknown[],
@@ -74,11 +74,14 @@ export function encodeList(
   return writer.end(base?.nodes ?? new Map());
 }
 
-/** The leaves of the last version, to be found by their elements. */
+/** The leaves of a list's last version. Finds a leaf by its elements. */
 class KnownLeaves {
   readonly #byFirst = new Map<unknown, Leaf[]>();
   readonly #next = new Map<Leaf, Leaf>();
-  /** Each leaf is used once in a list, so that readers get a separate object for each element. */
+  /**
+   * Leaves that the new version uses already. A list uses each leaf once, so that readers get a
+   * separate object for each element.
+   */
   readonly #taken = new Set<Leaf>();
   #expected: Leaf | undefined;
 
@@ -96,7 +99,8 @@ class KnownLeaves {
   }
 
   /**
-   * The leaf whose elements begin at an index of the list. Checks the next leaf in sequence first.
+   * Returns the leaf whose elements are exactly the list's elements from index `start` on. Returns
+   * undefined if there is no such leaf. First checks the leaf that followed the last returned leaf.
    */
   take(list: readonly unknown[], start: number): Leaf | undefined {
     const candidates = this.#byFirst.get(list[start]);
@@ -124,7 +128,8 @@ interface PendingElements {
 }
 
 /**
- * Builds leaves from elements and reused leaves, in order. Merges small leaves next to a change.
+ * Builds the leaves of a list in order, from single elements and from reused leaves. Small leaves
+ * next to a changed element are merged.
  */
 class ListWriter {
   readonly #encode: (element: unknown) => Uint8Array | undefined;
@@ -136,7 +141,7 @@ class ListWriter {
     this.#encode = encode;
   }
 
-  /** Returns false if the element cannot be encoded. */
+  /** Adds one element. Returns false if the element cannot be encoded. */
   add(element: unknown): boolean {
     const part = this.#encode(element);
     if (part === undefined) return false;
@@ -147,7 +152,10 @@ class ListWriter {
     return true;
   }
 
-  /** Returns false if an element that was merged from a leaf cannot be encoded. */
+  /**
+   * Adds a leaf of the last version. If small leaves are merged, their elements are encoded again.
+   * Returns false if such an element cannot be encoded.
+   */
   reuse(leaf: Leaf): boolean {
     const { bytes } = this.#pending;
     if (bytes > 0 && bytes + leaf.size <= LEAF_BYTES) return leaf.elements.every((element) => this.add(element));
@@ -164,7 +172,10 @@ class ListWriter {
     return { leaves: this.#leaves, nodes: tree.nodes, tree, newLeaves, tail: toArray(this.#pending.parts) };
   }
 
-  /** Closes the pending elements, together with the leaf before them if both fit into one leaf. */
+  /**
+   * Closes the pending elements. If they fit into one leaf with the leaf before them, both are
+   * merged. Returns false if an element of that leaf cannot be encoded.
+   */
   #closeWithLast(): boolean {
     const last = this.#leaves.at(-1);
     if (last !== undefined && last.size + this.#pending.bytes <= LEAF_BYTES) {

@@ -1,18 +1,20 @@
 import { BaseMessage } from '@langchain/core/messages';
 
-/** A snapshot of a value: its prototypes, keys and leaves, in the order of the walk. */
+/**
+ * A snapshot of a value: its prototypes, keys and leaves, in the order in which `walk` visits them.
+ */
 export type Mark = readonly unknown[];
 
 /**
- * With more leaves a comparison costs as much as encoding. The limit also ends the walk of a cyclic
- * value.
+ * Limit for the leaves of a mark: a comparison of more leaves costs as much as encoding the value.
+ * The limit also ends the walk of a cyclic value.
  */
 const MAX_LEAVES = 50_000;
 const END = Symbol('end');
 
 /**
- * Marks a value so that a later change in place is detected. Returns undefined for values that are
- * too large and for instances of classes that may have hidden state.
+ * Returns a mark of a value, by which a later change in place is detected. Returns undefined for
+ * values that are too large, and for instances of classes that may have hidden state.
  */
 export function markOf(value: unknown): Mark | undefined {
   const mark: unknown[] = [];
@@ -30,7 +32,10 @@ function isSameLeaf(a: unknown, b: unknown): boolean {
   return Object.is(a, b) || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0);
 }
 
-/** Visits every part of a value that the serializer stores, until a visit returns false. */
+/**
+ * Visits every part of a value that the serializer stores. Stops and returns false if a visit
+ * returns false, or at an instance of a class that may have hidden state.
+ */
 function walk(value: unknown, visit: (leaf: unknown) => boolean): boolean {
   if (typeof value !== 'object' || value === null) return visit(value);
   const prototype: unknown = Object.getPrototypeOf(value);

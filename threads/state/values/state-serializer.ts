@@ -3,11 +3,14 @@ import { JsonPlusSerializer } from '@langchain/langgraph-checkpoint';
 const [OPEN_BRACKET, CLOSE_BRACKET] = ['['.charCodeAt(0), ']'.charCodeAt(0)];
 
 /**
- * LangGraph's serializer with synchronous methods, because a graph may change a value right after.
- * It can also encode one element of a list alone.
+ * LangGraph's serializer with synchronous methods, because a graph may change a value right after
+ * the call. It can also encode a single element of a list.
  */
 export class StateSerializer extends JsonPlusSerializer {
-  /** The element's text in the JSON of its list; undefined if it cannot be serialized alone. */
+  /**
+   * Returns the element's text in the JSON of its list. Returns undefined if the element cannot be
+   * serialized alone.
+   */
   element(value: unknown): Uint8Array | undefined {
     if (typeof value === 'string' || typeof value === 'number') return Buffer.from(JSON.stringify(value));
     const list = this._dumps([value]);

@@ -22,7 +22,7 @@ const PART_BYTES = 8 * 1024 * 1024;
 /** Type tags that do not come from the serializer. */
 const NODE = 'node';
 const PART = 'part';
-/** A list that is the whole value (`DeltaSnapshot`) of a LangGraph `DeltaChannel`. */
+/** A list that is the whole value (`DeltaSnapshot`) of one of LangGraph's `DeltaChannel`s. */
 const DELTA = 'delta';
 
 type EncodedFields = Pick<StateDocument, 'type' | 'data' | 'list' | 'parts'>;
@@ -31,36 +31,36 @@ interface EncodedValue {
   fields: EncodedFields;
   /** Chunks that the fields reference and that are not stored yet. */
   chunks: StateDocument[];
-  /** For a long list. */
+  /** Set for a long list. */
   list?: LongList;
 }
 
 interface DecodedValue {
   value: unknown;
-  /** For a long list. */
+  /** Set for a long list. */
   list?: LongList;
 }
 
 interface ChunkSource {
   /** Reads chunks by key, in any order. */
   read: (keys: string[]) => Promise<StateDocument[]>;
-  /** Hands over a decoded leaf from a cache. Undefined: the leaf must be read. */
+  /** Takes a decoded leaf from a cache. If it returns undefined, the leaf must be read. */
   take: (key: string) => Leaf | undefined;
 }
 
-/** Placeholder for a leaf whose text is cached, so that it is not read. */
+/** Stands for a leaf whose text is cached, so that the leaf itself is not read. */
 const CACHED_TEXT: Leaf = { id: '', size: 0, elements: [], marks: [], isDecoded: false };
 
 interface ChunkReference {
   id: string;
-  /** `-1`: part of a large value; `0`: leaf; above: inner node. */
+  /** `-1`: part of a large value. `0`: leaf. `1` or more: inner node. */
   height: number;
 }
 
 /**
  * Encodes and decodes values. Most values are one document. A long list shares chunks with its
- * older versions, so that a version costs only its changes. A large value is stored in parts, so
- * that its size has no limit.
+ * older versions, so that each version stores only its changes. A large value is stored in parts,
+ * so that its size has no limit.
  */
 export class StateValues {
   constructor(
@@ -70,8 +70,8 @@ export class StateValues {
   ) {}
 
   /**
-   * Encodes before it returns, because a graph may change the value right after. `base` is the list
-   * of an older version.
+   * Encodes a value before it returns, because a graph may change the value right after the call.
+   * `base` is the list of an older version.
    */
   encode(threadId: string, value: unknown, base?: LongList): EncodedValue {
     const elements = isDeltaSnapshot(value) ? value.value : value;
@@ -113,7 +113,8 @@ export class StateValues {
   }
 
   /**
-   * Values in the order of `documents`. `isTracked` marks leaves, as a base for the next version.
+   * Returns the values in the order of `documents`. With `isTracked`, leaves are marked, so that
+   * the next version of their list can reuse them.
    */
   async decode(threadId: string, documents: StateDocument[], isTracked = false): Promise<DecodedValue[]> {
     const reader = new ChunkReader(this.tenant, threadId, this.source);
@@ -141,7 +142,8 @@ export class StateValues {
   }
 
   /**
-   * JSON text of a value. For a long list, texts of leaves come from `texts` if they are cached.
+   * Returns the JSON text of a value. For a long list, the cached texts of leaves come from
+   * `texts`.
    */
   async text(threadId: string, document: StateDocument, texts: ValueTexts): Promise<string> {
     if (document.list === undefined || document.type === DELTA) {
@@ -174,7 +176,7 @@ export class StateValues {
     return `[${[...leaves, tail].filter((text) => text !== '').join(',')}]`;
   }
 
-  /** Pending writes in the order in which LangGraph applies them. */
+  /** Decodes pending writes, and returns them in the order in which LangGraph applies them. */
   async decodeWrites(threadId: string, documents: StateDocument[]): Promise<CheckpointPendingWrite[]> {
     const writes = documents.flatMap((document) =>
       document.write === undefined ? [] : [{ document, write: document.write }],
@@ -189,7 +191,7 @@ export class StateValues {
   }
 }
 
-/** Reads the chunks of several values: one query for each height of the trees. */
+/** Reads the chunks of several values, with one query for each height of their trees. */
 class ChunkReader {
   readonly #chunks = new Map<string, StateDocument>();
   readonly #leaves = new Map<string, Leaf>();
@@ -210,7 +212,7 @@ class ChunkReader {
     }
   }
 
-  /** A decoded leaf that the source handed over. */
+  /** Returns a decoded leaf that came from the cache. */
   cachedLeaf(id: string): Leaf | undefined {
     return this.#leaves.get(id);
   }
@@ -221,14 +223,14 @@ class ChunkReader {
     throw new ColloquyError('internal', `state of thread ${this.threadId} has no chunk ${id}`);
   }
 
-  /** Serialized data of a document, joined from its parts if it has any. */
+  /** Returns the serialized data of a document, joined from its parts if it has any. */
   joined(document: StateDocument): { type: string; data: Uint8Array } {
     const { type, parts } = document;
     if (parts === undefined) return { type, data: bytes(document) };
     return { type, data: Buffer.concat(parts.map((id) => bytes(this.chunk(id)))) };
   }
 
-  /** Ids of the leaves in order, and the inner nodes by the id of their first child. */
+  /** Returns the ids of the leaves in order, and the inner nodes by the id of their first child. */
   tree(levels: string[][]) {
     const nodes = new Map<string, { id: string; children: string[] }>();
     const leavesBelow = (id: string, height: number): string[] => {
@@ -244,7 +246,10 @@ class ChunkReader {
     return { ids, nodes };
   }
 
-  /** Also takes a cached leaf from the source. */
+  /**
+   * Whether a chunk is loaded. If it is a leaf that is not loaded, first tries to take it from the
+   * cache.
+   */
   #isLoaded(id: string, height: number): boolean {
     if (this.#chunks.has(id) || this.#leaves.has(id)) return true;
     const leaf = height === 0 ? this.source.take(chunkKey(this.tenant, this.threadId, id)) : undefined;
@@ -253,7 +258,9 @@ class ChunkReader {
   }
 }
 
-/** The chunks that a document references. `base` is the height of the first row of its list. */
+/**
+ * Returns the chunks that a document references. `base` is the height of the first row of its list.
+ */
 function referencesOf(document: StateDocument, base: number): ChunkReference[] {
   const rows = (document.list ?? []).flatMap((ids, row) => ids.map((id) => ({ id, height: base + row })));
   return [...rows, ...(document.parts ?? []).map((id) => ({ id, height: -1 }))];

@@ -21,7 +21,7 @@ export class ValueTexts {
     return this.#write(value);
   }
 
-  /** JSON text of the elements, without the brackets. */
+  /** Returns the JSON text of the elements, without the brackets of a list. */
   ofElements(elements: readonly unknown[]): string {
     return this.#write(elements).slice(1, -1);
   }
@@ -30,7 +30,10 @@ export class ValueTexts {
     return this.#texts.get(key);
   }
 
-  /** A text never becomes stale, because a chunk never changes under its key. */
+  /**
+   * Caches the text of a chunk. The text never becomes stale, because a chunk never changes under
+   * its key.
+   */
   keep(key: string, text: string): void {
     this.#texts.set(key, text);
   }
