@@ -136,5 +136,5 @@ describe('a server without an app of the project', () => {
 it('apps and routers are created in one file only', () => {
   const files = readdirSync('api', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
   const making = files.filter((name) => /\b(Router|express)\(/.test(readFileSync(join('api', name), 'utf8')));
-  expect(making).toEqual(['router.ts']);
+  expect(making).toEqual(['http/router.ts']);
 });

@@ -78,6 +78,7 @@ class Chaos {
   readonly #watch = new RecoveryWatch();
   readonly #talked: Conversation[] = [];
   readonly #seen: SeenRecord[] = [];
+  #lastSent: Promise<unknown> = Promise.resolve();
   readonly #recording = new Set<Promise<unknown>>();
 
   constructor(
@@ -149,13 +150,15 @@ class Chaos {
     this.#toLedger(record);
   }
 
+  /** Sends records one after another, because the checker reads the order of acceptance from them. */
   #toLedger(record: LedgerRecord): void {
-    const sent = fetch(`${this.world.ledgerUrl}/records`, { method: 'POST', body: JSON.stringify(record) }).catch(
-      (error: unknown) => {
+    const sent = this.#lastSent
+      .then(() => fetch(`${this.world.ledgerUrl}/records`, { method: 'POST', body: JSON.stringify(record) }))
+      .catch((error: unknown) => {
         const detail = `the ledger did not take a record: ${String((error as Error).cause ?? error)}`;
         this.crashes.push({ type: 'trouble', kind: 'ledger', conversation: '', threadId: '', detail });
-      },
-    );
+      });
+    this.#lastSent = sent;
     this.#recording.add(sent);
   }
 

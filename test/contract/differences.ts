@@ -1,14 +1,13 @@
 /** Where we answer otherwise than LangGraph's JavaScript server (1.5.1), by the name of the probe, and why; `docs/differences.md` has the same. */
 export const DIFFERENCES: Readonly<Record<string, string>> = {
-  'system assistants': 'there, assistants come unsorted whatever is asked for; here `sort_by` and `sort_order` hold',
-  'a thread that is made':
-    'here it also has `values`, `interrupts`, `error` and `state_updated_at`, as Agent Server has',
+  'system assistants': 'there, assistants come unsorted, whatever is asked for; here `sort_by` and `sort_order` hold',
+  'a new thread': 'here it also has `values`, `interrupts`, `error` and `state_updated_at`, as Agent Server has',
   'an answer to a question':
     'there, a run that asks a person ends in `success`; here in `interrupted`, as it has not done what it was asked for',
-  'a run as it is read':
+  'reading a run':
     'there `multitask_strategy` defaults to `reject`; here to `enqueue`, as on Agent Server. Here it also has `error`',
-  'a run on an unknown thread': 'there 422; here 404, as for every thing that is not there',
+  'a run on an unknown thread': 'there 422; here 404, as for every thing that does not exist',
   'a field of the wrong kind': 'there 400; here 422, which names the field and its value',
-  'a field that is unknown': 'there it is dropped in silence; here 422',
-  'a thread id that is none': 'there 400; here 422',
+  'an unknown field': 'there it is ignored in silence; here 422',
+  'an invalid thread id': 'there 400; here 422',
 };

@@ -59,7 +59,7 @@ const assistants: Probe[] = [
 ];
 
 const threads: Probe[] = [
-  { name: 'a thread that is made', run: (client) => client.threads.create({ metadata: { who: 'me' } }) },
+  { name: 'a new thread', run: (client) => client.threads.create({ metadata: { who: 'me' } }) },
   {
     name: 'a thread that is there already',
     run: async (client, url) => {
@@ -132,7 +132,7 @@ const runs: Probe[] = [
     },
   },
   {
-    name: 'a run as it is read',
+    name: 'reading a run',
     run: async (client) => {
       const id = await thread(client);
       const run = await client.runs.create(id, 'talk', { input: said('hello'), metadata: { a: 1 } });
@@ -197,8 +197,8 @@ const refusals: Probe[] = [
   },
   { name: 'a body that is not JSON', run: (_client, url) => status(url, '/threads', post('{')) },
   { name: 'a field of the wrong kind', run: (_client, url) => status(url, '/threads/search', post({ limit: 'ten' })) },
-  { name: 'a field that is unknown', run: (_client, url) => status(url, '/threads', post({ colour: 'red' })) },
-  { name: 'a thread id that is none', run: (_client, url) => status(url, '/threads/abc') },
+  { name: 'an unknown field', run: (_client, url) => status(url, '/threads', post({ colour: 'red' })) },
+  { name: 'an invalid thread id', run: (_client, url) => status(url, '/threads/abc') },
   { name: 'a path that is unknown', run: (_client, url) => status(url, '/nowhere') },
 ];
 
