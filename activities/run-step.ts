@@ -181,8 +181,8 @@ class StepActivity {
   }
 
   /**
-   * Handles a run that an earlier attempt has ended since this attempt read it. Reads the run
-   * again.
+   * Handles a run that was open when this attempt read it, but that an older attempt has ended in
+   * the meantime. Reads the run again.
    */
   async #endedMeanwhile({ threadId, runId }: Run, cursor: Cursor): Promise<StepOutcome> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });

@@ -71,7 +71,7 @@ function optionsOf(options: CronCreate['schedule_options']): Nullable<ScheduleOp
   };
 }
 
-/** Replaces each option that the client set to null by its default. */
+/** A client sends null to reset an option. Each null becomes the default of that option. */
 function withDefaults(options: Nullable<ScheduleOptions>): Partial<ScheduleOptions> {
   const cleared = Object.keys(options).filter((key) => options[key as keyof ScheduleOptions] === null);
   const defaults = Object.fromEntries(

@@ -8,7 +8,7 @@ export interface FenceParts {
   run: number;
   /** Ordinal of the step activity in its run, from 1. */
   step: number;
-  /** Attempt of that activity, from 1. */
+  /** Number of the step activity's attempt, from 1. */
   attempt: number;
 }
 

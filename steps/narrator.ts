@@ -127,8 +127,8 @@ export class Narrator {
   }
 
   /**
-   * Writes the run's events for an event of `graph.streamEvents`. Such an event may contain a chunk
-   * of the graph's stream. Returns true if it contains a chunk about the graph's own progress.
+   * Translates one event of LangGraph's `graph.streamEvents` into events of the run. If it carries
+   * a chunk of the root graph's stream, returns what {@link chunk} returns for it, else false.
    */
   event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;

@@ -11,9 +11,9 @@ type Locals = ExpressResponse['locals'];
 const BODILESS = [204, 205, 304];
 
 /**
- * Lets a project's app call our routes through `fetch`, so that the app can read their answers.
- * Requests go through a real HTTP server over connections in memory. Streams, disconnects and
- * interrupted answers therefore behave as on the network.
+ * Lets a project's app call our routes through `fetch`, so that the app can read their HTTP
+ * responses. Requests go through a real HTTP server over connections in memory. Streams,
+ * disconnects and responses that break off therefore behave as on the network.
  */
 export class InnerServer {
   readonly #server;

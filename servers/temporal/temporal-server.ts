@@ -79,7 +79,8 @@ function startArguments(database: string, port: number, uiPort: number | undefin
 }
 
 /**
- * Lists workflows, because the Temporal namespace is ready only a second after the port is open.
+ * Checks that the server is ready by listing workflows. An open port is not enough, because the
+ * Temporal namespace is ready about a second later.
  */
 async function probeTemporal(address: string): Promise<void> {
   const connection = Connection.lazy({ address, connectTimeout: '2s' });

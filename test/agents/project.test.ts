@@ -111,7 +111,7 @@ describe('a TypeScript project', () => {
     ['a default export', 'default', 'HI'],
     ['a default export without a name', 'unnamed', 'HI'],
     ['an agent made by createAgent', 'agent', 'from the agent'],
-  ])('runs %s', (_, graphId, expected) => {
+  ])('runs the graph that is exported as %s', (_, graphId, expected) => {
     expect(loaded.results?.[graphId]).toBe(expected);
   });
 

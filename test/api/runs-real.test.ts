@@ -179,7 +179,7 @@ describe('runs on real servers', () => {
     });
   });
 
-  describe('that are cancelled', () => {
+  describe('that a client cancels', () => {
     it('by their ids are interrupted, also if they are still queued', async () => {
       const run = await working();
       const { thread_id: threadId } = run;
@@ -232,7 +232,7 @@ describe('runs on real servers', () => {
       ['an unknown status', { status: 'success' }, '422 status: Invalid option'],
       ['an unknown thread', { thread_id: randomUUID(), status: 'all' }, '404 Thread with ID'],
       ['an unknown run', { thread_id: randomUUID(), run_ids: [randomUUID()] }, '404 Run not found'],
-    ])('are not cancelled by a request with %s', async (_what, body, answer) => {
+    ])('are untouched by a refused request with %s', async (_what, body, answer) => {
       const response = await post('/runs/cancel', body);
       expect(`${response.status} ${await response.text()}`).toContain(answer);
     });

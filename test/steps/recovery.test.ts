@@ -45,7 +45,7 @@ describe('the events that a new attempt supersedes', () => {
     ]);
   });
 
-  it('exclude the events of a finished subgraph once the graph around it has committed', () => {
+  it('are not those of a finished subgraph whose parent graph has committed', () => {
     expect(uncommittedRanges([event(4, 'a:1'), event(5, 'a:1|b:2'), event(6)], head({ '': { tail: 6 } }), RUN)).toEqual(
       [],
     );

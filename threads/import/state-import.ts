@@ -16,7 +16,7 @@ import { blobKey, bytes, writeKey, type StateDocument } from '../state/state-doc
 /** Documents are collected up to about this size before they are inserted. */
 const PAGE_BYTES = 4 * 2 ** 20;
 
-/** Counts and times of one imported thread. */
+/** How many checkpoints and writes of a thread were imported, and from which period. */
 export interface ImportedState {
   checkpoints: number;
   writes: number;

@@ -131,10 +131,10 @@ function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean)
 }
 
 /**
- * The path to a value. The labels of the value begin with it. The path is hashed once. Each label
- * copies the state of that hash and adds the value. The result equals the hash of the whole label,
- * as in stored records, but costs the same for a path of any length. Splitting a label into path
- * and value never cuts a character, because JSON escapes lone surrogates.
+ * The path to a value in metadata, which is the first part of the value's labels. A long label is
+ * stored as the hash of path and value. This class hashes the path once. For each label it copies
+ * that hash and adds the value, so a label costs the same for a path of any length. Hashing the
+ * two parts one after the other is safe, because JSON escapes lone surrogates.
  */
 class LabelPath {
   #hash: Hash | undefined;

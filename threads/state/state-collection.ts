@@ -108,8 +108,8 @@ export class StateCollection implements StateReads {
   }
 
   /**
-   * Stores documents and moves the head in one transaction. Returns the id of the run that a
-   * message waits for. Errors: `fence_lost`.
+   * Stores documents and moves the head in one transaction. If an injected message waits for a
+   * run, returns the id of that run. Errors: `fence_lost`.
    */
   async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
     const { early, inserts } = withEarly(commit.inserts, chunkGroup(this.tenant, threadId));
