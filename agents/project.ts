@@ -49,9 +49,9 @@ export type FactoryRuntime =
 
 export interface LoadProjectOptions {
   /**
-   * Values that are added to `config.configurable` of every factory call. With them a composition
-   * root passes ports to shipped graphs. The run of the graph does not get these values, so they
-   * are never stored.
+   * Values for the factories of graphs, added to `config.configurable` of each call. The
+   * process that loads the project passes ports to the shipped agent this way. A run's own config
+   * never contains them, so they are never stored.
    */
   provide?: Readonly<Record<string, unknown>>;
   /**

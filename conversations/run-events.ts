@@ -13,7 +13,7 @@ import {
 import type { EventLog } from '../streams/index.js';
 import type { ConversationContext } from './context.js';
 
-/** An event in the form that clients get. */
+/** A server-sent event. `data` is JSON text. */
 export interface ClientEvent {
   id: string;
   event: string;

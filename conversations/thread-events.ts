@@ -67,7 +67,7 @@ class ThreadReader {
     this.#superseded.note(page);
   }
 
-  /** Advances the cursor over a page, and returns the events for the client. */
+  /** Returns the events of a page that the client gets, and moves the cursor behind the page. */
   takePage(page: readonly StoredEvent[]): ClientEvent[] {
     return page.flatMap((stored) => {
       if (stored.seq <= this.cursor) return [];

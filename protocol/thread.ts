@@ -47,9 +47,9 @@ export interface Thread {
 }
 
 /**
- * The newest committed checkpoint of every live namespace (`''` is the root) and the number of
- * commits. Checkpoint ids do not tell which one is newest, because clocks differ. A commit is a
- * compare-and-set on `rev`.
+ * The head of a thread. It names the newest committed checkpoint of each checkpoint namespace in use
+ * (`''` is the root), because ids do not show which checkpoint is newest: clocks differ. It also
+ * counts the commits in `rev`. Each commit is a compare-and-set on `rev`.
  */
 export interface Head {
   rev: number;

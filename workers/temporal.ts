@@ -36,9 +36,9 @@ export async function connectTemporal(config: TemporalConfig, timeoutMs = CONNEC
 }
 
 /**
- * Creates the search attributes of conversations that the Temporal namespace lacks. Errors:
- * `unavailable` if the namespace does not exist; `forbidden` if this process may not create search
- * attributes. The message of `forbidden` has the command with which an operator creates them.
+ * Creates the search attributes that conversations need and the Temporal namespace does not have.
+ * Errors: `unavailable` if the namespace does not exist. `forbidden` if this process has no right to
+ * create search attributes; the message then contains the command for an operator.
  */
 export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
   const missing = await missingAttributes(connection, namespace);

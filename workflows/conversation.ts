@@ -86,10 +86,11 @@ export async function conversation(given?: unknown): Promise<void> {
 }
 
 /**
- * Executes the runs of the queue. All updates must complete before a run starts. Reason: if the
- * last workflow task had nothing to do, a worker without the cached workflow handles that task and
- * the next update as one task. A later replay handles them as two tasks. Without a fixed order, the
- * update's completion and the activity would be swapped, and no worker could replay the history.
+ * Executes the runs of the queue. All updates must complete before a run starts, so that every
+ * worker produces the same order of commands. Otherwise a history could become impossible to
+ * replay. Example: a workflow task has nothing to do, and an update follows. A worker without the
+ * cached workflow handles both as one task, but a replay handles them as two. The completion of
+ * the update and the start of the activity would then change places.
  */
 async function converse(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   const turnsBefore = queue.turns;

@@ -9,8 +9,8 @@ import {
 import type { CronActivities, CronInput, CronOutcome } from './contract.js';
 
 /**
- * These activities access records and a conversation. They fail only because of the infrastructure,
- * so Temporal retries them without limit.
+ * Activities that read and write records and conversations. They can fail only if a server is down,
+ * so Temporal retries them until they succeed.
  */
 const { fireCron, cancelScheduledRun } = proxyActivities<CronActivities>({
   startToCloseTimeout: '10s',

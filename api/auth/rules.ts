@@ -25,8 +25,8 @@ export interface RecordRule {
   /** The kind of the records whose metadata the filters must match. */
   kind: 'threads' | 'assistants' | 'crons';
   /**
-   * The value that the handler reads and may change. Default: the body and the parameters of the
-   * path.
+   * Builds the value that the project's handler reads and may change. Default: the body together
+   * with the parameters of the path.
    */
   value?: (req: RuleRequest, body: RequestBody) => RequestBody;
   /** Writes the changes of the handler back to the body. */

@@ -21,9 +21,9 @@ interface Block {
 }
 
 /**
- * Converts messages that were recorded as pairs of chunk and metadata to events of the channel
- * `messages`. Runs of the run API and graphs on an older LangGraph record such pairs. Tool messages
- * are left out, because other channels report them.
+ * Converts logged `messages-tuple` events to events of the channel `messages`. Each logged event is
+ * a pair of message chunk and metadata. Runs of the HTTP run API, and graphs on an older
+ * LangGraph, log such pairs. Tool messages are left out, because other channels report them.
  */
 export class MessageChunks {
   readonly #open = new Map<string, OpenMessage>();

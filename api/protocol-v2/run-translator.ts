@@ -36,9 +36,9 @@ export class RunTranslator {
   }
 
   /**
-   * Translates the next logged event of the run. If a run was cancelled in the queue, it ends
-   * without having begun. Its end is reported only if no other run is open (`alone`), because
-   * clients would take it for the end of that other run.
+   * Translates the next logged event of the run. A run that was cancelled in the queue ends before
+   * it begins. If another run is open, clients would take this end for the end of the other run.
+   * So the end is left out unless `alone` is true, which says that no other run is open.
    */
   translate(stored: StoredEvent, { alone = true } = {}): DraftEvent[] {
     if (stored.event === CONTROL_EVENTS.ended && this.#status === undefined && !alone) return [];

@@ -1,8 +1,11 @@
+import type { Response } from 'express';
 import { z } from 'zod';
+import type { Access } from '../../conversations/access.js';
 import { findRun, findThread, orNotFound, threadNotFound } from '../../conversations/find.js';
-import { ColloquyError, isEnded, runToWire } from '../../protocol/index.js';
+import { ColloquyError, isEnded, runToWire, type Caller } from '../../protocol/index.js';
 import { lastEventId, runAnswer, runJoinQuery, runListQuery, runStreamQuery } from '../../protocol/schemas/index.js';
 import { aboutStatelessRun, aboutThread, cancelsOnDisconnect } from '../auth/rules.js';
+import type { ApiContext } from '../context.js';
 import { answerSlowly } from '../http/keep-alive.js';
 import { route } from '../http/route.js';
 import { select } from '../http/select.js';
@@ -93,14 +96,8 @@ export const streamRoute = route({
   answers: { 200: 'events' },
   action: 'event.read',
   auth: [aboutThread('threads:read'), aboutThread('threads:update', { applies: cancelsOnDisconnect })],
-  async handle(context, { caller, access, params, query, headers, res }) {
-    const attachment = await attachKnown(context, caller, params.thread_id, params.run_id, {
-      lastSeq: headers['Last-Event-ID'],
-      cancelOnDisconnect: query.cancel_on_disconnect ?? false,
-    });
-    setLocation(res, attachment.run, 'stream');
-    const filter = { modes: query.stream_mode, namespaces: query.namespace };
-    await streamRun(context, { caller, access, res }, attachment, filter);
+  async handle(context, call) {
+    await streamKnown(context, call, call.params.thread_id, call.params.run_id);
   },
 });
 
@@ -116,13 +113,31 @@ export const statelessJoinStreamRoute = route({
   answers: { 200: 'events' },
   action: 'event.read',
   auth: [aboutStatelessRun('threads:read'), aboutStatelessRun('threads:update', { applies: cancelsOnDisconnect })],
-  async handle(context, { caller, access, params, query, headers, res }) {
-    const attachment = await attachKnown(context, caller, params.run_id, params.run_id, {
-      lastSeq: headers['Last-Event-ID'],
-      cancelOnDisconnect: query.cancel_on_disconnect ?? false,
-    });
-    setLocation(res, attachment.run, 'stream');
-    const filter = { modes: query.stream_mode, namespaces: query.namespace };
-    await streamRun(context, { caller, access, res }, attachment, filter);
+  async handle(context, call) {
+    await streamKnown(context, call, call.params.run_id, call.params.run_id);
   },
 });
+
+interface StreamCall {
+  readonly caller: Caller;
+  readonly access: Access;
+  readonly query: z.output<typeof runStreamQuery>;
+  readonly headers: { readonly 'Last-Event-ID': number | undefined };
+  readonly res: Response;
+}
+
+/** Streams a run from its start, or after the last event that the client has received. */
+async function streamKnown(
+  context: ApiContext,
+  { caller, access, query, headers, res }: StreamCall,
+  threadId: string,
+  runId: string,
+): Promise<void> {
+  const attachment = await attachKnown(context, caller, threadId, runId, {
+    lastSeq: headers['Last-Event-ID'],
+    cancelOnDisconnect: query.cancel_on_disconnect ?? false,
+  });
+  setLocation(res, attachment.run, 'stream');
+  const filter = { modes: query.stream_mode, namespaces: query.namespace };
+  await streamRun(context, { caller, access, res }, attachment, filter);
+}

@@ -27,8 +27,8 @@ export const metadata = searchedMetadata.superRefine((given, context) => {
 });
 
 /**
- * Returns a key that is too long, at any depth. Returns undefined if there is none. Does not
- * recurse.
+ * Searches all levels of a value for a key that is too long. Returns the key, or undefined if there
+ * is none. Uses a list instead of recursion, so that deep values cannot exhaust the stack.
  */
 function findLongKey(value: object): string | undefined {
   const waiting: object[] = [value];

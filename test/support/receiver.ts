@@ -8,7 +8,7 @@ export interface Received {
   body: string;
 }
 
-/** The answer to the n-th request, from 1. */
+/** Returns the HTTP answer to request number `n`, which starts at 1. */
 export type ReceiverReply = (
   n: number,
 ) => { status: number; headers?: Record<string, string>; body?: string } | 'nothing';
