@@ -6,6 +6,7 @@ import {
   type Client,
 } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
+import pRetry from 'p-retry';
 import { ColloquyError, conversationId, ERROR_CODES, type Caller, type ErrorCode, ifFound } from '../protocol/index.js';
 import {
   CONVERSATION_WORKFLOW,
@@ -29,6 +30,11 @@ import {
 } from '../workflows/contract.js';
 import type { Conversations } from './ports.js';
 
+/** Code of gRPC for `FAILED_PRECONDITION`. */
+const FAILED_PRECONDITION = 9;
+
+const NOT_READY_RETRIES = { retries: Infinity, minTimeout: 100, maxTimeout: 1_000 };
+
 export interface TemporalConversationsOptions {
   client: Client;
   taskQueue: string;
@@ -44,7 +50,7 @@ export function createConversations(options: TemporalConversationsOptions): Conv
 
   async function within<T>(call: () => Promise<T>, ms = timeoutMs): Promise<T> {
     try {
-      return await client.withDeadline(Date.now() + ms, call);
+      return await client.withDeadline(Date.now() + ms, () => retryWhileNotReady(call, ms));
     } catch (error) {
       throw conversationError(error);
     }
@@ -83,6 +89,18 @@ export function createConversations(options: TemporalConversationsOptions): Conv
       await ifFound(end());
     },
   };
+}
+
+/**
+ * Repeats an update or a query while the server refuses it because workflow tasks of the
+ * conversation have failed. This happens when events arrive again and again while the workflow
+ * continues as new, and after a deploy of broken workflow code. A refused call has no effect.
+ *
+ * @param call starts one attempt
+ * @param maxRetryTime longest time until the last attempt starts, in ms
+ */
+export function retryWhileNotReady<T>(call: () => Promise<T>, maxRetryTime: number): Promise<T> {
+  return pRetry(call, { ...NOT_READY_RETRIES, maxRetryTime, shouldRetry: ({ error }) => isNotReady(error) });
 }
 
 function startOperation(
@@ -128,8 +146,17 @@ function isErrorCode(type: string | null | undefined): type is ErrorCode {
 }
 
 export function hasGrpcCause(error: unknown): boolean {
+  return grpcCode(error) !== undefined;
+}
+
+function isNotReady(error: unknown): boolean {
+  return grpcCode(error) === FAILED_PRECONDITION;
+}
+
+/** Returns the gRPC code of an error or of the first of its causes that has one. */
+function grpcCode(error: unknown): number | undefined {
   for (let inner = error; inner instanceof Error; inner = inner.cause) {
-    if (isGrpcServiceError(inner)) return true;
+    if (isGrpcServiceError(inner)) return inner.code;
   }
-  return false;
+  return undefined;
 }

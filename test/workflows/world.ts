@@ -10,6 +10,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, NativeConnection, Runtime, Worker, bundleWorkflowCode } from '@temporalio/worker';
 import type { WorkflowBundle } from '@temporalio/worker';
+import { retryWhileNotReady } from '../../conversations/temporal-conversations.js';
 import { conversationId } from '../../protocol/index.js';
 import {
   CONVERSATION_WORKFLOW,
@@ -46,6 +47,9 @@ import type { StepScript } from './script.js';
 
 /** gRPC: cancelled, deadline exceeded, failed precondition. */
 const PASSING_CODES = [1, 4, 9];
+
+/** Longest time for which a refused update is repeated. */
+const UPDATE_RETRY_MS = 10_000;
 
 /** `WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND`. */
 const UNHANDLED_COMMAND = 1;
@@ -153,13 +157,15 @@ export class Talk {
 
   submit(runId: string, options: Partial<SubmitRun> = {}): Promise<Submitted> {
     const run: SubmitRun = { runId, graphId: 'graph', assistantId: 'assistant', strategy: 'enqueue', ...options };
-    return this.client.workflow.executeUpdateWithStart(UPDATES.submit, {
-      args: [run],
-      startWorkflowOperation: new WithStartWorkflowOperation(CONVERSATION_WORKFLOW, {
-        ...this.start(),
-        workflowIdConflictPolicy: 'USE_EXISTING',
+    return repeated(() =>
+      this.client.workflow.executeUpdateWithStart(UPDATES.submit, {
+        args: [run],
+        startWorkflowOperation: new WithStartWorkflowOperation(CONVERSATION_WORKFLOW, {
+          ...this.start(),
+          workflowIdConflictPolicy: 'USE_EXISTING',
+        }),
       }),
-    });
+    );
   }
 
   signal(name: keyof typeof SIGNALS, ...args: unknown[]): Promise<unknown> {
@@ -171,21 +177,21 @@ export class Talk {
   }
 
   resume(answer: ResumeConversation): Promise<Resumed> {
-    return this.handle.executeUpdate(UPDATES.resume, { args: [answer] });
+    return repeated(() => this.handle.executeUpdate(UPDATES.resume, { args: [answer] }));
   }
 
   /** Injects a message by the id of its record. */
   inject(runId: string): Promise<Injected> {
     const message: InjectMessage = { runId, graphId: 'graph', assistantId: 'assistant' };
-    return this.handle.executeUpdate(UPDATES.inject, { args: [message] });
+    return repeated(() => this.handle.executeUpdate(UPDATES.inject, { args: [message] }));
   }
 
   cancel(request: CancelRuns): Promise<Cancelled> {
-    return this.handle.executeUpdate(UPDATES.cancel, { args: [request] });
+    return repeated(() => this.handle.executeUpdate(UPDATES.cancel, { args: [request] }));
   }
 
   close(): Promise<Closed> {
-    return this.handle.executeUpdate(UPDATES.close);
+    return repeated(() => this.handle.executeUpdate(UPDATES.close));
   }
 
   /**
@@ -315,6 +321,11 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
       }
     },
   };
+}
+
+/** Repeats a refused update like the API does. */
+function repeated<T>(update: () => Promise<T>): Promise<T> {
+  return retryWhileNotReady(update, UPDATE_RETRY_MS);
 }
 
 /** Whether a repeated query may succeed. */
