@@ -59,7 +59,7 @@ const REFUSED_FIELDS: Readonly<Record<string, string>> = {
 const IGNORED_FIELDS: Readonly<Record<string, string>> = {
   ui: 'user interface components are not served',
   ui_config: 'user interface components are not served',
-  webhooks: 'webhooks are not sent',
+  webhooks: 'runs have their own webhook, signed with COLLOQUY_WEBHOOK_SECRET',
   node_loader: 'TypeScript is loaded by tsx',
 };
 

@@ -23,11 +23,11 @@ const sendSchema = z.object({
 // decides before a message is sent.
 const sendMessage = tool(() => Promise.reject(new Error(`${SEND} is run by the nodes review and send`)), {
   name: SEND,
-  description: 'MessageDraft a message to a candidate. A person approves, edits or rejects it before it is sent.',
+  description: 'Draft a message to a candidate. A person approves, edits or rejects it before it is sent.',
   schema: sendSchema,
 });
 
-const PROMPT = `You are the outreach agent of a hiring assistant. MessageDraft a friendly, specific message of at most 120 words to the candidate
+const PROMPT = `You are the outreach agent of a hiring assistant. Draft a friendly, specific message of at most 120 words to the candidate
 the person named, and call send_message; a person approves it first. Say afterwards what happened: sent, sent with changes, or not sent.
 When a draft was rejected with a reason, call send_message again with a better draft; rejected without a reason, ask what to change.
 To search again call transfer_to_sourcing; for another position transfer_to_intake. Sign as "The hiring team".`;
