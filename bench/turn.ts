@@ -175,7 +175,7 @@ async function startBelowHttp(house: BenchHouse): Promise<() => Promise<TakeTurn
 
   return async () => {
     const threadId = randomUUID();
-    await stores.threads.createThread(caller, { threadId, ifExists: 'raise' });
+    await stores.threads.createThread(caller, { threadId });
     let afterSeq = 0;
     const take = async () => {
       const runId = randomUUID();

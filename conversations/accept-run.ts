@@ -183,7 +183,7 @@ async function createRunThread(context: ConversationContext, order: RunOrder, as
   const temporary = stateless && body.on_completion !== 'keep';
   const metadata = { ...body.metadata, ...threadBinding(assistant), ...(temporary && STATELESS_METADATA) };
   try {
-    return await context.threads.createThread(caller, { threadId, metadata, ifExists: 'raise' });
+    return await context.threads.createThread(caller, { threadId, metadata });
   } catch (error) {
     if (errorCode(error) !== 'already_exists') throw error;
     const found = await context.threads.getThread(caller, threadId);

@@ -19,17 +19,14 @@ type PatchBody = z.infer<typeof threadPatch>;
  * `invalid_argument` if there are supersteps but no graph that can write them.
  */
 export async function makeThread(context: ConversationContext, viewer: Viewer, body: ThreadBody): Promise<Thread> {
-  const supersteps = body.supersteps ?? [];
-  const threadId = body.thread_id ?? uuid7();
-  const metadata = body.metadata ?? {};
-  if (supersteps.length > 0 && typeof metadata['graph_id'] !== 'string') throw noGraph(threadId);
-  const ttl = ttlOf(body.ttl);
-  const ifExists = body.if_exists ?? 'raise';
-  const thread = await createOrFindThread(context, viewer, { threadId, metadata, ifExists, ...(ttl && { ttl }) });
-  if (supersteps.length === 0) return thread;
+  const { thread_id: threadId = uuid7(), if_exists: ifExists, supersteps, ttl, ...given } = withoutNulls(body);
+  if (supersteps?.length && typeof given.metadata?.['graph_id'] !== 'string') throw noGraph(threadId);
+  const newThread = { ...given, threadId, ...(ttl && { ttl: newTtl(ttl) }) };
+  const thread = await createOrFindThread(context, viewer, newThread, ifExists === 'do_nothing');
+  if (!supersteps?.length) return thread;
   await applySupersteps(context, viewer.caller, thread, supersteps).catch(async (error: unknown) => {
     // Remove the thread that this request has created, so that the client can repeat the request.
-    if (ifExists === 'raise') await undoThread(context, viewer.caller, thread);
+    if (ifExists !== 'do_nothing') await undoThread(context, viewer.caller, thread);
     throw error;
   });
   return findSameThread(context, viewer.caller, thread);
@@ -42,8 +39,8 @@ export async function patchThread(
   threadId: string,
   body: PatchBody,
 ): Promise<Thread> {
-  const ttl = ttlOf(body.ttl);
-  const patch = { metadata: body.metadata ?? {}, ...(ttl && { ttl }) };
+  const { ttl, ...given } = withoutNulls(body);
+  const patch = { ...given, ...(ttl && { ttl: newTtl(ttl) }) };
   const known = await findVisibleThread(context, viewer, threadId);
   const patched = context.threads.updateThread(viewer.caller, threadId, patch, known);
   return orNotFound(patched, threadNotFound(threadId));
@@ -94,21 +91,27 @@ export async function pruneThreads(
   return pruned;
 }
 
-function ttlOf(ttl: PatchBody['ttl']): NewTtl | undefined {
-  return ttl ? { minutes: ttl.ttl, strategy: ttl.strategy ?? 'delete' } : undefined;
+/** Drops fields that are null, because a client may send null for a field that it does not set. */
+function withoutNulls<T extends object>(body: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
+  const set = Object.entries(body).filter(([, value]) => value !== null && value !== undefined);
+  return Object.fromEntries(set) as { [Name in keyof T]?: NonNullable<T[Name]> };
+}
+
+function newTtl({ ttl, strategy }: NonNullable<PatchBody['ttl']>): NewTtl {
+  return { minutes: ttl, strategy: strategy ?? 'delete' };
 }
 
 async function createOrFindThread(
   context: ConversationContext,
   viewer: Viewer,
-  { ifExists, ...thread }: NewThread,
+  thread: NewThread,
+  mayExist: boolean,
 ): Promise<Thread> {
   try {
-    return await context.threads.createThread(viewer.caller, { ...thread, ifExists: 'raise' });
+    return await context.threads.createThread(viewer.caller, thread);
   } catch (error) {
     if (errorCode(error) !== 'already_exists') throw error;
-    const found =
-      ifExists === 'do_nothing' ? await ifFound(findVisibleThread(context, viewer, thread.threadId)) : undefined;
+    const found = mayExist ? await ifFound(findVisibleThread(context, viewer, thread.threadId)) : undefined;
     if (found !== undefined) return found;
     throw new ColloquyError('already_exists', `Thread already exists: ${thread.threadId}`, { cause: error });
   }

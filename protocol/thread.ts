@@ -47,6 +47,13 @@ export interface Thread {
 }
 
 /**
+ * Fields of a thread that its creator gives. A copy of the thread takes them over; the records and
+ * the ports need no change for a new one.
+ */
+export const GIVEN_THREAD_FIELDS = ['metadata', 'config'] as const satisfies (keyof Thread)[];
+export type GivenThreadFields = Partial<Pick<Thread, (typeof GIVEN_THREAD_FIELDS)[number]>>;
+
+/**
  * The head of a thread. It names the newest committed checkpoint of each checkpoint namespace in use
  * (`''` is the root), because ids do not show which checkpoint is newest: clocks differ. It also
  * counts the commits in `rev`. Each commit is a compare-and-set on `rev`.

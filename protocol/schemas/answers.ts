@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MULTITASK_STRATEGIES, RUN_STATUSES } from '../run.js';
 import { THREAD_STATUSES, TTL_STRATEGIES } from '../thread.js';
 import { jsonObject } from './common.js';
+import { givenThreadFields } from './thread.js';
 
 /**
  * Schemas of HTTP answers for the API's description. `api/` creates the answers, and a test checks
@@ -65,6 +66,7 @@ export const threadAnswer = z.object({
   created_at: moment,
   updated_at: moment,
   state_updated_at: moment,
+  ...givenThreadFields,
   metadata: jsonObject,
   status: z.enum(THREAD_STATUSES),
   config: jsonObject,

@@ -46,15 +46,21 @@ const superstep = z.strictObject({
     .max(MAX_UPDATES),
 });
 
+/**
+ * Fields that a client gives to a thread. They are named as in the thread's record. Answers have
+ * them too.
+ */
+export const givenThreadFields = { metadata: metadata.nullish() };
+
 export const threadCreate = z.strictObject({
   thread_id: uuid.nullish(),
-  metadata: metadata.nullish(),
+  ...givenThreadFields,
   if_exists: z.enum(['raise', 'do_nothing']).nullish(),
   supersteps: z.array(superstep).max(MAX_SUPERSTEPS).nullish(),
   ttl: ttl.nullish(),
 });
 
-export const threadPatch = z.strictObject({ metadata: metadata.nullish(), ttl: ttl.nullish() });
+export const threadPatch = z.strictObject({ ...givenThreadFields, ttl: ttl.nullish() });
 
 export const threadGetQuery = z.strictObject({ include: queryList.pipe(z.array(z.enum(['ttl']))).optional() });
 

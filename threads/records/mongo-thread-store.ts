@@ -5,6 +5,7 @@ import { openCollection, withDatabaseErrors } from '../../database/index.js';
 import type { NewTtl, ThreadStore } from './ports.js';
 import type { ThinningOptions, ThinningPolicy } from '../state/ports.js';
 import { RunRecords } from './run-records.js';
+import { givenFields } from './thread-documents.js';
 import { ThreadRecords } from './thread-records.js';
 
 /**
@@ -68,7 +69,7 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     async copyThread(caller, threadId, { copyId, metadata: overrides, source }) {
       const original = await threads.getSame(caller, threadId, source ?? (await threads.get(caller, threadId)));
       const metadata = { ...copyMetadata(original.metadata, copyId), ...overrides };
-      await threads.createHidden(caller, { threadId: copyId, metadata, config: original.config });
+      await threads.createHidden(caller, { ...givenFields(original), threadId: copyId, metadata });
       await copyState(caller, threadId, copyId);
       // If another thread now has the id of the original, the copied state may belong to that
       // thread. The copy then stays hidden, and a sweeper removes it.

@@ -4,6 +4,7 @@ import type {
   Caller,
   EndedRunStatus,
   Fence,
+  GivenThreadFields,
   Interrupt,
   RequiredMetadata,
   Run,
@@ -15,20 +16,16 @@ import type {
 } from '../../protocol/index.js';
 import type { ThinningPolicy } from '../state/ports.js';
 
-export interface NewThread {
+export interface NewThread extends GivenThreadFields {
   threadId: string;
-  metadata?: Record<string, unknown>;
-  config?: Record<string, unknown>;
-  /** What to do if the thread exists; default `raise` (`already_exists`). */
-  ifExists?: 'raise' | 'do_nothing';
   ttl?: NewTtl;
 }
 
 /** A time to live that starts when it is stored. */
 export type NewTtl = Omit<ThreadTtl, 'expiresAt'>;
 
-export interface ThreadPatch {
-  metadata?: Record<string, unknown>;
+/** Metadata are merged key by key; every other field is replaced. */
+export interface ThreadPatch extends GivenThreadFields {
   ttl?: NewTtl;
 }
 
@@ -146,15 +143,15 @@ export interface FailedAttempt {
  * {@link admitRun}.
  */
 export interface ThreadStore {
-  /** Creates a thread. Errors: `already_exists` with `ifExists: 'raise'`. */
+  /** Creates a thread. Errors: `already_exists`. */
   createThread(caller: Caller, thread: NewThread): Promise<Thread>;
   /** Returns a thread. Errors: `not_found`, also for a thread that is being deleted. */
   getThread(caller: Caller, threadId: string): Promise<Thread>;
   searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
   countThreads(caller: Caller, filter: ThreadFilter): Promise<number>;
   /**
-   * Merges the metadata key by key. A caller that has just read the thread passes it as `known`,
-   * which saves a read. Errors: `not_found`, also if another thread now has the id of `known`.
+   * Changes a thread. A caller that has just read the thread passes it as `known`, which saves a
+   * read. Errors: `not_found`, also if another thread now has the id of `known`.
    */
   updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
   /**

@@ -1,35 +1,28 @@
 import type { Filter } from 'mongodb';
 import {
   ColloquyError,
+  GIVEN_THREAD_FIELDS,
   originOf,
   type Caller,
   type Fence,
-  type Interrupt,
-  type Origin,
-  type RunError,
+  type GivenThreadFields,
   type Thread,
-  type ThreadStatus,
   type ThreadTtl,
 } from '../../protocol/index.js';
 import type { NewThread, ThreadFilter } from './ports.js';
-import { encodeJson, guardUuid, recordLabels, queryLabels, withLabels, type JsonObject } from './record-fields.js';
+import { encodeJson, guardUuid, recordLabels, queryLabels, withLabels } from './record-fields.js';
 
 const MINUTE_MS = 60_000;
 
-export interface ThreadDocument {
+/** Fields of a thread that are stored as JSON text, because users choose their keys. */
+const JSON_FIELDS = ['metadata', 'config', 'interrupts'] as const satisfies (keyof Thread)[];
+type JsonField = (typeof JSON_FIELDS)[number];
+
+/** Fields of the document that are no fields of the thread. */
+interface Bookkeeping {
   /** `<tenant>/<threadId>` */
   _id: string;
-  tenant: string;
-  threadId: string;
-  status: ThreadStatus;
-  /** JSON text. */
-  metadata: string;
   labels: string[];
-  /** JSON text. */
-  config: string;
-  /** JSON text. */
-  interrupts: string;
-  error?: RunError;
   /** The run that made the thread busy. */
   currentRun: string | null;
   /** Offset at which the newest run started. */
@@ -38,12 +31,6 @@ export interface ThreadDocument {
   runFence?: Fence;
   /** The runs that ended last. A late start of one of these runs must not make the thread busy. */
   endedRuns: string[];
-  ttl?: ThreadTtl;
-  createdBy?: Origin;
-  createdAt: Date;
-  updatedAt: Date;
-  /** Absent in threads that were created before this field existed. */
-  stateUpdatedAt?: Date;
   /**
    * When to thin the history next: at once after a change, or when checkpoints become too old.
    * Absent if no thinning is due.
@@ -58,26 +45,42 @@ export interface ThreadDocument {
   deletedAt?: Date;
 }
 
+const BOOKKEEPING: Record<keyof Bookkeeping, true> = {
+  _id: true,
+  labels: true,
+  currentRun: true,
+  startedSeq: true,
+  runFence: true,
+  endedRuns: true,
+  thinAt: true,
+  isImported: true,
+  deletedAt: true,
+};
+
+export type ThreadDocument = Omit<Thread, JsonField | 'stateUpdatedAt'> &
+  Record<JsonField, string> &
+  Bookkeeping & {
+    /** Absent in threads that were created before this field existed. */
+    stateUpdatedAt?: Date;
+  };
+
 export function threadKey(tenant: string, threadId: string): string {
   return `${tenant}/${guardUuid('thread_id', threadId)}`;
 }
 
 export function newThreadDocument(caller: Caller, thread: NewThread): ThreadDocument {
   const now = new Date();
-  const metadata = thread.metadata ?? {};
-  const threadId = guardUuid('thread_id', thread.threadId);
+  const { threadId, ttl, metadata = {}, config = {}, ...given } = thread;
   return {
     _id: threadKey(caller.tenant, threadId),
     tenant: caller.tenant,
     threadId,
     status: 'idle',
-    metadata: encodeJson(`metadata of thread ${threadId}`, metadata),
+    ...encodeFields(threadId, { ...given, metadata, config, interrupts: {} }),
     labels: recordLabels(caller.tenant, metadata),
-    config: encodeJson(`config of thread ${threadId}`, thread.config ?? {}),
-    interrupts: '{}',
     currentRun: null,
     endedRuns: [],
-    ...(thread.ttl && { ttl: expiry(thread.ttl, now) }),
+    ...(ttl && { ttl: expiry(ttl, now) }),
     createdBy: originOf(caller),
     createdAt: now,
     updatedAt: now,
@@ -111,20 +114,27 @@ export function noThread(threadId: string): ColloquyError {
   return new ColloquyError('not_found', `thread ${threadId} does not exist`);
 }
 
+/** Returns the stored form of fields of a thread. Errors: `too_large`. */
+export function encodeFields<T extends Partial<Thread>>(
+  threadId: string,
+  fields: T,
+): Omit<T, JsonField> & Record<keyof T & JsonField, string> {
+  const stored: Record<string, unknown> = { ...fields };
+  for (const field of JSON_FIELDS) {
+    if (fields[field] !== undefined) stored[field] = encodeJson(`${field} of thread ${threadId}`, fields[field]);
+  }
+  return stored as Omit<T, JsonField> & Record<keyof T & JsonField, string>;
+}
+
+/** Returns the fields that a copy of the thread takes over. */
+export function givenFields(thread: Thread): GivenThreadFields {
+  const fields = GIVEN_THREAD_FIELDS.map((field) => [field, thread[field]] as const);
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined));
+}
+
 export function asThread(document: ThreadDocument): Thread {
-  const { tenant, threadId, status, error, ttl, createdBy, createdAt, updatedAt } = document;
-  return {
-    tenant,
-    threadId,
-    status,
-    metadata: JSON.parse(document.metadata) as JsonObject,
-    config: JSON.parse(document.config) as JsonObject,
-    interrupts: JSON.parse(document.interrupts) as Record<string, Interrupt[]>,
-    ...(error === undefined ? {} : { error }),
-    ...(ttl === undefined ? {} : { ttl }),
-    ...(createdBy === undefined ? {} : { createdBy }),
-    createdAt,
-    updatedAt,
-    stateUpdatedAt: document.stateUpdatedAt ?? createdAt,
-  };
+  const fields: Record<string, unknown> = { stateUpdatedAt: document.createdAt };
+  for (const [field, value] of Object.entries(document)) if (!(field in BOOKKEEPING)) fields[field] = value;
+  for (const field of JSON_FIELDS) fields[field] = JSON.parse(document[field]);
+  return fields as unknown as Thread;
 }

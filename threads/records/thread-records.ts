@@ -17,6 +17,7 @@ import type {
 import { encodeJson, guardPage, recordLabels, notAbove } from './record-fields.js';
 import {
   asThread,
+  encodeFields,
   expiry,
   newThreadDocument,
   noThread,
@@ -42,18 +43,17 @@ export class ThreadRecords {
       await this.#threads.insertOne(document);
       return asThread(document);
     } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
-      return this.#existing(document._id, thread);
+      throw isDuplicateKey(error) ? await this.#refusal(document) : error;
     }
   }
 
-  async #existing(key: string, { threadId, ifExists = 'raise' }: NewThread): Promise<Thread> {
-    const found = await this.#threads.findOne({ _id: key });
-    if (found?.deletedAt !== undefined) throw new ColloquyError('thread_closed', `thread ${threadId} is being deleted`);
+  /** Returns the error for a new thread whose id another thread has. */
+  async #refusal({ _id, threadId }: ThreadDocument): Promise<ColloquyError> {
+    const found = await this.#threads.findOne({ _id }, { projection: { deletedAt: 1 } });
     if (found === null)
-      throw new ColloquyError('conflict', `thread ${threadId} was deleted concurrently; create it again`);
-    if (ifExists === 'raise') throw new ColloquyError('already_exists', `thread ${threadId} exists already`);
-    return asThread(found);
+      return new ColloquyError('conflict', `thread ${threadId} was deleted concurrently; create it again`);
+    if (found.deletedAt !== undefined) return new ColloquyError('thread_closed', `thread ${threadId} is being deleted`);
+    return new ColloquyError('already_exists', `thread ${threadId} exists already`);
   }
 
   async get(caller: Caller, threadId: string): Promise<Thread> {
@@ -108,27 +108,20 @@ export class ThreadRecords {
       const stored = attempt === 0 && known !== undefined ? undefined : await this.#open(caller, threadId);
       const found = stored === undefined ? (known as Thread) : asThread(stored);
       if (known !== undefined && !isSameThread(found, known)) throw noThread(threadId);
-      const name = `metadata of thread ${threadId}`;
-      const metadata = { ...found.metadata, ...patch.metadata };
       const updatedAt = new Date();
-      const ttl = patch.ttl && expiry(patch.ttl, updatedAt);
+      const { ttl, ...given } = patch;
+      const metadata = { ...found.metadata, ...given.metadata };
+      const changes = { ...given, metadata, updatedAt, ...(ttl && { ttl: expiry(ttl, updatedAt) }) };
       const { matchedCount } = await this.#threads.updateOne(
         {
           _id: threadKey(caller.tenant, threadId),
-          metadata: stored?.metadata ?? encodeJson(name, found.metadata),
+          metadata: stored?.metadata ?? encodeJson(`metadata of thread ${threadId}`, found.metadata),
           ...(known && { createdAt: known.createdAt }),
           deletedAt: { $exists: false },
         },
-        {
-          $set: {
-            metadata: encodeJson(name, metadata),
-            labels: recordLabels(caller.tenant, metadata),
-            updatedAt,
-            ...(ttl && { ttl }),
-          },
-        },
+        { $set: { ...encodeFields(threadId, changes), labels: recordLabels(caller.tenant, metadata) } },
       );
-      if (matchedCount > 0) return { ...found, metadata, updatedAt, ...(ttl && { ttl }) };
+      if (matchedCount > 0) return { ...found, ...changes };
     }
     throw new ColloquyError(
       'conflict',
