@@ -29,9 +29,10 @@ export default tseslint.config(
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
-      // A port may be asynchronous for some adapters and not for others.
+      // Some implementations of an asynchronous method have nothing to wait for.
       '@typescript-eslint/require-await': 'off',
-      // Handlers of express and event emitters are asynchronous by habit; what they do not catch is caught by the process.
+      // Handlers of express and of event emitters may be asynchronous. Errors that they do not
+      // catch reach the handlers for unhandled rejections of the process.
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
       'max-lines': ['error', { max: 350, skipBlankLines: true, skipComments: true }],
       'no-restricted-syntax': ['error', noEnvironment, noComposite, noDefaultExport, ...noDefaultDoor],
@@ -39,21 +40,25 @@ export default tseslint.config(
     },
   },
   {
-    // Other apps and routers would take paths in any case, with a trailing slash.
+    // Only `api/http/router.ts` creates express apps and routers, with settings that accept one
+    // spelling of each path. By default, express also accepts other letter cases and a slash at the
+    // end.
     files: ['api/**/*.ts'],
     ignores: ['api/http/router.ts'],
     rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths: [noOwnRouter] }] },
   },
   { files: ['config/**/*.ts'], rules: { 'no-restricted-syntax': ['error', noDefaultExport, ...noDefaultDoor] } },
   {
-    // A langgraph.json names variables for its graphs, which read them from the process.
+    // This file sets the environment variables that a `langgraph.json` names, because graphs read
+    // `process.env`.
     files: ['agents/project-environment.ts'],
     rules: { 'no-restricted-syntax': ['error', noDefaultExport, ...noDefaultDoor] },
   },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts', 'evals/**/*.ts'],
     rules: {
-      // Tests and benches get addresses from the environment, and look at wire values as they come.
+      // Tests and benchmarks read addresses from the environment, and use untyped values of HTTP
+      // answers.
       'no-restricted-syntax': ['error', ...noDefaultDoor],
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',

@@ -1,4 +1,7 @@
-/** Tests run as native ES modules, against real servers that are started once. */
+/**
+ * Configuration of the normal tests. They run as native ES modules, against real Temporal and
+ * MongoDB servers that are started once for all test files.
+ */
 export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],

@@ -1,6 +1,9 @@
 import base from './jest.config.mjs';
 
-/** Tests that take minutes, for example chaos and the installed package. */
+/**
+ * Configuration of the tests that take minutes, such as the chaos tests and the tests of the
+ * installed package.
+ */
 export default {
   ...base,
   testMatch: ['<rootDir>/test/**/*.long.test.ts'],

@@ -13,31 +13,45 @@ export interface ActivityDependencies {
   injections: InjectionStore;
   savers: SaverStore;
   events: EventLog;
-  /** For activities that accept or end runs through the use cases of conversations. */
+  /**
+   * Dependencies of the use cases in `conversations/`. Activities that accept, record or cancel a
+   * run call these use cases.
+   */
   conversations: ConversationContext;
   project: GraphSource;
   cache: StateCache;
-  /** Messages that wait to be sent, and the HTTP client that sends them. */
+  /** Webhook bodies that wait to be sent, and the HTTP client that sends them. */
   deliveries: DeliveryStore;
   egress: Egress;
-  /** Secrets that webhooks are signed with. */
+  /** Secrets with which the worker signs webhooks. */
   webhookSecrets: readonly string[];
-  /** Makes an address for feedback on a run. Absent without LangSmith. */
+  /**
+   * Creates the URL to which a client posts feedback on a run, for one feedback key. Absent without
+   * LangSmith.
+   */
   feedbackAddress?: (runId: string, key: string) => Promise<string>;
-  /** Aborted when the worker stops. Steps end after their current superstep. */
+  /** Aborted when the worker stops. A running step then ends after its current superstep. */
   drain: AbortSignal;
-  /** Whether workflow history has previews of questions, which the Web UI shows. */
+  /**
+   * Whether the workflow history contains previews of the questions that interrupts ask. Temporal's
+   * Web UI shows these previews.
+   */
   showsQuestions: boolean;
-  /** Opens LangGraph's long-term store for a caller. Graphs get this store. */
+  /**
+   * Opens LangGraph's long-term store on behalf of a caller. The graph of a run uses this store.
+   */
   openStore?: (caller: Caller) => BaseStore;
 }
 
-/** Returns the caller of a worker that acts for itself, or for the origin of a run. */
+/**
+ * Returns the caller for a worker. With `origin` (who created a run), the worker acts on behalf of
+ * that origin. Otherwise it acts for itself.
+ */
 export function workerCaller(tenant: string, origin?: Origin): Caller {
   return serviceCaller(tenant, 'worker', origin);
 }
 
-/** Returns the caller for a person who signals with the Temporal CLI or Web UI. */
+/** Returns the caller for a person who sends signals with the Temporal CLI or Web UI. */
 export function operatorCaller(tenant: string): Caller {
   return { tenant, principal: { kind: 'operator', id: 'temporal' }, onBehalfOf: [] };
 }

@@ -45,8 +45,8 @@ export async function endRunRecords(
 }
 
 /**
- * Appends the last events of a run: the error, if there is one, and the end. Returns the offset of
- * the end.
+ * Appends the last events of a run: the event `error` if the run failed, then the event that marks
+ * the end of the run. Returns the offset of the latter.
  */
 export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
   if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });
@@ -55,8 +55,9 @@ export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
 }
 
 /**
- * Ends a run from outside of its steps. Idempotent by run id. Raises the fence, so that no step of
- * the run commits afterwards.
+ * Returns the activity that ends a run which was cancelled or failed permanently. Idempotent by run
+ * id. First raises the fence of the thread. A step of the run that is still working has a lower
+ * fence, so it cannot commit any more.
  */
 export function createEndRun(dependencies: ActivityDependencies) {
   const { heads, savers } = dependencies;
@@ -92,7 +93,8 @@ export function createEndRun(dependencies: ActivityDependencies) {
         status: task.status,
         threadStatus: thread.status,
         interrupts: thread.interrupts,
-        // A client that reads the last event of a rolled-back run must not find the run any more.
+        // Hides the run's record if the run is rolled back. A client that has read the run's last
+        // event must not find the record any more.
         isRolledBack: task.rollback === true,
         ...(task.error !== undefined && { error: task.error }),
       };
@@ -106,8 +108,8 @@ export function createEndRun(dependencies: ActivityDependencies) {
   }
 
   /**
-   * Returns the thread's status and open questions. The status is error if the run failed,
-   * interrupted if a node is due, else idle.
+   * Returns the status and the open questions that the thread has after the run. The status is
+   * `error` if the run failed, `interrupted` if the graph still has a node to execute, else `idle`.
    */
   async function standing(task: EndRunTask, run: Run | undefined) {
     if (run === undefined) return { status: 'idle' as ThreadStatus, interrupts: {}, questions: [] };
@@ -117,9 +119,9 @@ export function createEndRun(dependencies: ActivityDependencies) {
   }
 
   /**
-   * Returns the due nodes and open questions of a run's thread. A graph that cannot be loaded or
-   * read has none; such a graph may be why the run ended. Database errors are thrown, so that
-   * Temporal retries.
+   * Returns the nodes that are due and the open questions of the run's thread. Returns none if the
+   * graph cannot be loaded or its state cannot be read, because this may be the reason why the run
+   * ended. Throws errors of the database, so that Temporal retries the activity.
    */
   async function describe(run: Run): ReturnType<typeof describeThread> {
     const nothing = { next: [], interrupts: {}, questions: [] };

@@ -5,14 +5,15 @@ import type { HeadStore } from '../threads/index.js';
 import { FAILURES } from '../workflows/contract.js';
 
 /**
- * Delay before the next attempt of a step that met a newer revision without a higher fence. Short,
- * because that attempt only has to read the head again.
+ * Delay in ms before the next attempt of a step whose commit was refused, although no writer has a
+ * higher fence. In this case another writer, such as an edit of the state, has moved the thread's
+ * head. The delay is short, because the next attempt only has to read the head again.
  */
 const HEAD_MOVED_DELAY_MS = 50;
 
 /**
- * Converts a failed step to a failure of Temporal. `failures` counts the failed attempts of this
- * superstep, including this one.
+ * Converts the failure of a step to an `ApplicationFailure` of Temporal. `failures` is the number
+ * of failed attempts of this superstep, including this one.
  */
 export function stepFailure(failure: StepFailure, options: StepOptions, failures: number): ApplicationFailure {
   const { error } = failure;
@@ -32,8 +33,8 @@ export function isRetried(failure: StepFailure, options: StepOptions): boolean {
 }
 
 /**
- * Makes an infrastructure failure, which Temporal retries without limit. The failure's type is our
- * error code, so that the Web UI shows the code.
+ * Creates a failure of the infrastructure, which Temporal retries without limit. The type of the
+ * failure is a Colloquy error code if `cause` has one, so that Temporal's Web UI shows this code.
  */
 export function infrastructureFailure(cause: unknown, error: RunError): ApplicationFailure {
   return ApplicationFailure.create({
@@ -44,8 +45,10 @@ export function infrastructureFailure(cause: unknown, error: RunError): Applicat
 }
 
 /**
- * Converts a lost fence to a failure of Temporal. If the head has a higher fence, the failure is
- * not retried: either the workflow then takes a higher ordinal, or a later attempt runs already.
+ * Converts the error `fence_lost` of an activity to a failure of Temporal. If the thread's head has
+ * a higher fence than `mine`, Temporal must not retry the activity. Either the workflow calls the
+ * activity again with a higher ordinal (the first part of the fence), or a later attempt is already
+ * running.
  */
 export async function fenceFailure(
   heads: Pick<HeadStore, 'readHead'>,

@@ -5,8 +5,9 @@ import type { RunLog } from '../streams/index.js';
 import type { ActivityDependencies } from './deps.js';
 
 /**
- * Writes an event with an address for feedback for each key. An error does not fail the run: the
- * event leaves out the key, and the reason is logged.
+ * Appends an event with one URL for each feedback key of the run. Clients post feedback on the run
+ * to these URLs. If a URL cannot be created, the event leaves out its key, the reason is logged,
+ * and the run goes on.
  */
 export async function appendFeedback(
   { feedbackAddress }: Pick<ActivityDependencies, 'feedbackAddress'>,

@@ -14,12 +14,18 @@ import type { RunBody } from '../protocol/schemas/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
-/** Error codes that skip the firing, because a request of a client would be refused too. */
+/**
+ * Error codes with which a firing starts no run and counts as skipped. A client that asked for the
+ * same run would be refused with the same codes.
+ */
 const SKIPPED: readonly ErrorCode[] = ['conflict', 'queue_full', 'thread_closed'];
-/** Error codes that an attempt may get although an earlier attempt has accepted the run. */
+/**
+ * Error codes that a repeated attempt may get although an earlier attempt has already accepted the
+ * run.
+ */
 const TAKEN: readonly ErrorCode[] = ['conflict', 'not_found'];
 
-/** The activities of the workflow `cron`. */
+/** Returns the activities that the workflow `cron` calls. */
 export function createCronActivities({ conversations }: Pick<ActivityDependencies, 'conversations'>): CronActivities {
   const { threads, crons, schedules, deriveId } = conversations;
 
@@ -41,8 +47,8 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
     } catch (error) {
       const code = errorCode(error);
       if (code === undefined || isRetryable(code)) throw error;
-      // An earlier attempt has accepted the run. Since then, the cron was changed or its thread got
-      // another owner.
+      // An earlier attempt has accepted this run. Then the cron was changed (`conflict`), or its
+      // filters no longer match the thread or the assistant (`not_found`).
       if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return firedRunOf(order);
       const { message } = error as Error;
       if (SKIPPED.includes(code)) return { refused: message };
@@ -63,8 +69,8 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
         return { refused: `cron ${task.cronId} does not exist; its schedule is removed` };
       }
       const fired = await fire(orderOf(cron, task, deriveId));
-      // The stored time is only for display. The Schedule has the true time, and a reader asks the
-      // Schedule if the stored time is in the past.
+      // The stored time of the next firing is only for display, so an error is ignored. If the
+      // stored time is in the past, readers ask the Temporal Schedule for the true time.
       await noteNext(cron).catch(() => undefined);
       return fired;
     },
@@ -90,8 +96,9 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
 }
 
 /**
- * Returns the order for the run of a firing, as if the cron's creator asked for the run now. The
- * run id is derived from cron and time, so that a repeated firing finds its run.
+ * Returns the order for the run of a firing: what {@link acceptRun} is asked for on behalf of the
+ * cron's creator. The run id is derived from the cron id and the scheduled time, so that a repeated
+ * attempt finds the run of an earlier one.
  */
 function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId): RunOrder {
   const { tenant, cronId, createdBy } = cron;

@@ -1,21 +1,25 @@
 import type { Context } from '@temporalio/activity';
 
 /**
- * Shortest interval between heartbeats. Temporal delivers a cancellation with a heartbeat, so this
- * is also the longest delay of a cancellation at the full rate.
+ * Shortest interval between two heartbeats of a step, in ms. Temporal delivers a cancellation in
+ * its answer to a heartbeat. A step that heartbeats at this interval therefore learns of a
+ * cancellation after at most this time.
  */
 const BEAT_MS = 500;
 /**
- * Number of steps that can heartbeat at the full rate. With more steps, each step heartbeats less
- * often, because a heartbeat costs Temporal a few ms.
+ * Number of concurrent steps up to which every step heartbeats once per `BEAT_MS`. With more steps,
+ * each step heartbeats less often, because every heartbeat costs Temporal a few ms.
  */
 const STEPS_AT_FULL_BEAT = 20;
 
-/** Heartbeats of all steps in this process. */
+/** Sends the heartbeats of all steps in this process. */
 export class Heartbeats {
   #steps = 0;
 
-  /** Heartbeats at least four times per heartbeat timeout until the returned function is called. */
+  /**
+   * Starts to send heartbeats for an activity, at least four per heartbeat timeout. Returns a
+   * function that stops them.
+   */
   start(context: Context): () => void {
     const longestMs = (context.info.heartbeatTimeoutMs ?? Infinity) / 4;
     let timer: NodeJS.Timeout;

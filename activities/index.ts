@@ -1,6 +1,7 @@
 /**
- * Activities of conversations, crons and webhooks, made by {@link createActivities}. Knows
- * Temporal's activities, no workflow and no HTTP.
+ * Activities of conversations, crons and webhooks, created by {@link createActivities}. They use
+ * Temporal's activity API. They do not depend on workflow code (except its contract) or on the HTTP
+ * API.
  */
 import type { ConversationActivities, CronActivities, WebhookActivities } from '../workflows/contract.js';
 import type { ActivityDependencies } from './deps.js';

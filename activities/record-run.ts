@@ -7,8 +7,9 @@ import { infrastructureFailure } from './failures.js';
 import { operatorCaller, workerCaller, type ActivityDependencies } from './deps.js';
 
 /**
- * The activity that records a run which a signal or a deadline asked for. Idempotent by run id and
- * key. Fails if the state or the database cannot be read, so that Temporal retries it.
+ * Returns the activity that stores the record of a run which a Temporal signal or the deadline of a
+ * question has started. Idempotent by run id and idempotency key. Fails if the state or the
+ * database cannot be read, so that Temporal retries the activity.
  */
 export function createRecordRun({ conversations }: Pick<ActivityDependencies, 'conversations'>) {
   return async (task: RecordRunTask): Promise<RecordedRun> => {
@@ -30,9 +31,9 @@ export function createRecordRun({ conversations }: Pick<ActivityDependencies, 'c
 }
 
 /**
- * Returns the run with the default answer, which only the thread's state contains. Returns
- * undefined if the question is closed: an edit of the state can close a question without the
- * workflow's knowledge.
+ * Adds the default answer of the question to the run. Reads the answer from the thread's state,
+ * because the workflow history does not contain it. Returns undefined if the question is not open
+ * any more: an edit of the state may have closed it before the workflow learned of the edit.
  */
 async function withDefaultAnswer(
   { states, assistants }: ConversationContext,
@@ -64,8 +65,8 @@ function resumeOf({ interruptId, value }: NonNullable<UnrecordedRun['resume']>):
 }
 
 /**
- * Returns the graph's input for the input of a signal. A text becomes a human message; anything
- * else is the graph's input already.
+ * Returns the graph's input for the input of a signal. A string becomes one human message. Any
+ * other value already is the graph's input.
  */
 function inputOf(given: unknown): unknown {
   return typeof given === 'string' ? { messages: [{ role: 'user', content: given }] } : given;

@@ -40,14 +40,18 @@ import { fenceFailure, infrastructureFailure, isRetried, stepFailure } from './f
 
 const READ_BATCH = 1_000;
 const REQUESTS_KEPT = 1_000;
-/** A step stops itself after this share of the server's timeout. */
+/**
+ * A step stops itself after this share of its start-to-close timeout, before Temporal ends the
+ * attempt.
+ */
 const TIMEOUT_SHARE = 0.95;
-/** The longest delay of a timer. With a longer delay, Node.js fires the timer at once. */
+/** The longest delay of a timer in Node.js, in ms. With a longer delay, the timer fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Runs one step of a run. Idempotent by its fence: a late attempt commits nothing, and a repeated
- * attempt continues after the last commit.
+ * Returns the activity that runs one step of a run. Idempotent by its fence. An attempt that a
+ * later attempt has replaced has a lower fence and commits nothing. The later attempt continues
+ * after the last committed superstep.
  */
 export function createRunStep(dependencies: ActivityDependencies) {
   const runs = new LRUCache<string, Run>({ max: REQUESTS_KEPT });
@@ -73,7 +77,8 @@ export function createRunStep(dependencies: ActivityDependencies) {
 class StepActivity {
   readonly #fence: Fence;
   /**
-   * The worker for itself until the run is read; then the worker on behalf of the run's creator.
+   * The caller of all reads and writes. Until the run's record is read, the worker acts for itself.
+   * Then it acts on behalf of the run's creator.
    */
   #caller: Caller;
   #writtenMessageIds: ReadonlySet<string> | undefined;
@@ -83,7 +88,10 @@ class StepActivity {
     private readonly runs: LRUCache<string, Run>,
     private readonly task: StepTask,
     private readonly attempt: number,
-    /** Fires when the activity is cancelled, and when `timeout` fires. */
+    /**
+     * Aborted when Temporal cancels the activity, when the worker stops, or when `timeout` is
+     * aborted.
+     */
     private readonly stop: AbortSignal,
     private readonly timeout: AbortSignal,
   ) {
@@ -104,19 +112,20 @@ class StepActivity {
       this.#caller = workerCaller(this.task.tenant, run.createdBy);
       if (isEnded(run.status)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
-      // `started` is awaited after the step. If it rejects earlier, the rejection must not count as
-      // unhandled, because that would end the process.
+      // `started` is awaited only after the step. If this promise rejects earlier, Node.js must not
+      // count the rejection as unhandled, because that would end the process.
       started.catch(() => undefined);
-      // Readers start at the offset of the run's first event. So no event is written before the
-      // run's record has this offset.
+      // Readers begin at the offset after which the run's events start. `started` stores this
+      // offset in the run's record, so the log writes no event before `started` resolves.
       const { runId } = this.task;
       const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, after: started };
       log = this.dependencies.events.open(this.#caller, scope);
       if (this.attempt > 1) {
-        // An earlier attempt may have ended the run after this attempt read the run. From here on
-        // the fence prevents such an end.
+        // An earlier attempt may have ended the run after this attempt read the run's record. After
+        // `started` has resolved, no earlier attempt can end the run, because its fence is lower.
         if (!(await started)) return withTaken(await this.#endedMeanwhile(run, cursor), taken);
-        // Writes the list of superseded events before any event of this attempt.
+        // Writes the offsets of superseded events (of earlier attempts that died before their
+        // commit) before this attempt writes any other event.
         await this.#supersede(run, cursor, log);
       }
       const report = await this.#step(run, cursor, waiting, log).catch((error: unknown) => this.#fail(error));
@@ -132,8 +141,8 @@ class StepActivity {
   }
 
   /**
-   * Returns the run, or undefined if it is deleted. A run's request never changes, so later steps
-   * on this worker use the cached run.
+   * Returns the run, or undefined if its record was deleted. A run's request never changes. Later
+   * steps on this worker therefore use the cached record.
    */
   async #run(): Promise<Run | undefined> {
     const { runId, threadId, step } = this.task;
@@ -163,8 +172,8 @@ class StepActivity {
       threadId,
       { showsQuestions },
     );
-    // The earlier attempt may have died after it ended the run's record and before it updated the
-    // thread's.
+    // The earlier attempt may have died after it marked the run's record as ended and before it
+    // updated the record of the thread.
     const threadStatus = status === 'success' ? 'idle' : 'interrupted';
     await threads.endRun(this.#caller, threadId, { runId, fence: this.#fence, status, threadStatus, interrupts });
     let tail = await events.tail(this.#caller, threadId);
@@ -181,8 +190,8 @@ class StepActivity {
   }
 
   /**
-   * Handles a run that was open when this attempt read it, but that an older attempt has ended in
-   * the meantime. Reads the run again.
+   * Handles a run that this attempt read as open, but that an earlier attempt has ended since then.
+   * Reads the run's record again.
    */
   async #endedMeanwhile({ threadId, runId }: Run, cursor: Cursor): Promise<StepOutcome> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
@@ -190,15 +199,16 @@ class StepActivity {
   }
 
   /**
-   * Returns head and tail. Takes them from the last step, or from the database if the last step's
-   * may be stale.
+   * Returns the cursor of the thread: its head, and its tail (the offset of its last event). Uses
+   * the cursor of the previous step. Reads from the database what may have changed since then.
    */
   async #cursor(): Promise<Cursor> {
     const { threadId, step, cursor } = this.task;
     const { heads, events } = this.dependencies;
     const known = this.attempt === 1 ? cursor : undefined;
     if (known !== undefined && step > 1) return known;
-    // The head is read again, because an edit of the state can move it between two runs.
+    // The first step of a run reads the head again, because an edit of the state can move the head
+    // between two runs.
     const [head, tail] = await Promise.all([
       this.attempt > 1 ? heads.raiseFence(this.#caller, threadId, this.#fence) : heads.readHead(this.#caller, threadId),
       known?.tail ?? events.tail(this.#caller, threadId),
@@ -207,9 +217,9 @@ class StepActivity {
   }
 
   /**
-   * Marks the run as running and fences off earlier attempts, in parallel to the step. The run's
-   * events begin after the tail that its first attempt found. Resolves to false if the run has
-   * ended.
+   * Marks the run as running while the step already works. From then on, earlier attempts cannot
+   * end the run. Also stores the offset after which the run's events begin: the tail that the run's
+   * first attempt found. Resolves to false if the run has ended.
    */
   async #start(run: Run, tail: number): Promise<boolean> {
     const { step, threadId } = this.task;
@@ -218,7 +228,10 @@ class StepActivity {
     return this.dependencies.threads.startRun(this.#caller, threadId, run.runId, start);
   }
 
-  /** Writes the event `run.attempt` with the offsets that this attempt supersedes. */
+  /**
+   * Writes the event `run.attempt`. It lists the offsets of the events that earlier attempts wrote
+   * and never committed. Readers drop these events.
+   */
   async #supersede(run: Run, cursor: Cursor, log: RunLog): Promise<void> {
     const events = await this.#readEvents(run);
     const superseded = uncommittedRanges(events, cursor.head, this.task.ordinal);
@@ -228,7 +241,10 @@ class StepActivity {
     await log.flush();
   }
 
-  /** Returns the run's events so far, without large state values. */
+  /**
+   * Returns the events that the run has written so far. Values that are stored with the state are
+   * left out of the events.
+   */
   async #readEvents(run: Run): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
     for (let afterSeq = run.afterSeq ?? 0; ; ) {
@@ -311,21 +327,21 @@ class StepActivity {
   }
 
   /**
-   * Stores the run's webhook. Reads the record again, because the webhook needs the run's start
-   * time.
+   * Stores the body of the run's webhook. Reads the run's record again, because a cached record may
+   * lack the start time that the body contains.
    */
   async #keepWebhook({ threadId, runId }: Run, end: { status: EndedRunStatus }): Promise<void> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
     await keepWebhook(this.dependencies, this.#caller, run, end);
   }
 
-  /** Converts the error of a step to a failure of Temporal. */
+  /** Converts the error of a step to a failure of Temporal, and throws the failure. */
   async #fail(error: unknown): Promise<never> {
     const { threadId, runId, step, options } = this.task;
     const context = Context.current();
     if (context.cancellationSignal.aborted) {
-      // The signal is also aborted when the worker stops or when the attempt times out. In both
-      // cases the run continues.
+      // Temporal's cancellation signal is also aborted when the worker stops or when the attempt
+      // times out. In both cases a later attempt continues the run.
       if (context.cancellationDetails?.cancelRequested) {
         throw new CancelledFailure(`run ${runId} of thread ${threadId} was cancelled`);
       }
@@ -349,8 +365,9 @@ class StepActivity {
   }
 
   /**
-   * Counts one more failed attempt of the superstep that is due. One activity may run several
-   * supersteps, and the failures of an earlier one must not use up the attempts of a later one.
+   * Counts one more failed attempt of the superstep that is due, and returns the count. One
+   * activity may run several supersteps. They are counted separately, so that the failures of one
+   * superstep do not use up the attempts of the next.
    */
   async #countFailure(): Promise<number> {
     const { threadId, runId } = this.task;
@@ -373,8 +390,8 @@ function superstepOf({ heads }: Head): string {
 }
 
 /**
- * Returns the failure of a step that exceeds the timeout of its nodes. Such a step is stopped here,
- * before the server's timeout, so that the timeout counts as a failure of the nodes.
+ * Returns the failure of a step that exceeds the timeout of its nodes. The step stops itself before
+ * Temporal would end the attempt, so that the timeout counts as a failure of the nodes.
  */
 function timeoutFailure(timeoutMs: number, cause: unknown): StepFailure {
   const error = { error: 'TimeoutError', message: `the step took longer than its timeout of ${timeoutMs} ms` };

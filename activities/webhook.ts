@@ -21,9 +21,9 @@ const GONE = 410;
 const MAX_BODY_BYTES = 12 * 1024 * 1024;
 
 /**
- * Stores the webhook's body when the run ends, because the thread may change or be deleted before
- * delivery. Called before the run's record is ended, so that no webhook is missed. Idempotent by
- * run id.
+ * Stores the body of the run's webhook, because the thread may change or be deleted before the body
+ * is sent. Must be called before the run's record is marked as ended. Otherwise a crash between the
+ * two writes would lose the webhook. Idempotent by run id.
  */
 export async function keepWebhook(
   dependencies: ActivityDependencies,
@@ -32,7 +32,7 @@ export async function keepWebhook(
   end: { status: EndedRunStatus; error?: RunError },
 ): Promise<void> {
   const { webhook } = run.request;
-  // Only the first end of a run counts.
+  // If the run has already ended, its webhook was stored at that time.
   if (webhook === undefined || isEnded(run.status)) return;
   const values = await valuesOf(dependencies, caller, run);
   const now = new Date();
@@ -48,8 +48,8 @@ export async function keepWebhook(
     id: run.runId,
     url: webhook,
     body: withValues(body, values),
-    // A webhook that names a thread is deleted with the thread. The thread of a stateless run is
-    // deleted right away, so the webhook does not name it.
+    // A stored body that names a thread is deleted together with the thread. The thread of a
+    // stateless run is deleted right after the run, so this body must not name the thread.
     ...(!isStateless(run) && { threadId: run.threadId }),
   });
 }
@@ -59,8 +59,8 @@ function isStateless({ metadata }: Run): boolean {
 }
 
 /**
- * Adds the values to the body, unless the body would be too large. MongoDB limits documents to 16
- * MB, and values above this limit must not keep a run from ending.
+ * Adds the values of the thread's state to the body, unless the body would become too large.
+ * MongoDB limits a document to 16 MB, and large values must not prevent the end of a run.
  */
 function withValues(body: Record<string, unknown>, values: unknown): Record<string, unknown> {
   if (values === undefined) return body;
@@ -71,8 +71,9 @@ function withValues(body: Record<string, unknown>, values: unknown): Record<stri
 }
 
 /**
- * Returns the thread's values. Returns undefined if the graph cannot be loaded or read, which may
- * be why the run ended. Database errors are thrown, so that Temporal retries.
+ * Returns the values of the thread's state. Returns undefined if the graph cannot be loaded or its
+ * state cannot be read, because this may be the reason why the run ended. Throws errors of the
+ * database, so that Temporal retries the activity.
  */
 async function valuesOf({ project, savers }: ActivityDependencies, caller: Caller, run: Run): Promise<unknown> {
   const graph = await project.load(run.graphId, run.request.config).catch(() => undefined);
@@ -86,8 +87,8 @@ async function valuesOf({ project, savers }: ActivityDependencies, caller: Calle
 }
 
 /**
- * Posts a stored webhook. If the worker dies right after a delivery, the webhook is posted again,
- * with the same `webhook-id`.
+ * Returns the activity that posts the stored body of a webhook. If the worker dies right after it
+ * has sent the body, the next attempt sends the body again, with the same `webhook-id`.
  */
 export function createDeliverWebhook(dependencies: ActivityDependencies): WebhookActivities['deliverWebhook'] {
   const { deliveries, egress, webhookSecrets } = dependencies;
@@ -126,8 +127,8 @@ function notTaken(url: string, { status, retryAfter }: EgressAnswer): Applicatio
   return ApplicationFailure.create({
     message: `${new URL(url).host} answered ${status} to the webhook`,
     type: `http_${status}`,
-    // Not only retryable statuses are retried: a receiver that is being deployed may answer 404 or
-    // 401.
+    // Every status except 410 is retried, even a status such as 404 or 401, because a receiver may
+    // answer with it while it is being deployed.
     nonRetryable: status === GONE,
     ...(pauseMs !== undefined && { nextRetryDelay: pauseMs }),
   });

@@ -4,12 +4,15 @@ export type GraphLogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type GraphLog = (level: GraphLogLevel, message: string, fields: Record<string, string>) => void;
 
 /**
- * Global key of LangGraph's logger. `getLogger()` of `@langchain/langgraph-sdk/logging` reads it in
- * every copy of that package.
+ * Global key of the logger that graphs use. `getLogger()` of `@langchain/langgraph-sdk/logging`
+ * looks for the logger under this key, in every copy of that package.
  */
 const GLOBAL_LOGGER = Symbol.for('langgraph.api.sdk-logger');
 
-/** Maps Winston's levels, which LangGraph's logger uses, to ours. */
+/**
+ * For each level of Winston, the level of {@link GraphLog}. LangGraph's logger has Winston's
+ * levels.
+ */
 const LEVELS = {
   error: 'error',
   warn: 'warn',
@@ -25,8 +28,9 @@ const LEVELS = {
 } as const satisfies Record<string, GraphLogLevel>;
 
 /**
- * Provides the logger of LangGraph's server. Without it, a project that calls `getLogger()` cannot
- * be loaded. A logger that exists already is kept.
+ * Provides a logger under the global key, as LangGraph's own server does. Without this logger, a
+ * project that calls `getLogger()` cannot be loaded. Does nothing if another logger is already
+ * there.
  */
 export function offerLogger(log: GraphLog = logToStderr()): void {
   if (GLOBAL_LOGGER in globalThis) return;
@@ -50,7 +54,7 @@ function fieldsOf(meta: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(meta).map(([key, value]) => [key, textOf(value)]));
 }
 
-/** Converts a logged value to text. Never throws, because a log line must not end a step. */
+/** Converts a logged value to a string. Never throws, because a log line must not end a step. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value instanceof Error) return value.stack ?? value.message;

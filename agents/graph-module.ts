@@ -2,19 +2,20 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** The folder of this room: `agents/`, or compiled `dist/agents/`. */
+/** Path of this file: in `agents/`, or in `dist/agents/` if it is compiled. */
 const here = fileURLToPath(import.meta.url);
 const roomFolder = dirname(here);
 const isCompiled = here.endsWith('.js');
 const shippedFolder = isCompiled ? resolve(roomFolder, '../../agents') : roomFolder;
 
-/** The `langgraph.json` of the graphs that ship with the product. */
+/** Path of the `langgraph.json` whose graphs ship with Colloquy. */
 export const SHIPPED_PROJECT = join(shippedFolder, 'langgraph.json');
 
 /**
- * Imports a module of a project. Packages resolve from the project's folder. Every project but our
- * own is imported through tsx, as on LangGraph's server, for two reasons: JavaScript may import
- * TypeScript, and Node caches a failed import.
+ * Imports a module of a project. tsx loads the modules of every project except the one that ships
+ * with Colloquy, as on LangGraph's own server. tsx also loads JavaScript files, because they may
+ * import TypeScript. To try without tsx first is not possible, because Node.js caches a failed
+ * import.
  */
 export async function importModule(file: string, projectFolder: string): Promise<Record<string, unknown>> {
   const shipped = shippedModule(file);
@@ -22,16 +23,15 @@ export async function importModule(file: string, projectFolder: string): Promise
   return (await import(pathToFileURL(shipped ?? file).href)) as Record<string, unknown>;
 }
 
-/**
- * Returns whether the module's file exists, in the form that will be imported: source or compiled.
- */
+/** Returns whether the file exists that {@link importModule} will import for this module. */
 export function moduleExists(file: string): boolean {
   return existsSync(shippedModule(file) ?? file);
 }
 
 /**
- * Returns the path of a module that ships with the product, undefined for other modules. Our
- * langgraph.json names source files, but the package has only compiled ones.
+ * Returns the path of the file to import for a module that ships with Colloquy, or undefined for
+ * any other module. The `langgraph.json` that ships with Colloquy names TypeScript files, but the
+ * npm package contains only compiled files.
  */
 function shippedModule(file: string): string | undefined {
   const folder = [shippedFolder, roomFolder].find((candidate) => file.startsWith(candidate + sep));
@@ -42,8 +42,8 @@ function shippedModule(file: string): string | undefined {
 const enabledFor = new Map<string, Promise<void>>();
 
 /**
- * Lets Node import a project's TypeScript. Done once for each project and never undone, because a
- * graph may import modules while it runs.
+ * Lets Node.js import TypeScript, with the settings of the project's `tsconfig.json`. This is done
+ * once for each project and never undone, because a graph may import modules while it runs.
  */
 function enableTypeScript(projectFolder: string): Promise<void> {
   let enabled = enabledFor.get(projectFolder);
@@ -55,9 +55,9 @@ function enableTypeScript(projectFolder: string): Promise<void> {
 }
 
 /**
- * Registers tsx without a namespace, so that modules share their copies of LangChain with all other
- * modules that resolve to the same files. Registers both loaders, because a project without
- * `"type": "module"` is CommonJS.
+ * Registers tsx for ES modules and for CommonJS, because a project without `"type": "module"` is
+ * CommonJS. Leaves out tsx's option `namespace`, because a namespace has its own module cache: the
+ * project would then have another instance of LangChain than the rest of the process.
  */
 async function registerTsx(projectFolder: string): Promise<void> {
   const esm = await import('tsx/esm/api');

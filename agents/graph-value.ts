@@ -4,34 +4,34 @@ type PregelNodes = ConstructorParameters<typeof Pregel>[0]['nodes'];
 type PregelChannels = ConstructorParameters<typeof Pregel>[0]['channels'];
 
 /**
- * A compiled graph, from whichever copy of LangGraph its project has. So never test a graph with
- * `instanceof`.
+ * A compiled graph. Its class may come from any copy of LangGraph that the project has installed,
+ * so code must not test a graph with `instanceof`.
  */
 export type LoadedGraph = Pregel<PregelNodes, PregelChannels>;
 
 /**
- * Compiles the export of a module or the result of a factory. Returns undefined if the value is no
- * graph.
+ * Returns the compiled graph for the export of a module or the result of a graph factory. Returns
+ * undefined if the value is not a graph.
  */
 export function toCompiledGraph(value: unknown): LoadedGraph | undefined {
   if (!isObject(value)) return undefined;
   if (typeof value.compile === 'function') return toCompiledGraph((value as { compile(): unknown }).compile());
-  // The result of `createAgent` looks like a graph but wraps one. The inner graph is the one to
-  // run.
+  // The result of `createAgent` looks like a graph, but it wraps a graph. The wrapped graph is the
+  // one to run.
   if (isPregel(value.graph)) return value.graph;
   return isPregel(value) ? value : undefined;
 }
 
 /**
- * Returns a copy of a graph. The caller may set the copy's checkpointer and store while others use
- * the same graph.
+ * Returns a copy of a graph. The caller may set the checkpointer and the store of the copy without
+ * a change to the original, which other callers share.
  */
 export function copyGraph(graph: LoadedGraph): LoadedGraph {
   // Not `Object.create`, because only Pregel's constructor can make Pregel's private members.
   return graph.withConfig({});
 }
 
-/** Describes a value that is no graph, for an error message. */
+/** Describes a value that is not a graph, for an error message. */
 export function describeValue(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (typeof value !== 'object') return `a value of type ${typeof value}`;

@@ -1,6 +1,6 @@
 /**
- * The shipped graphs, and the loader of any `langgraph.json`. Knows nothing of Temporal, storage or
- * HTTP.
+ * The graphs that ship with Colloquy, and the loader for any `langgraph.json`. The code in this
+ * folder does not depend on Temporal, storage or HTTP.
  */
 export { SHIPPED_PROJECT } from './graph-module.js';
 export { TENANT_KEY } from './outbox.js';

@@ -4,14 +4,17 @@ import { pathToFileURL } from 'node:url';
 import { ColloquyError } from '../protocol/index.js';
 import type { ProjectFile } from './project-file.js';
 
-/** Versions older than this have another checkpoint format, and their questions have no ids. */
+/**
+ * The oldest version of LangGraph that is supported. Before it, checkpoints have another format and
+ * interrupts have no ids.
+ */
 const OLDEST = '0.4.0';
-/** The first version that can be stopped between supersteps (`RunControl`). */
+/** The first version of LangGraph that can stop a graph between two supersteps (`RunControl`). */
 const STEPPED = '1.7.0';
 
 /**
- * Returns warnings about the copies of LangGraph that the project's graphs import: one for each
- * copy that does not support everything. Errors: `unsupported` for a copy that is too old to run.
+ * Checks the copies of LangGraph that the project's graphs import. Returns one warning for each
+ * copy that cannot stop between two supersteps. Errors: `unsupported` if a copy is too old to run.
  */
 export async function checkLibrary(project: ProjectFile): Promise<string[]> {
   const copies = new Map<string, string>();
@@ -33,9 +36,9 @@ function judge(what: string, version: string): string[] {
 }
 
 /**
- * Imports a part of LangGraph (`zod/schema`) from the copy that a graph's module uses, because
- * other copies do not share the state of that copy. Returns undefined if the copy or the part does
- * not exist.
+ * Imports the module `part` of LangGraph, such as `zod/schema`. Takes it from the copy of LangGraph
+ * that the graph in `file` imports, because copies do not share their state. Returns undefined if
+ * the copy or the module does not exist.
  */
 export async function importFromLibrary(file: string, part: string): Promise<Record<string, unknown> | undefined> {
   const copy = await findLangGraph(dirname(file));
@@ -52,8 +55,8 @@ interface Copy {
 }
 
 /**
- * Returns the copy of LangGraph that a module in this folder imports. Returns undefined if packages
- * are not resolved by folders.
+ * Returns the copy of LangGraph that modules in the folder `from` import. Returns undefined if no
+ * `node_modules` on the way up from this folder contains LangGraph.
  */
 async function findLangGraph(from: string): Promise<Copy | undefined> {
   const folder = join(from, 'node_modules', '@langchain', 'langgraph');

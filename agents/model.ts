@@ -4,12 +4,13 @@ import { OfflineChatModel, type OfflineRules } from './offline-model.js';
 
 export interface ModelSettings {
   /**
-   * `offline`, or `provider:name`, such as `openai:gpt-5-mini`, `anthropic:claude-haiku-4-5`,
-   * `ollama:llama3.2`.
+   * `offline`, or a provider and the name of its model: `openai:gpt-5-mini`,
+   * `anthropic:claude-haiku-4-5`, `ollama:llama3.2`.
    */
   model: string;
   /**
-   * Address of a compatible server, including the version in its path: `http://127.0.0.1:8000/v1`.
+   * Base URL of a server that has the same API as the provider. Includes the version in its path:
+   * `http://127.0.0.1:8000/v1`.
    */
   baseUrl?: string;
   apiKey?: string;
@@ -30,14 +31,18 @@ const DEFAULT_MODELS: Readonly<Record<string, string>> = {
   anthropic: 'anthropic:claude-haiku-4-5',
 };
 
-/** Slow enough to see tokens arrive, and fast enough that nobody has to wait for them. */
+/**
+ * Default pause before each token of the offline model, in ms. Long enough to see tokens arrive,
+ * and short enough that nobody has to wait for them.
+ */
 const DEFAULT_TOKEN_DELAY_MS = 12;
 
 /**
- * Reads `COLLOQUY_MODEL`, `COLLOQUY_MODEL_BASE_URL`, `COLLOQUY_MODEL_API_KEY`,
- * `COLLOQUY_OFFLINE_TOKEN_DELAY_MS`, and the variables of the model providers (`OPENAI_API_KEY`,
- * `OPENAI_BASE_URL`, `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`, `OLLAMA_BASE_URL`). Without a model
- * and a key, chooses the offline model. Errors: `invalid_argument`.
+ * Returns the settings of the model. Reads `COLLOQUY_MODEL`, `COLLOQUY_MODEL_BASE_URL`,
+ * `COLLOQUY_MODEL_API_KEY`, `COLLOQUY_OFFLINE_TOKEN_DELAY_MS`, and the variables of the model
+ * providers (`OPENAI_API_KEY`, `OPENAI_BASE_URL`, `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`,
+ * `OLLAMA_BASE_URL`). If the variables name no model and contain no API key, the model is
+ * `offline`. Errors: `invalid_argument`.
  */
 export function modelSettingsFrom(environment: Variables): ModelSettings {
   const read = (name: string) => environment[name]?.trim() || undefined;
@@ -59,8 +64,9 @@ export function modelSettingsFrom(environment: Variables): ModelSettings {
 }
 
 /**
- * Creates a chat model of any provider of LangChain. The model never retries by itself. The step
- * retries instead: clients can see that, and it respects `retry-after`. Errors: `invalid_argument`.
+ * Creates the offline model, or a chat model of any provider that LangChain supports. The model
+ * itself does not retry failed calls. The step is retried instead, because clients can see this
+ * retry, and it respects `retry-after`. Errors: `invalid_argument`.
  */
 export async function createChatModel(settings: ModelSettings, rules: OfflineRules): Promise<BaseChatModel> {
   if (settings.model === 'offline') {
@@ -83,22 +89,22 @@ async function initialise(name: string, modelProvider: string, settings: ModelSe
       maxRetries: 0,
       ...providerOptions(modelProvider, settings),
     });
-    // Not LangChain's wrapper: it keeps an instance for every config, and a caller's
-    // `configurable.model` could replace the configured model.
+    // Returns the provider's own model. LangChain's wrapper around it is not used: it keeps one
+    // instance for every config, and a caller could replace the model with `configurable.model`.
     return await universal._getModelInstance();
   } catch (cause) {
     throw invalid(`${settings.model} cannot be used: ${(cause as Error).message}`, cause);
   }
 }
 
-/** Returns address and key under the names that the provider's client uses. */
+/** Returns the base URL and the API key under the names that the provider's client expects. */
 function providerOptions(provider: string, { baseUrl, apiKey }: ModelSettings): Record<string, unknown> {
   const key = apiKey === undefined ? {} : { apiKey };
   if (baseUrl === undefined) return key;
   switch (provider) {
     case 'openai':
-      // Compatible servers seldom need a key, but OpenAI's client requires one. These servers have
-      // only chat completions, not the Responses API.
+      // OpenAI's client requires an API key, but a compatible server seldom needs one. Compatible
+      // servers have only chat completions, not the Responses API.
       return { apiKey: apiKey ?? 'none', useResponsesApi: false, configuration: { baseURL: baseUrl } };
     case 'anthropic':
       return { apiKey: apiKey ?? 'none', anthropicApiUrl: baseUrl };

@@ -11,10 +11,10 @@ import { AIMessage, AIMessageChunk, type BaseMessage } from '@langchain/core/mes
 import { ChatGenerationChunk, type ChatResult } from '@langchain/core/outputs';
 import type { Runnable } from '@langchain/core/runnables';
 
-/** Name of the offline model, which clients show. */
+/** The name that clients show for the offline model. */
 export const OFFLINE_MODEL_NAME = 'colloquy-offline';
 
-/** First words of the first reply of a conversation. */
+/** Text that precedes the first reply in a conversation. */
 export const OFFLINE_LABEL = '[offline model: scripted replies, no API key is set] ';
 
 export interface OfflineReply {
@@ -23,7 +23,8 @@ export interface OfflineReply {
 }
 
 /**
- * Returns the next reply: a pure function of the conversation and the names of the callable tools.
+ * Returns the next reply. It depends only on the conversation and on the names of the tools that
+ * the model may call.
  */
 export type OfflineRules = (messages: readonly BaseMessage[], tools: readonly string[]) => OfflineReply;
 
@@ -38,9 +39,9 @@ interface OfflineCallOptions extends BaseChatModelCallOptions {
 }
 
 /**
- * A chat model with scripted replies, streamed token by token, and with real tool calls. The same
- * conversation always gets the same reply and tool call ids, so a retried step repeats its output
- * exactly.
+ * A chat model with scripted replies, which it streams token by token. Its tool calls are real. The
+ * same conversation always gets the same reply and the same tool call ids, so a repeated step
+ * produces the same output.
  */
 export class OfflineChatModel extends BaseChatModel<OfflineCallOptions> {
   override readonly lc_namespace = ['colloquy', 'agents'];
@@ -127,8 +128,8 @@ function hasSpoken(messages: readonly BaseMessage[]): boolean {
 }
 
 /**
- * Returns an id that is derived from the conversation so far. It is unique in the conversation, and
- * the same when the step is retried.
+ * Returns the id of a tool call. It is derived from the conversation so far, so it is unique in the
+ * conversation, and a repeated step gets the same id.
  */
 function callId(messages: readonly BaseMessage[], index: number): string {
   const hash = createHash('sha256');

@@ -1,6 +1,6 @@
 import { DEFAULT_TENANT } from '../protocol/index.js';
 
-/** A message to an external recipient. */
+/** A message that a graph sends to a person outside of the conversation. */
 export interface OutboxMessage {
   tenant: string;
   threadId: string;
@@ -9,28 +9,28 @@ export interface OutboxMessage {
   body: string;
 }
 
-/** Sends messages. If `send` is called again with the same tenant and key, it has no effect. */
+/** Sends messages. A second call of `send` with the same tenant and key has no effect. */
 export interface Outbox {
   send(key: string, message: OutboxMessage): Promise<{ firstTime: boolean }>;
 }
 
 /**
- * Key in the `configurable` of a factory call under which a composition root provides the {@link
- * Outbox}.
+ * Key in `config.configurable` under which a graph factory finds the {@link Outbox}. The worker
+ * provides it.
  */
 export const OUTBOX_KEY = '__colloquy_outbox';
 
 /**
- * Key in the `configurable` of a run under which the executor provides the run's tenant. Without an
- * executor the default tenant applies.
+ * Key in `config.configurable` under which the nodes of a graph find the tenant of the run. The
+ * step that executes the graph sets it. If it is absent, as in a test, the default tenant applies.
  */
 export const TENANT_KEY = '__colloquy_tenant';
 
 let fallback: MemoryOutbox | undefined;
 
 /**
- * Returns the provided outbox. If none is provided, as in a test, returns an outbox in memory that
- * all runs share.
+ * Returns the outbox in the config of a graph factory. If there is none, as in a test, returns an
+ * outbox in memory that all runs share.
  */
 export function outboxFrom(configurable: Readonly<Record<string, unknown>> | undefined): Outbox {
   const provided = configurable?.[OUTBOX_KEY];
@@ -45,7 +45,7 @@ export function tenantFrom(configurable: Readonly<Record<string, unknown>> | und
   return typeof tenant === 'string' ? tenant : DEFAULT_TENANT;
 }
 
-/** Keeps messages in memory. */
+/** An outbox that keeps its messages in memory and sends nothing. */
 export class MemoryOutbox implements Outbox {
   readonly #sent = new Map<string, OutboxMessage>();
 
@@ -56,7 +56,7 @@ export class MemoryOutbox implements Outbox {
     return Promise.resolve({ firstTime });
   }
 
-  /** The messages in the order in which they were first sent. */
+  /** All messages, in the order of their first `send`. */
   get messages(): OutboxMessage[] {
     return [...this.#sent.values()];
   }

@@ -4,15 +4,15 @@ import { parseEnv } from 'node:util';
 import type { ProjectFile } from './project-file.js';
 
 export interface AppliedEnvironment {
-  /** Variables that the project set. None of them had a value in this process before. */
+  /** The variables that this process got from the project. They had no value before. */
   environment: NodeJS.Dict<string>;
   warnings: string[];
 }
 
 /**
- * Applies the project's `env` to this process, as LangGraph's server does, because modules read
- * `process.env` when they are imported. Besides `config/`, this is the only code that touches
- * `process.env`. A variable that exists already keeps its value.
+ * Sets the variables of the project's `env` in this process, as LangGraph's own server does,
+ * because modules of the project read `process.env` when they are imported. A variable that exists
+ * already keeps its value. Besides `config/`, only this code touches `process.env`.
  */
 export async function applyProjectEnvironment(project: ProjectFile): Promise<AppliedEnvironment> {
   const { values, warnings } = await readValues(project);

@@ -3,14 +3,20 @@ import { dirname, join, resolve } from 'node:path';
 import { ColloquyError } from '../protocol/index.js';
 import { parseSettings, unknownSettings, type ModuleExport, type ProjectSettings } from './project-settings.js';
 
-/** The checked content of a `langgraph.json`. `warnings` names what we do not support. */
+/**
+ * The checked content of a `langgraph.json`. `warnings` names the fields that have no effect in
+ * Colloquy.
+ */
 export interface ProjectFile {
   /** Absolute path of the file. */
   path: string;
-  /** Folder of the file. Paths in the file are relative to it. */
+  /** Folder that contains the file. The paths that the file names are relative to this folder. */
   folder: string;
   graphs: GraphEntry[];
-  /** A path to a file of `NAME=value` lines, or the values themselves. */
+  /**
+   * Environment variables of the project: the path of a file with `NAME=value` lines, or an object
+   * of names and values.
+   */
   env: string | Record<string, string>;
   settings: ProjectSettings;
   warnings: string[];
@@ -22,8 +28,8 @@ export interface GraphEntry extends ModuleExport {
 }
 
 /**
- * Fields for which no warning is given. We read them, or they are about building an image or
- * choosing a runtime. The latter are not needed to run a project from its folder.
+ * Fields that cause no warning. Colloquy reads some of them. The others are about building an image
+ * or choosing a runtime, and a project that runs from its folder does not need them.
  */
 const QUIET_FIELDS = new Set([
   '$schema',
@@ -49,8 +55,8 @@ const QUIET_FIELDS = new Set([
 ]);
 
 /**
- * Fields that are refused, each with the consequence of ignoring it. That would open what the
- * project's author has closed.
+ * Fields that are refused, each with the consequence of ignoring it. To ignore such a field would
+ * expose what the project's author wanted to protect.
  */
 const REFUSED_FIELDS: Readonly<Record<string, string>> = {
   encryption: 'data would be stored in the clear',
@@ -64,8 +70,8 @@ const IGNORED_FIELDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads and checks a `langgraph.json`. `path` is the file or its folder. Errors: `not_found`,
- * `invalid_argument`, `unsupported`.
+ * Reads and checks a `langgraph.json`. `path` is the path of the file or of its folder. Errors:
+ * `not_found`, `invalid_argument`, `unsupported`.
  */
 export async function readProjectFile(path: string): Promise<ProjectFile> {
   const file = await locate(resolve(path));
@@ -143,7 +149,8 @@ function parseGraph(project: string, folder: string, graphId: string, spec: unkn
       `${field}.description`,
     );
   }
-  // The last colon is the separator, because a Windows path contains another one before it.
+  // The last colon separates file and export, because a Windows path has a colon after its drive
+  // letter.
   const colon = path.lastIndexOf(':');
   if (colon <= 0) throw invalid(project, `${field}: expected "<file>:<export>", found "${path}"`, field);
   const file = resolve(folder, path.slice(0, colon));

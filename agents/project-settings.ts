@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { ColloquyError, MAX_TTL_MINUTES } from '../protocol/index.js';
 
-/** An export of a module, named as `<file>:<export>` in a project file. */
+/** An export of a module. A project file names it as `<file>:<export>`. */
 export interface ModuleExport {
   /** The name as written in the project file. */
   path: string;
@@ -11,7 +11,7 @@ export interface ModuleExport {
   exportName: string;
 }
 
-/** Settings of a `langgraph.json` about the server around its graphs. */
+/** The settings of a `langgraph.json` that are about the server and not about the graphs. */
 export interface ProjectSettings {
   store: {
     /** Time to live of new store items, in minutes. */
@@ -19,9 +19,9 @@ export interface ProjectSettings {
     refreshOnRead?: boolean;
     index?: { embed: ModuleExport; dims: number; fields: string[] };
   };
-  /** Time to live of new threads. Absent: they do not expire. */
+  /** Time to live of new threads. If absent, threads do not expire. */
   threadTtl?: { strategy: 'delete' | 'keep_latest'; minutes: number };
-  /** Interval of the sweeper. */
+  /** Minutes between two sweeps. A sweep deletes expired threads. */
   sweepMinutes?: number;
   http: HttpSettings;
   auth?: { module: ModuleExport; disableStudioAuth: boolean };
@@ -29,7 +29,7 @@ export interface ProjectSettings {
 
 export interface HttpSettings {
   app?: ModuleExport;
-  /** Groups of routes that are not served. */
+  /** Groups of API routes that are not served. */
   disabled: ('assistants' | 'threads' | 'runs' | 'store' | 'meta')[];
   cors?: CorsSettings;
 }
@@ -41,7 +41,7 @@ export interface CorsSettings {
   headers?: string[];
   exposed?: string[];
   credentials?: boolean;
-  /** How long a browser may cache the answer to a preflight request, in seconds. */
+  /** How long a browser may cache the answer to a CORS preflight request, in seconds. */
   maxAge?: number;
 }
 
@@ -50,7 +50,7 @@ const flag = z.boolean().nullish();
 const SETTINGS = ['store', 'checkpointer', 'http', 'auth'] as const;
 const GROUPS = ['assistants', 'threads', 'runs', 'store', 'meta'] as const;
 
-/** Longest interval of the sweeper. Timers are limited to 2^31 ms. */
+/** Longest time between two sweeps, in minutes. Node.js limits timers to 2^31 ms. */
 const MAX_SWEEP_MINUTES = 30_000;
 
 const schema = z.object({
@@ -75,7 +75,7 @@ const schema = z.object({
     .nullish(),
   checkpointer: z
     .object({
-      // Strict, because data would be kept forever if a misspelt limit were ignored.
+      // An unknown field is refused. If a misspelt limit were ignored, data would be kept forever.
       ttl: z
         .strictObject({
           strategy: z.enum(['delete', 'keep_latest']).nullish(),
@@ -93,7 +93,8 @@ const schema = z.object({
       disable_runs: flag,
       disable_store: flag,
       disable_meta: flag,
-      // The auth applies to all routes of a project's app, as in LangGraph's JavaScript server.
+      // Accepted, but without effect: the project's auth always applies to all routes of the
+      // project's app, as in LangGraph's JavaScript server.
       enable_custom_route_auth: flag,
       cors: z
         .object({
@@ -112,8 +113,8 @@ const schema = z.object({
 });
 
 /**
- * Reads the settings of a project file. Errors: `invalid_argument` with all faults in one message;
- * `unsupported` for an embedder that is no module of the project.
+ * Reads the settings of a project file. Errors: `invalid_argument`, whose message lists all faults;
+ * `unsupported` if the embedder is named by its provider and not by a module of the project.
  */
 export function parseSettings(path: string, folder: string, json: Record<string, unknown>): ProjectSettings {
   const parsed = schema.safeParse(Object.fromEntries(SETTINGS.map((name) => [name, json[name]])));
@@ -141,7 +142,10 @@ export function parseSettings(path: string, folder: string, json: Record<string,
   };
 }
 
-/** Returns the unknown fields inside of these settings. */
+/**
+ * Returns the unknown fields inside of `store`, `checkpointer`, `http` and `auth`, such as
+ * `http.port`.
+ */
 export function unknownSettings(json: Record<string, unknown>): string[] {
   return SETTINGS.flatMap((name) => {
     const known = schema.shape[name].unwrap().unwrap().shape;
@@ -178,8 +182,8 @@ function parseStore(
 }
 
 /**
- * Returns whether the text names a provider, such as `openai:text-embedding-3-small`, and not a
- * file.
+ * Returns true if the name of an embedder is a provider and its model, such as
+ * `openai:text-embedding-3-small`, and not a file.
  */
 function isProvider(text: string): boolean {
   return !/[./\\]/.test(text.slice(0, text.lastIndexOf(':')));
@@ -198,7 +202,8 @@ function toCors(cors: NonNullable<NonNullable<Parsed['http']>['cors']>): CorsSet
 }
 
 function parseModuleExport(project: string, folder: string, field: string, text: string): ModuleExport {
-  // The last colon is the separator, because a Windows path contains another one before it.
+  // The last colon separates file and export, because a Windows path has a colon after its drive
+  // letter.
   const colon = /:[\w$]*$/.exec(text)?.index ?? text.length;
   if (colon === 0) {
     throw new ColloquyError('invalid_argument', `${project}: ${field}: expected "<file>:<export>", found "${text}"`, {

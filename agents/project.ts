@@ -7,27 +7,32 @@ import { applyProjectEnvironment } from './project-environment.js';
 import { readProjectFile, type GraphEntry, type ProjectFile } from './project-file.js';
 import type { ModuleExport, ProjectSettings } from './project-settings.js';
 
-/** The graphs of one `langgraph.json`. */
+/** A loaded `langgraph.json`, with its graphs. */
 export interface AgentProject {
   /** Absolute path of the project file. */
   path: string;
   graphs: GraphEntry[];
-  /** Settings of the server around its graphs. */
+  /** The settings that are about the server and not about the graphs. */
   settings: ProjectSettings;
-  /** Variables that the project's `env` set in this process. */
+  /** The variables that this process got from the project's `env`. */
   environment: NodeJS.Dict<string>;
-  /** What the project asks for and we do not support. Logged at start-up. */
+  /**
+   * Warnings about the project: fields without effect, an old LangGraph, a missing `env` file.
+   * Logged at start-up.
+   */
   warnings: string[];
   /**
-   * Imports the export of a module that the setting `field` names. Errors: `invalid_argument` if
-   * the module cannot be loaded.
+   * Imports an export that the project file names, and returns it. `field` is the setting that
+   * names the export, for error messages. Errors: `invalid_argument` if the module cannot be
+   * loaded.
    */
   importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
   /**
-   * Returns a copy of a graph, on which the caller may set `checkpointer` and `store`. A factory is
-   * called each time, with `config` and `runtime` as on LangGraph's server. If `config` is a
-   * `ConfigReader`, it is only called for a factory. Errors: `not_found` for an unknown id;
-   * `graph_failed` if a factory throws; `invalid_argument` if it returns no graph.
+   * Returns a copy of a graph, whose `checkpointer` and `store` the caller may set. If the project
+   * exports a factory, the factory is called each time, with `config` and `runtime` as on
+   * LangGraph's own server. A `ConfigReader` is called only if there is a factory. Errors:
+   * `not_found` for an unknown graph id; `graph_failed` if the factory throws; `invalid_argument`
+   * if the factory returns no graph.
    */
   load(graphId: string, config?: FactoryConfig | ConfigReader, runtime?: FactoryRuntime): Promise<LoadedGraph>;
 }
@@ -39,24 +44,24 @@ export interface FactoryConfig {
   recursion_limit?: number;
 }
 
-/** Reads the config for a factory. */
+/** Reads the config that a graph factory gets. */
 export type ConfigReader = () => Promise<FactoryConfig | undefined>;
 
-/** Second argument of a factory: for what the graph will be used. */
+/** The second argument of a graph factory. It says what the graph will be used for. */
 export type FactoryRuntime =
   | { accessContext: 'threads.create_run'; executionRuntime: { context: unknown } }
   | { accessContext: 'assistants.read' | 'threads.read' | 'threads.update'; executionRuntime: null };
 
 export interface LoadProjectOptions {
   /**
-   * Values for the factories of graphs, added to `config.configurable` of each call. The
-   * process that loads the project passes ports to the shipped agent this way. A run's own config
-   * never contains them, so they are never stored.
+   * Values that are added to `config.configurable` in each call of a graph factory. In this way a
+   * worker passes the outbox to the hiring assistant. The config of a run never contains these
+   * values, so they are never stored.
    */
   provide?: Readonly<Record<string, unknown>>;
   /**
-   * Receives what graphs log with LangGraph's `getLogger()`. Default: standard error, for level
-   * info and above.
+   * Receives what graphs log with LangGraph's `getLogger()`. Default: a logger that writes level
+   * info and above to standard error.
    */
   log?: GraphLog;
 }
@@ -67,9 +72,10 @@ type LoadedSource = { entry: GraphEntry } & ({ graph: LoadedGraph } | { factory:
 const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
 
 /**
- * Loads a LangGraph.js project by its `langgraph.json` or the folder of that file. Applies the
- * project's `env` and imports the module of every graph. Errors: `not_found`, `invalid_argument`
- * and `unsupported`; one message names all graphs that cannot be loaded.
+ * Loads a LangGraph.js project. `configPath` is the path of its `langgraph.json` or of the folder
+ * that contains it. Sets the project's environment variables and imports the module of every graph.
+ * Errors: `not_found`, `invalid_argument`, `unsupported`. If graphs cannot be loaded, one error
+ * names them all.
  */
 export async function loadProject(configPath: string, options: LoadProjectOptions = {}): Promise<AgentProject> {
   const project = await readProjectFile(configPath);
@@ -103,8 +109,8 @@ export async function loadProject(configPath: string, options: LoadProjectOption
 async function loadSources(project: ProjectFile): Promise<Map<string, LoadedSource>> {
   const sources = new Map<string, LoadedSource>();
   const faults: Error[] = [];
-  // Sequential: parallel imports of shared modules would be no faster, and this way the modules'
-  // side effects happen in the order of the file.
+  // The modules are imported one after the other. In parallel this would be no faster, because they
+  // share imports. Their side effects happen in the order of `langgraph.json`.
   for (const entry of project.graphs) {
     try {
       sources.set(entry.graphId, await loadSource(entry, project.folder));
@@ -140,8 +146,9 @@ async function importExport(what: string, wanted: ModuleExport, folder: string, 
 }
 
 /**
- * Returns an export of a module. A CommonJS module has its exports in `default`; one that was
- * compiled from ESM has them one level deeper.
+ * Returns an export of a module. Node.js puts the exports of a CommonJS module into `default`. If
+ * that module was compiled from an ES module, its own default export is therefore
+ * `default.default`.
  */
 function findExport(module: Record<string, unknown>, name: string): unknown {
   const inner = module.default;

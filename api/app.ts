@@ -13,8 +13,8 @@ import { ROUTES } from './routes.js';
 import { truncateRoute } from './system/truncate.js';
 
 /**
- * Creates the HTTP API on the given ports. The code that calls this function must listen, and must
- * close the ports.
+ * Creates the HTTP API on top of the given port interfaces (stores, conversations, …). The code
+ * that calls this function must start the HTTP server, and must close the stores.
  */
 export function createApi(deps: ApiDependencies): Express {
   const context = completeContext(deps);
@@ -43,7 +43,8 @@ function ownRoutes(context: ApiContext): Router {
   );
   if (!disabled.includes('meta')) router.use(openApiPages(ROUTES, context.info));
   router.use(wrongMethod(served));
-  // Browsers send JSON as `text/plain` to avoid a preflight, so the content type is not checked.
+  // Every body is parsed as JSON, whatever its content type is, because browsers send JSON as
+  // `text/plain` to avoid a preflight.
   router.use(json({ limit: context.options.bodyLimitBytes, strict: false, type: () => true }), limitDepth);
   router.use(serveRoutes(context, served));
   router.use(unknownRoute);

@@ -17,28 +17,28 @@ export interface ApiOptions extends ConversationOptions {
   /** Largest request body, in bytes. */
   bodyLimitBytes: number;
   /**
-   * Time between two comment lines of a stream, in ms. LangGraph's SDK closes a stream after three
-   * missed comment lines.
+   * Time between two comment lines of an event stream, in ms. They show that the stream is alive:
+   * LangGraph's SDK closes a stream after three missed comment lines.
    */
   heartbeatMs: number;
   /**
    * Time between two newlines, in ms. A client that waits for a JSON answer gets newlines until the
-   * answer is ready.
+   * answer is ready, so that no proxy closes the connection as idle.
    */
   keepAliveMs: number;
   /**
-   * How long a client may read nothing until it is disconnected, in ms. The client may reconnect
+   * How long a client may read nothing before it is disconnected, in ms. The client may reconnect
    * with its last event id.
    */
   stalledClientMs: number;
   /** True to serve `POST /internal/truncate`. */
   testMode: boolean;
   /**
-   * Values of the `Host` header that are accepted besides loopback hosts, in lower case. If absent,
-   * every host is accepted.
+   * Values of the `Host` header that are accepted in addition to loopback hosts, in lower case. If
+   * absent, every host is accepted.
    */
   allowedHosts?: readonly string[];
-  /** Largest number of open connections from one address; 0 means no limit. */
+  /** Most open connections from one IP address; 0 means no limit. */
   connectionsPerAddress: number;
   /** How often an open stream checks that its client may still read it, in ms. */
   accessCheckMs: number;
@@ -58,21 +58,21 @@ export const DEFAULT_OPTIONS: ApiOptions = {
 
 export type RouteGroup = 'assistants' | 'threads' | 'runs' | 'store' | 'meta';
 
-/** Settings of a project (`http` in `langgraph.json`) that change the server. */
+/** Settings of the server that a project makes under `http` in its `langgraph.json`. */
 export interface HttpCustomization {
   /**
-   * A Hono app, an Express app, or an object with `fetch(Request)`. This app handles requests
-   * before our routes.
+   * The project's own app: a Hono app, an Express app, or an object with `fetch(Request)`. It gets
+   * requests before Colloquy's own routes.
    */
   app?: unknown;
-  /** Groups of routes that are not served. */
+  /** Groups of Colloquy's own routes that are not served. */
   disabled: readonly RouteGroup[];
   /** Rules that replace `corsOrigins`. */
   cors?: CorsRules;
 }
 
 export interface ApiDependencies extends Omit<ConversationDependencies, 'options'> {
-  /** The port to LangGraph's store. Graphs read and write the same store. */
+  /** Port interface to LangGraph's long-term store, which graphs also read and write. */
   items: ItemStore;
   info: { version: string; langgraphVersion: string };
   /**
@@ -82,8 +82,8 @@ export interface ApiDependencies extends Omit<ConversationDependencies, 'options
   authenticate?: (request: Request) => Caller | Promise<Caller>;
   http?: HttpCustomization;
   /**
-   * The project's own auth. It identifies the user within the tenant of `authenticate`, and decides
-   * what the user may do.
+   * The project's own auth. It identifies the user of a request and decides what the user may do.
+   * The tenant still comes from `authenticate` above.
    */
   auth?: ProjectAuth;
   options?: Partial<ApiOptions>;
@@ -103,7 +103,9 @@ export function completeContext(deps: ApiDependencies): ApiContext {
   };
 }
 
-/** Returns the caller of requests that need no credentials: the anonymous user of a tenant. */
+/**
+ * Returns the anonymous user of a tenant, which is the caller of requests that need no credentials.
+ */
 export function anonymousOf(tenant: string): Caller {
   return { tenant, principal: { kind: 'user', id: ANONYMOUS }, onBehalfOf: [] };
 }

@@ -1,6 +1,6 @@
 /**
- * The LangGraph Agent Server API over HTTP. This room works on ports. It knows no graph, no
- * database and no workflow code.
+ * The LangGraph Agent Server API over HTTP. Except for `main.ts`, which creates the dependencies of
+ * the API, the code in this folder reaches graphs, data and workflows only through port interfaces.
  */
 export { createApi } from './app.js';
 export { createApiServer } from './server.js';

@@ -29,25 +29,25 @@ import { createProjectAuth } from './auth/project-auth.js';
 import { anonymousOf, type ApiDependencies } from './context.js';
 
 export interface RunningApi {
-  /** A URL that processes on this machine can call. */
+  /** A URL under which processes on this machine reach the API. */
   url: string;
   /** The address that the server listens on, for the log: `http://0.0.0.0:2024`. */
   listensOn: string;
   /**
-   * Ends open streams, so that their clients reconnect to another process. Then answers running
-   * requests and closes all connections. Idempotent.
+   * Ends open streams, so that their clients reconnect to another process. Then finishes the
+   * requests that are being answered, and closes all connections. Idempotent.
    */
   stop(): Promise<void>;
   /** Rejects if the listening socket fails, because the API can then serve no request. */
   failed: Promise<never>;
 }
 
-/** How long a worker may take to answer an update of a conversation, in ms. */
+/** How long a worker may take to answer a Temporal update of a conversation workflow, in ms. */
 const UPDATE_TIMEOUT_MS = 10_000;
 
 /**
- * Composes an API process and starts to listen. Errors: `unavailable` if MongoDB or Temporal does
- * not answer, or the port number is in use.
+ * Starts an API process: opens its connections, creates the API and listens. Errors: `unavailable`
+ * if MongoDB or Temporal does not answer, or if the TCP port is in use.
  */
 export async function startApi(config: Config, overrides: { logger?: Logger } = {}): Promise<RunningApi> {
   const logger = overrides.logger ?? createLogger({ name: 'api', ...config.log });
@@ -149,9 +149,9 @@ async function projectAuth(
 }
 
 /**
- * Publishes the URL of this server. `new Client()` of LangGraph's SDK reads its default URL from
- * this global symbol. A project's app thus calls the server that it is part of, whichever copy of
- * the SDK the app has.
+ * Publishes the URL of this server under a global symbol, from which `new Client()` of LangGraph's
+ * SDK reads its default URL. A project's app therefore calls the server that it is part of,
+ * whichever copy of the SDK it has.
  */
 function publishOwnUrl(url: string): void {
   Object.assign(globalThis, { [Symbol.for('langgraph_api:url')]: url });
@@ -160,8 +160,8 @@ function publishOwnUrl(url: string): void {
 const CLOSE_GRACE_MS = 5_000;
 /**
  * How long an idle connection stays open, in ms. Load balancers keep idle connections for 60 s.
- * Ours stay open longer, so that no load balancer sends a request into a connection that we have
- * just closed.
+ * This server keeps them longer, so that no load balancer sends a request into a connection that
+ * the server has just closed.
  */
 const KEEP_ALIVE_MS = 75_000;
 

@@ -14,7 +14,9 @@ import * as state from './threads/state.js';
 import { streamRoute } from './threads/stream.js';
 import * as threads from './threads/routes.js';
 
-/** Every route that the API serves, in the order of the reference page. */
+/**
+ * Every route of the API, in the order in which the page with the API reference lists the routes.
+ */
 export const ROUTES: readonly Route[] = [
   okRoute,
   infoRoute,

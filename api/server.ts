@@ -11,11 +11,11 @@ import { requestFault } from './http/request-guard.js';
 import { webSocketUpgrades } from './protocol-v2/websocket.js';
 
 /**
- * How long a connection over the limit stays open, in ms. If a request arrives in this time, its
- * answer can give the reason.
+ * How long a connection stays open that exceeds the limit of connections for its client address, in
+ * ms. If a request arrives in this time, the HTTP answer can give the reason.
  */
 const REFUSED_GRACE_MS = 1_000;
-/** Smallest time between two log lines about the connections of one address. */
+/** Shortest time between two log lines about too many connections of one client address, in ms. */
 const WARN_EVERY_MS = 60_000;
 
 /**
@@ -74,15 +74,16 @@ function guard(
 const methodsAt = methodsOf(ROUTES);
 
 function refuse({ url = '' }: IncomingMessage, res: ServerResponse, { status, message }: Refusal): void {
-  // On a path that is not ours, a custom app may take any method, so all methods are named.
+  // A custom app may serve any method on a path that is not one of our routes. For such a path,
+  // `Allow` names all methods.
   if (status === 405) res.setHeader('Allow', (methodsAt(url.replace(/\?.*/, '')) ?? METHODS).join(', '));
   res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
   res.end(message);
 }
 
 /**
- * Counts the connections of each address. A connection over the limit gets the HTTP answer 429 and
- * is closed.
+ * Counts the connections of each client address. A connection over the limit gets the HTTP answer
+ * 429 to its first request, and is closed.
  */
 function connectionLimiter({ options, report }: ApiContext) {
   const limit = options.connectionsPerAddress;

@@ -1,6 +1,6 @@
 /**
- * A worker process of the bare workflow, with the same limits as ours: node bare-worker.js ADDRESS
- * TASK_QUEUE
+ * A Temporal worker that runs only the bare workflow, with which the benches compare Colloquy. It
+ * has the same limits as Colloquy's workers. Usage: node bare-worker.js ADDRESS TASK_QUEUE
  */
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';

@@ -1,6 +1,7 @@
 /**
- * The minimum that Temporal does for a turn: one update, and one no-op activity for each step of
- * the graph.
+ * The bare workflow: the least that Temporal must do for a turn, which is one run of a
+ * conversation. A turn of this workflow is one update, which runs one no-op activity for each step
+ * of the graph.
  */
 import { condition, defineUpdate, proxyActivities, setHandler } from '@temporalio/workflow';
 
@@ -10,7 +11,9 @@ export interface BareActivities {
 
 const { noop } = proxyActivities<BareActivities>({ startToCloseTimeout: '10s' });
 
-/** Stays open like a conversation. */
+/**
+ * Waits for turns and never ends, like the workflow of a conversation. `steps`: steps of each turn.
+ */
 export async function bareConversation(steps: number): Promise<void> {
   setHandler(defineUpdate('turn'), async () => {
     for (let step = 0; step < steps; step += 1) await noop();

@@ -3,15 +3,25 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import type { BenchHouse } from './house.js';
 
-/** A minimal turn on the same Temporal server. */
+/**
+ * Runs turns of the bare workflow on the Temporal server that Colloquy uses too. A turn is one run.
+ */
 export interface BareTemporal {
-  /** Sends an update-with-start to a new workflow. Resolves when its activities are done. */
+  /**
+   * Starts a new workflow and its first turn in one request (Temporal's update-with-start).
+   * Resolves when all activities of the turn are done.
+   */
   firstTurn(steps: number): Promise<void>;
-  /** Starts a workflow, and returns a function that runs one turn of it. */
+  /**
+   * Starts a workflow and runs its first turn. Returns the workflow's handle, and a function that
+   * runs one more turn.
+   */
   conversation(steps: number): Promise<{ handle: WorkflowHandle; turn: () => Promise<void> }>;
 }
 
-/** Starts a separate worker process for the bare workflow, and a client. */
+/**
+ * Starts a worker for the bare workflow in a separate process. Returns functions that run turns.
+ */
 export async function startBare(house: BenchHouse): Promise<BareTemporal> {
   const taskQueue = `${house.name}-bare`;
   const script = fileURLToPath(new URL('./bare-worker.js', import.meta.url));

@@ -3,12 +3,13 @@ import type { Report } from './report.js';
 
 export interface BenchOptions {
   /**
-   * Number of samples (rounds, windows, kills) for each compared thing. Default: that of the bench.
+   * Number of samples of each compared thing. A sample is a round, a time window or a kill,
+   * depending on the bench. Default: the number that the bench itself chooses.
    */
   samples?: number;
 }
 
-/** One question, answered on the bench's own servers. */
+/** A benchmark that answers one question by measurements, on servers that are started for it. */
 export interface Bench {
   name: string;
   question: string;

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.js';
 
 export interface CommandLine {
-  /** Missing: list the benches. */
+  /** Name of the bench. If it is absent, the program only lists the benches. */
   name?: string;
   json: boolean;
   options: BenchOptions;
@@ -23,7 +23,7 @@ export const USAGE = [
   '  --mongodb-uri URI        Use this MongoDB; default: one is started',
 ].join('\n');
 
-/** Errors: {@link UsageError}. */
+/** Parses the command line. `known` are the names of all benches. Errors: {@link UsageError}. */
 export function readCommandLine(args: string[], known: readonly string[]): CommandLine {
   const { values, positionals } = parse(args);
   const [name, ...rest] = positionals;

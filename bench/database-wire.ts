@@ -4,11 +4,11 @@ import type { BenchHouse } from './house.js';
 
 export interface DatabaseUse {
   /**
-   * Commands sent to the database. Each is a round trip. Commands that only wait or watch do not
-   * count.
+   * Number of commands sent to the database. Each command is one round trip. Commands of the kinds
+   * in `UNCOUNTED`, such as those that only wait for changes, are left out.
    */
   commands: number;
-  /** Bytes of write commands. */
+  /** Bytes of the commands that write data. */
   writtenBytes: number;
   /** Bytes of the database's answers. */
   readBytes: number;
@@ -17,15 +17,16 @@ export interface DatabaseUse {
 export interface DatabaseWire {
   /** Address of the proxy in front of the database. Only traffic through it is counted. */
   uri: string;
-  /** Returns the counts since the previous call. */
+  /** Returns the counts since the previous call of `take`. */
   take(): DatabaseUse;
 }
 
 const HEADER_BYTES = 16;
 const OP_MSG = 2013;
 /**
- * Offset of the command name in a message. It follows the header, the flags, the kind of the first
- * section, the length of its document, and the type of its first element.
+ * Offset in bytes of the command's name in a message of MongoDB's wire protocol. Before the name
+ * are the header, the flags, the kind of the first section, the length of the section's document,
+ * and the type of the document's first element.
  */
 const NAME_AT = HEADER_BYTES + 4 + 1 + 4 + 1;
 const WRITES = new Set(['insert', 'update', 'delete', 'bulkWrite', 'findAndModify', 'commitTransaction']);
@@ -85,7 +86,10 @@ export async function countWire(house: BenchHouse): Promise<DatabaseWire> {
   };
 }
 
-/** Splits a stream into messages of the wire protocol. */
+/**
+ * Returns a function that takes the chunks of a stream, and calls `each` with every complete
+ * message of MongoDB's wire protocol.
+ */
 function messages(each: (message: Buffer) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   return (chunk) => {

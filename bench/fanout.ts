@@ -58,8 +58,8 @@ export const fanout: Bench = {
 };
 
 /**
- * Streams `streams` stories, each to `clients` clients. Returns the delay of each token at each
- * client, in ms. Errors: a client misses a token.
+ * Runs the graph `story` in `streams` conversations, and streams each run to `clients` clients.
+ * Returns the delay of each token at each client, in ms. Errors: if a client misses a token.
  */
 async function listen(url: string, streams: number, clients: number): Promise<number[]> {
   const heard = await Promise.all(Array.from({ length: streams }, () => story(url, clients)));
@@ -79,7 +79,10 @@ async function story(url: string, clients: number): Promise<number[]> {
   return heard.flat();
 }
 
-/** A client that only scans the bytes, because it shares the machine with the servers. */
+/**
+ * Reads a stream like a client. Returns the delay of each token, in ms. It only searches the text
+ * for tokens and parses nothing, because it shares the CPU with the servers.
+ */
 async function tokens(url: string): Promise<number[]> {
   const response = await new Promise<IncomingMessage>((done, fail) => get(url, done).once('error', fail));
   const delays: number[] = [];

@@ -74,7 +74,7 @@ async function firstTokenInProcess(): Promise<number> {
 }
 
 function note(delays: number[], content: string): void {
-  // A complete message follows the tokens if the graph does not know that they were streamed.
+  // The stream may also contain the complete message, after its tokens. Count only the tokens.
   if (/^\d+(\.\d+)? $/.test(content)) delays.push(monotonicMs() - Number(content));
 }
 

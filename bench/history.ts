@@ -13,9 +13,12 @@ const WARMUP = 3;
 const COUNTED_TURNS = 25;
 const GOAL = 1.2;
 const BYTES_GOAL = 1.1;
-/** Number of messages in one request. */
+/** Most messages that one run adds while a conversation of a given length is being created. */
 const PORTION = 2_000;
-/** Large messages, over 50 MB in total. */
+/**
+ * Number of messages of the large conversation. Each has `LARGE_CHARACTERS` characters, so the
+ * conversation has over 50 MB.
+ */
 const LARGE_MESSAGES = 14;
 const LARGE_CHARACTERS = 4_000_000;
 
@@ -76,11 +79,14 @@ export const history: Bench = {
   },
 };
 
-/** Runs only the graph, on LangGraph's saver for MongoDB. */
+/**
+ * Returns arms (things to compare) that run only the graph, in this process, with LangGraph's own
+ * checkpoint saver for MongoDB.
+ */
 async function onOfficialSaver(house: BenchHouse, uri: string): Promise<{ name: string; once: () => Promise<void> }[]> {
   const mongo = await MongoClient.connect(uri);
   house.onStop(() => mongo.close());
-  // Its package has its own copy of the driver, with other types.
+  // The package of this saver has its own copy of the MongoDB driver, with other types than ours.
   const checkpointer = new MongoDBSaver({ client: mongo as never, dbName: `${house.name}-official` });
   const graph = chat.compile({ checkpointer });
   const arms: { name: string; once: () => Promise<void> }[] = [];
@@ -93,7 +99,7 @@ async function onOfficialSaver(house: BenchHouse, uri: string): Promise<{ name: 
   return arms;
 }
 
-/** Returns alternating messages of a user and an assistant. */
+/** Returns `count` messages, alternately of a user and of an assistant. */
 function exchange(count: number): { role: 'user' | 'assistant'; content: string }[] {
   return Array.from({ length: count }, (_, n) =>
     n % 2 === 0 ? { role: 'user', content: QUESTION } : { role: 'assistant', content: `${QUESTION} ${QUESTION}` },
@@ -135,7 +141,10 @@ async function counted(wire: DatabaseWire, once: () => Promise<unknown>) {
   };
 }
 
-/** Creates a conversation of over 50 MB. */
+/**
+ * Creates a conversation of over 50 MB and measures its next turn. Returns a sentence for the
+ * report.
+ */
 async function large(client: Client): Promise<string> {
   const { thread_id: threadId } = await client.threads.create();
   const text = 'x'.repeat(LARGE_CHARACTERS);

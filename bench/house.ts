@@ -10,7 +10,10 @@ import { packageRoot } from '../cli/index.js';
 import { startServers, type Servers } from '../servers/embedded-servers.js';
 
 export interface HouseOptions {
-  /** Existing servers. Default: servers that start and stop with the bench. */
+  /**
+   * Addresses of servers that run already. Default: the bench starts its own, and stops them at its
+   * end.
+   */
   temporalAddress?: string;
   mongodbUri?: string;
   /** Folder for the CPU profiles of the processes. Default: no profiles. */
@@ -21,17 +24,20 @@ export interface HouseOptions {
 /** A process that a bench measures or needs. */
 export interface BenchProcess {
   pid: number;
-  /** The details that it reported when it was ready. */
+  /** What the process reported when it was ready, such as its URL. */
   details: Record<string, string | number>;
-  /** Stops the process. Resolves when it has exited. */
+  /**
+   * Stops the process with a signal, and with SIGKILL if it has not exited after 30 s. Default:
+   * SIGTERM. Resolves when the process has exited.
+   */
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
 
 export const PROJECT = join(packageRoot(), 'bench', 'project', 'langgraph.json');
 const STOP_GRACE_MS = 30_000;
 /**
- * Sampling interval of profiles. With the default of 1 ms, the frequent wake-ups of our processes
- * would cost a tenth of the machine.
+ * Sampling interval of CPU profiles, in microseconds. With the default of 1 ms, the many wake-ups
+ * of our processes would cost a tenth of the machine's CPU time.
  */
 const PROFILE_INTERVAL_US = 5_000;
 
@@ -83,7 +89,7 @@ export class BenchHouse {
     return this.#running.mongodb.address;
   }
 
-  /** Process ids by name, including the servers that were started here. */
+  /** Process ids by the name of the process, including the servers that this bench has started. */
   get pids(): ReadonlyMap<string, number> {
     const { temporal, mongodb } = this.#running;
     const servers = { Temporal: temporal.process?.pid, database: mongodb.process?.pid };
@@ -100,7 +106,10 @@ export class BenchHouse {
     this.#options.say(line);
   }
 
-  /** `mongodbUri`: another address of the bench's database. */
+  /**
+   * Starts a worker. `mongodbUri`: another address of the bench's database, such as that of a
+   * proxy.
+   */
   worker(mongodbUri = this.mongodbUri): Promise<BenchProcess> {
     return this.#colloquy('worker', [], mongodbUri);
   }
@@ -123,7 +132,10 @@ export class BenchHouse {
     return this.fork(command, script, [command, ...common, ...addresses, ...flags], environment);
   }
 
-  /** Starts a program that reports by IPC when it is ready, as our processes do. */
+  /**
+   * Starts a Node.js program. Resolves when the program reports by IPC that it is ready, as
+   * Colloquy's own processes do.
+   */
   async fork(
     name: string,
     script: string,
@@ -158,7 +170,7 @@ export class BenchHouse {
     return { pid: child.pid ?? 0, details, kill };
   }
 
-  /** Registers a function for `stop`. Functions run in reverse order. */
+  /** Registers a function that `stop` calls. `stop` calls the functions in reverse order. */
   onStop(close: () => Promise<unknown>): void {
     this.#closers.push(close);
   }
@@ -176,7 +188,7 @@ export class BenchHouse {
     rmSync(this.dataDir, { recursive: true, force: true });
   }
 
-  /** Deletes our data from an external server. */
+  /** Drops the databases of this bench on a MongoDB server that the bench did not start. */
   async #dropDatabases(uri: string): Promise<void> {
     const client = await MongoClient.connect(uri);
     try {
@@ -189,7 +201,7 @@ export class BenchHouse {
   }
 }
 
-/** Creates a client like a user's. */
+/** Creates a client with LangGraph's SDK, as a user of the API does. */
 export function sdkClient(apiUrl: string): Client {
   return new Client({ apiUrl, apiKey: null });
 }

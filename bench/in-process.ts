@@ -8,7 +8,7 @@ import type { BenchHouse } from './house.js';
 
 type AnyGraph = CompiledStateGraph<unknown, unknown, string>;
 
-/** Opens the stores of a database on the bench's server. */
+/** Opens the platform's stores on a database of the bench's MongoDB server. */
 export async function openHouseStores(house: BenchHouse, database: string): Promise<Stores> {
   const stores = await openStores(loadConfig({ MONGODB_URI: house.mongodbUri, MONGODB_DATABASE: database }));
   house.onStop(() => stores.close());
@@ -16,13 +16,16 @@ export async function openHouseStores(house: BenchHouse, database: string): Prom
 }
 
 export interface GraphsInProcess {
-  /** Returns a function that runs one turn of a thread. Default: a new thread for each turn. */
+  /**
+   * Compiles a graph. Returns a function that runs it once on the thread `threadId`. Without
+   * `threadId`, each call runs it on a new thread.
+   */
   turns: (builder: { compile(options: object): unknown }, threadId?: string) => (input: object) => Promise<void>;
 }
 
 /**
- * Runs graphs in the bench's process, on the platform's saver with its own database. There is no
- * queue, API or event log.
+ * Prepares graphs that run in the bench's process. Their checkpoints go to the platform's saver,
+ * with a database of its own. No API, workflow or event log takes part.
  */
 export async function startInProcess(house: BenchHouse): Promise<GraphsInProcess> {
   const stores = await openHouseStores(house, `${house.name}-in-process`);
@@ -30,8 +33,8 @@ export async function startInProcess(house: BenchHouse): Promise<GraphsInProcess
 }
 
 /**
- * Runs graphs with all state in memory, in LangGraph's `MemorySaver`. This is the cost of LangGraph
- * alone.
+ * Prepares graphs that run in the bench's process with all state in memory, in LangGraph's
+ * `MemorySaver`. They show the cost of LangGraph alone.
  */
 export function inMemory(): GraphsInProcess {
   return graphsOn(new MemorySaver());

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- NAME`: answers one question with one table. Starts and removes everything that
- * it needs.
+ * `npm run bench -- NAME`: runs one bench, which answers one question with one table. Starts all
+ * servers and processes that the bench needs, and removes them at the end.
  */
 import { readCommandLine, listBenches, UsageError, type CommandLine } from './command-line.js';
 import type { Bench } from './bench.js';

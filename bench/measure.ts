@@ -1,9 +1,10 @@
 /**
- * Compares things in alternating samples, so that other load on the machine affects all of them.
+ * Compares things by samples that alternate between them, so that other load on the machine affects
+ * all of them equally.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** One of the compared things. */
+/** One of the things that a bench compares. */
 export interface Arm {
   name: string;
   /** Takes one sample. Returns its value, or nothing if the elapsed time in ms is the value. */
@@ -13,8 +14,8 @@ export interface Arm {
 export type Samples = Record<string, number[]>;
 
 /**
- * Pause after a sample, so that its remaining work (a workflow task, a write) does not affect the
- * next one.
+ * Pause after a sample, in ms. Work that the sample leaves behind, such as a workflow task or a
+ * write, then does not slow the next sample.
  */
 const SETTLE_MS = 15;
 
@@ -48,9 +49,10 @@ async function sample({ name, once }: Arm): Promise<number> {
 }
 
 /**
- * Returns how often per second `clients` concurrent clients complete `once`. The window starts
- * after as many completions as there are clients, and ends while all clients still work. Work that
- * starts before the window compensates for work that ends after it.
+ * Returns how many calls of `once` per second `clients` concurrent clients complete together. Each
+ * client calls `once` again and again. The measured time begins when as many calls are complete as
+ * there are clients, and lasts `windowMs`. A call that began before this time counts, and a call
+ * that ends after it does not, so the two balance.
  */
 export async function rate(clients: number, windowMs: number, once: () => Promise<unknown>): Promise<number> {
   let done = 0;
@@ -69,13 +71,14 @@ export async function rate(clients: number, windowMs: number, once: () => Promis
 }
 
 /**
- * Returns the machine's monotonic clock in ms. All processes share it, and V8 uses it in profiles.
+ * Returns the time of the machine's monotonic clock, in ms. All processes share this clock, and
+ * V8's CPU profiles use it.
  */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** Returns a percentile by the nearest-rank method. Errors: without values. */
+/** Returns a percentile by the nearest-rank method. Errors: if there are no values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const value = sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];

@@ -8,7 +8,9 @@ import { PROJECT, type BenchHouse } from './house.js';
 
 export const PEER = 'langgraphjs dev';
 const READY_TIMEOUT_MS = 90_000;
-/** Disables the browser, usage data and traces. */
+/**
+ * Environment variables of LangGraph's own server: no browser, usage data or traces, few log lines.
+ */
 const ENVIRONMENT = ['BROWSER=none', 'LANGGRAPH_CLI_NO_ANALYTICS=1', 'LANGSMITH_TRACING=false', 'LOG_LEVEL=error'];
 
 /** Starts LangGraph's own development server on a copy of the benches' project. Returns its URL. */

@@ -8,17 +8,20 @@ export interface ProcessUse {
   memoryMb: number;
 }
 
-/** Clock ticks per second in `/proc`, by the kernel's ABI. */
+/**
+ * Duration of one clock tick in `/proc`, in ms. By the kernel's ABI, a second has 100 of these
+ * ticks.
+ */
 const TICK_MS = 10;
 
-/** Returns the CPU times of processes by name, in ms; see {@link processUse}. */
+/** Returns the CPU time that each process has used since its start, in ms, by process name. */
 export function cpuTimes(pids: ReadonlyMap<string, number>): Map<string, number> {
   return new Map([...pids].map(([name, pid]) => [name, processUse(pid).cpuMs]));
 }
 
 /**
- * Formats the CPU time of each process and of all together between two readings, divided by
- * `count`, in ms.
+ * Formats the CPU time that each process has used between two readings, and their sum. The times
+ * are divided by `count`, such as the number of turns, and are in ms.
  */
 export function formatUse(
   before: ReadonlyMap<string, number>,
@@ -32,7 +35,8 @@ export function formatUse(
 
 /** Reads the resource use of a process. Errors: without `/proc`, or if the process has exited. */
 export function processUse(pid: number): ProcessUse {
-  // The name in parentheses may hold spaces; user and system time are the 14th and 15th field.
+  // The second field is the process's name in parentheses. The name may contain spaces, so split
+  // after it. User and system time are the 14th and 15th field of the file, here at 11 and 12.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   const cpuMs = (Number(fields[11]) + Number(fields[12])) * TICK_MS;
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');

@@ -1,15 +1,18 @@
-/** Reads from CPU profiles which code a process was executing. */
+/** Reads from CPU profiles how much CPU time each package used in a process. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A period of identical sequential turns, on the machine's monotonic clock in ms. */
+/**
+ * A period in which a bench runs only identical turns, one after another. `from` and `to` are times
+ * of the machine's monotonic clock, in ms.
+ */
 export interface ProfiledTurns {
   from: number;
   to: number;
   turns: number;
 }
 
-/** CPU time of a turn in ms, by the owner of the code. */
+/** CPU time of one turn in ms, by the owner of the executed code, such as `LangGraph`. */
 export type Shares = Map<string, number>;
 
 interface ProfileNode {
@@ -18,7 +21,7 @@ interface ProfileNode {
   children?: number[];
 }
 
-/** A profile of V8; times in microseconds. */
+/** A CPU profile in the format of V8. Its times are in microseconds. */
 export interface CpuProfile {
   nodes: ProfileNode[];
   startTime: number;
@@ -29,14 +32,20 @@ export interface CpuProfile {
 const NODE = 'Node.js';
 const COLLECTOR = 'garbage collection';
 const IDLE = '(idle)';
-/** Owners of packages by a pattern of their names. Code of any other package counts as the rest. */
+/**
+ * Each owner of code, with a pattern for the names of its npm packages. Code of a package that no
+ * pattern matches counts for `other packages`.
+ */
 const OWNERS: readonly [string, RegExp][] = [
   ['LangGraph', /^(@langchain\/|langchain$|langsmith$|uuid$|p-queue$|zod$)/],
   ['MongoDB driver', /^(mongodb|bson)$/],
   ['Temporal SDK', /^(@temporalio\/|@grpc\/|protobufjs$|long$|nexus-rpc$)/],
 ];
 
-/** Returns the shares of every process with a profile in the folder, by its name there. */
+/**
+ * Returns the shares of each process that has a CPU profile in the folder. The keys are the file
+ * names of the profiles, without the extension.
+ */
 export function readShares(folder: string, window: ProfiledTurns): Map<string, Shares> {
   const files = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'));
   return new Map(
@@ -47,7 +56,10 @@ export function readShares(folder: string, window: ProfiledTurns): Map<string, S
   );
 }
 
-/** Returns the shares, largest first. Work of Node.js counts for the code that caused it. */
+/**
+ * Returns the CPU time of each owner of code in a period, largest first. Time in code of Node.js
+ * counts for the owner of the code that called it.
+ */
 export function sharesOf({ nodes, startTime, samples, timeDeltas }: CpuProfile, window: ProfiledTurns): Shares {
   const owners = ownersOf(nodes);
   const shares: Shares = new Map();
@@ -70,7 +82,10 @@ export function formatShares(shares: Map<string, Shares>): string {
   return ['JavaScript of a turn by whose code it is, ms:', ...lines].join('\n');
 }
 
-/** Returns the owner of each node; idle nodes have none. */
+/**
+ * Returns the owner of each node of the profile's call tree, by node id. Nodes of idle time have
+ * none.
+ */
 function ownersOf(nodes: ProfileNode[]): Map<number, string> {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const owners = new Map<number, string>();

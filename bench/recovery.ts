@@ -7,7 +7,10 @@ const KILLS_BY_DEFAULT = 3;
 const HEARTBEAT_S = 2;
 const DEFAULT_HEARTBEAT_S = 10;
 const GRACE_S = 3;
-/** Time after which a step is running and has sent a heartbeat, in ms. */
+/**
+ * Time from the start of a node until its worker is killed, in ms. In this time the step has sent a
+ * heartbeat.
+ */
 const INTO_STEP_MS = 700;
 
 const OURS = `goes on, heartbeat timeout ${HEARTBEAT_S} s`;
@@ -72,8 +75,8 @@ interface Attempt {
 }
 
 /**
- * Returns the seconds from the kill until the next attempt started in a node, and until the client
- * saw the end of the run.
+ * Kills a worker with SIGKILL in the middle of a step. Returns two times since the kill, in
+ * seconds: until the next attempt started in the node, and until the client saw the end of the run.
  */
 async function killInMidStep(
   apiUrl: string,

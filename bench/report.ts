@@ -1,7 +1,7 @@
 import { median, percentile, type Samples } from './measure.js';
 import type { ProfiledTurns } from './profile-shares.js';
 
-/** The last line of a bench with `--json`. */
+/** The result of a bench. With `--json` the bench prints it as its last line. */
 export interface Result {
   name: string;
   /** Unit of `ours` and `against`. */
@@ -10,7 +10,10 @@ export interface Result {
   against: Record<string, number>;
   /** `ours` divided by `against`; see `docs/design/bench.md` for each bench. */
   ratio: number;
-  /** Bound of `ratio` (turn, wait: at most; throughput: at least), or of `ours` in its unit (first-token, recovery: at most). */
+  /**
+   * The limit that the bench must keep. For `turn`, `wait`, `history` and `idle` it is the highest
+   * `ratio`, and for `throughput` the lowest. For the other benches it is the highest `ours`.
+   */
   goal: number;
   met: boolean;
   /** Number of samples of `ours`. */
@@ -19,12 +22,13 @@ export interface Result {
 
 export interface Report {
   result: Result;
-  /** The samples of the table, one row each. */
+  /** The samples by the name of what was measured. The table has one row for each name. */
   samples: Samples;
-  /** Sentences under the table. */
+  /** Sentences that are printed under the table. */
   notes: string[];
   /**
-   * A period of identical turns. With `--profile` the report shows the CPU shares of their code.
+   * A period in which only identical turns ran. With `--profile` the report shows how the CPU time
+   * of these turns is shared among the owners of the code.
    */
   profiled?: ProfiledTurns;
 }

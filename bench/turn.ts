@@ -15,7 +15,10 @@ import { three } from './project/graphs.js';
 
 const ROUNDS = 150;
 const WARMUP = 10;
-/** Turns of one thread before the next thread starts, to keep histories short. */
+/**
+ * Number of turns (runs of the graph) on one thread. Then the next thread begins, so that workflow
+ * histories stay short.
+ */
 const TURNS = 50;
 const STEPS = 3;
 const COUNTED_TURNS = 20;
@@ -82,8 +85,9 @@ export const turn: Bench = {
 type TakeTurn = () => Promise<unknown>;
 
 /**
- * Starts a new conversation every {@link TURNS} turns. The first turn creates the thread and the
- * workflow, so it does not count.
+ * Returns a function that runs one turn and returns its time in ms. After every {@link TURNS} turns
+ * it calls `begin` for a new conversation. `begin` also runs the first turn, which creates the
+ * thread and the workflow, so that this turn is not measured.
  */
 function renewed(begin: () => Promise<TakeTurn>): () => Promise<number> {
   let conversation: TakeTurn | undefined;
@@ -100,7 +104,10 @@ function renewed(begin: () => Promise<TakeTurn>): () => Promise<number> {
   };
 }
 
-/** Runs sequential turns without other load. Returns the CPU time of each process for one turn. */
+/**
+ * Runs turns one after another without other load. Returns the period of these turns, and the CPU
+ * time that each process used for one turn.
+ */
 async function profiledTurns(
   house: BenchHouse,
   client: ReturnType<typeof sdkClient>,
@@ -114,7 +121,10 @@ async function profiledTurns(
   return { profiled: { from, to, turns: PROFILED_TURNS }, use };
 }
 
-/** Returns how many events a turn adds to its workflow's history. Each is a write of Temporal. */
+/**
+ * Counts the events that one turn adds to the history of its workflow. Temporal must write each of
+ * these events to its database.
+ */
 async function historyEvents(
   house: BenchHouse,
   ours: Record<string, ReturnType<typeof sdkClient>>,
@@ -155,8 +165,8 @@ async function graphTurns({ turns }: GraphsInProcess): Promise<TakeTurn> {
 }
 
 /**
- * Runs turns without the API process: creates the run's record, submits it, and reads the event log
- * until the run's end.
+ * Returns a function that begins a conversation without the API process. A turn then creates the
+ * run's record, submits the run, and reads the event log until the run's end.
  */
 async function startBelowHttp(house: BenchHouse): Promise<() => Promise<TakeTurn>> {
   const stores = await openHouseStores(house, house.name);

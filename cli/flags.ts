@@ -2,7 +2,10 @@ import { parseArgs } from 'node:util';
 import type { Variable } from '../config/index.js';
 
 export interface Flag {
-  /** Name of the value in the help. Undefined for a switch, which has no value. */
+  /**
+   * Placeholder for the flag's value in the help, such as `PORT`. Undefined for a flag without a
+   * value.
+   */
   value?: string;
   help: string;
   short?: string;
@@ -12,7 +15,7 @@ export interface Flag {
 
 export interface CommandHelp {
   name: string;
-  /** One line in the list of commands. */
+  /** One line about the command, for the list of all commands. */
   summary: string;
   flags: Record<string, Flag>;
   /** Last lines of the command's help. */
@@ -26,7 +29,7 @@ export interface ParsedFlags {
   variables: Partial<Record<Variable, string>>;
 }
 
-/** An invalid command line. The process ends with code 2. */
+/** Reports an invalid command line. The process then exits with code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -10,7 +10,10 @@ import { openStores } from '../workers/index.js';
 import { UsageError, type ParsedFlags } from './flags.js';
 import { printable } from './printable.js';
 
-/** Imports the threads of the official MongoDB saver. Returns 1 if any thread was refused. */
+/**
+ * Imports the threads that LangGraph's own MongoDB saver has stored. Returns the exit code, which
+ * is 1 if any thread was refused.
+ */
 export async function runImport({ text, variables }: ParsedFlags): Promise<number> {
   const database = required(text, 'source-database');
   const name = required(text, 'assistant');

@@ -1,6 +1,6 @@
 /**
- * Control characters except newline and tab. C1 characters are included, because terminal escapes
- * can start with them too.
+ * Control characters except newline and tab. The characters U+0080 to U+009F are included, because
+ * terminal escapes can start with them too.
  */
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 

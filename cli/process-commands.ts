@@ -33,8 +33,8 @@ export async function runApi(config: Config): Promise<number> {
 /**
  * Logs uncaught errors instead of ending the process, because hundreds of conversations run in it.
  * Such errors come from libraries that abandon promises when they are aborted, and from child
- * processes of a node that have no error listener. A process that is not ready yet does exit,
- * because otherwise nothing would restart it.
+ * processes that a graph's node starts without an error listener. An uncaught exception still ends
+ * a process that is not ready yet, because otherwise nothing would restart the process.
  */
 function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
   const state = { isServing: false };
@@ -48,8 +48,8 @@ function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
 }
 
 /**
- * Switches off Temporal's own signal handling, because that would shut workers down before running
- * steps have drained.
+ * Installs Temporal's runtime with our logger and without its signal handling. On a signal,
+ * Temporal would shut workers down before running steps have reached the end of their superstep.
  */
 function installRuntime(logger: Logger): void {
   Runtime.install({
@@ -66,8 +66,8 @@ function installRuntime(logger: Logger): void {
 }
 
 /**
- * Returns the ids and the error message of Temporal's log fields. The other fields may contain
- * content of conversations.
+ * Returns the ids and the error message from the fields of a log line of Temporal. The other fields
+ * may contain content of conversations.
  */
 function summary(meta: Record<string, unknown> | undefined): Record<string, string> {
   const ids = Object.entries(meta ?? {}).filter(([key, value]) => typeof value === 'string' && /Id$|Type$/.test(key));

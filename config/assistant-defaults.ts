@@ -7,8 +7,8 @@ export interface AssistantDefaults {
 }
 
 /**
- * `LANGGRAPH_CONFIG`, as LangGraph's server has it: `{"<graph>": {"configurable": {…}, "context":
- * {…}}}`.
+ * Schema of the environment variable `LANGGRAPH_CONFIG`, in the form of LangGraph's server:
+ * `{"<graph>": {"configurable": {…}, "context": {…}}}`.
  */
 export const assistantDefaults = z
   .string()

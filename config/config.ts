@@ -6,7 +6,7 @@ import { assistantDefaults, type AssistantDefaults } from './assistant-defaults.
 import { DEFAULTS, DEFAULT_TASK_QUEUE, DEFAULT_TENANT, TENANT_PATTERN } from '../protocol/index.js';
 
 export interface TemporalConfig {
-  /** `host:port`. */
+  /** Address of the Temporal server, as `host:port`. */
   address: string;
   /** Whether the address was set. If so, `dev` uses the server at this address and starts none. */
   isGiven: boolean;
@@ -35,7 +35,10 @@ export interface ApiConfig {
   isPortGiven: boolean;
   /** Largest request body, in bytes. */
   bodyLimitBytes: number;
-  /** Interval in ms at which a silent stream gets a comment. */
+  /**
+   * Time between two comments in an event stream and between two pings of a WebSocket, in ms. They
+   * show that the connection is alive.
+   */
   heartbeatMs: number;
   /** Origins from which browsers may call the API. `*`: any origin. */
   corsOrigins: string[];
@@ -65,28 +68,36 @@ export interface WorkerConfig {
   /** Maximum number of steps that one process runs at the same time. */
   maxConcurrentSteps: number;
   /**
-   * Maximum number of conversations kept in memory. Others are replayed from their history when
-   * they are needed.
+   * Maximum number of conversation workflows that a worker keeps in memory. Temporal replays other
+   * conversations from their history when they are needed.
    */
   maxCachedWorkflows: number;
-  /** Time that running steps have after SIGTERM to reach their next commit, in ms. */
+  /** How long running steps may continue after SIGTERM to reach their next commit, in ms. */
   shutdownGraceMs: number;
-  /** Port of the health check (`GET /ok`). Absent: no health check. */
+  /** Port number of the health check (`GET /ok`). Absent: no health check. */
   healthPort?: number;
-  /** Memory for the state of threads that is kept between steps, in bytes. */
+  /**
+   * Maximum size of the cache in which a worker keeps the state of threads between steps, in bytes.
+   */
   stateCacheBytes: number;
-  /** Whether workflow history has previews of questions, which the Web UI shows. */
+  /**
+   * True if workflow histories contain previews of the questions that interrupts ask. Temporal's
+   * Web UI shows these previews.
+   */
   showsQuestions: boolean;
 }
 
 export interface TelemetryConfig {
-  /** Address of an OTLP receiver over HTTP. Absent: nothing is exported. */
+  /** Address of an OTLP receiver over HTTP. Absent: no telemetry is exported. */
   endpoint?: string;
   serviceName: string;
 }
 
 export interface EgressConfig {
-  /** Hosts, addresses and networks that may be reached although they are not public. */
+  /**
+   * Hosts, addresses and networks to which webhooks and other outgoing requests may be sent
+   * although they are not public.
+   */
   allow: string[];
   /**
    * Secrets that webhooks are signed with: `whsec_` and base64. There are several while a new
@@ -95,22 +106,23 @@ export interface EgressConfig {
   webhookSecrets: string[];
 }
 
-/** Where addresses for feedback on runs are created. */
+/** Access to LangSmith, which creates the URLs for feedback on runs. */
 export interface LangSmithConfig {
   apiKey?: string;
   endpoint?: string;
 }
 
 /**
- * Which older checkpoints are kept. The newest state of a thread is always kept. If neither `last`
- * nor `lastOfRuns` is set, every checkpoint that is not older than `maxAgeMs` is kept.
+ * Rules by which older checkpoints of a thread are kept. A checkpoint is kept if `last` or
+ * `lastOfRuns` selects it and it is not older than `maxAgeMs`. If neither `last` nor `lastOfRuns`
+ * is set, all checkpoints up to that age are kept. The newest state of a thread is always kept.
  */
 export interface CheckpointRetention {
-  /** Number of newest checkpoints that are kept of each thread. */
+  /** Number of checkpoints that are kept of each thread, the newest first. */
   last?: number;
   /** Whether the last checkpoint of each run is kept. */
   lastOfRuns?: boolean;
-  /** Checkpoints that are older than this are deleted. */
+  /** Maximum age of a checkpoint, in ms. Older checkpoints are deleted. */
   maxAgeMs?: number;
 }
 
@@ -125,12 +137,15 @@ export interface Config {
   mongo: MongoConfig;
   api: ApiConfig;
   worker: WorkerConfig;
-  /** Limits that every way to start a run obeys, whichever process accepts it. */
+  /** Limits that API processes and workers both enforce. */
   limits: {
     /** Shortest interval of a new cron schedule, in seconds. */
     cronMinIntervalSeconds: number;
   };
-  /** Settings of new conversations. */
+  /**
+   * Settings of new conversations. A conversation that exists already keeps the settings of its
+   * start.
+   */
   conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
   retention: {
     eventsMs: number;
@@ -139,11 +154,14 @@ export interface Config {
   };
   egress: EgressConfig;
   /**
-   * Path of the project's langgraph.json: the file that was named, else the one in the current
-   * folder. Absent: the shipped project.
+   * Path of the project's langgraph.json: the file that `--config` or `COLLOQUY_CONFIG` names, else
+   * the file in the current folder. Absent: the shipped project.
    */
   projectPath?: string;
-  /** Initial config and context of the system assistants, by graph id. */
+  /**
+   * Initial config and context of the system assistants, by graph id. Each graph has one such
+   * assistant.
+   */
   assistants: Record<string, AssistantDefaults>;
   /** Tenant of callers that do not name one. */
   tenant: string;
@@ -168,7 +186,7 @@ const words = z
 /** The form of secrets in the Standard Webhooks specification: 24 to 64 bytes. */
 const WEBHOOK_SECRET = /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/;
 
-/** Every variable that is read, with its default. */
+/** Every environment variable that is read, with its default. */
 const environmentSchema = z.object({
   TEMPORAL_ADDRESS: z
     .string()
@@ -238,8 +256,8 @@ export const VARIABLES = Object.keys(environmentSchema.shape) as Variable[];
 
 /**
  * Reads the configuration from the environment. A command-line flag takes precedence over its
- * variable. An empty variable counts as not set, as in a compose file. Errors: {@link ConfigError},
- * with every fault.
+ * variable. An empty variable counts as not set. Errors: {@link ConfigError}, which names every
+ * fault.
  */
 export function loadConfig(
   flags: Partial<Record<Variable, string | undefined>> = {},
@@ -257,8 +275,8 @@ export function loadConfig(
 }
 
 /**
- * Reads `LANGGRAPH_CONFIG` from a project's environment, which is known only after the project is
- * loaded. Errors: {@link ConfigError}.
+ * Reads `LANGGRAPH_CONFIG` from the environment that the project's langgraph.json sets. This
+ * environment is known only after the project is loaded. Errors: {@link ConfigError}.
  */
 export function assistantDefaultsOf({ LANGGRAPH_CONFIG: given }: NodeJS.Dict<string>): Config['assistants'] {
   if (given === undefined || given === '') return {};
@@ -389,8 +407,9 @@ function present<T extends object>(values: T): Present<T> {
 }
 
 /**
- * Returns the path of the named langgraph.json, or of the one in the current folder. Returns
- * undefined if neither exists; then the shipped project is used.
+ * Returns the path of the langgraph.json: the named one, even if it does not exist, else the one in
+ * the current folder. Returns undefined if no file is named and the current folder has none. The
+ * shipped project is then used.
  */
 function projectPath(named: string | undefined): string | undefined {
   if (named !== undefined) return resolve(named);

@@ -1,6 +1,7 @@
 /**
- * Reads environment and flags once into one typed value. Does not know the rooms that use this
- * value; only composition roots import this room.
+ * Reads environment variables and flags once into one typed value. This room (top-level folder)
+ * does not know the rooms that use the value. Only composition roots, the code that connects the
+ * parts of a process, import this room.
  */
 export type {
   ApiConfig,

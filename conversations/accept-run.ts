@@ -25,8 +25,8 @@ export interface AcceptedRun {
   isFresh: boolean;
   /**
    * Makes the run visible in lists. Absent if lists show the run already. A run also becomes
-   * visible when it starts, so a run that begins at once needs no separate write. A caller that
-   * stays connected calls this only if the run does not start in time.
+   * visible when it starts, so a run that starts at once needs no separate write. Code that follows
+   * the run therefore calls this only if the run does not start in time.
    */
   admit?: () => Promise<void>;
   /** Resolves when the thread's metadata name the graph and assistant of the run. */
@@ -52,8 +52,9 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
   const tail = suppressUnhandled(context.events.tail(caller, threadId));
   const { run, created, thread, assistant } = await storeRun(context, order);
   const bind = () => suppressUnhandled(bindThread(context, caller, thread, assistant));
-  // The thread is bound to its first run while that run is submitted. It is bound to a later run
-  // only after the run was accepted.
+  // A thread is bound to a run when its metadata name the graph and the assistant of the run. For
+  // the first run of a thread, this is done while the run is being submitted. For a later run, it
+  // is done only after the run was accepted.
   const isFirstRun = thread.metadata['graph_id'] === undefined;
   if (!created) {
     const again = await acceptRepeated(context, order, run.runId);
@@ -78,9 +79,10 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
 }
 
 /**
- * Stores a run that its conversation has already queued because of a signal or a deadline. Does the
- * same as {@link acceptRun}, except that it does not submit the run. If the idempotency key already
- * has a run, returns that run. Idempotent by run id and key. Errors: those of {@link acceptRun}.
+ * Stores the record of a run that the conversation workflow has created itself: for a signal, for
+ * an answer, or for the deadline of a question. Does the same as {@link acceptRun}, except that it
+ * does not submit the run. If the idempotency key already has a run, returns that run. Idempotent
+ * by run id and key. Errors: those of {@link acceptRun}.
  */
 export async function recordRun(context: ConversationContext, order: RunOrder): Promise<Run> {
   const { caller, threadId } = order;
@@ -94,7 +96,10 @@ export async function recordRun(context: ConversationContext, order: RunOrder): 
 
 interface StoredRun {
   run: Run;
-  /** False if a run with the same id or idempotency key already existed, for the same request. */
+  /**
+   * False if a run with the same id or idempotency key exists already. Its request is then the
+   * same.
+   */
   created: boolean;
   thread: Thread;
   assistant: Assistant;

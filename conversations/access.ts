@@ -8,9 +8,9 @@ import {
 } from '../protocol/index.js';
 
 /**
- * What the caller of one request or stream may see. The API's gate has already checked the ids in
- * the request. This interface checks records that are found after the gate, and streams that stay
- * open.
+ * What the caller of one request or stream may see. Before a route runs, the API's gate asks the
+ * project's auth about the ids in the request. This interface checks what the gate cannot check:
+ * records that are found later, and streams that stay open.
  */
 export interface Access {
   /**
@@ -18,9 +18,9 @@ export interface Access {
    * sees everything.
    */
   readonly hasProjectAuth: boolean;
-  /** User data that graphs can read in `config.configurable`. */
+  /** Data about the authenticated user, which graphs can read in `config.configurable`. */
   readonly userConfig: Readonly<Record<string, unknown>>;
-  /** Metadata that a record must have, so that searches of this request return the record. */
+  /** Metadata that a record must have to appear in the results of this request's searches. */
   readonly required: RequiredMetadata;
   /**
    * Returns true if the caller may see an item of the store. Without `key` and `value`, checks
@@ -33,11 +33,11 @@ export interface Access {
    */
   checkThread(thread: Thread): void;
   /**
-   * Asks the handler of `assistants:read` about an assistant. The handler gets the id or name by
-   * which the request names the assistant (`named`). The handler is also asked if the assistant
-   * does not exist, so that clients cannot distinguish it from one that they may not see. Errors:
-   * `not_found`, with the same message as for an assistant that does not exist; errors of the
-   * handler.
+   * Checks that the caller may use an assistant, by asking the project's handler of
+   * `assistants:read`. The handler gets the id or name that the request contains (`named`). It is
+   * also asked about an assistant that does not exist, so that clients cannot distinguish such an
+   * assistant from one that they may not see. Errors: `not_found`, with the same message as for an
+   * assistant that does not exist; errors of the handler.
    */
   checkAssistant(found: Assistant | undefined, named: string): Promise<void>;
   /**
@@ -51,14 +51,14 @@ export interface Access {
    */
   recheckThread(threadId: string): Promise<void>;
   /**
-   * Checks that the caller may see an assistant. For requests to create an assistant that exists
-   * already. Errors: `not_found`.
+   * Checks that the caller may see an assistant. Used if a request to create an assistant finds
+   * that it exists already. Errors: `not_found`.
    */
   checkExistingAssistant(assistant: Assistant): void;
   /**
-   * Checks an assistant like {@link checkAssistant}, for a cron, whose runs start later. Returns
-   * the filters that those runs must pass: the filters of the assistant and of the thread in the
-   * request. Returns undefined if the project has no auth.
+   * Checks an assistant like {@link checkAssistant} for a new cron. Returns the filters to store
+   * with the cron, because the cron's runs start later and must pass them: the filters for
+   * assistants and for threads of this request. Returns undefined if the project has no auth.
    */
   filtersToKeep(assistant: Assistant): Promise<CronFilters | undefined>;
   /**

@@ -28,11 +28,14 @@ export interface RunOrder {
    * True for a stateless run: the run creates its thread, and the conversation ends after the run.
    */
   stateless?: boolean;
-  /** Set if protocol v2 started the run. The run then records the events of that protocol. */
+  /**
+   * Set if protocol v2 started the run. The run then also records the events of LangGraph's stream
+   * version `v3`, which protocol v2 needs.
+   */
   streamVersion?: 'v3';
 }
 
-/** A message in the form that graphs accept. */
+/** A chat message in the form that graphs accept. */
 export interface InjectedMessage {
   role: 'user' | 'system';
   content: string;
@@ -40,7 +43,7 @@ export interface InjectedMessage {
   id: string;
 }
 
-/** The ids of a run that only the server sets in `configurable`. */
+/** The ids that only the server may set in a run's `configurable`. */
 interface RunIds {
   threadId: string;
   runId: string;
@@ -50,7 +53,7 @@ const STRICT_RESUME = '__pregel_strict_resume';
 const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map'];
 
 /**
- * Builds the record of a run. Every way to start a run uses it. Errors: `invalid_argument` if
+ * Builds the record of a run. All code that starts runs calls it. Errors: `invalid_argument` if
  * fields contradict each other.
  */
 export function buildRun(order: RunOrder, assistant: Assistant, thread: Thread): NewRun {
@@ -72,9 +75,10 @@ export function buildRun(order: RunOrder, assistant: Assistant, thread: Thread):
 }
 
 /**
- * Builds the request of a run. Its config and context come from the assistant, the thread and the
- * body. If two of these set the same field, the later one in this list wins. Errors:
- * `invalid_argument` if fields contradict each other.
+ * Builds the `RunRequest` of a run, which is the part of its record that a step reads. Its config
+ * comes from the assistant, the thread and the body, its context from the assistant and the body.
+ * If two of these set the same field, the later one wins. Errors: `invalid_argument` if fields
+ * contradict each other.
  */
 export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread, ids: RunIds): RunRequest {
   const checkpoint = runCheckpoint(body, ids.threadId);
@@ -155,8 +159,8 @@ export function bodyCheckpoint(
 }
 
 /**
- * Returns the checkpoint that a run starts from. A body can also name it in `configurable`, as in
- * LangGraph. Errors: those of {@link bodyCheckpoint}.
+ * Returns the checkpoint that a run starts from. As in LangGraph, the body may also name this
+ * checkpoint in `config.configurable`. Errors: those of {@link bodyCheckpoint}.
  */
 export function runCheckpoint(body: RunBody, threadId: string): CheckpointRef | undefined {
   const configurable = body.config?.configurable ?? {};
@@ -183,8 +187,8 @@ function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, ids: 
   };
   checkThread(body.config?.configurable ?? {}, ids);
   for (const key of CHECKPOINT_KEYS) delete configurable[key];
-  // A body whose keys begin with this prefix is refused. Assistants and crons that were stored
-  // before this check existed may still have such keys.
+  // A request whose keys begin with this prefix is refused. Assistants and crons that were stored
+  // before this check existed may still have such keys, so remove them here.
   for (const key of Object.keys(configurable)) if (key.startsWith(ENGINE_PREFIX)) delete configurable[key];
   const tags = body.config?.tags ?? base.tags;
   const recursionLimit = body.config?.recursion_limit ?? base.recursion_limit;
@@ -237,8 +241,9 @@ function invalid(field: string, message: string): ColloquyError {
 }
 
 /**
- * Builds the run that stores a message for the run at work (`working`). It has the same
- * configuration as the run at work.
+ * Builds the record of an injected message, which the run at work (`working`) is to take between
+ * two supersteps. The record is a run of its own, with the configuration of the run at work. If
+ * that run ends first, this run starts.
  */
 export function buildInjectedRun(
   working: Run,
@@ -258,7 +263,7 @@ export function buildInjectedRun(
     waitsForTurn: true,
     request: {
       input: { messages: [message] },
-      // If the message becomes a separate run, that run acts for the sender of the message, not for
+      // If this record becomes a separate run, the run acts for the sender of the message, not for
       // the user of the run at work.
       config: { ...config, configurable: { ...config.configurable, ...userConfig, run_id: runId } },
       ...(context !== undefined && { context }),

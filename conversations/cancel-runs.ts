@@ -12,12 +12,12 @@ import type { ConversationContext } from './context.js';
 import { findRun, findThread } from './find.js';
 import { mapLimited } from './map-limited.js';
 
-/** The recorded reason of a cancellation if another run gets the input of the cancelled run. */
+/** The reason to store with a cancelled run if its input was given to another run. */
 const TAKEN = 'taken: its input was given to another run';
 
 /**
- * Stops one run. `taken` is true if another run gets the input of this run. Errors: `conflict` if
- * the run is active but its conversation is not running.
+ * Stops one run. `taken`: true if the input of this run was given to another run. Errors:
+ * `conflict` if the run is active but its conversation is not running.
  */
 export async function cancelRun(
   context: ConversationContext,

@@ -4,9 +4,9 @@ import type { ConversationContext } from './context.js';
 import { orNotFound } from './find.js';
 
 /**
- * A change of a cron updates the record first, then the Schedule, then marks the record as settled.
- * If this process dies or a server does not answer before the record is settled, {@link sweepCrons}
- * in any process completes the change.
+ * How a cron is changed: first its record, then its Schedule in Temporal, then the record is marked
+ * as settled, which means that the two agree. If this process dies before the last step, or if a
+ * server does not answer, {@link sweepCrons} in any process completes the change.
  */
 
 const SWEEP_INTERVAL_MS = 60_000;
@@ -88,9 +88,10 @@ async function finishDeletion(context: ConversationContext, caller: Caller, cron
 }
 
 /**
- * Updates the Schedule to the newest revision of the cron, and marks that revision as settled.
- * After two concurrent changes the Schedule has the one that was stored last. The order in which
- * they reach the Schedule does not matter. Returns the cron with its next firing time.
+ * Updates the Schedule until it agrees with the newest revision of the cron, and marks that
+ * revision as settled. After two concurrent changes the Schedule therefore has the change that was
+ * stored last, even if that change reached Temporal first. Returns the cron with its next firing
+ * time.
  */
 async function settleSchedule(context: ConversationContext, caller: Caller, changed: Cron): Promise<Cron> {
   let cron = changed;
@@ -113,8 +114,8 @@ async function revertChange(context: ConversationContext, caller: Caller, before
 }
 
 /**
- * Completes the changes of crons that their processes have abandoned. Returns the number of these
- * changes.
+ * Completes changes of crons that a process began before the time `before` and did not finish.
+ * Returns the number of these changes.
  */
 export async function sweepCrons(context: ConversationContext, caller: Caller, before: Date): Promise<number> {
   const unsettled = await context.crons.unsettledCrons(caller, before, PAGE);

@@ -6,13 +6,13 @@ import type { Conversations, Schedules } from './ports.js';
 
 export interface ConversationOptions {
   /**
-   * How often a follower reads the run's record to see whether the run has ended, in ms. A run can
-   * end without an event.
+   * How often a follower of a run reads the run's record, in ms. This is necessary because a run
+   * can end without an event in the log.
    */
   endCheckMs: number;
   /**
-   * How long a run is submitted again after the strategy `reject` refused it, in ms. It was refused
-   * because of another run, which may just have ended.
+   * For how long a run is submitted again after the strategy `reject` refused it, in ms. The other
+   * run that was the reason for the refusal may just have ended.
    */
   rejectGraceMs: number;
   /** Smallest interval between two firings of a new schedule, in seconds. */

@@ -49,8 +49,8 @@ const CRON_FIELDS = [
 ];
 
 /**
- * Returns the fields of the body that describe the cron's runs: all except those of the cron
- * itself.
+ * Returns the fields of the body that describe the runs of the cron: all fields except
+ * `CRON_FIELDS`.
  */
 function payloadOf(body: object): Record<string, unknown> {
   return Object.fromEntries(
@@ -71,7 +71,7 @@ function optionsOf(options: CronCreate['schedule_options']): Nullable<ScheduleOp
   };
 }
 
-/** A client sends null to reset an option. Each null becomes the default of that option. */
+/** Replaces each option that is null by its default. A client sends null to reset an option. */
 function withDefaults(options: Nullable<ScheduleOptions>): Partial<ScheduleOptions> {
   const cleared = Object.keys(options).filter((key) => options[key as keyof ScheduleOptions] === null);
   const defaults = Object.fromEntries(

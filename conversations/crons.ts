@@ -20,9 +20,9 @@ import type { BackfillPeriod } from './ports.js';
 import { keepUserConfig } from './user-config.js';
 
 /**
- * Creates a cron, with or without a thread. Performs the checks of a firing already now, because
- * only now the creator can read the error. Errors: `not_found` (assistant, thread, checkpoint),
- * `invalid_argument`, `unavailable`. After an error the cron does not exist.
+ * Creates a cron, with or without a thread. Already performs the checks of a later firing, because
+ * a firing has no client that could read the error. Errors: `not_found` (assistant, thread,
+ * checkpoint), `invalid_argument`, `unavailable`. After an error the cron does not exist.
  */
 export async function makeCron(
   context: ConversationContext,
@@ -80,9 +80,9 @@ export async function backfillCron(
 }
 
 /**
- * Returns a cron with its next firing time. If the recorded time is in the past, that firing has
- * happened or was skipped. Only the Schedule knows the next time, so it is read from there and
- * recorded.
+ * Returns a cron with the time of its next firing. If the time in its record is in the past, that
+ * firing has happened or was skipped. The next time is then read from the cron's Schedule and
+ * stored in the record.
  */
 export async function withNextRun(context: ConversationContext, caller: Caller, cron: Cron): Promise<Cron> {
   if (cron.nextRunAt === undefined || cron.nextRunAt.getTime() > Date.now()) return cron;

@@ -28,7 +28,8 @@ export async function sweepStateless(context: ConversationContext, caller: Calle
   const old = pages.flat().filter((thread) => thread.updatedAt < endedBefore);
   let deleted = 0;
   for (const { threadId } of old) {
-    // A thread with a queued run does not have the status `busy` before that run starts.
+    // The status alone is not enough: a thread with a queued run becomes `busy` only when the run
+    // starts.
     if ((await context.threads.activeRuns(caller, threadId)).length > 0) continue;
     await deleteThread(context, caller, threadId);
     deleted += 1;
@@ -59,9 +60,9 @@ export async function deleteThreadsOf(
 
 /**
  * Deletes a thread with all its data. The first step closes the thread, which then accepts no more
- * runs. If this process dies between two steps, a repeated deletion continues. With `mark`, deletes
- * only the thread that `mark` identifies, and only if that thread is not closed yet. Errors:
- * `not_found`.
+ * runs. If this process dies between two steps, a repeated call continues the deletion. `mark`: if
+ * it is set, only the thread with this identity is deleted, and only if it is not closed yet.
+ * Errors: `not_found`.
  */
 export async function deleteThread(
   context: ConversationContext,

@@ -19,8 +19,9 @@ import { graphOf } from './thread-values.js';
 type Supersteps = NonNullable<z.infer<typeof threadCreate>['supersteps']>;
 
 /**
- * Returns the id of the graph that writes a thread's state. Errors: `conflict` if a run of the
- * thread is active; `invalid_argument` if the thread has no graph, which its first run sets.
+ * Returns the id of the graph with which the state of an idle thread is edited. Errors: `conflict`
+ * if a run of the thread is active; `invalid_argument` if the thread has no graph. The first run of
+ * a thread sets its graph.
  */
 async function idleGraph(context: ConversationContext, caller: Caller, thread: Thread): Promise<string> {
   const { threadId } = thread;
@@ -118,9 +119,10 @@ async function publishEdit(
 }
 
 /**
- * Notifies the conversation of the questions that an edit closed. If the notification fails, the
- * conversation may still give a default answer to a closed question. The worker then refuses the
- * run of that answer, because it reads the state again and finds the question closed.
+ * Notifies the conversation that an edit has closed questions. If the notification fails, the
+ * conversation may still give a default answer to a closed question when the question's deadline
+ * comes. The worker refuses the run of such an answer, because it reads the state again and finds
+ * the question closed.
  */
 async function notifyConversation(
   context: ConversationContext,
@@ -154,7 +156,10 @@ export async function settleThread(
   return state;
 }
 
-/** Returns the status and interrupts of a thread with this state and no active run. */
+/**
+ * Returns the status and the open interrupts that a thread has in this state while no run is
+ * active.
+ */
 export function standingOf(state: ThreadState): SettledState {
   const asked = state.tasks.filter(({ interrupts }) => interrupts.length > 0);
   const interrupts = Object.fromEntries(asked.map((task) => [task.id, task.interrupts])) as Record<string, Interrupt[]>;

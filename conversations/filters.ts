@@ -1,8 +1,9 @@
 import { ColloquyError, type RequiredMetadata, type Scalar } from '../protocol/index.js';
 
 /**
- * Conditions on the metadata of a record. For each key there is a value that the metadata must
- * equal, or an object of operators (`$eq`, `$contains`).
+ * The filters that a project's handler returns: conditions on the metadata of a record. Each key is
+ * a key of the metadata, with the value that it must have or an object of operators (`$eq`,
+ * `$contains`).
  */
 export type AuthFilters = Record<string, unknown>;
 
@@ -26,7 +27,7 @@ export function matchesFilters(metadata: Metadata, filters: AuthFilters | undefi
   });
 }
 
-/** Converts filters to the conditions of a search. */
+/** Converts filters to conditions that a search of the database can apply. */
 export function requiredBy(filters: AuthFilters): RequiredMetadata {
   const tests = testsOf(filters);
   return {
@@ -36,8 +37,8 @@ export function requiredBy(filters: AuthFilters): RequiredMetadata {
 }
 
 /**
- * Parses filters. Errors: `internal` for an invalid filter. To ignore the filter would grant access
- * that its author wanted to deny.
+ * Parses filters. Errors: `internal` for an invalid filter. An invalid filter must not be ignored,
+ * because the caller could then see records that the project's author wanted to hide.
  */
 function testsOf(filters: AuthFilters | undefined): MetadataTest[] {
   return Object.entries(filters ?? {}).flatMap(([key, wanted]) => {

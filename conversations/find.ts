@@ -11,7 +11,7 @@ import { uuid } from '../protocol/schemas/index.js';
 import type { Access, Viewer } from './access.js';
 import type { ConversationContext } from './context.js';
 
-/** Finds records by id, with error messages for the clients of the API. */
+/** Functions that find records by id. Their error messages are for the clients of the API. */
 
 export function findAssistant(context: ConversationContext, caller: Caller, idOrGraph: string): Promise<Assistant> {
   return orNotFound(context.assistants.getAssistant(caller, idOrGraph), assistantNotFound(idOrGraph));
@@ -28,8 +28,9 @@ export async function findUsableAssistant(
   idOrGraph: string,
 ): Promise<Assistant> {
   const found = await findAssistant(context, caller, idOrGraph).catch(async (error: unknown) => {
-    // Ask the handler also about an unknown id, because an id can belong to an assistant of another
-    // user. A name belongs to a graph, so the handler is not asked about an unknown name.
+    // Ask the handler also about an unknown id, so that the caller cannot distinguish it from the
+    // id of another user's assistant. A name belongs to a graph and not to a user, so the handler
+    // is not asked about an unknown name.
     if (errorCode(error) === 'not_found' && uuid.safeParse(idOrGraph).success) {
       await access.checkAssistant(undefined, idOrGraph);
     }
@@ -69,8 +70,8 @@ export async function assertCheckpoint(
 }
 
 /**
- * Returns a run, even if lists do not show it yet: a client already gets the id of a run when the
- * run is accepted. Errors: `not_found`.
+ * Returns a run, even if lists do not show it yet, because a client already gets the run's id when
+ * the run is accepted. Errors: `not_found`.
  */
 export function findRun(context: ConversationContext, caller: Caller, threadId: string, runId: string): Promise<Run> {
   return orNotFound(
@@ -80,9 +81,10 @@ export function findRun(context: ConversationContext, caller: Caller, threadId: 
 }
 
 /**
- * Returns a run, and in `start` an offset that is lower than those of all its events. If the run
- * has not started, `start` is the tail of the log. The run is read again after the tail, because it
- * may have started before the tail was read. Errors: `not_found`.
+ * Returns a run, and with `start` an offset of the event log that is lower than the offsets of all
+ * events of the run. If the run has not started, `start` is the tail of the log (its last offset).
+ * The run is read again after the tail, because it may have written events in between. Errors:
+ * `not_found`.
  */
 export async function locateRun(
   context: ConversationContext,
@@ -99,8 +101,8 @@ export async function locateRun(
 
 /**
  * Returns a thread if the caller may see it now. Call this right before the thread is used. The
- * gate has checked the thread earlier, and while a handler of the project runs, the thread can be
- * deleted and created again. Errors: `not_found`.
+ * API's gate has checked the thread when the request arrived, but since then the thread may have
+ * been deleted and created again. Errors: `not_found`.
  */
 export async function findVisibleThread(
   context: ConversationContext,
@@ -113,8 +115,8 @@ export async function findVisibleThread(
 }
 
 /**
- * Waits for the promise. Replaces the message of a `not_found` by the given one; other errors stay
- * unchanged.
+ * Waits for the promise. If it rejects with `not_found`, replaces the error message by `message`.
+ * Other errors stay unchanged.
  */
 export async function orNotFound<T>(promise: Promise<T>, message: string): Promise<T> {
   try {

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Caller, Principal } from '../protocol/index.js';
 
 /**
- * Returns the stored form of an idempotency key. If two users send the same key, the stored keys
- * differ. A key of an unauthenticated caller or of the platform is stored unchanged. A Temporal
- * signal and an HTTP request can therefore use the same key.
+ * Returns the form in which an idempotency key is stored. For an authenticated user or agent it
+ * also depends on the caller, so the keys of two users never collide. For any other caller the key
+ * is stored unchanged, so that a Temporal signal and an HTTP request can use the same key.
  */
 export function scopedKey({ principal }: Caller, key: string): string {
   if (!isAuthenticated(principal)) return key;

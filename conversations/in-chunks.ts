@@ -1,8 +1,9 @@
 const CHUNK_SIZE = 20;
 
 /**
- * Calls an async function for each element. The elements of one chunk (`CHUNK_SIZE`) run in
- * parallel, and the next chunk waits for them. Returns the results in the order of the elements.
+ * Calls an async function for each element. The calls for a chunk of `CHUNK_SIZE` elements run in
+ * parallel. The next chunk begins when all of them have ended. Returns the results in the order of
+ * the elements.
  */
 export async function inChunks<T, R>(all: readonly T[], act: (element: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];

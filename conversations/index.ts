@@ -1,7 +1,7 @@
 /**
  * The use cases of a conversation: accept a run, answer a question, cancel, inject a message, edit
- * the state, copy, prune, delete, fire crons, sweep, follow events. They work on ports, and know
- * neither HTTP nor Express nor a Temporal worker.
+ * the state, copy, prune, delete, fire crons, sweep, follow events. They use stores and workflows
+ * through port interfaces, and do not depend on HTTP, Express or a Temporal worker.
  */
 export { acceptRun, recordRun } from './accept-run.js';
 export type { AcceptedRun } from './accept-run.js';

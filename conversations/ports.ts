@@ -29,14 +29,14 @@ export interface Conversations {
    */
   cancel(caller: Caller, threadId: string, runs: CancelRuns): Promise<Cancelled>;
   /**
-   * Answers an interrupt. Errors: `conflict` if the interrupt is not open; `not_found` if no
-   * conversation is running.
+   * Starts a run that answers an interrupt. Errors: `conflict` if the interrupt is not open;
+   * `not_found` if no conversation is running.
    */
   resume(caller: Caller, threadId: string, answer: ResumeConversation): Promise<Resumed>;
   /**
-   * Passes a message to the run at work. Idempotent by message id. Errors: `conflict` if no run is
-   * at work or queued; `queue_full`; `thread_closed`; `not_found` if no conversation is running;
-   * `unavailable`, after which the message may still have been accepted.
+   * Passes a stored chat message to the run at work. Idempotent by the message's `runId`. Errors:
+   * `conflict` if no run is at work or queued; `queue_full`; `thread_closed`; `not_found` if no
+   * conversation is running; `unavailable`, after which the message may still have been accepted.
    */
   inject(caller: Caller, threadId: string, message: InjectMessage): Promise<Injected>;
   /**
@@ -44,11 +44,14 @@ export interface Conversations {
    * Errors: `unavailable`.
    */
   edited(caller: Caller, threadId: string, edit: EditedState): Promise<void>;
-  /** Ends the conversation, and resolves when it has ended. Idempotent. */
+  /**
+   * Ends the conversation and cancels its runs. Resolves when the conversation has ended.
+   * `timeoutMs`: how long its runs may take to end. Idempotent.
+   */
   close(caller: Caller, threadId: string, timeoutMs: number): Promise<void>;
   /**
-   * Returns the runs and open questions of a conversation. Errors: `not_found` if no conversation
-   * is running.
+   * Returns the runs and open questions of a conversation, as its workflow knows them. Errors:
+   * `not_found` if no conversation is running.
    */
   view(caller: Caller, threadId: string): Promise<ConversationView>;
 }
@@ -57,12 +60,13 @@ export interface BackfillPeriod {
   start: Date;
   end: Date;
   /**
-   * What happens if an earlier run of the cron is still active. Default: the policy of the cron.
+   * What happens to a firing if an earlier run of the cron is still active. Default: the policy of
+   * the cron.
    */
   overlap?: OverlapPolicy;
 }
 
-/** The Schedules that fire crons. Errors of every call: `unavailable`. */
+/** Temporal's Schedules, each of which fires one cron. Errors of every call: `unavailable`. */
 export interface Schedules {
   /**
    * Creates or updates the Schedule of a cron. Returns the next firing time of the cron, if it has

@@ -29,14 +29,17 @@ interface RunEventBatch {
 export interface EventSource {
   threadId: string;
   runId: string;
-  /** Only events with a higher offset are read. */
+  /** An offset of the event log. Only events with higher offsets are read. */
   afterSeq: number;
   /**
-   * True if the log may already have events after `afterSeq`. The reader then reads these stored
-   * events first, to leave out the events of superseded attempts.
+   * True if the log may already have events after `afterSeq`. These stored events are then read
+   * first, to find and leave out the events that a later attempt has superseded.
    */
   replay: boolean;
-  /** How the run ended, if its record shows the end. The run then gets no later events. */
+  /**
+   * How the run ended. Set if the run's record shows the end, after which no more events are
+   * written.
+   */
   ended?: EndedData;
   signal: AbortSignal;
 }
@@ -65,8 +68,8 @@ export async function* runEvents(
 }
 
 /**
- * The cursor of one reader in the event log, and the superseded offsets whose events the reader
- * leaves out.
+ * Takes the events of one run from pages of the event log. Keeps the cursor in the log, and the
+ * offsets that later attempts have superseded.
  */
 class RunReader {
   readonly threadId: string;
@@ -82,14 +85,17 @@ class RunReader {
   }
 
   /**
-   * Records the offsets that the attempts in this page supersede. Call this for a page before
-   * `takePage`.
+   * Remembers the offsets that are superseded by the attempts which begin in this page of events.
+   * Call this for a page before `takePage`.
    */
   noteSuperseded(page: readonly StoredEvent[]): void {
     this.#superseded.note(page);
   }
 
-  /** Advances the cursor over a page, and returns the events for the client. */
+  /**
+   * Advances the cursor to the end of a page. Returns the page's events of this run in the form
+   * that clients get. Leaves out superseded events.
+   */
   takePage(page: readonly StoredEvent[]): RunEventBatch {
     const batch: RunEventBatch = { events: [] };
     for (const stored of page) {
@@ -113,7 +119,7 @@ class RunReader {
 
 /**
  * Converts a stored event to the form that clients get. Returns undefined for the event of a run's
- * end: clients see this end as the end of their stream.
+ * end, because clients see the end of the run as the end of their stream.
  */
 export function clientEvent(stored: StoredEvent): ClientEvent | undefined {
   const id = `${stored.at.getTime()}-${stored.seq}`;
@@ -124,8 +130,8 @@ export function clientEvent(stored: StoredEvent): ClientEvent | undefined {
 }
 
 /**
- * Builds the last batch of a run from the run's record. Needed if the log no longer has the last
- * events of the run.
+ * Builds the last batch of a run from the run's record. This is necessary if the log does not have
+ * the last event of the run.
  */
 function endFromRecord(ended: EndedData, reader: RunReader): RunEventBatch {
   const { error } = ended;
@@ -134,8 +140,8 @@ function endFromRecord(ended: EndedData, reader: RunReader): RunEventBatch {
 }
 
 /**
- * Yields the stored events of a run, up to the run's end. If they fill several pages, they are read
- * twice: first to learn the superseded offsets, then to yield the other events.
+ * Yields the stored events of a run, up to the run's end. If they fill several pages, the pages are
+ * read twice: first to find the superseded offsets, then to yield all other events.
  */
 async function* replay(log: EventLog, caller: Caller, reader: RunReader): AsyncGenerator<RunEventBatch> {
   const pageAfter = (afterSeq: number, bare = false) =>
@@ -186,13 +192,13 @@ interface RecordWatch {
   stop(): void;
 }
 
-/** When the record shows the end of a run, its last event may take this long to arrive, in ms. */
+/** How long the last event of a run may arrive after the run's record shows the end, in ms. */
 const LAST_EVENT_MS = 1_000;
 
 /**
- * Watches the record of a run for the run's end. The log lacks the last event if its writer died,
- * the run was rolled back, the thread was deleted, or the events expired. Then only the record
- * shows the end.
+ * Reads the record of a run at an interval. Aborts `signal` if the record shows the run's end and
+ * the last event has not arrived. That event is missing if its writer died, the run was rolled
+ * back, the thread was deleted, or the events expired. Then only the record shows the end.
  */
 function watchRecord(context: ConversationContext, caller: Caller, { threadId, runId }: RunReader): RecordWatch {
   const over = new AbortController();

@@ -5,32 +5,37 @@ import { deleteThread, sweepStateless } from './delete-thread.js';
 
 const SWEEP_INTERVAL_MS = 60_000;
 /**
- * How long the thread of a stateless run is kept after the run, in ms. In this time a client that
- * lost its connection can fetch the run's answer.
+ * Time for which the thread of a stateless run is kept after the run has ended, in ms. During this
+ * time, a client that lost its connection can still fetch the run's result.
  */
 const STATELESS_KEPT_MS = 600_000;
 /**
- * If a deletion takes longer than this, in ms, its process has died and the deletion was
- * interrupted.
+ * Time after which a deletion that has not finished counts as interrupted, in ms. A deletion takes
+ * less time than this, so the process that ran it must have ended.
  */
 const INTERRUPTED_DELETION_MS = 600_000;
 const SWEEP_PAGE = 100;
 /**
- * The most threads that one sweep thins, because thinning reads a whole history. The next sweep
- * continues.
+ * Maximum number of threads that one sweep thins, which means that it removes their older
+ * checkpoints. Thinning reads the whole history of a thread, so further threads wait for the next
+ * sweep.
  */
 const THINNING_BATCH = 100;
 
 interface SweepOptions {
   /** Time between two sweeps, in ms. Default: one minute. */
   intervalMs?: number;
-  /** Which checkpoints of each thread are kept. Default: all. */
+  /**
+   * Policy that says which checkpoints of a thread thinning keeps. Default: all, so no thread is
+   * thinned.
+   */
   keep?: ThinningPolicy;
 }
 
 /**
- * Sweeps the threads of a tenant at an interval until `stop` is called. Several processes may sweep
- * the same tenant at the same time.
+ * Starts to sweep the threads of a tenant at an interval: expired threads are deleted or pruned,
+ * interrupted deletions are finished, and older checkpoints are removed. The returned `stop` ends
+ * this. Several processes may sweep the same tenant at the same time.
  */
 export function startSweeper(
   context: ConversationContext,
@@ -59,8 +64,8 @@ async function sweep(context: ConversationContext, caller: Caller, keep: Thinnin
 }
 
 /**
- * Thins the histories of due threads, at most `THINNING_BATCH`. Returns the number of thinned
- * threads.
+ * Removes older checkpoints of up to `THINNING_BATCH` threads whose history is due for thinning.
+ * Returns the number of threads that were thinned.
  */
 async function thinDue(context: ConversationContext, caller: Caller, keep: ThinningPolicy, now: Date): Promise<number> {
   let thinned = 0;
@@ -76,9 +81,9 @@ async function thinDue(context: ConversationContext, caller: Caller, keep: Thinn
 }
 
 /**
- * Handles expired threads: deletes them or prunes their older checkpoints. Skips a thread with an
- * active run until the run has ended. Also continues interrupted deletions. Returns the number of
- * handled threads.
+ * Deletes or prunes up to `SWEEP_PAGE` expired threads, as the strategy of their time to live says.
+ * Also finishes interrupted deletions. Leaves an expired thread with an active run to a later
+ * sweep. Returns the number of threads that were deleted or pruned.
  */
 export async function sweepDue(context: ConversationContext, caller: Caller, now: Date): Promise<number> {
   const closed = new Date(now.getTime() - INTERRUPTED_DELETION_MS);
@@ -91,7 +96,7 @@ export async function sweepDue(context: ConversationContext, caller: Caller, now
       else await expire(context, caller, threadId, ttl);
       handled += 1;
     } catch (error) {
-      // Another process may have deleted the thread first.
+      // `not_found` is no problem: another process has deleted the thread in the meantime.
       if (errorCode(error) !== 'not_found') context.report(error, `sweep of thread ${threadId}`);
     }
   }

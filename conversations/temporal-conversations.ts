@@ -30,7 +30,7 @@ import {
 } from '../workflows/contract.js';
 import type { Conversations } from './ports.js';
 
-/** Code of gRPC for `FAILED_PRECONDITION`. */
+/** Number of the gRPC status code `FAILED_PRECONDITION`. */
 const FAILED_PRECONDITION = 9;
 
 const NOT_READY_RETRIES = { retries: Infinity, minTimeout: 100, maxTimeout: 1_000 };
@@ -39,7 +39,10 @@ export interface TemporalConversationsOptions {
   client: Client;
   taskQueue: string;
   settings: ConversationSettings;
-  /** Timeout of a call, in ms. An update or a query needs an answer of a worker in this time. */
+  /**
+   * Timeout of a call to Temporal, in ms. If the call is a Temporal update or query, a worker must
+   * answer it within this time.
+   */
   timeoutMs: number;
 }
 
@@ -92,12 +95,13 @@ export function createConversations(options: TemporalConversationsOptions): Conv
 }
 
 /**
- * Repeats an update or a query while the server refuses it because workflow tasks of the
- * conversation have failed. This happens when events arrive again and again while the workflow
- * continues as new, and after a deploy of broken workflow code. A refused call has no effect.
+ * Calls `call`, a Temporal update or query of a conversation workflow. Repeats the call while
+ * Temporal refuses it, which happens after workflow tasks of the conversation have failed. They
+ * fail when events arrive again and again while the workflow continues as new, and after a deploy
+ * of broken workflow code. A refused call has no effect.
  *
- * @param call starts one attempt
- * @param maxRetryTime longest time until the last attempt starts, in ms
+ * @param call makes one attempt
+ * @param maxRetryTime time after which no further attempt starts, in ms
  */
 export function retryWhileNotReady<T>(call: () => Promise<T>, maxRetryTime: number): Promise<T> {
   return pRetry(call, { ...NOT_READY_RETRIES, maxRetryTime, shouldRetry: ({ error }) => isNotReady(error) });
@@ -153,7 +157,10 @@ function isNotReady(error: unknown): boolean {
   return grpcCode(error) === FAILED_PRECONDITION;
 }
 
-/** Returns the gRPC code of an error or of the first of its causes that has one. */
+/**
+ * Returns the gRPC status code of an error, or of the first error in its chain of causes that has
+ * one. Returns undefined if none of them has one.
+ */
 function grpcCode(error: unknown): number | undefined {
   for (let inner = error; inner instanceof Error; inner = inner.cause) {
     if (isGrpcServiceError(inner)) return inner.code;

@@ -81,12 +81,16 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
   };
 }
 
-/** The most scheduled times that Temporal lists for a period. */
+/**
+ * A period with this many scheduled times or more is too long for a backfill. Temporal lists at
+ * most this many times of a period, so a higher limit could not be checked.
+ */
 const MAX_BACKFILLED = 1_000;
 
 /**
- * Checks that a period does not have too many scheduled times. Their firings would keep Temporal's
- * scheduler busy for hours, and nobody could stop them. Errors: `invalid_argument`.
+ * Checks that the period of a backfill has fewer than `MAX_BACKFILLED` scheduled times. The firings
+ * for more times would keep Temporal's scheduler busy for hours, and nobody could stop them.
+ * Errors: `invalid_argument`.
  */
 async function checkPeriod(client: Client, tenant: string, cron: Cron, { start, end }: BackfillPeriod): Promise<void> {
   const { startTime: times } = await client.connection.workflowService.listScheduleMatchingTimes({
@@ -110,8 +114,9 @@ const POLICIES = {
 } as const satisfies Record<OverlapPolicy, string>;
 
 /**
- * Builds the Schedule of a cron. The Schedule has only times and ids. The cron's record describes
- * the run of a firing.
+ * Returns the definition of a cron's Schedule in Temporal. It says when the cron fires, and names
+ * the cron by its ids. What a firing runs is not part of it: a firing reads that from the cron's
+ * record.
  */
 function definition(cron: Cron, taskQueue: string) {
   const { tenant, cronId, options } = cron;
@@ -145,8 +150,8 @@ function definition(cron: Cron, taskQueue: string) {
 }
 
 /**
- * Converts the plain `TypeError` that Temporal's client throws for an invalid specification to a
- * `ColloquyError`.
+ * Converts a `TypeError` to a `ColloquyError`, because Temporal's client throws a plain `TypeError`
+ * if the specification of a Schedule is invalid. Returns any other error unchanged.
  */
 function specificationError(error: unknown): unknown {
   if (!(error instanceof TypeError)) return error;

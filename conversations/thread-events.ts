@@ -7,7 +7,7 @@ export type ThreadStreamMode = (typeof THREAD_STREAM_MODES)[number];
 
 interface ThreadEventSource {
   threadId: string;
-  /** Only events with a higher offset are read. */
+  /** Offset after which reading starts: only events with a higher offset are read. */
   afterSeq: number;
   modes: ThreadStreamMode[];
   signal: AbortSignal;
@@ -16,8 +16,8 @@ interface ThreadEventSource {
 const PAGE = 1_000;
 
 /**
- * Yields the events of all runs of a thread, and the events of the thread itself, in order. Ends
- * when the signal is aborted.
+ * Yields the events of all runs of a thread, and the thread's own events (such as edits of its
+ * state), in the order of their offsets. Ends when the signal is aborted.
  */
 export async function* threadEvents(
   log: EventLog,
@@ -27,8 +27,8 @@ export async function* threadEvents(
   const pageAfter = (seq: number, bare = false) => log.read(caller, threadId, { afterSeq: seq, limit: PAGE, bare });
   const [last] = afterSeq > 0 ? await log.read(caller, threadId, { afterSeq: afterSeq - 1, limit: 1, bare: true }) : [];
   const reader = new ThreadReader(afterSeq, modes, last?.seq === afterSeq ? last.runId : undefined);
-  // Read all stored events once for their superseded offsets. A reader that comes late then gets no
-  // superseded event.
+  // Before the first event is sent, read all stored events once, to learn which of them later
+  // attempts have superseded. The client then gets no stored event that is superseded.
   let page = await pageAfter(afterSeq);
   reader.noteSuperseded(page);
   for (let ahead = page; ahead.length > 0 && !signal.aborted; ) {
@@ -45,7 +45,8 @@ export async function* threadEvents(
 }
 
 /**
- * The cursor of one reader of a thread, and the runs whose start and end the client has received.
+ * State of one client's stream of a thread: the offset up to which events were read (`cursor`), and
+ * the runs whose start or end the client has received.
  */
 class ThreadReader {
   readonly #modes: ReadonlySet<ThreadStreamMode>;
@@ -53,7 +54,10 @@ class ThreadReader {
   readonly #endedRuns = new Set<string>();
   readonly #superseded = new SupersededEvents();
 
-  /** `current` is the run of the event at the cursor. The client has already received its start. */
+  /**
+   * `current` is the run of the event at offset `cursor`. The client received this event earlier,
+   * and so also the start of this run.
+   */
   constructor(
     public cursor: number,
     modes: ThreadStreamMode[],
@@ -67,7 +71,10 @@ class ThreadReader {
     this.#superseded.note(page);
   }
 
-  /** Returns the events of a page that the client gets, and moves the cursor behind the page. */
+  /**
+   * Returns the events of a page that the client gets, in the form for clients. Sets the cursor to
+   * the offset of the page's last event.
+   */
   takePage(page: readonly StoredEvent[]): ClientEvent[] {
     return page.flatMap((stored) => {
       if (stored.seq <= this.cursor) return [];
@@ -86,8 +93,8 @@ class ThreadReader {
   #startEvents({ runId, seq, at }: StoredEvent): ClientEvent[] {
     if (this.#startedRuns.has(runId)) return [];
     this.#startedRuns.add(runId);
-    // The id has the offset before the run's first event. A client that resumes after this id gets
-    // the start of the run again.
+    // The id of this start event has the offset before the run's first event. So a client that
+    // resumes after this id gets the start of the run again.
     return this.#lifecycle(`${at.getTime()}-${seq - 1}`, { run_id: runId, attempt: 1 });
   }
 

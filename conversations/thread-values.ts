@@ -1,18 +1,22 @@
 import { ColloquyError, errorCode, isNetworkError, type Caller, type Thread } from '../protocol/index.js';
 import type { ConversationContext } from './context.js';
 
-/** Number of states read in parallel. */
+/** Number of threads whose states are read at the same time. */
 const PARALLEL_READS = 8;
-/** The most threads whose unreadable state a process remembers as reported. */
+/**
+ * Maximum number of threads that a process remembers as reported (see `reportOnce`). When there are
+ * more, it forgets all of them.
+ */
 const MAX_REPORTED = 10_000;
 /**
- * Error codes for a graph that is not served any more or does not load. Such errors are not
- * reported, because the operator knows of them. Callers still see the thread, without values.
+ * Codes of the errors for a thread whose graph is not served any more or does not load. Such errors
+ * are not reported, because the operator knows of them. Callers still see the thread, but without
+ * values.
  */
 const EXPECTED: readonly unknown[] = ['not_found', 'graph_failed'];
 /**
- * Codes of errors that the state has not caused. The next request, or that of another caller, may
- * succeed.
+ * Codes of errors whose cause is not the thread's state. The same read may succeed in the next
+ * request, or for another caller.
  */
 const UNRELATED_TO_STATE: readonly unknown[] = ['unavailable', 'forbidden', 'unauthenticated'];
 
@@ -43,7 +47,11 @@ export async function threadValues(context: ConversationContext, caller: Caller,
   }
 }
 
-/** Waits for a thread's state. Replaces an error without a code by one that names the thread. */
+/**
+ * Returns the state that `state` resolves to. If the state cannot be read because of an error
+ * without a code, throws an error that names the thread instead. An error with a code and a network
+ * error are thrown unchanged.
+ */
 export async function orUnreadable<T>(state: Promise<T>, threadId: string): Promise<T> {
   try {
     return await state;
@@ -60,8 +68,8 @@ function isStateError(error: unknown): boolean {
 const reported = new WeakMap<ConversationContext, Set<string>>();
 
 /**
- * Reports a thread whose state cannot be read. Reports each thread only once, because clients poll
- * lists.
+ * Reports to the log that a thread's state cannot be read. Reports each thread only once, because
+ * clients request lists of threads again and again.
  */
 function reportOnce(context: ConversationContext, threadId: string, error: unknown): void {
   const threads = reported.get(context) ?? new Set();
@@ -73,8 +81,8 @@ function reportOnce(context: ConversationContext, threadId: string, error: unkno
 }
 
 /**
- * Creates the error for a state that cannot be read. It leaves out the original error and its
- * message, because both may quote the state.
+ * Creates the error that says that the state of a thread cannot be read. Of the original error it
+ * contains only the code or the name, because the error and its message may quote the state.
  */
 function unreadable(threadId: string, error: unknown): ColloquyError {
   const name = errorCode(error) ?? (error instanceof Error ? error.name : typeof error);

@@ -14,9 +14,10 @@ type ThreadBody = z.infer<typeof threadCreate>;
 type PatchBody = z.infer<typeof threadPatch>;
 
 /**
- * Creates a thread, with the state of its supersteps if there are any. With `if_exists: do_nothing`
- * it returns an existing thread that the caller may see. Errors: `already_exists`,
- * `invalid_argument` if there are supersteps but no graph that can write them.
+ * Creates a thread. With `if_exists: do_nothing`, returns an existing thread instead if the caller
+ * may see it. Supersteps in the body write the state of the thread, unless it has a state already.
+ * Errors: `already_exists`; `invalid_argument` if there are supersteps but no graph that can write
+ * them.
  */
 export async function makeThread(context: ConversationContext, viewer: Viewer, body: ThreadBody): Promise<Thread> {
   const { thread_id: threadId = uuid7(), if_exists: ifExists, supersteps, ttl, ...given } = withoutNulls(body);
@@ -25,14 +26,18 @@ export async function makeThread(context: ConversationContext, viewer: Viewer, b
   const thread = await createOrFindThread(context, viewer, newThread, ifExists === 'do_nothing');
   if (!supersteps?.length) return thread;
   await applySupersteps(context, viewer.caller, thread, supersteps).catch(async (error: unknown) => {
-    // Remove the thread that this request has created, so that the client can repeat the request.
+    // Without `do_nothing`, this request has created the thread. Remove the thread, so that the client can
+    // repeat the request.
     if (ifExists !== 'do_nothing') await undoThread(context, viewer.caller, thread);
     throw error;
   });
   return findSameThread(context, viewer.caller, thread);
 }
 
-/** Merges metadata into a thread, and sets the thread's time to live. Errors: `not_found`. */
+/**
+ * Merges the request's metadata into the thread's metadata. Sets the thread's time to live if the
+ * request has one. Errors: `not_found`.
+ */
 export async function patchThread(
   context: ConversationContext,
   viewer: Viewer,
@@ -47,8 +52,8 @@ export async function patchThread(
 }
 
 /**
- * Copies a thread with its history. Returns the copy, and its values or null if it has no state.
- * Errors: `not_found`.
+ * Copies a thread with its history. Returns the copy and the values of its state; the values are
+ * null if the thread has no state. Errors: `not_found`.
  */
 export async function copyThread(
   context: ConversationContext,
@@ -73,8 +78,9 @@ export async function removeThread(context: ConversationContext, viewer: Viewer,
 }
 
 /**
- * Deletes threads, or prunes their older checkpoints, as `strategy` says. Skips threads that the
- * caller may not delete. Returns the number of deleted or pruned threads.
+ * Deletes the threads with these ids, or prunes their older checkpoints, as `strategy` says. Skips
+ * threads that do not exist and threads that the caller may not delete. Returns the number of
+ * deleted or pruned threads.
  */
 export async function pruneThreads(
   context: ConversationContext,
@@ -118,17 +124,17 @@ async function createOrFindThread(
 }
 
 /**
- * Deletes the thread that a request has created. Must not delete another thread, which may have the
- * same id now.
+ * Deletes the thread that a failed request has created. If that thread is gone and another thread
+ * has its id now, the other thread is not deleted.
  */
 async function undoThread(context: ConversationContext, caller: Caller, thread: Thread): Promise<void> {
   await ifFound(deleteThread(context, caller, thread.threadId, thread));
 }
 
 /**
- * Returns the thread that a request is to delete. Returns undefined if the thread does not exist,
- * or if it is closed because an earlier deletion was interrupted; that deletion can continue.
- * Errors: `not_found` for a thread that the caller may not see.
+ * Returns the thread that a request is to delete. If no such thread is found, returns undefined,
+ * because an interrupted deletion may have closed the thread and can then continue. With a
+ * project's auth, a thread that is not found is an error instead. Errors: `not_found`.
  */
 async function markToDelete(
   context: ConversationContext,
@@ -138,8 +144,9 @@ async function markToDelete(
   try {
     return await findVisibleThread(context, viewer, threadId);
   } catch (error) {
-    // With a project's auth, the gate has checked a thread that does not exist any more. The caller
-    // must not delete another thread that has the same id now.
+    // With a project's auth, the project's handlers have allowed the caller to delete a thread that
+    // is gone now. A new thread may have the same id. The handlers were not asked about the new
+    // thread, so the caller must not delete it.
     if (errorCode(error) !== 'not_found' || viewer.access.hasProjectAuth) throw error;
     return undefined;
   }

@@ -3,11 +3,15 @@ import { ColloquyError } from '../protocol/index.js';
 
 const SELECTION_TIMEOUT_MS = 10_000;
 /**
- * The driver closes a connection after this time without an answer. `timeoutMS` does not close it.
+ * Time without an answer after which the driver closes a connection, in ms. The driver's other
+ * timeout, `timeoutMS`, ends an operation but does not close its connection.
  */
 const SOCKET_TIMEOUT_MS = 30_000;
 
-/** Connects to MongoDB. Timeouts in the URI override the defaults. Errors: `unavailable`. */
+/**
+ * Connects to MongoDB. Timeouts in the URI override the defaults of this file. Errors:
+ * `unavailable`.
+ */
 export async function connectMongo(uri: string): Promise<MongoClient> {
   try {
     const options = {
@@ -25,7 +29,9 @@ export async function connectMongo(uri: string): Promise<MongoClient> {
   }
 }
 
-/** Runs the work in a new transaction. The driver repeats the work after a transient error. */
+/**
+ * Runs `work` in a new MongoDB transaction. After a transient error, the driver runs `work` again.
+ */
 export function inTransaction<T>(client: MongoClient, work: (session: ClientSession) => Promise<T>): Promise<T> {
   return client.withSession((session) => session.withTransaction(() => work(session)));
 }

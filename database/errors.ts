@@ -10,17 +10,20 @@ import { ColloquyError, isNetworkError } from '../protocol/index.js';
 
 const DUPLICATE_KEY = 11000;
 const WRITE_CONFLICT = 112;
-/** The server's error code for a document over 16 MB. */
+/** MongoDB's error code for a document over 16 MB. */
 const DOCUMENT_TOO_LARGE = 10334;
 /**
- * The server's error codes for an interruption or an election. After such an error, the same
- * command may succeed on another attempt.
+ * MongoDB's codes of errors that come from an interrupted operation or from the election of a new
+ * primary. After such an error, the same command may succeed on another attempt.
  */
 const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
   6, 7, 50, 64, 89, 91, 112, 134, 189, 262, 317, 9001, 10107, 11600, 11601, 11602, 13435, 13436,
 ]);
 
-/** Whether the driver, the server or the network raised the error, and not our own code. */
+/**
+ * Returns whether the error comes from MongoDB's driver, its server or the network, and not from
+ * our own code.
+ */
 export function isDatabaseError(error: unknown): boolean {
   return error instanceof MongoError || isNetworkError(error);
 }
@@ -29,14 +32,14 @@ export function isDuplicateKey(error: unknown): boolean {
   return error instanceof MongoError && error.code === DUPLICATE_KEY;
 }
 
-/** Whether the write failed because another transaction has locked the document. */
+/** Returns whether a write failed because another transaction is writing the same document. */
 export function isWriteConflict(error: unknown): boolean {
   return error instanceof MongoError && error.code === WRITE_CONFLICT;
 }
 
 /**
- * Whether the same operation may succeed on another attempt. It is unknown whether the failed
- * attempt was applied.
+ * Returns whether the operation that failed with this error may succeed on another attempt. MongoDB
+ * may have applied the failed attempt all the same.
  */
 export function isTransient(error: unknown): boolean {
   if (isUnreachable(error)) return true;
@@ -44,9 +47,13 @@ export function isTransient(error: unknown): boolean {
   return error instanceof MongoError && TRANSIENT_CODES.has(error.code);
 }
 
-/** Whether the server cannot be reached or the connection to it was lost. */
+/**
+ * Returns whether MongoDB cannot be reached, the connection to it was lost, or it did not answer in
+ * time.
+ */
 function isUnreachable(error: unknown): boolean {
-  // The error of a bulk write contains the error of its connection.
+  // If the connection breaks during a bulk write, the error of the bulk write contains the error of
+  // the connection.
   if (error instanceof MongoBulkWriteError && isUnreachable(error.errorResponse)) return true;
   return (
     error instanceof MongoNetworkError ||
@@ -58,8 +65,8 @@ function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * Returns the failures of an unordered insert, by the index of the failed document. Returns
- * undefined if the whole command failed.
+ * Returns why documents of an unordered insert were not stored: for each such document, its index
+ * in the insert and the reason. Returns undefined if the insert failed as a whole.
  */
 export function writeFailures(error: unknown): Map<number, 'duplicate' | Error> | undefined {
   if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) return undefined;
@@ -74,8 +81,9 @@ export function writeFailures(error: unknown): Map<number, 'duplicate' | Error> 
 }
 
 /**
- * Wraps a store so that its calls fail with `unavailable` if the database is unreachable. The store
- * must be an object literal of functions: methods of a class instance are not wrapped.
+ * Returns a store whose calls fail with `unavailable` if the database is unreachable, and otherwise
+ * do the same as the given one. The given store must be an object literal of functions, because
+ * methods of a class instance are not wrapped.
  */
 export function withDatabaseErrors<T extends object>(store: T): T {
   const calls = Object.entries(store).map(([name, call]) => [
@@ -91,8 +99,9 @@ function rethrow(error: unknown): never {
 }
 
 /**
- * Translates every database error to `unavailable` or `too_large`. Returns other errors unchanged.
- * For code that runs inside a graph, where a database error must not look like an error of a node.
+ * Converts an error of the database to `unavailable` or `too_large`, and returns any other error
+ * unchanged. `what` begins the new message. This is for code that runs inside a graph: there, an
+ * error without one of our codes counts as an error of a node.
  */
 export function asPlatformError(error: unknown, what: string): unknown {
   if (error instanceof ColloquyError) return error;

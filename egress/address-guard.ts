@@ -6,20 +6,21 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Network = [Address, number];
 
 /**
- * The address space that is routed as unicast. `::127.0.0.1`, site-local and unassigned addresses
- * are outside of it.
+ * Range of the public unicast addresses in IPv6. Outside of this range are, for example,
+ * `::127.0.0.1`, site-local and unassigned addresses.
  */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
 /**
- * Addresses of Azure's platform service. Every virtual machine in Azure reaches the service under
- * an address that looks public.
+ * Addresses that look public but must not be reached. `168.63.129.16` is Azure's platform service,
+ * which every virtual machine in Azure can reach.
  */
 const PLATFORM_ADDRESSES = ['168.63.129.16'];
 
 /**
- * Decides which hosts may be reached: public hosts, and hosts that the operator allows by name,
- * address or network (`hooks.internal`, `10.0.0.7`, `10.0.0.0/8`). All other addresses (loopback,
- * private, link-local, metadata services, multicast, embedded IPv4) are refused.
+ * Decides which hosts outgoing requests may reach: public hosts, and hosts that the operator allows
+ * by name, address or network (`hooks.internal`, `10.0.0.7`, `10.0.0.0/8`). All other addresses are
+ * refused, such as loopback, private, link-local and multicast addresses, metadata services of
+ * clouds, and IPv6 addresses that contain an IPv4 address.
  */
 export class AddressGuard {
   readonly #hosts = new Set<string>();
@@ -37,14 +38,16 @@ export class AddressGuard {
     }
   }
 
-  /** Returns whether the operator allows the host by name. Then its addresses do not matter. */
+  /**
+   * Returns whether the operator allows the host by its name. If so, the host may have any address.
+   */
   allowsHost(host: string): boolean {
     return this.#hosts.has(normalHost(host));
   }
 
   /**
-   * Throws if the address may not be reached. Errors: `forbidden`, whose message names host and
-   * address.
+   * Throws if requests may not reach the address `text`. `host` is the host that has this address.
+   * Errors: `forbidden`, with host and address in the message.
    */
   checkAddress(host: string, text: string): void {
     const address = ipaddr.process(text);

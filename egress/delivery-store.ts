@@ -2,33 +2,39 @@ import type { Collection, Db } from 'mongodb';
 import { openCollection } from '../database/index.js';
 import type { Caller } from '../protocol/index.js';
 
-/** A message that waits to be sent. */
+/** A delivery: the body of a webhook, which is stored until the receiver has accepted it. */
 export interface Delivery {
-  /** The same for every attempt, so that the receiver recognises a repeated message. */
+  /**
+   * Id of the delivery. Every attempt sends the same id, so that the receiver recognises a webhook
+   * that it has received before.
+   */
   id: string;
   url: string;
   body: Record<string, unknown>;
   /**
-   * The thread that the message is about. The message is deleted with this thread. Absent: deleting
-   * a thread does not delete the message.
+   * Thread that the webhook is about. When this thread is deleted, the delivery is deleted too.
+   * Absent: the delivery stays when a thread is deleted.
    */
   threadId?: string;
 }
 
 /**
- * Messages that wait to be sent. The first argument of every call is the caller. Every call is
- * authorized, and accesses only the caller's tenant.
+ * Store of the webhook deliveries that no receiver has accepted yet. The first argument of every
+ * call is the caller. Every call is authorized, and accesses only the caller's tenant.
  */
 export interface DeliveryStore {
-  /** Stores a message. Does nothing if one with this id exists. */
+  /** Stores a delivery. Does nothing if a delivery with this id is stored already. */
   put(caller: Caller, delivery: Delivery): Promise<void>;
-  /** Returns a message, or undefined if the message was sent or given up. */
+  /**
+   * Returns a delivery, or undefined if it is not stored any more: it was accepted, recalled or
+   * given up.
+   */
   get(caller: Caller, id: string): Promise<Delivery | undefined>;
-  /** Removes a message. Idempotent. */
+  /** Removes a delivery. Idempotent. */
   remove(caller: Caller, id: string): Promise<void>;
   /**
-   * Deletes the messages about a thread. Idempotent. An attempt that is already sending a message
-   * may still reach the receiver.
+   * Deletes the deliveries of webhooks about a thread. Idempotent. If a webhook is just being sent,
+   * it may still reach the receiver.
    */
   recall(caller: Caller, threadId: string): Promise<void>;
 }
@@ -41,14 +47,17 @@ interface DeliveryDocument {
   body: string;
   /** `<tenant>/<thread id>` */
   thread?: string;
-  /** The message is given up and deleted at this time. */
+  /** Time at which the delivery is given up, and MongoDB deletes the document. */
   expiresAt: Date;
 }
 
-/** Longer than the three days for which delivery is attempted. */
+/**
+ * Time for which a delivery is stored, in ms. It is one day longer than the webhook workflow tries
+ * to deliver it.
+ */
 const KEPT_MS = 4 * 24 * 3_600_000;
 
-/** Creates the indexes. Idempotent. */
+/** Creates the indexes of the collection `deliveries`. Idempotent. */
 export async function ensureIndexes(db: Db): Promise<void> {
   await deliveries(db).createIndexes([
     { key: { expiresAt: 1 }, name: 'given_up', expireAfterSeconds: 0 },

@@ -22,21 +22,21 @@ export interface EgressPost {
 
 export interface EgressAnswer {
   status: number;
-  /** The value of `Retry-After`, seconds or a date, as the receiver wrote it. */
+  /** Value of the answer's header `Retry-After` as the receiver sent it: seconds or a date. */
   retryAfter?: string;
-  /** The first bytes of the body. */
+  /** The first bytes of the answer's body, at most `maxAnswerBytes`. */
   body: string;
 }
 
 export interface Egress {
   /**
-   * Throws for a URL that can be refused without a DNS look-up, such as one with a private address.
-   * Errors: `invalid_argument`, `forbidden`.
+   * Throws for a URL that can be refused without a DNS look-up, for example because its host is a
+   * private address. Errors: `invalid_argument`, `forbidden`.
    */
   check(url: string): void;
   /**
-   * Posts a body and returns the receiver's answer, whatever its status is. Redirects are not
-   * followed. Errors: `invalid_argument`, `forbidden`; `unavailable` if there is no answer.
+   * Posts a body and returns the receiver's answer, whatever its HTTP status is. Does not follow
+   * redirects. Errors: `invalid_argument`, `forbidden`; `unavailable` if there is no answer.
    */
   post(url: string, post: EgressPost): Promise<EgressAnswer>;
 }
@@ -45,8 +45,8 @@ const TIMEOUT_MS = 15_000;
 const MAX_ANSWER_BYTES = 16 * 1024;
 
 /**
- * Creates outgoing HTTP. It connects to the address that was checked. So a change of the DNS record
- * between the check and the connection has no effect.
+ * Creates the client for outgoing HTTP. It connects to an address that it has checked itself. So a
+ * change of the DNS record between the check and the connection has no effect.
  */
 export function createEgress(options: EgressOptions = {}): Egress {
   const { timeoutMs = TIMEOUT_MS, maxAnswerBytes = MAX_ANSWER_BYTES } = options;
@@ -86,21 +86,23 @@ function checkedUrl(guard: AddressGuard, text: string): URL {
     throw new ColloquyError('invalid_argument', `the URL of ${url.host} has a user or password in it`);
   }
   const host = hostOf(url);
-  // A name is checked after its look-up. An address has no look-up, so it is checked here.
+  // The addresses of a host name are checked after the DNS look-up. A host that is itself an
+  // address has no look-up, so it is checked here.
   if (isIP(host)) guard.checkAddress(url.host, host);
   return url;
 }
 
 /**
- * Returns the URL's host. The URL parser has normalized addresses: `0x7f.1` has become `127.0.0.1`.
+ * Returns the URL's host without the brackets of an IPv6 address. The URL parser has already
+ * normalized addresses: `0x7f.1` has become `127.0.0.1`.
  */
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
 /**
- * Returns a look-up that refuses a name if any of its addresses is refused. Such a name is a
- * mistake or an attack.
+ * Returns a function for DNS look-ups that fails if any of the name's addresses is refused. A name
+ * that has a refused address is a mistake or an attack.
  */
 function guardedLookup(guard: AddressGuard): LookupFunction {
   return (host, options, callback) => {
@@ -127,7 +129,8 @@ interface Sending {
 function send(url: URL, { headers, body, lookup, signal }: Sending): Promise<IncomingMessage> {
   const request = url.protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((done, fail) => {
-    // Always opens a new connection. A pooled connection may have been allowed for another host.
+    // Always open a new connection. A connection from a pool would be used without a DNS look-up,
+    // and so without the check of its address.
     const sent = request(url, { method: 'POST', headers, lookup, signal, agent: false }, done);
     sent.on('error', fail);
     sent.end(body);

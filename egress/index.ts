@@ -1,6 +1,6 @@
 /**
- * Outgoing HTTP, which reaches private networks only where allowed, and the messages that wait to
- * be sent. Knows no run and no graph.
+ * Outgoing HTTP, which reaches private networks only where the operator allows it, and the store of
+ * webhook deliveries that wait to be sent. Knows no run and no graph.
  */
 export { AddressGuard } from './address-guard.js';
 export { createEgress } from './http.js';

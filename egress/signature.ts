@@ -3,9 +3,9 @@ import { createHmac } from 'node:crypto';
 const PREFIX = 'whsec_';
 
 /**
- * Returns the headers of the Standard Webhooks specification: the id of the message, the time of
- * this attempt, and a signature for each secret. Several secrets allow rotation. If there is no
- * secret, there is no signature.
+ * Returns the headers of the Standard Webhooks specification: the webhook's id, the time of this
+ * attempt, and a signature for each secret. With two secrets, an operator can replace one secret by
+ * the other without an interruption. Without a secret, there is no signature.
  */
 export function signatureHeaders(
   id: string,
@@ -22,7 +22,10 @@ export function signatureHeaders(
   };
 }
 
-/** Signs the content. A secret is `whsec_` and base64, as in the specification. */
+/**
+ * Returns the signature of `content`. `secret` is `whsec_` followed by the key in base64, as in the
+ * specification.
+ */
 function sign(secret: string, content: string): string {
   const key = Buffer.from(secret.slice(secret.startsWith(PREFIX) ? PREFIX.length : 0), 'base64');
   return createHmac('sha256', key).update(content).digest('base64');

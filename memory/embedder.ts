@@ -5,9 +5,10 @@ import type { Embedder } from './ports.js';
 export type Embed = Embedder['embed'];
 
 /**
- * Converts a project's export to one function. The export is a function of texts, or an instance of
- * LangChain's `Embeddings`. The check looks for a method and not for the class, because a project
- * may have its own copy of LangChain. Returns undefined for any other export.
+ * Converts what a project exports as its embedder to a function of type `Embed`. The export is a
+ * function of texts, or an instance of LangChain's `Embeddings`. An instance is recognised by its
+ * method and not by its class, because a project may have its own copy of LangChain. Returns
+ * undefined for any other export.
  */
 export function toEmbed(exported: unknown): Embed | undefined {
   if (typeof exported === 'function') {

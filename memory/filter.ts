@@ -6,13 +6,14 @@ type ItemValue = Record<string, unknown>;
 type Comparison = (found: unknown, wanted: unknown) => boolean;
 
 /**
- * Limit for the values of a filter, with nested values: each value may be compared with every item.
+ * Maximum number of values in a filter, with nested values, because each of them may be compared
+ * with every item.
  */
 const MAX_WANTED = 1_000;
 
 /**
- * LangGraph's operators. `$gt`, `$gte`, `$lt` and `$lte` compare numbers: a string is converted to
- * a number first.
+ * The operators of LangGraph's store filters, by name. `$gt`, `$gte`, `$lt` and `$lte` compare
+ * numbers: a string is converted to a number first.
  */
 const OPERATORS: Readonly<Record<string, Comparison>> = {
   $eq: isEqual,
@@ -45,8 +46,9 @@ export function compileFilter(filter: Record<string, unknown> = {}): (value: Ite
 }
 
 /**
- * Returns the labels of an item: one string for each top-level key whose value is a string, a
- * number, a boolean or null. A query matches labels by equality.
+ * Returns the labels by which a database query finds an item: one string, made of key and value,
+ * for each top-level key whose value is a string, a number, a boolean or null. They are not the
+ * labels of the item's namespace.
  */
 export function labelsOf(value: ItemValue): string[] {
   return Object.entries(value)
@@ -55,8 +57,9 @@ export function labelsOf(value: ItemValue): string[] {
 }
 
 /**
- * Returns the labels that an item must have to match. They only reduce what the database query
- * finds: {@link compileFilter} decides which items match.
+ * Returns labels ({@link labelsOf}) that an item must have to match the filter. The database query
+ * asks for them, so that it finds fewer items. {@link compileFilter} then decides which of these
+ * items match.
  */
 export function requiredLabels(filter: Record<string, unknown> = {}): string[] {
   return Object.entries(filter)
@@ -83,8 +86,8 @@ function operatorOf(field: string, name: string, operand: unknown): Comparison {
 }
 
 /**
- * Makes a comparison of numbers. It is false for objects and lists: they have no order, and
- * `Number` throws for some of them.
+ * Returns a comparison that converts both values to numbers and calls `test`. It is false for
+ * objects and lists, because they have no order, and because `Number` throws for some of them.
  */
 function ordered(test: (found: number, wanted: number) => boolean): Comparison {
   return (found, wanted) => isPlain(found) && isPlain(wanted) && test(Number(found), Number(wanted));
@@ -95,8 +98,9 @@ function isEqual(found: unknown, wanted: unknown): boolean {
 }
 
 /**
- * Whether a value equals one of the wanted values. A filter has at most `MAX_WANTED` values, so an
- * object or list with more values is not compared.
+ * Returns whether `found` equals one of the wanted values. An object or list with more than
+ * `MAX_WANTED` values is not compared: it cannot be equal, because a filter has at most that many
+ * values.
  */
 function isOneOf(found: unknown, wanted: readonly unknown[]): boolean {
   if (isPlain(found)) return wanted.includes(found);

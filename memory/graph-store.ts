@@ -13,7 +13,9 @@ import type { ItemStore, PutItem } from './ports.js';
 
 const DEFAULT_PAGE = 10;
 
-/** LangGraph's store interface for one caller. It reads and writes only that caller's tenant. */
+/**
+ * Implements LangGraph's `BaseStore` for one caller. Reads and writes only that caller's tenant.
+ */
 export class GraphStore extends BaseStore {
   readonly #items: ItemStore;
   readonly #caller: Caller;
@@ -25,8 +27,8 @@ export class GraphStore extends BaseStore {
   }
 
   /**
-   * Reads return the items as they were before the batch. If a batch writes a key several times,
-   * the last write wins.
+   * Executes all reads of a batch, then all its writes. So the reads return the items as they were
+   * before the batch. If a batch writes a key several times, the last write wins.
    */
   override async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
     for (const operation of operations) {

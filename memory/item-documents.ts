@@ -12,12 +12,18 @@ export interface ItemDocument {
   tenant: string;
   /** Labels of the namespace, joined by colons. */
   path: string;
-  /** A key for each prefix of the namespace, also for the empty prefix: `<tenant>/<prefix>`. */
+  /**
+   * For each prefix of the namespace, from the empty prefix to the whole namespace: the string
+   * `<tenant>/<prefix>`. A search for all items under a prefix looks for this string.
+   */
   ancestors: string[];
   key: string;
-  /** JSON text, because a user's keys may contain dots and dollars. Keys of a document must not. */
+  /**
+   * The item's value as JSON text. It is not an embedded document, because keys of the value may
+   * contain dots and dollar signs, which keys of a document must not.
+   */
   value: string;
-  /** See `labelsOf`. */
+  /** Strings by which a query with a filter finds the item; see `labelsOf`. */
   labels: string[];
   /** Orders items that were created in the same millisecond. */
   order: ObjectId;
@@ -27,7 +33,7 @@ export interface ItemDocument {
   expiresAt?: Date;
   /** Id of the embedder that computed the vectors. */
   embedder?: string;
-  /** Little-endian float32 values; one vector for each embedded text. */
+  /** One vector for each embedded text of the item, as little-endian float32 values. */
   vectors?: Binary[];
 }
 
@@ -36,13 +42,17 @@ export interface EmbeddedItem extends PutItem {
   vectors?: Float32Array[];
 }
 
-/** Leaves room for vectors and labels: MongoDB limits a document to 16 MB. */
+/**
+ * Maximum size of an item's value as JSON text, in bytes. MongoDB limits a document to 16 MB, so
+ * this leaves room for the item's vectors and labels.
+ */
 const MAX_VALUE_BYTES = 12 * 2 ** 20;
 const MINUTE_MS = 60_000;
 
 /**
- * Returns the operations that upsert an item. They first delete an expired item with the same key
- * that MongoDB has not removed yet.
+ * Returns the MongoDB operations that insert an item, or replace the stored item with the same key.
+ * If the stored item has expired but MongoDB has not removed it yet, it is deleted first, so that
+ * the new item does not keep its creation time.
  */
 export function putOperations(tenant: string, item: EmbeddedItem, now: Date): AnyBulkWriteOperation<ItemDocument>[] {
   const { namespace, key, value, ttl, embedder, vectors = [] } = item;
@@ -92,12 +102,13 @@ export function toItem(document: ItemDocument): Item {
 }
 
 /**
- * Returns the vectors of an item. Returns none if another embedder computed them, because such
- * vectors cannot be compared.
+ * Returns the stored vectors of an item. Returns none if another embedder has computed them,
+ * because vectors of different embedders cannot be compared.
  */
 export function vectorsOf(document: ItemDocument, embedder: string): Float32Array[] {
   if (document.embedder !== embedder) return [];
-  // Copy the bytes, because Float32Array needs an offset that is a multiple of four.
+  // Copy the bytes, because `Float32Array` cannot start at every offset of a buffer: the offset
+  // must be a multiple of four.
   return (document.vectors ?? []).map(({ buffer, position }) => {
     const bytes = Uint8Array.from(buffer.subarray(0, position));
     return new Float32Array(bytes.buffer);

@@ -13,8 +13,8 @@ import { textsOf } from './texts.js';
 export interface ItemStoreOptions extends StoreSettings {
   db: Db;
   /**
-   * Limit for the items that a query ranks, because this process compares vectors one by one.
-   * Default: 10,000.
+   * Maximum number of items that a search by similarity may rank, because this process compares
+   * their vectors one by one. Default: 10,000.
    */
   maxRanked?: number;
 }
@@ -33,13 +33,15 @@ export async function ensureIndexes(db: Db): Promise<void> {
   ]);
 }
 
-/** Creates LangGraph's store on MongoDB. */
+/** Creates the item store that keeps LangGraph's store items in MongoDB. */
 export function createItemStore(options: ItemStoreOptions): ItemStore {
   const { db, ttl = {}, index, maxRanked = DEFAULT_MAX_RANKED } = options;
   const items = openCollection<ItemDocument>(db, 'items');
   const refreshes = (requested: boolean | undefined) => requested ?? ttl.refreshOnRead ?? true;
 
-  /** Starts the time to live of the found items again. */
+  /**
+   * Restarts the time to live of the found items. An item without a time to live stays unchanged.
+   */
   async function refresh(found: ItemDocument[]): Promise<void> {
     const now = Date.now();
     const writes = found.flatMap(({ _id, ttlMs }) =>
@@ -73,8 +75,8 @@ export function createItemStore(options: ItemStoreOptions): ItemStore {
       const writes = embedded.flatMap((put) => putOperations(caller.tenant, put, now));
       if (writes.length === 0) return;
       await items.bulkWrite(writes).catch(async (error: unknown) => {
-        // A concurrent writer inserted an item. The item exists now, so a repetition of the writes
-        // updates it.
+        // A concurrent writer has inserted one of these items at the same time as our upsert. That
+        // item exists now, so a repetition of the writes updates it.
         if (!isDuplicateKey(error)) throw error;
         await items.bulkWrite(writes);
       });
@@ -123,7 +125,10 @@ type FoundItem = { document: ItemDocument; score?: number };
 type JsonObject = Record<string, unknown>;
 type FilteredSearch = SearchItems & { matchesFilter: (value: JsonObject) => boolean };
 
-/** Returns a page of the matching items in the order of their creation. */
+/**
+ * Returns one page (`offset`, `limit`) of the items that match the search, in the order of their
+ * creation.
+ */
 async function searchInOrder(
   items: Collection<ItemDocument>,
   tenant: string,
@@ -141,8 +146,8 @@ async function searchInOrder(
 }
 
 /**
- * Returns a page of the matching items, the most similar first. Errors: `too_large` if more than
- * `maxRanked` items match.
+ * Returns one page (`offset`, `limit`) of the items that match the search, the most similar to the
+ * query text first. Errors: `too_large` if more than `maxRanked` items match.
  */
 async function searchRanked(
   items: Collection<ItemDocument>,
@@ -189,7 +194,9 @@ async function* candidates(
   }
 }
 
-/** Calls the embedder once for all texts of all items. */
+/**
+ * Returns the items with their vectors. Calls the embedder only once, with all texts of all items.
+ */
 async function embedAll(puts: PutItem[], embedder: Embedder | undefined): Promise<EmbeddedItem[]> {
   if (embedder === undefined) return puts;
   const texts = puts.map((put) => (put.index === false ? [] : textsOf(put, put.index ?? embedder.fields)));

@@ -1,7 +1,10 @@
 import { validateNamespace, type MatchCondition } from '@langchain/langgraph-checkpoint';
 import { ColloquyError } from '../protocol/index.js';
 
-/** Joins labels. No label may contain it, so a joined path stands for exactly one namespace. */
+/**
+ * Stands between the labels of a namespace in a path. No label may contain it, so a path stands for
+ * exactly one namespace.
+ */
 const SEPARATOR = ':';
 const ANY = '*';
 
@@ -14,29 +17,34 @@ export function namespaceOf(path: string): string[] {
 }
 
 /**
- * Returns the key of an item. Two separators end the namespace. They are unambiguous, because no
- * label is empty.
+ * Returns the `_id` of an item's document: `<tenant>/<path>::<key>`. The first `::` is always the
+ * end of the namespace, because no label is empty.
  */
 export function itemKey(tenant: string, namespace: readonly string[], key: string): string {
   return `${tenant}/${pathOf(namespace)}${SEPARATOR}${SEPARATOR}${key}`;
 }
 
 /**
- * Returns the keys of the namespace and of every namespace above it, up to the tenant's root. An
- * index of these keys finds all items under a prefix by equality.
+ * Returns the field `ancestors` of an item's document: a key for the item's namespace and for each
+ * prefix of that namespace, down to the empty prefix of the tenant. With an index on these keys, a
+ * query finds all items under a prefix by equality.
  */
 export function ancestorsOf(tenant: string, namespace: readonly string[]): string[] {
   return [`${tenant}/`, ...namespace.map((_, index) => `${tenant}/${pathOf(namespace.slice(0, index + 1))}`)];
 }
 
-/** Returns the key of one prefix, in the form in which {@link ancestorsOf} returns it. */
+/**
+ * Returns the key of one prefix of a namespace, in the form in which {@link ancestorsOf} returns
+ * it.
+ */
 export function ancestor(tenant: string, prefix: readonly string[]): string {
   return `${tenant}/${pathOf(prefix)}`;
 }
 
 /**
- * Cuts the path of each prefix condition before its first wildcard, and returns the longest result.
- * Every matching namespace begins with the result.
+ * Returns the longest known prefix of the namespaces that match all conditions. For this, the path
+ * of each prefix condition is cut before its first wildcard, and the longest result is taken.
+ * Without prefix conditions, the result is empty.
  */
 export function commonPrefix(conditions: readonly MatchCondition[]): string[] {
   const prefixes = conditions
@@ -54,7 +62,10 @@ export function matches({ matchType, path }: MatchCondition, namespace: readonly
   return path.every((label, index) => label === ANY || label === namespace[from + index]);
 }
 
-/** Checks a namespace. Errors: `invalid_argument`, with LangGraph's message. */
+/**
+ * Throws if a namespace is not valid. Errors: `invalid_argument`, with the message of LangGraph's
+ * own check.
+ */
 export function guardNamespace(namespace: string[], options: { allowEmpty?: boolean } = {}): void {
   try {
     validateNamespace(namespace, { allowReservedRoot: true, ...options });

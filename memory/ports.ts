@@ -6,8 +6,8 @@ export interface PutItem {
   key: string;
   value: Record<string, unknown>;
   /**
-   * The texts at these paths of the value are embedded. `false`: no text is embedded. Absent: the
-   * paths of the store's configuration.
+   * Paths in the value whose texts are embedded for searches by similarity. `false`: no text is
+   * embedded. Absent: the paths of the store's configuration.
    */
   index?: false | string[];
   /**
@@ -19,27 +19,30 @@ export interface PutItem {
 export interface SearchItems {
   namespacePrefix: string[];
   /**
-   * Conditions by top-level key of an item's value. A condition is a value to equal, or an object
-   * of operators: `$eq $ne $gt $gte $lt $lte $in $nin`.
+   * Conditions for an item's value, by top-level key of the value. A condition is a value that must
+   * be equal, or an object of operators: `$eq $ne $gt $gte $lt $lte $in $nin`.
    */
   filter?: Record<string, unknown>;
   /**
-   * Ranks items by similarity to this text. Ignored if the store has no index, as in LangGraph's
-   * stores.
+   * Text with which items are compared: the items with the most similar texts come first. Ignored
+   * if the store has no `index`, as in LangGraph's own stores.
    */
   query?: string;
   limit: number;
   offset: number;
   /**
-   * Whether the search starts the time to live of the found items again. Absent: the configuration
-   * of the store decides.
+   * Whether the search restarts the time to live of the items that it finds. Absent: the
+   * configuration of the store decides.
    */
   refreshTtl?: boolean;
 }
 
 export interface MatchNamespaces {
   conditions?: MatchCondition[];
-  /** Deeper namespaces are cut to this many labels. Duplicates that result from it are removed. */
+  /**
+   * Maximum number of labels of a returned namespace. A namespace with more labels is cut to this
+   * number. Namespaces that are equal after the cut are returned once.
+   */
   maxDepth?: number;
   limit?: number;
   offset?: number;
@@ -47,8 +50,8 @@ export interface MatchNamespaces {
 
 /**
  * LangGraph's store for many tenants. Every call is authorized and reads or writes only the
- * caller's tenant. Errors of every call: `invalid_argument` for a namespace with an empty label, a
- * dot or a colon; `unavailable`.
+ * caller's tenant. Errors of every call: `unavailable`; `invalid_argument` for a namespace with a
+ * label that is empty or contains a dot or a colon.
  */
 export interface ItemStore {
   getItem(
@@ -65,11 +68,12 @@ export interface ItemStore {
   /** Deletes an item. Idempotent. */
   deleteItem(caller: Caller, namespace: string[], key: string): Promise<void>;
   /**
-   * Returns items in the order of their creation. With a query and an index, the most similar items
-   * come first. Errors: `too_large` if a query would rank too many items.
+   * Returns one page of the items that match the search, in the order of their creation. If the
+   * search has a `query` and the store has an `index`, the most similar items come first. Errors:
+   * `too_large` if more items match than the store can rank.
    */
   searchItems(caller: Caller, search: SearchItems): Promise<SearchItem[]>;
-  /** Returns the namespaces that contain items, sorted. */
+  /** Returns the namespaces that contain items and match the conditions, sorted. */
   listNamespaces(caller: Caller, match: MatchNamespaces): Promise<string[][]>;
   /** Deletes all items of the tenant. */
   clear(caller: Caller): Promise<void>;
@@ -77,10 +81,16 @@ export interface ItemStore {
 
 /** Computes vectors of texts. Vectors of different embedders are never compared. */
 export interface Embedder {
-  /** Must change whenever new vectors cannot be compared with earlier vectors. */
+  /**
+   * Id of the embedder. It must change whenever new vectors cannot be compared with earlier
+   * vectors.
+   */
   id: string;
   dims: number;
-  /** The texts at these paths of a value are embedded. `$`: the whole value. */
+  /**
+   * Paths in an item's value whose texts are embedded, unless the item names other paths. `$`: the
+   * whole value.
+   */
   fields: string[];
   embed: (texts: string[]) => Promise<number[][]>;
 }

@@ -11,8 +11,9 @@ function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 /**
- * Sorts items by the highest score among their vectors. Items without vectors come last, without a
- * score, in their original order.
+ * Returns the items, those most similar to the query first. The score of an item is the highest
+ * similarity of any of its vectors. Items without vectors come last, without a score, in their
+ * original order.
  */
 export function rank<T>(
   query: Float32Array,

@@ -1,31 +1,37 @@
 import { ColloquyError } from '../protocol/index.js';
 import type { PutItem } from './ports.js';
 
-/** Limit for the paths of an item, because each path is searched in the whole value. */
+/**
+ * Maximum number of paths whose texts are embedded for one item, because each path is searched in
+ * the whole value.
+ */
 const MAX_PATHS = 100;
 /**
- * Limit for the texts of an item. Each text is work for the embedder, and its vector takes some
- * kilobytes in the item's document.
+ * Maximum number of texts that are embedded for one item. Each text is work for the embedder, and
+ * its vector takes some kilobytes in the item's document.
  */
 const MAX_TEXTS = 1_000;
 /**
- * Limit for the characters of all texts of an item. An embedder reads less than this from a
- * thousand texts.
+ * Maximum number of characters of all texts of an item together. Embedders read only the beginning
+ * of a long text: less than this in total, even of a thousand texts.
  */
 const MAX_LENGTH = 1_000_000;
 /**
- * Limit for the values that are visited for all paths. Without it, many paths with `*` would cost
- * time even if they find no text.
+ * Maximum number of values that are visited while the paths of an item are followed. Without it,
+ * many paths with `*` would cost time even if they find no text.
  */
 const MAX_VISITED = 100_000;
-/** Spaces of indent for each level, as in LangGraph's own store. */
+/**
+ * Number of spaces by which each level of the embedded JSON text is indented, as in LangGraph's own
+ * store.
+ */
 const INDENT = 2;
 
 /**
- * Returns the texts to embed at these paths of an item's value. Examples of paths: `$` (the whole
- * value), `a.b`, `list[0].a`, `list[-1]`, `list[*].a`, `*` (every field). The limits are checked
- * while texts are collected. Errors: `invalid_argument` if a limit is exceeded; the message names
- * the item.
+ * Returns the texts to embed of an item: the texts at the given paths of its value. Examples of
+ * paths: `$` (the whole value), `a.b`, `list[0].a`, `list[-1]`, `list[*].a`, `*` (every field). The
+ * limits are checked while texts are collected. Errors: `invalid_argument` if a limit is exceeded;
+ * the message names the item.
  */
 export function textsOf({ namespace, key, value }: PutItem, paths: readonly string[]): string[] {
   const refuse = (problem: string): never => {
@@ -60,7 +66,10 @@ function stepsOf(path: string): string[] {
   return path === '$' ? [] : (path.match(/[^.[\]]+|\[[^[\]]*\]/g) ?? []);
 }
 
-/** Yields the values at a path in order, lazily and without recursion. */
+/**
+ * Yields the values at a path, in their order in `value`. Calls `visit` for each value on the way.
+ * Searches only as far as the consumer reads, and does not recurse.
+ */
 function* valuesAt(value: unknown, steps: readonly string[], visit: () => void): Generator<unknown> {
   const levels: Iterator<unknown>[] = [[value].values()];
   for (let inner = levels.at(-1); inner !== undefined; inner = levels.at(-1)) {
@@ -85,9 +94,10 @@ function follow(value: unknown, step: string): Iterator<unknown> {
 }
 
 /**
- * Whether the JSON text of a value is certainly longer than `most` characters. Escapes are not
- * counted, so the text may be longer even if the result is false. Checked before the text is
- * created, because indents can make it a hundred times larger than the value. Does not recurse.
+ * Returns true if the JSON text of a value is certainly longer than `most` characters. If the
+ * result is false, it may still be longer, because escapes are not counted. This check comes before
+ * the JSON text is created, because the indentation can make the text a hundred times larger than
+ * the value. Does not recurse.
  */
 function isLonger(value: unknown, most: number): boolean {
   let length = typeof value === 'string' ? value.length : 0;

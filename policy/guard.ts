@@ -8,8 +8,8 @@ import {
 } from '../protocol/index.js';
 
 /**
- * What a call of a port's method requires: that the caller may do an action on the resources that
- * the arguments of the call name.
+ * Authorization rule for a method of a port interface: the caller must be allowed to do `action` on
+ * the resources that `resource` reads from the arguments of the call.
  */
 export interface Rule<Arguments extends readonly unknown[]> {
   action: Action;
@@ -17,9 +17,9 @@ export interface Rule<Arguments extends readonly unknown[]> {
 }
 
 /**
- * The rules of a port: one or more for each method whose first argument is a caller. If such a
- * method has no rule, the code does not compile. Methods without a caller read no caller's data and
- * are not checked.
+ * The authorization rules of a port interface: one or more for each method whose first argument is
+ * a caller. If such a method has no rule, the code does not compile. Methods without a caller read
+ * no caller's data and are not checked.
  */
 export type PortRules<Port> = {
   readonly [Method in keyof Port as Port[Method] extends (...args: infer All) => unknown
@@ -35,10 +35,10 @@ type AnyRule = Rule<unknown[]> | readonly Rule<unknown[]>[];
 type AnyMethod = (caller: Caller, ...args: unknown[]) => unknown;
 
 /**
- * Wraps a port so that each call is authorized before the port's method runs. The methods named in
- * `streams` return an async iterable, and the call is authorized at the first read. All other
- * methods return a promise. Errors of every call: `forbidden`; `invalid_argument` for a caller
- * without a valid tenant.
+ * Returns a port interface's implementation, wrapped so that each call is authorized before the
+ * method runs. The methods named in `streams` return an async iterable: their calls are authorized
+ * when the iterable is first read. All other methods return a promise. Errors of every call:
+ * `forbidden`; `invalid_argument` for a caller without a valid tenant.
  */
 export function guarded<Port extends object>(
   port: Port,
@@ -62,8 +62,8 @@ export function guarded<Port extends object>(
 }
 
 /**
- * Authorizes one call of a method: asks `authorize` for each action of the rule and each resource
- * of that action. Errors: `forbidden`; `invalid_argument` for a caller without a valid tenant.
+ * Authorizes one call of a method: calls `authorize` for each rule of the method and each resource
+ * of that rule. Errors: `forbidden`; `invalid_argument` for a caller without a valid tenant.
  */
 export async function checkRule<Arguments extends readonly unknown[]>(
   rule: Rule<Arguments> | readonly Rule<Arguments>[],

@@ -1,6 +1,6 @@
 /**
- * Decides which caller may do which action. Wraps ports with this check, so that adapters contain
- * no checks. Knows no concrete port and no adapter.
+ * Decides which caller may do which action. Wraps the implementations of port interfaces with this
+ * check, so that they contain no checks themselves. Knows no concrete port interface.
  */
 export { checkRule, guarded } from './guard.js';
 export type { PortRules, Rule } from './guard.js';

@@ -19,9 +19,10 @@ export type Policy = (
 export type AttributeReader = (caller: Caller, resource: Resource) => Promise<ResourceAttributes | undefined>;
 
 /**
- * Returns the function that guards call to authorize an action. It asks the policy. A record is
- * read only if the policy asks for its attributes, and at most once for each decision. If `readers`
- * has no reader for a kind, resources of that kind have no attributes.
+ * Returns the function that authorizes the calls of guarded port interfaces. It lets the policy
+ * decide. The record of a resource is read only if the policy calls `attributes`, and at most once
+ * for each decision. If `readers` has no reader for a kind, resources of that kind have no
+ * attributes.
  */
 export function authorizeBy(
   policy: Policy,

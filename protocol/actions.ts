@@ -1,6 +1,6 @@
 /**
- * The closed list of what a caller can do to a resource. The rules of a port name one action for
- * each method of the port.
+ * All actions for which a caller can be authorized. Every authorization rule of a port interface
+ * names one of them.
  */
 export const ACTIONS = [
   'assistant.create',

@@ -1,7 +1,8 @@
 import type { Action } from './actions.js';
 
 /**
- * Who acts. `operator` stands for signals from the Temporal CLI or Web UI, which carry no caller.
+ * Who acts. The kind `operator` stands for a person who signals a workflow with the Temporal CLI or
+ * Web UI, because such a signal carries no caller.
  */
 export interface Principal {
   kind: 'user' | 'agent' | 'service' | 'operator';
@@ -9,18 +10,21 @@ export interface Principal {
 }
 
 /**
- * Who makes a call, and for whom. Every call between rooms passes a caller; a port refuses a call
- * without one.
+ * Who makes a call, and for whom. A call from one room (top-level folder) to another passes a
+ * caller if it reads or writes data of a tenant.
  */
 export interface Caller {
-  /** The outermost boundary of data, `[a-z0-9][a-z0-9-]{0,62}`. First part of every key. */
+  /**
+   * Name of the tenant, `[a-z0-9][a-z0-9-]{0,62}`. The data of different tenants are separate:
+   * every database key begins with the name of the tenant.
+   */
   tenant: string;
   principal: Principal;
   /** Principals for whom `principal` acts, nearest first. Empty: the principal acts for itself. */
   onBehalfOf: readonly Principal[];
 }
 
-/** The part of a caller that a record keeps: who asked for the record, and on whose behalf. */
+/** The part of a caller that a record keeps: who created the record, and on whose behalf. */
 export type Origin = Pick<Caller, 'principal' | 'onBehalfOf'>;
 
 export function originOf({ principal, onBehalfOf }: Caller): Origin {
@@ -28,8 +32,8 @@ export function originOf({ principal, onBehalfOf }: Caller): Origin {
 }
 
 /**
- * Returns the caller for a service of the platform. The service acts for itself, or for the origin
- * of its work.
+ * Returns the caller for a service of the platform, such as the worker. With `origin`, the service
+ * acts on behalf of the principals in it; otherwise it acts for itself.
  */
 export function serviceCaller(tenant: string, id: string, origin?: Origin): Caller {
   const onBehalfOf = origin === undefined ? [] : [origin.principal, ...origin.onBehalfOf];
@@ -51,8 +55,8 @@ export interface ResourceAttributes {
 }
 
 /**
- * Resolves if the action is allowed, throws `forbidden` otherwise. Called by the guard of
- * `policy/`.
+ * Authorizes an action of a caller: resolves if the action is allowed, rejects with `forbidden`
+ * otherwise. Guarded port interfaces (`policy/guard.ts`) call it before each method.
  */
 export type Authorize = (caller: Caller, action: Action, resource: Resource) => Promise<void>;
 

@@ -1,8 +1,9 @@
 import { ColloquyError } from './errors.js';
 
 /**
- * When a schedule fires: at the times of any of these expressions (minute, hour, day of month,
- * month, day of week; numbers only), or at equal intervals.
+ * When a schedule fires. `expressions`: at each time that matches one of these cron expressions
+ * (minute, hour, day of month, month, day of week; without names). `everySeconds`: at equal
+ * intervals.
  */
 export type ScheduleTimes = { expressions: string[] } | { everySeconds: number };
 
@@ -34,15 +35,15 @@ const SHORTHANDS: Readonly<Record<string, string>> = {
 };
 const EVERY = /^@every ([1-9]\d{0,6})([smhd])$/;
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-/** Days of each month. 29 for February, because of leap years. */
+/** Number of days of each month. 29 for February, because of leap years. */
 const DAYS_IN_MONTH: readonly number[] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
- * Reads a cron expression of five fields, a shorthand (`@daily`) or `@every <n>s|m|h|d`. Six and
- * seven fields are refused, because cron programs disagree about which field is the second and
- * which is the year. As in cron, if both day of month and day of week are given, a day needs to
- * match only one of them. Why no library does this: docs/decisions/2026-11-30-libraries.md. Errors:
- * `invalid_argument`.
+ * Parses a cron expression of five fields, a shorthand (`@daily`) or `@every <n>s|m|h|d`. Refuses
+ * expressions with six or seven fields, because cron programs disagree about which of these fields
+ * are the seconds and the year. As in cron programs, if both day of month and day of week are
+ * given, a day needs to match only one of them. The file docs/decisions/2026-11-30-libraries.md
+ * says why no library does this. Errors: `invalid_argument`.
  */
 export function readCronExpression(text: string): ScheduleTimes {
   const every = EVERY.exec(text.trim());
@@ -77,9 +78,9 @@ export function readCronExpression(text: string): ScheduleTimes {
 const DAY_MINUTES = 1_440;
 
 /**
- * Returns the shortest time between two firings, in seconds. A gap across midnight counts only if
- * the schedule fires every day; otherwise the next firing may be days away. Daylight saving is
- * ignored.
+ * Returns the shortest time between two firings of a schedule, in seconds. The time from the last
+ * firing of a day to the first one of the next day counts only if the schedule fires every day.
+ * Changes for daylight saving are ignored.
  */
 export function shortestGapSeconds(times: ScheduleTimes): number {
   if ('everySeconds' in times) return times.everySeconds;
@@ -115,7 +116,10 @@ function readField(field: CronField, text: string): Values {
   return numbers.length === count ? 'any' : numbers.sort((a, b) => a - b);
 }
 
-/** Reads a star, a value or a range, each with or without a step: `10/15`, `1-31/2`. */
+/**
+ * Returns the numbers of one element of a field's list. An element is a star, a value or a range,
+ * each with or without a step: `10/15`, `1-31/2`.
+ */
 function readRange(field: CronField, part: string): number[] {
   const [range = '', step, ...rest] = part.split('/');
   const increment = step === undefined ? 1 : Number(/^\d{1,4}$/.test(step) ? step : Number.NaN);
@@ -136,7 +140,7 @@ function readBounds(field: CronField, range: string, hasStep: boolean): [first: 
   const first = readValue(field, from);
   if (to === undefined) return [first, hasStep ? max : first];
   const last = readValue(field, to);
-  // A range may end with Sunday: FRI-SUN.
+  // At the end of a range such as FRI-SUN, Sunday is day 7, not day 0.
   return [first, field === WEEKDAY && last === 0 && first > 0 ? 7 : last];
 }
 
@@ -148,7 +152,10 @@ function readValue(field: CronField, text: string): number {
   throw invalid(`${field.name} is "${text}"; expected ${field.min} to ${field.max}${names}`);
 }
 
-/** Throws if none of the months has such a day, because the schedule would never fire. */
+/**
+ * Throws if none of the months is long enough for the earliest of these days, because the schedule
+ * would never fire.
+ */
 function checkDays(day: number[], month: Values): void {
   const months = month === 'any' ? DAYS_IN_MONTH : month.map((number) => DAYS_IN_MONTH[number - 1] ?? 0);
   const [earliest = 1] = day;
@@ -160,12 +167,12 @@ function invalid(message: string): ColloquyError {
 }
 
 /**
- * The form of names in the time zone database. Upper and lower case differ there. Offsets such as
- * `+01:00` are not in the database.
+ * Form of the names in the IANA time zone database. These names are case-sensitive. Offsets such as
+ * `+01:00` are no such names.
  */
 const ZONE_NAME = /^[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*(\/[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*)*$/;
 
-/** Returns whether the text is the name of an IANA time zone. */
+/** Returns whether the string is the name of an IANA time zone. */
 export function isTimezone(name: string): boolean {
   if (!ZONE_NAME.test(name)) return false;
   try {

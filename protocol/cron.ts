@@ -1,22 +1,30 @@
 import type { Principal } from './caller.js';
 
 /**
- * What happens to a firing while the run of the previous one has not ended. Temporal's terms,
- * without `terminate_other`, which would leave a run behind.
+ * What happens to a firing if the run of the previous firing has not ended. These are Temporal's
+ * overlap policies, except `terminate_other`: it would end the workflow of the previous firing, but
+ * not the run.
  */
 export const OVERLAP_POLICIES = ['allow_all', 'skip', 'buffer_one', 'buffer_all', 'cancel_other'] as const;
 export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 
-/** Options of Temporal's Schedules that LangGraph's crons do not have. */
+/** Options of a cron for its Schedule in Temporal. LangGraph's crons do not have them. */
 export interface ScheduleOptions {
   overlap: OverlapPolicy;
-  /** After an outage, Temporal fires for those missed times that are not older than this. */
+  /**
+   * Maximum age of a missed firing, in seconds. After an outage, Temporal still fires for the
+   * missed times that are not older.
+   */
   catchupWindowSeconds: number;
-  /** Each firing is delayed by a random time up to this. */
+  /** Longest random delay of a firing, in seconds. */
   jitterSeconds: number;
 }
 
-/** As on LangGraph's server, firings may overlap; the thread's multitask strategy decides. */
+/**
+ * Default schedule options. As on LangGraph's own server, a firing starts its run even if the run
+ * of the previous firing has not ended. The multitask strategy of the new run then decides what
+ * happens.
+ */
 export const DEFAULT_SCHEDULE_OPTIONS: ScheduleOptions = {
   overlap: 'allow_all',
   catchupWindowSeconds: 600,
@@ -24,13 +32,19 @@ export const DEFAULT_SCHEDULE_OPTIONS: ScheduleOptions = {
 };
 
 /**
- * The filters of a project's auth when the cron was created: metadata that a record must have
- * to be visible to its creator.
+ * Filters that the project's auth returned when the cron was created or last changed. A run of the
+ * cron may use a thread or an assistant only if its metadata match the filter.
  */
 export interface CronFilters {
-  /** Filter from the auth event `threads:create_run`. Absent: every thread is visible. */
+  /**
+   * Filter that the auth event `threads:create_run` returned. Absent: the runs may use every
+   * thread.
+   */
   threads?: Record<string, unknown>;
-  /** Filter from the auth event `assistants:read`. Absent: every assistant is visible. */
+  /**
+   * Filter that the auth event `assistants:read` returned. Absent: the runs may use every
+   * assistant.
+   */
   assistants?: Record<string, unknown>;
 }
 
@@ -47,16 +61,16 @@ export interface Cron {
   enabled: boolean;
   /** What happens to the thread that a firing created, when the run has completed. */
   onRunCompleted: 'delete' | 'keep';
-  /** Fields of the request body of a run, as the API accepts them. */
+  /** Request body of the cron's runs, in the form that the API accepts for a run. */
   payload: Record<string, unknown>;
   metadata: Record<string, unknown>;
   options: ScheduleOptions;
   /**
-   * Filters for the firings of this cron. Clients can neither see nor set them. Absent if the
-   * project has no auth.
+   * Filters for the runs that the firings of this cron start. Clients can neither see nor set them.
+   * Absent if the project has no auth.
    */
   filters?: CronFilters;
-  /** Absent if the cron is disabled or has ended. */
+  /** Time of the next firing. Absent if the cron is disabled or has ended. */
   nextRunAt?: Date;
   createdBy: Principal;
   /** Number of changes of the cron so far. */

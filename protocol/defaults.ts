@@ -1,8 +1,9 @@
 const MEBIBYTE = 1024 * 1024;
 
 /**
- * Defaults that the configuration shares with the rooms that use them. Each default is written only
- * here, so that a room behaves the same if it is started without the configuration.
+ * Default values of settings, for the configuration and for the rooms (top-level folders) that use
+ * the settings. Each default is written only here, so that a room behaves the same if it is started
+ * without the configuration.
  */
 export const DEFAULTS = {
   bodyLimitBytes: 10 * MEBIBYTE,
@@ -10,8 +11,9 @@ export const DEFAULTS = {
   connectionsPerAddress: 1_000,
   accessCheckMs: 30_000,
   /**
-   * Five fields of a cron expression are precise to a minute. A firing creates a run and often a
-   * thread, so one firing a second would fill a database unnoticed.
+   * Shortest time between two firings of a cron, in seconds. It is one minute, because a cron
+   * expression with five fields is precise to a minute. A firing creates a run and often a thread,
+   * so a cron that fires every second would fill the database unnoticed.
    */
   cronMinIntervalSeconds: 60,
   stateCacheBytes: 64 * MEBIBYTE,

@@ -1,7 +1,8 @@
 /**
- * The closed list of error codes, and whether repeating the same work may succeed. This is the only
- * table of which errors are retryable; activities derive their rules from it. The API maps the
- * codes to HTTP statuses in a table of its own, so a new code needs an entry in both tables.
+ * All error codes. The value of a code says whether the same work may succeed if it is repeated. No
+ * other table says which errors are retryable: activities derive their retry rules from this one.
+ * The API maps the codes to HTTP statuses in a table of its own, so a new code needs an entry in
+ * both tables.
  */
 const RETRYABLE = {
   invalid_argument: false, // the caller sent something wrong; the message names the field and the value
@@ -46,9 +47,10 @@ export interface ErrorDetails {
 }
 
 /**
- * The one error class of Colloquy. Its message names the thing and its values: `thread t_42 is
- * closed; cannot accept run r_7`. Recognise such an error with {@link errorCode}, because
- * `instanceof` fails across the workflow sandbox and the wire.
+ * The only error class of Colloquy. Each message names what the error is about, with its values:
+ * `thread t_42 is closed; cannot accept run r_7`. Use {@link errorCode} to recognise such an error.
+ * `instanceof` does not recognise it if the error comes from the workflow sandbox or from another
+ * process.
  */
 export class ColloquyError extends Error {
   override readonly name = 'ColloquyError';
@@ -74,7 +76,7 @@ export function errorCode(error: unknown): ErrorCode | undefined {
   return (ERROR_CODES as readonly string[]).includes(code) ? (code as ErrorCode) : undefined;
 }
 
-/** Resolves to the result, or to undefined if the result rejects with `not_found`. */
+/** Returns the value of the promise, or undefined if the promise rejects with `not_found`. */
 export async function ifFound<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result;
@@ -84,7 +86,9 @@ export async function ifFound<T>(result: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** HTTP statuses of a server that may answer a later request. 529 is Anthropic's "overloaded". */
+/**
+ * HTTP statuses after which the same request may succeed later. 529 is Anthropic's "overloaded".
+ */
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
 
 export function isRetryableStatus(status: number): boolean {
@@ -109,8 +113,8 @@ const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
 
 /**
  * Returns whether Node or its `fetch` threw this error for a broken connection. Libraries wrap most
- * of these errors, but not all. For example, a command of the MongoDB driver may wait for a closed
- * socket to drain; it then rejects with the socket's own error.
+ * of these errors in errors of their own, but not all. For example, a command of the MongoDB driver
+ * that waits until a closed socket has drained rejects with the socket's error.
  */
 export function isNetworkError(error: unknown): boolean {
   return typeof error === 'object' && error !== null && NETWORK_ERROR_CODES.has((error as { code?: unknown }).code);

@@ -1,15 +1,17 @@
 import type { Fence } from './fence.js';
 import { isEnded, type EndedRunStatus, type Run, type RunError } from './run.js';
 
-/** An event of a run or a thread, as clients stream it. It never changes after it is written. */
+/**
+ * An event of a run or a thread, as the event log stores it. It never changes after it is written.
+ */
 export interface StoredEvent {
   tenant: string;
   threadId: string;
-  /** Offset in the thread, gap-free from 1. */
+  /** Offset of the event in its thread. Offsets start at 1 and have no gaps. */
   seq: number;
-  /** Empty for an event of the thread itself. */
+  /** Id of the run. Empty for an event of the thread itself, such as an edit of its state. */
   runId: string;
-  /** Fence of the writer, which identifies the attempt. */
+  /** Fence of the attempt that wrote the event. It identifies this attempt. */
   fence: Fence;
   /** Checkpoint namespace of the event; `''` is the root graph. */
   ns: string;
@@ -21,41 +23,45 @@ export interface StoredEvent {
 }
 
 /**
- * The platform's own events in the log. `run.attempt` opens a new attempt and names the events that
- * it supersedes. `run.ended` is the last event of a run.
+ * Events that Colloquy itself writes to the event log. `run.attempt` is written when a step is
+ * attempted again; it names the events of earlier attempts that it supersedes. `run.ended` is the
+ * last event of a run.
  */
 export const CONTROL_EVENTS = { attempt: 'run.attempt', ended: 'run.ended' } as const;
 
-/** Event of a thread whose state was edited. It belongs to no run. */
+/** Name of the event that says that a thread's state was edited. The event belongs to no run. */
 export const STATE_UPDATE_EVENT = 'state_update';
 
-/** Data of `run.attempt`. */
+/** Data of the event `run.attempt`. */
 export interface AttemptData {
   run_id: string;
   /** Number of the attempt that starts, from 2. */
   attempt: number;
   /**
-   * Offset ranges (first and last) of events that earlier attempts wrote and never committed.
-   * Readers drop them.
+   * Ranges of offsets (first and last) of the events that earlier attempts wrote and never
+   * committed. Readers of the event log leave these events out.
    */
   superseded: [first: number, last: number][];
   /**
-   * Last offset that the attempt has checked. The run's events between this offset and the event
-   * `run.attempt` are superseded too.
+   * Last offset that the new attempt had read before it wrote `run.attempt`. If an earlier attempt
+   * wrote events of the run after this offset and before `run.attempt`, they are superseded too.
    */
   tail: number;
-  /** Why the last attempt failed, if known. */
+  /** Why the previous attempt failed, if known. */
   reason?: string;
 }
 
-/** Data of `run.ended`. */
+/** Data of the event `run.ended`. */
 export interface EndedData {
   run_id: string;
   status: EndedRunStatus;
   error?: RunError;
 }
 
-/** Returns the end of a run from its record, or undefined while the run has not ended. */
+/**
+ * Returns the data of the event `run.ended` from the run's record, or undefined while the run has
+ * not ended.
+ */
 export function endOf({ runId, status, error }: Run): EndedData | undefined {
   return isEnded(status) ? { run_id: runId, status, ...(error && { error }) } : undefined;
 }

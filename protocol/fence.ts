@@ -1,12 +1,13 @@
 /**
- * The parts of a fence. A fence identifies the writer of a thread. It is a string that sorts by its
- * parts: run ordinal, then activity of the run, then attempt. The attempt alone is not enough:
- * attempt 2 of an old run must lose to attempt 1 of a new one.
+ * The parts of a fence. A fence identifies the attempt that writes a thread. A write with a lower
+ * fence than an earlier write is refused. Fences are strings that sort by run, then by step, then
+ * by attempt. The number of the attempt alone is not enough, because attempt 2 of an old run must
+ * lose to attempt 1 of a new run.
  */
 export interface FenceParts {
-  /** Ordinal of the run in its thread, from 1, given by the conversation workflow. */
+  /** Ordinal of the run: its number in its thread, from 1. The conversation workflow assigns it. */
   run: number;
-  /** Ordinal of the step activity in its run, from 1. */
+  /** Number of the step activity in its run, from 1. */
   step: number;
   /** Number of the step activity's attempt, from 1. */
   attempt: number;
@@ -16,7 +17,7 @@ export type Fence = string & { readonly __fence: unique symbol };
 
 const WIDTHS = { run: 10, step: 7, attempt: 5 } as const;
 
-/** Lower than every fence of a run. */
+/** The fence if no writer is known. It is lower than every fence of a run. */
 export const NO_FENCE = encodeFence({ run: 0, step: 0, attempt: 0 });
 
 /**

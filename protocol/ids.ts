@@ -9,21 +9,22 @@ export function conversationId(tenant: string, threadId: string): string {
 }
 
 /**
- * Returns the id of a cron's Schedule. The workflow id of a firing is this id with the scheduled
- * time appended.
+ * Returns the id of a cron's Schedule in Temporal. For the workflow of a firing, Temporal appends
+ * the scheduled time to this id.
  */
 export function cronScheduleId(tenant: string, cronId: string): string {
   return `cron/${tenant}/${cronId}`;
 }
 
-/** Returns the workflow id of the delivery of a run's webhook. */
+/** Returns the id of the workflow that delivers a run's webhook. */
 export function webhookId(tenant: string, runId: string): string {
   return `webhook/${tenant}/${runId}`;
 }
 
 /**
- * Derives an id from the caller's tenant and principal, a purpose and parts. The same input gives
- * the same id. Nobody can predict it without the secret of the database.
+ * Derives an id from the caller's tenant and principal, `purpose` and `parts`. The same arguments
+ * always give the same id. Nobody can predict an id without the secret that is stored in the
+ * database.
  */
 export type DeriveId = (caller: Caller, purpose: string, ...parts: string[]) => string;
 

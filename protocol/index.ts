@@ -1,6 +1,6 @@
 /**
- * Types, closed lists and the error class that all rooms share. Knows no room and no library;
- * `protocol/schemas` is the part with zod.
+ * Types, closed lists and the error class that all rooms (top-level folders) share. Imports no
+ * other room and no library, except that `protocol/schemas` uses zod.
  */
 export {
   ColloquyError,

@@ -1,7 +1,7 @@
 /**
  * Returns the part of `config.configurable` that readers of a run and receivers of its webhook may
- * see. For the graph, `configurable` also contains what the project's `authenticate` returned,
- * often with tokens. Readers get only the user's identity from that.
+ * see. The graph also gets, in `configurable`, what the project's `authenticate` returned, which
+ * often includes tokens. Readers get only the identity of the user from it.
  */
 export function publicConfigurable(configurable: Record<string, unknown>): Record<string, unknown> {
   const { langgraph_auth_user: user, langgraph_auth_permissions: _, ...shown } = configurable;

@@ -1,7 +1,10 @@
 import { publicConfigurable } from './public-config.js';
 import type { Run } from './run.js';
 
-/** Returns a run as LangGraph's clients and webhooks read it: snake case, ISO 8601. */
+/**
+ * Returns a run in the form of LangGraph's API, for clients and webhooks: field names in snake
+ * case, times as ISO 8601.
+ */
 export function runToWire(run: Run): Record<string, unknown> {
   const { request } = run;
   return {

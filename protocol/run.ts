@@ -4,20 +4,25 @@ import type { Origin } from './caller.js';
 export const RUN_STATUSES = ['pending', 'running', 'success', 'error', 'timeout', 'interrupted'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
-/** Statuses that a run cannot leave. */
+/** Statuses of a run that has ended. They never change again. */
 const ENDED_RUN_STATUSES = ['success', 'error', 'timeout', 'interrupted'] as const satisfies RunStatus[];
 export type EndedRunStatus = (typeof ENDED_RUN_STATUSES)[number];
 
-/** Returns whether the status is final. */
+/** Returns whether a run with this status has ended. */
 export function isEnded(status: string): status is EndedRunStatus {
   return (ENDED_RUN_STATUSES as readonly string[]).includes(status);
 }
 
-/** What happens to a run that is submitted while another is pending or running. */
+/**
+ * What happens to a run that is submitted while another run of its thread is pending or running.
+ */
 export const MULTITASK_STRATEGIES = ['reject', 'enqueue', 'interrupt', 'rollback'] as const;
 export type MultitaskStrategy = (typeof MULTITASK_STRATEGIES)[number];
 
-/** `interrupt` stops a run and keeps its steps. `rollback` also deletes its steps and the run. */
+/**
+ * How a run is cancelled. `interrupt` stops the run and keeps its steps. `rollback` stops the run
+ * and deletes its steps and the run itself.
+ */
 export const CANCEL_ACTIONS = ['interrupt', 'rollback'] as const;
 export type CancelAction = (typeof CANCEL_ACTIONS)[number];
 
@@ -36,19 +41,22 @@ export const STREAM_MODES = [
 export type StreamMode = (typeof STREAM_MODES)[number];
 
 /**
- * Target of a command: a node, or a node with an input of its own. LangGraph's own `Send` names
- * this input `args`.
+ * Target of a command: the name of a node, or a node together with an input for it. This input is
+ * called `args` in LangGraph's own `Send`, so both names are accepted.
  */
 export type RunGoto = string | { node: string; input: unknown } | { node: string; args: unknown };
 
-/** `Command` on the wire. */
+/** LangGraph's `Command` in the form in which clients send it. */
 export interface RunCommand {
   resume?: unknown;
   update?: unknown;
   goto?: RunGoto | RunGoto[];
 }
 
-/** The checkpoint that a run starts from. Absent: the thread's head. */
+/**
+ * The checkpoint that a run starts from. A run without it starts from the newest checkpoint of its
+ * thread.
+ */
 export interface CheckpointRef {
   checkpointId?: string;
   checkpointNs?: string;
@@ -62,8 +70,8 @@ export interface RunConfig {
 }
 
 /**
- * Everything that a step needs to run the graph. JSON; stored with the run, never in workflow
- * history.
+ * Everything that a step needs to run the graph, as JSON. It is stored in the record of the run,
+ * and never in Temporal's workflow history.
  */
 export interface RunRequest {
   input?: unknown;
@@ -71,23 +79,25 @@ export interface RunRequest {
   config: RunConfig;
   context?: unknown;
   checkpoint?: CheckpointRef;
-  /** Modes whose events are recorded. Readers cannot get any others. */
+  /**
+   * Stream modes whose events the run records. Readers of the run cannot get events of other modes.
+   */
   streamModes: StreamMode[];
   streamSubgraphs: boolean;
   /**
-   * The run records the events of LangGraph's `streamEvents(…, { version: "v3" })` for protocol v2,
-   * whatever `streamModes` is.
+   * If set, the run records the events of LangGraph's `streamEvents(…, { version: "v3" })`, which
+   * protocol v2 needs, whatever `streamModes` is.
    */
   streamVersion?: 'v3';
   interruptBefore?: '*' | string[];
   interruptAfter?: '*' | string[];
-  /** URL that is called at the run's end. */
+  /** URL to which a webhook is sent when the run has ended. */
   webhook?: string;
-  /** Delay before the run may begin, in seconds. */
+  /** Delay before the run joins the queue of its thread, in seconds. */
   afterSeconds?: number;
   /**
-   * Keys of LangSmith feedback. The run's last event before `run.ended` has an address for each
-   * key.
+   * Keys of LangSmith feedback. Before `run.ended`, the run writes the event `feedback`. It has,
+   * for each key, an address that accepts feedback on the run.
    */
   feedbackKeys?: string[];
 }
@@ -114,7 +124,9 @@ export interface Run {
   /** Idempotency key of the request that created the run. */
   key?: string;
   error?: RunError;
-  /** Offset before the run's first event. Set when its first step starts. */
+  /**
+   * Offset of the last event before the run's first event. Set when the run's first step starts.
+   */
   afterSeq?: number;
   /** When the run's first step started. */
   startedAt?: Date;

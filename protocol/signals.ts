@@ -2,9 +2,9 @@
  * Returns a signal that fires when the first of `sources` fires, with the reason of that source.
  * `release` detaches the signal from the sources; after that the signal never fires.
  *
- * Not `AbortSignal.any`: in Node.js 20 every combined signal leaves an entry at every source. A
- * combined signal that has a listener is kept until it fires. If its sources live as long as the
- * process, it may never fire.
+ * `AbortSignal.any` is not used, because it leaks memory in Node.js 20: each combined signal leaves
+ * an entry at every source, and a combined signal with a listener stays in memory until it fires.
+ * If its sources live as long as the process, it may never fire.
  */
 export function firstOf(...sources: AbortSignal[]): { signal: AbortSignal; release: () => void } {
   const first = new AbortController();

@@ -1,8 +1,9 @@
 import type { Head, Interrupt } from './thread.js';
 
 /**
- * Head and tail after a step. With them the next step needs two reads less. A stale cursor costs a
- * retry, but never leads to a wrong result.
+ * The thread's head (its newest checkpoints) and its last offset after a step. Each step passes
+ * them to the next step of the conversation, which then saves two reads. A cursor that is out of
+ * date makes that step fail and run again, but never leads to a wrong result.
  */
 export interface Cursor {
   head: Head;
@@ -11,15 +12,15 @@ export interface Cursor {
 }
 
 /**
- * Activity options of the nodes that run next, from `metadata.temporal` of the graph's nodes.
- * Durations in ms.
+ * Options of the Temporal activity of the next step. They come from `metadata.temporal` of the
+ * nodes that run in this step. Durations in ms.
  */
 export interface StepOptions {
   startToCloseTimeoutMs: number;
   heartbeatTimeoutMs: number;
   /**
-   * Number of attempts for errors that the node throws. Failures of the infrastructure are always
-   * retried.
+   * Maximum number of attempts if a node throws an error. After a failure of the infrastructure,
+   * the step is always retried.
    */
   maximumAttempts: number;
   initialIntervalMs: number;
@@ -30,7 +31,7 @@ export interface StepOptions {
    * transient ones.
    */
   retryAll?: boolean;
-  /** Names of errors that are never retried. */
+  /** Names of errors after which a step is never retried. */
   nonRetryableErrors?: string[];
   taskQueue?: string;
 }
@@ -44,17 +45,23 @@ export const DEFAULT_STEP_OPTIONS: StepOptions = {
   maximumIntervalMs: 60_000,
 };
 
-/** A question to a person. */
+/** An open question: what an interrupt of the graph asks a person. */
 export interface PendingInterrupt {
   id: string;
   node: string;
-  /** The first 500 characters of the question, if the worker shows questions. */
+  /**
+   * The first 500 characters of the question. Absent if the worker keeps questions out of the
+   * workflow history.
+   */
   preview?: string;
-  /** ISO 8601. The default answer is given at this time. */
+  /** Time at which the question gets its default answer, as ISO 8601. */
   deadline?: string;
-  /** Answer given at the deadline, if the worker shows questions. */
+  /**
+   * Answer that the question gets at its deadline. Absent if the worker keeps questions out of the
+   * workflow history.
+   */
   defaultAnswer?: unknown;
 }
 
-/** Open questions by Pregel task id, as threads show them. */
+/** Open questions of a thread, by the id of the Pregel task that asks them. */
 export type InterruptsByTask = Record<string, Interrupt[]>;

@@ -3,9 +3,9 @@ import { CONTROL_EVENTS, type AttemptData, type StoredEvent } from './event.js';
 type OffsetRanges = AttemptData['superseded'];
 
 /**
- * Returns the offsets that a `run.attempt` event supersedes: the ranges that the event names, and
- * all offsets between its `tail` and its own offset. The previous attempt may have written at the
- * latter offsets after the new attempt had checked the log.
+ * Returns the ranges of offsets that a `run.attempt` event supersedes: the ranges that the event
+ * names, and the range between its `tail` and its own offset. In this last range, the previous
+ * attempt may have written events after the new attempt had read the log.
  */
 export function supersededRanges(attempt: StoredEvent): OffsetRanges {
   const { superseded, tail } = JSON.parse(attempt.data) as AttemptData;
@@ -18,12 +18,13 @@ export function isInRanges(ranges: OffsetRanges, seq: number): boolean {
 
 /**
  * The superseded events of a thread, so that a reader can leave them out. An attempt supersedes
- * events of its own run only: its ranges may contain events of another run or of the thread itself.
+ * only events of its own run. Its ranges may also contain offsets of another run's events or of the
+ * thread's own events; these events stay valid.
  */
 export class SupersededEvents {
   readonly #rangesByRun = new Map<string, OffsetRanges>();
 
-  /** Remembers the ranges of the attempts among these events. */
+  /** Remembers the ranges that the `run.attempt` events among these events supersede. */
   note(events: readonly StoredEvent[]): void {
     for (const event of events) {
       if (event.event !== CONTROL_EVENTS.attempt) continue;

@@ -4,7 +4,10 @@ import type { Fence } from './fence.js';
 export const THREAD_STATUSES = ['idle', 'busy', 'interrupted', 'error'] as const;
 export type ThreadStatus = (typeof THREAD_STATUSES)[number];
 
-/** A hundred years. A later expiry exceeds the range of dates and would be in the past. */
+/**
+ * Longest time to live of a thread: a hundred years. Without a limit, an expiry could exceed the
+ * range of JavaScript's dates. MongoDB would then store it as a date in the past.
+ */
 export const MAX_TTL_MINUTES = 52_560_000;
 
 /**
@@ -20,7 +23,7 @@ export interface ThreadTtl {
   expiresAt: Date;
 }
 
-/** A question to a person, as LangGraph's `Interrupt` looks on the wire. */
+/** A question that an interrupt asks a person, in the JSON form of LangGraph's `Interrupt`. */
 export interface Interrupt {
   id?: string;
   value?: unknown;
@@ -33,9 +36,9 @@ export interface Thread {
   metadata: Record<string, unknown>;
   /** Default config of the thread's runs. */
   config: Record<string, unknown>;
-  /** Open questions by Pregel task id. */
+  /** Open questions, by the id of the Pregel task that asks them. */
   interrupts: Record<string, Interrupt[]>;
-  /** Cause of status `error`. */
+  /** Why the thread has the status `error`. */
   error?: { error: string; message: string };
   ttl?: ThreadTtl;
   /** The caller that created the thread. Absent in records that are older than this field. */
@@ -47,16 +50,17 @@ export interface Thread {
 }
 
 /**
- * Fields of a thread that its creator gives. A copy of the thread takes them over; the records and
- * the ports need no change for a new one.
+ * Fields of a thread that its creator sets. A copy of the thread keeps them. To add such a field,
+ * extend this list, `schemas/thread.ts` and the wire format; records and port interfaces follow.
  */
 export const GIVEN_THREAD_FIELDS = ['metadata', 'config'] as const satisfies (keyof Thread)[];
 export type GivenThreadFields = Partial<Pick<Thread, (typeof GIVEN_THREAD_FIELDS)[number]>>;
 
 /**
- * The head of a thread. It names the newest committed checkpoint of each checkpoint namespace in use
- * (`''` is the root), because ids do not show which checkpoint is newest: clocks differ. It also
- * counts the commits in `rev`. Each commit is a compare-and-set on `rev`.
+ * The head of a thread: the newest committed checkpoint of each checkpoint namespace in use (`''`
+ * is the root graph). It is stored, because checkpoint ids do not show which one is newest: the
+ * clocks of writers differ. `rev` counts the commits, and each commit is a compare-and-set on
+ * `rev`.
  */
 export interface Head {
   rev: number;
@@ -67,16 +71,20 @@ export interface Head {
 export interface NamespaceHead {
   checkpointId: string;
   /**
-   * Ordinal of the run that committed the checkpoint. 0: written outside of a run (`updateState`).
+   * Ordinal of the run that committed the checkpoint: the run's number in its thread. 0 if the
+   * checkpoint was written outside of a run (`updateState`).
    */
   run: number;
-  /** LangGraph's step number of that checkpoint. */
+  /** LangGraph's step number of this checkpoint. */
   step: number;
-  /** LangGraph's step number at which the run began. Recursion limits count from this number. */
+  /**
+   * LangGraph's step number at which the run began. The run's recursion limit counts from this
+   * number.
+   */
   base: number;
   /**
-   * Offset of the thread's last event at the commit. The run's events in this namespace are
-   * committed up to this offset.
+   * Offset of the thread's last event when the checkpoint was committed. The run's events in this
+   * namespace are committed up to this offset.
    */
   tail: number;
 }
@@ -90,9 +98,9 @@ export interface Assistant {
   config: Record<string, unknown>;
   context: unknown;
   metadata: Record<string, unknown>;
-  /** The version that runs use. */
+  /** Number of the assistant's version that runs use. */
   version: number;
-  /** Whether this is the system assistant of its graph, which no user created. */
+  /** Whether this is the system assistant of its graph. The server creates it, not a client. */
   isSystem: boolean;
   createdAt: Date;
   updatedAt: Date;

@@ -2,8 +2,8 @@ import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:f
 import { delimiter, join } from 'node:path';
 
 /**
- * Finds an executable in the folders of `path`, which has the format of PATH. Returns undefined if
- * there is none.
+ * Returns the path of the executable `name`. Searches the folders of `path`, which has the format
+ * of the variable PATH. Returns undefined if there is none.
  */
 export function findOnPath(name: string, path: string): string | undefined {
   return path
@@ -14,7 +14,7 @@ export function findOnPath(name: string, path: string): string | undefined {
 }
 
 /**
- * Finds the first executable in a folder and its subfolders whose relative path matches the
+ * Returns the first executable in a folder and its subfolders whose relative path matches the
  * pattern. Returns undefined if there is none.
  */
 export function findExecutable(folder: string, pattern: RegExp): string | undefined {

@@ -1,6 +1,7 @@
 /**
- * Every npm script runs this first: it installs missing packages and builds `dist/`. It is plain
- * JavaScript without dependencies, because nothing is installed when it starts.
+ * Installs missing npm packages and, with `--build`, builds `dist/`. Most npm scripts run this
+ * program first. It is plain JavaScript without dependencies, because nothing is installed yet when
+ * it starts.
  *
  *   node servers/bootstrap.mjs [--build] [--quiet]
  */
@@ -18,17 +19,23 @@ const BUILD_STAMP = join(DIST, '.build-stamp.json');
 const BUNDLE = join(DIST, 'workflow-bundle.js');
 /** Folders without sources. Reading them would make each build slow. */
 const SKIPPED = new Set(['node_modules', 'dist', '.git', '.colloquy', 'coverage', 'docs']);
-/** Files that compiled code reads. The TypeScript compiler does not copy them. */
+/**
+ * Files that the compiled code reads. They are copied to `dist/`, because the TypeScript compiler
+ * does not copy them.
+ */
 const ASSETS = [/^agents\/.*\.(json|md|txt|csv|proto)$/, /^servers\/.*\.py$/];
 
-/** Copied from packages, so that an installed Colloquy does not need all of RapiDoc. */
+/**
+ * Files of npm packages that are copied to `dist/`. So an installed Colloquy needs only these files
+ * of RapiDoc, and not the whole package.
+ */
 const BUNDLED = {
   'node_modules/rapidoc/dist/rapidoc-min.js': 'api/openapi/rapidoc-min.js',
   'node_modules/rapidoc/dist/rapidoc-min.js.LICENSE.txt': 'api/openapi/rapidoc-min.js.LICENSE.txt',
   'node_modules/rapidoc/LICENSE.txt': 'api/openapi/rapidoc.LICENSE.txt',
 };
 
-/** Installs packages if the lock file has changed since the last installation. */
+/** Installs npm packages if `package-lock.json` has changed since the last installation. */
 export async function ensureInstalled({ quiet = false } = {}) {
   const wanted = hash(readFileSync(join(ROOT, 'package-lock.json')));
   if (readIfExists(INSTALL_STAMP) === wanted) return;
@@ -69,7 +76,10 @@ export async function ensureBuilt({ quiet = false } = {}) {
   }
 }
 
-/** Prints that the work still runs, except on a terminal, where npm shows its own progress. */
+/**
+ * Runs `work` and returns its result. Prints every 10 s that it still runs, except on a terminal,
+ * where npm shows its own progress.
+ */
 async function withProgress(quiet, work) {
   const startedAt = Date.now();
   const report = () => console.log(`  still running after ${Math.round((Date.now() - startedAt) / 1000)} s`);
@@ -90,7 +100,10 @@ async function compile() {
   await run(process.execPath, [tsc, '--noCheck', '--noEmitOnError', 'false', '-p', ROOT]);
 }
 
-/** Bundles the compiled workflows once, so that neither workers nor tests wait for webpack. */
+/**
+ * Bundles the compiled workflows into one file if their sources have changed. Because the bundle
+ * exists beforehand, neither workers nor tests wait for webpack.
+ */
 async function ensureBundled(before, files, quiet) {
   const inputs = files.filter((file) => /^(workflows|protocol|memory-jobs)\//.test(file) && isSource(file));
   if (!inputs.includes('workflows/index.ts')) return undefined;
@@ -123,7 +136,7 @@ function copyFile(from, to) {
   writeFileSync(join(DIST, to), readFileSync(join(ROOT, from)));
 }
 
-/** Removes the output of deleted sources, so that no import finds it. */
+/** Removes the compiled files of deleted sources from `dist/`, so that no import finds them. */
 function removeStale(before, now) {
   for (const file of before.filter((name) => !(name in now))) {
     const stem = join(DIST, file.replace(/\.ts$/, ''));
@@ -159,7 +172,10 @@ function listFiles(folder) {
     .sort();
 }
 
-/** Compares with npm's own record of installed packages, to recognise an earlier `npm ci`. */
+/**
+ * Returns whether the installed packages have the versions of `package-lock.json`, for example
+ * because somebody has run `npm ci`. npm records the installed packages in `.package-lock.json`.
+ */
 function matchesHiddenLock() {
   const hidden = readIfExists(join(ROOT, 'node_modules', '.package-lock.json'));
   if (hidden === undefined) return false;
@@ -170,7 +186,10 @@ function matchesHiddenLock() {
   );
 }
 
-/** Runs one build at a time. Takes over the lock of a process that no longer exists. */
+/**
+ * Waits until no other process builds, and takes the lock file. Takes it over from a process that
+ * no longer exists. Returns a function that releases it.
+ */
 async function lock(path) {
   for (;;) {
     try {

@@ -6,7 +6,7 @@ import { logTail, openLog } from './log-file.js';
 import { withPrivateUmask } from './private-files.js';
 
 export interface ChildSpec {
-  /** Name for people: `Temporal`. */
+  /** Name of the program for messages, such as `Temporal`. */
   name: string;
   command: string;
   args: string[];
@@ -17,15 +17,18 @@ export interface ChildSpec {
 export type Ending = string;
 
 /**
- * A child process that ends when this process ends. Only its owner can read the files that it
- * creates.
+ * A child process that ends when this process ends. Files that it creates can be read only by the
+ * OS user that it runs as.
  */
 export interface Child {
   readonly pid: number;
   readonly ended: Promise<Ending>;
   readonly running: boolean;
   signal(signal: NodeJS.Signals): void;
-  /** Sends SIGTERM, and SIGKILL if the process still runs after `graceMs`. */
+  /**
+   * Sends SIGTERM. Sends SIGKILL if the process still runs after `graceMs`. Resolves when the
+   * process has ended.
+   */
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -81,10 +84,10 @@ function controlChild(name: string, child: ChildProcess): Child {
 }
 
 /**
- * Starts a reaper. It ends the server if this process dies without stopping the server (SIGKILL, a
- * crash). The reaper waits for the end of a pipe that only this process holds open. The reaper is
- * killed as soon as the server has ended, because the system may then give the server's process id
- * to another process.
+ * Starts a reaper: a process that ends the server if this process dies without stopping the server
+ * (SIGKILL, a crash). To notice this, the reaper waits for the end of a pipe that only this process
+ * holds open. The reaper itself is killed as soon as the server has ended, because the operating
+ * system may then give the server's process id to another process.
  */
 function startReaper(pid: number): ChildProcess {
   const script = `cat >/dev/null; kill -CONT "$1"; kill -TERM "$1"; n=0
@@ -102,8 +105,8 @@ function startReaper(pid: number): ChildProcess {
 }
 
 /**
- * Calls `probe` until it succeeds. Errors: `unavailable`, with the last lines of the log, if the
- * server ends or does not become ready in time.
+ * Waits until the server is ready: calls `probe` until it succeeds. Errors: `unavailable`, with the
+ * last lines of the log file, if the server ends or does not become ready in time.
  */
 export async function untilReady(
   spec: ChildSpec,

@@ -5,8 +5,8 @@ import { assertOwner, makePrivateFolder } from './private-files.js';
 import type { OnProgress } from './progress.js';
 
 /**
- * Folders of downloaded programs. The programs must stay executable, and the folders hold no
- * conversations.
+ * Folders of downloaded programs. Their file modes are not changed, because the programs must stay
+ * executable and these folders hold no conversations.
  */
 const PROGRAMS = new Set(['bin', 'venv']);
 const OWN_NAMES = new Set([
@@ -21,9 +21,10 @@ type OnFailure = (path: string, error: unknown) => void;
 type ChangeMode = (path: string, mode: number) => void;
 
 /**
- * Creates the data folder. Refuses a folder in which another user owns an entry with one of our
- * names. That user could read the conversations and replace what we run. A symbolic link belongs to
- * whoever created the link. Errors: `forbidden`.
+ * Creates the data folder if it is missing. Refuses a folder in which another OS user owns an entry
+ * with one of Colloquy's names, because that user could read the conversations and replace programs
+ * that Colloquy starts. A symbolic link counts as owned by the user who created it. Errors:
+ * `forbidden`.
  */
 export function claimDataFolder(dataDir: string): void {
   makePrivateFolder(dataDir);
@@ -38,16 +39,17 @@ export function claimDataFolder(dataDir: string): void {
 }
 
 /**
- * Returns the entries that belong to Colloquy. In a folder with other files, `.gitignore` belongs
- * to somebody else.
+ * Returns the names of the entries that belong to Colloquy: all of them if only Colloquy uses the
+ * folder (`isOwn`). In a folder with other files, `.gitignore` belongs to somebody else.
  */
 function ownNames(names: string[], isOwn: boolean): string[] {
   return isOwn ? names : names.filter((name) => OWN_NAMES.has(name) && name !== '.gitignore');
 }
 
 /**
- * Claims the data folder and restricts its contents to the owner, because earlier versions left the
- * folder open to all users of the machine. If a mode cannot be changed, reports that and continues.
+ * Creates the data folder, or checks an existing one ({@link claimDataFolder}). Then takes away all
+ * access of other OS users to its contents, because earlier versions left the folder open to all
+ * users of the machine. If the mode of an entry cannot be changed, reports that and continues.
  * Errors: `forbidden`.
  */
 export function openDataFolder(dataDir: string, onProgress: OnProgress, changeMode: ChangeMode = chmodSync): void {
@@ -72,8 +74,8 @@ export function openDataFolder(dataDir: string, onProgress: OnProgress, changeMo
 }
 
 /**
- * Returns whether the folder is used by Colloquy only. `--data-dir` may name somebody's project or
- * `/tmp`, whose mode must not change.
+ * Returns whether only Colloquy uses the folder. `--data-dir` may also name a folder with other
+ * files, such as `/tmp`. The mode of such a folder must not change.
  */
 function isOwnFolder(folder: string, names: string[]): boolean {
   if ((statSync(folder).mode & STICKY) !== 0) return false;
@@ -81,8 +83,8 @@ function isOwnFolder(folder: string, names: string[]): boolean {
 }
 
 /**
- * Restricts an entry to its owner. Does not follow symbolic links, because their targets may belong
- * to others.
+ * Takes away all access of other OS users to a file, or to a folder and its contents. Does not
+ * follow symbolic links, because their targets may belong to other users.
  */
 function restrict(path: string, changeMode: ChangeMode, onFailure: OnFailure): void {
   try {

@@ -1,23 +1,33 @@
 import type { MongoClient } from 'mongodb';
 
-/** A program that speaks MongoDB's wire protocol: how to start it, and what it needs. */
+/**
+ * A database server program that speaks MongoDB's wire protocol (mongod or SecantusDB): how to
+ * start it, and what it needs.
+ */
 export interface DatabaseProgram {
-  /** Name of its data folder, because each program has a data format of its own. */
+  /**
+   * Name of the folder with the program's data. Each program has its own, because their data
+   * formats differ.
+   */
   dataName: string;
   /** Name and version, for people. */
   label: string;
-  /** Printed when the program starts. */
+  /** Notice for the user of the command line, printed when the program starts. */
   notice?: string;
   command: string;
-  /** Returns the arguments of the command line. Also writes the files to which they refer. */
+  /** Returns the command-line arguments. Also writes the files that the arguments name. */
   args(folder: string, port: number): string[];
-  /** Options for the connection string. */
+  /** Options that are added to the connection string, such as `retryWrites=false`. */
   uriOptions?: string;
   /**
-   * Runs at each probe until the server is ready. The probe then checks whether the server is
-   * primary.
+   * Prepares the running server, for example initiates its replica set. Every probe calls this
+   * until the server is ready, and then checks whether the server is primary. So it must do nothing
+   * if it has been done.
    */
   initialize?(client: MongoClient, host: string): Promise<void>;
-  /** Starts work that the running server needs. Returns a function that ends this work. */
+  /**
+   * Starts work that the server needs while it runs, such as the deletion of expired documents.
+   * Returns a function that ends this work.
+   */
   maintain?(uri: string): () => Promise<void>;
 }

@@ -8,8 +8,8 @@ const PROBE_TIMEOUT_MS = 3_000;
 const RETRY_AFTER_MS = 3_600_000;
 
 /**
- * Returns whether a download can be reached. After a failure, the download's host counts as
- * unreachable for an hour. So a machine without internet access does not wait at every start.
+ * Returns whether the URL of a download can be reached. After a failure, its host counts as
+ * unreachable for an hour, so that a machine without internet access does not wait at every start.
  */
 export async function isReachable(url: string, failuresFile: string, onProgress: OnProgress): Promise<boolean> {
   const { host } = new URL(url);

@@ -14,8 +14,9 @@ export interface Servers {
 }
 
 /**
- * Starts each server whose address was not given. If one server fails to start, the other is
- * stopped. Errors: `unavailable`, `already_exists`, `forbidden`.
+ * Starts Temporal and MongoDB. A server whose address is in the options is not started, but used.
+ * If one server fails to start, the other is stopped. Errors: `unavailable`, `already_exists`,
+ * `forbidden`.
  */
 export async function startServers(partial: EmbeddedOptions): Promise<Servers> {
   const options = prepare(partial);
@@ -41,7 +42,7 @@ export async function startServers(partial: EmbeddedOptions): Promise<Servers> {
   };
 }
 
-/** Starts a single server, for tests that break it. */
+/** Starts only one of the two servers, for tests that kill or suspend it. */
 export async function startServer(kind: 'temporal' | 'mongodb', partial: EmbeddedOptions): Promise<Server> {
   const options = prepare(partial);
   return kind === 'temporal' ? startTemporal(options) : startMongo(options);
@@ -49,8 +50,7 @@ export async function startServer(kind: 'temporal' | 'mongodb', partial: Embedde
 
 function prepare(partial: EmbeddedOptions): ServerOptions {
   const options = complete(partial);
-  // This check comes before anything is read from the folder, because another user may have written
-  // to the folder.
+  // Check the folder before anything in it is read, because another user may have written to it.
   openDataFolder(options.dataDir, options.onProgress);
   return { ...options, ports: new PortBook(join(options.dataDir, 'ports.json')) };
 }

@@ -7,8 +7,8 @@ import { writePrivateFile } from './private-files.js';
 const POLL_MS = 200;
 
 /**
- * Runs `work` while no other process runs work with the same lock file. Takes over the lock of a
- * process that no longer exists.
+ * Waits for the lock file and holds it while `work` runs, so that only one process at a time does
+ * this work. Takes over the lock of a process that no longer exists.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(dirname(file), { recursive: true });

@@ -1,6 +1,6 @@
 /**
- * Embedded Temporal and MongoDB servers for development, tests and the build. Knows no commands. Of
- * the other rooms, it knows only `protocol` and the contract of `workflows`.
+ * Embedded Temporal and MongoDB servers for development, tests and the build. Contains no commands
+ * of the CLI. Imports only `protocol` and the contract of `workflows` from other rooms.
  */
 export { startServer, startServers } from './embedded-servers.js';
 export type { Servers } from './embedded-servers.js';

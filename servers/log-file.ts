@@ -16,7 +16,7 @@ export function openLog(file: string): number {
   return openPrivateFile(file, 'a');
 }
 
-/** Returns the last lines of a log, for an error message. */
+/** Returns the last lines of a log file, for an error message. */
 export function logTail(file: string): string {
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-TAIL_LINES);
   return `last lines of ${file}:\n  ${lines.join('\n  ')}`;

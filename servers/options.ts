@@ -2,21 +2,21 @@ import type { PortBook } from './ports.js';
 import type { OnProgress } from './progress.js';
 
 export interface EmbeddedOptions {
-  /** Holds data, ports, process ids and logs. Only its owner can read it. */
+  /** Folder for data, port numbers, process ids and logs. Only its owner can read it. */
   dataDir: string;
-  /** Holds downloaded binaries and Python packages; default: the data folder. */
+  /** Folder for downloaded binaries and Python packages; default: the data folder. */
   toolsDir?: string;
   /** Folders to search for `temporal` and `mongod`, in the format of PATH; default: none. */
   searchPath?: string;
-  /** 0: any free port. */
+  /** Port number for Temporal. 0: any free port. The same applies to the next two fields. */
   temporalPort?: number;
   uiPort?: number;
   mongodbPort?: number;
   /** Whether to start Temporal without its Web UI. */
   headless?: boolean;
   /**
-   * Address of a Temporal server that already runs. It is used, and none is started. The same
-   * applies to `mongodbUri`.
+   * Address of a Temporal server that already runs. It is used, and no Temporal server is started.
+   * `mongodbUri` does the same for MongoDB.
    */
   temporalAddress?: string;
   mongodbUri?: string;

@@ -34,8 +34,9 @@ export function writePidFile(file: string, pid: number, mark: string): void {
 }
 
 /**
- * Ends a server that still runs on the data although the process that started it is gone. Errors:
- * `already_exists` if the process that started it is still alive.
+ * Ends the server that a PID file names if it still runs, although the process that started it is
+ * gone. After that, a new server can use the same data. Errors: `already_exists` if the process
+ * that started it is still alive.
  */
 export async function endLeftover(pidFile: string, serverName: string): Promise<void> {
   makePrivateFolder(dirname(pidFile));
@@ -58,8 +59,8 @@ export async function endLeftover(pidFile: string, serverName: string): Promise<
 }
 
 /**
- * Returns whether the recorded server still runs. Compares the command line, because the system may
- * have given the process id to another process.
+ * Returns whether the recorded server still runs. Also compares the command line of the process,
+ * because the operating system may have given the process id to another process.
  */
 function isRunning({ pid, mark }: PidRecord): boolean {
   if (!isAlive(pid)) return false;

@@ -6,14 +6,14 @@ import { makePrivateFolder, writePrivateFile } from './private-files.js';
 
 export const LOOPBACK = '127.0.0.1';
 
-/** Default port numbers. If one is in use, another port is chosen and stored. */
+/** Default TCP port numbers. If one is in use, a free port number is chosen and stored. */
 export const DEFAULT_PORTS = { temporal: 7233, temporalUi: 8233, mongodb: 27017, api: 2024 } as const;
 export type PortName = keyof typeof DEFAULT_PORTS;
 
 /**
- * Chooses ports: the requested port, else the stored one, else the default, else a free one. Port 0
- * requests a free port. Chosen ports are stored in `file`, so that addresses stay the same after a
- * restart.
+ * Chooses TCP port numbers. Without a request, takes the stored number, else the default, else a
+ * free one. Stores this choice in `file`, so that addresses stay the same after a restart. A
+ * requested number is used and not stored; 0 requests any free port.
  */
 export class PortBook {
   readonly #file: string;
@@ -24,7 +24,9 @@ export class PortBook {
     this.#stored = readPorts(file);
   }
 
-  /** Chooses a port. Errors: `unavailable` if the requested port is in use. */
+  /**
+   * Returns the port number for a server. Errors: `unavailable` if the requested port is in use.
+   */
   async choose(name: PortName, requested?: number, host = LOOPBACK): Promise<number> {
     if (requested === 0) return freePort(host);
     if (requested !== undefined) {

@@ -8,14 +8,17 @@ export function makePrivateFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
 }
 
-/** Creates a private folder and checks that this user owns it. Errors: `forbidden`. */
+/**
+ * Creates a private folder if it is missing, and checks that the OS user of this process owns it.
+ * Errors: `forbidden`.
+ */
 export function makeOwnFolder(folder: string): void {
   makePrivateFolder(folder);
   assertOwner(folder, lstatSync(folder).uid);
 }
 
 const { O_WRONLY, O_CREAT, O_APPEND, O_EXCL } = constants;
-/** Windows does not have this flag. */
+/** With this flag, opening a symbolic link fails. Windows does not have the flag. */
 const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
 const OPEN_FLAGS = { w: O_CREAT, a: O_CREAT | O_APPEND, wx: O_CREAT | O_EXCL } as const;
 
@@ -40,14 +43,17 @@ function openWithoutLinks(file: string, flags: number): number {
   try {
     return openSync(file, flags, 0o600);
   } catch (error) {
-    // FreeBSD answers EMLINK for a symbolic link.
+    // With `O_NOFOLLOW`, a symbolic link leads to ELOOP, or to EMLINK on FreeBSD.
     if (!['ELOOP', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     const problem = `${file} is a symbolic link, which is not followed; remove it`;
     throw new ColloquyError('forbidden', problem, { cause: error });
   }
 }
 
-/** Writes a file that {@link openPrivateFile} opens. */
+/**
+ * Writes `text` to a file. The file is opened with {@link openPrivateFile}, so only its owner can
+ * read a new file. Errors: `forbidden`.
+ */
 export function writePrivateFile(file: string, text: string, flag: 'w' | 'a' | 'wx' = 'w'): void {
   const descriptor = openPrivateFile(file, flag);
   try {
@@ -58,8 +64,8 @@ export function writePrivateFile(file: string, text: string, flag: 'w' | 'a' | '
 }
 
 /**
- * Throws if the file or folder belongs to another user, because its owner can read and replace the
- * contents. Errors: `forbidden`.
+ * Throws if a file or folder belongs to another OS user, because that user could read and replace
+ * its contents. Errors: `forbidden`.
  */
 export function assertOwner(path: string, owner: number): void {
   const user = process.getuid?.();
@@ -72,8 +78,9 @@ export function assertOwner(path: string, owner: number): void {
 }
 
 /**
- * Runs `start`, which starts a process. Files that this process creates are private. `start` must
- * be synchronous.
+ * Runs `start`, which starts a child process, with a umask that the child inherits: only their
+ * owner can read the files that the child creates. `start` must be synchronous, because the
+ * previous umask is restored when it returns.
  */
 export function withPrivateUmask<T>(start: () => T): T {
   const before = process.umask(0o077);

@@ -1,2 +1,2 @@
-/** Receives a line about the work in progress, for a person who waits. */
+/** Called with a line of text about the progress of the work, for a person who waits. */
 export type OnProgress = (line: string) => void;

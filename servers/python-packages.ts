@@ -13,14 +13,17 @@ export interface PythonPackage {
   version: string;
 }
 
-/** Installs a package into the tools folder; returns the `bin` folder with its command. */
+/**
+ * Installs a Python package into the virtual environment of the tools folder. Returns the
+ * environment's `bin` folder, which contains the command of the package.
+ */
 export function installTool(toolsDir: string, tool: PythonPackage, onProgress: OnProgress): Promise<string> {
   return installPackage(join(toolsDir, 'venv'), tool, onProgress);
 }
 
 /**
  * Installs a package into a virtual environment, and creates the environment if it is missing.
- * Returns its `bin` folder. Errors: `unavailable`, with the end of pip's output.
+ * Returns the environment's `bin` folder. Errors: `unavailable`, with the end of pip's output.
  */
 export async function installPackage(
   venv: string,

@@ -3,11 +3,11 @@ import { startChild, untilReady } from './child.js';
 import type { Child, ChildSpec } from './child.js';
 import { endLeftover, writePidFile } from './pid-file.js';
 
-/** A running server, started by us or by somebody else. */
+/** A running Temporal or MongoDB server, started by this process or by somebody else. */
 export interface Server {
-  /** `host:port` of Temporal, connection string of MongoDB. */
+  /** Address for clients: `host:port` of Temporal, or the connection string of MongoDB. */
   readonly address: string;
-  /** Name and version, for people. */
+  /** Name and version of the server, for messages to people. */
   readonly label: string;
   /** Present only for a server that we started. */
   readonly process?: ServerProcess;
@@ -29,8 +29,8 @@ export interface ServerProcess {
    */
   restart(): Promise<void>;
   /**
-   * Calls the listener if the process ends although none of `kill`, `restart` and `stop` was
-   * called.
+   * Adds a listener. It is called if the process ends although none of `kill`, `restart` and `stop`
+   * was called.
    */
   onCrash(listener: (ending: string) => void): void;
 }
@@ -46,7 +46,11 @@ export interface OwnedServer {
   readyTimeoutMs: number;
 }
 
-/** Starts a server and records its process id, so that no second server uses the same data. */
+/**
+ * Starts a server. Before that, ends a server that still runs on the same data although the process
+ * that started it is gone. Records the process id of the new server, so that no second server uses
+ * its data.
+ */
 export async function startOwned(options: OwnedServer): Promise<Server> {
   await endLeftover(options.pidFile, options.spec.name);
   let child = await launch(options);

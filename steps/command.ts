@@ -1,7 +1,7 @@
 import { Command, Send } from '@langchain/langgraph';
 import type { RunCommand } from '../protocol/index.js';
 
-/** Converts a command of the wire to LangGraph's `Command`. */
+/** Converts the command of a run's request to LangGraph's `Command`. */
 export function toCommand(command: RunCommand): Command {
   const goto = command.goto === undefined ? undefined : Array.isArray(command.goto) ? command.goto : [command.goto];
   return new Command({

@@ -10,15 +10,18 @@ export interface DescriptionDependencies {
   /** Called with the reason if the schemas of a graph cannot be read. */
   warn?: (message: string) => void;
   /**
-   * Starts reading the graphs' sources now, not at the first request for schemas. Reading takes
-   * seconds of CPU time.
+   * Whether to start reading the source files of the graphs now, not at the first request for
+   * schemas. Reading takes seconds of CPU time.
    */
   prepare?: boolean;
 }
 
 const READING: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
 
-/** Describes the graphs of a project. Calls factories, but runs no graph. */
+/**
+ * Creates the object that describes the graphs of a project: their drawings, schemas and subgraphs.
+ * It calls the factories of graphs, but runs no graph.
+ */
 export function createGraphDescriptions(dependencies: DescriptionDependencies): GraphDescriptions {
   const { project, warn = () => undefined } = dependencies;
   const schemas = createSchemaReader({ graphs: project.graphs, warn });
@@ -31,7 +34,7 @@ export function createGraphDescriptions(dependencies: DescriptionDependencies): 
   return {
     async draw(caller, graphId, config, xray) {
       const graph = await open(graphId, config);
-      // Pregel's type declaration lacks options that Pregel reads.
+      // Pregel's type for these options lacks `xray`, which Pregel reads.
       const options: RunnableConfig & { xray: boolean | number } = { ...runnableConfig(config), xray };
       const drawing = await graph.getGraphAsync(options);
       return toWire<GraphDrawing>(drawing.toJSON());

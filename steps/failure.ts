@@ -9,11 +9,12 @@ import {
   type RunError,
 } from '../protocol/index.js';
 
-/** What the activity needs to know about an error that ended a step. */
+/** What the step activity needs to know about an error that ended a step. */
 export interface StepFailure {
   /**
-   * `infrastructure`: an error of Colloquy or of a server; always retried. `transient`: an error of
-   * a node that may not occur in another attempt. `final`: any other error of a node.
+   * `infrastructure`: an error of Colloquy or of a server that Colloquy needs; always retried.
+   * `transient`: an error of a node that may not occur in another attempt. `final`: any other error
+   * of a node.
    */
   kind: 'infrastructure' | 'transient' | 'final';
   error: RunError;
@@ -70,8 +71,9 @@ function isTransient(cause: unknown, depth = 0): boolean {
 }
 
 /**
- * Returns the pause in ms that a server asked for with `retry-after` or `retry-after-ms`. HTTP
- * clients attach the response headers to the error that they throw.
+ * Returns the pause in ms that an HTTP server, such as a model provider, asked for with the header
+ * `retry-after` or `retry-after-ms`. HTTP clients attach the response headers to the error that
+ * they throw. Returns undefined if there is no such header.
  */
 function retryAfterOf(cause: unknown): number | undefined {
   if (typeof cause !== 'object' || cause === null) return undefined;

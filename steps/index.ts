@@ -1,6 +1,6 @@
 /**
- * Runs one step of a graph: state in, events and a committed checkpoint out. Knows nothing of
- * Temporal or HTTP.
+ * Runs one step of a graph: reads the state, writes events, and commits a checkpoint. Knows nothing
+ * of Temporal or HTTP.
  */
 export { createGraphDescriptions } from './descriptions.js';
 export type { DescriptionDependencies } from './descriptions.js';

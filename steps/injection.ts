@@ -5,8 +5,8 @@ import type { Injection } from '../threads/index.js';
 
 const CHANNEL = 'messages';
 /**
- * Types of channels that add a message to the list. A channel of any other type would replace all
- * messages with the new one.
+ * Names of LangGraph's channel types that add a chat message to the list of messages. A channel of
+ * any other type would replace all messages with the new one.
  */
 const ADDING: ReadonlySet<unknown> = new Set(['BinaryOperatorAggregate', 'DeltaChannel']);
 
@@ -16,27 +16,31 @@ interface StateMessage {
   tool_call_id?: string;
 }
 
-/** Returns whether a message can be added to the graph's state. */
+/**
+ * Returns whether a chat message can be injected into a run of the graph. The state must have a
+ * channel `messages` that adds messages to its list.
+ */
 export function takesMessages(graph: LoadedGraph): boolean {
   const channel = (graph.channels as Record<string, unknown>)[CHANNEL];
   return ADDING.has((channel as { lc_graph_name?: unknown } | undefined)?.lc_graph_name);
 }
 
-/** Converts the messages, in order, to an update of LangGraph's state. */
+/** Returns a command that adds the messages of the injections to the graph's state, in order. */
 export function updateOf(injections: Injection[]): Command {
   return new Command({ update: { [CHANNEL]: injections.flatMap(messagesOf) } });
 }
 
-/** Returns the ids of the messages. The client or the API has set them. */
+/** Returns the ids of the injected messages. The client or the API has set these ids. */
 export function messageIds(injections: Injection[]): string[] {
   return injections.flatMap(messagesOf).flatMap(({ id }) => (id === undefined ? [] : [id]));
 }
 
 /**
- * Returns whether a thread is between two supersteps of the run's root graph. While a subgraph is
- * between supersteps of its own, the thread is not: a new checkpoint of the root would restart the
- * subgraph. A namespace without a task id stays in the head after its superstep. Its superstep is
- * over if the root wrote the last event.
+ * Returns whether the root graph of a run is between two supersteps. It is not while a subgraph is
+ * at work, even if the subgraph is between supersteps of its own: a new checkpoint of the root
+ * would restart the subgraph. The head contains the namespace of a subgraph at work. A namespace
+ * without a task id (`:`) stays in the head when the subgraph has ended; the root's commit then has
+ * a higher offset (`tail`).
  */
 export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
   const root = heads[''];
@@ -47,8 +51,9 @@ export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
 }
 
 /**
- * Returns whether results of tool calls are missing. Models refuse a conversation in which anything
- * but the results follows tool calls.
+ * Returns whether the last tool calls in the state's messages have no results yet. No other message
+ * may be added before the results, because models refuse a conversation in which anything but the
+ * results follows tool calls.
  */
 export function awaitsTools(values: unknown): boolean {
   const messages = (values as Record<string, unknown> | null)?.[CHANNEL];

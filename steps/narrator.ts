@@ -9,8 +9,9 @@ export interface NarratorOptions {
   modes: readonly string[];
   subgraphs: boolean;
   /**
-   * Chunks have the format of LangGraph's events version 3: messages as protocol events,
-   * checkpoints as envelopes.
+   * Whether LangGraph streams with `version: 'v3'`. Then a chunk of mode `messages` is a protocol
+   * event such as `message-start`, and a chunk of mode `checkpoints` is an envelope: only the
+   * checkpoint's id, parent id, step and source.
    */
   v3?: boolean;
   /** Recursion limit of the whole run. */
@@ -18,42 +19,50 @@ export interface NarratorOptions {
   progress: StepProgress;
   append: (event: NewEvent) => void;
   /**
-   * Returns the key of a large value that is stored already, so that events omit the value. Returns
-   * undefined if the value is not stored.
+   * Returns the key of the document that stores this large value of the state, so that the event
+   * contains a reference instead of the value. Returns undefined if no document stores the value.
    */
   storedValue: (value: object) => StoredValue | undefined;
   /**
-   * Namespaces that continue from an earlier step of the run. LangGraph repeats the last events of
-   * these namespaces; the repetitions are dropped.
+   * Checkpoint namespaces in which this run continues after a checkpoint of its own. LangGraph
+   * streams the events about that checkpoint again, and the narrator drops these repetitions.
    */
   continued: ReadonlySet<string>;
   /**
-   * Ids of injected messages that this step added to the state. If there are any, LangGraph's
-   * events about the root's state are new, not repetitions.
+   * Ids of the injected chat messages that this step adds to the state. If there are any,
+   * LangGraph's first events about the root graph's state are new, although the root is in
+   * `continued`.
    */
   injected?: ReadonlySet<string>;
   /**
-   * Ids of messages that are in the log already. Needed because a finished subgraph repeats its
-   * messages as the output of its node.
+   * Ids of chat messages that earlier attempts wrote to the event log. The narrator drops events of
+   * these messages: when a subgraph is finished, LangGraph streams its messages again, as output of
+   * the subgraph's node.
    */
   writtenMessageIds?: ReadonlySet<string>;
   /**
-   * Whether the events of finished tasks are written again, because the first ones were superseded.
-   * LangGraph marks the tasks' updates as cached; the repeated events omit this mark.
+   * Whether the events of tasks that an earlier attempt has finished are written again, because the
+   * earlier attempt's events are superseded. LangGraph marks the updates of these tasks as cached;
+   * the new events omit this mark.
    */
   isRewriting: boolean;
 }
 
-/** Namespace, mode and payload, as `graph.stream` yields them with several modes and subgraphs. */
+/**
+ * One item of `graph.stream`, called with several stream modes and with `subgraphs: true`. `path`
+ * is the checkpoint namespace as a list.
+ */
 export type Chunk = [path: string[] | null, mode: string, payload: unknown];
 
 /**
- * Stream modes about the work of nodes and models. All other modes are about the graph's progress.
+ * LangGraph's stream modes for the output of nodes, models and tools while they run. All other
+ * modes are about the graph's progress: tasks, checkpoints and state.
  */
 const WORK_MODES: ReadonlySet<string> = new Set(['messages', 'custom', 'tools']);
 
 /**
- * Stream modes that version 3 records. LangGraph's mode `messages` is named `messages-tuple` here.
+ * Stream modes that are recorded for a run with `streamVersion: 'v3'`, named as in the API. The
+ * API's `messages-tuple` is LangGraph's `messages`.
  */
 export const V3_MODES: readonly string[] = [
   'values',
@@ -71,21 +80,29 @@ interface StreamedMessage {
 }
 
 /**
- * Converts a graph's stream to events of the run. Writes each event once, as if the run had never
- * been interrupted.
+ * Converts what LangGraph streams to events of the run. A run has several steps, and LangGraph
+ * repeats some events at the start of a step. The narrator drops the repetitions, so that clients
+ * see each event once.
  */
 export class Narrator {
   readonly #options: NarratorOptions;
   readonly #modes: ReadonlySet<string>;
   /**
-   * Namespaces that have started a task. After that, LangGraph repeats no event of the namespace.
+   * Namespaces in which a task has started since this narrator was created. From then on, LangGraph
+   * repeats no event of the namespace.
    */
   readonly #opened = new Set<string>();
-  /** Namespaces whose current superstep was begun by an earlier step. */
+  /**
+   * Namespaces whose current superstep began before this step of the run. LangGraph repeats the
+   * start events of the superstep's tasks.
+   */
   readonly #midway: Set<string>;
   readonly #partial = new Map<string, StreamedMessage>();
   readonly #complete = new Set<string>();
-  /** Ids of model runs whose message is in the log already. Their events are left out. */
+  /**
+   * LangChain run ids of model calls whose message is in the event log already. The narrator drops
+   * the events of these calls.
+   */
   readonly #skipped = new Set<string>();
 
   constructor(options: NarratorOptions) {
@@ -95,14 +112,17 @@ export class Narrator {
   }
 
   /**
-   * Marks the current superstep of the namespace as committed. Tasks that start in the namespace
-   * later are new, not repetitions.
+   * Records that the current superstep of the namespace is committed. Start events of later tasks
+   * in this namespace are new, not repetitions.
    */
   committed(ns: string): void {
     this.#midway.delete(ns);
   }
 
-  /** Writes the event for a chunk. Returns true if the chunk is about the graph's own progress. */
+  /**
+   * Writes the event for a chunk, unless LangGraph repeats an earlier event. Returns whether the
+   * chunk is about the graph's progress, so false for the modes in {@link WORK_MODES}.
+   */
   chunk(chunk: Chunk): boolean {
     this.#tell(chunk);
     return !WORK_MODES.has(chunk[1]);
@@ -127,8 +147,9 @@ export class Narrator {
   }
 
   /**
-   * Translates one event of LangGraph's `graph.streamEvents` into events of the run. If it carries
-   * a chunk of the root graph's stream, returns what {@link chunk} returns for it, else false.
+   * Writes the events of the run for one event of LangGraph's `graph.streamEvents`. If that event
+   * contains a chunk of the root graph's stream, returns the result of {@link chunk} for the chunk.
+   * Otherwise returns false.
    */
   event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;
@@ -147,8 +168,8 @@ export class Narrator {
   }
 
   /**
-   * Returns whether the message is in the log already. Version 3 sends several events for one
-   * message.
+   * Returns whether the chat message of this payload is in the event log already. Version 3 has
+   * several events for one message. The first one, `message-start`, decides for the later ones.
    */
   #isRepeatedMessage(payload: unknown): boolean {
     const [message, metadata] = payload as [StreamedMessage & { event?: string }, { run_id?: string }?];
@@ -176,8 +197,9 @@ export class Narrator {
   }
 
   /**
-   * Returns whether LangGraph only repeats an earlier event. Until a continued namespace starts a
-   * task, LangGraph repeats the checkpoint from which the namespace continues.
+   * Returns whether the payload only repeats an event of an earlier step. In a namespace of
+   * `continued`, everything before the start of a task repeats what is known about the last
+   * checkpoint.
    */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
     const payloadType = mode === 'debug' ? (payload as { type: string }).type : mode;
@@ -231,8 +253,9 @@ function debugPayload(debug: Json, recursionLimit: number): Json {
 }
 
 /**
- * Adds the id of the model's run to a message event. Older versions of LangGraph yield pairs of
- * message and metadata instead of events; a pair is returned unchanged.
+ * Returns a protocol event about a message, with the id of the model's run added. Older versions of
+ * LangGraph stream a pair of message and metadata instead of such an event. Returns a pair
+ * unchanged.
  */
 function messageEvent(payload: unknown): unknown {
   const [message, metadata] = payload as [Json, { run_id?: string }?];

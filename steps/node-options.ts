@@ -10,8 +10,8 @@ interface RetryMetadata {
 }
 
 /**
- * Fields of a node's `metadata.temporal`. A duration is a number of ms, or a text such as `500ms`,
- * `30s`, `5m`, `2h`.
+ * The object that the author of a graph sets as `metadata.temporal` of a node. A duration is a
+ * number of ms, or a string such as `500ms`, `30s`, `5m`, `2h`.
  */
 interface TemporalMetadata {
   startToCloseTimeout?: string | number;
@@ -23,8 +23,8 @@ interface TemporalMetadata {
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * Returns the options of one node. Errors: `invalid_argument`, whose message names the node and the
- * value.
+ * Returns the activity options of one node: those of its `metadata.temporal`, and `defaults` for
+ * all others. Errors: `invalid_argument`, whose message names the node and the value.
  */
 export function nodeOptions(graph: LoadedGraph, node: string, defaults = DEFAULT_STEP_OPTIONS): StepOptions {
   const metadata = temporalMetadata(graph, node);
@@ -46,9 +46,9 @@ export function nodeOptions(graph: LoadedGraph, node: string, defaults = DEFAULT
 }
 
 /**
- * Merges the options of parallel nodes, because these nodes share an activity. Takes the longest
- * timeout and the strictest retry. Errors: `invalid_argument` if the nodes have different task
- * queues.
+ * Returns one set of activity options for nodes that run in parallel, because they run in one
+ * activity. Takes the longest timeouts, the fewest attempts and the longest pauses between
+ * attempts. Errors: `invalid_argument` if the nodes have different task queues.
  */
 export function mergeOptions(all: { node: string; options: StepOptions }[]): StepOptions | undefined {
   return all.reduce<{ node: string; options: StepOptions } | undefined>((merged, one) => {
@@ -77,8 +77,8 @@ export function mergeOptions(all: { node: string; options: StepOptions }[]): Ste
 }
 
 /**
- * Returns whether any node of the graph has options. Also looks into the compiled graphs among its
- * nodes.
+ * Returns whether a node of the graph has `metadata.temporal`. Also looks at the nodes of subgraphs
+ * that were added as nodes.
  */
 export function hasNodeOptions(graph: LoadedGraph): boolean {
   return Object.keys(graph.nodes).some((name) => {
@@ -99,8 +99,8 @@ export function subgraphOf(graph: LoadedGraph, node: string): LoadedGraph | unde
 }
 
 /**
- * Returns the graph of a namespace such as `agent:1b2c|tools:3d4e`. Returns undefined if a node on
- * the path is not a compiled graph.
+ * Returns the subgraph whose checkpoint namespace is `ns`, such as `agent:1b2c|tools:3d4e`. For
+ * `''`, returns `graph` itself. Returns undefined if a node on the path is not a compiled graph.
  */
 export function graphAt(graph: LoadedGraph, ns: string): LoadedGraph | undefined {
   if (ns === '') return graph;

@@ -23,7 +23,7 @@ export interface ThreadState {
   created_at: string | null;
   checkpoint: WireCheckpoint | null;
   parent_checkpoint: WireCheckpoint | null;
-  /** All open interrupts of the tasks. */
+  /** The interrupts of all `tasks` in one list. */
   interrupts: Interrupt[];
 }
 
@@ -45,18 +45,19 @@ export interface WireCheckpoint {
   checkpoint_map: Record<string, string> | null;
 }
 
-/** Values or a command that are written as if one node had returned them. */
+/** One edit of a thread's state: values, or a command, as if node `asNode` had returned them. */
 export interface StateUpdate {
   values?: unknown;
   command?: RunCommand;
   asNode: string;
 }
 
-/** Reads and edits the state of idle threads. Every answer is plain JSON. */
+/** Reads and edits the state of threads, from outside of any run. All results are plain JSON. */
 export interface StateAccess {
   /**
-   * Returns the state at the head or at a checkpoint. A thread that never ran has empty values.
-   * Errors: `not_found` for an unknown checkpoint.
+   * Returns the thread's newest state, or its state at `options.checkpoint`. A thread that has no
+   * graph yet (`graphId` is undefined) has empty values. Errors: `not_found` for an unknown
+   * checkpoint.
    */
   getState(
     caller: Caller,
@@ -65,8 +66,8 @@ export interface StateAccess {
     options?: { checkpoint?: CheckpointRef; subgraphs?: boolean },
   ): Promise<ThreadState>;
   /**
-   * Returns whether a thread has a checkpoint. Reads one index entry and no state. The default of
-   * `checkpointNs` is the root.
+   * Returns whether the thread has this checkpoint. Reads one index entry and no state. Without
+   * `checkpointNs`, the checkpoint is one of the root graph.
    */
   hasCheckpoint(
     caller: Caller,
@@ -81,8 +82,8 @@ export interface StateAccess {
     options: { limit: number; before?: CheckpointRef; metadata?: Record<string, unknown>; checkpoint?: CheckpointRef },
   ): Promise<ThreadState[]>;
   /**
-   * Writes values as if node `asNode` had written them. Errors: `conflict` if a run moves the head
-   * during the call.
+   * Writes values to the thread's state as if node `asNode` had returned them. Errors: `conflict`
+   * if a run commits a checkpoint of the thread during the call.
    */
   updateState(
     caller: Caller,
@@ -91,9 +92,10 @@ export interface StateAccess {
     update: { values: unknown; asNode?: string; checkpoint?: CheckpointRef },
   ): Promise<{ checkpoint: WireCheckpoint }>;
   /**
-   * Writes several supersteps, each with the updates of its nodes. Errors: `invalid_argument` if
-   * the graph refuses an update, and the supersteps before that update stay; `conflict` if a run
-   * moves the head during the call.
+   * Writes several supersteps to the thread's state, in order. Each superstep is a list of updates,
+   * one for each of its nodes. Errors: `invalid_argument` if the graph refuses an update (the
+   * supersteps before this update stay written); `conflict` if a run commits a checkpoint of the
+   * thread during the call.
    */
   updateStates(
     caller: Caller,
@@ -111,8 +113,8 @@ export interface StateAccess {
 export type JsonSchema = Record<string, unknown>;
 
 /**
- * JSON schemas of a graph. A schema is null if it is not known. For example, a JavaScript graph has
- * no types to read.
+ * JSON schemas of a graph. A schema is null if the graph does not reveal it. For example, a graph
+ * in JavaScript that does not use zod has no types to read.
  */
 export interface GraphSchemas {
   state: JsonSchema | null;
@@ -121,29 +123,35 @@ export interface GraphSchemas {
   config: JsonSchema | null;
 }
 
-/** LangGraph's drawing of a graph, in the format of its clients (JSON). */
+/**
+ * Nodes and edges of a graph as LangGraph draws them, in the JSON format of LangGraph's clients.
+ */
 export interface GraphDrawing {
   nodes: Record<string, unknown>[];
   edges: Record<string, unknown>[];
 }
 
 /**
- * Describes graphs for clients. A factory is called with the given config, because the config may
- * decide which nodes the graph has. Errors: `not_found` for an unknown graph; `graph_failed` if a
- * factory throws.
+ * Describes graphs for clients. If a project exports a factory (a function that makes the graph),
+ * the factory is called with the given config, because the config may decide which nodes the graph
+ * has. Errors: `not_found` for an unknown graph; `graph_failed` if a factory throws.
  */
 export interface GraphDescriptions {
   /**
-   * Draws a graph. `xray` also draws the nodes of subgraphs: of all levels, or of the given number
-   * of levels.
+   * Returns the drawing of a graph. `xray: true` also draws the nodes inside subgraphs of all
+   * levels. A number as `xray` limits the levels.
    */
   draw(caller: Caller, graphId: string, config: FactoryConfig, xray: boolean | number): Promise<GraphDrawing>;
   schemas(caller: Caller, graphId: string, config: FactoryConfig): Promise<GraphSchemas>;
-  /** Returns whether a message can be added to the graph's state while the graph runs. */
+  /**
+   * Returns whether clients can inject chat messages into a run of the graph. They can if the
+   * graph's state has a channel `messages` that adds new messages to its list.
+   */
   takesMessages(caller: Caller, graphId: string, config: FactoryConfig): Promise<boolean>;
   /**
-   * Returns the schemas of subgraphs by namespace (`parent|child`). With `namespace`, returns only
-   * that subgraph. With `recurse`, also returns the subgraphs inside of the returned ones.
+   * Returns the schemas of the graph's subgraphs, by namespace: the names of the nodes, such as
+   * `parent|child`. With `namespace`, returns only that subgraph. With `recurse`, also returns the
+   * subgraphs inside the returned ones.
    */
   subgraphs(
     caller: Caller,
@@ -153,60 +161,72 @@ export interface GraphDescriptions {
   ): Promise<Record<string, GraphSchemas>>;
 }
 
-/** A request for one step of a run. The step starts at the thread's head. */
+/**
+ * A request to execute one step of a run. A step is one activity: one superstep, or several quick
+ * ones.
+ */
 export interface StepRequest {
   run: Run;
-  /** Ordinal of the run in its thread. */
+  /** Number of the run in its thread, from 1. */
   ordinal: number;
   attempt: number;
   /**
-   * Limit in ms: if a superstep took less time, the next one runs in the same activity. 0: the step
-   * ends after each superstep.
+   * If a superstep took less than this number of ms, the next superstep runs in the same activity.
+   * 0: the step ends after each superstep.
    */
   joinQuickStepsMs: number;
-  /** Options of this step. The step stops before nodes that need other options. */
+  /** Activity options of this step. The step ends before nodes that need other options. */
   options: StepOptions;
   /**
-   * Ids of messages that earlier attempts wrote in events of mode `messages-tuple` and that are not
-   * superseded.
+   * Ids of the run's chat messages that are in the event log already, except in superseded events.
+   * Absent in the first attempt of a step.
    */
   writtenMessageIds?: ReadonlySet<string>;
   /**
-   * Injected messages for the run, in order. The graph takes them at the first boundary between
-   * supersteps at which its state can take messages.
+   * Chat messages that clients injected into the run, in order. They are added to the state between
+   * two supersteps, but not before the run's input and not before the results of open tool calls.
    */
   injections?: Injection[];
 }
 
-/** Source of graphs. */
+/** The part of a project that loads graphs by their id. */
 export type GraphSource = Pick<AgentProject, 'load'>;
 
 export interface StepContext {
-  /** The saver of this step, bound to thread, run and fence. */
+  /**
+   * Opens the checkpoint saver of this step. It is bound to the thread, the run and the fence of
+   * the attempt, so it commits nothing after a later attempt has taken over.
+   */
   openSaver: (hooks: SaverHooks) => StepSaver;
   log: RunLog;
-  /** Stops the graph and its model call at once. */
+  /** When this signal fires, the graph and its model call stop at once. */
   signal: AbortSignal;
-  /** Stops the graph after the current superstep. */
+  /** When this signal fires, the graph stops after the current superstep. */
   drain: AbortSignal;
   store?: BaseStore;
-  /** Whether the questions in the report have a preview and a default answer. */
+  /**
+   * Whether each question in the report has a preview and a default answer, which are content of
+   * the conversation.
+   */
   showsQuestions?: boolean;
 }
 
 export interface StepReport {
   /** `continue`: another step is due. `interrupted`: the run waits for a person. */
   status: 'continue' | 'success' | 'interrupted';
-  /** Finished nodes in order, with tool names: `tools (search_candidates)`. */
+  /**
+   * Names of the nodes that finished in this step, in order. If a node ran tools, their names
+   * follow: `tools (search_candidates)`.
+   */
   nodes: string[];
-  /** Nodes that are due. */
+  /** Names of the nodes that are due after this step. Empty if the run is done. */
   next: string[];
-  /** Options that the next step needs. Absent: the next step can have any options. */
+  /** Activity options that the next step needs. Absent: the next step can have any options. */
   nextOptions?: StepOptions;
   questions: PendingInterrupt[];
   interrupts: InterruptsByTask;
-  /** Ids of the messages that the step took. */
+  /** Ids of the injections whose chat messages this step added to the state. */
   injected: string[];
-  /** Head of the thread after the step. */
+  /** Head of the thread after the step: its newest checkpoints, revision and fence. */
   head: Head;
 }

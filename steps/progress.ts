@@ -13,18 +13,18 @@ const PREVIEW_LENGTH = 500;
 
 export interface QuestionOptions {
   /**
-   * Whether questions have a preview and a default answer. Both become part of the workflow
-   * history.
+   * Whether a question for the workflow contains a preview of the question and its default answer.
+   * Both then become part of the workflow history, although they are content of the conversation.
    */
   showsQuestions?: boolean;
 }
 
 /**
- * Tracks which nodes run, have finished and are due, from a graph's `tasks` and `checkpoints`
- * events.
+ * Tracks which nodes of a graph are running, which have finished, and which are due next. Learns
+ * this from the graph's `tasks` and `checkpoints` events.
  */
 export class StepProgress {
-  /** Nodes that finished, in order, with the tools they called. */
+  /** Names of the finished nodes, in order, each with the names of the tools that it ran. */
   readonly finished: string[] = [];
   readonly interrupts: InterruptsByTask = {};
   /** Whether the graph stopped at a question or a breakpoint. */
@@ -40,13 +40,18 @@ export class StepProgress {
     this.#showsQuestions = showsQuestions;
   }
 
-  /** Open questions, each with the innermost node that asks it. */
+  /**
+   * The open questions. Each names the innermost node that asks it, not the nodes around that node.
+   */
   get questions(): PendingInterrupt[] {
     const open = new Set(Object.values(this.interrupts).flatMap((all) => all.map((one) => one.id)));
     return [...this.#questions.values()].filter((question) => open.has(question.id));
   }
 
-  /** The due nodes of the innermost namespaces, each with the graph that it belongs to. */
+  /**
+   * The nodes that are due next, each with its graph. If a due node is a subgraph that has due
+   * nodes itself, these are returned in its place.
+   */
   get due(): { graph: LoadedGraph; node: string }[] {
     return this.#dueIn('');
   }
@@ -58,8 +63,8 @@ export class StepProgress {
   }
 
   /**
-   * Returns whether all tasks that run in parallel to namespace `ns` are compiled graphs. A
-   * compiled graph stops and resumes by itself.
+   * Returns whether all running tasks beside the subgraph with namespace `ns` are compiled graphs
+   * too. Unlike a function, a compiled graph can stop between its own supersteps and resume there.
    */
   onlyGraphsBeside(ns: string): boolean {
     return [...this.#running.values()].every((task) => {
@@ -97,8 +102,8 @@ export class StepProgress {
 
   #ask(node: string, interrupt: { id?: string; value?: unknown }): void {
     const id = interrupt.id ?? '';
-    // The outer nodes around a node report its question again. The first report is from the
-    // innermost node.
+    // If a node of a subgraph asks a question, the nodes around the subgraph report the question
+    // too. The innermost node reports it first.
     if (this.#questions.has(id)) return;
     this.#questions.set(id, questionOf(node, interrupt, this.#showsQuestions));
   }
@@ -115,8 +120,8 @@ export class StepProgress {
 }
 
 /**
- * Converts an interrupt to a question for the workflow. Preview and default answer are content of
- * the conversation, so they are set only if `shown`.
+ * Returns the question that an interrupt asks, in the form for the workflow. Preview and default
+ * answer are content of the conversation, so they are set only if `shown`.
  */
 export function questionOf(node: string, { id = '', value }: Interrupt, shown: boolean): PendingInterrupt {
   const deadline = deadlineOf(value);
@@ -153,8 +158,8 @@ function preview(value: unknown): string {
 }
 
 /**
- * Returns the deadline for an answer in ISO 8601. Returns undefined if the value has no valid
- * deadline.
+ * Returns the time until which the interrupt waits for an answer, in ISO 8601. Returns undefined if
+ * the interrupt's value has no valid deadline.
  */
 function deadlineOf(value: unknown): string | undefined {
   const { deadline, deadline_seconds: seconds } = optionsOf(value);
@@ -162,7 +167,9 @@ function deadlineOf(value: unknown): string | undefined {
   return Number.isNaN(at) ? undefined : new Date(at).toISOString();
 }
 
-/** Returns `colloquy: { deadline_seconds | deadline, default }` of an interrupt's value. */
+/**
+ * Returns the field `colloquy` of an interrupt's value: `{ deadline_seconds | deadline, default }`.
+ */
 function optionsOf(value: unknown): Json {
   const options = isObject(value) ? value.colloquy : undefined;
   return isObject(options) ? options : {};

@@ -8,9 +8,9 @@ import {
 } from '../protocol/index.js';
 
 /**
- * Returns the offsets of events that earlier attempts of a run wrote and never committed. An event
- * is committed by a later commit of its namespace or of a namespace around it. `events` are the
- * run's events in order.
+ * Returns the offset ranges of the events that earlier attempts of a run wrote and never committed.
+ * A commit of a checkpoint namespace also commits the earlier events of that namespace and of all
+ * namespaces inside it. `events` are the run's events in order.
  */
 export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: number): AttemptData['superseded'] {
   const dropped = new Set<number>();
@@ -23,8 +23,8 @@ export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: nu
 }
 
 /**
- * Returns the ids of the run's messages in events that are not superseded: events of mode
- * `messages-tuple` or protocol events.
+ * Returns the ids of the chat messages in `events`, except in superseded events. Only reads events
+ * of mode `messages-tuple`, whose data is a pair of message and metadata, or a protocol event.
  */
 export function writtenMessageIds(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
   const kept = events.filter(

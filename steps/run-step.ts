@@ -10,18 +10,22 @@ import { StepProgress } from './progress.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
 
 const DEFAULT_RECURSION_LIMIT = 25;
-/** These modes are always streamed, because running and due nodes are derived from them. */
+/**
+ * Stream modes that every step requests from LangGraph, because {@link StepProgress} finds out from
+ * them which nodes are running and due.
+ */
 const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
 /**
- * These modes are always streamed in version 3. Not `checkpoints`, because with it LangGraph omits
- * the envelopes of version 3. `debug` has the same content and keeps the envelopes.
+ * The same for a run with `streamVersion: 'v3'`. With mode `checkpoints`, LangGraph would stream
+ * whole checkpoints in place of the short envelopes of version 3. Mode `debug` has the same content
+ * and keeps the envelopes.
  */
 const OWN_V3_MODES = ['tasks', 'debug', 'values'] as const;
 
 /**
- * Runs a graph from the thread's head. The step ends when one of these happens: a superstep is
- * committed and the next one needs its own activity; the run is done; the run waits for a person.
- * Errors: those of nodes; `fence_lost` if another executor took over.
+ * Executes one step of a run. The step ends when one of these happens: a superstep is committed and
+ * the next one needs an activity of its own; the run is done; the run waits for a person. Errors:
+ * those of nodes; `fence_lost` if another attempt has taken over the thread.
  */
 export async function runStep(graph: LoadedGraph, request: StepRequest, context: StepContext): Promise<StepReport> {
   const step = new Step(graph, request, context);
@@ -39,7 +43,7 @@ class Step {
   readonly #planned: boolean;
   readonly #finished: string[] = [];
   readonly #injected: string[] = [];
-  /** Injected messages that are not in the state yet. */
+  /** Chat messages that clients injected into the run and that are not in the state yet. */
   #waiting: Injection[];
   #control = new RunControl();
   #narrator: Narrator | undefined;
@@ -56,8 +60,8 @@ class Step {
     this.#progress = new StepProgress(graph, context);
     this.#saver = context.openSaver({
       beforeCommit: async () => {
-        // The stream moves events by microtasks. Wait until all events of the superstep have come
-        // out of it.
+        // LangGraph's stream passes events on in microtasks. `setImmediate` runs after these, so
+        // all events of the superstep are in the log when it is flushed.
         await new Promise<void>((resolve) => setImmediate(resolve));
         return context.log.flush();
       },
@@ -70,8 +74,9 @@ class Step {
   }
 
   /**
-   * Runs the graph until it stops. Returns undefined if the graph stopped only to check the next
-   * nodes and may continue in this activity.
+   * Runs the graph until it stops, and returns the report of the step. Returns undefined if the
+   * graph stopped only so that the options of the next nodes could be checked, and may continue in
+   * this activity.
    */
   async pass(): Promise<StepReport | undefined> {
     this.#control = new RunControl();
@@ -99,7 +104,8 @@ class Step {
     try {
       await this.#stream(begun ? this.#goOn(injections) : inputOf(this.#request.run), begun, tap);
     } catch (error) {
-      // Saves the finished tasks, so that the next attempt runs only the failed task again.
+      // Stores the results of the finished tasks, so that the next attempt runs only the failed
+      // task.
       await this.#saver.flush().catch(() => undefined);
       for (const chunk of tap.undelivered()) this.#narrator.chunk(chunk);
       if (!isGraphDrained(error)) throw this.#withFullLimit(error);
@@ -113,17 +119,21 @@ class Step {
     return undefined;
   }
 
-  /** Returns the messages that the state can take at the current boundary between supersteps. */
+  /**
+   * Returns the waiting injected messages if the state can take them now, between two supersteps.
+   * Otherwise returns an empty list.
+   */
   async #dueInjections(): Promise<Injection[]> {
     if (this.#waiting.length === 0 || !isBetweenSupersteps(this.#saver.head, this.#request.ordinal)) return [];
     const state = await this.#graph.getState(this.#config(true));
-    // The run's pending input and missing tool results come before injected messages.
+    // Injected messages must wait for the run's own input and for the results of open tool calls.
     return state.next.includes(START) || awaitsTools(state.values) ? [] : this.#waiting.splice(0);
   }
 
   /**
-   * Returns the input with which the graph continues: null, or an update with the injected
-   * messages. At that boundary, no task has started since the last superstep, in any attempt.
+   * Returns the input with which the graph continues: null, or a command that adds the injected
+   * messages to the state. No attempt has started a task since the last superstep, so the new
+   * checkpoint restarts no task.
    */
   #goOn(injections: Injection[]): Command | null {
     if (injections.length === 0) return null;
@@ -210,17 +220,20 @@ class Step {
   #mayDrain(ns: string): boolean {
     if (this.#limitLeft() !== undefined && (this.#limitLeft() ?? 0) < 1) return false;
     if (ns === '') return true;
-    // LangGraph gives a resumed graph a new run id, and events of mode `events` show that id.
+    // LangGraph gives a subgraph a new run id when it resumes. Events of mode `events` contain this
+    // id, so a run that records them is not stopped inside a subgraph.
     if (!this.#v3 && this.#request.run.request.streamModes.includes('events')) return false;
-    // LangGraph passes an answer from the root to its subgraphs until the root commits. If the
-    // graph stopped before that commit, the next question would get the same answer.
+    // LangGraph passes an answer from the root graph to its subgraphs until the root commits. If
+    // the graph stopped inside a subgraph before that commit, the subgraph's next question would
+    // get the same answer.
     const answering = this.#request.run.request.command?.resume !== undefined && !this.#rootCommitted;
     return !answering && graphAt(this.#graph, ns) !== undefined && this.#progress.onlyGraphsBeside(ns);
   }
 
   /**
-   * Returns the remaining recursion limit of the run. Returns undefined if the run sets no limit
-   * and has used no superstep; then the graph's default applies.
+   * Returns how many supersteps the run may still execute under its recursion limit. Returns
+   * undefined if the run sets no limit and has executed no superstep; then the graph's default
+   * applies.
    */
   #limitLeft(): number | undefined {
     const root = this.#saver.head.heads[''];
@@ -250,8 +263,9 @@ class Step {
   }
 
   /**
-   * Returns whether to continue in this activity. The due nodes must need no other options. Also,
-   * either no node has finished yet or the supersteps are quick.
+   * Returns whether the graph may continue in this activity. The worker must not be shutting down,
+   * and the due nodes must need no other options. If a node has finished in this step, the last
+   * superstep must also have been quick, and no injected message may wait for the run.
    */
   #mayGoOn(): boolean {
     if (this.#context.drain.aborted) return false;
@@ -286,15 +300,16 @@ class Step {
 }
 
 /**
- * Receives progress events directly from graphs. If a stream ends in an error (draining is one),
- * LangGraph's queues may lose its last chunks. Those chunks are then taken from here.
+ * Collects the chunks about the graph's progress a second time, directly from the graph. If a
+ * stream ends with an error, as it does when the graph is stopped, LangGraph's queues may lose the
+ * last chunks. The step then takes these chunks from here.
  */
 class Tap {
   readonly #chunks: Chunk[] = [];
 
   /**
-   * Returns the value for `__pregel_stream`. LangGraph passes it to subgraphs, so that they stream
-   * into this tap.
+   * Returns the value for `configurable.__pregel_stream`. LangGraph passes this value on to
+   * subgraphs, so that their chunks also reach this tap.
    */
   stream(modes: string[]): { modes: Set<string>; push: (chunk: Chunk) => void } {
     return { modes: new Set(modes), push: (chunk) => this.#chunks.push(chunk) };
@@ -310,8 +325,8 @@ class Tap {
 }
 
 /**
- * Removes keys that start with two underscores. They belong to the platform and LangGraph; clients
- * cannot set them.
+ * Returns `configurable` without the keys that start with two underscores. These keys belong to the
+ * platform and to LangGraph, so clients cannot set them.
  */
 function publicKeys(configurable: Record<string, unknown> = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('__')));

@@ -8,19 +8,24 @@ export interface SchemaDependencies {
 }
 
 export interface SchemaReader {
-  /** Returns the schemas of the graph, or of its subgraph with the given namespace. */
+  /**
+   * Returns the schemas of `graph`. `namespace` is set if `graph` is a subgraph of the graph with
+   * the id `graphId`.
+   */
   read(graphId: string, graph: LoadedGraph, namespace?: string): Promise<GraphSchemas>;
-  /** Starts reading the graphs' sources, so that later requests for schemas wait less. */
+  /**
+   * Starts to read the source files of all graphs, so that later requests for schemas wait less.
+   */
   prepare(): void;
 }
 
 const UNKNOWN: GraphSchemas = { state: null, input: null, output: null, config: null };
 
 /**
- * Reads schemas with the library of LangGraph's own server. If zod or a `StateSchema` describes the
- * graph's state, the schemas are read from the graph itself. Otherwise they are made from the
- * TypeScript types of the graph's source, which is read once for each graph. A schema is null if it
- * cannot be read in either way.
+ * Creates a reader of graph schemas that uses the library of LangGraph's own server. If zod or a
+ * `StateSchema` describes the graph's state, the schemas are read from the graph itself. Otherwise
+ * they are derived from the TypeScript types in the graph's source file, which is read only once. A
+ * schema is null if it cannot be read in either way.
  */
 export function createSchemaReader({ graphs, warn }: SchemaDependencies): SchemaReader {
   const sources = createSourceReader(graphs);
@@ -48,8 +53,9 @@ export function createSchemaReader({ graphs, warn }: SchemaDependencies): Schema
 }
 
 /**
- * Returns the schemas of a graph whose state zod describes, undefined for any other graph. Uses the
- * graph's own copy of LangGraph, because only that copy knows the annotations of the zod schemas.
+ * Returns the schemas of a graph whose state is described with zod. Returns undefined for any other
+ * graph. Uses the copy of LangGraph that the graph itself imports, because only that copy knows the
+ * annotations of the zod schemas.
  */
 async function zodSchemas(graph: LoadedGraph, { file }: GraphEntry): Promise<SourceSchemas[string] | undefined> {
   const { builder } = graph as LoadedGraph & { builder?: Record<string, { getJsonSchema?: unknown } | undefined> };

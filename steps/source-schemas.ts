@@ -3,28 +3,30 @@ import { dirname, join } from 'node:path';
 import type { GraphEntry } from '../agents/index.js';
 import type { GraphSchemas, JsonSchema } from './ports.js';
 
-/** Keys: `<export>` for a graph, `<export>|<node>…` for its subgraphs. */
+/** Schemas by name: `<export>` is a graph, `<export>|<node>…` is a subgraph of it. */
 export type SourceSchemas = Record<string, Partial<Record<keyof GraphSchemas, JsonSchema>>>;
 
 export interface SourceReader {
   /**
-   * Returns the schemas of a graph's source. Returns an empty record if the source has no types.
-   * Errors: those of the TypeScript compiler.
+   * Returns the schemas of a graph and of its subgraphs, derived from the TypeScript types in the
+   * graph's source file. Returns an empty record if the file is not TypeScript. Errors: those of
+   * the TypeScript compiler.
    */
   read(graphId: string): Promise<SourceSchemas>;
   prepare: () => void;
 }
 
 /**
- * TypeScript checks everything that a graph imports, LangChain included. The check takes seconds,
- * and longer on a busy machine.
+ * Limit for reading the source files of a group of graphs. TypeScript checks everything that a
+ * graph imports, LangChain included. The check takes seconds, and longer on a busy machine.
  */
 const SOURCE_TIMEOUT_MS = 120_000;
 const TYPED_SOURCE = /\.[cm]?tsx?$/;
 
 /**
- * Reads the TypeScript types in the sources of graphs. Most of the time is spent on imports that
- * several graphs share. So graphs are read together. If that fails, they are read one by one.
+ * Creates a reader of the TypeScript types in the source files of graphs. It reads several graphs
+ * together, because most of the time goes to imports that they share. If that fails, it reads each
+ * requested graph alone.
  */
 export function createSourceReader(graphs: readonly GraphEntry[]): SourceReader {
   const batches = together(graphs.filter(({ file }) => TYPED_SOURCE.test(file)));
@@ -32,8 +34,9 @@ export function createSourceReader(graphs: readonly GraphEntry[]): SourceReader 
   let queue: Promise<unknown> = Promise.resolve();
 
   /**
-   * Reads a group of graphs once and keeps the result; failures are not kept. Groups are read
-   * sequentially, because reading takes one CPU and up to a gigabyte of memory.
+   * Returns the schemas of a group of graphs. Reads each group only once, but reads it again after
+   * a failure. Groups are read one after another, because reading takes one CPU and up to a
+   * gigabyte of memory.
    */
   function once(entries: GraphEntry[]): Promise<SourceSchemas[]> {
     const key = entries.map(({ graphId }) => graphId).join('\n');
@@ -60,8 +63,8 @@ export function createSourceReader(graphs: readonly GraphEntry[]): SourceReader 
 }
 
 /**
- * Groups the graphs of each package. A group has at most one graph of each file, because two graphs
- * of one file would conflict.
+ * Returns groups of graphs that are read together. The graphs of a group are in the same npm
+ * package. No two of them are in the same file, because they would conflict.
  */
 function together(graphs: readonly GraphEntry[]): GraphEntry[][] {
   const batches = new Map<string, GraphEntry[]>();
@@ -81,14 +84,14 @@ function packageOf(folder: string): string {
 }
 
 /**
- * Reads the sources of a group. The library is imported here, because only descriptions of graphs
- * need the TypeScript compiler.
+ * Returns the schemas of each graph of a group. Imports the library only when it is needed, because
+ * it loads the TypeScript compiler.
  */
 async function readSources(entries: GraphEntry[]): Promise<SourceSchemas[]> {
   const { getStaticGraphSchema } = await import('@langchain/langgraph-api/schema');
   const sources = entries.map(({ file, exportName }) => ({ sourceFile: file, exportSymbol: exportName }));
-  // The declared type is wrong: the result has one entry for the graph and for each of its
-  // subgraphs.
+  // The type that the library declares is wrong. For each source file, the result has an entry for
+  // the graph and one for each of its subgraphs.
   const found: unknown = await getStaticGraphSchema(Object.fromEntries(sources.entries()), {
     timeoutMs: SOURCE_TIMEOUT_MS,
   });

@@ -21,11 +21,17 @@ import { checkpointOf, toWire } from './wire.js';
 export interface StateDependencies {
   project: GraphSource;
   savers: Pick<SaverStore, 'openReader' | 'openEditor'>;
-  /** Returns the config of the thread's last run. A factory makes the thread's graph with it. */
+  /**
+   * Returns the config of the thread's last run. If the project exports a factory, the factory
+   * makes the thread's graph with this config.
+   */
   lastConfig: (caller: Caller, threadId: string) => Promise<FactoryConfig | undefined>;
 }
 
-/** Reads and edits thread state through the thread's graph. */
+/**
+ * Creates a {@link StateAccess} that reads and edits the state of a thread through the thread's
+ * graph.
+ */
 export function createStateAccess(dependencies: StateDependencies): StateAccess {
   const { project, savers, lastConfig } = dependencies;
 
@@ -107,8 +113,8 @@ export function createStateAccess(dependencies: StateDependencies): StateAccess 
 }
 
 /**
- * Returns the due nodes and the open questions of a thread, which decide its status. Sets the saver
- * on `graph`.
+ * Returns the due nodes and the open questions of a thread, which decide its status. Sets `saver`
+ * as the checkpointer of `graph`.
  */
 export async function describeThread(
   graph: LoadedGraph,
@@ -125,7 +131,10 @@ export async function describeThread(
   };
 }
 
-/** Returns the newest values of a thread in the format of the API. Sets the saver on `graph`. */
+/**
+ * Returns the newest values of a thread in the wire format. Sets `saver` as the checkpointer of
+ * `graph`.
+ */
 export async function readValues(
   graph: LoadedGraph,
   saver: BaseCheckpointSaver<string>,
@@ -136,8 +145,8 @@ export async function readValues(
 }
 
 /**
- * Sets the saver on the graph. If the saver were in the config instead, LangGraph would take the
- * graph for a subgraph and ignore the graphs inside it.
+ * Sets the saver as the graph's checkpointer, and returns the graph. If the saver were in the
+ * config instead, LangGraph would take the graph for a subgraph and ignore the graphs inside it.
  */
 function onSaver(graph: LoadedGraph, saver: BaseCheckpointSaver<string>): LoadedGraph {
   graph.checkpointer = saver as never;
@@ -156,8 +165,8 @@ function configOf(threadId: string, checkpoint?: CheckpointRef) {
 }
 
 /**
- * Returns what `invoke` returns: the output channels, and the open questions if the run waits for
- * answers.
+ * Returns what `invoke` would return for the run: the values of the output channels, and the open
+ * questions if the run waits for answers.
  */
 function finalValues(graph: LoadedGraph, snapshot: StateSnapshot, run: Run): unknown {
   const outputs = graph.outputChannels;

@@ -1,6 +1,6 @@
 /**
- * The wire format of a graph's values. It is JSON. A message is a flat object with a `type`, and
- * LangGraph's camel-case configs become checkpoints.
+ * Converts values of a graph to the JSON that clients get. A chat message becomes a flat object
+ * with a `type`. A config of LangGraph that names a checkpoint becomes a checkpoint of the API.
  */
 import { randomUUID } from 'node:crypto';
 import { publicConfigurable } from '../protocol/index.js';
@@ -8,28 +8,36 @@ import type { NewEvent } from '../streams/index.js';
 
 type Json = Record<string, unknown>;
 
-/** Converts a value to JSON text. A bigint becomes a text. Throws if the value contains a cycle. */
+/**
+ * Converts a value to JSON text. A bigint becomes a string. Throws if the value contains a cycle.
+ */
 export function toWireText(value: unknown): string {
   return JSON.stringify(value, flattenMessage) ?? 'null';
 }
 
-/** Converts a value to plain data in the wire format. */
+/** Converts a value to plain JSON data, in the same format as {@link toWireText}. */
 export function toWire<T = unknown>(value: unknown): T {
   return JSON.parse(toWireText(value)) as T;
 }
 
-/** Key of a stored value. `stored` resolves when the value can be read. */
+/**
+ * The key of a document that stores a large value of the state. `stored` is set while the document
+ * is being written; it resolves when the value can be read.
+ */
 export interface StoredValue {
   key: string;
   stored?: Promise<unknown>;
 }
 
-/** Placeholder for a stored value. No graph can produce it. */
+/**
+ * Placeholder for a stored value. Its random id keeps any text of a graph from being equal to it.
+ */
 const MARK = `stored value ${randomUUID()}`;
 
 /**
- * Like {@link toWireText}, but leaves out the values that are stored elsewhere. Also returns the
- * positions of these values, and a promise that resolves when all of them are stored.
+ * Like {@link toWireText}, but leaves out the values for which `storedValue` returns a key. Also
+ * returns references: the position and key of each such value. `after` resolves when all of these
+ * values can be read.
  */
 export function toReferringText(
   value: unknown,
@@ -57,7 +65,8 @@ interface MessageObject {
 }
 
 function flattenMessage(this: unknown, key: string, value: unknown): unknown {
-  // `value` is the result of `toJSON`. The message itself is still in the object around it: `this`.
+  // `JSON.stringify` passes the result of `toJSON` as `value`. The message itself is the field
+  // `key` of `this`, the object around it.
   const raw = (this as Json)[key];
   if (typeof raw === 'bigint') return raw.toString();
   return isMessage(raw) ? flat(raw, value) : value;
@@ -68,8 +77,8 @@ function isMessage(raw: unknown): raw is MessageObject {
 }
 
 /**
- * Returns the data of a message's `toDict`. Takes them from the result of `toJSON` if LangChain
- * made that result, because `toDict` would do most of the work again.
+ * Returns a chat message as a flat object: its fields and its `type`. Takes the fields from `made`,
+ * the result of `toJSON`, if LangChain made it: `toDict` would repeat most of that work.
  */
 function flat(message: MessageObject, made: unknown): Json {
   const { lc, kwargs } = (made ?? {}) as { lc?: unknown; kwargs?: Json };
@@ -79,8 +88,8 @@ function flat(message: MessageObject, made: unknown): Json {
 }
 
 /**
- * Returns the checkpoint of a config in the API's format. Returns null if the config names no
- * checkpoint.
+ * Returns the checkpoint that a config of LangGraph names, in the API's format. Returns null if the
+ * config names none. With `needsId = false`, a config without a checkpoint id is enough.
  */
 export function checkpointOf(config: unknown, needsId = true): Json | null {
   const configurable = (config as { configurable?: Json } | undefined)?.configurable;
@@ -94,7 +103,9 @@ export function checkpointOf(config: unknown, needsId = true): Json | null {
   };
 }
 
-/** Converts the payload of stream mode `tasks`, or of a task's `debug` event. */
+/**
+ * Converts the payload of stream mode `tasks`, or of a task's `debug` event, to the wire format.
+ */
 export function taskPayload(payload: Json): Json {
   if (checkpointOf(payload.state, false) === null) return payload;
   const { state, ...task } = payload;
@@ -102,8 +113,9 @@ export function taskPayload(payload: Json): Json {
 }
 
 /**
- * Converts the payload of a checkpoint's `debug` event. `recursionLimit` is the limit of the whole
- * run; the payload has only the limit that was left for the step.
+ * Converts the payload of a checkpoint's `debug` event to the wire format. `recursionLimit` is the
+ * limit of the whole run. It replaces the limit in the payload, which is what was left for the
+ * step.
  */
 export function debugCheckpointPayload(payload: Json, recursionLimit: number): Json {
   const { parentConfig, config, tasks, ...rest } = payload;
@@ -117,7 +129,7 @@ export function debugCheckpointPayload(payload: Json, recursionLimit: number): J
   };
 }
 
-/** Converts the payload of stream mode `checkpoints`. */
+/** Converts the payload of stream mode `checkpoints` to the wire format. */
 export function checkpointPayload(payload: Json): Json {
   return { values: payload.values, metadata: payload.metadata, next: payload.next };
 }

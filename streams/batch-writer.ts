@@ -11,20 +11,23 @@ const FIRST_INTERVAL_MS = 25;
 const MIN_INTERVAL_MS = 5;
 const MAX_INTERVAL_MS = 250;
 /**
- * Interval between two writes, as a multiple of the write latency. So the database is free most of
- * the time.
+ * Interval between two writes, as a multiple of the latency of a write. With 4, the writes keep the
+ * database busy for about a quarter of the time.
  */
 const INTERVAL_PER_LATENCY = 4;
 /**
- * More concurrent writes make each write slower. Events that arrive meanwhile wait for the next
- * write.
+ * Limit for the concurrent writes of the process, because more of them make each write slower.
+ * Events that arrive at the limit wait and go into the next write.
  */
 const MAX_CONCURRENT_WRITES = 2;
-/** MongoDB's wire protocol allows messages of 48 MB. Half of it leaves room for BSON overhead. */
+/**
+ * An insert takes no more batches above this size. MongoDB's wire protocol allows messages of 48
+ * MB, and half of that leaves room for BSON overhead.
+ */
 const MAX_WRITE_BYTES = 24 * 2 ** 20;
 /**
- * Shorter than the socket timeout of 30 s, so that this timeout ends a stuck write, which is then
- * retried.
+ * Timeout of one write. It is shorter than the driver's socket timeout of 30 s, so a stuck write
+ * ends with this timeout and is then retried.
  */
 const WRITE_TIMEOUT_MS = 20_000;
 const MIN_RETRY_MS = 50;
@@ -45,8 +48,8 @@ interface PendingBatch {
 }
 
 /**
- * Writes the batches of all open logs of the process, in one insert per interval. The first event
- * of a log is written at once, and so are events that a flush waits for.
+ * Writes the events of all open event logs of the process to MongoDB, with one insert in each
+ * interval. Writes the first event of a log at once, and also the events that a flush waits for.
  */
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
@@ -103,7 +106,10 @@ export class BatchWriter {
     this.#timer = setTimeout(() => this.#write(), wait);
   }
 
-  /** Writes in a microtask, so that all events that the running code appends go into one insert. */
+  /**
+   * Writes in the next microtask, so that all events that the running code appends go into one
+   * insert.
+   */
   #queueWrite(): void {
     if (this.#isWriteQueued) return;
     this.#isWriteQueued = true;
@@ -126,8 +132,8 @@ export class BatchWriter {
   }
 
   /**
-   * Takes a batch from every log that can write now. Each key of `parts` is the index of its batch
-   * in `documents`.
+   * Takes one batch from each log that has events and no write in progress. The keys of `parts` are
+   * the indexes of these batches in `documents`.
    */
   #collect(): { parts: Map<number, PendingBatch>; documents: EventDocument[] } {
     const parts = new Map<number, PendingBatch>();
@@ -203,7 +209,7 @@ export class BatchWriter {
     }
   }
 
-  /** Marks the log as idle and schedules the events that it received during the write. */
+  /** Marks the log as idle, and schedules a write of the events that were appended meanwhile. */
   #resume(log: MongoRunLog, urgent = false): void {
     log.busy = false;
     if (log.hasWork) this.#schedule(log, urgent || log.isUrgent);

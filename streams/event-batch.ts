@@ -9,7 +9,7 @@ import type { EventReference } from './ports.js';
  */
 export interface StoredBatch {
   _id: string;
-  /** `<tenant>/<threadId>` */
+  /** Name of the event log: `<tenant>/<threadId>`. */
   log: string;
   /** Offset of the first event. */
   seq: number;
@@ -17,8 +17,8 @@ export interface StoredBatch {
   runId: string;
   fence: Fence;
   /**
-   * Random id of the writer. If a write fails with a duplicate key, the id shows whether the same
-   * writer stored the batch in an earlier attempt.
+   * Random id of the writer. If a write fails with a duplicate key, this id shows whether an
+   * earlier attempt of the same write has stored the batch.
    */
   writer: string;
   events: BatchedEvent[];
@@ -28,22 +28,30 @@ export interface StoredBatch {
 export interface BatchedEvent {
   ns: string;
   event: string;
-  /** JSON text without the values that `refs` stand for. Empty if `large` is set. */
+  /**
+   * JSON text of the event, without the values that are stored elsewhere; `refs` names these. Empty
+   * if `large` is set.
+   */
   data: string;
   refs?: EventReference[];
-  /** Set if the text is too large for a batch. The text is then stored in parts. */
+  /**
+   * Set if the text is too large for a batch. The text is then stored in parts, in another
+   * collection.
+   */
   large?: LargeText;
   at: Date;
 }
 
 /**
- * An event as the log stores it: its references and large text are not replaced by the values yet.
+ * An event as it is stored: the values behind its references, and its large text, are not inserted
+ * yet.
  */
 export type LoggedEvent = StoredEvent & Pick<BatchedEvent, 'refs' | 'large'>;
 
 /**
- * Keeps the tail of a log after all events of the log have expired. A mark itself never expires. In
- * ascending order of `seq`, a mark comes before every batch and after the older marks of the log.
+ * A document that keeps the tail of a log (the offset of its last event) after all events of the
+ * log have expired. The mark itself never expires. Its `seq` is negative and grows with the tail.
+ * So a search for the log's highest `seq` finds the newest mark, but only if the log has no batch.
  */
 export interface TailMark {
   _id: string;
@@ -53,8 +61,8 @@ export interface TailMark {
 }
 
 /**
- * Limit for the events of a batch. A reader searches this many offsets back for the batch that
- * contains its offset.
+ * Limit for the number of events in a batch. To find the batch that contains an offset, a reader
+ * therefore searches at most this many offsets back.
  */
 export const MAX_BATCH_EVENTS = 1_000;
 const SEQ_WIDTH = 12;
@@ -68,7 +76,10 @@ export function batchKey(log: string, seq: number): string {
   return `${log}/${String(seq).padStart(SEQ_WIDTH, '0')}`;
 }
 
-/** Reads log and first offset of a batch from its `_id`. Returns undefined for a tail mark. */
+/**
+ * Returns the log and the first offset of a batch, which its `_id` contains. Returns undefined for
+ * a tail mark.
+ */
 export function parseBatchKey(key: string): { log: string; seq: number } | undefined {
   const slash = key.lastIndexOf('/');
   const seq = Number(key.slice(slash + 1));

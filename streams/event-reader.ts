@@ -2,8 +2,8 @@ import { eventsOfBatch, type StoredBatch, type LoggedEvent } from './event-batch
 import type { PageReads } from './page-reads.js';
 
 /**
- * A read first asks for only this many offsets. So a database that sorts in memory has few batches
- * to sort.
+ * A read first searches only this many offsets. Some databases sort the found batches in memory,
+ * and then have only few batches to sort.
  */
 const FIRST_READ_OFFSETS = 512;
 
@@ -18,7 +18,8 @@ export class EventReader {
 
   /**
    * `startsAtBatch`: whether the event after `afterSeq` is known to be the first event of a batch.
-   * If not, the first read also looks for a batch that contains events on both sides of `afterSeq`.
+   * If not, the first read also reads the batch before it, because that batch may contain the
+   * event.
    */
   constructor(reads: PageReads, log: string, afterSeq: number, startsAtBatch: boolean) {
     this.#reads = reads;
@@ -27,24 +28,25 @@ export class EventReader {
     this.#startsAtBatch = startsAtBatch;
   }
 
-  /** Offset of the next event. */
+  /** Offset of the event that the reader returns next. */
   get next(): number {
     return this.#lastSeq + 1;
   }
 
-  /** Whether the last page contained all remaining events of the log. */
+  /** Whether the page that was returned last contained all remaining events of the log. */
   get atEnd(): boolean {
     return this.#atEnd;
   }
 
   /**
    * Returns the next events, or an empty list if there are none yet. Writers leave no gap between
-   * offsets. So if offsets are missing before an event, their events have expired, and the reader
-   * skips them. `scanAhead` searches the whole rest of the log if the next offsets have no events.
-   * Without `scanAhead` the reader cannot cross a long gap.
+   * offsets, so missing offsets mean that their events have expired. The reader skips them. With
+   * `scanAhead`, the reader searches the whole rest of the log if the next
+   * {@link FIRST_READ_OFFSETS} offsets have no events. Without `scanAhead`, it cannot cross a gap
+   * that is longer.
    *
-   * A gap is read twice. A read during a write may miss a batch and still return the next batch,
-   * which was written later. Events that the second read does not find either have expired.
+   * Before the reader skips a gap, it reads the gap again: a read during a write may miss a batch
+   * and still return a batch that was written later.
    */
   async page(scanAhead = true): Promise<LoggedEvent[]> {
     let events = await this.#read(scanAhead);
@@ -60,8 +62,8 @@ export class EventReader {
   }
 
   /**
-   * Returns the new events of batches that the hub delivered. The batches must continue at the
-   * reader's offset. Afterwards the reader continues after these batches.
+   * Returns those events of the batches that the reader has not returned yet, and continues after
+   * these batches. The batches come from `LiveBatchHub` and must contain the offset {@link next}.
    */
   take(batches: StoredBatch[]): LoggedEvent[] {
     const events = batches.flatMap((batch) => {
@@ -87,7 +89,7 @@ export class EventReader {
     return batches;
   }
 
-  /** Reads the batch that starts before the next offset, because it may contain this offset. */
+  /** Returns the batch that starts before the next offset, because it may contain this offset. */
   async #overlappingBatch(): Promise<StoredBatch[]> {
     return this.#startsAtBatch ? [] : (await this.#reads.batchBefore(this.#log, this.next)).batches;
   }

@@ -1,5 +1,6 @@
 /**
- * The event log, from which clients stream the events of runs. Knows no HTTP, graph or Temporal.
+ * The event log: stores the events of runs, from which clients stream them. Does not depend on
+ * HTTP, graphs or Temporal.
  */
 export { createEventLog, ensureIndexes } from './mongo-event-log.js';
 export type { MongoEventLogOptions } from './mongo-event-log.js';

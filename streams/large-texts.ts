@@ -4,32 +4,32 @@ import pRetry from 'p-retry';
 import { ColloquyError } from '../protocol/index.js';
 import { answeredWithin, isTransient } from '../database/index.js';
 
-/** Half of MongoDB's limit for a document, which is 16 MB. */
+/** Size of a part: half of MongoDB's limit for a document, which is 16 MB. */
 const PART_BYTES = 8 * 2 ** 20;
 /**
- * Shorter than the socket timeout of 30 s, so that this timeout ends a stuck write, which is then
- * retried.
+ * Timeout of one write. It is shorter than the driver's socket timeout of 30 s, so a stuck write
+ * ends with this timeout and is then retried.
  */
 const WRITE_TIMEOUT_MS = 20_000;
 const RETRIES = { retries: 4, minTimeout: 500, maxTimeout: 2_000 };
 
 /** One part of the text of a large event. */
 export interface TextPart {
-  /** `<tenant>/<threadId>/<id>/<number from 0>` */
+  /** `<tenant>/<threadId>/<id of the text>/<number of the part, from 0>` */
   _id: string;
-  /** `<tenant>/<threadId>` */
+  /** Name of the event log: `<tenant>/<threadId>`. */
   log: string;
   bytes: Binary;
   expiresAt: Date;
 }
 
-/** Reference to the parts of a text that is too large for a batch. */
+/** Id and number of parts of a text that is too large for a batch. */
 export interface LargeText {
   id: string;
   parts: number;
 }
 
-/** Stores texts of any length in parts of 8 MB. Parts expire after the retention time of events. */
+/** Stores texts of any length in parts of 8 MB. Parts expire after the same time as events. */
 export class LargeTexts {
   readonly #parts: Collection<TextPart>;
   readonly #retentionMs: number;

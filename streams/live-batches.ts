@@ -4,9 +4,9 @@ import { approximateBytes, isBatch, parseBatchKey, type StoredBatch } from './ev
 import type { EventDocument } from './log-tail.js';
 
 /**
- * The change stream delivers the content of batches up to this size. Every process receives the
- * changes of all logs. So a larger batch comes without content, and a process reads it only if it
- * has a follower of that log.
+ * The change stream delivers a batch with its content up to this size. Every process receives the
+ * changes of all logs, so a larger batch comes without content. A process reads the content only if
+ * it has a follower (a reader that waits for new events) of the batch's log.
  */
 const MAX_INLINE_BYTES = 16 * 1024;
 const isSmall = { $lte: [{ $bsonSize: '$fullDocument' }, MAX_INLINE_BYTES] };
@@ -25,13 +25,14 @@ const PIPELINE = [
 
 const READ_BATCHES = 64;
 /**
- * Limit for the batches that wait for one follower. Above it, the follower drops them and reads
- * them from the collection later.
+ * Limit for the total size of the batches that wait for one follower. Above it, the follower drops
+ * them and reads them from the collection later.
  */
 const MAX_WAITING_BYTES = 4 * 2 ** 20;
 /**
- * While the hub reads batches for all followers, a follower waits at most this many intervals.
- * Without this wait, every follower would also query a database that is already slow.
+ * While the hub reads batches for all followers, a follower waits at most this many poll intervals
+ * for new batches. Without this wait, every follower would also query a database that is already
+ * slow.
  */
 const MAX_WAITS_DURING_READ = 5;
 /**
@@ -46,8 +47,8 @@ const MAX_REOPEN_MS = 5_000;
 interface LiveBatches {
   /**
    * Waits for batches that continue at offset `seq`, and returns them in order. Returns undefined
-   * if the follower must read the collection. This happens after `ms`, after the signal fires, or
-   * if the received batches do not continue at `seq`.
+   * if the follower must read the collection itself: after `ms`, after the signal fires, or if
+   * batches are missing.
    */
   next(seq: number, ms: number, signal: AbortSignal): Promise<StoredBatch[] | undefined>;
   leave(): void;
@@ -138,10 +139,10 @@ function contiguousFrom(batches: StoredBatch[], seq: number): StoredBatch[] | un
 type BatchChange = Omit<ChangeStreamInsertDocument<EventDocument>, 'fullDocument'> & { fullDocument?: EventDocument };
 
 /**
- * Delivers new batches to the followers of their logs. The process has one change stream. The
- * change stream leaves out the content of large batches. The hub reads large batches of all logs
- * together, one read at a time. The hub may miss a batch: followers read missed batches from the
- * collection, so delivery only saves time.
+ * Delivers new batches to the followers of their logs in this process. All followers share one
+ * change stream, which leaves out the content of large batches. The hub reads the large batches of
+ * all logs together, one query at a time. Delivery only saves time: if the hub misses a batch, the
+ * followers read it from the collection.
  */
 export class LiveBatchHub {
   readonly #events: Collection<EventDocument>;
@@ -159,8 +160,8 @@ export class LiveBatchHub {
   #closed = false;
 
   /**
-   * `events` and `reads` are the same collection. The change stream uses `events`, which has no
-   * timeout; reads use `reads`, which has one.
+   * `events` and `reads` are the same collection with different timeouts. The change stream uses
+   * `events`, which has no timeout. Queries use `reads`, which has one.
    */
   constructor(events: Collection<EventDocument>, reads: Collection<EventDocument>) {
     this.#events = events;
@@ -236,8 +237,9 @@ export class LiveBatchHub {
   }
 
   /**
-   * Whether the hub must still read an earlier batch of the log. If so, the hub reads later batches
-   * of the log in the same way, so that followers get all batches in order.
+   * Returns whether the hub must still read an earlier batch of the log. If so, it also reads later
+   * batches of the log, even if the change stream delivered their content, so that followers get
+   * all batches in order.
    */
   #hasPendingRead(log: string): boolean {
     return this.#logsBeingRead.has(log) || [...this.#batchesToRead.values()].includes(log);
@@ -274,8 +276,8 @@ export class LiveBatchHub {
   }
 
   /**
-   * Replaces a failed stream by a new one after a pause. The driver has already tried to resume the
-   * failed stream.
+   * Closes a failed change stream, and opens a new one after a pause. The driver has already tried
+   * to resume the failed stream.
    */
   #restart(stream: ChangeStream<EventDocument>): void {
     if (this.#stream !== stream) return;

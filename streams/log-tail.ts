@@ -19,7 +19,10 @@ export interface WriterPosition {
 
 const MAX_CACHED_LOGS = 10_000;
 
-/** Reads the tails of logs: the offset of the last event and the fence of its writer. */
+/**
+ * Reads the tail of a log: the offset of its last event, and the fence of the attempt that wrote
+ * this event.
+ */
 export class LogTails {
   readonly #events: Collection<EventDocument>;
   /**
@@ -48,22 +51,27 @@ export class LogTails {
   }
 
   /**
-   * Whether a batch is known to end at this offset, so that the next offset starts another batch.
+   * Returns whether a batch is known to end at this offset. If so, the next offset starts a new
+   * batch.
    */
   isBatchEnd(log: string, offset: number): boolean {
     return offset === 0 || this.#lastBatches.peek(log)?.end === offset;
   }
 
-  /** Call this after a log was deleted: a new log of the same name starts at offset 1. */
+  /**
+   * Forgets what is cached about a log. Call this after the log was deleted, because a new log of
+   * the same name starts at offset 1.
+   */
   forget(log: string): void {
     this.#lastBatches.delete(log);
   }
 
   /**
-   * Decides how a writer continues after its write failed with a duplicate key. The writer itself
-   * may have stored the batch in an attempt whose answer was lost. `own` is then the number of the
-   * writer's events that are durable. If another writer appended, `own` is 0. `next` is the offset
-   * for the next event. Errors: `fence_lost` if the other writer has a higher fence.
+   * Decides how a writer continues after its write failed with a duplicate key. An earlier attempt
+   * of the same write may have stored the batch, although its response was lost. Then `own` is the
+   * number of events in that batch. Otherwise another writer has appended events, and `own` is 0.
+   * `next` is the offset for the writer's next event. Errors: `fence_lost` if the other writer has
+   * a higher fence.
    */
   async resolveConflict(position: WriterPosition): Promise<{ own: number; next: number }> {
     const [existing, last] = await Promise.all([
@@ -80,7 +88,10 @@ export class LogTails {
   }
 }
 
-/** Checks that no writer with a higher fence has written the log. Errors: `fence_lost`. */
+/**
+ * Throws if `found`, the fence of the log's last event, is higher than the writer's own fence.
+ * Errors: `fence_lost`.
+ */
 export function guardFence(position: Pick<WriterPosition, 'log' | 'fence'>, found: Fence): void {
   if (found > position.fence) {
     throw new ColloquyError(

@@ -41,7 +41,7 @@ export interface MongoEventLogOptions {
   db: Db;
   /** Time until events expire, in ms. Default: 7 days. */
   retentionMs?: number;
-  /** Reads the values that events refer to. Required if events refer to values stored elsewhere. */
+  /** Returns the large values that events only refer to. Required if there are such events. */
   readReferences?: ReadReferences;
   /**
    * First poll interval of a follower, in ms. The interval grows while no events arrive. Default:
@@ -51,8 +51,8 @@ export interface MongoEventLogOptions {
 }
 
 /**
- * Creates the indexes of the collections `events` and `event_parts`: for the ranges of a log, and
- * for expiry. Idempotent.
+ * Creates the indexes of the collections `events` and `event_parts`: for reads of one log, and for
+ * the expiry of documents. Idempotent.
  */
 export async function ensureIndexes(db: Db): Promise<void> {
   await db.collection(COLLECTION).createIndexes([

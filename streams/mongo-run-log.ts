@@ -12,11 +12,14 @@ import { guardFence, type WriterPosition } from './log-tail.js';
 import type { LargeText } from './large-texts.js';
 import type { NewEvent, RunLog, RunLogScope } from './ports.js';
 
-/** If the text of an event is larger, it is stored in parts, see {@link LargeText}. */
+/**
+ * Limit for the text of an event in a batch. A larger text is stored in parts, see
+ * {@link LargeText}.
+ */
 const MAX_EVENT_BYTES = 8 * 2 ** 20;
 const MAX_BATCH_BYTES = 4 * 2 ** 20;
 /**
- * Limits for the events of a log that are not durable yet. Above a limit, the log fails with
+ * Limits for the events that wait in the buffer of a log. Above a limit, the log fails with
  * `too_large`.
  */
 const MAX_BUFFERED_BYTES = 32 * 2 ** 20;
@@ -29,7 +32,7 @@ interface BufferedEvent extends BatchedEvent {
 }
 
 interface Waiter {
-  /** Resolves once this many events of this writer are durable. */
+  /** Number of this writer's events that must be durable before `resolve` is called. */
   events: number;
   resolve: (tail: number) => void;
   reject: (error: Error) => void;
@@ -44,9 +47,10 @@ interface RunLogHooks {
 }
 
 /**
- * Buffer and offset of one writer of a log. {@link BatchWriter} decides when to write: it takes a
- * batch, writes it and reports the result. Events leave the buffer only when they are durable. So
- * if a write may have failed, the same batch is taken again with the same offset.
+ * One writer of a log: buffers events and knows the offset of the next one. {@link BatchWriter}
+ * decides when to write: it takes a batch, writes it and reports the result. Events leave the
+ * buffer only when they are durable. So if it is unknown whether a write succeeded, the same batch
+ * is taken again with the same offset.
  */
 export class MongoRunLog implements RunLog {
   readonly name: string;
@@ -62,7 +66,7 @@ export class MongoRunLog implements RunLog {
   #bufferedBytes = 0;
   #appended = 0;
   #durable = 0;
-  /** Offset of the next event to write. Undefined until the tail was read. */
+  /** Offset of the next event to write. Undefined while the log's tail is unknown. */
   #next: number | undefined;
   #waiters: Waiter[] = [];
   #error: Error | undefined;
@@ -118,7 +122,7 @@ export class MongoRunLog implements RunLog {
     }
   }
 
-  /** Position of the next event. Undefined until the tail was read. */
+  /** Log, offset, fence and writer of the next event. Undefined while the log's tail is unknown. */
   get position(): WriterPosition | undefined {
     if (this.#next === undefined) return undefined;
     return { log: this.name, seq: this.#next, fence: this.#scope.fence, writer: this.#writer };
@@ -133,8 +137,8 @@ export class MongoRunLog implements RunLog {
   }
 
   /**
-   * Returns the next batch, and a tail mark if the batch ends a run. Returns undefined if no event
-   * can be written yet or the tail is unknown.
+   * Returns the next batch to write. If the batch ends a run, also returns a {@link TailMark}.
+   * Returns undefined if no event can be written yet or the log's tail is unknown.
    */
   takeBatch(retentionMs: number): [StoredBatch, ...TailMark[]] | undefined {
     const seq = this.#next;
@@ -158,8 +162,8 @@ export class MongoRunLog implements RunLog {
   }
 
   /**
-   * Reports that the first `count` buffered events are durable. `next` is the offset of the next
-   * event.
+   * Removes the first `count` events from the buffer, because they are durable, and resolves the
+   * flushes that waited for them. `next` is the offset of the next event.
    */
   settle(count: number, next: number): void {
     for (const event of this.#buffer.splice(0, count)) this.#bufferedBytes -= event.bytes;
@@ -172,8 +176,8 @@ export class MongoRunLog implements RunLog {
   }
 
   /**
-   * Sets the tail, which was unknown so far. Errors: `fence_lost` if a writer with a higher fence
-   * has written the log.
+   * Sets the log's tail, which was unknown until now. Errors: `fence_lost` if a writer with a
+   * higher fence has written the log.
    */
   setTail(found: { tail: number; fence: WriterPosition['fence'] }): void {
     guardFence({ log: this.name, fence: this.#scope.fence }, found.fence);

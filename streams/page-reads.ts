@@ -6,26 +6,26 @@ import type { EventDocument } from './log-tail.js';
 const PAGE_BATCHES = 64;
 const PAGE_BYTES = 8 * 2 ** 20;
 /**
- * To find the batch before an offset, search this many offsets back first, then {@link
- * MAX_BATCH_EVENTS}. Most batches have fewer events, and some databases read every batch that the
- * filter matches.
+ * Number of offsets in which the batch before an offset is searched first. Most batches have fewer
+ * events. Only if no batch is found, {@link MAX_BATCH_EVENTS} offsets are searched: some databases
+ * read every batch that the filter matches, so a narrow search is cheaper.
  */
 const NEAR_OFFSETS = 32;
 /**
- * Limit for concurrent reads of the process. A busy database needs more time in total if a hundred
- * reads run at once.
+ * Limit for the concurrent reads of the process. If a hundred reads run at once, a busy database
+ * needs more time for all of them together.
  */
 const MAX_CONCURRENT_READS = 8;
 
 interface BatchPage {
   batches: StoredBatch[];
-  /** Whether the page contains the last batches of the range. */
+  /** Whether the page contains all remaining batches of the requested range. */
   isLast: boolean;
 }
 
 /**
- * Reads ranges of logs, with a limit for concurrent reads. Callers that ask for the same range
- * share one read while that read waits in the queue.
+ * Reads batches by their offsets, with a limit for concurrent reads. Callers that ask for the same
+ * offsets share one read while that read waits in the queue.
  */
 export class PageReads {
   readonly #events: Collection<EventDocument>;
@@ -50,8 +50,9 @@ export class PageReads {
   }
 
   /**
-   * Shares a read with later callers until it starts. After the start a caller gets a read of its
-   * own, because it must see batches that were written since.
+   * Returns the result of `read`. Callers with the same key share one call of `read` until it
+   * starts. After the start, a new caller gets a call of its own, because its result must contain
+   * batches that were written since.
    */
   #share(key: string, read: () => Promise<BatchPage>): Promise<BatchPage> {
     const queued = this.#queued.get(key);

@@ -5,13 +5,13 @@ export interface RunLogScope {
   runId: string;
   fence: Fence;
   /**
-   * Offset of the thread's last event, if the caller knows it from `flush` or `EventLog.tail`. It
-   * saves a read of the tail. It may be stale: the first write detects events that other writers
-   * have appended since.
+   * Offset of the thread's last event, if the caller knows it from `flush` or `EventLog.tail`. Then
+   * the writer need not read it. It may be outdated: the first write detects events that other
+   * writers have appended since.
    */
   tail?: number;
   /**
-   * Events are written after this promise resolves. If it rejects, every flush throws its error.
+   * No event is written before this promise resolves. If it rejects, every flush throws its error.
    */
   after?: Promise<unknown>;
   /** After this signal fires, failed writes are not retried: the log fails with `unavailable`. */
@@ -19,7 +19,7 @@ export interface RunLogScope {
 }
 
 /**
- * Stands for a value that is stored elsewhere. Readers insert the value's JSON text into the
+ * Stands for a value that is stored elsewhere. Readers insert the JSON text of this value into the
  * event's text.
  */
 export interface EventReference {
@@ -31,7 +31,7 @@ export interface EventReference {
 /** Returns the JSON texts of stored values of a thread, by key. Leaves out deleted values. */
 export type ReadReferences = (caller: Caller, threadId: string, keys: string[]) => Promise<Map<string, string>>;
 
-/** See {@link StoredEvent} for the fields. */
+/** An event to append. {@link StoredEvent} describes the fields. */
 export interface NewEvent extends Pick<StoredEvent, 'ns' | 'event' | 'data'> {
   /**
    * The references in the event's text, sorted by `at`. Readers get the text with all values
@@ -39,20 +39,20 @@ export interface NewEvent extends Pick<StoredEvent, 'ns' | 'event' | 'data'> {
    */
   refs?: EventReference[];
   /**
-   * This event and later ones are written after this promise resolves. If it rejects, every flush
-   * throws its error.
+   * Neither this event nor a later one is written before this promise resolves. If it rejects,
+   * every flush throws its error.
    */
   after?: Promise<unknown>;
 }
 
 /**
- * Writes the events of one attempt of a step. Events keep the order of their appends and get
- * gap-free offsets. The first event is written at once. Later events are written in batches.
+ * Writes the events of one attempt of a step. Keeps the order in which events are appended, and
+ * gives them gap-free offsets. Writes the first event at once, and later events in batches.
  */
 export interface RunLog {
   /**
-   * Buffers the event and returns at once. If the log cannot be written, every flush throws the
-   * error.
+   * Adds the event to a buffer and returns at once. If events cannot be written, every flush throws
+   * the error.
    */
   append(event: NewEvent): void;
   /**
@@ -68,17 +68,17 @@ export interface RunLog {
 
 export interface EventLog {
   /**
-   * Opens a writer of a thread's log. The writer writes only after the caller is authorized.
-   * Errors: `invalid_argument`; `unavailable` if the event log is closed.
+   * Opens a writer of a thread's log. It writes no event before the caller is authorized. Errors:
+   * `invalid_argument`; `unavailable` if the event log is closed.
    */
   open(caller: Caller, scope: RunLogScope): RunLog;
   /** Returns the offset of the thread's last event, or 0 if the thread has no events. */
   tail(caller: Caller, threadId: string): Promise<number>;
   /**
-   * Returns at most `limit` events after an offset, in order. Returns fewer events if they are
-   * large. An empty list means that the log has no later events. `bare` leaves out values that
-   * events refer to, for callers that only need the platform's own events. Errors:
-   * `invalid_argument`.
+   * Returns at most `limit` events after offset `afterSeq`, in order. Returns fewer events if they
+   * are large. An empty list means that the log has no later events. With `bare`, events come
+   * without the values and large texts that are stored elsewhere; this is enough for callers that
+   * need only the platform's own events. Errors: `invalid_argument`.
    */
   read(
     caller: Caller,
@@ -86,9 +86,9 @@ export interface EventLog {
     options: { afterSeq: number; limit?: number; runId?: string; bare?: boolean },
   ): Promise<StoredEvent[]>;
   /**
-   * Yields every event after an offset once, in order, in batches. Ends when the signal fires.
-   * Throws `unavailable` if the event log is closed. A change stream delivers new events early.
-   * Polls of the collection ensure that no event is lost.
+   * Yields every event after offset `afterSeq` once, in order, in lists. Ends when the signal
+   * fires. Throws `unavailable` if the event log is closed. A change stream delivers new events
+   * early. Polls of the collection ensure that no event is lost.
    */
   follow(
     caller: Caller,
@@ -96,8 +96,9 @@ export interface EventLog {
     options: { afterSeq: number; signal: AbortSignal },
   ): AsyncIterable<StoredEvent[]>;
   /**
-   * Appends an event of the thread itself, which belongs to no run (`runId` is empty). Writers that
-   * are open on the thread can continue. Returns the event's offset. Errors: `unavailable`.
+   * Appends an event of the thread itself, which belongs to no run (`runId` is empty), and returns
+   * the event's offset. Writers that are open on the thread can still write afterwards. Errors:
+   * `unavailable`.
    */
   append(caller: Caller, threadId: string, event: NewEvent): Promise<number>;
   /** Removes the events of a thread. Idempotent. */

@@ -4,8 +4,8 @@ import type { LargeTexts } from './large-texts.js';
 import type { EventReference, ReadReferences } from './ports.js';
 
 /**
- * Inserts the values that events refer to, and loads large texts. Followers of the same event share
- * the result.
+ * Completes events as they are read from the log: inserts the values that they refer to, and loads
+ * their large texts. Followers that get the same event share the result.
  */
 export class WholeEvents {
   readonly #largeTexts: LargeTexts;

@@ -1,6 +1,6 @@
 /**
- * Log lines and traces of a running process. Knows no other room. Carries ids and counts, never
- * content of a conversation.
+ * Log lines and traces of a running process. Does not depend on any other room (top-level folder).
+ * Contains ids and counts, never content of a conversation.
  */
 export type { LogFields, LogLevel, Logger } from './log.js';
 export { createLogger } from './log.js';

@@ -1,7 +1,7 @@
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Ids, counts and codes. Never text that a person or a model wrote. */
+/** Fields of a log line: ids, counts and codes, never text that a person or a model wrote. */
 export type LogFields = Record<string, string | number | boolean | undefined>;
 
 export interface Logger {
@@ -35,7 +35,7 @@ export function createLogger(options: LogOptions): Logger {
 function toJson(name: string, level: LogLevel, message: string, fields?: LogFields): string {
   const text = JSON.stringify({ at: new Date().toISOString(), level, name, message, ...fields });
   // `JSON.stringify` escapes only U+0000 to U+001F. The other control characters can only occur
-  // inside strings.
+  // inside strings, so escaping them here keeps the JSON valid.
   return text.replace(CONTROL_CHARACTERS, unicodeEscape);
 }
 
@@ -45,14 +45,17 @@ function toText(name: string, level: LogLevel, message: string, fields: LogField
   return `${new Date().toISOString()} ${level} ${escape(name)}: ${indent(message)}${tail}`;
 }
 
-/** C0, DEL and C1 controls, and Unicode's line separators. Terminals interpret some of them. */
+/**
+ * The control characters C0, DEL and C1, and Unicode's line separators. Terminals interpret some of
+ * them.
+ */
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const CONTINUATION = '\n    ';
 
 /**
- * Indents all lines after the first. A message may quote a client, so its second line must not look
- * like a log line.
+ * Returns the message with all lines after the first indented. A message may quote a client, so its
+ * second line must not look like a log line.
  */
 function indent(message: string): string {
   return message.split(/\r?\n/).map(escape).join(CONTINUATION);

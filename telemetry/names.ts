@@ -1,4 +1,4 @@
-/** Attribute keys that may be exported. Other attributes of a span are dropped. */
+/** Keys of the span attributes that may be exported. All other attributes of a span are removed. */
 export const ATTRIBUTES = {
   tenant: 'colloquy.tenant',
   thread: 'colloquy.thread_id',
@@ -9,7 +9,7 @@ export const ATTRIBUTES = {
   nodes: 'colloquy.nodes',
   outcome: 'colloquy.outcome',
   code: 'colloquy.error_code',
-  // Set by Temporal's interceptors.
+  // Temporal's interceptors set the following attributes.
   workflowId: 'temporalWorkflowId',
   activityId: 'temporalActivityId',
   updateId: 'temporalUpdateId',

@@ -10,22 +10,24 @@ export interface TracingOptions {
    * traced and no tracing library is loaded.
    */
   endpoint?: string;
-  /** Exporter that is used instead of the endpoint. */
+  /** Exporter that is used in place of one for `endpoint`. */
   exporter?: tracing.SpanExporter;
 }
 
 export interface Tracing {
-  /** For `Client({ interceptors: { workflow } })`. */
+  /** Interceptors for `Client({ interceptors: { workflow } })`. */
   client: WorkflowClientInterceptor[];
-  /** For `Worker.create({ interceptors: { activity } })`. */
+  /** Interceptors for `Worker.create({ interceptors: { activity } })`. */
   activity: ActivityInterceptorsFactory[];
-  /** Flushes the remaining spans. */
+  /** Exports the remaining spans, and stops tracing. */
   stop(): Promise<void>;
 }
 
 const OFF: Tracing = { client: [], activity: [], stop: () => Promise.resolve() };
 
-/** Traces calls to Temporal, and activities. */
+/**
+ * Starts to trace activities and calls to Temporal. Traces nothing without an endpoint or exporter.
+ */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const exporter = options.exporter ?? (options.endpoint === undefined ? undefined : await otlp(options.endpoint));
   if (exporter === undefined) return OFF;
@@ -54,8 +56,9 @@ async function otlp(endpoint: string): Promise<tracing.SpanExporter> {
 const ALLOWED = new Set<string>(Object.values(ATTRIBUTES));
 
 /**
- * Returns a processor that passes spans to `next` without content, because content must stay in its
- * tenant: unknown attributes, error messages and events of a span are removed.
+ * Returns a processor that removes content from spans and passes them on to `next`, because content
+ * must stay in its tenant. It removes the attributes that are not in {@link ATTRIBUTES}, error
+ * messages, and the events of a span.
  */
 function allowListed(next: tracing.SpanProcessor): tracing.SpanProcessor {
   return {

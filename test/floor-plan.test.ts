@@ -3,13 +3,18 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 
-/** The words, with their parsers; a workflow and what runs in a browser take `protocol` alone, which is free of zod. */
+/**
+ * The rooms with shared types (`protocol`) and their parsers (`protocol/schemas`). Workflows and
+ * code for browsers import only `protocol`, because it does not use zod.
+ */
 const WORDS = ['protocol', 'protocol/schemas'];
 const STORES = ['threads', 'memory', 'skills', 'policy', 'streams', 'egress'];
 
 /**
- * Who may import whom; this table is the documentation. A room is a folder, or the part of one that is named here (the longest match
- * counts). Every room may import itself.
+ * Which room may import which. This table is the documentation of these rules. A room is a folder,
+ * or a part of a folder that is named here. A file belongs to the room with the longest matching
+ * name. `imports`: rooms from which values and types may be imported. `types`: rooms from which
+ * only types may be imported. Every room may import itself.
  */
 const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
   protocol: { imports: [] },
@@ -46,11 +51,15 @@ const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
   servers: { imports: ['protocol', 'workflows/contract'] },
 };
 
-/** Composition roots may import everything but the proofs; the proofs may import everything and are imported by nobody. */
+/**
+ * Composition roots create and connect the parts of all rooms, so they may import everything except
+ * the proofs. The proofs are tests, evaluations and benchmarks: they may import everything, and no
+ * other room may import them.
+ */
 const ROOTS = ['api/main', 'workers', 'cli'];
 const PROOFS = ['test', 'evals', 'bench'];
 
-/** Libraries that stay behind a door, and the rooms that may open it. */
+/** Libraries that only the listed rooms may import. Imports of types are allowed everywhere. */
 const LIBRARIES: Record<string, string[]> = {
   mongodb: ['servers', 'database', 'threads', 'streams', 'memory', 'egress', ...ROOTS, ...PROOFS],
   zod: ['protocol/schemas', 'config', 'agents', 'api', ...PROOFS],
@@ -63,32 +72,38 @@ const HOUSE = resolve(import.meta.dirname, '..');
 const NAMES = [...Object.keys(ROOMS), ...ROOTS, ...PROOFS].sort((a, b) => b.length - a.length);
 
 interface Import {
-  /** Room of the importing file, and of the imported one; a library by its name. */
+  /**
+   * `from` is the room of the importing file. `to` is the imported room after `./`, or the name of
+   * a library.
+   */
   from: string;
   to: string;
-  /** Path of the importing file, and of the imported one, from the top of the project. */
+  /**
+   * `importer` is the path of the importing file after `./`. `file` is the path of the imported
+   * file after `./`, or the name of a library. Paths start at the top of the project.
+   */
   importer: string;
   file: string;
   typeOnly: boolean;
   line: string;
 }
 
-describe('the floor plan', () => {
+describe('the floor plan (which room may import which)', () => {
   const files = sources(HOUSE);
   const imports = files.flatMap(importsOf);
 
-  it('has a room for every file', () => {
+  it('assigns every source file to a room', () => {
     expect(files.filter((file) => roomOf(file) === undefined)).toEqual([]);
     expect(files.length).toBeGreaterThan(10);
   });
 
-  it('lets a room import only the rooms that its row allows', () => {
+  it('lets a room import only the rooms that its row in ROOMS allows', () => {
     expect(imports.filter((found) => found.to.startsWith('.') && !isAllowed(found)).map((found) => found.line)).toEqual(
       [],
     );
   });
 
-  it('lets only the listed rooms import a restricted library', () => {
+  it('lets only the rooms listed in LIBRARIES import the values of a restricted library', () => {
     const strays = imports.filter(({ from, to, typeOnly }) => {
       const rooms = LIBRARIES[Object.keys(LIBRARIES).find((name) => to === name || to.startsWith(`${name}/`)) ?? ''];
       return rooms !== undefined && !typeOnly && !rooms.includes(from);
@@ -96,12 +111,12 @@ describe('the floor plan', () => {
     expect(strays.map((found) => found.line)).toEqual([]);
   });
 
-  it('has no circle of imports between files, by values or by types', () => {
+  it('has no cycle of imports between files, even if imports of types are counted', () => {
     const production = imports.filter(({ from, file }) => !PROOFS.includes(from) && file.startsWith('.'));
     expect(circleIn(production.map(({ importer, file }) => [importer, file]))).toEqual([]);
   });
 
-  it('has no circle of imports between rooms', () => {
+  it('has no cycle of imports between rooms', () => {
     const between = imports.filter(({ from, to }) => to.startsWith('./') && to !== `./${from}`);
     expect(circleIn(between.map(({ from, to }) => [`./${from}`, to]))).toEqual([]);
   });
@@ -113,7 +128,10 @@ describe('the floor plan', () => {
   });
 });
 
-/** Names of one circle, first to last, or nothing. */
+/**
+ * Returns the names in a cycle of imports, with the first name also at the end. Returns an empty
+ * list if there is no cycle.
+ */
 function circleIn(edges: readonly (readonly [from: string, to: string])[]): string[] {
   const targets = new Map<string, string[]>();
   for (const [from, to] of edges) targets.set(from, [...(targets.get(from) ?? []), to]);

@@ -1,6 +1,6 @@
 /**
- * Stores records of assistants, threads, runs and crons, and the state of threads. Knows no HTTP,
- * no Temporal, no graph.
+ * Stores records of assistants, threads, runs and crons, and the state of threads. This code does
+ * not depend on HTTP, Temporal or graphs.
  */
 export { importThreads } from './import/import-threads.js';
 export type { ImportedThread } from './import/import-threads.js';

@@ -2,7 +2,9 @@ import type { Db } from 'mongodb';
 import { ensureRecordIndexes } from './records/index.js';
 import { ensureStateIndexes } from './state/index.js';
 
-/** Creates the missing indexes of all collections of this room. Idempotent. */
+/**
+ * Creates the missing indexes of all collections in which the folder `threads/` stores. Idempotent.
+ */
 export async function ensureIndexes(db: Db): Promise<void> {
   await Promise.all([ensureRecordIndexes(db), ensureStateIndexes(db)]);
 }

@@ -2,7 +2,7 @@ import type { Db, MongoClient } from 'mongodb';
 import { MongoInjections } from './records/index.js';
 import { MongoSaver, StepSaver, rollbackRun, type SaverStore } from './state/index.js';
 
-/** Creates a store of checkpoint savers on MongoDB. */
+/** Creates a {@link SaverStore}: it opens checkpoint savers that store in MongoDB. */
 export function createSaverStore({ client, db }: { client: MongoClient; db: Db }): SaverStore {
   const injections = new MongoInjections(db);
   return {

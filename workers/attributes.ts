@@ -3,8 +3,9 @@ import { ifFound, type Origin, type Resource, type ResourceAttributes } from '..
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 
 /**
- * Returns a reader for each kind of record that has attributes, for the decisions of policies. Pass
- * the stores without their guards, because a guarded store would ask the policy again.
+ * Returns a function for each kind of record that reads a record's attributes: its metadata and its
+ * owner. Policies decide by these attributes. Pass the stores without their guards, because a
+ * guarded store would ask the policy again.
  */
 export function attributeReaders({
   threads,

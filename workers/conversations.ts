@@ -17,8 +17,8 @@ import { CONVERSATION_RULES, SCHEDULE_RULES } from './port-rules.js';
 import type { Stores } from './stores.js';
 
 /**
- * Opens the conversations and the Schedules of a Temporal namespace. Each call of these two ports
- * is authorized by the rules of the port.
+ * Opens two port interfaces to a Temporal namespace: its conversations and its Schedules. Each call
+ * of a port is authorized by the rules of this port.
  */
 export function openConversations(
   options: TemporalConversationsOptions,
@@ -31,14 +31,14 @@ export function openConversations(
 }
 
 /**
- * Timeout of a call to a conversation, in ms. After a timeout Temporal retries the activity that
- * made the call.
+ * Timeout in ms of a call that an activity makes to a conversation. After a timeout the activity
+ * fails, and Temporal retries it.
  */
 const TIMEOUT_MS = 5_000;
 
 /**
- * Creates the context of the use cases that activities call. The same use case accepts a run,
- * whether a signal, a schedule or an HTTP request asks for it.
+ * Creates the context of the use cases that activities call. The use case that accepts a run is the
+ * same for a signal, a cron and an HTTP request.
  */
 export function composeConversations(
   config: Config,

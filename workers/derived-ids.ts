@@ -5,7 +5,7 @@ import type { DeriveId } from '../protocol/index.js';
 
 interface SecretDocument {
   _id: string;
-  /** Base64 of 32 bytes. */
+  /** The secret: 32 random bytes in Base64. */
   value: string;
 }
 
@@ -13,8 +13,9 @@ const SECRET_ID = 'derived-ids';
 const SECRET_BYTES = 32;
 
 /**
- * Returns the function that derives ids. It uses a secret in the database, which the first process
- * creates. All processes of the database share this secret and therefore derive the same ids.
+ * Returns a function that derives an id from a caller, a purpose and more values. It uses a secret
+ * in the database, which the first process creates. All processes of the database share this secret
+ * and therefore derive the same ids.
  */
 export async function openDerivedIds(db: Db): Promise<DeriveId> {
   const secret = Buffer.from(await readSecret(db), 'base64');
@@ -39,8 +40,8 @@ async function readSecret(db: Db): Promise<string> {
 }
 
 /**
- * Formats a digest as a UUID of version 8 (RFC 9562), the version whose bits an application may
- * choose.
+ * Formats a digest as a UUID of version 8 (RFC 9562). In this version an application may choose the
+ * bits.
  */
 function asUuid(digest: Buffer): string {
   const bytes = Buffer.from(digest.subarray(0, 16));

@@ -4,14 +4,14 @@ import type { LangSmithConfig } from '../config/index.js';
 const TIMEOUT_MS = 5_000;
 
 /**
- * Returns a URL that takes feedback on a run under a feedback key. Errors: those of LangSmith and
- * of the network.
+ * Returns a LangSmith URL that accepts feedback on a run under a feedback key. Errors: those of
+ * LangSmith and of the network.
  */
 type FeedbackAddress = (runId: string, key: string) => Promise<string>;
 
 /**
- * Returns a function that creates feedback URLs. It uses the LangSmith account of the process, or
- * else that of the project. Returns undefined if neither has an API key.
+ * Returns a function that creates feedback URLs. It uses the LangSmith API key of the process, or
+ * else the one in the project's environment. Returns undefined if neither has an API key.
  */
 export function feedbackAddresses(
   { apiKey, endpoint }: LangSmithConfig,

@@ -11,15 +11,17 @@ import { GRAPH_RULES, STATE_RULES } from './port-rules.js';
 import { lastConfigOf, type Stores } from './stores.js';
 
 /**
- * Opens the port that reads and edits the states of threads with the project's graphs. Each of its
- * calls is authorized.
+ * Opens the port interface that reads and edits the states of threads with the project's graphs.
+ * Each of its calls is authorized.
  */
 export function openStates(stores: Stores, project: AgentProject): StateAccess {
   const states = createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) });
   return guarded(states, STATE_RULES, stores.authorize);
 }
 
-/** Opens the port that describes the project's graphs. Each of its calls is authorized. */
+/**
+ * Opens the port interface that describes the project's graphs. Each of its calls is authorized.
+ */
 export function openGraphs({ authorize }: Stores, options: DescriptionDependencies): GraphDescriptions {
   return guarded(createGraphDescriptions(options), GRAPH_RULES, authorize);
 }

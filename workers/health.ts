@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 
 /**
- * Serves `GET /ok` for process supervisors: 200 while `isHealthy` returns true, else 503. Does
- * nothing if `port` is undefined.
+ * Serves `GET /ok` for supervisors of the process: 200 while `isHealthy` returns true, else 503.
+ * `port` is the TCP port number. If it is undefined, nothing is served.
  */
 export async function startHealth(
   port: number | undefined,

@@ -28,7 +28,7 @@ import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temp
 
 export interface RunningWorker {
   project: AgentProject;
-  /** Stops the worker after the running steps have reached their next commit. Idempotent. */
+  /** Stops the worker. Waits until each running step has reached its next commit. Idempotent. */
   stop(): Promise<void>;
   /** Rejects if the worker fails. The worker then processes no more tasks. Never resolves. */
   failed: Promise<never>;
@@ -37,27 +37,28 @@ export interface RunningWorker {
 export interface WorkerOverrides {
   logger?: Logger;
   /**
-   * Path of the workflow bundle. Default: the bundle of the build. If there is no bundle, Temporal
-   * bundles the workflows when the worker starts.
+   * Path of the bundle with the workflow code. Default: the bundle that the build has made. If
+   * there is no bundle, Temporal bundles the workflows when the worker starts.
    */
   workflowBundlePath?: string;
-  /** Options of Temporal's worker that replace the configured ones. */
+  /** Options of Temporal's worker. They replace the options that come from the config. */
   options?: Partial<WorkerOptions>;
 }
 
 /**
- * Interval between two heartbeats of a step to Temporal, in ms. The worker learns of a cancellation
- * with the next heartbeat.
+ * Interval between two heartbeats of a step to Temporal, in ms. The worker learns that a step is
+ * cancelled only with the step's next heartbeat.
  */
 const HEARTBEAT_THROTTLE_MS = 500;
 /**
- * When a worker has died, Temporal waits for this time before other workers get its conversations.
+ * Time for which Temporal offers a conversation only to the worker that has it in its cache. If
+ * that worker has died, other workers get the conversation after this time.
  */
 const STICKY_TIMEOUT = '2s';
 const FORCE_AFTER_GRACE_MS = 5_000;
 /**
- * How long workflow code may run until Temporal stops it. Temporal's default is 5 s. While a
- * process is frozen, these 5 s pass although the code does nothing. If Temporal then stops the code
+ * How long workflow code may run until Temporal's worker stops it. Temporal's default is 5 s. If
+ * the process is frozen, these 5 s pass although no code runs. If Temporal then stops the code
  * inside a microtask, Node.js aborts the process ("async hook stack has become corrupted",
  * nodejs/node#38503, temporalio/sdk-typescript#939). Our workflow code needs milliseconds, so only
  * a frozen process can reach this limit.
@@ -65,8 +66,8 @@ const FORCE_AFTER_GRACE_MS = 5_000;
 const WORKFLOW_CODE_TIMEOUT = '10 minutes';
 
 /**
- * Composes a worker and starts it. The worker processes the conversations of the task queue and the
- * steps of the project's graphs.
+ * Opens everything that a worker needs and starts the worker. It processes the conversations of the
+ * task queue and the steps of the project's graphs.
  */
 export async function startWorker(config: Config, overrides: WorkerOverrides = {}): Promise<RunningWorker> {
   const logger = overrides.logger ?? createLogger({ name: 'worker', ...config.log });
@@ -157,9 +158,10 @@ function workerOptions(config: Config, overrides: WorkerOverrides) {
 }
 
 /**
- * Returns the workflow bundle: the given one, or that of the build. The build puts it into `dist`,
- * where TypeScript sources and compiled code both look for it. If there is no bundle, returns the
- * path of the workflows, which Temporal bundles when the worker starts.
+ * Returns the workflow code for Temporal's worker: the given bundle, or the bundle of the build.
+ * The build puts its bundle into `dist`. TypeScript sources and compiled code both find it there.
+ * If there is no bundle, returns the path of the workflows, which Temporal bundles when the worker
+ * starts.
  */
 function workflowSource(bundlePath: string | undefined): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..');

@@ -2,14 +2,14 @@ import type { Collection, Db } from 'mongodb';
 import type { Outbox, OutboxMessage } from '../agents/outbox.js';
 
 interface OutboxDocument extends OutboxMessage {
-  /** `<tenant>/<key>`. */
+  /** `<tenant>/<idempotency key>`. */
   _id: string;
   at: Date;
 }
 
 /**
- * Stores sent messages in the collection `outbox`. A key sends only once: a retry with the same key
- * sends nothing.
+ * Stores the messages that graphs send, in the collection `outbox`. An idempotency key sends only
+ * once: a retry with the same key sends nothing.
  */
 export class MongoOutbox implements Outbox {
   readonly #messages: Collection<OutboxDocument>;

@@ -15,8 +15,8 @@ import type {
 } from '../threads/index.js';
 
 /**
- * For each method of each port: the action that the caller of the method needs, and the resource of
- * that action. The composition roots wrap the ports with these rules.
+ * Rules of the port interfaces. The rule of a method names the action that a caller of the method
+ * needs, and the resource of that action. The composition roots wrap each port with its rules.
  */
 
 const ALL = '*';

@@ -127,17 +127,17 @@ export async function openStores(
 }
 
 /**
- * Guards the event log. `open` returns a writer at once, before the check has ended. The writer
- * waits for the result of the check before its first write.
+ * Returns the event log with an authorization check for each call. `open` returns a writer at once,
+ * before its check has ended. The writer waits for the result of the check before its first write.
  */
 function guardedEvents(log: EventLog, authorize: Authorize): EventLog {
   return {
     ...guarded(log, EVENT_RULES, authorize, ['follow']),
     open(caller, scope) {
       const allowed = checkRule(EVENT_RULES.open, authorize, caller, [scope]);
-      // If the caller may not write, `allowed` rejects and each flush of the writer throws that
-      // error. Mark the rejection as handled here, because `log.open` may throw; then no writer
-      // handles it.
+      // If the caller may not write, `allowed` rejects, and each flush of the writer throws that
+      // error. Mark the rejection as handled here too: if `log.open` throws, there is no writer
+      // that handles the rejection.
       allowed.catch(() => undefined);
       return log.open(caller, { ...scope, after: Promise.all([allowed, scope.after]) });
     },
@@ -145,8 +145,8 @@ function guardedEvents(log: EventLog, authorize: Authorize): EventLog {
 }
 
 /**
- * Returns values of a thread's state as JSON text for events, by the keys of the values. Leaves out
- * a key without a stored value.
+ * Returns channel values of a thread's state as JSON text, by their keys. Events reference values
+ * by these keys. Leaves out a key without a stored value.
  */
 async function storedTexts(
   saver: ThreadSaver,
@@ -162,7 +162,7 @@ async function storedTexts(
   return found;
 }
 
-/** Returns a function that reads the config of a thread's last run. */
+/** Returns a function that reads the config with which a thread's last run was requested. */
 export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
   return async (caller: Caller, threadId: string): Promise<RunConfig | undefined> => {
     const [run] = await threads.listRuns(caller, threadId, { limit: 1, offset: 0 });

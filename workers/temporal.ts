@@ -7,13 +7,13 @@ import { SEARCH_ATTRIBUTES } from '../workflows/contract.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const VISIBLE_TIMEOUT_MS = 60_000;
-/** The type of our search attributes: `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
+/** Type of our search attributes: the number of `INDEXED_VALUE_TYPE_KEYWORD` in Temporal's API. */
 const KEYWORD = 2;
 const GRPC = { unimplemented: 12, permissionDenied: 7, unauthenticated: 16, alreadyExists: 6, notFound: 5 } as const;
 
 /**
- * Returns the connection options, both for the `Connection` of a client and for the
- * `NativeConnection` of a worker.
+ * Returns the options of a connection to Temporal. A client's `Connection` and a worker's
+ * `NativeConnection` take the same options.
  */
 export function temporalOptions({ address, apiKey, tls }: TemporalConfig): Pick<ConnectionOptions, 'address'> & {
   apiKey?: string;
@@ -36,9 +36,10 @@ export async function connectTemporal(config: TemporalConfig, timeoutMs = CONNEC
 }
 
 /**
- * Creates the search attributes that conversations need and the Temporal namespace does not have.
- * Errors: `unavailable` if the namespace does not exist. `forbidden` if this process has no right to
- * create search attributes; the message then contains the command for an operator.
+ * Creates the search attributes that conversations need and that the Temporal namespace does not
+ * have yet. Errors: `unavailable` if the namespace does not exist; `forbidden` if this process may
+ * not create search attributes. The message of the error `forbidden` contains the command with
+ * which an operator can create them.
  */
 export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
   const missing = await missingAttributes(connection, namespace);

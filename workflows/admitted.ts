@@ -1,7 +1,7 @@
 /**
  * The most recently accepted runs of a conversation, with their idempotency keys. Their number is
- * bounded, because continue-as-new carries them. The unique index in the database detects
- * duplicates of older runs.
+ * limited, because continue-as-new carries them to the next execution. Duplicates of older runs are
+ * detected by the unique index of the run records in the database.
  */
 export class AdmittedRuns {
   /** Idempotency key by run id, oldest run first: a Map keeps the order of insertion. */
@@ -17,7 +17,10 @@ export class AdmittedRuns {
     for (const [runId, key] of entries) this.add(runId, key);
   }
 
-  /** Returns the id of an accepted run with this id or key. Returns undefined if there is none. */
+  /**
+   * Returns the id of the accepted run that has this id or this idempotency key. Returns undefined
+   * if there is none.
+   */
   find(runId: string, key?: string): string | undefined {
     if (this.keys.has(runId)) return runId;
     return key === undefined ? undefined : this.runs.get(key);

@@ -1,6 +1,6 @@
 /**
- * The contract of the workflows: their names, their messages and the activities that they call.
- * Plain types and names, so that clients need no workflow library.
+ * The contract of the workflows: their names, their updates, signals and queries, and the
+ * activities that they call. This file needs no workflow library, so that clients can import it.
  */
 import { DEFAULTS, conversationId } from '../protocol/index.js';
 import type {
@@ -21,28 +21,29 @@ export const CONVERSATION_WORKFLOW = 'conversation';
 export const WEBHOOK_WORKFLOW = 'webhook';
 
 /**
- * Limits of one conversation. They are part of its input, so that a replay uses the same values as
- * the first execution.
+ * Limits of one conversation. They are part of the workflow's input, so that a workflow replay uses
+ * the same values as the first execution.
  */
 export interface ConversationSettings {
   /**
-   * Maximum number of runs that wait while another one is current. Further runs are refused with
+   * Maximum number of runs that wait behind the current run. Further runs are refused with
    * `queue_full`.
    */
   queueLimit: number;
   /**
-   * Number of accepted runs whose ids and idempotency keys the workflow keeps. The unique index in
-   * the database detects duplicates of older runs.
+   * Number of accepted runs whose ids and idempotency keys the workflow keeps to detect duplicates.
+   * The unique index in the database detects duplicates of older runs.
    */
   keyWindow: number;
   /**
-   * Continue as new after this many turns, or earlier if the server suggests it. 0: only if the
-   * server suggests it.
+   * Number of turns after which the workflow continues as new. A turn is a run that has started. If
+   * Temporal's server suggests it, the workflow continues as new earlier. 0: only if the server
+   * suggests it.
    */
   maxTurns: number;
   /**
-   * Limit in ms: if a superstep took less time, the next one runs in the same activity. 0: one
-   * activity for each superstep.
+   * If a superstep took less than this time, in ms, the next superstep runs in the same activity.
+   * 0: each superstep has its own activity.
    */
   joinQuickStepsMs: number;
 }
@@ -50,33 +51,37 @@ export interface ConversationSettings {
 export const DEFAULT_SETTINGS: ConversationSettings = DEFAULTS.conversation;
 
 /**
- * Input of the workflow. A person who starts the workflow may leave out all of it, because the
- * workflow id contains tenant and thread. The id must be `conversation/<tenant>/<thread>`, so that
- * a thread has only one workflow.
+ * Input of the conversation workflow. A person who starts the workflow may leave out the input,
+ * because the workflow id contains tenant and thread. The id must be
+ * `conversation/<tenant>/<thread>`, so that a thread has only one workflow.
  */
 export interface ConversationInput {
   tenant: string;
   threadId: string;
   settings: ConversationSettings;
   /**
-   * Whether the conversation belongs to a stateless run. It then completes when its queue is empty.
+   * Whether the conversation belongs to a stateless run. If so, the workflow completes when this
+   * run has ended.
    */
   ephemeral?: boolean;
-  /** Set by continue-as-new only. */
+  /** State of the previous workflow execution. Only continue-as-new sets it. */
   carried?: CarriedState;
 }
 
-/** State that continue-as-new carries: ids and small values, never messages or graph state. */
+/**
+ * State that continue-as-new carries to the next workflow execution: ids and small values, never
+ * chat messages or graph state.
+ */
 export interface CarriedState {
-  /** Ordinal of the last run taken from the queue. */
+  /** Ordinal of the last run that was taken from the queue. */
   ordinal: number;
   turns: number;
   queue: QueuedRun[];
-  /** Earliest due time first. Absent if empty. */
+  /** Delayed runs, earliest due time first. Absent if empty. */
   delayed?: DelayedRun[];
-  /** Messages that no turn has taken yet, oldest first. Absent if empty. */
+  /** Injected messages that no run has taken yet, oldest first. Absent if empty. */
   injections?: QueuedRun[];
-  /** Accepted runs with their idempotency key, oldest first. */
+  /** Ids of accepted runs, each with its idempotency key, oldest run first. */
   admitted: [runId: string, key?: string][];
   interrupts: PendingInterrupt[];
   status: Exclude<ThreadStatus, 'busy'>;
@@ -86,40 +91,45 @@ export interface CarriedState {
   notes?: Note[];
 }
 
-/** One accepted run, waiting or current. */
+/**
+ * An accepted run: waiting, delayed or current. Also an injected message, which may become a run.
+ */
 export interface QueuedRun {
   runId: string;
-  /** Empty until `recordRun` has resolved it. */
+  /** Empty until `recordRun` has found out the graph of the assistant. */
   graphId: string;
   /**
-   * Empty if neither the signal nor an earlier run named an assistant. Then `recordRun` resolves
-   * it.
+   * Id of an assistant, or of a graph until `recordRun` has resolved it. Empty if neither the
+   * signal nor an earlier run named an assistant. `recordRun` then refuses the run.
    */
   assistantId: string;
   /**
-   * Set on a run that was created by a signal, by `resume` or by a deadline. Removed when an
-   * activity has recorded the run.
+   * Set on a run that has no record yet, because a signal, the update `resume` or the deadline of a
+   * question created it. Removed when `recordRun` has stored the record.
    */
   unrecorded?: UnrecordedRun;
   /**
-   * Id of the question that the run answers. {@link ANY_INTERRUPT} if only the run's request
-   * contains that id.
+   * Id of the question that the run answers. {@link ANY_INTERRUPT} if only the run's request says
+   * which questions the run answers. Absent if the run answers no question.
    */
   answers?: string;
-  /** Set when the run is cancelled. A waiting run then ends without a step. */
+  /** Set when the run is cancelled. A waiting run that is cancelled ends without a step. */
   cancelled?: CancelAction;
-  /** The run's record has a webhook, to which the end of the run is sent. */
+  /** Set if the run's record has a webhook, to which the end of the run is sent. */
   webhook?: true;
 }
 
 /** An accepted run that is not due yet. */
 export interface DelayedRun {
   run: QueuedRun;
-  /** Due time in ms since the epoch. */
+  /** Time at which the run joins the queue, in ms since the epoch. */
   at: number;
 }
 
-/** Value of `answers` for a run that was submitted with `resumes`. */
+/**
+ * Value of `answers` for a run that was submitted with `resumes`. Only the run's request says which
+ * questions such a run answers.
+ */
 export const ANY_INTERRUPT = '*';
 
 /** A run without a record: the data that `recordRun` needs to create one. */
@@ -128,18 +138,19 @@ export interface UnrecordedRun {
   assistantId?: string;
   input?: unknown;
   /**
-   * The answer to a question. A default answer has no `value`: `recordRun` reads the value from the
-   * thread's state, so that the history does not contain it. Older histories contain a `value`,
-   * which is ignored.
+   * The answer to a question, if the run gives one. A default answer has no `value`: `recordRun`
+   * reads the value from the thread's state, so that the workflow history does not contain it.
+   * Older histories contain a `value`, which is ignored.
    */
   resume?: { interruptId?: string; value?: unknown };
   /**
-   * True if the run gives a default answer at the deadline. Otherwise a person asked for the run.
+   * True if the deadline of a question created the run, which then gives the default answer.
+   * Otherwise a person asked for the run.
    */
   byDeadline?: boolean;
 }
 
-// ---- updates (requests with a response), sent with update-with-start
+// ---- updates (requests with a response)
 
 export const UPDATES = {
   submit: 'submit',
@@ -150,8 +161,9 @@ export const UPDATES = {
 } as const;
 
 /**
- * `submit`: enqueues a run whose record is already stored. The update returns without waiting for
- * the run.
+ * `submit`: adds a run to the queue. The record of the run must be stored already. The update
+ * returns without waiting for the run. Clients send it as update-with-start, so that it starts the
+ * conversation if necessary.
  */
 export interface SubmitRun {
   runId: string;
@@ -161,8 +173,9 @@ export interface SubmitRun {
   /** Idempotency key. */
   key?: string;
   /**
-   * Whether the run answers questions: its command has `resume`. Such a run is refused with
-   * `conflict` while another answer waits or runs.
+   * Whether the run answers questions. It does if its command has `resume`. Such a run is refused
+   * with `conflict` while another run with an answer is waiting, delayed or current, unless
+   * `strategy` cancels that other run.
    */
   resumes?: boolean;
   /** Time in ISO 8601 at which the run joins the queue. Until then it does not delay other runs. */
@@ -174,19 +187,22 @@ export interface SubmitRun {
 export interface Submitted {
   runId: string;
   /**
-   * Number of runs ahead of the run. 0: the run starts at once. For a delayed run, the number of
-   * runs that would be ahead if it were due now.
+   * Number of runs before this run in the queue, including the current run. 0: this run starts at
+   * once. For a delayed run, the number of runs that would be before it if it were due now.
    */
   position: number;
-  /** Whether a run with this id or key was accepted before. `runId` is then the id of that run. */
+  /**
+   * Whether a run with this id or idempotency key was accepted before. If so, `runId` is the id of
+   * that run.
+   */
   duplicate: boolean;
 }
 
 /**
- * `inject`: adds a message to the current turn. The turn takes the message between two supersteps.
- * `runId` is the id of the message's record, which is already stored. If the turn succeeds without
- * taking the message, the message becomes the run with this id. Refused with `conflict` if no run
- * is current or waiting.
+ * `inject`: adds a chat message to the current run, which takes the message between two supersteps.
+ * `runId` is the id of the message's record, which must be stored already. If the current run
+ * succeeds without taking the message, the message becomes a run with this id. The update is
+ * refused with `conflict` if no run is current or waiting.
  */
 export interface InjectMessage {
   runId: string;
@@ -195,13 +211,13 @@ export interface InjectMessage {
 }
 
 export interface Injected {
-  /** Whether the message was accepted before. */
+  /** Whether a message with this id was accepted before. */
   duplicate: boolean;
 }
 
 /**
- * `cancel`: marks waiting runs and the current run as cancelled. The update returns before these
- * runs have stopped.
+ * `cancel`: marks the given runs as cancelled, whether they are current, waiting or delayed. The
+ * update returns before these runs have stopped.
  */
 export interface CancelRuns {
   runIds: string[] | 'all';
@@ -209,27 +225,27 @@ export interface CancelRuns {
 }
 
 /**
- * The requested runs that are waiting or current. The other requested runs have ended or do not
- * exist.
+ * Result of `cancel`: those of the given runs that are current, waiting or delayed. The other given
+ * runs have ended or do not exist.
  */
 export interface Cancelled {
   runIds: string[];
 }
 
 /**
- * `close`: refuses all later requests and cancels all runs. The workflow completes when these runs
- * have ended. The update returns earlier; await the workflow's result to wait for the end. Takes no
- * argument.
+ * `close`: cancels all runs, and refuses later runs, chat messages and answers with
+ * `thread_closed`. The workflow completes when the cancelled runs have ended. The update returns
+ * earlier; await the workflow's result to wait for the end. The update takes no argument.
  */
 export interface Closed {
-  /** Runs that are being cancelled. */
+  /** Ids of the runs that are being cancelled. */
   runIds: string[];
 }
 
 /**
  * `resume` (update and signal): answers an open question. `interruptId` may be missing if only one
- * question is open. The signal also accepts the answer alone: `--input '"approve"'`, `--input
- * true`.
+ * question is open. The signal's input may also be the answer alone: `--input '"approve"'`,
+ * `--input true`.
  */
 export interface ResumeConversation {
   interruptId?: string;
@@ -245,20 +261,21 @@ export interface Resumed {
 export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel', edited: 'edited' } as const;
 
 /**
- * `message`: a signal that starts a turn. `input` is the graph's input; a string becomes one human
- * message. The signal's argument may also be this string alone. A signal has no response, so the
- * reason for a refused signal is added to the `notes` of the `state` query.
+ * `message`: a signal that starts a run. `input` is the input of the graph; a string becomes one
+ * human message. The signal's argument may also be only this string. A signal has no response. If
+ * it is refused, the reason is added to `notes`, which the query `state` returns.
  */
 export interface MessageSignal {
   input: unknown;
-  /** Assistant or graph. Default: the assistant of the last run. */
+  /** Id of an assistant or of a graph. Default: the assistant of the conversation's last run. */
   assistantId?: string;
   key?: string;
 }
 
 /**
- * `edited`: the thread's state was edited outside of a run. The edit closed the questions in
- * `closed`. The id of a closed question is never used for another question.
+ * `edited`: a signal that reports an edit of the thread's state from outside of a run. This edit
+ * has closed the questions in `closed`. The id of a closed question is never used for another
+ * question.
  */
 export interface EditedState {
   /** Ids of the closed questions. */
@@ -280,18 +297,18 @@ export interface ConversationView {
   queue: string[];
   /** Delayed runs, earliest due time first; `at` in ISO 8601. Absent if empty. */
   delayed?: { runId: string; at: string }[];
-  /** Ids of injected messages that no turn has taken yet, oldest first. Absent if empty. */
+  /** Ids of injected messages that no run has taken yet, oldest first. Absent if empty. */
   injected?: string[];
   interrupts: PendingInterrupt[];
-  /** Number of turns since the conversation started. */
+  /** Number of turns since the conversation started. A turn is a run that has started. */
   turns: number;
   /** How the last run ended. */
   last?: EndedRun;
   /** True after `close`: no run is accepted any more. */
   closed: boolean;
   /**
-   * The most recent notes, oldest first. A note reports a refused signal, or another failure that
-   * has no caller.
+   * The most recent notes, oldest first. A note reports a failure that no client gets as a
+   * response, such as a refused signal.
    */
   notes: Note[];
 }
@@ -303,17 +320,18 @@ export interface EndedRun {
 }
 
 export interface Note {
-  /** ISO 8601. */
+  /** Time of the note, in ISO 8601. */
   at: string;
   text: string;
 }
 
-// ---- search attributes (type Keyword), registered when the server starts
+// ---- search attributes (type Keyword), created when a worker or API process starts
 
 /**
- * `status` is `interrupted` (a person must answer), `error` (the last run failed) or `idle`. It
- * stays `idle` during a run, because `busy` would cost two history events a turn. The workflow
- * updates the attributes only if the caller that started it set the attribute `tenant`.
+ * Names of the search attributes. `status` is `interrupted` (a person must answer), `error` (the
+ * last run failed) or `idle`. It stays `idle` during a run, because `busy` would cost two history
+ * events for each run. The workflow updates the attributes only if the client that started the
+ * workflow has set the attribute `tenant`.
  */
 export const SEARCH_ATTRIBUTES = {
   tenant: 'ColloquyTenant',
@@ -324,8 +342,8 @@ export const SEARCH_ATTRIBUTES = {
 // ---- starting
 
 /**
- * Start options of a conversation for a Temporal client. The client adds the task queue, and an
- * update or a signal.
+ * Options with which a Temporal client starts a conversation workflow. The client adds the task
+ * queue, and the update or signal that it sends together with the start.
  */
 export interface ConversationStart {
   workflowId: string;
@@ -334,7 +352,7 @@ export interface ConversationStart {
   typedSearchAttributes: { key: { name: string; type: 'KEYWORD' }; value: string }[];
 }
 
-/** Start options of a conversation whose first run uses this assistant. */
+/** Returns the start options of a conversation whose first run uses this assistant. */
 export function conversationStart(
   input: ConversationInput,
   assistant: { assistantId: string; name?: string },
@@ -353,12 +371,13 @@ export function conversationStart(
 }
 
 /**
- * Longest summary of Temporal, in characters. If a summary has more than 400 bytes as JSON,
- * Temporal refuses it and the whole workflow task fails. A character may take four bytes.
+ * Maximum length of the summaries that we give to Temporal, in characters. Temporal refuses a
+ * summary of more than 400 bytes as JSON, and the whole workflow task then fails. A character may
+ * take four bytes.
  */
 const SUMMARY_CHARACTERS = 90;
 
-/** Shortens a text to one line that fits a Temporal summary. */
+/** Shortens a string to one line that is not too long for a Temporal summary. */
 export function oneLine(text: string): string {
   const line = text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim();
   return line.length <= SUMMARY_CHARACTERS ? line : `${line.slice(0, SUMMARY_CHARACTERS - 1)}…`;
@@ -372,28 +391,30 @@ export interface StepTask {
   runId: string;
   graphId: string;
   /**
-   * Ordinal of the run in its thread, the first part of the fence. It grows with every run. The
-   * first ordinal of an execution without carried state is the server's time in seconds. It is
-   * therefore higher than all ordinals of an earlier execution.
+   * Ordinal of the run in its thread, which is the first part of the fence. It grows with every
+   * run. A workflow execution without carried state counts from the server's time in seconds. Its
+   * ordinals are therefore higher than those of all earlier executions.
    */
   ordinal: number;
-  /** Ordinal of this activity in the run, from 1. */
+  /** Number of this activity in the run, from 1. It is the second part of the fence. */
   step: number;
   joinQuickStepsMs: number;
-  /** Activity options of this step. The step stops before nodes that need other options. */
+  /**
+   * Activity options of this step. The step stops before it reaches nodes that need other options.
+   */
   options: StepOptions;
   /**
-   * Ids of the records of injected messages, oldest first. The step adds them to the state at the
-   * first possible superstep boundary. Absent if empty.
+   * Ids of the records of injected messages, oldest first. The step adds these messages to the
+   * state at the first possible boundary between two supersteps. Absent if empty.
    */
   injections?: string[];
   cursor?: Cursor;
 }
 
 /**
- * `continue`: another step is due. `success`, `interrupted`: the run has ended; its record and its
- * last event are written. `skipped`: nothing was done, because the run had already ended or its
- * record does not exist.
+ * Result of a step. Status `continue`: another step is due. `success`, `interrupted`: the run has
+ * ended; its record and its last event are written. `skipped`: the step did nothing, because the
+ * run had already ended or its record does not exist.
  */
 export interface StepOutcome {
   status: 'continue' | 'success' | 'interrupted' | 'skipped';
@@ -405,17 +426,17 @@ export interface StepOutcome {
   nextOptions?: StepOptions;
   interrupts?: PendingInterrupt[];
   /**
-   * Ids of those messages of the task that are now in the state, or whose records do not exist any
-   * more.
+   * Ids of those injected messages in the task that are now in the state, or whose records do not
+   * exist any more.
    */
   injected?: string[];
   cursor?: Cursor;
 }
 
 /**
- * `endRun`: ends a run outside of its steps, because it was cancelled or failed permanently.
+ * `endRun`: ends a run outside of its steps, because the run was cancelled or failed permanently.
  * Idempotent by run id. A run that was cancelled while it waited may be ended between two steps of
- * the current run, with the current run's ordinal.
+ * the current run. `ordinal` is then the ordinal of the current run.
  */
 export interface EndRunTask {
   tenant: string;
@@ -423,23 +444,23 @@ export interface EndRunTask {
   runId: string;
   ordinal: number;
   /**
-   * Step number of the fence. Higher than the step number of every earlier activity with this
+   * Second part of the fence. It is higher than the `step` of every earlier activity with this
    * ordinal.
    */
   step: number;
   status: EndedRunStatus;
   error?: RunError;
-  /** Whether the run's checkpoints and its record are deleted too. */
+  /** Whether the run's checkpoints and the run's record are deleted too. */
   rollback?: boolean;
   /** Ids of the records of injected messages that are deleted with the run. */
   dropped?: string[];
 }
 
-/** State of a thread after `endRun`. */
+/** How a thread stands after `endRun`: its cursor, its status and its open questions. */
 export interface Standing {
   cursor: Cursor;
   threadStatus: ThreadStatus;
-  /** Open questions, for example a question whose answer was cancelled. */
+  /** Open questions. A question whose answer was cancelled is open again. */
   interrupts: PendingInterrupt[];
 }
 
@@ -447,14 +468,14 @@ export interface RecordRunTask {
   tenant: string;
   threadId: string;
   runId: string;
-  /** Assistant of the last run, used if the signal names none. */
+  /** Assistant of the last run. Used if the signal names no assistant. */
   assistantId?: string;
   run: UnrecordedRun;
 }
 
 /**
- * `runId` is the id of an earlier run if the key already belongs to that run. `refused` is the
- * reason why no run was recorded.
+ * Result of `recordRun`. If the idempotency key already belongs to an earlier run, `runId` is the
+ * id of that earlier run. `refused` is the reason why no run was recorded.
  */
 export type RecordedRun =
   | { runId: string; graphId: string; assistantId: string; duplicate: boolean }
@@ -462,13 +483,13 @@ export type RecordedRun =
 
 export interface ConversationActivities {
   runStep(task: StepTask): Promise<StepOutcome>;
-  /** Returns the thread's state, so that the next run does not need to read it. */
+  /** Ends a run. Returns how the thread stands, so that the next run does not need to read it. */
   endRun(task: EndRunTask): Promise<Standing>;
   recordRun(task: RecordRunTask): Promise<RecordedRun>;
 }
 
 /**
- * An ended run whose webhook is due. Input of the webhook workflow and of its activity. The
+ * Input of the webhook workflow and of its activity: an ended run whose webhook is due. The
  * workflow id is `webhook/<tenant>/<run>`.
  */
 export interface WebhookTask {
@@ -479,28 +500,28 @@ export interface WebhookTask {
 
 export interface WebhookActivities {
   /**
-   * Posts the body that was stored at the run's end. Fails if the receiver does not accept the
-   * body, so that Temporal retries. The failure is permanent if the address is forbidden or the
-   * receiver answers 410. Returns false if no body is stored, for example because it was posted
-   * before.
+   * Posts the webhook body that was stored when the run ended. Fails if the receiver does not
+   * accept the body, so that Temporal retries. The failure is permanent if the address is forbidden
+   * or if the receiver answers 410. Returns false if no body is stored, for example because it was
+   * posted before.
    */
   deliverWebhook(task: WebhookTask): Promise<boolean>;
 }
 
 /**
- * Failure types of activities (`ApplicationFailure.type`) that Temporal does not retry; it retries
- * failures of all other types. `GraphFailed` (of `runStep`) has a {@link RunError} as its only
- * detail and ends the run. `fence_lost` (of `runStep` and `endRun`) has the higher fence as its
- * only detail. If the first step of a run fails with it, the workflow takes a higher ordinal and
- * tries again.
+ * Types of those failures of a conversation's activities (`ApplicationFailure.type`) that Temporal
+ * does not retry. `GraphFailed` ends the run; it comes from `runStep` and has a {@link RunError} as
+ * its only detail. `fence_lost` comes from `runStep` and `endRun` and has the higher fence as its
+ * only detail. If the first step of a run fails with `fence_lost`, the workflow takes a higher
+ * ordinal and tries again.
  */
 export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;
 
 // ---- crons
 
 /**
- * Name of the workflow that a cron's Schedule starts for each firing. The workflow creates the
- * firing's run and ends when the run ends, so that the Schedule can detect overlaps.
+ * Name of the workflow that a cron's Schedule starts for each firing. The workflow creates the run
+ * of the firing. It ends when this run ends, so that the Schedule can detect overlaps.
  */
 export const CRON_WORKFLOW = 'cron';
 
@@ -512,12 +533,13 @@ export interface CronInput {
 /** The run of a firing, or the reason why there is none. */
 export type FiredRun = { threadId: string; runId: string } | { refused: string };
 
-/** Result of the workflow. `gone`: the run was deleted before it ended. */
+/** Result of the cron workflow. Status `gone`: the run was deleted before it ended. */
 export type CronOutcome = FiredRun & { status?: EndedRunStatus | 'gone' };
 
 export interface FireCronTask extends CronInput {
   /**
-   * The scheduled time in ISO 8601. This time and the cron's id are the idempotency key of the run.
+   * The firing's scheduled time, in ISO 8601. The cron's id and this time are the idempotency key
+   * of the run.
    */
   scheduledAt: string;
 }
@@ -529,12 +551,12 @@ export interface ScheduledRunTask {
 }
 
 export interface CronActivities {
-  /** Submits the run that the cron's record specifies. Idempotent by cron and scheduled time. */
+  /** Submits the run that the cron's record describes. Idempotent by cron id and scheduled time. */
   fireCron(task: FireCronTask): Promise<FiredRun>;
   /**
    * Returns how the run ended, or `gone` if the run was deleted. Fails while the run has not ended,
-   * so that Temporal retries. Retries add no history events, and no worker is occupied between two
-   * attempts.
+   * so that Temporal calls the activity again. The retries add no events to the workflow history,
+   * and no worker is occupied between two attempts.
    */
   awaitScheduledRun(task: ScheduledRunTask): Promise<EndedRunStatus | 'gone'>;
   /** Cancels the run if it has not ended. Idempotent. */

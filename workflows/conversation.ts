@@ -48,20 +48,21 @@ import { Pump } from './pump.js';
 import { ConversationQueue } from './queue.js';
 
 /**
- * A stateless conversation has only one run. If that run is refused, no run is ever submitted, so
- * the conversation ends after this time.
+ * Time in ms that a stateless conversation waits for its only run. If that run is refused, no run
+ * is ever submitted, so the conversation ends after this time.
  */
 const FIRST_RUN_TIMEOUT_MS = 60_000;
 
 /**
- * Signal handlers receive their inputs undecoded. Otherwise an input that cannot be decoded would
- * fail the workflow task on every attempt, before our code could refuse the input.
+ * Makes signal handlers receive their inputs undecoded. If Temporal decoded the inputs, an input
+ * that cannot be decoded would fail the workflow task on every attempt, before our code could
+ * refuse the input.
  */
 const RAW_INPUTS = { typeInfo: { inputTypes: Array.from({ length: 8 }, () => rawValueTypeInfo) } };
 
 /**
- * A conversation. It accepts runs from updates and signals, executes them sequentially and waits
- * for answers. It only ends if it is stateless or closed.
+ * The workflow of a thread. It accepts runs from updates and signals, executes them one after
+ * another, and waits for answers to questions. It only ends if it is stateless or closed.
  */
 export async function conversation(given?: unknown): Promise<void> {
   const input = withFailures(() => readInput(workflowInfo().workflowId, given));
@@ -86,11 +87,11 @@ export async function conversation(given?: unknown): Promise<void> {
 }
 
 /**
- * Executes the runs of the queue. All updates must complete before a run starts, so that every
- * worker produces the same order of commands. Otherwise a history could become impossible to
- * replay. Example: a workflow task has nothing to do, and an update follows. A worker without the
- * cached workflow handles both as one task, but a replay handles them as two. The completion of
- * the update and the start of the activity would then change places.
+ * Executes the runs of the queue. All update handlers must finish before a run starts, so that
+ * every worker produces the same order of commands. Otherwise a history could become impossible to
+ * replay. Example: an update arrives right after a workflow task in which there was nothing to do.
+ * A worker without the cached workflow handles both as one task, but a workflow replay handles them
+ * as two. The completion of the update and the start of the activity would then change places.
  */
 async function converse(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   const turnsBefore = queue.turns;
@@ -113,8 +114,9 @@ async function converse(input: ConversationInput, queue: ConversationQueue, pump
 }
 
 /**
- * Waits until there is something to do: a run waits or is due, the conversation can end, a deadline
- * has passed, or signals have made the history long.
+ * Waits until there is something to do: a run waits or is due, the conversation can end, the
+ * deadline of a question has passed, or signals have made the history so long that the workflow
+ * must continue as new.
  */
 async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Promise<void> {
   const { nextDueAt } = queue;
@@ -132,8 +134,8 @@ async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Pro
 }
 
 /**
- * Continues as new between two turns. First records the runs that signals created, so that only
- * their ids are carried over.
+ * Continues as new between two runs. First records the runs that signals created, so that only
+ * their ids are carried to the next execution.
  */
 async function continueConversation(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   do {
@@ -146,8 +148,9 @@ async function continueConversation(input: ConversationInput, queue: Conversatio
 }
 
 /**
- * Closes the conversation if the workflow is cancelled, for example in the Web UI. The workflow
- * ends after its runs, and their records, have been ended.
+ * Closes the conversation if the workflow is cancelled, for example in the Web UI. `cancelled` in
+ * the returned object then becomes true. The workflow ends when its runs and their records have
+ * been ended.
  */
 function closeWhenCancelled(queue: ConversationQueue, changed: () => void): { cancelled: boolean } {
   const close = { cancelled: false };
@@ -189,8 +192,8 @@ function handleUpdates(queue: ConversationQueue, changed: () => void): void {
 }
 
 /**
- * Removes fields that are newer than the history, because the first execution of the workflow
- * ignored these fields.
+ * Removes fields that are newer than the recorded history. The first execution of this history
+ * ignored these fields, so a workflow replay must ignore them too.
  */
 function withoutNewerFields(run: SubmitRun): SubmitRun {
   const { notBefore, webhook, ...rest } = run;
@@ -199,8 +202,8 @@ function withoutNewerFields(run: SubmitRun): SubmitRun {
 }
 
 /**
- * Sets the handlers of the signals. A signal has no response, so the reason for a refusal is
- * written to the notes. The sender can query the notes.
+ * Sets the handlers of the signals. A signal has no response. If a signal is refused, the reason is
+ * written to the notes, which the sender can query.
  */
 function handleSignals(queue: ConversationQueue, changed: () => void): void {
   const handle = (name: string, apply: (input: unknown) => void) =>
@@ -229,7 +232,7 @@ function handleSignals(queue: ConversationQueue, changed: () => void): void {
   });
 }
 
-/** Decodes an input of any encoding. Errors: `invalid_argument`. */
+/** Decodes the input of a signal, in any encoding. Errors: `invalid_argument`. */
 function decode(input: RawValue | undefined): unknown {
   try {
     return input === undefined ? undefined : defaultPayloadConverter.fromPayload(input.payload);
@@ -244,8 +247,8 @@ function addNote(queue: ConversationQueue, text: string): void {
 }
 
 /**
- * Converts a `ColloquyError` that `decide` throws to the failure that Temporal clients get. The
- * type of the failure is the error's code.
+ * Calls `decide` and returns its result. Converts a `ColloquyError` to the failure that Temporal
+ * clients get. The type of the failure is the code of the error.
  */
 function withFailures<T>(decide: () => T): T {
   try {
@@ -263,9 +266,10 @@ function updateDetails(queue: ConversationQueue): void {
 }
 
 /**
- * Updates the search attributes if the caller that started the workflow set them. An upsert costs
- * an event and a visibility write, so only changed attributes are written. On a server that does
- * not know these attributes, an upsert would fail the workflow task on every attempt.
+ * Updates the search attributes, but only if the client that started the workflow has set them. On
+ * a server that does not know these attributes, an update would fail the workflow task on every
+ * attempt. Only changed attributes are written, because each write costs a history event and a
+ * write to Temporal's visibility store.
  */
 function updateSearchAttributes(queue: ConversationQueue): void {
   const shown = workflowInfo().typedSearchAttributes;

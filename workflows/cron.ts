@@ -9,14 +9,17 @@ import {
 import type { CronActivities, CronInput, CronOutcome } from './contract.js';
 
 /**
- * Activities that read and write records and conversations. They can fail only if a server is down,
- * so Temporal retries them until they succeed.
+ * Activities that read and write records and conversations. If a server is down, Temporal retries
+ * them until the server answers.
  */
 const { fireCron, cancelScheduledRun } = proxyActivities<CronActivities>({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '60s' },
 });
-/** Each attempt checks the run's record once. */
+/**
+ * Waits for the end of a run. Each attempt reads the run's record once, and fails if the run has
+ * not ended.
+ */
 const { awaitScheduledRun } = proxyActivities<CronActivities>({
   startToCloseTimeout: '30s',
   retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '15s' },
@@ -25,8 +28,8 @@ const { awaitScheduledRun } = proxyActivities<CronActivities>({
 const SCHEDULED_START = defineSearchAttributeKey('TemporalScheduledStartTime', SearchAttributeType.DATETIME);
 
 /**
- * One firing of a cron. If the workflow is cancelled (Web UI, `cancel_other`), the firing's run is
- * cancelled too.
+ * One firing of a cron: creates a run and waits for its end. If the workflow is cancelled (in the
+ * Web UI or by the overlap policy `cancel_other`), this run is cancelled too.
  */
 export async function cron(input: CronInput): Promise<CronOutcome> {
   const scheduledAt = scheduledTime().toISOString();
@@ -47,8 +50,8 @@ export async function cron(input: CronInput): Promise<CronOutcome> {
 }
 
 /**
- * Returns the time for which the Schedule started the workflow. If a person started it, returns the
- * workflow's start time.
+ * Returns the scheduled time for which the Schedule started the workflow. If a person started the
+ * workflow, returns its start time.
  */
 function scheduledTime(): Date {
   return workflowInfo().typedSearchAttributes.get(SCHEDULED_START) ?? workflowInfo().startTime;

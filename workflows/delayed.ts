@@ -1,8 +1,8 @@
 import type { DelayedRun, QueuedRun } from './contract.js';
 
 /**
- * Accepted runs that are not due yet, earliest due time first. They do not delay other runs: each
- * joins the end of the queue when it is due.
+ * Accepted runs that are not due yet, earliest due time first. A delayed run does not delay other
+ * runs: it joins the end of the queue when it is due.
  */
 export class DelayedRuns {
   constructor(private waiting: DelayedRun[] = []) {}
@@ -22,8 +22,8 @@ export class DelayedRuns {
   }
 
   /**
-   * Removes and returns the runs that are due or cancelled. A cancelled run need not become due,
-   * because it can be ended at once.
+   * Removes and returns the runs that are due or cancelled. A cancelled run is returned before it
+   * is due, because it can be ended at once.
    */
   release(now: number): QueuedRun[] {
     const released = this.waiting.filter(({ run, at }) => at <= now || run.cancelled !== undefined);

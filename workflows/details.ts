@@ -72,14 +72,15 @@ function about({ id, node, preview, deadline, defaultAnswer }: PendingInterrupt,
   }
   const due = deadline ? ` At ${deadline} the answer is \`${JSON.stringify(defaultAnswer ?? null)}\`.` : '';
   const asked = questionIn(preview);
-  // The preview is shown as code, so that Markdown in a draft is not rendered.
+  // The preview is shown as code, so that Markdown in the question is not rendered.
   const whole = asked === undefined ? '' : `\n\n\`${preview.replaceAll('`', "'")}\``;
   return `Node \`${node}\` asks: ${asked ?? preview}${due}${whole}`;
 }
 
 /**
- * Returns the text of a question that is an object, or undefined if no text is found. Uses a
- * regular expression, because a preview that was cut off is not valid JSON.
+ * Returns the text of a question that is an object, from a field such as `question` or `message`.
+ * Returns undefined if no text is found. Uses a regular expression, because a preview that was cut
+ * off is not valid JSON.
  */
 function questionIn(preview: string): string | undefined {
   const text = /^\{.*?"(?:question|message|prompt|description|text)":("(?:[^"\\]|\\.)*")/s.exec(preview)?.[1];
@@ -87,7 +88,7 @@ function questionIn(preview: string): string | undefined {
   try {
     return JSON.parse(text) as string;
   } catch {
-    // The text is not valid JSON. Throwing here would fail the workflow task on every attempt.
+    // The text is not valid JSON. An error here would fail the workflow task on every attempt.
     return undefined;
   }
 }

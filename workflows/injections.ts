@@ -1,8 +1,8 @@
 import type { QueuedRun } from './contract.js';
 
 /**
- * Injected messages that no turn has taken yet, first in, first out. Each has the id of a run
- * record, because a message that no turn takes becomes a run.
+ * Injected messages that no run has taken yet, oldest first. Each message has a run record and the
+ * id of this record, because a message that no run takes becomes a run itself.
  */
 export class Injections {
   constructor(private waiting: QueuedRun[] = []) {}
@@ -15,13 +15,13 @@ export class Injections {
     this.waiting.push(message);
   }
 
-  /** Removes messages that a step has taken. */
+  /** Removes the messages that a step has taken. */
   taken(runIds: string[] = []): void {
     this.waiting = this.waiting.filter(({ runId }) => !runIds.includes(runId));
   }
 
   /**
-   * Removes the first message and returns it, to be executed as a run. Returns an empty list if
+   * Removes the oldest message and returns it, to be executed as a run. Returns an empty list if
    * there is no message.
    */
   shift(): QueuedRun[] {

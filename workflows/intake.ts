@@ -1,6 +1,6 @@
 /**
- * Validates inputs of Temporal clients, the CLI and the Web UI. Every error is an
- * `invalid_argument` that names the field and the value.
+ * Validates the inputs that Temporal clients, the CLI and the Web UI send to a conversation. Every
+ * error is an `invalid_argument` that names the field and the value.
  */
 import { CANCEL_ACTIONS, ColloquyError, MULTITASK_STRATEGIES, conversationId } from '../protocol/index.js';
 import type { CancelAction } from '../protocol/index.js';
@@ -16,15 +16,18 @@ import type {
   SubmitRun,
 } from './contract.js';
 
-/** Longest id or key, in characters. Limited because the history contains ids and keys. */
+/**
+ * Maximum length of an id or an idempotency key, in characters. It is limited, because the workflow
+ * history contains ids and keys.
+ */
 const MAX_ID = 256;
 
 type Fields = Record<string, unknown>;
 
 /**
  * Reads the workflow's input. Tenant and thread may be missing, because the workflow id contains
- * them. If given, they must be those of the workflow id. Otherwise two workflows would write one
- * thread.
+ * them. If given, they must be equal to those in the workflow id, because otherwise two workflows
+ * would write the same thread.
  */
 export function readInput(workflowId: string, given: unknown): ConversationInput {
   const fields = given === undefined || given === null ? {} : readObject('input', given);
@@ -90,7 +93,10 @@ export function readCancel(given: unknown): CancelRuns {
   return { runIds: readRunIds(fields.runIds), action: readAction(fields.action) };
 }
 
-/** Like {@link readCancel}, but for a signal, in which every field has a default. */
+/**
+ * Like {@link readCancel}, but for the signal: every field has a default, and the input may also be
+ * a run id or `all`.
+ */
 export function readCancelSignal(given: unknown): CancelRuns {
   if (given === undefined || given === null) return { runIds: 'all', action: 'interrupt' };
   if (typeof given === 'string' && given !== 'all') return { runIds: [readId('cancel', given)], action: 'interrupt' };
@@ -182,8 +188,8 @@ function show(value: unknown): string {
 }
 
 /**
- * Returns the kind of a message without its content, because the note about the message is logged
- * and carried into the next history.
+ * Returns the kind of a wrong message, but not its content. The note about the message contains
+ * this kind. Notes are logged and carried into the next history.
  */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';

@@ -1,13 +1,14 @@
 import { ColloquyError } from '../protocol/index.js';
 import type { ConversationInput } from './contract.js';
 
-/** Checks the limits of a conversation's queue and makes the errors for refused requests. */
+/** Checks the limits of a conversation's queue, and creates the errors for refused requests. */
 export class Limits {
   constructor(private readonly input: Pick<ConversationInput, 'threadId' | 'settings'>) {}
 
   /**
-   * Checks the number of runs. `ahead` counts the waiting runs and the current one. `subject` names
-   * the request that would be refused. Errors: `queue_full`.
+   * Checks that there is room for one more run. `ahead` is the number of waiting runs plus the
+   * current one. `subject` names the new request in the error. `factor` multiplies the limit.
+   * Errors: `queue_full`.
    */
   checkRuns(ahead: number, subject: string, factor = 1): void {
     const { queueLimit } = this.input.settings;
@@ -19,7 +20,8 @@ export class Limits {
   }
 
   /**
-   * Checks the number of other things, such as `delayed runs`. They have a limit of their own.
+   * Checks that there is room for one more of other things, such as `delayed runs`. They are
+   * counted separately from the runs of the queue. `subject` names the new request in the error.
    * Errors: `queue_full`.
    */
   checkOthers(count: number, things: string, subject: string): void {

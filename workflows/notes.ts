@@ -4,8 +4,8 @@ const MAX_NOTES = 10;
 const MAX_CHARACTERS = 300;
 
 /**
- * The last ten notes, oldest first. A note reports a failure that has no caller, such as a refused
- * signal.
+ * The last ten notes of a conversation, oldest first. A note reports a failure that no client gets
+ * as a response, such as a refused signal.
  */
 export class Notes {
   constructor(

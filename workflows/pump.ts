@@ -17,8 +17,8 @@ import type { ConversationQueue, CurrentRun } from './queue.js';
 import { WebhookStarts } from './webhook-starts.js';
 
 /**
- * `recordRun` and `endRun` access a few records. They fail only because of the infrastructure, so
- * Temporal retries them without limit. `runStep` has options of its own.
+ * `recordRun` and `endRun` access a few records. If the infrastructure fails, Temporal retries them
+ * without limit. `runStep` gets its own options for each call.
  */
 const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
   startToCloseTimeout: '30s',
@@ -32,8 +32,8 @@ const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
 });
 
 /**
- * Number of ordinals to try for a run if earlier workflow executions of the thread left higher
- * fences.
+ * Maximum number of ordinals to try for one run. A higher ordinal is needed if an earlier workflow
+ * execution of the thread left a higher fence.
  */
 const FENCE_ATTEMPTS = 3;
 
@@ -41,7 +41,7 @@ export class Pump {
   private scope?: CancellationScope;
   private readonly webhooks: WebhookStarts;
 
-  /** `changed` is called after each change of something that the conversation's details show. */
+  /** `changed` is called after each change that the conversation's details in the Web UI show. */
   constructor(
     private readonly input: ConversationInput,
     private readonly queue: ConversationQueue,
@@ -55,7 +55,7 @@ export class Pump {
     if (this.queue.current?.run.cancelled !== undefined) this.scope?.cancel();
   }
 
-  /** Executes the first waiting run until it has ended. */
+  /** Takes the first waiting run from the queue and executes it until it has ended. */
   async runNext(): Promise<void> {
     const current = this.queue.take();
     this.changed();
@@ -75,13 +75,17 @@ export class Pump {
     }
   }
 
-  /** Records every waiting run that has no record, so that the queue contains only run ids. */
+  /**
+   * Creates the records of all waiting runs that have none, so that the queue contains only run
+   * ids.
+   */
   async recordWaiting(): Promise<void> {
     for (const run of this.queue.unrecorded()) await this.record(run);
   }
 
   /**
-   * Resolves when the delivery of every due webhook has started. The workflow must not end earlier.
+   * Resolves when the deliveries of all due webhooks have started. The workflow must not end before
+   * that.
    */
   webhooksStarted(): Promise<void> {
     return this.webhooks.started();
@@ -138,8 +142,9 @@ export class Pump {
   }
 
   /**
-   * Records a run if it has no record yet. Returns false and adds a note if the run was refused,
-   * could not be recorded, or has the key of an earlier run.
+   * Creates the record of a run that has none. Removes the run from the queue, adds a note and
+   * returns false if the run was refused, could not be recorded, or has the idempotency key of an
+   * earlier run.
    */
   private async record(run: QueuedRun): Promise<boolean> {
     if (!run.unrecorded) return true;
@@ -210,9 +215,9 @@ export class Pump {
   }
 
   /**
-   * Calls an activity. If an earlier workflow execution of the thread left a higher fence, repeats
-   * the call with a higher ordinal. `mayRaiseOrdinal` must be false once the run has committed a
-   * step, because the ordinal identifies the run's commits.
+   * Calls an activity. If the call fails because an earlier workflow execution of the thread left a
+   * higher fence, repeats the call with a higher ordinal. `mayRaiseOrdinal` must be false once the
+   * run has committed a step, because the ordinal identifies the run's commits.
    */
   private async withHigherOrdinal<T>(
     current: CurrentRun,
@@ -232,7 +237,7 @@ export class Pump {
 }
 
 /**
- * Returns the ordinal of the higher fence that an activity lost to, or 0 if that ordinal is
+ * If an activity failed because of a higher fence, returns the ordinal of that fence, or 0 if it is
  * unknown. Returns undefined for any other failure.
  */
 function ordinalOfHigherFence(failure: unknown): number | undefined {

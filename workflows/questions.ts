@@ -3,9 +3,9 @@ import { ANY_INTERRUPT } from './contract.js';
 import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
 
 /**
- * The questions of a conversation. In all methods, `ahead` is the list of runs that are not
- * cancelled, the current one first. When a run starts that answers no particular question, it
- * abandons all questions.
+ * The questions that a conversation's interrupts ask. In all methods, `ahead` is the list of runs
+ * that are not cancelled, the current one first. A run that answers no particular question abandons
+ * all questions when it starts.
  */
 export class Questions {
   private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];
@@ -26,7 +26,7 @@ export class Questions {
     return answered.includes(ANY_INTERRUPT) ? [] : this.asked.filter((question) => !answered.includes(question.id));
   }
 
-  /** Returns the id of the question that an answer belongs to. Errors: `conflict`. */
+  /** Returns the id of the open question that an answer belongs to. Errors: `conflict`. */
   choose({ interruptId }: ResumeConversation, ahead: QueuedRun[]): string {
     const obstacle = ahead.find(abandons);
     if (obstacle) throw this.conflict(`has run ${obstacle.runId} before the answer${of(interruptId)}`);
@@ -46,8 +46,8 @@ export class Questions {
   }
 
   /**
-   * Called when a run starts. Removes the question that the run answers, or all questions if it
-   * answers no particular one.
+   * Removes the question that a starting run answers. If the run answers no particular question,
+   * removes all questions.
    */
   begin(run: QueuedRun): void {
     this.asked = abandons(run) ? [] : this.asked.filter((question) => question.id !== run.answers);
@@ -55,21 +55,23 @@ export class Questions {
 
   /**
    * Replaces the questions by those that the graph asks now. A question that is also in `earlier`
-   * keeps its deadline, because an answer to another question must not extend the deadline.
+   * keeps its old deadline, because an answer to another question must not extend it.
    */
   ask(interrupts: PendingInterrupt[], earlier: PendingInterrupt[] = this.asked): void {
     const before = new Map(earlier.map((question) => [question.id, question]));
     this.asked = interrupts.map((question) => before.get(question.id) ?? question);
   }
 
-  /** Removes the deadline of a question, so that its default answer is given only once. */
+  /**
+   * Removes the deadline of a question, so that the question's default answer is given only once.
+   */
   expire(interruptId: string): void {
     this.asked = this.asked.map(({ deadline, ...question }) =>
       question.id === interruptId || deadline === undefined ? question : { ...question, deadline },
     );
   }
 
-  /** Removes questions. Returns whether one of them was open. */
+  /** Removes the questions with these ids. Returns whether one of them was there. */
   close(interruptIds: string[]): boolean {
     const had = this.has(interruptIds);
     this.asked = this.asked.filter(({ id }) => !interruptIds.includes(id));
@@ -77,17 +79,18 @@ export class Questions {
   }
 
   /**
-   * Remembers an edit of the state, because its signal may arrive before the result of the step
-   * that asked the questions. `counts` checks the workflow's patch: a replay of an older history
-   * must ignore the edit.
+   * Remembers an edit of the thread's state for {@link closeEdited}. It is remembered because its
+   * signal may arrive before the result of the step that asked the questions. `counts` returns
+   * false in a workflow replay of an older history, which must ignore the edit.
    */
   closeLater(edit: EditedState, counts: () => boolean): void {
     this.edits.push({ edit, counts });
   }
 
   /**
-   * Applies the remembered edits after a step has asked its questions. Returns the status after the
-   * last edit that closed a question, or undefined if no edit closed one.
+   * Closes the questions that the remembered edits have closed. Called after a step has asked its
+   * questions. Returns the thread's status after the last edit that closed a question, or undefined
+   * if no edit closed one.
    */
   closeEdited(): EditedState['status'] | undefined {
     const closing = this.edits.splice(0).filter(({ edit, counts }) => this.has(edit.closed) && counts());

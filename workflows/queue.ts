@@ -1,7 +1,7 @@
 /**
  * State and decisions of a conversation: which runs are accepted, which run is next, which
- * questions are open. Plain data in memory; knows no Temporal. If a method refuses a request, it
- * throws a `ColloquyError` with the code that the sender gets.
+ * questions are open. The state is plain data in memory, and this file does not use Temporal. If a
+ * method refuses a request, it throws a `ColloquyError` with the code that the sender gets.
  */
 import type { ThreadStatus } from '../protocol/index.js';
 import { AdmittedRuns } from './admitted.js';
@@ -38,9 +38,9 @@ import { Questions } from './questions.js';
 export interface CurrentRun {
   run: QueuedRun;
   ordinal: number;
-  /** Step number of the run's last activity that has a fence. */
+  /** Number of the run's last activity that has a fence. It is the second part of the fence. */
   step: number;
-  /** The nodes that are due after the last step. */
+  /** The nodes that run next, after the last step. */
   nodes: string[];
   /** Questions that were open before the run started. A rollback of the run opens them again. */
   questionsBefore?: PendingInterrupt[];
@@ -69,15 +69,16 @@ export class ConversationQueue {
     private readonly input: ConversationInput,
     private readonly now: () => number = Date.now,
     /**
-     * Start time of the execution. It is the same in every replay. The time of the first workflow
-     * task is not.
+     * Start time of the workflow execution, in ms since the epoch. It is the same in every workflow
+     * replay. The time of the first workflow task is not.
      */
     startedAt = now(),
   ) {
     const { carried, settings } = input;
     this.limits = new Limits(input);
-    // Every execution needs higher fences than the earlier executions of its thread. Without
-    // carried state it does not know their ordinals, so it starts with the time.
+    // Every workflow execution needs higher fences than the earlier executions of its thread. An
+    // execution without carried state does not know their ordinals, so it counts its own from the
+    // current time in seconds.
     this.ordinal = carried?.ordinal ?? Math.floor(startedAt / 1000);
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
@@ -93,9 +94,9 @@ export class ConversationQueue {
     if (carried?.last) this.last = carried.last;
   }
 
-  // ---- intake
+  // ---- requests of clients
 
-  /** Throws the errors of {@link submit} and returns its result, but changes nothing. */
+  /** Returns the result of {@link submit}, or throws its errors, but changes nothing. */
   checkSubmit(request: SubmitRun): Submitted {
     const { runId, key, strategy } = request;
     this.checkOpen(runId);
@@ -113,8 +114,8 @@ export class ConversationQueue {
     if (request.resumes && answer) {
       throw this.limits.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
     }
-    // Cancelled runs count until they have ended. So the limit is doubled for a run that cancels
-    // the other runs.
+    // Cancelled runs count until they have ended. So the limit is doubled for a run whose strategy
+    // cancels all other runs.
     if (this.isLater(request)) this.limits.checkOthers(this.delayed.all.length, 'delayed runs', runId);
     else this.checkRoom(runId, replaces ? 2 : 1);
     return { runId, position: replaces ? Number(this.current !== undefined) : this.alive().length, duplicate: false };
@@ -135,8 +136,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Adds a run without a record to the end of the queue. If a run with this key was accepted
-   * before, returns that run instead.
+   * Adds a run that has no record yet to the end of the queue. If a run with this idempotency key
+   * was accepted before, adds nothing and returns that run.
    */
   message(message: MessageSignal, runId: string): Submitted {
     const { input, assistantId, key } = message;
@@ -151,8 +152,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Throws the errors of {@link resume}, but changes nothing. Returns the id of the answered
-   * question.
+   * Returns the id of the question that an answer belongs to. Throws the errors of {@link resume},
+   * but changes nothing.
    */
   checkResume(answer: ResumeConversation): string {
     this.checkOpen('an answer');
@@ -168,8 +169,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Marks runs as cancelled. A waiting run ends before the next step. The current run ends when its
-   * activity stops.
+   * Marks the given runs as cancelled. A waiting run then ends before the next step of the current
+   * run. The current run ends when its activity has stopped.
    */
   cancel({ runIds, action }: CancelRuns): Cancelled {
     const queued = [...this.waiting, ...this.delayed.all];
@@ -187,7 +188,7 @@ export class ConversationQueue {
 
   // ---- injected messages
 
-  /** Throws the errors of {@link inject} and returns its result, but changes nothing. */
+  /** Returns the result of {@link inject}, or throws its errors, but changes nothing. */
   checkInject({ runId }: InjectMessage): Injected {
     this.checkOpen(`message ${runId}`);
     if (this.admitted.find(runId) !== undefined) return { duplicate: true };
@@ -205,8 +206,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Closes the questions that an edit of the state has closed. They need no answer and no default
-   * answer any more.
+   * Closes the questions that an edit of the thread's state has closed. Such a question needs no
+   * answer and gets no default answer any more. For `counts`, see {@link Questions.closeLater}.
    */
   edited(edit: EditedState, counts = () => true): void {
     if (this.current) this.questions.closeLater(edit, counts);
@@ -223,7 +224,7 @@ export class ConversationQueue {
     return this.questions.untilDeadline(this.alive(), this.now());
   }
 
-  /** Enqueues the default answers that are due. */
+  /** Enqueues one run for each default answer that is due. */
   answerByDefault(newRunId: () => string): void {
     const due = this.questions.deadlines(this.alive()).filter(({ at }) => at <= this.now());
     for (const { question } of due) {
@@ -253,7 +254,7 @@ export class ConversationQueue {
     return wait === Infinity ? undefined : Math.max(1, wait);
   }
 
-  // ---- the pump
+  // ---- methods for the class `Pump`, which executes the runs
 
   /** Whether a run waits or a delayed run is due. */
   get hasWork(): boolean {
@@ -261,8 +262,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Whether the workflow can complete: the conversation is closed, or it is stateless and its run
-   * has ended.
+   * Whether the workflow can complete. It can if no run is left, and the conversation is either
+   * closed, or stateless and has had its run.
    */
   get isOver(): boolean {
     const isDone = this.closed || (this.input.ephemeral === true && this.hasTaken);
@@ -294,14 +295,14 @@ export class ConversationQueue {
     return index < 0 ? undefined : this.waiting.splice(index, 1)[0];
   }
 
-  /** Returns the waiting runs that have no record. */
+  /** Returns the waiting runs that have no record yet. */
   unrecorded(): QueuedRun[] {
     return this.waiting.filter((run) => run.unrecorded !== undefined);
   }
 
   /**
-   * Applies the result of `recordRun`. Returns false if the run is a duplicate of a run that was
-   * accepted before.
+   * Applies the result of `recordRun` to a run. Returns false if the run is a duplicate of a run
+   * that was accepted before.
    */
   recorded(
     run: QueuedRun,
@@ -318,7 +319,7 @@ export class ConversationQueue {
     return true;
   }
 
-  /** Removes a run that will not be executed. Its key can be used again. */
+  /** Removes a run that will not be executed. Its idempotency key can be used again. */
   drop(run: QueuedRun): void {
     this.admitted.forget(run.runId);
     if (this.current?.run === run) this.leave();
@@ -326,8 +327,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Called before the first step of the current run. Closes the questions that the run answers or
-   * abandons.
+   * Marks the current run as started. Closes the questions that the run answers or abandons. Called
+   * before the first step of the run.
    */
   begin(current: CurrentRun): void {
     current.questionsBefore = this.questions.all;
@@ -337,8 +338,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Takes a higher ordinal, because another workflow execution of the thread has written a higher
-   * fence.
+   * Gives the current run a higher ordinal, because another workflow execution of the thread has
+   * written a higher fence. `above` is the ordinal of that fence.
    */
   raiseOrdinal(current: CurrentRun, above: number): void {
     this.ordinal = Math.max(this.ordinal, above, Math.floor(this.now() / 1000)) + 1;
@@ -364,7 +365,7 @@ export class ConversationQueue {
     return false;
   }
 
-  /** Applies the result of `endRun`. */
+  /** Applies the result of `endRun`. `standing` is absent if `endRun` failed. */
   ended(run: QueuedRun, end: Omit<EndedRun, 'runId'>, standing?: Standing): void {
     this.setCursor(standing?.cursor);
     if (this.current?.run !== run) return;
@@ -405,7 +406,7 @@ export class ConversationQueue {
     };
   }
 
-  /** Returns the state for continue-as-new. Only valid between two turns. */
+  /** Returns the state that continue-as-new carries. Only valid between two runs. */
   carry(): CarriedState {
     return {
       ordinal: this.ordinal,
@@ -423,7 +424,7 @@ export class ConversationQueue {
     };
   }
 
-  // ---- parts
+  // ---- helpers
 
   /** Returns the runs that are not cancelled and not delayed, the current one first. */
   private alive(): QueuedRun[] {

@@ -5,8 +5,8 @@ import { WEBHOOK_WORKFLOW, oneLine } from './contract.js';
 import type { ConversationInput, QueuedRun, WebhookTask } from './contract.js';
 
 /**
- * Starts the deliveries of a conversation's webhooks as child workflows. A delivery therefore does
- * not delay the next run and does not end with the conversation.
+ * Starts each delivery of a webhook as a child workflow of the conversation. A delivery therefore
+ * does not delay the next run, and continues after the conversation has ended.
  */
 export class WebhookStarts {
   private readonly starting = new Set<Promise<void>>();
@@ -17,8 +17,8 @@ export class WebhookStarts {
   ) {}
 
   /**
-   * Starts the delivery for an ended run if the run has a webhook. The workflow id contains the run
-   * id, so a repeated call starts no second delivery.
+   * Starts the delivery for an ended run if the run has a webhook. The workflow id of the delivery
+   * contains the run id, so a repeated call starts no second delivery.
    */
   start(run: QueuedRun): void {
     if (!run.webhook) return;
@@ -27,8 +27,8 @@ export class WebhookStarts {
   }
 
   /**
-   * Resolves when all deliveries have started. If the workflow completed earlier, the server would
-   * drop the remaining starts.
+   * Resolves when all deliveries have started. If the conversation's workflow completed earlier,
+   * Temporal's server would drop the remaining starts.
    */
   async started(): Promise<void> {
     while (this.starting.size > 0) await Promise.all(this.starting);

@@ -10,9 +10,9 @@ type Update = typeof HiringState.Update;
 type ToolConfig = LangGraphRunnableConfig & { toolCall?: { id?: string } };
 
 /**
- * Options of a step that calls a model. A model may take minutes to answer. `retry` is not set:
- * transient errors are retried without it. With it, other errors, such as that of a wrong key,
- * would be retried too.
+ * Options of the nodes that call a model. A model may take minutes to answer. The option `retry` is
+ * not set on purpose. Without it, only transient errors are retried. With it, all errors would be
+ * retried, even the error for a wrong API key.
  */
 export const MODEL_NODE = { metadata: { temporal: { startToCloseTimeout: '5m', heartbeatTimeout: '10s' } } };
 
@@ -32,8 +32,8 @@ export function modelNode(
 }
 
 /**
- * Returns a node that runs the tool calls of the last message. Calls of the tools in `others` are
- * left for another node.
+ * Returns a node that runs the open tool calls of the last model message. Leaves the calls of the
+ * tools in `others` to another node.
  */
 export function toolsNode(tools: StructuredToolInterface[], others: readonly string[] = []) {
   const node = new ToolNode(tools);
@@ -57,13 +57,13 @@ export function handOff(to: AgentName, when: string): StructuredToolInterface {
   );
 }
 
-/** Returns the result of a tool that also changes the state. */
+/** Returns the result of a tool: the tool message, and an update of the state. */
 export function updateFromTool(config: ToolConfig, name: string, content: string, update: Update): Command {
   const message = new ToolMessage({ content, name, tool_call_id: config.toolCall?.id ?? '' });
   return new Command({ update: { ...update, messages: [message] } });
 }
 
-/** Returns the calls of the last model message that have no answer yet. */
+/** Returns the tool calls of the last model message that no tool message answers yet. */
 export function openCalls(messages: readonly BaseMessage[]): ToolCall[] {
   const at = messages.findLastIndex((message) => message.getType() === 'ai');
   const answered = new Set(messages.slice(at + 1).map((message) => (message as ToolMessage).tool_call_id));
@@ -71,9 +71,9 @@ export function openCalls(messages: readonly BaseMessage[]): ToolCall[] {
 }
 
 /**
- * Adds answers to tool calls that have none, because models refuse a conversation with an
- * unanswered tool call. A call stays unanswered if a person ignores its question or cancels the
- * run.
+ * Adds a tool message for each tool call that has none, because models refuse a conversation with
+ * an unanswered tool call. A call stays unanswered if a person ignores the question that it asks,
+ * or cancels the run.
  */
 function answerAbandonedCalls(messages: BaseMessage[]): BaseMessage[] {
   const answered = new Set(messages.map((message) => (message as ToolMessage).tool_call_id));

@@ -6,16 +6,16 @@ export interface MessageDraft {
   body: string;
 }
 
-/** The question that is asked before a message is sent: the value of the interrupt. */
+/** The value of the interrupt that asks a person whether a message may be sent. */
 export interface ApprovalRequest {
   type: 'approval';
   question: string;
   candidate: { id: string; name: string; title: string; location: string };
   draft: MessageDraft;
   actions: ['approve', 'edit', 'reject'];
-  /** Possible answers, for clients without a form. */
+  /** Descriptions of the possible answers, for clients that have no form for the answer. */
   answers: string[];
-  /** Why the last answer was refused. */
+  /** Why the person's last answer was not understood. Absent the first time. */
   problem?: string;
 }
 
@@ -42,9 +42,10 @@ export function approvalRequest(candidate: Candidate, draft: MessageDraft, probl
 type Choice = Pick<Decision, 'action' | 'edited' | 'subject' | 'body' | 'reason'>;
 
 /**
- * Reads a person's answer. Only a clear yes or an edit sends a message. A no discards the draft.
- * Any other text also discards the draft and is the reason, from which the model can write a new
- * draft. An answer that is none of these is a `problem`, and the question is asked again.
+ * Reads a person's answer. The message is sent only if the answer clearly approves or edits the
+ * draft. A rejection discards the draft. Any other text also discards it, and counts as the reason,
+ * so that the model can write a better draft. For an answer that cannot be read, returns a
+ * `problem`, and the person is asked again.
  */
 export function readAnswer(answer: unknown, draft: MessageDraft): Choice | { problem: string } {
   if (answer === true) return send(draft);

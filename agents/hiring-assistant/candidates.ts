@@ -2,7 +2,7 @@ import MiniSearch from 'minisearch';
 import data from './candidates.json' with { type: 'json' };
 import { SENIORITIES, type Seniority } from './state.js';
 
-/** A fictional person. */
+/** A fictional person who may be hired. */
 export interface Candidate {
   id: string;
   name: string;
@@ -37,13 +37,13 @@ export interface CandidateMatch {
 
 export interface CandidateSearch {
   matches: CandidateMatch[];
-  /** Filters that were dropped because no candidate matched all filters. */
+  /** Filters that the search left out, because no candidate matched all filters. */
   relaxed: ('location' | 'seniority')[];
 }
 
 export const CANDIDATES: readonly Candidate[] = data as Candidate[];
 
-/** Share of the best score that a candidate needs to be a match. */
+/** A candidate matches if its search score is at least this share of the best score. */
 const RELEVANT_SHARE = 0.15;
 
 const byId = new Map(CANDIDATES.map((candidate) => [candidate.id, candidate]));
@@ -67,8 +67,9 @@ export function findCandidate(id: string): Candidate | undefined {
 }
 
 /**
- * Returns the best matches first. Location and seniority are filters. If nobody matches, the search
- * repeats without seniority, then without location, then without both.
+ * Returns the candidates that match a query, best first. Location and seniority are filters. If
+ * nobody passes both filters, the search is repeated without seniority, then without location, then
+ * without both.
  */
 export function searchCandidates(query: CandidateQuery): CandidateSearch {
   const ranked = rank(query);
@@ -86,8 +87,8 @@ export function searchCandidates(query: CandidateQuery): CandidateSearch {
 }
 
 /**
- * Returns the candidates whose score is high enough, best first. One common word, such as engineer,
- * is not enough.
+ * Returns the candidates whose search score is high enough, best first. A candidate that only
+ * shares a common word with the query, such as engineer, scores too low.
  */
 function rank({ query, skills = [], exclude = [] }: CandidateQuery): Candidate[] {
   const hits = index.search([query, ...skills].join(' '));

@@ -14,9 +14,9 @@ export interface HiringAssistantDependencies {
 }
 
 /**
- * A facade over three agents. The active agent takes the person's message and hands the
- * conversation over if needed. Each agent is a compiled graph, so its steps are steps of the
- * facade.
+ * Creates the graph of the hiring assistant: a facade over three agents. The active agent answers
+ * the person's message, or hands the conversation over to another agent. Each agent is a subgraph,
+ * so its supersteps are supersteps of the facade's run.
  */
 export function createHiringAssistant({ model, outbox }: HiringAssistantDependencies) {
   return new StateGraph(HiringState)
@@ -31,23 +31,24 @@ export function createHiringAssistant({ model, outbox }: HiringAssistantDependen
 }
 
 /**
- * Returns what follows an agent. If the agent is still active, it has answered and the graph ends;
- * the person writes next.
+ * Returns the function that chooses the next node after an agent. If the agent has handed over, the
+ * other agent is next. If the agent is still active, it has answered the person, and the graph
+ * ends.
  */
 function after(agent: AgentName) {
   return (state: HiringStateType) => (state.agent === agent ? END : state.agent);
 }
 
-/** The graph that `langgraph.json` names. */
+/** Creates the graph. `langgraph.json` names this function. */
 export async function graph(config?: { configurable?: Record<string, unknown> }) {
   return createHiringAssistant({ model: await configuredModel(), outbox: outboxFrom(config?.configurable) });
 }
 
 let cached: { settings: string; model: Promise<BaseChatModel> } | undefined;
 
-/** Returns one model, with its connections, for all runs of the process. */
+/** Returns the model. All runs of this process share it and its connections. */
 function configuredModel(): Promise<BaseChatModel> {
-  // eslint-disable-next-line no-restricted-syntax -- loaded by the name of its export, like any LangGraph project: nobody can hand it settings
+  // eslint-disable-next-line no-restricted-syntax -- LangGraph projects are loaded by the name of their export, so no caller can pass settings to this code
   const settings = modelSettingsFrom(process.env);
   const key = JSON.stringify(settings);
   if (cached?.settings !== key) cached = { settings: key, model: createChatModel(settings, offlineRules) };

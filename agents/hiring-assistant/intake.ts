@@ -18,7 +18,7 @@ const PROMPT = `You are the intake agent of a hiring assistant. Find out whom th
 Ask short clarifying questions, all missing points in one message: the role, the skills that matter, location (or remote), seniority.
 Never ask twice for something the person said does not matter. When role and wishes are clear, call save_brief. Do not invent wishes.`;
 
-/** Asks questions until the brief is complete. */
+/** Creates the intake agent. It asks the person questions until the search brief is complete. */
 export function buildIntake(model: BaseChatModel) {
   const tools = [saveBrief];
   return new StateGraph(HiringState)

@@ -8,8 +8,9 @@ interface FoundCandidate extends Pick<Candidate, 'id' | 'name' | 'title' | 'loca
 }
 
 /**
- * Scripted replies of each agent, used without a model. The names of the callable tools identify
- * the agent. A reply depends only on these names and the conversation.
+ * Scripted replies of the three agents, used if no model is configured. The names of the tools that
+ * an agent may call show which agent it is. A reply depends only on these names and on the
+ * conversation.
  */
 export const offlineRules: OfflineRules = (messages, tools) => {
   if (tools.includes('save_brief')) return intake(messages);
@@ -18,20 +19,21 @@ export const offlineRules: OfflineRules = (messages, tools) => {
 };
 
 /**
- * Upper bounds for the text that patterns are matched against, because matching blocks the worker's
- * event loop.
+ * Limits of the text that regular expressions are matched against: characters of a message, and
+ * number of messages. Matching blocks the event loop of the worker.
  */
 const LONGEST_READ = 2_000;
 const MOST_MESSAGES_READ = 50;
 
-/** Returns the text of a message, cut to the length that patterns may read. */
+/** Returns the text of a message, cut to `LONGEST_READ` characters. */
 function readText(message: BaseMessage | undefined): string {
   const text = message?.text.slice(0, LONGEST_READ) ?? '';
-  // A cut surrogate pair is not valid text, and databases refuse it.
+  // The cut may leave half of a surrogate pair at the end. That is not valid text, and databases
+  // refuse it.
   return text.replace(/[\ud800-\udbff]$/, '');
 }
 
-// ---- intake
+// ---- replies of the intake agent
 
 const QUESTIONS = 2;
 const ASKS_FOR_MORE = /\b(more|other|another|others|search|candidates)\b/i;
@@ -48,8 +50,8 @@ function intake(messages: readonly BaseMessage[]): OfflineReply {
 }
 
 /**
- * Returns the index of the message that starts the brief. A request for another position starts a
- * new brief, even if another agent received the request.
+ * Returns the index of the first message that belongs to the current search brief. A request for
+ * another position starts a new brief, even if the person sent it to another agent.
  */
 function startOfBrief(messages: readonly BaseMessage[]): number {
   const saved = messages.findLastIndex((message) => isAnswerOf(message, 'save_brief'));
@@ -75,7 +77,7 @@ function question({ role }: Wishes, missing: readonly string[]): OfflineReply {
   return { text: [start, ...missing.map((point) => `- ${point}`), 'Say "any" for what does not matter.'].join('\n') };
 }
 
-// ---- sourcing
+// ---- replies of the sourcing agent
 
 function sourcing(messages: readonly BaseMessage[]): OfflineReply {
   const last = messages.at(-1);
@@ -128,7 +130,7 @@ function present(result: string): OfflineReply {
   };
 }
 
-// ---- outreach
+// ---- replies of the outreach agent
 
 function outreach(messages: readonly BaseMessage[]): OfflineReply {
   const last = messages.at(-1);
@@ -171,7 +173,7 @@ function report(messages: readonly BaseMessage[], result: string): OfflineReply 
   };
 }
 
-// ---- reading the conversation
+// ---- functions that all replies use
 
 function transfer(to: string, reason: string): OfflineReply {
   return { text: '', toolCalls: [{ name: `transfer_to_${to}`, args: { reason } }] };

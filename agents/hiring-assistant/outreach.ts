@@ -19,8 +19,8 @@ const sendSchema = z.object({
   body: z.string().min(1).describe('Plain text, at most 120 words, greeting and signature included'),
 });
 
-// Only describes the tool to the model. The nodes `review` and `send` do its work, because a person
-// decides before a message is sent.
+// This tool only tells the model how to ask for a message to be sent. It is never executed. The
+// nodes `review` and `send` execute its calls, because a person decides before a message is sent.
 const sendMessage = tool(() => Promise.reject(new Error(`${SEND} is run by the nodes review and send`)), {
   name: SEND,
   description: 'Draft a message to a candidate. A person approves, edits or rejects it before it is sent.',
@@ -32,7 +32,7 @@ the person named, and call send_message; a person approves it first. Say afterwa
 When a draft was rejected with a reason, call send_message again with a better draft; rejected without a reason, ask what to change.
 To search again call transfer_to_sourcing; for another position transfer_to_intake. Sign as "The hiring team".`;
 
-/** Drafts a message, asks a person to approve it, and sends it. */
+/** Creates the outreach agent. It drafts a message, asks a person to approve it, and sends it. */
 export function buildOutreach(model: BaseChatModel, outbox: Outbox) {
   const transfers = [
     handOff('sourcing', 'The person wants to see other candidates.'),
@@ -67,8 +67,8 @@ function afterModel({ messages }: HiringStateType): 'tools' | 'review' | typeof 
 }
 
 /**
- * Returns the node that follows tool calls, a review or a send. It is `review` while a message
- * waits, because messages are reviewed one at a time.
+ * Returns the node that follows `tools`, `review` or `send`. While a drafted message waits for its
+ * review, this is `review`, because messages are reviewed one at a time.
  */
 function afterTools({ messages, agent }: HiringStateType): 'review' | 'model' | typeof END {
   if (openCalls(messages).length > 0) return 'review';
@@ -94,7 +94,10 @@ function ask(candidate: Candidate, draft: MessageDraft): Omit<Decision, 'callId'
   }
 }
 
-/** Returns the candidate and draft of a tool call, or a text about the problem with the call. */
+/**
+ * Returns the candidate and the draft that a tool call names, or a string that tells the model what
+ * is wrong with the call.
+ */
 function readCall(call: ToolCall): { candidate: Candidate; draft: MessageDraft } | string {
   const args = sendSchema.safeParse(call.args);
   if (!args.success) return `Not sent: ${z.prettifyError(args.error)}`;
@@ -130,8 +133,8 @@ async function send(state: HiringStateType, config: LangGraphRunnableConfig, out
 }
 
 /**
- * Returns the idempotency key of a message: thread, task and call. The task's id is the same in
- * every attempt, run and process.
+ * Returns the idempotency key of a message. It consists of the thread id, the id of LangGraph's
+ * task, and the id of the tool call. The task id is the same in every attempt, run and process.
  */
 function idempotencyKey(threadId: string, callId: string, config: LangGraphRunnableConfig): string {
   return [threadId, config.executionInfo?.taskId ?? '', callId].join('/');

@@ -36,7 +36,7 @@ const PROMPT = `You are the sourcing agent of a hiring assistant. Search with se
 name, title, location, and why they fit, from the reasons given. Say which wishes were dropped. Never invent a person or a fact.
 Then ask whom to contact. When the person wants to contact somebody, call transfer_to_outreach; for another position, transfer_to_intake.`;
 
-/** Finds people who fit the brief. */
+/** Creates the sourcing agent. It finds people who fit the search brief. */
 export function buildSourcing(model: BaseChatModel) {
   const tools = [
     search,
@@ -56,7 +56,10 @@ function prompt({ brief }: HiringStateType): string {
   return `${PROMPT}\nThe brief: ${JSON.stringify(brief)}`;
 }
 
-/** Formats the result for the model, without email addresses, which the model does not need. */
+/**
+ * Converts a search result to JSON for the model. Leaves out email addresses, which the model does
+ * not need.
+ */
 function describe({ matches, relaxed }: CandidateSearch): string {
   const candidates = matches.map(({ candidate: { email: _, ...rest }, reasons }) => ({ ...rest, reasons }));
   return JSON.stringify({ candidates, relaxed });

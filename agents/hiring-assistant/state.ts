@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const SENIORITIES = ['junior', 'mid', 'senior', 'lead'] as const;
 export type Seniority = (typeof SENIORITIES)[number];
 
-/** The search brief. A criterion whose field is absent does not matter. */
+/** The search brief. A field is absent if the person does not care about it. */
 export const briefSchema = z.object({
   role: z.string().min(1).describe('Job title, such as Backend Engineer'),
   skills: z.array(z.string()).max(12).describe('Skills to look for, most important first; empty if none matters'),
@@ -16,7 +16,7 @@ export type Brief = z.infer<typeof briefSchema>;
 export const AGENTS = ['intake', 'sourcing', 'outreach'] as const;
 export type AgentName = (typeof AGENTS)[number];
 
-/** Decision of a person about one message. */
+/** A person's decision about one drafted message. */
 export interface Decision {
   callId: string;
   candidateId: string;
@@ -36,8 +36,8 @@ export interface SentMessage {
   subject: string;
 }
 
-// Parallel tools may set the same key, so every key needs a reducer: it keeps the last value or all
-// values.
+// A key of the state whose reducer keeps the last value. Every key needs a reducer, because tools
+// that run in parallel may set the same key.
 const last = <T>(initial: () => T) => Annotation<T>({ reducer: (_, next) => next, default: initial });
 
 function addSent(all: SentMessage[], more: SentMessage[]): SentMessage[] {
@@ -45,7 +45,7 @@ function addSent(all: SentMessage[], more: SentMessage[]): SentMessage[] {
   return [...all, ...more.filter((message) => !known.has(message.callId))];
 }
 
-/** State of the facade. The facade's agents share this state. */
+/** State of the hiring assistant. The facade and its three agents share it. */
 export const HiringState = Annotation.Root({
   ...MessagesAnnotation.spec,
   /** The active agent. */
@@ -55,8 +55,8 @@ export const HiringState = Annotation.Root({
   shortlist: last<{ id: string; name: string }[]>(() => []),
   decision: last<Decision | null>(() => null),
   /**
-   * Merged by call id, because an agent returns the whole list and the facade already has a part of
-   * it.
+   * All sent messages. The reducer adds only messages with a new call id, because an agent returns
+   * its whole list and the facade already has a part of it.
    */
   sent: Annotation<SentMessage[], SentMessage[]>({ reducer: addSent, default: () => [] }),
 });

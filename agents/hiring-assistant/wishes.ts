@@ -1,9 +1,9 @@
 import { CANDIDATES } from './candidates.js';
 import { SENIORITIES, type Brief, type Seniority } from './state.js';
 
-/** Criteria that plain rules find in a person's text. */
+/** Search criteria that regular expressions find in a person's message. */
 export interface Wishes extends Partial<Brief> {
-  /** The person said that all other criteria do not matter. */
+  /** True if the person said that all criteria that are not named do not matter. */
   anything?: boolean;
 }
 
@@ -14,7 +14,9 @@ const PLACES = unique(CANDIDATES.flatMap((candidate) => candidate.location.split
 
 const MENTIONS = new Map([...TITLES, ...SKILLS, ...PLACES].map((word) => [word, mentionOf(word)]));
 
-/** Patterns for synonyms of titles. The first pattern that matches counts. */
+/**
+ * Patterns for synonyms of job titles, each with the title. The first pattern that matches counts.
+ */
 const TITLE_WORDS: readonly [RegExp, string][] = [
   [/back-?\s?end/i, 'Backend Engineer'],
   [/front-?\s?end/i, 'Frontend Engineer'],
@@ -30,9 +32,9 @@ const TITLE_WORDS: readonly [RegExp, string][] = [
 ];
 const OTHER_TITLES = 'engineer|developer|programmer|designer|scientist|manager|analyst|architect|writer';
 /**
- * Matches a title together with the word before it. That word may match from its beginning only. If
- * it could match from every `-` inside it, the time for a message of `a-a-a-…` would grow with the
- * square of the message's length.
+ * Matches a job title together with the word before it. That word matches only from its first
+ * character. If it could match from every `-` inside it, the time for a message of `a-a-a-…` would
+ * grow with the square of the message's length.
  */
 const ANY_TITLE = new RegExp(
   `(?:(?<![a-z+#.-])[+#.-]*?\\b(?<before>[a-z+#.-]+ )|\\b)(?<noun>${OTHER_TITLES})s?\\b`,
@@ -64,7 +66,10 @@ export function readWishes(text: string): Wishes {
   };
 }
 
-/** Merges wishes. Later values win; lists of skills are united. */
+/**
+ * Merges wishes, oldest first. Later values replace earlier ones; the skills of all wishes are
+ * kept.
+ */
 export function mergeWishes(all: readonly Wishes[]): Wishes {
   const skills = unique(all.flatMap((wishes) => wishes.skills ?? []));
   return { ...Object.assign({}, ...all), ...(skills.length > 0 ? { skills } : {}) } as Wishes;
@@ -81,7 +86,7 @@ function mentions(text: string, word: string): boolean {
 }
 
 function mentionOf(word: string): RegExp {
-  // Go and R are also English words, so upper and lower case differ for these skills.
+  // Go and R are also English words, so the names of these skills match only in the right case.
   const flags = word.length <= 2 ? 'u' : 'iu';
   const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`(?<![\\p{L}\\p{N}])${escaped}s?(?![\\p{L}\\p{N}+#])`, flags);

@@ -86,16 +86,16 @@ async function subgraphs(
 ): Promise<Record<string, unknown>> {
   const { graphId, config } = await findAssistant(context, caller, assistantId);
   const found = await orGraphNotFound(graphId, context.graphs.subgraphs(caller, graphId, config, options));
-  // Give both spellings: LangGraph's JavaScript server uses the short field names, and the types of
-  // its SDK have the long ones.
+  // The answer has each schema under two names: LangGraph's JavaScript server uses the short names,
+  // and the types of its SDK have the long ones.
   return Object.fromEntries(
     Object.entries(found).map(([name, schemas]) => [name, { ...schemas, ...schemasToWire(graphId, schemas) }]),
   );
 }
 
 /**
- * Waits for the description of a graph. Errors: `not_found` if the graph does not exist any more,
- * because an assistant can outlive its graph.
+ * Waits for the description of a graph. Errors: `not_found` if the project does not have the graph
+ * any more, because an assistant can outlive its graph.
  */
 function orGraphNotFound<T>(graphId: string, description: Promise<T>): Promise<T> {
   return orNotFound(description, `Graph "${graphId}" not found`);
@@ -108,8 +108,8 @@ function schemaConfig(assistant: Assistant, config: Record<string, unknown> | nu
 }
 
 /**
- * Converts the schemas of a graph to the form that clients read. LangGraph.js has one schema for
- * both `context` and `configurable`.
+ * Converts the schemas of a graph to the form that clients read. LangGraph.js has only one schema
+ * for `context` and `configurable`, so both fields get this schema.
  */
 function schemasToWire(graphId: string, { state, input, output, config }: GraphSchemas): Record<string, unknown> {
   return {

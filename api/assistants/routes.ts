@@ -140,8 +140,8 @@ export const deleteRoute = route({
   async handle(context, { viewer, params, query, res }) {
     const { caller } = viewer;
     const { assistantId, isSystem } = await findAssistant(context, caller, params.assistant_id);
-    // Deleting a system assistant resets it to its first version, so its crons stay.
-    // The assistant is deleted last, so that an interrupted deletion can be repeated.
+    // The crons of a system assistant stay, because its deletion only resets it to its first
+    // version. The assistant is deleted last, so that an interrupted deletion can be repeated.
     if (!isSystem) await deleteCronsOf(context, caller, { assistantId });
     if (query.delete_threads) await deleteThreadsOf(context, viewer, assistantId);
     await orNotFound(context.assistants.deleteAssistant(caller, assistantId), assistantNotFound(assistantId));
@@ -187,8 +187,8 @@ export const latestRoute = route({
 });
 
 /**
- * Creates an assistant. With `do_nothing` it returns an assistant that exists already, but only if
- * the caller may see it. Errors: `already_exists`.
+ * Creates an assistant. If the assistant exists already and `ifExists` is `do_nothing`, returns the
+ * existing assistant, but only if the caller may see it. Errors: `already_exists`.
  */
 async function createAssistant(
   context: ApiContext,

@@ -18,13 +18,13 @@ import { userConfigOf } from './run-user.js';
 /** The filters that a project's handlers have returned for one request. */
 export interface RequestFilters {
   /**
-   * The filters for threads: one for each run of a batch, else one. A thread must match at least
-   * one of them.
+   * Filters on the metadata of threads. A batch of runs has one entry for each run, any other
+   * request has one entry. A thread must match at least one entry.
    */
   threads: readonly (AuthFilters | undefined)[];
   assistants: AuthFilters | undefined;
   items: AuthFilters | undefined;
-  /** Metadata that records must have to appear in searches. */
+  /** Metadata that a record must have, so that searches of this request return the record. */
   required: RequiredMetadata;
 }
 
@@ -50,7 +50,7 @@ export class ProjectAccess implements Access {
     this.#authUser = session.authUser;
   }
 
-  /** The user that the project's auth returned last. */
+  /** The user that the project's `authenticate` has returned most recently. */
   get authUser(): AuthUser {
     return this.#authUser;
   }
@@ -63,7 +63,7 @@ export class ProjectAccess implements Access {
     return this.filters.required;
   }
 
-  /** Returns the access of the same caller with the filters of one request. */
+  /** Returns an access for the same caller that also checks the filters of one request. */
   withFilters(filters: Partial<RequestFilters>): ProjectAccess {
     const session = { authUser: this.#authUser, authenticate: this.session.authenticate };
     return new ProjectAccess(this.threads, this.auth, this.caller, session, { ...this.filters, ...filters });
@@ -75,7 +75,10 @@ export class ProjectAccess implements Access {
     throw new ColloquyError('not_found', threadNotFound(threadId));
   }
 
-  /** A system assistant belongs to the project, so every caller who may start a run may use it. */
+  /**
+   * Asks the project's handler whether the caller may use an assistant. A system assistant is
+   * always allowed: it belongs to the project, so every caller who may start a run may use it.
+   */
   async checkAssistant(found: Assistant | undefined, named: string): Promise<void> {
     await this.#askAboutAssistant(found, named);
   }
@@ -98,7 +101,10 @@ export class ProjectAccess implements Access {
     await this.recheckThread(threadId);
   }
 
-  /** Allows a thread that does not exist, because it has no events. */
+  /**
+   * Asks the project's handler again whether the caller may read a thread. A thread that does not
+   * exist is allowed, because it has no events to read.
+   */
   async recheckThread(threadId: string): Promise<void> {
     const filters = await this.auth.authorize(this.#authUser, 'threads:read', { thread_id: threadId, metadata: {} });
     const thread = await ifFound(this.threads.getThread(this.caller, threadId));
@@ -124,7 +130,7 @@ export class ProjectAccess implements Access {
     return cronFilters(threads, assistants);
   }
 
-  /** Does the same as {@link checkAssistant}. Returns the filters of the handler. */
+  /** Does the same as {@link checkAssistant}. Returns the filters that the handler returned. */
   async #askAboutAssistant(found: Assistant | undefined, named: string): Promise<AuthFilters | undefined> {
     if (found?.isSystem) return undefined;
     const value = { assistant_id: named, metadata: {} };

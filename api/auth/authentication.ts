@@ -12,16 +12,16 @@ export function authentication(context: ApiContext, publicPaths: readonly string
 }
 
 /**
- * The caller and the session of each request, by the `locals` of its response. Behind a custom app,
- * the inner response shares the `locals` of the outer one. Code of a project cannot change these
- * two maps.
+ * The caller and the session of each request. The key is `res.locals`, because routes behind a
+ * project's app get another response object with the same `locals`. Code of a project can change
+ * `locals`, but not these two maps.
  */
 const callers = new WeakMap<object, Caller>();
 const sessions = new WeakMap<object, Session>();
 
 /**
  * Identifies the caller of a request. Errors: `unauthenticated`, and the errors of the project's
- * handler.
+ * `authenticate` handler.
  */
 export async function identifyCaller(context: ApiContext, req: Request, res: Response): Promise<void> {
   const caller = await context.authenticate(req);

@@ -23,9 +23,9 @@ import {
 /**
  * Asks a project's handlers about a request before its route runs, and applies the filters that
  * they return. Existing records must match the filters. Records that the request creates or changes
- * must match the filters after the request. The handlers may change the body. Returns the access of
- * the caller. Errors: `not_found`, `forbidden`, `already_exists`, `invalid_argument`, and errors of
- * a handler.
+ * must still match them after the request. The handlers may change the body. Returns what the
+ * caller may see. Errors: `not_found`, `forbidden`, `already_exists`, `invalid_argument`, and
+ * errors of a handler.
  */
 export async function enter(context: ApiContext, rules: RouteAuth, req: Request, res: Response): Promise<Access> {
   const { auth } = context;
@@ -41,8 +41,9 @@ export async function enter(context: ApiContext, rules: RouteAuth, req: Request,
     if (rule.applies?.(req) === false) continue;
     const answers = await askAndApply(context, rule, { authUser: session.authUser, caller: access.caller, req, body });
     const required = rule.finds && isSet(answers[0]) ? { required: requiredBy(answers[0]) } : {};
-    // The first rule of a route is about records that the request names, later rules about records
-    // that it creates.
+    // The route itself later checks the filters of the first rule only, because this rule is about
+    // the records that the request names. If a rule is a search, its filters also restrict what the
+    // search finds.
     filters = { ...(filters ?? filtersOf(rule, answers)), ...required };
   }
   return access.withFilters(filters ?? {});
@@ -50,7 +51,7 @@ export async function enter(context: ApiContext, rules: RouteAuth, req: Request,
 
 /**
  * Does the same as {@link enter} for a command that arrives on a WebSocket. `rule` is the rule of
- * the HTTP route for the same command.
+ * the HTTP route that takes the same command.
  */
 export async function enterCommand(
   context: ApiContext,
@@ -90,9 +91,9 @@ interface RuledRequest {
 }
 
 /**
- * Asks the handler of a rule, and applies the filters that it returns. The handler may change the
- * body. Returns the filters for each part that the handler was asked about: for every run of a
- * batch, or for the whole body.
+ * Asks the handler that a rule names, and applies the filters that the handler returns. The handler
+ * may change the body. For a batch of runs, the handler is asked about each run, and the result has
+ * the filters of each run. Otherwise the result has one entry.
  */
 async function askAndApply(
   context: ApiContext,
@@ -122,8 +123,8 @@ async function askAndApply(
 }
 
 /**
- * Checks that the metadata of a body and of its runs are an object, because handlers and filters
- * change them. Errors: `invalid_argument`.
+ * Checks that the metadata of a body and of the runs in it are objects, because handlers and
+ * filters change them. Errors: `invalid_argument`.
  */
 function checkMetadata({ runs }: RecordRule, body: RequestBody): void {
   for (const part of new Set([body, ...(runs?.(body) ?? [])])) parse(anyWithMetadata, part, 'request body');
@@ -134,8 +135,8 @@ function isSet(filters: AuthFilters | undefined): filters is AuthFilters {
 }
 
 /**
- * For each kind of record: its name, how a record is read, and the error message if the record does
- * not exist.
+ * For each kind of record: its name, a function that reads a record, and the message of the error
+ * if a record does not exist.
  */
 const RECORDS = {
   threads: {
@@ -161,15 +162,16 @@ interface FilteredRequest {
   filters: AuthFilters;
   event: string;
   /**
-   * Bodies of the records that these filters apply to. Default: all records that the rule creates.
+   * The bodies that get the values of `filters` as metadata. Default: the bodies of all records
+   * that the request creates.
    */
   created?: RequestBody[];
 }
 
 /**
- * Checks that existing records match the filters, and that they still match them after the change
- * that the request makes. Adds the values of the filters to the metadata of records that the
- * request creates. Errors: `not_found`, `already_exists`, `forbidden`.
+ * Checks that the existing records of a request match the filters, and that they still match after
+ * the change that the request makes. Adds the values of the filters to the metadata of the records
+ * that the request creates. Errors: `not_found`, `already_exists`, `forbidden`.
  */
 async function applyFilters(
   context: ApiContext,
@@ -180,12 +182,12 @@ async function applyFilters(
   const { name, missing } = RECORDS[rule.kind];
   for (const id of rule.ids?.(req, body) ?? []) {
     const metadata = await metadataOf(context, caller, rule.kind, id);
-    // An invalid id is no fault here, because the route itself refuses it.
+    // An invalid id is ignored here, because the route itself refuses it.
     if (metadata === 'invalid') continue;
     if (metadata === 'missing') {
       if (rule.creates === 'record' || rule.mayBegin?.(body)) continue;
-      // The message is the same as for a record of another user, so that a caller cannot
-      // distinguish the two.
+      // The message is the same as for a record that exists and belongs to another user. A caller
+      // therefore cannot find out which records exist.
       throw new ColloquyError('not_found', missing(id));
     }
     if (!matchesFilters(metadata, filters)) {
@@ -220,8 +222,9 @@ async function metadataOf(
 }
 
 /**
- * Returns the body as an object, which rules change in place. A body that is not an object becomes
- * the field `items` of a new object. Only a route for lists accepts such a body.
+ * Returns the body of a request as an object that rules can change in place. A body that is not an
+ * object becomes the field `items` of a new object. Only routes that take a list accept such a
+ * body.
  */
 function objectBody(req: Request): RequestBody {
   const body = req.body as unknown;

@@ -3,15 +3,15 @@ import { ColloquyError } from '../../protocol/index.js';
 import { errorWithAnswer } from '../http/errors.js';
 
 /**
- * The name of the error class that LangGraph's SDK and Hono both have. Errors are recognised by
- * this name: they carry no brand, and a project has its own copies of both libraries. A bundler may
- * put `_` before a class name, or a number behind it.
+ * The class name of an error with an HTTP status, in LangGraph's SDK and in Hono. The class itself
+ * cannot be compared, because a project has its own copies of both libraries, and these errors have
+ * no brand. A bundler may put `_` before a class name, or a number behind it.
  */
 const HTTP_EXCEPTION = /^_?HTTPException\d*$/;
 
 /**
- * Headers of a handler's error that are not sent: those of the connection, and those of the body,
- * because our body is plain text.
+ * Headers that a handler's error may have and that the answer does not get. They are about the
+ * connection or about the body, and the body of the answer is always plain text.
  */
 const NOT_SENT = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],

@@ -7,18 +7,19 @@ export interface AuthUser {
   scopes: string[];
 }
 
-/** A project's own authentication and authorization (`Auth` of LangGraph's SDK). */
+/** The authentication and authorization that a project defines with `Auth` of LangGraph's SDK. */
 export interface ProjectAuth {
   /**
-   * Returns the user of a request. Errors: `unauthenticated`, an error with the answer that the
-   * project chose, `internal`.
+   * Returns the user of a request. Errors: `unauthenticated`; the error with which the project
+   * answers the request; `internal`.
    */
   authenticate(request: IncomingMessage): Promise<AuthUser>;
   /**
-   * Asks the most specific handler that the project has for an event. Without a handler there are
-   * no filters. The handler may change `value`; the request then uses the changed value. Returns
-   * the filters that the resource must match. Errors: `forbidden`, an error with the answer that
-   * the project chose, `internal`.
+   * Asks the project's handler for an auth event. If several handlers fit, only the most specific
+   * one is asked. Returns the filters that the resource must match, or undefined if no handler fits
+   * or the handler allows everything. The handler may change `value`, and the request then uses the
+   * changed value. Errors: `forbidden`; the error with which the project answers the request;
+   * `internal`.
    */
   authorize(authUser: AuthUser, event: string, value: Record<string, unknown>): Promise<AuthFilters | undefined>;
 }

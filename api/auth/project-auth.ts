@@ -11,7 +11,9 @@ interface Handlers {
   callbacks?: Record<string, (request: Record<string, unknown>) => unknown>;
 }
 
-/** LangGraph Studio sends this value in the header `x-auth-scheme`. Any client can send it. */
+/**
+ * The value of the header `x-auth-scheme` in requests of LangGraph Studio. Any client can send it.
+ */
 const STUDIO_SCHEME = 'langsmith';
 const STUDIO_USER: AuthUser = {
   user: {
@@ -60,8 +62,8 @@ function handlersOf(exported: unknown): Handlers & Required<Pick<Handlers, 'auth
 }
 
 /**
- * Returns the request without its body, for `authenticate`. Credentials are in the headers, and
- * only routes read the body.
+ * Returns a copy of the request without its body, for the handler `authenticate`. The handler needs
+ * only the headers, which contain the credentials. The body is left for the routes.
  */
 function withoutBody(request: IncomingMessage): Request {
   const { url, method, headers } = toWebRequest(request, new Uint8Array());
@@ -96,13 +98,14 @@ function toFilters(event: string, answer: unknown): AuthFilters | undefined {
 }
 
 /**
- * Returns true for a plain object. A list, a Map, a date or a class instance has no filters as own
- * properties, and would therefore match every record.
+ * Returns true if the answer of a handler is a plain object. A list, a Map, a date or a class
+ * instance has no filters as its own properties, so every record would match it.
  */
 function isPlain(answer: unknown): answer is AuthFilters {
   if (typeof answer !== 'object' || answer === null) return false;
   const prototype: unknown = Object.getPrototypeOf(answer);
-  // The prototype may come from another realm, for example if the handler runs in `vm`.
+  // The object may come from another JavaScript realm, for example if the handler runs in `vm`. So
+  // this code does not compare the prototype with `Object.prototype` of this realm.
   const isBase = prototype === null || Object.getPrototypeOf(prototype) === null;
   return isBase && !Array.isArray(answer) && Object.getOwnPropertySymbols(answer).length === 0;
 }

@@ -4,18 +4,24 @@ import type { AuthFilters } from '../../conversations/filters.js';
 
 export type RequestBody = Record<string, unknown>;
 
-/** The part of a request that a rule reads. A WebSocket command has this part too. */
+/**
+ * The part of a request that a rule reads. A command that arrives on a WebSocket has this part too.
+ */
 export type RuleRequest = Pick<Request, 'params'>;
 
 /**
- * The questions that a project's `auth` is asked before a route runs:
- * - `public`: none; the route needs no credentials.
- * - `authenticated`: none; any caller with valid credentials may use the route.
- * - rules about records, asked in this order, or one rule about items of the store.
+ * How a route is authorized before it runs:
+ * - `public`: not at all; the route needs no credentials.
+ * - `authenticated`: any caller with valid credentials may use the route.
+ * - one or more rules about records: the project's handlers are asked in the order of the rules.
+ * - one rule about items of the store.
  */
 export type RouteAuth = 'public' | 'authenticated' | RecordRule | readonly [RecordRule, ...RecordRule[]] | ItemRule;
 
-/** A question for a project's handlers, and how the filters that they return are applied. */
+/**
+ * Says about which auth event a project's handler is asked, and how the filters that it returns are
+ * applied to records.
+ */
 export interface RecordRule {
   /**
    * The auth event, such as `threads:create`. For a command of protocol v2 it depends on the
@@ -26,7 +32,7 @@ export interface RecordRule {
   kind: 'threads' | 'assistants' | 'crons';
   /**
    * Builds the value that the project's handler reads and may change. Default: the body together
-   * with the parameters of the path.
+   * with the path parameters.
    */
   value?: (req: RuleRequest, body: RequestBody) => RequestBody;
   /** Writes the changes of the handler back to the body. */
@@ -43,37 +49,43 @@ export interface RecordRule {
   finds?: true;
   /** Returns false if the rule does not apply to this request. Default: the rule applies. */
   applies?: (req: Pick<Request, 'query'>) => boolean;
-  /** Returns the bodies of the runs in a request. Each run gets the user in its configuration. */
+  /**
+   * Returns the bodies of the runs that the request starts. Each of these bodies gets the
+   * authenticated user in its `config`.
+   */
   runs?: (body: RequestBody) => RequestBody[];
-  /** If the request has runs, the handler is asked about each run and not about the whole body. */
+  /**
+   * If set and the request starts runs, the handler is asked about each run instead of the whole
+   * body. `value` and `apply` are then used for each run.
+   */
   eachRun?: Required<Pick<RecordRule, 'value' | 'apply'>>;
   /**
-   * Returns the bodies whose metadata get the values of the filters. Default: the runs, or the
-   * whole body.
+   * Returns the bodies whose metadata get the values of the filters. Default: the bodies of the
+   * runs, or the whole body if the request starts no run.
    */
   stamps?: (body: RequestBody) => RequestBody[];
 }
 
 /**
- * A question about items of the store. Filters are conditions on the fields of an item's value, and
- * on its `namespace` and `key`.
+ * Says how a project's handlers are asked about items of the store. The filters that they return
+ * are conditions on the fields of an item's value, and on its `namespace` and `key`.
  */
 export interface ItemRule {
   kind: 'items';
-  /** Calls `authorize` and writes the changes of the handler back to the request. */
+  /** Asks the handlers by calls of `authorize`, and writes their changes back to the request. */
   ask: (req: Request, authorize: AskHandler) => Promise<AuthFilters | undefined>;
 }
 
 type AskHandler = (event: string, value: RequestBody) => Promise<AuthFilters | undefined>;
 
-/** Creates a rule about the thread in the path. */
+/** Creates a rule about the thread whose id is in the path. */
 export function aboutThread(event: RecordRule['event'], more: Partial<RecordRule> = {}): RecordRule {
   return { kind: 'threads', event, ids: (req) => [param(req, 'thread_id')], ...more };
 }
 
 /**
- * Creates a rule about the thread of the stateless run in the path. This thread has the same id as
- * the run.
+ * Creates a rule about the thread of a stateless run. The path contains only the id of the run, and
+ * the thread has the same id.
  */
 export function aboutStatelessRun(event: string, more: Partial<RecordRule> = {}): RecordRule {
   return { kind: 'threads', event, ids: (req) => [param(req, 'run_id')], ...more };
@@ -102,19 +114,22 @@ export function creates(kind: RecordRule['kind'], event: string, idField?: strin
 }
 
 /**
- * The part of a rule for a request that merges metadata into a record. The record must still match
- * the filters after the change.
+ * Properties of a rule for a request that merges metadata into an existing record. The record must
+ * still match the filters after this change.
  */
 export const CHANGES = { changes: true, apply: keepMetadata } as const;
 
 /**
- * Returns true if the request has `cancel_on_disconnect`. When its client leaves the stream, the
- * run is stopped. The client therefore needs the permission to stop it.
+ * Returns true if the request has `cancel_on_disconnect`. Such a request stops the run when the
+ * client closes the stream, so the client needs the permission to stop the run.
  */
 export const cancelsOnDisconnect: RecordRule['applies'] = ({ query }) =>
   (query['cancel_on_disconnect'] ?? 'false') !== 'false';
 
-/** The value of a run that handlers read, and the fields of it that they may change. */
+/**
+ * How handlers are asked about one run: the value that they read, and the fields of the run that
+ * they may change.
+ */
 export const EACH_RUN: Required<Pick<RecordRule, 'value' | 'apply'>> = {
   value: runValue,
   apply: (body, value) => {
@@ -123,7 +138,10 @@ export const EACH_RUN: Required<Pick<RecordRule, 'value' | 'apply'>> = {
   },
 };
 
-/** Creates a rule for a run on the thread in the path. The request may create that thread. */
+/**
+ * Creates a rule for a run on the thread whose id is in the path. The request may create that
+ * thread.
+ */
 export function startsRun(): RecordRule {
   return aboutThread('threads:create_run', {
     ...EACH_RUN,
@@ -133,7 +151,7 @@ export function startsRun(): RecordRule {
   });
 }
 
-/** Creates a rule for a run on a new thread, which is created for the run. */
+/** Creates a rule for a run that gets a new thread. */
 export function startsStatelessRun(): RecordRule {
   return { ...startsRun(), ids: () => [] };
 }
@@ -147,7 +165,7 @@ export function keepMetadata(body: RequestBody, value: RequestBody): void {
 }
 
 /**
- * Copies these fields of a run from the handler's value to the body. Fields that the handler has
+ * Copies `fields` of a run from the handler's value to the body. Fields that the handler has
  * removed are removed from the body too.
  */
 export function keepFields(fields: readonly string[], body: RequestBody, value: RequestBody): void {
@@ -158,7 +176,7 @@ export function keepFields(fields: readonly string[], body: RequestBody, value: 
   }
 }
 
-/** Returns the value that a handler gets by default: the body with the parameters of the path. */
+/** Returns the value that a handler gets by default: the body together with the path parameters. */
 export function wholeValue(req: RuleRequest, body: RequestBody): RequestBody {
   return { ...body, metadata: { ...(body['metadata'] as RequestBody | null) }, ...req.params };
 }
@@ -182,8 +200,8 @@ export function runValue(req: RuleRequest, body: RequestBody): RequestBody {
 }
 
 /**
- * Returns the thread id of the body. Errors: `unsupported` if the body has none, because the
- * handlers cannot decide about runs that the request does not name.
+ * Returns the thread id that the body names. Errors: `unsupported` if the body names no thread,
+ * because the handlers cannot decide about the runs of unknown threads.
  */
 export function threadInBody(body: RequestBody): string {
   const [id] = stringsIn(body['thread_id']);

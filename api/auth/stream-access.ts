@@ -3,7 +3,7 @@ import type { EventLog } from '../../streams/index.js';
 import type { ApiContext } from '../context.js';
 import type { Access } from '../../conversations/access.js';
 
-/** How long a project's auth may take to answer, in ms. */
+/** How long a handler of a project's auth may take, in ms. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /** Checks repeatedly that the client of an open stream may read it. */
@@ -14,7 +14,7 @@ export interface StreamAccess {
    */
   readonly lost: AbortSignal;
   /**
-   * The event log. Before it returns the first event of each run, it checks that the client may
+   * The event log. Before it returns the first event of a run, it checks again that the client may
    * read the thread.
    */
   readonly events: EventLog;
@@ -22,10 +22,10 @@ export interface StreamAccess {
 }
 
 /**
- * Checks again, while a stream is open, that its client may read the thread. At an interval it also
- * authenticates the client again. Before the first event of each run it checks the right to read. A
- * client therefore sees no events of a new thread that another user created under the same id. If
- * the project has no auth, nothing is checked.
+ * Keeps checking, while a stream is open, that the client may read the thread. At a fixed interval
+ * it also authenticates the client again. Before the first event of each run it checks the right to
+ * read, because another user may have created a new thread under the same id. If the project has no
+ * auth, nothing is checked.
  */
 export function watchAccess(context: ApiContext, access: Access, threadId: string): StreamAccess {
   const { events, options } = context;
@@ -47,7 +47,7 @@ export function watchAccess(context: ApiContext, access: Access, threadId: strin
   };
   return { lost: lost.signal, events: new CheckedLog(events, check), stop };
 
-  /** Authenticates and checks the client once, then schedules the next check. */
+  /** Authenticates the client again and checks its access once, then schedules the next check. */
   async function renew(): Promise<void> {
     try {
       await withTimeout(access.renew(threadId));
@@ -59,9 +59,8 @@ export function watchAccess(context: ApiContext, access: Access, threadId: strin
 }
 
 /**
- * Waits for a handler of the project for at most `ANSWER_TIMEOUT_MS`, because a handler that does
- * not answer must not keep a stream open. Errors: `unavailable` after that time; errors of the
- * handler.
+ * Waits at most `ANSWER_TIMEOUT_MS` for the project's handler, because a handler that does not
+ * answer must not keep a stream open. Errors: `unavailable` after that time; errors of the handler.
  */
 async function withTimeout(asked: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -110,8 +109,8 @@ class CheckedLog implements EventLog {
   }
 
   async #checked(page: StoredEvent[]): Promise<StoredEvent[]> {
-    // An event without a run belongs to the thread itself. It may be an event of a new thread with
-    // the same id, so access is checked for each such event.
+    // An event without a run is about the thread itself. It may belong to a new thread with the
+    // same id, so access is checked for each such event.
     if (page.some(({ runId }) => runId === '' || runId !== this.#runId)) await this.check();
     this.#runId = page.at(-1)?.runId ?? this.#runId;
     return page;

@@ -21,7 +21,10 @@ interface HonoContext {
   set(name: string, value: unknown): void;
 }
 
-/** The members of Hono that are used here. A project may have any copy of Hono. */
+/**
+ * The members of Hono that this file uses. A project may have any copy of Hono, so the type is not
+ * imported.
+ */
 interface Hono {
   fetch(request: Request, bindings: Bindings): Response | Promise<Response>;
   use(path: string, handler: (c: HonoContext, next: () => Promise<void>) => Promise<void>): unknown;
@@ -34,13 +37,13 @@ interface FetchApp {
 }
 
 /**
- * Puts the app of a project's `http.app` in front of our routes. The app may answer a request
- * itself, change the request, or change our answer.
- * - Hono: its routes come first, and its middleware also wraps our routes, as in LangGraph's
- *   server.
+ * Puts the app that a project names in `http.app` in front of Colloquy's own routes. The app may
+ * answer a request itself, change the request, or change the answer of these routes.
+ * - Hono: the routes of the app come first, and its middleware also wraps Colloquy's routes, as in
+ *   LangGraph's own server.
  * - Express, any version: the same as for Hono, with Express's own `next()`.
- * - any other object with `fetch(Request)`: our routes handle the requests that the object answers
- *   with 404.
+ * - any other object with `fetch(Request)`: Colloquy's routes handle the requests that the object
+ *   answers with 404.
  * Errors: `invalid_argument` for any other value.
  */
 export function customApp(app: unknown, inner: InnerServer, bodyLimitBytes: number): RequestHandler {
@@ -81,8 +84,8 @@ function localsOf({ outgoing }: Bindings): ExpressResponse['locals'] {
 }
 
 /**
- * Returns the body that our routes get after the app's middleware: the unread body, or the body
- * that the middleware has parsed.
+ * Returns the body for Colloquy's own routes after the app's middleware has run: the unread body,
+ * or the body that the middleware has parsed and perhaps changed.
  */
 async function remainingBody({ req }: HonoContext): Promise<WebBody> {
   const { json } = req.bodyCache;
@@ -92,7 +95,8 @@ async function remainingBody({ req }: HonoContext): Promise<WebBody> {
 
 function expressHandler(app: Express): RequestHandler {
   return (req, res, next) => {
-    // Express sets its own prototypes on request and response; `next()` restores ours.
+    // The project's Express app sets its own prototypes on request and response. `next()` restores
+    // the prototypes of Colloquy's Express app.
     const prototypes = [req, res].map((object): unknown => Object.getPrototypeOf(object));
     const restoreAndNext: NextFunction = (error?: unknown) => {
       [req, res].forEach((object, index) => void Object.setPrototypeOf(object, prototypes[index] as object));
@@ -109,7 +113,8 @@ function expressHandler(app: Express): RequestHandler {
 function fetchHandler(app: FetchApp, inner: InnerServer, bodyLimitBytes: number): RequestHandler {
   return async (req, res) => {
     const gone = goneSignal(res);
-    // The body is read once, because both the app and our routes may need it.
+    // The body is read only once and kept, because both the project's app and Colloquy's own routes
+    // may need it.
     const body = await readBody(req, bodyLimitBytes);
     const response = await app.fetch(toWebRequest(req, body, gone));
     if (response.status !== 404) return sendWebResponse(res, response);
@@ -139,8 +144,8 @@ function hasFetch(app: unknown): app is FetchApp {
 
 /**
  * Creates a function that asks a project's app whether it lets a WebSocket upgrade through. The app
- * gets a `GET` request for the same path. Errors: an error with the app's own status if the app
- * refuses the request; `not_found` if the app itself serves the path.
+ * gets a `GET` request for the same path. Errors of that function: an error with the app's own
+ * status if the app refuses the request; `not_found` if the app itself serves the path.
  */
 export function upgradeGate(app: unknown): (req: IncomingMessage, res: ExpressResponse) => Promise<void> {
   if (app === undefined) return async () => undefined;
@@ -154,8 +159,8 @@ export function upgradeGate(app: unknown): (req: IncomingMessage, res: ExpressRe
 }
 
 /**
- * Asks an app about an upgrade. Returns the app's status if the app does not let the request
- * through, else undefined.
+ * A function that asks an app about a WebSocket upgrade. It returns undefined if the app lets the
+ * request through, else the status of the app's answer.
  */
 type UpgradeGate = (req: IncomingMessage, res: ExpressResponse) => Promise<number | undefined>;
 

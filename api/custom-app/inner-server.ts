@@ -7,19 +7,22 @@ import type { WebBody } from './web-bridge.js';
 
 type Locals = ExpressResponse['locals'];
 
-/** Statuses whose answer has no body, not even an empty one. */
+/** Statuses whose HTTP answer has no body, not even an empty one. */
 const BODILESS = [204, 205, 304];
 
 /**
- * Lets a project's app call our routes through `fetch`, so that the app can read their HTTP
- * responses. Requests go through a real HTTP server over connections in memory. Streams,
- * disconnects and responses that break off therefore behave as on the network.
+ * Lets a project's app call Colloquy's own routes through `fetch`, so that the app can read the
+ * answers. The requests go through a real HTTP server over connections in memory. So streams,
+ * disconnects and answers that break off behave as on the network.
  */
 export class InnerServer {
   readonly #server;
   readonly #localsOf = new WeakMap<object, Locals>();
 
-  /** The inner response shares the `locals` of the outer one, by which the caller is found. */
+  /**
+   * Each response gets the `locals` of the client's original response, because the caller of a
+   * request is found by its `locals`.
+   */
   constructor(routes: Express) {
     this.#server = createServer((req, res) => {
       Object.assign(res, { locals: this.#localsOf.get(req.socket) });
@@ -49,7 +52,8 @@ export class InnerServer {
   #send(request: Request, connection: Duplex, body: WebBody): Promise<IncomingMessage> {
     const url = new URL(request.url);
     const headers = Object.fromEntries(request.headers);
-    // A changed body has another length. A GET without a body must not have a `content-length`.
+    // The app may have replaced the body, so the old `content-length` can be wrong. A GET request
+    // without a body must not have this header.
     if (body === null || body !== request.body) delete headers['content-length'];
     return new Promise((resolve, reject) => {
       const outgoing = httpRequest({

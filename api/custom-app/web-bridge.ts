@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 /** A body in the form that `fetch` takes in requests and responses. */
 export type WebBody = ReadableStream<Uint8Array> | Uint8Array | ArrayBuffer | string | null;
 
-/** Headers of one connection, which must not be forwarded to the next one. */
+/** Headers that are about one connection. They must not be forwarded to the next connection. */
 const HOP_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade'];
 
 /**
@@ -18,7 +18,8 @@ const HOP_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade']
  */
 export function toWebRequest(req: IncomingMessage, body?: Uint8Array, signal?: AbortSignal): Request {
   const method = req.method ?? 'GET';
-  // `new URL(path, base)` would read a path that begins with two slashes as another host.
+  // `new URL(path, base)` is not used, because it takes a path that begins with two slashes for
+  // another host.
   const url = new URL(`http://${req.headers.host ?? 'localhost'}${req.url ?? '/'}`);
   const headers = new Headers();
   for (let index = 0; index < req.rawHeaders.length; index += 2) {
@@ -59,6 +60,6 @@ export async function sendWebResponse(res: ServerResponse, response: Response): 
     return;
   }
   res.flushHeaders();
-  // The body of the answer failed, or the client has disconnected.
+  // The pipeline fails if the response's body fails, or if the client has disconnected.
   await pipeline(Readable.fromWeb(response.body), res).catch(() => res.destroy());
 }

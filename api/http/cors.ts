@@ -5,7 +5,10 @@ import { isLoopback } from './request-guard.js';
 
 /** Which web pages may call the API, and which headers and methods their scripts may use. */
 export interface CorsRules {
-  /** `*` allows any origin; `loopback` allows every page of this machine, on any port. */
+  /**
+   * `*` allows any origin. `loopback` allows pages of `localhost` and other loopback addresses, on
+   * any port number.
+   */
   origins?: readonly string[];
   /** Regular expression that replaces `origins`. */
   originPattern?: string;
@@ -13,21 +16,21 @@ export interface CorsRules {
   headers?: readonly string[];
   exposed?: readonly string[];
   credentials?: boolean;
-  /** How long a browser may cache the answer to a preflight, in seconds. */
+  /** How long a browser may cache the answer to a CORS preflight request, in seconds. */
   maxAge?: number;
 }
 
 /**
- * Our response headers that scripts of web pages must be able to read: the address of a run, the
- * pagination, and the time after which to retry.
+ * Headers of Colloquy's answers that scripts of web pages must be able to read: the path of a new
+ * run, the pagination, and the time after which to retry.
  */
 const EXPOSED = ['Content-Location', 'Location', 'X-Pagination-Total', 'X-Pagination-Next', 'Retry-After'];
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const DAY_SECONDS = 86_400;
 
 /**
- * Answers preflights and sets CORS headers by these rules. The API uses no cookies, so without
- * `credentials` another site cannot act as the user.
+ * Answers preflight requests and sets CORS headers. The API uses no cookies, so a page of another
+ * site cannot act as the user unless `credentials` is set.
  */
 export function cors(rules: CorsRules): RequestHandler {
   const isAllowed = originTest(rules);
@@ -36,12 +39,14 @@ export function cors(rules: CorsRules): RequestHandler {
     exposedHeaders: [...new Set([...(rules.exposed ?? []), ...EXPOSED])].join(', '),
     maxAge: rules.maxAge ?? DAY_SECONDS,
     credentials: rules.credentials === true,
-    // The library would send a Content-Length with 204, which RFC 9110, section 8.6, forbids.
+    // The library `cors` must not answer a preflight request itself. It would send `Content-Length`
+    // with 204, which RFC 9110, section 8.6, forbids.
     preflightContinue: true,
     ...(rules.headers !== undefined && { allowedHeaders: rules.headers.join(', ') }),
   };
   const originOption = (origin: string | undefined): CorsOptions['origin'] => {
-    // Browsers reject `*` for requests with credentials, so the answer names the origin.
+    // Browsers refuse `*` as the allowed origin of a request with credentials. So the answer names
+    // the origin of the request.
     if (isAllowed === undefined) return rules.credentials === true ? true : '*';
     return origin !== undefined && isAllowed(origin) ? [origin] : [];
   };
@@ -52,8 +57,8 @@ export function cors(rules: CorsRules): RequestHandler {
     setHeaders(req, res, (error?: unknown) => {
       if (error !== undefined) return next(error);
       if (req.method === 'OPTIONS') return void res.status(204).end();
-      // If a page may not call the API, a browser only hides the answer from the page. Without this
-      // check the server would already have executed a simple request.
+      // A browser only hides the answer from a page that may not call the API. A simple request has
+      // no preflight, so without this check the server would execute it.
       const { origin, host } = req.headers;
       const isRefused = changes(req.method) && origin !== undefined && !mayCall(rules, origin, host);
       next(isRefused ? refusedOrigin(origin) : undefined);
@@ -70,8 +75,8 @@ export function refusedOrigin(origin: string): ColloquyError {
 }
 
 /**
- * Returns true if scripts of a page of this origin may call the API. Pages that this server itself
- * serves may always call it. The server checks the origin itself, because browsers send simple
+ * Returns true if scripts of pages with this origin may call the API. Pages that this server itself
+ * serves may always call it. The server must check this itself, because browsers send simple
  * requests and open WebSockets without a preflight.
  */
 export function mayCall(rules: CorsRules, origin: string, host: string | undefined): boolean {

@@ -2,8 +2,8 @@ import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { ColloquyError, errorCode, type ErrorCode } from '../../protocol/index.js';
 
 /**
- * HTTP status of each error code. Bodies are plain text, since LangGraph's clients show them as
- * `HTTP 404: <body>`.
+ * HTTP status of each error code. The body of an error answer is plain text, because LangGraph's
+ * clients show it as `HTTP 404: <body>`.
  */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   invalid_argument: 422,
@@ -33,14 +33,16 @@ interface ErrorAnswer {
   status: number;
   message: string;
   retryAfterMs?: number;
-  /** Headers that are sent in addition to those of every answer. */
+  /** Headers that are added to those of every answer. */
   headers?: readonly (readonly [name: string, value: string])[];
 }
 
-/** The answers that code of a project has chosen. The key is the error that leads to the answer. */
+/**
+ * HTTP answers that a project's code has chosen. The key is the error to which the answer belongs.
+ */
 const chosenAnswers = new WeakMap<object, ErrorAnswer>();
 
-/** Creates an error to which the API answers with the chosen status, message and headers. */
+/** Creates an error for which the API sends this answer. */
 export function errorWithAnswer(answer: ErrorAnswer, cause: unknown): Error {
   const error = new Error(answer.message, { cause });
   chosenAnswers.set(error, answer);
@@ -49,12 +51,13 @@ export function errorWithAnswer(answer: ErrorAnswer, cause: unknown): Error {
 
 const INTERNAL: ErrorAnswer = { status: STATUS_OF.internal, message: 'internal error' };
 
-/** Returns the HTTP answer to a request that ended with this error. */
+/** Returns the HTTP answer to a request whose handling has thrown this error. */
 export function answerTo(error: unknown): ErrorAnswer {
   const chosen = typeof error === 'object' && error !== null ? chosenAnswers.get(error) : undefined;
   if (chosen !== undefined) return chosen;
   const code = errorCode(error);
-  // The message is for the operator only: it may quote a value that a project's code returned.
+  // The message of an internal error is only for the operator, because it may quote a value that a
+  // project's code returned.
   if (code === 'internal') return INTERNAL;
   if (code !== undefined) {
     const { message, retryAfterMs } = error as ColloquyError;
@@ -91,8 +94,9 @@ export const unknownRoute: RequestHandler = (req, _res, next) => {
 };
 
 /**
- * Creates the last handler of the app, which answers errors. Destroys a response that has already
- * begun, so that the client knows that the response is incomplete.
+ * Creates the last error handler of the Express app, which turns errors into answers. If the
+ * response has already begun, its connection is destroyed, so that the client knows that the
+ * response is incomplete.
  */
 export function errorHandler(report: (error: unknown, where: string) => void): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
@@ -108,7 +112,10 @@ export function errorHandler(report: (error: unknown, where: string) => void): E
   };
 }
 
-/** Groups values by header name, because a header such as `set-cookie` can have several values. */
+/**
+ * Groups header values by the name of the header, because a header such as `set-cookie` can have
+ * several values.
+ */
 function grouped(headers: NonNullable<ErrorAnswer['headers']>): Map<string, string[]> {
   const names = new Set(headers.map(([name]) => name));
   const valuesOf = (name: string) => headers.filter(([one]) => one === name).map(([, value]) => value);

@@ -4,12 +4,12 @@ import type { ApiContext } from '../context.js';
 import { answerTo } from './errors.js';
 
 /**
- * Answers with JSON text that may take long. Sends a newline at an interval until the text is
- * ready, so that no proxy closes the connection as idle. If `answer` resolves to undefined, there
- * is no text to send, and the connection is destroyed.
- * The status cannot change after the first byte. If the error is `unavailable`, the connection is
- * therefore destroyed. Any other failure is sent as `__error__`, as LangGraph's servers report the
- * failure of a run.
+ * Sends a JSON answer that may take long. Until its text is ready, sends newlines at an interval,
+ * so that no proxy closes the connection as idle. If `answer` resolves to undefined, destroys the
+ * connection.
+ * The status is 200 and cannot change after the first byte. If `answer` rejects with `unavailable`,
+ * the connection is therefore destroyed. Any other error is sent as `__error__` in the JSON, as
+ * LangGraph's own servers report a failed run.
  */
 export async function answerSlowly(
   context: ApiContext,

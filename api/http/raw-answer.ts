@@ -6,10 +6,15 @@ export interface Refusal {
   message: string;
 }
 
-/** How long a client may take to close its side of the connection, in ms. */
+/**
+ * How long a client whose upgrade was refused may take to close its side of the connection, in ms.
+ */
 const CLOSE_GRACE_MS = 1_000;
 
-/** Answers a refused upgrade directly on its socket, and closes the socket. */
+/**
+ * Answers a refused upgrade directly on its socket, because there is no response object. Then
+ * closes the socket.
+ */
 export function refuseUpgrade(socket: Duplex, { status, message }: Refusal): void {
   const body = Buffer.from(message);
   const head = [

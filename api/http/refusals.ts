@@ -1,8 +1,8 @@
 import type { RouteDescription } from './route.js';
 
 /**
- * For each error status, the reason why a request is refused. The body of such an answer is plain
- * text that names the field or record and its value.
+ * For each HTTP status of a refused request, the reason in general. The body of such an answer is
+ * plain text that names the wrong field or record and its value.
  */
 export const REFUSALS: Readonly<Record<number, string>> = {
   400: 'The body is not JSON, or the path has another spelling: escapes of letters, dot segments.',
@@ -16,7 +16,7 @@ export const REFUSALS: Readonly<Record<number, string>> = {
   503: 'A required server does not answer.',
 };
 
-/** Returns the statuses of the errors that a request to this route can get. */
+/** Returns the HTTP statuses with which a request to this route can be refused. */
 export function refusalsOf({ auth, path, body, query, headers, refusals = [] }: RouteDescription): number[] {
   if (auth === 'public') return [...refusals];
   const checked = body !== undefined || query !== undefined || headers !== undefined || path.includes(':');

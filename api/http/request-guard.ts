@@ -1,13 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
-/** The answer to a request that is refused before any route or any code of a project runs. */
+/** The answer to a request that is refused before a route or code of a project sees it. */
 interface RequestFault {
   status: 400 | 403 | 405;
   message: string;
 }
 
-/** `fetch` does not support these methods, so a custom app could not check them. */
+/**
+ * Methods that are refused, because `fetch` does not support them, so a project's app could not
+ * check such a request.
+ */
 const REFUSED_METHODS: readonly unknown[] = ['TRACE', 'TRACK', 'CONNECT'];
 /**
  * A valid `Host` header (RFC 9110, section 7.2): a name or an address, and an optional port number.
@@ -16,10 +19,10 @@ const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:\d{1,5})?$/;
 const LOOPBACK_NAME = /^(.+\.)?localhost\.?$/;
 
 /**
- * Checks method, target and host of a request. Returns undefined if the request is valid. Rewrites
- * a target in absolute form (`GET http://host/path`, sent by proxies) to its path. `allowedHosts`
- * are the hosts that are accepted besides loopback hosts. If it is undefined, every host is
- * accepted.
+ * Checks the method, the target and the host of a request. Returns undefined if the request is
+ * valid. Reduces a target in absolute form (`GET http://host/path`, as proxies send it) to its
+ * path. `allowedHosts` are the hosts that are accepted in addition to loopback hosts. If
+ * `allowedHosts` is undefined, every host is accepted.
  */
 export function requestFault(
   request: IncomingMessage,
@@ -47,16 +50,18 @@ function targetFault({ url = '', method }: IncomingMessage): RequestFault | unde
 }
 
 /**
- * Parts of a path that two parsers read differently. Code that guards a route, such as a project's
- * app, could then see another path than the one that the route serves. `URL` resolves dot segments
- * and turns backslashes into slashes. Express leaves both unchanged and decodes escapes in ids. The
- * parser of Node.js already refuses everything except printable ASCII.
+ * Parts of a path that two parsers read differently. With such a part, code in front of a route,
+ * such as a project's app, could check another path than the one that the route serves. `URL`
+ * resolves dot segments and turns backslashes into slashes. Express does neither, but it decodes
+ * escapes in ids. The HTTP parser of Node.js accepts only printable ASCII, so other characters need
+ * no check here.
  */
 const AMBIGUOUS_PARTS: readonly (readonly [RegExp, string])[] = [
   [/\\/, 'a backslash'],
   [/#/, 'a fragment'],
   [/\/(?:\.|%2e){1,2}(?=\/|$)/i, 'a dot segment'],
-  // RFC 3986, section 2.3: letters, digits, `-`, `.`, `_` and `~` are never escaped.
+  // RFC 3986, section 2.3: letters, digits, `-`, `.`, `_` and `~` need no escape. An escaped one is
+  // refused.
   [/%(?:2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])/i, 'an escaped letter, digit or one of -._~'],
 ];
 

@@ -11,19 +11,21 @@ import { parse } from './validate.js';
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
-/** Content of a successful answer: JSON of a schema, server-sent events, or nothing. */
+/** The body of a successful answer: JSON that fits a schema, server-sent events, or nothing. */
 export type Answer = z.ZodType | 'events' | 'nothing';
 
-/** Everything about an endpoint except its handler. */
+/** All properties of an endpoint except its handler. */
 export interface RouteDescription {
   method: Method;
   /** The path in the syntax of Express: `/threads/:thread_id`. */
   path: string;
-  /** The routes of a group are disabled together in `langgraph.json`. */
+  /**
+   * The group of the route. A project can disable all routes of a group in its `langgraph.json`.
+   */
   group: RouteGroup;
-  /** Chapter of the reference page. */
+  /** The chapter of the API reference page that lists this route. */
   tag: string;
-  /** One line for the reference page. */
+  /** One line that describes the route on the API reference page. */
   summary: string;
   body?: z.ZodType;
   query?: z.ZodObject;
@@ -35,16 +37,20 @@ export interface RouteDescription {
   refusals?: readonly number[];
   /** The permission that the caller needs for this route. */
   action: Action;
-  /** The questions that a project's `auth` handlers are asked before the route runs. */
+  /** The rules by which a project's `auth` handlers are asked before the route runs. */
   auth: RouteAuth;
 }
 
 /**
- * One endpoint. Registration, `/openapi.json`, the reference page, the gate of a project's auth,
- * 404 and 405 are all made from this object.
+ * One endpoint of the API. Everything that the server knows about an endpoint comes from this
+ * object: its registration in Express, `/openapi.json`, the reference page, the calls of a
+ * project's auth handlers, and the answers 404 and 405.
  */
 export interface Route extends RouteDescription {
-  /** An Express handler that asks the gate, parses the request and answers it. */
+  /**
+   * Returns an Express handler. It asks the project's auth handlers, parses the request, and
+   * answers it.
+   */
   handler(context: ApiContext): RequestHandler;
 }
 
@@ -57,15 +63,17 @@ type ParameterOf<Path extends string> = Path extends `${string}:${infer Name}/${
 
 type Schemas = Readonly<Record<string, z.ZodType>>;
 
-/** A request that has passed the gate, parsed by the schemas of its route. */
+/** An authorized request, with its values parsed by the schemas of the route. */
 interface RouteCall<Path extends string, Body, Query, Headers extends Schemas> {
-  /** On a public route, reading this property throws `unauthenticated`. */
+  /** Who sent the request. On a public route, a read of this property throws `unauthenticated`. */
   readonly caller: Caller;
   readonly access: Access;
   readonly viewer: Viewer;
   readonly params: Readonly<Record<ParameterOf<Path>, string>>;
   readonly query: Query;
-  /** A header that is absent is undefined. */
+  /**
+   * The headers that the route declares. The value is undefined if the request has no such header.
+   */
   readonly headers: { readonly [Name in keyof Headers]: z.output<Headers[Name]> | undefined };
   readonly body: Body;
   readonly req: Request;
@@ -82,7 +90,7 @@ interface RouteSpec<
   body?: Body;
   query?: Query;
   headers?: Headers;
-  /** Changes the body before the gate reads it. */
+  /** Changes the body before the project's auth handlers read it. */
   normalize?: (body: unknown) => unknown;
   handle: (
     context: ApiContext,
@@ -90,10 +98,13 @@ interface RouteSpec<
   ) => Promise<void> | void;
 }
 
-/** Path parameters that are names. All other path parameters are UUIDs. */
+/** Path parameters that may be any name. All other path parameters are UUIDs. */
 const NAMES: readonly string[] = ['assistant_id', 'namespace'];
 
-/** Creates a route. The types of `call` in its handler follow from its path and its schemas. */
+/**
+ * Creates a route. TypeScript infers the types of the handler's argument `call` from the path and
+ * the schemas.
+ */
 export function route<
   const Path extends string,
   Body extends z.ZodType = z.ZodUndefined,
@@ -127,7 +138,10 @@ export function route<
   return { ...description, handler };
 }
 
-/** Returns the parsed body of a request. An empty body counts as an empty object. */
+/**
+ * Returns the body of a request, which Express has parsed already. An absent body counts as an
+ * empty object.
+ */
 export function bodyOf(req: Request): unknown {
   return (req.body as unknown) ?? {};
 }

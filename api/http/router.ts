@@ -1,9 +1,9 @@
 import express, { Router, type Express } from 'express';
 
 /**
- * Creates a router that compares paths exactly. By default Express accepts any case and a trailing
- * slash. Code in front of our routes (a project's app, a reverse proxy) compares exact paths, so a
- * path in another spelling would bypass that code.
+ * Creates a router that compares paths exactly. By default Express ignores upper and lower case and
+ * a trailing slash. Code in front of the routes (a project's app, a reverse proxy) compares
+ * exactly, so a path in another spelling would bypass its checks.
  */
 export function createRouter(): Router {
   return Router({ caseSensitive: true, strict: true });

@@ -1,6 +1,6 @@
 /**
- * Returns the named fields of a record. `values.<key>` names one key of the thread's state. Returns
- * the whole record if no fields are named.
+ * Returns only the fields of a record that `fields` names. `values.<key>` selects one key of the
+ * thread's state. Returns the whole record if `fields` is absent.
  */
 export function select(record: object, fields: readonly string[] | null | undefined): object {
   if (!fields) return record;

@@ -4,8 +4,8 @@ import type { Route } from './route.js';
 import { createRouter } from './router.js';
 
 /**
- * Registers routes in Express. If two paths match a request, the one with fewer parameters handles
- * it.
+ * Registers routes in Express. If the paths of two routes match a request, the route with fewer
+ * path parameters handles the request.
  */
 export function serveRoutes(context: ApiContext, routes: readonly Route[]): Router {
   const router = createRouter();
@@ -14,8 +14,8 @@ export function serveRoutes(context: ApiContext, routes: readonly Route[]): Rout
 }
 
 /**
- * Answers 405 with the allowed methods if the path of a request exists, but does not take the
- * method of the request.
+ * Answers 405 and the allowed methods if the path of a request exists, but no route takes its
+ * method there.
  */
 export function wrongMethod(routes: readonly Route[]): RequestHandler {
   const methodsAt = methodsOf(routes);
@@ -28,8 +28,8 @@ export function wrongMethod(routes: readonly Route[]): RequestHandler {
 }
 
 /**
- * Returns a function from a path to its methods, in capitals. The function returns undefined for an
- * unknown path.
+ * Returns a function that returns the methods of a path, in capitals, or undefined for an unknown
+ * path.
  */
 export function methodsOf(routes: readonly Route[]): (path: string) => string[] | undefined {
   const paths = [...new Set(routes.toSorted(byParameters).map(({ path }) => path))];
@@ -41,9 +41,9 @@ export function methodsOf(routes: readonly Route[]): (path: string) => string[] 
 }
 
 /**
- * Sorts paths with fewer parameters first, then paths whose first parameter comes later.
- * `/threads/count` comes before `/threads/:thread_id`, and `/runs/crons/:cron_id` before
- * `/runs/:run_id/stream`.
+ * Compares two routes. The route with fewer path parameters comes first, then the route whose first
+ * parameter comes later in the path. So `/threads/count` comes before `/threads/:thread_id`, and
+ * `/runs/crons/:cron_id` before `/runs/:run_id/stream`.
  */
 function byParameters(a: Route, b: Route): number {
   const parameters = ({ path }: Route) => path.split(':').length;

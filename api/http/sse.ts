@@ -5,8 +5,8 @@ import type { ApiOptions } from '../context.js';
 import type { ClientEvent } from '../../conversations/run-events.js';
 
 /**
- * Sends the status line and headers immediately. From the headers the client knows its run before
- * the first event.
+ * Sends the status line and the headers at once, before any event. The client reads the id of its
+ * run from the headers.
  */
 export function openEventStream(res: Response): void {
   res.status(200);
@@ -17,9 +17,9 @@ export function openEventStream(res: Response): void {
 }
 
 /**
- * Writes batches of events. Requests the next batch only after the socket has accepted the previous
- * batch, so a slow client costs one batch of memory. Also writes comment lines at an interval,
- * which show that the stream is alive. Resolves when the batches end.
+ * Writes batches of events to a client. Takes the next batch only when the socket has accepted the
+ * previous one, so that a slow client costs the memory of one batch. Also writes comment lines at
+ * an interval, which show that the stream is alive. Resolves when the batches end.
  */
 export async function writeEvents(
   res: Response,

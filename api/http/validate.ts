@@ -4,13 +4,16 @@ import { TOO_DEEP, UNSUPPORTED, findTooDeep } from '../../protocol/schemas/index
 import { ColloquyError } from '../../protocol/index.js';
 
 const SHOWN_VALUE = 80;
-/** The most faults that a message shows. A list can have a fault in each of a million elements. */
+/**
+ * The most faults that one message lists. A list with a million elements can have a fault in each
+ * element.
+ */
 const SHOWN_FAULTS = 20;
 
 /**
- * Parses a value that a client sent. `where` names the part of the request, such as `request body`,
- * in messages about the whole value. Errors: `invalid_argument`; `unsupported` if every fault is a
- * field that is not served. The messages of both errors list the faulty fields.
+ * Parses a value that a client sent. `where` names the value in messages, for example
+ * `request body`. Errors: `invalid_argument`; `unsupported` if every fault is a field that
+ * LangGraph has and Colloquy does not support. The message of both errors lists the wrong fields.
  */
 export function parse<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
   const result = schema.safeParse(value);
@@ -58,7 +61,10 @@ function describe(issue: z.core.$ZodIssue, value: unknown, where: string): strin
   return [`${path || where}: ${messageOf(issue)}; got ${shown(valueAt(value, issue.path))}`];
 }
 
-/** Returns the message of a fault. For a union, it lists what each member of the union expects. */
+/**
+ * Returns the message of a fault that zod has found. For a union type, the message lists what each
+ * member of the union expects.
+ */
 function messageOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_union') return issue.message;
   const expected = issue.errors.flatMap(([first]) => (first ? [messageOf(first)] : []));
@@ -66,7 +72,8 @@ function messageOf(issue: z.core.$ZodIssue): string {
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  // A query parameter that is parsed as a list is sent as a single string.
+  // The schema splits a query parameter such as `a,b` into a list. The client sent the list as one
+  // string, so the whole string is shown.
   const at = (inner: unknown, key: PropertyKey) =>
     typeof inner === 'string' ? inner : (inner as Record<PropertyKey, unknown> | undefined)?.[key];
   return path.reduce<unknown>(at, value);
@@ -77,7 +84,8 @@ function shown(value: unknown): string {
   try {
     return cut(JSON.stringify(value));
   } catch {
-    // JSON.stringify fails on a cycle or on deep nesting, which a project's auth can create.
+    // JSON.stringify fails on a cycle and on deep nesting. Both can occur after a project's auth
+    // handler has changed the value.
     return 'a value that cannot be shown';
   }
 }

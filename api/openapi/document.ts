@@ -9,7 +9,8 @@ export type OpenApiDocument = Record<string, unknown>;
 const TEXT = { 'text/plain': { schema: { type: 'string' } } };
 
 /**
- * Returns the OpenAPI document of routes. It is made from the schemas that validate their requests.
+ * Returns the OpenAPI document of the routes. It is built from the same schemas that validate
+ * requests.
  */
 export function describeApi(routes: readonly RouteDescription[], info: { version: string }): OpenApiDocument {
   const paths: Record<string, Record<string, unknown>> = {};
@@ -71,7 +72,10 @@ function describeAnswer(answer: Answer) {
   return { description: 'The requested data.', content: { 'application/json': { schema: outputSchema(answer) } } };
 }
 
-/** Routes whose answer holds ids that the paths of other routes need. */
+/**
+ * Routes whose answer contains ids that other routes have in their path. For each route, the names
+ * of these ids.
+ */
 const ID_SOURCES: Readonly<Record<string, string[]>> = {
   'post /assistants': ['assistant_id'],
   'post /threads': ['thread_id'],

@@ -1,7 +1,7 @@
 import { inputSchema, type JsonSchemaNode } from './json-schema.js';
 import type { RouteDescription } from '../http/route.js';
 
-/** A field of a request, for the reference page. */
+/** A field of a request, as the reference page lists it. */
 export interface RequestField {
   /** Dotted path: `config.tags`. */
   name: string;
@@ -23,7 +23,8 @@ export function fieldsOf({ path, query, headers = {}, body }: RouteDescription):
 }
 
 /**
- * Returns the fields of a body. If the body is a union, these are the fields of all its members.
+ * Returns the fields of a request body. If the schema is a union, returns the fields of all its
+ * members.
  */
 function bodyFields(schema: JsonSchemaNode): RequestField[] {
   if (schema.type === 'array') return [{ name: '[]', location: 'body', accepts: acceptedValues(schema), note: '' }];

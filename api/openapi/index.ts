@@ -1,6 +1,6 @@
 /**
- * Describes routes from the schemas that validate their requests: `/openapi.json` and the reference
- * page. Knows no record and no port.
+ * Creates `/openapi.json` and the reference page. Both describe the routes from the same schemas
+ * that validate requests. The code in this folder reads no data.
  */
 export { describeApi } from './document.js';
 export type { OpenApiDocument } from './document.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The part of a JSON Schema (2020-12) that is read here. */
+/** The part of a JSON Schema (2020-12) that Colloquy reads. */
 export interface JsonSchemaNode {
   type?: string | string[];
   properties?: Record<string, JsonSchemaNode>;
@@ -17,12 +17,14 @@ export interface JsonSchemaNode {
   description?: string;
 }
 
-/** Returns the schema of values that a client may send, before any transformation. */
+/**
+ * Returns the JSON Schema of the values that a client may send, before the schema transforms them.
+ */
 export function inputSchema(schema: z.ZodType): JsonSchemaNode {
   return jsonSchema(schema, 'input');
 }
 
-/** Returns the schema of values that a client gets. */
+/** Returns the JSON Schema of the values that a client receives. */
 export function outputSchema(schema: z.ZodType): JsonSchemaNode {
   return jsonSchema(schema, 'output');
 }

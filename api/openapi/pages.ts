@@ -6,8 +6,8 @@ import type { RouteDescription } from '../http/route.js';
 import { createRouter } from '../http/router.js';
 
 /**
- * The path of the script of the reference page. The build puts the script beside this file in
- * `dist/`.
+ * Path of the script that shows the reference page in a browser. The build writes it to `dist/`,
+ * beside the compiled form of this file.
  */
 const SCRIPT = ['./rapidoc-min.js', '../../dist/api/openapi/rapidoc-min.js']
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))

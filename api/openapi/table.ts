@@ -2,7 +2,7 @@ import { fieldsOf, type RequestField } from './fields.js';
 import { REFUSALS, refusalsOf } from '../http/refusals.js';
 import type { RouteDescription } from '../http/route.js';
 
-/** Returns the reference page in Markdown: every endpoint with its fields and errors. */
+/** Returns a Markdown page that lists every endpoint with its fields and errors. */
 export function tableOfFields(routes: readonly RouteDescription[]): string {
   const tags = [...new Set(routes.map(({ tag }) => tag))];
   return [

@@ -4,8 +4,9 @@ import { isRecord, textOf, type ProtocolEvent } from './events.js';
 export type ChannelFilter = Pick<EventStreamRequest, 'channels' | 'namespaces' | 'depth'>;
 
 /**
- * Returns a test for the events that a subscription receives. A namespace in the filter matches
- * events whose namespace begins with it. Its segments may have their task ids or not.
+ * Returns a function that decides whether a subscription receives an event. A namespace in the
+ * filter also matches the namespaces below it, at most `depth` levels down. A segment of it may be
+ * `node:<task id>`, or only `node` for every task of that node.
  */
 export function channelFilter({ channels, namespaces, depth }: ChannelFilter): (event: ProtocolEvent) => boolean {
   const wanted = new Set(channels);

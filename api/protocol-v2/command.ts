@@ -7,13 +7,16 @@ export interface CommandTarget {
   caller: Caller;
   access: Access;
   threadId: string;
-  /** Idempotency key of the request. */
+  /** Idempotency key of the HTTP request that contains the command. */
   key?: string;
 }
 
 export interface CommandResult {
   result: object;
-  /** A sequence number. The command was applied after the thread's events up to this number. */
+  /**
+   * Sequence number of a protocol event. The command was applied after all events of the thread up
+   * to this one.
+   */
   appliedThrough: number;
 }
 

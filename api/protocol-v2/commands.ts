@@ -22,7 +22,7 @@ const HANDLERS: Readonly<Record<string, CommandHandler>> = {
   'agent.getTree': getTree,
 };
 
-/** Commands that HTTP does not support, each with the reason. */
+/** Commands that only a WebSocket supports. For each, the reason that an HTTP client reads. */
 const NOT_SUPPORTED: Readonly<Record<string, string>> = {
   'subscription.subscribe': 'subscriptions are for WebSockets; over HTTP every event stream has its own filter',
   'subscription.unsubscribe': 'subscriptions are for WebSockets; over HTTP close the event stream',
@@ -38,8 +38,8 @@ export function readCommand(message: unknown) {
 }
 
 /**
- * Executes a command and returns the answer. An error becomes an error answer. An error that the
- * protocol has no code for is also reported.
+ * Executes a command and returns its answer. If the command fails, returns an error answer. If
+ * protocol v2 has no code for the error, also reports the error to the operator.
  */
 export async function executeCommand(
   context: ApiContext,

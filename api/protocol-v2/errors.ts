@@ -19,8 +19,8 @@ type ProtocolErrorCode = (typeof PROTOCOL_ERRORS)[number];
 const ERROR_CODES: ReadonlySet<string> = new Set(PROTOCOL_ERRORS);
 
 /**
- * The protocol's code for each of our error codes. Errors with other codes become `unknown_error`
- * and keep their message.
+ * For each Colloquy error code, the error code of protocol v2. An error with any other code becomes
+ * `unknown_error`.
  */
 const CODE_OF: Partial<Record<ErrorCode, ProtocolErrorCode>> = {
   invalid_argument: 'invalid_argument',
@@ -38,7 +38,7 @@ interface ProtocolError {
   message: string;
 }
 
-/** Creates an error with a code of the protocol. */
+/** Creates an error that has an error code of protocol v2. */
 export function protocolError(code: ProtocolErrorCode, message: string): ColloquyError {
   return new ColloquyError('invalid_argument', message, { errorName: code });
 }
@@ -51,8 +51,8 @@ export function protocolErrorOf(error: unknown): ProtocolError {
 }
 
 /**
- * Waits for the promise. Replaces a `not_found` by an error with the given protocol code and
- * message.
+ * Waits for the promise. If it rejects with `not_found`, throws an error with the given protocol
+ * code and message instead.
  */
 export async function orProtocolError<T>(promise: Promise<T>, code: ProtocolErrorCode, message: string): Promise<T> {
   try {

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '../../protocol/index.js';
 
-/** An event of protocol v2 on the wire (`Event` of `@langchain/protocol`). */
+/** An event of protocol v2 as a client receives it (`Event` of `@langchain/protocol`). */
 export interface ProtocolEvent {
   type: 'event';
   event_id: string;
@@ -9,7 +9,7 @@ export interface ProtocolEvent {
   params: { namespace: string[]; timestamp: number; node?: string; data: unknown };
 }
 
-/** An event without a sequence number. */
+/** A protocol event that has no sequence number yet. */
 export interface DraftEvent {
   method: string;
   namespace: string[];
@@ -20,17 +20,24 @@ export interface DraftEvent {
 export type AgentStatus = 'started' | 'running' | 'completed' | 'failed' | 'interrupted';
 
 /**
- * A logged event becomes several protocol events, so each offset of the log reserves this many
- * sequence numbers. The sequence numbers stay safe integers for offsets of up to twelve digits.
+ * Number of sequence numbers that each offset of the event log reserves, because one logged event
+ * becomes several protocol events. The sequence numbers stay safe integers for offsets of up to
+ * twelve digits.
  */
 const NUMBERS_PER_OFFSET = 4_000;
 
-/** Returns the `seq` of the n-th protocol event (from 0) of the logged event at an offset. */
+/**
+ * Returns the sequence number of a protocol event. It is number `n` (from 0) of the protocol events
+ * that the logged event at `offset` becomes.
+ */
 export function seqOf(offset: number, n: number): number {
   return offset * NUMBERS_PER_OFFSET + Math.min(n, NUMBERS_PER_OFFSET - 1);
 }
 
-/** Returns the highest possible `seq` of the events up to an offset. */
+/**
+ * Returns the highest sequence number that a protocol event can have if its logged event is at this
+ * offset or before it.
+ */
 export function lastSeqOf(offset: number): number {
   return offset === 0 ? 0 : seqOf(offset, NUMBERS_PER_OFFSET - 1);
 }
@@ -40,9 +47,9 @@ export function offsetOf(seq: number): number {
 }
 
 /**
- * Assigns sequence numbers to the protocol events of one logged event. A lifecycle event of the
- * root has no field for the id of its run. Its event id therefore contains the run id, in the form
- * that LangGraph's SDK parses.
+ * Assigns sequence numbers to the protocol events that one logged event becomes. A lifecycle event
+ * of the root namespace has no field for the run id. So its event id contains the run id, in the
+ * form that LangGraph's SDK parses.
  */
 export function withSequenceNumbers(stored: StoredEvent, drafts: readonly DraftEvent[]): ProtocolEvent[] {
   const timestamp = stored.at.getTime();
@@ -74,8 +81,8 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Returns a value as text: a string unchanged, null and undefined as an empty string, and any other
- * value as JSON.
+ * Converts a value to a string: null and undefined to an empty string, a string to itself, and any
+ * other value to JSON.
  */
 export function textOf(value: unknown): string {
   if (value === undefined || value === null) return '';

@@ -5,7 +5,7 @@ import type { CommandHandler } from './command.js';
 import { protocolError } from './errors.js';
 import { lastSeqOf } from './events.js';
 
-/** `input.inject`: passes a message to the run at work. */
+/** `input.inject`: passes a chat message to the run that is executing on the thread. */
 export const inject: CommandHandler = async (context, target, rawParams) => {
   const { namespace, message } = parse(inputInjectParams, rawParams, 'params');
   if (namespace && namespace.length > 0) {

@@ -7,8 +7,8 @@ interface OpenMessage {
   namespace: string[];
   runId: unknown;
   /**
-   * The content blocks that have been received until now. Only the last block is still open,
-   * because a message completes one block before it begins the next.
+   * The content blocks of the message so far. Only the last block can still grow, because a message
+   * completes one block before it begins the next.
    */
   blocks: Block[];
   usage?: unknown;
@@ -22,16 +22,17 @@ interface Block {
 
 /**
  * Converts logged `messages-tuple` events to events of the channel `messages`. Each logged event is
- * a pair of message chunk and metadata. Runs of the HTTP run API, and graphs on an older
- * LangGraph, log such pairs. Tool messages are left out, because other channels report them.
+ * a pair of a message chunk and its metadata. Runs of the HTTP run API log such pairs, and so do
+ * graphs on an older LangGraph. Chunks of tool messages are left out, because other channels report
+ * tool messages.
  */
 export class MessageChunks {
   readonly #open = new Map<string, OpenMessage>();
   readonly #done = new Set<string>();
 
   /**
-   * Adds a chunk. Returns the events that result from it, and the namespace of its message. This is
-   * the namespace of the message's node, as in version 3 of LangGraph's events.
+   * Adds a chunk. Returns the protocol events that result from the chunk, and their namespace. It
+   * is the namespace of the node that produces the message, as in version 3 of `streamEvents`.
    */
   add(graphNamespace: string[], [chunk, metadata]: unknown[]): { namespace: string[]; drafts: DraftEvent[] } {
     const meta = isRecord(metadata) ? metadata : {};
@@ -55,9 +56,9 @@ export class MessageChunks {
   }
 
   /**
-   * Ends the messages that are complete before this event, and returns their last events. A message
-   * is complete at the result of its task, at the update of its node, or at the next state of its
-   * graph.
+   * Ends the messages that are complete when the given event arrives, and returns their last
+   * protocol events, which precede the given event. A message is complete when the result of its
+   * task, the update of its node, or the next state of its graph arrives.
    */
   endBefore(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     const ended = [...this.#open].filter(([, { namespace: messageNamespace }]) => {
@@ -91,8 +92,8 @@ function messageEvent({ namespace, runId }: OpenMessage, data: Json): DraftEvent
 }
 
 /**
- * Returns the parts of a chunk: text, blocks and slices of tool calls. Each part has the key of the
- * content block that it belongs to.
+ * Splits a chunk into parts: text, other content blocks, and slices of tool calls. The `key` of a
+ * part identifies the content block of the message that the part belongs to.
  */
 function partsOf(chunk: Json): Block[] {
   const { content, tool_call_chunks: slices, tool_calls: calls } = chunk;

@@ -5,15 +5,18 @@ interface NamespaceEntry {
   namespace: string[];
   graphName: string;
   status: AgentStatus;
-  /** The tool call that started the namespace, if the namespace is a named agent inside a tool. */
+  /**
+   * The tool call that started the namespace. Set if the namespace belongs to a named agent that
+   * runs inside a tool.
+   */
   cause?: { type: 'toolCall'; tool_call_id: string };
 }
 
 interface Completion {
   key: string;
   /**
-   * Set if the completion was derived from an update of this node. The result of the node's task is
-   * more exact and replaces this completion.
+   * Set if the namespace counts as completed because of an update of this node. The result of the
+   * node's task is more exact, and replaces this completion.
    */
   node?: { parent: string; name: string };
 }
@@ -26,8 +29,8 @@ export interface NamespaceNode {
 }
 
 /**
- * Tracks the namespaces below the root of one run. Reports the start and end of each namespace, as
- * LangGraph's lifecycle transformer does.
+ * Tracks the namespaces of one run, except the root. Returns the lifecycle events that report the
+ * start and the end of each namespace, as LangGraph's lifecycle transformer does.
  */
 export class Namespaces {
   readonly #entries = new Map<string, NamespaceEntry>();
@@ -35,7 +38,7 @@ export class Namespaces {
   readonly #toolCalls = new Map<string, string>();
   #completions: Completion[] = [];
 
-  /** Returns the lifecycle events that clients get before an event. */
+  /** Returns the lifecycle events that must precede the given event. */
   lifecycleBefore(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     const task = mode === 'tasks' && isRecord(data) ? data : undefined;
     const result = task && taskResult(task);
@@ -46,7 +49,7 @@ export class Namespaces {
     return drafts;
   }
 
-  /** Marks the subgraph of a node as completed after an update of the node. */
+  /** Marks the subgraph of a node as completed, because an update of the node was logged. */
   updated(namespace: string[], node: string): void {
     if (node.startsWith('__')) return;
     const child = [...this.#entries.values()].find(
@@ -60,8 +63,9 @@ export class Namespaces {
   }
 
   /**
-   * Ends all open namespaces with the status of the run. The namespaces in `waiting`, which have an
-   * open interrupt, and their parents become interrupted.
+   * Returns the lifecycle events that end all open namespaces when the run ends. A namespace gets
+   * the status of the run. It gets `interrupted` if it is in `waiting` (it has an open interrupt),
+   * or is a parent of a namespace in `waiting`.
    */
   end(status: AgentStatus, waiting: readonly string[][] = []): DraftEvent[] {
     const drafts = this.#flush();
@@ -107,8 +111,8 @@ export class Namespaces {
   }
 
   /**
-   * Marks a namespace as completed. The completion is reported before the next event, so that the
-   * update of the parent comes first.
+   * Marks a namespace as completed. The lifecycle event is returned only before the next logged
+   * event, so that the update of the parent comes before it.
    */
   #complete(key: string, node?: Completion['node']): void {
     if (this.#entries.get(key)?.status !== 'started') return;
@@ -128,7 +132,10 @@ export class Namespaces {
     this.#completions = this.#completions.filter(({ node }) => node?.parent !== parent || node.name !== name);
   }
 
-  /** Records the agent name in a task's metadata, and the tool call that the task executes. */
+  /**
+   * Remembers two facts from a logged `tasks` event: the name of the agent that runs in this
+   * namespace, and the tool call that the task executes.
+   */
   #recordTask(namespace: string[], task: Record<string, unknown>): void {
     const key = keyOf(namespace);
     const name = isRecord(task['metadata']) ? task['metadata']['lc_agent_name'] : undefined;
@@ -155,7 +162,8 @@ function nodeOf(namespace: readonly string[]): string {
 
 function taskResult(task: Record<string, unknown>): { name: string; id: string } | undefined {
   const { name, id, error, interrupts } = task;
-  // A task that failed or has an interrupt also has a result. Its namespace ends with the run.
+  // The event of a task that failed or has an interrupt also has a field `result`. The namespace of
+  // such a task stays open until the run ends.
   const stays = (error !== undefined && error !== null) || (Array.isArray(interrupts) && interrupts.length > 0);
   if (stays || !('result' in task) || typeof name !== 'string' || typeof id !== 'string' || name.startsWith('__'))
     return undefined;
@@ -163,8 +171,8 @@ function taskResult(task: Record<string, unknown>): { name: string; id: string }
 }
 
 /**
- * Returns the id of the first tool call in the input of a tool node. The input is one call with its
- * context, or a list of calls.
+ * Returns the id of the first tool call in the input of a tool node. This input is a list of tool
+ * calls, or an object with one call in its field `tool_call`.
  */
 function toolCallOf(input: unknown): string | undefined {
   const calls = Array.isArray(input) ? (input as unknown[]) : [isRecord(input) ? input['tool_call'] : undefined];

@@ -1,22 +1,25 @@
-/** One of several readers of the same events. */
+/** One of several readers of the same event log. */
 export interface OrderedReader {
-  /** Resolves when no other reader is behind this one, or at once if this reader has left. */
+  /**
+   * Resolves when every other reader has handled at least as many events as this one. Resolves at
+   * once if this reader has left.
+   */
   waitForTurn(): Promise<void>;
   /** Records that this reader has handled all events up to `seq`. */
   advanceTo(seq: number): void;
 }
 
 /**
- * Synchronises readers of the same events. A reader that is ahead waits for the others, so that all
- * readers together send the events in order.
+ * Synchronises several readers of the same event log. A reader that is ahead waits for the others,
+ * so that together they send the events in the order of the log.
  */
 export class ReaderOrder {
   readonly #reached = new Map<OrderedReader, number>();
   #waiting: (() => void)[] = [];
 
   /**
-   * Adds a reader that has handled all events up to `seq`. The reader leaves when its signal is
-   * aborted.
+   * Adds a reader that has handled all events up to `seq`. The reader leaves when `signal` is
+   * aborted; then the others no longer wait for it.
    */
   join(seq: number, signal: AbortSignal): OrderedReader {
     const reader: OrderedReader = {

@@ -29,12 +29,16 @@ import { executeCommand } from './commands.js';
 import type { ProtocolEvent } from './events.js';
 import { protocolEvents } from './thread-events.js';
 
-/** Commands that only read. Their caller needs only the permission to read the thread. */
+/**
+ * Commands that only read. The caller of such a command needs only the permission to read the
+ * thread.
+ */
 const READING_COMMANDS: readonly unknown[] = ['state.get', 'state.listCheckpoints', 'agent.getTree'];
 
 /**
- * Creates a function for rules about runs. The function returns the parameters of a command if the
- * command is one of `methods`.
+ * Returns a function by which a rule finds the run in a command. For a command in `methods`, that
+ * function returns the parameters of the command, which have the fields of a run. For any other
+ * command it returns an empty list.
  */
 const paramsOfCommands =
   (...methods: unknown[]) =>
@@ -42,8 +46,9 @@ const paramsOfCommands =
     methods.includes(method) && isObject(params) ? [params] : [];
 
 /**
- * Returns the value that handlers read about a command that starts a run. It has the fields of a
- * run: an answer to an interrupt becomes the field `command`.
+ * Returns the value that an auth handler reads about a command that starts a run. It has the same
+ * fields as for a run of the HTTP run API. An answer to an interrupt appears in the field
+ * `command`.
  */
 function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
   const { response, responses, update, goto } = params;
@@ -53,8 +58,9 @@ function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
 }
 
 /**
- * The rule for commands. For a command that starts a run, it asks the handlers the same question as
- * for a run of the run API. A fork keeps the metadata of its thread.
+ * The auth rule for commands. About a command that starts a run, the project's handler reads the
+ * same value as about a run of the HTTP run API. A fork stays on its thread and sets no metadata,
+ * so the metadata of the handler are not copied to it.
  */
 export const COMMAND_RULE = aboutThread(
   ({ method }) => (READING_COMMANDS.includes(method) ? 'threads:read' : 'threads:create_run'),
@@ -74,8 +80,8 @@ export const COMMAND_RULE = aboutThread(
 );
 
 /**
- * The rule for event streams. A client may subscribe to a thread before the first run creates the
- * thread.
+ * The auth rule for event streams. A client may subscribe to a thread that does not exist yet,
+ * because the first run may create it later.
  */
 export const EVENTS_RULE = aboutThread('threads:read', { mayBegin: () => true });
 
@@ -145,8 +151,8 @@ async function streamEvents(
   } finally {
     watch.stop();
   }
-  // The events have no end of their own. Destroy the connection, so that a client that is still
-  // connected reconnects.
+  // A stream of events never ends by itself. Here the client may no longer read it, or the server
+  // shuts down. A client that is still connected notices the broken connection and reconnects.
   res.destroy();
 
   async function* wantedEvents(): AsyncGenerator<ClientEvent[]> {

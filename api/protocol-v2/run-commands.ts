@@ -9,12 +9,12 @@ import type { CommandHandler, CommandTarget } from './command.js';
 import { protocolError } from './errors.js';
 import { lastSeqOf } from './events.js';
 
-/** The stream modes that a run of this protocol records, under their names in the run API. */
+/** The stream modes that a run of protocol v2 records, under their names in the HTTP run API. */
 const STREAM_MODES: StreamMode[] = ['values', 'updates', 'messages-tuple', 'custom', 'tasks', 'checkpoints'];
 
 /**
- * `run.start`: starts a run. Creates the thread if the thread does not exist. If the thread has
- * open interrupts, the input answers them.
+ * `run.start`: starts a run. Creates the thread if it does not exist. If the thread has open
+ * interrupts, the input of the command is the answer to them.
  */
 export const startRun: CommandHandler = async (context, target, rawParams) => {
   const params = parse(runStartParams, rawParams, 'params');
@@ -66,8 +66,8 @@ export const respond: CommandHandler = async (context, target, rawParams) => {
 };
 
 /**
- * Accepts a run that records the events of this protocol. Returns the run's id, and in
- * `appliedThrough` the sequence number up to which all events precede the run.
+ * Accepts a run that records the events of protocol v2. Returns the run's id. All protocol events
+ * of the run have a higher sequence number than `appliedThrough`.
  */
 export async function acceptProtocolRun(
   context: ApiContext,

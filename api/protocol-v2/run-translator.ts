@@ -8,16 +8,17 @@ import { toolEvent } from './tool-event.js';
 /** Facts about a run that the event log does not contain. */
 export interface RunFacts {
   graphName: string;
-  /** Ids of the interrupts that the run answers. */
+  /** Ids of the interrupts that the run answers. Empty if the run's request does not name them. */
   answers: string[];
 }
 
 const STATUS_OF = { success: 'completed', error: 'failed', timeout: 'failed', interrupted: 'interrupted' } as const;
 
 /**
- * Translates the logged events of one run to events of protocol v2, as LangGraph's server derives
- * them from `streamEvents` version 3. The result depends on nothing else: any process that
- * translates the same logged events from the start of the run gets the same result.
+ * Translates the logged events of one run to events of protocol v2. They are the events that
+ * LangGraph's own server derives from `streamEvents` version 3. The result depends only on the
+ * run's facts and its logged events, so every process that starts at the run's first event gets the
+ * same result.
  */
 export class RunTranslator {
   readonly #facts: RunFacts;
@@ -25,8 +26,8 @@ export class RunTranslator {
   readonly #chunks = new MessageChunks();
   readonly #openInterrupts = new Map<string, string[]>();
   /**
-   * Messages that have started and not ended. Each value has the namespace of the message and the
-   * run id of its model call.
+   * Messages that have begun and not ended, each with its namespace and with LangChain's run id of
+   * the model call.
    */
   readonly #open = new Map<string, { namespace: string[]; runId: unknown }>();
   #status: AgentStatus | undefined;
@@ -36,9 +37,10 @@ export class RunTranslator {
   }
 
   /**
-   * Translates the next logged event of the run. A run that was cancelled in the queue ends before
-   * it begins. If another run is open, clients would take this end for the end of the other run.
-   * So the end is left out unless `alone` is true, which says that no other run is open.
+   * Translates the next logged event of the run. If the run was cancelled while it waited in the
+   * queue, its first event is its end. Clients would take this event for the end of another run
+   * that is open. So the event is left out, unless `alone` is true, which means that no other run
+   * is open.
    */
   translate(stored: StoredEvent, { alone = true } = {}): DraftEvent[] {
     if (stored.event === CONTROL_EVENTS.ended && this.#status === undefined && !alone) return [];
@@ -49,7 +51,7 @@ export class RunTranslator {
     return drafts;
   }
 
-  /** True if the run has begun and not ended. */
+  /** True if the run has begun and has not ended. */
   get isOpen(): boolean {
     return this.#status === 'running';
   }
@@ -59,9 +61,9 @@ export class RunTranslator {
   }
 
   /**
-   * Returns the events for a new attempt of a step. The root is running again. Each message that
-   * only the superseded attempt began ends with an error. `before` is the translator that has read
-   * the superseded events.
+   * Returns the events that announce a new attempt of a step. The root namespace is running again.
+   * A message that was begun only in superseded events ends with an error. `before` is a translator
+   * of the same run that has read the superseded events. This translator has not read them.
    */
   restarted(data: { attempt: number; superseded: [number, number][] }, before: RunTranslator): DraftEvent[] {
     const lost = [...before.#open].filter(([key]) => !this.#open.has(key));
@@ -106,7 +108,7 @@ export class RunTranslator {
     const data = JSON.parse(stored.data) as unknown;
     if (mode === 'messages' && Array.isArray(data)) return this.#translateChunk(namespace, data);
     const drafts = this.#convert(mode, namespace, data);
-    // A stream mode that has no channel in protocol v2 gives no events.
+    // A stream mode that has no channel in protocol v2 becomes no event.
     if (drafts === undefined) return [];
     const before = this.#namespaces.lifecycleBefore(mode, namespace, data);
     for (const { method, node } of drafts) if (method === 'updates' && node) this.#namespaces.updated(namespace, node);
@@ -122,8 +124,8 @@ export class RunTranslator {
     }
     if (mode === 'tools') return [{ method: 'tools', namespace, data: toolEvent(data) }];
     if (mode === 'tasks') return [{ method: 'tasks', namespace, data }];
-    // Only runs of protocol v2 record checkpoint envelopes, which have an id. Other runs may record
-    // whole checkpoints, which are left out.
+    // A run of protocol v2 records only a summary of each checkpoint, which has an id. Other runs
+    // may record whole checkpoints. Clients of protocol v2 do not get these.
     if (mode === 'checkpoints') return isEnvelope(data) ? [{ method: 'checkpoints', namespace, data }] : undefined;
     if (mode === 'messages') return this.#message(namespace, data);
     return undefined;
@@ -175,8 +177,9 @@ export class RunTranslator {
   }
 
   /**
-   * Returns the last events of the messages that end before this event. A message that was recorded
-   * as chunks ends with its task, because no chunk is marked as the last one.
+   * Returns the last events of the messages that are complete when the given event arrives. No
+   * chunk is marked as the last one of its message, so a message of chunks ends together with its
+   * task.
    */
   #endChunks(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     return this.#chunks.endBefore(mode, namespace, data).flatMap((draft) => this.#message(draft.namespace, draft.data));

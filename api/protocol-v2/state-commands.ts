@@ -12,7 +12,10 @@ import { acceptProtocolRun } from './run-commands.js';
 
 const DEFAULT_PAGE = 10;
 
-/** `state.get`: returns the newest state of a namespace, or only some keys of that state. */
+/**
+ * `state.get`: returns the newest state of a namespace, or only the keys of it that the command
+ * names.
+ */
 export const getState: CommandHandler = async (context, target, rawParams) => {
   const { namespace, keys } = parse(stateGetParams, rawParams, 'params');
   const checkpoint = inNamespace(namespace);
@@ -28,7 +31,7 @@ export const getState: CommandHandler = async (context, target, rawParams) => {
   return { result: { values: shown, ...(checkpointId && { checkpoint: checkpointId }) }, appliedThrough };
 };
 
-/** `state.listCheckpoints`: returns checkpoints of a namespace, newest first. */
+/** `state.listCheckpoints`: returns the checkpoints of a namespace, newest first. */
 export const listCheckpoints: CommandHandler = async (context, target, rawParams) => {
   const { namespace, limit, before } = parse(listCheckpointsParams, rawParams, 'params');
   const { caller, threadId } = target;
@@ -37,8 +40,8 @@ export const listCheckpoints: CommandHandler = async (context, target, rawParams
   const checkpoint = inNamespace(namespace);
   const [states, appliedThrough] = await Promise.all([
     context.states.getHistory(caller, graphOf(thread), threadId, {
-      // Reads one more checkpoint than the page has: the node that created a checkpoint is named in
-      // the checkpoint before it.
+      // One checkpoint more than the client gets is read, because the node that created a
+      // checkpoint is known only from `next` of the checkpoint before it.
       limit: page + 1,
       ...(before && { before: { checkpointId: before } }),
       ...(checkpoint && { checkpoint }),
@@ -50,8 +53,8 @@ export const listCheckpoints: CommandHandler = async (context, target, rawParams
 };
 
 /**
- * `state.fork`: starts a run from an earlier checkpoint on the same thread. Later checkpoints stay
- * in the history.
+ * `state.fork`: starts a run on the same thread from an earlier checkpoint. The later checkpoints
+ * stay in the thread's history.
  */
 export const forkState: CommandHandler = async (context, target, rawParams) => {
   const { checkpoint_id: checkpointId, input, config } = parse(stateForkParams, rawParams, 'params');

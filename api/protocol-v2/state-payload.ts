@@ -2,7 +2,9 @@ import { isRecord } from './events.js';
 
 type Json = Record<string, unknown>;
 
-/** The message type of each role name that LangGraph's clients may use instead of the type. */
+/**
+ * Message types by role name. A client of LangGraph may write the role name in the field `type`.
+ */
 const TYPES: Readonly<Record<string, string>> = { assistant: 'ai', user: 'human' };
 const MESSAGE_TYPES: ReadonlySet<unknown> = new Set(['human', 'ai', 'system', 'tool', 'function', 'remove']);
 const BLOCK_TYPES: ReadonlySet<string> = new Set([
@@ -23,8 +25,8 @@ const BLOCK_TYPES: ReadonlySet<string> = new Set([
 const MEDIA: ReadonlySet<string> = new Set(['image', 'audio', 'video', 'file']);
 
 /**
- * Converts a state to the form of the channels `values` and `updates`: the messages in the state
- * lose the fields that only a model provider reads.
+ * Converts a state to the form that it has in the channels `values` and `updates`. Fields of a
+ * message that only a model provider reads are removed.
  */
 export function statePayload(value: unknown): unknown {
   if (Array.isArray(value))
@@ -103,8 +105,8 @@ function snakeMime({ mimeType, ...rest }: Json): Json {
 }
 
 /**
- * Returns content blocks for media that providers store beside the content of a message: generated
- * images and spoken answers.
+ * Returns content blocks for generated images and spoken answers, which model providers put into
+ * `additional_kwargs` and not into the content of a message.
  */
 function extraBlocks({ additional_kwargs: kwargs }: Json): Json[] {
   if (!isRecord(kwargs)) return [];
@@ -149,8 +151,8 @@ function calls(message: Json): Json {
 }
 
 /**
- * Converts a tool call to a content block. The tool call has the format of LangChain's messages or
- * of the model provider.
+ * Converts a tool call to a content block. `call` is in the format of LangChain's messages or in
+ * the format of the model provider.
  */
 function toolCall(call: Json): Json {
   const inner = isRecord(call['function']) ? call['function'] : {};

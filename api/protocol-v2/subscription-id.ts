@@ -4,8 +4,8 @@ import type { ChannelFilter } from './channels.js';
 import { protocolError } from './errors.js';
 
 /**
- * Creates the id of a subscription. The id contains the filter of the subscription, so any process
- * can continue the subscription, even after the process that created it has stopped.
+ * Creates the id of a subscription. The id contains the subscription's filter, so another process
+ * can continue the subscription when the process that created it has stopped.
  */
 export function newSubscriptionId({ channels, namespaces, depth }: ChannelFilter): string {
   const filter = { channels, ...(namespaces && { namespaces }), ...(typeof depth === 'number' && { depth }) };

@@ -20,17 +20,17 @@ interface SubscriptionSink {
 }
 
 /**
- * The most subscriptions of a connection, which is more than any client needs. Each subscription
- * reads the log separately.
+ * Most subscriptions on one connection. No client needs more, and each subscription reads the event
+ * log separately.
  */
 const MAX_SUBSCRIPTIONS = 64;
 
 /**
- * The subscriptions of one WebSocket. They outlive runs and end with the connection. Each
- * subscription receives the stored events first, then new ones.
- * A subscription receives an event only after all other subscriptions have received the events
- * before it. When one subscription reports the end of a run, the SDK takes the run for ended and
- * reads no more from the others. By then the others must have received their events of the run.
+ * The subscriptions of one WebSocket. They continue from run to run, and end with the connection.
+ * Each subscription receives the stored events first, then new events.
+ * A subscription receives an event only when all other subscriptions have received the events
+ * before it. The reason is the SDK: when one subscription reports the end of a run, the SDK reads
+ * nothing more about this run from the other subscriptions.
  */
 export class Subscriptions {
   readonly #order = new ReaderOrder();
@@ -48,7 +48,10 @@ export class Subscriptions {
     private readonly wire: SubscriptionSink,
   ) {}
 
-  /** Starts the waiting subscriptions. Call it when the client has received their ids. */
+  /**
+   * Starts the subscriptions that were created since the last call. Must be called only when the
+   * client has received their ids.
+   */
   startPending(): void {
     for (const start of this.#pending.splice(0)) start();
   }
@@ -63,15 +66,16 @@ export class Subscriptions {
   }
 
   /**
-   * Continues the subscriptions of a lost connection after the last event that the client has
-   * received. Any process can do this.
+   * Opens the subscriptions of a lost connection again on this connection, after the last event
+   * that the client has received. The lost connection may have been to another process.
    */
   async #reconnect(rawParams: unknown): Promise<CommandResult> {
     const params = parse(reconnectParams, rawParams, 'params');
     const { run_id: runId, last_event_id: lastSeq } = params;
     const { caller, threadId } = this.target;
     const filters = new Map((params.subscriptions ?? []).map((id) => [id, filterOfSubscription(id)]));
-    // A subscription that is open on this connection has missed nothing.
+    // A subscription that is still open on this connection has missed no event, so it is not opened
+    // again.
     const lost = [...filters].filter(([id]) => !this.#live.has(id));
     this.#checkLimit(lost.length);
     const missing = `thread ${threadId} has no run ${runId}`;
@@ -87,9 +91,9 @@ export class Subscriptions {
   }
 
   /**
-   * Returns true if no event after `since` has expired. One logged event becomes several protocol
-   * events. If `since` is in the middle of these, their logged event is read again, so it must not
-   * have expired either.
+   * Returns true if the event log still contains everything after `since`. One logged event becomes
+   * several protocol events. If `since` is in the middle of them, the same logged event is read
+   * again, so it must still be in the log too.
    */
   async #isComplete(since: number, tail: number): Promise<boolean> {
     const offset = offsetOf(since);

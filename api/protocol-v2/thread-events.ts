@@ -14,7 +14,9 @@ import { RunTranslator, type RunFacts } from './run-translator.js';
 
 export interface ProtocolEventsRequest {
   threadId: string;
-  /** `seq` of the last event that the client has received; 0 means the start of the thread. */
+  /**
+   * `seq` of the last protocol event that the client has received. 0: the client has received none.
+   */
   since: number;
   signal: AbortSignal;
 }
@@ -22,8 +24,9 @@ export interface ProtocolEventsRequest {
 const PAGE = 1_000;
 
 /**
- * Yields the events of all runs of a thread until the signal is aborted: first the stored events,
- * then each new event. Every process assigns the same sequence numbers to the same events.
+ * Yields the events of all runs of a thread, as events of protocol v2, until the signal is aborted:
+ * first the stored events, then each new event. Every process gives an event the same sequence
+ * number, so a client can continue its stream at another process.
  */
 export async function* protocolEvents(
   context: ApiContext,
@@ -47,16 +50,19 @@ export async function* protocolEvents(
   }
 }
 
-/** Returns a translator that has read all stored events of one run. */
+/**
+ * Returns a translator that has processed all stored events of one run, except superseded events.
+ */
 export async function translatedRun(context: ApiContext, caller: Caller, run: Run): Promise<RunTranslator> {
   const reader = new ThreadTranslator(context, caller, run.threadId, run.afterSeq ?? 0);
   return reader.translateRun(run.runId, runFacts(run), run.afterSeq ?? 0);
 }
 
 /**
- * Returns the offset after which the log is read: the start of the run that contains `since`. A run
- * is translated from its start, so that its events after `since` are the same as in an earlier
- * stream.
+ * Returns the offset after which the event log must be read, so that a client can continue after
+ * the event `since`. This is the start of the run that `since` belongs to. A run is always
+ * translated from its start, because only then do its later events come out the same as in an
+ * earlier stream.
  */
 async function replayOffset(context: ApiContext, caller: Caller, threadId: string, since: number): Promise<number> {
   if (since === 0) return 0;
@@ -75,11 +81,11 @@ interface TranslatedRun {
    */
   translator?: RunTranslator;
   facts?: RunFacts;
-  /** All events of the run have higher offsets. */
+  /** An offset of the event log. All events of the run have higher offsets. */
   start: number;
 }
 
-/** Reads the log of one thread and translates its events. */
+/** Reads the event log of one thread, and translates its events to events of protocol v2. */
 class ThreadTranslator {
   readonly #runs = new Map<string, TranslatedRun>();
   readonly #ended = new Set<string>();
@@ -92,17 +98,25 @@ class ThreadTranslator {
     public cursor: number,
   ) {}
 
-  /** Reads the page after an offset. The page is empty at the end of the log. */
+  /**
+   * Returns the stored events after an offset, at most `PAGE`. Returns an empty list at the end of
+   * the event log.
+   */
   page(afterSeq: number, bare = false): Promise<StoredEvent[]> {
     return this.context.events.read(this.caller, this.threadId, { afterSeq, limit: PAGE, bare });
   }
 
-  /** Records the offsets that the attempts in this page supersede. */
+  /**
+   * Remembers the offsets that are superseded by the attempts which begin in this page of events.
+   */
   noteSuperseded(page: readonly StoredEvent[]): void {
     this.#superseded.note(page);
   }
 
-  /** Advances the cursor over a page, and returns its translated events. */
+  /**
+   * Translates the events of a page, and advances the cursor to the last of them. Skips superseded
+   * events, and events up to the cursor.
+   */
   async translatePage(page: readonly StoredEvent[]): Promise<ProtocolEvent[]> {
     this.noteSuperseded(page);
     const events: ProtocolEvent[] = [];
@@ -127,7 +141,8 @@ class ThreadTranslator {
   }
 
   async #translate(stored: StoredEvent): Promise<DraftEvent[]> {
-    // Two attempts of a run's last step may both have written the end of the run.
+    // Two attempts of a run's last step may both have written the event of the run's end. Only the
+    // first of the two is translated.
     if (this.#ended.has(stored.runId)) return [];
     const run = await this.#runOf(stored);
     if (!run.translator) return [];
@@ -155,8 +170,9 @@ class ThreadTranslator {
   }
 
   /**
-   * Returns the events that announce a new attempt. After them a client continues as if the
-   * superseded events had never existed, whether or not the client received any of them.
+   * Returns the protocol events that announce a new attempt of a step. They name the superseded
+   * events, and end the messages that the earlier attempt has left open. A client that has received
+   * them therefore continues like a client that never received a superseded event.
    */
   async #restart(stored: StoredEvent, run: TranslatedRun, before: RunTranslator): Promise<DraftEvent[]> {
     const after = await this.translateRun(
@@ -181,8 +197,9 @@ function runFacts(run: Run): RunFacts {
 }
 
 /**
- * Returns the ids of the interrupts that an answer names as its keys. Returns an empty list if a
- * key is not an interrupt id. LangGraph's interrupt ids are hashes of 32 hex digits.
+ * Returns the interrupt ids in `resume` if it is an object that has one answer for each interrupt
+ * id. Returns an empty list for any other answer. LangGraph's interrupt ids are hashes of 32 hex
+ * digits.
  */
 function answeredIds(resume: unknown): string[] {
   if (typeof resume !== 'object' || resume === null || Array.isArray(resume)) return [];

@@ -1,6 +1,9 @@
 import { isRecord, textOf } from './events.js';
 
-/** Converts a payload of stream mode `tools` to an event of the channel `tools`. */
+/**
+ * Converts an event of LangGraph's stream mode `tools` to the data of an event on the channel
+ * `tools` of protocol v2.
+ */
 export function toolEvent(payload: unknown): Record<string, unknown> {
   const fields = isRecord(payload) ? payload : {};
   const call = { tool_call_id: textOf(fields['toolCallId']) };

@@ -21,8 +21,8 @@ import { Subscriptions } from './subscriptions.js';
 
 const PATH = /^\/threads\/([^/?]+)\/stream\/events(?:\?|$)/;
 /**
- * Close codes. For a refused request the code is 4000 plus the HTTP status, which LangGraph's SDK
- * reads. After code 1012 the SDK reconnects.
+ * Close codes of the WebSocket. For a refused request the code is 4000 plus the HTTP status of the
+ * refusal. LangGraph's SDK reads the status from this code. After code 1012 the SDK reconnects.
  */
 const STATUS_BASE = 4_000;
 const SERVICE_RESTART = 1012;
@@ -36,12 +36,12 @@ const CLOSE_GRACE_MS = 1_000;
 const MAX_WAITING_COMMANDS = 100;
 
 /**
- * The most invalid messages that a client may send. A client that sends more does not speak this
- * protocol, and its connection is closed.
+ * Maximum number of invalid WebSocket messages on one connection. A client that sends more does not
+ * speak this protocol, so its connection is closed.
  */
 const MAX_INVALID_MESSAGES = 100;
 
-/** The client of a connection: its caller, its thread and its access. */
+/** The client of a WebSocket: the caller, its thread, and what it may see (`access`). */
 interface ThreadClient {
   caller: Caller;
   threadId: string;
@@ -49,9 +49,9 @@ interface ThreadClient {
 }
 
 /**
- * Accepts WebSockets of protocol v2: commands and subscriptions of one thread on one connection.
- * The caller is identified before the upgrade is answered, so no message of a refused client is
- * read.
+ * Returns a listener that accepts WebSockets of protocol v2. One WebSocket carries the commands and
+ * subscriptions of one thread. The listener identifies the caller before it answers the upgrade, so
+ * it never reads a message of a client that is refused.
  */
 export function webSocketUpgrades(
   context: ApiContext,
@@ -67,7 +67,7 @@ export function webSocketUpgrades(
     const admitted = await admit(context, request, path, askCustomApp).catch((error: unknown) => ({ error }));
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       // The library `ws` closes the connection after an invalid frame or a network error. This
-      // listener only prevents that the error ends the process.
+      // listener only keeps such an error from ending the process.
       webSocket.on('error', () => undefined);
       if ('error' in admitted) closeFor(context, webSocket, admitted.error, 'WebSocket');
       else new WebSocketConnection(context, webSocket, admitted);
@@ -76,7 +76,8 @@ export function webSocketUpgrades(
 }
 
 /**
- * Performs the checks that an HTTP request would get, and returns the client. Errors: `forbidden`,
+ * Performs the checks of an HTTP request on an upgrade request: origin, credentials, thread id, and
+ * whether the project's custom app lets it through. Returns the client. Errors: `forbidden`,
  * `invalid_argument`, `unauthenticated`, and errors of the project's code.
  */
 async function admit(
@@ -100,8 +101,8 @@ async function admit(
 }
 
 /**
- * Decodes a path segment. A segment with invalid escapes stays as it is. It is no UUID, so the code
- * that called this function refuses it.
+ * Decodes a segment of the URL's path. Returns a segment with invalid escapes unchanged, because it
+ * is then no UUID, and `admit` refuses it.
  */
 function decoded(path: string): string {
   try {
@@ -145,7 +146,10 @@ class WebSocketConnection {
     });
   }
 
-  /** Executes the commands of a connection in the order of their arrival. */
+  /**
+   * Queues a command for execution. The commands of a connection are executed one after another, in
+   * the order of their arrival.
+   */
   #enqueue(data: RawData): void {
     this.#waitingCommands += 1;
     if (this.#waitingCommands === MAX_WAITING_COMMANDS) this.socket.pause();
@@ -182,9 +186,9 @@ class WebSocketConnection {
   }
 
   /**
-   * Asks the project's auth about a command, which the auth may change. The rules are those of the
-   * HTTP routes for the same commands. Returns the access for the command, or the error answer if
-   * the auth does not allow the command.
+   * Asks the project's auth whether the client may send a command. The auth may change the command.
+   * The rule is that of the HTTP route which takes the same command. Returns the access for the
+   * command, or an error response if the auth refuses the command.
    */
   async #askAuth(command: ReturnType<typeof readCommand>): Promise<{ access: Access } | { refusal: CommandResponse }> {
     const { access, threadId } = this.client;
@@ -208,8 +212,9 @@ class WebSocketConnection {
   }
 
   /**
-   * Sends a text. Resolves when the socket has accepted it, so that the events of a slow client are
-   * read slowly too.
+   * Sends a string to the client. Resolves when the socket has accepted it. A subscription waits
+   * for that before it sends its next event, so a slow client does not fill the memory of this
+   * process.
    */
   #send(text: string): Promise<void> {
     return new Promise((resolve) => {
@@ -229,8 +234,9 @@ class WebSocketConnection {
 }
 
 /**
- * Checks the origin of the page that opens a WebSocket. Browsers let any page open one, and only
- * report the origin of the page. Errors: `forbidden`.
+ * Checks that the page that opens a WebSocket may call the API. The server must check this, because
+ * browsers let any page open a WebSocket, and only report the origin of the page. Errors:
+ * `forbidden`.
  */
 function checkOrigin({ http, options }: ApiContext, { headers: { origin, host } }: IncomingMessage): void {
   if (origin === undefined || mayCall(http.cors ?? { origins: options.corsOrigins }, origin, host)) return;
@@ -238,8 +244,8 @@ function checkOrigin({ http, options }: ApiContext, { headers: { origin, host } 
 }
 
 /**
- * Closes a WebSocket because of an error. The close code is 1013 for an error of the server, else
- * 4000 plus the status of the same error over HTTP.
+ * Closes a WebSocket because of an error. The close code is 1013 if the error's HTTP status is 500
+ * or higher. For any other error it is 4000 plus the error's HTTP status.
  */
 function closeFor(context: ApiContext, socket: WebSocket, error: unknown, where: string): void {
   const { status, message } = answerTo(error);

@@ -26,7 +26,9 @@ export const batchRoute = route({
   refusals: [404, 409, 429],
   action: 'run.create',
   auth: { kind: 'threads', event: 'threads:create_run', creates: 'run', runs: runsOf, eachRun: EACH_RUN },
-  // Give the fields their wire names, under which a project's auth reads and changes them.
+  // In a batch, LangGraph's SDK also sends field names of its own, such as `assistantId`. Rename
+  // these fields as in the HTTP API, because a project's auth reads and changes the fields by these
+  // names.
   normalize: wireSpelling,
   async handle(context, { viewer, body: bodies, headers, req, res }) {
     const key = headers['Idempotency-Key'];
@@ -48,8 +50,8 @@ export const batchRoute = route({
 });
 
 /**
- * Checks all orders of a batch before any of its runs begins. If one order is invalid, the whole
- * batch is refused.
+ * Checks the orders of all runs of a batch before the first run begins. If one order is invalid,
+ * the whole batch is refused.
  */
 async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
   for (const order of orders) checkOrder(context, order);

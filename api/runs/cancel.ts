@@ -6,8 +6,8 @@ import { route } from '../http/route.js';
 import { attachKnown, awaitEnd } from './follow.js';
 
 /**
- * How long the answer waits for the end of a cancelled pending run, in ms. Such a run has no step
- * to stop, so it should end within this time.
+ * How long the HTTP answer to a cancel request waits for the end of a pending run, in ms. A pending
+ * run has no step that must stop first, so it should end within this time.
  */
 const PENDING_ENDS_WITHIN_MS = 1_000;
 

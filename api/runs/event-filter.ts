@@ -2,7 +2,10 @@ import type { StreamMode } from '../../protocol/index.js';
 import type { ClientEvent } from '../../conversations/run-events.js';
 
 export interface EventFilter {
-  /** If set, only events of these stream modes pass. The run must have recorded them. */
+  /**
+   * If set, only events of these stream modes pass. A run has only events of the stream modes that
+   * it was started with.
+   */
   modes?: readonly StreamMode[] | undefined;
   /** If set, only events of these checkpoint namespaces pass; `''` is the root graph. */
   namespaces?: readonly string[] | undefined;

@@ -21,39 +21,45 @@ export interface RunFollower {
 export interface Attachment {
   run: Run;
   afterSeq: number;
-  /** False if the log has no event of the run yet. */
+  /**
+   * True if the event log may already have events of the run. These stored events are sent first.
+   */
   replay: boolean;
-  /** True if the client has reconnected and has already received the first events. */
+  /**
+   * True if the client has reconnected after a last event id. It has already received the
+   * `metadata` event with which a stream begins, so that event is not sent again.
+   */
   resumed: boolean;
   /** True if the run is to be stopped when the client disconnects. */
   cancelOnDisconnect: boolean;
   /**
-   * Makes the run visible in lists. A start of the run does the same, so this is needed only if the
-   * run does not start in time.
+   * Makes the run visible in lists. The run also becomes visible when it starts, so this is called
+   * only if the run does not start in time.
    */
   admit?: () => Promise<void>;
 }
 
 /**
- * How long a run may take to start, in ms. On an idle thread it starts within milliseconds. After
- * this time the workers must have a problem, so the run is made visible in lists anyway.
+ * How long a run may take to start, in ms, before it is made visible in lists anyway. This is the
+ * time for a client that waits for the end of the run. On an idle thread a run starts within
+ * milliseconds, so a longer time means that the workers have a problem.
  */
 const START_EXPECTED_MS = 2_000;
 /**
- * The same time for a client that streams, in ms. It is shorter, because such a client gets the
- * run's id with the first event and may then look for the run in lists.
+ * The same limit as `START_EXPECTED_MS`, for a client that streams the run. It is shorter, because
+ * such a client gets the run's id with the first event and may then look for the run in lists.
  */
 const SHOWN_WITHIN_MS = 250;
 
-/** Attaches to a run that was just accepted. */
+/** Returns the attachment of the client whose request to start the run was just accepted. */
 export function attachAccepted(accepted: AcceptedRun, cancelOnDisconnect: boolean): Attachment {
   const { run, afterSeq, isFresh, admit } = accepted;
   return { run, afterSeq, replay: !isFresh, resumed: false, cancelOnDisconnect, ...(admit && { admit }) };
 }
 
 /**
- * Attaches to a run after the last event that the client has received, or at the run's start.
- * Errors: `not_found`.
+ * Returns the attachment of a client that asks for an existing run. It begins after the last event
+ * that the client has received, or at the start of the run. Errors: `not_found`.
  */
 export async function attachKnown(
   context: ApiContext,
@@ -69,8 +75,9 @@ export async function attachKnown(
 }
 
 /**
- * Streams a run to its end. Sends the first event when the run has started or appears in lists.
- * Ends the stream only after `bound` is settled.
+ * Streams the events of a run until the run ends. Sends the first event when the run has started or
+ * lists show it. Ends the stream only after `bound` is settled, because then the thread's metadata
+ * name the graph and assistant of the run.
  */
 export async function streamRun(
   context: ApiContext,
@@ -133,11 +140,14 @@ interface RunOutcome {
 interface RunConnection {
   batches: AsyncIterable<ClientEvent[]>;
   ended(): EndedData | undefined;
-  /** Resolves when lists show the run. Never resolves if an event of the run comes before that. */
+  /** Resolves when lists show the run. Never resolves if an event of the run arrives first. */
   admitted: Promise<void>;
 }
 
-/** Reads the run's events until the client disconnects or the server shuts down. */
+/**
+ * Connects a client to the events of a run. The events stop when the run ends, the client
+ * disconnects or loses the right to read the run, or the server shuts down.
+ */
 function connect(
   context: ApiContext,
   { caller, access, res }: RunFollower,
@@ -182,8 +192,9 @@ function connect(
 }
 
 /**
- * Makes the run visible in lists if the run does not start in time. A start of the run does the
- * same.
+ * Starts a timer that makes the run visible in lists after `startExpectedMs`. The caller of this
+ * function clears the timer when the first event arrives, because the start of the run makes it
+ * visible too.
  */
 function admitLater(
   context: ApiContext,
@@ -202,8 +213,8 @@ function admitLater(
 }
 
 /**
- * Returns the first event of every stream. A client may lose its connection right after this event.
- * Then the event's id lets the client resume at the same offset.
+ * Returns the `metadata` event with which every new stream begins. If the client loses its
+ * connection right after this event, the event's id lets it resume at the same offset.
  */
 function firstEvent({ run, afterSeq }: Attachment): ClientEvent {
   const data = JSON.stringify({ run_id: run.runId, attempt: 1 });

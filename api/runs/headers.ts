@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { RunBody } from '../../protocol/schemas/index.js';
 
 /**
- * Headers that hold credentials, which graphs do not get. Graphs do not need them. They would be
+ * Headers that hold credentials. Graphs do not get them, because headers that graphs get become
  * part of the run's configuration. Everybody who may read the run sees that configuration, and so
- * does the receiver of its webhook.
+ * does the receiver of the run's webhook.
  */
 const SECRETS = ['x-api-key', 'x-tenant-id', 'x-service-key'];
 
@@ -19,9 +19,9 @@ const SECRET_WORDS = [
 const HAS_SECRET_WORD = new RegExp(`-(?:${SECRET_WORDS.join('|')})(?=-|$)`);
 
 /**
- * Adds the headers that graphs may read to `config.configurable`, as LangGraph's server does: all
- * `x-…` headers except credentials, and `user-agent`. A header replaces a field of the body's
- * `configurable` with the same name.
+ * Copies request headers into the body's `config.configurable`, where graphs can read them, as
+ * LangGraph's server does. Copies `user-agent`, and all `x-…` headers except those with
+ * credentials. A header replaces a field of `configurable` with the same name.
  */
 export function withHeaders(body: RunBody, headers: IncomingHttpHeaders): RunBody {
   const shown = Object.entries(headers).filter(([name]) => isShown(name));

@@ -7,7 +7,7 @@ import type { RunBody } from '../../protocol/schemas/index.js';
 import type { ApiContext } from '../context.js';
 import { withHeaders } from './headers.js';
 
-/** The parts of a request that starts a run. */
+/** The parts of an HTTP request from which the order of a run is built. */
 interface RunCall {
   readonly viewer: Viewer;
   readonly body: unknown;
@@ -15,19 +15,20 @@ interface RunCall {
   readonly req: Request;
 }
 
-/** Returns the order of the run that a request starts on the thread in its path. */
+/** Returns the order of a run on the thread that the path of the request names. */
 export function threadOrder(call: RunCall & { readonly params: { readonly thread_id: string } }): RunOrder {
   return { ...orderOf(call), threadId: call.params.thread_id, runId: uuid7() };
 }
 
-/** Returns the order of the run that a request starts on a new thread. */
+/** Returns the order of a stateless run, which gets a new thread of its own. */
 export function statelessOrder(context: Pick<ApiContext, 'deriveId'>, call: RunCall): RunOrder {
   return orderWithoutThread(context, orderOf(call));
 }
 
 /**
- * Adds the ids to the order of a stateless run. The thread of such a run has the run's id. If there
- * is an idempotency key, the id is derived from it, so that a repeated request finds the run.
+ * Adds the run id and the thread id to the order of a stateless run. Both are the same id. If there
+ * is an idempotency key, the id is derived from the key, so that a repeated request finds the first
+ * run.
  */
 export function orderWithoutThread(
   { deriveId }: Pick<ApiContext, 'deriveId'>,

@@ -4,8 +4,8 @@ import type { RequestBody, ItemRule } from '../auth/rules.js';
 import { parse } from '../http/validate.js';
 
 /**
- * The questions that a project's auth is asked about items of the store. A handler may move a
- * request to another namespace.
+ * The authorization rules for routes about items of the store. Before such a route runs, its rule
+ * asks the project's auth. The project's handler may move the request to another namespace.
  */
 
 export function asksToPut(): ItemRule {
@@ -48,7 +48,9 @@ export function asksToGet(): ItemRule {
   };
 }
 
-/** `field` is the field of the body that has the namespace to search. */
+/**
+ * Creates the rule of a search. `field` is the field of the body that has the namespace to search.
+ */
 export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'): ItemRule {
   return {
     kind: 'items',
@@ -59,8 +61,8 @@ export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'
       const filters = await authorize(event, value);
       const { namespace, ...changed } = value;
       const isAbsent = namespace === unchanged && unchanged.length === 0;
-      // A field `namespace` that the client sent is unknown here. Keep it, so that the route
-      // refuses it.
+      // The body of a search has no field `namespace`. If the client sent one, keep it, so that the
+      // route refuses the request.
       const refused = unknownField === undefined ? {} : { namespace: unknownField };
       req.body = { ...changed, ...(!isAbsent && { [field]: namespace }), ...refused };
       return filters;
@@ -69,8 +71,8 @@ export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'
 }
 
 /**
- * Returns the body, after a check that its namespace is a list of labels. Handlers read these
- * labels. Errors: `invalid_argument`.
+ * Checks that the namespace in the body is a list of labels, because a project's handlers read the
+ * labels. Returns the body. Errors: `invalid_argument`.
  */
 function bodyWithNamespace(req: Request): RequestBody {
   const body: unknown = req.body ?? {};
@@ -80,8 +82,9 @@ function bodyWithNamespace(req: Request): RequestBody {
 }
 
 /**
- * Formats a namespace for a query. Errors: `invalid_argument` for a label with a dot, which would
- * split into two labels.
+ * Formats a store namespace for the query of a URL: its labels, joined with dots. Errors:
+ * `invalid_argument` for a label that contains a dot, because the route would read it as two
+ * labels.
  */
 function joined(namespace: unknown): string {
   return parse(namespaceLabels, namespace, 'namespace').join('.');

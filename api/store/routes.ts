@@ -36,8 +36,8 @@ export const putRoute = route({
   auth: asksToPut(),
   async handle(context, { viewer, body, res }) {
     const { namespace, key, value, index, ttl } = body;
-    // The answer does not say whether the stored item or the new value does not match the filters.
-    // So it does not reveal that there is a stored item.
+    // The error is the same, whether the stored item or the new value fails the filters. So it does
+    // not reveal that an item is stored.
     const isHidden = await isHiddenItem(context, viewer, namespace, key);
     if (isHidden || !viewer.access.seesItem({ namespace, key }, value)) {
       throw new ColloquyError('forbidden', 'Forbidden: store:put');
@@ -163,8 +163,8 @@ interface PageRange {
 
 /**
  * Returns one page of the records that pass the filters of a project's auth. The store cannot apply
- * these filters, so this also reads the records before the page. Errors: `too_large` if there are
- * too many records to read.
+ * these filters, so this function reads all records up to the end of the page and filters them.
+ * Errors: `too_large` if that would be more than `MAX_SCANNED` records.
  */
 async function visiblePage<T>(
   read: (page: PageRange) => Promise<T[]>,

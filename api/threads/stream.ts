@@ -50,8 +50,8 @@ async function streamThread(
   try {
     res.setHeader('Location', `/threads/${start.threadId}/stream`);
     openEventStream(res);
-    // Send the offset at once. A client that loses its connection before the first event can then
-    // resume without a gap.
+    // Send the current offset as an event id at once. A client that loses its connection before the
+    // first event can then resume without a gap.
     res.write(`id: ${Date.now()}-${start.afterSeq}\n\n`);
     await writeEvents(res, threadEvents(rights.events, caller, { ...start, modes, signal }), context.options);
   } finally {
@@ -62,7 +62,10 @@ async function streamThread(
   else res.destroy();
 }
 
-/** Checks the thread's record at an interval, because no event reports the deletion of a thread. */
+/**
+ * Reads the thread's record at an interval, and aborts `gone` when the thread no longer exists.
+ * This is necessary because no event reports the deletion of a thread.
+ */
 function watchThread(context: ApiContext, caller: Caller, threadId: string): { gone: AbortSignal; stop(): void } {
   const gone = new AbortController();
   const timer = setInterval(() => {

@@ -1,6 +1,7 @@
 /**
- * The graphs of the benches, as a project like a user's. Our workers and the peer load the same
- * files. They export builders, so that each runner adds its saver.
+ * The graphs of the benches, in a project like that of a user. Colloquy's workers and LangGraph's
+ * own server load this same file. It exports graphs that are not compiled, so that each of them can
+ * add its own checkpoint saver.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallbackManagerForLLMRun } from '@langchain/core/callbacks/manager';
@@ -28,8 +29,8 @@ export const one = new StateGraph(Text)
   .addEdge('only', END);
 
 /**
- * Three sequential nodes without work. The state does not grow, so the turns of a thread are
- * identical.
+ * Three sequential nodes without work. The state does not grow, so all runs of a thread cost the
+ * same.
  */
 export const three = new StateGraph(Text)
   .addNode('first', () => ({ text: 'first' }))
@@ -53,8 +54,8 @@ const SHORTEST_THOUGHT_MS = 30;
 const LONGEST_THOUGHT_MS = 130;
 
 /**
- * A model whose tokens are their creation times, in ms of the machine's monotonic clock, which all
- * processes share.
+ * A chat model whose tokens are times: each token is the time at which it was created, in ms of the
+ * machine's monotonic clock. All processes share this clock.
  */
 class SpeakingClock extends SimpleChatModel {
   readonly #tokens: number;
@@ -77,7 +78,8 @@ class SpeakingClock extends SimpleChatModel {
     _options: this['ParsedCallOptions'],
     manager?: CallbackManagerForLLMRun,
   ): AsyncGenerator<ChatGenerationChunk> {
-    // The pauses differ, so that no timer of the platform always fires at the same point.
+    // The pause before the first token is random. Otherwise a timer of the platform could fire at
+    // the same point of every run.
     await sleep(SHORTEST_THOUGHT_MS + Math.random() * (LONGEST_THOUGHT_MS - SHORTEST_THOUGHT_MS));
     for (let token = 0; token < this.#tokens; token += 1) {
       if (token > 0) await sleep(TOKEN_INTERVAL_MS);
@@ -103,7 +105,7 @@ export const speaker = new StateGraph(MessagesAnnotation)
 
 const storyteller = new SpeakingClock({ tokens: STORY_TOKENS });
 
-/** The same for five seconds, at most 50 tokens per second. */
+/** One node that streams `STORY_TOKENS` tokens in about five seconds, at most 50 per second. */
 export const story = new StateGraph(MessagesAnnotation)
   .addNode('speak', async ({ messages }) => ({ messages: [await storyteller.invoke(messages)] }))
   .addEdge(START, 'speak')
@@ -112,7 +114,8 @@ export const story = new StateGraph(MessagesAnnotation)
 const FOR_EVER_MS = 600_000;
 
 /**
- * Reports the process and the start time. The first attempt never ends; the next one ends at once.
+ * A node that streams its attempt, its process id and its start time. The first attempt hangs, so
+ * that a bench can kill its worker. The next attempt ends at once.
  */
 async function holdFirstAttempt(_: typeof Text.State, config: LangGraphRunnableConfig): Promise<{ text: string }> {
   const attempt = Number(config.metadata?.['run_attempt'] ?? 1);
@@ -121,13 +124,13 @@ async function holdFirstAttempt(_: typeof Text.State, config: LangGraphRunnableC
   return { text: `attempt ${attempt}` };
 }
 
-/** Sleeps, with a heartbeat timeout of 2 s. */
+/** One node whose first attempt hangs, with a heartbeat timeout of 2 s. */
 export const sleeper = new StateGraph(Text)
   .addNode('sleep', holdFirstAttempt, { metadata: { temporal: { heartbeatTimeout: '2s' } } })
   .addEdge(START, 'sleep')
   .addEdge('sleep', END);
 
-/** Sleeps, with the default heartbeat timeout of nodes. */
+/** One node whose first attempt hangs, with the default heartbeat timeout of nodes. */
 export const defaultSleeper = new StateGraph(Text)
   .addNode('sleep', holdFirstAttempt)
   .addEdge(START, 'sleep')

@@ -1,6 +1,7 @@
 /**
- * Converts what a person typed to the value to resume with: JSON if the text is JSON, else the
- * text. For LangChain's human-in-the-loop middleware, the value has one decision for each action.
+ * Converts what a person typed to the answer with which the run is resumed: the JSON value if the
+ * text is JSON, else the text itself. A question of LangChain's human-in-the-loop middleware asks
+ * about several actions, so its answer has one decision for each action.
  */
 export function parseAnswer(question: unknown, typed: string): unknown {
   const actions = (question as { actionRequests?: unknown[] } | null)?.actionRequests;

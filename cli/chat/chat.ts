@@ -8,11 +8,11 @@ const DEFAULT_URL = 'http://127.0.0.1:2024';
 export interface ChatOptions {
   /** Address of the API. */
   url: string;
-  /** Assistant id or graph; default: the oldest assistant. */
+  /** Id of the assistant, or name of its graph. Default: the oldest assistant. */
   assistant?: string;
   /** Id of the conversation to continue, or a prefix of it. */
   thread?: string;
-  /** Ends the chat when it resolves. */
+  /** The chat ends when this promise resolves. */
   stopRequested?: Promise<void>;
 }
 
@@ -23,8 +23,9 @@ export async function runChat(flags: ParsedFlags): Promise<number> {
 }
 
 /**
- * Chats until the input ends, `/quit`, or Ctrl-C while no answer is printed.
- * Errors: `unavailable` if no API answers, `not_found` if there is no such assistant.
+ * Runs a chat until the input ends, the person types `/quit`, or presses Ctrl-C while no answer is
+ * being printed. Errors: `unavailable` if no API answers, `not_found` if there is no such
+ * assistant.
  */
 export async function chatOnTerminal({ stopRequested, ...target }: ChatOptions): Promise<void> {
   const screen = createScreen(process.stdout);

@@ -16,8 +16,8 @@ export interface LinesOptions {
 }
 
 /**
- * Reads lines. Input that is typed while an answer is printed is not echoed; it is kept for the
- * next prompt.
+ * Creates a reader of input lines. While an answer is being printed, the reader does not echo what
+ * is typed, and keeps the lines for the next prompts.
  */
 export function createLines({ input, output, onInterrupt }: LinesOptions): Lines {
   let isPrompting = false;

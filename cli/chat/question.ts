@@ -1,11 +1,15 @@
-/** Keys that may hold the question. The first of these keys that has a text is used. */
+/**
+ * Keys of an interrupt's value that may hold the question. The first field of the value that has
+ * one of these keys and a string is the question.
+ */
 const QUESTION_KEYS = ['question', 'message', 'prompt', 'description', 'text'];
-/** Keys whose values are not shown as fields. */
+/** Keys of an interrupt's value that are not printed as fields above the question. */
 const HIDDEN_KEYS = ['type', 'answers', 'actions'];
 
 /**
- * Formats the value of `interrupt(value)` as lines. The question is last, directly above the
- * prompt. The possible answers are only shown if the last answer was rejected (`problem`).
+ * Formats the value of `interrupt(value)` as lines. The question is the last line, directly above
+ * the prompt. The field `answers` is printed only if the graph has rejected the last answer, which
+ * the field `problem` says.
  */
 export function formatQuestion(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [String(value)];

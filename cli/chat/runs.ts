@@ -30,8 +30,8 @@ const API_TIMEOUT_MS = 60_000;
 const STREAM_MODE: ['messages-tuple'] = ['messages-tuple'];
 
 /**
- * Starts runs and prints them while they stream. A run continues if its connection is lost, so its
- * remaining output is fetched as soon as the API answers again.
+ * Starts runs and prints their output while it streams. A run continues if the connection to the
+ * API is lost, so the rest of its output is fetched as soon as the API answers again.
  */
 export class ChatRuns {
   readonly client: Client;
@@ -39,8 +39,8 @@ export class ChatRuns {
   readonly #screen: Screen;
   #current: CurrentRun | undefined;
   /**
-   * Sent with the create request, so that repeating the request after a lost connection starts no
-   * second run.
+   * Idempotency key of the request that starts a run. If the connection is lost, the request is
+   * repeated with the same key, so that it does not start a second run.
    */
   #idempotencyKey: string | undefined;
 
@@ -78,7 +78,7 @@ export class ChatRuns {
     return this.#print(current, stream as Stream);
   }
 
-  /** Prints the run that is in progress, from its first event. */
+  /** Prints the active run of a thread from its first event, if there is one. */
   async join(threadId: string): Promise<void> {
     const [run] = await this.client.runs.list(threadId, { status: 'running', limit: 1 });
     if (run === undefined) return;

@@ -2,7 +2,7 @@ import { wantsColour } from '../../config/index.js';
 import { printable } from '../printable.js';
 
 export interface Screen {
-  /** Appends to the current answer. */
+  /** Prints a part of the current answer, without ending the line. */
   text(part: string): void;
   /** Ends the line of the current answer, if an answer is being printed. */
   endText(): void;

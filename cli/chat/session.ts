@@ -29,7 +29,10 @@ export interface ChatSessionOptions {
   lines: Lines;
 }
 
-/** A chat with one assistant: reads lines, runs turns and commands, and asks the open questions. */
+/**
+ * A chat with one assistant. Starts a run for each line that a person types, executes commands such
+ * as `/new`, and asks the person the questions of open interrupts.
+ */
 export class ChatSession {
   readonly #options: ChatSessionOptions;
   readonly #runs: ChatRuns;
@@ -61,7 +64,10 @@ export class ChatSession {
     }
   }
 
-  /** Cancels the answer that is being printed. Closes the chat if no answer is being printed. */
+  /**
+   * Handles Ctrl-C: cancels the run whose answer is being printed, or closes the chat if there is
+   * none.
+   */
   interrupt(): void {
     if (!this.#runs.cancel()) this.#lines.close();
   }

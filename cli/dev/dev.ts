@@ -118,7 +118,8 @@ function startProcess(options: DevOptions, servers: Servers, { name, args, varia
       ...flags.variables,
       TEMPORAL_ADDRESS: servers.temporal.address,
       MONGODB_URI: servers.mongodb.address,
-      // No health checks, because several processes cannot listen on one port.
+      // Switches health checks off, because all processes have this environment, and only one
+      // process can listen on a port number.
       COLLOQUY_HEALTH_PORT: '',
       COLLOQUY_READ_SCHEMAS: 'true',
       ...variables,
@@ -129,7 +130,10 @@ function startProcess(options: DevOptions, servers: Servers, { name, args, varia
   });
 }
 
-/** Restarts an embedded server on its port and data. Its clients reconnect by themselves. */
+/**
+ * Restarts a server whenever it crashes, with the same port number and data. Does so only if this
+ * command has started the server. The clients of the server reconnect by themselves.
+ */
 function restartOnCrash(name: string, server: Server): void {
   server.process?.onCrash((ending) => {
     printStep(`${name} ended (${ending}); restarting it`);
@@ -163,8 +167,8 @@ function describeStart(options: DevOptions, { servers, apiPort }: Stack, tookMs:
 }
 
 /**
- * Resolves at the first signal. At a second signal this process exits at once; the reapers then end
- * the servers.
+ * Resolves at the first signal to stop. At a second signal this process exits at once. Each server
+ * has a reaper, a small process that then ends the server.
  */
 function onStopSignals(): Promise<void> {
   return new Promise((resolve) => {

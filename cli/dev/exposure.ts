@@ -10,20 +10,21 @@ import { expectedHosts, isLoopbackHost } from './hosts.js';
 export interface Exposure {
   /** The host that the API listens on. */
   host: string;
-  /** Whether other machines can reach the API although the project has no `auth`. */
+  /** True if other machines can reach the API although the project has no `auth`. */
   isOpen: boolean;
 }
 
 /**
- * Checks the host before any server is started. Reads `langgraph.json`, but loads no graph. Errors:
- * {@link UsageError} if the API would be open and `mayBeOpen` is false; also the errors of {@link
- * readProjectFile}.
+ * Checks who could reach an API on the configured host, before any server is started. Reads
+ * `langgraph.json`, but loads no graph. Errors: {@link UsageError} if the API would be open and
+ * `mayBeOpen` is false; also the errors of {@link readProjectFile}.
  */
 export async function checkExposure(
   { api: { host }, projectPath }: { api: Pick<Config['api'], 'host'>; projectPath?: string },
   mayBeOpen: boolean,
 ): Promise<Exposure> {
-  // For Node, an empty host means all addresses. For the configuration, it means the default host.
+  // Node listens on all addresses if the host is empty, but an empty environment variable means the
+  // default host. To prevent a mistake, an empty `--host` is refused.
   if (host === '') throw new UsageError('--host is empty; name an address, such as 127.0.0.1');
   if (isLoopbackHost(host)) return { host, isOpen: false };
   const { settings } = await readProjectFile(projectPath ?? SHIPPED_PROJECT);
@@ -38,15 +39,17 @@ export async function checkExposure(
   );
 }
 
-/** Pages in a local browser that may call the API: only pages of this machine, and Studio. */
+/** Origins of the web pages that may call the API: pages of this machine, and LangGraph Studio. */
 const LOCAL_ORIGINS = 'loopback,https://smith.langchain.com';
 
 /**
- * Returns variables for the API process. Variables that the environment already sets are left out.
+ * Returns environment variables for the API process. They say which hosts, web pages and callers it
+ * accepts. Leaves out variables that have a value already.
  */
 export function exposureVariables({ host }: Exposure): Record<string, string> {
   const defaults = {
-    // A page that resolves its own name to this machine (DNS rebinding) sends that name as `Host`.
+    // Refuses pages of other sites. Such a page can make its own name resolve to this machine (DNS
+    // rebinding), but its requests then have that name in the header `Host`.
     COLLOQUY_ALLOWED_HOSTS: expectedHosts(host, networkInterfaces(), hostname()).join(','),
     // LangGraph's own development server accepts Studio too. Nothing proves that a caller is
     // Studio, so it is accepted on loopback only. A project forbids it with `disable_studio_auth`.

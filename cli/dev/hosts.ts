@@ -17,9 +17,9 @@ linkLocal.addSubnet('169.254.0.0', 16, 'ipv4');
 linkLocal.addSubnet('fe80::', 10, 'ipv6');
 
 /**
- * Returns true if only programs on this machine can reach a server that listens on the host. Names
- * other than `localhost` and short forms like `127.1` do not count, because their addresses depend
- * on a resolver.
+ * Returns true if only programs on this machine can reach a server that listens on the host.
+ * Returns false for names other than `localhost` and for short forms like `127.1`, because their
+ * addresses depend on a resolver.
  */
 export function isLoopbackHost(host: string): boolean {
   return host.toLowerCase() === 'localhost' || contains(loopback, host);

@@ -10,8 +10,8 @@ export interface StartedStack {
   exposure: Exposure;
   apiPort: number;
   /**
-   * Whether the port was requested. If so, the report does not explain why it is not the default
-   * port.
+   * True if the person chose the API's port number. If it is false and the default port number was
+   * in use, the report says so.
    */
   isPortRequested: boolean;
   servers: Pick<Servers, 'temporal' | 'mongodb'>;

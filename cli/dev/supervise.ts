@@ -10,9 +10,9 @@ import { packageRoot } from '../package.js';
 import type { ReadyMessage } from '../serve.js';
 
 export interface SupervisedOptions {
-  /** Name for people: `worker 1`. */
+  /** Name of the process in messages, such as `worker 1`. */
   name: string;
-  /** Command line of `colloquy`: `['worker', '--config', 'langgraph.json']`. */
+  /** Arguments of the program `colloquy`, such as `['worker', '--config', 'langgraph.json']`. */
   args: string[];
   /** Changes to the environment of this process. */
   environment: Record<string, string>;
@@ -20,24 +20,34 @@ export interface SupervisedOptions {
   onProgress: OnProgress;
 }
 
-/** A `colloquy` process that is restarted if it ends without being stopped. */
+/**
+ * A `colloquy` process. If it ends without a call of `stop`, it is restarted. It is not restarted
+ * if it ends before it was ready for the first time.
+ */
 export interface Supervised {
   readonly pid: number | undefined;
-  /** Details of the first {@link ReadyMessage}. Rejects if the process ends before it is ready. */
+  /**
+   * Details of the first {@link ReadyMessage} of the process. Rejects if the process ends before it
+   * is ready.
+   */
   readonly ready: Promise<ReadyMessage['ready']>;
   /**
    * Sends a signal; for tests. If the signal ends the process, the process is restarted as after a
    * crash.
    */
   signal(signal: NodeJS.Signals): void;
-  /** Sends SIGTERM, and SIGKILL if the process still runs after `graceMs`. Does not restart it. */
+  /**
+   * Sends SIGTERM, and SIGKILL if the process still runs after `graceMs`. The process is not
+   * restarted.
+   */
   stop(graceMs?: number): Promise<void>;
 }
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 10_000;
 /**
- * If a process ends after this uptime, its start counts as successful, and the backoff begins anew.
+ * If a process has run for longer than this, in ms, its start was a success. The pause before its
+ * next restart is then `FIRST_BACKOFF_MS` again.
  */
 const HEALTHY_MS = 30_000;
 const STOP_GRACE_MS = 30_000;
@@ -104,8 +114,8 @@ export function supervise(options: SupervisedOptions): Supervised {
 }
 
 /**
- * Starts the process in a group of its own, so that Ctrl-C in the terminal reaches the supervisor
- * only. The process ends by itself when its channel to the supervisor closes.
+ * Starts the process in a process group of its own, so that Ctrl-C in the terminal reaches only the
+ * supervisor. The process stops when its IPC channel to the supervisor closes.
  */
 function startColloquy({ args, environment, logFile }: SupervisedOptions): ChildProcess {
   const log = openLog(logFile);

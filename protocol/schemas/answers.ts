@@ -5,8 +5,8 @@ import { jsonObject } from './common.js';
 import { givenThreadFields } from './thread.js';
 
 /**
- * Schemas of HTTP answers for the API's description. `api/` creates the answers, and a test checks
- * the answers against these schemas.
+ * Schemas of the HTTP answers, for the OpenAPI description. `api/` creates the answers, and a test
+ * checks the answers against these schemas.
  */
 
 const moment = z.iso.datetime();
@@ -53,7 +53,7 @@ export const graphSchemasAnswer = z.object({
   context_schema: schema,
 });
 
-/** Schemas of subgraphs by namespace. */
+/** The JSON schemas of a graph's subgraphs, by the namespace of the subgraph. */
 export const subgraphsAnswer = z.record(
   z.string(),
   graphSchemasAnswer.extend({ state: schema, input: schema, output: schema, config: schema }),
@@ -73,11 +73,11 @@ export const threadAnswer = z.object({
   values: z.unknown().optional(),
   interrupts: z.record(z.string(), z.array(interrupt)),
   error: z.unknown().optional(),
-  /** Present if the request asked for it and the thread has a time to live. */
+  /** Present if the request asked for `ttl` and the thread has a time to live. */
   ttl: z.object({ strategy: z.enum(TTL_STRATEGIES), ttl_minutes: z.number(), expires_at: moment }).optional(),
 });
 
-/** `extracted` is present if the search asked for it. */
+/** A thread that a search found. `extracted` is present if the search had the field `extract`. */
 export const threadFound = threadAnswer.extend({ extracted: jsonObject }).partial();
 
 export const pruneAnswer = z.object({ pruned_count: z.int() });
@@ -115,8 +115,8 @@ export const stateAnswer = z.object({
 });
 
 /**
- * The checkpoint in three forms: as Agent Server returns it, as a config and as an id. The last two
- * are for older clients.
+ * Answer to an edit of a thread's state. It has the new checkpoint in three forms: as LangGraph's
+ * Agent Server returns it, as a config and as an id. The last two are for older clients.
  */
 export const stateUpdateAnswer = z.object({
   checkpoint,

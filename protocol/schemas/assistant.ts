@@ -53,7 +53,10 @@ export const assistantVersions = assistantSearch.pick({ metadata: true, limit: t
 
 export const assistantLatest = z.strictObject({ version: z.int().min(1) });
 
-/** Depth of a drawing: false for no subgraphs, true for all levels, or a number of levels. */
+/**
+ * Number of levels of subgraphs in the drawing of a graph: false for none, true for all, or a
+ * number.
+ */
 const xray = z.union([
   z.enum(['true', 'yes', 'false', 'no']).transform((value) => value === 'true' || value === 'yes'),
   z
@@ -65,8 +68,8 @@ const xray = z.union([
 export const assistantGraphQuery = z.strictObject({ xray: xray.default(false) });
 
 /**
- * Config with which a factory makes the graph. It is merged into the assistant's config and takes
- * precedence.
+ * Body of `POST /assistants/{id}/schemas`. Its config is merged into the assistant's config and
+ * takes precedence. If the graph comes from a factory, the factory gets the merged config.
  */
 export const assistantSchemasBody = z.strictObject({ config: config.nullish() });
 

@@ -4,8 +4,8 @@ import { findTooDeep, TOO_DEEP } from './depth.js';
 import { MAX_NAMESPACE, name, text } from './text.js';
 
 /**
- * Any UUID, also without an RFC version, because clients make their own ids. Converted to lower
- * case, so that a thread id has only one spelling.
+ * Any UUID. It need not have a version that an RFC defines, because clients make ids of their own.
+ * Converted to lower case, so that a thread id has only one spelling.
  */
 export const uuid = z.guid().transform((id) => id.toLowerCase());
 
@@ -14,23 +14,29 @@ export const ttlMinutes = z.number().positive().max(MAX_TTL_MINUTES);
 export const jsonObject = z.record(z.string(), z.unknown());
 
 /**
- * Any body with metadata. The project's auth changes the metadata of such a body before the rest of
- * the body is validated.
+ * Any body that may have metadata. The gate checks that the metadata are an object, before the
+ * project's auth handlers read and change them. The rest of the body is validated later.
  */
 export const anyWithMetadata = z.looseObject({ metadata: jsonObject.nullish() });
 
-/** Issue parameter that turns a validation error from "wrong" into "understood, but not served". */
+/**
+ * Parameter of a zod issue. With it, the error of the request has the code `unsupported` instead of
+ * `invalid_argument`: the server understands the value but does not support it.
+ */
 export const UNSUPPORTED = { unsupported: true } as const;
 
 /**
- * Returns the schema of a field that clients may send and we do not serve. Absent and null are
- * accepted. Any other value is refused with an error that names the field.
+ * Returns the schema of a field that clients may send but that this server does not support. Absent
+ * and null are accepted. Any other value is refused with an error that names the field.
  */
 export function notServed(reason: string) {
   return servedAs([], reason);
 }
 
-/** Returns the schema of a field that accepts only values which our behaviour satisfies. */
+/**
+ * Returns the schema of a field of which this server supports only some values. These values,
+ * absent and null are accepted.
+ */
 export function servedAs(values: readonly unknown[], reason: string) {
   return z
     .unknown()
@@ -47,7 +53,7 @@ export const queryBoolean = z
   .enum(['true', '1', 'yes', 'false', '0', 'no'])
   .transform((value) => ['true', '1', 'yes'].includes(value));
 
-/** A query parameter with a list: it may be repeated or contain commas. */
+/** A list in a query string: the parameter may be repeated, or its value may contain commas. */
 export const queryList = z
   .union([z.string(), z.array(z.string())])
   .transform((value) => (Array.isArray(value) ? value : value.split(',')).map((item) => item.trim()));
@@ -58,7 +64,7 @@ export const offset = z.int().min(0);
 export const queryLimit = z.coerce.number().pipe(limit).meta({ type: 'integer', minimum: 1, maximum: MAX_PAGE });
 export const queryOffset = z.coerce.number().pipe(offset).meta({ type: 'integer', minimum: 0 });
 
-/** A checkpoint id. LangGraph's clients send an empty text if they name no checkpoint. */
+/** A checkpoint id. LangGraph's clients send an empty string if they name no checkpoint. */
 export const checkpointId = z
   .string()
   .refine((id) => id === '' || uuid.safeParse(id).success, 'Invalid GUID')
@@ -103,8 +109,8 @@ function parsed(text: string): unknown {
 }
 
 /**
- * Returns the schema of a list of names. A name is a field of a record, or a key of its state as
- * `values.<key>`.
+ * Returns the schema of a list of field names, with which a client selects parts of a record. A
+ * name is one of `fields`, or `values.<key>` for one key of the state.
  */
 export function fieldNames(fields: readonly string[]) {
   const isField = (name: string) => fields.includes(name) || /^values\../.test(name);

@@ -4,14 +4,14 @@ import { metadata } from './metadata.js';
 import { names } from './text.js';
 
 /**
- * Prefix of LangGraph's own keys in `configurable`. A client that sets one could control the
- * engine.
+ * Prefix of the keys in `configurable` that LangGraph's engine itself uses. Clients must not set
+ * such keys, because they could control the engine with them.
  */
 export const ENGINE_PREFIX = '__pregel_';
 
 /**
- * Values for graphs, a checkpoint in LangGraph's spelling, and what a project's auth adds about the
- * user.
+ * The field `configurable` of a config: values for the graph, the checkpoint to start from (under
+ * LangGraph's names), and what the project's auth adds about the user.
  */
 const configurable = z
   .looseObject({

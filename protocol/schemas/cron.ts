@@ -6,7 +6,10 @@ import { metadata, searchedMetadata } from './metadata.js';
 import { threadRunInBackground } from './run.js';
 import { name, names, text } from './text.js';
 
-/** An expression that lists every minute, hour, day and month has 450 characters. */
+/**
+ * Maximum length of a cron expression. One that lists every minute, hour, day and month has 450
+ * characters.
+ */
 const MAX_SCHEDULE = 500;
 const MAX_TIMEZONE = 100;
 
@@ -20,13 +23,19 @@ const schedule = text(MAX_SCHEDULE).superRefine((given, context) => {
 
 const timezone = text(MAX_TIMEZONE).refine(isTimezone, 'expected the name of an IANA time zone, such as Europe/Berlin');
 
-/** A time. Without an offset it is in UTC, like a schedule without a time zone. */
+/**
+ * A time. It may have a UTC offset such as `+01:00`. Without one it is in UTC, like a schedule
+ * without a time zone.
+ */
 const moment = z.iso
   .datetime({ offset: true, local: true, abort: true })
   .transform((text) => new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`))
   .refine(isInYears, 'expected a time in the years 1 to 9999 of UTC');
 
-/** Returns whether the time is in the range of years of ISO dates and of Temporal's timestamps. */
+/**
+ * Returns whether the time is in the years 1 to 9999. ISO dates and Temporal's timestamps have this
+ * range.
+ */
 function isInYears(time: Date): boolean {
   const year = time.getUTCFullYear();
   return year >= 1 && year <= 9999;
@@ -35,14 +44,20 @@ function isInYears(time: Date): boolean {
 const MAX_CATCHUP_SECONDS = 366 * 86_400;
 const MAX_JITTER_SECONDS = 86_400;
 
-/** Options that LangGraph's API does not have. Temporal refuses a catch-up window under 10 s. */
+/**
+ * Options for the cron's Schedule in Temporal, which LangGraph's API does not have. Temporal
+ * refuses a catch-up window under 10 s.
+ */
 const scheduleOptions = z.strictObject({
   overlap: z.enum(OVERLAP_POLICIES).nullish(),
   catchup_window_seconds: z.int().min(10).max(MAX_CATCHUP_SECONDS).nullish(),
   jitter_seconds: z.int().min(0).max(MAX_JITTER_SECONDS).nullish(),
 });
 
-/** Fields that a firing passes to its run, with the rules of a background run. */
+/**
+ * Fields of the cron that each firing passes to its run. They have the same schemas as in the body
+ * of a background run.
+ */
 const payload = threadRunInBackground.pick({
   input: true,
   command: true,

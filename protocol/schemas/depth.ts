@@ -1,12 +1,14 @@
 /**
- * Limit for the nesting of objects and lists in a request. Many functions recurse over values
- * (JSON.stringify, the serializer of checkpoints, comparisons), and Node's stack ends at about
- * 2,500 levels. No value of a person or a model comes near 256.
+ * Maximum depth of nested objects and lists in a request. Many functions recurse over values
+ * (JSON.stringify, the serializer of checkpoints, comparisons), and Node's stack overflows at about
+ * 2,500 levels. Values that people or models write are nowhere near 256 levels deep.
  */
 const MAX_DEPTH = 256;
 export const TOO_DEEP = `is nested deeper than the limit of ${MAX_DEPTH} levels`;
 
-/** Number of path segments in an error message, and characters of each. */
+/**
+ * Maximum number of path segments that an error message shows, and of characters of each segment.
+ */
 const SHOWN_STEPS = 5;
 const SHOWN_STEP_LENGTH = 40;
 
@@ -43,7 +45,10 @@ function levelOf(container: Container): Level {
   return { container, keys: Array.isArray(container) ? undefined : Object.keys(container), next: 0 };
 }
 
-/** Advances to the next object or list inside the level's container and returns it. */
+/**
+ * Returns the next object or list inside the level's container, and moves `next` behind it. Returns
+ * undefined if there is none.
+ */
 function nextContainer(level: Level): Container | undefined {
   const { container, keys } = level;
   const size = keys?.length ?? (container as unknown[]).length;

@@ -4,7 +4,10 @@ import { MAX_NAME } from './text.js';
 
 const SHOWN_KEY_LENGTH = 40;
 
-/** Metadata in a search. `threads/` limits the number of its values. */
+/**
+ * Metadata that a search looks for. This schema does not limit the number of values; `threads/`
+ * does.
+ */
 export const searchedMetadata = jsonObject.superRefine((given, context) => {
   const key = findLongKey(given);
   if (key === undefined) return;
@@ -16,8 +19,9 @@ export const searchedMetadata = jsonObject.superRefine((given, context) => {
 const SERVER_KEYS = Object.keys(STATELESS_METADATA);
 
 /**
- * Metadata to store. Keys that belong to the server are refused. The sweeper deletes threads that
- * have such a key, and not every client that may change metadata may also delete threads.
+ * Metadata to store. Refuses the keys with which the server marks the threads of stateless runs,
+ * because the sweeper deletes threads that have such a key. A client that may change the metadata
+ * of a thread may not always delete the thread.
  */
 export const metadata = searchedMetadata.superRefine((given, context) => {
   for (const key of SERVER_KEYS.filter((one) => Object.hasOwn(given, one))) {

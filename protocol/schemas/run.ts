@@ -18,8 +18,8 @@ import { metadata } from './metadata.js';
 import { name, names, text } from './text.js';
 
 /**
- * Target of a command. Also accepts the serialized form of LangGraph's `Send` and `Command`, which
- * RemoteGraph sends.
+ * Target of a command. Also accepts LangGraph's `Send` in its serialized form, which RemoteGraph
+ * sends.
  */
 const goto = z.union([
   name,
@@ -27,7 +27,7 @@ const goto = z.union([
   z.strictObject({ lg_name: z.literal('Send'), node: name, args: z.unknown(), timeout: z.null().optional() }),
 ]);
 
-/** Limit for the targets of a command. Each target is a task of the next superstep. */
+/** Maximum number of targets of a command. Each target becomes a task of the next superstep. */
 const MAX_GOTO = 100;
 
 export const command = z.strictObject({
@@ -57,24 +57,33 @@ const runFields = {
   interrupt_after: nodeNames.nullish(),
   stream_mode: z.union([streamMode, z.array(streamMode)]).nullish(),
   stream_subgraphs: z.boolean().nullish(),
-  /** Every stream is resumable, so both values are satisfied. */
+  /** Accepted without effect: every stream is resumable, whether the value is true or false. */
   stream_resumable: z.boolean().nullish(),
   multitask_strategy: z.enum(MULTITASK_STRATEGIES).nullish(),
   if_not_exists: z.enum(['create', 'reject']).nullish(),
   strict_resume: z.boolean().nullish(),
-  /** Every step is saved before the next one, which satisfies all of these values. */
+  /**
+   * Accepted without effect: every superstep is stored before the next one starts, which fulfils
+   * all of these values.
+   */
   durability: z.enum(['sync', 'async', 'exit']).nullish(),
   checkpoint_during: z.boolean().nullish(),
   on_disconnect: z.enum(['continue', 'cancel']).nullish(),
   on_completion: z.enum(['delete', 'keep']).nullish(),
   webhook: text(MAX_URL).min(1).nullish(),
   after_seconds: z.number().min(0).max(YEAR_SECONDS).nullish(),
-  /** LangSmith creates an address for feedback on the run for each key. */
+  /**
+   * Keys of LangSmith feedback. For each key, LangSmith creates an address that accepts feedback on
+   * the run.
+   */
   feedback_keys: z.array(name.min(1)).max(MAX_FEEDBACK_KEYS).nullish(),
   langsmith_tracer: notServed('runs are not sent to LangSmith; OTEL_EXPORTER_OTLP_ENDPOINT is the receiver of traces'),
 };
 
-/** Body of `/runs/stream` and `/runs/wait`, whose client stays connected. */
+/**
+ * Body of the requests that start a run of a thread and stay connected: `POST
+ * /threads/{id}/runs/stream` and `POST /threads/{id}/runs/wait`.
+ */
 export const threadRun = z.strictObject({
   ...runFields,
   on_completion: servedAs(['keep'], 'a thread outlives its runs; delete it by its id'),
@@ -101,8 +110,8 @@ export const statelessRunInBackground = statelessRun.extend({
 export const runBatch = z.array(statelessRunInBackground).min(1).max(MAX_PAGE);
 
 /**
- * Returns a batch with the field names of the wire. In a batch, the SDK also sends names of its
- * own: `assistantId` and `afterSeconds`.
+ * Returns a batch of runs with the field names of the HTTP API (snake case). In a batch, the SDK
+ * also sends field names in camel case: `assistantId` and `afterSeconds`.
  */
 export function wireSpelling(batch: unknown): unknown {
   return Array.isArray(batch) ? batch.map(inSnakeCase) : batch;
@@ -115,8 +124,8 @@ function inSnakeCase(run: unknown): unknown {
   for (const [name, value] of Object.entries(fields)) {
     const snake = name.replace(/^_/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const isOther = snake !== name && Object.hasOwn(runFields, snake);
-    // If both spellings have different values, the SDK's name stays and the schema refuses it as
-    // unknown.
+    // If a run has a field in both spellings with different values, the SDK's spelling is kept. The
+    // schema then refuses it as an unknown field.
     const known = Object.hasOwn(fields, snake) ? fields[snake] : named.get(snake);
     const isContrary = known !== undefined && known !== value;
     named.set(isOther && !isContrary ? snake : name, value);
@@ -127,7 +136,10 @@ function inSnakeCase(run: unknown): unknown {
 export type RunBody = z.infer<z.ZodObject<typeof runFields>>;
 export type RunBodyConfig = z.infer<typeof config>;
 
-/** Query of a run's stream and of the request that creates one. */
+/**
+ * Query parameters of the requests that stream the events of an existing run. Other requests accept
+ * some of them.
+ */
 export const runStreamQuery = z.strictObject({
   stream_mode: queryList.pipe(z.array(streamMode)).optional(),
   namespace: z
@@ -136,7 +148,8 @@ export const runStreamQuery = z.strictObject({
     .optional(),
   cancel_on_disconnect: queryBoolean.optional(),
   /**
-   * Sent by the SDK's hook when it reconnects. Ignored: only Last-Event-ID decides where to resume.
+   * The SDK's hook sends this when it reconnects. It is ignored, because only the header
+   * `Last-Event-ID` decides where the stream resumes.
    */
   checkpoint_id: uuid.optional(),
 });
@@ -167,8 +180,8 @@ export const runCancelQuery = z
 export const runCancelManyQuery = z.strictObject({ action: z.enum(CANCEL_ACTIONS).default('interrupt') });
 
 /**
- * Body of `POST /runs/cancel`: runs by id, or all runs with a status, of one thread or of all
- * threads.
+ * Body of `POST /runs/cancel`. It names either runs of one thread by their ids, or all runs with a
+ * status, in one thread or in all threads.
  */
 export const runCancelMany = z
   .strictObject({
@@ -185,7 +198,10 @@ export const runCancelMany = z
   });
 export type RunCancelMany = z.infer<typeof runCancelMany>;
 
-/** `ms-seq` of the last event seen, or `-1` for the start of the run. */
+/**
+ * Header `Last-Event-ID` of a run's stream, parsed to an offset. It is the id of the last event
+ * that the client received (`<ms>-<offset>`), or `-1` for the start of the run.
+ */
 export const lastEventId = z
   .string()
   .regex(/^(-1|\d{1,16}-\d{1,15})$/, 'expected an event id of this server (milliseconds-offset), or -1 for the start')

@@ -3,11 +3,15 @@ import { jsonObject, limit, offset, queryBoolean, ttlMinutes } from './common.js
 import { MAX_TEXT, name, text } from './text.js';
 
 /**
- * Limit for the labels of a namespace. The record of an item has every prefix of its namespace in
- * an index. With 32 labels of 1,000 characters, these prefixes have half a million characters.
+ * Maximum number of labels of a namespace. The document of an item contains every prefix of its
+ * namespace, and an index has all of them. With 32 labels of 1,000 characters, these prefixes have
+ * half a million characters.
  */
 const MAX_LABELS = 32;
-/** Limit for the paths whose texts are embedded; see `memory/texts.ts`. */
+/**
+ * Maximum number of paths of an item whose texts are embedded. The same limit is in
+ * `memory/texts.ts`.
+ */
 const MAX_INDEXED = 100;
 const label = name.regex(/^[^.:\0]+$/, 'a label is not empty and has no dot, no colon, no NUL');
 const namespace = z.array(label).max(MAX_LABELS);
@@ -15,8 +19,8 @@ const key = name.min(1);
 export const namespaceLabels = namespace;
 
 /**
- * Checks the namespace of a store request before the project's auth handler gets the request. The
- * route checks the other fields.
+ * The namespace in the body of any store request. It is checked before the project's auth handler
+ * gets the request. The route checks the other fields.
  */
 export const anyWithNamespace = z.looseObject({
   namespace: namespace.nullish(),
@@ -28,14 +32,16 @@ export const itemPut = z.strictObject({
   namespace: namespace.min(1).refine(([root]) => root !== 'langgraph', 'the root label "langgraph" is reserved'),
   key,
   value: jsonObject,
-  /** Null or absent: the store's configuration decides. */
+  /** Paths whose texts are embedded. Null or absent: the paths of the store's configuration. */
   index: z.union([z.literal(false), z.array(name).max(MAX_INDEXED)]).nullish(),
   ttl: ttlMinutes.nullish(),
 });
 
 export const itemDelete = z.strictObject({ namespace: namespace.min(1), key });
 
-/** The labels of a namespace are joined by dots. */
+/**
+ * Query parameters of the request for an item. `namespace` consists of the labels, joined by dots.
+ */
 export const itemGetQuery = z.strictObject({
   namespace: z
     .string()

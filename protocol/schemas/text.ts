@@ -1,29 +1,32 @@
 import { z } from 'zod';
 
 /**
- * Limit for names, keys and ids that clients choose. They are part of index keys and are shown in
- * one line.
+ * Maximum length of names, keys and ids that clients choose, in characters. They are part of index
+ * keys, and are shown in one line.
  */
 export const MAX_NAME = 1_000;
 /**
- * Limit for a name to search for, which becomes a regular expression. The database accepts regular
- * expressions of at least 1,000 characters, and escaping may double the length of a name.
+ * Maximum length of a name that a search looks for, in characters. The name becomes a regular
+ * expression. The database accepts regular expressions of at least 1,000 characters, and escaping
+ * may double the length of a name.
  */
 export const MAX_SEARCHED_NAME = 500;
-/** Limit for texts that people write and that no index holds. */
+/** Maximum length of strings that people write and that are in no index, in characters. */
 export const MAX_TEXT = 100_000;
 /**
- * Limit for checkpoint namespaces of subgraphs. A namespace has a name and an id for each level.
- * Percent-encoded, it is part of keys.
+ * Maximum length of the checkpoint namespace of a subgraph, in characters. A namespace has a name
+ * and an id for each level of nested subgraphs. It is part of database keys, in percent-encoded
+ * form.
  */
 export const MAX_NAMESPACE = 4_000;
-/** Limit for entries of lists of names. */
+/** Maximum number of names in a list of names. */
 export const MAX_NAMES = 1_000;
 
 /**
- * Returns the schema of a text that the database stores unchanged. Refuses NUL, because it ends a
- * regular expression in the database. Refuses a lone surrogate, because it has no UTF-8 form:
- * another text would be stored, and percent-encoding would throw.
+ * Returns the schema of a string that the database stores unchanged, with at most `most`
+ * characters. Refuses NUL, because it ends a regular expression in the database. Refuses half of a
+ * surrogate pair, because it has no UTF-8 form: the database would store another string, and
+ * percent-encoding would throw.
  */
 export function text(most: number) {
   return z

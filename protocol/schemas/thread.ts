@@ -21,14 +21,14 @@ import { metadata, searchedMetadata } from './metadata.js';
 import { command } from './run.js';
 import { MAX_NAME, name } from './text.js';
 
-/** Minutes until the thread expires. */
+/** Time to live of a thread: the minutes until it expires, alone or with a strategy. */
 const ttl = z
   .union([ttlMinutes, z.strictObject({ ttl: ttlMinutes, strategy: z.enum(TTL_STRATEGIES).nullish() })])
   .transform((given) => (typeof given === 'number' ? { ttl: given } : given));
 
 /**
- * Upper bounds for the supersteps of a new thread and for the updates of each superstep, because
- * each superstep and each update is a write.
+ * Maximum number of supersteps in the request for a new thread, and of state updates in each
+ * superstep. Each superstep and each update is a write to the database.
  */
 const MAX_SUPERSTEPS = 1_000;
 const MAX_UPDATES = 1_000;
@@ -86,8 +86,8 @@ const THREAD_FIELDS = [
 ] as const;
 
 /**
- * The same limit as for searched metadata. Every wanted value may be compared with every value of a
- * state.
+ * Maximum number of values in a search for threads by their state. Each of them may be compared
+ * with every value of a state. `threads/` has the same limit for searches by metadata.
  */
 const MAX_WANTED_VALUES = 200;
 const wantedValues = jsonObject.refine(
@@ -160,7 +160,10 @@ export const stateUpdate = z.strictObject({
 
 export const statePatch = z.strictObject({ metadata: metadata.nullish() });
 
-/** `before`: a checkpoint id, a checkpoint, or a config that holds one. */
+/**
+ * A checkpoint: the history contains only checkpoints before it. Given as a checkpoint id, as a
+ * checkpoint, or as a config with a checkpoint in it.
+ */
 const before = z.union([uuid, checkpointRef, z.object({ configurable: checkpointRef })]);
 
 export const historyBody = z.strictObject({
@@ -184,13 +187,19 @@ export type HistoryBody = z.infer<typeof historyBody>;
 export const THREAD_STREAM_MODES = ['run_modes', 'lifecycle', 'state_update'] as const;
 const streamModes = queryList.pipe(z.array(z.enum(THREAD_STREAM_MODES)));
 
-/** The SDK sends `stream_mode`. Agent Server's own description has `stream_modes`. */
+/**
+ * Query parameters of a thread's stream. The modes have two names, because the SDK sends
+ * `stream_mode`, while the OpenAPI description of LangGraph's Agent Server has `stream_modes`.
+ */
 export const threadStreamQuery = z.strictObject({
   stream_mode: streamModes.optional(),
   stream_modes: streamModes.optional(),
 });
 
-/** `ms-seq` of the last event seen. `-` or `-1`: all stored events. */
+/**
+ * Header `Last-Event-ID` of a thread's stream, parsed to an offset. It is the id of the last event
+ * that the client received (`<ms>-<offset>`), or `-` or `-1` for all stored events.
+ */
 export const threadLastEventId = z
   .string()
   .regex(/^(-1?|\d{1,16}-\d{1,15})$/, 'expected an event id of this server (milliseconds-offset), or - for the start')

@@ -6,7 +6,10 @@ import { metadata } from './metadata.js';
 import { command } from './run.js';
 import { MAX_NAMES, MAX_TEXT, name, names, text } from './text.js';
 
-/** Channels of protocol v2 (`@langchain/protocol`). */
+/**
+ * Channels of protocol v2 (`@langchain/protocol`): the kinds of events that a client can ask for.
+ * They are not the channels of a graph's state.
+ */
 
 const CHANNELS = [
   'values',
@@ -25,7 +28,9 @@ const channel = name.refine(
   `expected one of ${CHANNELS.join(', ')}, or custom:<name>`,
 );
 
-/** Limit for nested subgraphs. */
+/**
+ * Maximum number of segments of a namespace. It has one segment for each level of nested subgraphs.
+ */
 const MAX_NAMESPACE_PARTS = 64;
 const namespace = z.array(name).max(MAX_NAMESPACE_PARTS);
 
@@ -33,7 +38,7 @@ const filter = {
   channels: z.array(channel).min(1).max(MAX_NAMES),
   namespaces: z.array(namespace).max(MAX_NAMES).nullish(),
   depth: z.int().min(0).nullish(),
-  /** `seq` of the last event seen. */
+  /** Offset (`seq`) of the last event that the client received. */
   since: z.int().min(0).nullish(),
 };
 
@@ -41,7 +46,10 @@ const filter = {
 export const eventStreamRequest = z.strictObject(filter);
 export type EventStreamRequest = z.infer<typeof eventStreamRequest>;
 
-/** Body of `POST /threads/{id}/commands`, and every message of a client over a WebSocket. */
+/**
+ * Body of `POST /threads/{id}/commands`. Over a WebSocket, every message of the client has this
+ * form.
+ */
 export const commandEnvelope = z.looseObject({
   id: z.int().min(0),
   method: name.min(1),
@@ -80,7 +88,10 @@ export const inputRespondParams = z.union([
   z.strictObject({ responses: z.array(z.strictObject(answer)).min(1).max(MAX_NAMES), ...resumption }),
 ]);
 
-/** The protocol's message, but with an id that the client chooses. */
+/**
+ * Parameters of `input.inject`. The chat message has the fields of the protocol, and an id that the
+ * client may choose.
+ */
 export const inputInjectParams = z.strictObject({
   namespace: namespace.nullish(),
   message: z.strictObject({
@@ -92,7 +103,7 @@ export const inputInjectParams = z.strictObject({
 });
 
 export const subscribeParams = z.strictObject(filter);
-/** The filter that the id of a subscription encodes. */
+/** The filter that is encoded in the id of a subscription. It has no `since`. */
 export const subscriptionFilter = z.strictObject(filter).omit({ since: true });
 export const unsubscribeParams = z.strictObject({ subscription_id: text(MAX_TEXT) });
 
@@ -112,7 +123,10 @@ export const stateForkParams = z.strictObject({
 
 export const getTreeParams = z.strictObject({ run_id: uuid.nullish() });
 
-/** Header `Last-Event-ID` of an event stream: the offset at the end of an event's id. */
+/**
+ * Header `Last-Event-ID` of an event stream of protocol v2, parsed to an offset: the number at the
+ * end of the event's id, or 0 for `-1`, the start.
+ */
 export const lastProtocolEventId = z
   .string()
   .regex(/^(-1|(synth:[^:]+:)?\d{1,16}-\d{1,16})$/, 'expected an event id of this server, or -1 for the start')

@@ -15,8 +15,8 @@ import { findMongod } from './mongod.js';
 const READY_TIMEOUT_MS = 60_000;
 
 /**
- * Starts a replica set of one member that speaks MongoDB's wire protocol.
- * Errors: `unavailable`, `already_exists`.
+ * Starts a database server that speaks MongoDB's wire protocol: mongod, as a replica set with one
+ * member, or SecantusDB. Errors: `unavailable`, `already_exists`.
  */
 export async function startMongo(options: ServerOptions): Promise<Server> {
   const { dataDir, ports, onProgress } = options;
@@ -52,7 +52,10 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
   return { ...server, stop };
 }
 
-/** Returns the program that wrote the existing data. For new data, prefers mongod. */
+/**
+ * Returns the program to start. It is SecantusDB if the data folder has data of SecantusDB only,
+ * because mongod cannot read them. Otherwise it is mongod, or SecantusDB if there is no mongod.
+ */
 async function findProgram(options: ServerOptions): Promise<DatabaseProgram> {
   const hasData = (dataName: string) => existsSync(join(options.dataDir, dataName));
   if (hasData(SECANTUS_DATA) && !hasData(MONGOD_DATA)) return findSecantus(options);

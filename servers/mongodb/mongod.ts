@@ -11,7 +11,10 @@ const VERSION = '8.0.17';
 const REPLICA_SET = 'colloquy';
 const DOWNLOADED = /^mongod-/;
 
-/** Finds or downloads mongod. Returns undefined if it is not installed and cannot be downloaded. */
+/**
+ * Returns mongod, and downloads it if necessary. Returns undefined if it is neither installed nor
+ * can be downloaded.
+ */
 export async function findMongod(options: ServerOptions): Promise<DatabaseProgram | undefined> {
   const installed = findOnPath('mongod', options.searchPath);
   if (installed !== undefined) return mongod(installed, `mongod (${installed})`);
@@ -26,8 +29,9 @@ function mongod(command: string, label: string): DatabaseProgram {
 }
 
 /**
- * If a worker dies in a transaction, its thread stays locked until the server aborts the
- * transaction. The server's default is to wait 60 s; transactions of Colloquy take milliseconds.
+ * Arguments that make mongod abort a transaction after 10 s; the default is 60 s. If a worker dies
+ * in a transaction, the conversation's thread stays locked until mongod aborts the transaction.
+ * Transactions of Colloquy take milliseconds.
  */
 const TRANSACTION_LIFETIME = ['--setParameter', 'transactionLifetimeLimitSeconds=10'];
 
@@ -42,8 +46,9 @@ interface ReplicaSetConfig {
 }
 
 /**
- * Initiates the replica set, or corrects its stored host. The replica set stores the host with the
- * port number, so a member on another port would not find itself.
+ * Initiates the replica set if it is new. If mongod now has another port number, corrects the host
+ * in the stored configuration of the replica set, because mongod would not recognise itself as its
+ * member.
  */
 async function ensureReplicaSet(client: MongoClient, host: string): Promise<void> {
   const admin = client.db('admin');

@@ -2,7 +2,7 @@
 export const SECANTUS_DATA = 'secantusdb';
 
 /**
- * All entries that the adapter creates in the data folder of Colloquy. `secantusdb.py` is from
- * earlier versions.
+ * Names of all files and folders of SecantusDB in the data folder of Colloquy. Only earlier
+ * versions created `secantusdb.py`.
  */
 export const SECANTUS_DATA_NAMES = ['', '.pid', '.py', '.toml'].map((suffix) => SECANTUS_DATA + suffix);

@@ -4,18 +4,18 @@ const PERIOD_MS = 5 * 60_000;
 const SYSTEM_DATABASES = new Set(['admin', 'config', 'local']);
 
 /**
- * Deletes documents that are expired according to a TTL index, until the returned function is
- * called.
+ * Starts to delete expired documents at an interval. A document is expired if it is older than a
+ * TTL index of its collection allows. The returned function ends this.
  *
- * It replaces SecantusDB's own sweep, which `start.py` switches off. That sweep runs once a minute
- * and decodes every document of each collection with a TTL index. Meanwhile it holds the lock that
- * all commands need: with 20,000 batches of events, the server answers nothing for 5 to 20 s. The
- * deletion here uses the index and takes 2 ms if nothing has expired.
+ * SecantusDB's own deletion runs once a minute. `start.py` switches it off, because it decodes
+ * every document of each collection with a TTL index and meanwhile holds the lock that all commands
+ * need. With 20,000 batches of events, the server answers nothing for 5 to 20 s. The deletion here
+ * uses the index and takes 2 ms if nothing has expired.
  */
 export function expireDocuments(uri: string): () => Promise<void> {
   let sweeping: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
-    // A failed sweep is not reported: the next one finds the same documents.
+    // An error is not reported, because the next sweep finds the same documents.
     sweeping = sweep(uri).catch(() => undefined);
   }, PERIOD_MS).unref();
   return async () => {
@@ -25,8 +25,8 @@ export function expireDocuments(uri: string): () => Promise<void> {
 }
 
 /**
- * Sweeps all databases once and returns the number of deleted documents. Errors: those of the
- * driver.
+ * Deletes the expired documents of all databases once. Returns the number of deleted documents.
+ * Errors: those of the MongoDB driver.
  */
 export async function sweep(uri: string): Promise<number> {
   const client = await MongoClient.connect(uri, { serverSelectionTimeoutMS: 2_000, socketTimeoutMS: 10_000 });

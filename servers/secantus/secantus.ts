@@ -7,18 +7,24 @@ import { installTool } from '../python-packages.js';
 import { SECANTUS_DATA } from './data-names.js';
 import { expireDocuments } from './expiry.js';
 
-/** `start.py` changes internals of exactly this version. */
+/**
+ * The version is pinned, because `start.py` replaces internal functions of exactly this version.
+ */
 const PACKAGE = { name: 'secantusdb', version: '0.7.0b3' } as const;
 const START_PROGRAM = join(import.meta.dirname, 'start.py');
 
 /**
- * SecantusDB keeps the answers of retryable writes in memory and searches all of them at each
- * write. After 10,000 writes, one write took 20 ms instead of 3 ms. SecantusDB loses these answers
- * when it is killed, so they would not prevent a second execution of a write either.
+ * Switches off retryable writes. SecantusDB keeps the answers to retryable writes in memory and
+ * searches all of them at each write. After 10,000 writes, one write took 20 ms instead of 3 ms.
+ * SecantusDB loses these answers when it is killed, so they would not prevent a second execution of
+ * a write either.
  */
 const URI_OPTIONS = 'retryWrites=false';
 
-/** Installs SecantusDB. Used if mongod cannot be downloaded. Errors: `unavailable`. */
+/**
+ * Installs SecantusDB and returns how to start it. Used if mongod cannot be downloaded. Errors:
+ * `unavailable`.
+ */
 export async function findSecantus({ toolsDir, onProgress }: ServerOptions): Promise<DatabaseProgram> {
   const bin = await installTool(toolsDir, PACKAGE, onProgress);
   return {
@@ -33,7 +39,8 @@ export async function findSecantus({ toolsDir, onProgress }: ServerOptions): Pro
 }
 
 function secantusArguments(folder: string, port: number): string[] {
-  // Without a settings file, SecantusDB would read one from the working folder or the home folder.
+  // The settings file is empty. Without one, SecantusDB would read a settings file from the working
+  // folder or the home folder.
   const settings = `${folder}.toml`;
   writePrivateFile(settings, '');
   const location = ['--host', LOOPBACK, '--port', String(port), '--storage-path', folder];

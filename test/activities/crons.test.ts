@@ -55,7 +55,7 @@ describe('a cron', () => {
 
   const schedule = (cronId: string) => temporal.schedule.getHandle(cronScheduleId('default', cronId));
 
-  /** Starts a firing like the Schedule. */
+  /** Starts the workflow of a firing, as the cron's Temporal Schedule does. */
   function fire(cronId: string, scheduledAt = new Date()): Promise<WorkflowHandle<() => Promise<CronOutcome>>> {
     return temporal.workflow.start<() => Promise<CronOutcome>>(CRON_WORKFLOW, {
       workflowId: `${cronScheduleId('default', cronId)}-${randomUUID()}`,
@@ -74,7 +74,7 @@ describe('a cron', () => {
     return outcome;
   }
 
-  /** Yields the runs that are created during `act` and after it. */
+  /** Calls `act`, and returns the first `count` runs that are created from then on. */
   async function runsMade(count: number, act: () => Promise<unknown>): Promise<RunInsert[]> {
     const stream = mongo
       .db(house.name)
@@ -108,11 +108,12 @@ describe('a cron', () => {
     }
     const threads = await client.threads.search({ metadata: { cron_id: cronId } });
     expect(threads.map((thread) => thread.thread_id)).toEqual(expect.arrayContaining(runs.map((run) => run.threadId)));
-    // The threads are deleted like those of other stateless runs.
+    // This mark means that the threads are deleted after their runs, like those of other stateless
+    // runs.
     expect(threads[0]?.metadata).toMatchObject({ colloquy_stateless: true });
   });
 
-  it('fires on its own thread, with the input that it has at the time of the firing', async () => {
+  it('fires on the thread that it was created for, with the input that it has at the time of the firing', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cronId = await create({ schedule: NEVER_SOON, input: { log: ['first'] } }, threadId);
     expect(await fired(cronId)).toEqual({ threadId, runId: expect.any(String), status: 'success' });
@@ -128,7 +129,7 @@ describe('a cron', () => {
     expect((await client.threads.get(threadId)).metadata).not.toMatchObject({ colloquy_stateless: true });
   });
 
-  it('fires when its Schedule is triggered, and keeps the new thread if it is configured to do so', async () => {
+  it('fires when its Temporal Schedule is triggered, and keeps the new thread if `onRunCompleted` is `keep`', async () => {
     const cronId = await create({ schedule: NEVER_SOON, onRunCompleted: 'keep', input: { log: ['hi'] } });
     const [run] = await runsMade(1, () => schedule(cronId).trigger());
     expect(await client.runs.join(run?.threadId ?? '', run?.runId ?? '')).toEqual({ log: ['hi', 'heard', 'answered'] });
@@ -147,7 +148,7 @@ describe('a cron', () => {
       }).then((res) => expect(res.status).toBe(202));
     const runs = await runsMade(3, () => backfill('2024-03-01T08:30:00Z', '2024-03-01T11:30:00Z'));
     for (const { runId } of runs) await client.runs.join(threadId, runId);
-    // The next period contains one time that already has a run, and one that does not.
+    // The next period contains one scheduled time that already has a run, and one that has none.
     const [last] = await runsMade(1, () => backfill('2024-03-01T10:30:00Z', '2024-03-01T12:30:00Z'));
     await client.runs.join(threadId, last?.runId ?? '');
     const again = await fired(cronId, new Date('2024-03-01T11:00:00Z'));
@@ -155,7 +156,7 @@ describe('a cron', () => {
     expect(await client.runs.list(threadId)).toHaveLength(4);
   });
 
-  it('creates one run for a scheduled time, even if the firing is delivered twice', async () => {
+  it('creates one run for a scheduled time, even if two firings for that time start at once', async () => {
     const { thread_id: threadId } = await client.threads.create();
     for (const cronId of [
       await create({ schedule: NEVER_SOON, input: { log: ['hi'] } }, threadId),
@@ -182,7 +183,7 @@ describe('a cron', () => {
     expect((await client.threads.getState(threadId)).values).toEqual({ log: ['hi', 'heard', 'answered'] });
   }, 90_000);
 
-  it('cancels the run of a firing if the firing is cancelled', async () => {
+  it('cancels the run of a firing if the workflow of the firing is cancelled', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const ticker = await client.crons.createForThread(threadId, 'ticker', {
       schedule: NEVER_SOON,
@@ -216,7 +217,7 @@ describe('a cron', () => {
     expect(await client.runs.list(threadId)).toHaveLength(2);
   });
 
-  it('does not fire after its record was deleted, and removes a Schedule that was left behind', async () => {
+  it('starts no run after its record was deleted; the firing removes the Schedule that was left behind', async () => {
     const cronId = await create({ schedule: NEVER_SOON });
     await mongo
       .db(house.name)
@@ -228,11 +229,11 @@ describe('a cron', () => {
     await expect(schedule(cronId).describe()).rejects.toThrow(ScheduleNotFoundError);
   });
 
-  it('shows a later `next_run_date` after a firing', async () => {
+  it('has a later `next_run_date` after a firing than before it', async () => {
     const cronId = await create({ schedule: '@every 1s', input: { log: ['tick'] } });
     const shown = async () => (await client.crons.search({ sortBy: 'created_at', limit: 1 }))[0]?.next_run_date ?? '';
     const first = await shown();
-    // One firing may have been due before the first read.
+    // The first run may belong to a firing before `first` was read, so wait for two runs.
     await runsMade(2, async () => undefined);
     expect(new Date(await shown()).getTime()).toBeGreaterThan(new Date(first).getTime());
     expect(cronId).toBe((await client.crons.search({ limit: 1 }))[0]?.cron_id);

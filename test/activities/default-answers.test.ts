@@ -18,7 +18,7 @@ const State = Annotation.Root({
 
 const asking = (value: unknown) => () => ({ answers: [interrupt(value)] });
 
-/** A graph of one node. */
+/** Returns a graph whose only node is `node`. */
 function graphOf(node: unknown): LoadedGraph {
   const graph = new StateGraph(State).addNode('ask', node as never);
   return graph
@@ -30,7 +30,7 @@ function graphOf(node: unknown): LoadedGraph {
 const deadline = '2020-01-01T00:00:00Z';
 const question = { text: 'Send it?', colloquy: { deadline, default: { say: 'no' } } };
 
-describe('the run of a default answer', () => {
+describe('a run that gives the default answer after the deadline of a question', () => {
   let stores: Stores;
 
   beforeAll(async () => {
@@ -45,8 +45,8 @@ describe('the run of a default answer', () => {
   });
 
   /**
-   * Creates a thread whose graph has asked a question. `answer` calls `recordRun`.
-   * `recordedCommands` reads the commands of the recorded runs.
+   * Creates a thread whose graph has asked a question. `answer` calls `recordRun` for the run that
+   * gives the default answer. `recordedCommands` returns the commands of the recorded runs.
    */
   async function asked(graph: LoadedGraph, load: () => Promise<LoadedGraph> = () => Promise.resolve(graph)) {
     const [threadId, runId] = [randomUUID(), randomUUID()];
@@ -89,19 +89,19 @@ describe('the run of a default answer', () => {
     expect(await recordedCommands()).toEqual([{ resume: { [id]: value } }]);
   });
 
-  it('takes the answer from the state of the thread, even if an older workflow passes one', async () => {
+  it('takes the answer from the state of the thread, even if the workflow of an older release passes one', async () => {
     const { id, answer, recordedCommands } = await asked(graphOf(asking(question)));
     await answer({ interruptId: id, value: { say: 'no' } });
     expect(await recordedCommands()).toEqual([{ resume: { [id]: { say: 'no' } } }]);
   });
 
-  it('is refused if its question is closed', async () => {
+  it('is refused if the question is not open any more', async () => {
     const { answer, recordedCommands } = await asked(graphOf(asking(question)));
     expect(await answer({ interruptId: 'another' })).toEqual({ refused: 'its question is not asked any more' });
     expect(await recordedCommands()).toEqual([]);
   });
 
-  it('is not refused if the state cannot be read, so that another attempt can record it', async () => {
+  it('is not refused if the state of the thread cannot be read: the activity fails, so that Temporal retries it', async () => {
     const graph = graphOf(asking(question));
     const getState = () => Promise.reject(new ColloquyError('not_found', 'a value of the state is not there'));
     const { answer, recordedCommands } = await asked(graph, () =>

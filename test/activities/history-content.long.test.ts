@@ -15,12 +15,13 @@ interface Outcome {
   outcome: { answer: unknown; told: string };
 }
 
-/** A unique text, so that a test can search for it. */
+/** Returns a unique string, which a test can search for in everything that Temporal stores. */
 const canary = (what: string) => `${what} ${randomUUID().slice(0, 8)} canary`;
 
 /**
- * Input of a run. Its graph asks the question with the draft, and its default answer after
- * `seconds` is `fallback`.
+ * Returns `matter`, the input of a run: the graph asks `question`, shows `draft`, and gets the
+ * default answer `fallback` after `seconds`. `told` is the draft in reverse, which only the graph's
+ * output contains.
  */
 function newMatter(seconds: number) {
   const draft = canary('draft');
@@ -28,7 +29,7 @@ function newMatter(seconds: number) {
   return { matter, told: [...draft].reverse().join('') };
 }
 
-/** All texts in a value. */
+/** Returns all strings in a value. */
 function canariesIn(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(canariesIn) : [];
@@ -60,7 +61,10 @@ describe.each([
     await receiver.close();
   });
 
-  /** The questions of the conversation. It receives them shortly after the run's last event. */
+  /**
+   * Returns the open questions of the conversation's workflow. Polls, because the workflow gets
+   * them shortly after the run's last event.
+   */
   async function asked(threadId: string): Promise<PendingInterrupt[]> {
     const handle = temporal.workflow.getHandle(conversationId('default', threadId));
     for (;;) {
@@ -69,7 +73,7 @@ describe.each([
     }
   }
 
-  /** The values of the thread after a second run has answered. */
+  /** Waits for a second run, which gives the default answer at the deadline. Returns its output. */
   async function answeredByItself(threadId: string): Promise<Outcome> {
     for (;;) {
       const [run, ...others] = await client.runs.list(threadId);
@@ -82,7 +86,7 @@ describe.each([
     textInTemporal(temporal, conversationId('default', threadId), Object.values(QUERIES));
 
   it.each(['direct', 'nested'])(
-    'has a question and its default answer in its history only if workers show questions (graph %s)',
+    'puts the text of a question and its default answer into Temporal only if workers show questions (graph %s)',
     async (graph) => {
       const threadId = randomUUID();
       const { matter, told } = newMatter(3);
@@ -125,7 +129,7 @@ describe.each([
     },
   );
 
-  it('keeps answers from the API and the input of a cron out of workflow histories', async () => {
+  it('keeps answers that clients send to the API, and the input of a cron, out of workflow histories', async () => {
     const threadId = randomUUID();
     const { matter, told } = newMatter(3_600);
     const { fallback: _unnamed, ...without } = matter;

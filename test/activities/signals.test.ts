@@ -8,7 +8,7 @@ import { CONVERSATION_WORKFLOW, SIGNALS } from '../../workflows/contract.js';
 import { ServiceProcesses } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 
-describe('a message sent by signal', () => {
+describe('a chat message that is sent to a conversation by a Temporal signal', () => {
   let house: ServiceProcesses;
   let model: ModelServer;
   let connection: Connection;
@@ -27,7 +27,7 @@ describe('a message sent by signal', () => {
     await model.close();
   });
 
-  it('starts a conversation as a human message; the next message goes to the same assistant', async () => {
+  it('starts the conversation as a human message; the next message goes to the same assistant', async () => {
     const threadId = randomUUID();
     const temporal = new TemporalClient({ connection });
     const handle = await temporal.workflow.signalWithStart(CONVERSATION_WORKFLOW, {
@@ -43,7 +43,7 @@ describe('a message sent by signal', () => {
     await (
       await model.exchange(1)
     ).ended;
-    // A new turn now comes after those two.
+    // The run of this request comes after the runs of the two signals.
     const result = (await client.runs.wait(threadId, 'chat', {
       input: { messages: [{ role: 'user', content: 'third' }] },
     })) as { messages: { type: string; content: string }[] };

@@ -11,7 +11,7 @@ interface Part {
 
 const human = (content: string) => ({ messages: [{ role: 'user', content }] });
 
-describe('steps of a graph that calls a model', () => {
+describe('a step of a graph', () => {
   let house: ServiceProcesses;
   let model: ModelServer;
   let client: Client;
@@ -36,7 +36,8 @@ describe('steps of a graph that calls a model', () => {
   }
 
   /**
-   * The text of the model's messages as a client collects it. A new attempt discards earlier text.
+   * Returns the text of the model's messages, as a client collects it. The event `metadata` starts
+   * a new attempt, so the client discards the text before it.
    */
   function text(parts: Part[]): string {
     let text = '';
@@ -49,13 +50,13 @@ describe('steps of a graph that calls a model', () => {
 
   const newThread = async () => (await client.threads.create()).thread_id;
 
-  it('are retried after the pause that status 429 requires, and show the new attempt to the client', async () => {
+  it('is retried after the pause that status 429 of the model requests, and the client sees the new attempt', async () => {
     model.add({ times: 1, reply: { status: 429, retryAfterSeconds: 2 } });
     const threadId = await newThread();
     const before = Date.now();
     const parts = await stream(threadId, 'chat', human('hello'));
-    // The lower bound is the requested pause. There is no upper bound, because tests have no
-    // timing.
+    // The requested pause is the lower bound. No upper bound is checked, because the test must also
+    // pass on a slow machine.
     expect(Date.now() - before).toBeGreaterThanOrEqual(2_000);
     const attempts = parts
       .filter(({ event }) => event === 'metadata')
@@ -65,7 +66,7 @@ describe('steps of a graph that calls a model', () => {
     expect(model.exchanges).toHaveLength(2);
   });
 
-  it('are not retried after status 401: the run ends in error, and the thread accepts the next message', async () => {
+  it('is not retried after status 401 of the model: the run ends in error, and the thread accepts the next message', async () => {
     model.add({ times: 1, reply: { status: 401 } });
     const threadId = await newThread();
     const parts = await stream(threadId, 'chat', human('hello'));
@@ -78,7 +79,7 @@ describe('steps of a graph that calls a model', () => {
     expect((await client.threads.get(threadId)).status).toBe('idle');
   });
 
-  it('are retried after a broken stream, and the answer has no text of the failed attempt', async () => {
+  it('is retried after the stream of the model breaks, and the answer has no text of the failed attempt', async () => {
     model.add({ times: 1, reply: { text: 'one two three four', cutAfter: 2 } });
     const threadId = await newThread();
     const parts = await stream(threadId, 'chat', human('hello'));
@@ -88,7 +89,7 @@ describe('steps of a graph that calls a model', () => {
       ['human', 'hello'],
       ['ai', 'Answer to "hello".'],
     ]);
-    // A client that connects later does not get the superseded events.
+    // A client that connects later does not get the superseded events of the failed attempt.
     const [run] = await client.runs.list(threadId);
     const later: Part[] = [];
     for await (const part of client.runs.joinStream(threadId, run?.run_id ?? '', { lastEventId: '-1' }))
@@ -97,7 +98,7 @@ describe('steps of a graph that calls a model', () => {
     expect(JSON.stringify(later)).not.toContain('one ');
   });
 
-  it('stop the model call when the run is cancelled', async () => {
+  it('aborts its call of the model when the run is cancelled', async () => {
     model.add({ times: 1, reply: { text: 'a b c d', stallAfter: 1 } });
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'chat', { input: human('hello') });
@@ -109,7 +110,7 @@ describe('steps of a graph that calls a model', () => {
     expect(text(await stream(threadId, 'chat', human('again')))).toBe('Answer to "again".');
   });
 
-  it('stop a node at its timeout in every attempt', async () => {
+  it('ends with a timeout error in both attempts if its node exceeds the timeout that the node declares', async () => {
     const threadId = await newThread();
     const parts = await stream(threadId, 'slow', { log: [] });
     expect(parts.at(-1)).toMatchObject({
@@ -119,12 +120,12 @@ describe('steps of a graph that calls a model', () => {
     expect(parts.filter(({ event }) => event === 'metadata')).toHaveLength(2);
   });
 
-  it('retry any error of a node that has a retry policy, and do not run earlier nodes again', async () => {
+  it('is retried after any error if its node declares a retry policy, and earlier nodes do not run again', async () => {
     const result = await client.runs.wait(await newThread(), 'declared', { input: { log: ['in'] } });
     expect(result).toEqual({ log: ['in', 'first', 'call 3'] });
   });
 
-  it('retry only the failed task, not the parallel task that has finished', async () => {
+  it('runs only the failed task again when it is retried, not the parallel task that has finished', async () => {
     const result = (await client.runs.wait(await newThread(), 'pair', { input: { log: [] } })) as { log: string[] };
     expect(result.log.sort()).toEqual(['bad 2', 'good 1']);
   });

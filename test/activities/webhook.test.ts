@@ -62,7 +62,7 @@ describe('the delivery of a webhook', () => {
     expect(receiver.received[0]?.headers).not.toHaveProperty('webhook-signature');
   });
 
-  it('is visible to its tenant only', async () => {
+  it('finds no stored webhook of another tenant', async () => {
     const id = await kept();
     expect(await deliver(id, ['127.0.0.1'], 'other')).toBe(false);
     expect(receiver.received).toEqual([]);
@@ -75,7 +75,7 @@ describe('the delivery of a webhook', () => {
     expect(await deliver(id)).toBe(true);
   });
 
-  it('is retried after the time that Retry-After requests, at most six hours', async () => {
+  it('is retried after the time in the header Retry-After, but after six hours at the latest', async () => {
     receiver.reply = () => ({ status: 429, headers: { 'Retry-After': '120' } });
     expect(await failure(deliver(await kept()))).toMatchObject({ nextRetryDelay: 120_000 });
     const tomorrow = new Date(Date.now() + 86_400_000).toUTCString();
@@ -85,7 +85,7 @@ describe('the delivery of a webhook', () => {
     expect((await failure(deliver(await kept()))).nextRetryDelay).toBeUndefined();
   });
 
-  it('is not retried after status 410 or at a forbidden address, but stays stored', async () => {
+  it('is not retried after status 410 or for a forbidden address, but the webhook stays stored', async () => {
     receiver.reply = (n) => ({ status: n === 1 ? 410 : 200 });
     const gone = await kept();
     expect(await failure(deliver(gone))).toMatchObject({ type: 'http_410', nonRetryable: true });
@@ -105,7 +105,7 @@ describe('the delivery of a webhook', () => {
     expect(await failure(deliver(id))).toMatchObject({ type: 'unavailable', nonRetryable: false });
   });
 
-  it('omits values that are too large for the database, and marks the omission', async () => {
+  it('omits values of the thread that are too large to be stored, and says so in `values_omitted`', async () => {
     const runId = randomUUID();
     const state = { values: { text: 'x'.repeat(13 * 1024 * 1024) } };
     const project = { load: async () => ({ getState: async () => state }) };

@@ -2,13 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import { CANDIDATES, findCandidate, searchCandidates } from '../../agents/hiring-assistant/candidates.js';
 import { mergeWishes, readWishes } from '../../agents/hiring-assistant/wishes.js';
 
-describe('the candidates', () => {
+describe('the candidates of the hiring assistant', () => {
   it('are sixty fictional people with unique ids and reserved addresses', () => {
     expect(new Set(CANDIDATES.map(({ id }) => id)).size).toBe(60);
     expect(CANDIDATES.every(({ email }) => email.endsWith('@example.com'))).toBe(true);
   });
 
-  it('are found by title and skills, the best match first, each with its reasons', () => {
+  it('are found by title and skills, the best match first, each with the reasons for the match', () => {
     const { matches, relaxed } = searchCandidates({ query: 'Backend Engineer', skills: ['Temporal'], limit: 3 });
     expect(relaxed).toEqual([]);
     expect(matches).toHaveLength(3);
@@ -17,7 +17,7 @@ describe('the candidates', () => {
     expect(matches[0]?.reasons).toContain('knows Temporal');
   });
 
-  it('are filtered by seniority and by location, which remote candidates always match', () => {
+  it('are filtered by seniority and by location; a remote candidate matches every location', () => {
     const { matches } = searchCandidates({ query: 'Engineer', location: 'Berlin', seniority: 'senior', limit: 60 });
     expect(matches.length).toBeGreaterThan(0);
     for (const { candidate } of matches) {
@@ -26,7 +26,7 @@ describe('the candidates', () => {
     }
   });
 
-  it('are found without the filters that nobody matches, and the result names those filters', () => {
+  it('are searched again with fewer filters if nobody matches, and the result names the dropped filters', () => {
     const { matches, relaxed } = searchCandidates({
       query: 'Security Engineer',
       skills: ['Threat Modelling'],
@@ -38,7 +38,7 @@ describe('the candidates', () => {
     expect(relaxed.length).toBeGreaterThan(0);
   });
 
-  it('are left out if they were shown before', () => {
+  it('are left out of the result if the search excludes their ids', () => {
     const query = { query: 'Product Designer', limit: 2 };
     const seen = searchCandidates(query).matches.map(({ candidate }) => candidate.id);
     const next = searchCandidates({ ...query, exclude: seen }).matches.map(({ candidate }) => candidate.id);
@@ -51,7 +51,7 @@ describe('the candidates', () => {
   });
 });
 
-describe('the wishes in a message', () => {
+describe('the wishes (hiring criteria) in a message', () => {
   it.each([
     ['a senior backend engineer who knows Go', { role: 'Backend Engineer', skills: ['Go'], seniority: 'senior' }],
     ['let us go on with node.js in Paris', { skills: ['Node.js'], location: 'Paris' }],
@@ -73,14 +73,14 @@ describe('the wishes in a message', () => {
   });
 
   it.each(['a-', 'a-b ', '+', '5-', 'a', 'senior ', 'does not ', 'back- ', 'node.js', 'é'])(
-    'are read from the end of a long message that repeats %j',
+    'are read from the end of a message that starts with 80,000 times %j',
     (hostile) => {
       const text = `${hostile.repeat(80_000)} analyst in Lisbon`;
       expect(readWishes(text)).toMatchObject({ location: 'Lisbon' });
     },
   );
 
-  it('of several messages are merged: later values replace earlier ones, and skills add up', () => {
+  it('are merged over several messages: later values replace earlier ones, and skills add up', () => {
     expect(mergeWishes([{ role: 'A', skills: ['Go'] }, { role: 'B', skills: ['Rust'] }, {}])).toEqual({
       role: 'B',
       skills: ['Go', 'Rust'],

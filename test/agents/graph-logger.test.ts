@@ -10,7 +10,7 @@ describe('the logger of graphs', () => {
     Reflect.deleteProperty(scope, GLOBAL_LOGGER);
   });
 
-  it('does not let the text of a client start a log line or send terminal escapes', () => {
+  it('keeps the text of a client from starting a new log line or sending escape codes to the terminal', () => {
     Reflect.deleteProperty(scope, GLOBAL_LOGGER);
     const write = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
     offerLogger();

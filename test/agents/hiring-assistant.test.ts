@@ -8,7 +8,7 @@ import { MemoryOutbox, TENANT_KEY } from '../../agents/outbox.js';
 
 const BRIEF = 'A senior backend engineer who knows TypeScript and Kafka, in Lisbon';
 
-/** A conversation with the assistant, in this process. */
+/** Starts a conversation with the assistant in this process, with the offline model. */
 async function converse() {
   const outbox = new MemoryOutbox();
   const model = await createChatModel({ model: 'offline' }, offlineRules);
@@ -37,8 +37,8 @@ async function askedToContactAna() {
   return { ...conversation, turn: await conversation.say('contact Ana') };
 }
 
-describe('the hiring assistant, offline', () => {
-  it('first says that there is no model, and asks for all missing fields', async () => {
+describe('the hiring assistant with the offline model', () => {
+  it('first says that it runs without a real model, and asks for role, skills and seniority', async () => {
     const { say } = await converse();
     const { reply, state } = await say('Hi, I need to hire someone');
     expect(reply.startsWith(OFFLINE_LABEL)).toBe(true);
@@ -48,7 +48,7 @@ describe('the hiring assistant, offline', () => {
     expect(state.messages.at(-1)?.response_metadata).toMatchObject({ model_name: OFFLINE_MODEL_NAME });
   });
 
-  it('asks only for missing fields', async () => {
+  it('asks only for the criteria that the person has not given yet', async () => {
     const { say } = await converse();
     const { reply } = await say('I am looking for a remote product designer');
     expect(reply).toContain('Which skills');
@@ -94,7 +94,7 @@ describe('the hiring assistant, offline', () => {
     );
   });
 
-  it('continues when the person says that the missing fields do not matter', async () => {
+  it('starts the search when the person says that the missing criteria do not matter', async () => {
     const { say } = await converse();
     await say('I need a data scientist');
     const { state } = await say('any');
@@ -124,7 +124,7 @@ describe('the hiring assistant, offline', () => {
     expect(outbox.messages).toEqual([]);
   });
 
-  it('sends one message when the person approves, for the tenant of the run', async () => {
+  it('sends one message, under the tenant of the run, when the person approves the draft', async () => {
     const { answer, outbox } = await askedToContactAna();
     const { reply, state } = await answer('approve');
     expect(outbox.messages).toMatchObject([
@@ -150,7 +150,7 @@ describe('the hiring assistant, offline', () => {
     expect(reply).toContain('I did not send it.');
   });
 
-  it('treats any other text as a request for a new draft, and asks again', async () => {
+  it('treats an answer in free text as a request for a new draft, and asks again', async () => {
     const { answer, outbox } = await askedToContactAna();
     const { questions } = await answer('please make it shorter');
     expect(outbox.messages).toEqual([]);
@@ -159,7 +159,7 @@ describe('the hiring assistant, offline', () => {
     expect(outbox.messages).toHaveLength(1);
   });
 
-  it('asks again with the reason when it cannot read an answer', async () => {
+  it('asks again when an answer is invalid, and shows what is wrong with the answer', async () => {
     const { answer, outbox } = await askedToContactAna();
     const { questions } = await answer({ action: 'aprove' });
     expect(questions[0]?.value).toMatchObject({ problem: 'action: expected approve, edit or reject, found "aprove"' });
@@ -167,7 +167,7 @@ describe('the hiring assistant, offline', () => {
     expect(outbox.messages).toHaveLength(1);
   });
 
-  it('drops the question when the person asks for something else', async () => {
+  it('drops its open question when the person asks for something else', async () => {
     const { say, outbox } = await askedToContactAna();
     const { questions, reply } = await say('I am looking for another position: a product designer');
     expect(questions).toEqual([]);
@@ -185,7 +185,7 @@ describe('the hiring assistant, offline', () => {
     expect(state.sent.map((message) => message.name)).toEqual(['Ana Silva', other]);
   });
 
-  it('streams its answer token by token', async () => {
+  it('streams its reply token by token', async () => {
     const { graph, config } = await converse();
     const stream = await graph.stream(
       { messages: [{ role: 'user', content: 'Hi' }] },
@@ -196,7 +196,7 @@ describe('the hiring assistant, offline', () => {
     expect(tokens).toBeGreaterThan(20);
   });
 
-  it('gives tool calls the same ids when a step is retried', async () => {
+  it('gives tool calls the same ids in the same conversation, so that a retried step repeats them', async () => {
     const [one, two] = [await askedToContactAna(), await askedToContactAna()];
     const calls = (turn: typeof one.turn) =>
       turn.state.messages.map((message) => (message as { tool_calls?: unknown }).tool_calls);

@@ -34,7 +34,7 @@ describe('the model settings from the environment', () => {
       { model: 'ollama:llama3.2:1b', baseUrl: 'http://h' },
     ],
     ['a variable is empty', { COLLOQUY_MODEL: ' ', OPENAI_API_KEY: '' }, { model: 'offline' }],
-  ])('select a model when %s', (_, environment, expected) => {
+  ])('name the expected model when %s', (_, environment, expected) => {
     expect(modelSettingsFrom(environment)).toEqual({ offlineTokenDelayMs: 12, ...expected });
   });
 
@@ -44,7 +44,7 @@ describe('the model settings from the environment', () => {
     );
   });
 
-  it('are refused if the delay of tokens is not a number', () => {
+  it('are refused if the token delay of the offline model is not a number', () => {
     expect(() => modelSettingsFrom({ COLLOQUY_OFFLINE_TOKEN_DELAY_MS: 'fast' })).toThrow(
       'expected 0 to 10000, found "fast"',
     );
@@ -55,7 +55,7 @@ describe('a chat model', () => {
   it.each([
     ['openai:gpt-5-mini', 'openai'],
     ['anthropic:claude-haiku-4-5', 'anthropic'],
-  ])('is refused without a key: %s', async (model) => {
+  ])('is refused without an API key: %s', async (model) => {
     await expect(createChatModel({ model }, echo)).rejects.toMatchObject({
       code: 'invalid_argument',
       field: 'COLLOQUY_MODEL',
@@ -86,7 +86,7 @@ describe('a chat model', () => {
 });
 
 describe('the offline model', () => {
-  it('puts its label only before its first reply', async () => {
+  it('puts the label `[offline model: …]` only before its first reply of a conversation', async () => {
     const model = new OfflineChatModel({ rules: echo });
     const first = await model.invoke([new HumanMessage('a')]);
     expect(first.text).toBe(`${OFFLINE_LABEL}you said a`);
@@ -101,7 +101,7 @@ describe('the offline model', () => {
     expect(tokens.join('')).toBe((await model.invoke('one  two\nthree')).text);
   });
 
-  it('calls bound tools with ids that depend only on the conversation', async () => {
+  it('calls bound tools, and the ids of the calls depend only on the conversation', async () => {
     const model = new OfflineChatModel({ rules: echo }).bindTools([
       { type: 'function', function: { name: 'look_up', parameters: {} } },
     ]);

@@ -17,8 +17,8 @@ afterAll(() => server.close());
 const connect = () =>
   createChatModel({ model: 'openai:scripted', baseUrl: server.url, apiKey: 'test-key' }, offlineRules);
 
-describe('a model behind the OpenAI API', () => {
-  it('receives the name of the model, the key and the messages', async () => {
+describe('a chat model that calls the OpenAI API', () => {
+  it('sends its name, the API key and the messages', async () => {
     const model = await connect();
     const answer = await model.invoke('hello');
     expect(answer.text).toBe('Answer to "hello".');
@@ -27,7 +27,7 @@ describe('a model behind the OpenAI API', () => {
     expect(exchange?.body).toMatchObject({ model: 'scripted', messages: [{ role: 'user', content: 'hello' }] });
   });
 
-  it('streams token by token', async () => {
+  it('streams the reply token by token', async () => {
     const tokens: string[] = [];
     for await (const chunk of await (await connect()).stream('hello there')) tokens.push(chunk.text);
     expect(tokens.filter((token) => token !== '')).toEqual(['Answer ', 'to ', '"hello ', 'there".']);
@@ -43,7 +43,7 @@ describe('a model behind the OpenAI API', () => {
     }
   });
 
-  it('passes on Retry-After in the error of status 429', async () => {
+  it('keeps the header Retry-After in the error that it throws after status 429', async () => {
     server.add({ reply: { status: 429, retryAfterSeconds: 7 } });
     const error = await (await connect())
       .invoke('hello')
@@ -75,8 +75,8 @@ describe('a model behind the OpenAI API', () => {
   });
 });
 
-describe('the hiring assistant over HTTP', () => {
-  it('asks, searches, drafts, waits for approval and sends once', async () => {
+describe('the hiring assistant with a model that is called over HTTP', () => {
+  it('asks for criteria, searches, drafts a message, waits for approval, and sends the message once', async () => {
     server.add(HIRING_RULE);
     const outbox = new MemoryOutbox();
     const graph = createHiringAssistant({ model: await connect(), outbox });

@@ -36,21 +36,21 @@ const adapters: [string, () => Outbox][] = [
 ];
 
 describe.each(adapters)('an outbox %s', (_, create) => {
-  it('sends one message for each key, even if a later message with that key is different', async () => {
+  it('sends one message for each idempotency key, even if a later message with that key is different', async () => {
     const outbox = create();
     const key = randomUUID();
     expect(await outbox.send(key, message)).toEqual({ firstTime: true });
     expect(await outbox.send(key, { ...message, subject: 'Hello again' })).toEqual({ firstTime: false });
   });
 
-  it('sends one message for concurrent calls with the same key', async () => {
+  it('sends one message for concurrent calls with the same idempotency key', async () => {
     const outbox = create();
     const key = randomUUID();
     const sent = await Promise.all(Array.from({ length: 10 }, () => outbox.send(key, message)));
     expect(sent.filter(({ firstTime }) => firstTime)).toHaveLength(1);
   });
 
-  it('separates tenants that use the same key', async () => {
+  it('sends one message for each tenant if several tenants use the same idempotency key', async () => {
     const outbox = create();
     const key = randomUUID();
     await outbox.send(key, message);
@@ -59,12 +59,12 @@ describe.each(adapters)('an outbox %s', (_, create) => {
 });
 
 describe('the outbox of a graph', () => {
-  it('is the outbox that was provided', () => {
+  it('is the outbox that its config provides', () => {
     const outbox = new MemoryOutbox();
     expect(outboxFrom({ [OUTBOX_KEY]: outbox })).toBe(outbox);
   });
 
-  it('is a shared outbox in memory if none was provided', () => {
+  it('is an outbox in memory, shared by all graphs, if their config provides none', () => {
     expect(outboxFrom(undefined)).toBe(outboxFrom({}));
   });
 
@@ -72,7 +72,7 @@ describe('the outbox of a graph', () => {
     expect(() => outboxFrom({ [OUTBOX_KEY]: 'mail' })).toThrow('expected an outbox with a send function, found string');
   });
 
-  it('gets the tenant of the run, or the default tenant', () => {
+  it('is used with the tenant in the config of the run, or else with the default tenant', () => {
     expect(tenantFrom({ [TENANT_KEY]: 'acme' })).toBe('acme');
     expect(tenantFrom({})).toBe('default');
   });

@@ -17,13 +17,13 @@ interface Loaded {
   graphs?: { graphId: string; description?: string }[];
   warnings?: string[];
   results?: Record<string, unknown>;
-  /** Standard error. */
+  /** What the process wrote to standard error. */
   logged?: string;
 }
 
 /**
- * Runs the compiled loader in a new process, because tsx cannot extend the test runner's module
- * loader.
+ * Loads a project with the compiled loader in a new process. The process of the test runner cannot
+ * do it, because the loader uses tsx, which cannot extend the test runner's module loader.
  */
 async function load(path: string, environment: Record<string, string> = {}): Promise<Loaded> {
   const env = { ...process.env, COLLOQUY_MODEL: 'offline', COLLOQUY_OFFLINE_TOKEN_DELAY_MS: '0', ...environment };
@@ -61,18 +61,18 @@ describe("a project's own copy of LangGraph", () => {
     return project;
   }
 
-  it('causes one warning if it cannot be stopped between steps', async () => {
+  it('causes one warning if it is too old to be stopped between supersteps', async () => {
     const { warnings } = await load(await projectOn('1.5.3'));
     expect(warnings).toEqual([
       expect.stringMatching(/LangGraph 1\.5\.3 in .*on-1\.5\.3.* cannot be stopped between steps/) as unknown,
     ]);
   });
 
-  it('causes no warning if it can be stopped between steps', async () => {
+  it('causes no warning if it can be stopped between supersteps', async () => {
     expect((await load(await projectOn('1.10.0'))).warnings).toEqual([]);
   });
 
-  it('is refused if its checkpoints have another format', async () => {
+  it('is refused if it is so old that its checkpoints have another format', async () => {
     expect(await load(await projectOn('0.2.74'))).toMatchObject({
       code: 'unsupported',
       message: expect.stringMatching(/LangGraph 0\.2\.74 in .* is too old: 0\.4\.0 or newer is needed/) as unknown,
@@ -115,7 +115,7 @@ describe('a TypeScript project', () => {
     expect(loaded.results?.[graphId]).toBe(expected);
   });
 
-  it('causes a warning for each field that has no effect, and for no other field', () => {
+  it('causes a warning for each field of langgraph.json that has no effect, and for no other field', () => {
     expect(loaded.warnings).toEqual([
       'langgraph.json: field colour has no effect: it is not known here',
       'langgraph.json: field http.mount_prefix has no effect: it is not known here',
@@ -124,7 +124,7 @@ describe('a TypeScript project', () => {
 });
 
 describe('the loader of projects', () => {
-  it('gives graphs the logger of LangGraph', async () => {
+  it('gives graphs a logger for `getLogger` of LangGraph', async () => {
     const { logged } = await load(join(projects, 'javascript'));
     expect(logged?.replace(/^\S+ /, '')).toBe('info graph: greeting length=2\n');
   });
@@ -137,7 +137,7 @@ describe('the loader of projects', () => {
     });
   });
 
-  it('loads JavaScript projects, even if they import TypeScript, with the variables in langgraph.json', async () => {
+  it('loads JavaScript projects that import TypeScript, and sets the variables in `env` of langgraph.json', async () => {
     expect((await load(join(projects, 'javascript'))).results).toEqual({
       plain: 'hi from JavaScript',
       mixed: 'hi from TypeScript',
@@ -151,13 +151,13 @@ describe('the loader of projects', () => {
     await mkdir(own, { recursive: true });
     for (const name of ['langgraph', 'core'])
       await cp(join(packages, '@langchain', name), join(own, name), { recursive: true });
-    // Node finds the dependencies of those packages in a parent folder.
+    // Through this link, Node finds the dependencies of the copied packages in a parent folder.
     await symlink(packages, join(folder, 'node_modules'));
     expect((await load(project)).results).toMatchObject({ named: 'hi from CommonJS' });
   });
 });
 
-describe('the shipped project', () => {
+describe('the project that is shipped with Colloquy', () => {
   it('can be loaded from its sources', async () => {
     const project = await loadProject(SHIPPED_PROJECT);
     expect(project.graphs.map(({ graphId }) => graphId)).toEqual(['hiring-assistant']);
@@ -175,14 +175,14 @@ describe('the shipped project', () => {
     expect(results?.['hiring-assistant']).toContain('Which role');
   });
 
-  it('gives each caller a graph of its own', async () => {
+  it('makes a new graph for each call of `load`', async () => {
     const project = await loadProject(SHIPPED_PROJECT);
     const [one, other] = [await project.load('hiring-assistant'), await project.load('hiring-assistant')];
     one.checkpointer = new MemorySaver();
     expect(other.checkpointer).toBeUndefined();
   });
 
-  it('refuses an unknown graph and names its own graphs', async () => {
+  it('refuses an unknown graph id and names the graphs that it has', async () => {
     const project = await loadProject(SHIPPED_PROJECT);
     await expect(project.load('firing-assistant')).rejects.toMatchObject({
       code: 'not_found',
@@ -208,7 +208,7 @@ describe('a broken project', () => {
     ]);
   });
 
-  it('reports a factory that throws or returns no graph when the factory is called', async () => {
+  it('is loaded although a factory throws or returns no graph: only the call of the factory fails', async () => {
     const { results } = await load(join(projects, 'broken/factories.json'));
     const file = join(projects, 'broken/things.js');
     expect(results).toEqual({

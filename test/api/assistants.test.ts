@@ -3,7 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client, Config } from '@langchain/langgraph-sdk';
 import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
-/** The compiler checks all types of LangChain, which is slow on a busy machine. */
+/**
+ * Timeout of a test for which TypeScript reads source code. The compiler checks all types of
+ * LangChain, which is slow on a busy machine.
+ */
 const SOURCE_TIMEOUT_MS = 240_000;
 
 let api: ApiFixture;
@@ -58,7 +61,7 @@ describe('an assistant', () => {
     expect(await client.assistants.count({ metadata, name: 'careless' })).toBe(0);
   });
 
-  it('has the default values of the reference server', async () => {
+  it("has the same default values as on LangGraph's own server", async () => {
     const made = await client.assistants.create({ graphId: 'echo' });
     const { name, description, config, context, metadata } = made;
     const expected = { name: 'Untitled', description: null, config: {}, context: {}, metadata: {} };
@@ -74,7 +77,7 @@ describe('an assistant', () => {
     expect(await client.assistants.create({ ...again, ifExists: 'do_nothing' })).toEqual(made);
   });
 
-  it('with invalid fields is refused with an error that names all of them', async () => {
+  it('is refused if fields are invalid, and the error names all invalid fields', async () => {
     expect(await send('POST', '/assistants', { graph_id: 'nowhere' })).toEqual([
       422,
       'graph_id is "nowhere"; no such graph is served',
@@ -94,7 +97,7 @@ describe('an assistant', () => {
     expect((await send('POST', '/assistants/search', { select: ['secret'] }))[0]).toBe(422);
   });
 
-  it('can be searched for in pages', async () => {
+  it('can be searched for page by page', async () => {
     const metadata = { paged: randomUUID() };
     for (const name of ['a', 'b', 'c']) await client.assistants.create({ graphId: 'echo', name, metadata });
     const query = { metadata, sortBy: 'name', sortOrder: 'desc', limit: 2, includePagination: true } as const;
@@ -109,7 +112,7 @@ describe('an assistant', () => {
     expect(response.headers.get('X-Pagination-Total')).toBe('3');
   });
 
-  it('that does not exist leads to the answer 404 on all its routes', async () => {
+  it('gets status 404 on all its routes if it does not exist', async () => {
     const id = randomUUID();
     const requests: [string, string, unknown?][] = [
       ['GET', ''],
@@ -132,7 +135,7 @@ describe('an assistant', () => {
 });
 
 describe('the versions of an assistant', () => {
-  it('are created by every change, and keep their content after later changes', async () => {
+  it('are created by every change of the assistant, and keep their content after later changes', async () => {
     const { assistant_id: id } = await client.assistants.create({
       graphId: 'echo',
       name: 'one',
@@ -205,8 +208,8 @@ describe('the versions of an assistant', () => {
   });
 });
 
-describe('a deleted assistant', () => {
-  it('loses its versions and keeps its threads', async () => {
+describe('the deletion of an assistant', () => {
+  it('deletes its versions and keeps its threads', async () => {
     const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
     const { thread_id } = await client.threads.create();
     await client.runs.wait(thread_id, id, { input: {} });
@@ -217,7 +220,7 @@ describe('a deleted assistant', () => {
     expect((await client.threads.get(thread_id)).thread_id).toBe(thread_id);
   });
 
-  it('loses its crons', async () => {
+  it('deletes its crons', async () => {
     const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
     const { cron_id } = (await client.crons.create(id, { schedule: '0 0 1 1 *' })) as { cron_id: string };
     await client.assistants.delete(id);
@@ -225,7 +228,7 @@ describe('a deleted assistant', () => {
     expect((await send('GET', `/runs/crons/${cron_id}`))[0]).toBe(404);
   });
 
-  it('keeps its crons if it is a system assistant whose graph is still served', async () => {
+  it('keeps the crons of a system assistant, which stands for a graph, if the graph is still served', async () => {
     const { assistant_id: id } = await client.assistants.get('echo');
     const { cron_id } = (await client.crons.create(id, { schedule: '0 0 1 1 *' })) as { cron_id: string };
     await client.assistants.delete(id);
@@ -233,7 +236,7 @@ describe('a deleted assistant', () => {
     await client.crons.delete(cron_id);
   });
 
-  it('loses its threads if the client requests their deletion', async () => {
+  it('deletes its threads if the client requests their deletion', async () => {
     const { assistant_id: id } = await client.assistants.create({ graphId: 'echo' });
     const { thread_id: mine } = await client.threads.create();
     const { thread_id: others } = await client.threads.create();
@@ -244,7 +247,7 @@ describe('a deleted assistant', () => {
     expect((await client.threads.get(others)).thread_id).toBe(others);
   });
 
-  it('is reset to its first version if it is a system assistant', async () => {
+  it('resets a system assistant, which stands for a graph, to its first version', async () => {
     await api.stores.assistants.registerGraphs(ANONYMOUS_CALLER, [{ graphId: 'reset', description: 'As told' }]);
     const before = await client.assistants.get('reset');
     const changed = await client.assistants.update('reset', { name: 'mine', metadata: { created_by: 'me' } });
@@ -298,7 +301,7 @@ describe('the graph of an assistant', () => {
     expect(await names('made')).toEqual(['__start__', 'unnamed', '__end__']);
   });
 
-  it('leads to the answer 404 if it is no longer served', async () => {
+  it('gets status 404 if the server no longer serves the graph', async () => {
     expect(await send('GET', '/assistants/echo/graph')).toEqual([404, 'Graph "echo" not found']);
     expect(await send('GET', '/assistants/echo/schemas')).toEqual([404, 'Graph "echo" not found']);
   });

@@ -21,7 +21,7 @@ class OwnException extends HTTPException {}
 const renamed = { _HTTPException2: class _HTTPException2 extends Error {} };
 const bundled = Object.assign(new renamed._HTTPException2('bundled'), { status: 409, headers: OWN_HEADERS });
 
-/** An error as SDKs of other services throw it. */
+/** Returns an error as SDKs of other services throw it, with a status and with headers. */
 const sdkError = (status: number) =>
   Object.assign(new Error(`Incorrect key ${SECRET}`), {
     status,
@@ -62,7 +62,10 @@ function throwing(name: string | null): void {
   if (name in OTHERS) throw OTHERS[name];
 }
 
-/** Throws the error that a header names, from `authenticate` or from `authorize`. */
+/**
+ * An `Auth` whose handlers throw the error that a request header names. `authenticate` reads the
+ * header `x-who`, the authorization handler reads `x-may`.
+ */
 const auth = new Auth()
   .authenticate((request) => {
     throwing(request.headers.get('x-who'));
@@ -80,29 +83,35 @@ afterAll(() => fixture.stop());
 const search = (headers: Record<string, string>) =>
   fetch(`${url}/threads/search`, { method: 'POST', body: '{}', headers });
 
-describe.each(['x-who', 'x-may'])('an error that a handler throws because of the header %s', (header) => {
-  it.each(Object.entries(CHOSEN))('sets the answer if it is an HTTPException: %s', async (name, { status, text }) => {
-    const answer = await search({ [header]: name });
-    expect([answer.status, await answer.text()]).toEqual([status, text]);
-    expect(Object.fromEntries(answer.headers)).toMatchObject({
-      ...OWN_HEADERS,
-      'content-type': 'text/plain; charset=utf-8',
-    });
-    for (const name of ['transfer-encoding', 'upgrade', 'content-encoding', 'x-bad', 'x-worse']) {
-      expect([name, answer.headers.get(name)]).toEqual([name, null]);
-    }
-  });
+describe.each(['x-who', 'x-may'])('an error from the auth handler that reads the request header %s', (header) => {
+  it.each(Object.entries(CHOSEN))(
+    'sets status, text and headers of the HTTP answer if it is an HTTPException: %s',
+    async (name, { status, text }) => {
+      const answer = await search({ [header]: name });
+      expect([answer.status, await answer.text()]).toEqual([status, text]);
+      expect(Object.fromEntries(answer.headers)).toMatchObject({
+        ...OWN_HEADERS,
+        'content-type': 'text/plain; charset=utf-8',
+      });
+      for (const name of ['transfer-encoding', 'upgrade', 'content-encoding', 'x-bad', 'x-worse']) {
+        expect([name, answer.headers.get(name)]).toEqual([name, null]);
+      }
+    },
+  );
 
-  it.each(Object.keys(OTHERS))('gives 500 and logs the details if it is no valid HTTPException: %s', async (name) => {
-    fixture.errors.length = 0;
-    const answer = await search({ [header]: name });
-    expect([answer.status, await answer.text()]).toEqual([500, 'internal error']);
-    expect(JSON.stringify([...answer.headers])).not.toContain(SECRET);
-    expect(answer.headers.get('set-cookie')).toBeNull();
-    expect(fixture.errors).toHaveLength(1);
-    const [logged] = fixture.errors as { code: string; cause: unknown }[];
-    expect([logged?.code, logged?.cause]).toEqual(['internal', OTHERS[name]]);
-  });
+  it.each(Object.keys(OTHERS))(
+    'leads to status 500, with details only in the log, if it is no valid HTTPException: %s',
+    async (name) => {
+      fixture.errors.length = 0;
+      const answer = await search({ [header]: name });
+      expect([answer.status, await answer.text()]).toEqual([500, 'internal error']);
+      expect(JSON.stringify([...answer.headers])).not.toContain(SECRET);
+      expect(answer.headers.get('set-cookie')).toBeNull();
+      expect(fixture.errors).toHaveLength(1);
+      const [logged] = fixture.errors as { code: string; cause: unknown }[];
+      expect([logged?.code, logged?.cause]).toEqual(['internal', OTHERS[name]]);
+    },
+  );
 
   it('reveals no details to the client of a WebSocket', async () => {
     const path = '/threads/00000000-0000-4000-8000-000000000001/stream/events';

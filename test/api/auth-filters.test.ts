@@ -35,7 +35,9 @@ afterAll(async () => {
   await connection.close();
 });
 
-/** How to create, search and change each kind of record that has filters. */
+/**
+ * The kinds of records to which filters apply: paths, body and id field for requests about them.
+ */
 const KINDS = {
   threads: { make: '/threads', body: {}, at: '/threads', id: 'thread_id' },
   assistants: { make: '/assistants', body: { graph_id: 'whoami' }, at: '/assistants', id: 'assistant_id' },
@@ -44,7 +46,7 @@ const KINDS = {
 type Kind = keyof typeof KINDS;
 const kinds = Object.keys(KINDS) as Kind[];
 
-/** A user, and the filters that the project's handlers return for them. */
+/** A user of the API, with the filters that the project's auth handlers return for this user. */
 class User {
   constructor(
     readonly name: string,
@@ -84,7 +86,7 @@ class User {
     return (await this.call('PATCH', `${KINDS[kind].at}/${id}`, { metadata })).status;
   }
 
-  /** Returns ids in the order of the answer. */
+  /** Returns the ids of the records that a search finds, in the order of the answer. */
   async found(kind: Kind, query: Body): Promise<string[]> {
     const { json } = await this.call('POST', `${KINDS[kind].at}/search`, query);
     return (json as Body[]).map((one) => String(one[KINDS[kind].id]));
@@ -137,7 +139,7 @@ describe('metadata that is not an object', () => {
     expect((await ada.get('threads', thread)).status).toBe(404);
   });
 
-  it('in one run of a batch is refused, and no run of the batch begins', async () => {
+  it('is refused even if only one run of a batch has such metadata', async () => {
     const { status, text } = await ada.call('POST', '/runs/batch', [run, { ...run, metadata: [1] }] as unknown as Body);
     expect([status, text]).toEqual([422, expect.stringContaining('got [1]')]);
   });
@@ -162,7 +164,7 @@ describe('a cron', () => {
     for (const [index, [method, path, body]] of roads(id).entries()) {
       const { status, text } = await bob.call(method, path, body);
       expect([method, status, text]).toEqual([method, 404, `Cron not found: ${id}`]);
-      // A cron that does not exist gets the same answer.
+      // The answer for a cron that does not exist is the same.
       const [, none] = roads(unknown)[index] ?? [];
       expect((await bob.call(method, none ?? '', body)).text).toBe(`Cron not found: ${unknown}`);
     }
@@ -171,7 +173,7 @@ describe('a cron', () => {
     expect((await ada.call('DELETE', `/runs/crons/${id}`)).status).toBe(204);
   });
 
-  it('on a thread also requires access to the thread, and prefers filters of crons to filters of threads', async () => {
+  it('on a thread requires access to that thread; a filter for crons overrides the same filter for threads', async () => {
     const both = new User('ada', { threads: { owner: 'ada', thread: 1 }, crons: { owner: 'ada of crons' } });
     const thread = await both.make('threads', {});
     const { json } = await both.call('POST', `/threads/${thread}/runs/crons`, NEVER_SOON);
@@ -183,7 +185,7 @@ describe('a cron', () => {
     expect(await both.found('crons', { thread_id: thread })).toEqual([id]);
   });
 
-  it('fires as its creator on a thread of the creator, even after a change by another user', async () => {
+  it('fires as its creator, on a thread that the creator owns, even after another user has changed the cron', async () => {
     const cron = await ada.make('crons', { topic: randomUUID() });
     const config = { tags: ['t'], configurable: { colour: 'red', langgraph_auth_user_id: 'root' } };
     for (const [who, body] of [
@@ -215,7 +217,10 @@ describe('a cron', () => {
   });
 });
 
-/** Fires a cron like its Schedule, and waits until the run has ended. Returns the thread id. */
+/**
+ * Fires a cron as its Temporal Schedule does, and waits until the run has ended. Returns the thread
+ * id.
+ */
 async function fired(cronId: string): Promise<string> {
   const handle = await temporal.workflow.start<() => Promise<CronOutcome>>(CRON_WORKFLOW, {
     workflowId: `${cronScheduleId('default', cronId)}-${randomUUID()}`,
@@ -235,7 +240,7 @@ describe.each(kinds)('a search for %s', (kind) => {
     return ids;
   };
 
-  it("applies filters of equality together with the client's search, in pages and in counts", async () => {
+  it("combines filters by equality with the client's search, in pages and in counts", async () => {
     const topic = randomUUID();
     const ids: string[] = [];
     for (const who of [ada, bob, ada, bob, ada]) ids.push(await who.make(kind, { topic }));
@@ -265,7 +270,7 @@ describe.each(kinds)('a search for %s', (kind) => {
     expect(await member('ada').count(kind, { metadata: { topic } })).toBe(3);
     expect(await member('ada', 'bob').found(kind, page)).toEqual([ids[1]]);
     expect(await member('dora').count(kind, { metadata: { topic } })).toBe(0);
-    // Metadata of the client can narrow the search, but not widen it.
+    // Metadata in the client's search can narrow the search, but not widen it.
     expect(await member('ada').found(kind, { metadata: { topic, members: ['ada', 'cy'] } })).toEqual([ids[3]]);
     expect(await member('ada').count(kind, { metadata: { topic, members: ['bob'] } })).toBe(1);
     expect(await member('ada').count(kind, { metadata: { topic, members: { $contains: 'ada' } } })).toBe(0);
@@ -302,7 +307,8 @@ describe.each(kinds)('a search for %s', (kind) => {
       expect([filter, [...found].sort()]).toEqual([filter, (await readable(who)).sort()]);
       sizes.push(found.length);
     }
-    // Each value belongs to one record, each member to one list.
+    // A filter by equality matches the one record that has this value. A `$contains` filter matches
+    // the one record whose list has this member.
     expect(sizes.slice(0, values.length * 3)).toEqual(values.flatMap(() => [1, 1, 1]));
     expect(sizes.slice(values.length * 3)).toEqual([1, 0, 0, 1, 1, 0, 0, 1, 0, 1, values.length + 1, 0, 0]);
   }, 120_000);
@@ -345,7 +351,7 @@ describe.each(kinds)('a change of %s', (kind) => {
     expect(await asAda.patch(kind, id, { members: 'ada' })).toBe(403);
     expect(await asAda.patch(kind, id, { members: ['ada', 'bob'] })).toBe(200);
     expect((await asBob.get(kind, id)).status).toBe(200);
-    // Creating a record adds no member to a list.
+    // A new record does not get its creator as a member, so its creator cannot read it.
     const hidden = await asAda.make(kind, {});
     expect(await root.metadata(kind, hidden)).not.toHaveProperty('members');
     expect((await asAda.get(kind, hidden)).status).toBe(404);
@@ -360,7 +366,7 @@ it('metadata that a client sends to the state route cannot change the owner of t
   expect(await ada.metadata('threads', id)).toEqual({ owner: 'ada', note: 1 });
 });
 
-it('versions of an assistant that belong to another user are neither listed nor restored', async () => {
+it('a user cannot list or restore the versions of an assistant that belong to another user', async () => {
   const id = await root.make('assistants', { owner: 'bob' });
   await root.patch('assistants', id, { owner: 'ada' });
   await ada.patch('assistants', id, { note: 1 });

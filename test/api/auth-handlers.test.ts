@@ -24,7 +24,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** A user whose handlers run this code. Without code, users access only their own records. */
+/**
+ * Returns a user of the API. The project's auth handlers run `code` for this user. Without code,
+ * the user can access only records that the user owns.
+ */
 const as = (name: string, code?: string) =>
   new HttpUser(url, [name, ...(code === undefined ? [] : [Buffer.from(code).toString('base64url')])].join(' '));
 type Body = Record<string, unknown>;
@@ -62,7 +65,7 @@ describe('a batch of runs', () => {
       const { status, text } = await as('bob').call('POST', '/runs/batch', [{ ...run, [field]: one, [other]: two }]);
       expect([status, text]).toEqual([422, expect.stringContaining(other)]);
     }
-    // LangGraph's SDK sends both, with the same value.
+    // LangGraph's SDK sends both spellings of the field, with the same value.
     expect((await as('bob').call('POST', '/runs/batch', [{ ...run, assistantId: 'whoami' }])).status).toBe(200);
   });
 });
@@ -88,7 +91,7 @@ describe('an authorization handler', () => {
     ],
   ];
 
-  it.each(roads)('gets the values of a request to start a run: %s', async (_road, ask) => {
+  it.each(roads)('gets the fields of a request that starts a run: %s', async (_road, ask) => {
     const who = as('bob', picky);
     expect((await ask(who, run)).status).toBe(200);
     expect((await ask(who, { ...run, assistant_id: 'asks' })).status).toBe(403);
@@ -128,7 +131,7 @@ describe('an authorization handler', () => {
     ).toBe(403);
   });
 
-  it.each(roads)('can remove fields from a request to start a run: %s', async (_road, ask) => {
+  it.each(roads)('can remove fields from a request that starts a run: %s', async (_road, ask) => {
     const who = as(
       'bob',
       `
@@ -180,7 +183,7 @@ describe('an authorization handler', () => {
   });
 });
 
-describe('commands that only read', () => {
+describe('commands of protocol v2 that only read', () => {
   it.each(['state.get', 'state.listCheckpoints', 'agent.getTree'])(
     'require only the right to read the thread: %s',
     async (method) => {
@@ -211,7 +214,7 @@ describe('a user who may only read a thread', () => {
   });
 });
 
-it('a message to the run of another user belongs to its sender if it starts a run of its own', async () => {
+it('a message that is injected into the run of another user runs as its sender if it starts a new run', async () => {
   const { thread_id: id } = await as('ada').get<Run>('POST', '/threads', {});
   const message = { role: 'user', content: 'go' };
   const first = await as('ada').get<Run>('POST', `/threads/${id}/runs`, {
@@ -221,7 +224,7 @@ it('a message to the run of another user belongs to its sender if it starts a ru
   const order = { id: 1, method: 'input.inject', params: { message: { ...message, content: 'bob orders' } } };
   const member = as('bob', 'return true;');
   let answer: Body = {};
-  // The run must be running.
+  // The command succeeds only while the first run is running, so it is repeated until then.
   while (answer['type'] !== 'success') answer = await member.get('POST', `/threads/${id}/commands`, order);
   writeFileSync(gate, '');
   await as('ada').get('GET', `/threads/${id}/runs/${first.run_id}/join`);
@@ -237,7 +240,7 @@ it('a message to the run of another user belongs to its sender if it starts a ru
 });
 
 describe('the existence of a record', () => {
-  it('is not revealed if the handler of assistants denies access', async () => {
+  it('is not revealed if the authorization handler for assistants denies access', async () => {
     const { assistant_id: hers } = await as('ada').get<{ assistant_id: string }>('POST', '/assistants', {
       graph_id: 'whoami',
     });

@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => house.stop());
 
 describe('a caller', () => {
-  it('without credentials is refused with the message and headers of the project', async () => {
+  it("without credentials is refused with the message and headers that the project's auth sets", async () => {
     const response = await fetch(`${url}/threads`, { method: 'POST', body: '{}' });
     expect(response.status).toBe(401);
     expect(response.headers.get('www-authenticate')).toBe('Bearer');
@@ -40,7 +40,7 @@ describe('a caller', () => {
     expect((await fetch(`${url}/nowhere`)).status).toBe(401);
   });
 
-  it('is passed to the graph, and no client can forge the identity of a caller', async () => {
+  it('is passed to the graph, and a client cannot pass another identity in the config', async () => {
     const state = await as('ada read write').runs.wait(null, 'whoami', {
       input: { text: 'hi' },
       config: { configurable: { langgraph_auth_user_id: 'root', colour: 'blue' } },
@@ -60,7 +60,7 @@ describe('a caller', () => {
     });
   });
 
-  it('may be Studio if the server accepts Studio and the project has not disabled it', async () => {
+  it('may be LangGraph Studio if the server accepts Studio and the project has not disabled it', async () => {
     const headers = { 'x-auth-scheme': 'langsmith' };
     const search = (at: string) => fetch(`${at}/threads/search`, { method: 'POST', body: '{}', headers });
     expect((await search(url)).status).toBe(200);
@@ -97,7 +97,7 @@ describe('threads', () => {
     expect(await admin.threads.copy(thread_id)).toMatchObject({ metadata: { owner: 'root', made: 'by root' } });
   });
 
-  it('are created with the metadata that the handler sets', async () => {
+  it('are created with the metadata that the auth handler sets', async () => {
     const { metadata } = await ada.threads.create({ metadata: { a: 1, owner: 'bob' } });
     expect(metadata).toEqual({ a: 1, owner: 'ada', made: 'by ada' });
     await expect(as('ada reader').threads.create()).rejects.toThrow('403');
@@ -148,7 +148,7 @@ describe('threads', () => {
     expect(await bob.threads.count({ metadata: { kind, owner: 'ada' } })).toBe(0);
   });
 
-  it('are not deleted if the project refuses that; the answer has the message of the project', async () => {
+  it('are not deleted if the auth handler refuses the deletion; the HTTP answer has the message of the handler', async () => {
     const { thread_id: id } = await ada.threads.create();
     await expect(ada.threads.delete(id)).rejects.toThrow(/403.*threads stay/);
   });
@@ -169,7 +169,7 @@ describe('runs', () => {
   });
 });
 
-it('crons are created and changed with the values that the handler sets', async () => {
+it('crons are created and changed with the metadata that the auth handler sets', async () => {
   const cron = await ada.crons.create('whoami', { schedule: '0 0 1 1 *', metadata: { owner: 'bob' } });
   const { cron_id: id } = cron as Cron;
   expect((cron as Cron).metadata).toEqual({ owner: 'ada', created: 'by ada' });
@@ -181,7 +181,7 @@ it('crons are created and changed with the values that the handler sets', async 
 });
 
 describe('the store', () => {
-  it('uses the namespace that the handler chooses', async () => {
+  it('uses the store namespace that the auth handler chooses', async () => {
     await ada.store.putItem(['notes'], 'k', { of: 'ada' });
     await bob.store.putItem(['notes'], 'k', { of: 'bob' });
     expect(await ada.store.getItem(['notes'], 'k')).toMatchObject({
@@ -219,7 +219,7 @@ it('protocol v2 applies the same auth rules as the other routes', async () => {
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
 });
 
-it('an answer and a fork in protocol v2 run as the authenticated user, not as a user that they name', async () => {
+it('an answer and a fork in protocol v2 run as the authenticated user, not as the user that their config names', async () => {
   const { thread_id: id } = await ada.threads.create();
   const order = async (method: string, params: object) => {
     const response = await fetch(`${url}/threads/${id}/commands`, {
@@ -250,7 +250,7 @@ it('an answer and a fork in protocol v2 run as the authenticated user, not as a 
   expect((await ada.runs.list(id)).map((run) => run.metadata?.['owner'])).toEqual(['ada', 'ada', 'ada']);
 });
 
-it('a WebSocket is authenticated like an HTTP request, and the handlers decide about each command', async () => {
+it('a WebSocket is authenticated like an HTTP request, and the auth handlers decide about each command', async () => {
   const { thread_id: id } = await ada.threads.create();
   const open = (headers: Record<string, string>) =>
     new WebSocket(`${url.replace('http', 'ws')}/threads/${id}/stream/events`, { headers });

@@ -11,7 +11,7 @@ import { ANONYMOUS_CALLER, ApiFixture } from '../support/api-server.js';
 
 const NEVER_SOON = '0 9 1 1 *';
 
-describe('crons and their Schedules', () => {
+describe('crons and their Temporal Schedules', () => {
   let api: ApiFixture;
   let url: string;
   let client: Client;
@@ -53,7 +53,7 @@ describe('crons and their Schedules', () => {
     };
   }
 
-  it('are not created during an outage of Temporal; the sweep removes the rest of a failed creation', async () => {
+  it('are not created during an outage of Temporal; the sweep removes what a failed creation left behind', async () => {
     const { context, cut } = await contexts();
     const refused = await newCron();
     await expect(createCron(cut, ANONYMOUS_CALLER, refused)).rejects.toMatchObject({ code: 'unavailable' });
@@ -78,7 +78,7 @@ describe('crons and their Schedules', () => {
     expect(await sweepCrons(context, ANONYMOUS_CALLER, soon())).toBe(0);
   });
 
-  it('are deleted despite an outage of Temporal: the cron at once, its Schedule after the outage', async () => {
+  it('are deleted despite an outage of Temporal: the cron at once, its Schedule by a second request afterwards', async () => {
     const { context, cut } = await contexts();
     const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
     await expect(deleteCron(cut, ANONYMOUS_CALLER, cron.cronId)).rejects.toMatchObject({ code: 'unavailable' });

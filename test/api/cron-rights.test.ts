@@ -33,7 +33,7 @@ const yearly = { schedule: '0 9 1 1 *', input: { text: 'first' } };
 const period = { start: '2020-01-02T00:00:00Z', end: '2020-01-03T00:00:00Z' };
 const give = (path: string, owner: string) => root.get('PATCH', path, { metadata: { owner } });
 
-/** Fires a cron like its Schedule. */
+/** Fires a cron as its Temporal Schedule does, and returns the outcome. */
 async function fire(cronId: string): Promise<CronOutcome> {
   const handle = await temporal.workflow.start<() => Promise<CronOutcome>>(CRON_WORKFLOW, {
     workflowId: `${cronScheduleId('default', cronId)}-${randomUUID()}`,
@@ -44,7 +44,7 @@ async function fire(cronId: string): Promise<CronOutcome> {
   return handle.result();
 }
 
-/** The error of a firing's workflow, if it starts no run. */
+/** Fires a cron, and returns the message of the error with which the firing's workflow fails. */
 async function reasonOf(cronId: string): Promise<string> {
   const error: unknown = await fire(cronId).then(
     (outcome) => new Error(`it ran: ${JSON.stringify(outcome)}`),
@@ -102,7 +102,7 @@ describe.each([
     expect((await bob.call('DELETE', `/runs/crons/${cron}`)).status).toBe(204);
   });
 
-  it('starts no run, and its workflow fails with the reason', async () => {
+  it('starts no run when it fires, and the workflow of the firing fails with the reason', async () => {
     expect(await fire(cron)).toMatchObject({ status: 'success' });
     const count = () => mongo.db(house.name).collection('runs').countDocuments({});
     const before = await count();
@@ -113,13 +113,13 @@ describe.each([
     expect(await fire(cron)).toMatchObject({ status: 'success' });
   });
 
-  it('uses the filters of the user who changed it last', async () => {
+  it('fires with the filters of the user who changed it last', async () => {
     await root.get('PATCH', `/runs/crons/${cron}`, { enabled: true });
     await give(path, 'ada');
     expect(await fire(cron)).toMatchObject({ status: 'success' });
   });
 
-  it('still starts runs if it was stored without filters', async () => {
+  it('still starts runs if its record has no filters', async () => {
     const kept = { $unset: { filters: '' } };
     const { modifiedCount } = await mongo.db(house.name).collection('crons').updateOne({ cronId: cron }, kept);
     expect(modifiedCount).toBe(1);
@@ -146,8 +146,8 @@ describe('the stored filters of a cron', () => {
   });
 });
 
-describe('an assistant that another user creates at the same moment', () => {
-  it('is not returned to a user whose own request to create it came later', async () => {
+describe('an assistant that two users create with the same id at the same moment', () => {
+  it('is not shown to the user whose request came second', async () => {
     for (let round = 0; round < 30; round += 1) {
       const id = randomUUID();
       const body = { assistant_id: id, graph_id: 'whoami', config: { configurable: { prompt: 'of ada' } } };

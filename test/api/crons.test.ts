@@ -50,7 +50,7 @@ describe('crons', () => {
     expect(await (await send('GET', '/info')).json()).toMatchObject({ flags: { crons: true } });
   });
 
-  it('can be created without a thread, with all fields and a Schedule', async () => {
+  it('can be created without a thread and with all fields, and get a Temporal Schedule', async () => {
     const cron = await create({
       schedule: '30 9 * * MON-FRI',
       timezone: 'Asia/Kolkata',
@@ -78,7 +78,7 @@ describe('crons', () => {
       timezone: 'Asia/Kolkata',
       end_time: '2999-12-30T23:00:00.000Z',
       enabled: true,
-      // Half past nine in India is four o'clock UTC.
+      // 09:30 in India is 04:00 UTC.
       next_run_date: expect.stringMatching(/T04:00:00\.000Z$/),
       payload: {
         assistant_id: cron.assistant_id,
@@ -105,7 +105,7 @@ describe('crons', () => {
     expect(spec).toMatchObject({ timezone: 'Asia/Kolkata', endAt: new Date('2999-12-30T23:00:00Z') });
     expect(policies).toMatchObject({ overlap: 'ALLOW_ALL', catchupWindow: 600_000 });
     expect(state.paused).toBe(false);
-    // Only the cron's record holds the run of a firing.
+    // The Schedule contains only the cron's id. What its runs do is only in the cron's record.
     expect(action.args).toEqual([{ tenant: 'default', cronId: cron.cron_id }]);
   });
 
@@ -278,7 +278,8 @@ describe('crons', () => {
       fetch(`${hourly}/runs/crons`, { method: 'POST', body: JSON.stringify({ ...often(schedule), enabled: false }) });
     const refused = await post('0,59 * * * *');
     expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining('has firings 60 s apart')]);
-    // A stored cron keeps firing, and its other fields can be changed.
+    // The limit is not checked for a stored schedule, so the other fields of the cron can be
+    // changed.
     const kept = await fetch(`${hourly}/runs/crons/${cron.cron_id}`, {
       method: 'PATCH',
       body: JSON.stringify({ metadata: { kept: true } }),
@@ -303,7 +304,7 @@ describe('crons', () => {
       ]);
     }
     expect(await (await send('GET', `/runs/crons/${cron.cron_id}`)).json()).toEqual(cron);
-    // Our check accepts this time zone, but the scheduler does not know it.
+    // The API's check accepts this spelling of a time zone, but Temporal does not know it.
     const context = completeContext(api.dependencies());
     const record = await context.crons.getCron(ANONYMOUS_CALLER, cron.cron_id);
     const changing = updateCron(context, ANONYMOUS_CALLER, record, { timezone: 'Europe/BERLIN' });

@@ -41,12 +41,12 @@ describe("a project's Hono app", () => {
     expect(headers.getSetCookie()).toEqual(['a=1', 'b=2']);
   });
 
-  it('takes precedence over our routes', async () => {
+  it('answers a path itself even if the API serves the same path', async () => {
     expect(JSON.parse((await ask(url, '/runs/mine')).text)).toEqual({ mine: true });
     expect(JSON.parse((await ask(url, '/store/items?namespace=a&key=b')).text)).toEqual({ shadowed: true });
   });
 
-  it('wraps our routes with its middleware, which sees the answers of our routes', async () => {
+  it('has middleware that runs around the routes of the API and sees their answers', async () => {
     expect((await ask(url, '/ok')).headers.get('x-around')).toBe('/ok 200');
     const missing = await ask(url, '/nowhere');
     expect(missing).toMatchObject({ status: 404, text: 'Not Found: GET /nowhere is not served here' });
@@ -54,7 +54,7 @@ describe("a project's Hono app", () => {
     expect(JSON.parse((await ask(url, '/threads/search?halt', posted({}))).text)).toEqual({ halted: true });
   });
 
-  it('passes request bodies to our routes, even if the app has read them', async () => {
+  it('leaves request bodies readable for the routes of the API, even if its middleware has read them', async () => {
     expect((await client.threads.create({ metadata: { read: 'by the app' } })).metadata).toMatchObject({
       read: 'by the app',
     });
@@ -65,7 +65,7 @@ describe("a project's Hono app", () => {
     });
   });
 
-  it('passes streams of runs to clients', async () => {
+  it('passes the run streams of the API on to clients', async () => {
     const events: string[] = [];
     for await (const { event } of client.runs.stream(null, 'keeper', { input: { text: 'hi' }, streamMode: 'values' }))
       events.push(event);
@@ -74,7 +74,7 @@ describe("a project's Hono app", () => {
     expect(await client.runs.wait(thread.thread_id, 'keeper', { input: { text: 'hi' } })).toMatchObject({ text: 'hi' });
   });
 
-  it('reaches this server with an SDK client that is created without a URL', async () => {
+  it('can call the API that serves it with an SDK client that is created without a URL', async () => {
     const found = JSON.parse((await ask(url, '/custom/client')).text) as { graph_id: string }[];
     expect(found.map((one) => one.graph_id)).toEqual(['keeper']);
   });
@@ -83,7 +83,7 @@ describe("a project's Hono app", () => {
     expect(await ask(url, '/custom/error')).toMatchObject({ status: 418, text: 'short and stout' });
   });
 
-  it('lets a run continue after the client of the run disconnects', async () => {
+  it('lets a run continue after the client that streams the run disconnects', async () => {
     const thread = await client.threads.create();
     const gone = new AbortController();
     const run = client.runs.stream(thread.thread_id, 'keeper', {
@@ -122,7 +122,7 @@ describe("a project's Express app", () => {
   }, 60_000);
   afterAll(() => house.stop());
 
-  it('serves its own routes, and wraps our routes with its middleware', async () => {
+  it('serves its own routes, and has middleware that runs around the routes of the API', async () => {
     expect(JSON.parse((await ask(url, '/custom/echo', posted({ n: 1 }))).text)).toEqual({ got: { n: 1 } });
     expect(await ask(url, '/custom/error')).toMatchObject({ status: 418, text: 'short and stout' });
     const made = await ask(url, '/threads', posted({ metadata: { a: 1 } }));
@@ -130,7 +130,7 @@ describe("a project's Express app", () => {
     expect(made.headers.get('x-express')).toBe('/threads');
   });
 
-  it('is served with only those groups of our routes that the project enables', async () => {
+  it('is served without those routes of the API that the project disables', async () => {
     for (const path of ['/store/items?namespace=a&key=b', '/assistants/keeper', '/ok', '/info'])
       expect(await ask(url, path)).toMatchObject({
         status: 404,
@@ -148,14 +148,14 @@ describe("a project's app that has only a fetch method", () => {
   }, 60_000);
   afterAll(() => house.stop());
 
-  it('answers the paths that it knows and leaves the others to our routes', async () => {
+  it('answers the paths that it knows; the API answers the other paths', async () => {
     expect(JSON.parse((await ask(url, '/custom/echo', posted({ n: 1 }))).text)).toEqual({ got: { n: 1 } });
     const made = await ask(url, '/threads', posted({ metadata: { a: 1 } }));
     expect(JSON.parse(made.text)).toMatchObject({ metadata: { a: 1 } });
     expect(await ask(url, '/nowhere')).toMatchObject({ status: 404, text: expect.stringContaining('/nowhere') });
   });
 
-  it('accepts only the origins that the project allows', async () => {
+  it('is served with CORS headers only for the origins that the project allows', async () => {
     const from = async (origin: string) =>
       (await ask(url, '/ok', { headers: { origin } })).headers.get('access-control-allow-origin');
     expect(await from('https://a.example')).toBe('https://a.example');
@@ -163,7 +163,7 @@ describe("a project's app that has only a fetch method", () => {
   });
 });
 
-it('the API does not start if the app that the project names does not exist', async () => {
+it("the API does not start if the file of a project's app lacks the export that the project names", async () => {
   const house = new ServiceProcesses(projectOf('no-app'));
   await expect(house.api()).rejects.toThrow(/http\.app: .*embed\.js has no export nothing; it exports letters/);
   await house.stop();

@@ -16,8 +16,11 @@ interface Answer {
   };
 }
 
-/** A project's app that sets its own locals, under names that our code once used. */
 const bob = { tenant: DEFAULT_TENANT, principal: { kind: 'user', id: 'bob' }, onBehalfOf: [] };
+/**
+ * An Express app of a project. It sets `res.locals` under names that the API itself once used for
+ * the caller, the filters and the session of a request.
+ */
 const app = express().use((_req, res, next) => {
   const own = { caller: bob, required: { equal: {}, contains: {} }, itemFilters: {}, access: {} };
   Object.assign(res.locals, own, { session: { who: { user: { identity: 'bob' }, scopes: [] } } });
@@ -63,7 +66,7 @@ describe('the res.locals that a project’s Express app sets', () => {
     await call('ada', 'DELETE', `/runs/crons/${made.json.cron_id}`);
   });
 
-  it('do not change the filters of the store', async () => {
+  it('do not change which store items a search finds', async () => {
     for (const owner of ['ada', 'bob']) {
       const item = { namespace: ['notes'], key: owner, value: { owner } };
       expect((await call(owner, 'PUT', '/store/items', item)).status).toBe(204);

@@ -26,20 +26,20 @@ describe('an interrupt that an edit of the state closes', () => {
     await Promise.all([connection.close(), mongo.close()]);
   });
 
-  /** Creates a thread with an open interrupt, which has a timeout in seconds. */
+  /** Creates a thread with an open interrupt, which gets its default answer after `seconds`. */
   async function asked(seconds: number): Promise<{ threadId: string; handle: WorkflowHandle }> {
     const threadId = randomUUID();
     const input = { messages: [{ role: 'user', content: String(seconds) }] };
     await client.runs.wait(threadId, 'due', { input, ifNotExists: 'create' });
     const handle = new TemporalClient({ connection }).workflow.getHandle(conversationId('default', threadId));
-    // A waiting client reads the interrupt from the log, shortly before the step reports it to the
-    // conversation.
+    // `runs.wait` returns as soon as the event log contains the interrupt. The step reports the
+    // interrupt to the conversation shortly after that, so this loop waits for the report.
     const isOpen = async () => (await handle.query<PendingInterrupt[]>(QUERIES.pendingInterrupts)).length > 0;
     while (!(await isOpen()));
     return { threadId, handle };
   }
 
-  it('is closed for the conversation and for the thread', async () => {
+  it('is no longer open in the conversation and in the thread, and the thread is idle', async () => {
     const { threadId, handle } = await asked(3_600);
     await client.threads.updateState(threadId, { values: { messages: [] }, asNode: 'ask' });
     expect(await client.threads.get(threadId)).toMatchObject({ status: 'idle', interrupts: {} });
@@ -47,7 +47,7 @@ describe('an interrupt that an edit of the state closes', () => {
     expect(await handle.query<ConversationView>(QUERIES.state)).toMatchObject({ status: 'idle', notes: [] });
   });
 
-  it('is closed even if its node is still due; the thread then stays interrupted', async () => {
+  it('is no longer open even if the node that raised it is still due; the thread then stays interrupted', async () => {
     const { threadId, handle } = await asked(3_600);
     await client.threads.updateState(threadId, { values: null, asNode: '__copy__' });
     expect(await client.threads.get(threadId)).toMatchObject({ status: 'interrupted', interrupts: {} });

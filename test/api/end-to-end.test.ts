@@ -58,7 +58,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect(runs.map((run) => run.status)).toEqual(['success', 'success']);
   });
 
-  it('streams an update that is larger than a database document may be', async () => {
+  it('streams an event of 20 MiB, which is more than a MongoDB document can hold', async () => {
     const sizes: number[] = [];
     for await (const { event, data } of client.runs.stream(await newThread(), 'bulky', {
       input: {},
@@ -98,7 +98,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect(updates.map((update) => Object.keys(update as object))).toEqual([['hear'], ['ask'], ['answer']]);
   });
 
-  it('continues after an interrupt with the answer, and refuses a second answer', async () => {
+  it('continues an interrupted graph with the first answer, and refuses a second answer', async () => {
     const threadId = await newThread();
     const asked = await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
     expect(asked).toMatchObject({ __interrupt__: [{ value: { question: 'shall I?' } }] });
@@ -118,7 +118,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect((await client.threads.get(threadId)).status).toBe('idle');
   });
 
-  it('accepts the answer to an interrupt through Temporal', async () => {
+  it('accepts the answer to an interrupt directly through the Temporal workflow, without HTTP', async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['shall I?'] } });
     const view = await conversations.view(ANONYMOUS_CALLER, threadId);
@@ -186,7 +186,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect(await client.runs.list(threadId)).toHaveLength(3);
   });
 
-  it('cancels a run, waits for its end, and then accepts the next message of the thread', async () => {
+  it('cancels a run, waits for its end, and then executes the next run of the thread', async () => {
     const threadId = await newThread();
     const runId = await ticking(threadId);
     await client.runs.cancel(threadId, runId, true);
@@ -195,7 +195,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect((next as { log: string[] }).log.at(-1)).toBe('answered');
   });
 
-  it('ends a failing run with its error, and then accepts the next message of the thread', async () => {
+  it('ends a failing run with its error, and then executes the next run of the thread', async () => {
     const threadId = await newThread();
     const parts = await collect(client.runs.stream(threadId, 'broken', { input: { log: [] } }));
     expect(parts.filter((part) => part.event === 'error')).toMatchObject([
@@ -284,13 +284,13 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect(anew).toEqual({ log: ['hi', 'heard', 'answered'] });
   });
 
-  it('reports a missing conversation', async () => {
+  it('answers "not_found" to a view of a missing conversation, and closes it without an error', async () => {
     const nowhere = randomUUID();
     await expect(conversations.view(ANONYMOUS_CALLER, nowhere)).rejects.toMatchObject({ code: 'not_found' });
     await expect(conversations.close(ANONYMOUS_CALLER, nowhere, 1_000)).resolves.toBeUndefined();
   });
 
-  it('times out if no worker answers', async () => {
+  it('answers "unavailable" after a timeout if no worker executes the workflow', async () => {
     const lonely = createConversations({
       client: new TemporalClient({ connection }),
       taskQueue: `${house.name}-nobody`,
@@ -303,7 +303,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     });
   });
 
-  /** Starts a long run. Returns its id when it is running. */
+  /** Starts a run of 1,000 ticks. Returns its id after the run has streamed its first tick. */
   async function ticking(threadId: string): Promise<string> {
     const stream = client.runs.stream(threadId, 'ticker', { input: { ticks: 1_000 }, streamMode: 'custom' });
     const first = await stream.next();
@@ -322,7 +322,7 @@ async function collect(stream: AsyncIterable<unknown>): Promise<Part[]> {
   return parts;
 }
 
-/** Reads complete events until the stream ends or fails. */
+/** Calls `told` for each complete event until the stream ends or its connection fails. */
 async function readEvents(response: Response, told: (part: Part) => void): Promise<void> {
   const decoder = new TextDecoder();
   let text = '';

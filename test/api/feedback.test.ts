@@ -4,7 +4,7 @@ import { Client } from '@langchain/langgraph-sdk';
 import { ServiceProcesses } from '../support/house.js';
 import { Receiver } from '../support/receiver.js';
 
-describe('feedback keys', () => {
+describe('the feedback keys of a run', () => {
   let langSmith: Receiver;
   let house: ServiceProcesses;
   let client: Client;
@@ -40,7 +40,7 @@ describe('feedback keys', () => {
     return { events, feedback, runId };
   }
 
-  it('each get a URL from LangSmith, which the last event of the stream contains', async () => {
+  it('each get a URL from LangSmith; the last event of the stream contains these URLs', async () => {
     langSmith.reply = (n) => ({ status: 200, body: JSON.stringify({ url: `https://smith.example/feedback/${n}` }) });
     const { events, feedback, runId } = await told(['helpful', 'tone']);
     expect(events.at(-1)).toBe('feedback');

@@ -16,8 +16,8 @@ interface Part {
 }
 
 /**
- * A load balancer for several API processes: a connection goes to the first process that accepts
- * it.
+ * Starts a load balancer for several API processes. It forwards each connection to the first
+ * process that accepts it.
  */
 async function balance(urls: string[]): Promise<{ url: string; close(): void }> {
   const ports = urls.map((url) => Number(new URL(url).port));

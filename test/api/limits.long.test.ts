@@ -8,7 +8,10 @@ import * as schemas from '../../protocol/schemas/index.js';
 import { ApiFixture } from '../support/api-server.js';
 import { bodyFields, type BodyField } from '../support/body-fields.js';
 
-/** Deeper than JSON.stringify supports, so the text is inserted into the body. */
+/**
+ * The JSON text of 5,000 nested objects. `JSON.stringify` does not support this depth, so the text
+ * replaces the placeholder `STAND_IN` in the text of a body.
+ */
 const DEEP = `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`;
 const DEEP_LIST = '['.repeat(5_000) + ']'.repeat(5_000);
 const STAND_IN = 'here it stands';
@@ -23,8 +26,8 @@ const MORE: unknown[] = [
 ];
 
 /**
- * The commands of protocol v2 by the schemas of their params. A schema without a command fails its
- * test.
+ * The commands of protocol v2, by the names of the schemas of their `params`. The test of a schema
+ * fails if the schema is not listed here.
  */
 const COMMANDS: Readonly<Record<string, string>> = {
   runStartParams: 'run.start',
@@ -39,7 +42,10 @@ const COMMANDS: Readonly<Record<string, string>> = {
   reconnectParams: 'subscription.reconnect',
 };
 
-/** A cron sends only values of fixed types to Temporal, so its Schedules are not needed. */
+/**
+ * A replacement for Temporal's Schedules that does nothing. A cron sends only values of fixed types
+ * to Temporal, so these tests need no real Schedules.
+ */
 const NO_SCHEDULES: Schedules = {
   put: async () => undefined,
   next: async () => undefined,
@@ -52,7 +58,7 @@ interface Answer {
   text: string;
 }
 
-describe('a request body', () => {
+describe('the limits of request bodies', () => {
   let api: ApiFixture;
   let url: string;
   let ids: Record<string, string>;
@@ -77,7 +83,7 @@ describe('a request body', () => {
 
   const operations = ROUTES.filter(({ body }) => body !== undefined);
   it.each(operations.map((one): [string, Route] => [`${one.method} ${one.path}`, one]))(
-    'of %s is limited in depth in every field, and no value causes an internal error',
+    '%s refuses a value that is nested too deeply in any field, and no value causes an internal error',
     async (_name, operation) => {
       const places = bodyFields(operation.body as NonNullable<Route['body']>);
       await check(operation.tag.toLowerCase().replace('stateless ', ''), places, (text) => send(operation, text));
@@ -86,7 +92,7 @@ describe('a request body', () => {
 
   const commands = ROUTES.find(({ path }) => path.endsWith('/commands')) as Route;
   it.each(Object.keys(schemas).filter((name) => name.endsWith('Params')))(
-    'of a command (%s) is limited in depth in every field, and no value causes an internal error',
+    'the schema %s of a command: every field refuses deep nesting, and no value causes an internal error',
     async (name) => {
       const method = COMMANDS[name];
       expect(method).toBeDefined();
@@ -95,7 +101,7 @@ describe('a request body', () => {
     },
   );
 
-  it('with unusual values leaves only records that can be read', async () => {
+  it('searches can read all records that the unusual values of the tests above have created', async () => {
     for (const path of ['/threads/search', '/assistants/search', '/runs/crons/search']) {
       const found = await fetch(`${url}${path}`, { method: 'POST', body: '{"limit":1000}' });
       expect([path, found.status]).toEqual([path, 200]);
@@ -104,7 +110,7 @@ describe('a request body', () => {
     expect(api.errors).toEqual([]);
   });
 
-  it('has the same limit on depth as a WebSocket command and as a query', async () => {
+  it('a command over a WebSocket and a query have the same limit on nesting as a body', async () => {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${ids['thread_id']}/stream/events`);
     const answer = new Promise<string>((resolve, reject) => {
       socket.once('message', (data: Buffer) => resolve(data.toString('utf8')));
@@ -127,7 +133,7 @@ describe('a request body', () => {
     expect(api.errors).toEqual([]);
   });
 
-  it('may have 256 levels; the error names the field that has one level more', async () => {
+  it('a body may have 256 nested levels; for one level more, the error names the field', async () => {
     const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
     const create = (levels: number) =>
       fetch(`${url}/threads`, { method: 'POST', body: `{"metadata":${nested(levels)}}` });
@@ -142,7 +148,7 @@ describe('a request body', () => {
     ]);
   });
 
-  it('may have at most 10,000 values of metadata, and at most 200 if it is a search', async () => {
+  it('metadata may have at most 10,000 values, or at most 200 in a search or count', async () => {
     const metadata = (count: number) => ({
       metadata: Object.fromEntries(Array.from({ length: count }, (_, n) => [`key${n}`, n])),
     });
@@ -172,7 +178,7 @@ describe('a request body', () => {
     ['/runs/crons', { assistant_id: 'echo', ...cron }],
     ['/runs/crons/search', {}],
     ['/runs/crons/count', {}],
-  ])('may have metadata keys of at most 1,000 characters: %s', async (path, body) => {
+  ])('a metadata key may have at most 1,000 characters: %s', async (path, body) => {
     expect(await post(path, { ...body, ...keyOf1001 })).toEqual({
       status: 422,
       text: expect.stringContaining(longKey),
@@ -218,14 +224,14 @@ describe('a request body', () => {
       100,
       'command.goto: ',
     ],
-  ])('may have only a limited number of values: %s', async (path, body, most, message) => {
+  ])('%s refuses a field that has one value more than the limit', async (path, body, most, message) => {
     const refused = await post(path, body(most + 1));
     expect(refused).toEqual({ status: 422, text: expect.stringContaining(message) });
     expect((await post(path, body(most))).status).toBe(200);
   });
 
   it.each(['0000-01-01T00:00:00Z', '0001-01-01T00:00:00+01:00', '9999-12-31T23:59:59-01:00', '0000-06-01T00:00:00'])(
-    'may have only times in the years 1 to 9999 of UTC, so not %s',
+    'a time must be in the years 1 to 9999 of UTC, so %s is refused',
     async (time) => {
       const wrong = 'expected a time in the years 1 to 9999 of UTC';
       const body = { assistant_id: 'echo', ...cron, end_time: time };
@@ -247,7 +253,11 @@ describe('a request body', () => {
     return { status: response.status, text: await response.text() };
   }
 
-  /** The unusual values are sent only once for the same field of similar operations. */
+  /**
+   * Sends long, unusual and deeply nested values in every field of a body. Expects that no answer
+   * has a status of 500 or more, and that each deep value is refused. Operations of the same
+   * `group` share fields; the unusual values of a field (`MORE`) are sent only once per group.
+   */
   async function check(group: string, places: BodyField[], request: (text: string) => Promise<Answer>): Promise<void> {
     expect(places.length).toBeGreaterThan(0);
     const faults: unknown[] = [];
@@ -282,7 +292,8 @@ describe('a request body', () => {
     if ((response.headers.get('content-type') ?? '').startsWith('text/plain')) {
       return { status: response.status, text: (await response.text()).slice(0, 300) };
     }
-    // A stream or a waiting request may take long.
+    // Only refusals have a text. Other answers are cancelled, because a stream or a request that
+    // waits for a run may take long.
     await response.body?.cancel();
     return { status: response.status, text: '' };
   }

@@ -108,7 +108,7 @@ describe('the description of the API', () => {
     stateAnswer.strict().parse(await get(`/threads/${thread.thread_id}/state`));
   });
 
-  it('agrees with the allowed methods that an answer 405 lists', async () => {
+  it('names the same methods of a path as the Allow header of an answer with status 405', async () => {
     const answer = await fetch(`${url}/threads/count`, { method: 'PATCH' });
     expect(answer.status).toBe(405);
     expect(answer.headers.get('allow')).toBe('POST');

@@ -15,7 +15,7 @@ writeFileSync(revoked, '');
 const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.json'), {
   TEST_REVOKED_TOKENS: revoked,
   COLLOQUY_ACCESS_CHECK_MS: '200',
-  // Endless runs are active when the worker is stopped.
+  // Endless runs are still active when the worker stops, so it waits only briefly for their end.
   COLLOQUY_SHUTDOWN_GRACE_MS: '100',
 });
 let url: string;
@@ -37,7 +37,7 @@ type Run = { run_id: string; thread_id: string; metadata: Record<string, unknown
 
 describe('an idempotency key', () => {
   it.each(['/runs', '/runs/wait', '/runs/stream', '/runs/batch'])(
-    'of one user does not return the run that another user started with the same key: %s',
+    'does not give one user the run that another user has started with the same key: POST %s',
     async (path) => {
       const key = { 'idempotency-key': randomUUID() };
       const body = path === '/runs/batch' ? [run] : run;
@@ -74,8 +74,8 @@ describe('an idempotency key', () => {
   });
 });
 
-describe('a thread that another user creates at the same moment', () => {
-  it('is neither used by nor returned to a user whose own request to create it came later', async () => {
+describe('a thread id with which two users create a thread at the same time', () => {
+  it('gives the thread to the first user; the second user can neither read it nor start a run on it', async () => {
     for (let round = 0; round < 15; round += 1) {
       const id = randomUUID();
       const body = { ...run, if_not_exists: 'create' };
@@ -91,7 +91,7 @@ describe('a thread that another user creates at the same moment', () => {
   }, 60_000);
 });
 
-describe('the store namespace that a handler sets', () => {
+describe('the store namespace that an authorization handler sets', () => {
   it('is used to search, read, write and delete items, and to list namespaces', async () => {
     for (const who of [ada, bob]) {
       await who.get('PUT', '/store/items', { namespace: ['notes'], key: 'k', value: { text: `note of ${who.token}` } });
@@ -110,7 +110,8 @@ describe('the store namespace that a handler sets', () => {
     expect(await found(bob, { namespace_prefix: ['ada'] })).toEqual([]);
     expect(await found(bob, { namespace_prefix: [], query: 'note of ada' })).toEqual(['note of bob', 'other of bob']);
     expect(await found(bob, { namespace_prefix: [], filter: { text: 'note of ada' } })).toEqual([]);
-    // The handler sets an empty namespace, so the search finds everything.
+    // For root, the handler replaces the namespace by an empty one, so the search finds the items
+    // of all users.
     expect(await found(root, { namespace_prefix: ['bob'] })).toHaveLength(4);
     const listed = async (who: HttpUser, body: object) =>
       (await who.get<{ namespaces: string[][] }>('POST', '/store/namespaces', body)).namespaces;
@@ -127,7 +128,7 @@ describe('the store namespace that a handler sets', () => {
     });
   });
 
-  it('is refused if one of its labels has a dot, because that label would name another namespace', async () => {
+  it('is refused if a label contains a dot, because the dot would split it into two labels', async () => {
     await ada.get('PUT', '/store/items', { namespace: ['notes', 'deep'], key: 'k', value: { text: 'of ada' } });
     const dotted = as('ada.notes');
     const answers = [
@@ -139,7 +140,7 @@ describe('the store namespace that a handler sets', () => {
     expect(answers.map(({ text }) => text).join()).not.toContain('of ada');
   });
 
-  it('is refused if the client sent a string instead of a list of labels', async () => {
+  it('does not replace an invalid namespace: a request with a string instead of labels is refused', async () => {
     for (const [method, path, body] of [
       ['PUT', '/store/items', { namespace: 'abc', key: 'k', value: {} }],
       ['DELETE', '/store/items', { namespace: 'abc', key: 'k' }],
@@ -149,8 +150,8 @@ describe('the store namespace that a handler sets', () => {
       ['POST', '/store/items/search', {}],
     ] as const) {
       const { status } = await root.call(method, path, body);
-      // The handler of root sets an empty namespace, which may be searched. The value that bob sent
-      // is refused.
+      // Only the search without a namespace gets 200, because the handler sets its namespace. In
+      // the other requests the value that the client sent is refused, for root as for bob.
       expect([method, path, (await bob.call(method, path, body)).status]).toEqual([
         method,
         path,
@@ -188,7 +189,7 @@ describe('an assistant of another user', () => {
     ['a batch', () => bob.call('POST', '/runs/batch', [run, { assistant_id: assistant, input: {} }])],
     ['a cron', () => bob.call('POST', '/runs/crons', never())],
     ['a cron of a thread', () => bob.call('POST', `/threads/${thread}/runs/crons`, never())],
-  ])('is not found by %s, which gets the answer for a missing assistant', async (_what, go) => {
+  ])('is not found by %s; the answer is the same as for a missing assistant', async (_what, go) => {
     const { status, text } = await go();
     expect([status, text]).toEqual([
       404,
@@ -197,7 +198,7 @@ describe('an assistant of another user', () => {
     expect(text).not.toContain('of ada');
   });
 
-  it('is not found by protocol v2, neither over HTTP nor over a WebSocket', async () => {
+  it('is not found by a command of protocol v2, neither over HTTP nor over a WebSocket', async () => {
     const order = { id: 1, method: 'run.start', params: { assistant_id: assistant, input: {} } };
     const overHttp = await bob.get('POST', `/threads/${thread}/commands`, order);
     const overSocket = JSON.parse(await told(bob, thread, order)) as object;
@@ -209,7 +210,7 @@ describe('an assistant of another user', () => {
     expect(await bob.get('GET', `/threads/${thread}/runs`)).toEqual([]);
   });
 
-  it('is not run by an answer or a fork on a thread that changed its owner', async () => {
+  it('is not run when the new owner of a thread answers the interrupt of the thread or forks it', async () => {
     const { thread_id: given } = await ada.get<Run>('POST', '/threads', {});
     await ada.get('POST', `/threads/${given}/runs/wait`, { assistant_id: assistant, input: {} });
     const { interrupts } = await ada.get<{ interrupts: Record<string, { id: string }[]> }>('GET', `/threads/${given}`);
@@ -225,7 +226,7 @@ describe('an assistant of another user', () => {
     }
   });
 
-  it('may be used only by its owner, unlike a system assistant, which every user may use', async () => {
+  it('may be used by its owner; a system assistant may be used by every user', async () => {
     expect((await ada.call('POST', '/runs/wait', { assistant_id: assistant, input: {} })).status).toBe(200);
     expect((await bob.call('POST', '/runs/wait', run)).status).toBe(200);
     const cron = await bob.get('POST', '/runs/crons', { ...never(), assistant_id: 'whoami' });
@@ -233,7 +234,7 @@ describe('an assistant of another user', () => {
   });
 });
 
-/** Opens a WebSocket to a thread, sends a command, and returns the first message. */
+/** Sends a command over a new WebSocket of a thread. Returns the first message of the server. */
 async function told(who: HttpUser, thread: string, order: object): Promise<string> {
   const socket = socketOf(who, thread);
   await once(socket, 'open');
@@ -251,7 +252,7 @@ function socketOf(who: HttpUser, thread: string, headers: Record<string, string>
 
 const ALL = { channels: ['values', 'updates', 'messages', 'lifecycle', 'input'] };
 
-/** Returns the text of a stream when it ends. */
+/** Reads a stream to its end. Returns its text. */
 async function textOf(response: Response): Promise<string> {
   const chunks: string[] = [];
   const decoder = new TextDecoder();
@@ -347,7 +348,8 @@ describe('an open stream', () => {
     const response = await ada.open('GET', `/threads/${thread}/stream`);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     const texts: string[] = [];
-    // Six complete runs; several checks happen between the first and the last.
+    // The server checks the user's rights every 200 ms (COLLOQUY_ACCESS_CHECK_MS), so it checks
+    // them several times during these six runs.
     for (let n = 0; n < 6; n += 1) await ada.get('POST', `/threads/${thread}/runs/wait`, run);
     while (texts.join('').split('run_done').length <= 6)
       texts.push(new TextDecoder().decode((await reader.read()).value));

@@ -9,13 +9,13 @@ import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { exchange, upgradeOf } from '../support/raw-http.js';
 
 const SEED = 20_261_130;
-/** Number of inputs for each server. */
+/** Number of broken inputs that each server gets. */
 const INPUTS = 800;
 const AT_ONCE = 32;
 
 /**
- * A project without an app, and one for each kind of app, which runs its own code before our
- * routes.
+ * The first project has no app. Each other project has an app of another kind, whose code runs
+ * before the routes of the API.
  */
 const PROJECTS = ['filters', 'hono', 'express-open', 'fetch'] as const;
 const houses = new Map<string, ServiceProcesses>();
@@ -47,7 +47,8 @@ describe.each(PROJECTS)('a server with the project %s', (name) => {
     'refuses an upgrade request for %s and continues to serve other requests',
     async (path) => {
       const { statuses, text } = await exchange(api(name).url, upgradeOf(path, { Authorization: 'Bearer ada' }));
-      // The WebSocket itself reports an invalid thread id, like any other fault of its request.
+      // The server completes the upgrade (101) and then reports the invalid thread id over the
+      // WebSocket, like every other fault of a WebSocket request.
       const isThread = path.startsWith('/threads');
       expect([path, statuses[0]]).toEqual([path, isThread ? 101 : 400]);
       if (isThread) expect(text).toContain('thread_id: ');
@@ -76,7 +77,7 @@ describe.each(PROJECTS)('a server with the project %s', (name) => {
       request('GET /assistants/%zz HTTP/1.1', 'Host: localhost', 'Authorization: Bearer a'),
       400,
     ],
-  ])('answers a request with %s with the right status', async (_what, bytes, status) => {
+  ])('answers a request that has %s with the right status', async (_what, bytes, status) => {
     expect(await statusOf(name, bytes)).toBe(status);
   });
 
@@ -175,7 +176,10 @@ const COMMANDS = [
   ...['{"id":-1,"method":"state.get"}', '{"id":1,"method":"state.get","params":{"namespace":["a"]}}'],
 ];
 
-/** A broken request: made of parts that do not fit together, with some bytes changed, or cut. */
+/**
+ * Returns a random input: an upgrade request with frames that may be broken, or a request whose
+ * parts do not fit together. Some bytes of the request may be changed, and its end may be cut off.
+ */
 function brokenInput(random: Random): Input {
   const reset = random.chance(0.1);
   if (random.chance(0.25)) {
@@ -200,7 +204,10 @@ function brokenInput(random: Random): Input {
   return { bytes: random.chance(0.1) ? bytes.subarray(0, random.between(0, bytes.length)) : bytes, reset };
 }
 
-/** A client frame, masked with zeros, whose first byte and length may be wrong. */
+/**
+ * Returns a WebSocket frame of a client. Its first byte, its mask bit and its length may be wrong.
+ * Its mask is zero, so that the payload needs no encoding.
+ */
 function frame(random: Random): Buffer {
   const body = Buffer.from(random.pick(COMMANDS));
   const first = random.chance(0.6) ? 0x81 : random.between(0, 255);
@@ -234,8 +241,8 @@ describe('a client that resets its connection', () => {
   );
 });
 
-describe('refused WebSockets', () => {
-  it('are soon disconnected by the server if their clients do not answer the close', async () => {
+describe('a refused WebSocket', () => {
+  it('is soon disconnected by the server if its client does not answer the close frame', async () => {
     const { url } = api('filters');
     const refused = Array.from({ length: 50 }, () => {
       const { hostname, port } = new URL(url);
@@ -244,14 +251,14 @@ describe('refused WebSockets', () => {
       socket.resume();
       return once(socket, 'close');
     });
-    // A client of `ws` would answer the close. These clients do not, so only the server can end the
-    // connection.
+    // Unlike clients of the package `ws`, these clients do not answer the close frame. So only the
+    // server can end the connections.
     await Promise.all(refused);
   });
 });
 
-describe('connections of one address', () => {
-  it('are limited in number: one too many gets a 429, but is accepted after another one has closed', async () => {
+describe('the connections of one IP address', () => {
+  it('are limited in number: a connection over the limit gets 429 until another one has closed', async () => {
     const house = new ServiceProcesses(resolve('test/fixtures/projects/server/filters.json'), {
       COLLOQUY_CONNECTIONS_PER_ADDRESS: '20',
     });

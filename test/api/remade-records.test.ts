@@ -6,12 +6,15 @@ import { ANONYMOUS_CALLER, ApiFixture, stateWith } from '../support/api-server.j
 import { HttpUser } from '../support/http-user.js';
 
 /**
- * Runs once while the handler of this event decides about bob. It simulates the request of another
- * user.
+ * The action of another user. It runs once, while the authorization handler decides about the auth
+ * event `event` in a request of bob.
  */
 let meanwhile: { event: string; act: () => Promise<unknown> } | undefined;
 
-/** Users access only their own records. A slow handler leaves time for other requests. */
+/**
+ * Each user may access only their own records. While the handler decides about bob, it runs
+ * `meanwhile`, as if a request of another user came in between.
+ */
 const auth: ProjectAuth = {
   async authenticate({ headers }) {
     const identity = String(headers.authorization).replace('Bearer ', '');
@@ -53,7 +56,10 @@ async function remake(): Promise<void> {
 const hers = async () => (await ada.get<{ metadata: object }>('GET', `/threads/${id}`)).metadata;
 const crons = () => api.stores.crons.countCrons(ANONYMOUS_CALLER, { required: NOTHING_REQUIRED, threadId: id });
 
-/** Runs once after the gate has checked a thread. */
+/**
+ * Makes `act` run once, right after the next read of a thread. This is the read of the gate, which
+ * checks the access to the thread before the route runs.
+ */
 function afterTheGate(act: () => Promise<unknown>): void {
   const { threads } = api.stores;
   const real = { ...threads };
@@ -65,7 +71,7 @@ function afterTheGate(act: () => Promise<unknown>): void {
   };
 }
 
-describe('a thread that another user recreates after the check of the gate', () => {
+describe('a thread that another user recreates after the access check of a request', () => {
   const cron = { assistant_id: 'echo', schedule: '0 9 1 1 *' };
 
   it.each([
@@ -80,7 +86,7 @@ describe('a thread that another user recreates after the check of the gate', () 
     ['post', '/state/checkpoint', { checkpoint: {} }],
     ['get', '/history', undefined],
     ['post', '/history', {}],
-  ])('is treated as missing by %s /threads/T%s', async (method, path, body) => {
+  ])('is treated as missing by the request %s /threads/T%s', async (method, path, body) => {
     await bob.get('POST', '/threads', { thread_id: id, metadata: { graph_id: 'echo' } });
     afterTheGate(remake);
     const { status, text } = await bob.call(method, `/threads/${id}${path}`, body);
@@ -92,15 +98,18 @@ describe('a thread that another user recreates after the check of the gate', () 
   it.each([
     ['/copy', 'threads:create', undefined],
     ['/runs/crons', 'crons:create', cron],
-  ])('is treated as missing by POST /threads/T%s, even during its second handler', async (path, event, body) => {
-    await bob.get('POST', '/threads', { thread_id: id, metadata: { graph_id: 'echo' } });
-    meanwhile = { event, act: remake };
-    const { status, text } = await bob.call('POST', `/threads/${id}${path}`, body);
-    expect([status, text, meanwhile]).toEqual([404, `Thread with ID ${id} not found`, undefined]);
-    expect(await crons()).toBe(0);
-  });
+  ])(
+    'is treated as missing by POST /threads/T%s, also if it is recreated while the second handler decides',
+    async (path, event, body) => {
+      await bob.get('POST', '/threads', { thread_id: id, metadata: { graph_id: 'echo' } });
+      meanwhile = { event, act: remake };
+      const { status, text } = await bob.call('POST', `/threads/${id}${path}`, body);
+      expect([status, text, meanwhile]).toEqual([404, `Thread with ID ${id} not found`, undefined]);
+      expect(await crons()).toBe(0);
+    },
+  );
 
-  it('gets no cron if it is recreated during the handler of the assistant', async () => {
+  it('gets no cron if it is recreated while a handler decides about the assistant of the cron', async () => {
     await bob.get('POST', '/threads', { thread_id: id });
     const { assistant_id: assistant } = await bob.get('POST', '/assistants', { graph_id: 'echo' });
     meanwhile = { event: 'assistants:read', act: remake };
@@ -120,28 +129,34 @@ describe('a thread that is created with supersteps', () => {
     ['before supersteps are written', 404, 0],
     ['while invalid supersteps are written', 422, 1],
     ['while valid supersteps are written', 404, 1],
-  ])('is kept and not returned if another user recreates it %s', async (when, expected, writes) => {
-    const real = { getState: api.states.getState, updateStates: api.states.updateStates };
-    let written = 0;
-    if (when === 'before supersteps are written') {
-      api.states.getState = async (...given) => {
-        api.states.getState = real.getState;
-        const found = await real.getState(...given);
+  ])(
+    'is neither deleted nor returned to its first owner if another user recreates it %s',
+    async (when, expected, writes) => {
+      const real = { getState: api.states.getState, updateStates: api.states.updateStates };
+      let written = 0;
+      if (when === 'before supersteps are written') {
+        api.states.getState = async (...given) => {
+          api.states.getState = real.getState;
+          const found = await real.getState(...given);
+          await remake();
+          return found;
+        };
+      }
+      api.states.updateStates = async (...given) => {
+        written += 1;
         await remake();
-        return found;
+        if (when === 'while invalid supersteps are written')
+          throw new ColloquyError('invalid_argument', 'no such node');
+        return real.updateStates(...given);
       };
-    }
-    api.states.updateStates = async (...given) => {
-      written += 1;
-      await remake();
-      if (when === 'while invalid supersteps are written') throw new ColloquyError('invalid_argument', 'no such node');
-      return real.updateStates(...given);
-    };
-    const { status, text } = await bob.call('POST', '/threads', body()).finally(() => Object.assign(api.states, real));
-    expect([status, written]).toEqual([expected, writes]);
-    expect(text).not.toContain('of ada');
-    expect(await hers()).toEqual({ owner: 'ada', note: 'of ada' });
-  });
+      const { status, text } = await bob
+        .call('POST', '/threads', body())
+        .finally(() => Object.assign(api.states, real));
+      expect([status, written]).toEqual([expected, writes]);
+      expect(text).not.toContain('of ada');
+      expect(await hers()).toEqual({ owner: 'ada', note: 'of ada' });
+    },
+  );
 
   it('is removed if its supersteps fail', async () => {
     const { updateStates } = api.states;
@@ -156,17 +171,17 @@ describe('a thread that is created with supersteps', () => {
   });
 });
 
-describe('an assistant that exists when a request creates it again', () => {
+describe('a request that creates an assistant with if_exists: do_nothing', () => {
   const his = () => ({ assistant_id: id, graph_id: 'echo', if_exists: 'do_nothing' });
   const make = () => ada.get('POST', '/assistants', { ...his(), context: { prompt: 'of ada' } });
 
-  it('leads to 409 if another user created it during the handler', async () => {
+  it('answers 409 if another user creates the assistant while the handler decides', async () => {
     meanwhile = { event: 'assistants:create', act: make };
     const { status, text } = await bob.call('POST', '/assistants', his());
     expect([status, text]).toEqual([409, `Assistant already exists: ${id}`]);
   });
 
-  it('leads to 409 if another user created it after the gate had run', async () => {
+  it('answers 409 if another user creates the assistant after the access check', async () => {
     const { assistants } = api.stores;
     const real = { ...assistants };
     assistants.getAssistant = async (...given) => {
@@ -180,7 +195,7 @@ describe('an assistant that exists when a request creates it again', () => {
     expect([status, text]).toEqual([409, `Assistant already exists: ${id}`]);
   });
 
-  it('is returned to a user who may see it', async () => {
+  it('answers with the existing assistant if the user may see it', async () => {
     await bob.get('POST', '/assistants', { ...his(), name: 'first' });
     expect(await bob.get('POST', '/assistants', { ...his(), name: 'second' })).toMatchObject({ name: 'first' });
   });

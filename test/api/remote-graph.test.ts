@@ -69,7 +69,7 @@ describe("LangGraph's RemoteGraph", () => {
     });
   });
 
-  it('can be drawn', async () => {
+  it('returns its nodes, so that a client can draw the graph', async () => {
     const { nodes } = await remote.getGraphAsync();
     expect(Object.keys(nodes)).toEqual(['__start__', 'hear', 'ask', 'answer', '__end__']);
   });
@@ -82,8 +82,9 @@ describe("LangGraph's RemoteGraph", () => {
       .addNode('remote', async ({ log }, config) => {
         const { tasks } = await remote.getState(place);
         const [question] = tasks.flatMap(({ interrupts }) => interrupts);
-        // Its interrupt becomes one of this node. The answer goes to the node, which raises the
-        // interrupt again.
+        // At first there is no question, and `remote.invoke` raises the remote interrupt in this
+        // node. When the parent graph is resumed, the node runs again. Then `interrupt` returns the
+        // answer, and the node sends the answer to the remote graph.
         const input = question ? new Command({ resume: interrupt(question.value) }) : { log };
         const said = (await remote.invoke(input, { ...config, ...place })) as Talk;
         return { log: said.log.slice(log.length) };
@@ -106,7 +107,7 @@ describe("LangGraph's RemoteGraph", () => {
     expect(await remote.getState(place)).toMatchObject({ next: [] });
   });
 
-  it('can be a node of a graph, which streams its updates like the updates of a subgraph', async () => {
+  it('can be a node of a graph; this graph streams the updates of the node like those of a subgraph', async () => {
     const parent = new StateGraph(Log).addNode('remote', remote).addEdge(START, 'remote').addEdge('remote', END);
     const told: unknown[] = [];
     const options = { ...newThread(), streamMode: 'updates' as const, subgraphs: true };

@@ -34,7 +34,7 @@ const BODIES: Record<string, object | ((ids: Ids) => object)> = {
 };
 const QUERIES: Record<string, string> = { 'get /store/items': '?namespace=n&key=k' };
 
-describe('the action of a route', () => {
+describe('the authorization action that a route names', () => {
   let api: ApiFixture;
   let url: string;
   let asked: string[] = [];
@@ -70,7 +70,7 @@ describe('the action of a route', () => {
       signal: left.signal,
       ...(method !== 'get' && { body: JSON.stringify(body ?? {}) }),
     });
-    // Streams of a thread stay open; one chunk is enough.
+    // The stream of a thread does not end by itself, so only its first chunk is read.
     if (answer.headers.get('content-type')?.startsWith('text/event-stream')) {
       await answer.body?.getReader().read();
       left.abort();
@@ -81,7 +81,9 @@ describe('the action of a route', () => {
     return (text.startsWith('{') ? JSON.parse(text) : {}) as Record<string, string>;
   };
 
-  /** One record of each kind, so that every request finds what its path names. */
+  /**
+   * Creates one record of each kind. Returns their ids, which replace the parameters of the paths.
+   */
   async function createRecords(): Promise<Ids> {
     const { assistant_id } = await send('post', '/assistants', { graph_id: 'checked' });
     const { thread_id } = await send('post', '/threads', { metadata: { graph_id: 'echo' } });
@@ -94,7 +96,7 @@ describe('the action of a route', () => {
 
   const routes = ROUTES.filter(({ auth }) => auth !== 'public');
   it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
-    'is checked by a port that the route calls: %s',
+    'is checked when the route calls a port interface: %s',
     async (name, { method, path, action }) => {
       const ids = await createRecords();
       if (action === 'run.cancel') {

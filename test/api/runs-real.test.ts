@@ -27,7 +27,7 @@ describe('runs on real servers', () => {
     return (await client.threads.create()).thread_id;
   }
 
-  /** Starts an endless run on a new thread. */
+  /** Starts an endless run on a new thread. Returns the run after its first node has ended. */
   async function working(): Promise<Run> {
     return untilWorking(await client.runs.create(await newThread(), 'gate', { input: { log: [] } }));
   }
@@ -43,11 +43,11 @@ describe('runs on real servers', () => {
   const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
     fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(body), headers });
 
-  describe('from a checkpoint', () => {
+  describe('runs from a checkpoint', () => {
     const headOf = async (threadId: string) =>
       (await client.threads.getState(threadId)).checkpoint.checkpoint_id as string;
 
-    it('of another thread lead to 404 and have no effect, whichever field names the checkpoint', async () => {
+    it('get 404 and have no effect if the checkpoint is of another thread, whichever field names it', async () => {
       const [mine, theirs] = [await newThread(), await newThread()];
       for (const threadId of [mine, theirs]) await client.runs.wait(threadId, 'calculator', sum('1+1'));
       const [head, foreign] = [await headOf(mine), await headOf(theirs)];
@@ -84,7 +84,7 @@ describe('runs on real servers', () => {
       expect(await headOf(mine)).toBe(head);
     });
 
-    it('of their own thread start from that checkpoint', async () => {
+    it('start from the checkpoint if it is of their own thread', async () => {
       const threadId = await newThread();
       await client.runs.wait(threadId, 'calculator', sum('1+1'));
       const head = await headOf(threadId);
@@ -100,8 +100,8 @@ describe('runs on real servers', () => {
     });
   });
 
-  describe('that are delayed', () => {
-    it('are pending until their time, and other runs start before them', async () => {
+  describe('delayed runs', () => {
+    it('are pending until their delay is over, and other runs start before them', async () => {
       const threadId = await newThread();
       const delayed = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
       expect(delayed).toMatchObject({ status: 'pending', kwargs: { after_seconds: 3_600 } });
@@ -110,7 +110,7 @@ describe('runs on real servers', () => {
       expect((await client.runs.get(threadId, delayed.run_id)).status).toBe('pending');
     });
 
-    it('begin at their time', async () => {
+    it('begin when their delay is over', async () => {
       const threadId = await newThread();
       const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 2 });
       expect(await client.runs.join(threadId, run_id)).toEqual({ log: ['1+1', '2'] });
@@ -136,18 +136,18 @@ describe('runs on real servers', () => {
       expect(await other.last()).toMatchObject({ event: 'values', data: { log: ['1+2', '3'] } });
     }, 90_000);
 
-    it('can be cancelled before their time', async () => {
+    it('can be cancelled before their delay is over', async () => {
       const threadId = await newThread();
       const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
-      // Without `wait`, because the run has not started.
+      // Without `wait`, because the route waits anyway for the end of a run that has not started.
       await client.runs.cancel(threadId, run_id);
       expect(await client.runs.list(threadId, { status: 'interrupted' })).toMatchObject([{ run_id }]);
       expect((await client.threads.get(threadId)).status).toBe('idle');
     });
   });
 
-  describe('that a client sends in a batch', () => {
-    it('are all created from a request of the SDK', async () => {
+  describe('the runs of one batch request', () => {
+    it('are all created if the SDK sends the request', async () => {
       const runs = (await client.runs.createBatch([
         { assistantId: 'calculator', ...sum('1+1'), onCompletion: 'keep' as never, streamMode: 'values' },
         { assistantId: 'calculator', ...sum('2+2'), afterSeconds: 1, multitaskStrategy: 'enqueue' },
@@ -173,14 +173,14 @@ describe('runs on real servers', () => {
       ['an unknown field', [{ assistant_id: 'calculator', maxSteps: 1 }], '422 0.maxSteps: unknown field'],
       ['an unknown assistant', [{ assistant_id: 'calculator' }, { assistant_id: 'nobody' }], '404 Assistant not found'],
       ['an invalid webhook', [{ assistant_id: 'calculator', webhook: 'x' }], '422 webhook: "x" is no http'],
-    ])('are all refused because of %s', async (_what, body, answer) => {
+    ])('are all refused if the request has %s', async (_what, body, answer) => {
       const response = await post('/runs/batch', body);
       expect(`${response.status} ${await response.text()}`).toContain(answer);
     });
   });
 
-  describe('that a client cancels', () => {
-    it('by their ids are interrupted, also if they are still queued', async () => {
+  describe('the cancellation of runs', () => {
+    it('interrupts the runs with the given ids, also those that are still queued', async () => {
       const run = await working();
       const { thread_id: threadId } = run;
       const waiting = await client.runs.create(threadId, 'calculator', sum('1+1'));
@@ -192,7 +192,7 @@ describe('runs on real servers', () => {
       await client.runs.cancelMany({ threadId, runIds: [run.run_id] });
     });
 
-    it('by status are interrupted or rolled back, in one thread or in all threads', async () => {
+    it('interrupts or rolls back all runs with the given status, in one thread or in all threads', async () => {
       const [one, other] = [await working(), await working()];
       const waiting = await client.runs.create(one.thread_id, 'calculator', sum('1+1'));
       await client.runs.cancelMany({ threadId: one.thread_id, status: 'pending' });
@@ -206,7 +206,7 @@ describe('runs on real servers', () => {
       expect((await client.runs.get(one.thread_id, waiting.run_id)).status).toBe('interrupted');
     });
 
-    it('record that another run got their input', async () => {
+    it('records that another run got the input of the cancelled run, if the client gives that reason', async () => {
       const run = await working();
       await client.runs.cancel(run.thread_id, run.run_id, true, 'interrupt', { reason: 'taken' });
       expect(await client.runs.get(run.thread_id, run.run_id)).toMatchObject({
@@ -232,13 +232,13 @@ describe('runs on real servers', () => {
       ['an unknown status', { status: 'success' }, '422 status: Invalid option'],
       ['an unknown thread', { thread_id: randomUUID(), status: 'all' }, '404 Thread with ID'],
       ['an unknown run', { thread_id: randomUUID(), run_ids: [randomUUID()] }, '404 Run not found'],
-    ])('are untouched by a refused request with %s', async (_what, body, answer) => {
+    ])('is refused if the request has %s', async (_what, body, answer) => {
       const response = await post('/runs/cancel', body);
       expect(`${response.status} ${await response.text()}`).toContain(answer);
     });
   });
 
-  describe('that compete with another run', () => {
+  describe('runs that compete with another run of their thread', () => {
     const entries = {
       create: (threadId: string, options: object) =>
         client.runs
@@ -250,30 +250,36 @@ describe('runs on real servers', () => {
         (await collect(client.runs.stream(threadId, 'calculator', { ...sum('1+1'), ...options }))).at(-1)?.data,
     };
 
-    it.each(Object.entries(entries))('apply reject, interrupt and rollback on the route %s', async (_entry, enter) => {
-      const first = await working();
-      const { thread_id: threadId } = first;
-      await expect(enter(threadId, { multitaskStrategy: 'reject' })).rejects.toThrow('409');
-      expect(await enter(threadId, { multitaskStrategy: 'interrupt' })).toEqual({ log: ['begun', '1+1', '2'] });
-      expect((await client.runs.get(threadId, first.run_id)).status).toBe('interrupted');
-      const second = await untilWorking(await client.runs.create(threadId, 'gate', { input: { log: ['lost'] } }));
-      expect(await enter(threadId, { multitaskStrategy: 'rollback' })).toEqual({
-        log: ['begun', '1+1', '2', '1+1', '2'],
-      });
-      await expect(client.runs.get(threadId, second.run_id)).rejects.toThrow('HTTP 404');
-    });
+    it.each(Object.entries(entries))(
+      'apply the multitask strategies reject, interrupt and rollback on the route %s',
+      async (_entry, enter) => {
+        const first = await working();
+        const { thread_id: threadId } = first;
+        await expect(enter(threadId, { multitaskStrategy: 'reject' })).rejects.toThrow('409');
+        expect(await enter(threadId, { multitaskStrategy: 'interrupt' })).toEqual({ log: ['begun', '1+1', '2'] });
+        expect((await client.runs.get(threadId, first.run_id)).status).toBe('interrupted');
+        const second = await untilWorking(await client.runs.create(threadId, 'gate', { input: { log: ['lost'] } }));
+        expect(await enter(threadId, { multitaskStrategy: 'rollback' })).toEqual({
+          log: ['begun', '1+1', '2', '1+1', '2'],
+        });
+        await expect(client.runs.get(threadId, second.run_id)).rejects.toThrow('HTTP 404');
+      },
+    );
 
-    it.each(Object.entries(entries))('accept one of two answers to an interrupt: route %s', async (_entry, enter) => {
-      const threadId = await newThread();
-      await client.runs.wait(threadId, 'calculator', sum('well?'));
-      const answers = await Promise.allSettled(
-        ['yes', 'no'].map((resume) => enter(threadId, { input: undefined, command: { resume } })),
-      );
-      expect(answers.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-      const { log } = (await client.threads.getState(threadId)).values as { log: string[] };
-      expect(log).toHaveLength(2);
-      expect(log[1]).toMatch(/^told (yes|no)$/);
-    });
+    it.each(Object.entries(entries))(
+      'can answer an interrupt only once, also if two answers arrive at the same time: route %s',
+      async (_entry, enter) => {
+        const threadId = await newThread();
+        await client.runs.wait(threadId, 'calculator', sum('well?'));
+        const answers = await Promise.allSettled(
+          ['yes', 'no'].map((resume) => enter(threadId, { input: undefined, command: { resume } })),
+        );
+        expect(answers.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+        const { log } = (await client.threads.getState(threadId)).values as { log: string[] };
+        expect(log).toHaveLength(2);
+        expect(log[1]).toMatch(/^told (yes|no)$/);
+      },
+    );
   });
 
   it('have their state saved after each step, whichever durability the client requests', async () => {

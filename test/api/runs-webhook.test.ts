@@ -16,7 +16,7 @@ interface Body {
   [field: string]: unknown;
 }
 
-/** Returns the body of a webhook. Throws if its signature is wrong. */
+/** Returns the body of a received webhook. Throws if the signature of the webhook is wrong. */
 function verified({ body, headers }: Received): Body {
   return new Webhook(SECRET).verify(body, headers as Record<string, string>) as Body;
 }
@@ -137,7 +137,7 @@ describe('webhooks', () => {
     await expect(client.runs.get(threadId, undone.run_id)).rejects.toThrow('HTTP 404');
   });
 
-  it('are delivered even after their worker was killed and their stateless thread was deleted', async () => {
+  it('are delivered even after the worker was killed and the thread of their stateless run was deleted', async () => {
     const second = await house.worker();
     let up = false;
     receiver.reply = () => ({ status: up ? 200 : 503 });
@@ -155,7 +155,7 @@ describe('webhooks', () => {
     worker = second;
   }, 90_000);
 
-  it('are refused together with their run if their address is forbidden', async () => {
+  it('are refused together with their run if their URL is forbidden', async () => {
     const threadId = await newThread();
     const create = (webhook: string) =>
       client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook });

@@ -44,7 +44,7 @@ describe('the run API', () => {
     expect(await client.runs.list(threadId, { status: 'pending' })).toEqual([]);
   });
 
-  it('binds a thread to the graph and assistant of its run', async () => {
+  it('writes the graph and the assistant of a run into the metadata of the thread', async () => {
     const threadId = await newThread();
     const { assistant_id } = await client.runs.create(threadId, 'echo', { input: {} });
     expect((await client.threads.get(threadId)).metadata).toMatchObject({ graph_id: 'echo', assistant_id });
@@ -90,7 +90,7 @@ describe('the run API', () => {
     expect((await client.threads.get(threadId)).status).toBe('error');
   });
 
-  it('creates a missing thread only if the request for the run says so', async () => {
+  it('creates a missing thread only if the request for the run has if_not_exists: create', async () => {
     const threadId = randomUUID();
     await expect(client.runs.create(threadId, 'echo', { input: {} })).rejects.toThrow(
       `HTTP 404: Thread with ID ${threadId} not found`,
@@ -105,7 +105,7 @@ describe('the run API', () => {
     );
   });
 
-  it('refuses a run with the strategy reject while another run is active, without keeping a record', async () => {
+  it('refuses a run with the strategy reject while another run is active, and keeps no record of it', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const threadId = await newThread();
@@ -118,14 +118,14 @@ describe('the run API', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('accepts a run with the strategy reject even if the conversation learns late that the last run ended', async () => {
+  it('accepts a run with the strategy reject even if the conversation learns late that the previous run ended', async () => {
     api.conversations.refusals.push(new ColloquyError('conflict', 'busy'), new ColloquyError('conflict', 'busy'));
     await expect(
       client.runs.wait(await newThread(), 'echo', { input: {}, multitaskStrategy: 'reject' }),
     ).resolves.toBeDefined();
   });
 
-  it('reports a full queue, and keeps a run that may have been accepted', async () => {
+  it('answers 429 for a full queue; after a 503, a repeated request finds the run that may have been accepted', async () => {
     const threadId = await newThread();
     api.conversations.refusals.push(new ColloquyError('queue_full', 'queue of the thread is full (100 runs)'));
     const full = await post(`${url}/threads/${threadId}/runs`, { assistant_id: 'echo' });
@@ -139,7 +139,7 @@ describe('the run API', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('answers a repeated request with the run of its idempotency key', async () => {
+  it('answers a repeated request with the run that its idempotency key has started', async () => {
     const told: unknown[] = [];
     api.conversations.script = async (turn) => {
       told.push(turn.run.request.input);
@@ -158,7 +158,7 @@ describe('the run API', () => {
     expect([other.status, await other.text()]).toEqual([409, expect.stringContaining('Idempotency-Key pay-42')]);
   });
 
-  it('binds the thread at a repeated request if the first process died before it had bound the thread', async () => {
+  it('writes the graph into the thread at a repeated request if the first process died before it did so', async () => {
     const threadId = await newThread();
     const { assistant_id: assistantId, graph_id: graphId } = await client.assistants.get('echo');
     const request: RunRequest = { input: {}, config: {}, streamModes: ['values'], streamSubgraphs: false };
@@ -172,7 +172,7 @@ describe('the run API', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('answers a repeated request for a stateless run with the run of its idempotency key', async () => {
+  it('answers a repeated request for a stateless run with the run that its idempotency key has started', async () => {
     api.states.finalValuesOf = (run) => ({ run: run.runId });
     const key = { 'Idempotency-Key': 'stateless-1' };
     const body = { assistant_id: 'echo', input: {} };
@@ -236,7 +236,7 @@ describe('the run API', () => {
     await expect(client.runs.get(threadId, run.run_id)).rejects.toThrow('HTTP 404: Run not found');
   });
 
-  it('passes the options of the client to the graph', async () => {
+  it('passes the options in the request of the client to the graph', async () => {
     const seen: RunRequest[] = [];
     api.conversations.script = async (turn) => {
       seen.push(turn.run.request);

@@ -5,7 +5,10 @@ import { installPackage } from '../../servers/python-packages.js';
 import { ServiceProcesses } from '../support/house.js';
 
 const SEED = '20261124';
-/** The checks for every answer. The other checks of Schemathesis are a matter of taste. */
+/**
+ * The checks of Schemathesis that every answer must pass. Its other checks are left out, because
+ * they are a matter of taste.
+ */
 const CHECKS = [
   'not_a_server_error',
   'status_code_conformance',
@@ -45,7 +48,7 @@ describe('the API under generated requests', () => {
         '15',
         '--phases',
         'coverage,fuzzing,stateful',
-        // These streams do not end.
+        // The streams of these two paths do not end, so they are not tested.
         ...['--exclude-path', '/threads/{thread_id}/stream'],
         ...['--exclude-path', '/threads/{thread_id}/stream/events'],
       ],

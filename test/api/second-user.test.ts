@@ -9,13 +9,13 @@ import { COMMAND_NAMES } from '../../api/protocol-v2/commands.js';
 import { HttpUser, type UserAnswer } from '../support/http-user.js';
 import { ServiceProcesses } from '../support/house.js';
 
-/** A text in all records of ada, and in no other record. */
+/** A string that occurs in all records of ada, and in no record of another user. */
 const CANARY = 'canary-of-ada';
 const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.json'));
 let url: string;
 let [ada, bob, root] = [new HttpUser('', ''), new HttpUser('', ''), new HttpUser('', '')];
 
-/** Ids by their parameter names in paths. */
+/** Ids of the records of one user, by the names of the path parameters that stand for them. */
 type Ids = Record<'thread_id' | 'run_id' | 'assistant_id' | 'cron_id' | 'checkpoint_id' | 'namespace', string>;
 let hers: Ids;
 let his: Ids;
@@ -36,7 +36,7 @@ afterAll(async () => {
   await house.stop();
 });
 
-/** Creates one record of each kind for a user. */
+/** Creates one record of each kind for a user. Each record contains `mark`. Returns the ids. */
 async function createRecords(who: HttpUser, mark: string): Promise<Ids> {
   const made = { metadata: { mark }, context: { mark }, config: { configurable: { mark } } };
   const { assistant_id } = await who.get<Ids>('POST', '/assistants', { graph_id: 'asks', name: mark, ...made });
@@ -51,7 +51,9 @@ async function createRecords(who: HttpUser, mark: string): Promise<Ids> {
   return { assistant_id, thread_id, run_id, cron_id, checkpoint_id: checkpoint.checkpoint_id, namespace: 'asks' };
 }
 
-/** Returns all records of a user, as the user sees them. */
+/**
+ * Returns the answers about ada's thread and assistant, and all search results, that a user gets.
+ */
 async function allRecordsOf(who: HttpUser): Promise<string> {
   const { thread_id: thread } = hers;
   const parts = await Promise.all([
@@ -70,8 +72,8 @@ async function allRecordsOf(who: HttpUser): Promise<string> {
 const never = { schedule: '0 0 1 1 *' };
 
 /**
- * Valid bodies of routes that require one; all others get an empty body. Their ids are those of the
- * path.
+ * Valid bodies of the routes that require one. All other routes get an empty body. `ids` are the
+ * ids that the path contains too.
  */
 const BODIES: Record<string, (ids: Ids) => unknown> = {
   'post /threads/:thread_id/runs': ({ assistant_id }) => ({ assistant_id, input: {} }),
@@ -90,12 +92,13 @@ const BODIES: Record<string, (ids: Ids) => unknown> = {
 };
 
 /**
- * Requests without an id in the path and with ada's ids in query or body, and the expected status.
+ * The requests that bob sends to each route without an id in its path. They have ada's ids in the
+ * query or body. `status` is the status that bob must get.
  */
 const ASKED: Record<string, { body?: () => unknown; query?: () => string; status: number }[]> = {
   'get /ok': [{ status: 200 }],
   'get /info': [{ status: 200 }],
-  // The id is in use, which a client that knows it learns: see
+  // A client that knows an id learns from the 409 that the id is in use: see
   // docs/decisions/2026-11-30-what-an-id-tells.md.
   'post /assistants': [{ body: () => ({ assistant_id: hers.assistant_id, graph_id: 'asks' }), status: 409 }],
   'post /assistants/search': [
@@ -146,8 +149,8 @@ const ASKED: Record<string, { body?: () => unknown; query?: () => string; status
 };
 
 /**
- * These routes may create a thread or wait for one. Their answers therefore distinguish the two
- * cases: docs/decisions/2026-11-30-what-an-id-tells.md.
+ * These routes accept an unknown thread id, because they can create a thread or wait for one. So
+ * their answers reveal whether an id is in use: docs/decisions/2026-11-30-what-an-id-tells.md.
  */
 const DISTINGUISHABLE = ['post /threads/:thread_id/stream/events', 'post /threads/:thread_id/commands'];
 
@@ -162,13 +165,13 @@ async function ask(who: HttpUser, operation: Route, ids: Ids): Promise<UserAnswe
 
 describe('a second user', () => {
   it.each(withIds.map((route) => [nameOf(route), route] as const))(
-    'finds nothing by the ids of another user: %s',
+    'gets 404 for the ids of another user: %s',
     async (name, operation) => {
       const answer = await ask(bob, operation, hers);
       expect([name, answer.status]).toEqual([name, 404]);
       expect(answer.text).not.toContain(CANARY);
       if (DISTINGUISHABLE.includes(name)) return;
-      // A missing record gets the same answer.
+      // The answer must be the same as for ids that do not exist.
       const unknown = Object.fromEntries(Object.keys(hers).map((key) => [key, randomUUID()])) as Ids;
       const none = await ask(bob, operation, { ...unknown, namespace: hers.namespace });
       const generic = (text: string, ids: Ids) =>
@@ -178,20 +181,20 @@ describe('a second user', () => {
   );
 
   it.each(withIds.filter(({ path }) => path.split(':').length > 2).map((one) => [nameOf(one), one] as const))(
-    'finds no record of another user through their own thread or assistant: %s',
+    'finds no record of another user below a thread or assistant of the second user: %s',
     async (name, operation) => {
       const mixed = operation.path.startsWith('/threads')
         ? { ...hers, thread_id: his.thread_id }
         : { ...hers, assistant_id: his.assistant_id };
       const { status, text } = await ask(bob, operation, mixed);
       expect(text).not.toContain(CANARY);
-      // Missing subgraphs and checkpoints are read as empty.
+      // A missing subgraph or checkpoint may get an empty answer instead of 404.
       if (!name.includes(':checkpoint_id') && !name.includes(':namespace')) expect([name, status]).toEqual([name, 404]);
     },
   );
 
   it.each(ROUTES.filter(({ path }) => !path.includes(':')).map(nameOf))(
-    'learns nothing about the records of another user: %s',
+    'learns nothing about the records of another user from a route without an id in its path: %s',
     async (name) => {
       const rows = ASKED[name];
       if (rows === undefined) throw new Error(`${name} has no row: say what a second user asks it, and what they get`);
@@ -209,7 +212,7 @@ describe('a second user', () => {
   );
 });
 
-/** Parameters with ada's ids, for commands on bob's thread. */
+/** The `params` of each command, with ada's ids. Bob sends it to ada's thread and to his own. */
 const PARAMS: Record<string, () => object> = {
   'run.start': () => ({ assistant_id: hers.assistant_id, input: {} }),
   'input.respond': () => ({ interrupt_id: `${question}0`, response: 'x' }),
@@ -222,7 +225,9 @@ const PARAMS: Record<string, () => object> = {
   'subscription.unsubscribe': () => ({ subscription_id: 'x' }),
   'subscription.reconnect': () => ({ run_id: hers.run_id }),
 };
-/** Commands that answer about bob's own thread, whatever ids they get. */
+/**
+ * Commands that succeed on bob's thread even with ada's ids, because they read only bob's thread.
+ */
 const ABOUT_OWN_THREAD = ['state.listCheckpoints', 'subscription.subscribe'];
 
 describe.each(COMMAND_NAMES)('the command %s of a second user', (method) => {
@@ -247,7 +252,7 @@ describe.each(COMMAND_NAMES)('the command %s of a second user', (method) => {
   });
 });
 
-/** Returns the first message that bob's WebSocket receives after a command. */
+/** Sends a command as bob over a new WebSocket of a thread. Returns the server's first message. */
 async function overSocket(thread: string, order: object): Promise<unknown> {
   const address = `${url.replace('http', 'ws')}/threads/${thread}/stream/events`;
   const socket = new WebSocket(address, { headers: { authorization: 'Bearer bob' } });
@@ -263,7 +268,7 @@ describe('the first user', () => {
   it('can read all their records unchanged after all requests of the second user', async () => {
     expect(await allRecordsOf(ada)).toBe(before);
     expect(before.split(CANARY).length).toBeGreaterThan(10);
-    // A record that is 404 for bob exists for its owner.
+    // Bob got 404 for these requests. For ada, who owns the records, they must succeed.
     for (const operation of withIds.filter(({ method, answers }) => method === 'get' && answers[200] !== 'events')) {
       const { status } = await ask(ada, operation, hers);
       expect([nameOf(operation), status]).toEqual([nameOf(operation), 200]);

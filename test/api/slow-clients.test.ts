@@ -31,7 +31,10 @@ describe('slow clients', () => {
     await expect(done).rejects.toMatchObject({ code: 'unavailable', message: 'the client took nothing for 20 ms' });
   });
 
-  /** Yields batches, counts them, and records when the reader stops. */
+  /**
+   * Returns a source of batches that counts how many were read. `blocked` resolves when no batch
+   * has been read for 100 ms.
+   */
   function counted() {
     let asked = 0;
     let block = () => {};
@@ -47,7 +50,10 @@ describe('slow clients', () => {
     return { batches, blocked, asked: () => asked };
   }
 
-  /** A client that has received the headers and reads nothing more. */
+  /**
+   * Starts a server that sends the batches, and a client that reads only the headers. `done`
+   * settles when the server has sent all batches or has disconnected the client.
+   */
   async function stalled(batches: AsyncIterable<ClientEvent[]>, stalledClientMs: number) {
     const app = express();
     let finish: (value: Promise<void>) => void = () => {};

@@ -10,12 +10,14 @@ import { exchange, upgradeOf } from '../support/raw-http.js';
 
 const ID = '00000000-0000-4000-8000-000000000001';
 const REFUSED = 403;
-/** Statuses of an unknown path. */
+/** The statuses with which the API answers a path that it does not serve. */
 const NOT_SERVED = [400, 404, 405];
 
 const exactOf = (path: string) => path.replace(/:\w+/g, ID);
 
-/** Other spellings of a path that some server or library treats as the same path. */
+/**
+ * Returns other spellings of a path. Some server or library treats each of them as the same path.
+ */
 function spellingsOf(path: string): string[] {
   const exact = exactOf(path);
   const letter = path.search(/[a-z]/);
@@ -33,7 +35,7 @@ function spellingsOf(path: string): string[] {
   ].filter((one) => one !== exact);
 }
 
-/** Sends a path unchanged; `fetch` would normalise it. */
+/** Sends a request with exactly this path. Returns the status. `fetch` would normalise the path. */
 function send(url: string, method: string, path: string): Promise<number> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
@@ -41,15 +43,17 @@ function send(url: string, method: string, path: string): Promise<number> {
       answer.resume();
       resolve(answer.statusCode ?? 0);
     });
-    // Node.js refuses to send some of these paths, but other clients send them.
+    // `request` of Node.js refuses some of these paths, so the path is set afterwards. Other
+    // clients can send them.
     (outgoing as unknown as { path: string }).path = path;
     outgoing.on('error', reject);
     outgoing.end(['GET', 'DELETE'].includes(method) ? undefined : '{}');
   });
 }
 
-/** A project's app of each kind. It refuses every path of ours in its exact spelling. */
+/** The paths of the API in their exact spelling. */
 const refused = new Set(ROUTES.map(({ path }) => exactOf(path)));
+/** One project app of each kind. Each app refuses all paths of the API in their exact spelling. */
 const APPS = {
   Hono: new Hono().use('*', async (c, next) => (refused.has(new URL(c.req.url).pathname) ? c.text('', 403) : next())),
   Express: express().use((req, res, next) => void (refused.has(req.path) ? res.status(REFUSED).end() : next())),
@@ -68,7 +72,7 @@ describe.each(Object.entries(APPS))("a project's app of the kind %s", (_kind, ap
     url = await fixture.listen({}, { http: { app, disabled: [] } });
   });
 
-  it('gets the requests to all our paths', async () => {
+  it('gets the requests to all paths of the API', async () => {
     for (const { method, path } of ROUTES) {
       expect([path, await send(url, method.toUpperCase(), exactOf(path))]).toEqual([path, REFUSED]);
     }
@@ -80,7 +84,7 @@ describe.each(Object.entries(APPS))("a project's app of the kind %s", (_kind, ap
       const name = method.toUpperCase();
       const sent = spellingsOf(path).map(async (spelling) => {
         const status = await send(url, name, spelling);
-        // At the end of a path the text may be another id, which does not exist.
+        // If the path ends with an id, a changed end makes another id. The route refuses it (422).
         const answers = [...NOT_SERVED, REFUSED, ...(path.endsWith('_id') ? [422] : [])];
         if (!answers.includes(status)) passed.push(`${status} ${name} ${JSON.stringify(spelling)}`);
       });
@@ -100,7 +104,7 @@ describe.each(Object.entries(APPS))("a project's app of the kind %s", (_kind, ap
   });
 });
 
-describe('a server without an app of the project', () => {
+describe('a server whose project has no app', () => {
   it.each([
     '/Threads/search',
     '/THREADS/search',
@@ -125,7 +129,7 @@ describe('a server without an app of the project', () => {
     expect([statuses, text]).toEqual([[400], expect.stringContaining(reason)]);
   });
 
-  it('accepts escapes in ids and names only where they are required', async () => {
+  it('accepts percent escapes in ids and names only for characters that must be escaped', async () => {
     const url = await fixture.listen();
     expect(await send(url, 'GET', '/assistants/a%20b%2Fc')).toBe(404);
     expect(await send(url, 'GET', '/assistants/e%63ho')).toBe(400);
@@ -133,7 +137,7 @@ describe('a server without an app of the project', () => {
   });
 });
 
-it('apps and routers are created in one file only', () => {
+it('Express apps and routers of the API are created only in the file api/http/router.ts', () => {
   const files = readdirSync('api', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
   const making = files.filter((name) => /\b(Router|express)\(/.test(readFileSync(join('api', name), 'utf8')));
   expect(making).toEqual(['http/router.ts']);

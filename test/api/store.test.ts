@@ -86,7 +86,7 @@ describe('store items over HTTP', () => {
     ]);
   });
 
-  it('are in namespaces that can be listed', async () => {
+  it('have namespaces that a client can list', async () => {
     await client.store.putItem([root, 'a', 'x'], 'k', {});
     await client.store.putItem([root, 'a', 'y'], 'k', {});
     await client.store.putItem([root, 'b', 'x'], 'k', {});
@@ -99,7 +99,7 @@ describe('store items over HTTP', () => {
     expect(await list({ prefix: [root], limit: 1, offset: 1 })).toEqual(['a/y']);
   });
 
-  it('expire after their own time to live, or after the time to live of the project', async () => {
+  it('expire after their own time to live, or after the default of the project', async () => {
     await client.store.putItem([root], 'own', {}, { ttl: 5 });
     await client.store.putItem([root], 'default', {});
     const minutes = async (key: string) => {

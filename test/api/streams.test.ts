@@ -75,7 +75,7 @@ describe('the stream of a run', () => {
     expect(parts.at(-1)).toMatchObject({ event: 'error', data: { error: 'TypeError', message: 'no such tool' } });
   });
 
-  it('sends comments while there are no events, to keep the connection alive', async () => {
+  it('sends SSE comments while there are no events, to keep the connection alive', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const quick = await api.listen({ heartbeatMs: 10 });
@@ -121,7 +121,7 @@ describe('the stream of a run', () => {
     expect(rest.every((part) => part.event !== 'metadata')).toBe(true);
   });
 
-  it('continues without lost events if its process stops and the SDK reconnects', async () => {
+  it('continues without lost events if its API process stops and the SDK reconnects to another one', async () => {
     const gate = newGate();
     api.conversations.script = async (turn) => {
       await turn.writeEvent('custom', { n: 1 });
@@ -134,7 +134,8 @@ describe('the stream of a run', () => {
     const stable = await own.listen();
     let target = doomed;
     const client = own.client(doomed);
-    // Behind a load balancer the address stays the same. Here the client's fetch simulates that.
+    // The SDK always uses the same address, as behind a load balancer. This `fetch` sends the
+    // request to the API process in `target`.
     const balanced = (input: string, init?: RequestInit) => fetch(input.replace(doomed, target), init);
     const { Client } = await import('@langchain/langgraph-sdk');
     const sdk = new Client({ apiUrl: doomed, apiKey: null, callerOptions: { fetch: balanced as typeof fetch } });
@@ -153,7 +154,7 @@ describe('the stream of a run', () => {
     await own.stop();
   });
 
-  it('reports a new attempt to a live client, and sends no superseded events to a later client', async () => {
+  it('tells a live client which events a new attempt supersedes, and sends none of these to a later client', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('custom', 'committed');
       const first = await turn.writeEvent('custom', 'lost 1');
@@ -172,7 +173,7 @@ describe('the stream of a run', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['committed', 'kept']);
   });
 
-  it('also supersedes events that a dying attempt wrote after the next attempt had read the tail', async () => {
+  it('also supersedes events that the old attempt wrote after the new attempt had read the end of the log', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', 'lost');
       await turn.writeEvent('custom', 'last words');
@@ -194,7 +195,7 @@ describe('the stream of a run', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['kept']);
   });
 
-  it('drops superseded events even if the new attempt begins many pages of events later', async () => {
+  it('drops superseded events even if the new attempt begins 2,100 events later', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', { n: 0 });
       const told = Array.from({ length: 2100 }, (_, n) => turn.writeEvent('custom', { n: n + 1 }));
@@ -339,7 +340,7 @@ async function status(url: string): Promise<number> {
   return response.status;
 }
 
-/** Reads a response until its text matches, then cancels it. */
+/** Reads a response until `enough` accepts its text. Then cancels it and returns the text. */
 async function readUntil(response: Response, enough: (text: string) => boolean): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Client } from '@langchain/langgraph-sdk';
 import { ServiceProcesses } from '../support/house.js';
 
-describe('an API process', () => {
+describe('an API process of a project with limits for threads', () => {
   const project = resolve('test/fixtures/projects/talk/thinned.json');
   const house = new ServiceProcesses(project, { COLLOQUY_KEEP_CHECKPOINTS: '2' });
   let client: Client;
@@ -21,7 +21,7 @@ describe('an API process', () => {
     }
   }
 
-  it('thins the history of a thread by the policy, and an open interrupt can still be answered', async () => {
+  it('removes all but two checkpoints of a thread, after which its open interrupt can still be answered', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const turn = (text: string) => client.runs.wait(threadId, 'talk', { input: { log: [text] } });
     await turn('hi');
@@ -39,7 +39,7 @@ describe('an API process', () => {
     expect(newest?.values.log).toHaveLength(10);
   });
 
-  it('gives every new thread the time to live in langgraph.json, unless the request names another one', async () => {
+  it('gives every new thread the time to live of langgraph.json, unless the request has another one', async () => {
     const made = await client.threads.create();
     const other = await client.threads.create({ ttl: 5 });
     const first = await client.runs.create(crypto.randomUUID(), 'talk', {

@@ -82,7 +82,7 @@ describe('threads that expire', () => {
     expect(Date.parse(String(after?.['expires_at']))).toBeGreaterThan(Date.parse(String(before?.['expires_at'])));
   });
 
-  it('are deleted by the sweep of any process if their first deletion was interrupted', async () => {
+  it('are deleted by a later sweep of any API process if their first deletion did not finish', async () => {
     const { thread_id } = await client.threads.create();
     await api.stores.threads.closeThread(ANONYMOUS_CALLER, thread_id);
     await sweepDue(context, ANONYMOUS_CALLER, inMinutes(9));

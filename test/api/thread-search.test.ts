@@ -89,7 +89,7 @@ describe('a search for threads', () => {
     expect(page.headers.get('X-Pagination-Total')).toBe('3');
   });
 
-  it('extracts single values from each thread', async () => {
+  it('extracts the values at the requested paths from each thread', async () => {
     const group = randomUUID();
     await withStates(group, [{ messages: [{ content: 'hi' }, { content: 'bye', id: 'm2' }] }]);
     const extract = {
@@ -116,7 +116,7 @@ describe('a search for threads', () => {
     ]);
   });
 
-  it('sorts by the time of the last change of the state', async () => {
+  it('sorts threads by the time of the last change of their state', async () => {
     const group = randomUUID();
     const ids = await withStates(group, [{}, {}, {}]);
     await client.threads.updateState(ids[1] ?? '', { values: {} });

@@ -5,7 +5,7 @@ import { Client } from '@langchain/langgraph-sdk';
 import { MongoClient } from 'mongodb';
 import { ServiceProcesses } from '../support/house.js';
 
-/** Ticks of 20 ms in one step. */
+/** Number of ticks, of 20 ms each, in the only step of a `ticker` run. */
 const TICKS = 150;
 
 interface Talk {
@@ -13,8 +13,8 @@ interface Talk {
 }
 
 /**
- * Worker and API run as processes, with a real graph. Its nodes are `hear`, `ask` (interrupts for a
- * line that is a question) and `answer`.
+ * Worker and API run as separate processes. The graph `talk` has the nodes `hear`, `ask` and
+ * `answer`. `ask` raises an interrupt if a line of the log ends with a question mark.
  */
 describe('the state of threads', () => {
   const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'));
@@ -86,16 +86,16 @@ describe('the state of threads', () => {
     });
   });
 
-  describe('the routes of the state', () => {
-    it('can close an interrupt, as the agent inbox does, and update the thread', async () => {
+  describe('the routes for the state of a thread', () => {
+    it('can close an interrupt with an edit as node __end__, after which the thread is idle', async () => {
       const threadId = await said('shall I?');
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
       await client.threads.updateState(threadId, { values: null as never, asNode: '__end__' });
       const thread = await client.threads.get(threadId);
       expect([thread.status, thread.interrupts]).toEqual(['idle', {}]);
       expect((await client.threads.getState(threadId)).next).toEqual([]);
-      // The line is still there, so the graph raises the interrupt again in the next run, as a new
-      // one.
+      // The state still has the line with the question mark, so the next run raises a new
+      // interrupt.
       await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] } });
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
     });
@@ -129,7 +129,7 @@ describe('the state of threads', () => {
       await expect(client.threads.patchState(randomUUID(), {})).rejects.toThrow('HTTP 404');
     });
 
-    it('return the history before a checkpoint, by metadata and by field, with GET and POST', async () => {
+    it('return the history before a checkpoint, with given metadata and with selected fields, by GET and POST', async () => {
       const threadId = await said('one', 'two');
       const all = await client.threads.getHistory(threadId, { limit: 100 });
       const before = { configurable: all[2]?.checkpoint } as never;
@@ -151,8 +151,8 @@ describe('the state of threads', () => {
     });
   });
 
-  describe('a copy', () => {
-    it('has the state, history and interrupt of the original thread, and is independent of that thread', async () => {
+  describe('a copy of a thread', () => {
+    it('has the state, history and interrupt of the original thread, and is independent of the original', async () => {
       const threadId = await said('hi', 'shall I?');
       await client.threads.update(threadId, { metadata: { topic: 'x', thread_id: threadId } });
       const original = await client.threads.get(threadId);
@@ -210,7 +210,7 @@ describe('the state of threads', () => {
     });
   });
 
-  describe('pruning with the strategy keep_latest', () => {
+  describe('pruning a thread with the strategy keep_latest', () => {
     it('keeps the newest state, deletes older states, and lets the conversation continue', async () => {
       const threadId = await said('one', 'two', 'three', 'shall I?');
       const before = await client.threads.getState(threadId);

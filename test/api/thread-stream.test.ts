@@ -38,7 +38,7 @@ describe('the stream of a thread', () => {
     return run.run_id;
   }
 
-  /** Yields parts until the last expected one. */
+  /** Returns the parts of a stream up to the first one that `isLast` accepts. */
   async function collect(stream: AsyncGenerator<Part>, isLast: (part: Part) => boolean): Promise<Part[]> {
     const parts: Part[] = [];
     for await (const part of stream) {
@@ -59,7 +59,10 @@ describe('the stream of a thread', () => {
     ['metadata', { status: 'run_done', run_id: runId }],
   ];
 
-  /** Joins the stream. Resolves with the answer of the server, after which every event is sent. */
+  /**
+   * Joins the stream of a thread. When the promise resolves, the server has answered, and the
+   * stream contains every later event.
+   */
   async function joined(threadId: string, path = ''): Promise<AsyncGenerator<Part>> {
     const response = await fetch(`${url}/threads/${threadId}/stream${path}`);
     expect([response.status, response.headers.get('Location')]).toEqual([200, `/threads/${threadId}/stream`]);
@@ -83,8 +86,8 @@ describe('the stream of a thread', () => {
     const other = api.client(await api.listen());
     for (const [index, { id = '', data }] of all.slice(0, -1).entries()) {
       const rest = await collect(other.threads.joinStream(threadId, { lastEventId: id }), isDone(runs[1] ?? ''));
-      // The start of a run has the offset before its first event. A client that resumes there gets
-      // the start again.
+      // The event that reports the start of a run has the offset before the first event of the run.
+      // So a client that resumes after that event gets the event again.
       const isStart = (data as { attempt?: number }).attempt === 1;
       expect([index, rest]).toEqual([index, all.slice(isStart ? index : index + 1)]);
     }
@@ -111,7 +114,7 @@ describe('the stream of a thread', () => {
     }
   });
 
-  it('sends the current offset at once, so that an early disconnect of the client loses no event', async () => {
+  it('sends the current offset at once, so that a client that disconnects early loses no event', async () => {
     const threadId = await newThread();
     await turn(threadId, 'one');
     const tail = await api.stores.events.tail(ANONYMOUS_CALLER, threadId);
@@ -142,7 +145,7 @@ describe('the stream of a thread', () => {
     );
   });
 
-  it('sends the new events of an active run, and the offsets that a later attempt supersedes', async () => {
+  it('sends the new events of an active run, and tells which offsets a later attempt supersedes', async () => {
     const gates = [newGate(), newGate()];
     const said: number[] = [];
     api.conversations.script = async (turn) => {
@@ -197,7 +200,7 @@ describe('the stream of a thread', () => {
   });
 });
 
-/** Yields the events of a stream. Ends if the connection ends between two events. */
+/** Yields the events of a stream until its connection ends. An incomplete last event is dropped. */
 async function* partsOf(response: Response): AsyncGenerator<Part> {
   let text = '';
   const decoder = new TextDecoder();

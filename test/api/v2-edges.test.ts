@@ -36,7 +36,7 @@ describe('protocol v2', () => {
     run_id: id,
   });
 
-  it('marks the text of a dead attempt as superseded, and never sends that text to a later client', async () => {
+  it('tells a live client that the text of a failed attempt is superseded, and sends it to no later client', async () => {
     const threadId = randomUUID();
     const live = await read(threadId);
     fixture.conversations.script = async (turn) => {
@@ -119,7 +119,7 @@ describe('protocol v2', () => {
     reader.close();
   });
 
-  it('sends the end of a run only once, even if two attempts wrote it', async () => {
+  it('sends the end of a run only once, even if two attempts wrote an event for it', async () => {
     const threadId = randomUUID();
     fixture.conversations.script = async (turn) => {
       await turn.writeEvent('values', { n: 1 });
@@ -207,10 +207,12 @@ describe('protocol v2', () => {
     ).rejects.toThrow(/Last-Event-ID/);
   });
 
-  describe('over a WebSocket', () => {
+  describe('a WebSocket of protocol v2', () => {
     const connect = (threadId: string, options: object = {}, base = url) =>
       new WebSocket(`${base.replace('http', 'ws')}/threads/${threadId}/stream/events`, options);
-    /** Waits for a number of messages of a socket and misses none. */
+    /**
+     * Collects the messages that a socket receives from now on. Resolves when there are `count`.
+     */
     function hear(socket: WebSocket, count: number): Promise<Record<string, unknown>[]> {
       const heard: Record<string, unknown>[] = [];
       return new Promise((resolve) => {
@@ -295,7 +297,7 @@ describe('protocol v2', () => {
         result: { restored: true, current_namespaces: [{ namespace: [], status: 'completed' }] },
       });
       expect(rest).toEqual(events.slice(1));
-      // A live subscription continues unchanged.
+      // A reconnect leaves subscriptions unchanged that are still open.
       send(socket, { id: 3, method: 'subscription.reconnect', params });
       send(socket, { id: 4, method: 'subscription.unsubscribe', params: { subscription_id: ids[1] } });
       expect(await hear(socket, 2)).toMatchObject([
@@ -309,7 +311,7 @@ describe('protocol v2', () => {
       socket.close();
     });
 
-    it('reports expired events, and subscriptions that it cannot restore', async () => {
+    it('answers restored: false if events have expired, and an error if a subscription or run is unknown', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
@@ -354,7 +356,7 @@ describe('protocol v2', () => {
       socket.close();
     });
 
-    it('closes with a code of 4000 plus the status that HTTP would answer', async () => {
+    it('is closed with the code 4000 plus the status that a refused HTTP request would get', async () => {
       const [code, reason] = (await once(connect('no-uuid'), 'close')) as [number, Buffer];
       expect([code, reason.toString()]).toEqual([4422, expect.stringContaining('thread_id')]);
       const guarded = await fixture.listen({ corsOrigins: ['https://chat.example'] });

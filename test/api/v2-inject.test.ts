@@ -14,7 +14,7 @@ interface Message {
   name?: string;
 }
 
-describe('the command input.inject', () => {
+describe('the command input.inject, which sends a message to the active run', () => {
   const folder = mkdtempSync(join(tmpdir(), 'steered-'));
   const project = resolve('test/fixtures/projects/steered/langgraph.json');
   const house = new ServiceProcesses(project, { STEERED_FOLDER: folder });
@@ -31,7 +31,7 @@ describe('the command input.inject', () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Starts a run that is active in a node of a new thread. */
+  /** Starts a run on a new thread, and waits until the node `node` has begun. */
   async function working(assistant: string, node: string, input: unknown = said('go')) {
     const threadId = randomUUID();
     const filter = { channels: ['values', 'lifecycle', 'messages', 'input'] };
@@ -44,7 +44,7 @@ describe('the command input.inject', () => {
       begun: (name: string) => exists(`${threadId}.${name}.begun`),
       open: (name: string) => writeFileSync(join(folder, `${threadId}.${name}.open`), ''),
       inject: (content: string, more: object = {}, key?: string) => send(threadId, { ...said1(content), ...more }, key),
-      /** Returns the messages after a number of runs have ended. */
+      /** Waits until `runs` runs of the thread have ended. Returns the contents of its messages. */
       after: async (runs: number): Promise<string[]> => {
         await reader.until(isTerminal, runs);
         const { values } = await client.threads.getState<{ messages: Message[] }>(threadId);
@@ -141,7 +141,7 @@ describe('the command input.inject', () => {
     reader.close();
   });
 
-  it('starts one run with all messages that were not inserted, before a queued run', async () => {
+  it('starts one run for all messages that the active run did not insert, before any queued run', async () => {
     const { threadId, reader, runId, open, inject, after } = await working('single', 'only');
     const waiting = await client.runs.create(threadId, 'single', { input: said('waited') });
     await inject('left', { id: 'm-left' });
@@ -164,7 +164,7 @@ describe('the command input.inject', () => {
     reader.close();
   });
 
-  it('keeps a message that comes before an interrupt for the run that answers the interrupt', async () => {
+  it('keeps a message for the run that answers the interrupt, if the active run is interrupted first', async () => {
     const { threadId, reader, open, inject, after } = await working('asking', 'ask');
     await inject('left');
     open('ask');
@@ -189,15 +189,18 @@ describe('the command input.inject', () => {
   it.each([
     { action: 'interrupt', left: ['go', 'again', 'left', 'only: go, again, left'] },
     { action: 'rollback', left: ['again', 'only: again'] },
-  ] as const)('keeps the message to a cancelled run, except after a rollback: $action', async ({ action, left }) => {
-    const { threadId, reader, runId, open, inject } = await working('single', 'only');
-    await inject('left');
-    await client.runs.cancel(threadId, runId, true, action);
-    open('only');
-    const values = await client.runs.wait(threadId, 'single', { input: said('again') });
-    expect((values as { messages: Message[] }).messages.map(({ content }) => content)).toEqual(left);
-    reader.close();
-  });
+  ] as const)(
+    'keeps a message for the next run if the active run is cancelled, but not after a rollback: $action',
+    async ({ action, left }) => {
+      const { threadId, reader, runId, open, inject } = await working('single', 'only');
+      await inject('left');
+      await client.runs.cancel(threadId, runId, true, action);
+      open('only');
+      const values = await client.runs.wait(threadId, 'single', { input: said('again') });
+      expect((values as { messages: Message[] }).messages.map(({ content }) => content)).toEqual(left);
+      reader.close();
+    },
+  );
 
   it('inserts a message only once for the same idempotency key, also after the end of the run', async () => {
     const { reader, open, inject, after } = await working('relay', 'one');
@@ -215,17 +218,20 @@ describe('the command input.inject', () => {
   it.each([
     { assistant: 'counter', node: 'tally', input: { count: 0 } },
     { assistant: 'fragile', node: 'keep', input: { messages: ['go'] } },
-  ])('refuses a message to $assistant, whose state cannot hold messages', async ({ assistant, node, input }) => {
-    const { reader, open, inject } = await working(assistant, node, input);
-    const refusal = await inject('left');
-    expect(refusal).toMatchObject({ type: 'error', error: 'invalid_argument' });
-    expect(refusal['message']).toBe(
-      `graph ${assistant} takes no messages while it runs: it has no channel "messages" with a reducer`,
-    );
-    open(node);
-    await reader.until(isTerminal);
-    reader.close();
-  });
+  ])(
+    'refuses a message to $assistant, whose state has no channel "messages" with a reducer',
+    async ({ assistant, node, input }) => {
+      const { reader, open, inject } = await working(assistant, node, input);
+      const refusal = await inject('left');
+      expect(refusal).toMatchObject({ type: 'error', error: 'invalid_argument' });
+      expect(refusal['message']).toBe(
+        `graph ${assistant} takes no messages while it runs: it has no channel "messages" with a reducer`,
+      );
+      open(node);
+      await reader.until(isTerminal);
+      reader.close();
+    },
+  );
 
   it("refuses invalid commands with the protocol's error codes", async () => {
     const nowhere = await send(randomUUID(), said1('x'));

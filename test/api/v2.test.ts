@@ -27,7 +27,7 @@ describe('protocol v2 on real servers', () => {
     return client.threads.stream(threadId, { assistantId: 'desk', transport, webSocketFactory });
   }
 
-  /** Resolves with the next end of a run that the SDK receives. */
+  /** Resolves when the SDK receives the next event that ends a run. */
   function ended(thread: ThreadStream): Promise<void> {
     return new Promise((resolve) => {
       const stop = thread.onEvent((event) => {
@@ -38,7 +38,10 @@ describe('protocol v2 on real servers', () => {
     });
   }
 
-  /** Creates a thread with one ended run. Returns it with all its events. */
+  /**
+   * Executes one run on a new thread. Returns the id of the thread, the open reader of its events,
+   * and all events of the run.
+   */
   async function toldThread(text: string, assistant = 'desk') {
     const threadId = randomUUID();
     const reader = await ProtocolReader.open(api.url, threadId, { channels: ALL });
@@ -47,7 +50,7 @@ describe('protocol v2 on real servers', () => {
     return { threadId, reader, events };
   }
 
-  it('streams the events of a run as LangGraph does, on a thread that the run creates', async () => {
+  it('streams the same events of a run as LangGraph, also if the run creates its thread', async () => {
     const { reader, events } = await toldThread('hi');
     reader.close();
     expect(events.map(outline).slice(0, 22)).toEqual([
@@ -110,22 +113,25 @@ describe('protocol v2 on real servers', () => {
     expect(await deltas).toEqual(['', 'Hi you', 'noted', 'Hi you']);
   });
 
-  it.each(['sse', 'websocket'] as const)('interrupts and resumes a run with an answer over %s', async (transport) => {
-    const thread = openThread(transport);
-    await thread.run.start({ input: said('really?') });
-    await thread.output;
-    expect(thread.interrupted).toBe(true);
-    const [asked] = thread.interrupts;
-    expect(asked).toMatchObject({ payload: { question: 'really?' }, namespace: [] });
-    const answered = ended(thread);
-    await thread.input.respond({ namespace: [], interrupt_id: asked?.interruptId ?? '', response: 'yes' });
-    await answered;
-    const { values } = await thread.state.get({ namespace: [] });
-    expect((values['messages'] as { content: unknown }[]).map(({ content }) => content)).toContain('told "yes"');
-    await thread.close();
-  });
+  it.each(['sse', 'websocket'] as const)(
+    'interrupts a run, and continues with the answer of the client, over %s',
+    async (transport) => {
+      const thread = openThread(transport);
+      await thread.run.start({ input: said('really?') });
+      await thread.output;
+      expect(thread.interrupted).toBe(true);
+      const [asked] = thread.interrupts;
+      expect(asked).toMatchObject({ payload: { question: 'really?' }, namespace: [] });
+      const answered = ended(thread);
+      await thread.input.respond({ namespace: [], interrupt_id: asked?.interruptId ?? '', response: 'yes' });
+      await answered;
+      const { values } = await thread.state.get({ namespace: [] });
+      expect((values['messages'] as { content: unknown }[]).map(({ content }) => content)).toContain('told "yes"');
+      await thread.close();
+    },
+  );
 
-  it('reports the answer to an interrupt to all clients, and accepts a plain input as that answer', async () => {
+  it('tells clients that an interrupt was answered; the input of run.start may be the answer', async () => {
     const { threadId, reader, events } = await toldThread('really?');
     const asked = events.find(({ method }) => method === 'input.requested');
     expect(outline(events.at(-1))).toBe('lifecycle interrupted');
@@ -175,7 +181,7 @@ describe('protocol v2 on real servers', () => {
     }
   });
 
-  it('sends each of two subscribers only the channels that it requested', async () => {
+  it('sends each of two subscribers only the channels and namespaces that it requested', async () => {
     const threadId = randomUUID();
     const tokens = await ProtocolReader.open(api.url, threadId, {
       channels: ['messages', 'lifecycle'],
@@ -242,7 +248,7 @@ describe('protocol v2 on real servers', () => {
     ]);
   });
 
-  it('reads and forks states, and shows the tree of a run, on any process', async () => {
+  it('reads states, forks a state, and shows the tree of a run, on any API process', async () => {
     const { threadId, reader, events } = await toldThread('hi');
     const get = await command(other.url, threadId, {
       id: 1,

@@ -13,7 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** Returns `open`, the close code of the server, or the status of the refused upgrade. */
+/**
+ * Opens a WebSocket. Returns `open` if the server accepts it. Otherwise returns the close code, or
+ * the HTTP status if the server refuses the upgrade.
+ */
 async function opened(url: string, headers: Record<string, string> = {}, query = ''): Promise<'open' | number> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${randomUUID()}/stream/events${query}`, {
     headers,
@@ -21,8 +24,8 @@ async function opened(url: string, headers: Record<string, string> = {}, query =
   const ways = [
     once(socket, 'close').then(([code]) => code as number),
     once(socket, 'unexpected-response').then(([, response]) => (response as { statusCode: number }).statusCode),
-    // A refusal closes the connection right after the upgrade. Only an accepted connection answers
-    // a command.
+    // The server may complete the upgrade of a WebSocket that it refuses, and close it right after.
+    // So only the answer to a command shows that the WebSocket was accepted.
     once(socket, 'open').then(async () => {
       socket.send(JSON.stringify({ id: 1, method: 'subscription.subscribe', params: { channels: ['values'] } }));
       await once(socket, 'message');
@@ -48,7 +51,7 @@ describe('the origin of a WebSocket', () => {
     expect(await opened(url)).toBe('open');
   });
 
-  it('is checked against the pattern of the project instead of the origins in the settings', async () => {
+  it('is checked against the pattern of the project instead of the origins in the settings of the API', async () => {
     const url = await listen({ disabled: [], cors: { originPattern: '^https://[a-z]+\\.good\\.example$' } }, [
       EVIL.origin,
     ]);
@@ -56,7 +59,7 @@ describe('the origin of a WebSocket', () => {
     expect(await opened(url, { origin: 'https://a.good.example' })).toBe('open');
   });
 
-  it('is checked against the origins in the settings if the project has no rule', async () => {
+  it('is checked against the origins in the settings of the API if the project has no rule', async () => {
     const url = await listen({ disabled: [] }, ['https://good.example']);
     expect(await opened(url, EVIL)).toBe(4403);
     expect(await opened(url, { origin: 'https://good.example' })).toBe('open');
@@ -64,14 +67,14 @@ describe('the origin of a WebSocket', () => {
   });
 });
 
-describe('the origin of a request', () => {
+describe('the origin of an HTTP request or WebSocket', () => {
   const post = async (url: string, origin: string | undefined, type = 'text/plain') => {
     const headers = { 'content-type': type, ...(origin !== undefined && { origin }) };
     const { status, headers: sent } = await fetch(`${url}/threads`, { method: 'POST', headers, body: '{}' });
     return [status, sent.get('access-control-allow-origin')];
   };
 
-  it('must be of this machine or configured; a request from another origin is refused', async () => {
+  it('must be a loopback address or a configured origin; requests from other origins are refused', async () => {
     const url = await api.listen({ corsOrigins: ['loopback', 'https://good.example'] });
     for (const origin of [
       'http://localhost:3000',
@@ -93,7 +96,7 @@ describe('the origin of a request', () => {
     expect(await opened(url, { origin: 'http://localhost:3000' })).toBe('open');
   });
 
-  it('may be any origin if the settings allow all origins', async () => {
+  it('may be any origin if the settings of the API allow all origins', async () => {
     expect(await post(await api.listen(), 'https://evil.example')).toEqual([200, '*']);
   });
 });
@@ -104,7 +107,7 @@ it('a WebSocket is not served if the project disables the routes of runs', async
   expect((await fetch(`${url}/threads/${randomUUID()}/commands`, { method: 'POST', body: '{}' })).status).toBe(404);
 });
 
-describe('an app of the project', () => {
+describe('the app of a project', () => {
   const require = createRequire(import.meta.url);
   interface HonoLike {
     use(
@@ -143,7 +146,7 @@ describe('an app of the project', () => {
     ['Hono', honoApp],
     ['Express', expressApp],
     ['fetch', fetchApp],
-  ])('of the kind %s allows or refuses WebSockets in the same way as requests', async (_name, make) => {
+  ])('of the kind %s allows or refuses a WebSocket by the same code as an HTTP request', async (_name, make) => {
     const url = await api.listen({}, { http: { disabled: [], app: make() } });
     expect(await opened(url)).toBe('open');
     expect(await opened(url, {}, '?halt')).toBe(4403);
@@ -151,7 +154,7 @@ describe('an app of the project', () => {
   });
 });
 
-describe('the accepted hosts', () => {
+describe('the accepted values of the Host header', () => {
   const get = (host: string) => `GET /ok HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
 
   it('are the loopback hosts and the configured hosts, for HTTP and for WebSockets', async () => {
@@ -221,7 +224,7 @@ it('a WebSocket closes after too many invalid messages, and ignores later comman
   expect(answers).toBeLessThanOrEqual(101);
 });
 
-it('a GET request with a body is answered behind every kind of app', async () => {
+it('a GET request with a body is answered even if a Hono app or a fetch app gets it first', async () => {
   const require = createRequire(import.meta.url);
   const { Hono } = require('hono') as { Hono: new () => object };
   const apps = [new Hono(), { fetch: () => new Response(null, { status: 404 }) }];

@@ -61,8 +61,8 @@ describe('the command line of the benches', () => {
   });
 });
 
-describe('measuring', () => {
-  it('alternates the compared arms, starts each round with another arm, and drops warm-up samples', async () => {
+describe('the measurement of the compared variants (arms)', () => {
+  it('alternates the arms, starts each round with another arm, and drops the warm-up samples', async () => {
     const order: string[] = [];
     const arm = (name: string) => ({ name, once: () => Promise.resolve(order.push(name)) });
     const samples = await interleave([arm('a'), arm('b')], { rounds: 2, warmup: 1 });
@@ -70,18 +70,18 @@ describe('measuring', () => {
     expect(samples).toEqual({ a: [4, 5], b: [3, 6] });
   });
 
-  it('names the arm that failed', async () => {
+  it('names the failed arm in its error', async () => {
     const once = () => Promise.reject(new Error('connection refused'));
     await expect(interleave([{ name: 'ours', once }], { rounds: 1, warmup: 0 })).rejects.toThrow(
       'ours: connection refused',
     );
   });
 
-  it('counts only the calls that complete inside the time window', async () => {
+  it('counts only the calls that end inside the time window', async () => {
     expect(await rate(2, 20, () => new Promise((resolve) => setTimeout(resolve, 60)))).toBe(0);
   });
 
-  it('takes percentiles by the nearest rank', () => {
+  it('takes percentiles by the nearest-rank method', () => {
     expect([percentile([3, 1, 2], 50), percentile([3, 1, 2], 99), percentile([4], 1)]).toEqual([2, 3, 4]);
   });
 });
@@ -103,7 +103,7 @@ describe('a CPU profile', () => {
       node(7, 'put', 'file:///app/node_modules/a/node_modules/@langchain/core/put.js'),
     ],
     startTime: 1_000_000,
-    // The first comes before the turns, the last after them.
+    // The first sample was taken before the profiled turns, the last sample after them.
     samples: [2, 6, 7, 3, 4, 5, 2, 2],
     timeDeltas: [1_000, 4_000, 6_000, 2_000, 9_000, 1_000, 2_000, 50_000],
   };
@@ -123,7 +123,7 @@ describe('a CPU profile', () => {
 });
 
 describe('the report of a bench', () => {
-  it('is a table for people', () => {
+  it('is formatted as a table for people', () => {
     expect(formatReport(report, 'How long is a turn?').split('\n')).toEqual([
       'How long is a turn?',
       '',
@@ -136,7 +136,7 @@ describe('the report of a bench', () => {
     ]);
   });
 
-  it('is one JSON object for programs', () => {
+  it('is formatted as one JSON object for programs', () => {
     expect(JSON.parse(formatResult(report.result))).toEqual({
       name: 'turn',
       unit: 'ms',
@@ -151,7 +151,7 @@ describe('the report of a bench', () => {
 });
 
 describe('a bench', () => {
-  it('runs on external servers, ends with its result, and leaves no data behind', async () => {
+  it('runs on given servers, prints its result as the last line, and leaves no temporary folder behind', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'colloquy-test-bench-'));
     const servers = [
       ...['--temporal-address', process.env['COLLOQUY_TEST_TEMPORAL_ADDRESS'] ?? ''],

@@ -7,21 +7,18 @@ import { chromium, type Browser } from 'playwright-core';
 import { withLock } from '../../servers/file-lock.js';
 
 /**
- * The flags of the package are not used: they run the browser as one process, which exits with the
- * first closed tab.
+ * Flags of Chromium. The package's own flags are not used, because they run the browser as a single
+ * process, which exits when its first tab is closed.
  */
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
 
-/**
- * Starts Chromium from an npm package, so that a machine that can only reach the registry has it
- * too.
- */
+/** Starts Chromium from an npm package, so that the tests need no download except from npm. */
 export async function startBrowser(): Promise<Browser> {
   const executablePath = await withLock(resolve('.colloquy/chromium.lock'), () => bundledChromium.executablePath());
   return chromium.launch({ executablePath, args: ARGS, headless: true });
 }
 
-/** Serves a page of `pages/`, bundled like an application. */
+/** Bundles a page of `pages/` with esbuild, as an application would be, and serves it over HTTP. */
 export async function servePage(name: string): Promise<{ url: string; close(): Promise<void> }> {
   const { outputFiles } = await build({
     entryPoints: [resolve('test/browser/pages', `${name}.tsx`)],

@@ -28,7 +28,7 @@ export class PageFixture {
     return new PageFixture(model, house, api.url, site, browser);
   }
 
-  /** Opens a tab. The address of another tab opens the same thread. */
+  /** Opens a tab. With the address of another tab, the new tab shows the same thread. */
   async open(address = `${this.site.url}?api=${encodeURIComponent(this.apiUrl)}`): Promise<ChatPage> {
     const page = await this.browser.newPage();
     page.setDefaultTimeout(WAIT_MS);
@@ -51,7 +51,7 @@ export class PageFixture {
   }
 }
 
-/** The page as its user sees it. Every check waits until it holds. */
+/** A chat page as its user sees it. Every check waits until the page meets it, or throws. */
 export class ChatPage {
   readonly #errors: string[] = [];
 
@@ -92,13 +92,13 @@ export class ChatPage {
     await this.page.getByTestId('question').getByRole('button').click();
   }
 
-  /** Edits the n-th message of the user, from 0. */
+  /** Replaces the text of the user's message number `n`, counted from 0. */
   async edit(n: number, text: string): Promise<void> {
     await this.page.getByTestId('input').fill(text);
     await this.page.getByTestId('edit').nth(n).click();
   }
 
-  /** Regenerates the n-th answer, from 0. */
+  /** Requests a new version of the answer number `n`, counted from 0. */
   async regenerate(n: number): Promise<void> {
     await this.page.getByTestId('regenerate').nth(n).click();
   }

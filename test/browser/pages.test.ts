@@ -71,7 +71,7 @@ describe.each([
     ];
     await other.shows(both);
     await other.isIdle();
-    // The React package receives the other tab's run by itself.
+    // Only LangChain's React package is expected to show a run that another tab has started.
     if (name === 'react') await page.shows(both);
     await page.say('again');
     await page.shows([...both, 'again', 'Answer to "again".']);

@@ -14,7 +14,7 @@ interface WireState {
   parent_checkpoint: { checkpoint_id: string | null } | null;
 }
 
-/** Reads the final state of a thread through the API. */
+/** Returns the final state and history of a thread, as the API shows them. */
 export async function readThread(api: ApiClient, conversation: string, threadId: string): Promise<ThreadRecord> {
   const [thread, state, history] = await Promise.all([
     api.json<{ status: string }>(`/threads/${threadId}`),
@@ -41,7 +41,7 @@ function messagesIn({ values }: WireState): StateMessage[] {
   return messagesOf(values);
 }
 
-/** Reads the stream of a run from its start, like a client that joins late. */
+/** Returns all events of a run, as a client gets them that joins after the end of the run. */
 export async function replay(
   api: ApiClient,
   clock: Clock,

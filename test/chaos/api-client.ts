@@ -1,7 +1,7 @@
 import { StuckError, type Clock } from './clock.js';
 import type { Random } from './random.js';
 
-/** The API refused a request that it must accept. */
+/** Thrown if the API refuses a request that it must accept. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
 }
@@ -10,24 +10,24 @@ export interface ApiCall {
   method?: 'GET' | 'POST';
   body?: object;
   headers?: Record<string, string>;
-  /** Statuses besides 5xx that are retried. */
+  /** HTTP statuses after which the request is repeated, in addition to 5xx. */
   patient?: readonly number[];
 }
 
 /**
- * Longest wait for the head of a response, in ms. It exceeds the API's own timeout for a
- * conversation.
+ * Longest wait for the status and the headers of a response, in ms. It is longer than the API
+ * itself waits for a conversation.
  */
 const HEAD_TIMEOUT_MS = 13_000;
 /**
- * A stream has a heartbeat every five seconds. After this time without data, in ms, its server
- * counts as dead.
+ * Longest time without data in the body of a response, in ms. A stream has a heartbeat every five
+ * seconds, so after this time its server counts as dead.
  */
 const IDLE_TIMEOUT_MS = 12_000;
 
 /**
- * A client of several API processes. It retries a failed request on another process with the same
- * idempotency key.
+ * A client of several API processes. It sends each request to a random process. It repeats a failed
+ * request unchanged, so with the same idempotency key.
  */
 export class ApiClient {
   constructor(
@@ -36,7 +36,7 @@ export class ApiClient {
     private readonly clock: Clock,
   ) {}
 
-  /** Returns the JSON of the first successful answer. */
+  /** Repeats a request until it succeeds. Returns the JSON of the answer. */
   async json<T>(path: string, call: ApiCall = {}): Promise<T> {
     for (;;) {
       const open = await this.open(path, call);
@@ -50,7 +50,10 @@ export class ApiClient {
     }
   }
 
-  /** Returns the first successful response. Errors: {@link RefusedError}, {@link StuckError}. */
+  /**
+   * Repeats a request until it succeeds. Returns the response. Errors: {@link RefusedError},
+   * {@link StuckError}.
+   */
   async open(path: string, call: ApiCall = {}): Promise<OpenResponse> {
     let last = 'nothing was tried';
     for (;;) {
@@ -100,7 +103,7 @@ export class OpenResponse {
     return this.#response?.headers.get(name) ?? '';
   }
 
-  /** Yields text as it arrives. Throws if the response is incomplete. */
+  /** Yields the text of the body as it arrives. Throws if the body is incomplete. */
   async *parts(): AsyncGenerator<string> {
     const decoder = new TextDecoder();
     try {

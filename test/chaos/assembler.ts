@@ -3,7 +3,7 @@ import { offsetOf, textOf, type SeenEvent, type WireMessage } from './records.js
 /** Data of the `metadata` event that starts an attempt. */
 export interface AttemptNotice {
   attempt?: number;
-  /** Superseded offset ranges of earlier attempts, each with its first and last offset. */
+  /** Offsets of the events that this attempt supersedes, as ranges. */
   superseded?: [first: number, last: number][];
 }
 
@@ -13,7 +13,10 @@ export function attemptOf({ event, data }: SeenEvent): AttemptNotice | undefined
   return (notice.attempt ?? 1) > 1 ? notice : undefined;
 }
 
-/** Returns the effective events of a stream: without metadata, and without superseded events. */
+/**
+ * Returns the effective events of a stream: all events except `metadata` events and events that a
+ * later attempt supersedes.
+ */
 export function effectiveEvents(events: readonly SeenEvent[]): SeenEvent[] {
   const superseded = events.flatMap((event) => attemptOf(event)?.superseded ?? []);
   return events.filter(({ id, event }) => {
@@ -22,7 +25,10 @@ export function effectiveEvents(events: readonly SeenEvent[]): SeenEvent[] {
   });
 }
 
-/** Assembles the model's messages by id from the pieces of `messages-tuple`, as a chat does. */
+/**
+ * Joins the pieces of each model message to its text, as a chat does. The pieces are the events of
+ * the stream mode `messages-tuple`. Returns the texts by message id.
+ */
 export function assembleTexts(events: readonly SeenEvent[]): Map<string, string> {
   const texts = new Map<string, string>();
   for (const { event, data } of events) {

@@ -21,7 +21,7 @@ export interface ChaosOptions {
   folder: string;
   toolsDir: string;
   say: (line: string) => void;
-  /** Stops the program at any point. */
+  /** If this signal is aborted, the program stops at once. */
   signal?: AbortSignal;
 }
 
@@ -32,13 +32,16 @@ export interface ChaosReport {
   messages: number;
   runs: number;
   effects: number;
-  /** Number of faults of each kind: `worker kill`. */
+  /** Number of faults by kind of process and action, such as `worker kill`. */
   faults: Record<string, number>;
   attempts: number;
   /** Number of unhandled rejections in workers and API processes. Their logs have the details. */
   unheard: number;
   reconnects: number;
-  /** Time from the end of a fault until every waiting conversation continued, in ms. */
+  /**
+   * Median time, in ms, from the end of a fault until every conversation that was then active has
+   * received something.
+   */
   recovered_p50_ms: number | null;
   recovered_max_ms: number | null;
   turn_p50_ms: number | null;
@@ -46,11 +49,11 @@ export interface ChaosReport {
   violations: Violation[];
 }
 
-/** All accepted runs must end within this time after the last fault. */
+/** Time after the last fault within which all accepted runs must end, in ms. */
 const SETTLE_MS = 90_000;
 const READERS = 4;
 
-/** Runs conversations under faults, lets them end, and checks the results. */
+/** Runs conversations while faults happen, lets them end, and checks the results. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const crashes: LedgerRecord[] = [];
   const onCrash = (name: string, detail: string) => {
@@ -115,7 +118,7 @@ class Chaos {
     return this.#report([...this.crashes, ...records], runner.events);
   }
 
-  /** Runs conversations sequentially until the time is over. */
+  /** Runs one conversation after another until the time is over. */
   async #talkOn(slot: number): Promise<void> {
     for (let turn = 1; !this.#clock.stopped; turn += 1) {
       const name = `c${slot + 1}-${turn}`;
@@ -141,7 +144,7 @@ class Chaos {
   }
 
   #record(record: LedgerRecord): void {
-    // The ledger gets the events of a run together with their replay.
+    // The record of a run goes to the ledger later, together with the replay of its events.
     if (record.type === 'seen') {
       this.#seen.push(record);
       return;
@@ -150,7 +153,10 @@ class Chaos {
     this.#toLedger(record);
   }
 
-  /** Sends records one after another, because the checker reads the order of acceptance from them. */
+  /**
+   * Sends a record to the ledger, after all earlier ones. The order matters, because the checker
+   * reads from it in which order messages were accepted.
+   */
   #toLedger(record: LedgerRecord): void {
     const sent = this.#lastSent
       .then(() => fetch(`${this.world.ledgerUrl}/records`, { method: 'POST', body: JSON.stringify(record) }))
@@ -163,7 +169,8 @@ class Chaos {
   }
 
   async #readAgain(): Promise<void> {
-    // No fault is active any more, so no request may be slow.
+    // A new clock, because the clock of the conversations may have expired. All faults are over, so
+    // all requests must end within the time of the new clock.
     const clock = new Clock();
     const timer = setTimeout(() => clock.giveUp(), SETTLE_MS);
     const random = new Random(this.options.seed, 'aftermath');
@@ -208,7 +215,7 @@ class Chaos {
   }
 }
 
-/** Runs all tasks, at most `width` in parallel. Returns the failures. */
+/** Runs all tasks, at most `width` in parallel. Returns the errors of the failed tasks as text. */
 async function inParallel(tasks: (() => Promise<void>)[], width: number): Promise<string[]> {
   const left = [...tasks];
   const failed: string[] = [];

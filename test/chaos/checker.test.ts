@@ -10,7 +10,10 @@ const asks: Ask[] = [
   { conversation: 'c1', n: 2, kind: 'tool', calls: 1, words: 4 },
 ];
 
-/** Correct records of two turns: one without and one with a tool. */
+/**
+ * Correct records of a conversation with two turns (a user's message and everything up to its
+ * answer). The first turn has no tool call, the second has one.
+ */
 class Fabricated {
   readonly messages: StateMessage[] = [
     { id: 'h1', type: 'human', text: sayAsk(asks[0] as Ask) },
@@ -46,8 +49,8 @@ class Fabricated {
   };
 
   /**
-   * Records a run that streams these messages by words, then the state with the given number of
-   * messages.
+   * Returns the record of a run. The run streams the given messages word by word, and then the
+   * state with the first `length` messages.
    */
   run(n: number, messageIds: string[], length: number): SeenRecord {
     const words = messageIds.flatMap((id) => {
@@ -111,13 +114,13 @@ describe('the checker', () => {
     expect(world.violations()).toContainEqual(expect.stringContaining('transcript: message 1 of 6'));
   });
 
-  it('finds a run without an observed end', () => {
+  it('finds a run whose end no client saw', () => {
     const world = new Fabricated();
     world.seen.pop();
     expect(world.violations()).toEqual(['unanswered: nobody saw the run of "ask c1.2 tool calls=1 words=4" end']);
   });
 
-  it('finds effects that happened twice, never, or without a request', () => {
+  it('finds tool effects that happened twice, never, or without a request', () => {
     const world = new Fabricated();
     world.effects.push({ type: 'effect', key: 'other', effect: 'c1.2/0' });
     expect(world.violations()).toEqual(['effect: effect c1.2/0 happened 2 times: k, other']);
@@ -145,7 +148,7 @@ describe('the checker', () => {
     ]);
   });
 
-  it('finds a duplicate event', () => {
+  it('finds a duplicate event in the live stream', () => {
     const world = new Fabricated();
     const { live } = world.second;
     live.splice(4, 0, live[3] as SeenEvent);
@@ -153,7 +156,7 @@ describe('the checker', () => {
     expect(world.violations()).toContainEqual(expect.stringContaining('stream text: live: message a2 was streamed as'));
   });
 
-  it('finds text of an attempt whose events were not marked as superseded', () => {
+  it('finds streamed text of a failed attempt if the next attempt does not supersede it', () => {
     const world = new Fabricated();
     const { live, replay } = world.second;
     const lost = piece(200.5, { id: 'a2', type: 'AIMessageChunk', content: 'thinking c1.2 try 1: lost' });
@@ -171,7 +174,7 @@ describe('the checker', () => {
     expect(world.violations()).toEqual([]);
   });
 
-  it('finds a state that the thread never had, and a wrong last state', () => {
+  it('finds a streamed state that the thread never had, and a wrong last streamed state', () => {
     const world = new Fabricated();
     const { live } = world.second;
     live.splice(live.length - 1, 0, {
@@ -189,7 +192,7 @@ describe('the checker', () => {
     );
   });
 
-  it('finds a message without streamed pieces', () => {
+  it('finds a model message that was never streamed', () => {
     const world = new Fabricated();
     const { live, replay } = world.second;
     for (const events of [live, replay]) events.splice(1, events.length - 2);
@@ -198,7 +201,7 @@ describe('the checker', () => {
     );
   });
 
-  it('finds stray checkpoints, a missing parent, and a state that no step committed', () => {
+  it('finds a checkpoint outside of the chain, a missing parent, and a state that differs from its checkpoint', () => {
     const world = new Fabricated();
     world.thread.history.push({ id: 'stray', parent: 'p2', step: 3, source: 'loop', messages: [] });
     expect(world.violations()).toEqual(['history: 1 checkpoints are committed beside the thread, as step 3 (stray)']);

@@ -1,6 +1,6 @@
 /**
- * Finds violations from records alone, without any request. Each check is about one guarantee to
- * users.
+ * Checks the records of the chaos program against the guarantees that Colloquy gives to users. It
+ * sends no requests.
  */
 import { assembleTexts, attemptOf, effectiveEvents } from './assembler.js';
 import type { EffectRecord } from './ledger.js';
@@ -33,7 +33,7 @@ export interface Violation {
   detail: string;
 }
 
-/** One conversation as seen from outside the platform. */
+/** The records of one conversation, as its clients saw it. */
 interface ConversationRecord {
   name: string;
   threadId: string;
@@ -81,7 +81,7 @@ function conversations(records: readonly LedgerRecord[]): ConversationRecord[] {
   });
 }
 
-// ---- every accepted message is answered once, in order
+// ---- guarantee: every accepted message is answered once, in order
 
 function checkAnswered({ name, threadId, asks, runs }: ConversationRecord): Violation[] {
   const violations: Violation[] = [];
@@ -109,7 +109,10 @@ function checkAnswered({ name, threadId, asks, runs }: ConversationRecord): Viol
   return violations;
 }
 
-/** The transcript must consist of the turns in the order of acceptance, and nothing else. */
+/**
+ * Checks that the transcript has exactly the messages of all turns, in the order in which the
+ * users' messages were accepted.
+ */
 function checkTranscript({ name, threadId, asks, thread }: ConversationRecord): Violation[] {
   if (thread === undefined)
     return [{ kind: 'unread', conversation: name, threadId, detail: 'the final state was not read' }];
@@ -141,7 +144,7 @@ function firstDifference(actual: Expected[], expected: Expected[]): number | und
   return undefined;
 }
 
-// ---- the transcript is what the steps committed
+// ---- guarantee: the checkpoints are one chain of steps that leads to the transcript
 
 function checkHistory({ name, threadId, thread }: ConversationRecord): Violation[] {
   if (thread === undefined) return [];
@@ -180,7 +183,7 @@ function same(a: StateMessage[], b: StateMessage[]): boolean {
   return a.length === b.length && a.every(({ id, text }, index) => id === b[index]?.id && text === b[index]?.text);
 }
 
-// ---- streams have no gap, no double, and nothing of a superseded attempt
+// ---- guarantee: streams have no missing event, no duplicate, and no superseded text
 
 function checkStream(run: SeenRecord, { name, threadId, thread }: ConversationRecord): Violation[] {
   const wrong = (kind: string, detail: string): Violation => ({
@@ -226,7 +229,7 @@ function checkOrder(events: readonly SeenEvent[]): string[] {
   return violations;
 }
 
-/** Every streamed state must be one that the thread had. */
+/** Checks that every streamed state is a beginning of the final transcript. */
 function checkValues(events: readonly SeenEvent[], final: StateMessage[]): string[] {
   return effectiveEvents(events)
     .filter(({ event }) => event === 'values')
@@ -238,7 +241,7 @@ function checkValues(events: readonly SeenEvent[], final: StateMessage[]): strin
     );
 }
 
-/** The last streamed state of a run must be its final state. */
+/** Checks that the last streamed state of a run ends with the model message that ends the run. */
 function checkLastValues(events: readonly SeenEvent[], run: SeenRecord): string[] {
   const last = effectiveEvents(events)
     .filter(({ event }) => event === 'values')
@@ -257,7 +260,7 @@ function isStartOf(messages: StateMessage[], final: StateMessage[]): boolean {
   return same(messages, final.slice(0, messages.length));
 }
 
-/** The streamed text must be the text in the state. */
+/** Checks that the streamed text of each model message is its text in the final state. */
 function checkText(events: readonly SeenEvent[], run: SeenRecord, final: StateMessage[]): string[] {
   const texts = assembleTexts(effectiveEvents(events));
   const attempts = `${1 + events.filter((event) => attemptOf(event)).length} attempts`;
@@ -273,8 +276,8 @@ function checkText(events: readonly SeenEvent[], run: SeenRecord, final: StateMe
 }
 
 /**
- * Returns the model's messages that a run must have streamed. Messages of a subgraph are streamed
- * only on request.
+ * Returns the model messages that a run must have streamed. Messages of a subgraph are among them
+ * only if the client requested the events of subgraphs.
  */
 function ownMessages(run: SeenRecord, final: StateMessage[]): StateMessage[] {
   const asked = final.find(
@@ -289,8 +292,8 @@ function ownMessages(run: SeenRecord, final: StateMessage[]): StateMessage[] {
 }
 
 /**
- * The effective events of the live stream must equal the log: no event is missing, and no
- * superseded event is left.
+ * Compares the effective events of the live stream with those of the replay. Reports events that
+ * the live stream misses, and events that only the live stream has.
  */
 function checkGaps(live: readonly SeenEvent[], replay: readonly SeenEvent[]): string[] {
   const [received, kept] = [live, replay].map(
@@ -309,7 +312,7 @@ function checkGaps(live: readonly SeenEvent[], replay: readonly SeenEvent[]): st
   ];
 }
 
-// ---- each effect once
+// ---- guarantee: each effect of a tool happens exactly once
 
 function checkEffects({ name, threadId, asks }: ConversationRecord, effects: readonly EffectRecord[]): Violation[] {
   return asks.flatMap(({ ask, decision, accepted }) =>
@@ -325,7 +328,7 @@ function checkEffects({ name, threadId, asks }: ConversationRecord, effects: rea
   );
 }
 
-/** Finds effects without a request, and keys of more than one effect. */
+/** Finds effects that no message asked for, and idempotency keys that two effects share. */
 function checkForeignEffects(records: readonly LedgerRecord[], effects: readonly EffectRecord[]): Violation[] {
   const all = conversations(records);
   const wanted = new Set(

@@ -1,21 +1,21 @@
 import { setMaxListeners } from 'node:events';
 
-/** When to stop new requests, and when to stop waiting. */
+/** Tells conversations when to send no new messages, and when to stop waiting for answers. */
 export class Clock {
   readonly #stop = new AbortController();
   readonly #giveUp = new AbortController();
 
   constructor() {
-    // Every request and pause listens to this signal.
+    // Every request and every pause adds a listener, so Node.js must not warn about their number.
     setMaxListeners(0, this.#giveUp.signal);
   }
 
-  /** No new messages are sent from now on. */
+  /** Makes conversations send no new messages. */
   stop(): void {
     this.#stop.abort();
   }
 
-  /** Whatever still waits is stuck. */
+  /** Ends all waiting. Whatever still waits then counts as stuck. */
   giveUp(): void {
     this.#giveUp.abort();
   }
@@ -32,7 +32,7 @@ export class Clock {
     return this.#giveUp.signal;
   }
 
-  /** Resolves after a while, or at once when nothing is worth waiting for any more. */
+  /** Resolves after `ms` milliseconds, or as soon as `giveUp` is called. */
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       if (this.expired) return resolve();
@@ -47,7 +47,7 @@ export class Clock {
   }
 }
 
-/** Waited for until the end, in vain. */
+/** Thrown if something has not happened before `giveUp` was called. */
 export class StuckError extends Error {
   override readonly name = 'StuckError';
 }

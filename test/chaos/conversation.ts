@@ -18,11 +18,14 @@ export interface ConversationContext {
   api: ApiClient;
   clock: Clock;
   random: Random;
-  /** Writes to the ledger. */
+  /** Writes a record to the ledger. */
   record: (record: LedgerRecord) => void;
-  /** Something came for this conversation. */
+  /** Reports that this conversation has received something, to measure how fast it recovers. */
   progress: (conversation: string) => void;
-  /** Answers the open question of a thread through Temporal; gives the answer's run id. */
+  /**
+   * Answers the open interrupt of a thread through Temporal. Returns the id of the run that the
+   * answer starts.
+   */
   answerByTemporal: (threadId: string, value: string) => Promise<string>;
 }
 
@@ -42,11 +45,17 @@ interface Accepted {
 }
 
 const MODES = ['messages-tuple', 'values', 'updates'];
-/** A run that Temporal took is on record only when its turn has come. */
+/**
+ * Statuses after which the stream of a run is requested again. A run that was accepted through
+ * Temporal has no record before it begins, so until then the API answers 404.
+ */
 const NOT_YET = [404];
 const LEAVES = 0.004;
 
-/** One person talking to one thread, a few messages, each when the last one is answered, or some at once. */
+/**
+ * A simulated user who sends several messages to one thread. Usually each message follows the
+ * answer to the previous one. Sometimes two or three messages are sent without waiting.
+ */
 export class Conversation {
   readonly threadId = randomUUID();
   #n = 0;
@@ -56,7 +65,10 @@ export class Conversation {
     private readonly context: ConversationContext,
   ) {}
 
-  /** Talks until there is nothing more to say or the clock says so. Troubles are recorded, never thrown. */
+  /**
+   * Sends messages until their planned number is reached or the clock is stopped. Errors are
+   * recorded as troubles and not thrown.
+   */
   async talk(): Promise<void> {
     const { random, clock, api } = this.context;
     try {
@@ -85,7 +97,7 @@ export class Conversation {
     }
   }
 
-  /** Messages that come while the first one works: they queue, in the order in which they were accepted. */
+  /** Sends several messages without waiting for answers, so that their runs queue. */
   async #several(count: number): Promise<void> {
     const { random } = this.context;
     const accepted: Accepted[] = [];
@@ -121,7 +133,10 @@ export class Conversation {
     return { n: this.#n, part: 'ask', text, body: { input: { messages: [{ type: 'human', content: text }] } } };
   }
 
-  /** Sends until somebody has taken it: the same key whoever is asked. */
+  /**
+   * Sends a message until an API process has accepted it. Every process gets the same idempotency
+   * key.
+   */
   async #send(turn: Turn, mode: 'stream' | 'wait' | 'create'): Promise<Accepted> {
     const { api, random } = this.context;
     const subgraphs = random.chance(0.5);
@@ -158,7 +173,7 @@ export class Conversation {
     this.context.progress(this.name);
   }
 
-  /** A client that waits for the result does not stream; what it got is told with the run. */
+  /** Waits for the result of a run. The result is recorded later, together with the run. */
   async #wait(accepted: Accepted, response: OpenResponse): Promise<Accepted> {
     const result = await this.#result(accepted.runId, response);
     this.#results.set(accepted.runId, result);
@@ -178,7 +193,10 @@ export class Conversation {
     }
   }
 
-  /** Sees a run to its end; answers its status. */
+  /**
+   * Follows a run to its end and records what the client received. Returns the status of the run,
+   * with the error if there is one.
+   */
   async #follow(accepted: Accepted): Promise<string> {
     const { api, clock, random } = this.context;
     const { turn, runId, at, subgraphs, response } = accepted;

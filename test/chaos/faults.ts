@@ -4,26 +4,29 @@ export const FAULT_KINDS = ['worker', 'api', 'temporal', 'mongodb'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface Fault {
-  /** Time after the start, in ms. */
+  /** Time from the call of `playFaults` to the start of the fault, in ms. */
   at: number;
   kind: FaultKind;
-  /** Index of the process of that kind, modulo their number. */
+  /** Selects the process: its index is this number modulo the number of processes of the kind. */
   index: number;
   action: 'kill' | 'freeze';
-  /** Duration, in ms. */
+  /** Duration of the fault, in ms. */
   lasts: number;
 }
 
 /**
- * Longest freezes, in ms. A worker's freeze exceeds its heartbeat timeout of 10 s. When it resumes,
- * another worker has its step.
+ * Longest freeze of each kind of process, in ms. A worker can be frozen for longer than the
+ * heartbeat timeout of 10 s. Then another worker has its step when it resumes.
  */
 const LONGEST_FREEZE: Record<FaultKind, number> = { worker: 16_000, api: 9_000, temporal: 6_000, mongodb: 8_000 };
 const LONGEST_ABSENCE = 2_500;
 const SHORTEST_GAP = 1_000;
 const LONGEST_GAP = 6_000;
 
-/** Plans the faults by the seed. Kinds come in rounds, so that a short run has each kind. */
+/**
+ * Returns faults that depend only on the arguments. They come in rounds that have each kind once,
+ * so that a short chaos program has each kind too.
+ */
 export function planFaults(seed: number, durationMs: number, kinds: readonly FaultKind[]): Fault[] {
   const random = new Random(seed, 'faults');
   const faults: Fault[] = [];
@@ -44,12 +47,12 @@ export function planFaults(seed: number, durationMs: number, kinds: readonly Fau
   return faults;
 }
 
-/** A process that faults can hit. */
+/** A process that faults can kill or freeze. */
 export interface Victim {
   name: string;
   /** Sends SIGKILL. Resolves when the process has exited. */
   kill(): Promise<void>;
-  /** Restarts the process. Resolves when it is started, ready or not. */
+  /** Restarts the process. Resolves when it is started, even if it is not ready yet. */
   revive(): Promise<void>;
   freeze(): void;
   thaw(): void;
@@ -57,7 +60,7 @@ export interface Victim {
 
 export interface FaultEvent extends Fault {
   victim: string;
-  /** Milliseconds since the epoch. */
+  /** Time of the start of the fault, in milliseconds since the epoch. */
   beganAt: number;
   endedAt: number;
 }
@@ -68,7 +71,7 @@ export interface FaultRunner {
   events: FaultEvent[];
 }
 
-/** Executes faults. Skips a fault if its victim is down already. */
+/** Executes faults at their times. Skips a fault if another fault of its victim is not over yet. */
 export function playFaults(
   faults: readonly Fault[],
   victims: Record<FaultKind, Victim[]>,

@@ -10,17 +10,19 @@ export interface FollowerOptions {
   random: Random;
   /** Path of the stream: `/threads/…/runs/…/stream`. */
   location: string;
-  /** Share of events after which the client disconnects and reconnects. */
+  /** Probability that the client disconnects after an event and reconnects, from 0 to 1. */
   leaves: number;
-  /** Called with every event. */
+  /** Called after each event. */
   progress: () => void;
-  /** The run may not be known yet. */
+  /**
+   * HTTP statuses after which the stream is requested again, such as 404 for a run without record.
+   */
   patient?: readonly number[];
 }
 
 /**
- * Reads the stream of a run to its end over any number of connections. Each one resumes after the
- * last event id.
+ * Reads the stream of a run to its end over any number of connections. Each connection resumes
+ * after the last event of the previous one.
  */
 export class StreamFollower {
   readonly seen: SeenEvent[] = [];
@@ -32,7 +34,10 @@ export class StreamFollower {
     this.#options = options;
   }
 
-  /** `response`: the stream that answered the run's creation. */
+  /**
+   * Reads the stream to its end. `response` is an already open stream: the answer to the request
+   * that created the run.
+   */
   async toEnd(response?: OpenResponse): Promise<void> {
     const { api, clock, random, location, patient } = this.#options;
     for (let open = response; ; open = undefined) {
@@ -48,7 +53,10 @@ export class StreamFollower {
     }
   }
 
-  /** Returns true if the stream ended, false if the connection failed. */
+  /**
+   * Reads one connection. Returns true if the stream ended, false if the connection failed or the
+   * client disconnected.
+   */
   async #read(open: OpenResponse): Promise<boolean> {
     const { random, leaves, progress } = this.#options;
     let text = '';

@@ -7,7 +7,7 @@ import type { Victim } from './faults.js';
 
 export interface HouseProcessOptions {
   name: string;
-  /** Arguments of `colloquy`. */
+  /** Command line arguments of the program `colloquy`. */
   args: string[];
   env: Record<string, string>;
   logFile: string;
@@ -24,7 +24,7 @@ export class ChaosProcess implements Victim {
   readonly #options: HouseProcessOptions;
   #child: ChildProcess | undefined;
   #gone: Promise<void> = Promise.resolve();
-  /** Exits that the program caused itself are restarted explicitly. */
+  /** True after `kill`. Such an exit is no crash, and only `revive` restarts the process. */
   #expected = false;
   #stopped = false;
   #frozen = false;
@@ -40,7 +40,7 @@ export class ChaosProcess implements Victim {
     return this.#options.logFile;
   }
 
-  /** Resolves when the process is ready for the first time. */
+  /** Starts the process. Resolves when it is ready. */
   start(): Promise<void> {
     return new Promise((ready, failed) => {
       this.#launch(ready, (detail) => failed(new Error(detail)));

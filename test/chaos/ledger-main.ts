@@ -1,6 +1,6 @@
 /**
- * The ledger as a process: `ledger-main.js --file F --seed N --rate R`. Sends its URL to its
- * parent. No fault hits it.
+ * Runs the ledger as a process of its own: `ledger-main.js --file F --seed N --rate R`. It sends
+ * its URL to the parent process. Faults never hit it.
  */
 import { parseArgs } from 'node:util';
 import { LedgerServer } from './ledger.js';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from './random.js';
 
-/** A tool's effect, reported by the tool with its idempotency key. */
+/** An external effect. A node reports it with the idempotency key of the call. */
 export interface EffectRecord {
   type: 'effect';
   key: string;
@@ -15,13 +15,14 @@ export interface EffectRecord {
 export interface LedgerOptions {
   file: string;
   seed: number;
-  /** Share of effects that are answered with 503, half of them after the effect was recorded. */
+  /** Share of effects whose report gets 503. Half of these are recorded nevertheless. */
   rate: number;
 }
 
 /**
- * The source of truth outside the platform: an append-only file behind HTTP. Tools use `POST
- * /effects`, which fails and delays by the seed. The program's own clients use `POST /records`.
+ * The record of what really happened, outside of the platform: an append-only file behind HTTP.
+ * Agents report their effects with `POST /effects`, which is slow and sometimes fails, as the seed
+ * decides. The chaos program reports what its clients saw with `POST /records`.
  */
 export class LedgerServer {
   readonly #options: LedgerOptions;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { chaos } from '../support/chaos.js';
 
-describe('four minutes of chaos', () => {
-  it('cause no loss and no duplicate that a client can see', async () => {
+describe('four minutes in which processes are killed and frozen', () => {
+  it('lose and duplicate no message, event or effect', async () => {
     const report = await chaos({
       seed: Number(process.env['COLLOQUY_CHAOS_SEED'] ?? 42),
       minutes: 4,

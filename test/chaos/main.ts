@@ -1,6 +1,6 @@
 /**
- * Runs conversations while processes are killed and frozen. Reports data that users see as lost or
- * duplicated.
+ * The chaos program. It runs conversations while processes are killed and frozen, and reports all
+ * data that users see as lost or duplicated. Example:
  * npm run chaos -- --seed 7 --minutes 2 --conversations 12 --faults worker,api,temporal,mongodb
  * --json
  */

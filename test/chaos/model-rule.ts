@@ -9,13 +9,19 @@ export interface ModelFaults {
   rate: number;
 }
 
-/** Failures of one request. A node has five attempts, so no request fails permanently. */
+/**
+ * Highest number of failures of one request. A node has five attempts, so no request fails
+ * permanently.
+ */
 const MOST_FAILURES = 2;
-/** Number of remembered requests. Older requests are never repeated. */
+/** Number of requests whose failures are remembered. Older requests are not repeated any more. */
 const REQUESTS_KEPT = 20_000;
 export const HELPER_PROMPT = 'You are the helper.';
 
-/** The model of all conversations. It answers by the request, and fails by the seed. */
+/**
+ * Returns the rule by which the simulated model answers. The answer depends on the request. The
+ * seed decides whether a request fails.
+ */
 export function chaosRule({ seed, rate }: ModelFaults): ModelRule {
   const attempts = new Map<string, { requests: number; failures: number }>();
   const random = new Random(seed, 'model');

@@ -1,6 +1,6 @@
 /**
- * Random numbers from a seed (mulberry32). Each part of a run has its own stream, so that the parts
- * are independent.
+ * Random numbers (mulberry32) that depend only on a seed and on the name `stream`. Each part of the
+ * chaos program uses another name, so that the numbers of one part do not depend on other parts.
  */
 export class Random {
   #state: number;
@@ -19,7 +19,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** Returns an integer; both bounds are inclusive. */
+  /** Returns an integer from `least` to `most`, both inclusive. */
   between(least: number, most: number): number {
     return least + Math.floor(this.next() * (most - least + 1));
   }

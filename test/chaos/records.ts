@@ -1,9 +1,15 @@
 import type { EffectRecord } from './ledger.js';
 
-/** The run of a turn: for the message, or for the answer to its interrupt. */
+/**
+ * The part of a turn that a run is for: `ask` for the user's message, `answer` for the answer to
+ * the interrupt that the message led to.
+ */
 export type RunPart = 'ask' | 'answer';
 
-/** The API or Temporal has accepted a message, which must now be answered. */
+/**
+ * Says that the API or Temporal has accepted a message, or the answer to an interrupt. From now on
+ * its run must end.
+ */
 export interface AcceptedRecord {
   type: 'accepted';
   conversation: string;
@@ -11,32 +17,32 @@ export interface AcceptedRecord {
   n: number;
   part: RunPart;
   runId: string;
-  /** The message or the decision. */
+  /** The text of the user's message, or the decision that answers the interrupt. */
   text: string;
-  /** Milliseconds since the epoch. */
+  /** Time of the acceptance, in milliseconds since the epoch. */
   at: number;
 }
 
 /** An event as a client received it. */
 export interface SeenEvent {
-  /** Empty if the event has no id. */
+  /** The event id; empty if the event has none. */
   id: string;
   event: string;
   /**
-   * JSON text. For `values` only the messages, each as {@link StateMessage}. For unchecked modes a
-   * hash.
+   * The data of the event as JSON. For `values` only the messages of the state, each as
+   * {@link StateMessage}. For stream modes that the checker does not read, a hash of the data.
    */
   data: string;
 }
 
-/** A message in a state. */
+/** A chat message in the state of a thread. */
 export interface StateMessage {
   id: string;
   type: string;
   text: string;
 }
 
-/** All events that a client received of a run, over all connections. */
+/** What a client received of a run: its events over all connections, or its result. */
 export interface SeenRecord {
   type: 'seen';
   conversation: string;
@@ -46,16 +52,16 @@ export interface SeenRecord {
   runId: string;
   status: string;
   error?: string;
-  /** True if events of subgraphs were streamed. */
+  /** True if the client requested the events of subgraphs. */
   subgraphs: boolean;
-  /** Absent for a client that waited for the result. */
+  /** Events that the client received during the run. Absent if it waited for the result instead. */
   live?: SeenEvent[];
-  /** The same stream, read again from its start at the end. */
+  /** All events of the run, read again after the end of all conversations. */
   replay?: SeenEvent[];
-  /** The result that a waiting client received. */
+  /** Messages in the result, if the client waited for the result. */
   result?: StateMessage[];
   connections: number;
-  /** Time from acceptance to end, in ms. */
+  /** Time from the acceptance of the run until the client saw its end, in ms. */
   tookMs: number;
 }
 
@@ -68,18 +74,18 @@ export interface CheckpointRecord {
   messages: StateMessage[];
 }
 
-/** The final state of a thread. */
+/** The final state and history of a thread. */
 export interface ThreadRecord {
   type: 'thread';
   conversation: string;
   threadId: string;
   status: string;
-  /** Newest first. */
+  /** Checkpoints of the thread, newest first. */
   history: CheckpointRecord[];
   state: { checkpointId: string; next: string[]; messages: StateMessage[] };
 }
 
-/** A violation that a client or the program noticed at once. */
+/** A violation that a client or the chaos program noticed itself, before the checker runs. */
 export interface TroubleRecord {
   type: 'trouble';
   kind: string;
@@ -100,7 +106,7 @@ export interface FaultRecord {
 
 export type LedgerRecord = EffectRecord | AcceptedRecord | SeenRecord | ThreadRecord | TroubleRecord | FaultRecord;
 
-/** Messages of a state on the wire. */
+/** Returns the messages in the values of a state, as the API sends them. */
 export function messagesOf(values: unknown): StateMessage[] {
   const messages = (values as { messages?: WireMessage[] } | null)?.messages ?? [];
   return messages.map((message) => ({ id: message.id ?? '', type: message.type ?? '', text: textOf(message.content) }));
@@ -117,7 +123,7 @@ export function textOf(content: unknown): string {
   return Array.isArray(content) ? content.map((block: { text?: string }) => block.text ?? '').join('') : '';
 }
 
-/** Offset of an event id `<ms>-<offset>`. */
+/** Returns the offset in an event id of the form `<ms>-<offset>`. */
 export function offsetOf(id: string): number {
   return Number(id.split('-')[1] ?? Number.NaN);
 }

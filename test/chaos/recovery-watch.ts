@@ -1,4 +1,7 @@
-/** Measures the time from the end of a fault until all waiting conversations continue. */
+/**
+ * Measures after each fault how long it takes until every conversation that was going on has made
+ * progress again. `times` has one value in ms for each fault.
+ */
 export class RecoveryWatch {
   readonly #waiting = new Set<string>();
   readonly #watches = new Set<{ since: number; missing: Set<string> }>();
@@ -13,7 +16,10 @@ export class RecoveryWatch {
     this.progress(conversation);
   }
 
-  /** Records progress of a conversation. */
+  /**
+   * Records that a conversation has made progress: a message was accepted, an event arrived, or a
+   * run ended.
+   */
   progress(conversation: string): void {
     for (const watch of this.#watches) {
       watch.missing.delete(conversation);

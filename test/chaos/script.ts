@@ -1,11 +1,19 @@
 /**
- * The messages of users and their expected results. A message contains all its parameters, so
- * client, model server and checker need no other channel.
+ * The messages that the chaos program sends as a user, and the results that it expects. The text of
+ * a message contains all parameters of its run. So the model server and the checker read them from
+ * the message and need no other channel.
  */
 
 /**
- * - `plain`: an answer. `tool`: a tool call first. `chain`: several, one after the other. `parallel`: several at once, each a task of its own.
- * - `approve`: a tool call that a person decides. `helper`: a subgraph with effects of its own. `stamp`: an effect in the run's first step.
+ * What the agent does for a message before it answers. An effect is a request to an outside
+ * service, the ledger.
+ * - `plain`: nothing.
+ * - `tool`: one tool call.
+ * - `chain`: several tool calls, one after the other.
+ * - `parallel`: several tool calls at once, each in a graph task of its own.
+ * - `approve`: one tool call, which a person approves or rejects.
+ * - `helper`: a subgraph, which performs two effects.
+ * - `stamp`: an effect in the first step of the run.
  */
 export const KINDS = ['plain', 'tool', 'chain', 'parallel', 'approve', 'helper', 'stamp'] as const;
 export type AskKind = (typeof KINDS)[number];
@@ -15,12 +23,12 @@ export type AskDecision = (typeof DECISIONS)[number];
 export interface Ask {
   /** Name of the conversation. */
   conversation: string;
-  /** Number of the message in it, from 1. */
+  /** Number of the message in its conversation, from 1. */
   n: number;
   kind: AskKind;
-  /** Tool calls that the model makes. */
+  /** Number of tool calls that the model makes if `kind` is `chain` or `parallel`. */
   calls: number;
-  /** Length of the answer. */
+  /** Number of words in the answer. */
   words: number;
 }
 
@@ -36,38 +44,49 @@ export function readAsk(text: string): Ask {
   return { conversation, n: Number(n), kind: kind as AskKind, calls: Number(calls), words: Number(words) };
 }
 
-/** Returns the name of an effect. A message has each effect once. */
+/**
+ * Returns the name of an effect. No two effects of a message have the same `part`, so each name is
+ * unique.
+ */
 export function effectName({ conversation, n }: Pick<Ask, 'conversation' | 'n'>, part: string | number): string {
   return `${conversation}.${n}/${part}`;
 }
 
-/** `attempt` distinguishes answers to the same request, as those of a real model would differ. */
+/**
+ * Returns the answer of the model. Answers to the same request differ in `attempt`, because a real
+ * model would answer differently each time.
+ */
 export function answerText({ conversation, n, words }: Ask, attempt: number): string {
   const numbered = Array.from({ length: words }, (_, index) => `w${index + 1}`);
   return [`answer ${conversation}.${n} try ${attempt}:`, ...numbered].join(' ');
 }
 
-/** Returns the text of the model beside its tool calls. */
+/** Returns the text that the model writes beside its tool calls. */
 export function thoughtText({ conversation, n }: Ask, round: number, attempt: number): string {
   return `thinking ${conversation}.${n} round ${round} try ${attempt}: one two three`;
 }
 
-/** Removes the attempt number from a text. */
+/**
+ * Replaces the attempt number in a text of the model by `*`, so that texts of different attempts
+ * are equal.
+ */
 export function withoutAttempt(text: string): string {
   return text.replace(/ try \d+:/, ' try *:');
 }
 
 const ANY = 0;
 
-/** An expected message of a turn. Texts of the model have {@link withoutAttempt} applied. */
+/**
+ * A message that the thread must contain. {@link withoutAttempt} was applied to texts of the model.
+ */
 export interface Expected {
   type: 'human' | 'ai' | 'tool';
   text: string;
 }
 
 /**
- * Returns the expected messages of a turn in order. Those of a parallel step have the order of
- * their calls.
+ * Returns the messages that one user message must add to the thread, in order. Results of parallel
+ * tool calls have the order of the calls.
  */
 export function expectedTurn(ask: Ask, decision: AskDecision | undefined): Expected[] {
   const human: Expected = { type: 'human', text: sayAsk(ask) };
@@ -99,7 +118,7 @@ export function expectedTurn(ask: Ask, decision: AskDecision | undefined): Expec
   }
 }
 
-/** Returns the names of the expected effects of a turn. */
+/** Returns the names of the effects that one user message must cause. */
 export function expectedEffects(ask: Ask, decision: AskDecision | undefined): string[] {
   const named = (...parts: (string | number)[]) => parts.map((part) => effectName(ask, part));
   switch (ask.kind) {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { chaos } from '../support/chaos.js';
 
-describe('half a minute of chaos', () => {
-  it('causes no loss and no duplicate that a client can see', async () => {
+describe('the chaos program in half a minute of random faults', () => {
+  it('finds no message, event or effect that is lost or duplicated', async () => {
     const report = await chaos({ seed: 11, minutes: 0.5, conversations: 4 });
     expect(report.violations).toEqual([]);
     expect(Object.values(report.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(3);

@@ -16,9 +16,12 @@ import { ChaosProcess } from './house-process.js';
 
 export interface ChaosWorldOptions {
   seed: number;
-  /** Folder for the data of the servers, logs and the ledger. */
+  /**
+   * Folder for the data of the servers, the log files, and the ledger file, which records all
+   * effects.
+   */
   folder: string;
-  /** Folder of the server binaries. */
+  /** Folder that holds the programs of Temporal and of the database. */
   toolsDir: string;
   workers: number;
   apis: number;
@@ -32,17 +35,23 @@ export interface ChaosWorld {
   ledgerFile: string;
   victims: Record<FaultKind, Victim[]>;
   temporal: Client;
-  /** Counts the occurrences of a text in the logs of workers and API processes. */
+  /** Returns how often a string occurs in the log files of the workers and API processes. */
   logged(text: string): number;
   stop(): Promise<void>;
 }
 
 const MODEL_FAULTS = '0.08';
 const LEDGER_FAULTS = '0.05';
-/** Turns after which a conversation continues as new. It is low, so that faults hit that too. */
+/**
+ * Number of runs (`maxTurns`) after which a conversation workflow continues as new. It is low, so
+ * that faults also hit continue-as-new.
+ */
 const MAX_TURNS = '4';
 
-/** Starts all processes. Stops the started ones if another fails to start. */
+/**
+ * Starts the servers, workers, API processes, ledger and model server. If one of them fails to
+ * start, stops those that have started.
+ */
 export async function startWorld(options: ChaosWorldOptions): Promise<ChaosWorld> {
   const closers: (() => Promise<unknown>)[] = [];
   const stop = async () => {
@@ -148,7 +157,10 @@ interface HelperProcess {
   stop(): Promise<void>;
 }
 
-/** Starts a process that no fault hits. It exits when its channel to this process closes. */
+/**
+ * Starts the ledger or the model server. Faults never hit these processes. The process exits when
+ * its IPC channel to this process closes.
+ */
 function startHelper(file: string, args: string[], { folder, onCrash }: ChaosWorldOptions): Promise<HelperProcess> {
   const logFile = join(folder, 'logs', `${file}.log`);
   const log = openLog(logFile);
@@ -175,8 +187,10 @@ function startHelper(file: string, args: string[], { folder, onCrash }: ChaosWor
 }
 
 /**
- * Answers the open interrupt as a Temporal client. Waits until the conversation shows it, which may
- * be later than in the API. Then sends an update whose id is the same in every retry.
+ * Answers the open interrupt of a thread through Temporal instead of the API, and returns the id of
+ * the new run. First waits until the conversation workflow shows the interrupt, which may be later
+ * than in the API. Then sends the Temporal update `resume`. Retries of the update have the same
+ * update id.
  */
 export async function answerByTemporal(client: Client, clock: Clock, threadId: string, value: string): Promise<string> {
   const handle = client.workflow.getHandle(conversationId(DEFAULT_TENANT, threadId));

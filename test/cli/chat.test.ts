@@ -13,14 +13,14 @@ import { supervise } from '../../cli/dev/supervise.js';
 import type { Supervised } from '../../cli/dev/supervise.js';
 import { RunningCommand } from '../support/colloquy.js';
 
-/** A screen that writes to a string. */
+/** Creates a screen that writes to a string. `read` returns the string. */
 function createTextScreen() {
   let written = '';
   const output = { write: (text: string) => (written += text), isTTY: false };
   return { screen: createScreen(output as never), read: () => written };
 }
 
-describe('the chat', () => {
+describe('colloquy chat', () => {
   it('prints text as it arrives, and each tool call in one line when the call is complete', () => {
     const { screen, read } = createTextScreen();
     const printer = new TurnPrinter(screen);
@@ -43,7 +43,7 @@ describe('the chat', () => {
     expect(formatToolCall('save', { text: 'x'.repeat(200) })).toHaveLength(100);
   });
 
-  it('prints the fields of a question, and then the question with its choices', () => {
+  it("prints the fields of an interrupt's value, and below them its question with the choices", () => {
     expect(formatQuestion('Proceed?')).toEqual(['Proceed?']);
     const question = {
       type: 'approval',
@@ -62,7 +62,7 @@ describe('the chat', () => {
     expect(formatQuestion({ amount: 3 })).toEqual(['  amount: 3', 'Your answer?']);
   });
 
-  it('prints the possible answers if the last answer was rejected', () => {
+  it('prints the possible answers only if the last answer was not one of them', () => {
     const question = { question: 'Send it?', answers: ['"yes"', '"no"'], actions: ['yes', 'no'] };
     expect(formatQuestion(question)).toEqual(['Send it? [yes / no]']);
     expect(formatQuestion({ ...question, problem: 'maybe is neither' })).toEqual([
@@ -102,7 +102,7 @@ describe('the chat', () => {
     expect(parseAnswer('?', '{"action":"edit"}')).toEqual({ action: 'edit' });
   });
 
-  it('turns an answer to the human-in-the-loop middleware into an approve or reject decision for each action', () => {
+  it("turns an answer to LangChain's human-in-the-loop middleware into one decision for each action", () => {
     const question = { actionRequests: [{ name: 'send' }, { name: 'pay' }], reviewConfigs: [] };
     expect(parseAnswer(question, 'yes')).toEqual({ decisions: [{ type: 'approve' }, { type: 'approve' }] });
     expect(parseAnswer(question, 'too expensive')).toEqual({
@@ -114,7 +114,7 @@ describe('the chat', () => {
   });
 });
 
-describe('a chat while an answer is printed', () => {
+describe('colloquy chat while it prints an answer', () => {
   const database = `chat-${randomUUID()}`;
   const folder = mkdtempSync(join(tmpdir(), 'colloquy-chat-'));
   const uri = process.env.COLLOQUY_TEST_MONGODB_URI ?? '';

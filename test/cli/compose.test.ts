@@ -40,7 +40,10 @@ function interpolate(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, interpolate(inner)]));
 }
 
-/** Removes `id` and `$schema`: the schema uses `id` as in an older draft, which Ajv rejects. */
+/**
+ * Removes the keywords `id` and `$schema` from a JSON schema. They belong to an older draft of JSON
+ * Schema, which Ajv rejects.
+ */
 function withoutIds(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withoutIds);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -67,7 +70,7 @@ describe('docker-compose.yml', () => {
     expect([services['worker']?.deploy, services['api']?.deploy]).toEqual([{ replicas: 2 }, { replicas: 2 }]);
   });
 
-  it('has a health check for each long-running service, and lets dependent services wait for it', () => {
+  it('has a health check for each long-running service, and starts dependent services when it is healthy', () => {
     const unchecked = Object.entries(services).filter(
       ([name, { healthcheck }]) => !healthcheck && !ONE_SHOT.includes(name),
     );
@@ -82,7 +85,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('pins the version of every image, and mounts only existing files and volumes', () => {
+  it('pins the version of every image, and mounts only files that exist and volumes that it declares', () => {
     for (const { image, volumes = [] } of Object.values(services)) {
       expect(image).toMatch(/:\d+\.\d+/);
       for (const volume of volumes) {
@@ -95,7 +98,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('uses only variables and flags that the commands know', () => {
+  it('sets only variables and flags that the commands worker and api know', () => {
     const models = ['COLLOQUY_MODEL', 'OPENAI_API_KEY', 'OPENAI_BASE_URL', 'ANTHROPIC_API_KEY'];
     for (const name of ['worker', 'api'] as const) {
       const { command: [command, ...flags] = [], environment = {} } = services[name] ?? { image: '' };
@@ -116,7 +119,7 @@ describe('docker-compose.yml', () => {
   });
 });
 
-describe('the commands of docker-compose.yml, without Docker', () => {
+describe('the worker and API processes of docker-compose.yml, started without Docker', () => {
   const database = `compose-${randomUUID()}`;
   const addresses = {
     TEMPORAL_ADDRESS: process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS ?? '',
@@ -160,7 +163,7 @@ describe('the commands of docker-compose.yml, without Docker', () => {
     expect(answers).toEqual([200, 200, 200]);
   });
 
-  it('start a conversation that another API process can continue', async () => {
+  it('continue a conversation on another API process after the first API process was killed', async () => {
     const [first = '', second = ''] = urls;
     const begun = await colloquy(['chat', '--url', first], { input: 'I need a data engineer in Prague\n/threads\n' });
     const id = /^\* ([0-9a-f]{8})/m.exec(begun.stdout)?.[1] ?? 'none';

@@ -10,23 +10,26 @@ import { openToOthers } from '../support/modes.js';
 import { exchange } from '../support/raw-http.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-dev-'));
-/** Selects the offline model, even if the environment of the test run has API keys. */
+/**
+ * Environment variables that select the offline model, even if the test run itself has API keys.
+ */
 const offline = { OPENAI_API_KEY: '', ANTHROPIC_API_KEY: '', COLLOQUY_MODEL: '' };
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('colloquy dev on embedded servers', () => {
+describe('colloquy dev with servers that it starts itself', () => {
   const flags = ['dev', '--data-dir', join(folder, 'data'), '--tools-dir', resolve('.colloquy')];
   const ports = ['--port', '0', '--temporal-port', '0', '--ui-port', '0', '--mongodb-port', '0'];
 
-  it('starts all servers, and continues a conversation with an open approval after a restart', async () => {
+  it('starts all servers, and after a restart continues a conversation that waits for an approval', async () => {
     const first = new RunningCommand([...flags, ...ports], { cwd: folder, env: offline });
     const url = await apiUrl(first);
     expect(first.stdout).toMatch(/Temporal Web UI +http:\/\/127\.0\.0\.1:\d+/);
     expect(first.stdout).toMatch(/Database +mongodb:\/\/127\.0\.0\.1:\d+\S* +(SecantusDB|mongod)/);
     expect(first.stdout).toMatch(/^Temporal and the database have no password: any user of this machine /m);
     expect(openToOthers(join(folder, 'data'))).toEqual([]);
-    // A page that resolves its own name to this machine gets 403.
+    // A request whose `Host` header is not a name of this API gets 403. Otherwise a web page could
+    // read conversations by resolving its own domain to this machine (DNS rebinding).
     const statuses = async (host: string) =>
       (await exchange(url, `GET /threads HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).statuses;
     expect([await statuses('evil.example'), await statuses('10.0.0.1'), await statuses('localhost')]).toEqual([
@@ -52,7 +55,7 @@ describe('colloquy dev on embedded servers', () => {
   }, 120_000);
 });
 
-describe('colloquy dev with the addresses of running servers', () => {
+describe('colloquy dev with the addresses of a running Temporal and MongoDB', () => {
   const database = `dev-${randomUUID()}`;
   const flags = [
     ...['dev', '--port', '0', '--data-dir', join(folder, 'given'), '--workers', '2'],
@@ -93,7 +96,7 @@ describe('colloquy dev with the addresses of running servers', () => {
     expect(openToOthers(join(folder, 'given'))).toEqual([]);
   });
 
-  it('keeps conversations separate, and opens one by the first characters of its id', async () => {
+  it('begins a separate conversation with /new, and opens one by the first characters of its id with /open', async () => {
     const talk = await chat(url, ['hello', '/new', 'I need a data engineer in Prague', '/threads']);
     const rows = [...talk.matchAll(/^([* ]) ([0-9a-f]{8}) .* (hello|I need a data engineer in Prague)$/gm)];
     expect(rows.map((row) => [row[1], row[3]])).toEqual([

@@ -10,7 +10,10 @@ const NOT_LOOPBACK = ['0.0.0.0', '::', '192.168.1.7', '2001:db8::7', 'desk.examp
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-access-'));
 
-/** Writes a project file whose modules do not exist, so that loading one of them would fail. */
+/**
+ * Writes a `langgraph.json` and returns its path. The modules that it names do not exist, so a
+ * check that loaded one of them would fail.
+ */
 function project(name: string, content: object | string): string {
   const path = join(folder, `${name}.json`);
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
@@ -92,7 +95,7 @@ describe('the API of colloquy dev', () => {
     });
   });
 
-  it('does not trust LangGraph Studio, but accepts its own names, if other machines can reach it', () => {
+  it("does not trust LangGraph Studio if other machines can reach the API; accepts the API's own names as Host", () => {
     const specific = exposureVariables({ host: '192.168.1.7', isOpen: true });
     expect(specific).toEqual({ COLLOQUY_ALLOWED_HOSTS: '192.168.1.7' });
     const everywhere = exposureVariables({ host: '0.0.0.0', isOpen: true });
@@ -100,7 +103,7 @@ describe('the API of colloquy dev', () => {
     expect(everywhere.COLLOQUY_ALLOWED_HOSTS?.split(',')).toEqual(expect.arrayContaining(['127.0.0.1', hostname()]));
   });
 
-  it('does not change variables that the environment sets', () => {
+  it('keeps settings that the environment already sets', () => {
     process.env.COLLOQUY_ALLOWED_HOSTS = 'mine.example.org';
     process.env.COLLOQUY_STUDIO_AUTH = 'false';
     process.env.COLLOQUY_CORS_ORIGINS = '*';

@@ -35,7 +35,7 @@ describe('a host that a server listens on', () => {
     expect([isLoopbackHost(host), isWildcardHost(host)]).toEqual([false, false]);
   });
 
-  it('is replaced by loopback for local callers if it means every address', () => {
+  it('is replaced by 127.0.0.1 in URLs for this machine if it means every address', () => {
     expect(['0.0.0.0', '::', '::1', 'localhost', '192.168.1.7'].map(hostForLocalCallers)).toEqual([
       ...['127.0.0.1', '127.0.0.1', '::1', 'localhost', '192.168.1.7'],
     ]);
@@ -45,12 +45,12 @@ describe('a host that a server listens on', () => {
     expect([httpUrl('::1', 2024), httpUrl('localhost', 80)]).toEqual(['http://[::1]:2024', 'http://localhost:80']);
   });
 
-  it('is reached by other machines at the external addresses of its address family', () => {
+  it('is reached by other machines at all external addresses if it is ::, only at IPv4 ones if it is 0.0.0.0', () => {
     expect(addressesForOthers('0.0.0.0', interfaces)).toEqual(['192.168.1.7']);
     expect(addressesForOthers('::', interfaces)).toEqual(['192.168.1.7', '2001:db8::7']);
   });
 
-  it('accepts Host headers with its names and addresses', () => {
+  it('determines the accepted Host headers: localhost, the host, or all names and addresses of the machine', () => {
     expect(expectedHosts('127.0.0.1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('::1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('192.168.1.7', interfaces, 'desk')).toEqual(['192.168.1.7']);

@@ -8,14 +8,14 @@ import { Binary, MongoClient } from 'mongodb';
 import type { LoadedGraph } from '../../agents/index.js';
 import { RunningCommand, colloquy } from '../support/colloquy.js';
 import { ServiceProcesses } from '../support/house.js';
-// @ts-expect-error a project is plain JavaScript
+// @ts-expect-error the fixture project is plain JavaScript and has no types
 import { nested, talk } from '../fixtures/projects/imported/graphs.js';
 
 interface State {
   messages: { id: string; content: string }[];
 }
 
-/** Number of threads in the import that is killed. */
+/** Number of threads of the import that a test kills. */
 const MANY = 30;
 
 const project = resolve('test/fixtures/projects/imported/langgraph.json');
@@ -65,7 +65,8 @@ describe('colloquy import-checkpoints', () => {
     await graph.invoke(human('one'), configOf(ids.forked));
     const base = await graph.getState(configOf(ids.forked));
     await graph.invoke(human('left'), configOf(ids.forked));
-    // Both branches give their channels the same version numbers.
+    // This run forks the thread at `base`. The channels of both branches have the same version
+    // numbers, although their values differ.
     await graph.invoke(human('right'), base.config);
     const inner = withSaver(nested as LoadedGraph, saverOn('nested_checkpoints', 'nested_writes'));
     await inner.invoke(human('one'), configOf(ids.nested));
@@ -151,7 +152,7 @@ describe('colloquy import-checkpoints', () => {
     expect(await client.threads.search({ metadata: { source_thread_id: 'user-7' } })).toHaveLength(1);
   });
 
-  it('keeps an open question and accepts its answer', async () => {
+  it('keeps an open interrupt, which can then be answered', async () => {
     const waiting = await client.threads.get(ids.asked);
     expect(waiting.status).toBe('interrupted');
     expect(Object.values(waiting.interrupts).flat()).toMatchObject([{ value: { question: 'shall I?' } }]);
@@ -171,7 +172,7 @@ describe('colloquy import-checkpoints', () => {
     expect(contents(values)).toEqual(['one', 'heard one', 'right', 'heard right', 'on', 'heard on']);
   });
 
-  it('imports a subgraph that waits for an answer, from collections with other names', async () => {
+  it('imports a thread whose subgraph waits for an answer, from collections whose names are given as flags', async () => {
     const names = ['--source-checkpoints', 'nested_checkpoints', '--source-writes', 'nested_writes'];
     const { stdout, code } = await command('--assistant', 'nested', ...names);
     expect([code, stdout]).toEqual([0, expect.stringContaining('imported 1 threads')]);
@@ -215,7 +216,7 @@ describe('colloquy import-checkpoints', () => {
     await mongo.db(other).dropDatabase();
   }, 120_000);
 
-  it('reports a missing flag, an empty source and an unknown assistant', async () => {
+  it('reports a missing flag, a collection without checkpoints, and an unknown assistant', async () => {
     const missing = await colloquy(['import-checkpoints', '--assistant', 'talk']);
     expect([missing.code, missing.stderr]).toEqual([
       2,

@@ -18,7 +18,7 @@ describe('the command line', () => {
     }
   });
 
-  it('has a flag for every address and port', () => {
+  it('has flags for the addresses and port numbers of all servers', () => {
     const addresses = ['temporal-address', 'mongodb-uri'];
     expect(Object.keys(COMMANDS.dev.flags)).toEqual(
       expect.arrayContaining([...addresses, 'config', 'host', 'port', 'temporal-port', 'ui-port', 'mongodb-port']),
@@ -71,7 +71,7 @@ describe('the command line', () => {
     expect(stdout).toMatch(/--open .*anyone who can reach this machine can then read and start conversations/);
   });
 
-  it('reports all faults of the environment in one message, with exit code 2', async () => {
+  it('reports all invalid environment variables in one message, with exit code 2', async () => {
     const env = { TEMPORAL_ADDRESS: 'nowhere', MONGODB_URI: 'here', COLLOQUY_PORT: '' };
     const { code, stderr } = await colloquy(['worker'], { env });
     expect(code).toBe(2);

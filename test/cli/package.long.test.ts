@@ -53,15 +53,15 @@ beforeAll(() => {
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-describe('the packed package, installed in another LangGraph.js project', () => {
-  it('contains the start program of SecantusDB with its own licence', () => {
+describe('the npm package of Colloquy, installed in another LangGraph.js project', () => {
+  it('contains the Python program that starts the database SecantusDB, under the MIT licence', () => {
     const installed = join(project, 'node_modules', 'colloquy', 'dist', 'servers', 'secantus', 'start.py');
     const header = readFileSync(installed, 'utf8');
     expect(header).toMatch(/^# SPDX-License-Identifier: MIT\n/);
     expect(header).toContain('# Permission is hereby granted, free of charge');
   });
 
-  it('runs the project with npx colloquy dev, installs its servers, and keeps its data out of Git', async () => {
+  it('runs the project with npx colloquy dev, installs Temporal and a database, and keeps its data out of Git', async () => {
     const stack = new RunningCommand(['dev', ...ports], { command: npx, cwd: project, group: true });
     const [, url = ''] = await stack.printed(/API +(http:\/\/\S+)[^]*Ready in/);
     expect(stack.stdout).toMatch(/Agents +langgraph\.json/);

@@ -5,7 +5,10 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { text } from 'node:stream/consumers';
 
-/** Serves until it is stopped. The first message of its parent makes the service fail. */
+/**
+ * A program that calls `serve` with a service that does nothing. The first message from the parent
+ * process makes the service fail.
+ */
 const PROGRAM = `
   import { serve } from ${JSON.stringify(pathToFileURL(resolve('dist/cli/serve.js')).href)};
   let fail;
@@ -18,7 +21,10 @@ const PROGRAM = `
   });
 `;
 
-/** Starts a process that serves; `ended` waits for its end. */
+/**
+ * Starts {@link PROGRAM} as a child process and waits until it is ready. `ended` waits until the
+ * process exits, and returns its exit code and output.
+ */
 async function startServing() {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', PROGRAM], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -35,20 +41,20 @@ async function startServing() {
   return { child, ended };
 }
 
-describe('a process that serves', () => {
-  it('stops and exits with an error when its service fails', async () => {
+describe('a process that runs a service with serve()', () => {
+  it('stops the service and exits with code 1 when the service fails', async () => {
     const { child, ended } = await startServing();
     child.send('fail');
     expect(await ended()).toEqual({ code: 1, stdout: 'stopped\n', stderr: 'the listening socket has failed\n' });
   });
 
-  it('stops and exits without an error on SIGTERM', async () => {
+  it('stops the service and exits with code 0 on SIGTERM', async () => {
     const { child, ended } = await startServing();
     child.kill('SIGTERM');
     expect(await ended()).toEqual({ code: 0, stdout: 'stopped\n', stderr: '' });
   });
 
-  it('stops when its parent process has ended', async () => {
+  it('stops the service and exits with code 0 when the parent process ends', async () => {
     const { child, ended } = await startServing();
     child.disconnect();
     expect(await ended()).toEqual({ code: 0, stdout: 'stopped\n', stderr: '' });

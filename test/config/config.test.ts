@@ -2,7 +2,7 @@ import { describe, it, expect } from '@jest/globals';
 import { ConfigError, loadConfig } from '../../config/index.js';
 
 describe('the configuration', () => {
-  it('is complete with an empty environment', () => {
+  it('is complete without any flag or environment variable', () => {
     const config = loadConfig({}, {});
     expect(config.temporal).toEqual({
       address: '127.0.0.1:7233',
@@ -24,16 +24,16 @@ describe('the configuration', () => {
     expect(config.projectPath).toBeUndefined();
   });
 
-  it('prefers a flag to the variable of the same setting', () => {
+  it('takes the value of a flag if the environment variable of the same setting is set too', () => {
     const config = loadConfig({ COLLOQUY_PORT: '3001' }, { COLLOQUY_PORT: '3000', COLLOQUY_HOST: '0.0.0.0' });
     expect(config.api).toMatchObject({ host: '0.0.0.0', port: 3001 });
   });
 
-  it('treats an empty variable as not set', () => {
+  it('treats an empty environment variable as not set', () => {
     expect(loadConfig({}, { TEMPORAL_ADDRESS: '', MONGODB_URI: '' }).temporal.isGiven).toBe(false);
   });
 
-  it('reads the initial config of assistants in LangGraph’s format', () => {
+  it('reads the initial config of assistants from LANGGRAPH_CONFIG, which is a variable of LangGraph', () => {
     const given = { agent: { configurable: { model: 'm' }, recursion_limit: 9, context: { tone: 'calm' } }, other: {} };
     expect(loadConfig({}, { LANGGRAPH_CONFIG: JSON.stringify(given) }).assistants).toEqual({
       agent: { config: { configurable: { model: 'm' }, recursion_limit: 9 }, context: { tone: 'calm' } },
@@ -50,7 +50,7 @@ describe('the configuration', () => {
     expect(() => loadConfig({}, { COLLOQUY_SHOW_QUESTIONS: 'maybe' })).toThrow(/COLLOQUY_SHOW_QUESTIONS="maybe"/);
   });
 
-  it('reports all faults in one message, each with its variable and value', () => {
+  it('reports all invalid variables in one message, each with its name and value', () => {
     const load = () =>
       loadConfig({}, { TEMPORAL_ADDRESS: 'http://here', COLLOQUY_PORT: '99999', COLLOQUY_TENANT: 'Not A Tenant' });
     expect(load).toThrow(ConfigError);
@@ -60,7 +60,7 @@ describe('the configuration', () => {
     expect(load).toThrow(/COLLOQUY_TENANT="Not A Tenant"/);
   });
 
-  it('does not show a value that may carry a password', () => {
+  it('does not show a value that may contain a password in an error message', () => {
     const load = () => loadConfig({}, { MONGODB_URI: 'postgres://user:secret@db' });
     expect(load).toThrow(/MONGODB_URI=\(not shown\): must begin with mongodb:/);
     expect(load).not.toThrow(/secret/);
@@ -79,7 +79,7 @@ describe('the configuration', () => {
     expect(() => loadConfig({}, { COLLOQUY_KEEP_CHECKPOINTS: '0' })).toThrow(/COLLOQUY_KEEP_CHECKPOINTS="0"/);
   });
 
-  it('reads allowed hosts, and does not show webhook secrets', () => {
+  it('reads the hosts allowed for outgoing HTTP, and shows no webhook secret in an error message', () => {
     const secret = `whsec_${'c2VjcmV0'.repeat(5)}`;
     const variables = { COLLOQUY_EGRESS_ALLOW: 'hooks.internal, 10.0.0.0/8', COLLOQUY_WEBHOOK_SECRET: secret };
     expect(loadConfig({}, variables).egress).toEqual({
@@ -92,7 +92,7 @@ describe('the configuration', () => {
     expect(load).not.toThrow(/too-short/);
   });
 
-  it('uses TLS with an API key, and requires both files of a client certificate', () => {
+  it('connects to Temporal with TLS if it has an API key, and requires both files of a client certificate', () => {
     expect(loadConfig({}, { TEMPORAL_API_KEY: 'k' }).temporal).toMatchObject({ apiKey: 'k', tls: true });
     expect(() => loadConfig({}, { TEMPORAL_TLS_CLIENT_CERT_PATH: '/c' })).toThrow(/must be set together/);
     expect(() => loadConfig({}, { TEMPORAL_TLS_SERVER_CA_CERT_PATH: '/none' })).toThrow(/ENOENT/);

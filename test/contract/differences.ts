@@ -1,4 +1,8 @@
-/** Where we answer otherwise than LangGraph's JavaScript server (1.5.1), by the name of the probe, and why; `docs/differences.md` has the same. */
+/**
+ * Known differences between the HTTP answers of Colloquy ("here") and of LangGraph's JavaScript
+ * server 1.5.1 ("there"). Key: name of the probe that shows the difference. Value: what differs and
+ * why. `docs/differences.md` must list the same differences.
+ */
 export const DIFFERENCES: Readonly<Record<string, string>> = {
   'system assistants': 'there, assistants come unsorted, whatever is asked for; here `sort_by` and `sort_order` hold',
   'a new thread': 'here it also has `values`, `interrupts`, `error` and `state_updated_at`, as Agent Server has',

@@ -1,7 +1,10 @@
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
 const HASH = /\b[0-9a-f]{32}\b/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g;
-/** Of a checkpoint's metadata, a run's config: who serves it, and how. */
+/**
+ * Keys whose objects tell which server answered and how it ran the graph. {@link masked} replaces
+ * these objects by a placeholder; of `metadata` it keeps the keys that must be equal.
+ */
 const OF_THE_SERVER = new Set([
   'metadata',
   'config',
@@ -11,7 +14,11 @@ const OF_THE_SERVER = new Set([
   'langgraph_request_id',
 ]);
 
-/** What both servers answer, without what differs by nature: ids by the order in which they come, times, what names the server. */
+/**
+ * Returns an HTTP answer in a form that can be compared between two servers. Each id is replaced by
+ * a number in the order of first appearance. Times and details of the server are replaced by a
+ * placeholder.
+ */
 export function masked(answer: unknown): unknown {
   const ids = new Map<string, string>();
   const text = JSON.stringify(answer, (key, value: unknown) => {
@@ -23,7 +30,10 @@ export function masked(answer: unknown): unknown {
   return JSON.parse(text.replace(UUID, named).replace(HASH, named).replace(TIME, '<time>'));
 }
 
-/** Keys that the probes set. */
+/**
+ * Returns the metadata that must be equal on both servers: the keys that the probes set (`a`, `b`,
+ * `who`), and `created_by`, `source` and `step`.
+ */
 function userMetadata(metadata: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     ['a', 'b', 'who', 'created_by', 'source', 'step'].flatMap((key) => (key in metadata ? [[key, metadata[key]]] : [])),

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@langchain/langgraph-sdk';
 
-/** One thing that a client does and what it gets; what differs by nature (ids, times) is masked afterwards. */
+/**
+ * A few requests of a client. They are sent to both servers, and `run` returns what the client got.
+ * Ids and times always differ; `masked` replaces them afterwards.
+ */
 export interface Probe {
   name: string;
   run(client: Client, url: string): Promise<unknown>;

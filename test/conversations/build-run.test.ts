@@ -32,8 +32,8 @@ const THREAD: Thread = {
   stateUpdatedAt: CREATED_AT,
 };
 
-describe('the request of a run', () => {
-  it('contains only the command if the input is empty, as in requests of Agent Chat UI', () => {
+describe('the stored request of a run (RunRequest)', () => {
+  it('has the command and no input if the client sends a command and an empty input, as Agent Chat UI does', () => {
     const body = { assistant_id: 'echo', input: {}, command: { resume: 'yes' } };
     const request = buildRequest(body, ASSISTANT, THREAD, IDS);
     expect(request.command).toEqual({ resume: 'yes' });
@@ -65,19 +65,19 @@ describe('the request of a run', () => {
     expect(request.context).toEqual({ who: 'run', a: 1, r: 1 });
   });
 
-  it('has the metadata of assistant, thread, client and config', () => {
+  it('the metadata of a run is merged from assistant, thread, config and body; the last of these wins', () => {
     const body = { assistant_id: 'echo', config: { metadata: { c: 1, who: 'config' } }, metadata: { who: 'run' } };
     expect(buildMetadata(body, ASSISTANT, THREAD)).toEqual({ a: 1, t: 1, c: 1, who: 'run' });
   });
 
-  it("takes its checkpoint from LangGraph's keys in configurable", () => {
+  it('takes the checkpoint from checkpoint_id and checkpoint_ns in configurable, and removes them there', () => {
     const configurable = { checkpoint_id: 'c1', checkpoint_ns: 'child:1', thread_id: IDS.threadId };
     const request = buildRequest({ assistant_id: 'echo', config: { configurable } }, ASSISTANT, THREAD, IDS);
     expect(request.checkpoint).toEqual({ checkpointId: 'c1', checkpointNs: 'child:1' });
     expect(request.config.configurable).not.toHaveProperty('checkpoint_id');
   });
 
-  it("leaves out LangGraph's internal keys that a stored assistant has", () => {
+  it("leaves out LangGraph's internal keys, such as __pregel_resuming, from the config of an assistant", () => {
     const assistant = { ...ASSISTANT, config: { configurable: { __pregel_resuming: true, who: 'assistant' } } };
     const { config } = buildRequest({ assistant_id: 'echo' }, assistant, THREAD, IDS);
     expect(config.configurable).not.toHaveProperty('__pregel_resuming');
@@ -90,7 +90,7 @@ describe('the request of a run', () => {
     expect(request.command).toEqual({ resume: null });
   });
 
-  it('keeps a context that is not an object', () => {
+  it('keeps a context that is not an object, without the context of the assistant', () => {
     const request = (context: unknown) => buildRequest({ assistant_id: 'echo', context }, ASSISTANT, THREAD, IDS);
     expect(request('plain').context).toBe('plain');
     expect(request(undefined).context).toEqual({ who: 'assistant', a: 1 });

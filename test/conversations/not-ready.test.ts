@@ -8,7 +8,9 @@ import { CONVERSATION_WORKFLOW, DEFAULT_SETTINGS, conversationStart } from '../.
 import { ANONYMOUS_CALLER } from '../support/api-server.js';
 import { workflowBundle } from '../workflows/world.js';
 
-/** `WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE`. */
+/**
+ * Temporal's number for the cause `WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE`.
+ */
 const BROKEN_CODE = 24;
 const FAILED_PRECONDITION = 9;
 
@@ -27,7 +29,10 @@ afterAll(async () => {
   await native.close();
 });
 
-/** Counts the calls that the server refuses, and resolves `all` after `expected` of them. */
+/**
+ * Counts failed calls to Temporal. `watch` observes one call. `all` resolves when `expected` of the
+ * observed calls have failed.
+ */
 function refusals(expected: number) {
   let resolveAll: () => void;
   let count = 0;
@@ -45,7 +50,7 @@ function refusals(expected: number) {
 }
 
 describe('a conversation whose workflow tasks fail', () => {
-  it('accepts a run and answers a query as soon as a worker with good code takes over', async () => {
+  it('accepts a run and answers a query as soon as a worker with working code takes over', async () => {
     const [taskQueue, threadId] = [`not-ready-${randomUUID()}`, randomUUID()];
     const { tenant } = ANONYMOUS_CALLER;
     const plain = new Client({ connection });
@@ -90,7 +95,10 @@ describe('a conversation whose workflow tasks fail', () => {
   });
 });
 
-/** Fails a workflow task as a worker does whose workflow code throws. */
+/**
+ * Takes the next workflow task of the task queue and reports that it failed, like a worker whose
+ * workflow code throws.
+ */
 async function failNextTask(taskQueue: string): Promise<void> {
   const { workflowService } = connection;
   const poll = () => workflowService.pollWorkflowTaskQueue({ namespace: 'default', taskQueue: { name: taskQueue } });

@@ -52,7 +52,7 @@ beforeAll(async () => {
   const options = { client: temporal, taskQueue: house.name, timeoutMs: 10_000 };
   conversations = completeConversations({
     ...stores,
-    // Accepting a run does not read the graph.
+    // `acceptRun` uses neither states nor graphs.
     states: {} as never,
     graphs: {} as never,
     conversations: createConversations({ ...options, settings: DEFAULT_SETTINGS }),
@@ -65,7 +65,10 @@ afterAll(async () => {
   await connection.close();
 });
 
-/** Each starts the same turn on a new thread and returns the thread's id. */
+/**
+ * The ways to start a conversation. Each function starts a run with the same input on a new thread,
+ * and returns the thread's id.
+ */
 const WAYS: Record<string, () => Promise<string>> = {
   async http() {
     const threadId = randomUUID();
@@ -118,56 +121,62 @@ const WAYS: Record<string, () => Promise<string>> = {
 };
 
 describe('a conversation', () => {
-  it.each(Object.keys(WAYS))('started by %s has the same records, state, search results and events', async (way) => {
-    const threadId = await (WAYS[way] as () => Promise<string>)();
-    const runId = await firstRun(threadId);
-    await client.runs.join(threadId, runId);
+  it.each(Object.keys(WAYS))(
+    'started by %s has the same records, state, search results and events as one started in another way',
+    async (way) => {
+      const threadId = await (WAYS[way] as () => Promise<string>)();
+      const runId = await firstRun(threadId);
+      await client.runs.join(threadId, runId);
 
-    const { assistant_id: assistantId } = await client.assistants.get('desk');
-    const thread = await client.threads.get(threadId);
-    expect(thread).toMatchObject({
-      status: 'interrupted',
-      metadata: { graph_id: 'desk', assistant_id: assistantId },
-    });
-    expect(contentsOf(thread.values)).toEqual(ASKED);
-    expect(Object.values(thread.interrupts).flat()).toMatchObject([{ value: { question: 'May I?' } }]);
+      const { assistant_id: assistantId } = await client.assistants.get('desk');
+      const thread = await client.threads.get(threadId);
+      expect(thread).toMatchObject({
+        status: 'interrupted',
+        metadata: { graph_id: 'desk', assistant_id: assistantId },
+      });
+      expect(contentsOf(thread.values)).toEqual(ASKED);
+      expect(Object.values(thread.interrupts).flat()).toMatchObject([{ value: { question: 'May I?' } }]);
 
-    const state = await client.threads.getState(threadId);
-    expect(state).toMatchObject({ next: ['ask'], metadata: { source: 'loop' } });
-    expect(contentsOf(state.values)).toEqual(ASKED);
-    const history = await client.threads.getHistory(threadId);
-    expect(history.map(({ next }) => next)).toEqual([['ask'], ['researcher'], ['tools'], ['plan'], ['__start__']]);
+      const state = await client.threads.getState(threadId);
+      expect(state).toMatchObject({ next: ['ask'], metadata: { source: 'loop' } });
+      expect(contentsOf(state.values)).toEqual(ASKED);
+      const history = await client.threads.getHistory(threadId);
+      expect(history.map(({ next }) => next)).toEqual([['ask'], ['researcher'], ['tools'], ['plan'], ['__start__']]);
 
-    const found = await client.threads.search({ metadata: { graph_id: 'desk' }, ids: [threadId] });
-    expect(found.map((one) => [one.thread_id, one.status, contentsOf(one.values)])).toEqual([
-      [threadId, 'interrupted', ASKED],
-    ]);
+      const found = await client.threads.search({ metadata: { graph_id: 'desk' }, ids: [threadId] });
+      expect(found.map((one) => [one.thread_id, one.status, contentsOf(one.values)])).toEqual([
+        [threadId, 'interrupted', ASKED],
+      ]);
 
-    const runs = await client.runs.list(threadId);
-    expect(runs).toMatchObject([{ run_id: runId, assistant_id: assistantId, status: 'interrupted' }]);
-    expect(await valuesEvents(threadId, runId)).toEqual([1, 2, 3, 5]);
+      const runs = await client.runs.list(threadId);
+      expect(runs).toMatchObject([{ run_id: runId, assistant_id: assistantId, status: 'interrupted' }]);
+      expect(await valuesEvents(threadId, runId)).toEqual([1, 2, 3, 5]);
 
-    const owner = OWNERS[way] ?? { principal: USER, onBehalfOf: [] };
-    const reader = anonymousOf('default');
-    expect((await conversations.threads.getThread(reader, threadId)).createdBy).toEqual(owner);
-    expect((await conversations.threads.getRun(reader, threadId, runId)).createdBy).toEqual(owner);
+      const owner = OWNERS[way] ?? { principal: USER, onBehalfOf: [] };
+      const reader = anonymousOf('default');
+      expect((await conversations.threads.getThread(reader, threadId)).createdBy).toEqual(owner);
+      expect((await conversations.threads.getRun(reader, threadId, runId)).createdBy).toEqual(owner);
 
-    await client.runs.wait(threadId, 'desk', { command: { resume: 'yes' } });
-    const answered = await client.threads.get(threadId);
-    expect(answered.status).toBe('idle');
-    expect(contentsOf(answered.values)).toEqual([...ASKED, ['ai', 'told "yes"'], ['ai', 'Hi you']]);
-  });
+      await client.runs.wait(threadId, 'desk', { command: { resume: 'yes' } });
+      const answered = await client.threads.get(threadId);
+      expect(answered.status).toBe('idle');
+      expect(contentsOf(answered.values)).toEqual([...ASKED, ['ai', 'told "yes"'], ['ai', 'Hi you']]);
+    },
+  );
 });
 
 const USER = { kind: 'user', id: 'anonymous' };
 
-/** The creator of the records, if it is not the user of the API. */
+/**
+ * Expected `createdBy` of the thread and the run, for the ways where it is not just the user of the
+ * API.
+ */
 const OWNERS: Record<string, object> = {
   cron: { principal: { kind: 'service', id: 'cron' }, onBehalfOf: [USER] },
   'signal with start': { principal: { kind: 'operator', id: 'temporal' }, onBehalfOf: [] },
 };
 
-/** The messages of the thread while its interrupt is open. */
+/** Type and text of the messages in the thread while its interrupt is open. */
 const ASKED = [
   ['human', 'May I?'],
   ['ai', ''],
@@ -181,12 +190,15 @@ function contentsOf(values: unknown): [type: string, text: unknown][] {
   return messages.map(({ type, content }) => [type, textOf(content)]);
 }
 
-/** In protocol v2 models answer in content blocks, otherwise in plain text. */
+/**
+ * Returns the text of a message's `content`. Models answer in a list of content blocks if protocol
+ * v2 started the run, otherwise in a string.
+ */
 function textOf(content: unknown): unknown {
   return Array.isArray(content) ? content.map(({ text }) => text as string).join('') : content;
 }
 
-/** Returns the first run of a thread as soon as lists show it. */
+/** Waits until the API lists the first run of a thread, and returns the id of this run. */
 async function firstRun(threadId: string): Promise<string> {
   for (;;) {
     const runs = await client.runs.list(threadId).catch(() => []);

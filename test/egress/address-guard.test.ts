@@ -11,7 +11,7 @@ function verdict(guard: AddressGuard, address: string): string {
   }
 }
 
-describe('the guard of addresses', () => {
+describe('the address guard of outgoing HTTP', () => {
   it.each([
     '127.0.0.1',
     '127.8.8.8',
@@ -41,13 +41,16 @@ describe('the guard of addresses', () => {
     '2001:db8::1',
     '2001::1',
     '4000::1',
-  ])('refuses %s', (address) => {
+  ])('refuses the address %s', (address) => {
     expect(verdict(new AddressGuard(), address)).toBe('forbidden');
   });
 
-  it.each(['1.1.1.1', '93.184.215.14', '2606:4700:4700::1111', '::ffff:1.1.1.1'])('allows %s', (address) => {
-    expect(verdict(new AddressGuard(), address)).toBe('reached');
-  });
+  it.each(['1.1.1.1', '93.184.215.14', '2606:4700:4700::1111', '::ffff:1.1.1.1'])(
+    'allows the public address %s',
+    (address) => {
+      expect(verdict(new AddressGuard(), address)).toBe('reached');
+    },
+  );
 
   it('names the host, the address and the reason when it refuses an address', () => {
     expect(() => new AddressGuard().checkAddress('evil.example', '169.254.169.254')).toThrow(
@@ -55,7 +58,7 @@ describe('the guard of addresses', () => {
     );
   });
 
-  it('allows the private addresses and networks that it is given, and no other private ones', () => {
+  it('allows the private addresses and networks in its allow list, and no other private ones', () => {
     const guard = new AddressGuard(['10.0.0.7', '172.16.0.0/16', 'fd12::/16']);
     const addresses = ['10.0.0.7', '::ffff:10.0.0.7', '10.0.0.8', '172.16.9.9', '172.17.0.1', 'fd12::5', 'fd13::5'];
     expect(addresses.map((address) => [address, verdict(guard, address)])).toEqual([
@@ -69,7 +72,7 @@ describe('the guard of addresses', () => {
     ]);
   });
 
-  it('allows a given host name in any spelling, and no other host name', () => {
+  it('allows a host name of its allow list in any letter case, with or without final dot, and no other', () => {
     const guard = new AddressGuard(['Hooks.Internal']);
     expect(['hooks.internal', 'HOOKS.internal.', 'a.hooks.internal'].map((host) => guard.allowsHost(host))).toEqual([
       true,
@@ -78,7 +81,7 @@ describe('the guard of addresses', () => {
     ]);
   });
 
-  it('refuses an invalid network', () => {
+  it('refuses an invalid network in its allow list', () => {
     expect(() => new AddressGuard(['10.0.0.0/99'])).toThrow('10.0.0.0/99 is no network');
   });
 });

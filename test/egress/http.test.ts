@@ -39,8 +39,8 @@ describe('outgoing HTTP', () => {
     ['an address in another spelling', '0x7f.1'],
     ['an address as a number', '2130706433'],
     ['an IPv4 address inside an IPv6 address', '[::ffff:127.0.0.1]'],
-    ['a host name that has such an address', 'localhost'],
-  ])('does not reach its own network through %s', async (_how, host) => {
+    ['a host name that resolves to this machine', 'localhost'],
+  ])('refuses to send a request to this machine through %s', async (_how, host) => {
     const [code, message] = await failure(createEgress().post(`http://${host}:${receiver.port}/`, POST));
     expect([code, message]).toEqual(['forbidden', expect.stringContaining('may not be reached from here')]);
     expect(receiver.received).toEqual([]);
@@ -55,12 +55,12 @@ describe('outgoing HTTP', () => {
     ['file:///etc/passwd', '"file:///etc/passwd" is no http or https URL'],
     ['/relative', '"/relative" is no http or https URL'],
     ['http://me:secret@example.com/', 'the URL of example.com has a user or password in it'],
-  ])('refuses %s', async (url, problem) => {
+  ])('refuses the URL %s', async (url, problem) => {
     expect(await failure(createEgress().post(url, POST))).toEqual(['invalid_argument', problem]);
     expect(() => createEgress().check(url)).toThrow(problem);
   });
 
-  it('refuses a URL with a forbidden address when the URL is checked, before any request is sent', () => {
+  it('has a check that refuses a URL with a forbidden address before any request is sent', () => {
     expect(() => createEgress().check('http://169.254.169.254/latest')).toThrow('may not be reached');
     expect(() => createEgress().check('https://example.com/hook')).not.toThrow();
   });

@@ -1,4 +1,8 @@
-/** Recorded histories as files: protobuf.js's own JSON (Temporal's converter needs one copy of that library, and npm installs several). */
+/**
+ * Reads and writes recorded workflow histories as JSON files. The JSON has protobuf.js's own form.
+ * Temporal's converter is not used, because it works only if npm has installed a single copy of
+ * protobuf.js.
+ */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import proto from '@temporalio/proto';
@@ -18,7 +22,9 @@ export interface RecordedHistory {
   history: temporal.api.history.v1.IHistory;
 }
 
-/** Every recorded history of every version, with the id its workflow had. */
+/**
+ * Returns the recorded histories of all folders (`v1`, `v2`, …), each with the id of its workflow.
+ */
 export function readHistories(): RecordedHistory[] {
   const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json'));
   return files.sort().map((file) => {

@@ -1,7 +1,10 @@
 /**
- * Records what firings of crons look like in Temporal, as `record.ts` does for conversations.
+ * Records the workflow histories of cron firings that `replay.test.ts` replays. A firing is the
+ * workflow that starts a run of a cron. `record.ts` does the same for conversations.
  *
  *     COLLOQUY_TEST_TEMPORAL_ADDRESS=127.0.0.1:7233 npx tsx test/histories/record-crons.ts NAME
+ *
+ * NAME is the folder for the histories. Default: the date.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';

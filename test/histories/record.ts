@@ -1,10 +1,13 @@
 /**
- * Records the histories that `replay.test.ts` replays, one per main path of the workflow. Run it, and commit what it writes, when the
- * workflow got a path that no recorded history has: the old ones stay, they are what running conversations look like.
+ * Records the workflow histories of conversations that `replay.test.ts` replays, one for each main
+ * path of the workflow. Run this program when the workflow has a path that no recorded history has,
+ * and commit the new histories. Keep the old ones: conversations that are still running have such
+ * histories.
  *
  *     COLLOQUY_TEST_TEMPORAL_ADDRESS=127.0.0.1:7233 npx tsx test/histories/record.ts NAME [PATH...]
  *
- * NAME, by default the date, becomes the folder. With paths only those are recorded.
+ * NAME is the folder for the histories. Default: the date. PATH is a key of `PATHS`. Default: all
+ * paths.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -13,7 +13,9 @@ const letters = (id: string): Embedder => ({
   embed: async (texts) => texts.map(letterVector),
 });
 const everything = { namespacePrefix: [], limit: 100, offset: 0 };
-/** Makes all items of the tenant that have an expiry expired. */
+/**
+ * Moves the expiry of all items of the tenant into the past. Items without an expiry do not change.
+ */
 async function expire(tenant: string): Promise<void> {
   await world.db
     .collection('items')
@@ -23,8 +25,8 @@ async function expiryOf(tenant: string, key: string): Promise<unknown> {
   return (await world.db.collection('items').findOne({ tenant, key }))?.['expiresAt'];
 }
 
-describe('items of tenants', () => {
-  it('are separate', async () => {
+describe('items of different tenants', () => {
+  it('are separate: no tenant reads, lists or clears the items of another tenant', async () => {
     const items = world.items();
     await items.putItems(callerOf('left'), [{ namespace: ['n'], key: 'k', value: { of: 'left' } }]);
     await items.putItems(callerOf('left-2'), [{ namespace: ['n'], key: 'k', value: { of: 'left-2' } }]);
@@ -65,7 +67,7 @@ describe('the expiry of items', () => {
     expect(await expiryOf('anew', 'k')).toBeUndefined();
   });
 
-  it('is extended by a read, unless the store or the reader disables the extension', async () => {
+  it("is extended by a read, unless the read's options, or else the store's settings, disable this", async () => {
     const caller = callerOf('read');
     const soon = new Date(Date.now() + 60_000);
     const reread = async (
@@ -89,7 +91,7 @@ describe('the expiry of items', () => {
     expect(await reread(false, true, 'get')).toBe(true);
   });
 
-  it('comes from the default of the store if the item sets none', async () => {
+  it('comes from the default time to live of the store if the item has none of its own', async () => {
     const [items, caller] = [world.items({ ttl: { defaultMinutes: 10 } }), callerOf('default-ttl')];
     const before = Date.now();
     await items.putItems(caller, [
@@ -108,7 +110,7 @@ describe('the expiry of items', () => {
   });
 });
 
-describe('the index', () => {
+describe('the vector index of the item store', () => {
   it('never compares vectors of different embedders', async () => {
     const caller = callerOf('embedders');
     await world
@@ -121,7 +123,7 @@ describe('the index', () => {
     expect(found).not.toHaveProperty('score');
   });
 
-  it('removes the vectors of a value that is not indexed any more', async () => {
+  it('removes the vectors of an item that is written again with index: false', async () => {
     const [items, caller] = [world.items({ index: letters('letters') }), callerOf('unindexed')];
     await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { text: 'ab' } }]);
     await items.putItems(caller, [{ namespace: ['n'], key: 'k', value: { text: 'ab' }, index: false }]);
@@ -129,7 +131,7 @@ describe('the index', () => {
     expect(found).not.toHaveProperty('score');
   });
 
-  it('refuses to rank more items than the limit', async () => {
+  it('refuses a search that would rank more items than maxRanked', async () => {
     const caller = callerOf('bound');
     const items = createItemStore({
       db: world.db,
@@ -148,7 +150,7 @@ describe('the index', () => {
     expect(await items.searchItems(caller, { ...everything, filter, query: 'a' })).toHaveLength(2);
   });
 
-  it('refuses vectors with other dimensions than configured', async () => {
+  it('refuses vectors whose number of dimensions is not the configured number', async () => {
     const index = { ...letters('letters'), dims: 3 };
     const put = world
       .items({ index })
@@ -159,7 +161,7 @@ describe('the index', () => {
     });
   });
 
-  it('accepts a function or LangChain embeddings as embedder, nothing else', async () => {
+  it('accepts only a function or LangChain embeddings as embedder', async () => {
     expect(await toEmbed((texts: string[]) => texts.map(letterVector))?.(['a'])).toEqual([letterVector('a')]);
     expect(await toEmbed({ embedDocuments: async (texts: string[]) => texts.map(letterVector) })?.(['a'])).toEqual([
       letterVector('a'),
@@ -169,7 +171,7 @@ describe('the index', () => {
   });
 });
 
-describe('texts of an item to embed', () => {
+describe('the texts of an item that are embedded', () => {
   const setUp = (fields: string[] = ['text']) => {
     const embeddedTexts: string[][] = [];
     const embed = async (texts: string[]) => {
@@ -201,20 +203,23 @@ describe('texts of an item to embed', () => {
       Array.from({ length: 11 }, (_, n) => `a[*].p${n}`),
       '100000 values',
     ],
-  ])('are refused because of %s, with paths set by the item or the project', async (_name, value, paths, message) => {
-    const expected = {
-      code: 'invalid_argument',
-      message: expect.stringMatching(new RegExp(`^index: item "k" of namespace n\\.m has .*more than ${message}$`)),
-    };
-    const ofItem = setUp();
-    await expect(ofItem.store.put(['n', 'm'], 'k', value, paths)).rejects.toMatchObject(expected);
-    const ofProject = setUp(paths);
-    await expect(ofProject.store.put(['n', 'm'], 'k', value)).rejects.toMatchObject(expected);
-    expect([ofItem.embeddedTexts, ofProject.embeddedTexts]).toEqual([[], []]);
-    expect(await ofItem.store.get(['n', 'm'], 'k')).toBeNull();
-  });
+  ])(
+    'are refused because of %s, whether the item or the project sets the paths',
+    async (_name, value, paths, message) => {
+      const expected = {
+        code: 'invalid_argument',
+        message: expect.stringMatching(new RegExp(`^index: item "k" of namespace n\\.m has .*more than ${message}$`)),
+      };
+      const ofItem = setUp();
+      await expect(ofItem.store.put(['n', 'm'], 'k', value, paths)).rejects.toMatchObject(expected);
+      const ofProject = setUp(paths);
+      await expect(ofProject.store.put(['n', 'm'], 'k', value)).rejects.toMatchObject(expected);
+      expect([ofItem.embeddedTexts, ofProject.embeddedTexts]).toEqual([[], []]);
+      expect(await ofItem.store.get(['n', 'm'], 'k')).toBeNull();
+    },
+  );
 
-  it('are collected once for each path, in the order of the value', async () => {
+  it('are collected path by path, once for each distinct path, and in the order of the value within a path', async () => {
     const { embeddedTexts, store } = setUp();
     const value = { a: ['x', null, { c: 'y' }, 'z'], b: { c: 'w' }, constructor: 'v' };
     const paths = ['a[*]', 'b.c', 'a[*]', 'a[-1]', 'a[*].c', '*.c', 'a.constructor', 'constructor', 'b.c'];
@@ -225,8 +230,8 @@ describe('texts of an item to embed', () => {
   });
 });
 
-describe('filters', () => {
-  it('that use an order operator match plain values, never objects or lists', async () => {
+describe('filters of a search for items', () => {
+  it('that use $gt, $gte, $lt or $lte match numbers, strings, booleans and null, never objects or lists', async () => {
     const [items, caller] = [world.items(), callerOf('order')];
     const values: unknown[] = [{ toString: 1, valueOf: 1 }, [], [5], {}, 5, '5', true, null];
     await items.putItems(
@@ -265,7 +270,7 @@ describe('filters', () => {
     expect(await found({ $ne: [{ b: 1 }] })).toEqual(['0', '2', '3']);
   });
 
-  it('that have more than 1,000 values are refused before any read or embedding', async () => {
+  it('that have more than 1,000 values are refused before anything is read or embedded', async () => {
     const embeddedTexts: string[][] = [];
     const embed = async (texts: string[]) => {
       embeddedTexts.push(texts);

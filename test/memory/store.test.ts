@@ -29,7 +29,7 @@ const STORES: [string, (fields?: string[]) => BaseStore][] = [
   ],
 ];
 
-describe.each(STORES)('the store: %s', (_name, open) => {
+describe.each(STORES)("LangGraph's store interface, implemented by %s", (_name, open) => {
   let store: BaseStore;
   beforeEach(() => {
     store = open();
@@ -105,7 +105,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect(await store.search(['many'])).toHaveLength(10);
   });
 
-  describe('filters', () => {
+  describe('filters of a search', () => {
     beforeEach(async () => {
       await store.put(['f'], 'one', { n: 1, tag: 'red', on: true });
       await store.put(['f'], 'two', { n: 2, tag: 'blue', on: false });
@@ -133,12 +133,12 @@ describe.each(STORES)('the store: %s', (_name, open) => {
       expect(await keys(['f'], { filter })).toEqual(expected);
     });
 
-    it('are applied before the page is cut', async () => {
+    it('are applied before offset and limit', async () => {
       expect(await keys(['f'], { filter: { tag: 'red' }, offset: 1, limit: 1 })).toEqual(['three']);
     });
   });
 
-  describe('namespaces', () => {
+  describe('namespaces of stored items', () => {
     beforeEach(async () => {
       for (const namespace of [
         ['docs', 'public', 'v1'],
@@ -168,7 +168,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     });
   });
 
-  it('returns the results of a batch in order; its reads see the state before it, and its last write wins', async () => {
+  it('returns the results of a batch in order; reads see the state before the batch, and the last write wins', async () => {
     await store.put(['b'], 'old', { n: 0 });
     const results = await store.batch([
       { namespace: ['b'], key: 'old' },
@@ -203,7 +203,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     await expect(store.put(namespace, 'x', {})).rejects.toMatchObject({ name: 'InvalidNamespaceError' });
   });
 
-  it('works behind the AsyncBatchedStore that graphs use', async () => {
+  it('works behind AsyncBatchedStore, through which graphs use a store', async () => {
     const batched = new AsyncBatchedStore(store);
     batched.start();
     await Promise.all([batched.put(['q'], 'a', { n: 1 }), batched.put(['q'], 'b', { n: 2 })]);
@@ -216,7 +216,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
     expect(found.map(({ key }) => key)).toEqual(['b']);
   });
 
-  describe('with an index', () => {
+  describe('with a vector index', () => {
     it('ranks by similarity and returns the score', async () => {
       store = open(['text']);
       await store.put(['v'], 'far', { text: 'zzz' });
@@ -228,7 +228,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
       expect(found[2]?.score).toBe(0);
     });
 
-    it('ranks an item by its best text, and applies the filter', async () => {
+    it('ranks an item by the text that is most similar to the query, and applies the filter', async () => {
       store = open(['parts[*].text', 'title']);
       await store.put(['v'], 'one', { title: 'zz', parts: [{ text: 'qq' }, { text: 'ab' }], on: true });
       await store.put(['v'], 'two', { title: 'abz', parts: [], on: true });
@@ -237,7 +237,7 @@ describe.each(STORES)('the store: %s', (_name, open) => {
       expect(found.map(({ key }) => key)).toEqual(['one', 'two']);
     });
 
-    it('puts items that are not indexed last', async () => {
+    it('ranks items without a vector after all others', async () => {
       store = open(['text']);
       await store.put(['v'], 'hidden', { text: 'ab' }, false);
       await store.put(['v'], 'other', { text: 'zz', name: 'ab' }, ['name']);
@@ -247,14 +247,14 @@ describe.each(STORES)('the store: %s', (_name, open) => {
       expect(found[2]?.score).toBeUndefined();
     });
 
-    it('embeds the whole value by default', async () => {
+    it('embeds the whole value for the path $', async () => {
       store = open(['$']);
       await store.put(['v'], 'x', { k: 'vvvv' });
       expect((await store.search(['v'], { query: 'v' }))[0]?.score).toBeGreaterThan(0.5);
     });
   });
 
-  it('ignores a query if it has no index', async () => {
+  it('ignores the query of a search if the store has no vector index', async () => {
     await store.put(['p'], 'b', { text: 'zz' });
     await store.put(['p'], 'a', { text: 'ab' });
     const found = await store.search(['p'], { query: 'ab' });

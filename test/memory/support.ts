@@ -3,7 +3,10 @@ import { MongoClient, type Db } from 'mongodb';
 import { GraphStore, createItemStore, ensureIndexes, type ItemStore, type StoreSettings } from '../../memory/index.js';
 import type { Caller } from '../../protocol/index.js';
 
-/** Counts each letter of a text. A simple embedder, whose scores can be checked by hand. */
+/**
+ * Returns how often each letter of the alphabet occurs in a text. Tests use this vector as
+ * embedding, because its scores can be checked by hand.
+ */
 export function letterVector(text: string): number[] {
   const vector = Array<number>(26).fill(0);
   for (const letter of text.toLowerCase().match(/[a-z]/g) ?? []) {
@@ -17,7 +20,9 @@ export function callerOf(tenant: string): Caller {
   return { tenant, principal: { kind: 'user', id: 'test' }, onBehalfOf: [] };
 }
 
-/** The database of a test. Each graph store in it belongs to a different tenant. */
+/**
+ * A database for the tests of one file. Each call of `graphStore` returns a store for a new tenant.
+ */
 export class MemoryWorld {
   private constructor(
     private readonly client: MongoClient,

@@ -26,7 +26,7 @@ const PACKAGES: [string, Partial<ProjectParts>][] = [
   ],
 ];
 
-describe.each(PACKAGES)('the project that create-agent-chat-app makes, %s', (_, packages) => {
+describe.each(PACKAGES)('a project that create-agent-chat-app generates, %s', (_, packages) => {
   let sides: Sides;
   beforeAll(async () => {
     sides = await Sides.open({
@@ -41,12 +41,13 @@ describe.each(PACKAGES)('the project that create-agent-chat-app makes, %s', (_, 
   afterAll(() => sides.close());
 
   it.each([false, true])(
-    'uses a tool and answers with the same events and state as in-process (subgraphs: %s)',
+    'uses a tool and answers with the same events and state as LangGraph alone (stream of subgraphs: %s)',
     async (subgraphs) => {
       const say = (...all: string[]) => ({ input: { messages: [{ role: 'user', content: lines(...all) }] } });
       const turns = [say(call('tavily_search_results_json', { input: 'Oslo' }), 'It is a city.'), say('Good bye.')];
       const configurable = { model: 'openai/scripted' };
-      // Old messages do not have their usage any more when a saver gives them back; ours keeps it.
+      // In these older packages, messages lose their `usage_metadata` when LangGraph's
+      // `MemorySaver` returns them. Colloquy keeps it, so the comparison ignores this key.
       const lost = packages.install ? ['usage_metadata'] : [];
       const { colloquy, inProcess } = await sides.both({ graph: 'agent', turns, subgraphs, configurable, lost });
       expect(colloquy).toEqual(inProcess);
@@ -64,7 +65,7 @@ describe.each(PACKAGES)('the project that create-agent-chat-app makes, %s', (_, 
   );
 
   it.each([false, true])(
-    'asks, and continues after the answer with the same events and state as in-process (subgraphs: %s)',
+    'asks a person and continues with the same events and state as LangGraph alone (stream of subgraphs: %s)',
     async (subgraphs) => {
       const turns = [{ input: { log: ['go'] } }, { command: { resume: 'yes' } }, { input: { log: ['again'] } }];
       const { colloquy, inProcess } = await sides.both({ graph: 'questions', turns, subgraphs });

@@ -3,7 +3,10 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** What `npx create-agent-chat-app` makes, with its ReAct agent: the folder of the project. */
+/**
+ * Generates a project with `create-agent-chat-app`, with the ReAct agent. Returns the folder of the
+ * project.
+ */
 export function createChatApp(): string {
   const folder = mkdtempSync(join(tmpdir(), 'colloquy-chat-app-'));
   const answers = ['--project-name', 'app', '--package-manager', 'npm', '--install-deps', 'false'];
@@ -15,7 +18,10 @@ export function createChatApp(): string {
   return join(folder, 'app');
 }
 
-/** Builds Agent Chat UI, which is part of that project; the folder of the built page. */
+/**
+ * Builds Agent Chat UI, which is part of the project that {@link createChatApp} generates. Returns
+ * the folder of the built web page.
+ */
 export function buildChatPage(app: string): string {
   const cwd = join(app, 'apps', 'web');
   const stdio: ('ignore' | 'inherit')[] = ['ignore', 'ignore', 'inherit'];
@@ -25,7 +31,10 @@ export function buildChatPage(app: string): string {
   return join(cwd, 'dist');
 }
 
-/** In place of `@langchain/community`: the one tool that the agent takes from it, without the internet. */
+/**
+ * A package that replaces `@langchain/community`. It has only the search tool that the agent
+ * imports, and that tool does not use the internet.
+ */
 export const SEARCH_PACKAGE = {
   '@langchain/community': {
     'package.json': JSON.stringify({ type: 'module', exports: { './tools/tavily_search': './tavily_search.js' } }),
@@ -39,7 +48,10 @@ export const SEARCH_PACKAGE = {
   },
 };
 
-/** In place of LangChain's own, which for OpenAI speaks to an endpoint that few compatible servers have. */
+/**
+ * A package that replaces `langchain`. It has only the function `initChatModel`. For OpenAI models,
+ * the original calls an endpoint that few OpenAI-compatible servers have.
+ */
 export const MODEL_PACKAGE = {
   langchain: {
     'package.json': JSON.stringify({ type: 'module', exports: { './chat_models/universal': './universal.js' } }),

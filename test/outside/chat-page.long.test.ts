@@ -10,7 +10,10 @@ import { ServiceProcesses } from '../support/house.js';
 import { ModelServer } from '../support/model-server.js';
 import { buildChatPage, createChatApp } from './chat-app.js';
 
-/** LangChain's Agent Chat UI, with the agent inbox in it, as `create-agent-chat-app` writes it, in a browser. */
+/**
+ * Tests LangChain's Agent Chat UI in a browser, as `create-agent-chat-app` generates it. The UI
+ * contains the agent inbox, which shows interrupts.
+ */
 describe('Agent Chat UI', () => {
   const app = createChatApp();
   let model: ModelServer;
@@ -76,7 +79,7 @@ describe('Agent Chat UI', () => {
     await Promise.all([page.close(), other.close()]);
   });
 
-  it('shows a question in its inbox, even after a reload, and sends the approval', async () => {
+  it('shows a question in the agent inbox, even after a reload, and sends the approval', async () => {
     const page = await open();
     await say(page, 'send it to Ada');
     await page.getByText('send_mail').waitFor();

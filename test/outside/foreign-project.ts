@@ -4,26 +4,32 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 export interface ProjectParts {
-  /** For `langgraph.json`; absent where the copies bring one. */
+  /** The graphs for a new `langgraph.json`. Absent if `copies` contains a `langgraph.json`. */
   graphs?: Record<string, string>;
-  /** For `.env`. */
+  /** Variables for the file `.env`. */
   env: Record<string, string>;
-  /** Files and folders to copy: where they go, where they come from. */
+  /** Files and folders to copy. Key: path in the new project. Value: path of the original. */
   copies?: Record<string, string>;
-  /** Packages with their exact versions, to install from the registry. Without any the project has links to those that are installed here. */
+  /**
+   * Packages and their exact versions, which npm installs from the registry. If absent, the project
+   * gets links to the packages that are installed in this repository.
+   */
   install?: Record<string, string>;
-  /** Packages that are written here: their files. */
+  /**
+   * Packages whose files are given here. Key: name of the package. Value: text of each file by
+   * path.
+   */
   packages?: Record<string, Record<string, string>>;
 }
 
 export interface ForeignProject {
   folder: string;
-  /** Its `langgraph.json`. */
+  /** Path of the `langgraph.json` of the project. */
   config: string;
   remove(): void;
 }
 
-/** Makes a LangGraph.js project outside of this repository. */
+/** Creates a LangGraph.js project outside of this repository. */
 export function makeProject({ graphs, env, copies = {}, install, packages = {} }: ProjectParts): ForeignProject {
   const folder = mkdtempSync(join(tmpdir(), 'colloquy-outside-'));
   for (const [to, from] of Object.entries(copies)) cpSync(resolve(from), join(folder, to), { recursive: true });
@@ -38,7 +44,7 @@ export function makeProject({ graphs, env, copies = {}, install, packages = {} }
   for (const [name, its] of Object.entries(packages)) {
     for (const [file, text] of Object.entries(its)) write(join(folder, 'node_modules', name, file), text);
   }
-  // What the in-process side takes from the project's own copy of LangGraph.
+  // `in-process-main.ts` imports this file, so it uses the copy of LangGraph that the project uses.
   write(join(folder, 'langgraph.js'), "export { Command, MemorySaver } from '@langchain/langgraph';\n");
   return { folder, config, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
@@ -48,7 +54,11 @@ function installPackages(folder: string): void {
   execFileSync('npm', ['install', ...flags], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-/** A scope that gets a package of its own is linked package by package. */
+/**
+ * Links the packages of this repository into the folder `to`, except the packages in `own`. A
+ * scope, such as `@langchain`, that has a package in `own` becomes a real folder with one link for
+ * each other package.
+ */
 function linkPackages(to: string, own: string[]): void {
   const from = resolve('node_modules');
   const scopes = new Set(own.filter((name) => name.startsWith('@')).map((name) => name.split('/')[0]));

@@ -1,6 +1,9 @@
 /**
- * Runs a talk with a graph in this process, as its author would: LangGraph alone, with a `MemorySaver`. A process of its own, because a project's
- * TypeScript cannot be imported where Jest loads the modules. The argument is the project; each message a talk, answered with what came of it.
+ * Runs conversations ({@link Talk}) with LangGraph alone and a `MemorySaver`, as the author of a
+ * graph would, without Colloquy. Needs a process of its own, because Jest's module loader cannot
+ * import the TypeScript of a project. The command line argument is the `langgraph.json` of the
+ * project. Each message from the parent process is a {@link Talk}. The reply contains its {@link
+ * Transcript}.
  */
 import type * as LangGraph from '@langchain/langgraph';
 import { randomUUID } from 'node:crypto';

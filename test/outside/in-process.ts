@@ -3,7 +3,10 @@ import { resolve } from 'node:path';
 import type { ForeignProject } from './foreign-project.js';
 import type { Talk, Transcript } from './transcript.js';
 
-/** The graphs of a project in a bare process; see `in-process-main.ts`. One talk at a time. */
+/**
+ * Runs the graphs of a project with LangGraph alone in a child process, which runs
+ * `in-process-main.ts`. It runs one {@link Talk} at a time.
+ */
 export class InProcess {
   readonly #child: ChildProcess;
   #said = '';

@@ -1,8 +1,10 @@
 import { lastUserText, type ChatRequest, type ModelReply } from '../support/model-script.js';
 
 /**
- * A model that does what the person tells it, so that a test reads as its conversation: the last user message has a line for each answer
- * the model is to give, and how many it has given since then says which one is next. Stateless, so both sides of a comparison may ask.
+ * Returns the answer of a model that follows the lines of the last user message. Each line is one
+ * answer of the model: tool calls, or else text. The number of answers since that message selects
+ * the next line. The function has no state, so Colloquy and LangGraph alone can use the same model
+ * server. Example of a message:
  *
  *     get_weather {"city":"Oslo"} & get_weather {"city":"Rome"}
  *     It is sunny in both.
@@ -18,7 +20,7 @@ export function followLines(request: ChatRequest): ModelReply {
   return { toolCalls: calls.map((call) => ({ name: call[1] ?? '', args: JSON.parse(call[2] ?? '') as never })) };
 }
 
-/** One answer of the model that calls a tool. */
+/** Returns the line for an answer that calls a tool. */
 export function call(name: string, args: Record<string, unknown> = {}): string {
   return `${name} ${JSON.stringify(args)}`;
 }

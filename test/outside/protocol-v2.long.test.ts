@@ -24,7 +24,10 @@ describe('protocol v2', () => {
     await house.stop();
   }, 60_000);
 
-  /** Events of a turn, and of the answer where it asks. */
+  /**
+   * Returns the events of a run. If the run asks a question, answers it and also returns the events
+   * of the next run.
+   */
   async function talk(base: string, assistant: string, text: string): Promise<ProtocolEvent[]> {
     const reader = await ProtocolReader.open(base, randomUUID(), { channels: ALL });
     const input = { messages: [{ role: 'user', id: 'u1', content: text }] };
@@ -43,7 +46,7 @@ describe('protocol v2', () => {
     ['desk', 'hi'],
     ['desk', 'really?'],
     ['failing', 'hi'],
-  ])('sends the same events as the reference server for assistant %s and message "%s"', async (assistant, text) => {
+  ])('sends the same events as LangGraph’s own server for assistant %s and message "%s"', async (assistant, text) => {
     const [there, here] = await Promise.all([talk(reference.url, assistant, text), talk(url, assistant, text)]);
     const ours = here.filter(({ method }) => method !== 'input.answered');
     expect(ours.map(outline)).toEqual(there.map(outline));
@@ -51,11 +54,15 @@ describe('protocol v2', () => {
   });
 });
 
-/** The data of an event with ids and times left out; metadata of tasks and messages that name the server are its own. */
+/**
+ * Returns the method and data of an event in a form that can be compared between two servers. Ids
+ * are replaced. Of `metadata`, only the type remains, because `metadata` names the server.
+ */
 function shape(event: ProtocolEvent | undefined): unknown {
   if (!event) return undefined;
   const data = event.params.data as { event?: string };
-  // The reference writes the whole error as JSON.
+  // LangGraph's own server writes the whole error as JSON, so only the keys of the data are
+  // compared.
   if (data.event === 'failed') return [event.method, Object.keys(data)];
   const text = JSON.stringify(data, (key, value: unknown) => (key === 'metadata' ? typeof value : value));
   return [

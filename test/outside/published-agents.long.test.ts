@@ -10,10 +10,13 @@ interface Case {
   name: string;
   graph: string;
   turns: Turn[];
-  /** How many turns end in a question, and what agents and tools have said in the end: two sides that do nothing are not taken for equal. */
+  /**
+   * `asks` is the number of runs that end with a question. `said` lists what agents and tools say
+   * in the final state. Both are checked so that two sides that do nothing do not count as equal.
+   */
   asks: number;
   said: string[];
-  /** Graphs run at the same time. */
+  /** Set if graphs run in parallel, so that the order of their events can differ. */
   sideBySide?: true;
 }
 
@@ -59,7 +62,7 @@ const CASES: Case[] = [
       say('Good bye.'),
     ],
     asks: 3,
-    // All before is in the summary.
+    // The summary has replaced all earlier messages.
     said: ['ai: send_mail', 'tool: Not to Eve.', 'ai: Eve does not.', 'ai: Good bye.'],
   },
   {
@@ -98,7 +101,9 @@ const CASES: Case[] = [
         call('transfer_to_research'),
         call('ask_person', { question: 'Which scale?' }),
         'Twenty degrees.',
-        // Of the agent's two answers the supervisor sees one, and then a call that leads back.
+        // Of the agent's two answers, the supervisor's state gets only the second one, and then a
+        // tool call that leads back. With the first transfer these are three answers, so the fourth
+        // line is next.
         'The supervisor says: twenty.',
       ),
       answer('Celsius'),
@@ -183,7 +188,10 @@ const CASES: Case[] = [
   },
 ];
 
-/** Hands a task to a subagent, whose model follows the lines of the task. */
+/**
+ * Returns the line that gives a task to a subagent. The model of the subagent follows the lines of
+ * the task ({@link followLines}).
+ */
 function forecast(city: string): string {
   const description = lines(call('get_weather', { city }), `${city} is sunny.`);
   return call('task', { description, subagent_type: 'forecaster' });
@@ -220,7 +228,7 @@ afterAll(() => sides.close());
 
 describe.each(CASES)('$name', ({ graph, turns, asks, said, sideBySide }) => {
   it.each([false, true])(
-    'has the same events and final state as in-process (subgraphs: %s)',
+    'has the same events and final state as with LangGraph alone (stream of subgraphs: %s)',
     async (subgraphs) => {
       const { colloquy, inProcess } = await sides.both({ graph, turns, subgraphs });
       if (sideBySide) expect(byPlace(colloquy)).toEqual(byPlace(inProcess));
@@ -233,7 +241,7 @@ describe.each(CASES)('$name', ({ graph, turns, asks, said, sideBySide }) => {
   );
 });
 
-it('a tool call that a person edited has the same updates and state as in-process', async () => {
+it('a tool call that a person edited has the same updates and state as with LangGraph alone', async () => {
   const turns = [
     say(call('send_mail', { to: 'Bob', text: 'Sunny' }), 'Bobby knows.'),
     answer({
@@ -243,7 +251,8 @@ it('a tool call that a person edited has the same updates and state as in-proces
   const { colloquy, inProcess } = await sides.both({ graph: 'middleware', turns, subgraphs: false });
   expect(wordsOf(inProcess)).toEqual(['ai: send_mail', 'tool: Sent to Bobby.', 'ai: Bobby knows.']);
   expect(colloquy.state).toEqual(inProcess.state);
-  // Not the `values` before: the middleware changes a message in place, which in-process may be seen before it is told.
+  // The events `values` are not compared. The middleware changes a message in place. So LangGraph
+  // alone may show the change in `values` before its `updates` event.
   const updates = ({ turns }: Transcript) =>
     turns.map(({ events }) => events.filter((one) => one.startsWith('updates')));
   expect(updates(colloquy)).toEqual(updates(inProcess));

@@ -6,10 +6,17 @@ import { InProcess } from './in-process.js';
 import { followLines } from './line-script.js';
 import { MODES, Normalizer, type Talk, type Transcript } from './transcript.js';
 
-/** What Node's fetch says of itself: the server puts it into `configurable`, from where LangGraph before 1 takes it into a message's metadata. */
+/**
+ * The `User-Agent` header of Node's `fetch`. The API puts this header into `configurable`, and
+ * LangGraph before version 1 copies it from there into the metadata of messages. The side without a
+ * server sets the same key.
+ */
 const USER_AGENT = { 'user-agent': 'node' };
 
-/** A project that runs on both sides: in a bare process, and on a worker and an API of its own. Both ask the same scripted model server. */
+/**
+ * Runs a project on two sides: with LangGraph alone in one process, and with a worker and an API
+ * process of Colloquy. Both sides use the same scripted model server.
+ */
 export class Sides {
   private constructor(
     readonly model: ModelServer,

@@ -5,17 +5,19 @@ export interface Turn {
   command?: { resume: unknown };
 }
 
-/** A conversation with one graph of a project. */
+/** The inputs of a conversation with one graph of a project. A turn is a run. */
 export interface Talk {
   graph: string;
   turns: Turn[];
   subgraphs: boolean;
   configurable?: Record<string, unknown>;
-  /** Keys that LangChain itself loses between turns, somewhere in the values. */
+  /**
+   * Keys that LangChain loses between two runs. They are removed at any depth before a comparison.
+   */
   lost?: string[];
 }
 
-/** What was told and what is left, comparable between two executions. */
+/** The events of each run and the final state, in a form that can be compared between two sides. */
 export interface Transcript {
   turns: { events: string[]; error?: string }[];
   state: { values: unknown; next: string[] };
@@ -23,11 +25,17 @@ export interface Transcript {
 
 export const MODES = ['values', 'updates', 'messages-tuple'] as const;
 
-/** Keys of a message's metadata that a platform puts there, and that differ between a server and a bare graph. */
+/**
+ * Keys that a server adds to the metadata of a message. A graph without a server does not have
+ * them, or has other values.
+ */
 const PLATFORM_METADATA =
   /^(thread_id|run_id|run_attempt|assistant_id|graph_id|created_by|user_id|__.*|langgraph_(auth|request|version|api|host|plan).*)$/;
 
-/** Ids and times differ from run to run; what is the same id must stay the same id, so each is replaced by its ordinal. */
+/**
+ * Makes values of two executions comparable. Each id is replaced by a number in order of first
+ * appearance, so equal ids stay equal. Times are replaced by a placeholder.
+ */
 export class Normalizer {
   readonly #ids = new Map<string, string>();
   readonly #lost: ReadonlySet<string>;
@@ -55,7 +63,10 @@ export class Normalizer {
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>');
   }
 
-  /** The order of keys says nothing: a value that has been stored may come back in another. */
+  /**
+   * Sorts the keys of all objects, because a stored value may come back with its keys in another
+   * order. Removes the keys in `lost`.
+   */
   #sorted(value: unknown): unknown {
     if (Array.isArray(value)) return value.map((one) => this.#sorted(one));
     if (typeof value !== 'object' || value === null) return value;
@@ -81,8 +92,10 @@ function plain(value: unknown): unknown {
 }
 
 /**
- * For graphs that work side by side: those may speak in turns of any kind, so each is compared for itself, and what the graph around them says
- * of them comes in any order; its `values` keep theirs. Ids, counted in the order of their appearance, say nothing then.
+ * Returns a transcript that can be compared although subgraphs run in parallel and their events
+ * interleave. The events of each subgraph keep their order. The events of the root graph are
+ * sorted, except that its `values` are also given in order. Numbers of ids are removed, because
+ * they depend on the order of events.
  */
 export function byPlace({ turns, state }: Transcript): unknown {
   const nameless = (text: string) => text.replace(/<\d+>/g, '<id>');

@@ -20,7 +20,10 @@ const RULES: PortRules<Notes> = {
   follow: { action: 'item.search', resource: (id) => [{ kind: 'item', id }] },
 };
 
-/** A port that records its calls, behind a guard that records its questions. */
+/**
+ * Returns a port interface behind the guard. `called` records the calls that reach the port.
+ * `asked` records the actions for which the guard asked for authorization.
+ */
 function notes(authorize: (action: string) => Promise<void> = () => Promise.resolve()) {
   const called: string[] = [];
   const asked: string[] = [];
@@ -43,7 +46,7 @@ function notes(authorize: (action: string) => Promise<void> = () => Promise.reso
 
 const forbidden = () => Promise.reject(new ColloquyError('forbidden', 'no'));
 
-describe('a guarded port', () => {
+describe('the guard of a port interface', () => {
   it('authorizes each call, and passes on arguments and results', async () => {
     const { port, called, asked } = notes();
     expect(await port.read(CALLER, 'a')).toBe('note a');
@@ -63,14 +66,14 @@ describe('a guarded port', () => {
     ]);
   });
 
-  it('does not call a method if its action is refused', async () => {
+  it('does not call a method whose action is forbidden', async () => {
     const { port, called } = notes(forbidden);
     await expect(port.read(CALLER, 'a')).rejects.toMatchObject({ code: 'forbidden' });
     await expect(port.follow(CALLER, 'a')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'forbidden' });
     expect(called).toEqual([]);
   });
 
-  it('does not call a method if one of its several actions is refused', async () => {
+  it('does not call a method if one of its several actions is forbidden', async () => {
     const { port, called } = notes((action) => (action === 'item.write' ? forbidden() : Promise.resolve()));
     await expect(port.move(CALLER, 'a', 'b')).rejects.toMatchObject({ code: 'forbidden' });
     expect(called).toEqual([]);
@@ -82,7 +85,7 @@ describe('a guarded port', () => {
     expect([called, asked]).toEqual([[], []]);
   });
 
-  it('does not check methods that take no caller', async () => {
+  it('does not ask for authorization for methods without a caller argument', async () => {
     const { port, called, asked } = notes(forbidden);
     await port.close();
     expect([called, asked]).toEqual([['close'], []]);

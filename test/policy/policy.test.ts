@@ -5,7 +5,10 @@ import type { Caller, ResourceAttributes } from '../../protocol/index.js';
 const CALLER: Caller = { tenant: 'acme', principal: { kind: 'user', id: 'ada' }, onBehalfOf: [] };
 const THREAD = { kind: 'thread', id: 't' } as const;
 
-/** An authorize function over one kind of record, and the ids that were read. */
+/**
+ * Returns an `authorize` function that asks `policy` and can read the attributes of threads. `read`
+ * records the ids of the threads that were read.
+ */
 function authorizeWith(policy: Policy) {
   const read: string[] = [];
   const attributes: ResourceAttributes = { metadata: { team: 'x' } };
@@ -20,7 +23,7 @@ describe('attributes of a resource', () => {
     expect(read).toEqual([]);
   });
 
-  it('are read once for each decision', async () => {
+  it('are read once for each decision, even if the policy asks for them twice', async () => {
     const seen: unknown[] = [];
     const { authorize, read, attributes } = authorizeWith(async (_caller, _action, _resource, ask) => {
       seen.push(await ask(), await ask());
@@ -31,7 +34,7 @@ describe('attributes of a resource', () => {
     expect(read).toEqual(['t', 't']);
   });
 
-  it('are undefined for a kind of resource that has no records', async () => {
+  it('are undefined for a kind of resource whose attributes cannot be read', async () => {
     const seen: unknown[] = [];
     const { authorize } = authorizeWith(async (_caller, _action, _resource, ask) => void seen.push(await ask()));
     await authorize(CALLER, 'item.read', { kind: 'item', id: 'n/k' });

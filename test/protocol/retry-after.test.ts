@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseRetryAfter } from '../../protocol/index.js';
 
-describe('Retry-After', () => {
+describe('a Retry-After header', () => {
   it.each([
     ['2', 2_000],
     ['0', 0],

@@ -10,7 +10,7 @@ const configurable = {
 };
 const shown = { colour: 'red', langgraph_auth_user: { identity: 'ada' }, langgraph_auth_user_id: 'ada' };
 
-describe('the result of authenticate', () => {
+describe("the user that a project's authenticate function returned", () => {
   it('is reduced to the identity in an HTTP answer, and kept whole in the run record', () => {
     const at = new Date(0);
     const request = { config: { tags: ['t'], configurable }, streamModes: [], streamSubgraphs: false };

@@ -4,7 +4,7 @@ import { firstOf } from '../../protocol/index.js';
 
 const listeners = (...sources: AbortSignal[]) => sources.map((source) => getEventListeners(source, 'abort').length);
 
-describe('a signal that combines others', () => {
+describe('an abort signal that combines several signals', () => {
   it('fires once, with the reason of the first source that fires, and then detaches from all sources', () => {
     const [one, other] = [new AbortController(), new AbortController()];
     const { signal } = firstOf(one.signal, other.signal);
@@ -23,7 +23,7 @@ describe('a signal that combines others', () => {
     expect([signal.aborted, signal.reason, ...listeners(one.signal)]).toEqual([true, 'before', 0]);
   });
 
-  it('never fires after its release', () => {
+  it('never fires after a call of release()', () => {
     const one = new AbortController();
     const { signal, release } = firstOf(one.signal);
     release();

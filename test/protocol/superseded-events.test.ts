@@ -25,13 +25,13 @@ function supersededOffsets(events: StoredEvent[]): number[] {
   return events.filter((stored) => superseded.has(stored)).map(({ seq }) => seq);
 }
 
-describe('superseded events', () => {
-  it('are the events in the ranges that a later attempt names', () => {
+describe('events that a later attempt supersedes', () => {
+  it('are the events in the ranges that the later attempt names', () => {
     const events = [event(1, 'a'), event(2, 'a'), event(3, 'a'), attempt(4, 'a', [[2, 3]], 3), event(5, 'a')];
     expect(supersededOffsets(events)).toEqual([2, 3]);
   });
 
-  it('include events that the earlier attempt wrote after the tail that the later attempt names', () => {
+  it('include events that the earlier attempt wrote after the later attempt had read the tail', () => {
     expect(supersededOffsets([event(1, 'a'), event(2, 'a'), attempt(3, 'a', [], 1)])).toEqual([2]);
   });
 
@@ -40,7 +40,7 @@ describe('superseded events', () => {
     expect(supersededOffsets(events)).toEqual([1, 3]);
   });
 
-  it('exclude events of other runs and of the thread itself', () => {
+  it('do not include events of other runs, or events that belong to no run', () => {
     const events = [event(1, 'a'), event(2, ''), event(3, 'b'), attempt(4, 'a', [[1, 1]], 1)];
     expect(supersededOffsets(events)).toEqual([1]);
   });

@@ -29,7 +29,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
 
-/** Creates files with the modes of the usual umask. A name that ends in `*` is executable. */
+/**
+ * Creates files with the modes that they have under the usual umask (022). A name that ends in `*`
+ * is executable.
+ */
 function createFiles(folder: string, ...names: string[]): void {
   for (const name of names) {
     const path = join(folder, name.replace('*', ''));
@@ -41,13 +44,13 @@ function createFiles(folder: string, ...names: string[]): void {
 }
 
 describe('the data folder', () => {
-  it('is created for its owner only', () => {
+  it('is created so that no other user can enter it', () => {
     openDataFolder(join(home, 'deep', 'data'), onProgress);
     expect(modes(join(home, 'deep', 'data'))).toEqual({ '.': '700' });
     expect(lines).toEqual([]);
   });
 
-  it('is restricted to its owner if an earlier version created it, except for downloaded programs', () => {
+  it('is restricted to its owner if an earlier version of Colloquy left it open, except for downloaded programs', () => {
     const folder = join(home, 'data');
     createFiles(
       folder,
@@ -80,7 +83,7 @@ describe('the data folder', () => {
     expect(lines).toEqual([]);
   });
 
-  it('is restricted completely if it is named .colloquy, except for virtual environments and link targets', () => {
+  it('is restricted with all files in it if it is named .colloquy, except Python environments and link targets', () => {
     const folder = join(home, '.colloquy');
     createFiles(home, 'elsewhere.txt');
     createFiles(folder, 'notes.txt', 'tool/pyvenv.cfg', 'tool/bin/python*');
@@ -90,7 +93,7 @@ describe('the data folder', () => {
     expect(modes(home)).toMatchObject({ 'elsewhere.txt': '644' });
   });
 
-  it('keeps its own mode and the modes of files that Colloquy did not create, and reports this', () => {
+  it("keeps its mode if it holds files that are not Colloquy's: only Colloquy's files are restricted, with a report", () => {
     createFiles(home, '.gitignore', 'package.json', 'src/index.ts', 'ports.json', 'logs/api.log', 'mongod/a.wt');
     openDataFolder(home, onProgress);
     expect(modes(home)).toEqual({
@@ -110,7 +113,7 @@ describe('the data folder', () => {
     expect(modes(home)).toMatchObject({ 'ports.json': '600' });
   });
 
-  it('is used even if a mode cannot be changed, and files that others may read are reported', () => {
+  it('is used even if a mode cannot be changed; files that other users may read are reported', () => {
     const folder = join(home, 'data');
     createFiles(folder, 'ports.json', 'logs/api.log');
     const refuse = (path: string) => {
@@ -131,7 +134,7 @@ describe('the data folder', () => {
   });
 });
 
-/** Only root can change the owner of a file. */
+/** Runs a test only as root, because only root can change the owner of a file. */
 const asRoot = process.getuid?.() === 0 ? it : it.skip;
 const NOBODY = 65_534;
 
@@ -189,7 +192,7 @@ describe('an entry of the data folder', () => {
     expect(() => openDataFolder(home, onProgress)).not.toThrow();
   });
 
-  it('is not written to if it is a link to a file', () => {
+  it('is not written if it is a symbolic link to a file', () => {
     const victim = join(home, 'victim.txt');
     const logs = join(home, 'data', 'logs');
     createFiles(logs, 'other.log');
@@ -213,7 +216,7 @@ describe('an entry of the data folder', () => {
     }
   });
 
-  it('is written to through a link to a folder if this user created the link', () => {
+  it('is written through a symbolic link to a folder if this user created the link', () => {
     mkdirSync(join(home, 'disk'));
     mkdirSync(join(home, 'data'));
     symlinkSync(join(home, 'disk'), join(home, 'data', 'logs'));

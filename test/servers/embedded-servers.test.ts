@@ -55,7 +55,7 @@ describe('the embedded database', () => {
     expect(openToOthers(options().dataDir)).toEqual([]);
   });
 
-  it('deletes documents that have expired by a TTL index', async () => {
+  it('deletes documents that have expired according to a TTL index', async () => {
     const { address } = await start('mongodb');
     const client = await MongoClient.connect(address);
     const items = client.db('expiry').collection<{ _id: string; at?: Date }>('items');
@@ -90,7 +90,7 @@ describe('the embedded database', () => {
     await client.close();
   });
 
-  it('answers a waiting change stream when the stream has an event, not at each write', async () => {
+  it('answers a waiting change stream when the stream has an event, not at every write to the database', async () => {
     const { address } = await start('mongodb');
     const client = await MongoClient.connect(address, { monitorCommands: true });
     const db = client.db('waiting');
@@ -119,7 +119,7 @@ describe('the embedded database', () => {
     await insert(server.address, 'after');
   });
 
-  it('does not answer while it is suspended, and answers after it was resumed', async () => {
+  it('is suspended and resumed, and then answers a request that it got while it was suspended', async () => {
     const server = await start('mongodb');
     const client = await MongoClient.connect(server.address);
     server.process?.suspend();
@@ -157,7 +157,7 @@ describe('the embedded Temporal', () => {
 });
 
 describe('embedded servers', () => {
-  it('refuse a second server on the same data, and name the process that owns the data', async () => {
+  it('do not start on data that another server uses; the error names the process that started that server', async () => {
     const script = `
       const { startServer } = await import(${JSON.stringify(resolve('dist/servers/index.js'))});
       const server = await startServer('mongodb', ${JSON.stringify(options())});
@@ -168,7 +168,8 @@ describe('embedded servers', () => {
     const pid = Number(await new Promise((resolve) => owner.stdout.once('data', resolve)));
     await expect(start('mongodb')).rejects.toThrow(`started by process ${owner.pid}`);
 
-    // The server ends with its owner, even if the owner is killed; then the data can be used again.
+    // The database server exits when the process that started it exits, even by SIGKILL. After
+    // that, another process can use the data.
     const exited = new Promise((resolve) => owner.once('exit', resolve));
     owner.kill('SIGKILL');
     await exited;
@@ -176,7 +177,7 @@ describe('embedded servers', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  it('refuse a requested port number that is in use', async () => {
+  it('do not start on a requested port number that is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;

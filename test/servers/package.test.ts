@@ -8,18 +8,19 @@ describe('the package that npm packs', () => {
   let files: string[];
 
   beforeAll(() => {
-    // The scripts are skipped because their output would mix with the JSON; the tests have built already.
+    // npm's lifecycle scripts are skipped, because their output would mix with the JSON. The test
+    // run has already built `dist`.
     const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' });
     const [packed] = JSON.parse(output) as { files: { path: string }[] }[];
     files = (packed?.files ?? []).map((file) => file.path);
   });
 
-  it('contains the command, and neither tests nor sources', () => {
+  it('contains the colloquy command, but neither tests nor TypeScript sources', () => {
     expect(files).toEqual(expect.arrayContaining(['bin/colloquy.mjs', 'dist/cli/main.js', 'dist/servers/index.js']));
     expect(files.filter((path) => /^dist\/(test|bench|evals)\/|(?<!\.d)\.ts$/.test(path))).toEqual([]);
   });
 
-  it('contains the start program of SecantusDB with its MIT licence', () => {
+  it('contains the Python program that starts the database SecantusDB, under the MIT licence', () => {
     expect(files).toContain(START_PROGRAM);
     const text = readFileSync(START_PROGRAM, 'utf8');
     expect(text).toMatch(/^# SPDX-License-Identifier: MIT\n/);

@@ -14,7 +14,7 @@ function graph(temporal?: unknown): LoadedGraph {
     .compile() as unknown as LoadedGraph;
 }
 
-describe('activity options of a node', () => {
+describe('the activity options of a graph node', () => {
   it('are the defaults if the node sets none', () => {
     expect(nodeOptions(graph(), 'a')).toEqual(DEFAULT_STEP_OPTIONS);
     expect(hasNodeOptions(graph())).toBe(false);
@@ -55,7 +55,7 @@ describe('activity options of a node', () => {
     expect(() => nodeOptions(graph(temporal), 'a')).toThrow(message);
   });
 
-  it('of parallel nodes are merged to the longest timeout and the strictest retry policy', () => {
+  it('are merged for parallel nodes: the longest timeout and the strictest retry policy', () => {
     const a = { ...DEFAULT_STEP_OPTIONS, startToCloseTimeoutMs: 10, maximumAttempts: 2, retryAll: true };
     const b = { ...DEFAULT_STEP_OPTIONS, startToCloseTimeoutMs: 20, maximumAttempts: 9 };
     const merged = mergeOptions([
@@ -66,7 +66,7 @@ describe('activity options of a node', () => {
     expect(merged?.retryAll).toBeUndefined();
   });
 
-  it('of parallel nodes may not name different task queues', () => {
+  it('are refused if parallel nodes name different task queues', () => {
     const all = [
       { node: 'a', options: { ...DEFAULT_STEP_OPTIONS, taskQueue: 'x' } },
       { node: 'b', options: DEFAULT_STEP_OPTIONS },

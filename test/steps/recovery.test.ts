@@ -26,18 +26,18 @@ function head(heads: Record<string, Partial<NamespaceHead>>): Head {
 }
 
 describe('the events that a new attempt supersedes', () => {
-  it('are all events if the run has committed nothing', () => {
+  it('are all events of the run if the run has committed nothing', () => {
     const old = head({ '': { run: RUN - 1, tail: 3 } });
     expect(uncommittedRanges([event(4), event(5), event(6, 'a:1')], old, RUN)).toEqual([[4, 6]]);
   });
 
-  it('are all events after the last commit', () => {
+  it('are all events after the last commit of the run', () => {
     expect(uncommittedRanges([event(4), event(5), event(6), event(7)], head({ '': { tail: 5 } }), RUN)).toEqual([
       [6, 7],
     ]);
   });
 
-  it('depend on the commits of each checkpoint namespace', () => {
+  it('are, in each checkpoint namespace, the events after the last commit of that namespace', () => {
     const events = [event(4), event(5, 'a:1'), event(6, 'b:1'), event(7, 'a:1'), event(8, 'b:1'), event(9, 'a:1')];
     expect(uncommittedRanges(events, head({ '': { tail: 4 }, 'a:1': { tail: 7 } }), RUN)).toEqual([
       [6, 6],
@@ -45,13 +45,13 @@ describe('the events that a new attempt supersedes', () => {
     ]);
   });
 
-  it('are not those of a finished subgraph whose parent graph has committed', () => {
+  it('do not include events of a subgraph whose parent graph has committed later', () => {
     expect(uncommittedRanges([event(4, 'a:1'), event(5, 'a:1|b:2'), event(6)], head({ '': { tail: 6 } }), RUN)).toEqual(
       [],
     );
   });
 
-  it('include events that an earlier attempt superseded, and events written while that attempt read the log', () => {
+  it('include events that an earlier attempt superseded, and events written while that attempt read the event log', () => {
     const attempt = event(8, '', CONTROL_EVENTS.attempt, { run_id: 'r', attempt: 2, superseded: [[4, 5]], tail: 6 });
     const events = [event(4), event(5), event(6), event(7), attempt, event(9), event(10)];
     expect(uncommittedRanges(events, head({ '': { tail: 9 } }), RUN)).toEqual([
@@ -62,8 +62,8 @@ describe('the events that a new attempt supersedes', () => {
   });
 });
 
-describe('the ids of written messages', () => {
-  it('are the ids in events that are not superseded, of any checkpoint namespace', () => {
+describe('the ids of the messages that earlier attempts have written', () => {
+  it('come from messages events that are not superseded, in all checkpoint namespaces', () => {
     const message = (id: string) => [{ id, content: 'x' }, {}];
     const events = [
       event(4, '', 'messages', message('a')),

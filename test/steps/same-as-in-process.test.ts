@@ -43,7 +43,8 @@ interface Transcript {
 }
 
 /**
- * Replaces each id by its ordinal, since ids and times differ between runs. Equal ids stay equal.
+ * Returns a function that makes texts of two executions comparable. It replaces each id by a number
+ * in order of first appearance, so equal ids stay equal. It replaces times by a placeholder.
  */
 function createNormalizer(): (text: string) => string {
   const ids = new Map<string, string>();
@@ -178,7 +179,7 @@ async function stepped(
     };
     const log = new MemoryLog();
     const turnResult: TurnResult = { events: [] };
-    // A new cache for each step, so that each step reads its state from the database.
+    // Each step gets a new `StateCache`, so each step reads its state from the database.
     let count = 0;
     try {
       for (let status = 'continue'; status === 'continue'; ) {
@@ -222,7 +223,10 @@ async function stepped(
   return { turns, state: normalize(JSON.stringify(values)), steps, references };
 }
 
-/** Resolves the references of events, as readers of the log get them. */
+/**
+ * Returns the events with the values that they refer to inserted, as readers of the event log get
+ * them.
+ */
 async function wholeEvents(saver: MongoSaver, threadId: string, events: NewEvent[]): Promise<NewEvent[]> {
   const texts = new ValueTexts(toWireText);
   const reader = new WholeEvents(new LargeTexts(db.collection('event_parts'), 0), async (_tenant, _thread, keys) => {
@@ -236,7 +240,9 @@ async function wholeEvents(saver: MongoSaver, threadId: string, events: NewEvent
 const nameless = (event: string) => event.replace(/<id \d+>|"<hash \d+>"/g, '<id>');
 
 /**
- * Parallel graphs may interleave their events in any order. The order of each graph must be equal.
+ * Returns a transcript that can be compared although parallel subgraphs interleave their events.
+ * The events are sorted by subgraph. Those of one subgraph keep their order; those of the root
+ * graph are sorted by their text.
  */
 function byPlace({ turns, state }: Transcript) {
   const place = (event: string) => /^\S+\|(\w+)/.exec(event)?.[1] ?? '';
@@ -245,7 +251,10 @@ function byPlace({ turns, state }: Transcript) {
   return { state, turns: turns.map(({ events, error }) => ({ error, events: events.map(nameless).sort(order) })) };
 }
 
-/** LangGraph drops the events right before an error. The others must be there, in order. */
+/**
+ * Checks that the events and states of both sides are equal. LangGraph alone drops events right
+ * before an error. So if a run fails, `actual` may have more events than `expected`.
+ */
 function expectSame(actual: Transcript, expected: Transcript, scenario: Scenario): void {
   if (scenario.sideBySide) {
     expect(byPlace(actual)).toEqual(byPlace(expected));
@@ -266,7 +275,8 @@ function expectSame(actual: Transcript, expected: Transcript, scenario: Scenario
   });
 }
 
-// LangGraph splits one stream by mode, so a few sets of modes cover all combinations.
+// The sets of stream modes that are tested. LangGraph produces one stream and splits it by mode, so
+// these sets stand for all combinations of modes.
 const MODES: StreamMode[][] = [
   STREAM_MODES.filter((mode) => mode !== 'events' && mode !== 'messages'),
   ['events'],
@@ -277,7 +287,7 @@ const MODES: StreamMode[][] = [
 describe.each(SCENARIOS)('$name', (scenario) => {
   const modesOf = MODES.filter((modes) => !scenario.without?.some((mode) => modes.includes(mode)));
   it.each(modesOf.map((modes) => ({ modes })))(
-    'has the same events and final state as in-process in the stream modes $modes',
+    'has the same events and final state in durable steps as with LangGraph alone (stream modes $modes)',
     async ({ modes }) => {
       const compare = async (subgraphs: boolean) => {
         const expected = await inProcess(scenario, modes, subgraphs);

@@ -14,7 +14,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The same packages as Colloquy, but with a separate copy of LangGraph. */
+/**
+ * Gives the project a copy of LangGraph of its own, and links to the other packages of Colloquy.
+ */
 async function installOwnCopy(): Promise<void> {
   const scope = join(folder, 'node_modules', '@langchain');
   await mkdir(scope, { recursive: true });
@@ -28,7 +30,7 @@ async function installOwnCopy(): Promise<void> {
 }
 
 describe('schemas of a graph', () => {
-  it('contain annotations that the project made with its own copy of LangGraph', async () => {
+  it("contain LangGraph's annotations (langgraph_type) even if the project has its own copy of LangGraph", async () => {
     await installOwnCopy();
     await writeFile(join(folder, 'langgraph.json'), JSON.stringify({ graphs: { chat: './chat.mjs:graph' } }));
     await writeFile(

@@ -19,7 +19,10 @@ afterAll(() => client.close());
 
 const City = Annotation.Root({ city: Annotation<string>, told: Annotation<string> });
 
-/** The inner graph stops before its last node. The city is only in its state. */
+/**
+ * Returns a graph with the subgraph `inner`. The subgraph stops before its last node `tell`. Only
+ * the state of the subgraph has the key `city`.
+ */
 function weather(): LoadedGraph {
   const inner = new StateGraph(City)
     .addNode('choose', () => ({ city: 'SF' }))

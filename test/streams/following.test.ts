@@ -57,7 +57,8 @@ describe('reading events', () => {
     finds.length = 0;
     expect(await reader.log.read(caller(), threadId, { afterSeq: tail })).toEqual([]);
     expect(finds.map(({ seq }) => seq)).not.toContainEqual(expect.objectContaining({ $lt: tail + 1 }));
-    // The new log has a batch that contains the old tail, so the cached end must not be used.
+    // After the deletion the thread gets a new log. In it, the old tail is in the middle of a
+    // batch. So the reader must not rely on its cached knowledge that a batch ends there.
     await reader.log.deleteThread(caller(), threadId);
     await write(threadId, 60, { fence: fence(2) });
     expect(offsets(await reader.log.read(caller(), threadId, { afterSeq: tail }))).toEqual(upTo(60).slice(50));
@@ -84,7 +85,7 @@ describe('reading events', () => {
     expect((await log.read(caller('other'), threadId, { afterSeq: 0 })).map(({ tenant }) => tenant)).toEqual(['other']);
   });
 
-  it('returns no events of a thread after their deletion, but still those of other threads', async () => {
+  it('returns no events of a deleted thread, but still those of other threads', async () => {
     const [gone, kept] = [randomUUID(), randomUUID()];
     await write(gone, 3);
     await write(kept, 3);
@@ -104,7 +105,7 @@ describe('reading events', () => {
   });
 });
 
-describe('events that refer to values', () => {
+describe('events with references to stored values', () => {
   const values = new Map([
     ['list', '[1,2]'],
     ['text', '"é"'],
@@ -121,7 +122,7 @@ describe('events that refer to values', () => {
     { at: 15, key: 'list' },
   ];
 
-  it('include the values in every read, except in a bare read', async () => {
+  it('include the values in every read, except in a read with the option bare', async () => {
     const reader = await openEventLog(database, { readReferences });
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
@@ -150,7 +151,7 @@ describe('events that refer to values', () => {
     await reader.close();
   });
 
-  it('cannot be read by a log without the option readReferences', async () => {
+  it('cannot be read by an event log without the option readReferences', async () => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'list' }] });
@@ -159,8 +160,8 @@ describe('events that refer to values', () => {
   });
 });
 
-describe('following events', () => {
-  it('receives events from the change stream before its next poll', async () => {
+describe('the follower of an event log', () => {
+  it('receives events from the change stream without waiting for the next poll', async () => {
     const reader = await openEventLog(database, { pollMs: 600_000 });
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
@@ -176,7 +177,7 @@ describe('following events', () => {
     await reader.close();
   });
 
-  it('loses no event if the follower is slow', async () => {
+  it('loses no event if it reads slowly', async () => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     const end = new AbortController();
@@ -214,31 +215,35 @@ describe('following events', () => {
     expect(offsets(await collect(log, threadId, 2))).toEqual([5, 6]);
   });
 
-  it.each([[[1]], [[4]], [[1, 4]]])('skips no event written during its first scan: %j', async (missedOffsets) => {
-    const threadId = randomUUID();
-    const run = log.open(caller(), scope(threadId));
-    for (let n = 1; n <= 6; n += 1) {
-      run.append(customEvent(n));
-      await run.flush();
-    }
-    await run.close();
-    const events = client.db(database).collection<EventDocument>('events');
-    // The first scan misses these batches, as if they were written behind its position.
-    let scans = 0;
-    const racing = Object.create(events) as typeof events;
-    racing.find = ((filter: object, options: object) => {
-      scans += 1;
-      const unseen = scans === 1 ? missedOffsets : [];
-      return events.find({ $and: [filter, { seq: { $nin: unseen } }] }, options);
-    }) as typeof events.find;
-    const reader = new EventReader(new PageReads(racing), `acme/${threadId}`, 0, true);
-    const seen: number[] = [];
-    while (seen.length < 6) seen.push(...offsets(await reader.page()));
-    expect(seen).toEqual(upTo(6));
-    expect(reader.atEnd).toBe(true);
-  });
+  it.each([[[1]], [[4]], [[1, 4]]])(
+    'skips no event that is written during its first scan: batches at the offsets %j',
+    async (missedOffsets) => {
+      const threadId = randomUUID();
+      const run = log.open(caller(), scope(threadId));
+      for (let n = 1; n <= 6; n += 1) {
+        run.append(customEvent(n));
+        await run.flush();
+      }
+      await run.close();
+      const events = client.db(database).collection<EventDocument>('events');
+      // The first scan does not return the batches at these offsets. This happens if they are
+      // written after the scan has passed their position.
+      let scans = 0;
+      const racing = Object.create(events) as typeof events;
+      racing.find = ((filter: object, options: object) => {
+        scans += 1;
+        const unseen = scans === 1 ? missedOffsets : [];
+        return events.find({ $and: [filter, { seq: { $nin: unseen } }] }, options);
+      }) as typeof events.find;
+      const reader = new EventReader(new PageReads(racing), `acme/${threadId}`, 0, true);
+      const seen: number[] = [];
+      while (seen.length < 6) seen.push(...offsets(await reader.page()));
+      expect(seen).toEqual(upTo(6));
+      expect(reader.atEnd).toBe(true);
+    },
+  );
 
-  it('shares reads among followers that start together', async () => {
+  it('shares reads with other followers that start at the same time', async () => {
     const threadIds = Array.from({ length: 4 }, () => randomUUID());
     for (const threadId of threadIds) await write(threadId, 5);
     const reader = await openEventLog(database, { client: { monitorCommands: true } });
@@ -274,7 +279,7 @@ describe('following events', () => {
     });
   });
 
-  it('ends with an error when its log is closed', async () => {
+  it('ends with an error when the event log is closed', async () => {
     const reader = await openEventLog(database, { pollMs: 600_000 });
     const { signal } = new AbortController();
     const pages = reader.log.follow(caller(), randomUUID(), { afterSeq: 0, signal })[Symbol.asyncIterator]();
@@ -284,7 +289,7 @@ describe('following events', () => {
     await reader.close();
   });
 
-  it('shows every event once and in order while several writers append and connections are cut', async () => {
+  it('yields every event once and in order while several writers append and connections are cut', async () => {
     const server = await proxiedServer();
     const reader = await openEventLog(database, { address: server.address, pollMs: 200 });
     const threads = [randomUUID(), randomUUID(), randomUUID()];
@@ -316,7 +321,10 @@ describe('following events', () => {
   }, 60_000);
 });
 
-/** Calls `start` once the follower waits for its first event. */
+/**
+ * Follows an event log and yields its pages of events. Calls `start` when the follower waits for
+ * its first event.
+ */
 async function* readyFollow(
   reader: EventLog,
   threadId: string,

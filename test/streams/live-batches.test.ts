@@ -8,13 +8,13 @@ import { caller, offsets, openEventLog, ownEventLog, customEvent, scope, upTo } 
 
 const { database, log, client } = await ownEventLog('live');
 
-describe('live batches', () => {
+describe('new batches of events (LiveBatchHub)', () => {
   const padded = (size: number) => (n: number) => customEvent(`${n} ${'.'.repeat(size)}`);
 
   it.each([
     { kind: 'small batches from the change stream', event: padded(10), reads: 0 },
     { kind: 'large batches from shared reads', event: padded(20_000), reads: 1 },
-  ])('reach all followers of all logs: $kind', async ({ event, reads }) => {
+  ])('reach all followers of all event logs: $kind', async ({ event, reads }) => {
     const reader = await openEventLog(database, { pollMs: 600_000, client: { monitorCommands: true } });
     const finds: object[] = [];
     reader.client.on('commandStarted', ({ command }) => {
@@ -30,7 +30,7 @@ describe('live batches', () => {
     );
     const seen = followers.map(() => [] as number[]);
     let written = 0;
-    /** Writes two batches to each log, and waits until all followers have received them. */
+    /** Writes two batches to each event log, and waits until all followers have received them. */
     const writeTwo = async () => {
       for (const run of runs) run.append(event(written + 1));
       await Promise.all(runs.map((run) => run.flush()));
@@ -42,7 +42,8 @@ describe('live batches', () => {
       await Promise.all(followers.map((pages, index) => read(pages, seen[index] ?? [])));
     };
     const ownReads = () => finds.filter((filter) => 'log' in filter);
-    // Until the change stream is open, each follower reads by itself.
+    // Repeat until no follower reads the collection itself. Followers read it themselves until the
+    // change stream is open.
     do {
       finds.length = 0;
       await writeTwo();

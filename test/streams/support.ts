@@ -41,7 +41,7 @@ export function upTo(last: number): number[] {
   return Array.from({ length: last }, (_, index) => index + 1);
 }
 
-/** An event log with a separate database connection, like that of another process. */
+/** Opens an event log with its own connection to MongoDB, like the event log of another process. */
 export async function openEventLog(
   database: string,
   options: Partial<MongoEventLogOptions> & { address?: string; client?: MongoClientOptions } = {},
@@ -56,7 +56,10 @@ export async function openEventLog(
   return { log, client, close };
 }
 
-/** The event log of a test file, in a database that is dropped after its tests. */
+/**
+ * Opens the event log of a test file in a database of its own. The database is dropped after the
+ * tests of the file.
+ */
 export async function ownEventLog(name: string) {
   const database = `test_streams_${name}_${process.pid}`;
   const { log, client, close } = await openEventLog(database);
@@ -69,7 +72,10 @@ export async function ownEventLog(name: string) {
   return { database, log, client, openRun };
 }
 
-/** A proxy before the test's database server. `address` is the connection string through it. */
+/**
+ * Starts a proxy in front of the test's database server. `address` is the connection string of
+ * MongoDB through the proxy.
+ */
 export async function proxiedServer(): Promise<TcpProxy & { address: string }> {
   const [host, options = ''] = uri.replace('mongodb://', '').split('/');
   const { hostname, port } = new URL(`tcp://${host}`);
@@ -77,7 +83,7 @@ export async function proxiedServer(): Promise<TcpProxy & { address: string }> {
   return { ...proxy, address: `mongodb://127.0.0.1:${proxy.port}/${options || '?directConnection=true'}` };
 }
 
-/** Follows the log until it has received `count` events. */
+/** Follows an event log until at least `count` events have arrived, and returns these events. */
 export async function collect(log: EventLog, threadId: string, count: number, afterSeq = 0): Promise<StoredEvent[]> {
   const end = new AbortController();
   const events: StoredEvent[] = [];

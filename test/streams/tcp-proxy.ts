@@ -1,22 +1,25 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A TCP proxy before a real server. It simulates network failures. */
+/** A TCP proxy in front of a real server. It simulates network failures. */
 export interface TcpProxy {
   port: number;
-  /** Forwards the next request that contains this text, then cuts its connection before the answer. */
+  /**
+   * Forwards the next request that contains this string. Then cuts the connection before the client
+   * gets the answer.
+   */
   loseAnswerTo(text: string): void;
   /**
-   * Stops reading the connection of the next request that contains this text. Resolves once it has
-   * stopped.
+   * Does not forward the next request that contains this string, and stops reading its connection.
+   * The promise resolves when that has happened.
    */
   stopReadingAt(text: string): Promise<void>;
   /** Cuts all connections. */
   cut(): void;
-  /** Cuts all connections and takes no new ones until {@link restore}. */
+  /** Cuts all connections and accepts no new ones until {@link restore} is called. */
   refuse(): void;
   restore(): void;
-  /** Number of answers that were lost. */
+  /** Returns how many answers were lost because of {@link loseAnswerTo}. */
   lost(): number;
   close(): Promise<void>;
 }

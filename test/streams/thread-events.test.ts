@@ -6,7 +6,7 @@ import { createEventLog, ensureIndexes, type EventLog } from '../../streams/inde
 
 const caller: Caller = { tenant: 'acme', principal: { kind: 'user', id: 'u1' }, onBehalfOf: [] };
 
-describe('an event of the thread itself', () => {
+describe('an event that belongs to a thread, but to no run', () => {
   const client = new MongoClient(process.env.COLLOQUY_TEST_MONGODB_URI ?? '');
   const db = client.db(`test_thread_events_${process.pid}`);
   let log: EventLog;
@@ -22,7 +22,7 @@ describe('an event of the thread itself', () => {
     await client.close();
   });
 
-  it('gets the next offset, and the open log of a run can still write after it', async () => {
+  it('gets the next offset, and a run whose log is open can still write events after it', async () => {
     const threadId = randomUUID();
     const runId = randomUUID();
     const edit = (n: number) => log.append(caller, threadId, { ns: '', event: 'state_update', data: `{"n":${n}}` });

@@ -18,7 +18,10 @@ import {
 
 const { database, log, client, openRun } = await ownEventLog('writing');
 
-/** Reads until the log's end, because a read returns fewer events if they are large. */
+/**
+ * Returns all events of a thread. It reads several times, because one read returns fewer events if
+ * they are large.
+ */
 async function readAll(threadId: string, reader = log): Promise<StoredEvent[]> {
   const all: StoredEvent[] = [];
   for (;;) {
@@ -62,7 +65,7 @@ describe('writing events', () => {
     ]);
   });
 
-  it('writes events without a flush', async () => {
+  it('writes appended events even if nobody calls flush', async () => {
     const threadId = randomUUID();
     const run = openRun(threadId);
     run.append(customEvent('first'));
@@ -72,7 +75,7 @@ describe('writing events', () => {
     await run.close();
   });
 
-  it('returns the tail from a flush with nothing to write', async () => {
+  it('a flush with nothing to write returns the offset of the last event', async () => {
     const threadId = randomUUID();
     expect(await openRun(threadId).flush()).toBe(0);
     const run = openRun(threadId);
@@ -82,13 +85,14 @@ describe('writing events', () => {
     expect(await log.tail(caller(), threadId)).toBe(1);
   });
 
-  it('writes nothing before the promise `after` of the log has resolved', async () => {
+  it("writes nothing before the promise in the log's option `after` has resolved", async () => {
     const threadId = randomUUID();
     let allowWrites: () => void = () => undefined;
     const run = openRun(threadId, { tail: 0, after: new Promise<void>((resolve) => (allowWrites = resolve)) });
     run.append(customEvent(1));
     const flushed = run.flush();
-    // The flush of another log writes the events of all logs that may write.
+    // A flush writes the events of all open logs that may write. So this flush would also write the
+    // event of the other log, if that log did not have to wait.
     const other = openRun(randomUUID());
     other.append(customEvent('other'));
     await other.close();
@@ -99,7 +103,7 @@ describe('writing events', () => {
     await run.close();
   });
 
-  it('throws the error with which the promise `after` of the log rejects', async () => {
+  it("throws the error with which the promise in the log's option `after` rejects", async () => {
     const after = Promise.reject(new ColloquyError('unavailable', 'not recorded'));
     const run = openRun(randomUUID(), { after });
     run.append(customEvent(1));
@@ -107,7 +111,7 @@ describe('writing events', () => {
     await expect(run.close()).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  it('writes an event, and the events behind it, only after its promise `after` has resolved', async () => {
+  it("writes an event and all later ones only after the promise in the event's field `after` has resolved", async () => {
     const threadId = randomUUID();
     const run = openRun(threadId);
     run.append(customEvent(1));
@@ -128,14 +132,14 @@ describe('writing events', () => {
     await run.close();
   });
 
-  it('throws the error with which the promise `after` of an event rejects', async () => {
+  it("throws the error with which the promise in an event's field `after` rejects", async () => {
     const run = openRun(randomUUID());
     run.append({ ...customEvent(1), after: Promise.reject(new ColloquyError('fence_lost', 'not stored')) });
     await expect(run.flush()).rejects.toMatchObject({ code: 'fence_lost', message: 'not stored' });
     await expect(run.close()).rejects.toMatchObject({ code: 'fence_lost' });
   });
 
-  it('continues after events that another writer wrote since the tail was read', async () => {
+  it('continues with the next free offset if another writer has written since the tail was read', async () => {
     const threadId = randomUUID();
     const early = openRun(threadId, { tail: 0 });
     early.append(customEvent('a'));
@@ -184,7 +188,7 @@ describe('writing events', () => {
           run.append(customEvent(`${name} ${n}`));
           if (n % 3 !== 0) continue;
           await run.flush();
-          // A pause between writes, as in a step.
+          // These reads make a pause between two writes, as a step does.
           for (let pause = 0; pause < 4; pause += 1) await log.tail(caller(), threadId);
         }
         await run.close();
@@ -249,7 +253,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual([1, 2, 3]);
   });
 
-  it('repeats a write if its connection was cut after a part of it had been sent', async () => {
+  it('repeats a write if the connection was cut after only a part of the write had been sent', async () => {
     const server = await proxiedServer();
     const proxied = await openEventLog(database, { address: server.address, client: { retryWrites: false } });
     const threadId = randomUUID();
@@ -267,7 +271,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual([text]);
   });
 
-  it('stops its retries of an unreachable database when its signal fires', async () => {
+  it("stops the retries to an unreachable database when the log's signal fires", async () => {
     const server = await proxiedServer();
     const proxied = await openEventLog(database, {
       address: server.address,
@@ -287,7 +291,8 @@ describe('writing events', () => {
   it('keeps events of any size, in order, until their thread is deleted', async () => {
     const threadId = randomUUID();
     const run = openRun(threadId);
-    // Characters of several bytes, so that a part ends in the middle of a character.
+    // The text is stored in several parts. Its characters have several bytes, so a part ends in the
+    // middle of a character.
     const large = '€🦉'.repeat(3 * 2 ** 20);
     run.append(customEvent('before'));
     run.append(customEvent(large));
@@ -303,7 +308,7 @@ describe('writing events', () => {
     expect(await parts.countDocuments({ log: `acme/${threadId}` })).toBe(0);
   });
 
-  it('lets readers skip an event whose large text has expired', async () => {
+  it('lets readers skip an event whose separately stored large text has expired', async () => {
     const threadId = randomUUID();
     const run = openRun(threadId);
     run.append(customEvent('x'.repeat(9 * 2 ** 20)));
@@ -354,12 +359,12 @@ describe('writing events', () => {
     expect(() => run.append(customEvent(1))).toThrow(expect.objectContaining({ code: 'internal' }));
   });
 
-  it('refuses a tenant or a thread id that is not valid in a key', () => {
+  it('refuses a tenant or a thread id that is not valid in the key of a document', () => {
     expect(() => openRun('../other')).toThrow('thread id is "../other"; expected a UUID in lower case');
     expect(() => log.open(caller('a/b'), scope(randomUUID()))).toThrow('tenant is "a/b"; expected a DNS label');
   });
 
-  it('starts at offset 1 after the thread was deleted, even if it has cached the tail', async () => {
+  it('starts at offset 1 after the thread was deleted, even if the old tail is cached', async () => {
     const threadId = randomUUID();
     const write = async (run: number, count: number) => {
       const writing = openRun(threadId, { fence: fence(run) });

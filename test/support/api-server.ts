@@ -15,19 +15,21 @@ import { ScriptedConversations } from './scripted-conversations.js';
 
 export const CHECKPOINT = '1ef00000-0000-6000-8000-000000000001';
 
-/** States that a test sets directly. */
+/** A fake of the access to thread states. A test sets the states directly. */
 export class FakeStates implements StateAccess {
   readonly states = new Map<string, ThreadState>();
   readonly requests: unknown[] = [];
   finalValuesOf: (run: Run) => unknown = () => ({ done: true });
 
-  /** Ids of checkpoints that every thread has in addition to those of its state. */
+  /**
+   * Ids of checkpoints that exist in every thread. A thread also has the checkpoint of its state.
+   */
   readonly checkpoints = new Set([CHECKPOINT]);
 
   hasCheckpoint: StateAccess['hasCheckpoint'] = async (_caller, threadId, { checkpointId }) =>
     this.checkpoints.has(checkpointId) || this.states.get(threadId)?.checkpoint?.checkpoint_id === checkpointId;
 
-  /** Reading the state of this thread fails with this error. */
+  /** If set, reading the state or the history of this thread fails with this error. */
   failure?: { threadId: string } & ({ code: ErrorCode } | { error: unknown });
 
   getState: StateAccess['getState'] = async (_caller, _graphId, threadId, options) => {
@@ -81,7 +83,7 @@ export function stateWith(threadId: string, values: Record<string, unknown>): Th
   };
 }
 
-/** The caller of every request without credentials. */
+/** The caller that the API assumes for a request without credentials. */
 export const ANONYMOUS_CALLER: Caller = {
   tenant: DEFAULT_TENANT,
   principal: { kind: 'user', id: 'anonymous' },
@@ -89,14 +91,14 @@ export const ANONYMOUS_CALLER: Caller = {
 };
 
 /**
- * The API over HTTP with real records and a real event log. A test scripts states and
- * conversations.
+ * Serves the API over HTTP. Records and event log are real. States and conversations are fakes,
+ * which a test scripts.
  */
 export class ApiFixture {
   readonly errors: unknown[] = [];
   readonly states = new FakeStates();
   readonly conversations: ScriptedConversations;
-  /** Real Schedules; no worker runs the workflows that they start. */
+  /** Creates real Schedules in Temporal. No worker runs the workflows that the Schedules start. */
   readonly schedules: Schedules;
   readonly temporal: TemporalClient;
   readonly #connection = Connection.lazy({ address: process.env['COLLOQUY_TEST_TEMPORAL_ADDRESS'] ?? '' });
@@ -131,8 +133,8 @@ export class ApiFixture {
   }
 
   /**
-   * Starts another API server. All servers share everything except their connections. Returns its
-   * URL.
+   * Starts an API server and returns its URL. All servers of this fixture share everything except
+   * their HTTP connections.
    */
   async listen(options: Partial<ApiOptions> = {}, others: Partial<ApiDependencies> = {}): Promise<string> {
     const shutdown = new AbortController();

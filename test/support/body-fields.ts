@@ -1,9 +1,11 @@
 import type { z } from 'zod';
 import { inputSchema, type JsonSchemaNode } from '../../api/openapi/json-schema.js';
 
-/** A field of a body that can hold a value. */
+/** A field in the JSON body of a request. */
 export interface BodyField {
-  /** Dotted path; `*` stands for any key, `[]` for any element. */
+  /**
+   * Dotted path of the field. `*` stands for any key of an object, `[]` for any element of a list.
+   */
   path: string;
   /** The JSON schema of the field, as text. */
   kind: string;
@@ -13,7 +15,10 @@ export interface BodyField {
 
 type Schema = JsonSchemaNode & { additionalProperties?: Schema | boolean; minItems?: number; pattern?: string };
 
-/** Returns every field inside the bodies of a schema, without the body itself. */
+/**
+ * Returns all fields in the bodies that a schema accepts, at any depth. The body as a whole is not
+ * in the result.
+ */
 export function bodyFields(zod: z.ZodType): BodyField[] {
   const all = inside(inputSchema(zod), '', (value) => value);
   return [...new Map(all.map((field) => [field.path, field])).values()];

@@ -3,8 +3,8 @@ import { resolve } from 'node:path';
 import type { ChaosReport } from '../chaos/chaos.js';
 
 /**
- * Runs the chaos program as a process. Its stderr goes to the output of the tests. Returns its
- * report.
+ * Runs the chaos program as a child process and returns its report. The stderr of the process goes
+ * to the output of the tests.
  */
 export function chaos(options: { seed: number; minutes: number; conversations: number }): Promise<ChaosReport> {
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);

@@ -13,15 +13,18 @@ export interface RunOptions {
   input?: string;
   cwd?: string;
   env?: Record<string, string>;
-  /** Starts a new process group, which receives the signals, as from a terminal. */
+  /**
+   * If true, the command runs in a new process group, and signals go to the whole group, as from a
+   * terminal.
+   */
   group?: boolean;
-  /** Default: the command of this checkout. */
+  /** The program and its first arguments. Default: the `colloquy` command of this repository. */
   command?: [string, ...string[]];
 }
 
 const OWN: [string, ...string[]] = [process.execPath, resolve('bin/colloquy.mjs')];
 
-/** A running command. Stop it with `signal`. */
+/** The `colloquy` command as a running process. Stop it with `signal`. */
 export class RunningCommand {
   readonly child: ChildProcessWithoutNullStreams;
   readonly finished: Promise<CommandResult>;
@@ -54,12 +57,18 @@ export class RunningCommand {
     this.#watchers.forEach((watcher) => watcher());
   }
 
-  /** Resolves with the match as soon as stdout has it. Rejects if the process ends without it. */
+  /**
+   * Waits until stdout matches the pattern, and returns the match. Rejects if the process ends
+   * without a match.
+   */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#waitForOutput('stdout', pattern);
   }
 
-  /** Does the same for stderr. */
+  /**
+   * Waits until stderr matches the pattern, and returns the match. Rejects if the process ends
+   * without a match.
+   */
   logged(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#waitForOutput('stderr', pattern);
   }

@@ -4,7 +4,10 @@ import { z } from 'zod';
 import type { AgentProject, FactoryConfig, LoadedGraph } from '../../agents/index.js';
 import { ColloquyError } from '../../protocol/index.js';
 
-/** Graphs to be described. Their types are read from this file. */
+/**
+ * Graphs whose schemas the tests read. For graphs without zod, the schemas come from the types in
+ * the source of this file.
+ */
 
 const Child = Annotation.Root({ stage: Annotation<'first' | 'second'>() });
 const Parent = Annotation.Root({ stage: Annotation<'first' | 'second'>(), topic: Annotation<string>() });
@@ -39,7 +42,7 @@ export const checked = new StateGraph(
   .addEdge(START, 'counter')
   .compile();
 
-/** Creates a graph whose config names its node. */
+/** Creates a graph with one node. `configurable.node` in the config is the name of the node. */
 export function made(config: FactoryConfig) {
   const nodeName = config.configurable?.['node'];
   const name = typeof nodeName === 'string' ? nodeName : 'unnamed';
@@ -57,13 +60,13 @@ const entry = (graphId: string, exportName: string, file = source) => ({
   path: `./described-graphs.ts:${exportName}`,
 });
 
-/** The part of a loaded project that descriptions need. */
+/** The part of a loaded project that is needed to describe its graphs. */
 export const DESCRIBED_PROJECT: Pick<AgentProject, 'graphs' | 'load'> = {
   graphs: [
     entry('typed', 'typed'),
     entry('checked', 'checked'),
     entry('made', 'made'),
-    // The same graph, with only its JavaScript.
+    // The same graph as `typed`. Its file is the compiled JavaScript, which has no types.
     entry('untyped', 'typed', source.replace(/\.ts$/, '.js')),
   ],
   load: async (graphId, configOrFactory) => {

@@ -21,28 +21,34 @@ import { z } from 'zod';
 import type { LoadedGraph } from '../../agents/index.js';
 import type { StreamMode } from '../../protocol/index.js';
 
-/** A graph with the inputs of its runs, in order. */
+/** A graph, and the inputs of the runs that a test does with it, in order. */
 export interface Scenario {
   name: string;
   graph: () => LoadedGraph;
   turns: ScenarioTurn[];
-  /** The state has a long list, which events reference by chunks. */
+  /**
+   * Set if the state has a long list. Such a list is stored in chunks, and events contain
+   * references to the chunks instead of the list.
+   */
   long?: true;
-  /** Subgraphs run in parallel. */
+  /** Set if subgraphs run in parallel, so that the order of their events can differ. */
   sideBySide?: true;
-  /** Modes that LangGraph itself cannot stream for this graph. */
+  /** Stream modes in which this graph is not tested, for the reason given at the scenario. */
   without?: StreamMode[];
 }
 
 export interface ScenarioTurn {
   input?: unknown;
   command?: { resume?: unknown; update?: unknown; goto?: string | string[] };
-  /** Gets the ids of the open interrupts, in order. */
+  /**
+   * Returns the value to resume with. `ids` are the ids of the open interrupts, in order. Used
+   * instead of `command`.
+   */
   answers?: (ids: string[]) => unknown;
   interruptBefore?: string[];
   interruptAfter?: string[];
   recursionLimit?: number;
-  /** The run must fail with a message that matches this. */
+  /** If set, the run must fail with an error message that matches. */
   error?: RegExp;
 }
 
@@ -188,7 +194,8 @@ export const SCENARIOS: Scenario[] = [
   {
     name: 'parallel subgraphs',
     sideBySide: true,
-    // The run ids of the children depend on the order of their starts.
+    // The run ids of the subgraphs in these events depend on the order in which the subgraphs
+    // start.
     without: ['events'],
     graph: () =>
       as(
@@ -386,8 +393,8 @@ export const SCENARIOS: Scenario[] = [
   },
   {
     name: 'node caching',
-    // If every task of a superstep is cached, `streamEvents` of LangGraph 1.7.3 rejects a promise
-    // without a handler.
+    // If all tasks of a superstep come from the cache, `streamEvents` of LangGraph 1.7.3 causes an
+    // unhandled promise rejection.
     without: ['events', 'messages'],
     graph: () =>
       as(

@@ -3,8 +3,8 @@ import { offlineRules } from '../../agents/hiring-assistant/offline-rules.js';
 import { textOf, type ChatMessage, type ChatRequest, type ModelReply, type ModelRule } from './model-script.js';
 
 /**
- * Makes the scripted server answer for all agents of the hiring assistant, with the rules of the
- * offline model.
+ * Makes the scripted model server answer for all agents of the hiring assistant, as the offline
+ * model would.
  */
 export const HIRING_RULE: ModelRule = { reply: hiringReply };
 

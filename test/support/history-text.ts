@@ -19,7 +19,7 @@ export async function textInTemporal(client: Client, workflowId: string, queries
   return kept.flatMap(textsIn).join('\n');
 }
 
-/** Returns the current details that the Web UI shows. */
+/** Returns the current details of a workflow, which Temporal's Web UI shows. */
 export async function currentDetails(client: Client, workflowId: string): Promise<string> {
   const handle = client.workflow.getHandle(workflowId);
   const { currentDetails } = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');

@@ -7,11 +7,11 @@ import { MongoClient } from 'mongodb';
 export interface ServiceProcess {
   url: string;
   pid: number;
-  /** The text of its stderr, which is its log. */
+  /** Returns the log lines of the process, which it writes to stderr. */
   log: () => string;
-  /** Its exit code and signal; undefined while it runs. */
+  /** Returns the exit code and the signal of the process, or undefined while it runs. */
   ending: () => string | undefined;
-  /** Kills the process. Resolves when it has exited. */
+  /** Sends the signal to the process, by default SIGTERM. Resolves when the process has exited. */
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -22,7 +22,10 @@ export class ServiceProcesses {
   readonly temporalAddress = required('COLLOQUY_TEST_TEMPORAL_ADDRESS');
   readonly #processes = new Set<ServiceProcess>();
 
-  /** `env` is added to the environment of all processes. */
+  /**
+   * `project` is the path of the project's `langgraph.json`. `env` is added to the environment of
+   * all processes.
+   */
   constructor(
     private readonly project: string,
     private readonly env: Record<string, string> = {},

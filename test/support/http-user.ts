@@ -2,7 +2,7 @@ export interface UserAnswer {
   status: number;
   text: string;
   headers: Headers;
-  /** Undefined if the answer is not JSON. */
+  /** The parsed body of the HTTP answer, or undefined if the body is not JSON. */
   json: unknown;
 }
 
@@ -20,7 +20,10 @@ export class HttpUser {
     return { status: response.status, text, headers: response.headers, json: isJson ? JSON.parse(text) : undefined };
   }
 
-  /** Returns the answer as soon as its headers have arrived. Use it for streams. */
+  /**
+   * Sends a request, and returns the response as soon as its headers have arrived. Use it for
+   * streams.
+   */
   open(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
     return fetch(`${this.url}${path}`, {
       method: method.toUpperCase(),
@@ -29,7 +32,10 @@ export class HttpUser {
     });
   }
 
-  /** Returns the JSON body. Throws for a status of 300 or more. */
+  /**
+   * Sends a request with any method, and returns the JSON body of the answer. Throws for a status
+   * of 300 or more.
+   */
   async get<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T> {
     const { status, text, json } = await this.call(method, path, body);
     if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`);

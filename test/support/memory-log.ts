@@ -1,6 +1,6 @@
 import type { NewEvent, RunLog } from '../../streams/index.js';
 
-/** An event log in memory. */
+/** The event log of one run, kept in memory. */
 export class MemoryLog implements RunLog {
   readonly events: NewEvent[] = [];
 

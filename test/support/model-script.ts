@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** One message of a chat completions request. */
+/** A message in a request to OpenAI's chat completions API. */
 export interface ChatMessage {
   role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
   content?: string | { type: string; text?: string }[] | null;
@@ -23,31 +23,40 @@ export interface ModelReply {
   toolCalls?: { name: string; args: Record<string, unknown>; id?: string }[];
   /** HTTP status of an error answer, such as 401, 429 or 500. */
   status?: number;
-  /** Only with `status`. */
+  /** Pause that an error answer requests in the header `retry-after`. Only used with `status`. */
   retryAfterSeconds?: number;
-  /** Pause before each piece, in ms. For demonstrations and chaos, not for tests. */
+  /**
+   * Pause before each piece of a streamed answer, in ms. For demonstrations and chaos, not for
+   * tests.
+   */
   delayMs?: number;
   /**
-   * Stop after this many pieces until `release()`. With 0, and without streaming, stop before the
-   * response's headers.
+   * Number of pieces of a streamed answer that are sent before the answer stops until `release()`.
+   * With 0, or without streaming, the answer stops before the headers of the response.
    */
   stallAfter?: number;
   /**
-   * Destroy the connection after this many pieces. With 0, destroy it before the response's
-   * headers.
+   * Number of pieces of a streamed answer that are sent before the connection is destroyed. With 0,
+   * or without streaming, this happens before the headers of the response.
    */
   cutAfter?: number;
 }
 
 export interface ModelRule {
-  /** Text that the last user message contains. Absent: matches every request. */
+  /**
+   * String that the last user message of a request must contain. Absent: the rule matches every
+   * request.
+   */
   match?: string;
   /** Number of requests that the rule answers. Absent: no limit. */
   times?: number;
   reply: ModelReply | ((request: ChatRequest) => ModelReply);
 }
 
-/** Holds rules, newest first. The first matching rule answers. */
+/**
+ * The rules of a scripted model. The newest rule that matches a request answers it. If none
+ * matches, the answer repeats the user's message.
+ */
 export class ModelScript {
   readonly #rules: { rule: ModelRule; left: number }[] = [];
 
@@ -81,7 +90,10 @@ export function textOf(message: ChatMessage | undefined): string {
 
 type Delta = Record<string, unknown>;
 
-/** Returns the pieces of a streamed answer. The same request and reply give the same pieces. */
+/**
+ * Returns the pieces of a streamed answer, in the form of OpenAI's chunks. The same request and
+ * reply give the same pieces.
+ */
 export function piecesOf(request: ChatRequest, reply: ModelReply): object[] {
   const deltas: Delta[] = [...(reply.text ?? '').matchAll(/\S+\s*|\s+/g)].map(([token]) => ({ content: token }));
   for (const [index, call] of callsOf(request, reply).entries()) {
@@ -105,7 +117,7 @@ export function piecesOf(request: ChatRequest, reply: ModelReply): object[] {
   return pieces;
 }
 
-/** Returns the answer to a request without streaming. */
+/** Returns the whole answer to a request that does not ask for a stream. */
 export function completionOf(request: ChatRequest, reply: ModelReply): object {
   const calls = callsOf(request, reply);
   const message = {

@@ -11,17 +11,20 @@ import {
   type ModelRule,
 } from './model-script.js';
 
-/** How an exchange ended: fully answered, aborted by the client, or cut by the script. */
+/**
+ * How the exchange of a request and its answer ended: fully answered, aborted by the client, or cut
+ * by the script.
+ */
 export type ExchangeEnd = 'answered' | 'aborted' | 'cut';
 
-/** One request and its outcome. */
+/** A request to the model server, and its answer. */
 export interface ModelExchange {
   headers: IncomingMessage['headers'];
   body: ChatRequest;
   reply: ModelReply;
-  /** Number of pieces sent. */
+  /** Number of pieces of a streamed answer that the server has sent so far. */
   sent: number;
-  /** Resolves when the script has stopped at `stallAfter`. */
+  /** Resolves when the answer has stopped at `stallAfter`. */
   stalled: Promise<void>;
   ended: Promise<ExchangeEnd>;
 }
@@ -33,8 +36,8 @@ export interface ModelServerOptions {
 
 /**
  * An OpenAI-compatible server with scripted answers: chat completions with and without streaming,
- * tool calls in pieces, stalls, errors and cut connections. Without a rule it echoes the user's
- * message.
+ * tool calls in pieces, stalls, errors and cut connections. If no rule matches a request, the
+ * answer repeats the user's message.
  */
 export class ModelServer {
   readonly exchanges: ModelExchange[] = [];
@@ -106,7 +109,10 @@ export class ModelServer {
     sendJson(response, 404, { error: { message: `no route ${route}`, type: 'invalid_request_error' } });
   }
 
-  /** Routes to control a server in another process. */
+  /**
+   * Handles the routes with which another process controls this server. Returns false for any other
+   * route.
+   */
   async #control(route: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     if (route === 'POST /control/rules') this.add((await readJson(request)) as ModelRule);
     else if (route === 'POST /control/release') this.release();
@@ -127,7 +133,7 @@ export class ModelServer {
     const stalled = openable();
     const { opened: ended, open: end } = openable<ExchangeEnd>();
     const exchange: ModelExchange = { headers: request.headers, body, reply, sent: 0, stalled: stalled.opened, ended };
-    // `close` also follows `finish`. Only the first of the two counts.
+    // A finished response emits `finish` and then `close`. Only the first call of `end` counts.
     response.once('finish', () => end('answered'));
     response.once('close', () => end('aborted'));
     const cut = () => {
@@ -161,7 +167,8 @@ export class ModelServer {
       const piece = pieces[index];
       if (!piece) break;
       if (reply.delayMs) await delay(reply.delayMs);
-      // Write each piece separately, so that a cut after it finds it sent.
+      // Wait until the piece is written. Then it has been sent if the script cuts the connection
+      // next.
       await new Promise<void>((resolve) => response.write(`data: ${JSON.stringify(piece)}\n\n`, () => resolve()));
       exchange.sent += 1;
     }

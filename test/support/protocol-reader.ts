@@ -1,8 +1,8 @@
 import type { ProtocolEvent } from '../../api/protocol-v2/events.js';
 
 /**
- * A client of protocol v2 without LangGraph's SDK. It shows events as on the wire, and can send
- * invalid commands.
+ * A client of protocol v2 that does not use LangGraph's SDK. So tests see the events exactly as the
+ * server sent them, and can send invalid commands.
  */
 export class ProtocolReader {
   readonly events: ProtocolEvent[] = [];
@@ -34,7 +34,7 @@ export class ProtocolReader {
     return reader;
   }
 
-  /** Returns all events up to the n-th event that matches, and waits for it if necessary. */
+  /** Waits for the n-th event for which `isLast` is true, and returns all events up to it. */
   async until(isLast: (event: ProtocolEvent) => boolean, nth = 1): Promise<ProtocolEvent[]> {
     for (;;) {
       const lastIndex = this.events.flatMap((event, index) => (isLast(event) ? [index] : []))[nth - 1];
@@ -81,7 +81,10 @@ export async function command(apiUrl: string, threadId: string, body: unknown): 
   return JSON.parse(text) as Record<string, unknown>;
 }
 
-/** Returns true for the root lifecycle event that ends a run. */
+/**
+ * Returns whether the event ends a run: a lifecycle event of the root graph with `completed`,
+ * `failed` or `interrupted`.
+ */
 export function isTerminal({ method, params }: ProtocolEvent): boolean {
   const { event } = dataOf(params);
   return (
@@ -95,7 +98,10 @@ export function dataOf(params: ProtocolEvent['params']): { event?: string; name?
   return params.data as { event?: string; name?: string };
 }
 
-/** Summarises an event: its method, its namespace and its content. */
+/**
+ * Returns a short text for an event: its method, its namespace, and the name of its lifecycle
+ * event, node or task.
+ */
 export function outline(event: ProtocolEvent | undefined): string {
   if (!event) return '';
   const { method, params } = event;

@@ -1,18 +1,21 @@
 import { connect, type Socket } from 'node:net';
 
-/** The bytes that a server sent before the connection ended, as Latin-1. */
+/** The answer of a server until the connection ended. `text` contains the bytes as Latin-1. */
 export interface RawExchange {
   text: string;
-  /** Status codes of the answers in the text, in order. */
+  /** Status codes of the HTTP answers in `text`, in order. */
   statuses: number[];
 }
 
 export interface ExchangeOptions {
-  /** Sent after the first answer has begun, as after an upgrade. */
+  /**
+   * Bytes that are sent when the first part of the answer has arrived, for example after an upgrade
+   * to WebSocket.
+   */
   afterFirstAnswer?: Buffer;
-  /** Reset the connection right after everything was sent. */
+  /** Whether the client resets the connection right after it has sent everything. */
   reset?: boolean;
-  /** Close the connection after this time, in ms, if the server keeps it open. */
+  /** Time after which the client closes a connection that is still open, in ms. Default: 5,000. */
   closeAfterMs?: number;
 }
 
@@ -44,7 +47,7 @@ export function exchange(url: string, bytes: Buffer | string, options: ExchangeO
   });
 }
 
-/** Returns the text of an upgrade request for a WebSocket. */
+/** Returns the text of an HTTP request for an upgrade to WebSocket. */
 export function upgradeOf(path: string, headers: Record<string, string> = {}): string {
   const all = {
     Host: 'localhost',

@@ -8,12 +8,14 @@ export interface Received {
   body: string;
 }
 
-/** Returns the HTTP answer to request number `n`, which starts at 1. */
+/**
+ * Returns the HTTP answer to the n-th request, from 1. For `nothing`, the server does not answer.
+ */
 export type ReceiverReply = (
   n: number,
 ) => { status: number; headers?: Record<string, string>; body?: string } | 'nothing';
 
-/** A real HTTP server that records its requests. */
+/** A real HTTP server that records the requests that it receives. */
 export class Receiver {
   readonly received: Received[] = [];
   reply: ReceiverReply = () => ({ status: 200 });
@@ -48,7 +50,7 @@ export class Receiver {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Resolves with the n-th request that matches, from 1. */
+  /** Waits for the n-th request that matches, from 1, and returns it. */
   async waitFor(n: number, matches: (received: Received) => boolean = () => true): Promise<Received> {
     for (;;) {
       const found = this.received.filter(matches)[n - 1];

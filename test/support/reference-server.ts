@@ -38,7 +38,8 @@ export async function startReference(project: string): Promise<{ url: string; st
   });
   const url = `http://127.0.0.1:${port}`;
   const stop = () => {
-    // The command starts the server as a child process.
+    // The command starts the server as a child process. So the signal goes to the whole process
+    // group.
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   };

@@ -17,7 +17,9 @@ import type { EventLog, RunLog } from '../../streams/index.js';
 import type { ThreadStore } from '../../threads/index.js';
 import type { SubmitRun } from '../../workflows/contract.js';
 
-/** The actions of a script in a run. Events are durable when `writeEvent` resolves. */
+/**
+ * What a script of a test can see and do in a run. An event is durable when `writeEvent` resolves.
+ */
 export interface ScriptedTurn {
   run: Run;
   /** Aborted when the run is cancelled. */
@@ -25,8 +27,9 @@ export interface ScriptedTurn {
   /** Appends an event. Returns its offset. */
   writeEvent(event: string, data: unknown): Promise<number>;
   /**
-   * Starts the next attempt. It supersedes these offsets, and all later events if it read the tail
-   * at `observedTail`. Default: the current tail.
+   * Starts the next attempt of the run with the event `run.attempt`. The event supersedes the
+   * events in the ranges `superseded`, and all events between `observedTail` and itself.
+   * `observedTail` is the last offset that the attempt has read. Default: the current tail.
    */
   nextAttempt(superseded: [first: number, last: number][], observedTail?: number): Promise<void>;
 }
@@ -51,12 +54,12 @@ interface Lane {
 }
 
 /**
- * Conversations whose turns a test scripts. Queue, strategies and records behave as in the
- * workflow.
+ * Conversations without Temporal, whose runs a test scripts. The queue, the records, and the
+ * multitask strategies except `rollback` imitate those of the conversation workflow.
  */
 export class ScriptedConversations implements Conversations {
   script: TurnScript = async () => undefined;
-  /** Errors for the next submissions, one for each. */
+  /** The errors that the next calls of `submit` throw, one for each call. */
   readonly refusals: ColloquyError[] = [];
   readonly closed: string[] = [];
   readonly #lanes = new Map<string, Lane>();
@@ -168,7 +171,7 @@ export class ScriptedConversations implements Conversations {
   }
 }
 
-/** Returns undefined if the thread was deleted in the meantime. */
+/** Returns the result of `work`, or undefined if the thread was deleted in the meantime. */
 function unlessDeleted<T>(work: Promise<T>): Promise<T | undefined> {
   return work.catch((error: unknown) => {
     if (errorCode(error) !== 'not_found') throw error;

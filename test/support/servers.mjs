@@ -1,6 +1,6 @@
 /**
- * Runs once before all tests: builds, and starts the servers that they use. Servers whose addresses
- * are in the environment are used instead.
+ * Runs once before all tests. Builds Colloquy, and starts Temporal and the database for the tests.
+ * A server whose address is in the environment is used and not started.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,8 @@ import { join, resolve } from 'node:path';
 import { ensureBuilt } from '../../servers/bootstrap.mjs';
 
 export default async function startServersOnce() {
-  // Tests that do not need the build still run if it fails. `npm test` builds first and stops then.
+  // If the build fails, tests that do not need it still run. `npm test` builds before it starts
+  // Jest, and stops if that build fails.
   await ensureBuilt({ quiet: true }).catch((error) => console.error(`the build failed: ${error.message}`));
   const { startServers } = await import('../../dist/servers/index.js');
   const dataDir = mkdtempSync(join(tmpdir(), 'colloquy-test-'));

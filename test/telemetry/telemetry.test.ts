@@ -27,15 +27,15 @@ describe('traces', () => {
     expect(sent?.status).toEqual({ code: SpanStatusCode.ERROR });
   });
 
-  it('are off without an endpoint', async () => {
+  it('are off if no endpoint for traces is set', async () => {
     const tracingOff = await startTracing({ serviceName: 'test' });
     expect(tracingOff.client).toEqual([]);
     expect(tracingOff.activity).toEqual([]);
   });
 });
 
-describe('a log', () => {
-  it('writes lines of its level and above, with their fields', () => {
+describe('a logger', () => {
+  it('writes the lines of its level and of more severe levels, with their fields', () => {
     const lines: string[] = [];
     const log = createLogger({ name: 'worker', level: 'info', format: 'text', write: (line) => lines.push(line) });
     log.debug('not seen');
@@ -51,7 +51,7 @@ describe('a log', () => {
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'warn', name: 'api', message: 'slow', ms: 12 });
   });
 
-  describe('with the text of a client', () => {
+  describe('with text that a client sent', () => {
     const FORGED = 'q\nFORGED\r\nFORGED\rFORGED\u2028FORGED\t\u001b[2J\u009b2J\u0007\u007f';
 
     const RAW = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/;
@@ -63,7 +63,7 @@ describe('a log', () => {
       return text;
     }
 
-    it('indents further lines of a message, and escapes control characters', () => {
+    it('indents all lines of a message except the first, and escapes control characters', () => {
       const text = written('text', 'api', FORGED, { run_id: 'r1' });
       expect(text.replace(/^\S+ /, '')).toBe(
         'error api: q\n    FORGED\n    FORGED\\rFORGED\\u2028FORGED' +
@@ -71,18 +71,18 @@ describe('a log', () => {
       );
     });
 
-    it('keeps the name of the log, and key and value of a field, on one line', () => {
+    it('writes the name of the logger, and the keys and values of fields, on one line', () => {
       const text = written('text', FORGED, 'failed', { [FORGED]: FORGED });
       const escaped = 'q\\nFORGED\\r\\nFORGED\\rFORGED\\u2028FORGED\\t\\u001b[2J\\u009b2J\\u0007\\u007f';
       expect(text.replace(/^\S+ /, '')).toBe(`error ${escaped}: failed ${escaped}=${escaped}\n`);
     });
 
-    it('keeps the lines of a stack', () => {
+    it('keeps the line breaks of a stack trace', () => {
       const text = written('text', 'api', 'GET /ok: Error: no\n    at one (a.ts:1)\n    at two (b.ts:2)');
       expect(text.split('\n').slice(1)).toEqual(['        at one (a.ts:1)', '        at two (b.ts:2)', '']);
     });
 
-    it('is one line of JSON from which the text can be read back', () => {
+    it('writes one line of JSON, from which the text can be read back', () => {
       const text = written('json', FORGED, FORGED, { [FORGED]: FORGED });
       expect(text.trimEnd().split('\n')).toHaveLength(1);
       expect(text).not.toMatch(RAW);

@@ -4,7 +4,10 @@ import type { Policy } from '../../policy/index.js';
 import { ColloquyError, type Caller } from '../../protocol/index.js';
 import { openStores, type Stores } from '../../workers/index.js';
 
-/** A policy that an operator could write: a record belongs to the user who created it. */
+/**
+ * An example of a custom policy: only the user who created a record may use it. Everything without
+ * an owner, such as a record that does not exist yet, is open to all users.
+ */
 const ownersOnly: Policy = async ({ principal }, action, { kind, id }, attributes) => {
   const owner = (await attributes())?.owner?.principal;
   if (owner === undefined || owner.id === principal.id) return;
@@ -14,7 +17,7 @@ const ownersOnly: Policy = async ({ principal }, action, { kind, id }, attribute
 const callerOf = (id: string): Caller => ({ tenant: 'acme', principal: { kind: 'user', id }, onBehalfOf: [] });
 const [ada, bob] = [callerOf('ada'), callerOf('bob')];
 
-describe('a policy that allows only the owner of a record', () => {
+describe('a policy that opens a record only to its owner, the user who created it', () => {
   let stores: Stores;
   const threadId = randomUUID();
   const runId = randomUUID();
@@ -41,7 +44,7 @@ describe('a policy that allows only the owner of a record', () => {
     await stores.close();
   });
 
-  it('lets the owner use the thread and the run', async () => {
+  it('lets the owner read the thread, its run and its events', async () => {
     expect(await stores.threads.getThread(ada, threadId)).toMatchObject({ threadId });
     expect(await stores.threads.getRun(ada, threadId, runId, { admittedOnly: false })).toMatchObject({ runId });
     expect(await stores.events.tail(ada, threadId)).toBe(0);
@@ -55,11 +58,11 @@ describe('a policy that allows only the owner of a record', () => {
     ['reading the events', () => stores.events.tail(bob, threadId)],
     ['opening the state', () => stores.savers.openReader(bob, threadId)],
     ['reading the head', () => stores.heads.readHead(bob, threadId)],
-  ])('does not allow this action to another user: %s', async (_what, call) => {
+  ])('forbids this action to another user: %s', async (_what, call) => {
     await expect(call()).rejects.toMatchObject({ code: 'forbidden', message: expect.stringContaining('for ada only') });
   });
 
-  it('lets another user create a new thread', async () => {
+  it('lets another user create and read a thread of their own', async () => {
     const own = randomUUID();
     await stores.threads.createThread(bob, { threadId: own });
     expect(await stores.threads.getThread(bob, own)).toMatchObject({ threadId: own });

@@ -9,7 +9,10 @@ const CALLER: Caller = { tenant: 'acme', principal: { kind: 'user', id: 'ada' },
 const RUN = ['t', 'r'];
 const ITEM = [['n', 'm'], 'k'];
 
-/** Arguments after the caller by port and method, and the expected resource. */
+/**
+ * For each method of each port interface: the arguments after the caller, and the actions and
+ * resources for which the rule must ask the policy.
+ */
 const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: string]>> = {
   THREAD_RULES: {
     createThread: [[{ threadId: 't' }], 'thread.create thread t'],
@@ -135,7 +138,7 @@ const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: 
   },
 };
 
-describe('the rules of the ports', () => {
+describe('the authorization rules of the port interfaces', () => {
   for (const [port, table] of Object.entries(rules)) {
     const calls = CALLS[port as keyof typeof rules];
 
@@ -159,7 +162,7 @@ describe('the rules of the ports', () => {
     });
   }
 
-  it('and the routes together use every action of the closed list', () => {
+  it('use every action of the list ACTIONS, together with the routes of the API', () => {
     const ofRoutes = [...ROUTES, truncateRoute].map(({ action }) => action);
     const ofPorts = Object.values(CALLS).flatMap((calls) =>
       Object.values(calls).flatMap(([, asked]) => asked.split(', ').map((one) => one.split(' ')[0])),

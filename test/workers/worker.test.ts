@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 describe('a worker', () => {
-  it('registers its graphs, answers its health check while it runs, and stops only once', async () => {
+  it('registers its graphs, answers its health check while it runs, and can be stopped twice', async () => {
     const healthPort = await freePort();
     const worker = await startWorker(configure({ COLLOQUY_HEALTH_PORT: String(healthPort) }));
     const stores = await openStores(configure());
@@ -49,7 +49,7 @@ describe('a worker', () => {
     await expect(fetch(`http://127.0.0.1:${healthPort}/ok`)).rejects.toThrow('fetch failed');
   });
 
-  it('fails with an error that names the server that does not answer', async () => {
+  it('fails with an error that names the address of the Temporal or MongoDB server that does not answer', async () => {
     const port = await freePort();
     const nowhere = `127.0.0.1:${port}`;
     await expect(connectTemporal(configure({ TEMPORAL_ADDRESS: nowhere }).temporal, 200)).rejects.toMatchObject({
@@ -67,7 +67,7 @@ describe('a worker', () => {
     await expect(started).rejects.toThrow('Temporal has no namespace nobodys');
   });
 
-  it('closes all connections if it cannot start', async () => {
+  it('closes its connections if it cannot start because the port number of its health check is taken', async () => {
     const taken = createServer().listen(0);
     const { port } = taken.address() as { port: number };
     const started = startWorker(configure({ COLLOQUY_HEALTH_PORT: String(port) }));
@@ -76,8 +76,8 @@ describe('a worker', () => {
   });
 });
 
-describe('search attributes', () => {
-  it('are created once if the Temporal namespace does not have them', async () => {
+describe('Colloquy’s search attributes in Temporal', () => {
+  it('are created if the Temporal namespace does not have them; a second call is no error', async () => {
     const connection = await Connection.connect({ address });
     const namespace = `attributes-${randomUUID()}`;
     await connection.workflowService.registerNamespace({
@@ -95,7 +95,7 @@ describe('search attributes', () => {
 });
 
 describe('the outbox', () => {
-  it('sends a message once for each idempotency key and tenant, also after retries', async () => {
+  it('sends a message only once for each tenant and idempotency key, even if the call is repeated', async () => {
     const db = mongo.db(database);
     const message = {
       tenant: 'acme',

@@ -9,7 +9,7 @@ function resumeOf(talk: Talk): unknown[] {
 
 inEveryMode((world, mode) => {
   describe('questions', () => {
-    it('are answered by an update, which starts a new run', async () => {
+    it('are answered by the Temporal update resume, which starts a new run', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       expect(await talk.state()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1', node: 'approve' }] });
       const { runId } = await talk.resume({ interruptId: 'i1', value: 'approve' });
@@ -28,7 +28,7 @@ inEveryMode((world, mode) => {
       ['a bare boolean', true, true],
       ['an envelope', { value: 'approve' }, 'approve'],
       ['an object', { decision: 'edit' }, { decision: 'edit' }],
-    ])('are answered by a signal: %s', async (_form, given, value) => {
+    ])('are answered by the signal resume, whose input is %s', async (_form, given, value) => {
       const talk = await asked(world().talk(), { id: 'i1' });
       await talk.signal('resume', given);
       await talk.until((view) => view.status === 'idle');
@@ -56,7 +56,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('accept one answer each; a second update is refused, and a second signal leaves a note', async () => {
+    it('accept one answer each: a second resume update is refused, and a second resume signal leaves a note', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       const { step, open } = gate();
       talk.otherSteps = step;
@@ -70,7 +70,7 @@ inEveryMode((world, mode) => {
       expect(resumeOf(talk)).toEqual([{ interruptId: 'i1', value: 'yes' }]);
     });
 
-    it('must be named by id in an answer if several are open; the others stay open', async () => {
+    it('must be named by id if several are open; an answer to one question leaves the other questions open', async () => {
       const talk = await asked(world().talk(), { id: 'i1' }, { id: 'i2' });
       talk.otherSteps = (task) => (talk.recorded.length === 1 ? asks({ id: 'i2' }) : done(task));
       expect(await refusal(talk.resume({ value: 'yes' }))).toEqual([
@@ -91,7 +91,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('refuse an answer if no question is open', async () => {
+    it('an answer is refused if no question is open', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -112,7 +112,7 @@ inEveryMode((world, mode) => {
       expect(talk.recorded.map(({ run }) => run)).toEqual([{ resume: { interruptId: 'i1' }, byDeadline: true }]);
     });
 
-    it('are abandoned when new input arrives, and their timer is cancelled', async () => {
+    it('are closed without an answer when a run with new input starts, and their deadline timer is cancelled', async () => {
       const talk = world().talk();
       const deadline = new Date(Date.now() + 2_000).toISOString();
       await asked(talk, { id: 'i1', deadline });

@@ -15,7 +15,7 @@ inEveryMode((world) => {
       return talk;
     }
 
-    it('reject refuses a new run with conflict if the conversation is busy', async () => {
+    it('reject refuses a new run with the error code conflict while another run is active', async () => {
       const talk = await busy();
       expect(await refusal(talk.submit('r3', { strategy: 'reject' }))).toEqual([
         'conflict',
@@ -35,7 +35,7 @@ inEveryMode((world) => {
       expect(talk.ended[0]).not.toHaveProperty('rollback');
     });
 
-    it('rollback ends the current and the waiting runs, and deletes their steps', async () => {
+    it('rollback ends the current and the waiting runs with a rollback, and then starts the new run', async () => {
       const talk = await busy();
       await talk.submit('r3', { strategy: 'rollback' });
       await talk.until((view) => view.last?.runId === 'r3');
@@ -46,7 +46,7 @@ inEveryMode((world) => {
       ]);
     });
 
-    it('enqueue refuses a new run with queue_full if the queue has reached its limit', async () => {
+    it('enqueue refuses a new run with the error code queue_full if the queue has reached its limit', async () => {
       const talk = world().talk({ settings: { queueLimit: 1 } });
       const { step, open } = gate();
       talk.steps.set('r1', step);
@@ -62,8 +62,8 @@ inEveryMode((world) => {
     });
   });
 
-  describe('cancelling', () => {
-    it('stops the current run through its abort signal, and then starts the next run', async () => {
+  describe('cancelling runs', () => {
+    it('cancels the activity of the current run, and then starts the next run', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -74,7 +74,7 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('ends a waiting run between two steps of the current run, with the fence of the current run', async () => {
+    it('ends a waiting run between two steps of the current run, with the ordinal of the current run', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', async (task) => {
@@ -97,7 +97,7 @@ inEveryMode((world) => {
       expect(talk.ended[0]?.ordinal).toBe((talk.calls[0] as { task: StepTask }).task.ordinal);
     });
 
-    it('is possible by a signal without input', async () => {
+    it('a cancel signal without input cancels the current run', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -106,7 +106,7 @@ inEveryMode((world) => {
       expect(await talk.settled()).toMatchObject({ last: { runId: 'r1', status: 'interrupted' } });
     });
 
-    it('the workflow itself ends its runs first', async () => {
+    it('if the workflow itself is cancelled in Temporal, it first ends the runs of the conversation', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -122,7 +122,7 @@ inEveryMode((world) => {
     });
   });
 
-  describe('closing', () => {
+  describe('closing a conversation', () => {
     it('completes the workflow after its runs have ended', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
@@ -138,11 +138,12 @@ inEveryMode((world) => {
       expect(await talk.state()).toMatchObject({ closed: true });
     });
 
-    it('refuses every later submission', async () => {
+    it('makes the conversation refuse every run that is submitted later', async () => {
       const talk = world().talk();
       let release: () => void = () => undefined;
       const released = new Promise<void>((resolve) => (release = resolve));
-      // A step that ignores its cancellation.
+      // This step ignores its cancellation, so that the conversation has a current run after
+      // `close`.
       talk.steps.set('r1', async (task) => {
         await released;
         return done(task);
@@ -158,7 +159,7 @@ inEveryMode((world) => {
       await talk.handle.result();
     });
 
-    it('completes an idle conversation at once', async () => {
+    it('completes the workflow of an idle conversation at once', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -166,7 +167,7 @@ inEveryMode((world) => {
       await talk.handle.result();
     });
 
-    it('happens without a request after the last run of a stateless conversation', async () => {
+    it('happens without a request when the run of a stateless conversation has ended or asks a question', async () => {
       const talk = world().talk({ ephemeral: true });
       await talk.submit('r1');
       await talk.handle.result();

@@ -11,7 +11,7 @@ const RUN = { threadId: 't1', runId: 'r1' };
 describe.each([
   { title: 'cached', cache: {} },
   { title: 'replayed at every workflow task', cache: { maxCachedWorkflows: 0 } },
-])('a firing ($title)', ({ cache }) => {
+])('the workflow of a firing of a cron ($title)', ({ cache }) => {
   const taskQueue = `cron-${randomUUID()}`;
   const calls: string[] = [];
   let script: CronActivities;
@@ -73,7 +73,7 @@ describe.each([
   const FIRED = 'fireCron {"tenant":"workflows-test","cronId":"c1","scheduledAt":"2024-03-01T09:00:00.000Z"}';
   const TASK = '{"tenant":"workflows-test","threadId":"t1","runId":"r1"}';
 
-  it('passes the scheduled time to its activity, and ends when its run has ended', async () => {
+  it('passes its scheduled time to the activity that creates the run, and ends when that run has ended', async () => {
     let looks = 0;
     script.awaitScheduledRun = async () => {
       if (++looks === 3) return 'error';
@@ -83,13 +83,13 @@ describe.each([
     expect(calls).toEqual([FIRED, ...Array.from({ length: 3 }, () => `awaitScheduledRun ${TASK}`)]);
   });
 
-  it('ends at once if no run was created', async () => {
+  it('ends at once if its activity has created no run', async () => {
     script.fireCron = async () => ({ refused: 'thread t1 is busy' });
     expect(await (await start()).result()).toEqual({ refused: 'thread t1 is busy' });
     expect(calls).toEqual([FIRED]);
   });
 
-  it('cancels its run if it is cancelled, even before the run is created', async () => {
+  it('cancels its run if the workflow is cancelled, even if the run is created only afterwards', async () => {
     let made: () => void = () => undefined;
     let asked: () => void = () => undefined;
     const isAsked = new Promise<void>((resolve) => (asked = resolve));

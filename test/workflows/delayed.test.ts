@@ -57,13 +57,13 @@ describe('a delayed run', () => {
     expect(queue.untilDue()).toBeUndefined();
   });
 
-  it('starts at once if its time has passed', () => {
+  it('starts at once if its planned start time has passed already', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', -1));
     expect(work(queue)).toBe('r1');
   });
 
-  it('is shown with its time in an idle conversation', () => {
+  it('is shown with its planned start time while the conversation is idle', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1));
     expect(queue.view()).toMatchObject({
@@ -77,14 +77,14 @@ describe('a delayed run', () => {
     );
   });
 
-  it('is accepted once for repeated submissions', () => {
+  it('is accepted once if it is submitted twice with the same idempotency key', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1, { key: 'k' }));
     expect(queue.submit(later('r2', 1, { key: 'k' }))).toMatchObject({ runId: 'r1', duplicate: true });
     expect(queue.view().delayed).toHaveLength(1);
   });
 
-  it('counts as a waiting run: strategy reject refuses a new run, interrupt and rollback cancel it', () => {
+  it('counts as a waiting run: a new run with strategy reject is refused, one with interrupt cancels it', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1));
     expect(codeOf(() => queue.submit(run('r2', { strategy: 'reject' })))).toBe('conflict');
@@ -104,7 +104,7 @@ describe('a delayed run', () => {
     expect(queue.view().delayed).toMatchObject([{ runId: 'r1' }]);
   });
 
-  it('prevents another answer if it is an answer itself', () => {
+  it('that answers a question makes the queue refuse another answer', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1, { resumes: true }));
     expect(codeOf(() => queue.submit(run('r2', { resumes: true })))).toBe('conflict');
@@ -118,7 +118,7 @@ describe('a delayed run', () => {
     expect(work(queue)).toBe('r3');
   });
 
-  it('keeps a stateless conversation open until it has run', () => {
+  it('keeps a stateless conversation open until the delayed run has ended', () => {
     const { queue, clock } = makeQueue({ ephemeral: true });
     queue.submit(later('r1', 1));
     expect([queue.awaitsFirstRun, queue.isOver]).toEqual([false, false]);
@@ -152,7 +152,7 @@ inEveryMode((world) => {
       expect((await talk.state()).delayed).toMatchObject([{ runId: 'r1' }]);
     });
 
-    it('wait for the current run when they are due', async () => {
+    it('that become due while another run is at work start after the end of that run', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', async (task) => (task.step === 1 ? (await step(task), goOn(task)) : done(task)));
@@ -183,14 +183,14 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('complete a stateless conversation after they have run', async () => {
+    it('complete a stateless conversation when they have ended', async () => {
       const talk = world().talk({ ephemeral: true });
       await talk.submit('r1', { notBefore: soon(1_000) });
       await talk.handle.result();
       expect(talk.ran).toEqual(['r1']);
     });
 
-    it('are refused with an invalid time', async () => {
+    it('are refused if their planned start time is invalid', async () => {
       const talk = world().talk();
       expect(await refusal(talk.submit('r1', { notBefore: 'tomorrow' }))).toEqual([
         'invalid_argument',

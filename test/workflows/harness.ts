@@ -13,8 +13,9 @@ const MODES: (WorldOptions & { title: string })[] = [
 ];
 
 /**
- * Runs the same tests with a cached workflow, with a replay at each task, and with frequent
- * continue-as-new.
+ * Defines the same tests three times: with a worker that caches workflows, with a worker that
+ * replays the workflow at each workflow task, and with a workflow that continues as new after every
+ * two runs.
  */
 export function inEveryMode(tests: (world: () => World, mode: WorldOptions) => void): void {
   describe.each(MODES)('a conversation ($title)', (mode) => {
@@ -30,7 +31,7 @@ export function inEveryMode(tests: (world: () => World, mode: WorldOptions) => v
   });
 }
 
-/** Code and message of a refused update. */
+/** Returns error code and message of a Temporal update that the workflow refuses. */
 export async function refusal(update: Promise<unknown>): Promise<[code: string | undefined, message: string]> {
   const error: unknown = await update.then(
     () => new Error('the update was not refused'),
@@ -41,12 +42,16 @@ export async function refusal(update: Promise<unknown>): Promise<[code: string |
   return [cause.type ?? undefined, cause.message];
 }
 
-/** A conversation whose run `asker` has asked its questions. */
+/**
+ * Submits a run `asker` whose graph asks these questions, and waits until they are open. Returns
+ * the conversation.
+ */
 export async function asked(talk: Talk, ...questions: Parameters<typeof asks>): Promise<Talk> {
   talk.steps.set('asker', () => asks(...questions));
   await talk.submit('asker');
   await talk.until((view) => view.status === 'interrupted');
-  // An answer in the task that ends the run would be handled before the end.
+  // An answer that arrives with the workflow task in which the run ends would be handled before the
+  // questions are open.
   await talk.settled();
   return talk;
 }

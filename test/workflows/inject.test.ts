@@ -15,7 +15,7 @@ function makeQueue(carried?: ReturnType<ConversationQueue['carry']>, queueLimit 
   return new ConversationQueue({ tenant: 'acme', threadId: 't', settings, ...(carried && { carried }) });
 }
 
-/** A queue whose current run is `r1`. */
+/** Returns a queue whose run at work is `r1`. */
 function working(queueLimit?: number) {
   const queue = makeQueue(undefined, queueLimit);
   queue.submit(run('r1'));
@@ -33,8 +33,8 @@ function codeOf(act: () => unknown): string | undefined {
   return undefined;
 }
 
-describe('an injected message', () => {
-  it('is offered to steps until one has taken it', () => {
+describe('an injected message (a message for the run at work)', () => {
+  it('is passed to each step of the run at work until a step has taken it', () => {
     const { queue, current } = working();
     expect(queue.inject(message('m1'))).toEqual({ duplicate: false });
     expect(queue.inject(message('m1'))).toEqual({ duplicate: true });
@@ -50,7 +50,7 @@ describe('an injected message', () => {
     expect(queue.hasWork).toBe(false);
   });
 
-  it('becomes the next run, before all waiting runs, if a successful run did not take it', () => {
+  it('becomes the next run, before all waiting runs, if the run at work succeeds and has not taken it', () => {
     const { queue, current } = working();
     queue.submit(run('r2'));
     for (const id of ['m1', 'm2']) queue.inject(message(id));
@@ -58,7 +58,7 @@ describe('an injected message', () => {
     expect(queue.view()).toMatchObject({ queue: ['m1', 'r2'], injected: ['m2'] });
   });
 
-  it('waits during a question, and is carried over by continue-as-new', () => {
+  it('waits while a question is open, and is carried over by continue-as-new', () => {
     const { queue, current } = working();
     queue.inject(message('m1'));
     queue.stepped(current, asks({ id: 'i1' }));
@@ -69,7 +69,7 @@ describe('an injected message', () => {
   it.each([
     { action: 'interrupt', left: ['m1'] },
     { action: 'rollback', left: undefined },
-  ] as const)('is kept if interrupt stops its run, and dropped if rollback does: $action', ({ action, left }) => {
+  ] as const)('is kept if its run is cancelled with interrupt, not with rollback: $action', ({ action, left }) => {
     const { queue, current } = working();
     queue.inject(message('m1'));
     queue.cancel({ runIds: 'all', action });
@@ -78,7 +78,7 @@ describe('an injected message', () => {
     expect(queue.hasWork).toBe(false);
   });
 
-  it('is refused without a current run, above the limit, and after close', () => {
+  it('is refused if no run is active, if too many messages wait, and after the conversation was closed', () => {
     expect(codeOf(() => makeQueue().inject(message('m1')))).toBe('conflict');
     const { queue } = working(1);
     queue.inject(message('m1'));
@@ -108,7 +108,7 @@ inEveryMode((world) => {
     expect(offered).toEqual([undefined, ['m1', 'm2'], ['m2'], undefined]);
   });
 
-  it('lets the activity that ends a rolled back run delete the injected message', async () => {
+  it('passes the injected messages of a rolled back run to the activity that ends the run and deletes them', async () => {
     const talk = world().talk();
     talk.steps.set('r1', gate().step);
     await talk.submit('r1');

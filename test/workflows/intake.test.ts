@@ -37,7 +37,7 @@ describe('a resume signal', () => {
     expect(readResumeSignal(given)).toEqual(expected);
   });
 
-  it('is refused without input, and with an envelope that has no answer or an unknown field', () => {
+  it('is refused without input, with interruptId but no value, and with an unknown field beside value', () => {
     expect(fault(() => readResumeSignal(undefined))).toBe(
       `resume has no input; expected the answer, as in --input '"approve"'`,
     );
@@ -51,7 +51,7 @@ describe('a resume signal', () => {
 });
 
 describe('a message signal', () => {
-  it('may be a bare text or an object with input', () => {
+  it('may have a string as its input, or an object with the field input', () => {
     expect(readMessageSignal('hello')).toEqual({ input: 'hello' });
     expect(readMessageSignal({ input: { messages: [] }, assistantId: 'a', key: 'k' })).toEqual({
       input: { messages: [] },
@@ -68,7 +68,7 @@ describe('a message signal', () => {
     },
   );
 
-  it('is refused with an unknown field, or with a key that is not a text', () => {
+  it('is refused with an unknown field, or with an idempotency key that is not a string', () => {
     expect(fault(() => readMessageSignal({ input: 'x', assistant_id: 'a' }))).toBe(
       'message has unknown assistant_id; it may have input, assistantId, key',
     );
@@ -99,10 +99,10 @@ describe('a cancel signal', () => {
   });
 });
 
-describe('updates', () => {
+describe('the arguments of Temporal updates', () => {
   const submit = { runId: 'r', graphId: 'g', assistantId: 'a', strategy: 'enqueue' };
 
-  it('are read field by field', () => {
+  it('are read field by field, and unknown fields are left out', () => {
     expect(readSubmit({ ...submit, key: 'k', resumes: true, later: 1 })).toEqual({
       ...submit,
       key: 'k',
@@ -112,7 +112,7 @@ describe('updates', () => {
     expect(readCancel({ runIds: ['r'], action: 'rollback' })).toEqual({ runIds: ['r'], action: 'rollback' });
   });
 
-  it('are refused with the name and the value of the wrong field', () => {
+  it('are refused with an error that names the wrong field and its value', () => {
     expect(fault(() => readSubmit(undefined))).toBe('submit is missing; expected an object');
     expect(fault(() => readSubmit({ ...submit, strategy: 'queue' }))).toBe(
       'submit.strategy is queue; expected one of reject, enqueue, interrupt, rollback',
@@ -129,10 +129,10 @@ describe('updates', () => {
   });
 });
 
-describe('the workflow input', () => {
+describe('the input of the conversation workflow', () => {
   const id = 'conversation/acme/t1';
 
-  it('may be left out, in whole or in part', () => {
+  it('may be left out, in whole or in part; the workflow id and default settings complete it', () => {
     const whole = { tenant: 'acme', threadId: 't1', settings: DEFAULT_SETTINGS };
     expect(readInput(id, undefined)).toEqual(whole);
     expect(readInput(id, { settings: { maxTurns: 5 }, ephemeral: true })).toEqual({
@@ -157,7 +157,7 @@ describe('the workflow input', () => {
 });
 
 describe('the start of a conversation', () => {
-  it('gives the Temporal client a workflow id, input, summary and search attributes', () => {
+  it('passes workflow id, input, summary and search attributes to the Temporal client', () => {
     const input = { tenant: 'acme', threadId: 't1', settings: DEFAULT_SETTINGS };
     expect(conversationStart(input, { assistantId: 'a1', name: 'hiring' })).toEqual({
       workflowId: 'conversation/acme/t1',
@@ -171,7 +171,7 @@ describe('the start of a conversation', () => {
     });
   });
 
-  it('keeps the summary on one line and below the 400 bytes that Temporal accepts', () => {
+  it('shortens the workflow’s summary to one line and to less than the 400 bytes that Temporal accepts', () => {
     expect(oneLine('a\n\tb\u0000c ')).toBe('a b c');
     for (const text of ['x', '"', '語', '🙂', '\u0007'].map((character) => character.repeat(500))) {
       expect(Buffer.byteLength(JSON.stringify(oneLine(text)))).toBeLessThan(400);

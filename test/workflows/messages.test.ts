@@ -7,7 +7,7 @@ import { asks, done, goOn } from './script.js';
 
 inEveryMode((world, mode) => {
   describe('signals', () => {
-    it('start a conversation even if only its workflow id is given', async () => {
+    it('start a conversation even if the sender gives only its workflow id and no workflow input', async () => {
       const talk = world().talk();
       const { workflowId, taskQueue } = talk.start();
       await world().client.workflow.signalWithStart('conversation', {
@@ -22,7 +22,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('leave a note and change nothing else if they are invalid', async () => {
+    it('that are invalid leave a note, which queries and the Web UI show, and change nothing else', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -48,7 +48,7 @@ inEveryMode((world, mode) => {
     it.each([
       ['weird/encoding', '"hello"', 'Unknown encoding: weird/encoding'],
       ['json/plain', '{hello', "Expected property name or '}' in JSON"],
-    ])('that cannot be decoded (%s) leave a note and do no harm', async (encoding, data, cause) => {
+    ])('whose input cannot be decoded (%s) leave a note and change nothing else', async (encoding, data, cause) => {
       const talk = world().talk();
       await talk.submit('r1');
       await world().client.workflowService.signalWorkflowExecution({
@@ -61,7 +61,7 @@ inEveryMode((world, mode) => {
       expect(notes[0]?.text).toContain(`signal message was not followed: its input cannot be read: ${cause}`);
     });
 
-    it('leave a note if their message is refused', async () => {
+    it('leave a note if the activity recordRun refuses the run for their message', async () => {
       const talk = world().talk();
       talk.record = () => ({ refused: 'no assistant named ghost' });
       await talk.signal('message', { input: 'hi', assistantId: 'ghost' });
@@ -72,7 +72,7 @@ inEveryMode((world, mode) => {
   });
 
   describe('updates', () => {
-    it('refuse an invalid argument and name its field and value', async () => {
+    it('are refused if their argument is invalid; the error names field and value', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       expect(await refusal(talk.submit('', {}))).toEqual([
@@ -84,7 +84,7 @@ inEveryMode((world, mode) => {
     });
   });
 
-  describe('in the Web UI', () => {
+  describe('a conversation in Temporal’s Web UI', () => {
     async function details(talk: Talk): Promise<string> {
       const metadata = await talk.handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
       return metadata.currentDetails ?? '';
@@ -110,7 +110,7 @@ Send a message:
       --name message --input '"hello"'`);
     });
 
-    it('shows the question and its default answer if the worker shows questions', async () => {
+    it('shows a question’s text and default answer if the worker is configured to show questions', async () => {
       const deadline = '2999-01-01T00:00:00Z';
       const talk = await asked(world().talk(), { id: 'i1', preview: 'Send it?', deadline, defaultAnswer: 'no' });
       expect(await details(talk)).toBe(`**Waiting for a person** after 1 turn: 1 question.
@@ -130,7 +130,7 @@ Send a message:
       --name message --input '"hello"'`);
     });
 
-    it('shows the text of a question that is an object, even if the rest is cut off', async () => {
+    it('shows the field question of a question that is an object, even if the object’s JSON is cut off', async () => {
       const preview = '{"type":"approval","question":"Send \\"it\\"?","draft":"*one* `two` thr…';
       const talk = await asked(world().talk(), { id: 'i1', preview });
       expect(await details(talk)).toContain(
@@ -138,13 +138,13 @@ Send a message:
       );
     });
 
-    it('shows a text unchanged if it looks like JSON but is not valid JSON', async () => {
+    it('shows a question unchanged if it looks like JSON but is not valid JSON', async () => {
       const preview = '{"question":"a \\q"}';
       const talk = await asked(world().talk(), { id: 'i1', preview });
       expect(await details(talk)).toContain(`1. Node \`approve\` asks: ${preview}\n`);
     });
 
-    it('names steps by their nodes, and keeps the status search attribute current', async () => {
+    it('names each step’s activity by the step’s nodes, and keeps the status search attribute up to date', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => (task.step === 1 ? goOn(task, ['tools (search_candidates)']) : asks({ id: 'i' })));
       await talk.submit('r1');
@@ -161,7 +161,7 @@ Send a message:
       expect((await talk.handle.describe()).typedSearchAttributes.get(attribute)).toBe('idle');
     });
 
-    it('adds no history events to a run of three steps besides those of its update and activities', async () => {
+    it('a run adds only the history events of its update, its activities and their workflow tasks', async () => {
       if (mode.maxTurns > 0 || mode.maxCachedWorkflows === 0) return;
       const talk = world().talk();
       const script = (task: StepTask) => (task.step < 3 ? goOn(task) : done(task));
@@ -171,8 +171,8 @@ Send a message:
       const before = (await talk.handle.describe()).historyLength;
       await talk.submit('r2');
       await talk.settled();
-      // A workflow task (3) and the update (2); for each step an activity (3) and a workflow task
-      // (3).
+      // History events: 3 of a workflow task and 2 of the update. Then for each of the three steps
+      // 3 of an activity and 3 of a workflow task.
       expect((await talk.handle.describe()).historyLength - before).toBe(3 + 2 + 3 * 6);
     });
   });

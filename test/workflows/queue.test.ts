@@ -18,7 +18,9 @@ function run(runId: string, options: Partial<SubmitRun> = {}): SubmitRun {
   return { runId, graphId: 'graph', assistantId: 'assistant', strategy: 'enqueue', ...options };
 }
 
-/** Starts the next run and ends it with one step. */
+/**
+ * Starts the next run and applies the outcome of one step, which ends the run. Returns the run id.
+ */
 function work(queue: ConversationQueue, outcome: Partial<StepOutcome> = {}): string {
   const current = queue.take();
   queue.begin(current);
@@ -33,7 +35,7 @@ function asking(...interrupts: (Partial<PendingInterrupt> & { id: string })[]): 
   };
 }
 
-/** A queue whose graph has asked questions. */
+/** Returns a queue whose run `asker` has ended with these questions. */
 function askedQueue(...interrupts: (Partial<PendingInterrupt> & { id: string })[]) {
   const clock = { now: START };
   const queue = makeQueue({}, clock);
@@ -52,7 +54,7 @@ function refusal(act: () => unknown): [code: string | undefined, message: string
 }
 
 describe('submit', () => {
-  it('keeps the order of arrival, and returns the number of runs before the new run', () => {
+  it('queues runs in the order of their arrival, and returns the number of runs before the new run', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1')).position).toBe(0);
     expect(queue.submit(run('r2')).position).toBe(1);
@@ -62,7 +64,7 @@ describe('submit', () => {
     expect(queue.view()).toMatchObject({ status: 'busy', current: { runId: 'r1' }, queue: ['r2', 'r3'] });
   });
 
-  it('returns the first run for the same run id or key', () => {
+  it('returns the first run if a later one has the same run id or idempotency key', () => {
     const queue = makeQueue();
     queue.submit(run('r1', { key: 'k' }));
     expect(queue.submit(run('r1', { key: 'k' }))).toEqual({ runId: 'r1', position: 0, duplicate: true });
@@ -71,7 +73,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r1']);
   });
 
-  it('forgets the oldest runs and their keys beyond the key window', () => {
+  it('remembers the run ids and keys of the last runs only, as many as the setting keyWindow says', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, keyWindow: 2 } });
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id, { key: `key-${id}` }));
     expect(queue.carry().admitted).toEqual([
@@ -81,7 +83,7 @@ describe('submit', () => {
     expect(queue.submit(run('r4', { key: 'key-r1' })).duplicate).toBe(false);
   });
 
-  it('with strategy reject, refuses with conflict while another run waits or is at work', () => {
+  it('with strategy reject, refuses a run with the error code conflict while another run waits or is at work', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(refusal(() => queue.submit(run('r2', { strategy: 'reject' })))).toEqual([
@@ -92,7 +94,7 @@ describe('submit', () => {
     expect(queue.submit(run('r3', { strategy: 'reject' })).duplicate).toBe(false);
   });
 
-  it('with strategy reject, accepts a run behind a run that is being cancelled', () => {
+  it('with strategy reject, accepts a run while the only other run is being cancelled', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     queue.take();
@@ -111,7 +113,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r3']);
   });
 
-  it('refuses with queue_full if the queue behind the current run has reached its limit', () => {
+  it('refuses a run with the error code queue_full if the queue behind the current run has reached its limit', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, queueLimit: 1 } });
     queue.submit(run('r1'));
     queue.submit(run('r2'));
@@ -123,7 +125,7 @@ describe('submit', () => {
     expect(refusal(() => queue.submit(run('r5', { strategy: 'interrupt' })))[0]).toBe('queue_full');
   });
 
-  it('refuses every run, answer and message with thread_closed after close', () => {
+  it('refuses every run, answer and message with the error code thread_closed after close was called', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(queue.close()).toEqual({ runIds: ['r1'] });
@@ -136,7 +138,7 @@ describe('submit', () => {
     expect(queue.isOver).toBe(true);
   });
 
-  it('accepts an answer without a question, like the reference server, but not a second answer', () => {
+  it('accepts one answer though no question is open, like LangGraph’s own server, but not a second answer', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1', { resumes: true })).duplicate).toBe(false);
     expect(refusal(() => queue.submit(run('r2', { resumes: true })))).toEqual([
@@ -147,7 +149,7 @@ describe('submit', () => {
 });
 
 describe('questions', () => {
-  it('accept one answer without an id if only one is open, and refuse a second answer', () => {
+  it('if only one question is open, an answer needs no question id, and a second answer is refused', () => {
     const { queue } = askedQueue({ id: 'i1' });
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
     expect(queue.resume({ value: 'yes' }, 'r1')).toEqual({ runId: 'r1' });
@@ -164,7 +166,7 @@ describe('questions', () => {
     ]);
   });
 
-  it('must be named by id in an answer if several are open; the others stay open', () => {
+  it('must be named by id if several are open; an answer to one question leaves the other questions open', () => {
     const { queue } = askedQueue({ id: 'i1' }, { id: 'i2' });
     expect(refusal(() => queue.resume({ value: 'yes' }, 'r1'))).toEqual([
       'conflict',
@@ -190,7 +192,7 @@ describe('questions', () => {
     expect(queue.view().status).toBe('idle');
   });
 
-  it('are not opened if an edit closed them before the result of their step arrived', () => {
+  it('are not opened if an edit of the state closes them before the result of the step that asks them arrives', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -201,7 +203,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
   });
 
-  it('are opened in the workflow replay of an older history even if an edit closed them first', () => {
+  it('are opened by a workflow replay of an older history even if an edit of the state closed them first', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -217,7 +219,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
   });
 
-  it('refuse an answer if a message that abandons them waits before it', () => {
+  it('an answer is refused if a waiting run with new input will close the questions before the answer', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.submit(run('r1'));
     expect(refusal(() => queue.resume({ value: 'yes' }, 'r2'))).toEqual([
@@ -228,7 +230,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [] });
   });
 
-  it('are opened again if the run that answered or abandoned them is rolled back, refused or skipped', () => {
+  it('are opened again if the run that closed them is rolled back, refused or skipped', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.submit(run('r1'));
     const current = queue.take();
@@ -258,9 +260,10 @@ describe('questions', () => {
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('are answered by default once, at the deadline, by a run that does not contain the answer', () => {
+  it('are answered once at their deadline, by a run that stands for the default answer and does not contain it', () => {
     const deadline = new Date(START + 5_000).toISOString();
-    // A worker that shows questions, and an older worker, include the default answer.
+    // The outcome of a step contains the default answer only if the worker shows questions or is
+    // older.
     const { queue, clock } = askedQueue({ id: 'i1', deadline, defaultAnswer: 'reject' }, { id: 'i2' });
     expect(queue.untilDeadline()).toBe(5_000);
     clock.now += 4_999;
@@ -282,7 +285,7 @@ describe('questions', () => {
     expect(queue.view().interrupts.map(({ id }) => id)).toEqual(['i1', 'i2']);
   });
 
-  it('keep their deadline if they are asked again', () => {
+  it('keep their first deadline if a later step asks them again', () => {
     const deadline = new Date(START + 5_000).toISOString();
     const { queue } = askedQueue({ id: 'i1' }, { id: 'i2', deadline });
     queue.resume({ interruptId: 'i1', value: 1 }, 'r1');
@@ -290,14 +293,14 @@ describe('questions', () => {
     expect(queue.untilDeadline()).toBe(5_000);
   });
 
-  it('ignore an invalid deadline', () => {
+  it('have no deadline if the graph gives an invalid one', () => {
     const { queue } = askedQueue({ id: 'i1', deadline: 'soon' });
     expect(queue.untilDeadline()).toBeUndefined();
   });
 });
 
-describe('cancel', () => {
-  it('returns the runs that it has marked, and keeps the mark of an earlier rollback', () => {
+describe('cancelling runs in the queue', () => {
+  it('returns the runs that it has marked as cancelled, and never turns an earlier rollback into an interrupt', () => {
     const queue = makeQueue();
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id));
     queue.take();
@@ -308,8 +311,8 @@ describe('cancel', () => {
   });
 });
 
-describe('recording a message', () => {
-  it('continues with the earlier run of the same key, unless the queue has accepted that run too', () => {
+describe('recording the run of a message signal', () => {
+  it('continues with the stored run of the same idempotency key, unless the queue has accepted that run already', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k1' }, 'r1');
     const { run: first } = queue.take();
@@ -323,7 +326,7 @@ describe('recording a message', () => {
     expect(second && queue.recorded(second, as('earlier'))).toBe(false);
   });
 
-  it('releases the key of a refused message', () => {
+  it('lets a later message use the idempotency key of a message that was refused', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k' }, 'r1');
     queue.drop(queue.take().run);
@@ -331,8 +334,8 @@ describe('recording a message', () => {
   });
 });
 
-describe('ordinals', () => {
-  it('are higher than the ordinals of an earlier execution and of a higher fence, and grow with each run', () => {
+describe('the ordinals of runs, which are the first part of their fences', () => {
+  it('grow with each run, begin at the current time in seconds, and can be raised above a higher fence', () => {
     const queue = makeQueue();
     const seconds = START / 1000;
     queue.submit(run('r1'));
@@ -348,8 +351,8 @@ describe('ordinals', () => {
   });
 });
 
-describe('carried state', () => {
-  it('restores the same conversation', () => {
+describe('the state that continue-as-new carries over', () => {
+  it('restores the conversation without any difference', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.notes.add('something happened');
     queue.submit(run('r1', { key: 'k' }));
@@ -367,7 +370,7 @@ describe('carried state', () => {
     });
   });
 
-  it('contains the last ten notes, shortened', () => {
+  it('contains only the last ten notes, each shortened to 300 characters', () => {
     const queue = makeQueue();
     for (let n = 1; n <= 12; n += 1) queue.notes.add(`${n}`.padEnd(400, '.'));
     const { notes } = queue.view();

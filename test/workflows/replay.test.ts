@@ -3,8 +3,8 @@ import { Worker } from '@temporalio/worker';
 import { readHistories } from '../histories/files.js';
 import { workflowBundle } from './world.js';
 
-describe('recorded conversations', () => {
-  it('of every version and path can be replayed', async () => {
+describe('recorded workflow histories of conversations', () => {
+  it('can all be replayed with the current workflow code', async () => {
     const histories = readHistories();
     expect(histories.length).toBeGreaterThan(10);
     const faults: string[] = [];

@@ -1,4 +1,4 @@
-/** Results of scripted steps. */
+/** Scripts of steps: what the activity `runStep` returns in tests of the workflow. */
 import { Context } from '@temporalio/activity';
 import { NO_FENCE } from '../../protocol/index.js';
 import type { Cursor, PendingInterrupt, StepOutcome, StepTask } from '../../workflows/contract.js';
@@ -27,7 +27,7 @@ export function asks(...interrupts: (Partial<PendingInterrupt> & { id: string })
   };
 }
 
-/** A step that runs until the test ends it or it is cancelled. */
+/** Returns a step script that runs until the test calls `open` or the activity is cancelled. */
 export function gate(): { open: () => void; step: StepScript } {
   let open: () => void = () => undefined;
   const opened = new Promise<void>((resolveGate) => (open = resolveGate));

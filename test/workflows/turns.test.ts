@@ -5,8 +5,8 @@ import { inEveryMode } from './harness.js';
 import { cursorAt, done, gate, goOn } from './script.js';
 
 inEveryMode((world, mode) => {
-  describe('order', () => {
-    it('executes the runs of updates and signals one after the other, in the order of arrival', async () => {
+  describe('the order of runs and steps', () => {
+    it('runs from updates and signals are executed one after the other, in the order of their arrival', async () => {
       const talk = world().talk();
       const first = gate();
       talk.steps.set('r0', first.step);
@@ -28,7 +28,7 @@ inEveryMode((world, mode) => {
       expect(new Set(ordinals).size).toBe(7);
     });
 
-    it('accepts a submission while a run is at work', async () => {
+    it('a new run is accepted while another run is at work', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', step);
@@ -38,7 +38,7 @@ inEveryMode((world, mode) => {
       await talk.settled();
     });
 
-    it('passes the cursor from step to step and from run to run, and counts the steps', async () => {
+    it('each step gets the cursor that the previous step returned, even if that step was of the previous run', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) =>
         task.step < 3 ? { ...goOn(task), cursor: cursorAt(task.step * 10) } : done(task),
@@ -56,7 +56,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('executes a step with the options that the previous step returned', async () => {
+    it('a step is executed with the activity options that the previous step returned', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) =>
         task.step === 1
@@ -71,7 +71,7 @@ inEveryMode((world, mode) => {
   });
 
   describe('idempotency', () => {
-    it('executes one run for each key and each run id, even after continue-as-new', async () => {
+    it('each idempotency key and each run id has only one run, even after continue-as-new', async () => {
       const talk = world().talk();
       for (const id of ['r1', 'r2', 'r3', 'r4', 'r5']) {
         await talk.submit(id, { key: `key-${id}` });
@@ -90,7 +90,7 @@ inEveryMode((world, mode) => {
       expect(raw.workflowExecutionInfo?.firstRunId === runId).toBe(mode.maxTurns === 0);
     });
 
-    it('continues with the run that the database has stored for a key', async () => {
+    it('a message signal executes the run that the database has already stored for its idempotency key', async () => {
       const talk = world().talk();
       talk.record = () => ({ runId: 'earlier', graphId: 'graph', assistantId: 'assistant', duplicate: true });
       await talk.signal('message', { input: 'hi', key: 'k' });
@@ -101,11 +101,11 @@ inEveryMode((world, mode) => {
     });
   });
 
-  describe('failures', () => {
+  describe('failed activities', () => {
     const failed = (details: unknown[], message = 'the node threw') =>
       ApplicationFailure.create({ type: FAILURES.graph, message, nonRetryable: true, details });
 
-    it('of a graph end the run with the error of the graph, and the next run starts', async () => {
+    it('an error of the graph ends the run with that error, and the next run starts', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw failed([{ error: 'TypeError', message: 'x is undefined' }]);
@@ -119,7 +119,7 @@ inEveryMode((world, mode) => {
       expect(await talk.state()).toMatchObject({ status: 'idle' });
     });
 
-    it('of another kind end the run with their cause if they are not retryable', async () => {
+    it('any other step error that is not retryable ends the run with the type and message of that error', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw ApplicationFailure.nonRetryable('the result is too large', 'too_large');
@@ -130,7 +130,7 @@ inEveryMode((world, mode) => {
       });
     });
 
-    it('of the infrastructure are retried', async () => {
+    it('a step that fails because of the infrastructure is retried', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (talk.calls.length === 1) throw new Error('connection reset');
@@ -141,7 +141,7 @@ inEveryMode((world, mode) => {
       expect(talk.calls.map((call) => call.name === 'runStep' && call.attempt)).toEqual([1, 2]);
     });
 
-    it('to end a run leave a note, and the conversation continues', async () => {
+    it('if the activity that ends a run fails, the conversation gets a note and continues', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw failed([]);
@@ -156,7 +156,7 @@ inEveryMode((world, mode) => {
       await talk.until((view) => view.last?.runId === 'r2');
     });
 
-    it('caused by a higher fence in the first step raise the ordinal of the run above that fence', async () => {
+    it('a first step that loses to a higher fence is retried with an ordinal above that fence', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.ordinal > 3_000_000_000) return done(task);
@@ -167,7 +167,7 @@ inEveryMode((world, mode) => {
       expect(talk.calls.map((call) => call.name === 'runStep' && call.task.ordinal).at(-1)).toBe(3_000_000_001);
     });
 
-    it('caused by a higher fence in a later step end the run', async () => {
+    it('a later step that loses to a higher fence ends the run with an error', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.step === 1) return goOn(task);

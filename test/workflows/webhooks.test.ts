@@ -8,7 +8,7 @@ import type { Call, Talk } from './world.js';
 
 const isDelivery = (call: Call): call is Extract<Call, { name: 'deliverWebhook' }> => call.name === 'deliverWebhook';
 
-/** Ids of runs in the order of their delivery attempts. */
+/** Returns the attempts to deliver webhooks in their order, each as run id and attempt number. */
 function deliveries(talk: Talk): string[] {
   return talk.calls.filter(isDelivery).map((call) => `${call.task.runId} ${call.attempt}`);
 }
@@ -18,7 +18,10 @@ function delivered(talk: Talk, runId: string, attempt = 1): Promise<Call> {
 }
 
 inEveryMode((world) => {
-  /** A new conversation, and the delivery attempts of its webhooks. */
+  /**
+   * Creates a conversation. `result` returns the result of the workflow that delivers the webhook
+   * of a run.
+   */
   function talkWith(): { talk: Talk; result: (runId: string) => Promise<unknown> } {
     const talk = world().talk();
     const result = (runId: string) => world().client.workflow.getHandle(webhookId('workflows-test', runId)).result();
@@ -28,7 +31,7 @@ inEveryMode((world) => {
   const id = (name: string, talk: Talk) => `${name}-${talk.threadId}`;
 
   describe('a webhook', () => {
-    it('is delivered after its run has ended, whatever the status of the run; other runs deliver nothing', async () => {
+    it('is delivered after its run has ended, with any status; a run without a webhook delivers nothing', async () => {
       const { talk } = talkWith();
       const [good, asking, failing, quiet] = ['good', 'asking', 'failing', 'quiet'].map((name) => id(name, talk));
       talk.steps.set(asking as string, () => asks({ id: 'i1' }));
@@ -42,7 +45,7 @@ inEveryMode((world) => {
       expect(deliveries(talk).sort()).toEqual([`${asking} 1`, `${failing} 1`, `${good} 1`]);
     });
 
-    it('delays no later run, and is retried until it is accepted', async () => {
+    it('does not delay later runs, and is sent again until the receiver accepts it', async () => {
       const { talk, result } = talkWith();
       const [first, second] = [id('first', talk), id('second', talk)];
       let up = false;
@@ -60,7 +63,7 @@ inEveryMode((world) => {
       expect(await result(first)).toBe(true);
     });
 
-    it('is delivered after its run was cancelled, even if the run was only waiting', async () => {
+    it('is delivered after its run was cancelled, even if the run had not started', async () => {
       const { talk } = talkWith();
       const [working, waiting] = [id('working', talk), id('waiting', talk)];
       talk.steps.set(working, gate().step);
@@ -73,7 +76,7 @@ inEveryMode((world) => {
       expect(deliveries(talk).sort()).toEqual([`${waiting} 1`, `${working} 1`]);
     });
 
-    it('can be delivered after its stateless conversation has ended', async () => {
+    it('is delivered even after the workflow of its stateless conversation has ended', async () => {
       const talk = world().talk({ ephemeral: true });
       const runId = id('only', talk);
       await talk.submit(runId, { webhook: true });
@@ -81,7 +84,7 @@ inEveryMode((world) => {
       await delivered(talk, runId);
     });
 
-    it('makes its workflow fail if the receiver will never accept it', async () => {
+    it('makes the workflow that delivers it fail if the receiver refuses it for good', async () => {
       const { talk, result } = talkWith();
       const runId = id('gone', talk);
       talk.deliver = async () => {

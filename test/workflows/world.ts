@@ -1,6 +1,6 @@
 /**
- * A worker with the real workflow and scripted activities, and a client. Needs no database or
- * graph.
+ * The environment of workflow tests: a worker with the real workflow code and scripted activities,
+ * and a Temporal client. It needs a Temporal server, but no database and no graph.
  */
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -45,23 +45,27 @@ import type {
 import { cursorAt, done } from './script.js';
 import type { StepScript } from './script.js';
 
-/** gRPC: cancelled, deadline exceeded, failed precondition. */
+/**
+ * gRPC status codes of queries that are repeated: cancelled, deadline exceeded, failed
+ * precondition.
+ */
 const PASSING_CODES = [1, 4, 9];
 
-/** Longest time for which a refused update is repeated. */
+/** Longest time for which an update is repeated while the Temporal server refuses it, in ms. */
 const UPDATE_RETRY_MS = 10_000;
 
-/** `WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND`. */
+/** Value of Temporal's `WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND`. */
 const UNHANDLED_COMMAND = 1;
 
 const address = process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS;
 
-// The tests expect failures and refused signals, so the log omits them.
+// The tests cause failures and refused signals on purpose, so the SDK logs only errors and no
+// warnings.
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 let bundle: Promise<WorkflowBundle> | undefined;
 
-/** The bundle of the workflows, built once for a test file. */
+/** Returns the bundled workflow code, which is built once for each test file. */
 export function workflowBundle(): Promise<WorkflowBundle> {
   bundle ??= bundleWorkflowCode({
     workflowsPath: resolve('workflows/index.ts'),
@@ -70,22 +74,28 @@ export function workflowBundle(): Promise<WorkflowBundle> {
   return bundle;
 }
 
-/** Inputs of an activity in the order of its calls. */
+/** A call of a scripted activity: the activity's name and its input, for some also the attempt. */
 export type Call =
   | { name: 'runStep'; task: StepTask; attempt: number }
   | { name: 'endRun'; task: EndRunTask }
   | { name: 'recordRun'; task: RecordRunTask }
   | { name: 'deliverWebhook'; task: WebhookTask; attempt: number };
 
-/** One conversation under test, with scripted activities and the requests of clients. */
+/**
+ * One conversation under test. It contains the scripts of its activities, and sends updates,
+ * signals and queries like a client.
+ */
 export class Talk {
   readonly calls: Call[] = [];
   readonly threadId: string;
   readonly workflowId: string;
   readonly handle: WorkflowHandle;
-  /** Steps of a run; a run without a script succeeds in one. */
+  /** Step scripts by run id. A run without a script executes {@link otherSteps}. */
   readonly steps = new Map<string, StepScript>();
-  /** Steps of runs whose id only the workflow knows. */
+  /**
+   * Step script of the runs without an entry in {@link steps}, such as runs whose ids the workflow
+   * creates. By default these runs succeed in one step.
+   */
   otherSteps: StepScript = (task) => done(task);
   record: (task: RecordRunTask) => RecordedRun | Promise<RecordedRun> = (task) => ({
     runId: task.runId,
@@ -99,7 +109,7 @@ export class Talk {
       threadStatus: task.status === 'error' ? 'error' : 'idle',
       interrupts: [],
     });
-  /** Delivers the webhooks of its runs. */
+  /** Script of the activity that delivers webhooks. By default each delivery succeeds. */
   deliver: WebhookActivities['deliverWebhook'] = () => Promise.resolve(true);
   private readonly watchers = new Set<() => void>();
 
@@ -118,7 +128,7 @@ export class Talk {
     for (const watcher of this.watchers) watcher();
   }
 
-  /** Resolves with the first call that matches. */
+  /** Waits until an activity call matches, and returns the first one. */
   async call(fits: (call: Call) => boolean): Promise<Call> {
     for (;;) {
       const found = this.calls.find(fits);
@@ -133,7 +143,7 @@ export class Talk {
     }
   }
 
-  /** Run ids in the order of their first steps. */
+  /** Ids of the runs of which a step was executed, in the order of their first steps. */
   get ran(): string[] {
     return [...new Set(this.calls.flatMap((call) => (call.name === 'runStep' ? [call.task.runId] : [])))];
   }
@@ -150,7 +160,8 @@ export class Talk {
     const { workflowId, args, staticSummary, typedSearchAttributes } = conversationStart(this.input, {
       assistantId: 'assistant',
     });
-    // If the SDK drops a task, see `state`, the server sends it again after this timeout.
+    // If the SDK drops a workflow task (see `state`), the server sends the task again after this
+    // timeout.
     const workflowTaskTimeout = '2s' as const;
     return { workflowId, args, staticSummary, typedSearchAttributes, workflowTaskTimeout, taskQueue: this.taskQueue };
   }
@@ -180,7 +191,10 @@ export class Talk {
     return repeated(() => this.handle.executeUpdate(UPDATES.resume, { args: [answer] }));
   }
 
-  /** Injects a message by the id of its record. */
+  /**
+   * Injects a message into the run at work. `runId` is the id of the run record that stores the
+   * message.
+   */
   inject(runId: string): Promise<Injected> {
     const message: InjectMessage = { runId, graphId: 'graph', assistantId: 'assistant' };
     return repeated(() => this.handle.executeUpdate(UPDATES.inject, { args: [message] }));
@@ -195,8 +209,9 @@ export class Talk {
   }
 
   /**
-   * Repeats a query that fails. Without a workflow cache the SDK drops a query that arrives with a
-   * workflow task, and the server cannot answer one during continue-as-new.
+   * Returns the state that the workflow shows to queries. A query may fail: without a workflow
+   * cache the SDK drops a query that arrives with a workflow task, and during continue-as-new the
+   * server cannot answer a query. So a failed query is repeated.
    */
   async state(): Promise<ConversationView> {
     for (;;) {
@@ -210,7 +225,7 @@ export class Talk {
     }
   }
 
-  /** Waits for a matching state. Checks after every activity call and every 50 ms. */
+  /** Waits until the conversation's state matches, and returns it. Checks the state every 50 ms. */
   async until(fits: (view: ConversationView) => boolean): Promise<ConversationView> {
     for (;;) {
       const view = await this.state();
@@ -219,7 +234,10 @@ export class Talk {
     }
   }
 
-  /** The histories of its executions, oldest first. */
+  /**
+   * Returns the histories of all executions of the workflow, oldest first. Each continue-as-new has
+   * started a new execution.
+   */
   async histories(): Promise<History[]> {
     const { raw } = await this.handle.describe();
     const histories: History[] = [];
@@ -233,8 +251,9 @@ export class Talk {
   }
 
   /**
-   * Waits until the conversation has nothing to do. A query can already show the effects of the
-   * next workflow task, but an update in that task is handled before those effects.
+   * Waits until the conversation has nothing to do and no workflow task is pending. A query can
+   * already show the effects of a pending workflow task, but an update that arrives with that task
+   * is handled before these effects.
    */
   async settled(): Promise<ConversationView> {
     for (;;) {
@@ -323,12 +342,12 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
   };
 }
 
-/** Repeats a refused update like the API does. */
+/** Sends an update, and repeats it while the Temporal server refuses it, as the API does. */
 function repeated<T>(update: () => Promise<T>): Promise<T> {
   return retryWhileNotReady(update, UPDATE_RETRY_MS);
 }
 
-/** Whether a repeated query may succeed. */
+/** Returns whether a query that failed with this error may succeed if it is repeated. */
 function isPassing(error: unknown): boolean {
   const cause: unknown = error instanceof Error ? error.cause : undefined;
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
@@ -336,8 +355,8 @@ function isPassing(error: unknown): boolean {
 }
 
 /**
- * Whether the workflow's code failed. A task that fails because of a new signal at its end is no
- * fault.
+ * Throws if a workflow task of the conversation has failed. A task is no fault if it failed only
+ * because a signal arrived before the task completed.
  */
 async function expectNoFailedTask(talk: Talk): Promise<void> {
   const events = (await talk.histories()).flatMap((history) => history.events ?? []);

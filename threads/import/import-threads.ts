@@ -8,8 +8,8 @@ import { OfficialSaver } from './official-saver.js';
 import { ThreadRecords, isUuid, type SettledState } from '../records/index.js';
 
 /**
- * Namespace of uuid5 ids. If the id of a thread in the source is not a UUID, the imported thread
- * gets the uuid5 of that id.
+ * UUID namespace of the ids that an import creates. If the source has a thread with an id that is
+ * not a UUID, the imported thread gets the uuid5 of that id in this namespace.
  */
 const ID_NAMESPACE = '0f8fad5b-d9cb-469f-a165-70867728950e';
 
@@ -18,13 +18,16 @@ interface ImportOptions {
   db: Db;
   caller: Caller;
   source: { db: Db; checkpoints: string; writes: string };
-  /** Metadata of each imported thread. */
+  /** Metadata that each imported thread gets. */
   metadata: Record<string, unknown>;
-  /** Returns status and interrupts of a thread after its state was imported. */
+  /**
+   * Called after the state of a thread was imported. Returns the thread's status and open
+   * interrupts.
+   */
   settledState: (threadId: string) => Promise<SettledState>;
 }
 
-/** The outcome of one thread of the source. */
+/** What the import did with one thread of the source. */
 export type ImportedThread = { sourceId: string; threadId: string } & (
   | { outcome: 'imported'; state: ImportedState }
   /** An earlier import has imported this thread completely. */
@@ -33,10 +36,10 @@ export type ImportedThread = { sourceId: string; threadId: string } & (
 );
 
 /**
- * Imports the threads that LangGraph's official saver for MongoDB has written: each checkpoint with
- * its pending writes. A thread becomes visible when it is complete. If an import was interrupted in
- * a thread, the next import starts this thread again. A thread that exists already is not changed.
- * Two imports must not run at the same time.
+ * Imports the threads that LangGraph's own saver for MongoDB has written: all their checkpoints and
+ * pending writes. A thread becomes visible when it was imported completely. If an import is
+ * interrupted, the next import starts again with the incomplete thread. A thread that exists
+ * already is not changed. Two imports must not run at the same time.
  * Errors: those of the databases; `not_found` if the source has no thread.
  */
 export async function* importThreads(options: ImportOptions): AsyncGenerator<ImportedThread> {
@@ -50,7 +53,8 @@ export async function* importThreads(options: ImportOptions): AsyncGenerator<Imp
       const state = await importThread(options, official, ids);
       yield state === undefined ? { ...ids, outcome: 'existing' } : { ...ids, outcome: 'imported', state };
     } catch (error) {
-      // A failing database would fail every thread. Any other error concerns this thread only.
+      // If the database fails, every further thread would fail too, so the import ends. Any other
+      // error concerns only this thread.
       if (isDatabaseError(error) || errorCode(error) === 'unavailable') throw error;
       yield { ...ids, outcome: 'refused', reason: (error as Error).message };
     }
@@ -71,7 +75,7 @@ async function importThread(
   const isNew = await records.beginImport(caller, { threadId, metadata: { ...metadata, ...renamed } });
   if (!isNew) return undefined;
   const removeState = () => new MongoSaver({ client, db, tenant }).deleteThread(threadId);
-  // An interrupted import may have left documents of this thread.
+  // An earlier import that was interrupted may have left state documents of this thread.
   await removeState();
   try {
     const onStored = () => records.continueImport(caller, threadId);

@@ -8,7 +8,7 @@ interface CheckpointDocument {
   checkpoint_ns: string;
   checkpoint_id: string;
   parent_checkpoint_id?: string | null;
-  /** The serializer's type tag of both `checkpoint` and `metadata`. */
+  /** Type tag of the serializer, which applies to both `checkpoint` and `metadata`. */
   type: string;
   checkpoint: Binary;
   metadata: Binary;
@@ -25,7 +25,10 @@ interface WriteDocument {
   value: Binary;
 }
 
-/** Address of a checkpoint in the official saver's collections. */
+/**
+ * Identifies a checkpoint of a thread in the collections of LangGraph's own saver, by document id,
+ * namespace and checkpoint id.
+ */
 export interface OfficialKey {
   document: ObjectId;
   ns: string;
@@ -47,8 +50,9 @@ export interface OfficialCheckpoint {
 }
 
 /**
- * Reads the collections of `@langchain/langgraph-checkpoint-mongodb` 1.x. They have one document
- * for each checkpoint with all its values, and one document for each pending write.
+ * Reads the two collections of LangGraph's own saver, `@langchain/langgraph-checkpoint-mongodb`
+ * 1.x. One collection has a document for each checkpoint with all its values. The other has a
+ * document for each pending write.
  */
 export class OfficialSaver {
   readonly #checkpoints: Collection<CheckpointDocument>;
@@ -69,7 +73,10 @@ export class OfficialSaver {
     for await (const { _id } of groups) yield _id;
   }
 
-  /** Returns the addresses of a thread's checkpoints, sorted by namespace, then oldest first. */
+  /**
+   * Returns the keys of a thread's checkpoints, sorted by namespace. Within a namespace, the oldest
+   * checkpoint comes first.
+   */
   async keys(threadId: string): Promise<OfficialKey[]> {
     const projection = { checkpoint_ns: 1, checkpoint_id: 1 } as const;
     const documents = await this.#checkpoints.find({ thread_id: threadId }, { projection }).toArray();
@@ -83,7 +90,7 @@ export class OfficialSaver {
 
   /**
    * Reads a checkpoint with its pending writes. Errors: `invalid_argument` for a checkpoint that
-   * the official serializer cannot read.
+   * LangGraph's serializer cannot read.
    */
   async read(threadId: string, { document: _id, ns, id }: OfficialKey): Promise<OfficialCheckpoint> {
     const address = { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: id };

@@ -13,19 +13,22 @@ import {
 } from './official-saver.js';
 import { blobKey, bytes, writeKey, type StateDocument } from '../state/state-documents.js';
 
-/** Documents are collected up to about this size before they are inserted. */
+/** Approximate size of a page, in bytes. A page is the documents that are inserted together. */
 const PAGE_BYTES = 4 * 2 ** 20;
 
-/** How many checkpoints and writes of a thread were imported, and from which period. */
+/**
+ * How many checkpoints and pending writes of a thread were imported, and the period in which the
+ * checkpoints were created.
+ */
 export interface ImportedState {
   checkpoints: number;
   writes: number;
-  /** Times of the first and the last checkpoint. */
+  /** Creation times of the oldest checkpoint (`from`) and of the newest checkpoint (`to`). */
   from: Date;
   to: Date;
 }
 
-/** The newest checkpoint of a namespace. */
+/** The newest checkpoint of a checkpoint namespace. */
 interface Tip {
   id: string;
   step: number;
@@ -34,20 +37,24 @@ interface Tip {
 }
 
 /**
- * Imports the state of one thread from the official saver into a thread without state. The channel
- * versions of the official saver are numbers. On two branches of a thread, one number may stand for
- * two values. So the import adds a digest of the value to each version. An unchanged value is
- * stored once.
+ * Imports the state of one thread from LangGraph's own saver into a thread without state. In the
+ * source, the version of a channel is a number. Two branches of a thread may use the same number
+ * for different values. So the import adds a digest of the value to each channel version. A value
+ * that keeps its version is stored only once.
  */
 export class StateImport {
   readonly #tenant: string;
   readonly #state: StateCollection;
   readonly #codec: CheckpointCodec;
-  /** Keys of the values that are stored already, in the current namespace. */
+  /**
+   * Document keys of the channel values that were imported already, in the namespace that is being
+   * imported.
+   */
   readonly #storedKeys = new Set<string>();
   /**
-   * For each list channel, the elements of its last version by their encoded text. An equal element
-   * of the next version is replaced by the stored object, so that versions of a list share chunks.
+   * For each channel whose value is a list: the elements of the last imported version, by their
+   * encoded text. An equal element of the next version is replaced by the same object, so that both
+   * versions share the chunks in which the elements are stored.
    */
   readonly #elements = new Map<string, Map<string, unknown>>();
   readonly #tips = new Map<string, Tip>();
@@ -60,12 +67,14 @@ export class StateImport {
   ) {
     this.#tenant = tenant;
     this.#state = new StateCollection({ client, db }, tenant, new MongoHeads(db));
-    // Sharing chunks is safe: the thread is invisible, so no other commit can remove a chunk.
+    // Versions of a list may share chunks, because the thread is invisible during the import. So
+    // nobody else can remove a chunk.
     this.#codec = new CheckpointCodec({ tenant, reads: this.#state, sharesChunks: true });
   }
 
   /**
-   * Imports the state. `onStored` is awaited after each page except the last.
+   * Imports all checkpoints and pending writes, page by page, and then sets the heads. `onStored`
+   * is called and awaited after each page except the last.
    * Errors: `invalid_argument` for a checkpoint that cannot be read.
    */
   async run(source: OfficialSaver, sourceId: string, onStored: () => Promise<void>): Promise<ImportedState> {
@@ -114,8 +123,8 @@ export class StateImport {
   }
 
   /**
-   * Returns the checkpoint with Colloquy's versions, and the versions whose values are not stored
-   * yet.
+   * Returns the checkpoint with channel versions in Colloquy's form (number and digest). Also
+   * returns those of the versions whose values were not imported yet.
    */
   #renameVersions(ns: string, checkpoint: Checkpoint): { renamed: Checkpoint; newVersions: ChannelVersions } {
     const versions: Record<string, string> = {};
@@ -150,8 +159,9 @@ export class StateImport {
   }
 
   /**
-   * Returns the list. An element that equals an element of the previous version is replaced by that
-   * earlier object, so that both versions share it. Returns any other value unchanged.
+   * Returns a list in which each element that equals an element of the channel's previous version
+   * is replaced by that earlier object. So both versions share the chunks in which these elements
+   * are stored. Returns a value that is not a list unchanged.
    */
   #withSharedElements(channel: string, value: unknown): unknown {
     if (!Array.isArray(value)) return value;
@@ -175,9 +185,9 @@ export class StateImport {
   }
 
   /**
-   * Returns the heads of the imported thread. Three kinds of namespaces get a head: the root,
-   * subgraphs that were interrupted at the root's newest checkpoint, and subgraphs with their own
-   * memory (no task id in the namespace).
+   * Returns the heads of the imported thread. Three kinds of checkpoint namespaces get a head: the
+   * root, subgraphs that were interrupted at the root's newest checkpoint, and subgraphs with a
+   * memory of their own (their namespace has no task id).
    */
   #heads(): Record<string, NamespaceHead> {
     const root = this.#tips.get('')?.id;
@@ -197,11 +207,15 @@ export class StateImport {
   }
 }
 
-/** Digest for a channel without a value, and for old versions that are never compared again. */
+/**
+ * Digest for the version of a channel without a value. Also for an older version in
+ * `versions_seen`, because the checkpoint does not contain the older value.
+ */
 const EMPTY_DIGEST = '0'.repeat(12);
 
 /**
- * Returns the number of a version, padded with zeros, because LangGraph compares versions as text.
+ * Returns the number of a channel version, padded with zeros, because LangGraph compares versions
+ * as strings. Errors: `invalid_argument` for a version without a number.
  */
 function paddedNumber(version: unknown, ns: string, id: string): string {
   const number = typeof version === 'string' ? /^\d+(?=\.|$)/.exec(version)?.[0] : version;
@@ -209,7 +223,10 @@ function paddedNumber(version: unknown, ns: string, id: string): string {
   throw unreadableCheckpoint(ns, id, `a channel has version ${JSON.stringify(version)}, which has no number`);
 }
 
-/** Gives a write the index that it had among the writes of its task. */
+/**
+ * Returns the document of a pending write with the index that the write had in the source. Returns
+ * any other document unchanged.
+ */
 function withIndex(document: StateDocument, taskId: string, index: number): StateDocument {
   if (document.write === undefined) return document;
   return { ...document, _id: writeKey(document.group, taskId, index), write: { ...document.write, index } };

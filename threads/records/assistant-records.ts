@@ -3,7 +3,7 @@ import type { Assistant, AssistantVersion } from '../../protocol/index.js';
 import type { NewAssistant, RegisteredGraph } from './ports.js';
 import { encodeJson, recordLabels, type JsonObject } from './record-fields.js';
 
-/** The fields of one version of an assistant. */
+/** The fields that each version of an assistant has. */
 interface VersionFields {
   tenant: string;
   assistantId: string;
@@ -20,7 +20,10 @@ interface VersionFields {
   version: number;
 }
 
-/** An assistant with all fields of its current version, so that one read returns both. */
+/**
+ * The record of an assistant. It contains all fields of the assistant's current version, so that
+ * one read is enough.
+ */
 export interface AssistantDocument extends VersionFields {
   /** `<tenant>/<assistantId>` */
   _id: string;
@@ -37,13 +40,13 @@ export interface VersionDocument extends VersionFields {
 }
 
 /**
- * LangGraph's UUID namespace for the ids of system assistants. Both official servers use it, and
- * clients compute the ids from it.
+ * UUID namespace from which LangGraph's own servers compute the ids of system assistants. Clients
+ * compute these ids in the same way, so Colloquy must use the same namespace.
  */
 const GRAPH_NAMESPACE = '6ba7b821-9dad-11d1-80b4-00c04fd430c8';
 const SYSTEM_METADATA = { created_by: 'system' };
 
-/** Returns the id of a graph's system assistant. Every graph has a system assistant. */
+/** Returns the id of the system assistant of a graph. Every graph has one system assistant. */
 export function systemAssistantId(graphId: string): string {
   return uuid5(graphId, GRAPH_NAMESPACE);
 }
@@ -96,8 +99,9 @@ export function versionFields(assistant: Omit<AssistantVersion, 'createdAt' | 'i
 }
 
 /**
- * Returns the version record of an assistant's current version. Every change creates a version, so
- * the version's `createdAt` is the assistant's `updatedAt`.
+ * Returns the version record of an assistant's current version, made from the assistant's record.
+ * An update of an assistant creates a version, so the version's `createdAt` is the assistant's
+ * `updatedAt`.
  */
 export function currentVersion({ _id, updatedAt, createdAt: _, ...fields }: AssistantDocument): VersionDocument {
   return { ...fields, _id: versionKey(_id, fields.version), assistant: _id, createdAt: updatedAt };

@@ -15,13 +15,13 @@ import { guardPage, recordLabels, withLabels } from './record-fields.js';
 
 const CHANGE_ATTEMPTS = 20;
 
-/** Computes the next assistant from the current one. */
+/** Returns the fields that an assistant has after a change. */
 type AssistantChange = (current: AssistantDocument) => Promise<Omit<Assistant, 'createdAt' | 'updatedAt'>>;
 
 /**
- * Reads and changes versions of assistants. Each call must be authorized already. The assistant's
- * record contains all fields of its current version. A change first writes the version record of
- * the current version, so an interrupted change loses no version.
+ * Reads and changes the versions of assistants, without a check of authorization. The record of an
+ * assistant contains all fields of the current version, and a change overwrites them. So a change
+ * first stores them as a version record, and an interrupted change loses no version.
  */
 export class AssistantVersions {
   readonly #assistants: Collection<AssistantDocument>;
@@ -72,8 +72,9 @@ export class AssistantVersions {
   }
 
   /**
-   * Removes the assistant before its versions, so that no reader finds an assistant without
-   * versions.
+   * Removes an assistant, or resets it to its first version if it is a system assistant. The
+   * assistant's record is removed before its version records, so that no reader finds an assistant
+   * without versions.
    */
   async remove(key: string): Promise<void> {
     const current = await this.#find(key);
@@ -91,14 +92,16 @@ export class AssistantVersions {
   }
 
   /**
-   * Writes by compare-and-set on the version that was read. If a concurrent change wins, the next
-   * assistant is computed again from the new version.
+   * Changes an assistant by compare-and-set: the write succeeds only if the record still has the
+   * version and `updatedAt` that were read. If a concurrent change came first, calls `change` again
+   * with the new record.
    */
   async #change(key: string, change: AssistantChange): Promise<Assistant> {
     for (let attempt = 0; attempt < CHANGE_ATTEMPTS; attempt += 1) {
       const current = await this.#find(key, attempt > 0);
       await this.#writeCurrentVersion(current);
-      // The compare-and-set needs distinct times even for two changes within one millisecond.
+      // Each change gets a time of its own, even if two changes happen in one millisecond.
+      // Otherwise the compare-and-set could miss a concurrent change.
       const updatedAt = new Date(Math.max(Date.now(), current.updatedAt.getTime() + 1));
       const next: AssistantDocument = { ...current, ...versionFields(await change(current)), updatedAt };
       const { _id, ...fields } = next;
@@ -113,16 +116,16 @@ export class AssistantVersions {
     );
   }
 
-  /** Writes the version record of the current version if it is missing. */
+  /** Stores the version record of the current version if it is not stored yet. */
   async #writeCurrentVersion(current: AssistantDocument): Promise<void> {
     const { _id, ...fields } = currentVersion(current);
     await this.#versions.updateOne({ _id }, { $setOnInsert: fields }, { upsert: true });
   }
 
   /**
-   * Reads the assistant. `isRetry`: the assistant existed at an earlier attempt of this change. If
-   * it was deleted since that attempt, the version record that the attempt has written is removed
-   * too. Errors: `not_found`.
+   * Returns the record of an assistant. `isRetry` means that an earlier attempt of the same change
+   * has found the assistant and has written a version record. If the assistant was deleted since
+   * then, that version record is removed too. Errors: `not_found`.
    */
   async #find(key: string, isRetry = false): Promise<AssistantDocument> {
     const found = await this.#assistants.findOne({ _id: key });

@@ -11,7 +11,7 @@ export interface CronDocument {
   cronId: string;
   assistantId: string;
   threadId: string | null;
-  /** `<tenant>/<threadId>`, indexed. Absent if the cron has no thread. */
+  /** Key of the cron's thread, `<tenant>/<threadId>`, indexed. Absent if the cron has no thread. */
   thread?: string;
   schedule: string;
   timezone: string | null;
@@ -24,12 +24,18 @@ export interface CronDocument {
   metadata: string;
   labels: string[];
   options: ScheduleOptions;
-  /** JSON text. Absent if the project had no auth handlers when the cron was created. */
+  /**
+   * JSON text of the auth filters for the cron's firings. Absent if the project had no auth
+   * handlers when the cron was created.
+   */
   filters?: string;
   nextRunAt: Date | null;
   createdBy: Principal;
   rev: number;
-  /** `<tenant>`, indexed. Set while the Schedule may lack the last change. */
+  /**
+   * The tenant, indexed. Set while the cron's Temporal Schedule may lack the last change of the
+   * record.
+   */
   unsettled?: string;
   change?: CronChange;
   /** Set while the cron is being created or deleted. */
@@ -72,7 +78,7 @@ export function newCronDocument(caller: Caller, cron: NewCron): CronDocument {
   };
 }
 
-/** Returns the MongoDB update that applies a patch to the document that was read. */
+/** Returns the MongoDB update that applies a patch to `current`, the document as it was read. */
 export function patchUpdate(current: CronDocument, patch: CronPatch): UpdateFilter<CronDocument> {
   const { schedule, timezone, endTime, enabled, onRunCompleted, options, filters } = patch;
   const metadata = { ...(JSON.parse(current.metadata) as JsonObject), ...patch.metadata };
@@ -100,8 +106,8 @@ export function patchUpdate(current: CronDocument, patch: CronPatch): UpdateFilt
 }
 
 /**
- * Returns the filter of a query. Its indexed field comes first, because some databases choose an
- * index by field order.
+ * Returns the MongoDB filter for a search. Fields with an index come first, because some databases
+ * with MongoDB's protocol use the first indexed field.
  */
 export function cronFilter(caller: Caller, filter: CronFilter): Filter<CronDocument> {
   const wanted = queryLabels(caller.tenant, filter.metadata ?? {});

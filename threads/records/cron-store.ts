@@ -3,8 +3,8 @@ import type { Caller, Cron, CronFilters, RequiredMetadata, ScheduleOptions } fro
 export type NewCron = Omit<Cron, 'tenant' | 'rev' | 'createdAt' | 'updatedAt' | 'nextRunAt' | 'createdBy'>;
 
 /**
- * A change of a cron. Null clears a field. An absent field stays unchanged. Keys of `payload`,
- * `metadata` and `options` are merged one by one.
+ * A change of a cron. A field that is `null` is removed, and an absent field stays unchanged.
+ * `payload`, `metadata` and `options` are merged key by key.
  */
 export interface CronPatch {
   schedule?: string;
@@ -15,7 +15,7 @@ export interface CronPatch {
   payload?: Record<string, unknown>;
   metadata?: Record<string, unknown>;
   options?: Partial<ScheduleOptions>;
-  /** Replaces the filters as a whole; they are not merged. */
+  /** The new auth filters of the cron. They replace the old filters as a whole, without a merge. */
   filters?: CronFilters | null;
 }
 
@@ -35,17 +35,19 @@ export interface CronQuery extends CronFilter {
   sortOrder?: 'asc' | 'desc';
 }
 
-/** A change that the record has, but that the cron's Schedule may not have yet. */
+/**
+ * A change that the record of a cron has, but that the cron's Temporal Schedule may not have yet.
+ */
 export type CronChange = 'create' | 'update' | 'delete';
 
 /**
- * Records of crons. The record and the Schedule of a cron are two writes. So the record marks each
- * change as unsettled until the Schedule has the change ({@link settleCron}). A sweeper finishes
- * changes that stay unsettled. While the creation or deletion of a cron is unsettled, the cron is
- * invisible.
+ * Records of crons. Each change of a cron must be written twice: to the record and to the cron's
+ * Temporal Schedule. So the record marks a change as unsettled until the Schedule has the change
+ * too ({@link settleCron}). A sweeper finishes changes that stay unsettled. While the creation or
+ * deletion of a cron is unsettled, the cron is invisible.
  */
 export interface CronStore {
-  /** Stores a cron with the unsettled change `create`. */
+  /** Stores a new cron and marks its creation as unsettled. */
   createCron(caller: Caller, cron: NewCron): Promise<Cron>;
   /**
    * Returns a cron. With `shownOnly: false` also returns a cron that is being created, because its
@@ -54,23 +56,25 @@ export interface CronStore {
   getCron(caller: Caller, cronId: string, options?: { shownOnly?: boolean }): Promise<Cron>;
   searchCrons(caller: Caller, query: CronQuery): Promise<Cron[]>;
   countCrons(caller: Caller, filter: CronFilter): Promise<number>;
-  /** Changes a cron and stores the unsettled change `update`. Errors: `not_found`. */
+  /** Changes a cron and marks the change as unsettled. Errors: `not_found`. */
   updateCron(caller: Caller, cronId: string, patch: CronPatch): Promise<Cron>;
   /**
-   * Records that the Schedule matches this revision. Returns false if the cron has changed since.
+   * Marks the cron as settled, because its Schedule now matches revision `rev`. Returns false and
+   * changes nothing if the cron has another revision by now or is being deleted.
    */
   settleCron(caller: Caller, cronId: string, rev: number, nextRunAt: Date | undefined): Promise<boolean>;
-  /** Records when the Schedule fires next. */
+  /** Stores the time of the Schedule's next firing. */
   noteNextRun(caller: Caller, cronId: string, nextRunAt: Date | undefined): Promise<void>;
   /**
-   * Stores the unsettled change `delete`. From then on every read of the cron fails with
-   * `not_found`. Idempotent. Errors: `not_found`.
+   * Starts the deletion of a cron and marks it as unsettled. From then on every read of the cron
+   * fails with `not_found`. Idempotent. Errors: `not_found` if there is no record.
    */
   closeCron(caller: Caller, cronId: string): Promise<void>;
-  /** Removes the record. Idempotent. */
+  /** Removes the record of a cron. Idempotent. */
   removeCron(caller: Caller, cronId: string): Promise<void>;
   /**
-   * Returns the crons that have been unsettled since before the given time, oldest change first.
+   * Returns the unsettled crons whose last change is older than `before`, each with that change.
+   * The oldest change comes first.
    */
   unsettledCrons(caller: Caller, before: Date, limit: number): Promise<{ cronId: string; change: CronChange }[]>;
 }

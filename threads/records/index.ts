@@ -1,6 +1,6 @@
 /**
- * Stores records of threads, runs, assistants and crons. Knows the heads of thread state, but not
- * how state is stored.
+ * Stores records of threads, runs, assistants and crons. Uses the heads of threads, but does not
+ * depend on how checkpoints are stored.
  */
 export { systemAssistantId } from './assistant-records.js';
 export type { CronFilter, CronPatch, CronQuery, CronStore, NewCron } from './cron-store.js';

@@ -31,7 +31,10 @@ export function createAssistantStore({ db }: AssistantStoreOptions): AssistantSt
   const assistants = openCollection<AssistantDocument>(db, 'assistants');
   const versions = new AssistantVersions(assistants, openCollection<VersionDocument>(db, 'assistant_versions'));
 
-  /** Refuses a graph that no worker serves, because a run of such a graph would wait forever. */
+  /**
+   * Throws `invalid_argument` if no worker has registered the graph, because a run of that graph
+   * would wait forever.
+   */
   async function guardGraph({ tenant }: Caller, graphId: string): Promise<void> {
     const key = assistantKey(tenant, systemAssistantId(graphId));
     if ((await assistants.findOne({ _id: key }, { projection: { _id: 1 } })) !== null) return;
@@ -48,7 +51,8 @@ export function createAssistantStore({ db }: AssistantStoreOptions): AssistantSt
         return { updateOne: { filter: { _id }, update: { $setOnInsert: fields }, upsert: true } };
       });
       await assistants.bulkWrite(inserts, { ordered: false }).catch((error: unknown) => {
-        // Another process has inserted the same assistant.
+        // A duplicate key is no failure: another process has registered the same graph at the same
+        // time.
         if (!isDuplicateKey(error)) throw error;
       });
     },
@@ -113,8 +117,8 @@ function assistantKeyOf({ tenant }: Caller, idOrGraph: string): string {
 }
 
 /**
- * Returns the filter of a query. A name matches if it contains the query's name, ignoring case, as
- * on LangGraph's servers.
+ * Returns the MongoDB filter for a search. As on LangGraph's own servers, an assistant matches if
+ * its name contains the wanted name, in upper or lower case.
  */
 function assistantFilter(
   tenant: string,
@@ -124,7 +128,8 @@ function assistantFilter(
   return {
     ...withLabels(tenant, wanted, required),
     tenant,
-    // A client may send an operator object instead of text; `$eq` compares it as a value.
+    // A client may send an object with a MongoDB operator instead of a string. `$eq` compares it as
+    // a value, so that MongoDB does not execute the operator.
     ...(graphId === undefined ? {} : { graphId: { $eq: graphId } }),
     ...(name === undefined ? {} : { name: { $regex: name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), $options: 'i' } }),
   };

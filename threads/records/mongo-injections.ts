@@ -4,14 +4,15 @@ import type { Injection, InjectionStore } from './ports.js';
 import { runKey, type RunDocument } from './run-records.js';
 
 /**
- * A record that is marked as taken is kept this long, in ms. An orphan run is kept equally long.
+ * How long the record of a message is kept after a step has taken the message, in ms. A run that is
+ * never admitted is kept equally long.
  */
 const TAKEN_MS = 7 * 24 * 3_600_000;
 
 /**
- * Messages for working runs, stored as runs that are never admitted. The transaction that commits a
- * message into the state also marks the message as taken. So retries of the step add each message
- * only once.
+ * Injections, which are messages for the run at work. Each is stored as a run that is not admitted.
+ * The transaction that commits a message into the state of the thread also marks the message as
+ * taken. So each message is added only once, even if the step is retried.
  */
 export class MongoInjections {
   readonly #runs: Collection<RunDocument>;
@@ -21,8 +22,9 @@ export class MongoInjections {
   }
 
   /**
-   * Returns the waiting messages in the order of `runIds`. `taken`: ids of messages that are in the
-   * state already or were removed.
+   * Looks up messages by the ids of their run records. Returns in `waiting` the messages that no
+   * step has taken, in the order of `runIds`. Returns in `taken` the ids of the messages that are
+   * already in the state of the thread, or whose records were removed.
    */
   async read(
     tenant: string,
@@ -40,7 +42,7 @@ export class MongoInjections {
     return { waiting, taken: runIds.filter((runId) => !requests.has(runId)) };
   }
 
-  /** Marks messages as taken, in the given transaction. */
+  /** Marks messages as taken, in the transaction of `session`. */
   async take(session: ClientSession, tenant: string, threadId: string, runIds: readonly string[]): Promise<void> {
     const now = Date.now();
     await this.#runs.updateMany(

@@ -9,8 +9,8 @@ import { givenFields } from './thread-documents.js';
 import { ThreadRecords } from './thread-records.js';
 
 /**
- * Lease of one process on the thinning of a thread, in ms. If the process does not finish in this
- * time, another process may try.
+ * How long a process has the thinning of a thread to itself, in ms. If it does not finish in this
+ * time, another process may thin the thread.
  */
 const THINNING_MS = 600_000;
 
@@ -18,13 +18,13 @@ interface ThreadStoreOptions {
   db: Db;
   /** Removes a thread's head and checkpoints. Idempotent. */
   removeState: (caller: Caller, threadId: string) => Promise<void>;
-  /** Copies the state of one thread to a new one. */
+  /** Copies the state of thread `from` to thread `to`, which has no state yet. */
   copyState: (caller: Caller, from: string, to: string) => Promise<void>;
-  /** Removes all but the newest state of a thread. Idempotent. */
+  /** Removes every checkpoint that a thread's newest state does not need. Idempotent. */
   pruneState: (caller: Caller, threadId: string) => Promise<void>;
   /**
    * Removes the older checkpoints that a policy does not keep. Returns the time at which the next
-   * checkpoint becomes too old. Idempotent.
+   * checkpoint becomes too old, or undefined if none will. Idempotent.
    */
   thinState: (
     caller: Caller,
@@ -71,8 +71,9 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       const metadata = { ...copyMetadata(original.metadata, copyId), ...overrides };
       await threads.createHidden(caller, { ...givenFields(original), threadId: copyId, metadata });
       await copyState(caller, threadId, copyId);
-      // If another thread now has the id of the original, the copied state may belong to that
-      // thread. The copy then stays hidden, and a sweeper removes it.
+      // During the copy, the original may have been deleted and a new thread may have got its id.
+      // Then the copied state may be that of the new thread. In this case `getSame` throws, the
+      // copy stays hidden, and a sweeper removes it.
       await threads.getSame(caller, threadId, original);
       await threads.reveal(caller, copyId);
       return threads.get(caller, copyId);
@@ -110,8 +111,8 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     async deleteThread(caller, threadId) {
       await threads.assertClosed(caller, threadId);
       await Promise.all([removeState(caller, threadId), runs.removeThread(caller, threadId)]);
-      // Remove the record last: until then the thread stays closed, and a retry can finish the
-      // work.
+      // The record is removed last. Until then the thread stays closed, and a retry can finish the
+      // deletion.
       await threads.remove(caller, threadId);
     },
 
@@ -186,15 +187,16 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
   });
 }
 
-/** Wraps a store so that a new thread without a TTL gets the given TTL. */
+/** Returns the store with a default: a new thread for which no TTL is given gets this TTL. */
 export function withDefaultTtl(store: ThreadStore, ttl: NewTtl | undefined): ThreadStore {
   if (ttl === undefined) return store;
   return { ...store, createThread: (caller, thread) => store.createThread(caller, { ttl, ...thread }) };
 }
 
 /**
- * Returns the metadata of a copy. `thread_id` changes to the copy's id. Marks of a stateless run
- * are dropped, because a copy is meant to be kept.
+ * Returns the metadata for a copy of a thread. If they have the key `thread_id`, it gets the id of
+ * the copy. The metadata that mark the thread of a stateless run are left out, because that thread
+ * is deleted after its run, but a copy is kept.
  */
 function copyMetadata(metadata: Record<string, unknown>, copyId: string): Record<string, unknown> {
   const marks = Object.keys(STATELESS_METADATA);

@@ -21,7 +21,7 @@ export interface NewThread extends GivenThreadFields {
   ttl?: NewTtl;
 }
 
-/** A time to live that starts when it is stored. */
+/** A time to live without a fixed end: it is counted from the time at which it is stored. */
 export type NewTtl = Omit<ThreadTtl, 'expiresAt'>;
 
 /** Metadata are merged key by key; every other field is replaced. */
@@ -29,18 +29,19 @@ export interface ThreadPatch extends GivenThreadFields {
   ttl?: NewTtl;
 }
 
-/** Status and open interrupts of a thread that no run works on. */
+/** Status and open interrupts of a thread without a run at work. */
 export interface SettledState {
   status: Exclude<ThreadStatus, 'busy'>;
-  /** Open interrupts by the id of the Pregel task that waits. */
+  /** Open interrupts, by the id of the LangGraph task that waits for an answer. */
   interrupts: Record<string, Interrupt[]>;
 }
 
 export interface DueQuery {
-  /** Finds threads whose TTL ends at or before this time. */
+  /** A thread is due if its TTL ends at or before this time. */
   expired: Date;
   /**
-   * Finds threads that were closed at or before this time. Their deletion counts as interrupted.
+   * A thread is also due if it was closed at or before this time and is not deleted yet. Its
+   * deletion then counts as interrupted.
    */
   closed: Date;
   limit: number;
@@ -56,8 +57,9 @@ export interface DueThread {
 export interface ThinnableThread {
   threadId: string;
   /**
-   * When the thread became due. The value changes if the state changes or another process thins the
-   * thread.
+   * When the thread became due. The stored time changes if the state of the thread changes, or if a
+   * process begins to thin the thread. {@link ThreadStore.thinThread} compares the stored time with
+   * this one.
    */
   since: Date;
 }
@@ -82,8 +84,9 @@ export type NewRun = Omit<
   'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'cancelReason'
 > & {
   /**
-   * The record is a message for a working run. The message becomes a run of its own only if the
-   * working run does not take it. The record is never removed as an orphan.
+   * Set for an injection: the record stores a message for the run at work. The message becomes a
+   * run of its own only if the run at work does not take it. While the message waits, its record
+   * does not expire, although it is not admitted.
    */
   waitsForTurn?: true;
 };
@@ -96,16 +99,16 @@ export interface RunQuery {
 
 interface ThreadCopy {
   copyId: string;
-  /** Replaces the values of these keys in the copied metadata. */
+  /** Keys and values that replace or extend the metadata of the original. */
   metadata: Record<string, unknown>;
-  /** Copies only this thread, and not a later thread that has the same id. */
+  /** Identity of the thread to copy. A later thread with the same id is not copied. */
   source?: ThreadIdentity;
 }
 
 /** Distinguishes a thread from a later thread that has the same id. */
 export type ThreadIdentity = Pick<Thread, 'createdAt'>;
 
-/** The end of a run, for the records of the run and its thread. */
+/** How a run has ended, as it is stored in the records of the run and of its thread. */
 export interface RunEnd {
   runId: string;
   /** Fence of the attempt that ends the run. */
@@ -113,18 +116,21 @@ export interface RunEnd {
   status: EndedRunStatus;
   error?: RunError;
   threadStatus: ThreadStatus;
-  /** Open interrupts by the id of the Pregel task that waits. */
+  /** Open interrupts, by the id of the LangGraph task that waits for an answer. */
   interrupts: Record<string, Interrupt[]>;
   /**
-   * Whether the run is rolled back. Clients then no longer find its record. The record is removed
-   * after the run's last event.
+   * Whether the run is rolled back. If so, its record is hidden from clients at once, and is
+   * removed after the run's last event was stored.
    */
   isRolledBack?: boolean;
 }
 
 /** An attempt that starts a run or takes it over from an earlier attempt. */
 export interface RunStart {
-  /** The run's events begin after this offset. The lowest value of all attempts is stored. */
+  /**
+   * Offset after which the events of the run begin. Each attempt passes such an offset, and the
+   * lowest is stored.
+   */
   afterSeq: number;
   fence: Fence;
 }
@@ -139,55 +145,61 @@ export interface FailedAttempt {
 
 /**
  * Records of threads and runs. Every call is authorized for its caller and limited to the caller's
- * tenant. A run is stored before the conversation workflow accepts it. The run is invisible until
- * {@link admitRun}.
+ * tenant. A run is stored before the conversation workflow accepts it. Clients cannot see the run
+ * until it is admitted, with {@link admitRun} or {@link startRun}.
  */
 export interface ThreadStore {
-  /** Creates a thread. Errors: `already_exists`. */
+  /**
+   * Creates a thread. Errors: `already_exists`; `thread_closed` if a thread with this id is being
+   * deleted.
+   */
   createThread(caller: Caller, thread: NewThread): Promise<Thread>;
   /** Returns a thread. Errors: `not_found`, also for a thread that is being deleted. */
   getThread(caller: Caller, threadId: string): Promise<Thread>;
   searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
   countThreads(caller: Caller, filter: ThreadFilter): Promise<number>;
   /**
-   * Changes a thread. A caller that has just read the thread passes it as `known`, which saves a
-   * read. Errors: `not_found`, also if another thread now has the id of `known`.
+   * Updates a thread. A caller that has just
+   * read the thread passes it as `known`, which saves a read.
+   * Errors: `not_found`, also if another thread now has the id of `known`.
    */
   updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
   /**
-   * Stores status and interrupts after an edit of the state. Does nothing on a busy thread: the end
-   * of its run stores both. Errors: `not_found`.
+   * Stores status and open interrupts of a thread after its state was edited from outside of a run.
+   * Does nothing if the thread is busy, because the end of its run stores both. Errors:
+   * `not_found`.
    */
   settleThread(caller: Caller, threadId: string, settled: SettledState): Promise<void>;
   /**
-   * Creates an idle thread with the current metadata, state and history of another thread. Runs and
-   * events are not copied. Works also while the original is busy.
+   * Creates an idle thread with the current metadata, state and checkpoint history of another
+   * thread. Runs and events are not copied. The original may be busy during the copy.
    * Errors: `not_found`, `already_exists`.
    */
   copyThread(caller: Caller, threadId: string, copy: ThreadCopy): Promise<Thread>;
-  /** Removes every checkpoint that the newest state does not need. Errors: `not_found`. */
+  /** Removes every checkpoint that the thread's newest state does not need. Errors: `not_found`. */
   pruneThread(caller: Caller, threadId: string): Promise<void>;
   /**
-   * Returns the threads that a sweeper must remove: expired threads, and closed threads that are
-   * not deleted yet.
+   * Returns the threads that a sweeper must remove or prune: threads whose TTL has ended and that
+   * are not busy, and closed threads that are not deleted yet.
    */
   dueThreads(caller: Caller, query: DueQuery): Promise<DueThread[]>;
   /**
-   * Returns idle threads whose history has changed since it was thinned, or has checkpoints that
-   * are too old at `now`. The thread that has been due longest comes first.
+   * Returns the threads that must be thinned. Their history has changed since the last thinning, or
+   * has checkpoints that are too old at `now`. Busy threads are left out. The thread that has been
+   * due longest comes first.
    */
   thinnableThreads(caller: Caller, query: { now: Date; limit: number }): Promise<ThinnableThread[]>;
   /**
    * Removes the checkpoints that a policy does not keep. Checkpoints that the newest state needs
-   * always stay. Removes nothing and returns false if another process thins the thread, the thread
-   * is gone, or it has an active run. The thread then becomes due again later, and so it does after
-   * an error of the database.
+   * always stay. Removes nothing and returns false if another process thins the thread, or if the
+   * thread has changed since it was listed, is gone or has an active run. If the thread could not
+   * be thinned, also because of a database error, it becomes due again later.
    */
   thinThread(caller: Caller, thread: ThinnableThread, policy: ThinningPolicy, now: Date): Promise<boolean>;
   /**
-   * Hides a thread: every later call fails with `not_found`, and no run starts. The thread's data
-   * stay. Idempotent. With `identity`, closes only the thread with this identity, and only if it is
-   * open.
+   * Hides a thread: every later call for it fails with `not_found`, and no run of it starts. The
+   * data of the thread stay until {@link deleteThread}. Idempotent, but with `identity` the call
+   * closes only an open thread with this identity.
    * Errors: `not_found`.
    */
   closeThread(caller: Caller, threadId: string, identity?: ThreadIdentity): Promise<void>;
@@ -195,18 +207,19 @@ export interface ThreadStore {
   deleteThread(caller: Caller, threadId: string): Promise<void>;
 
   /**
-   * Stores a run that is not admitted yet. If a run of the thread has the same `key`, returns that
-   * run and `created: false`. An orphan (a run that was never admitted) is removed 7 days after its
-   * planned start.
+   * Stores a run that is not admitted yet. If the thread has a run with the same id or the same
+   * idempotency key (`key`), returns that run and `created: false`. A run that is never admitted is
+   * removed 7 days after its planned start.
+   * Errors: `not_found` if the thread does not exist or is closed.
    */
   createRun(caller: Caller, run: NewRun): Promise<{ run: Run; created: boolean }>;
-  /** Makes a run visible. Idempotent. */
+  /** Admits a run: makes it visible to clients. Idempotent. */
   admitRun(caller: Caller, threadId: string, runId: string): Promise<void>;
-  /** Removes a run that was refused, unless the run has started. */
+  /** Removes a run that the conversation has refused. Does nothing if the run has started. */
   discardRun(caller: Caller, threadId: string, runId: string): Promise<void>;
   /**
-   * Returns a run. With `admittedOnly: false` also returns a run that is not admitted yet, for code
-   * that works on a run before its admission. Errors: `not_found`.
+   * Returns a run. With `admittedOnly: false` also returns a run that is not admitted, for code
+   * that must find a run before clients may see it. Errors: `not_found`.
    */
   getRun(caller: Caller, threadId: string, runId: string, options?: { admittedOnly?: boolean }): Promise<Run>;
   /** Returns the runs of a thread, newest first. */
@@ -214,38 +227,41 @@ export interface ThreadStore {
   /** Returns the pending and running runs of a thread, oldest first. */
   activeRuns(caller: Caller, threadId: string): Promise<Run[]>;
   /**
-   * Returns the pending and running runs of all threads of the tenant, by thread, then oldest
-   * first.
+   * Returns the pending and running runs of all threads of the tenant, sorted by thread. Within a
+   * thread, the oldest run comes first.
    */
   allActiveRuns(caller: Caller): Promise<Run[]>;
-  /** Makes a working run stop after its next superstep, so that it takes a message. Idempotent. */
+  /**
+   * Makes the run at work end its step after the next superstep, so that its next step can take an
+   * injected message. Idempotent.
+   */
   steerRun(caller: Caller, threadId: string, runId: string): Promise<void>;
   /** Stores the reason why a run is being cancelled, if the run has not ended. Idempotent. */
   setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void>;
   /**
    * Marks the run as running and admitted, and its thread as busy. From then on an attempt with a
-   * lower fence cannot end the run. Resolves to false if the run has ended, and does not change the
-   * run then. Idempotent.
+   * lower fence cannot end the run. If the run has ended already, does not change the run and
+   * resolves to false. Idempotent.
    * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has started the run.
    */
   startRun(caller: Caller, threadId: string, runId: string, start: RunStart): Promise<boolean>;
   /**
-   * Marks the run as ended and sets the thread's status. Resolves to true if this call ended the
-   * run. A run that ended earlier stays unchanged.
+   * Marks the run as ended and sets the status of its thread. Resolves to true if this call has
+   * ended the run. A run that has ended already stays unchanged.
    * Errors: `fence_lost` if an attempt with a higher fence has started the run.
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<boolean>;
   /**
    * Counts a failed attempt of a superstep. Resolves to the number of failed attempts of that
-   * superstep.
+   * superstep so far.
    * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has taken the run over.
    */
   countFailure(caller: Caller, threadId: string, runId: string, failed: FailedAttempt): Promise<number>;
-  /** Removes the run's record after a rollback. Idempotent. */
+  /** Removes the record of a run that was rolled back. Idempotent. */
   removeRun(caller: Caller, threadId: string, runId: string): Promise<void>;
 }
 
-/** A message for a run that is working. */
+/** A message for the run at work. */
 export interface Injection {
   /** Id of the run record that stores the message. */
   runId: string;
@@ -253,11 +269,12 @@ export interface Injection {
   input: unknown;
 }
 
-/** Messages for working runs. They are stored as runs that are never admitted. */
+/** Messages for runs at work. Each message is stored as a run that is not admitted. */
 export interface InjectionStore {
   /**
-   * Returns the waiting messages in the order of `runIds`. `taken`: ids of messages that are in the
-   * state already or were removed.
+   * Looks up messages by the ids of their run records. Returns in `waiting` the messages that no
+   * step has taken, in the order of `runIds`. Returns in `taken` the ids of the messages that are
+   * already in the state of the thread, or whose records were removed.
    */
   readInjections(
     caller: Caller,
@@ -277,18 +294,27 @@ export interface AssistantQuery {
   sortOrder?: 'asc' | 'desc';
 }
 
-/** A version matches if its metadata have an equal value for each key of `metadata`. */
+/**
+ * Filter and paging for the versions of an assistant. A version matches if its metadata contain all
+ * keys and values of `metadata` and of `required`.
+ */
 export type VersionQuery = Pick<AssistantQuery, 'metadata' | 'required' | 'limit' | 'offset'>;
 
 export interface NewAssistant extends Pick<
   Assistant,
   'assistantId' | 'graphId' | 'name' | 'description' | 'config' | 'context' | 'metadata'
 > {
-  /** What to do if the assistant exists; default `raise` (`already_exists`). */
+  /**
+   * What to do if the assistant exists already: throw `already_exists` (`raise`, the default), or
+   * return the existing assistant (`do_nothing`).
+   */
   ifExists?: 'raise' | 'do_nothing';
 }
 
-/** Metadata are merged key by key; every other field is replaced. */
+/**
+ * A change of an assistant. Metadata are merged key by key. Every other field that is given is
+ * replaced.
+ */
 export type AssistantPatch = Partial<
   Pick<Assistant, 'graphId' | 'name' | 'description' | 'config' | 'context' | 'metadata'>
 >;
@@ -302,28 +328,29 @@ export interface RegisteredGraph {
 
 /**
  * Records of assistants and their versions. `idOrGraph` is the id of an assistant, or the name of a
- * graph, which stands for the graph's system assistant. Every change creates a version. A version
- * never changes.
+ * graph; the name stands for the graph's system assistant. Every update of an assistant creates a
+ * version. A stored version never changes.
  */
 export interface AssistantStore {
   /**
-   * Creates the missing system assistants of graphs. The id of a system assistant is the uuid5 of
-   * its graph's name in LangGraph's namespace.
+   * Creates the system assistants of graphs, unless they exist. The id of a system assistant is the
+   * uuid5 of its graph's name, in the UUID namespace that LangGraph uses for this.
    */
   registerGraphs(caller: Caller, graphs: RegisteredGraph[]): Promise<void>;
   /**
-   * Creates an assistant. Errors: `already_exists` with `ifExists: 'raise'`; `invalid_argument` for
-   * an unregistered graph.
+   * Creates an assistant. Errors: `already_exists` if the assistant exists and `ifExists` is
+   * `raise`; `invalid_argument` for a graph that is not registered.
    */
   createAssistant(caller: Caller, assistant: NewAssistant): Promise<Assistant>;
   /**
-   * Creates the next version, which runs use from then on. Errors: `not_found`; `invalid_argument`
-   * for an unregistered graph; `conflict` if the graph of a system assistant would change.
+   * Changes an assistant by creating its next version, which new runs use from then on. Errors:
+   * `not_found`; `invalid_argument` for a graph that is not registered; `conflict` if the graph of
+   * a system assistant would change.
    */
   updateAssistant(caller: Caller, idOrGraph: string, patch: AssistantPatch): Promise<Assistant>;
   /**
-   * Makes an existing version the current version, which runs use. Errors: `not_found`, also for a
-   * version that does not exist or does not have the required metadata.
+   * Makes a stored version of an assistant the current version, which new runs use. Errors:
+   * `not_found`, also for a version that does not exist or does not have the required metadata.
    */
   setLatestVersion(caller: Caller, idOrGraph: string, version: number, required: RequiredMetadata): Promise<Assistant>;
   /** Returns the versions of an assistant, newest first. Errors: `not_found`. */

@@ -2,27 +2,35 @@ import { createHash, type Hash } from 'node:crypto';
 import { ColloquyError, guardValues, tooManyValues, type Fence, type RequiredMetadata } from '../../protocol/index.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** Limit for a label, in characters. For a longer label, its hash is indexed. */
+/** Maximum length of a search label, in characters. A longer label is replaced by its hash. */
 const MAX_LABEL_LENGTH = 256;
 /**
- * Limit for the values of a record, because each value is one index entry. A record with 20,000
- * values takes half a second to write.
+ * Maximum number of values in the metadata of a record. Each value becomes an index entry, and a
+ * record with 20,000 values would take half a second to write.
  */
 const MAX_VALUES = 10_000;
 /**
- * Limit for the values of a query: the database compares each of them with each label of a record.
+ * Maximum number of metadata values in a query, because the database compares each of them with
+ * each label of a record.
  */
 const MAX_QUERY_VALUES = 200;
-/** Leaves room for the other fields: MongoDB limits a document to 16 MB. */
+/**
+ * Maximum size of the JSON text in one field, in bytes. MongoDB limits a document to 16 MB, so this
+ * leaves room for the other fields.
+ */
 const MAX_TEXT_BYTES = 15 * 2 ** 20;
-/** The API's largest page, plus one record that shows whether another page follows. */
+/**
+ * Maximum `limit` of a query: the API's largest page, plus one record that shows whether another
+ * page follows.
+ */
 const MAX_PAGE = 1_001;
 
 export type JsonObject = Record<string, unknown>;
 
 /**
- * Returns a condition for the field `fence`. It matches records that no attempt with a higher fence
- * has taken over, and records without a fence.
+ * Returns a MongoDB condition for a field that contains a fence. It matches a record whose fence is
+ * not higher than the given one, and a record without a fence. So a write with this condition does
+ * not change a record that an attempt with a higher fence has taken over.
  */
 export function notAbove(fence: Fence): { $not: { $gt: Fence } } {
   return { $not: { $gt: fence } };
@@ -33,8 +41,8 @@ export function isUuid(value: string): boolean {
 }
 
 /**
- * Checks an id. Ids are parts of keys. Only lower case is allowed, so that one UUID has one key.
- * Errors: `invalid_argument`.
+ * Returns an id if it is a UUID in lower case. Ids are parts of document keys. If upper case were
+ * allowed too, one UUID could have several keys. Errors: `invalid_argument`.
  */
 export function guardUuid(field: 'assistant_id' | 'thread_id' | 'run_id' | 'cron_id' | 'ids', value: string): string {
   if (isUuid(value)) return value;
@@ -57,9 +65,8 @@ export function guardPage(query: { limit: number; offset: number }): void {
 }
 
 /**
- * Returns the JSON text of a value. Values are stored as text, because user-defined keys may
- * contain dots and dollars, which MongoDB's field names must not contain.
- * Errors: `too_large`.
+ * Returns the JSON text of a value. JSON of users is stored as text, because its keys may contain
+ * dots and dollars, which have a special meaning in MongoDB's field names. Errors: `too_large`.
  */
 export function encodeJson(name: string, value: unknown): string {
   const text = JSON.stringify(value ?? null);
@@ -80,9 +87,9 @@ export function recordLabels(tenant: string, metadata: JsonObject): string[] {
 }
 
 /**
- * Returns the labels that a record must have to contain the given metadata. An object contains
- * another object if the other has a subset of its keys. A list contains another list if the other
- * has a subset of its elements.
+ * Returns the labels that a record must have so that its metadata contain the given metadata. The
+ * objects of the record may have more keys than the given objects, and its lists may have more
+ * elements than the given lists.
  * Errors: `invalid_argument` for too many values.
  */
 export function queryLabels(tenant: string, metadata: JsonObject): string[] {
@@ -91,8 +98,8 @@ export function queryLabels(tenant: string, metadata: JsonObject): string[] {
 }
 
 /**
- * Returns a filter for records that have the wanted labels and the required metadata. Errors:
- * `invalid_argument` for too many values.
+ * Returns a MongoDB filter for records that have the wanted labels and the required metadata.
+ * Errors: `invalid_argument` for too many values.
  */
 export function withLabels(
   tenant: string,
@@ -107,8 +114,9 @@ export function withLabels(
 }
 
 /**
- * Returns the labels of metadata. An empty object or list always has the label `{}` or `[]`. With
- * `withKinds`, objects and lists that are not empty have this label too.
+ * Returns one label for each value in metadata. An empty object has the label `{}`, and an empty
+ * list the label `[]`. With `withKinds`, objects and lists with content have that label too, so
+ * that a search for an empty object or list finds them.
  */
 function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean): string[] {
   const labels = new Set<string>();
@@ -131,10 +139,10 @@ function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean)
 }
 
 /**
- * The path to a value in metadata, which is the first part of the value's labels. A long label is
- * stored as the hash of path and value. This class hashes the path once. For each label it copies
- * that hash and adds the value, so a label costs the same for a path of any length. Hashing the
- * two parts one after the other is safe, because JSON escapes lone surrogates.
+ * The path to a value in metadata. A label consists of the tenant, this path and the value; a long
+ * label is replaced by its hash. The path is hashed only once: for each label, the hash of the path
+ * is copied and the value is added. So the length of the path does not matter for the cost of a
+ * label. Path and value can be hashed one after the other, because JSON escapes lone surrogates.
  */
 class LabelPath {
   #hash: Hash | undefined;
@@ -145,7 +153,7 @@ class LabelPath {
     private readonly step: string,
     /** Length of the whole path, in characters. */
     private readonly length: number,
-    /** The whole path; empty if it is too long for any label to be stored as text. */
+    /** The whole path as text. Empty if the path is so long that every label under it is a hash. */
     private readonly text: string,
   ) {}
 
@@ -174,7 +182,7 @@ function entries(object: JsonObject): [string, unknown][] {
   return Object.entries(object).filter(([, value]) => value !== undefined);
 }
 
-/** Returns JSON text that does not depend on the order of keys. */
+/** Returns the JSON text of a value with sorted keys, so that equal objects have equal texts. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)

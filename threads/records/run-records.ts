@@ -19,7 +19,9 @@ import { threadKey } from './thread-documents.js';
 export interface RunDocument {
   /** `<tenant>/<threadId>/<runId>` */
   _id: string;
-  /** `<tenant>/<threadId>`. The first field of most indexes. */
+  /**
+   * Key of the thread, `<tenant>/<threadId>`. Most indexes of the collection begin with this field.
+   */
   thread: string;
   tenant: string;
   threadId: string;
@@ -42,13 +44,16 @@ export interface RunDocument {
   admitted: boolean;
   /** Set until the run ends, so that the partial index on this field stays small. */
   active?: true;
-  /** Number of failed attempts by superstep. */
+  /** Number of failed attempts, by the name of the superstep. */
   failures: Record<string, number>;
-  /** When the TTL index removes this record. Set for an orphan and for a message that was taken. */
+  /**
+   * When MongoDB's TTL index removes this record. Set for a run that is not admitted, and for an
+   * injected message that a step has taken.
+   */
   expiresAt?: Date;
   createdAt: Date;
   updatedAt: Date;
-  /** Set when the thread is being deleted. */
+  /** Set when the thread of the run was closed, which starts its deletion. */
   deletedAt?: Date;
   createdBy?: Origin;
 }
@@ -62,7 +67,7 @@ export function runKey(tenant: string, threadId: string, runId: string): string 
   return `${threadKey(tenant, threadId)}/${guardUuid('run_id', runId)}`;
 }
 
-/** Reads and writes the records of runs. Each call must be authorized already. */
+/** Reads and writes the records of runs, without a check of authorization. */
 export class RunRecords {
   readonly #runs: Collection<RunDocument>;
 
@@ -82,9 +87,9 @@ export class RunRecords {
   }
 
   /**
-   * Returns the stored run that conflicts with a new one. Searches by idempotency key first,
-   * because another run may have taken the key. Then searches by id, because the same call may have
-   * been repeated.
+   * Returns the stored run because of which a new run could not be inserted. Searches first by
+   * idempotency key, because another run may have the key. Then searches by run id, because the
+   * same call may have been repeated.
    */
   async #existing({ _id, thread, key, runId }: RunDocument): Promise<RunDocument> {
     const found =
@@ -134,7 +139,10 @@ export class RunRecords {
     return found.map(asRun);
   }
 
-  /** Scans a range of the indexed field `<tenant>/<threadId>`. `0` is the character after `/`. */
+  /**
+   * Returns the pending and running runs of all threads of the tenant. The filter is a range of the
+   * indexed field `thread`, which begins with `<tenant>/`. `0` is the character after `/`.
+   */
   async allActive(caller: Caller): Promise<Run[]> {
     const found = await this.#runs
       .find({ thread: { $gte: `${caller.tenant}/`, $lt: `${caller.tenant}0` }, admitted: true, active: true })
@@ -155,8 +163,8 @@ export class RunRecords {
     const key = runKey(caller.tenant, threadId, runId);
     const { matchedCount } = await this.#runs.updateOne(
       { _id: key, status: UNENDED, fence: notAbove(fence) },
-      // `$min`: a later attempt starts at a higher offset, but the run's events begin at the offset
-      // of the first attempt.
+      // `$min` keeps offset and time of the first attempt. A later attempt starts at a higher
+      // offset, but the events of the run begin at the offset of the first attempt.
       {
         $set: { status: 'running', admitted: true, fence, updatedAt: new Date() },
         $min: { afterSeq, startedAt: new Date() },
@@ -169,8 +177,8 @@ export class RunRecords {
   }
 
   /**
-   * Marks a run as ended. Returns true if this call ended the run, false if it had ended or is
-   * gone.
+   * Marks a run as ended. Returns true if this call has ended the run, and false if the run had
+   * ended before or has no record.
    */
   async end(caller: Caller, threadId: string, end: RunEnd): Promise<boolean> {
     const { runId, status, error, fence, isRolledBack = false } = end;
@@ -187,8 +195,9 @@ export class RunRecords {
   }
 
   /**
-   * Whether a run exists; called for a run that an update did not match.
-   * Errors: `fence_lost` if the run is active under a higher fence.
+   * Returns whether a run exists. Called when a MongoDB update has not matched the run, to find out
+   * the reason. Errors: `fence_lost` if the run has not ended and an attempt with a higher fence
+   * has it.
    */
   async #existsUnfenced(key: string, fence: Fence): Promise<boolean> {
     const found = await this.#runs.findOne({ _id: key }, { projection: { status: 1, fence: 1 } });
@@ -218,7 +227,7 @@ export class RunRecords {
     );
     if (counted !== null) return counted.failures[superstep] ?? 0;
     if (!(await this.#existsUnfenced(key, fence))) throw noRun(threadId, runId);
-    // The run has ended under a higher fence, so its failures are not counted.
+    // The run has a higher fence and has ended, so the failure does not need to be counted.
     return 1;
   }
 
@@ -235,8 +244,8 @@ export class RunRecords {
   }
 
   /**
-   * Returns a filter for admitted runs. Its indexed field comes first, because some databases
-   * choose an index by field order.
+   * Returns a MongoDB filter for admitted runs of a thread. The field with an index comes first,
+   * because some databases with MongoDB's protocol use the first indexed field.
    */
   #visible(caller: Caller, threadId: string, condition: Filter<RunDocument>): Filter<RunDocument> {
     return { thread: threadKey(caller.tenant, threadId), admitted: true, ...condition };
@@ -267,8 +276,8 @@ function newRunDocument(caller: Caller, run: NewRun): RunDocument {
     admitted: false,
     active: true,
     failures: {},
-    // A message may wait for days, so its record has no TTL. The record is removed when a run has
-    // taken the message, or together with its thread.
+    // An injected message may wait for days, so its record does not expire yet. It expires after a
+    // step has taken the message, or is removed together with its thread.
     ...(!run.waitsForTurn && {
       expiresAt: new Date(now.getTime() + (run.request.afterSeconds ?? 0) * 1000 + ORPHAN_MS),
     }),

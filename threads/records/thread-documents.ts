@@ -18,29 +18,33 @@ const MINUTE_MS = 60_000;
 const JSON_FIELDS = ['metadata', 'config', 'interrupts'] as const satisfies (keyof Thread)[];
 type JsonField = (typeof JSON_FIELDS)[number];
 
-/** Fields of the document that are no fields of the thread. */
+/** Fields of the document that clients never see. They are not fields of `Thread`. */
 interface Bookkeeping {
   /** `<tenant>/<threadId>` */
   _id: string;
   labels: string[];
-  /** The run that made the thread busy. */
+  /** Id of the run that has made the thread busy. Null if the thread is not busy. */
   currentRun: string | null;
-  /** Offset at which the newest run started. */
+  /** Offset after which the events of the newest run begin. */
   startedSeq?: number;
   /** Fence of the attempt that started the newest run or took it over last. */
   runFence?: Fence;
-  /** The runs that ended last. A late start of one of these runs must not make the thread busy. */
+  /**
+   * Ids of the runs that ended last. If the start of one of them is stored late, it must not make
+   * the thread busy.
+   */
   endedRuns: string[];
   /**
-   * When to thin the history next: at once after a change, or when checkpoints become too old.
-   * Absent if no thinning is due.
+   * When the checkpoint history must be thinned next. A change sets it to the current time;
+   * thinning sets it to the time at which further checkpoints become too old, or removes it.
    */
   thinAt?: Date;
-  /** The state was imported from LangGraph's official saver. */
+  /** Set if the state was imported from LangGraph's own saver. */
   isImported?: true;
   /**
-   * Set while the thread is being deleted, copied or imported. If this work is interrupted, a
-   * sweeper removes the thread.
+   * Set while the thread is being deleted, is being imported, or is the unfinished copy of another
+   * thread. While set, the thread is hidden. If the work is interrupted, a sweeper removes the
+   * thread.
    */
   deletedAt?: Date;
 }
@@ -60,7 +64,10 @@ const BOOKKEEPING: Record<keyof Bookkeeping, true> = {
 export type ThreadDocument = Omit<Thread, JsonField | 'stateUpdatedAt'> &
   Record<JsonField, string> &
   Bookkeeping & {
-    /** Absent in threads that were created before this field existed. */
+    /**
+     * When the state was last changed. Absent in threads that were created before this field
+     * existed.
+     */
     stateUpdatedAt?: Date;
   };
 
@@ -88,14 +95,14 @@ export function newThreadDocument(caller: Caller, thread: NewThread): ThreadDocu
   };
 }
 
-/** Returns the TTL of a thread, counted from `now`. */
+/** Returns a TTL with its end, which is `minutes` after `now`. */
 export function expiry({ strategy, minutes }: Omit<ThreadTtl, 'expiresAt'>, now: Date): ThreadTtl {
   return { strategy, minutes, expiresAt: new Date(now.getTime() + minutes * MINUTE_MS) };
 }
 
 /**
- * Returns the filter of a query. The most selective condition comes first, because some databases
- * choose an index by field order.
+ * Returns the MongoDB filter for a search. The most selective condition comes first, because some
+ * databases with MongoDB's protocol use the index of the first indexed field.
  */
 export function threadFilter(caller: Caller, query: ThreadFilter): Filter<ThreadDocument> {
   const wanted = queryLabels(caller.tenant, query.metadata ?? {});

@@ -29,7 +29,7 @@ import {
 const ENDED_RUNS_KEPT = 20;
 const UPDATE_ATTEMPTS = 20;
 
-/** Reads and writes the records of threads. Each call must be authorized already. */
+/** Reads and writes the records of threads, without a check of authorization. */
 export class ThreadRecords {
   readonly #threads: Collection<ThreadDocument>;
 
@@ -61,8 +61,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Returns the thread. Errors: `not_found` if the thread is gone, or another thread now has its
-   * id.
+   * Returns the thread with this id and identity. Errors: `not_found` if the thread is gone, or if
+   * another thread now has its id.
    */
   async getSame(caller: Caller, threadId: string, identity: ThreadIdentity): Promise<Thread> {
     const found = await this.get(caller, threadId);
@@ -101,7 +101,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Merges by compare-and-set on the metadata that was read, so that no concurrent merge is lost.
+   * Merges new metadata into a thread, and replaces its TTL if the patch has one. The write is a
+   * compare-and-set on the metadata that were read, so that no concurrent merge is lost.
    */
   async update(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread> {
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
@@ -130,8 +131,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Stores status and interrupts after an edit of the state. Does nothing on a busy thread: the end
-   * of its run stores both.
+   * Stores status and open interrupts of a thread after its state was edited from outside of a run.
+   * Does nothing if the thread is busy, because the end of its run stores both.
    */
   async settle(caller: Caller, threadId: string, settled: SettledState): Promise<void> {
     const now = new Date();
@@ -153,8 +154,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Creates a thread that is invisible until {@link reveal}. If the thread is never revealed, a
-   * sweeper removes it, like a thread whose deletion was interrupted.
+   * Creates a thread that is invisible until {@link reveal} is called. If that never happens, a
+   * sweeper removes the thread, like a thread whose deletion was interrupted.
    */
   async createHidden(caller: Caller, thread: NewThread): Promise<void> {
     await this.#threads.insertOne({ ...newThreadDocument(caller, thread), deletedAt: new Date() });
@@ -167,7 +168,10 @@ export class ThreadRecords {
     if (matchedCount === 0) throw noThread(threadId);
   }
 
-  /** Returns the threads that have expired, and the threads that were closed but not deleted. */
+  /**
+   * Returns the threads whose TTL has ended and that are not busy, and the threads that were closed
+   * but are not deleted yet.
+   */
   async due(caller: Caller, { expired, closed, limit }: DueQuery): Promise<DueThread[]> {
     const { tenant } = caller;
     const projection = { threadId: 1, deletedAt: 1, ttl: 1 } as const;
@@ -193,8 +197,9 @@ export class ThreadRecords {
   }
 
   /**
-   * Sets when the history is thinned next. If `when` is undefined, it is thinned after its next
-   * change. Returns false if `thinAt` is no longer `since`, because the thread has changed.
+   * Sets the time of the next thinning of a thread. If `when` is undefined, the thread becomes due
+   * only by its next change. Returns false and changes nothing if the stored time is no longer
+   * `since`, because the thread has changed or another process thins it.
    */
   async scheduleThinning(
     { tenant }: Caller,
@@ -209,8 +214,9 @@ export class ThreadRecords {
   }
 
   /**
-   * Creates a thread that is invisible until {@link finishImport}. Returns false if an earlier
-   * import has finished. Errors: `already_exists` for a thread that was not imported.
+   * Creates a thread that is invisible until {@link finishImport}, or resets the record that an
+   * interrupted import has left. Returns false if an earlier import has imported the thread
+   * completely. Errors: `already_exists` for a thread that was not imported.
    */
   async beginImport(caller: Caller, thread: NewThread): Promise<boolean> {
     const document = { ...newThreadDocument(caller, thread), isImported: true as const, deletedAt: new Date() };
@@ -230,7 +236,10 @@ export class ThreadRecords {
     return true;
   }
 
-  /** Renews the time stamp by which a sweeper recognises an interrupted import. */
+  /**
+   * Sets the time stamp of a running import to the current time. From an old time stamp, a sweeper
+   * concludes that the import was interrupted, and removes the thread.
+   */
   async continueImport(caller: Caller, threadId: string): Promise<void> {
     await this.#threads.updateOne({ _id: threadKey(caller.tenant, threadId) }, { $set: { deletedAt: new Date() } });
   }
@@ -273,7 +282,10 @@ export class ThreadRecords {
     await this.#threads.deleteOne({ _id: threadKey(caller.tenant, threadId) });
   }
 
-  /** Marks the thread as busy. Does nothing if the run has ended or a newer run has started. */
+  /**
+   * Marks the thread of a run as busy. Does nothing if the run has ended, a newer run has started,
+   * or an attempt with a higher fence has started the run.
+   */
   startRun(caller: Caller, threadId: string, runId: string, { afterSeq, fence }: RunStart): Promise<void> {
     return this.#updateOpen(
       caller,
@@ -287,8 +299,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Stores the result of a run in its thread. Does nothing if the thread is busy with another run:
-   * the ended run was then cancelled while it was pending.
+   * Stores the result of a run in the record of its thread. Does nothing if the thread is busy with
+   * another run, because then the ended run was cancelled before it started.
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
     const status = end.threadStatus;
@@ -315,8 +327,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Updates an open thread if it matches the condition. It is not an error if the condition does
-   * not match. Errors: `not_found` if the thread is not open.
+   * Updates a thread if it matches the condition. Does nothing if the thread is open but does not
+   * match. Errors: `not_found` if the thread is not open.
    */
   async #updateOpen(
     caller: Caller,

@@ -13,9 +13,9 @@ import {
   type StateDocument,
 } from './state-documents.js';
 
-/** Documents per query. */
+/** Maximum number of documents that one query reads. */
 const BATCH = 200;
-/** Approximate bytes per insert. */
+/** Approximate size of the documents that one insert writes, in bytes. */
 const BATCH_BYTES = 8 * 2 ** 20;
 
 interface CopyOptions {
@@ -25,10 +25,11 @@ interface CopyOptions {
 }
 
 /**
- * Copies state and history of a thread to a thread without state. The copy is consistent: it shows
- * the original at one revision of the head. The original may change during the copy. Checkpoints
- * and values never change under their keys, so documents that were copied before the head was read
- * stay valid. Newer documents that the head needs are copied afterwards.
+ * Copies state and checkpoint history of a thread to a thread without state. The original may
+ * change during the copy. Nevertheless the copy is consistent: it shows the original at one
+ * revision of its head. First all documents are copied, then the head is read. The copied documents
+ * are still valid then, because a checkpoint or value never changes under its key. At last, newer
+ * documents that the head needs are copied.
  */
 export async function copyState({ client, db }: { client: MongoClient; db: Db }, options: CopyOptions): Promise<void> {
   const heads = new MongoHeads(db);
@@ -47,8 +48,8 @@ export async function copyState({ client, db }: { client: MongoClient; db: Db },
 }
 
 /**
- * Returns the heads of the copy. Their run number is 0: no run of the copy wrote them, and the copy
- * counts its runs from 1.
+ * Returns the heads of the copy. Their run ordinal is 0, because no run of the copy has written
+ * their checkpoints.
  */
 function headsOfCopy({ heads }: Head): Record<string, NamespaceHead> {
   const entries = Object.entries(heads).map(([ns, { checkpointId, step }]) => [
@@ -63,9 +64,11 @@ class StateCopy {
   readonly #options: CopyOptions;
   readonly #source: string;
   readonly #target: string;
-  /** Source keys of the documents that were copied. */
+  /** Keys of the documents that were copied, as in the original thread. */
   readonly #copied = new Set<string>();
-  /** Id of the parent checkpoint, by the source key of a copied checkpoint. */
+  /**
+   * For each copied checkpoint, by its key in the original thread: the id of its parent checkpoint.
+   */
   readonly #parents = new Map<string, string | undefined>();
 
   constructor(documents: Collection<StateDocument>, options: CopyOptions) {
@@ -76,8 +79,8 @@ class StateCopy {
   }
 
   /**
-   * Call this before the values are listed: the values of each checkpoint listed here exist by
-   * then.
+   * Copies all checkpoints that exist now. Must be called before {@link copyValuesAndWrites}. The
+   * values of these checkpoints exist already, so they are found when the values are listed later.
    */
   async copyCheckpoints(): Promise<void> {
     await this.#copyMissing(await this.#keys(this.#checkpointRange()));
@@ -87,13 +90,15 @@ class StateCopy {
     const { tenant, from } = this.#options;
     await this.#copyMissing(await this.#keys({ group: blobGroup(tenant, from) }));
     await this.#copyMissing(await this.#keys({ group: prefixRange(writeGroups(tenant, from)) }));
-    // List chunks last: the chunks of each value and write listed above exist by now.
+    // The chunks are listed last. The chunks of each value and write that was listed above exist by
+    // now.
     await this.#copyMissing(await this.#keys({ group: chunkGroup(tenant, from) }));
   }
 
   /**
-   * Copies the checkpoints that a head needs and the copy does not have. Removes from the copy the
-   * checkpoints that were rolled back in the original since they were copied.
+   * Copies the checkpoints that the head needs and the copy does not have yet. Removes from the
+   * copy those checkpoints that were removed from the original since they were copied, for example
+   * by the rollback of a run.
    */
   async catchUp({ heads }: Head): Promise<void> {
     const existing = new Set(await this.#keys(this.#checkpointRange()));

@@ -1,6 +1,6 @@
 /**
- * Stores the state of threads: heads with their fences, and checkpoints. Knows no records of
- * threads or runs, and no graph.
+ * Stores the state of threads: heads with their fences, and checkpoints. This code does not depend
+ * on the records of threads and runs, or on graphs.
  */
 export { copyState } from './copy.js';
 export { createHeadStore } from './head-store.js';

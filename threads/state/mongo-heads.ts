@@ -8,13 +8,14 @@ interface HeadDocument {
   rev: number;
   fence: Fence;
   /**
-   * Keys are checkpoint namespaces. They are escaped, because MongoDB reads dots and dollars in
-   * keys as paths.
+   * The head of each checkpoint namespace. The keys are escaped namespaces, because dots and
+   * dollars in a key have a special meaning in MongoDB.
    */
   heads: Record<string, NamespaceHead>;
   /**
-   * Id of the run that a message waits for. It is stored here, because each commit of that run
-   * updates this record.
+   * Id of the run at work for which an injected message waits. It is stored in this document,
+   * because each commit of the run updates the document, and so the run learns of the message
+   * without another query.
    */
   steered?: string;
 }
@@ -23,21 +24,24 @@ interface HeadDocument {
 export interface HeadChange {
   heads: Readonly<Record<string, NamespaceHead | null>>;
   /**
-   * The writer's fence. Absent for writers outside of runs: such a writer accepts any stored fence.
+   * The fence of the writer; a higher stored fence refuses the change. Absent for a writer outside
+   * of a run, whose change does not depend on the stored fence.
    */
   fence?: Fence;
-  /** The expected revision. Absent: any revision, for a thread with a single writer. */
+  /**
+   * The revision that the head must have for the change to apply. If absent, the head may have any
+   * revision.
+   */
   rev?: number;
 }
 
 /**
- * Unfinished work is checked for a lock each time this interval has passed, in ms. Work with locks
- * normally takes a few milliseconds. If it takes longer, the open transaction of a dead writer may
- * block it.
+ * Interval at which unfinished database work is checked for a lock, in ms. The work normally takes
+ * a few milliseconds. If it takes longer, the open transaction of a dead writer may block it.
  */
 const BLOCKED_MS = 2_000;
 
-/** The thread heads of one database. No other code uses the collection `thread_heads`. */
+/** The heads of all threads of a database. No other code uses the collection `thread_heads`. */
 export class MongoHeads {
   readonly #db: Db;
   readonly #collection: Collection<HeadDocument>;
@@ -73,7 +77,10 @@ export class MongoHeads {
     }
   }
 
-  /** Like `session.withTransaction`, but ends transactions of dead writers that block the work. */
+  /**
+   * Runs work in a transaction, like `session.withTransaction`. If the open transaction of a dead
+   * writer blocks the work, ends that transaction.
+   */
   async transaction<T>(session: ClientSession, work: () => Promise<T>): Promise<T> {
     let conflicts = 0;
     const isBlocked = () => {
@@ -90,14 +97,14 @@ export class MongoHeads {
   }
 
   /**
-   * Runs work, and ends other transactions if they block the work. `isBlocked` must report a real
-   * write conflict, because a slow database is no reason to end transactions.
+   * Runs database work, and ends other transactions if they block the work. `isBlocked` must return
+   * true only for a real write conflict, because a slow database is no reason to end transactions.
    */
   async #withUnblocking<T>(isBlocked: () => Promise<boolean>, work: () => Promise<T>): Promise<T> {
     const check = async () => {
       if (await isBlocked()) await this.#endTransactions();
     };
-    // Errors of a check are ignored: the work reports its own success or failure.
+    // Errors of a check are ignored, because the work itself reports whether it has failed.
     const timer = setInterval(() => void check().catch(() => undefined), BLOCKED_MS);
     try {
       return await work();
@@ -107,7 +114,8 @@ export class MongoHeads {
   }
 
   /**
-   * Whether another transaction has written to a head, so that a write to the head would conflict.
+   * Returns whether another open transaction has locked a head. To find out, writes to the head in
+   * a transaction that is aborted afterwards.
    */
   async #isLocked(_id: string): Promise<boolean> {
     return this.#db.client.withSession(async (session) => {
@@ -126,9 +134,9 @@ export class MongoHeads {
   /**
    * Ends the transaction of a writer that died during its commit and left documents locked. MongoDB
    * ends such a transaction itself after `transactionLifetimeLimitSeconds` (10 in the embedded
-   * server, by default 60). SecantusDB ends it only when another transaction begins, which may
-   * never happen. The session of the dead writer is unknown, so on SecantusDB all sessions are
-   * ended. Living writers retry.
+   * server, by default 60), so nothing is done there. SecantusDB, another database with MongoDB's
+   * protocol, ends it only when another transaction begins, which may never happen. The session of
+   * the dead writer is unknown, so on SecantusDB all sessions are ended. Living writers then retry.
    */
   async #endTransactions(): Promise<void> {
     const admin = this.#db.admin();
@@ -136,7 +144,8 @@ export class MongoHeads {
   }
 
   /**
-   * Applies a change in a transaction. Returns the id of the run that a message waits for.
+   * Changes the head of a thread in the transaction of `session`. If an injected message waits for
+   * a run, returns the id of that run.
    * Errors: `fence_lost` if the revision differs or the stored fence is higher. After an error, the
    * caller must abort the transaction.
    */
@@ -178,8 +187,8 @@ export class MongoHeads {
   }
 
   /**
-   * Makes a run stop after its next superstep, so that it takes a message. Has no effect on a
-   * thread whose first state is not committed yet.
+   * Makes the run at work end its step after the next superstep, so that its next step can take an
+   * injected message. Has no effect if the thread has no head yet.
    */
   async steer(tenant: string, threadId: string, runId: string): Promise<void> {
     await this.#collection.updateOne({ _id: headKey(tenant, threadId) }, { $set: { steered: runId } });
@@ -200,7 +209,8 @@ function fromDocument(document: HeadDocument): Head {
 }
 
 function escapeKey(ns: string): string {
-  // The leading letter is needed because MongoDB refuses an empty key.
+  // The root namespace is empty, but MongoDB refuses an empty key. So each key begins with a
+  // letter.
   return `n${encodeURIComponent(ns).replaceAll('.', '%2E')}`;
 }
 

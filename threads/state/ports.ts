@@ -3,82 +3,89 @@ import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import type { MongoSaver } from './saver/mongo-saver.js';
 import type { StepSaver, StepSaverOptions } from './saver/step-saver.js';
 
-/** The heads of threads. A commit of state is a compare-and-set on the head. */
+/**
+ * Port interface to the heads of threads. A head names the newest checkpoint of each namespace, and
+ * has a revision and a fence. A commit of state is a compare-and-set on the head.
+ */
 export interface HeadStore {
   /**
-   * Returns a thread's head. Before its first commit, a thread has revision 0, {@link NO_FENCE} and
-   * no heads.
+   * Returns a thread's head. Before its first commit, a thread has revision 0, the fence
+   * {@link NO_FENCE} and no checkpoint in `heads`.
    */
   readHead(caller: Caller, threadId: string): Promise<Head>;
   /**
-   * Raises the fence of a thread. From then on, every writer with a lower fence is refused. Returns
-   * the new head.
-   * Errors: `fence_lost` if a higher fence is set.
+   * Raises a thread's fence and returns the new head. From then on, the thread refuses every writer
+   * with a lower fence. Errors: `fence_lost` if the thread already has a higher fence.
    */
   raiseFence(caller: Caller, threadId: string, fence: Fence): Promise<Head>;
 }
 
 /**
- * A saver that can also check whether a checkpoint exists, and read one value without its
- * checkpoint.
+ * LangGraph's saver with two more methods. `hasCheckpoint` checks whether a checkpoint exists.
+ * `valueText` reads one channel value without its checkpoint.
  */
 export type ThreadSaver = BaseCheckpointSaver<string> & Pick<MongoSaver, 'hasCheckpoint' | 'valueText'>;
 
-/** The thread, run and attempt that a step activity opens its saver for. */
+/**
+ * Options of a step's saver that the step activity knows when it opens the saver: the thread, the
+ * run, the attempt (`fence`) and the state before the step.
+ */
 type StepScope = Pick<
   StepSaverOptions,
   'threadId' | 'runId' | 'runMetadata' | 'fence' | 'head' | 'tail' | 'cache' | 'resumeConsumed'
 >;
 
-/** Callbacks by which a step takes part in the commits of its saver. */
+/** Options of a step's saver that are callbacks. The step passes them when it creates the saver. */
 export type SaverHooks = Pick<StepSaverOptions, 'beforeCommit' | 'onCommit' | 'onInput' | 'hasEntry'>;
 
 /**
- * Opens checkpoint savers and rolls runs back. The caller is authorized once, when a saver is
- * opened.
+ * Opens checkpoint savers and rolls runs back. The caller is authorized when a saver is opened, and
+ * not again for each call of the saver.
  */
 export interface SaverStore {
   /** Opens a saver that reads a thread's state. */
   openReader(caller: Caller, threadId: string): Promise<ThreadSaver>;
   /**
    * Opens a saver for one edit of a thread's state. A put fails with `fence_lost` if another writer
-   * has moved the head since the saver first read it.
+   * has moved the head since the saver first read the head.
    */
   openEditor(caller: Caller, threadId: string): Promise<ThreadSaver>;
   /**
-   * Opens a saver for one step of a run. Resolves to a function, because the step creates the saver
-   * only when it knows its hooks.
+   * Opens a saver for one step of a run. Resolves to a function that creates the saver, because the
+   * step has the callbacks (`hooks`) only later.
    */
   openStep(caller: Caller, scope: StepScope): Promise<(hooks: SaverHooks) => StepSaver>;
   /**
    * Removes every checkpoint of a run and moves the thread's head back to the checkpoint before the
-   * run. Idempotent. The caller holds the fence. Errors: `fence_lost`.
+   * run. Idempotent. `fence` is the fence of the attempt that rolls the run back. Errors:
+   * `fence_lost` if the thread has a higher fence, or if another writer moves the head at the same
+   * time.
    */
   rollbackRun(caller: Caller, threadId: string, runId: string, fence: Fence): Promise<void>;
 }
 
 /**
- * The rules by which older checkpoints of a thread are kept. Without `last` and `lastOfRuns`, all
- * checkpoints within `maxAgeMs` are kept.
+ * Rules that decide which older checkpoints of a thread stay. All other older checkpoints are
+ * removed (thinning). Without `last` and `lastOfRuns`, all checkpoints within `maxAgeMs` stay.
  */
 export interface ThinningPolicy {
-  /** Keep this number of newest root checkpoints. */
+  /** Number of newest root checkpoints that stay. */
   last?: number;
-  /** Keep the last checkpoint of each run. */
+  /** Whether the last checkpoint of each run stays. */
   lastOfRuns?: boolean;
   /**
-   * Maximum age of a checkpoint, in ms. Older checkpoints are removed even if another rule keeps
-   * them.
+   * Maximum age of a checkpoint, in ms. An older checkpoint is removed even if another rule would
+   * keep it.
    */
   maxAgeMs?: number;
 }
 
 export interface ThinningOptions {
-  /** The time from which ages are counted back. Default: the current time. */
+  /** The time at which the ages of checkpoints are measured. Default: the current time. */
   now?: Date;
   /**
-   * Called after the newest checkpoints were read. If it resolves to false, a run is active and
-   * nothing is removed. Default: resolves to true.
+   * Returns whether the thread has no active run. Called after the head was read. If it resolves to
+   * false, nothing is removed. Default: resolves to true.
    */
   isIdle?: () => Promise<boolean>;
 }

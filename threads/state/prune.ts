@@ -20,19 +20,19 @@ import {
   type StateDocument,
 } from './state-documents.js';
 
-/** Documents per query. */
+/** Maximum number of documents per query. */
 const BATCH = 500;
 /**
- * Thinning is delayed by this fraction of `maxAgeMs`, so that several old checkpoints are removed
- * together.
+ * Part of `maxAgeMs` for which thinning waits after a checkpoint has become too old. In this time
+ * more checkpoints become too old, and one thinning removes all of them.
  */
 const DELAY_FRACTION = 0.1;
 
 /**
  * Removes the checkpoints that a thread's newest state does not need, with their values and pending
- * writes. A run may be active: documents that are stored after the start of the removal stay.
- * Values are removed only after the thread's revision was raised, so that an edit based on a
- * removed checkpoint fails. Idempotent.
+ * writes. A run may be active: documents that are stored after the removal has begun stay. The
+ * thread's revision is raised before values are removed, so that an edit based on a removed
+ * checkpoint fails. Idempotent.
  */
 export async function keepLatest(options: { client: MongoClient; db: Db; tenant: string }, threadId: string) {
   await new Pruner(options, threadId).keepLatest();
@@ -41,9 +41,9 @@ export async function keepLatest(options: { client: MongoClient; db: Db; tenant:
 /**
  * Removes the older checkpoints that a policy does not keep, with their values and pending writes,
  * as {@link keepLatest} does. The checkpoints that the newest state needs always stay. So do the
- * subgraph checkpoints of root checkpoints that stay. Returns the time at which the next
- * checkpoints become too old. Returns undefined if no remaining checkpoint will become too old. If
- * a run is active, removes nothing and returns undefined.
+ * subgraph checkpoints of each root checkpoint that the policy keeps. Returns the time at which the
+ * thread should be thinned again, or undefined if no remaining checkpoint will become too old. If a
+ * run is active, removes nothing and returns undefined.
  */
 export async function thinState(
   options: { client: MongoClient; db: Db; tenant: string },
@@ -59,7 +59,7 @@ interface DatedCheckpoint {
   ns: string;
   id: string;
   run: unknown;
-  /** For a subgraph: id of the root checkpoint at which the subgraph ran. */
+  /** For a checkpoint of a subgraph: id of the root checkpoint at which the subgraph ran. */
   root: string | undefined;
   /** Creation time, in ms since the epoch. */
   createdAt: number;
@@ -112,7 +112,8 @@ class Pruner {
   }
 
   async thin(policy: ThinningPolicy, now: Date, isIdle: () => Promise<boolean>): Promise<Date | undefined> {
-    // A run that starts after this read may be rolled back to these checkpoints, so they must stay.
+    // Read the head before the check for active runs. A run that starts after the check may be
+    // rolled back to the checkpoints in this head, so they must stay.
     const before = await this.#headCheckpoints();
     if (!(await isIdle())) return undefined;
     const listed = await this.#listKeys();
@@ -135,15 +136,15 @@ class Pruner {
     return { checkpoints, values, writes, chunks };
   }
 
-  /** Returns the keys of the checkpoints that the heads name. */
+  /** Returns the keys of the thread's newest checkpoints: one for each namespace in the head. */
   async #headCheckpoints(): Promise<string[]> {
     const { heads } = await this.#heads.readHead(this.#tenant, this.threadId);
     return Object.entries(heads).map(([ns, head]) => this.#key(ns, head.checkpointId));
   }
 
   /**
-   * Removes the listed checkpoints that are not in `kept`. Then removes the other listed documents
-   * that no stored checkpoint references.
+   * Removes the listed checkpoints that are not in `kept`. Then removes the listed values, pending
+   * writes and chunks that no stored checkpoint needs any more.
    */
   async #removeOthers(kept: Set<string>, { checkpoints, values, writes, chunks }: ThreadKeys): Promise<void> {
     await this.#state.remove(checkpoints.filter((key) => !kept.has(key)));
@@ -160,8 +161,8 @@ class Pruner {
   }
 
   /**
-   * Returns the keys of the chunks that stored values and writes reference. Chunks of an unfinished
-   * commit are not among these.
+   * Returns the keys of the chunks that stored values and pending writes reference, directly or
+   * through other chunks. Does not return the chunks of a commit that has not ended yet.
    */
   async #referencedChunks(): Promise<Set<string>> {
     const { threadId } = this;
@@ -204,8 +205,9 @@ class Pruner {
   }
 
   /**
-   * Returns the given keys of checkpoints, and the keys of the ancestors from which LangGraph
-   * builds the delta channels of these checkpoints.
+   * Returns the given checkpoint keys and the keys of the ancestors that these checkpoints need for
+   * their `DeltaChannel`s. LangGraph builds the value of a `DeltaChannel` from the last ancestor
+   * that stores its whole value, and from all pending writes since.
    */
   async #withAncestors(keys: string[]): Promise<Set<string>> {
     const kept = new Set<string>();
@@ -224,7 +226,10 @@ class Pruner {
     return kept;
   }
 
-  /** Returns the channels whose values LangGraph builds from the writes of earlier checkpoints. */
+  /**
+   * Returns the names of a checkpoint's `DeltaChannel`s. LangGraph builds their values from the
+   * pending writes of earlier checkpoints.
+   */
   async #deltaChannels(document: StateDocument): Promise<string[]> {
     const metadata = (await this.#codec.metadataOf(document)) as CheckpointMetadata & {
       counters_since_delta_snapshot?: Record<string, unknown>;
@@ -247,7 +252,8 @@ class Pruner {
   }
 
   /**
-   * Returns the keys of the values and the groups of the writes that these checkpoints reference.
+   * Returns what these checkpoints reference: the keys of their channel values, and the field
+   * `group` of their pending writes.
    */
   async #references(documents: AsyncIterable<StateDocument>): Promise<{ values: Set<string>; writes: string[] }> {
     const values = new Set<string>();

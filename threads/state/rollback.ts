@@ -7,7 +7,9 @@ import { StateCollection } from './state-collection.js';
 
 /**
  * Removes every checkpoint of a run and moves the thread's head back to the checkpoint before the
- * run. Idempotent. The caller holds the fence. Errors: `fence_lost`.
+ * run. Idempotent. `fence` is the fence of the attempt that rolls the run back. Errors:
+ * `fence_lost` if the thread has a higher fence, or if another writer moves the head at the same
+ * time.
  */
 export async function rollbackRun(
   { client, db }: { client: MongoClient; db: Db },

@@ -14,13 +14,14 @@ import {
 } from './state-documents.js';
 
 /**
- * Upper bound for a commit, in ms. After this time the step is retried. If the old commit still
- * arrives, the higher fence of the new attempt refuses it.
+ * Timeout of a commit, in ms. After this time the attempt fails, and Temporal retries the step. If
+ * the old commit still reaches the database, it is refused, because the new attempt has a higher
+ * fence.
  */
 const COMMIT_MS = 45_000;
 /**
- * The driver's first batch has 101 documents by default. More documents would need a second round
- * trip.
+ * Lets MongoDB send up to 1,000 documents in the first batch of a query. The default is 101, and
+ * more documents would need a second round trip.
  */
 const ONE_BATCH = { batchSize: 1_000 };
 const REMOVED_AT_ONCE = 500;
@@ -33,8 +34,8 @@ export interface StateReads {
   readGroup(group: string): Promise<StateDocument[]>;
   readGroups(groups: string[]): Promise<StateDocument[]>;
   /**
-   * Returns a checkpoint and the checkpoints of its namespace with lower ids, newest first. At most
-   * `count` in total.
+   * Returns the checkpoint with this key and the checkpoints of its namespace with lower ids,
+   * newest first. Returns at most `count` checkpoints.
    */
   readFrom(key: string, count: number): Promise<StateDocument[]>;
   /** Returns the highest checkpoint id of a namespace, or undefined if the namespace has none. */
@@ -97,7 +98,7 @@ export class StateCollection implements StateReads {
     return this.#documents.find(filter).sort({ _id: -1 });
   }
 
-  /** Returns only those fields of the documents that reference chunks. */
+  /** Returns the documents with only those fields that reference chunks. */
   findReferences(filter: Filter<StateDocument>): AsyncIterable<StateDocument> {
     return this.#documents.find(filter, { projection: { list: 1, parts: 1 } });
   }
@@ -108,8 +109,9 @@ export class StateCollection implements StateReads {
   }
 
   /**
-   * Stores documents and moves the head in one transaction. If an injected message waits for a
-   * run, returns the id of that run. Errors: `fence_lost`.
+   * Stores the documents of a commit and moves the thread's head, in one transaction. Returns the
+   * id of the run for which an injected message waits, or undefined if no message waits. Errors:
+   * `fence_lost`.
    */
   async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
     const { early, inserts } = withEarly(commit.inserts, chunkGroup(this.tenant, threadId));
@@ -125,7 +127,8 @@ export class StateCollection implements StateReads {
   }
 
   /**
-   * Inserts documents that nothing references yet, so that the commit only has to reference them.
+   * Inserts documents before the commit that references them. Until that commit, nothing references
+   * them.
    */
   async insert(documents: StateDocument[]): Promise<void> {
     for (const portion of inPortions(documents)) {
@@ -133,7 +136,7 @@ export class StateCollection implements StateReads {
     }
   }
 
-  /** Moves the head and stores no documents. Errors: `fence_lost`. */
+  /** Moves the head without storing documents. Errors: `fence_lost`. */
   async moveHead(threadId: string, change: HeadChange): Promise<void> {
     await inTransaction(this.#client, (session) => this.heads.change(session, this.tenant, threadId, change));
   }
@@ -156,7 +159,10 @@ export class StateCollection implements StateReads {
     await this.#documents.deleteMany({ group: { $in: groups } });
   }
 
-  /** Removes the head first, so that no reader finds a thread with only a part of its documents. */
+  /**
+   * Removes the state of a thread. Removes the head first, so that no reader finds a thread with
+   * only a part of its documents.
+   */
   async removeThread(threadId: string): Promise<void> {
     await this.heads.remove(this.tenant, threadId);
     await this.#documents.deleteMany({ group: prefixRange(threadPrefix(this.tenant, threadId)) });

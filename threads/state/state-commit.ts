@@ -3,34 +3,34 @@ import type { HeadChange } from './mongo-heads.js';
 import { bytes, type StateDocument } from './state-documents.js';
 
 /**
- * If the chunks of a commit have more bytes in total, they are stored before it. The commit then
- * only references them.
+ * Largest total size of the chunks that a commit inserts in its transaction, in bytes. If the
+ * chunks are larger, they are inserted before the transaction.
  */
 const EARLY_BYTES = 4 * 1024 * 1024;
 
-/** Documents and a change of the head, stored in one transaction. */
+/** Documents and a change of the head. One transaction stores them together. */
 export interface StateCommit {
-  /** Documents with new keys. All chunks are in this list. */
+  /** Documents whose keys are not in the database. All chunks of the commit are in this list. */
   inserts: StateDocument[];
   /**
-   * Documents whose keys may be stored already. If so, special writes and checkpoints replace the
-   * stored document. For regular writes and values, the stored document stays.
+   * Documents whose keys may be in the database already. If so, a checkpoint and a write to one of
+   * LangGraph's special channels replace the stored document. For a value and for any other write,
+   * the stored document stays.
    */
   merges: StateDocument[];
-  /** Writes other collections in the same transaction. */
+  /** Writes to other collections in the same transaction. */
   beside?: (session: ClientSession) => Promise<void>;
   /**
-   * Returns the change of the head. Called right before the commit, after all documents were
-   * written.
+   * Returns the change of the head. Called in the transaction, after all documents were written.
    */
   head: () => Promise<HeadChange>;
 }
 
 /**
- * Splits documents into `early`, the chunks to insert before the commit, and `inserts`, which the
- * commit inserts itself. `early` is empty if the chunks are small in total. Early chunks are
- * invisible until a document references them. If the commit fails, they stay until the thread is
- * pruned.
+ * Splits the documents of a commit into two lists. `early` has the chunks to insert before the
+ * commit; it is empty if the chunks are small in total. `inserts` has the documents that the commit
+ * inserts itself. If the commit fails, nothing references the early chunks, and they stay until the
+ * thread is pruned.
  */
 export function withEarly(
   documents: StateDocument[],
@@ -42,7 +42,7 @@ export function withEarly(
   return { early, inserts: documents.filter(({ group }) => group !== chunks) };
 }
 
-/** Splits documents into inserts of about {@link EARLY_BYTES} each. */
+/** Splits documents into lists of about {@link EARLY_BYTES} each. One insert takes one list. */
 export function inPortions(documents: StateDocument[]): StateDocument[][] {
   const portions: StateDocument[][] = [];
   let size = Infinity;

@@ -2,34 +2,35 @@ import type { Binary, Db } from 'mongodb';
 
 /**
  * A document of the collection `checkpoints`. Its key is `<tenant>/<thread>/<kind>/…`, so that a
- * prefix selects the documents of a thread, or those of one kind. Kinds: `c` is a checkpoint
- * without its values, `b` is the value of one channel at one version, `w` is one pending write of a
- * task, `l` is a chunk of values and writes.
+ * prefix selects all documents of a thread, or all of one kind. Kinds: `c` is a checkpoint without
+ * its values, `b` is the value of one channel at one version, `w` is one pending write of a task,
+ * `l` is a chunk, which is a part of a long list or of a large value.
  */
 export interface StateDocument {
   _id: string;
   /**
-   * The indexed field for lookups without the key: see {@link checkpointGroup}, {@link writeGroup},
-   * {@link blobGroup}, {@link chunkGroup}.
+   * Indexed field by which documents are found without their keys. Its values come from
+   * {@link checkpointGroup}, {@link writeGroup}, {@link blobGroup} and {@link chunkGroup}.
    */
   group: string;
-  /** Type tag of the serializer. */
+  /** Encoding of `data`: a type tag of LangGraph's serializer, or one of our own. */
   type: string;
   data: Binary | Uint8Array;
   /**
-   * For a long list, and for an inner node of its tree: ids of chunks by height, leaves first. The
-   * elements in `data` come after the elements of these chunks.
+   * For a long list: ids of chunks by their height in the list's tree, leaves first. The elements
+   * in `data` come after the elements of these chunks. For an inner node of the tree: one row with
+   * the ids of its children.
    */
   list?: string[][];
-  /** For values, writes and leaves over 1 MB: ids of the chunks that contain the data. */
+  /** For a value, a pending write or a leaf over 1 MB: ids of the chunks that contain its data. */
   parts?: string[];
   /** For a checkpoint: id of the parent checkpoint. */
   parent?: string;
-  /** For a checkpoint: its metadata as LangGraph passed them, as JSON. */
+  /** For a checkpoint: the metadata that LangGraph passed, as JSON. */
   metadata?: string;
-  /** For a checkpoint: metadata of the run that created it, as JSON. */
+  /** For a checkpoint: the metadata of the run that created the checkpoint, as JSON. */
   labels?: string;
-  /** For a pending write: task id, path, index and channel. */
+  /** For a pending write: task id, task path, index and channel. */
   write?: { taskId: string; path: string; index: number; channel: string };
 }
 
@@ -40,7 +41,7 @@ export function threadPrefix(tenant: string, threadId: string): string {
 }
 
 /**
- * Returns the group of the checkpoints of a namespace. Without `ns`, returns the common prefix of
+ * Returns the `group` of the checkpoints of a namespace. Without `ns`, returns the common prefix of
  * the groups of all namespaces.
  */
 export function checkpointGroup(tenant: string, threadId: string, ns?: string): string {
@@ -51,7 +52,7 @@ export function checkpointKey(tenant: string, threadId: string, ns: string, id: 
   return `${checkpointGroup(tenant, threadId, ns)}${id}`;
 }
 
-/** Returns the parts of a checkpoint's key. */
+/** Returns the thread id, namespace and checkpoint id that a checkpoint's key contains. */
 export function parseCheckpointKey(key: string): { threadId: string; ns: string; id: string } {
   const [, threadId, , ns, id] = key.split('/');
   return { threadId: decodeURIComponent(threadId ?? ''), ns: decodeURIComponent(ns ?? ''), id: id ?? '' };
@@ -76,8 +77,8 @@ export function chunkGroup(tenant: string, threadId: string): string {
 }
 
 /**
- * Returns the key of a chunk. Values reference chunks by id and not by key, so that values need no
- * change when a thread is copied.
+ * Returns the key of a chunk. The key contains the thread. Values reference a chunk by its id
+ * alone, so that they need no change when their thread is copied.
  */
 export function chunkKey(tenant: string, threadId: string, id: string): string {
   return `${chunkGroup(tenant, threadId)}${id}`;
@@ -88,7 +89,10 @@ export function chunkIdsOf({ list, parts }: Pick<StateDocument, 'list' | 'parts'
   return [...(list ?? []).flat(), ...(parts ?? [])];
 }
 
-/** Returns the serialized data of a document that the driver has read or that was just encoded. */
+/**
+ * Returns the serialized data of a document. In a document that the driver has read, `data` is a
+ * `Binary`. In a document that was just encoded, it is a `Uint8Array`.
+ */
 export function bytes({ data }: Pick<StateDocument, 'data'>): Uint8Array {
   return data instanceof Uint8Array ? data : data.buffer.subarray(0, data.position);
 }
@@ -98,28 +102,28 @@ export function writeGroups(tenant: string, threadId: string): string {
   return `${threadPrefix(tenant, threadId)}w/`;
 }
 
-/** Returns the group of the pending writes of a checkpoint. */
+/** Returns the `group` of the pending writes of a checkpoint. */
 export function writeGroup(tenant: string, threadId: string, ns: string, checkpointId: string): string {
   return `${writeGroups(tenant, threadId)}${part(ns)}/${checkpointId}/`;
 }
 
 /**
- * Returns the key of a pending write. Special writes have negative indices, so an offset is added
- * to keep the keys in order.
+ * Returns the key of a pending write. LangGraph's special writes have negative indices, so 1000 is
+ * added to each index. The keys then sort by index.
  */
 export function writeKey(group: string, taskId: string, index: number): string {
   return `${group}${taskId}/${String(index + 1000).padStart(6, '0')}`;
 }
 
 /**
- * Returns a filter for all groups that start with a prefix. A prefix ends with `/`, and `0` is the
- * character after `/`.
+ * Returns a filter for all groups that start with a prefix. The prefix must end with `/`. The upper
+ * bound ends with `0`, which is the character after `/`.
  */
 export function prefixRange(prefix: string): { $gte: string; $lt: string } {
   return { $gte: prefix, $lt: `${prefix.slice(0, -1)}0` };
 }
 
-/** Creates the index for lookups by group, newest key first. Idempotent. */
+/** Creates the index for lookups by group, highest key first. Idempotent. */
 export async function ensureStateIndexes(db: Db): Promise<void> {
   await db.collection('checkpoints').createIndex({ group: 1, _id: -1 });
 }

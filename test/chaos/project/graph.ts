@@ -1,6 +1,6 @@
 /**
- * The agent of the chaos program: a model behind HTTP, tools with external effects, an interrupt, a
- * subgraph.
+ * The agent of the chaos program. It has a model behind HTTP, tools with external effects, an
+ * interrupt and a subgraph.
  */
 import { AIMessage, SystemMessage, ToolMessage, type BaseMessage, type ToolCall } from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
@@ -35,7 +35,9 @@ const model = new ChatOpenAI({
   configuration: { baseURL: process.env['CHAOS_MODEL_URL'] },
 }).bindTools(TOOLS);
 
-/** Performs an external effect with a key that all attempts of the same call share. */
+/**
+ * Performs an external effect. Its idempotency key is the same in all attempts of the same call.
+ */
 async function act(effect: string, callId: string, config: LangGraphRunnableConfig): Promise<string> {
   const key = [config.configurable?.['thread_id'], config.executionInfo?.taskId, callId].join('/');
   const response = await fetch(`${process.env['CHAOS_LEDGER_URL']}/effects`, {

@@ -1,4 +1,7 @@
-/** Graphs made by packages of others. Copied into a project of its own; also the in-process side imports it from there. */
+/**
+ * Graphs that agent packages of other authors create. This file is copied into a separate project.
+ * Colloquy and the process of `in-process-main.ts` both load it from there.
+ */
 import { ChatOpenAI } from '@langchain/openai';
 import { createReactAgent } from '@langchain/langgraph/prebuilt';
 import { createHandoffTool, createSwarm } from '@langchain/langgraph-swarm';
@@ -89,7 +92,10 @@ const useTool = task('use_tool', async (call: ToolCall): Promise<BaseMessage> =>
   return (await TOOLS.get(call.name)?.invoke(call)) as BaseMessage;
 });
 
-/** The loop of an agent as LangGraph's functional API has it: tasks, and what the last run saved. */
+/**
+ * An agent in LangGraph's functional API: it calls the model and the tools as tasks, and continues
+ * with the messages that the previous run saved.
+ */
 export const functional: unknown = entrypoint('functional', async ({ messages }: { messages: BaseMessageLike[] }) => {
   const before = getPreviousState<BaseMessage[]>() ?? [];
   let all = [...before, ...messages.map(coerceMessageLikeToMessage)];

@@ -1,4 +1,7 @@
-/** Written with what LangGraph has had since 0.2, so that any copy of it runs this. */
+/**
+ * A graph that asks a person. It uses only features that LangGraph has had since version 0.2, so it
+ * also runs with older copies of LangGraph.
+ */
 import { Annotation, Command, END, START, StateGraph, interrupt } from '@langchain/langgraph';
 
 const Log = Annotation.Root({ log: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }) });

@@ -47,8 +47,8 @@ async function history(readSaver: BaseCheckpointSaver<number> | BaseCheckpointSa
   return entries;
 }
 
-describe('importing threads', () => {
-  it('keeps values, writes and parents, and stores unchanged elements of a long list once', async () => {
+describe('importing threads from LangGraph’s own MongoDB saver', () => {
+  it('keeps the values, pending writes and parent of each checkpoint, and stores unchanged list elements only once', async () => {
     const threadId = randomUUID();
     const messages: HumanMessage[] = [];
     let parent: string | undefined;
@@ -93,7 +93,7 @@ describe('importing threads', () => {
     expect(head?.checkpoint.versions_seen['node']).toEqual({ messages: head?.checkpoint.channel_versions['messages'] });
   });
 
-  it('never replaces an existing thread', async () => {
+  it('never changes a thread that exists already', async () => {
     const threadId = randomUUID();
     const store = createThreadStore({ db, ...NO_STATE });
     const own = await store.createThread(caller(), { threadId, metadata: { own: true } });
@@ -104,7 +104,7 @@ describe('importing threads', () => {
     expect((await saver.getTuple(configOf(threadId)))?.metadata?.step).toBe(7);
   });
 
-  it('continues with the next thread if a thread is malformed or its graph fails', async () => {
+  it('refuses a thread with a malformed checkpoint or a failing graph, and imports the other threads', async () => {
     const [malformedId, failing, complete] = [randomUUID(), randomUUID(), randomUUID()];
     const malformed = { ...emptyCheckpoint(), channel_versions: null, versions_seen: null } as never;
     await official.put(configOf(malformedId), malformed, { source: 'loop', step: 1, parents: {} });

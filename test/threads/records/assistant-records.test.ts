@@ -19,12 +19,12 @@ afterAll(async () => {
   await client.close();
 });
 
-describe('system assistants', () => {
-  it('have the same id as on both official servers', () => {
+describe('system assistants, one for each graph', () => {
+  it('have the same ids as on LangGraph’s own servers', () => {
     expect(systemAssistantId('one')).toBe('39a68923-35d8-56bc-9761-3a809a9e6a7f');
   });
 
-  it('are created once for each graph, even if several processes start together', async () => {
+  it('are created once for each graph, even if several processes register the same graphs at the same time', async () => {
     const graphs = [{ graphId: 'one', description: 'The first' }, { graphId: 'two' }];
     await Promise.all(Array.from({ length: 5 }, () => store.registerGraphs(caller(), graphs)));
     await store.registerGraphs(caller(), []);
@@ -53,7 +53,7 @@ describe('system assistants', () => {
     ]);
   });
 
-  it('are found by id and by graph name', async () => {
+  it('can be read by id and by graph name', async () => {
     await store.registerGraphs(caller('named'), [{ graphId: 'one' }]);
     const byName = await store.getAssistant(caller('named'), 'one');
     expect(await store.getAssistant(caller('named'), byName.assistantId)).toEqual(byName);
@@ -61,7 +61,7 @@ describe('system assistants', () => {
     await expect(store.getAssistant(caller('nobody'), 'one')).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('are searched by graph, metadata and part of the name, with paging', async () => {
+  it('can be searched by graph, metadata and part of the name, with limit and offset', async () => {
     const user = caller('searching');
     await store.registerGraphs(
       user,
@@ -90,7 +90,7 @@ describe('system assistants', () => {
   });
 });
 
-describe('stored assistants', () => {
+describe('creating, changing and deleting assistants', () => {
   const user = caller('users');
   const newAssistant = (overrides: Partial<NewAssistant> = {}): NewAssistant => ({
     assistantId: randomUUID(),
@@ -107,7 +107,7 @@ describe('stored assistants', () => {
 
   beforeAll(() => store.registerGraphs(user, [{ graphId: 'one', config: { tags: ['initial'] } }, { graphId: 'two' }]));
 
-  it('are created once for each id, even by concurrent calls', async () => {
+  it('creates one assistant for each id, even if the calls are concurrent', async () => {
     const assistant = newAssistant({ config: { 'a.b': { $c: 1 } }, context: [1], metadata: { 'd.e': 1 } });
     const results = await Promise.allSettled(Array.from({ length: 5 }, () => store.createAssistant(user, assistant)));
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -122,7 +122,7 @@ describe('stored assistants', () => {
     await expect(store.getAssistant(caller(), assistant.assistantId)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('get a new version for each change, even for concurrent changes', async () => {
+  it('creates a new version for each change, even if the changes are concurrent', async () => {
     const { assistantId } = await store.createAssistant(user, newAssistant());
     const changes = Array.from({ length: 6 }, (_, n) =>
       store.updateAssistant(user, assistantId, { name: `name ${n}`, metadata: { [`key${n}`]: n } }),
@@ -135,7 +135,7 @@ describe('stored assistants', () => {
     expect(await numbers(assistantId, { limit: 2, offset: 1 })).toEqual([6, 5]);
   });
 
-  it('keep each version unchanged, and can be reset to any version', async () => {
+  it('never changes a stored version, and can make each version the current one again', async () => {
     const first = await store.createAssistant(
       user,
       newAssistant({ config: { tags: ['a'] }, metadata: { stage: 'draft' } }),
@@ -165,7 +165,7 @@ describe('stored assistants', () => {
     });
   });
 
-  it('are deleted with all their versions', async () => {
+  it('deletes an assistant with all its versions', async () => {
     const assistant = newAssistant();
     const { assistantId: id } = await store.createAssistant(user, assistant);
     await store.updateAssistant(user, id, { name: 'second' });
@@ -183,7 +183,7 @@ describe('stored assistants', () => {
     expect(await numbers(id)).toEqual([1]);
   });
 
-  it('keep their graph, and are reset instead of deleted, if they belong to the system', async () => {
+  it('never changes the graph of a system assistant, and resets it to its first version instead of deleting it', async () => {
     const before = await store.getAssistant(user, 'one');
     expect(before.config).toEqual({ tags: ['initial'] });
     await expect(store.updateAssistant(user, 'one', { graphId: 'two' })).rejects.toMatchObject({ code: 'conflict' });

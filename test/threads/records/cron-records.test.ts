@@ -40,7 +40,7 @@ async function createSettled(tenant: string, overrides: Partial<NewCron> = {}, n
 }
 
 describe('the record of a cron', () => {
-  it('is visible to its own tenant only, and only after its Schedule exists', async () => {
+  it('is hidden until its Temporal Schedule exists, and always hidden from other tenants', async () => {
     const next = new Date('2030-01-01T09:00:00Z');
     const created = await store.createCron(caller(), newCron({ threadId: randomUUID(), timezone: 'Europe/Berlin' }));
     await expect(store.getCron(caller(), created.cronId)).rejects.toMatchObject({ code: 'not_found' });
@@ -54,7 +54,7 @@ describe('the record of a cron', () => {
     );
   });
 
-  it('keeps filters with operators until a change replaces or clears them', async () => {
+  it('keeps the auth filters of its creator, operators included, until an update replaces or removes them', async () => {
     const user = caller('filtered');
     const filters = { threads: { owner: 'u1' }, assistants: { 'teams.all': { $contains: ['a'] } } };
     const { cronId } = await createSettled('filtered', { filters });
@@ -65,7 +65,7 @@ describe('the record of a cron', () => {
     expect(await store.updateCron(user, cronId, { filters: null })).not.toHaveProperty('filters');
   });
 
-  it('merges and counts concurrent changes, and is unsettled until the newest change is settled', async () => {
+  it('merges concurrent updates, and is unsettled until its Schedule is reported to match the newest revision', async () => {
     const user = caller('changing');
     const cron = await createSettled('changing', { endTime: new Date(0), metadata: { a: 1, b: 1 } });
     const patches = [{ metadata: { b: 2 } }, { payload: { context: { k: 1 } } }, { endTime: null, enabled: false }];
@@ -89,7 +89,7 @@ describe('the record of a cron', () => {
     });
   });
 
-  it('is invisible from the start of its deletion, even if the deletion is started twice', async () => {
+  it('is hidden as soon as its deletion starts; starting the deletion a second time is no error', async () => {
     const user = caller('deleting');
     const { cronId } = await createSettled('deleting');
     await store.closeCron(user, cronId);
@@ -104,7 +104,7 @@ describe('the record of a cron', () => {
     await expect(store.closeCron(user, cronId)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('is searched by assistant, thread, enabled and metadata, with sorting and paging', async () => {
+  it('can be searched by assistant, thread, enabled flag and metadata, with sorting, limit and offset', async () => {
     const user = caller('searching');
     const [threadId, assistantId] = [randomUUID(), randomUUID()];
     const hourOfDay = (hour: number) => new Date(Date.UTC(2030, 0, 1, hour));

@@ -16,8 +16,8 @@ const thrownBy = (call: () => unknown): unknown => {
   }
 };
 
-describe('labels', () => {
-  it('consist of the text itself up to 256 characters, and of its hash beyond that, as in stored records', () => {
+describe('search labels of metadata', () => {
+  it('consist of tenant, path and value as text; a hash replaces a text of more than 256 characters', () => {
     const labelsUnder = (key: string, inner: unknown) => recordLabels('acme', { [key]: inner });
     expect(recordLabels('acme', { a: { b: 1 }, l: ['x', { d: 1, c: 2 }], e: {}, n: null })).toEqual([
       'acme "a": {}',
@@ -42,7 +42,7 @@ describe('labels', () => {
     ]);
   });
 
-  it('hash a path only once, not again for each of its values', () => {
+  it('need one hash of each path, not one for each value under the path', () => {
     const update = jest.spyOn(
       Object.getPrototypeOf(createHash('sha256')) as { update: (text: string) => unknown },
       'update',
@@ -58,7 +58,7 @@ describe('labels', () => {
     }
   });
 
-  it('are refused for metadata with too many values, nested values included', () => {
+  it('cannot be created for metadata with too many values; nested values count too', () => {
     for (const metadata of [{ a: numbers(10_000) }, { a: [{ b: numbers(9_999) }] }, { a: [numbers(10_000)] }]) {
       expect(thrownBy(() => recordLabels('acme', metadata))).toMatchObject(tooManyValues(10_000));
     }

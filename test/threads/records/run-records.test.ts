@@ -22,7 +22,7 @@ async function newThread(tenant = 'acme'): Promise<string> {
   return (await store.createThread(caller(tenant), { threadId: randomUUID() })).threadId;
 }
 
-/** Creates a run that the conversation has accepted. */
+/** Creates a run and admits it, so that reads show the run. Returns the run id. */
 async function createAdmitted(threadId: string, overrides = {}): Promise<string> {
   const run = newRun(threadId, overrides);
   await store.createRun(caller(), run);
@@ -39,7 +39,7 @@ async function status(threadId: string, runId: string): Promise<[run: string, th
 }
 
 describe('the store of runs', () => {
-  it('stores a run unchanged, and hides the run until it is admitted', async () => {
+  it('stores a run unchanged, and hides the run until admitRun is called', async () => {
     const threadId = await newThread();
     const request = {
       input: { 'a.b': { $gt: 1 } },
@@ -68,7 +68,7 @@ describe('the store of runs', () => {
     expect(await store.getRun(caller(), threadId, run.runId)).toMatchObject({ runId: run.runId, request });
   });
 
-  it('creates one run for 50 concurrent requests with the same key', async () => {
+  it('creates one run for 50 concurrent requests with the same idempotency key', async () => {
     const threadId = await newThread();
     const made = await Promise.all(
       Array.from({ length: 50 }, () => store.createRun(caller(), newRun(threadId, { key: 'once' }))),
@@ -78,7 +78,7 @@ describe('the store of runs', () => {
     expect(await db.collection('runs').countDocuments({ threadId })).toBe(1);
   });
 
-  it('accepts the same key in different threads', async () => {
+  it('accepts the same idempotency key in different threads', async () => {
     const [first, second] = [await newThread(), await newThread()];
     const results = [
       await store.createRun(caller(), newRun(first, { key: 'k' })),
@@ -89,7 +89,7 @@ describe('the store of runs', () => {
     expect(results.map(({ created }) => created)).toEqual([true, true, true, true]);
   });
 
-  it('returns the same run if the same call is repeated', async () => {
+  it('returns the stored run if createRun is called again with the same run id', async () => {
     const threadId = await newThread();
     const run = newRun(threadId);
     await store.createRun(caller(), run);
@@ -102,7 +102,7 @@ describe('the store of runs', () => {
     expect(await db.collection('runs').countDocuments({ threadId: run.threadId })).toBe(0);
   });
 
-  it('names an invalid run id or key in the error', async () => {
+  it('names an invalid run id or idempotency key in the error', async () => {
     const threadId = await newThread();
     await expect(store.createRun(caller(), newRun(threadId, { runId: 'r/1' }))).rejects.toThrow(
       'run_id is "r/1"; expected a UUID in lower case',
@@ -112,13 +112,13 @@ describe('the store of runs', () => {
     );
   });
 
-  it('refuses a run whose request does not fit a document', async () => {
+  it('refuses a run whose request is too large for a MongoDB document', async () => {
     const run = newRun(await newThread());
     run.request.input = 'x'.repeat(16 * 2 ** 20);
     await expect(store.createRun(caller(), run)).rejects.toMatchObject({ code: 'too_large' });
   });
 
-  it('removes a run only if it was never admitted, seven days after its planned start', async () => {
+  it('lets MongoDB’s TTL index remove only runs that were never admitted, seven days after their planned start', async () => {
     const threadId = await newThread();
     const [orphan, accepted, started, delayed] = [
       newRun(threadId),
@@ -145,7 +145,7 @@ describe('the store of runs', () => {
     expect(ttl?.expireAfterSeconds).toBe(0);
   });
 
-  it('finds the active runs of all threads of a tenant, and none of other tenants', async () => {
+  it('returns the pending and running runs of all threads of a tenant, but none of other tenants', async () => {
     const activeIds = [];
     for (const tenant of ['range', 'range', 'range-er', 'rang']) {
       const threadId = randomUUID();
@@ -160,7 +160,7 @@ describe('the store of runs', () => {
     expect(found.map(({ runId }) => runId).sort()).toEqual(activeIds.slice(0, 2).sort());
   });
 
-  it('stores why a run is cancelled, and when it first started', async () => {
+  it('stores the time of a run’s first start, and the reason of its cancellation unless the run has ended', async () => {
     const threadId = await newThread();
     const run = newRun(threadId);
     await store.createRun(caller(), run);
@@ -177,7 +177,7 @@ describe('the store of runs', () => {
     expect((await get()).cancelReason).toBe('user request');
   });
 
-  it('discards a run that was refused, but not a run that has started', async () => {
+  it('removes a run that the conversation has refused, but not a run that has started', async () => {
     const threadId = await newThread();
     const [refused, started] = [newRun(threadId), newRun(threadId)];
     for (const run of [refused, started]) await store.createRun(caller(), run);
@@ -200,7 +200,7 @@ describe('the store of runs', () => {
 });
 
 describe('listing runs', () => {
-  it('returns the newest run first; the list of active runs begins with the oldest', async () => {
+  it('listRuns returns the newest run first, activeRuns returns the oldest run first', async () => {
     const threadId = await newThread();
     const runs: string[] = [];
     for (let n = 0; n < 4; n += 1) runs.push(await createAdmitted(threadId));
@@ -217,7 +217,7 @@ describe('listing runs', () => {
 });
 
 describe('starting and ending a run', () => {
-  it('marks the run as running and its thread as busy, and updates both at the end', async () => {
+  it('startRun marks the run as running and its thread as busy; endRun stores the result in both', async () => {
     const threadId = await newThread();
     const run = newRun(threadId);
     await store.createRun(caller(), run);
@@ -233,7 +233,7 @@ describe('starting and ending a run', () => {
     expect((await store.getThread(caller(), threadId)).interrupts).toEqual(interrupts);
   });
 
-  it('keeps the cause of an error until the next run starts', async () => {
+  it('the thread of a failed run keeps the error until the next run starts', async () => {
     const threadId = await newThread();
     const [failing, next] = [await createAdmitted(threadId), await createAdmitted(threadId)];
     const error = { error: 'TypeError', message: 'x is undefined' };
@@ -246,7 +246,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, next)).toEqual(['running', 'busy']);
   });
 
-  it('changes neither a run that has already ended nor its thread', async () => {
+  it('a late start or end of a run that has ended already changes neither the run nor its thread', async () => {
     const threadId = await newThread();
     const [old, next] = [await createAdmitted(threadId), await createAdmitted(threadId)];
     await store.startRun(caller(), threadId, old, runStart(0));
@@ -262,7 +262,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, next)).toEqual(['success', 'idle']);
   });
 
-  it('keeps a thread busy if a waiting run is cancelled while another run is at work', async () => {
+  it('the end of a cancelled waiting run leaves the thread busy while another run is at work', async () => {
     const threadId = await newThread();
     const [current, waiting] = [await createAdmitted(threadId), await createAdmitted(threadId)];
     await store.startRun(caller(), threadId, current, runStart(0));
@@ -271,7 +271,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, current)).toEqual(['running', 'busy']);
   });
 
-  it('updates the thread if an earlier call was cut off after it had ended only the run', async () => {
+  it('endRun updates the thread even if an earlier call was cut off after it had updated only the run', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     await store.startRun(caller(), threadId, runId, runStart(0));
@@ -280,7 +280,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, runId)).toEqual(['success', 'idle']);
   });
 
-  it('returns true to exactly one of many concurrent end calls', async () => {
+  it('endRun returns true to exactly one of many concurrent calls', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     await store.startRun(caller(), threadId, runId, runStart(0));
@@ -288,7 +288,7 @@ describe('starting and ending a run', () => {
     expect(ends.filter(Boolean)).toHaveLength(1);
   });
 
-  it('refuses an attempt with a lower fence after another attempt has taken the run over', async () => {
+  it('an attempt is refused after an attempt with a higher fence has taken the run over', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     const interrupts = { task: [{ id: 'i1', value: 'ok?' }] };
@@ -307,7 +307,7 @@ describe('starting and ending a run', () => {
     expect((await store.getThread(caller(), threadId)).interrupts).toEqual({});
   });
 
-  it('fails if the record of the run was removed', async () => {
+  it('startRun fails with not_found if the record of the run was removed', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     await store.removeRun(caller(), threadId, runId);
@@ -315,7 +315,7 @@ describe('starting and ending a run', () => {
     await expect(store.startRun(caller(), threadId, runId, runStart(0))).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('frees a thread whose run was removed', async () => {
+  it('endRun makes the thread idle even if the record of the run was removed', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     await store.startRun(caller(), threadId, runId, runStart(0));
@@ -324,18 +324,19 @@ describe('starting and ending a run', () => {
     expect((await store.getThread(caller(), threadId)).status).toBe('idle');
   });
 
-  it('hides a rolled back run as soon as the run has ended, even before its record is removed', async () => {
+  it('a rolled back run is hidden as soon as it has ended, even before its record is removed', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     await store.startRun(caller(), threadId, runId, runStart(0));
     expect(await store.endRun(caller(), threadId, runEnd(runId, { isRolledBack: true }))).toBe(true);
     await expect(store.getRun(caller(), threadId, runId)).rejects.toMatchObject({ code: 'not_found' });
     expect(await store.listRuns(caller(), threadId, page)).toEqual([]);
-    // A later attempt of the activity still finds it, and removes it.
+    // The record stays until the last event of the run is stored. So a later attempt of the
+    // activity that ends the run still finds the record, and removes it.
     expect(await store.getRun(caller(), threadId, runId, { admittedOnly: false })).toMatchObject({ runId });
   });
 
-  it('counts the failures of each superstep, even concurrent ones', async () => {
+  it('countFailure counts the failed attempts of each superstep, even if the calls are concurrent', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     const count = (superstep: string, attempt = 1, id = runId) =>
@@ -353,7 +354,7 @@ describe('starting and ending a run', () => {
 });
 
 describe('a database that does not answer', () => {
-  it('is reported as unavailable', async () => {
+  it('makes calls of the store fail with the error code unavailable', async () => {
     const unreachable = new MongoClient('mongodb://127.0.0.1:1/?directConnection=true', {
       serverSelectionTimeoutMS: 50,
     });

@@ -19,7 +19,7 @@ export function newRun(threadId: string, overrides: Partial<NewRun> = {}): NewRu
   };
 }
 
-/** Fence of an attempt. All fences returned here belong to the same step. */
+/** Returns the fence of an attempt of step 1 of run 1. A later attempt has a higher fence. */
 export function fenceOf(attempt: number): Fence {
   return encodeFence({ run: 1, step: 1, attempt });
 }
@@ -32,7 +32,10 @@ export function runEnd(runId: string, overrides: Partial<RunEnd> = {}): RunEnd {
   return { runId, fence: fenceOf(1), status: 'success', threadStatus: 'idle', interrupts: {}, ...overrides };
 }
 
-/** State functions for tests that use records only. */
+/**
+ * Options of a thread store for tests that use only its records: functions for the state of threads
+ * that do nothing.
+ */
 export const NO_STATE = {
   removeState: async () => undefined,
   copyState: async () => undefined,

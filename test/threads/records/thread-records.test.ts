@@ -33,8 +33,8 @@ async function searchIds(tenant: string, query: Partial<ThreadQuery>): Promise<s
   ).map(({ threadId }) => threadId);
 }
 
-describe('threads', () => {
-  it('are created idle and returned unchanged, with any metadata keys', async () => {
+describe('the records of threads', () => {
+  it('are created with status idle and returned unchanged, whatever keys their metadata has', async () => {
     const metadata = { 'a.b': 1, $set: { $x: ['y'] }, '': null };
     const config = { configurable: { 'model.name': '$m' } };
     const threadId = randomUUID();
@@ -61,7 +61,7 @@ describe('threads', () => {
     expect((await store.getThread(caller(), threadId)).metadata).toEqual({ n: 1 });
   });
 
-  it('require a UUID in lower case', async () => {
+  it('have an id that must be a UUID in lower case', async () => {
     const threadId = randomUUID();
     await expect(store.createThread(caller(), { threadId: 'a/b' })).rejects.toThrow(
       'thread_id is "a/b"; expected a UUID in lower case',
@@ -96,7 +96,7 @@ describe('threads', () => {
 });
 
 describe('searching threads', () => {
-  it('compares metadata by key and value: keys with dots or dollars, any order of keys, long values', async () => {
+  it('compares keys and whole values of metadata, also keys with dots or dollars, and long values', async () => {
     const metadata = { 'graph.id': 'one', $kind: { b: [1, { y: 1, x: 2 }], a: null }, long: 'x'.repeat(5_000), n: 1 };
     const threadId = await newThread('search', { metadata });
     await newThread('search', { metadata: { 'graph.id': 'two', graph: { id: 'one' } } });
@@ -115,7 +115,7 @@ describe('searching threads', () => {
     expect(await store.countThreads(caller('search'), { required: NOTHING_REQUIRED })).toBe(2);
   });
 
-  it('applies required metadata in addition to the metadata of the query', async () => {
+  it('returns only threads with the metadata that the query names and the metadata that auth filters require', async () => {
     const lists = [['a'], ['b', 'a'], ['b'], 'a', [['a']], { a: 1 }];
     const ids: string[] = [];
     for (const [n, list] of lists.entries())
@@ -138,7 +138,7 @@ describe('searching threads', () => {
     expect(await searchIds('required', { required, metadata: { n: 1 } })).toEqual([both]);
   });
 
-  it('sorts, pages, and filters by status and ids', async () => {
+  it('sorts the threads, applies limit and offset, and filters by status and ids', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 4; n += 1) ids.push(await newThread('sorted'));
     const [first = '', second = '', third = '', fourth = ''] = ids;
@@ -161,8 +161,8 @@ describe('searching threads', () => {
   });
 });
 
-describe('deleting a thread', () => {
-  it('hides the thread immediately from every call', async () => {
+describe('closing and deleting a thread', () => {
+  it('a closed thread is hidden from every call, even before its data are removed', async () => {
     const threadId = await newThread('deleting');
     const run = newRun(threadId, { key: 'k' });
     await store.createRun(caller('deleting'), run);
@@ -190,7 +190,7 @@ describe('deleting a thread', () => {
     expect(await store.countThreads(user, { required: NOTHING_REQUIRED })).toBe(0);
   });
 
-  it('removes records, runs and state of a closed thread, and can be repeated', async () => {
+  it('the deletion removes record, runs and state of a closed thread, and can be repeated', async () => {
     const threadId = await newThread();
     await store.createRun(caller(), newRun(threadId));
     await expect(store.deleteThread(caller(), threadId)).rejects.toMatchObject({ code: 'conflict' });
@@ -204,7 +204,7 @@ describe('deleting a thread', () => {
     await newThread('acme', { threadId });
   });
 
-  it('affects only the thread that the caller has read, not a later thread with the same id', async () => {
+  it('close, copy and update of a thread that was read before never affect a later thread with the same id', async () => {
     const user = caller();
     const threadId = await newThread();
     const before = await store.getThread(user, threadId);
@@ -227,11 +227,11 @@ describe('deleting a thread', () => {
     const after = await store.getThread(user, threadId);
     expect(after.metadata).toEqual({ of: 'ada' });
     await store.closeThread(user, threadId, after);
-    // A thread that is already being deleted is not closed a second time.
+    // If the caller names the thread by its identity, closing the thread a second time fails.
     await expect(store.closeThread(user, threadId, after)).rejects.toMatchObject(notFound);
   });
 
-  it('keeps the thread closed if its state could not be removed', async () => {
+  it('the thread stays closed if its state could not be removed', async () => {
     const threadId = await newThread();
     const failing = createThreadStore({
       db,

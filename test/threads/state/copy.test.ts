@@ -22,8 +22,8 @@ const configOf = (thread_id: string, checkpoint_id?: string) => ({
 });
 
 /**
- * Commits a step after a parent. Channel `n` is the step number; `kept` is written only once.
- * Returns the checkpoint id.
+ * Commits the checkpoint of a step, as a child of `parent`. Channel `n` contains the step number.
+ * Channel `kept` is written only by the first checkpoint of a thread. Returns the checkpoint id.
  */
 async function commit(threadId: string, step: number, parent?: string, metadata = {}): Promise<string> {
   const id = uuid6(step);
@@ -49,7 +49,7 @@ async function history(threadId: string): Promise<CheckpointTuple[]> {
 }
 
 describe('copying the state of a thread', () => {
-  it('copies a consistent state while the original is being written', async () => {
+  it('copies all checkpoints up to one revision while a writer adds checkpoints to the original thread', async () => {
     let id = await commit('busy', 0);
     let step = 0;
     let stopped = false;
@@ -73,7 +73,7 @@ describe('copying the state of a thread', () => {
     }
   });
 
-  it('copies pending writes, and keeps the copy when the original is deleted', async () => {
+  it('copies pending writes; the copy stays complete after the original thread was deleted', async () => {
     const id = await commit('asked', 0);
     await saver.putWrites(configOf('asked', id), [['__interrupt__', { value: 'ok?' }]], 'task-1');
     await copyState({ client, db }, { tenant, from: 'asked', to: 'copy' });
@@ -89,13 +89,13 @@ describe('copying the state of a thread', () => {
   });
 });
 
-describe('keeping the latest state', () => {
+describe('pruning a thread with keepLatest', () => {
   const documents = (threadId: string) =>
     db
       .collection('checkpoints')
       .countDocuments({ group: { $gte: `${tenant}/${threadId}/`, $lt: `${tenant}/${threadId}0` } });
 
-  it('keeps values that older checkpoints wrote, and pending writes of the newest checkpoint', async () => {
+  it('keeps the newest checkpoint, its pending writes, and its values even if older checkpoints wrote them', async () => {
     let id = await commit('long', 0);
     for (let step = 1; step < 10; step += 1) {
       await saver.putWrites(configOf('long', id), [['n', step]], `task-${step}`);
@@ -106,13 +106,13 @@ describe('keeping the latest state', () => {
     await keepLatest({ client, db, tenant }, 'long');
     expect(await saver.getTuple(configOf('long'))).toEqual(before);
     expect(await history('long')).toHaveLength(1);
-    // The checkpoint, its two values, one write.
+    // The checkpoint, the values of its two channels, and its pending write.
     expect(await documents('long')).toBe(4);
     await keepLatest({ client, db, tenant }, 'long');
     expect(await saver.getTuple(configOf('long'))).toEqual(before);
   });
 
-  it('keeps the checkpoints from which a delta channel is built', async () => {
+  it('keeps the older checkpoints from which LangGraph builds the value of a delta channel', async () => {
     let id = await commit('delta', 0);
     for (let step = 1; step < 6; step += 1) {
       await saver.putWrites(configOf('delta', id), [['messages', `m${step}`]], `task-${step}`);
@@ -136,7 +136,7 @@ describe('keeping the latest state', () => {
   });
 });
 
-describe('thinning the history', () => {
+describe('thinning the history of a thread by a policy', () => {
   const steps = async (threadId: string) => (await history(threadId)).map(({ metadata }) => metadata?.step);
 
   it('keeps the newest checkpoints and the last one of each run, and removes checkpoints that are too old', async () => {
@@ -154,7 +154,7 @@ describe('thinning the history', () => {
     expect(await history('thin')).toEqual([before[0]]);
   });
 
-  it('keeps the subgraph checkpoints of a kept root checkpoint', async () => {
+  it('keeps the checkpoints of subgraphs that ran at a root checkpoint that stays', async () => {
     const first = await commit('nested', 0);
     const second = await commit('nested', 1, first);
     await commit('nested', 2, second);

@@ -23,8 +23,9 @@ const configOf = (thread_id: string, checkpoint_id?: string) => ({
 });
 
 /**
- * Commits a step of a graph with two delta channels. With `snapshot`, stores the whole value of
- * `a`.
+ * Commits the checkpoint of a step of a graph with two delta channels, `a` and `b`. If `snapshot`
+ * is given, the checkpoint contains it as the whole value of channel `a`. Returns the checkpoint
+ * id.
  */
 async function step(threadId: string, number: number, parent?: string, snapshot?: unknown[]): Promise<string> {
   const id = uuid6(0);
@@ -43,7 +44,7 @@ async function step(threadId: string, number: number, parent?: string, snapshot?
 }
 
 describe('the history of delta channels', () => {
-  it('is read in four queries, with the same result as a walk over the ancestor checkpoints', async () => {
+  it('is read in four queries, and equals the result of LangGraph’s own walk over the ancestor checkpoints', async () => {
     let id = await step('long', 0);
     const ids = [id];
     for (let number = 1; number <= 60; number += 1) {
@@ -76,7 +77,7 @@ describe('the history of delta channels', () => {
     expect(history['a']?.writes).toHaveLength(80);
     expect(await read()).toEqual(history);
     expect(await read(ids[10])).toEqual(await walk(ids[10]));
-    // The history of a fork leaves out writes that came after its parent.
+    // A fork at checkpoint 29: its history contains no writes of later checkpoints.
     const fork = await step('long', 30, ids[29]);
     expect(await read(fork)).toEqual(await walk(fork));
     expect(await read('1ef00000-0000-6000-8000-000000000000')).toEqual(

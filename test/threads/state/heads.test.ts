@@ -21,8 +21,8 @@ describe('the head of a thread', () => {
   let heads: MongoHeads;
 
   beforeAll(async () => {
-    // A separate server, because an open transaction and the end of all sessions affect every
-    // client.
+    // Uses a MongoDB server of its own, because these tests leave a transaction open and end all
+    // sessions. Both would disturb every other client of the server.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-heads-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
     server = await startServer('mongodb', { ...options, onProgress: () => undefined });
@@ -37,7 +37,7 @@ describe('the head of a thread', () => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  it('accepts the fence of the next attempt if a writer stopped during its commit', async () => {
+  it('accepts the fence of the next attempt after a writer has died with an open transaction on the head', async () => {
     const threadId = randomUUID();
     await heads.raiseFence('t', threadId, fence(1));
     const session = stopped.startSession();
@@ -53,7 +53,7 @@ describe('the head of a thread', () => {
     await session.endSession();
   });
 
-  it('accepts the next commit of the same documents if a writer stopped before it changed the head', async () => {
+  it('does not block the next writer if a writer died after it had locked documents, but not yet the head', async () => {
     const threadId = randomUUID();
     const session = stopped.startSession();
     session.startTransaction();
@@ -68,7 +68,7 @@ describe('the head of a thread', () => {
     await session.endSession();
   });
 
-  it('refuses a writer with a lower fence', async () => {
+  it('refuses a writer whose fence is lower than the stored fence', async () => {
     const threadId = randomUUID();
     await heads.raiseFence('t', threadId, fence(2));
     await expect(heads.raiseFence('t', threadId, fence(1))).rejects.toMatchObject({ code: 'fence_lost' });

@@ -38,7 +38,7 @@ const reader = () => new MongoSaver({ client, db, tenant });
 const read = async (threadId: string) => (await reader().getTuple(configOf(threadId)))?.checkpoint.channel_values ?? {};
 
 describe('large state', () => {
-  it('of 60 MB is committed and read in one step', async () => {
+  it('a checkpoint with values of 60 MB in total is committed and read', async () => {
     const values = {
       file: text('file contents ', 20),
       bytes: new Uint8Array(18 * MEGABYTE).map((_, index) => index % 251),
@@ -54,7 +54,7 @@ describe('large state', () => {
     expect(digest(found['messages'])).toBe(digest(values.messages));
   }, 120_000);
 
-  it('of 17 MB is stored as a pending write', async () => {
+  it('a pending write of 17 MB is stored and read', async () => {
     const id = await commit('write', { n: 1 });
     const value = text('result ', 17);
     await reader().putWrites(configOf('write', id), [['files', value]], 'task');
@@ -64,7 +64,7 @@ describe('large state', () => {
     ]);
   }, 60_000);
 
-  it('leaves only invisible chunks after a failed commit, and pruning removes these chunks', async () => {
+  it('a failed commit leaves only chunks (parts of values) that no reader sees, and pruning removes them', async () => {
     const id = await commit('lost', { n: 1 });
     const stale = new MongoSaver({ client, db, tenant, exclusive: true });
     await stale.getTuple(configOf('lost'));

@@ -38,7 +38,8 @@ const conversation = (from: number, to: number): BaseMessage[] =>
   });
 
 /**
- * Commits a value of channel `messages` after a parent checkpoint. Returns the new checkpoint id.
+ * Commits a checkpoint with this value of channel `messages`, as a child of `parent`. Returns the
+ * checkpoint id.
  */
 async function commit(
   saver: BaseCheckpointSaver<string>,
@@ -73,7 +74,10 @@ async function storedBytes(threadId: string): Promise<number> {
   return sum;
 }
 
-/** Number of bytes that each edit adds to a thread whose list has `length` messages. */
+/**
+ * Creates a thread whose list has `length` messages, and applies the edits one after the other.
+ * Returns how many stored bytes each edit has added.
+ */
 async function bytesAdded(
   threadId: string,
   length: number,
@@ -93,7 +97,7 @@ async function bytesAdded(
 }
 
 describe('a long list', () => {
-  it('needs about as many bytes per turn with 4,000 messages as with 200', async () => {
+  it('needs about as many new bytes per run with 4,000 messages as with 200', async () => {
     const turns = Array.from({ length: 4 }, (_, turn) => (list: unknown[]) => [
       ...list,
       ...conversation(10_000 + 2 * turn, 10_002 + 2 * turn),
@@ -101,12 +105,14 @@ describe('a long list', () => {
     const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
     const short = sum(await bytesAdded('short', 200, turns));
     const long = sum(await bytesAdded('long', 4_000, turns));
-    // Each version stores its tail, which is smaller than one leaf, and the ids in the root.
+    // The database stores a long list as a tree of chunks; a leaf is a chunk of about 16 KB. Each
+    // version of the list stores anew only the ids in the root of the tree, and the elements after
+    // the last leaf.
     expect(short).toBeLessThan(4 * 20_000);
     expect(long).toBeLessThan(4 * 22_000);
   }, 90_000);
 
-  it('stores only the changed part after an edit in its middle', async () => {
+  it('stores only the changed chunks after an edit at its start, in its middle or at its end', async () => {
     const added = await bytesAdded('edited', 3_000, [
       (list) => list.with(1_500, new AIMessage({ id: 'm1500', content: 'another' })),
       (list) => list.toSpliced(700, 1),
@@ -121,7 +127,7 @@ describe('a long list', () => {
     expect(Math.max(...added)).toBeLessThan(45_000);
   }, 90_000);
 
-  it('shares no chunks with a version that was not stored', async () => {
+  it('shares no chunks with a version of the list whose commit has failed', async () => {
     const saver = openEditor();
     const list = conversation(0, 200);
     await commit(saver, 'failed', list);
@@ -135,7 +141,7 @@ describe('a long list', () => {
     expect(await load(openReader(), 'failed')).toEqual(more);
   });
 
-  it('is read with separate objects for elements that it contains twice', async () => {
+  it('is read with two separate objects for an element that it contains twice', async () => {
     const list = conversation(0, 100);
     const saver = openEditor();
     await commit(saver, 'twice', list);
@@ -145,7 +151,7 @@ describe('a long list', () => {
     expect(new Set(read).size).toBe(200);
   });
 
-  it('has a document key after it was stored or read, and its text can be read by that key', async () => {
+  it('has the key of its stored document after a commit or a read, and its JSON text can be read by that key', async () => {
     const saver = openEditor();
     const list = conversation(0, 100);
     expect(saver.blobOf(list)).toBeUndefined();
@@ -154,7 +160,7 @@ describe('a long list', () => {
     const texts = new ValueTexts((value) => JSON.stringify(value));
     const written = JSON.stringify(list);
     expect(await openReader().valueText('held', key, texts)).toBe(written);
-    // The second read takes the texts of leaves from the cache.
+    // The second read takes the texts of the list's leaves from the cache in `texts`.
     expect(await openReader().valueText('held', key, texts)).toBe(written);
     const more = [...list, ...conversation(100, 10)];
     await commit(saver, 'held', more);
@@ -183,24 +189,26 @@ describe('a worker that caches the state of a thread', () => {
     expect(read).toEqual([]);
     await commit(saver, threadId, change(list), saver.head.heads['']?.checkpointId);
     await saver.flush();
-    // The first insert stores the chunks before the transaction, so that events can refer to them.
+    // The first `insert` stores the chunks of the list before the transaction begins, so that
+    // events can refer to the list before it is committed.
     expect(commands.splice(0)).toEqual(['insert', 'insert', 'findAndModify', 'commitTransaction']);
     saver.remember();
     return list;
   }
 
-  it('returns the stored state without a read of the database, and decodes only new parts', async () => {
+  it('reads the state from the cache and not from the database, and decodes only the end of a long list again', async () => {
     await step('kept', () => conversation(0, 300));
     const second = await step('kept', (list) => [...list, ...conversation(300, 302)]);
     const third = await step('kept', (list) => [...list, ...conversation(302, 304)]);
     const fourth = await step('kept', (list) => [...list]);
-    // Cached leaves return the same objects; only the end of the list is decoded again.
+    // Elements in cached leaves (chunks of the list) are the same objects again. Only the elements
+    // after the last leaf are decoded again.
     expect(third.slice(0, 250).every((message, index) => message === second[index])).toBe(true);
     expect(third[301]).not.toBe(second[301]);
     expect(fourth).toEqual(await load(openReader(), 'kept'));
   });
 
-  it('never returns a change that was made to a message but not stored', async () => {
+  it('never returns a change that was made to a message in place but was not committed', async () => {
     await step('mutated', () => conversation(0, 300));
     const list = await step('mutated', (all) => [...all]);
     (list[3] as BaseMessage).content = 'not stored';
@@ -208,7 +216,7 @@ describe('a worker that caches the state of a thread', () => {
     expect(await step('mutated', (all) => [...all])).toEqual(conversation(0, 300));
   });
 
-  it('stores a change that a step made to an old message in place before its commit', async () => {
+  it('stores a change that a step has made in place to an older message before the commit', async () => {
     await step('changed', () => conversation(0, 300));
     await step('changed', (all) => {
       (all[7] as BaseMessage).content = 'changed in place';

@@ -26,7 +26,7 @@ validate({
 });
 
 describe('MongoSaver', () => {
-  it('takes the newest checkpoint from the head, not from the highest id', async () => {
+  it('returns the checkpoint that the thread’s head names as the newest, even if another one has a higher id', async () => {
     const saver = new MongoSaver({ client, db, tenant: 'newest' });
     const config = { configurable: { thread_id: 't', checkpoint_ns: '' } };
     const put = (id: string) =>
@@ -36,7 +36,7 @@ describe('MongoSaver', () => {
     expect((await saver.getTuple(config))?.checkpoint.id).toBe('1ef00000-0000-6000-8000-000000000001');
   });
 
-  it('hides the state of another tenant with the same thread id', async () => {
+  it('hides state that another tenant has stored under the same thread id', async () => {
     const config = { configurable: { thread_id: 'same', checkpoint_ns: '' } };
     const ours = new MongoSaver({ client, db, tenant: 'ours' });
     await ours.put(config, emptyCheckpoint(), { source: 'loop', step: 1, parents: {} }, {});
@@ -45,7 +45,7 @@ describe('MongoSaver', () => {
   });
 
   it.each([false, true])(
-    'commits concurrent writes, as LangGraph sends them, without conflicts; exclusive: %s',
+    'stores the concurrent puts and putWrites of LangGraph without failed commands; option exclusive: %s',
     async (exclusive) => {
       const failed: string[] = [];
       client.on('commandFailed', ({ commandName }) => failed.push(commandName));

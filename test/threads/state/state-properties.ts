@@ -20,7 +20,8 @@ import {
 } from '../../../threads/index.js';
 
 /**
- * An operation on a thread. Numbers choose among its checkpoints and elements, modulo their count.
+ * An operation on a thread. `from` chooses the parent checkpoint, counted back from the newest.
+ * `at` chooses a checkpoint or an element of the list, modulo their count.
  */
 type Action =
   | { kind: 'put'; from: number; edit: Edit; as: 'step' | 'edit' }
@@ -37,7 +38,8 @@ type Edit =
 const at = fc.nat(1_000);
 const sizes = fc.oneof(
   { weight: 8, arbitrary: fc.array(fc.nat(6_000), { minLength: 1, maxLength: 6 }) },
-  // Enough elements for inner nodes, and one large element.
+  // The first list has enough elements for inner nodes in its tree of chunks. The second has one
+  // element that is split into several chunks.
   { weight: 1, arbitrary: fc.constant<number[]>(Array.from({ length: 80 }, () => 9_000)) },
   { weight: 1, arbitrary: fc.constant<number[]>([1_500_000]) },
 );
@@ -63,7 +65,8 @@ let client: MongoClient;
 
 function useServer(): void {
   beforeAll(async () => {
-    // A separate server, because the test ends all sessions to end those of a dead writer.
+    // Uses a MongoDB server of its own. The test must end the sessions of dead writers, and for
+    // that ends all sessions of the server.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-properties-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
     server = await startServer('mongodb', { ...options, onProgress: () => undefined });
@@ -89,8 +92,8 @@ function element(size: number): unknown {
 }
 
 /**
- * The list after an edit. New elements come from `fresh`, so that the same edit can be applied to
- * the list of the model and to that of the tested saver.
+ * Returns the list after an edit. The caller passes the new elements in `fresh`, so that it can
+ * apply the same edit to the list of the model and to the list of the tested saver.
  */
 function changed(list: unknown[], edit: Edit, fresh: unknown[]): unknown[] {
   const index = list.length === 0 ? 0 : edit.at % list.length;
@@ -126,7 +129,10 @@ function mutated(value: unknown): unknown {
   return value;
 }
 
-/** A thread in the database, and the same thread in a model that defines the expected state. */
+/**
+ * A thread in the database, and the same thread in a model, which is LangGraph's `MemorySaver`. The
+ * state in the database must equal the state in the model.
+ */
 class ModelledThread {
   readonly #db = client.db('properties');
   #cache = new StateCache();
@@ -139,8 +145,9 @@ class ModelledThread {
   constructor(private threadId: string) {}
 
   /**
-   * Applies an action to the thread and to the model. With `crash`, the connection of the writer
-   * ends at its command with that number.
+   * Applies an action to the thread and to the model, and compares their states. With `crash`, the
+   * writer's connection is closed at the MongoDB command with that number. If the database then has
+   * the state from before the action, the model takes back the action too.
    */
   async act(action: Action, crash?: number): Promise<void> {
     const before = copyOf(this.#model);
@@ -177,8 +184,8 @@ class ModelledThread {
       case 'writes':
         return this.#writes(action, writer);
       case 'mutateLast':
-        // A caller changes an element of the last step's list in place. No reader may see the
-        // change.
+        // Changes in place an element of the list that the last `put` has stored. Nothing commits
+        // the change, so no reader may see it.
         if (this.#last.length > 0) mutated(this.#last[action.at % this.#last.length]);
         return;
       case 'delete':
@@ -201,7 +208,8 @@ class ModelledThread {
     const parent = ids[Math.min(from, ids.length - 1)];
     const checkpoint = { id: uuid6(0), number: (this.#commits += 1) };
     const freshSizes = 'sizes' in edit ? edit.sizes : [edit.at];
-    // Two sets of equal elements, because both savers may keep the objects that they get.
+    // Creates the same new elements twice, because the model and the tested saver may both keep the
+    // objects that they get.
     const firstNumber = elements;
     const forModel = freshSizes.map(element);
     elements = firstNumber;
@@ -222,7 +230,7 @@ class ModelledThread {
     const before = parent === undefined ? undefined : await saver.getTuple(configOf(threadId, parent));
     const values = before?.checkpoint.channel_values ?? {};
     const list = change((values['messages'] as unknown[] | undefined) ?? []);
-    // Both savers get the same versions.
+    // The model and the tested saver get the same channel versions.
     const version = `${String(number).padStart(12, '0')}.000000000000`;
     const versions = { other: version, ...before?.checkpoint.channel_versions, messages: version };
     const checkpoint = { ...emptyCheckpoint(), id, channel_versions: versions };
@@ -285,14 +293,17 @@ function configOf(threadId: string, id?: string) {
   return { configurable: { thread_id: threadId, checkpoint_ns: '', ...(id && { checkpoint_id: id }) } };
 }
 
-/** Newest first. */
+/** Returns the ids of the model's checkpoints, newest first. */
 function idsOf(model: MemorySaver): string[] {
   return Object.keys(model.storage['t']?.[''] ?? {})
     .sort()
     .reverse();
 }
 
-/** Every checkpoint and value that can be read of a thread, as text. */
+/**
+ * Returns everything that a saver can read of a thread as one string: the newest checkpoint and all
+ * checkpoints, with values and pending writes.
+ */
 async function readAll(saver: Saver, threadId: string): Promise<string> {
   const tuples: unknown[] = [];
   for await (const tuple of saver.list(configOf(threadId))) tuples.push(await readable(saver, tuple));
@@ -329,7 +340,7 @@ function keepOnlyHead(model: MemorySaver): void {
   for (const key of Object.keys(model.writes)) if (!key.includes(String(head))) delete model.writes[key];
 }
 
-/** The first action of each sequence: a list that is long enough for leaves. */
+/** The first action of each sequence. Its list is long enough to be stored in several chunks. */
 const FIRST_ACTION: Action = {
   kind: 'put',
   from: 0,
@@ -339,7 +350,10 @@ const FIRST_ACTION: Action = {
 
 let threads = 0;
 
-/** Tests properties of thread state with random sequences of actions; `runs` is their number. */
+/**
+ * Defines tests that apply random sequences of actions to the state of threads. `runs` is the
+ * number of sequences: `complete` without crashes, `crashed` with crashes of the writer.
+ */
 export function describeStateProperties(runs: { complete: number; crashed: number }, timeoutMs: number): void {
   describe('the state of a thread', () => {
     useServer();

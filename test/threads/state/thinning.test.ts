@@ -36,7 +36,10 @@ const configOf = (threadId: string, id?: string) => ({
   configurable: { thread_id: threadId, checkpoint_ns: '', ...(id && { checkpoint_id: id }) },
 });
 
-/** Creates a thread whose run has ended. `ages` of its checkpoints are in minutes, oldest first. */
+/**
+ * Creates a thread with one run, which has ended, and one checkpoint for each age in `ages`. Ages
+ * are in minutes, the oldest checkpoint comes first.
+ */
 async function createThread(ages: number[]): Promise<string> {
   const { threadId } = await store.createThread(caller(tenant), { threadId: randomUUID() });
   let parent: string | undefined;
@@ -64,7 +67,7 @@ async function steps(threadId: string): Promise<unknown[]> {
 const due = (now = inMinutes(1), limit = 10) => store.thinnableThreads(caller(tenant), { now, limit });
 
 describe('threads that are due for thinning', () => {
-  it('have changed since their last thinning, and are listed in pages, the longest due first', async () => {
+  it('are those that have changed since their last thinning; a limited list begins with the longest due', async () => {
     const [first, second] = [await createThread([0, 0]), await createThread([0, 0])];
     await store.createThread(caller(tenant), { threadId: randomUUID() });
     expect((await due()).map(({ threadId }) => threadId)).toEqual([first, second]);
@@ -79,7 +82,7 @@ describe('threads that are due for thinning', () => {
     expect(await store.thinnableThreads(caller('nobody'), { now: inMinutes(1), limit: 10 })).toEqual([]);
   });
 
-  it('are thinned by one process only, and stay due if a run ends between the listing and the thinning', async () => {
+  it('are thinned by only one of several processes, and stay due if a run has ended since they were listed', async () => {
     const threadId = await createThread([0, 0, 0]);
     const [dueThread] = await due();
     if (dueThread === undefined) throw new Error('nothing is due');
@@ -96,7 +99,7 @@ describe('threads that are due for thinning', () => {
     expect(await due()).toHaveLength(1);
   });
 
-  it('keep their history if a run is pending, and are due later; busy threads are never due', async () => {
+  it('keep their history while a run is pending, and are due again later; a busy thread is never due', async () => {
     const threadId = await createThread([0, 0, 0]);
     const { run } = await store.createRun(caller(tenant), newRun(threadId));
     await store.admitRun(caller(tenant), threadId, run.runId);
@@ -110,7 +113,7 @@ describe('threads that are due for thinning', () => {
     expect(await due(inMinutes(11))).toEqual([]);
   });
 
-  it('are due again when more checkpoints become too old, and never again if no checkpoint will', async () => {
+  it('are due again when more checkpoints are too old, but not if no remaining checkpoint will become too old', async () => {
     const threadId = await createThread([50, 30, 10, 5]);
     const thin = async (now: Date) => {
       for (const thread of await due(now))
@@ -118,8 +121,9 @@ describe('threads that are due for thinning', () => {
     };
     await thin(inMinutes(0.1));
     expect(await steps(threadId)).toEqual([3, 2, 1]);
-    // The 30 minutes old checkpoint is too old in 10 minutes. Thinning is delayed by up to 4
-    // minutes, a tenth of `maxAgeMs`, so that several checkpoints go together.
+    // In 10 minutes the checkpoint of 30 minutes will be older than the 40 minutes of `maxAgeMs`.
+    // Thinning waits 4 more minutes, a tenth of `maxAgeMs`, so that it removes several checkpoints
+    // together.
     expect(await due(inMinutes(13))).toEqual([]);
     await thin(inMinutes(15));
     expect(await steps(threadId)).toEqual([3, 2]);
@@ -128,7 +132,7 @@ describe('threads that are due for thinning', () => {
     expect(await due(inMinutes(100_000))).toEqual([]);
   });
 
-  it('keep the checkpoint that was newest at the idle check, because a run may be rolled back to it', async () => {
+  it('keep the checkpoint that was newest when thinning began, because a new run may be rolled back to it', async () => {
     const threadId = await createThread([0, 0]);
     const base = await saver.getTuple(configOf(threadId));
     const isIdle = async () => {

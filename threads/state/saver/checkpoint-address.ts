@@ -4,11 +4,13 @@ import { ColloquyError } from '../../../protocol/index.js';
 interface CheckpointAddress {
   threadId: string;
   ns: string;
-  /** If absent, the address means the newest checkpoint. */
+  /** If absent, the address means the newest checkpoint of the namespace. */
   checkpointId?: string;
 }
 
-/** Returns the address of a checkpoint from a LangGraph config. Errors: `invalid_argument`. */
+/**
+ * Returns the address of the checkpoint that a LangGraph config names. Errors: `invalid_argument`.
+ */
 export function addressOf(config: RunnableConfig): CheckpointAddress {
   const {
     thread_id: threadId,
@@ -24,7 +26,7 @@ export function addressOf(config: RunnableConfig): CheckpointAddress {
   return { threadId, ns, checkpointId: id };
 }
 
-/** Returns the LangGraph config that addresses a checkpoint. */
+/** Returns the LangGraph config that names a checkpoint. */
 export function configOf(threadId: string, ns: string, checkpointId: string): RunnableConfig {
   return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpointId } };
 }

@@ -32,14 +32,17 @@ interface CodecOptions {
   tenant: string;
   reads: StateReads;
   /**
-   * Whether a new version of a list may reference chunks of its last version. Only safe if a commit
-   * fails whenever another writer may have removed these chunks.
+   * Whether a new version of a list may reference chunks of the list's previous version. This is
+   * only safe if a commit fails whenever another writer may have removed these chunks.
    */
   sharesChunks: boolean;
-  /** Whether the metadata of a checkpoint include the metadata of its run. Default: true. */
+  /**
+   * Whether the metadata of a decoded checkpoint include the metadata of its run. Default: true.
+   */
   showsLabels?: boolean;
   /**
-   * Takes a decoded leaf of a list from a cache. If it returns undefined, the leaf must be read.
+   * Takes a decoded leaf, a chunk of list elements, from a cache. If it returns undefined, the
+   * codec reads the leaf from the database.
    */
   takeLeaf?: (key: string) => Leaf | undefined;
 }
@@ -65,8 +68,8 @@ export class CheckpointCodec {
   }
 
   /**
-   * Encodes a checkpoint before it returns, because a graph may change its values right after the
-   * call.
+   * Returns the documents of a checkpoint. Encodes the values synchronously, because a graph may
+   * change them right after the call.
    */
   encodeCheckpoint(
     config: RunnableConfig,
@@ -90,7 +93,10 @@ export class CheckpointCodec {
     return { documents: [document, ...documents], largeValues };
   }
 
-  /** Encodes pending writes before it returns, for the same reason as {@link encodeCheckpoint}. */
+  /**
+   * Returns the documents of pending writes. Encodes the values synchronously, for the same reason
+   * as {@link encodeCheckpoint}.
+   */
   encodeWrites(
     config: RunnableConfig,
     writes: PendingWrite[],
@@ -115,14 +121,14 @@ export class CheckpointCodec {
   }
 
   /**
-   * Decodes a checkpoint that a graph continues from. The next versions of its lists may share
-   * chunks with it.
+   * Decodes a checkpoint from which a graph continues. With `sharesChunks`, the next versions of
+   * the checkpoint's lists may reference the chunks of this checkpoint.
    */
   decodeCurrent(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
     return this.#decode(document, writes, config, this.#sharesChunks);
   }
 
-  /** Decodes a checkpoint that is only read. */
+  /** Decodes a checkpoint from which no graph continues, for example one of a thread's history. */
   decodePast(document: StateDocument, writes: StateDocument[], config: RunnableConfig): Promise<CheckpointTuple> {
     return this.#decode(document, writes, config, false);
   }
@@ -132,15 +138,18 @@ export class CheckpointCodec {
     return (await this.serializer.loadsTyped(document.type, bytes(document))) as Omit<Checkpoint, 'channel_values'>;
   }
 
-  /** Returns the metadata that the history shows and that a search compares. */
+  /**
+   * Returns a checkpoint's metadata, as a thread's history shows them and as a search filters by
+   * them. With `showsLabels`, they include the metadata of the run.
+   */
   async metadataOf({ labels = '{}', metadata = '{}' }: StateDocument): Promise<CheckpointMetadata> {
     const own = (await this.serializer.loadsTyped('json', metadata)) as CheckpointMetadata;
     return this.#showsLabels ? { ...(JSON.parse(labels) as object), ...own } : own;
   }
 
   /**
-   * Returns the writes and whole values (seeds) from which LangGraph builds values of
-   * `DeltaChannel`s.
+   * Returns the data from which LangGraph builds the values of `DeltaChannel`s: for each channel,
+   * its last whole value (the seed) and all pending writes since.
    */
   deltaHistory(start: StateDocument, channels: string[]): Promise<Record<string, DeltaChannelHistory>> {
     const source = { tenant: this.#tenant, serializer: this.serializer, values: this.#values, reads: this.#reads };
@@ -170,8 +179,8 @@ export class CheckpointCodec {
   }
 
   /**
-   * Moves the `Send`s of an older checkpoint to their channel. Before format 4, `Send`s were
-   * pending writes of the parent checkpoint.
+   * Moves the `Send`s of a checkpoint to LangGraph's channel for `Send`s. In checkpoints of a
+   * format before 4, the `Send`s are pending writes of the parent checkpoint.
    */
   async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
     const documents = await this.#reads.readGroup(writeGroup(this.#tenant, threadId, ns, parent));
@@ -183,8 +192,8 @@ export class CheckpointCodec {
 }
 
 /**
- * Returns the version after `current`. A version has a random part, because two branches of a
- * thread may both create version 5.
+ * Returns the channel version after `current`. A version has a random part, because two branches of
+ * a thread may both create version 5 of a channel.
  */
 export function nextVersion(current: string | number | undefined): string {
   const number = current === undefined ? 0 : Number.parseInt(String(current), 10);

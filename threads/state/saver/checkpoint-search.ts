@@ -6,26 +6,30 @@ import type { CheckpointCodec } from './checkpoint-codec.js';
 
 interface CheckpointListSource {
   state: StateCollection;
-  /** Reads the pending writes of the listed checkpoints. */
+  /** Source of the pending writes of the listed checkpoints. */
   reads: StateReads;
   codec: CheckpointCodec;
 }
 
 interface CheckpointSearch {
   /**
-   * For the database query: checkpoints of the tenant, of one thread, or of one namespace of a
-   * thread.
+   * Filter of the database query. It selects all checkpoints of the tenant, of one thread, or of
+   * one namespace of a thread.
    */
   filter: { group: string | { $gte: string; $lt: string } | { $regex: string } };
-  /** Whether namespace and id of a checkpoint match the config, and it is older than `before`. */
+  /**
+   * Returns whether a checkpoint has the namespace and id in the config, and is older than
+   * `before`.
+   */
   isWithin: (checkpoint: { ns: string; id: string }) => boolean;
-  /** Whether the metadata match the filter. */
+  /** Returns whether the metadata of a checkpoint match the filter of the search. */
   matchesFilter: (metadata: CheckpointMetadata) => boolean;
 }
 
 /**
- * Yields checkpoints for the method `list` of a saver, newest first. Every field of the config is
- * optional.
+ * Yields the checkpoints that a search finds. It is the method `list` of the savers. Within a
+ * namespace, the newest checkpoint comes first. A field that the config does not have matches every
+ * checkpoint.
  */
 export async function* listCheckpoints(
   { state, reads, codec }: CheckpointListSource,

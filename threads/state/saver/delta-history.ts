@@ -12,7 +12,7 @@ import {
 import type { StateSerializer } from '../values/state-serializer.js';
 import type { StateValues } from '../values/state-values.js';
 
-/** Bounds for the number of ancestors that one query reads. */
+/** Least and greatest number of ancestors that one query reads. */
 const PAGE = { min: 16, max: 1_000 };
 
 interface DeltaSource {
@@ -23,17 +23,20 @@ interface DeltaSource {
 }
 
 interface Ancestor {
-  /** Group of the ancestor's pending writes. */
+  /** Field `group` of the ancestor's pending writes. */
   writes: string;
-  /** Keys of the ancestor's values, by channel. A version may have no stored value. */
+  /**
+   * Keys of the ancestor's channel values, by channel. A key may have no value in the database,
+   * because a `DeltaChannel` does not store its whole value at every version.
+   */
   blobs: Map<string, string>;
 }
 
 /**
- * Reads the data from which LangGraph builds the values of a checkpoint's `DeltaChannel`s: the last
- * whole value before the checkpoint (the seed), and all writes since. Ancestors are read in pages.
- * The size of a page comes from the checkpoint's step counters. Two queries read the values and
- * writes of a page.
+ * Returns the data from which LangGraph builds the values of a checkpoint's `DeltaChannel`s: for
+ * each channel, its last whole value before the checkpoint (the seed) and all pending writes since.
+ * Reads the checkpoint's ancestors in pages. LangGraph's step counters in the checkpoint decide the
+ * size of a page. For each page, one query reads the values and one reads the writes.
  */
 export async function readDeltaHistory(
   source: DeltaSource,
@@ -93,7 +96,10 @@ class AncestorReader {
     this.#count = Math.min(PAGE.max, Math.max(PAGE.min, stepsSinceWhole(start, channels) + 1));
   }
 
-  /** Returns the next ancestors, nearest first. Returns an empty list after the oldest ancestor. */
+  /**
+   * Returns the next page of ancestors, nearest first. After the oldest ancestor, returns an empty
+   * list.
+   */
   async next(): Promise<Ancestor[]> {
     const { source } = this;
     const { tenant } = source;
@@ -117,8 +123,9 @@ class AncestorReader {
 }
 
 /**
- * Returns the number of supersteps since the whole values of these channels were stored. It comes
- * from LangGraph's counters, and is the highest of the channels' numbers.
+ * Returns the number of supersteps since the whole values of these channels were stored, from
+ * LangGraph's counters in the checkpoint's metadata. If the channels have different numbers,
+ * returns the highest.
  */
 function stepsSinceWhole({ metadata = '{}' }: StateDocument, channels: string[]): number {
   const { counters_since_delta_snapshot: counters = {} } = JSON.parse(metadata) as {

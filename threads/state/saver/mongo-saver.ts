@@ -26,17 +26,17 @@ export interface SaverOptions {
   db: Db;
   tenant: string;
   /**
-   * Set for one edit of one thread. A put then fails with `fence_lost` if another writer has moved
-   * the head since this saver first read the head.
+   * Whether the saver is for one edit of one thread. If so, a put fails with `fence_lost` if
+   * another writer has moved the head since this saver first read the head.
    */
   exclusive?: boolean;
 }
 
 /**
- * LangGraph's checkpoint saver on MongoDB, bound to a tenant. Each version of a channel value is
- * stored once. The versions of a long list share chunks, so that a step stores only its changes. A
- * checkpoint and the move of the thread's head are one transaction. The head names the newest
- * checkpoint.
+ * LangGraph's checkpoint saver on MongoDB for one tenant. Each version of a channel value is stored
+ * once. One transaction stores a checkpoint and moves the thread's head, which then names this
+ * checkpoint as the newest. With `exclusive`, the versions of a long list share chunks, so that a
+ * put stores only the changes of the list.
  */
 export class MongoSaver extends BaseCheckpointSaver<string> {
   readonly #tenant: string;
@@ -82,8 +82,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns the writes and whole values from which LangGraph builds delta channels. A checkpoint
-   * that does not exist has no history.
+   * Returns the whole values and writes from which LangGraph builds the values of `DeltaChannel`s.
+   * If the checkpoint does not exist, returns an empty list of writes for each channel.
    */
   override async getDeltaChannelHistory(options: {
     config: RunnableConfig;
@@ -115,10 +115,11 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
         await this.#state.commit(threadId, { inserts: documents, merges: [], head: head(heads) });
         this.#codec.channels.rememberKeys(largeValues);
       } catch (error) {
-        // After a failed commit, the next version must not share chunks that were not stored.
+        // The failed commit may not have stored its chunks, so the next versions must not share
+        // them.
         this.#codec.channels.release();
-        // A key is written twice only if a caller makes its own versions or repeats a checkpoint
-        // id.
+        // A document key can exist already only if the caller makes its own channel versions or
+        // puts a checkpoint id again.
         if (!isDuplicateKey(error)) throw error;
         await this.#state.commit(threadId, { inserts: [], merges: documents, head: head(heads) });
       }
@@ -143,8 +144,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns the key of the committed document that stores a large channel value. Finds the value by
-   * object identity. Returns undefined if no such document is known.
+   * Returns the key of the committed document that stores a large channel value. Values are
+   * compared by object identity. Returns undefined if no such document is known.
    */
   blobOf(value: object): string | undefined {
     return this.#codec.channels.keyOfValue(value);
@@ -156,8 +157,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Runs the commits of a thread one after another. LangGraph starts them concurrently, so without
-   * the queue they would conflict.
+   * Runs the commits of a thread one after another. LangGraph starts several commits at the same
+   * time. Without this queue, their transactions would conflict.
    */
   #queued(
     threadId: string,
@@ -177,8 +178,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns the newest checkpoint id of a namespace. A finished subgraph has no head, so the
-   * highest checkpoint id is used for its namespace.
+   * Returns the id of a namespace's newest checkpoint. It is the id in the head. The head does not
+   * contain finished subgraphs; for their namespaces it is the highest checkpoint id.
    */
   async #newest(threadId: string, ns: string): Promise<string | undefined> {
     const { rev, heads } = await this.#heads.readHead(this.#tenant, threadId);

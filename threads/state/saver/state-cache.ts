@@ -3,11 +3,13 @@ import { DEFAULTS } from '../../../protocol/index.js';
 import { isIntact, type Leaf } from '../values/long-list.js';
 import { bytes, type StateDocument } from '../state-documents.js';
 
-/** Estimated memory that an entry or document takes besides its data. */
+/** Estimated memory that a cache entry or a document takes besides its data, in bytes. */
 const OVERHEAD_BYTES = 200;
-/** Estimated size of a decoded leaf, as a multiple of its stored size. */
+/**
+ * Estimated memory of a decoded leaf (a chunk of a long list), as a multiple of its stored size.
+ */
 const DECODED_FACTOR = 4;
-/** Prefix for the cache keys of decoded leaves. No document has a key with this prefix. */
+/** Prefix of the cache keys of decoded leaves. No key of a document starts with it. */
 const DECODED = 'decoded:';
 
 interface CacheEntry {
@@ -16,10 +18,11 @@ interface CacheEntry {
 }
 
 /**
- * LRU cache of a worker's state documents, up to a number of bytes. Checkpoints and values never
- * change under their key, so a cached document cannot be stale. Pending writes are cached under the
- * revision of the head at which they were complete. Leaves of long lists are also cached in decoded
- * form. Decoding a leaf costs forty times as much as checking that a decoded leaf has not changed.
+ * LRU cache of state documents that a worker has read or written, limited in bytes. A cached
+ * checkpoint or value cannot be stale, because it never changes under its key. The pending writes
+ * of a checkpoint do change, so their cache key contains the revision of the head. Leaves of long
+ * lists are also cached in decoded form: decoding a leaf costs forty times as much as checking that
+ * a decoded leaf has not changed.
  */
 export class StateCache {
   readonly #entries: LRUCache<string, CacheEntry>;
@@ -46,9 +49,9 @@ export class StateCache {
   }
 
   /**
-   * Removes a decoded leaf from the cache and returns it, so that only one reader has it. The
-   * reader may give it back. Returns undefined if the leaf is not cached, or if its elements were
-   * changed.
+   * Removes a decoded leaf from the cache and returns it, so that only one reader has the leaf. The
+   * reader may give the leaf back with {@link keepLeaf}. Returns undefined if the leaf is not
+   * cached, or if its elements were changed.
    */
   takeLeaf(key: string): Leaf | undefined {
     const leaf = this.#entries.peek(DECODED + key)?.leaf;

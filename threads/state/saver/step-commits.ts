@@ -12,28 +12,31 @@ interface StepCommitsOptions {
   fence: Fence;
   /**
    * The head at which the step began. The first commit fails with `fence_lost` if another writer
-   * has moved the head since.
+   * has moved the head since then.
    */
   head: Head;
-  /** Offset of the thread's last event. */
+  /** Offset of the thread's last event when the step began. */
   tail: number;
-  /** Marks messages as taken, in the transaction that commits the state with these messages. */
+  /**
+   * Marks injected messages as taken, in the transaction that commits the state with these
+   * messages.
+   */
   takeInjections?: (session: ClientSession, runIds: string[]) => Promise<void>;
   onCommitted: (largeValues: LargeValues) => void;
 }
 
-/** The documents and heads that one put of LangGraph adds to the next commit. */
+/** The documents and heads that one call of `put` or `putWrites` adds to the next commit. */
 interface PendingPut {
-  /** Documents with new keys. */
+  /** Documents whose keys are not in the database. */
   inserts: StateDocument[];
-  /** Documents whose keys may be stored already. */
+  /** Documents whose keys may be in the database already. */
   merges: StateDocument[];
-  /** New heads by namespace. `null` removes the head of a namespace. */
+  /** New entries of the head, by namespace. `null` removes the entry of a namespace. */
   heads?: Record<string, NamespaceHead | null>;
   largeValues?: LargeValues;
-  /** A write that must end before the commit. */
+  /** The insert of large values. It must end before the commit. */
   early?: Promise<void>;
-  /** Run ids of the messages that the state of this put contains for the first time. */
+  /** Ids of the injected messages that this put adds to the state. */
   injected?: string[];
 }
 
@@ -57,7 +60,10 @@ export class StepCommits {
     this.#tail = options.tail;
   }
 
-  /** The head after the last put, with the revision after the last commit. */
+  /**
+   * The head after all puts, including those that are not committed yet. Its revision is that of
+   * the last commit.
+   */
   get head(): Head {
     return { rev: this.#rev, fence: this.#options.fence, heads: { ...this.#heads } };
   }
@@ -66,7 +72,7 @@ export class StepCommits {
     return this.#heads[ns];
   }
 
-  /** Id of the run that a message waited for at the last commit. */
+  /** Id of the run for which an injected message waited at the last commit. */
   get steeredRun(): string | undefined {
     return this.#steeredRun;
   }
@@ -79,20 +85,20 @@ export class StepCommits {
     this.#pending.push(put);
   }
 
-  /** Flushes after a delay, unless another flush is scheduled before that time. */
+  /** Commits the pending puts after a delay, unless an earlier commit is scheduled already. */
   flushWithin(delayMs: number): void {
     const due = performance.now() + delayMs;
     if (due >= this.#timerDue) return;
     clearTimeout(this.#timer);
     this.#timerDue = due;
-    // A failure is kept, and the next flush throws it.
+    // A failure of this flush is kept, and the next flush throws it.
     this.#timer = setTimeout(() => void this.flush().catch(() => undefined), delayMs);
   }
 
   /**
-   * Commits all puts that were added so far. `beforeHead` is awaited before the head moves. It
-   * resolves to the offset of the thread's last event. Errors: `fence_lost`, or the failure of an
-   * earlier commit.
+   * Commits all puts that were added so far. Awaits `beforeHead` before it moves the head.
+   * `beforeHead` resolves to the offset of the thread's last event. Errors: `fence_lost`, or the
+   * failure of an earlier commit.
    */
   async flush(beforeHead?: Promise<number>): Promise<void> {
     clearTimeout(this.#timer);
@@ -105,8 +111,8 @@ export class StepCommits {
       await this.#commitPending(beforeHead);
     })();
     this.#flushing = own;
-    // If an earlier commit failed, `beforeHead` is not awaited. If it rejects then, the rejection
-    // must not end the process.
+    // If an earlier commit failed, nothing awaits `beforeHead`. A rejection of `beforeHead` must
+    // not end the process then.
     beforeHead?.catch(() => undefined);
     await own;
   }

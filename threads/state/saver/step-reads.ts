@@ -11,13 +11,16 @@ interface StepReadsOptions {
   rev: number;
 }
 
-/** The reads of one step. Documents that this worker has read or written come from its cache. */
+/**
+ * Reads state documents for one step. Documents that this worker has read or written before come
+ * from its cache.
+ */
 export class StepReads implements StateReads {
   readonly #stored: StateReads;
   readonly #cache: StateCache;
   readonly #threadId: string;
   readonly #rev: number;
-  /** All pending writes of the checkpoints that this step has created or read, by group. */
+  /** All pending writes of the checkpoints that this step has created or read, by their `group`. */
   readonly #writes = new Map<string, StateDocument[]>();
 
   constructor({ stored, cache, threadId, rev }: StepReadsOptions) {
@@ -56,7 +59,10 @@ export class StepReads implements StateReads {
     return [...groups.flatMap((group) => this.#writes.get(group) ?? []), ...read];
   }
 
-  /** Returns only the checkpoint itself if it is cached, because it may not be committed yet. */
+  /**
+   * If the checkpoint is in the cache, returns only this checkpoint. It may not be committed yet,
+   * so a query might not find it.
+   */
   async readFrom(key: string, count: number): Promise<StateDocument[]> {
     const cached = this.#cache.get(key);
     if (cached !== undefined) return cached;
@@ -69,7 +75,7 @@ export class StepReads implements StateReads {
     return this.#translated(this.#stored.highestCheckpoint(threadId, ns));
   }
 
-  /** Notes that a checkpoint is new, so that it has no pending writes yet. */
+  /** Remembers that a checkpoint is new and has no pending writes, so that they are not queried. */
   beginWrites(group: string): void {
     this.#writes.set(group, []);
   }
@@ -78,7 +84,9 @@ export class StepReads implements StateReads {
     this.#writes.set(group, lastOfEachKey([...(this.#writes.get(group) ?? []), ...documents]));
   }
 
-  /** Caches the writes of a checkpoint for the next step, which begins at revision `rev`. */
+  /**
+   * Caches the pending writes of a checkpoint for the next step, which begins at revision `rev`.
+   */
   rememberWrites(group: string, rev: number): void {
     const writes = this.#writes.get(group);
     if (writes !== undefined) this.#cache.set(cacheKey(group, rev), writes);
@@ -92,7 +100,7 @@ export class StepReads implements StateReads {
 }
 
 /**
- * Returns the last document of each key. A task may write a key twice: first the answer to its
+ * Returns only the last document of each key. A task may write a key twice: first the answer to its
  * interrupt, then its result.
  */
 export function lastOfEachKey(documents: StateDocument[]): StateDocument[] {
@@ -100,8 +108,8 @@ export function lastOfEachKey(documents: StateDocument[]): StateDocument[] {
 }
 
 /**
- * Returns the cache key of pending writes. They change until the head moves, so the key contains
- * the revision.
+ * Returns the cache key for the pending writes of a checkpoint. Pending writes change until the
+ * head moves, so the key contains the revision of the head.
  */
 function cacheKey(group: string, rev: number): string {
   return `${group}@${rev}`;

@@ -24,20 +24,20 @@ import type { StateCache } from './state-cache.js';
 import { StepCommits } from './step-commits.js';
 import { StepReads } from './step-reads.js';
 
-/** LangGraph's step number of a thread without a checkpoint. */
+/** LangGraph's step number before a thread has a checkpoint. The first checkpoint has number -1. */
 const BEFORE_FIRST_STEP = -2;
 const NULL_TASK_ID = '00000000-0000-0000-0000-000000000000';
 const RESUME = '__resume__';
 const START = '__start__';
 /**
- * The writes of a finished task wait this long for the commit of their superstep, in ms. After this
- * time they are committed alone, so that a failure of another task does not lose them.
+ * Time in ms that the writes of a finished task wait for the commit of their superstep. After this
+ * time they are committed without it, so that a failure of another task does not lose them.
  */
 const WRITES_DELAY_MS = 3;
 
 export interface CommitInfo {
   ns: string;
-  /** LangGraph's step number of the checkpoint. */
+  /** LangGraph's step number of the committed checkpoint. */
   step: number;
 }
 
@@ -45,51 +45,58 @@ export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
   threadId: string;
   runId: string;
   /**
-   * Metadata of the run. The history shows them with each checkpoint of the run and can search for
-   * them.
+   * Metadata of the run. A thread's history shows them with each checkpoint of the run, and a
+   * search of the history can filter by them.
    */
   runMetadata?: Record<string, unknown>;
   fence: Fence;
   /**
    * The thread's head. The first commit fails with `fence_lost` if another writer has moved the
-   * head since it was read.
+   * head since this value was read.
    */
   head: Head;
   cache: StateCache;
   /**
-   * Every commit of a superstep calls and awaits this before the commit becomes visible. So the
-   * events of a superstep are stored before its state. Resolves to the offset of the thread's last
-   * event.
+   * Stores the events of a superstep. Each commit of a superstep awaits this before the commit
+   * becomes visible, so that the events of a superstep are stored before its state. Resolves to the
+   * offset of the thread's last event.
    */
   beforeCommit: () => Promise<number>;
   /** Offset of the thread's last event when the saver is created. */
   tail: number;
-  /** Called after a superstep was committed. */
+  /** Called after each commit of a superstep. */
   onCommit: (commit: CommitInfo) => void;
   /**
-   * Whether the graph of a namespace takes its input through an entry node. An entry node commits
-   * right after the input.
+   * Returns whether the graph of a namespace takes its input through an entry node (`__start__`).
+   * If so, the checkpoint of the entry node follows right after the checkpoint of the input.
    */
   hasEntry: (ns: string) => boolean;
-  /** Called after an input was put and before a node of the graph runs. */
+  /**
+   * Called after the checkpoint of the root graph's input was put, and before a node of the graph
+   * runs.
+   */
   onInput?: () => void;
-  /** Marks messages as taken, in the transaction that commits the state with these messages. */
+  /**
+   * Marks injected messages as taken, in the transaction that commits the state with these
+   * messages.
+   */
   takeInjections?: (session: ClientSession, runIds: string[]) => Promise<void>;
   /**
-   * Whether a subgraph has already consumed the answer of the `Command`. If so, the subgraph's next
-   * interrupt must not get the same answer.
+   * Whether a subgraph has already consumed the answer in the run's `Command`. If so, the saver
+   * hides the answer, so that the subgraph's next interrupt does not get the same answer.
    */
   resumeConsumed?: boolean;
 }
 
 /**
- * The saver of one step activity, bound to a thread, a run and a fence. The graph waits for the
- * commit of each superstep. An input and its entry node are committed in one transaction. The
- * writes of a task wait for the commit of their superstep, at most {@link WRITES_DELAY_MS}.
+ * LangGraph's saver for one step activity. It is bound to a thread, a run and a fence. The graph
+ * waits for the commit of each superstep. The checkpoints of an input and of its entry node are
+ * committed in one transaction. The writes of a task wait for the commit of their superstep, at
+ * most {@link WRITES_DELAY_MS}.
  */
 export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #options: StepSaverOptions;
-  /** Ordinal of the run. */
+  /** Ordinal of the run, which is the first part of the fence. */
   readonly #run: number;
   readonly #state: StateCollection;
   readonly #reads: StepReads;
@@ -97,13 +104,19 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #commits: StepCommits;
   #injecting: string[] = [];
   /**
-   * Namespaces in which a node of the graph has written since their last checkpoint. Writes of the
-   * entry node do not count.
+   * Namespaces in which a node has written since the last checkpoint of the namespace. Writes of
+   * the entry node do not count.
    */
   readonly #worked = new Set<string>();
-  /** Groups of the pending writes of checkpoints that this saver has created. */
+  /**
+   * Field `group` of the pending writes of each checkpoint that this saver has created. Writes to
+   * these groups are inserted, not merged, because the checkpoints are new.
+   */
   readonly #newGroups = new Set<string>();
-  /** Large values whose documents are being written before the commit. */
+  /**
+   * Large channel values whose documents are being inserted, before the commit that references
+   * them.
+   */
   readonly #storing = new WeakMap<object, { key: string; stored: Promise<void> }>();
 
   constructor(options: StepSaverOptions) {
@@ -113,10 +126,11 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     const codec = new CheckpointCodec({
       tenant,
       reads,
-      // Every commit names the revision that was read, so a commit fails if another writer removed
-      // chunks.
+      // Sharing chunks is safe, because each commit names the revision of the head that was read.
+      // If another writer has removed chunks, the revision differs and the commit fails.
       sharesChunks: true,
-      // LangGraph would stream the metadata of the run as if they came from the graph.
+      // LangGraph streams the metadata of checkpoints. The metadata of the run do not come from the
+      // graph, so LangGraph must not see them.
       showsLabels: false,
       takeLeaf: (key) => cache.takeLeaf(key),
     });
@@ -137,14 +151,14 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     return this.#commits.head;
   }
 
-  /** Whether a message waited for this run at the last commit. */
+  /** Whether an injected message waited for this run at the last commit. */
   get isSteered(): boolean {
     return this.#commits.steeredRun === this.#options.runId;
   }
 
   /**
-   * Announces that the root's next checkpoint contains these messages. This checkpoint is not a
-   * superstep of the graph.
+   * Tells the saver that the next root checkpoint adds these injected messages to the state. That
+   * checkpoint is not a superstep of the graph.
    */
   inject(runIds: string[]): void {
     this.#injecting = runIds;
@@ -168,8 +182,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns the writes and whole values from which LangGraph builds delta channels. A checkpoint
-   * that does not exist has no history.
+   * Returns the whole values and writes from which LangGraph builds the values of `DeltaChannel`s.
+   * If the checkpoint does not exist, returns an empty list of writes for each channel.
    */
   override async getDeltaChannelHistory(options: {
     config: RunnableConfig;
@@ -214,9 +228,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
       this.#options.onCommit({ ns, step });
     } else {
       if (ns === '') this.#options.onInput?.();
-      // The id of a task comes from the checkpoint that the task runs on, and effects are
-      // identified by task ids. So the checkpoint must be stored before any node runs, to survive a
-      // crash.
+      // LangGraph makes a task's id from the checkpoint on which the task runs, and effects are
+      // identified by task ids. So the checkpoint is stored before any node runs. The tasks then
+      // have the same ids after a crash.
       const entryFollows = metadata.source === 'input' && START in newVersions && this.#options.hasEntry(ns);
       if (!entryFollows) await this.flush();
     }
@@ -240,20 +254,20 @@ export class StepSaver extends BaseCheckpointSaver<string> {
       inserts: isNew ? [...chunks, ...documents] : chunks,
       merges: isNew ? [] : documents,
     });
-    // Writes of the null task are the answers and updates of a command. They need no early flush:
-    // until a task uses them, a retry gets them from the request.
+    // LangGraph's null task writes the answers and updates of a `Command`. These writes need no
+    // early commit: until a task uses them, another attempt gets them from the run's request.
     if (taskId !== NULL_TASK_ID) this.#commits.flushWithin(WRITES_DELAY_MS);
   }
 
-  /** LangGraph does not call this during a step. */
+  /** Deletes the state of the thread. LangGraph does not call this during a step. */
   override async deleteThread(threadId: string): Promise<void> {
     this.#codec.channels.release();
     await this.#state.removeThread(threadId);
   }
 
   /**
-   * Returns the key of the document that stores a large channel value of the running graph. Finds
-   * the value by object identity. `stored` is set while the document is being written. Returns
+   * Returns the key of the document that stores a large channel value of the running graph. Values
+   * are compared by object identity. `stored` is set while the document is being written. Returns
    * undefined if no document stores this value.
    */
   storedValue(value: object): { key: string; stored?: Promise<void> } | undefined {
@@ -267,14 +281,15 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Caches the documents that the next step on this worker will read. Call it after the last flush,
-   * when the graph has ended.
+   * Caches what the next step on this worker will read: decoded leaves of long lists, and the
+   * pending writes of the newest checkpoints. Call it after the last flush, when the graph has
+   * ended.
    */
   remember(): void {
     const { cache, tenant, threadId } = this.#options;
     for (const leaf of this.#codec.channels.release().flatMap((list) => list.leaves)) {
-      // Elements of a new leaf may have state that is not stored, so no other step may get such
-      // elements.
+      // A leaf that was not decoded from the database contains the graph's own objects. These may
+      // have state that is not stored, so no other step may get them.
       if (leaf.isDecoded) cache.keepLeaf(chunkKey(tenant, threadId, leaf.id), leaf);
     }
     const { rev, heads } = this.head;
@@ -286,11 +301,12 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   async #newest(threadId: string, ns: string): Promise<string | undefined> {
     const head = this.#commits.headOf(ns);
     if (head !== undefined) return head.checkpointId;
-    // The first commit creates the root's head. Without a head, the root has no checkpoint.
+    // The first commit of a thread adds the root to the head. As long as the root is not in the
+    // head, the root has no checkpoint.
     if (ns === '') return undefined;
-    // The namespace of a subgraph contains the task id, which is new with each checkpoint of the
-    // parent. So if this run created the parent's checkpoint, no earlier run can have used the
-    // namespace.
+    // The namespace of a subgraph contains a task id, and each checkpoint of the parent graph gets
+    // new task ids. So if this run created the parent's checkpoint, no earlier run can have used
+    // the namespace.
     const parent = ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
     if (ns.includes(':') && this.#commits.headOf(parent)?.run === this.#run) return undefined;
     return this.#reads.highestCheckpoint(threadId, ns);
@@ -305,8 +321,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns the next head of a namespace. LangGraph counts its recursion limit from `base`. A
-   * checkpoint with a message is not a superstep, so it moves `base` by one.
+   * Returns the next head of a namespace. `base` is the step number from which the run's recursion
+   * limit counts. A checkpoint that adds an injected message has a step number but is not a
+   * superstep, so it raises `base` by one.
    */
   #nextHead(ns: string, checkpointId: string, step: number, hasMessage: boolean): NamespaceHead {
     const last = this.#commits.headOf(ns);
@@ -315,8 +332,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns a change that removes the heads of all task subgraphs. After the root's next checkpoint
-   * these subgraphs are never resumed.
+   * Returns a change of the head that removes the namespaces of all subgraphs that tasks have run.
+   * After the next root checkpoint, these subgraphs are never resumed.
    */
   #finishedSubgraphs(): Record<string, null> {
     const names = Object.keys(this.head.heads).filter((ns) => ns.includes(':'));
@@ -324,8 +341,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Inserts large values before the commit, so that events can refer to them. The commit waits for
-   * the events and then only references these documents.
+   * Inserts large values before the commit, so that events can reference them. The commit waits for
+   * the events and then only references the inserted documents. Returns this insert (`early`) and
+   * the documents that the commit inserts itself.
    */
   #storeEarly(threadId: string, documents: StateDocument[], largeValues: LargeValues) {
     const keys = new Set(largeValues.map(([, key]) => key));
@@ -334,8 +352,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     const early = this.#state.insert(documents.filter(isEarly)).catch((error: unknown) => {
       throw asPlatformError(error, `state of thread ${threadId} cannot be stored`);
     });
-    // The commit reports a failure, and each event that refers to one of these values reports it
-    // too.
+    // Ignore a failure here. The commit reports it, and so does each event that references one of
+    // these values.
     early.catch(() => undefined);
     for (const [value, key] of largeValues) this.#storing.set(value, { key, stored: early });
     return { early, inserts: documents.filter((document) => !isEarly(document)) };

@@ -5,18 +5,22 @@ import { blobGroup, blobKey, type StateDocument } from '../state-documents.js';
 import type { StateValues } from './state-values.js';
 import type { ValueTexts } from './value-texts.js';
 
-/** Type tag of a channel that has no value at a version. */
+/** Type tag of a channel version that has no value. */
 export const EMPTY = 'empty';
 
-/** A saver remembers this many lists, so that their next versions can share chunks. */
+/** Number of lists that a saver remembers, so that their next versions can share chunks. */
 const MAX_TRACKED_LISTS = 32;
 
-/** Long lists and large values, each with the key of the document that stores it. */
+/**
+ * Values that are stored in more than one document: long lists and large values. `key` is the key
+ * of the document that references the chunks.
+ */
 export type LargeValues = readonly (readonly [value: object, key: string])[];
 
 /**
  * Encodes and decodes the values of channels. Each version of a channel has one document. Remembers
- * lists, so that their next versions can share chunks. Remembers the document keys of large values.
+ * the chunks of lists, so that the next versions of these lists can share them. Remembers the
+ * document keys of large values.
  */
 export class ChannelValues {
   readonly #lists = new Map<string, LongList>();
@@ -29,8 +33,9 @@ export class ChannelValues {
   ) {}
 
   /**
-   * Encodes new versions before it returns, because a graph may change the values right after the
-   * call. With `isTracked`, a list reuses the chunks of its last version.
+   * Encodes new versions of channels synchronously, because a graph may change the values right
+   * after the call. With `isTracked`, remembers each list, so that its next version can reuse its
+   * chunks.
    */
   encode(
     scope: { threadId: string; ns: string; isTracked: boolean },
@@ -54,8 +59,8 @@ export class ChannelValues {
   }
 
   /**
-   * Returns values by channel, in the order of `versions`, as LangGraph's in-process savers do.
-   * With `isTracked`, the next version of a list may reuse the chunks of this version.
+   * Returns the values by channel, in the order of `versions`, as LangGraph's in-process savers do.
+   * With `isTracked`, remembers each list, so that its next version can reuse its chunks.
    */
   async decode(
     scope: { threadId: string; ns: string; isTracked: boolean },
@@ -81,7 +86,7 @@ export class ChannelValues {
     return values;
   }
 
-  /** Returns the JSON text of the value in one document. Errors: `not_found`. */
+  /** Returns the JSON text of the channel value that is stored under a key. Errors: `not_found`. */
   async text(threadId: string, key: string, texts: ValueTexts): Promise<string> {
     const isOfThread = key.startsWith(blobGroup(this.tenant, threadId));
     const [document] = isOfThread ? await this.read([key]) : [];
@@ -95,7 +100,7 @@ export class ChannelValues {
   }
 
   /**
-   * Returns the key of the committed document that stores a value. Finds the value by object
+   * Returns the key of the committed document that stores a value. Values are compared by object
    * identity.
    */
   keyOfValue(value: object): string | undefined {

@@ -1,8 +1,8 @@
 import { ObjectId } from 'mongodb';
 
 /**
- * Limit for the children of an inner node. The root references fewer than this many ids of each
- * height.
+ * Number of children at which an inner node is full. The root references fewer ids than this of
+ * each height, because each full group of ids becomes a node.
  */
 const FAN_OUT = 32;
 
@@ -13,11 +13,12 @@ export interface ListNode {
 
 export interface Tree {
   /**
-   * Ids that the root references, by height, leaves first. In the list, the elements below the
-   * highest level come first, and those below the lowest level come last.
+   * Ids that the root references, by height: `levels[0]` has leaves, `levels[1]` has the inner
+   * nodes above leaves, and so on. The last row covers the first elements of the list, and
+   * `levels[0]` covers the last ones.
    */
   levels: string[][];
-  /** All inner nodes, by the id of their first child. */
+  /** All inner nodes of the tree, by the id of their first child. */
   nodes: Map<string, ListNode>;
   /** The inner nodes that are not stored yet. */
   newNodes: ListNode[];
@@ -29,9 +30,9 @@ export function newChunkId(): string {
 }
 
 /**
- * Builds a tree over leaves. It reuses a node of the older tree if all children of the node follow
- * each other in the new tree too. So appending creates one node for 32 leaves, and a change in the
- * middle creates one node for each height.
+ * Builds a tree over the leaves of a list. It reuses a node of the older tree (`known`) if all
+ * children of the node follow each other in the new tree too. So 32 appended leaves need one new
+ * node, and a change in the middle needs one new node of each height.
  */
 export function growTree(leaves: readonly string[], known: ReadonlyMap<string, ListNode>): Tree {
   const tree: Tree = { levels: [], nodes: new Map(), newNodes: [] };
@@ -40,8 +41,8 @@ export function growTree(leaves: readonly string[], known: ReadonlyMap<string, L
 }
 
 /**
- * Groups the ids of one level into nodes. Ids that are left at the end of the level go into the
- * root. Returns the ids of the nodes.
+ * Groups the ids of one level into nodes and returns the ids of these nodes. Ids at the end that do
+ * not fill a node stay without a node, and the root references them.
  */
 function pack(row: readonly string[], known: ReadonlyMap<string, ListNode>, tree: Tree): string[] {
   const above: string[] = [];

@@ -1,58 +1,61 @@
 import { growTree, newChunkId, type Tree, type ListNode } from './list-tree.js';
 import { isUnchanged, markOf, type Mark } from './marks.js';
 
-/** Elements of a list that are stored together as one chunk. */
+/** Leaf of a list's tree: elements of the list that are stored together as one chunk. */
 export interface Leaf {
   id: string;
   /** Stored size, in bytes. */
   size: number;
   elements: readonly unknown[];
-  /** Marks of the elements, in the same order. Undefined for an element that cannot be marked. */
+  /**
+   * Marks of the elements, in the same order. A mark is a snapshot by which a later change of the
+   * element is detected. Undefined for an element that cannot be marked.
+   */
   marks: readonly (Mark | undefined)[];
   /**
-   * Whether the elements were decoded from the database. Elements of a new leaf may have state that
-   * is not stored, so another reader must not get such elements.
+   * Whether the elements were decoded from the database. If not, they are the graph's own objects.
+   * These may have state that is not stored, so another reader must not get them.
    */
   isDecoded: boolean;
 }
 
-/** The stored chunks of a list's last version, which the next version can share. */
+/** The stored chunks of one version of a list, which the next version can share. */
 export interface LongList {
   leaves: readonly Leaf[];
-  /** Inner nodes, by the id of their first child. */
+  /** Inner nodes of the list's tree, by the id of their first child. */
   nodes: ReadonlyMap<string, ListNode>;
 }
 
 interface EncodedList extends LongList {
   tree: Tree;
-  /** Leaves that are not stored yet, as JSON arrays. */
+  /** Leaves that are not stored yet. `data` is the JSON array of the leaf's elements. */
   newLeaves: { id: string; data: Uint8Array }[];
   /** JSON array of the elements after the last leaf. */
   tail: Uint8Array;
 }
 
 /**
- * A leaf is closed when it reaches this size, in bytes. The elements after the last leaf are the
- * tail, which every version stores again.
+ * Size at which a leaf is complete, in bytes. The elements after the last leaf are the tail. Each
+ * version of the list stores its tail again.
  */
 const LEAF_BYTES = 16 * 1024;
-/** Limit for the leaves that are compared, if several leaves begin with the same element. */
+/** Maximum number of leaves to compare if several leaves begin with the same element. */
 const MAX_CANDIDATES = 4;
 
-/** Makes a leaf of these elements, with marks by which a later change of an element is detected. */
+/** Creates a leaf of these elements. Marks the elements, so that a later change is detected. */
 export function markLeaf(id: string, size: number, elements: readonly unknown[], isDecoded: boolean): Leaf {
   return { id, size, elements, marks: elements.map(markOf), isDecoded };
 }
 
-/** Whether no element has changed since it was marked. */
+/** Returns whether no element of a leaf has changed since it was marked. */
 export function isIntact({ elements, marks }: Leaf): boolean {
   return elements.every((element, index) => isUnchanged(element, marks[index]));
 }
 
 /**
- * Encodes a list. It reuses a leaf of the last version if the list contains the same unchanged
- * elements in sequence. Returns undefined if an element cannot be encoded on its own. Encodes
- * before it returns, because elements may change right after the call.
+ * Encodes a list. Reuses a leaf of the list's previous version (`base`) if the list contains all
+ * elements of the leaf in sequence and unchanged. Encodes synchronously, because elements may
+ * change right after the call. Returns undefined if an element cannot be encoded on its own.
  */
 export function encodeList(
   list: readonly unknown[],
@@ -74,13 +77,13 @@ export function encodeList(
   return writer.end(base?.nodes ?? new Map());
 }
 
-/** The leaves of a list's last version. Finds a leaf by its elements. */
+/** The leaves of a list's previous version. Finds a leaf by its elements. */
 class KnownLeaves {
   readonly #byFirst = new Map<unknown, Leaf[]>();
   readonly #next = new Map<Leaf, Leaf>();
   /**
-   * Leaves that the new version uses already. A list uses each leaf once, so that readers get a
-   * separate object for each element.
+   * Leaves that the new version uses already. A list uses each leaf once, so that a reader of the
+   * list gets a separate object for each element.
    */
   readonly #taken = new Set<Leaf>();
   #expected: Leaf | undefined;
@@ -100,7 +103,8 @@ class KnownLeaves {
 
   /**
    * Returns the leaf whose elements are exactly the list's elements from index `start` on. Returns
-   * undefined if there is no such leaf. First checks the leaf that followed the last returned leaf.
+   * undefined if there is no such leaf. First checks the leaf that followed the last returned leaf
+   * in the previous version.
    */
   take(list: readonly unknown[], start: number): Leaf | undefined {
     const candidates = this.#byFirst.get(list[start]);
@@ -120,7 +124,7 @@ class KnownLeaves {
   }
 }
 
-/** Elements that are not in a leaf yet. */
+/** Elements that are encoded but not in a leaf yet. */
 interface PendingElements {
   elements: unknown[];
   parts: Uint8Array[];
@@ -128,8 +132,8 @@ interface PendingElements {
 }
 
 /**
- * Builds the leaves of a list in order, from single elements and from reused leaves. Small leaves
- * next to a changed element are merged.
+ * Builds the leaves of a list in order, from single elements and from reused leaves. Merges small
+ * leaves next to a changed element, so that changes do not leave many small leaves.
  */
 class ListWriter {
   readonly #encode: (element: unknown) => Uint8Array | undefined;
@@ -153,8 +157,9 @@ class ListWriter {
   }
 
   /**
-   * Adds a leaf of the last version. If small leaves are merged, their elements are encoded again.
-   * Returns false if such an element cannot be encoded.
+   * Adds a leaf of the previous version. If pending elements and the leaf fit into one leaf, both
+   * are merged, and the elements of the leaf are encoded again. Returns false if an element cannot
+   * be encoded.
    */
   reuse(leaf: Leaf): boolean {
     const { bytes } = this.#pending;
@@ -173,8 +178,8 @@ class ListWriter {
   }
 
   /**
-   * Closes the pending elements. If they fit into one leaf with the leaf before them, both are
-   * merged. Returns false if an element of that leaf cannot be encoded.
+   * Makes a leaf of the pending elements. If they and the leaf before them fit into one leaf, both
+   * are merged. Returns false if an element of the leaf before them cannot be encoded.
    */
   #closeWithLast(): boolean {
     const last = this.#leaves.at(-1);

@@ -1,27 +1,31 @@
 import { BaseMessage } from '@langchain/core/messages';
 
 /**
- * A snapshot of a value: its prototypes, keys and leaves, in the order in which `walk` visits them.
+ * A snapshot of a value, by which a later change of the value is detected. It contains the
+ * prototypes, keys and primitive values in the order in which `walk` visits them.
  */
 export type Mark = readonly unknown[];
 
 /**
- * Limit for the leaves of a mark: a comparison of more leaves costs as much as encoding the value.
- * The limit also ends the walk of a cyclic value.
+ * Maximum length of a mark. To compare a longer mark costs as much as encoding the value. The limit
+ * also ends the walk through a cyclic value.
  */
 const MAX_LEAVES = 50_000;
 const END = Symbol('end');
 
 /**
- * Returns a mark of a value, by which a later change in place is detected. Returns undefined for
- * values that are too large, and for instances of classes that may have hidden state.
+ * Returns a mark of a value, by which a later change in place is detected. Returns undefined if the
+ * value is too large or contains an instance of a class that may have hidden state.
  */
 export function markOf(value: unknown): Mark | undefined {
   const mark: unknown[] = [];
   return walk(value, (leaf) => mark.push(leaf) <= MAX_LEAVES) ? mark : undefined;
 }
 
-/** Whether a value is unchanged since it was marked. A value without a mark counts as changed. */
+/**
+ * Returns whether a value is unchanged since it was marked. A value without a mark counts as
+ * changed.
+ */
 export function isUnchanged(value: unknown, mark: Mark | undefined): boolean {
   if (mark === undefined) return false;
   let index = 0;
@@ -33,8 +37,8 @@ function isSameLeaf(a: unknown, b: unknown): boolean {
 }
 
 /**
- * Visits every part of a value that the serializer stores. Stops and returns false if a visit
- * returns false, or at an instance of a class that may have hidden state.
+ * Calls `visit` for every part of a value that the serializer stores. Stops and returns false if a
+ * call of `visit` returns false, or at an instance of a class that may have hidden state.
  */
 function walk(value: unknown, visit: (leaf: unknown) => boolean): boolean {
   if (typeof value !== 'object' || value === null) return visit(value);

@@ -3,13 +3,13 @@ import { JsonPlusSerializer } from '@langchain/langgraph-checkpoint';
 const [OPEN_BRACKET, CLOSE_BRACKET] = ['['.charCodeAt(0), ']'.charCodeAt(0)];
 
 /**
- * LangGraph's serializer with synchronous methods, because a graph may change a value right after
- * the call. It can also encode a single element of a list.
+ * LangGraph's serializer with synchronous methods. They are synchronous, because a graph may change
+ * a value right after the call. The serializer can also encode a single element of a list.
  */
 export class StateSerializer extends JsonPlusSerializer {
   /**
-   * Returns the element's text in the JSON of its list. Returns undefined if the element cannot be
-   * serialized alone.
+   * Returns the JSON text of a list element, as it stands in the JSON text of the list. Returns
+   * undefined if the element cannot be serialized alone.
    */
   element(value: unknown): Uint8Array | undefined {
     if (typeof value === 'string' || typeof value === 'number') return Buffer.from(JSON.stringify(value));
@@ -18,7 +18,7 @@ export class StateSerializer extends JsonPlusSerializer {
     return isList ? list.subarray(1, -1) : undefined;
   }
 
-  /** Synchronous form of `dumpsTyped`. */
+  /** Serializes a value. It is the synchronous form of LangGraph's `dumpsTyped`. */
   dumps(value: unknown): { type: string; data: Uint8Array } {
     return value instanceof Uint8Array ? { type: 'bytes', data: value } : { type: 'json', data: this._dumps(value) };
   }

@@ -13,8 +13,9 @@ import type { StateSerializer } from './state-serializer.js';
 import type { ValueTexts } from './value-texts.js';
 
 /**
- * A larger value is stored in parts, outside the document that references them. So commits stay
- * small, and values may exceed MongoDB's 16 MB limit for a document.
+ * Size in bytes above which a value is stored in parts. The parts are documents of their own, which
+ * the value's document references. So commits stay small, and a value may exceed MongoDB's limit of
+ * 16 MB for a document.
  */
 const LARGE_BYTES = 1024 * 1024;
 const PART_BYTES = 8 * 1024 * 1024;
@@ -22,45 +23,47 @@ const PART_BYTES = 8 * 1024 * 1024;
 /** Type tags that do not come from the serializer. */
 const NODE = 'node';
 const PART = 'part';
-/** A list that is the whole value (`DeltaSnapshot`) of one of LangGraph's `DeltaChannel`s. */
+/** Type tag of a list that is the whole value (`DeltaSnapshot`) of a LangGraph `DeltaChannel`. */
 const DELTA = 'delta';
 
 type EncodedFields = Pick<StateDocument, 'type' | 'data' | 'list' | 'parts'>;
 
 interface EncodedValue {
   fields: EncodedFields;
-  /** Chunks that the fields reference and that are not stored yet. */
+  /** Chunks that `fields` references and that are not stored yet. */
   chunks: StateDocument[];
-  /** Set for a long list. */
+  /** The chunks of the list, if the value is a long list. */
   list?: LongList;
 }
 
 interface DecodedValue {
   value: unknown;
-  /** Set for a long list. */
+  /** The chunks of the list, if the value is a long list. */
   list?: LongList;
 }
 
 interface ChunkSource {
-  /** Reads chunks by key, in any order. */
+  /** Returns the chunks with these keys, in any order. */
   read: (keys: string[]) => Promise<StateDocument[]>;
-  /** Takes a decoded leaf from a cache. If it returns undefined, the leaf must be read. */
+  /** Takes a decoded leaf from a cache. If it returns undefined, the leaf is read with `read`. */
   take: (key: string) => Leaf | undefined;
 }
 
-/** Stands for a leaf whose text is cached, so that the leaf itself is not read. */
+/** Stands for a leaf whose JSON text is cached, so that the leaf itself is not read. */
 const CACHED_TEXT: Leaf = { id: '', size: 0, elements: [], marks: [], isDecoded: false };
 
 interface ChunkReference {
   id: string;
-  /** `-1`: part of a large value. `0`: leaf. `1` or more: inner node. */
+  /**
+   * Height in the tree of a list. `0`: leaf. `1` or more: inner node. `-1`: part of a large value.
+   */
   height: number;
 }
 
 /**
- * Encodes and decodes values. Most values are one document. A long list shares chunks with its
- * older versions, so that each version stores only its changes. A large value is stored in parts,
- * so that its size has no limit.
+ * Encodes and decodes values. Most values are one document. A long list is stored in chunks that
+ * its versions share, so that each version stores only its changes. A large value is stored in
+ * parts, so that its size has no limit.
  */
 export class StateValues {
   constructor(
@@ -70,8 +73,8 @@ export class StateValues {
   ) {}
 
   /**
-   * Encodes a value before it returns, because a graph may change the value right after the call.
-   * `base` is the list of an older version.
+   * Encodes a value synchronously, because a graph may change the value right after the call.
+   * `base` has the chunks of the previous version of a list, which the new version can share.
    */
   encode(threadId: string, value: unknown, base?: LongList): EncodedValue {
     const elements = isDeltaSnapshot(value) ? value.value : value;
@@ -113,8 +116,8 @@ export class StateValues {
   }
 
   /**
-   * Returns the values in the order of `documents`. With `isTracked`, leaves are marked, so that
-   * the next version of their list can reuse them.
+   * Returns the values in the order of `documents`. With `isTracked`, the leaves of lists are
+   * marked, so that the next version of a list can reuse them.
    */
   async decode(threadId: string, documents: StateDocument[], isTracked = false): Promise<DecodedValue[]> {
     const reader = new ChunkReader(this.tenant, threadId, this.source);
@@ -142,8 +145,7 @@ export class StateValues {
   }
 
   /**
-   * Returns the JSON text of a value. For a long list, the cached texts of leaves come from
-   * `texts`.
+   * Returns the JSON text of a value. For a long list, `texts` caches the JSON texts of its leaves.
    */
   async text(threadId: string, document: StateDocument, texts: ValueTexts): Promise<string> {
     if (document.list === undefined || document.type === DELTA) {
@@ -212,7 +214,7 @@ class ChunkReader {
     }
   }
 
-  /** Returns a decoded leaf that came from the cache. */
+  /** Returns a decoded leaf that came from the cache. Returns undefined for any other leaf. */
   cachedLeaf(id: string): Leaf | undefined {
     return this.#leaves.get(id);
   }
@@ -230,7 +232,10 @@ class ChunkReader {
     return { type, data: Buffer.concat(parts.map((id) => bytes(this.chunk(id)))) };
   }
 
-  /** Returns the ids of the leaves in order, and the inner nodes by the id of their first child. */
+  /**
+   * Returns the ids of a list's leaves in order, and the inner nodes of its tree by the id of their
+   * first child.
+   */
   tree(levels: string[][]) {
     const nodes = new Map<string, { id: string; children: string[] }>();
     const leavesBelow = (id: string, height: number): string[] => {
@@ -247,8 +252,8 @@ class ChunkReader {
   }
 
   /**
-   * Whether a chunk is loaded. If it is a leaf that is not loaded, first tries to take it from the
-   * cache.
+   * Returns whether a chunk is loaded. If the chunk is a leaf that is not loaded, first tries to
+   * take the leaf from the cache.
    */
   #isLoaded(id: string, height: number): boolean {
     if (this.#chunks.has(id) || this.#leaves.has(id)) return true;
@@ -259,7 +264,8 @@ class ChunkReader {
 }
 
 /**
- * Returns the chunks that a document references. `base` is the height of the first row of its list.
+ * Returns the chunks that a document references directly. `base` is the height of the chunks in the
+ * first row of the document's `list`.
  */
 function referencesOf(document: StateDocument, base: number): ChunkReference[] {
   const rows = (document.list ?? []).flatMap((ids, row) => ids.map((id) => ({ id, height: base + row })));

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 /** Default size of the cache, in characters. */
 const MAX_CHARACTERS = 32 * 2 ** 20;
 
-/** Writes values as JSON, and caches the texts of recently used chunks of long lists. */
+/** Writes values as JSON, and caches the JSON texts of recently used chunks of long lists. */
 export class ValueTexts {
   readonly #write: (value: unknown) => string;
   readonly #texts: LRUCache<string, string>;
@@ -31,8 +31,8 @@ export class ValueTexts {
   }
 
   /**
-   * Caches the text of a chunk. The text never becomes stale, because a chunk never changes under
-   * its key.
+   * Caches the JSON text of a chunk. The text never becomes stale, because a chunk never changes
+   * under its key.
    */
   keep(key: string, text: string): void {
     this.#texts.set(key, text);
