@@ -77,25 +77,49 @@ export function readCronExpression(text: string): ScheduleTimes {
 
 const DAY_MINUTES = 1_440;
 
+/** After 28 years the same dates fall on the same weekdays again. */
+const CALENDAR_YEARS = 28;
+
 /**
  * Returns the shortest time between two firings of a schedule, in seconds. The time from the last
- * firing of a day to the first one of the next day counts only if the schedule fires every day.
- * Changes for daylight saving are ignored.
+ * firing of a day to the first one of the next day counts if the schedule fires on any two
+ * consecutive days. Changes for daylight saving are ignored.
  */
 export function shortestGapSeconds(times: ScheduleTimes): number {
   if ('everySeconds' in times) return times.everySeconds;
-  return Math.min(...times.expressions.map(shortestGapOf));
-}
-
-function shortestGapOf(expression: string): number {
-  const [minute = '', hour = '', ...days] = expression.split(' ');
+  // All expressions of a schedule have the same minutes and hours.
+  const [minute = '', hour = ''] = times.expressions[0]?.split(' ') ?? [];
   const minutes = valuesOf(MINUTE, minute);
   const firings = valuesOf(HOUR, hour).flatMap((h) => minutes.map((m) => h * 60 + m));
   const [first = 0] = firings;
-  const isDaily = days.every((field) => field === '*');
-  const nextFirings = isDaily ? [...firings.slice(1), first + DAY_MINUTES] : firings.slice(1);
-  const gaps = nextFirings.map((next, index) => next - (firings[index] ?? 0));
+  const nextDay = firesOnConsecutiveDays(times.expressions) ? [first + DAY_MINUTES] : [];
+  const gaps = [...firings.slice(1), ...nextDay].map((next, index) => next - (firings[index] ?? 0));
   return Math.min(DAY_MINUTES, ...gaps) * 60;
+}
+
+function firesOnConsecutiveDays(expressions: string[]): boolean {
+  const rules = expressions.map((expression) => {
+    const [, , day = '', month = '', weekday = ''] = expression.split(' ');
+    return {
+      days: new Set(valuesOf(DAY, day)),
+      months: new Set(valuesOf(MONTH, month)),
+      weekdays: new Set(valuesOf(WEEKDAY, weekday)),
+    };
+  });
+  let firesBefore = false;
+  for (
+    const date = new Date(0);
+    date.getUTCFullYear() < 1970 + CALENDAR_YEARS;
+    date.setUTCDate(date.getUTCDate() + 1)
+  ) {
+    const fires = rules.some(
+      ({ days, months, weekdays }) =>
+        days.has(date.getUTCDate()) && months.has(date.getUTCMonth() + 1) && weekdays.has(date.getUTCDay()),
+    );
+    if (fires && firesBefore) return true;
+    firesBefore = fires;
+  }
+  return false;
 }
 
 function valuesOf({ min, max }: CronField, shown: string): number[] {

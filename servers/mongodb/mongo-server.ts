@@ -53,13 +53,19 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
 }
 
 /**
- * Returns the program to start. It is SecantusDB if the data folder has data of SecantusDB only,
- * because mongod cannot read them. Otherwise it is mongod, or SecantusDB if there is no mongod.
+ * Returns the program that wrote the existing data. For new data, prefers mongod. Fails if the data
+ * need mongod and mongod is missing: another program would begin with an empty database.
  */
 async function findProgram(options: ServerOptions): Promise<DatabaseProgram> {
   const hasData = (dataName: string) => existsSync(join(options.dataDir, dataName));
   if (hasData(SECANTUS_DATA) && !hasData(MONGOD_DATA)) return findSecantus(options);
-  return (await findMongod(options)) ?? findSecantus(options);
+  const mongod = await findMongod(options);
+  if (mongod !== undefined) return mongod;
+  if (!hasData(MONGOD_DATA) || hasData(SECANTUS_DATA)) return findSecantus(options);
+  throw new Error(
+    `${join(options.dataDir, MONGOD_DATA)} has data of mongod, which is neither installed nor can be downloaded; ` +
+      'install mongod, or choose another data folder',
+  );
 }
 
 async function probeMongo(program: DatabaseProgram, uri: string, host: string): Promise<void> {

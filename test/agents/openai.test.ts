@@ -91,5 +91,24 @@ describe('the hiring assistant with a model that is called over HTTP', () => {
     const done = await graph.invoke(new Command({ resume: 'approve' }), config);
     expect(done.messages.at(-1)?.text).toContain('Sent to Ana Silva.');
     expect(outbox.messages).toHaveLength(1);
+
+    const instructions = server.exchanges.flatMap(({ body }) => instructionsOf(body as unknown as ModelRequest));
+    expect(instructions.filter((text) => text.includes('Draft a '))).not.toEqual([]);
+    // A name like `MessageDraft` in a text for the model comes from a renaming in the code.
+    const names = instructions.flatMap((text) => text.match(/\b[A-Z][a-z]+[A-Z]\w*/g) ?? []);
+    expect(names.filter((name) => name !== 'TypeScript')).toEqual([]);
   });
 });
+
+interface ModelRequest {
+  messages: { role: string; content: string }[];
+  tools?: { function: { description: string } }[];
+}
+
+/** Returns the texts that the assistant itself gives to the model: prompts and descriptions of tools. */
+function instructionsOf({ messages, tools = [] }: ModelRequest): string[] {
+  const prompts = messages
+    .filter(({ role }) => role === 'system' || role === 'developer')
+    .map(({ content }) => content);
+  return [...prompts, ...tools.map((tool) => tool.function.description)];
+}

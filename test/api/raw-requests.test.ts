@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { WebSocket } from 'ws';
 import { Random } from '../chaos/random.js';
 import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
-import { exchange, upgradeOf } from '../support/raw-http.js';
+import { exchange, upgradeOf, type ExchangeOptions } from '../support/raw-http.js';
 
 const SEED = 20_261_130;
 /** Number of broken inputs that each server gets. */
@@ -109,10 +109,8 @@ describe.each(PROJECTS)('a server with the project %s', (name) => {
   }, 120_000);
 });
 
-interface Input {
+interface Input extends Pick<ExchangeOptions, 'afterFirstAnswer' | 'reset'> {
   bytes: Buffer;
-  then?: Buffer;
-  reset?: boolean;
 }
 
 const ID = '00000000-0000-4000-8000-000000000001';
@@ -187,7 +185,7 @@ function brokenInput(random: Random): Input {
     const frames = Array.from({ length: random.between(1, 4) }, () => frame(random));
     return {
       bytes: Buffer.from(upgradeOf(`/threads/${ID}/stream/events`, headers)),
-      then: Buffer.concat(frames),
+      afterFirstAnswer: Buffer.concat(frames),
       reset,
     };
   }

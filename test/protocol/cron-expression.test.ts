@@ -73,6 +73,11 @@ describe('the shortest time between two firings', () => {
     ['50 0,23 * * *', 3_600],
     ['50 0,23 * * 1', 82_800],
     ['0 9 1 * MON', 86_400],
+    ['0,59 0,23 1-30 * *', 60],
+    ['0,59 0,23 1,15 * *', 3_540],
+    ['0,59 0,23 1,31 * *', 60],
+    ['0,59 0,23 1 * SUN', 60],
+    ['0,59 0,23 * 2 MON,THU', 3_540],
     ['@daily', 86_400],
   ])('of %s is %d s', (text, seconds) => {
     expect(shortestGapSeconds(readCronExpression(text))).toBe(seconds);

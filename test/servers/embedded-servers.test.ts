@@ -1,12 +1,14 @@
 import { describe, it, expect, beforeAll, afterEach, afterAll } from '@jest/globals';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
+import { MONGOD_DATA } from '../../servers/mongodb/data-names.js';
+import { SECANTUS_DATA } from '../../servers/secantus/data-names.js';
 import { sweep } from '../../servers/secantus/expiry.js';
 import { startServer, startServers } from '../../servers/embedded-servers.js';
 import type { Server } from '../../servers/server.js';
@@ -53,6 +55,18 @@ describe('the embedded database', () => {
     openToAll(options().dataDir);
     expect(await ids((await start('mongodb')).address)).toEqual(['kept']);
     expect(openToOthers(options().dataDir)).toEqual([]);
+  });
+
+  it('does not start with an empty database if its data need mongod and mongod is missing', async () => {
+    const dataDir = join(folder, 'mongod-data');
+    const offline = join(folder, 'offline-tools');
+    mkdirSync(join(dataDir, MONGOD_DATA), { recursive: true });
+    mkdirSync(offline);
+    writeFileSync(join(offline, 'downloads.json'), JSON.stringify({ 'fastdl.mongodb.org': Date.now() }));
+    await expect(start('mongodb', { dataDir, toolsDir: offline })).rejects.toThrow(
+      `${join(dataDir, MONGOD_DATA)} has data of mongod, which is neither installed nor can be downloaded`,
+    );
+    expect(readdirSync(dataDir).filter((name) => name === SECANTUS_DATA)).toEqual([]);
   });
 
   it('deletes documents that have expired according to a TTL index', async () => {

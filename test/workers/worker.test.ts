@@ -67,7 +67,7 @@ describe('a worker', () => {
     await expect(started).rejects.toThrow('Temporal has no namespace nobodys');
   });
 
-  it('closes its connections if it cannot start because the port number of its health check is taken', async () => {
+  it('fails to start if the port number of its health check is taken', async () => {
     const taken = createServer().listen(0);
     const { port } = taken.address() as { port: number };
     const started = startWorker(configure({ COLLOQUY_HEALTH_PORT: String(port) }));
