@@ -49,6 +49,8 @@ class Step {
   #narrator: Narrator | undefined;
   #progress: StepProgress;
   #since = performance.now();
+  /** Whether the last superstep was quick, so that the next superstep may run in this activity too. */
+  #wasQuick = true;
   #rootCommitted = false;
 
   constructor(graph: LoadedGraph, request: StepRequest, context: StepContext) {
@@ -210,9 +212,9 @@ class Step {
     this.#narrator?.committed(ns);
     if (ns === '') this.#rootCommitted = true;
     const now = performance.now();
-    const quick = now - this.#since < this.#request.joinQuickStepsMs;
+    this.#wasQuick = now - this.#since < this.#request.joinQuickStepsMs;
     this.#since = now;
-    const wanted = this.#planned || !quick || this.#context.drain.aborted;
+    const wanted = this.#planned || !this.#wasQuick || this.#context.drain.aborted;
     const steered = this.#saver.isSteered || this.#waiting.length > 0;
     if ((wanted || steered) && this.#mayDrain(ns)) this.#control.requestDrain('step');
   }
@@ -271,7 +273,7 @@ class Step {
     if (this.#context.drain.aborted) return false;
     if (!sameOptions(this.#nextOptions(), this.#request.options)) return false;
     if (this.#finished.length === 0) return true;
-    return !this.#saver.isSteered && performance.now() - this.#since < this.#request.joinQuickStepsMs;
+    return !this.#saver.isSteered && this.#wasQuick;
   }
 
   #nextOptions() {

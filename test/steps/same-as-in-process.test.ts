@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Command, MemorySaver } from '@langchain/langgraph';
+import { Annotation, Command, MemorySaver, START, StateGraph } from '@langchain/langgraph';
 import { MongoClient } from 'mongodb';
 import { randomUUID } from 'node:crypto';
 import type { LoadedGraph } from '../../agents/index.js';
@@ -306,4 +306,36 @@ describe.each(SCENARIOS)('$name', (scenario) => {
       await Promise.all([false, true].map(compare));
     },
   );
+});
+
+describe('a superstep of a graph', () => {
+  const LIMIT_MS = 50;
+  const Log = Annotation.Root({ log: Annotation<string[]>({ reducer: (a, b) => [...a, ...b], default: () => [] }) });
+
+  async function slow(): Promise<{ log: string[] }> {
+    await new Promise((done) => setTimeout(done, 2 * LIMIT_MS));
+    return { log: ['done'] };
+  }
+
+  const scenario: Scenario = {
+    name: 'three slow nodes',
+    graph: () =>
+      new StateGraph(Log)
+        .addNode('one', slow)
+        .addNode('two', slow)
+        .addNode('three', slow)
+        .addEdge(START, 'one')
+        .addEdge('one', 'two')
+        .addEdge('two', 'three')
+        .compile(),
+    turns: [{ input: { log: [] } }],
+  };
+
+  it('ends the step if it took longer than the limit', async () => {
+    expect((await stepped(scenario, ['values'], false, LIMIT_MS)).steps).toEqual([3]);
+  });
+
+  it('is followed by the next superstep in the same step if it was quicker than the limit', async () => {
+    expect((await stepped(scenario, ['values'], false, 60_000)).steps).toEqual([1]);
+  });
 });
