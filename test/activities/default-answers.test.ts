@@ -91,7 +91,7 @@ describe('a run that gives the default answer after the deadline of a question',
 
   it('takes the answer from the state of the thread, even if the workflow of an older release passes one', async () => {
     const { id, answer, recordedCommands } = await asked(graphOf(asking(question)));
-    await answer({ interruptId: id, value: { say: 'no' } });
+    await answer({ interruptId: id, value: { say: 'something older' } });
     expect(await recordedCommands()).toEqual([{ resume: { [id]: { say: 'no' } } }]);
   });
 

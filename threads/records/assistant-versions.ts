@@ -11,7 +11,7 @@ import {
   type VersionDocument,
 } from './assistant-records.js';
 import type { AssistantPatch, VersionQuery } from './ports.js';
-import { guardPage, recordLabels, withLabels } from './record-fields.js';
+import { guardPage, queryLabels, withLabels } from './record-fields.js';
 
 const CHANGE_ATTEMPTS = 20;
 
@@ -61,7 +61,7 @@ export class AssistantVersions {
     guardPage(query);
     const current = await this.#find(key);
     await this.#writeCurrentVersion(current);
-    const wanted = recordLabels(current.tenant, query.metadata ?? {});
+    const wanted = queryLabels(current.tenant, query.metadata ?? {});
     const documents = await this.#versions
       .find({ assistant: key, ...withLabels(current.tenant, wanted, query.required) })
       .sort({ version: -1 })

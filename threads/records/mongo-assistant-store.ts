@@ -12,7 +12,7 @@ import {
 import { AssistantVersions } from './assistant-versions.js';
 import { isDuplicateKey, openCollection, withDatabaseErrors } from '../../database/index.js';
 import type { AssistantQuery, AssistantStore } from './ports.js';
-import { guardPage, guardUuid, isUuid, recordLabels, withLabels } from './record-fields.js';
+import { guardPage, guardUuid, isUuid, queryLabels, withLabels } from './record-fields.js';
 
 const SORT_FIELDS = {
   assistant_id: 'assistantId',
@@ -124,7 +124,7 @@ function assistantFilter(
   tenant: string,
   { graphId, name, metadata, required }: AssistantQuery,
 ): Filter<AssistantDocument> {
-  const wanted = recordLabels(tenant, metadata ?? {});
+  const wanted = queryLabels(tenant, metadata ?? {});
   return {
     ...withLabels(tenant, wanted, required),
     tenant,
