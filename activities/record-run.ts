@@ -7,9 +7,9 @@ import { infrastructureFailure } from './failures.js';
 import { operatorCaller, workerCaller, type ActivityDependencies } from './deps.js';
 
 /**
- * Returns the activity that stores the record of a run which a Temporal signal or the deadline of a
- * question has started. Idempotent by run id and idempotency key. Fails if the state or the
- * database cannot be read, so that Temporal retries the activity.
+ * Returns the activity that stores the record of a run. Such a run comes from a Temporal signal, or
+ * from the deadline of a question. Idempotent by run id and idempotency key. If the thread's state
+ * or the database cannot be read, the activity fails, so that Temporal retries it.
  */
 export function createRecordRun({ conversations }: Pick<ActivityDependencies, 'conversations'>) {
   return async (task: RecordRunTask): Promise<RecordedRun> => {

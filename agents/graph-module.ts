@@ -12,10 +12,10 @@ const shippedFolder = isCompiled ? resolve(roomFolder, '../../agents') : roomFol
 export const SHIPPED_PROJECT = join(shippedFolder, 'langgraph.json');
 
 /**
- * Imports a module of a project. tsx loads the modules of every project except the one that ships
- * with Colloquy, as on LangGraph's own server. tsx also loads JavaScript files, because they may
- * import TypeScript. To try without tsx first is not possible, because Node.js caches a failed
- * import.
+ * Imports a module of a project. As on LangGraph's own server, tsx loads the module. Only the
+ * project that ships with Colloquy is imported without tsx. tsx also loads JavaScript files,
+ * because they may import TypeScript. To try without tsx first is not possible, because Node.js
+ * caches a failed import.
  */
 export async function importModule(file: string, projectFolder: string): Promise<Record<string, unknown>> {
   const shipped = shippedModule(file);

@@ -4,7 +4,8 @@ import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } f
 import type { BenchHouse } from './house.js';
 
 /**
- * Runs turns of the bare workflow on the Temporal server that Colloquy uses too. A turn is one run.
+ * Runs turns of the bare workflow (see `bare-workflow.ts`) on the Temporal server that Colloquy
+ * uses too. A turn takes the place of one run of Colloquy.
  */
 export interface BareTemporal {
   /**

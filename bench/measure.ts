@@ -1,10 +1,10 @@
 /**
- * Compares things by samples that alternate between them, so that other load on the machine affects
- * all of them equally.
+ * Measures several variants in rounds. Each round takes one sample of each variant. So other load
+ * on the machine affects all variants equally.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** One of the things that a bench compares. */
+/** One of the variants that a bench compares. */
 export interface Arm {
   name: string;
   /** Takes one sample. Returns its value, or nothing if the elapsed time in ms is the value. */

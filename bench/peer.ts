@@ -9,7 +9,8 @@ import { PROJECT, type BenchHouse } from './house.js';
 export const PEER = 'langgraphjs dev';
 const READY_TIMEOUT_MS = 90_000;
 /**
- * Environment variables of LangGraph's own server: no browser, usage data or traces, few log lines.
+ * Environment variables for LangGraph's own server. They turn off its browser window, usage data
+ * and traces, and reduce its log to errors.
  */
 const ENVIRONMENT = ['BROWSER=none', 'LANGGRAPH_CLI_NO_ANALYTICS=1', 'LANGSMITH_TRACING=false', 'LOG_LEVEL=error'];
 

@@ -52,8 +52,8 @@ export interface ApiConfig {
   /** Interval at which an open stream checks again whether its client may read it, in ms. */
   accessCheckMs: number;
   /**
-   * Whether to accept a caller that claims to be LangGraph Studio, although the project has auth.
-   * Nothing proves that claim.
+   * Whether to accept a caller that claims to be LangGraph Studio, even if the project has auth.
+   * Nothing proves this claim.
    */
   acceptsStudio: boolean;
   /** Whether to serve the route that empties the tenant between two test suites. */
@@ -143,8 +143,8 @@ export interface Config {
     cronMinIntervalSeconds: number;
   };
   /**
-   * Settings of new conversations. A conversation that exists already keeps the settings of its
-   * start.
+   * Settings of new conversations. An existing conversation keeps the settings with which it was
+   * started.
    */
   conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
   retention: {

@@ -61,7 +61,8 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
     // The process that accepted the run first may have died before it bound the thread.
     return isFirstRun ? { ...again, bound: bind() } : again;
   }
-  // The tail was read before the run was submitted, so the run had no events then.
+  // `afterSeq` is the offset of the thread's last event. It was read before the run was submitted,
+  // so all events of the run have higher offsets.
   const afterSeq = await tail;
   const early = isFirstRun ? bind() : undefined;
   const submitted = await submitNew(context, order, run);
@@ -97,8 +98,8 @@ export async function recordRun(context: ConversationContext, order: RunOrder): 
 interface StoredRun {
   run: Run;
   /**
-   * False if a run with the same id or idempotency key exists already. Its request is then the
-   * same.
+   * False if a run with the same id or idempotency key existed already. `run` is then that run. It
+   * has the same assistant, input and answer as the order.
    */
   created: boolean;
   thread: Thread;
@@ -116,8 +117,8 @@ async function storeRun(context: ConversationContext, order: RunOrder): Promise<
     findUsableAssistant(context, caller, order.access, order.body.assistant_id),
     order.access.hasProjectAuth ? undefined : findOpenThread(context, order),
   ]);
-  // Read the thread after the project's handlers have answered, because the thread can change while
-  // a slow handler runs.
+  // With a project's auth, `findUsableAssistant` asks handlers, which may be slow. Read the thread
+  // only after they have answered, because it can change while a handler runs.
   const existing = order.access.hasProjectAuth ? await findOpenThread(context, order) : found;
   await assertCheckpoint(context, caller, threadId, runCheckpoint(order.body, threadId));
   const thread = existing ?? (await createRunThread(context, order, assistant));
@@ -244,9 +245,9 @@ async function submitNew(context: ConversationContext, order: RunOrder, run: Run
 }
 
 /**
- * Submits a run. Clients may see the end of a run some milliseconds before the conversation does.
- * If the strategy `reject` refuses a new run in that time, this function submits the new run again
- * for a short while.
+ * Submits a run. A client may learn of the end of the previous run some milliseconds before the
+ * conversation does. If the conversation refuses a run with the strategy `reject` in that time,
+ * this function repeats the submission for a short while.
  */
 async function submitWithGrace(context: ConversationContext, order: RunOrder, run: Run): Promise<Submitted> {
   const { caller, threadId, stateless = false } = order;

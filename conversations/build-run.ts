@@ -76,9 +76,9 @@ export function buildRun(order: RunOrder, assistant: Assistant, thread: Thread):
 
 /**
  * Builds the `RunRequest` of a run, which is the part of its record that a step reads. Its config
- * comes from the assistant, the thread and the body, its context from the assistant and the body.
- * If two of these set the same field, the later one wins. Errors: `invalid_argument` if fields
- * contradict each other.
+ * comes from the assistant, the thread and the body. Its context comes from the assistant and the
+ * body. If several of them set the same field, the body wins over the thread, and the thread over
+ * the assistant. Errors: `invalid_argument` if fields contradict each other.
  */
 export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread, ids: RunIds): RunRequest {
   const checkpoint = runCheckpoint(body, ids.threadId);
@@ -242,8 +242,8 @@ function invalid(field: string, message: string): ColloquyError {
 
 /**
  * Builds the record of an injected message, which the run at work (`working`) is to take between
- * two supersteps. The record is a run of its own, with the configuration of the run at work. If
- * that run ends first, this run starts.
+ * two supersteps. The record has the form of a run, with the configuration of the run at work. If
+ * the run at work ends before it takes the message, the record is executed as a separate run.
  */
 export function buildInjectedRun(
   working: Run,

@@ -6,13 +6,14 @@ import type { Conversations, Schedules } from './ports.js';
 
 export interface ConversationOptions {
   /**
-   * How often a follower of a run reads the run's record, in ms. This is necessary because a run
-   * can end without an event in the log.
+   * Interval in ms at which a stream of a run's events also reads the run's record. Some runs end
+   * without a last event in the log. Then only the record shows the end.
    */
   endCheckMs: number;
   /**
-   * For how long a run is submitted again after the strategy `reject` refused it, in ms. The other
-   * run that was the reason for the refusal may just have ended.
+   * The strategy `reject` refuses a new run if another run is active. The conversation may not know
+   * yet that the other run has just ended. If so, the new run is submitted again for up to this
+   * time, in ms.
    */
   rejectGraceMs: number;
   /** Smallest interval between two firings of a new schedule, in seconds. */

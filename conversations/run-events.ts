@@ -37,8 +37,8 @@ export interface EventSource {
    */
   replay: boolean;
   /**
-   * How the run ended. Set if the run's record shows the end, after which no more events are
-   * written.
+   * How the run ended. Set if the run's record already shows this. Then only the stored events are
+   * read, because no more events are written.
    */
   ended?: EndedData;
   signal: AbortSignal;
@@ -192,13 +192,17 @@ interface RecordWatch {
   stop(): void;
 }
 
-/** How long the last event of a run may arrive after the run's record shows the end, in ms. */
+/**
+ * After the run's record shows the end of the run, the reader waits at most this long for the run's
+ * last event, in ms.
+ */
 const LAST_EVENT_MS = 1_000;
 
 /**
- * Reads the record of a run at an interval. Aborts `signal` if the record shows the run's end and
- * the last event has not arrived. That event is missing if its writer died, the run was rolled
- * back, the thread was deleted, or the events expired. Then only the record shows the end.
+ * Reads the record of a run at an interval. Aborts the signal of the result if the record shows the
+ * run's end, but the last event has not arrived. That event is missing if its writer died, the run
+ * was rolled back, the thread was deleted, or the events expired. Then only the record shows the
+ * end.
  */
 function watchRecord(context: ConversationContext, caller: Caller, { threadId, runId }: RunReader): RecordWatch {
   const over = new AbortController();

@@ -15,9 +15,9 @@ type PatchBody = z.infer<typeof threadPatch>;
 
 /**
  * Creates a thread. With `if_exists: do_nothing`, returns an existing thread instead if the caller
- * may see it. Supersteps in the body write the state of the thread, unless it has a state already.
- * Errors: `already_exists`; `invalid_argument` if there are supersteps but no graph that can write
- * them.
+ * may see it. Supersteps in the body write the state of the thread. They are ignored if the thread
+ * has a state already. Errors: `already_exists`; `invalid_argument` if there are supersteps but no
+ * graph that can write them.
  */
 export async function makeThread(context: ConversationContext, viewer: Viewer, body: ThreadBody): Promise<Thread> {
   const { thread_id: threadId = uuid7(), if_exists: ifExists, supersteps, ttl, ...given } = withoutNulls(body);
@@ -132,9 +132,9 @@ async function undoThread(context: ConversationContext, caller: Caller, thread: 
 }
 
 /**
- * Returns the thread that a request is to delete. If no such thread is found, returns undefined,
- * because an interrupted deletion may have closed the thread and can then continue. With a
- * project's auth, a thread that is not found is an error instead. Errors: `not_found`.
+ * Returns the thread that a request is to delete. If the thread is not found, returns undefined, so
+ * that the request can finish an earlier deletion that closed the thread and was then interrupted.
+ * If the project has auth, throws `not_found` instead. Errors: `not_found`.
  */
 async function markToDelete(
   context: ConversationContext,
@@ -144,9 +144,9 @@ async function markToDelete(
   try {
     return await findVisibleThread(context, viewer, threadId);
   } catch (error) {
-    // With a project's auth, the project's handlers have allowed the caller to delete a thread that
-    // is gone now. A new thread may have the same id. The handlers were not asked about the new
-    // thread, so the caller must not delete it.
+    // The project's auth handlers have allowed the caller to delete a thread that is gone now. A
+    // new thread may have got the same id. The handlers were not asked about the new thread, so the
+    // caller must not delete it.
     if (errorCode(error) !== 'not_found' || viewer.access.hasProjectAuth) throw error;
     return undefined;
   }

@@ -45,8 +45,9 @@ const TIMEOUT_MS = 15_000;
 const MAX_ANSWER_BYTES = 16 * 1024;
 
 /**
- * Creates the client for outgoing HTTP. It connects to an address that it has checked itself. So a
- * change of the DNS record between the check and the connection has no effect.
+ * Creates the client for outgoing HTTP. It checks the addresses that the DNS look-up returns, and
+ * connects to these addresses without another look-up. So it has no effect if the DNS record
+ * changes after the check.
  */
 export function createEgress(options: EgressOptions = {}): Egress {
   const { timeoutMs = TIMEOUT_MS, maxAnswerBytes = MAX_ANSWER_BYTES } = options;

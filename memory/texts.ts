@@ -12,8 +12,8 @@ const MAX_PATHS = 100;
  */
 const MAX_TEXTS = 1_000;
 /**
- * Maximum number of characters of all texts of an item together. Embedders read only the beginning
- * of a long text: less than this in total, even of a thousand texts.
+ * Maximum number of characters of all texts of an item together. Longer texts would be of little
+ * use, because embedders read only the beginning of a long text.
  */
 const MAX_LENGTH = 1_000_000;
 /**

@@ -114,7 +114,8 @@ const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
 /**
  * Returns whether Node or its `fetch` threw this error for a broken connection. Libraries wrap most
  * of these errors in errors of their own, but not all. For example, a command of the MongoDB driver
- * that waits until a closed socket has drained rejects with the socket's error.
+ * may wait until its socket has drained. If the socket breaks meanwhile, the command rejects with
+ * the error of the socket.
  */
 export function isNetworkError(error: unknown): boolean {
   return typeof error === 'object' && error !== null && NETWORK_ERROR_CODES.has((error as { code?: unknown }).code);

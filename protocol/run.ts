@@ -96,8 +96,8 @@ export interface RunRequest {
   /** Delay before the run joins the queue of its thread, in seconds. */
   afterSeconds?: number;
   /**
-   * Keys of LangSmith feedback. Before `run.ended`, the run writes the event `feedback`. It has,
-   * for each key, an address that accepts feedback on the run.
+   * Keys of LangSmith feedback. At its end, the run writes the event `feedback`. For each key, this
+   * event has a URL to which clients can post feedback on the run.
    */
   feedbackKeys?: string[];
 }

@@ -1,9 +1,10 @@
 import type { Head, Interrupt } from './thread.js';
 
 /**
- * The thread's head (its newest checkpoints) and its last offset after a step. Each step passes
- * them to the next step of the conversation, which then saves two reads. A cursor that is out of
- * date makes that step fail and run again, but never leads to a wrong result.
+ * The head of a thread (its newest checkpoints) and the offset of its last event after a step. The
+ * next step of the conversation gets this cursor, so it does not need to read head and offset from
+ * the database. If the cursor is out of date, that step fails and runs again. The result is never
+ * wrong.
  */
 export interface Cursor {
   head: Head;

@@ -11,9 +11,10 @@ export const DEFAULT_PORTS = { temporal: 7233, temporalUi: 8233, mongodb: 27017,
 export type PortName = keyof typeof DEFAULT_PORTS;
 
 /**
- * Chooses TCP port numbers. Without a request, takes the stored number, else the default, else a
- * free one. Stores this choice in `file`, so that addresses stay the same after a restart. A
- * requested number is used and not stored; 0 requests any free port.
+ * Chooses TCP port numbers. If the caller requests a number, that number is used and not stored; 0
+ * requests any free port. Otherwise the stored number is used, or the default if that is in use, or
+ * else a free number. This choice is stored in `file`, so that addresses stay the same after a
+ * restart.
  */
 export class PortBook {
   readonly #file: string;

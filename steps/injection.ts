@@ -36,11 +36,12 @@ export function messageIds(injections: Injection[]): string[] {
 }
 
 /**
- * Returns whether the root graph of a run is between two supersteps. It is not while a subgraph is
- * at work, even if the subgraph is between supersteps of its own: a new checkpoint of the root
- * would restart the subgraph. The head contains the namespace of a subgraph at work. A namespace
- * without a task id (`:`) stays in the head when the subgraph has ended; the root's commit then has
- * a higher offset (`tail`).
+ * Returns whether the root graph of a run is between two supersteps. The answer is false while a
+ * subgraph is running, even if the subgraph is between two supersteps of its own: a new checkpoint
+ * of the root would restart the subgraph. The head has an entry for the namespace of a running
+ * subgraph. If the namespace has a task id (`node:<task id>`), the next checkpoint of the root
+ * removes the entry. Otherwise the entry stays after the end of the subgraph, and its event offset
+ * (`tail`) is then lower than that of the root.
  */
 export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
   const root = heads[''];
@@ -51,9 +52,9 @@ export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
 }
 
 /**
- * Returns whether the last tool calls in the state's messages have no results yet. No other message
- * may be added before the results, because models refuse a conversation in which anything but the
- * results follows tool calls.
+ * Returns whether one of the last tool calls in the state's messages has no result yet. As long as
+ * this is so, no other message may be added: models refuse a conversation in which another message
+ * comes between a tool call and its result.
  */
 export function awaitsTools(values: unknown): boolean {
   const messages = (values as Record<string, unknown> | null)?.[CHANNEL];

@@ -19,31 +19,35 @@ export interface NarratorOptions {
   progress: StepProgress;
   append: (event: NewEvent) => void;
   /**
-   * Returns the key of the document that stores this large value of the state, so that the event
-   * contains a reference instead of the value. Returns undefined if no document stores the value.
+   * Returns the key of the document that stores `value`, which is a large value of the state. The
+   * event then contains a reference instead of the value. Returns undefined if no document stores
+   * the value.
    */
   storedValue: (value: object) => StoredValue | undefined;
   /**
-   * Checkpoint namespaces in which this run continues after a checkpoint of its own. LangGraph
-   * streams the events about that checkpoint again, and the narrator drops these repetitions.
+   * Checkpoint namespaces in which this run already has a checkpoint, from which it continues now.
+   * LangGraph streams the events about that checkpoint again, and the narrator drops these
+   * repetitions.
    */
   continued: ReadonlySet<string>;
   /**
    * Ids of the injected chat messages that this step adds to the state. If there are any,
-   * LangGraph's first events about the root graph's state are new, although the root is in
+   * LangGraph's first events about the state of the root graph are new, because these messages have
+   * changed the state. The narrator then writes the events, although the root namespace is in
    * `continued`.
    */
   injected?: ReadonlySet<string>;
   /**
-   * Ids of chat messages that earlier attempts wrote to the event log. The narrator drops events of
-   * these messages: when a subgraph is finished, LangGraph streams its messages again, as output of
-   * the subgraph's node.
+   * Ids of chat messages that earlier attempts wrote to the event log. When a subgraph is finished,
+   * LangGraph streams its messages again, as output of the subgraph's node. The narrator drops the
+   * events of the messages that are in the log already.
    */
   writtenMessageIds?: ReadonlySet<string>;
   /**
-   * Whether the events of tasks that an earlier attempt has finished are written again, because the
-   * earlier attempt's events are superseded. LangGraph marks the updates of these tasks as cached;
-   * the new events omit this mark.
+   * True while this attempt repeats the superstep in which an earlier attempt of the step failed.
+   * The earlier events of the superstep are superseded, so the narrator writes the events again,
+   * even those of finished tasks. LangGraph marks the updates of these tasks as cached, and the new
+   * events omit this mark.
    */
   isRewriting: boolean;
 }
@@ -147,9 +151,9 @@ export class Narrator {
   }
 
   /**
-   * Writes the events of the run for one event of LangGraph's `graph.streamEvents`. If that event
-   * contains a chunk of the root graph's stream, returns the result of {@link chunk} for the chunk.
-   * Otherwise returns false.
+   * Takes one event of LangGraph's `graph.streamEvents`, and writes the events of the run that it
+   * becomes. If it contains a chunk of the root graph's stream, returns the result of {@link chunk}
+   * for that chunk. Otherwise returns false.
    */
   event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;
@@ -197,9 +201,9 @@ export class Narrator {
   }
 
   /**
-   * Returns whether the payload only repeats an event of an earlier step. In a namespace of
-   * `continued`, everything before the start of a task repeats what is known about the last
-   * checkpoint.
+   * Returns whether the payload only repeats an event of an earlier step. In the namespaces of
+   * `continued`, LangGraph streams what is known about the last checkpoint before the first task
+   * starts. These events are repetitions.
    */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
     const payloadType = mode === 'debug' ? (payload as { type: string }).type : mode;
@@ -254,8 +258,7 @@ function debugPayload(debug: Json, recursionLimit: number): Json {
 
 /**
  * Returns a protocol event about a message, with the id of the model's run added. Older versions of
- * LangGraph stream a pair of message and metadata instead of such an event. Returns a pair
- * unchanged.
+ * LangGraph stream a pair of message and metadata instead. Such a pair is returned unchanged.
  */
 function messageEvent(payload: unknown): unknown {
   const [message, metadata] = payload as [Json, { run_id?: string }?];

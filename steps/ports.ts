@@ -149,9 +149,9 @@ export interface GraphDescriptions {
    */
   takesMessages(caller: Caller, graphId: string, config: FactoryConfig): Promise<boolean>;
   /**
-   * Returns the schemas of the graph's subgraphs, by namespace: the names of the nodes, such as
-   * `parent|child`. With `namespace`, returns only that subgraph. With `recurse`, also returns the
-   * subgraphs inside the returned ones.
+   * Returns the schemas of the graph's subgraphs. Each key is a subgraph's namespace, which is the
+   * path of node names to it, such as `parent|child`. With `namespace`, returns only that subgraph.
+   * With `recurse`, also returns the subgraphs inside the returned ones.
    */
   subgraphs(
     caller: Caller,
@@ -205,8 +205,9 @@ export interface StepContext {
   drain: AbortSignal;
   store?: BaseStore;
   /**
-   * Whether each question in the report has a preview and a default answer, which are content of
-   * the conversation.
+   * Whether each question in the {@link StepReport} contains a preview of the question and its
+   * default answer. Both are content of the conversation, and the report becomes part of the
+   * workflow history.
    */
   showsQuestions?: boolean;
 }

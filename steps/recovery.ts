@@ -9,8 +9,8 @@ import {
 
 /**
  * Returns the offset ranges of the events that earlier attempts of a run wrote and never committed.
- * A commit of a checkpoint namespace also commits the earlier events of that namespace and of all
- * namespaces inside it. `events` are the run's events in order.
+ * If a checkpoint is committed in a namespace, all earlier events of the run in this namespace are
+ * committed too, and also those of the subgraphs inside it. `events` are the run's events in order.
  */
 export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: number): AttemptData['superseded'] {
   const dropped = new Set<number>();
@@ -23,8 +23,9 @@ export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: nu
 }
 
 /**
- * Returns the ids of the chat messages in `events`, except in superseded events. Only reads events
- * of mode `messages-tuple`, whose data is a pair of message and metadata, or a protocol event.
+ * Returns the ids of the chat messages in `events`, except in superseded events (events of an
+ * attempt that died before its commit). Only reads events of mode `messages-tuple`. The data of
+ * such an event is a pair of message and metadata, or LangGraph's protocol event about a message.
  */
 export function writtenMessageIds(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
   const kept = events.filter(

@@ -16,9 +16,10 @@ const DEFAULT_RECURSION_LIMIT = 25;
  */
 const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
 /**
- * The same for a run with `streamVersion: 'v3'`. With mode `checkpoints`, LangGraph would stream
- * whole checkpoints in place of the short envelopes of version 3. Mode `debug` has the same content
- * and keeps the envelopes.
+ * The same for a run with `streamVersion: 'v3'`. In version 3, LangGraph streams an envelope of
+ * each checkpoint: only its id, parent id, step and source. If the step requested mode
+ * `checkpoints`, LangGraph would stream whole checkpoints instead of the envelopes. Mode `debug`
+ * has the whole checkpoints too, and LangGraph still streams the envelopes.
  */
 const OWN_V3_MODES = ['tasks', 'debug', 'values'] as const;
 
@@ -75,8 +76,8 @@ class Step {
 
   /**
    * Runs the graph until it stops, and returns the report of the step. Returns undefined if the
-   * graph stopped only so that the options of the next nodes could be checked, and may continue in
-   * this activity.
+   * step is not over: the graph has stopped between two supersteps, but may continue in this
+   * activity. The next call of `pass` then continues the graph.
    */
   async pass(): Promise<StepReport | undefined> {
     this.#control = new RunControl();
@@ -132,8 +133,8 @@ class Step {
 
   /**
    * Returns the input with which the graph continues: null, or a command that adds the injected
-   * messages to the state. No attempt has started a task since the last superstep, so the new
-   * checkpoint restarts no task.
+   * messages to the state. LangGraph commits the command as a new checkpoint, which would restart
+   * the tasks that have begun. But no attempt has begun a task since the last superstep.
    */
   #goOn(injections: Injection[]): Command | null {
     if (injections.length === 0) return null;
@@ -220,8 +221,9 @@ class Step {
   #mayDrain(ns: string): boolean {
     if (this.#limitLeft() !== undefined && (this.#limitLeft() ?? 0) < 1) return false;
     if (ns === '') return true;
-    // LangGraph gives a subgraph a new run id when it resumes. Events of mode `events` contain this
-    // id, so a run that records them is not stopped inside a subgraph.
+    // When a subgraph resumes, LangGraph gives it a new run id. Clients would see this new id in
+    // the events of mode `events`. So a run that records these events is not stopped inside a
+    // subgraph.
     if (!this.#v3 && this.#request.run.request.streamModes.includes('events')) return false;
     // LangGraph passes an answer from the root graph to its subgraphs until the root commits. If
     // the graph stopped inside a subgraph before that commit, the subgraph's next question would
@@ -264,8 +266,9 @@ class Step {
 
   /**
    * Returns whether the graph may continue in this activity. The worker must not be shutting down,
-   * and the due nodes must need no other options. If a node has finished in this step, the last
-   * superstep must also have been quick, and no injected message may wait for the run.
+   * and the due nodes must need the same activity options (timeouts, attempts, task queue) as this
+   * activity has. If a node has finished in this step, the last superstep must also have been
+   * quick, and no injected message may wait for the run.
    */
   #mayGoOn(): boolean {
     if (this.#context.drain.aborted) return false;

@@ -21,8 +21,8 @@ const INTERVAL_PER_LATENCY = 4;
  */
 const MAX_CONCURRENT_WRITES = 2;
 /**
- * An insert takes no more batches above this size. MongoDB's wire protocol allows messages of 48
- * MB, and half of that leaves room for BSON overhead.
+ * When the batches of an insert exceed this size, no further batch is added. MongoDB's wire
+ * protocol allows messages of 48 MB, and half of that leaves room for BSON overhead.
  */
 const MAX_WRITE_BYTES = 24 * 2 ** 20;
 /**

@@ -39,7 +39,10 @@ export class LargeTexts {
     this.#retentionMs = retentionMs;
   }
 
-  /** Starts to store a text. `stored` resolves when all parts are stored. Errors: `unavailable`. */
+  /**
+   * Starts to store a text. The returned promise `stored` resolves when all parts are stored.
+   * Errors of `stored`: `unavailable`.
+   */
   store(log: string, text: string): { large: LargeText; stored: Promise<void> } {
     const bytes = Buffer.from(text);
     const large = { id: randomUUID(), parts: Math.ceil(bytes.length / PART_BYTES) };

@@ -26,8 +26,9 @@ const MAX_CACHED_LOGS = 10_000;
 export class LogTails {
   readonly #events: Collection<EventDocument>;
   /**
-   * For each log, the first and last offset of the newest batch that was read. The next search
-   * starts at this batch, so that a database that sorts without an index reads only newer batches.
+   * For each log, the first and last offset of the newest batch that was read. The next search for
+   * the last event starts at this batch. Otherwise a database that sorts without an index would
+   * read all batches of the log.
    */
   readonly #lastBatches = new LRUCache<string, { seq: number; end: number }>({ max: MAX_CACHED_LOGS });
 

@@ -13,8 +13,8 @@ import type { LargeText } from './large-texts.js';
 import type { NewEvent, RunLog, RunLogScope } from './ports.js';
 
 /**
- * Limit for the text of an event in a batch. A larger text is stored in parts, see
- * {@link LargeText}.
+ * Limit for the text of an event in a batch (a document with several events). A larger text is
+ * stored in parts, see {@link LargeText}.
  */
 const MAX_EVENT_BYTES = 8 * 2 ** 20;
 const MAX_BATCH_BYTES = 4 * 2 ** 20;
@@ -57,7 +57,7 @@ export class MongoRunLog implements RunLog {
   readonly signal: AbortSignal | undefined;
   /** Number of consecutive failed writes. */
   failures = 0;
-  /** Whether a write, or a read of the tail, is in progress. */
+  /** Whether a write is in progress, or a read of the log's tail (the offset of its last event). */
   busy = false;
   readonly #scope: RunLogScope;
   readonly #hooks: RunLogHooks;
@@ -66,7 +66,7 @@ export class MongoRunLog implements RunLog {
   #bufferedBytes = 0;
   #appended = 0;
   #durable = 0;
-  /** Offset of the next event to write. Undefined while the log's tail is unknown. */
+  /** Offset of the next event to write. Undefined until the log's tail is known. */
   #next: number | undefined;
   #waiters: Waiter[] = [];
   #error: Error | undefined;
@@ -122,7 +122,7 @@ export class MongoRunLog implements RunLog {
     }
   }
 
-  /** Log, offset, fence and writer of the next event. Undefined while the log's tail is unknown. */
+  /** Log, offset, fence and writer of the next event. Undefined until the log's tail is known. */
   get position(): WriterPosition | undefined {
     if (this.#next === undefined) return undefined;
     return { log: this.name, seq: this.#next, fence: this.#scope.fence, writer: this.#writer };
@@ -137,8 +137,9 @@ export class MongoRunLog implements RunLog {
   }
 
   /**
-   * Returns the next batch to write. If the batch ends a run, also returns a {@link TailMark}.
-   * Returns undefined if no event can be written yet or the log's tail is unknown.
+   * Returns the next batch to write. If the batch ends a run, also returns a {@link TailMark}, a
+   * document that keeps the log's tail after the events have expired. Returns undefined if no event
+   * can be written yet or the log's tail is unknown.
    */
   takeBatch(retentionMs: number): [StoredBatch, ...TailMark[]] | undefined {
     const seq = this.#next;

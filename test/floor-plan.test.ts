@@ -4,8 +4,9 @@ import { join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 
 /**
- * The rooms with shared types (`protocol`) and their parsers (`protocol/schemas`). Workflows and
- * code for browsers import only `protocol`, because it does not use zod.
+ * Two of the rooms that {@link ROOMS} describes. `protocol` contains shared types, and
+ * `protocol/schemas` contains their parsers. Workflows and code for browsers import only
+ * `protocol`, because it does not use zod.
  */
 const WORDS = ['protocol', 'protocol/schemas'];
 const STORES = ['threads', 'memory', 'skills', 'policy', 'streams', 'egress'];

@@ -24,7 +24,7 @@ export interface RequestFilters {
   threads: readonly (AuthFilters | undefined)[];
   assistants: AuthFilters | undefined;
   items: AuthFilters | undefined;
-  /** Metadata that a record must have, so that searches of this request return the record. */
+  /** The searches of this request find only records that have this metadata. */
   required: RequiredMetadata;
 }
 
@@ -35,7 +35,7 @@ const NO_FILTERS: RequestFilters = {
   required: NOTHING_REQUIRED,
 };
 
-/** The access of a caller in a project that has an auth. */
+/** What the caller of a request may see, in a project that has its own auth. */
 export class ProjectAccess implements Access {
   readonly hasProjectAuth = true;
   #authUser: AuthUser;

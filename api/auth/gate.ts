@@ -41,9 +41,9 @@ export async function enter(context: ApiContext, rules: RouteAuth, req: Request,
     if (rule.applies?.(req) === false) continue;
     const answers = await askAndApply(context, rule, { authUser: session.authUser, caller: access.caller, req, body });
     const required = rule.finds && isSet(answers[0]) ? { required: requiredBy(answers[0]) } : {};
-    // The route itself later checks the filters of the first rule only, because this rule is about
-    // the records that the request names. If a rule is a search, its filters also restrict what the
-    // search finds.
+    // If a request has several rules, the route itself later checks only the filters of the first
+    // rule, because this rule is about the records that the request names. The filters of a rule
+    // for a search are also passed on as `required`. They restrict what the search finds.
     filters = { ...(filters ?? filtersOf(rule, answers)), ...required };
   }
   return access.withFilters(filters ?? {});

@@ -3,15 +3,16 @@ import { ColloquyError } from '../../protocol/index.js';
 import { errorWithAnswer } from '../http/errors.js';
 
 /**
- * The class name of an error with an HTTP status, in LangGraph's SDK and in Hono. The class itself
- * cannot be compared, because a project has its own copies of both libraries, and these errors have
- * no brand. A bundler may put `_` before a class name, or a number behind it.
+ * The class name of an error with an HTTP status, in LangGraph's SDK and in Hono. `instanceof` does
+ * not work, because a project has its own copies of both libraries. The errors also have no field
+ * that identifies them, so only the class name is left. A bundler may put `_` before a class name,
+ * or a number behind it.
  */
 const HTTP_EXCEPTION = /^_?HTTPException\d*$/;
 
 /**
- * Headers that a handler's error may have and that the answer does not get. They are about the
- * connection or about the body, and the body of the answer is always plain text.
+ * Headers of a handler's error that are not sent to the client. They describe the connection, or
+ * the body of the error. The body of the HTTP answer is always plain text.
  */
 const NOT_SENT = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
@@ -22,9 +23,9 @@ const NOT_SENT = new Set([
 interface HttpException {
   status: number;
   message: string;
-  /** The headers of the answer. Only the class of LangGraph's SDK sets this field. */
+  /** The headers of the HTTP answer. Only the class of LangGraph's SDK sets this field. */
   headers?: unknown;
-  /** The answer itself. Only the class of Hono sets this field. */
+  /** The whole HTTP answer. Only the class of Hono sets this field. */
   res?: Response;
 }
 

@@ -60,8 +60,9 @@ export interface RecordRule {
    */
   eachRun?: Required<Pick<RecordRule, 'value' | 'apply'>>;
   /**
-   * Returns the bodies whose metadata get the values of the filters. Default: the bodies of the
-   * runs, or the whole body if the request starts no run.
+   * Returns the bodies into whose metadata the values of the filters are written, so that the new
+   * records match the filters. Default: the bodies of the runs, or the whole body if the request
+   * starts no run.
    */
   stamps?: (body: RequestBody) => RequestBody[];
 }

@@ -3,8 +3,8 @@ import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { pipeline } from 'node:stream/promises';
 
-// This file exists instead of @hono/node-server for the reasons in
-// docs/decisions/2026-11-30-libraries.md.
+// Converts between Node.js and `fetch`. docs/decisions/2026-11-30-libraries.md says why the package
+// @hono/node-server is not used for this.
 
 /** A body in the form that `fetch` takes in requests and responses. */
 export type WebBody = ReadableStream<Uint8Array> | Uint8Array | ArrayBuffer | string | null;

@@ -7,7 +7,8 @@ export interface Refusal {
 }
 
 /**
- * How long a client whose upgrade was refused may take to close its side of the connection, in ms.
+ * After its upgrade was refused, a client has this time to close its side of the connection, in ms.
+ * Then the socket is destroyed.
  */
 const CLOSE_GRACE_MS = 1_000;
 

@@ -8,8 +8,8 @@ interface RequestFault {
 }
 
 /**
- * Methods that are refused, because `fetch` does not support them, so a project's app could not
- * check such a request.
+ * Methods that are always refused. A project's app may get its requests in the form of `fetch`,
+ * which does not support these methods. So the app could not check such a request.
  */
 const REFUSED_METHODS: readonly unknown[] = ['TRACE', 'TRACK', 'CONNECT'];
 /**
@@ -50,11 +50,11 @@ function targetFault({ url = '', method }: IncomingMessage): RequestFault | unde
 }
 
 /**
- * Parts of a path that two parsers read differently. With such a part, code in front of a route,
- * such as a project's app, could check another path than the one that the route serves. `URL`
- * resolves dot segments and turns backslashes into slashes. Express does neither, but it decodes
- * escapes in ids. The HTTP parser of Node.js accepts only printable ASCII, so other characters need
- * no check here.
+ * Parts of a path that two parsers can read differently. Example: `URL` resolves dot segments and
+ * turns backslashes into slashes. Express does neither, but it decodes escapes in ids. Paths with
+ * such parts are refused, because a check in front of a route, such as in a project's app, could
+ * see another path than the route. The HTTP parser of Node.js accepts only printable ASCII, so
+ * other characters need no check here.
  */
 const AMBIGUOUS_PARTS: readonly (readonly [RegExp, string])[] = [
   [/\\/, 'a backslash'],

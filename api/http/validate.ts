@@ -5,8 +5,8 @@ import { ColloquyError } from '../../protocol/index.js';
 
 const SHOWN_VALUE = 80;
 /**
- * The most faults that one message lists. A list with a million elements can have a fault in each
- * element.
+ * Maximum number of faults that an error message lists. A list with a million elements can have a
+ * fault in each element.
  */
 const SHOWN_FAULTS = 20;
 

@@ -15,8 +15,9 @@ interface NamespaceEntry {
 interface Completion {
   key: string;
   /**
-   * Set if the namespace counts as completed because of an update of this node. The result of the
-   * node's task is more exact, and replaces this completion.
+   * Set if the namespace counts as completed because an update of this node was logged. If the next
+   * logged event is the result of the node's task, that result names the completed namespace
+   * exactly. It then replaces this completion.
    */
   node?: { parent: string; name: string };
 }
@@ -111,8 +112,9 @@ export class Namespaces {
   }
 
   /**
-   * Marks a namespace as completed. The lifecycle event is returned only before the next logged
-   * event, so that the update of the parent comes before it.
+   * Marks a namespace as completed. Its lifecycle event must come after the update of the parent,
+   * which is sent for the current logged event. So it is returned only before the next logged
+   * event, or at the end of the run.
    */
   #complete(key: string, node?: Completion['node']): void {
     if (this.#entries.get(key)?.status !== 'started') return;

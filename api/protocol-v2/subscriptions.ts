@@ -91,9 +91,10 @@ export class Subscriptions {
   }
 
   /**
-   * Returns true if the event log still contains everything after `since`. One logged event becomes
-   * several protocol events. If `since` is in the middle of them, the same logged event is read
-   * again, so it must still be in the log too.
+   * Returns true if the event log still contains everything after `since`, the number of the last
+   * protocol event that the client has received. One logged event becomes several protocol events.
+   * If the client has received only some of them, the logged event is read again, so it must still
+   * be in the log too.
    */
   async #isComplete(since: number, tail: number): Promise<boolean> {
     const offset = offsetOf(since);

@@ -101,8 +101,8 @@ async function admit(
 }
 
 /**
- * Decodes a segment of the URL's path. Returns a segment with invalid escapes unchanged, because it
- * is then no UUID, and `admit` refuses it.
+ * Decodes a segment of the URL's path. Returns a segment with invalid escapes unchanged. Such a
+ * segment is no UUID, so `admit` refuses it.
  */
 function decoded(path: string): string {
   try {

@@ -7,7 +7,8 @@ const MAX_DEPTH = 256;
 export const TOO_DEEP = `is nested deeper than the limit of ${MAX_DEPTH} levels`;
 
 /**
- * Maximum number of path segments that an error message shows, and of characters of each segment.
+ * An error message shows at most `SHOWN_STEPS` segments of a path, and at most `SHOWN_STEP_LENGTH`
+ * characters of each segment.
  */
 const SHOWN_STEPS = 5;
 const SHOWN_STEP_LENGTH = 40;

@@ -38,7 +38,7 @@ const filter = {
   channels: z.array(channel).min(1).max(MAX_NAMES),
   namespaces: z.array(namespace).max(MAX_NAMES).nullish(),
   depth: z.int().min(0).nullish(),
-  /** Offset (`seq`) of the last event that the client received. */
+  /** Sequence number (`seq`) of the last protocol event that the client received. */
   since: z.int().min(0).nullish(),
 };
 
@@ -103,7 +103,10 @@ export const inputInjectParams = z.strictObject({
 });
 
 export const subscribeParams = z.strictObject(filter);
-/** The filter that is encoded in the id of a subscription. It has no `since`. */
+/**
+ * The filter of a subscription, as the id of the subscription contains it. `since` is not part of
+ * it.
+ */
 export const subscriptionFilter = z.strictObject(filter).omit({ since: true });
 export const unsubscribeParams = z.strictObject({ subscription_id: text(MAX_TEXT) });
 
@@ -124,8 +127,9 @@ export const stateForkParams = z.strictObject({
 export const getTreeParams = z.strictObject({ run_id: uuid.nullish() });
 
 /**
- * Header `Last-Event-ID` of an event stream of protocol v2, parsed to an offset: the number at the
- * end of the event's id, or 0 for `-1`, the start.
+ * Header `Last-Event-ID` of an event stream of protocol v2. It is the id of an event, which ends
+ * with the event's sequence number, or `-1` for the start of the stream. The parsed value is the
+ * sequence number, or 0 for the start.
  */
 export const lastProtocolEventId = z
   .string()

@@ -22,8 +22,8 @@ const START_PROGRAM = join(import.meta.dirname, 'start.py');
 const URI_OPTIONS = 'retryWrites=false';
 
 /**
- * Installs SecantusDB and returns how to start it. Used if mongod cannot be downloaded. Errors:
- * `unavailable`.
+ * Installs SecantusDB, a database with MongoDB's protocol, and returns how to start it. Used if
+ * mongod is missing, or if SecantusDB wrote the existing data. Errors: `unavailable`.
  */
 export async function findSecantus({ toolsDir, onProgress }: ServerOptions): Promise<DatabaseProgram> {
   const bin = await installTool(toolsDir, PACKAGE, onProgress);

@@ -50,7 +50,7 @@ describe('a step of a graph', () => {
 
   const newThread = async () => (await client.threads.create()).thread_id;
 
-  it('is retried after the pause that status 429 of the model requests, and the client sees the new attempt', async () => {
+  it('is retried after a 429 answer of the model and the pause that it asks for; the client sees the new attempt', async () => {
     model.add({ times: 1, reply: { status: 429, retryAfterSeconds: 2 } });
     const threadId = await newThread();
     const before = Date.now();

@@ -94,7 +94,8 @@ describe('the hiring assistant with a model that is called over HTTP', () => {
 
     const instructions = server.exchanges.flatMap(({ body }) => instructionsOf(body as unknown as ModelRequest));
     expect(instructions.filter((text) => text.includes('Draft a '))).not.toEqual([]);
-    // A name like `MessageDraft` in a text for the model comes from a renaming in the code.
+    // The texts for the model are in plain English, without type names of the code such as
+    // `MessageDraft`. Renaming a type can put its name into such a text by mistake.
     const names = instructions.flatMap((text) => text.match(/\b[A-Z][a-z]+[A-Z]\w*/g) ?? []);
     expect(names.filter((name) => name !== 'TypeScript')).toEqual([]);
   });
@@ -105,7 +106,7 @@ interface ModelRequest {
   tools?: { function: { description: string } }[];
 }
 
-/** Returns the texts that the assistant itself gives to the model: prompts and descriptions of tools. */
+/** Returns the texts that the assistant gives to the model: prompts and descriptions of tools. */
 function instructionsOf({ messages, tools = [] }: ModelRequest): string[] {
   const prompts = messages
     .filter(({ role }) => role === 'system' || role === 'developer')

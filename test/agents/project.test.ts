@@ -124,7 +124,7 @@ describe('a TypeScript project', () => {
 });
 
 describe('the loader of projects', () => {
-  it('gives graphs a logger for `getLogger` of LangGraph', async () => {
+  it('provides the logger that graphs get from LangGraph’s `getLogger`', async () => {
     const { logged } = await load(join(projects, 'javascript'));
     expect(logged?.replace(/^\S+ /, '')).toBe('info graph: greeting length=2\n');
   });

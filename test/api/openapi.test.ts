@@ -84,7 +84,7 @@ describe('the description of the API', () => {
     });
   });
 
-  it('links the answers that contain ids to the paths that need these ids', () => {
+  it('has OpenAPI links from an answer that contains an id to the paths that need this id', () => {
     const { paths } = describeApi(ROUTES, { version: '1' }) as {
       paths: Record<string, Record<string, { responses: Record<string, { links?: Record<string, object> }> }>>;
     };

@@ -82,9 +82,9 @@ describe("LangGraph's RemoteGraph", () => {
       .addNode('remote', async ({ log }, config) => {
         const { tasks } = await remote.getState(place);
         const [question] = tasks.flatMap(({ interrupts }) => interrupts);
-        // At first there is no question, and `remote.invoke` raises the remote interrupt in this
-        // node. When the parent graph is resumed, the node runs again. Then `interrupt` returns the
-        // answer, and the node sends the answer to the remote graph.
+        // At first the remote graph has no question. `remote.invoke` runs it, and raises its
+        // interrupt in this node too. When the parent graph is resumed, this node runs again:
+        // `interrupt` returns the answer, and the node sends it to the remote graph.
         const input = question ? new Command({ resume: interrupt(question.value) }) : { log };
         const said = (await remote.invoke(input, { ...config, ...place })) as Talk;
         return { log: said.log.slice(log.length) };

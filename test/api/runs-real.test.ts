@@ -139,7 +139,7 @@ describe('runs on real servers', () => {
     it('can be cancelled before their delay is over', async () => {
       const threadId = await newThread();
       const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
-      // Without `wait`, because the route waits anyway for the end of a run that has not started.
+      // `wait` is not needed: if a run has not started, the route waits for its end anyway.
       await client.runs.cancel(threadId, run_id);
       expect(await client.runs.list(threadId, { status: 'interrupted' })).toMatchObject([{ run_id }]);
       expect((await client.threads.get(threadId)).status).toBe('idle');
@@ -147,7 +147,7 @@ describe('runs on real servers', () => {
   });
 
   describe('the runs of one batch request', () => {
-    it('are all created if the SDK sends the request', async () => {
+    it('are all created, also with the field names in camel case that the SDK sends', async () => {
       const runs = (await client.runs.createBatch([
         { assistantId: 'calculator', ...sum('1+1'), onCompletion: 'keep' as never, streamMode: 'values' },
         { assistantId: 'calculator', ...sum('2+2'), afterSeconds: 1, multitaskStrategy: 'enqueue' },
@@ -206,7 +206,7 @@ describe('runs on real servers', () => {
       expect((await client.runs.get(one.thread_id, waiting.run_id)).status).toBe('interrupted');
     });
 
-    it('records that another run got the input of the cancelled run, if the client gives that reason', async () => {
+    it('stores the reason `taken` that a client gives: another run got the input of the cancelled run', async () => {
       const run = await working();
       await client.runs.cancel(run.thread_id, run.run_id, true, 'interrupt', { reason: 'taken' });
       expect(await client.runs.get(run.thread_id, run.run_id)).toMatchObject({

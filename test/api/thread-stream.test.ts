@@ -86,8 +86,8 @@ describe('the stream of a thread', () => {
     const other = api.client(await api.listen());
     for (const [index, { id = '', data }] of all.slice(0, -1).entries()) {
       const rest = await collect(other.threads.joinStream(threadId, { lastEventId: id }), isDone(runs[1] ?? ''));
-      // The event that reports the start of a run has the offset before the first event of the run.
-      // So a client that resumes after that event gets the event again.
+      // The id of a run's start event contains the offset before the first event of the run. So a
+      // client that resumes after the start event gets the start event again.
       const isStart = (data as { attempt?: number }).attempt === 1;
       expect([index, rest]).toEqual([index, all.slice(isStart ? index : index + 1)]);
     }

@@ -36,7 +36,7 @@ describe('protocol v2', () => {
     run_id: id,
   });
 
-  it('tells a live client that the text of a failed attempt is superseded, and sends it to no later client', async () => {
+  it('tells a live client that the text of a failed attempt is superseded; later clients do not get this text', async () => {
     const threadId = randomUUID();
     const live = await read(threadId);
     fixture.conversations.script = async (turn) => {
@@ -297,7 +297,7 @@ describe('protocol v2', () => {
         result: { restored: true, current_namespaces: [{ namespace: [], status: 'completed' }] },
       });
       expect(rest).toEqual(events.slice(1));
-      // A reconnect leaves subscriptions unchanged that are still open.
+      // A reconnect does not change subscriptions that are still open.
       send(socket, { id: 3, method: 'subscription.reconnect', params });
       send(socket, { id: 4, method: 'subscription.unsubscribe', params: { subscription_id: ids[1] } });
       expect(await hear(socket, 2)).toMatchObject([
@@ -311,7 +311,7 @@ describe('protocol v2', () => {
       socket.close();
     });
 
-    it('answers restored: false if events have expired, and an error if a subscription or run is unknown', async () => {
+    it('on reconnect, answers restored: false if events have expired, and an error for an unknown subscription or run', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };

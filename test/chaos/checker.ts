@@ -292,8 +292,9 @@ function ownMessages(run: SeenRecord, final: StateMessage[]): StateMessage[] {
 }
 
 /**
- * Compares the effective events of the live stream with those of the replay. Reports events that
- * the live stream misses, and events that only the live stream has.
+ * Compares the effective events of the live stream (those that no later attempt supersedes) with
+ * those of the replay. Reports events that the live stream misses, and events that only the live
+ * stream has.
  */
 function checkGaps(live: readonly SeenEvent[], replay: readonly SeenEvent[]): string[] {
   const [received, kept] = [live, replay].map(

@@ -5,7 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from './random.js';
 
-/** An external effect. A node reports it with the idempotency key of the call. */
+/**
+ * An external effect, as a node reports it to the ledger. `key` is the idempotency key of the
+ * effect. If the node reports the effect again, the key is the same.
+ */
 export interface EffectRecord {
   type: 'effect';
   key: string;

@@ -87,7 +87,7 @@ describe('the API of colloquy dev', () => {
     delete process.env.COLLOQUY_CORS_ORIGINS;
   });
 
-  it.each(LOOPBACK)('trusts LangGraph Studio and accepts the Host header localhost on %s', (host) => {
+  it.each(LOOPBACK)('trusts LangGraph Studio and accepts the Host header `localhost` if it listens on %s', (host) => {
     expect(exposureVariables({ host, isOpen: false })).toEqual({
       COLLOQUY_ALLOWED_HOSTS: 'localhost',
       COLLOQUY_STUDIO_AUTH: 'true',

@@ -45,12 +45,12 @@ describe('a host that a server listens on', () => {
     expect([httpUrl('::1', 2024), httpUrl('localhost', 80)]).toEqual(['http://[::1]:2024', 'http://localhost:80']);
   });
 
-  it('is reached by other machines at all external addresses if it is ::, only at IPv4 ones if it is 0.0.0.0', () => {
+  it('is reached by other machines at all external addresses (if it is ::), or at the IPv4 ones (if it is 0.0.0.0)', () => {
     expect(addressesForOthers('0.0.0.0', interfaces)).toEqual(['192.168.1.7']);
     expect(addressesForOthers('::', interfaces)).toEqual(['192.168.1.7', '2001:db8::7']);
   });
 
-  it('determines the accepted Host headers: localhost, the host, or all names and addresses of the machine', () => {
+  it('decides the accepted Host headers: localhost for loopback, all names and addresses for 0.0.0.0, else the host', () => {
     expect(expectedHosts('127.0.0.1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('::1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('192.168.1.7', interfaces, 'desk')).toEqual(['192.168.1.7']);

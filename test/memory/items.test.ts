@@ -204,7 +204,7 @@ describe('the texts of an item that are embedded', () => {
       '100000 values',
     ],
   ])(
-    'are refused because of %s, whether the item or the project sets the paths',
+    'are refused because of %s, whether the item or the project names the paths to these texts',
     async (_name, value, paths, message) => {
       const expected = {
         code: 'invalid_argument',
@@ -219,7 +219,7 @@ describe('the texts of an item that are embedded', () => {
     },
   );
 
-  it('are collected path by path, once for each distinct path, and in the order of the value within a path', async () => {
+  it('are collected in the order of the paths, and for each path in the order of the value; a repeated path is ignored', async () => {
     const { embeddedTexts, store } = setUp();
     const value = { a: ['x', null, { c: 'y' }, 'z'], b: { c: 'w' }, constructor: 'v' };
     const paths = ['a[*]', 'b.c', 'a[*]', 'a[-1]', 'a[*].c', '*.c', 'a.constructor', 'constructor', 'b.c'];
@@ -299,7 +299,7 @@ it('the item store refuses an unknown operator of a filter and names it', async 
   });
 });
 
-it('the item store refuses a value that does not fit a document', async () => {
+it('the item store refuses a value of more than 12 MB', async () => {
   const value = { text: 'x'.repeat(13 * 2 ** 20) };
   const put = world.items().putItems(callerOf('large'), [{ namespace: ['n'], key: 'k', value }]);
   await expect(put).rejects.toMatchObject({ code: 'too_large' });

@@ -12,7 +12,8 @@ interface Case {
   turns: Turn[];
   /**
    * `asks` is the number of runs that end with a question. `said` lists what agents and tools say
-   * in the final state. Both are checked so that two sides that do nothing do not count as equal.
+   * in the final state. Without these checks a test would also pass if the graph did nothing, both
+   * in Colloquy and with LangGraph alone.
    */
   asks: number;
   said: string[];
@@ -101,9 +102,11 @@ const CASES: Case[] = [
         call('transfer_to_research'),
         call('ask_person', { question: 'Which scale?' }),
         'Twenty degrees.',
-        // Of the agent's two answers, the supervisor's state gets only the second one, and then a
-        // tool call that leads back. With the first transfer these are three answers, so the fourth
-        // line is next.
+        // The model counts the assistant messages since the user's message, and takes the line with
+        // this index. For the supervisor these are three messages: the call of
+        // `transfer_to_research`, the second answer of the agent, and a tool call that leads back.
+        // The first answer of the agent does not reach the supervisor's state. So the fourth line
+        // is next.
         'The supervisor says: twenty.',
       ),
       answer('Celsius'),
@@ -189,8 +192,8 @@ const CASES: Case[] = [
 ];
 
 /**
- * Returns the line that gives a task to a subagent. The model of the subagent follows the lines of
- * the task ({@link followLines}).
+ * Returns the line with which the model calls a subagent. The task of the subagent is a text of
+ * several lines. The subagent's model follows these lines in the same way ({@link followLines}).
  */
 function forecast(city: string): string {
   const description = lines(call('get_weather', { city }), `${city} is sunny.`);

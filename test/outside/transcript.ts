@@ -17,7 +17,10 @@ export interface Talk {
   lost?: string[];
 }
 
-/** The events of each run and the final state, in a form that can be compared between two sides. */
+/**
+ * The events of each run and the final state. The tests compare the transcript of a conversation on
+ * Colloquy with that of the same conversation on LangGraph alone.
+ */
 export interface Transcript {
   turns: { events: string[]; error?: string }[];
   state: { values: unknown; next: string[] };
@@ -92,10 +95,10 @@ function plain(value: unknown): unknown {
 }
 
 /**
- * Returns a transcript that can be compared although subgraphs run in parallel and their events
- * interleave. The events of each subgraph keep their order. The events of the root graph are
- * sorted, except that its `values` are also given in order. Numbers of ids are removed, because
- * they depend on the order of events.
+ * Returns a transcript in a form that does not depend on how the events of parallel subgraphs
+ * interleave. The events of each subgraph keep their order. The events of the root graph are sorted
+ * (`root`), and its `values` events are repeated in their original order (`values`). Each id
+ * becomes `<id>`, because the numbers of ids depend on the order of events.
  */
 export function byPlace({ turns, state }: Transcript): unknown {
   const nameless = (text: string) => text.replace(/<\d+>/g, '<id>');

@@ -57,7 +57,7 @@ describe('the embedded database', () => {
     expect(openToOthers(options().dataDir)).toEqual([]);
   });
 
-  it('does not start with an empty database if its data need mongod and mongod is missing', async () => {
+  it('does not start if mongod wrote the data and is missing, because another program would begin with no data', async () => {
     const dataDir = join(folder, 'mongod-data');
     const offline = join(folder, 'offline-tools');
     mkdirSync(join(dataDir, MONGOD_DATA), { recursive: true });

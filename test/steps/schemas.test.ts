@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /**
- * Gives the project a copy of LangGraph of its own, and links to the other packages of Colloquy.
+ * Gives the project its own copy of LangGraph. All other packages are links to those of Colloquy.
  */
 async function installOwnCopy(): Promise<void> {
   const scope = join(folder, 'node_modules', '@langchain');

@@ -45,7 +45,7 @@ describe('reading events', () => {
     }
   });
 
-  it('does not search for an earlier batch if it knows that a batch ends at the offset', async () => {
+  it('does not search the batch before the offset if a batch is known to end at the offset', async () => {
     const reader = await openEventLog(database, { client: { monitorCommands: true } });
     const finds: { seq?: object }[] = [];
     reader.client.on('commandStarted', ({ command }) => {
@@ -57,8 +57,9 @@ describe('reading events', () => {
     finds.length = 0;
     expect(await reader.log.read(caller(), threadId, { afterSeq: tail })).toEqual([]);
     expect(finds.map(({ seq }) => seq)).not.toContainEqual(expect.objectContaining({ $lt: tail + 1 }));
-    // After the deletion the thread gets a new log. In it, the old tail is in the middle of a
-    // batch. So the reader must not rely on its cached knowledge that a batch ends there.
+    // The reader has cached that a batch ends at the offset `tail`. After the deletion the thread
+    // gets a new log, in which this offset is in the middle of a batch. So the reader must forget
+    // what it has cached.
     await reader.log.deleteThread(caller(), threadId);
     await write(threadId, 60, { fence: fence(2) });
     expect(offsets(await reader.log.read(caller(), threadId, { afterSeq: tail }))).toEqual(upTo(60).slice(50));
@@ -260,7 +261,7 @@ describe('the follower of an event log', () => {
     const all = threadIds.flatMap((threadId) => Array.from({ length: 25 }, () => collect(reader.log, threadId, 3, 2)));
     for (const events of await Promise.all(all)) expect(offsets(events)).toEqual([3, 4, 5]);
     expect(maxOpenReads).toBeLessThanOrEqual(8);
-    // Without sharing, 100 followers would need 200 reads.
+    // If followers shared no reads, 100 followers would need 200 reads.
     expect(reads).toBeLessThan(100);
     await reader.close();
   });

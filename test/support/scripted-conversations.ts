@@ -27,9 +27,10 @@ export interface ScriptedTurn {
   /** Appends an event. Returns its offset. */
   writeEvent(event: string, data: unknown): Promise<number>;
   /**
-   * Starts the next attempt of the run with the event `run.attempt`. The event supersedes the
-   * events in the ranges `superseded`, and all events between `observedTail` and itself.
-   * `observedTail` is the last offset that the attempt has read. Default: the current tail.
+   * Starts the next attempt of the run: writes the event `run.attempt`. This event makes earlier
+   * events invalid: those in the ranges `superseded`, and those between the offset `observedTail`
+   * and `run.attempt` itself. `observedTail` is the last offset that the attempt has read. Default:
+   * the current tail.
    */
   nextAttempt(superseded: [first: number, last: number][], observedTail?: number): Promise<void>;
 }

@@ -56,7 +56,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('accept one answer each: a second resume update is refused, and a second resume signal leaves a note', async () => {
+    it('accept one answer each: a second resume update is refused, a second resume signal adds a note about its refusal', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       const { step, open } = gate();
       talk.otherSteps = step;
@@ -91,7 +91,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('an answer is refused if no question is open', async () => {
+    it('must be open: an answer without an open question is refused', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();

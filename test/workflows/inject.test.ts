@@ -69,7 +69,7 @@ describe('an injected message (a message for the run at work)', () => {
   it.each([
     { action: 'interrupt', left: ['m1'] },
     { action: 'rollback', left: undefined },
-  ] as const)('is kept if its run is cancelled with interrupt, not with rollback: $action', ({ action, left }) => {
+  ] as const)('is kept if the run at work is cancelled, but dropped at a rollback: $action', ({ action, left }) => {
     const { queue, current } = working();
     queue.inject(message('m1'));
     queue.cancel({ runIds: 'all', action });
@@ -108,7 +108,7 @@ inEveryMode((world) => {
     expect(offered).toEqual([undefined, ['m1', 'm2'], ['m2'], undefined]);
   });
 
-  it('passes the injected messages of a rolled back run to the activity that ends the run and deletes them', async () => {
+  it('at a rollback, passes the injected messages to the activity endRun, which deletes them', async () => {
     const talk = world().talk();
     talk.steps.set('r1', gate().step);
     await talk.submit('r1');

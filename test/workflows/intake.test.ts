@@ -90,7 +90,7 @@ describe('a cancel signal', () => {
     expect(readCancelSignal(given)).toEqual(expected);
   });
 
-  it('is refused with a number, an unknown field or an unknown action', () => {
+  it('is refused if it is a number, or has an unknown field or an unknown action', () => {
     expect(fault(() => readCancelSignal(7))).toBe('cancel is 7; expected an object');
     expect(fault(() => readCancelSignal({ run: 'r1' }))).toBe('cancel has unknown run; it may have runIds, action');
     expect(fault(() => readCancelSignal({ action: 'stop' }))).toBe(
@@ -132,7 +132,7 @@ describe('the arguments of Temporal updates', () => {
 describe('the input of the conversation workflow', () => {
   const id = 'conversation/acme/t1';
 
-  it('may be left out, in whole or in part; the workflow id and default settings complete it', () => {
+  it('may be missing or incomplete: missing fields come from the workflow id and the default settings', () => {
     const whole = { tenant: 'acme', threadId: 't1', settings: DEFAULT_SETTINGS };
     expect(readInput(id, undefined)).toEqual(whole);
     expect(readInput(id, { settings: { maxTurns: 5 }, ephemeral: true })).toEqual({

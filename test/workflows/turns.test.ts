@@ -38,7 +38,7 @@ inEveryMode((world, mode) => {
       await talk.settled();
     });
 
-    it('each step gets the cursor that the previous step returned, even if that step was of the previous run', async () => {
+    it('each step gets the cursor that the previous step returned, even if that step belonged to the previous run', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) =>
         task.step < 3 ? { ...goOn(task), cursor: cursorAt(task.step * 10) } : done(task),
@@ -90,7 +90,7 @@ inEveryMode((world, mode) => {
       expect(raw.workflowExecutionInfo?.firstRunId === runId).toBe(mode.maxTurns === 0);
     });
 
-    it('a message signal executes the run that the database has already stored for its idempotency key', async () => {
+    it('if the database already has a run with the idempotency key of a message signal, that run is executed', async () => {
       const talk = world().talk();
       talk.record = () => ({ runId: 'earlier', graphId: 'graph', assistantId: 'assistant', duplicate: true });
       await talk.signal('message', { input: 'hi', key: 'k' });
@@ -156,7 +156,7 @@ inEveryMode((world, mode) => {
       await talk.until((view) => view.last?.runId === 'r2');
     });
 
-    it('a first step that loses to a higher fence is retried with an ordinal above that fence', async () => {
+    it('if the first step of a run fails because of a higher fence, it is repeated with a fence whose ordinal is higher', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.ordinal > 3_000_000_000) return done(task);
@@ -167,7 +167,7 @@ inEveryMode((world, mode) => {
       expect(talk.calls.map((call) => call.name === 'runStep' && call.task.ordinal).at(-1)).toBe(3_000_000_001);
     });
 
-    it('a later step that loses to a higher fence ends the run with an error', async () => {
+    it('if a later step of a run fails because of a higher fence, the run ends with an error', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.step === 1) return goOn(task);

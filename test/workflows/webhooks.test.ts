@@ -84,7 +84,7 @@ inEveryMode((world) => {
       await delivered(talk, runId);
     });
 
-    it('makes the workflow that delivers it fail if the receiver refuses it for good', async () => {
+    it('makes its delivery workflow fail if the receiver refuses the webhook for good', async () => {
       const { talk, result } = talkWith();
       const runId = id('gone', talk);
       talk.deliver = async () => {

@@ -46,8 +46,8 @@ import { cursorAt, done } from './script.js';
 import type { StepScript } from './script.js';
 
 /**
- * gRPC status codes of queries that are repeated: cancelled, deadline exceeded, failed
- * precondition.
+ * If a query fails with one of these gRPC status codes, it is repeated: cancelled, deadline
+ * exceeded, failed precondition.
  */
 const PASSING_CODES = [1, 4, 9];
 
@@ -251,9 +251,9 @@ export class Talk {
   }
 
   /**
-   * Waits until the conversation has nothing to do and no workflow task is pending. A query can
-   * already show the effects of a pending workflow task, but an update that arrives with that task
-   * is handled before these effects.
+   * Waits until the conversation has nothing to do and no workflow task is pending. To wait for the
+   * state alone is not enough: a query can already show the effects of a pending workflow task, but
+   * the next update of a test could still be handled before these effects.
    */
   async settled(): Promise<ConversationView> {
     for (;;) {
@@ -355,8 +355,8 @@ function isPassing(error: unknown): boolean {
 }
 
 /**
- * Throws if a workflow task of the conversation has failed. A task is no fault if it failed only
- * because a signal arrived before the task completed.
+ * Throws if a workflow task of the conversation has failed. Ignores tasks that failed only because
+ * a signal arrived before they completed.
  */
 async function expectNoFailedTask(talk: Talk): Promise<void> {
   const events = (await talk.histories()).flatMap((history) => history.events ?? []);

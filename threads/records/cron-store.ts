@@ -66,8 +66,8 @@ export interface CronStore {
   /** Stores the time of the Schedule's next firing. */
   noteNextRun(caller: Caller, cronId: string, nextRunAt: Date | undefined): Promise<void>;
   /**
-   * Starts the deletion of a cron and marks it as unsettled. From then on every read of the cron
-   * fails with `not_found`. Idempotent. Errors: `not_found` if there is no record.
+   * Starts the deletion of a cron, and marks the deletion as unsettled. From then on every read of
+   * the cron fails with `not_found`. Idempotent. Errors: `not_found` if there is no record.
    */
   closeCron(caller: Caller, cronId: string): Promise<void>;
   /** Removes the record of a cron. Idempotent. */

@@ -9,8 +9,8 @@ import { givenFields } from './thread-documents.js';
 import { ThreadRecords } from './thread-records.js';
 
 /**
- * How long a process has the thinning of a thread to itself, in ms. If it does not finish in this
- * time, another process may thin the thread.
+ * Time for which only one process may thin a thread (remove its old checkpoints), in ms. If the
+ * process has not finished after this time, another process may start.
  */
 const THINNING_MS = 600_000;
 

@@ -58,8 +58,8 @@ export interface ThinnableThread {
   threadId: string;
   /**
    * When the thread became due. The stored time changes if the state of the thread changes, or if a
-   * process begins to thin the thread. {@link ThreadStore.thinThread} compares the stored time with
-   * this one.
+   * process begins to thin the thread. Then it differs from this time, and
+   * {@link ThreadStore.thinThread} does nothing.
    */
   since: Date;
 }
@@ -84,9 +84,9 @@ export type NewRun = Omit<
   'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'cancelReason'
 > & {
   /**
-   * Set for an injection: the record stores a message for the run at work. The message becomes a
-   * run of its own only if the run at work does not take it. While the message waits, its record
-   * does not expire, although it is not admitted.
+   * Set for an injection: the record stores a message for the run at work. If the run at work does
+   * not take the message, the message becomes a run of its own. Records of runs that are not
+   * admitted normally expire. This one does not expire while the message waits.
    */
   waitsForTurn?: true;
 };
@@ -159,9 +159,9 @@ export interface ThreadStore {
   searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
   countThreads(caller: Caller, filter: ThreadFilter): Promise<number>;
   /**
-   * Updates a thread. A caller that has just
-   * read the thread passes it as `known`, which saves a read.
-   * Errors: `not_found`, also if another thread now has the id of `known`.
+   * Updates a thread. A caller that has just read the thread passes it as `known`, which saves a
+   * read.
+   * Errors: `not_found`, also if `known` was deleted and a new thread has its id.
    */
   updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
   /**
@@ -190,16 +190,17 @@ export interface ThreadStore {
    */
   thinnableThreads(caller: Caller, query: { now: Date; limit: number }): Promise<ThinnableThread[]>;
   /**
-   * Removes the checkpoints that a policy does not keep. Checkpoints that the newest state needs
-   * always stay. Removes nothing and returns false if another process thins the thread, or if the
-   * thread has changed since it was listed, is gone or has an active run. If the thread could not
-   * be thinned, also because of a database error, it becomes due again later.
+   * Removes the checkpoints that a policy does not keep, except those that the newest state needs.
+   * Removes nothing and returns false in these cases: another process thins the thread; the thread
+   * has changed since it was listed; the thread is gone; the thread has an active run. If the
+   * thread could not be thinned, for example because of a database error, it becomes due again
+   * later.
    */
   thinThread(caller: Caller, thread: ThinnableThread, policy: ThinningPolicy, now: Date): Promise<boolean>;
   /**
    * Hides a thread: every later call for it fails with `not_found`, and no run of it starts. The
-   * data of the thread stay until {@link deleteThread}. Idempotent, but with `identity` the call
-   * closes only an open thread with this identity.
+   * data of the thread stay until {@link deleteThread}. Without `identity` the call is idempotent.
+   * With `identity` it fails if the thread has another identity or is closed already.
    * Errors: `not_found`.
    */
   closeThread(caller: Caller, threadId: string, identity?: ThreadIdentity): Promise<void>;

@@ -38,7 +38,7 @@ export interface RunDocument {
   error?: RunError;
   afterSeq?: number;
   startedAt?: Date;
-  /** Fence of the attempt that started the run or took it over last. */
+  /** Fence of the newest attempt that has started the run or taken it over. */
   fence?: Fence;
   cancelReason?: string;
   admitted: boolean;
@@ -47,8 +47,8 @@ export interface RunDocument {
   /** Number of failed attempts, by the name of the superstep. */
   failures: Record<string, number>;
   /**
-   * When MongoDB's TTL index removes this record. Set for a run that is not admitted, and for an
-   * injected message that a step has taken.
+   * When MongoDB's TTL index removes this record. Set for a run that is not admitted (not yet shown
+   * to clients), and for an injected message that a step has taken.
    */
   expiresAt?: Date;
   createdAt: Date;
@@ -87,9 +87,9 @@ export class RunRecords {
   }
 
   /**
-   * Returns the stored run because of which a new run could not be inserted. Searches first by
-   * idempotency key, because another run may have the key. Then searches by run id, because the
-   * same call may have been repeated.
+   * Returns the stored run that has the idempotency key or the id of a new run. It is why the new
+   * run could not be inserted. Searches first by idempotency key, because a run with another id may
+   * have the same key. Then searches by run id, because the same call may have been repeated.
    */
   async #existing({ _id, thread, key, runId }: RunDocument): Promise<RunDocument> {
     const found =
@@ -195,9 +195,9 @@ export class RunRecords {
   }
 
   /**
-   * Returns whether a run exists. Called when a MongoDB update has not matched the run, to find out
-   * the reason. Errors: `fence_lost` if the run has not ended and an attempt with a higher fence
-   * has it.
+   * Returns whether a run has a record. Called if a MongoDB update has not matched the run, to find
+   * out why. Errors: `fence_lost` if the run has not ended, and an attempt with a higher fence has
+   * started it or taken it over.
    */
   async #existsUnfenced(key: string, fence: Fence): Promise<boolean> {
     const found = await this.#runs.findOne({ _id: key }, { projection: { status: 1, fence: 1 } });
@@ -227,7 +227,8 @@ export class RunRecords {
     );
     if (counted !== null) return counted.failures[superstep] ?? 0;
     if (!(await this.#existsUnfenced(key, fence))) throw noRun(threadId, runId);
-    // The run has a higher fence and has ended, so the failure does not need to be counted.
+    // An attempt with a higher fence has taken the run over, and the run has ended. So this failure
+    // does not need to be counted.
     return 1;
   }
 

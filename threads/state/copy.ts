@@ -25,11 +25,11 @@ interface CopyOptions {
 }
 
 /**
- * Copies state and checkpoint history of a thread to a thread without state. The original may
- * change during the copy. Nevertheless the copy is consistent: it shows the original at one
- * revision of its head. First all documents are copied, then the head is read. The copied documents
- * are still valid then, because a checkpoint or value never changes under its key. At last, newer
- * documents that the head needs are copied.
+ * Copies the state and the checkpoint history of a thread to a thread without state. The original
+ * may change during the copy. Nevertheless the copy is consistent: it shows the original at one
+ * revision of its head. First all documents are copied. Then the head is read. The copied documents
+ * are still valid at that time, because a checkpoint or value never changes under its key. Finally,
+ * newer documents that the head needs are copied.
  */
 export async function copyState({ client, db }: { client: MongoClient; db: Db }, options: CopyOptions): Promise<void> {
   const heads = new MongoHeads(db);
@@ -90,8 +90,8 @@ class StateCopy {
     const { tenant, from } = this.#options;
     await this.#copyMissing(await this.#keys({ group: blobGroup(tenant, from) }));
     await this.#copyMissing(await this.#keys({ group: prefixRange(writeGroups(tenant, from)) }));
-    // The chunks are listed last. The chunks of each value and write that was listed above exist by
-    // now.
+    // List the chunks last: by now, all chunks of the values and pending writes that were listed
+    // above exist.
     await this.#copyMissing(await this.#keys({ group: chunkGroup(tenant, from) }));
   }
 

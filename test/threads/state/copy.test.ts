@@ -106,7 +106,7 @@ describe('pruning a thread with keepLatest', () => {
     await keepLatest({ client, db, tenant }, 'long');
     expect(await saver.getTuple(configOf('long'))).toEqual(before);
     expect(await history('long')).toHaveLength(1);
-    // The checkpoint, the values of its two channels, and its pending write.
+    // The four documents are the checkpoint, the values of its two channels, and its pending write.
     expect(await documents('long')).toBe(4);
     await keepLatest({ client, db, tenant }, 'long');
     expect(await saver.getTuple(configOf('long'))).toEqual(before);
@@ -154,7 +154,7 @@ describe('thinning the history of a thread by a policy', () => {
     expect(await history('thin')).toEqual([before[0]]);
   });
 
-  it('keeps the checkpoints of subgraphs that ran at a root checkpoint that stays', async () => {
+  it('keeps the checkpoints of a subgraph if the root checkpoint at which the subgraph ran is kept', async () => {
     const first = await commit('nested', 0);
     const second = await commit('nested', 1, first);
     await commit('nested', 2, second);

@@ -37,7 +37,7 @@ describe('the head of a thread', () => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  it('accepts the fence of the next attempt after a writer has died with an open transaction on the head', async () => {
+  it('accepts the higher fence of the next attempt, although a dead writer left an open transaction on the head', async () => {
     const threadId = randomUUID();
     await heads.raiseFence('t', threadId, fence(1));
     const session = stopped.startSession();
@@ -53,7 +53,7 @@ describe('the head of a thread', () => {
     await session.endSession();
   });
 
-  it('does not block the next writer if a writer died after it had locked documents, but not yet the head', async () => {
+  it('a writer that died with a lock on a pending write, before it locked the head, does not block the next writer', async () => {
     const threadId = randomUUID();
     const session = stopped.startSession();
     session.startTransaction();

@@ -105,9 +105,9 @@ describe('a long list', () => {
     const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
     const short = sum(await bytesAdded('short', 200, turns));
     const long = sum(await bytesAdded('long', 4_000, turns));
-    // The database stores a long list as a tree of chunks; a leaf is a chunk of about 16 KB. Each
-    // version of the list stores anew only the ids in the root of the tree, and the elements after
-    // the last leaf.
+    // The database stores a long list as a tree of chunks; a leaf is a chunk of about 16 KB. If
+    // elements are added at the end, only two parts are stored anew: the ids in the root of the
+    // tree, and the elements after the last leaf.
     expect(short).toBeLessThan(4 * 20_000);
     expect(long).toBeLessThan(4 * 22_000);
   }, 90_000);
@@ -141,7 +141,7 @@ describe('a long list', () => {
     expect(await load(openReader(), 'failed')).toEqual(more);
   });
 
-  it('is read with two separate objects for an element that it contains twice', async () => {
+  it('is read back with two separate objects if it contains the same object twice', async () => {
     const list = conversation(0, 100);
     const saver = openEditor();
     await commit(saver, 'twice', list);
@@ -151,7 +151,7 @@ describe('a long list', () => {
     expect(new Set(read).size).toBe(200);
   });
 
-  it('has the key of its stored document after a commit or a read, and its JSON text can be read by that key', async () => {
+  it('can be read as JSON text by its key, which the saver knows after a commit or a read of the list', async () => {
     const saver = openEditor();
     const list = conversation(0, 100);
     expect(saver.blobOf(list)).toBeUndefined();
@@ -216,7 +216,7 @@ describe('a worker that caches the state of a thread', () => {
     expect(await step('mutated', (all) => [...all])).toEqual(conversation(0, 300));
   });
 
-  it('stores a change that a step has made in place to an older message before the commit', async () => {
+  it('stores a change that a step makes to an older message in place and then commits', async () => {
     await step('changed', () => conversation(0, 300));
     await step('changed', (all) => {
       (all[7] as BaseMessage).content = 'changed in place';

@@ -32,17 +32,19 @@ interface CodecOptions {
   tenant: string;
   reads: StateReads;
   /**
-   * Whether a new version of a list may reference chunks of the list's previous version. This is
-   * only safe if a commit fails whenever another writer may have removed these chunks.
+   * Whether a new version of a list may reference chunks of the list's previous version. Another
+   * writer may remove these chunks before the new version is committed. So set this only if the
+   * commit fails in that case.
    */
   sharesChunks: boolean;
   /**
-   * Whether the metadata of a decoded checkpoint include the metadata of its run. Default: true.
+   * Whether the metadata of a decoded checkpoint include the metadata of its run, which are stored
+   * as `labels`. Default: true.
    */
   showsLabels?: boolean;
   /**
-   * Takes a decoded leaf, a chunk of list elements, from a cache. If it returns undefined, the
-   * codec reads the leaf from the database.
+   * Removes a decoded leaf (a chunk of a long list) from a cache and returns it. If it returns
+   * undefined, the codec reads the leaf from the database.
    */
   takeLeaf?: (key: string) => Leaf | undefined;
 }
@@ -139,8 +141,9 @@ export class CheckpointCodec {
   }
 
   /**
-   * Returns a checkpoint's metadata, as a thread's history shows them and as a search filters by
-   * them. With `showsLabels`, they include the metadata of the run.
+   * Returns the metadata of a checkpoint, as the history of a thread shows them. A search of the
+   * history compares its filter with the same metadata. With `showsLabels`, they include the
+   * metadata of the run.
    */
   async metadataOf({ labels = '{}', metadata = '{}' }: StateDocument): Promise<CheckpointMetadata> {
     const own = (await this.serializer.loadsTyped('json', metadata)) as CheckpointMetadata;
@@ -149,7 +152,7 @@ export class CheckpointCodec {
 
   /**
    * Returns the data from which LangGraph builds the values of `DeltaChannel`s: for each channel,
-   * its last whole value (the seed) and all pending writes since.
+   * the last value that was stored as a whole (the seed), and all pending writes after it.
    */
   deltaHistory(start: StateDocument, channels: string[]): Promise<Record<string, DeltaChannelHistory>> {
     const source = { tenant: this.#tenant, serializer: this.serializer, values: this.#values, reads: this.#reads };
@@ -179,8 +182,9 @@ export class CheckpointCodec {
   }
 
   /**
-   * Moves the `Send`s of a checkpoint to LangGraph's channel for `Send`s. In checkpoints of a
-   * format before 4, the `Send`s are pending writes of the parent checkpoint.
+   * Converts a checkpoint that LangGraph stored in a format before 4. There, the `Send`s of the
+   * checkpoint are pending writes of the parent checkpoint. Copies them to the channel in which
+   * LangGraph expects them now.
    */
   async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
     const documents = await this.#reads.readGroup(writeGroup(this.#tenant, threadId, ns, parent));

@@ -18,8 +18,9 @@ interface CheckpointSearch {
    */
   filter: { group: string | { $gte: string; $lt: string } | { $regex: string } };
   /**
-   * Returns whether a checkpoint has the namespace and id in the config, and is older than
-   * `before`.
+   * Returns whether a checkpoint has the namespace and the id that the config of the search names,
+   * and is older than the checkpoint that the option `before` names. What is not named always
+   * matches.
    */
   isWithin: (checkpoint: { ns: string; id: string }) => boolean;
   /** Returns whether the metadata of a checkpoint match the filter of the search. */
@@ -27,9 +28,9 @@ interface CheckpointSearch {
 }
 
 /**
- * Yields the checkpoints that a search finds. It is the method `list` of the savers. Within a
- * namespace, the newest checkpoint comes first. A field that the config does not have matches every
- * checkpoint.
+ * Implements the method `list` of the savers: yields the checkpoints that a search finds. Within a
+ * namespace, the newest checkpoint comes first. If the config contains no thread id, namespace or
+ * checkpoint id, checkpoints with any value of it are found.
  */
 export async function* listCheckpoints(
   { state, reads, codec }: CheckpointListSource,

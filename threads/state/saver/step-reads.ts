@@ -60,8 +60,8 @@ export class StepReads implements StateReads {
   }
 
   /**
-   * If the checkpoint is in the cache, returns only this checkpoint. It may not be committed yet,
-   * so a query might not find it.
+   * Returns only the checkpoint with this key if it is in the cache. Does not query for the other
+   * checkpoints, because the cached one may not be committed yet, and the query would miss it.
    */
   async readFrom(key: string, count: number): Promise<StateDocument[]> {
     const cached = this.#cache.get(key);
