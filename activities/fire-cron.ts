@@ -15,8 +15,8 @@ import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contra
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
 /**
- * Error codes with which a firing starts no run and counts as skipped. A client that asked for the
- * same run would be refused with the same codes.
+ * If the run of a firing is refused with one of these error codes, the firing starts no run and
+ * counts as skipped.
  */
 const SKIPPED: readonly ErrorCode[] = ['conflict', 'queue_full', 'thread_closed'];
 /**

@@ -116,13 +116,15 @@ class StepActivity {
       // count the rejection as unhandled, because that would end the process.
       started.catch(() => undefined);
       // `#start` stores in the run's record the offset after which the run's events begin. Readers
-      // begin at this offset. So the log must not write an event before `started` resolves.
+      // begin at this offset. So the log must not write an event before the promise of `#start`,
+      // `started`, resolves.
       const { runId } = this.task;
       const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, after: started };
       log = this.dependencies.events.open(this.#caller, scope);
       if (this.attempt > 1) {
-        // An earlier attempt may have ended the run after this attempt read the run's record. After
-        // `started` has resolved, no earlier attempt can end the run, because its fence is lower.
+        // An earlier attempt may have ended the run after this attempt read the run's record. When
+        // the promise `started` has resolved, no earlier attempt can end the run any more, because
+        // its fence is lower.
         if (!(await started)) return withTaken(await this.#endedMeanwhile(run, cursor), taken);
         // Writes the offsets of superseded events (of earlier attempts that died before their
         // commit) before this attempt writes any other event.

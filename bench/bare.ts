@@ -4,8 +4,9 @@ import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } f
 import type { BenchHouse } from './house.js';
 
 /**
- * Runs turns of the bare workflow (see `bare-workflow.ts`) on the Temporal server that Colloquy
- * uses too. A turn takes the place of one run of Colloquy.
+ * Runs turns of the bare workflow on the Temporal server that Colloquy uses too. The bare workflow
+ * does the least that Temporal must do for a run (see `bare-workflow.ts`). One turn of it stands
+ * for one run of Colloquy.
  */
 export interface BareTemporal {
   /**

@@ -4,7 +4,10 @@ import { median } from './measure.js';
 import { processUse } from './process-use.js';
 
 const WAKES = 100;
-/** Number of conversations that are created for each one that later gets a turn, which wakes it. */
+/**
+ * Of this many conversations, one gets a second turn, which wakes it. The others stay at rest after
+ * their first turn.
+ */
 const CONVERSATIONS_PER_WAKE = 100;
 const CLIENTS = 16;
 const TOLD_EVERY = 1_000;

@@ -49,10 +49,10 @@ async function sample({ name, once }: Arm): Promise<number> {
 }
 
 /**
- * Returns how many calls of `once` per second `clients` concurrent clients complete together. Each
- * client calls `once` again and again. The measured time begins when as many calls are complete as
- * there are clients, and lasts `windowMs`. A call that began before this time counts, and a call
- * that ends after it does not, so the two balance.
+ * Measures how many calls per second `clients` concurrent clients complete. Each client calls
+ * `once` again and again. The measurement begins when as many calls are complete as there are
+ * clients, and lasts `windowMs`. A call that begins before the measurement and ends in it counts. A
+ * call that begins in it and ends after it does not count. So the two balance.
  */
 export async function rate(clients: number, windowMs: number, once: () => Promise<unknown>): Promise<number> {
   let done = 0;

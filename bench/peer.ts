@@ -14,7 +14,10 @@ const READY_TIMEOUT_MS = 90_000;
  */
 const ENVIRONMENT = ['BROWSER=none', 'LANGGRAPH_CLI_NO_ANALYTICS=1', 'LANGSMITH_TRACING=false', 'LOG_LEVEL=error'];
 
-/** Starts LangGraph's own development server on a copy of the benches' project. Returns its URL. */
+/**
+ * Starts LangGraph's own development server with a copy of the project that the benchmarks run.
+ * Returns the URL of the server.
+ */
 export async function startPeer(house: BenchHouse): Promise<string> {
   const folder = join(house.dataDir, 'peer');
   mkdirSync(folder, { recursive: true });

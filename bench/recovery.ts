@@ -75,9 +75,9 @@ interface Attempt {
 }
 
 /**
- * Kills a worker with SIGKILL in the middle of a step. Returns two durations in seconds, both from
- * the kill: until the next attempt has started the node (`resumed`), and until the client has seen
- * the end of the run (`ended`).
+ * Kills a worker with SIGKILL in the middle of a step. `resumed` is the time from the kill until
+ * the next attempt has started the node. `ended` is the time from the kill until the client has
+ * seen the end of the run. Both are in seconds.
  */
 async function killInMidStep(
   apiUrl: string,

@@ -23,7 +23,7 @@ export interface Result {
 
 export interface Report {
   result: Result;
-  /** The samples by the name of what was measured. The table has one row for each name. */
+  /** Keys: names of what was measured. The table has one row for each name. */
   samples: Samples;
   /** Sentences that are printed under the table. */
   notes: string[];

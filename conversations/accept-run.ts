@@ -25,8 +25,8 @@ export interface AcceptedRun {
   isFresh: boolean;
   /**
    * Makes the run visible in lists. Absent if lists show the run already. A run also becomes
-   * visible when it starts, so a run that starts at once needs no separate write. Code that follows
-   * the run therefore calls this only if the run does not start in time.
+   * visible when it starts. So a request that waits for the run or streams it calls this only if
+   * the run has not started after a short time.
    */
   admit?: () => Promise<void>;
   /** Resolves when the thread's metadata name the graph and assistant of the run. */
@@ -67,8 +67,8 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
   const early = isFirstRun ? bind() : undefined;
   const submitted = await submitNew(context, order, run);
   if (submitted.runId !== run.runId) {
-    // The conversation has already accepted another run with this idempotency key. The database did
-    // not know that key.
+    // The conversation has already accepted another run with this idempotency key, for example a
+    // run of a signal. `storeRun` did not find that run, because it had no record yet.
     await context.threads.discardRun(caller, threadId, run.runId);
     return acceptRepeated(context, order, submitted.runId);
   }
@@ -99,7 +99,7 @@ interface StoredRun {
   run: Run;
   /**
    * False if a run with the same id or idempotency key existed already. `run` is then that run. It
-   * has the same assistant, input and answer as the order.
+   * has the same assistant, input and answer as the requested one.
    */
   created: boolean;
   thread: Thread;
@@ -128,7 +128,7 @@ async function storeRun(context: ConversationContext, order: RunOrder): Promise<
 }
 
 /**
- * Performs the checks of an order that need no stored record. Errors: `invalid_argument`,
+ * Checks the feedback keys and the webhook URL of a requested run. Errors: `invalid_argument`,
  * `unsupported`.
  */
 export function checkOrder(context: ConversationContext, { body: { webhook, feedback_keys: keys } }: RunOrder): void {

@@ -57,9 +57,9 @@ export interface Access {
   checkExistingAssistant(assistant: Assistant): void;
   /**
    * Used for a new cron. Checks the cron's assistant like {@link checkAssistant}. Returns the
-   * filters of this request: those for assistants and those for threads. They are stored with the
-   * cron, because they apply to all runs that the cron starts later. Returns undefined if the
-   * project has no auth.
+   * filters for assistants and for threads that the project's auth handlers returned in this
+   * request. They are stored with the cron, because they apply to all runs that the cron starts
+   * later. Returns undefined if the project has no auth.
    */
   filtersToKeep(assistant: Assistant): Promise<CronFilters | undefined>;
   /**

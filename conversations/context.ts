@@ -11,9 +11,9 @@ export interface ConversationOptions {
    */
   endCheckMs: number;
   /**
-   * The strategy `reject` refuses a new run if another run is active. The conversation may not know
-   * yet that the other run has just ended. If so, the new run is submitted again for up to this
-   * time, in ms.
+   * Maximum time, in ms, for which a run with the strategy `reject` is submitted again after it was
+   * refused because another run is active. That other run may have just ended, and the conversation
+   * may not know it yet.
    */
   rejectGraceMs: number;
   /** Smallest interval between two firings of a new schedule, in seconds. */
@@ -57,8 +57,8 @@ export interface ConversationDependencies {
 }
 
 /**
- * The dependencies of the use cases, with every default filled in: the first argument of every use
- * case.
+ * The first argument of every use case: the dependencies of the use cases, with every default
+ * filled in.
  */
 export type ConversationContext = Omit<Required<ConversationDependencies>, 'options'> & {
   options: ConversationOptions;

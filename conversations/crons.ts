@@ -106,8 +106,8 @@ async function renewFilters(
 }
 
 /**
- * If the project has auth, puts the user of the cron's stored config into the new config of the
- * body, because a client must not replace this user.
+ * If the project has auth and the body contains a new config, puts the user of the cron's old
+ * config into the new one. A client must not replace this user.
  */
 function withUser({ access }: Viewer, cron: Cron, body: CronPatchBody): CronPatchBody {
   if (!access.hasProjectAuth || body.config === undefined) return body;

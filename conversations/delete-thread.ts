@@ -61,8 +61,9 @@ export async function deleteThreadsOf(
 /**
  * Deletes a thread with all its data. The first step closes the thread, which then accepts no more
  * runs. If this process dies between two steps, a repeated call without `mark` continues the
- * deletion. With `mark`, deletes the thread only if it is open and still has this identity, because
- * a later thread may have the same id. Errors: `not_found`.
+ * deletion. `mark` is the identity of the thread that the caller means, because a later thread may
+ * have the same id. With `mark`, deletes only this thread, and only if it is open. Errors:
+ * `not_found`.
  */
 export async function deleteThread(
   context: ConversationContext,

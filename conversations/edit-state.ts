@@ -103,8 +103,8 @@ function toRunCommand(command: object): RunCommand {
 }
 
 /**
- * Updates the record of a thread after an edit of its state. Then tells the conversation which
- * questions the edit has closed, and appends an event for clients that stream the thread.
+ * Updates the record of a thread after an edit of its state. Then tells the thread's workflow which
+ * questions the edit closed, and appends an event for clients that stream the thread.
  */
 async function publishEdit(
   context: ConversationContext,
@@ -120,10 +120,10 @@ async function publishEdit(
 }
 
 /**
- * Notifies the conversation that an edit has closed questions. If the notification fails, the
- * conversation may start a run with the default answer of a closed question when the question's
- * deadline comes. The worker refuses this run, because it reads the state again and finds the
- * question closed.
+ * Tells the workflow of a thread which questions an edit of the state closed. If this call fails,
+ * the workflow may start a run with the default answer of a closed question at the question's
+ * deadline. The worker refuses this run, because it reads the state again and finds the question
+ * closed.
  */
 async function notifyConversation(
   context: ConversationContext,

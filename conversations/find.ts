@@ -100,9 +100,9 @@ export async function locateRun(
 }
 
 /**
- * Returns a thread if the caller may see it now. Call this right before the thread is used. The
- * API's gate has checked the thread when the request arrived, but since then the thread may have
- * been deleted and created again. Errors: `not_found`.
+ * Returns a thread if the caller may see it now. Call this right before the thread is used. The API
+ * has checked the thread when the request arrived, but since then the thread may have been deleted
+ * and created again. Errors: `not_found`.
  */
 export async function findVisibleThread(
   context: ConversationContext,

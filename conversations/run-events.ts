@@ -68,8 +68,8 @@ export async function* runEvents(
 }
 
 /**
- * Takes the events of one run from pages of the event log. Keeps the cursor in the log, and the
- * offsets that later attempts have superseded.
+ * Takes the events of one run from pages of the event log. Remembers the offset up to which the log
+ * was read (`cursor`), and which events later attempts have superseded.
  */
 class RunReader {
   readonly threadId: string;
@@ -199,10 +199,9 @@ interface RecordWatch {
 const LAST_EVENT_MS = 1_000;
 
 /**
- * Reads the record of a run at an interval. Aborts the signal of the result if the record shows the
- * run's end, but the last event has not arrived. That event is missing if its writer died, the run
- * was rolled back, the thread was deleted, or the events expired. Then only the record shows the
- * end.
+ * Reads the record of a run at an interval. If the record shows the end of the run, but the run's
+ * last event does not arrive, the returned `signal` is aborted. The event is missing if its writer
+ * died, the run was rolled back, the thread was deleted, or the events expired.
  */
 function watchRecord(context: ConversationContext, caller: Caller, { threadId, runId }: RunReader): RecordWatch {
   const over = new AbortController();

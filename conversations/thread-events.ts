@@ -94,8 +94,8 @@ class ThreadReader {
   #startEvents({ runId, seq, at }: StoredEvent): ClientEvent[] {
     if (this.#startedRuns.has(runId)) return [];
     this.#startedRuns.add(runId);
-    // The id of this start event contains the offset before the run's first event. If the client
-    // resumes the stream after this id, the stream begins with the start event of the run again.
+    // The id of this start event contains the offset before the run's first event. So a client that
+    // resumes with this id gets the start event again, and then all events of the run.
     return this.#lifecycle(`${at.getTime()}-${seq - 1}`, { run_id: runId, attempt: 1 });
   }
 

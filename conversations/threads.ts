@@ -15,9 +15,9 @@ type PatchBody = z.infer<typeof threadPatch>;
 
 /**
  * Creates a thread. With `if_exists: do_nothing`, returns an existing thread instead if the caller
- * may see it. Supersteps in the body write the state of the thread. They are ignored if the thread
- * has a state already. Errors: `already_exists`; `invalid_argument` if there are supersteps but no
- * graph that can write them.
+ * may see it. If the body has `supersteps`, creates the thread's state from these updates, unless
+ * the thread has a state already. Errors: `already_exists`; `invalid_argument` if the body has
+ * `supersteps`, but its metadata have no `graph_id`.
  */
 export async function makeThread(context: ConversationContext, viewer: Viewer, body: ThreadBody): Promise<Thread> {
   const { thread_id: threadId = uuid7(), if_exists: ifExists, supersteps, ttl, ...given } = withoutNulls(body);
@@ -26,8 +26,8 @@ export async function makeThread(context: ConversationContext, viewer: Viewer, b
   const thread = await createOrFindThread(context, viewer, newThread, ifExists === 'do_nothing');
   if (!supersteps?.length) return thread;
   await applySupersteps(context, viewer.caller, thread, supersteps).catch(async (error: unknown) => {
-    // Without `do_nothing`, this request has created the thread. Remove the thread, so that the client can
-    // repeat the request.
+    // Without `do_nothing`, this request has created the thread. Remove the thread, so that the
+    // client can repeat the request.
     if (ifExists !== 'do_nothing') await undoThread(context, viewer.caller, thread);
     throw error;
   });
@@ -132,9 +132,10 @@ async function undoThread(context: ConversationContext, caller: Caller, thread: 
 }
 
 /**
- * Returns the thread that a request is to delete. If the thread is not found, returns undefined, so
- * that the request can finish an earlier deletion that closed the thread and was then interrupted.
- * If the project has auth, throws `not_found` instead. Errors: `not_found`.
+ * Returns the thread that a request asks to delete. Returns undefined if the thread is not found,
+ * because an earlier deletion may have hidden the thread before it was interrupted. The request can
+ * then finish that deletion. If the project has auth, throws `not_found` instead of this.
+ * Errors: `not_found`.
  */
 async function markToDelete(
   context: ConversationContext,

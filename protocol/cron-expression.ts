@@ -87,7 +87,7 @@ const CALENDAR_YEARS = 28;
  */
 export function shortestGapSeconds(times: ScheduleTimes): number {
   if ('everySeconds' in times) return times.everySeconds;
-  // All expressions of a schedule have the same minutes and hours.
+  // The expressions of one schedule differ only in their days, so the first one is enough here.
   const [minute = '', hour = ''] = times.expressions[0]?.split(' ') ?? [];
   const minutes = valuesOf(MINUTE, minute);
   const firings = valuesOf(HOUR, hour).flatMap((h) => minutes.map((m) => h * 60 + m));

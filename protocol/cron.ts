@@ -12,8 +12,8 @@ export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 export interface ScheduleOptions {
   overlap: OverlapPolicy;
   /**
-   * Maximum age of a missed firing, in seconds. If Temporal was down at a scheduled time, it fires
-   * late, but only if the scheduled time is not longer ago than this.
+   * Maximum age of a missed firing, in seconds. If Temporal is down at a scheduled time, it starts
+   * the firing later. A firing whose scheduled time is longer ago than this is skipped.
    */
   catchupWindowSeconds: number;
   /** Longest random delay of a firing, in seconds. */

@@ -41,7 +41,9 @@ export interface ErrorDetails {
   /** Milliseconds to wait before the next attempt. */
   retryAfterMs?: number;
   /**
-   * Name of the error that a project's code threw. It becomes the field `error` of the error event.
+   * Name of the error, as clients see it. If a project's code threw the error, this is the name
+   * that the project gave it. It becomes the field `error` in the data of the event `error`. For an
+   * error of protocol v2, this is an error code of that protocol.
    */
   errorName?: string;
 }

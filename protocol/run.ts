@@ -85,8 +85,8 @@ export interface RunRequest {
   streamModes: StreamMode[];
   streamSubgraphs: boolean;
   /**
-   * If set, the run records the events of LangGraph's `streamEvents(…, { version: "v3" })`, which
-   * protocol v2 needs, whatever `streamModes` is.
+   * If set, the run records the events of LangGraph's `streamEvents(…, { version: "v3" })`,
+   * whatever `streamModes` is. Protocol v2 needs these events.
    */
   streamVersion?: 'v3';
   interruptBefore?: '*' | string[];

@@ -1,10 +1,10 @@
 import type { Head, Interrupt } from './thread.js';
 
 /**
- * The head of a thread (its newest checkpoints) and the offset of its last event after a step. The
- * next step of the conversation gets this cursor, so it does not need to read head and offset from
- * the database. If the cursor is out of date, that step fails and runs again. The result is never
- * wrong.
+ * Where a thread stands after a step: the head (the thread's newest checkpoints) and the offset of
+ * the thread's last event. The next step of the conversation gets this cursor, so it does not need
+ * to read both from the database. If the cursor is out of date, that step fails and runs again, so
+ * the result is never wrong.
  */
 export interface Cursor {
   head: Head;

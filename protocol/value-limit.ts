@@ -2,8 +2,8 @@ import { ColloquyError } from './errors.js';
 
 /**
  * Returns whether a value contains more than `most` values. Nested values count, and so do objects
- * and lists. Does not recurse and stops at the limit, so a huge value costs no more time than one
- * that is just too large.
+ * and lists. Does not recurse, so deep nesting does no harm. Stops at the limit, so a huge value
+ * takes hardly more time than one that is just too large.
  */
 export function hasMoreValues(value: object, most: number): boolean {
   const waiting: object[] = [value];

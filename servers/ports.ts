@@ -11,10 +11,10 @@ export const DEFAULT_PORTS = { temporal: 7233, temporalUi: 8233, mongodb: 27017,
 export type PortName = keyof typeof DEFAULT_PORTS;
 
 /**
- * Chooses TCP port numbers. If the caller requests a number, that number is used and not stored; 0
- * requests any free port. Otherwise the stored number is used, or the default if that is in use, or
- * else a free number. This choice is stored in `file`, so that addresses stay the same after a
- * restart.
+ * Chooses TCP port numbers for servers. If the caller requests a number, uses that number; 0
+ * requests any free number. Without a request, tries the number stored in `file` and then the
+ * default. If both are in use, takes any free number. Stores the choice in `file`, so that
+ * addresses stay the same after a restart. A requested number is not stored.
  */
 export class PortBook {
   readonly #file: string;

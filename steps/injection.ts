@@ -38,10 +38,12 @@ export function messageIds(injections: Injection[]): string[] {
 /**
  * Returns whether the root graph of a run is between two supersteps. The answer is false while a
  * subgraph is running, even if the subgraph is between two supersteps of its own: a new checkpoint
- * of the root would restart the subgraph. The head has an entry for the namespace of a running
- * subgraph. If the namespace has a task id (`node:<task id>`), the next checkpoint of the root
- * removes the entry. Otherwise the entry stays after the end of the subgraph, and its event offset
- * (`tail`) is then lower than that of the root.
+ * of the root would restart the subgraph.
+ * The head shows which subgraphs are running, because it has an entry for each of their namespaces.
+ * If a namespace has a task id (`node:<task id>`), its subgraph is running as long as the entry
+ * exists: the next checkpoint of the root removes the entry. A namespace without a task id keeps
+ * its entry. Its subgraph has ended if the entry is of an earlier run, or if its event offset
+ * (`tail`) is lower than the one in the root's entry.
  */
 export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
   const root = heads[''];

@@ -31,10 +31,9 @@ export interface NarratorOptions {
    */
   continued: ReadonlySet<string>;
   /**
-   * Ids of the injected chat messages that this step adds to the state. If there are any,
-   * LangGraph's first events about the state of the root graph are new, because these messages have
-   * changed the state. The narrator then writes the events, although the root namespace is in
-   * `continued`.
+   * Ids of the injected chat messages that this step adds to the state. These messages change the
+   * state of the root graph. So if there are any, LangGraph's first events about this state repeat
+   * no earlier events, and the narrator writes them, although the root namespace is in `continued`.
    */
   injected?: ReadonlySet<string>;
   /**
@@ -116,16 +115,16 @@ export class Narrator {
   }
 
   /**
-   * Records that the current superstep of the namespace is committed. Start events of later tasks
-   * in this namespace are new, not repetitions.
+   * Must be called when the current superstep of the namespace is committed. Later start events of
+   * tasks in this namespace repeat no earlier events, so the narrator writes them.
    */
   committed(ns: string): void {
     this.#midway.delete(ns);
   }
 
   /**
-   * Writes the event for a chunk, unless LangGraph repeats an earlier event. Returns whether the
-   * chunk is about the graph's progress, so false for the modes in {@link WORK_MODES}.
+   * Writes the event for a chunk, except if the chunk only repeats an earlier event. Returns true
+   * if the chunk is about the graph's progress, and false if its mode is in {@link WORK_MODES}.
    */
   chunk(chunk: Chunk): boolean {
     this.#tell(chunk);
@@ -151,9 +150,9 @@ export class Narrator {
   }
 
   /**
-   * Takes one event of LangGraph's `graph.streamEvents`, and writes the events of the run that it
-   * becomes. If it contains a chunk of the root graph's stream, returns the result of {@link chunk}
-   * for that chunk. Otherwise returns false.
+   * Converts one event of LangGraph's `graph.streamEvents` to events of the run, and writes these.
+   * If LangGraph's event contains a chunk of the root graph's stream, returns the result of
+   * {@link chunk} for that chunk. Otherwise returns false.
    */
   event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;
@@ -202,8 +201,8 @@ export class Narrator {
 
   /**
    * Returns whether the payload only repeats an event of an earlier step. In the namespaces of
-   * `continued`, LangGraph streams what is known about the last checkpoint before the first task
-   * starts. These events are repetitions.
+   * `continued`, LangGraph first streams what is known about the last checkpoint, and then starts
+   * the first task. The events before that start are repetitions.
    */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
     const payloadType = mode === 'debug' ? (payload as { type: string }).type : mode;

@@ -178,8 +178,8 @@ export interface StepRequest {
   /** Activity options of this step. The step ends before nodes that need other options. */
   options: StepOptions;
   /**
-   * Ids of the run's chat messages that are in the event log already, except in superseded events.
-   * Absent in the first attempt of a step.
+   * Ids of the run's chat messages that the event log already contains. Messages in superseded
+   * events do not count. Absent in the first attempt of a step.
    */
   writtenMessageIds?: ReadonlySet<string>;
   /**

@@ -41,7 +41,8 @@ export class StepProgress {
   }
 
   /**
-   * The open questions. Each names the innermost node that asks it, not the nodes around that node.
+   * The open questions. Each contains the name of the node that asks it. If a node in a subgraph
+   * asks, this is the name of that inner node, not of the node that contains the subgraph.
    */
   get questions(): PendingInterrupt[] {
     const open = new Set(Object.values(this.interrupts).flatMap((all) => all.map((one) => one.id)));

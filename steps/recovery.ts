@@ -8,9 +8,11 @@ import {
 } from '../protocol/index.js';
 
 /**
- * Returns the offset ranges of the events that earlier attempts of a run wrote and never committed.
- * If a checkpoint is committed in a namespace, all earlier events of the run in this namespace are
- * committed too, and also those of the subgraphs inside it. `events` are the run's events in order.
+ * Returns the offset ranges of the run's events that belong to no committed checkpoint, because the
+ * attempt that wrote them ended before its commit. The commit of a checkpoint also commits all
+ * earlier events of the run in the namespace of the checkpoint and in the subgraphs inside it.
+ * `head` contains the newest checkpoint of each namespace. `events` are all events of the run so
+ * far, in order. `ordinal` is the number of the run in its thread.
  */
 export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: number): AttemptData['superseded'] {
   const dropped = new Set<number>();

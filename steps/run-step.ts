@@ -16,10 +16,10 @@ const DEFAULT_RECURSION_LIMIT = 25;
  */
 const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
 /**
- * The same for a run with `streamVersion: 'v3'`. In version 3, LangGraph streams an envelope of
- * each checkpoint: only its id, parent id, step and source. If the step requested mode
- * `checkpoints`, LangGraph would stream whole checkpoints instead of the envelopes. Mode `debug`
- * has the whole checkpoints too, and LangGraph still streams the envelopes.
+ * The modes that a step requests instead if its run has `streamVersion: 'v3'`. Clients of such a
+ * run get only an envelope of each checkpoint: its id, parent id, step and source. But
+ * {@link StepProgress} needs the whole checkpoints. With the mode `debug`, LangGraph streams both.
+ * With the mode `checkpoints`, it would stream whole checkpoints and no envelopes.
  */
 const OWN_V3_MODES = ['tasks', 'debug', 'values'] as const;
 
@@ -133,8 +133,9 @@ class Step {
 
   /**
    * Returns the input with which the graph continues: null, or a command that adds the injected
-   * messages to the state. LangGraph commits the command as a new checkpoint, which would restart
-   * the tasks that have begun. But no attempt has begun a task since the last superstep.
+   * messages to the state. LangGraph commits such a command as a new checkpoint. A task that
+   * has begun before would then start again. This cannot happen here, because no attempt has begun
+   * a task since the last superstep.
    */
   #goOn(injections: Injection[]): Command | null {
     if (injections.length === 0) return null;
@@ -265,10 +266,12 @@ class Step {
   }
 
   /**
-   * Returns whether the graph may continue in this activity. The worker must not be shutting down,
-   * and the due nodes must need the same activity options (timeouts, attempts, task queue) as this
-   * activity has. If a node has finished in this step, the last superstep must also have been
-   * quick, and no injected message may wait for the run.
+   * Returns whether the graph may continue in this activity. Conditions:
+   * - The worker is not shutting down.
+   * - The due nodes need the same activity options (timeouts, attempts, task queue) as this
+   *   activity.
+   * - The last superstep was quick, and no injected message waits for the run. This is not required
+   *   while no node has finished in this step.
    */
   #mayGoOn(): boolean {
     if (this.#context.drain.aborted) return false;
@@ -303,9 +306,10 @@ class Step {
 }
 
 /**
- * Collects the chunks about the graph's progress a second time, directly from the graph. If a
- * stream ends with an error, as it does when the graph is stopped, LangGraph's queues may lose the
- * last chunks. The step then takes these chunks from here.
+ * Gets the stream chunks about the graph's progress (tasks, checkpoints, state) a second time,
+ * directly from the graph. Keeps each of them until the stream has delivered it too. If the stream
+ * ends with an error, as it does when the graph is stopped, LangGraph may lose the last chunks of
+ * the stream. The step then takes these chunks from here.
  */
 class Tap {
   readonly #chunks: Chunk[] = [];

@@ -116,9 +116,9 @@ export function taskPayload(payload: Json): Json {
 }
 
 /**
- * Converts the payload of a `debug` event about a checkpoint to the wire format. `recursionLimit`
- * is the limit of the whole run. The payload has only what was left of this limit for the step. It
- * is replaced by the limit of the whole run.
+ * Converts the payload of a `debug` event about a checkpoint to the wire format. The recursion
+ * limit in the payload is only what was left for this step. It is replaced by `recursionLimit`, the
+ * limit of the whole run.
  */
 export function debugCheckpointPayload(payload: Json, recursionLimit: number): Json {
   const { parentConfig, config, tasks, ...rest } = payload;

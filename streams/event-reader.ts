@@ -2,8 +2,8 @@ import { eventsOfBatch, type StoredBatch, type LoggedEvent } from './event-batch
 import type { PageReads } from './page-reads.js';
 
 /**
- * A read first searches only this many offsets. Some databases sort the found batches in memory,
- * and then have only few batches to sort.
+ * A read first searches only this many offsets. The limit is for databases that sort the found
+ * batches in memory: it keeps the number of these batches small.
  */
 const FIRST_READ_OFFSETS = 512;
 

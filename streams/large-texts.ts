@@ -23,7 +23,10 @@ export interface TextPart {
   expiresAt: Date;
 }
 
-/** Id and number of parts of a text that is too large for a batch. */
+/**
+ * Refers to a stored text that was too large for its batch (a document with several events).
+ * `parts` is the number of parts of the text.
+ */
 export interface LargeText {
   id: string;
   parts: number;

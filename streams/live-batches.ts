@@ -4,10 +4,10 @@ import { approximateBytes, isBatch, parseBatchKey, type StoredBatch } from './ev
 import type { EventDocument } from './log-tail.js';
 
 /**
- * Maximum size of a batch (events that are stored as one document) that the change stream delivers
- * with its content, in bytes. Every process receives the changes of all logs, so a larger batch
- * comes without content. A process then reads the content only if it has a follower (a reader that
- * waits for new events) of the batch's log.
+ * Size limit in bytes. If a batch (events that are stored as one document) is larger, the change
+ * stream delivers it without its content, because every process receives the batches of all logs. A
+ * process then reads the content only if it has a follower (a reader that waits for new events) of
+ * the batch's log.
  */
 const MAX_INLINE_BYTES = 16 * 1024;
 const isSmall = { $lte: [{ $bsonSize: '$fullDocument' }, MAX_INLINE_BYTES] };

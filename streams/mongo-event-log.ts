@@ -33,7 +33,10 @@ const POLL_GROWTH = 1.25;
  */
 const SCAN_AHEAD_EVERY = 10;
 const DEFAULT_LIMIT = 1_000;
-/** A read ends when its events have this much text, even below `limit`. In UTF-16 code units. */
+/**
+ * A read stops as soon as its events have this much text, in UTF-16 code units. It may then return
+ * fewer events than its `limit`.
+ */
 const MAX_READ_CHARACTERS = 8 * 2 ** 20;
 const APPEND_ATTEMPTS = 20;
 const MIN_RETRY_MS = 100;
@@ -59,7 +62,8 @@ export interface MongoEventLogOptions {
  */
 export async function ensureIndexes(db: Db): Promise<void> {
   await db.collection(COLLECTION).createIndexes([
-    // A range of `_id` would select the same batches, but not every database uses its index for it.
+    // For reads of one log. A query by a range of `_id` would select the same batches, but some
+    // databases, such as SecantusDB, use no index for such a query.
     { key: { log: 1, seq: 1 }, name: 'log_seq' },
     { key: { expiresAt: 1 }, name: 'expiry', expireAfterSeconds: 0 },
   ]);
@@ -128,9 +132,10 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         const reader = readerOf(log, afterSeq);
         let failures = 0;
         let pollFactor = 1;
-        // `scanAhead`: search the whole rest of the log. The first read does not do it, because
-        // most followers start at the end of the log. The first poll does it, because a follower
-        // may start before a long gap of expired events.
+        // `scanAhead`: whether `page` searches the whole rest of the log. It is false at first,
+        // because most followers start at the end of the log. It is true for the first poll (the
+        // first read after a wait), because a follower may start before a long gap of expired
+        // events.
         let scanAhead = false;
         let polls = 0;
         while (!signal.aborted) {

@@ -32,7 +32,10 @@ interface BufferedEvent extends BatchedEvent {
 }
 
 interface Waiter {
-  /** Number of this writer's events that must be durable before `resolve` is called. */
+  /**
+   * Number of events, counted from the writer's first event. When all these events are durable,
+   * `resolve` is called.
+   */
   events: number;
   resolve: (tail: number) => void;
   reject: (error: Error) => void;
@@ -57,7 +60,7 @@ export class MongoRunLog implements RunLog {
   readonly signal: AbortSignal | undefined;
   /** Number of consecutive failed writes. */
   failures = 0;
-  /** Whether a write is in progress, or a read of the log's tail (the offset of its last event). */
+  /** Whether a write, or a read of the log's tail (offset of its last event), is in progress. */
   busy = false;
   readonly #scope: RunLogScope;
   readonly #hooks: RunLogHooks;

@@ -42,8 +42,8 @@ export class PageReads {
   }
 
   /**
-   * Returns the last batch that starts before `from`, because that batch may contain `from`.
-   * Returns an empty page if there is none.
+   * Returns the last batch whose first offset is below `from`. This batch may contain the event
+   * with the offset `from`. Returns an empty page if there is no such batch.
    */
   batchBefore(log: string, from: number): Promise<BatchPage> {
     return this.#share(`${log} before ${from}`, () => this.#batchBefore(log, from));

@@ -17,9 +17,9 @@ import { CONVERSATION_RULES, SCHEDULE_RULES } from './port-rules.js';
 import type { Stores } from './stores.js';
 
 /**
- * Creates two port interfaces to a Temporal namespace: one to its conversations and one to its
- * Schedules. Each call of a port is first authorized: `CONVERSATION_RULES` and `SCHEDULE_RULES`
- * name the action that the caller needs.
+ * Creates the objects through which the conversations and the Schedules of a Temporal namespace are
+ * used. Each call is authorized first: `CONVERSATION_RULES` and `SCHEDULE_RULES` name the action
+ * that the caller must be allowed to perform.
  */
 export function openConversations(
   options: TemporalConversationsOptions,

@@ -179,7 +179,10 @@ export interface SubmitRun {
    * The strategies `interrupt` and `rollback` cancel that other run instead.
    */
   resumes?: boolean;
-  /** Time in ISO 8601 at which the run joins the queue. Until then it does not delay other runs. */
+  /**
+   * Time in ISO 8601 at which the run joins the queue. Until then the run does not delay other
+   * runs.
+   */
   notBefore?: string;
   /** Whether the run's record has a webhook, to which the end of the run is sent. */
   webhook?: boolean;
@@ -276,7 +279,8 @@ export interface MessageSignal {
 /**
  * `edited`: a signal that reports an edit of the thread's state from outside of a run. The edit has
  * closed the questions in `closed`: the graph does not wait for their answers any more. The signal
- * may arrive before the workflow knows these questions, and then closes them later.
+ * may arrive before the result of the step that asked these questions. The workflow then closes the
+ * questions when it gets that result.
  */
 export interface EditedState {
   /** Ids of the closed questions. */

@@ -189,8 +189,8 @@ function show(value: unknown): string {
 
 /**
  * Describes a wrong message without its content, for example as `an empty text`. The description
- * becomes part of a note of the conversation. Notes are logged, and continue-as-new carries them
- * into the next history.
+ * becomes part of a note, which says why a signal was refused. Notes are logged, and
+ * continue-as-new carries them into the next history. So they must not contain the message itself.
  */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';

@@ -42,7 +42,10 @@ export class Pump {
   private scope?: CancellationScope;
   private readonly webhooks: WebhookStarts;
 
-  /** `changed` is called after each change that the conversation's details in the Web UI show. */
+  /**
+   * The pump calls `changed` after each change that Temporal's Web UI shows. Examples: a run
+   * begins, a step begins, a run has ended.
+   */
   constructor(
     private readonly input: ConversationInput,
     private readonly queue: ConversationQueue,
@@ -77,8 +80,8 @@ export class Pump {
   }
 
   /**
-   * Creates the records of all waiting runs that have none, so that the queue contains only run
-   * ids.
+   * Creates the records of all waiting runs that have none. Until then, the queue contains the
+   * input or the answer of such a run. Afterwards the queue contains only the run's id.
    */
   async recordWaiting(): Promise<void> {
     for (const run of this.queue.unrecorded()) await this.record(run);
@@ -173,8 +176,9 @@ export class Pump {
   }
 
   /**
-   * Ends the runs that were cancelled while they waited in the queue. The current run goes on
-   * afterwards, so the calls of `endRun` use its ordinal for their fences.
+   * Ends the runs that were cancelled while they waited in the queue. The current run continues
+   * afterwards. So the fences of these calls of `endRun` have the ordinal of the current run. With
+   * a higher ordinal, they would shut out the next step of the current run.
    */
   private async endCancelled(current: CurrentRun): Promise<void> {
     for (let run = this.queue.takeCancelled(); run; run = this.queue.takeCancelled()) {
@@ -216,10 +220,10 @@ export class Pump {
   }
 
   /**
-   * Calls an activity. The call fails if an earlier workflow execution left a higher fence in the
-   * thread's head. Then raises the run's ordinal, which is the first part of the fence, and calls
-   * again. `mayRaiseOrdinal` must be false if the run has committed a step and goes on, because its
-   * next step finds the earlier commits by the ordinal.
+   * Calls an activity. If the call fails because an earlier workflow execution left a higher fence
+   * in the thread's head, raises the run's ordinal, which is the first part of the fence, and calls
+   * again. `mayRaiseOrdinal` must be false if the run has executed a step and will execute another.
+   * The reason: the next step finds the commits of the earlier steps by the run's ordinal.
    */
   private async withHigherOrdinal<T>(
     current: CurrentRun,

@@ -3,10 +3,11 @@ import { ANY_INTERRUPT } from './contract.js';
 import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
 
 /**
- * The open questions of a conversation, which its interrupts ask. In all methods, `ahead` contains
- * the current run and then the waiting runs, without cancelled runs. A run abandons all questions
- * when it starts if it does not name the one question that it answers. Such a run brings new input,
- * or only its stored request says what it answers ({@link ANY_INTERRUPT}).
+ * The open questions of a conversation, which its interrupts ask. If a run names the question that
+ * it answers, only this question is removed when the run starts. Any other run abandons all
+ * questions: they are all removed when it starts. Such a run brings new input, or only its stored
+ * request says what it answers ({@link ANY_INTERRUPT}). In all methods, `ahead` contains the
+ * current run and then the waiting runs, without cancelled runs.
  */
 export class Questions {
   private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];
@@ -80,10 +81,10 @@ export class Questions {
   }
 
   /**
-   * Remembers an edit of the thread's state until {@link closeEdited} is called. The edit may have
-   * closed questions of the current step, and its signal may arrive before the result of that step.
-   * `counts` returns false in a workflow replay of an older history, whose workflow code ignored
-   * such edits. The edit is then ignored again.
+   * Remembers that an edit of the thread's state closed some questions, until {@link closeEdited}
+   * is called. This is necessary because the signal of the edit may arrive before the result of the
+   * step that asked these questions. Older workflow code ignored such edits. In a workflow replay
+   * of a history from that code, `counts` returns false, and the edit is ignored again.
    */
   closeLater(edit: EditedState, counts: () => boolean): void {
     this.edits.push({ edit, counts });

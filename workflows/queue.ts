@@ -43,7 +43,7 @@ export interface CurrentRun {
    * ordinal of the run is the first part of this fence, and this number is the second part.
    */
   step: number;
-  /** The nodes that run next, after the last step. */
+  /** The nodes that run next, as the latest step has reported. Empty before the first step. */
   nodes: string[];
   /** Questions that were open before the run started. A rollback of the run opens them again. */
   questionsBefore?: PendingInterrupt[];
@@ -73,15 +73,15 @@ export class ConversationQueue {
     private readonly now: () => number = Date.now,
     /**
      * Start time of the workflow execution, in ms since the epoch. It is the same in every workflow
-     * replay. The time of the first workflow task is not.
+     * replay. The time at which the first workflow task starts can differ between replays.
      */
     startedAt = now(),
   ) {
     const { carried, settings } = input;
     this.limits = new Limits(input);
     // Every workflow execution needs higher fences than the earlier executions of its thread. The
-    // first part of a fence is an ordinal. If an execution has no carried state, it does not know
-    // the last ordinal. It then counts from its start time in seconds.
+    // first part of a fence is an ordinal. An execution after a continue-as-new gets the last
+    // ordinal in `carried`. Any other execution counts from its start time in seconds.
     this.ordinal = carried?.ordinal ?? Math.floor(startedAt / 1000);
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
@@ -117,9 +117,9 @@ export class ConversationQueue {
     if (request.resumes && answer) {
       throw this.limits.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
     }
-    // A cancelled run counts against the limit of the queue until it has ended. The strategies
-    // `interrupt` and `rollback` cancel all other runs, and the new run must still find room. So
-    // the limit is doubled for it.
+    // A run with the strategy `interrupt` or `rollback` cancels all other runs. These count against
+    // the limit of the queue until they have ended. So the limit is doubled for the new run, to
+    // make room for it.
     if (this.isLater(request)) this.limits.checkOthers(this.delayed.all.length, 'delayed runs', runId);
     else this.checkRoom(runId, replaces ? 2 : 1);
     return { runId, position: replaces ? Number(this.current !== undefined) : this.alive().length, duplicate: false };
@@ -211,8 +211,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Applies an edit of the thread's state that has closed questions. These questions need no answer
-   * any more, and get no default answer. For `counts`, see {@link Questions.closeLater}.
+   * Called after an edit of the thread's state has closed the questions `edit.closed`. They need no
+   * answer any more, and get no default answer. For `counts`, see {@link Questions.closeLater}.
    */
   edited(edit: EditedState, counts = () => true): void {
     if (this.current) this.questions.closeLater(edit, counts);

@@ -10,9 +10,9 @@ type Update = typeof HiringState.Update;
 type ToolConfig = LangGraphRunnableConfig & { toolCall?: { id?: string } };
 
 /**
- * Options of the nodes that call a model. A model may take minutes to answer. There is no option
- * `retry`, because it would retry all errors, even the error for a wrong API key. Without it, only
- * transient errors are retried.
+ * Options of the nodes that call a model. A model may take minutes to answer. The option `retry` is
+ * not set, so only transient errors are retried. With `retry`, all errors would be retried, even
+ * the error for a wrong API key.
  */
 export const MODEL_NODE = { metadata: { temporal: { startToCloseTimeout: '5m', heartbeatTimeout: '10s' } } };
 

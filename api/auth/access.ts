@@ -18,8 +18,8 @@ import { userConfigOf } from './run-user.js';
 /** The filters that a project's handlers have returned for one request. */
 export interface RequestFilters {
   /**
-   * Filters on the metadata of threads. A batch of runs has one entry for each run, any other
-   * request has one entry. A thread must match at least one entry.
+   * Filters on the metadata of threads. A request that creates a batch of runs has one entry for
+   * each run. Any other request has one entry. A thread must match at least one entry.
    */
   threads: readonly (AuthFilters | undefined)[];
   assistants: AuthFilters | undefined;
@@ -63,7 +63,7 @@ export class ProjectAccess implements Access {
     return this.filters.required;
   }
 
-  /** Returns an access for the same caller that also checks the filters of one request. */
+  /** Returns a copy of this access that also checks the filters of one request. */
   withFilters(filters: Partial<RequestFilters>): ProjectAccess {
     const session = { authUser: this.#authUser, authenticate: this.session.authenticate };
     return new ProjectAccess(this.threads, this.auth, this.caller, session, { ...this.filters, ...filters });

@@ -11,8 +11,9 @@ import { errorWithAnswer } from '../http/errors.js';
 const HTTP_EXCEPTION = /^_?HTTPException\d*$/;
 
 /**
- * Headers of a handler's error that are not sent to the client. They describe the connection, or
- * the body of the error. The body of the HTTP answer is always plain text.
+ * An `HTTPException` that an auth handler throws may have headers. Those in this list are not sent
+ * to the client, because they describe a connection or a body. The client gets another body: the
+ * text of the exception.
  */
 const NOT_SENT = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
@@ -23,9 +24,9 @@ const NOT_SENT = new Set([
 interface HttpException {
   status: number;
   message: string;
-  /** The headers of the HTTP answer. Only the class of LangGraph's SDK sets this field. */
+  /** The headers of the HTTP answer. Only the `HTTPException` of LangGraph's SDK has this field. */
   headers?: unknown;
-  /** The whole HTTP answer. Only the class of Hono sets this field. */
+  /** The whole HTTP answer. Only the `HTTPException` of Hono has this field. */
   res?: Response;
 }
 

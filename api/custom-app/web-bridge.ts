@@ -18,8 +18,8 @@ const HOP_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade']
  */
 export function toWebRequest(req: IncomingMessage, body?: Uint8Array, signal?: AbortSignal): Request {
   const method = req.method ?? 'GET';
-  // `new URL(path, base)` is not used, because it takes a path that begins with two slashes for
-  // another host.
+  // `new URL(path, base)` is not used, because it would read the path `//a/b` as the host `a` with
+  // the path `/b`.
   const url = new URL(`http://${req.headers.host ?? 'localhost'}${req.url ?? '/'}`);
   const headers = new Headers();
   for (let index = 0; index < req.rawHeaders.length; index += 2) {

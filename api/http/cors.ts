@@ -10,7 +10,10 @@ export interface CorsRules {
    * any port number.
    */
   origins?: readonly string[];
-  /** Regular expression that replaces `origins`. */
+  /**
+   * An origin is allowed if it matches this regular expression. If this is set, `origins` is
+   * ignored.
+   */
   originPattern?: string;
   methods?: readonly string[];
   headers?: readonly string[];

@@ -7,8 +7,8 @@ export interface Refusal {
 }
 
 /**
- * After its upgrade was refused, a client has this time to close its side of the connection, in ms.
- * Then the socket is destroyed.
+ * Time between the refusal of an upgrade to a WebSocket and the end of the connection, in ms. If
+ * the client has not closed its side by then, the socket is destroyed.
  */
 const CLOSE_GRACE_MS = 1_000;
 

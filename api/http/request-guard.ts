@@ -8,8 +8,8 @@ interface RequestFault {
 }
 
 /**
- * Methods that are always refused. A project's app may get its requests in the form of `fetch`,
- * which does not support these methods. So the app could not check such a request.
+ * Methods that are always refused. A project's app may get each request as a `Request` object of
+ * `fetch`, which cannot have these methods. So the app could not check such a request.
  */
 const REFUSED_METHODS: readonly unknown[] = ['TRACE', 'TRACK', 'CONNECT'];
 /**
@@ -60,8 +60,8 @@ const AMBIGUOUS_PARTS: readonly (readonly [RegExp, string])[] = [
   [/\\/, 'a backslash'],
   [/#/, 'a fragment'],
   [/\/(?:\.|%2e){1,2}(?=\/|$)/i, 'a dot segment'],
-  // RFC 3986, section 2.3: letters, digits, `-`, `.`, `_` and `~` need no escape. An escaped one is
-  // refused.
+  // Letters, digits, `-`, `.`, `_` and `~` need no escape (RFC 3986, section 2.3). A path in which
+  // one of these characters is escaped is refused.
   [/%(?:2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])/i, 'an escaped letter, digit or one of -._~'],
 ];
 

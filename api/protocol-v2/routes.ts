@@ -58,8 +58,8 @@ function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
 
 /**
  * The auth rule for commands. If a command starts a run, the auth handler gets the same value as
- * for a run of the HTTP run API, and may change it. The handler's metadata are not copied to a fork
- * (`state.fork`), because a fork stays on its thread and has no metadata.
+ * for a run of the HTTP run API, and may change it. For the command `state.fork`, metadata that the
+ * handler adds are ignored, because this command has no metadata.
  */
 export const COMMAND_RULE = aboutThread(
   ({ method }) => (READING_COMMANDS.includes(method) ? 'threads:read' : 'threads:create_run'),
@@ -150,8 +150,9 @@ async function streamEvents(
   } finally {
     watch.stop();
   }
-  // A stream of events never ends by itself. Here the client may no longer read it, or the server
-  // shuts down. A client that is still connected notices the broken connection and reconnects.
+  // The stream has ended because the client disconnected, the client may no longer read the thread,
+  // or the server shuts down. A client that is still connected sees a broken connection and
+  // reconnects.
   res.destroy();
 
   async function* wantedEvents(): AsyncGenerator<ClientEvent[]> {

@@ -61,10 +61,11 @@ export class RunTranslator {
   }
 
   /**
-   * Returns the events that announce a new attempt of a step. Superseded events are the events of
-   * the attempt that died. `before` is a translator of the same run that has read them; this
-   * translator has not. The first returned event sets the root namespace to `running` again. If a
-   * message was begun only in superseded events, a further event ends the message with an error.
+   * Returns the events that announce a new attempt of a step, after an earlier attempt died. The
+   * events of the earlier attempt are superseded. `before` is a translator of the same run that has
+   * translated them. This translator has not. The first returned event sets the root namespace to
+   * `running` again. If a message was begun only in superseded events, a further event ends the
+   * message with an error.
    */
   restarted(data: { attempt: number; superseded: [number, number][] }, before: RunTranslator): DraftEvent[] {
     const lost = [...before.#open].filter(([key]) => !this.#open.has(key));

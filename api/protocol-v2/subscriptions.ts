@@ -20,8 +20,8 @@ interface SubscriptionSink {
 }
 
 /**
- * Most subscriptions on one connection. No client needs more, and each subscription reads the event
- * log separately.
+ * Maximum number of subscriptions on one connection. No client needs more, and each subscription
+ * reads the event log separately.
  */
 const MAX_SUBSCRIPTIONS = 64;
 
@@ -66,8 +66,8 @@ export class Subscriptions {
   }
 
   /**
-   * Opens the subscriptions of a lost connection again on this connection, after the last event
-   * that the client has received. The lost connection may have been to another process.
+   * Opens the subscriptions of a lost connection again, on this connection. They continue after the
+   * last event that the client has received. The lost connection may have been to another process.
    */
   async #reconnect(rawParams: unknown): Promise<CommandResult> {
     const params = parse(reconnectParams, rawParams, 'params');

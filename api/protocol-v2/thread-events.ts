@@ -60,10 +60,10 @@ export async function translatedRun(context: ApiContext, caller: Caller, run: Ru
 }
 
 /**
- * Returns the offset after which the event log must be read for a client that continues after the
- * protocol event `since`. This is the start of the run to which that event belongs. The translation
- * of an event depends on the earlier events of its run. So a run is always translated from its
- * start: then each stream of the run has the same protocol events.
+ * Returns the offset after which the event log must be read if a client continues after the
+ * protocol event `since`: the offset at which the run of that event starts. The run must be
+ * translated from its start, because the translation of an event depends on the earlier events of
+ * the run.
  */
 async function replayOffset(context: ApiContext, caller: Caller, threadId: string, since: number): Promise<number> {
   if (since === 0) return 0;

@@ -27,8 +27,8 @@ export const batchRoute = route({
   action: 'run.create',
   auth: { kind: 'threads', event: 'threads:create_run', creates: 'run', runs: runsOf, eachRun: EACH_RUN },
   // In a batch, LangGraph's SDK also sends field names of its own, such as `assistantId`. They are
-  // changed to the names of the HTTP API, such as `assistant_id`, because by these the project's
-  // auth handler reads and changes the fields.
+  // changed to the names of the HTTP API, such as `assistant_id`, because the project's auth
+  // handler knows only the names of the HTTP API.
   normalize: wireSpelling,
   async handle(context, { viewer, body: bodies, headers, req, res }) {
     const key = headers['Idempotency-Key'];

@@ -71,8 +71,8 @@ export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'
 }
 
 /**
- * Checks that the namespace in the body is a list of labels, because a project's handlers read the
- * labels. Returns the body. Errors: `invalid_argument`.
+ * Checks that the namespace in the body is a list of strings (its labels), because the project's
+ * auth handlers read them. Returns the body. Errors: `invalid_argument`.
  */
 function bodyWithNamespace(req: Request): RequestBody {
   const body: unknown = req.body ?? {};

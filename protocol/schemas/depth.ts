@@ -15,7 +15,10 @@ const SHOWN_STEP_LENGTH = 40;
 
 type Container = Record<string, unknown> | unknown[];
 
-/** An object or list on the current path, with the index of its next entry. */
+/**
+ * One level of the search: an object or list, and in `next` the index of the entry that is visited
+ * next.
+ */
 interface Level {
   container: Container;
   keys: string[] | undefined;

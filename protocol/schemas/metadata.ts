@@ -5,8 +5,8 @@ import { MAX_NAME } from './text.js';
 const SHOWN_KEY_LENGTH = 40;
 
 /**
- * Metadata that a search looks for. This schema does not limit the number of values; `threads/`
- * does.
+ * Metadata that a search looks for. The code in `threads/` limits the number of values. This schema
+ * does not.
  */
 export const searchedMetadata = jsonObject.superRefine((given, context) => {
   const key = findLongKey(given);

@@ -127,8 +127,8 @@ function inSnakeCase(run: unknown): unknown {
   for (const [name, value] of Object.entries(fields)) {
     const snake = name.replace(/^_/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const isOther = snake !== name && Object.hasOwn(runFields, snake);
-    // If a run has a field in both spellings with different values, the SDK's spelling is kept. The
-    // schema then refuses it as an unknown field.
+    // If a run has a field in both spellings with different values, do not rename the camel-case
+    // one. The schema then refuses it as an unknown field.
     const known = Object.hasOwn(fields, snake) ? fields[snake] : named.get(snake);
     const isContrary = known !== undefined && known !== value;
     named.set(isOther && !isContrary ? snake : name, value);

@@ -21,7 +21,10 @@ import { metadata, searchedMetadata } from './metadata.js';
 import { command } from './run.js';
 import { MAX_NAME, name } from './text.js';
 
-/** Time to live of a thread: the minutes until it expires, alone or with a strategy. */
+/**
+ * Time to live of a thread: the number of minutes until it expires. Instead of the number, a client
+ * may send an object that also names what happens then (`strategy`).
+ */
 const ttl = z
   .union([ttlMinutes, z.strictObject({ ttl: ttlMinutes, strategy: z.enum(TTL_STRATEGIES).nullish() })])
   .transform((given) => (typeof given === 'number' ? { ttl: given } : given));

@@ -103,10 +103,7 @@ export const inputInjectParams = z.strictObject({
 });
 
 export const subscribeParams = z.strictObject(filter);
-/**
- * The filter of a subscription, as the id of the subscription contains it. `since` is not part of
- * it.
- */
+/** Schema of the filter that the id of a subscription contains. This filter has no `since`. */
 export const subscriptionFilter = z.strictObject(filter).omit({ since: true });
 export const unsubscribeParams = z.strictObject({ subscription_id: text(MAX_TEXT) });
 
@@ -127,9 +124,9 @@ export const stateForkParams = z.strictObject({
 export const getTreeParams = z.strictObject({ run_id: uuid.nullish() });
 
 /**
- * Header `Last-Event-ID` of an event stream of protocol v2. It is the id of an event, which ends
- * with the event's sequence number, or `-1` for the start of the stream. The parsed value is the
- * sequence number, or 0 for the start.
+ * Header `Last-Event-ID` of an event stream of protocol v2. Its value is the id of an event, such
+ * as `1700000000000-42`, where 42 is the sequence number of the event. Or it is `-1`, for the start
+ * of the stream. The value is parsed to the sequence number, and `-1` to 0.
  */
 export const lastProtocolEventId = z
   .string()

@@ -12,8 +12,8 @@ const REPLICA_SET = 'colloquy';
 const DOWNLOADED = /^mongod-/;
 
 /**
- * Returns mongod, and downloads it if necessary. Returns undefined if it is neither installed nor
- * can be downloaded.
+ * Returns mongod. Downloads it if it is not installed. Returns undefined if it cannot be
+ * downloaded.
  */
 export async function findMongod(options: ServerOptions): Promise<DatabaseProgram | undefined> {
   const installed = findOnPath('mongod', options.searchPath);

@@ -19,9 +19,10 @@ interface Outcome {
 const canary = (what: string) => `${what} ${randomUUID().slice(0, 8)} canary`;
 
 /**
- * Returns the texts of a run. `matter` is its input: the graph asks `question`, and shows `draft`
- * with it. If nobody answers within `seconds`, the graph gets the default answer `fallback`. `told`
- * is the draft in reverse. Only the output of the graph contains `told`.
+ * Returns unique texts for one run. `matter` is the input of the run: the graph asks `question`,
+ * and shows `draft` together with the question. If nobody answers within `seconds`, the graph gets
+ * the default answer `fallback`. `told` is `draft` in reverse. Only the output of the graph
+ * contains `told`.
  */
 function newMatter(seconds: number) {
   const draft = canary('draft');

@@ -18,7 +18,7 @@ const connect = () =>
   createChatModel({ model: 'openai:scripted', baseUrl: server.url, apiKey: 'test-key' }, offlineRules);
 
 describe('a chat model that calls the OpenAI API', () => {
-  it('sends its name, the API key and the messages', async () => {
+  it('sends the model name, the API key and the messages', async () => {
     const model = await connect();
     const answer = await model.invoke('hello');
     expect(answer.text).toBe('Answer to "hello".');
@@ -33,7 +33,7 @@ describe('a chat model that calls the OpenAI API', () => {
     expect(tokens.filter((token) => token !== '')).toEqual(['Answer ', 'to ', '"hello ', 'there".']);
   });
 
-  it('fails with the status of the server after one request, and never retries by itself', async () => {
+  it("throws an error with the HTTP status of the server's answer, and does not retry", async () => {
     const model = await connect();
     for (const status of [401, 500, 503]) {
       server.reset();

@@ -36,7 +36,8 @@ afterAll(async () => {
 });
 
 /**
- * The kinds of records to which filters apply: paths, body and id field for requests about them.
+ * The kinds of records to which filters apply. For each kind: the path and the body that create a
+ * record (`make`, `body`), the path of the other requests (`at`), and the field with the id (`id`).
  */
 const KINDS = {
   threads: { make: '/threads', body: {}, at: '/threads', id: 'thread_id' },
@@ -173,7 +174,7 @@ describe('a cron', () => {
     expect((await ada.call('DELETE', `/runs/crons/${id}`)).status).toBe(204);
   });
 
-  it('on a thread requires access to that thread; if filters for crons and threads have the same key, crons win', async () => {
+  it('on a thread requires access to that thread; the filter for crons wins over a filter for threads with the same key', async () => {
     const both = new User('ada', { threads: { owner: 'ada', thread: 1 }, crons: { owner: 'ada of crons' } });
     const thread = await both.make('threads', {});
     const { json } = await both.call('POST', `/threads/${thread}/runs/crons`, NEVER_SOON);

@@ -214,7 +214,7 @@ describe('a user who may only read a thread', () => {
   });
 });
 
-it("if a message that is injected into another user's run starts a new run, the user of the new run is the sender", async () => {
+it('if an injected message starts a new run, the user of that run is the sender of the message', async () => {
   const { thread_id: id } = await as('ada').get<Run>('POST', '/threads', {});
   const message = { role: 'user', content: 'go' };
   const first = await as('ada').get<Run>('POST', `/threads/${id}/runs`, {

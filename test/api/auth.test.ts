@@ -155,7 +155,7 @@ describe('threads', () => {
 });
 
 describe('runs', () => {
-  it('that create a thread hide it from other users', async () => {
+  it('create threads that belong to the caller and that other users cannot see', async () => {
     const id = randomUUID();
     await ada.runs.wait(id, 'whoami', { input: {}, ifNotExists: 'create' });
     expect((await ada.threads.get(id)).metadata).toMatchObject({ owner: 'ada', graph_id: 'whoami' });
@@ -219,7 +219,7 @@ it('protocol v2 applies the same auth rules as the other routes', async () => {
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
 });
 
-it('runs that answer an interrupt or fork a thread in protocol v2 have the authenticated user, not the one in their config', async () => {
+it('in protocol v2, the config of an answer to an interrupt or of a fork cannot set another user', async () => {
   const { thread_id: id } = await ada.threads.create();
   const order = async (method: string, params: object) => {
     const response = await fetch(`${url}/threads/${id}/commands`, {

@@ -102,7 +102,7 @@ describe.each([
     expect((await bob.call('DELETE', `/runs/crons/${cron}`)).status).toBe(204);
   });
 
-  it('starts no run when it fires, and the workflow of the firing fails with the reason', async () => {
+  it('starts no run when it fires: its workflow fails with the error that the thread or assistant was not found', async () => {
     expect(await fire(cron)).toMatchObject({ status: 'success' });
     const count = () => mongo.db(house.name).collection('runs').countDocuments({});
     const before = await count();

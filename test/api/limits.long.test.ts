@@ -26,8 +26,8 @@ const MORE: unknown[] = [
 ];
 
 /**
- * For each schema of a command's `params`: the command of protocol v2 that it belongs to. The test
- * of a schema fails if the schema is not listed here.
+ * The command of protocol v2 for each schema of command parameters. The key is the name of the
+ * schema. If a schema is missing here, its test fails.
  */
 const COMMANDS: Readonly<Record<string, string>> = {
   runStartParams: 'run.start',
@@ -101,7 +101,7 @@ describe('the limits of request bodies', () => {
     },
   );
 
-  it('searches can read all records that the unusual values of the tests above have created', async () => {
+  it('searches can read all records that the tests above have created from unusual values', async () => {
     for (const path of ['/threads/search', '/assistants/search', '/runs/crons/search']) {
       const found = await fetch(`${url}${path}`, { method: 'POST', body: '{"limit":1000}' });
       expect([path, found.status]).toEqual([path, 200]);

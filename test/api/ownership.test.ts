@@ -111,8 +111,8 @@ describe('the store namespace that an authorization handler sets', () => {
     expect(await found(bob, { namespace_prefix: ['ada'] })).toEqual([]);
     expect(await found(bob, { namespace_prefix: [], query: 'note of ada' })).toEqual(['note of bob', 'other of bob']);
     expect(await found(bob, { namespace_prefix: [], filter: { text: 'note of ada' } })).toEqual([]);
-    // The auth handler gives root an empty namespace instead of the namespace in the request. So
-    // the search of root finds the items of all users.
+    // In requests of the user `root`, the auth handler replaces the namespace by an empty one. So
+    // the search of `root` finds the items of all users.
     expect(await found(root, { namespace_prefix: ['bob'] })).toHaveLength(4);
     const listed = async (who: HttpUser, body: object) =>
       (await who.get<{ namespaces: string[][] }>('POST', '/store/namespaces', body)).namespaces;
@@ -211,7 +211,7 @@ describe('an assistant of another user', () => {
     expect(await bob.get('GET', `/threads/${thread}/runs`)).toEqual([]);
   });
 
-  it('cannot be run by the new owner of its thread, neither by an answer to the interrupt nor by a fork', async () => {
+  it('cannot be run by the new owner of a thread on which it ran, neither by answering the interrupt nor by a fork', async () => {
     const { thread_id: given } = await ada.get<Run>('POST', '/threads', {});
     await ada.get('POST', `/threads/${given}/runs/wait`, { assistant_id: assistant, input: {} });
     const { interrupts } = await ada.get<{ interrupts: Record<string, { id: string }[]> }>('GET', `/threads/${given}`);
@@ -227,7 +227,7 @@ describe('an assistant of another user', () => {
     }
   });
 
-  it('may be used by its owner; a system assistant may be used by every user', async () => {
+  it('can be used by the user who created it; a system assistant can be used by every user', async () => {
     expect((await ada.call('POST', '/runs/wait', { assistant_id: assistant, input: {} })).status).toBe(200);
     expect((await bob.call('POST', '/runs/wait', run)).status).toBe(200);
     const cron = await bob.get('POST', '/runs/crons', { ...never(), assistant_id: 'whoami' });

@@ -109,7 +109,7 @@ describe('a thread that another user recreates after the access check of a reque
     },
   );
 
-  it('gets no cron if it is recreated while a handler decides about the assistant of the cron', async () => {
+  it('gets no cron if it is recreated while the auth handler decides about the assistant of the cron', async () => {
     await bob.get('POST', '/threads', { thread_id: id });
     const { assistant_id: assistant } = await bob.get('POST', '/assistants', { graph_id: 'echo' });
     meanwhile = { event: 'assistants:read', act: remake };
@@ -175,13 +175,13 @@ describe('a request that creates an assistant with if_exists: do_nothing', () =>
   const his = () => ({ assistant_id: id, graph_id: 'echo', if_exists: 'do_nothing' });
   const make = () => ada.get('POST', '/assistants', { ...his(), context: { prompt: 'of ada' } });
 
-  it('answers 409 if another user creates the assistant while the handler decides', async () => {
+  it('gets 409 if another user creates the assistant while the auth handler decides', async () => {
     meanwhile = { event: 'assistants:create', act: make };
     const { status, text } = await bob.call('POST', '/assistants', his());
     expect([status, text]).toEqual([409, `Assistant already exists: ${id}`]);
   });
 
-  it('answers 409 if another user creates the assistant after the access check', async () => {
+  it('gets 409 if another user creates the assistant after the access check', async () => {
     const { assistants } = api.stores;
     const real = { ...assistants };
     assistants.getAssistant = async (...given) => {
@@ -195,7 +195,7 @@ describe('a request that creates an assistant with if_exists: do_nothing', () =>
     expect([status, text]).toEqual([409, `Assistant already exists: ${id}`]);
   });
 
-  it('answers with the existing assistant if the user may see it', async () => {
+  it('gets the existing assistant if the user may see it', async () => {
     await bob.get('POST', '/assistants', { ...his(), name: 'first' });
     expect(await bob.get('POST', '/assistants', { ...his(), name: 'second' })).toMatchObject({ name: 'first' });
   });

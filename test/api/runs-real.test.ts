@@ -139,7 +139,8 @@ describe('runs on real servers', () => {
     it('can be cancelled before their delay is over', async () => {
       const threadId = await newThread();
       const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
-      // `wait` is not needed: if a run has not started, the route waits for its end anyway.
+      // Does not set the parameter `wait` of the cancel route. If a run has not started yet, the
+      // route waits for a short time for the end of the run anyway.
       await client.runs.cancel(threadId, run_id);
       expect(await client.runs.list(threadId, { status: 'interrupted' })).toMatchObject([{ run_id }]);
       expect((await client.threads.get(threadId)).status).toBe('idle');
@@ -206,7 +207,7 @@ describe('runs on real servers', () => {
       expect((await client.runs.get(one.thread_id, waiting.run_id)).status).toBe('interrupted');
     });
 
-    it('stores the reason `taken` that a client gives: another run got the input of the cancelled run', async () => {
+    it('stores the reason `taken`, with which a client says that another run got the input of the cancelled run', async () => {
       const run = await working();
       await client.runs.cancel(run.thread_id, run.run_id, true, 'interrupt', { reason: 'taken' });
       expect(await client.runs.get(run.thread_id, run.run_id)).toMatchObject({

@@ -15,7 +15,7 @@ const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.
 let url: string;
 let [ada, bob, root] = [new HttpUser('', ''), new HttpUser('', ''), new HttpUser('', '')];
 
-/** Ids of the records of one user, by the names of the path parameters that stand for them. */
+/** The ids of one user's records. Each key is the name of the path parameter for the id. */
 type Ids = Record<'thread_id' | 'run_id' | 'assistant_id' | 'cron_id' | 'checkpoint_id' | 'namespace', string>;
 let hers: Ids;
 let his: Ids;
@@ -93,8 +93,8 @@ const BODIES: Record<string, (ids: Ids) => unknown> = {
 };
 
 /**
- * The requests that bob sends to each route without an id in its path. They have ada's ids in the
- * query or body. `status` is the status that bob must get.
+ * For each route whose path has no id: the requests that bob sends, and the `status` that he must
+ * get. Where possible, the query or the body of a request refers to ada's records.
  */
 const ASKED: Record<string, { body?: () => unknown; query?: () => string; status: number }[]> = {
   'get /ok': [{ status: 200 }],
@@ -183,7 +183,7 @@ describe('a second user', () => {
   );
 
   it.each(withIds.filter(({ path }) => path.split(':').length > 2).map((one) => [nameOf(one), one] as const))(
-    'cannot use the id of their own thread or assistant in a path to reach a record of another user: %s',
+    'gets no record of another user from a path with an id of their own and the ids of the other user: %s',
     async (name, operation) => {
       const mixed = operation.path.startsWith('/threads')
         ? { ...hers, thread_id: his.thread_id }

@@ -173,7 +173,7 @@ describe('the stream of a run', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['committed', 'kept']);
   });
 
-  it('also drops events of the old attempt that were not in the log yet when the new attempt read it', async () => {
+  it('also drops events of the old attempt that were written after the new attempt had read the log', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', 'lost');
       await turn.writeEvent('custom', 'last words');

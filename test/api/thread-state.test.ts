@@ -130,7 +130,7 @@ describe('the state of threads', () => {
       await expect(client.threads.patchState(randomUUID(), {})).rejects.toThrow('HTTP 404');
     });
 
-    it('return the history before a checkpoint, only with given metadata, or only with given fields, by GET and POST', async () => {
+    it('return the history by GET and POST: before a checkpoint, filtered by metadata, or with selected fields only', async () => {
       const threadId = await said('one', 'two');
       const all = await client.threads.getHistory(threadId, { limit: 100 });
       const before = { configurable: all[2]?.checkpoint } as never;

@@ -78,7 +78,7 @@ describe('the stream of a thread', () => {
     expect(told(parts)).toEqual([...story(runs[0] ?? '', 'one'), ...story(runs[1] ?? '', 'two')]);
   });
 
-  it('resumes after the last event id on any process', async () => {
+  it('resumes after the last event id, also on another API server', async () => {
     const threadId = await newThread();
     const runs = [await turn(threadId, 'one'), await turn(threadId, 'two')];
     const all = await collect(client.threads.joinStream(threadId, { lastEventId: '-' }), isDone(runs[1] ?? ''));

@@ -108,7 +108,7 @@ describe('a CPU profile', () => {
     timeDeltas: [1_000, 4_000, 6_000, 2_000, 9_000, 1_000, 2_000, 50_000],
   };
 
-  it('counts CPU time for the package whose code ran, and the time of Node.js functions for their caller', () => {
+  it('attributes CPU time to the package whose code ran, and the time of Node.js functions to the package that calls them', () => {
     const shares = sharesOf(profile, { from: 1_002, to: 1_030, turns: 2 });
     expect([...shares]).toEqual([
       ['MongoDB driver', 3],

@@ -39,8 +39,8 @@ export interface ChaosReport {
   unheard: number;
   reconnects: number;
   /**
-   * Median time, in ms, from the end of a fault until each conversation that was active at that
-   * moment has made progress again.
+   * Median of the recovery times after faults, in ms. A recovery time is the time from the end of a
+   * fault until all conversations that were active when it ended have made progress again.
    */
   recovered_p50_ms: number | null;
   recovered_max_ms: number | null;

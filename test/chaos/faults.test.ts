@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { FAULT_KINDS, planFaults } from './faults.js';
 
 describe('the plan of faults', () => {
-  it('is the same for the same seed, and another one for another seed', () => {
+  it('is equal for equal seeds, and differs for different seeds', () => {
     expect(planFaults(7, 60_000, FAULT_KINDS)).toEqual(planFaults(7, 60_000, FAULT_KINDS));
     expect(planFaults(7, 60_000, FAULT_KINDS)).not.toEqual(planFaults(8, 60_000, FAULT_KINDS));
   });

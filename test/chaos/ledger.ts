@@ -24,8 +24,9 @@ export interface LedgerOptions {
 
 /**
  * The record of what really happened, outside of the platform: an append-only file behind HTTP.
- * Agents report their effects with `POST /effects`, which is slow and sometimes fails, as the seed
- * decides. The chaos program reports what its clients saw with `POST /records`.
+ * Agents report their effects with `POST /effects`. The server answers after a random delay, and
+ * some of these requests fail. All random numbers come from `seed`. The chaos program reports what
+ * its clients saw with `POST /records`.
  */
 export class LedgerServer {
   readonly #options: LedgerOptions;

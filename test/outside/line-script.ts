@@ -3,8 +3,8 @@ import { lastUserText, type ChatRequest, type ModelReply } from '../support/mode
 /**
  * Returns the next answer of a scripted model. The script is the last user message: its first line
  * is the first answer after the message, and so on. A line contains tool calls, or else the text of
- * the answer. The function keeps no state, so one model server can serve both Colloquy and
- * LangGraph without Colloquy. Example of a message:
+ * the answer. The function keeps no state, so one model server can serve two clients at the
+ * same time: Colloquy, and LangGraph alone. Example of a message:
  *
  *     get_weather {"city":"Oslo"} & get_weather {"city":"Rome"}
  *     It is sunny in both.

@@ -17,7 +17,10 @@ interface Case {
    */
   asks: number;
   said: string[];
-  /** Set if graphs run in parallel, so that the order of their events can differ. */
+  /**
+   * True if subagents run in parallel. The order of the events can then differ from one execution
+   * to the next.
+   */
   sideBySide?: true;
 }
 
@@ -102,11 +105,11 @@ const CASES: Case[] = [
         call('transfer_to_research'),
         call('ask_person', { question: 'Which scale?' }),
         'Twenty degrees.',
-        // The model counts the assistant messages since the user's message, and takes the line with
-        // this index. For the supervisor these are three messages: the call of
-        // `transfer_to_research`, the second answer of the agent, and a tool call that leads back.
-        // The first answer of the agent does not reach the supervisor's state. So the fourth line
-        // is next.
+        // When the supervisor's model is called for the last time in this turn, its state has three
+        // assistant messages since the user's message: the call of `transfer_to_research`, the text
+        // "Twenty degrees.", and a tool call that leads back to the supervisor. So the model
+        // answers with the fourth line. The agent's call of `ask_person` is not counted, because it
+        // is only in the agent's own state.
         'The supervisor says: twenty.',
       ),
       answer('Celsius'),
@@ -192,8 +195,9 @@ const CASES: Case[] = [
 ];
 
 /**
- * Returns the line with which the model calls a subagent. The task of the subagent is a text of
- * several lines. The subagent's model follows these lines in the same way ({@link followLines}).
+ * Returns a line of the script for the main model: a call of the subagent `forecaster`. The task in
+ * this call is a script too. The model of the subagent answers with the lines of that script
+ * ({@link followLines}).
  */
 function forecast(city: string): string {
   const description = lines(call('get_weather', { city }), `${city} is sunny.`);
@@ -254,8 +258,9 @@ it('a tool call that a person edited has the same updates and state as with Lang
   const { colloquy, inProcess } = await sides.both({ graph: 'middleware', turns, subgraphs: false });
   expect(wordsOf(inProcess)).toEqual(['ai: send_mail', 'tool: Sent to Bobby.', 'ai: Bobby knows.']);
   expect(colloquy.state).toEqual(inProcess.state);
-  // The events `values` are not compared. The middleware changes a message in place. So LangGraph
-  // alone may show the change in `values` before its `updates` event.
+  // Only the `updates` events are compared, not the `values` events. The middleware changes a
+  // message object in place. With LangGraph alone, a `values` event may therefore show the change
+  // before the `updates` event that reports it.
   const updates = ({ turns }: Transcript) =>
     turns.map(({ events }) => events.filter((one) => one.startsWith('updates')));
   expect(updates(colloquy)).toEqual(updates(inProcess));

@@ -96,9 +96,10 @@ function plain(value: unknown): unknown {
 
 /**
  * Returns a transcript in a form that does not depend on how the events of parallel subgraphs
- * interleave. The events of each subgraph keep their order. The events of the root graph are sorted
- * (`root`), and its `values` events are repeated in their original order (`values`). Each id
- * becomes `<id>`, because the numbers of ids depend on the order of events.
+ * interleave. `inside` has one list of events for each subgraph, in their original order. `root`
+ * has the events of the root graph, sorted as text. `values` has only the `values` events of the
+ * root graph, in their original order. All ids become `<id>`, because the {@link Normalizer}
+ * numbers them in the order of the events.
  */
 export function byPlace({ turns, state }: Transcript): unknown {
   const nameless = (text: string) => text.replace(/<\d+>/g, '<id>');

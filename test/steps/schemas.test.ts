@@ -15,7 +15,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /**
- * Gives the project its own copy of LangGraph. All other packages are links to those of Colloquy.
+ * Gives the project its own copy of LangGraph. The other packages of the project are symbolic links
+ * to Colloquy's packages.
  */
 async function installOwnCopy(): Promise<void> {
   const scope = join(folder, 'node_modules', '@langchain');

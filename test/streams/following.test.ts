@@ -45,7 +45,7 @@ describe('reading events', () => {
     }
   });
 
-  it('does not search the batch before the offset if a batch is known to end at the offset', async () => {
+  it('sends no query for an earlier batch if the reader knows that a batch ends at the start offset', async () => {
     const reader = await openEventLog(database, { client: { monitorCommands: true } });
     const finds: { seq?: object }[] = [];
     reader.client.on('commandStarted', ({ command }) => {
@@ -152,7 +152,7 @@ describe('events with references to stored values', () => {
     await reader.close();
   });
 
-  it('cannot be read by an event log without the option readReferences', async () => {
+  it('cannot be read if the event log was opened without the option readReferences', async () => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'list' }] });
@@ -227,8 +227,8 @@ describe('the follower of an event log', () => {
       }
       await run.close();
       const events = client.db(database).collection<EventDocument>('events');
-      // The first scan does not return the batches at these offsets. This happens if they are
-      // written after the scan has passed their position.
+      // The first scan does not return the batches at these offsets, as if they were written after
+      // the scan had passed their position.
       let scans = 0;
       const racing = Object.create(events) as typeof events;
       racing.find = ((filter: object, options: object) => {
@@ -266,7 +266,7 @@ describe('the follower of an event log', () => {
     await reader.close();
   });
 
-  it('ends when its signal fires, while it waits or before it starts', async () => {
+  it('ends if its AbortSignal is aborted, either while it waits or before it starts', async () => {
     const end = new AbortController();
     const waiting = log.follow(caller(), randomUUID(), { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]();
     const next = waiting.next();

@@ -91,8 +91,8 @@ describe('writing events', () => {
     const run = openRun(threadId, { tail: 0, after: new Promise<void>((resolve) => (allowWrites = resolve)) });
     run.append(customEvent(1));
     const flushed = run.flush();
-    // Closing the log `other` flushes it, and a flush writes the events of all open logs. So it
-    // would also write the event of `run`, if `run` did not have to wait.
+    // Closing the log `other` flushes the events of all open logs. Only the event of `run` is not
+    // written, because `run` waits for the promise in its option `after`.
     const other = openRun(randomUUID());
     other.append(customEvent('other'));
     await other.close();
@@ -139,7 +139,7 @@ describe('writing events', () => {
     await expect(run.close()).rejects.toMatchObject({ code: 'fence_lost' });
   });
 
-  it('takes the next free offset if another writer has already used the offset at which it wants to start', async () => {
+  it('a writer takes the next free offset if its first offset was already used by another writer', async () => {
     const threadId = randomUUID();
     const early = openRun(threadId, { tail: 0 });
     early.append(customEvent('a'));
@@ -271,7 +271,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual([text]);
   });
 
-  it("stops the retries to an unreachable database when the log's signal fires", async () => {
+  it("gives up writing to an unreachable database when the log's abort signal fires", async () => {
     const server = await proxiedServer();
     const proxied = await openEventLog(database, {
       address: server.address,
@@ -321,7 +321,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual(['after']);
   });
 
-  it('splits events that do not fit one document into several documents, in order', async () => {
+  it('stores events in several documents, in order, if they are too large for one document', async () => {
     const threadId = randomUUID();
     const run = openRun(threadId);
     const big = 'x'.repeat(3 * 2 ** 20);

@@ -55,8 +55,9 @@ interface Lane {
 }
 
 /**
- * Conversations without Temporal, whose runs a test scripts. The queue, the records, and the
- * multitask strategies except `rollback` imitate those of the conversation workflow.
+ * Conversations without Temporal. Instead of a graph, each run executes the function `script` of
+ * the test. The queue, the records, and all multitask strategies except `rollback` imitate those of
+ * the conversation workflow.
  */
 export class ScriptedConversations implements Conversations {
   script: TurnScript = async () => undefined;

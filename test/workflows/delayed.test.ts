@@ -63,7 +63,7 @@ describe('a delayed run', () => {
     expect(work(queue)).toBe('r1');
   });
 
-  it('is shown with its planned start time while the conversation is idle', () => {
+  it('appears in the view and in the summary of the idle conversation, with its planned start time', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1));
     expect(queue.view()).toMatchObject({
@@ -104,7 +104,7 @@ describe('a delayed run', () => {
     expect(queue.view().delayed).toMatchObject([{ runId: 'r1' }]);
   });
 
-  it('makes the queue refuse another answer if this run answers a question', () => {
+  it('that answers a question makes the queue refuse a second answer', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1, { resumes: true }));
     expect(codeOf(() => queue.submit(run('r2', { resumes: true })))).toBe('conflict');

@@ -15,7 +15,7 @@ function makeQueue(carried?: ReturnType<ConversationQueue['carry']>, queueLimit 
   return new ConversationQueue({ tenant: 'acme', threadId: 't', settings, ...(carried && { carried }) });
 }
 
-/** Returns a queue whose run at work is `r1`. */
+/** Returns a queue in which run `r1` is the current run. */
 function working(queueLimit?: number) {
   const queue = makeQueue(undefined, queueLimit);
   queue.submit(run('r1'));
@@ -50,7 +50,7 @@ describe('an injected message (a message for the run at work)', () => {
     expect(queue.hasWork).toBe(false);
   });
 
-  it('becomes the next run, before all waiting runs, if the run at work succeeds and has not taken it', () => {
+  it('becomes the next run, ahead of all waiting runs, if the run at work succeeds without taking it', () => {
     const { queue, current } = working();
     queue.submit(run('r2'));
     for (const id of ['m1', 'm2']) queue.inject(message(id));

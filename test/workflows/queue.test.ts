@@ -18,9 +18,7 @@ function run(runId: string, options: Partial<SubmitRun> = {}): SubmitRun {
   return { runId, graphId: 'graph', assistantId: 'assistant', strategy: 'enqueue', ...options };
 }
 
-/**
- * Starts the next run and applies the outcome of one step, which ends the run. Returns the run id.
- */
+/** Starts the next run, and ends it with the outcome of its only step. Returns the run id. */
 function work(queue: ConversationQueue, outcome: Partial<StepOutcome> = {}): string {
   const current = queue.take();
   queue.begin(current);
@@ -73,7 +71,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r1']);
   });
 
-  it('remembers run ids and idempotency keys of the last runs only: of two runs if the setting keyWindow is 2', () => {
+  it('remembers the run ids and idempotency keys of only the last runs; the setting keyWindow is their number', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, keyWindow: 2 } });
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id, { key: `key-${id}` }));
     expect(queue.carry().admitted).toEqual([
@@ -83,7 +81,7 @@ describe('submit', () => {
     expect(queue.submit(run('r4', { key: 'key-r1' })).duplicate).toBe(false);
   });
 
-  it('with strategy reject, refuses a run with the error code conflict while another run waits or is at work', () => {
+  it('with strategy reject, refuses a run while another run waits or is at work (error code conflict)', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(refusal(() => queue.submit(run('r2', { strategy: 'reject' })))).toEqual([
@@ -113,7 +111,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r3']);
   });
 
-  it('refuses a run with the error code queue_full if the queue behind the current run has reached its limit', () => {
+  it('refuses a run if the queue behind the current run has reached its limit (error code queue_full)', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, queueLimit: 1 } });
     queue.submit(run('r1'));
     queue.submit(run('r2'));
@@ -125,7 +123,7 @@ describe('submit', () => {
     expect(refusal(() => queue.submit(run('r5', { strategy: 'interrupt' })))[0]).toBe('queue_full');
   });
 
-  it('after close, refuses runs, answers to interrupts and message signals with the error code thread_closed', () => {
+  it('after close, refuses runs, answers to interrupts and message signals (error code thread_closed)', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(queue.close()).toEqual({ runIds: ['r1'] });
@@ -138,7 +136,7 @@ describe('submit', () => {
     expect(queue.isOver).toBe(true);
   });
 
-  it('without an open question, accepts a run with command.resume like LangGraph’s own server, but not a second one', () => {
+  it('accepts a run with command.resume even if no question is open, as LangGraph’s server does, but refuses a second one', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1', { resumes: true })).duplicate).toBe(false);
     expect(refusal(() => queue.submit(run('r2', { resumes: true })))).toEqual([
@@ -192,7 +190,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.view().status).toBe('idle');
   });
 
-  it('stay closed if an edit of the state closes them before the queue gets the result of the step that asks them', () => {
+  it('are not opened if an edit of the state closes them before the queue gets the result of the step that asked them', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -203,7 +201,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
   });
 
-  it('are opened despite an earlier edit that closed them, if the workflow replays the history of an older version', () => {
+  it('are opened although an edit has closed them, in a workflow replay of a history whose code ignored such edits', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -260,10 +258,11 @@ describe('the questions that interrupts ask', () => {
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('get one run at their deadline, which will give the default answer; the queued run does not contain the answer', () => {
+  it('get one queued run when their deadline passes; the run names the question, but does not contain the default answer', () => {
     const deadline = new Date(START + 5_000).toISOString();
-    // The step reports the default answer only if its worker is configured to show questions, or
-    // has an older version of Colloquy. Even then, the run must not contain the answer.
+    // A step reports the default answer to the queue only if its worker is configured to show
+    // questions in Temporal, or runs an older version of Colloquy. Even then, the queued run must
+    // not contain the answer.
     const { queue, clock } = askedQueue({ id: 'i1', deadline, defaultAnswer: 'reject' }, { id: 'i2' });
     expect(queue.untilDeadline()).toBe(5_000);
     clock.now += 4_999;
@@ -300,7 +299,7 @@ describe('the questions that interrupts ask', () => {
 });
 
 describe('cancelling runs in the queue', () => {
-  it('returns the runs that it marks as cancelled; a run to roll back stays one if it is cancelled with interrupt later', () => {
+  it('returns the ids of the cancelled runs; a later cancel with interrupt does not change a run cancelled with rollback', () => {
     const queue = makeQueue();
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id));
     queue.take();
@@ -312,7 +311,7 @@ describe('cancelling runs in the queue', () => {
 });
 
 describe('the run of a message signal', () => {
-  it('is replaced by the stored run with the same idempotency key, unless the queue has accepted that run already', () => {
+  it('is replaced by the stored run with the same idempotency key, or is a duplicate if the queue already has that run', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k1' }, 'r1');
     const { run: first } = queue.take();
@@ -326,7 +325,7 @@ describe('the run of a message signal', () => {
     expect(second && queue.recorded(second, as('earlier'))).toBe(false);
   });
 
-  it('leaves its idempotency key to a later message if it was refused', () => {
+  it('does not keep its idempotency key if it is refused: a later message can use the key', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k' }, 'r1');
     queue.drop(queue.take().run);
@@ -335,7 +334,7 @@ describe('the run of a message signal', () => {
 });
 
 describe('the ordinals of runs, which are the first part of their fences', () => {
-  it('grow with each run, begin at the current time in seconds, and can be raised above the ordinal of another fence', () => {
+  it('start from the current time in seconds, grow by one with each run, and can be raised above a given ordinal', () => {
     const queue = makeQueue();
     const seconds = START / 1000;
     queue.submit(run('r1'));
@@ -370,7 +369,7 @@ describe('the state that continue-as-new carries over', () => {
     });
   });
 
-  it('contains only the last ten notes, which report failures, each shortened to 300 characters', () => {
+  it('contains only the last ten notes (reports of failures), each shortened to 300 characters', () => {
     const queue = makeQueue();
     for (let n = 1; n <= 12; n += 1) queue.notes.add(`${n}`.padEnd(400, '.'));
     const { notes } = queue.view();

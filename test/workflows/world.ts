@@ -74,7 +74,7 @@ export function workflowBundle(): Promise<WorkflowBundle> {
   return bundle;
 }
 
-/** A call of a scripted activity: the activity's name and its input, for some also the attempt. */
+/** A call of a scripted activity, with the activity's name and input. */
 export type Call =
   | { name: 'runStep'; task: StepTask; attempt: number }
   | { name: 'endRun'; task: EndRunTask }
@@ -342,7 +342,7 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
   };
 }
 
-/** Sends an update, and repeats it while the Temporal server refuses it, as the API does. */
+/** Sends an update. Like the API, sends it again while the Temporal server refuses it. */
 function repeated<T>(update: () => Promise<T>): Promise<T> {
   return retryWhileNotReady(update, UPDATE_RETRY_MS);
 }

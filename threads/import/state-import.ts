@@ -225,8 +225,8 @@ function paddedNumber(version: unknown, ns: string, id: string): string {
 }
 
 /**
- * If the document stores a pending write, returns it with `index`, the index of the write in the
- * source. Returns any other document unchanged.
+ * Returns the document of a pending write with the index that this write has in the source. Returns
+ * any other document unchanged.
  */
 function withIndex(document: StateDocument, taskId: string, index: number): StateDocument {
   if (document.write === undefined) return document;

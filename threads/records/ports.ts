@@ -29,7 +29,7 @@ export interface ThreadPatch extends GivenThreadFields {
   ttl?: NewTtl;
 }
 
-/** Status and open interrupts of a thread without a run at work. */
+/** Status and open interrupts of a thread that is not busy. */
 export interface SettledState {
   status: Exclude<ThreadStatus, 'busy'>;
   /** Open interrupts, by the id of the LangGraph task that waits for an answer. */
@@ -53,7 +53,7 @@ export interface DueThread {
   ttl?: ThreadTtl;
 }
 
-/** A thread whose history is due for thinning. */
+/** A thread that is due for thinning, which removes older checkpoints according to a policy. */
 export interface ThinnableThread {
   threadId: string;
   /**
@@ -84,9 +84,9 @@ export type NewRun = Omit<
   'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'cancelReason'
 > & {
   /**
-   * Set for an injection: the record stores a message for the run at work. If the run at work does
-   * not take the message, the message becomes a run of its own. Records of runs that are not
-   * admitted normally expire. This one does not expire while the message waits.
+   * Set if the record stores an injection: a message for the active run. If the active run succeeds
+   * without taking the message, the record becomes a run of its own. Normally, the record of a run
+   * that is not admitted expires. A record with this field does not expire while its message waits.
    */
   waitsForTurn?: true;
 };
@@ -128,8 +128,8 @@ export interface RunEnd {
 /** An attempt that starts a run or takes it over from an earlier attempt. */
 export interface RunStart {
   /**
-   * Offset after which the events of the run begin. Each attempt passes such an offset, and the
-   * lowest is stored.
+   * Offset in the thread's event log after which the events of the run begin. Each attempt passes
+   * such an offset, and the lowest is stored.
    */
   afterSeq: number;
   fence: Fence;
@@ -137,7 +137,10 @@ export interface RunStart {
 
 /** An attempt in which a node failed. */
 export interface FailedAttempt {
-  /** Name of the superstep that failed: 1 to 64 letters, digits, `_` or `-`. */
+  /**
+   * A name that only this superstep of the run has. Its failures are counted under this name. 1 to
+   * 64 letters, digits, `_` or `-`.
+   */
   superstep: string;
   /** Fence of the attempt that failed. */
   fence: Fence;
@@ -165,9 +168,9 @@ export interface ThreadStore {
    */
   updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
   /**
-   * Stores status and open interrupts of a thread after its state was edited from outside of a run.
-   * Does nothing if the thread is busy, because the end of its run stores both. Errors:
-   * `not_found`.
+   * Stores the status and the open interrupts of a thread after its state was edited from outside
+   * of a run. Does nothing if the thread is busy, because both are stored when its run ends.
+   * Errors: `not_found`.
    */
   settleThread(caller: Caller, threadId: string, settled: SettledState): Promise<void>;
   /**
@@ -204,7 +207,10 @@ export interface ThreadStore {
    * Errors: `not_found`.
    */
   closeThread(caller: Caller, threadId: string, identity?: ThreadIdentity): Promise<void>;
-  /** Removes records, runs, head and checkpoints of a closed thread. Idempotent. */
+  /**
+   * Removes a closed thread with its runs, its checkpoints and its head (the document that says
+   * which checkpoint is the newest). Idempotent.
+   */
   deleteThread(caller: Caller, threadId: string): Promise<void>;
 
   /**
@@ -233,8 +239,9 @@ export interface ThreadStore {
    */
   allActiveRuns(caller: Caller): Promise<Run[]>;
   /**
-   * Makes the run at work end its step after the next superstep, so that its next step can take an
-   * injected message. Idempotent.
+   * Tells the active run that an injected message waits for it. The current step of the run then
+   * ends at the next possible boundary between two supersteps, and the next step takes the message.
+   * Idempotent.
    */
   steerRun(caller: Caller, threadId: string, runId: string): Promise<void>;
   /** Stores the reason why a run is being cancelled, if the run has not ended. Idempotent. */
@@ -262,7 +269,7 @@ export interface ThreadStore {
   removeRun(caller: Caller, threadId: string, runId: string): Promise<void>;
 }
 
-/** A message for the run at work. */
+/** A message for the active run, which the run takes between two supersteps. */
 export interface Injection {
   /** Id of the run record that stores the message. */
   runId: string;
@@ -270,7 +277,10 @@ export interface Injection {
   input: unknown;
 }
 
-/** Messages for runs at work. Each message is stored as a run that is not admitted. */
+/**
+ * Messages for active runs. Each message is stored in a run record of its own. This record is not
+ * admitted, so clients do not see it as a run.
+ */
 export interface InjectionStore {
   /**
    * Looks up messages by the ids of their run records. Returns in `waiting` the messages that no

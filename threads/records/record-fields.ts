@@ -144,10 +144,10 @@ function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean)
 
 /**
  * The path to a value in metadata. A label is one text: the tenant, this path and the value. A long
- * label is replaced by the hash of this text. The path is hashed only once; each label copies that
- * hash and adds its value. So a long path does not make each of its labels expensive. To hash path
- * and value one after the other gives the hash of the whole text, because JSON escapes lone
- * surrogates.
+ * label is replaced by the hash of this text. The path is hashed only once: each label copies that
+ * hash and continues it with its value. So a long path does not make each of its labels expensive.
+ * The result is the hash of the whole text, because no surrogate pair is split between two parts:
+ * each part is JSON text, in which lone surrogates are escaped.
  */
 class LabelPath {
   #hash: Hash | undefined;

@@ -87,9 +87,10 @@ export class RunRecords {
   }
 
   /**
-   * Returns the stored run that has the idempotency key or the id of a new run. It is why the new
-   * run could not be inserted. Searches first by idempotency key, because a run with another id may
-   * have the same key. Then searches by run id, because the same call may have been repeated.
+   * Called if a new run cannot be inserted because its idempotency key or its id is already stored.
+   * Returns the run that has this key or id. Searches first by idempotency key, because a run with
+   * another id may have the same key. Then searches by run id, because the same call may have been
+   * repeated.
    */
   async #existing({ _id, thread, key, runId }: RunDocument): Promise<RunDocument> {
     const found =
@@ -245,8 +246,8 @@ export class RunRecords {
   }
 
   /**
-   * Returns a MongoDB filter for admitted runs of a thread. The field with an index comes first,
-   * because some databases with MongoDB's protocol use the first indexed field.
+   * Returns a MongoDB filter for admitted runs of a thread. The field `thread`, which has an index,
+   * comes first: some databases with MongoDB's protocol use the index of the first indexed field.
    */
   #visible(caller: Caller, threadId: string, condition: Filter<RunDocument>): Filter<RunDocument> {
     return { thread: threadKey(caller.tenant, threadId), admitted: true, ...condition };

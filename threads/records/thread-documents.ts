@@ -25,7 +25,7 @@ interface Bookkeeping {
   labels: string[];
   /** Id of the run that has made the thread busy. Null if the thread is not busy. */
   currentRun: string | null;
-  /** Offset after which the events of the newest run begin. */
+  /** Offset in the thread's event log after which the events of the newest run begin. */
   startedSeq?: number;
   /**
    * Fence of the last attempt that has marked the thread as busy. An attempt with a lower fence
@@ -33,8 +33,8 @@ interface Bookkeeping {
    */
   runFence?: Fence;
   /**
-   * Ids of the runs that ended last. The start of a run may be stored late, after its end. It must
-   * then not make the thread busy.
+   * Ids of the runs that ended last. The start of a run may be stored late, after the end of the
+   * run. Such a start is ignored, so that it does not make the thread busy.
    */
   endedRuns: string[];
   /**

@@ -169,8 +169,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Returns the threads whose TTL has ended and that are not busy, and the threads that were closed
-   * but are not deleted yet.
+   * Returns two kinds of threads: threads whose TTL has ended, except busy ones; and closed threads
+   * that are not deleted yet.
    */
   async due(caller: Caller, { expired, closed, limit }: DueQuery): Promise<DueThread[]> {
     const { tenant } = caller;
@@ -216,7 +216,7 @@ export class ThreadRecords {
   /**
    * Creates a thread that is invisible until {@link finishImport}, or resets the record that an
    * interrupted import has left. Returns false if an earlier import has imported the thread
-   * completely. Errors: `already_exists` for a thread that was not imported.
+   * completely. Errors: `already_exists` if the thread exists already and was not imported.
    */
   async beginImport(caller: Caller, thread: NewThread): Promise<boolean> {
     const document = { ...newThreadDocument(caller, thread), isImported: true as const, deletedAt: new Date() };

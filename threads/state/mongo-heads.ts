@@ -39,9 +39,9 @@ export interface HeadChange {
 }
 
 /**
- * Interval in ms at which database work that is not finished checks whether it is blocked. The work
- * normally takes a few milliseconds. If it takes longer, the open transaction of a dead writer may
- * hold a lock.
+ * While database work is not finished, {@link MongoHeads} checks at this interval, in ms, whether
+ * the work is blocked. The work normally takes a few milliseconds. If it takes longer, the open
+ * transaction of a dead writer may hold a lock.
  */
 const BLOCKED_MS = 2_000;
 
@@ -136,11 +136,12 @@ export class MongoHeads {
   }
 
   /**
-   * Ends the transaction of a writer that died during its commit and left documents locked. MongoDB
-   * ends such a transaction itself after `transactionLifetimeLimitSeconds` (10 in the embedded
-   * server, by default 60), so nothing is done there. SecantusDB, another database with MongoDB's
-   * protocol, ends it only when another transaction begins, which may never happen. The session of
-   * the dead writer is unknown, so on SecantusDB all sessions are ended. Living writers then retry.
+   * Ends the transaction of a writer that died during its commit and left documents locked. Does
+   * nothing on MongoDB, which ends such a transaction itself after
+   * `transactionLifetimeLimitSeconds` (10 in the embedded server, by default 60). SecantusDB,
+   * another database with MongoDB's protocol, ends it only when another transaction begins, which
+   * may never happen. So on SecantusDB, this method ends all sessions, because the session of the
+   * dead writer is unknown. Living writers then retry.
    */
   async #endTransactions(): Promise<void> {
     const admin = this.#db.admin();

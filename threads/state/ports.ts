@@ -66,8 +66,9 @@ export interface SaverStore {
 
 /**
  * Rules for thinning, which removes older checkpoints of a thread. The checkpoints that the newest
- * state needs always stay. Another root checkpoint stays if it is not older than `maxAgeMs` and if
- * `last` or `lastOfRuns` keeps it. If neither `last` nor `lastOfRuns` is set, only the age counts.
+ * state needs always stay. Any other root checkpoint stays if it is not older than `maxAgeMs` and
+ * if `last` or `lastOfRuns` keeps it. If neither `last` nor `lastOfRuns` is set, only the age
+ * counts.
  */
 export interface ThinningPolicy {
   /** Number of newest root checkpoints that stay. */
@@ -75,8 +76,8 @@ export interface ThinningPolicy {
   /** Whether the last checkpoint of each run stays. */
   lastOfRuns?: boolean;
   /**
-   * Maximum age of a checkpoint, in ms. An older checkpoint is removed even if another rule would
-   * keep it.
+   * Maximum age of a checkpoint, in ms. An older checkpoint is removed even if `last` or
+   * `lastOfRuns` would keep it.
    */
   maxAgeMs?: number;
 }

@@ -23,15 +23,15 @@ import {
 /** Maximum number of documents per query. */
 const BATCH = 500;
 /**
- * Delay of the next thinning, as a part of `maxAgeMs`. Thinning does not run as soon as one
- * checkpoint has become too old, but after this delay. By then, more checkpoints have become too
- * old, and one thinning removes them all.
+ * Delay of the next thinning, as a fraction of `maxAgeMs`. When the oldest checkpoint has become
+ * too old, thinning waits for this delay. By then, more checkpoints have become too old, and one
+ * thinning removes them all.
  */
 const DELAY_FRACTION = 0.1;
 
 /**
  * Removes the checkpoints that a thread's newest state does not need, with their values and pending
- * writes. A run may be active meanwhile: documents that it stores after the removal has begun stay.
+ * writes. A run may be active meanwhile. What the run stores after the start of this call is kept.
  * The thread's revision is raised before values are removed. So an edit that is based on a removed
  * checkpoint fails, because it expects the old revision. Idempotent.
  */

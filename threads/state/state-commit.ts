@@ -10,8 +10,8 @@ import { bytes, type StateDocument } from './state-documents.js';
 const EARLY_BYTES = 4 * 1024 * 1024;
 
 /**
- * Documents of a thread's state, and a change of the thread's head, which names the newest
- * checkpoints. One transaction stores them together.
+ * Documents of a thread's state, and a change of the thread's head (the record of its newest
+ * checkpoints). One transaction stores the documents and changes the head.
  */
 export interface StateCommit {
   /** Documents whose keys are not in the database. All chunks of the commit are in this list. */

@@ -42,7 +42,7 @@ describe('the labels of metadata, by which a search finds records', () => {
     ]);
   });
 
-  it('are created with one hash of a long path, not with one hash for each value under the path', () => {
+  it('are created quickly for many values under a long path: the path is hashed only once, not once for each value', () => {
     const update = jest.spyOn(
       Object.getPrototypeOf(createHash('sha256')) as { update: (text: string) => unknown },
       'update',

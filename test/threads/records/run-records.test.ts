@@ -262,7 +262,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, next)).toEqual(['success', 'idle']);
   });
 
-  it('if a waiting run is cancelled and ends while another run is at work, the thread stays busy', async () => {
+  it('the thread of an active run stays busy when a waiting run is cancelled and ends', async () => {
     const threadId = await newThread();
     const [current, waiting] = [await createAdmitted(threadId), await createAdmitted(threadId)];
     await store.startRun(caller(), threadId, current, runStart(0));

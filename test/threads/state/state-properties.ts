@@ -186,8 +186,8 @@ class ModelledThread {
       case 'writes':
         return this.#writes(action, writer);
       case 'mutateLast':
-        // Changes one element of the list that the last `put` has stored, but only its object in
-        // memory. Nothing commits the change, so no reader may see it.
+        // Changes the object of one element in memory, after the last `put` has stored the list.
+        // Nothing commits the change, so no reader may see it.
         if (this.#last.length > 0) mutated(this.#last[action.at % this.#last.length]);
         return;
       case 'delete':

@@ -67,7 +67,7 @@ async function steps(threadId: string): Promise<unknown[]> {
 const due = (now = inMinutes(1), limit = 10) => store.thinnableThreads(caller(tenant), { now, limit });
 
 describe('threads that are due for thinning (the removal of old checkpoints)', () => {
-  it('are those that have changed since their last thinning; a limited list begins with the longest due', async () => {
+  it('have changed since their last thinning, and are listed in the order in which they became due', async () => {
     const [first, second] = [await createThread([0, 0]), await createThread([0, 0])];
     await store.createThread(caller(tenant), { threadId: randomUUID() });
     expect((await due()).map(({ threadId }) => threadId)).toEqual([first, second]);
@@ -99,7 +99,7 @@ describe('threads that are due for thinning (the removal of old checkpoints)', (
     expect(await due()).toHaveLength(1);
   });
 
-  it('keep their history while a run is pending, and are due again later; a busy thread is never due', async () => {
+  it('are not thinned while a run is pending, but are due again later; a thread whose run is executing is not due', async () => {
     const threadId = await createThread([0, 0, 0]);
     const { run } = await store.createRun(caller(tenant), newRun(threadId));
     await store.admitRun(caller(tenant), threadId, run.runId);

@@ -32,9 +32,8 @@ interface CodecOptions {
   tenant: string;
   reads: StateReads;
   /**
-   * Whether a new version of a list may reference chunks of the list's previous version. Another
-   * writer may remove these chunks before the new version is committed. So set this only if the
-   * commit fails in that case.
+   * Whether a new version of a list may reference chunks of the list's previous version. Set this
+   * only if a commit fails when another writer has removed such chunks in the meantime.
    */
   sharesChunks: boolean;
   /**
@@ -141,9 +140,8 @@ export class CheckpointCodec {
   }
 
   /**
-   * Returns the metadata of a checkpoint, as the history of a thread shows them. A search of the
-   * history compares its filter with the same metadata. With `showsLabels`, they include the
-   * metadata of the run.
+   * Returns the metadata of a checkpoint. With `showsLabels`, they include the metadata of the run.
+   * Clients see these metadata in the history of a thread and can filter the history by them.
    */
   async metadataOf({ labels = '{}', metadata = '{}' }: StateDocument): Promise<CheckpointMetadata> {
     const own = (await this.serializer.loadsTyped('json', metadata)) as CheckpointMetadata;
@@ -182,9 +180,9 @@ export class CheckpointCodec {
   }
 
   /**
-   * Converts a checkpoint that LangGraph stored in a format before 4. There, the `Send`s of the
-   * checkpoint are pending writes of the parent checkpoint. Copies them to the channel in which
-   * LangGraph expects them now.
+   * Converts a checkpoint whose format version is below 4. In these old formats, LangGraph stored
+   * the `Send`s of a checkpoint as pending writes of its parent checkpoint. Copies them to the
+   * channel in which LangGraph expects them now.
    */
   async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
     const documents = await this.#reads.readGroup(writeGroup(this.#tenant, threadId, ns, parent));

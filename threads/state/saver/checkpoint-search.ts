@@ -18,9 +18,9 @@ interface CheckpointSearch {
    */
   filter: { group: string | { $gte: string; $lt: string } | { $regex: string } };
   /**
-   * Returns whether a checkpoint has the namespace and the id that the config of the search names,
-   * and is older than the checkpoint that the option `before` names. What is not named always
-   * matches.
+   * Returns whether a checkpoint has the namespace and the id that are in the config of the search,
+   * and is older than the checkpoint in the option `before`. Each of the three is checked only if
+   * the search contains it.
    */
   isWithin: (checkpoint: { ns: string; id: string }) => boolean;
   /** Returns whether the metadata of a checkpoint match the filter of the search. */
@@ -29,8 +29,9 @@ interface CheckpointSearch {
 
 /**
  * Implements the method `list` of the savers: yields the checkpoints that a search finds. Within a
- * namespace, the newest checkpoint comes first. If the config contains no thread id, namespace or
- * checkpoint id, checkpoints with any value of it are found.
+ * namespace, the newest checkpoint comes first. The thread id, the namespace and the checkpoint id
+ * in the config are optional. For example, a config without a namespace finds the checkpoints of
+ * all namespaces.
  */
 export async function* listCheckpoints(
   { state, reads, codec }: CheckpointListSource,

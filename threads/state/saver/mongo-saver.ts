@@ -83,9 +83,9 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns, for each of the given `DeltaChannel`s, its last whole value and all pending writes
-   * since. LangGraph builds the current value from these. If the checkpoint does not exist, returns
-   * an empty list of writes for each channel.
+   * For each given `DeltaChannel`, returns the last value that was stored as a whole, and all
+   * pending writes after it. LangGraph builds the current value from these. If the checkpoint does
+   * not exist, returns an empty list of writes for each channel.
    */
   override async getDeltaChannelHistory(options: {
     config: RunnableConfig;
@@ -117,8 +117,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
         await this.#state.commit(threadId, { inserts: documents, merges: [], head: head(heads) });
         this.#codec.channels.rememberKeys(largeValues);
       } catch (error) {
-        // The chunks of the failed commit may not be stored. Forget the lists, so that no later
-        // version of a list shares these chunks.
+        // It is possible that the chunks of the failed commit were not stored. So the lists are
+        // forgotten, and no later version of a list shares these chunks.
         this.#codec.channels.release();
         // A duplicate key is possible only if the caller makes its own channel versions or puts the
         // same checkpoint id twice.

@@ -73,8 +73,8 @@ export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
    */
   hasEntry: (ns: string) => boolean;
   /**
-   * Called when the root graph puts a checkpoint before which no node has run, such as the
-   * checkpoint of the input. The nodes of the graph run afterwards.
+   * Called when the root graph stores a checkpoint that does not end a superstep, such as the
+   * checkpoint of the input. No node of the next superstep has started yet.
    */
   onInput?: () => void;
   /**
@@ -90,10 +90,11 @@ export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
 }
 
 /**
- * LangGraph's saver for one step activity. It is bound to a thread, a run and a fence. The graph
- * waits for the commit of each superstep. The checkpoints of an input and of its entry node are
- * committed in one transaction. The pending writes of a finished task are committed together with
- * their superstep, but after {@link WRITES_DELAY_MS} at the latest.
+ * LangGraph's checkpoint saver for one step activity. It writes to one thread, for one run, with
+ * one fence. The graph waits for the commit of each superstep. The checkpoint of an input and the
+ * checkpoint of the entry node (`__start__`) that follows it are committed in one transaction. If a
+ * superstep ends within {@link WRITES_DELAY_MS} after one of its tasks, the pending writes of this
+ * task are committed together with the superstep, else alone.
  */
 export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #options: StepSaverOptions;
@@ -110,14 +111,14 @@ export class StepSaver extends BaseCheckpointSaver<string> {
    */
   readonly #worked = new Set<string>();
   /**
-   * Groups of pending writes, one for each checkpoint that this saver has created. All pending
-   * writes for a checkpoint have the same value in the field `group`. Writes to these groups are
-   * inserted, not merged, because the database has no earlier writes for these new checkpoints.
+   * The groups for the pending writes of the checkpoints that this saver has created. All pending
+   * writes for one checkpoint have the same value in the field `group`. Pending writes for these
+   * new checkpoints are inserted, not merged, because the database has no earlier ones.
    */
   readonly #newGroups = new Set<string>();
   /**
-   * Large channel values whose documents are being inserted, before the commit that references
-   * them.
+   * Large channel values that are being stored as documents of their own. The commit that
+   * references these documents comes later.
    */
   readonly #storing = new WeakMap<object, { key: string; stored: Promise<void> }>();
 
@@ -128,9 +129,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     const codec = new CheckpointCodec({
       tenant,
       reads,
-      // A new version of a list may reference chunks of the previous version. This is safe: a
-      // writer that removes chunks also changes the revision of the head, and a commit fails if
-      // the revision is not the one that this saver has read.
+      // A new version of a list may reference chunks of the previous version (documents with a part
+      // of the list). This is safe: a writer that removes chunks also changes the revision of the
+      // head, and a commit fails if the revision is not the one that this saver has read.
       sharesChunks: true,
       // LangGraph streams the metadata of each checkpoint that it gets from the saver. So the
       // saver omits the metadata of the run (the labels), which do not come from the graph.
@@ -280,15 +281,19 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     return key === undefined ? this.#storing.get(value) : { key };
   }
 
-  /** Commits all puts so far. Errors: `fence_lost`, or the failure of an earlier commit. */
+  /**
+   * Commits all checkpoints and pending writes that the graph has put so far. Awaits `beforeHead`
+   * (the offset of the thread's last event) before it moves the head. Errors: `fence_lost`, or the
+   * failure of an earlier commit.
+   */
   flush(beforeHead?: Promise<number>): Promise<void> {
     return this.#commits.flush(beforeHead);
   }
 
   /**
-   * Caches what the next step on this worker will read: decoded leaves of long lists, and the
-   * pending writes of the newest checkpoints. Call it after the last flush, when the graph has
-   * ended.
+   * Caches what the next step on this worker will read: the leaves of long lists (chunks of list
+   * elements) in decoded form, and the pending writes of the newest checkpoints. Call it after the
+   * last flush, when the graph has ended.
    */
   remember(): void {
     const { cache, tenant, threadId } = this.#options;
@@ -337,9 +342,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns a change of the head that removes the namespaces with a task id, each of which belongs
-   * to a subgraph that a task has run. After the next root checkpoint, these subgraphs are never
-   * resumed.
+   * Returns the change of the head that belongs to a root checkpoint: all namespaces with a task id
+   * are removed. Each of them belongs to a subgraph that one task has run. After the root
+   * checkpoint, these subgraphs are never resumed.
    */
   #finishedSubgraphs(): Record<string, null> {
     const names = Object.keys(this.head.heads).filter((ns) => ns.includes(':'));

@@ -1,8 +1,8 @@
 import { ObjectId } from 'mongodb';
 
 /**
- * Maximum number of children of an inner node. As soon as one height has this many ids without a
- * parent, a new node becomes their parent. So the root references fewer ids than this of each
+ * Maximum number of children of an inner node. As soon as 32 chunks of the same height have no
+ * parent, a new inner node becomes their parent. So the root references at most 31 chunks of each
  * height.
  */
 const FAN_OUT = 32;

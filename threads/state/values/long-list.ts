@@ -46,12 +46,15 @@ const LEAF_BYTES = 16 * 1024;
  */
 const MAX_CANDIDATES = 4;
 
-/** Creates a leaf of these elements. Marks the elements, so that a later change is detected. */
+/**
+ * Creates a leaf of these elements, with a mark (a snapshot) of each element. The marks show later
+ * whether an element has changed.
+ */
 export function markLeaf(id: string, size: number, elements: readonly unknown[], isDecoded: boolean): Leaf {
   return { id, size, elements, marks: elements.map(markOf), isDecoded };
 }
 
-/** Returns whether no element of a leaf has changed since it was marked. */
+/** Returns whether every element of a leaf has a mark (a snapshot) and still equals it. */
 export function isIntact({ elements, marks }: Leaf): boolean {
   return elements.every((element, index) => isUnchanged(element, marks[index]));
 }

@@ -23,8 +23,8 @@ export function markOf(value: unknown): Mark | undefined {
 }
 
 /**
- * Returns whether a value is unchanged since it was marked. A value without a mark counts as
- * changed.
+ * Returns whether a value is unchanged since `mark`, a snapshot of the value, was taken. Without a
+ * snapshot, the value counts as changed.
  */
 export function isUnchanged(value: unknown, mark: Mark | undefined): boolean {
   if (mark === undefined) return false;

@@ -23,7 +23,10 @@ const PART_BYTES = 8 * 1024 * 1024;
 /** Type tags that this file adds to those of LangGraph's serializer. */
 const NODE = 'node';
 const PART = 'part';
-/** Type tag of a list from a `DeltaSnapshot`: the whole value of a LangGraph `DeltaChannel`. */
+/**
+ * Type tag of a list from a `DeltaSnapshot`. LangGraph puts the whole value of a `DeltaChannel`
+ * into such an object.
+ */
 const DELTA = 'delta';
 
 type EncodedFields = Pick<StateDocument, 'type' | 'data' | 'list' | 'parts'>;
