@@ -197,7 +197,7 @@ export class ConversationQueue {
   checkInject({ runId }: InjectMessage): Injected {
     this.checkOpen(`message ${runId}`);
     if (this.admitted.find(runId) !== undefined) return { duplicate: true };
-    if (this.alive().length === 0) throw this.limits.refusal('conflict', `has no run at work for message ${runId}`);
+    if (this.alive().length === 0) throw this.limits.refusal('conflict', `has no active run for message ${runId}`);
     this.limits.checkOthers(this.injections.ids.length, 'messages that no turn has taken', `message ${runId}`);
     return { duplicate: false };
   }

@@ -36,7 +36,7 @@ describe('runs on real servers', () => {
     for await (const { event, data } of client.runs.joinStream(run.thread_id, run.run_id)) {
       if (event === 'values' && (data as { log: string[] }).log.at(-1) === 'begun') return run;
     }
-    throw new Error(`run ${run.run_id} ended before it was at work`);
+    throw new Error(`run ${run.run_id} ended before it was active`);
   }
 
   const sum = (text: string) => ({ input: { log: [text] } });

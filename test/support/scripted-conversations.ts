@@ -107,7 +107,7 @@ export class ScriptedConversations implements Conversations {
   };
 
   inject: Conversations['inject'] = async (_caller, threadId) => {
-    throw new ColloquyError('conflict', `thread ${threadId} has no run at work`);
+    throw new ColloquyError('conflict', `thread ${threadId} has no active run`);
   };
 
   edited: Conversations['edited'] = async () => undefined;

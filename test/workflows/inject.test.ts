@@ -33,8 +33,8 @@ function codeOf(act: () => unknown): string | undefined {
   return undefined;
 }
 
-describe('an injected message (a message for the run at work)', () => {
-  it('is passed to each step of the run at work until a step has taken it', () => {
+describe('an injected message (a message for the active run)', () => {
+  it('is passed to each step of the active run until a step has taken it', () => {
     const { queue, current } = working();
     expect(queue.inject(message('m1'))).toEqual({ duplicate: false });
     expect(queue.inject(message('m1'))).toEqual({ duplicate: true });
@@ -50,7 +50,7 @@ describe('an injected message (a message for the run at work)', () => {
     expect(queue.hasWork).toBe(false);
   });
 
-  it('becomes the next run, ahead of all waiting runs, if the run at work succeeds without taking it', () => {
+  it('becomes the next run, ahead of all waiting runs, if the active run succeeds without taking it', () => {
     const { queue, current } = working();
     queue.submit(run('r2'));
     for (const id of ['m1', 'm2']) queue.inject(message(id));
@@ -69,7 +69,7 @@ describe('an injected message (a message for the run at work)', () => {
   it.each([
     { action: 'interrupt', left: ['m1'] },
     { action: 'rollback', left: undefined },
-  ] as const)('is kept if the run at work is cancelled, but dropped at a rollback: $action', ({ action, left }) => {
+  ] as const)('is kept if the active run is cancelled, but dropped at a rollback: $action', ({ action, left }) => {
     const { queue, current } = working();
     queue.inject(message('m1'));
     queue.cancel({ runIds: 'all', action });
@@ -119,7 +119,7 @@ inEveryMode((world) => {
     expect(talk.ended).toMatchObject([{ runId: 'r1', rollback: true, dropped: ['m1'] }]);
     expect(await refusal(talk.inject('m2'))).toEqual([
       'conflict',
-      `thread ${talk.threadId} has no run at work for message m2`,
+      `thread ${talk.threadId} has no active run for message m2`,
     ]);
   });
 });

@@ -81,7 +81,7 @@ describe('submit', () => {
     expect(queue.submit(run('r4', { key: 'key-r1' })).duplicate).toBe(false);
   });
 
-  it('with strategy reject, refuses a run while another run waits or is at work (error code conflict)', () => {
+  it('with strategy reject, refuses a run while another run waits or is active (error code conflict)', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(refusal(() => queue.submit(run('r2', { strategy: 'reject' })))).toEqual([

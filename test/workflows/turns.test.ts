@@ -28,7 +28,7 @@ inEveryMode((world, mode) => {
       expect(new Set(ordinals).size).toBe(7);
     });
 
-    it('a new run is accepted while another run is at work', async () => {
+    it('a new run is accepted while another run is active', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', step);

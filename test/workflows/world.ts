@@ -192,7 +192,7 @@ export class Talk {
   }
 
   /**
-   * Injects a message into the run at work. `runId` is the id of the run record that stores the
+   * Injects a message into the active run. `runId` is the id of the run record that stores the
    * message.
    */
   inject(runId: string): Promise<Injected> {

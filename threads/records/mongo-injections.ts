@@ -7,7 +7,7 @@ import { runKey, type RunDocument } from './run-records.js';
 const TAKEN_MS = 7 * 24 * 3_600_000;
 
 /**
- * Injections, which are messages for the run at work. Each message is stored as a run that is not
+ * Injections, which are messages for the active run. Each message is stored as a run that is not
  * admitted, so lists of runs do not show it. The transaction that commits a message into the state
  * of the thread also marks the message as taken. So each message is added only once, even if the
  * step is retried.
