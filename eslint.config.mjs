@@ -40,7 +40,7 @@ export default tseslint.config(
     },
   },
   {
-    // Only `api/http/router.ts` creates express apps and routers, with settings that accept one
+    // Only `api/http/router.ts` creates express apps and routers. Its settings accept only one
     // spelling of each path. By default, express also accepts other letter cases and a slash at the
     // end.
     files: ['api/**/*.ts'],

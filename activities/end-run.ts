@@ -56,8 +56,8 @@ export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
 
 /**
  * Returns the activity that ends a run which was cancelled or failed permanently. Idempotent by run
- * id. First raises the fence of the thread. A step of the run that is still working has a lower
- * fence, so it cannot commit any more.
+ * id. The activity first raises the thread's fence, which says which attempt may write the thread.
+ * A step of the run that is still working has a lower fence, so it cannot commit any more.
  */
 export function createEndRun(dependencies: ActivityDependencies) {
   const { heads, savers } = dependencies;
@@ -119,9 +119,10 @@ export function createEndRun(dependencies: ActivityDependencies) {
   }
 
   /**
-   * Returns the nodes that are due and the open questions of the run's thread. Returns none if the
-   * graph cannot be loaded or its state cannot be read, because this may be the reason why the run
-   * ended. Throws errors of the database, so that Temporal retries the activity.
+   * Returns the nodes that the graph would execute next, and the open questions of the run's
+   * thread. Returns none if the graph cannot be loaded or its state cannot be read, because this
+   * may be the reason why the run ended. Throws errors of the database, so that Temporal retries
+   * the activity.
    */
   async function describe(run: Run): ReturnType<typeof describeThread> {
     const nothing = { next: [], interrupts: {}, questions: [] };

@@ -5,9 +5,10 @@ import type { HeadStore } from '../threads/index.js';
 import { FAILURES } from '../workflows/contract.js';
 
 /**
- * Delay in ms before the next attempt of a step whose commit was refused, although no writer has a
- * higher fence. In this case another writer, such as an edit of the state, has moved the thread's
- * head. The delay is short, because the next attempt only has to read the head again.
+ * The commit of a step is refused if another writer, such as an edit of the state, has changed the
+ * thread's head in the meantime. If the head's fence is not higher than that of the step, the next
+ * attempt starts after this delay, in ms. The delay is short, because the next attempt only has to
+ * read the head again.
  */
 const HEAD_MOVED_DELAY_MS = 50;
 

@@ -15,8 +15,8 @@ import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contra
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
 /**
- * Error codes with which a firing starts no run and counts as skipped. A client that asked for the
- * same run would be refused with the same codes.
+ * If the run of a firing is refused with one of these error codes, the firing starts no run and
+ * counts as skipped.
  */
 const SKIPPED: readonly ErrorCode[] = ['conflict', 'queue_full', 'thread_closed'];
 /**
@@ -96,9 +96,9 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
 }
 
 /**
- * Returns the order for the run of a firing: what {@link acceptRun} is asked for on behalf of the
- * cron's creator. The run id is derived from the cron id and the scheduled time, so that a repeated
- * attempt finds the run of an earlier one.
+ * Returns the order for the run of a firing, which is passed to {@link acceptRun}. Its caller is
+ * the service `cron`, on behalf of the cron's creator. The run id is derived from the cron id and
+ * the scheduled time, so that a repeated attempt finds the run of an earlier one.
  */
 function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId): RunOrder {
   const { tenant, cronId, createdBy } = cron;

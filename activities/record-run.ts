@@ -7,9 +7,9 @@ import { infrastructureFailure } from './failures.js';
 import { operatorCaller, workerCaller, type ActivityDependencies } from './deps.js';
 
 /**
- * Returns the activity that stores the record of a run which a Temporal signal or the deadline of a
- * question has started. Idempotent by run id and idempotency key. Fails if the state or the
- * database cannot be read, so that Temporal retries the activity.
+ * Returns the activity that stores the record of a run that was started by a Temporal signal, or
+ * because the deadline of a question has passed. Idempotent by run id and idempotency key. If the
+ * thread's state or the database cannot be read, the activity fails, so that Temporal retries it.
  */
 export function createRecordRun({ conversations }: Pick<ActivityDependencies, 'conversations'>) {
   return async (task: RecordRunTask): Promise<RecordedRun> => {
@@ -65,8 +65,8 @@ function resumeOf({ interruptId, value }: NonNullable<UnrecordedRun['resume']>):
 }
 
 /**
- * Returns the graph's input for the input of a signal. A string becomes one human message. Any
- * other value already is the graph's input.
+ * Converts the input in a signal to the input of the graph. A string becomes one human message. Any
+ * other value is returned unchanged.
  */
 function inputOf(given: unknown): unknown {
   return typeof given === 'string' ? { messages: [{ role: 'user', content: given }] } : given;

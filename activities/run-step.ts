@@ -115,14 +115,16 @@ class StepActivity {
       // `started` is awaited only after the step. If this promise rejects earlier, Node.js must not
       // count the rejection as unhandled, because that would end the process.
       started.catch(() => undefined);
-      // Readers begin at the offset after which the run's events start. `started` stores this
-      // offset in the run's record, so the log writes no event before `started` resolves.
+      // `#start` stores in the run's record the offset after which the run's events begin. Readers
+      // begin at this offset. So the log must not write an event before the promise of `#start`,
+      // `started`, resolves.
       const { runId } = this.task;
       const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, after: started };
       log = this.dependencies.events.open(this.#caller, scope);
       if (this.attempt > 1) {
-        // An earlier attempt may have ended the run after this attempt read the run's record. After
-        // `started` has resolved, no earlier attempt can end the run, because its fence is lower.
+        // An earlier attempt may have ended the run after this attempt read the run's record. When
+        // the promise `started` has resolved, no earlier attempt can end the run any more, because
+        // its fence is lower.
         if (!(await started)) return withTaken(await this.#endedMeanwhile(run, cursor), taken);
         // Writes the offsets of superseded events (of earlier attempts that died before their
         // commit) before this attempt writes any other event.
@@ -217,9 +219,10 @@ class StepActivity {
   }
 
   /**
-   * Marks the run as running while the step already works. From then on, earlier attempts cannot
-   * end the run. Also stores the offset after which the run's events begin: the tail that the run's
-   * first attempt found. Resolves to false if the run has ended.
+   * Marks the run as running, and stores this attempt's fence in the run's record. From then on,
+   * earlier attempts cannot end the run, because their fence is lower. Also stores the offset after
+   * which the run's events begin: the tail that the run's first attempt found. Resolves to false if
+   * the run has ended.
    */
   async #start(run: Run, tail: number): Promise<boolean> {
     const { step, threadId } = this.task;

@@ -10,8 +10,8 @@ export type GraphLog = (level: GraphLogLevel, message: string, fields: Record<st
 const GLOBAL_LOGGER = Symbol.for('langgraph.api.sdk-logger');
 
 /**
- * For each level of Winston, the level of {@link GraphLog}. LangGraph's logger has Winston's
- * levels.
+ * Maps the levels of LangGraph's logger to the levels of {@link GraphLog}. LangGraph's logger has
+ * the levels of the library Winston.
  */
 const LEVELS = {
   error: 'error',

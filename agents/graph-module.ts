@@ -12,10 +12,10 @@ const shippedFolder = isCompiled ? resolve(roomFolder, '../../agents') : roomFol
 export const SHIPPED_PROJECT = join(shippedFolder, 'langgraph.json');
 
 /**
- * Imports a module of a project. tsx loads the modules of every project except the one that ships
- * with Colloquy, as on LangGraph's own server. tsx also loads JavaScript files, because they may
- * import TypeScript. To try without tsx first is not possible, because Node.js caches a failed
- * import.
+ * Imports a module of a project. tsx loads the module, as on LangGraph's own server, even if it is
+ * JavaScript, because it may import TypeScript. An import without tsx is not tried first, because
+ * Node.js would cache its failure. Only the project that ships with Colloquy is imported without
+ * tsx.
  */
 export async function importModule(file: string, projectFolder: string): Promise<Record<string, unknown>> {
   const shipped = shippedModule(file);
@@ -23,7 +23,7 @@ export async function importModule(file: string, projectFolder: string): Promise
   return (await import(pathToFileURL(shipped ?? file).href)) as Record<string, unknown>;
 }
 
-/** Returns whether the file exists that {@link importModule} will import for this module. */
+/** Returns whether {@link importModule} will find the file of this module. */
 export function moduleExists(file: string): boolean {
   return existsSync(shippedModule(file) ?? file);
 }

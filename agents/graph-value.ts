@@ -10,8 +10,8 @@ type PregelChannels = ConstructorParameters<typeof Pregel>[0]['channels'];
 export type LoadedGraph = Pregel<PregelNodes, PregelChannels>;
 
 /**
- * Returns the compiled graph for the export of a module or the result of a graph factory. Returns
- * undefined if the value is not a graph.
+ * Returns a value as a compiled graph. The value is the export of a module, or the result of a
+ * graph factory. Returns undefined if the value is not a graph.
  */
 export function toCompiledGraph(value: unknown): LoadedGraph | undefined {
   if (!isObject(value)) return undefined;

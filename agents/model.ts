@@ -89,8 +89,9 @@ async function initialise(name: string, modelProvider: string, settings: ModelSe
       maxRetries: 0,
       ...providerOptions(modelProvider, settings),
     });
-    // Returns the provider's own model. LangChain's wrapper around it is not used: it keeps one
-    // instance for every config, and a caller could replace the model with `configurable.model`.
+    // Return the provider's own model, not LangChain's wrapper around it. The wrapper would create
+    // and keep a separate model for each config, and a caller could choose another model with
+    // `configurable.model`.
     return await universal._getModelInstance();
   } catch (cause) {
     throw invalid(`${settings.model} cannot be used: ${(cause as Error).message}`, cause);

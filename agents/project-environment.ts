@@ -4,15 +4,19 @@ import { parseEnv } from 'node:util';
 import type { ProjectFile } from './project-file.js';
 
 export interface AppliedEnvironment {
-  /** The variables that this process got from the project. They had no value before. */
+  /**
+   * Variables of the project's `env` that were set in this process. Variables that the process had
+   * already are not among them.
+   */
   environment: NodeJS.Dict<string>;
   warnings: string[];
 }
 
 /**
- * Sets the variables of the project's `env` in this process, as LangGraph's own server does,
- * because modules of the project read `process.env` when they are imported. A variable that exists
- * already keeps its value. Besides `config/`, only this code touches `process.env`.
+ * Sets the variables of the project's `env` in this process, as LangGraph's own server does. The
+ * modules of the project need them when they are imported, because they read `process.env`. A
+ * variable that exists already keeps its value. Apart from the code of projects, only this function
+ * and `config/` use `process.env`.
  */
 export async function applyProjectEnvironment(project: ProjectFile): Promise<AppliedEnvironment> {
   const { values, warnings } = await readValues(project);

@@ -149,8 +149,7 @@ function parseGraph(project: string, folder: string, graphId: string, spec: unkn
       `${field}.description`,
     );
   }
-  // The last colon separates file and export, because a Windows path has a colon after its drive
-  // letter.
+  // Splits at the last colon, because a Windows path also has a colon after its drive letter.
   const colon = path.lastIndexOf(':');
   if (colon <= 0) throw invalid(project, `${field}: expected "<file>:<export>", found "${path}"`, field);
   const file = resolve(folder, path.slice(0, colon));

@@ -28,11 +28,11 @@ export interface AgentProject {
    */
   importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
   /**
-   * Returns a copy of a graph, whose `checkpointer` and `store` the caller may set. If the project
-   * exports a factory, the factory is called each time, with `config` and `runtime` as on
-   * LangGraph's own server. A `ConfigReader` is called only if there is a factory. Errors:
-   * `not_found` for an unknown graph id; `graph_failed` if the factory throws; `invalid_argument`
-   * if the factory returns no graph.
+   * Returns a copy of a graph. The caller may set the copy's `checkpointer` and `store`. If the
+   * project exports a factory for this graph, each call of `load` calls the factory, with `config`
+   * and `runtime` as on LangGraph's own server. If `config` is a `ConfigReader`, it is called only
+   * if there is a factory. Errors: `not_found` for an unknown graph id; `graph_failed` if the
+   * factory throws; `invalid_argument` if the factory returns no graph.
    */
   load(graphId: string, config?: FactoryConfig | ConfigReader, runtime?: FactoryRuntime): Promise<LoadedGraph>;
 }

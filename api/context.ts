@@ -22,8 +22,8 @@ export interface ApiOptions extends ConversationOptions {
    */
   heartbeatMs: number;
   /**
-   * Time between two newlines, in ms. A client that waits for a JSON answer gets newlines until the
-   * answer is ready, so that no proxy closes the connection as idle.
+   * While a client waits for a JSON answer, the server sends it a newline at this interval, in ms,
+   * so that no proxy closes the connection as idle.
    */
   keepAliveMs: number;
   /**
@@ -38,7 +38,7 @@ export interface ApiOptions extends ConversationOptions {
    * absent, every host is accepted.
    */
   allowedHosts?: readonly string[];
-  /** Most open connections from one IP address; 0 means no limit. */
+  /** Maximum number of open connections from one IP address; 0 means no limit. */
   connectionsPerAddress: number;
   /** How often an open stream checks that its client may still read it, in ms. */
   accessCheckMs: number;

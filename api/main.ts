@@ -149,9 +149,9 @@ async function projectAuth(
 }
 
 /**
- * Publishes the URL of this server under a global symbol, from which `new Client()` of LangGraph's
- * SDK reads its default URL. A project's app therefore calls the server that it is part of,
- * whichever copy of the SDK it has.
+ * Publishes the URL of this server under a global symbol. LangGraph's SDK reads this symbol if
+ * `new Client()` is called without a URL. So a client in a project's app calls this server, even if
+ * the project has its own copy of the SDK.
  */
 function publishOwnUrl(url: string): void {
   Object.assign(globalThis, { [Symbol.for('langgraph_api:url')]: url });

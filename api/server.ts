@@ -11,8 +11,8 @@ import { requestFault } from './http/request-guard.js';
 import { webSocketUpgrades } from './protocol-v2/websocket.js';
 
 /**
- * How long a connection stays open that exceeds the limit of connections for its client address, in
- * ms. If a request arrives in this time, the HTTP answer can give the reason.
+ * If a client address has too many connections, a further connection is refused, but stays open for
+ * this time, in ms. If a request arrives in this time, the HTTP answer can give the reason.
  */
 const REFUSED_GRACE_MS = 1_000;
 /** Shortest time between two log lines about too many connections of one client address, in ms. */

@@ -1,6 +1,7 @@
 /**
- * A Temporal worker that runs only the bare workflow, with which the benches compare Colloquy. It
- * has the same limits as Colloquy's workers. Usage: node bare-worker.js ADDRESS TASK_QUEUE
+ * A Temporal worker that runs only the bare workflow: a workflow that only runs no-op
+ * activities. The benches compare Colloquy with it. The worker has the same limits as
+ * Colloquy's workers. Usage: node bare-worker.js ADDRESS TASK_QUEUE
  */
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';

@@ -12,7 +12,8 @@ export interface BareActivities {
 const { noop } = proxyActivities<BareActivities>({ startToCloseTimeout: '10s' });
 
 /**
- * Waits for turns and never ends, like the workflow of a conversation. `steps`: steps of each turn.
+ * Waits for turns and never ends, like the workflow of a conversation. `steps` is the number of
+ * steps in each turn.
  */
 export async function bareConversation(steps: number): Promise<void> {
   setHandler(defineUpdate('turn'), async () => {

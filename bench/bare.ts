@@ -4,7 +4,9 @@ import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } f
 import type { BenchHouse } from './house.js';
 
 /**
- * Runs turns of the bare workflow on the Temporal server that Colloquy uses too. A turn is one run.
+ * Runs turns of the bare workflow on the Temporal server that Colloquy uses too. The bare workflow
+ * does the least that Temporal must do for a run (see `bare-workflow.ts`). One turn of it stands
+ * for one run of Colloquy.
  */
 export interface BareTemporal {
   /**

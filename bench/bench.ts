@@ -3,8 +3,8 @@ import type { Report } from './report.js';
 
 export interface BenchOptions {
   /**
-   * Number of samples of each compared thing. A sample is a round, a time window or a kill,
-   * depending on the bench. Default: the number that the bench itself chooses.
+   * How often each compared variant is measured. One sample is, for example, a round, a time
+   * window, or a kill of a worker process. Default: each bench has its own number.
    */
   samples?: number;
 }

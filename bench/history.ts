@@ -13,7 +13,10 @@ const WARMUP = 3;
 const COUNTED_TURNS = 25;
 const GOAL = 1.2;
 const BYTES_GOAL = 1.1;
-/** Most messages that one run adds while a conversation of a given length is being created. */
+/**
+ * Maximum number of messages in the input of one run, when the bench creates a conversation of a
+ * given length.
+ */
 const PORTION = 2_000;
 /**
  * Number of messages of the large conversation. Each has `LARGE_CHARACTERS` characters, so the
@@ -80,7 +83,7 @@ export const history: Bench = {
 };
 
 /**
- * Returns arms (things to compare) that run only the graph, in this process, with LangGraph's own
+ * Returns arms (variants to compare) that run only the graph, in this process, with LangGraph's own
  * checkpoint saver for MongoDB.
  */
 async function onOfficialSaver(house: BenchHouse, uri: string): Promise<{ name: string; once: () => Promise<void> }[]> {

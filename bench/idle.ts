@@ -4,7 +4,10 @@ import { median } from './measure.js';
 import { processUse } from './process-use.js';
 
 const WAKES = 100;
-/** At the end, one in this many conversations gets a turn, which wakes it. */
+/**
+ * Of this many conversations, one gets a second turn, which wakes it. The others stay at rest after
+ * their first turn.
+ */
 const CONVERSATIONS_PER_WAKE = 100;
 const CLIENTS = 16;
 const TOLD_EVERY = 1_000;
@@ -52,7 +55,8 @@ export const idle: Bench = {
     notes.push(`${total} conversations: ${memory(house)}`);
 
     const measured: Record<string, number[]> = { [COLD]: [], [AWAKE]: [] };
-    // Workers evict the oldest conversations from their cache first, so these are at rest.
+    // Workers evict the oldest conversations from their cache first. So the first conversations are
+    // in no cache any more: they are at rest.
     for (const threadId of threads.slice(0, samples)) {
       measured[COLD]?.push(await timed(() => turn(threadId)));
       await turn(awake);

@@ -24,8 +24,8 @@ export interface GraphsInProcess {
 }
 
 /**
- * Prepares graphs that run in the bench's process. Their checkpoints go to the platform's saver,
- * with a database of its own. No API, workflow or event log takes part.
+ * Prepares graphs that run in the bench's process. The platform's saver stores their checkpoints in
+ * a separate database. The API, workflows and the event log are not used.
  */
 export async function startInProcess(house: BenchHouse): Promise<GraphsInProcess> {
   const stores = await openHouseStores(house, `${house.name}-in-process`);
@@ -33,8 +33,8 @@ export async function startInProcess(house: BenchHouse): Promise<GraphsInProcess
 }
 
 /**
- * Prepares graphs that run in the bench's process with all state in memory, in LangGraph's
- * `MemorySaver`. They show the cost of LangGraph alone.
+ * Prepares graphs that run in the bench's process. LangGraph's `MemorySaver` keeps all their state
+ * in memory, so they show the cost of LangGraph alone.
  */
 export function inMemory(): GraphsInProcess {
   return graphsOn(new MemorySaver());

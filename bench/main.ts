@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- NAME`: runs one bench, which answers one question with one table. Starts all
- * servers and processes that the bench needs, and removes them at the end.
+ * `npm run bench -- NAME`: runs one benchmark (a bench) and prints its result as a table. Starts
+ * all servers and processes that the bench needs, and removes them at the end.
  */
 import { readCommandLine, listBenches, UsageError, type CommandLine } from './command-line.js';
 import type { Bench } from './bench.js';
@@ -58,5 +58,5 @@ try {
   console.error(expected ? `bench: ${error.message}` : error);
   process.exitCode = expected ? USAGE_EXIT : 1;
 }
-// Everything is closed. An open handle of a library must not keep the process alive.
+// Everything is closed now. A handle that a library left open must not keep the process alive.
 setTimeout(() => process.exit(), 500).unref();

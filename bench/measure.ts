@@ -1,10 +1,10 @@
 /**
- * Compares things by samples that alternate between them, so that other load on the machine affects
- * all of them equally.
+ * Measures several variants in rounds. Each round takes one sample of each variant. So other load
+ * on the machine affects all variants equally.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** One of the things that a bench compares. */
+/** One of the variants that a bench compares. */
 export interface Arm {
   name: string;
   /** Takes one sample. Returns its value, or nothing if the elapsed time in ms is the value. */
@@ -49,10 +49,10 @@ async function sample({ name, once }: Arm): Promise<number> {
 }
 
 /**
- * Returns how many calls of `once` per second `clients` concurrent clients complete together. Each
- * client calls `once` again and again. The measured time begins when as many calls are complete as
- * there are clients, and lasts `windowMs`. A call that began before this time counts, and a call
- * that ends after it does not, so the two balance.
+ * Measures how many calls per second `clients` concurrent clients complete. Each client calls
+ * `once` again and again. The measurement begins when as many calls are complete as there are
+ * clients, and lasts `windowMs`. A call that begins before the measurement and ends in it counts. A
+ * call that begins in it and ends after it does not count. So the two balance.
  */
 export async function rate(clients: number, windowMs: number, once: () => Promise<unknown>): Promise<number> {
   let done = 0;

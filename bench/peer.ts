@@ -9,11 +9,15 @@ import { PROJECT, type BenchHouse } from './house.js';
 export const PEER = 'langgraphjs dev';
 const READY_TIMEOUT_MS = 90_000;
 /**
- * Environment variables of LangGraph's own server: no browser, usage data or traces, few log lines.
+ * Environment variables for LangGraph's own server. They turn off its browser window, usage data
+ * and traces, and reduce its log to errors.
  */
 const ENVIRONMENT = ['BROWSER=none', 'LANGGRAPH_CLI_NO_ANALYTICS=1', 'LANGSMITH_TRACING=false', 'LOG_LEVEL=error'];
 
-/** Starts LangGraph's own development server on a copy of the benches' project. Returns its URL. */
+/**
+ * Starts LangGraph's own development server with a copy of the project that the benchmarks run.
+ * Returns the URL of the server.
+ */
 export async function startPeer(house: BenchHouse): Promise<string> {
   const folder = join(house.dataDir, 'peer');
   mkdirSync(folder, { recursive: true });

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** Resource use of a process since its start. Linux only. */
+/** Resource use of a process. Linux only. */
 export interface ProcessUse {
-  /** CPU time, in ms. */
+  /** CPU time since the start of the process, in ms. */
   cpuMs: number;
   /** Private resident memory, in MB (2^20). */
   memoryMb: number;
@@ -20,8 +20,8 @@ export function cpuTimes(pids: ReadonlyMap<string, number>): Map<string, number>
 }
 
 /**
- * Formats the CPU time that each process has used between two readings, and their sum. The times
- * are divided by `count`, such as the number of turns, and are in ms.
+ * Formats the CPU time that each process has used between two readings, and the sum of these times.
+ * Each time is divided by `count`, for example the number of turns. Unit: ms.
  */
 export function formatUse(
   before: ReadonlyMap<string, number>,
@@ -33,10 +33,14 @@ export function formatUse(
   return [...used, ['all', sum] as const].map(([name, ms]) => `${name} ${ms.toFixed(2)}`).join(', ');
 }
 
-/** Reads the resource use of a process. Errors: without `/proc`, or if the process has exited. */
+/**
+ * Reads the resource use of a process. Errors: if the system has no `/proc`, or if the process has
+ * exited.
+ */
 export function processUse(pid: number): ProcessUse {
-  // The second field is the process's name in parentheses. The name may contain spaces, so split
-  // after it. User and system time are the 14th and 15th field of the file, here at 11 and 12.
+  // The second field of the file is the process's name in parentheses. The name may contain spaces,
+  // so split after it. `fields` then begins with the third field of the file. User and system time
+  // are the fields 14 and 15 of the file, so they are `fields[11]` and `fields[12]`.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   const cpuMs = (Number(fields[11]) + Number(fields[12])) * TICK_MS;
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');

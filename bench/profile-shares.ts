@@ -83,8 +83,8 @@ export function formatShares(shares: Map<string, Shares>): string {
 }
 
 /**
- * Returns the owner of each node of the profile's call tree, by node id. Nodes of idle time have
- * none.
+ * Returns the owner of each node of the profile's call tree, by node id. Nodes of idle time are
+ * left out.
  */
 function ownersOf(nodes: ProfileNode[]): Map<number, string> {
   const byId = new Map(nodes.map((node) => [node.id, node]));

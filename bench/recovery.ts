@@ -8,8 +8,8 @@ const HEARTBEAT_S = 2;
 const DEFAULT_HEARTBEAT_S = 10;
 const GRACE_S = 3;
 /**
- * Time from the start of a node until its worker is killed, in ms. In this time the step has sent a
- * heartbeat.
+ * Time from the start of a node until its worker is killed, in ms. The step has sent a heartbeat by
+ * then.
  */
 const INTO_STEP_MS = 700;
 
@@ -75,8 +75,9 @@ interface Attempt {
 }
 
 /**
- * Kills a worker with SIGKILL in the middle of a step. Returns two times since the kill, in
- * seconds: until the next attempt started in the node, and until the client saw the end of the run.
+ * Kills a worker with SIGKILL in the middle of a step. `resumed` is the time from the kill until
+ * the next attempt has started the node. `ended` is the time from the kill until the client has
+ * seen the end of the run. Both are in seconds.
  */
 async function killInMidStep(
   apiUrl: string,

@@ -11,8 +11,9 @@ export interface Result {
   /** `ours` divided by `against`; see `docs/design/bench.md` for each bench. */
   ratio: number;
   /**
-   * The limit that the bench must keep. For `turn`, `wait`, `history` and `idle` it is the highest
-   * `ratio`, and for `throughput` the lowest. For the other benches it is the highest `ours`.
+   * The goal of the bench. For `turn`, `wait`, `history` and `idle` it is the highest allowed
+   * `ratio`. For `throughput` it is the lowest allowed `ratio`. For the other benches it is the
+   * highest allowed `ours`.
    */
   goal: number;
   met: boolean;
@@ -22,13 +23,13 @@ export interface Result {
 
 export interface Report {
   result: Result;
-  /** The samples by the name of what was measured. The table has one row for each name. */
+  /** Keys: names of what was measured. The table has one row for each name. */
   samples: Samples;
   /** Sentences that are printed under the table. */
   notes: string[];
   /**
-   * A period in which only identical turns ran. With `--profile` the report shows how the CPU time
-   * of these turns is shared among the owners of the code.
+   * A period in which only identical turns ran. With `--profile` the report shows how much CPU time
+   * of these turns was spent in LangGraph, in the Temporal SDK, and so on.
    */
   profiled?: ProfiledTurns;
 }

@@ -105,8 +105,8 @@ function renewed(begin: () => Promise<TakeTurn>): () => Promise<number> {
 }
 
 /**
- * Runs turns one after another without other load. Returns the period of these turns, and the CPU
- * time that each process used for one turn.
+ * Runs turns one after another without other load. Returns when the turns started and ended, and
+ * the CPU time that each process used for one turn.
  */
 async function profiledTurns(
   house: BenchHouse,

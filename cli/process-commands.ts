@@ -32,9 +32,9 @@ export async function runApi(config: Config): Promise<number> {
 
 /**
  * Logs uncaught errors instead of ending the process, because hundreds of conversations run in it.
- * Such errors come from libraries that abandon promises when they are aborted, and from child
- * processes that a graph's node starts without an error listener. An uncaught exception still ends
- * a process that is not ready yet, because otherwise nothing would restart the process.
+ * Two examples: a library is aborted and never handles the rejection of a promise; a graph's node
+ * starts a child process without an error listener. If the process is not ready yet, an uncaught
+ * exception still ends it, because otherwise nothing would restart the process.
  */
 function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
   const state = { isServing: false };

@@ -43,8 +43,8 @@ export interface ApiConfig {
   /** Origins from which browsers may call the API. `*`: any origin. */
   corsOrigins: string[];
   /**
-   * Values of the `Host` header that are accepted besides loopback ones, in lower case. Empty: any
-   * value.
+   * Values of the `Host` header that are accepted in addition to loopback hosts, in lower case.
+   * Empty: every value is accepted.
    */
   allowedHosts: string[];
   /** Maximum number of simultaneous connections of one client address. 0: any number. */
@@ -52,14 +52,18 @@ export interface ApiConfig {
   /** Interval at which an open stream checks again whether its client may read it, in ms. */
   accessCheckMs: number;
   /**
-   * Whether to accept a caller that claims to be LangGraph Studio, although the project has auth.
-   * Nothing proves that claim.
+   * Whether to accept a caller that claims to be LangGraph Studio, even if the project has auth.
+   * Nothing proves this claim.
    */
   acceptsStudio: boolean;
-  /** Whether to serve the route that empties the tenant between two test suites. */
+  /**
+   * Whether to serve `POST /internal/truncate`. Test suites call it to delete all records of the
+   * tenant.
+   */
   testMode: boolean;
   /**
-   * Whether to read the types of graphs at start-up instead of at the first request for schemas.
+   * Whether to derive the schemas of graphs from the TypeScript types in their source files at
+   * start-up, not at the first request for schemas.
    */
   readsSchemas: boolean;
 }
@@ -72,7 +76,10 @@ export interface WorkerConfig {
    * conversations from their history when they are needed.
    */
   maxCachedWorkflows: number;
-  /** How long running steps may continue after SIGTERM to reach their next commit, in ms. */
+  /**
+   * After SIGTERM, the steps that are being executed have this time to reach their next commit, in
+   * ms.
+   */
   shutdownGraceMs: number;
   /** Port number of the health check (`GET /ok`). Absent: no health check. */
   healthPort?: number;
@@ -118,7 +125,7 @@ export interface LangSmithConfig {
  * is set, all checkpoints up to that age are kept. The newest state of a thread is always kept.
  */
 export interface CheckpointRetention {
-  /** Number of checkpoints that are kept of each thread, the newest first. */
+  /** How many of the newest checkpoints of each thread are kept. */
   last?: number;
   /** Whether the last checkpoint of each run is kept. */
   lastOfRuns?: boolean;
@@ -143,8 +150,8 @@ export interface Config {
     cronMinIntervalSeconds: number;
   };
   /**
-   * Settings of new conversations. A conversation that exists already keeps the settings of its
-   * start.
+   * Settings of new conversations. An existing conversation keeps the settings with which it was
+   * started.
    */
   conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
   retention: {
@@ -155,7 +162,7 @@ export interface Config {
   egress: EgressConfig;
   /**
    * Path of the project's langgraph.json: the file that `--config` or `COLLOQUY_CONFIG` names, else
-   * the file in the current folder. Absent: the shipped project.
+   * the file in the current folder. Absent: the project that is shipped with Colloquy is used.
    */
   projectPath?: string;
   /**
@@ -407,9 +414,9 @@ function present<T extends object>(values: T): Present<T> {
 }
 
 /**
- * Returns the path of the langgraph.json: the named one, even if it does not exist, else the one in
- * the current folder. Returns undefined if no file is named and the current folder has none. The
- * shipped project is then used.
+ * Returns the path of the project's langgraph.json. If `named` is set, this is `named`, even if no
+ * such file exists. Otherwise it is the file in the current folder. Returns undefined if there is
+ * no such file. The project that is shipped with Colloquy is then used.
  */
 function projectPath(named: string | undefined): string | undefined {
   if (named !== undefined) return resolve(named);

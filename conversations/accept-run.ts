@@ -25,8 +25,8 @@ export interface AcceptedRun {
   isFresh: boolean;
   /**
    * Makes the run visible in lists. Absent if lists show the run already. A run also becomes
-   * visible when it starts, so a run that starts at once needs no separate write. Code that follows
-   * the run therefore calls this only if the run does not start in time.
+   * visible when it starts. So a request that waits for the run or streams it calls this only if
+   * the run has not started after a short time.
    */
   admit?: () => Promise<void>;
   /** Resolves when the thread's metadata name the graph and assistant of the run. */
@@ -61,13 +61,14 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
     // The process that accepted the run first may have died before it bound the thread.
     return isFirstRun ? { ...again, bound: bind() } : again;
   }
-  // The tail was read before the run was submitted, so the run had no events then.
+  // `afterSeq` is the offset of the thread's last event. It was read before the run was submitted,
+  // so all events of the run have higher offsets.
   const afterSeq = await tail;
   const early = isFirstRun ? bind() : undefined;
   const submitted = await submitNew(context, order, run);
   if (submitted.runId !== run.runId) {
-    // The conversation has already accepted another run with this idempotency key. The database did
-    // not know that key.
+    // The conversation has already accepted another run with this idempotency key, for example a
+    // run of a signal. `storeRun` did not find that run, because it had no record yet.
     await context.threads.discardRun(caller, threadId, run.runId);
     return acceptRepeated(context, order, submitted.runId);
   }
@@ -97,8 +98,8 @@ export async function recordRun(context: ConversationContext, order: RunOrder): 
 interface StoredRun {
   run: Run;
   /**
-   * False if a run with the same id or idempotency key exists already. Its request is then the
-   * same.
+   * False if a run with the same id or idempotency key existed already. `run` is then that run. It
+   * has the same assistant, input and answer as the requested one.
    */
   created: boolean;
   thread: Thread;
@@ -116,8 +117,8 @@ async function storeRun(context: ConversationContext, order: RunOrder): Promise<
     findUsableAssistant(context, caller, order.access, order.body.assistant_id),
     order.access.hasProjectAuth ? undefined : findOpenThread(context, order),
   ]);
-  // Read the thread after the project's handlers have answered, because the thread can change while
-  // a slow handler runs.
+  // With a project's auth, `findUsableAssistant` asks handlers, which may be slow. Read the thread
+  // only after they have answered, because it can change while a handler runs.
   const existing = order.access.hasProjectAuth ? await findOpenThread(context, order) : found;
   await assertCheckpoint(context, caller, threadId, runCheckpoint(order.body, threadId));
   const thread = existing ?? (await createRunThread(context, order, assistant));
@@ -127,7 +128,7 @@ async function storeRun(context: ConversationContext, order: RunOrder): Promise<
 }
 
 /**
- * Performs the checks of an order that need no stored record. Errors: `invalid_argument`,
+ * Checks the feedback keys and the webhook URL of a requested run. Errors: `invalid_argument`,
  * `unsupported`.
  */
 export function checkOrder(context: ConversationContext, { body: { webhook, feedback_keys: keys } }: RunOrder): void {
@@ -244,9 +245,9 @@ async function submitNew(context: ConversationContext, order: RunOrder, run: Run
 }
 
 /**
- * Submits a run. Clients may see the end of a run some milliseconds before the conversation does.
- * If the strategy `reject` refuses a new run in that time, this function submits the new run again
- * for a short while.
+ * Submits a run. A client may learn of the end of the previous run some milliseconds before the
+ * conversation does. If the conversation refuses a run with the strategy `reject` in that time,
+ * this function repeats the submission for a short while.
  */
 async function submitWithGrace(context: ConversationContext, order: RunOrder, run: Run): Promise<Submitted> {
   const { caller, threadId, stateless = false } = order;

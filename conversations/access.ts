@@ -56,9 +56,10 @@ export interface Access {
    */
   checkExistingAssistant(assistant: Assistant): void;
   /**
-   * Checks an assistant like {@link checkAssistant} for a new cron. Returns the filters to store
-   * with the cron, because the cron's runs start later and must pass them: the filters for
-   * assistants and for threads of this request. Returns undefined if the project has no auth.
+   * Used for a new cron. Checks the cron's assistant like {@link checkAssistant}. Returns the
+   * filters for assistants and for threads that the project's auth handlers returned in this
+   * request. They are stored with the cron, because they apply to all runs that the cron starts
+   * later. Returns undefined if the project has no auth.
    */
   filtersToKeep(assistant: Assistant): Promise<CronFilters | undefined>;
   /**

@@ -76,9 +76,9 @@ export function buildRun(order: RunOrder, assistant: Assistant, thread: Thread):
 
 /**
  * Builds the `RunRequest` of a run, which is the part of its record that a step reads. Its config
- * comes from the assistant, the thread and the body, its context from the assistant and the body.
- * If two of these set the same field, the later one wins. Errors: `invalid_argument` if fields
- * contradict each other.
+ * comes from the assistant, the thread and the body. Its context comes from the assistant and the
+ * body. If several of them set the same field, the body wins over the thread, and the thread over
+ * the assistant. Errors: `invalid_argument` if fields contradict each other.
  */
 export function buildRequest(body: RunBody, assistant: Assistant, thread: Thread, ids: RunIds): RunRequest {
   const checkpoint = runCheckpoint(body, ids.threadId);
@@ -187,8 +187,8 @@ function mergedConfig(body: RunBody, assistant: Assistant, thread: Thread, ids: 
   };
   checkThread(body.config?.configurable ?? {}, ids);
   for (const key of CHECKPOINT_KEYS) delete configurable[key];
-  // A request whose keys begin with this prefix is refused. Assistants and crons that were stored
-  // before this check existed may still have such keys, so remove them here.
+  // A request with a key in `configurable` that begins with this prefix is refused. Assistants and
+  // crons that were stored before this check existed may still have such keys, so remove them here.
   for (const key of Object.keys(configurable)) if (key.startsWith(ENGINE_PREFIX)) delete configurable[key];
   const tags = body.config?.tags ?? base.tags;
   const recursionLimit = body.config?.recursion_limit ?? base.recursion_limit;
@@ -241,9 +241,10 @@ function invalid(field: string, message: string): ColloquyError {
 }
 
 /**
- * Builds the record of an injected message, which the run at work (`working`) is to take between
- * two supersteps. The record is a run of its own, with the configuration of the run at work. If
- * that run ends first, this run starts.
+ * Builds the record of an injected message: a chat message that the active run (`working`) is to
+ * take between two supersteps. The record has the form of a run, with the configuration of the
+ * active run. If the active run ends before it takes the message, the record is executed as a
+ * separate run.
  */
 export function buildInjectedRun(
   working: Run,
@@ -263,8 +264,8 @@ export function buildInjectedRun(
     waitsForTurn: true,
     request: {
       input: { messages: [message] },
-      // If this record becomes a separate run, the run acts for the sender of the message, not for
-      // the user of the run at work.
+      // If this record is executed as a separate run, that run acts for the sender of the message,
+      // not for the user of the active run.
       config: { ...config, configurable: { ...config.configurable, ...userConfig, run_id: runId } },
       ...(context !== undefined && { context }),
       streamModes,

@@ -10,7 +10,7 @@ import { orNotFound } from './find.js';
  */
 
 const SWEEP_INTERVAL_MS = 60_000;
-/** If a change stays unsettled for longer than this, in ms, its process has abandoned it. */
+/** Time in ms after which a sweep completes a change that is still not settled. */
 const UNSETTLED_MS = 60_000;
 const PAGE = 100;
 

@@ -6,13 +6,14 @@ import type { Conversations, Schedules } from './ports.js';
 
 export interface ConversationOptions {
   /**
-   * How often a follower of a run reads the run's record, in ms. This is necessary because a run
-   * can end without an event in the log.
+   * Interval in ms at which a stream of a run's events also reads the run's record. Some runs end
+   * without a last event in the log. Then only the record shows the end.
    */
   endCheckMs: number;
   /**
-   * For how long a run is submitted again after the strategy `reject` refused it, in ms. The other
-   * run that was the reason for the refusal may just have ended.
+   * Maximum time, in ms, for which a run with the strategy `reject` is submitted again after it was
+   * refused because another run is active. That other run may have just ended, and the conversation
+   * may not know it yet.
    */
   rejectGraceMs: number;
   /** Smallest interval between two firings of a new schedule, in seconds. */
@@ -56,8 +57,8 @@ export interface ConversationDependencies {
 }
 
 /**
- * The dependencies of the use cases, with every default filled in: the first argument of every use
- * case.
+ * The first argument of every use case: the dependencies of the use cases, with every default
+ * filled in.
  */
 export type ConversationContext = Omit<Required<ConversationDependencies>, 'options'> & {
   options: ConversationOptions;

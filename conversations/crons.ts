@@ -20,8 +20,8 @@ import type { BackfillPeriod } from './ports.js';
 import { keepUserConfig } from './user-config.js';
 
 /**
- * Creates a cron, with or without a thread. Already performs the checks of a later firing, because
- * a firing has no client that could read the error. Errors: `not_found` (assistant, thread,
+ * Creates a cron, with or without a thread. Makes the checks of a firing now, because a later
+ * firing has no client that could be told of an error. Errors: `not_found` (assistant, thread,
  * checkpoint), `invalid_argument`, `unavailable`. After an error the cron does not exist.
  */
 export async function makeCron(
@@ -34,8 +34,8 @@ export async function makeCron(
   checkInterval(context, body.schedule);
   const assistant = await findUsableAssistant(context, caller, access, body.assistant_id);
   const filters = await access.filtersToKeep(assistant);
-  // Check the thread after all handlers of the project have answered: while a slow handler runs,
-  // the thread can be deleted and created again.
+  // Check the thread after all auth handlers of the project have answered: while a slow handler
+  // runs, the thread can be deleted and created again.
   if (threadId !== undefined) await findVisibleThread(context, viewer, threadId);
   const cron = newCron(body, {
     cronId: uuid7(),
@@ -106,8 +106,8 @@ async function renewFilters(
 }
 
 /**
- * Returns the body with the user that the project's auth recorded for the cron. A config that a
- * client sends must not replace this user.
+ * If the project has auth and the body contains a new config, puts the user of the cron's old
+ * config into the new one. A client must not replace this user.
  */
 function withUser({ access }: Viewer, cron: Cron, body: CronPatchBody): CronPatchBody {
   if (!access.hasProjectAuth || body.config === undefined) return body;

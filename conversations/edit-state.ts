@@ -19,9 +19,9 @@ import { graphOf } from './thread-values.js';
 type Supersteps = NonNullable<z.infer<typeof threadCreate>['supersteps']>;
 
 /**
- * Returns the id of the graph with which the state of an idle thread is edited. Errors: `conflict`
- * if a run of the thread is active; `invalid_argument` if the thread has no graph. The first run of
- * a thread sets its graph.
+ * Returns the id of the thread's graph, which is needed to edit the thread's state. Errors:
+ * `conflict` if a run of the thread is active; `invalid_argument` if the thread's metadata have no
+ * `graph_id`. The first run of a thread sets `graph_id`.
  */
 async function idleGraph(context: ConversationContext, caller: Caller, thread: Thread): Promise<string> {
   const { threadId } = thread;
@@ -38,9 +38,9 @@ async function idleGraph(context: ConversationContext, caller: Caller, thread: T
 }
 
 /**
- * Writes values into a thread's state, as if a node had returned them. Then notifies the
- * conversation and all followers of the thread. Errors: `not_found` (thread, checkpoint),
- * `conflict` if a run is active, `invalid_argument`.
+ * Writes values into a thread's state, as if a node had returned them. Then updates everything that
+ * depends on the state (see `publishEdit`). Errors: `not_found` (thread, checkpoint), `conflict` if
+ * a run is active, `invalid_argument`.
  */
 export async function editState(
   context: ConversationContext,
@@ -58,8 +58,9 @@ export async function editState(
 }
 
 /**
- * Writes supersteps into the state of a thread that has no state yet. A thread that has a state
- * stays unchanged, so that a repeated request has no effect.
+ * Creates the state of a new thread from supersteps that a client sent. Each superstep contains
+ * updates, which are written as if nodes had returned them. If the thread has a state already, does
+ * nothing, so that a repeated request has no effect.
  */
 export async function applySupersteps(
   context: ConversationContext,
@@ -77,8 +78,8 @@ export async function applySupersteps(
 }
 
 /**
- * Reads the record of a thread again. Errors: `not_found` if the thread does not exist any more, or
- * if another thread has its id now.
+ * Reads the record of a thread again. Errors: `not_found` if the thread was deleted in the
+ * meantime, even if a new thread has the same id.
  */
 export async function findSameThread(
   context: ConversationContext,
@@ -102,8 +103,8 @@ function toRunCommand(command: object): RunCommand {
 }
 
 /**
- * Updates the record of a thread after an edit of its state. Then notifies the conversation and the
- * followers of the thread.
+ * Updates the record of a thread after an edit of its state. Then tells the thread's workflow which
+ * questions the edit closed, and appends an event for clients that stream the thread.
  */
 async function publishEdit(
   context: ConversationContext,
@@ -119,10 +120,10 @@ async function publishEdit(
 }
 
 /**
- * Notifies the conversation that an edit has closed questions. If the notification fails, the
- * conversation may still give a default answer to a closed question when the question's deadline
- * comes. The worker refuses the run of such an answer, because it reads the state again and finds
- * the question closed.
+ * Tells the workflow of a thread which questions an edit of the state closed. If this call fails,
+ * the workflow may start a run with the default answer of a closed question at the question's
+ * deadline. The worker refuses this run, because it reads the state again and finds the question
+ * closed.
  */
 async function notifyConversation(
   context: ConversationContext,
@@ -157,8 +158,7 @@ export async function settleThread(
 }
 
 /**
- * Returns the status and the open interrupts that a thread has in this state while no run is
- * active.
+ * Returns the status and the open interrupts of a thread that has this state and no active run.
  */
 export function standingOf(state: ThreadState): SettledState {
   const asked = state.tasks.filter(({ interrupts }) => interrupts.length > 0);

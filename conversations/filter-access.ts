@@ -4,9 +4,9 @@ import type { Access } from './access.js';
 import { matchesFilters } from './filters.js';
 
 /**
- * The access of a run that a cron starts. The project's auth cannot be asked about the creator of
- * the cron, because the creator sends no request. The filters that are stored with the cron apply
- * instead.
+ * What a run that a cron starts may access. When a cron fires, no client sends a request, so the
+ * project's auth cannot be asked. Instead, filters are used that the auth returned earlier. They
+ * are stored with the cron.
  */
 export class FilterAccess implements Access {
   readonly hasProjectAuth = true;
@@ -39,8 +39,7 @@ export class FilterAccess implements Access {
   }
 
   /**
-   * Always returns false, because a run reads the store through its graph and not through this
-   * access.
+   * Always returns false: a run reads store items through its graph, and not through this access.
    */
   seesItem(): boolean {
     return false;

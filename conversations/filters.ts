@@ -1,9 +1,9 @@
 import { ColloquyError, type RequiredMetadata, type Scalar } from '../protocol/index.js';
 
 /**
- * The filters that a project's handler returns: conditions on the metadata of a record. Each key is
- * a key of the metadata, with the value that it must have or an object of operators (`$eq`,
- * `$contains`).
+ * The filters that an auth handler of the project returns: conditions on the metadata of a record.
+ * Each key is a key of the metadata. Its value is the value that the metadata must have, or an
+ * object of operators (`$eq`, `$contains`).
  */
 export type AuthFilters = Record<string, unknown>;
 

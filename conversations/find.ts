@@ -18,8 +18,8 @@ export function findAssistant(context: ConversationContext, caller: Caller, idOr
 }
 
 /**
- * Returns the assistant that a run or a cron names, if the caller may use it. Errors: `not_found`,
- * errors of a project's handler.
+ * Returns the assistant that a run or a cron names, if the caller may use it. Errors: `not_found`;
+ * errors that the auth handler of the project throws.
  */
 export async function findUsableAssistant(
   context: ConversationContext,
@@ -28,9 +28,9 @@ export async function findUsableAssistant(
   idOrGraph: string,
 ): Promise<Assistant> {
   const found = await findAssistant(context, caller, idOrGraph).catch(async (error: unknown) => {
-    // Ask the handler also about an unknown id, so that the caller cannot distinguish it from the
-    // id of another user's assistant. A name belongs to a graph and not to a user, so the handler
-    // is not asked about an unknown name.
+    // The auth handler of the project is also asked about an id that does not exist. So the caller
+    // cannot tell this case from the case that another user has the assistant. The handler is not
+    // asked about a name that does not exist, because names belong to graphs and not to users.
     if (errorCode(error) === 'not_found' && uuid.safeParse(idOrGraph).success) {
       await access.checkAssistant(undefined, idOrGraph);
     }
@@ -70,8 +70,8 @@ export async function assertCheckpoint(
 }
 
 /**
- * Returns a run, even if lists do not show it yet, because a client already gets the run's id when
- * the run is accepted. Errors: `not_found`.
+ * Returns a run, even if it is not admitted yet (not shown in lists). This is necessary because a
+ * client gets the id of a run as soon as the run is accepted. Errors: `not_found`.
  */
 export function findRun(context: ConversationContext, caller: Caller, threadId: string, runId: string): Promise<Run> {
   return orNotFound(
@@ -81,9 +81,9 @@ export function findRun(context: ConversationContext, caller: Caller, threadId: 
 }
 
 /**
- * Returns a run, and with `start` an offset of the event log that is lower than the offsets of all
- * events of the run. If the run has not started, `start` is the tail of the log (its last offset).
- * The run is read again after the tail, because it may have written events in between. Errors:
+ * Returns a run and an offset `start` of the event log. All events of the run have higher offsets
+ * than `start`. If the run has not started, `start` is the offset of the log's last event. After
+ * that offset was read, the run is read again, because it may have started in between. Errors:
  * `not_found`.
  */
 export async function locateRun(
@@ -100,9 +100,9 @@ export async function locateRun(
 }
 
 /**
- * Returns a thread if the caller may see it now. Call this right before the thread is used. The
- * API's gate has checked the thread when the request arrived, but since then the thread may have
- * been deleted and created again. Errors: `not_found`.
+ * Returns a thread if the caller may see it now. Call this right before the thread is used. The API
+ * has checked the thread when the request arrived, but since then the thread may have been deleted
+ * and created again. Errors: `not_found`.
  */
 export async function findVisibleThread(
   context: ConversationContext,

@@ -27,11 +27,11 @@ interface InjectionOrder {
 const NO_ACTIVE_RUN: readonly unknown[] = ['conflict', 'not_found', 'thread_closed'];
 
 /**
- * Passes a chat message to the run at work, which is the run whose steps are being executed. First
- * stores the message, then passes only its id, so that the message survives the death of any
- * process after the client has its answer. If the run ends before it takes the message, the message
- * becomes a separate run. Returns the message id. Errors: `invalid_argument` (with the protocol
- * name `no_such_run` if no run is at work), `queue_full`, `unavailable`.
+ * Passes a chat message to the active run, which is the run whose steps are being executed. First
+ * stores the message, then passes only its id. So once the client has its answer, the message is
+ * not lost if a process dies. If the run ends before it takes the message, the message becomes a
+ * separate run. Returns the message id. Errors: `invalid_argument` (with the protocol name
+ * `no_such_run` if no run is active), `queue_full`, `unavailable`.
  */
 export async function injectMessage(context: ConversationContext, order: InjectionOrder): Promise<string> {
   const { caller, threadId, key } = order;

@@ -34,9 +34,10 @@ export interface Conversations {
    */
   resume(caller: Caller, threadId: string, answer: ResumeConversation): Promise<Resumed>;
   /**
-   * Passes a stored chat message to the run at work. Idempotent by the message's `runId`. Errors:
-   * `conflict` if no run is at work or queued; `queue_full`; `thread_closed`; `not_found` if no
-   * conversation is running; `unavailable`, after which the message may still have been accepted.
+   * Passes a stored chat message to the active run, which is the run whose steps are being
+   * executed. Idempotent by the message's `runId`. Errors: `conflict` if no run is active or
+   * queued; `queue_full`; `thread_closed`; `not_found` if no conversation is running;
+   * `unavailable`, after which the message may still have been accepted.
    */
   inject(caller: Caller, threadId: string, message: InjectMessage): Promise<Injected>;
   /**

@@ -37,8 +37,8 @@ export interface EventSource {
    */
   replay: boolean;
   /**
-   * How the run ended. Set if the run's record shows the end, after which no more events are
-   * written.
+   * How the run ended. Set if the run's record already shows this. Then only the stored events are
+   * read, because no more events are written.
    */
   ended?: EndedData;
   signal: AbortSignal;
@@ -68,8 +68,8 @@ export async function* runEvents(
 }
 
 /**
- * Takes the events of one run from pages of the event log. Keeps the cursor in the log, and the
- * offsets that later attempts have superseded.
+ * Takes the events of one run from pages of the event log. Remembers the offset up to which the log
+ * was read (`cursor`), and which events later attempts have superseded.
  */
 class RunReader {
   readonly threadId: string;
@@ -192,13 +192,16 @@ interface RecordWatch {
   stop(): void;
 }
 
-/** How long the last event of a run may arrive after the run's record shows the end, in ms. */
+/**
+ * After the run's record shows the end of the run, the reader waits at most this long for the run's
+ * last event, in ms.
+ */
 const LAST_EVENT_MS = 1_000;
 
 /**
- * Reads the record of a run at an interval. Aborts `signal` if the record shows the run's end and
- * the last event has not arrived. That event is missing if its writer died, the run was rolled
- * back, the thread was deleted, or the events expired. Then only the record shows the end.
+ * Reads the record of a run at an interval. If the record shows the end of the run, but the run's
+ * last event does not arrive, the returned `signal` is aborted. The event is missing if its writer
+ * died, the run was rolled back, the thread was deleted, or the events expired.
  */
 function watchRecord(context: ConversationContext, caller: Caller, { threadId, runId }: RunReader): RecordWatch {
   const over = new AbortController();

@@ -26,8 +26,8 @@ interface SweepOptions {
   /** Time between two sweeps, in ms. Default: one minute. */
   intervalMs?: number;
   /**
-   * Policy that says which checkpoints of a thread thinning keeps. Default: all, so no thread is
-   * thinned.
+   * Policy that says which older checkpoints of a thread are kept. A sweep removes the others
+   * (thinning). Default: all checkpoints are kept.
    */
   keep?: ThinningPolicy;
 }

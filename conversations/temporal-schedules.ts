@@ -114,9 +114,9 @@ const POLICIES = {
 } as const satisfies Record<OverlapPolicy, string>;
 
 /**
- * Returns the definition of a cron's Schedule in Temporal. It says when the cron fires, and names
- * the cron by its ids. What a firing runs is not part of it: a firing reads that from the cron's
- * record.
+ * Returns the definition of a cron's Schedule in Temporal. It contains the times at which the cron
+ * fires, and the ids of the cron. It does not contain the `payload` of the runs, such as their
+ * input: each firing reads the payload from the cron's record.
  */
 function definition(cron: Cron, taskQueue: string) {
   const { tenant, cronId, options } = cron;

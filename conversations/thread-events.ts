@@ -27,8 +27,9 @@ export async function* threadEvents(
   const pageAfter = (seq: number, bare = false) => log.read(caller, threadId, { afterSeq: seq, limit: PAGE, bare });
   const [last] = afterSeq > 0 ? await log.read(caller, threadId, { afterSeq: afterSeq - 1, limit: 1, bare: true }) : [];
   const reader = new ThreadReader(afterSeq, modes, last?.seq === afterSeq ? last.runId : undefined);
-  // Before the first event is sent, read all stored events once, to learn which of them later
-  // attempts have superseded. The client then gets no stored event that is superseded.
+  // Some stored events are superseded: their attempt died before its commit, and a later event
+  // names them. So read all stored events once before the first one is sent. The client then gets
+  // no stored event that is superseded.
   let page = await pageAfter(afterSeq);
   reader.noteSuperseded(page);
   for (let ahead = page; ahead.length > 0 && !signal.aborted; ) {
@@ -55,8 +56,8 @@ class ThreadReader {
   readonly #superseded = new SupersededEvents();
 
   /**
-   * `current` is the run of the event at offset `cursor`. The client received this event earlier,
-   * and so also the start of this run.
+   * `cursor` is the offset of the last event that the client received on an earlier connection, and
+   * `current` is the run of that event. So the client has already received the start of this run.
    */
   constructor(
     public cursor: number,
@@ -72,8 +73,8 @@ class ThreadReader {
   }
 
   /**
-   * Returns the events of a page that the client gets, in the form for clients. Sets the cursor to
-   * the offset of the page's last event.
+   * Converts the events of a page to the form for clients. Leaves out the events that this client
+   * must not get. Sets the cursor to the offset of the page's last event.
    */
   takePage(page: readonly StoredEvent[]): ClientEvent[] {
     return page.flatMap((stored) => {
@@ -93,8 +94,8 @@ class ThreadReader {
   #startEvents({ runId, seq, at }: StoredEvent): ClientEvent[] {
     if (this.#startedRuns.has(runId)) return [];
     this.#startedRuns.add(runId);
-    // The id of this start event has the offset before the run's first event. So a client that
-    // resumes after this id gets the start of the run again.
+    // The id of this start event contains the offset before the run's first event. So a client that
+    // resumes with this id gets the start event again, and then all events of the run.
     return this.#lifecycle(`${at.getTime()}-${seq - 1}`, { run_id: runId, attempt: 1 });
   }
 

@@ -48,9 +48,9 @@ export async function threadValues(context: ConversationContext, caller: Caller,
 }
 
 /**
- * Returns the state that `state` resolves to. If the state cannot be read because of an error
- * without a code, throws an error that names the thread instead. An error with a code and a network
- * error are thrown unchanged.
+ * Returns the state that the promise `state` resolves to. If the promise rejects with an error that
+ * has a code, or with a network error, this error is thrown. Any other error means that the state
+ * cannot be read. Then an error that names the thread is thrown instead.
  */
 export async function orUnreadable<T>(state: Promise<T>, threadId: string): Promise<T> {
   try {
@@ -81,8 +81,8 @@ function reportOnce(context: ConversationContext, threadId: string, error: unkno
 }
 
 /**
- * Creates the error that says that the state of a thread cannot be read. Of the original error it
- * contains only the code or the name, because the error and its message may quote the state.
+ * Creates the error that says that the state of a thread cannot be read. The new error contains
+ * only the code or the name of the original error, because its message may quote the state.
  */
 function unreadable(threadId: string, error: unknown): ColloquyError {
   const name = errorCode(error) ?? (error instanceof Error ? error.name : typeof error);

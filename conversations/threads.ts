@@ -15,9 +15,9 @@ type PatchBody = z.infer<typeof threadPatch>;
 
 /**
  * Creates a thread. With `if_exists: do_nothing`, returns an existing thread instead if the caller
- * may see it. Supersteps in the body write the state of the thread, unless it has a state already.
- * Errors: `already_exists`; `invalid_argument` if there are supersteps but no graph that can write
- * them.
+ * may see it. If the body has `supersteps`, creates the thread's state from these updates, unless
+ * the thread has a state already. Errors: `already_exists`; `invalid_argument` if the body has
+ * `supersteps`, but its metadata have no `graph_id`.
  */
 export async function makeThread(context: ConversationContext, viewer: Viewer, body: ThreadBody): Promise<Thread> {
   const { thread_id: threadId = uuid7(), if_exists: ifExists, supersteps, ttl, ...given } = withoutNulls(body);
@@ -26,8 +26,8 @@ export async function makeThread(context: ConversationContext, viewer: Viewer, b
   const thread = await createOrFindThread(context, viewer, newThread, ifExists === 'do_nothing');
   if (!supersteps?.length) return thread;
   await applySupersteps(context, viewer.caller, thread, supersteps).catch(async (error: unknown) => {
-    // Without `do_nothing`, this request has created the thread. Remove the thread, so that the client can
-    // repeat the request.
+    // Without `do_nothing`, this request has created the thread. Remove the thread, so that the
+    // client can repeat the request.
     if (ifExists !== 'do_nothing') await undoThread(context, viewer.caller, thread);
     throw error;
   });
@@ -132,9 +132,10 @@ async function undoThread(context: ConversationContext, caller: Caller, thread: 
 }
 
 /**
- * Returns the thread that a request is to delete. If no such thread is found, returns undefined,
- * because an interrupted deletion may have closed the thread and can then continue. With a
- * project's auth, a thread that is not found is an error instead. Errors: `not_found`.
+ * Returns the thread that a request asks to delete. Returns undefined if the thread is not found,
+ * because an earlier deletion may have hidden the thread before it was interrupted. The request can
+ * then finish that deletion. If the project has auth, throws `not_found` instead of this.
+ * Errors: `not_found`.
  */
 async function markToDelete(
   context: ConversationContext,
@@ -144,9 +145,9 @@ async function markToDelete(
   try {
     return await findVisibleThread(context, viewer, threadId);
   } catch (error) {
-    // With a project's auth, the project's handlers have allowed the caller to delete a thread that
-    // is gone now. A new thread may have the same id. The handlers were not asked about the new
-    // thread, so the caller must not delete it.
+    // The project's auth handlers have allowed the caller to delete a thread that is gone now. A
+    // new thread may have got the same id. The handlers were not asked about the new thread, so the
+    // caller must not delete it.
     if (errorCode(error) !== 'not_found' || viewer.access.hasProjectAuth) throw error;
     return undefined;
   }

@@ -20,7 +20,8 @@ const PLATFORM_ADDRESSES = ['168.63.129.16'];
  * Decides which hosts outgoing requests may reach: public hosts, and hosts that the operator allows
  * by name, address or network (`hooks.internal`, `10.0.0.7`, `10.0.0.0/8`). All other addresses are
  * refused, such as loopback, private, link-local and multicast addresses, metadata services of
- * clouds, and IPv6 addresses that contain an IPv4 address.
+ * clouds, and IPv6 addresses that contain an IPv4 address (6to4, Teredo, NAT64). Exception: an
+ * IPv4-mapped address (`::ffff:…`) is treated as its IPv4 address.
  */
 export class AddressGuard {
   readonly #hosts = new Set<string>();

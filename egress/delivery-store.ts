@@ -52,8 +52,8 @@ interface DeliveryDocument {
 }
 
 /**
- * Time for which a delivery is stored, in ms. It is one day longer than the webhook workflow tries
- * to deliver it.
+ * Time for which a delivery is stored, in ms. It is one day longer than the time for which the
+ * webhook workflow tries to send the delivery.
  */
 const KEPT_MS = 4 * 24 * 3_600_000;
 

@@ -45,8 +45,9 @@ const TIMEOUT_MS = 15_000;
 const MAX_ANSWER_BYTES = 16 * 1024;
 
 /**
- * Creates the client for outgoing HTTP. It connects to an address that it has checked itself. So a
- * change of the DNS record between the check and the connection has no effect.
+ * Creates the client for outgoing HTTP. It checks the addresses that the DNS look-up of a host
+ * returns, and connects to one of exactly these addresses. There is no second look-up, so nobody
+ * can get past the check by a later change of the DNS record.
  */
 export function createEgress(options: EgressOptions = {}): Egress {
   const { timeoutMs = TIMEOUT_MS, maxAnswerBytes = MAX_ANSWER_BYTES } = options;
@@ -101,8 +102,9 @@ function hostOf(url: URL): string {
 }
 
 /**
- * Returns a function for DNS look-ups that fails if any of the name's addresses is refused. A name
- * that has a refused address is a mistake or an attack.
+ * Returns the function that looks up host names for `request`. A look-up fails if at least one
+ * address of the host may not be reached, even if its other addresses may: such a host is a mistake
+ * or an attack. A host that the operator allows by name may have any address.
  */
 function guardedLookup(guard: AddressGuard): LookupFunction {
   return (host, options, callback) => {

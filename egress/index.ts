@@ -1,6 +1,7 @@
 /**
- * Outgoing HTTP, which reaches private networks only where the operator allows it, and the store of
- * webhook deliveries that wait to be sent. Knows no run and no graph.
+ * Sends HTTP requests to other servers. Reaches private networks only where the operator allows it.
+ * Also stores the webhook deliveries that wait to be sent. The code in this folder knows nothing
+ * about runs and graphs.
  */
 export { AddressGuard } from './address-guard.js';
 export { createEgress } from './http.js';

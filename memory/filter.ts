@@ -6,8 +6,8 @@ type ItemValue = Record<string, unknown>;
 type Comparison = (found: unknown, wanted: unknown) => boolean;
 
 /**
- * Maximum number of values in a filter, with nested values, because each of them may be compared
- * with every item.
+ * Maximum number of values in a filter, including nested values. There is a limit because each
+ * value may be compared with every item.
  */
 const MAX_WANTED = 1_000;
 

@@ -10,7 +10,7 @@ export interface ItemDocument {
   /** `<tenant>/<namespace>::<key>` */
   _id: string;
   tenant: string;
-  /** Labels of the namespace, joined by colons. */
+  /** The parts of the namespace, joined by colons. */
   path: string;
   /**
    * For each prefix of the namespace, from the empty prefix to the whole namespace: the string
@@ -51,8 +51,8 @@ const MINUTE_MS = 60_000;
 
 /**
  * Returns the MongoDB operations that insert an item, or replace the stored item with the same key.
- * If the stored item has expired but MongoDB has not removed it yet, it is deleted first, so that
- * the new item does not keep its creation time.
+ * If the stored item has expired but MongoDB has not removed it yet, it is deleted first. So the
+ * new item gets a creation time of its own, not that of the expired item.
  */
 export function putOperations(tenant: string, item: EmbeddedItem, now: Date): AnyBulkWriteOperation<ItemDocument>[] {
   const { namespace, key, value, ttl, embedder, vectors = [] } = item;

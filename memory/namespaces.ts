@@ -2,8 +2,8 @@ import { validateNamespace, type MatchCondition } from '@langchain/langgraph-che
 import { ColloquyError } from '../protocol/index.js';
 
 /**
- * Stands between the labels of a namespace in a path. No label may contain it, so a path stands for
- * exactly one namespace.
+ * Separates the labels in the path of a namespace: the path of `['a', 'b']` is `a:b`. No label may
+ * contain the separator, so two namespaces never have the same path.
  */
 const SEPARATOR = ':';
 const ANY = '*';
@@ -25,26 +25,25 @@ export function itemKey(tenant: string, namespace: readonly string[], key: strin
 }
 
 /**
- * Returns the field `ancestors` of an item's document: a key for the item's namespace and for each
- * prefix of that namespace, down to the empty prefix of the tenant. With an index on these keys, a
- * query finds all items under a prefix by equality.
+ * Returns the field `ancestors` of an item's document: one key for each prefix of the item's
+ * namespace, from the empty prefix to the whole namespace. For the tenant `t` and the namespace
+ * `['a', 'b']`, the keys are `t/`, `t/a` and `t/a:b`. The field has an index. So a query finds all
+ * items under a prefix by equality with the key of the prefix.
  */
 export function ancestorsOf(tenant: string, namespace: readonly string[]): string[] {
   return [`${tenant}/`, ...namespace.map((_, index) => `${tenant}/${pathOf(namespace.slice(0, index + 1))}`)];
 }
 
-/**
- * Returns the key of one prefix of a namespace, in the form in which {@link ancestorsOf} returns
- * it.
- */
+/** Returns the key of one prefix of a namespace. It is one of the keys of {@link ancestorsOf}. */
 export function ancestor(tenant: string, prefix: readonly string[]): string {
   return `${tenant}/${pathOf(prefix)}`;
 }
 
 /**
- * Returns the longest known prefix of the namespaces that match all conditions. For this, the path
- * of each prefix condition is cut before its first wildcard, and the longest result is taken.
- * Without prefix conditions, the result is empty.
+ * Returns the longest prefix that a namespace certainly has if it matches all conditions. Each
+ * prefix condition is cut before its first wildcard, and the longest result is taken. Example:
+ * `['a', 'b']` for the prefix condition `['a', 'b', '*']`. Without prefix conditions, the result is
+ * empty.
  */
 export function commonPrefix(conditions: readonly MatchCondition[]): string[] {
   const prefixes = conditions

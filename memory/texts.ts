@@ -2,8 +2,8 @@ import { ColloquyError } from '../protocol/index.js';
 import type { PutItem } from './ports.js';
 
 /**
- * Maximum number of paths whose texts are embedded for one item, because each path is searched in
- * the whole value.
+ * Maximum number of paths whose texts are embedded for one item. Each path is searched in the whole
+ * value, so every path costs time.
  */
 const MAX_PATHS = 100;
 /**
@@ -12,8 +12,8 @@ const MAX_PATHS = 100;
  */
 const MAX_TEXTS = 1_000;
 /**
- * Maximum number of characters of all texts of an item together. Embedders read only the beginning
- * of a long text: less than this in total, even of a thousand texts.
+ * Maximum number of characters of all texts of an item together. Longer texts would be of little
+ * use, because embedders read only the beginning of a long text.
  */
 const MAX_LENGTH = 1_000_000;
 /**
@@ -28,10 +28,10 @@ const MAX_VISITED = 100_000;
 const INDENT = 2;
 
 /**
- * Returns the texts to embed of an item: the texts at the given paths of its value. Examples of
- * paths: `$` (the whole value), `a.b`, `list[0].a`, `list[-1]`, `list[*].a`, `*` (every field). The
- * limits are checked while texts are collected. Errors: `invalid_argument` if a limit is exceeded;
- * the message names the item.
+ * Returns the texts of an item that are to be embedded: the texts at the given paths of its value.
+ * Examples of paths: `$` (the whole value), `a.b`, `list[0].a`, `list[-1]`, `list[*].a`, `*` (every
+ * field). Errors: `invalid_argument` if one of the limits above is exceeded; the message names the
+ * item.
  */
 export function textsOf({ namespace, key, value }: PutItem, paths: readonly string[]): string[] {
   const refuse = (problem: string): never => {

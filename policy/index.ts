@@ -1,6 +1,7 @@
 /**
- * Decides which caller may do which action. Wraps the implementations of port interfaces with this
- * check, so that they contain no checks themselves. Knows no concrete port interface.
+ * Decides which caller may do which action. `guarded` wraps the implementation of a port interface,
+ * such as a store, and checks each call before the method runs. So the implementations need no
+ * checks of their own. The code in this folder knows no particular port interface.
  */
 export { checkRule, guarded } from './guard.js';
 export type { PortRules, Rule } from './guard.js';

@@ -19,10 +19,10 @@ export type Policy = (
 export type AttributeReader = (caller: Caller, resource: Resource) => Promise<ResourceAttributes | undefined>;
 
 /**
- * Returns the function that authorizes the calls of guarded port interfaces. It lets the policy
- * decide. The record of a resource is read only if the policy calls `attributes`, and at most once
- * for each decision. If `readers` has no reader for a kind, resources of that kind have no
- * attributes.
+ * Returns the function that `guarded` calls before each call of a port interface. The function asks
+ * the policy for a decision. It reads the record of the resource only if the policy calls
+ * `attributes`, and at most once for each decision. If `readers` has no reader for a kind of
+ * resource, `attributes` returns undefined for that kind.
  */
 export function authorizeBy(
   policy: Policy,

@@ -20,7 +20,10 @@ export interface Caller {
    */
   tenant: string;
   principal: Principal;
-  /** Principals for whom `principal` acts, nearest first. Empty: the principal acts for itself. */
+  /**
+   * Principals for whom `principal` acts, as a chain: `principal` acts for the first one, the first
+   * one for the second one, and so on. Empty: `principal` acts for itself.
+   */
   onBehalfOf: readonly Principal[];
 }
 

@@ -1,9 +1,9 @@
 import { ColloquyError } from './errors.js';
 
 /**
- * When a schedule fires. `expressions`: at each time that matches one of these cron expressions
- * (minute, hour, day of month, month, day of week; without names). `everySeconds`: at equal
- * intervals.
+ * When a schedule fires. `expressions`: at each time that matches at least one of these cron
+ * expressions. They have five fields (minute, hour, day of month, month, day of week) and use
+ * numbers instead of names such as `MON`. `everySeconds`: at equal intervals.
  */
 export type ScheduleTimes = { expressions: string[] } | { everySeconds: number };
 
@@ -81,13 +81,13 @@ const DAY_MINUTES = 1_440;
 const CALENDAR_YEARS = 28;
 
 /**
- * Returns the shortest time between two firings of a schedule, in seconds. The time from the last
- * firing of a day to the first one of the next day counts if the schedule fires on any two
- * consecutive days. Changes for daylight saving are ignored.
+ * Returns the shortest time between two firings of a schedule, in seconds. If the schedule ever
+ * fires on two consecutive days, this includes the time from the last firing of the first day to
+ * the first firing of the second day. Changes for daylight saving are ignored.
  */
 export function shortestGapSeconds(times: ScheduleTimes): number {
   if ('everySeconds' in times) return times.everySeconds;
-  // All expressions of a schedule have the same minutes and hours.
+  // The expressions of one schedule differ only in their days, so the first one is enough here.
   const [minute = '', hour = ''] = times.expressions[0]?.split(' ') ?? [];
   const minutes = valuesOf(MINUTE, minute);
   const firings = valuesOf(HOUR, hour).flatMap((h) => minutes.map((m) => h * 60 + m));
@@ -191,8 +191,8 @@ function invalid(message: string): ColloquyError {
 }
 
 /**
- * Form of the names in the IANA time zone database. These names are case-sensitive. Offsets such as
- * `+01:00` are no such names.
+ * Form of the names in the IANA time zone database. Upper and lower case matter. Offsets such as
+ * `+01:00` do not match.
  */
 const ZONE_NAME = /^[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*(\/[A-Z][A-Za-z0-9+-]*(_[A-Za-z]+)*)*$/;
 

@@ -1,9 +1,9 @@
 import type { Principal } from './caller.js';
 
 /**
- * What happens to a firing if the run of the previous firing has not ended. These are Temporal's
- * overlap policies, except `terminate_other`: it would end the workflow of the previous firing, but
- * not the run.
+ * What happens to a firing if the run of the previous firing has not ended. The values are
+ * Temporal's overlap policies. `terminate_other` is left out: Temporal would terminate the workflow
+ * of the previous firing, but the run that this workflow has started would go on.
  */
 export const OVERLAP_POLICIES = ['allow_all', 'skip', 'buffer_one', 'buffer_all', 'cancel_other'] as const;
 export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
@@ -12,8 +12,8 @@ export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 export interface ScheduleOptions {
   overlap: OverlapPolicy;
   /**
-   * Maximum age of a missed firing, in seconds. After an outage, Temporal still fires for the
-   * missed times that are not older.
+   * Maximum age of a missed firing, in seconds. If Temporal is down at a scheduled time, it starts
+   * the firing later. A firing whose scheduled time is longer ago than this is skipped.
    */
   catchupWindowSeconds: number;
   /** Longest random delay of a firing, in seconds. */
@@ -32,8 +32,9 @@ export const DEFAULT_SCHEDULE_OPTIONS: ScheduleOptions = {
 };
 
 /**
- * Filters that the project's auth returned when the cron was created or last changed. A run of the
- * cron may use a thread or an assistant only if its metadata match the filter.
+ * Filters that the project's auth handlers returned when the cron was created or last changed. A
+ * run of the cron may use a thread only if the metadata of the thread match `threads`, and an
+ * assistant only if the metadata of the assistant match `assistants`.
  */
 export interface CronFilters {
   /**

@@ -1,9 +1,9 @@
 const MEBIBYTE = 1024 * 1024;
 
 /**
- * Default values of settings, for the configuration and for the rooms (top-level folders) that use
- * the settings. Each default is written only here, so that a room behaves the same if it is started
- * without the configuration.
+ * Default values of settings. The configuration takes them from here, and so do the rooms
+ * (top-level folders) that have these settings. So a room that gets no configuration behaves the
+ * same as with the default configuration.
  */
 export const DEFAULTS = {
   bodyLimitBytes: 10 * MEBIBYTE,

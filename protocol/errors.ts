@@ -41,7 +41,9 @@ export interface ErrorDetails {
   /** Milliseconds to wait before the next attempt. */
   retryAfterMs?: number;
   /**
-   * Name of the error that a project's code threw. It becomes the field `error` of the error event.
+   * Name of the error, as clients see it. If a project's code threw the error, this is the name
+   * that the project gave it. It becomes the field `error` in the data of the event `error`. For an
+   * error of protocol v2, this is an error code of that protocol.
    */
   errorName?: string;
 }
@@ -114,7 +116,8 @@ const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
 /**
  * Returns whether Node or its `fetch` threw this error for a broken connection. Libraries wrap most
  * of these errors in errors of their own, but not all. For example, a command of the MongoDB driver
- * that waits until a closed socket has drained rejects with the socket's error.
+ * may wait until its socket has drained. If the socket breaks meanwhile, the command rejects with
+ * the error of the socket.
  */
 export function isNetworkError(error: unknown): boolean {
   return typeof error === 'object' && error !== null && NETWORK_ERROR_CODES.has((error as { code?: unknown }).code);

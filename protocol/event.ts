@@ -24,8 +24,8 @@ export interface StoredEvent {
 
 /**
  * Events that Colloquy itself writes to the event log. `run.attempt` is written when a step is
- * attempted again; it names the events of earlier attempts that it supersedes. `run.ended` is the
- * last event of a run.
+ * attempted again. It names the events of earlier attempts that are no longer valid. `run.ended` is
+ * the last event of a run.
  */
 export const CONTROL_EVENTS = { attempt: 'run.attempt', ended: 'run.ended' } as const;
 

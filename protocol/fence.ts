@@ -1,8 +1,8 @@
 /**
- * The parts of a fence. A fence identifies the attempt that writes a thread. A write with a lower
- * fence than an earlier write is refused. Fences are strings that sort by run, then by step, then
- * by attempt. The number of the attempt alone is not enough, because attempt 2 of an old run must
- * lose to attempt 1 of a new run.
+ * The parts of a fence. A fence identifies the attempt that writes a thread. The thread's head
+ * stores the highest fence so far, and a write with a lower fence is refused. Fences are strings
+ * that sort by run, then by step, then by attempt. The number of the attempt alone is not enough,
+ * because attempt 2 of an old run must lose to attempt 1 of a new run.
  */
 export interface FenceParts {
   /** Ordinal of the run: its number in its thread, from 1. The conversation workflow assigns it. */

@@ -1,7 +1,7 @@
 /**
  * Returns the part of `config.configurable` that readers of a run and receivers of its webhook may
- * see. The graph also gets, in `configurable`, what the project's `authenticate` returned, which
- * often includes tokens. Readers get only the identity of the user from it.
+ * see. The graph gets more: `configurable` contains all that the project's `authenticate` returned
+ * about the user, which often includes tokens. Readers get only the identity of the user.
  */
 export function publicConfigurable(configurable: Record<string, unknown>): Record<string, unknown> {
   const { langgraph_auth_user: user, langgraph_auth_permissions: _, ...shown } = configurable;

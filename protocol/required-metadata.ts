@@ -1,9 +1,10 @@
 export type Scalar = string | number | boolean | null;
 
 /**
- * Metadata that a record must have to be found by a search, by top-level key of the metadata.
- * `equal`: the value of the key must be this value. `contains`: the value of the key must be a list
- * with all of these members.
+ * Conditions on the metadata of a record. A search returns only records that meet them. The keys
+ * are top-level keys of the metadata. `equal`: the value in the record must be this value, for
+ * example `{ owner: 'ada' }`. `contains`: the value in the record must be a list with all of these
+ * members, for example `{ tags: ['a', 'b'] }`.
  */
 export interface RequiredMetadata {
   equal: Record<string, Scalar>;

@@ -85,8 +85,8 @@ export interface RunRequest {
   streamModes: StreamMode[];
   streamSubgraphs: boolean;
   /**
-   * If set, the run records the events of LangGraph's `streamEvents(…, { version: "v3" })`, which
-   * protocol v2 needs, whatever `streamModes` is.
+   * If set, the run records the events of LangGraph's `streamEvents(…, { version: "v3" })`,
+   * whatever `streamModes` is. Protocol v2 needs these events.
    */
   streamVersion?: 'v3';
   interruptBefore?: '*' | string[];
@@ -96,8 +96,8 @@ export interface RunRequest {
   /** Delay before the run joins the queue of its thread, in seconds. */
   afterSeconds?: number;
   /**
-   * Keys of LangSmith feedback. Before `run.ended`, the run writes the event `feedback`. It has,
-   * for each key, an address that accepts feedback on the run.
+   * Keys of LangSmith feedback. At its end, the run writes the event `feedback`. For each key, this
+   * event has a URL to which clients can post feedback on the run.
    */
   feedbackKeys?: string[];
 }

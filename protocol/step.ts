@@ -1,9 +1,10 @@
 import type { Head, Interrupt } from './thread.js';
 
 /**
- * The thread's head (its newest checkpoints) and its last offset after a step. Each step passes
- * them to the next step of the conversation, which then saves two reads. A cursor that is out of
- * date makes that step fail and run again, but never leads to a wrong result.
+ * Where a thread stands after a step: the head (the thread's newest checkpoints) and the offset of
+ * the thread's last event. The next step of the conversation gets this cursor, so it does not need
+ * to read both from the database. If the cursor is out of date, that step fails and runs again, so
+ * the result is never wrong.
  */
 export interface Cursor {
   head: Head;

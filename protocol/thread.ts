@@ -51,7 +51,8 @@ export interface Thread {
 
 /**
  * Fields of a thread that its creator sets. A copy of the thread keeps them. To add such a field,
- * extend this list, `schemas/thread.ts` and the wire format; records and port interfaces follow.
+ * extend this list, `schemas/thread.ts` and the wire format. The types of records and port
+ * interfaces are derived from this list.
  */
 export const GIVEN_THREAD_FIELDS = ['metadata', 'config'] as const satisfies (keyof Thread)[];
 export type GivenThreadFields = Partial<Pick<Thread, (typeof GIVEN_THREAD_FIELDS)[number]>>;

@@ -1,9 +1,9 @@
 import { ColloquyError } from './errors.js';
 
 /**
- * Returns whether more than `most` values are inside a value, at all levels. Objects and lists
- * count too. Does not recurse and stops at the limit, so a huge value costs no more time than one
- * that is just too large.
+ * Returns whether a value contains more than `most` values. Nested values count, and so do objects
+ * and lists. Does not recurse, so deep nesting does no harm. Stops at the limit, so a huge value
+ * takes hardly more time than one that is just too large.
  */
 export function hasMoreValues(value: object, most: number): boolean {
   const waiting: object[] = [value];
@@ -25,8 +25,8 @@ export function tooManyValues(most: number): string {
 }
 
 /**
- * Throws if more than `most` values are inside the value of a request field, at all levels. Errors:
- * `invalid_argument`, with the name of the field.
+ * Throws if the value of a request field contains more than `most` values, nested ones included.
+ * Errors: `invalid_argument`, with the name of the field.
  */
 export function guardValues(field: string, value: object, most: number): void {
   if (!hasMoreValues(value, most)) return;

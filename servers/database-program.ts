@@ -20,9 +20,9 @@ export interface DatabaseProgram {
   /** Options that are added to the connection string, such as `retryWrites=false`. */
   uriOptions?: string;
   /**
-   * Prepares the running server, for example initiates its replica set. Every probe calls this
-   * until the server is ready, and then checks whether the server is primary. So it must do nothing
-   * if it has been done.
+   * Prepares the server after its start, for example initiates its replica set. It is called before
+   * each check of whether the server is primary, until a check succeeds. So a call must do nothing
+   * if an earlier call has prepared the server.
    */
   initialize?(client: MongoClient, host: string): Promise<void>;
   /**

@@ -14,9 +14,9 @@ export interface Servers {
 }
 
 /**
- * Starts Temporal and MongoDB. A server whose address is in the options is not started, but used.
- * If one server fails to start, the other is stopped. Errors: `unavailable`, `already_exists`,
- * `forbidden`.
+ * Starts Temporal and MongoDB. If the options contain the address of a running server, uses that
+ * server and starts none in its place. If one server fails to start, the other is stopped.
+ * Errors: `unavailable`, `already_exists`, `forbidden`.
  */
 export async function startServers(partial: EmbeddedOptions): Promise<Servers> {
   const options = prepare(partial);

@@ -11,9 +11,10 @@ export const DEFAULT_PORTS = { temporal: 7233, temporalUi: 8233, mongodb: 27017,
 export type PortName = keyof typeof DEFAULT_PORTS;
 
 /**
- * Chooses TCP port numbers. Without a request, takes the stored number, else the default, else a
- * free one. Stores this choice in `file`, so that addresses stay the same after a restart. A
- * requested number is used and not stored; 0 requests any free port.
+ * Chooses TCP port numbers for servers. If the caller requests a number, uses that number; 0
+ * requests any free number. Without a request, tries the number stored in `file` and then the
+ * default. If both are in use, takes any free number. Stores the choice in `file`, so that
+ * addresses stay the same after a restart. A requested number is not stored.
  */
 export class PortBook {
   readonly #file: string;

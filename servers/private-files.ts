@@ -78,9 +78,9 @@ export function assertOwner(path: string, owner: number): void {
 }
 
 /**
- * Runs `start`, which starts a child process, with a umask that the child inherits: only their
- * owner can read the files that the child creates. `start` must be synchronous, because the
- * previous umask is restored when it returns.
+ * Runs `start`, which starts a child process. The child inherits a umask of 077, so the files that
+ * it creates can be read only by their owner. `start` must be synchronous, because the previous
+ * umask is restored when it returns.
  */
 export function withPrivateUmask<T>(start: () => T): T {
   const before = process.umask(0o077);

@@ -13,8 +13,8 @@ import {
 export interface StepFailure {
   /**
    * `infrastructure`: an error of Colloquy or of a server that Colloquy needs; always retried.
-   * `transient`: an error of a node that may not occur in another attempt. `final`: any other error
-   * of a node.
+   * `transient`: an error of a node; another attempt may succeed. `final`: any other error of a
+   * node.
    */
   kind: 'infrastructure' | 'transient' | 'final';
   error: RunError;

@@ -36,11 +36,14 @@ export function messageIds(injections: Injection[]): string[] {
 }
 
 /**
- * Returns whether the root graph of a run is between two supersteps. It is not while a subgraph is
- * at work, even if the subgraph is between supersteps of its own: a new checkpoint of the root
- * would restart the subgraph. The head contains the namespace of a subgraph at work. A namespace
- * without a task id (`:`) stays in the head when the subgraph has ended; the root's commit then has
- * a higher offset (`tail`).
+ * Returns whether the root graph of a run is between two supersteps. The answer is false while a
+ * subgraph is running, even if the subgraph is between two supersteps of its own: a new checkpoint
+ * of the root would restart the subgraph.
+ * The head shows which subgraphs are running, because it has an entry for each of their namespaces.
+ * If a namespace has a task id (`node:<task id>`), its subgraph is running as long as the entry
+ * exists: the next checkpoint of the root removes the entry. A namespace without a task id keeps
+ * its entry. Its subgraph has ended if the entry is of an earlier run, or if its event offset
+ * (`tail`) is lower than the one in the root's entry.
  */
 export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
   const root = heads[''];
@@ -51,9 +54,9 @@ export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
 }
 
 /**
- * Returns whether the last tool calls in the state's messages have no results yet. No other message
- * may be added before the results, because models refuse a conversation in which anything but the
- * results follows tool calls.
+ * Returns whether one of the last tool calls in the state's messages has no result yet. As long as
+ * this is so, no other message may be added: models refuse a conversation in which another message
+ * comes between a tool call and its result.
  */
 export function awaitsTools(values: unknown): boolean {
   const messages = (values as Record<string, unknown> | null)?.[CHANNEL];

@@ -19,31 +19,34 @@ export interface NarratorOptions {
   progress: StepProgress;
   append: (event: NewEvent) => void;
   /**
-   * Returns the key of the document that stores this large value of the state, so that the event
-   * contains a reference instead of the value. Returns undefined if no document stores the value.
+   * Returns the key of the document that stores `value`, which is a large value of the state. The
+   * event then contains a reference instead of the value. Returns undefined if no document stores
+   * the value.
    */
   storedValue: (value: object) => StoredValue | undefined;
   /**
-   * Checkpoint namespaces in which this run continues after a checkpoint of its own. LangGraph
-   * streams the events about that checkpoint again, and the narrator drops these repetitions.
+   * Checkpoint namespaces in which this run already has a checkpoint, from which it continues now.
+   * LangGraph streams the events about that checkpoint again, and the narrator drops these
+   * repetitions.
    */
   continued: ReadonlySet<string>;
   /**
-   * Ids of the injected chat messages that this step adds to the state. If there are any,
-   * LangGraph's first events about the root graph's state are new, although the root is in
-   * `continued`.
+   * Ids of the injected chat messages that this step adds to the state. These messages change the
+   * state of the root graph. So if there are any, LangGraph's first events about this state repeat
+   * no earlier events, and the narrator writes them, although the root namespace is in `continued`.
    */
   injected?: ReadonlySet<string>;
   /**
-   * Ids of chat messages that earlier attempts wrote to the event log. The narrator drops events of
-   * these messages: when a subgraph is finished, LangGraph streams its messages again, as output of
-   * the subgraph's node.
+   * Ids of chat messages that earlier attempts wrote to the event log. When a subgraph is finished,
+   * LangGraph streams its messages again, as output of the subgraph's node. The narrator drops the
+   * events of the messages that are in the log already.
    */
   writtenMessageIds?: ReadonlySet<string>;
   /**
-   * Whether the events of tasks that an earlier attempt has finished are written again, because the
-   * earlier attempt's events are superseded. LangGraph marks the updates of these tasks as cached;
-   * the new events omit this mark.
+   * True while this attempt repeats the superstep in which an earlier attempt of the step failed.
+   * The earlier events of the superstep are superseded, so the narrator writes the events again,
+   * even those of finished tasks. LangGraph marks the updates of these tasks as cached, and the new
+   * events omit this mark.
    */
   isRewriting: boolean;
 }
@@ -112,16 +115,16 @@ export class Narrator {
   }
 
   /**
-   * Records that the current superstep of the namespace is committed. Start events of later tasks
-   * in this namespace are new, not repetitions.
+   * Must be called when the current superstep of the namespace is committed. Later start events of
+   * tasks in this namespace repeat no earlier events, so the narrator writes them.
    */
   committed(ns: string): void {
     this.#midway.delete(ns);
   }
 
   /**
-   * Writes the event for a chunk, unless LangGraph repeats an earlier event. Returns whether the
-   * chunk is about the graph's progress, so false for the modes in {@link WORK_MODES}.
+   * Writes the event for a chunk, except if the chunk only repeats an earlier event. Returns true
+   * if the chunk is about the graph's progress, and false if its mode is in {@link WORK_MODES}.
    */
   chunk(chunk: Chunk): boolean {
     this.#tell(chunk);
@@ -147,9 +150,9 @@ export class Narrator {
   }
 
   /**
-   * Writes the events of the run for one event of LangGraph's `graph.streamEvents`. If that event
-   * contains a chunk of the root graph's stream, returns the result of {@link chunk} for the chunk.
-   * Otherwise returns false.
+   * Converts one event of LangGraph's `graph.streamEvents` to events of the run, and writes these.
+   * If LangGraph's event contains a chunk of the root graph's stream, returns the result of
+   * {@link chunk} for that chunk. Otherwise returns false.
    */
   event(event: { event: string; run_id: string; data: Json; tags?: string[]; metadata?: Json }): boolean {
     const isRoot = event.run_id === this.#options.runId;
@@ -197,9 +200,9 @@ export class Narrator {
   }
 
   /**
-   * Returns whether the payload only repeats an event of an earlier step. In a namespace of
-   * `continued`, everything before the start of a task repeats what is known about the last
-   * checkpoint.
+   * Returns whether the payload only repeats an event of an earlier step. In the namespaces of
+   * `continued`, LangGraph first streams what is known about the last checkpoint, and then starts
+   * the first task. The events before that start are repetitions.
    */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
     const payloadType = mode === 'debug' ? (payload as { type: string }).type : mode;
@@ -254,8 +257,7 @@ function debugPayload(debug: Json, recursionLimit: number): Json {
 
 /**
  * Returns a protocol event about a message, with the id of the model's run added. Older versions of
- * LangGraph stream a pair of message and metadata instead of such an event. Returns a pair
- * unchanged.
+ * LangGraph stream a pair of message and metadata instead. Such a pair is returned unchanged.
  */
 function messageEvent(payload: unknown): unknown {
   const [message, metadata] = payload as [Json, { run_id?: string }?];

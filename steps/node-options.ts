@@ -23,8 +23,8 @@ interface TemporalMetadata {
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * Returns the activity options of one node: those of its `metadata.temporal`, and `defaults` for
- * all others. Errors: `invalid_argument`, whose message names the node and the value.
+ * Returns the activity options of one node. Options that its `metadata.temporal` does not set come
+ * from `defaults`. Errors: `invalid_argument`, with a message that names the node and the value.
  */
 export function nodeOptions(graph: LoadedGraph, node: string, defaults = DEFAULT_STEP_OPTIONS): StepOptions {
   const metadata = temporalMetadata(graph, node);

@@ -149,9 +149,9 @@ export interface GraphDescriptions {
    */
   takesMessages(caller: Caller, graphId: string, config: FactoryConfig): Promise<boolean>;
   /**
-   * Returns the schemas of the graph's subgraphs, by namespace: the names of the nodes, such as
-   * `parent|child`. With `namespace`, returns only that subgraph. With `recurse`, also returns the
-   * subgraphs inside the returned ones.
+   * Returns the schemas of the graph's subgraphs. Each key is a subgraph's namespace, which is the
+   * path of node names to it, such as `parent|child`. With `namespace`, returns only that subgraph.
+   * With `recurse`, also returns the subgraphs inside the returned ones.
    */
   subgraphs(
     caller: Caller,
@@ -178,8 +178,8 @@ export interface StepRequest {
   /** Activity options of this step. The step ends before nodes that need other options. */
   options: StepOptions;
   /**
-   * Ids of the run's chat messages that are in the event log already, except in superseded events.
-   * Absent in the first attempt of a step.
+   * Ids of the run's chat messages that the event log already contains. Messages in superseded
+   * events do not count. Absent in the first attempt of a step.
    */
   writtenMessageIds?: ReadonlySet<string>;
   /**
@@ -205,8 +205,9 @@ export interface StepContext {
   drain: AbortSignal;
   store?: BaseStore;
   /**
-   * Whether each question in the report has a preview and a default answer, which are content of
-   * the conversation.
+   * Whether each question in the {@link StepReport} contains a preview of the question and its
+   * default answer. Both are content of the conversation, and the report becomes part of the
+   * workflow history.
    */
   showsQuestions?: boolean;
 }

@@ -13,8 +13,8 @@ const PREVIEW_LENGTH = 500;
 
 export interface QuestionOptions {
   /**
-   * Whether a question for the workflow contains a preview of the question and its default answer.
-   * Both then become part of the workflow history, although they are content of the conversation.
+   * Whether the workflow gets the preview and the default answer of each question. Both then become
+   * part of the workflow history, although they are content of the conversation.
    */
   showsQuestions?: boolean;
 }
@@ -41,7 +41,8 @@ export class StepProgress {
   }
 
   /**
-   * The open questions. Each names the innermost node that asks it, not the nodes around that node.
+   * The open questions. Each contains the name of the node that asks it. If a node in a subgraph
+   * asks, this is the name of that inner node, not of the node that contains the subgraph.
    */
   get questions(): PendingInterrupt[] {
     const open = new Set(Object.values(this.interrupts).flatMap((all) => all.map((one) => one.id)));
@@ -120,8 +121,8 @@ export class StepProgress {
 }
 
 /**
- * Returns the question that an interrupt asks, in the form for the workflow. Preview and default
- * answer are content of the conversation, so they are set only if `shown`.
+ * Returns the question that an interrupt asks, in the form that the workflow gets. Preview and
+ * default answer are content of the conversation, so they are set only if `shown`.
  */
 export function questionOf(node: string, { id = '', value }: Interrupt, shown: boolean): PendingInterrupt {
   const deadline = deadlineOf(value);

@@ -8,9 +8,11 @@ import {
 } from '../protocol/index.js';
 
 /**
- * Returns the offset ranges of the events that earlier attempts of a run wrote and never committed.
- * A commit of a checkpoint namespace also commits the earlier events of that namespace and of all
- * namespaces inside it. `events` are the run's events in order.
+ * Returns the offset ranges of the run's events that belong to no committed checkpoint, because the
+ * attempt that wrote them ended before its commit. The commit of a checkpoint also commits all
+ * earlier events of the run in the namespace of the checkpoint and in the subgraphs inside it.
+ * `head` contains the newest checkpoint of each namespace. `events` are all events of the run so
+ * far, in order. `ordinal` is the number of the run in its thread.
  */
 export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: number): AttemptData['superseded'] {
   const dropped = new Set<number>();
@@ -23,8 +25,9 @@ export function uncommittedRanges(events: StoredEvent[], head: Head, ordinal: nu
 }
 
 /**
- * Returns the ids of the chat messages in `events`, except in superseded events. Only reads events
- * of mode `messages-tuple`, whose data is a pair of message and metadata, or a protocol event.
+ * Returns the ids of the chat messages in `events`, except in superseded events (events of an
+ * attempt that died before its commit). Only reads events of mode `messages-tuple`. The data of
+ * such an event is a pair of message and metadata, or LangGraph's protocol event about a message.
  */
 export function writtenMessageIds(events: StoredEvent[], superseded: AttemptData['superseded']): Set<string> {
   const kept = events.filter(

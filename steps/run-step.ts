@@ -16,9 +16,10 @@ const DEFAULT_RECURSION_LIMIT = 25;
  */
 const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
 /**
- * The same for a run with `streamVersion: 'v3'`. With mode `checkpoints`, LangGraph would stream
- * whole checkpoints in place of the short envelopes of version 3. Mode `debug` has the same content
- * and keeps the envelopes.
+ * The modes that a step requests instead if its run has `streamVersion: 'v3'`. Clients of such a
+ * run get only an envelope of each checkpoint: its id, parent id, step and source. But
+ * {@link StepProgress} needs the whole checkpoints. With the mode `debug`, LangGraph streams both.
+ * With the mode `checkpoints`, it would stream whole checkpoints and no envelopes.
  */
 const OWN_V3_MODES = ['tasks', 'debug', 'values'] as const;
 
@@ -77,8 +78,8 @@ class Step {
 
   /**
    * Runs the graph until it stops, and returns the report of the step. Returns undefined if the
-   * graph stopped only so that the options of the next nodes could be checked, and may continue in
-   * this activity.
+   * step is not over: the graph has stopped between two supersteps, but may continue in this
+   * activity. The next call of `pass` then continues the graph.
    */
   async pass(): Promise<StepReport | undefined> {
     this.#control = new RunControl();
@@ -134,8 +135,9 @@ class Step {
 
   /**
    * Returns the input with which the graph continues: null, or a command that adds the injected
-   * messages to the state. No attempt has started a task since the last superstep, so the new
-   * checkpoint restarts no task.
+   * messages to the state. LangGraph commits such a command as a new checkpoint. A task that
+   * has begun before would then start again. This cannot happen here, because no attempt has begun
+   * a task since the last superstep.
    */
   #goOn(injections: Injection[]): Command | null {
     if (injections.length === 0) return null;
@@ -222,8 +224,9 @@ class Step {
   #mayDrain(ns: string): boolean {
     if (this.#limitLeft() !== undefined && (this.#limitLeft() ?? 0) < 1) return false;
     if (ns === '') return true;
-    // LangGraph gives a subgraph a new run id when it resumes. Events of mode `events` contain this
-    // id, so a run that records them is not stopped inside a subgraph.
+    // When a subgraph resumes, LangGraph gives it a new run id. Clients would see this new id in
+    // the events of mode `events`. So a run that records these events is not stopped inside a
+    // subgraph.
     if (!this.#v3 && this.#request.run.request.streamModes.includes('events')) return false;
     // LangGraph passes an answer from the root graph to its subgraphs until the root commits. If
     // the graph stopped inside a subgraph before that commit, the subgraph's next question would
@@ -265,9 +268,12 @@ class Step {
   }
 
   /**
-   * Returns whether the graph may continue in this activity. The worker must not be shutting down,
-   * and the due nodes must need no other options. If a node has finished in this step, the last
-   * superstep must also have been quick, and no injected message may wait for the run.
+   * Returns whether the graph may continue in this activity. Conditions:
+   * - The worker is not shutting down.
+   * - The due nodes need the same activity options (timeouts, attempts, task queue) as this
+   *   activity.
+   * - The last superstep was quick, and no injected message waits for the run. This is not required
+   *   while no node has finished in this step.
    */
   #mayGoOn(): boolean {
     if (this.#context.drain.aborted) return false;
@@ -302,9 +308,10 @@ class Step {
 }
 
 /**
- * Collects the chunks about the graph's progress a second time, directly from the graph. If a
- * stream ends with an error, as it does when the graph is stopped, LangGraph's queues may lose the
- * last chunks. The step then takes these chunks from here.
+ * Gets the stream chunks about the graph's progress (tasks, checkpoints, state) a second time,
+ * directly from the graph. Keeps each of them until the stream has delivered it too. If the stream
+ * ends with an error, as it does when the graph is stopped, LangGraph may lose the last chunks of
+ * the stream. The step then takes these chunks from here.
  */
 class Tap {
   readonly #chunks: Chunk[] = [];

@@ -54,8 +54,8 @@ export function createSchemaReader({ graphs, warn }: SchemaDependencies): Schema
 
 /**
  * Returns the schemas of a graph whose state is described with zod. Returns undefined for any other
- * graph. Uses the copy of LangGraph that the graph itself imports, because only that copy knows the
- * annotations of the zod schemas.
+ * graph. Uses the copy of LangGraph that the graph itself imports. LangGraph keeps its metadata of
+ * zod schemas in a registry, and each copy of LangGraph has a registry of its own.
  */
 async function zodSchemas(graph: LoadedGraph, { file }: GraphEntry): Promise<SourceSchemas[string] | undefined> {
   const { builder } = graph as LoadedGraph & { builder?: Record<string, { getJsonSchema?: unknown } | undefined> };

@@ -21,8 +21,8 @@ export function toWire<T = unknown>(value: unknown): T {
 }
 
 /**
- * The key of a document that stores a large value of the state. `stored` is set while the document
- * is being written; it resolves when the value can be read.
+ * The key of a document that stores a large value of the state. While the document is being
+ * written, there is a promise `stored`. It resolves when the value can be read.
  */
 export interface StoredValue {
   key: string;
@@ -30,14 +30,15 @@ export interface StoredValue {
 }
 
 /**
- * Placeholder for a stored value. Its random id keeps any text of a graph from being equal to it.
+ * Placeholder for a stored value. It contains a random id, so that no text of a graph is equal to
+ * it.
  */
 const MARK = `stored value ${randomUUID()}`;
 
 /**
  * Like {@link toWireText}, but leaves out the values for which `storedValue` returns a key. Also
- * returns references: the position and key of each such value. `after` resolves when all of these
- * values can be read.
+ * returns `refs`: the position and key of each value that was left out. The promise `after`
+ * resolves when all of these values can be read.
  */
 export function toReferringText(
   value: unknown,
@@ -65,8 +66,8 @@ interface MessageObject {
 }
 
 function flattenMessage(this: unknown, key: string, value: unknown): unknown {
-  // `JSON.stringify` passes the result of `toJSON` as `value`. The message itself is the field
-  // `key` of `this`, the object around it.
+  // If an object has a method `toJSON`, `JSON.stringify` passes the result of this method as
+  // `value`. The object itself is in the field `key` of the object that contains it (`this`).
   const raw = (this as Json)[key];
   if (typeof raw === 'bigint') return raw.toString();
   return isMessage(raw) ? flat(raw, value) : value;
@@ -77,8 +78,9 @@ function isMessage(raw: unknown): raw is MessageObject {
 }
 
 /**
- * Returns a chat message as a flat object: its fields and its `type`. Takes the fields from `made`,
- * the result of `toJSON`, if LangChain made it: `toDict` would repeat most of that work.
+ * Returns a chat message as a flat object: its fields and its `type`. `made` is the result of the
+ * message's `toJSON`. If it has LangChain's format, takes the fields from it: this costs less than
+ * a call of `toDict`.
  */
 function flat(message: MessageObject, made: unknown): Json {
   const { lc, kwargs } = (made ?? {}) as { lc?: unknown; kwargs?: Json };
@@ -104,7 +106,8 @@ export function checkpointOf(config: unknown, needsId = true): Json | null {
 }
 
 /**
- * Converts the payload of stream mode `tasks`, or of a task's `debug` event, to the wire format.
+ * Converts the payload of an event in stream mode `tasks`, or of a `debug` event about a task, to
+ * the wire format.
  */
 export function taskPayload(payload: Json): Json {
   if (checkpointOf(payload.state, false) === null) return payload;
@@ -113,9 +116,9 @@ export function taskPayload(payload: Json): Json {
 }
 
 /**
- * Converts the payload of a checkpoint's `debug` event to the wire format. `recursionLimit` is the
- * limit of the whole run. It replaces the limit in the payload, which is what was left for the
- * step.
+ * Converts the payload of a `debug` event about a checkpoint to the wire format. The recursion
+ * limit in the payload is only what was left for this step. It is replaced by `recursionLimit`, the
+ * limit of the whole run.
  */
 export function debugCheckpointPayload(payload: Json, recursionLimit: number): Json {
   const { parentConfig, config, tasks, ...rest } = payload;

@@ -16,13 +16,13 @@ const MAX_INTERVAL_MS = 250;
  */
 const INTERVAL_PER_LATENCY = 4;
 /**
- * Limit for the concurrent writes of the process, because more of them make each write slower.
- * Events that arrive at the limit wait and go into the next write.
+ * Maximum number of concurrent writes of the process. More of them would make each write slower.
+ * While this many writes are in progress, new events wait for the next write.
  */
 const MAX_CONCURRENT_WRITES = 2;
 /**
- * An insert takes no more batches above this size. MongoDB's wire protocol allows messages of 48
- * MB, and half of that leaves room for BSON overhead.
+ * When the batches of an insert exceed this size, no further batch is added. MongoDB's wire
+ * protocol allows messages of 48 MB, and half of that leaves room for BSON overhead.
  */
 const MAX_WRITE_BYTES = 24 * 2 ** 20;
 /**
@@ -49,7 +49,8 @@ interface PendingBatch {
 
 /**
  * Writes the events of all open event logs of the process to MongoDB, with one insert in each
- * interval. Writes the first event of a log at once, and also the events that a flush waits for.
+ * interval. Two kinds of events do not wait for the interval: the first event of a log, and events
+ * that a caller of `flush` waits for.
  */
 export class BatchWriter {
   readonly #options: BatchWriterOptions;

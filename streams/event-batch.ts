@@ -43,8 +43,8 @@ export interface BatchedEvent {
 }
 
 /**
- * An event as it is stored: the values behind its references, and its large text, are not inserted
- * yet.
+ * An event as it is stored. The values behind its references (`refs`) and its large text (`large`)
+ * are not in `data` yet.
  */
 export type LoggedEvent = StoredEvent & Pick<BatchedEvent, 'refs' | 'large'>;
 

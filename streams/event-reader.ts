@@ -2,8 +2,8 @@ import { eventsOfBatch, type StoredBatch, type LoggedEvent } from './event-batch
 import type { PageReads } from './page-reads.js';
 
 /**
- * A read first searches only this many offsets. Some databases sort the found batches in memory,
- * and then have only few batches to sort.
+ * A read first searches only this many offsets. The limit is for databases that sort the found
+ * batches in memory: it keeps the number of these batches small.
  */
 const FIRST_READ_OFFSETS = 512;
 
@@ -40,10 +40,9 @@ export class EventReader {
 
   /**
    * Returns the next events, or an empty list if there are none yet. Writers leave no gap between
-   * offsets, so missing offsets mean that their events have expired. The reader skips them. With
-   * `scanAhead`, the reader searches the whole rest of the log if the next
-   * {@link FIRST_READ_OFFSETS} offsets have no events. Without `scanAhead`, it cannot cross a gap
-   * that is longer.
+   * offsets, so missing offsets mean that their events have expired. The reader skips them. If the
+   * next {@link FIRST_READ_OFFSETS} offsets have no events, it searches the whole rest of the log,
+   * or stops there if `scanAhead` is false.
    *
    * Before the reader skips a gap, it reads the gap again: a read during a write may miss a batch
    * and still return a batch that was written later.
@@ -62,8 +61,9 @@ export class EventReader {
   }
 
   /**
-   * Returns those events of the batches that the reader has not returned yet, and continues after
-   * these batches. The batches come from `LiveBatchHub` and must contain the offset {@link next}.
+   * Returns those events of the batches that the reader has not returned yet. The reader then
+   * continues after these batches. The batches come from `LiveBatchHub`, which delivers new
+   * batches, and must contain the offset {@link next}.
    */
   take(batches: StoredBatch[]): LoggedEvent[] {
     const events = batches.flatMap((batch) => {

@@ -23,7 +23,10 @@ export interface TextPart {
   expiresAt: Date;
 }
 
-/** Id and number of parts of a text that is too large for a batch. */
+/**
+ * Refers to a stored text that was too large for its batch (a document with several events).
+ * `parts` is the number of parts of the text.
+ */
 export interface LargeText {
   id: string;
   parts: number;
@@ -39,7 +42,10 @@ export class LargeTexts {
     this.#retentionMs = retentionMs;
   }
 
-  /** Starts to store a text. `stored` resolves when all parts are stored. Errors: `unavailable`. */
+  /**
+   * Starts to store a text. The returned promise `stored` resolves when all parts are stored.
+   * Errors of `stored`: `unavailable`.
+   */
   store(log: string, text: string): { large: LargeText; stored: Promise<void> } {
     const bytes = Buffer.from(text);
     const large = { id: randomUUID(), parts: Math.ceil(bytes.length / PART_BYTES) };

@@ -4,9 +4,10 @@ import { approximateBytes, isBatch, parseBatchKey, type StoredBatch } from './ev
 import type { EventDocument } from './log-tail.js';
 
 /**
- * The change stream delivers a batch with its content up to this size. Every process receives the
- * changes of all logs, so a larger batch comes without content. A process reads the content only if
- * it has a follower (a reader that waits for new events) of the batch's log.
+ * Size limit in bytes. If a batch (events that are stored as one document) is larger, the change
+ * stream delivers it without its content, because every process receives the batches of all logs. A
+ * process then reads the content only if it has a follower (a reader that waits for new events) of
+ * the batch's log.
  */
 const MAX_INLINE_BYTES = 16 * 1024;
 const isSmall = { $lte: [{ $bsonSize: '$fullDocument' }, MAX_INLINE_BYTES] };
@@ -30,9 +31,9 @@ const READ_BATCHES = 64;
  */
 const MAX_WAITING_BYTES = 4 * 2 ** 20;
 /**
- * While the hub reads batches for all followers, a follower waits at most this many poll intervals
- * for new batches. Without this wait, every follower would also query a database that is already
- * slow.
+ * A follower normally waits one poll interval for new batches, and then queries the collection
+ * itself. While {@link LiveBatchHub} reads batches for all followers, the follower waits up to this
+ * many intervals. Otherwise a slow database would also get one query from every follower.
  */
 const MAX_WAITS_DURING_READ = 5;
 /**
@@ -43,7 +44,7 @@ const STOP_DELAY_MS = 10_000;
 const MIN_REOPEN_MS = 100;
 const MAX_REOPEN_MS = 5_000;
 
-/** The batches that the hub delivers to one follower of a log. */
+/** The batches that {@link LiveBatchHub} delivers to one follower of a log. */
 interface LiveBatches {
   /**
    * Waits for batches that continue at offset `seq`, and returns them in order. Returns undefined
@@ -140,15 +141,15 @@ type BatchChange = Omit<ChangeStreamInsertDocument<EventDocument>, 'fullDocument
 
 /**
  * Delivers new batches to the followers of their logs in this process. All followers share one
- * change stream, which leaves out the content of large batches. The hub reads the large batches of
- * all logs together, one query at a time. Delivery only saves time: if the hub misses a batch, the
- * followers read it from the collection.
+ * change stream, which leaves out the content of large batches. This class reads the large batches
+ * of all logs together, one query at a time. Delivery only saves time: if a batch is not delivered,
+ * the followers read it from the collection.
  */
 export class LiveBatchHub {
   readonly #events: Collection<EventDocument>;
   readonly #reads: Collection<EventDocument>;
   readonly #followers = new Map<string, Set<LogFollower>>();
-  /** The batches that the hub must still read: key of the batch → name of its log. */
+  /** The batches that must still be read: key of the batch → name of its log. */
   readonly #batchesToRead = new Map<string, string>();
   #logsBeingRead: ReadonlySet<string> = new Set();
   #isReading = false;
@@ -237,9 +238,9 @@ export class LiveBatchHub {
   }
 
   /**
-   * Returns whether the hub must still read an earlier batch of the log. If so, it also reads later
-   * batches of the log, even if the change stream delivered their content, so that followers get
-   * all batches in order.
+   * Returns whether an earlier batch of the log must still be read. If so, later batches of the log
+   * are read too, even if the change stream delivered their content. So followers get all batches
+   * in order.
    */
   #hasPendingRead(log: string): boolean {
     return this.#logsBeingRead.has(log) || [...this.#batchesToRead.values()].includes(log);

@@ -26,8 +26,9 @@ const MAX_CACHED_LOGS = 10_000;
 export class LogTails {
   readonly #events: Collection<EventDocument>;
   /**
-   * For each log, the first and last offset of the newest batch that was read. The next search
-   * starts at this batch, so that a database that sorts without an index reads only newer batches.
+   * For each log, the first and last offset of the newest batch that was read. The next search for
+   * the last event starts at this batch. Otherwise a database that sorts without an index would
+   * read all batches of the log.
    */
   readonly #lastBatches = new LRUCache<string, { seq: number; end: number }>({ max: MAX_CACHED_LOGS });
 
@@ -67,11 +68,11 @@ export class LogTails {
   }
 
   /**
-   * Decides how a writer continues after its write failed with a duplicate key. An earlier attempt
-   * of the same write may have stored the batch, although its response was lost. Then `own` is the
-   * number of events in that batch. Otherwise another writer has appended events, and `own` is 0.
-   * `next` is the offset for the writer's next event. Errors: `fence_lost` if the other writer has
-   * a higher fence.
+   * Decides how a writer continues after its write of a batch failed with a duplicate key. Either
+   * the writer itself stored the batch in an earlier attempt, and only the response was lost. Then
+   * `own` is the number of events in that batch. Or another writer has appended events. Then `own`
+   * is 0. In both cases, `next` is the offset for the writer's next event. Errors: `fence_lost` if
+   * the other writer has a higher fence.
    */
   async resolveConflict(position: WriterPosition): Promise<{ own: number; next: number }> {
     const [existing, last] = await Promise.all([

@@ -27,10 +27,16 @@ const DEFAULT_POLL_MS = 1_000;
  */
 const MAX_POLL_FACTOR = 10;
 const POLL_GROWTH = 1.25;
-/** Every tenth poll scans the rest of the log, to cross a long gap of expired events. */
+/**
+ * A poll normally searches only the next offsets. Every tenth poll searches the whole rest of the
+ * log, because only such a poll finds events behind a long gap of expired events.
+ */
 const SCAN_AHEAD_EVERY = 10;
 const DEFAULT_LIMIT = 1_000;
-/** A read ends when its events have this much text, even below `limit`. In UTF-16 code units. */
+/**
+ * A read stops as soon as its events have this much text, in UTF-16 code units. It may then return
+ * fewer events than its `limit`.
+ */
 const MAX_READ_CHARACTERS = 8 * 2 ** 20;
 const APPEND_ATTEMPTS = 20;
 const MIN_RETRY_MS = 100;
@@ -56,7 +62,8 @@ export interface MongoEventLogOptions {
  */
 export async function ensureIndexes(db: Db): Promise<void> {
   await db.collection(COLLECTION).createIndexes([
-    // A range of `_id` would select the same batches, but not every database uses its index for it.
+    // For reads of one log. A query by a range of `_id` would select the same batches, but some
+    // databases, such as SecantusDB, use no index for such a query.
     { key: { log: 1, seq: 1 }, name: 'log_seq' },
     { key: { expiresAt: 1 }, name: 'expiry', expireAfterSeconds: 0 },
   ]);
@@ -125,8 +132,10 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         const reader = readerOf(log, afterSeq);
         let failures = 0;
         let pollFactor = 1;
-        // Most followers start at the log's end, so the first read does not scan ahead. The first
-        // poll scans ahead, because a follower may start before a long gap.
+        // `scanAhead`: whether `page` searches the whole rest of the log. It is false at first,
+        // because most followers start at the end of the log. It is true for the first poll (the
+        // first read after a wait), because a follower may start before a long gap of expired
+        // events.
         let scanAhead = false;
         let polls = 0;
         while (!signal.aborted) {
@@ -160,8 +169,9 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
     async append(caller, threadId, event) {
       const log = logOf(caller, threadId);
       for (let attempt = 1; ; attempt += 1) {
-        // Use the last writer's fence: a higher fence would stop the run that writes the thread. If
-        // a run with a higher fence starts meanwhile, try again with the fence of that run.
+        // The log refuses an event whose fence is lower than the fence of the log's last event. So
+        // write this event with exactly that fence: a higher one would stop the run that writes the
+        // log. If another run has written a higher fence meanwhile, try again with that fence.
         const { tail, fence } = await tails.read(log);
         const runLog = writer.open(log, { threadId, runId: '', fence, tail });
         try {

@@ -13,8 +13,8 @@ import type { LargeText } from './large-texts.js';
 import type { NewEvent, RunLog, RunLogScope } from './ports.js';
 
 /**
- * Limit for the text of an event in a batch. A larger text is stored in parts, see
- * {@link LargeText}.
+ * Limit for the text of an event in a batch (a document with several events). A larger text is
+ * stored in parts, see {@link LargeText}.
  */
 const MAX_EVENT_BYTES = 8 * 2 ** 20;
 const MAX_BATCH_BYTES = 4 * 2 ** 20;
@@ -32,7 +32,10 @@ interface BufferedEvent extends BatchedEvent {
 }
 
 interface Waiter {
-  /** Number of this writer's events that must be durable before `resolve` is called. */
+  /**
+   * Number of events, counted from the writer's first event. When all these events are durable,
+   * `resolve` is called.
+   */
   events: number;
   resolve: (tail: number) => void;
   reject: (error: Error) => void;
@@ -57,7 +60,7 @@ export class MongoRunLog implements RunLog {
   readonly signal: AbortSignal | undefined;
   /** Number of consecutive failed writes. */
   failures = 0;
-  /** Whether a write, or a read of the tail, is in progress. */
+  /** Whether a write, or a read of the log's tail (offset of its last event), is in progress. */
   busy = false;
   readonly #scope: RunLogScope;
   readonly #hooks: RunLogHooks;
@@ -66,7 +69,7 @@ export class MongoRunLog implements RunLog {
   #bufferedBytes = 0;
   #appended = 0;
   #durable = 0;
-  /** Offset of the next event to write. Undefined while the log's tail is unknown. */
+  /** Offset of the next event to write. Undefined until the log's tail is known. */
   #next: number | undefined;
   #waiters: Waiter[] = [];
   #error: Error | undefined;
@@ -122,7 +125,7 @@ export class MongoRunLog implements RunLog {
     }
   }
 
-  /** Log, offset, fence and writer of the next event. Undefined while the log's tail is unknown. */
+  /** Log, offset, fence and writer of the next event. Undefined until the log's tail is known. */
   get position(): WriterPosition | undefined {
     if (this.#next === undefined) return undefined;
     return { log: this.name, seq: this.#next, fence: this.#scope.fence, writer: this.#writer };
@@ -137,8 +140,9 @@ export class MongoRunLog implements RunLog {
   }
 
   /**
-   * Returns the next batch to write. If the batch ends a run, also returns a {@link TailMark}.
-   * Returns undefined if no event can be written yet or the log's tail is unknown.
+   * Returns the next batch to write. If the batch ends a run, also returns a {@link TailMark}, a
+   * document that keeps the log's tail after the events have expired. Returns undefined if no event
+   * can be written yet or the log's tail is unknown.
    */
   takeBatch(retentionMs: number): [StoredBatch, ...TailMark[]] | undefined {
     const seq = this.#next;

@@ -6,14 +6,14 @@ import type { EventDocument } from './log-tail.js';
 const PAGE_BATCHES = 64;
 const PAGE_BYTES = 8 * 2 ** 20;
 /**
- * Number of offsets in which the batch before an offset is searched first. Most batches have fewer
- * events. Only if no batch is found, {@link MAX_BATCH_EVENTS} offsets are searched: some databases
- * read every batch that the filter matches, so a narrow search is cheaper.
+ * `batchBefore(log, from)` first searches this number of offsets before `from`. Most batches have
+ * fewer events. If it finds no batch, it searches {@link MAX_BATCH_EVENTS} offsets. The first
+ * search is narrow, because some databases read every batch that the filter matches.
  */
 const NEAR_OFFSETS = 32;
 /**
- * Limit for the concurrent reads of the process. If a hundred reads run at once, a busy database
- * needs more time for all of them together.
+ * Maximum number of concurrent reads of this process. A busy database needs more time in total for
+ * a hundred reads at once than for the same reads in small groups.
  */
 const MAX_CONCURRENT_READS = 8;
 
@@ -42,8 +42,8 @@ export class PageReads {
   }
 
   /**
-   * Returns the last batch that starts before `from`, because that batch may contain `from`.
-   * Returns an empty page if there is none.
+   * Returns the last batch whose first offset is below `from`. This batch may contain the event
+   * with the offset `from`. Returns an empty page if there is no such batch.
    */
   batchBefore(log: string, from: number): Promise<BatchPage> {
     return this.#share(`${log} before ${from}`, () => this.#batchBefore(log, from));

@@ -96,9 +96,9 @@ export interface EventLog {
     options: { afterSeq: number; signal: AbortSignal },
   ): AsyncIterable<StoredEvent[]>;
   /**
-   * Appends an event of the thread itself, which belongs to no run (`runId` is empty), and returns
-   * the event's offset. Writers that are open on the thread can still write afterwards. Errors:
-   * `unavailable`.
+   * Appends an event that belongs to the thread, but to no run (its `runId` is empty). Returns the
+   * offset of the event. A run whose {@link RunLog} is open can still write events afterwards.
+   * Errors: `unavailable`.
    */
   append(caller: Caller, threadId: string, event: NewEvent): Promise<number>;
   /** Removes the events of a thread. Idempotent. */

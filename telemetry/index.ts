@@ -1,6 +1,6 @@
 /**
- * Log lines and traces of a running process. Does not depend on any other room (top-level folder).
- * Contains ids and counts, never content of a conversation.
+ * Log lines and traces of a running process. They contain ids and counts, never content of a
+ * conversation. This room (top-level folder) does not depend on any other room.
  */
 export type { LogFields, LogLevel, Logger } from './log.js';
 export { createLogger } from './log.js';

@@ -10,7 +10,7 @@ export interface TracingOptions {
    * traced and no tracing library is loaded.
    */
   endpoint?: string;
-  /** Exporter that is used in place of one for `endpoint`. */
+  /** If set, replaces the OTLP exporter for `endpoint`. */
   exporter?: tracing.SpanExporter;
 }
 
@@ -56,9 +56,9 @@ async function otlp(endpoint: string): Promise<tracing.SpanExporter> {
 const ALLOWED = new Set<string>(Object.values(ATTRIBUTES));
 
 /**
- * Returns a processor that removes content from spans and passes them on to `next`, because content
- * must stay in its tenant. It removes the attributes that are not in {@link ATTRIBUTES}, error
- * messages, and the events of a span.
+ * Returns a span processor that removes from each span what could contain a tenant's content, and
+ * then passes the span on to `next`. It removes the events of the span, error messages, and all
+ * attributes except {@link ATTRIBUTES}.
  */
 function allowListed(next: tracing.SpanProcessor): tracing.SpanProcessor {
   return {

@@ -4,8 +4,9 @@ import { join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 
 /**
- * The rooms with shared types (`protocol`) and their parsers (`protocol/schemas`). Workflows and
- * code for browsers import only `protocol`, because it does not use zod.
+ * Two of the rooms (folders with one purpose) in {@link ROOMS}. `protocol` contains shared types,
+ * and `protocol/schemas` contains their parsers. Workflows and code for browsers import only
+ * `protocol`, because it does not use zod.
  */
 const WORDS = ['protocol', 'protocol/schemas'];
 const STORES = ['threads', 'memory', 'skills', 'policy', 'streams', 'egress'];
@@ -73,14 +74,14 @@ const NAMES = [...Object.keys(ROOMS), ...ROOTS, ...PROOFS].sort((a, b) => b.leng
 
 interface Import {
   /**
-   * `from` is the room of the importing file. `to` is the imported room after `./`, or the name of
-   * a library.
+   * `from` is the room of the importing file, such as `threads`. `to` is the imported room, such as
+   * `./database`, or the imported library, such as `mongodb`.
    */
   from: string;
   to: string;
   /**
-   * `importer` is the path of the importing file after `./`. `file` is the path of the imported
-   * file after `./`, or the name of a library. Paths start at the top of the project.
+   * `importer` is the importing file, such as `./threads/index.ts`. `file` is the imported file in
+   * the same form, or the imported library. Paths are relative to the top of the project.
    */
   importer: string;
   file: string;

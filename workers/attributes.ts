@@ -3,9 +3,9 @@ import { ifFound, type Origin, type Resource, type ResourceAttributes } from '..
 import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
 
 /**
- * Returns a function for each kind of record that reads a record's attributes: its metadata and its
- * owner. Policies decide by these attributes. Pass the stores without their guards, because a
- * guarded store would ask the policy again.
+ * Returns one function for each kind of record, such as threads. The function reads the attributes
+ * of a record: its metadata and its owner. Policies decide by these attributes. Pass the stores
+ * without their guards, because a guarded store would ask the policy again.
  */
 export function attributeReaders({
   threads,

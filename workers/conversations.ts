@@ -17,8 +17,9 @@ import { CONVERSATION_RULES, SCHEDULE_RULES } from './port-rules.js';
 import type { Stores } from './stores.js';
 
 /**
- * Opens two port interfaces to a Temporal namespace: its conversations and its Schedules. Each call
- * of a port is authorized by the rules of this port.
+ * Creates the objects through which the conversations and the Schedules of a Temporal namespace are
+ * used. Each call is authorized first: `CONVERSATION_RULES` and `SCHEDULE_RULES` name the action
+ * that the caller must be allowed to perform.
  */
 export function openConversations(
   options: TemporalConversationsOptions,
@@ -37,8 +38,8 @@ export function openConversations(
 const TIMEOUT_MS = 5_000;
 
 /**
- * Creates the context of the use cases that activities call. The use case that accepts a run is the
- * same for a signal, a cron and an HTTP request.
+ * Creates the context that use cases need when activities call them, for example to accept the run
+ * of a cron. An HTTP request for a run calls the same use case.
  */
 export function composeConversations(
   config: Config,

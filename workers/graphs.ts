@@ -11,7 +11,7 @@ import { GRAPH_RULES, STATE_RULES } from './port-rules.js';
 import { lastConfigOf, type Stores } from './stores.js';
 
 /**
- * Opens the port interface that reads and edits the states of threads with the project's graphs.
+ * Creates the `StateAccess`, which reads and edits the states of threads with the project's graphs.
  * Each of its calls is authorized.
  */
 export function openStates(stores: Stores, project: AgentProject): StateAccess {
@@ -20,7 +20,8 @@ export function openStates(stores: Stores, project: AgentProject): StateAccess {
 }
 
 /**
- * Opens the port interface that describes the project's graphs. Each of its calls is authorized.
+ * Creates the `GraphDescriptions`, which describe the project's graphs. Each of their calls is
+ * authorized.
  */
 export function openGraphs({ authorize }: Stores, options: DescriptionDependencies): GraphDescriptions {
   return guarded(createGraphDescriptions(options), GRAPH_RULES, authorize);

@@ -1,7 +1,7 @@
 /**
- * Composition roots of worker processes. They open the stores, ports and connections of a process
- * in the right order, and close them again. They use every room (top-level folder), and contain no
- * logic of any room.
+ * Composition roots of worker processes: this code opens the stores and connections of a process in
+ * the right order, connects the rooms (top-level folders) with each other, and closes everything at
+ * the end. It contains no logic of any room.
  */
 export { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
 export { openConversations } from './conversations.js';

@@ -7,8 +7,9 @@ import { ITEM_RULES } from './port-rules.js';
 import type { Stores } from './stores.js';
 
 /**
- * Opens the item store, in which LangGraph's `BaseStore` keeps its items, with the configuration of
- * the project. Errors: `invalid_argument` if the project's embedder cannot be used.
+ * Opens the item store, in which LangGraph's `BaseStore` keeps its items. The project's settings
+ * say how long items live and which embedder is used. Errors: `invalid_argument` if the embedder
+ * cannot be used.
  */
 export async function openItems(
   { db, authorize }: Pick<Stores, 'db' | 'authorize'>,

@@ -66,8 +66,8 @@ const FORCE_AFTER_GRACE_MS = 5_000;
 const WORKFLOW_CODE_TIMEOUT = '10 minutes';
 
 /**
- * Opens everything that a worker needs and starts the worker. It processes the conversations of the
- * task queue and the steps of the project's graphs.
+ * Opens everything that a worker needs, and starts the worker. It executes the conversation
+ * workflows of its task queue, and the steps of the project's graphs.
  */
 export async function startWorker(config: Config, overrides: WorkerOverrides = {}): Promise<RunningWorker> {
   const logger = overrides.logger ?? createLogger({ name: 'worker', ...config.log });
@@ -158,10 +158,10 @@ function workerOptions(config: Config, overrides: WorkerOverrides) {
 }
 
 /**
- * Returns the workflow code for Temporal's worker: the given bundle, or the bundle of the build.
- * The build puts its bundle into `dist`. TypeScript sources and compiled code both find it there.
- * If there is no bundle, returns the path of the workflows, which Temporal bundles when the worker
- * starts.
+ * Returns the workflow code for Temporal's worker: the given bundle, or else the bundle that the
+ * build has put into `dist`. This function finds `dist` both from the compiled code and from the
+ * TypeScript sources. If there is no bundle, it returns the path of the workflows, and Temporal
+ * bundles them when the worker starts.
  */
 function workflowSource(bundlePath: string | undefined): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..');

@@ -8,8 +8,8 @@ interface OutboxDocument extends OutboxMessage {
 }
 
 /**
- * Stores the messages that graphs send, in the collection `outbox`. An idempotency key sends only
- * once: a retry with the same key sends nothing.
+ * Stores the messages that graphs send, in the collection `outbox`. Stores only one message for
+ * each idempotency key: a repeated call with the same key changes nothing.
  */
 export class MongoOutbox implements Outbox {
   readonly #messages: Collection<OutboxDocument>;

@@ -15,8 +15,10 @@ import type {
 } from '../threads/index.js';
 
 /**
- * Rules of the port interfaces. The rule of a method names the action that a caller of the method
- * needs, and the resource of that action. The composition roots wrap each port with its rules.
+ * Authorization rules of the port interfaces. The rule of a method consists of an action and a
+ * resource, for example `thread.read` and the thread. A caller of the method must be allowed to do
+ * this action on this resource. `guarded` wraps a port, so that each call is checked by these
+ * rules.
  */
 
 const ALL = '*';

@@ -135,9 +135,9 @@ function guardedEvents(log: EventLog, authorize: Authorize): EventLog {
     ...guarded(log, EVENT_RULES, authorize, ['follow']),
     open(caller, scope) {
       const allowed = checkRule(EVENT_RULES.open, authorize, caller, [scope]);
-      // If the caller may not write, `allowed` rejects, and each flush of the writer throws that
-      // error. Mark the rejection as handled here too: if `log.open` throws, there is no writer
-      // that handles the rejection.
+      // If the caller may not write, the promise `allowed` rejects, and each flush of the writer
+      // throws that error. But if `log.open` throws, there is no writer, and nobody handles the
+      // rejection. This empty handler keeps the rejection from counting as unhandled.
       allowed.catch(() => undefined);
       return log.open(caller, { ...scope, after: Promise.all([allowed, scope.after]) });
     },

@@ -99,13 +99,14 @@ export interface QueuedRun {
   /** Empty until `recordRun` has found out the graph of the assistant. */
   graphId: string;
   /**
-   * Id of an assistant, or of a graph until `recordRun` has resolved it. Empty if neither the
-   * signal nor an earlier run named an assistant. `recordRun` then refuses the run.
+   * Id of the assistant. Until `recordRun` has stored the run's record, it may also be the id of a
+   * graph. Empty if no assistant was named and no run of the conversation has started yet;
+   * `recordRun` then refuses the run.
    */
   assistantId: string;
   /**
-   * Set on a run that has no record yet, because a signal, the update `resume` or the deadline of a
-   * question created it. Removed when `recordRun` has stored the record.
+   * Set while the run has no record. A run begins without a record if a signal, the update `resume`
+   * or the deadline of a question created it. Removed when `recordRun` has stored the record.
    */
   unrecorded?: UnrecordedRun;
   /**
@@ -127,8 +128,8 @@ export interface DelayedRun {
 }
 
 /**
- * Value of `answers` for a run that was submitted with `resumes`. Only the run's request says which
- * questions such a run answers.
+ * Value of {@link QueuedRun.answers} for a run that was submitted with {@link SubmitRun.resumes}.
+ * The workflow does not know which questions such a run answers: only the run's request says it.
  */
 export const ANY_INTERRUPT = '*';
 
@@ -173,12 +174,15 @@ export interface SubmitRun {
   /** Idempotency key. */
   key?: string;
   /**
-   * Whether the run answers questions. It does if its command has `resume`. Such a run is refused
-   * with `conflict` while another run with an answer is waiting, delayed or current, unless
-   * `strategy` cancels that other run.
+   * Whether the run answers questions, that is, whether its command has `resume`. Such a run is
+   * refused with `conflict` if another run that answers questions is waiting, delayed or current.
+   * The strategies `interrupt` and `rollback` cancel that other run instead.
    */
   resumes?: boolean;
-  /** Time in ISO 8601 at which the run joins the queue. Until then it does not delay other runs. */
+  /**
+   * Time in ISO 8601 at which the run joins the queue. Until then the run does not delay other
+   * runs.
+   */
   notBefore?: string;
   /** Whether the run's record has a webhook, to which the end of the run is sent. */
   webhook?: boolean;
@@ -225,8 +229,8 @@ export interface CancelRuns {
 }
 
 /**
- * Result of `cancel`: those of the given runs that are current, waiting or delayed. The other given
- * runs have ended or do not exist.
+ * Result of `cancel`: the ids of the runs that are being cancelled. A given run that has ended or
+ * does not exist is left out.
  */
 export interface Cancelled {
   runIds: string[];
@@ -273,9 +277,10 @@ export interface MessageSignal {
 }
 
 /**
- * `edited`: a signal that reports an edit of the thread's state from outside of a run. This edit
- * has closed the questions in `closed`. The id of a closed question is never used for another
- * question.
+ * `edited`: a signal that reports an edit of the thread's state from outside of a run. The edit has
+ * closed the questions in `closed`: the graph does not wait for their answers any more. The signal
+ * may arrive before the result of the step that asked these questions. The workflow then closes the
+ * questions when it gets that result.
  */
 export interface EditedState {
   /** Ids of the closed questions. */
@@ -392,8 +397,9 @@ export interface StepTask {
   graphId: string;
   /**
    * Ordinal of the run in its thread, which is the first part of the fence. It grows with every
-   * run. A workflow execution without carried state counts from the server's time in seconds. Its
-   * ordinals are therefore higher than those of all earlier executions.
+   * run. Continue-as-new carries the last ordinal to the next workflow execution. An execution that
+   * was started in another way begins with the current time in seconds as ordinal, because this is
+   * higher than the ordinals of all earlier executions of the thread.
    */
   ordinal: number;
   /** Number of this activity in the run, from 1. It is the second part of the fence. */
@@ -426,8 +432,8 @@ export interface StepOutcome {
   nextOptions?: StepOptions;
   interrupts?: PendingInterrupt[];
   /**
-   * Ids of those injected messages in the task that are now in the state, or whose records do not
-   * exist any more.
+   * Ids of the injected messages that the step has dealt with: they are in the state now, or their
+   * records do not exist any more. The next step does not get them again.
    */
   injected?: string[];
   cursor?: Cursor;
@@ -509,11 +515,12 @@ export interface WebhookActivities {
 }
 
 /**
- * Types of those failures of a conversation's activities (`ApplicationFailure.type`) that Temporal
- * does not retry. `GraphFailed` ends the run; it comes from `runStep` and has a {@link RunError} as
- * its only detail. `fence_lost` comes from `runStep` and `endRun` and has the higher fence as its
- * only detail. If the first step of a run fails with `fence_lost`, the workflow takes a higher
- * ordinal and tries again.
+ * Failures of a conversation's activities that Temporal does not retry, by their type
+ * (`ApplicationFailure.type`). `GraphFailed`: the graph has failed, so the run ends. It comes from
+ * `runStep`, and its only detail is a {@link RunError}. `fence_lost`: the head of the thread stores
+ * a higher fence than the fence of the activity. It comes from `runStep` and `endRun`, and its only
+ * detail is the higher fence. If the first step of a run fails with it, the workflow raises the
+ * run's ordinal, which is the first part of the fence, and calls the activity again.
  */
 export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;
 

@@ -87,11 +87,12 @@ export async function conversation(given?: unknown): Promise<void> {
 }
 
 /**
- * Executes the runs of the queue. All update handlers must finish before a run starts, so that
- * every worker produces the same order of commands. Otherwise a history could become impossible to
- * replay. Example: an update arrives right after a workflow task in which there was nothing to do.
- * A worker without the cached workflow handles both as one task, but a workflow replay handles them
- * as two. The completion of the update and the start of the activity would then change places.
+ * Executes the runs of the queue. Before a run starts, all update handlers must finish. Otherwise a
+ * workflow replay could produce the commands in another order than the recorded history, and would
+ * fail. Example: there is nothing to do in a workflow task, and an update arrives right after it. A
+ * worker without the cached workflow handles the task and the update together, but a workflow
+ * replay handles one after the other. Then the completion of the update and the start of the
+ * activity would change places.
  */
 async function converse(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   const turnsBefore = queue.turns;
@@ -148,9 +149,9 @@ async function continueConversation(input: ConversationInput, queue: Conversatio
 }
 
 /**
- * Closes the conversation if the workflow is cancelled, for example in the Web UI. `cancelled` in
- * the returned object then becomes true. The workflow ends when its runs and their records have
- * been ended.
+ * Closes the conversation if the workflow is cancelled, for example in the Web UI, and sets
+ * `cancelled` in the returned object to true. This also cancels all runs. The workflow ends when
+ * the runs have ended and their records say so.
  */
 function closeWhenCancelled(queue: ConversationQueue, changed: () => void): { cancelled: boolean } {
   const close = { cancelled: false };
@@ -192,8 +193,8 @@ function handleUpdates(queue: ConversationQueue, changed: () => void): void {
 }
 
 /**
- * Removes fields that are newer than the recorded history. The first execution of this history
- * ignored these fields, so a workflow replay must ignore them too.
+ * Removes `notBefore` and `webhook` in a workflow replay of a history that an older release has
+ * recorded. The code of that release ignored these fields, so the replay must ignore them too.
  */
 function withoutNewerFields(run: SubmitRun): SubmitRun {
   const { notBefore, webhook, ...rest } = run;

@@ -17,8 +17,8 @@ const { fireCron, cancelScheduledRun } = proxyActivities<CronActivities>({
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '60s' },
 });
 /**
- * Waits for the end of a run. Each attempt reads the run's record once, and fails if the run has
- * not ended.
+ * Waits for the end of a run. Each attempt reads the run's record once. If the run has not ended,
+ * the attempt fails, and Temporal starts the next attempt after a pause.
  */
 const { awaitScheduledRun } = proxyActivities<CronActivities>({
   startToCloseTimeout: '30s',

@@ -1,8 +1,8 @@
 import type { QueuedRun } from './contract.js';
 
 /**
- * Injected messages that no run has taken yet, oldest first. Each message has a run record and the
- * id of this record, because a message that no run takes becomes a run itself.
+ * Injected messages that no run has taken yet, oldest first. Each message is stored as a run
+ * record, because it becomes a run itself if no run takes it.
  */
 export class Injections {
   constructor(private waiting: QueuedRun[] = []) {}
@@ -21,8 +21,8 @@ export class Injections {
   }
 
   /**
-   * Removes the oldest message and returns it, to be executed as a run. Returns an empty list if
-   * there is no message.
+   * Removes the oldest message, and returns it in a list, to be executed as a run. The list is
+   * empty if there is no message.
    */
   shift(): QueuedRun[] {
     return this.waiting.splice(0, 1);

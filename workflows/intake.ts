@@ -188,8 +188,9 @@ function show(value: unknown): string {
 }
 
 /**
- * Returns the kind of a wrong message, but not its content. The note about the message contains
- * this kind. Notes are logged and carried into the next history.
+ * Describes a wrong message without its content, for example as `an empty text`. The description
+ * becomes part of a note, which says why a signal was refused. Notes are logged, and
+ * continue-as-new carries them into the next history. So they must not contain the message itself.
  */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';

@@ -20,9 +20,9 @@ export class Limits {
   }
 
   /**
-   * Checks that there is room for one more of other things, such as `delayed runs`. They are
-   * counted separately from the runs of the queue. `subject` names the new request in the error.
-   * Errors: `queue_full`.
+   * Checks the limit for something that is counted separately from the runs of the queue. `things`
+   * says what it is, such as `delayed runs`, and `count` is the number of them. `subject` names the
+   * new request in the error. Errors: `queue_full`.
    */
   checkOthers(count: number, things: string, subject: string): void {
     const { queueLimit } = this.input.settings;

@@ -32,8 +32,9 @@ const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
 });
 
 /**
- * Maximum number of ordinals to try for one run. A higher ordinal is needed if an earlier workflow
- * execution of the thread left a higher fence.
+ * Maximum number of ordinals to try for one run. The ordinal is the first part of the fence. A
+ * higher ordinal is needed if an earlier workflow execution left a higher fence in the thread's
+ * head.
  */
 const FENCE_ATTEMPTS = 3;
 
@@ -41,7 +42,10 @@ export class Pump {
   private scope?: CancellationScope;
   private readonly webhooks: WebhookStarts;
 
-  /** `changed` is called after each change that the conversation's details in the Web UI show. */
+  /**
+   * The pump calls `changed` after each change that Temporal's Web UI shows. Examples: a run
+   * begins, a step begins, a run has ended.
+   */
   constructor(
     private readonly input: ConversationInput,
     private readonly queue: ConversationQueue,
@@ -76,8 +80,8 @@ export class Pump {
   }
 
   /**
-   * Creates the records of all waiting runs that have none, so that the queue contains only run
-   * ids.
+   * Creates the records of all waiting runs that have none. Until then, the queue contains the
+   * input or the answer of such a run. Afterwards the queue contains only the run's id.
    */
   async recordWaiting(): Promise<void> {
     for (const run of this.queue.unrecorded()) await this.record(run);
@@ -119,8 +123,8 @@ export class Pump {
           backoffCoefficient: options.backoffCoefficient,
           maximumInterval: options.maximumIntervalMs,
         },
-        // Only set if the nodes need another task queue. Otherwise the server can return the
-        // activity together with the completion of this workflow task (eager execution).
+        // Set only if the nodes need another task queue. Without it, Temporal can give the activity
+        // directly to this worker when the worker completes the workflow task (eager execution).
         ...(options.taskQueue === undefined ? {} : { taskQueue: options.taskQueue }),
         summary: oneLine(`turn ${this.queue.turns}, step ${current.step}: ${due}`),
       },
@@ -142,9 +146,9 @@ export class Pump {
   }
 
   /**
-   * Creates the record of a run that has none. Removes the run from the queue, adds a note and
-   * returns false if the run was refused, could not be recorded, or has the idempotency key of an
-   * earlier run.
+   * Creates the record of a run that has none. Returns true if the run has a record now. Returns
+   * false if the run was refused, could not be recorded, or is a duplicate of an earlier run of
+   * this conversation. Such a run is removed from the queue, and a note reports it.
    */
   private async record(run: QueuedRun): Promise<boolean> {
     if (!run.unrecorded) return true;
@@ -172,8 +176,9 @@ export class Pump {
   }
 
   /**
-   * Ends the runs that were cancelled while they waited. The activities that end them use the
-   * ordinal of the current run, whose steps continue afterwards.
+   * Ends the runs that were cancelled while they waited in the queue. The current run continues
+   * afterwards. So the fences of these calls of `endRun` have the ordinal of the current run. With
+   * a higher ordinal, they would shut out the next step of the current run.
    */
   private async endCancelled(current: CurrentRun): Promise<void> {
     for (let run = this.queue.takeCancelled(); run; run = this.queue.takeCancelled()) {
@@ -215,9 +220,10 @@ export class Pump {
   }
 
   /**
-   * Calls an activity. If the call fails because an earlier workflow execution of the thread left a
-   * higher fence, repeats the call with a higher ordinal. `mayRaiseOrdinal` must be false once the
-   * run has committed a step, because the ordinal identifies the run's commits.
+   * Calls an activity. If the call fails because an earlier workflow execution left a higher fence
+   * in the thread's head, raises the run's ordinal, which is the first part of the fence, and calls
+   * again. `mayRaiseOrdinal` must be false if the run has executed a step and will execute another.
+   * The reason: the next step finds the commits of the earlier steps by the run's ordinal.
    */
   private async withHigherOrdinal<T>(
     current: CurrentRun,
@@ -237,8 +243,8 @@ export class Pump {
 }
 
 /**
- * If an activity failed because of a higher fence, returns the ordinal of that fence, or 0 if it is
- * unknown. Returns undefined for any other failure.
+ * If an activity failed because the thread's head has a higher fence, returns the ordinal in that
+ * fence (its first part), or 0 if the ordinal is unknown. Returns undefined for any other failure.
  */
 function ordinalOfHigherFence(failure: unknown): number | undefined {
   const cause = failure instanceof ActivityFailure ? failure.cause : undefined;

@@ -3,9 +3,11 @@ import { ANY_INTERRUPT } from './contract.js';
 import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
 
 /**
- * The questions that a conversation's interrupts ask. In all methods, `ahead` is the list of runs
- * that are not cancelled, the current one first. A run that answers no particular question abandons
- * all questions when it starts.
+ * The open questions of a conversation, which its interrupts ask. If a run names the question that
+ * it answers, only this question is removed when the run starts. Any other run abandons all
+ * questions: they are all removed when it starts. Such a run brings new input, or only its stored
+ * request says what it answers ({@link ANY_INTERRUPT}). In all methods, `ahead` contains the
+ * current run and then the waiting runs, without cancelled runs.
  */
 export class Questions {
   private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];
@@ -46,8 +48,8 @@ export class Questions {
   }
 
   /**
-   * Removes the question that a starting run answers. If the run answers no particular question,
-   * removes all questions.
+   * Removes the question that a starting run answers. Removes all questions if the run abandons
+   * them.
    */
   begin(run: QueuedRun): void {
     this.asked = abandons(run) ? [] : this.asked.filter((question) => question.id !== run.answers);
@@ -79,18 +81,19 @@ export class Questions {
   }
 
   /**
-   * Remembers an edit of the thread's state for {@link closeEdited}. It is remembered because its
-   * signal may arrive before the result of the step that asked the questions. `counts` returns
-   * false in a workflow replay of an older history, which must ignore the edit.
+   * Remembers that an edit of the thread's state closed some questions, until {@link closeEdited}
+   * is called. This is necessary because the signal of the edit may arrive before the result of the
+   * step that asked these questions. Older workflow code ignored such edits. In a workflow replay
+   * of a history from that code, `counts` returns false, and the edit is ignored again.
    */
   closeLater(edit: EditedState, counts: () => boolean): void {
     this.edits.push({ edit, counts });
   }
 
   /**
-   * Closes the questions that the remembered edits have closed. Called after a step has asked its
-   * questions. Returns the thread's status after the last edit that closed a question, or undefined
-   * if no edit closed one.
+   * Removes the questions that were closed by the remembered edits. Called after a step has asked
+   * its questions. Returns the thread's status after the last edit that closed a question, or
+   * undefined if no edit closed one.
    */
   closeEdited(): EditedState['status'] | undefined {
     const closing = this.edits.splice(0).filter(({ edit, counts }) => this.has(edit.closed) && counts());

@@ -38,9 +38,12 @@ import { Questions } from './questions.js';
 export interface CurrentRun {
   run: QueuedRun;
   ordinal: number;
-  /** Number of the run's last activity that has a fence. It is the second part of the fence. */
+  /**
+   * Number of the run's activities so far that write under a fence (`runStep` and `endRun`). The
+   * ordinal of the run is the first part of this fence, and this number is the second part.
+   */
   step: number;
-  /** The nodes that run next, after the last step. */
+  /** The nodes that run next, as the latest step has reported. Empty before the first step. */
   nodes: string[];
   /** Questions that were open before the run started. A rollback of the run opens them again. */
   questionsBefore?: PendingInterrupt[];
@@ -70,15 +73,15 @@ export class ConversationQueue {
     private readonly now: () => number = Date.now,
     /**
      * Start time of the workflow execution, in ms since the epoch. It is the same in every workflow
-     * replay. The time of the first workflow task is not.
+     * replay. The time at which the first workflow task starts can differ between replays.
      */
     startedAt = now(),
   ) {
     const { carried, settings } = input;
     this.limits = new Limits(input);
-    // Every workflow execution needs higher fences than the earlier executions of its thread. An
-    // execution without carried state does not know their ordinals, so it counts its own from the
-    // current time in seconds.
+    // Every workflow execution needs higher fences than the earlier executions of its thread. The
+    // first part of a fence is an ordinal. An execution after a continue-as-new gets the last
+    // ordinal in `carried`. Any other execution counts from its start time in seconds.
     this.ordinal = carried?.ordinal ?? Math.floor(startedAt / 1000);
     this.turns = carried?.turns ?? 0;
     this.hasTaken = carried !== undefined;
@@ -114,8 +117,9 @@ export class ConversationQueue {
     if (request.resumes && answer) {
       throw this.limits.refusal('conflict', `is being answered by run ${answer.runId}; cannot accept answer ${runId}`);
     }
-    // Cancelled runs count until they have ended. So the limit is doubled for a run whose strategy
-    // cancels all other runs.
+    // A run with the strategy `interrupt` or `rollback` cancels all other runs. These count against
+    // the limit of the queue until they have ended. So the limit is doubled for the new run, to
+    // make room for it.
     if (this.isLater(request)) this.limits.checkOthers(this.delayed.all.length, 'delayed runs', runId);
     else this.checkRoom(runId, replaces ? 2 : 1);
     return { runId, position: replaces ? Number(this.current !== undefined) : this.alive().length, duplicate: false };
@@ -136,8 +140,9 @@ export class ConversationQueue {
   }
 
   /**
-   * Adds a run that has no record yet to the end of the queue. If a run with this idempotency key
-   * was accepted before, adds nothing and returns that run.
+   * Adds the run of a `message` signal to the end of the queue. The run has no record in the
+   * database yet. If a run with this idempotency key was accepted before, adds nothing and returns
+   * that run.
    */
   message(message: MessageSignal, runId: string): Submitted {
     const { input, assistantId, key } = message;
@@ -192,7 +197,7 @@ export class ConversationQueue {
   checkInject({ runId }: InjectMessage): Injected {
     this.checkOpen(`message ${runId}`);
     if (this.admitted.find(runId) !== undefined) return { duplicate: true };
-    if (this.alive().length === 0) throw this.limits.refusal('conflict', `has no run at work for message ${runId}`);
+    if (this.alive().length === 0) throw this.limits.refusal('conflict', `has no active run for message ${runId}`);
     this.limits.checkOthers(this.injections.ids.length, 'messages that no turn has taken', `message ${runId}`);
     return { duplicate: false };
   }
@@ -206,8 +211,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Closes the questions that an edit of the thread's state has closed. Such a question needs no
-   * answer and gets no default answer any more. For `counts`, see {@link Questions.closeLater}.
+   * Called after an edit of the thread's state has closed the questions `edit.closed`. They need no
+   * answer any more, and get no default answer. For `counts`, see {@link Questions.closeLater}.
    */
   edited(edit: EditedState, counts = () => true): void {
     if (this.current) this.questions.closeLater(edit, counts);
@@ -301,8 +306,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Applies the result of `recordRun` to a run. Returns false if the run is a duplicate of a run
-   * that was accepted before.
+   * Applies the result of the activity `recordRun`, which creates the record of a run. Returns
+   * false if the run is a duplicate of a run that was accepted before.
    */
   recorded(
     run: QueuedRun,
@@ -338,8 +343,9 @@ export class ConversationQueue {
   }
 
   /**
-   * Gives the current run a higher ordinal, because another workflow execution of the thread has
-   * written a higher fence. `above` is the ordinal of that fence.
+   * Raises the ordinal of the current run. It is the first part of the run's fence, and a write
+   * with a lower fence than an earlier write is refused. Called if another workflow execution of
+   * the thread has written a higher fence. `above` is the ordinal of that fence.
    */
   raiseOrdinal(current: CurrentRun, above: number): void {
     this.ordinal = Math.max(this.ordinal, above, Math.floor(this.now() / 1000)) + 1;
@@ -365,7 +371,10 @@ export class ConversationQueue {
     return false;
   }
 
-  /** Applies the result of `endRun`. `standing` is absent if `endRun` failed. */
+  /**
+   * Applies the result of the activity `endRun`. `standing` is the status, the cursor and the open
+   * questions of the thread after the run. It is absent if `endRun` failed.
+   */
   ended(run: QueuedRun, end: Omit<EndedRun, 'runId'>, standing?: Standing): void {
     this.setCursor(standing?.cursor);
     if (this.current?.run !== run) return;

@@ -11,8 +11,8 @@ type ToolConfig = LangGraphRunnableConfig & { toolCall?: { id?: string } };
 
 /**
  * Options of the nodes that call a model. A model may take minutes to answer. The option `retry` is
- * not set on purpose. Without it, only transient errors are retried. With it, all errors would be
- * retried, even the error for a wrong API key.
+ * not set, so only transient errors are retried. With `retry`, all errors would be retried, even
+ * the error for a wrong API key.
  */
 export const MODEL_NODE = { metadata: { temporal: { startToCloseTimeout: '5m', heartbeatTimeout: '10s' } } };
 

@@ -13,7 +13,7 @@ export interface ApprovalRequest {
   candidate: { id: string; name: string; title: string; location: string };
   draft: MessageDraft;
   actions: ['approve', 'edit', 'reject'];
-  /** Descriptions of the possible answers, for clients that have no form for the answer. */
+  /** Describes the possible answers in words, for clients that have no input form for them. */
   answers: string[];
   /** Why the person's last answer was not understood. Absent the first time. */
   problem?: string;
@@ -42,10 +42,10 @@ export function approvalRequest(candidate: Candidate, draft: MessageDraft, probl
 type Choice = Pick<Decision, 'action' | 'edited' | 'subject' | 'body' | 'reason'>;
 
 /**
- * Reads a person's answer. The message is sent only if the answer clearly approves or edits the
- * draft. A rejection discards the draft. Any other text also discards it, and counts as the reason,
- * so that the model can write a better draft. For an answer that cannot be read, returns a
- * `problem`, and the person is asked again.
+ * Reads a person's answer. A clear approval or an edit of the draft sends the message. A rejection
+ * discards the draft. Any other text also discards it; the model gets this text as the reason, so
+ * that it can write a better draft. If the answer cannot be read, returns a `problem`, and the
+ * person is asked again.
  */
 export function readAnswer(answer: unknown, draft: MessageDraft): Choice | { problem: string } {
   if (answer === true) return send(draft);

@@ -31,9 +31,9 @@ export function createHiringAssistant({ model, outbox }: HiringAssistantDependen
 }
 
 /**
- * Returns the function that chooses the next node after an agent. If the agent has handed over, the
- * other agent is next. If the agent is still active, it has answered the person, and the graph
- * ends.
+ * Returns the function that chooses the node after `agent`. If `agent` has handed the conversation
+ * over, the next node is the agent that took it over. Otherwise `agent` has answered the person,
+ * and the graph ends.
  */
 function after(agent: AgentName) {
   return (state: HiringStateType) => (state.agent === agent ? END : state.agent);

@@ -19,8 +19,9 @@ const sendSchema = z.object({
   body: z.string().min(1).describe('Plain text, at most 120 words, greeting and signature included'),
 });
 
-// This tool only tells the model how to ask for a message to be sent. It is never executed. The
-// nodes `review` and `send` execute its calls, because a person decides before a message is sent.
+// The model calls this tool to ask for a message to be sent. The function of the tool is never
+// executed, because a person must decide first: the node `review` asks the person, and then the
+// node `send` sends the message.
 const sendMessage = tool(() => Promise.reject(new Error(`${SEND} is run by the nodes review and send`)), {
   name: SEND,
   description: 'Draft a message to a candidate. A person approves, edits or rejects it before it is sent.',
@@ -134,7 +135,8 @@ async function send(state: HiringStateType, config: LangGraphRunnableConfig, out
 
 /**
  * Returns the idempotency key of a message. It consists of the thread id, the id of LangGraph's
- * task, and the id of the tool call. The task id is the same in every attempt, run and process.
+ * task, and the id of the tool call. If the task is repeated, its id is the same, also in a later
+ * run or in another process.
  */
 function idempotencyKey(threadId: string, callId: string, config: LangGraphRunnableConfig): string {
   return [threadId, config.executionInfo?.taskId ?? '', callId].join('/');

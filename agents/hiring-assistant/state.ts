@@ -45,7 +45,10 @@ function addSent(all: SentMessage[], more: SentMessage[]): SentMessage[] {
   return [...all, ...more.filter((message) => !known.has(message.callId))];
 }
 
-/** State of the hiring assistant. The facade and its three agents share it. */
+/**
+ * State of the hiring assistant. The facade (the parent graph) and its three agents (its subgraphs)
+ * share it.
+ */
 export const HiringState = Annotation.Root({
   ...MessagesAnnotation.spec,
   /** The active agent. */
@@ -55,8 +58,9 @@ export const HiringState = Annotation.Root({
   shortlist: last<{ id: string; name: string }[]>(() => []),
   decision: last<Decision | null>(() => null),
   /**
-   * All sent messages. The reducer adds only messages with a new call id, because an agent returns
-   * its whole list and the facade already has a part of it.
+   * All sent messages. When an agent is done, it returns the whole list to the facade, which
+   * already has the older messages of that list. So the reducer adds only messages with a new call
+   * id.
    */
   sent: Annotation<SentMessage[], SentMessage[]>({ reducer: addSent, default: () => [] }),
 });

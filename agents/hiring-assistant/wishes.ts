@@ -3,7 +3,7 @@ import { SENIORITIES, type Brief, type Seniority } from './state.js';
 
 /** Search criteria that regular expressions find in a person's message. */
 export interface Wishes extends Partial<Brief> {
-  /** True if the person said that all criteria that are not named do not matter. */
+  /** True if the person said that further criteria do not matter, such as "anyone is fine". */
   anything?: boolean;
 }
 
@@ -32,9 +32,9 @@ const TITLE_WORDS: readonly [RegExp, string][] = [
 ];
 const OTHER_TITLES = 'engineer|developer|programmer|designer|scientist|manager|analyst|architect|writer';
 /**
- * Matches a job title together with the word before it. That word matches only from its first
- * character. If it could match from every `-` inside it, the time for a message of `a-a-a-…` would
- * grow with the square of the message's length.
+ * Matches a job title together with the word before it. The match begins only at the first
+ * character of that word. If it could begin at every `-` in the word, the time for a message such
+ * as `a-a-a-…` would grow with the square of the message's length.
  */
 const ANY_TITLE = new RegExp(
   `(?:(?<![a-z+#.-])[+#.-]*?\\b(?<before>[a-z+#.-]+ )|\\b)(?<noun>${OTHER_TITLES})s?\\b`,

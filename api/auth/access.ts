@@ -18,13 +18,13 @@ import { userConfigOf } from './run-user.js';
 /** The filters that a project's handlers have returned for one request. */
 export interface RequestFilters {
   /**
-   * Filters on the metadata of threads. A batch of runs has one entry for each run, any other
-   * request has one entry. A thread must match at least one entry.
+   * Filters on the metadata of threads. A request that creates a batch of runs has one entry for
+   * each run. Any other request has one entry. A thread must match at least one entry.
    */
   threads: readonly (AuthFilters | undefined)[];
   assistants: AuthFilters | undefined;
   items: AuthFilters | undefined;
-  /** Metadata that a record must have, so that searches of this request return the record. */
+  /** The searches of this request find only records that have this metadata. */
   required: RequiredMetadata;
 }
 
@@ -35,7 +35,7 @@ const NO_FILTERS: RequestFilters = {
   required: NOTHING_REQUIRED,
 };
 
-/** The access of a caller in a project that has an auth. */
+/** What the caller of a request may see, in a project that has its own auth. */
 export class ProjectAccess implements Access {
   readonly hasProjectAuth = true;
   #authUser: AuthUser;
@@ -63,7 +63,7 @@ export class ProjectAccess implements Access {
     return this.filters.required;
   }
 
-  /** Returns an access for the same caller that also checks the filters of one request. */
+  /** Returns a copy of this access that also checks the filters of one request. */
   withFilters(filters: Partial<RequestFilters>): ProjectAccess {
     const session = { authUser: this.#authUser, authenticate: this.session.authenticate };
     return new ProjectAccess(this.threads, this.auth, this.caller, session, { ...this.filters, ...filters });

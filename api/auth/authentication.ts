@@ -12,9 +12,10 @@ export function authentication(context: ApiContext, publicPaths: readonly string
 }
 
 /**
- * The caller and the session of each request. The key is `res.locals`, because routes behind a
- * project's app get another response object with the same `locals`. Code of a project can change
- * `locals`, but not these two maps.
+ * The caller and the session of each request. The key is the object `res.locals`. If a request
+ * passes through the project's own HTTP app first, our routes get another response object, but the
+ * same `locals`. The values are not fields of `locals`, because code of the project could change
+ * them there.
  */
 const callers = new WeakMap<object, Caller>();
 const sessions = new WeakMap<object, Session>();
@@ -43,8 +44,8 @@ export function callerOf(res: Response): Caller {
 }
 
 /**
- * Returns the session of a request in a project that has an auth. Errors: `unauthenticated` if the
- * request has no session.
+ * Returns the session of a request: the user that the project's `authenticate` handler returned,
+ * and a function that authenticates again. Errors: `unauthenticated` if the request has no session.
  */
 export function sessionOf(res: Response): Session {
   return known(sessions, res);

@@ -41,9 +41,9 @@ export async function enter(context: ApiContext, rules: RouteAuth, req: Request,
     if (rule.applies?.(req) === false) continue;
     const answers = await askAndApply(context, rule, { authUser: session.authUser, caller: access.caller, req, body });
     const required = rule.finds && isSet(answers[0]) ? { required: requiredBy(answers[0]) } : {};
-    // The route itself later checks the filters of the first rule only, because this rule is about
-    // the records that the request names. If a rule is a search, its filters also restrict what the
-    // search finds.
+    // A request can have several rules. The first rule is about the records that the request
+    // names. The route checks these records again later, but only with the filters of this rule.
+    // If a rule is for a search, its filters become `required`, which restricts what is found.
     filters = { ...(filters ?? filtersOf(rule, answers)), ...required };
   }
   return access.withFilters(filters ?? {});

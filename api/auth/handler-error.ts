@@ -3,15 +3,17 @@ import { ColloquyError } from '../../protocol/index.js';
 import { errorWithAnswer } from '../http/errors.js';
 
 /**
- * The class name of an error with an HTTP status, in LangGraph's SDK and in Hono. The class itself
- * cannot be compared, because a project has its own copies of both libraries, and these errors have
- * no brand. A bundler may put `_` before a class name, or a number behind it.
+ * The class name of an error with an HTTP status, in LangGraph's SDK and in Hono. `instanceof` does
+ * not work, because a project has its own copies of both libraries. The errors also have no field
+ * that identifies them, so only the class name is left. A bundler may put `_` before a class name,
+ * or a number behind it.
  */
 const HTTP_EXCEPTION = /^_?HTTPException\d*$/;
 
 /**
- * Headers that a handler's error may have and that the answer does not get. They are about the
- * connection or about the body, and the body of the answer is always plain text.
+ * An `HTTPException` that an auth handler throws may have headers. Those in this list are not sent
+ * to the client, because they describe a connection or a body. The client gets another body: the
+ * text of the exception.
  */
 const NOT_SENT = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
@@ -22,9 +24,9 @@ const NOT_SENT = new Set([
 interface HttpException {
   status: number;
   message: string;
-  /** The headers of the answer. Only the class of LangGraph's SDK sets this field. */
+  /** The headers of the HTTP answer. Only the `HTTPException` of LangGraph's SDK has this field. */
   headers?: unknown;
-  /** The answer itself. Only the class of Hono sets this field. */
+  /** The whole HTTP answer. Only the `HTTPException` of Hono has this field. */
   res?: Response;
 }
 

@@ -10,16 +10,17 @@ export interface AuthUser {
 /** The authentication and authorization that a project defines with `Auth` of LangGraph's SDK. */
 export interface ProjectAuth {
   /**
-   * Returns the user of a request. Errors: `unauthenticated`; the error with which the project
-   * answers the request; `internal`.
+   * Returns the user of a request. If the project's handler throws an `HTTPException`, this throws
+   * an error with which the API sends the status, text and headers of that exception to the client.
+   * Other errors: `unauthenticated`, `internal`.
    */
   authenticate(request: IncomingMessage): Promise<AuthUser>;
   /**
-   * Asks the project's handler for an auth event. If several handlers fit, only the most specific
-   * one is asked. Returns the filters that the resource must match, or undefined if no handler fits
-   * or the handler allows everything. The handler may change `value`, and the request then uses the
-   * changed value. Errors: `forbidden`; the error with which the project answers the request;
-   * `internal`.
+   * Calls the handler that the project has registered for an auth event, such as `threads:read`. If
+   * several handlers fit, calls only the most specific one. Returns the filters that the resource
+   * must match, or undefined if no handler fits or the handler allows everything. The handler may
+   * change `value`, and the request then uses the changed value. An `HTTPException` of the handler
+   * has the same effect as in `authenticate`. Other errors: `forbidden`, `internal`.
    */
   authorize(authUser: AuthUser, event: string, value: Record<string, unknown>): Promise<AuthFilters | undefined>;
 }

@@ -27,9 +27,9 @@ const STUDIO_USER: AuthUser = {
 };
 
 /**
- * Wraps the `Auth` that a project exports. With `acceptStudio`, every request that has Studio's
- * header counts as Studio's user. Errors: `invalid_argument` if the export is not an `Auth`, or has
- * no `authenticate` handler.
+ * Wraps the `Auth` that a project exports. With `acceptStudio`, a request with Studio's header
+ * `x-auth-scheme` belongs to Studio's user, and the `authenticate` handler is not called. Errors:
+ * `invalid_argument` if the export is not an `Auth`, or has no `authenticate` handler.
  */
 export function createProjectAuth(exported: unknown, { acceptStudio }: { acceptStudio: boolean }): ProjectAuth {
   const handlers = handlersOf(exported);
@@ -98,8 +98,9 @@ function toFilters(event: string, answer: unknown): AuthFilters | undefined {
 }
 
 /**
- * Returns true if the answer of a handler is a plain object. A list, a Map, a date or a class
- * instance has no filters as its own properties, so every record would match it.
+ * Returns true if the answer of a handler is a plain object. Only a plain object can contain
+ * filters. A Map or a date, for example, has no properties of its own. If it were accepted, it
+ * would mean "no filters", and every record would match.
  */
 function isPlain(answer: unknown): answer is AuthFilters {
   if (typeof answer !== 'object' || answer === null) return false;

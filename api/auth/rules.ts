@@ -55,13 +55,15 @@ export interface RecordRule {
    */
   runs?: (body: RequestBody) => RequestBody[];
   /**
-   * If set and the request starts runs, the handler is asked about each run instead of the whole
-   * body. `value` and `apply` are then used for each run.
+   * If set and the request starts runs, the handler is asked about each run, and not about the
+   * whole body. The functions `value` and `apply` in this field are then used instead of those of
+   * the rule.
    */
   eachRun?: Required<Pick<RecordRule, 'value' | 'apply'>>;
   /**
-   * Returns the bodies whose metadata get the values of the filters. Default: the bodies of the
-   * runs, or the whole body if the request starts no run.
+   * Returns the bodies of the new records. The values of the filters are added to the metadata of
+   * these bodies, so that the new records match the filters. Default: the bodies of the runs, or
+   * the whole body if the request starts no run.
    */
   stamps?: (body: RequestBody) => RequestBody[];
 }

@@ -3,10 +3,10 @@ import type { EventLog } from '../../streams/index.js';
 import type { ApiContext } from '../context.js';
 import type { Access } from '../../conversations/access.js';
 
-/** How long a handler of a project's auth may take, in ms. */
+/** How long an auth handler of the project may take to answer, in ms. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** Checks repeatedly that the client of an open stream may read it. */
+/** Checks repeatedly that the client of an open stream may still read the thread. */
 export interface StreamAccess {
   /**
    * Aborted when the client loses the right to read. The reason of the signal is the error that the
@@ -22,10 +22,10 @@ export interface StreamAccess {
 }
 
 /**
- * Keeps checking, while a stream is open, that the client may read the thread. At a fixed interval
- * it also authenticates the client again. Before the first event of each run it checks the right to
- * read, because another user may have created a new thread under the same id. If the project has no
- * auth, nothing is checked.
+ * Checks repeatedly, while a stream is open, that the client may read the thread. At a fixed
+ * interval, it authenticates the client again and checks its right to read. It also checks this
+ * right before the first event of each run, because another user may have created a new thread
+ * under the same id. If the project has no auth, nothing is checked.
  */
 export function watchAccess(context: ApiContext, access: Access, threadId: string): StreamAccess {
   const { events, options } = context;
@@ -59,8 +59,8 @@ export function watchAccess(context: ApiContext, access: Access, threadId: strin
 }
 
 /**
- * Waits at most `ANSWER_TIMEOUT_MS` for the project's handler, because a handler that does not
- * answer must not keep a stream open. Errors: `unavailable` after that time; errors of the handler.
+ * Waits at most `ANSWER_TIMEOUT_MS` for the project's auth handler. A handler that does not answer
+ * must not keep a stream open. Errors: `unavailable` after that time; errors of the handler.
  */
 async function withTimeout(asked: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

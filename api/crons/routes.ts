@@ -133,8 +133,8 @@ export const patchRoute = route({
   auth: aboutCron('crons:update', CHANGES),
   async handle(context, { viewer, params, body, req, res }) {
     const cron = await findCron(context, viewer.caller, params.cron_id);
-    // A cron on an existing thread accepts fewer values than a cron that creates a thread for each
-    // run.
+    // If the cron belongs to a thread, `on_run_completed` may only be `keep`. The schema of this
+    // route also allows `delete`, so the body is checked against a second schema.
     if (cron.threadId !== undefined) parse(threadCronPatch, bodyOf(req), 'request body');
     res.json(cronToWire(await changeCron(context, viewer, cron, body)));
   },

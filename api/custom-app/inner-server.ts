@@ -20,8 +20,8 @@ export class InnerServer {
   readonly #localsOf = new WeakMap<object, Locals>();
 
   /**
-   * Each response gets the `locals` of the client's original response, because the caller of a
-   * request is found by its `locals`.
+   * Each response gets the `locals` of the response to the client. The caller of a request is
+   * stored under these `locals`, so the routes find the same caller.
    */
   constructor(routes: Express) {
     this.#server = createServer((req, res) => {

@@ -3,8 +3,8 @@ import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { pipeline } from 'node:stream/promises';
 
-// This file exists instead of @hono/node-server for the reasons in
-// docs/decisions/2026-11-30-libraries.md.
+// Converts between Node.js and `fetch`. docs/decisions/2026-11-30-libraries.md says why the package
+// @hono/node-server is not used for this.
 
 /** A body in the form that `fetch` takes in requests and responses. */
 export type WebBody = ReadableStream<Uint8Array> | Uint8Array | ArrayBuffer | string | null;
@@ -18,8 +18,8 @@ const HOP_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade']
  */
 export function toWebRequest(req: IncomingMessage, body?: Uint8Array, signal?: AbortSignal): Request {
   const method = req.method ?? 'GET';
-  // `new URL(path, base)` is not used, because it takes a path that begins with two slashes for
-  // another host.
+  // `new URL(path, base)` is not used, because it would read the path `//a/b` as the host `a` with
+  // the path `/b`.
   const url = new URL(`http://${req.headers.host ?? 'localhost'}${req.url ?? '/'}`);
   const headers = new Headers();
   for (let index = 0; index < req.rawHeaders.length; index += 2) {

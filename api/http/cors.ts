@@ -10,7 +10,10 @@ export interface CorsRules {
    * any port number.
    */
   origins?: readonly string[];
-  /** Regular expression that replaces `origins`. */
+  /**
+   * An origin is allowed if it matches this regular expression. If this is set, `origins` is
+   * ignored.
+   */
   originPattern?: string;
   methods?: readonly string[];
   headers?: readonly string[];
@@ -57,8 +60,9 @@ export function cors(rules: CorsRules): RequestHandler {
     setHeaders(req, res, (error?: unknown) => {
       if (error !== undefined) return next(error);
       if (req.method === 'OPTIONS') return void res.status(204).end();
-      // A browser only hides the answer from a page that may not call the API. A simple request has
-      // no preflight, so without this check the server would execute it.
+      // A browser sends a simple request without a preflight. If the page may not call the API, the
+      // browser only hides the answer from it. So without this check the server would execute the
+      // request.
       const { origin, host } = req.headers;
       const isRefused = changes(req.method) && origin !== undefined && !mayCall(rules, origin, host);
       next(isRefused ? refusedOrigin(origin) : undefined);

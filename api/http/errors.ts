@@ -33,7 +33,7 @@ interface ErrorAnswer {
   status: number;
   message: string;
   retryAfterMs?: number;
-  /** Headers that are added to those of every answer. */
+  /** Headers of this answer, in addition to the headers that every answer has. */
   headers?: readonly (readonly [name: string, value: string])[];
 }
 

@@ -7,7 +7,8 @@ export interface Refusal {
 }
 
 /**
- * How long a client whose upgrade was refused may take to close its side of the connection, in ms.
+ * Time between the refusal of an upgrade to a WebSocket and the end of the connection, in ms. If
+ * the client has not closed its side by then, the socket is destroyed.
  */
 const CLOSE_GRACE_MS = 1_000;
 

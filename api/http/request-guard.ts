@@ -8,8 +8,8 @@ interface RequestFault {
 }
 
 /**
- * Methods that are refused, because `fetch` does not support them, so a project's app could not
- * check such a request.
+ * Methods that are always refused. A project's app may get each request as a `Request` object of
+ * `fetch`, which cannot have these methods. So the app could not check such a request.
  */
 const REFUSED_METHODS: readonly unknown[] = ['TRACE', 'TRACK', 'CONNECT'];
 /**
@@ -50,18 +50,18 @@ function targetFault({ url = '', method }: IncomingMessage): RequestFault | unde
 }
 
 /**
- * Parts of a path that two parsers read differently. With such a part, code in front of a route,
- * such as a project's app, could check another path than the one that the route serves. `URL`
- * resolves dot segments and turns backslashes into slashes. Express does neither, but it decodes
- * escapes in ids. The HTTP parser of Node.js accepts only printable ASCII, so other characters need
- * no check here.
+ * Parts of a path that two parsers can read differently. Example: `URL` resolves dot segments and
+ * turns backslashes into slashes. Express does neither, but it decodes escapes in ids. Paths with
+ * such parts are refused, because a check in front of a route, such as in a project's app, could
+ * see another path than the route. The HTTP parser of Node.js accepts only printable ASCII, so
+ * other characters need no check here.
  */
 const AMBIGUOUS_PARTS: readonly (readonly [RegExp, string])[] = [
   [/\\/, 'a backslash'],
   [/#/, 'a fragment'],
   [/\/(?:\.|%2e){1,2}(?=\/|$)/i, 'a dot segment'],
-  // RFC 3986, section 2.3: letters, digits, `-`, `.`, `_` and `~` need no escape. An escaped one is
-  // refused.
+  // Letters, digits, `-`, `.`, `_` and `~` need no escape (RFC 3986, section 2.3). A path in which
+  // one of these characters is escaped is refused.
   [/%(?:2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])/i, 'an escaped letter, digit or one of -._~'],
 ];
 

@@ -37,7 +37,7 @@ export interface RouteDescription {
   refusals?: readonly number[];
   /** The permission that the caller needs for this route. */
   action: Action;
-  /** The rules by which a project's `auth` handlers are asked before the route runs. */
+  /** Whether the route needs credentials, and which auth events the project's handlers decide. */
   auth: RouteAuth;
 }
 

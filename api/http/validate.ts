@@ -5,8 +5,8 @@ import { ColloquyError } from '../../protocol/index.js';
 
 const SHOWN_VALUE = 80;
 /**
- * The most faults that one message lists. A list with a million elements can have a fault in each
- * element.
+ * Maximum number of faults that an error message lists. A list with a million elements can have a
+ * fault in each element.
  */
 const SHOWN_FAULTS = 20;
 
@@ -95,8 +95,8 @@ function cut(text: string): string {
 }
 
 /**
- * Refuses a body that is nested too deep before any other code reads it. Errors:
- * `invalid_argument`.
+ * Refuses a body that is nested too deep. Runs right after the body is parsed, so that no other
+ * code reads such a body. Errors: `invalid_argument`.
  */
 export const limitDepth: RequestHandler = (req, _res, next) => {
   checkDepth(req.body, 'request body');

@@ -7,9 +7,9 @@ import { lastSeqOf } from './events.js';
 import { translatedRun } from './thread-events.js';
 
 /**
- * `agent.getTree`: returns the namespaces of a run with their statuses. Without `run_id`, this is
- * the newest run of the thread. The namespaces are read from the event log, so any process can
- * answer.
+ * `agent.getTree`: returns the tree of a run's namespaces (the root graph and the graphs below it),
+ * with their statuses. Without `run_id`, returns the tree of the newest run of the thread. The
+ * namespaces are read from the event log, so any process can answer.
  */
 export const getTree: CommandHandler = async (context, { caller, threadId }, rawParams) => {
   const { run_id: runId } = parse(getTreeParams, rawParams, 'params');

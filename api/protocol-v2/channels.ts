@@ -5,8 +5,9 @@ export type ChannelFilter = Pick<EventStreamRequest, 'channels' | 'namespaces' |
 
 /**
  * Returns a function that decides whether a subscription receives an event. A namespace in the
- * filter also matches the namespaces below it, at most `depth` levels down. A segment of it may be
- * `node:<task id>`, or only `node` for every task of that node.
+ * filter also matches the namespaces below it, at most `depth` levels down. A segment of a
+ * namespace in the filter is `node:<task id>`, or only `node`, which matches every task of that
+ * node.
  */
 export function channelFilter({ channels, namespaces, depth }: ChannelFilter): (event: ProtocolEvent) => boolean {
   const wanted = new Set(channels);

@@ -22,7 +22,7 @@ const HANDLERS: Readonly<Record<string, CommandHandler>> = {
   'agent.getTree': getTree,
 };
 
-/** Commands that only a WebSocket supports. For each, the reason that an HTTP client reads. */
+/** Commands that only a WebSocket supports, each with the message that an HTTP client gets. */
 const NOT_SUPPORTED: Readonly<Record<string, string>> = {
   'subscription.subscribe': 'subscriptions are for WebSockets; over HTTP every event stream has its own filter',
   'subscription.unsubscribe': 'subscriptions are for WebSockets; over HTTP close the event stream',

@@ -27,16 +27,16 @@ export type AgentStatus = 'started' | 'running' | 'completed' | 'failed' | 'inte
 const NUMBERS_PER_OFFSET = 4_000;
 
 /**
- * Returns the sequence number of a protocol event. It is number `n` (from 0) of the protocol events
- * that the logged event at `offset` becomes.
+ * Returns the sequence number of a protocol event. The logged event at `offset` becomes several
+ * protocol events, and `n` is the index of this one among them, from 0.
  */
 export function seqOf(offset: number, n: number): number {
   return offset * NUMBERS_PER_OFFSET + Math.min(n, NUMBERS_PER_OFFSET - 1);
 }
 
 /**
- * Returns the highest sequence number that a protocol event can have if its logged event is at this
- * offset or before it.
+ * Returns the highest possible sequence number of a protocol event that comes from a logged event
+ * at this offset or before it.
  */
 export function lastSeqOf(offset: number): number {
   return offset === 0 ? 0 : seqOf(offset, NUMBERS_PER_OFFSET - 1);

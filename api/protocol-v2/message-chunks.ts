@@ -31,8 +31,9 @@ export class MessageChunks {
   readonly #done = new Set<string>();
 
   /**
-   * Adds a chunk. Returns the protocol events that result from the chunk, and their namespace. It
-   * is the namespace of the node that produces the message, as in version 3 of `streamEvents`.
+   * Adds a chunk. Returns the protocol events that result from the chunk, and the namespace of
+   * these events. As in version 3 of `streamEvents`, this is the namespace of the node that
+   * produces the message.
    */
   add(graphNamespace: string[], [chunk, metadata]: unknown[]): { namespace: string[]; drafts: DraftEvent[] } {
     const meta = isRecord(metadata) ? metadata : {};
@@ -56,9 +57,9 @@ export class MessageChunks {
   }
 
   /**
-   * Ends the messages that are complete when the given event arrives, and returns their last
-   * protocol events, which precede the given event. A message is complete when the result of its
-   * task, the update of its node, or the next state of its graph arrives.
+   * Ends the messages that the given logged event shows to be complete. The event is the result of
+   * the message's task, the update of its node, or the next state of its graph. Returns the last
+   * protocol events of these messages. Clients get them before the given event.
    */
   endBefore(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     const ended = [...this.#open].filter(([, { namespace: messageNamespace }]) => {
@@ -92,8 +93,8 @@ function messageEvent({ namespace, runId }: OpenMessage, data: Json): DraftEvent
 }
 
 /**
- * Splits a chunk into parts: text, other content blocks, and slices of tool calls. The `key` of a
- * part identifies the content block of the message that the part belongs to.
+ * Splits a chunk into parts: text, other content blocks, and pieces of tool calls. Parts that
+ * follow each other and have the same `key` belong to the same content block of the message.
  */
 function partsOf(chunk: Json): Block[] {
   const { content, tool_call_chunks: slices, tool_calls: calls } = chunk;

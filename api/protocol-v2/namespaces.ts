@@ -15,8 +15,10 @@ interface NamespaceEntry {
 interface Completion {
   key: string;
   /**
-   * Set if the namespace counts as completed because of an update of this node. The result of the
-   * node's task is more exact, and replaces this completion.
+   * Set if the namespace counts as completed because an update of this node was logged. An update
+   * names only the node, but the result of a task names the exact namespace. So if the next logged
+   * event is the result of a task of this node, this completion is dropped, and the namespace in
+   * the result is completed instead.
    */
   node?: { parent: string; name: string };
 }
@@ -63,9 +65,9 @@ export class Namespaces {
   }
 
   /**
-   * Returns the lifecycle events that end all open namespaces when the run ends. A namespace gets
-   * the status of the run. It gets `interrupted` if it is in `waiting` (it has an open interrupt),
-   * or is a parent of a namespace in `waiting`.
+   * Returns the lifecycle events that end all open namespaces when the run ends. `waiting` lists
+   * the namespaces that have an open interrupt. A namespace in this list and each of its parents
+   * end with `interrupted`. All other namespaces end with the status of the run.
    */
   end(status: AgentStatus, waiting: readonly string[][] = []): DraftEvent[] {
     const drafts = this.#flush();
@@ -111,8 +113,9 @@ export class Namespaces {
   }
 
   /**
-   * Marks a namespace as completed. The lifecycle event is returned only before the next logged
-   * event, so that the update of the parent comes before it.
+   * Marks a namespace as completed. The lifecycle event that reports this must come after the
+   * parent's update, which the client gets for the current logged event. So the lifecycle event is
+   * returned later: before the next logged event, or at the end of the run.
    */
   #complete(key: string, node?: Completion['node']): void {
     if (this.#entries.get(key)?.status !== 'started') return;

@@ -36,9 +36,9 @@ import { protocolEvents } from './thread-events.js';
 const READING_COMMANDS: readonly unknown[] = ['state.get', 'state.listCheckpoints', 'agent.getTree'];
 
 /**
- * Returns a function by which a rule finds the run in a command. For a command in `methods`, that
- * function returns the parameters of the command, which have the fields of a run. For any other
- * command it returns an empty list.
+ * Returns a function that an auth rule calls to get the runs that a command starts. For a command
+ * in `methods`, the function returns one run: the parameters of the command, which have the fields
+ * of a run. For any other command, it returns an empty list.
  */
 const paramsOfCommands =
   (...methods: unknown[]) =>
@@ -46,9 +46,8 @@ const paramsOfCommands =
     methods.includes(method) && isObject(params) ? [params] : [];
 
 /**
- * Returns the value that an auth handler reads about a command that starts a run. It has the same
- * fields as for a run of the HTTP run API. An answer to an interrupt appears in the field
- * `command`.
+ * Returns the value that an auth handler gets if a command starts a run. It has the same fields as
+ * the value for a run of the HTTP run API. The answer to an interrupt is in its field `command`.
  */
 function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
   const { response, responses, update, goto } = params;
@@ -58,9 +57,9 @@ function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
 }
 
 /**
- * The auth rule for commands. About a command that starts a run, the project's handler reads the
- * same value as about a run of the HTTP run API. A fork stays on its thread and sets no metadata,
- * so the metadata of the handler are not copied to it.
+ * The auth rule for commands. If a command starts a run, the auth handler gets the same value as
+ * for a run of the HTTP run API, and may change it. For the command `state.fork`, metadata that the
+ * handler adds are ignored, because this command has no metadata.
  */
 export const COMMAND_RULE = aboutThread(
   ({ method }) => (READING_COMMANDS.includes(method) ? 'threads:read' : 'threads:create_run'),
@@ -151,8 +150,9 @@ async function streamEvents(
   } finally {
     watch.stop();
   }
-  // A stream of events never ends by itself. Here the client may no longer read it, or the server
-  // shuts down. A client that is still connected notices the broken connection and reconnects.
+  // The stream has ended because the client disconnected, the client may no longer read the thread,
+  // or the server shuts down. A client that is still connected sees a broken connection and
+  // reconnects.
   res.destroy();
 
   async function* wantedEvents(): AsyncGenerator<ClientEvent[]> {

@@ -66,8 +66,8 @@ export const respond: CommandHandler = async (context, target, rawParams) => {
 };
 
 /**
- * Accepts a run that records the events of protocol v2. Returns the run's id. All protocol events
- * of the run have a higher sequence number than `appliedThrough`.
+ * Accepts a run that records the events of protocol v2. Returns the run's id, and in
+ * `appliedThrough` a sequence number that is lower than those of all protocol events of the run.
  */
 export async function acceptProtocolRun(
   context: ApiContext,

@@ -37,10 +37,10 @@ export class RunTranslator {
   }
 
   /**
-   * Translates the next logged event of the run. If the run was cancelled while it waited in the
-   * queue, its first event is its end. Clients would take this event for the end of another run
-   * that is open. So the event is left out, unless `alone` is true, which means that no other run
-   * is open.
+   * Translates the next logged event of the run. `alone` is false while another run of the thread
+   * is open (has begun and not ended). The log of a run that was cancelled while it waited in the
+   * queue contains only its end. While another run is open, this end is left out, because clients
+   * would take it for the end of the open run.
    */
   translate(stored: StoredEvent, { alone = true } = {}): DraftEvent[] {
     if (stored.event === CONTROL_EVENTS.ended && this.#status === undefined && !alone) return [];
@@ -61,9 +61,11 @@ export class RunTranslator {
   }
 
   /**
-   * Returns the events that announce a new attempt of a step. The root namespace is running again.
-   * A message that was begun only in superseded events ends with an error. `before` is a translator
-   * of the same run that has read the superseded events. This translator has not read them.
+   * Returns the events that announce a new attempt of a step, after an earlier attempt died. The
+   * events of the earlier attempt are superseded. `before` is a translator of the same run that has
+   * translated them. This translator has not. The first returned event sets the root namespace to
+   * `running` again. If a message was begun only in superseded events, a further event ends the
+   * message with an error.
    */
   restarted(data: { attempt: number; superseded: [number, number][] }, before: RunTranslator): DraftEvent[] {
     const lost = [...before.#open].filter(([key]) => !this.#open.has(key));
@@ -124,8 +126,9 @@ export class RunTranslator {
     }
     if (mode === 'tools') return [{ method: 'tools', namespace, data: toolEvent(data) }];
     if (mode === 'tasks') return [{ method: 'tasks', namespace, data }];
-    // A run of protocol v2 records only a summary of each checkpoint, which has an id. Other runs
-    // may record whole checkpoints. Clients of protocol v2 do not get these.
+    // Clients of protocol v2 get only a summary of a checkpoint: an object with `id` and without
+    // `values`. Runs that were created through another API may log whole checkpoints. These are
+    // left out.
     if (mode === 'checkpoints') return isEnvelope(data) ? [{ method: 'checkpoints', namespace, data }] : undefined;
     if (mode === 'messages') return this.#message(namespace, data);
     return undefined;
@@ -177,9 +180,9 @@ export class RunTranslator {
   }
 
   /**
-   * Returns the last events of the messages that are complete when the given event arrives. No
-   * chunk is marked as the last one of its message, so a message of chunks ends together with its
-   * task.
+   * Returns the last events of each message that is complete when the given event arrives. A logged
+   * chunk does not say whether it is the last one of its message. So a message ends when an event
+   * shows that the task which produces the message has ended.
    */
   #endChunks(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     return this.#chunks.endBefore(mode, namespace, data).flatMap((draft) => this.#message(draft.namespace, draft.data));

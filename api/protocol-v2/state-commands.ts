@@ -13,8 +13,8 @@ import { acceptProtocolRun } from './run-commands.js';
 const DEFAULT_PAGE = 10;
 
 /**
- * `state.get`: returns the newest state of a namespace, or only the keys of it that the command
- * names.
+ * `state.get`: returns the newest state of a namespace. If the command has `keys`, returns only
+ * these keys of the state.
  */
 export const getState: CommandHandler = async (context, target, rawParams) => {
   const { namespace, keys } = parse(stateGetParams, rawParams, 'params');
@@ -40,8 +40,8 @@ export const listCheckpoints: CommandHandler = async (context, target, rawParams
   const checkpoint = inNamespace(namespace);
   const [states, appliedThrough] = await Promise.all([
     context.states.getHistory(caller, graphOf(thread), threadId, {
-      // One checkpoint more than the client gets is read, because the node that created a
-      // checkpoint is known only from `next` of the checkpoint before it.
+      // Reads one checkpoint more than the client gets. To know which node created a checkpoint,
+      // `summary` needs `next` of the checkpoint before it.
       limit: page + 1,
       ...(before && { before: { checkpointId: before } }),
       ...(checkpoint && { checkpoint }),

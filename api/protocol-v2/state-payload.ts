@@ -25,8 +25,8 @@ const BLOCK_TYPES: ReadonlySet<string> = new Set([
 const MEDIA: ReadonlySet<string> = new Set(['image', 'audio', 'video', 'file']);
 
 /**
- * Converts a state to the form that it has in the channels `values` and `updates`. Fields of a
- * message that only a model provider reads are removed.
+ * Converts a state to the form that it has in the channels `values` and `updates` of protocol v2.
+ * Removes those fields of messages that only model providers read.
  */
 export function statePayload(value: unknown): unknown {
   if (Array.isArray(value))

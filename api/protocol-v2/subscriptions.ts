@@ -20,8 +20,8 @@ interface SubscriptionSink {
 }
 
 /**
- * Most subscriptions on one connection. No client needs more, and each subscription reads the event
- * log separately.
+ * Maximum number of subscriptions on one connection. No client needs more, and each subscription
+ * reads the event log separately.
  */
 const MAX_SUBSCRIPTIONS = 64;
 
@@ -66,8 +66,8 @@ export class Subscriptions {
   }
 
   /**
-   * Opens the subscriptions of a lost connection again on this connection, after the last event
-   * that the client has received. The lost connection may have been to another process.
+   * Opens the subscriptions of a lost connection again, on this connection. They continue after the
+   * last event that the client has received. The lost connection may have been to another process.
    */
   async #reconnect(rawParams: unknown): Promise<CommandResult> {
     const params = parse(reconnectParams, rawParams, 'params');
@@ -91,9 +91,10 @@ export class Subscriptions {
   }
 
   /**
-   * Returns true if the event log still contains everything after `since`. One logged event becomes
-   * several protocol events. If `since` is in the middle of them, the same logged event is read
-   * again, so it must still be in the log too.
+   * Returns true if the event log still contains everything after `since`, the number of the last
+   * protocol event that the client has received. One logged event becomes several protocol events.
+   * If the client has received only some of them, the logged event is read again, so it must still
+   * be in the log too.
    */
   async #isComplete(since: number, tail: number): Promise<boolean> {
     const offset = offsetOf(since);

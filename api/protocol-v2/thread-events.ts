@@ -51,7 +51,8 @@ export async function* protocolEvents(
 }
 
 /**
- * Returns a translator that has processed all stored events of one run, except superseded events.
+ * Returns a translator (from logged events to events of protocol v2) that has already processed all
+ * stored events of the run, except superseded events.
  */
 export async function translatedRun(context: ApiContext, caller: Caller, run: Run): Promise<RunTranslator> {
   const reader = new ThreadTranslator(context, caller, run.threadId, run.afterSeq ?? 0);
@@ -59,10 +60,10 @@ export async function translatedRun(context: ApiContext, caller: Caller, run: Ru
 }
 
 /**
- * Returns the offset after which the event log must be read, so that a client can continue after
- * the event `since`. This is the start of the run that `since` belongs to. A run is always
- * translated from its start, because only then do its later events come out the same as in an
- * earlier stream.
+ * Returns the offset after which the event log must be read if a client continues after the
+ * protocol event `since`: the offset at which the run of that event starts. The run must be
+ * translated from its start, because the translation of an event depends on the earlier events of
+ * the run.
  */
 async function replayOffset(context: ApiContext, caller: Caller, threadId: string, since: number): Promise<number> {
   if (since === 0) return 0;
@@ -107,15 +108,16 @@ class ThreadTranslator {
   }
 
   /**
-   * Remembers the offsets that are superseded by the attempts which begin in this page of events.
+   * Looks for new attempts in this page of events. Remembers the offsets of the events that these
+   * attempts supersede.
    */
   noteSuperseded(page: readonly StoredEvent[]): void {
     this.#superseded.note(page);
   }
 
   /**
-   * Translates the events of a page, and advances the cursor to the last of them. Skips superseded
-   * events, and events up to the cursor.
+   * Translates the events of a page that come after the cursor. Skips superseded events. Moves the
+   * cursor to the last event of the page.
    */
   async translatePage(page: readonly StoredEvent[]): Promise<ProtocolEvent[]> {
     this.noteSuperseded(page);
@@ -141,8 +143,8 @@ class ThreadTranslator {
   }
 
   async #translate(stored: StoredEvent): Promise<DraftEvent[]> {
-    // Two attempts of a run's last step may both have written the event of the run's end. Only the
-    // first of the two is translated.
+    // If a run's last step had two attempts, both may have written the event that ends the run.
+    // Only the first of these two events is translated.
     if (this.#ended.has(stored.runId)) return [];
     const run = await this.#runOf(stored);
     if (!run.translator) return [];
@@ -171,8 +173,8 @@ class ThreadTranslator {
 
   /**
    * Returns the protocol events that announce a new attempt of a step. They name the superseded
-   * events, and end the messages that the earlier attempt has left open. A client that has received
-   * them therefore continues like a client that never received a superseded event.
+   * events, and end the messages that the earlier attempt has left open. So a client that has
+   * received superseded events can discard them and continue.
    */
   async #restart(stored: StoredEvent, run: TranslatedRun, before: RunTranslator): Promise<DraftEvent[]> {
     const after = await this.translateRun(
@@ -197,9 +199,9 @@ function runFacts(run: Run): RunFacts {
 }
 
 /**
- * Returns the interrupt ids in `resume` if it is an object that has one answer for each interrupt
- * id. Returns an empty list for any other answer. LangGraph's interrupt ids are hashes of 32 hex
- * digits.
+ * Returns the ids of the interrupts that `resume` answers. This requires that `resume` is an object
+ * whose keys are interrupt ids: hashes of 32 hex digits. For any other `resume`, returns an empty
+ * list.
  */
 function answeredIds(resume: unknown): string[] {
   if (typeof resume !== 'object' || resume === null || Array.isArray(resume)) return [];

@@ -87,9 +87,9 @@ async function admit(
   passApp: ReturnType<typeof upgradeGate>,
 ): Promise<ThreadClient> {
   checkOrigin(context, request);
-  // Authentication reads only the headers and the address of a request, which an upgrade request
-  // has too. It stores its result in the `locals` of a response, so this makes a response that is
-  // never sent.
+  // Authentication reads only the headers and the address of a request. An upgrade request has
+  // both. The result is stored in the `locals` of a response. So this function creates a response,
+  // which is never sent.
   const res = new ServerResponse(request) as Response;
   res.locals = {};
   await identifyCaller(context, request as Request, res);
@@ -101,8 +101,8 @@ async function admit(
 }
 
 /**
- * Decodes a segment of the URL's path. Returns a segment with invalid escapes unchanged, because it
- * is then no UUID, and `admit` refuses it.
+ * Decodes a segment of the URL's path. Returns a segment with invalid escapes unchanged. Such a
+ * segment is no UUID, so `admit` refuses it.
  */
 function decoded(path: string): string {
   try {
@@ -186,9 +186,9 @@ class WebSocketConnection {
   }
 
   /**
-   * Asks the project's auth whether the client may send a command. The auth may change the command.
-   * The rule is that of the HTTP route which takes the same command. Returns the access for the
-   * command, or an error response if the auth refuses the command.
+   * Asks the project's auth whether the client may send a command. The same auth handlers are asked
+   * as when the client uses the HTTP route for this command. They may change the command. Returns
+   * the access for the command, or an error response if the auth refuses the command.
    */
   async #askAuth(command: ReturnType<typeof readCommand>): Promise<{ access: Access } | { refusal: CommandResponse }> {
     const { access, threadId } = this.client;

@@ -26,9 +26,9 @@ export const batchRoute = route({
   refusals: [404, 409, 429],
   action: 'run.create',
   auth: { kind: 'threads', event: 'threads:create_run', creates: 'run', runs: runsOf, eachRun: EACH_RUN },
-  // In a batch, LangGraph's SDK also sends field names of its own, such as `assistantId`. Rename
-  // these fields as in the HTTP API, because a project's auth reads and changes the fields by these
-  // names.
+  // In a batch, LangGraph's SDK also sends field names of its own, such as `assistantId`. They are
+  // changed to the names of the HTTP API, such as `assistant_id`, because the project's auth
+  // handler knows only the names of the HTTP API.
   normalize: wireSpelling,
   async handle(context, { viewer, body: bodies, headers, req, res }) {
     const key = headers['Idempotency-Key'];
@@ -50,8 +50,8 @@ export const batchRoute = route({
 });
 
 /**
- * Checks the orders of all runs of a batch before the first run begins. If one order is invalid,
- * the whole batch is refused.
+ * Checks all runs that a batch asks for before the first run begins. If one of them is invalid, the
+ * whole batch is refused.
  */
 async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
   for (const order of orders) checkOrder(context, order);

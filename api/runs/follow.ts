@@ -26,7 +26,7 @@ export interface Attachment {
    */
   replay: boolean;
   /**
-   * True if the client has reconnected after a last event id. It has already received the
+   * True if the client has reconnected and named its last event id. It has already received the
    * `metadata` event with which a stream begins, so that event is not sent again.
    */
   resumed: boolean;
@@ -75,9 +75,9 @@ export async function attachKnown(
 }
 
 /**
- * Streams the events of a run until the run ends. Sends the first event when the run has started or
- * lists show it. Ends the stream only after `bound` is settled, because then the thread's metadata
- * name the graph and assistant of the run.
+ * Streams the events of a run until the run ends. Sends the first event as soon as the run has
+ * started or is visible in lists. The promise `bound` resolves when the thread's metadata name the
+ * graph and the assistant of the run. The stream ends only after that.
  */
 export async function streamRun(
   context: ApiContext,

@@ -7,7 +7,7 @@ import type { RunBody } from '../../protocol/schemas/index.js';
 import type { ApiContext } from '../context.js';
 import { withHeaders } from './headers.js';
 
-/** The parts of an HTTP request from which the order of a run is built. */
+/** The parts of an HTTP request from which a {@link RunOrder} (a request for a run) is built. */
 interface RunCall {
   readonly viewer: Viewer;
   readonly body: unknown;
@@ -15,20 +15,20 @@ interface RunCall {
   readonly req: Request;
 }
 
-/** Returns the order of a run on the thread that the path of the request names. */
+/** Returns the `RunOrder` for a run on the thread that the path of the HTTP request names. */
 export function threadOrder(call: RunCall & { readonly params: { readonly thread_id: string } }): RunOrder {
   return { ...orderOf(call), threadId: call.params.thread_id, runId: uuid7() };
 }
 
-/** Returns the order of a stateless run, which gets a new thread of its own. */
+/** Returns the `RunOrder` for a stateless run, which gets a new thread of its own. */
 export function statelessOrder(context: Pick<ApiContext, 'deriveId'>, call: RunCall): RunOrder {
   return orderWithoutThread(context, orderOf(call));
 }
 
 /**
- * Adds the run id and the thread id to the order of a stateless run. Both are the same id. If there
- * is an idempotency key, the id is derived from the key, so that a repeated request finds the first
- * run.
+ * Completes the `RunOrder` for a stateless run: adds the run id and the thread id. Both are the
+ * same id. If there is an idempotency key, the id is derived from the key, so that a repeated
+ * request finds the first run.
  */
 export function orderWithoutThread(
   { deriveId }: Pick<ApiContext, 'deriveId'>,

@@ -5,7 +5,7 @@ import { parse } from '../http/validate.js';
 
 /**
  * The authorization rules for routes about items of the store. Before such a route runs, its rule
- * asks the project's auth. The project's handler may move the request to another namespace.
+ * asks the project's auth handler. The handler may change the namespace in the request.
  */
 
 export function asksToPut(): ItemRule {
@@ -61,8 +61,8 @@ export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'
       const filters = await authorize(event, value);
       const { namespace, ...changed } = value;
       const isAbsent = namespace === unchanged && unchanged.length === 0;
-      // The body of a search has no field `namespace`. If the client sent one, keep it, so that the
-      // route refuses the request.
+      // The body of a search must not have the field `namespace`. If the client sent this field, it
+      // stays in the body, and the route refuses the request.
       const refused = unknownField === undefined ? {} : { namespace: unknownField };
       req.body = { ...changed, ...(!isAbsent && { [field]: namespace }), ...refused };
       return filters;
@@ -71,8 +71,8 @@ export function asksToSearch(event: string, field: 'namespace_prefix' | 'prefix'
 }
 
 /**
- * Checks that the namespace in the body is a list of labels, because a project's handlers read the
- * labels. Returns the body. Errors: `invalid_argument`.
+ * Checks that the namespace in the body is a list of strings (its labels), because the project's
+ * auth handlers read them. Returns the body. Errors: `invalid_argument`.
  */
 function bodyWithNamespace(req: Request): RequestBody {
   const body: unknown = req.body ?? {};

@@ -59,8 +59,8 @@ export const updateStateRoute = route({
       ...(body.as_node && { asNode: body.as_node }),
       ...(checkpoint && { checkpoint }),
     });
-    // The answer has the checkpoint in three fields, because clients of different languages and
-    // versions read different ones.
+    // The answer names the checkpoint in three fields. Which of them a client reads depends on the
+    // client's language and version.
     const { checkpoint: created } = updated;
     res.json({ checkpoint: created, configurable: created, checkpoint_id: created.checkpoint_id });
   },

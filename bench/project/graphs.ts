@@ -114,8 +114,8 @@ export const story = new StateGraph(MessagesAnnotation)
 const FOR_EVER_MS = 600_000;
 
 /**
- * A node that streams its attempt, its process id and its start time. The first attempt hangs, so
- * that a bench can kill its worker. The next attempt ends at once.
+ * A node that streams the number of its attempt, its process id and its start time. The first
+ * attempt hangs, so that a bench can kill its worker. The next attempt ends at once.
  */
 async function holdFirstAttempt(_: typeof Text.State, config: LangGraphRunnableConfig): Promise<{ text: string }> {
   const attempt = Number(config.metadata?.['run_attempt'] ?? 1);

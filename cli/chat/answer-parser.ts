@@ -1,7 +1,10 @@
 /**
- * Converts what a person typed to the answer with which the run is resumed: the JSON value if the
- * text is JSON, else the text itself. A question of LangChain's human-in-the-loop middleware asks
- * about several actions, so its answer has one decision for each action.
+ * Converts typed text to the answer that resumes the run. If the text is JSON, the answer is the
+ * JSON value. Otherwise it is the text itself.
+ *
+ * A question of LangChain's human-in-the-loop middleware asks about several actions. For such a
+ * question, a JSON object, a JSON list or `null` still is the answer itself. A text such as `yes`
+ * approves all actions. Any other text rejects all actions.
  */
 export function parseAnswer(question: unknown, typed: string): unknown {
   const actions = (question as { actionRequests?: unknown[] } | null)?.actionRequests;

@@ -1,6 +1,6 @@
 /**
- * Keys of an interrupt's value that may hold the question. The first field of the value that has
- * one of these keys and a string is the question.
+ * Keys of an interrupt's value that may hold the question. The question is the first field that has
+ * one of these keys and whose value is a string.
  */
 const QUESTION_KEYS = ['question', 'message', 'prompt', 'description', 'text'];
 /** Keys of an interrupt's value that are not printed as fields above the question. */
@@ -8,8 +8,8 @@ const HIDDEN_KEYS = ['type', 'answers', 'actions'];
 
 /**
  * Formats the value of `interrupt(value)` as lines. The question is the last line, directly above
- * the prompt. The field `answers` is printed only if the graph has rejected the last answer, which
- * the field `problem` says.
+ * the prompt. The field `answers` is printed only if the value has a field `problem`: the graph has
+ * then rejected the last answer.
  */
 export function formatQuestion(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [String(value)];

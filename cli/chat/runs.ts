@@ -78,7 +78,7 @@ export class ChatRuns {
     return this.#print(current, stream as Stream);
   }
 
-  /** Prints the active run of a thread from its first event, if there is one. */
+  /** If the thread has an active run, prints this run from its first event on. */
   async join(threadId: string): Promise<void> {
     const [run] = await this.client.runs.list(threadId, { status: 'running', limit: 1 });
     if (run === undefined) return;

@@ -65,8 +65,8 @@ export class ChatSession {
   }
 
   /**
-   * Handles Ctrl-C: cancels the run whose answer is being printed, or closes the chat if there is
-   * none.
+   * Handles Ctrl-C: cancels the run whose output is being printed. If there is no such run, or it
+   * is cancelled already, closes the chat.
    */
   interrupt(): void {
     if (!this.#runs.cancel()) this.#lines.close();

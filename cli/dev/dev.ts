@@ -167,8 +167,9 @@ function describeStart(options: DevOptions, { servers, apiPort }: Stack, tookMs:
 }
 
 /**
- * Resolves at the first signal to stop. At a second signal this process exits at once. Each server
- * has a reaper, a small process that then ends the server.
+ * Resolves at the first signal to stop. At a second signal this process exits at once. The servers
+ * then end too, because each of them has a reaper: a small process that ends the server when this
+ * process is gone.
  */
 function onStopSignals(): Promise<void> {
   return new Promise((resolve) => {

@@ -48,8 +48,8 @@ const LOCAL_ORIGINS = 'loopback,https://smith.langchain.com';
  */
 export function exposureVariables({ host }: Exposure): Record<string, string> {
   const defaults = {
-    // Refuses pages of other sites. Such a page can make its own name resolve to this machine (DNS
-    // rebinding), but its requests then have that name in the header `Host`.
+    // Prevents DNS rebinding: a page of another site can make its own name resolve to this machine.
+    // Its requests have that name in the header `Host`, so they are refused.
     COLLOQUY_ALLOWED_HOSTS: expectedHosts(host, networkInterfaces(), hostname()).join(','),
     // LangGraph's own development server accepts Studio too. Nothing proves that a caller is
     // Studio, so it is accepted on loopback only. A project forbids it with `disable_studio_auth`.

@@ -10,8 +10,8 @@ export interface StartedStack {
   exposure: Exposure;
   apiPort: number;
   /**
-   * True if the person chose the API's port number. If it is false and the default port number was
-   * in use, the report says so.
+   * Whether the person chose the API's port number. If not, and if the API uses another port number
+   * than the default, the report says that the default was in use.
    */
   isPortRequested: boolean;
   servers: Pick<Servers, 'temporal' | 'mongodb'>;

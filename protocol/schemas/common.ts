@@ -14,8 +14,9 @@ export const ttlMinutes = z.number().positive().max(MAX_TTL_MINUTES);
 export const jsonObject = z.record(z.string(), z.unknown());
 
 /**
- * Any body that may have metadata. The gate checks that the metadata are an object, before the
- * project's auth handlers read and change them. The rest of the body is validated later.
+ * Any body that may have metadata. `api/auth/gate.ts` uses this schema to check that the metadata
+ * are an object, before the project's auth handlers read and change them. The rest of the body is
+ * validated later.
  */
 export const anyWithMetadata = z.looseObject({ metadata: jsonObject.nullish() });
 

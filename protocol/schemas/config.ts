@@ -10,8 +10,8 @@ import { names } from './text.js';
 export const ENGINE_PREFIX = '__pregel_';
 
 /**
- * The field `configurable` of a config: values for the graph, the checkpoint to start from (under
- * LangGraph's names), and what the project's auth adds about the user.
+ * The field `configurable` of a config: values for the graph, the checkpoint to start from (in the
+ * keys that LangGraph uses), and the user, as the project's auth returned it.
  */
 const configurable = z
   .looseObject({

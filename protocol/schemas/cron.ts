@@ -45,8 +45,8 @@ const MAX_CATCHUP_SECONDS = 366 * 86_400;
 const MAX_JITTER_SECONDS = 86_400;
 
 /**
- * Options for the cron's Schedule in Temporal, which LangGraph's API does not have. Temporal
- * refuses a catch-up window under 10 s.
+ * Options for the cron's Schedule in Temporal. They are additions of Colloquy to LangGraph's API.
+ * Temporal refuses a catch-up window under 10 s.
  */
 const scheduleOptions = z.strictObject({
   overlap: z.enum(OVERLAP_POLICIES).nullish(),

@@ -7,14 +7,18 @@ const MAX_DEPTH = 256;
 export const TOO_DEEP = `is nested deeper than the limit of ${MAX_DEPTH} levels`;
 
 /**
- * Maximum number of path segments that an error message shows, and of characters of each segment.
+ * An error message shows at most `SHOWN_STEPS` segments of a path, and at most `SHOWN_STEP_LENGTH`
+ * characters of each segment.
  */
 const SHOWN_STEPS = 5;
 const SHOWN_STEP_LENGTH = 40;
 
 type Container = Record<string, unknown> | unknown[];
 
-/** An object or list on the current path, with the index of its next entry. */
+/**
+ * One level of the search: an object or list, and in `next` the index of the entry that is visited
+ * next.
+ */
 interface Level {
   container: Container;
   keys: string[] | undefined;

@@ -5,8 +5,8 @@ import { MAX_NAME } from './text.js';
 const SHOWN_KEY_LENGTH = 40;
 
 /**
- * Metadata that a search looks for. This schema does not limit the number of values; `threads/`
- * does.
+ * Metadata that a search looks for. The code in `threads/` limits the number of values. This schema
+ * does not.
  */
 export const searchedMetadata = jsonObject.superRefine((given, context) => {
   const key = findLongKey(given);
@@ -19,9 +19,9 @@ export const searchedMetadata = jsonObject.superRefine((given, context) => {
 const SERVER_KEYS = Object.keys(STATELESS_METADATA);
 
 /**
- * Metadata to store. Refuses the keys with which the server marks the threads of stateless runs,
- * because the sweeper deletes threads that have such a key. A client that may change the metadata
- * of a thread may not always delete the thread.
+ * Metadata to store. Refuses the keys with which the server marks the threads of stateless runs.
+ * The sweeper deletes threads that have such a key. If a client could set the key, it could delete
+ * a thread although it is only allowed to change the thread's metadata.
  */
 export const metadata = searchedMetadata.superRefine((given, context) => {
   for (const key of SERVER_KEYS.filter((one) => Object.hasOwn(given, one))) {

@@ -18,8 +18,8 @@ import { metadata } from './metadata.js';
 import { name, names, text } from './text.js';
 
 /**
- * Target of a command. Also accepts LangGraph's `Send` in its serialized form, which RemoteGraph
- * sends.
+ * One target in `goto` of a command: a node's name, or a node's name with an input. RemoteGraph
+ * sends the latter as a serialized `Send` of LangGraph.
  */
 const goto = z.union([
   name,
@@ -27,7 +27,10 @@ const goto = z.union([
   z.strictObject({ lg_name: z.literal('Send'), node: name, args: z.unknown(), timeout: z.null().optional() }),
 ]);
 
-/** Maximum number of targets of a command. Each target becomes a task of the next superstep. */
+/**
+ * Maximum number of targets in `goto` of a command. Each target becomes a task of the next
+ * superstep.
+ */
 const MAX_GOTO = 100;
 
 export const command = z.strictObject({
@@ -63,8 +66,8 @@ const runFields = {
   if_not_exists: z.enum(['create', 'reject']).nullish(),
   strict_resume: z.boolean().nullish(),
   /**
-   * Accepted without effect: every superstep is stored before the next one starts, which fulfils
-   * all of these values.
+   * Accepted without effect. Every superstep is stored before the next one starts, as for `sync`.
+   * The other values require less.
    */
   durability: z.enum(['sync', 'async', 'exit']).nullish(),
   checkpoint_during: z.boolean().nullish(),
@@ -124,8 +127,8 @@ function inSnakeCase(run: unknown): unknown {
   for (const [name, value] of Object.entries(fields)) {
     const snake = name.replace(/^_/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const isOther = snake !== name && Object.hasOwn(runFields, snake);
-    // If a run has a field in both spellings with different values, the SDK's spelling is kept. The
-    // schema then refuses it as an unknown field.
+    // If a run has a field in both spellings with different values, do not rename the camel-case
+    // one. The schema then refuses it as an unknown field.
     const known = Object.hasOwn(fields, snake) ? fields[snake] : named.get(snake);
     const isContrary = known !== undefined && known !== value;
     named.set(isOther && !isContrary ? snake : name, value);
@@ -148,8 +151,8 @@ export const runStreamQuery = z.strictObject({
     .optional(),
   cancel_on_disconnect: queryBoolean.optional(),
   /**
-   * The SDK's hook sends this when it reconnects. It is ignored, because only the header
-   * `Last-Event-ID` decides where the stream resumes.
+   * The hook `useStream` of LangGraph's SDK sends this when it reconnects. The value is ignored,
+   * because only the header `Last-Event-ID` decides where the stream resumes.
    */
   checkpoint_id: uuid.optional(),
 });

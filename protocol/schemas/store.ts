@@ -9,8 +9,8 @@ import { MAX_TEXT, name, text } from './text.js';
  */
 const MAX_LABELS = 32;
 /**
- * Maximum number of paths of an item whose texts are embedded. The same limit is in
- * `memory/texts.ts`.
+ * Maximum number of paths in the field `index` of a request to store an item. The texts at these
+ * paths are embedded. The same limit is in `memory/texts.ts`.
  */
 const MAX_INDEXED = 100;
 const label = name.regex(/^[^.:\0]+$/, 'a label is not empty and has no dot, no colon, no NUL');

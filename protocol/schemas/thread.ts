@@ -21,7 +21,10 @@ import { metadata, searchedMetadata } from './metadata.js';
 import { command } from './run.js';
 import { MAX_NAME, name } from './text.js';
 
-/** Time to live of a thread: the minutes until it expires, alone or with a strategy. */
+/**
+ * Time to live of a thread: the number of minutes until it expires. Instead of the number, a client
+ * may send an object that also names what happens then (`strategy`).
+ */
 const ttl = z
   .union([ttlMinutes, z.strictObject({ ttl: ttlMinutes, strategy: z.enum(TTL_STRATEGIES).nullish() })])
   .transform((given) => (typeof given === 'number' ? { ttl: given } : given));
@@ -47,8 +50,8 @@ const superstep = z.strictObject({
 });
 
 /**
- * Fields that a client gives to a thread. They are named as in the thread's record. Answers have
- * them too.
+ * Fields of a thread that clients set. They have the same names in requests, in HTTP answers and in
+ * the thread's record.
  */
 export const givenThreadFields = { metadata: metadata.nullish() };
 
@@ -161,8 +164,8 @@ export const stateUpdate = z.strictObject({
 export const statePatch = z.strictObject({ metadata: metadata.nullish() });
 
 /**
- * A checkpoint: the history contains only checkpoints before it. Given as a checkpoint id, as a
- * checkpoint, or as a config with a checkpoint in it.
+ * Limits a history to the checkpoints before a given one. This checkpoint is given by its id, as a
+ * checkpoint object, or as a config that contains a checkpoint object.
  */
 const before = z.union([uuid, checkpointRef, z.object({ configurable: checkpointRef })]);
 

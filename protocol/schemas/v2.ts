@@ -38,7 +38,7 @@ const filter = {
   channels: z.array(channel).min(1).max(MAX_NAMES),
   namespaces: z.array(namespace).max(MAX_NAMES).nullish(),
   depth: z.int().min(0).nullish(),
-  /** Offset (`seq`) of the last event that the client received. */
+  /** Sequence number (`seq`) of the last protocol event that the client received. */
   since: z.int().min(0).nullish(),
 };
 
@@ -103,7 +103,7 @@ export const inputInjectParams = z.strictObject({
 });
 
 export const subscribeParams = z.strictObject(filter);
-/** The filter that is encoded in the id of a subscription. It has no `since`. */
+/** Schema of the filter that the id of a subscription contains. This filter has no `since`. */
 export const subscriptionFilter = z.strictObject(filter).omit({ since: true });
 export const unsubscribeParams = z.strictObject({ subscription_id: text(MAX_TEXT) });
 
@@ -124,8 +124,9 @@ export const stateForkParams = z.strictObject({
 export const getTreeParams = z.strictObject({ run_id: uuid.nullish() });
 
 /**
- * Header `Last-Event-ID` of an event stream of protocol v2, parsed to an offset: the number at the
- * end of the event's id, or 0 for `-1`, the start.
+ * Header `Last-Event-ID` of an event stream of protocol v2. Its value is the id of an event, such
+ * as `1700000000000-42`, where 42 is the sequence number of the event. Or it is `-1`, for the start
+ * of the stream. The value is parsed to the sequence number, and `-1` to 0.
  */
 export const lastProtocolEventId = z
   .string()

@@ -12,8 +12,8 @@ const REPLICA_SET = 'colloquy';
 const DOWNLOADED = /^mongod-/;
 
 /**
- * Returns mongod, and downloads it if necessary. Returns undefined if it is neither installed nor
- * can be downloaded.
+ * Returns mongod. Downloads it if it is not installed. Returns undefined if it cannot be
+ * downloaded.
  */
 export async function findMongod(options: ServerOptions): Promise<DatabaseProgram | undefined> {
   const installed = findOnPath('mongod', options.searchPath);
@@ -46,9 +46,9 @@ interface ReplicaSetConfig {
 }
 
 /**
- * Initiates the replica set if it is new. If mongod now has another port number, corrects the host
- * in the stored configuration of the replica set, because mongod would not recognise itself as its
- * member.
+ * Initiates the replica set if it is new. The configuration of the replica set contains the host
+ * and port number of mongod. If mongod now has another port number, corrects the configuration.
+ * Otherwise mongod would not recognise itself as a member of the replica set.
  */
 async function ensureReplicaSet(client: MongoClient, host: string): Promise<void> {
   const admin = client.db('admin');

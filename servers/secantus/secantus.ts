@@ -16,14 +16,14 @@ const START_PROGRAM = join(import.meta.dirname, 'start.py');
 /**
  * Switches off retryable writes. SecantusDB keeps the answers to retryable writes in memory and
  * searches all of them at each write. After 10,000 writes, one write took 20 ms instead of 3 ms.
- * SecantusDB loses these answers when it is killed, so they would not prevent a second execution of
- * a write either.
+ * Retryable writes would not be safe either: SecantusDB loses these answers when it is killed, and
+ * would then execute a repeated write a second time.
  */
 const URI_OPTIONS = 'retryWrites=false';
 
 /**
- * Installs SecantusDB and returns how to start it. Used if mongod cannot be downloaded. Errors:
- * `unavailable`.
+ * Installs SecantusDB, a database with MongoDB's protocol, and returns how to start it. Used if
+ * mongod is missing, or if SecantusDB wrote the existing data. Errors: `unavailable`.
  */
 export async function findSecantus({ toolsDir, onProgress }: ServerOptions): Promise<DatabaseProgram> {
   const bin = await installTool(toolsDir, PACKAGE, onProgress);

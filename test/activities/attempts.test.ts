@@ -136,7 +136,7 @@ describe('attempts of a step', () => {
     return [run.status, thread.status];
   }
 
-  it('an attempt that loses its fence to a later attempt fails without ending the run', async () => {
+  it('an attempt fails and does not end the run if a later attempt has taken over with a higher fence', async () => {
     const run = await newRun();
     const { first, mayEnd } = await firstAtItsEnd(run);
     const [hasStarted, mayGoOn] = [gate(), gate()];

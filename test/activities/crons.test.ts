@@ -108,7 +108,7 @@ describe('a cron', () => {
     }
     const threads = await client.threads.search({ metadata: { cron_id: cronId } });
     expect(threads.map((thread) => thread.thread_id)).toEqual(expect.arrayContaining(runs.map((run) => run.threadId)));
-    // This mark means that the threads are deleted after their runs, like those of other stateless
+    // Threads with this metadata key are deleted after their run, like those of other stateless
     // runs.
     expect(threads[0]?.metadata).toMatchObject({ colloquy_stateless: true });
   });
@@ -148,7 +148,8 @@ describe('a cron', () => {
       }).then((res) => expect(res.status).toBe(202));
     const runs = await runsMade(3, () => backfill('2024-03-01T08:30:00Z', '2024-03-01T11:30:00Z'));
     for (const { runId } of runs) await client.runs.join(threadId, runId);
-    // The next period contains one scheduled time that already has a run, and one that has none.
+    // The second backfill contains two scheduled times: 11:00, which already has a run, and 12:00,
+    // which has none.
     const [last] = await runsMade(1, () => backfill('2024-03-01T10:30:00Z', '2024-03-01T12:30:00Z'));
     await client.runs.join(threadId, last?.runId ?? '');
     const again = await fired(cronId, new Date('2024-03-01T11:00:00Z'));
@@ -217,7 +218,7 @@ describe('a cron', () => {
     expect(await client.runs.list(threadId)).toHaveLength(2);
   });
 
-  it('starts no run after its record was deleted; the firing removes the Schedule that was left behind', async () => {
+  it('starts no run after its record was deleted; its next firing only removes the leftover Temporal Schedule', async () => {
     const cronId = await create({ schedule: NEVER_SOON });
     await mongo
       .db(house.name)
@@ -233,7 +234,7 @@ describe('a cron', () => {
     const cronId = await create({ schedule: '@every 1s', input: { log: ['tick'] } });
     const shown = async () => (await client.crons.search({ sortBy: 'created_at', limit: 1 }))[0]?.next_run_date ?? '';
     const first = await shown();
-    // The first run may belong to a firing before `first` was read, so wait for two runs.
+    // The next run may belong to a firing that began before `first` was read. So wait for two runs.
     await runsMade(2, async () => undefined);
     expect(new Date(await shown()).getTime()).toBeGreaterThan(new Date(first).getTime());
     expect(cronId).toBe((await client.crons.search({ limit: 1 }))[0]?.cron_id);

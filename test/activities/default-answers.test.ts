@@ -89,7 +89,7 @@ describe('a run that gives the default answer after the deadline of a question',
     expect(await recordedCommands()).toEqual([{ resume: { [id]: value } }]);
   });
 
-  it('takes the answer from the state of the thread, even if the workflow of an older release passes one', async () => {
+  it('takes the answer from the state of the thread, even if a workflow of an older release passes an answer', async () => {
     const { id, answer, recordedCommands } = await asked(graphOf(asking(question)));
     await answer({ interruptId: id, value: { say: 'something older' } });
     expect(await recordedCommands()).toEqual([{ resume: { [id]: { say: 'no' } } }]);

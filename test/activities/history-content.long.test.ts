@@ -19,9 +19,10 @@ interface Outcome {
 const canary = (what: string) => `${what} ${randomUUID().slice(0, 8)} canary`;
 
 /**
- * Returns `matter`, the input of a run: the graph asks `question`, shows `draft`, and gets the
- * default answer `fallback` after `seconds`. `told` is the draft in reverse, which only the graph's
- * output contains.
+ * Returns unique texts for one run. `matter` is the input of the run: the graph asks `question`,
+ * and shows `draft` together with the question. If nobody answers within `seconds`, the graph gets
+ * the default answer `fallback`. `told` is `draft` in reverse. Only the output of the graph
+ * contains `told`.
  */
 function newMatter(seconds: number) {
   const draft = canary('draft');
@@ -73,7 +74,10 @@ describe.each([
     }
   }
 
-  /** Waits for a second run, which gives the default answer at the deadline. Returns its output. */
+  /**
+   * Waits for the second run of the thread. It starts at the deadline of the question and gives the
+   * default answer. Returns the output of this run.
+   */
   async function answeredByItself(threadId: string): Promise<Outcome> {
     for (;;) {
       const [run, ...others] = await client.runs.list(threadId);

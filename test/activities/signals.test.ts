@@ -27,7 +27,7 @@ describe('a chat message that is sent to a conversation by a Temporal signal', (
     await model.close();
   });
 
-  it('starts the conversation as a human message; the next message goes to the same assistant', async () => {
+  it('becomes the first human message of a new conversation; the next message goes to the same assistant', async () => {
     const threadId = randomUUID();
     const temporal = new TemporalClient({ connection });
     const handle = await temporal.workflow.signalWithStart(CONVERSATION_WORKFLOW, {

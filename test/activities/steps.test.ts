@@ -50,7 +50,7 @@ describe('a step of a graph', () => {
 
   const newThread = async () => (await client.threads.create()).thread_id;
 
-  it('is retried after the pause that status 429 of the model requests, and the client sees the new attempt', async () => {
+  it('is retried after the pause that a 429 answer of the model requests; the client sees the new attempt', async () => {
     model.add({ times: 1, reply: { status: 429, retryAfterSeconds: 2 } });
     const threadId = await newThread();
     const before = Date.now();
@@ -110,7 +110,7 @@ describe('a step of a graph', () => {
     expect(text(await stream(threadId, 'chat', human('again')))).toBe('Answer to "again".');
   });
 
-  it('ends with a timeout error in both attempts if its node exceeds the timeout that the node declares', async () => {
+  it('is retried once if its node exceeds its declared timeout; then the run ends with a timeout error', async () => {
     const threadId = await newThread();
     const parts = await stream(threadId, 'slow', { log: [] });
     expect(parts.at(-1)).toMatchObject({

@@ -105,7 +105,7 @@ describe('the delivery of a webhook', () => {
     expect(await failure(deliver(id))).toMatchObject({ type: 'unavailable', nonRetryable: false });
   });
 
-  it('omits values of the thread that are too large to be stored, and says so in `values_omitted`', async () => {
+  it('leaves out the values of the thread if the body would be too large, and says so in `values_omitted`', async () => {
     const runId = randomUUID();
     const state = { values: { text: 'x'.repeat(13 * 1024 * 1024) } };
     const project = { load: async () => ({ getState: async () => state }) };

@@ -73,7 +73,7 @@ describe('the wishes (hiring criteria) in a message', () => {
   });
 
   it.each(['a-', 'a-b ', '+', '5-', 'a', 'senior ', 'does not ', 'back- ', 'node.js', 'é'])(
-    'are read from the end of a message that starts with 80,000 times %j',
+    'are read from the end of a message that starts with 80,000 repetitions of %j',
     (hostile) => {
       const text = `${hostile.repeat(80_000)} analyst in Lisbon`;
       expect(readWishes(text)).toMatchObject({ location: 'Lisbon' });

@@ -10,7 +10,7 @@ describe('the logger of graphs', () => {
     Reflect.deleteProperty(scope, GLOBAL_LOGGER);
   });
 
-  it('keeps the text of a client from starting a new log line or sending escape codes to the terminal', () => {
+  it('escapes text from clients, so that it cannot start a new log line or send escape codes to the terminal', () => {
     Reflect.deleteProperty(scope, GLOBAL_LOGGER);
     const write = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
     offerLogger();

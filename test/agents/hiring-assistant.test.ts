@@ -196,7 +196,7 @@ describe('the hiring assistant with the offline model', () => {
     expect(tokens).toBeGreaterThan(20);
   });
 
-  it('gives tool calls the same ids in the same conversation, so that a retried step repeats them', async () => {
+  it('derives the ids of tool calls from the conversation, so that a retried step creates the same ids', async () => {
     const [one, two] = [await askedToContactAna(), await askedToContactAna()];
     const calls = (turn: typeof one.turn) =>
       turn.state.messages.map((message) => (message as { tool_calls?: unknown }).tool_calls);

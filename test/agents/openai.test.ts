@@ -18,7 +18,7 @@ const connect = () =>
   createChatModel({ model: 'openai:scripted', baseUrl: server.url, apiKey: 'test-key' }, offlineRules);
 
 describe('a chat model that calls the OpenAI API', () => {
-  it('sends its name, the API key and the messages', async () => {
+  it('sends the model name, the API key and the messages', async () => {
     const model = await connect();
     const answer = await model.invoke('hello');
     expect(answer.text).toBe('Answer to "hello".');
@@ -33,7 +33,7 @@ describe('a chat model that calls the OpenAI API', () => {
     expect(tokens.filter((token) => token !== '')).toEqual(['Answer ', 'to ', '"hello ', 'there".']);
   });
 
-  it('fails with the status of the server after one request, and never retries by itself', async () => {
+  it("throws an error with the HTTP status of the server's answer, and does not retry", async () => {
     const model = await connect();
     for (const status of [401, 500, 503]) {
       server.reset();
@@ -94,7 +94,8 @@ describe('the hiring assistant with a model that is called over HTTP', () => {
 
     const instructions = server.exchanges.flatMap(({ body }) => instructionsOf(body as unknown as ModelRequest));
     expect(instructions.filter((text) => text.includes('Draft a '))).not.toEqual([]);
-    // A name like `MessageDraft` in a text for the model comes from a renaming in the code.
+    // The texts for the model are in plain English, without type names of the code such as
+    // `MessageDraft`. Renaming a type can put its name into such a text by mistake.
     const names = instructions.flatMap((text) => text.match(/\b[A-Z][a-z]+[A-Z]\w*/g) ?? []);
     expect(names.filter((name) => name !== 'TypeScript')).toEqual([]);
   });
@@ -105,7 +106,7 @@ interface ModelRequest {
   tools?: { function: { description: string } }[];
 }
 
-/** Returns the texts that the assistant itself gives to the model: prompts and descriptions of tools. */
+/** Returns the texts that the assistant gives to the model: prompts and descriptions of tools. */
 function instructionsOf({ messages, tools = [] }: ModelRequest): string[] {
   const prompts = messages
     .filter(({ role }) => role === 'system' || role === 'developer')

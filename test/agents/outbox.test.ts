@@ -59,20 +59,20 @@ describe.each(adapters)('an outbox %s', (_, create) => {
 });
 
 describe('the outbox of a graph', () => {
-  it('is the outbox that its config provides', () => {
+  it('is the outbox in the config of the graph', () => {
     const outbox = new MemoryOutbox();
     expect(outboxFrom({ [OUTBOX_KEY]: outbox })).toBe(outbox);
   });
 
-  it('is an outbox in memory, shared by all graphs, if their config provides none', () => {
+  it('is an outbox in memory if the config has none; all graphs without an outbox share it', () => {
     expect(outboxFrom(undefined)).toBe(outboxFrom({}));
   });
 
-  it('is refused if the provided value is not an outbox', () => {
+  it('is refused if the value in the config is not an outbox', () => {
     expect(() => outboxFrom({ [OUTBOX_KEY]: 'mail' })).toThrow('expected an outbox with a send function, found string');
   });
 
-  it('is used with the tenant in the config of the run, or else with the default tenant', () => {
+  it('gets messages for the tenant in the config, or for the default tenant if the config has none', () => {
     expect(tenantFrom({ [TENANT_KEY]: 'acme' })).toBe('acme');
     expect(tenantFrom({})).toBe('default');
   });

@@ -124,7 +124,7 @@ describe('a TypeScript project', () => {
 });
 
 describe('the loader of projects', () => {
-  it('gives graphs a logger for `getLogger` of LangGraph', async () => {
+  it('provides the logger that graphs get from LangGraph’s `getLogger`', async () => {
     const { logged } = await load(join(projects, 'javascript'));
     expect(logged?.replace(/^\S+ /, '')).toBe('info graph: greeting length=2\n');
   });
@@ -151,7 +151,8 @@ describe('the loader of projects', () => {
     await mkdir(own, { recursive: true });
     for (const name of ['langgraph', 'core'])
       await cp(join(packages, '@langchain', name), join(own, name), { recursive: true });
-    // Through this link, Node finds the dependencies of the copied packages in a parent folder.
+    // Node.js also looks in the `node_modules` of parent folders. Through this link, it finds the
+    // dependencies of the copied packages there.
     await symlink(packages, join(folder, 'node_modules'));
     expect((await load(project)).results).toMatchObject({ named: 'hi from CommonJS' });
   });

@@ -63,8 +63,8 @@ function throwing(name: string | null): void {
 }
 
 /**
- * An `Auth` whose handlers throw the error that a request header names. `authenticate` reads the
- * header `x-who`, the authorization handler reads `x-may`.
+ * An `Auth` whose handlers throw errors. `authenticate` throws the error that the request header
+ * `x-who` names. The authorization handler throws the error that the header `x-may` names.
  */
 const auth = new Auth()
   .authenticate((request) => {

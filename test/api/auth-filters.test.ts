@@ -36,7 +36,8 @@ afterAll(async () => {
 });
 
 /**
- * The kinds of records to which filters apply: paths, body and id field for requests about them.
+ * The kinds of records to which filters apply. For each kind: the path and the body that create a
+ * record (`make`, `body`), the path of the other requests (`at`), and the field with the id (`id`).
  */
 const KINDS = {
   threads: { make: '/threads', body: {}, at: '/threads', id: 'thread_id' },
@@ -173,7 +174,7 @@ describe('a cron', () => {
     expect((await ada.call('DELETE', `/runs/crons/${id}`)).status).toBe(204);
   });
 
-  it('on a thread requires access to that thread; a filter for crons overrides the same filter for threads', async () => {
+  it('on a thread requires access to that thread; the filter for crons wins over a filter for threads with the same key', async () => {
     const both = new User('ada', { threads: { owner: 'ada', thread: 1 }, crons: { owner: 'ada of crons' } });
     const thread = await both.make('threads', {});
     const { json } = await both.call('POST', `/threads/${thread}/runs/crons`, NEVER_SOON);
@@ -240,7 +241,7 @@ describe.each(kinds)('a search for %s', (kind) => {
     return ids;
   };
 
-  it("combines filters by equality with the client's search, in pages and in counts", async () => {
+  it("finds and counts only records that match both the filters by equality and the client's search", async () => {
     const topic = randomUUID();
     const ids: string[] = [];
     for (const who of [ada, bob, ada, bob, ada]) ids.push(await who.make(kind, { topic }));
@@ -259,7 +260,7 @@ describe.each(kinds)('a search for %s', (kind) => {
     expect((await ada.call('POST', `${KINDS[kind].at}/search`, { required: { equal: {} } })).status).toBe(422);
   });
 
-  it('finds the records whose list has all members of a $contains filter, in pages and in counts', async () => {
+  it('finds and counts only records whose metadata have a list with all members of a $contains filter', async () => {
     const topic = randomUUID();
     const lists = [['ada'], ['bob', 'ada'], ['bob'], ['ada', 'cy'], ['adam'], 'ada', { ada: 1 }, [['ada']], [], null];
     const ids = await made(root, ...lists.map((members) => ({ topic, members })), { topic });
@@ -351,7 +352,8 @@ describe.each(kinds)('a change of %s', (kind) => {
     expect(await asAda.patch(kind, id, { members: 'ada' })).toBe(403);
     expect(await asAda.patch(kind, id, { members: ['ada', 'bob'] })).toBe(200);
     expect((await asBob.get(kind, id)).status).toBe(200);
-    // A new record does not get its creator as a member, so its creator cannot read it.
+    // A `$contains` filter adds no member to a new record. So the creator of this record cannot
+    // read it.
     const hidden = await asAda.make(kind, {});
     expect(await root.metadata(kind, hidden)).not.toHaveProperty('members');
     expect((await asAda.get(kind, hidden)).status).toBe(404);
@@ -366,7 +368,7 @@ it('metadata that a client sends to the state route cannot change the owner of t
   expect(await ada.metadata('threads', id)).toEqual({ owner: 'ada', note: 1 });
 });
 
-it('a user cannot list or restore the versions of an assistant that belong to another user', async () => {
+it('a user cannot list or restore a version of an assistant if the metadata of that version have another owner', async () => {
   const id = await root.make('assistants', { owner: 'bob' });
   await root.patch('assistants', id, { owner: 'ada' });
   await ada.patch('assistants', id, { note: 1 });
@@ -383,7 +385,7 @@ it('a user cannot list or restore the versions of an assistant that belong to an
 });
 
 it.each([{ $in: ['ada'] }, {}, ['ada'], { $eq: ['ada'] }, { $eq: { a: 1 } }, { $contains: [{ a: 1 }] }])(
-  'a request with the invalid filter %j fails and returns no records',
+  'if an auth handler returns the invalid filter %j, the request fails and returns no records',
   async (filter) => {
     await ada.make('threads', {});
     const { status, text } = await new User('ada', { '*': { owner: filter } }).call('POST', '/threads/search', {});

@@ -214,7 +214,7 @@ describe('a user who may only read a thread', () => {
   });
 });
 
-it('a message that is injected into the run of another user runs as its sender if it starts a new run', async () => {
+it('if an injected message starts a new run, the user of that run is the sender of the message', async () => {
   const { thread_id: id } = await as('ada').get<Run>('POST', '/threads', {});
   const message = { role: 'user', content: 'go' };
   const first = await as('ada').get<Run>('POST', `/threads/${id}/runs`, {
@@ -224,7 +224,7 @@ it('a message that is injected into the run of another user runs as its sender i
   const order = { id: 1, method: 'input.inject', params: { message: { ...message, content: 'bob orders' } } };
   const member = as('bob', 'return true;');
   let answer: Body = {};
-  // The command succeeds only while the first run is running, so it is repeated until then.
+  // The command fails until the first run is running, so it is repeated until it succeeds.
   while (answer['type'] !== 'success') answer = await member.get('POST', `/threads/${id}/commands`, order);
   writeFileSync(gate, '');
   await as('ada').get('GET', `/threads/${id}/runs/${first.run_id}/join`);

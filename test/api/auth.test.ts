@@ -155,7 +155,7 @@ describe('threads', () => {
 });
 
 describe('runs', () => {
-  it('create threads that only the user of the run can find', async () => {
+  it('create threads that belong to the caller and that other users cannot see', async () => {
     const id = randomUUID();
     await ada.runs.wait(id, 'whoami', { input: {}, ifNotExists: 'create' });
     expect((await ada.threads.get(id)).metadata).toMatchObject({ owner: 'ada', graph_id: 'whoami' });
@@ -219,7 +219,7 @@ it('protocol v2 applies the same auth rules as the other routes', async () => {
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
 });
 
-it('an answer and a fork in protocol v2 run as the authenticated user, not as the user that their config names', async () => {
+it('in protocol v2, the config of an answer to an interrupt or of a fork cannot set another user', async () => {
   const { thread_id: id } = await ada.threads.create();
   const order = async (method: string, params: object) => {
     const response = await fetch(`${url}/threads/${id}/commands`, {
@@ -286,7 +286,7 @@ it('an unknown path is answered with 404', async () => {
 it.each([
   ['auth-nothing', /auth\.path: the export is not an Auth/],
   ['auth-open', /auth\.path: the export has no authenticate handler/],
-])('the API does not start with the invalid auth of the project %s', async (name, message) => {
+])('the API does not start if the auth of the project is invalid: %s', async (name, message) => {
   const broken = new ServiceProcesses(projectOf(name));
   await expect(broken.api()).rejects.toThrow(message);
   await broken.stop();

@@ -155,7 +155,7 @@ describe('the API', () => {
     expect(await response.json()).toEqual([{ thread_id: threadId }]);
   });
 
-  it('finds an assistant by a name of 500 dots, which it does not read as a pattern', async () => {
+  it('finds an assistant whose name is 500 dots: it searches for plain text, not for a regular expression', async () => {
     const name = '.'.repeat(500);
     const { assistant_id: id } = await api.client(url).assistants.create({ graphId: 'echo', name });
     const found = await api.client(url).assistants.search({ name });

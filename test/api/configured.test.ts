@@ -62,7 +62,7 @@ describe('the configuration of a graph', () => {
     expect(run?.kwargs.config).toMatchObject({ configurable: { 'x-user': 'ada' } });
   });
 
-  it('is the configuration of the last run when the state of a thread is read or edited', async () => {
+  it('is taken from the last run of a thread when the state of the thread is read or edited', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const config = { configurable: { node: 'pilot' } };
     await client.runs.wait(threadId, 'shaped', { input: { log: [] }, config });

@@ -53,7 +53,7 @@ describe('crons and their Temporal Schedules', () => {
     };
   }
 
-  it('are not created during an outage of Temporal; the sweep removes what a failed creation left behind', async () => {
+  it('are not created during an outage of Temporal; the periodic sweep removes the remains of a failed creation', async () => {
     const { context, cut } = await contexts();
     const refused = await newCron();
     await expect(createCron(cut, ANONYMOUS_CALLER, refused)).rejects.toMatchObject({ code: 'unavailable' });
@@ -66,7 +66,7 @@ describe('crons and their Temporal Schedules', () => {
     await expect(schedule(orphan.cronId).describe()).rejects.toThrow(ScheduleNotFoundError);
   });
 
-  it('agree again after the sweep if a cron was changed during an outage of Temporal', async () => {
+  it('agree again after the periodic sweep if a cron was changed during an outage of Temporal', async () => {
     const { context, cut } = await contexts();
     const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
     const changing = updateCron(cut, ANONYMOUS_CALLER, cron, { timezone: 'Europe/Berlin', enabled: false });
@@ -78,7 +78,7 @@ describe('crons and their Temporal Schedules', () => {
     expect(await sweepCrons(context, ANONYMOUS_CALLER, soon())).toBe(0);
   });
 
-  it('are deleted despite an outage of Temporal: the cron at once, its Schedule by a second request afterwards', async () => {
+  it('are deleted despite an outage of Temporal: the cron at once, its Schedule by a second request after the outage', async () => {
     const { context, cut } = await contexts();
     const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
     await expect(deleteCron(cut, ANONYMOUS_CALLER, cron.cronId)).rejects.toMatchObject({ code: 'unavailable' });

@@ -44,7 +44,7 @@ async function fire(cronId: string): Promise<CronOutcome> {
   return handle.result();
 }
 
-/** Fires a cron, and returns the message of the error with which the firing's workflow fails. */
+/** Fires a cron whose workflow must fail. Returns the message of the error that made it fail. */
 async function reasonOf(cronId: string): Promise<string> {
   const error: unknown = await fire(cronId).then(
     (outcome) => new Error(`it ran: ${JSON.stringify(outcome)}`),
@@ -102,7 +102,7 @@ describe.each([
     expect((await bob.call('DELETE', `/runs/crons/${cron}`)).status).toBe(204);
   });
 
-  it('starts no run when it fires, and the workflow of the firing fails with the reason', async () => {
+  it('starts no run when it fires: its workflow fails with the error that the thread or assistant was not found', async () => {
     expect(await fire(cron)).toMatchObject({ status: 'success' });
     const count = () => mongo.db(house.name).collection('runs').countDocuments({});
     const before = await count();
@@ -113,13 +113,13 @@ describe.each([
     expect(await fire(cron)).toMatchObject({ status: 'success' });
   });
 
-  it('fires with the filters of the user who changed it last', async () => {
+  it('starts a run if the user who changed it last may see all threads and assistants', async () => {
     await root.get('PATCH', `/runs/crons/${cron}`, { enabled: true });
     await give(path, 'ada');
     expect(await fire(cron)).toMatchObject({ status: 'success' });
   });
 
-  it('still starts runs if its record has no filters', async () => {
+  it('starts a run if its record contains no auth filters', async () => {
     const kept = { $unset: { filters: '' } };
     const { modifiedCount } = await mongo.db(house.name).collection('crons').updateOne({ cronId: cron }, kept);
     expect(modifiedCount).toBe(1);
@@ -128,8 +128,8 @@ describe.each([
   });
 });
 
-describe('the stored filters of a cron', () => {
-  it('are neither shown to clients nor set by them', async () => {
+describe('the auth filters that are stored with a cron', () => {
+  it('cannot be read or set by clients', async () => {
     const { thread_id: id } = await bob.get('POST', '/threads', {});
     const at = `/threads/${String(id)}/runs/crons`;
     const body = { assistant_id: 'whoami', ...yearly };

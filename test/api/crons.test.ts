@@ -46,11 +46,11 @@ describe('crons', () => {
     return [res.status, await res.text()];
   }
 
-  it('are announced by /info', async () => {
+  it('are announced by the flag `crons` in the answer of /info', async () => {
     expect(await (await send('GET', '/info')).json()).toMatchObject({ flags: { crons: true } });
   });
 
-  it('can be created without a thread and with all fields, and get a Temporal Schedule', async () => {
+  it('can be created without a thread; all fields are stored, and a Temporal Schedule is created', async () => {
     const cron = await create({
       schedule: '30 9 * * MON-FRI',
       timezone: 'Asia/Kolkata',
@@ -124,7 +124,7 @@ describe('crons', () => {
     );
   });
 
-  it("accept options that only Temporal's Schedules have", async () => {
+  it('accept options of their Temporal Schedule: overlap policy, catchup window and jitter', async () => {
     const options = { overlap: 'buffer_one', catchup_window_seconds: 3600, jitter_seconds: 30 };
     const created = await send('POST', '/runs/crons', {
       assistant_id: 'echo',
@@ -146,7 +146,7 @@ describe('crons', () => {
     expect((await schedule(cron.cron_id).describe()).policies.overlap).toBe('SKIP');
   });
 
-  it('are updated field by field, reset a field that is set to null, and have no next run while paused', async () => {
+  it('keep the fields that an update does not name; null resets a field; a paused cron has no next run', async () => {
     const { cron_id: cronId } = await create({
       schedule: NEVER_SOON,
       endTime: '2999-01-01T00:00:00Z',
@@ -278,8 +278,8 @@ describe('crons', () => {
       fetch(`${hourly}/runs/crons`, { method: 'POST', body: JSON.stringify({ ...often(schedule), enabled: false }) });
     const refused = await post('0,59 * * * *');
     expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining('has firings 60 s apart')]);
-    // The limit is not checked for a stored schedule, so the other fields of the cron can be
-    // changed.
+    // The server checks its limit only for a new schedule. So the other fields of a cron can be
+    // changed although its stored schedule fires too often.
     const kept = await fetch(`${hourly}/runs/crons/${cron.cron_id}`, {
       method: 'PATCH',
       body: JSON.stringify({ metadata: { kept: true } }),

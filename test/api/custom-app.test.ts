@@ -74,7 +74,7 @@ describe("a project's Hono app", () => {
     expect(await client.runs.wait(thread.thread_id, 'keeper', { input: { text: 'hi' } })).toMatchObject({ text: 'hi' });
   });
 
-  it('can call the API that serves it with an SDK client that is created without a URL', async () => {
+  it('can call the API with an SDK client that was created without a URL', async () => {
     const found = JSON.parse((await ask(url, '/custom/client')).text) as { graph_id: string }[];
     expect(found.map((one) => one.graph_id)).toEqual(['keeper']);
   });
@@ -83,7 +83,7 @@ describe("a project's Hono app", () => {
     expect(await ask(url, '/custom/error')).toMatchObject({ status: 418, text: 'short and stout' });
   });
 
-  it('lets a run continue after the client that streams the run disconnects', async () => {
+  it('lets a run finish after its client has disconnected', async () => {
     const thread = await client.threads.create();
     const gone = new AbortController();
     const run = client.runs.stream(thread.thread_id, 'keeper', {
@@ -130,7 +130,7 @@ describe("a project's Express app", () => {
     expect(made.headers.get('x-express')).toBe('/threads');
   });
 
-  it('is served without those routes of the API that the project disables', async () => {
+  it('is served without the API routes that the project has disabled', async () => {
     for (const path of ['/store/items?namespace=a&key=b', '/assistants/keeper', '/ok', '/info'])
       expect(await ask(url, path)).toMatchObject({
         status: 404,

@@ -47,7 +47,7 @@ describe('an interrupt that an edit of the state closes', () => {
     expect(await handle.query<ConversationView>(QUERIES.state)).toMatchObject({ status: 'idle', notes: [] });
   });
 
-  it('is no longer open even if the node that raised it is still due; the thread then stays interrupted', async () => {
+  it('is no longer open even if its node is still the next to run; the thread then keeps the status `interrupted`', async () => {
     const { threadId, handle } = await asked(3_600);
     await client.threads.updateState(threadId, { values: null, asNode: '__copy__' });
     expect(await client.threads.get(threadId)).toMatchObject({ status: 'interrupted', interrupts: {} });

@@ -26,8 +26,8 @@ const MORE: unknown[] = [
 ];
 
 /**
- * The commands of protocol v2, by the names of the schemas of their `params`. The test of a schema
- * fails if the schema is not listed here.
+ * The command of protocol v2 for each schema of command parameters. The key is the name of the
+ * schema. If a schema is missing here, its test fails.
  */
 const COMMANDS: Readonly<Record<string, string>> = {
   runStartParams: 'run.start',
@@ -83,7 +83,7 @@ describe('the limits of request bodies', () => {
 
   const operations = ROUTES.filter(({ body }) => body !== undefined);
   it.each(operations.map((one): [string, Route] => [`${one.method} ${one.path}`, one]))(
-    '%s refuses a value that is nested too deeply in any field, and no value causes an internal error',
+    '%s refuses deep nesting in every field, and no long or unusual value causes an internal error',
     async (_name, operation) => {
       const places = bodyFields(operation.body as NonNullable<Route['body']>);
       await check(operation.tag.toLowerCase().replace('stateless ', ''), places, (text) => send(operation, text));
@@ -92,7 +92,7 @@ describe('the limits of request bodies', () => {
 
   const commands = ROUTES.find(({ path }) => path.endsWith('/commands')) as Route;
   it.each(Object.keys(schemas).filter((name) => name.endsWith('Params')))(
-    'the schema %s of a command: every field refuses deep nesting, and no value causes an internal error',
+    'the command schema %s refuses deep nesting in every field, and no long or unusual value causes an internal error',
     async (name) => {
       const method = COMMANDS[name];
       expect(method).toBeDefined();
@@ -101,7 +101,7 @@ describe('the limits of request bodies', () => {
     },
   );
 
-  it('searches can read all records that the unusual values of the tests above have created', async () => {
+  it('searches can read all records that the tests above have created from unusual values', async () => {
     for (const path of ['/threads/search', '/assistants/search', '/runs/crons/search']) {
       const found = await fetch(`${url}${path}`, { method: 'POST', body: '{"limit":1000}' });
       expect([path, found.status]).toEqual([path, 200]);
@@ -110,7 +110,7 @@ describe('the limits of request bodies', () => {
     expect(api.errors).toEqual([]);
   });
 
-  it('a command over a WebSocket and a query have the same limit on nesting as a body', async () => {
+  it('commands over a WebSocket and JSON in a query string have the same limit on nesting as a body', async () => {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${ids['thread_id']}/stream/events`);
     const answer = new Promise<string>((resolve, reject) => {
       socket.once('message', (data: Buffer) => resolve(data.toString('utf8')));
@@ -292,8 +292,8 @@ describe('the limits of request bodies', () => {
     if ((response.headers.get('content-type') ?? '').startsWith('text/plain')) {
       return { status: response.status, text: (await response.text()).slice(0, 300) };
     }
-    // Only refusals have a text. Other answers are cancelled, because a stream or a request that
-    // waits for a run may take long.
+    // Only the text of a refusal is read. Any other answer is cancelled, because a stream, or a
+    // request that waits for a run, may take long.
     await response.body?.cancel();
     return { status: response.status, text: '' };
   }

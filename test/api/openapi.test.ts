@@ -84,7 +84,7 @@ describe('the description of the API', () => {
     });
   });
 
-  it('links the answers that contain ids to the paths that need these ids', () => {
+  it('has an OpenAPI link from the answer of POST /threads, which contains a thread id, to GET /threads/{thread_id}', () => {
     const { paths } = describeApi(ROUTES, { version: '1' }) as {
       paths: Record<string, Record<string, { responses: Record<string, { links?: Record<string, object> }> }>>;
     };
@@ -109,7 +109,7 @@ describe('the description of the API', () => {
     stateAnswer.strict().parse(await get(`/threads/${thread.thread_id}/state`));
   });
 
-  it('names the same methods of a path as the Allow header of an answer with status 405', async () => {
+  it('lists the same methods for each path as the header Allow in a 405 answer for that path', async () => {
     const answer = await fetch(`${url}/threads/count`, { method: 'PATCH' });
     expect(await answer.text()).toBe('Method Not Allowed: PATCH /threads/count; it takes POST');
     const { paths } = describeApi(ROUTES, { version: '1' }) as { paths: Record<string, object> };

@@ -15,7 +15,8 @@ writeFileSync(revoked, '');
 const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.json'), {
   TEST_REVOKED_TOKENS: revoked,
   COLLOQUY_ACCESS_CHECK_MS: '200',
-  // Endless runs are still active when the worker stops, so it waits only briefly for their end.
+  // When the worker stops, it waits at most this long for active runs. Some runs of these tests
+  // never end, so a longer wait would only cost time.
   COLLOQUY_SHUTDOWN_GRACE_MS: '100',
 });
 let url: string;
@@ -37,7 +38,7 @@ type Run = { run_id: string; thread_id: string; metadata: Record<string, unknown
 
 describe('an idempotency key', () => {
   it.each(['/runs', '/runs/wait', '/runs/stream', '/runs/batch'])(
-    'does not give one user the run that another user has started with the same key: POST %s',
+    'is separate for each user: a key that another user has sent starts a new run (POST %s)',
     async (path) => {
       const key = { 'idempotency-key': randomUUID() };
       const body = path === '/runs/batch' ? [run] : run;
@@ -64,7 +65,7 @@ describe('an idempotency key', () => {
     expect(third.run_id).not.toBe(first.run_id);
   });
 
-  it('leads to a run id that no client can predict', async () => {
+  it('gives the run an id that no client can predict', async () => {
     const key = randomUUID();
     const { run_id: id } = (await ada.call('POST', '/runs', run, { 'idempotency-key': key })).json as Run;
     const guesses = ['default/', 'default/ada/', 'default/user/ada/', 'ada/', ''].map((prefix) =>
@@ -110,8 +111,8 @@ describe('the store namespace that an authorization handler sets', () => {
     expect(await found(bob, { namespace_prefix: ['ada'] })).toEqual([]);
     expect(await found(bob, { namespace_prefix: [], query: 'note of ada' })).toEqual(['note of bob', 'other of bob']);
     expect(await found(bob, { namespace_prefix: [], filter: { text: 'note of ada' } })).toEqual([]);
-    // For root, the handler replaces the namespace by an empty one, so the search finds the items
-    // of all users.
+    // In requests of the user `root`, the auth handler replaces the namespace by an empty one. So
+    // the search of `root` finds the items of all users.
     expect(await found(root, { namespace_prefix: ['bob'] })).toHaveLength(4);
     const listed = async (who: HttpUser, body: object) =>
       (await who.get<{ namespaces: string[][] }>('POST', '/store/namespaces', body)).namespaces;
@@ -140,7 +141,7 @@ describe('the store namespace that an authorization handler sets', () => {
     expect(answers.map(({ text }) => text).join()).not.toContain('of ada');
   });
 
-  it('does not replace an invalid namespace: a request with a string instead of labels is refused', async () => {
+  it('does not replace an invalid namespace: a request with a string instead of a list of labels is refused', async () => {
     for (const [method, path, body] of [
       ['PUT', '/store/items', { namespace: 'abc', key: 'k', value: {} }],
       ['DELETE', '/store/items', { namespace: 'abc', key: 'k' }],
@@ -150,8 +151,8 @@ describe('the store namespace that an authorization handler sets', () => {
       ['POST', '/store/items/search', {}],
     ] as const) {
       const { status } = await root.call(method, path, body);
-      // Only the search without a namespace gets 200, because the handler sets its namespace. In
-      // the other requests the value that the client sent is refused, for root as for bob.
+      // Only the last request gets 200: it contains no namespace, so the handler sets one. The
+      // other requests contain an invalid value. They are refused, for root and for bob.
       expect([method, path, (await bob.call(method, path, body)).status]).toEqual([
         method,
         path,
@@ -210,7 +211,7 @@ describe('an assistant of another user', () => {
     expect(await bob.get('GET', `/threads/${thread}/runs`)).toEqual([]);
   });
 
-  it('is not run when the new owner of a thread answers the interrupt of the thread or forks it', async () => {
+  it('cannot be run by the new owner of a thread on which it ran, neither by answering the interrupt nor by a fork', async () => {
     const { thread_id: given } = await ada.get<Run>('POST', '/threads', {});
     await ada.get('POST', `/threads/${given}/runs/wait`, { assistant_id: assistant, input: {} });
     const { interrupts } = await ada.get<{ interrupts: Record<string, { id: string }[]> }>('GET', `/threads/${given}`);
@@ -226,7 +227,7 @@ describe('an assistant of another user', () => {
     }
   });
 
-  it('may be used by its owner; a system assistant may be used by every user', async () => {
+  it('can be used by the user who created it; a system assistant can be used by every user', async () => {
     expect((await ada.call('POST', '/runs/wait', { assistant_id: assistant, input: {} })).status).toBe(200);
     expect((await bob.call('POST', '/runs/wait', run)).status).toBe(200);
     const cron = await bob.get('POST', '/runs/crons', { ...never(), assistant_id: 'whoami' });
@@ -234,7 +235,10 @@ describe('an assistant of another user', () => {
   });
 });
 
-/** Sends a command over a new WebSocket of a thread. Returns the first message of the server. */
+/**
+ * Opens a new WebSocket for a thread and sends a command. Returns the first message that the server
+ * sends.
+ */
 async function told(who: HttpUser, thread: string, order: object): Promise<string> {
   const socket = socketOf(who, thread);
   await once(socket, 'open');

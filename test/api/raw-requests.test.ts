@@ -14,8 +14,8 @@ const INPUTS = 800;
 const AT_ONCE = 32;
 
 /**
- * The first project has no app. Each other project has an app of another kind, whose code runs
- * before the routes of the API.
+ * The first project has no HTTP app of its own. Each other project has one: a Hono app, an Express
+ * app, or a `fetch` function. The code of such an app runs before the routes of the API.
  */
 const PROJECTS = ['filters', 'hono', 'express-open', 'fetch'] as const;
 const houses = new Map<string, ServiceProcesses>();
@@ -47,8 +47,8 @@ describe.each(PROJECTS)('a server with the project %s', (name) => {
     'refuses an upgrade request for %s and continues to serve other requests',
     async (path) => {
       const { statuses, text } = await exchange(api(name).url, upgradeOf(path, { Authorization: 'Bearer ada' }));
-      // The server completes the upgrade (101) and then reports the invalid thread id over the
-      // WebSocket, like every other fault of a WebSocket request.
+      // A path of the form `/threads/…/stream/events` takes WebSockets. So the server completes the
+      // upgrade (101), and reports the invalid thread id over the WebSocket.
       const isThread = path.startsWith('/threads');
       expect([path, statuses[0]]).toEqual([path, isThread ? 101 : 400]);
       if (isThread) expect(text).toContain('thread_id: ');

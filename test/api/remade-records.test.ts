@@ -6,14 +6,14 @@ import { ANONYMOUS_CALLER, ApiFixture, stateWith } from '../support/api-server.j
 import { HttpUser } from '../support/http-user.js';
 
 /**
- * The action of another user. It runs once, while the authorization handler decides about the auth
- * event `event` in a request of bob.
+ * An action of another user. The authorization handler runs it once, while it decides about the
+ * auth event `event` in a request of bob.
  */
 let meanwhile: { event: string; act: () => Promise<unknown> } | undefined;
 
 /**
- * Each user may access only their own records. While the handler decides about bob, it runs
- * `meanwhile`, as if a request of another user came in between.
+ * Each user may access only their own records. While the handler decides about a request of bob, it
+ * runs `meanwhile`, as if a request of another user came in between.
  */
 const auth: ProjectAuth = {
   async authenticate({ headers }) {
@@ -99,7 +99,7 @@ describe('a thread that another user recreates after the access check of a reque
     ['/copy', 'threads:create', undefined],
     ['/runs/crons', 'crons:create', cron],
   ])(
-    'is treated as missing by POST /threads/T%s, also if it is recreated while the second handler decides',
+    'is treated as missing by POST /threads/T%s if it is recreated while the handler of the auth event %s decides',
     async (path, event, body) => {
       await bob.get('POST', '/threads', { thread_id: id, metadata: { graph_id: 'echo' } });
       meanwhile = { event, act: remake };
@@ -109,7 +109,7 @@ describe('a thread that another user recreates after the access check of a reque
     },
   );
 
-  it('gets no cron if it is recreated while a handler decides about the assistant of the cron', async () => {
+  it('gets no cron if it is recreated while the auth handler decides about the assistant of the cron', async () => {
     await bob.get('POST', '/threads', { thread_id: id });
     const { assistant_id: assistant } = await bob.get('POST', '/assistants', { graph_id: 'echo' });
     meanwhile = { event: 'assistants:read', act: remake };
@@ -130,7 +130,7 @@ describe('a thread that is created with supersteps', () => {
     ['while invalid supersteps are written', 422, 1],
     ['while valid supersteps are written', 404, 1],
   ])(
-    'is neither deleted nor returned to its first owner if another user recreates it %s',
+    'if another user recreates it %s, the request fails, and the other user’s thread is neither deleted nor returned',
     async (when, expected, writes) => {
       const real = { getState: api.states.getState, updateStates: api.states.updateStates };
       let written = 0;
@@ -175,13 +175,13 @@ describe('a request that creates an assistant with if_exists: do_nothing', () =>
   const his = () => ({ assistant_id: id, graph_id: 'echo', if_exists: 'do_nothing' });
   const make = () => ada.get('POST', '/assistants', { ...his(), context: { prompt: 'of ada' } });
 
-  it('answers 409 if another user creates the assistant while the handler decides', async () => {
+  it('gets 409 if another user creates the assistant while the auth handler decides', async () => {
     meanwhile = { event: 'assistants:create', act: make };
     const { status, text } = await bob.call('POST', '/assistants', his());
     expect([status, text]).toEqual([409, `Assistant already exists: ${id}`]);
   });
 
-  it('answers 409 if another user creates the assistant after the access check', async () => {
+  it('gets 409 if another user creates the assistant after the access check', async () => {
     const { assistants } = api.stores;
     const real = { ...assistants };
     assistants.getAssistant = async (...given) => {
@@ -195,7 +195,7 @@ describe('a request that creates an assistant with if_exists: do_nothing', () =>
     expect([status, text]).toEqual([409, `Assistant already exists: ${id}`]);
   });
 
-  it('answers with the existing assistant if the user may see it', async () => {
+  it('gets the existing assistant if the user may see it', async () => {
     await bob.get('POST', '/assistants', { ...his(), name: 'first' });
     expect(await bob.get('POST', '/assistants', { ...his(), name: 'second' })).toMatchObject({ name: 'first' });
   });

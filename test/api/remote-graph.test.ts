@@ -82,9 +82,10 @@ describe("LangGraph's RemoteGraph", () => {
       .addNode('remote', async ({ log }, config) => {
         const { tasks } = await remote.getState(place);
         const [question] = tasks.flatMap(({ interrupts }) => interrupts);
-        // At first there is no question, and `remote.invoke` raises the remote interrupt in this
-        // node. When the parent graph is resumed, the node runs again. Then `interrupt` returns the
-        // answer, and the node sends the answer to the remote graph.
+        // This node runs twice. The first time, the remote graph has no open question:
+        // `remote.invoke` starts it, and its interrupt also interrupts this node. The second time,
+        // after the parent graph is resumed, `interrupt` returns the answer to the question, and
+        // `remote.invoke` sends the answer to the remote graph.
         const input = question ? new Command({ resume: interrupt(question.value) }) : { log };
         const said = (await remote.invoke(input, { ...config, ...place })) as Talk;
         return { log: said.log.slice(log.length) };

@@ -96,7 +96,7 @@ describe('the authorization action that a route names', () => {
 
   const routes = ROUTES.filter(({ auth }) => auth !== 'public');
   it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
-    'is checked when the route calls a port interface: %s',
+    'is among the actions that are checked while the route handles a request: %s',
     async (name, { method, path, action }) => {
       const ids = await createRecords();
       if (action === 'run.cancel') {

@@ -36,7 +36,7 @@ describe('runs on real servers', () => {
     for await (const { event, data } of client.runs.joinStream(run.thread_id, run.run_id)) {
       if (event === 'values' && (data as { log: string[] }).log.at(-1) === 'begun') return run;
     }
-    throw new Error(`run ${run.run_id} ended before it was at work`);
+    throw new Error(`run ${run.run_id} ended before it was active`);
   }
 
   const sum = (text: string) => ({ input: { log: [text] } });
@@ -139,7 +139,8 @@ describe('runs on real servers', () => {
     it('can be cancelled before their delay is over', async () => {
       const threadId = await newThread();
       const { run_id } = await client.runs.create(threadId, 'calculator', { ...sum('1+1'), afterSeconds: 3_600 });
-      // Without `wait`, because the route waits anyway for the end of a run that has not started.
+      // Does not set the parameter `wait` of the cancel route. If a run has not started yet, the
+      // route waits for a short time for the end of the run anyway.
       await client.runs.cancel(threadId, run_id);
       expect(await client.runs.list(threadId, { status: 'interrupted' })).toMatchObject([{ run_id }]);
       expect((await client.threads.get(threadId)).status).toBe('idle');
@@ -147,7 +148,7 @@ describe('runs on real servers', () => {
   });
 
   describe('the runs of one batch request', () => {
-    it('are all created if the SDK sends the request', async () => {
+    it('are all created, also with the field names in camel case that the SDK sends', async () => {
       const runs = (await client.runs.createBatch([
         { assistantId: 'calculator', ...sum('1+1'), onCompletion: 'keep' as never, streamMode: 'values' },
         { assistantId: 'calculator', ...sum('2+2'), afterSeconds: 1, multitaskStrategy: 'enqueue' },
@@ -206,7 +207,7 @@ describe('runs on real servers', () => {
       expect((await client.runs.get(one.thread_id, waiting.run_id)).status).toBe('interrupted');
     });
 
-    it('records that another run got the input of the cancelled run, if the client gives that reason', async () => {
+    it('stores the reason `taken`, with which a client says that another run got the input of the cancelled run', async () => {
       const run = await working();
       await client.runs.cancel(run.thread_id, run.run_id, true, 'interrupt', { reason: 'taken' });
       expect(await client.runs.get(run.thread_id, run.run_id)).toMatchObject({

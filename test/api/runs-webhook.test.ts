@@ -95,7 +95,7 @@ describe('webhooks', () => {
     expect(logs).toEqual([2, 4, 6]);
   });
 
-  it('are no longer sent after the deletion of their thread, unless their run is stateless', async () => {
+  it('are not sent any more after their thread was deleted, except the webhooks of stateless runs', async () => {
     receiver.reply = () => ({ status: 503 });
     const threadId = await newThread();
     const run = await client.runs.create(threadId, 'calculator', { input: { log: ['1+1'] }, webhook: receiver.url });

@@ -118,14 +118,14 @@ describe('the run API', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('accepts a run with the strategy reject even if the conversation learns late that the previous run ended', async () => {
+  it('accepts a run with the strategy reject after the previous run ended, even before the workflow knows of that end', async () => {
     api.conversations.refusals.push(new ColloquyError('conflict', 'busy'), new ColloquyError('conflict', 'busy'));
     await expect(
       client.runs.wait(await newThread(), 'echo', { input: {}, multitaskStrategy: 'reject' }),
     ).resolves.toBeDefined();
   });
 
-  it('answers 429 for a full queue; after a 503, a repeated request finds the run that may have been accepted', async () => {
+  it('answers 429 for a full queue and 503 for a silent workflow; a retry after the 503 creates no second run', async () => {
     const threadId = await newThread();
     api.conversations.refusals.push(new ColloquyError('queue_full', 'queue of the thread is full (100 runs)'));
     const full = await post(`${url}/threads/${threadId}/runs`, { assistant_id: 'echo' });
@@ -139,7 +139,7 @@ describe('the run API', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('answers a repeated request with the run that its idempotency key has started', async () => {
+  it('answers a repeated request with the run of the first request that had the same idempotency key', async () => {
     const told: unknown[] = [];
     api.conversations.script = async (turn) => {
       told.push(turn.run.request.input);
@@ -158,7 +158,7 @@ describe('the run API', () => {
     expect([other.status, await other.text()]).toEqual([409, expect.stringContaining('Idempotency-Key pay-42')]);
   });
 
-  it('writes the graph into the thread at a repeated request if the first process died before it did so', async () => {
+  it('completes a request whose process died after it stored the run: a repeated request writes the thread metadata', async () => {
     const threadId = await newThread();
     const { assistant_id: assistantId, graph_id: graphId } = await client.assistants.get('echo');
     const request: RunRequest = { input: {}, config: {}, streamModes: ['values'], streamSubgraphs: false };
@@ -172,7 +172,7 @@ describe('the run API', () => {
     expect(await client.runs.list(threadId)).toHaveLength(1);
   });
 
-  it('answers a repeated request for a stateless run with the run that its idempotency key has started', async () => {
+  it('answers a repeated request for a stateless run with the run of the first request with the same key', async () => {
     api.states.finalValuesOf = (run) => ({ run: run.runId });
     const key = { 'Idempotency-Key': 'stateless-1' };
     const body = { assistant_id: 'echo', input: {} };
@@ -207,7 +207,7 @@ describe('the run API', () => {
     await expect(client.runs.cancel(threadId, randomUUID())).rejects.toThrow('HTTP 404: Run not found');
   });
 
-  it('cancels a run when a client that waits for the run disconnects, if the client requested that', async () => {
+  it('with cancel_on_disconnect, cancels a run when the client that waits for the run disconnects', async () => {
     const stopped = newGate();
     api.conversations.script = async (turn) => {
       await untilAborted(turn);

@@ -15,7 +15,7 @@ const house = new ServiceProcesses(resolve('test/fixtures/projects/server/owned.
 let url: string;
 let [ada, bob, root] = [new HttpUser('', ''), new HttpUser('', ''), new HttpUser('', '')];
 
-/** Ids of the records of one user, by the names of the path parameters that stand for them. */
+/** The ids of one user's records. Each key is the name of the path parameter for the id. */
 type Ids = Record<'thread_id' | 'run_id' | 'assistant_id' | 'cron_id' | 'checkpoint_id' | 'namespace', string>;
 let hers: Ids;
 let his: Ids;
@@ -52,7 +52,8 @@ async function createRecords(who: HttpUser, mark: string): Promise<Ids> {
 }
 
 /**
- * Returns the answers about ada's thread and assistant, and all search results, that a user gets.
+ * As the given user, reads ada's thread and the versions of her assistant, and searches for all
+ * records. Returns all answers as one string.
  */
 async function allRecordsOf(who: HttpUser): Promise<string> {
   const { thread_id: thread } = hers;
@@ -72,8 +73,8 @@ async function allRecordsOf(who: HttpUser): Promise<string> {
 const never = { schedule: '0 0 1 1 *' };
 
 /**
- * Valid bodies of the routes that require one. All other routes get an empty body. `ids` are the
- * ids that the path contains too.
+ * Valid bodies for the routes that require one. The other routes get `{}`, or no body if their
+ * method is GET. `ids` are the ids in the path of the request.
  */
 const BODIES: Record<string, (ids: Ids) => unknown> = {
   'post /threads/:thread_id/runs': ({ assistant_id }) => ({ assistant_id, input: {} }),
@@ -92,8 +93,8 @@ const BODIES: Record<string, (ids: Ids) => unknown> = {
 };
 
 /**
- * The requests that bob sends to each route without an id in its path. They have ada's ids in the
- * query or body. `status` is the status that bob must get.
+ * For each route whose path has no id: the requests that bob sends, and the `status` that he must
+ * get. Where possible, the query or the body of a request refers to ada's records.
  */
 const ASKED: Record<string, { body?: () => unknown; query?: () => string; status: number }[]> = {
   'get /ok': [{ status: 200 }],
@@ -149,8 +150,9 @@ const ASKED: Record<string, { body?: () => unknown; query?: () => string; status
 };
 
 /**
- * These routes accept an unknown thread id, because they can create a thread or wait for one. So
- * their answers reveal whether an id is in use: docs/decisions/2026-11-30-what-an-id-tells.md.
+ * Routes that reveal whether a thread id is in use. If it is in use by another user, they answer
+ * 404. If nobody uses it, they create the thread or wait for it. See
+ * docs/decisions/2026-11-30-what-an-id-tells.md.
  */
 const DISTINGUISHABLE = ['post /threads/:thread_id/stream/events', 'post /threads/:thread_id/commands'];
 
@@ -181,7 +183,7 @@ describe('a second user', () => {
   );
 
   it.each(withIds.filter(({ path }) => path.split(':').length > 2).map((one) => [nameOf(one), one] as const))(
-    'finds no record of another user below a thread or assistant of the second user: %s',
+    'gets no record of another user from a path with an id of their own and the ids of the other user: %s',
     async (name, operation) => {
       const mixed = operation.path.startsWith('/threads')
         ? { ...hers, thread_id: his.thread_id }
@@ -212,7 +214,10 @@ describe('a second user', () => {
   );
 });
 
-/** The `params` of each command, with ada's ids. Bob sends it to ada's thread and to his own. */
+/**
+ * The `params` of each command. They contain ada's ids. Bob sends each command to ada's thread, and
+ * to his own thread.
+ */
 const PARAMS: Record<string, () => object> = {
   'run.start': () => ({ assistant_id: hers.assistant_id, input: {} }),
   'input.respond': () => ({ interrupt_id: `${question}0`, response: 'x' }),

@@ -16,7 +16,8 @@ const NOT_SERVED = [400, 404, 405];
 const exactOf = (path: string) => path.replace(/:\w+/g, ID);
 
 /**
- * Returns other spellings of a path. Some server or library treats each of them as the same path.
+ * Returns other spellings of a path: those that at least one server or library treats as the same
+ * path.
  */
 function spellingsOf(path: string): string[] {
   const exact = exactOf(path);
@@ -84,7 +85,8 @@ describe.each(Object.entries(APPS))("a project's app of the kind %s", (_kind, ap
       const name = method.toUpperCase();
       const sent = spellingsOf(path).map(async (spelling) => {
         const status = await send(url, name, spelling);
-        // If the path ends with an id, a changed end makes another id. The route refuses it (422).
+        // If the path ends with an id, some spellings add characters to that id. The route refuses
+        // the changed id with status 422.
         const answers = [...NOT_SERVED, REFUSED, ...(path.endsWith('_id') ? [422] : [])];
         if (!answers.includes(status)) passed.push(`${status} ${name} ${JSON.stringify(spelling)}`);
       });
@@ -129,7 +131,7 @@ describe('a server whose project has no app', () => {
     expect([statuses, text]).toEqual([[400], expect.stringContaining(reason)]);
   });
 
-  it('accepts percent escapes in ids and names only for characters that must be escaped', async () => {
+  it('accepts a percent escape in an id or a name only for a character that must be escaped', async () => {
     const url = await fixture.listen();
     expect(await send(url, 'GET', '/assistants/a%20b%2Fc')).toBe(404);
     expect(await send(url, 'GET', '/assistants/e%63ho')).toBe(400);

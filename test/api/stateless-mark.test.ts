@@ -72,7 +72,7 @@ describe('the metadata that marks threads of stateless runs', () => {
     expect((await send('POST', '/threads/search', { metadata })).status).toBe(200);
   });
 
-  it('is left out of a copy of the thread, so that the copy is not deleted like a stateless thread', async () => {
+  it('is left out of a copy of the thread, so that the server does not delete the copy', async () => {
     const threadId = randomUUID();
     await fixture.stores.threads.createThread(ANONYMOUS_CALLER, { threadId, metadata: { ...metadata, a: 1 } });
     const { text } = await send('POST', `/threads/${threadId}/copy`, {});

@@ -173,7 +173,7 @@ describe('the stream of a run', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['committed', 'kept']);
   });
 
-  it('also supersedes events that the old attempt wrote after the new attempt had read the end of the log', async () => {
+  it('also drops events of the old attempt that were written after the new attempt had read the log', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', 'lost');
       await turn.writeEvent('custom', 'last words');
@@ -195,7 +195,7 @@ describe('the stream of a run', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['kept']);
   });
 
-  it('drops superseded events even if the new attempt begins 2,100 events later', async () => {
+  it('drops superseded events even if the event that names them comes 2,100 events later', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', { n: 0 });
       const told = Array.from({ length: 2100 }, (_, n) => turn.writeEvent('custom', { n: n + 1 }));

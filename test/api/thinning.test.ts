@@ -21,7 +21,7 @@ describe('an API process of a project with limits for threads', () => {
     }
   }
 
-  it('removes all but two checkpoints of a thread, after which its open interrupt can still be answered', async () => {
+  it('removes all but two checkpoints of a thread; the open interrupt of the thread can still be answered', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const turn = (text: string) => client.runs.wait(threadId, 'talk', { input: { log: [text] } });
     await turn('hi');
@@ -39,7 +39,7 @@ describe('an API process of a project with limits for threads', () => {
     expect(newest?.values.log).toHaveLength(10);
   });
 
-  it('gives every new thread the time to live of langgraph.json, unless the request has another one', async () => {
+  it('gives a new thread the time to live from the request, or else from langgraph.json', async () => {
     const made = await client.threads.create();
     const other = await client.threads.create({ ttl: 5 });
     const first = await client.runs.create(crypto.randomUUID(), 'talk', {

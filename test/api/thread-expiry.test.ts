@@ -91,7 +91,7 @@ describe('threads that expire', () => {
     await client.threads.create({ threadId: thread_id });
   });
 
-  it('can also be pruned by their ids, even while a run is active; unknown ids are not counted', async () => {
+  it('can also be pruned by a request with their ids, even while a run is active', async () => {
     api.conversations.script = untilAborted;
     const ids: string[] = [];
     for (let n = 0; n < 3; n += 1) ids.push((await client.threads.create()).thread_id);

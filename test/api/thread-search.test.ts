@@ -78,7 +78,7 @@ describe('a search for threads', () => {
     expect(await client.threads.count({ metadata: { group }, values: { other: null } })).toBe(0);
   });
 
-  it('combines ids and status with values of the state, in pages and in counts', async () => {
+  it('combines ids, status and values of the state, and returns the total number of threads with each page', async () => {
     const group = randomUUID();
     const ids = await withStates(group, [{ a: 1 }, { a: 1 }, { a: 2 }]);
     expect(idsOf(await client.threads.search({ ids: ids.slice(1), values: { a: 1 }, status: 'idle' }))).toEqual([

@@ -14,7 +14,8 @@ interface Talk {
 
 /**
  * Worker and API run as separate processes. The graph `talk` has the nodes `hear`, `ask` and
- * `answer`. `ask` raises an interrupt if a line of the log ends with a question mark.
+ * `answer`. Its state has a list of lines, `log`. `ask` raises an interrupt if one of these lines
+ * ends with a question mark.
  */
 describe('the state of threads', () => {
   const house = new ServiceProcesses(resolve('test/fixtures/projects/talk/langgraph.json'));
@@ -87,7 +88,7 @@ describe('the state of threads', () => {
   });
 
   describe('the routes for the state of a thread', () => {
-    it('can close an interrupt with an edit as node __end__, after which the thread is idle', async () => {
+    it('can close an interrupt: after an edit as node __end__, the interrupt is gone and the thread is idle', async () => {
       const threadId = await said('shall I?');
       expect((await client.threads.get(threadId)).status).toBe('interrupted');
       await client.threads.updateState(threadId, { values: null as never, asNode: '__end__' });
@@ -129,7 +130,7 @@ describe('the state of threads', () => {
       await expect(client.threads.patchState(randomUUID(), {})).rejects.toThrow('HTTP 404');
     });
 
-    it('return the history before a checkpoint, with given metadata and with selected fields, by GET and POST', async () => {
+    it('return the history by GET and POST: before a checkpoint, filtered by metadata, or with selected fields only', async () => {
       const threadId = await said('one', 'two');
       const all = await client.threads.getHistory(threadId, { limit: 100 });
       const before = { configurable: all[2]?.checkpoint } as never;

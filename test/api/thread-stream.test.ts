@@ -78,7 +78,7 @@ describe('the stream of a thread', () => {
     expect(told(parts)).toEqual([...story(runs[0] ?? '', 'one'), ...story(runs[1] ?? '', 'two')]);
   });
 
-  it('resumes after the last event id on any process', async () => {
+  it('resumes after the last event id, also on another API server', async () => {
     const threadId = await newThread();
     const runs = [await turn(threadId, 'one'), await turn(threadId, 'two')];
     const all = await collect(client.threads.joinStream(threadId, { lastEventId: '-' }), isDone(runs[1] ?? ''));
@@ -86,8 +86,8 @@ describe('the stream of a thread', () => {
     const other = api.client(await api.listen());
     for (const [index, { id = '', data }] of all.slice(0, -1).entries()) {
       const rest = await collect(other.threads.joinStream(threadId, { lastEventId: id }), isDone(runs[1] ?? ''));
-      // The event that reports the start of a run has the offset before the first event of the run.
-      // So a client that resumes after that event gets the event again.
+      // The id of a run's start event contains the offset before the first event of the run. So a
+      // client that resumes after the start event gets the start event again.
       const isStart = (data as { attempt?: number }).attempt === 1;
       expect([index, rest]).toEqual([index, all.slice(isStart ? index : index + 1)]);
     }

@@ -155,7 +155,7 @@ describe('the API of threads and assistants', () => {
     expect(api.states.requests.at(-1)).toEqual({ limit: 3, before: { checkpointId: CHECKPOINT } });
   });
 
-  it('edits the state in the name of a node, but only of an idle thread that has a graph', async () => {
+  it('edits the state of a thread as a given node, but only if the thread is idle and has a graph', async () => {
     const { thread_id } = await client.threads.create();
     await expect(client.threads.updateState(thread_id, { values: {} })).rejects.toThrow('has no graph ID');
     await client.threads.update(thread_id, { metadata: { graph_id: 'echo' } });

@@ -36,7 +36,7 @@ describe('protocol v2', () => {
     run_id: id,
   });
 
-  it('tells a live client that the text of a failed attempt is superseded, and sends it to no later client', async () => {
+  it('tells a live client that the text of a failed attempt is superseded; later clients do not get this text', async () => {
     const threadId = randomUUID();
     const live = await read(threadId);
     fixture.conversations.script = async (turn) => {
@@ -210,9 +210,7 @@ describe('protocol v2', () => {
   describe('a WebSocket of protocol v2', () => {
     const connect = (threadId: string, options: object = {}, base = url) =>
       new WebSocket(`${base.replace('http', 'ws')}/threads/${threadId}/stream/events`, options);
-    /**
-     * Collects the messages that a socket receives from now on. Resolves when there are `count`.
-     */
+    /** Resolves to the next `count` messages that a socket receives. */
     function hear(socket: WebSocket, count: number): Promise<Record<string, unknown>[]> {
       const heard: Record<string, unknown>[] = [];
       return new Promise((resolve) => {
@@ -297,7 +295,7 @@ describe('protocol v2', () => {
         result: { restored: true, current_namespaces: [{ namespace: [], status: 'completed' }] },
       });
       expect(rest).toEqual(events.slice(1));
-      // A reconnect leaves subscriptions unchanged that are still open.
+      // A reconnect does not change subscriptions that are still open.
       send(socket, { id: 3, method: 'subscription.reconnect', params });
       send(socket, { id: 4, method: 'subscription.unsubscribe', params: { subscription_id: ids[1] } });
       expect(await hear(socket, 2)).toMatchObject([
@@ -311,7 +309,7 @@ describe('protocol v2', () => {
       socket.close();
     });
 
-    it('answers restored: false if events have expired, and an error if a subscription or run is unknown', async () => {
+    it('on reconnect, answers `restored: false` if events have expired, and an error if the subscription or run is unknown', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
@@ -356,7 +354,7 @@ describe('protocol v2', () => {
       socket.close();
     });
 
-    it('is closed with the code 4000 plus the status that a refused HTTP request would get', async () => {
+    it('is closed, if it is refused, with the code 4000 plus the HTTP status of the refusal, such as 4403', async () => {
       const [code, reason] = (await once(connect('no-uuid'), 'close')) as [number, Buffer];
       expect([code, reason.toString()]).toEqual([4422, expect.stringContaining('thread_id')]);
       const guarded = await fixture.listen({ corsOrigins: ['https://chat.example'] });

@@ -190,7 +190,7 @@ describe('the command input.inject, which sends a message to the active run', ()
     { action: 'interrupt', left: ['go', 'again', 'left', 'only: go, again, left'] },
     { action: 'rollback', left: ['again', 'only: again'] },
   ] as const)(
-    'keeps a message for the next run if the active run is cancelled, but not after a rollback: $action',
+    'keeps a message for the next run after a cancel with interrupt, and drops it after a cancel with rollback: $action',
     async ({ action, left }) => {
       const { threadId, reader, runId, open, inject } = await working('single', 'only');
       await inject('left');

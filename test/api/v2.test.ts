@@ -131,7 +131,7 @@ describe('protocol v2 on real servers', () => {
     },
   );
 
-  it('tells clients that an interrupt was answered; the input of run.start may be the answer', async () => {
+  it('reports an answered interrupt to clients, even if the answer is the input of run.start', async () => {
     const { threadId, reader, events } = await toldThread('really?');
     const asked = events.find(({ method }) => method === 'input.requested');
     expect(outline(events.at(-1))).toBe('lifecycle interrupted');
@@ -149,7 +149,7 @@ describe('protocol v2 on real servers', () => {
     expect(threadId).toBeTruthy();
   });
 
-  it('resumes on another API process after the event that the client names, or at the first event', async () => {
+  it('another API process sends the events after the last event id of the client; without an id, all events', async () => {
     const { threadId, reader, events } = await toldThread('hi');
     reader.close();
     const middle = Math.floor(events.length / 2);
@@ -169,7 +169,7 @@ describe('protocol v2 on real servers', () => {
     whole.close();
   });
 
-  it('sends the same events again, whichever event the client resumes after', async () => {
+  it('sends exactly the events after the event that the client names, whichever event that is', async () => {
     const { threadId, reader, events } = await toldThread('really?');
     reader.close();
     for (const at of events.keys()) {

@@ -51,7 +51,7 @@ describe('the origin of a WebSocket', () => {
     expect(await opened(url)).toBe('open');
   });
 
-  it('is checked against the pattern of the project instead of the origins in the settings of the API', async () => {
+  it('is checked against the origin pattern of the project, and not against the origins in the settings of the API', async () => {
     const url = await listen({ disabled: [], cors: { originPattern: '^https://[a-z]+\\.good\\.example$' } }, [
       EVIL.origin,
     ]);
@@ -146,7 +146,7 @@ describe('the app of a project', () => {
     ['Hono', honoApp],
     ['Express', expressApp],
     ['fetch', fetchApp],
-  ])('of the kind %s allows or refuses a WebSocket by the same code as an HTTP request', async (_name, make) => {
+  ])('of the kind %s can refuse a WebSocket in the same way as an HTTP request', async (_name, make) => {
     const url = await api.listen({}, { http: { disabled: [], app: make() } });
     expect(await opened(url)).toBe('open');
     expect(await opened(url, {}, '?halt')).toBe(4403);
@@ -212,7 +212,7 @@ it('a WebSocket answers every command, even if more commands arrive than its que
   socket.terminate();
 });
 
-it('a WebSocket closes after too many invalid messages, and ignores later commands', async () => {
+it('a WebSocket closes after too many invalid messages, and does not answer the messages that follow', async () => {
   const url = await api.listen();
   const socket = new WebSocket(`${url.replace('http', 'ws')}/threads/${randomUUID()}/stream/events`);
   await once(socket, 'open');

@@ -42,7 +42,7 @@ describe('the command line of the benches', () => {
     [['turn', 'wait'], 'one bench at a time, not turn and wait'],
     [['turn', '--samples', '0'], '--samples is 0; expected a whole number from 1'],
     [['turn', '--fast'], "Unknown option '--fast'"],
-  ])('refuses %j with the reason', (args, message) => {
+  ])('refuses the arguments %j and names the reason', (args, message) => {
     expect(() => readCommandLine(args, KNOWN)).toThrow(UsageError);
     expect(() => readCommandLine(args, KNOWN)).toThrow(message);
   });
@@ -70,7 +70,7 @@ describe('the measurement of the compared variants (arms)', () => {
     expect(samples).toEqual({ a: [4, 5], b: [3, 6] });
   });
 
-  it('names the failed arm in its error', async () => {
+  it('throws an error that names the arm if an arm fails', async () => {
     const once = () => Promise.reject(new Error('connection refused'));
     await expect(interleave([{ name: 'ours', once }], { rounds: 1, warmup: 0 })).rejects.toThrow(
       'ours: connection refused',
@@ -108,7 +108,7 @@ describe('a CPU profile', () => {
     timeDeltas: [1_000, 4_000, 6_000, 2_000, 9_000, 1_000, 2_000, 50_000],
   };
 
-  it('assigns CPU time to the owner of the code, including Node.js functions that the code calls', () => {
+  it('attributes CPU time to the package whose code ran, and the time of Node.js functions to the package that calls them', () => {
     const shares = sharesOf(profile, { from: 1_002, to: 1_030, turns: 2 });
     expect([...shares]).toEqual([
       ['MongoDB driver', 3],
@@ -151,7 +151,7 @@ describe('the report of a bench', () => {
 });
 
 describe('a bench', () => {
-  it('runs on given servers, prints its result as the last line, and leaves no temporary folder behind', async () => {
+  it('runs on the servers that its flags name, prints its result as the last line, and leaves no temporary folder', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'colloquy-test-bench-'));
     const servers = [
       ...['--temporal-address', process.env['COLLOQUY_TEST_TEMPORAL_ADDRESS'] ?? ''],

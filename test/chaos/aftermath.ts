@@ -41,7 +41,7 @@ function messagesIn({ values }: WireState): StateMessage[] {
   return messagesOf(values);
 }
 
-/** Returns all events of a run, as a client gets them that joins after the end of the run. */
+/** Returns all events of a run, as a client gets them if it joins after the end of the run. */
 export async function replay(
   api: ApiClient,
   clock: Clock,

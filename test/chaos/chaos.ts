@@ -39,8 +39,8 @@ export interface ChaosReport {
   unheard: number;
   reconnects: number;
   /**
-   * Median time, in ms, from the end of a fault until every conversation that was then active has
-   * received something.
+   * Median of the recovery times after faults, in ms. A recovery time is the time from the end of a
+   * fault until all conversations that were active when it ended have made progress again.
    */
   recovered_p50_ms: number | null;
   recovered_max_ms: number | null;
@@ -144,7 +144,8 @@ class Chaos {
   }
 
   #record(record: LedgerRecord): void {
-    // The record of a run goes to the ledger later, together with the replay of its events.
+    // A `seen` record says what a client received of a run. It goes to the ledger later, when the
+    // events of the run have been read a second time (`replay`).
     if (record.type === 'seen') {
       this.#seen.push(record);
       return;
@@ -154,8 +155,8 @@ class Chaos {
   }
 
   /**
-   * Sends a record to the ledger, after all earlier ones. The order matters, because the checker
-   * reads from it in which order messages were accepted.
+   * Sends a record to the ledger, after all earlier records. The checker takes the order of the
+   * records in the ledger as the order in which the messages were accepted.
    */
   #toLedger(record: LedgerRecord): void {
     const sent = this.#lastSent

@@ -144,7 +144,7 @@ function firstDifference(actual: Expected[], expected: Expected[]): number | und
   return undefined;
 }
 
-// ---- guarantee: the checkpoints are one chain of steps that leads to the transcript
+// ---- guarantee: all checkpoints form one chain without gaps that ends at the thread's state
 
 function checkHistory({ name, threadId, thread }: ConversationRecord): Violation[] {
   if (thread === undefined) return [];
@@ -183,7 +183,7 @@ function same(a: StateMessage[], b: StateMessage[]): boolean {
   return a.length === b.length && a.every(({ id, text }, index) => id === b[index]?.id && text === b[index]?.text);
 }
 
-// ---- guarantee: streams have no missing event, no duplicate, and no superseded text
+// ---- guarantee: streams miss no event, repeat no event, and have no text of a failed attempt
 
 function checkStream(run: SeenRecord, { name, threadId, thread }: ConversationRecord): Violation[] {
   const wrong = (kind: string, detail: string): Violation => ({
@@ -229,7 +229,7 @@ function checkOrder(events: readonly SeenEvent[]): string[] {
   return violations;
 }
 
-/** Checks that every streamed state is a beginning of the final transcript. */
+/** Checks that the messages of every streamed state are the first messages of the transcript. */
 function checkValues(events: readonly SeenEvent[], final: StateMessage[]): string[] {
   return effectiveEvents(events)
     .filter(({ event }) => event === 'values')
@@ -260,7 +260,7 @@ function isStartOf(messages: StateMessage[], final: StateMessage[]): boolean {
   return same(messages, final.slice(0, messages.length));
 }
 
-/** Checks that the streamed text of each model message is its text in the final state. */
+/** Checks that the streamed text of each model message equals its text in the final state. */
 function checkText(events: readonly SeenEvent[], run: SeenRecord, final: StateMessage[]): string[] {
   const texts = assembleTexts(effectiveEvents(events));
   const attempts = `${1 + events.filter((event) => attemptOf(event)).length} attempts`;
@@ -292,8 +292,9 @@ function ownMessages(run: SeenRecord, final: StateMessage[]): StateMessage[] {
 }
 
 /**
- * Compares the effective events of the live stream with those of the replay. Reports events that
- * the live stream misses, and events that only the live stream has.
+ * Compares the live stream of a run with the replay, which is the stream that was read after the
+ * end of the run. Ignores events that a later attempt supersedes. Reports events that only one of
+ * the two streams has, and events with different data.
  */
 function checkGaps(live: readonly SeenEvent[], replay: readonly SeenEvent[]): string[] {
   const [received, kept] = [live, replay].map(

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 
-/** Tells conversations when to send no new messages, and when to stop waiting for answers. */
+/** Tells the conversations of the test when to stop sending messages and when to stop waiting. */
 export class Clock {
   readonly #stop = new AbortController();
   readonly #giveUp = new AbortController();
@@ -10,7 +10,7 @@ export class Clock {
     setMaxListeners(0, this.#giveUp.signal);
   }
 
-  /** Makes conversations send no new messages. */
+  /** From now on, conversations send no new messages. */
   stop(): void {
     this.#stop.abort();
   }

@@ -20,11 +20,14 @@ export interface ConversationContext {
   random: Random;
   /** Writes a record to the ledger. */
   record: (record: LedgerRecord) => void;
-  /** Reports that this conversation has received something, to measure how fast it recovers. */
+  /**
+   * Reports that this conversation has made progress: a run was accepted, or the client has
+   * received something. This shows how long a conversation needs to recover from a fault.
+   */
   progress: (conversation: string) => void;
   /**
-   * Answers the open interrupt of a thread through Temporal. Returns the id of the run that the
-   * answer starts.
+   * Answers the open interrupt of a thread with a Temporal update instead of a request to the API.
+   * Returns the id of the run that the answer starts.
    */
   answerByTemporal: (threadId: string, value: string) => Promise<string>;
 }
@@ -46,8 +49,8 @@ interface Accepted {
 
 const MODES = ['messages-tuple', 'values', 'updates'];
 /**
- * Statuses after which the stream of a run is requested again. A run that was accepted through
- * Temporal has no record before it begins, so until then the API answers 404.
+ * HTTP statuses after which the stream of a run is requested again. If a run was accepted by a
+ * Temporal update, it gets its record only when it begins. Until then the API answers 404.
  */
 const NOT_YET = [404];
 const LEAVES = 0.004;
@@ -66,8 +69,8 @@ export class Conversation {
   ) {}
 
   /**
-   * Sends messages until their planned number is reached or the clock is stopped. Errors are
-   * recorded as troubles and not thrown.
+   * Sends messages until their planned number is reached or the clock is stopped. Does not throw
+   * errors, but records them with the type `trouble`.
    */
   async talk(): Promise<void> {
     const { random, clock, api } = this.context;
@@ -134,8 +137,8 @@ export class Conversation {
   }
 
   /**
-   * Sends a message until an API process has accepted it. Every process gets the same idempotency
-   * key.
+   * Sends a message again and again until an API process has accepted it. All these requests have
+   * the same idempotency key, so only one run starts.
    */
   async #send(turn: Turn, mode: 'stream' | 'wait' | 'create'): Promise<Accepted> {
     const { api, random } = this.context;
@@ -173,7 +176,10 @@ export class Conversation {
     this.context.progress(this.name);
   }
 
-  /** Waits for the result of a run. The result is recorded later, together with the run. */
+  /**
+   * Waits for the result of a run and keeps it in `#results`. `#follow` records it later, together
+   * with the status of the run.
+   */
   async #wait(accepted: Accepted, response: OpenResponse): Promise<Accepted> {
     const result = await this.#result(accepted.runId, response);
     this.#results.set(accepted.runId, result);

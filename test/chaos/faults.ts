@@ -16,7 +16,8 @@ export interface Fault {
 
 /**
  * Longest freeze of each kind of process, in ms. A worker can be frozen for longer than the
- * heartbeat timeout of 10 s. Then another worker has its step when it resumes.
+ * heartbeat timeout of its activity (10 s). Temporal then gives the activity to another worker,
+ * while the frozen worker later continues the same activity.
  */
 const LONGEST_FREEZE: Record<FaultKind, number> = { worker: 16_000, api: 9_000, temporal: 6_000, mongodb: 8_000 };
 const LONGEST_ABSENCE = 2_500;
@@ -24,8 +25,8 @@ const SHORTEST_GAP = 1_000;
 const LONGEST_GAP = 6_000;
 
 /**
- * Returns faults that depend only on the arguments. They come in rounds that have each kind once,
- * so that a short chaos program has each kind too.
+ * Returns the faults of a chaos program. Equal arguments give equal faults. Each kind occurs once
+ * before any kind occurs again, so that a short program also has faults of every kind.
  */
 export function planFaults(seed: number, durationMs: number, kinds: readonly FaultKind[]): Fault[] {
   const random = new Random(seed, 'faults');
@@ -71,7 +72,10 @@ export interface FaultRunner {
   events: FaultEvent[];
 }
 
-/** Executes faults at their times. Skips a fault if another fault of its victim is not over yet. */
+/**
+ * Executes faults at their times. Skips a fault if an earlier fault of the same process is not over
+ * yet.
+ */
 export function playFaults(
   faults: readonly Fault[],
   victims: Record<FaultKind, Victim[]>,

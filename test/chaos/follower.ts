@@ -15,7 +15,8 @@ export interface FollowerOptions {
   /** Called after each event. */
   progress: () => void;
   /**
-   * HTTP statuses after which the stream is requested again, such as 404 for a run without record.
+   * HTTP statuses after which the stream is requested again. Example: 404, because the record of
+   * the run may not be stored yet.
    */
   patient?: readonly number[];
 }
@@ -89,7 +90,10 @@ function parseBlock(block: string): SeenEvent | undefined {
   return { id: field('id'), event, data: digest(event, field('data')) };
 }
 
-/** Returns the part of the data that the checker needs, to keep the ledger small. */
+/**
+ * Shortens the data of an event, to keep the ledger file small. Keeps the parts that the checker
+ * compares, and replaces other data by a hash.
+ */
 function digest(event: string, data: string): string {
   const [mode = ''] = event.split('|');
   if (mode === 'messages' || mode === 'metadata' || mode === 'error') return data;

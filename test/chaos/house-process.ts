@@ -24,7 +24,10 @@ export class ChaosProcess implements Victim {
   readonly #options: HouseProcessOptions;
   #child: ChildProcess | undefined;
   #gone: Promise<void> = Promise.resolve();
-  /** True after `kill`. Such an exit is no crash, and only `revive` restarts the process. */
+  /**
+   * True from `kill` until the next start. The exit after `kill` does not count as a crash, and the
+   * process starts again only when `revive` is called.
+   */
   #expected = false;
   #stopped = false;
   #frozen = false;

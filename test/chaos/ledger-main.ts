@@ -1,6 +1,7 @@
 /**
- * Runs the ledger as a process of its own: `ledger-main.js --file F --seed N --rate R`. It sends
- * its URL to the parent process. Faults never hit it.
+ * Runs the ledger, the record of what really happened (see {@link LedgerServer}), as a separate
+ * process: `ledger-main.js --file F --seed N --rate R`. Sends the URL of the ledger to the parent
+ * process. The faults of the chaos program never hit this process.
  */
 import { parseArgs } from 'node:util';
 import { LedgerServer } from './ledger.js';

@@ -5,7 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from './random.js';
 
-/** An external effect. A node reports it with the idempotency key of the call. */
+/**
+ * An external effect, as a node reports it to the ledger. `key` is the idempotency key of the
+ * effect. If the node reports the effect again, the key is the same.
+ */
 export interface EffectRecord {
   type: 'effect';
   key: string;
@@ -21,8 +24,9 @@ export interface LedgerOptions {
 
 /**
  * The record of what really happened, outside of the platform: an append-only file behind HTTP.
- * Agents report their effects with `POST /effects`, which is slow and sometimes fails, as the seed
- * decides. The chaos program reports what its clients saw with `POST /records`.
+ * Agents report their effects with `POST /effects`. The server answers after a random delay, and
+ * some of these requests fail. All random numbers come from `seed`. The chaos program reports what
+ * its clients saw with `POST /records`.
  */
 export class LedgerServer {
   readonly #options: LedgerOptions;

@@ -1,6 +1,6 @@
 /**
- * The chaos program. It runs conversations while processes are killed and frozen, and reports all
- * data that users see as lost or duplicated. Example:
+ * The chaos program. It runs conversations, and kills and freezes processes meanwhile. Then it
+ * reports everything that users would notice: lost data and duplicated data. Example:
  * npm run chaos -- --seed 7 --minutes 2 --conversations 12 --faults worker,api,temporal,mongodb
  * --json
  */

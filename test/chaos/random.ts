@@ -1,6 +1,7 @@
 /**
- * Random numbers (mulberry32) that depend only on a seed and on the name `stream`. Each part of the
- * chaos program uses another name, so that the numbers of one part do not depend on other parts.
+ * Random numbers (mulberry32) that depend only on a seed and on a name, the parameter `stream`.
+ * Each part of the chaos program uses another name, so that the numbers of one part do not depend
+ * on other parts.
  */
 export class Random {
   #state: number;

@@ -7,8 +7,8 @@ import type { EffectRecord } from './ledger.js';
 export type RunPart = 'ask' | 'answer';
 
 /**
- * Says that the API or Temporal has accepted a message, or the answer to an interrupt. From now on
- * its run must end.
+ * Says that the API or Temporal has accepted a message or the answer to an interrupt. Colloquy must
+ * then execute the run for this message or answer to its end.
  */
 export interface AcceptedRecord {
   type: 'accepted';

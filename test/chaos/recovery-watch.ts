@@ -1,6 +1,7 @@
 /**
- * Measures after each fault how long it takes until every conversation that was going on has made
- * progress again. `times` has one value in ms for each fault.
+ * Measures for each fault the time from its end until every active conversation has made progress
+ * again. `times` has these durations, in ms. A fault that ends while no conversation is active is
+ * not measured.
  */
 export class RecoveryWatch {
   readonly #waiting = new Set<string>();

@@ -77,7 +77,8 @@ export function withoutAttempt(text: string): string {
 const ANY = 0;
 
 /**
- * A message that the thread must contain. {@link withoutAttempt} was applied to texts of the model.
+ * A message that the thread must contain. In a text of the model, the attempt number is replaced by
+ * `*` ({@link withoutAttempt}).
  */
 export interface Expected {
   type: 'human' | 'ai' | 'tool';

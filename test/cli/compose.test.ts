@@ -70,7 +70,7 @@ describe('docker-compose.yml', () => {
     expect([services['worker']?.deploy, services['api']?.deploy]).toEqual([{ replicas: 2 }, { replicas: 2 }]);
   });
 
-  it('has a health check for each long-running service, and starts dependent services when it is healthy', () => {
+  it('has a health check for each long-running service, and starts a service only when those it depends on are ready', () => {
     const unchecked = Object.entries(services).filter(
       ([name, { healthcheck }]) => !healthcheck && !ONE_SHOT.includes(name),
     );

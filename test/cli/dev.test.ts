@@ -11,7 +11,8 @@ import { exchange } from '../support/raw-http.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'colloquy-dev-'));
 /**
- * Environment variables that select the offline model, even if the test run itself has API keys.
+ * Environment variables that select the offline model, even if the environment of the test run
+ * contains API keys.
  */
 const offline = { OPENAI_API_KEY: '', ANTHROPIC_API_KEY: '', COLLOQUY_MODEL: '' };
 
@@ -77,7 +78,7 @@ describe('colloquy dev with the addresses of a running Temporal and MongoDB', ()
     await client.close();
   }, 60_000);
 
-  it('reports that it uses these servers, and starts no servers itself', () => {
+  it('starts no servers itself, and reports that it uses these servers', () => {
     expect(stack.stdout).toMatch(/Temporal +\S+ +address from the environment/);
     expect(stack.stdout).toMatch(/Database +\S+ +address from the environment/);
     expect(stack.stdout).not.toMatch(/Web UI/);

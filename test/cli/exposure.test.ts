@@ -60,7 +60,7 @@ describe('a host that other machines can reach', () => {
     await expect(check('0.0.0.0', undefined)).rejects.toThrow('and the shipped assistant has no auth:');
   });
 
-  it('is refused with the error of the project file if that file is broken or missing', async () => {
+  it('is refused with an error about the project file if this file is broken or missing', async () => {
     for (const mayBeOpen of [true, false]) {
       const broken = check('0.0.0.0', project('broken', '{'), mayBeOpen);
       await expect(broken).rejects.toMatchObject({ code: 'invalid_argument', message: /broken\.json: not JSON/ });
@@ -87,7 +87,7 @@ describe('the API of colloquy dev', () => {
     delete process.env.COLLOQUY_CORS_ORIGINS;
   });
 
-  it.each(LOOPBACK)('trusts LangGraph Studio and accepts the Host header localhost on %s', (host) => {
+  it.each(LOOPBACK)('trusts LangGraph Studio and accepts the Host header `localhost` if it listens on %s', (host) => {
     expect(exposureVariables({ host, isOpen: false })).toEqual({
       COLLOQUY_ALLOWED_HOSTS: 'localhost',
       COLLOQUY_STUDIO_AUTH: 'true',
@@ -95,7 +95,7 @@ describe('the API of colloquy dev', () => {
     });
   });
 
-  it("does not trust LangGraph Studio if other machines can reach the API; accepts the API's own names as Host", () => {
+  it('if other machines can reach it, does not trust LangGraph Studio, and accepts its own hosts in the Host header', () => {
     const specific = exposureVariables({ host: '192.168.1.7', isOpen: true });
     expect(specific).toEqual({ COLLOQUY_ALLOWED_HOSTS: '192.168.1.7' });
     const everywhere = exposureVariables({ host: '0.0.0.0', isOpen: true });

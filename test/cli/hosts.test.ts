@@ -45,12 +45,12 @@ describe('a host that a server listens on', () => {
     expect([httpUrl('::1', 2024), httpUrl('localhost', 80)]).toEqual(['http://[::1]:2024', 'http://localhost:80']);
   });
 
-  it('is reached by other machines at all external addresses if it is ::, only at IPv4 ones if it is 0.0.0.0', () => {
+  it('can be reached at the external IPv4 addresses if it is 0.0.0.0, and also at the IPv6 addresses if it is ::', () => {
     expect(addressesForOthers('0.0.0.0', interfaces)).toEqual(['192.168.1.7']);
     expect(addressesForOthers('::', interfaces)).toEqual(['192.168.1.7', '2001:db8::7']);
   });
 
-  it('determines the accepted Host headers: localhost, the host, or all names and addresses of the machine', () => {
+  it('is the accepted Host header; loopback accepts localhost instead, 0.0.0.0 every address and the name of the machine', () => {
     expect(expectedHosts('127.0.0.1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('::1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('192.168.1.7', interfaces, 'desk')).toEqual(['192.168.1.7']);

@@ -15,7 +15,7 @@ interface State {
   messages: { id: string; content: string }[];
 }
 
-/** Number of threads of the import that a test kills. */
+/** Number of threads to import in the test that kills an import. */
 const MANY = 30;
 
 const project = resolve('test/fixtures/projects/imported/langgraph.json');

@@ -54,7 +54,7 @@ beforeAll(() => {
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 describe('the npm package of Colloquy, installed in another LangGraph.js project', () => {
-  it('contains the Python program that starts the database SecantusDB, under the MIT licence', () => {
+  it('contains the Python program that starts the database SecantusDB, with the text of its MIT licence', () => {
     const installed = join(project, 'node_modules', 'colloquy', 'dist', 'servers', 'secantus', 'start.py');
     const header = readFileSync(installed, 'utf8');
     expect(header).toMatch(/^# SPDX-License-Identifier: MIT\n/);

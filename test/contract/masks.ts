@@ -2,8 +2,9 @@ const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
 const HASH = /\b[0-9a-f]{32}\b/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g;
 /**
- * Keys whose objects tell which server answered and how it ran the graph. {@link masked} replaces
- * these objects by a placeholder; of `metadata` it keeps the keys that must be equal.
+ * Keys of objects that describe the server or how it ran the graph, and that therefore differ
+ * between servers. {@link masked} replaces these objects by a placeholder. In `metadata` it keeps
+ * the keys that must be equal on both servers.
  */
 const OF_THE_SERVER = new Set([
   'metadata',
@@ -31,8 +32,8 @@ export function masked(answer: unknown): unknown {
 }
 
 /**
- * Returns the metadata that must be equal on both servers: the keys that the probes set (`a`, `b`,
- * `who`), and `created_by`, `source` and `step`.
+ * Returns the metadata that must be equal on both servers: the keys that the probes (the requests
+ * of the test) set, which are `a`, `b` and `who`, and the keys `created_by`, `source` and `step`.
  */
 function userMetadata(metadata: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@langchain/langgraph-sdk';
 
 /**
- * A few requests of a client. They are sent to both servers, and `run` returns what the client got.
- * Ids and times always differ; `masked` replaces them afterwards.
+ * A few requests of a client. They are sent to Colloquy and to LangGraph's own server, to compare
+ * the answers. `run` returns what the client got. Ids and times always differ; `masked` replaces
+ * them afterwards.
  */
 export interface Probe {
   name: string;

@@ -65,7 +65,7 @@ describe('the stored request of a run (RunRequest)', () => {
     expect(request.context).toEqual({ who: 'run', a: 1, r: 1 });
   });
 
-  it('the metadata of a run is merged from assistant, thread, config and body; the last of these wins', () => {
+  it('comes with metadata that are merged from assistant, thread, config and body; the last of these wins', () => {
     const body = { assistant_id: 'echo', config: { metadata: { c: 1, who: 'config' } }, metadata: { who: 'run' } };
     expect(buildMetadata(body, ASSISTANT, THREAD)).toEqual({ a: 1, t: 1, c: 1, who: 'run' });
   });
@@ -90,7 +90,7 @@ describe('the stored request of a run (RunRequest)', () => {
     expect(request.command).toEqual({ resume: null });
   });
 
-  it('keeps a context that is not an object, without the context of the assistant', () => {
+  it("has only the client's context if that is not an object, because it cannot be merged with the assistant's", () => {
     const request = (context: unknown) => buildRequest({ assistant_id: 'echo', context }, ASSISTANT, THREAD, IDS);
     expect(request('plain').context).toBe('plain');
     expect(request(undefined).context).toEqual({ who: 'assistant', a: 1 });

@@ -60,7 +60,7 @@ describe('outgoing HTTP', () => {
     expect(() => createEgress().check(url)).toThrow(problem);
   });
 
-  it('has a check that refuses a URL with a forbidden address before any request is sent', () => {
+  it('can check a URL without sending a request, and refuses it if its address is forbidden', () => {
     expect(() => createEgress().check('http://169.254.169.254/latest')).toThrow('may not be reached');
     expect(() => createEgress().check('https://example.com/hook')).not.toThrow();
   });

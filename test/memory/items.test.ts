@@ -67,7 +67,7 @@ describe('the expiry of items', () => {
     expect(await expiryOf('anew', 'k')).toBeUndefined();
   });
 
-  it("is extended by a read, unless the read's options, or else the store's settings, disable this", async () => {
+  it('is extended by a read; the settings of the store can disable this, and options of the read override them', async () => {
     const caller = callerOf('read');
     const soon = new Date(Date.now() + 60_000);
     const reread = async (
@@ -204,7 +204,7 @@ describe('the texts of an item that are embedded', () => {
       '100000 values',
     ],
   ])(
-    'are refused because of %s, whether the item or the project sets the paths',
+    'are refused because of %s, both for paths of the put request and for paths of the project',
     async (_name, value, paths, message) => {
       const expected = {
         code: 'invalid_argument',
@@ -219,7 +219,7 @@ describe('the texts of an item that are embedded', () => {
     },
   );
 
-  it('are collected path by path, once for each distinct path, and in the order of the value within a path', async () => {
+  it('are collected path by path, and for one path in the order of the value; a path that is listed twice is used once', async () => {
     const { embeddedTexts, store } = setUp();
     const value = { a: ['x', null, { c: 'y' }, 'z'], b: { c: 'w' }, constructor: 'v' };
     const paths = ['a[*]', 'b.c', 'a[*]', 'a[-1]', 'a[*].c', '*.c', 'a.constructor', 'constructor', 'b.c'];
@@ -299,7 +299,7 @@ it('the item store refuses an unknown operator of a filter and names it', async 
   });
 });
 
-it('the item store refuses a value that does not fit a document', async () => {
+it('the item store refuses a value of more than 12 MB', async () => {
   const value = { text: 'x'.repeat(13 * 2 ** 20) };
   const put = world.items().putItems(callerOf('large'), [{ namespace: ['n'], key: 'k', value }]);
   await expect(put).rejects.toMatchObject({ code: 'too_large' });

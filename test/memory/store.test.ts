@@ -72,7 +72,7 @@ describe.each(STORES)("LangGraph's store interface, implemented by %s", (_name, 
     expect(await store.search(['users'])).toEqual([]);
   });
 
-  it('separates items whose namespace and key look the same when they are joined', async () => {
+  it('keeps two items apart if their namespaces and keys join to the same text, such as a/b/c', async () => {
     await store.put(['a', 'b'], 'c', { at: 'a b / c' });
     await store.put(['a'], 'b:c', { at: 'a / b:c' });
     await store.put(['a'], ':b', { at: 'a / :b' });
@@ -228,7 +228,7 @@ describe.each(STORES)("LangGraph's store interface, implemented by %s", (_name, 
       expect(found[2]?.score).toBe(0);
     });
 
-    it('ranks an item by the text that is most similar to the query, and applies the filter', async () => {
+    it('ranks an item with several texts by the text that is most similar to the query, and applies the filter', async () => {
       store = open(['parts[*].text', 'title']);
       await store.put(['v'], 'one', { title: 'zz', parts: [{ text: 'qq' }, { text: 'ab' }], on: true });
       await store.put(['v'], 'two', { title: 'abz', parts: [], on: true });

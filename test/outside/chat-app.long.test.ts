@@ -46,7 +46,7 @@ describe.each(PACKAGES)('a project that create-agent-chat-app generates, %s', (_
       const say = (...all: string[]) => ({ input: { messages: [{ role: 'user', content: lines(...all) }] } });
       const turns = [say(call('tavily_search_results_json', { input: 'Oslo' }), 'It is a city.'), say('Good bye.')];
       const configurable = { model: 'openai/scripted' };
-      // In these older packages, messages lose their `usage_metadata` when LangGraph's
+      // With the older packages (`install`), messages lose their `usage_metadata` when LangGraph's
       // `MemorySaver` returns them. Colloquy keeps it, so the comparison ignores this key.
       const lost = packages.install ? ['usage_metadata'] : [];
       const { colloquy, inProcess } = await sides.both({ graph: 'agent', turns, subgraphs, configurable, lost });

@@ -50,7 +50,7 @@ export const SEARCH_PACKAGE = {
 
 /**
  * A package that replaces `langchain`. It has only the function `initChatModel`. For OpenAI models,
- * the original calls an endpoint that few OpenAI-compatible servers have.
+ * the original function calls an endpoint that few OpenAI-compatible servers have.
  */
 export const MODEL_PACKAGE = {
   langchain: {

@@ -44,7 +44,8 @@ export function makeProject({ graphs, env, copies = {}, install, packages = {} }
   for (const [name, its] of Object.entries(packages)) {
     for (const [file, text] of Object.entries(its)) write(join(folder, 'node_modules', name, file), text);
   }
-  // `in-process-main.ts` imports this file, so it uses the copy of LangGraph that the project uses.
+  // `in-process-main.ts` imports `langgraph.js` from the folder of the project. So it gets the copy
+  // of LangGraph that the project uses.
   write(join(folder, 'langgraph.js'), "export { Command, MemorySaver } from '@langchain/langgraph';\n");
   return { folder, config, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
@@ -55,9 +56,9 @@ function installPackages(folder: string): void {
 }
 
 /**
- * Links the packages of this repository into the folder `to`, except the packages in `own`. A
- * scope, such as `@langchain`, that has a package in `own` becomes a real folder with one link for
- * each other package.
+ * Links the packages of this repository into the folder `to`, except the packages in `own`. If
+ * `own` contains a package of a scope, such as `@langchain/core`, the folder of the scope cannot be
+ * a link. Then it becomes a real folder, with a link for each other package of the scope.
  */
 function linkPackages(to: string, own: string[]): void {
   const from = resolve('node_modules');

@@ -1,10 +1,10 @@
 import { lastUserText, type ChatRequest, type ModelReply } from '../support/model-script.js';
 
 /**
- * Returns the answer of a model that follows the lines of the last user message. Each line is one
- * answer of the model: tool calls, or else text. The number of answers since that message selects
- * the next line. The function has no state, so Colloquy and LangGraph alone can use the same model
- * server. Example of a message:
+ * Returns the next answer of a scripted model. The script is the last user message: its first line
+ * is the first answer after the message, and so on. A line contains tool calls, or else the text of
+ * the answer. The function keeps no state, so one model server can serve two clients at the
+ * same time: Colloquy, and LangGraph alone. Example of a message:
  *
  *     get_weather {"city":"Oslo"} & get_weather {"city":"Rome"}
  *     It is sunny in both.

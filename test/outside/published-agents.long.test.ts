@@ -12,11 +12,15 @@ interface Case {
   turns: Turn[];
   /**
    * `asks` is the number of runs that end with a question. `said` lists what agents and tools say
-   * in the final state. Both are checked so that two sides that do nothing do not count as equal.
+   * in the final state. Without these checks a test would also pass if the graph did nothing, both
+   * in Colloquy and with LangGraph alone.
    */
   asks: number;
   said: string[];
-  /** Set if graphs run in parallel, so that the order of their events can differ. */
+  /**
+   * True if subagents run in parallel. The order of the events can then differ from one execution
+   * to the next.
+   */
   sideBySide?: true;
 }
 
@@ -101,9 +105,11 @@ const CASES: Case[] = [
         call('transfer_to_research'),
         call('ask_person', { question: 'Which scale?' }),
         'Twenty degrees.',
-        // Of the agent's two answers, the supervisor's state gets only the second one, and then a
-        // tool call that leads back. With the first transfer these are three answers, so the fourth
-        // line is next.
+        // When the supervisor's model is called for the last time in this turn, its state has three
+        // assistant messages since the user's message: the call of `transfer_to_research`, the text
+        // "Twenty degrees.", and a tool call that leads back to the supervisor. So the model
+        // answers with the fourth line. The agent's call of `ask_person` is not counted, because it
+        // is only in the agent's own state.
         'The supervisor says: twenty.',
       ),
       answer('Celsius'),
@@ -189,8 +195,9 @@ const CASES: Case[] = [
 ];
 
 /**
- * Returns the line that gives a task to a subagent. The model of the subagent follows the lines of
- * the task ({@link followLines}).
+ * Returns a line of the script for the main model: a call of the subagent `forecaster`. The task in
+ * this call is a script too. The model of the subagent answers with the lines of that script
+ * ({@link followLines}).
  */
 function forecast(city: string): string {
   const description = lines(call('get_weather', { city }), `${city} is sunny.`);
@@ -251,8 +258,9 @@ it('a tool call that a person edited has the same updates and state as with Lang
   const { colloquy, inProcess } = await sides.both({ graph: 'middleware', turns, subgraphs: false });
   expect(wordsOf(inProcess)).toEqual(['ai: send_mail', 'tool: Sent to Bobby.', 'ai: Bobby knows.']);
   expect(colloquy.state).toEqual(inProcess.state);
-  // The events `values` are not compared. The middleware changes a message in place. So LangGraph
-  // alone may show the change in `values` before its `updates` event.
+  // Only the `updates` events are compared, not the `values` events. The middleware changes a
+  // message object in place. With LangGraph alone, a `values` event may therefore show the change
+  // before the `updates` event that reports it.
   const updates = ({ turns }: Transcript) =>
     turns.map(({ events }) => events.filter((one) => one.startsWith('updates')));
   expect(updates(colloquy)).toEqual(updates(inProcess));

@@ -7,9 +7,9 @@ import { followLines } from './line-script.js';
 import { MODES, Normalizer, type Talk, type Transcript } from './transcript.js';
 
 /**
- * The `User-Agent` header of Node's `fetch`. The API puts this header into `configurable`, and
- * LangGraph before version 1 copies it from there into the metadata of messages. The side without a
- * server sets the same key.
+ * The header `User-Agent` that Node's `fetch` sends to the API. The API puts it into
+ * `configurable`, and LangGraph before version 1 copies it from there into the metadata of
+ * messages. In-process runs have no such header, so they get this key in `configurable` too.
  */
 const USER_AGENT = { 'user-agent': 'node' };
 

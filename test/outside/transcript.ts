@@ -17,7 +17,10 @@ export interface Talk {
   lost?: string[];
 }
 
-/** The events of each run and the final state, in a form that can be compared between two sides. */
+/**
+ * The events of each run and the final state. The tests compare the transcript of a conversation on
+ * Colloquy with that of the same conversation on LangGraph alone.
+ */
 export interface Transcript {
   turns: { events: string[]; error?: string }[];
   state: { values: unknown; next: string[] };
@@ -92,10 +95,11 @@ function plain(value: unknown): unknown {
 }
 
 /**
- * Returns a transcript that can be compared although subgraphs run in parallel and their events
- * interleave. The events of each subgraph keep their order. The events of the root graph are
- * sorted, except that its `values` are also given in order. Numbers of ids are removed, because
- * they depend on the order of events.
+ * Returns a transcript in a form that does not depend on how the events of parallel subgraphs
+ * interleave. `inside` has one list of events for each subgraph, in their original order. `root`
+ * has the events of the root graph, sorted as text. `values` has only the `values` events of the
+ * root graph, in their original order. All ids become `<id>`, because the {@link Normalizer}
+ * numbers them in the order of the events.
  */
 export function byPlace({ turns, state }: Transcript): unknown {
   const nameless = (text: string) => text.replace(/<\d+>/g, '<id>');

@@ -21,8 +21,9 @@ const RULES: PortRules<Notes> = {
 };
 
 /**
- * Returns a port interface behind the guard. `called` records the calls that reach the port.
- * `asked` records the actions for which the guard asked for authorization.
+ * Returns the port interface `Notes` behind the guard, which asks for authorization before each
+ * call. `called` records the calls that reach the port. `asked` records the actions for which the
+ * guard asked for authorization.
  */
 function notes(authorize: (action: string) => Promise<void> = () => Promise.resolve()) {
   const called: string[] = [];

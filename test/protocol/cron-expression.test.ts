@@ -27,7 +27,7 @@ describe('a cron expression', () => {
     expect(expressions(text)).toEqual(expected);
   });
 
-  it('fires on the day of month or the day of week if both are given', () => {
+  it('fires on each day that matches the day of month or the day of week, if the expression restricts both', () => {
     expect(expressions('0 9 1,15 * MON')).toEqual(['0 9 1,15 * *', '0 9 * * 1']);
     expect(expressions('0 9 */1 * MON')).toEqual(['0 9 * * 1']);
   });

@@ -31,7 +31,7 @@ describe('events that a later attempt supersedes', () => {
     expect(supersededOffsets(events)).toEqual([2, 3]);
   });
 
-  it('include events that the earlier attempt wrote after the later attempt had read the tail', () => {
+  it('include events that the earlier attempt wrote after the later attempt had read the log', () => {
     expect(supersededOffsets([event(1, 'a'), event(2, 'a'), attempt(3, 'a', [], 1)])).toEqual([2]);
   });
 

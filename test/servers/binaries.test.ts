@@ -75,7 +75,7 @@ describe('a server program', () => {
 });
 
 describe('the port number of a server', () => {
-  it('is the requested number; without a request it is the stored number, or a free one if that is in use', async () => {
+  it('is the requested number, or else the stored number if it is free, or else any free number', async () => {
     const file = join(folder, 'ports.json');
     const chosen = await new PortBook(file).choose('api');
     expect(await new PortBook(file).choose('api')).toBe(chosen);

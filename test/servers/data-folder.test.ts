@@ -50,7 +50,7 @@ describe('the data folder', () => {
     expect(lines).toEqual([]);
   });
 
-  it('is restricted to its owner if an earlier version of Colloquy left it open, except for downloaded programs', () => {
+  it('is closed to other users, except for downloaded programs, if an earlier version of Colloquy left it open', () => {
     const folder = join(home, 'data');
     createFiles(
       folder,
@@ -83,7 +83,7 @@ describe('the data folder', () => {
     expect(lines).toEqual([]);
   });
 
-  it('is restricted with all files in it if it is named .colloquy, except Python environments and link targets', () => {
+  it('if it is named .colloquy, is closed to other users with all its files, except Python environments and link targets', () => {
     const folder = join(home, '.colloquy');
     createFiles(home, 'elsewhere.txt');
     createFiles(folder, 'notes.txt', 'tool/pyvenv.cfg', 'tool/bin/python*');

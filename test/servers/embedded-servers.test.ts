@@ -57,7 +57,7 @@ describe('the embedded database', () => {
     expect(openToOthers(options().dataDir)).toEqual([]);
   });
 
-  it('does not start with an empty database if its data need mongod and mongod is missing', async () => {
+  it('does not start if its data were written by mongod, but mongod is not available any more', async () => {
     const dataDir = join(folder, 'mongod-data');
     const offline = join(folder, 'offline-tools');
     mkdirSync(join(dataDir, MONGOD_DATA), { recursive: true });
@@ -133,7 +133,7 @@ describe('the embedded database', () => {
     await insert(server.address, 'after');
   });
 
-  it('is suspended and resumed, and then answers a request that it got while it was suspended', async () => {
+  it('can be suspended and resumed, and then answers a request that it got in the meantime', async () => {
     const server = await start('mongodb');
     const client = await MongoClient.connect(server.address);
     server.process?.suspend();
@@ -145,7 +145,7 @@ describe('the embedded database', () => {
 });
 
 describe('the embedded Temporal', () => {
-  it('keeps workflows after a restart, hides its files from other users, and has the search attributes', async () => {
+  it("keeps workflows after a restart, hides its files from other users, and has Colloquy's search attributes", async () => {
     const server = await start('temporal');
     const workflowId = 'conversation/default/kept';
     await withClient(server.address, (client) =>

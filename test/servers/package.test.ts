@@ -20,7 +20,7 @@ describe('the package that npm packs', () => {
     expect(files.filter((path) => /^dist\/(test|bench|evals)\/|(?<!\.d)\.ts$/.test(path))).toEqual([]);
   });
 
-  it('contains the Python program that starts the database SecantusDB, under the MIT licence', () => {
+  it('contains the Python program that starts the database SecantusDB, with the text of its MIT licence', () => {
     expect(files).toContain(START_PROGRAM);
     const text = readFileSync(START_PROGRAM, 'utf8');
     expect(text).toMatch(/^# SPDX-License-Identifier: MIT\n/);

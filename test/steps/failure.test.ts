@@ -45,7 +45,7 @@ describe('a failure of a step', () => {
     [new Headers({ 'retry-after': '1' }), 1_000],
     [{ 'retry-after': '31536000' }, 6 * 3_600_000],
     [{ 'retry-after-ms': '1e12' }, 6 * 3_600_000],
-  ])('carries the pause that the called server requested with %j, at most six hours', (headers, expected) => {
+  ])('contains the pause that the server requests with the header %j, but at most six hours', (headers, expected) => {
     const error = Object.assign(new Error('slow down'), { status: 429, headers });
     expect(classifyFailure(error).retryAfterMs).toBe(expected);
   });

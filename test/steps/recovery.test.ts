@@ -45,13 +45,13 @@ describe('the events that a new attempt supersedes', () => {
     ]);
   });
 
-  it('do not include events of a subgraph whose parent graph has committed later', () => {
+  it('do not include events of a subgraph if its parent graph has made a commit after these events', () => {
     expect(uncommittedRanges([event(4, 'a:1'), event(5, 'a:1|b:2'), event(6)], head({ '': { tail: 6 } }), RUN)).toEqual(
       [],
     );
   });
 
-  it('include events that an earlier attempt superseded, and events written while that attempt read the event log', () => {
+  it('include the events that an earlier run.attempt event lists, and the events between its `tail` and its offset', () => {
     const attempt = event(8, '', CONTROL_EVENTS.attempt, { run_id: 'r', attempt: 2, superseded: [[4, 5]], tail: 6 });
     const events = [event(4), event(5), event(6), event(7), attempt, event(9), event(10)];
     expect(uncommittedRanges(events, head({ '': { tail: 9 } }), RUN)).toEqual([
@@ -63,7 +63,7 @@ describe('the events that a new attempt supersedes', () => {
 });
 
 describe('the ids of the messages that earlier attempts have written', () => {
-  it('come from messages events that are not superseded, in all checkpoint namespaces', () => {
+  it('come from all `messages` events except superseded ones, in all checkpoint namespaces', () => {
     const message = (id: string) => [{ id, content: 'x' }, {}];
     const events = [
       event(4, '', 'messages', message('a')),

@@ -224,8 +224,8 @@ async function stepped(
 }
 
 /**
- * Returns the events with the values that they refer to inserted, as readers of the event log get
- * them.
+ * Returns the events as readers of the event log get them: references to values of the state are
+ * replaced by these values.
  */
 async function wholeEvents(saver: MongoSaver, threadId: string, events: NewEvent[]): Promise<NewEvent[]> {
   const texts = new ValueTexts(toWireText);
@@ -252,8 +252,9 @@ function byPlace({ turns, state }: Transcript) {
 }
 
 /**
- * Checks that the events and states of both sides are equal. LangGraph alone drops events right
- * before an error. So if a run fails, `actual` may have more events than `expected`.
+ * Checks that the durable steps (`actual`) and LangGraph alone (`expected`) have the same events
+ * and states. LangGraph alone drops events right before an error. So if a run fails, `actual` may
+ * have more events than `expected`.
  */
 function expectSame(actual: Transcript, expected: Transcript, scenario: Scenario): void {
   if (scenario.sideBySide) {

@@ -15,7 +15,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /**
- * Gives the project a copy of LangGraph of its own, and links to the other packages of Colloquy.
+ * Gives the project its own copy of LangGraph. The other packages of the project are symbolic links
+ * to Colloquy's packages.
  */
 async function installOwnCopy(): Promise<void> {
   const scope = join(folder, 'node_modules', '@langchain');

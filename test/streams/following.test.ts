@@ -45,7 +45,7 @@ describe('reading events', () => {
     }
   });
 
-  it('does not search for an earlier batch if it knows that a batch ends at the offset', async () => {
+  it('sends no query for an earlier batch if the reader knows that a batch ends at the start offset', async () => {
     const reader = await openEventLog(database, { client: { monitorCommands: true } });
     const finds: { seq?: object }[] = [];
     reader.client.on('commandStarted', ({ command }) => {
@@ -57,8 +57,9 @@ describe('reading events', () => {
     finds.length = 0;
     expect(await reader.log.read(caller(), threadId, { afterSeq: tail })).toEqual([]);
     expect(finds.map(({ seq }) => seq)).not.toContainEqual(expect.objectContaining({ $lt: tail + 1 }));
-    // After the deletion the thread gets a new log. In it, the old tail is in the middle of a
-    // batch. So the reader must not rely on its cached knowledge that a batch ends there.
+    // The reader has cached that a batch ends at the offset `tail`. After the deletion the thread
+    // gets a new log, in which this offset is in the middle of a batch. So the reader must forget
+    // what it has cached.
     await reader.log.deleteThread(caller(), threadId);
     await write(threadId, 60, { fence: fence(2) });
     expect(offsets(await reader.log.read(caller(), threadId, { afterSeq: tail }))).toEqual(upTo(60).slice(50));
@@ -151,7 +152,7 @@ describe('events with references to stored values', () => {
     await reader.close();
   });
 
-  it('cannot be read by an event log without the option readReferences', async () => {
+  it('cannot be read if the event log was opened without the option readReferences', async () => {
     const threadId = randomUUID();
     const run = log.open(caller(), scope(threadId));
     run.append({ ns: '', event: 'values', data: '', refs: [{ at: 0, key: 'list' }] });
@@ -226,8 +227,8 @@ describe('the follower of an event log', () => {
       }
       await run.close();
       const events = client.db(database).collection<EventDocument>('events');
-      // The first scan does not return the batches at these offsets. This happens if they are
-      // written after the scan has passed their position.
+      // The first scan does not return the batches at these offsets, as if they were written after
+      // the scan had passed their position.
       let scans = 0;
       const racing = Object.create(events) as typeof events;
       racing.find = ((filter: object, options: object) => {
@@ -260,12 +261,12 @@ describe('the follower of an event log', () => {
     const all = threadIds.flatMap((threadId) => Array.from({ length: 25 }, () => collect(reader.log, threadId, 3, 2)));
     for (const events of await Promise.all(all)) expect(offsets(events)).toEqual([3, 4, 5]);
     expect(maxOpenReads).toBeLessThanOrEqual(8);
-    // Without sharing, 100 followers would need 200 reads.
+    // If followers shared no reads, 100 followers would need 200 reads.
     expect(reads).toBeLessThan(100);
     await reader.close();
   });
 
-  it('ends when its signal fires, while it waits or before it starts', async () => {
+  it('ends if its AbortSignal is aborted, either while it waits or before it starts', async () => {
     const end = new AbortController();
     const waiting = log.follow(caller(), randomUUID(), { afterSeq: 0, signal: end.signal })[Symbol.asyncIterator]();
     const next = waiting.next();

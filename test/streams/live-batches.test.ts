@@ -42,8 +42,8 @@ describe('new batches of events (LiveBatchHub)', () => {
       await Promise.all(followers.map((pages, index) => read(pages, seen[index] ?? [])));
     };
     const ownReads = () => finds.filter((filter) => 'log' in filter);
-    // Repeat until no follower reads the collection itself. Followers read it themselves until the
-    // change stream is open.
+    // Until the change stream is open, each follower queries the collection itself. Repeat until no
+    // follower does.
     do {
       finds.length = 0;
       await writeTwo();

@@ -91,8 +91,8 @@ describe('writing events', () => {
     const run = openRun(threadId, { tail: 0, after: new Promise<void>((resolve) => (allowWrites = resolve)) });
     run.append(customEvent(1));
     const flushed = run.flush();
-    // A flush writes the events of all open logs that may write. So this flush would also write the
-    // event of the other log, if that log did not have to wait.
+    // Closing the log `other` flushes the events of all open logs. Only the event of `run` is not
+    // written, because `run` waits for the promise in its option `after`.
     const other = openRun(randomUUID());
     other.append(customEvent('other'));
     await other.close();
@@ -139,7 +139,7 @@ describe('writing events', () => {
     await expect(run.close()).rejects.toMatchObject({ code: 'fence_lost' });
   });
 
-  it('continues with the next free offset if another writer has written since the tail was read', async () => {
+  it('a writer takes the next free offset if its first offset was already used by another writer', async () => {
     const threadId = randomUUID();
     const early = openRun(threadId, { tail: 0 });
     early.append(customEvent('a'));
@@ -179,7 +179,7 @@ describe('writing events', () => {
     await expect(late.close()).rejects.toMatchObject({ code: 'fence_lost' });
   });
 
-  it('lets the higher fence of two concurrent writers win, without a missing or duplicate offset', async () => {
+  it('stops the writer with the lower fence if two write at once; no offset is missing or used twice', async () => {
     const threadId = randomUUID();
     const other = await openEventLog(database);
     const write = async (run: RunLog, name: string, count: number): Promise<string | undefined> => {
@@ -188,7 +188,7 @@ describe('writing events', () => {
           run.append(customEvent(`${name} ${n}`));
           if (n % 3 !== 0) continue;
           await run.flush();
-          // These reads make a pause between two writes, as a step does.
+          // A real step pauses between two writes. Here these reads are the pause.
           for (let pause = 0; pause < 4; pause += 1) await log.tail(caller(), threadId);
         }
         await run.close();
@@ -271,7 +271,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual([text]);
   });
 
-  it("stops the retries to an unreachable database when the log's signal fires", async () => {
+  it("gives up writing to an unreachable database when the log's abort signal fires", async () => {
     const server = await proxiedServer();
     const proxied = await openEventLog(database, {
       address: server.address,
@@ -321,7 +321,7 @@ describe('writing events', () => {
     expect(texts(await readAll(threadId))).toEqual(['after']);
   });
 
-  it('splits events that do not fit one document into several documents, in order', async () => {
+  it('stores events in several documents, in order, if they are too large for one document', async () => {
     const threadId = randomUUID();
     const run = openRun(threadId);
     const big = 'x'.repeat(3 * 2 ** 20);
@@ -364,7 +364,7 @@ describe('writing events', () => {
     expect(() => log.open(caller('a/b'), scope(randomUUID()))).toThrow('tenant is "a/b"; expected a DNS label');
   });
 
-  it('starts at offset 1 after the thread was deleted, even if the old tail is cached', async () => {
+  it('starts at offset 1 again after the thread was deleted, even if its last offset was cached before', async () => {
     const threadId = randomUUID();
     const write = async (run: number, count: number) => {
       const writing = openRun(threadId, { fence: fence(run) });

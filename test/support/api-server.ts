@@ -15,14 +15,15 @@ import { ScriptedConversations } from './scripted-conversations.js';
 
 export const CHECKPOINT = '1ef00000-0000-6000-8000-000000000001';
 
-/** A fake of the access to thread states. A test sets the states directly. */
+/** Fake access to the states of threads. A test puts the states into `states`. */
 export class FakeStates implements StateAccess {
   readonly states = new Map<string, ThreadState>();
   readonly requests: unknown[] = [];
   finalValuesOf: (run: Run) => unknown = () => ({ done: true });
 
   /**
-   * Ids of checkpoints that exist in every thread. A thread also has the checkpoint of its state.
+   * Ids of checkpoints that exist in every thread. In addition, a thread has the checkpoint of its
+   * entry in `states`.
    */
   readonly checkpoints = new Set([CHECKPOINT]);
 
@@ -91,8 +92,8 @@ export const ANONYMOUS_CALLER: Caller = {
 };
 
 /**
- * Serves the API over HTTP. Records and event log are real. States and conversations are fakes,
- * which a test scripts.
+ * Serves the API over HTTP. The stores of records and the event log are real. The states of threads
+ * and the conversation workflows are fakes: a test decides what they return.
  */
 export class ApiFixture {
   readonly errors: unknown[] = [];

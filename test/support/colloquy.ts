@@ -1,4 +1,4 @@
-/** Runs the `colloquy` command as a process, with its flags and its output. */
+/** Runs the `colloquy` command as a child process, so that tests can check its output. */
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { resolve } from 'node:path';

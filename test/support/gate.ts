@@ -1,6 +1,6 @@
 /**
- * Returns a promise `opened`, which a script awaits, and a function `open`, with which the test
- * resolves the promise.
+ * Lets a test decide when the script of a run continues. The script awaits the promise `opened`,
+ * and the test resolves it with `open`.
  */
 export function newGate(): { opened: Promise<void>; open: () => void } {
   let open = () => {};

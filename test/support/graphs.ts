@@ -194,8 +194,8 @@ export const SCENARIOS: Scenario[] = [
   {
     name: 'parallel subgraphs',
     sideBySide: true,
-    // The run ids of the subgraphs in these events depend on the order in which the subgraphs
-    // start.
+    // Events of the mode `events` contain the run ids of the subgraphs. These ids depend on the
+    // order in which the subgraphs start.
     without: ['events'],
     graph: () =>
       as(

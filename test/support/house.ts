@@ -7,7 +7,7 @@ import { MongoClient } from 'mongodb';
 export interface ServiceProcess {
   url: string;
   pid: number;
-  /** Returns the log lines of the process, which it writes to stderr. */
+  /** Returns everything that the process has written to stderr so far: its log lines. */
   log: () => string;
   /** Returns the exit code and the signal of the process, or undefined while it runs. */
   ending: () => string | undefined;

@@ -24,7 +24,7 @@ export interface ModelExchange {
   reply: ModelReply;
   /** Number of pieces of a streamed answer that the server has sent so far. */
   sent: number;
-  /** Resolves when the answer has stopped at `stallAfter`. */
+  /** Resolves when the answer stalls because of `reply.stallAfter`. */
   stalled: Promise<void>;
   ended: Promise<ExchangeEnd>;
 }
@@ -167,8 +167,8 @@ export class ModelServer {
       const piece = pieces[index];
       if (!piece) break;
       if (reply.delayMs) await delay(reply.delayMs);
-      // Wait until the piece is written. Then it has been sent if the script cuts the connection
-      // next.
+      // Wait until the piece is written. Otherwise the piece might not be sent if the script cuts
+      // the connection next.
       await new Promise<void>((resolve) => response.write(`data: ${JSON.stringify(piece)}\n\n`, () => resolve()));
       exchange.sent += 1;
     }

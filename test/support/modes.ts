@@ -2,8 +2,8 @@ import { chmodSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Returns the mode of a folder and of everything in it, by relative path. For example,
- * `logs/api.log` has `600`.
+ * Returns the file permissions of a folder and of everything in it, as an object. Its keys are
+ * relative paths, its values are octal. For example, `logs/api.log` has the value `600`.
  */
 export function modes(folder: string): Record<string, string> {
   const names = ['.', ...readdirSync(folder, { recursive: true, encoding: 'utf8' })];

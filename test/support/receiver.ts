@@ -9,7 +9,8 @@ export interface Received {
 }
 
 /**
- * Returns the HTTP answer to the n-th request, from 1. For `nothing`, the server does not answer.
+ * Returns the HTTP answer to request number `n`. The first request has number 1. For `nothing`, the
+ * server does not answer.
  */
 export type ReceiverReply = (
   n: number,
@@ -50,7 +51,7 @@ export class Receiver {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Waits for the n-th request that matches, from 1, and returns it. */
+  /** Waits for the `n`-th request that matches, and returns it. The first one has number 1. */
   async waitFor(n: number, matches: (received: Received) => boolean = () => true): Promise<Received> {
     for (;;) {
       const found = this.received.filter(matches)[n - 1];

@@ -27,9 +27,10 @@ export interface ScriptedTurn {
   /** Appends an event. Returns its offset. */
   writeEvent(event: string, data: unknown): Promise<number>;
   /**
-   * Starts the next attempt of the run with the event `run.attempt`. The event supersedes the
-   * events in the ranges `superseded`, and all events between `observedTail` and itself.
-   * `observedTail` is the last offset that the attempt has read. Default: the current tail.
+   * Starts the next attempt of the run: writes the event `run.attempt`. This event makes earlier
+   * events invalid: those in the ranges `superseded`, and those between the offset `observedTail`
+   * and `run.attempt` itself. `observedTail` is the last offset that the attempt has read. Default:
+   * the current tail.
    */
   nextAttempt(superseded: [first: number, last: number][], observedTail?: number): Promise<void>;
 }
@@ -54,8 +55,9 @@ interface Lane {
 }
 
 /**
- * Conversations without Temporal, whose runs a test scripts. The queue, the records, and the
- * multitask strategies except `rollback` imitate those of the conversation workflow.
+ * Conversations without Temporal. Instead of a graph, each run executes the function `script` of
+ * the test. The queue, the records, and all multitask strategies except `rollback` imitate those of
+ * the conversation workflow.
  */
 export class ScriptedConversations implements Conversations {
   script: TurnScript = async () => undefined;
@@ -105,7 +107,7 @@ export class ScriptedConversations implements Conversations {
   };
 
   inject: Conversations['inject'] = async (_caller, threadId) => {
-    throw new ColloquyError('conflict', `thread ${threadId} has no run at work`);
+    throw new ColloquyError('conflict', `thread ${threadId} has no active run`);
   };
 
   edited: Conversations['edited'] = async () => undefined;

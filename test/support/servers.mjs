@@ -1,6 +1,6 @@
 /**
  * Runs once before all tests. Builds Colloquy, and starts Temporal and the database for the tests.
- * A server whose address is in the environment is used and not started.
+ * If an environment variable has the address of one of these servers, that server is used instead.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

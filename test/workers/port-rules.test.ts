@@ -10,8 +10,9 @@ const RUN = ['t', 'r'];
 const ITEM = [['n', 'm'], 'k'];
 
 /**
- * For each method of each port interface: the arguments after the caller, and the actions and
- * resources for which the rule must ask the policy.
+ * An example call for each method of each port interface. `asked` lists the actions and resources
+ * for which the rule of the method must ask the policy. The first argument of every call is the
+ * caller; `args` are the arguments after it.
  */
 const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: string]>> = {
   THREAD_RULES: {
@@ -162,7 +163,7 @@ describe('the authorization rules of the port interfaces', () => {
     });
   }
 
-  it('use every action of the list ACTIONS, together with the routes of the API', () => {
+  it('together with the routes of the API, use every action of the list ACTIONS and no other action', () => {
     const ofRoutes = [...ROUTES, truncateRoute].map(({ action }) => action);
     const ofPorts = Object.values(CALLS).flatMap((calls) =>
       Object.values(calls).flatMap(([, asked]) => asked.split(', ').map((one) => one.split(' ')[0])),

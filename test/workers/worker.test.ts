@@ -77,7 +77,7 @@ describe('a worker', () => {
 });
 
 describe('Colloquy’s search attributes in Temporal', () => {
-  it('are created if the Temporal namespace does not have them; a second call is no error', async () => {
+  it('are created if the Temporal namespace does not have them; to create them again is no error', async () => {
     const connection = await Connection.connect({ address });
     const namespace = `attributes-${randomUUID()}`;
     await connection.workflowService.registerNamespace({

@@ -28,7 +28,7 @@ inEveryMode((world, mode) => {
       ['a bare boolean', true, true],
       ['an envelope', { value: 'approve' }, 'approve'],
       ['an object', { decision: 'edit' }, { decision: 'edit' }],
-    ])('are answered by the signal resume, whose input is %s', async (_form, given, value) => {
+    ])('are answered by the Temporal signal resume with %s as its input', async (_form, given, value) => {
       const talk = await asked(world().talk(), { id: 'i1' });
       await talk.signal('resume', given);
       await talk.until((view) => view.status === 'idle');
@@ -56,7 +56,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('accept one answer each: a second resume update is refused, and a second resume signal leaves a note', async () => {
+    it('can be answered only once: a second resume update is refused, and a second resume signal only adds a note', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       const { step, open } = gate();
       talk.otherSteps = step;
@@ -91,7 +91,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('an answer is refused if no question is open', async () => {
+    it('must be open: an answer without an open question is refused', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -126,7 +126,7 @@ inEveryMode((world, mode) => {
       expect(await talk.state()).toMatchObject({ status: 'idle', interrupts: [] });
     });
 
-    it('stay open if the policy refuses an answer', async () => {
+    it('stay open if an answer is refused because its sender may not answer', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       talk.record = () => ({ refused: 'principal operator may not answer' });
       await talk.signal('resume', 'approve');

@@ -23,7 +23,7 @@ inEveryMode((world) => {
       ]);
     });
 
-    it('interrupt ends the current and the waiting runs as interrupted, and then starts the new run', async () => {
+    it('interrupt ends the current and the waiting runs with status interrupted, and then starts the new run', async () => {
       const talk = await busy();
       await talk.submit('r3', { strategy: 'interrupt' });
       await talk.until((view) => view.last?.runId === 'r3');
@@ -35,7 +35,7 @@ inEveryMode((world) => {
       expect(talk.ended[0]).not.toHaveProperty('rollback');
     });
 
-    it('rollback ends the current and the waiting runs with a rollback, and then starts the new run', async () => {
+    it('rollback ends and rolls back the current and the waiting runs, and then starts the new run', async () => {
       const talk = await busy();
       await talk.submit('r3', { strategy: 'rollback' });
       await talk.until((view) => view.last?.runId === 'r3');
@@ -74,7 +74,7 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('ends a waiting run between two steps of the current run, with the ordinal of the current run', async () => {
+    it('ends a waiting run between two steps of the current run; endRun then gets the ordinal of the current run', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', async (task) => {
@@ -106,7 +106,7 @@ inEveryMode((world) => {
       expect(await talk.settled()).toMatchObject({ last: { runId: 'r1', status: 'interrupted' } });
     });
 
-    it('if the workflow itself is cancelled in Temporal, it first ends the runs of the conversation', async () => {
+    it('if the workflow itself is cancelled in Temporal, it ends the runs of the conversation before it stops', async () => {
       const talk = world().talk();
       talk.steps.set('r1', gate().step);
       await talk.submit('r1');
@@ -142,7 +142,7 @@ inEveryMode((world) => {
       const talk = world().talk();
       let release: () => void = () => undefined;
       const released = new Promise<void>((resolve) => (release = resolve));
-      // This step ignores its cancellation, so that the conversation has a current run after
+      // This step ignores its cancellation, so the conversation still has a current run after
       // `close`.
       talk.steps.set('r1', async (task) => {
         await released;
@@ -167,7 +167,7 @@ inEveryMode((world) => {
       await talk.handle.result();
     });
 
-    it('happens without a request when the run of a stateless conversation has ended or asks a question', async () => {
+    it('happens by itself when the run of a stateless conversation has ended or asks a question', async () => {
       const talk = world().talk({ ephemeral: true });
       await talk.submit('r1');
       await talk.handle.result();

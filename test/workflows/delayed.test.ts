@@ -63,7 +63,7 @@ describe('a delayed run', () => {
     expect(work(queue)).toBe('r1');
   });
 
-  it('is shown with its planned start time while the conversation is idle', () => {
+  it('appears in the view and in the summary of the idle conversation, with its planned start time', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1));
     expect(queue.view()).toMatchObject({
@@ -104,7 +104,7 @@ describe('a delayed run', () => {
     expect(queue.view().delayed).toMatchObject([{ runId: 'r1' }]);
   });
 
-  it('that answers a question makes the queue refuse another answer', () => {
+  it('that answers a question makes the queue refuse a second answer', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1, { resumes: true }));
     expect(codeOf(() => queue.submit(run('r2', { resumes: true })))).toBe('conflict');
@@ -152,7 +152,7 @@ inEveryMode((world) => {
       expect((await talk.state()).delayed).toMatchObject([{ runId: 'r1' }]);
     });
 
-    it('that become due while another run is at work start after the end of that run', async () => {
+    it('wait for the active run to end if they become due while it is executing', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', async (task) => (task.step === 1 ? (await step(task), goOn(task)) : done(task)));
@@ -183,7 +183,7 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('complete a stateless conversation when they have ended', async () => {
+    it('let a stateless conversation complete as soon as they have ended', async () => {
       const talk = world().talk({ ephemeral: true });
       await talk.submit('r1', { notBefore: soon(1_000) });
       await talk.handle.result();

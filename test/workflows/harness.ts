@@ -50,8 +50,9 @@ export async function asked(talk: Talk, ...questions: Parameters<typeof asks>): 
   talk.steps.set('asker', () => asks(...questions));
   await talk.submit('asker');
   await talk.until((view) => view.status === 'interrupted');
-  // An answer that arrives with the workflow task in which the run ends would be handled before the
-  // questions are open.
+  // A query may show the open questions while a workflow task is still pending. An answer that
+  // arrives with this task would be handled before the questions are open. So wait until no
+  // workflow task is pending.
   await talk.settled();
   return talk;
 }

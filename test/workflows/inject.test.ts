@@ -15,7 +15,7 @@ function makeQueue(carried?: ReturnType<ConversationQueue['carry']>, queueLimit 
   return new ConversationQueue({ tenant: 'acme', threadId: 't', settings, ...(carried && { carried }) });
 }
 
-/** Returns a queue whose run at work is `r1`. */
+/** Returns a queue in which run `r1` is the current run. */
 function working(queueLimit?: number) {
   const queue = makeQueue(undefined, queueLimit);
   queue.submit(run('r1'));
@@ -33,8 +33,8 @@ function codeOf(act: () => unknown): string | undefined {
   return undefined;
 }
 
-describe('an injected message (a message for the run at work)', () => {
-  it('is passed to each step of the run at work until a step has taken it', () => {
+describe('an injected message (a message for the active run)', () => {
+  it('is passed to each step of the active run until a step has taken it', () => {
     const { queue, current } = working();
     expect(queue.inject(message('m1'))).toEqual({ duplicate: false });
     expect(queue.inject(message('m1'))).toEqual({ duplicate: true });
@@ -50,7 +50,7 @@ describe('an injected message (a message for the run at work)', () => {
     expect(queue.hasWork).toBe(false);
   });
 
-  it('becomes the next run, before all waiting runs, if the run at work succeeds and has not taken it', () => {
+  it('becomes the next run, ahead of all waiting runs, if the active run succeeds without taking it', () => {
     const { queue, current } = working();
     queue.submit(run('r2'));
     for (const id of ['m1', 'm2']) queue.inject(message(id));
@@ -69,7 +69,7 @@ describe('an injected message (a message for the run at work)', () => {
   it.each([
     { action: 'interrupt', left: ['m1'] },
     { action: 'rollback', left: undefined },
-  ] as const)('is kept if its run is cancelled with interrupt, not with rollback: $action', ({ action, left }) => {
+  ] as const)('is kept if the active run is cancelled, but dropped at a rollback: $action', ({ action, left }) => {
     const { queue, current } = working();
     queue.inject(message('m1'));
     queue.cancel({ runIds: 'all', action });
@@ -108,7 +108,7 @@ inEveryMode((world) => {
     expect(offered).toEqual([undefined, ['m1', 'm2'], ['m2'], undefined]);
   });
 
-  it('passes the injected messages of a rolled back run to the activity that ends the run and deletes them', async () => {
+  it('at a rollback, passes the injected messages to the activity endRun, which deletes them', async () => {
     const talk = world().talk();
     talk.steps.set('r1', gate().step);
     await talk.submit('r1');
@@ -119,7 +119,7 @@ inEveryMode((world) => {
     expect(talk.ended).toMatchObject([{ runId: 'r1', rollback: true, dropped: ['m1'] }]);
     expect(await refusal(talk.inject('m2'))).toEqual([
       'conflict',
-      `thread ${talk.threadId} has no run at work for message m2`,
+      `thread ${talk.threadId} has no active run for message m2`,
     ]);
   });
 });

@@ -37,7 +37,7 @@ describe('a resume signal', () => {
     expect(readResumeSignal(given)).toEqual(expected);
   });
 
-  it('is refused without input, with interruptId but no value, and with an unknown field beside value', () => {
+  it('is refused if it has no input, has interruptId but no value, or has an unknown field', () => {
     expect(fault(() => readResumeSignal(undefined))).toBe(
       `resume has no input; expected the answer, as in --input '"approve"'`,
     );
@@ -62,13 +62,13 @@ describe('a message signal', () => {
   });
 
   it.each([undefined, null, '', 7, true, [], ['hello'], {}, { messages: [] }])(
-    'is refused with the input %j',
+    'is refused if its input is %j',
     (given) => {
       expect(fault(() => readMessageSignal(given))).toMatch(/^message is .*; expected a text, or an object with input/);
     },
   );
 
-  it('is refused with an unknown field, or with an idempotency key that is not a string', () => {
+  it('is refused if it has an unknown field, or an idempotency key that is not a string', () => {
     expect(fault(() => readMessageSignal({ input: 'x', assistant_id: 'a' }))).toBe(
       'message has unknown assistant_id; it may have input, assistantId, key',
     );
@@ -90,7 +90,7 @@ describe('a cancel signal', () => {
     expect(readCancelSignal(given)).toEqual(expected);
   });
 
-  it('is refused with a number, an unknown field or an unknown action', () => {
+  it('is refused if its input is a number, or has an unknown field or an unknown action', () => {
     expect(fault(() => readCancelSignal(7))).toBe('cancel is 7; expected an object');
     expect(fault(() => readCancelSignal({ run: 'r1' }))).toBe('cancel has unknown run; it may have runIds, action');
     expect(fault(() => readCancelSignal({ action: 'stop' }))).toBe(
@@ -132,7 +132,7 @@ describe('the arguments of Temporal updates', () => {
 describe('the input of the conversation workflow', () => {
   const id = 'conversation/acme/t1';
 
-  it('may be left out, in whole or in part; the workflow id and default settings complete it', () => {
+  it('may be missing or incomplete: missing fields come from the workflow id and the default settings', () => {
     const whole = { tenant: 'acme', threadId: 't1', settings: DEFAULT_SETTINGS };
     expect(readInput(id, undefined)).toEqual(whole);
     expect(readInput(id, { settings: { maxTurns: 5 }, ephemeral: true })).toEqual({

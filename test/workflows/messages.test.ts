@@ -22,7 +22,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('that are invalid leave a note, which queries and the Web UI show, and change nothing else', async () => {
+    it('that are invalid have no effect except a note, which queries and the Web UI show', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -48,7 +48,7 @@ inEveryMode((world, mode) => {
     it.each([
       ['weird/encoding', '"hello"', 'Unknown encoding: weird/encoding'],
       ['json/plain', '{hello', "Expected property name or '}' in JSON"],
-    ])('whose input cannot be decoded (%s) leave a note and change nothing else', async (encoding, data, cause) => {
+    ])('whose input cannot be decoded (%s) have no effect except a note', async (encoding, data, cause) => {
       const talk = world().talk();
       await talk.submit('r1');
       await world().client.workflowService.signalWorkflowExecution({
@@ -61,7 +61,7 @@ inEveryMode((world, mode) => {
       expect(notes[0]?.text).toContain(`signal message was not followed: its input cannot be read: ${cause}`);
     });
 
-    it('leave a note if the activity recordRun refuses the run for their message', async () => {
+    it('leave a note if the activity recordRun refuses to store their run', async () => {
       const talk = world().talk();
       talk.record = () => ({ refused: 'no assistant named ghost' });
       await talk.signal('message', { input: 'hi', assistantId: 'ghost' });
@@ -130,7 +130,7 @@ Send a message:
       --name message --input '"hello"'`);
     });
 
-    it('shows the field question of a question that is an object, even if the object’s JSON is cut off', async () => {
+    it('shows the text in the field `question` of an object, even if the JSON of the object is cut off', async () => {
       const preview = '{"type":"approval","question":"Send \\"it\\"?","draft":"*one* `two` thr…';
       const talk = await asked(world().talk(), { id: 'i1', preview });
       expect(await details(talk)).toContain(
@@ -144,7 +144,7 @@ Send a message:
       expect(await details(talk)).toContain(`1. Node \`approve\` asks: ${preview}\n`);
     });
 
-    it('names each step’s activity by the step’s nodes, and keeps the status search attribute up to date', async () => {
+    it('shows the nodes of a step in its activity’s summary, and the conversation’s status in a search attribute', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => (task.step === 1 ? goOn(task, ['tools (search_candidates)']) : asks({ id: 'i' })));
       await talk.submit('r1');
@@ -161,7 +161,7 @@ Send a message:
       expect((await talk.handle.describe()).typedSearchAttributes.get(attribute)).toBe('idle');
     });
 
-    it('a run adds only the history events of its update, its activities and their workflow tasks', async () => {
+    it('gets only these history events from a run: those of its update, its activities and their workflow tasks', async () => {
       if (mode.maxTurns > 0 || mode.maxCachedWorkflows === 0) return;
       const talk = world().talk();
       const script = (task: StepTask) => (task.step < 3 ? goOn(task) : done(task));
@@ -171,8 +171,8 @@ Send a message:
       const before = (await talk.handle.describe()).historyLength;
       await talk.submit('r2');
       await talk.settled();
-      // History events: 3 of a workflow task and 2 of the update. Then for each of the three steps
-      // 3 of an activity and 3 of a workflow task.
+      // The update adds 2 history events, and its workflow task adds 3. After that, each of the
+      // three steps adds 6: 3 for its activity and 3 for the next workflow task.
       expect((await talk.handle.describe()).historyLength - before).toBe(3 + 2 + 3 * 6);
     });
   });

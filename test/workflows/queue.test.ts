@@ -18,9 +18,7 @@ function run(runId: string, options: Partial<SubmitRun> = {}): SubmitRun {
   return { runId, graphId: 'graph', assistantId: 'assistant', strategy: 'enqueue', ...options };
 }
 
-/**
- * Starts the next run and applies the outcome of one step, which ends the run. Returns the run id.
- */
+/** Starts the next run, and ends it with the outcome of its only step. Returns the run id. */
 function work(queue: ConversationQueue, outcome: Partial<StepOutcome> = {}): string {
   const current = queue.take();
   queue.begin(current);
@@ -35,7 +33,7 @@ function asking(...interrupts: (Partial<PendingInterrupt> & { id: string })[]): 
   };
 }
 
-/** Returns a queue whose run `asker` has ended with these questions. */
+/** Returns a queue whose run `asker` has ended with these questions (open interrupts). */
 function askedQueue(...interrupts: (Partial<PendingInterrupt> & { id: string })[]) {
   const clock = { now: START };
   const queue = makeQueue({}, clock);
@@ -73,7 +71,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r1']);
   });
 
-  it('remembers the run ids and keys of the last runs only, as many as the setting keyWindow says', () => {
+  it('remembers the run ids and idempotency keys of only the last runs; the setting keyWindow is their number', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, keyWindow: 2 } });
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id, { key: `key-${id}` }));
     expect(queue.carry().admitted).toEqual([
@@ -83,7 +81,7 @@ describe('submit', () => {
     expect(queue.submit(run('r4', { key: 'key-r1' })).duplicate).toBe(false);
   });
 
-  it('with strategy reject, refuses a run with the error code conflict while another run waits or is at work', () => {
+  it('with strategy reject, refuses a run while another run waits or is active (error code conflict)', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(refusal(() => queue.submit(run('r2', { strategy: 'reject' })))).toEqual([
@@ -113,7 +111,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r3']);
   });
 
-  it('refuses a run with the error code queue_full if the queue behind the current run has reached its limit', () => {
+  it('refuses a run if the queue behind the current run has reached its limit (error code queue_full)', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, queueLimit: 1 } });
     queue.submit(run('r1'));
     queue.submit(run('r2'));
@@ -125,7 +123,7 @@ describe('submit', () => {
     expect(refusal(() => queue.submit(run('r5', { strategy: 'interrupt' })))[0]).toBe('queue_full');
   });
 
-  it('refuses every run, answer and message with the error code thread_closed after close was called', () => {
+  it('after close, refuses runs, answers to interrupts and message signals (error code thread_closed)', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(queue.close()).toEqual({ runIds: ['r1'] });
@@ -138,7 +136,7 @@ describe('submit', () => {
     expect(queue.isOver).toBe(true);
   });
 
-  it('accepts one answer though no question is open, like LangGraph’s own server, but not a second answer', () => {
+  it('accepts a run with command.resume even if no question is open, as LangGraph’s server does, but refuses a second one', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1', { resumes: true })).duplicate).toBe(false);
     expect(refusal(() => queue.submit(run('r2', { resumes: true })))).toEqual([
@@ -148,7 +146,7 @@ describe('submit', () => {
   });
 });
 
-describe('questions', () => {
+describe('the questions that interrupts ask', () => {
   it('if only one question is open, an answer needs no question id, and a second answer is refused', () => {
     const { queue } = askedQueue({ id: 'i1' });
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
@@ -192,7 +190,7 @@ describe('questions', () => {
     expect(queue.view().status).toBe('idle');
   });
 
-  it('are not opened if an edit of the state closes them before the result of the step that asks them arrives', () => {
+  it('are not opened if an edit of the state closes them before the queue gets the result of the step that asked them', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -203,7 +201,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
   });
 
-  it('are opened by a workflow replay of an older history even if an edit of the state closed them first', () => {
+  it('are opened although an edit has closed them, in a workflow replay of a history whose code ignored such edits', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -219,7 +217,7 @@ describe('questions', () => {
     expect(queue.view()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1' }] });
   });
 
-  it('an answer is refused if a waiting run with new input will close the questions before the answer', () => {
+  it('cannot be answered while a run with new input waits, because that run will close them first', () => {
     const { queue } = askedQueue({ id: 'i1' });
     queue.submit(run('r1'));
     expect(refusal(() => queue.resume({ value: 'yes' }, 'r2'))).toEqual([
@@ -260,10 +258,11 @@ describe('questions', () => {
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('are answered once at their deadline, by a run that stands for the default answer and does not contain it', () => {
+  it('get one queued run when their deadline passes; the run names the question, but does not contain the default answer', () => {
     const deadline = new Date(START + 5_000).toISOString();
-    // The outcome of a step contains the default answer only if the worker shows questions or is
-    // older.
+    // A step reports the default answer to the queue only if its worker is configured to show
+    // questions in Temporal, or runs an older version of Colloquy. Even then, the queued run must
+    // not contain the answer.
     const { queue, clock } = askedQueue({ id: 'i1', deadline, defaultAnswer: 'reject' }, { id: 'i2' });
     expect(queue.untilDeadline()).toBe(5_000);
     clock.now += 4_999;
@@ -300,7 +299,7 @@ describe('questions', () => {
 });
 
 describe('cancelling runs in the queue', () => {
-  it('returns the runs that it has marked as cancelled, and never turns an earlier rollback into an interrupt', () => {
+  it('returns the ids of the cancelled runs; a later cancel with interrupt does not change a run cancelled with rollback', () => {
     const queue = makeQueue();
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id));
     queue.take();
@@ -311,8 +310,8 @@ describe('cancelling runs in the queue', () => {
   });
 });
 
-describe('recording the run of a message signal', () => {
-  it('continues with the stored run of the same idempotency key, unless the queue has accepted that run already', () => {
+describe('the run of a message signal', () => {
+  it('is replaced by the stored run with the same idempotency key, or is a duplicate if the queue already has that run', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k1' }, 'r1');
     const { run: first } = queue.take();
@@ -326,7 +325,7 @@ describe('recording the run of a message signal', () => {
     expect(second && queue.recorded(second, as('earlier'))).toBe(false);
   });
 
-  it('lets a later message use the idempotency key of a message that was refused', () => {
+  it('does not keep its idempotency key if it is refused: a later message can use the key', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k' }, 'r1');
     queue.drop(queue.take().run);
@@ -335,7 +334,7 @@ describe('recording the run of a message signal', () => {
 });
 
 describe('the ordinals of runs, which are the first part of their fences', () => {
-  it('grow with each run, begin at the current time in seconds, and can be raised above a higher fence', () => {
+  it('start from the current time in seconds, grow by one with each run, and can be raised above a given ordinal', () => {
     const queue = makeQueue();
     const seconds = START / 1000;
     queue.submit(run('r1'));
@@ -370,7 +369,7 @@ describe('the state that continue-as-new carries over', () => {
     });
   });
 
-  it('contains only the last ten notes, each shortened to 300 characters', () => {
+  it('contains only the last ten notes (reports of failures), each shortened to 300 characters', () => {
     const queue = makeQueue();
     for (let n = 1; n <= 12; n += 1) queue.notes.add(`${n}`.padEnd(400, '.'));
     const { notes } = queue.view();

@@ -1,4 +1,7 @@
-/** Scripts of steps: what the activity `runStep` returns in tests of the workflow. */
+/**
+ * Step scripts for tests of the workflow. The activity `runStep` calls such a function and returns
+ * its result, instead of executing a step of a graph.
+ */
 import { Context } from '@temporalio/activity';
 import { NO_FENCE } from '../../protocol/index.js';
 import type { Cursor, PendingInterrupt, StepOutcome, StepTask } from '../../workflows/contract.js';

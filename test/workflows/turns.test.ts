@@ -6,7 +6,7 @@ import { cursorAt, done, gate, goOn } from './script.js';
 
 inEveryMode((world, mode) => {
   describe('the order of runs and steps', () => {
-    it('runs from updates and signals are executed one after the other, in the order of their arrival', async () => {
+    it('runs that arrive as updates or signals are executed one after another, in the order of their arrival', async () => {
       const talk = world().talk();
       const first = gate();
       talk.steps.set('r0', first.step);
@@ -28,7 +28,7 @@ inEveryMode((world, mode) => {
       expect(new Set(ordinals).size).toBe(7);
     });
 
-    it('a new run is accepted while another run is at work', async () => {
+    it('a new run is accepted while another run is active', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', step);
@@ -38,7 +38,7 @@ inEveryMode((world, mode) => {
       await talk.settled();
     });
 
-    it('each step gets the cursor that the previous step returned, even if that step was of the previous run', async () => {
+    it('each step gets the cursor (thread head and tail) that the previous step returned, even at the start of a new run', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) =>
         task.step < 3 ? { ...goOn(task), cursor: cursorAt(task.step * 10) } : done(task),
@@ -71,7 +71,7 @@ inEveryMode((world, mode) => {
   });
 
   describe('idempotency', () => {
-    it('each idempotency key and each run id has only one run, even after continue-as-new', async () => {
+    it('a repeated idempotency key or run id starts no second run, even after continue-as-new', async () => {
       const talk = world().talk();
       for (const id of ['r1', 'r2', 'r3', 'r4', 'r5']) {
         await talk.submit(id, { key: `key-${id}` });
@@ -90,7 +90,7 @@ inEveryMode((world, mode) => {
       expect(raw.workflowExecutionInfo?.firstRunId === runId).toBe(mode.maxTurns === 0);
     });
 
-    it('a message signal executes the run that the database has already stored for its idempotency key', async () => {
+    it('if a message signal has the idempotency key of a stored run, that run is executed and no new one', async () => {
       const talk = world().talk();
       talk.record = () => ({ runId: 'earlier', graphId: 'graph', assistantId: 'assistant', duplicate: true });
       await talk.signal('message', { input: 'hi', key: 'k' });
@@ -141,7 +141,7 @@ inEveryMode((world, mode) => {
       expect(talk.calls.map((call) => call.name === 'runStep' && call.attempt)).toEqual([1, 2]);
     });
 
-    it('if the activity that ends a run fails, the conversation gets a note and continues', async () => {
+    it('if the activity that ends a run fails, the view shows a note about it, and the conversation continues', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw failed([]);
@@ -156,7 +156,7 @@ inEveryMode((world, mode) => {
       await talk.until((view) => view.last?.runId === 'r2');
     });
 
-    it('a first step that loses to a higher fence is retried with an ordinal above that fence', async () => {
+    it('if the first step of a run fails because the thread has a higher fence, it is repeated with an even higher fence', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.ordinal > 3_000_000_000) return done(task);
@@ -167,7 +167,7 @@ inEveryMode((world, mode) => {
       expect(talk.calls.map((call) => call.name === 'runStep' && call.task.ordinal).at(-1)).toBe(3_000_000_001);
     });
 
-    it('a later step that loses to a higher fence ends the run with an error', async () => {
+    it('if a later step of a run fails because the thread has a higher fence, the run ends with an error', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.step === 1) return goOn(task);

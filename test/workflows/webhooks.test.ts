@@ -31,7 +31,7 @@ inEveryMode((world) => {
   const id = (name: string, talk: Talk) => `${name}-${talk.threadId}`;
 
   describe('a webhook', () => {
-    it('is delivered after its run has ended, with any status; a run without a webhook delivers nothing', async () => {
+    it('is delivered after the end of its run, whatever the status; a run without a webhook delivers nothing', async () => {
       const { talk } = talkWith();
       const [good, asking, failing, quiet] = ['good', 'asking', 'failing', 'quiet'].map((name) => id(name, talk));
       talk.steps.set(asking as string, () => asks({ id: 'i1' }));
@@ -84,7 +84,7 @@ inEveryMode((world) => {
       await delivered(talk, runId);
     });
 
-    it('makes the workflow that delivers it fail if the receiver refuses it for good', async () => {
+    it('makes its delivery workflow fail if the receiver answers with an error that is not retryable', async () => {
       const { talk, result } = talkWith();
       const runId = id('gone', talk);
       talk.deliver = async () => {

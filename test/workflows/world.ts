@@ -46,8 +46,8 @@ import { cursorAt, done } from './script.js';
 import type { StepScript } from './script.js';
 
 /**
- * gRPC status codes of queries that are repeated: cancelled, deadline exceeded, failed
- * precondition.
+ * If a query fails with one of these gRPC status codes, it is repeated: cancelled, deadline
+ * exceeded, failed precondition.
  */
 const PASSING_CODES = [1, 4, 9];
 
@@ -74,7 +74,7 @@ export function workflowBundle(): Promise<WorkflowBundle> {
   return bundle;
 }
 
-/** A call of a scripted activity: the activity's name and its input, for some also the attempt. */
+/** A call of a scripted activity, with the activity's name and input. */
 export type Call =
   | { name: 'runStep'; task: StepTask; attempt: number }
   | { name: 'endRun'; task: EndRunTask }
@@ -192,7 +192,7 @@ export class Talk {
   }
 
   /**
-   * Injects a message into the run at work. `runId` is the id of the run record that stores the
+   * Injects a message into the active run. `runId` is the id of the run record that stores the
    * message.
    */
   inject(runId: string): Promise<Injected> {
@@ -251,9 +251,9 @@ export class Talk {
   }
 
   /**
-   * Waits until the conversation has nothing to do and no workflow task is pending. A query can
-   * already show the effects of a pending workflow task, but an update that arrives with that task
-   * is handled before these effects.
+   * Waits until the conversation has nothing to do and no workflow task is pending. To wait for the
+   * state alone is not enough: a query can already show the effects of a pending workflow task, but
+   * the next update of a test could still be handled before these effects.
    */
   async settled(): Promise<ConversationView> {
     for (;;) {
@@ -342,7 +342,7 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
   };
 }
 
-/** Sends an update, and repeats it while the Temporal server refuses it, as the API does. */
+/** Sends an update. Like the API, sends it again while the Temporal server refuses it. */
 function repeated<T>(update: () => Promise<T>): Promise<T> {
   return retryWhileNotReady(update, UPDATE_RETRY_MS);
 }
@@ -355,8 +355,8 @@ function isPassing(error: unknown): boolean {
 }
 
 /**
- * Throws if a workflow task of the conversation has failed. A task is no fault if it failed only
- * because a signal arrived before the task completed.
+ * Throws if a workflow task of the conversation has failed. Ignores tasks that failed only because
+ * a signal arrived before they completed.
  */
 async function expectNoFailedTask(talk: Talk): Promise<void> {
   const events = (await talk.histories()).flatMap((history) => history.events ?? []);

@@ -8,7 +8,7 @@ interface CheckpointDocument {
   checkpoint_ns: string;
   checkpoint_id: string;
   parent_checkpoint_id?: string | null;
-  /** Type tag of the serializer, which applies to both `checkpoint` and `metadata`. */
+  /** The format in which LangGraph's serializer has written both `checkpoint` and `metadata`. */
   type: string;
   checkpoint: Binary;
   metadata: Binary;

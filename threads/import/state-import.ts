@@ -39,8 +39,8 @@ interface Tip {
 /**
  * Imports the state of one thread from LangGraph's own saver into a thread without state. In the
  * source, the version of a channel is a number. Two branches of a thread may use the same number
- * for different values. So the import adds a digest of the value to each channel version. A value
- * that keeps its version is stored only once.
+ * for different values. So the import adds a digest of the value to each channel version. If
+ * several checkpoints contain the same version of a channel, its value is stored only once.
  */
 export class StateImport {
   readonly #tenant: string;
@@ -67,14 +67,15 @@ export class StateImport {
   ) {
     this.#tenant = tenant;
     this.#state = new StateCollection({ client, db }, tenant, new MongoHeads(db));
-    // Versions of a list may share chunks, because the thread is invisible during the import. So
-    // nobody else can remove a chunk.
+    // Versions of a list may share chunks. This is safe because the thread is invisible during the
+    // import, so that nobody else can remove a chunk.
     this.#codec = new CheckpointCodec({ tenant, reads: this.#state, sharesChunks: true });
   }
 
   /**
-   * Imports all checkpoints and pending writes, page by page, and then sets the heads. `onStored`
-   * is called and awaited after each page except the last.
+   * Imports all checkpoints and pending writes, page by page. Then stores which checkpoints are the
+   * newest of their namespaces (the heads). `onStored` is called and awaited after each page except
+   * the last.
    * Errors: `invalid_argument` for a checkpoint that cannot be read.
    */
   async run(source: OfficialSaver, sourceId: string, onStored: () => Promise<void>): Promise<ImportedState> {
@@ -123,8 +124,8 @@ export class StateImport {
   }
 
   /**
-   * Returns the checkpoint with channel versions in Colloquy's form (number and digest). Also
-   * returns those of the versions whose values were not imported yet.
+   * Returns the checkpoint with channel versions in Colloquy's form (number and digest).
+   * `newVersions` has the versions of those channels whose values were not imported yet.
    */
   #renameVersions(ns: string, checkpoint: Checkpoint): { renamed: Checkpoint; newVersions: ChannelVersions } {
     const versions: Record<string, string> = {};
@@ -208,8 +209,8 @@ export class StateImport {
 }
 
 /**
- * Digest for the version of a channel without a value. Also for an older version in
- * `versions_seen`, because the checkpoint does not contain the older value.
+ * Stands for the digest in the version of a channel that has no value. Also used for the older
+ * versions in `versions_seen`, because the checkpoint does not contain their values.
  */
 const EMPTY_DIGEST = '0'.repeat(12);
 
@@ -224,7 +225,7 @@ function paddedNumber(version: unknown, ns: string, id: string): string {
 }
 
 /**
- * Returns the document of a pending write with the index that the write had in the source. Returns
+ * Returns the document of a pending write with the index that this write has in the source. Returns
  * any other document unchanged.
  */
 function withIndex(document: StateDocument, taskId: string, index: number): StateDocument {

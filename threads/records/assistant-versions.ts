@@ -20,8 +20,9 @@ type AssistantChange = (current: AssistantDocument) => Promise<Omit<Assistant, '
 
 /**
  * Reads and changes the versions of assistants, without a check of authorization. The record of an
- * assistant contains all fields of the current version, and a change overwrites them. So a change
- * first stores them as a version record, and an interrupted change loses no version.
+ * assistant contains all fields of the current version, and a change overwrites these fields. So a
+ * change first copies them to a version record. If the change is then interrupted, no version is
+ * lost.
  */
 export class AssistantVersions {
   readonly #assistants: Collection<AssistantDocument>;
@@ -123,9 +124,9 @@ export class AssistantVersions {
   }
 
   /**
-   * Returns the record of an assistant. `isRetry` means that an earlier attempt of the same change
-   * has found the assistant and has written a version record. If the assistant was deleted since
-   * then, that version record is removed too. Errors: `not_found`.
+   * Returns the record of an assistant. `isRetry` is true if the caller has already tried the same
+   * change before, and has stored a version record. If the assistant was deleted since then,
+   * removes its version records. Errors: `not_found`.
    */
   async #find(key: string, isRetry = false): Promise<AssistantDocument> {
     const found = await this.#assistants.findOne({ _id: key });

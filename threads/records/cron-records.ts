@@ -33,8 +33,8 @@ export interface CronDocument {
   createdBy: Principal;
   rev: number;
   /**
-   * The tenant, indexed. Set while the cron's Temporal Schedule may lack the last change of the
-   * record.
+   * Contains the tenant as long as the cron's Temporal Schedule may lack the last change of this
+   * record. Otherwise absent. An index on this field finds such crons.
    */
   unsettled?: string;
   change?: CronChange;
@@ -106,8 +106,8 @@ export function patchUpdate(current: CronDocument, patch: CronPatch): UpdateFilt
 }
 
 /**
- * Returns the MongoDB filter for a search. Fields with an index come first, because some databases
- * with MongoDB's protocol use the first indexed field.
+ * Returns the MongoDB filter for a search. Fields with an index come first in the filter. The
+ * reason: some databases with MongoDB's protocol use the index of the first indexed field.
  */
 export function cronFilter(caller: Caller, filter: CronFilter): Filter<CronDocument> {
   const wanted = queryLabels(caller.tenant, filter.metadata ?? {});

@@ -36,7 +36,8 @@ export interface CronQuery extends CronFilter {
 }
 
 /**
- * A change that the record of a cron has, but that the cron's Temporal Schedule may not have yet.
+ * Kind of a change that is stored in the record of a cron, but perhaps not yet in the cron's
+ * Temporal Schedule.
  */
 export type CronChange = 'create' | 'update' | 'delete';
 
@@ -59,15 +60,16 @@ export interface CronStore {
   /** Changes a cron and marks the change as unsettled. Errors: `not_found`. */
   updateCron(caller: Caller, cronId: string, patch: CronPatch): Promise<Cron>;
   /**
-   * Marks the cron as settled, because its Schedule now matches revision `rev`. Returns false and
-   * changes nothing if the cron has another revision by now or is being deleted.
+   * Marks the cron as settled. `rev` is the revision of the cron's record that the Schedule now
+   * matches. If the record has another revision by now, or if the cron is being deleted, changes
+   * nothing and returns false.
    */
   settleCron(caller: Caller, cronId: string, rev: number, nextRunAt: Date | undefined): Promise<boolean>;
   /** Stores the time of the Schedule's next firing. */
   noteNextRun(caller: Caller, cronId: string, nextRunAt: Date | undefined): Promise<void>;
   /**
-   * Starts the deletion of a cron and marks it as unsettled. From then on every read of the cron
-   * fails with `not_found`. Idempotent. Errors: `not_found` if there is no record.
+   * Starts the deletion of a cron, and marks the deletion as unsettled. From then on every read of
+   * the cron fails with `not_found`. Idempotent. Errors: `not_found` if there is no record.
    */
   closeCron(caller: Caller, cronId: string): Promise<void>;
   /** Removes the record of a cron. Idempotent. */

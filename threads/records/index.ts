@@ -1,6 +1,6 @@
 /**
- * Stores records of threads, runs, assistants and crons. Uses the heads of threads, but does not
- * depend on how checkpoints are stored.
+ * Stores records of threads, runs, assistants and crons. Uses the head of a thread (its newest
+ * checkpoints, revision and fence), but does not depend on how checkpoints are stored.
  */
 export { systemAssistantId } from './assistant-records.js';
 export type { CronFilter, CronPatch, CronQuery, CronStore, NewCron } from './cron-store.js';

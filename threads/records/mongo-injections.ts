@@ -3,16 +3,14 @@ import type { RunRequest } from '../../protocol/index.js';
 import type { Injection, InjectionStore } from './ports.js';
 import { runKey, type RunDocument } from './run-records.js';
 
-/**
- * How long the record of a message is kept after a step has taken the message, in ms. A run that is
- * never admitted is kept equally long.
- */
+/** How long the record of a message is kept after a step has taken the message, in ms. */
 const TAKEN_MS = 7 * 24 * 3_600_000;
 
 /**
- * Injections, which are messages for the run at work. Each is stored as a run that is not admitted.
- * The transaction that commits a message into the state of the thread also marks the message as
- * taken. So each message is added only once, even if the step is retried.
+ * Injections, which are messages for the active run. Each message is stored as a run that is not
+ * admitted, so lists of runs do not show it. The transaction that commits a message into the state
+ * of the thread also marks the message as taken. So each message is added only once, even if the
+ * step is retried.
  */
 export class MongoInjections {
   readonly #runs: Collection<RunDocument>;

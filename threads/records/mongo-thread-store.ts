@@ -9,8 +9,8 @@ import { givenFields } from './thread-documents.js';
 import { ThreadRecords } from './thread-records.js';
 
 /**
- * How long a process has the thinning of a thread to itself, in ms. If it does not finish in this
- * time, another process may thin the thread.
+ * A process that thins a thread (removes its old checkpoints) reserves the thread for this time, in
+ * ms. If it has not finished after this time, another process may thin the thread.
  */
 const THINNING_MS = 600_000;
 
@@ -194,9 +194,9 @@ export function withDefaultTtl(store: ThreadStore, ttl: NewTtl | undefined): Thr
 }
 
 /**
- * Returns the metadata for a copy of a thread. If they have the key `thread_id`, it gets the id of
- * the copy. The metadata that mark the thread of a stateless run are left out, because that thread
- * is deleted after its run, but a copy is kept.
+ * Returns the metadata for a copy of a thread. If they have the key `thread_id`, its value becomes
+ * the id of the copy. Leaves out the metadata that mark a thread as the thread of a stateless run:
+ * such a thread is deleted after its run, but its copy must be kept.
  */
 function copyMetadata(metadata: Record<string, unknown>, copyId: string): Record<string, unknown> {
   const marks = Object.keys(STATELESS_METADATA);

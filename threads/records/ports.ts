@@ -29,7 +29,7 @@ export interface ThreadPatch extends GivenThreadFields {
   ttl?: NewTtl;
 }
 
-/** Status and open interrupts of a thread without a run at work. */
+/** Status and open interrupts of a thread that is not busy. */
 export interface SettledState {
   status: Exclude<ThreadStatus, 'busy'>;
   /** Open interrupts, by the id of the LangGraph task that waits for an answer. */
@@ -53,13 +53,13 @@ export interface DueThread {
   ttl?: ThreadTtl;
 }
 
-/** A thread whose history is due for thinning. */
+/** A thread that is due for thinning, which removes older checkpoints according to a policy. */
 export interface ThinnableThread {
   threadId: string;
   /**
    * When the thread became due. The stored time changes if the state of the thread changes, or if a
-   * process begins to thin the thread. {@link ThreadStore.thinThread} compares the stored time with
-   * this one.
+   * process begins to thin the thread. Then it differs from this time, and
+   * {@link ThreadStore.thinThread} does nothing.
    */
   since: Date;
 }
@@ -84,9 +84,9 @@ export type NewRun = Omit<
   'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'cancelReason'
 > & {
   /**
-   * Set for an injection: the record stores a message for the run at work. The message becomes a
-   * run of its own only if the run at work does not take it. While the message waits, its record
-   * does not expire, although it is not admitted.
+   * Set if the record stores an injection: a message for the active run. If the active run succeeds
+   * without taking the message, the record becomes a run of its own. Normally, the record of a run
+   * that is not admitted expires. A record with this field does not expire while its message waits.
    */
   waitsForTurn?: true;
 };
@@ -128,8 +128,8 @@ export interface RunEnd {
 /** An attempt that starts a run or takes it over from an earlier attempt. */
 export interface RunStart {
   /**
-   * Offset after which the events of the run begin. Each attempt passes such an offset, and the
-   * lowest is stored.
+   * Offset in the thread's event log after which the events of the run begin. Each attempt passes
+   * such an offset, and the lowest is stored.
    */
   afterSeq: number;
   fence: Fence;
@@ -137,7 +137,10 @@ export interface RunStart {
 
 /** An attempt in which a node failed. */
 export interface FailedAttempt {
-  /** Name of the superstep that failed: 1 to 64 letters, digits, `_` or `-`. */
+  /**
+   * A name that only this superstep of the run has. Its failures are counted under this name. 1 to
+   * 64 letters, digits, `_` or `-`.
+   */
   superstep: string;
   /** Fence of the attempt that failed. */
   fence: Fence;
@@ -159,15 +162,15 @@ export interface ThreadStore {
   searchThreads(caller: Caller, query: ThreadQuery): Promise<Thread[]>;
   countThreads(caller: Caller, filter: ThreadFilter): Promise<number>;
   /**
-   * Updates a thread. A caller that has just
-   * read the thread passes it as `known`, which saves a read.
-   * Errors: `not_found`, also if another thread now has the id of `known`.
+   * Updates a thread. A caller that has just read the thread passes it as `known`, which saves a
+   * read.
+   * Errors: `not_found`, also if `known` was deleted and a new thread has its id.
    */
   updateThread(caller: Caller, threadId: string, patch: ThreadPatch, known?: Thread): Promise<Thread>;
   /**
-   * Stores status and open interrupts of a thread after its state was edited from outside of a run.
-   * Does nothing if the thread is busy, because the end of its run stores both. Errors:
-   * `not_found`.
+   * Stores the status and the open interrupts of a thread after its state was edited from outside
+   * of a run. Does nothing if the thread is busy, because both are stored when its run ends.
+   * Errors: `not_found`.
    */
   settleThread(caller: Caller, threadId: string, settled: SettledState): Promise<void>;
   /**
@@ -190,20 +193,24 @@ export interface ThreadStore {
    */
   thinnableThreads(caller: Caller, query: { now: Date; limit: number }): Promise<ThinnableThread[]>;
   /**
-   * Removes the checkpoints that a policy does not keep. Checkpoints that the newest state needs
-   * always stay. Removes nothing and returns false if another process thins the thread, or if the
-   * thread has changed since it was listed, is gone or has an active run. If the thread could not
-   * be thinned, also because of a database error, it becomes due again later.
+   * Removes the checkpoints that a policy does not keep, except those that the newest state needs.
+   * Removes nothing and returns false in these cases: another process thins the thread; the thread
+   * has changed since it was listed; the thread is gone; the thread has an active run. If the
+   * thread could not be thinned, for example because of a database error, it becomes due again
+   * later.
    */
   thinThread(caller: Caller, thread: ThinnableThread, policy: ThinningPolicy, now: Date): Promise<boolean>;
   /**
    * Hides a thread: every later call for it fails with `not_found`, and no run of it starts. The
-   * data of the thread stay until {@link deleteThread}. Idempotent, but with `identity` the call
-   * closes only an open thread with this identity.
+   * data of the thread stay until {@link deleteThread}. Without `identity` the call is idempotent.
+   * With `identity` it fails if the thread has another identity or is closed already.
    * Errors: `not_found`.
    */
   closeThread(caller: Caller, threadId: string, identity?: ThreadIdentity): Promise<void>;
-  /** Removes records, runs, head and checkpoints of a closed thread. Idempotent. */
+  /**
+   * Removes a closed thread with its runs, its checkpoints and its head (the document that says
+   * which checkpoint is the newest). Idempotent.
+   */
   deleteThread(caller: Caller, threadId: string): Promise<void>;
 
   /**
@@ -232,8 +239,9 @@ export interface ThreadStore {
    */
   allActiveRuns(caller: Caller): Promise<Run[]>;
   /**
-   * Makes the run at work end its step after the next superstep, so that its next step can take an
-   * injected message. Idempotent.
+   * Tells the active run that an injected message waits for it. The current step of the run then
+   * ends at the next possible boundary between two supersteps, and the next step takes the message.
+   * Idempotent.
    */
   steerRun(caller: Caller, threadId: string, runId: string): Promise<void>;
   /** Stores the reason why a run is being cancelled, if the run has not ended. Idempotent. */
@@ -261,7 +269,7 @@ export interface ThreadStore {
   removeRun(caller: Caller, threadId: string, runId: string): Promise<void>;
 }
 
-/** A message for the run at work. */
+/** A message for the active run, which the run takes between two supersteps. */
 export interface Injection {
   /** Id of the run record that stores the message. */
   runId: string;
@@ -269,7 +277,10 @@ export interface Injection {
   input: unknown;
 }
 
-/** Messages for runs at work. Each message is stored as a run that is not admitted. */
+/**
+ * Messages for active runs. Each message is stored in a run record of its own. This record is not
+ * admitted, so clients do not see it as a run.
+ */
 export interface InjectionStore {
   /**
    * Looks up messages by the ids of their run records. Returns in `waiting` the messages that no

@@ -2,7 +2,10 @@ import { createHash, type Hash } from 'node:crypto';
 import { ColloquyError, guardValues, tooManyValues, type Fence, type RequiredMetadata } from '../../protocol/index.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** Maximum length of a search label, in characters. A longer label is replaced by its hash. */
+/**
+ * Maximum length of a search label, in characters. A search label is the index entry for one value
+ * in the metadata of a record. A longer label is replaced by its hash.
+ */
 const MAX_LABEL_LENGTH = 256;
 /**
  * Maximum number of values in the metadata of a record. Each value becomes an index entry, and a
@@ -10,8 +13,8 @@ const MAX_LABEL_LENGTH = 256;
  */
 const MAX_VALUES = 10_000;
 /**
- * Maximum number of metadata values in a query, because the database compares each of them with
- * each label of a record.
+ * Maximum number of metadata values in a query. Each value becomes a label, and the database
+ * compares each of these labels with each label of a record.
  */
 const MAX_QUERY_VALUES = 200;
 /**
@@ -98,7 +101,8 @@ export function queryLabels(tenant: string, metadata: JsonObject): string[] {
 }
 
 /**
- * Returns a MongoDB filter for records that have the wanted labels and the required metadata.
+ * Returns a MongoDB filter for records that have all labels in `wanted` and all metadata in
+ * `required`. The client searches for `wanted`; the project's auth handlers demand `required`.
  * Errors: `invalid_argument` for too many values.
  */
 export function withLabels(
@@ -114,9 +118,9 @@ export function withLabels(
 }
 
 /**
- * Returns one label for each value in metadata. An empty object has the label `{}`, and an empty
- * list the label `[]`. With `withKinds`, objects and lists with content have that label too, so
- * that a search for an empty object or list finds them.
+ * Returns one label for each value in metadata. An empty object gets the label `{}`, and an empty
+ * list the label `[]`. With `withKinds`, every object also gets the label `{}`, and every list the
+ * label `[]`, so that a search for an empty object or list finds all objects or lists.
  */
 function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean): string[] {
   const labels = new Set<string>();
@@ -139,10 +143,11 @@ function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean)
 }
 
 /**
- * The path to a value in metadata. A label consists of the tenant, this path and the value; a long
- * label is replaced by its hash. The path is hashed only once: for each label, the hash of the path
- * is copied and the value is added. So the length of the path does not matter for the cost of a
- * label. Path and value can be hashed one after the other, because JSON escapes lone surrogates.
+ * The path to a value in metadata. A label is one text: the tenant, this path and the value. A long
+ * label is replaced by the hash of this text. The path is hashed only once: each label copies that
+ * hash and continues it with its value. So a long path does not make each of its labels expensive.
+ * The result is the hash of the whole text, because no surrogate pair is split between two parts:
+ * each part is JSON text, in which lone surrogates are escaped.
  */
 class LabelPath {
   #hash: Hash | undefined;

@@ -38,7 +38,7 @@ export interface RunDocument {
   error?: RunError;
   afterSeq?: number;
   startedAt?: Date;
-  /** Fence of the attempt that started the run or took it over last. */
+  /** Fence of the newest attempt that has started the run or taken it over. */
   fence?: Fence;
   cancelReason?: string;
   admitted: boolean;
@@ -47,8 +47,8 @@ export interface RunDocument {
   /** Number of failed attempts, by the name of the superstep. */
   failures: Record<string, number>;
   /**
-   * When MongoDB's TTL index removes this record. Set for a run that is not admitted, and for an
-   * injected message that a step has taken.
+   * When MongoDB's TTL index removes this record. Set for a run that is not admitted (not yet shown
+   * to clients), and for an injected message that a step has taken.
    */
   expiresAt?: Date;
   createdAt: Date;
@@ -87,9 +87,10 @@ export class RunRecords {
   }
 
   /**
-   * Returns the stored run because of which a new run could not be inserted. Searches first by
-   * idempotency key, because another run may have the key. Then searches by run id, because the
-   * same call may have been repeated.
+   * Called if a new run cannot be inserted because its idempotency key or its id is already stored.
+   * Returns the run that has this key or id. Searches first by idempotency key, because a run with
+   * another id may have the same key. Then searches by run id, because the same call may have been
+   * repeated.
    */
   async #existing({ _id, thread, key, runId }: RunDocument): Promise<RunDocument> {
     const found =
@@ -195,9 +196,9 @@ export class RunRecords {
   }
 
   /**
-   * Returns whether a run exists. Called when a MongoDB update has not matched the run, to find out
-   * the reason. Errors: `fence_lost` if the run has not ended and an attempt with a higher fence
-   * has it.
+   * Returns whether a run has a record. Called if a MongoDB update has not matched the run, to find
+   * out why. Errors: `fence_lost` if the run has not ended, and an attempt with a higher fence has
+   * started it or taken it over.
    */
   async #existsUnfenced(key: string, fence: Fence): Promise<boolean> {
     const found = await this.#runs.findOne({ _id: key }, { projection: { status: 1, fence: 1 } });
@@ -227,7 +228,8 @@ export class RunRecords {
     );
     if (counted !== null) return counted.failures[superstep] ?? 0;
     if (!(await this.#existsUnfenced(key, fence))) throw noRun(threadId, runId);
-    // The run has a higher fence and has ended, so the failure does not need to be counted.
+    // An attempt with a higher fence has taken the run over, and the run has ended. So this failure
+    // does not need to be counted.
     return 1;
   }
 
@@ -244,8 +246,8 @@ export class RunRecords {
   }
 
   /**
-   * Returns a MongoDB filter for admitted runs of a thread. The field with an index comes first,
-   * because some databases with MongoDB's protocol use the first indexed field.
+   * Returns a MongoDB filter for admitted runs of a thread. The field `thread`, which has an index,
+   * comes first: some databases with MongoDB's protocol use the index of the first indexed field.
    */
   #visible(caller: Caller, threadId: string, condition: Filter<RunDocument>): Filter<RunDocument> {
     return { thread: threadKey(caller.tenant, threadId), admitted: true, ...condition };

@@ -25,18 +25,22 @@ interface Bookkeeping {
   labels: string[];
   /** Id of the run that has made the thread busy. Null if the thread is not busy. */
   currentRun: string | null;
-  /** Offset after which the events of the newest run begin. */
+  /** Offset in the thread's event log after which the events of the newest run begin. */
   startedSeq?: number;
-  /** Fence of the attempt that started the newest run or took it over last. */
+  /**
+   * Fence of the last attempt that has marked the thread as busy. An attempt with a lower fence
+   * cannot change the thread's status.
+   */
   runFence?: Fence;
   /**
-   * Ids of the runs that ended last. If the start of one of them is stored late, it must not make
-   * the thread busy.
+   * Ids of the runs that ended last. The start of a run may be stored late, after the end of the
+   * run. Such a start is ignored, so that it does not make the thread busy.
    */
   endedRuns: string[];
   /**
-   * When the checkpoint history must be thinned next. A change sets it to the current time;
-   * thinning sets it to the time at which further checkpoints become too old, or removes it.
+   * When the checkpoint history must be thinned next. The end of a run, or another change of the
+   * state, sets it to the current time. Thinning sets it to the time at which further checkpoints
+   * become too old, or removes it if none will.
    */
   thinAt?: Date;
   /** Set if the state was imported from LangGraph's own saver. */

@@ -47,7 +47,7 @@ export class ThreadRecords {
     }
   }
 
-  /** Returns the error for a new thread whose id another thread has. */
+  /** Returns the error for a thread that cannot be created because its id is in use. */
   async #refusal({ _id, threadId }: ThreadDocument): Promise<ColloquyError> {
     const found = await this.#threads.findOne({ _id }, { projection: { deletedAt: 1 } });
     if (found === null)
@@ -61,8 +61,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Returns the thread with this id and identity. Errors: `not_found` if the thread is gone, or if
-   * another thread now has its id.
+   * Returns the thread with this id, if it is the thread that `identity` describes. Errors:
+   * `not_found` if the thread is gone, or if a later thread now has the same id.
    */
   async getSame(caller: Caller, threadId: string, identity: ThreadIdentity): Promise<Thread> {
     const found = await this.get(caller, threadId);
@@ -169,8 +169,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Returns the threads whose TTL has ended and that are not busy, and the threads that were closed
-   * but are not deleted yet.
+   * Returns two kinds of threads: threads whose TTL has ended, except busy ones; and closed threads
+   * that are not deleted yet.
    */
   async due(caller: Caller, { expired, closed, limit }: DueQuery): Promise<DueThread[]> {
     const { tenant } = caller;
@@ -197,9 +197,9 @@ export class ThreadRecords {
   }
 
   /**
-   * Sets the time of the next thinning of a thread. If `when` is undefined, the thread becomes due
-   * only by its next change. Returns false and changes nothing if the stored time is no longer
-   * `since`, because the thread has changed or another process thins it.
+   * Sets the time of the next thinning (removal of older checkpoints) of a thread. If `when` is
+   * undefined, no thinning is due until the thread changes. If the stored time is not `since`, the
+   * thread has changed, or another process thins it. Then changes nothing and returns false.
    */
   async scheduleThinning(
     { tenant }: Caller,
@@ -216,7 +216,7 @@ export class ThreadRecords {
   /**
    * Creates a thread that is invisible until {@link finishImport}, or resets the record that an
    * interrupted import has left. Returns false if an earlier import has imported the thread
-   * completely. Errors: `already_exists` for a thread that was not imported.
+   * completely. Errors: `already_exists` if the thread exists already and was not imported.
    */
   async beginImport(caller: Caller, thread: NewThread): Promise<boolean> {
     const document = { ...newThreadDocument(caller, thread), isImported: true as const, deletedAt: new Date() };

@@ -25,11 +25,11 @@ interface CopyOptions {
 }
 
 /**
- * Copies state and checkpoint history of a thread to a thread without state. The original may
- * change during the copy. Nevertheless the copy is consistent: it shows the original at one
- * revision of its head. First all documents are copied, then the head is read. The copied documents
- * are still valid then, because a checkpoint or value never changes under its key. At last, newer
- * documents that the head needs are copied.
+ * Copies the state and the checkpoint history of a thread to a thread without state. The original
+ * may change during the copy. Nevertheless the copy is consistent: it shows the original at one
+ * point in time. First all documents are copied. Then the head of the original is read, which names
+ * its newest checkpoints. The copied documents are still valid, because a checkpoint or value never
+ * changes under its key. Finally, newer documents that the head needs are copied.
  */
 export async function copyState({ client, db }: { client: MongoClient; db: Db }, options: CopyOptions): Promise<void> {
   const heads = new MongoHeads(db);
@@ -48,8 +48,8 @@ export async function copyState({ client, db }: { client: MongoClient; db: Db },
 }
 
 /**
- * Returns the heads of the copy. Their run ordinal is 0, because no run of the copy has written
- * their checkpoints.
+ * Returns the head of the copy for each checkpoint namespace. The run ordinal is 0, because no run
+ * of the copy has written the checkpoint.
  */
 function headsOfCopy({ heads }: Head): Record<string, NamespaceHead> {
   const entries = Object.entries(heads).map(([ns, { checkpointId, step }]) => [
@@ -79,8 +79,9 @@ class StateCopy {
   }
 
   /**
-   * Copies all checkpoints that exist now. Must be called before {@link copyValuesAndWrites}. The
-   * values of these checkpoints exist already, so they are found when the values are listed later.
+   * Copies all checkpoints that exist now. Must be called before {@link copyValuesAndWrites}. Then
+   * no value of a copied checkpoint is missing, because a checkpoint is never stored before its
+   * values.
    */
   async copyCheckpoints(): Promise<void> {
     await this.#copyMissing(await this.#keys(this.#checkpointRange()));
@@ -90,15 +91,15 @@ class StateCopy {
     const { tenant, from } = this.#options;
     await this.#copyMissing(await this.#keys({ group: blobGroup(tenant, from) }));
     await this.#copyMissing(await this.#keys({ group: prefixRange(writeGroups(tenant, from)) }));
-    // The chunks are listed last. The chunks of each value and write that was listed above exist by
-    // now.
+    // List the chunks last: by now, all chunks of the values and pending writes that were listed
+    // above exist.
     await this.#copyMissing(await this.#keys({ group: chunkGroup(tenant, from) }));
   }
 
   /**
-   * Copies the checkpoints that the head needs and the copy does not have yet. Removes from the
-   * copy those checkpoints that were removed from the original since they were copied, for example
-   * by the rollback of a run.
+   * Copies the checkpoints that the head of the original needs and the copy does not have yet.
+   * Removes from the copy those checkpoints that were removed from the original since they were
+   * copied, for example by the rollback of a run.
    */
   async catchUp({ heads }: Head): Promise<void> {
     const existing = new Set(await this.#keys(this.#checkpointRange()));

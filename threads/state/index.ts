@@ -1,6 +1,7 @@
 /**
- * Stores the state of threads: heads with their fences, and checkpoints. This code does not depend
- * on the records of threads and runs, or on graphs.
+ * Stores the state of threads: the checkpoints, and a head for each thread. The head says which
+ * checkpoints are the newest ones. It also contains the fence, which says which attempt may write.
+ * This code does not depend on the records of threads and runs, or on graphs.
  */
 export { copyState } from './copy.js';
 export { createHeadStore } from './head-store.js';

@@ -13,19 +13,22 @@ interface HeadDocument {
    */
   heads: Record<string, NamespaceHead>;
   /**
-   * Id of the run at work for which an injected message waits. It is stored in this document,
-   * because each commit of the run updates the document, and so the run learns of the message
-   * without another query.
+   * Set if an injected message waits for the current run: the id of that run. It is stored in this
+   * document, because each commit of the run updates the document and returns this field. So the
+   * run learns of the message without another query.
    */
   steered?: string;
 }
 
-/** A change of a thread's head. `null` removes the head of a namespace. */
+/**
+ * A change of a thread's head. `heads` has the new head (newest checkpoint) of each changed
+ * checkpoint namespace, or `null` to remove the head of that namespace.
+ */
 export interface HeadChange {
   heads: Readonly<Record<string, NamespaceHead | null>>;
   /**
-   * The fence of the writer; a higher stored fence refuses the change. Absent for a writer outside
-   * of a run, whose change does not depend on the stored fence.
+   * The fence of the writer. The head's document also stores a fence. If that fence is higher, the
+   * change is refused. Absent for a writer outside of a run: its change does not check the fence.
    */
   fence?: Fence;
   /**
@@ -36,8 +39,9 @@ export interface HeadChange {
 }
 
 /**
- * Interval at which unfinished database work is checked for a lock, in ms. The work normally takes
- * a few milliseconds. If it takes longer, the open transaction of a dead writer may block it.
+ * While database work is not finished, {@link MongoHeads} checks at this interval, in ms, whether
+ * the work is blocked. The work normally takes a few milliseconds. If it takes longer, the open
+ * transaction of a dead writer may hold a lock.
  */
 const BLOCKED_MS = 2_000;
 
@@ -132,11 +136,12 @@ export class MongoHeads {
   }
 
   /**
-   * Ends the transaction of a writer that died during its commit and left documents locked. MongoDB
-   * ends such a transaction itself after `transactionLifetimeLimitSeconds` (10 in the embedded
-   * server, by default 60), so nothing is done there. SecantusDB, another database with MongoDB's
-   * protocol, ends it only when another transaction begins, which may never happen. The session of
-   * the dead writer is unknown, so on SecantusDB all sessions are ended. Living writers then retry.
+   * Ends the transaction of a writer that died during its commit and left documents locked. Does
+   * nothing on MongoDB, which ends such a transaction itself after
+   * `transactionLifetimeLimitSeconds` (10 in the embedded server, by default 60). SecantusDB,
+   * another database with MongoDB's protocol, ends it only when another transaction begins, which
+   * may never happen. So on SecantusDB, this method ends all sessions, because the session of the
+   * dead writer is unknown. Living writers then retry.
    */
   async #endTransactions(): Promise<void> {
     const admin = this.#db.admin();
@@ -146,8 +151,8 @@ export class MongoHeads {
   /**
    * Changes the head of a thread in the transaction of `session`. If an injected message waits for
    * a run, returns the id of that run.
-   * Errors: `fence_lost` if the revision differs or the stored fence is higher. After an error, the
-   * caller must abort the transaction.
+   * Errors: `fence_lost` if the head does not have the revision that `change` requires, or has a
+   * higher fence. After an error, the caller must abort the transaction.
    */
   async change(
     session: ClientSession,
@@ -187,8 +192,9 @@ export class MongoHeads {
   }
 
   /**
-   * Makes the run at work end its step after the next superstep, so that its next step can take an
-   * injected message. Has no effect if the thread has no head yet.
+   * Tells the current run that an injected message waits. The run ends its current step after the
+   * next superstep, and its next step takes the message. Has no effect if the thread has no head
+   * yet.
    */
   async steer(tenant: string, threadId: string, runId: string): Promise<void> {
     await this.#collection.updateOne({ _id: headKey(tenant, threadId) }, { $set: { steered: runId } });

@@ -22,7 +22,7 @@ export interface HeadStore {
 
 /**
  * LangGraph's saver with two more methods. `hasCheckpoint` checks whether a checkpoint exists.
- * `valueText` reads one channel value without its checkpoint.
+ * `valueText` reads one channel value as JSON text, without the rest of its checkpoint.
  */
 export type ThreadSaver = BaseCheckpointSaver<string> & Pick<MongoSaver, 'hasCheckpoint' | 'valueText'>;
 
@@ -65,8 +65,10 @@ export interface SaverStore {
 }
 
 /**
- * Rules that decide which older checkpoints of a thread stay. All other older checkpoints are
- * removed (thinning). Without `last` and `lastOfRuns`, all checkpoints within `maxAgeMs` stay.
+ * Rules for thinning, which removes older checkpoints of a thread. The checkpoints that the newest
+ * state needs always stay. Any other root checkpoint stays if it is not older than `maxAgeMs` and
+ * if `last` or `lastOfRuns` keeps it. If neither `last` nor `lastOfRuns` is set, only the age
+ * counts.
  */
 export interface ThinningPolicy {
   /** Number of newest root checkpoints that stay. */
@@ -74,14 +76,14 @@ export interface ThinningPolicy {
   /** Whether the last checkpoint of each run stays. */
   lastOfRuns?: boolean;
   /**
-   * Maximum age of a checkpoint, in ms. An older checkpoint is removed even if another rule would
-   * keep it.
+   * Maximum age of a checkpoint, in ms. An older checkpoint is removed even if `last` or
+   * `lastOfRuns` would keep it.
    */
   maxAgeMs?: number;
 }
 
 export interface ThinningOptions {
-  /** The time at which the ages of checkpoints are measured. Default: the current time. */
+  /** Time from which the age of a checkpoint is counted back. Default: the current time. */
   now?: Date;
   /**
    * Returns whether the thread has no active run. Called after the head was read. If it resolves to

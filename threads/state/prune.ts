@@ -23,27 +23,28 @@ import {
 /** Maximum number of documents per query. */
 const BATCH = 500;
 /**
- * Part of `maxAgeMs` for which thinning waits after a checkpoint has become too old. In this time
- * more checkpoints become too old, and one thinning removes all of them.
+ * Delay of the next thinning, as a fraction of `maxAgeMs`. When the oldest checkpoint has become
+ * too old, thinning waits for this delay. By then, more checkpoints have become too old, and one
+ * thinning removes them all.
  */
 const DELAY_FRACTION = 0.1;
 
 /**
  * Removes the checkpoints that a thread's newest state does not need, with their values and pending
- * writes. A run may be active: documents that are stored after the removal has begun stay. The
- * thread's revision is raised before values are removed, so that an edit based on a removed
- * checkpoint fails. Idempotent.
+ * writes. A run may be active meanwhile. What the run stores after the start of this call is kept.
+ * The thread's revision is raised before values are removed. So an edit that is based on a removed
+ * checkpoint fails, because it expects the old revision. Idempotent.
  */
 export async function keepLatest(options: { client: MongoClient; db: Db; tenant: string }, threadId: string) {
   await new Pruner(options, threadId).keepLatest();
 }
 
 /**
- * Removes the older checkpoints that a policy does not keep, with their values and pending writes,
- * as {@link keepLatest} does. The checkpoints that the newest state needs always stay. So do the
- * subgraph checkpoints of each root checkpoint that the policy keeps. Returns the time at which the
- * thread should be thinned again, or undefined if no remaining checkpoint will become too old. If a
- * run is active, removes nothing and returns undefined.
+ * Removes the older checkpoints that a policy does not keep, with their values and pending writes.
+ * The checkpoints that the newest state needs always stay. If the policy keeps a root checkpoint,
+ * the checkpoints of its subgraphs stay too. If a run is active, removes nothing. Returns the time
+ * at which the thread should be thinned again. Returns undefined if a run is active, or if no
+ * remaining checkpoint will become too old.
  */
 export async function thinState(
   options: { client: MongoClient; db: Db; tenant: string },
@@ -112,8 +113,8 @@ class Pruner {
   }
 
   async thin(policy: ThinningPolicy, now: Date, isIdle: () => Promise<boolean>): Promise<Date | undefined> {
-    // Read the head before the check for active runs. A run that starts after the check may be
-    // rolled back to the checkpoints in this head, so they must stay.
+    // Read the head (the newest checkpoints) before the check for active runs. A run that starts
+    // after the check may be rolled back to these checkpoints, so they must stay.
     const before = await this.#headCheckpoints();
     if (!(await isIdle())) return undefined;
     const listed = await this.#listKeys();
@@ -252,8 +253,9 @@ class Pruner {
   }
 
   /**
-   * Returns what these checkpoints reference: the keys of their channel values, and the field
-   * `group` of their pending writes.
+   * Returns what these checkpoints reference: the keys of their channel values and, for each
+   * checkpoint, the `group` of its pending writes. The keys of these pending writes start with the
+   * `group`.
    */
   async #references(documents: AsyncIterable<StateDocument>): Promise<{ values: Set<string>; writes: string[] }> {
     const values = new Set<string>();

@@ -14,9 +14,9 @@ import {
 } from './state-documents.js';
 
 /**
- * Timeout of a commit, in ms. After this time the attempt fails, and Temporal retries the step. If
- * the old commit still reaches the database, it is refused, because the new attempt has a higher
- * fence.
+ * Timeout of a commit, in ms. After this time the attempt of the step fails, and Temporal starts
+ * the next attempt. The new attempt first writes its fence, which is higher, to the thread's head.
+ * So the old commit is refused if it reaches the database late.
  */
 const COMMIT_MS = 45_000;
 /**
@@ -98,7 +98,10 @@ export class StateCollection implements StateReads {
     return this.#documents.find(filter).sort({ _id: -1 });
   }
 
-  /** Returns the documents with only those fields that reference chunks. */
+  /**
+   * Returns the documents with only those fields that reference chunks (documents with parts of
+   * long lists and large values).
+   */
   findReferences(filter: Filter<StateDocument>): AsyncIterable<StateDocument> {
     return this.#documents.find(filter, { projection: { list: 1, parts: 1 } });
   }
@@ -109,9 +112,9 @@ export class StateCollection implements StateReads {
   }
 
   /**
-   * Stores the documents of a commit and moves the thread's head, in one transaction. Returns the
-   * id of the run for which an injected message waits, or undefined if no message waits. Errors:
-   * `fence_lost`.
+   * Stores the documents of a commit and moves the thread's head, in one transaction. If a message
+   * was injected for a run and no step has taken it yet, returns the id of this run. Otherwise
+   * returns undefined. Errors: `fence_lost`.
    */
   async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
     const { early, inserts } = withEarly(commit.inserts, chunkGroup(this.tenant, threadId));

@@ -3,19 +3,23 @@ import type { HeadChange } from './mongo-heads.js';
 import { bytes, type StateDocument } from './state-documents.js';
 
 /**
- * Largest total size of the chunks that a commit inserts in its transaction, in bytes. If the
- * chunks are larger, they are inserted before the transaction.
+ * Maximum total size of the chunks (the parts of long lists and of large values) that a commit
+ * inserts in its transaction, in bytes. If the chunks are larger, they are inserted before the
+ * transaction.
  */
 const EARLY_BYTES = 4 * 1024 * 1024;
 
-/** Documents and a change of the head. One transaction stores them together. */
+/**
+ * Documents of a thread's state, and a change of the thread's head (the record of its newest
+ * checkpoints). One transaction stores the documents and changes the head.
+ */
 export interface StateCommit {
   /** Documents whose keys are not in the database. All chunks of the commit are in this list. */
   inserts: StateDocument[];
   /**
-   * Documents whose keys may be in the database already. If so, a checkpoint and a write to one of
-   * LangGraph's special channels replace the stored document. For a value and for any other write,
-   * the stored document stays.
+   * Documents whose keys may be in the database already. If so, some documents replace the stored
+   * one: checkpoints, and pending writes to LangGraph's special channels, such as `__resume__`. All
+   * other documents (channel values and the other pending writes) leave the stored one as it is.
    */
   merges: StateDocument[];
   /** Writes to other collections in the same transaction. */

@@ -17,12 +17,17 @@ export interface StateDocument {
   type: string;
   data: Binary | Uint8Array;
   /**
-   * For a long list: ids of chunks by their height in the list's tree, leaves first. The elements
-   * in `data` come after the elements of these chunks. For an inner node of the tree: one row with
-   * the ids of its children.
+   * For a long list: ids of the chunks that contain its elements. The chunks form a tree. `list[0]`
+   * has ids of leaves, which contain elements, `list[1]` has ids of inner nodes above leaves, and
+   * so on. The highest level covers the start of the list, the lower levels cover the next
+   * elements, and `data` contains the last ones. For an inner node: a single level, with the ids of
+   * its children.
    */
   list?: string[][];
-  /** For a value, a pending write or a leaf over 1 MB: ids of the chunks that contain its data. */
+  /**
+   * For a value, a pending write, or a leaf of a list, if it is larger than 1 MB: ids of the chunks
+   * that contain its data.
+   */
   parts?: string[];
   /** For a checkpoint: id of the parent checkpoint. */
   parent?: string;

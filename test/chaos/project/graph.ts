@@ -1,6 +1,6 @@
 /**
- * The agent of the chaos program. It has a model behind HTTP, tools with external effects, an
- * interrupt and a subgraph.
+ * The agent that the chaos program runs. It calls a model over HTTP, and has tools with external
+ * effects, an interrupt and a subgraph.
  */
 import { AIMessage, SystemMessage, ToolMessage, type BaseMessage, type ToolCall } from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
@@ -36,7 +36,8 @@ const model = new ChatOpenAI({
 }).bindTools(TOOLS);
 
 /**
- * Performs an external effect. Its idempotency key is the same in all attempts of the same call.
+ * Performs an external effect: sends a request to the ledger. If a task is attempted again, its
+ * request has the same idempotency key as before.
  */
 async function act(effect: string, callId: string, config: LangGraphRunnableConfig): Promise<string> {
   const key = [config.configurable?.['thread_id'], config.executionInfo?.taskId, callId].join('/');

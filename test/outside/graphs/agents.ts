@@ -1,6 +1,7 @@
 /**
- * Graphs that agent packages of other authors create. This file is copied into a separate project.
- * Colloquy and the process of `in-process-main.ts` both load it from there.
+ * Graphs for tests, made with agent packages such as `langchain` and `deepagents`. This file is
+ * copied into a separate project. Colloquy and the process of `in-process-main.ts` both load it
+ * from there.
  */
 import { ChatOpenAI } from '@langchain/openai';
 import { createReactAgent } from '@langchain/langgraph/prebuilt';

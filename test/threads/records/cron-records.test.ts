@@ -54,7 +54,7 @@ describe('the record of a cron', () => {
     );
   });
 
-  it('keeps the auth filters of its creator, operators included, until an update replaces or removes them', async () => {
+  it('keeps the auth filters of its creator, also operators such as $contains, until an update replaces or removes them', async () => {
     const user = caller('filtered');
     const filters = { threads: { owner: 'u1' }, assistants: { 'teams.all': { $contains: ['a'] } } };
     const { cronId } = await createSettled('filtered', { filters });
@@ -65,7 +65,7 @@ describe('the record of a cron', () => {
     expect(await store.updateCron(user, cronId, { filters: null })).not.toHaveProperty('filters');
   });
 
-  it('merges concurrent updates, and is unsettled until its Schedule is reported to match the newest revision', async () => {
+  it('merges concurrent updates; is unsettled (not yet in its Temporal Schedule) until settleCron gets its newest revision', async () => {
     const user = caller('changing');
     const cron = await createSettled('changing', { endTime: new Date(0), metadata: { a: 1, b: 1 } });
     const patches = [{ metadata: { b: 2 } }, { payload: { context: { k: 1 } } }, { endTime: null, enabled: false }];

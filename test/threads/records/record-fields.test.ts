@@ -16,7 +16,7 @@ const thrownBy = (call: () => unknown): unknown => {
   }
 };
 
-describe('search labels of metadata', () => {
+describe('the labels of metadata, by which a search finds records', () => {
   it('consist of tenant, path and value as text; a hash replaces a text of more than 256 characters', () => {
     const labelsUnder = (key: string, inner: unknown) => recordLabels('acme', { [key]: inner });
     expect(recordLabels('acme', { a: { b: 1 }, l: ['x', { d: 1, c: 2 }], e: {}, n: null })).toEqual([
@@ -42,7 +42,7 @@ describe('search labels of metadata', () => {
     ]);
   });
 
-  it('need one hash of each path, not one for each value under the path', () => {
+  it('are created quickly for many values under a long path: the path is hashed only once, not once for each value', () => {
     const update = jest.spyOn(
       Object.getPrototypeOf(createHash('sha256')) as { update: (text: string) => unknown },
       'update',

@@ -160,7 +160,7 @@ describe('the store of runs', () => {
     expect(found.map(({ runId }) => runId).sort()).toEqual(activeIds.slice(0, 2).sort());
   });
 
-  it('stores the time of a run’s first start, and the reason of its cancellation unless the run has ended', async () => {
+  it('stores when a run was first started, and why it was cancelled; the reason cannot change after the run has ended', async () => {
     const threadId = await newThread();
     const run = newRun(threadId);
     await store.createRun(caller(), run);
@@ -246,7 +246,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, next)).toEqual(['running', 'busy']);
   });
 
-  it('a late start or end of a run that has ended already changes neither the run nor its thread', async () => {
+  it('late calls of startRun and endRun change neither a run that has ended nor its thread', async () => {
     const threadId = await newThread();
     const [old, next] = [await createAdmitted(threadId), await createAdmitted(threadId)];
     await store.startRun(caller(), threadId, old, runStart(0));
@@ -262,7 +262,7 @@ describe('starting and ending a run', () => {
     expect(await status(threadId, next)).toEqual(['success', 'idle']);
   });
 
-  it('the end of a cancelled waiting run leaves the thread busy while another run is at work', async () => {
+  it('the thread of an active run stays busy when a waiting run is cancelled and ends', async () => {
     const threadId = await newThread();
     const [current, waiting] = [await createAdmitted(threadId), await createAdmitted(threadId)];
     await store.startRun(caller(), threadId, current, runStart(0));

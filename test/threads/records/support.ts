@@ -33,8 +33,8 @@ export function runEnd(runId: string, overrides: Partial<RunEnd> = {}): RunEnd {
 }
 
 /**
- * Options of a thread store for tests that use only its records: functions for the state of threads
- * that do nothing.
+ * Options of a thread store for tests that use only its records. The functions that would change
+ * the state of a thread do nothing.
  */
 export const NO_STATE = {
   removeState: async () => undefined,

@@ -204,7 +204,7 @@ describe('closing and deleting a thread', () => {
     await newThread('acme', { threadId });
   });
 
-  it('close, copy and update of a thread that was read before never affect a later thread with the same id', async () => {
+  it('close, copy and update with the identity of a deleted thread do not affect a new thread with the same id', async () => {
     const user = caller();
     const threadId = await newThread();
     const before = await store.getThread(user, threadId);
@@ -227,7 +227,8 @@ describe('closing and deleting a thread', () => {
     const after = await store.getThread(user, threadId);
     expect(after.metadata).toEqual({ of: 'ada' });
     await store.closeThread(user, threadId, after);
-    // If the caller names the thread by its identity, closing the thread a second time fails.
+    // A call of `closeThread` without an identity can be repeated. With an identity (here `after`),
+    // it closes only an open thread, so the second call fails.
     await expect(store.closeThread(user, threadId, after)).rejects.toMatchObject(notFound);
   });
 

@@ -49,7 +49,7 @@ async function history(threadId: string): Promise<CheckpointTuple[]> {
 }
 
 describe('copying the state of a thread', () => {
-  it('copies all checkpoints up to one revision while a writer adds checkpoints to the original thread', async () => {
+  it('copies the original thread as it is at one moment, although a writer adds checkpoints meanwhile', async () => {
     let id = await commit('busy', 0);
     let step = 0;
     let stopped = false;
@@ -106,7 +106,7 @@ describe('pruning a thread with keepLatest', () => {
     await keepLatest({ client, db, tenant }, 'long');
     expect(await saver.getTuple(configOf('long'))).toEqual(before);
     expect(await history('long')).toHaveLength(1);
-    // The checkpoint, the values of its two channels, and its pending write.
+    // The four documents are the checkpoint, the values of its two channels, and its pending write.
     expect(await documents('long')).toBe(4);
     await keepLatest({ client, db, tenant }, 'long');
     expect(await saver.getTuple(configOf('long'))).toEqual(before);
@@ -154,7 +154,7 @@ describe('thinning the history of a thread by a policy', () => {
     expect(await history('thin')).toEqual([before[0]]);
   });
 
-  it('keeps the checkpoints of subgraphs that ran at a root checkpoint that stays', async () => {
+  it('keeps the checkpoints of a subgraph if the root checkpoint at which the subgraph ran is kept', async () => {
     const first = await commit('nested', 0);
     const second = await commit('nested', 1, first);
     await commit('nested', 2, second);

@@ -37,7 +37,7 @@ describe('the head of a thread', () => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  it('accepts the fence of the next attempt after a writer has died with an open transaction on the head', async () => {
+  it('accepts the higher fence of the next attempt while a dead writer has an open transaction on the head', async () => {
     const threadId = randomUUID();
     await heads.raiseFence('t', threadId, fence(1));
     const session = stopped.startSession();
@@ -53,7 +53,7 @@ describe('the head of a thread', () => {
     await session.endSession();
   });
 
-  it('does not block the next writer if a writer died after it had locked documents, but not yet the head', async () => {
+  it('lets the next writer store a pending write although a dead writer still has a lock on that pending write', async () => {
     const threadId = randomUUID();
     const session = stopped.startSession();
     session.startTransaction();

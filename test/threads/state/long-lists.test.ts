@@ -105,9 +105,9 @@ describe('a long list', () => {
     const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
     const short = sum(await bytesAdded('short', 200, turns));
     const long = sum(await bytesAdded('long', 4_000, turns));
-    // The database stores a long list as a tree of chunks; a leaf is a chunk of about 16 KB. Each
-    // version of the list stores anew only the ids in the root of the tree, and the elements after
-    // the last leaf.
+    // The database stores a long list as a tree of chunks. The leaves are chunks with about 16 KB
+    // of elements. The root contains ids of chunks, and the last elements of the list, which do not
+    // fill a leaf yet. If two messages are added at the end, mainly the root is stored anew.
     expect(short).toBeLessThan(4 * 20_000);
     expect(long).toBeLessThan(4 * 22_000);
   }, 90_000);
@@ -141,7 +141,7 @@ describe('a long list', () => {
     expect(await load(openReader(), 'failed')).toEqual(more);
   });
 
-  it('is read with two separate objects for an element that it contains twice', async () => {
+  it('is read back with two separate objects if it contains the same object twice', async () => {
     const list = conversation(0, 100);
     const saver = openEditor();
     await commit(saver, 'twice', list);
@@ -151,7 +151,7 @@ describe('a long list', () => {
     expect(new Set(read).size).toBe(200);
   });
 
-  it('has the key of its stored document after a commit or a read, and its JSON text can be read by that key', async () => {
+  it('has a key after a commit or a read of the list, and can be read as JSON text under this key', async () => {
     const saver = openEditor();
     const list = conversation(0, 100);
     expect(saver.blobOf(list)).toBeUndefined();
@@ -201,8 +201,8 @@ describe('a worker that caches the state of a thread', () => {
     const second = await step('kept', (list) => [...list, ...conversation(300, 302)]);
     const third = await step('kept', (list) => [...list, ...conversation(302, 304)]);
     const fourth = await step('kept', (list) => [...list]);
-    // Elements in cached leaves (chunks of the list) are the same objects again. Only the elements
-    // after the last leaf are decoded again.
+    // The cache has the decoded leaves (chunks of about 16 KB), so their elements are the same
+    // objects again. The last elements, which do not fill a leaf yet, are decoded again.
     expect(third.slice(0, 250).every((message, index) => message === second[index])).toBe(true);
     expect(third[301]).not.toBe(second[301]);
     expect(fourth).toEqual(await load(openReader(), 'kept'));
@@ -216,7 +216,7 @@ describe('a worker that caches the state of a thread', () => {
     expect(await step('mutated', (all) => [...all])).toEqual(conversation(0, 300));
   });
 
-  it('stores a change that a step has made in place to an older message before the commit', async () => {
+  it('stores a change that a step makes in place to an older message and then commits', async () => {
     await step('changed', () => conversation(0, 300));
     await step('changed', (all) => {
       (all[7] as BaseMessage).content = 'changed in place';

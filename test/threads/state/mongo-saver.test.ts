@@ -45,7 +45,7 @@ describe('MongoSaver', () => {
   });
 
   it.each([false, true])(
-    'stores the concurrent puts and putWrites of LangGraph without failed commands; option exclusive: %s',
+    'executes concurrent calls of put and putWrites without a failed database command; option exclusive: %s',
     async (exclusive) => {
       const failed: string[] = [];
       client.on('commandFailed', ({ commandName }) => failed.push(commandName));

@@ -20,8 +20,9 @@ import {
 } from '../../../threads/index.js';
 
 /**
- * An operation on a thread. `from` chooses the parent checkpoint, counted back from the newest.
- * `at` chooses a checkpoint or an element of the list, modulo their count.
+ * An operation on a thread. `from` chooses the parent checkpoint: 0 is the newest checkpoint, 1 is
+ * the one before it, and so on. `at` chooses a checkpoint or an element of the list: the index is
+ * `at` modulo their number.
  */
 type Action =
   | { kind: 'put'; from: number; edit: Edit; as: 'step' | 'edit' }
@@ -38,7 +39,7 @@ type Edit =
 const at = fc.nat(1_000);
 const sizes = fc.oneof(
   { weight: 8, arbitrary: fc.array(fc.nat(6_000), { minLength: 1, maxLength: 6 }) },
-  // The first list has enough elements for inner nodes in its tree of chunks. The second has one
+  // The first list is so long that its tree of chunks has inner nodes. The second list has one
   // element that is split into several chunks.
   { weight: 1, arbitrary: fc.constant<number[]>(Array.from({ length: 80 }, () => 9_000)) },
   { weight: 1, arbitrary: fc.constant<number[]>([1_500_000]) },
@@ -92,8 +93,9 @@ function element(size: number): unknown {
 }
 
 /**
- * Returns the list after an edit. The caller passes the new elements in `fresh`, so that it can
- * apply the same edit to the list of the model and to the list of the tested saver.
+ * Returns the list after an edit. The same edit is applied to two lists: that of the model
+ * (LangGraph's `MemorySaver`) and that of the tested saver. For each list, the caller creates the
+ * new elements (`fresh`).
  */
 function changed(list: unknown[], edit: Edit, fresh: unknown[]): unknown[] {
   const index = list.length === 0 ? 0 : edit.at % list.length;
@@ -145,9 +147,9 @@ class ModelledThread {
   constructor(private threadId: string) {}
 
   /**
-   * Applies an action to the thread and to the model, and compares their states. With `crash`, the
-   * writer's connection is closed at the MongoDB command with that number. If the database then has
-   * the state from before the action, the model takes back the action too.
+   * Applies an action to the thread and to the model, and compares their states. With `crash: 3`,
+   * the writer's connection is closed at its third MongoDB command. If the database then has the
+   * state from before the action, the model is reset to that state too.
    */
   async act(action: Action, crash?: number): Promise<void> {
     const before = copyOf(this.#model);
@@ -184,8 +186,8 @@ class ModelledThread {
       case 'writes':
         return this.#writes(action, writer);
       case 'mutateLast':
-        // Changes in place an element of the list that the last `put` has stored. Nothing commits
-        // the change, so no reader may see it.
+        // Changes the object of one element in memory, after the last `put` has stored the list.
+        // Nothing commits the change, so no reader may see it.
         if (this.#last.length > 0) mutated(this.#last[action.at % this.#last.length]);
         return;
       case 'delete':

@@ -66,8 +66,8 @@ async function steps(threadId: string): Promise<unknown[]> {
 
 const due = (now = inMinutes(1), limit = 10) => store.thinnableThreads(caller(tenant), { now, limit });
 
-describe('threads that are due for thinning', () => {
-  it('are those that have changed since their last thinning; a limited list begins with the longest due', async () => {
+describe('threads that are due for thinning (the removal of old checkpoints)', () => {
+  it('have changed since their last thinning, and are listed in the order in which they became due', async () => {
     const [first, second] = [await createThread([0, 0]), await createThread([0, 0])];
     await store.createThread(caller(tenant), { threadId: randomUUID() });
     expect((await due()).map(({ threadId }) => threadId)).toEqual([first, second]);
@@ -99,7 +99,7 @@ describe('threads that are due for thinning', () => {
     expect(await due()).toHaveLength(1);
   });
 
-  it('keep their history while a run is pending, and are due again later; a busy thread is never due', async () => {
+  it('are not thinned while a run is pending, but are due again later; a thread whose run is executing is not due', async () => {
     const threadId = await createThread([0, 0, 0]);
     const { run } = await store.createRun(caller(tenant), newRun(threadId));
     await store.admitRun(caller(tenant), threadId, run.runId);
@@ -113,7 +113,7 @@ describe('threads that are due for thinning', () => {
     expect(await due(inMinutes(11))).toEqual([]);
   });
 
-  it('are due again when more checkpoints are too old, but not if no remaining checkpoint will become too old', async () => {
+  it('are due again when another checkpoint becomes too old, and never again if only the newest checkpoint is left', async () => {
     const threadId = await createThread([50, 30, 10, 5]);
     const thin = async (now: Date) => {
       for (const thread of await due(now))
@@ -121,9 +121,9 @@ describe('threads that are due for thinning', () => {
     };
     await thin(inMinutes(0.1));
     expect(await steps(threadId)).toEqual([3, 2, 1]);
-    // In 10 minutes the checkpoint of 30 minutes will be older than the 40 minutes of `maxAgeMs`.
-    // Thinning waits 4 more minutes, a tenth of `maxAgeMs`, so that it removes several checkpoints
-    // together.
+    // One checkpoint is 30 minutes old now. In 10 minutes it will be older than `maxAgeMs`, which
+    // is 40 minutes. Thinning waits 4 more minutes (a tenth of `maxAgeMs`), so that it removes
+    // several checkpoints together.
     expect(await due(inMinutes(13))).toEqual([]);
     await thin(inMinutes(15));
     expect(await steps(threadId)).toEqual([3, 2]);

@@ -32,17 +32,18 @@ interface CodecOptions {
   tenant: string;
   reads: StateReads;
   /**
-   * Whether a new version of a list may reference chunks of the list's previous version. This is
-   * only safe if a commit fails whenever another writer may have removed these chunks.
+   * Whether a new version of a list may reference chunks of the list's previous version. Set this
+   * only if a commit fails when another writer has removed such chunks in the meantime.
    */
   sharesChunks: boolean;
   /**
-   * Whether the metadata of a decoded checkpoint include the metadata of its run. Default: true.
+   * Whether the metadata of a decoded checkpoint include the metadata of its run, which are stored
+   * as `labels`. Default: true.
    */
   showsLabels?: boolean;
   /**
-   * Takes a decoded leaf, a chunk of list elements, from a cache. If it returns undefined, the
-   * codec reads the leaf from the database.
+   * Removes a decoded leaf (a chunk of a long list) from a cache and returns it. If it returns
+   * undefined, the codec reads the leaf from the database.
    */
   takeLeaf?: (key: string) => Leaf | undefined;
 }
@@ -139,8 +140,8 @@ export class CheckpointCodec {
   }
 
   /**
-   * Returns a checkpoint's metadata, as a thread's history shows them and as a search filters by
-   * them. With `showsLabels`, they include the metadata of the run.
+   * Returns the metadata of a checkpoint. With `showsLabels`, they include the metadata of the run.
+   * Clients see these metadata in the history of a thread and can filter the history by them.
    */
   async metadataOf({ labels = '{}', metadata = '{}' }: StateDocument): Promise<CheckpointMetadata> {
     const own = (await this.serializer.loadsTyped('json', metadata)) as CheckpointMetadata;
@@ -149,7 +150,7 @@ export class CheckpointCodec {
 
   /**
    * Returns the data from which LangGraph builds the values of `DeltaChannel`s: for each channel,
-   * its last whole value (the seed) and all pending writes since.
+   * the last value that was stored as a whole (the seed), and all pending writes after it.
    */
   deltaHistory(start: StateDocument, channels: string[]): Promise<Record<string, DeltaChannelHistory>> {
     const source = { tenant: this.#tenant, serializer: this.serializer, values: this.#values, reads: this.#reads };
@@ -179,8 +180,9 @@ export class CheckpointCodec {
   }
 
   /**
-   * Moves the `Send`s of a checkpoint to LangGraph's channel for `Send`s. In checkpoints of a
-   * format before 4, the `Send`s are pending writes of the parent checkpoint.
+   * Converts a checkpoint whose format version is below 4. In these old formats, LangGraph stored
+   * the `Send`s of a checkpoint as pending writes of its parent checkpoint. Copies them to the
+   * channel in which LangGraph expects them now.
    */
   async #migrateSends(checkpoint: Checkpoint, threadId: string, ns: string, parent: string): Promise<void> {
     const documents = await this.#reads.readGroup(writeGroup(this.#tenant, threadId, ns, parent));

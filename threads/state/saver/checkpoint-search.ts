@@ -18,8 +18,9 @@ interface CheckpointSearch {
    */
   filter: { group: string | { $gte: string; $lt: string } | { $regex: string } };
   /**
-   * Returns whether a checkpoint has the namespace and id in the config, and is older than
-   * `before`.
+   * Returns whether a checkpoint has the namespace and the id that are in the config of the search,
+   * and is older than the checkpoint in the option `before`. Each of the three is checked only if
+   * the search contains it.
    */
   isWithin: (checkpoint: { ns: string; id: string }) => boolean;
   /** Returns whether the metadata of a checkpoint match the filter of the search. */
@@ -27,9 +28,10 @@ interface CheckpointSearch {
 }
 
 /**
- * Yields the checkpoints that a search finds. It is the method `list` of the savers. Within a
- * namespace, the newest checkpoint comes first. A field that the config does not have matches every
- * checkpoint.
+ * Implements the method `list` of the savers: yields the checkpoints that a search finds. Within a
+ * namespace, the newest checkpoint comes first. The thread id, the namespace and the checkpoint id
+ * in the config are optional. For example, a config without a namespace finds the checkpoints of
+ * all namespaces.
  */
 export async function* listCheckpoints(
   { state, reads, codec }: CheckpointListSource,

@@ -23,7 +23,7 @@ interface DeltaSource {
 }
 
 interface Ancestor {
-  /** Field `group` of the ancestor's pending writes. */
+  /** The value of `group` in the documents of the ancestor's pending writes. */
   writes: string;
   /**
    * Keys of the ancestor's channel values, by channel. A key may have no value in the database,
@@ -35,8 +35,9 @@ interface Ancestor {
 /**
  * Returns the data from which LangGraph builds the values of a checkpoint's `DeltaChannel`s: for
  * each channel, its last whole value before the checkpoint (the seed) and all pending writes since.
- * Reads the checkpoint's ancestors in pages. LangGraph's step counters in the checkpoint decide the
- * size of a page. For each page, one query reads the values and one reads the writes.
+ * Reads the checkpoint's ancestors in pages. For each page, one query reads the values and one the
+ * pending writes. LangGraph's counters in the checkpoint say how many supersteps ago the whole
+ * values were stored. This number plus one is the size of a page, within the limits of `PAGE`.
  */
 export async function readDeltaHistory(
   source: DeltaSource,

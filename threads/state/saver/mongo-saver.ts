@@ -26,8 +26,9 @@ export interface SaverOptions {
   db: Db;
   tenant: string;
   /**
-   * Whether the saver is for one edit of one thread. If so, a put fails with `fence_lost` if
-   * another writer has moved the head since this saver first read the head.
+   * Set to true if the saver is for one edit of one thread. Its writes then fail with `fence_lost`
+   * if another writer has changed the thread's head (its newest checkpoints and revision) since
+   * this saver first read it.
    */
   exclusive?: boolean;
 }
@@ -35,8 +36,8 @@ export interface SaverOptions {
 /**
  * LangGraph's checkpoint saver on MongoDB for one tenant. Each version of a channel value is stored
  * once. One transaction stores a checkpoint and moves the thread's head, which then names this
- * checkpoint as the newest. With `exclusive`, the versions of a long list share chunks, so that a
- * put stores only the changes of the list.
+ * checkpoint as the newest. A long list is stored in chunks. With `exclusive`, a new version of the
+ * list shares the unchanged chunks, so that a put stores only the changes.
  */
 export class MongoSaver extends BaseCheckpointSaver<string> {
   readonly #tenant: string;
@@ -82,8 +83,9 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns the whole values and writes from which LangGraph builds the values of `DeltaChannel`s.
-   * If the checkpoint does not exist, returns an empty list of writes for each channel.
+   * For each given `DeltaChannel`, returns the last value that was stored as a whole, and all
+   * pending writes after it. LangGraph builds the current value from these. If the checkpoint does
+   * not exist, returns an empty list of writes for each channel.
    */
   override async getDeltaChannelHistory(options: {
     config: RunnableConfig;
@@ -115,11 +117,11 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
         await this.#state.commit(threadId, { inserts: documents, merges: [], head: head(heads) });
         this.#codec.channels.rememberKeys(largeValues);
       } catch (error) {
-        // The failed commit may not have stored its chunks, so the next versions must not share
-        // them.
+        // It is possible that the chunks of the failed commit were not stored. So the lists are
+        // forgotten, and no later version of a list shares these chunks.
         this.#codec.channels.release();
-        // A document key can exist already only if the caller makes its own channel versions or
-        // puts a checkpoint id again.
+        // A duplicate key is possible only if the caller makes its own channel versions or puts the
+        // same checkpoint id twice.
         if (!isDuplicateKey(error)) throw error;
         await this.#state.commit(threadId, { inserts: [], merges: documents, head: head(heads) });
       }
@@ -178,8 +180,8 @@ export class MongoSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns the id of a namespace's newest checkpoint. It is the id in the head. The head does not
-   * contain finished subgraphs; for their namespaces it is the highest checkpoint id.
+   * Returns the id of a namespace's newest checkpoint. The thread's head names this checkpoint,
+   * except for namespaces of finished subgraphs. For these, it is the one with the highest id.
    */
   async #newest(threadId: string, ns: string): Promise<string | undefined> {
     const { rev, heads } = await this.#heads.readHead(this.#tenant, threadId);

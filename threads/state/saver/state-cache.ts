@@ -20,9 +20,11 @@ interface CacheEntry {
 /**
  * LRU cache of state documents that a worker has read or written, limited in bytes. A cached
  * checkpoint or value cannot be stale, because it never changes under its key. The pending writes
- * of a checkpoint do change, so their cache key contains the revision of the head. Leaves of long
- * lists are also cached in decoded form: decoding a leaf costs forty times as much as checking that
- * a decoded leaf has not changed.
+ * of a checkpoint do change. Their cache key therefore contains the thread's revision (the number
+ * of its commits), so it is a new key after each commit.
+ *
+ * Leaves (chunks of long lists) are also cached in decoded form. Decoding a leaf costs forty times
+ * as much as checking that a decoded leaf has not changed.
  */
 export class StateCache {
   readonly #entries: LRUCache<string, CacheEntry>;

@@ -11,8 +11,8 @@ interface StepCommitsOptions {
   threadId: string;
   fence: Fence;
   /**
-   * The head at which the step began. The first commit fails with `fence_lost` if another writer
-   * has moved the head since then.
+   * The thread's head (its newest checkpoints, revision and fence) when the step began. If another
+   * writer has changed the head since then, the first commit fails with `fence_lost`.
    */
   head: Head;
   /** Offset of the thread's last event when the step began. */
@@ -61,8 +61,8 @@ export class StepCommits {
   }
 
   /**
-   * The head after all puts, including those that are not committed yet. Its revision is that of
-   * the last commit.
+   * The thread's head. Its checkpoints are the newest ones of all puts, including puts that are not
+   * committed yet. Its revision is that of the last commit.
    */
   get head(): Head {
     return { rev: this.#rev, fence: this.#options.fence, heads: { ...this.#heads } };

@@ -20,7 +20,10 @@ export class StepReads implements StateReads {
   readonly #cache: StateCache;
   readonly #threadId: string;
   readonly #rev: number;
-  /** All pending writes of the checkpoints that this step has created or read, by their `group`. */
+  /**
+   * All pending writes of the checkpoints that this step has created or read. The key is the
+   * `group` of the pending writes, which is the same for all pending writes of a checkpoint.
+   */
   readonly #writes = new Map<string, StateDocument[]>();
 
   constructor({ stored, cache, threadId, rev }: StepReadsOptions) {
@@ -60,8 +63,9 @@ export class StepReads implements StateReads {
   }
 
   /**
-   * If the checkpoint is in the cache, returns only this checkpoint. It may not be committed yet,
-   * so a query might not find it.
+   * Works like {@link StateReads.readFrom}, with one difference: if the checkpoint with this key is
+   * in the cache, returns only this checkpoint. A cached checkpoint may not be committed yet, and a
+   * query would then miss it.
    */
   async readFrom(key: string, count: number): Promise<StateDocument[]> {
     const cached = this.#cache.get(key);
@@ -85,7 +89,8 @@ export class StepReads implements StateReads {
   }
 
   /**
-   * Caches the pending writes of a checkpoint for the next step, which begins at revision `rev`.
+   * Caches the pending writes of a checkpoint for the next step. `rev` is the revision of the head
+   * at which that step begins.
    */
   rememberWrites(group: string, rev: number): void {
     const writes = this.#writes.get(group);

@@ -30,8 +30,9 @@ const NULL_TASK_ID = '00000000-0000-0000-0000-000000000000';
 const RESUME = '__resume__';
 const START = '__start__';
 /**
- * Time in ms that the writes of a finished task wait for the commit of their superstep. After this
- * time they are committed without it, so that a failure of another task does not lose them.
+ * How long, in ms, the pending writes of a finished task wait to be committed together with their
+ * superstep. After this time they are committed alone, so that they are kept if another task of the
+ * superstep fails.
  */
 const WRITES_DELAY_MS = 3;
 
@@ -57,9 +58,9 @@ export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
   head: Head;
   cache: StateCache;
   /**
-   * Stores the events of a superstep. Each commit of a superstep awaits this before the commit
-   * becomes visible, so that the events of a superstep are stored before its state. Resolves to the
-   * offset of the thread's last event.
+   * Stores the events of a superstep, and resolves to the offset of the thread's last event. The
+   * transaction that commits the superstep waits for this before it moves the thread's head. So the
+   * events of a superstep are always stored before its state.
    */
   beforeCommit: () => Promise<number>;
   /** Offset of the thread's last event when the saver is created. */
@@ -72,13 +73,13 @@ export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
    */
   hasEntry: (ns: string) => boolean;
   /**
-   * Called after the checkpoint of the root graph's input was put, and before a node of the graph
-   * runs.
+   * Called when the root graph stores a checkpoint that does not end a superstep, such as the
+   * checkpoint of the input. No node of the next superstep has started yet.
    */
   onInput?: () => void;
   /**
-   * Marks injected messages as taken, in the transaction that commits the state with these
-   * messages.
+   * Marks injected messages as taken. Each injected message is stored as a run, and `runIds` are
+   * the ids of these runs. Called in the transaction that commits the state with the messages.
    */
   takeInjections?: (session: ClientSession, runIds: string[]) => Promise<void>;
   /**
@@ -89,10 +90,11 @@ export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
 }
 
 /**
- * LangGraph's saver for one step activity. It is bound to a thread, a run and a fence. The graph
- * waits for the commit of each superstep. The checkpoints of an input and of its entry node are
- * committed in one transaction. The writes of a task wait for the commit of their superstep, at
- * most {@link WRITES_DELAY_MS}.
+ * LangGraph's checkpoint saver for one step activity. It writes to one thread, for one run, with
+ * one fence. The graph waits for the commit of each superstep. The checkpoint of an input and the
+ * checkpoint of the entry node (`__start__`) that follows it are committed in one transaction. If a
+ * superstep ends within {@link WRITES_DELAY_MS} after one of its tasks, the pending writes of this
+ * task are committed together with the superstep, else alone.
  */
 export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #options: StepSaverOptions;
@@ -104,18 +106,19 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #commits: StepCommits;
   #injecting: string[] = [];
   /**
-   * Namespaces in which a node has written since the last checkpoint of the namespace. Writes of
-   * the entry node do not count.
+   * Namespaces in which a node has put pending writes since the last checkpoint of the namespace.
+   * The next checkpoint of such a namespace ends a superstep. The entry node does not count.
    */
   readonly #worked = new Set<string>();
   /**
-   * Field `group` of the pending writes of each checkpoint that this saver has created. Writes to
-   * these groups are inserted, not merged, because the checkpoints are new.
+   * The groups for the pending writes of the checkpoints that this saver has created. All pending
+   * writes for one checkpoint have the same value in the field `group`. Pending writes for these
+   * new checkpoints are inserted, not merged, because the database has no earlier ones.
    */
   readonly #newGroups = new Set<string>();
   /**
-   * Large channel values whose documents are being inserted, before the commit that references
-   * them.
+   * Large channel values that are being stored as documents of their own. The commit that
+   * references these documents comes later.
    */
   readonly #storing = new WeakMap<object, { key: string; stored: Promise<void> }>();
 
@@ -126,11 +129,12 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     const codec = new CheckpointCodec({
       tenant,
       reads,
-      // Sharing chunks is safe, because each commit names the revision of the head that was read.
-      // If another writer has removed chunks, the revision differs and the commit fails.
+      // A new version of a list may reference chunks of the previous version (documents with a part
+      // of the list). This is safe: a writer that removes chunks also changes the revision of the
+      // head, and a commit fails if the revision is not the one that this saver has read.
       sharesChunks: true,
-      // LangGraph streams the metadata of checkpoints. The metadata of the run do not come from the
-      // graph, so LangGraph must not see them.
+      // LangGraph streams the metadata of each checkpoint that it gets from the saver. So the
+      // saver omits the metadata of the run (the labels), which do not come from the graph.
       showsLabels: false,
       takeLeaf: (key) => cache.takeLeaf(key),
     });
@@ -182,8 +186,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns the whole values and writes from which LangGraph builds the values of `DeltaChannel`s.
-   * If the checkpoint does not exist, returns an empty list of writes for each channel.
+   * Returns the data from which LangGraph builds the values of `DeltaChannel`s: for each channel,
+   * the last value that was stored whole, and all pending writes since then. If the checkpoint does
+   * not exist, returns an empty list of writes for each channel.
    */
   override async getDeltaChannelHistory(options: {
     config: RunnableConfig;
@@ -228,9 +233,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
       this.#options.onCommit({ ns, step });
     } else {
       if (ns === '') this.#options.onInput?.();
-      // LangGraph makes a task's id from the checkpoint on which the task runs, and effects are
-      // identified by task ids. So the checkpoint is stored before any node runs. The tasks then
-      // have the same ids after a crash.
+      // Store the checkpoint before any node runs, so that tasks have the same ids after a crash:
+      // LangGraph derives the id of a task from the checkpoint on which the task runs. Nodes use
+      // task ids in idempotency keys, for example to send a message only once.
       const entryFollows = metadata.source === 'input' && START in newVersions && this.#options.hasEntry(ns);
       if (!entryFollows) await this.flush();
     }
@@ -254,8 +259,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
       inserts: isNew ? [...chunks, ...documents] : chunks,
       merges: isNew ? [] : documents,
     });
-    // LangGraph's null task writes the answers and updates of a `Command`. These writes need no
-    // early commit: until a task uses them, another attempt gets them from the run's request.
+    // LangGraph stores the answers and updates of a `Command` as writes of a null task. These
+    // writes need no early commit: until a task has used them, a new attempt reads them from the
+    // run's request again.
     if (taskId !== NULL_TASK_ID) this.#commits.flushWithin(WRITES_DELAY_MS);
   }
 
@@ -275,15 +281,19 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     return key === undefined ? this.#storing.get(value) : { key };
   }
 
-  /** Commits all puts so far. Errors: `fence_lost`, or the failure of an earlier commit. */
+  /**
+   * Commits all checkpoints and pending writes that the graph has put so far. Awaits `beforeHead`
+   * (the offset of the thread's last event) before it moves the head. Errors: `fence_lost`, or the
+   * failure of an earlier commit.
+   */
   flush(beforeHead?: Promise<number>): Promise<void> {
     return this.#commits.flush(beforeHead);
   }
 
   /**
-   * Caches what the next step on this worker will read: decoded leaves of long lists, and the
-   * pending writes of the newest checkpoints. Call it after the last flush, when the graph has
-   * ended.
+   * Caches what the next step on this worker will read: the leaves of long lists (chunks of list
+   * elements) in decoded form, and the pending writes of the newest checkpoints. Call it after the
+   * last flush, when the graph has ended.
    */
   remember(): void {
     const { cache, tenant, threadId } = this.#options;
@@ -301,12 +311,12 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   async #newest(threadId: string, ns: string): Promise<string | undefined> {
     const head = this.#commits.headOf(ns);
     if (head !== undefined) return head.checkpointId;
-    // The first commit of a thread adds the root to the head. As long as the root is not in the
-    // head, the root has no checkpoint.
+    // The first commit of a thread adds the root namespace to the head. So if the head does not
+    // contain the root namespace, the thread has no root checkpoint.
     if (ns === '') return undefined;
     // The namespace of a subgraph contains a task id, and each checkpoint of the parent graph gets
     // new task ids. So if this run created the parent's checkpoint, no earlier run can have used
-    // the namespace.
+    // the namespace, and the namespace has no checkpoint.
     const parent = ns.includes('|') ? ns.slice(0, ns.lastIndexOf('|')) : '';
     if (ns.includes(':') && this.#commits.headOf(parent)?.run === this.#run) return undefined;
     return this.#reads.highestCheckpoint(threadId, ns);
@@ -332,8 +342,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns a change of the head that removes the namespaces of all subgraphs that tasks have run.
-   * After the next root checkpoint, these subgraphs are never resumed.
+   * Returns the change of the head that belongs to a root checkpoint: all namespaces with a task id
+   * are removed. Each of them belongs to a subgraph that one task has run. After the root
+   * checkpoint, these subgraphs are never resumed.
    */
   #finishedSubgraphs(): Record<string, null> {
     const names = Object.keys(this.head.heads).filter((ns) => ns.includes(':'));

@@ -8,12 +8,15 @@ import type { ValueTexts } from './value-texts.js';
 /** Type tag of a channel version that has no value. */
 export const EMPTY = 'empty';
 
-/** Number of lists that a saver remembers, so that their next versions can share chunks. */
+/**
+ * Maximum number of lists whose chunks a saver remembers, so that the next versions of these lists
+ * can share the chunks.
+ */
 const MAX_TRACKED_LISTS = 32;
 
 /**
- * Values that are stored in more than one document: long lists and large values. `key` is the key
- * of the document that references the chunks.
+ * Values that are stored in more than one document: long lists and large values. Chunks (documents
+ * with parts of the value) are referenced by one main document. `key` is the key of that document.
  */
 export type LargeValues = readonly (readonly [value: object, key: string])[];
 

@@ -1,8 +1,9 @@
 import { ObjectId } from 'mongodb';
 
 /**
- * Number of children at which an inner node is full. The root references fewer ids than this of
- * each height, because each full group of ids becomes a node.
+ * Maximum number of children of an inner node. As soon as 32 chunks of the same height have no
+ * parent, a new inner node becomes their parent. So the root references at most 31 chunks of each
+ * height.
  */
 const FAN_OUT = 32;
 
@@ -14,8 +15,8 @@ export interface ListNode {
 export interface Tree {
   /**
    * Ids that the root references, by height: `levels[0]` has leaves, `levels[1]` has the inner
-   * nodes above leaves, and so on. The last row covers the first elements of the list, and
-   * `levels[0]` covers the last ones.
+   * nodes directly above leaves, and so on. The highest level covers the start of the list, and
+   * `levels[0]` covers its end.
    */
   levels: string[][];
   /** All inner nodes of the tree, by the id of their first child. */
@@ -41,8 +42,8 @@ export function growTree(leaves: readonly string[], known: ReadonlyMap<string, L
 }
 
 /**
- * Groups the ids of one level into nodes and returns the ids of these nodes. Ids at the end that do
- * not fill a node stay without a node, and the root references them.
+ * Groups the ids of one level (`row`) into nodes and returns the ids of these nodes. Ids at the end
+ * that do not fill a node get no parent node. The root references them directly.
  */
 function pack(row: readonly string[], known: ReadonlyMap<string, ListNode>, tree: Tree): string[] {
   const above: string[] = [];

@@ -8,8 +8,9 @@ export interface Leaf {
   size: number;
   elements: readonly unknown[];
   /**
-   * Marks of the elements, in the same order. A mark is a snapshot by which a later change of the
-   * element is detected. Undefined for an element that cannot be marked.
+   * One mark for each element, in the same order. A mark is a snapshot of an element. If the
+   * element no longer equals its mark, the element has changed. Undefined if an element cannot be
+   * marked, for example because it is too large.
    */
   marks: readonly (Mark | undefined)[];
   /**
@@ -39,15 +40,21 @@ interface EncodedList extends LongList {
  * version of the list stores its tail again.
  */
 const LEAF_BYTES = 16 * 1024;
-/** Maximum number of leaves to compare if several leaves begin with the same element. */
+/**
+ * Several leaves of the previous version may begin with the same element. At most this many of them
+ * are remembered for that element, and compared with the new version.
+ */
 const MAX_CANDIDATES = 4;
 
-/** Creates a leaf of these elements. Marks the elements, so that a later change is detected. */
+/**
+ * Creates a leaf of these elements, with a mark (a snapshot) of each element. The marks show later
+ * whether an element has changed.
+ */
 export function markLeaf(id: string, size: number, elements: readonly unknown[], isDecoded: boolean): Leaf {
   return { id, size, elements, marks: elements.map(markOf), isDecoded };
 }
 
-/** Returns whether no element of a leaf has changed since it was marked. */
+/** Returns whether every element of a leaf has a mark (a snapshot) and still equals it. */
 export function isIntact({ elements, marks }: Leaf): boolean {
   return elements.every((element, index) => isUnchanged(element, marks[index]));
 }
@@ -82,8 +89,8 @@ class KnownLeaves {
   readonly #byFirst = new Map<unknown, Leaf[]>();
   readonly #next = new Map<Leaf, Leaf>();
   /**
-   * Leaves that the new version uses already. A list uses each leaf once, so that a reader of the
-   * list gets a separate object for each element.
+   * Leaves that the new version uses already. A list uses each leaf only once. Otherwise a reader
+   * of the list would get the same object at two positions.
    */
   readonly #taken = new Set<Leaf>();
   #expected: Leaf | undefined;
@@ -178,8 +185,8 @@ class ListWriter {
   }
 
   /**
-   * Makes a leaf of the pending elements. If they and the leaf before them fit into one leaf, both
-   * are merged. Returns false if an element of the leaf before them cannot be encoded.
+   * Makes a leaf of the pending elements. If the last leaf and these elements fit into one leaf,
+   * merges them. Returns false if an element of the last leaf cannot be encoded again.
    */
   #closeWithLast(): boolean {
     const last = this.#leaves.at(-1);

@@ -7,8 +7,8 @@ import { BaseMessage } from '@langchain/core/messages';
 export type Mark = readonly unknown[];
 
 /**
- * Maximum length of a mark. To compare a longer mark costs as much as encoding the value. The limit
- * also ends the walk through a cyclic value.
+ * Maximum length of a mark. The comparison of a longer mark would take as much time as the encoding
+ * of the value. The limit also ends the walk through a cyclic value.
  */
 const MAX_LEAVES = 50_000;
 const END = Symbol('end');
@@ -23,8 +23,8 @@ export function markOf(value: unknown): Mark | undefined {
 }
 
 /**
- * Returns whether a value is unchanged since it was marked. A value without a mark counts as
- * changed.
+ * Returns whether a value is unchanged since `mark`, a snapshot of the value, was taken. Without a
+ * snapshot, the value counts as changed.
  */
 export function isUnchanged(value: unknown, mark: Mark | undefined): boolean {
   if (mark === undefined) return false;

@@ -20,10 +20,13 @@ import type { ValueTexts } from './value-texts.js';
 const LARGE_BYTES = 1024 * 1024;
 const PART_BYTES = 8 * 1024 * 1024;
 
-/** Type tags that do not come from the serializer. */
+/** Type tags that this file adds to those of LangGraph's serializer. */
 const NODE = 'node';
 const PART = 'part';
-/** Type tag of a list that is the whole value (`DeltaSnapshot`) of a LangGraph `DeltaChannel`. */
+/**
+ * Type tag of a list from a `DeltaSnapshot`. LangGraph puts the whole value of a `DeltaChannel`
+ * into such an object.
+ */
 const DELTA = 'delta';
 
 type EncodedFields = Pick<StateDocument, 'type' | 'data' | 'list' | 'parts'>;
@@ -45,7 +48,10 @@ interface DecodedValue {
 interface ChunkSource {
   /** Returns the chunks with these keys, in any order. */
   read: (keys: string[]) => Promise<StateDocument[]>;
-  /** Takes a decoded leaf from a cache. If it returns undefined, the leaf is read with `read`. */
+  /**
+   * Takes a decoded leaf (a chunk with elements of a long list) from a cache. If it returns
+   * undefined, the leaf is read with `read`.
+   */
   take: (key: string) => Leaf | undefined;
 }
 
@@ -116,8 +122,9 @@ export class StateValues {
   }
 
   /**
-   * Returns the values in the order of `documents`. With `isTracked`, the leaves of lists are
-   * marked, so that the next version of a list can reuse them.
+   * Returns the values in the order of `documents`. With `isTracked`, takes a snapshot (a mark) of
+   * each element of a long list. The marks show later which elements have changed, so that the next
+   * version of the list can reuse the unchanged leaves.
    */
   async decode(threadId: string, documents: StateDocument[], isTracked = false): Promise<DecodedValue[]> {
     const reader = new ChunkReader(this.tenant, threadId, this.source);
@@ -264,8 +271,8 @@ class ChunkReader {
 }
 
 /**
- * Returns the chunks that a document references directly. `base` is the height of the chunks in the
- * first row of the document's `list`.
+ * Returns the chunks that a document references directly. `document.list[0]` contains the ids of
+ * the chunks at height `base` of the list's tree, `list[1]` those at height `base + 1`, and so on.
  */
 function referencesOf(document: StateDocument, base: number): ChunkReference[] {
   const rows = (document.list ?? []).flatMap((ids, row) => ids.map((id) => ({ id, height: base + row })));
