@@ -7,6 +7,8 @@ export interface BenchOptions {
    * window, or a kill of a worker process. Default: each bench has its own number.
    */
   samples?: number;
+  /** Folder of another built checkout of Colloquy, for the bench `versus`. */
+  tree?: string;
 }
 
 /** A benchmark that answers one question by measurements, on servers that are started for it. */

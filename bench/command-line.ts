@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.js';
 
@@ -18,6 +20,7 @@ export const USAGE = [
   '',
   '  --json                   The last line is the result as one JSON object',
   '  --samples N              Samples of each thing compared; default: the number of the bench',
+  '  --tree FOLDER            For versus: another checkout of Colloquy, built with npm run build',
   '  --profile FOLDER         Write CPU profiles of our processes there',
   '  --temporal-address H:P   Use this Temporal server; default: one is started',
   '  --mongodb-uri URI        Use this MongoDB; default: one is started',
@@ -35,10 +38,17 @@ export function readCommandLine(args: string[], known: readonly string[]): Comma
   if (samples !== undefined && !(Number.isSafeInteger(samples) && samples > 0)) {
     throw new UsageError(`--samples is ${values.samples}; expected a whole number from 1`);
   }
+  const { tree } = values;
+  if ((name === 'versus') !== (tree !== undefined)) {
+    throw new UsageError('versus needs --tree, and no other bench takes it');
+  }
+  if (tree !== undefined && !existsSync(join(tree, 'dist', 'api'))) {
+    throw new UsageError(`--tree is ${tree}; expected a checkout of Colloquy in which npm run build has run`);
+  }
   return {
     ...(name !== undefined && { name }),
     json: values.json ?? false,
-    options: samples === undefined ? {} : { samples },
+    options: { ...(samples !== undefined && { samples }), ...(tree !== undefined && { tree }) },
     ...(values['temporal-address'] !== undefined && { temporalAddress: values['temporal-address'] }),
     ...(values['mongodb-uri'] !== undefined && { mongodbUri: values['mongodb-uri'] }),
     ...(values.profile !== undefined && { profileDir: values.profile }),
@@ -53,6 +63,7 @@ function parse(args: string[]) {
       options: {
         json: { type: 'boolean' },
         samples: { type: 'string' },
+        tree: { type: 'string' },
         profile: { type: 'string' },
         'temporal-address': { type: 'string' },
         'mongodb-uri': { type: 'string' },

@@ -55,7 +55,7 @@ export const firstToken: Bench = {
   },
 };
 
-async function firstTokenOf(apiUrl: string, streamMode: StreamMode[], later: number[] = []): Promise<number> {
+export async function firstTokenOf(apiUrl: string, streamMode: StreamMode[], later: number[] = []): Promise<number> {
   const client = sdkClient(apiUrl);
   const { thread_id: threadId } = await client.threads.create();
   const delays: number[] = [];

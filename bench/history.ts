@@ -47,8 +47,8 @@ export const history: Bench = {
       threads.set(turns, await conversation(client, turns));
     }
     const arms = [...threads].flatMap(([turns, threadId]) => [
-      { name: armOf(turns), once: () => turn(client, threadId, 'updates') },
-      { name: wholeArmOf(turns), once: () => turn(client, threadId, 'values') },
+      { name: armOf(turns), once: () => nextTurn(client, threadId, 'updates') },
+      { name: wholeArmOf(turns), once: () => nextTurn(client, threadId, 'values') },
     ]);
     arms.push(...(await onOfficialSaver(house, wire.uri)));
     const measured = await interleave(arms, { rounds: samples, warmup: Math.min(WARMUP, samples) });
@@ -109,7 +109,7 @@ function exchange(count: number): { role: 'user' | 'assistant'; content: string 
   );
 }
 
-async function conversation(client: Client, turns: number): Promise<string> {
+export async function conversation(client: Client, turns: number): Promise<string> {
   const { thread_id: threadId } = await client.threads.create();
   for (let count = 0; count < turns * 2; count += PORTION) {
     const messages = exchange(Math.min(PORTION, turns * 2 - count));
@@ -120,7 +120,7 @@ async function conversation(client: Client, turns: number): Promise<string> {
 
 const QUESTION = 'What did we say of this a while ago, and does it still hold for the second of the two cases? ';
 
-function turn(client: Client, threadId: string, mode: 'updates' | 'values'): Promise<void> {
+export function nextTurn(client: Client, threadId: string, mode: 'updates' | 'values'): Promise<void> {
   return say(client, threadId, exchange(1), mode);
 }
 
@@ -153,7 +153,7 @@ async function large(client: Client): Promise<string> {
   const text = 'x'.repeat(LARGE_CHARACTERS);
   for (let n = 0; n < LARGE_MESSAGES; n += 1) await say(client, threadId, [{ role: 'user', content: text }], 'updates');
   const begun = performance.now();
-  await turn(client, threadId, 'updates');
+  await nextTurn(client, threadId, 'updates');
   const mb = (LARGE_MESSAGES * LARGE_CHARACTERS) / 1e6;
   return `a conversation of ${mb.toFixed(0)} MB goes on: a turn takes ${(performance.now() - begun).toFixed(0)} ms`;
 }

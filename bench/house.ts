@@ -114,6 +114,17 @@ export class BenchHouse {
     return this.#colloquy('worker', [], mongodbUri);
   }
 
+  /**
+   * Starts a worker and an API process from a checkout of Colloquy, with a task queue and a database
+   * of their own. Returns the URL of the API.
+   */
+  async tree(root: string, name: string, environment: Record<string, string>): Promise<string> {
+    const side = { root, name: `${this.name}-${name}` };
+    await this.#colloquy('worker', [], this.mongodbUri, environment, side);
+    const { details } = await this.#colloquy('api', ['--port', '0'], this.mongodbUri, environment, side);
+    return String(details['url']);
+  }
+
   /** Starts an API process. Returns its URL. */
   async api(environment: Record<string, string> = {}, mongodbUri = this.mongodbUri): Promise<string> {
     const { details } = await this.#colloquy('api', ['--port', '0'], mongodbUri, environment);
@@ -125,10 +136,12 @@ export class BenchHouse {
     flags: string[],
     mongodbUri: string,
     environment: Record<string, string> = {},
+    { root, name } = { root: packageRoot(), name: this.name },
   ): Promise<BenchProcess> {
-    const common = ['--config', PROJECT, '--task-queue', this.name, '--database', this.name];
+    const project = join(root, 'bench', 'project', 'langgraph.json');
+    const common = ['--config', project, '--task-queue', name, '--database', name];
     const addresses = ['--temporal-address', this.temporalAddress, '--mongodb-uri', mongodbUri];
-    const script = join(packageRoot(), 'bin', 'colloquy.mjs');
+    const script = join(root, 'bin', 'colloquy.mjs');
     return this.fork(command, script, [command, ...common, ...addresses, ...flags], environment);
   }
 

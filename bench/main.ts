@@ -14,9 +14,10 @@ import { idle } from './idle.js';
 import { formatReport, formatResult } from './report.js';
 import { throughput } from './throughput.js';
 import { turn } from './turn.js';
+import { versus } from './versus.js';
 import { wait } from './wait.js';
 
-const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery, history, fanout, idle];
+const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery, history, fanout, idle, versus];
 const USAGE_EXIT = 2;
 
 async function main(args: string[]): Promise<number> {

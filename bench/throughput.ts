@@ -7,9 +7,9 @@ import { PEER, startPeer } from './peer.js';
 import { one } from './project/graphs.js';
 
 const WINDOWS = 5;
-const WINDOW_MS = 4_000;
+export const WINDOW_MS = 4_000;
 const WARMUP = 1;
-const CLIENTS = 32;
+export const CLIENTS = 32;
 const GOAL = 0.6;
 const INPUT = { text: 'hello' };
 
@@ -56,7 +56,7 @@ export const throughput: Bench = {
   },
 };
 
-async function createAndWait(client: ReturnType<typeof sdkClient>): Promise<void> {
+export async function createAndWait(client: ReturnType<typeof sdkClient>): Promise<void> {
   const { thread_id: threadId } = await client.threads.create();
   await client.runs.wait(threadId, 'one', { input: INPUT });
 }

@@ -89,7 +89,7 @@ type TakeTurn = () => Promise<unknown>;
  * it calls `begin` for a new conversation. `begin` also runs the first turn, which creates the
  * thread and the workflow, so that this turn is not measured.
  */
-function renewed(begin: () => Promise<TakeTurn>): () => Promise<number> {
+export function renewed(begin: () => Promise<TakeTurn>): () => Promise<number> {
   let conversation: TakeTurn | undefined;
   let turns = 0;
   return async () => {
@@ -151,7 +151,7 @@ async function historyEvents(
   return counted.join(', ');
 }
 
-async function overHttp(client: ReturnType<typeof sdkClient>): Promise<TakeTurn> {
+export async function overHttp(client: ReturnType<typeof sdkClient>): Promise<TakeTurn> {
   const { thread_id: threadId } = await client.threads.create();
   const take = () => client.runs.wait(threadId, 'three', { input: INPUT });
   await take();

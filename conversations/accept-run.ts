@@ -39,6 +39,8 @@ export interface AcceptedRun {
  */
 const REFUSALS: readonly (ErrorCode | undefined)[] = ['conflict', 'queue_full', 'thread_closed', 'invalid_argument'];
 const GRACE_STEP_MS = 50;
+/** Pause after which a client should repeat a request whose run is not recorded yet. */
+const RECORD_PAUSE_MS = 1_000;
 
 /**
  * Accepts a run: stores it with its input, then submits its id to the conversation. This process
@@ -68,9 +70,13 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
   const submitted = await submitNew(context, order, run);
   if (submitted.runId !== run.runId) {
     // The conversation has already accepted another run with this idempotency key, for example a
-    // run of a signal. `storeRun` did not find that run, because it had no record yet.
+    // run of a signal. `storeRun` did not find that run, because it had no record yet. A run of a
+    // signal gets its record when the conversation begins to execute it.
     await context.threads.discardRun(caller, threadId, run.runId);
-    return acceptRepeated(context, order, submitted.runId);
+    const again = await ifFound(acceptRepeated(context, order, submitted.runId));
+    if (again !== undefined) return again;
+    const message = `run ${submitted.runId} has this idempotency key and is not recorded yet; try again`;
+    throw new ColloquyError('unavailable', message, { retryAfterMs: RECORD_PAUSE_MS });
   }
   const bound = early ?? bind();
   const admit = () => context.threads.admitRun(caller, threadId, run.runId);

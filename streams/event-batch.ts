@@ -78,7 +78,7 @@ export function batchKey(log: string, seq: number): string {
 
 /**
  * Returns the log and the first offset of a batch, which its `_id` contains. Returns undefined for
- * a tail mark.
+ * the key of a {@link TailMark}, which is no batch.
  */
 export function parseBatchKey(key: string): { log: string; seq: number } | undefined {
   const slash = key.lastIndexOf('/');

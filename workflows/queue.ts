@@ -73,7 +73,7 @@ export class ConversationQueue {
     private readonly now: () => number = Date.now,
     /**
      * Start time of the workflow execution, in ms since the epoch. It is the same in every workflow
-     * replay. The time at which the first workflow task starts can differ between replays.
+     * replay. Other times, such as that of the first workflow task, can differ between replays.
      */
     startedAt = now(),
   ) {

@@ -89,8 +89,8 @@ export const inputRespondParams = z.union([
 ]);
 
 /**
- * Parameters of `input.inject`. The chat message has the fields of the protocol, and an id that the
- * client may choose.
+ * Parameters of `input.inject`. The chat message has the fields that protocol v2 gives to messages.
+ * In addition it may have an `id`; without one, the server makes an id.
  */
 export const inputInjectParams = z.strictObject({
   namespace: namespace.nullish(),

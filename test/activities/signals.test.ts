@@ -13,12 +13,14 @@ describe('a chat message that is sent to a conversation by a Temporal signal', (
   let model: ModelServer;
   let connection: Connection;
   let client: Client;
+  let url: string;
 
   beforeAll(async () => {
     model = await ModelServer.start();
     house = new ServiceProcesses(resolve('test/fixtures/projects/model/langgraph.json'), { MODEL_URL: model.url });
     const [, api] = await Promise.all([house.worker(), house.api()]);
-    client = new Client({ apiUrl: api.url, apiKey: null });
+    ({ url } = api);
+    client = new Client({ apiUrl: url, apiKey: null });
     connection = await Connection.connect({ address: house.temporalAddress });
   }, 60_000);
   afterAll(async () => {
@@ -55,5 +57,36 @@ describe('a chat message that is sent to a conversation by a Temporal signal', (
       'third',
       'Answer to "third".',
     ]);
+  });
+
+  it('has the idempotency key of a later HTTP request, which gets 503 until the run of the message has begun', async () => {
+    model.reset();
+    model.add({ times: 1, reply: { text: 'a b c', stallAfter: 1 } });
+    const { thread_id: threadId } = await client.threads.create();
+    const body = (content: string) => ({ assistant_id: 'chat', input: { messages: [{ role: 'user', content }] } });
+    const first = await client.runs.create(threadId, 'chat', body('first'));
+    const exchange = await model.exchange(0);
+    await exchange.stalled;
+    const conversation = new TemporalClient({ connection }).workflow.getHandle(conversationId('default', threadId));
+    await conversation.signal(SIGNALS.message, { input: 'second', key: 'same' });
+    const post = () =>
+      fetch(`${url}/threads/${threadId}/runs`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': 'same' },
+        body: JSON.stringify(body('second')),
+      });
+
+    const early = await post();
+    expect([early.status, early.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await early.text()).toContain('has this idempotency key and is not recorded yet; try again');
+
+    await client.runs.cancel(threadId, first.run_id, true);
+    await (await model.exchange(1)).ended;
+    const late = await post();
+    expect(late.status).toBe(200);
+    const { run_id: runId } = (await late.json()) as { run_id: string };
+    await client.runs.join(threadId, runId);
+    expect((await client.runs.list(threadId)).map((run) => run.run_id)).toEqual([runId, first.run_id]);
+    expect(model.exchanges).toHaveLength(2);
   });
 });

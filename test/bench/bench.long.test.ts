@@ -9,7 +9,7 @@ import { formatReport, formatResult, type Report } from '../../bench/report.js';
 import { colloquy } from '../support/colloquy.js';
 
 const MAIN: [string, string] = [process.execPath, resolve('dist/bench/main.js')];
-const KNOWN = ['turn', 'wait'];
+const KNOWN = ['turn', 'wait', 'versus'];
 
 const report: Report = {
   result: {
@@ -38,10 +38,13 @@ describe('the command line of the benches', () => {
   });
 
   it.each([
-    [['nap'], 'unknown bench nap; there are turn, wait'],
+    [['nap'], 'unknown bench nap; there are turn, wait, versus'],
     [['turn', 'wait'], 'one bench at a time, not turn and wait'],
     [['turn', '--samples', '0'], '--samples is 0; expected a whole number from 1'],
     [['turn', '--fast'], "Unknown option '--fast'"],
+    [['versus'], 'versus needs --tree, and no other bench takes it'],
+    [['turn', '--tree', '.'], 'versus needs --tree, and no other bench takes it'],
+    [['versus', '--tree', 'docs'], '--tree is docs; expected a checkout of Colloquy in which npm run build has run'],
   ])('refuses the arguments %j and names the reason', (args, message) => {
     expect(() => readCommandLine(args, KNOWN)).toThrow(UsageError);
     expect(() => readCommandLine(args, KNOWN)).toThrow(message);
@@ -51,12 +54,22 @@ describe('the command line of the benches', () => {
     const listed = await colloquy([], { command: MAIN });
     expect(listed.code).toBe(0);
     const names = [...listed.stdout.matchAll(/^ {2}([a-z][a-z-]+) +[A-Z]/gm)].map(([, name]) => name);
-    expect(names).toEqual(['turn', 'wait', 'throughput', 'first-token', 'recovery', 'history', 'fanout', 'idle']);
+    expect(names).toEqual([
+      'turn',
+      'wait',
+      'throughput',
+      'first-token',
+      'recovery',
+      'history',
+      'fanout',
+      'idle',
+      'versus',
+    ]);
     const unknown = await colloquy(['nap'], { command: MAIN });
     expect({ code: unknown.code, stderr: unknown.stderr }).toEqual({
       code: 2,
       stderr:
-        'bench: unknown bench nap; there are turn, wait, throughput, first-token, recovery, history, fanout, idle\n',
+        'bench: unknown bench nap; there are turn, wait, throughput, first-token, recovery, history, fanout, idle, versus\n',
     });
   });
 });

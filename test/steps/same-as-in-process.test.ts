@@ -328,7 +328,7 @@ describe('a superstep of a graph', () => {
         .addEdge(START, 'one')
         .addEdge('one', 'two')
         .addEdge('two', 'three')
-        .compile(),
+        .compile() as unknown as LoadedGraph,
     turns: [{ input: { log: [] } }],
   };
 

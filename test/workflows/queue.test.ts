@@ -310,7 +310,7 @@ describe('cancelling runs in the queue', () => {
   });
 });
 
-describe('the run of a message signal', () => {
+describe('a run that a message signal starts', () => {
   it('is replaced by the stored run with the same idempotency key, or is a duplicate if the queue already has that run', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k1' }, 'r1');
@@ -333,8 +333,8 @@ describe('the run of a message signal', () => {
   });
 });
 
-describe('the ordinals of runs, which are the first part of their fences', () => {
-  it('start from the current time in seconds, grow by one with each run, and can be raised above a given ordinal', () => {
+describe('the ordinal of a run (the first part of its fence)', () => {
+  it('starts from the current time in seconds, grows by one with each run, and can be raised above another ordinal', () => {
     const queue = makeQueue();
     const seconds = START / 1000;
     queue.submit(run('r1'));

@@ -79,9 +79,9 @@ class StateCopy {
   }
 
   /**
-   * Copies all checkpoints that exist now. Must be called before {@link copyValuesAndWrites}. Then
-   * no value of a copied checkpoint is missing, because a checkpoint is never stored before its
-   * values.
+   * Copies all checkpoints that exist now. Must be called before {@link copyValuesAndWrites},
+   * because the values of a checkpoint are always stored before the checkpoint. So that later call
+   * finds the values of each checkpoint that was copied here.
    */
   async copyCheckpoints(): Promise<void> {
     await this.#copyMissing(await this.#keys(this.#checkpointRange()));

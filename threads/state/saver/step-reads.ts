@@ -89,8 +89,8 @@ export class StepReads implements StateReads {
   }
 
   /**
-   * Caches the pending writes of a checkpoint for the next step. `rev` is the revision of the head
-   * at which that step begins.
+   * Caches the pending writes of a checkpoint for the next step. That step uses them only if the
+   * head of the thread still has the revision `rev` when the step begins.
    */
   rememberWrites(group: string, rev: number): void {
     const writes = this.#writes.get(group);

@@ -152,7 +152,8 @@ export class StateValues {
   }
 
   /**
-   * Returns the JSON text of a value. For a long list, `texts` caches the JSON texts of its leaves.
+   * Returns the JSON text of a value. A long list is stored in leaves (chunks of its elements), and
+   * `texts` caches the JSON text of each leaf.
    */
   async text(threadId: string, document: StateDocument, texts: ValueTexts): Promise<string> {
     if (document.list === undefined || document.type === DELTA) {
