@@ -192,8 +192,8 @@ class StepActivity {
   }
 
   /**
-   * Handles a run that this attempt read as open, but that an earlier attempt has ended since then.
-   * Reads the run's record again.
+   * Handles a run that had not ended when this attempt read its record, but that an earlier
+   * attempt, which was still working, has ended in the meantime. Reads the record again.
    */
   async #endedMeanwhile({ threadId, runId }: Run, cursor: Cursor): Promise<StepOutcome> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });

@@ -115,8 +115,8 @@ export class BenchHouse {
   }
 
   /**
-   * Starts a worker and an API process from a checkout of Colloquy, with a task queue and a database
-   * of their own. Returns the URL of the API.
+   * Starts a worker and an API process from a checkout of Colloquy, with a task queue and a
+   * database of their own. Returns the URL of the API.
    */
   async tree(root: string, name: string, environment: Record<string, string>): Promise<string> {
     const side = { root, name: `${this.name}-${name}` };

@@ -264,8 +264,8 @@ export function buildInjectedRun(
     waitsForTurn: true,
     request: {
       input: { messages: [message] },
-      // If this record is executed as a separate run, that run acts for the sender of the message,
-      // not for the user of the active run.
+      // If the message becomes a run of its own, that run acts for the sender of the message, not
+      // for the user of the active run.
       config: { ...config, configurable: { ...config.configurable, ...userConfig, run_id: runId } },
       ...(context !== undefined && { context }),
       streamModes,

@@ -141,7 +141,8 @@ function endFromRecord(ended: EndedData, reader: RunReader): RunEventBatch {
 
 /**
  * Yields the stored events of a run, up to the run's end. If they fill several pages, the pages are
- * read twice: first to find the superseded offsets, then to yield all other events.
+ * read twice: first to find the events that a later attempt superseded, then to yield the events
+ * that are not superseded.
  */
 async function* replay(log: EventLog, caller: Caller, reader: RunReader): AsyncGenerator<RunEventBatch> {
   const pageAfter = (afterSeq: number, bare = false) =>

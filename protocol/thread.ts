@@ -84,8 +84,8 @@ export interface NamespaceHead {
    */
   base: number;
   /**
-   * Offset of the thread's last event when the checkpoint was committed. The run's events in this
-   * namespace are committed up to this offset.
+   * Offset of the thread's last event when the checkpoint was committed. The checkpoint contains
+   * the effects of all events that its run emitted in this namespace up to this offset.
    */
   tail: number;
 }

@@ -50,7 +50,9 @@ class Step {
   #narrator: Narrator | undefined;
   #progress: StepProgress;
   #since = performance.now();
-  /** Whether the last superstep was quick, so that the next superstep may run in this activity too. */
+  /**
+   * Whether the last superstep was quick, so that the next superstep may run in this activity too.
+   */
   #wasQuick = true;
   #rootCommitted = false;
 

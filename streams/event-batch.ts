@@ -50,8 +50,9 @@ export type LoggedEvent = StoredEvent & Pick<BatchedEvent, 'refs' | 'large'>;
 
 /**
  * A document that keeps the tail of a log (the offset of its last event) after all events of the
- * log have expired. The mark itself never expires. Its `seq` is negative and grows with the tail.
- * So a search for the log's highest `seq` finds the newest mark, but only if the log has no batch.
+ * log have expired. The mark itself never expires. The `seq` of a mark is negative, and a mark with
+ * a later tail has a higher `seq`. Batches of events have a positive `seq`. So a search for the
+ * highest `seq` of a log finds the last batch or, if there is no batch left, the newest mark.
  */
 export interface TailMark {
   _id: string;

@@ -14,8 +14,8 @@ const SECRET_BYTES = 32;
 
 /**
  * Returns a function that derives an id from a caller, a purpose and more values. It uses a secret
- * in the database, which the first process creates. All processes of the database share this secret
- * and therefore derive the same ids.
+ * in the database, which the first process creates. All processes that use this database share the
+ * secret and therefore derive the same ids.
  */
 export async function openDerivedIds(db: Db): Promise<DeriveId> {
   const secret = Buffer.from(await readSecret(db), 'base64');

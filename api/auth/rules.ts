@@ -35,7 +35,7 @@ export interface RecordRule {
    * with the path parameters.
    */
   value?: (req: RuleRequest, body: RequestBody) => RequestBody;
-  /** Writes the changes of the handler back to the body. */
+  /** Writes the changes that the project's auth handler made to `value` back to the body. */
   apply?: (body: RequestBody, value: RequestBody) => void;
   /** Returns the ids of the existing records that the request is about. */
   ids?: (req: RuleRequest, body: RequestBody) => string[];
@@ -45,7 +45,9 @@ export interface RecordRule {
   creates?: 'record' | 'run';
   /** Set if the request merges the body's metadata into existing records. */
   changes?: true;
-  /** Set if the request is a search, which returns only records that match the filters. */
+  /**
+   * Set if the request is a search. It then returns only records that match the handler's filters.
+   */
   finds?: true;
   /** Returns false if the rule does not apply to this request. Default: the rule applies. */
   applies?: (req: Pick<Request, 'query'>) => boolean;

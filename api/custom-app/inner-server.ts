@@ -20,8 +20,9 @@ export class InnerServer {
   readonly #localsOf = new WeakMap<object, Locals>();
 
   /**
-   * Each response gets the `locals` of the response to the client. The caller of a request is
-   * stored under these `locals`, so the routes find the same caller.
+   * Each response of this inner server gets the `locals` of the outer response, which goes to the
+   * client. The caller of the client's request is stored in these `locals`, so the inner routes
+   * find it.
    */
   constructor(routes: Express) {
     this.#server = createServer((req, res) => {

@@ -3,7 +3,7 @@ import { CANDIDATES, findCandidate, searchCandidates } from '../../agents/hiring
 import { mergeWishes, readWishes } from '../../agents/hiring-assistant/wishes.js';
 
 describe('the candidates of the hiring assistant', () => {
-  it('are sixty fictional people with unique ids and reserved addresses', () => {
+  it('are sixty fictional people with unique ids and with e-mail addresses of a domain reserved for examples', () => {
     expect(new Set(CANDIDATES.map(({ id }) => id)).size).toBe(60);
     expect(CANDIDATES.every(({ email }) => email.endsWith('@example.com'))).toBe(true);
   });

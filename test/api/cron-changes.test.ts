@@ -78,7 +78,7 @@ describe('crons and their Temporal Schedules', () => {
     expect(await sweepCrons(context, ANONYMOUS_CALLER, soon())).toBe(0);
   });
 
-  it('are deleted despite an outage of Temporal: the cron at once, its Schedule by a second request after the outage', async () => {
+  it('are deleted despite an outage of Temporal: the cron at once, its Schedule when the client repeats the request later', async () => {
     const { context, cut } = await contexts();
     const cron = await createCron(context, ANONYMOUS_CALLER, await newCron());
     await expect(deleteCron(cut, ANONYMOUS_CALLER, cron.cronId)).rejects.toMatchObject({ code: 'unavailable' });

@@ -92,8 +92,11 @@ describe('the configuration', () => {
     expect(load).not.toThrow(/too-short/);
   });
 
-  it('connects to Temporal with TLS if it has an API key, and requires both files of a client certificate', () => {
+  it('turns on TLS to Temporal if an API key is set', () => {
     expect(loadConfig({}, { TEMPORAL_API_KEY: 'k' }).temporal).toMatchObject({ apiKey: 'k', tls: true });
+  });
+
+  it('is refused if a certificate for TLS is incomplete: one of its two files is not named, or does not exist', () => {
     expect(() => loadConfig({}, { TEMPORAL_TLS_CLIENT_CERT_PATH: '/c' })).toThrow(/must be set together/);
     expect(() => loadConfig({}, { TEMPORAL_TLS_SERVER_CA_CERT_PATH: '/none' })).toThrow(/ENOENT/);
   });

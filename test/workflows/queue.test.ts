@@ -258,7 +258,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('get one queued run when their deadline passes; the run names the question, but does not contain the default answer', () => {
+  it('each get one queued run when the deadline passes; the run names its question, but does not contain the default answer', () => {
     const deadline = new Date(START + 5_000).toISOString();
     // A step reports the default answer to the queue only if its worker is configured to show
     // questions in Temporal, or runs an older version of Colloquy. Even then, the queued run must

@@ -23,9 +23,9 @@ import {
 /** Maximum number of documents per query. */
 const BATCH = 500;
 /**
- * Delay of the next thinning, as a fraction of `maxAgeMs`. When the oldest checkpoint has become
- * too old, thinning waits for this delay. By then, more checkpoints have become too old, and one
- * thinning removes them all.
+ * Time for which thinning (the removal of checkpoints by a policy) waits after the oldest
+ * checkpoint has become too old, as a fraction of `maxAgeMs`. By then, more checkpoints have become
+ * too old, and all of them are removed together.
  */
 const DELAY_FRACTION = 0.1;
 

@@ -51,9 +51,9 @@ export class StateCache {
   }
 
   /**
-   * Removes a decoded leaf from the cache and returns it, so that only one reader has the leaf. The
-   * reader may give the leaf back with {@link keepLeaf}. Returns undefined if the leaf is not
-   * cached, or if its elements were changed.
+   * Removes a decoded leaf (a chunk of a long list) from the cache and returns it, so that only one
+   * reader has the leaf. The reader may give the leaf back with {@link keepLeaf}. Returns undefined
+   * if the leaf is not cached, or if the graph has changed an element in place.
    */
   takeLeaf(key: string): Leaf | undefined {
     const leaf = this.#entries.peek(DECODED + key)?.leaf;

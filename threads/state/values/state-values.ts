@@ -122,9 +122,9 @@ export class StateValues {
   }
 
   /**
-   * Returns the values in the order of `documents`. With `isTracked`, takes a snapshot (a mark) of
-   * each element of a long list. The marks show later which elements have changed, so that the next
-   * version of the list can reuse the unchanged leaves.
+   * Returns the values in the order of `documents`. A long list is stored in pieces (leaves). With
+   * `isTracked`, takes a mark (a snapshot) of each element of a long list. The marks show later
+   * which elements have changed, so that the next version of the list reuses the unchanged leaves.
    */
   async decode(threadId: string, documents: StateDocument[], isTracked = false): Promise<DecodedValue[]> {
     const reader = new ChunkReader(this.tenant, threadId, this.source);
