@@ -47,9 +47,10 @@ export function infrastructureFailure(cause: unknown, error: RunError): Applicat
 
 /**
  * Converts the error `fence_lost` of an activity to a failure of Temporal. If the thread's head has
- * a higher fence than `mine`, Temporal must not retry the activity. Either the workflow calls the
- * activity again with a higher ordinal (the first part of the fence), or a later attempt is already
- * running.
+ * a higher fence than `mine`, Temporal must not retry the activity: a later attempt is already
+ * running, or the activity needs a higher ordinal (the first part of the fence), which only the
+ * workflow can give it. Otherwise Temporal retries the activity after
+ * {@link HEAD_MOVED_DELAY_MS}.
  */
 export async function fenceFailure(
   heads: Pick<HeadStore, 'readHead'>,

@@ -1,9 +1,9 @@
 import type { Context } from '@temporalio/activity';
 
 /**
- * Shortest interval between two heartbeats of a step, in ms. Temporal delivers a cancellation in
- * its answer to a heartbeat. A step that heartbeats at this interval therefore learns of a
- * cancellation after at most this time.
+ * Normal interval between two heartbeats of a step, in ms. The interval is shorter if the heartbeat
+ * timeout is below four times this value. Temporal delivers a cancellation in its answer to a
+ * heartbeat. So a step learns of a cancellation after at most one interval.
  */
 const BEAT_MS = 500;
 /**

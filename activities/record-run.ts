@@ -7,9 +7,10 @@ import { infrastructureFailure } from './failures.js';
 import { operatorCaller, workerCaller, type ActivityDependencies } from './deps.js';
 
 /**
- * Returns the activity that stores the record of a run that was started by a Temporal signal, or
- * because the deadline of a question has passed. Idempotent by run id and idempotency key. If the
- * thread's state or the database cannot be read, the activity fails, so that Temporal retries it.
+ * Returns the activity that stores the record of a run. The run comes from a Temporal signal, or
+ * from the passed deadline of a question. Idempotent by run id and idempotency key. If the thread's
+ * state or the database cannot be read, the activity fails, so that Temporal retries it. If the run
+ * is not acceptable, the result is `refused` with the reason.
  */
 export function createRecordRun({ conversations }: Pick<ActivityDependencies, 'conversations'>) {
   return async (task: RecordRunTask): Promise<RecordedRun> => {

@@ -116,8 +116,8 @@ class StepActivity {
       // count the rejection as unhandled, because that would end the process.
       started.catch(() => undefined);
       // `#start` stores in the run's record the offset after which the run's events begin. Readers
-      // begin at this offset. So the log must not write an event before the promise of `#start`,
-      // `started`, resolves.
+      // begin at this offset. So the log must not write an event before `#start` is done: it waits
+      // for the promise `started`.
       const { runId } = this.task;
       const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, after: started };
       log = this.dependencies.events.open(this.#caller, scope);
@@ -385,7 +385,7 @@ function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
 
 /**
  * Returns a name for the superstep that is due: a hash of the newest checkpoints of all namespaces.
- * Every commit changes the hash.
+ * Each new checkpoint changes the hash.
  */
 function superstepOf({ heads }: Head): string {
   const checkpoints = Object.entries(heads).map(([ns, { checkpointId }]) => [ns, checkpointId]);

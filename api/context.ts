@@ -72,7 +72,7 @@ export interface HttpCustomization {
 }
 
 export interface ApiDependencies extends Omit<ConversationDependencies, 'options'> {
-  /** Port interface to LangGraph's long-term store, which graphs also read and write. */
+  /** Port to LangGraph's long-term store. Graphs read and write the same store. */
   items: ItemStore;
   info: { version: string; langgraphVersion: string };
   /**
@@ -103,9 +103,7 @@ export function completeContext(deps: ApiDependencies): ApiContext {
   };
 }
 
-/**
- * Returns the anonymous user of a tenant, which is the caller of requests that need no credentials.
- */
+/** Returns the anonymous user of a tenant, which is the caller if the project has no auth. */
 export function anonymousOf(tenant: string): Caller {
   return { tenant, principal: { kind: 'user', id: ANONYMOUS }, onBehalfOf: [] };
 }

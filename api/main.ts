@@ -34,8 +34,8 @@ export interface RunningApi {
   /** The address that the server listens on, for the log: `http://0.0.0.0:2024`. */
   listensOn: string;
   /**
-   * Ends open streams, so that their clients reconnect to another process. Then finishes the
-   * requests that are being answered, and closes all connections. Idempotent.
+   * Ends open streams, so that their clients reconnect to another process. Requests that are being
+   * answered get {@link CLOSE_GRACE_MS} to finish. Then closes all connections. Idempotent.
    */
   stop(): Promise<void>;
   /** Rejects if the listening socket fails, because the API can then serve no request. */

@@ -59,7 +59,8 @@ export const fanout: Bench = {
 
 /**
  * Runs the graph `story` in `streams` conversations, and streams each run to `clients` clients.
- * Returns the delay of each token at each client, in ms. Errors: if a client misses a token.
+ * Returns the delay of each token at each client, in ms. Throws if a client misses a token, or gets
+ * tokens twice or in another order.
  */
 async function listen(url: string, streams: number, clients: number): Promise<number[]> {
   const heard = await Promise.all(Array.from({ length: streams }, () => story(url, clients)));

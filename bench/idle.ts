@@ -5,8 +5,8 @@ import { processUse } from './process-use.js';
 
 const WAKES = 100;
 /**
- * Of this many conversations, one gets a second turn, which wakes it. The others stay at rest after
- * their first turn.
+ * The bench begins this many conversations for each one that it wakes. It wakes a conversation with
+ * a second turn. All other conversations have only their first turn.
  */
 const CONVERSATIONS_PER_WAKE = 100;
 const CLIENTS = 16;
@@ -55,8 +55,8 @@ export const idle: Bench = {
     notes.push(`${total} conversations: ${memory(house)}`);
 
     const measured: Record<string, number[]> = { [COLD]: [], [AWAKE]: [] };
-    // Workers evict the oldest conversations from their cache first. So the first conversations are
-    // in no cache any more: they are at rest.
+    // Workers evict the oldest conversations from their cache first. So no worker has the first
+    // conversations in its cache any more. A conversation at rest is one that no worker has cached.
     for (const threadId of threads.slice(0, samples)) {
       measured[COLD]?.push(await timed(() => turn(threadId)));
       await turn(awake);

@@ -51,8 +51,9 @@ async function sample({ name, once }: Arm): Promise<number> {
 /**
  * Measures how many calls per second `clients` concurrent clients complete. Each client calls
  * `once` again and again. The measurement begins when as many calls are complete as there are
- * clients, and lasts `windowMs`. A call that begins before the measurement and ends in it counts. A
- * call that begins in it and ends after it does not count. So the two balance.
+ * clients, and lasts `windowMs`. A call counts if it ends during the measurement. This includes
+ * calls that began before the measurement. Calls that end after the measurement do not count. So on
+ * average the surplus at the beginning equals the loss at the end.
  */
 export async function rate(clients: number, windowMs: number, once: () => Promise<unknown>): Promise<number> {
   let done = 0;

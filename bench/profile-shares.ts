@@ -1,4 +1,4 @@
-/** Reads from CPU profiles how much CPU time each package used in a process. */
+/** Reads from CPU profiles how much CPU time the code of each owner used in a process. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -57,8 +57,8 @@ export function readShares(folder: string, window: ProfiledTurns): Map<string, S
 }
 
 /**
- * Returns the CPU time of each owner of code in a period, largest first. Time in code of Node.js
- * counts for the owner of the code that called it.
+ * Returns the CPU time per turn of each owner of code, largest first. Only the CPU time in the
+ * period `window` counts. Time in code of Node.js counts for the owner of the code that called it.
  */
 export function sharesOf({ nodes, startTime, samples, timeDeltas }: CpuProfile, window: ProfiledTurns): Shares {
   const owners = ownersOf(nodes);

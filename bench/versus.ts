@@ -17,7 +17,7 @@ type Sample = () => Promise<number | void>;
 /** A measurement of one API. Lower is better. */
 interface Measure {
   name: string;
-  /** Rounds of this measure for 100 samples of the bench. */
+  /** Number of rounds of this measure, in percent of the bench's option `samples`. */
   share: number;
   prepare: (apiUrl: string) => Promise<Sample>;
 }
@@ -92,7 +92,10 @@ export const versus: Bench = {
   },
 };
 
-/** Returns the median of the ratios of samples that were taken one right after the other. */
+/**
+ * Returns the median of the ratios `ours / others`. Each ratio is of two samples of the same round,
+ * because these were taken one right after the other.
+ */
 function pairRatio(ours: readonly number[], others: readonly number[]): number {
   return median(ours.map((value, index) => value / (others[index] ?? value)));
 }

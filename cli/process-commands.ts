@@ -32,9 +32,9 @@ export async function runApi(config: Config): Promise<number> {
 
 /**
  * Logs uncaught errors instead of ending the process, because hundreds of conversations run in it.
- * Two examples: a library is aborted and never handles the rejection of a promise; a graph's node
- * starts a child process without an error listener. If the process is not ready yet, an uncaught
- * exception still ends it, because otherwise nothing would restart the process.
+ * Two examples: an aborted library does not handle the rejection of a promise; a graph's node
+ * starts a child process without an error listener. Before the process is ready, an uncaught
+ * exception ends the process. Otherwise it might never become ready, and nothing would restart it.
  */
 function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
   const state = { isServing: false };

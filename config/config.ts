@@ -31,7 +31,7 @@ export interface MongoConfig {
 export interface ApiConfig {
   host: string;
   port: number;
-  /** Whether the port was set. Otherwise it is the default. */
+  /** Whether the port was set. If not, `port` is the default port. */
   isPortGiven: boolean;
   /** Largest request body, in bytes. */
   bodyLimitBytes: number;

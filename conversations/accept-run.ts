@@ -25,8 +25,8 @@ export interface AcceptedRun {
   isFresh: boolean;
   /**
    * Makes the run visible in lists. Absent if lists show the run already. A run also becomes
-   * visible when it starts. So a request that waits for the run or streams it calls this only if
-   * the run has not started after a short time.
+   * visible when it starts. So a request that streams the run, or that waits for its end, calls
+   * `admit` only if no event of the run has arrived after a short time.
    */
   admit?: () => Promise<void>;
   /** Resolves when the thread's metadata name the graph and assistant of the run. */
@@ -54,9 +54,9 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
   const tail = suppressUnhandled(context.events.tail(caller, threadId));
   const { run, created, thread, assistant } = await storeRun(context, order);
   const bind = () => suppressUnhandled(bindThread(context, caller, thread, assistant));
-  // A thread is bound to a run when its metadata name the graph and the assistant of the run. For
-  // the first run of a thread, this is done while the run is being submitted. For a later run, it
-  // is done only after the run was accepted.
+  // To bind a thread means to write the graph and the assistant of its last run into the thread's
+  // metadata. For the first run of a thread, this is done while the run is being submitted. For a
+  // later run, it is done only after the run was accepted.
   const isFirstRun = thread.metadata['graph_id'] === undefined;
   if (!created) {
     const again = await acceptRepeated(context, order, run.runId);

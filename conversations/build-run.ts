@@ -218,7 +218,7 @@ function checkThread(configurable: Record<string, unknown>, ids: RunIds): void {
 
 /**
  * Merges the context of the assistant (`base`) and of the request (`own`). Two objects are merged
- * key by key. Otherwise the context of the request replaces that of the assistant.
+ * key by key. Otherwise the context of the request, if it has one, replaces that of the assistant.
  */
 function mergedContext(base: unknown, own: unknown): { context?: unknown } {
   const context =

@@ -12,7 +12,10 @@ import type { ConversationContext } from './context.js';
 import { findRun, findThread } from './find.js';
 import { mapLimited } from './map-limited.js';
 
-/** The reason to store with a cancelled run if its input was given to another run. */
+/**
+ * The reason that is stored with a cancelled run if the client has given the run's input to another
+ * run. The client says so with `reason=taken`.
+ */
 const TAKEN = 'taken: its input was given to another run';
 
 /**

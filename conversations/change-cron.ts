@@ -4,9 +4,11 @@ import type { ConversationContext } from './context.js';
 import { orNotFound } from './find.js';
 
 /**
- * How a cron is changed: first its record, then its Schedule in Temporal, then the record is marked
- * as settled, which means that the two agree. If this process dies before the last step, or if a
- * server does not answer, {@link sweepCrons} in any process completes the change.
+ * How a cron is created or updated: first its record is written, then its Schedule in Temporal.
+ * Then the record is marked as settled, which means that the two agree. A deletion hides the
+ * record, removes the Schedule, and then removes the record. If this process dies before the last
+ * step, or if a server does not answer, {@link sweepCrons} in any process continues. It completes
+ * updates and deletions, and deletes a cron whose creation was not completed.
  */
 
 const SWEEP_INTERVAL_MS = 60_000;
@@ -27,8 +29,8 @@ export async function createCron(context: ConversationContext, caller: Caller, c
   try {
     return await settleSchedule(context, caller, created);
   } catch (error) {
-    // The Schedule may exist in spite of the error. It deletes itself when it fires and finds no
-    // cron.
+    // The Schedule may exist in spite of the error. If it cannot be removed here, its next firing
+    // finds no cron and removes it.
     await context.crons.closeCron(caller, created.cronId).catch(() => undefined);
     await finishDeletion(context, caller, created.cronId).catch(() => undefined);
     throw error;
@@ -114,8 +116,9 @@ async function revertChange(context: ConversationContext, caller: Caller, before
 }
 
 /**
- * Completes changes of crons that a process began before the time `before` and did not finish.
- * Returns the number of these changes.
+ * Finds changes of crons that a process began before the time `before` and did not complete.
+ * Completes an update or a deletion. Deletes a cron whose creation was not completed. Returns the
+ * number of these changes.
  */
 export async function sweepCrons(context: ConversationContext, caller: Caller, before: Date): Promise<number> {
   const unsettled = await context.crons.unsettledCrons(caller, before, PAGE);

@@ -11,9 +11,9 @@ export interface ConversationOptions {
    */
   endCheckMs: number;
   /**
-   * Maximum time, in ms, for which a run with the strategy `reject` is submitted again after it was
-   * refused because another run is active. That other run may have just ended, and the conversation
-   * may not know it yet.
+   * A conversation refuses a run with the strategy `reject` while another run is active. If the
+   * records show that the other run has ended, the run is submitted again, for at most this time in
+   * ms: the conversation may not know yet that the other run has ended.
    */
   rejectGraceMs: number;
   /** Smallest interval between two firings of a new schedule, in seconds. */

@@ -22,7 +22,8 @@ import { keepUserConfig } from './user-config.js';
 /**
  * Creates a cron, with or without a thread. Makes the checks of a firing now, because a later
  * firing has no client that could be told of an error. Errors: `not_found` (assistant, thread,
- * checkpoint), `invalid_argument`, `unavailable`. After an error the cron does not exist.
+ * checkpoint), `forbidden`, `invalid_argument`, `unavailable`. After an error the cron does not
+ * exist.
  */
 export async function makeCron(
   context: ConversationContext,

@@ -5,8 +5,8 @@ import { matchesFilters } from './filters.js';
 
 /**
  * What a run that a cron starts may access. When a cron fires, no client sends a request, so the
- * project's auth cannot be asked. Instead, filters are used that the auth returned earlier. They
- * are stored with the cron.
+ * project's auth cannot be asked. Instead, this class uses the filters that are stored with the
+ * cron. The auth returned them earlier.
  */
 export class FilterAccess implements Access {
   readonly hasProjectAuth = true;

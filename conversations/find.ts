@@ -82,9 +82,8 @@ export function findRun(context: ConversationContext, caller: Caller, threadId: 
 
 /**
  * Returns a run and an offset `start` of the event log. All events of the run have higher offsets
- * than `start`. If the run has not started, `start` is the offset of the log's last event. After
- * that offset was read, the run is read again, because it may have started in between. Errors:
- * `not_found`.
+ * than `start`. If the run has not started, `start` is the offset of the log's last event. The run
+ * may start while that offset is read, so the run is read again afterwards. Errors: `not_found`.
  */
 export async function locateRun(
   context: ConversationContext,

@@ -35,9 +35,10 @@ export interface Conversations {
   resume(caller: Caller, threadId: string, answer: ResumeConversation): Promise<Resumed>;
   /**
    * Passes a stored chat message to the active run, which is the run whose steps are being
-   * executed. Idempotent by the message's `runId`. Errors: `conflict` if no run is active or
-   * queued; `queue_full`; `thread_closed`; `not_found` if no conversation is running;
-   * `unavailable`, after which the message may still have been accepted.
+   * executed. If no run is active yet, the first queued run gets the message. Idempotent by the
+   * message's `runId`. Errors: `conflict` if no run is active or queued; `queue_full`;
+   * `thread_closed`; `not_found` if no conversation is running; `unavailable`, after which the
+   * message may still have been accepted.
    */
   inject(caller: Caller, threadId: string, message: InjectMessage): Promise<Injected>;
   /**

@@ -33,9 +33,10 @@ interface SweepOptions {
 }
 
 /**
- * Starts to sweep the threads of a tenant at an interval: expired threads are deleted or pruned,
- * interrupted deletions are finished, and older checkpoints are removed. The returned `stop` ends
- * this. Several processes may sweep the same tenant at the same time.
+ * Starts to sweep the threads of a tenant at an interval. A sweep deletes the threads of stateless
+ * runs that ended some time ago, deletes or prunes expired threads, finishes interrupted deletions,
+ * and removes older checkpoints. The returned `stop` ends the sweeps. Several processes may sweep
+ * the same tenant at the same time.
  */
 export function startSweeper(
   context: ConversationContext,

@@ -115,8 +115,8 @@ const POLICIES = {
 
 /**
  * Returns the definition of a cron's Schedule in Temporal. It contains the times at which the cron
- * fires, and the ids of the cron. It does not contain the `payload` of the runs, such as their
- * input: each firing reads the payload from the cron's record.
+ * fires, and the tenant and id of the cron. It does not contain the `payload` of the runs, such as
+ * their input: each firing reads the payload from the cron's record.
  */
 function definition(cron: Cron, taskQueue: string) {
   const { tenant, cronId, options } = cron;

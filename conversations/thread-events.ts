@@ -56,8 +56,9 @@ class ThreadReader {
   readonly #superseded = new SupersededEvents();
 
   /**
-   * `cursor` is the offset of the last event that the client received on an earlier connection, and
-   * `current` is the run of that event. So the client has already received the start of this run.
+   * `cursor` is the offset after which the stream starts. `current` is the run of the event at this
+   * offset, or undefined if there is no such event. The stream does not announce the start of this
+   * run.
    */
   constructor(
     public cursor: number,

@@ -132,10 +132,10 @@ async function undoThread(context: ConversationContext, caller: Caller, thread: 
 }
 
 /**
- * Returns the thread that a request asks to delete. Returns undefined if the thread is not found,
- * because an earlier deletion may have hidden the thread before it was interrupted. The request can
- * then finish that deletion. If the project has auth, throws `not_found` instead of this.
- * Errors: `not_found`.
+ * Returns the thread that a request asks to delete. If the thread is not found and the project has
+ * no auth, returns undefined. The reason: an earlier deletion may have hidden the thread and was
+ * then interrupted, and this request can finish that deletion.
+ * Errors: `not_found` if the thread is not found and the project has auth.
  */
 async function markToDelete(
   context: ConversationContext,

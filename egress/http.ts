@@ -103,8 +103,8 @@ function hostOf(url: URL): string {
 
 /**
  * Returns the function that looks up host names for `request`. A look-up fails if at least one
- * address of the host may not be reached, even if its other addresses may: such a host is a mistake
- * or an attack. A host that the operator allows by name may have any address.
+ * address of the host is forbidden, even if the other addresses of the host are allowed: such a
+ * host is a mistake or an attack. A host that the operator allows by name may have any address.
  */
 function guardedLookup(guard: AddressGuard): LookupFunction {
   return (host, options, callback) => {

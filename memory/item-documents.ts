@@ -20,7 +20,7 @@ export interface ItemDocument {
   key: string;
   /**
    * The item's value as JSON text. It is not an embedded document, because keys of the value may
-   * contain dots and dollar signs, which keys of a document must not.
+   * contain dots and dollar signs. These have a special meaning in keys of a MongoDB document.
    */
   value: string;
   /** Strings by which a query with a filter finds the item; see `labelsOf`. */

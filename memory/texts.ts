@@ -94,10 +94,10 @@ function follow(value: unknown, step: string): Iterator<unknown> {
 }
 
 /**
- * Returns true if the JSON text of a value is certainly longer than `most` characters. If the
- * result is false, it may still be longer, because escapes are not counted. This check comes before
- * the JSON text is created, because the indentation can make the text a hundred times larger than
- * the value. Does not recurse.
+ * Returns true if the JSON text of a value is certainly longer than `most` characters. If this
+ * returns false, the text may still be longer, because escapes are not counted. This check comes
+ * before the JSON text is created, because the indentation can make the text a hundred times larger
+ * than the value. Does not recurse.
  */
 function isLonger(value: unknown, most: number): boolean {
   let length = typeof value === 'string' ? value.length : 0;

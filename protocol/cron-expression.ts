@@ -81,9 +81,10 @@ const DAY_MINUTES = 1_440;
 const CALENDAR_YEARS = 28;
 
 /**
- * Returns the shortest time between two firings of a schedule, in seconds. If the schedule ever
- * fires on two consecutive days, this includes the time from the last firing of the first day to
- * the first firing of the second day. Changes for daylight saving are ignored.
+ * Returns the shortest time between two firings of a schedule, in seconds. For cron expressions,
+ * returns at most one day. If the schedule ever fires on two consecutive days, also considers the
+ * time from the last firing of the first day to the first firing of the second day. Ignores changes
+ * for daylight saving.
  */
 export function shortestGapSeconds(times: ScheduleTimes): number {
   if ('everySeconds' in times) return times.everySeconds;
@@ -177,8 +178,8 @@ function readValue(field: CronField, text: string): number {
 }
 
 /**
- * Throws if none of the months is long enough for the earliest of these days, because the schedule
- * would never fire.
+ * Throws if none of the months is long enough for the earliest of these days, because then the
+ * field day of month would never match.
  */
 function checkDays(day: number[], month: Values): void {
   const months = month === 'any' ? DAYS_IN_MONTH : month.map((number) => DAYS_IN_MONTH[number - 1] ?? 0);

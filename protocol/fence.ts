@@ -5,11 +5,14 @@
  * because attempt 2 of an old run must lose to attempt 1 of a new run.
  */
 export interface FenceParts {
-  /** Ordinal of the run: its number in its thread, from 1. The conversation workflow assigns it. */
+  /**
+   * Ordinal of the run. A later run of the thread has a higher ordinal. The conversation workflow
+   * assigns the ordinals. It counts from its start time in seconds, not from 1.
+   */
   run: number;
-  /** Number of the step activity in its run, from 1. */
+  /** Number of the activity (`runStep` or `endRun`) in the run, from 1. */
   step: number;
-  /** Number of the step activity's attempt, from 1. */
+  /** Number of the activity's attempt, from 1. */
   attempt: number;
 }
 

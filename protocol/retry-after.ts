@@ -1,6 +1,6 @@
 /**
- * Longest pause before the next attempt that a server can ask for with `Retry-After`, in ms. A
- * longer pause is cut to this limit, because a run or a webhook must not wait for years.
+ * Longest pause that a server can ask for with `Retry-After`, in ms. A longer pause is cut to this
+ * limit, because a run or a webhook must not wait for years.
  */
 export const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
 

@@ -14,7 +14,8 @@ export function isEnded(status: string): status is EndedRunStatus {
 }
 
 /**
- * What happens to a run that is submitted while another run of its thread is pending or running.
+ * What happens when a run is submitted while another run of its thread is pending or running.
+ * `reject` and `enqueue` are about the new run. `interrupt` and `rollback` cancel the other run.
  */
 export const MULTITASK_STRATEGIES = ['reject', 'enqueue', 'interrupt', 'rollback'] as const;
 export type MultitaskStrategy = (typeof MULTITASK_STRATEGIES)[number];

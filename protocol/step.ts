@@ -28,11 +28,11 @@ export interface StepOptions {
   backoffCoefficient: number;
   maximumIntervalMs: number;
   /**
-   * Whether the node declares a retry policy. If so, every error of the node is retried, not only
-   * transient ones.
+   * Whether all nodes of the step declare a retry policy (`metadata.temporal.retry`). If so, an
+   * error of a node is retried even if it is not transient, unless `nonRetryableErrors` names it.
    */
   retryAll?: boolean;
-  /** Names of errors after which a step is never retried. */
+  /** Names of errors of nodes after which a step is never retried. */
   nonRetryableErrors?: string[];
   taskQueue?: string;
 }

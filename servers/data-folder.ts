@@ -5,8 +5,8 @@ import { assertOwner, makePrivateFolder } from './private-files.js';
 import type { OnProgress } from './progress.js';
 
 /**
- * Folders of downloaded programs. Their file modes are not changed, because the programs must stay
- * executable and these folders hold no conversations.
+ * Folders of downloaded programs. Their file modes are not changed, because these folders hold no
+ * conversations.
  */
 const PROGRAMS = new Set(['bin', 'venv']);
 const OWN_NAMES = new Set([
@@ -23,8 +23,8 @@ type ChangeMode = (path: string, mode: number) => void;
 /**
  * Creates the data folder if it is missing. Refuses a folder in which another OS user owns an entry
  * with one of Colloquy's names, because that user could read the conversations and replace programs
- * that Colloquy starts. A symbolic link counts as owned by the user who created it. Errors:
- * `forbidden`.
+ * that Colloquy starts. If only Colloquy uses the folder, another OS user must not own the folder
+ * itself either. A symbolic link counts as owned by the user who created it. Errors: `forbidden`.
  */
 export function claimDataFolder(dataDir: string): void {
   makePrivateFolder(dataDir);
@@ -48,8 +48,9 @@ function ownNames(names: string[], isOwn: boolean): string[] {
 
 /**
  * Creates the data folder, or checks an existing one ({@link claimDataFolder}). Then takes away all
- * access of other OS users to its contents, because earlier versions left the folder open to all
- * users of the machine. If the mode of an entry cannot be changed, reports that and continues.
+ * access of other OS users to Colloquy's entries in the folder, except to downloaded programs.
+ * Earlier versions left these entries open to all users of the machine. If only Colloquy uses the
+ * folder, also closes the folder itself. If a mode cannot be changed, reports that and continues.
  * Errors: `forbidden`.
  */
 export function openDataFolder(dataDir: string, onProgress: OnProgress, changeMode: ChangeMode = chmodSync): void {
@@ -83,8 +84,9 @@ function isOwnFolder(folder: string, names: string[]): boolean {
 }
 
 /**
- * Takes away all access of other OS users to a file, or to a folder and its contents. Does not
- * follow symbolic links, because their targets may belong to other users.
+ * Takes away all access of other OS users to a file, or to a folder and its contents. Skips virtual
+ * environments of Python. Does not follow symbolic links, because their targets may belong to other
+ * users.
  */
 function restrict(path: string, changeMode: ChangeMode, onFailure: OnFailure): void {
   try {

@@ -12,9 +12,9 @@ import {
 /** What the step activity needs to know about an error that ended a step. */
 export interface StepFailure {
   /**
-   * `infrastructure`: an error of Colloquy or of a server that Colloquy needs; always retried.
-   * `transient`: an error of a node; another attempt may succeed. `final`: any other error of a
-   * node.
+   * `infrastructure`: an error of Colloquy or of a server that Colloquy needs, if its code is
+   * retryable; always retried. `transient`: an error of a node; another attempt may succeed.
+   * `final`: any other error.
    */
   kind: 'infrastructure' | 'transient' | 'final';
   error: RunError;
@@ -22,7 +22,10 @@ export interface StepFailure {
   cause: unknown;
 }
 
-/** Names and messages of transient errors that HTTP clients throw without a status or a code. */
+/**
+ * Names and messages of transient errors without a status or a code: errors of HTTP clients, and
+ * LangGraph's `NodeTimeoutError`.
+ */
 const TRANSIENT_NAMES = new Set([
   'APIConnectionError',
   'APIConnectionTimeoutError',
@@ -34,7 +37,7 @@ const TRANSIENT_MESSAGE =
 
 /**
  * Classifies an error that a step threw. Colloquy's own errors have a code; any other error came
- * from a node.
+ * from a node. The code `graph_transient` also stands for a transient error of a node.
  */
 export function classifyFailure(cause: unknown): StepFailure {
   const error = describeError(cause);
@@ -71,9 +74,10 @@ function isTransient(cause: unknown, depth = 0): boolean {
 }
 
 /**
- * Returns the pause in ms that an HTTP server, such as a model provider, asked for with the header
- * `retry-after` or `retry-after-ms`. HTTP clients attach the response headers to the error that
- * they throw. Returns undefined if there is no such header.
+ * Returns the pause in ms that an HTTP server, such as a model provider, asked for. Reads it from
+ * the field `retryAfterMs` of the error, or from the header `retry-after-ms` or `retry-after`: HTTP
+ * clients attach the response headers to the error that they throw. Returns undefined if the error
+ * has none of these.
  */
 function retryAfterOf(cause: unknown): number | undefined {
   if (typeof cause !== 'object' || cause === null) return undefined;

@@ -42,8 +42,8 @@ export function messageIds(injections: Injection[]): string[] {
  * The head shows which subgraphs are running, because it has an entry for each of their namespaces.
  * If a namespace has a task id (`node:<task id>`), its subgraph is running as long as the entry
  * exists: the next checkpoint of the root removes the entry. A namespace without a task id keeps
- * its entry. Its subgraph has ended if the entry is of an earlier run, or if its event offset
- * (`tail`) is lower than the one in the root's entry.
+ * its entry. In this case, the subgraph has ended if the entry is of an earlier run, or if the
+ * entry's `tail` (an event offset) is lower than the `tail` of the root's entry.
  */
 export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
   const root = heads[''];
@@ -54,9 +54,10 @@ export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
 }
 
 /**
- * Returns whether one of the last tool calls in the state's messages has no result yet. As long as
- * this is so, no other message may be added: models refuse a conversation in which another message
- * comes between a tool call and its result.
+ * Returns whether a tool call in the state's messages still has no result. For this, looks at the
+ * tool calls of the last message that is not itself a tool result. While a result is missing, no
+ * other message may be added: models refuse a conversation in which another message comes between a
+ * tool call and its result.
  */
 export function awaitsTools(values: unknown): boolean {
   const messages = (values as Record<string, unknown> | null)?.[CHANNEL];

@@ -92,7 +92,7 @@ export class Narrator {
   readonly #modes: ReadonlySet<string>;
   /**
    * Namespaces in which a task has started since this narrator was created. From then on, LangGraph
-   * repeats no event of the namespace.
+   * repeats no event of the namespace, except for start events of tasks; see `#midway`.
    */
   readonly #opened = new Set<string>();
   /**
@@ -202,7 +202,8 @@ export class Narrator {
   /**
    * Returns whether the payload only repeats an event of an earlier step. In the namespaces of
    * `continued`, LangGraph first streams what is known about the last checkpoint, and then starts
-   * the first task. The events before that start are repetitions.
+   * the first task. The events before that start are repetitions, unless they are about injected
+   * messages. The start event of a task is a repetition if its namespace is in `#midway`.
    */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
     const payloadType = mode === 'debug' ? (payload as { type: string }).type : mode;

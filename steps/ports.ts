@@ -104,8 +104,8 @@ export interface StateAccess {
     supersteps: StateUpdate[][],
   ): Promise<{ checkpoint: WireCheckpoint }>;
   /**
-   * Returns the output values of an ended run, as `invoke` returns them. They contain
-   * `__interrupt__` if the run waits for an answer.
+   * Returns the output values of an ended run, as `invoke` returns them. If the run ended with the
+   * status `interrupted`, they contain the open questions, if any, as `__interrupt__`.
    */
   finalValues(caller: Caller, run: Run): Promise<unknown>;
 }
@@ -205,9 +205,9 @@ export interface StepContext {
   drain: AbortSignal;
   store?: BaseStore;
   /**
-   * Whether each question in the {@link StepReport} contains a preview of the question and its
-   * default answer. Both are content of the conversation, and the report becomes part of the
-   * workflow history.
+   * Whether the `questions` of the {@link StepReport} contain previews and default answers. Both
+   * are content of the conversation. With this option they become part of the workflow history,
+   * because the history contains the `questions`.
    */
   showsQuestions?: boolean;
 }

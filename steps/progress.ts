@@ -13,8 +13,9 @@ const PREVIEW_LENGTH = 500;
 
 export interface QuestionOptions {
   /**
-   * Whether the workflow gets the preview and the default answer of each question. Both then become
-   * part of the workflow history, although they are content of the conversation.
+   * True if the workflow gets a preview (at most 500 characters) and the default answer of each
+   * question. Both then become part of the workflow history, although they are content of the
+   * conversation.
    */
   showsQuestions?: boolean;
 }

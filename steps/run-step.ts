@@ -274,8 +274,8 @@ class Step {
    * - The worker is not shutting down.
    * - The due nodes need the same activity options (timeouts, attempts, task queue) as this
    *   activity.
-   * - The last superstep was quick, and no injected message waits for the run. This is not required
-   *   while no node has finished in this step.
+   * - No node has finished in this step yet. Or the last superstep was quick, and no injected
+   *   message waits for the run.
    */
   #mayGoOn(): boolean {
     if (this.#context.drain.aborted) return false;

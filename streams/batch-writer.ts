@@ -49,8 +49,8 @@ interface PendingBatch {
 
 /**
  * Writes the events of all open event logs of the process to MongoDB, with one insert in each
- * interval. Two kinds of events do not wait for the interval: the first event of a log, and events
- * that a caller of `flush` waits for.
+ * interval. Two kinds of events do not wait for the interval: the first event after a log was
+ * opened, and events that a caller of `flush` waits for.
  */
 export class BatchWriter {
   readonly #options: BatchWriterOptions;

@@ -78,8 +78,8 @@ export function batchKey(log: string, seq: number): string {
 }
 
 /**
- * Returns the log and the first offset of a batch, which its `_id` contains. Returns undefined for
- * the key of a {@link TailMark}, which is no batch.
+ * Parses the `_id` of a batch. Returns the log of the batch and the offset of its first event.
+ * Returns undefined for the `_id` of a {@link TailMark}.
  */
 export function parseBatchKey(key: string): { log: string; seq: number } | undefined {
   const slash = key.lastIndexOf('/');

@@ -18,8 +18,8 @@ export class EventReader {
 
   /**
    * `startsAtBatch`: whether the event after `afterSeq` is known to be the first event of a batch.
-   * If not, the first read also reads the batch before it, because that batch may contain the
-   * event.
+   * If not, a batch that starts at an earlier offset may contain this event. So the first read also
+   * reads that batch.
    */
   constructor(reads: PageReads, log: string, afterSeq: number, startsAtBatch: boolean) {
     this.#reads = reads;
@@ -61,9 +61,9 @@ export class EventReader {
   }
 
   /**
-   * Returns those events of the batches that the reader has not returned yet. The reader then
-   * continues after these batches. The batches come from `LiveBatchHub`, which delivers new
-   * batches, and must contain the offset {@link next}.
+   * Takes batches that `LiveBatchHub` has delivered. One of them must contain the offset
+   * {@link next}. Returns the events in them that the reader has not returned yet. The reader
+   * then continues after these batches.
    */
   take(batches: StoredBatch[]): LoggedEvent[] {
     const events = batches.flatMap((batch) => {

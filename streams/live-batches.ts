@@ -48,8 +48,8 @@ const MAX_REOPEN_MS = 5_000;
 interface LiveBatches {
   /**
    * Waits for batches that continue at offset `seq`, and returns them in order. Returns undefined
-   * if the follower must read the collection itself: after `ms`, after the signal fires, or if
-   * batches are missing.
+   * if the follower must read the collection itself: if no batch arrives within `ms` or before the
+   * signal fires, or if batches may be missing.
    */
   next(seq: number, ms: number, signal: AbortSignal): Promise<StoredBatch[] | undefined>;
   leave(): void;
@@ -58,7 +58,10 @@ interface LiveBatches {
 class LogFollower implements LiveBatches {
   #batches: StoredBatch[] = [];
   #bytes = 0;
-  /** Whether a batch was written that is not in `#batches`. */
+  /**
+   * Whether batches may be missing in `#batches`. If so, `next` returns undefined, and the follower
+   * must read the collection.
+   */
   #missed = false;
   #wake: (() => void) | undefined;
   readonly #onLeave: (follower: LogFollower) => void;

@@ -68,11 +68,11 @@ export class LogTails {
   }
 
   /**
-   * Decides how a writer continues after its write of a batch failed with a duplicate key. Either
-   * the writer itself stored the batch in an earlier attempt, and only the response was lost. Then
-   * `own` is the number of events in that batch. Or another writer has appended events. Then `own`
-   * is 0. In both cases, `next` is the offset for the writer's next event. Errors: `fence_lost` if
-   * the other writer has a higher fence.
+   * Decides how a writer continues after its write of a batch failed with a duplicate key. There
+   * are two cases. If the writer itself has stored the batch and only the response was lost, `own`
+   * is the number of events in that batch. If another writer has appended events, `own` is 0. In
+   * both cases, `next` is the offset for the writer's next event. Errors: `fence_lost` if the other
+   * writer has a higher fence.
    */
   async resolveConflict(position: WriterPosition): Promise<{ own: number; next: number }> {
     const [existing, last] = await Promise.all([

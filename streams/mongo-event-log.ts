@@ -132,10 +132,10 @@ export function createEventLog(options: MongoEventLogOptions): EventLog {
         const reader = readerOf(log, afterSeq);
         let failures = 0;
         let pollFactor = 1;
-        // `scanAhead`: whether `page` searches the whole rest of the log. It is false at first,
-        // because most followers start at the end of the log. It is true for the first poll (the
-        // first read after a wait), because a follower may start before a long gap of expired
-        // events.
+        // `scanAhead`: whether the next read searches the whole rest of the log. The reads before
+        // the first wait do not, because most followers start at the end of the log. The read
+        // after the first wait does, because a follower may start before a long gap of expired
+        // events. After that, every tenth poll does.
         let scanAhead = false;
         let polls = 0;
         while (!signal.aborted) {

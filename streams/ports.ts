@@ -68,8 +68,8 @@ export interface RunLog {
 
 export interface EventLog {
   /**
-   * Opens a writer of a thread's log. It writes no event before the caller is authorized. Errors:
-   * `invalid_argument`; `unavailable` if the event log is closed.
+   * Opens a writer of a thread's log. The writer writes no event before the caller is authorized.
+   * Errors: `invalid_argument`; `unavailable` if the event log is closed.
    */
   open(caller: Caller, scope: RunLogScope): RunLog;
   /** Returns the offset of the thread's last event, or 0 if the thread has no events. */

@@ -5,8 +5,8 @@ import ts from 'typescript';
 
 /**
  * Two of the rooms (folders with one purpose) in {@link ROOMS}. `protocol` contains shared types,
- * and `protocol/schemas` contains their parsers. Workflows and code for browsers import only
- * `protocol`, because it does not use zod.
+ * and `protocol/schemas` contains the parsers of these types, which use zod. Workflows and code for
+ * browsers must not use zod. So of these two rooms they import only `protocol`.
  */
 const WORDS = ['protocol', 'protocol/schemas'];
 const STORES = ['threads', 'memory', 'skills', 'policy', 'streams', 'egress'];
@@ -54,8 +54,8 @@ const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
 
 /**
  * Composition roots create and connect the parts of all rooms, so they may import everything except
- * the proofs. The proofs are tests, evaluations and benchmarks: they may import everything, and no
- * other room may import them.
+ * the proofs. Exception: `workers` must not import the API. The proofs are tests, evaluations and
+ * benchmarks: they may import everything, and no other room may import them.
  */
 const ROOTS = ['api/main', 'workers', 'cli'];
 const PROOFS = ['test', 'evals', 'bench'];

@@ -4,8 +4,8 @@ import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js
 
 /**
  * Returns one function for each kind of record, such as threads. The function reads the attributes
- * of a record: its metadata and its owner. Policies decide by these attributes. Pass the stores
- * without their guards, because a guarded store would ask the policy again.
+ * of a record: its metadata, and its creator as the owner. Policies decide by these attributes.
+ * Pass the stores without their guards, because a guarded store would ask the policy again.
  */
 export function attributeReaders({
   threads,

@@ -66,7 +66,7 @@ const FORCE_AFTER_GRACE_MS = 5_000;
 const WORKFLOW_CODE_TIMEOUT = '10 minutes';
 
 /**
- * Opens everything that a worker needs, and starts the worker. It executes the conversation
+ * Opens everything that a worker needs, and starts the worker. The worker executes the conversation
  * workflows of its task queue, and the steps of the project's graphs.
  */
 export async function startWorker(config: Config, overrides: WorkerOverrides = {}): Promise<RunningWorker> {

@@ -96,12 +96,12 @@ export interface CarriedState {
  */
 export interface QueuedRun {
   runId: string;
-  /** Empty until `recordRun` has found out the graph of the assistant. */
+  /** Empty while the run has no record: `recordRun` finds out the graph of the assistant. */
   graphId: string;
   /**
-   * Id of the assistant. Until `recordRun` has stored the run's record, it may also be the id of a
-   * graph. Empty if no assistant was named and no run of the conversation has started yet;
-   * `recordRun` then refuses the run.
+   * Id of the assistant. While the run has no record, this may also be the id of a graph. It is
+   * empty if no assistant was named and no run of the conversation has started yet. `recordRun`
+   * then refuses the run.
    */
   assistantId: string;
   /**
@@ -141,7 +141,7 @@ export interface UnrecordedRun {
   /**
    * The answer to a question, if the run gives one. A default answer has no `value`: `recordRun`
    * reads the value from the thread's state, so that the workflow history does not contain it.
-   * Older histories contain a `value`, which is ignored.
+   * Older histories contain the `value` of a default answer, which is ignored.
    */
   resume?: { interruptId?: string; value?: unknown };
   /**
@@ -205,8 +205,9 @@ export interface Submitted {
 /**
  * `inject`: adds a chat message to the current run, which takes the message between two supersteps.
  * `runId` is the id of the message's record, which must be stored already. If the current run
- * succeeds without taking the message, the message becomes a run with this id. The update is
- * refused with `conflict` if no run is current or waiting.
+ * succeeds without taking the message, the message becomes a run with this id. If the run ends in
+ * another way, the message waits for the next run, but a rollback of the run deletes the message.
+ * The update is refused with `conflict` if no run is current or waiting.
  */
 export interface InjectMessage {
   runId: string;
@@ -333,10 +334,10 @@ export interface Note {
 // ---- search attributes (type Keyword), created when a worker or API process starts
 
 /**
- * Names of the search attributes. `status` is `interrupted` (a person must answer), `error` (the
- * last run failed) or `idle`. It stays `idle` during a run, because `busy` would cost two history
- * events for each run. The workflow updates the attributes only if the client that started the
- * workflow has set the attribute `tenant`.
+ * Names of the search attributes. `status` is `interrupted` (the graph waits, for example for an
+ * answer), `error` (the last run failed) or `idle`. During a run it is `idle` too, because `busy`
+ * would cost two history events for each run. The workflow updates the attributes only if the
+ * client that started the workflow has set the attribute `tenant`.
  */
 export const SEARCH_ATTRIBUTES = {
   tenant: 'ColloquyTenant',
@@ -516,11 +517,15 @@ export interface WebhookActivities {
 
 /**
  * Failures of a conversation's activities that Temporal does not retry, by their type
- * (`ApplicationFailure.type`). `GraphFailed`: the graph has failed, so the run ends. It comes from
- * `runStep`, and its only detail is a {@link RunError}. `fence_lost`: the head of the thread stores
- * a higher fence than the fence of the activity. It comes from `runStep` and `endRun`, and its only
- * detail is the higher fence. If the first step of a run fails with it, the workflow raises the
- * run's ordinal, which is the first part of the fence, and calls the activity again.
+ * (`ApplicationFailure.type`).
+ *
+ * `GraphFailed`: the graph has failed, so the run ends. `runStep` fails with this type. The only
+ * detail is a {@link RunError}.
+ *
+ * `fence_lost`: the head of the thread stores a higher fence than the fence of the activity.
+ * `runStep` and `endRun` fail with this type. The only detail is the higher fence. If the activity
+ * was the first step of the current run or its `endRun`, the workflow raises the run's ordinal (the
+ * first part of the fence) and calls the activity again.
  */
 export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;
 

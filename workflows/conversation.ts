@@ -89,10 +89,10 @@ export async function conversation(given?: unknown): Promise<void> {
 /**
  * Executes the runs of the queue. Before a run starts, all update handlers must finish. Otherwise a
  * workflow replay could produce the commands in another order than the recorded history, and would
- * fail. Example: there is nothing to do in a workflow task, and an update arrives right after it. A
- * worker without the cached workflow handles the task and the update together, but a workflow
- * replay handles one after the other. Then the completion of the update and the start of the
- * activity would change places.
+ * fail. Example: a workflow task finds nothing to do, and an update arrives right after it. A
+ * worker that has not cached the workflow handles the task and the update together. A later
+ * workflow replay handles the task first and the update second. Without the wait, the completion of
+ * the update and the start of the activity would change places.
  */
 async function converse(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   const turnsBefore = queue.turns;
@@ -149,9 +149,9 @@ async function continueConversation(input: ConversationInput, queue: Conversatio
 }
 
 /**
- * Closes the conversation if the workflow is cancelled, for example in the Web UI, and sets
- * `cancelled` in the returned object to true. This also cancels all runs. The workflow ends when
- * the runs have ended and their records say so.
+ * Closes the conversation if the workflow is cancelled, for example in the Web UI. Closing cancels
+ * all runs. The workflow ends when the runs have ended and their records say so. `cancelled` in the
+ * returned object becomes true when the workflow is cancelled.
  */
 function closeWhenCancelled(queue: ConversationQueue, changed: () => void): { cancelled: boolean } {
   const close = { cancelled: false };

@@ -125,7 +125,10 @@ export function readResume(given: unknown): ResumeConversation {
   };
 }
 
-/** Like {@link readResume}, but an input without `value` and `interruptId` is the answer itself. */
+/**
+ * Like {@link readResume}, but for the signal: an input that has neither the field `value` nor the
+ * field `interruptId` is the answer itself.
+ */
 export function readResumeSignal(given: unknown): ResumeConversation {
   if (given === undefined) throw invalid(`resume has no input; expected the answer, as in --input '"approve"'`);
   const wrapped = isObject(given) && ('value' in given || 'interruptId' in given);

@@ -17,8 +17,9 @@ import type { ConversationQueue, CurrentRun } from './queue.js';
 import { WebhookStarts } from './webhook-starts.js';
 
 /**
- * `recordRun` and `endRun` access a few records. If the infrastructure fails, Temporal retries them
- * without limit. `runStep` gets its own options for each call.
+ * The options of `recordRun` and `endRun`, which access only a few records. If the infrastructure
+ * fails, Temporal retries these two activities without limit. `runStep` gets its own options for
+ * each call.
  */
 const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
   startToCloseTimeout: '30s',

@@ -3,11 +3,12 @@ import { ANY_INTERRUPT } from './contract.js';
 import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
 
 /**
- * The open questions of a conversation, which its interrupts ask. If a run names the question that
- * it answers, only this question is removed when the run starts. Any other run abandons all
- * questions: they are all removed when it starts. Such a run brings new input, or only its stored
- * request says what it answers ({@link ANY_INTERRUPT}). In all methods, `ahead` contains the
- * current run and then the waiting runs, without cancelled runs.
+ * The open questions of a conversation, which its interrupts ask. A run can name the question that
+ * it answers. When such a run starts, only this question is removed. Any other run abandons all
+ * questions: when it starts, all questions are removed. There are two kinds of runs that abandon
+ * the questions. A run with new input answers no question. A run with {@link ANY_INTERRUPT} answers
+ * questions that only its stored request names. In all methods, `ahead` contains the current run
+ * and then the waiting runs, without cancelled runs.
  */
 export class Questions {
   private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];
@@ -110,8 +111,8 @@ export class Questions {
   }
 
   /**
-   * Returns the milliseconds until the first default answer is due, or undefined if no open
-   * question has a deadline.
+   * Returns the milliseconds until the first default answer is due. Returns undefined if
+   * {@link deadlines} returns no question.
    */
   untilDeadline(ahead: QueuedRun[], now: number): number | undefined {
     const deadlines = this.deadlines(ahead).map(({ at }) => at);
@@ -120,6 +121,7 @@ export class Questions {
 
   /**
    * Returns the open questions that have a deadline, each with its deadline in ms since the epoch.
+   * Returns an empty list if a run in `ahead` abandons the questions.
    */
   deadlines(ahead: QueuedRun[]): { question: PendingInterrupt; at: number }[] {
     if (ahead.some(abandons)) return [];

@@ -174,8 +174,8 @@ export class ConversationQueue {
   }
 
   /**
-   * Marks the given runs as cancelled. A waiting run then ends before the next step of the current
-   * run. The current run ends when its activity has stopped.
+   * Marks the given runs as cancelled. A waiting or delayed run then ends before the next step of
+   * the current run. The current run ends when its activity has stopped.
    */
   cancel({ runIds, action }: CancelRuns): Cancelled {
     const queued = [...this.waiting, ...this.delayed.all];

@@ -68,8 +68,9 @@ function afterModel({ messages }: HiringStateType): 'tools' | 'review' | typeof 
 }
 
 /**
- * Returns the node that follows `tools`, `review` or `send`. While a drafted message waits for its
- * review, this is `review`, because messages are reviewed one at a time.
+ * Returns the next node after one of the nodes `tools`, `review` and `send`. While a drafted
+ * message waits for its review, the next node is `review`, because messages are reviewed one at a
+ * time.
  */
 function afterTools({ messages, agent }: HiringStateType): 'review' | 'model' | typeof END {
   if (openCalls(messages).length > 0) return 'review';

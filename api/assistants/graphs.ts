@@ -94,8 +94,8 @@ async function subgraphs(
 }
 
 /**
- * Waits for the description of a graph. Errors: `not_found` if the project does not have the graph
- * any more, because an assistant can outlive its graph.
+ * Waits for the description of an assistant's graph. Errors: `not_found` if the project does not
+ * have the graph any more. An assistant stays when its graph is removed from the project.
  */
 function orGraphNotFound<T>(graphId: string, description: Promise<T>): Promise<T> {
   return orNotFound(description, `Graph "${graphId}" not found`);

@@ -18,8 +18,9 @@ import { userConfigOf } from './run-user.js';
 /** The filters that a project's handlers have returned for one request. */
 export interface RequestFilters {
   /**
-   * Filters on the metadata of threads. A request that creates a batch of runs has one entry for
-   * each run. Any other request has one entry. A thread must match at least one entry.
+   * Filters on the metadata of threads. If no handler was asked about threads, the list is empty,
+   * and every thread passes. Otherwise a thread must match at least one entry. A request that
+   * creates a batch of runs has one entry for each run. Any other request has at most one entry.
    */
   threads: readonly (AuthFilters | undefined)[];
   assistants: AuthFilters | undefined;

@@ -22,10 +22,10 @@ import {
 
 /**
  * Asks a project's handlers about a request before its route runs, and applies the filters that
- * they return. Existing records must match the filters. Records that the request creates or changes
- * must still match them after the request. The handlers may change the body. Returns what the
- * caller may see. Errors: `not_found`, `forbidden`, `already_exists`, `invalid_argument`, and
- * errors of a handler.
+ * they return. Existing records must match the filters before the request and after it. Records
+ * that the request creates get the values of the filters as metadata. The handlers may change the
+ * body. Returns what the caller may see. Errors: `not_found`, `forbidden`, `already_exists`,
+ * `invalid_argument`, and errors of a handler.
  */
 export async function enter(context: ApiContext, rules: RouteAuth, req: Request, res: Response): Promise<Access> {
   const { auth } = context;
@@ -41,9 +41,10 @@ export async function enter(context: ApiContext, rules: RouteAuth, req: Request,
     if (rule.applies?.(req) === false) continue;
     const answers = await askAndApply(context, rule, { authUser: session.authUser, caller: access.caller, req, body });
     const required = rule.finds && isSet(answers[0]) ? { required: requiredBy(answers[0]) } : {};
-    // A request can have several rules. The first rule is about the records that the request
-    // names. The route checks these records again later, but only with the filters of this rule.
-    // If a rule is for a search, its filters become `required`, which restricts what is found.
+    // A request can have several rules. Only the filters of the first rule are kept, because this
+    // rule is about the records that the request names, and the route checks these records again.
+    // If a rule is for a search, its filters are kept as `required` too: searches then find only
+    // records that match them.
     filters = { ...(filters ?? filtersOf(rule, answers)), ...required };
   }
   return access.withFilters(filters ?? {});

@@ -68,7 +68,10 @@ async function withAnswer(error: HttpException): Promise<Error> {
   return errorWithAnswer({ status, message: text, headers }, error);
 }
 
-/** Reads headers in any form that `HeadersInit` allows, and drops invalid ones. */
+/**
+ * Reads headers in any form that `HeadersInit` allows. Drops invalid headers and those in
+ * `NOT_SENT`.
+ */
 function validHeaders(headers: unknown): [string, string][] {
   if (typeof headers !== 'object' || headers === null) return [];
   const pairs = Symbol.iterator in headers ? [...(headers as Iterable<[string, unknown]>)] : Object.entries(headers);

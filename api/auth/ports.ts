@@ -10,9 +10,9 @@ export interface AuthUser {
 /** The authentication and authorization that a project defines with `Auth` of LangGraph's SDK. */
 export interface ProjectAuth {
   /**
-   * Returns the user of a request. If the project's handler throws an `HTTPException`, this throws
-   * an error with which the API sends the status, text and headers of that exception to the client.
-   * Other errors: `unauthenticated`, `internal`.
+   * Returns the user of a request. If the project's handler throws an `HTTPException`, this method
+   * throws an error with the status, text and headers of that exception. The API sends these to the
+   * client. Other errors: `unauthenticated`, `internal`.
    */
   authenticate(request: IncomingMessage): Promise<AuthUser>;
   /**

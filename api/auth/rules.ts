@@ -19,8 +19,8 @@ export type RuleRequest = Pick<Request, 'params'>;
 export type RouteAuth = 'public' | 'authenticated' | RecordRule | readonly [RecordRule, ...RecordRule[]] | ItemRule;
 
 /**
- * Says about which auth event a project's handler is asked, and how the filters that it returns are
- * applied to records.
+ * A rule about records. It names the auth event about which a project's handler is asked. It also
+ * says how the filters that the handler returns are applied to records.
  */
 export interface RecordRule {
   /**
@@ -71,8 +71,9 @@ export interface RecordRule {
 }
 
 /**
- * Says how a project's handlers are asked about items of the store. The filters that they return
- * are conditions on the fields of an item's value, and on its `namespace` and `key`.
+ * A rule about items of the store. It says how a project's handlers are asked. The filters that the
+ * handlers return are conditions on three things: the fields of an item's value, the item's
+ * `namespace` and the item's `key`.
  */
 export interface ItemRule {
   kind: 'items';
@@ -204,8 +205,9 @@ export function runValue(req: RuleRequest, body: RequestBody): RequestBody {
 }
 
 /**
- * Returns the thread id that the body names. Errors: `unsupported` if the body names no thread,
- * because the handlers cannot decide about the runs of unknown threads.
+ * Returns the thread id in the body of a request that cancels several runs. Errors: `unsupported`
+ * if the body has no thread id. Such a request may cancel runs of any thread, but the project's
+ * handler decides about one thread.
  */
 export function threadInBody(body: RequestBody): string {
   const [id] = stringsIn(body['thread_id']);

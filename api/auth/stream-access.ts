@@ -14,8 +14,8 @@ export interface StreamAccess {
    */
   readonly lost: AbortSignal;
   /**
-   * The event log. Before it returns the first event of a run, it checks again that the client may
-   * read the thread.
+   * The event log. It checks again that the client may read the thread, before it returns the first
+   * event of a run or an event without a run.
    */
   readonly events: EventLog;
   stop(): void;
@@ -23,8 +23,9 @@ export interface StreamAccess {
 
 /**
  * Checks repeatedly, while a stream is open, that the client may read the thread. At a fixed
- * interval, it authenticates the client again and checks its right to read. It also checks this
- * right before the first event of each run, because another user may have created a new thread
+ * interval, it authenticates the client again and checks the client's access. The returned event
+ * log also checks the access: before the first event of each run, and before each event without a
+ * run. The reason: the thread may have been deleted, and another user may have created a new thread
  * under the same id. If the project has no auth, nothing is checked.
  */
 export function watchAccess(context: ApiContext, access: Access, threadId: string): StreamAccess {
@@ -110,7 +111,7 @@ class CheckedLog implements EventLog {
 
   async #checked(page: StoredEvent[]): Promise<StoredEvent[]> {
     // An event without a run is about the thread itself. It may belong to a new thread with the
-    // same id, so access is checked for each such event.
+    // same id, so access is checked for each page that contains such an event.
     if (page.some(({ runId }) => runId === '' || runId !== this.#runId)) await this.check();
     this.#runId = page.at(-1)?.runId ?? this.#runId;
     return page;

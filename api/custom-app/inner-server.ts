@@ -7,7 +7,7 @@ import type { WebBody } from './web-bridge.js';
 
 type Locals = ExpressResponse['locals'];
 
-/** Statuses whose HTTP answer has no body, not even an empty one. */
+/** Statuses of HTTP answers without a body. `Response` accepts only `null` as their body. */
 const BODILESS = [204, 205, 304];
 
 /**
@@ -20,9 +20,8 @@ export class InnerServer {
   readonly #localsOf = new WeakMap<object, Locals>();
 
   /**
-   * Each response of this inner server gets the `locals` of the outer response, which goes to the
-   * client. The caller of the client's request is stored in these `locals`, so the inner routes
-   * find it.
+   * Each response of this inner server gets the `locals` of the outer response. The outer response
+   * goes to the client, and its `locals` contain the caller. So the inner routes find the caller.
    */
   constructor(routes: Express) {
     this.#server = createServer((req, res) => {

@@ -32,8 +32,9 @@ export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const DAY_SECONDS = 86_400;
 
 /**
- * Answers preflight requests and sets CORS headers. The API uses no cookies, so a page of another
- * site cannot act as the user unless `credentials` is set.
+ * Answers preflight requests and sets CORS headers. The API itself reads no cookies. If the auth of
+ * a project reads cookies, `credentials` lets pages of allowed origins read the answers to requests
+ * with cookies.
  */
 export function cors(rules: CorsRules): RequestHandler {
   const isAllowed = originTest(rules);
@@ -60,9 +61,9 @@ export function cors(rules: CorsRules): RequestHandler {
     setHeaders(req, res, (error?: unknown) => {
       if (error !== undefined) return next(error);
       if (req.method === 'OPTIONS') return void res.status(204).end();
-      // A browser sends a simple request without a preflight. If the page may not call the API, the
-      // browser only hides the answer from it. So without this check the server would execute the
-      // request.
+      // A browser sends a simple request without a preflight, even if the page may not call the
+      // API. The browser only hides the answer from the page. So without this check the server
+      // would execute the request.
       const { origin, host } = req.headers;
       const isRefused = changes(req.method) && origin !== undefined && !mayCall(rules, origin, host);
       next(isRefused ? refusedOrigin(origin) : undefined);

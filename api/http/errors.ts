@@ -25,7 +25,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
 
 /**
  * The lowest status of an error that is the server's fault. Such an error is reported to the
- * operator. If the error is unknown, the client gets no details.
+ * operator. The client gets no details of an internal or unknown error.
  */
 const FIRST_SERVER_ERROR = 500;
 

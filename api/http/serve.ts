@@ -14,8 +14,8 @@ export function serveRoutes(context: ApiContext, routes: readonly Route[]): Rout
 }
 
 /**
- * Answers 405 and the allowed methods if the path of a request exists, but no route takes its
- * method there.
+ * Answers 405 and the allowed methods if there are routes for the path of a request, but none of
+ * them takes the method of the request.
  */
 export function wrongMethod(routes: readonly Route[]): RequestHandler {
   const methodsAt = methodsOf(routes);

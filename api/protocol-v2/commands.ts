@@ -39,7 +39,7 @@ export function readCommand(message: unknown) {
 
 /**
  * Executes a command and returns its answer. If the command fails, returns an error answer. If
- * protocol v2 has no code for the error, also reports the error to the operator.
+ * protocol v2 has no code for the error, also passes the error to `context.report`.
  */
 export async function executeCommand(
   context: ApiContext,

@@ -28,7 +28,8 @@ const NUMBERS_PER_OFFSET = 4_000;
 
 /**
  * Returns the sequence number of a protocol event. The logged event at `offset` becomes several
- * protocol events, and `n` is the index of this one among them, from 0.
+ * protocol events, and `n` is the index of this one among them, from 0. If there are more than
+ * `NUMBERS_PER_OFFSET` of them, the last ones share a number.
  */
 export function seqOf(offset: number, n: number): number {
   return offset * NUMBERS_PER_OFFSET + Math.min(n, NUMBERS_PER_OFFSET - 1);

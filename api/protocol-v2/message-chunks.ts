@@ -22,9 +22,9 @@ interface Block {
 
 /**
  * Converts logged `messages-tuple` events to events of the channel `messages`. Each logged event is
- * a pair of a message chunk and its metadata. Runs of the HTTP run API log such pairs, and so do
- * graphs on an older LangGraph. Chunks of tool messages are left out, because other channels report
- * tool messages.
+ * a pair of a message chunk and its metadata. A run logs such pairs if the HTTP run API started it,
+ * or if its graph uses an older LangGraph. Chunks of tool messages are left out, because other
+ * channels report tool messages.
  */
 export class MessageChunks {
   readonly #open = new Map<string, OpenMessage>();
@@ -57,9 +57,10 @@ export class MessageChunks {
   }
 
   /**
-   * Ends the messages that the given logged event shows to be complete. The event is the result of
-   * the message's task, the update of its node, or the next state of its graph. Returns the last
-   * protocol events of these messages. Clients get them before the given event.
+   * Ends each open message that is complete when the given logged event arrives. A message is
+   * complete when one of these events arrives: the result of the message's task, the update of its
+   * node, or the next state of its graph. Returns the last protocol events of the ended messages.
+   * Clients get these protocol events before the given event.
    */
   endBefore(mode: string, namespace: string[], data: unknown): DraftEvent[] {
     const ended = [...this.#open].filter(([, { namespace: messageNamespace }]) => {

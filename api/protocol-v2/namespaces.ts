@@ -15,10 +15,11 @@ interface NamespaceEntry {
 interface Completion {
   key: string;
   /**
-   * Set if the namespace counts as completed because an update of this node was logged. An update
-   * names only the node, but the result of a task names the exact namespace. So if the next logged
-   * event is the result of a task of this node, this completion is dropped, and the namespace in
-   * the result is completed instead.
+   * The node whose logged update caused this completion. Absent if the result of a task caused it.
+   * An update names only the node. If several tasks of the node run, the chosen namespace may be
+   * the wrong one. The result of a task names the exact namespace. So if the next logged event is
+   * the result of a task of this node, this completion is dropped, and the namespace of that task
+   * is completed instead.
    */
   node?: { parent: string; name: string };
 }
@@ -113,9 +114,9 @@ export class Namespaces {
   }
 
   /**
-   * Marks a namespace as completed. The lifecycle event that reports this must come after the
-   * parent's update, which the client gets for the current logged event. So the lifecycle event is
-   * returned later: before the next logged event, or at the end of the run.
+   * Marks a namespace as completed. The current logged event is an update or a task result of the
+   * parent, and the client must get it before the lifecycle event of the completed namespace. So
+   * the lifecycle event is returned later: before the next logged event, or at the end of the run.
    */
   #complete(key: string, node?: Completion['node']): void {
     if (this.#entries.get(key)?.status !== 'started') return;

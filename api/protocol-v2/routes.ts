@@ -46,8 +46,9 @@ const paramsOfCommands =
     methods.includes(method) && isObject(params) ? [params] : [];
 
 /**
- * Returns the value that an auth handler gets if a command starts a run. It has the same fields as
- * the value for a run of the HTTP run API. The answer to an interrupt is in its field `command`.
+ * Returns the value that an auth handler gets if a command starts a run. The value has the same
+ * fields as the value for a run of the HTTP run API. The field `command` of the value contains the
+ * answer to an interrupt.
  */
 function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
   const { response, responses, update, goto } = params;
@@ -126,8 +127,8 @@ interface Subscriber {
 }
 
 /**
- * Streams the events of a thread until the client disconnects, may no longer read the thread, or
- * this server shuts down.
+ * Streams the events of a thread. The stream ends when the client disconnects, when the client may
+ * no longer read the thread, or when this server shuts down.
  */
 async function streamEvents(
   context: ApiContext,

@@ -14,7 +14,8 @@ const STREAM_MODES: StreamMode[] = ['values', 'updates', 'messages-tuple', 'cust
 
 /**
  * `run.start`: starts a run. Creates the thread if it does not exist. If the thread has open
- * interrupts, the input of the command is the answer to them.
+ * interrupts, the input of the command is the answer to them, unless the command names a checkpoint
+ * to fork from.
  */
 export const startRun: CommandHandler = async (context, target, rawParams) => {
   const params = parse(runStartParams, rawParams, 'params');

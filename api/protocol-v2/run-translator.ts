@@ -15,9 +15,9 @@ export interface RunFacts {
 const STATUS_OF = { success: 'completed', error: 'failed', timeout: 'failed', interrupted: 'interrupted' } as const;
 
 /**
- * Translates the logged events of one run to events of protocol v2. They are the events that
- * LangGraph's own server derives from `streamEvents` version 3. The result depends only on the
- * run's facts and its logged events, so every process that starts at the run's first event gets the
+ * Translates the logged events of one run to events of protocol v2. The translated events are those
+ * that LangGraph's own server derives from `streamEvents` version 3. The result depends only on the
+ * run's facts and its logged events. So every process that starts at the run's first event gets the
  * same result.
  */
 export class RunTranslator {
@@ -62,10 +62,10 @@ export class RunTranslator {
 
   /**
    * Returns the events that announce a new attempt of a step, after an earlier attempt died. The
-   * events of the earlier attempt are superseded. `before` is a translator of the same run that has
-   * translated them. This translator has not. The first returned event sets the root namespace to
-   * `running` again. If a message was begun only in superseded events, a further event ends the
-   * message with an error.
+   * events of the earlier attempt are superseded. `before` is a second translator for this run. It
+   * has translated the superseded events, and this translator has not. The first returned event
+   * sets the root namespace to `running` again. If only superseded events began a message, a
+   * further returned event ends the message with an error.
    */
   restarted(data: { attempt: number; superseded: [number, number][] }, before: RunTranslator): DraftEvent[] {
     const lost = [...before.#open].filter(([key]) => !this.#open.has(key));
@@ -110,7 +110,8 @@ export class RunTranslator {
     const data = JSON.parse(stored.data) as unknown;
     if (mode === 'messages' && Array.isArray(data)) return this.#translateChunk(namespace, data);
     const drafts = this.#convert(mode, namespace, data);
-    // A stream mode that has no channel in protocol v2 becomes no event.
+    // Protocol v2 has no event for this logged event: it has no channel for the stream mode, or the
+    // logged event is a whole checkpoint.
     if (drafts === undefined) return [];
     const before = this.#namespaces.lifecycleBefore(mode, namespace, data);
     for (const { method, node } of drafts) if (method === 'updates' && node) this.#namespaces.updated(namespace, node);

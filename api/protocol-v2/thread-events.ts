@@ -61,9 +61,9 @@ export async function translatedRun(context: ApiContext, caller: Caller, run: Ru
 
 /**
  * Returns the offset after which the event log must be read if a client continues after the
- * protocol event `since`: the offset at which the run of that event starts. The run must be
- * translated from its start, because the translation of an event depends on the earlier events of
- * the run.
+ * protocol event `since`. The translation of an event depends on the earlier events of its run. So
+ * the log is read from the start of the run to which `since` belongs. If that start is unknown, the
+ * whole log is read.
  */
 async function replayOffset(context: ApiContext, caller: Caller, threadId: string, since: number): Promise<number> {
   if (since === 0) return 0;

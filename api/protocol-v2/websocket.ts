@@ -21,8 +21,9 @@ import { Subscriptions } from './subscriptions.js';
 
 const PATH = /^\/threads\/([^/?]+)\/stream\/events(?:\?|$)/;
 /**
- * Close codes of the WebSocket. For a refused request the code is 4000 plus the HTTP status of the
- * refusal. LangGraph's SDK reads the status from this code. After code 1012 the SDK reconnects.
+ * Close codes of the WebSocket. For an error with an HTTP status below 500, the code is 4000 plus
+ * this status. LangGraph's SDK reads the status from this code. For any other error the code is
+ * 1013. After code 1012 the SDK reconnects.
  */
 const STATUS_BASE = 4_000;
 const SERVICE_RESTART = 1012;

@@ -50,8 +50,8 @@ export const batchRoute = route({
 });
 
 /**
- * Checks all runs that a batch asks for before the first run begins. If one of them is invalid, the
- * whole batch is refused.
+ * Checks the feedback keys, the webhook URL and the assistant of every run in a batch. Must be
+ * called before the first run is accepted: if one check fails, the whole batch is refused.
  */
 async function checkAll(context: ApiContext, caller: Caller, access: Access, orders: RunOrder[]): Promise<void> {
   for (const order of orders) checkOrder(context, order);

@@ -46,8 +46,9 @@ export interface Attachment {
  */
 const START_EXPECTED_MS = 2_000;
 /**
- * The same limit as `START_EXPECTED_MS`, for a client that streams the run. It is shorter, because
- * such a client gets the run's id with the first event and may then look for the run in lists.
+ * The same limit as `START_EXPECTED_MS`, for a client that streams the run. The first event of the
+ * stream contains the run's id, and the client may then look for the run in lists. So this event
+ * waits until the run has started or is visible in lists. A short limit keeps this wait short.
  */
 const SHOWN_WITHIN_MS = 250;
 

@@ -18,8 +18,8 @@ import { asksToDelete, asksToGet, asksToPut, asksToSearch } from './auth-rules.j
 const DEFAULT_ITEMS = 10;
 const DEFAULT_NAMESPACES = 100;
 /**
- * If the project has an auth, a search reads this many items per page, and at most `MAX_SCANNED` in
- * total.
+ * Number of records per page that a search reads if the project has its own auth. Such a search
+ * reads at most `MAX_SCANNED` records in total.
  */
 const SCAN_PAGE = 1_000;
 const MAX_SCANNED = 10_000;

@@ -1,7 +1,7 @@
 /**
  * The graphs of the benches, in a project like that of a user. Colloquy's workers and LangGraph's
- * own server load this same file. It exports graphs that are not compiled, so that each of them can
- * add its own checkpoint saver.
+ * own server load this same file. The exported graphs are not compiled, so that Colloquy and
+ * LangGraph's server can each add their own checkpoint saver.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallbackManagerForLLMRun } from '@langchain/core/callbacks/manager';
@@ -41,7 +41,7 @@ export const three = new StateGraph(Text)
   .addEdge('second', 'third')
   .addEdge('third', END);
 
-/** Keeps all messages and answers each with the same number of words. */
+/** Keeps all messages. Answers every message with the same text. */
 export const chat = new StateGraph(MessagesAnnotation)
   .addNode('reply', () => ({ messages: [{ role: 'assistant', content: REPLY }] }))
   .addEdge(START, 'reply')
@@ -78,8 +78,8 @@ class SpeakingClock extends SimpleChatModel {
     _options: this['ParsedCallOptions'],
     manager?: CallbackManagerForLLMRun,
   ): AsyncGenerator<ChatGenerationChunk> {
-    // The pause before the first token is random. Otherwise a timer of the platform could fire at
-    // the same point of every run.
+    // The pause before the first token is random. With a fixed pause, a timer of the measured
+    // server could fire at the same token of every run.
     await sleep(SHORTEST_THOUGHT_MS + Math.random() * (LONGEST_THOUGHT_MS - SHORTEST_THOUGHT_MS));
     for (let token = 0; token < this.#tokens; token += 1) {
       if (token > 0) await sleep(TOKEN_INTERVAL_MS);

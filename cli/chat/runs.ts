@@ -56,8 +56,8 @@ export class ChatRuns {
   }
 
   /**
-   * Starts a run and prints it. Returns whether the run printed anything. Errors: `unavailable` if
-   * the API does not answer.
+   * Starts a run and prints it. `hasOutput` is true if the run printed anything or was cancelled.
+   * Errors: `unavailable` if the API does not answer.
    */
   async start(threadId: string, assistant: string, request: TurnRequest): Promise<{ hasOutput: boolean }> {
     const current: CurrentRun = { threadId };

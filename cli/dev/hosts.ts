@@ -42,8 +42,8 @@ export function httpUrl(host: string, port: number): string {
 
 /**
  * Returns the addresses at which other machines reach a server on a wildcard host. For `0.0.0.0`,
- * returns only IPv4 addresses. Link-local addresses are omitted, because a URL cannot contain them
- * without a zone.
+ * returns only IPv4 addresses. Omits link-local addresses, because an IPv6 link-local address works
+ * only with a zone, and browsers accept no zone in a URL.
  */
 export function addressesForOthers(host: string, interfaces: Interfaces): string[] {
   return all(interfaces)

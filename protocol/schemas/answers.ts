@@ -136,7 +136,7 @@ export const infoAnswer = z.object({
 /** One server-sent event, before its `data` is parsed. */
 export const eventAnswer = z.object({ id: z.string(), event: z.string(), data: z.string() });
 
-/** Answer to a command of protocol v2 that was executed or refused. */
+/** Answer to a command of protocol v2: `success` if the command was executed, else `error`. */
 export const commandAnswer = z.union([
   z.looseObject({
     type: z.literal('success'),

@@ -32,7 +32,10 @@ export const itemPut = z.strictObject({
   namespace: namespace.min(1).refine(([root]) => root !== 'langgraph', 'the root label "langgraph" is reserved'),
   key,
   value: jsonObject,
-  /** Paths whose texts are embedded. Null or absent: the paths of the store's configuration. */
+  /**
+   * Paths whose texts are embedded. `false`: no texts. Null or absent: the paths of the store's
+   * configuration.
+   */
   index: z.union([z.literal(false), z.array(name).max(MAX_INDEXED)]).nullish(),
   ttl: ttlMinutes.nullish(),
 });

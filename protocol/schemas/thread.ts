@@ -191,8 +191,9 @@ export const THREAD_STREAM_MODES = ['run_modes', 'lifecycle', 'state_update'] as
 const streamModes = queryList.pipe(z.array(z.enum(THREAD_STREAM_MODES)));
 
 /**
- * Query parameters of a thread's stream. The modes have two names, because the SDK sends
- * `stream_mode`, while the OpenAPI description of LangGraph's Agent Server has `stream_modes`.
+ * Query parameters of a thread's stream. The parameter for the modes has two names, because the SDK
+ * sends `stream_mode`, while the OpenAPI description of LangGraph's Agent Server has
+ * `stream_modes`.
  */
 export const threadStreamQuery = z.strictObject({
   stream_mode: streamModes.optional(),

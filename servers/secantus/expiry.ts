@@ -7,10 +7,11 @@ const SYSTEM_DATABASES = new Set(['admin', 'config', 'local']);
  * Starts to delete expired documents at an interval. A document is expired if it is older than a
  * TTL index of its collection allows. The returned function stops the deletion.
  *
- * SecantusDB can delete expired documents itself, once a minute. `start.py` switches this off: the
- * server then decodes every document of each collection with a TTL index, and holds a lock that all
- * commands need. If 20,000 batches of events are stored, the server answers nothing for 5 to 20 s.
- * The deletion here uses the index and takes 2 ms if nothing has expired.
+ * SecantusDB can delete expired documents itself, once a minute, but `start.py` switches this off.
+ * The reason: SecantusDB's own deletion decodes every document of each collection with a TTL index,
+ * and holds a lock that all commands need. If 20,000 batches of events are stored, the server
+ * answers nothing for 5 to 20 s during such a deletion. The deletion here uses the index and takes
+ * 2 ms if nothing has expired.
  */
 export function expireDocuments(uri: string): () => Promise<void> {
   let sweeping: Promise<unknown> = Promise.resolve();

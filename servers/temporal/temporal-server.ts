@@ -111,9 +111,10 @@ async function findTemporal(options: ServerOptions): Promise<TemporalCli> {
 }
 
 /**
- * Downloads the Temporal CLI and returns its path. The package `@temporalio/testing` downloads it,
- * but in the same call also starts a Temporal server. This server is stopped at once. The
- * downloaded binary is started later, with the arguments of `startArguments`.
+ * Downloads the Temporal CLI. Returns its path, or undefined if it cannot be downloaded. The
+ * package `@temporalio/testing` downloads the CLI, but in the same call also starts a Temporal
+ * server. This server is stopped at once. The CLI is started later, with the arguments of
+ * `startArguments`.
  */
 async function download(folder: string, { toolsDir, onProgress }: ServerOptions): Promise<string | undefined> {
   if (!(await isReachable(DOWNLOAD_PROBE, join(toolsDir, 'downloads.json'), onProgress))) return undefined;

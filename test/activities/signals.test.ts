@@ -59,7 +59,7 @@ describe('a chat message that is sent to a conversation by a Temporal signal', (
     ]);
   });
 
-  it('has the idempotency key of a later HTTP request, which gets 503 until the run of the message has begun', async () => {
+  it('makes a later HTTP request with the same idempotency key fail (503) until the run of the message has begun', async () => {
     model.reset();
     model.add({ times: 1, reply: { text: 'a b c', stallAfter: 1 } });
     const { thread_id: threadId } = await client.threads.create();
@@ -81,7 +81,9 @@ describe('a chat message that is sent to a conversation by a Temporal signal', (
     expect(await early.text()).toContain('has this idempotency key and is not recorded yet; try again');
 
     await client.runs.cancel(threadId, first.run_id, true);
-    await (await model.exchange(1)).ended;
+    await (
+      await model.exchange(1)
+    ).ended;
     const late = await post();
     expect(late.status).toBe(200);
     const { run_id: runId } = (await late.json()) as { run_id: string };

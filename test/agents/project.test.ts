@@ -61,14 +61,14 @@ describe("a project's own copy of LangGraph", () => {
     return project;
   }
 
-  it('causes one warning if it is too old to be stopped between supersteps', async () => {
+  it('causes one warning if it is so old that it cannot stop a run between supersteps', async () => {
     const { warnings } = await load(await projectOn('1.5.3'));
     expect(warnings).toEqual([
       expect.stringMatching(/LangGraph 1\.5\.3 in .*on-1\.5\.3.* cannot be stopped between steps/) as unknown,
     ]);
   });
 
-  it('causes no warning if it can be stopped between supersteps', async () => {
+  it('causes no warning if it can stop a run between supersteps', async () => {
     expect((await load(await projectOn('1.10.0'))).warnings).toEqual([]);
   });
 
@@ -151,8 +151,8 @@ describe('the loader of projects', () => {
     await mkdir(own, { recursive: true });
     for (const name of ['langgraph', 'core'])
       await cp(join(packages, '@langchain', name), join(own, name), { recursive: true });
-    // Node.js also looks in the `node_modules` of parent folders. Through this link, it finds the
-    // dependencies of the copied packages there.
+    // The dependencies of the copied packages were not copied. Node.js also searches for packages
+    // in the `node_modules` of the parent folder. With this link, it finds the dependencies there.
     await symlink(packages, join(folder, 'node_modules'));
     expect((await load(project)).results).toMatchObject({ named: 'hi from CommonJS' });
   });

@@ -228,7 +228,7 @@ describe('the deletion of an assistant', () => {
     expect((await send('GET', `/runs/crons/${cron_id}`))[0]).toBe(404);
   });
 
-  it('keeps the crons of a system assistant, which stands for a graph, if the graph is still served', async () => {
+  it('keeps the crons of a system assistant whose graph is still served', async () => {
     const { assistant_id: id } = await client.assistants.get('echo');
     const { cron_id } = (await client.crons.create(id, { schedule: '0 0 1 1 *' })) as { cron_id: string };
     await client.assistants.delete(id);

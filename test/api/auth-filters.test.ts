@@ -174,7 +174,7 @@ describe('a cron', () => {
     expect((await ada.call('DELETE', `/runs/crons/${id}`)).status).toBe(204);
   });
 
-  it('on a thread requires access to that thread; the filter for crons wins over a filter for threads with the same key', async () => {
+  it('is refused on a thread that the user may not see; if filters for threads and crons share a key, that for crons wins', async () => {
     const both = new User('ada', { threads: { owner: 'ada', thread: 1 }, crons: { owner: 'ada of crons' } });
     const thread = await both.make('threads', {});
     const { json } = await both.call('POST', `/threads/${thread}/runs/crons`, NEVER_SOON);

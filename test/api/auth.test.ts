@@ -219,7 +219,7 @@ it('protocol v2 applies the same auth rules as the other routes', async () => {
   expect((await ada.threads.get(id)).values).toMatchObject({ user: { id: 'ada' } });
 });
 
-it('in protocol v2, the config of an answer to an interrupt or of a fork cannot set another user', async () => {
+it('in protocol v2, a client that answers an interrupt or makes a fork cannot set another user in the config', async () => {
   const { thread_id: id } = await ada.threads.create();
   const order = async (method: string, params: object) => {
     const response = await fetch(`${url}/threads/${id}/commands`, {

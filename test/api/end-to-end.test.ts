@@ -284,7 +284,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect(anew).toEqual({ log: ['hi', 'heard', 'answered'] });
   });
 
-  it('fails with "not_found" if `view` is called for a missing conversation, but `close` succeeds', async () => {
+  it('a `view` of a missing conversation fails with "not_found", but a `close` of it succeeds', async () => {
     const nowhere = randomUUID();
     await expect(conversations.view(ANONYMOUS_CALLER, nowhere)).rejects.toMatchObject({ code: 'not_found' });
     await expect(conversations.close(ANONYMOUS_CALLER, nowhere, 1_000)).resolves.toBeUndefined();

@@ -43,8 +43,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * A replacement for Temporal's Schedules that does nothing. A cron sends only values of fixed types
- * to Temporal, so these tests need no real Schedules.
+ * A replacement for Temporal's Schedules that does nothing. A Schedule contains only the ids, the
+ * times and the schedule options of a cron. Unusual values in these fields are refused before they
+ * reach Temporal, so these tests need no real Schedules.
  */
 const NO_SCHEDULES: Schedules = {
   put: async () => undefined,
@@ -255,8 +256,9 @@ describe('the limits of request bodies', () => {
 
   /**
    * Sends long, unusual and deeply nested values in every field of a body. Expects that no answer
-   * has a status of 500 or more, and that each deep value is refused. Operations of the same
-   * `group` share fields; the unusual values of a field (`MORE`) are sent only once per group.
+   * has a status of 500 or more, and that each deep value is refused. If several operations of the
+   * same `group` have the same field, only the first of them gets the unusual values (`MORE`) in
+   * this field.
    */
   async function check(group: string, places: BodyField[], request: (text: string) => Promise<Answer>): Promise<void> {
     expect(places.length).toBeGreaterThan(0);

@@ -84,7 +84,7 @@ describe('the description of the API', () => {
     });
   });
 
-  it('has an OpenAPI link from the answer of POST /threads, which contains a thread id, to GET /threads/{thread_id}', () => {
+  it('links the thread id in the answer of POST /threads to GET /threads/{thread_id}', () => {
     const { paths } = describeApi(ROUTES, { version: '1' }) as {
       paths: Record<string, Record<string, { responses: Record<string, { links?: Record<string, object> }> }>>;
     };

@@ -211,7 +211,7 @@ describe('an assistant of another user', () => {
     expect(await bob.get('GET', `/threads/${thread}/runs`)).toEqual([]);
   });
 
-  it('cannot be run by the new owner of a thread on which it ran, neither by answering the interrupt nor by a fork', async () => {
+  it('is not found if a user gets a thread on which it ran, and then answers the interrupt or forks', async () => {
     const { thread_id: given } = await ada.get<Run>('POST', '/threads', {});
     await ada.get('POST', `/threads/${given}/runs/wait`, { assistant_id: assistant, input: {} });
     const { interrupts } = await ada.get<{ interrupts: Record<string, { id: string }[]> }>('GET', `/threads/${given}`);

@@ -6,8 +6,8 @@ import { ANONYMOUS_CALLER, ApiFixture, stateWith } from '../support/api-server.j
 import { HttpUser } from '../support/http-user.js';
 
 /**
- * An action of another user. The authorization handler runs it once, while it decides about the
- * auth event `event` in a request of bob.
+ * An action (`act`) of another user. The authorization handler runs the action once, while the
+ * handler decides about the auth event `event` in a request of bob.
  */
 let meanwhile: { event: string; act: () => Promise<unknown> } | undefined;
 

@@ -47,7 +47,7 @@ describe('runs on real servers', () => {
     const headOf = async (threadId: string) =>
       (await client.threads.getState(threadId)).checkpoint.checkpoint_id as string;
 
-    it('get 404 and have no effect if the checkpoint is of another thread, whichever field names it', async () => {
+    it('get 404 and have no effect if any field of the request names a checkpoint of another thread', async () => {
       const [mine, theirs] = [await newThread(), await newThread()];
       for (const threadId of [mine, theirs]) await client.runs.wait(threadId, 'calculator', sum('1+1'));
       const [head, foreign] = [await headOf(mine), await headOf(theirs)];

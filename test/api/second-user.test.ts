@@ -183,7 +183,7 @@ describe('a second user', () => {
   );
 
   it.each(withIds.filter(({ path }) => path.split(':').length > 2).map((one) => [nameOf(one), one] as const))(
-    'gets no record of another user from a path with an id of their own and the ids of the other user: %s',
+    'gets no record of the first user from a path that mixes ids of both users: %s',
     async (name, operation) => {
       const mixed = operation.path.startsWith('/threads')
         ? { ...hers, thread_id: his.thread_id }

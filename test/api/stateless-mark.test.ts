@@ -63,7 +63,7 @@ describe('the metadata that marks threads of stateless runs', () => {
   it.each([
     ['run.start', { assistant_id: 'echo', input: {}, metadata }],
     ['input.respond', { interrupt_id: 'x', response: 1, metadata }],
-  ])('cannot be set by a command: %s', async (method, params) => {
+  ])('cannot be set by a command of protocol v2: %s', async (method, params) => {
     const { text } = await send('POST', '/threads/THREAD/commands', { id: 1, method, params });
     expect(text).toContain('is reserved for the server');
   });

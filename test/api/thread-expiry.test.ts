@@ -91,7 +91,7 @@ describe('threads that expire', () => {
     await client.threads.create({ threadId: thread_id });
   });
 
-  it('can also be pruned by a request with their ids, even while a run is active', async () => {
+  it('are deleted at once by a prune request, even while a run is active; keep_latest does not delete them', async () => {
     api.conversations.script = untilAborted;
     const ids: string[] = [];
     for (let n = 0; n < 3; n += 1) ids.push((await client.threads.create()).thread_id);

@@ -103,7 +103,7 @@ describe('the API of threads and assistants', () => {
     expect(await client.threads.search({ metadata: { group }, status: 'busy' })).toEqual([]);
   });
 
-  it('shows busy and interrupted threads and their interrupts', async () => {
+  it('shows an interrupted thread with its interrupts, and finds it by its status', async () => {
     const gate = newGate();
     api.conversations.script = async () => {
       await gate.opened;

@@ -354,7 +354,7 @@ describe('protocol v2', () => {
       socket.close();
     });
 
-    it('is closed, if it is refused, with the code 4000 plus the HTTP status of the refusal, such as 4403', async () => {
+    it('is closed by a server that refuses it; the code is 4000 plus the HTTP status of the refusal, such as 4403', async () => {
       const [code, reason] = (await once(connect('no-uuid'), 'close')) as [number, Buffer];
       expect([code, reason.toString()]).toEqual([4422, expect.stringContaining('thread_id')]);
       const guarded = await fixture.listen({ corsOrigins: ['https://chat.example'] });

@@ -44,7 +44,7 @@ describe('the command input.inject, which sends a message to the active run', ()
       begun: (name: string) => exists(`${threadId}.${name}.begun`),
       open: (name: string) => writeFileSync(join(folder, `${threadId}.${name}.open`), ''),
       inject: (content: string, more: object = {}, key?: string) => send(threadId, { ...said1(content), ...more }, key),
-      /** Waits until `runs` runs of the thread have ended. Returns the contents of its messages. */
+      /** Waits until `runs` runs have ended. Returns the contents of the thread's messages. */
       after: async (runs: number): Promise<string[]> => {
         await reader.until(isTerminal, runs);
         const { values } = await client.threads.getState<{ messages: Message[] }>(threadId);
@@ -141,7 +141,7 @@ describe('the command input.inject, which sends a message to the active run', ()
     reader.close();
   });
 
-  it('starts one run for all messages that the active run did not insert, before any queued run', async () => {
+  it('starts one run for all messages that the active run did not insert; the queued runs start after it', async () => {
     const { threadId, reader, runId, open, inject, after } = await working('single', 'only');
     const waiting = await client.runs.create(threadId, 'single', { input: said('waited') });
     await inject('left', { id: 'm-left' });
@@ -164,7 +164,7 @@ describe('the command input.inject, which sends a message to the active run', ()
     reader.close();
   });
 
-  it('keeps a message for the run that answers the interrupt, if the active run is interrupted first', async () => {
+  it('keeps a message for the run that answers an interrupt, if the interrupt ends the active run before the insertion', async () => {
     const { threadId, reader, open, inject, after } = await working('asking', 'ask');
     await inject('left');
     open('ask');

@@ -149,7 +149,7 @@ describe('protocol v2 on real servers', () => {
     expect(threadId).toBeTruthy();
   });
 
-  it('another API process sends the events after the last event id of the client; without an id, all events', async () => {
+  it('sends the events after the last event id of the client, or all events without an id, from another API process', async () => {
     const { threadId, reader, events } = await toldThread('hi');
     reader.close();
     const middle = Math.floor(events.length / 2);

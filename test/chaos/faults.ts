@@ -7,7 +7,10 @@ export interface Fault {
   /** Time from the call of `playFaults` to the start of the fault, in ms. */
   at: number;
   kind: FaultKind;
-  /** Selects the process: its index is this number modulo the number of processes of the kind. */
+  /**
+   * Selects the process among those of the kind: this number modulo their count is the position in
+   * the list.
+   */
   index: number;
   action: 'kill' | 'freeze';
   /** Duration of the fault, in ms. */

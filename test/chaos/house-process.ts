@@ -18,7 +18,10 @@ export interface HouseProcessOptions {
 const RESTART_MS = 500;
 const STOP_GRACE_MS = 10_000;
 
-/** A worker or API process that is restarted after every exit, as by a production supervisor. */
+/**
+ * A worker or API process. If the process exits by itself, it is restarted, as a production
+ * supervisor would do. After `kill`, only `revive` starts it again.
+ */
 export class ChaosProcess implements Victim {
   readonly name: string;
   readonly #options: HouseProcessOptions;

@@ -19,8 +19,8 @@ const REQUESTS_KEPT = 20_000;
 export const HELPER_PROMPT = 'You are the helper.';
 
 /**
- * Returns the rule by which the simulated model answers. The answer depends on the request. The
- * seed decides whether a request fails.
+ * Returns the rule by which the simulated model answers. The answer depends on the request and on
+ * how often the model has received it. The seed decides whether a request fails.
  */
 export function chaosRule({ seed, rate }: ModelFaults): ModelRule {
   const attempts = new Map<string, { requests: number; failures: number }>();

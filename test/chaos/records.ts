@@ -7,8 +7,8 @@ import type { EffectRecord } from './ledger.js';
 export type RunPart = 'ask' | 'answer';
 
 /**
- * Says that the API or Temporal has accepted a message or the answer to an interrupt. Colloquy must
- * then execute the run for this message or answer to its end.
+ * Says that the API or Temporal has accepted a message or the answer to an interrupt. From then on,
+ * Colloquy must ensure that the run `runId` is executed until it ends.
  */
 export interface AcceptedRecord {
   type: 'accepted';

@@ -1,7 +1,8 @@
 /**
- * Measures for each fault the time from its end until every active conversation has made progress
- * again. `times` has these durations, in ms. A fault that ends while no conversation is active is
- * not measured.
+ * Measures how long the conversations need to recover from each fault. The measurement starts when
+ * the fault ends. It stops when every conversation that was active at that moment has made progress
+ * or has ended. `times` has these durations, in ms. A fault that ends while no conversation is
+ * active is not measured.
  */
 export class RecoveryWatch {
   readonly #waiting = new Set<string>();

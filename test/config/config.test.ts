@@ -96,7 +96,7 @@ describe('the configuration', () => {
     expect(loadConfig({}, { TEMPORAL_API_KEY: 'k' }).temporal).toMatchObject({ apiKey: 'k', tls: true });
   });
 
-  it('is refused if a certificate for TLS is incomplete: one of its two files is not named, or does not exist', () => {
+  it('is refused if a TLS client certificate is set without its key, or if a certificate file does not exist', () => {
     expect(() => loadConfig({}, { TEMPORAL_TLS_CLIENT_CERT_PATH: '/c' })).toThrow(/must be set together/);
     expect(() => loadConfig({}, { TEMPORAL_TLS_SERVER_CA_CERT_PATH: '/none' })).toThrow(/ENOENT/);
   });

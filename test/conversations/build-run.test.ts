@@ -90,7 +90,7 @@ describe('the stored request of a run (RunRequest)', () => {
     expect(request.command).toEqual({ resume: null });
   });
 
-  it("has only the client's context if that is not an object, because it cannot be merged with the assistant's", () => {
+  it("has only the client's context if that context is not an object, because only objects can be merged", () => {
     const request = (context: unknown) => buildRequest({ assistant_id: 'echo', context }, ASSISTANT, THREAD, IDS);
     expect(request('plain').context).toBe('plain');
     expect(request(undefined).context).toEqual({ who: 'assistant', a: 1 });

@@ -60,7 +60,7 @@ describe('outgoing HTTP', () => {
     expect(() => createEgress().check(url)).toThrow(problem);
   });
 
-  it('can check a URL without sending a request, and refuses it if its address is forbidden', () => {
+  it('checks a URL without sending a request, and throws if the address in the URL is forbidden', () => {
     expect(() => createEgress().check('http://169.254.169.254/latest')).toThrow('may not be reached');
     expect(() => createEgress().check('https://example.com/hook')).not.toThrow();
   });

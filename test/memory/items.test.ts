@@ -67,7 +67,7 @@ describe('the expiry of items', () => {
     expect(await expiryOf('anew', 'k')).toBeUndefined();
   });
 
-  it('is extended by a read; the settings of the store can disable this, and options of the read override them', async () => {
+  it('is extended by a read, unless the settings of the store disable this; options of the read override the settings', async () => {
     const caller = callerOf('read');
     const soon = new Date(Date.now() + 60_000);
     const reread = async (
@@ -204,7 +204,7 @@ describe('the texts of an item that are embedded', () => {
       '100000 values',
     ],
   ])(
-    'are refused because of %s, both for paths of the put request and for paths of the project',
+    'are refused because of %s, whether the put request or the project sets the paths',
     async (_name, value, paths, message) => {
       const expected = {
         code: 'invalid_argument',
@@ -219,7 +219,7 @@ describe('the texts of an item that are embedded', () => {
     },
   );
 
-  it('are collected path by path, and for one path in the order of the value; a path that is listed twice is used once', async () => {
+  it('are collected path by path, each path only once; texts of the same path keep their order in the value', async () => {
     const { embeddedTexts, store } = setUp();
     const value = { a: ['x', null, { c: 'y' }, 'z'], b: { c: 'w' }, constructor: 'v' };
     const paths = ['a[*]', 'b.c', 'a[*]', 'a[-1]', 'a[*].c', '*.c', 'a.constructor', 'constructor', 'b.c'];

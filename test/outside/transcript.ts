@@ -12,7 +12,8 @@ export interface Talk {
   subgraphs: boolean;
   configurable?: Record<string, unknown>;
   /**
-   * Keys that LangChain loses between two runs. They are removed at any depth before a comparison.
+   * Keys of messages that LangGraph's `MemorySaver` may not return. They are removed at any depth
+   * before a comparison.
    */
   lost?: string[];
 }
@@ -29,8 +30,8 @@ export interface Transcript {
 export const MODES = ['values', 'updates', 'messages-tuple'] as const;
 
 /**
- * Keys that a server adds to the metadata of a message. A graph without a server does not have
- * them, or has other values.
+ * Keys that a server adds to the metadata of a message. If a graph runs without a server, the
+ * metadata do not have these keys, or have other values.
  */
 const PLATFORM_METADATA =
   /^(thread_id|run_id|run_attempt|assistant_id|graph_id|created_by|user_id|__.*|langgraph_(auth|request|version|api|host|plan).*)$/;

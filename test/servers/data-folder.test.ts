@@ -83,7 +83,7 @@ describe('the data folder', () => {
     expect(lines).toEqual([]);
   });
 
-  it('if it is named .colloquy, is closed to other users with all its files, except Python environments and link targets', () => {
+  it('named .colloquy is closed to other users with all its files, except Python environments and link targets', () => {
     const folder = join(home, '.colloquy');
     createFiles(home, 'elsewhere.txt');
     createFiles(folder, 'notes.txt', 'tool/pyvenv.cfg', 'tool/bin/python*');
@@ -93,7 +93,7 @@ describe('the data folder', () => {
     expect(modes(home)).toMatchObject({ 'elsewhere.txt': '644' });
   });
 
-  it("keeps its mode if it holds files that are not Colloquy's: only Colloquy's files are restricted, with a report", () => {
+  it('keeps its mode if it also holds other files: only the files of Colloquy are restricted, and a message says so', () => {
     createFiles(home, '.gitignore', 'package.json', 'src/index.ts', 'ports.json', 'logs/api.log', 'mongod/a.wt');
     openDataFolder(home, onProgress);
     expect(modes(home)).toEqual({

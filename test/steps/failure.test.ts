@@ -34,7 +34,7 @@ describe('a failure of a step', () => {
     expect(classifyFailure(error).kind).toBe(kind);
   });
 
-  it('carries the name and the message of the error for clients', () => {
+  it('contains the name and the message of the error, which clients see', () => {
     expect(classifyFailure(new TypeError('x is 0')).error).toEqual({ error: 'TypeError', message: 'x is 0' });
     expect(classifyFailure('nope').error).toEqual({ error: 'Error', message: 'nope' });
   });
@@ -45,7 +45,7 @@ describe('a failure of a step', () => {
     [new Headers({ 'retry-after': '1' }), 1_000],
     [{ 'retry-after': '31536000' }, 6 * 3_600_000],
     [{ 'retry-after-ms': '1e12' }, 6 * 3_600_000],
-  ])('contains the pause that the server requests with the header %j, but at most six hours', (headers, expected) => {
+  ])('contains the pause that a server requests in the headers %j, but at most six hours', (headers, expected) => {
     const error = Object.assign(new Error('slow down'), { status: 429, headers });
     expect(classifyFailure(error).retryAfterMs).toBe(expected);
   });

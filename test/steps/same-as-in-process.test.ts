@@ -332,11 +332,11 @@ describe('a superstep of a graph', () => {
     turns: [{ input: { log: [] } }],
   };
 
-  it('ends the step if it took longer than the limit', async () => {
+  it('ends its step if the superstep took longer than the limit', async () => {
     expect((await stepped(scenario, ['values'], false, LIMIT_MS)).steps).toEqual([3]);
   });
 
-  it('is followed by the next superstep in the same step if it was quicker than the limit', async () => {
+  it('is followed by the next superstep in the same step if the first superstep was quicker than the limit', async () => {
     expect((await stepped(scenario, ['values'], false, 60_000)).steps).toEqual([1]);
   });
 });

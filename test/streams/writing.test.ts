@@ -103,7 +103,7 @@ describe('writing events', () => {
     await run.close();
   });
 
-  it("throws the error with which the promise in the log's option `after` rejects", async () => {
+  it("flush and close throw the error if the promise in the log's option `after` rejects", async () => {
     const after = Promise.reject(new ColloquyError('unavailable', 'not recorded'));
     const run = openRun(randomUUID(), { after });
     run.append(customEvent(1));
@@ -132,7 +132,7 @@ describe('writing events', () => {
     await run.close();
   });
 
-  it("throws the error with which the promise in an event's field `after` rejects", async () => {
+  it("flush and close throw the error if the promise in an event's field `after` rejects", async () => {
     const run = openRun(randomUUID());
     run.append({ ...customEvent(1), after: Promise.reject(new ColloquyError('fence_lost', 'not stored')) });
     await expect(run.flush()).rejects.toMatchObject({ code: 'fence_lost', message: 'not stored' });

@@ -31,9 +31,9 @@ export interface ModelReply {
    */
   delayMs?: number;
   /**
-   * Number of pieces of a streamed answer that are sent before the answer stops. A call of
-   * `release()` continues it. With 0, or without streaming, the answer stops before the headers of
-   * the response.
+   * Number of pieces of a streamed answer that are sent before the answer stops. `release()` of
+   * the model server continues the answer. With 0, or without streaming, the answer stops before
+   * the headers of the response.
    */
   stallAfter?: number;
   /**

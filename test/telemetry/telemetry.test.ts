@@ -82,7 +82,7 @@ describe('a logger', () => {
       expect(text.split('\n').slice(1)).toEqual(['        at one (a.ts:1)', '        at two (b.ts:2)', '']);
     });
 
-    it('writes one line of JSON, from which the text can be read back', () => {
+    it('writes one line in the format json, from which a parser gets the original text', () => {
       const text = written('json', FORGED, FORGED, { [FORGED]: FORGED });
       expect(text.trimEnd().split('\n')).toHaveLength(1);
       expect(text).not.toMatch(RAW);

@@ -70,7 +70,7 @@ inEveryMode((world, mode) => {
       expect(resumeOf(talk)).toEqual([{ interruptId: 'i1', value: 'yes' }]);
     });
 
-    it('must be named by id if several are open; an answer to one question leaves the other questions open', async () => {
+    it('stay open until each is answered: if several are open, an answer must name one of them by its id', async () => {
       const talk = await asked(world().talk(), { id: 'i1' }, { id: 'i2' });
       talk.otherSteps = (task) => (talk.recorded.length === 1 ? asks({ id: 'i2' }) : done(task));
       expect(await refusal(talk.resume({ value: 'yes' }))).toEqual([
@@ -91,7 +91,7 @@ inEveryMode((world, mode) => {
       ]);
     });
 
-    it('must be open: an answer without an open question is refused', async () => {
+    it('must exist before an answer: the conversation refuses an answer if no question is open', async () => {
       const talk = world().talk();
       await talk.submit('r1');
       await talk.settled();
@@ -126,7 +126,7 @@ inEveryMode((world, mode) => {
       expect(await talk.state()).toMatchObject({ status: 'idle', interrupts: [] });
     });
 
-    it('stay open if an answer is refused because its sender may not answer', async () => {
+    it('stay open if the conversation refuses an answer because the operator who sent it may not answer', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       talk.record = () => ({ refused: 'principal operator may not answer' });
       await talk.signal('resume', 'approve');

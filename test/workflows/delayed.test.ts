@@ -84,7 +84,7 @@ describe('a delayed run', () => {
     expect(queue.view().delayed).toHaveLength(1);
   });
 
-  it('counts as a waiting run: a new run with strategy reject is refused, one with interrupt cancels it', () => {
+  it('counts as a waiting run: a new run with strategy reject is refused; one with interrupt cancels the delayed run', () => {
     const { queue } = makeQueue();
     queue.submit(later('r1', 1));
     expect(codeOf(() => queue.submit(run('r2', { strategy: 'reject' })))).toBe('conflict');

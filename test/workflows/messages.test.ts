@@ -7,7 +7,7 @@ import { asks, done, goOn } from './script.js';
 
 inEveryMode((world, mode) => {
   describe('signals', () => {
-    it('start a conversation even if the sender gives only the workflow id of the conversation and no input', async () => {
+    it('start a conversation even if the sender gives the workflow an id but no input', async () => {
       const talk = world().talk();
       const { workflowId, taskQueue } = talk.start();
       await world().client.workflow.signalWithStart('conversation', {

@@ -71,7 +71,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r1']);
   });
 
-  it('remembers the run ids and idempotency keys of only the last runs; the setting keyWindow is their number', () => {
+  it('remembers run ids and idempotency keys only of the last runs, as many as the setting keyWindow says', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, keyWindow: 2 } });
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id, { key: `key-${id}` }));
     expect(queue.carry().admitted).toEqual([
@@ -123,7 +123,7 @@ describe('submit', () => {
     expect(refusal(() => queue.submit(run('r5', { strategy: 'interrupt' })))[0]).toBe('queue_full');
   });
 
-  it('after close, refuses runs, answers to interrupts and message signals (error code thread_closed)', () => {
+  it('after close, refuses message signals, runs and answers to interrupts (error code thread_closed)', () => {
     const queue = makeQueue();
     queue.submit(run('r1'));
     expect(queue.close()).toEqual({ runIds: ['r1'] });
@@ -136,7 +136,7 @@ describe('submit', () => {
     expect(queue.isOver).toBe(true);
   });
 
-  it('accepts a run with command.resume even if no question is open, as LangGraph’s server does, but refuses a second one', () => {
+  it('like LangGraph’s server, accepts a run with command.resume without an open question; refuses a second such run', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1', { resumes: true })).duplicate).toBe(false);
     expect(refusal(() => queue.submit(run('r2', { resumes: true })))).toEqual([
@@ -190,7 +190,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.view().status).toBe('idle');
   });
 
-  it('are not opened if an edit of the state closes them before the queue gets the result of the step that asked them', () => {
+  it('are not opened if an edit of the state has closed them before the result of their step arrives', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -201,7 +201,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
   });
 
-  it('are opened although an edit has closed them, in a workflow replay of a history whose code ignored such edits', () => {
+  it('are opened despite an edit before the result of their step, in a workflow replay of a history of an older release', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -258,7 +258,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('each get one queued run when the deadline passes; the run names its question, but does not contain the default answer', () => {
+  it('get a queued run when their deadline passes; the run names the question, but does not contain the default answer', () => {
     const deadline = new Date(START + 5_000).toISOString();
     // A step reports the default answer to the queue only if its worker is configured to show
     // questions in Temporal, or runs an older version of Colloquy. Even then, the queued run must
@@ -299,7 +299,7 @@ describe('the questions that interrupts ask', () => {
 });
 
 describe('cancelling runs in the queue', () => {
-  it('returns the ids of the cancelled runs; a later cancel with interrupt does not change a run cancelled with rollback', () => {
+  it('returns the ids of the cancelled runs; a run that was cancelled with rollback is not changed by interrupt', () => {
     const queue = makeQueue();
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id));
     queue.take();
@@ -311,7 +311,7 @@ describe('cancelling runs in the queue', () => {
 });
 
 describe('a run that a message signal starts', () => {
-  it('is replaced by the stored run with the same idempotency key, or is a duplicate if the queue already has that run', () => {
+  it('becomes the stored run that has its idempotency key, or is a duplicate if the queue already knows the stored run', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k1' }, 'r1');
     const { run: first } = queue.take();

@@ -119,7 +119,7 @@ inEveryMode((world, mode) => {
       expect(await talk.state()).toMatchObject({ status: 'idle' });
     });
 
-    it('any other step error that is not retryable ends the run with the type and message of that error', async () => {
+    it('a non-retryable step error that is not from the graph ends the run with the type and message of that error', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw ApplicationFailure.nonRetryable('the result is too large', 'too_large');
@@ -141,7 +141,7 @@ inEveryMode((world, mode) => {
       expect(talk.calls.map((call) => call.name === 'runStep' && call.attempt)).toEqual([1, 2]);
     });
 
-    it('if the activity that ends a run fails, the view shows a note about it, and the conversation continues', async () => {
+    it('if the activity that ends a run fails, the view shows a note about this failure, and the conversation continues', async () => {
       const talk = world().talk();
       talk.steps.set('r1', () => {
         throw failed([]);
@@ -156,7 +156,7 @@ inEveryMode((world, mode) => {
       await talk.until((view) => view.last?.runId === 'r2');
     });
 
-    it('if the first step of a run fails because the thread has a higher fence, it is repeated with an even higher fence', async () => {
+    it('if the first step of a run fails because the thread has a higher fence, the step is repeated with a still higher one', async () => {
       const talk = world().talk();
       talk.steps.set('r1', (task) => {
         if (task.ordinal > 3_000_000_000) return done(task);

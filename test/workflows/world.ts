@@ -128,7 +128,7 @@ export class Talk {
     for (const watcher of this.watchers) watcher();
   }
 
-  /** Waits until an activity call matches, and returns the first one. */
+  /** Waits until at least one activity call matches, and returns the first call that matches. */
   async call(fits: (call: Call) => boolean): Promise<Call> {
     for (;;) {
       const found = this.calls.find(fits);

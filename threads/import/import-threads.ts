@@ -38,9 +38,10 @@ export type ImportedThread = { sourceId: string; threadId: string } & (
 /**
  * Imports the threads that LangGraph's own saver for MongoDB has written: all their checkpoints and
  * pending writes. A thread becomes visible when it was imported completely. If an import is
- * interrupted, the next import starts again with the incomplete thread. A thread that exists
- * already is not changed. Two imports must not run at the same time.
- * Errors: those of the databases; `not_found` if the source has no thread.
+ * interrupted in the middle of a thread, the next import removes the incomplete state of the thread
+ * and imports the whole thread again. A thread that exists already is not changed. Two imports must
+ * not run at the same time.
+ * Errors: those of the databases; `not_found` if the source has no threads.
  */
 export async function* importThreads(options: ImportOptions): AsyncGenerator<ImportedThread> {
   const { source } = options;

@@ -89,8 +89,9 @@ export class OfficialSaver {
   }
 
   /**
-   * Reads a checkpoint with its pending writes. Errors: `invalid_argument` for a checkpoint that
-   * LangGraph's serializer cannot read.
+   * Reads a checkpoint with its pending writes. Errors: `invalid_argument` if LangGraph's
+   * serializer cannot read the checkpoint or a pending write, if the document of the checkpoint was
+   * removed, or if it contains a checkpoint with another id.
    */
   async read(threadId: string, { document: _id, ns, id }: OfficialKey): Promise<OfficialCheckpoint> {
     const address = { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: id };

@@ -38,9 +38,10 @@ interface Tip {
 
 /**
  * Imports the state of one thread from LangGraph's own saver into a thread without state. In the
- * source, the version of a channel is a number. Two branches of a thread may use the same number
- * for different values. So the import adds a digest of the value to each channel version. If
- * several checkpoints contain the same version of a channel, its value is stored only once.
+ * source, the version of a channel is a number, or a string that begins with a number. Two branches
+ * of a thread may use the same number for different values. So the import makes a new version from
+ * the number and a digest of the value. If several checkpoints contain the same new version of a
+ * channel, the value is stored only once.
  */
 export class StateImport {
   readonly #tenant: string;
@@ -75,8 +76,7 @@ export class StateImport {
   /**
    * Imports all checkpoints and pending writes, page by page. Then stores which checkpoints are the
    * newest of their namespaces (the heads). `onStored` is called and awaited after each page except
-   * the last.
-   * Errors: `invalid_argument` for a checkpoint that cannot be read.
+   * the last. Errors: `invalid_argument` for a checkpoint that cannot be read.
    */
   async run(source: OfficialSaver, sourceId: string, onStored: () => Promise<void>): Promise<ImportedState> {
     const imported = { checkpoints: 0, writes: 0, from: new Date(8.64e15), to: new Date(0) };

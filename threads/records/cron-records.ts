@@ -26,7 +26,7 @@ export interface CronDocument {
   options: ScheduleOptions;
   /**
    * JSON text of the auth filters for the cron's firings. Absent if the project had no auth
-   * handlers when the cron was created.
+   * handlers when a client created the cron or last changed it.
    */
   filters?: string;
   nextRunAt: Date | null;

@@ -117,8 +117,8 @@ function assistantKeyOf({ tenant }: Caller, idOrGraph: string): string {
 }
 
 /**
- * Returns the MongoDB filter for a search. As on LangGraph's own servers, an assistant matches if
- * its name contains the wanted name, in upper or lower case.
+ * Returns the MongoDB filter for a search. As on LangGraph's own servers, the name of an assistant
+ * matches if it contains the text `name`. Upper case and lower case count as equal.
  */
 function assistantFilter(
   tenant: string,

@@ -23,8 +23,9 @@ interface ThreadStoreOptions {
   /** Removes every checkpoint that a thread's newest state does not need. Idempotent. */
   pruneState: (caller: Caller, threadId: string) => Promise<void>;
   /**
-   * Removes the older checkpoints that a policy does not keep. Returns the time at which the next
-   * checkpoint becomes too old, or undefined if none will. Idempotent.
+   * Removes the older checkpoints that a policy does not keep. Returns the time at which the thread
+   * should be thinned again. Returns undefined if a run is active, or if no remaining checkpoint
+   * will become too old. Idempotent.
    */
   thinState: (
     caller: Caller,

@@ -57,9 +57,9 @@ export interface DueThread {
 export interface ThinnableThread {
   threadId: string;
   /**
-   * When the thread became due. The stored time changes if the state of the thread changes, or if a
-   * process begins to thin the thread. Then it differs from this time, and
-   * {@link ThreadStore.thinThread} does nothing.
+   * When the thread became due, as stored when the thread was listed. The stored time changes if
+   * the state of the thread changes, or if a process begins to thin the thread. If the stored time
+   * differs from `since`, {@link ThreadStore.thinThread} does nothing.
    */
   since: Date;
 }
@@ -216,7 +216,7 @@ export interface ThreadStore {
   /**
    * Stores a run that is not admitted yet. If the thread has a run with the same id or the same
    * idempotency key (`key`), returns that run and `created: false`. A run that is never admitted is
-   * removed 7 days after its planned start.
+   * removed 7 days after its planned start, except an injection whose message still waits.
    * Errors: `not_found` if the thread does not exist or is closed.
    */
   createRun(caller: Caller, run: NewRun): Promise<{ run: Run; created: boolean }>;

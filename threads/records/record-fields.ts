@@ -143,11 +143,13 @@ function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean)
 }
 
 /**
- * The path to a value in metadata. A label is one text: the tenant, this path and the value. A long
- * label is replaced by the hash of this text. The path is hashed only once: each label copies that
- * hash and continues it with its value. So a long path does not make each of its labels expensive.
- * The result is the hash of the whole text, because no surrogate pair is split between two parts:
- * each part is JSON text, in which lone surrogates are escaped.
+ * The path to a value in metadata. The text of a label consists of the tenant, this path and the
+ * value. A long text is replaced by its hash. The path is hashed only once: each label copies the
+ * hash of the path and adds its value to the copy. So many labels under a long path cost little.
+ *
+ * The parts of the text are hashed one after the other, and the result is the same as for the whole
+ * text. A surrogate pair that is split between two parts would change the hash, but each part is
+ * JSON text, in which lone surrogates are escaped.
  */
 class LabelPath {
   #hash: Hash | undefined;

@@ -48,7 +48,7 @@ export interface RunDocument {
   failures: Record<string, number>;
   /**
    * When MongoDB's TTL index removes this record. Set for a run that is not admitted (not yet shown
-   * to clients), and for an injected message that a step has taken.
+   * in lists), and for an injected message that a step has taken.
    */
   expiresAt?: Date;
   createdAt: Date;
@@ -88,9 +88,9 @@ export class RunRecords {
 
   /**
    * Called if a new run cannot be inserted because its idempotency key or its id is already stored.
-   * Returns the run that has this key or id. Searches first by idempotency key, because a run with
-   * another id may have the same key. Then searches by run id, because the same call may have been
-   * repeated.
+   * Returns the stored run with the same key, which may have another id. If there is none, returns
+   * the run with the same id, which an earlier try of the same call may have stored. Errors:
+   * `conflict` if the stored run was removed in the meantime.
    */
   async #existing({ _id, thread, key, runId }: RunDocument): Promise<RunDocument> {
     const found =

@@ -299,8 +299,9 @@ export class ThreadRecords {
   }
 
   /**
-   * Stores the result of a run in the record of its thread. Does nothing if the thread is busy with
-   * another run, because then the ended run was cancelled before it started.
+   * Stores the result of a run in the record of its thread. Does nothing if the result is stored
+   * already, or if an attempt with a higher fence has started a run. Also does nothing if the
+   * thread is busy with another run, because then the ended run was cancelled before it started.
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
     const status = end.threadStatus;

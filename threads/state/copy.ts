@@ -64,7 +64,7 @@ class StateCopy {
   readonly #options: CopyOptions;
   readonly #source: string;
   readonly #target: string;
-  /** Keys of the documents that were copied, as in the original thread. */
+  /** Keys of the copied documents: the keys that the documents have in the original thread. */
   readonly #copied = new Set<string>();
   /**
    * For each copied checkpoint, by its key in the original thread: the id of its parent checkpoint.
@@ -79,9 +79,9 @@ class StateCopy {
   }
 
   /**
-   * Copies all checkpoints that exist now. Must be called before {@link copyValuesAndWrites},
-   * because the values of a checkpoint are always stored before the checkpoint. So that later call
-   * finds the values of each checkpoint that was copied here.
+   * Copies all checkpoints that exist now. Must be called before {@link copyValuesAndWrites}. When
+   * a checkpoint is stored, its values are stored already. Therefore {@link copyValuesAndWrites}
+   * finds the values of each checkpoint that this method has copied.
    */
   async copyCheckpoints(): Promise<void> {
     await this.#copyMissing(await this.#keys(this.#checkpointRange()));

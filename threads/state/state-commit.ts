@@ -33,8 +33,8 @@ export interface StateCommit {
 /**
  * Splits the documents of a commit into two lists. `early` has the chunks to insert before the
  * commit; it is empty if the chunks are small in total. `inserts` has the documents that the commit
- * inserts itself. If the commit fails, nothing references the early chunks, and they stay until the
- * thread is pruned.
+ * inserts itself. If the commit fails, nothing references the early chunks. They stay until
+ * pruning, thinning or the deletion of the thread removes them.
  */
 export function withEarly(
   documents: StateDocument[],

@@ -104,7 +104,7 @@ describe('importing threads from LangGraph’s own MongoDB saver', () => {
     expect((await saver.getTuple(configOf(threadId)))?.metadata?.step).toBe(7);
   });
 
-  it('refuses a thread if a checkpoint is malformed or its graph fails, and imports the other threads', async () => {
+  it('refuses a thread with a malformed checkpoint and a thread whose graph fails, and imports the other threads', async () => {
     const [malformedId, failing, complete] = [randomUUID(), randomUUID(), randomUUID()];
     const malformed = { ...emptyCheckpoint(), channel_versions: null, versions_seen: null } as never;
     await official.put(configOf(malformedId), malformed, { source: 'loop', step: 1, parents: {} });

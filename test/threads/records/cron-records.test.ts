@@ -65,7 +65,7 @@ describe('the record of a cron', () => {
     expect(await store.updateCron(user, cronId, { filters: null })).not.toHaveProperty('filters');
   });
 
-  it('merges concurrent updates; is unsettled (not yet in its Temporal Schedule) until settleCron gets its newest revision', async () => {
+  it('merges concurrent updates, and stays unsettled (its Schedule is outdated) until settleCron gets the newest revision', async () => {
     const user = caller('changing');
     const cron = await createSettled('changing', { endTime: new Date(0), metadata: { a: 1, b: 1 } });
     const patches = [{ metadata: { b: 2 } }, { payload: { context: { k: 1 } } }, { endTime: null, enabled: false }];

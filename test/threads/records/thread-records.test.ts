@@ -54,14 +54,14 @@ describe('the records of threads', () => {
     expect(await store.getThread(caller(), threadId)).toEqual(created);
   });
 
-  it('are created once: a second call fails and changes nothing', async () => {
+  it('are created once: a second creation with the same id fails and changes nothing', async () => {
     const threadId = await newThread('acme', { metadata: { n: 1 } });
     const again = store.createThread(caller(), { threadId, metadata: { n: 2 } });
     await expect(again).rejects.toMatchObject({ code: 'already_exists' });
     expect((await store.getThread(caller(), threadId)).metadata).toEqual({ n: 1 });
   });
 
-  it('have an id that must be a UUID in lower case', async () => {
+  it('need an id that is a UUID in lower case', async () => {
     const threadId = randomUUID();
     await expect(store.createThread(caller(), { threadId: 'a/b' })).rejects.toThrow(
       'thread_id is "a/b"; expected a UUID in lower case',
@@ -204,7 +204,7 @@ describe('closing and deleting a thread', () => {
     await newThread('acme', { threadId });
   });
 
-  it('close, copy and update with the identity of a deleted thread do not affect a new thread with the same id', async () => {
+  it('a close, copy or update that is meant for a deleted thread fails if a new thread has the same id', async () => {
     const user = caller();
     const threadId = await newThread();
     const before = await store.getThread(user, threadId);
@@ -227,7 +227,7 @@ describe('closing and deleting a thread', () => {
     const after = await store.getThread(user, threadId);
     expect(after.metadata).toEqual({ of: 'ada' });
     await store.closeThread(user, threadId, after);
-    // A call of `closeThread` without an identity can be repeated. With an identity (here `after`),
+    // Without an identity, `closeThread` can close a thread twice. With an identity (here `after`),
     // it closes only an open thread, so the second call fails.
     await expect(store.closeThread(user, threadId, after)).rejects.toMatchObject(notFound);
   });

@@ -154,7 +154,7 @@ describe('thinning the history of a thread by a policy', () => {
     expect(await history('thin')).toEqual([before[0]]);
   });
 
-  it('keeps the checkpoints of a subgraph if the root checkpoint at which the subgraph ran is kept', async () => {
+  it('keeps the subgraph checkpoints that belong to a kept root checkpoint, and removes the others', async () => {
     const first = await commit('nested', 0);
     const second = await commit('nested', 1, first);
     await commit('nested', 2, second);

@@ -216,7 +216,7 @@ describe('a worker that caches the state of a thread', () => {
     expect(await step('mutated', (all) => [...all])).toEqual(conversation(0, 300));
   });
 
-  it('stores a change that a step makes in place to an older message and then commits', async () => {
+  it('stores a change of an older message if a step changes the message in place and then commits', async () => {
     await step('changed', () => conversation(0, 300));
     await step('changed', (all) => {
       (all[7] as BaseMessage).content = 'changed in place';

@@ -26,7 +26,7 @@ validate({
 });
 
 describe('MongoSaver', () => {
-  it('returns the checkpoint that the thread’s head names as the newest, even if another one has a higher id', async () => {
+  it('returns the checkpoint in the thread’s head as the newest one, even if another checkpoint has a higher id', async () => {
     const saver = new MongoSaver({ client, db, tenant: 'newest' });
     const config = { configurable: { thread_id: 't', checkpoint_ns: '' } };
     const put = (id: string) =>

@@ -92,9 +92,10 @@ export interface StepSaverOptions extends Omit<SaverOptions, 'exclusive'> {
 /**
  * LangGraph's checkpoint saver for one step activity. It writes to one thread, for one run, with
  * one fence. The graph waits for the commit of each superstep. The checkpoint of an input and the
- * checkpoint of the entry node (`__start__`) that follows it are committed in one transaction. If a
- * superstep ends within {@link WRITES_DELAY_MS} after one of its tasks, the pending writes of this
- * task are committed together with the superstep, else alone.
+ * checkpoint of the entry node (`__start__`) that follows it are committed in one transaction. When
+ * a task ends, its pending writes wait up to {@link WRITES_DELAY_MS} for the end of the superstep.
+ * If the superstep ends in this time, both are committed together. Otherwise the pending writes are
+ * committed first.
  */
 export class StepSaver extends BaseCheckpointSaver<string> {
   readonly #options: StepSaverOptions;
@@ -111,9 +112,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
    */
   readonly #worked = new Set<string>();
   /**
-   * The groups for the pending writes of the checkpoints that this saver has created. All pending
-   * writes for one checkpoint have the same value in the field `group`. Pending writes for these
-   * new checkpoints are inserted, not merged, because the database has no earlier ones.
+   * One group for each checkpoint that this saver has created. The documents of all pending writes
+   * for one checkpoint have the same value in the field `group`. Pending writes for these new
+   * checkpoints are inserted, not merged, because the database has no earlier writes for them.
    */
   readonly #newGroups = new Set<string>();
   /**
@@ -283,8 +284,8 @@ export class StepSaver extends BaseCheckpointSaver<string> {
 
   /**
    * Commits all checkpoints and pending writes that the graph has put so far. Awaits `beforeHead`
-   * (the offset of the thread's last event) before it moves the head. Errors: `fence_lost`, or the
-   * failure of an earlier commit.
+   * before it moves the head. `beforeHead` resolves to the offset of the thread's last event.
+   * Errors: `fence_lost`, or the failure of an earlier commit.
    */
   flush(beforeHead?: Promise<number>): Promise<void> {
     return this.#commits.flush(beforeHead);
@@ -352,9 +353,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Inserts large values before the commit, so that events can reference them. The commit waits for
-   * the events and then only references the inserted documents. Returns this insert (`early`) and
-   * the documents that the commit inserts itself.
+   * Inserts the large values and the chunks among `documents` before the commit, so that events can
+   * reference the values. The commit waits for this insert and for the events. Returns the promise
+   * of the insert (`early`), and the documents that the commit inserts itself (`inserts`).
    */
   #storeEarly(threadId: string, documents: StateDocument[], largeValues: LargeValues) {
     const keys = new Set(largeValues.map(([, key]) => key));

@@ -15,15 +15,16 @@ export const EMPTY = 'empty';
 const MAX_TRACKED_LISTS = 32;
 
 /**
- * Values that are stored in more than one document: long lists and large values. Chunks (documents
- * with parts of the value) are referenced by one main document. `key` is the key of that document.
+ * Values that are stored in more than one document: long lists and large values. Each value has one
+ * main document. It references the chunks, which are documents with parts of the value. `key` is
+ * the key of the main document.
  */
 export type LargeValues = readonly (readonly [value: object, key: string])[];
 
 /**
- * Encodes and decodes the values of channels. Each version of a channel has one document. Remembers
- * the chunks of lists, so that the next versions of these lists can share them. Remembers the
- * document keys of large values.
+ * Encodes and decodes the values of channels. Each version of a channel has one main document. A
+ * long list or a large value also has chunks. Remembers the chunks of lists, so that the next
+ * versions of these lists can share the chunks. Remembers the document keys of large values.
  */
 export class ChannelValues {
   readonly #lists = new Map<string, LongList>();

@@ -31,9 +31,10 @@ export function newChunkId(): string {
 }
 
 /**
- * Builds a tree over the leaves of a list. It reuses a node of the older tree (`known`) if all
+ * Builds a tree over the leaves of a list. Reuses a node of the older tree (`known`) if all
  * children of the node follow each other in the new tree too. So 32 appended leaves need one new
- * node, and a change in the middle needs one new node of each height.
+ * node. If one leaf in the middle is replaced, only the nodes above this leaf are new: one of each
+ * height.
  */
 export function growTree(leaves: readonly string[], known: ReadonlyMap<string, ListNode>): Tree {
   const tree: Tree = { levels: [], nodes: new Map(), newNodes: [] };

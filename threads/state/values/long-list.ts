@@ -9,8 +9,8 @@ export interface Leaf {
   elements: readonly unknown[];
   /**
    * One mark for each element, in the same order. A mark is a snapshot of an element. If the
-   * element no longer equals its mark, the element has changed. Undefined if an element cannot be
-   * marked, for example because it is too large.
+   * element no longer equals its mark, the element has changed. The mark is undefined if the
+   * element cannot be marked, for example because the element is too large.
    */
   marks: readonly (Mark | undefined)[];
   /**

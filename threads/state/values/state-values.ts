@@ -13,9 +13,9 @@ import type { StateSerializer } from './state-serializer.js';
 import type { ValueTexts } from './value-texts.js';
 
 /**
- * Size in bytes above which a value is stored in parts. The parts are documents of their own, which
- * the value's document references. So commits stay small, and a value may exceed MongoDB's limit of
- * 16 MB for a document.
+ * Size in bytes above which a value is stored in parts. The parts are separate documents, and the
+ * value's document references them. A step inserts the parts of a checkpoint before the commit, so
+ * the commit stays small. With parts, a value may exceed MongoDB's limit of 16 MB for a document.
  */
 const LARGE_BYTES = 1024 * 1024;
 const PART_BYTES = 8 * 1024 * 1024;
