@@ -96,9 +96,9 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
 }
 
 /**
- * Returns the order for the run of a firing, which is passed to {@link acceptRun}. Its caller is
+ * Returns the order with which {@link acceptRun} starts the run of a firing. The order's caller is
  * the service `cron`, on behalf of the cron's creator. The run id is derived from the cron id and
- * the scheduled time, so that a repeated attempt finds the run of an earlier one.
+ * the scheduled time, so a repeated attempt finds the run that an earlier attempt has stored.
  */
 function orderOf(cron: Cron, { scheduledAt }: FireCronTask, deriveId: DeriveId): RunOrder {
   const { tenant, cronId, createdBy } = cron;

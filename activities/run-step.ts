@@ -221,7 +221,8 @@ class StepActivity {
   /**
    * Marks the run as running, and stores this attempt's fence in the run's record. From then on,
    * earlier attempts cannot end the run, because their fence is lower. Also stores the offset after
-   * which the run's events begin: the tail that the run's first attempt found. Resolves to false if
+   * which the run's events begin: the tail that the run's first attempt found. Does nothing in the
+   * first attempt of a later step, because an earlier step has marked the run. Resolves to false if
    * the run has ended.
    */
   async #start(run: Run, tail: number): Promise<boolean> {

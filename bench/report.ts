@@ -8,7 +8,10 @@ export interface Result {
   unit: 'ms' | 's' | 'runs/s';
   ours: number;
   against: Record<string, number>;
-  /** `ours` divided by `against`; see `docs/design/bench.md` for each bench. */
+  /**
+   * Compares `ours` with one or more values of `against`. The table in `docs/design/bench.md` says
+   * with which, for each bench.
+   */
   ratio: number;
   /**
    * The goal of the bench. For `turn`, `wait`, `history` and `idle` it is the highest allowed

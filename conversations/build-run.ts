@@ -243,8 +243,8 @@ function invalid(field: string, message: string): ColloquyError {
 /**
  * Builds the record of an injected message: a chat message that the active run (`working`) is to
  * take between two supersteps. The record has the form of a run, with the configuration of the
- * active run. If the active run ends before it takes the message, the record is executed as a
- * separate run.
+ * active run, because a message may become a run: if the active run succeeds and has taken none of
+ * its messages, the oldest of them is executed as a run.
  */
 export function buildInjectedRun(
   working: Run,

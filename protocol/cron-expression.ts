@@ -70,8 +70,10 @@ export function readCronExpression(text: string): ScheduleTimes {
   const weekday = readField(WEEKDAY, weekdays);
   const expression = (d: string, w: string) => `${show(minute)} ${show(hour)} ${d} ${show(month)} ${w}`;
   if (day === 'any') return { expressions: [expression('*', show(weekday))] };
-  checkDays(day, month);
-  if (weekday === 'any') return { expressions: [expression(show(day), '*')] };
+  if (weekday === 'any') {
+    checkDays(day, month);
+    return { expressions: [expression(show(day), '*')] };
+  }
   return { expressions: [expression(show(day), '*'), expression('*', show(weekday))] };
 }
 

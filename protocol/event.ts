@@ -17,7 +17,10 @@ export interface StoredEvent {
   ns: string;
   /** SSE event name (`values`, `messages|tools:…`), or one of {@link CONTROL_EVENTS}. */
   event: string;
-  /** JSON text, sent to clients as it is. */
+  /**
+   * JSON text. Streams of server-sent events contain it unchanged, except for
+   * {@link CONTROL_EVENTS}. Protocol v2 translates it.
+   */
   data: string;
   at: Date;
 }

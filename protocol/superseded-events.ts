@@ -24,7 +24,7 @@ export function isInRanges(ranges: OffsetRanges, seq: number): boolean {
 export class SupersededEvents {
   readonly #rangesByRun = new Map<string, OffsetRanges>();
 
-  /** Remembers the ranges that the `run.attempt` events among these events supersede. */
+  /** Remembers the ranges of offsets that the `run.attempt` events in `events` supersede. */
   note(events: readonly StoredEvent[]): void {
     for (const event of events) {
       if (event.event !== CONTROL_EVENTS.attempt) continue;

@@ -11,11 +11,11 @@ export class Limits {
    * Errors: `queue_full`.
    */
   checkRuns(ahead: number, subject: string, factor = 1): void {
-    const { queueLimit } = this.input.settings;
-    if (ahead <= queueLimit * factor) return;
+    const room = this.input.settings.queueLimit * factor;
+    if (ahead <= room) return;
     throw this.refusal(
       'queue_full',
-      `has ${ahead} runs, with room for ${queueLimit} behind the current one; cannot accept ${subject}`,
+      `has ${ahead} runs, with room for ${room} behind the current one; cannot accept ${subject}`,
     );
   }
 

@@ -174,8 +174,9 @@ export class ConversationQueue {
   }
 
   /**
-   * Marks the given runs as cancelled. A waiting or delayed run then ends before the next step of
-   * the current run. The current run ends when its activity has stopped.
+   * Marks the given runs as cancelled. If the current run is one of them, it ends when its activity
+   * has stopped. A given run that waits or is delayed ends between two steps of the current run, or
+   * at the latest when it is its turn in the queue.
    */
   cancel({ runIds, action }: CancelRuns): Cancelled {
     const queued = [...this.waiting, ...this.delayed.all];

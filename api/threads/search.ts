@@ -85,7 +85,8 @@ function needsValues({ select: fields, extract }: SearchBody): boolean {
 }
 
 /**
- * Reads one page of threads. Counts the total only if there are more threads than fit in the page.
+ * Reads one page of threads. Counts all threads only if the page does not show their number: there
+ * are more threads than fit in the page, or the page begins after the last one.
  */
 async function page(
   context: ApiContext,
@@ -97,7 +98,8 @@ async function page(
   const more = await context.threads.searchThreads(caller, { ...query, limit: limit + 1 });
   const threads = more.slice(0, limit);
   const values = withValues ? await valuesOfThreads(context, caller, threads) : [];
-  const total = more.length > limit ? await context.threads.countThreads(caller, query) : offset + threads.length;
+  const isCountKnown = more.length <= limit && (more.length > 0 || offset === 0);
+  const total = isCountKnown ? offset + threads.length : await context.threads.countThreads(caller, query);
   return { found: threads.map((thread, index) => ({ thread, values: values[index] })), total };
 }
 

@@ -68,11 +68,11 @@ describe('the outbox of a graph', () => {
     expect(outboxFrom(undefined)).toBe(outboxFrom({}));
   });
 
-  it('is refused if the value in the config is not an outbox', () => {
+  it('must have a function `send`: any other value in the config is refused', () => {
     expect(() => outboxFrom({ [OUTBOX_KEY]: 'mail' })).toThrow('expected an outbox with a send function, found string');
   });
 
-  it('gets messages for the tenant in the config, or for the default tenant if the config has none', () => {
+  it('sends in the name of the tenant that the config names, or of the default tenant if it names none', () => {
     expect(tenantFrom({ [TENANT_KEY]: 'acme' })).toBe('acme');
     expect(tenantFrom({})).toBe('default');
   });

@@ -97,6 +97,8 @@ describe('the API of threads and assistants', () => {
     expect([page.headers.get('X-Pagination-Total'), page.headers.get('X-Pagination-Next')]).toEqual(['3', '2']);
     const rest = await post('/threads/search', { metadata: { group }, limit: 2, offset: 2 });
     expect([rest.headers.get('X-Pagination-Total'), rest.headers.get('X-Pagination-Next')]).toEqual(['3', null]);
+    const after = await post('/threads/search', { metadata: { group }, limit: 2, offset: 50 });
+    expect([after.headers.get('X-Pagination-Total'), await after.json()]).toEqual(['3', []]);
     expect(await client.threads.search({ ids: ids.slice(0, 1), select: ['thread_id'] })).toEqual([
       { thread_id: ids[0] },
     ]);

@@ -30,6 +30,7 @@ describe('a cron expression', () => {
   it('fires on each day that matches the day of month or the day of week, if the expression restricts both', () => {
     expect(expressions('0 9 1,15 * MON')).toEqual(['0 9 1,15 * *', '0 9 * * 1']);
     expect(expressions('0 9 */1 * MON')).toEqual(['0 9 * * 1']);
+    expect(expressions('0 9 31 2 MON')).toEqual(['0 9 31 2 *', '0 9 * 2 1']);
   });
 
   it.each([

@@ -113,7 +113,7 @@ describe('the data folder', () => {
     expect(modes(home)).toMatchObject({ 'ports.json': '600' });
   });
 
-  it('is used even if a mode cannot be changed; files that other users may read are reported', () => {
+  it('is used even if the file mode of an entry cannot be changed; files that other users may read are reported', () => {
     const folder = join(home, 'data');
     createFiles(folder, 'ports.json', 'logs/api.log');
     const refuse = (path: string) => {

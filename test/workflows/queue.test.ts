@@ -120,7 +120,10 @@ describe('submit', () => {
       'thread t has 2 runs, with room for 1 behind the current one; cannot accept r3',
     ]);
     expect(queue.submit(run('r4', { strategy: 'interrupt' })).duplicate).toBe(false);
-    expect(refusal(() => queue.submit(run('r5', { strategy: 'interrupt' })))[0]).toBe('queue_full');
+    expect(refusal(() => queue.submit(run('r5', { strategy: 'interrupt' })))).toEqual([
+      'queue_full',
+      'thread t has 3 runs, with room for 2 behind the current one; cannot accept r5',
+    ]);
   });
 
   it('after close, refuses message signals, runs and answers to interrupts (error code thread_closed)', () => {
@@ -201,7 +204,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
   });
 
-  it('are opened despite an edit before the result of their step, in a workflow replay of a history of an older release', () => {
+  it('are opened although an edit has closed them before, if a history of an older release is replayed, which ignored such edits', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();

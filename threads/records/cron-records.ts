@@ -106,8 +106,8 @@ export function patchUpdate(current: CronDocument, patch: CronPatch): UpdateFilt
 }
 
 /**
- * Returns the MongoDB filter for a search. Fields with an index come first in the filter. The
- * reason: some databases with MongoDB's protocol use the index of the first indexed field.
+ * Returns the MongoDB filter for a search. The most selective indexed field comes first, because
+ * some databases with MongoDB's protocol use the index of the first indexed field.
  */
 export function cronFilter(caller: Caller, filter: CronFilter): Filter<CronDocument> {
   const wanted = queryLabels(caller.tenant, filter.metadata ?? {});

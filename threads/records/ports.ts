@@ -201,10 +201,11 @@ export interface ThreadStore {
    */
   thinThread(caller: Caller, thread: ThinnableThread, policy: ThinningPolicy, now: Date): Promise<boolean>;
   /**
-   * Hides a thread: every later call for it fails with `not_found`, and no run of it starts. The
-   * data of the thread stay until {@link deleteThread}. Without `identity` the call is idempotent.
-   * With `identity` it fails if the thread has another identity or is closed already.
-   * Errors: `not_found`.
+   * Closes a thread: clients no longer see it or its runs, and no run of it starts. The data of the
+   * thread stay until {@link deleteThread}. It is no error to close a closed thread again, unless
+   * `identity` is given. With `identity`, closes only the thread that `identity` describes.
+   * Errors: `not_found`; with `identity` also if the thread is closed already, or if a later thread
+   * has the same id now.
    */
   closeThread(caller: Caller, threadId: string, identity?: ThreadIdentity): Promise<void>;
   /**

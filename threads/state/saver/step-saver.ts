@@ -156,7 +156,10 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     return this.#commits.head;
   }
 
-  /** Whether an injected message waited for this run at the last commit. */
+  /**
+   * Whether a client has injected a message into this run, as far as the last commit showed. Stays
+   * true after the run has taken the message.
+   */
   get isSteered(): boolean {
     return this.#commits.steeredRun === this.#options.runId;
   }
@@ -343,9 +346,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
   }
 
   /**
-   * Returns the change of the head that belongs to a root checkpoint: all namespaces with a task id
-   * are removed. Each of them belongs to a subgraph that one task has run. After the root
-   * checkpoint, these subgraphs are never resumed.
+   * Returns the namespaces that the commit of a root checkpoint removes from the head (`null`
+   * removes a namespace): all namespaces with a task id, which follows a `:`. Each of them belongs
+   * to a subgraph that one task has run. After the root checkpoint it is never resumed.
    */
   #finishedSubgraphs(): Record<string, null> {
     const names = Object.keys(this.head.heads).filter((ns) => ns.includes(':'));
