@@ -47,10 +47,10 @@ export function infrastructureFailure(cause: unknown, error: RunError): Applicat
 
 /**
  * Converts the error `fence_lost` of an activity to a failure of Temporal. If the thread's head has
- * a higher fence than `mine`, Temporal must not retry the activity: a later attempt is already
- * running, or the activity needs a higher ordinal (the first part of the fence), which only the
- * workflow can give it. Otherwise Temporal retries the activity after
- * {@link HEAD_MOVED_DELAY_MS}.
+ * a higher fence than `mine`, the failure tells Temporal not to retry the activity. In this case,
+ * either a later attempt is already running, or the activity needs a higher ordinal (the first part
+ * of the fence). Only the workflow can give it this ordinal. If the head's fence is not higher,
+ * Temporal retries the activity after {@link HEAD_MOVED_DELAY_MS}.
  */
 export async function fenceFailure(
   heads: Pick<HeadStore, 'readHead'>,

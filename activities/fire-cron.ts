@@ -47,8 +47,8 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
     } catch (error) {
       const code = errorCode(error);
       if (code === undefined || isRetryable(code)) throw error;
-      // An earlier attempt has accepted this run. Then the cron was changed (`conflict`), or its
-      // filters no longer match the thread or the assistant (`not_found`).
+      // If the run exists, an earlier attempt has accepted it. Since then the cron was changed
+      // (`conflict`), or its filters no longer match the thread or the assistant (`not_found`).
       if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return firedRunOf(order);
       const { message } = error as Error;
       if (SKIPPED.includes(code)) return { refused: message };

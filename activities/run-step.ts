@@ -49,9 +49,9 @@ const TIMEOUT_SHARE = 0.95;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Returns the activity that runs one step of a run. Idempotent by its fence. An attempt that a
- * later attempt has replaced has a lower fence and commits nothing. The later attempt continues
- * after the last committed superstep.
+ * Returns the activity that runs one step of a run. Idempotent by its fence. A later attempt has a
+ * higher fence, so an earlier attempt that still works cannot commit any more. The later attempt
+ * continues after the last committed superstep.
  */
 export function createRunStep(dependencies: ActivityDependencies) {
   const runs = new LRUCache<string, Run>({ max: REQUESTS_KEPT });
@@ -112,8 +112,8 @@ class StepActivity {
       this.#caller = workerCaller(this.task.tenant, run.createdBy);
       if (isEnded(run.status)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
-      // `started` is awaited only after the step. If this promise rejects earlier, Node.js must not
-      // count the rejection as unhandled, because that would end the process.
+      // A first attempt awaits `started` only after the step. If this promise rejects earlier,
+      // Node.js must not count the rejection as unhandled, because that would end the process.
       started.catch(() => undefined);
       // `#start` stores in the run's record the offset after which the run's events begin. Readers
       // begin at this offset. So the log must not write an event before `#start` is done: it waits
@@ -192,8 +192,8 @@ class StepActivity {
   }
 
   /**
-   * Handles a run that had not ended when this attempt read its record, but that an earlier
-   * attempt, which was still working, has ended in the meantime. Reads the record again.
+   * Handles a run that an earlier attempt has ended after this attempt read the run's record. The
+   * earlier attempt was still working. Reads the record again.
    */
   async #endedMeanwhile({ threadId, runId }: Run, cursor: Cursor): Promise<StepOutcome> {
     const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });

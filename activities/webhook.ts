@@ -71,9 +71,9 @@ function withValues(body: Record<string, unknown>, values: unknown): Record<stri
 }
 
 /**
- * Returns the values of the thread's state. Returns undefined if the graph cannot be loaded or its
- * state cannot be read, because this may be the reason why the run ended. Throws errors of the
- * database, so that Temporal retries the activity.
+ * Returns the values of the thread's state. Returns undefined if the graph cannot be loaded or
+ * cannot read the state. Either may be the reason why the run has failed, so the webhook is then
+ * stored without values. Throws errors of the database, so that Temporal retries the activity.
  */
 async function valuesOf({ project, savers }: ActivityDependencies, caller: Caller, run: Run): Promise<unknown> {
   const graph = await project.load(run.graphId, run.request.config).catch(() => undefined);

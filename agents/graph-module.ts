@@ -12,10 +12,10 @@ const shippedFolder = isCompiled ? resolve(roomFolder, '../../agents') : roomFol
 export const SHIPPED_PROJECT = join(shippedFolder, 'langgraph.json');
 
 /**
- * Imports a module of a project. tsx loads the module, as on LangGraph's own server, even if it is
- * JavaScript, because it may import TypeScript. An import without tsx is not tried first, because
- * Node.js would cache its failure. Only the project that ships with Colloquy is imported without
- * tsx.
+ * Imports a module of a project. Uses tsx even if the module is JavaScript, as LangGraph's own
+ * server does, because the module may import TypeScript. Does not first try an import without tsx,
+ * because Node.js would cache the failed import. Only the project that ships with Colloquy is
+ * imported without tsx.
  */
 export async function importModule(file: string, projectFolder: string): Promise<Record<string, unknown>> {
   const shipped = shippedModule(file);

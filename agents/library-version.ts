@@ -14,7 +14,8 @@ const STEPPED = '1.7.0';
 
 /**
  * Checks the copies of LangGraph that the project's graphs import. Returns one warning for each
- * copy that cannot stop between two supersteps. Errors: `unsupported` if a copy is too old to run.
+ * copy that cannot stop a graph between two supersteps. Errors: `unsupported` if a copy is older
+ * than {@link OLDEST}.
  */
 export async function checkLibrary(project: ProjectFile): Promise<string[]> {
   const copies = new Map<string, string>();

@@ -147,8 +147,8 @@ async function importExport(what: string, wanted: ModuleExport, folder: string, 
 
 /**
  * Returns an export of a module. Node.js puts the exports of a CommonJS module into `default`. If
- * that module was compiled from an ES module, its own default export is therefore
- * `default.default`.
+ * the CommonJS module was compiled from an ES module, the default export of the ES module is
+ * therefore in `default.default`.
  */
 function findExport(module: Record<string, unknown>, name: string): unknown {
   const inner = module.default;

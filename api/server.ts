@@ -41,8 +41,8 @@ export function createApiServer(deps: ApiDependencies): Server {
     });
   });
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // Node.js removes its own error listener before an upgrade. Without this listener, a client
-    // that disconnects would end the process.
+    // Node.js removes its own error listener before an upgrade. Without a new error listener, a
+    // client that disconnects would end the process.
     socket.on('error', () => socket.destroy());
     guard(report, 'upgrade', socket, () => {
       const fault = refused.faultOf(req.socket) ?? requestFault(req, options.allowedHosts);

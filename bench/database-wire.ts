@@ -10,7 +10,7 @@ export interface DatabaseUse {
   commands: number;
   /** Bytes of the commands that write data. */
   writtenBytes: number;
-  /** Bytes of the database's answers. */
+  /** Bytes of all answers of the database, also to the commands that `commands` leaves out. */
   readBytes: number;
 }
 

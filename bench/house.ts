@@ -36,8 +36,8 @@ export interface BenchProcess {
 export const PROJECT = join(packageRoot(), 'bench', 'project', 'langgraph.json');
 const STOP_GRACE_MS = 30_000;
 /**
- * Sampling interval of CPU profiles, in microseconds. With the default of 1 ms, the many wake-ups
- * of our processes would cost a tenth of the machine's CPU time.
+ * Sampling interval of CPU profiles, in microseconds. With Node.js's default of 1 ms, each process
+ * would be woken so often that the profiles would cost a tenth of the machine's CPU time.
  */
 const PROFILE_INTERVAL_US = 5_000;
 

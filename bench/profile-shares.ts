@@ -33,8 +33,8 @@ const NODE = 'Node.js';
 const COLLECTOR = 'garbage collection';
 const IDLE = '(idle)';
 /**
- * Each owner of code, with a pattern for the names of its npm packages. Code of a package that no
- * pattern matches counts for `other packages`.
+ * Owners of npm packages, each with a pattern for the names of its packages. Code of a package that
+ * no pattern matches counts for the owner `other packages`.
  */
 const OWNERS: readonly [string, RegExp][] = [
   ['LangGraph', /^(@langchain\/|langchain$|langsmith$|uuid$|p-queue$|zod$)/],

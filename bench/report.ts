@@ -9,14 +9,14 @@ export interface Result {
   ours: number;
   against: Record<string, number>;
   /**
-   * Compares `ours` with one or more values of `against`. The table in `docs/design/bench.md` says
-   * with which, for each bench.
+   * The result of a comparison of `ours` with values of `against`. For each bench, the table in
+   * `docs/design/bench.md` says how the ratio is calculated.
    */
   ratio: number;
   /**
-   * The goal of the bench. For `turn`, `wait`, `history` and `idle` it is the highest allowed
-   * `ratio`. For `throughput` it is the lowest allowed `ratio`. For the other benches it is the
-   * highest allowed `ours`.
+   * The goal of the bench. For `turn`, `wait`, `history`, `idle` and `versus` it is the highest
+   * allowed `ratio`. For `throughput` it is the lowest allowed `ratio`. For the other benches it is
+   * the highest allowed `ours`.
    */
   goal: number;
   met: boolean;

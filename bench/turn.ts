@@ -105,8 +105,9 @@ export function renewed(begin: () => Promise<TakeTurn>): () => Promise<number> {
 }
 
 /**
- * Runs turns one after another without other load. Returns when the turns started and ended, and
- * the CPU time that each process used for one turn.
+ * Runs turns one after another without other load. Returns the time at which the first turn started
+ * and the time at which the last turn ended. Also returns the CPU time that each process used for
+ * one turn.
  */
 async function profiledTurns(
   house: BenchHouse,

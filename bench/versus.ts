@@ -45,8 +45,9 @@ const MEASURES: Measure[] = [
 ];
 
 /**
- * Compares this checkout of Colloquy with another one, on the same servers. Runs of two separate
- * benches cannot be compared, because the speed of a machine changes by a tenth within minutes.
+ * Compares this checkout of Colloquy with another one, on the same servers. Two checkouts that are
+ * measured in separate benches cannot be compared, because the speed of a machine changes by a
+ * tenth within minutes.
  */
 export const versus: Bench = {
   name: 'versus',

@@ -31,10 +31,11 @@ export async function runApi(config: Config): Promise<number> {
 }
 
 /**
- * Logs uncaught errors instead of ending the process, because hundreds of conversations run in it.
- * Two examples: an aborted library does not handle the rejection of a promise; a graph's node
- * starts a child process without an error listener. Before the process is ready, an uncaught
- * exception ends the process. Otherwise it might never become ready, and nothing would restart it.
+ * Logs uncaught errors instead of ending the process, because one process serves hundreds of
+ * conversations. Two examples: after an abort, a library does not handle the rejection of a
+ * promise; a graph's node starts a child process without an error listener. Before the process is
+ * ready, an uncaught exception ends the process. Otherwise it might never become ready, and nothing
+ * would restart it.
  */
 function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
   const state = { isServing: false };
@@ -66,8 +67,8 @@ function installRuntime(logger: Logger): void {
 }
 
 /**
- * Returns the ids and the error message from the fields of a log line of Temporal. The other fields
- * may contain content of conversations.
+ * Returns the ids, the type names and the error message from the fields of a log line of Temporal.
+ * Leaves out the other fields, because they may contain content of conversations.
  */
 function summary(meta: Record<string, unknown> | undefined): Record<string, string> {
   const ids = Object.entries(meta ?? {}).filter(([key, value]) => typeof value === 'string' && /Id$|Type$/.test(key));

@@ -414,9 +414,10 @@ function present<T extends object>(values: T): Present<T> {
 }
 
 /**
- * Returns the path of the project's langgraph.json. If `named` is set, this is `named`, even if no
- * such file exists. Otherwise it is the file in the current folder. Returns undefined if there is
- * no such file. The project that is shipped with Colloquy is then used.
+ * Returns the path of the project's langgraph.json. If `named` is set, this is `named`, even if
+ * that file does not exist. Otherwise it is the langgraph.json in the current folder. If the
+ * current folder has none, returns undefined, and the project that is shipped with Colloquy is
+ * used.
  */
 function projectPath(named: string | undefined): string | undefined {
   if (named !== undefined) return resolve(named);

@@ -46,8 +46,8 @@ const RECORD_PAUSE_MS = 1_000;
  * Accepts a run: stores it with its input, then submits its id to the conversation. This process
  * may die between the two steps. A run that was stored but not submitted never becomes visible, and
  * its record is removed later. A run that was submitted becomes visible when it starts. Errors:
- * `not_found` (assistant, thread, checkpoint), `conflict`, `queue_full`, `thread_closed`,
- * `unavailable`.
+ * `invalid_argument`, `unsupported`, `not_found` (assistant, thread, checkpoint), `conflict`,
+ * `queue_full`, `thread_closed`, `unavailable`.
  */
 export async function acceptRun(context: ConversationContext, order: RunOrder): Promise<AcceptedRun> {
   const { caller, threadId } = order;

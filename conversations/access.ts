@@ -51,8 +51,8 @@ export interface Access {
    */
   recheckThread(threadId: string): Promise<void>;
   /**
-   * Checks that the caller may see an assistant. Used if a request to create an assistant finds
-   * that it exists already. Errors: `not_found`.
+   * Checks that the caller may see an assistant. Used if a client creates an assistant with an id
+   * that an assistant already has. Errors: `not_found`.
    */
   checkExistingAssistant(assistant: Assistant): void;
   /**

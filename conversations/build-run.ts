@@ -243,8 +243,8 @@ function invalid(field: string, message: string): ColloquyError {
 /**
  * Builds the record of an injected message: a chat message that the active run (`working`) is to
  * take between two supersteps. The record has the form of a run, with the configuration of the
- * active run, because a message may become a run: if the active run succeeds and has taken none of
- * its messages, the oldest of them is executed as a run.
+ * active run, because the message may become a run. If the active run succeeds before it has taken
+ * all injected messages, the oldest remaining message is executed as a run.
  */
 export function buildInjectedRun(
   working: Run,

@@ -20,7 +20,7 @@ const TAKEN = 'taken: its input was given to another run';
 
 /**
  * Stops one run. `taken`: true if the input of this run was given to another run. Errors:
- * `conflict` if the run is active but its conversation is not running.
+ * `conflict` if the run has not ended but its conversation is not running.
  */
 export async function cancelRun(
   context: ConversationContext,
@@ -34,7 +34,7 @@ export async function cancelRun(
 
 /**
  * Stops the chosen runs of one thread or of all threads. Errors: `not_found` if the thread or a
- * named run does not exist; `conflict` if a run is active but its conversation is not running.
+ * named run does not exist; `conflict` if a run has not ended but its conversation is not running.
  */
 export async function cancelRuns(
   context: ConversationContext,
@@ -56,8 +56,8 @@ export function cancelAbandoned(context: ConversationContext, caller: Caller, { 
 }
 
 /**
- * Returns the runs to stop: the named runs that have not ended, or all active runs with the given
- * status.
+ * Returns the runs to stop: the named runs that have not ended, or all pending and running runs
+ * with the given status.
  */
 async function chosenRuns(context: ConversationContext, caller: Caller, chosen: RunCancelMany): Promise<Run[]> {
   const { thread_id: threadId, run_ids: runIds, status } = chosen;
@@ -79,8 +79,8 @@ function byThread(runs: readonly Run[]): Run[][] {
 }
 
 /**
- * Stops runs of one thread. Errors: `conflict` if one of the runs is active but the conversation is
- * not running.
+ * Stops runs of one thread. Errors: `conflict` if one of the runs has not ended but the
+ * conversation is not running.
  */
 async function cancelOnThread(
   context: ConversationContext,

@@ -11,12 +11,15 @@ export interface ConversationOptions {
    */
   endCheckMs: number;
   /**
-   * A conversation refuses a run with the strategy `reject` while another run is active. If the
-   * records show that the other run has ended, the run is submitted again, for at most this time in
-   * ms: the conversation may not know yet that the other run has ended.
+   * How long a refused run with the strategy `reject` is submitted again, in ms. The conversation
+   * may refuse the run because it does not know yet that the previous run has ended. The run is
+   * submitted again only if the records show no other active or waiting run.
    */
   rejectGraceMs: number;
-  /** Smallest interval between two firings of a new schedule, in seconds. */
+  /**
+   * Smallest interval between two firings that a schedule may have, in seconds. It is checked when
+   * a client sends a schedule. Schedules that are stored already are not checked.
+   */
   cronMinIntervalSeconds: number;
   /** How long the steps of a deleted thread may take to stop, in ms. */
   closeTimeoutMs: number;

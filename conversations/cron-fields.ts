@@ -2,7 +2,7 @@ import { DEFAULT_SCHEDULE_OPTIONS, type ScheduleOptions } from '../protocol/inde
 import type { CronCreate, CronPatchBody } from '../protocol/schemas/index.js';
 import type { CronPatch, NewCron } from '../threads/index.js';
 
-/** Functions that convert the body of a client's request to fields of a cron's record. */
+/** This file converts the body of a client's request to fields of a cron's record. */
 
 export function newCron(
   body: CronCreate,

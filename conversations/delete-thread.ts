@@ -61,9 +61,10 @@ export async function deleteThreadsOf(
 /**
  * Deletes a thread with all its data. The first step closes the thread, which then accepts no more
  * runs. If this process dies between two steps, a repeated call without `mark` continues the
- * deletion. `mark` is the identity of the thread that the caller means, because a later thread may
- * have the same id. With `mark`, deletes only this thread, and only if it is open. Errors:
- * `not_found`.
+ * deletion.
+ * A later thread may have the same id. `mark` says which of these threads the caller means. A call
+ * with `mark` deletes no other thread, and fails if the thread is closed already.
+ * Errors: `not_found`.
  */
 export async function deleteThread(
   context: ConversationContext,

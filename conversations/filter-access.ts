@@ -4,7 +4,7 @@ import type { Access } from './access.js';
 import { matchesFilters } from './filters.js';
 
 /**
- * What a run that a cron starts may access. When a cron fires, no client sends a request, so the
+ * The access of the runs that a cron starts. When a cron fires, no client sends a request, so the
  * project's auth cannot be asked. Instead, this class uses the filters that are stored with the
  * cron. The auth returned them earlier.
  */

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Caller, Principal } from '../protocol/index.js';
 
 /**
- * Returns the form in which an idempotency key is stored. For an authenticated user or agent it
- * also depends on the caller, so the keys of two users never collide. For any other caller the key
- * is stored unchanged, so that a Temporal signal and an HTTP request can use the same key.
+ * Returns the form in which an idempotency key is stored. For an authenticated user or an agent,
+ * this is a hash of the principal and the key, so the keys of two users never collide. For any
+ * other caller it is the unchanged key, so that a Temporal signal and an HTTP request can use the
+ * same key.
  */
 export function scopedKey({ principal }: Caller, key: string): string {
   if (!isAuthenticated(principal)) return key;

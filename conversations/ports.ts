@@ -47,8 +47,8 @@ export interface Conversations {
    */
   edited(caller: Caller, threadId: string, edit: EditedState): Promise<void>;
   /**
-   * Ends the conversation and cancels its runs. Resolves when the conversation has ended.
-   * `timeoutMs`: how long its runs may take to end. Idempotent.
+   * Cancels the runs of the conversation, and resolves when the conversation has ended. Throws
+   * `unavailable` if the conversation has not ended after `timeoutMs`. Idempotent.
    */
   close(caller: Caller, threadId: string, timeoutMs: number): Promise<void>;
   /**

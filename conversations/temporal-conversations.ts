@@ -96,9 +96,9 @@ export function createConversations(options: TemporalConversationsOptions): Conv
 
 /**
  * Calls `call`, a Temporal update or query of a conversation workflow. Repeats the call while
- * Temporal refuses it, which happens after workflow tasks of the conversation have failed. They
- * fail when events arrive again and again while the workflow continues as new, and after a deploy
- * of broken workflow code. A refused call has no effect.
+ * Temporal refuses it, which happens after workflow tasks of the conversation have failed. Workflow
+ * tasks fail when events arrive again and again while the workflow continues as new, and after a
+ * deploy of broken workflow code. A refused call has no effect.
  *
  * @param call makes one attempt
  * @param maxRetryTime time after which no further attempt starts, in ms

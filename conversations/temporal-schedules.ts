@@ -88,9 +88,9 @@ export function createSchedules({ client, taskQueue, timeoutMs }: TemporalSchedu
 const MAX_BACKFILLED = 1_000;
 
 /**
- * Checks that the period of a backfill has fewer than `MAX_BACKFILLED` scheduled times. The firings
- * for more times would keep Temporal's scheduler busy for hours, and nobody could stop them.
- * Errors: `invalid_argument`.
+ * Checks that the period of a backfill has fewer than `MAX_BACKFILLED` scheduled times. A longer
+ * backfill would keep Temporal's scheduler busy for hours, and nobody could stop it. Errors:
+ * `invalid_argument`.
  */
 async function checkPeriod(client: Client, tenant: string, cron: Cron, { start, end }: BackfillPeriod): Promise<void> {
   const { startTime: times } = await client.connection.workflowService.listScheduleMatchingTimes({

@@ -133,8 +133,8 @@ async function undoThread(context: ConversationContext, caller: Caller, thread: 
 
 /**
  * Returns the thread that a request asks to delete. If the thread is not found and the project has
- * no auth, returns undefined. The reason: an earlier deletion may have hidden the thread and was
- * then interrupted, and this request can finish that deletion.
+ * no auth, returns undefined. An earlier deletion may have been interrupted after it had hidden the
+ * thread. Then this request finishes that deletion.
  * Errors: `not_found` if the thread is not found and the project has auth.
  */
 async function markToDelete(
@@ -145,9 +145,9 @@ async function markToDelete(
   try {
     return await findVisibleThread(context, viewer, threadId);
   } catch (error) {
-    // The project's auth handlers have allowed the caller to delete a thread that is gone now. A
-    // new thread may have got the same id. The handlers were not asked about the new thread, so the
-    // caller must not delete it.
+    // With undefined, the request would also delete a new thread that has got the same id. In a
+    // project with auth, the auth handlers were not asked about the new thread, so the request must
+    // not delete it.
     if (errorCode(error) !== 'not_found' || viewer.access.hasProjectAuth) throw error;
     return undefined;
   }

@@ -81,9 +81,9 @@ export function writeFailures(error: unknown): Map<number, 'duplicate' | Error> 
 }
 
 /**
- * Returns a store whose calls fail with `unavailable` if the database is unreachable, and otherwise
- * do the same as the given one. The given store must be an object literal of functions, because
- * methods of a class instance are not wrapped.
+ * Returns a store with the calls of the given store. If the database is unreachable, a call fails
+ * with `unavailable`. All other results and errors are unchanged. The given store must be an object
+ * literal of functions, because methods of a class instance are not wrapped.
  */
 export function withDatabaseErrors<T extends object>(store: T): T {
   const calls = Object.entries(store).map(([name, call]) => [

@@ -3,9 +3,9 @@ import { createHmac } from 'node:crypto';
 const PREFIX = 'whsec_';
 
 /**
- * Returns the headers of the Standard Webhooks specification: the webhook's id, the time of this
- * attempt, and a signature for each secret. With two secrets, an operator can replace one secret by
- * the other without an interruption. Without a secret, there is no signature.
+ * Returns the headers of the Standard Webhooks specification: the id of the delivery, the time of
+ * this attempt, and a signature for each secret. With two secrets, an operator can replace one
+ * secret by the other without an interruption. Without a secret, there is no signature.
  */
 export function signatureHeaders(
   id: string,

@@ -13,7 +13,7 @@ const MAX_WANTED = 1_000;
 
 /**
  * The operators of LangGraph's store filters, by name. `$gt`, `$gte`, `$lt` and `$lte` compare
- * numbers: a string is converted to a number first.
+ * numbers: a string, a boolean or null is converted to a number first.
  */
 const OPERATORS: Readonly<Record<string, Comparison>> = {
   $eq: isEqual,

@@ -2,8 +2,8 @@ import { ColloquyError } from '../protocol/index.js';
 import type { PutItem } from './ports.js';
 
 /**
- * Maximum number of paths whose texts are embedded for one item. Each path is searched in the whole
- * value, so every path costs time.
+ * Maximum number of paths whose texts are embedded for one item. Each path is followed from the top
+ * of the value, so every path costs time.
  */
 const MAX_PATHS = 100;
 /**
@@ -12,13 +12,14 @@ const MAX_PATHS = 100;
  */
 const MAX_TEXTS = 1_000;
 /**
- * Maximum number of characters of all texts of an item together. Longer texts would be of little
- * use, because embedders read only the beginning of a long text.
+ * Maximum number of characters of all texts of an item together. All these texts are kept in memory
+ * and go to the embedder. A longer text would be of little use, because embedders read only the
+ * beginning of a long text.
  */
 const MAX_LENGTH = 1_000_000;
 /**
- * Maximum number of values that are visited while the paths of an item are followed. Without it,
- * many paths with `*` would cost time even if they find no text.
+ * Maximum number of values that are visited while the paths of an item are followed. Without this
+ * limit, many paths with `*` would cost time even if they find no text.
  */
 const MAX_VISITED = 100_000;
 /**

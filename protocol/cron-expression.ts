@@ -41,9 +41,9 @@ const DAYS_IN_MONTH: readonly number[] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31
 /**
  * Parses a cron expression of five fields, a shorthand (`@daily`) or `@every <n>s|m|h|d`. Refuses
  * expressions with six or seven fields, because cron programs disagree about which of these fields
- * are the seconds and the year. As in cron programs, if both day of month and day of week are
- * given, a day needs to match only one of them. The file docs/decisions/2026-11-30-libraries.md
- * says why no library does this. Errors: `invalid_argument`.
+ * are the seconds and the year. If both day of month and day of week are restricted, a day needs to
+ * match only one of them, as in cron programs. The file docs/decisions/2026-11-30-libraries.md says
+ * why no library does this. Errors: `invalid_argument`.
  */
 export function readCronExpression(text: string): ScheduleTimes {
   const every = EVERY.exec(text.trim());
@@ -84,9 +84,9 @@ const CALENDAR_YEARS = 28;
 
 /**
  * Returns the shortest time between two firings of a schedule, in seconds. For cron expressions,
- * returns at most one day. If the schedule ever fires on two consecutive days, also considers the
- * time from the last firing of the first day to the first firing of the second day. Ignores changes
- * for daylight saving.
+ * the result is at most one day, even if the schedule fires less often. The time from the last
+ * firing of one day to the first firing of the next day counts only if the schedule ever fires on
+ * two consecutive days. Ignores changes for daylight saving.
  */
 export function shortestGapSeconds(times: ScheduleTimes): number {
   if ('everySeconds' in times) return times.everySeconds;
@@ -181,7 +181,8 @@ function readValue(field: CronField, text: string): number {
 
 /**
  * Throws if none of the months is long enough for the earliest of these days, because then the
- * field day of month would never match.
+ * field day of month would never match. Not called if the day of week is restricted too, because
+ * the schedule then fires on those weekdays.
  */
 function checkDays(day: number[], month: Values): void {
   const months = month === 'any' ? DAYS_IN_MONTH : month.map((number) => DAYS_IN_MONTH[number - 1] ?? 0);

@@ -49,7 +49,8 @@ export interface ErrorDetails {
 }
 
 /**
- * The only error class of Colloquy. Each message names what the error is about, with its values:
+ * The error class of Colloquy. Only invalid settings and command lines have error classes of their
+ * own. Each message names what the error is about, with its values:
  * `thread t_42 is closed; cannot accept run r_7`. Use {@link errorCode} to recognise such an error.
  * `instanceof` does not recognise it if the error comes from the workflow sandbox or from another
  * process.

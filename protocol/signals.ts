@@ -4,7 +4,7 @@
  *
  * `AbortSignal.any` is not used, because it leaks memory in Node.js 20: each combined signal leaves
  * an entry at every source, and a combined signal with a listener stays in memory until it fires.
- * If its sources live as long as the process, it may never fire.
+ * A combined signal of sources that live as long as the process may never fire.
  */
 export function firstOf(...sources: AbortSignal[]): { signal: AbortSignal; release: () => void } {
   const first = new AbortController();

@@ -48,7 +48,10 @@ export async function ensureInstalled({ quiet = false } = {}) {
   writeFileSync(INSTALL_STAMP, wanted);
 }
 
-/** Compiles to `dist/` and bundles the workflows. Does nothing if no source has changed. */
+/**
+ * Compiles the sources to `dist/`, copies the assets to `dist/`, and bundles the workflows. Does
+ * only what the changes since the last build require.
+ */
 export async function ensureBuilt({ quiet = false } = {}) {
   mkdirSync(DIST, { recursive: true });
   const release = await lock(join(DIST, '.build-lock'));
@@ -77,8 +80,8 @@ export async function ensureBuilt({ quiet = false } = {}) {
 }
 
 /**
- * Runs `work` and returns its result. Prints every 10 s that it still runs, except on a terminal,
- * where npm shows its own progress.
+ * Calls `work` and returns its result. Unless `quiet`, prints every 10 s that `work` still runs.
+ * Does not print this on a terminal, where npm shows its own progress.
  */
 async function withProgress(quiet, work) {
   const startedAt = Date.now();

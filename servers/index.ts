@@ -1,7 +1,7 @@
 /**
  * Embedded Temporal and MongoDB servers for development, tests and the build. Contains no commands
- * of the CLI. A room is a top-level folder of the code. From other rooms, this one imports only
- * `protocol` and the contract of `workflows`.
+ * of the CLI. Of the other rooms (top-level folders), this room imports only `protocol` and the
+ * contract of `workflows`.
  */
 export { startServer, startServers } from './embedded-servers.js';
 export type { Servers } from './embedded-servers.js';

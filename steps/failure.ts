@@ -12,9 +12,9 @@ import {
 /** What the step activity needs to know about an error that ended a step. */
 export interface StepFailure {
   /**
-   * `infrastructure`: an error of Colloquy or of a server that Colloquy needs, if its code is
-   * retryable; always retried. `transient`: an error of a node; another attempt may succeed.
-   * `final`: any other error.
+   * `infrastructure`: an error of Colloquy or of a server that Colloquy needs. The error has a
+   * retryable code, and the step is always retried. `transient`: an error of a node; another
+   * attempt may succeed. `final`: any other error.
    */
   kind: 'infrastructure' | 'transient' | 'final';
   error: RunError;
@@ -76,8 +76,8 @@ function isTransient(cause: unknown, depth = 0): boolean {
 /**
  * Returns the pause in ms that an HTTP server, such as a model provider, asked for. Reads it from
  * the field `retryAfterMs` of the error, or from the header `retry-after-ms` or `retry-after`: HTTP
- * clients attach the response headers to the error that they throw. Returns undefined if the error
- * has none of these.
+ * clients attach the response headers to the error that they throw. If the error has none of these,
+ * reads the pause from its `cause` in the same way. Returns undefined if no pause is found.
  */
 function retryAfterOf(cause: unknown): number | undefined {
   if (typeof cause !== 'object' || cause === null) return undefined;

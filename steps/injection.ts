@@ -36,14 +36,15 @@ export function messageIds(injections: Injection[]): string[] {
 }
 
 /**
- * Returns whether the root graph of a run is between two supersteps. The answer is false while a
- * subgraph is running, even if the subgraph is between two supersteps of its own: a new checkpoint
- * of the root would restart the subgraph.
- * The head shows which subgraphs are running, because it has an entry for each of their namespaces.
- * If a namespace has a task id (`node:<task id>`), its subgraph is running as long as the entry
- * exists: the next checkpoint of the root removes the entry. A namespace without a task id keeps
- * its entry. In this case, the subgraph has ended if the entry is of an earlier run, or if the
- * entry's `tail` (an event offset) is lower than the `tail` of the root's entry.
+ * Returns whether the root graph of a run is between two supersteps. The answer is false before the
+ * run's first checkpoint of the root graph. It is also false while a subgraph is running, even if
+ * the subgraph is between two supersteps of its own: a new checkpoint of the root would restart the
+ * subgraph.
+ * The head has an entry for the namespace of each running subgraph. If the namespace has a task id
+ * (`node:<task id>`), the next checkpoint of the root removes the entry, so the subgraph is running
+ * as long as the entry exists. If the namespace has no task id, the entry stays after the end of
+ * the subgraph. Such a subgraph has ended if its entry is of another run, or if the `tail` (an
+ * event offset) of its entry is lower than the `tail` of the root's entry.
  */
 export function isBetweenSupersteps({ heads }: Head, ordinal: number): boolean {
   const root = heads[''];

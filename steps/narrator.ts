@@ -31,9 +31,9 @@ export interface NarratorOptions {
    */
   continued: ReadonlySet<string>;
   /**
-   * Ids of the injected chat messages that this step adds to the state. These messages change the
-   * state of the root graph. So if there are any, LangGraph's first events about this state repeat
-   * no earlier events, and the narrator writes them, although the root namespace is in `continued`.
+   * Ids of the injected chat messages that this step adds to the state of the root graph. If there
+   * are any, LangGraph's first events report the changed state and repeat no earlier events. So the
+   * narrator writes these events, although the root namespace is in `continued`.
    */
   injected?: ReadonlySet<string>;
   /**

@@ -167,7 +167,10 @@ export interface GraphDescriptions {
  */
 export interface StepRequest {
   run: Run;
-  /** Number of the run in its thread, from 1. */
+  /**
+   * Ordinal of the run in its thread, which is the first part of the fence. Later runs of the
+   * thread have higher ordinals, but the ordinals may start high and have gaps.
+   */
   ordinal: number;
   attempt: number;
   /**

@@ -18,8 +18,9 @@ const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
 /**
  * The modes that a step requests instead if its run has `streamVersion: 'v3'`. Clients of such a
  * run get only an envelope of each checkpoint: its id, parent id, step and source. But
- * {@link StepProgress} needs the whole checkpoints. With the mode `debug`, LangGraph streams both.
- * With the mode `checkpoints`, it would stream whole checkpoints and no envelopes.
+ * {@link StepProgress} needs the whole checkpoints. With the mode `debug`, LangGraph streams the
+ * envelopes and the whole checkpoints. With the mode `checkpoints`, it would stream whole
+ * checkpoints and no envelopes.
  */
 const OWN_V3_MODES = ['tasks', 'debug', 'values'] as const;
 
@@ -228,7 +229,7 @@ class Step {
     if (ns === '') return true;
     // When a subgraph resumes, LangGraph gives it a new run id. Clients would see this new id in
     // the events of mode `events`. So a run that records these events is not stopped inside a
-    // subgraph.
+    // subgraph. A run with `streamVersion: 'v3'` never records them.
     if (!this.#v3 && this.#request.run.request.streamModes.includes('events')) return false;
     // LangGraph passes an answer from the root graph to its subgraphs until the root commits. If
     // the graph stopped inside a subgraph before that commit, the subgraph's next question would
@@ -274,8 +275,8 @@ class Step {
    * - The worker is not shutting down.
    * - The due nodes need the same activity options (timeouts, attempts, task queue) as this
    *   activity.
-   * - No node has finished in this step yet. Or the last superstep was quick, and no injected
-   *   message waits for the run.
+   * - No node has finished in this step yet. Or the last superstep was quick, and no commit has
+   *   shown that a client injected a message into this run.
    */
   #mayGoOn(): boolean {
     if (this.#context.drain.aborted) return false;

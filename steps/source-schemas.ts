@@ -25,8 +25,8 @@ const TYPED_SOURCE = /\.[cm]?tsx?$/;
 
 /**
  * Creates a reader of the TypeScript types in the source files of graphs. It reads several graphs
- * together, because most of the time goes to imports that they share. If that fails, it reads each
- * requested graph alone.
+ * together, because most of the time goes to imports that they share. If it cannot read a group of
+ * graphs together, it reads each requested graph of the group alone.
  */
 export function createSourceReader(graphs: readonly GraphEntry[]): SourceReader {
   const batches = together(graphs.filter(({ file }) => TYPED_SOURCE.test(file)));

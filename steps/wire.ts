@@ -66,8 +66,8 @@ interface MessageObject {
 }
 
 function flattenMessage(this: unknown, key: string, value: unknown): unknown {
-  // If an object has a method `toJSON`, `JSON.stringify` passes the result of this method as
-  // `value`. The object itself is in the field `key` of the object that contains it (`this`).
+  // If a value has a method `toJSON`, `JSON.stringify` passes the result of this method as `value`.
+  // The original value is `this[key]`, because `this` is the object or list that contains it.
   const raw = (this as Json)[key];
   if (typeof raw === 'bigint') return raw.toString();
   return isMessage(raw) ? flat(raw, value) : value;
@@ -79,8 +79,8 @@ function isMessage(raw: unknown): raw is MessageObject {
 
 /**
  * Returns a chat message as a flat object: its fields and its `type`. `made` is the result of the
- * message's `toJSON`. If it has LangChain's format, takes the fields from it: this costs less than
- * a call of `toDict`.
+ * message's `toJSON`. If `made` has LangChain's format, takes the fields from `made`, because a
+ * call of `toDict` costs more.
  */
 function flat(message: MessageObject, made: unknown): Json {
   const { lc, kwargs } = (made ?? {}) as { lc?: unknown; kwargs?: Json };
@@ -91,7 +91,7 @@ function flat(message: MessageObject, made: unknown): Json {
 
 /**
  * Returns the checkpoint that a config of LangGraph names, in the API's format. Returns null if the
- * config names none. With `needsId = false`, a config without a checkpoint id is enough.
+ * config names none. With `needsId = false`, the config needs only a thread id.
  */
 export function checkpointOf(config: unknown, needsId = true): Json | null {
   const configurable = (config as { configurable?: Json } | undefined)?.configurable;

@@ -45,7 +45,7 @@ export class EventReader {
    * or stops there if `scanAhead` is false.
    *
    * Before the reader skips a gap, it reads the gap again: a read during a write may miss a batch
-   * and still return a batch that was written later.
+   * and still return a batch that was written later. So a page ends where a gap begins.
    */
   async page(scanAhead = true): Promise<LoggedEvent[]> {
     let events = await this.#read(scanAhead);

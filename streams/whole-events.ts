@@ -18,8 +18,8 @@ export class WholeEvents {
   }
 
   /**
-   * Returns the complete events in the same order. Skips an event if one of its values was deleted,
-   * as if the event had expired.
+   * Returns the complete events in the same order. Skips an event if one of its values or its large
+   * text no longer exists, as if the event had expired.
    */
   async of(caller: Caller, events: LoggedEvent[]): Promise<StoredEvent[]> {
     if (events.every(isWhole)) return events;

@@ -12,8 +12,8 @@ const WORDS = ['protocol', 'protocol/schemas'];
 const STORES = ['threads', 'memory', 'skills', 'policy', 'streams', 'egress'];
 
 /**
- * Which room may import which. This table is the documentation of these rules. A room is a folder,
- * or a part of a folder that is named here. A file belongs to the room with the longest matching
+ * Which room may import which. This table is the documentation of these rules. Each key is the name
+ * of a room: a folder, or a part of a folder. A file belongs to the room with the longest matching
  * name. `imports`: rooms from which values and types may be imported. `types`: rooms from which
  * only types may be imported. Every room may import itself.
  */

@@ -28,7 +28,10 @@ import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temp
 
 export interface RunningWorker {
   project: AgentProject;
-  /** Stops the worker. Waits until each running step has reached its next commit. Idempotent. */
+  /**
+   * Stops the worker. Waits until each running step has reached its next commit. Temporal's worker
+   * cancels a step that needs longer than `shutdownGraceMs`. Idempotent.
+   */
   stop(): Promise<void>;
   /** Rejects if the worker fails. The worker then processes no more tasks. Never resolves. */
   failed: Promise<never>;
@@ -46,8 +49,9 @@ export interface WorkerOverrides {
 }
 
 /**
- * Interval between two heartbeats of a step to Temporal, in ms. The worker learns that a step is
- * cancelled only with the step's next heartbeat.
+ * Longest interval to which Temporal's worker throttles the heartbeats of a step, in ms. The worker
+ * learns only from the answer to a heartbeat that the step is cancelled. So a longer interval would
+ * delay the cancellation.
  */
 const HEARTBEAT_THROTTLE_MS = 500;
 /**

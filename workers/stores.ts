@@ -171,8 +171,9 @@ export function lastConfigOf({ threads }: Pick<Stores, 'threads'>) {
 }
 
 /**
- * The default policy: a caller may do every action in its own tenant. A caller cannot reach another
- * tenant, because every database key begins with the caller's tenant.
+ * The default policy: every caller with a valid tenant and a principal may do every action. The
+ * policy does not compare tenants. A caller cannot reach another tenant, because every database key
+ * begins with the caller's tenant.
  */
 const sameTenant: Policy = async ({ tenant, principal }, action, resource) => {
   if (TENANT_PATTERN.test(tenant) && principal.id !== '') return;

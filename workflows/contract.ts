@@ -27,7 +27,7 @@ export const WEBHOOK_WORKFLOW = 'webhook';
 export interface ConversationSettings {
   /**
    * Maximum number of runs that wait behind the current run. Further runs are refused with
-   * `queue_full`.
+   * `queue_full`. Delayed runs and injected messages are counted separately, with the same maximum.
    */
   queueLimit: number;
   /**
@@ -36,9 +36,9 @@ export interface ConversationSettings {
    */
   keyWindow: number;
   /**
-   * Number of turns after which the workflow continues as new. A turn is a run that has started. If
-   * Temporal's server suggests it, the workflow continues as new earlier. 0: only if the server
-   * suggests it.
+   * Number of turns after which the workflow continues as new. A turn is a run that has started.
+   * The workflow continues as new earlier if Temporal's server suggests it. With 0, only the
+   * suggestion of the server counts.
    */
   maxTurns: number;
   /**
@@ -191,8 +191,9 @@ export interface SubmitRun {
 export interface Submitted {
   runId: string;
   /**
-   * Number of runs before this run in the queue, including the current run. 0: this run starts at
-   * once. For a delayed run, the number of runs that would be before it if it were due now.
+   * Number of runs before this run in the queue, including the current run. Cancelled runs do not
+   * count. 0: this run starts at once, or it is a duplicate of a run that does not wait. For a
+   * delayed run, the number of runs that would be before it if it were due now.
    */
   position: number;
   /**
@@ -205,9 +206,11 @@ export interface Submitted {
 /**
  * `inject`: adds a chat message to the current run, which takes the message between two supersteps.
  * `runId` is the id of the message's record, which must be stored already. If the current run
- * succeeds without taking the message, the message becomes a run with this id. If the run ends in
- * another way, the message waits for the next run, but a rollback of the run deletes the message.
- * The update is refused with `conflict` if no run is current or waiting.
+ * succeeds without taking the message, the message becomes a run with this id. Of several such
+ * messages, only the oldest becomes a run, and this run takes the others. If the current run ends
+ * in another way, the message waits for the next run, but a rollback of the current run deletes the
+ * message. The update is refused with `conflict` if no run is current or waiting. Cancelled runs do
+ * not count.
  */
 export interface InjectMessage {
   runId: string;
@@ -475,7 +478,7 @@ export interface RecordRunTask {
   tenant: string;
   threadId: string;
   runId: string;
-  /** Assistant of the last run. Used if the signal names no assistant. */
+  /** Assistant of the last run. Used if `run` names no assistant. */
   assistantId?: string;
   run: UnrecordedRun;
 }

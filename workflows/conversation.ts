@@ -233,7 +233,7 @@ function handleSignals(queue: ConversationQueue, changed: () => void): void {
   });
 }
 
-/** Decodes the input of a signal, in any encoding. Errors: `invalid_argument`. */
+/** Decodes the input of a signal. Errors: `invalid_argument` if it cannot be decoded. */
 function decode(input: RawValue | undefined): unknown {
   try {
     return input === undefined ? undefined : defaultPayloadConverter.fromPayload(input.payload);

@@ -72,7 +72,8 @@ function about({ id, node, preview, deadline, defaultAnswer }: PendingInterrupt,
   }
   const due = deadline ? ` At ${deadline} the answer is \`${JSON.stringify(defaultAnswer ?? null)}\`.` : '';
   const asked = questionIn(preview);
-  // The preview is shown as code, so that Markdown in the question is not rendered.
+  // If `asked` is only one field of the question, the whole preview follows. It is shown as code,
+  // so that the Markdown in it is not rendered.
   const whole = asked === undefined ? '' : `\n\n\`${preview.replaceAll('`', "'")}\``;
   return `Node \`${node}\` asks: ${asked ?? preview}${due}${whole}`;
 }

@@ -33,8 +33,8 @@ const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
 });
 
 /**
- * Maximum number of ordinals to try for one run. The ordinal is the first part of the fence. A
- * higher ordinal is needed if an earlier workflow execution left a higher fence in the thread's
+ * Maximum number of ordinals to try for one activity. The ordinal is the first part of the fence.
+ * A higher ordinal is needed if an earlier workflow execution left a higher fence in the thread's
  * head.
  */
 const FENCE_ATTEMPTS = 3;

@@ -39,8 +39,9 @@ export interface CurrentRun {
   run: QueuedRun;
   ordinal: number;
   /**
-   * Number of the run's activities so far that write under a fence (`runStep` and `endRun`). The
-   * ordinal of the run is the first part of this fence, and this number is the second part.
+   * Number of the latest activity that writes under this run's ordinal: `runStep`, or `endRun` for
+   * this run or for a cancelled run that waited. The ordinal is the first part of the fence of the
+   * activity, and this number is the second part.
    */
   step: number;
   /** The nodes that run next, as the latest step has reported. Empty before the first step. */
@@ -276,7 +277,10 @@ export class ConversationQueue {
     return isDone && !this.hasWork && !this.current && this.delayed.nextAt === undefined;
   }
 
-  /** Whether the conversation is stateless and no run was submitted yet. */
+  /**
+   * Whether the conversation is stateless, no run has become the current run yet, and no run is
+   * delayed. Does not check whether a run waits.
+   */
   get awaitsFirstRun(): boolean {
     return this.input.ephemeral === true && !this.hasTaken && this.delayed.nextAt === undefined;
   }
@@ -307,8 +311,10 @@ export class ConversationQueue {
   }
 
   /**
-   * Applies the result of the activity `recordRun`, which creates the record of a run. Returns
-   * false if the run is a duplicate of a run that was accepted before.
+   * Applies the result of the activity `recordRun`, which creates the record of `run`. If a stored
+   * run has the same idempotency key, the result is that stored run. Returns false if this
+   * conversation has accepted the stored run already: then `run` is a duplicate. Otherwise `run`
+   * gets the ids in the result.
    */
   recorded(
     run: QueuedRun,
@@ -344,9 +350,10 @@ export class ConversationQueue {
   }
 
   /**
-   * Raises the ordinal of the current run. It is the first part of the run's fence, and a write
-   * with a lower fence than an earlier write is refused. Called if another workflow execution of
-   * the thread has written a higher fence. `above` is the ordinal of that fence.
+   * Raises the ordinal of the current run. Called if another workflow execution of the thread has
+   * written a higher fence. The ordinal is the first part of a fence, and a write with a lower
+   * fence than an earlier write is refused. `above` is the ordinal of the higher fence, or 0 if
+   * that ordinal is unknown.
    */
   raiseOrdinal(current: CurrentRun, above: number): void {
     this.ordinal = Math.max(this.ordinal, above, Math.floor(this.now() / 1000)) + 1;

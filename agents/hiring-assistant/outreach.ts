@@ -68,9 +68,9 @@ function afterModel({ messages }: HiringStateType): 'tools' | 'review' | typeof 
 }
 
 /**
- * Returns the next node after one of the nodes `tools`, `review` and `send`. While a drafted
- * message waits for its review, the next node is `review`, because messages are reviewed one at a
- * time.
+ * Returns the next node after one of the nodes `tools`, `review` and `send`. It is `review` as long
+ * as a tool call has no result: `review` handles one drafted message at a time. Otherwise it is
+ * `model`, or `END` if another agent has taken over.
  */
 function afterTools({ messages, agent }: HiringStateType): 'review' | 'model' | typeof END {
   if (openCalls(messages).length > 0) return 'review';

@@ -32,9 +32,9 @@ const TITLE_WORDS: readonly [RegExp, string][] = [
 ];
 const OTHER_TITLES = 'engineer|developer|programmer|designer|scientist|manager|analyst|architect|writer';
 /**
- * Matches a job title together with the word before it. The match begins only at the first
- * character of that word. If it could begin at every `-` in the word, the time for a message such
- * as `a-a-a-…` would grow with the square of the message's length.
+ * Matches a job title, together with the word before it if there is one. A match must not begin in
+ * the middle of that word. If a match could begin at every `-` in the word, the time for a message
+ * such as `a-a-a-…` would grow with the square of the message's length.
  */
 const ANY_TITLE = new RegExp(
   `(?:(?<![a-z+#.-])[+#.-]*?\\b(?<before>[a-z+#.-]+ )|\\b)(?<noun>${OTHER_TITLES})s?\\b`,

@@ -41,9 +41,9 @@ export async function enter(context: ApiContext, rules: RouteAuth, req: Request,
     if (rule.applies?.(req) === false) continue;
     const answers = await askAndApply(context, rule, { authUser: session.authUser, caller: access.caller, req, body });
     const required = rule.finds && isSet(answers[0]) ? { required: requiredBy(answers[0]) } : {};
-    // A request can have several rules. Only the filters of the first rule are kept, because this
-    // rule is about the records that the request names, and the route checks these records again.
-    // If a rule is for a search, its filters are kept as `required` too: searches then find only
+    // A request can have several rules. The first rule that applies is about the records that the
+    // request names. Its filters are kept, because the route checks these records again. If any
+    // rule is for a search, the filters of that rule become `required`: the search then finds only
     // records that match them.
     filters = { ...(filters ?? filtersOf(rule, answers)), ...required };
   }

@@ -32,8 +32,9 @@ interface HttpException {
 
 /**
  * Calls a handler of a project's auth. If it throws an `HTTPException` of the SDK or of Hono, the
- * client gets the status, text and headers of the exception. Any other error becomes `internal`,
- * because its text may hold secrets of another service.
+ * client gets the status, text and headers of the exception. Any other error becomes `internal`.
+ * The client does not get the text of an `internal` error, which may hold secrets of another
+ * service.
  */
 export async function callHandler<T>(name: string, handler: () => T): Promise<Awaited<T>> {
   try {

@@ -125,8 +125,9 @@ export function creates(kind: RecordRule['kind'], event: string, idField?: strin
 export const CHANGES = { changes: true, apply: keepMetadata } as const;
 
 /**
- * Returns true if the request has `cancel_on_disconnect`. Such a request stops the run when the
- * client closes the stream, so the client needs the permission to stop the run.
+ * Returns true if the request sets `cancel_on_disconnect` to a value other than `false`. Such a
+ * request stops the run when the client closes the stream, so the client needs the permission to
+ * stop the run.
  */
 export const cancelsOnDisconnect: RecordRule['applies'] = ({ query }) =>
   (query['cancel_on_disconnect'] ?? 'false') !== 'false';
@@ -206,8 +207,8 @@ export function runValue(req: RuleRequest, body: RequestBody): RequestBody {
 
 /**
  * Returns the thread id in the body of a request that cancels several runs. Errors: `unsupported`
- * if the body has no thread id. Such a request may cancel runs of any thread, but the project's
- * handler decides about one thread.
+ * if the body has no thread id. A request without a thread id may cancel runs of any thread, but the
+ * project's handler decides about one thread.
  */
 export function threadInBody(body: RequestBody): string {
   const [id] = stringsIn(body['thread_id']);

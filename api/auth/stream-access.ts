@@ -110,8 +110,8 @@ class CheckedLog implements EventLog {
   }
 
   async #checked(page: StoredEvent[]): Promise<StoredEvent[]> {
-    // An event without a run is about the thread itself. It may belong to a new thread with the
-    // same id, so access is checked for each page that contains such an event.
+    // The previous page ended with an event of the run `#runId`. Any other event, such as an event
+    // without a run, may belong to a new thread with the same id.
     if (page.some(({ runId }) => runId === '' || runId !== this.#runId)) await this.check();
     this.#runId = page.at(-1)?.runId ?? this.#runId;
     return page;

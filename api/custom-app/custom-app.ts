@@ -144,9 +144,10 @@ function hasFetch(app: unknown): app is FetchApp {
 
 /**
  * Creates a function that asks a project's app whether it lets a WebSocket upgrade through. The app
- * gets a `GET` request for the same path. Errors of that function, if the app answers this request
- * and does not pass it on: an error with the status of the answer if that is 400 or higher;
- * otherwise `not_found`, because the app serves plain HTTP at this path and no WebSocket.
+ * gets a `GET` request for the same path. If the app passes this request on, the function returns.
+ * If the app answers the request instead, the function throws. Errors of the function: an error
+ * with the status of the answer if this status is 400 or higher; otherwise `not_found`, because the
+ * app serves plain HTTP at this path and no WebSocket.
  */
 export function upgradeGate(app: unknown): (req: IncomingMessage, res: ExpressResponse) => Promise<void> {
   if (app === undefined) return async () => undefined;

@@ -4,12 +4,11 @@ import type { ApiContext } from '../context.js';
 import { answerTo } from './errors.js';
 
 /**
- * Sends a JSON answer that may take long. Until its text is ready, sends newlines at an interval,
- * so that no proxy closes the connection as idle. If `answer` resolves to undefined, destroys the
- * connection.
- * The status is 200 and cannot change after the first byte. If `answer` rejects with `unavailable`,
- * the connection is therefore destroyed. Any other error is sent as `__error__` in the JSON, as
- * LangGraph's own servers report a failed run.
+ * Sends a JSON answer that may take long. Until the text of the answer is ready, sends newlines at
+ * an interval, so that no proxy closes the connection as idle.
+ * The status 200 is sent first, so an error cannot change it. If `answer` resolves to undefined or
+ * rejects with `unavailable`, destroys the connection. Sends any other error as `__error__` in the
+ * JSON, as LangGraph's own servers report a failed run.
  */
 export async function answerSlowly(
   context: ApiContext,

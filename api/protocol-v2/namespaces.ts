@@ -16,10 +16,10 @@ interface Completion {
   key: string;
   /**
    * The node whose logged update caused this completion. Absent if the result of a task caused it.
-   * An update names only the node. If several tasks of the node run, the chosen namespace may be
-   * the wrong one. The result of a task names the exact namespace. So if the next logged event is
-   * the result of a task of this node, this completion is dropped, and the namespace of that task
-   * is completed instead.
+   * An update names only the node. If several tasks of the node run, `updated` chooses the first
+   * open namespace of the node, which may be the wrong one. The result of a task names the exact
+   * namespace. So if the next logged event is the result of a task of this node, this completion
+   * is dropped, and the namespace of that task is completed instead.
    */
   node?: { parent: string; name: string };
 }

@@ -64,8 +64,8 @@ export class RunTranslator {
    * Returns the events that announce a new attempt of a step, after an earlier attempt died. The
    * events of the earlier attempt are superseded. `before` is a second translator for this run. It
    * has translated the superseded events, and this translator has not. The first returned event
-   * sets the root namespace to `running` again. If only superseded events began a message, a
-   * further returned event ends the message with an error.
+   * sets the root namespace to `running` again. If a superseded event began a message and no event
+   * ended it, a further returned event ends this message with an error.
    */
   restarted(data: { attempt: number; superseded: [number, number][] }, before: RunTranslator): DraftEvent[] {
     const lost = [...before.#open].filter(([key]) => !this.#open.has(key));

@@ -66,8 +66,10 @@ export class Subscriptions {
   }
 
   /**
-   * Opens the subscriptions of a lost connection again, on this connection. They continue after the
-   * last event that the client has received. The lost connection may have been to another process.
+   * Opens the subscriptions of a lost connection again, on this connection. They continue after
+   * `last_event_id`, the last event that the client has received. If the client names no event,
+   * they start at the first event of the run `run_id`. The lost connection may have been to another
+   * process.
    */
   async #reconnect(rawParams: unknown): Promise<CommandResult> {
     const params = parse(reconnectParams, rawParams, 'params');

@@ -40,9 +40,9 @@ export interface Attachment {
 }
 
 /**
- * How long a run may take to start, in ms, before it is made visible in lists anyway. This is the
- * time for a client that waits for the end of the run. On an idle thread a run starts within
- * milliseconds, so a longer time means that the workers have a problem.
+ * Time limit for the start of a run, in ms. If the run has not started by then, it is made visible
+ * in lists anyway. This limit applies if the client waits for the end of the run. On an idle thread
+ * a run starts within milliseconds, so a longer time means that the workers have a problem.
  */
 const START_EXPECTED_MS = 2_000;
 /**
@@ -112,8 +112,8 @@ export async function streamRun(
 }
 
 /**
- * Waits for the end of a run. Returns undefined if the client disconnects or the server shuts down
- * before the end.
+ * Waits for the end of a run. Returns undefined if one of these happens before the end: the client
+ * disconnects or loses the right to read the run, or the server shuts down.
  */
 export async function awaitEnd(
   context: ApiContext,
@@ -141,7 +141,10 @@ interface RunOutcome {
 interface RunConnection {
   batches: AsyncIterable<ClientEvent[]>;
   ended(): EndedData | undefined;
-  /** Resolves when lists show the run. Never resolves if an event of the run arrives first. */
+  /**
+   * Resolves when lists show the run, or when the attempt to show it has failed. Never resolves if
+   * an event of the run arrives before this attempt.
+   */
   admitted: Promise<void>;
 }
 

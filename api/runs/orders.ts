@@ -7,7 +7,10 @@ import type { RunBody } from '../../protocol/schemas/index.js';
 import type { ApiContext } from '../context.js';
 import { withHeaders } from './headers.js';
 
-/** The parts of an HTTP request from which a {@link RunOrder} (a request for a run) is built. */
+/**
+ * The parts of an HTTP request from which a {@link RunOrder} is built. An order says what is asked
+ * of a run, and by which caller.
+ */
 interface RunCall {
   readonly viewer: Viewer;
   readonly body: unknown;

@@ -9,10 +9,11 @@ const PAGE = 100;
 const ALL = { required: NOTHING_REQUIRED };
 
 /**
- * Empties a tenant between two test suites, as LangGraph's server does for its own tests. The route
- * is served in test mode only. Runs and state belong to a thread, so each of the fields `threads`,
- * `runs` and `checkpointer` deletes all threads with their conversations. A project's auth is not
- * asked, because the request is not about single records.
+ * Deletes the kinds of records that the body names, between two test suites, as LangGraph's server
+ * does for its own tests. The route is served in test mode only. Runs and state belong to a thread,
+ * so each of the fields `threads`, `runs` and `checkpointer` deletes all threads with their
+ * conversations. A project's authorization handlers are not asked, because the request is not about
+ * single records.
  */
 export const truncateRoute = route({
   method: 'post',

@@ -1,8 +1,9 @@
 import type { Thread, ThreadTtl } from '../../protocol/index.js';
 
 /**
- * Converts a thread to the form that LangGraph's clients read. `values` are the values of its
- * state, null if the thread never ran. If `values` is undefined, the field is left out.
+ * Converts a thread to the form that LangGraph's clients read. `values` are the values of the
+ * thread's state. They are null if the thread has no state, or if the state cannot be read. If
+ * `values` is undefined, the field is left out.
  */
 export function threadToWire(thread: Thread, values?: unknown): Record<string, unknown> {
   return {

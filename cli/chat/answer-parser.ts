@@ -4,7 +4,7 @@
  *
  * A question of LangChain's human-in-the-loop middleware asks about several actions. For such a
  * question, a JSON object, a JSON list or `null` still is the answer itself. A text such as `yes`
- * approves all actions. Any other text rejects all actions.
+ * approves all actions. Everything else rejects all actions, also the JSON values `true` and `1`.
  */
 export function parseAnswer(question: unknown, typed: string): unknown {
   const actions = (question as { actionRequests?: unknown[] } | null)?.actionRequests;

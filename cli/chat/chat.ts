@@ -23,9 +23,9 @@ export async function runChat(flags: ParsedFlags): Promise<number> {
 }
 
 /**
- * Runs a chat until the input ends, the person types `/quit`, or presses Ctrl-C while no answer is
- * being printed. Errors: `unavailable` if no API answers, `not_found` if there is no such
- * assistant.
+ * Runs a chat until one of these happens: the input ends; the person types `/quit`; the person
+ * presses Ctrl-C while no answer is being printed; `stopRequested` resolves. Errors: `unavailable`
+ * if no API answers, `not_found` if there is no such assistant.
  */
 export async function chatOnTerminal({ stopRequested, ...target }: ChatOptions): Promise<void> {
   const screen = createScreen(process.stdout);

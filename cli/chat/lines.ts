@@ -3,7 +3,10 @@ import { Writable } from 'node:stream';
 
 /** Lines of input from a person or a pipe. */
 export interface Lines {
-  /** Shows the prompt and waits. Returns undefined at the end of the input. */
+  /**
+   * Returns the next line, or undefined at the end of the input. If the line has not arrived yet,
+   * shows the prompt (only on a terminal) and waits.
+   */
   next(prompt: string): Promise<string | undefined>;
   close(): void;
 }

@@ -1,6 +1,7 @@
 /**
- * Keys of an interrupt's value that may hold the question. The question is the first field that has
- * one of these keys and whose value is a string.
+ * Keys of an interrupt's value that may hold the question. The question is the first field of the
+ * value that has one of these keys and contains a string. The order of the keys in this list has no
+ * effect.
  */
 const QUESTION_KEYS = ['question', 'message', 'prompt', 'description', 'text'];
 /** Keys of an interrupt's value that are not printed as fields above the question. */

@@ -23,8 +23,9 @@ export async function checkExposure(
   { api: { host }, projectPath }: { api: Pick<Config['api'], 'host'>; projectPath?: string },
   mayBeOpen: boolean,
 ): Promise<Exposure> {
-  // Node listens on all addresses if the host is empty, but an empty environment variable means the
-  // default host. To prevent a mistake, an empty `--host` is refused.
+  // An empty environment variable means the default host, so a user may expect the same of an empty
+  // `--host`. But Node listens on all addresses if the host is empty. So an empty `--host` is
+  // refused.
   if (host === '') throw new UsageError('--host is empty; name an address, such as 127.0.0.1');
   if (isLoopbackHost(host)) return { host, isOpen: false };
   const { settings } = await readProjectFile(projectPath ?? SHIPPED_PROJECT);

@@ -5,8 +5,8 @@ import { MAX_NAME } from './text.js';
 const SHOWN_KEY_LENGTH = 40;
 
 /**
- * Metadata that a search looks for. The code in `threads/` limits the number of values. This schema
- * does not.
+ * Metadata that a search looks for. This schema refuses keys that are too long. It does not limit
+ * the number of values, because the code in `threads/` does.
  */
 export const searchedMetadata = jsonObject.superRefine((given, context) => {
   const key = findLongKey(given);
@@ -20,8 +20,8 @@ const SERVER_KEYS = Object.keys(STATELESS_METADATA);
 
 /**
  * Metadata to store. Refuses the keys with which the server marks the threads of stateless runs.
- * The sweeper deletes threads that have such a key. If a client could set the key, it could delete
- * a thread although it is only allowed to change the thread's metadata.
+ * The sweeper deletes threads that have such a key. So a client that may only change a thread's
+ * metadata could delete the thread by setting the key.
  */
 export const metadata = searchedMetadata.superRefine((given, context) => {
   for (const key of SERVER_KEYS.filter((one) => Object.hasOwn(given, one))) {

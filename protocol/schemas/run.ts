@@ -140,8 +140,8 @@ export type RunBody = z.infer<z.ZodObject<typeof runFields>>;
 export type RunBodyConfig = z.infer<typeof config>;
 
 /**
- * Query parameters of the requests that stream the events of an existing run. Other requests accept
- * some of them.
+ * Query parameters of the requests that stream the events of an existing run. Two other schemas
+ * pick one parameter each: `runJoinQuery` and `createStreamQuery`.
  */
 export const runStreamQuery = z.strictObject({
   stream_mode: queryList.pipe(z.array(streamMode)).optional(),

@@ -29,7 +29,8 @@ const channel = name.refine(
 );
 
 /**
- * Maximum number of segments of a namespace. It has one segment for each level of nested subgraphs.
+ * Maximum number of segments of a namespace. A namespace has one segment for each level of nested
+ * subgraphs.
  */
 const MAX_NAMESPACE_PARTS = 64;
 const namespace = z.array(name).max(MAX_NAMESPACE_PARTS);

@@ -53,8 +53,9 @@ export async function startMongo(options: ServerOptions): Promise<Server> {
 }
 
 /**
- * Returns the program that wrote the existing data. For new data, prefers mongod. Fails if the data
- * need mongod and mongod is missing: another program would begin with an empty database.
+ * Returns the program that wrote the existing data. If there are no data yet, or data of both
+ * programs, prefers mongod. Fails if only mongod has written data and mongod is missing, because
+ * SecantusDB would begin with an empty database.
  */
 async function findProgram(options: ServerOptions): Promise<DatabaseProgram> {
   const hasData = (dataName: string) => existsSync(join(options.dataDir, dataName));

@@ -85,7 +85,7 @@ function startArguments(database: string, port: number, uiPort: number | undefin
 }
 
 /**
- * Checks that the server is ready by listing workflows. An open port is not enough, because the
+ * Lists workflows, which fails until the server is ready. An open port is not enough, because the
  * Temporal namespace is ready about a second later.
  */
 async function probeTemporal(address: string): Promise<void> {

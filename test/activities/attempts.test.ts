@@ -39,7 +39,7 @@ function failingGraph(times: number) {
     .compile();
 }
 
-/** Replaces calls of the thread store, so that a test can delay them or let them fail. */
+/** Replaces methods of the thread store, so that a test can delay their calls or make them fail. */
 type Wrap = (threads: ThreadStore) => ThreadStore;
 
 describe('attempts of a step', () => {

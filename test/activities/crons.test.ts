@@ -113,7 +113,7 @@ describe('a cron', () => {
     expect(threads[0]?.metadata).toMatchObject({ colloquy_stateless: true });
   });
 
-  it('fires on the thread that it was created for, with the input that it has at the time of the firing', async () => {
+  it('fires on the thread that it was created for, with the newest input of the cron', async () => {
     const { thread_id: threadId } = await client.threads.create();
     const cronId = await create({ schedule: NEVER_SOON, input: { log: ['first'] } }, threadId);
     expect(await fired(cronId)).toEqual({ threadId, runId: expect.any(String), status: 'success' });

@@ -133,7 +133,7 @@ describe.each([
     },
   );
 
-  it('keeps answers that clients send to the API, and the input of a cron, out of workflow histories', async () => {
+  it('puts neither the answers that clients send to the API nor the input of a cron into workflow histories', async () => {
     const threadId = randomUUID();
     const { matter, told } = newMatter(3_600);
     const { fallback: _unnamed, ...without } = matter;

@@ -97,7 +97,7 @@ describe('an assistant', () => {
     expect((await send('POST', '/assistants/search', { select: ['secret'] }))[0]).toBe(422);
   });
 
-  it('can be searched for page by page', async () => {
+  it('can be found by a search that returns one page at a time', async () => {
     const metadata = { paged: randomUUID() };
     for (const name of ['a', 'b', 'c']) await client.assistants.create({ graphId: 'echo', name, metadata });
     const query = { metadata, sortBy: 'name', sortOrder: 'desc', limit: 2, includePagination: true } as const;

@@ -83,7 +83,7 @@ afterAll(() => fixture.stop());
 const search = (headers: Record<string, string>) =>
   fetch(`${url}/threads/search`, { method: 'POST', body: '{}', headers });
 
-describe.each(['x-who', 'x-may'])('an error from the auth handler that reads the request header %s', (header) => {
+describe.each(['x-who', 'x-may'])('an error that an auth handler throws because of the request header %s', (header) => {
   it.each(Object.entries(CHOSEN))(
     'sets status, text and headers of the HTTP answer if it is an HTTPException: %s',
     async (name, { status, text }) => {
@@ -129,7 +129,7 @@ describe.each(['x-who', 'x-may'])('an error from the auth handler that reads the
   });
 });
 
-it('an HTTPException that has several values for one header sends all of them', async () => {
+it('the HTTP answer contains all values if an HTTPException has several values for one header', async () => {
   const thrown = new HTTPException(401, {
     headers: [
       ['set-cookie', 'a=1'],

@@ -140,7 +140,7 @@ describe('metadata that is not an object', () => {
     expect((await ada.get('threads', thread)).status).toBe(404);
   });
 
-  it('is refused even if only one run of a batch has such metadata', async () => {
+  it('makes the API refuse a batch of runs, even if only one of the runs has it', async () => {
     const { status, text } = await ada.call('POST', '/runs/batch', [run, { ...run, metadata: [1] }] as unknown as Body);
     expect([status, text]).toEqual([422, expect.stringContaining('got [1]')]);
   });
@@ -174,7 +174,7 @@ describe('a cron', () => {
     expect((await ada.call('DELETE', `/runs/crons/${id}`)).status).toBe(204);
   });
 
-  it('is refused on a thread that the user may not see; if filters for threads and crons share a key, that for crons wins', async () => {
+  it('is refused on a thread that the user may not see; for a key in both filters, the cron filter beats the thread filter', async () => {
     const both = new User('ada', { threads: { owner: 'ada', thread: 1 }, crons: { owner: 'ada of crons' } });
     const thread = await both.make('threads', {});
     const { json } = await both.call('POST', `/threads/${thread}/runs/crons`, NEVER_SOON);

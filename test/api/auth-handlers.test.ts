@@ -275,7 +275,7 @@ describe('the existence of a record', () => {
   });
 });
 
-it("an open stream of a deleted thread sends no events of another user's new thread with the same id", async () => {
+it('the open stream of a deleted thread sends no events of a new thread that another user creates with the same id', async () => {
   const { thread_id: id } = await as('bob').get<Run>('POST', '/threads', { metadata: { graph_id: 'whoami' } });
   const stream = await as('bob').open('GET', `/threads/${id}/stream?stream_mode=state_update`);
   await as('bob').get('POST', `/threads/${id}/state`, { values: { text: 'of bob' }, as_node: 'say' });

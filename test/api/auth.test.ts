@@ -34,7 +34,7 @@ describe('a caller', () => {
     expect(await response.text()).toBe('who are you?');
   });
 
-  it('needs no credentials for the health check', async () => {
+  it('needs no credentials for the routes /ok and /info', async () => {
     expect((await fetch(`${url}/ok`)).status).toBe(200);
     expect((await fetch(`${url}/info`)).status).toBe(200);
     expect((await fetch(`${url}/nowhere`)).status).toBe(401);

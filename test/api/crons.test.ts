@@ -146,7 +146,7 @@ describe('crons', () => {
     expect((await schedule(cron.cron_id).describe()).policies.overlap).toBe('SKIP');
   });
 
-  it('keep the fields that an update does not name, lose the fields that it sets to null, and if disabled have no next run', async () => {
+  it('keep the fields that an update omits, and lose the fields that it sets to null; a disabled cron has no next run', async () => {
     const { cron_id: cronId } = await create({
       schedule: NEVER_SOON,
       endTime: '2999-01-01T00:00:00Z',

@@ -70,7 +70,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect(sizes).toEqual([20 * 2 ** 20]);
   });
 
-  it("finds the states of a run by the run's metadata", async () => {
+  it("searches a thread's history by metadata, and finds only the states of the run with this metadata", async () => {
     const threadId = await newThread();
     await client.runs.wait(threadId, 'talk', { input: { log: ['hi'] }, metadata: { topic: 'greeting' } });
     await client.runs.wait(threadId, 'talk', { input: { log: ['again'] }, metadata: { topic: 'other' } });
@@ -229,7 +229,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect(((await client.threads.getState(threadId)).values as { log: string[] }).log.at(-1)).toBe('edited');
   });
 
-  it('executes runs without a thread', async () => {
+  it('executes stateless runs', async () => {
     const values = await client.runs.wait(null, 'talk', { input: { log: ['hi'] } });
     expect(values).toEqual({ log: ['hi', 'heard', 'answered'] });
     const parts = await collect(client.runs.stream(null, 'talk', { input: { log: ['hi'] }, streamMode: 'values' }));
@@ -284,7 +284,7 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect(anew).toEqual({ log: ['hi', 'heard', 'answered'] });
   });
 
-  it('a `view` of a missing conversation fails with "not_found", but a `close` of it succeeds', async () => {
+  it('answers "not_found" to `view` if the conversation does not exist, but lets `close` succeed', async () => {
     const nowhere = randomUUID();
     await expect(conversations.view(ANONYMOUS_CALLER, nowhere)).rejects.toMatchObject({ code: 'not_found' });
     await expect(conversations.close(ANONYMOUS_CALLER, nowhere, 1_000)).resolves.toBeUndefined();

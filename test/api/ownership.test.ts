@@ -75,8 +75,8 @@ describe('an idempotency key', () => {
   });
 });
 
-describe('a thread id with which two users create a thread at the same time', () => {
-  it('gives the thread to the first user; the second user can neither read it nor start a run on it', async () => {
+describe('two users who create a thread with the same id at the same time', () => {
+  it('get one thread: the first user owns it, and the second user can neither read it nor start a run on it', async () => {
     for (let round = 0; round < 15; round += 1) {
       const id = randomUUID();
       const body = { ...run, if_not_exists: 'create' };
@@ -211,7 +211,7 @@ describe('an assistant of another user', () => {
     expect(await bob.get('GET', `/threads/${thread}/runs`)).toEqual([]);
   });
 
-  it('is not found if a user gets a thread on which it ran, and then answers the interrupt or forks', async () => {
+  it('is not found when its thread gets a new owner, who then answers the interrupt or forks the thread', async () => {
     const { thread_id: given } = await ada.get<Run>('POST', '/threads', {});
     await ada.get('POST', `/threads/${given}/runs/wait`, { assistant_id: assistant, input: {} });
     const { interrupts } = await ada.get<{ interrupts: Record<string, { id: string }[]> }>('GET', `/threads/${given}`);

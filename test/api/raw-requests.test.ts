@@ -228,7 +228,7 @@ it("an uncaught exception in a project's code ends neither the API nor the worke
 
 describe('a client that resets its connection', () => {
   it.each(['/nowhere', `/threads/${ID}/stream/events`, '//'])(
-    'during the upgrade to %s does not affect the server',
+    'does not affect the server if it does so during an upgrade request for %s',
     async (path) => {
       const { url, ending, log } = api('filters');
       for (let n = 0; n < 20; n += 1) await exchange(url, upgradeOf(path), { reset: true });

@@ -6,14 +6,14 @@ import { ANONYMOUS_CALLER, ApiFixture, stateWith } from '../support/api-server.j
 import { HttpUser } from '../support/http-user.js';
 
 /**
- * An action (`act`) of another user. The authorization handler runs the action once, while the
- * handler decides about the auth event `event` in a request of bob.
+ * What other requests do (`act`) while a request of bob is being authorized. The authorization
+ * handler calls `act` once, when it is asked about the auth event `event` for bob.
  */
 let meanwhile: { event: string; act: () => Promise<unknown> } | undefined;
 
 /**
  * Each user may access only their own records. While the handler decides about a request of bob, it
- * runs `meanwhile`, as if a request of another user came in between.
+ * calls `act` of `meanwhile`, as if other requests came in between.
  */
 const auth: ProjectAuth = {
   async authenticate({ headers }) {

@@ -207,7 +207,7 @@ describe('runs on real servers', () => {
       expect((await client.runs.get(one.thread_id, waiting.run_id)).status).toBe('interrupted');
     });
 
-    it('stores the reason `taken`, with which a client says that another run got the input of the cancelled run', async () => {
+    it('stores the reason `taken` (another run got the input of the cancelled run), and refuses it with rollback', async () => {
       const run = await working();
       await client.runs.cancel(run.thread_id, run.run_id, true, 'interrupt', { reason: 'taken' });
       expect(await client.runs.get(run.thread_id, run.run_id)).toMatchObject({

@@ -137,7 +137,7 @@ describe('webhooks', () => {
     await expect(client.runs.get(threadId, undone.run_id)).rejects.toThrow('HTTP 404');
   });
 
-  it('are delivered even after the worker was killed and the thread of their stateless run was deleted', async () => {
+  it('of a stateless run are delivered even after its thread was deleted and the worker was killed', async () => {
     const second = await house.worker();
     let up = false;
     receiver.reply = () => ({ status: up ? 200 : 503 });

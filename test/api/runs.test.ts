@@ -105,7 +105,7 @@ describe('the run API', () => {
     );
   });
 
-  it('refuses a run with the strategy reject while another run is active, and keeps no record of it', async () => {
+  it('refuses a run with the strategy reject while another run is active, and keeps no record of the refused run', async () => {
     const gate = newGate();
     api.conversations.script = () => gate.opened;
     const threadId = await newThread();
@@ -125,7 +125,7 @@ describe('the run API', () => {
     ).resolves.toBeDefined();
   });
 
-  it('answers 429 if the queue is full, and 503 if the workflow does not answer; a retry then creates no second run', async () => {
+  it('answers 429 if the queue is full and 503 if the workflow does not answer; a retry after 503 creates no second run', async () => {
     const threadId = await newThread();
     api.conversations.refusals.push(new ColloquyError('queue_full', 'queue of the thread is full (100 runs)'));
     const full = await post(`${url}/threads/${threadId}/runs`, { assistant_id: 'echo' });
@@ -158,7 +158,7 @@ describe('the run API', () => {
     expect([other.status, await other.text()]).toEqual([409, expect.stringContaining('Idempotency-Key pay-42')]);
   });
 
-  it('writes the thread metadata at a repeated request if the process of the first request died after it stored the run', async () => {
+  it('writes graph and assistant into the thread metadata on a repeated request if the first request only stored the run', async () => {
     const threadId = await newThread();
     const { assistant_id: assistantId, graph_id: graphId } = await client.assistants.get('echo');
     const request: RunRequest = { input: {}, config: {}, streamModes: ['values'], streamSubgraphs: false };

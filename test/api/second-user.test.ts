@@ -196,7 +196,7 @@ describe('a second user', () => {
   );
 
   it.each(ROUTES.filter(({ path }) => !path.includes(':')).map(nameOf))(
-    'learns nothing about the records of another user from a route without an id in its path: %s',
+    'sees no record of another user in the answer of a route without an id in its path: %s',
     async (name) => {
       const rows = ASKED[name];
       if (rows === undefined) throw new Error(`${name} has no row: say what a second user asks it, and what they get`);
@@ -215,8 +215,8 @@ describe('a second user', () => {
 });
 
 /**
- * The `params` of each command. They contain ada's ids. Bob sends each command to ada's thread, and
- * to his own thread.
+ * The `params` of each command. Where a command takes the id of a record, it is the id of ada's
+ * record. Bob sends each command to ada's thread, and to his own thread.
  */
 const PARAMS: Record<string, () => object> = {
   'run.start': () => ({ assistant_id: hers.assistant_id, input: {} }),

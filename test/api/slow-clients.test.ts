@@ -16,7 +16,7 @@ describe('slow clients', () => {
     server.close();
   });
 
-  it('receive the next batch of events only after they have read the previous batch', async () => {
+  it('stop the server from reading further batches of events, until the client reads again', async () => {
     const stream = counted();
     const { response, done } = await stalled(stream.batches(), 60_000);
     await stream.blocked;

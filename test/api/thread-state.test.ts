@@ -181,7 +181,7 @@ describe('the state of threads', () => {
       expect(await logOf(copy.thread_id)).toEqual([...(answered as unknown as Talk).log, 'more', 'heard']);
     });
 
-    it('can be made during a run of the original: it has the current state, and the run is not disturbed', async () => {
+    it('can be made during a run of the original: the copy has the current state, and the run is not disturbed', async () => {
       const threadId = await said('hi');
       const run = await client.runs.create(threadId, 'ticker', {
         input: { ticks: TICKS, log: ['count'] },
@@ -201,7 +201,7 @@ describe('the state of threads', () => {
       expect((rest as unknown as Talk).log).toEqual(['hi', 'heard', 'answered', 'count', `ticked ${TICKS}`]);
     });
 
-    it('can be made of a thread without runs; to copy a missing thread fails with HTTP status 404', async () => {
+    it('can be made of a thread without runs, but not of a missing thread (HTTP status 404)', async () => {
       const { thread_id } = await client.threads.create({ metadata: { a: 1 } });
       const copy = await client.threads.copy(thread_id);
       expect(copy).toMatchObject({ status: 'idle', values: null, metadata: { a: 1 }, interrupts: {} });

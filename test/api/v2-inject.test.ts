@@ -164,7 +164,7 @@ describe('the command input.inject, which sends a message to the active run', ()
     reader.close();
   });
 
-  it('keeps a message for the run that answers an interrupt, if the interrupt ends the active run before the insertion', async () => {
+  it('keeps a message that the active run did not insert before an interrupt, for the run that answers the interrupt', async () => {
     const { threadId, reader, open, inject, after } = await working('asking', 'ask');
     await inject('left');
     open('ask');
@@ -202,7 +202,7 @@ describe('the command input.inject, which sends a message to the active run', ()
     },
   );
 
-  it('inserts a message only once for the same idempotency key, also after the end of the run', async () => {
+  it('inserts no second message for a repeated idempotency key, during the run and after its end', async () => {
     const { reader, open, inject, after } = await working('relay', 'one');
     const key = randomUUID();
     const first = await inject('left', {}, key);

@@ -149,7 +149,7 @@ describe('protocol v2 on real servers', () => {
     expect(threadId).toBeTruthy();
   });
 
-  it('sends the events after the last event id of the client, or all events without an id, from another API process', async () => {
+  it('resumes a stream on another API process: after the last event id, or from the first event if the client sends no id', async () => {
     const { threadId, reader, events } = await toldThread('hi');
     reader.close();
     const middle = Math.floor(events.length / 2);

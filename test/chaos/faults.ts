@@ -8,8 +8,8 @@ export interface Fault {
   at: number;
   kind: FaultKind;
   /**
-   * Selects the process among those of the kind: this number modulo their count is the position in
-   * the list.
+   * Selects one of the processes of this kind. The position of the process in their list is this
+   * number modulo the length of the list.
    */
   index: number;
   action: 'kill' | 'freeze';

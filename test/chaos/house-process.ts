@@ -20,7 +20,8 @@ const STOP_GRACE_MS = 10_000;
 
 /**
  * A worker or API process. If the process exits by itself, it is restarted, as a production
- * supervisor would do. After `kill`, only `revive` starts it again.
+ * supervisor would do. Exception: if it exits during `start`, before it is ready, `start` rejects.
+ * After `kill`, only `revive` starts the process again.
  */
 export class ChaosProcess implements Victim {
   readonly name: string;

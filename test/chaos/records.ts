@@ -1,8 +1,8 @@
 import type { EffectRecord } from './ledger.js';
 
 /**
- * The part of a turn that a run is for: `ask` for the user's message, `answer` for the answer to
- * the interrupt that the message led to.
+ * A turn begins with a message of the user. `ask` is the run for this message. If the run ends with
+ * an interrupt, `answer` is the run for the answer to the interrupt.
  */
 export type RunPart = 'ask' | 'answer';
 

@@ -97,7 +97,7 @@ describe('colloquy dev with the addresses of a running Temporal and MongoDB', ()
     expect(openToOthers(join(folder, 'given'))).toEqual([]);
   });
 
-  it('begins a separate conversation with /new, and opens one by the first characters of its id with /open', async () => {
+  it('begins a separate conversation with /new, and with /open opens a conversation by the first characters of its id', async () => {
     const talk = await chat(url, ['hello', '/new', 'I need a data engineer in Prague', '/threads']);
     const rows = [...talk.matchAll(/^([* ]) ([0-9a-f]{8}) .* (hello|I need a data engineer in Prague)$/gm)];
     expect(rows.map((row) => [row[1], row[3]])).toEqual([

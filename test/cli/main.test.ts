@@ -28,7 +28,7 @@ describe('the command line', () => {
     expect(Object.keys(COMMANDS.chat.flags)).toEqual(expect.arrayContaining(['url', 'assistant', 'thread']));
   });
 
-  it('refuses unknown commands, flags and values with exit code 2, and names the unknown part', async () => {
+  it('refuses unknown commands and flags and invalid values with exit code 2, and names the wrong part', async () => {
     const wrong = [
       ['serve'],
       ['dev', '--prot', '3000'],

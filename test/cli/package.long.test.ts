@@ -61,7 +61,7 @@ describe('the npm package of Colloquy, installed in another LangGraph.js project
     expect(header).toContain('# Permission is hereby granted, free of charge');
   });
 
-  it('runs the project with npx colloquy dev, installs Temporal and a database, and keeps its data out of Git', async () => {
+  it('serves the project with `npx colloquy dev` to `colloquy chat` and an SDK client, and keeps its data out of Git', async () => {
     const stack = new RunningCommand(['dev', ...ports], { command: npx, cwd: project, group: true });
     const [, url = ''] = await stack.printed(/API +(http:\/\/\S+)[^]*Ready in/);
     expect(stack.stdout).toMatch(/Agents +langgraph\.json/);

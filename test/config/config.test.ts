@@ -79,7 +79,7 @@ describe('the configuration', () => {
     expect(() => loadConfig({}, { COLLOQUY_KEEP_CHECKPOINTS: '0' })).toThrow(/COLLOQUY_KEEP_CHECKPOINTS="0"/);
   });
 
-  it('reads the hosts allowed for outgoing HTTP, and shows no webhook secret in an error message', () => {
+  it('reads the hosts allowed for outgoing HTTP and the webhook secrets, and shows no secret in an error message', () => {
     const secret = `whsec_${'c2VjcmV0'.repeat(5)}`;
     const variables = { COLLOQUY_EGRESS_ALLOW: 'hooks.internal, 10.0.0.0/8', COLLOQUY_WEBHOOK_SECRET: secret };
     expect(loadConfig({}, variables).egress).toEqual({

@@ -2,9 +2,9 @@ const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
 const HASH = /\b[0-9a-f]{32}\b/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g;
 /**
- * Keys of objects that describe the server or how it ran the graph, and that therefore differ
- * between servers. {@link masked} replaces these objects by a placeholder. In `metadata` it keeps
- * the keys that must be equal on both servers.
+ * The objects under these keys describe the server or how it ran the graph, so they differ between
+ * servers. {@link masked} replaces each of these objects by a placeholder, except `metadata`. Of
+ * `metadata` it keeps only the keys that must be equal on both servers.
  */
 const OF_THE_SERVER = new Set([
   'metadata',

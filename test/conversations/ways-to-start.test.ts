@@ -122,7 +122,7 @@ const WAYS: Record<string, () => Promise<string>> = {
 
 describe('a conversation', () => {
   it.each(Object.keys(WAYS))(
-    'started by %s has the same records, state, search results and events as one started in another way',
+    'started by %s has the same state, search results and events as all others, and the same records except createdBy',
     async (way) => {
       const threadId = await (WAYS[way] as () => Promise<string>)();
       const runId = await firstRun(threadId);
@@ -168,8 +168,8 @@ describe('a conversation', () => {
 const USER = { kind: 'user', id: 'anonymous' };
 
 /**
- * Expected `createdBy` of the thread and the run, for the ways where it is not just the user of the
- * API.
+ * The expected `createdBy` of the thread and of its first run. A way without an entry has the user
+ * of the API as `createdBy`.
  */
 const OWNERS: Record<string, object> = {
   cron: { principal: { kind: 'service', id: 'cron' }, onBehalfOf: [USER] },

@@ -1,6 +1,6 @@
 /**
- * Records the workflow histories of cron firings that `replay.test.ts` replays. A firing is the
- * workflow that starts a run of a cron. `record.ts` does the same for conversations.
+ * Records the workflow histories of cron firings, for `replay.test.ts`. Each firing of a cron has a
+ * workflow, which starts the run of the firing. `record.ts` records the histories of conversations.
  *
  *     COLLOQUY_TEST_TEMPORAL_ADDRESS=127.0.0.1:7233 npx tsx test/histories/record-crons.ts NAME
  *

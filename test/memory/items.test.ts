@@ -171,7 +171,7 @@ describe('the vector index of the item store', () => {
   });
 });
 
-describe('the texts of an item that are embedded', () => {
+describe('the texts that the store embeds for an item', () => {
   const setUp = (fields: string[] = ['text']) => {
     const embeddedTexts: string[][] = [];
     const embed = async (texts: string[]) => {
@@ -204,7 +204,7 @@ describe('the texts of an item that are embedded', () => {
       '100000 values',
     ],
   ])(
-    'are refused because of %s, whether the put request or the project sets the paths',
+    'are refused because of %s: both with the paths of the put request and with the paths of the project',
     async (_name, value, paths, message) => {
       const expected = {
         code: 'invalid_argument',

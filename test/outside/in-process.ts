@@ -4,8 +4,8 @@ import type { ForeignProject } from './foreign-project.js';
 import type { Talk, Transcript } from './transcript.js';
 
 /**
- * Runs the graphs of a project with LangGraph alone in a child process, which runs
- * `in-process-main.ts`. It runs one {@link Talk} at a time.
+ * Runs the graphs of a project without Colloquy, in a child process that uses only LangGraph. The
+ * program of the child process is `in-process-main.ts`. It runs one {@link Talk} at a time.
  */
 export class InProcess {
   readonly #child: ChildProcess;

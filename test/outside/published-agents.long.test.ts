@@ -12,8 +12,8 @@ interface Case {
   turns: Turn[];
   /**
    * `asks` is the number of runs that end with a question. `said` lists what agents and tools say
-   * in the final state. Without these checks a test would also pass if the graph did nothing, both
-   * in Colloquy and with LangGraph alone.
+   * in the final state. A test compares Colloquy with LangGraph alone. Without these checks it
+   * would also pass if the graph did nothing in both of them.
    */
   asks: number;
   said: string[];
@@ -105,11 +105,11 @@ const CASES: Case[] = [
         call('transfer_to_research'),
         call('ask_person', { question: 'Which scale?' }),
         'Twenty degrees.',
-        // When the supervisor's model is called for the last time in this turn, its state has three
-        // assistant messages since the user's message: the call of `transfer_to_research`, the text
-        // "Twenty degrees.", and a tool call that leads back to the supervisor. So the model
-        // answers with the fourth line. The agent's call of `ask_person` is not counted, because it
-        // is only in the agent's own state.
+        // A model skips one line for each assistant message since the user's message, and answers
+        // with the next line. At the supervisor's last call in this turn, there are three such
+        // messages: the call of `transfer_to_research`, the text "Twenty degrees.", and a tool call
+        // that leads back to the supervisor. So the supervisor answers with the fourth line. The
+        // agent's call of `ask_person` does not count, because it is only in the agent's own state.
         'The supervisor says: twenty.',
       ),
       answer('Celsius'),

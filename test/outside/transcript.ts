@@ -12,8 +12,8 @@ export interface Talk {
   subgraphs: boolean;
   configurable?: Record<string, unknown>;
   /**
-   * Keys of messages that LangGraph's `MemorySaver` may not return. They are removed at any depth
-   * before a comparison.
+   * Keys that a message may lose when LangGraph's `MemorySaver` returns it. These keys are removed
+   * at any depth before a comparison.
    */
   lost?: string[];
 }

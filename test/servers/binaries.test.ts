@@ -42,7 +42,7 @@ describe('a server program', () => {
     expect(findExecutable(join(folder, 'nowhere'), /mongod/)).toBeUndefined();
   });
 
-  it('is not downloaded from a host for an hour after a request to that host has failed', async () => {
+  it('is not downloaded from a host if a request to this host has failed within the last hour', async () => {
     const lines: string[] = [];
     const check = (path: string, failuresFile: string) =>
       isReachable(url + path, join(folder, failuresFile), (line) => lines.push(line));

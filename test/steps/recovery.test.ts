@@ -51,7 +51,7 @@ describe('the events that a new attempt supersedes', () => {
     );
   });
 
-  it('include those that an earlier run.attempt event supersedes: the listed ones, and those between its `tail` and itself', () => {
+  it('include the ranges that an earlier run.attempt event lists, and the events between its `tail` and that event', () => {
     const attempt = event(8, '', CONTROL_EVENTS.attempt, { run_id: 'r', attempt: 2, superseded: [[4, 5]], tail: 6 });
     const events = [event(4), event(5), event(6), event(7), attempt, event(9), event(10)];
     expect(uncommittedRanges(events, head({ '': { tail: 9 } }), RUN)).toEqual([

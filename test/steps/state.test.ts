@@ -39,7 +39,7 @@ function weather(): LoadedGraph {
   return outer as unknown as LoadedGraph;
 }
 
-it('the state of a subgraph can be read and edited by checkpoint namespace; the graph then continues with the edited state', async () => {
+it('getState and updateState take the checkpoint namespace of a subgraph; the graph continues with the edited state', async () => {
   const graph = weather();
   const { tenant } = ANONYMOUS_CALLER;
   const savers = {

@@ -45,7 +45,7 @@ describe('reading events', () => {
     }
   });
 
-  it('sends no query for an earlier batch if the reader knows that a batch ends at the start offset', async () => {
+  it('does not search for an earlier batch if the reader knows that a batch ends at the start offset', async () => {
     const reader = await openEventLog(database, { client: { monitorCommands: true } });
     const finds: { seq?: object }[] = [];
     reader.client.on('commandStarted', ({ command }) => {

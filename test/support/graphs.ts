@@ -393,8 +393,8 @@ export const SCENARIOS: Scenario[] = [
   },
   {
     name: 'node caching',
-    // If all tasks of a superstep come from the cache, `streamEvents` of LangGraph 1.7.3 causes an
-    // unhandled promise rejection.
+    // For these two modes, runs use `streamEvents`. If all tasks of a superstep come from the
+    // cache, `streamEvents` of LangGraph 1.7.3 causes an unhandled promise rejection.
     without: ['events', 'messages'],
     graph: () =>
       as(

@@ -15,7 +15,7 @@ inEveryMode((world) => {
       return talk;
     }
 
-    it('reject refuses a new run with the error code conflict while another run is active', async () => {
+    it('`reject` refuses a new run with the error code conflict while another run is active', async () => {
       const talk = await busy();
       expect(await refusal(talk.submit('r3', { strategy: 'reject' }))).toEqual([
         'conflict',
@@ -23,7 +23,7 @@ inEveryMode((world) => {
       ]);
     });
 
-    it('interrupt ends the current and the waiting runs with status interrupted, and then starts the new run', async () => {
+    it('`interrupt` ends the current and the waiting runs with status interrupted, and then starts the new run', async () => {
       const talk = await busy();
       await talk.submit('r3', { strategy: 'interrupt' });
       await talk.until((view) => view.last?.runId === 'r3');
@@ -35,7 +35,7 @@ inEveryMode((world) => {
       expect(talk.ended[0]).not.toHaveProperty('rollback');
     });
 
-    it('rollback ends and rolls back the current and the waiting runs, and then starts the new run', async () => {
+    it('`rollback` rolls back the current and the waiting runs, and then starts the new run', async () => {
       const talk = await busy();
       await talk.submit('r3', { strategy: 'rollback' });
       await talk.until((view) => view.last?.runId === 'r3');
@@ -46,7 +46,7 @@ inEveryMode((world) => {
       ]);
     });
 
-    it('enqueue refuses a new run with the error code queue_full if the queue has reached its limit', async () => {
+    it('`enqueue` refuses a new run with the error code queue_full if the queue has reached its limit', async () => {
       const talk = world().talk({ settings: { queueLimit: 1 } });
       const { step, open } = gate();
       talk.steps.set('r1', step);
@@ -74,7 +74,7 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('ends a waiting run that was cancelled before the next step of the current run; `endRun` gets the ordinal of the current run', async () => {
+    it('calls `endRun` for a cancelled waiting run before the next step of the current run, with the ordinal of the current run', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', async (task) => {

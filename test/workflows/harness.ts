@@ -50,9 +50,9 @@ export async function asked(talk: Talk, ...questions: Parameters<typeof asks>): 
   talk.steps.set('asker', () => asks(...questions));
   await talk.submit('asker');
   await talk.until((view) => view.status === 'interrupted');
-  // A query can already show the effects of a pending workflow task, such as the open questions.
-  // But the workflow would handle an answer in that task before it opens the questions. So wait
-  // until no workflow task is pending.
+  // A query can already show the effects of a pending workflow task, such as the open questions. If
+  // an answer arrived now, the workflow would handle it in the pending task, before it opens the
+  // questions. So wait until no workflow task is pending.
   await talk.settled();
   return talk;
 }

@@ -7,7 +7,7 @@ import { asks, done, goOn } from './script.js';
 
 inEveryMode((world, mode) => {
   describe('signals', () => {
-    it('start a conversation even if the sender gives the workflow an id but no input', async () => {
+    it('start a conversation even if the sender passes a workflow id but no input for the workflow', async () => {
       const talk = world().talk();
       const { workflowId, taskQueue } = talk.start();
       await world().client.workflow.signalWithStart('conversation', {

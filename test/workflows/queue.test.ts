@@ -71,7 +71,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r1']);
   });
 
-  it('remembers run ids and idempotency keys only of the last runs, as many as the setting keyWindow says', () => {
+  it('remembers the run ids and idempotency keys of the last runs; the setting keyWindow says of how many', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, keyWindow: 2 } });
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id, { key: `key-${id}` }));
     expect(queue.carry().admitted).toEqual([
@@ -139,7 +139,7 @@ describe('submit', () => {
     expect(queue.isOver).toBe(true);
   });
 
-  it('like LangGraph’s server, accepts a run with command.resume without an open question; refuses a second such run', () => {
+  it('accepts a run with command.resume although no question is open, as LangGraph’s server does; refuses a second one', () => {
     const queue = makeQueue();
     expect(queue.submit(run('r1', { resumes: true })).duplicate).toBe(false);
     expect(refusal(() => queue.submit(run('r2', { resumes: true })))).toEqual([
@@ -204,7 +204,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
   });
 
-  it('are opened although an edit has closed them before, if a history of an older release is replayed, which ignored such edits', () => {
+  it('are opened in spite of an edit that closed them, if a replayed history is from a release that ignored it', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -261,7 +261,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('get a queued run when their deadline passes; the run names the question, but does not contain the default answer', () => {
+  it('cause a queued run at their deadline; the run names its question, but does not contain the default answer', () => {
     const deadline = new Date(START + 5_000).toISOString();
     // A step reports the default answer to the queue only if its worker is configured to show
     // questions in Temporal, or runs an older version of Colloquy. Even then, the queued run must
@@ -314,7 +314,7 @@ describe('cancelling runs in the queue', () => {
 });
 
 describe('a run that a message signal starts', () => {
-  it('becomes the stored run that has its idempotency key, or is a duplicate if the queue already knows the stored run', () => {
+  it('takes the id of a stored run with the same idempotency key, or is a duplicate if the queue knows that id', () => {
     const queue = makeQueue();
     queue.message({ input: 'hi', key: 'k1' }, 'r1');
     const { run: first } = queue.take();

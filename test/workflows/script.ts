@@ -1,6 +1,7 @@
 /**
- * Step scripts for tests of the workflow. The activity `runStep` calls such a function and returns
- * its result, instead of executing a step of a graph.
+ * Step scripts for tests of the workflow. A step script is a function that returns the outcome of a
+ * step. In these tests the activity `runStep` calls a step script and returns its result. It does
+ * not execute a step of a graph.
  */
 import { Context } from '@temporalio/activity';
 import { NO_FENCE } from '../../protocol/index.js';

@@ -160,8 +160,8 @@ export class Talk {
     const { workflowId, args, staticSummary, typedSearchAttributes } = conversationStart(this.input, {
       assistantId: 'assistant',
     });
-    // If the SDK drops a workflow task (see `state`), the server sends the task again after this
-    // timeout.
+    // The SDK may drop a query and the workflow task with which the query arrives (see `state`). The
+    // server then sends the task again after this timeout.
     const workflowTaskTimeout = '2s' as const;
     return { workflowId, args, staticSummary, typedSearchAttributes, workflowTaskTimeout, taskQueue: this.taskQueue };
   }

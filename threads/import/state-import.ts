@@ -209,8 +209,8 @@ export class StateImport {
 }
 
 /**
- * Stands for the digest in the version of a channel that has no value. Also used for the older
- * versions in `versions_seen`, because the checkpoint does not contain their values.
+ * Replaces the digest in a channel version that has no value. It is also used for older versions in
+ * `versions_seen`, because the checkpoint does not contain the values of these versions.
  */
 const EMPTY_DIGEST = '0'.repeat(12);
 

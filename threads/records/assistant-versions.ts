@@ -124,9 +124,9 @@ export class AssistantVersions {
   }
 
   /**
-   * Returns the record of an assistant. `isRetry` is true if the caller has already tried the same
-   * change before, and has stored a version record. If the assistant was deleted since then,
-   * removes its version records. Errors: `not_found`.
+   * Returns the record of an assistant. `isRetry` is true if an earlier attempt of the same change
+   * has stored a version record. If the assistant was deleted after that attempt, a call with
+   * `isRetry` removes the version records of the assistant. Errors: `not_found`.
    */
   async #find(key: string, isRetry = false): Promise<AssistantDocument> {
     const found = await this.#assistants.findOne({ _id: key });

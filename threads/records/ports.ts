@@ -99,7 +99,10 @@ export interface RunQuery {
 
 interface ThreadCopy {
   copyId: string;
-  /** Keys and values that replace or extend the metadata of the original. */
+  /**
+   * Metadata that the copy gets in addition to those of the original. If both have a key, the value
+   * given here is used.
+   */
   metadata: Record<string, unknown>;
   /** Identity of the thread to copy. A later thread with the same id is not copied. */
   source?: ThreadIdentity;

@@ -92,7 +92,8 @@ export function recordLabels(tenant: string, metadata: JsonObject): string[] {
 /**
  * Returns the labels that a record must have so that its metadata contain the given metadata. The
  * objects of the record may have more keys than the given objects, and its lists may have more
- * elements than the given lists.
+ * elements than the given lists. But an object or list inside a list must be equal to the
+ * given one.
  * Errors: `invalid_argument` for too many values.
  */
 export function queryLabels(tenant: string, metadata: JsonObject): string[] {
@@ -118,9 +119,10 @@ export function withLabels(
 }
 
 /**
- * Returns one label for each value in metadata. An empty object gets the label `{}`, and an empty
- * list the label `[]`. With `withKinds`, every object also gets the label `{}`, and every list the
- * label `[]`, so that a search for an empty object or list finds all objects or lists.
+ * Returns one label for each value in metadata. An element of a list counts as one value, even if
+ * it is an object or a list. Outside of lists, an empty object gets the label `{}`, and an empty
+ * list the label `[]`. With `withKinds`, every object there also gets the label `{}`, and every
+ * list the label `[]`, so that a search for an empty object or list finds all objects or lists.
  */
 function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean): string[] {
   const labels = new Set<string>();
@@ -147,9 +149,9 @@ function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean)
  * value. A long text is replaced by its hash. The path is hashed only once: each label copies the
  * hash of the path and adds its value to the copy. So many labels under a long path cost little.
  *
- * The parts of the text are hashed one after the other, and the result is the same as for the whole
- * text. A surrogate pair that is split between two parts would change the hash, but each part is
- * JSON text, in which lone surrogates are escaped.
+ * The parts of the text are hashed one after the other. The result is the same as for the whole
+ * text, because no surrogate pair is split between two parts: the keys and values are JSON text, in
+ * which lone surrogates are escaped.
  */
 class LabelPath {
   #hash: Hash | undefined;

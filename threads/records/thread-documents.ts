@@ -47,8 +47,7 @@ interface Bookkeeping {
   isImported?: true;
   /**
    * Set while the thread is being deleted, is being imported, or is the unfinished copy of another
-   * thread. While set, the thread is hidden. If the work is interrupted, a sweeper removes the
-   * thread.
+   * thread. While set, the thread is hidden. If this work is cut off, a sweep removes the thread.
    */
   deletedAt?: Date;
 }

@@ -237,8 +237,8 @@ export class ThreadRecords {
   }
 
   /**
-   * Sets the time stamp of a running import to the current time. From an old time stamp, a sweeper
-   * concludes that the import was interrupted, and removes the thread.
+   * Sets the field `deletedAt` of a thread that is being imported to the current time. If this time
+   * is old, a sweeper concludes that the import was interrupted, and removes the thread.
    */
   async continueImport(caller: Caller, threadId: string): Promise<void> {
     await this.#threads.updateOne({ _id: threadKey(caller.tenant, threadId) }, { $set: { deletedAt: new Date() } });

@@ -163,8 +163,8 @@ class Pruner {
 
   /**
    * Returns the keys of the chunks that stored values and pending writes reference, directly or
-   * through other chunks. Does not return the new chunks of a commit that has not ended yet,
-   * because no stored value references them before the commit ends.
+   * through other chunks. Does not return the new chunks of a commit that has not ended yet. If
+   * `#removeOthers` removes such a chunk, the commit fails, because the revision is already raised.
    */
   async #referencedChunks(): Promise<Set<string>> {
     const { threadId } = this;

@@ -112,9 +112,9 @@ export class StateCollection implements StateReads {
   }
 
   /**
-   * Stores the documents of a commit and moves the thread's head, in one transaction. If a message
-   * was injected for a run and no step has taken it yet, returns the id of this run. Otherwise
-   * returns undefined. Errors: `fence_lost`.
+   * Stores the documents of a commit and moves the thread's head, in one transaction. Returns the
+   * id of the run for which a message was injected last, even if the run has already taken the
+   * message. Returns undefined if the head has no such id. Errors: `fence_lost`.
    */
   async commit(threadId: string, commit: StateCommit): Promise<string | undefined> {
     const { early, inserts } = withEarly(commit.inserts, chunkGroup(this.tenant, threadId));

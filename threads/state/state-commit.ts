@@ -11,7 +11,8 @@ const EARLY_BYTES = 4 * 1024 * 1024;
 
 /**
  * Documents of a thread's state, and a change of the thread's head (the record of its newest
- * checkpoints). One transaction stores the documents and changes the head.
+ * checkpoints). One transaction stores the documents and changes the head. Exception: if the chunks
+ * are large in total, they are stored before the transaction ({@link withEarly}).
  */
 export interface StateCommit {
   /** Documents whose keys are not in the database. All chunks of the commit are in this list. */

@@ -18,10 +18,10 @@ export interface StateDocument {
   data: Binary | Uint8Array;
   /**
    * For a long list: ids of the chunks that contain its elements. The chunks form a tree. `list[0]`
-   * has ids of leaves, which contain elements, `list[1]` has ids of inner nodes above leaves, and
-   * so on. The highest level covers the start of the list, the lower levels cover the next
-   * elements, and `data` contains the last ones. For an inner node: a single level, with the ids of
-   * its children.
+   * has the ids of leaves. A leaf contains elements of the list. `list[1]` has the ids of inner
+   * nodes whose children are leaves, and so on. The highest level covers the start of the list. The
+   * lower levels cover the elements after it, and `data` contains the last elements. For an inner
+   * node: a single level, with the ids of its children.
    */
   list?: string[][];
   /**

@@ -54,7 +54,7 @@ describe('the record of a cron', () => {
     );
   });
 
-  it('keeps the auth filters of its creator, also operators such as $contains, until an update replaces or removes them', async () => {
+  it('keeps the auth filters of its creator, including operators such as $contains, until an update replaces or removes them', async () => {
     const user = caller('filtered');
     const filters = { threads: { owner: 'u1' }, assistants: { 'teams.all': { $contains: ['a'] } } };
     const { cronId } = await createSettled('filtered', { filters });

@@ -288,7 +288,7 @@ describe('starting and ending a run', () => {
     expect(ends.filter(Boolean)).toHaveLength(1);
   });
 
-  it('an attempt is refused after an attempt with a higher fence has taken the run over', async () => {
+  it('startRun and endRun refuse an attempt after an attempt with a higher fence has taken the run over', async () => {
     const threadId = await newThread();
     const runId = await createAdmitted(threadId);
     const interrupts = { task: [{ id: 'i1', value: 'ok?' }] };

@@ -21,8 +21,8 @@ describe('the head of a thread', () => {
   let heads: MongoHeads;
 
   beforeAll(async () => {
-    // Uses a database server of its own. These tests leave a transaction open. On SecantusDB,
-    // `MongoHeads` then ends all sessions. Both would disturb every other client of the server.
+    // Uses a database server of its own, because these tests leave a transaction open. If the
+    // server is SecantusDB, `MongoHeads` then ends the sessions of all clients of the server.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-heads-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
     server = await startServer('mongodb', { ...options, onProgress: () => undefined });

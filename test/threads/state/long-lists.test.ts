@@ -151,7 +151,7 @@ describe('a long list', () => {
     expect(new Set(read).size).toBe(200);
   });
 
-  it('has a key after a commit or a read of the list, and can be read as JSON text under this key', async () => {
+  it('gets a key when a saver commits or reads it, and `valueText` returns its JSON text for this key', async () => {
     const saver = openEditor();
     const list = conversation(0, 100);
     expect(saver.blobOf(list)).toBeUndefined();
@@ -208,7 +208,7 @@ describe('a worker that caches the state of a thread', () => {
     expect(fourth).toEqual(await load(openReader(), 'kept'));
   });
 
-  it('never returns a change that was made to a message in place but was not committed', async () => {
+  it('gives the next step the stored messages, even if the message objects of a step were changed after its commit', async () => {
     await step('mutated', () => conversation(0, 300));
     const list = await step('mutated', (all) => [...all]);
     (list[3] as BaseMessage).content = 'not stored';

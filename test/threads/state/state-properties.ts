@@ -21,8 +21,8 @@ import {
 
 /**
  * An operation on a thread. `from` chooses the parent checkpoint: 0 is the newest checkpoint, 1 is
- * the one before it, and so on. `at` chooses a checkpoint or an element of the list: the index is
- * `at` modulo their number.
+ * the one before it, and so on. `at` chooses a checkpoint, or an element of the list in the channel
+ * `messages`. The chosen index is `at` modulo the number of checkpoints or elements.
  */
 type Action =
   | { kind: 'put'; from: number; edit: Edit; as: 'step' | 'edit' }
@@ -66,8 +66,8 @@ let client: MongoClient;
 
 function useServer(): void {
   beforeAll(async () => {
-    // Uses a MongoDB server of its own. The test must end the sessions of dead writers, and for
-    // that ends all sessions of the server.
+    // Uses a MongoDB server of its own. After the crash of a writer, the test ends the sessions of
+    // all clients of the server.
     dataDir = mkdtempSync(join(tmpdir(), 'colloquy-properties-'));
     const options = { dataDir, toolsDir: resolve('.colloquy'), mongodbPort: 0, searchPath: process.env['PATH'] };
     server = await startServer('mongodb', { ...options, onProgress: () => undefined });

@@ -82,7 +82,7 @@ describe('threads that are due for thinning (the removal of old checkpoints)', (
     expect(await store.thinnableThreads(caller('nobody'), { now: inMinutes(1), limit: 10 })).toEqual([]);
   });
 
-  it('are thinned by only one of several concurrent calls, and by none if a run has ended since they were listed', async () => {
+  it('are thinned by only one of several concurrent calls; no call thins them if a run has ended since they were listed', async () => {
     const threadId = await createThread([0, 0, 0]);
     const [dueThread] = await due();
     if (dueThread === undefined) throw new Error('nothing is due');
@@ -99,7 +99,7 @@ describe('threads that are due for thinning (the removal of old checkpoints)', (
     expect(await due()).toHaveLength(1);
   });
 
-  it('are not thinned while a run is pending (and are due again later), and are not due while a run is executing', async () => {
+  it('are left unchanged and become due again later if a run is pending, and are not due while a run is executing', async () => {
     const threadId = await createThread([0, 0, 0]);
     const { run } = await store.createRun(caller(tenant), newRun(threadId));
     await store.admitRun(caller(tenant), threadId, run.runId);

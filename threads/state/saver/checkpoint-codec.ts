@@ -32,8 +32,9 @@ interface CodecOptions {
   tenant: string;
   reads: StateReads;
   /**
-   * Whether a new version of a list may reference chunks of the list's previous version. Set this
-   * only if a commit fails when another writer has removed such chunks in the meantime.
+   * Whether a new version of a list may reference chunks of the list's previous version. Another
+   * writer might remove these chunks before the new version is committed. So set this only if no
+   * other writer can do that, or if the commit then fails.
    */
   sharesChunks: boolean;
   /**

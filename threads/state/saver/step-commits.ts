@@ -97,8 +97,8 @@ export class StepCommits {
 
   /**
    * Commits all puts that were added so far. Awaits `beforeHead` before it moves the head.
-   * `beforeHead` resolves to the offset of the thread's last event. Errors: `fence_lost`, or the
-   * failure of an earlier commit.
+   * `beforeHead` resolves to the offset of the thread's last event. After a failed commit, each
+   * later call throws the same error. Errors: `fence_lost`, `unavailable`, `too_large`.
    */
   async flush(beforeHead?: Promise<number>): Promise<void> {
     clearTimeout(this.#timer);

@@ -7,7 +7,7 @@ interface StepReadsOptions {
   stored: StateReads;
   cache: StateCache;
   threadId: string;
-  /** Revision of the head at which the step began. */
+  /** Revision that the head had when the step began. */
   rev: number;
 }
 
@@ -79,7 +79,10 @@ export class StepReads implements StateReads {
     return this.#translated(this.#stored.highestCheckpoint(threadId, ns));
   }
 
-  /** Remembers that a checkpoint is new and has no pending writes, so that they are not queried. */
+  /**
+   * Remembers that a new checkpoint has no pending writes. The database is then not queried for
+   * pending writes of this checkpoint.
+   */
   beginWrites(group: string): void {
     this.#writes.set(group, []);
   }
@@ -113,8 +116,9 @@ export function lastOfEachKey(documents: StateDocument[]): StateDocument[] {
 }
 
 /**
- * Returns the cache key for the pending writes of a checkpoint. Pending writes change until the
- * head moves, so the key contains the revision of the head.
+ * Returns the cache key for the pending writes of a checkpoint. A checkpoint may get more pending
+ * writes later. Each commit of pending writes raises the revision of the head, so the key contains
+ * this revision.
  */
 function cacheKey(group: string, rev: number): string {
   return `${group}@${rev}`;

@@ -112,9 +112,10 @@ export class StepSaver extends BaseCheckpointSaver<string> {
    */
   readonly #worked = new Set<string>();
   /**
-   * One group for each checkpoint that this saver has created. The documents of all pending writes
-   * for one checkpoint have the same value in the field `group`. Pending writes for these new
-   * checkpoints are inserted, not merged, because the database has no earlier writes for them.
+   * Values of the field `group` in the documents of pending writes. Each checkpoint has one such
+   * value, and this set has those of the checkpoints that this saver has created. The pending
+   * writes for these checkpoints are inserted, not merged, because the database has no earlier
+   * writes for these checkpoints.
    */
   readonly #newGroups = new Set<string>();
   /**

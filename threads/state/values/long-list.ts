@@ -20,7 +20,7 @@ export interface Leaf {
   isDecoded: boolean;
 }
 
-/** The stored chunks of one version of a list, which the next version can share. */
+/** The chunks of one version of a list. The next version of the list can share these chunks. */
 export interface LongList {
   leaves: readonly Leaf[];
   /** Inner nodes of the list's tree, by the id of their first child. */
@@ -110,8 +110,8 @@ class KnownLeaves {
 
   /**
    * Returns the leaf whose elements are exactly the list's elements from index `start` on. Returns
-   * undefined if there is no such leaf. First checks the leaf that followed the last returned leaf
-   * in the previous version.
+   * undefined if there is no such leaf. In the order of the previous version, one leaf comes after
+   * the leaf that the last successful call returned. This one is checked first.
    */
   take(list: readonly unknown[], start: number): Leaf | undefined {
     const candidates = this.#byFirst.get(list[start]);
