@@ -6,8 +6,8 @@ import type { ActivityDependencies } from './deps.js';
 
 /**
  * Appends an event with one URL for each feedback key of the run. Clients post feedback on the run
- * to these URLs. If the URL for a feedback key cannot be created, the event leaves out this key. The
- * reason is logged, and the run goes on.
+ * to these URLs. If the URL for a feedback key cannot be created, the event leaves out this key.
+ * The reason is logged, and the run goes on.
  */
 export async function appendFeedback(
   { feedbackAddress }: Pick<ActivityDependencies, 'feedbackAddress'>,

@@ -21,7 +21,8 @@ const EXPECTED: readonly unknown[] = ['not_found', 'graph_failed'];
 const UNRELATED_TO_STATE: readonly unknown[] = ['unavailable', 'forbidden', 'unauthenticated'];
 
 /**
- * Returns the id of the graph of the thread's last run. Returns undefined if the thread never ran.
+ * Returns the id of the graph that reads the thread's state: the graph of its last run, or the one
+ * that a client has set in `metadata.graph_id`. Returns undefined if there is neither.
  */
 export function graphOf(thread: Thread): string | undefined {
   const graphId = thread.metadata['graph_id'];
@@ -29,7 +30,7 @@ export function graphOf(thread: Thread): string | undefined {
 }
 
 /**
- * Returns the values of a thread's newest state. Returns null if the thread never ran or its state
+ * Returns the values of a thread's newest state. Returns null if no graph is known or the state
  * cannot be read, so that a list with such a thread can still be read. Errors: `unavailable`,
  * `forbidden`, `unauthenticated`.
  */

@@ -207,8 +207,8 @@ export function runValue(req: RuleRequest, body: RequestBody): RequestBody {
 
 /**
  * Returns the thread id in the body of a request that cancels several runs. Errors: `unsupported`
- * if the body has no thread id. A request without a thread id may cancel runs of any thread, but the
- * project's handler decides about one thread.
+ * if the body has no thread id. A request without a thread id may cancel runs of any thread, but
+ * the project's handler decides about one thread.
  */
 export function threadInBody(body: RequestBody): string {
   const [id] = stringsIn(body['thread_id']);

@@ -45,7 +45,10 @@ export function createScreen(output: NodeJS.WritableStream & { isTTY?: boolean }
 
 const LONGEST_TOOL_CALL = 100;
 
-/** Formats a tool call in one line of at most 100 characters: `· search_candidates {"skills":["Go"]}`. */
+/**
+ * Formats a tool call in one line of at most 100 characters: `· search_candidates
+ * {"skills":["Go"]}`.
+ */
 export function formatToolCall(name: string, args: unknown): string {
   const text = typeof args === 'string' ? args : JSON.stringify(args ?? {});
   return shorten(`· ${name} ${text === '{}' ? '' : text}`, LONGEST_TOOL_CALL);
