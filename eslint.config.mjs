@@ -31,8 +31,9 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // Some implementations of an asynchronous method have nothing to wait for.
       '@typescript-eslint/require-await': 'off',
-      // Handlers of express and of event emitters may be asynchronous. Errors that they do not
-      // catch reach the handlers for unhandled rejections of the process.
+      // Request handlers and event listeners may be asynchronous functions. Express passes an error
+      // of a request handler to its error handler. The process logs an error of an event listener
+      // as an unhandled rejection.
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
       'max-lines': ['error', { max: 350, skipBlankLines: true, skipComments: true }],
       'no-restricted-syntax': ['error', noEnvironment, noComposite, noDefaultExport, ...noDefaultDoor],

@@ -46,7 +46,7 @@ export async function endRunRecords(
 
 /**
  * Appends the last events of a run: the event `error` if the run failed, then the event that marks
- * the end of the run. Returns the offset of the latter.
+ * the end of the run. Returns the offset of this last event.
  */
 export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
   if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });

@@ -5,10 +5,10 @@ import type { HeadStore } from '../threads/index.js';
 import { FAILURES } from '../workflows/contract.js';
 
 /**
- * The commit of a step is refused if another writer, such as an edit of the state, has changed the
- * thread's head in the meantime. If the head's fence is not higher than that of the step, the next
- * attempt starts after this delay, in ms. The delay is short, because the next attempt only has to
- * read the head again.
+ * Delay before the next attempt, in ms, if a commit was refused although the thread's head has no
+ * higher fence than the attempt. Another writer, such as an edit of the state, has then changed the
+ * head in the meantime. The delay is short, because the next attempt only has to read the head
+ * again.
  */
 const HEAD_MOVED_DELAY_MS = 50;
 

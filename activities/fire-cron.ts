@@ -47,8 +47,9 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
     } catch (error) {
       const code = errorCode(error);
       if (code === undefined || isRetryable(code)) throw error;
-      // If the run exists, an earlier attempt has accepted it. Since then the cron was changed
-      // (`conflict`), or its filters no longer match the thread or the assistant (`not_found`).
+      // If the run exists, an earlier attempt has accepted it, so the firing has succeeded. This
+      // attempt failed because the cron was changed since then (`conflict`), or because the cron's
+      // filters no longer match the thread or the assistant (`not_found`).
       if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return firedRunOf(order);
       const { message } = error as Error;
       if (SKIPPED.includes(code)) return { refused: message };

@@ -112,12 +112,12 @@ class StepActivity {
       this.#caller = workerCaller(this.task.tenant, run.createdBy);
       if (isEnded(run.status)) return withTaken(await this.#ended(run, cursor), taken);
       const started = this.#start(run, cursor.tail);
-      // A first attempt awaits `started` only after the step. If this promise rejects earlier,
+      // A first attempt awaits `started` only after `#step`. If `started` rejects before that,
       // Node.js must not count the rejection as unhandled, because that would end the process.
       started.catch(() => undefined);
       // `#start` stores in the run's record the offset after which the run's events begin. Readers
-      // begin at this offset. So the log must not write an event before `#start` is done: it waits
-      // for the promise `started`.
+      // begin at this offset. So before the log writes its first event, it waits for the promise
+      // `started`.
       const { runId } = this.task;
       const scope = { threadId, runId, fence: this.#fence, tail: cursor.tail, after: started };
       log = this.dependencies.events.open(this.#caller, scope);
@@ -157,8 +157,10 @@ class StepActivity {
   }
 
   /**
-   * Handles a run that has ended already. An earlier attempt may have ended the run and died before
-   * Temporal got the result. Then this method writes the missing records and events.
+   * Handles a run that has ended already. In a first attempt, or if the run has neither succeeded
+   * nor been interrupted, the result is `skipped`. Otherwise an earlier attempt may have ended the
+   * run and died before Temporal got the result. So this method writes the records and events that
+   * are missing.
    */
   async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
     const { events, project, savers, showsQuestions, threads } = this.dependencies;
@@ -201,8 +203,9 @@ class StepActivity {
   }
 
   /**
-   * Returns the cursor of the thread: its head, and its tail (the offset of its last event). Uses
-   * the cursor of the previous step. Reads from the database what may have changed since then.
+   * Returns the cursor of the thread: its head, and its tail (the offset of its last event). A
+   * first attempt uses the cursor of the previous step, and reads from the database only what may
+   * have changed since then. A later attempt reads both, and raises the thread's fence.
    */
   async #cursor(): Promise<Cursor> {
     const { threadId, step, cursor } = this.task;

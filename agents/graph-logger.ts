@@ -4,8 +4,9 @@ export type GraphLogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type GraphLog = (level: GraphLogLevel, message: string, fields: Record<string, string>) => void;
 
 /**
- * Global key of the logger that graphs use. `getLogger()` of `@langchain/langgraph-sdk/logging`
- * looks for the logger under this key, in every copy of that package.
+ * Global key of the logger that graphs use. Graphs call `getLogger()` of
+ * `@langchain/langgraph-sdk/logging`. Every copy of that package looks for the logger under this
+ * key.
  */
 const GLOBAL_LOGGER = Symbol.for('langgraph.api.sdk-logger');
 

@@ -56,8 +56,8 @@ function enableTypeScript(projectFolder: string): Promise<void> {
 
 /**
  * Registers tsx for ES modules and for CommonJS, because a project without `"type": "module"` is
- * CommonJS. Leaves out tsx's option `namespace`, because a namespace has its own module cache: the
- * project would then have another instance of LangChain than the rest of the process.
+ * CommonJS. Does not set tsx's option `namespace`. With this option, the project would get its own
+ * module cache, and so another instance of LangChain than the rest of the process.
  */
 async function registerTsx(projectFolder: string): Promise<void> {
   const esm = await import('tsx/esm/api');

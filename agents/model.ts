@@ -41,8 +41,9 @@ const DEFAULT_TOKEN_DELAY_MS = 12;
  * Returns the settings of the model. Reads `COLLOQUY_MODEL`, `COLLOQUY_MODEL_BASE_URL`,
  * `COLLOQUY_MODEL_API_KEY`, `COLLOQUY_OFFLINE_TOKEN_DELAY_MS`, and the variables of the model
  * providers (`OPENAI_API_KEY`, `OPENAI_BASE_URL`, `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`,
- * `OLLAMA_BASE_URL`). If the variables name no model and contain no API key, the model is
- * `offline`. Errors: `invalid_argument`.
+ * `OLLAMA_BASE_URL`). If `COLLOQUY_MODEL` is not set, the model is the default model of the first
+ * provider whose API key is set. If no API key is set either, the model is `offline`. Errors:
+ * `invalid_argument`.
  */
 export function modelSettingsFrom(environment: Variables): ModelSettings {
   const read = (name: string) => environment[name]?.trim() || undefined;

@@ -39,9 +39,9 @@ interface OfflineCallOptions extends BaseChatModelCallOptions {
 }
 
 /**
- * A chat model with scripted replies, which it streams token by token. Its tool calls are real. The
- * same conversation always gets the same reply and the same tool call ids, so a repeated step
- * produces the same output.
+ * A chat model with scripted replies, which it streams token by token. A reply can have tool calls,
+ * which the graph executes like those of any other model. The same conversation always gets the
+ * same reply and the same tool call ids, so a repeated step produces the same output.
  */
 export class OfflineChatModel extends BaseChatModel<OfflineCallOptions> {
   override readonly lc_namespace = ['colloquy', 'agents'];

@@ -15,8 +15,8 @@ export interface AppliedEnvironment {
 /**
  * Sets the variables of the project's `env` in this process, as LangGraph's own server does. Call
  * this before the modules of the project are imported, because modules may read `process.env` while
- * they are imported. A variable that exists already keeps its value. Apart from the code of
- * projects, only this function and `config/` use `process.env`.
+ * they are imported. A variable that exists already keeps its value. Apart from projects, tests and
+ * benchmarks, only this function and `config/` use `process.env`.
  */
 export async function applyProjectEnvironment(project: ProjectFile): Promise<AppliedEnvironment> {
   const { values, warnings } = await readValues(project);

@@ -24,7 +24,7 @@ export interface AgentProject {
   /**
    * Imports an export that the project file names, and returns it. `field` is the setting that
    * names the export, for error messages. Errors: `invalid_argument` if the module cannot be
-   * loaded.
+   * loaded or does not have the export.
    */
   importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
   /**

@@ -20,10 +20,10 @@ import type { BackfillPeriod } from './ports.js';
 import { keepUserConfig } from './user-config.js';
 
 /**
- * Creates a cron, with or without a thread. Makes the checks of a firing now, because a later
- * firing has no client that could be told of an error. Errors: `not_found` (assistant, thread,
- * checkpoint), `forbidden`, `invalid_argument`, `unavailable`. After an error the cron does not
- * exist.
+ * Creates a cron, with or without a thread. Checks now that a firing can use the assistant and the
+ * thread and can build its run. A later firing has no client that could be told of an error.
+ * Errors: `not_found` (assistant, thread, checkpoint), `forbidden`, `invalid_argument`,
+ * `unavailable`. After an error the cron does not exist.
  */
 export async function makeCron(
   context: ConversationContext,
@@ -107,8 +107,8 @@ async function renewFilters(
 }
 
 /**
- * If the project has auth and the body contains a new config, puts the user of the cron's old
- * config into the new one. A client must not replace this user.
+ * If the project has auth and the body contains a new config, copies the user from the cron's old
+ * config into the new config. A client must not replace this user.
  */
 function withUser({ access }: Viewer, cron: Cron, body: CronPatchBody): CronPatchBody {
   if (!access.hasProjectAuth || body.config === undefined) return body;

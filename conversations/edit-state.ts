@@ -20,8 +20,8 @@ type Supersteps = NonNullable<z.infer<typeof threadCreate>['supersteps']>;
 
 /**
  * Returns the id of the thread's graph, which is needed to edit the thread's state. Errors:
- * `conflict` if a run of the thread is active; `invalid_argument` if the thread's metadata have no
- * `graph_id`. The first run of a thread sets `graph_id`.
+ * `conflict` if a run of the thread is active or waits; `invalid_argument` if the thread's metadata
+ * have no `graph_id`. The first run of a thread sets `graph_id`.
  */
 async function idleGraph(context: ConversationContext, caller: Caller, thread: Thread): Promise<string> {
   const { threadId } = thread;
@@ -40,7 +40,7 @@ async function idleGraph(context: ConversationContext, caller: Caller, thread: T
 /**
  * Writes values into a thread's state, as if a node had returned them. Then updates everything that
  * depends on the state (see `publishEdit`). Errors: `not_found` (thread, checkpoint), `conflict` if
- * a run is active, `invalid_argument`.
+ * a run is active or waits, `invalid_argument`.
  */
 export async function editState(
   context: ConversationContext,

@@ -27,14 +27,17 @@ interface InjectionOrder {
 const NO_ACTIVE_RUN: readonly unknown[] = ['conflict', 'not_found', 'thread_closed'];
 
 /**
- * Passes a chat message to the active run, which is the run whose steps are being executed, or to
- * the first queued run if no run is active yet. First stores the message as the input of a new run
- * record, then passes the id of this record to the conversation. So after the HTTP answer, the
- * message is not lost if a process dies. If the run succeeds before it takes the message, the new
- * run is executed. If the run fails or is interrupted, the message waits for the next run. If the
- * run is rolled back, the message is dropped. Returns the message id. Errors: `invalid_argument`
- * (with the protocol name `no_such_run` if no run is active or queued), `queue_full`,
- * `unavailable`.
+ * Passes a chat message to the active run. If no run is active yet, the first queued run gets the
+ * message. First stores the message as the input of a new run record, then passes the id of this
+ * record to the conversation. So after the HTTP answer, the message is not lost if a process dies.
+ *
+ * If the active run succeeds before it takes the message, the message becomes a run. Of several
+ * such messages, only the oldest becomes a run, and this run takes the others. If the active run
+ * fails or is interrupted, the message waits for the next run. If the active run is rolled back,
+ * the message is dropped.
+ *
+ * Returns the message id. Errors: `invalid_argument` (with the protocol name `no_such_run` if no
+ * run is active or queued), `queue_full`, `unavailable`.
  */
 export async function injectMessage(context: ConversationContext, order: InjectionOrder): Promise<string> {
   const { caller, threadId, key } = order;

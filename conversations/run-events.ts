@@ -47,8 +47,8 @@ export interface EventSource {
 const PAGE = 1_000;
 
 /**
- * Yields the events of one run until the run ends or the signal is aborted. A reader gets each
- * event once and in order, whichever process it asks.
+ * Yields the events of one run, each once and in order, until the run ends or the signal is
+ * aborted. The events come from the event log, so every process can yield them.
  */
 export async function* runEvents(
   context: ConversationContext,

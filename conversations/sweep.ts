@@ -34,9 +34,9 @@ interface SweepOptions {
 
 /**
  * Starts to sweep the threads of a tenant at an interval. A sweep deletes the threads of stateless
- * runs that ended some time ago, deletes or prunes expired threads, finishes interrupted deletions,
- * and removes older checkpoints. The returned `stop` ends the sweeps. Several processes may sweep
- * the same tenant at the same time.
+ * runs that ended some time ago, deletes or prunes expired threads, and finishes interrupted
+ * deletions. If `keep` is set, a sweep also removes older checkpoints. The returned `stop` ends the
+ * sweeps. Several processes may sweep the same tenant at the same time.
  */
 export function startSweeper(
   context: ConversationContext,
@@ -83,8 +83,8 @@ async function thinDue(context: ConversationContext, caller: Caller, keep: Thinn
 
 /**
  * Deletes or prunes up to `SWEEP_PAGE` expired threads, as the strategy of their time to live says.
- * Also finishes interrupted deletions. Leaves an expired thread with an active run to a later
- * sweep. Returns the number of threads that were deleted or pruned.
+ * Also finishes interrupted deletions. Leaves an expired thread with an active or waiting run
+ * to a later sweep. Returns the number of threads that were deleted or pruned.
  */
 export async function sweepDue(context: ConversationContext, caller: Caller, now: Date): Promise<number> {
   const closed = new Date(now.getTime() - INTERRUPTED_DELETION_MS);

@@ -145,9 +145,9 @@ async function markToDelete(
   try {
     return await findVisibleThread(context, viewer, threadId);
   } catch (error) {
-    // With undefined, the request would also delete a new thread that has got the same id. In a
-    // project with auth, the auth handlers were not asked about the new thread, so the request must
-    // not delete it.
+    // A result of undefined lets `deleteThread` delete any thread with this id. This may be a new
+    // thread that was created in the meantime. If the project has auth, its handlers were not asked
+    // about the new thread, so the request must not delete it.
     if (errorCode(error) !== 'not_found' || viewer.access.hasProjectAuth) throw error;
     return undefined;
   }

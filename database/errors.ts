@@ -100,8 +100,8 @@ function rethrow(error: unknown): never {
 
 /**
  * Converts an error of the database to `unavailable` or `too_large`, and returns any other error
- * unchanged. `what` begins the new message. This is for code that runs inside a graph: there, an
- * error without one of our codes counts as an error of a node.
+ * unchanged. `what` is the beginning of the new message. Code that runs inside a graph needs this
+ * conversion: there, an error without one of our codes counts as an error of a node.
  */
 export function asPlatformError(error: unknown, what: string): unknown {
   if (error instanceof ColloquyError) return error;

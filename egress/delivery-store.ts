@@ -13,8 +13,8 @@ export interface Delivery {
   body: Record<string, unknown>;
   /**
    * Thread that the webhook is about. When this thread is deleted, the delivery is deleted too.
-   * Absent for a stateless run, because its thread is deleted right after the run, and the delivery
-   * must stay.
+   * Absent for a stateless run: a sweep deletes its thread some minutes after the run, and the
+   * delivery must stay.
    */
   threadId?: string;
 }

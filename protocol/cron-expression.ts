@@ -43,7 +43,7 @@ const DAYS_IN_MONTH: readonly number[] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31
  * expressions with six or seven fields, because cron programs disagree about which of these fields
  * are the seconds and the year. If both day of month and day of week are restricted, a day needs to
  * match only one of them, as in cron programs. The file docs/decisions/2026-11-30-libraries.md says
- * why no library does this. Errors: `invalid_argument`.
+ * why Colloquy has a parser of its own instead of a library. Errors: `invalid_argument`.
  */
 export function readCronExpression(text: string): ScheduleTimes {
   const every = EVERY.exec(text.trim());

@@ -46,8 +46,9 @@ export interface AttemptData {
    */
   superseded: [first: number, last: number][];
   /**
-   * Last offset that the new attempt had read before it wrote `run.attempt`. If an earlier attempt
-   * wrote events of the run after this offset and before `run.attempt`, they are superseded too.
+   * Offset of the last event in the thread's log when the new attempt began. If an earlier attempt
+   * wrote events of the run after this offset and before `run.attempt`, these events are superseded
+   * too.
    */
   tail: number;
   /** Why the previous attempt failed, if known. */

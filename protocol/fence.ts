@@ -7,7 +7,8 @@
 export interface FenceParts {
   /**
    * Ordinal of the run. A later run of the thread has a higher ordinal. The conversation workflow
-   * assigns the ordinals. It counts from its start time in seconds, not from 1.
+   * assigns the ordinals. A new workflow counts up from its start time (seconds since 1970). After
+   * continue-as-new, the workflow counts on from the last ordinal.
    */
   run: number;
   /** Number of the activity (`runStep` or `endRun`) in the run, from 1. */

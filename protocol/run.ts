@@ -15,7 +15,9 @@ export function isEnded(status: string): status is EndedRunStatus {
 
 /**
  * What happens when a run is submitted while another run of its thread is pending or running.
- * `reject` and `enqueue` are about the new run. `interrupt` and `rollback` cancel the other run.
+ * `reject`: the new run is refused. `enqueue`: the new run waits until the earlier runs have ended.
+ * `interrupt` and `rollback`: the earlier runs are cancelled with the {@link CANCEL_ACTIONS} of the
+ * same name.
  */
 export const MULTITASK_STRATEGIES = ['reject', 'enqueue', 'interrupt', 'rollback'] as const;
 export type MultitaskStrategy = (typeof MULTITASK_STRATEGIES)[number];

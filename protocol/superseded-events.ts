@@ -4,8 +4,9 @@ type OffsetRanges = AttemptData['superseded'];
 
 /**
  * Returns the ranges of offsets that a `run.attempt` event supersedes: the ranges that the event
- * names, and the range between its `tail` and its own offset. `tail` is the last offset that the
- * new attempt had read. The previous attempt may have written more events after that.
+ * names, and the range between its `tail` and its own offset. `tail` is the offset of the last
+ * event in the thread's log when the new attempt began. An earlier attempt may have written more
+ * events after that.
  */
 export function supersededRanges(attempt: StoredEvent): OffsetRanges {
   const { superseded, tail } = JSON.parse(attempt.data) as AttemptData;

@@ -104,8 +104,9 @@ async function compile() {
 }
 
 /**
- * Bundles the compiled workflows into one file if their sources have changed. Because the bundle
- * exists beforehand, neither workers nor tests wait for webpack.
+ * Bundles the compiled workflows into one file, unless the bundle exists and neither the sources
+ * nor the version of Temporal's SDK have changed. Because the bundle exists beforehand, neither
+ * workers nor tests wait for webpack.
  */
 async function ensureBundled(before, files, quiet) {
   const inputs = files.filter((file) => /^(workflows|protocol|memory-jobs)\//.test(file) && isSource(file));
@@ -176,8 +177,9 @@ function listFiles(folder) {
 }
 
 /**
- * Returns whether the installed packages have the versions of `package-lock.json`, for example
- * because somebody has run `npm ci`. npm records the installed packages in `.package-lock.json`.
+ * Returns whether all packages of `package-lock.json`, except optional ones, are installed in the
+ * versions that it names. This is so after somebody has run `npm ci`. npm records the installed
+ * packages in `.package-lock.json`.
  */
 function matchesHiddenLock() {
   const hidden = readIfExists(join(ROOT, 'node_modules', '.package-lock.json'));

@@ -50,8 +50,8 @@ function ownNames(names: string[], isOwn: boolean): string[] {
  * Creates the data folder, or checks an existing one ({@link claimDataFolder}). Then takes away all
  * access of other OS users to Colloquy's entries in the folder, except to downloaded programs.
  * Earlier versions left these entries open to all users of the machine. If only Colloquy uses the
- * folder, also closes the folder itself. If a mode cannot be changed, reports that and continues.
- * Errors: `forbidden`.
+ * folder, also closes the folder itself. If a file mode cannot be changed, reports that and
+ * continues. Errors: `forbidden`.
  */
 export function openDataFolder(dataDir: string, onProgress: OnProgress, changeMode: ChangeMode = chmodSync): void {
   claimDataFolder(dataDir);
@@ -76,7 +76,7 @@ export function openDataFolder(dataDir: string, onProgress: OnProgress, changeMo
 
 /**
  * Returns whether only Colloquy uses the folder. `--data-dir` may also name a folder with other
- * files, such as `/tmp`. The mode of such a folder must not change.
+ * files, such as `/tmp`. The file mode of such a folder must not change.
  */
 function isOwnFolder(folder: string, names: string[]): boolean {
   if ((statSync(folder).mode & STICKY) !== 0) return false;

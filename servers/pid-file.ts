@@ -34,9 +34,9 @@ export function writePidFile(file: string, pid: number, mark: string): void {
 }
 
 /**
- * Ends the server that a PID file names, if the server still runs and the process that started it
- * is gone. After that, a new server can use the same data. Errors: `already_exists` if the process
- * that started the server is still alive.
+ * Ends the server that a PID file names, if the server still runs. After that, a new server can use
+ * the same data. Errors: `already_exists` if another process started the server and that process is
+ * still alive.
  */
 export async function endLeftover(pidFile: string, serverName: string): Promise<void> {
   makePrivateFolder(dirname(pidFile));

@@ -40,6 +40,7 @@ export function messageIds(injections: Injection[]): string[] {
  * run's first checkpoint of the root graph. It is also false while a subgraph is running, even if
  * the subgraph is between two supersteps of its own: a new checkpoint of the root would restart the
  * subgraph.
+ *
  * The head has an entry for the namespace of each running subgraph. If the namespace has a task id
  * (`node:<task id>`), the next checkpoint of the root removes the entry, so the subgraph is running
  * as long as the entry exists. If the namespace has no task id, the entry stays after the end of

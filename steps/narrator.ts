@@ -171,8 +171,9 @@ export class Narrator {
   }
 
   /**
-   * Returns whether the chat message of this payload is in the event log already. Version 3 has
-   * several events for one message. The first one, `message-start`, decides for the later ones.
+   * Returns whether the chat message of this payload is in the event log already. With `v3`,
+   * LangGraph streams several events for one message. Only the first one, `message-start`, is
+   * looked up. The later events of the same message get the same result.
    */
   #isRepeatedMessage(payload: unknown): boolean {
     const [message, metadata] = payload as [StreamedMessage & { event?: string }, { run_id?: string }?];
@@ -200,10 +201,11 @@ export class Narrator {
   }
 
   /**
-   * Returns whether the payload only repeats an event of an earlier step. In the namespaces of
-   * `continued`, LangGraph first streams what is known about the last checkpoint, and then starts
-   * the first task. The events before that start are repetitions, unless they are about injected
-   * messages. The start event of a task is a repetition if its namespace is in `#midway`.
+   * Returns whether the payload only repeats an event of an earlier step. A chunk of a mode in
+   * {@link WORK_MODES} is never a repetition. The start event of a task is a repetition if its
+   * namespace is in `#midway`. In the namespaces of `continued`, LangGraph streams what is known
+   * about the last checkpoint before it starts the first task. These events are repetitions too,
+   * except those of the root namespace in a step that injects messages.
    */
   #isRepeated(ns: string, mode: string, payload: unknown): boolean {
     const payloadType = mode === 'debug' ? (payload as { type: string }).type : mode;

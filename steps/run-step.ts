@@ -16,8 +16,8 @@ const DEFAULT_RECURSION_LIMIT = 25;
  */
 const OWN_MODES = ['tasks', 'checkpoints', 'values'] as const;
 /**
- * The modes that a step requests instead if its run has `streamVersion: 'v3'`. Clients of such a
- * run get only an envelope of each checkpoint: its id, parent id, step and source. But
+ * The modes that replace `OWN_MODES` if the run has `streamVersion: 'v3'`. Clients of such a run
+ * get only an envelope of each checkpoint: its id, parent id, step and source. But
  * {@link StepProgress} needs the whole checkpoints. With the mode `debug`, LangGraph streams the
  * envelopes and the whole checkpoints. With the mode `checkpoints`, it would stream whole
  * checkpoints and no envelopes.

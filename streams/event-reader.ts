@@ -44,8 +44,9 @@ export class EventReader {
    * next {@link FIRST_READ_OFFSETS} offsets have no events, it searches the whole rest of the log,
    * or stops there if `scanAhead` is false.
    *
-   * Before the reader skips a gap, it reads the gap again: a read during a write may miss a batch
-   * and still return a batch that was written later. So a page ends where a gap begins.
+   * A read during a write may miss a batch and still return a batch that was written later. So the
+   * reader reads a gap a second time before it skips the gap. For this second read, a page ends
+   * where a gap begins, and the next page begins with the gap.
    */
   async page(scanAhead = true): Promise<LoggedEvent[]> {
     let events = await this.#read(scanAhead);

@@ -124,8 +124,8 @@ class LogFollower implements LiveBatches {
 }
 
 /**
- * Returns the batches that contain offset `seq` or later offsets. Returns undefined if no batch is
- * left, or if offset `seq` or an offset between two batches is missing.
+ * Returns those of the sorted `batches` that contain offset `seq` or later offsets. Returns
+ * undefined if there are none, or if offset `seq` or an offset between two batches is missing.
  */
 function contiguousFrom(batches: StoredBatch[], seq: number): StoredBatch[] | undefined {
   const contiguous: StoredBatch[] = [];

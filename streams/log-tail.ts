@@ -37,8 +37,9 @@ export class LogTails {
   }
 
   /**
-   * Returns the offset of the log's last event, and the fence of that event's writer. The offset is
-   * 0 if the log never had an event. The fence is `NO_FENCE` if no event is stored any more.
+   * Returns the offset of the log's last event, and the fence of that event's writer. If no event
+   * is stored (any more), the fence is `NO_FENCE`, and the offset comes from the newest
+   * {@link TailMark}. Without such a mark, the offset is 0.
    */
   async read(log: string): Promise<{ tail: number; fence: Fence }> {
     const known = this.#lastBatches.get(log);

@@ -42,8 +42,9 @@ export class PageReads {
   }
 
   /**
-   * Returns the last batch whose first offset is below `from`. This batch may contain the event
-   * with the offset `from`. Returns an empty page if there is no such batch.
+   * Returns the last batch whose first offset is below `from`, because this batch may contain the
+   * event with the offset `from`. Searches at most {@link MAX_BATCH_EVENTS} offsets back: a batch
+   * that starts earlier cannot contain this event. Returns an empty page if it finds no batch.
    */
   batchBefore(log: string, from: number): Promise<BatchPage> {
     return this.#share(`${log} before ${from}`, () => this.#batchBefore(log, from));

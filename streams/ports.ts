@@ -76,9 +76,10 @@ export interface EventLog {
   tail(caller: Caller, threadId: string): Promise<number>;
   /**
    * Returns at most `limit` events after offset `afterSeq`, in order. Returns fewer events if they
-   * are large. An empty list means that the log has no later events. With `bare`, events come
-   * without the values and large texts that are stored elsewhere; this is enough for callers that
-   * need only the platform's own events. Errors: `invalid_argument`.
+   * are large. With `runId`, returns only events of this run. An empty list means that there are no
+   * later events. With `bare`, events come without the values and large texts that are stored
+   * elsewhere; this is enough for callers that need only the platform's own events. Errors:
+   * `invalid_argument`.
    */
   read(
     caller: Caller,

@@ -49,9 +49,9 @@ export interface WorkerOverrides {
 }
 
 /**
- * Longest interval to which Temporal's worker throttles the heartbeats of a step, in ms. The worker
- * learns only from the answer to a heartbeat that the step is cancelled. So a longer interval would
- * delay the cancellation.
+ * Longest time between two heartbeats that Temporal's worker sends for a step, in ms. If a step is
+ * cancelled, Temporal's server reports this only in its response to a heartbeat. So a longer time
+ * would delay the cancellation.
  */
 const HEARTBEAT_THROTTLE_MS = 500;
 /**

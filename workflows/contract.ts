@@ -27,7 +27,8 @@ export const WEBHOOK_WORKFLOW = 'webhook';
 export interface ConversationSettings {
   /**
    * Maximum number of runs that wait behind the current run. Further runs are refused with
-   * `queue_full`. Delayed runs and injected messages are counted separately, with the same maximum.
+   * `queue_full`. For a run with the strategy `interrupt` or `rollback`, the maximum is twice as
+   * high. Delayed runs and injected messages are counted separately, each with the same maximum.
    */
   queueLimit: number;
   /**
@@ -192,8 +193,9 @@ export interface Submitted {
   runId: string;
   /**
    * Number of runs before this run in the queue, including the current run. Cancelled runs do not
-   * count. 0: this run starts at once, or it is a duplicate of a run that does not wait. For a
-   * delayed run, the number of runs that would be before it if it were due now.
+   * count, with one exception: if this run has the strategy `interrupt` or `rollback`, it cancels
+   * the current run, and the current run counts. For a delayed run, the number of runs that would
+   * be before it if it were due now. For a duplicate of a run that does not wait: 0.
    */
   position: number;
   /**
@@ -207,10 +209,10 @@ export interface Submitted {
  * `inject`: adds a chat message to the current run, which takes the message between two supersteps.
  * `runId` is the id of the message's record, which must be stored already. If the current run
  * succeeds without taking the message, the message becomes a run with this id. Of several such
- * messages, only the oldest becomes a run, and this run takes the others. If the current run ends
- * in another way, the message waits for the next run, but a rollback of the current run deletes the
- * message. The update is refused with `conflict` if no run is current or waiting. Cancelled runs do
- * not count.
+ * messages, only the oldest becomes a run, and this run takes the others. If the current run is
+ * rolled back, the message is deleted. If the current run ends in any other way, the message waits
+ * for the next run. The update is refused with `conflict` if no run is current or waiting.
+ * Cancelled runs do not count.
  */
 export interface InjectMessage {
   runId: string;
@@ -402,8 +404,9 @@ export interface StepTask {
   /**
    * Ordinal of the run in its thread, which is the first part of the fence. It grows with every
    * run. Continue-as-new carries the last ordinal to the next workflow execution. An execution that
-   * was started in another way begins with the current time in seconds as ordinal, because this is
-   * higher than the ordinals of all earlier executions of the thread.
+   * was started in another way counts from its start time in seconds, which is usually higher than
+   * the ordinals of all earlier executions of the thread. If it is not, the activity fails with
+   * `fence_lost` ({@link FAILURES}), and the workflow raises the ordinal.
    */
   ordinal: number;
   /** Number of this activity in the run, from 1. It is the second part of the fence. */
@@ -527,7 +530,7 @@ export interface WebhookActivities {
  *
  * `fence_lost`: the head of the thread stores a higher fence than the fence of the activity.
  * `runStep` and `endRun` fail with this type. The only detail is the higher fence. If the activity
- * was the first step of the current run or its `endRun`, the workflow raises the run's ordinal (the
+ * was the first step or the `endRun` of the current run, the workflow raises the run's ordinal (the
  * first part of the fence) and calls the activity again.
  */
 export const FAILURES = { graph: 'GraphFailed', fence: 'fence_lost' } as const;

@@ -48,8 +48,8 @@ import { Pump } from './pump.js';
 import { ConversationQueue } from './queue.js';
 
 /**
- * Time in ms that a stateless conversation waits for its only run. If that run is refused, no run
- * is ever submitted, so the conversation ends after this time.
+ * Time in ms that a stateless conversation waits for its only run. The conversation closes after
+ * this time if the workflow was started but the update `submit` was refused or did not arrive.
  */
 const FIRST_RUN_TIMEOUT_MS = 60_000;
 
@@ -115,9 +115,10 @@ async function converse(input: ConversationInput, queue: ConversationQueue, pump
 }
 
 /**
- * Waits until there is something to do: a run waits or is due, the conversation can end, the
- * deadline of a question has passed, or signals have made the history so long that the workflow
- * must continue as new.
+ * Waits until there is something to do: a run waits, a delayed run is due, the first due time of
+ * the delayed runs has changed, the conversation can end, the deadline of a question has passed, or
+ * signals have made the history so long that the workflow must continue as new. Enqueues the
+ * default answers that are due. Closes a stateless conversation whose run has not arrived in time.
  */
 async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Promise<void> {
   const { nextDueAt } = queue;

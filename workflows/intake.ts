@@ -191,9 +191,10 @@ function show(value: unknown): string {
 }
 
 /**
- * Describes a wrong message without its content, for example as `an empty text`. The description
- * becomes part of a note, which says why a signal was refused. Notes are logged, and
- * continue-as-new carries them into the next history. So they must not contain the message itself.
+ * Describes a wrong argument of the signal `message`, for example as `an empty text` or as `an
+ * object with text`. The description becomes part of a note, which says why the signal was refused.
+ * Notes are logged, and continue-as-new carries them into the next history. So the description may
+ * contain the names of fields, but no values, because these may be what a person wrote.
  */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';

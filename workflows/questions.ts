@@ -3,12 +3,12 @@ import { ANY_INTERRUPT } from './contract.js';
 import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } from './contract.js';
 
 /**
- * The open questions of a conversation, which its interrupts ask. A run can name the question that
- * it answers. When such a run starts, only this question is removed. Any other run abandons all
- * questions: when it starts, all questions are removed. There are two kinds of runs that abandon
- * the questions. A run with new input answers no question. A run with {@link ANY_INTERRUPT} answers
- * questions that only its stored request names. In all methods, `ahead` contains the current run
- * and then the waiting runs, without cancelled runs.
+ * The open questions of a conversation, which its interrupts ask. If a run names the question that
+ * it answers, only this question is removed when the run starts. Any other run abandons the
+ * questions: all of them are removed when it starts. This applies to a run with new input, which
+ * answers no question. It also applies to a run with {@link ANY_INTERRUPT}, because only its stored
+ * request names the questions that it answers. In all methods, `ahead` contains the current run and
+ * then the waiting runs, without cancelled runs.
  */
 export class Questions {
   private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];

@@ -64,8 +64,8 @@ export interface RecordRule {
   eachRun?: Required<Pick<RecordRule, 'value' | 'apply'>>;
   /**
    * Returns the bodies of the new records. The values of the filters are added to the metadata of
-   * these bodies, so that the new records match the filters. Default: the bodies of the runs, or
-   * the whole body if the request starts no run.
+   * these bodies, so that the new records match the filters. Default: the bodies that `runs`
+   * returns, or the whole body if the rule has no `runs`.
    */
   stamps?: (body: RequestBody) => RequestBody[];
 }

@@ -110,8 +110,9 @@ class CheckedLog implements EventLog {
   }
 
   async #checked(page: StoredEvent[]): Promise<StoredEvent[]> {
-    // The previous page ended with an event of the run `#runId`. Any other event, such as an event
-    // without a run, may belong to a new thread with the same id.
+    // `#runId` is the run of the last event of the previous page. Access to the events of this run
+    // was already checked. An event of another run, or an event without a run, may belong to a new
+    // thread with the same id.
     if (page.some(({ runId }) => runId === '' || runId !== this.#runId)) await this.check();
     this.#runId = page.at(-1)?.runId ?? this.#runId;
     return page;

@@ -1,8 +1,8 @@
 import type { RouteDescription } from './route.js';
 
 /**
- * For each HTTP status of a refused request, the reason in general words. The body of the response
- * is plain text and says more: it names the wrong field or record and its value.
+ * For each HTTP status of a refused request, the reason in general words. The API reference shows
+ * these texts. The body of a response is plain text with the exact reason.
  */
 export const REFUSALS: Readonly<Record<number, string>> = {
   400: 'The body is not JSON, or the path has another spelling: escapes of letters, dot segments.',

@@ -47,8 +47,8 @@ const paramsOfCommands =
 
 /**
  * Returns the value that an auth handler gets if a command starts a run. The value has the same
- * fields as the value for a run of the HTTP run API. The field `command` of the value contains the
- * answer to an interrupt.
+ * fields as the value for a run of the HTTP run API. If the command answers interrupts, the field
+ * `kwargs.command.resume` of the value contains the answers.
  */
 function commandValue(req: RuleRequest, params: RequestBody): RequestBody {
   const { response, responses, update, goto } = params;

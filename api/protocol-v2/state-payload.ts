@@ -105,8 +105,8 @@ function snakeMime({ mimeType, ...rest }: Json): Json {
 }
 
 /**
- * Returns content blocks for generated images and spoken answers, which model providers put into
- * `additional_kwargs` and not into the content of a message.
+ * Returns content blocks for the images and the audio that a model has generated. Model providers
+ * put these into `additional_kwargs` and not into the content of a message.
  */
 function extraBlocks({ additional_kwargs: kwargs }: Json): Json[] {
   if (!isRecord(kwargs)) return [];

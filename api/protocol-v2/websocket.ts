@@ -23,7 +23,7 @@ const PATH = /^\/threads\/([^/?]+)\/stream\/events(?:\?|$)/;
 /**
  * Close codes of the WebSocket. For an error with an HTTP status below 500, the code is 4000 plus
  * this status. LangGraph's SDK reads the status from this code. For any other error the code is
- * 1013. After code 1012 the SDK reconnects.
+ * 1013. When this server shuts down, the code is 1012, and the SDK reconnects.
  */
 const STATUS_BASE = 4_000;
 const SERVICE_RESTART = 1012;

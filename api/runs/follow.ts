@@ -142,8 +142,9 @@ interface RunConnection {
   batches: AsyncIterable<ClientEvent[]>;
   ended(): EndedData | undefined;
   /**
-   * Resolves when lists show the run, or when the attempt to show it has failed. Never resolves if
-   * an event of the run arrives before this attempt.
+   * Resolves when the call of the attachment's `admit` has succeeded or failed. Resolves at once if
+   * the attachment has no `admit`. Never resolves if an event of the run arrives before the call,
+   * because `admit` is then not called.
    */
   admitted: Promise<void>;
 }

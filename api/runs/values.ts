@@ -4,9 +4,9 @@ import type { ApiContext } from '../context.js';
 import { awaitEnd, type Attachment, type RunFollower } from './follow.js';
 
 /**
- * Returns the answer to a client that waits for a run, as JSON text: the output of the run, or its
- * error. Returns undefined if the client disconnects or the server shuts down before the end of the
- * run.
+ * Returns the HTTP answer to a client that waits for a run, as JSON text: the output of the run, or
+ * its error. Returns undefined if one of these happens before the end of the run: the client
+ * disconnects or loses the right to read the run, or the server shuts down.
  */
 export async function runOutput(
   context: ApiContext,

@@ -109,7 +109,8 @@ export const copyRoute = route({
   auth: [aboutThread('threads:read'), { ...creates('threads', 'threads:create'), value: () => ({ metadata: {} }) }],
   async handle(context, { viewer, params, req, res }) {
     // The copy gets no metadata from the client. If the project has auth, the gate has replaced the
-    // metadata in the body. They now come only from the project's handlers and their filters.
+    // metadata in the body. The new metadata come only from the project's handlers and their
+    // filters.
     const metadata = context.auth ? (parse(threadPatch, bodyOf(req), 'request body').metadata ?? {}) : {};
     const { thread, values } = await copyThread(context, viewer, params.thread_id, metadata);
     res.json(threadToWire(thread, values));

@@ -85,8 +85,9 @@ function needsValues({ select: fields, extract }: SearchBody): boolean {
 }
 
 /**
- * Reads one page of threads. Counts all threads only if the page does not show their number: there
- * are more threads than fit in the page, or the page begins after the last one.
+ * Reads one page of the threads that match the query, and their total number. If more threads
+ * follow the page, or if the page begins after the last thread, a second query counts the threads.
+ * Otherwise the page itself shows the number.
  */
 async function page(
   context: ApiContext,

@@ -115,8 +115,9 @@ export const stateAnswer = z.object({
 });
 
 /**
- * Answer to an edit of a thread's state. It has the new checkpoint in three forms: as LangGraph's
- * Agent Server returns it, as a config and as an id. The last two are for older clients.
+ * HTTP answer to an edit of a thread's state. It contains the new checkpoint in three forms: as
+ * LangGraph's Agent Server returns it, as a config and as an id. The config and the id are for
+ * older clients.
  */
 export const stateUpdateAnswer = z.object({
   checkpoint,

@@ -7,8 +7,8 @@ import { z } from 'zod';
 export const MAX_NAME = 1_000;
 /**
  * Maximum length of a name that a search looks for, in characters. The name becomes a regular
- * expression, and escaping may double its length. The database accepts a regular expression of
- * 1,000 characters.
+ * expression, and escaping may double its length. So the regular expression has at most 1,000
+ * characters, which the database accepts.
  */
 export const MAX_SEARCHED_NAME = 500;
 /** Maximum length of strings that people write and that are in no index, in characters. */

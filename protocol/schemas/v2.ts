@@ -126,8 +126,9 @@ export const getTreeParams = z.strictObject({ run_id: uuid.nullish() });
 
 /**
  * Header `Last-Event-ID` of an event stream of protocol v2. Its value is the id of an event, such
- * as `1700000000000-42`, where 42 is the sequence number of the event. Or it is `-1`, for the start
- * of the stream. The value is parsed to the sequence number, and `-1` to 0.
+ * as `1700000000000-42`, where 42 is the sequence number of the event. An id may have the prefix
+ * `synth:<run id>:`. The value `-1` stands for the start of the stream. The schema parses an id to
+ * the sequence number, and `-1` to 0.
  */
 export const lastProtocolEventId = z
   .string()

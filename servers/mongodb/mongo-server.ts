@@ -16,7 +16,7 @@ const READY_TIMEOUT_MS = 60_000;
 
 /**
  * Starts a database server that speaks MongoDB's wire protocol: mongod, as a replica set with one
- * member, or SecantusDB. Errors: `unavailable`, `already_exists`.
+ * member, or SecantusDB. Errors: `unavailable`, `already_exists`, `forbidden`.
  */
 export async function startMongo(options: ServerOptions): Promise<Server> {
   const { dataDir, ports, onProgress } = options;

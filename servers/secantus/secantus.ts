@@ -23,7 +23,8 @@ const URI_OPTIONS = 'retryWrites=false';
 
 /**
  * Installs SecantusDB, a database with MongoDB's protocol, and returns how to start it. Used if
- * mongod is missing, or if SecantusDB wrote the existing data. Errors: `unavailable`.
+ * only SecantusDB wrote the existing data, or if mongod is neither installed nor can be downloaded.
+ * Errors: `unavailable`.
  */
 export async function findSecantus({ toolsDir, onProgress }: ServerOptions): Promise<DatabaseProgram> {
   const bin = await installTool(toolsDir, PACKAGE, onProgress);

@@ -162,7 +162,7 @@ describe.each([
     expect(canariesIn(matter).filter((one) => texts.join().includes(one))).toEqual([]);
   });
 
-  it('continues with null at the deadline of a question that has no default answer', async () => {
+  it('resumes with the answer null at the deadline of a question that has no default answer', async () => {
     const threadId = randomUUID();
     const { fallback: _unnamed, ...matter } = newMatter(1).matter;
     await client.runs.wait(threadId, 'direct', { input: { matter }, ifNotExists: 'create' });

@@ -72,7 +72,7 @@ describe('the outbox of a graph', () => {
     expect(() => outboxFrom({ [OUTBOX_KEY]: 'mail' })).toThrow('expected an outbox with a send function, found string');
   });
 
-  it('sends in the name of the tenant that the config names, or of the default tenant if it names none', () => {
+  it('sends for the tenant that `tenantFrom` finds in the config, or for the tenant `default` if the config names none', () => {
     expect(tenantFrom({ [TENANT_KEY]: 'acme' })).toBe('acme');
     expect(tenantFrom({})).toBe('default');
   });

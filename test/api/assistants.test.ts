@@ -112,7 +112,7 @@ describe('an assistant', () => {
     expect(response.headers.get('X-Pagination-Total')).toBe('3');
   });
 
-  it('gets status 404 on all its routes if it does not exist', async () => {
+  it('is not found (404) by any route if it does not exist', async () => {
     const id = randomUUID();
     const requests: [string, string, unknown?][] = [
       ['GET', ''],
@@ -301,7 +301,7 @@ describe('the graph of an assistant', () => {
     expect(await names('made')).toEqual(['__start__', 'unnamed', '__end__']);
   });
 
-  it('gets status 404 if the server no longer serves the graph', async () => {
+  it('is not found (404) if the server no longer serves it', async () => {
     expect(await send('GET', '/assistants/echo/graph')).toEqual([404, 'Graph "echo" not found']);
     expect(await send('GET', '/assistants/echo/schemas')).toEqual([404, 'Graph "echo" not found']);
   });

@@ -174,7 +174,7 @@ describe('a cron', () => {
     expect((await ada.call('DELETE', `/runs/crons/${id}`)).status).toBe(204);
   });
 
-  it('is refused on a thread that the user may not see; for a key in both filters, the cron filter beats the thread filter', async () => {
+  it('gets the metadata of the filters for threads and for crons (the latter win); is refused on another user’s thread', async () => {
     const both = new User('ada', { threads: { owner: 'ada', thread: 1 }, crons: { owner: 'ada of crons' } });
     const thread = await both.make('threads', {});
     const { json } = await both.call('POST', `/threads/${thread}/runs/crons`, NEVER_SOON);
@@ -241,7 +241,7 @@ describe.each(kinds)('a search for %s', (kind) => {
     return ids;
   };
 
-  it("finds and counts only records that match both the filters by equality and the client's search", async () => {
+  it("finds and counts only records that match the client's search and also the user's equality filters", async () => {
     const topic = randomUUID();
     const ids: string[] = [];
     for (const who of [ada, bob, ada, bob, ada]) ids.push(await who.make(kind, { topic }));

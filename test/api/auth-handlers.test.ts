@@ -35,7 +35,7 @@ type Run = { run_id: string; thread_id: string; metadata: Body; kwargs: { config
 const run = { assistant_id: 'whoami', input: { text: 'hi' } };
 
 describe('a batch of runs', () => {
-  it('belongs to its sender, however the request spells the fields "config" and "metadata"', async () => {
+  it('belongs to its sender or gets 422, however the request spells the fields "config" and "metadata"', async () => {
     const configurable = { langgraph_auth_user: { identity: 'root' }, langgraph_auth_user_id: 'root' };
     const spellings: Body[] = [
       { config: {}, metadata: {}, _config: { configurable }, _metadata: { owner: 'ada' } },

@@ -284,13 +284,13 @@ describe('the whole system with API, worker, Temporal and MongoDB', () => {
     expect(anew).toEqual({ log: ['hi', 'heard', 'answered'] });
   });
 
-  it('answers "not_found" to `view` if the conversation does not exist, but lets `close` succeed', async () => {
+  it('if a conversation does not exist, `conversations.view` fails with "not_found" and `conversations.close` succeeds', async () => {
     const nowhere = randomUUID();
     await expect(conversations.view(ANONYMOUS_CALLER, nowhere)).rejects.toMatchObject({ code: 'not_found' });
     await expect(conversations.close(ANONYMOUS_CALLER, nowhere, 1_000)).resolves.toBeUndefined();
   });
 
-  it('answers "unavailable" after a timeout if no worker executes the workflow', async () => {
+  it('answers "unavailable" to a submitted run after a timeout if no worker executes the workflow', async () => {
     const lonely = createConversations({
       client: new TemporalClient({ connection }),
       taskQueue: `${house.name}-nobody`,

@@ -93,7 +93,7 @@ describe('the limits of request bodies', () => {
 
   const commands = ROUTES.find(({ path }) => path.endsWith('/commands')) as Route;
   it.each(Object.keys(schemas).filter((name) => name.endsWith('Params')))(
-    'the command schema %s refuses deep nesting in every field, and no long or unusual value causes an internal error',
+    'a protocol v2 command (%s) refuses deep nesting in every field; no long or unusual value causes an internal error',
     async (name) => {
       const method = COMMANDS[name];
       expect(method).toBeDefined();

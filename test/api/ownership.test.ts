@@ -65,7 +65,7 @@ describe('an idempotency key', () => {
     expect(third.run_id).not.toBe(first.run_id);
   });
 
-  it('gives the run an id that no client can predict', async () => {
+  it('gives the run an id that a client cannot compute from the key', async () => {
     const key = randomUUID();
     const { run_id: id } = (await ada.call('POST', '/runs', run, { 'idempotency-key': key })).json as Run;
     const guesses = ['default/', 'default/ada/', 'default/user/ada/', 'ada/', ''].map((prefix) =>
@@ -76,7 +76,7 @@ describe('an idempotency key', () => {
 });
 
 describe('two users who create a thread with the same id at the same time', () => {
-  it('get one thread: the first user owns it, and the second user can neither read it nor start a run on it', async () => {
+  it('get one thread: it belongs to the user whose request came first, and every request of the other user fails', async () => {
     for (let round = 0; round < 15; round += 1) {
       const id = randomUUID();
       const body = { ...run, if_not_exists: 'create' };
@@ -211,7 +211,7 @@ describe('an assistant of another user', () => {
     expect(await bob.get('GET', `/threads/${thread}/runs`)).toEqual([]);
   });
 
-  it('is not found when its thread gets a new owner, who then answers the interrupt or forks the thread', async () => {
+  it('is not found by input.respond or state.fork, even if the user now owns the thread on which the assistant ran', async () => {
     const { thread_id: given } = await ada.get<Run>('POST', '/threads', {});
     await ada.get('POST', `/threads/${given}/runs/wait`, { assistant_id: assistant, input: {} });
     const { interrupts } = await ada.get<{ interrupts: Record<string, { id: string }[]> }>('GET', `/threads/${given}`);

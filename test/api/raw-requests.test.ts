@@ -44,7 +44,7 @@ const statusOf = async (name: string, bytes: string) => (await exchange(api(name
 
 describe.each(PROJECTS)('a server with the project %s', (name) => {
   it.each(['//', '//evil.example/threads', '/threads/%zz/stream/events', 'nowhere', 'http://[/threads'])(
-    'refuses an upgrade request for %s and continues to serve other requests',
+    'reports an error for an upgrade request to %s, and continues to serve other requests',
     async (path) => {
       const { statuses, text } = await exchange(api(name).url, upgradeOf(path, { Authorization: 'Bearer ada' }));
       // A path of the form `/threads/…/stream/events` takes WebSockets. So the server completes the

@@ -47,7 +47,7 @@ describe('runs on real servers', () => {
     const headOf = async (threadId: string) =>
       (await client.threads.getState(threadId)).checkpoint.checkpoint_id as string;
 
-    it('get 404 and have no effect if any field of the request names a checkpoint of another thread', async () => {
+    it('are refused (404) and change nothing, whichever field of the request names a checkpoint of another thread', async () => {
       const [mine, theirs] = [await newThread(), await newThread()];
       for (const threadId of [mine, theirs]) await client.runs.wait(threadId, 'calculator', sum('1+1'));
       const [head, foreign] = [await headOf(mine), await headOf(theirs)];
@@ -118,7 +118,7 @@ describe('runs on real servers', () => {
       expect(Date.parse(updated_at) - Date.parse(created_at)).toBeGreaterThanOrEqual(2_000);
     });
 
-    it('are streamed like other runs, also without a thread, and survive a restart of the worker', async () => {
+    it('are streamed on a thread and as stateless runs, even if the worker is killed before the delay is over', async () => {
       const next = await house.worker();
       const follow = (threadId: string | null, text: string) => {
         let parts: Promise<Part[]> | undefined;
@@ -207,7 +207,7 @@ describe('runs on real servers', () => {
       expect((await client.runs.get(one.thread_id, waiting.run_id)).status).toBe('interrupted');
     });
 
-    it('stores the reason `taken` (another run got the input of the cancelled run), and refuses it with rollback', async () => {
+    it('with action interrupt, stores the reason `taken` (another run got the input); with rollback, `taken` is refused', async () => {
       const run = await working();
       await client.runs.cancel(run.thread_id, run.run_id, true, 'interrupt', { reason: 'taken' });
       expect(await client.runs.get(run.thread_id, run.run_id)).toMatchObject({
@@ -252,7 +252,7 @@ describe('runs on real servers', () => {
     };
 
     it.each(Object.entries(entries))(
-      'apply the multitask strategies reject, interrupt and rollback on the route %s',
+      'follow their multitask strategy (reject, interrupt or rollback): route %s',
       async (_entry, enter) => {
         const first = await working();
         const { thread_id: threadId } = first;
@@ -268,7 +268,7 @@ describe('runs on real servers', () => {
     );
 
     it.each(Object.entries(entries))(
-      'can answer an interrupt only once, also if two answers arrive at the same time: route %s',
+      'get one success and one error if two of them answer the same interrupt at the same time: route %s',
       async (_entry, enter) => {
         const threadId = await newThread();
         await client.runs.wait(threadId, 'calculator', sum('well?'));

@@ -236,7 +236,7 @@ describe('the run API', () => {
     await expect(client.runs.get(threadId, run.run_id)).rejects.toThrow('HTTP 404: Run not found');
   });
 
-  it('passes the options in the request of the client to the graph', async () => {
+  it('keeps the options of the client’s request in the run, but sets the ids in `configurable` itself', async () => {
     const seen: RunRequest[] = [];
     api.conversations.script = async (turn) => {
       seen.push(turn.run.request);

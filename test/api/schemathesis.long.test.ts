@@ -37,7 +37,7 @@ describe('the API under generated requests', () => {
   });
   afterAll(() => house.stop());
 
-  it('gives only answers that its OpenAPI description contains, and never an internal error', async () => {
+  it('gives only HTTP answers that its OpenAPI description contains, and never an internal error', async () => {
     const { code, said } = await run(join(bin, 'st'), [
       ...[
         'run',

@@ -173,7 +173,7 @@ describe('the stream of a run', () => {
     expect(replayed.filter((part) => part.event === 'custom').map((part) => part.data)).toEqual(['committed', 'kept']);
   });
 
-  it('also drops events of the old attempt that were written after the new attempt had read the log', async () => {
+  it('also drops events that the old attempt wrote after the new attempt had read the offset of the last event', async () => {
     api.conversations.script = async (turn) => {
       const first = await turn.writeEvent('custom', 'lost');
       await turn.writeEvent('custom', 'last words');
@@ -280,7 +280,7 @@ describe('the stream of a run', () => {
     expect(parts.at(-1)?.data).toEqual({ aborted: false });
   });
 
-  it('ends if the record of the run was deleted', async () => {
+  it('ends when the record of the run is deleted', async () => {
     api.conversations.script = async (turn) => {
       await turn.writeEvent('values', {});
       await untilAborted(turn);

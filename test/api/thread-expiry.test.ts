@@ -91,7 +91,7 @@ describe('threads that expire', () => {
     await client.threads.create({ threadId: thread_id });
   });
 
-  it('are deleted at once by a prune request, even while a run is active, but not if the strategy is keep_latest', async () => {
+  it('are deleted at once by a prune request, even while a run is active; the strategy keep_latest keeps the threads', async () => {
     api.conversations.script = untilAborted;
     const ids: string[] = [];
     for (let n = 0; n < 3; n += 1) ids.push((await client.threads.create()).thread_id);

@@ -309,7 +309,7 @@ describe('protocol v2', () => {
       socket.close();
     });
 
-    it('on reconnect, answers `restored: false` if events have expired, and an error if the subscription or run is unknown', async () => {
+    it('answers a reconnect with `restored: false` if events are missing, or an error if the subscription or run is unknown', async () => {
       const threadId = randomUUID();
       fixture.conversations.script = async (turn) => void (await turn.writeEvent('values', { n: 1 }));
       const { run_id: runId } = (await start(threadId))['result'] as { run_id: string };
@@ -340,7 +340,7 @@ describe('protocol v2', () => {
       socket.close();
     });
 
-    it('answers an invalid command and stays open', async () => {
+    it('sends an error for each invalid command and stays open', async () => {
       const socket = connect(randomUUID());
       await once(socket, 'open');
       send(socket, 'no json');
@@ -354,7 +354,7 @@ describe('protocol v2', () => {
       socket.close();
     });
 
-    it('is closed by a server that refuses it; the code is 4000 plus the HTTP status of the refusal, such as 4403', async () => {
+    it('is closed with code 4000 plus an HTTP status, such as 4403, if the server refuses it; an unknown path gets HTTP 404', async () => {
       const [code, reason] = (await once(connect('no-uuid'), 'close')) as [number, Buffer];
       expect([code, reason.toString()]).toEqual([4422, expect.stringContaining('thread_id')]);
       const guarded = await fixture.listen({ corsOrigins: ['https://chat.example'] });

@@ -50,7 +50,7 @@ describe('protocol v2 on real servers', () => {
     return { threadId, reader, events };
   }
 
-  it('streams the same events of a run as LangGraph, also if the run creates its thread', async () => {
+  it("streams the events of a run in LangGraph's order, for a run that creates its thread", async () => {
     const { reader, events } = await toldThread('hi');
     reader.close();
     expect(events.map(outline).slice(0, 22)).toEqual([
@@ -114,7 +114,7 @@ describe('protocol v2 on real servers', () => {
   });
 
   it.each(['sse', 'websocket'] as const)(
-    'interrupts a run, and continues with the answer of the client, over %s',
+    'reports an interrupt, and continues with the answer that the client sends, over %s',
     async (transport) => {
       const thread = openThread(transport);
       await thread.run.start({ input: said('really?') });

@@ -43,7 +43,7 @@ const EVIL = { origin: 'https://evil.example' };
 describe('the origin of a WebSocket', () => {
   const listen = (http: HttpCustomization, corsOrigins = ['*']) => api.listen({ corsOrigins }, { http });
 
-  it('is checked against the origins that the project allows, as for HTTP', async () => {
+  it('is checked against the list of origins that the project allows', async () => {
     const url = await listen({ disabled: [], cors: { origins: ['https://good.example'] } });
     expect(await opened(url, EVIL)).toBe(4403);
     expect(await opened(url, { origin: 'null' })).toBe(4403);

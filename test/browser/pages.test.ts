@@ -33,7 +33,7 @@ describe.each([
     await page.isIdle();
   });
 
-  it('edits a message on a new branch, regenerates the answer, and returns to the first branch', async () => {
+  it("lets a person edit a message on a new branch, regenerate the model's message, and return to the first branch", async () => {
     const page = await fixture.open();
     await page.say('first');
     await page.shows(['first', 'Answer to "first".']);

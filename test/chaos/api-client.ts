@@ -16,7 +16,7 @@ export interface ApiCall {
 
 /**
  * Longest wait for the status and the headers of a response, in ms. It is longer than the time for
- * which the API itself waits for an answer of a conversation workflow.
+ * which the API itself waits for a response of a conversation workflow.
  */
 const HEAD_TIMEOUT_MS = 13_000;
 /**

@@ -26,8 +26,8 @@ export function effectiveEvents(events: readonly SeenEvent[]): SeenEvent[] {
 }
 
 /**
- * Joins the pieces of each model message to its text, as a chat does. The pieces are the events of
- * the stream mode `messages-tuple`. Returns the texts by message id.
+ * Joins the pieces of each model message to one text, as a chat client does. The pieces are the
+ * events of the stream mode `messages-tuple`. Returns the texts by message id.
  */
 export function assembleTexts(events: readonly SeenEvent[]): Map<string, string> {
   const texts = new Map<string, string>();

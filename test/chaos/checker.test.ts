@@ -102,7 +102,7 @@ describe('the checker', () => {
     expect(world.violations()).toContainEqual(expect.stringContaining('transcript: message 3 of 7'));
   });
 
-  it('finds a missing answer', () => {
+  it("finds that the model's last message is missing in the transcript", () => {
     const world = new Fabricated();
     world.messages.pop();
     expect(world.violations()).toContainEqual(expect.stringContaining('transcript: message 6 of 5'));
@@ -174,7 +174,7 @@ describe('the checker', () => {
     expect(world.violations()).toEqual([]);
   });
 
-  it('finds a streamed state that the thread never had, and a wrong last streamed state', () => {
+  it("finds a streamed state that the thread never had, and a last streamed state without the model's last message", () => {
     const world = new Fabricated();
     const { live } = world.second;
     live.splice(live.length - 1, 0, {
@@ -201,7 +201,7 @@ describe('the checker', () => {
     );
   });
 
-  it('finds a checkpoint outside of the chain, a missing parent, and a state that differs from its checkpoint', () => {
+  it('finds a checkpoint outside of the chain of parents, a missing parent, and a state that differs from its checkpoint', () => {
     const world = new Fabricated();
     world.thread.history.push({ id: 'stray', parent: 'p2', step: 3, source: 'loop', messages: [] });
     expect(world.violations()).toEqual(['history: 1 checkpoints are committed beside the thread, as step 3 (stray)']);

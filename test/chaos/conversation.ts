@@ -56,8 +56,9 @@ const NOT_YET = [404];
 const LEAVES = 0.004;
 
 /**
- * A simulated user who sends several messages to one thread. Usually each message follows the
- * answer to the previous one. Sometimes two or three messages are sent without waiting.
+ * A simulated user who sends several messages to one thread. Usually the user sends the next
+ * message after the run of the previous message has ended. Sometimes the user sends two or three
+ * messages without waiting.
  */
 export class Conversation {
   readonly threadId = randomUUID();
@@ -137,8 +138,8 @@ export class Conversation {
   }
 
   /**
-   * Sends a message again and again until an API process has accepted it. All these requests have
-   * the same idempotency key, so only one run starts.
+   * Sends a message, or the answer to an interrupt, again and again until an API process has
+   * accepted it. All these requests have the same idempotency key, so only one run starts.
    */
   async #send(turn: Turn, mode: 'stream' | 'wait' | 'create'): Promise<Accepted> {
     const { api, random } = this.context;

@@ -20,7 +20,8 @@ export const HELPER_PROMPT = 'You are the helper.';
 
 /**
  * Returns the rule by which the simulated model answers. The answer depends on the request and on
- * how often the model has received it. The seed decides whether a request fails.
+ * how often the model has received this request. Random numbers from the seed decide which requests
+ * fail.
  */
 export function chaosRule({ seed, rate }: ModelFaults): ModelRule {
   const attempts = new Map<string, { requests: number; failures: number }>();

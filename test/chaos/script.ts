@@ -13,7 +13,7 @@
  * - `parallel`: several tool calls at once, each in a graph task of its own.
  * - `approve`: one tool call, which a person approves or rejects.
  * - `helper`: a subgraph, which performs two effects.
- * - `stamp`: an effect in the first step of the run.
+ * - `stamp`: an effect in the first node of the run.
  */
 export const KINDS = ['plain', 'tool', 'chain', 'parallel', 'approve', 'helper', 'stamp'] as const;
 export type AskKind = (typeof KINDS)[number];

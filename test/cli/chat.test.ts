@@ -43,7 +43,7 @@ describe('colloquy chat', () => {
     expect(formatToolCall('save', { text: 'x'.repeat(200) })).toHaveLength(100);
   });
 
-  it("prints the fields of an interrupt's value, and below them its question with the choices", () => {
+  it("prints the question and choices of an interrupt below the other fields of the interrupt's value", () => {
     expect(formatQuestion('Proceed?')).toEqual(['Proceed?']);
     const question = {
       type: 'approval',
@@ -62,7 +62,7 @@ describe('colloquy chat', () => {
     expect(formatQuestion({ amount: 3 })).toEqual(['  amount: 3', 'Your answer?']);
   });
 
-  it('prints the possible answers only if the last answer was not one of them', () => {
+  it("prints the field `answers` of an interrupt's value only if the value has a field `problem` about the last answer", () => {
     const question = { question: 'Send it?', answers: ['"yes"', '"no"'], actions: ['yes', 'no'] };
     expect(formatQuestion(question)).toEqual(['Send it? [yes / no]']);
     expect(formatQuestion({ ...question, problem: 'maybe is neither' })).toEqual([
@@ -114,7 +114,7 @@ describe('colloquy chat', () => {
   });
 });
 
-describe('colloquy chat while it prints an answer', () => {
+describe('colloquy chat while it prints the text of a run', () => {
   const database = `chat-${randomUUID()}`;
   const folder = mkdtempSync(join(tmpdir(), 'colloquy-chat-'));
   const uri = process.env.COLLOQUY_TEST_MONGODB_URI ?? '';
@@ -159,7 +159,7 @@ describe('colloquy chat while it prints an answer', () => {
     await client.close();
   }, 60_000);
 
-  it('cancels the answer on Ctrl-C, accepts the next message, and ends on Ctrl-C at the prompt', async () => {
+  it('cancels the run on Ctrl-C, accepts the next message, and ends on Ctrl-C at the prompt', async () => {
     const chat = new RunningCommand(['chat', '--url', url]);
     await chat.printed(/Talking to hiring-assistant/);
     chat.child.stdin.write('hello\n');
@@ -173,7 +173,7 @@ describe('colloquy chat while it prints an answer', () => {
     expect((await chat.finished).code).toBe(0);
   }, 60_000);
 
-  it('continues the answer after the API was killed and restarted', async () => {
+  it('prints the rest of the text after the API process was killed and restarted', async () => {
     const chat = new RunningCommand(['chat', '--url', url]);
     chat.child.stdin.write('hello\n');
     await chat.printed(/Happy to help/);

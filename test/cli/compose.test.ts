@@ -62,7 +62,7 @@ describe('docker-compose.yml', () => {
     expect(validate.errors).toBeNull();
   });
 
-  it('runs Temporal on PostgreSQL with its UI, a MongoDB replica set, and several workers and API processes', () => {
+  it("runs Temporal with PostgreSQL and Temporal's UI, a MongoDB replica set, two workers and two API processes", () => {
     expect(Object.keys(services).sort()).toEqual([
       ...['api', 'gateway', 'mongodb-1', 'mongodb-2', 'mongodb-3', 'mongodb-init', 'postgresql'],
       ...['temporal', 'temporal-namespace', 'temporal-schema', 'temporal-ui', 'worker'],

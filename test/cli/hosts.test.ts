@@ -50,7 +50,7 @@ describe('a host that a server listens on', () => {
     expect(addressesForOthers('::', interfaces)).toEqual(['192.168.1.7', '2001:db8::7']);
   });
 
-  it('is the accepted Host header, except that loopback accepts localhost, and 0.0.0.0 all addresses and the machine name', () => {
+  it('decides the accepted Host headers: itself; localhost for loopback; all addresses and the machine name for 0.0.0.0 or ::', () => {
     expect(expectedHosts('127.0.0.1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('::1', interfaces, 'desk')).toEqual(['localhost']);
     expect(expectedHosts('192.168.1.7', interfaces, 'desk')).toEqual(['192.168.1.7']);

@@ -43,7 +43,7 @@ describe('the HTTP answers of Colloquy and of LangGraph’s own server', () => {
     },
   );
 
-  it('have known differences: docs/differences.md lists all of them, and a request of this test shows each', () => {
+  it('have exactly the known differences that docs/differences.md lists, each under the name of a request of this test', () => {
     const documented = readFileSync('docs/differences.md', 'utf8');
     const wanted = Object.entries(DIFFERENCES).map(([name, why]) => `| ${name} | ${why} |`);
     expect(wanted.filter((line) => !documented.includes(line))).toEqual([]);

@@ -70,7 +70,7 @@ describe('the stored request of a run (RunRequest)', () => {
     expect(buildMetadata(body, ASSISTANT, THREAD)).toEqual({ a: 1, t: 1, c: 1, who: 'run' });
   });
 
-  it('takes the checkpoint from checkpoint_id and checkpoint_ns in configurable, and removes them there', () => {
+  it('takes the checkpoint from configurable (checkpoint_id, checkpoint_ns), and has no checkpoint_id in its own configurable', () => {
     const configurable = { checkpoint_id: 'c1', checkpoint_ns: 'child:1', thread_id: IDS.threadId };
     const request = buildRequest({ assistant_id: 'echo', config: { configurable } }, ASSISTANT, THREAD, IDS);
     expect(request.checkpoint).toEqual({ checkpointId: 'c1', checkpointNs: 'child:1' });

@@ -122,7 +122,7 @@ const WAYS: Record<string, () => Promise<string>> = {
 
 describe('a conversation', () => {
   it.each(Object.keys(WAYS))(
-    'started by %s has the same state, search results and events as all others, and the same records except createdBy',
+    'has the same state, search results, events and records (except createdBy) in whatever way it starts: %s',
     async (way) => {
       const threadId = await (WAYS[way] as () => Promise<string>)();
       const runId = await firstRun(threadId);

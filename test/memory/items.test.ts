@@ -204,7 +204,7 @@ describe('the texts that the store embeds for an item', () => {
       '100000 values',
     ],
   ])(
-    'are refused because of %s: both with the paths of the put request and with the paths of the project',
+    'are refused because of %s, whether the put request or the project names the paths',
     async (_name, value, paths, message) => {
       const expected = {
         code: 'invalid_argument',

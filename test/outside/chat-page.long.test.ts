@@ -55,7 +55,7 @@ describe('Agent Chat UI', () => {
     await page.getByRole('button', { name: 'Send', exact: true }).click();
   }
 
-  it('shows an answer as it streams, and the conversation after a reload', async () => {
+  it("shows the model's message as it streams, and the conversation after a reload", async () => {
     model.add({ reply: { text: 'one two three four', stallAfter: 2 } });
     const page = await open();
     await say(page, 'count');
@@ -90,7 +90,7 @@ describe('Agent Chat UI', () => {
     await page.close();
   });
 
-  it('replaces an answer when the person clicks Refresh', async () => {
+  it("replaces the model's message when the person clicks Refresh", async () => {
     model.add({ times: 1, reply: { text: 'the first answer' } });
     const page = await open();
     await say(page, 'again');

@@ -248,7 +248,7 @@ describe.each(CASES)('$name', ({ graph, turns, asks, said, sideBySide }) => {
   );
 });
 
-it('a tool call that a person edited has the same updates and state as with LangGraph alone', async () => {
+it('a thread has the same `updates` events and state as with LangGraph alone after a person edited a tool call', async () => {
   const turns = [
     say(call('send_mail', { to: 'Bob', text: 'Sunny' }), 'Bobby knows.'),
     answer({

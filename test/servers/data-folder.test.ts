@@ -50,7 +50,7 @@ describe('the data folder', () => {
     expect(lines).toEqual([]);
   });
 
-  it('that an earlier version of Colloquy left open is closed to other users, except for downloaded programs', () => {
+  it('is closed to other users if an earlier version of Colloquy left it open; downloaded programs keep their modes', () => {
     const folder = join(home, 'data');
     createFiles(
       folder,
@@ -83,7 +83,7 @@ describe('the data folder', () => {
     expect(lines).toEqual([]);
   });
 
-  it('is closed with all its files if its name is .colloquy; Python environments and link targets keep their modes', () => {
+  it('denies other users all its files if its name is .colloquy; Python environments and link targets keep their modes', () => {
     const folder = join(home, '.colloquy');
     createFiles(home, 'elsewhere.txt');
     createFiles(folder, 'notes.txt', 'tool/pyvenv.cfg', 'tool/bin/python*');

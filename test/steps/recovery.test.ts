@@ -51,7 +51,7 @@ describe('the events that a new attempt supersedes', () => {
     );
   });
 
-  it('include the ranges that an earlier run.attempt event lists, and the events between its `tail` and that event', () => {
+  it('include the ranges in an earlier run.attempt event, and the events between the offset in its `tail` and the event itself', () => {
     const attempt = event(8, '', CONTROL_EVENTS.attempt, { run_id: 'r', attempt: 2, superseded: [[4, 5]], tail: 6 });
     const events = [event(4), event(5), event(6), event(7), attempt, event(9), event(10)];
     expect(uncommittedRanges(events, head({ '': { tail: 9 } }), RUN)).toEqual([

@@ -45,7 +45,7 @@ describe('reading events', () => {
     }
   });
 
-  it('does not search for an earlier batch if the reader knows that a batch ends at the start offset', async () => {
+  it('does not search for an earlier batch if the cache says that a batch ends at the offset; a deletion clears the cache', async () => {
     const reader = await openEventLog(database, { client: { monitorCommands: true } });
     const finds: { seq?: object }[] = [];
     reader.client.on('commandStarted', ({ command }) => {

@@ -27,10 +27,10 @@ export interface ScriptedTurn {
   /** Appends an event. Returns its offset. */
   writeEvent(event: string, data: unknown): Promise<number>;
   /**
-   * Starts the next attempt of the run: writes the event `run.attempt`. This event makes earlier
-   * events invalid: those in the ranges `superseded`, and those between the offset `observedTail`
-   * and `run.attempt` itself. `observedTail` is the last offset that the attempt has read. Default:
-   * the current tail.
+   * Starts the next attempt of the run: writes the event `run.attempt`. This event supersedes
+   * earlier events: those in the ranges `superseded`, and those between the offset `observedTail`
+   * and `run.attempt` itself. `observedTail` is the offset of the last event in the thread's log
+   * when the new attempt began. Default: the current tail.
    */
   nextAttempt(superseded: [first: number, last: number][], observedTail?: number): Promise<void>;
 }

@@ -71,7 +71,7 @@ describe('a logger', () => {
       );
     });
 
-    it('writes the name of the logger, and the keys and values of fields, on one line', () => {
+    it('escapes line breaks and control characters in the name of the logger, and in keys and values of fields', () => {
       const text = written('text', FORGED, 'failed', { [FORGED]: FORGED });
       const escaped = 'q\\nFORGED\\r\\nFORGED\\rFORGED\\u2028FORGED\\t\\u001b[2J\\u009b2J\\u0007\\u007f';
       expect(text.replace(/^\S+ /, '')).toBe(`error ${escaped}: failed ${escaped}=${escaped}\n`);

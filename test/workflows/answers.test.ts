@@ -9,7 +9,7 @@ function resumeOf(talk: Talk): unknown[] {
 
 inEveryMode((world, mode) => {
   describe('questions', () => {
-    it('are answered by the Temporal update resume, which starts a new run', async () => {
+    it('are answered by the Temporal update `resume`, which starts a new run', async () => {
       const talk = await asked(world().talk(), { id: 'i1' });
       expect(await talk.state()).toMatchObject({ status: 'interrupted', interrupts: [{ id: 'i1', node: 'approve' }] });
       const { runId } = await talk.resume({ interruptId: 'i1', value: 'approve' });
@@ -28,7 +28,7 @@ inEveryMode((world, mode) => {
       ['a bare boolean', true, true],
       ['an envelope', { value: 'approve' }, 'approve'],
       ['an object', { decision: 'edit' }, { decision: 'edit' }],
-    ])('are answered by the Temporal signal resume with %s as its input', async (_form, given, value) => {
+    ])('are answered by the Temporal signal `resume` with %s as its input', async (_form, given, value) => {
       const talk = await asked(world().talk(), { id: 'i1' });
       await talk.signal('resume', given);
       await talk.until((view) => view.status === 'idle');

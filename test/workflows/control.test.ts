@@ -74,7 +74,7 @@ inEveryMode((world) => {
       expect(talk.ended).toMatchObject([{ runId: 'r1', status: 'interrupted' }]);
     });
 
-    it('calls `endRun` for a cancelled waiting run before the next step of the current run, with the ordinal of the current run', async () => {
+    it('ends a cancelled waiting run before the next step of the current run; `endRun` gets the ordinal of the current run', async () => {
       const talk = world().talk();
       const { step, open } = gate();
       talk.steps.set('r1', async (task) => {

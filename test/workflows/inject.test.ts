@@ -69,7 +69,7 @@ describe('an injected message (a message for the active run)', () => {
   it.each([
     { action: 'interrupt', left: ['m1'] },
     { action: 'rollback', left: undefined },
-  ] as const)('is kept by a cancel with interrupt, dropped by a cancel with rollback: $action', ({ action, left }) => {
+  ] as const)('is kept by the cancel action interrupt, but dropped by rollback: $action', ({ action, left }) => {
     const { queue, current } = working();
     queue.inject(message('m1'));
     queue.cancel({ runIds: 'all', action });

@@ -161,7 +161,7 @@ Send a message:
       expect((await talk.handle.describe()).typedSearchAttributes.get(attribute)).toBe('idle');
     });
 
-    it('gets only these history events from a run: those of its update, its activities and their workflow tasks', async () => {
+    it('has in its history, for each run, only the events of the run’s update, activities and workflow tasks', async () => {
       if (mode.maxTurns > 0 || mode.maxCachedWorkflows === 0) return;
       const talk = world().talk();
       const script = (task: StepTask) => (task.step < 3 ? goOn(task) : done(task));

@@ -71,7 +71,7 @@ describe('submit', () => {
     expect(queue.view().queue).toEqual(['r1']);
   });
 
-  it('remembers the run ids and idempotency keys of the last runs; the setting keyWindow says of how many', () => {
+  it('remembers the run ids and idempotency keys of the last runs, as many runs as the setting keyWindow says', () => {
     const queue = makeQueue({ settings: { ...DEFAULT_SETTINGS, keyWindow: 2 } });
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id, { key: `key-${id}` }));
     expect(queue.carry().admitted).toEqual([
@@ -204,7 +204,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.view()).toMatchObject({ status: 'idle', interrupts: [{ id: 'i2' }] });
   });
 
-  it('are opened in spite of an edit that closed them, if a replayed history is from a release that ignored it', () => {
+  it('are opened although an edit has closed them, if the replayed history is from a release that ignored such edits', () => {
     const queue = makeQueue();
     queue.submit(run('asker'));
     const current = queue.take();
@@ -261,7 +261,7 @@ describe('the questions that interrupts ask', () => {
     expect(queue.resume({ value: 'no' }, 'r2')).toEqual({ runId: 'r2' });
   });
 
-  it('cause a queued run at their deadline; the run names its question, but does not contain the default answer', () => {
+  it('put a run into the queue at their deadline; the run names the question, but does not contain the default answer', () => {
     const deadline = new Date(START + 5_000).toISOString();
     // A step reports the default answer to the queue only if its worker is configured to show
     // questions in Temporal, or runs an older version of Colloquy. Even then, the queued run must
@@ -302,7 +302,7 @@ describe('the questions that interrupts ask', () => {
 });
 
 describe('cancelling runs in the queue', () => {
-  it('returns the ids of the cancelled runs; a run that was cancelled with rollback is not changed by interrupt', () => {
+  it('returns the ids of the cancelled runs; a run cancelled with rollback stays so after a later cancel with interrupt', () => {
     const queue = makeQueue();
     for (const id of ['r1', 'r2', 'r3']) queue.submit(run(id));
     queue.take();

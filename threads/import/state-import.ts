@@ -54,8 +54,8 @@ export class StateImport {
   readonly #storedKeys = new Set<string>();
   /**
    * For each channel whose value is a list: the elements of the last imported version, by their
-   * encoded text. An equal element of the next version is replaced by the same object, so that both
-   * versions share the chunks in which the elements are stored.
+   * encoded text. If an element of the next version has the same text, the object from this map
+   * takes its place. So both versions share the chunks in which these elements are stored.
    */
   readonly #elements = new Map<string, Map<string, unknown>>();
   readonly #tips = new Map<string, Tip>();
@@ -74,9 +74,9 @@ export class StateImport {
   }
 
   /**
-   * Imports all checkpoints and pending writes, page by page. Then stores which checkpoints are the
-   * newest of their namespaces (the heads). `onStored` is called and awaited after each page except
-   * the last. Errors: `invalid_argument` for a checkpoint that cannot be read.
+   * Imports all checkpoints and pending writes, page by page. Then stores the heads (see
+   * `#heads`). `onStored` is called and awaited after each page except the last. Errors:
+   * `invalid_argument` for a checkpoint that cannot be read.
    */
   async run(source: OfficialSaver, sourceId: string, onStored: () => Promise<void>): Promise<ImportedState> {
     const imported = { checkpoints: 0, writes: 0, from: new Date(8.64e15), to: new Date(0) };
@@ -160,9 +160,10 @@ export class StateImport {
   }
 
   /**
-   * Returns a list in which each element that equals an element of the channel's previous version
-   * is replaced by that earlier object. So both versions share the chunks in which these elements
-   * are stored. Returns a value that is not a list unchanged.
+   * Returns the list, with some elements replaced: if the channel's previous version has an element
+   * with the same encoded text, the object from the previous version takes its place. So both
+   * versions share the chunks in which these elements are stored. Returns a value that is not a
+   * list unchanged.
    */
   #withSharedElements(channel: string, value: unknown): unknown {
     if (!Array.isArray(value)) return value;
@@ -186,9 +187,10 @@ export class StateImport {
   }
 
   /**
-   * Returns the heads of the imported thread. Three kinds of checkpoint namespaces get a head: the
-   * root, subgraphs that were interrupted at the root's newest checkpoint, and subgraphs with a
-   * memory of their own (their namespace has no task id).
+   * Returns the heads of the imported thread: the newest checkpoints of its namespaces. Three kinds
+   * of checkpoint namespaces get a head: the root, subgraphs whose newest checkpoint was made while
+   * the root was at its newest checkpoint, and subgraphs with a memory of their own (their
+   * namespace has no task id).
    */
   #heads(): Record<string, NamespaceHead> {
     const root = this.#tips.get('')?.id;

@@ -120,9 +120,10 @@ export function withLabels(
 
 /**
  * Returns one label for each value in metadata. An element of a list counts as one value, even if
- * it is an object or a list. Outside of lists, an empty object gets the label `{}`, and an empty
- * list the label `[]`. With `withKinds`, every object there also gets the label `{}`, and every
- * list the label `[]`, so that a search for an empty object or list finds all objects or lists.
+ * it is an object or a list. An empty object gets the label `{}`, and an empty list the label `[]`.
+ * With `withKinds`, every object gets the label `{}`, and every list the label `[]`, in addition to
+ * the labels of the values in it. So a search for an empty object or list finds all objects or
+ * lists. Objects and lists inside of lists do not get these labels.
  */
 function collectLabels(tenant: string, metadata: JsonObject, withKinds: boolean): string[] {
   const labels = new Set<string>();

@@ -13,9 +13,10 @@ interface HeadDocument {
    */
   heads: Record<string, NamespaceHead>;
   /**
-   * Set if an injected message waits for the current run: the id of that run. It is stored in this
-   * document, because each commit of the run updates the document and returns this field. So the
-   * run learns of the message without another query.
+   * Id of the run that was last told about an injected message ({@link MongoHeads.steer}). It stays
+   * set after a step has taken the message. It is stored in this document, because each commit of
+   * the run updates the document and returns this field. So the run learns of the message without
+   * another query.
    */
   steered?: string;
 }
@@ -149,8 +150,8 @@ export class MongoHeads {
   }
 
   /**
-   * Changes the head of a thread in the transaction of `session`. If an injected message waits for
-   * a run, returns the id of that run.
+   * Changes the head of a thread in the transaction of `session`. Returns the id of the run that
+   * was last told about an injected message ({@link steer}), or undefined if there was none.
    * Errors: `fence_lost` if the head does not have the revision that `change` requires, or has a
    * higher fence. After an error, the caller must abort the transaction.
    */

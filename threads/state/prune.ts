@@ -32,8 +32,9 @@ const DELAY_FRACTION = 0.1;
 /**
  * Removes the checkpoints that a thread's newest state does not need, with their values and pending
  * writes. A run may be active meanwhile. What the run stores after the start of this call is kept.
- * The thread's revision is raised before values are removed. So an edit that is based on a removed
- * checkpoint fails, because it expects the old revision. Idempotent.
+ * Raises the thread's revision before it removes values. A step or an edit that began earlier
+ * expects the old revision, so its next commit fails with `fence_lost`, and no commit references a
+ * removed value. Temporal then starts the next attempt of the step. Idempotent.
  */
 export async function keepLatest(options: { client: MongoClient; db: Db; tenant: string }, threadId: string) {
   await new Pruner(options, threadId).keepLatest();

@@ -183,7 +183,7 @@ describe('creating, changing and deleting assistants', () => {
     expect(await numbers(id)).toEqual([1]);
   });
 
-  it('never changes the graph of a system assistant, and resets it to its first version instead of deleting it', async () => {
+  it('refuses a new graph for a system assistant, and resets the assistant to its first version instead of deleting it', async () => {
     const before = await store.getAssistant(user, 'one');
     expect(before.config).toEqual({ tags: ['initial'] });
     await expect(store.updateAssistant(user, 'one', { graphId: 'two' })).rejects.toMatchObject({ code: 'conflict' });

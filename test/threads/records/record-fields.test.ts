@@ -17,7 +17,7 @@ const thrownBy = (call: () => unknown): unknown => {
 };
 
 describe('the labels of metadata, by which a search finds records', () => {
-  it('consist of tenant, path and value as text; a hash replaces a text of more than 256 characters', () => {
+  it('consist of tenant, path and value as text; a hash replaces a label of more than 256 characters', () => {
     const labelsUnder = (key: string, inner: unknown) => recordLabels('acme', { [key]: inner });
     expect(recordLabels('acme', { a: { b: 1 }, l: ['x', { d: 1, c: 2 }], e: {}, n: null })).toEqual([
       'acme "a": {}',
@@ -42,7 +42,7 @@ describe('the labels of metadata, by which a search finds records', () => {
     ]);
   });
 
-  it('are created quickly for many values under a long path: the path is hashed only once, not once for each value', () => {
+  it('are created without hashing a long path again for each value under the path', () => {
     const update = jest.spyOn(
       Object.getPrototypeOf(createHash('sha256')) as { update: (text: string) => unknown },
       'update',

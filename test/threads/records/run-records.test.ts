@@ -145,7 +145,7 @@ describe('the store of runs', () => {
     expect(ttl?.expireAfterSeconds).toBe(0);
   });
 
-  it('returns the pending and running runs of all threads of a tenant, but none of other tenants', async () => {
+  it('returns the admitted runs that have not ended, of all threads of a tenant, but none of other tenants', async () => {
     const activeIds = [];
     for (const tenant of ['range', 'range', 'range-er', 'rang']) {
       const threadId = randomUUID();
@@ -177,7 +177,7 @@ describe('the store of runs', () => {
     expect((await get()).cancelReason).toBe('user request');
   });
 
-  it('removes a run that the conversation has refused, but not a run that has started', async () => {
+  it('removes a run with discardRun if the run has not started, but keeps a run that has started', async () => {
     const threadId = await newThread();
     const [refused, started] = [newRun(threadId), newRun(threadId)];
     for (const run of [refused, started]) await store.createRun(caller(), run);

@@ -33,8 +33,8 @@ interface CodecOptions {
   reads: StateReads;
   /**
    * Whether a new version of a list may reference chunks of the list's previous version. Another
-   * writer might remove these chunks before the new version is committed. So set this only if no
-   * other writer can do that, or if the commit then fails.
+   * writer might remove these chunks before the new version is committed. Set this only if the
+   * commit of the new version fails in this case.
    */
   sharesChunks: boolean;
   /**
@@ -141,8 +141,8 @@ export class CheckpointCodec {
   }
 
   /**
-   * Returns the metadata of a checkpoint. With `showsLabels`, they include the metadata of the run.
-   * Clients see these metadata in the history of a thread and can filter the history by them.
+   * Returns the metadata of a checkpoint. With `showsLabels`, the result also contains the metadata
+   * of the run that created the checkpoint. If both have the same key, the checkpoint's value wins.
    */
   async metadataOf({ labels = '{}', metadata = '{}' }: StateDocument): Promise<CheckpointMetadata> {
     const own = (await this.serializer.loadsTyped('json', metadata)) as CheckpointMetadata;

@@ -131,9 +131,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     const codec = new CheckpointCodec({
       tenant,
       reads,
-      // A new version of a list may reference chunks of the previous version (documents with a part
-      // of the list). This is safe: a writer that removes chunks also changes the revision of the
-      // head, and a commit fails if the revision is not the one that this saver has read.
+      // A new version of a list may reference chunks (parts of the list) that the previous version
+      // also references. This is safe: a writer that removes chunks raises the revision of the head
+      // first. After that, every commit of this saver fails, because it expects the old revision.
       sharesChunks: true,
       // LangGraph streams the metadata of each checkpoint that it gets from the saver. So the
       // saver omits the metadata of the run (the labels), which do not come from the graph.

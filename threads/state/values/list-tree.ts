@@ -31,10 +31,10 @@ export function newChunkId(): string {
 }
 
 /**
- * Builds a tree over the leaves of a list. Reuses a node of the older tree (`known`) if its level
- * in the new tree has all children of the node side by side, in the same order. So 32 appended
- * leaves usually need one new node. If one leaf in the middle is replaced, only the nodes above
- * this leaf are new: one of each height.
+ * Builds a tree over the leaves of a list. Reuses a node of the older tree (`known`) if all
+ * children of the node are side by side in the new tree, in the same order. So 32 appended leaves
+ * usually need one new node. If one leaf in the middle is replaced, only the nodes above this leaf
+ * are new: one of each height.
  */
 export function growTree(leaves: readonly string[], known: ReadonlyMap<string, ListNode>): Tree {
   const tree: Tree = { levels: [], nodes: new Map(), newNodes: [] };

@@ -41,8 +41,8 @@ interface EncodedList extends LongList {
  */
 const LEAF_BYTES = 16 * 1024;
 /**
- * Several leaves of the previous version may begin with the same element. At most this many of them
- * are remembered for that element, and compared with the new version.
+ * Maximum number of leaves that {@link KnownLeaves} remembers for one first element. Several leaves
+ * of the previous version may begin with the same element.
  */
 const MAX_CANDIDATES = 4;
 
@@ -109,9 +109,9 @@ class KnownLeaves {
   }
 
   /**
-   * Returns the leaf whose elements are exactly the list's elements from index `start` on. Returns
-   * undefined if there is no such leaf. In the order of the previous version, one leaf comes after
-   * the leaf that the last successful call returned. This one is checked first.
+   * Returns an unchanged leaf whose elements are side by side in the list, the first one at index
+   * `start`. Returns undefined if there is no such leaf. Several leaves may match. The best choice
+   * is the leaf that followed the last returned leaf in the previous version, so it is tried first.
    */
   take(list: readonly unknown[], start: number): Leaf | undefined {
     const candidates = this.#byFirst.get(list[start]);
