@@ -7,8 +7,9 @@ import { infrastructureFailure } from './failures.js';
 import { operatorCaller, workerCaller, type ActivityDependencies } from './deps.js';
 
 /**
- * Returns the activity that stores the record of a run. The run comes from a Temporal signal, or
- * from the passed deadline of a question. Idempotent by run id and idempotency key. If the thread's
+ * Returns the activity that stores the record of a run that has no record yet: a Temporal signal
+ * asked for the run, or the deadline of a question is over and the run gives the question's default
+ * answer. Idempotent by run id and idempotency key. If the thread's
  * state or the database cannot be read, the activity fails, so that Temporal retries it. If the run
  * is not acceptable, the result is `refused` with the reason.
  */

@@ -49,7 +49,7 @@ export async function keepWebhook(
     url: webhook,
     body: withValues(body, values),
     // A stored body that names a thread is deleted together with the thread. The thread of a
-    // stateless run is deleted right after the run, so this body must not name the thread.
+    // stateless run is soon deleted by the sweeper, so this body must not name the thread.
     ...(!isStateless(run) && { threadId: run.threadId }),
   });
 }

@@ -17,5 +17,5 @@ function isAuthenticated({ kind, id }: Principal): boolean {
   return (kind === 'user' && id !== ANONYMOUS) || kind === 'agent';
 }
 
-/** The principal id of every caller if the project has no auth. */
+/** The principal id of every client of the HTTP API if the project has no auth. */
 export const ANONYMOUS = 'anonymous';

@@ -171,9 +171,9 @@ export class Narrator {
   }
 
   /**
-   * Returns whether the chat message of this payload is in the event log already. With `v3`,
-   * LangGraph streams several events for one message. Only the first one, `message-start`, is
-   * looked up. The later events of the same message get the same result.
+   * Returns whether the chat message of this payload is in the event log already. If LangGraph
+   * streams with `version: 'v3'`, one message becomes several events. Only the first one,
+   * `message-start`, is looked up. The later events of the same message get the same result.
    */
   #isRepeatedMessage(payload: unknown): boolean {
     const [message, metadata] = payload as [StreamedMessage & { event?: string }, { run_id?: string }?];

@@ -266,7 +266,8 @@ export interface Resumed {
   runId: string;
 }
 
-// ---- signals (for any Temporal client or the CLI)
+// ---- signals. A person can send message, resume and cancel with Temporal's CLI or Web UI. Colloquy
+// itself sends edited.
 
 export const SIGNALS = { message: 'message', resume: 'resume', cancel: 'cancel', edited: 'edited' } as const;
 

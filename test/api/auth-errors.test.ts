@@ -83,7 +83,10 @@ afterAll(() => fixture.stop());
 const search = (headers: Record<string, string>) =>
   fetch(`${url}/threads/search`, { method: 'POST', body: '{}', headers });
 
-describe.each(['x-who', 'x-may'])('an error that an auth handler throws because of the request header %s', (header) => {
+describe.each([
+  ['authenticate', 'x-who'],
+  ['an authorization handler', 'x-may'],
+])('an error that %s of a project throws', (_function, header) => {
   it.each(Object.entries(CHOSEN))(
     'sets status, text and headers of the HTTP answer if it is an HTTPException: %s',
     async (name, { status, text }) => {

@@ -164,7 +164,7 @@ describe('the command input.inject, which sends a message to the active run', ()
     reader.close();
   });
 
-  it('keeps a message that the active run did not insert before an interrupt, for the run that answers the interrupt', async () => {
+  it('keeps a message for the run that answers the interrupt, if the active run is interrupted before it takes the message', async () => {
     const { threadId, reader, open, inject, after } = await working('asking', 'ask');
     await inject('left');
     open('ask');

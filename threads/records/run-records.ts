@@ -53,7 +53,10 @@ export interface RunDocument {
   expiresAt?: Date;
   createdAt: Date;
   updatedAt: Date;
-  /** Set when the thread of the run was closed, which starts its deletion. */
+  /**
+   * When the thread of the run was closed, which is the first step of deleting the thread and its
+   * runs. Reads no longer find the run.
+   */
   deletedAt?: Date;
   createdBy?: Origin;
 }

@@ -83,8 +83,9 @@ export class MongoHeads {
   }
 
   /**
-   * Runs work in a transaction, like `session.withTransaction`. If the open transaction of a dead
-   * writer blocks the work, ends that transaction.
+   * Runs work in a transaction, like `session.withTransaction`. If write conflicts keep blocking
+   * the work, a writer may have died in its transaction. On SecantusDB, this method then ends the
+   * open transactions; MongoDB does so by itself.
    */
   async transaction<T>(session: ClientSession, work: () => Promise<T>): Promise<T> {
     let conflicts = 0;

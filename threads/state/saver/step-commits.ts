@@ -72,7 +72,10 @@ export class StepCommits {
     return this.#heads[ns];
   }
 
-  /** Id of the run for which an injected message waited at the last commit. */
+  /**
+   * Id of the run into which a client has injected a message, as far as the last commit showed.
+   * Stays set after the run has taken the message.
+   */
   get steeredRun(): string | undefined {
     return this.#steeredRun;
   }
