@@ -1,4 +1,4 @@
-import { DEFAULT_SCHEDULE_OPTIONS, type ScheduleOptions } from '../protocol/index.js';
+import { DEFAULT_SCHEDULE_OPTIONS, withoutNulls, type ScheduleOptions } from '../protocol/index.js';
 import type { CronCreate, CronPatchBody } from '../protocol/schemas/index.js';
 import type { CronPatch, NewCron } from '../threads/index.js';
 
@@ -78,10 +78,4 @@ function withDefaults(options: Nullable<ScheduleOptions>): Partial<ScheduleOptio
     cleared.map((key) => [key, DEFAULT_SCHEDULE_OPTIONS[key as keyof ScheduleOptions]]),
   );
   return { ...withoutNulls(options), ...defaults };
-}
-
-function withoutNulls<T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as {
-    [K in keyof T]: NonNullable<T[K]>;
-  };
 }

@@ -7,6 +7,7 @@ import {
   type Interrupt,
   type RunCommand,
   type Thread,
+  withoutNulls,
 } from '../protocol/index.js';
 import type { threadCreate } from '../protocol/schemas/index.js';
 import type { StateUpdate, ThreadState, WireCheckpoint } from '../steps/ports.js';
@@ -94,12 +95,8 @@ export async function findSameThread(
 function updatesOf({ updates }: Supersteps[number]): StateUpdate[] {
   return updates.map(({ values, command, as_node: asNode }) => ({
     asNode,
-    ...(command ? { command: toRunCommand(command) } : { values: values ?? null }),
+    ...(command ? { command: withoutNulls(command) as RunCommand } : { values: values ?? null }),
   }));
-}
-
-function toRunCommand(command: object): RunCommand {
-  return Object.fromEntries(Object.entries(command).filter(([, value]) => value !== null && value !== undefined));
 }
 
 /**

@@ -24,7 +24,7 @@ export interface Conversations {
    */
   submit(caller: Caller, threadId: string, run: SubmitRun, options?: { ephemeral?: boolean }): Promise<Submitted>;
   /**
-   * Cancels runs. Resolves when the runs are marked as cancelled, before they have stopped. Errors:
+   * Marks runs as cancelled. They stop later, after this call has resolved. Errors:
    * `not_found` if no conversation is running.
    */
   cancel(caller: Caller, threadId: string, runs: CancelRuns): Promise<Cancelled>;

@@ -1,6 +1,6 @@
 import { v7 as uuid7 } from '@langchain/core/utils/uuid';
 import type { z } from 'zod';
-import { ColloquyError, errorCode, type Caller, type Thread, ifFound } from '../protocol/index.js';
+import { ColloquyError, errorCode, type Caller, type Thread, ifFound, withoutNulls } from '../protocol/index.js';
 import { MAX_PRUNED, type threadCreate, type threadPatch } from '../protocol/schemas/index.js';
 import type { NewThread, NewTtl } from '../threads/index.js';
 import type { Viewer } from './access.js';
@@ -95,12 +95,6 @@ export async function pruneThreads(
     if (await pruneThread(context, caller, thread, strategy)) pruned += 1;
   }
   return pruned;
-}
-
-/** Drops fields that are null, because a client may send null for a field that it does not set. */
-function withoutNulls<T extends object>(body: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
-  const set = Object.entries(body).filter(([, value]) => value !== null && value !== undefined);
-  return Object.fromEntries(set) as { [Name in keyof T]?: NonNullable<T[Name]> };
 }
 
 function newTtl({ ttl, strategy }: NonNullable<PatchBody['ttl']>): NewTtl {

@@ -11,10 +11,10 @@ export const DEFAULT_PORTS = { temporal: 7233, temporalUi: 8233, mongodb: 27017,
 export type PortName = keyof typeof DEFAULT_PORTS;
 
 /**
- * Chooses TCP port numbers for servers. If the caller requests a number, uses that number; 0
- * requests any free number. Without a request, tries the number stored in `file` and then the
- * default. If both are in use, takes any free number. Stores the choice in `file`, so that
- * addresses stay the same after a restart. A requested number is not stored.
+ * Chooses TCP port numbers for servers. A number that the caller names is used and not stored; 0
+ * stands for any free number. If the caller names none, the number that `file` has from an earlier
+ * start is tried first, then the default, then any free number. This choice is stored in `file`, so
+ * that addresses stay the same after a restart.
  */
 export class PortBook {
   readonly #file: string;

@@ -10,6 +10,7 @@ import {
   type InterruptsByTask,
   type PendingInterrupt,
   type Run,
+  withoutNulls,
 } from '../protocol/index.js';
 import type { SaverStore } from '../threads/index.js';
 import { toCommand } from './command.js';
@@ -218,7 +219,7 @@ function toThreadTask(task: StateSnapshot['tasks'][number]): ThreadTask {
  */
 function checkpointConfigOf(state: StateSnapshot['tasks'][number]['state']): Record<string, unknown> | null {
   const known = checkpointOf(state, false);
-  return known && Object.fromEntries(Object.entries(known).filter(([, value]) => value !== null));
+  return known && withoutNulls(known);
 }
 
 function emptyState(threadId: string): ThreadState {

@@ -27,8 +27,8 @@ export class LogTails {
   readonly #events: Collection<EventDocument>;
   /**
    * For each log, the first and last offset of the newest batch that was read. The next search for
-   * the last event starts at this batch. Otherwise a database that sorts without an index would
-   * read all batches of the log.
+   * the last event starts at this batch. A search from the beginning would read all batches of the
+   * log on a database that sorts without an index.
    */
   readonly #lastBatches = new LRUCache<string, { seq: number; end: number }>({ max: MAX_CACHED_LOGS });
 

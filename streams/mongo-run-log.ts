@@ -181,7 +181,7 @@ export class MongoRunLog implements RunLog {
 
   /**
    * Sets the log's tail, which was unknown until now. Errors: `fence_lost` if a writer with a
-   * higher fence has written the log.
+   * higher fence has written to the log.
    */
   setTail(found: { tail: number; fence: WriterPosition['fence'] }): void {
     guardFence({ log: this.name, fence: this.#scope.fence }, found.fence);

@@ -51,9 +51,9 @@ export class PageReads {
   }
 
   /**
-   * Returns the result of `read`. Callers with the same key share one call of `read` until it
-   * starts. After the start, a new caller gets a call of its own, because its result must contain
-   * batches that were written since.
+   * Returns the result of `read`. Calls of `read` wait for a free slot. Callers with the same
+   * key share a call that still waits. A caller does not share a call that has started, because it
+   * must also get the batches that were written after that start.
    */
   #share(key: string, read: () => Promise<BatchPage>): Promise<BatchPage> {
     const queued = this.#queued.get(key);

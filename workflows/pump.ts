@@ -223,8 +223,8 @@ export class Pump {
   /**
    * Calls an activity. If the call fails because an earlier workflow execution left a higher fence
    * in the thread's head, raises the run's ordinal, which is the first part of the fence, and calls
-   * again. `mayRaiseOrdinal` must be false if the run has executed a step and will execute another.
-   * The reason: the next step finds the commits of the earlier steps by the run's ordinal.
+   * again. `mayRaiseOrdinal` must be false if the run has executed a step and will execute another,
+   * because the next step finds the commits of the earlier steps by the run's ordinal.
    */
   private async withHigherOrdinal<T>(
     current: CurrentRun,

@@ -4,7 +4,7 @@ import type { Access, Viewer } from '../../conversations/access.js';
 import { deleteCronsOf } from '../../conversations/change-cron.js';
 import { deleteThreadsOf } from '../../conversations/delete-thread.js';
 import { assistantNotFound, findAssistant, orNotFound } from '../../conversations/find.js';
-import { ColloquyError, errorCode, ifFound, type Assistant } from '../../protocol/index.js';
+import { ColloquyError, errorCode, ifFound, withoutNulls, type Assistant } from '../../protocol/index.js';
 import {
   assistantAnswer,
   assistantCount,
@@ -43,7 +43,7 @@ export const createRoute = route({
       graphId: body.graph_id,
       name: body.name === '' ? body.graph_id : (body.name ?? 'Untitled'),
       description: body.description ?? null,
-      config: withoutNullFields(body.config ?? {}),
+      config: withoutNulls(body.config ?? {}),
       context: body.context ?? {},
       metadata: body.metadata ?? {},
       ifExists: body.if_exists ?? 'raise',
@@ -240,18 +240,12 @@ function patchOf(body: {
   metadata?: Record<string, unknown> | null | undefined;
 }): AssistantPatch {
   const { graph_id: graphId, name, description, config, context, metadata } = body;
-  return withoutNullFields({
+  return withoutNulls({
     graphId,
     name,
     description,
-    config: config && withoutNullFields(config),
+    config: config && withoutNulls(config),
     context,
     metadata,
   });
-}
-
-/** Returns the fields without those that are null or undefined. */
-function withoutNullFields<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
-  return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };
 }

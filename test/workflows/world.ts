@@ -342,7 +342,7 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
   };
 }
 
-/** Sends an update. Like the API, sends it again while the Temporal server refuses it. */
+/** Sends an update, and sends it again while the Temporal server refuses it, as the API does. */
 function repeated<T>(update: () => Promise<T>): Promise<T> {
   return retryWhileNotReady(update, UPDATE_RETRY_MS);
 }

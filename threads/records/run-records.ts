@@ -47,8 +47,8 @@ export interface RunDocument {
   /** Number of failed attempts, by the name of the superstep. */
   failures: Record<string, number>;
   /**
-   * When MongoDB's TTL index removes this record. Set in two cases: for a run that waits to be
-   * admitted (shown in lists), and for an injected message after a step has taken the message.
+   * When MongoDB's TTL index removes this record. Set in two cases: the run is not admitted
+   * yet (lists do not show it), or the record is of an injected message that a step has taken.
    */
   expiresAt?: Date;
   createdAt: Date;
